@@ -1,0 +1,175 @@
+"""The edge: request bodies in, JSON out, and the one place where errors become HTTP."""
+
+import hashlib
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, NoReturn
+
+import marshmallow
+import structlog
+from flask import Flask, Request, Response, request
+from flask_smorest import Api, Blueprint as SmorestBlueprint
+from marshmallow import EXCLUDE, RAISE, Schema, fields
+from pymongo.errors import PyMongoError
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter
+
+from eventapp.core import json
+from eventapp.core.errors import (
+    AppError,
+    DatabaseUnavailable,
+    MalformedJson,
+    TooLarge,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from eventapp.core.mongo import is_unavailable
+
+MAX_BODY_BYTES = 1_000_000
+MAX_INT64 = 2**63 - 1
+
+log = structlog.get_logger()
+
+
+class ErrorBody(Schema):
+    """The one shape of every error."""
+
+    message = fields.String(required=True)
+    code = fields.String(required=True)
+    errors = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
+
+
+class BodyParser(FlaskParser):
+    """JSON bodies and queries through marshmallow, its refusals as AppErrors."""
+
+    DEFAULT_VALIDATION_STATUS = 400
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": RAISE, "query": EXCLUDE, "form": RAISE, "files": RAISE}
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        raw = req.get_data()
+        if not raw:
+            return {}
+        if not req.is_json:
+            raise UnsupportedMediaType
+        try:
+            return json.loads(raw)
+        except ValueError as error:
+            raise MalformedJson from error
+
+    def handle_error(self, error: marshmallow.ValidationError, *_args: Any, **_kw: Any) -> NoReturn:
+        messages = error.messages_dict  # {"json": {...}}: the location is the only key
+        raise invalid(_flat(next(iter(messages.values()))))
+
+
+class Blueprint(SmorestBlueprint):
+    """A feature's routes, documented from the schemas that check them."""
+
+    ARGUMENTS_PARSER = BodyParser()
+
+
+def invalid(errors: dict[str, list[str]]) -> ValidationFailed:
+    """The refusal of these fields, with words for the first: `Missing x` or `Invalid x`."""
+    field, said = next(iter(errors.items()))
+    missing = said[0] == fields.Field.default_error_messages["required"]
+    return ValidationFailed(f"{'Missing' if missing else 'Invalid'} {field}", errors=errors)
+
+
+def _flat(messages: Any, prefix: str = "") -> dict[str, list[str]]:
+    """marshmallow's nested messages as one list a dotted field: `schedule.0.date`."""
+    if not isinstance(messages, Mapping):
+        return {prefix or "body": [str(said) for said in messages]}
+    flat: dict[str, list[str]] = {}
+    for name, inner in messages.items():
+        key = prefix if name == "_schema" else f"{prefix}.{name}".lstrip(".")
+        flat.update(_flat(inner, key))
+    return flat
+
+
+_BAD_PATH_VALUE = object()
+
+
+class WholeConverter(BaseConverter):
+    """`<whole:event_id>`: a number of 64 bits; anything else is 400 `Invalid eventId`."""
+
+    label_by_name = {"event_id": "eventId", "ticket_type_id": "ticketTypeId"}
+
+    def to_python(self, value: str) -> Any:
+        if value.isascii() and value.isdigit() and len(value) < 20 and int(value) <= MAX_INT64:
+            return int(value)
+        return _BAD_PATH_VALUE
+
+
+def _refuse_bad_paths(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+    for name, value in (values or {}).items():
+        if value is _BAD_PATH_VALUE:
+            label = WholeConverter.label_by_name.get(name, name.replace("_", " "))
+            raise ValidationFailed(f"Invalid {label}", errors={label: ["Must be a whole number"]})
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """`value` as a JSON answer: BSON values, dates and all."""
+    return bytes_response(json.dumps(value), status)
+
+
+def bytes_response(body: bytes, status: int = 200) -> Response:
+    return Response(body, status, content_type="application/json")
+
+
+def with_etag(response: Response) -> Response:
+    """The answer under its content's ETag, or 304 where the caller has it."""
+    digest = hashlib.blake2b(response.get_data(), digest_size=12).hexdigest()
+    response.set_etag(digest)
+    return response.make_conditional(request)
+
+
+def init_app(app: Flask) -> Api:
+    """Errors, path converters and the OpenAPI document; blueprints are registered on the Api."""
+    app.json = json.ApiJsonProvider(app)
+    app.url_map.strict_slashes = False
+    app.url_map.converters["whole"] = WholeConverter
+    app.url_value_preprocessor(_refuse_bad_paths)
+    app.config["MAX_CONTENT_LENGTH"] = app.config.get("MAX_CONTENT_LENGTH") or MAX_BODY_BYTES
+    api = Api(app, spec_kwargs={"title": "eventapp", "version": "1"})
+    api.ERROR_SCHEMA = ErrorBody
+    api.register_converter(WholeConverter, lambda _converter: {"type": "integer", "minimum": 0})
+    app.register_error_handler(AppError, _render)
+    app.register_error_handler(HTTPException, _render_http)
+    app.register_error_handler(PyMongoError, _render_database)
+    app.register_error_handler(Exception, _render_unforeseen)
+    return api
+
+
+def _render(error: AppError) -> Response:
+    response = json_response(error.to_dict(), error.status)
+    response.headers.update(error.headers)
+    return response
+
+
+def _render_http(error: HTTPException) -> Response:
+    """404, 405, 413 and the like that Flask itself raises, in our shape."""
+    status = error.code or 500
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return _render(TooLarge())
+    if error.response is not None or status < 400:
+        return error.get_response(request.environ)  # type: ignore[return-value]
+    phrase = HTTPStatus(status).phrase
+    response = json_response(
+        {"message": phrase, "code": phrase.lower().replace(" ", "_").replace("-", "_")}, status
+    )
+    kept = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    response.headers.update(kept)
+    return response
+
+
+def _render_database(error: PyMongoError) -> Response:
+    if is_unavailable(error):
+        log.warning("database does not answer", error=type(error).__name__)
+        return _render(DatabaseUnavailable())
+    return _render_unforeseen(error)
+
+
+def _render_unforeseen(error: Exception) -> Response:
+    """500 that says nothing of the inside; the log says all."""
+    log.error("unforeseen error", path=request.path, exc_info=error)
+    return _render(AppError())
