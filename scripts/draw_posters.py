@@ -14,7 +14,7 @@ WIDTH, HEIGHT, MARGIN, MAX_BYTES = 1600, 2000, 100, 60_000  # px (halved on savi
 # The built-in font knows neither accents nor Greek, so those are spelt in plain Latin letters.
 PLAIN = str.maketrans("αβγδεζηικλμνξοπρσςτυφωΑΒΓΔΕΖΗΙΚΛΜΝΞΟΠΡΣΤΥΦΩøłØŁ",
                       "avgdeziiklmnxoprsstyfoAVGDEZIIKLMNXOPRSTYFOolOL")
-PLAIN |= str.maketrans({"θ": "th", "χ": "ch", "ψ": "ps", "Θ": "Th", "Χ": "Ch", "Ψ": "Ps", "ß": "ss"})
+PLAIN |= str.maketrans({"θ": "th", "χ": "ch", "ψ": "ps", "Θ": "Th", "Χ": "Ch", "ß": "ss"})
 INKS = [row.split() for row in (  # dark, mid, hot, warm, paper
     "#14213d #2b4a7f #fca311 #e5484d #f6f1e4", "#2d0b3a #7a1f6a #ff6b6b #ffd166 #fff1e0",
     "#0b3d3a #13806f #f4a261 #e76f51 #f3efe0", "#1b1b3a #3d348b #f18701 #8f8cf2 #f5f0fa",
