@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH, HEIGHT, MARGIN, MAX_BYTES = 1600, 2000, 100, 60_000  # px (halved on saving) and bytes
 # The built-in font knows neither accents nor Greek, so those are spelt in plain Latin letters.
-PLAIN = str.maketrans("αβγδεζηικλμνξοπρσςτυφωΑΒΓΔΕΖΗΙΚΛΜΝΞΟΠΡΣΤΥΦΩøłØŁ",
-                      "avgdeziiklmnxoprsstyfoAVGDEZIIKLMNXOPRSTYFOolOL")
-PLAIN |= str.maketrans({"θ": "th", "χ": "ch", "ψ": "ps", "Θ": "Th", "Χ": "Ch", "ß": "ss"})
+PLAIN = dict(zip(map(ord, "αβγδεζηικλμνξοπρσςτυφωΑΒΓΔΕΖΗΙΚΛΜΝΞΟΠΡΣΤΥΦΩøłØŁ"),
+                 "avgdeziiklmnxoprsstyfoAVGDEZIIKLMNXOPRSTYFOolOL", strict=True))
+PLAIN |= zip(map(ord, "θχψΘΧΨß"), ["th", "ch", "ps", "Th", "Ch", "Ps", "ss"], strict=True)
 INKS = [row.split() for row in (  # dark, mid, hot, warm, paper
     "#14213d #2b4a7f #fca311 #e5484d #f6f1e4", "#2d0b3a #7a1f6a #ff6b6b #ffd166 #fff1e0",
     "#0b3d3a #13806f #f4a261 #e76f51 #f3efe0", "#1b1b3a #3d348b #f18701 #8f8cf2 #f5f0fa",
@@ -27,9 +27,9 @@ class Art:
 
     def __init__(self, rng: random.Random, ink: list[str]) -> None:
         """Start from a gradient; the pen blends in colours that carry an alpha byte."""
-        self.rng = rng
+        self.rng, shade = rng, Image.linear_gradient("L").resize((1600, 1330))
         self.dark, self.mid, self.hot, self.warm, self.paper = self.ink = ink
-        self.image = ImageOps.colorize(Image.linear_gradient("L").resize((1600, 1330)), *ink[:2])
+        self.image = ImageOps.colorize(shade, self.dark, self.mid)
         self.pen = ImageDraw.Draw(self.image, "RGBA")
 
     def dot(self, x: float, y: float, r: float, fill: str | None, rim: int = 0) -> None:
@@ -153,10 +153,10 @@ class Art:
                 self.pen.rectangle((left, y, left + 20, y + 30), self.ink[2 + k % 2])
 
 
-def fit(lines: list[str], size: int) -> ImageFont.FreeTypeFont:
-    """Return the biggest font (px, up to size) that keeps the lines between the margins."""
+def fit(lines: list[str], size: int) -> int:
+    """Return the biggest font size (px, up to size) that keeps the lines between the margins."""
     widest = max(ImageFont.load_default(100).getlength(line) for line in lines)
-    return ImageFont.load_default(min(size, int(100 * (WIDTH - 2 * MARGIN - 20) / widest)))
+    return min(size, int(100 * (WIDTH - 2 * MARGIN - 20) / widest))
 
 
 def letter(pen: ImageDraw.ImageDraw, event: dict, top: int, ink: str) -> None:
@@ -165,12 +165,12 @@ def letter(pen: ImageDraw.ImageDraw, event: dict, top: int, ink: str) -> None:
     venues, cities = (list(dict.fromkeys(column)) for column in zip(*places, strict=True))
     pen.line((MARGIN, top + 128, WIDTH - MARGIN, top + 128), ink, 5)
     title = textwrap.wrap(event["title"], max(15, len(event["title"]) // 2 + 3))
-    font = fit(title, min(200, 304 // len(title)))
+    font = ImageFont.load_default(high := fit(title, min(200, 304 // len(title))))
     for i, row in enumerate(title):
-        pen.text((MARGIN, top + 146 + font.size * (i + 0.85)), row, ink, font, "ls", stroke_width=4)
+        pen.text((MARGIN, top + 146 + high * (i + 0.85)), row, ink, font, "ls", stroke_width=4)
     for line, size, y in ((" ".join(event["category"].upper()), 40, 98),
                           (" + ".join(cities), 68, 548), (" / ".join(venues), 44, 612)):
-        pen.text((MARGIN, top + y), line, ink, fit([line], size), "ls")
+        pen.text((MARGIN, top + y), line, ink, ImageFont.load_default(fit([line], size)), "ls")
 
 
 def poster(event: dict) -> Image.Image:
