@@ -1,0 +1,96 @@
+"""What every part of an embedded collection shares: the one lock, and which options pass."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn, Self, TypeVar, cast
+
+from pymongo.errors import InvalidOperation
+
+from eventapp.core.embedded_disk import EmbeddedStoreBusy
+from eventapp.core.embedded_documents import Documents
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+# What a server needs to be told, and an embedded store may pass over.
+_IGNORED = frozenset(
+    ("max_time_ms", "maxTimeMS", "comment", "hint", "batch_size", "batchSize", "allow_disk_use")
+    + ("allowDiskUse", "no_cursor_timeout", "bypass_document_validation", "allow_partial_results")
+)
+_NOT_HERE = frozenset(("session", "collation", "let"))
+
+
+class StoreLock:
+    """The one lock of a client; taking it fails once the client is closed, or in a fork."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self.inner = threading.RLock()
+        self.closed = False
+        self._directory = directory
+        self._process = os.getpid()
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a child of the process that opened the directory."""
+        return self._directory is not None and os.getpid() != self._process
+
+    def __enter__(self) -> None:
+        # A fork has a copy of the documents, but no thread that saves them.
+        if self.forked:
+            raise EmbeddedStoreBusy(self._directory)
+        if self.closed:
+            raise InvalidOperation("Cannot use EmbeddedClient after close")
+        self.inner.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.inner.release()
+
+
+def locked(method: Method) -> Method:
+    """Make a method one step: nothing else reads or writes meanwhile."""
+
+    @wraps(method)
+    def under_lock(self: "CollectionBase", *args: Any, **kwargs: Any) -> Any:
+        with self._lock:
+            return method(self, *args, **kwargs)
+
+    return cast(Method, under_lock)
+
+
+def tolerate(options: Mapping[str, Any]) -> None:
+    """Pass over what makes no difference in memory.
+
+    Raises:
+        NotImplementedError: an option would change the answer, and the store has no such thing.
+        TypeError: there is no such option.
+    """
+    for name, value in options.items():
+        if name in _NOT_HERE:
+            if value is not None:
+                raise NotImplementedError(f"the embedded store has no {name}")
+        elif name not in _IGNORED:
+            raise TypeError(f"unexpected option {name!r}")
+
+
+class CollectionBase:
+    """The name, the database and the documents of a collection."""
+
+    def __init__(self, database: Any, documents: Documents, lock: StoreLock) -> None:
+        self.database = database
+        self.name: str = documents.store.name
+        self.full_name = documents.store.namespace
+        self._documents = documents
+        self._lock = lock
+
+    def __repr__(self) -> str:
+        return f"EmbeddedCollection({self.full_name!r})"
+
+    def __bool__(self) -> NoReturn:
+        # As PyMongo does, so that code that works here works there.
+        raise NotImplementedError("compare a collection with None instead of testing its truth")
+
+    def with_options(self, *_: Any, **__: Any) -> Self:
+        """Return the same collection: concerns and preferences mean nothing to one process."""
+        return self

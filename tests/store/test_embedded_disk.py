@@ -1,0 +1,205 @@
+"""What the embedded store promises about its directory."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, InvalidOperation
+
+from eventapp.core.embedded import EmbeddedStoreBusy, open_embedded
+from eventapp.core.embedded_disk import Disk
+
+ROOT = Path(__file__).parents[2]
+
+# Moves tickets from the event to bookings for ever, each in two writes, and tells how far it is.
+BUSY_SELLER = """
+import sys
+from pathlib import Path
+from eventapp.core.embedded import open_embedded
+db = open_embedded(Path(sys.argv[1]))["eventapp"]
+db["events"].insert_one({"_id": 1, "left": 1_000_000, "marks": {}})
+for number in range(1_000_000):
+    db["events"].update_one({"_id": 1}, {"$inc": {"left": -1}, "$set": {"last": number}})
+    db["bookings"].insert_one({"_id": number})
+    print(number, flush=True)
+"""
+
+
+def run_python(code: str, directory: Path, **options: Any) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(directory)], cwd=ROOT, text=True, **options
+    )
+
+
+def test_data_and_indexes_survive_a_restart(tmp_path: Path) -> None:
+    with open_embedded(tmp_path) as client:
+        users = client["eventapp"]["users"]
+        users.create_index("email", unique=True, name="one_email")
+        users.insert_many([{"_id": n, "email": f"{n}@x.org"} for n in range(3)])
+        users.delete_one({"_id": 1})
+        users.update_one({"_id": 0}, {"$set": {"name": "Ann", "at": datetime(2030, 1, 2)}})
+        client["eventapp"].create_collection("empty")
+
+    with open_embedded(tmp_path) as client:
+        users = client["eventapp"]["users"]
+        assert list(users.find()) == [
+            {"_id": 0, "email": "0@x.org", "name": "Ann", "at": datetime(2030, 1, 2, tzinfo=UTC)},
+            {"_id": 2, "email": "2@x.org"},
+        ]
+        assert sorted(client["eventapp"].list_collection_names()) == ["empty", "users"]
+        with pytest.raises(DuplicateKeyError):
+            users.insert_one({"email": "2@x.org"})
+
+
+def test_order_of_insertion_survives_a_restart(tmp_path: Path) -> None:
+    with open_embedded(tmp_path) as client:
+        items = client["a"]["items"]
+        items.insert_many([{"_id": n} for n in (5, 3, 9)])
+        items.delete_one({"_id": 5})
+        items.insert_one({"_id": 5})
+    with open_embedded(tmp_path) as client:
+        assert [item["_id"] for item in client["a"]["items"].find()] == [3, 9, 5]
+        client["a"]["items"].insert_one({"_id": 1})
+        assert [item["_id"] for item in client["a"]["items"].find()] == [3, 9, 5, 1]
+
+
+def test_what_is_dropped_stays_dropped(tmp_path: Path) -> None:
+    with open_embedded(tmp_path) as client:
+        client["a"]["gone"].insert_one({"_id": 1})
+        client["b"]["gone"].insert_one({"_id": 1})
+        client["c"]["stays"].insert_one({"_id": 1})
+    with open_embedded(tmp_path) as client:
+        client["a"]["gone"].drop()
+        client.drop_database("b")
+    with open_embedded(tmp_path) as client:
+        assert client.list_database_names() == ["c"]
+
+
+def test_a_change_is_on_the_disk_within_half_a_second(tmp_path: Path) -> None:
+    with open_embedded(tmp_path) as client:
+        client["a"]["items"].insert_one({"_id": 1})
+        deadline = time.monotonic() + 0.5
+        while rows(tmp_path) != 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert rows(tmp_path) == 1
+
+
+def rows(directory: Path) -> int:
+    connection = sqlite3.connect(directory / "eventapp.sqlite3")
+    try:
+        return int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def test_a_killed_process_loses_at_most_a_second_and_leaves_one_moment(tmp_path: Path) -> None:
+    seller = run_python(BUSY_SELLER, tmp_path, stdout=subprocess.PIPE)
+    assert seller.stdout
+    told: list[tuple[float, int]] = []
+    started = time.monotonic()
+    while time.monotonic() < started + 2.5:
+        told.append((time.monotonic(), int(seller.stdout.readline())))
+    os.kill(seller.pid, signal.SIGKILL)
+    killed = time.monotonic()
+    seller.wait()
+    seller.stdout.close()
+
+    with open_embedded(tmp_path) as client:
+        event = client["eventapp"]["events"].find_one({"_id": 1})
+        bookings = {one["_id"] for one in client["eventapp"]["bookings"].find()}
+    assert event["left"] == 1_000_000 - (event["last"] + 1)
+    # Between the two writes a flush may fall; further apart they never are.
+    assert bookings in (set(range(event["last"] + 1)), set(range(event["last"])))
+    safe = max(number for at, number in told if at < killed - 1)
+    assert event["last"] >= safe
+
+
+def test_one_process_only(tmp_path: Path) -> None:
+    hold = "import sys; from pathlib import Path; from eventapp.core.embedded import open_embedded"
+    hold += "; open_embedded(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
+    holder = run_python(hold, tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdin and holder.stdout
+    assert holder.stdout.readline() == "open\n"
+
+    with pytest.raises(EmbeddedStoreBusy) as refusal:
+        open_embedded(tmp_path)
+    message = str(refusal.value)
+    assert "one process" in message and str(tmp_path) in message and "MONGO_URI" in message
+    assert "\n" not in message
+
+    holder.stdin.close()
+    holder.wait()
+    holder.stdout.close()
+    open_embedded(tmp_path).close()
+
+
+def test_the_last_changes_are_written_at_exit(tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from eventapp.core.embedded import open_embedded"
+    code += "; open_embedded(Path(sys.argv[1]))['a']['items'].insert_one({'_id': 1})"
+    assert run_python(code, tmp_path).wait() == 0
+    assert rows(tmp_path) == 1
+
+
+def test_a_failing_flush_is_loud_tried_again_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write, failing = Disk.write, True
+
+    def write_or_fail(self: Disk, batch: Any) -> None:
+        if failing:
+            raise sqlite3.OperationalError("database or disk is full")
+        write(self, batch)
+
+    monkeypatch.setattr(Disk, "write", write_or_fail)
+    monkeypatch.setattr("eventapp.core.embedded_disk._RETRY_SECONDS", 0.05)
+    with open_embedded(tmp_path) as client:
+        client["a"]["items"].insert_one({"_id": 1})
+        wait_for(lambda: "disk is full" in caplog.text)
+        with pytest.raises(ConnectionFailure, match="disk is full"):
+            client.admin.command("ping")
+        client["a"]["items"].insert_one({"_id": 2})
+        failing = False
+        wait_for(lambda: rows(tmp_path) == 2)
+        assert client.admin.command("ping") == {"ok": 1.0}
+
+
+def wait_for(condition: Any) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_closed_client_refuses_and_closes_twice(tmp_path: Path) -> None:
+    client = open_embedded(tmp_path)
+    items = client["a"]["items"]
+    client.close()
+    client.close()
+    with pytest.raises(InvalidOperation):
+        items.insert_one({})
+
+
+def test_a_fork_is_refused(tmp_path: Path) -> None:
+    with open_embedded(tmp_path) as client:
+        child = os.fork()
+        if child == 0:
+            try:
+                client["a"]["items"].insert_one({})
+            except EmbeddedStoreBusy:
+                os._exit(7)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_in_memory_there_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open_embedded(None) as client:
+        client["a"]["items"].insert_one({"at": datetime.now(UTC) + timedelta(days=1)})
+    assert list(tmp_path.iterdir()) == []
