@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import marshmallow
 import structlog
-from flask import Flask, Request, Response, request
-from flask_smorest import Api, Blueprint as SmorestBlueprint
+from flask import Flask, Request, Response, current_app, request
+from flask_smorest import Api
+from flask_smorest import Blueprint as SmorestBlueprint
+from flask_swagger_ui import get_swaggerui_blueprint
 from marshmallow import EXCLUDE, RAISE, Schema, fields
 from pymongo.errors import PyMongoError
 from webargs.flaskparser import FlaskParser
@@ -25,9 +27,19 @@ from eventapp.core.errors import (
     ValidationFailed,
 )
 from eventapp.core.mongo import is_unavailable
+from eventapp.core.security import anyone
 
 MAX_BODY_BYTES = 1_000_000
 MAX_INT64 = 2**63 - 1
+
+OPENAPI = {
+    "API_TITLE": "eventapp",
+    "API_VERSION": "v1",
+    "OPENAPI_VERSION": "3.1.0",
+    "OPENAPI_URL_PREFIX": "/api",
+    "OPENAPI_JSON_PATH": "openapi.json",
+}
+DOCS_URL = "/api/docs"
 
 log = structlog.get_logger()
 
@@ -123,6 +135,12 @@ def with_etag(response: Response) -> Response:
     return response.make_conditional(request)
 
 
+def images_at() -> str:
+    """What the photos of this server start with: PUBLIC_BASE_URL, else as the caller reached it."""
+    base = current_app.config["SETTINGS"].public_base_url or request.host_url
+    return cast(str, base).rstrip("/")
+
+
 def init_app(app: Flask) -> Api:
     """Errors, path converters and the OpenAPI document; blueprints are registered on the Api."""
     app.json = json.ApiJsonProvider(app)
@@ -130,14 +148,25 @@ def init_app(app: Flask) -> Api:
     app.url_map.converters["whole"] = WholeConverter
     app.url_value_preprocessor(_refuse_bad_paths)
     app.config["MAX_CONTENT_LENGTH"] = app.config.get("MAX_CONTENT_LENGTH") or MAX_BODY_BYTES
-    api = Api(app, spec_kwargs={"title": "eventapp", "version": "1"})
+    app.config.from_mapping(OPENAPI)
+    api = Api(app)
     api.ERROR_SCHEMA = ErrorBody
+    _serve_docs(app)
     api.register_converter(WholeConverter, lambda _converter: {"type": "integer", "minimum": 0})
     app.register_error_handler(AppError, _render)
     app.register_error_handler(HTTPException, _render_http)
     app.register_error_handler(PyMongoError, _render_database)
     app.register_error_handler(Exception, _render_unforeseen)
     return api
+
+
+def _serve_docs(app: Flask) -> None:
+    """Swagger UI over the OpenAPI document, its files from here."""
+    docs = get_swaggerui_blueprint(DOCS_URL, "/api/openapi.json", {"app_name": "eventapp"})
+    app.register_blueprint(docs)
+    for endpoint, view in app.view_functions.items():
+        if endpoint.startswith((f"{docs.name}.", "api-docs.")):
+            anyone(view)
 
 
 def _render(error: AppError) -> Response:

@@ -1,0 +1,155 @@
+"""Events over HTTP: lists, single events, their whole life but their parts (`routes_parts`)."""
+
+from typing import Any
+
+from flask import Response, request
+
+from eventapp.core import paging
+from eventapp.core.clock import utc_now
+from eventapp.core.fields import Message
+from eventapp.core.http import Blueprint, ErrorBody, images_at, json_response, with_etag
+from eventapp.core.mongo import get_db
+from eventapp.core.security import ORGANIZER, anyone, current_actor, role_required
+from eventapp.events import service, service_edit, service_list
+from eventapp.events.schemas import (
+    BareEventsAnswer,
+    EventAnswer,
+    EventBody,
+    EventQuery,
+    EventsAnswer,
+    PopularQuery,
+)
+
+bp = Blueprint("events", __name__, url_prefix="/api/events", description="Events")
+
+
+@bp.route("")
+@anyone
+@bp.arguments(EventQuery, location="query")
+@bp.response(200, EventsAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+def list_events(query: dict[str, Any]) -> Response:
+    """Browse and search. A cursor carries its own filters; only `limit` counts beside it."""
+    asked = {name: value for name, value in request.args.items() if name != "cursor"}
+    after, limit = None, query["limit"]
+    if cursor := query.get("cursor"):
+        after = paging.decode_cursor(cursor)
+        asked = after.get("query", {})
+        query = EventQuery().load(asked)
+    answer = service_list.list_events(
+        get_db(),
+        _filters(query),
+        (query.get("sortBy"), "desc" in (query.get("sortOrder"), query.get("order"))),
+        page=query["page"],
+        limit=limit,
+        after=after,
+        actor=current_actor(),
+        now=utc_now(),
+        images_at=images_at(),
+    )
+    place = answer.pop("next")
+    answer["nextCursor"] = place and paging.encode_cursor({**place, "query": asked})
+    return with_etag(json_response(answer))
+
+
+def _filters(query: dict[str, Any]) -> service_list.Filters:
+    return service_list.Filters(
+        search=query.get("search", ""),
+        city=query.get("city", ""),
+        category=query.get("category"),
+        date_from=query.get("dateFrom"),
+        date_to=query.get("dateTo"),
+        available_only=query["availableOnly"],
+        upcoming=query["upcoming"],
+        min_price=query.get("minPrice"),
+        max_price=query.get("maxPrice"),
+        tags=tuple(query.get("tags", ())),
+        organizer_id=query.get("organizerId"),
+        mine=query["mine"],
+    )
+
+
+@bp.route("/popular")
+@anyone
+@bp.arguments(PopularQuery, location="query")
+@bp.response(200, BareEventsAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+def popular_events(query: dict[str, Any]) -> Response:
+    """The most popular upcoming events, best first."""
+    found = service_list.popular(
+        get_db(),
+        limit=query["limit"],
+        actor=current_actor(),
+        now=utc_now(),
+        images_at=images_at(),
+    )
+    return with_etag(json_response({"events": found}))
+
+
+@bp.route("", methods=["POST"])
+@role_required(ORGANIZER)
+@bp.arguments(EventBody)
+@bp.response(201, EventAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+def create_event(body: dict[str, Any]) -> Response:
+    """A new event of the caller; the server gives the eventId."""
+    event = service.create(
+        get_db(), body, actor=current_actor(), now=utc_now(), images_at=images_at()
+    )
+    return json_response(event, 201)
+
+
+@bp.route("/<whole:event_id>")
+@anyone
+@bp.response(200, EventAnswer)
+@bp.alt_response(404, schema=ErrorBody)
+def show_event(event_id: int) -> Response:
+    """The bare event."""
+    actor = current_actor()
+    event = service.show(get_db(), event_id, actor=actor, images_at=images_at())
+    return with_etag(json_response(event))
+
+
+@bp.route("/<whole:event_id>", methods=["PUT"])
+@role_required(ORGANIZER)
+@bp.arguments(EventBody)
+@bp.response(200, EventAnswer)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def replace_event(body: dict[str, Any], event_id: int) -> Response:
+    """Replace all but ids, sold and held counts."""
+    return edited(event_id, service_edit.replacement(body))
+
+
+@bp.route("/<whole:event_id>", methods=["DELETE"])
+@role_required(ORGANIZER)
+@bp.response(200, Message)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def delete_event(event_id: int) -> Response:
+    """Delete an event that nobody has tickets of."""
+    service_edit.delete(get_db(), event_id, current_actor())
+    return json_response({"message": "Event deleted successfully"})
+
+
+@bp.route("/<whole:event_id>/publish", methods=["POST"])
+@role_required(ORGANIZER)
+@bp.response(200, EventAnswer)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def publish_event(event_id: int) -> Response:
+    """Put a draft on sale; publishing twice is no error."""
+    return edited(event_id, service_edit.publishing())
+
+
+def edited(event_id: int, change: service_edit.Change) -> Response:
+    """The event after this change by the caller."""
+    event = service_edit.edit(
+        get_db(),
+        event_id,
+        change,
+        actor=current_actor(),
+        now=utc_now(),
+        images_at=images_at(),
+    )
+    return json_response(event)

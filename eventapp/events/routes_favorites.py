@@ -1,0 +1,76 @@
+"""Favorites and recommendations over HTTP."""
+
+from typing import Any
+
+from flask import Response
+
+from eventapp.core.clock import utc_now
+from eventapp.core.fields import Message
+from eventapp.core.http import Blueprint, ErrorBody, images_at, json_response
+from eventapp.core.mongo import get_db
+from eventapp.core.security import anyone, current_actor
+from eventapp.events import service, service_list
+from eventapp.events.schemas import BareEventsAnswer, CATEGORIES, EventAnswer, FavoriteBody, Recommendation
+
+bp = Blueprint("favorites", __name__, url_prefix="/api/favorites", description="Favorites")
+recoms_bp = Blueprint("recoms", __name__, url_prefix="/api/recoms", description="Favorites")
+_CATEGORIES = {"type": "array", "items": {"type": "string", "enum": list(CATEGORIES)}}
+CATEGORIES_BODY = {"content": {"application/json": {"schema": _CATEGORIES}}}
+FAVORITED, REMOVED = {"message": "Event favorited"}, {"message": "Favorite removed"}
+
+
+@bp.route("")
+@anyone
+@bp.response(200, BareEventsAnswer)
+def list_favorites() -> Response:
+    """The caller's favorites, newest first."""
+    actor = current_actor()
+    found = service_list.favorite_events(get_db(), actor=actor, images_at=images_at())
+    return json_response({"events": found})
+
+
+@bp.route("", methods=["POST"])
+@anyone
+@bp.arguments(FavoriteBody)
+@bp.response(201, Message)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def add_favorite(body: dict[str, Any]) -> Response:
+    """Make an event a favorite of the caller."""
+    service.favorite(get_db(), body["eventId"], actor=current_actor(), now=utc_now())
+    return json_response(FAVORITED, 201)
+
+
+@bp.route("", methods=["DELETE"])
+@anyone
+@bp.arguments(FavoriteBody)
+@bp.response(200, Message)
+@bp.alt_response(404, schema=ErrorBody)
+def remove_favorite(body: dict[str, Any]) -> Response:
+    """Take an event out of the caller's favorites, named in the body."""
+    service.unfavorite(get_db(), body["eventId"], actor=current_actor())
+    return json_response(REMOVED)
+
+
+@bp.route("/<whole:event_id>", methods=["DELETE"])
+@anyone
+@bp.response(200, Message)
+@bp.alt_response(404, schema=ErrorBody)
+def remove_favorite_by_path(event_id: int) -> Response:
+    """Take an event out of the caller's favorites, named in the path."""
+    service.unfavorite(get_db(), event_id, actor=current_actor())
+    return json_response(REMOVED)
+
+
+@recoms_bp.route("", methods=["POST"])
+@anyone
+@recoms_bp.arguments(Recommendation)
+@recoms_bp.response(200, EventAnswer(many=True))
+@recoms_bp.alt_response(400, schema=ErrorBody)
+@recoms_bp.doc(requestBody=CATEGORIES_BODY)
+def recommend(body: dict[str, Any]) -> Response:
+    """Upcoming events of the categories in the body, soonest first; of none, the most popular."""
+    found = service_list.recommend(
+        get_db(), body["categories"], actor=current_actor(), now=utc_now(), images_at=images_at()
+    )
+    return json_response(found)

@@ -1,0 +1,161 @@
+"""What an event is: its parts, its derived scalars, and how it is shown."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+CATEGORIES = (
+    "concert",
+    "theater",
+    "sports",
+    "festival",
+    "conference",
+    "comedy",
+    "workshop",
+    "exhibition",
+    "movie",
+    "other",
+)
+DRAFT, PUBLISHED, CANCELLED, COMPLETED = "draft", "published", "cancelled", "completed"
+STATUSES = (DRAFT, PUBLISHED, CANCELLED, COMPLETED)
+SORTS = {
+    "eventId": "eventId",
+    "title": "titleKey",
+    "date": "nextDate",
+    "schedule.date": "nextDate",
+    "price": "minPrice",
+    "ticketTypes.price": "minPrice",
+    "popularity": "popularity",
+}
+MAX_FAVORITES = 500
+MAX_ENTRIES, MAX_TYPES, MAX_TAGS = 100, 50, 20
+# What the API shows of an event, in this order; all else is the store's own.
+SHOWN = ("_id", "eventId", "title", "description", "category", "image", "schedule", "ticketTypes")
+SHOWN_LAST = ("organizer", "organizerId", "tags", "status", "createdAt", "updatedAt", "__v")
+
+
+def fold(text: str) -> str:
+    """The form in which texts are compared: no case, no accents."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in plain if not unicodedata.combining(c))
+
+
+def midnight(day: date) -> datetime:
+    """A calendar date as the store keeps it: its first moment in UTC."""
+    return datetime.combine(day, time.min, UTC)
+
+
+def stored_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A schedule entry of a body as the store keeps it."""
+    return {**entry, "date": midnight(entry["date"])}
+
+
+def new_ticket_type(
+    type_id: int, type_: str, price: float, available: int, sold: int = 0, held: int = 0
+) -> dict[str, Any]:
+    """`capacity` is what was put on sale: always available + held + sold."""
+    return {
+        "ticketTypeId": type_id,
+        "type": type_,
+        "price": price,
+        "availableTickets": available,
+        "soldTickets": sold,
+        "heldTickets": held,
+        "capacity": available + sold + held,
+        "waiting": 0,
+    }
+
+
+def derived(event: Mapping[str, Any], today: date) -> dict[str, Any]:
+    """The scalars that lists filter and sort by, from the parts they stand beside.
+
+    `nextDate` is the first entry on or after today, else the last one; `listed` says that the
+    public list shows the event today. Both change by the day: see `service.roll_day`.
+    """
+    dates = sorted(entry["date"] for entry in event["schedule"])
+    types = event["ticketTypes"]
+    upcoming = [moment for moment in dates if moment >= midnight(today)]
+    return {
+        "firstDate": dates[0],
+        "lastDate": dates[-1],
+        "nextDate": upcoming[0] if upcoming else dates[-1],
+        "listed": event["status"] == PUBLISHED and bool(upcoming),
+        "minPrice": min(kind["price"] for kind in types),
+        "available": sum(kind["availableTickets"] for kind in types),
+        "titleKey": fold(event["title"]),
+        "places": sorted({fold(entry["location"]) for entry in event["schedule"]}),
+        "tagKeys": sorted({fold(tag) for tag in event["tags"]}),
+    }
+
+
+def merged_ticket_types(
+    old: Sequence[Mapping[str, Any]], wanted: Iterable[Mapping[str, Any]], next_id: int
+) -> list[dict[str, Any]]:
+    """A full edit's ticket types: matched by id, else by name, with their sold and held counts.
+
+    Args:
+        next_id: the first id never used by this event.
+    """
+    by_id = {kind["ticketTypeId"]: kind for kind in old}
+    by_name = {fold(kind["type"]): kind for kind in old}
+    merged = []
+    for want in wanted:
+        was = by_id.get(want.get("ticketTypeId")) or by_name.get(fold(want["type"]))
+        type_id = was["ticketTypeId"] if was else next_id
+        next_id += was is None
+        sold, held = (was["soldTickets"], was["heldTickets"]) if was else (0, 0)
+        kind = new_ticket_type(
+            type_id, want["type"], want["price"], want["availableTickets"], sold, held
+        )
+        merged.append({**kind, "waiting": was["waiting"] if was else 0})
+    return merged
+
+
+def dropped_in_use(
+    old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The types that an edit drops although tickets of them are sold, held or waited for."""
+    kept = {kind["ticketTypeId"] for kind in new}
+    return [
+        kind
+        for kind in old
+        if kind["ticketTypeId"] not in kept
+        and (kind["soldTickets"] or kind["heldTickets"] or kind["waiting"])
+    ]
+
+
+def has_duplicates(values: Iterable[Any]) -> bool:
+    listed = list(values)
+    return len(set(listed)) < len(listed)
+
+
+def view(
+    event: Mapping[str, Any], *, favorited: bool, with_counts: bool, images_at: str
+) -> dict[str, Any]:
+    """The event as the API shows it.
+
+    Args:
+        with_counts: for its organizer and admins, also sold, held and capacity of each type.
+        images_at: what a photo of our own (`/images/...`) starts with, as `https://host`.
+    """
+    shown = {name: event.get(name) for name in SHOWN}
+    if shown["image"].startswith("/"):
+        shown["image"] = images_at + shown["image"]
+    shown["schedule"] = [_entry_view(entry) for entry in event["schedule"]]
+    shown["ticketTypes"] = [_type_view(kind, with_counts) for kind in event["ticketTypes"]]
+    shown["favorited"] = favorited
+    shown.update({name: event.get(name) for name in SHOWN_LAST})
+    shown["soldOut"] = all(kind["availableTickets"] == 0 for kind in event["ticketTypes"])
+    return shown
+
+
+def _entry_view(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {**entry, "date": entry["date"].date().isoformat()}
+
+
+def _type_view(kind: Mapping[str, Any], with_counts: bool) -> dict[str, Any]:
+    names = ["ticketTypeId", "type", "price", "availableTickets"]
+    if with_counts:
+        names += ["soldTickets", "heldTickets", "capacity"]
+    return {name: kind[name] for name in names}

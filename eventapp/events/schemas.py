@@ -1,0 +1,220 @@
+"""The shapes of events, favorites and recommendations, in and out."""
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
+
+from eventapp.core.fields import (
+    CommaList,
+    Day,
+    Id,
+    Number,
+    PageAnswer,
+    PageQuery,
+    Price,
+    Text,
+    Whole,
+    limit_field,
+)
+from eventapp.events.rules import (
+    CATEGORIES,
+    DRAFT,
+    MAX_ENTRIES,
+    MAX_TAGS,
+    MAX_TYPES,
+    PUBLISHED,
+    SORTS,
+    STATUSES,
+    fold,
+    has_duplicates,
+)
+
+
+def category(**kwargs: Any) -> fields.String:
+    return fields.String(validate=validate.OneOf(CATEGORIES), **kwargs)
+
+
+class ImageUrl(Text):
+    """An http or https URL, or empty."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        url = super()._deserialize(value, attr, data, **kwargs)
+        if url:
+            validate.URL(schemes={"http", "https"}, require_tld=False)(url)
+        return url
+
+
+class ScheduleEntryPatch(Schema):
+    date = Day()
+    location = Text(1, 200)
+    lat = Number(-90, 90)
+    lng = Number(-180, 180)
+
+    @validates_schema
+    def something(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        _refuse_empty(data)
+
+
+class ScheduleEntry(ScheduleEntryPatch):
+    date = Day(required=True)
+    location = Text(1, 200, required=True)
+
+
+class TicketTypeIndexPatch(Schema):
+    type = Text(1, 100)
+    price = Price()
+    availableTickets = Whole()
+
+    @validates_schema
+    def something(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        _refuse_empty(data)
+
+
+class TicketTypePatch(TicketTypeIndexPatch):
+    capacity = Whole()
+
+    @validates_schema
+    def one_amount(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        if "availableTickets" in data and "capacity" in data:
+            raise ValidationError("Send availableTickets or capacity.", "capacity")
+
+
+class NewTicketType(TicketTypePatch):
+    type = Text(1, 100, required=True)
+    price = Price(required=True)
+
+    @validates_schema
+    def an_amount(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        if "availableTickets" not in data and "capacity" not in data:
+            raise ValidationError("Missing data for required field.", "availableTickets")
+
+
+class TicketType(Schema):
+    ticketTypeId = Whole(1)
+    type = Text(1, 100, required=True)
+    price = Price(required=True)
+    availableTickets = Whole(required=True)
+
+
+class EventBody(Schema):
+    """A whole event, as POST and PUT take it."""
+
+    title = Text(1, 200, required=True)
+    description = Text(0, 10_000, lines=True, load_default="")
+    category = category(required=True)
+    image = ImageUrl(0, 2000, load_default="")
+    schedule = fields.List(
+        fields.Nested(ScheduleEntry), required=True, validate=validate.Length(1, MAX_ENTRIES)
+    )
+    ticketTypes = fields.List(
+        fields.Nested(TicketType), required=True, validate=validate.Length(1, MAX_TYPES)
+    )
+    organizer = Text(1, 200, required=True)
+    tags = fields.List(Text(1, 50), load_default=list, validate=validate.Length(0, MAX_TAGS))
+    status = fields.String(validate=validate.OneOf((DRAFT, PUBLISHED)))
+
+    @validates_schema
+    def distinct_types(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        kinds = data.get("ticketTypes", [])
+        ids = [kind["ticketTypeId"] for kind in kinds if "ticketTypeId" in kind]
+        if has_duplicates(fold(kind["type"]) for kind in kinds) or has_duplicates(ids):
+            raise ValidationError("Each ticket type must have its own name.", "ticketTypes")
+
+
+class EventQuery(PageQuery):
+    """The filters of `GET /events`, all optional and all combined."""
+
+    search = Text(0, 200)
+    city = Text(0, 100)
+    category = category()
+    dateFrom = Day()
+    dateTo = Day()
+    availableOnly = fields.Boolean(load_default=False)
+    upcoming = fields.Boolean(load_default=True)
+    minPrice = fields.Float(validate=validate.Range(0, 1e9))
+    maxPrice = fields.Float(validate=validate.Range(0, 1e9))
+    tags = CommaList()
+    organizerId = Id()
+    mine = fields.Boolean(load_default=False)
+    sortBy = fields.String(validate=validate.OneOf(SORTS))
+    sortOrder = fields.String(validate=validate.OneOf(("asc", "desc")))
+    order = fields.String(validate=validate.OneOf(("asc", "desc")))
+    cursor = fields.String(validate=validate.Length(1, 2000))
+
+
+class PopularQuery(Schema):
+    limit = limit_field()
+
+
+class FavoriteBody(Schema):
+    eventId = Whole(1, 2**63 - 1, required=True)
+
+
+class Recommendation(Schema):
+    """A bare list of categories; as `categories` once it is loaded."""
+
+    categories = fields.List(category(), required=True, validate=validate.Length(0, 50))
+
+    @pre_load
+    def wrap(self, data: Any, **_kwargs: Any) -> dict[str, Any]:
+        if not isinstance(data, list):
+            raise ValidationError("Send a list of categories.")
+        return {"categories": data}
+
+
+class TicketTypeAnswer(Schema):
+    ticketTypeId = fields.Integer(required=True)
+    type = fields.String(required=True)
+    price = fields.Float(required=True)
+    availableTickets = fields.Integer(required=True)
+    soldTickets = fields.Integer()
+    heldTickets = fields.Integer()
+    capacity = fields.Integer()
+
+
+class EntryAnswer(Schema):
+    date = fields.Date(required=True)
+    location = fields.String(required=True)
+    lat = fields.Float()
+    lng = fields.Float()
+
+
+class EventAnswer(Schema):
+    """An event, as every call returns it."""
+
+    _id = fields.String(required=True)
+    eventId = fields.Integer(required=True)
+    title = fields.String(required=True)
+    description = fields.String(required=True)
+    category = category(required=True)
+    image = fields.String(required=True)
+    schedule = fields.List(fields.Nested(EntryAnswer), required=True)
+    ticketTypes = fields.List(fields.Nested(TicketTypeAnswer), required=True)
+    favorited = fields.Boolean(required=True)
+    organizer = fields.String(required=True)
+    organizerId = fields.String(required=True, allow_none=True)
+    tags = fields.List(fields.String(), required=True)
+    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
+    createdAt = fields.DateTime(required=True)
+    updatedAt = fields.DateTime(required=True)
+    soldOut = fields.Boolean(required=True)
+
+    class Meta:
+        include = {"__v": fields.Integer(required=True)}
+
+
+class EventsAnswer(PageAnswer):
+    events = fields.List(fields.Nested(EventAnswer), required=True)
+
+
+class BareEventsAnswer(Schema):
+    events = fields.List(fields.Nested(EventAnswer), required=True)
+
+
+class TicketTypesAnswer(Schema):
+    ticketTypes = fields.List(fields.Nested(TicketTypeAnswer), required=True)
+
+
+def _refuse_empty(data: dict[str, Any]) -> None:
+    if not data:
+        raise ValidationError("Send at least one field.")

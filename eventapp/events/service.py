@@ -1,0 +1,129 @@
+"""Use cases of single events: create, show, favorite. `service_edit` changes, `service_list` lists."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from bson import ObjectId
+
+from eventapp.core.errors import Forbidden
+from eventapp.core.mongo import Db, Document
+from eventapp.core.security import Actor
+from eventapp.events import rules, store
+from eventapp.events.errors import (
+    AlreadyFavorited,
+    EventNotFound,
+    FavoriteNotFound,
+    TooManyFavorites,
+)
+from eventapp.favorites import service as favorites
+
+
+def prepare(db: Db, now: datetime) -> None:
+    """At start: the eventId counter, and what changes by the day."""
+    store.ensure_counter(db)
+    roll_day(db, now.date())
+
+
+def roll_day(db: Db, today: date) -> None:
+    """Set right what a list sorts and filters by and only the passing day changes.
+
+    Safe at any time, any number of times at once: an edit that comes between wins.
+    """
+    midnight = rules.midnight(today)
+    store.unlist_past(db, midnight)
+    for event in store.with_passed_next_date(db, midnight):
+        to_come = [e["date"] for e in event["schedule"] if e["date"] >= midnight]
+        store.set_next_date(db, event, min(to_come))
+
+
+def present(
+    db: Db, events: Iterable[Document], actor: Actor, images_at: str
+) -> list[dict[str, Any]]:
+    """The events as this caller sees them."""
+    liked = set(favorites.newest_first(db, actor.key))
+    return [
+        rules.view(
+            event,
+            favorited=event["eventId"] in liked,
+            with_counts=actor.may_manage(event["organizerId"]),
+            images_at=images_at,
+        )
+        for event in events
+    ]
+
+
+def create(
+    db: Db, body: Mapping[str, Any], *, actor: Actor, now: datetime, images_at: str
+) -> dict[str, Any]:
+    """A new event of this organizer, published unless the body says draft."""
+    event = new_event(body, organizer_id=actor.user_id, now=now)
+    store.insert(db, event)
+    return present(db, [event], actor, images_at)[0]
+
+
+def new_event(
+    body: Mapping[str, Any], *, organizer_id: ObjectId | None, now: datetime
+) -> Document:
+    """The document of a new event, without its eventId."""
+    types = rules.merged_ticket_types([], body["ticketTypes"], next_id=1)
+    event = {
+        **body,
+        "status": body.get("status", rules.PUBLISHED),
+        "schedule": [rules.stored_entry(entry) for entry in body["schedule"]],
+        "ticketTypes": types,
+        "nextTypeId": len(types) + 1,
+        "organizerId": organizer_id,
+        "popularity": 0.0,
+        "inFlight": {},
+        "createdAt": now,
+        "updatedAt": now,
+        "rev": 0,
+        "__v": 0,
+    }
+    return {**event, **rules.derived(event, now.date())}
+
+
+def get(db: Db, event_id: int) -> Document:
+    """The stored event, whoever asks. EventNotFound."""
+    event = store.get(db, event_id)
+    if event is None:
+        raise EventNotFound
+    return event
+
+
+def show(db: Db, event_id: int, *, actor: Actor, images_at: str) -> dict[str, Any]:
+    """The event as the caller sees it. EventNotFound, also for another's draft."""
+    return present(db, [visible(db, event_id, actor)], actor, images_at)[0]
+
+
+def visible(db: Db, event_id: int, actor: Actor) -> Document:
+    """The stored event where this caller may see it. EventNotFound."""
+    event = get(db, event_id)
+    if event["status"] == rules.DRAFT and not actor.may_manage(event["organizerId"]):
+        raise EventNotFound
+    return event
+
+
+def managed(db: Db, event_id: int, actor: Actor) -> Document:
+    """The stored event where this caller may change it. EventNotFound, Forbidden."""
+    event = visible(db, event_id, actor)
+    if not actor.may_manage(event["organizerId"]):
+        raise Forbidden("Only the event's organizer or an admin may do this")
+    return event
+
+
+def favorite(db: Db, event_id: int, *, actor: Actor, now: datetime) -> None:
+    """Add to the caller's favorites. EventNotFound, AlreadyFavorited, TooManyFavorites."""
+    visible(db, event_id, actor)
+    if favorites.add(db, actor.key, event_id, limit=rules.MAX_FAVORITES, now=now):
+        return
+    if event_id in favorites.newest_first(db, actor.key):
+        raise AlreadyFavorited
+    raise TooManyFavorites
+
+
+def unfavorite(db: Db, event_id: int, *, actor: Actor) -> None:
+    """Take out of the caller's favorites. FavoriteNotFound."""
+    if not favorites.remove(db, actor.key, event_id):
+        raise FavoriteNotFound

@@ -1,0 +1,136 @@
+"""The events collection: single reads and guarded writes. `store_list` has the lists."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel, ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from eventapp.core.mongo import Db, Document
+
+# Words of the title weigh most, then tags: what people search for is what they remember.
+TEXT_WEIGHTS = {"title": 10, "tags": 5, "description": 1}
+
+
+def _listed(name: str, *keys: tuple[str, int]) -> IndexModel:
+    return IndexModel([("listed", ASCENDING), *keys], name=name)
+
+
+INDEXES = {
+    "events": [
+        IndexModel([("eventId", ASCENDING)], name="eventId", unique=True),
+        _listed("listed_eventId", ("eventId", ASCENDING)),
+        _listed("listed_title", ("titleKey", ASCENDING), ("eventId", ASCENDING)),
+        _listed("listed_date", ("nextDate", ASCENDING), ("eventId", ASCENDING)),
+        _listed("listed_price", ("minPrice", ASCENDING), ("eventId", ASCENDING)),
+        _listed("listed_popularity", ("popularity", DESCENDING), ("eventId", ASCENDING)),
+        _listed("listed_category", ("category", ASCENDING), ("eventId", ASCENDING)),
+        _listed("listed_places", ("places", ASCENDING), ("eventId", ASCENDING)),
+        _listed("listed_tags", ("tagKeys", ASCENDING), ("eventId", ASCENDING)),
+        IndexModel([("organizerId", ASCENDING), ("eventId", ASCENDING)], name="organizer"),
+        IndexModel([("status", ASCENDING), ("eventId", ASCENDING)], name="status_eventId"),
+        IndexModel(
+            [("title", TEXT), ("description", TEXT), ("tags", TEXT)],
+            name="words",
+            weights=TEXT_WEIGHTS,
+        ),
+    ]
+}
+# What no answer shows, left out of reads that only show.
+HIDDEN = {"inFlight": 0, "places": 0, "tagKeys": 0}
+
+
+def ensure_counter(db: Db) -> None:
+    """Let new eventIds start after the highest in use."""
+    last: Document | None = db.events.find_one({}, {"eventId": 1}, sort=[("eventId", DESCENDING)])
+    highest = last["eventId"] if last else 0
+    db.counters.update_one({"_id": "eventId"}, {"$max": {"value": highest}}, upsert=True)
+
+
+def take_event_ids(db: Db, count: int = 1) -> range:
+    """`count` eventIds never given before and never given again."""
+    counter = db.counters.find_one_and_update(
+        {"_id": "eventId"},
+        {"$inc": {"value": count}},
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
+    return range(counter["value"] - count + 1, counter["value"] + 1)
+
+
+def insert(db: Db, event: Document) -> Document:
+    """Insert under a fresh eventId. Events brought in by hand may hold it: then the next free."""
+    while True:
+        event["eventId"] = take_event_ids(db)[0]
+        try:
+            db.events.insert_one(event)
+        except DuplicateKeyError:
+            ensure_counter(db)
+            continue
+        return event
+
+
+def insert_many(db: Db, events: list[Document]) -> None:
+    """Insert events that have their eventIds, in one batch."""
+    db.events.insert_many(events, ordered=False)
+
+
+def get(db: Db, event_id: int) -> Document | None:
+    found: Document | None = db.events.find_one({"eventId": event_id}, HIDDEN)
+    return found
+
+
+def get_many(db: Db, event_ids: Iterable[int]) -> list[Document]:
+    """The events of these ids that exist, in no order."""
+    return list(db.events.find({"eventId": {"$in": list(event_ids)}}, HIDDEN))
+
+
+def write_if_unchanged(
+    db: Db, event: Document, fields: dict[str, Any], *, unset: Iterable[str] = ()
+) -> Document | None:
+    """Set `fields` where the event is still the one that was read (by its `rev`).
+
+    Every write of an event, a sale too, raises `rev`; so an edit never overwrites a sale.
+
+    Returns:
+        The event after the write, or None, with nothing written, when it changed meanwhile.
+    """
+    change: dict[str, Any] = {"$set": fields, "$inc": {"rev": 1, "__v": 1}}
+    if unset:
+        change["$unset"] = dict.fromkeys(unset, "")
+    after: Document | None = db.events.find_one_and_update(
+        {"eventId": event["eventId"], "rev": event["rev"]},
+        change,
+        projection=HIDDEN,
+        return_document=ReturnDocument.AFTER,
+    )
+    return after
+
+
+def delete_if_unchanged(db: Db, event: Document) -> bool:
+    """Delete where the event is still the one that was read; False when it changed meanwhile."""
+    same = {"eventId": event["eventId"], "rev": event["rev"]}
+    return db.events.delete_one(same).deleted_count == 1
+
+
+def unlist_past(db: Db, today: datetime) -> None:
+    """Take events whose last entry is over off the public list."""
+    db.events.update_many(
+        {"listed": True, "lastDate": {"$lt": today}},
+        {"$set": {"listed": False}, "$inc": {"rev": 1}},
+    )
+
+
+def with_passed_next_date(db: Db, today: datetime) -> list[Document]:
+    """Listed events whose `nextDate` is over although a later entry is to come."""
+    passed = {"listed": True, "nextDate": {"$lt": today}, "lastDate": {"$gte": today}}
+    return list(db.events.find(passed, {"eventId": 1, "rev": 1, "schedule": 1}))
+
+
+def set_next_date(db: Db, event: Document, next_date: datetime) -> None:
+    """Set it unless the event was edited meanwhile: the edit has set it itself."""
+    db.events.update_one(
+        {"eventId": event["eventId"], "rev": event["rev"]},
+        {"$set": {"nextDate": next_date}, "$inc": {"rev": 1}},
+    )

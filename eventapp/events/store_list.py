@@ -1,0 +1,136 @@
+"""Lists of events: filters, orders, places in them, and counts."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from eventapp.core.mongo import Db, Document
+from eventapp.events.store import HIDDEN
+
+RELEVANCE = "score"
+
+
+def public_filter(today: datetime, *, upcoming: bool) -> Document:
+    """What everyone may see. `listed` finds by index what `lastDate` then makes exact."""
+    if upcoming:
+        return {"listed": True, "lastDate": {"$gte": today}}
+    return {"status": "published"}
+
+
+def organizers_filter(today: datetime, organizer_id: ObjectId, *, upcoming: bool) -> Document:
+    """An organizer's own events, drafts too."""
+    dates = {"lastDate": {"$gte": today}} if upcoming else {}
+    return {"organizerId": organizer_id, **dates}
+
+
+def narrowed(base: Document, *, conditions: Iterable[Document]) -> Document:
+    """`base` and all conditions at once."""
+    every = [condition for condition in conditions if condition]
+    return {**base, "$and": every} if every else base
+
+
+def in_category(category: str | None) -> Document:
+    return {"category": category} if category else {}
+
+
+def in_categories(categories: list[str]) -> Document:
+    return {"category": {"$in": categories}}
+
+
+def by_organizer(organizer_id: ObjectId | None) -> Document:
+    return {"organizerId": organizer_id} if organizer_id else {}
+
+
+def with_tags(tag_keys: list[str]) -> Document:
+    return {"tagKeys": {"$all": tag_keys}} if tag_keys else {}
+
+
+def in_city(city_key: str) -> Document:
+    """Part of a location, in its folded form."""
+    return {"places": {"$regex": re.escape(city_key)}} if city_key else {}
+
+
+def in_words(search: str) -> Document:
+    return {"$text": {"$search": search}} if search else {}
+
+
+def between_dates(first: datetime | None, last: datetime | None) -> Document:
+    """One schedule entry lies in both bounds."""
+    bounds = _bounds(first, last)
+    return {"schedule": {"$elemMatch": {"date": bounds}}} if bounds else {}
+
+
+def with_price(low: float | None, high: float | None, *, available_only: bool) -> Document:
+    """One ticket type lies in both bounds, and has tickets if asked for."""
+    kind: Document = {}
+    if bounds := _bounds(low, high):
+        kind["price"] = bounds
+    if available_only:
+        kind["availableTickets"] = {"$gt": 0}
+    return {"ticketTypes": {"$elemMatch": kind}} if kind else {}
+
+
+def _bounds(low: Any, high: Any) -> Document:
+    bounds = {"$gte": low, "$lte": high}
+    return {operator: value for operator, value in bounds.items() if value is not None}
+
+
+def count(db: Db, where: Document, *, up_to: int) -> int:
+    """How many there are, counted no further than `up_to`."""
+    return db.events.count_documents(where, limit=up_to)
+
+
+def rows(
+    db: Db,
+    where: Document,
+    order: tuple[str, int],
+    *,
+    after: tuple[Any, int] | None = None,
+    skip: int = 0,
+    limit: int,
+) -> list[Document]:
+    """The matching events in their order, with eventId deciding between equals.
+
+    Args:
+        order: a scalar field or RELEVANCE, and 1 or -1.
+        after: the order's value and the eventId of the row to go on after.
+    """
+    field, direction = order
+    if field == RELEVANCE:
+        return _by_relevance(db, where, after=after, skip=skip, limit=limit)
+    if after:
+        where = {"$and": [where, _beyond(field, direction, after)]}
+    keys = [(field, direction), ("eventId", direction)][: 1 if field == "eventId" else 2]
+    return list(db.events.find(where, HIDDEN).sort(keys).skip(skip).limit(limit))
+
+
+def _beyond(field: str, direction: int, after: tuple[Any, int]) -> Document:
+    value, event_id = after
+    operator = "$gt" if direction > 0 else "$lt"
+    if field == "eventId":
+        return {"eventId": {operator: event_id}}
+    return {
+        field: {operator + "e": value},
+        "$or": [{field: {operator: value}}, {"eventId": {operator: event_id}}],
+    }
+
+
+def _by_relevance(
+    db: Db, where: Document, *, after: tuple[Any, int] | None, skip: int, limit: int
+) -> list[Document]:
+    """Best match first; the score is computed, so only an aggregation can go on after one."""
+    stages: list[Document] = [
+        {"$match": where},
+        {"$addFields": {RELEVANCE: {"$meta": "textScore"}}},
+    ]
+    if after:
+        score, event_id = after
+        tie = {RELEVANCE: score, "eventId": {"$gt": event_id}}
+        stages.append({"$match": {"$or": [{RELEVANCE: {"$lt": score}}, tie]}})
+    stages.append({"$sort": {RELEVANCE: -1, "eventId": 1}})
+    stages += [{"$skip": skip}] if skip else []
+    stages += [{"$limit": limit}, {"$project": HIDDEN}]
+    return list(db.events.aggregate(stages))

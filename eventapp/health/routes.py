@@ -1,0 +1,59 @@
+"""Is it alive, is it ready, what does it count."""
+
+from flask import Response
+from pymongo.errors import PyMongoError
+
+from eventapp.core.http import Blueprint, ErrorBody, json_response
+from eventapp.core.mongo import Db, get_store, is_unavailable
+from eventapp.core.observe import metrics_text
+from eventapp.core.security import anyone
+from eventapp.health.schemas import Readiness
+
+root = Blueprint("health", __name__, description="Is it alive, is it ready")
+api = Blueprint("api_health", __name__, url_prefix="/api", description="Is it alive")
+GREETING = b'"Hello Tickest"'
+
+
+@root.route("/healthz")
+@api.route("/healthz")
+@anyone
+@root.doc(responses={"200": {"content": {"application/json": {"schema": {"type": "string"}}}}})
+def healthz() -> Response:
+    """Alive; touches no database."""
+    return Response(GREETING, content_type="application/json")
+
+
+@root.route("/readyz")
+@anyone
+@root.response(200, Readiness)
+@root.alt_response(503, schema=ErrorBody)
+def readyz() -> Response:
+    """Ready: the database answers and its indexes are there."""
+    store = get_store()
+    if store.ready and _answers(store.db):
+        return json_response({"status": "ready", "database": "ok"})
+    body = {
+        "message": "The database does not answer",
+        "code": "database_unavailable",
+        "status": "unavailable",
+        "database": "unavailable",
+    }
+    return json_response(body, 503)
+
+
+def _answers(db: Db) -> bool:
+    try:
+        db.command("ping")
+    except PyMongoError as error:
+        if not is_unavailable(error):
+            raise
+        return False
+    return True
+
+
+@root.route("/metrics")
+@anyone
+@root.response(200, content_type="text/plain")
+def metrics() -> Response:
+    """Requests, latencies, bookings and stock conflicts, as Prometheus text."""
+    return Response(metrics_text(), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,74 @@
+"""Makes what tests need: bodies, events, signed-in people."""
+
+from datetime import date, timedelta
+from itertools import count
+from typing import Any
+
+from bson import ObjectId
+from flask import Flask
+
+from eventapp.core import security
+from eventapp.core.clock import utc_now
+from eventapp.events import service as events
+from eventapp.events import store as events_store
+
+_numbers = count(1)
+
+
+def day(offset: int) -> str:
+    """The calendar date so many days from today (UTC)."""
+    return (utc_now().date() + timedelta(days=offset)).isoformat()
+
+
+def event_body(**changes: Any) -> dict[str, Any]:
+    """A valid body of POST /api/events, with changes."""
+    body = {
+        "title": "Sample Event",
+        "description": "An example event",
+        "category": "other",
+        "image": "https://example.org/sample.jpg",
+        "schedule": [{"date": day(30), "location": "Volos", "lat": 39.36, "lng": 22.94}],
+        "ticketTypes": [{"type": "General", "price": 20, "availableTickets": 100}],
+        "organizer": "Some Organizer",
+        "tags": ["test", "api"],
+    }
+    return {**body, **changes}
+
+
+def make_event(db: Any, *, organizer_id: ObjectId | None = None, **changes: Any) -> dict[str, Any]:
+    """A stored event; `changes` as to a body, dates as text."""
+    body = event_body(**changes)
+    body["schedule"] = [
+        {**entry, "date": date.fromisoformat(entry["date"])} for entry in body["schedule"]
+    ]
+    event = events.new_event(body, organizer_id=organizer_id, now=utc_now())
+    return events_store.insert(db, event)
+
+
+def sign_in(app: Flask, role: str = "attendee", user_id: ObjectId | None = None) -> dict[str, Any]:
+    """A signed-in user straight in the database.
+
+    Returns:
+        `{"id": ObjectId, "headers": {...}}` for requests in the user's name.
+    """
+    db = app.extensions["store"].db
+    number = next(_numbers)
+    user = {
+        "_id": user_id or ObjectId(),
+        "name": f"Person {number}",
+        "email": f"person{number}@example.org",
+        "emailKey": f"person{number}@example.org",
+        "passwordHash": "!",
+        "role": role,
+        "about": "",
+        "userImg": "",
+        "createdAt": utc_now(),
+        "updatedAt": utc_now(),
+        "__v": 0,
+    }
+    db.users.insert_one(user)
+    session = {"_id": ObjectId(), "userId": user["_id"], "role": role, "gen": 0}
+    db.sessions.insert_one({**session, "expiresAt": utc_now() + timedelta(days=1)})
+    with app.app_context():
+        token = security.access_token(user["_id"], session["_id"])
+    return {"id": user["_id"], "headers": {"Authorization": f"Bearer {token}"}}
