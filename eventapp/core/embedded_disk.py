@@ -5,10 +5,11 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bson
 
@@ -18,6 +19,7 @@ from eventapp.core.embedded_store import CollectionStore, Journal, ServerStore
 _LOG = logging.getLogger(__name__)
 _GATHER_SECONDS = 0.1  # how long changes gather before one flush takes them all
 _RETRY_SECONDS = 1.0
+_CHUNK = 200  # rows a statement, within the 999 variables any SQLite allows
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents(
     row INTEGER PRIMARY KEY, database TEXT NOT NULL, collection TEXT NOT NULL, body BLOB NOT NULL);
@@ -105,31 +107,38 @@ class Disk:
 
     def write(self, batch: Batch) -> None:
         """Write a batch, all of it or nothing (sqlite3.Error)."""
+        documents = [(row, base, name, bson.encode(doc)) for row, base, name, doc in batch.puts]
         self._connection.execute("BEGIN IMMEDIATE")
-        with self._connection as connection:
-            connection.executemany(
-                "INSERT INTO documents VALUES(?, ?, ?, ?)"
-                " ON CONFLICT(row) DO UPDATE SET body = excluded.body",
-                ((row, base, name, bson.encode(doc)) for row, base, name, doc in batch.puts),
-            )
-            connection.executemany(
-                "DELETE FROM documents WHERE row = ?", ((row,) for row in batch.deletes)
-            )
-            connection.executemany(
-                "DELETE FROM collections WHERE database = ? AND name = ?",
-                ((base, name) for base, name, _ in batch.collections),
-            )
-            connection.executemany("INSERT INTO collections VALUES(?, ?, ?)", _indexes(batch))
+        with self._connection:
+            self._in_chunks("REPLACE INTO documents VALUES {}", documents)
+            gone = [(row,) for row in batch.deletes]
+            self._in_chunks("DELETE FROM documents WHERE row IN (VALUES {})", gone)
+            for database, name, indexes in batch.collections:
+                self._write_collection(database, name, indexes)
+
+    def _in_chunks(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run a statement for many rows at a time.
+
+        Each step of SQLite gives up the interpreter's lock, and a busy process lets this thread
+        have it back only after milliseconds: row by row, a flush would take seconds.
+        """
+        for start in range(0, len(rows), _CHUNK):
+            chunk = rows[start : start + _CHUNK]
+            marks = "(" + ", ".join("?" * len(chunk[0])) + ")"
+            filled = statement.format(", ".join([marks] * len(chunk)))
+            self._connection.execute(filled, [value for row in chunk for value in row])
+
+    def _write_collection(self, database: str, name: str, indexes: list[Document] | None) -> None:
+        if indexes is None:
+            where = "DELETE FROM collections WHERE database = ? AND name = ?"
+            self._connection.execute(where, (database, name))
+        else:
+            row = (database, name, bson.encode({"indexes": indexes}))
+            self._connection.execute("REPLACE INTO collections VALUES (?, ?, ?)", row)
 
     def close(self) -> None:
         """Fold the write-ahead log in and close the file."""
         self._connection.close()
-
-
-def _indexes(batch: Batch) -> Iterator[tuple[str, str, bytes]]:
-    for database, name, indexes in batch.collections:
-        if indexes is not None:
-            yield database, name, bson.encode({"indexes": indexes})
 
 
 class Saver(threading.Thread):
@@ -143,8 +152,11 @@ class Saver(threading.Thread):
         self._stopping = threading.Event()
         self._writing = threading.Lock()
         self._descriptor = lock_directory(directory)
-        self._disk = Disk(directory)
-        self._disk.load(server)
+        with ExitStack() as on_failure:
+            on_failure.callback(os.close, self._descriptor)
+            self._disk = Disk(directory)
+            self._disk.load(server)
+            on_failure.pop_all()
 
     def run(self) -> None:
         """Flush until stopped; a failing flush is logged, told by `failure`, and tried again."""
