@@ -138,6 +138,11 @@ class EmbeddedDatabase:
     def __getitem__(self, name: str) -> EmbeddedCollection:
         return self.get_collection(name)
 
+    def __getattr__(self, name: str) -> EmbeddedCollection:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self.get_collection(name)
+
     def get_collection(self, name: str, *_: Any, **__: Any) -> EmbeddedCollection:
         """Return a collection; it exists once something is stored in it."""
         with self._lock:
