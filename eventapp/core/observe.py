@@ -6,6 +6,7 @@ import re
 import secrets
 import sys
 import time
+from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request
@@ -48,11 +49,12 @@ def setup_logging(config: Config) -> None:
 
 
 def init_app(app: Flask) -> None:
-    app.before_request(_begin)
+    # Before anything that may refuse the request, so that every refusal has its id and its line.
+    app.url_value_preprocessor(_begin)
     app.after_request(_finish)
 
 
-def _begin() -> None:
+def _begin(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
     g.began = time.perf_counter()
@@ -67,7 +69,7 @@ def _finish(response: Response) -> Response:
     log.info(
         "request",
         request_id=g.request_id,
-        user=g.get("user_id"),
+        user=str(g.user_id) if g.get("user_id") else None,
         method=request.method,
         route=route,
         status=response.status_code,
