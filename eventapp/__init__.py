@@ -14,6 +14,7 @@ from eventapp.events import routes as events_routes
 from eventapp.events import routes_favorites, routes_parts
 from eventapp.events import service as events
 from eventapp.events import store as events_store
+from eventapp.favorites import service as favorites
 from eventapp.favorites import store as favorites_store
 from eventapp.health import routes as health_routes
 from eventapp.media import routes as media_routes
@@ -28,6 +29,9 @@ BLUEPRINTS = (
     routes_favorites.bp,
     routes_favorites.recoms_bp,
 )
+# How each feature removes, and tells, all that it stores about a person.
+FORGET_USER = (favorites.forget_user,)
+EXPORT_USER = (favorites.export_user,)
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -44,7 +48,8 @@ def create_app(config: Config | None = None) -> Flask:
     observe.init_app(app)
     api = http.init_app(app)
     Compress(app)
-    security.init_app(app, config, accounts.live_session)
+    security.init_app(app, config, accounts.live_session, accounts.confirm_receipt)
+    app.extensions.update(forget_user=FORGET_USER, export_user=EXPORT_USER)
     mongo.init_app(app, mongo.open_store(config, prepare))
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)

@@ -7,6 +7,7 @@ from typing import Any, NoReturn, cast
 
 import marshmallow
 import structlog
+from bson import ObjectId
 from flask import Flask, Request, Response, current_app, request
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
@@ -98,7 +99,7 @@ def _flat(messages: Any, prefix: str = "") -> dict[str, list[str]]:
     return flat
 
 
-_BAD_PATH_VALUE = object()
+_BAD_PATH_VALUE, _BAD_OID = object(), object()
 
 
 class WholeConverter(BaseConverter):
@@ -112,8 +113,18 @@ class WholeConverter(BaseConverter):
         return _BAD_PATH_VALUE
 
 
+class OidConverter(BaseConverter):
+    """`<oid:user_id>`: an ObjectId as 24 hex characters; anything else is 400 `Invalid id`."""
+
+    def to_python(self, value: str) -> Any:
+        return ObjectId(value) if ObjectId.is_valid(value) else _BAD_OID
+
+
 def _refuse_bad_paths(_endpoint: str | None, values: dict[str, Any] | None) -> None:
     for name, value in (values or {}).items():
+        if value is _BAD_OID:
+            said = "Must be 24 hex characters"
+            raise ValidationFailed("Invalid id", errors={"id": [said]})
         if value is _BAD_PATH_VALUE:
             label = WholeConverter.label_by_name.get(name, name.replace("_", " "))
             raise ValidationFailed(f"Invalid {label}", errors={label: ["Must be a whole number"]})
@@ -145,13 +156,16 @@ def init_app(app: Flask) -> Api:
     """Errors, path converters and the OpenAPI document; blueprints are registered on the Api."""
     app.json = json.ApiJsonProvider(app)
     app.url_map.strict_slashes = False
-    app.url_map.converters["whole"] = WholeConverter
+    app.url_map.converters.update(whole=WholeConverter, oid=OidConverter)
     app.url_value_preprocessor(_refuse_bad_paths)
     app.config["MAX_CONTENT_LENGTH"] = app.config.get("MAX_CONTENT_LENGTH") or MAX_BODY_BYTES
     app.config.from_mapping(OPENAPI)
     api = Api(app)
     api.ERROR_SCHEMA = ErrorBody
     _serve_docs(app)
+    api.register_converter(
+        OidConverter, lambda _converter: {"type": "string", "pattern": "^[0-9a-fA-F]{24}$"}
+    )
     api.register_converter(WholeConverter, lambda _converter: {"type": "integer", "minimum": 0})
     app.register_error_handler(AppError, _render)
     app.register_error_handler(HTTPException, _render_http)

@@ -1,33 +1,34 @@
-"""Who is calling, and who may: tokens, roles, and the mark every route must carry."""
+"""Who is calling, and who may: roles, and the mark every route must carry."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-import jwt
+import structlog
 from bson import ObjectId
 from flask import Flask, current_app, g, request
-from flask_jwt_extended import (
-    JWTManager,
-    create_access_token,
-    create_refresh_token,
-    get_jwt,
-    verify_jwt_in_request,
-)
-from flask_jwt_extended.exceptions import JWTExtendedException
+from flask_jwt_extended import create_access_token, create_refresh_token
 
 from eventapp.config import Config
+from eventapp.core import tokens
+from eventapp.core.clock import utc_now
 from eventapp.core.errors import Forbidden, Unauthorized, ValidationFailed
 from eventapp.core.mongo import Db, get_db
+from eventapp.core.tokens import Claims, token_claims
 
 ATTENDEE, ORGANIZER, ADMIN = "attendee", "organizer", "admin"
 DEVICE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 GUEST_KEY = "guest"
 
+log = structlog.get_logger()
+
 View = TypeVar("View", bound=Callable[..., Any])
-SessionLoader = Callable[[Db, ObjectId], dict[str, Any] | None]
+Session = dict[str, Any]
+SessionLoader = Callable[[Db, ObjectId, datetime], Session | None]
+ReceiptTaker = Callable[[Db, ObjectId, int], None]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,13 @@ class Actor:
         return self.role == ADMIN
 
     @property
+    def account_id(self) -> ObjectId:
+        """Whose account the caller is signed in to. Unauthorized for everyone else."""
+        if self.user_id is None:
+            raise Unauthorized
+        return self.user_id
+
+    @property
     def key(self) -> str:
         """What this caller's favorites are kept under."""
         if self.user_id:
@@ -55,42 +63,40 @@ class Actor:
         return self.is_admin or (self.user_id is not None and self.user_id == owner_id)
 
 
-def init_app(app: Flask, config: Config, load_session: SessionLoader) -> None:
+def init_app(
+    app: Flask, config: Config, load_session: SessionLoader, confirm_receipt: ReceiptTaker
+) -> None:
     """Make tokens work.
 
     Args:
-        load_session: the live session `{userId, role}` of an id, None when it has ended.
+        load_session: the live session `{userId, role, gen, previousId?}` of an id at a time,
+            None when it has ended. Read for every request with a token, so that an end is one.
+        confirm_receipt: told once of the first use of a refreshed session's access token.
     """
-    app.config.update(
-        JWT_SECRET_KEY=config.jwt_secret,
-        JWT_ALGORITHM="HS256",
-        JWT_ACCESS_TOKEN_EXPIRES=config.jwt_expires_in,
-        JWT_REFRESH_TOKEN_EXPIRES=config.jwt_refresh_expires_in,
-        DEMO_OPEN=config.demo_open,
-    )
-    JWTManager(app)
-    app.extensions["load_session"] = load_session
+    tokens.init_app(app, config)
+    app.config["DEMO_OPEN"] = config.demo_open
+    app.extensions.update(load_session=load_session, confirm_receipt=confirm_receipt)
+    if config.demo_open:
+        log.warning("DEMO_OPEN: anyone may change events and accounts without a token")
 
 
-def access_token(user_id: ObjectId, session_id: ObjectId) -> str:
-    return create_access_token(str(user_id), additional_claims={"sid": str(session_id)})
+def access_token(user_id: ObjectId, session_id: ObjectId, generation: int = 0) -> str:
+    """An access token; `generation` tells which refresh of its session it came with."""
+    claims = {"sid": str(session_id), "gen": generation}
+    return cast(str, create_access_token(str(user_id), additional_claims=claims))
 
 
 def refresh_token(user_id: ObjectId, session_id: ObjectId, token_id: str) -> str:
     """A refresh token; `token_id` is what makes each one work once."""
     claims = {"sid": str(session_id), "rid": token_id}
-    return create_refresh_token(str(user_id), additional_claims=claims)
+    return cast(str, create_refresh_token(str(user_id), additional_claims=claims))
 
 
-def token_claims(*, refresh: bool = False, optional: bool = False) -> dict[str, Any]:
-    """The verified claims of the request's bearer token, {} where `optional` and there is none."""
-    try:
-        verify_jwt_in_request(optional=optional, refresh=refresh)
-        return cast(dict[str, Any], get_jwt())
-    except jwt.ExpiredSignatureError:
-        raise Unauthorized("The token has expired", code="token_expired") from None
-    except (JWTExtendedException, jwt.PyJWTError):
-        raise Unauthorized from None
+def current_claims() -> Claims:
+    """The claims of the caller's access token, {} without one; verified once a request."""
+    if "claims" not in g:
+        g.claims = token_claims(optional=True)
+    return cast(Claims, g.claims)
 
 
 def current_actor() -> Actor:
@@ -102,19 +108,21 @@ def current_actor() -> Actor:
 
 
 def _identify() -> Actor:
-    claims = token_claims(optional=True)
+    claims = current_claims()
     if claims:
         return _session_actor(claims)
     if current_app.config["DEMO_OPEN"]:
-        return Actor(role=ADMIN)
+        return Actor(role=ADMIN, device=_device())
     return Actor(device=_device())
 
 
-def _session_actor(claims: dict[str, Any]) -> Actor:
-    session_id = ObjectId(claims["sid"])
-    session = current_app.extensions["load_session"](get_db(), session_id)
+def _session_actor(claims: Claims) -> Actor:
+    session_id = tokens.session_of(claims)
+    session = current_app.extensions["load_session"](get_db(), session_id, utc_now())
     if session is None:
         raise Unauthorized("The session has ended", code="token_revoked")
+    if "previousId" in session and session["gen"] == claims.get("gen"):
+        current_app.extensions["confirm_receipt"](get_db(), session_id, session["gen"])
     return Actor(session["userId"], session["role"], session_id, _device())
 
 
@@ -133,18 +141,20 @@ def anyone(view: View) -> View:
 
 def user_required(view: View) -> View:
     """A route for any signed-in user."""
-    return role_required(ATTENDEE, ORGANIZER, ADMIN)(view)
+    return role_required(ATTENDEE, ORGANIZER, ADMIN, in_person=True)(view)
 
 
-def role_required(*roles: str) -> Callable[[View], View]:
-    """A route for these roles and for admins: 401 without a token, 403 for the others."""
+def role_required(*roles: str, in_person: bool = False) -> Callable[[View], View]:
+    """A route for these roles and for admins: 401 without a token, 403 for the others.
+
+    Args:
+        in_person: refuse DEMO_OPEN's caller too, who may all but has no account.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            actor = current_actor()
-            if not actor.role:
-                raise Unauthorized
+            actor = _signed_in(in_person=in_person)
             if actor.role not in (*roles, ADMIN):
                 raise Forbidden
             return view(*args, **kwargs)
@@ -154,8 +164,28 @@ def role_required(*roles: str) -> Callable[[View], View]:
     return decorate
 
 
+def self_or_admin(view: View) -> View:
+    """A route under `/<oid:user_id>`: for that user and for admins."""
+
+    @wraps(view)
+    def guarded(*args: Any, user_id: ObjectId, **kwargs: Any) -> Any:
+        if not _signed_in().may_manage(user_id):
+            raise Forbidden
+        return view(*args, user_id=user_id, **kwargs)
+
+    return _declare(cast(View, guarded), "self admin")
+
+
+def _signed_in(*, in_person: bool = False) -> Actor:
+    actor = current_actor()
+    if not actor.role or (in_person and actor.user_id is None):
+        raise Unauthorized
+    return actor
+
+
 def _declare(view: View, who: str) -> View:
-    view.who_may = who  # type: ignore[attr-defined]
+    function: Any = getattr(view, "__func__", view)  # a bound method takes no attributes
+    function.who_may = who
     return view
 
 

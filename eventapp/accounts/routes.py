@@ -1,0 +1,196 @@
+"""Signing up and in, staying so, and one's own profile, over HTTP."""
+
+from typing import Any
+
+from flask import Response, current_app, request
+
+from eventapp.accounts import service, service_sessions
+from eventapp.accounts.routes_users import bp as users_bp
+from eventapp.accounts.schemas import (
+    CreatedAnswer,
+    Login,
+    LogoutBody,
+    NewAdmin,
+    PasswordBody,
+    ProfileBody,
+    RefreshBody,
+    Registration,
+    SignedInAnswer,
+    TokensAnswer,
+    UserAnswer,
+)
+from eventapp.config import Config
+from eventapp.core import security, tokens
+from eventapp.core.clock import utc_now
+from eventapp.core.fields import Message
+from eventapp.core.http import Blueprint, ErrorBody, json_response
+from eventapp.core.limits import sign_in_tier
+from eventapp.core.mongo import Document, get_db
+from eventapp.core.security import ADMIN, anyone, current_actor, role_required, user_required
+
+bp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Accounts")
+BLUEPRINTS = (bp, users_bp)
+
+
+@bp.after_request
+@users_bp.after_request
+def keep_out_of_caches(response: Response) -> Response:
+    """These answers hold tokens or what only one person may see."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@bp.route("/register", methods=["POST"])
+@users_bp.route("", methods=["POST"])
+@sign_in_tier
+@anyone
+@bp.arguments(Registration)
+@bp.response(201, SignedInAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+@bp.alt_response(429, schema=ErrorBody)
+def register(body: dict[str, Any]) -> Response:
+    """Sign up, and be signed in."""
+    settings, now = _settings(), utc_now()
+    user = service.register(get_db(), **body, now=now, rounds=settings.bcrypt_rounds)
+    session = service_sessions.open_session(
+        get_db(), user, now=now, lifetime=settings.jwt_refresh_expires_in
+    )
+    return json_response(_signed_in("User registered", user, session), 201)
+
+
+@bp.route("/login", methods=["POST"])
+@users_bp.route("/login", methods=["POST"])
+@sign_in_tier
+@anyone
+@bp.arguments(Login)
+@bp.response(200, SignedInAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(429, schema=ErrorBody)
+def log_in(body: dict[str, Any]) -> Response:
+    """Sign in by email or name."""
+    settings = _settings()
+    user, session = service_sessions.log_in(
+        get_db(),
+        email=body.get("email"),
+        name=body.get("name"),
+        password=body["password"],
+        address=request.remote_addr or "",
+        now=utc_now(),
+        lifetime=settings.jwt_refresh_expires_in,
+        rounds=settings.bcrypt_rounds,
+    )
+    return json_response(_signed_in("Login successful", user, session))
+
+
+@bp.route("/refresh", methods=["POST"])
+@anyone
+@bp.arguments(RefreshBody)
+@bp.response(200, TokensAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+def refresh(body: dict[str, Any]) -> Response:
+    """A new pair of tokens for a refresh token, sent as the bearer token or in the body."""
+    claims = tokens.refresh_claims(body.get("refreshToken"))
+    session = service_sessions.refresh(
+        get_db(),
+        tokens.session_of(claims),
+        claims["rid"],
+        now=utc_now(),
+        lifetime=_settings().jwt_refresh_expires_in,
+    )
+    return json_response(_pair(session))
+
+
+@bp.route("/logout", methods=["POST"])
+@user_required
+@bp.arguments(LogoutBody)
+@bp.response(200, Message)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+def log_out(body: dict[str, Any]) -> Response:
+    """End this session's tokens, or with `everywhere` those of all the user's sessions."""
+    actor = current_actor()
+    service_sessions.log_out(
+        get_db(), actor.session_id, actor.account_id, everywhere=body["everywhere"]
+    )
+    return json_response({"message": "Logged out"})
+
+
+@bp.route("/profile")
+@user_required
+@bp.response(200, UserAnswer)
+@bp.alt_response(401, schema=ErrorBody)
+def show_profile() -> Response:
+    """The caller's account."""
+    return json_response(service.present(service.get(get_db(), current_actor().account_id)))
+
+
+@bp.route("/profile", methods=["PUT"])
+@user_required
+@bp.arguments(ProfileBody)
+@bp.response(200, UserAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def change_profile(body: dict[str, Any]) -> Response:
+    """Change what is sent of the caller's account."""
+    user = service.update(get_db(), current_actor().account_id, body, now=utc_now())
+    return json_response(service.present(user))
+
+
+@bp.route("/change-password", methods=["PUT"])
+@sign_in_tier
+@user_required
+@bp.arguments(PasswordBody)
+@bp.response(200, Message)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(429, schema=ErrorBody)
+def change_password(body: dict[str, Any]) -> Response:
+    """Set a new password; all other sessions end."""
+    actor = current_actor()
+    service_sessions.change_password(
+        get_db(),
+        user_id=actor.account_id,
+        session_id=actor.session_id,
+        current=body["currentPassword"],
+        new=body["newPassword"],
+        address=request.remote_addr or "",
+        now=utc_now(),
+        rounds=_settings().bcrypt_rounds,
+    )
+    return json_response({"message": "Password changed"})
+
+
+@bp.route("/create-admin", methods=["POST"])
+@role_required(ADMIN, in_person=True)
+@bp.arguments(NewAdmin)
+@bp.response(201, CreatedAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(403, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def create_admin(body: dict[str, Any]) -> Response:
+    """Add an admin."""
+    user = service.register(
+        get_db(), **body, role=ADMIN, now=utc_now(), rounds=_settings().bcrypt_rounds
+    )
+    return json_response({"message": "Admin created", "user": service.present(user)}, 201)
+
+
+def _signed_in(message: str, user: Document, session: Document) -> dict[str, Any]:
+    return {"message": message, "user": service.present(user), **_pair(session)}
+
+
+def _pair(session: Document) -> dict[str, str]:
+    user_id, session_id = session["userId"], session["_id"]
+    access = security.access_token(user_id, session_id, session["gen"])
+    refreshing = security.refresh_token(user_id, session_id, session["refreshId"])
+    return {"accessToken": access, "refreshToken": refreshing, "token": access}
+
+
+def _settings() -> Config:
+    settings: Config = current_app.config["SETTINGS"]
+    return settings

@@ -1,0 +1,103 @@
+"""Accounts by id, for the person and for admins, over HTTP."""
+
+from typing import Any
+
+from bson import ObjectId
+from flask import Response, current_app
+
+from eventapp.accounts import service, service_list
+from eventapp.accounts.schemas import ExportAnswer, UserAnswer, UserBody, UsersAnswer, UsersQuery
+from eventapp.core import paging
+from eventapp.core.clock import utc_now
+from eventapp.core.errors import Forbidden
+from eventapp.core.fields import Message
+from eventapp.core.http import Blueprint, ErrorBody, json_response
+from eventapp.core.mongo import get_db
+from eventapp.core.security import ADMIN, current_actor, role_required, self_or_admin
+
+bp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts")
+
+
+@bp.route("")
+@role_required(ADMIN)
+@bp.arguments(UsersQuery, location="query")
+@bp.response(200, UsersAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(403, schema=ErrorBody)
+def list_users(query: dict[str, Any]) -> Response:
+    """All accounts, newest first. A cursor carries its own `search` and `role`."""
+    place = _place(query)
+    answer = service_list.list_users(get_db(), **place, page=query["page"], limit=query["limit"])
+    before = answer.pop("next")
+    answer["nextCursor"] = before and paging.encode_cursor({**place, "before": before})
+    return json_response(answer)
+
+
+def _place(query: dict[str, Any]) -> dict[str, Any]:
+    if "cursor" not in query:
+        return {"search": query.get("search", ""), "role": query.get("role"), "before": None}
+    place = paging.decode_cursor(query["cursor"])
+    before = place.pop("before", None)
+    if not ObjectId.is_valid(before):
+        raise paging.bad_cursor()
+    asked = UsersQuery(only=("search", "role")).load(
+        {name: value for name, value in place.items() if value}
+    )
+    return {"search": "", "role": None, **asked, "before": ObjectId(before)}
+
+
+@bp.route("/<oid:user_id>")
+@self_or_admin
+@bp.response(200, UserAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(403, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+def show_user(user_id: ObjectId) -> Response:
+    """One account."""
+    return json_response(service.present(service.get(get_db(), user_id)))
+
+
+@bp.route("/<oid:user_id>", methods=["PUT"])
+@self_or_admin
+@bp.arguments(UserBody)
+@bp.response(200, UserAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(403, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def change_user(body: dict[str, Any], user_id: ObjectId) -> Response:
+    """Change what is sent of an account; `role` only as an admin."""
+    if "role" in body and not current_actor().is_admin:
+        raise Forbidden("Only an admin may change a role")
+    return json_response(service.present(service.update(get_db(), user_id, body, now=utc_now())))
+
+
+@bp.route("/<oid:user_id>", methods=["DELETE"])
+@self_or_admin
+@bp.response(200, Message)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(403, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def delete_user(user_id: ObjectId) -> Response:
+    """Delete an account and all that is the person's; bookings stay, without the person."""
+    forget = current_app.extensions["forget_user"]
+    service.delete(get_db(), user_id, forget=forget, now=utc_now())
+    return json_response({"message": "User deleted successfully"})
+
+
+@bp.route("/<oid:user_id>/export")
+@self_or_admin
+@bp.response(200, ExportAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(403, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+def export_user(user_id: ObjectId) -> Response:
+    """All that is stored about the person."""
+    others = current_app.extensions["export_user"]
+    return json_response(service.export(get_db(), user_id, others=others))

@@ -1,0 +1,155 @@
+"""The shapes of accounts and sessions, in and out."""
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+
+from eventapp.accounts import rules
+from eventapp.core.fields import PageAnswer, PageQuery, Text
+
+
+class Password(fields.String):
+    """As it was typed: no character of it is trimmed or judged here."""
+
+    def __init__(self, low: int = 1, **kwargs: Any):
+        super().__init__(
+            validate=validate.Length(low, 1000), metadata={"format": "password"}, **kwargs
+        )
+
+
+class ImageUrl(Text):
+    """An http or https URL, or empty."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        url = super()._deserialize(value, attr, data, **kwargs)
+        if url:
+            validate.URL(schemes={"http", "https"}, require_tld=False)(url)
+        return url
+
+
+def email(**kwargs: Any) -> Text:
+    return Text(3, rules.MAX_EMAIL, metadata={"format": "email"}, **kwargs)
+
+
+class NameOrUsername(Schema):
+    """A body that may say `username` for `name`."""
+
+    name = Text(1, rules.MAX_NAME)
+    username = Text(1, rules.MAX_NAME, metadata={"description": "The same as name"})
+
+    @post_load
+    def one_name(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        username = data.pop("username", None)
+        return {"name": username, **data} if username is not None else data
+
+
+class Registration(NameOrUsername):
+    email = email(required=True)
+    password = Password(required=True)
+    role = fields.String(load_default=rules.ATTENDEE, validate=validate.OneOf(rules.SIGN_UP_ROLES))
+
+    @validates_schema
+    def a_name(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        _require(data, "name", "username")
+
+
+class NewAdmin(NameOrUsername):
+    email = email(required=True)
+    password = Password(required=True)
+
+    @validates_schema
+    def a_name(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        _require(data, "name", "username")
+
+
+class Login(NameOrUsername):
+    """An email, or else a name; where both are sent the email counts."""
+
+    email = Text(1, rules.MAX_EMAIL)
+    password = Password(required=True)
+
+    @validates_schema
+    def someone(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        _require(data, "email", "name", "username")
+
+
+class RefreshBody(Schema):
+    refreshToken = fields.String(validate=validate.Length(1, 4000))
+
+
+class LogoutBody(Schema):
+    everywhere = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+class ProfileBody(Schema):
+    """What people change of themselves; what is left out stays."""
+
+    name = Text(1, rules.MAX_NAME)
+    email = email()
+    about = Text(0, rules.MAX_ABOUT, lines=True)
+    userImg = ImageUrl(0, rules.MAX_URL)
+
+
+class UserBody(ProfileBody):
+    """What an admin changes too."""
+
+    role = fields.String(validate=validate.OneOf(rules.ROLES))
+
+
+class PasswordBody(Schema):
+    currentPassword = Password(required=True)
+    newPassword = Password(required=True)
+
+
+class UsersQuery(PageQuery):
+    search = Text(0, 100)
+    role = fields.String(validate=validate.OneOf(rules.ROLES))
+    cursor = fields.String(validate=validate.Length(1, 2000))
+
+
+UserAnswer = Schema.from_dict(
+    {
+        "_id": fields.String(required=True),
+        "name": fields.String(required=True),
+        "email": fields.String(required=True),
+        "role": fields.String(required=True, validate=validate.OneOf(rules.ROLES)),
+        "about": fields.String(required=True),
+        "userImg": fields.String(required=True),
+        "createdAt": fields.DateTime(required=True),
+        "updatedAt": fields.DateTime(required=True),
+        "__v": fields.Integer(required=True),
+    },
+    name="User",
+)
+
+
+class TokensAnswer(Schema):
+    accessToken = fields.String(required=True)
+    refreshToken = fields.String(required=True)
+    token = fields.String(required=True, metadata={"description": "The access token again"})
+
+
+class SignedInAnswer(TokensAnswer):
+    message = fields.String(required=True)
+    user = fields.Nested(UserAnswer, required=True)
+
+
+class CreatedAnswer(Schema):
+    message = fields.String(required=True)
+    user = fields.Nested(UserAnswer, required=True)
+
+
+class UsersAnswer(PageAnswer):
+    users = fields.List(fields.Nested(UserAnswer), required=True)
+
+
+class ExportAnswer(Schema):
+    """Further features add what they store, under names of their own."""
+
+    user = fields.Nested(UserAnswer, required=True)
+    sessions = fields.List(fields.Dict(), required=True)
+
+
+def _require(data: dict[str, Any], *names: str) -> None:
+    if not any(name in data for name in names):
+        raise ValidationError("Missing data for required field.", names[0])
