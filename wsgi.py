@@ -1,21 +1,50 @@
 """The WSGI entry: `app` for any server, and `python wsgi.py` to serve it with Granian."""
 
+import contextlib
+import gc
 import os
+import shutil
+import signal
+import socket
 import sys
 import tempfile
-from contextlib import ExitStack
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from multiprocessing.util import Finalize
+from typing import Any, NoReturn
 
+if __name__ == "__main__":
+    # prometheus_client looks when it is first imported, below, whether figures are shared.
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="eventapp-"))
+
+from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
-from granian.log import LogLevels
+from granian.log import LOGGING_CONFIG, LogLevels
+from granian.net import SocketHolder  # type: ignore[attr-defined]
 
 from eventapp import create_app
 from eventapp.config import Config, ConfigError, load_config
 from eventapp.core.embedded import EmbeddedStoreBusy
+from eventapp.core.embedded_disk import lock_directory
 
 # Threads, not processes, wait for the database: 16 keep two cores busy.
 THREADS = 16
+BACKLOG = 1024
 STOP_SECONDS = 30
+PARENT_CHECK_SECONDS = 0.5
+# A worker that ends by itself so soon, so many times in a row, cannot start at all.
+STARTING_SECONDS, MAX_FAILED_STARTS = 5.0, 3
+ENDED_FROM_OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM)
+CONFIG_EXIT, BUSY_EXIT = 2, 1
+
+
+def stop(reason: object, code: int) -> NoReturn:
+    """End with one line on standard error."""
+    print(f"eventapp: {reason}", file=sys.stderr, flush=True)
+    raise SystemExit(code)
 
 
 def load() -> Config:
@@ -23,34 +52,136 @@ def load() -> Config:
     try:
         return load_config()
     except ConfigError as error:
-        print(f"eventapp: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        stop(error, CONFIG_EXIT)
 
 
-def serve(config: Config) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way finish first."""
-    store = "MongoDB" if config.mongo_uri else f"the embedded store in {config.instance_dir}"
-    print(f"eventapp: http://{config.host}:{config.port} on {store}", file=sys.stderr, flush=True)
-    with ExitStack() as stack:
-        if config.web_concurrency > 1:
-            figures = stack.enter_context(tempfile.TemporaryDirectory(prefix="eventapp-"))
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
-        Granian(
+def open_app(config: Config) -> Flask:
+    """The application, or one line on standard error and exit 1 where its store is taken."""
+    try:
+        return create_app(config)
+    except EmbeddedStoreBusy as error:
+        stop(error, BUSY_EXIT)
+
+
+def check_store(config: Config) -> None:
+    """Stop here, before any worker starts, where another process has the embedded store."""
+    if config.mongo_uri:
+        return
+    try:
+        os.close(lock_directory(config.instance_dir))
+    except EmbeddedStoreBusy as error:
+        stop(error, BUSY_EXIT)
+
+
+def listen(config: Config) -> socket.socket:
+    """The listening socket, or one line on standard error and exit 1."""
+    try:
+        found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
+        family, _type, _protocol, _name, address = found[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        why = str(error.strerror).partition(" (")[0]
+        stop(f"cannot listen on {config.host}:{config.port}: {why}", BUSY_EXIT)
+
+
+def start_worker(config: Config) -> Flask:
+    """What each worker, a fork of the main process, does first."""
+    os.setpgrp()  # Ctrl-C is the main process's to hear: it then stops the workers
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)  # until Granian sets its own, not the parent's
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
+    app = open_app(config)
+    # A forked worker runs no atexit handlers, so the store would not write its last changes.
+    Finalize(None, app.extensions["store"].client.close, exitpriority=1)
+    return app
+
+
+def end_with_parent(parent: int) -> None:
+    """Stop when the main process is gone: an orphan would keep the port and the store."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Server(Granian):  # type: ignore[misc, valid-type, unused-ignore]
+    """Granian on one listening socket of ours, replacing dead workers however often they die.
+
+    Granian itself gives each worker its own socket on the port, so that two servers could share
+    a port unknowingly, and it ends the server when a worker is killed twice within 5.5 s.
+    """
+
+    def __init__(self, config: Config, listener: socket.socket) -> None:
+        super().__init__(
             "wsgi:app",
-            address=config.host,
-            port=config.port,
             interface=Interfaces.WSGI,
             workers=config.web_concurrency,
             blocking_threads=THREADS,
             websockets=False,
-            respawn_failed_workers=True,
-            respawn_interval=0,
             workers_kill_timeout=STOP_SECONDS,
-            log_level=LogLevels.warning,
-        ).serve()
+            log_level=LogLevels.error,
+            log_dictconfig=_log_to_stderr(),
+        )
+        self._listener = listener
+        self._failed_starts = 0
+
+    def _init_shared_socket(self) -> None:
+        self._ssp, self._sso = None, None
+        held = (self._listener.fileno(), False, BACKLOG)
+        self._shd = SocketHolder(*held)  # type: ignore[call-arg]
+
+    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+        while True:
+            self.main_loop_interrupt.wait()
+            # Cleared before looking: a worker that dies meanwhile sets it again.
+            self.main_loop_interrupt.clear()
+            if self.interrupt_signal or self.reload_signal:
+                self.interrupt_children.clear()
+                return
+            dead = [worker for worker in self.wrks if not worker.is_alive()]
+            if self._cannot_start(dead):
+                print("eventapp: the server processes cannot start", file=sys.stderr, flush=True)
+                return
+            self.interrupt_children.clear()
+            self._respawn_workers([worker.idx for worker in dead], spawn_target, target_loader)
+
+    def _cannot_start(self, dead: list[Any]) -> bool:
+        for worker in dead:
+            if worker.inner.exitcode in ENDED_FROM_OUTSIDE:
+                continue
+            soon = time.monotonic() - worker.birth < STARTING_SECONDS
+            self._failed_starts = self._failed_starts + 1 if soon else 0
+        return self._failed_starts >= MAX_FAILED_STARTS
+
+
+def _log_to_stderr() -> dict[str, Any]:
+    to_stderr = {"stream": "ext://sys.stderr"}
+    handlers: dict[str, dict[str, str]] = LOGGING_CONFIG["handlers"]  # type: ignore[assignment]
+    return {"handlers": {name: {**handler, **to_stderr} for name, handler in handlers.items()}}
+
+
+@contextlib.contextmanager
+def shared_figures() -> Iterator[None]:
+    """The folder of all processes' Prometheus figures, gone at the end."""
+    try:
+        yield
+    finally:
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+
+
+def serve(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way finish first."""
+    check_store(config)
+    with listen(config) as listener:
+        store = "MongoDB" if config.mongo_uri else f"the embedded store in {config.instance_dir}"
+        address = f"http://{config.host}:{config.port}"
+        print(f"eventapp: {address} on {store}", file=sys.stderr, flush=True)
+        gc.freeze()  # what is imported so far stays shared between the forks
+        start = partial(start_worker, config)
+        Server(config, listener).serve(target_loader=start, wrap_loader=False)
 
 
 if __name__ == "__main__":
-    serve(load())
+    with shared_figures():
+        serve(load())
 else:
-    app = create_app(load())
+    app = open_app(load())
