@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from typing import Any, TypeAlias
 
 import structlog
@@ -12,6 +13,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from eventapp.config import Config
+from eventapp.core.clock import utc_now
 from eventapp.core.embedded import open_embedded
 from eventapp.core.errors import DatabaseUnavailable
 
@@ -37,16 +39,29 @@ log = structlog.get_logger()
 
 
 class Store:
-    """One open database, on MongoDB or embedded, that may be used once `prepare` has run."""
+    """One open database, on MongoDB or embedded, that may be used once `prepare` has run today.
+
+    Some of what lists go by changes with the date alone, so each day begins with `prepare`.
+    """
 
     def __init__(self, client: Any, db: Db, prepare: Callable[[Db], None]) -> None:
         self.client, self.db = client, db
         self._prepare = prepare
-        self._ready = threading.Event()
+        self._prepared_on: date | None = None
+        self._renewal = threading.Lock()
 
     @property
     def ready(self) -> bool:
-        return self._ready.is_set()
+        return self._prepared_on is not None
+
+    def renew(self, today: date) -> None:
+        """Prepare again where a new day has begun; further callers wait for the first."""
+        if self._prepared_on == today:
+            return
+        with self._renewal:
+            if self._prepared_on != today:
+                self._prepare(self.db)
+                self._prepared_on = today
 
     def start(self) -> None:
         """Prepare now; where the database is down, keep trying behind the requests."""
@@ -60,13 +75,12 @@ class Store:
 
     def _try_prepare(self) -> bool:
         try:
-            self._prepare(self.db)
+            self.renew(utc_now().date())
         except PyMongoError as error:
             if not is_unavailable(error):
                 raise
             log.warning("database does not answer", error=type(error).__name__)
             return False
-        self._ready.set()
         return True
 
 
@@ -111,6 +125,7 @@ def get_db() -> Db:
     store = get_store()
     if not store.ready:
         raise DatabaseUnavailable
+    store.renew(utc_now().date())
     return store.db
 
 

@@ -92,7 +92,7 @@ def _where(filters: Filters, actor: Actor, today: datetime) -> Document:
 
 def _base(filters: Filters, actor: Actor, today: datetime) -> Document:
     if not filters.mine:
-        return store_list.public_filter(today, upcoming=filters.upcoming)
+        return store_list.public_filter(upcoming=filters.upcoming)
     if actor.user_id is None:
         raise Unauthorized
     return store_list.organizers_filter(today, actor.user_id, upcoming=filters.upcoming)
@@ -151,7 +151,7 @@ def popular(
     db: Db, *, limit: int, actor: Actor, now: datetime, images_at: str
 ) -> list[dict[str, Any]]:
     """The most popular upcoming events, best first."""
-    where = store_list.public_filter(rules.midnight(now.date()), upcoming=True)
+    where = store_list.public_filter(upcoming=True)
     found = store_list.rows(db, where, ("popularity", -1), limit=limit)
     return present(db, found, actor, images_at)
 
@@ -162,7 +162,7 @@ def recommend(
     """Upcoming events of these categories, soonest first; of no category, the most popular."""
     if not categories:
         return popular(db, limit=MAX_UNPAGED, actor=actor, now=now, images_at=images_at)
-    where = store_list.public_filter(rules.midnight(now.date()), upcoming=True)
+    where = store_list.public_filter(upcoming=True)
     where = store_list.narrowed(where, conditions=[store_list.in_categories(categories)])
     found = store_list.rows(db, where, ("nextDate", 1), limit=MAX_UNPAGED)
     return present(db, found, actor, images_at)
@@ -172,7 +172,7 @@ def upcoming(
     db: Db, *, actor: Actor, now: datetime, images_at: str
 ) -> list[dict[str, Any]]:
     """Up to 500 upcoming events by eventId, for the app that filters on the phone."""
-    where = store_list.public_filter(rules.midnight(now.date()), upcoming=True)
+    where = store_list.public_filter(upcoming=True)
     found = store_list.rows(db, where, ("eventId", 1), limit=MAX_UNPAGED)
     return present(db, found, actor, images_at)
 

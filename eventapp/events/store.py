@@ -24,10 +24,12 @@ INDEXES = {
         _listed("listed_title", ("titleKey", ASCENDING), ("eventId", ASCENDING)),
         _listed("listed_date", ("nextDate", ASCENDING), ("eventId", ASCENDING)),
         _listed("listed_price", ("minPrice", ASCENDING), ("eventId", ASCENDING)),
-        _listed("listed_popularity", ("popularity", DESCENDING), ("eventId", ASCENDING)),
+        _listed("listed_popularity", ("popularity", ASCENDING), ("eventId", ASCENDING)),
         _listed("listed_category", ("category", ASCENDING), ("eventId", ASCENDING)),
         _listed("listed_places", ("places", ASCENDING), ("eventId", ASCENDING)),
         _listed("listed_tags", ("tagKeys", ASCENDING), ("eventId", ASCENDING)),
+        _listed("listed_organizer", ("organizerId", ASCENDING), ("eventId", ASCENDING)),
+        IndexModel([("lastDate", ASCENDING)], name="lastDate"),
         IndexModel([("organizerId", ASCENDING), ("eventId", ASCENDING)], name="organizer"),
         IndexModel([("status", ASCENDING), ("eventId", ASCENDING)], name="status_eventId"),
         IndexModel(

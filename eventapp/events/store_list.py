@@ -13,11 +13,9 @@ from eventapp.events.store import HIDDEN
 RELEVANCE = "score"
 
 
-def public_filter(today: datetime, *, upcoming: bool) -> Document:
-    """What everyone may see. `listed` finds by index what `lastDate` then makes exact."""
-    if upcoming:
-        return {"listed": True, "lastDate": {"$gte": today}}
-    return {"status": "published"}
+def public_filter(*, upcoming: bool) -> Document:
+    """What everyone may see. `listed` alone, for every list has an index that begins with it."""
+    return {"listed": True} if upcoming else {"status": "published"}
 
 
 def organizers_filter(today: datetime, organizer_id: ObjectId, *, upcoming: bool) -> Document:
