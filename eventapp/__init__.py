@@ -6,6 +6,7 @@ from flask_compress import Compress
 from eventapp.accounts import routes as accounts_routes
 from eventapp.accounts import service as accounts
 from eventapp.accounts import store as accounts_store
+from eventapp.android import routes as android_routes
 from eventapp.config import Config, load_config
 from eventapp.core import http, mongo, observe, security
 from eventapp.core.clock import utc_now
@@ -28,6 +29,7 @@ BLUEPRINTS = (
     routes_parts.bp,
     routes_favorites.bp,
     routes_favorites.recoms_bp,
+    android_routes.bp,
 )
 # How each feature removes, and tells, all that it stores about a person.
 FORGET_USER = (favorites.forget_user,)

@@ -1,0 +1,140 @@
+"""The Android app's eight calls, relative to the base URL that is compiled into it."""
+
+from typing import Any
+
+from flask import Response, current_app, request
+from marshmallow import EXCLUDE
+
+from eventapp.android import service
+from eventapp.android.schemas import (
+    AppEvent,
+    AppFavorite,
+    AppUser,
+    Categories,
+    Credentials,
+    NewUser,
+    Profile,
+)
+from eventapp.config import Config
+from eventapp.core.clock import utc_now
+from eventapp.core.fields import Message
+from eventapp.core.http import Blueprint, ErrorBody, images_at, json_response, with_etag
+from eventapp.core.limits import sign_in_tier
+from eventapp.core.mongo import get_db
+from eventapp.core.security import anyone
+
+bp = Blueprint("android", __name__, url_prefix="/android/api", description="The Android app")
+CATEGORIES_BODY = {
+    "content": {"application/json": {"schema": {"type": "array", "items": {"type": "string"}}}}
+}
+
+
+@bp.route("/events")
+@anyone
+@bp.response(200, AppEvent(many=True))
+def list_events() -> Response:
+    """Every upcoming event, up to 500: the app searches on the phone."""
+    found = service.upcoming(get_db(), now=utc_now(), images_at=images_at())
+    return with_etag(json_response(found))
+
+
+@bp.route("/recoms", methods=["POST"])
+@anyone
+@bp.arguments(Categories, unknown=EXCLUDE)
+@bp.response(200, AppEvent(many=True))
+@bp.alt_response(400, schema=ErrorBody)
+@bp.doc(requestBody=CATEGORIES_BODY)
+def recommend(body: dict[str, Any]) -> Response:
+    """Upcoming events of the categories in the body, soonest first; of none, the most popular."""
+    found = service.recommend(get_db(), body["categories"], now=utc_now(), images_at=images_at())
+    return json_response(found)
+
+
+@bp.route("/favorites")
+@anyone
+@bp.response(200, AppEvent(many=True))
+def list_favorites() -> Response:
+    """The shared guest's favorites, newest first."""
+    return json_response(service.favorites(get_db(), images_at=images_at()))
+
+
+@bp.route("/favorites", methods=["POST"])
+@anyone
+@bp.arguments(AppFavorite, unknown=EXCLUDE)
+@bp.response(201, Message)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def add_favorite(body: dict[str, Any]) -> Response:
+    """Make an event a favorite of the shared guest."""
+    service.favorite(get_db(), body["eventId"], now=utc_now())
+    return json_response({"message": "Event favorited"}, 201)
+
+
+@bp.route("/favorites", methods=["DELETE"])
+@anyone
+@bp.arguments(AppFavorite, unknown=EXCLUDE)
+@bp.response(200, Message)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+def remove_favorite(body: dict[str, Any]) -> Response:
+    """Take an event out of the shared guest's favorites."""
+    service.unfavorite(get_db(), body["eventId"])
+    return json_response({"message": "Favorite removed"})
+
+
+@bp.route("/users", methods=["POST"])
+@sign_in_tier
+@anyone
+@bp.arguments(NewUser, unknown=EXCLUDE)
+@bp.response(201, AppUser)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+@bp.alt_response(429, schema=ErrorBody)
+def register(body: dict[str, Any]) -> Response:
+    """Sign up with a name nobody has."""
+    user = service.register(get_db(), **body, keeper=_keeper(), now=utc_now())
+    return _private(json_response(user, 201))
+
+
+@bp.route("/users/login", methods=["POST"])
+@sign_in_tier
+@anyone
+@bp.arguments(Credentials, unknown=EXCLUDE)
+@bp.response(200, AppUser)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(429, schema=ErrorBody)
+def log_in(body: dict[str, Any]) -> Response:
+    """Log in by name; the `_id` in the answer is what `PUT users/{id}` takes."""
+    address = request.remote_addr or ""
+    user = service.log_in(get_db(), **body, address=address, keeper=_keeper(), now=utc_now())
+    return _private(json_response(user))
+
+
+@bp.route("/users/<capability>", methods=["PUT"])
+@anyone
+@bp.arguments(Profile, unknown=EXCLUDE)
+@bp.response(200, AppUser)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def change_profile(body: dict[str, Any], capability: str) -> Response:
+    """Change the profile that logged in for this `_id`."""
+    user = service.change_profile(get_db(), capability, body, keeper=_keeper(), now=utc_now())
+    return _private(json_response(user))
+
+
+def _private(response: Response) -> Response:
+    """The answer holds a capability: not for caches."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _keeper() -> service.Keeper:
+    settings: Config = current_app.config["SETTINGS"]
+    return service.Keeper(
+        secret=settings.jwt_secret,
+        lifetime=settings.jwt_refresh_expires_in,
+        rounds=settings.bcrypt_rounds,
+    )
