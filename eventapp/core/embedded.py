@@ -16,7 +16,8 @@ from eventapp.core.embedded_collection import EmbeddedCollection
 from eventapp.core.embedded_disk import EmbeddedStoreBusy, Saver
 from eventapp.core.embedded_documents import Documents
 from eventapp.core.embedded_engine import Engine
-from eventapp.core.embedded_store import DatabaseStore, Journal, ServerStore
+from eventapp.core.embedded_journal import Journal
+from eventapp.core.embedded_store import DatabaseStore, ServerStore
 
 __all__ = ["EmbeddedClient", "EmbeddedDatabase", "EmbeddedStoreBusy", "open_embedded"]
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from eventapp.core.embedded_documents import TEXT_SCORE, Documents, aware
+from eventapp.core.embedded_documents import Documents, aware
 from eventapp.core.embedded_engine import Document
+from eventapp.core.embedded_matches import TEXT_SCORE, Matches, sort_matches
 from eventapp.core.embedded_store import plain
 
 # The score travels through mongomock's stages as a field, taken out of what comes back.
@@ -24,26 +25,40 @@ def aggregate(documents: Documents, pipeline: Sequence[Mapping[str, Any]]) -> li
     if matches.scores is not None:
         for document in found:
             document[_SCORE] = matches.score(document)
-    ready = [_stage(stage, scored=matches.scores is not None) for stage in stages]
-    results = list(documents.engine.run(found, ready))
+    results = _run(documents, found, _known(stages, scored=matches.scores is not None))
     if matches.scores is not None:
         results = [_without_score(result) for result in results]
     return [aware(result) for result in results]
 
 
-def _stage(stage: Document, *, scored: bool) -> Document:
-    """Return the stage as mongomock knows it."""
-    ((name, options),) = stage.items()
-    if name == "$facet":
-        options = {
-            title: [_stage(inner, scored=scored) for inner in inners]
-            for title, inners in options.items()
-        }
-    elif name in _REWRITES:
-        return _REWRITES[name](options)
-    elif scored:
-        options = _with_score(name, options)
-    return {name: options}
+def _run(documents: Documents, found: list[Document], stages: list[Document]) -> list[Document]:
+    """Run the stages one by one; mongomock would group and count even what is not there."""
+    for stage in stages:
+        ((name, options),) = stage.items()
+        if name == "$facet":
+            found = [{title: _run(documents, found, run) for title, run in options.items()}]
+        elif name == "$sort":
+            matches = Matches(list(found))
+            sort_matches(matches, list(options.items()))
+            found = matches.documents
+        elif found or name not in ("$group", "$count"):
+            found = list(documents.engine.run(found, [stage]))
+    return found
+
+
+def _known(stages: list[Document], *, scored: bool) -> list[Document]:
+    """Return the stages as mongomock knows them."""
+    ready: list[Document] = []
+    for stage in stages:
+        ((name, options),) = stage.items()
+        if name == "$facet":
+            parts = {title: _known(run, scored=scored) for title, run in options.items()}
+            ready.append({name: parts})
+        elif name in _REWRITES:
+            ready.extend(_REWRITES[name](options))
+        else:
+            ready.append({name: _with_score(name, options) if scored else options})
+    return ready
 
 
 def _with_score(name: str, options: Any) -> Any:
@@ -75,9 +90,20 @@ def _without_score(value: Any) -> Any:
     return value
 
 
-_REWRITES: dict[str, Callable[[Any], Document]] = {
-    "$unset": lambda paths: {
-        "$project": dict.fromkeys([paths] if isinstance(paths, str) else paths, 0)
-    },
-    "$replaceWith": lambda root: {"$replaceRoot": {"newRoot": root}},
+def _unset(paths: Any) -> list[Document]:
+    return [{"$project": dict.fromkeys([paths] if isinstance(paths, str) else paths, 0)}]
+
+
+def _replace_with(root: Any) -> list[Document]:
+    return [{"$replaceRoot": {"newRoot": root}}]
+
+
+def _sort_by_count(expression: Any) -> list[Document]:
+    return [{"$group": {"_id": expression, "count": {"$sum": 1}}}, {"$sort": {"count": -1}}]
+
+
+_REWRITES: dict[str, Callable[[Any], list[Document]]] = {
+    "$unset": _unset,
+    "$replaceWith": _replace_with,
+    "$sortByCount": _sort_by_count,
 }

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from pymongo import IndexModel
-from pymongo.errors import OperationFailure
 
 from eventapp.core.embedded_base import locked, tolerate
+from eventapp.core.embedded_catalog import is_text
 from eventapp.core.embedded_cursor import EmbeddedCommandCursor
 from eventapp.core.embedded_engine import Document
-from eventapp.core.embedded_index import is_text, same_index
 from eventapp.core.embedded_reads import Reads
 from eventapp.core.embedded_store import plain
 from eventapp.core.embedded_writes import Writes
@@ -35,8 +34,8 @@ class EmbeddedCollection(Reads, Writes):
         store = self._documents.store
         definitions = [_definition(model) for model in indexes]
         for definition in definitions:
-            if not same_index(store.definitions, definition):
-                store.create_index(definition["name"], definition)
+            if not store.catalog.has(definition):
+                store.declare_index(definition)
         return [definition["name"] for definition in definitions]
 
     @locked
@@ -45,15 +44,13 @@ class EmbeddedCollection(Reads, Writes):
         tolerate(options)
         by_name = isinstance(index_or_name, str)
         name = index_or_name if by_name else IndexModel(index_or_name).document["name"]
-        if name not in self._documents.store.definitions:
-            raise OperationFailure(f"index not found with name [{name}]", 27)
         self._documents.store.drop_index(name)
 
     @locked
     def drop_indexes(self, **options: Any) -> None:
         """Drop all indexes but that of `_id`."""
         tolerate(options)
-        for name in list(self._documents.store.definitions):
+        for name in list(self._documents.store.catalog.definitions):
             self._documents.store.drop_index(name)
 
     @locked
@@ -77,7 +74,7 @@ class EmbeddedCollection(Reads, Writes):
         if not store.is_created:
             return []
         own = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
-        return [own, *(_shown(definition) for definition in store.definitions.values())]
+        return [own, *(_shown(definition) for definition in store.catalog.definitions.values())]
 
     @locked
     def drop(self, **options: Any) -> None:

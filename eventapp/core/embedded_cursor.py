@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from pymongo.errors import InvalidOperation
 
-from eventapp.core.embedded_documents import Sort
 from eventapp.core.embedded_engine import Document
+from eventapp.core.embedded_matches import Sort
 
 
 class EmbeddedCommandCursor:

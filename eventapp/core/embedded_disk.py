@@ -7,14 +7,14 @@ import sqlite3
 import threading
 from collections.abc import Hashable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bson
 
 from eventapp.core.embedded_engine import Document
-from eventapp.core.embedded_store import CollectionStore, Journal, ServerStore
+from eventapp.core.embedded_journal import Batch, take_batch
+from eventapp.core.embedded_store import CollectionStore, ServerStore
 
 _LOG = logging.getLogger(__name__)
 _GATHER_SECONDS = 0.1  # how long changes gather before one flush takes them all
@@ -55,32 +55,6 @@ def lock_directory(directory: Path) -> int:
         os.close(descriptor)
         raise EmbeddedStoreBusy(directory) from error
     return descriptor
-
-
-@dataclass
-class Batch:
-    """What one flush writes: the state at one moment, across all collections."""
-
-    puts: list[tuple[int, str, str, Document]]
-    deletes: list[int]
-    collections: list[tuple[str, str, list[Document] | None]]
-
-
-def take_batch(journal: Journal) -> Batch:
-    """Empty the journal into a batch; the caller holds the client's lock."""
-    batch = Batch([], [], [])
-    for row, (store, key) in journal.rows.items():
-        document = store.row(row, key)
-        if document is None:
-            batch.deletes.append(row)
-        else:
-            batch.puts.append((row, store.database, store.name, document))
-    for store in journal.collections:
-        indexes = list(store.definitions.values()) if store.is_created else None
-        batch.collections.append((store.database, store.name, indexes))
-    journal.rows, journal.collections = {}, {}
-    journal.changed.clear()
-    return batch
 
 
 class Disk:

@@ -4,22 +4,20 @@ Filters, projections and update operators are mongomock's; text search, indexes,
 order of events (check first, then put the new document) are this project's.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import bson
 from bson.codec_options import CodecOptions
-from pymongo.errors import OperationFailure
 
-from eventapp.core.embedded_engine import MISSING, Document, Engine, Ordered, fits, found_at
+from eventapp.core.embedded_engine import MISSING, Document, Engine, fits, found_at
 from eventapp.core.embedded_index import duplicate_key, frozen
+from eventapp.core.embedded_matches import TEXT_SCORE, Matches, Sort, sort_matches
 from eventapp.core.embedded_store import CollectionStore, plain
 from eventapp.core.embedded_update import seed, with_id
 
-Sort = Sequence[tuple[str, Any]]
 Change = Callable[[Document, bool], Document]
-TEXT_SCORE = {"$meta": "textScore"}
 _AWARE: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
 
@@ -37,20 +35,6 @@ class Written:
     upserted_id: Any = None
     before: Document | None = None
     after: Document | None = None
-
-
-@dataclass
-class Matches:
-    """Stored documents that fit a filter, with their text scores if it had a `$text`."""
-
-    documents: list[Document] = field(default_factory=list)
-    scores: dict[Hashable, float] | None = None
-
-    def score(self, document: Document) -> float:
-        """Return the text score of one; OperationFailure without a `$text`."""
-        if self.scores is None:
-            raise OperationFailure("query requires text score metadata, but it is not available")
-        return self.scores[frozen(document["_id"])]
 
 
 class Documents:
@@ -71,8 +55,7 @@ class Documents:
             scores = self.store.text_scores(text)
             matches = Matches(self.store.existing(scores), scores)
         matches.documents = [one for one in matches.documents if fits(rest, one)]
-        for path, direction in reversed(sort or ()):
-            _sort_by(matches, path, direction)
+        sort_matches(matches, sort or ())
         return matches
 
     def project(self, matches: Matches, document: Document, projection: Any) -> Document:
@@ -176,28 +159,3 @@ def _split_text(spec: Document) -> tuple[Document, Document | None]:
         rest["$and"] = [clause for clause, _ in clauses]
         text = text or next(found for _, found in clauses if found)
     return rest, text
-
-
-def _sort_by(matches: Matches, path: str, direction: Any) -> None:
-    """Sort stably by one field; by `$meta` the best score comes first."""
-    if direction == TEXT_SCORE:
-        matches.documents.sort(key=matches.score, reverse=True)
-    elif path == "$natural":
-        matches.documents = matches.documents[::direction]
-    else:
-        down = direction < 0
-        matches.documents.sort(key=lambda one: _sort_key(one, path, down), reverse=down)
-
-
-def _sort_key(document: Document, path: str, down: bool) -> tuple[int, Ordered]:
-    """An array sorts by its least item, downwards by its greatest; missing is null."""
-    values = list(_sortable(found_at(path, document)))
-    if not values:
-        return (0, Ordered(None))
-    return (1, max(values) if down else min(values))
-
-
-def _sortable(values: list[Any]) -> Iterable[Ordered]:
-    for value in values or [None]:
-        for item in value if isinstance(value, list) else [value]:
-            yield Ordered(item)

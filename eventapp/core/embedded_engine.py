@@ -12,6 +12,8 @@ import mongomock.collection
 import mongomock.filtering
 import mongomock.helpers
 
+import eventapp.core.embedded_mended  # noqa: F401 (it mends mongomock)
+
 Document = dict[str, Any]
 
 # mongomock's own functions carry no types.

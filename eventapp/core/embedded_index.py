@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
-from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo.errors import DuplicateKeyError
 
 from eventapp.core.embedded_engine import MISSING, Document, fits, found_at
 
@@ -103,32 +103,3 @@ def duplicate_key(
     )
     details = {"index": 0, "code": 11000, "errmsg": message}
     return DuplicateKeyError(message, 11000, {**details, "keyPattern": pattern, "keyValue": values})
-
-
-def is_text(definition: Mapping[str, Any]) -> bool:
-    """Tell whether an index definition declares a text index."""
-    return "text" in definition["key"].values()
-
-
-def same_index(known: Mapping[str, Document], definition: Document) -> bool:
-    """Tell whether this very index exists already.
-
-    Raises:
-        OperationFailure: it clashes with one of `known`, as on a server (codes 67, 85, 86).
-    """
-    name = definition["name"]
-    if name in known:
-        if _coverage(known[name]) == _coverage(definition) and known[name] == definition:
-            return True
-        raise OperationFailure(f"An index named {name} exists with different options", 86)
-    for other in known.values():
-        if is_text(other) and is_text(definition):
-            raise OperationFailure("only one text index per collection allowed", 67)
-        if _coverage(other) == _coverage(definition):
-            raise OperationFailure(f"Index already exists as {other['name']}", 85)
-    return False
-
-
-def _coverage(definition: Document) -> tuple[list[tuple[str, Any]], Any]:
-    """Return what no two indexes may share: the fields in their order, and the partial filter."""
-    return list(definition["key"].items()), definition.get("partialFilterExpression")

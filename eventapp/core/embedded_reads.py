@@ -9,8 +9,8 @@ from pymongo.errors import OperationFailure
 from eventapp.core.embedded_aggregate import aggregate
 from eventapp.core.embedded_base import CollectionBase, locked, tolerate
 from eventapp.core.embedded_cursor import EmbeddedCommandCursor, EmbeddedCursor
-from eventapp.core.embedded_documents import Sort
 from eventapp.core.embedded_engine import Document, check_filter
+from eventapp.core.embedded_matches import Sort
 
 Filter = Mapping[str, Any]
 

@@ -3,7 +3,7 @@
 Every function returns a new document; the one it is given stays as it is.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from numbers import Number
 from operator import add, mul
@@ -12,10 +12,15 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import WriteError
 
-from eventapp.core.embedded_engine import MISSING, Document, Engine, Ordered, fits, value_at
+from eventapp.core.embedded_engine import MISSING, Document, Engine, Ordered, value_at
+from eventapp.core.embedded_positions import concrete, conditions
 from eventapp.core.embedded_store import plain
 
-_BAD_VALUE, _TYPE_MISMATCH, _CONFLICT, _IMMUTABLE = 2, 14, 40, 66
+_BAD_VALUE, _BAD_OPERATOR, _TYPE_MISMATCH, _DEAD_END, _CONFLICT, _IMMUTABLE = 2, 9, 14, 28, 40, 66
+_CREATING = frozenset(
+    ("$set", "$setOnInsert", "$inc", "$mul", "$min", "$max", "$currentDate", "$push", "$addToSet")
+)
+_OPERATORS = _CREATING | {"$unset", "$pull", "$pullAll", "$pop", "$rename"}
 
 
 def updated(
@@ -36,18 +41,21 @@ def updated(
     Raises:
         WriteError: an operator does not fit the document, as on a server.
     """
-    _refuse_conflicts(update)
+    _refuse_unfit(update)
     result = plain(document)
-    concrete = {
+    found = {
         operator: {
             path: operand
             for name, operand in fields.items()
-            for path in _concrete(result, name, spec, array_filters or [])
+            for path in concrete(result, name, spec, array_filters or [])
         }
         for operator, fields in update.items()
     }
+    for operator in _CREATING & found.keys():
+        for path in found[operator]:
+            _refuse_dead_end(result, path)
     try:
-        engine.apply(result, _computed(result, concrete), inserting=inserting)
+        engine.apply(result, _computed(result, found), inserting=inserting)
     except (TypeError, IndexError, AttributeError) as error:
         raise WriteError(f"the update does not fit the document: {error}", _BAD_VALUE) from error
     return _same_id(document, result)
@@ -79,7 +87,21 @@ def _same_id(old: Document, new: Document) -> Document:
     return new
 
 
-def _refuse_conflicts(update: Document) -> None:
+def _refuse_dead_end(document: Document, path: str) -> None:
+    """Refuse a path that goes on where no field can be: through a scalar, null included."""
+    parts = path.split(".")
+    for length in range(1, len(parts)):
+        value, part = value_at(".".join(parts[:length]), document), parts[length]
+        if value is MISSING:
+            return
+        if not (isinstance(value, dict) or (isinstance(value, list) and part.isdecimal())):
+            raise WriteError(f"Cannot create field '{part}' of '{path}'", _DEAD_END)
+
+
+def _refuse_unfit(update: Document) -> None:
+    """Refuse unknown operators, and two on one field or on a field and its part."""
+    if unknown := update.keys() - _OPERATORS:
+        raise WriteError(f"Unknown modifier: {min(unknown)}", _BAD_OPERATOR)
     paths = sorted(tuple(path.split(".")) for fields in update.values() for path in fields)
     for first, second in pairwise(paths):
         if second[: len(first)] == first:
@@ -87,18 +109,8 @@ def _refuse_conflicts(update: Document) -> None:
             raise WriteError(message, _CONFLICT)
 
 
-def _conditions(spec: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the (path, condition) pairs that must all hold, `$and` opened."""
-    for path, condition in spec.items():
-        if path == "$and":
-            for clause in condition:
-                yield from _conditions(clause)
-        elif not path.startswith("$"):
-            yield path, condition
-
-
 def _equalities(spec: Document) -> Iterator[tuple[str, Any]]:
-    for path, condition in _conditions(spec):
+    for path, condition in conditions(spec):
         if not _is_operators(condition):
             yield path, condition
         elif "$eq" in condition:
@@ -107,55 +119,6 @@ def _equalities(spec: Document) -> Iterator[tuple[str, Any]]:
 
 def _is_operators(condition: Any) -> bool:
     return isinstance(condition, dict) and any(name.startswith("$") for name in condition)
-
-
-def _concrete(
-    document: Document, path: str, spec: Document, filters: list[Document]
-) -> Iterator[str]:
-    """Yield `path` with each `$`, `$[]` and `$[name]` replaced by the indexes it stands for."""
-    parts = path.split(".")
-    wild = next((at for at, part in enumerate(parts) if part.startswith("$")), None)
-    if wild is None:
-        yield path
-        return
-    prefix, part = ".".join(parts[:wild]), parts[wild]
-    for index in _indexes(_array(document, prefix), prefix, part, spec, filters):
-        narrowed = ".".join([prefix, str(index), *parts[wild + 1 :]])
-        yield from _concrete(document, narrowed, spec, filters)
-
-
-def _array(document: Document, path: str) -> list[Any]:
-    value = value_at(path, document)
-    if not isinstance(value, list):
-        raise WriteError(f"The path '{path}' must exist and be an array", _BAD_VALUE)
-    return value
-
-
-def _indexes(
-    array: list[Any], prefix: str, part: str, spec: Document, filters: list[Document]
-) -> list[int]:
-    if part == "$[]":
-        return list(range(len(array)))
-    if part == "$":
-        return [_matched(array, prefix, spec)]
-    name = part[2:-1]
-    chosen = [one for one in filters if all(key.split(".")[0] == name for key in one)]
-    if not chosen:
-        raise WriteError(f"No array filter found for identifier '{name}'", _BAD_VALUE)
-    return [at for at, item in enumerate(array) if fits(chosen[0], {name: item})]
-
-
-def _matched(array: list[Any], prefix: str, spec: Document) -> int:
-    """Return the index of the first item that the filter's conditions on this array fit."""
-    wanted = [
-        {"item" + path[len(prefix) :]: condition}
-        for path, condition in _conditions(spec)
-        if path == prefix or path.startswith(prefix + ".")
-    ]
-    for at, item in enumerate(array):
-        if wanted and all(fits(one, {"item": [item]}) for one in wanted):
-            return at
-    raise WriteError("The positional operator did not find the match needed from the query", 2)
 
 
 def _computed(document: Document, update: Document) -> Document:

@@ -16,8 +16,9 @@ from pymongo.results import (
 from eventapp.core.embedded_base import CollectionBase, locked, tolerate
 from eventapp.core.embedded_bulk import Write, bulk_write
 from eventapp.core.embedded_cursor import sort_list
-from eventapp.core.embedded_documents import Change, Matches, Written
+from eventapp.core.embedded_documents import Change, Written
 from eventapp.core.embedded_engine import Document, check_document, check_replacement, check_update
+from eventapp.core.embedded_matches import Matches
 from eventapp.core.embedded_store import plain
 from eventapp.core.embedded_update import replaced, updated
 

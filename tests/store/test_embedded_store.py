@@ -1,0 +1,116 @@
+"""What the embedded store does that has no place in the comparison with a server."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from bson.errors import InvalidDocument
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError, InvalidOperation
+
+from eventapp.core.embedded import open_embedded
+
+
+@pytest.fixture
+def items() -> Iterator[Any]:
+    with open_embedded(None) as client:
+        yield client["app"]["items"]
+
+
+def test_expired_documents_go_and_others_stay(items: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventapp.core.embedded_store._EXPIRY_PERIOD", timedelta(0))
+    now = datetime.now(UTC)
+    items.create_index("at", expireAfterSeconds=60)
+    items.insert_many(
+        [
+            {"_id": 1, "at": now - timedelta(seconds=61)},
+            {"_id": 2, "at": now},
+            {"_id": 3},
+            {"_id": 4, "at": "yesterday"},
+        ]
+    )
+    assert [one["_id"] for one in items.find()] == [2, 3, 4]
+
+
+def test_a_duplicate_tells_which_index_and_value(items: Any) -> None:
+    items.create_index([("user", 1), ("event", 1)], unique=True, name="one_each")
+    items.insert_one({"user": 1, "event": 2})
+    with pytest.raises(DuplicateKeyError) as refusal:
+        items.insert_one({"user": 1, "event": 2})
+    assert refusal.value.details["keyPattern"] == {"user": 1, "event": 1}
+    assert refusal.value.details["keyValue"] == {"user": 1, "event": 2}
+    assert "app.items index: one_each" in str(refusal.value)
+
+
+def test_what_bson_cannot_hold_is_refused_and_not_stored(items: Any) -> None:
+    with pytest.raises(InvalidDocument):
+        items.insert_one({"_id": 1, "bad": {1, 2}})
+    assert items.count_documents({}) == 0
+
+
+def test_true_is_not_one_in_a_unique_index(items: Any) -> None:
+    items.create_index("value", unique=True)
+    items.insert_many([{"value": True}, {"value": 1}, {"value": "1"}, {"value": None}])
+    with pytest.raises(DuplicateKeyError):
+        items.insert_one({"value": 1.0})
+
+
+def test_a_document_may_be_its_own_id(items: Any) -> None:
+    items.insert_one({"_id": {"user": 1, "day": "x"}, "n": 1})
+    items.update_one({"_id": {"user": 1, "day": "x"}}, {"$inc": {"n": 1}}, upsert=True)
+    assert items.find_one({"_id": {"user": 1, "day": "x"}})["n"] == 2
+    with pytest.raises(DuplicateKeyError):
+        items.insert_one({"_id": {"user": 1, "day": "x"}})
+    items.delete_one({"_id.user": 1})
+    assert items.count_documents({}) == 0
+
+
+def test_equality_on_an_index_does_not_read_everything(items: Any) -> None:
+    items.create_index("eventId", unique=True)
+    items.create_index([("userId", 1), ("at", -1)])
+    items.insert_many([{"eventId": n, "userId": n % 1000, "at": n} for n in range(10_000)])
+    started = time.perf_counter()
+    for n in range(100):
+        assert items.find_one({"eventId": n, "at": {"$gte": 0}})["eventId"] == n
+        assert items.count_documents({"userId": {"$in": [n]}}) == 10
+        items.find_one_and_update({"eventId": n}, {"$set": {"userId": -1}})
+    assert time.perf_counter() - started < 0.5
+    assert items.count_documents({"userId": -1}) == 100
+    assert items.find_one({"eventId": 7, "userId": 7}) is None
+
+
+def test_options_pass_or_are_refused(items: Any) -> None:
+    items.insert_one({"_id": 1}, session=None, comment="why")
+    assert items.find_one({"_id": 1}, max_time_ms=100, hint="_id_", comment="why", session=None)
+    assert items.count_documents({}, maxTimeMS=100, hint="_id_") == 1
+    assert list(items.aggregate([], maxTimeMS=100, batchSize=5, allowDiskUse=True)) == [{"_id": 1}]
+    with pytest.raises(NotImplementedError):
+        items.find_one({}, session=object())
+    with pytest.raises(NotImplementedError):
+        items.find_one({}, collation={"locale": "en"})
+    with pytest.raises(TypeError):
+        items.find_one({}, limmit=1)
+    with pytest.raises(NotImplementedError):
+        items.update_one({}, [{"$set": {"a": 1}}])
+
+
+def test_a_cursor_reads_late_and_takes_no_orders_then(items: Any) -> None:
+    cursor = items.find({})
+    items.insert_one({"_id": 1})
+    assert next(cursor) == {"_id": 1}
+    with pytest.raises(InvalidOperation):
+        cursor.sort("_id", 1)
+    cursor.close()
+    assert list(cursor) == []
+    assert not cursor.alive
+
+
+def test_the_projection_may_leave_the_id_out_of_an_update(items: Any) -> None:
+    items.insert_many([{"_id": 1, "n": 1}, {"_id": 2, "n": 1}])
+    after = items.find_one_and_update(
+        {"n": 1}, {"$inc": {"n": 1}}, {"_id": 0}, return_document=ReturnDocument.AFTER
+    )
+    assert after == {"n": 2}
+    assert [one["n"] for one in items.find()] == [2, 1]
