@@ -34,7 +34,7 @@ CATEGORIES_BODY = {
 @bp.response(200, AppEvent(many=True))
 def list_events() -> Response:
     """Every upcoming event, up to 500: the app searches on the phone."""
-    found = service.upcoming(get_db(), now=utc_now(), images_at=images_at())
+    found = service.upcoming(get_db(), images_at=images_at())
     return with_etag(json_response(found))
 
 
@@ -46,7 +46,7 @@ def list_events() -> Response:
 @bp.doc(requestBody=CATEGORIES_BODY)
 def recommend(body: dict[str, Any]) -> Response:
     """Upcoming events of the categories in the body, soonest first; of none, the most popular."""
-    found = service.recommend(get_db(), body["categories"], now=utc_now(), images_at=images_at())
+    found = service.recommend(get_db(), body["categories"], images_at=images_at())
     return json_response(found)
 
 

@@ -35,17 +35,15 @@ class Keeper:
     rounds: int
 
 
-def upcoming(db: Db, *, now: datetime, images_at: str) -> list[dict[str, Any]]:
+def upcoming(db: Db, *, images_at: str) -> list[dict[str, Any]]:
     """Up to 500 upcoming events."""
-    found = event_lists.upcoming(db, actor=GUEST, now=now, images_at=images_at)
+    found = event_lists.upcoming(db, actor=GUEST, images_at=images_at)
     return [rules.app_event(event) for event in found]
 
 
-def recommend(
-    db: Db, categories: list[str], *, now: datetime, images_at: str
-) -> list[dict[str, Any]]:
+def recommend(db: Db, categories: list[str], *, images_at: str) -> list[dict[str, Any]]:
     """Upcoming events of these categories, soonest first; of an empty list, the most popular."""
-    found = event_lists.recommend(db, categories, actor=GUEST, now=now, images_at=images_at)
+    found = event_lists.recommend(db, categories, actor=GUEST, images_at=images_at)
     return [rules.app_event(event) for event in found]
 
 

@@ -1,13 +1,12 @@
 """The edge: request bodies in, JSON out, and the one place where errors become HTTP."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import marshmallow
 import structlog
-from bson import ObjectId
 from flask import Flask, Request, Response, current_app, request
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
@@ -16,9 +15,8 @@ from marshmallow import EXCLUDE, RAISE, Schema, fields
 from pymongo.errors import PyMongoError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BaseConverter
 
-from eventapp.core import json
+from eventapp.core import json, paths
 from eventapp.core.errors import (
     AppError,
     DatabaseUnavailable,
@@ -31,7 +29,6 @@ from eventapp.core.mongo import is_unavailable
 from eventapp.core.security import anyone
 
 MAX_BODY_BYTES = 1_000_000
-MAX_INT64 = 2**63 - 1
 
 OPENAPI = {
     "API_TITLE": "eventapp",
@@ -41,6 +38,8 @@ OPENAPI = {
     "OPENAPI_JSON_PATH": "openapi.json",
 }
 DOCS_URL = "/api/docs"
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 log = structlog.get_logger()
 
@@ -59,7 +58,7 @@ class BodyParser(FlaskParser):
     DEFAULT_VALIDATION_STATUS = 400
     DEFAULT_UNKNOWN_BY_LOCATION = {"json": RAISE, "query": EXCLUDE, "form": RAISE, "files": RAISE}
 
-    def load_json(self, req: Request, schema: Schema) -> Any:
+    def load_json(self, req: Request, _schema: Schema) -> Any:
         raw = req.get_data()
         if not raw:
             return {}
@@ -75,10 +74,18 @@ class BodyParser(FlaskParser):
         raise invalid(_flat(next(iter(messages.values()))))
 
 
-class Blueprint(SmorestBlueprint):
+class Blueprint(SmorestBlueprint):  # type: ignore[misc]
     """A feature's routes, documented from the schemas that check them."""
 
     ARGUMENTS_PARSER = BodyParser()
+
+    if TYPE_CHECKING:  # flask_smorest has no types; these give back the view they get
+        route: Callable[..., Callable[[View], View]]
+        arguments: Callable[..., Callable[[View], View]]
+        response: Callable[..., Callable[[View], View]]
+        alt_response: Callable[..., Callable[[View], View]]
+        doc: Callable[..., Callable[[View], View]]
+        after_request: Callable[[View], View]
 
 
 def invalid(errors: dict[str, list[str]]) -> ValidationFailed:
@@ -99,37 +106,6 @@ def _flat(messages: Any, prefix: str = "") -> dict[str, list[str]]:
     return flat
 
 
-_BAD_PATH_VALUE, _BAD_OID = object(), object()
-
-
-class WholeConverter(BaseConverter):
-    """`<whole:event_id>`: a number of 64 bits; anything else is 400 `Invalid eventId`."""
-
-    label_by_name = {"event_id": "eventId", "ticket_type_id": "ticketTypeId"}
-
-    def to_python(self, value: str) -> Any:
-        if value.isascii() and value.isdigit() and len(value) < 20 and int(value) <= MAX_INT64:
-            return int(value)
-        return _BAD_PATH_VALUE
-
-
-class OidConverter(BaseConverter):
-    """`<oid:user_id>`: an ObjectId as 24 hex characters; anything else is 400 `Invalid id`."""
-
-    def to_python(self, value: str) -> Any:
-        return ObjectId(value) if ObjectId.is_valid(value) else _BAD_OID
-
-
-def _refuse_bad_paths(_endpoint: str | None, values: dict[str, Any] | None) -> None:
-    for name, value in (values or {}).items():
-        if value is _BAD_OID:
-            said = "Must be 24 hex characters"
-            raise ValidationFailed("Invalid id", errors={"id": [said]})
-        if value is _BAD_PATH_VALUE:
-            label = WholeConverter.label_by_name.get(name, name.replace("_", " "))
-            raise ValidationFailed(f"Invalid {label}", errors={label: ["Must be a whole number"]})
-
-
 def json_response(value: Any, status: int = 200) -> Response:
     """`value` as a JSON answer: BSON values, dates and all."""
     return bytes_response(json.dumps(value), status)
@@ -143,30 +119,36 @@ def with_etag(response: Response) -> Response:
     """The answer under its content's ETag, or 304 where the caller has it."""
     digest = hashlib.blake2b(response.get_data(), digest_size=12).hexdigest()
     response.set_etag(digest)
-    return response.make_conditional(request)
+    return cast(Response, response.make_conditional(request))
+
+
+def settings() -> Config:
+    """The settings of the running application."""
+    return cast(Config, current_app.config["SETTINGS"])
+
+
+def box_office() -> Any:
+    """The application's inventory.service.BoxOffice, which create_app made."""
+    return current_app.extensions["box_office"]
 
 
 def images_at() -> str:
     """What the photos of this server start with: PUBLIC_BASE_URL, else as the caller reached it."""
-    base = current_app.config["SETTINGS"].public_base_url or request.host_url
-    return cast(str, base).rstrip("/")
+    base = settings().public_base_url or request.host_url
+    return base.rstrip("/")
 
 
 def init_app(app: Flask) -> Api:
     """Errors, path converters and the OpenAPI document; blueprints are registered on the Api."""
     app.json = json.ApiJsonProvider(app)
     app.url_map.strict_slashes = False
-    app.url_map.converters.update(whole=WholeConverter, oid=OidConverter)
-    app.url_value_preprocessor(_refuse_bad_paths)
+    paths.init_app(app)
     app.config["MAX_CONTENT_LENGTH"] = app.config.get("MAX_CONTENT_LENGTH") or MAX_BODY_BYTES
     app.config.from_mapping(OPENAPI)
     api = Api(app)
     api.ERROR_SCHEMA = ErrorBody
     _serve_docs(app)
-    api.register_converter(
-        OidConverter, lambda _converter: {"type": "string", "pattern": "^[0-9a-fA-F]{24}$"}
-    )
-    api.register_converter(WholeConverter, lambda _converter: {"type": "integer", "minimum": 0})
+    paths.describe(api)
     app.register_error_handler(AppError, _render)
     app.register_error_handler(HTTPException, _render_http)
     app.register_error_handler(PyMongoError, _render_database)

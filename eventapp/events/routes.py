@@ -12,13 +12,11 @@ from eventapp.core.mongo import get_db
 from eventapp.core.security import ORGANIZER, anyone, current_actor, role_required
 from eventapp.events import service, service_edit, service_list
 from eventapp.events.schemas import (
-    BareEventsAnswer,
-    EventAnswer,
     EventBody,
     EventQuery,
-    EventsAnswer,
     PopularQuery,
 )
+from eventapp.events.schemas_answers import BareEventsAnswer, EventAnswer, EventsAnswer
 
 bp = Blueprint("events", __name__, url_prefix="/api/events", description="Events")
 
@@ -80,7 +78,6 @@ def popular_events(query: dict[str, Any]) -> Response:
         get_db(),
         limit=query["limit"],
         actor=current_actor(),
-        now=utc_now(),
         images_at=images_at(),
     )
     return with_etag(json_response({"events": found}))

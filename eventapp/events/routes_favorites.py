@@ -10,12 +10,15 @@ from eventapp.core.http import Blueprint, ErrorBody, images_at, json_response
 from eventapp.core.mongo import get_db
 from eventapp.core.security import anyone, current_actor
 from eventapp.events import service, service_list
-from eventapp.events.schemas import BareEventsAnswer, CATEGORIES, EventAnswer, FavoriteBody, Recommendation
+from eventapp.events.schemas import (
+    CATEGORIES_BODY,
+    FavoriteBody,
+    Recommendation,
+)
+from eventapp.events.schemas_answers import BareEventsAnswer, EventAnswer
 
 bp = Blueprint("favorites", __name__, url_prefix="/api/favorites", description="Favorites")
 recoms_bp = Blueprint("recoms", __name__, url_prefix="/api/recoms", description="Favorites")
-_CATEGORIES = {"type": "array", "items": {"type": "string", "enum": list(CATEGORIES)}}
-CATEGORIES_BODY = {"content": {"application/json": {"schema": _CATEGORIES}}}
 FAVORITED, REMOVED = {"message": "Event favorited"}, {"message": "Favorite removed"}
 
 
@@ -71,6 +74,6 @@ def remove_favorite_by_path(event_id: int) -> Response:
 def recommend(body: dict[str, Any]) -> Response:
     """Upcoming events of the categories in the body, soonest first; of none, the most popular."""
     found = service_list.recommend(
-        get_db(), body["categories"], actor=current_actor(), now=utc_now(), images_at=images_at()
+        get_db(), body["categories"], actor=current_actor(), images_at=images_at()
     )
     return json_response(found)

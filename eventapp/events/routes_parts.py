@@ -10,13 +10,12 @@ from eventapp.core.security import ORGANIZER, anyone, current_actor, role_requir
 from eventapp.events import service_edit
 from eventapp.events.routes import edited
 from eventapp.events.schemas import (
-    EventAnswer,
     NewTicketType,
     ScheduleEntryPatch,
     TicketTypeIndexPatch,
     TicketTypePatch,
-    TicketTypesAnswer,
 )
+from eventapp.events.schemas_answers import EventAnswer, TicketTypesAnswer
 
 bp = Blueprint("event_parts", __name__, url_prefix="/api/events", description="Events")
 

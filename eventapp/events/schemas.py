@@ -9,7 +9,6 @@ from eventapp.core.fields import (
     Day,
     Id,
     Number,
-    PageAnswer,
     PageQuery,
     Price,
     Text,
@@ -24,10 +23,13 @@ from eventapp.events.rules import (
     MAX_TYPES,
     PUBLISHED,
     SORTS,
-    STATUSES,
     fold,
     has_duplicates,
 )
+
+# A bare list is no schema of marshmallow's, so the document is told of it by hand.
+_CATEGORIES = {"type": "array", "items": {"type": "string", "enum": list(CATEGORIES)}}
+CATEGORIES_BODY = {"content": {"application/json": {"schema": _CATEGORIES}}}
 
 
 def category(**kwargs: Any) -> fields.String:
@@ -160,59 +162,6 @@ class Recommendation(Schema):
         if not isinstance(data, list):
             raise ValidationError("Send a list of categories.")
         return {"categories": data}
-
-
-class TicketTypeAnswer(Schema):
-    ticketTypeId = fields.Integer(required=True)
-    type = fields.String(required=True)
-    price = fields.Float(required=True)
-    availableTickets = fields.Integer(required=True)
-    soldTickets = fields.Integer()
-    heldTickets = fields.Integer()
-    capacity = fields.Integer()
-
-
-class EntryAnswer(Schema):
-    date = fields.Date(required=True)
-    location = fields.String(required=True)
-    lat = fields.Float()
-    lng = fields.Float()
-
-
-class EventAnswer(Schema):
-    """An event, as every call returns it."""
-
-    _id = fields.String(required=True)
-    eventId = fields.Integer(required=True)
-    title = fields.String(required=True)
-    description = fields.String(required=True)
-    category = category(required=True)
-    image = fields.String(required=True)
-    schedule = fields.List(fields.Nested(EntryAnswer), required=True)
-    ticketTypes = fields.List(fields.Nested(TicketTypeAnswer), required=True)
-    favorited = fields.Boolean(required=True)
-    organizer = fields.String(required=True)
-    organizerId = fields.String(required=True, allow_none=True)
-    tags = fields.List(fields.String(), required=True)
-    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
-    createdAt = fields.DateTime(required=True)
-    updatedAt = fields.DateTime(required=True)
-    soldOut = fields.Boolean(required=True)
-
-    class Meta:
-        include = {"__v": fields.Integer(required=True)}
-
-
-class EventsAnswer(PageAnswer):
-    events = fields.List(fields.Nested(EventAnswer), required=True)
-
-
-class BareEventsAnswer(Schema):
-    events = fields.List(fields.Nested(EventAnswer), required=True)
-
-
-class TicketTypesAnswer(Schema):
-    ticketTypes = fields.List(fields.Nested(TicketTypeAnswer), required=True)
 
 
 def _refuse_empty(data: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Use cases of single events: create, show, favorite. `service_edit` changes, `service_list` lists."""
+"""Use cases of single events: create, show, favorite; see `service_edit` and `service_list` too."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -14,9 +14,13 @@ from eventapp.events.errors import (
     AlreadyFavorited,
     EventNotFound,
     FavoriteNotFound,
+    TicketTypeNotFound,
     TooManyFavorites,
 )
 from eventapp.favorites import service as favorites
+
+# What later features say of events, too.
+__all__ = ["EventNotFound", "TicketTypeNotFound"]
 
 
 def prepare(db: Db, now: datetime) -> None:
@@ -62,9 +66,7 @@ def create(
     return present(db, [event], actor, images_at)[0]
 
 
-def new_event(
-    body: Mapping[str, Any], *, organizer_id: ObjectId | None, now: datetime
-) -> Document:
+def new_event(body: Mapping[str, Any], *, organizer_id: ObjectId | None, now: datetime) -> Document:
     """The document of a new event, without its eventId."""
     types = rules.merged_ticket_types([], body["ticketTypes"], next_id=1)
     event = {

@@ -165,9 +165,7 @@ def drop_type(type_id: int) -> Change:
     return change
 
 
-def ticket_types(
-    db: Db, event_id: int, *, actor: Actor, images_at: str
-) -> list[dict[str, Any]]:
+def ticket_types(db: Db, event_id: int, *, actor: Actor, images_at: str) -> list[dict[str, Any]]:
     """The event's ticket types as the caller sees them. EventNotFound."""
     shown = present(db, [visible(db, event_id, actor)], actor, images_at)[0]
     types: list[dict[str, Any]] = shown["ticketTypes"]

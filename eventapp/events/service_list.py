@@ -60,8 +60,9 @@ def list_events(
     """
     where = _where(filters, actor, rules.midnight(now.date()))
     key = _order(order, searching=bool(filters.search))
-    if after:
-        counted, page, skip = _counted_before(after)
+    skip: int | None = 0
+    if after is not None:
+        counted, page = _counted_before(after)
         place = _place(after, key[0])
     else:
         counted = store_list.count(db, where, up_to=paging.COUNTED + 1)
@@ -117,12 +118,12 @@ def _next(row: Document, field: str, counted: int, page: int) -> dict[str, Any]:
     return {"value": value, "id": row["eventId"], "counted": counted, "page": page}
 
 
-def _counted_before(after: dict[str, Any]) -> tuple[int, int, int]:
+def _counted_before(after: dict[str, Any]) -> tuple[int, int]:
     """Counts as they stood where the walk began: to count again would cost on every page."""
     counted, page = after.get("counted"), after.get("page")
     if not _is_whole(counted, paging.COUNTED + 1) or not _is_whole(page, MAX_INT64):
         raise paging.bad_cursor()
-    return counted, page + 1, 0
+    return counted, page + 1
 
 
 def _place(after: dict[str, Any], field: str) -> tuple[Any, int]:
@@ -147,9 +148,7 @@ def _day(value: Any) -> datetime:
         raise paging.bad_cursor() from None
 
 
-def popular(
-    db: Db, *, limit: int, actor: Actor, now: datetime, images_at: str
-) -> list[dict[str, Any]]:
+def popular(db: Db, *, limit: int, actor: Actor, images_at: str) -> list[dict[str, Any]]:
     """The most popular upcoming events, best first."""
     where = store_list.public_filter(upcoming=True)
     found = store_list.rows(db, where, ("popularity", -1), limit=limit)
@@ -157,20 +156,18 @@ def popular(
 
 
 def recommend(
-    db: Db, categories: list[str], *, actor: Actor, now: datetime, images_at: str
+    db: Db, categories: list[str], *, actor: Actor, images_at: str
 ) -> list[dict[str, Any]]:
     """Upcoming events of these categories, soonest first; of no category, the most popular."""
     if not categories:
-        return popular(db, limit=MAX_UNPAGED, actor=actor, now=now, images_at=images_at)
+        return popular(db, limit=MAX_UNPAGED, actor=actor, images_at=images_at)
     where = store_list.public_filter(upcoming=True)
     where = store_list.narrowed(where, conditions=[store_list.in_categories(categories)])
     found = store_list.rows(db, where, ("nextDate", 1), limit=MAX_UNPAGED)
     return present(db, found, actor, images_at)
 
 
-def upcoming(
-    db: Db, *, actor: Actor, now: datetime, images_at: str
-) -> list[dict[str, Any]]:
+def upcoming(db: Db, *, actor: Actor, images_at: str) -> list[dict[str, Any]]:
     """Up to 500 upcoming events by eventId, for the app that filters on the phone."""
     where = store_list.public_filter(upcoming=True)
     found = store_list.rows(db, where, ("eventId", 1), limit=MAX_UNPAGED)

@@ -52,7 +52,7 @@ def ensure_counter(db: Db) -> None:
 
 def take_event_ids(db: Db, count: int = 1) -> range:
     """`count` eventIds never given before and never given again."""
-    counter = db.counters.find_one_and_update(
+    counter: Any = db.counters.find_one_and_update(
         {"_id": "eventId"},
         {"$inc": {"value": count}},
         upsert=True,
