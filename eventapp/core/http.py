@@ -16,6 +16,7 @@ from pymongo.errors import PyMongoError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
 
+from eventapp.config import Config
 from eventapp.core import json, paths
 from eventapp.core.errors import (
     AppError,
