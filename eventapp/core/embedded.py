@@ -106,7 +106,8 @@ class EmbeddedClient:
         """
         if self._lock.closed or self._lock.forked:
             return
-        self._lock.closed = True
+        with self._lock.inner:  # whoever is told that a write is done finds it in the last flush
+            self._lock.closed = True
         atexit.unregister(self.close)
         if self._saver:
             self._saver.stop()
@@ -141,7 +142,7 @@ class EmbeddedDatabase:
 
     def __getattr__(self, name: str) -> EmbeddedCollection:
         if name.startswith("_"):
-            raise AttributeError(name)
+            raise AttributeError(f"use database[{name!r}] for a collection of that name")
         return self.get_collection(name)
 
     def get_collection(self, name: str, *_: Any, **__: Any) -> EmbeddedCollection:

@@ -40,9 +40,10 @@ class StoreLock:
         # A fork has a copy of the documents, but no thread that saves them.
         if self.forked:
             raise EmbeddedStoreBusy(self._directory)
-        if self.closed:
-            raise InvalidOperation("Cannot use EmbeddedClient after close")
         self.inner.acquire()
+        if self.closed:
+            self.inner.release()
+            raise InvalidOperation("Cannot use EmbeddedClient after close")
 
     def __exit__(self, *_: object) -> None:
         self.inner.release()

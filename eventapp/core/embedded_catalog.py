@@ -91,9 +91,9 @@ class Catalog:
             raise OperationFailure("the embedded store searches regardless of case and accents", 9)
         return self._text.search(text["$search"])
 
-    def keys(self, spec: Mapping[str, Any]) -> list[Hashable] | None:
-        """Return the keys of all documents that can match `spec`; None if no index can tell."""
-        answers = (self._keys(path, condition) for path, condition in spec.items())
+    def keys(self, conditions: Iterable[tuple[str, Any]]) -> list[Hashable] | None:
+        """Return the keys of all that can meet these (path, condition); None if no index tells."""
+        answers = (self._keys(path, condition) for path, condition in conditions)
         found = [keys for keys in answers if keys is not None]
         return min(found, key=len) if found else None
 

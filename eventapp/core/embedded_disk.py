@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS collections(
 """
 
 
-class EmbeddedStoreBusy(Exception):
+class EmbeddedStoreBusy(Exception):  # noqa: N818 (it names a state, not a fault)
     """Another process has the directory open."""
 
     def __init__(self, directory: Path | None) -> None:

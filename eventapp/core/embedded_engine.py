@@ -4,6 +4,7 @@ Some are private to mongomock, which is why its version is pinned exactly.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from operator import lt
 from typing import Any
 
@@ -11,6 +12,7 @@ import mongomock.aggregate
 import mongomock.collection
 import mongomock.filtering
 import mongomock.helpers
+from bson import ObjectId
 
 import eventapp.core.embedded_mended  # noqa: F401 (it mends mongomock)
 
@@ -22,6 +24,7 @@ _collection: Any = mongomock.collection
 _filtering: Any = mongomock.filtering
 _helpers: Any = mongomock.helpers
 MISSING: Any = _filtering.NOTHING
+_NULL_RANK: int = _filtering._get_compare_type(None)
 
 
 def fits(spec: Document, document: Document) -> bool:
@@ -42,14 +45,25 @@ def value_at(path: str, document: Document) -> Any:
         return MISSING
 
 
-class Ordered:
-    """A value that sorts as BSON does: by type first, null and missing alike."""
+class _Ordered:
+    """A value that Python would compare otherwise than BSON does."""
 
     def __init__(self, value: Any) -> None:
-        self.value = None if value is MISSING else value
+        self.value = value
 
-    def __lt__(self, other: "Ordered") -> bool:
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Ordered) and bool(self.value == other.value)
+
+    def __lt__(self, other: "_Ordered") -> bool:
         return bool(_filtering.bson_compare(lt, self.value, other.value))
+
+
+def order(value: Any) -> tuple[int, Any]:
+    """Return what a value sorts by in BSON: its type, null and missing alike, then itself."""
+    if value is MISSING or value is None:
+        return (_NULL_RANK, 0)
+    direct = isinstance(value, str | int | float | datetime | ObjectId)
+    return (_filtering._get_compare_type(value), value if direct else _Ordered(value))
 
 
 class Engine:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pymongo.errors import OperationFailure
 
-from eventapp.core.embedded_engine import Document, Ordered, found_at
+from eventapp.core.embedded_engine import Document, found_at, order
 from eventapp.core.embedded_index import frozen
 
 Sort = Sequence[tuple[str, Any]]
@@ -44,15 +44,15 @@ def _sort_by(matches: Matches, path: str, direction: Any) -> None:
         matches.documents.sort(key=lambda one: _sort_key(one, path, down), reverse=down)
 
 
-def _sort_key(document: Document, path: str, down: bool) -> tuple[int, Ordered]:
+def _sort_key(document: Document, path: str, down: bool) -> tuple[int, Any]:
     """An array sorts by its least item, downwards by its greatest; missing is null."""
     values = list(_sortable(found_at(path, document)))
     if not values:
-        return (0, Ordered(None))
+        return (0, order(None))
     return (1, max(values) if down else min(values))
 
 
-def _sortable(values: list[Any]) -> Iterable[Ordered]:
+def _sortable(values: list[Any]) -> Iterable[tuple[int, Any]]:
     for value in values or [None]:
         for item in value if isinstance(value, list) else [value]:
-            yield Ordered(item)
+            yield order(item)

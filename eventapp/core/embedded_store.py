@@ -15,6 +15,7 @@ from eventapp.core.embedded_catalog import Catalog, scalars
 from eventapp.core.embedded_engine import Document, fits
 from eventapp.core.embedded_index import frozen, values_at
 from eventapp.core.embedded_journal import Journal
+from eventapp.core.embedded_positions import conditions
 
 _EXPIRY_PERIOD = timedelta(seconds=1)
 _NEVER = datetime.min
@@ -143,7 +144,7 @@ class CollectionStore(mongomock_store.CollectionStore):
         """Return the documents that may match `spec`, by an index if one helps."""
         self._remove_expired_documents()
         ids = scalars(spec.get("_id"))
-        keys = self.catalog.keys(spec) if ids is None else [frozen(one) for one in ids]
+        keys = self.catalog.keys(conditions(spec)) if ids is None else [frozen(one) for one in ids]
         if keys is None:
             return list(self._documents.values())
         return self.existing(dict.fromkeys(keys))

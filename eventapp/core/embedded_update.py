@@ -12,7 +12,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import WriteError
 
-from eventapp.core.embedded_engine import MISSING, Document, Engine, Ordered, value_at
+from eventapp.core.embedded_engine import MISSING, Document, Engine, order, value_at
 from eventapp.core.embedded_positions import concrete, conditions
 from eventapp.core.embedded_store import plain
 
@@ -142,11 +142,11 @@ def _arithmetic(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], An
 
 
 def _min(current: Any, operand: Any) -> Any:
-    return operand if current is MISSING or Ordered(operand) < Ordered(current) else current
+    return operand if current is MISSING or order(operand) < order(current) else current
 
 
 def _max(current: Any, operand: Any) -> Any:
-    return operand if current is MISSING or Ordered(current) < Ordered(operand) else current
+    return operand if current is MISSING or order(current) < order(operand) else current
 
 
 _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {

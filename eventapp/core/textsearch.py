@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-import snowballstemmer  # type: ignore[import-untyped]
+import snowballstemmer
 
 # An apostrophe belongs to the word ("don't"), so that stop words and stems see it.
 _WORD = re.compile(r"[\w']+")
@@ -148,7 +148,8 @@ class TextIndex:
         self._refresh()
         query = parse_search(search)
         found: dict[Hashable, float] = {}
-        for term in query.terms:
+        # Sorted, so that equal searches add up to equal floats, in another process too.
+        for term in sorted(query.terms):
             for key, score in self._postings.get(term, {}).items():
                 found[key] = found.get(key, 0.0) + score
         return {key: score for key, score in found.items() if self._allows(query, key)}

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -125,13 +126,14 @@ def test_one_process_only(tmp_path: Path) -> None:
     hold = "import sys; from pathlib import Path; from eventapp.core.embedded import open_embedded"
     hold += "; open_embedded(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
     holder = run_python(hold, tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert holder.stdin and holder.stdout
+    assert holder.stdin
+    assert holder.stdout
     assert holder.stdout.readline() == "open\n"
 
     with pytest.raises(EmbeddedStoreBusy) as refusal:
         open_embedded(tmp_path)
     message = str(refusal.value)
-    assert "one process" in message and str(tmp_path) in message and "MONGO_URI" in message
+    assert all(part in message for part in ("one process", str(tmp_path), "MONGO_URI"))
     assert "\n" not in message
 
     holder.stdin.close()
@@ -184,6 +186,26 @@ def test_a_closed_client_refuses_and_closes_twice(tmp_path: Path) -> None:
     client.close()
     with pytest.raises(InvalidOperation):
         items.insert_one({})
+
+
+def test_what_was_told_done_before_the_close_is_kept(tmp_path: Path) -> None:
+    client = open_embedded(tmp_path)
+    items, done = client["a"]["items"], []
+
+    def insert_until_closed() -> None:
+        with pytest.raises(InvalidOperation):
+            while True:
+                done.append(items.insert_one({}).inserted_id)
+
+    threads = [threading.Thread(target=insert_until_closed) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: len(done) > 100)
+    client.close()
+    for thread in threads:
+        thread.join()
+    with open_embedded(tmp_path) as client:
+        assert {one["_id"] for one in client["a"]["items"].find()} == set(done)
 
 
 def test_a_fork_is_refused(tmp_path: Path) -> None:

@@ -683,7 +683,8 @@ def test_names_and_pings(db: Any) -> None:
     assert db.command("ping")["ok"] == 1
     db["a"].insert_one({})
     assert db.list_collection_names() == ["a"]
-    assert db["a"].name == "a" and db["a"].database.name == db.name
+    assert db["a"].name == "a"
+    assert db.a.database.name == db.name
     assert db["a"].with_options().count_documents({}) == 1
     db["a"].drop()
     assert db.list_collection_names() == []
