@@ -8,7 +8,7 @@ from eventapp.accounts import service as accounts
 from eventapp.accounts import store as accounts_store
 from eventapp.android import routes as android_routes
 from eventapp.config import Config, load_config
-from eventapp.core import http, mongo, observe, security
+from eventapp.core import headers, http, limits, mongo, observe, security
 from eventapp.core.clock import utc_now
 from eventapp.core.mongo import Db
 from eventapp.events import routes as events_routes
@@ -51,6 +51,8 @@ def create_app(config: Config | None = None) -> Flask:
     api = http.init_app(app)
     Compress(app)
     security.init_app(app, config, accounts.live_session, accounts.confirm_receipt)
+    limits.init_app(app, config)
+    headers.init_app(app, config)
     app.extensions.update(forget_user=FORGET_USER, export_user=EXPORT_USER)
     mongo.init_app(app, mongo.open_store(config, prepare))
     for blueprint in BLUEPRINTS:
