@@ -113,7 +113,7 @@ def log_out(body: dict[str, Any]) -> Response:
     """End this session's tokens, or with `everywhere` those of all the user's sessions."""
     actor = current_actor()
     service_sessions.log_out(
-        get_db(), actor.session_id, actor.account_id, everywhere=body["everywhere"]
+        get_db(), actor.session_id, actor.signed_in_id, everywhere=body["everywhere"]
     )
     return json_response({"message": "Logged out"})
 
@@ -124,7 +124,7 @@ def log_out(body: dict[str, Any]) -> Response:
 @bp.alt_response(401, schema=ErrorBody)
 def show_profile() -> Response:
     """The caller's account."""
-    return json_response(service.present(service.get(get_db(), current_actor().account_id)))
+    return json_response(service.present(service.get(get_db(), current_actor().signed_in_id)))
 
 
 @bp.route("/profile", methods=["PUT"])
@@ -136,7 +136,7 @@ def show_profile() -> Response:
 @bp.alt_response(409, schema=ErrorBody)
 def change_profile(body: dict[str, Any]) -> Response:
     """Change what is sent of the caller's account."""
-    user = service.update(get_db(), current_actor().account_id, body, now=utc_now())
+    user = service.update(get_db(), current_actor().signed_in_id, body, now=utc_now())
     return json_response(service.present(user))
 
 
@@ -153,7 +153,7 @@ def change_password(body: dict[str, Any]) -> Response:
     actor = current_actor()
     service_sessions.change_password(
         get_db(),
-        user_id=actor.account_id,
+        user_id=actor.signed_in_id,
         session_id=actor.session_id,
         current=body["currentPassword"],
         new=body["newPassword"],

@@ -33,7 +33,8 @@ class BackOff:
         if mark is None or over < 0:
             return 0
         wait = timedelta(seconds=min(2 ** min(over, 30), self.longest))
-        return max(0, math.ceil((mark["lastAt"] + wait - now).total_seconds()))
+        left: timedelta = mark["lastAt"] + wait - now
+        return max(0, math.ceil(left.total_seconds()))
 
     def ends(self, now: datetime) -> datetime:
         """When the window that `now` lies in ends."""

@@ -45,7 +45,7 @@ class Actor:
         return self.role == ADMIN
 
     @property
-    def account_id(self) -> ObjectId:
+    def signed_in_id(self) -> ObjectId:
         """Whose account the caller is signed in to. Unauthorized for everyone else."""
         if self.user_id is None:
             raise Unauthorized
