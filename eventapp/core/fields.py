@@ -1,5 +1,6 @@
 """The kinds of value that bodies and queries are made of, checked the same way everywhere."""
 
+import re
 import unicodedata
 from datetime import date, datetime
 from typing import Any
@@ -9,7 +10,9 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
 MAX_PRICE = 1_000_000
+MAX_WORD = 100
 _LINE_BREAKS = "\n\r\t"
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|[T ])")
 
 
 class Text(fields.String):
@@ -65,11 +68,11 @@ class Price(Number):
 class Day(fields.Field[date]):
     """`YYYY-MM-DD`, or an ISO date-time whose date is kept as written."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> date:
         if not isinstance(value, str) or not value.isascii() or len(value) > 40:
             raise ValidationError("Not a valid date.")
         try:
-            day = date.fromisoformat(value) if len(value) == 10 else _date_of(value)
+            day = _date_of(value)
         except ValueError:
             raise ValidationError("Not a valid date.") from None
         if not 1900 <= day.year <= 9998:
@@ -80,7 +83,7 @@ class Day(fields.Field[date]):
 class Id(fields.Field[ObjectId]):
     """An ObjectId as 24 hex characters."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> ObjectId:
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> ObjectId:
         if not isinstance(value, str) or not ObjectId.is_valid(value):
             raise ValidationError("Not a valid id.")
         return ObjectId(value)
@@ -93,10 +96,12 @@ class CommaList(fields.Field[list[str]]):
         super().__init__(**kwargs)
         self._high = high
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str]:
-        words = [word for word in (part.strip() for part in str(value).split(",")) if word]
-        if len(words) > self._high or "\0" in value:
-            raise ValidationError(f"At most {self._high} words.")
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> list[str]:
+        if not isinstance(value, str) or "\0" in value:
+            raise ValidationError("Not a valid list.")
+        words = [word for word in (part.strip() for part in value.split(",")) if word]
+        if len(words) > self._high or any(len(word) > MAX_WORD for word in words):
+            raise ValidationError(f"At most {self._high} words of {MAX_WORD} characters.")
         return words
 
 
@@ -135,6 +140,6 @@ def _only_numbers(value: Any) -> None:
 
 
 def _date_of(value: str) -> date:
-    if value[4] != "-" or value[7] != "-" or value[10] not in "T ":
+    if not _DAY.match(value):  # fromisoformat alone would take 20250101 and 2025-W01-1 too
         raise ValueError(value)
     return datetime.fromisoformat(value).date()

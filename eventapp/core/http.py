@@ -70,6 +70,14 @@ class BodyParser(FlaskParser):
         except ValueError as error:
             raise MalformedJson from error
 
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        """A parameter given twice has no one meaning: refused rather than half ignored."""
+        twice = [name for name, values in req.args.lists() if len(values) > 1]
+        repeated = {name: ["Given more than once."] for name in twice if name in schema.fields}
+        if repeated:
+            raise invalid(repeated)
+        return super().load_querystring(req, schema)
+
     def handle_error(self, error: marshmallow.ValidationError, *_args: Any, **_kw: Any) -> NoReturn:
         messages = error.messages_dict  # {"json": {...}}: the location is the only key
         raise invalid(_flat(next(iter(messages.values()))))

@@ -1,8 +1,9 @@
 """Events over HTTP: lists, single events, their whole life but their parts (`routes_parts`)."""
 
-from typing import Any
+from typing import Any, cast
 
 from flask import Response, request
+from marshmallow import ValidationError
 
 from eventapp.core import paging
 from eventapp.core.clock import utc_now
@@ -18,6 +19,8 @@ from eventapp.events.schemas import (
 )
 from eventapp.events.schemas_answers import BareEventsAnswer, EventAnswer, EventsAnswer
 
+# What a cursor keeps of the query that its list began with.
+CARRIED = frozenset(EventQuery().fields) - {"cursor", "page", "limit"}
 bp = Blueprint("events", __name__, url_prefix="/api/events", description="Events")
 
 
@@ -28,17 +31,17 @@ bp = Blueprint("events", __name__, url_prefix="/api/events", description="Events
 @bp.alt_response(400, schema=ErrorBody)
 def list_events(query: dict[str, Any]) -> Response:
     """Browse and search. A cursor carries its own filters; only `limit` counts beside it."""
-    asked = {name: value for name, value in request.args.items() if name != "cursor"}
+    asked: Any = {name: value for name, value in request.args.items() if name in CARRIED}
     after, limit = None, query["limit"]
     if cursor := query.get("cursor"):
         after = paging.decode_cursor(cursor)
-        asked = after.get("query", {})
-        query = EventQuery().load(asked)
+        asked = after.get("query")
+        query = _query_of(asked)
     answer = service_list.list_events(
         get_db(),
         _filters(query),
         (query.get("sortBy"), "desc" in (query.get("sortOrder"), query.get("order"))),
-        page=query["page"],
+        page=query.get("page", 1),
         limit=limit,
         after=after,
         actor=current_actor(),
@@ -48,6 +51,14 @@ def list_events(query: dict[str, Any]) -> Response:
     place = answer.pop("next")
     answer["nextCursor"] = place and paging.encode_cursor({**place, "query": asked})
     return with_etag(json_response(answer))
+
+
+def _query_of(asked: Any) -> dict[str, Any]:
+    """The query a cursor carries, checked again: anyone may write one."""
+    try:
+        return cast(dict[str, Any], EventQuery(only=CARRIED).load(asked))
+    except ValidationError:
+        raise paging.bad_cursor() from None
 
 
 def _filters(query: dict[str, Any]) -> service_list.Filters:

@@ -7,7 +7,7 @@ from flask import Response
 from eventapp.core.http import Blueprint, ErrorBody, images_at, json_response
 from eventapp.core.mongo import get_db
 from eventapp.core.security import ORGANIZER, anyone, current_actor, role_required
-from eventapp.events import service_edit
+from eventapp.events import service, service_edit
 from eventapp.events.routes import edited
 from eventapp.events.schemas import (
     NewTicketType,
@@ -49,7 +49,7 @@ def patch_schedule_entry(body: dict[str, Any], event_id: int, schedule_index: in
 def list_types(event_id: int) -> Response:
     """The event's ticket types."""
     actor = current_actor()
-    types = service_edit.ticket_types(get_db(), event_id, actor=actor, images_at=images_at())
+    types = service.ticket_types(get_db(), event_id, actor=actor, images_at=images_at())
     return json_response({"ticketTypes": types})
 
 

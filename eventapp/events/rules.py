@@ -64,6 +64,7 @@ def new_ticket_type(
         "heldTickets": held,
         "capacity": available + sold + held,
         "waiting": 0,
+        "waitSequence": 0,
     }
 
 
@@ -90,26 +91,35 @@ def derived(event: Mapping[str, Any], today: date) -> dict[str, Any]:
 
 
 def merged_ticket_types(
-    old: Sequence[Mapping[str, Any]], wanted: Iterable[Mapping[str, Any]], next_id: int
+    old: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]], next_id: int
 ) -> list[dict[str, Any]]:
     """A full edit's ticket types: matched by id, else by name, with their sold and held counts.
 
     Args:
         next_id: the first id never used by this event.
     """
-    by_id = {kind["ticketTypeId"]: kind for kind in old}
-    by_name = {fold(kind["type"]): kind for kind in old}
     merged = []
-    for want in wanted:
-        was = by_id.get(want.get("ticketTypeId")) or by_name.get(fold(want["type"]))
+    for want, was in zip(wanted, _continued(old, wanted), strict=True):
         type_id = was["ticketTypeId"] if was else next_id
         next_id += was is None
         sold, held = (was["soldTickets"], was["heldTickets"]) if was else (0, 0)
         kind = new_ticket_type(
             type_id, want["type"], want["price"], want["availableTickets"], sold, held
         )
-        merged.append({**kind, "waiting": was["waiting"] if was else 0})
+        queue = {name: was[name] for name in ("waiting", "waitSequence")} if was else {}
+        merged.append({**kind, **queue})
     return merged
+
+
+def _continued(
+    old: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any] | None]:
+    """For each wanted type the old one it stands for, all ids first: so two may swap names."""
+    by_id = {kind["ticketTypeId"]: kind for kind in old}
+    named = [by_id.pop(want.get("ticketTypeId"), None) for want in wanted]
+    by_name = {fold(kind["type"]): kind for kind in by_id.values()}
+    pairs = zip(wanted, named, strict=True)
+    return [was or by_name.get(fold(want["type"])) for want, was in pairs]
 
 
 def dropped_in_use(
@@ -139,7 +149,7 @@ def view(
         with_counts: for its organizer and admins, also sold, held and capacity of each type.
         images_at: what a photo of our own (`/images/...`) starts with, as `https://host`.
     """
-    shown = {name: event.get(name) for name in SHOWN}
+    shown: dict[str, Any] = {name: event.get(name) for name in SHOWN}
     if shown["image"].startswith("/"):
         shown["image"] = images_at + shown["image"]
     shown["schedule"] = [_entry_view(entry) for entry in event["schedule"]]

@@ -141,7 +141,7 @@ class EventQuery(PageQuery):
     sortBy = fields.String(validate=validate.OneOf(SORTS))
     sortOrder = fields.String(validate=validate.OneOf(("asc", "desc")))
     order = fields.String(validate=validate.OneOf(("asc", "desc")))
-    cursor = fields.String(validate=validate.Length(1, 2000))
+    cursor = fields.String(validate=validate.Length(1, 10_000))
 
 
 class PopularQuery(Schema):

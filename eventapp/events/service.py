@@ -22,6 +22,9 @@ from eventapp.favorites import service as favorites
 # What later features say of events, too.
 __all__ = ["EventNotFound", "TicketTypeNotFound"]
 
+# A sale between read and write overtakes the change of a day, and does not make it.
+ROLL_ATTEMPTS = 20
+
 
 def prepare(db: Db, now: datetime) -> None:
     """At start: the eventId counter, and what changes by the day."""
@@ -36,9 +39,13 @@ def roll_day(db: Db, today: date) -> None:
     """
     midnight = rules.midnight(today)
     store.unlist_past(db, midnight)
-    for event in store.with_passed_next_date(db, midnight):
-        to_come = [e["date"] for e in event["schedule"] if e["date"] >= midnight]
-        store.set_next_date(db, event, min(to_come))
+    for _attempt in range(ROLL_ATTEMPTS):
+        passed = store.with_passed_next_date(db, midnight)
+        if not passed:
+            return
+        for event in passed:
+            to_come = [e["date"] for e in event["schedule"] if e["date"] >= midnight]
+            store.set_next_date(db, event, min(to_come))
 
 
 def present(
@@ -99,12 +106,24 @@ def show(db: Db, event_id: int, *, actor: Actor, images_at: str) -> dict[str, An
     return present(db, [visible(db, event_id, actor)], actor, images_at)[0]
 
 
+def ticket_types(db: Db, event_id: int, *, actor: Actor, images_at: str) -> list[dict[str, Any]]:
+    """The event's ticket types as the caller sees them. EventNotFound."""
+    shown = present(db, [visible(db, event_id, actor)], actor, images_at)[0]
+    types: list[dict[str, Any]] = shown["ticketTypes"]
+    return types
+
+
 def visible(db: Db, event_id: int, actor: Actor) -> Document:
     """The stored event where this caller may see it. EventNotFound."""
     event = get(db, event_id)
-    if event["status"] == rules.DRAFT and not actor.may_manage(event["organizerId"]):
+    if not may_see(event, actor):
         raise EventNotFound
     return event
+
+
+def may_see(event: Document, actor: Actor) -> bool:
+    """A draft is its organizer's and the admins' alone, also where it was public before."""
+    return event["status"] != rules.DRAFT or actor.may_manage(event["organizerId"])
 
 
 def managed(db: Db, event_id: int, actor: Actor) -> Document:

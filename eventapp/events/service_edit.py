@@ -15,7 +15,7 @@ from eventapp.events.errors import (
     TicketsTaken,
     TicketTypeNotFound,
 )
-from eventapp.events.service import managed, present, visible
+from eventapp.events.service import managed, present
 from eventapp.favorites import service as favorites
 
 # On a hot event a sale may come between read and write many times over.
@@ -55,6 +55,8 @@ def replacement(body: Mapping[str, Any]) -> Change:
         types = rules.merged_ticket_types(old, body["ticketTypes"], next_id)
         if dropped := rules.dropped_in_use(old, types):
             raise TicketsTaken(f"Tickets of {dropped[0]['type']!r} are sold, held or waited for")
+        if "status" in body:
+            _refuse_closed(event)
         if body.get("status") == rules.DRAFT:
             refuse_taken(event)
         ids = [kind["ticketTypeId"] for kind in types]
@@ -89,11 +91,15 @@ def publishing() -> Change:
     """The change that puts a draft on sale. Conflict where it is cancelled or over."""
 
     def change(event: Document) -> dict[str, Any]:
-        if event["status"] not in (rules.DRAFT, rules.PUBLISHED):
-            raise Conflict(f"The event is {event['status']}", code="not_publishable")
+        _refuse_closed(event)
         return {"status": rules.PUBLISHED}
 
     return change
+
+
+def _refuse_closed(event: Document) -> None:
+    if event["status"] not in (rules.DRAFT, rules.PUBLISHED):
+        raise Conflict(f"The event is {event['status']}", code="not_publishable")
 
 
 def patch_schedule(index: int, patch: Mapping[str, Any]) -> Change:
@@ -163,13 +169,6 @@ def drop_type(type_id: int) -> Change:
         return {"ticketTypes": types}
 
     return change
-
-
-def ticket_types(db: Db, event_id: int, *, actor: Actor, images_at: str) -> list[dict[str, Any]]:
-    """The event's ticket types as the caller sees them. EventNotFound."""
-    shown = present(db, [visible(db, event_id, actor)], actor, images_at)[0]
-    types: list[dict[str, Any]] = shown["ticketTypes"]
-    return types
 
 
 def _index_of(event: Document, type_id: int) -> int:

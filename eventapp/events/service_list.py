@@ -11,7 +11,7 @@ from eventapp.core.errors import Unauthorized
 from eventapp.core.mongo import Db, Document
 from eventapp.core.security import Actor
 from eventapp.events import rules, store, store_list
-from eventapp.events.service import present
+from eventapp.events.service import may_see, present
 from eventapp.favorites import service as favorites
 
 MAX_UNPAGED = 500
@@ -132,13 +132,17 @@ def _place(after: dict[str, Any], field: str) -> tuple[Any, int]:
         raise paging.bad_cursor()
     if field == "nextDate":
         return _day(value), event_id
-    if not isinstance(value, str if field == "titleKey" else (int, float)):
+    if field == "titleKey":
+        fits = isinstance(value, str)
+    else:
+        fits = isinstance(value, float) or _is_whole(value, MAX_INT64)
+    if not fits:
         raise paging.bad_cursor()
     return value, event_id
 
 
 def _is_whole(value: Any, high: int) -> TypeGuard[int]:
-    return isinstance(value, int) and 0 <= value <= high
+    return type(value) is int and 0 <= value <= high
 
 
 def _day(value: Any) -> datetime:
@@ -177,5 +181,6 @@ def upcoming(db: Db, *, actor: Actor, images_at: str) -> list[dict[str, Any]]:
 def favorite_events(db: Db, *, actor: Actor, images_at: str) -> list[dict[str, Any]]:
     """The caller's favorites that still exist, newest favorite first."""
     ids = favorites.newest_first(db, actor.key)
-    by_id = {event["eventId"]: event for event in store.get_many(db, ids)}
+    found = store.get_many(db, ids)
+    by_id = {event["eventId"]: event for event in found if may_see(event, actor)}
     return present(db, [by_id[id_] for id_ in ids if id_ in by_id], actor, images_at)

@@ -125,13 +125,13 @@ def unlist_past(db: Db, today: datetime) -> None:
 
 
 def with_passed_next_date(db: Db, today: datetime) -> list[Document]:
-    """Listed events whose `nextDate` is over although a later entry is to come."""
-    passed = {"listed": True, "nextDate": {"$lt": today}, "lastDate": {"$gte": today}}
+    """Events, drafts too, whose `nextDate` is over although a later entry is to come."""
+    passed = {"lastDate": {"$gte": today}, "nextDate": {"$lt": today}}
     return list(db.events.find(passed, {"eventId": 1, "rev": 1, "schedule": 1}))
 
 
 def set_next_date(db: Db, event: Document, next_date: datetime) -> None:
-    """Set it unless the event was edited meanwhile: the edit has set it itself."""
+    """Set it, unless the event changed meanwhile: an edit has set it itself, a sale has not."""
     db.events.update_one(
         {"eventId": event["eventId"], "rev": event["rev"]},
         {"$set": {"nextDate": next_date}, "$inc": {"rev": 1}},
