@@ -1,0 +1,291 @@
+"""Signing up and in, the profile, the password, logging out: `/api/auth` over HTTP."""
+
+import pytest
+
+from eventapp.core.passwords import hash_password
+
+PASSWORD = "correct horse"
+ANN = {"name": "Ann", "email": "Ann@Example.org", "password": PASSWORD}
+USER_FIELDS = {"_id", "name", "email", "role", "about", "userImg", "createdAt", "updatedAt", "__v"}
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def ann(client):
+    answer = client.post("/api/auth/register", json=ANN).json
+    return {**answer, "headers": bearer(answer["token"])}
+
+
+@pytest.mark.parametrize("path", ["/api/auth/register", "/api/users"])
+def test_register(client, db, path):
+    answer = client.post(path, json=ANN)
+    assert answer.status_code == 201
+    assert set(answer.json) == {"message", "user", "accessToken", "refreshToken", "token"}
+    assert answer.json["token"] == answer.json["accessToken"]
+    assert set(answer.json["user"]) == USER_FIELDS
+    assert answer.json["user"]["email"] == "Ann@Example.org"
+    assert answer.json["user"]["role"] == "attendee"
+    assert answer.headers["Cache-Control"] == "no-store"
+    stored = db.users.find_one()
+    assert stored["emailKey"] == "ann@example.org"
+    assert stored["passwordHash"].startswith("$2b$04$")
+    profile = client.get("/api/auth/profile", headers=bearer(answer.json["token"]))
+    assert profile.json == answer.json["user"]
+
+
+def test_register_as_username_and_organizer(client):
+    body = {"username": " Bob ", "email": "b@example.org", "password": PASSWORD}
+    answer = client.post("/api/auth/register", json={**body, "role": "organizer"})
+    assert answer.status_code == 201
+    assert (answer.json["user"]["name"], answer.json["user"]["role"]) == ("Bob", "organizer")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"role": "admin"}, "role"),
+        ({"role": ["admin"]}, "role"),
+        ({"_id": "64a9e2c1f9b2f63320fa1e7d"}, "_id"),
+        ({"passwordHash": "x"}, "passwordHash"),
+        ({"emailKey": "x"}, "emailKey"),
+        ({"__v": 7}, "__v"),
+        ({"$set": {"role": "admin"}}, "$set"),
+        ({"name": ""}, "name"),
+        ({"name": "  "}, "name"),
+        ({"name": "x" * 101}, "name"),
+        ({"name": "a\0b"}, "name"),
+        ({"name": {"$gt": ""}}, "name"),
+        ({"email": "nonsense"}, "email"),
+        ({"email": {"$gt": ""}}, "email"),
+        ({"email": "a" * 250 + "@b.cd"}, "email"),
+        ({"password": "1234567"}, "password"),
+        ({"password": "x" * 73}, "password"),
+        ({"password": 12345678}, "password"),
+        ({"password": None}, "password"),
+        ({"password": {"$ne": ""}}, "password"),
+    ],
+)
+def test_register_refuses(client, db, change, field):
+    answer = client.post("/api/auth/register", json={**ANN, **change})
+    assert answer.status_code == 400
+    assert answer.json["code"] == "validation_error"
+    assert field in answer.json["errors"]
+    assert db.users.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("missing", ["name", "email", "password"])
+def test_register_wants_all(client, missing):
+    body = {name: value for name, value in ANN.items() if name != missing}
+    answer = client.post("/api/auth/register", json=body)
+    assert answer.status_code == 400
+    assert answer.json["message"] == f"Missing {missing}"
+
+
+def test_an_email_registers_once_in_any_case(client, ann, db):
+    answer = client.post("/api/users", json={**ANN, "name": "Other", "email": " aNN@example.ORG "})
+    assert (answer.status_code, answer.json["code"]) == (409, "email_taken")
+    assert db.users.count_documents({}) == 1
+
+
+def test_a_name_may_repeat_and_logs_in_its_first_account(client, ann):
+    again = client.post("/api/users", json={**ANN, "name": "ANN", "email": "ann2@example.org"})
+    assert again.status_code == 201
+    login = client.post("/api/users/login", json={"name": "ann", "password": PASSWORD})
+    assert login.json["user"]["_id"] == ann["user"]["_id"]
+
+
+@pytest.mark.parametrize("path", ["/api/auth/login", "/api/users/login"])
+@pytest.mark.parametrize(
+    "who", [{"email": "ANN@example.org "}, {"name": "ann"}, {"username": "Ann"}]
+)
+def test_login(client, ann, path, who):
+    answer = client.post(path, json={**who, "password": PASSWORD})
+    assert answer.status_code == 200
+    assert answer.json["message"] == "Login successful"
+    assert answer.json["user"] == ann["user"]
+    headers = bearer(answer.json["token"])
+    assert client.get("/api/auth/profile", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"email": "ann@example.org", "password": "wrong password"},
+        {"email": "nobody@example.org", "password": PASSWORD},
+        {"name": "Ann", "password": "wrong"},
+        {"name": "Nobody", "password": PASSWORD},
+        {"name": "ann@example.org", "password": PASSWORD},
+        {"email": "Ann", "password": PASSWORD},
+        {"email": "ann@example.org", "password": "x" * 100},
+    ],
+)
+def test_bad_credentials_are_all_the_same(client, ann, body):
+    answer = client.post("/api/auth/login", json=body)
+    assert answer.status_code == 401
+    assert answer.json == {"message": "Wrong name, email or password", "code": "bad_credentials"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"email": {"$gt": ""}, "password": PASSWORD},
+        {"email": {"$regex": "^a"}, "password": PASSWORD},
+        {"email": "ann@example.org", "password": {"$gt": ""}},
+        {"name": {"$ne": None}, "password": {"$ne": None}},
+        {"name": ["Ann"], "password": PASSWORD},
+        {"password": PASSWORD},
+        {"email": "ann@example.org"},
+        {"email": "ann@example.org", "password": PASSWORD, "role": "admin"},
+        ["ann@example.org"],
+    ],
+)
+def test_login_lets_no_operator_through(client, ann, body):
+    answer = client.post("/api/auth/login", json=body)
+    assert answer.status_code == 400
+    assert answer.json["code"] == "validation_error"
+
+
+def test_an_older_hash_is_renewed_at_login(client, ann, db):
+    db.users.update_one({}, {"$set": {"passwordHash": hash_password(PASSWORD, 5)}})
+    login = {"name": "Ann", "password": PASSWORD}
+    assert client.post("/api/auth/login", json=login).status_code == 200
+    assert db.users.find_one()["passwordHash"].startswith("$2b$04$")
+    assert client.post("/api/auth/login", json=login).status_code == 200
+
+
+def test_profile_changes_what_is_sent(client, ann):
+    body = {"about": "Likes\njazz", "userImg": "https://example.org/a.png"}
+    answer = client.put("/api/auth/profile", json=body, headers=ann["headers"])
+    assert answer.status_code == 200
+    assert answer.json == {**ann["user"], **body, "updatedAt": answer.json["updatedAt"]}
+    assert client.get("/api/auth/profile", headers=ann["headers"]).json == answer.json
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"role": "admin"}, "role"),
+        ({"_id": "64a9e2c1f9b2f63320fa1e7d"}, "_id"),
+        ({"passwordHash": "x"}, "passwordHash"),
+        ({"password": "another one"}, "password"),
+        ({"name": ""}, "name"),
+        ({"email": "x"}, "email"),
+        ({"email": None}, "email"),
+        ({"userImg": "javascript:alert(1)"}, "userImg"),
+        ({"about": "x" * 2001}, "about"),
+    ],
+)
+def test_profile_refuses(client, ann, db, body, field):
+    before = db.users.find_one()
+    answer = client.put("/api/auth/profile", json=body, headers=ann["headers"])
+    assert answer.status_code == 400
+    assert field in answer.json["errors"]
+    assert db.users.find_one() == before
+
+
+def test_a_changed_name_and_email_log_in(client, ann):
+    body = {"name": "Anna", "email": "anna@example.org"}
+    client.put("/api/auth/profile", json=body, headers=ann["headers"])
+
+    def status(**who):
+        return client.post("/api/auth/login", json={**who, "password": PASSWORD}).status_code
+
+    assert status(name="anna") == status(email="anna@example.org") == 200
+    assert status(name="ann") == status(email="ann@example.org") == 401
+    other = client.post("/api/users", json={**ANN, "email": "new@example.org"})
+    assert other.status_code == 201
+    assert status(name="Ann") == 200
+
+
+def test_another_name_is_not_taken_over_by_renaming(client, ann):
+    bob = {"name": "Bob", "email": "bob@example.org", "password": "bob's password"}
+    token = client.post("/api/users", json=bob).json["token"]
+    answer = client.put("/api/auth/profile", json={"name": "ANN"}, headers=bearer(token))
+    assert (answer.status_code, answer.json["name"]) == (200, "ANN")
+    login = client.post("/api/auth/login", json={"name": "ann", "password": PASSWORD})
+    assert login.json["user"]["_id"] == ann["user"]["_id"]
+    by_old = client.post("/api/auth/login", json={"name": "bob", "password": bob["password"]})
+    assert by_old.status_code == 401
+
+
+def test_an_email_of_another_is_refused(client, ann):
+    bob = {"name": "Bob", "email": "bob@example.org", "password": PASSWORD}
+    token = client.post("/api/users", json=bob).json["token"]
+    body = {"name": "Robert", "email": "ANN@example.org"}
+    answer = client.put("/api/auth/profile", json=body, headers=bearer(token))
+    assert (answer.status_code, answer.json["code"]) == (409, "email_taken")
+    assert client.get("/api/auth/profile", headers=bearer(token)).json["name"] == "Bob"
+
+
+def test_change_password_ends_all_other_sessions(client, ann):
+    other = client.post("/api/auth/login", json={"name": "Ann", "password": PASSWORD}).json
+    body = {"currentPassword": PASSWORD, "newPassword": "a new password"}
+    answer = client.put("/api/auth/change-password", json=body, headers=ann["headers"])
+    assert answer.status_code == 200
+    assert client.get("/api/auth/profile", headers=ann["headers"]).status_code == 200
+    ended = client.get("/api/auth/profile", headers=bearer(other["token"]))
+    assert (ended.status_code, ended.json["code"]) == (401, "token_revoked")
+    refresh = client.post("/api/auth/refresh", json={"refreshToken": other["refreshToken"]})
+    assert (refresh.status_code, refresh.json["code"]) == (401, "token_revoked")
+    old = client.post("/api/auth/login", json={"name": "Ann", "password": PASSWORD})
+    new = client.post("/api/auth/login", json={"name": "Ann", "password": "a new password"})
+    assert (old.status_code, new.status_code) == (401, 200)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"currentPassword": "wrong", "newPassword": "a new password"}, "wrong_password"),
+        ({"currentPassword": PASSWORD, "newPassword": "short"}, "validation_error"),
+        ({"currentPassword": PASSWORD, "newPassword": "x" * 73}, "validation_error"),
+        ({"currentPassword": {"$gt": ""}, "newPassword": "a new password"}, "validation_error"),
+        ({"newPassword": "a new password"}, "validation_error"),
+    ],
+)
+def test_change_password_refuses(client, ann, db, body, code):
+    before = db.users.find_one()
+    answer = client.put("/api/auth/change-password", json=body, headers=ann["headers"])
+    assert (answer.status_code, answer.json["code"]) == (400, code)
+    assert db.users.find_one() == before
+
+
+def test_the_current_password_cannot_be_guessed_with_a_stolen_token(client, ann):
+    body = {"currentPassword": "wrong guess", "newPassword": "a new password"}
+    for _ in range(5):
+        client.put("/api/auth/change-password", json=body, headers=ann["headers"])
+    body["currentPassword"] = PASSWORD
+    answer = client.put("/api/auth/change-password", json=body, headers=ann["headers"])
+    assert answer.status_code == 429
+
+
+def test_logout_ends_this_session(client, ann):
+    other = client.post("/api/auth/login", json={"name": "Ann", "password": PASSWORD}).json
+    assert client.post("/api/auth/logout", headers=ann["headers"]).status_code == 200
+    assert client.get("/api/auth/profile", headers=ann["headers"]).status_code == 401
+    refresh = client.post("/api/auth/refresh", json={"refreshToken": ann["refreshToken"]})
+    assert (refresh.status_code, refresh.json["code"]) == (401, "token_revoked")
+    assert client.get("/api/auth/profile", headers=bearer(other["token"])).status_code == 200
+
+
+def test_logout_everywhere(client, ann, db):
+    other = client.post("/api/auth/login", json={"name": "Ann", "password": PASSWORD}).json
+    answer = client.post("/api/auth/logout", json={"everywhere": True}, headers=ann["headers"])
+    assert answer.status_code == 200
+    assert client.get("/api/auth/profile", headers=bearer(other["token"])).status_code == 401
+    assert db.sessions.count_documents({}) == 0
+
+
+def test_create_admin(client, admin, organizer, db):
+    body = {"name": "Root", "email": "root@example.org", "password": PASSWORD}
+    assert client.post("/api/auth/create-admin", json=body).status_code == 401
+    forbidden = client.post("/api/auth/create-admin", json=body, headers=organizer["headers"])
+    assert forbidden.status_code == 403
+    answer = client.post("/api/auth/create-admin", json=body, headers=admin["headers"])
+    assert answer.status_code == 201
+    assert set(answer.json) == {"message", "user"}
+    assert answer.json["user"]["role"] == "admin"
+    taken = client.post("/api/auth/create-admin", json=body, headers=admin["headers"])
+    assert (taken.status_code, taken.json["code"]) == (409, "email_taken")

@@ -1,0 +1,159 @@
+"""What accounts must look like, when a refresh token is honest, how guessing is slowed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventapp.accounts import rules
+from eventapp.accounts import rules_attempts as attempts
+from eventapp.core import security
+from eventapp.core.addresses import network_of
+from eventapp.core.limits import amounts
+from eventapp.core.passwords import hash_password, is_outdated, is_password
+
+NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", ["A", "x" * 100, "Γιώργος Π.", "O'Neil", "李雷"])
+def test_names_that_may_be(name):
+    assert rules.name_fault(name) is None
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101, "a\0b", "a\nb", "\u200b\0", "a\x7fb"])
+def test_names_that_may_not_be(name):
+    assert rules.name_fault(name)
+
+
+@pytest.mark.parametrize("email", ["a@b.cd", "first.last+tag@mail.example.org", "ü@bücher.example"])
+def test_emails_that_may_be(email):
+    assert rules.email_fault(email) is None
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "",
+        "a",
+        "a@b",
+        "@b.cd",
+        "a@",
+        "a b@c.de",
+        "a@b@c.de",
+        "a@b..cd",
+        "a@.cd",
+        "a@b.cd.",
+        "<a@b.cd>",
+    ]
+    + ["a\0@b.cd", "a@b.cd\n", "a" * 250 + "@b.cd"],
+)
+def test_emails_that_may_not_be(email):
+    assert rules.email_fault(email)
+
+
+@pytest.mark.parametrize(
+    ("password", "minimum", "good"),
+    [
+        ("12345678", 8, True),
+        ("1234567", 8, False),
+        ("123456", 6, True),
+        ("12345", 6, False),
+        ("x" * 72, 8, True),
+        ("x" * 73, 8, False),
+        ("ä" * 36, 8, True),
+        ("ä" * 37, 8, False),
+        ("12345678\0", 8, False),
+        ("        ", 8, True),
+    ],
+)
+def test_passwords(password, minimum, good):
+    assert (rules.password_fault(password, minimum) is None) is good
+
+
+def test_fold_makes_one_of_what_looks_alike():
+    assert rules.fold("  Anna \t SMITH ") == rules.fold("anna smith")
+    assert rules.fold("ΟΔΥΣΣΕΑΣ") == rules.fold("οδυσσεας")
+    assert rules.fold("\uff21nn") == "ann"
+
+
+def test_roles_are_those_of_the_door():
+    assert (security.ATTENDEE, security.ORGANIZER, security.ADMIN) == rules.ROLES
+
+
+@pytest.mark.parametrize(
+    ("session", "token_id", "after", "honest"),
+    [
+        ({"previousId": "a", "rotatedAt": NOW}, "a", 0, True),
+        ({"previousId": "a", "rotatedAt": NOW}, "a", 5, True),
+        ({"previousId": "a", "rotatedAt": NOW}, "a", 5.1, False),
+        ({"previousId": "a", "rotatedAt": NOW}, "b", 0, False),
+        ({"rotatedAt": NOW}, "a", 0, False),
+    ],
+)
+def test_honest_retries(session, token_id, after, honest):
+    assert rules.is_honest_retry(session, token_id, NOW + timedelta(seconds=after)) is honest
+
+
+@pytest.mark.parametrize(
+    ("failures", "after", "left"),
+    [(4, 0, 0), (5, 0, 1), (5, 1, 0), (6, 0, 2), (7, 1, 3), (30, 0, 900), (10**6, 899.5, 1)],
+)
+def test_waits_double_and_end(failures, after, left):
+    mark = {"failures": failures, "lastAt": NOW}
+    assert attempts.PAIR.left(mark, NOW + timedelta(seconds=after)) == left
+
+
+def test_no_mark_no_wait():
+    assert attempts.PAIR.left(None, NOW) == 0
+
+
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
+def test_windows_end_within_their_length(now):
+    for gate in (attempts.PAIR, attempts.ADDRESS, attempts.ACCOUNT):
+        assert now < gate.ends(now) <= now + gate.window
+
+
+def test_mark_ids_tell_apart_what_they_must_and_hide_it():
+    ids = attempts.mark_ids("ann@example.org", "10.0.0.1", NOW)
+    other = attempts.mark_ids("ann@example.org", "10.0.0.2", NOW)
+    assert ids.account == other.account
+    assert len({ids.pair, other.pair, ids.address, other.address, ids.known, other.known}) == 6
+    assert "10.0.0.1" not in repr(ids)
+    assert "ann" not in repr(ids)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("", ""),
+        ("unix", "unix"),
+    ],
+)
+def test_an_ipv6_network_counts_as_one_caller(address, network):
+    assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    ("most", "writes", "sign_in"), [(1000, 200, 50), (100, 30, 10), (20, 20, 10), (3, 3, 3)]
+)
+def test_tiers_are_fractions_with_a_floor(most, writes, sign_in):
+    assert amounts(most) == {"reads": most, "writes": writes, "sign-in": sign_in}
+
+
+def test_passwords_are_hashed_and_recognised():
+    hashed = hash_password("correct horse", 4)
+    assert "correct" not in hashed
+    assert is_password("correct horse", hashed, 4)
+    assert not is_password("correct hors", hashed, 4)
+    assert not is_password("correct horse", None, 4)
+    assert is_outdated(hashed, 5)
+    assert not is_outdated(hashed, 4)
+
+
+def test_a_longer_password_is_not_cut_to_the_stored_one():
+    assert not is_password("x" * 73, hash_password("x" * 72, 4), 4)
