@@ -13,10 +13,11 @@ from pymongo.errors import CollectionInvalid, ConnectionFailure
 
 from eventapp.core.embedded_base import StoreLock
 from eventapp.core.embedded_collection import EmbeddedCollection
-from eventapp.core.embedded_disk import EmbeddedStoreBusy, Saver
+from eventapp.core.embedded_disk import EmbeddedStoreBusy
 from eventapp.core.embedded_documents import Documents
 from eventapp.core.embedded_engine import Engine
 from eventapp.core.embedded_journal import Journal
+from eventapp.core.embedded_saver import Saver
 from eventapp.core.embedded_store import DatabaseStore, ServerStore
 
 __all__ = ["EmbeddedClient", "EmbeddedDatabase", "EmbeddedStoreBusy", "open_embedded"]
@@ -48,6 +49,7 @@ class EmbeddedClient:
         self._saver: Saver | None = None
         if directory is not None:
             self._saver = Saver(directory, self._server, self._lock.inner)
+            self._lock.between = self._saver.keep_up
             self._saver.start()
             atexit.register(self.close)
 

@@ -28,6 +28,8 @@ class StoreLock:
     def __init__(self, directory: Path | None) -> None:
         self.inner = threading.RLock()
         self.closed = False
+        self.between: Callable[[], None] | None = None  # called after each operation
+        self._depth = 0
         self._directory = directory
         self._process = os.getpid()
 
@@ -44,9 +46,14 @@ class StoreLock:
         if self.closed:
             self.inner.release()
             raise InvalidOperation("Cannot use EmbeddedClient after close")
+        self._depth += 1
 
     def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        outermost = self._depth == 0
         self.inner.release()
+        if outermost and self.between:
+            self.between()
 
 
 def locked(method: Method) -> Method:

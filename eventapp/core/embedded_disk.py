@@ -1,24 +1,19 @@
 """How the embedded store outlives its process: one SQLite file, written in whole snapshots."""
 
 import fcntl
-import logging
 import os
 import sqlite3
-import threading
-from collections.abc import Hashable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import bson
 
 from eventapp.core.embedded_engine import Document
-from eventapp.core.embedded_journal import Batch, take_batch
-from eventapp.core.embedded_store import CollectionStore, ServerStore
+from eventapp.core.embedded_journal import Batch
+from eventapp.core.embedded_store import ServerStore
 
-_LOG = logging.getLogger(__name__)
-_GATHER_SECONDS = 0.1  # how long changes gather before one flush takes them all
-_RETRY_SECONDS = 1.0
 _CHUNK = 200  # rows a statement, within the 999 variables any SQLite allows
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents(
@@ -113,65 +108,3 @@ class Disk:
     def close(self) -> None:
         """Fold the write-ahead log in and close the file."""
         self._connection.close()
-
-
-class Saver(threading.Thread):
-    """Writes what changes to the disk, shortly after it changes."""
-
-    def __init__(self, directory: Path, server: ServerStore, lock: threading.RLock) -> None:
-        super().__init__(name="embedded-store", daemon=True)
-        self.failure: Exception | None = None
-        self._directory = directory
-        self._server, self._journal, self._lock = server, server.journal, lock
-        self._stopping = threading.Event()
-        self._writing = threading.Lock()
-        self._descriptor = lock_directory(directory)
-        with ExitStack() as on_failure:
-            on_failure.callback(os.close, self._descriptor)
-            self._disk = Disk(directory)
-            self._disk.load(server)
-            on_failure.pop_all()
-
-    def run(self) -> None:
-        """Flush until stopped; a failing flush is logged, told by `failure`, and tried again."""
-        while not self._stopping.is_set():
-            self._journal.changed.wait()
-            self._stopping.wait(_RETRY_SECONDS if self.failure else _GATHER_SECONDS)
-            try:
-                self.flush()
-            except (sqlite3.Error, OSError) as error:
-                self.failure = error
-                _LOG.error("cannot write to %s, will try again: %s", self._directory, error)
-
-    def flush(self) -> None:
-        """Write all changes so far; when that fails they stay marked, and the error is raised."""
-        with self._writing:
-            with self._lock:
-                rows, collections = self._journal.rows, self._journal.collections
-                batch = take_batch(self._journal)
-            with ExitStack() as on_failure:
-                on_failure.callback(self._restore, rows, collections)
-                self._disk.write(batch)
-                on_failure.pop_all()
-            self.failure = None
-
-    def _restore(
-        self,
-        rows: dict[int, tuple[CollectionStore, Hashable]],
-        collections: dict[CollectionStore, None],
-    ) -> None:
-        with self._lock:
-            self._journal.rows = rows | self._journal.rows
-            self._journal.collections = collections | self._journal.collections
-            self._journal.changed.set()
-
-    def stop(self) -> None:
-        """Write what is left and give the directory back, even if that fails (sqlite3.Error)."""
-        self._stopping.set()
-        self._journal.changed.set()
-        self.join()
-        try:
-            self.flush()
-        finally:
-            self._disk.close()
-            os.close(self._descriptor)

@@ -160,7 +160,7 @@ def test_a_failing_flush_is_loud_tried_again_and_loses_nothing(
         write(self, batch)
 
     monkeypatch.setattr(Disk, "write", write_or_fail)
-    monkeypatch.setattr("eventapp.core.embedded_disk._RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("eventapp.core.embedded_saver._RETRY_SECONDS", 0.05)
     with open_embedded(tmp_path) as client:
         client["a"]["items"].insert_one({"_id": 1})
         wait_for(lambda: "disk is full" in caplog.text)
@@ -193,9 +193,11 @@ def test_what_was_told_done_before_the_close_is_kept(tmp_path: Path) -> None:
     items, done = client["a"]["items"], []
 
     def insert_until_closed() -> None:
-        with pytest.raises(InvalidOperation):
+        try:
             while True:
                 done.append(items.insert_one({}).inserted_id)
+        except InvalidOperation:
+            return
 
     threads = [threading.Thread(target=insert_until_closed) for _ in range(4)]
     for thread in threads:
