@@ -1,0 +1,133 @@
+"""What every answer has: request ids, ETags, HEAD, compression, one shape of errors."""
+
+import gzip
+import json
+import re
+
+import pytest
+
+from eventapp.events import service
+from tests.factories import make_event, sign_in
+
+PATHS = ["/api/events", "/api/events/1", "/api/events/popular"]
+
+
+@pytest.fixture
+def event(db):
+    return make_event(db)
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/nope", "/api/events/x", "/healthz", "/images/nope"])
+def test_every_answer_carries_a_request_id_of_its_own(client, event, path):
+    first, second = client.get(path), client.get(path)
+    assert re.fullmatch("[0-9a-f]{16}", first.headers["X-Request-Id"])
+    assert first.headers["X-Request-Id"] != second.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("given", ["abc-123", "A.b:c_d", "x" * 128])
+def test_a_sane_request_id_is_echoed(client, given):
+    answer = client.get("/api/events", headers={"X-Request-Id": given})
+    assert answer.headers["X-Request-Id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a<script>", "a;b", "é"])
+def test_any_other_is_replaced(client, given):
+    answer = client.get("/api/events", headers={"X-Request-Id": given})
+    assert re.fullmatch("[0-9a-f]{16}", answer.headers["X-Request-Id"])
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_gets_of_events_carry_an_etag_and_answer_304(client, event, path):
+    first = client.get(path)
+    again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+    assert (first.status_code, again.status_code, again.data) == (200, 304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    other = client.get(path, headers={"If-None-Match": '"another"'})
+    assert (other.status_code, other.data) == (200, first.data)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_etag_changes_with_the_event(client, db, event, path):
+    tag = client.get(path).headers["ETag"]
+    db.events.update_one({}, {"$set": {"title": "Another"}})
+    again = client.get(path, headers={"If-None-Match": tag})
+    assert again.status_code == 200
+
+
+def test_the_etag_changes_with_what_the_caller_sees(client, app, event):
+    tag = client.get("/api/events/1").headers["ETag"]
+    fan = sign_in(app)["headers"]
+    client.post("/api/favorites", json={"eventId": 1}, headers=fan)
+    again = client.get("/api/events/1", headers={**fan, "If-None-Match": tag})
+    assert again.json["favorited"] is True
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/healthz"])
+def test_head_answers_as_get_without_the_body(client, event, path):
+    got, head = client.get(path), client.head(path)
+    assert (head.status_code, head.data) == (200, b"")
+    for name in ("Content-Type", "Content-Length", "ETag"):
+        assert head.headers.get(name) == got.headers.get(name)
+
+
+def test_long_bodies_are_compressed_for_those_who_accept_it(client, db):
+    for _ in range(5):
+        make_event(db)
+    plain = client.get("/api/events")
+    packed = client.get("/api/events", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in packed.headers["Vary"]
+    assert len(packed.data) < len(plain.data)
+    assert json.loads(gzip.decompress(packed.data)) == plain.json
+
+
+@pytest.mark.parametrize("accepts", ["gzip", None])
+def test_compressed_and_plain_answers_revalidate_alike(client, db, accepts):
+    for _ in range(5):
+        make_event(db)
+    headers = {"Accept-Encoding": accepts} if accepts else {}
+    tag = client.get("/api/events", headers=headers).headers["ETag"]
+    again = client.get("/api/events", headers={**headers, "If-None-Match": tag})
+    assert again.status_code == 304
+
+
+def test_short_bodies_are_left_alone(client, db):
+    answer = client.get("/healthz", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in answer.headers
+
+
+def test_an_unknown_path_is_404_in_the_one_shape(client):
+    for path in ("/nope", "/api", "/api/nope", "/api/events/1/nope"):
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert answer.json == {"message": "Not Found", "code": "not_found"}
+
+
+def test_a_wrong_method_is_405_and_says_which_are_right(client):
+    answer = client.patch("/api/events")
+    assert (answer.status_code, answer.json["code"]) == (405, "method_not_allowed")
+    assert {"GET", "HEAD", "POST"} <= set(answer.headers["Allow"].split(", "))
+
+
+def test_a_trailing_slash_makes_no_difference(client, event):
+    assert client.get("/api/events/").json == client.get("/api/events").json
+    assert client.get("/api/events/1/").json == client.get("/api/events/1").json
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "e30.e30."])
+def test_a_bad_token_is_401_even_where_none_is_needed(client, event, token):
+    for path in ("/api/events", "/api/events/1"):
+        answer = client.get(path, headers={"Authorization": f"Bearer {token}"})
+        assert (answer.status_code, answer.json["code"]) == (401, "unauthorized")
+
+
+def test_an_inner_error_says_nothing_of_the_inside(client, monkeypatch, event):
+    def fail(*_args, **_kwargs):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(service, "show", fail)
+    answer = client.get("/api/events/1")
+    assert answer.status_code == 500
+    assert answer.json == {"message": "Internal server error", "code": "internal_error"}
+    assert "X-Request-Id" in answer.headers

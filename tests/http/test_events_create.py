@@ -1,0 +1,233 @@
+"""POST /api/events."""
+
+import re
+
+import pytest
+
+from tests.factories import day, event_body, make_event, sign_in
+
+SHOWN = {
+    "_id",
+    "eventId",
+    "title",
+    "description",
+    "category",
+    "image",
+    "schedule",
+    "ticketTypes",
+    "favorited",
+    "organizer",
+    "organizerId",
+    "tags",
+    "status",
+    "soldOut",
+    "createdAt",
+    "updatedAt",
+    "__v",
+}
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def create(client, person, **changes):
+    return client.post("/api/events", json=event_body(**changes), headers=person["headers"])
+
+
+def test_answers_the_bare_event(client, organizer):
+    answer = create(client, organizer)
+    event = answer.json
+    assert answer.status_code == 201
+    assert set(event) == SHOWN
+    assert re.fullmatch("[0-9a-f]{24}", event["_id"])
+    assert (event["eventId"], event["__v"], event["status"]) == (1, 0, "published")
+    assert (event["favorited"], event["soldOut"]) == (False, False)
+    assert event["organizerId"] == str(organizer["id"])
+    assert TIME.fullmatch(event["createdAt"])
+    assert event["createdAt"] == event["updatedAt"]
+
+
+def test_gives_back_what_was_sent(client, organizer):
+    sent = event_body()
+    event = create(client, organizer).json
+    for name in ("title", "description", "category", "image", "organizer", "tags", "schedule"):
+        assert event[name] == sent[name]
+    assert event["ticketTypes"] == [
+        {
+            "ticketTypeId": 1,
+            "type": "General",
+            "price": 20,
+            "availableTickets": 100,
+            "soldTickets": 0,
+            "heldTickets": 0,
+            "capacity": 100,
+        }
+    ]
+
+
+def test_is_in_the_database_afterwards(client, db, organizer):
+    create(client, organizer)
+    stored = db.events.find_one({"eventId": 1})
+    assert stored["organizerId"] == organizer["id"]
+    assert stored["listed"] is True
+    assert stored["schedule"][0]["date"].isoformat().startswith(day(30))
+    assert (stored["minPrice"], stored["titleKey"], stored["places"]) == (
+        20,
+        "sample event",
+        ["volos"],
+    )
+    assert client.get("/api/events/1").json["title"] == "Sample Event"
+
+
+def test_numbers_types_and_events_from_one(client, organizer):
+    kinds = [{"type": name, "price": 1, "availableTickets": 1} for name in ("A", "B", "C")]
+    event = create(client, organizer, ticketTypes=kinds).json
+    assert [kind["ticketTypeId"] for kind in event["ticketTypes"]] == [1, 2, 3]
+    assert create(client, organizer).json["eventId"] == 2
+
+
+def test_an_id_is_never_used_again(client, db, organizer):
+    create(client, organizer)
+    last = create(client, organizer).json["eventId"]
+    client.delete(f"/api/events/{last}", headers=organizer["headers"])
+    assert create(client, organizer).json["eventId"] == last + 1
+
+
+def test_the_counter_goes_on_from_the_highest_in_use(client, db, organizer):
+    event = make_event(db)
+    db.events.update_one({"_id": event["_id"]}, {"$set": {"eventId": 2}})
+    assert create(client, organizer).json["eventId"] == 3
+
+
+def test_needs_an_organizer_or_an_admin(client, db, app, organizer, admin, attendee):
+    assert create(client, {"headers": {}}).status_code == 401
+    forged = {"headers": {"Authorization": "Bearer a.b.c"}}
+    assert create(client, forged).status_code == 401
+    refused = create(client, attendee)
+    assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
+    assert db.events.count_documents({}) == 0
+    assert create(client, admin).status_code == 201
+    assert create(client, sign_in(app, "organizer")).status_code == 201
+
+
+@pytest.mark.parametrize("name", ["eventId", "_id", "favorited", "organizerId", "soldOut", "x"])
+def test_refuses_fields_that_are_not_the_callers_to_set(client, db, organizer, name):
+    answer = create(client, organizer, **{name: 1})
+    assert (answer.status_code, answer.json["code"]) == (400, "validation_error")
+    assert answer.json["message"] == f"Invalid {name}"
+    assert answer.json["errors"] == {name: ["Unknown field."]}
+    assert db.events.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("name", ["title", "category", "organizer", "schedule", "ticketTypes"])
+def test_requires(client, db, organizer, name):
+    body = event_body()
+    del body[name]
+    answer = client.post("/api/events", json=body, headers=organizer["headers"])
+    assert (answer.status_code, answer.json["message"]) == (400, f"Missing {name}")
+    assert list(answer.json["errors"]) == [name]
+    assert db.events.count_documents({}) == 0
+
+
+def test_does_without_the_rest(client, organizer):
+    body = event_body()
+    for name in ("description", "image", "tags"):
+        del body[name]
+    del body["schedule"][0]["lat"], body["schedule"][0]["lng"]
+    event = client.post("/api/events", json=body, headers=organizer["headers"]).json
+    assert (event["description"], event["image"], event["tags"]) == ("", "", [])
+    assert event["schedule"] == [{"date": day(30), "location": "Volos"}]
+
+
+def kind(**changes):
+    return {"type": "A", "price": 1, "availableTickets": 1, **changes}
+
+
+def entry(**changes):
+    return {"date": day(3), "location": "X", **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"title": ""}, "title"),
+        ({"title": " \n "}, "title"),
+        ({"title": "x" * 201}, "title"),
+        ({"description": "x" * 10_001}, "description"),
+        ({"organizer": " "}, "organizer"),
+        ({"category": "opera"}, "category"),
+        ({"category": "Concert"}, "category"),
+        ({"schedule": []}, "schedule"),
+        ({"schedule": [entry()] * 101}, "schedule"),
+        ({"schedule": [{"location": "X"}]}, "schedule.0.date"),
+        ({"schedule": [{"date": day(3)}]}, "schedule.0.location"),
+        ({"schedule": [entry(), entry(location="")]}, "schedule.1.location"),
+        ({"schedule": [entry(lat=90.1)]}, "schedule.0.lat"),
+        ({"schedule": [entry(lat=-90.1)]}, "schedule.0.lat"),
+        ({"schedule": [entry(lng=180.1)]}, "schedule.0.lng"),
+        ({"schedule": [entry(lng="23")]}, "schedule.0.lng"),
+        ({"schedule": [entry(lng=True)]}, "schedule.0.lng"),
+        ({"schedule": [entry(hall=1)]}, "schedule.0.hall"),
+        ({"ticketTypes": []}, "ticketTypes"),
+        ({"ticketTypes": [kind(type="")]}, "ticketTypes.0.type"),
+        ({"ticketTypes": [kind(price=-1)]}, "ticketTypes.0.price"),
+        ({"ticketTypes": [kind(price=1.005)]}, "ticketTypes.0.price"),
+        ({"ticketTypes": [kind(price="1")]}, "ticketTypes.0.price"),
+        ({"ticketTypes": [kind(availableTickets=-1)]}, "ticketTypes.0.availableTickets"),
+        ({"ticketTypes": [kind(availableTickets=1.5)]}, "ticketTypes.0.availableTickets"),
+        ({"ticketTypes": [kind(soldTickets=1)]}, "ticketTypes.0.soldTickets"),
+        ({"ticketTypes": [kind(), kind(type=" a ")]}, "ticketTypes"),
+        ({"image": "not a url"}, "image"),
+        ({"image": "ftp://example.org/x.jpg"}, "image"),
+        ({"tags": ["x"] * 21}, "tags"),
+        ({"tags": [""]}, "tags.0"),
+        ({"tags": "music"}, "tags"),
+        ({"status": "cancelled"}, "status"),
+    ],
+)
+def test_refuses_what_no_event_may_be(client, db, organizer, changes, field):
+    answer = create(client, organizer, **changes)
+    assert (answer.status_code, answer.json["code"]) == (400, "validation_error")
+    assert answer.json["message"] in (f"Invalid {field}", f"Missing {field}")
+    assert list(answer.json["errors"]) == [field]
+    assert all(isinstance(said, str) for said in answer.json["errors"][field])
+    assert db.events.count_documents({}) == 0
+
+
+def test_takes_the_bounds_themselves(client, organizer):
+    corners = [entry(lat=-90, lng=-180), entry(lat=90.0, lng=180.0)]
+    free = [kind(price=0, availableTickets=0)]
+    event = create(client, organizer, schedule=corners, ticketTypes=free, title="x" * 200).json
+    assert event["soldOut"] is True
+    assert event["schedule"][0]["lat"] == -90
+
+
+def test_trims_texts(client, organizer):
+    event = create(client, organizer, title="  A  b ", tags=[" jazz "], organizer=" O ").json
+    assert (event["title"], event["tags"], event["organizer"]) == ("A  b", ["jazz"], "O")
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [("25", "25"), ("25.0", "25"), ("12.5", "12.5"), ("19.99", "19.99"), ("0.07", "0.07")],
+)
+def test_prices_are_ints_where_whole(client, organizer, sent, shown):
+    kinds = f'[{{"type":"A","price":{sent},"availableTickets":1}}]'
+    body = client.application.json.dumps(event_body(ticketTypes="KINDS")).replace('"KINDS"', kinds)
+    headers = {**organizer["headers"], "Content-Type": "application/json"}
+    answer = client.post("/api/events", data=body, headers=headers)
+    assert answer.status_code == 201
+    assert f'"price":{shown},'.encode() in answer.data
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["2031-05-06", "2031-05-06T23:30:00Z", "2031-05-06T00:15:00+03:00", "2031-05-06T12:00:00.000"],
+)
+def test_keeps_the_date_of_a_date_time_as_written(client, organizer, sent):
+    event = create(client, organizer, schedule=[{"date": sent, "location": "X"}]).json
+    assert event["schedule"][0]["date"] == "2031-05-06"
+
+
+def test_may_be_in_the_past(client, db, organizer):
+    event = create(client, organizer, schedule=[{"date": "2020-01-01", "location": "X"}]).json
+    assert event["schedule"][0]["date"] == "2020-01-01"
+    assert client.get("/api/events").json["total"] == 0

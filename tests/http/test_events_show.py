@@ -1,0 +1,125 @@
+"""GET /api/events/:eventId: what it shows, and to whom."""
+
+import pytest
+
+from tests.factories import make_event, sign_in
+
+TYPE_FOR_ALL = {"ticketTypeId", "type", "price", "availableTickets"}
+TYPE_FOR_ORGANIZER = TYPE_FOR_ALL | {"soldTickets", "heldTickets", "capacity"}
+
+
+def show(client, event, person=None):
+    headers = person["headers"] if person else {}
+    return client.get(f"/api/events/{event['eventId']}", headers=headers)
+
+
+def test_answers_the_bare_event_to_anyone(client, db):
+    answer = show(client, make_event(db))
+    assert answer.status_code == 200
+    assert (answer.json["eventId"], answer.json["title"]) == (1, "Sample Event")
+
+
+def test_hides_all_that_is_the_stores_own(client, db, organizer):
+    event = make_event(db, organizer_id=organizer["id"])
+    for person in (None, organizer):
+        shown = show(client, event, person).json
+        own = {
+            "rev",
+            "inFlight",
+            "titleKey",
+            "places",
+            "tagKeys",
+            "listed",
+            "minPrice",
+            "firstDate",
+        }
+        assert own.isdisjoint(shown)
+        assert "waiting" not in shown["ticketTypes"][0]
+
+
+@pytest.mark.parametrize("path", ["abc", "1.5", "-1", "1e3", "9223372036854775808", "%00", "1 "])
+def test_invalid_event_id(client, path):
+    answer = client.get(f"/api/events/{path}")
+    assert (answer.status_code, answer.json["code"]) == (400, "validation_error")
+    assert answer.json["message"] == "Invalid eventId"
+    assert list(answer.json["errors"]) == ["eventId"]
+
+
+@pytest.mark.parametrize("path", ["0", "7", "9223372036854775807"])
+def test_event_not_found(client, path):
+    answer = client.get(f"/api/events/{path}")
+    assert answer.status_code == 404
+    assert answer.json == {"message": "Event not found", "code": "event_not_found"}
+
+
+def test_counts_are_for_its_organizer_and_admins(client, db, app, organizer, admin, attendee):
+    event = make_event(db, organizer_id=organizer["id"])
+    seen = {
+        name: set(show(client, event, person).json["ticketTypes"][0])
+        for name, person in [
+            ("nobody", None),
+            ("attendee", attendee),
+            ("another", sign_in(app, "organizer")),
+            ("organizer", organizer),
+            ("admin", admin),
+        ]
+    }
+    assert seen["nobody"] == seen["attendee"] == seen["another"] == TYPE_FOR_ALL
+    assert seen["organizer"] == seen["admin"] == TYPE_FOR_ORGANIZER
+
+
+def test_counts_in_lists_go_by_each_events_organizer(client, db, app, organizer):
+    make_event(db, organizer_id=organizer["id"])
+    make_event(db, organizer_id=sign_in(app, "organizer")["id"])
+    shown = client.get("/api/events", headers=organizer["headers"]).json["events"]
+    assert set(shown[0]["ticketTypes"][0]) == TYPE_FOR_ORGANIZER
+    assert set(shown[1]["ticketTypes"][0]) == TYPE_FOR_ALL
+
+
+def test_a_draft_is_its_organizers_and_admins_alone(client, db, app, organizer, admin, attendee):
+    event = make_event(db, organizer_id=organizer["id"], status="draft")
+    for person in (None, attendee, sign_in(app, "organizer")):
+        assert show(client, event, person).json["message"] == "Event not found"
+    for person in (organizer, admin):
+        assert show(client, event, person).json["status"] == "draft"
+
+
+def test_a_cancelled_event_is_still_shown(client, db):
+    assert show(client, make_event(db, status="cancelled")).json["status"] == "cancelled"
+
+
+def test_sold_out_is_when_no_type_has_tickets(client, db):
+    some = [
+        {"type": name, "price": 1, "availableTickets": int(left)}
+        for name, left in (("A", 0), ("B", 1))
+    ]
+    none = [{"type": "A", "price": 1, "availableTickets": 0}]
+    assert show(client, make_event(db, ticketTypes=some)).json["soldOut"] is False
+    assert show(client, make_event(db, ticketTypes=none)).json["soldOut"] is True
+
+
+def test_favorited_is_the_callers_and_is_not_stored(client, db, app):
+    event, fan = make_event(db), sign_in(app)
+    client.post("/api/favorites", json={"eventId": 1}, headers=fan["headers"])
+    assert show(client, event, fan).json["favorited"] is True
+    assert show(client, event).json["favorited"] is False
+    assert show(client, event, sign_in(app)).json["favorited"] is False
+    assert "favorited" not in db.events.find_one({})
+
+
+def test_a_photo_of_our_own_becomes_a_full_url(client, db, make_app):
+    event = make_event(db)
+    db.events.update_one({}, {"$set": {"image": "/images/x.webp"}})
+    assert show(client, event).json["image"] == "http://localhost/images/x.webp"
+    at = {"base_url": "https://tickets.example.org"}
+    shown = client.get("/api/events/1", **at).json
+    assert shown["image"] == "https://tickets.example.org/images/x.webp"
+
+
+def test_public_base_url_wins_over_the_request(client, db, app, monkeypatch):
+    make_event(db)
+    db.events.update_one({}, {"$set": {"image": "/images/x.webp"}})
+    settings = app.config["SETTINGS"]
+    changed = type(settings)(**{**vars(settings), "public_base_url": "https://cdn.example.org/"})
+    monkeypatch.setitem(app.config, "SETTINGS", changed)
+    assert client.get("/api/events/1").json["image"] == "https://cdn.example.org/images/x.webp"
