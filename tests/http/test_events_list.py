@@ -1,0 +1,264 @@
+"""GET /api/events: the envelope, each filter alone, and filters combined."""
+
+from urllib.parse import quote
+
+import pytest
+from bson import ObjectId
+
+from tests.factories import day, make_event, sign_in
+
+INVALID = {
+    "page": ["0", "-1", "x", "1.5", ""],
+    "limit": ["0", "101", "1e9", "x"],
+    "sortBy": ["x", "_id", "listed"],
+    "sortOrder": ["up"],
+    "order": ["1"],
+    "category": ["x"],
+    "upcoming": ["maybe"],
+    "availableOnly": ["2"],
+    "mine": ["x"],
+    "minPrice": ["-1", "x"],
+    "maxPrice": ["nan", "inf"],
+    "dateFrom": ["x", "2025", ""],
+    "dateTo": ["2025-02-30", "2025-W01-1", "20250101"],
+    "organizerId": ["1"],
+}
+
+
+def kinds(*pairs):
+    return [
+        {"type": f"T{number}", "price": price, "availableTickets": left}
+        for number, (price, left) in enumerate(pairs)
+    ]
+
+
+def at(*places):
+    return [{"date": date, "location": location} for date, location in places]
+
+
+def titles(client, query="", headers=None):
+    answer = client.get(f"/api/events?{query}", headers=headers)
+    assert answer.status_code == 200, answer.json
+    return [event["title"] for event in answer.json["events"]]
+
+
+@pytest.fixture
+def shelf(db, organizer):
+    """Six events to come, and one each that is past, a draft and cancelled."""
+    make_event(
+        db,
+        title="Jazz Night",
+        category="concert",
+        tags=["Jazz", "live"],
+        schedule=at((day(10), "Gazi, Athens"), (day(40), "Port, Thessaloniki")),
+        ticketTypes=kinds((10, 0), (60, 5)),
+    )
+    make_event(
+        db,
+        title="Antigone",
+        category="theater",
+        tags=["drama", "jazz"],
+        schedule=at((day(20), "Αθήνα")),
+        ticketTypes=kinds((30, 3)),
+        organizer_id=organizer["id"],
+    )
+    make_event(
+        db,
+        title="Marathon",
+        category="sports",
+        tags=[],
+        schedule=at((day(0), "ATHENS")),
+        ticketTypes=kinds((0, 0)),
+    )
+    make_event(
+        db,
+        title="Fado",
+        category="concert",
+        tags=["live"],
+        schedule=at((day(15), "São João, Porto")),
+        ticketTypes=kinds((12.5, 7)),
+    )
+    make_event(
+        db,
+        title="Old",
+        category="concert",
+        schedule=at((day(-5), "Athens"), (day(-2), "Athens")),
+        ticketTypes=kinds((10, 1)),
+    )
+    for status in ("draft", "cancelled"):
+        make_event(db, title=status.title(), status=status, organizer_id=organizer["id"])
+
+
+UPCOMING = ["Jazz Night", "Antigone", "Marathon", "Fado"]
+
+
+def test_envelope(client, shelf):
+    answer = client.get("/api/events").json
+    assert {name: answer[name] for name in answer if name != "events"} == {
+        "page": 1,
+        "limit": 20,
+        "total": 4,
+        "pages": 1,
+        "nextCursor": None,
+    }
+    assert [event["title"] for event in answer["events"]] == UPCOMING
+    assert answer["events"][0] == client.get("/api/events/1").json
+
+
+def test_of_nothing(client):
+    answer = client.get("/api/events").json
+    assert (answer["events"], answer["total"], answer["pages"]) == ([], 0, 0)
+    assert answer["nextCursor"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("category=concert", ["Jazz Night", "Fado"]),
+        ("category=movie", []),
+        ("city=athens", ["Jazz Night", "Marathon"]),
+        ("city=AtHeNs", ["Jazz Night", "Marathon"]),
+        ("city=thes", ["Jazz Night"]),
+        (f"city={quote('αθηνα')}", ["Antigone"]),
+        (f"city={quote('SAO JOAO')}", ["Fado"]),
+        ("city=,%20Porto", ["Fado"]),
+        ("city=.*", []),
+        ("city=A.hens", []),
+        ("city=(", []),
+        ("city=", UPCOMING),
+        ("city=%20athens%20", ["Jazz Night", "Marathon"]),
+        (f"dateFrom={day(16)}", ["Jazz Night", "Antigone"]),
+        (f"dateTo={day(10)}", ["Jazz Night", "Marathon"]),
+        (f"dateFrom={day(11)}&dateTo={day(39)}", ["Antigone", "Fado"]),
+        (f"dateFrom={day(10)}&dateTo={day(10)}", ["Jazz Night"]),
+        (f"dateFrom={day(39)}&dateTo={day(11)}", []),
+        (f"dateFrom={day(16)}T22:00:00Z", ["Jazz Night", "Antigone"]),
+        ("availableOnly=true", ["Jazz Night", "Antigone", "Fado"]),
+        ("availableOnly=false", UPCOMING),
+        ("minPrice=30", ["Jazz Night", "Antigone"]),
+        ("maxPrice=12.5", ["Jazz Night", "Marathon", "Fado"]),
+        ("maxPrice=12.49", ["Jazz Night", "Marathon"]),
+        ("minPrice=20&maxPrice=50", ["Antigone"]),
+        ("minPrice=0&maxPrice=0", ["Marathon"]),
+        ("maxPrice=15&availableOnly=true", ["Fado"]),
+        ("minPrice=50&maxPrice=5", []),
+        ("tags=jazz", ["Jazz Night", "Antigone"]),
+        ("tags=LIVE,jazz", ["Jazz Night"]),
+        ("tags=jaz", []),
+        ("tags=,", UPCOMING),
+        ("upcoming=true", UPCOMING),
+        ("upcoming=false", [*UPCOMING, "Old"]),
+        (f"upcoming=false&dateTo={day(-3)}", ["Old"]),
+        (f"upcoming=false&dateFrom={day(-4)}&dateTo={day(-3)}", []),
+        (f"organizerId={ObjectId()}", []),
+    ],
+)
+def test_each_filter(client, shelf, query, expected):
+    assert titles(client, query) == expected
+    assert client.get(f"/api/events?{query}").json["total"] == len(expected)
+
+
+def test_organizer_id(client, shelf, organizer):
+    assert titles(client, f"organizerId={organizer['id']}") == ["Antigone"]
+    assert titles(client, f"organizerId={organizer['id']}&upcoming=false") == ["Antigone"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("search=jazz", ["Jazz Night", "Antigone"]),
+        ("search=JAZZ", ["Jazz Night", "Antigone"]),
+        ("search=night%20drama", ["Antigone", "Jazz Night"]),
+        ("search=nosuchword", []),
+        ("search=", UPCOMING),
+        ("search=jazz&category=theater", ["Antigone"]),
+        ("search=jazz&sortBy=title", ["Antigone", "Jazz Night"]),
+        ("search=jazz&sortBy=title&sortOrder=desc", ["Jazz Night", "Antigone"]),
+        ("search=jazz&city=athens", ["Jazz Night"]),
+    ],
+)
+def test_search(client, shelf, query, expected):
+    assert sorted(titles(client, query)) == sorted(expected)
+    if "sortBy" in query:
+        assert titles(client, query) == expected
+
+
+def test_best_match_first(client, db):
+    make_event(db, title="Walk", description="a word about jazz", tags=[])
+    make_event(db, title="Jazz", description="nothing else", tags=["jazz"])
+    make_event(db, title="Talk", description="", tags=["jazz"])
+    assert titles(client, "search=jazz") == ["Jazz", "Talk", "Walk"]
+
+
+def test_search_finds_words_of_description_and_other_forms(client, db):
+    make_event(db, title="A", description="Dancing between the tables", tags=[])
+    assert titles(client, "search=dance") == ["A"]
+    assert titles(client, "search=table") == ["A"]
+    assert titles(client, "search=danc") == ["A"]
+
+
+def test_all_filters_combined(client, shelf, organizer):
+    query = (
+        f"category=concert&city=athens&dateFrom={day(5)}&dateTo={day(12)}&availableOnly=true"
+        "&minPrice=50&maxPrice=70&tags=jazz,live&search=jazz&upcoming=true&sortBy=price&order=desc"
+    )
+    assert titles(client, query) == ["Jazz Night"]
+    for change in (
+        ("category=concert", "category=theater"),
+        ("city=athens", "city=porto"),
+        (f"dateTo={day(12)}", f"dateTo={day(9)}"),
+        ("maxPrice=70", "maxPrice=55"),
+        ("minPrice=50", "minPrice=61"),
+        ("tags=jazz,live", "tags=jazz,drama"),
+        ("search=jazz", "search=rock"),
+    ):
+        assert titles(client, query.replace(*change)) == []
+    assert titles(client, f"{query}&organizerId={organizer['id']}") == []
+
+
+def test_drafts_are_never_listed_but_as_ones_own(client, shelf, app, organizer, admin):
+    mine = titles(client, "mine=true", organizer["headers"])
+    assert mine == ["Antigone", "Draft", "Cancelled"]
+    assert titles(client, "", organizer["headers"]) == UPCOMING
+    assert titles(client, "mine=true", admin["headers"]) == []
+    assert titles(client, "mine=true", sign_in(app, "organizer")["headers"]) == []
+    assert titles(client, "mine=true&category=theater", organizer["headers"]) == ["Antigone"]
+
+
+def test_mine_needs_a_user(client, shelf):
+    answer = client.get("/api/events?mine=true")
+    assert (answer.status_code, answer.json["code"]) == (401, "unauthorized")
+
+
+def test_mine_has_the_past_ones_where_asked(client, db, organizer):
+    make_event(db, organizer_id=organizer["id"], schedule=at((day(-1), "X")))
+    assert titles(client, "mine=true", organizer["headers"]) == []
+    assert titles(client, "mine=true&upcoming=false", organizer["headers"]) == ["Sample Event"]
+
+
+def test_favorited_in_lists(client, shelf):
+    client.post("/api/favorites", json={"eventId": 2})
+    shown = client.get("/api/events").json["events"]
+    assert [event["favorited"] for event in shown] == [False, True, False, False]
+
+
+def test_popular(client, shelf, db):
+    db.events.update_one({"title": "Fado"}, {"$set": {"popularity": 5.0}})
+    db.events.update_one({"title": "Marathon"}, {"$set": {"popularity": 7.5}})
+    db.events.update_one({"title": "Draft"}, {"$set": {"popularity": 9.0}})
+    found = client.get("/api/events/popular?limit=2").json
+    assert list(found) == ["events"]
+    assert [event["title"] for event in found["events"]] == ["Marathon", "Fado"]
+    assert len(client.get("/api/events/popular").json["events"]) == 4
+    assert client.get("/api/events/popular?limit=0").status_code == 400
+    assert client.get("/api/events/popular?limit=101").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in INVALID.items() for value in values]
+)
+def test_invalid_queries(client, name, value):
+    answer = client.get("/api/events", query_string={name: value})
+    assert (answer.status_code, answer.json["code"]) == (400, "validation_error")
+    assert answer.json["message"] == f"Invalid {name}"
+    assert list(answer.json["errors"]) == [name]
