@@ -1,0 +1,209 @@
+"""`scripts/seed.py`: sample events that are always upcoming, and many generated ones."""
+
+import json
+import re
+from collections import Counter
+from datetime import date, timedelta
+
+import pytest
+
+import scripts.bulk_load
+from eventapp import prepare
+from eventapp.core.clock import utc_now
+from eventapp.core.mongo import connect
+from eventapp.events import rules, store
+from scripts import seed
+from scripts.synthetic_events import WORDS, bodies
+from tests.conftest import MONGO_URI, fresh_uri, settings_for
+
+SAMPLES = len(json.loads(seed.SAMPLES.read_text(encoding="utf-8")))
+TODAY = date(2026, 5, 20)
+
+
+def run(db, *arguments):
+    """As the command line does, on a database that is open already."""
+    seed.seed(db, seed._asked(list(arguments)))
+
+
+def dates_of(db):
+    return sorted(entry["date"].date() for e in db.events.find() for entry in e["schedule"])
+
+
+def test_all_samples_are_upcoming_and_the_first_answer_has_six(client, db):
+    run(db)
+    assert db.events.count_documents({}) == SAMPLES
+    assert min(dates_of(db)) >= utc_now().date() + timedelta(days=14)
+    assert min(dates_of(db)) < utc_now().date() + timedelta(days=21)
+    answer = client.get("/api/events").get_json()
+    assert len(answer["events"]) >= 6
+    assert answer["total"] == SAMPLES
+
+
+def test_running_twice_adds_nothing(db, capsys):
+    run(db)
+    ids = {event["_id"]: event["eventId"] for event in db.events.find()}
+    run(db)
+    assert {event["_id"]: event["eventId"] for event in db.events.find()} == ids
+    assert f"added 0 sample events; {SAMPLES} were there already" in capsys.readouterr().out
+
+
+def test_a_sample_that_was_deleted_comes_back_under_a_new_id(db):
+    run(db)
+    highest = max(event["eventId"] for event in db.events.find())
+    db.events.delete_one({"eventId": highest})
+    run(db)
+    assert max(event["eventId"] for event in db.events.find()) == highest + 1
+
+
+def test_dates_move_by_one_shift_of_whole_weeks(db):
+    run(db)
+    moved = dates_of(db)
+    run(db, "--reset", "--keep-dates")
+    kept = dates_of(db)
+    shifts = {new - old for new, old in zip(moved, kept, strict=True)}
+    assert len(shifts) == 1
+    assert shifts.pop().days % 7 == 0
+    assert kept[0].isoformat() in seed.SAMPLES.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("days", [-4000, -35, -1, 0, 1, 13, 14, 15, 400])
+def test_shift_lands_two_to_three_weeks_from_today(days):
+    moved = TODAY + timedelta(days=days)
+    ahead = moved + seed.shift(moved, TODAY) - TODAY
+    assert timedelta(days=14) <= ahead < timedelta(days=21)
+
+
+def test_reset_empties_events_and_what_hangs_on_them_but_no_account(db, capsys):
+    run(db)
+    db.favorites.insert_one({"_id": "guest", "events": [], "count": 0})
+    db.users.insert_one({"name": "A", "emailKey": "a@example.org"})
+    highest = max(event["eventId"] for event in db.events.find())
+    run(db, "--reset")
+    assert db.favorites.count_documents({}) == 0
+    assert db.users.count_documents({}) == 1
+    assert min(event["eventId"] for event in db.events.find()) > highest
+    assert f"deleted: {SAMPLES} events, 1 favorites" in capsys.readouterr().out
+
+
+def test_samples_that_are_over_are_told_of(db, capsys):
+    run(db)
+    past = rules.midnight(utc_now().date() - timedelta(days=1))
+    db.events.update_many({}, {"$set": {"lastDate": past}})
+    run(db)
+    assert f"{SAMPLES} of them are over: --reset" in capsys.readouterr().out
+
+
+def test_if_empty_leaves_any_events_alone(db):
+    run(db, "--synthetic", "1")
+    run(db, "--if-empty")
+    assert db.events.count_documents({}) == 1
+
+
+def test_synthetic_events_are_as_the_api_makes_them(client, db, capsys):
+    run(db, "--synthetic", "300")
+    assert db.events.count_documents({}) == 300
+    for event in db.events.find():
+        derived = rules.derived(event, utc_now().date())
+        assert {name: event[name] for name in derived} == derived
+        assert all(kind["capacity"] == kind["availableTickets"] for kind in event["ticketTypes"])
+    ids = {event["eventId"] for event in db.events.find()}
+    assert len(ids) == 300
+    assert client.get("/api/events?limit=100&sortBy=date").status_code == 200
+    assert "added 300 generated events" in capsys.readouterr().out
+
+
+def test_each_synthetic_run_adds_other_events(db):
+    run(db, "--synthetic", "50")
+    run(db, "--synthetic", "50")
+    titles = Counter((e["title"], e["firstDate"]) for e in db.events.find())
+    assert len(titles) > 95
+
+
+def test_a_large_load_ends_with_all_indexes(db, monkeypatch):
+    monkeypatch.setattr(scripts.bulk_load, "MANY", 100)
+    run(db, "--synthetic", "150")
+    wanted = {model.document["name"] for model in store.INDEXES["events"]}
+    assert wanted <= set(db.events.index_information())
+    assert db.events.count_documents({"$text": {"$search": "night music summer"}}) > 0
+
+
+def test_a_load_cut_off_gets_its_indexes_back(db):
+    def cut_off():
+        with scripts.bulk_load.without_indexes(db):
+            assert "words" not in db.events.index_information()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut_off()
+    assert "words" in db.events.index_information()
+
+
+def test_generated_events_vary_as_real_ones_do():
+    made = list(bodies(3000, seed=1, today=TODAY))
+    assert made == list(bodies(3000, seed=1, today=TODAY))
+    assert len(WORDS) >= 2000
+    used = Counter(w for body in made for w in re.findall(r"\w+", body["description"].lower()))
+    assert len(used) > 1500
+    assert used["night"] > 20 * used[WORDS[200]] > 0
+    assert {body["category"] for body in made} == set(rules.CATEGORIES)
+    assert {len(body["schedule"]) for body in made} == {1, 2, 3, 4}
+    assert {len(body["ticketTypes"]) for body in made} == {1, 2, 3}
+    dates = [entry["date"] for body in made for entry in body["schedule"]]
+    assert min(dates) < TODAY < max(dates) <= TODAY + timedelta(days=730 + 42)
+    assert len({e["location"].split(", ")[1] for b in made for e in b["schedule"]}) >= 30
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "1e9", "10000001"])
+def test_a_wrong_number_is_refused(number, capsys):
+    with pytest.raises(SystemExit):
+        seed._asked(["--synthetic", number])
+    assert "must be a number from 1 to" in capsys.readouterr().err
+
+
+@pytest.fixture
+def environment(monkeypatch, tmp_path):
+    """The settings of a test server for `main`, which reads the environment."""
+
+    def put(**changes):
+        for name, value in settings_for(tmp_path, **changes).items():
+            monkeypatch.setenv(name, value)
+        return tmp_path
+
+    return put
+
+
+def failure(capsys, code):
+    with pytest.raises(SystemExit) as ended:
+        seed.main([])
+    assert ended.value.code == code
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_a_store_in_use_is_one_line(environment, capsys):
+    directory = environment(MONGO_URI="")
+    app_store = seed.open_store(seed.load_config(), prepare)
+    line = failure(capsys, 1)
+    app_store.client.close()
+    assert line.startswith("seed: The embedded store serves one process")
+    assert str(directory) in line
+
+
+def test_a_database_that_is_down_is_one_line(environment, capsys):
+    environment(MONGO_URI="mongodb://127.0.0.1:9/x?serverSelectionTimeoutMS=200")
+    assert failure(capsys, 1) == "seed: the database does not answer"
+
+
+def test_a_wrong_setting_is_one_line(environment, capsys):
+    environment(PORT="x")
+    assert failure(capsys, 2).startswith("seed: PORT: ")
+
+
+def test_the_command_seeds_the_database_of_the_settings(environment, capsys):
+    environment()
+    assert seed.main(["--if-empty"]) == 0
+    assert seed.main(["--if-empty"]) == 0
+    assert capsys.readouterr().out == f"added {SAMPLES} sample events; 0 were there already\n"
+    if MONGO_URI:
+        with connect(seed.load_config().mongo_uri or fresh_uri(MONGO_URI)) as client:
+            client.drop_database(client.get_default_database())
