@@ -1,5 +1,7 @@
 """The event-booking backend: `create_app` puts settings, store and features together."""
 
+from datetime import timedelta
+
 from flask import Flask
 from flask_compress import Compress
 
@@ -7,6 +9,13 @@ from eventapp.accounts import routes as accounts_routes
 from eventapp.accounts import service as accounts
 from eventapp.accounts import store as accounts_store
 from eventapp.android import routes as android_routes
+from eventapp.bookings import routes as bookings_routes
+from eventapp.bookings import routes_events as bookings_events
+from eventapp.bookings import routes_waitlist as offers_routes
+from eventapp.bookings import service as bookings
+from eventapp.bookings import store as bookings_store
+from eventapp.bookings.rules import Limits
+from eventapp.bookings.service_payments import PROVIDERS
 from eventapp.config import Config, load_config
 from eventapp.core import headers, http, limits, mongo, observe, security
 from eventapp.core.clock import utc_now
@@ -18,9 +27,22 @@ from eventapp.events import store as events_store
 from eventapp.favorites import service as favorites
 from eventapp.favorites import store as favorites_store
 from eventapp.health import routes as health_routes
+from eventapp.inventory import store as inventory_store
+from eventapp.inventory.service import BoxOffice
+from eventapp.jobs import service as jobs
 from eventapp.media import routes as media_routes
+from eventapp.waitlist import routes as waitlist_routes
+from eventapp.waitlist import service as waitlist
+from eventapp.waitlist import store as waitlist_store
 
-INDEXES = (accounts_store.INDEXES, favorites_store.INDEXES, events_store.INDEXES)
+INDEXES = (
+    accounts_store.INDEXES,
+    favorites_store.INDEXES,
+    events_store.INDEXES,
+    inventory_store.INDEXES,
+    waitlist_store.INDEXES,
+    bookings_store.INDEXES,
+)
 BLUEPRINTS = (
     health_routes.root,
     health_routes.api,
@@ -29,11 +51,16 @@ BLUEPRINTS = (
     routes_parts.bp,
     routes_favorites.bp,
     routes_favorites.recoms_bp,
+    waitlist_routes.bp,
+    offers_routes.bp,
+    bookings_routes.bp,
+    bookings_routes.users_bp,
+    bookings_events.bp,
     android_routes.bp,
 )
 # How each feature removes, and tells, all that it stores about a person.
-FORGET_USER = (favorites.forget_user,)
-EXPORT_USER = (favorites.export_user,)
+FORGET_USER = (favorites.forget_user, waitlist.forget_user, bookings.forget_user)
+EXPORT_USER = (favorites.export_user, waitlist.export_user, bookings.export_user)
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -54,7 +81,10 @@ def create_app(config: Config | None = None) -> Flask:
     limits.init_app(app, config)
     headers.init_app(app, config)
     app.extensions.update(forget_user=FORGET_USER, export_user=EXPORT_USER)
-    mongo.init_app(app, mongo.open_store(config, prepare))
+    store = mongo.open_store(config, prepare)
+    mongo.init_app(app, store)
+    shop = open_shop(config, store.db)
+    app.extensions.update(shop=shop, box_office=shop.office)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     app.register_blueprint(media_routes.bp)
@@ -66,3 +96,22 @@ def prepare(db: Db) -> None:
     """What a database must have before the first request: indexes, the counter, today's lists."""
     mongo.ensure_indexes(db, INDEXES)
     events.prepare(db, utc_now())
+
+
+def open_shop(config: Config, db: Db) -> bookings.Shop:
+    """What bookings work with, under the limits that the settings give."""
+    limits = Limits(
+        per_booking=config.max_tickets_per_booking,
+        per_user=config.max_tickets_per_user,
+        cutoff=timedelta(hours=config.cancellation_cutoff_hours),
+        hold=timedelta(minutes=config.hold_minutes),
+        offer=timedelta(minutes=config.waitlist_offer_minutes),
+        currency=config.currency,
+    )
+    return bookings.Shop(db, BoxOffice(db), limits, PROVIDERS["mock"]())
+
+
+def start_jobs(app: Flask) -> None:
+    """Run the background jobs in this process where the store serves no other: the embedded one."""
+    if app.config["SETTINGS"].mongo_uri is None:
+        jobs.in_background(app.extensions["shop"])

@@ -169,7 +169,7 @@ def _dotenv(path: Path) -> dict[str, str]:
 
 
 def _one_line(error: ValidationError) -> str:
-    messages = error.normalized_messages()
+    messages = error.messages_dict
     return "; ".join(f"{name}: {' '.join(map(str, said))}" for name, said in messages.items())
 
 

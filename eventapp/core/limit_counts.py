@@ -3,55 +3,83 @@
 A count lives for one window, whose number is in its key, so that nothing is ever reset.
 """
 
+import threading
 import time
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
+import pymongo
 import structlog
 from limits.errors import ConfigurationError, StorageError
-from limits.storage import MemoryStorage, MongoDBStorage, Storage, storage_from_string
-from pymongo import ReturnDocument
-from pymongo.errors import DuplicateKeyError
-from pymongo.uri_parser import parse_uri
+from limits.storage import MemoryStorage, storage_from_string
+from pymongo import MongoClient, ReturnDocument
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from eventapp.config import ConfigError
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import DEFAULT_DATABASE
+from eventapp.core.mongo import DEFAULT_DATABASE, Document
 
 # A storage that hangs must leave a request time to hear 503 from the database within 3 s.
 TIMEOUT_MS = 400
 RETRY_SECONDS = 5.0
+INDEX_SECONDS = 60
 
 log = structlog.get_logger()
 
 
-class MongoCounts(MongoDBStorage):
+class Storage(Protocol):
+    def incr(self, key: str, expiry: int) -> int:
+        """Add one to a count that lives so many seconds; StorageError when out of reach."""
+
+
+class MongoCounts:
     """Counts by a plain `$inc`: the pipeline of `limits` fails on the engine when two begin one."""
 
-    STORAGE_SCHEME = ["eventapp+mongodb"]
-    _indexed = False
+    def __init__(self, uri: str) -> None:
+        self.client: MongoClient[Document] = MongoClient(
+            uri,
+            connect=False,
+            tz_aware=True,
+            serverSelectionTimeoutMS=TIMEOUT_MS,
+            timeoutMS=TIMEOUT_MS,
+        )
+        self.counters = self.client.get_default_database(DEFAULT_DATABASE)["rateLimits"]
+        self._has_index = False
 
-    def __del__(self) -> None:
-        """Nothing: `limits` closes its client here, too late for PyMongo when Python ends."""
-
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+    def incr(self, key: str, expiry: int) -> int:
+        """See Storage."""
         try:
-            return self._add(key, expiry, amount)
-        except DuplicateKeyError:  # another began this count at the same time
-            return self._add(key, expiry, amount)
+            count = self._add(key, expiry)
+        except PyMongoError as error:
+            raise StorageError(error) from error
+        if not self._has_index:  # counts that nothing removes would fill the database
+            self._has_index = True
+            threading.Thread(target=self._add_index, name="limits-index", daemon=True).start()
+        return count
 
-    def _add(self, key: str, expiry: int, amount: int) -> int:
-        if not self._indexed:  # counts that nothing removes would fill the database
-            self.counters.create_index("expireAt", expireAfterSeconds=0)
-            self._indexed = True
+    def _add(self, key: str, expiry: int) -> int:
+        try:
+            return self._increment(key, expiry)
+        except DuplicateKeyError:  # another began this count at the same time
+            return self._increment(key, expiry)
+
+    def _increment(self, key: str, expiry: int) -> int:
         expires_at = utc_now() + timedelta(seconds=expiry)
-        counter = self.counters.find_one_and_update(
+        counter: Any = self.counters.find_one_and_update(
             {"_id": key},
-            {"$inc": {"count": amount}, "$setOnInsert": {"expireAt": expires_at}},
+            {"$inc": {"count": 1}, "$setOnInsert": {"expiresAt": expires_at}},
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-        return int(counter["count"]) if counter else amount
+        return int(counter["count"])
+
+    def _add_index(self) -> None:
+        try:
+            with pymongo.timeout(INDEX_SECONDS):  # too slow for a request to wait for
+                self.counters.create_index("expiresAt", name="expiresAt", expireAfterSeconds=0)
+        except PyMongoError as error:
+            self._has_index = False
+            log.warning("no index on rate limits yet", error=type(error).__name__)
 
 
 class Counts:
@@ -82,7 +110,7 @@ def open_storage(uri: str) -> Storage:
         ConfigError: the package it needs is not installed.
     """
     if uri.startswith("mongodb"):
-        return MongoCounts(uri, **_mongo_options(uri))
+        return MongoCounts(uri)
     options: dict[str, Any] = {}
     if uri.startswith("redis"):
         seconds = TIMEOUT_MS / 1000
@@ -91,14 +119,3 @@ def open_storage(uri: str) -> Storage:
         return cast(Storage, storage_from_string(uri, wrap_exceptions=True, **options))
     except ConfigurationError as error:
         raise ConfigError(f"RATE_LIMIT_STORAGE_URI: {error}") from None
-
-
-def _mongo_options(uri: str) -> dict[str, Any]:
-    return {
-        "wrap_exceptions": True,
-        "database_name": parse_uri(uri)["database"] or DEFAULT_DATABASE,
-        "counter_collection_name": "rateLimitCounters",
-        "window_collection_name": "rateLimitWindows",
-        "serverSelectionTimeoutMS": TIMEOUT_MS,
-        "timeoutMS": TIMEOUT_MS,
-    }

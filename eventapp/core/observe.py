@@ -1,10 +1,8 @@
 """What an operator sees of each request: a log line, a request id, Prometheus figures."""
 
-import logging
 import os
 import re
 import secrets
-import sys
 import time
 from typing import Any
 
@@ -19,33 +17,21 @@ from prometheus_client import (
 )
 
 from eventapp.config import Config
+from eventapp.core import logs
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 REQUESTS = Counter("eventapp_requests_total", "Requests", ["method", "route", "status"])
 LATENCY = Histogram("eventapp_request_seconds", "Request latency", ["method", "route"])
+BOOKINGS = Counter("eventapp_bookings_total", "Booking requests", ["outcome"])
+STOCK_CONFLICTS = Counter("eventapp_stock_conflicts_total", "Takes that found less than expected")
 
 log = structlog.get_logger("request")
 
 
 def setup_logging(config: Config) -> None:
     """Lines to standard error, as text or JSON, from `LOG_LEVEL` up."""
-    level = getattr(logging, config.log_level.upper())
-    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
-    if config.log_format == "text":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
+    logs.setup(config)
 
 
 def init_app(app: Flask) -> None:

@@ -1,12 +1,15 @@
 """Pages and cursors, the same for every list."""
 
 import base64
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from eventapp.core import json
 from eventapp.core.errors import ValidationFailed
 
 COUNTED = 10_000
+MAX_INT64 = 2**63 - 1
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def envelope(*, page: int, limit: int, counted: int) -> dict[str, Any]:
@@ -61,3 +64,18 @@ def decode_cursor(cursor: str) -> dict[str, Any]:
 
 def bad_cursor() -> ValidationFailed:
     return ValidationFailed("Invalid cursor", errors={"cursor": ["Not a cursor of this list"]})
+
+
+def whole(value: Any, high: int = MAX_INT64) -> int:
+    """A number of a cursor, from 0 to `high`. ValidationFailed for anything else."""
+    if isinstance(value, int) and 0 <= value <= high:
+        return value
+    raise bad_cursor()
+
+
+def moment(milliseconds: int) -> datetime:
+    """A time of a cursor. ValidationFailed where there is no such time."""
+    try:
+        return EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        raise bad_cursor() from None

@@ -34,17 +34,21 @@ def token_claims(*, refresh: bool = False, optional: bool = False) -> Claims:
     """The verified claims of the request's bearer token, {} where `optional` and there is none.
 
     Raises:
-        Unauthorized: there is none, or it is expired, forged or of the other kind.
+        Unauthorized: there is none, or it is expired, forged or of another kind.
     """
-    return _verified(lambda: _bearer_claims(refresh=refresh, optional=optional))
+    claims = _verified(lambda: _bearer_claims(refresh=refresh, optional=optional))
+    return _of_kind("refresh" if refresh else "access", claims) if claims else claims
 
 
 def refresh_claims(token: str | None) -> Claims:
     """The verified claims of a refresh token: this one, or the bearer token where it is None."""
     if token is None:
         return token_claims(refresh=True)
-    claims = _verified(lambda: cast(Claims, decode_token(token)))
-    if claims["type"] != "refresh":
+    return _of_kind("refresh", _verified(lambda: cast(Claims, decode_token(token))))
+
+
+def _of_kind(kind: str, claims: Claims) -> Claims:
+    if claims["type"] != kind:  # whatever else this key may sign is no key to the door
         raise Unauthorized
     return claims
 

@@ -1,0 +1,169 @@
+"""Bookings over HTTP."""
+
+import hashlib
+from typing import Any
+
+from bson import ObjectId
+from flask import Response, current_app, request
+
+from eventapp.bookings import service, service_book, service_change, service_list, service_offers
+from eventapp.bookings.schemas import (
+    BookedAnswer,
+    BookingBody,
+    BookingsAnswer,
+    BookingsQuery,
+)
+from eventapp.core import json, paging
+from eventapp.core.clock import utc_now
+from eventapp.core.errors import Forbidden, ValidationFailed
+from eventapp.core.http import Blueprint, ErrorBody, json_response
+from eventapp.core.mongo import get_db
+from eventapp.core.security import current_actor, user_required
+
+bp = Blueprint("bookings", __name__, url_prefix="/api/bookings", description="Bookings")
+users_bp = Blueprint("user_bookings", __name__, url_prefix="/api/users", description="Bookings")
+MAX_KEY = 200
+
+
+def shop() -> service.Shop:
+    """What the services of bookings work with; DatabaseUnavailable until the store is ready."""
+    get_db()
+    found: service.Shop = current_app.extensions["shop"]
+    return found
+
+
+@bp.route("", methods=["POST"])
+@user_required
+@bp.arguments(BookingBody)
+@bp.response(201, BookedAnswer)
+@bp.alt_response(202, schema=BookedAnswer, success=True)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def create_booking(body: dict[str, Any]) -> Response:
+    """Book tickets for the caller, once for each `Idempotency-Key`."""
+    order = _order(body, _idempotency_key())
+    answer = service_book.book(shop(), current_actor().signed_in_id, order, utc_now())
+    return json_response({"message": answer.message, "data": answer.data}, answer.status)
+
+
+def _idempotency_key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (1 <= len(key) <= MAX_KEY and key.isprintable()):
+        said = {"Idempotency-Key": [f"Must have 1 to {MAX_KEY} printable characters"]}
+        raise ValidationFailed("Invalid Idempotency-Key", errors=said)
+    return key
+
+
+def _order(body: dict[str, Any], key: str | None) -> service.Order:
+    items = body.get("items", [])
+    if "ticketTypeId" in body or "type" in body:
+        items = [{**body, "quantity": body.get("quantity", 1)}]
+    named = tuple((i.get("ticketTypeId"), i.get("type"), i["quantity"]) for i in items)
+    return service.Order(
+        event_id=body["eventId"],
+        named=named,
+        bare=None if named else body["quantity"],
+        schedule_index=body.get("scheduleIndex"),
+        hold=body["hold"],
+        on_shortfall=body.get("onShortfall"),
+        key=key,
+        digest=hashlib.blake2b(json.dumps(body), digest_size=16).hexdigest() if key else "",
+    )
+
+
+@bp.route("")
+@user_required
+@bp.arguments(BookingsQuery, location="query")
+@bp.response(200, BookingsAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+def my_bookings(query: dict[str, Any]) -> Response:
+    """The caller's bookings, newest first."""
+    user_id = current_actor().signed_in_id
+    return listed(service_list.of_user(shop(), user_id, asked(query), utc_now()))
+
+
+@users_bp.route("/<oid:user_id>/bookings")
+@user_required
+@users_bp.arguments(BookingsQuery, location="query")
+@users_bp.response(200, BookingsAnswer)
+@users_bp.alt_response(400, schema=ErrorBody)
+@users_bp.alt_response(401, schema=ErrorBody)
+@users_bp.alt_response(403, schema=ErrorBody)
+def users_bookings(query: dict[str, Any], user_id: ObjectId) -> Response:
+    """A user's bookings, for the user and admins."""
+    if not current_actor().may_manage(user_id):
+        raise Forbidden
+    return listed(service_list.of_user(shop(), user_id, asked(query), utc_now()))
+
+
+def asked(query: dict[str, Any]) -> service_list.Asked:
+    """The filters and the place of a list; a cursor goes with the filters it was made with."""
+    cursor = query.get("cursor")
+    return service_list.Asked(
+        status=query.get("status"),
+        event_id=query.get("eventId"),
+        upcoming=query.get("upcoming"),
+        page=query["page"],
+        limit=query["limit"],
+        after=paging.decode_cursor(cursor) if cursor else None,
+    )
+
+
+def listed(answer: dict[str, Any]) -> Response:
+    """A page of bookings with the cursor of the next."""
+    place = answer.pop("next")
+    return json_response({**answer, "nextCursor": place and paging.encode_cursor(place)})
+
+
+@bp.route("/<oid:booking_id>")
+@user_required
+@bp.response(200, BookedAnswer)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+def show_booking(booking_id: ObjectId) -> Response:
+    """A booking, for its holder and the event's organizer."""
+    return answered("Booking found", service.show(shop(), booking_id, current_actor()))
+
+
+@bp.route("/reference/<reference>")
+@user_required
+@bp.response(200, BookedAnswer)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+def show_by_reference(reference: str) -> Response:
+    """The booking with this reference, in any case of letters."""
+    found = service.show_by_reference(shop(), reference.upper(), current_actor())
+    return answered("Booking found", found)
+
+
+@bp.route("/<oid:booking_id>/cancel", methods=["PUT"])
+@bp.route("/<oid:booking_id>", methods=["DELETE"], endpoint="delete_booking")
+@user_required
+@bp.response(200, BookedAnswer)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def cancel_booking(booking_id: ObjectId) -> Response:
+    """Cancel and refund; a second time changes nothing."""
+    cancelled = service_offers.cancel_and_offer_on(shop(), booking_id, current_actor(), utc_now())
+    return answered("Booking cancelled", service.shown(cancelled))
+
+
+@bp.route("/<oid:booking_id>/confirm", methods=["POST"])
+@user_required
+@bp.response(200, BookedAnswer)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def confirm_booking(booking_id: ObjectId) -> Response:
+    """Pay for a held booking before it expires."""
+    confirmed = service_change.confirm(shop(), booking_id, current_actor(), utc_now())
+    return answered("Booking confirmed", service.shown(confirmed))
+
+
+def answered(message: str, booking: dict[str, Any]) -> Response:
+    """One booking, as bookings' answers are shaped."""
+    return json_response({"message": message, "data": {"booking": booking}})

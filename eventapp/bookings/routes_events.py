@@ -1,0 +1,43 @@
+"""What bookings add to events over HTTP: their bookings, and cancelling the whole event."""
+
+from typing import Any
+
+from flask import Response
+
+from eventapp.bookings import service_events, service_list
+from eventapp.bookings.routes import asked, listed, shop
+from eventapp.bookings.schemas import BookingsAnswer, BookingsQuery
+from eventapp.core.clock import utc_now
+from eventapp.core.http import Blueprint, ErrorBody, images_at, json_response
+from eventapp.core.security import ORGANIZER, current_actor, role_required
+
+bp = Blueprint("event_bookings", __name__, url_prefix="/api/events", description="Bookings")
+
+
+@bp.route("/<whole:event_id>/bookings")
+@role_required(ORGANIZER)
+@bp.arguments(BookingsQuery, location="query")
+@bp.response(200, BookingsAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(403, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+def event_bookings(query: dict[str, Any], event_id: int) -> Response:
+    """The bookings of one's event, newest first."""
+    page = service_list.of_event(shop(), event_id, current_actor(), asked(query), utc_now())
+    return listed(page)
+
+
+@bp.route("/<whole:event_id>/cancel", methods=["POST"])
+@role_required(ORGANIZER)
+@bp.response(200, description="The cancelled event")
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(403, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def cancel_event(event_id: int) -> Response:
+    """Cancel the event, and cancel and refund all its bookings."""
+    event = service_events.cancel_event(
+        shop(), event_id, current_actor(), now=utc_now(), images_at=images_at()
+    )
+    return json_response(event)

@@ -1,0 +1,204 @@
+"""Booking tickets: take them, record the booking, or undo the taking."""
+
+import secrets
+import time
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from eventapp.bookings import rules, store
+from eventapp.bookings.errors import AlreadyBooked, EventPast, SoldOut, TicketLimit
+from eventapp.bookings.service import Answer, Order, Shop
+from eventapp.bookings.service_order import pick_entry, refuse_too_many, resolve
+from eventapp.bookings.service_replay import Replayed, await_twin, earlier, replay
+from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
+from eventapp.core.mongo import Document
+from eventapp.core.observe import BOOKINGS
+from eventapp.inventory.service import Verdict, Wanted
+from eventapp.waitlist import service as waitlist
+
+# The worker takes a take for abandoned after 30 s: no booking may be recorded near that.
+RECORD_WITHIN_SECONDS = 10
+REFERENCE_ATTEMPTS = 5
+
+
+def book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:
+    """Book tickets, all as ordered or as `on_shortfall` says.
+
+    Raises:
+        EventNotFound, TicketTypeNotFound, ValidationFailed, TicketLimit, NotOnSale, EventPast,
+        SoldOut, AlreadyBooked, AlreadyWaitlisted, IdempotencyMismatch: nothing is written, or
+        it is undone. A process that dies on the way leaves what the worker gives back.
+    """
+    if answer := replay(shop, user_id, order):
+        return answer
+    items, on_shortfall = resolve(shop.office, order)
+    refuse_too_many(items, shop.limits)
+    booking_id = ObjectId()
+    wanted = Wanted(
+        mark=str(booking_id),
+        items=items,
+        held=order.hold,
+        on_shortfall=on_shortfall,
+        by=str(user_id),
+        entry_marks={type_id: str(ObjectId()) for type_id in items},
+    )
+    pick_entry(shop.office.state(order.event_id), order.schedule_index, now)
+    began = time.monotonic()
+    verdict, event = shop.office.take(order.event_id, wanted, now)
+    if verdict.refused:
+        return _refused(shop, user_id, order, verdict, event)
+    try:
+        return _record(shop, user_id, order, wanted, verdict, event, now, began)
+    except (AlreadyBooked, TicketLimit, EventPast, ValidationFailed, Replayed) as refusal:
+        _undo(shop, order.event_id, wanted, verdict)
+        if isinstance(refusal, Replayed):
+            return refusal.answer
+        BOOKINGS.labels("refused").inc()
+        raise
+
+
+def _record(
+    shop: Shop,
+    user_id: ObjectId,
+    order: Order,
+    wanted: Wanted,
+    verdict: Verdict,
+    event: Document,
+    now: datetime,
+    began: float,
+) -> Answer:
+    """Store what was granted; raises what must be undone."""
+    if verdict.waits or event.get("hadWaitlist"):
+        _refuse_second(shop, user_id, order.event_id, sum(verdict.taken.values()))
+    places = waitlist.places(wanted, verdict, event, user_id=user_id, now=now)
+    booking = _new_booking(shop, user_id, order, wanted, verdict, event, now)
+    answer = _answer(booking, [shown for _, shown in places])
+    note = {"key": order.key, "digest": order.digest, "answer": vars(answer)} if order.key else None
+    if booking:
+        if note:
+            booking["idempotency"] = note
+        _insert(shop, user_id, order, booking, began)
+        shop.office.settled(order.event_id, [wanted.mark])
+    _record_places(shop, user_id, order, [entry for entry, _ in places], note, booking)
+    BOOKINGS.labels(booking["status"] if booking else "waitlisted").inc()
+    return answer
+
+
+def _record_places(
+    shop: Shop,
+    user_id: ObjectId,
+    order: Order,
+    entries: list[Document],
+    note: Document | None,
+    booking: Document | None,
+) -> None:
+    """Store the entries; a type that is waited for already keeps its old place."""
+    if note and entries and not booking:
+        entries[0]["idempotency"] = note
+    recorded = [waitlist.record(shop.db, shop.office, entry) for entry in entries]
+    if entries and not booking and not any(recorded):
+        raise earlier(shop, user_id, order) or waitlist.AlreadyWaitlisted()
+
+
+def _refuse_second(shop: Shop, user_id: ObjectId, event_id: int, quantity: int) -> None:
+    """Where the waitlist may have given tickets too, one booking alone does not tell the sum."""
+    active = store.active_of(shop.db, user_id, event_id)
+    if any(booking["slot"] == rules.DIRECT for booking in active):
+        raise AlreadyBooked
+    if quantity + sum(booking["quantity"] for booking in active) > shop.limits.per_user:
+        raise TicketLimit(f"At most {shop.limits.per_user} tickets of an event")
+
+
+def _new_booking(
+    shop: Shop,
+    user_id: ObjectId,
+    order: Order,
+    wanted: Wanted,
+    verdict: Verdict,
+    event: Document,
+    now: datetime,
+) -> Document | None:
+    if not verdict.taken:
+        return None
+    return rules.new_booking(
+        ObjectId(wanted.mark),
+        reference=new_reference(),
+        user_id=user_id,
+        event=event,
+        entry=pick_entry(event, order.schedule_index, now),
+        taken=verdict.taken,
+        currency=shop.limits.currency,
+        hold_until=now + shop.limits.hold if order.hold else None,
+        now=now,
+    )
+
+
+def _insert(shop: Shop, user_id: ObjectId, order: Order, booking: Document, began: float) -> None:
+    for _attempt in range(REFERENCE_ATTEMPTS):
+        if time.monotonic() - began > RECORD_WITHIN_SECONDS:
+            raise DatabaseUnavailable  # too late to record: the worker may have given it back
+        if shop.record(booking):
+            return
+        if twin := earlier(shop, user_id, order):
+            raise twin
+        active = store.active_of(shop.db, user_id, order.event_id)
+        if any(other["slot"] == rules.DIRECT for other in active):
+            raise AlreadyBooked
+        booking["bookingReference"] = new_reference()
+    raise AlreadyBooked
+
+
+def new_reference() -> str:
+    letters = "".join(secrets.choice(rules.REFERENCE_ALPHABET) for _ in range(6))
+    return f"EVT-{letters}"
+
+
+def _answer(booking: Document | None, entries: list[dict[str, Any]]) -> Answer:
+    data: dict[str, Any] = {}
+    if booking:
+        data["booking"] = rules.view(booking)
+    if entries:
+        data["waitlistEntry"] = entries[0]
+    if len(entries) > 1:
+        data["waitlistEntries"] = entries
+    waiting = sum(entry["quantity"] for entry in entries)
+    return Answer(201 if booking else 202, _words(booking, waiting), data)
+
+
+def _words(booking: Document | None, waiting: int) -> str:
+    if not booking:
+        return f"Sold out. {_tickets(waiting)} added to waitlist."
+    done = "Held" if booking["status"] == rules.HELD else "Booked"
+    words = f"{done} {_tickets(booking['quantity'])}."
+    return f"{words} Remaining {_tickets(waiting)} added to waitlist." if waiting else words
+
+
+def _tickets(quantity: int) -> str:
+    return f"{quantity} ticket{'' if quantity == 1 else 's'}"
+
+
+def _undo(shop: Shop, event_id: int, wanted: Wanted, verdict: Verdict) -> None:
+    for type_id in verdict.waits:
+        shop.office.undo(event_id, f"wait-{wanted.entry_marks[type_id]}")
+    if verdict.taken:
+        shop.office.undo(event_id, wanted.mark)
+
+
+def _refused(
+    shop: Shop, user_id: ObjectId, order: Order, verdict: Verdict, event: Document
+) -> Answer:
+    """Say no; but first let a twin with the same key, which has the tickets, be recorded."""
+    if order.key and (answer := await_twin(shop, user_id, order)):
+        return answer
+    BOOKINGS.labels("sold_out").inc()
+    active = store.active_of(shop.db, user_id, order.event_id)
+    if any(booking["slot"] == rules.DIRECT for booking in active):
+        raise AlreadyBooked
+    names = {kind["ticketTypeId"]: kind["type"] for kind in event["ticketTypes"]}
+    left = [
+        {"ticketTypeId": type_id, "type": names[type_id], "availableTickets": quantity}
+        for type_id, quantity in verdict.left.items()
+    ]
+    raise SoldOut(available=sum(verdict.left.values()), ticketTypes=left)

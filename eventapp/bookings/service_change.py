@@ -1,0 +1,198 @@
+"""What becomes of a booking: confirmed, cancelled, expired; each once, whoever tries."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from eventapp.bookings import rules, store
+from eventapp.bookings.errors import (
+    BookingNotFound,
+    CancellationClosed,
+    HoldExpired,
+    NotCancellable,
+    NotHeld,
+    PaymentFailed,
+)
+from eventapp.bookings.service import Shop, find, is_own, manages, visible
+from eventapp.bookings.service_payments import PaymentRefused
+from eventapp.core.errors import Conflict
+from eventapp.core.mongo import Document
+from eventapp.core.security import Actor
+from eventapp.core.steps import reached
+from eventapp.inventory import service as inventory
+from eventapp.inventory.service import Move
+
+# Only moves of tickets that another request is just making can be in the way, and not for long.
+ATTEMPTS = 20
+
+
+def cancel(shop: Shop, booking_id: ObjectId, actor: Actor, now: datetime) -> Document:
+    """Cancel and refund; the tickets go back. Cancelling again changes nothing.
+
+    Raises:
+        BookingNotFound, CancellationClosed, NotCancellable: nothing is written.
+    """
+    for _attempt in range(ATTEMPTS):
+        booking = visible(store.get(shop.db, booking_id), actor)
+        if booking["status"] == rules.CANCELLED:
+            return booking
+        if booking["status"] == rules.EXPIRED:
+            raise NotCancellable
+        _refuse_late(shop, booking, actor, now)
+        if cancelled := end(shop, booking, rules.CANCELLED, "cancelled", now):
+            settle_due(shop, [cancelled], now)
+            return find(shop, booking_id)
+        finish_due(shop, booking_id, now)
+    raise Conflict("The booking is being changed; try again")
+
+
+def _refuse_late(shop: Shop, booking: Document, actor: Actor, now: datetime) -> None:
+    if booking["status"] == rules.HELD or manages(booking, actor):
+        return
+    if now > rules.cancellable_until(booking, shop.limits.cutoff):
+        raise CancellationClosed
+
+
+def end(shop: Shop, booking: Document, status: str, reason: str, now: datetime) -> Document | None:
+    """Take an active booking to `status`, its tickets due to go back; None for all but one caller.
+
+    What was paid is refunded: the refund's id follows from the booking, so that it happens once.
+    """
+    held = booking["status"] == rules.HELD
+    move = inventory.give_back(str(booking["_id"]), rules.quantities(booking["items"]), held=held)
+    fields: dict[str, Any] = {
+        "status": status,
+        "active": False,
+        "updatedAt": now,
+        "expiresAt": None if status == rules.CANCELLED else booking["expiresAt"],
+        **due(move),
+    }
+    if status == rules.CANCELLED:
+        fields["cancelledAt"] = now
+    if not held or booking.get("payment"):  # a charge may have been begun for a hold
+        fields["refund"] = _refund(shop, booking, reason, now)
+    ended = store.transition(shop.db, booking["_id"], {"status": booking["status"]}, fields)
+    reached("end")
+    return ended
+
+
+def _refund(shop: Shop, booking: Document, reason: str, now: datetime) -> dict[str, Any]:
+    refund_id = shop.payments.refund(booking["_id"], booking["totalCents"], booking["currency"])
+    return {**rules.refund(booking, reason, now), "refundId": refund_id}
+
+
+def due(move: Move) -> dict[str, Any]:
+    """The fields of a booking that note a move of its tickets as still to be made."""
+    changes = [[type_id, dict(steps)] for type_id, steps in move.changes.items()]
+    return {"restock": "due", "due": {"key": move.key, "changes": changes}}
+
+
+def settle_due(shop: Shop, bookings: Iterable[Document], now: datetime) -> None:
+    """Make the noted moves of bookings of one event, and note that they are made."""
+    listed = list(bookings)
+    if not listed:
+        return
+    moves = [Move(b["due"]["key"], dict(map(tuple, b["due"]["changes"]))) for b in listed]
+    event_id = listed[0]["eventId"]
+    shop.office.move(event_id, moves, now)
+    store.restocked(shop.db, [booking["_id"] for booking in listed])
+    reached("restocked")
+    shop.office.settled(event_id, [move.key for move in moves])
+
+
+def finish_due(shop: Shop, booking_id: ObjectId, now: datetime) -> None:
+    """Finish the last change of a booking, where its move of tickets is still due."""
+    booking = find(shop, booking_id)
+    if booking.get("restock") == "due":
+        settle_due(shop, [booking], now)
+
+
+def expire(shop: Shop, booking: Document, now: datetime) -> bool:
+    """End a hold whose time is over; False where it was confirmed or ended meanwhile."""
+    ended = end(shop, booking, rules.EXPIRED, "expired", now)
+    if ended:
+        settle_due(shop, [ended], now)
+    return ended is not None
+
+
+def confirm(
+    shop: Shop, booking_id: ObjectId, actor: Actor, now: datetime, quantity: int | None = None
+) -> Document:
+    """Pay for a held booking and own its tickets; confirming again changes nothing.
+
+    Args:
+        quantity: fewer than are held, of an offer: the rest goes back.
+
+    Raises:
+        BookingNotFound, NotHeld, HoldExpired, PaymentFailed: nothing is owned, and what was
+        charged too late is refunded.
+    """
+    for _attempt in range(ATTEMPTS):
+        booking = find(shop, booking_id)
+        if not (is_own(booking, actor) or actor.is_admin):
+            raise BookingNotFound
+        if booking["status"] == rules.CONFIRMED:
+            return booking
+        if booking["status"] == rules.CANCELLED:
+            raise NotHeld
+        if booking["status"] == rules.EXPIRED or booking["expiresAt"] <= now:
+            raise HoldExpired
+        if confirmed := _pay(shop, booking, quantity, now):
+            settle_due(shop, [confirmed], now)
+            return find(shop, booking_id)
+    raise Conflict("The booking is being changed; try again")
+
+
+def _pay(shop: Shop, booking: Document, quantity: int | None, now: datetime) -> Document | None:
+    """Charge, then confirm in one guarded write; None where someone else confirmed."""
+    kept, returned = rules.split_accepted(booking["items"], quantity or booking["quantity"])
+    sums = rules.sums(kept)
+    payment: dict[str, Any] = {"provider": shop.payments.name, "begunAt": now}
+    still_held = {"status": rules.HELD, "expiresAt": {"$gt": now}}
+    if not store.transition(shop.db, booking["_id"], still_held, {"payment": payment}):
+        return None
+    try:
+        payment["id"] = shop.payments.charge(
+            booking["_id"], sums["totalCents"], booking["currency"]
+        )
+    except PaymentRefused:
+        raise PaymentFailed from None
+    reached("charge")
+    move = inventory.confirm(str(booking["_id"]), rules.quantities(kept), returned)
+    fields = {
+        **sums,
+        "status": rules.CONFIRMED,
+        "expiresAt": None,
+        "payment": {**payment, "paidAt": now},
+        "updatedAt": now,
+        **due(move),
+    }
+    confirmed = store.transition(shop.db, booking["_id"], {"status": rules.HELD}, fields)
+    reached("confirm")
+    if confirmed is None:
+        _refund_late(shop, booking, sums, now)
+    return confirmed
+
+
+def _refund_late(shop: Shop, booking: Document, sums: dict[str, Any], now: datetime) -> None:
+    """The hold ended between charge and confirmation: give the money back, visibly."""
+    ended = find(shop, booking["_id"])
+    if ended["active"]:
+        return
+    refund = _refund(shop, {**booking, **sums}, "hold_expired", now)
+    store.transition(shop.db, booking["_id"], {"active": False}, {"refund": refund})
+    raise HoldExpired("The hold has expired; the payment is refunded", refund=refund)
+
+
+def end_all(shop: Shop, event_id: int, reason: str, now: datetime) -> int:
+    """Cancel and refund every active booking of an event; how many there were."""
+    total = 0
+    while active := store.active_of_event(shop.db, event_id, 500):
+        ended = [b for b in (end(shop, b, rules.CANCELLED, reason, now) for b in active) if b]
+        settle_due(shop, ended, now)
+        total += len(ended)
+        if not ended:
+            return total
+    return total

@@ -1,0 +1,35 @@
+"""Cancelling an event with all that hangs on it."""
+
+from datetime import datetime
+from typing import Any
+
+from eventapp.bookings.service import Shop
+from eventapp.bookings.service_change import end_all
+from eventapp.core.security import Actor
+from eventapp.events import service as events
+from eventapp.events import service_edit
+from eventapp.waitlist import service as waitlist
+
+
+def cancel_event(
+    shop: Shop, event_id: int, actor: Actor, *, now: datetime, images_at: str
+) -> dict[str, Any]:
+    """Take the event off sale for good; cancel and refund its bookings; end the waiting.
+
+    A sale that is under way at this moment may still be recorded: the worker ends that one.
+
+    Raises:
+        EventNotFound, Forbidden, Conflict: nothing is written.
+    """
+    service_edit.edit(
+        shop.db,
+        event_id,
+        service_edit.cancelling(now),
+        actor=actor,
+        now=now,
+        images_at=images_at,
+    )
+    shop.office.forget(event_id)
+    end_all(shop, event_id, "event_cancelled", now)
+    waitlist.close_event(shop.db, shop.office, event_id, now)
+    return events.show(shop.db, event_id, actor=actor, images_at=images_at)

@@ -1,0 +1,88 @@
+"""Reading bookings: one's own, an event's, anyone's."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Any
+
+from bson import ObjectId
+from bson.errors import InvalidId
+
+from eventapp.bookings import rules, store
+from eventapp.bookings.service import Shop
+from eventapp.core import paging
+from eventapp.core.mongo import Document
+from eventapp.core.security import Actor
+from eventapp.events import service as events
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Filters and place in a list; `after` is a `next` of an earlier answer."""
+
+    status: str | None = None
+    event_id: int | None = None
+    upcoming: bool | None = None
+    page: int = 1
+    limit: int = 20
+    after: dict[str, Any] | None = None
+
+
+def of_user(shop: Shop, user_id: ObjectId, asked: Asked, now: datetime) -> dict[str, Any]:
+    """The user's bookings, newest first, as a page."""
+    return _page(shop, {"userId": user_id}, asked, now)
+
+
+def of_event(
+    shop: Shop, event_id: int, actor: Actor, asked: Asked, now: datetime
+) -> dict[str, Any]:
+    """An event's bookings for its organizer, newest first. EventNotFound, Forbidden."""
+    events.managed(shop.db, event_id, actor)
+    return _page(shop, {"eventId": event_id}, asked, now)
+
+
+def _page(shop: Shop, where: Document, asked: Asked, now: datetime) -> dict[str, Any]:
+    where = {**where, **_filters(asked, now)}
+    skip: int | None
+    if asked.after:
+        after, counted, page, skip = _place(asked.after)
+    else:
+        counted = store.count(shop.db, where, up_to=paging.COUNTED + 1)
+        after, page = None, asked.page
+        skip = paging.offset(page=page, limit=asked.limit, counted=counted)
+    found: list[Document] = []
+    if skip is not None:
+        found = store.page(shop.db, where, skip=skip, limit=asked.limit + 1, after=after)
+    rows = found[: asked.limit]
+    more = len(found) > asked.limit
+    return {
+        "bookings": [rules.view(booking) for booking in rows],
+        **paging.envelope(page=page, limit=asked.limit, counted=counted),
+        "next": _next(rows[-1], counted, page) if more else None,
+    }
+
+
+def _filters(asked: Asked, now: datetime) -> Document:
+    where: Document = {}
+    if asked.status:
+        where["status"] = asked.status
+    if asked.event_id is not None:
+        where["eventId"] = asked.event_id
+    if asked.upcoming is not None:
+        today = datetime.combine(now.date(), time.min, UTC)
+        where["date"] = {"$gte": today} if asked.upcoming else {"$lt": today}
+    return where
+
+
+def _next(row: Document, counted: int, page: int) -> dict[str, Any]:
+    created = int(row["createdAt"].timestamp() * 1000)
+    return {"value": created, "id": str(row["_id"]), "counted": counted, "page": page}
+
+
+def _place(after: dict[str, Any]) -> tuple[tuple[datetime, ObjectId], int, int, int]:
+    value, page = paging.whole(after.get("value")), paging.whole(after.get("page"))
+    counted = paging.whole(after.get("counted"), paging.COUNTED + 1)
+    try:
+        booking_id = ObjectId(after.get("id"))
+    except (InvalidId, TypeError):
+        raise paging.bad_cursor() from None
+    return (paging.moment(value), booking_id), counted, page + 1, 0

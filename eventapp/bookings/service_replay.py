@@ -1,0 +1,48 @@
+"""One idempotency key, one answer: also when two requests with it run at once."""
+
+import time
+
+from bson import ObjectId
+
+from eventapp.bookings import store
+from eventapp.bookings.errors import IdempotencyMismatch
+from eventapp.bookings.service import Answer, Order, Shop
+from eventapp.waitlist import service as waitlist
+
+TWIN_WAITS, TWIN_PAUSE_SECONDS = 100, 0.02
+
+
+class Replayed(Exception):
+    """Another request with the same key was quicker: its answer is ours."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def replay(shop: Shop, user_id: ObjectId, order: Order) -> Answer | None:
+    """The answer that this key got before. IdempotencyMismatch where it came with another body."""
+    if order.key is None:
+        return None
+    made = store.by_key(shop.db, user_id, order.key) or waitlist.by_key(shop.db, user_id, order.key)
+    if made is None:
+        return None
+    if made["idempotency"]["digest"] != order.digest:
+        raise IdempotencyMismatch
+    return Answer(**made["idempotency"]["answer"])
+
+
+def earlier(shop: Shop, user_id: ObjectId, order: Order) -> Replayed | None:
+    answer = replay(shop, user_id, order)
+    return Replayed(answer) if answer else None
+
+
+def await_twin(shop: Shop, user_id: ObjectId, order: Order) -> Answer | None:
+    for _wait in range(TWIN_WAITS):
+        under_way = shop.office.under_way(order.event_id, by=str(user_id))
+        if answer := replay(shop, user_id, order):
+            return answer
+        if not under_way:
+            return None
+        time.sleep(TWIN_PAUSE_SECONDS)
+    return None

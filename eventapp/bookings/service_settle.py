@@ -1,0 +1,111 @@
+"""What the worker does behind the requests: expire, settle what a crash left, serve the waiting.
+
+Each step is safe to be cut off anywhere, to be done again, and to be done by several at once.
+"""
+
+from datetime import datetime, timedelta
+
+from bson import ObjectId
+
+from eventapp.bookings import service_offers, store
+from eventapp.bookings.service import Shop
+from eventapp.bookings.service_change import end_all, expire, settle_due
+from eventapp.core.mongo import Document
+from eventapp.events import service as events
+from eventapp.waitlist import service as waitlist
+
+# Longer than a request may take: younger marks are somebody's who is still at work.
+STANDS_STILL = timedelta(seconds=30)
+AT_ONCE = 500
+
+
+def expire_holds(shop: Shop, now: datetime) -> int:
+    """End the holds and offers whose time is over, and offer their tickets on; how many."""
+    lapsed = store.lapsed(shop.db, now, AT_ONCE)
+    expired = [booking for booking in lapsed if expire(shop, booking, now)]
+    for event_id in {booking["eventId"] for booking in expired}:
+        service_offers.serve_waiting(shop, event_id, now)
+    return len(expired)
+
+
+def serve_all_waiting(shop: Shop, now: datetime) -> int:
+    """Offer tickets wherever some are there for who waits; how many offers."""
+    return sum(
+        service_offers.serve_waiting(shop, event_id, now)
+        for event_id in shop.office.waited_for(AT_ONCE)
+    )
+
+
+def settle(shop: Shop, now: datetime) -> int:
+    """Finish or undo what has stood still for 30 s; how many events were touched."""
+    before = now - STANDS_STILL
+    _finish_moves(shop, before, now)
+    _finish_claims(shop, before, now)
+    stale = shop.office.with_stale_marks(before, AT_ONCE)
+    for event_id in stale:
+        for key, mark in shop.office.marks_before(event_id, before).items():
+            _settle_mark(shop, event_id, key, mark)
+        shop.office.reset_marks_since(event_id)
+    return len(stale)
+
+
+def _finish_moves(shop: Shop, before: datetime, now: datetime) -> None:
+    for booking in store.with_restock_due(shop.db, before, AT_ONCE):
+        settle_due(shop, [booking], now)
+    waitlist.settle(shop.db, shop.office, before=before, now=now, limit=AT_ONCE)
+
+
+def _finish_claims(shop: Shop, before: datetime, now: datetime) -> None:
+    """Offers whose making was cut off: count the one that was recorded, else let the entry go."""
+    for entry in waitlist.old_claims(shop.db, before, AT_ONCE):
+        booking_id = entry["offering"]["bookingId"]
+        booking = store.get(shop.db, booking_id)
+        if booking:
+            offered = booking["offeredQuantity"]
+            waitlist.offered(shop.db, entry["_id"], booking_id, offered, now)
+        else:
+            shop.office.undo(entry["eventId"], str(booking_id))
+            waitlist.release(shop.db, entry["_id"], booking_id)
+
+
+def _settle_mark(shop: Shop, event_id: int, key: str, mark: Document) -> None:
+    kind, _, id_ = key.rpartition("-")
+    if mark["kind"] == "take":
+        recorded = bool(store.existing(shop.db, [ObjectId(key)]))
+    elif mark["kind"] == "enter":
+        recorded = waitlist.exists(shop.db, ObjectId(id_))
+    else:
+        if _is_due(shop, kind, ObjectId(id_)):
+            return  # settled above, or by the next round
+        recorded = True
+    if recorded:
+        shop.office.strike(event_id, [key])
+    else:
+        shop.office.undo(event_id, key)
+
+
+def _is_due(shop: Shop, kind: str, id_: ObjectId) -> bool:
+    if kind == "leave":
+        return not waitlist.has_left(shop.db, id_)
+    booking = store.get(shop.db, id_)
+    due = (booking or {}).get("due", {}).get("key") == f"{kind}-{id_}"
+    return due and (booking or {}).get("restock") == "due"
+
+
+def close_past(shop: Shop, now: datetime) -> int:
+    """Complete past events and end the waiting for them; how many."""
+    completed = events.complete_past(shop.db, now)
+    for event_id in completed:
+        waitlist.close_event(shop.db, shop.office, event_id, now)
+    return len(completed)
+
+
+def close_cancelled(shop: Shop, now: datetime) -> int:
+    """End bookings and waiting of cancelled events, those too that a sale under way still made."""
+    closing = events.closing(shop.db)
+    for event_id, since in closing:
+        ended = end_all(shop, event_id, "event_cancelled", now)
+        waitlist.close_event(shop.db, shop.office, event_id, now)
+        if not ended and now - since > 2 * STANDS_STILL:
+            events.closed(shop.db, event_id)
+    return len(closing)

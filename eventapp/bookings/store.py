@@ -1,0 +1,185 @@
+"""The bookings collection. `active` is there while a booking holds or owns tickets.
+
+`slot` lets a user have one active booking of an event of their own making, and beside it what the
+waitlist gave. `restock: due` notes tickets whose move on the event is not yet recorded as made.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo.errors import BulkWriteError
+
+from eventapp.core.mongo import Db, Document
+
+DUPLICATE_KEY = 11000
+
+INDEXES = {
+    "bookings": [
+        IndexModel([("bookingReference", ASCENDING)], name="reference", unique=True),
+        IndexModel(
+            [("userId", ASCENDING), ("eventId", ASCENDING), ("slot", ASCENDING)],
+            name="one_active_booking",
+            unique=True,
+            partialFilterExpression={"active": True},
+        ),
+        IndexModel(
+            [("userId", ASCENDING), ("idempotency.key", ASCENDING)],
+            name="idempotency",
+            unique=True,
+            partialFilterExpression={"idempotency.key": {"$exists": True}},
+        ),
+        IndexModel([("userId", ASCENDING), ("createdAt", DESCENDING)], name="user"),
+        IndexModel([("eventId", ASCENDING), ("createdAt", DESCENDING)], name="event"),
+        IndexModel(
+            [("expiresAt", ASCENDING)], name="held", partialFilterExpression={"status": "held"}
+        ),
+        IndexModel(
+            [("restock", ASCENDING)],
+            name="restock_due",
+            partialFilterExpression={"restock": "due"},
+        ),
+        IndexModel([("waitlistEntryId", ASCENDING)], name="offers", sparse=True),
+    ]
+}
+
+
+def insert_many(db: Db, bookings: Sequence[Document]) -> list[bool]:
+    """Insert them in one batch; for each whether it is in, False where a unique index refused."""
+    try:
+        db.bookings.insert_many(bookings, ordered=False)
+    except BulkWriteError as error:
+        faults = error.details["writeErrors"]
+        if any(fault["code"] != DUPLICATE_KEY for fault in faults):
+            raise
+        refused = {fault["index"] for fault in faults}
+        return [index not in refused for index in range(len(bookings))]
+    return [True] * len(bookings)
+
+
+def get(db: Db, booking_id: ObjectId) -> Document | None:
+    return _one(db, {"_id": booking_id})
+
+
+def by_reference(db: Db, reference: str) -> Document | None:
+    return _one(db, {"bookingReference": reference})
+
+
+def by_key(db: Db, user_id: ObjectId, key: str) -> Document | None:
+    """The user's booking that was made under this idempotency key."""
+    return _one(db, {"userId": user_id, "idempotency.key": key})
+
+
+def active_of(db: Db, user_id: ObjectId, event_id: int) -> list[Document]:
+    """The user's held and confirmed bookings of an event."""
+    where = {"userId": user_id, "eventId": event_id, "active": True}
+    return list(db.bookings.find(where))
+
+
+def existing(db: Db, booking_ids: Iterable[ObjectId]) -> set[ObjectId]:
+    """Those of the ids that are bookings."""
+    found = db.bookings.find({"_id": {"$in": list(booking_ids)}}, {"_id": 1})
+    return {booking["_id"] for booking in found}
+
+
+def transition(
+    db: Db, booking_id: ObjectId, where: Document, fields: dict[str, Any]
+) -> Document | None:
+    """Change a booking's state where `where` still holds and no move of tickets is due.
+
+    Returns:
+        The booking after it, for the one caller who made it; None for all others.
+    """
+    after: Document | None = db.bookings.find_one_and_update(
+        {"_id": booking_id, "restock": {"$ne": "due"}, **where},
+        {"$set": fields},
+        return_document=ReturnDocument.AFTER,
+    )
+    return after
+
+
+def restocked(db: Db, booking_ids: Iterable[ObjectId]) -> None:
+    """Their moves of tickets are made."""
+    db.bookings.update_many({"_id": {"$in": list(booking_ids)}}, {"$set": {"restock": "done"}})
+
+
+def with_restock_due(db: Db, before: datetime, limit: int) -> list[Document]:
+    due = {"restock": "due", "updatedAt": {"$lt": before}}
+    return list(db.bookings.find(due).limit(limit))
+
+
+def lapsed(db: Db, now: datetime, limit: int) -> list[Document]:
+    """Holds whose time is over."""
+    over = {"status": "held", "expiresAt": {"$lte": now}}
+    return list(db.bookings.find(over).limit(limit))
+
+
+def active_of_event(db: Db, event_id: int, limit: int) -> list[Document]:
+    return list(db.bookings.find({"eventId": event_id, "active": True}).limit(limit))
+
+
+def offers_of(db: Db, user_id: ObjectId, event_id: int | None, limit: int) -> list[Document]:
+    """Bookings that the waitlist gave the user, newest first."""
+    where: Document = {"userId": user_id, "waitlistEntryId": {"$exists": True}}
+    if event_id is not None:
+        where["eventId"] = event_id
+    return list(db.bookings.find(where).sort("createdAt", DESCENDING).limit(limit))
+
+
+def all_of(db: Db, user_id: ObjectId) -> list[Document]:
+    return list(db.bookings.find({"userId": user_id}).sort("createdAt", DESCENDING))
+
+
+def page(
+    db: Db, where: Document, *, skip: int, limit: int, after: tuple[datetime, ObjectId] | None
+) -> list[Document]:
+    """Newest first. `after`: the creation time and id of the row to go on after."""
+    if after:
+        created, booking_id = after
+        older = [{"createdAt": {"$lt": created}}, {"_id": {"$lt": booking_id}}]
+        where = {"$and": [where, {"createdAt": {"$lte": created}}, {"$or": older}]}
+    order = [("createdAt", DESCENDING), ("_id", DESCENDING)]
+    return list(db.bookings.find(where).sort(order).skip(skip).limit(limit))
+
+
+def count(db: Db, where: Document, *, up_to: int) -> int:
+    return db.bookings.count_documents(where, limit=up_to)
+
+
+def active_sums(db: Db, event_ids: list[int]) -> dict[int, list[Document]]:
+    """Tickets of active bookings by event: rows of `{type, status, quantity}`."""
+    stages: list[Document] = [
+        {"$match": {"eventId": {"$in": event_ids}, "active": True}},
+        {"$unwind": "$items"},
+        {
+            "$group": {
+                "_id": {"event": "$eventId", "type": "$items.ticketTypeId", "status": "$status"},
+                "quantity": {"$sum": "$items.quantity"},
+            }
+        },
+    ]
+    sums: dict[int, list[Document]] = {}
+    for row in db.bookings.aggregate(stages):
+        sums.setdefault(row["_id"]["event"], []).append({**row["_id"], "quantity": row["quantity"]})
+    return sums
+
+
+def due_of_event(db: Db, event_id: int) -> list[Document]:
+    """Bookings of the event whose move of tickets is not recorded as made."""
+    return list(db.bookings.find({"restock": "due", "eventId": event_id}))
+
+
+def forget_user(db: Db, user_id: ObjectId) -> None:
+    """Keep the bookings, without the person; each gets a slot of its own, for nobody is nobody."""
+    for booking in db.bookings.find({"userId": user_id}, {"_id": 1}):
+        nobody = {"userId": None, "slot": f"gone-{booking['_id']}"}
+        db.bookings.update_one(
+            {"_id": booking["_id"]}, {"$set": nobody, "$unset": {"idempotency": ""}}
+        )
+
+
+def _one(db: Db, where: Document) -> Document | None:
+    found: Document | None = db.bookings.find_one(where)
+    return found

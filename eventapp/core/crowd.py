@@ -1,0 +1,87 @@
+"""Calls that arrive at the same time, taken together: many callers, one trip to the database."""
+
+import sys
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class _Call(Generic[Item, Result]):
+    """One caller's item, and what became of it."""
+
+    __slots__ = ("error", "item", "leads", "result", "wake")
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.wake = threading.Lock()
+        self.wake.acquire()
+        self.leads = False
+        self.result: Result | BaseException | None = None
+        self.error: BaseException | None = None
+
+
+class Crowd(Generic[Item, Result]):
+    """Runs `work(key, items)` with all items that wait for the same key, in order of arrival.
+
+    A caller who finds nobody at work starts at once, so that there is no added delay without a
+    crowd. Who arrives meanwhile waits, and the first of them leads the next round. `work` gives
+    one result an item; an exception among them is raised to its own caller, and one that `work`
+    itself raises goes to all of the round.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Hashable, Sequence[Item]], Sequence[Result | BaseException]],
+        *,
+        at_most: int = 128,
+    ) -> None:
+        self._work, self._at_most = work, at_most
+        self._lock = threading.Lock()
+        self._waiting: defaultdict[Hashable, deque[_Call[Item, Result]]] = defaultdict(deque)
+        self._busy: set[Hashable] = set()
+
+    def submit(self, key: Hashable, item: Item) -> Result:
+        """The result of `item`; raises what its work raised."""
+        call: _Call[Item, Result] = _Call(item)
+        with self._lock:
+            self._waiting[key].append(call)
+            call.leads = key not in self._busy
+            self._busy.add(key)
+        if not call.leads:
+            call.wake.acquire()
+        if call.leads:
+            self._round(key)
+        if call.error is not None:
+            raise call.error
+        if isinstance(call.result, BaseException):
+            raise call.result
+        return call.result  # type: ignore[return-value]
+
+    def _round(self, key: Hashable) -> None:
+        with self._lock:
+            waiting = self._waiting[key]
+            calls = [waiting.popleft() for _ in range(min(len(waiting), self._at_most))]
+        try:
+            results = self._work(key, [call.item for call in calls])
+            for call, result in zip(calls, results, strict=True):
+                call.result = result
+        finally:
+            failure = sys.exc_info()[1]
+            self._hand_over(key)
+            for call in calls[1:]:
+                call.error = failure
+                call.wake.release()
+
+    def _hand_over(self, key: Hashable) -> None:
+        with self._lock:
+            waiting = self._waiting[key]
+            if waiting:
+                waiting[0].leads = True
+                waiting[0].wake.release()
+            else:
+                del self._waiting[key]
+                self._busy.discard(key)

@@ -1,0 +1,21 @@
+"""Why tickets can't be had."""
+
+from typing import Any
+
+from eventapp.core.errors import AppError, Conflict
+
+
+class NotOnSale(Conflict):
+    """A draft, a cancelled or a past event."""
+
+    code, message = "event_not_on_sale", "Tickets of this event are not on sale"
+
+
+class Overtaken(AppError):
+    """Others changed the event at each of many attempts; nothing was written."""
+
+    status, code = 503, "event_busy"
+    message = "Too many are changing this event at once; try again"
+
+    def __init__(self, **details: Any) -> None:
+        super().__init__(headers={"Retry-After": "1"}, **details)

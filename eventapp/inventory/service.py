@@ -1,0 +1,243 @@
+"""Taking tickets and giving them back. What a booking is, only the bookings know."""
+
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from datetime import UTC, datetime, time
+from typing import cast
+
+from eventapp.core.crowd import Crowd
+from eventapp.core.mongo import Db, Document
+from eventapp.core.observe import STOCK_CONFLICTS
+from eventapp.core.steps import reached
+from eventapp.events.service import EventNotFound, TicketTypeNotFound
+from eventapp.inventory import rules, service_take, store
+from eventapp.inventory.errors import NotOnSale, Overtaken
+from eventapp.inventory.rules import PARTIAL, QUEUE, REJECT, WAITLIST, Quantities, Verdict, Wanted
+from eventapp.inventory.rules_moves import Move, by_index, confirm, give_back, leave, reversed_mark
+from eventapp.inventory.service_back import BackOffice
+
+__all__ = [
+    "PARTIAL",
+    "QUEUE",
+    "REJECT",
+    "WAITLIST",
+    "TicketTypeNotFound",
+    "BoxOffice",
+    "EventNotFound",
+    "Move",
+    "NotOnSale",
+    "Overtaken",
+    "Quantities",
+    "Verdict",
+    "Wanted",
+    "confirm",
+    "give_back",
+    "leave",
+]
+
+ATTEMPTS = 100
+REMEMBERED_EVENTS = 5000
+# Striking out more at once would make the take itself slow.
+STRUCK_AT_ONCE = 200
+
+
+class BoxOffice(BackOffice):
+    """Sells the tickets of one database, many callers of one event in one write.
+
+    Kept in memory is only what saves a read: the last state of sale seen of an event, which every
+    write verifies and no refusal trusts; and marks that may be struck out.
+    """
+
+    def __init__(self, db: Db) -> None:
+        super().__init__(db)
+        self._takers: Crowd[tuple[Wanted, datetime], tuple[Verdict, Document]] = Crowd(self._take)
+        self._lock = threading.Lock()
+        self._seen: OrderedDict[int, Document] = OrderedDict()
+        self._done: defaultdict[int, list[str]] = defaultdict(list)
+
+    def state(self, event_id: int, *, fresh: bool = False) -> Document:
+        """The event's state of sale, as last seen here or read now. EventNotFound."""
+        with self._lock:
+            seen = self._seen.get(event_id)
+        return seen if seen and not fresh else self._read(event_id)
+
+    def take(self, event_id: int, wanted: Wanted, now: datetime) -> tuple[Verdict, Document]:
+        """Tickets, or a place on the waitlist, or a refusal: the verdict, and the event after it.
+
+        What was taken stays noted on the event until `settled` or `undo`.
+
+        Raises:
+            EventNotFound, NotOnSale, TicketTypeNotFound, Overtaken: nothing is written.
+        """
+        return self._takers.submit(event_id, (wanted, now))
+
+    def _take(
+        self, key: Hashable, calls: Sequence[tuple[Wanted, datetime]]
+    ) -> Sequence[tuple[Verdict, Document] | BaseException]:
+        event_id, now = cast(int, key), calls[0][1]
+        wanted = [call[0] for call in calls]
+        today = datetime.combine(now.date(), time.min, UTC)
+        event, fresh = self.state(event_id), False
+        for _attempt in range(ATTEMPTS):
+            if not rules.on_sale(event, today):
+                if fresh:
+                    return [NotOnSale() for _ in wanted]
+                event, fresh = self._read(event_id), True
+                continue
+            verdicts = rules.judge(event, wanted)
+            plain = all(v.taken == w.items for v, w in zip(verdicts, wanted, strict=True))
+            if not plain and not fresh:
+                event, fresh = self._read(event_id), True
+                continue
+            after = self._write(event, wanted, verdicts, today, now)
+            if after:
+                return [_answer(verdict, after) for verdict in verdicts]
+            STOCK_CONFLICTS.inc()
+            event, fresh = self._read(event_id), True
+        raise Overtaken
+
+    def _write(
+        self,
+        event: Document,
+        wanted: Sequence[Wanted],
+        verdicts: Sequence[Verdict],
+        today: datetime,
+        now: datetime,
+    ) -> Document | None:
+        """All that was granted, in one write; the event itself where nothing was."""
+        granted = [(w, v) for w, v in zip(wanted, verdicts, strict=True) if not v.refused]
+        if not granted:
+            return event
+        changes, guards = service_take.sale(event, granted)
+        guards |= {"status": "published", "lastDate": {"$gte": today}}
+        waits = any(verdict.waits for _, verdict in granted)
+        after = store.change(
+            self._db,
+            event,
+            changes,
+            guards=guards,
+            marks=service_take.marks(granted, now),
+            unmark=self._done_marks(event["eventId"]),
+            fields={"hadWaitlist": True} if waits else None,
+            now=now,
+        )
+        reached("take")
+        if after:
+            self._remember(after)
+        return after
+
+    def take_for_waiting(
+        self, event_id: int, mark: str, type_id: int, quantity: int, *, last: bool, now: datetime
+    ) -> Document | None:
+        """Hold tickets for the head of a type's waitlist, past the guard that keeps the public off.
+
+        Args:
+            last: the entry wants no more than this, and so stops waiting in the same write.
+
+        Returns:
+            The event after it; None, with nothing written, when the tickets are not there.
+        """
+        event = self._read(event_id)
+        index = rules.index_of_types(event)[type_id]
+        step = {"availableTickets": -quantity, "heldTickets": quantity, "waiting": -int(last)}
+        note = {"kind": "take", "items": [[type_id, quantity]], "held": True, "at": now}
+        path, today = f"ticketTypes.{index}", datetime.combine(now.date(), time.min, UTC)
+        after = store.change(
+            self._db,
+            event,
+            {index: step},
+            guards={
+                f"{path}.availableTickets": {"$gte": quantity},
+                f"{path}.waiting": {"$gte": 1},
+                "status": "published",
+                "lastDate": {"$gte": today},
+            },
+            marks={mark: {**note, "leftQueue": [[type_id, int(last)]]}},
+            now=now,
+        )
+        reached("offer-take")
+        if after:
+            self._remember(after)
+        return after
+
+    def undo(self, event_id: int, key: str) -> None:
+        """Give back what a take or an entry noted under this mark, once, whoever tries."""
+        for _attempt in range(ATTEMPTS):
+            event = store.read_with_marks(self._db, event_id)
+            mark = (event or {}).get("inFlight", {}).get(key)
+            if not event or not mark:
+                return
+            changes = by_index(event, reversed_mark(mark))
+            now = mark["at"]
+            if store.change(
+                self._db, event, changes, guards=store.marked(key), unmark=[key], now=now
+            ):
+                self.forget(event_id)
+                return
+        raise Overtaken
+
+    def move(self, event_id: int, moves: Iterable[Move], now: datetime) -> None:
+        """Make each of these moves of one event that was not made before.
+
+        Their marks stay until `settled`. An event that is gone has nothing to move.
+        """
+        for _attempt in range(ATTEMPTS):
+            event = store.read_with_marks(self._db, event_id)
+            due = [m for m in moves if event and m.key not in event["inFlight"]]
+            if not event or not due:
+                return
+            changes = by_index(event, *(move.changes for move in due))
+            keys = [move.key for move in due]
+            marks = {key: {"kind": key.partition("-")[0], "at": now} for key in keys}
+            guards = store.unmarked(keys)
+            after = store.change(self._db, event, changes, guards=guards, marks=marks, now=now)
+            reached("move")
+            if after:
+                self._remember(after)
+                return
+        raise Overtaken
+
+    def under_way(self, event_id: int, *, by: str) -> bool:
+        """True while something this caller took is noted on the event."""
+        event = store.read_with_marks(self._db, event_id)
+        marks = event["inFlight"].values() if event else ()
+        return any(mark.get("by") == by for mark in marks)
+
+    def settled(self, event_id: int, keys: Iterable[str]) -> None:
+        """What these marks note is recorded: the next take, or the worker, may strike them out."""
+        with self._lock:
+            self._done[event_id].extend(keys)
+
+    def forget(self, event_id: int) -> None:
+        """Read the event anew before the next sale."""
+        with self._lock:
+            self._seen.pop(event_id, None)
+
+    def _done_marks(self, event_id: int) -> list[str]:
+        with self._lock:
+            keys = self._done.pop(event_id, [])
+            if len(keys) > STRUCK_AT_ONCE:
+                self._done[event_id] = keys[STRUCK_AT_ONCE:]
+        return keys[:STRUCK_AT_ONCE]
+
+    def _read(self, event_id: int) -> Document:
+        event = store.read(self._db, event_id)
+        if event is None:
+            self.forget(event_id)
+            raise EventNotFound
+        self._remember(event)
+        return event
+
+    def _remember(self, event: Document) -> None:
+        with self._lock:
+            self._seen[event["eventId"]] = event
+            self._seen.move_to_end(event["eventId"])
+            if len(self._seen) > REMEMBERED_EVENTS:
+                self._seen.popitem(last=False)
+
+
+def _answer(verdict: Verdict, event: Document) -> tuple[Verdict, Document] | BaseException:
+    if verdict.unknown is not None:
+        return TicketTypeNotFound()
+    return verdict, event

@@ -1,0 +1,48 @@
+"""Joining a waitlist, and one's own places, over HTTP. What touches offers: bookings."""
+
+from typing import Any
+
+from flask import Response
+
+from eventapp.core.clock import utc_now
+from eventapp.core.http import Blueprint, ErrorBody, box_office, json_response, settings
+from eventapp.core.mongo import get_db
+from eventapp.core.security import current_actor, user_required
+from eventapp.waitlist import service
+from eventapp.waitlist.schemas import EntriesAnswer, JoinedAnswer, WaitlistBody
+
+bp = Blueprint("waitlist", __name__, url_prefix="/api/waitlist", description="Waitlist")
+
+
+@bp.route("", methods=["POST"])
+@bp.route("/join", methods=["POST"], endpoint="join")
+@user_required
+@bp.arguments(WaitlistBody)
+@bp.response(201, JoinedAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def join_waitlist(body: dict[str, Any]) -> Response:
+    """Wait for tickets of a type that has none left."""
+    entry = service.join(
+        get_db(),
+        box_office(),
+        user_id=current_actor().signed_in_id,
+        event_id=body["eventId"],
+        type_id=body.get("ticketTypeId"),
+        quantity=body["quantity"],
+        most=settings().max_tickets_per_user,
+        now=utc_now(),
+    )
+    message = f"You are number {entry['position']} on the waitlist."
+    return json_response({"message": message, "data": {"waitlistEntry": entry}}, 201)
+
+
+@bp.route("")
+@user_required
+@bp.response(200, EntriesAnswer)
+@bp.alt_response(401, schema=ErrorBody)
+def my_places() -> Response:
+    """The caller's entries, each with its position: 1 is next."""
+    return json_response({"waitlist": service.mine(get_db(), current_actor().signed_in_id)})

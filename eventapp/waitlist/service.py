@@ -1,0 +1,213 @@
+"""Joining a waitlist and leaving it. Offers are bookings: the bookings make them."""
+
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from eventapp.core.errors import Conflict, ValidationFailed
+from eventapp.core.mongo import Db, Document
+from eventapp.core.steps import reached
+from eventapp.inventory import service as inventory
+from eventapp.inventory.service import BoxOffice, Verdict
+from eventapp.waitlist import rules, store
+from eventapp.waitlist.errors import AlreadyWaitlisted, NotOnWaitlist, TicketsAvailable
+
+MAX_SHOWN = 500
+
+
+def join(
+    db: Db,
+    office: BoxOffice,
+    *,
+    user_id: ObjectId,
+    event_id: int,
+    type_id: int | None,
+    quantity: int,
+    most: int,
+    now: datetime,
+) -> dict[str, Any]:
+    """Wait for tickets of a type, of the only one where none is named; the entry as shown.
+
+    Args:
+        most: the tickets of one event that one user may have.
+
+    Raises:
+        EventNotFound, TicketTypeNotFound, NotOnSale, ValidationFailed, TicketsAvailable,
+        AlreadyWaitlisted: the user does not wait, or waits as before.
+    """
+    if quantity > most:
+        raise Conflict(f"At most {most} tickets of an event", code="ticket_limit_exceeded")
+    type_id = type_id or only_type(office.state(event_id))
+    entry_id = ObjectId()
+    wanted = inventory.Wanted(
+        mark=str(entry_id),
+        items={type_id: quantity},
+        on_shortfall=inventory.QUEUE,
+        by=str(user_id),
+        entry_marks={type_id: str(entry_id)},
+    )
+    verdict, event = office.take(event_id, wanted, now)
+    if verdict.refused:
+        raise TicketsAvailable(available=verdict.left[type_id])
+    entry, shown = places(wanted, verdict, event, user_id=user_id, now=now)[0]
+    if not record(db, office, entry):
+        raise AlreadyWaitlisted
+    return shown
+
+
+def only_type(event: Document) -> int:
+    """The id of the event's one ticket type. ValidationFailed where it has several."""
+    if len(event["ticketTypes"]) == 1:
+        type_id: int = event["ticketTypes"][0]["ticketTypeId"]
+        return type_id
+    said = {"ticketTypeId": ["This event has several ticket types: name one."]}
+    raise ValidationFailed("Missing ticketTypeId", code="ticket_type_required", errors=said)
+
+
+def places(
+    wanted: inventory.Wanted, verdict: Verdict, event: Document, *, user_id: ObjectId, now: datetime
+) -> list[tuple[Document, dict[str, Any]]]:
+    """The entries that a verdict gave, each as it is to be stored and as the API shows it."""
+    made = []
+    for type_id, (quantity, sequence, position) in verdict.waits.items():
+        entry = rules.new_entry(
+            ObjectId(wanted.entry_marks[type_id]),
+            user_id=user_id,
+            event=event,
+            type_id=type_id,
+            quantity=quantity,
+            sequence=sequence,
+            now=now,
+        )
+        made.append((entry, rules.view(entry, position)))
+    return made
+
+
+def record(db: Db, office: BoxOffice, entry: Document) -> bool:
+    """Store an entry; False, its place given up, where the user waits for this type already."""
+    mark = f"wait-{entry['_id']}"
+    if store.insert(db, entry):
+        reached("entry")
+        office.settled(entry["eventId"], [mark])
+        return True
+    office.undo(entry["eventId"], mark)
+    return False
+
+
+def by_key(db: Db, user_id: ObjectId, key: str) -> Document | None:
+    """The user's entry that was made under this idempotency key."""
+    return store.by_key(db, user_id, key)
+
+
+def show(db: Db, entry: Document) -> dict[str, Any]:
+    return rules.view(entry, store.before(db, entry) + 1)
+
+
+def mine(db: Db, user_id: ObjectId) -> list[dict[str, Any]]:
+    """The user's entries, newest first, each with its position."""
+    return [show(db, entry) for entry in store.of_user(db, user_id, MAX_SHOWN)]
+
+
+def leave(db: Db, office: BoxOffice, *, user_id: ObjectId, event_id: int, now: datetime) -> int:
+    """End the user's entries of this event; how many there were."""
+    entries = store.of_user_and_event(db, user_id, event_id)
+    return sum(end(db, office, entry, rules.LEFT, now) for entry in entries)
+
+
+def end(db: Db, office: BoxOffice, entry: Document, status: str, now: datetime) -> bool:
+    """End an entry, once; False where it has ended, or is just being made an offer of."""
+    ended = store.end(db, entry["_id"], status, now)
+    if ended is None:
+        return False
+    reached("entry-end")
+    settle_end(db, office, ended, now)
+    return True
+
+
+def settle_end(db: Db, office: BoxOffice, entry: Document, now: datetime) -> None:
+    """Let the event count an ended entry out; safe to do again."""
+    move = inventory.leave(str(entry["_id"]), entry["ticketTypeId"])
+    office.move(entry["eventId"], [move], now)
+    store.restocked(db, entry["_id"])
+    office.settled(entry["eventId"], [move.key])
+
+
+def close_event(db: Db, office: BoxOffice, event_id: int, now: datetime) -> None:
+    """End all entries of an event that is cancelled or past."""
+    while entries := store.active_of_event(db, event_id, MAX_SHOWN):
+        if not sum(end(db, office, entry, rules.CLOSED, now) for entry in entries):
+            return
+
+
+def next_in_line(db: Db, event_id: int, type_id: int) -> Document | None:
+    """The entry that is to be made an offer next."""
+    return store.head(db, event_id, type_id)
+
+
+def claim(db: Db, entry: Document, booking_id: ObjectId, now: datetime) -> Document | None:
+    """Reserve making it an offer, as this booking; None where it is gone or another is at it."""
+    return store.claim(db, entry["_id"], booking_id, now)
+
+
+def release(db: Db, entry_id: ObjectId, booking_id: ObjectId) -> None:
+    """Give that up again; no offer was made."""
+    store.release(db, entry_id, booking_id)
+
+
+def offered(db: Db, entry_id: ObjectId, booking_id: ObjectId, quantity: int, now: datetime) -> None:
+    """Count an offer against its entry, once; what it leaves of the entry keeps its place."""
+    entry = store.get(db, entry_id)
+    if entry and entry.get("offering", {}).get("bookingId") == booking_id:
+        last = entry["quantity"] <= quantity
+        store.offered(db, entry_id, booking_id, quantity, last=last, now=now)
+
+
+def settle(db: Db, office: BoxOffice, *, before: datetime, now: datetime, limit: int) -> None:
+    """Finish what ended entries left undone where a process died."""
+    for entry in store.with_restock_due(db, before, limit):
+        settle_end(db, office, entry, now)
+
+
+def old_claims(db: Db, before: datetime, limit: int) -> list[Document]:
+    """Entries whose offer has been in the making for too long."""
+    return store.with_old_claims(db, before, limit)
+
+
+def exists(db: Db, entry_id: ObjectId) -> bool:
+    return store.get(db, entry_id) is not None
+
+
+def has_left(db: Db, entry_id: ObjectId) -> bool:
+    """True unless the event has still to count this ended entry out."""
+    entry = store.get(db, entry_id)
+    return entry is None or entry.get("restock") != "due"
+
+
+def active_counts(db: Db, event_id: int) -> dict[int, int]:
+    """How many wait, by ticket type."""
+    return store.active_counts(db, event_id)
+
+
+def due_of_event(db: Db, event_id: int) -> list[Document]:
+    """Ended entries that the event has still to count out."""
+    return store.due_of_event(db, event_id)
+
+
+def being_offered(db: Db, booking_id: ObjectId) -> Document | None:
+    """The entry that is being made an offer as this booking."""
+    return store.being_offered(db, booking_id)
+
+
+def forget_user(db: Db, user_id: ObjectId) -> None:
+    """After a user is deleted: the places end with the next offer, without the person."""
+    store.forget_user(db, user_id)
+
+
+def export_user(db: Db, user_id: ObjectId) -> dict[str, Any]:
+    """What is stored here about the person."""
+    return {"waitlist": mine(db, user_id)}
+
+
+# What the bookings, which make the offers, also say.
+__all__ = ["AlreadyWaitlisted", "NotOnWaitlist"]

@@ -1,0 +1,182 @@
+"""The waitlist: one document an entry, first come, first served by event and ticket type.
+
+`sequence` is the place in the order, given by the event's own write; `active` is there while the
+entry waits; `offering` while an offer is being made of it, and by whom.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from eventapp.core.mongo import Db, Document
+
+INDEXES = {
+    "waitlist": [
+        IndexModel(
+            [("userId", ASCENDING), ("eventId", ASCENDING), ("ticketTypeId", ASCENDING)],
+            name="one_active_entry",
+            unique=True,
+            partialFilterExpression={"active": True},
+        ),
+        IndexModel(
+            [
+                ("eventId", ASCENDING),
+                ("ticketTypeId", ASCENDING),
+                ("active", ASCENDING),
+                ("sequence", ASCENDING),
+            ],
+            name="queue",
+        ),
+        IndexModel([("userId", ASCENDING), ("joinedAt", DESCENDING)], name="user"),
+        IndexModel(
+            [("userId", ASCENDING), ("idempotency.key", ASCENDING)],
+            name="idempotency",
+            unique=True,
+            partialFilterExpression={"idempotency.key": {"$exists": True}},
+        ),
+        IndexModel(
+            [("restock", ASCENDING)],
+            name="restock_due",
+            partialFilterExpression={"restock": "due"},
+        ),
+        IndexModel([("offering.at", ASCENDING)], name="offering", sparse=True),
+        IndexModel([("offering.bookingId", ASCENDING)], name="offered_as", sparse=True),
+    ]
+}
+
+
+def insert(db: Db, entry: Document) -> bool:
+    """False, with nothing written, where the user waits for this type already."""
+    try:
+        db.waitlist.insert_one(entry)
+    except DuplicateKeyError:
+        return False
+    return True
+
+
+def get(db: Db, entry_id: ObjectId) -> Document | None:
+    found: Document | None = db.waitlist.find_one({"_id": entry_id})
+    return found
+
+
+def by_key(db: Db, user_id: ObjectId, key: str) -> Document | None:
+    found: Document | None = db.waitlist.find_one({"userId": user_id, "idempotency.key": key})
+    return found
+
+
+def active_counts(db: Db, event_id: int) -> dict[int, int]:
+    stages: list[Document] = [
+        {"$match": {"eventId": event_id, "active": True}},
+        {"$group": {"_id": "$ticketTypeId", "count": {"$sum": 1}}},
+    ]
+    return {group["_id"]: group["count"] for group in db.waitlist.aggregate(stages)}
+
+
+def of_user(db: Db, user_id: ObjectId, limit: int) -> list[Document]:
+    """The user's active entries, newest first."""
+    mine = {"userId": user_id, "active": True}
+    return list(db.waitlist.find(mine).sort("joinedAt", DESCENDING).limit(limit))
+
+
+def of_user_and_event(db: Db, user_id: ObjectId, event_id: int) -> list[Document]:
+    """The user's active entries for one event."""
+    return list(db.waitlist.find({"userId": user_id, "eventId": event_id, "active": True}))
+
+
+def before(db: Db, entry: Document) -> int:
+    """How many active entries of the same event and type come first."""
+    ahead = {
+        "eventId": entry["eventId"],
+        "ticketTypeId": entry["ticketTypeId"],
+        "active": True,
+        "sequence": {"$lt": entry["sequence"]},
+    }
+    return db.waitlist.count_documents(ahead)
+
+
+def head(db: Db, event_id: int, type_id: int) -> Document | None:
+    """The entry that is next."""
+    queue = {"eventId": event_id, "ticketTypeId": type_id, "active": True}
+    found: Document | None = db.waitlist.find_one(queue, sort=[("sequence", ASCENDING)])
+    return found
+
+
+def claim(db: Db, entry_id: ObjectId, booking_id: ObjectId, now: datetime) -> Document | None:
+    """Reserve making this entry an offer; None where it is gone or another is at it."""
+    claimed: Document | None = db.waitlist.find_one_and_update(
+        {"_id": entry_id, "active": True, "offering": {"$exists": False}},
+        {"$set": {"offering": {"bookingId": booking_id, "at": now}}},
+        return_document=ReturnDocument.AFTER,
+    )
+    return claimed
+
+
+def release(db: Db, entry_id: ObjectId, booking_id: ObjectId) -> None:
+    """Give the reservation up, with no offer made."""
+    db.waitlist.update_one(
+        {"_id": entry_id, "offering.bookingId": booking_id}, {"$unset": {"offering": ""}}
+    )
+
+
+def offered(
+    db: Db, entry_id: ObjectId, booking_id: ObjectId, quantity: int, *, last: bool, now: datetime
+) -> None:
+    """Count the offer against the entry, once; the rest of it keeps its place."""
+    fields: dict[str, Any] = {"updatedAt": now}
+    if last:
+        fields |= {"active": False, "status": "offered"}
+    db.waitlist.update_one(
+        {"_id": entry_id, "offering.bookingId": booking_id},
+        {
+            "$inc": {"quantity": -quantity},
+            "$push": {"offers": booking_id},
+            "$set": fields,
+            "$unset": {"offering": ""},
+        },
+    )
+
+
+def end(db: Db, entry_id: ObjectId, status: str, now: datetime) -> Document | None:
+    """End an active entry that nobody is making an offer of; only one caller gets it."""
+    ended: Document | None = db.waitlist.find_one_and_update(
+        {"_id": entry_id, "active": True, "offering": {"$exists": False}},
+        {"$set": {"active": False, "status": status, "restock": "due", "updatedAt": now}},
+        return_document=ReturnDocument.AFTER,
+    )
+    return ended
+
+
+def restocked(db: Db, entry_id: ObjectId) -> None:
+    """The event's `waiting` has been set right."""
+    db.waitlist.update_one({"_id": entry_id}, {"$set": {"restock": "done"}})
+
+
+def with_restock_due(db: Db, before_: datetime, limit: int) -> list[Document]:
+    due = {"restock": "due", "updatedAt": {"$lt": before_}}
+    return list(db.waitlist.find(due).limit(limit))
+
+
+def due_of_event(db: Db, event_id: int) -> list[Document]:
+    return list(db.waitlist.find({"restock": "due", "eventId": event_id}))
+
+
+def being_offered(db: Db, booking_id: ObjectId) -> Document | None:
+    found: Document | None = db.waitlist.find_one({"offering.bookingId": booking_id})
+    return found
+
+
+def with_old_claims(db: Db, before_: datetime, limit: int) -> list[Document]:
+    return list(db.waitlist.find({"offering.at": {"$lt": before_}}).limit(limit))
+
+
+def active_of_event(db: Db, event_id: int, limit: int) -> list[Document]:
+    return list(db.waitlist.find({"eventId": event_id, "active": True}).limit(limit))
+
+
+def forget_user(db: Db, user_id: ObjectId) -> None:
+    """Take the person out of entries that have ended."""
+    ended = {"userId": user_id, "active": {"$ne": True}}
+    db.waitlist.update_many(ended, {"$set": {"userId": None}, "$unset": {"idempotency": ""}})

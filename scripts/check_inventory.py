@@ -1,0 +1,46 @@
+"""Do all tickets add up? 0 when they do, 1 and a line for each fault when not."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pymongo
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from eventapp import open_shop
+from eventapp.bookings import service_check
+from eventapp.bookings.service import Shop
+from eventapp.core.clock import utc_now
+from scripts.opened import opened
+
+PATIENCE_SECONDS = 600
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check the whole database; with --repair mend it and check again."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repair", action="store_true", help="set amounts to what bookings say")
+    asked = parser.parse_args(arguments)
+    with opened("check_inventory") as (config, store), pymongo.timeout(PATIENCE_SECONDS):
+        shop = open_shop(config, store.db)
+        faulty = report(shop)
+        if faulty and asked.repair:
+            for event_id in faulty:
+                mended = service_check.repair(shop, event_id, utc_now())
+                print(f"event {event_id}: {'mended' if mended else 'kept changing, try again'}")
+            faulty = report(shop)
+    return 1 if faulty else 0
+
+
+def report(shop: Shop) -> list[int]:
+    """Print a line a fault; the events that have one."""
+    faults = list(service_check.check(shop, utc_now()))
+    for fault in faults:
+        print(f"event {fault.event_id}: {fault.words}")
+    print(f"{len(faults)} faults" if faults else "all tickets add up")
+    return sorted({fault.event_id for fault in faults})
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

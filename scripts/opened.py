@@ -1,0 +1,43 @@
+"""The store that the settings name, opened for one command; what goes wrong is one line."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from pymongo.errors import PyMongoError
+
+from eventapp import prepare
+from eventapp.config import Config, ConfigError, load_config
+from eventapp.core.embedded import EmbeddedStoreBusy
+from eventapp.core.mongo import Store, is_unavailable, open_store
+from eventapp.core.observe import setup_logging
+
+
+@contextmanager
+def opened(command: str) -> Iterator[tuple[Config, Store]]:
+    """The settings and their store, prepared and closed at the end.
+
+    Ends the process with 2 for wrong settings, 1 where the store is busy or does not answer.
+    """
+    try:
+        config = load_config()
+        setup_logging(config)
+        store = open_store(config, prepare)
+        with store.client:
+            prepare(store.db)
+            yield config, store
+    except ConfigError as error:
+        fail(command, error, 2)
+    except EmbeddedStoreBusy as error:
+        fail(command, error, 1)
+    except PyMongoError as error:
+        if not is_unavailable(error):
+            raise
+        fail(command, "the database does not answer", 1)
+
+
+def fail(command: str, reason: object, code: int) -> NoReturn:
+    """One line on standard error, and the end."""
+    print(f"{command}: {reason}", file=sys.stderr)
+    raise SystemExit(code)
