@@ -1,0 +1,158 @@
+"""Passwords cannot be guessed at, and nobody can lock the owner out."""
+
+import statistics
+import time
+from datetime import timedelta
+
+import pytest
+
+from eventapp.accounts import rules_attempts, service_sessions
+from eventapp.accounts.errors import BadCredentials
+from eventapp.core.clock import utc_now
+from eventapp.core.errors import TooManyRequests
+from eventapp.core.passwords import is_password
+
+ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
+HOME, CAFE = "198.51.100.1", "198.51.100.2"
+
+
+@pytest.fixture
+def ann(client):
+    return client.post("/api/auth/register", json=ANN).json
+
+
+def login(client, address, password="correct horse", **who):
+    who = who or {"email": "ann@example.org"}
+    return client.post(
+        "/api/auth/login",
+        json={**who, "password": password},
+        environ_base={"REMOTE_ADDR": address},
+    )
+
+
+def guess(client, address, times, **who):
+    return [login(client, address, "a wrong guess", **who).status_code for _ in range(times)]
+
+
+def test_guesses_are_slowed(client, ann):
+    assert guess(client, CAFE, 7) == [401] * 5 + [429] * 2
+    answer = login(client, CAFE)
+    assert (answer.status_code, answer.json["code"]) == (429, "too_many_requests")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 2
+
+
+def test_an_unknown_account_is_slowed_the_same(client, ann):
+    assert guess(client, CAFE, 7, email="nobody@example.org") == [401] * 5 + [429] * 2
+
+
+def test_case_and_spacing_give_no_fresh_guesses(client, ann):
+    spellings = ["ann@example.org", "ANN@example.org", " Ann@Example.Org ", "aNn@example.org"]
+    statuses = [login(client, CAFE, "wrong", email=email).status_code for email in spellings * 2]
+    assert statuses == [401] * 5 + [429] * 3
+
+
+def test_the_owner_elsewhere_is_not_locked_out(client, ann):
+    guess(client, CAFE, 10)
+    assert login(client, HOME).status_code == 200
+
+
+def test_a_success_clears_the_owners_own_slips(client, ann):
+    for _ in range(3):
+        assert guess(client, HOME, 4) == [401] * 4
+        assert login(client, HOME).status_code == 200
+
+
+def test_one_address_cannot_try_all_accounts(client, db):
+    statuses = [
+        login(client, CAFE, "wrong", email=f"p{number}@example.org").status_code
+        for number in range(55)
+    ]
+    assert statuses[:50] == [401] * 50
+    assert 429 in statuses[50:]
+    assert login(client, HOME, "wrong", email="p1@example.org").status_code == 401
+
+
+def test_good_logins_of_many_from_one_address_are_not_counted(client, ann):
+    assert {login(client, HOME).status_code for _ in range(60)} == {200}
+
+
+def test_many_addresses_are_slowed_but_not_the_owners(client, ann):
+    assert login(client, HOME).status_code == 200
+    statuses = [guess(client, f"203.0.113.{number}", 1)[0] for number in range(25)]
+    assert statuses[:20] == [401] * 20
+    assert 429 in statuses[20:]
+    assert login(client, HOME).status_code == 200
+    fresh = login(client, CAFE)
+    assert fresh.status_code == 429
+    assert int(fresh.headers["Retry-After"]) <= rules_attempts.ACCOUNT.longest
+
+
+def test_waiting_helps(client, ann, db):
+    now = utc_now()
+
+    def attempt(after, password):
+        return service_sessions.log_in(
+            db,
+            email="ann@example.org",
+            name=None,
+            password=password,
+            address=CAFE,
+            now=now + timedelta(seconds=after),
+            lifetime=timedelta(days=1),
+            rounds=4,
+        )
+
+    for _ in range(5):
+        with pytest.raises(BadCredentials):
+            attempt(0, "wrong")
+    with pytest.raises(TooManyRequests):
+        attempt(0.5, "correct horse")
+    with pytest.raises(BadCredentials):
+        attempt(1, "wrong")
+    with pytest.raises(TooManyRequests):
+        attempt(2, "correct horse")
+    assert attempt(3, "correct horse")[0]["name"] == "Ann"
+
+
+def test_counts_are_kept_without_addresses_and_expire(client, ann, db):
+    guess(client, CAFE, 1)
+    login(client, HOME)
+    for mark in db.loginMarks.find():
+        assert CAFE not in str(mark)
+        assert "example.org" not in str(mark)
+        assert mark["expiresAt"] > utc_now()
+
+
+@pytest.fixture(scope="module")
+def slow_client(make_app):
+    """A server whose hash takes long enough to be seen."""
+    client = make_app(BCRYPT_ROUNDS="10").test_client()
+    client.post("/api/users", json=ANN)
+    return client
+
+
+def unknown_over_known(client, network):
+    """How long a login to an unknown account takes, as a share of one to a known account."""
+
+    def seconds(number, email):
+        began = time.perf_counter()
+        assert login(client, f"{network}.{number}", "wrong", email=email).status_code == 401
+        return time.perf_counter() - began
+
+    known, unknown = [], []
+    for number in range(9):
+        known.append(seconds(number, "ann@example.org"))
+        unknown.append(seconds(number + 100, "nobody@example.org"))
+    return statistics.median(unknown) / statistics.median(known)
+
+
+def test_an_unknown_account_takes_as_long_as_a_known_one(slow_client):
+    assert 0.6 < unknown_over_known(slow_client, "192.0.2") < 1.7
+
+
+def test_control_without_the_stand_in_hash_the_time_tells(slow_client, monkeypatch):
+    def hasty(password, hashed, rounds):
+        return hashed is not None and is_password(password, hashed, rounds)
+
+    monkeypatch.setattr(service_sessions, "is_password", hasty)
+    assert unknown_over_known(slow_client, "192.0.3") < 0.6

@@ -1,0 +1,88 @@
+"""What a server writes to its log: one JSON line a request, and no secret."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from eventapp.config import ROOT
+from eventapp.core.logs import hide_secrets
+
+SERVER = """
+import json, logging, sys
+from eventapp import create_app
+app = create_app()
+client = app.test_client()
+body = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
+signed = client.post("/api/users", json=body).json
+headers = {"Authorization": f"Bearer {signed['token']}", "X-Request-Id": "my-id-1"}
+client.get("/api/auth/profile", headers=headers)
+client.post("/api/auth/login", json={**body, "password": "wrong horse"})
+client.post("/api/auth/refresh", json={"refreshToken": signed["refreshToken"]})
+broken = b'{"currentPassword": "correct horse'
+client.put("/api/auth/change-password", data=broken, headers=headers)
+logging.getLogger("library").warning("Bearer %s", signed["token"])
+app.extensions["store"].client.close()
+print(json.dumps(signed))
+"""
+
+
+def serve(directory, **changes):
+    """What the server printed, and what it logged."""
+    environ = {name: value for name, value in os.environ.items() if name != "MONGO_URI"}
+    environ |= {"INSTANCE_DIR": str(directory), "BCRYPT_ROUNDS": "4", **changes}
+    done = subprocess.run(
+        [sys.executable, "-c", SERVER], cwd=ROOT, env=environ, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_no_secret_is_logged(tmp_path, log_format):
+    signed, logged = serve(tmp_path, LOG_FORMAT=log_format, LOG_LEVEL="debug")
+    signature = signed["token"].rsplit(".")[-1]
+    for secret in ("horse", signed["token"], signed["refreshToken"], signature, "$2b$"):
+        assert secret not in logged
+    assert "Bearer [hidden]" in logged
+
+
+def test_each_request_is_one_json_line(tmp_path):
+    signed, logged = serve(tmp_path, LOG_FORMAT="json")
+    lines = [json.loads(line) for line in logged.splitlines()]
+    requests = [line for line in lines if line["event"] == "request"]
+    assert len(requests) == 5
+    profile = next(line for line in requests if line["request_id"] == "my-id-1")
+    assert profile["user"] == signed["user"]["_id"]
+    assert profile["route"] == "/api/auth/profile"
+    assert (profile["method"], profile["status"], profile["level"]) == ("GET", 200, "info")
+    assert profile["ms"] >= 0
+    assert profile["timestamp"].endswith("Z")
+
+
+def test_demo_open_is_said_loudly_at_start(tmp_path):
+    _, logged = serve(tmp_path / "open", DEMO_OPEN="1", LOG_LEVEL="warning")
+    assert "DEMO_OPEN: anyone may change events and accounts without a token" in logged
+    _, quiet = serve(tmp_path / "shut", LOG_LEVEL="warning")
+    assert "DEMO_OPEN" not in quiet
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("password", "x", "[hidden]"),
+        ("refreshToken", "x", "[hidden]"),
+        ("passwordHash", None, None),
+        ("uri", "mongodb://root:pass@db:27017/x", "mongodb://[hidden]@db:27017/x"),
+        ("uri", "mongodb://db:27017/x", "mongodb://db:27017/x"),
+        ("event", "Bearer abc.def", "Bearer [hidden]"),
+        ("route", "/api/events/<whole:event_id>", "/api/events/<whole:event_id>"),
+        ("error", "$2b$12$" + "a" * 53, "[hidden]"),
+        ("headers", {"X": "eyJhbGciOi.eyJzdWIi.sig"}, "{'X': '[hidden]'}"),
+        ("status", 200, 200),
+    ],
+)
+def test_secrets_are_known_by_name_and_by_look(name, value, shown):
+    assert hide_secrets(None, "info", {name: value}) == {name: shown}

@@ -1,0 +1,232 @@
+"""Tokens that are forged, old, ended or used twice; and honest clients that must get through."""
+
+import base64
+import json
+from datetime import timedelta
+
+import jwt
+import pytest
+from bson import ObjectId
+
+from eventapp.accounts import service_sessions, store_sessions
+from eventapp.accounts.errors import TokenReused
+from eventapp.core.clock import utc_now
+
+ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
+LIFETIME = timedelta(days=30)
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def ann(client):
+    return client.post("/api/auth/register", json=ANN).json
+
+
+@pytest.fixture
+def secret(app):
+    return app.config["SETTINGS"].jwt_secret
+
+
+def claims_of(token):
+    return jwt.decode(token, options={"verify_signature": False})
+
+
+def profile(client, token):
+    answer = client.get("/api/auth/profile", headers=bearer(token))
+    return answer.status_code, answer.json.get("code")
+
+
+def refresh(client, token):
+    return client.post("/api/auth/refresh", json={"refreshToken": token})
+
+
+def unsigned(claims):
+    def part(value):
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
+
+
+def test_an_unsigned_token_is_refused(client, ann):
+    for algorithm in ("none", "None", "NONE"):
+        token = unsigned(claims_of(ann["token"])).replace("none", algorithm)
+        assert profile(client, token) == (401, "unauthorized")
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
+def test_a_wrong_key_is_refused(client, ann, algorithm):
+    token = jwt.encode(claims_of(ann["token"]), "another secret of many bytes" * 3, algorithm)
+    assert profile(client, token) == (401, "unauthorized")
+
+
+def test_another_algorithm_under_the_right_key_is_refused(client, ann, secret):
+    token = jwt.encode(claims_of(ann["token"]), secret * 2, "HS512")
+    assert profile(client, token) == (401, "unauthorized")
+
+
+def test_an_expired_token_is_refused_and_says_so(client, ann, secret):
+    claims = {**claims_of(ann["token"]), "exp": int(utc_now().timestamp()) - 1}
+    assert profile(client, jwt.encode(claims, secret, "HS256")) == (401, "token_expired")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"sid": None}, {"sid": "x"}, {"sid": {"$gt": ""}}, {"sub": None}, {"sub": 7}, {"type": "x"}],
+)
+def test_a_token_of_another_kind_is_refused(client, ann, secret, change):
+    token = jwt.encode({**claims_of(ann["token"]), **change}, secret, "HS256")
+    assert profile(client, token)[0] == 401
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Bearer", "Bearer ", "Bearer x", "Bearer a.b.c", "Bearer ä.ö.ü", "Basic YTpi", "x" * 5000],
+)
+def test_nonsense_for_a_token_is_refused(client, header):
+    answer = client.get("/api/auth/profile", headers={"Authorization": header.encode("latin-1")})
+    assert answer.status_code == 401
+
+
+def test_a_tampered_token_is_refused(client, ann):
+    head, body, signature = ann["token"].split(".")
+    claims = {**claims_of(ann["token"]), "sub": str(ObjectId())}
+    forged = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    assert profile(client, f"{head}.{forged}.{signature}") == (401, "unauthorized")
+    assert profile(client, f"{head}.{body}.{signature[:-2]}") == (401, "unauthorized")
+
+
+def test_each_token_is_good_for_its_own_purpose_only(client, ann):
+    assert profile(client, ann["refreshToken"]) == (401, "unauthorized")
+    assert refresh(client, ann["token"]).status_code == 401
+    header = client.post("/api/auth/refresh", headers=bearer(ann["token"]))
+    assert header.status_code == 401
+
+
+def test_a_bad_token_is_refused_also_where_none_is_needed(client, ann, db):
+    db.sessions.delete_many({})
+    assert client.get("/api/events", headers=bearer("a.b.c")).status_code == 401
+    assert client.get("/api/events", headers=bearer(ann["token"])).status_code == 401
+    assert client.get("/api/events").status_code == 200
+
+
+def test_lifetimes_are_those_of_the_settings(ann):
+    for name, seconds in (("accessToken", 15 * 60), ("refreshToken", 30 * 24 * 3600)):
+        claims = claims_of(ann[name])
+        assert claims["exp"] - claims["iat"] == seconds
+
+
+def test_an_expired_session_is_over_before_the_database_removes_it(client, ann, db):
+    db.sessions.update_one({}, {"$set": {"expiresAt": utc_now() - timedelta(seconds=1)}})
+    assert profile(client, ann["token"]) == (401, "token_revoked")
+    assert refresh(client, ann["refreshToken"]).json["code"] == "token_revoked"
+
+
+def test_a_deleted_users_tokens_are_over(client, ann):
+    path = f"/api/users/{ann['user']['_id']}"
+    assert client.delete(path, headers=bearer(ann["token"])).status_code == 200
+    assert profile(client, ann["token"]) == (401, "token_revoked")
+    assert refresh(client, ann["refreshToken"]).json["code"] == "token_revoked"
+
+
+@pytest.mark.parametrize("in_body", [True, False])
+def test_refresh_gives_a_new_pair(client, ann, db, in_body):
+    token = ann["refreshToken"]
+    sent = {"json": {"refreshToken": token}} if in_body else {"headers": bearer(token)}
+    answer = client.post("/api/auth/refresh", **sent)
+    assert answer.status_code == 200
+    assert set(answer.json) == {"accessToken", "refreshToken", "token"}
+    assert profile(client, answer.json["token"]) == (200, None)
+    assert profile(client, ann["token"]) == (200, None)  # until it expires
+    assert db.sessions.count_documents({}) == 1
+    assert refresh(client, answer.json["refreshToken"]).status_code == 200
+
+
+def test_refresh_without_a_token(client):
+    assert client.post("/api/auth/refresh").status_code == 401
+    assert client.post("/api/auth/refresh", json={"refreshToken": 7}).status_code == 400
+
+
+def test_a_reused_refresh_token_ends_its_session_and_no_other(client, ann):
+    other = client.post("/api/auth/login", json={"name": "Ann", "password": ANN["password"]}).json
+    second = refresh(client, ann["refreshToken"]).json
+    third = refresh(client, second["refreshToken"]).json
+    reused = refresh(client, ann["refreshToken"])
+    assert (reused.status_code, reused.json["code"]) == (401, "token_reused")
+    for pair in (second, third):
+        assert profile(client, pair["token"]) == (401, "token_revoked")
+        assert refresh(client, pair["refreshToken"]).status_code == 401
+    assert profile(client, other["token"]) == (200, None)
+
+
+def test_a_retry_after_a_lost_answer_gets_the_same_successor(client, ann):
+    lost = refresh(client, ann["refreshToken"]).json
+    again = refresh(client, ann["refreshToken"])
+    assert again.status_code == 200
+    assert claims_of(again.json["refreshToken"])["rid"] == claims_of(lost["refreshToken"])["rid"]
+    assert profile(client, again.json["token"]) == (200, None)
+    assert refresh(client, again.json["refreshToken"]).status_code == 200
+
+
+@pytest.mark.parametrize("use", ["token", "refreshToken"])
+def test_once_the_successor_is_used_the_old_token_is_a_reused_one(client, ann, use):
+    successor = refresh(client, ann["refreshToken"]).json
+    if use == "token":
+        assert profile(client, successor["token"]) == (200, None)
+    else:
+        assert refresh(client, successor["refreshToken"]).status_code == 200
+    assert refresh(client, ann["refreshToken"]).json["code"] == "token_reused"
+    assert profile(client, successor["token"]) == (401, "token_revoked")
+
+
+def test_use_of_the_old_access_token_does_not_end_the_time_to_retry(client, ann):
+    refresh(client, ann["refreshToken"])
+    assert profile(client, ann["token"]) == (200, None)
+    assert refresh(client, ann["refreshToken"]).status_code == 200
+
+
+def test_a_retry_is_honest_for_five_seconds(client, ann, db):
+    claims = claims_of(ann["refreshToken"])
+    session_id, token_id, now = ObjectId(claims["sid"]), claims["rid"], utc_now()
+
+    def at(seconds):
+        when = now + timedelta(seconds=seconds)
+        return service_sessions.refresh(db, session_id, token_id, now=when, lifetime=LIFETIME)
+
+    first = at(0)
+    assert at(5)["refreshId"] == first["refreshId"]
+    with pytest.raises(TokenReused):
+        at(5.001)
+    assert db.sessions.count_documents({}) == 0
+
+
+def test_a_use_costs_one_write_a_refresh(client, ann, db, monkeypatch):
+    closed = []
+    close = store_sessions.close_retry
+    monkeypatch.setattr(
+        store_sessions, "close_retry", lambda *sent: (closed.append(sent), close(*sent))
+    )
+    token = refresh(client, ann["refreshToken"]).json["token"]
+    for _ in range(3):
+        assert profile(client, token) == (200, None)
+    assert len(closed) == 1
+
+
+def test_a_changed_role_holds_at_once(client, ann, admin):
+    path = f"/api/users/{ann['user']['_id']}"
+    body = {"title": "x"}
+    assert client.post("/api/events", json=body, headers=bearer(ann["token"])).status_code == 403
+    client.put(path, json={"role": "organizer"}, headers=admin["headers"])
+    assert client.post("/api/events", json=body, headers=bearer(ann["token"])).status_code == 400
+    client.put(path, json={"role": "attendee"}, headers=admin["headers"])
+    assert client.post("/api/events", json=body, headers=bearer(ann["token"])).status_code == 403
+
+
+def test_a_login_that_meets_a_change_of_role_opens_no_session(client, ann, db):
+    user = db.users.find_one()
+    db.users.update_one({}, {"$set": {"role": "organizer"}})
+    with pytest.raises(Exception, match="Wrong name"):
+        service_sessions.open_session(db, user, now=utc_now(), lifetime=LIFETIME)
+    assert db.sessions.count_documents({}) == 1

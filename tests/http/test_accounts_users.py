@@ -1,0 +1,242 @@
+"""Accounts by id, for the person and for admins: `/api/users` over HTTP."""
+
+import pytest
+from bson import ObjectId
+
+from eventapp.accounts import service
+from eventapp.core.clock import utc_now
+from tests import factories
+
+PASSWORD = "correct horse"
+MINE = ("GET", "PUT", "DELETE")
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def sign_up(client, name, **changes):
+    body = {"name": name, "email": f"{name.lower()}@example.org", "password": PASSWORD}
+    answer = client.post("/api/users", json={**body, **changes}).json
+    return {
+        **answer,
+        "path": f"/api/users/{answer['user']['_id']}",
+        "headers": bearer(answer["token"]),
+    }
+
+
+@pytest.fixture
+def ann(client):
+    return sign_up(client, "Ann")
+
+
+@pytest.fixture
+def people(db):
+    for number in range(25):
+        service.register(
+            db,
+            name=f"Guest {number}",
+            email=f"p{number}@Example.org",
+            password=PASSWORD,
+            role="organizer" if number % 5 == 0 else "attendee",
+            now=utc_now(),
+            rounds=4,
+        )
+
+
+def test_self_and_admin_read_it(client, ann, admin):
+    for headers in (ann["headers"], admin["headers"]):
+        answer = client.get(ann["path"], headers=headers)
+        assert (answer.status_code, answer.json) == (200, ann["user"])
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("method", MINE)
+def test_someone_elses_account_is_closed(client, ann, attendee, organizer, method, db):
+    before = db.users.find_one({"email": ann["user"]["email"]})
+    for headers, status in ((attendee["headers"], 403), (organizer["headers"], 403), ({}, 401)):
+        answer = client.open(ann["path"], method=method, json={"about": "x"}, headers=headers)
+        assert answer.status_code == status
+    unknown = client.open(f"/api/users/{ObjectId()}", method=method, headers=attendee["headers"])
+    assert unknown.status_code == 403  # nor does it tell whether there is one
+    assert db.users.find_one({"email": ann["user"]["email"]}) == before
+
+
+@pytest.mark.parametrize("method", MINE)
+def test_unknown_and_invalid_ids(client, admin, method):
+    unknown = client.open(f"/api/users/{ObjectId()}", method=method, headers=admin["headers"])
+    assert (unknown.status_code, unknown.json["code"]) == (404, "user_not_found")
+    for bad in ("1", "x" * 24, "%00", "abcdefghijkl"):
+        answer = client.open(f"/api/users/{bad}", method=method, headers=admin["headers"])
+        assert (answer.status_code, answer.json["message"]) == (400, "Invalid id")
+
+
+def test_the_person_changes_it(client, ann):
+    answer = client.put(ann["path"], json={"name": "Anna", "about": "hi"}, headers=ann["headers"])
+    assert answer.status_code == 200
+    assert (answer.json["name"], answer.json["about"]) == ("Anna", "hi")
+    assert answer.json["email"] == ann["user"]["email"]
+
+
+def test_only_an_admin_changes_a_role(client, ann, admin):
+    mine = client.put(ann["path"], json={"role": "admin"}, headers=ann["headers"])
+    assert mine.status_code == 403
+    assert client.get(ann["path"], headers=ann["headers"]).json["role"] == "attendee"
+    answer = client.put(ann["path"], json={"role": "organizer"}, headers=admin["headers"])
+    assert (answer.status_code, answer.json["role"]) == (200, "organizer")
+    bad = client.put(ann["path"], json={"role": "king"}, headers=admin["headers"])
+    assert bad.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["_id", "passwordHash", "password", "emailKey", "loginName", "__v", "createdAt", "$set"],
+)
+def test_nothing_else_can_be_assigned(client, ann, admin, db, field):
+    before = db.users.find_one({"email": ann["user"]["email"]})
+    for headers in (ann["headers"], admin["headers"]):
+        answer = client.put(ann["path"], json={field: "x" * 24}, headers=headers)
+        assert answer.status_code == 400
+        assert field in answer.json["errors"]
+    assert db.users.find_one({"email": ann["user"]["email"]}) == before
+
+
+def test_delete_removes_the_persons_data(client, ann, db):
+    event = factories.make_event(db)
+    body = {"eventId": event["eventId"]}
+    assert client.post("/api/favorites", json=body, headers=ann["headers"]).status_code == 201
+    answer = client.delete(ann["path"], headers=ann["headers"])
+    assert (answer.status_code, answer.json) == (200, {"message": "User deleted successfully"})
+    assert db.users.count_documents({}) == 0
+    assert db.sessions.count_documents({}) == 0
+    for name in db.list_collection_names():
+        for document in db[name].find():
+            assert ann["user"]["_id"] not in str(document)
+            assert "ann@example.org" not in str(document).lower()
+
+
+def test_a_delete_that_breaks_off_can_be_done_again(client, ann, db):
+    user_id = ObjectId(ann["user"]["_id"])
+
+    def fails(_db, _user_id):
+        raise RuntimeError("the database went away")
+
+    with pytest.raises(RuntimeError):
+        service.delete(db, user_id, forget=[fails], now=utc_now())
+    forgotten = []
+    forget = [lambda _db, gone: forgotten.append(gone)]
+    service.delete(db, user_id, forget=forget, now=utc_now())
+    assert forgotten == [user_id]
+    assert db.users.count_documents({}) == 0
+
+
+def test_the_last_admin_stays(client, admin, db):
+    path = f"/api/users/{admin['id']}"
+    for answer in (
+        client.delete(path, headers=admin["headers"]),
+        client.put(path, json={"role": "attendee", "about": "x"}, headers=admin["headers"]),
+    ):
+        assert (answer.status_code, answer.json["code"]) == (409, "last_admin")
+    stored = db.users.find_one({"_id": admin["id"]})
+    assert (stored["role"], stored["about"]) == ("admin", "")
+    assert client.get("/api/users", headers=admin["headers"]).status_code == 200
+
+
+def test_one_of_two_admins_may_go(client, app, admin):
+    other = factories.sign_in(app, "admin")
+    path = f"/api/users/{other['id']}"
+    answer = client.put(path, json={"role": "attendee"}, headers=admin["headers"])
+    assert answer.status_code == 200
+    assert client.get("/api/users", headers=other["headers"]).status_code == 403
+    assert client.delete(path, headers=other["headers"]).status_code == 200
+
+
+def test_export_holds_all_but_secrets(client, ann, db):
+    event = factories.make_event(db)
+    client.post("/api/favorites", json={"eventId": event["eventId"]}, headers=ann["headers"])
+    answer = client.get(f"{ann['path']}/export", headers=ann["headers"])
+    assert answer.status_code == 200
+    assert answer.json["user"] == ann["user"]
+    assert answer.json["favorites"] == [event["eventId"]]
+    assert set(answer.json["sessions"][0]) == {"_id", "createdAt", "expiresAt"}
+    stored = db.users.find_one({"name": "Ann"})
+    session = db.sessions.find_one({"userId": stored["_id"]})
+    assert stored["passwordHash"] not in answer.text
+    assert session["refreshId"] not in answer.text
+
+
+def test_the_list_is_for_admins(client, attendee, organizer, admin):
+    assert client.get("/api/users").status_code == 401
+    for person in (attendee, organizer):
+        assert client.get("/api/users", headers=person["headers"]).status_code == 403
+    answer = client.get("/api/users", headers=admin["headers"])
+    assert answer.status_code == 200
+    assert "passwordHash" not in answer.text
+    assert answer.json["total"] == len(answer.json["users"])
+
+
+def test_pages(client, people, admin):
+    def page(**query):
+        return client.get("/api/users", query_string=query, headers=admin["headers"]).json
+
+    first, last = page(limit=10), page(limit=10, page=3)
+    assert {name: first[name] for name in ("page", "limit", "total", "pages")} == {
+        "page": 1,
+        "limit": 10,
+        "total": 26,
+        "pages": 3,
+    }
+    assert first["users"][0]["_id"] == str(admin["id"])  # newest first
+    assert len(last["users"]) == 6
+    assert last["nextCursor"] is None
+    assert page(page=4, limit=10)["users"] == []
+
+
+def test_a_cursor_walks_all_once_while_others_are_added(client, people, admin):
+    seen, query = [], {"limit": 10, "search": "GUEST"}
+    while query:
+        answer = client.get("/api/users", query_string=query, headers=admin["headers"]).json
+        seen += [user["name"] for user in answer["users"]]
+        sign_up(client, f"Guest-new-{len(seen)}")
+        cursor = answer["nextCursor"]
+        query = {"limit": 10, "cursor": cursor} if cursor else None
+    assert [name for name in seen if name.startswith("Guest ")] == [
+        f"Guest {number}" for number in range(24, -1, -1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"search": "UEST 1"}, 11),
+        ({"search": "p7@example"}, 1),
+        ({"search": "p7@EXAMPLE.ORG"}, 1),
+        ({"search": "p.@example"}, 0),
+        ({"search": ".*"}, 0),
+        ({"search": "(("}, 0),
+        ({"search": "$"}, 0),
+        ({"role": "organizer"}, 5),
+        ({"role": "organizer", "search": "guest 2"}, 1),
+    ],
+)
+def test_search_and_role(client, people, admin, query, found):
+    answer = client.get("/api/users", query_string=query, headers=admin["headers"])
+    assert (answer.json["total"], len(answer.json["users"])) == (found, found)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"page": 0},
+        {"limit": 0},
+        {"limit": "1e9"},
+        {"role": "king"},
+        {"search": "a\0b"},
+        {"cursor": "nonsense"},
+        {"cursor": "eyJiZWZvcmUiOiJ4In0"},
+        {"cursor": "e30"},
+    ],
+)
+def test_the_list_refuses(client, admin, query):
+    answer = client.get("/api/users", query_string=query, headers=admin["headers"])
+    assert (answer.status_code, answer.json["code"]) == (400, "validation_error")

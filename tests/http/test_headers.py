@@ -1,0 +1,136 @@
+"""Security headers, CORS, the client's address behind proxies, and and what production refuses."""
+
+import pytest
+
+from eventapp.config import ConfigError, load_config
+
+ORIGIN = "https://shop.example.org"
+SECRET = "0123456789abcdef0123456789abcdef-random"
+PRODUCTION = {"APP_ENV": "production", "JWT_SECRET": SECRET}
+
+
+@pytest.fixture(scope="module")
+def production(make_app):
+    return make_app(**PRODUCTION).test_client()
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/events", "/nowhere", "/api/users", "/images/x"])
+def test_security_headers_are_on_every_answer(client, path):
+    headers = client.get(path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "script-src" not in headers["Content-Security-Policy"]
+    assert "Strict-Transport-Security" not in headers
+
+
+def test_swagger_ui_may_run_from_here_only(client):
+    answer = client.get("/api/docs/")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "script-src 'self' 'unsafe-inline'" in policy
+    assert "connect-src 'self'" in policy
+    assert "http" not in policy
+    assert 'src="http' not in answer.text
+    script = client.get("/api/docs/swagger-ui-bundle.js")
+    assert script.status_code == 200
+
+
+def test_hsts_only_in_production_over_https(production, client):
+    def hsts(server, base):
+        return server.get("/healthz", base_url=base).headers.get("Strict-Transport-Security")
+
+    assert hsts(production, "https://x.example") == "max-age=31536000; includeSubDomains"
+    assert hsts(production, "http://x.example") is None
+    assert hsts(client, "https://x.example") is None
+
+
+def preflight(server, origin=ORIGIN, method="PUT"):
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": "authorization, content-type",
+    }
+    return server.options("/api/events/1", headers=asked)
+
+
+def test_development_is_open_to_all_origins(client):
+    answer = client.get("/api/events", headers={"Origin": ORIGIN})
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    exposed = answer.headers["Access-Control-Expose-Headers"]
+    for name in ("ETag", "X-Request-Id", "Retry-After"):
+        assert name in exposed
+    asked = preflight(client)
+    assert asked.status_code == 200
+    assert "PUT" in asked.headers["Access-Control-Allow-Methods"]
+    assert "authorization" in asked.headers["Access-Control-Allow-Headers"]
+    assert "Access-Control-Allow-Credentials" not in asked.headers
+
+
+def test_errors_carry_cors_too(client):
+    answer = client.get("/api/users", headers={"Origin": ORIGIN})
+    assert answer.status_code == 401
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_production_is_open_to_nobody_unsaid(production):
+    for answer in (
+        production.get("/api/events", headers={"Origin": ORIGIN}),
+        preflight(production),
+    ):
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_production_is_open_to_those_named(make_app):
+    server = make_app(**PRODUCTION, CORS_ORIGINS=f"{ORIGIN}, https://b.example").test_client()
+    answer = server.get("/api/events", headers={"Origin": ORIGIN})
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert "Origin" in answer.headers["Vary"]
+    assert preflight(server).headers["Access-Control-Allow-Origin"] == ORIGIN
+    for origin in ("https://evil.example", f"{ORIGIN}.evil.example", "null"):
+        assert "Access-Control-Allow-Origin" not in preflight(server, origin).headers
+
+
+def limited(make_app, **changes):
+    return make_app(RATE_LIMIT_ENABLED="true", RATE_LIMIT_MAX_REQUESTS="1", **changes).test_client()
+
+
+def status(server, forwarded):
+    return server.get("/api/events", headers={"X-Forwarded-For": forwarded}).status_code
+
+
+def test_one_trusted_proxy_tells_the_address(make_app):
+    server = limited(make_app, TRUSTED_PROXIES="1")
+    assert status(server, "203.0.113.1") == 200
+    assert status(server, "203.0.113.2") == 200
+    assert status(server, "203.0.113.1") == 429
+    # What the client itself wrote in front of the proxy's word is not believed.
+    assert status(server, "198.51.100.9, 203.0.113.1") == 429
+
+
+def test_no_proxy_is_trusted_unsaid(make_app):
+    server = limited(make_app)
+    assert status(server, "203.0.113.1") == 200
+    assert status(server, "203.0.113.2") == 429
+
+
+def test_https_behind_a_trusted_proxy_is_https(make_app):
+    said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.1"}
+    trusting = make_app(**PRODUCTION, TRUSTED_PROXIES="1").test_client()
+    assert "Strict-Transport-Security" in trusting.get("/healthz", headers=said).headers
+    other = make_app(**PRODUCTION).test_client()
+    assert "Strict-Transport-Security" not in other.get("/healthz", headers=said).headers
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({"JWT_SECRET": "short"}, "JWT_SECRET"),
+        ({"JWT_SECRET": "a" * 40}, "JWT_SECRET"),
+        ({"JWT_SECRET": ""}, "JWT_SECRET"),
+        ({"JWT_SECRET": SECRET, "DEMO_OPEN": "1"}, "DEMO_OPEN"),
+    ],
+)
+def test_production_refuses_to_start(said, named):
+    with pytest.raises(ConfigError, match=named):
+        load_config({"APP_ENV": "production", **said})

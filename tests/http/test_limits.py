@@ -1,0 +1,215 @@
+"""Rate limits by tier, for users and addresses, in one process and over several."""
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from eventapp.config import ROOT, ConfigError
+from eventapp.core import limits
+from eventapp.core.limit_counts import Counts, open_storage
+from tests import factories
+
+ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
+HOME, CAFE = "198.51.100.1", "198.51.100.2"
+MONGO_URI = os.environ.get("MONGO_URI")
+needs_server = pytest.mark.skipif(not MONGO_URI, reason="processes share a server: set MONGO_URI")
+
+
+@pytest.fixture(scope="module")
+def app(make_app):
+    return make_app(RATE_LIMIT_ENABLED="true", RATE_LIMIT_MAX_REQUESTS="40")
+
+
+@pytest.fixture
+def client(app, db):
+    app.extensions["limits"] = limits.Limits(app.config["SETTINGS"])  # nothing counted yet
+    return app.test_client()
+
+
+def call(client, method, path, times, address=HOME, **more):
+    """The last of so many answers."""
+    for _ in range(times):
+        answer = client.open(path, method=method, environ_base={"REMOTE_ADDR": address}, **more)
+    return answer
+
+
+def test_reads_are_wide(client):
+    last = call(client, "GET", "/api/events", 40)
+    assert last.status_code == 200
+    assert last.headers["RateLimit-Limit"] == "40"
+    assert last.headers["RateLimit-Remaining"] == "0"
+    assert 0 < int(last.headers["RateLimit-Reset"]) <= 900
+    assert "Retry-After" not in last.headers
+
+
+def test_one_too_many_is_refused_in_our_shape(client):
+    call(client, "GET", "/api/events", 40)
+    answer = call(client, "GET", "/api/categories-or-any-path", 1)
+    assert answer.status_code == 429
+    assert answer.json == {"message": "Too many requests", "code": "too_many_requests"}
+    assert answer.headers["Retry-After"] == answer.headers["RateLimit-Reset"]
+    assert answer.headers["RateLimit-Remaining"] == "0"
+    assert answer.headers["X-Request-Id"]
+
+
+def test_writes_and_signing_in_have_tiers_of_their_own(client):
+    body = {"eventId": 999}
+    assert call(client, "POST", "/api/favorites", 30, json=body).status_code == 404
+    assert call(client, "POST", "/api/favorites", 1, json=body).status_code == 429
+    assert call(client, "DELETE", "/api/favorites/7", 1).status_code == 429
+    assert call(client, "GET", "/api/favorites", 1).status_code == 200
+    statuses = {
+        call(client, "POST", path, times, json={}).status_code
+        for path, times in (
+            ("/api/auth/register", 3),
+            ("/api/users", 2),
+            ("/api/auth/login", 3),
+            ("/api/users/login", 2),
+        )
+    }
+    assert statuses == {400}
+    for path in ("/api/auth/register", "/api/users", "/api/auth/login", "/api/users/login"):
+        assert call(client, "POST", path, 1, json={}).status_code == 429
+
+
+def test_addresses_are_counted_apart(client):
+    call(client, "GET", "/api/events", 41)
+    assert call(client, "GET", "/api/events", 1, CAFE).status_code == 200
+
+
+def test_users_behind_one_address_are_counted_apart(app, client, db):
+    ann, bob = factories.sign_in(app)["headers"], factories.sign_in(app)["headers"]
+    call(client, "GET", "/api/events", 41)
+    assert call(client, "GET", "/api/events", 40, headers=ann).status_code == 200
+    assert call(client, "GET", "/api/events", 1, headers=ann).status_code == 429
+    assert call(client, "GET", "/api/events", 1, CAFE, headers=ann).status_code == 429
+    assert call(client, "GET", "/api/events", 1, headers=bob).status_code == 200
+
+
+def test_a_forged_token_is_no_fresh_start(client):
+    call(client, "GET", "/api/events", 40)
+    answer = call(client, "GET", "/api/events", 1, headers={"Authorization": "Bearer a.b.c"})
+    assert answer.status_code == 429
+
+
+def test_a_proxys_header_is_not_believed_unsaid(client):
+    call(client, "GET", "/api/events", 40)
+    answer = call(client, "GET", "/api/events", 1, headers={"X-Forwarded-For": CAFE})
+    assert answer.status_code == 429
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/healthz", "/readyz", "/metrics", "/api/docs/"])
+def test_health_and_documents_are_not_counted(client, path):
+    call(client, "GET", "/api/events", 41)
+    answer = call(client, "GET", path, 1)
+    assert answer.status_code == 200
+    assert "RateLimit-Limit" not in answer.headers
+
+
+def test_preflights_are_not_counted(client):
+    call(client, "GET", "/api/events", 41)
+    assert call(client, "OPTIONS", "/api/events", 1).status_code == 200
+
+
+def test_reading_by_post_is_a_read(client):
+    assert call(client, "POST", "/api/recoms", 1, json=[]).headers["RateLimit-Limit"] in (
+        "40",  # marked limits.read_tier
+        "30",
+    )
+
+
+def test_nothing_is_hooked_where_switched_off(make_app):
+    app = make_app(RATE_LIMIT_ENABLED="false", RATE_LIMIT_MAX_REQUESTS="1")
+    client = app.test_client()
+    assert call(client, "GET", "/api/events", 3).status_code == 200
+    assert "limits" not in app.extensions
+    assert limits._count not in app.before_request_funcs.get(None, [])
+
+
+def test_a_window_ends(make_app):
+    settings = make_app(RATE_LIMIT_ENABLED="true", RATE_LIMIT_MAX_REQUESTS="1").config["SETTINGS"]
+    counted = limits.Limits(settings)
+    assert [counted.count("reads", "x", at).remaining for at in (900.0, 1799.9, 1800.0)] == [
+        0,
+        -1,
+        0,
+    ]
+    assert counted.count("reads", "x", 1799.5).seconds == 1
+
+
+def test_a_storage_that_is_down_stops_nobody(make_app):
+    app = make_app(
+        RATE_LIMIT_ENABLED="true",
+        RATE_LIMIT_MAX_REQUESTS="3",
+        RATE_LIMIT_STORAGE_URI="mongodb://127.0.0.1:1/nowhere",
+    )
+    client = app.test_client()
+    began = time.perf_counter()
+    statuses = [call(client, "GET", "/api/events", 1).status_code for _ in range(4)]
+    assert statuses == [200, 200, 200, 429]  # counted in memory meanwhile
+    assert time.perf_counter() - began < 2
+
+
+def test_a_storage_that_comes_back_is_used_again():
+    counts = Counts("memory://")
+    counts._down_until = time.monotonic() + 60
+    assert [counts.add("a", 60), counts.add("a", 60)] == [1, 2]
+    counts._down_until = 0.0
+    assert counts.add("a", 60) == 1
+
+
+def test_a_storage_without_its_package_stops_the_start(monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ConfigError, match="RATE_LIMIT_STORAGE_URI"):
+        open_storage("redis://127.0.0.1:6379")
+
+
+def shared_uri():
+    parts = urlsplit(MONGO_URI)
+    return urlunsplit(parts._replace(path=f"/eventapp_test_{uuid.uuid4().hex[:12]}"))
+
+
+PROCESS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from eventapp.core import limit_counts
+limit_counts.TIMEOUT_MS = 10_000  # a busy machine must not make it count in memory
+counts = limit_counts.Counts(sys.argv[1])
+with ThreadPoolExecutor(8) as pool:
+    print(sorted(pool.map(lambda _: counts.add("reads/x/1", 60), range(50))))
+"""
+
+
+@needs_server
+def test_processes_share_one_count():
+    uri = shared_uri()
+    command = [sys.executable, "-c", PROCESS, uri]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) for _ in range(2)
+    ]
+    seen = [number for process in running for number in eval(process.communicate()[0])]
+    assert sorted(seen) == list(range(1, 101))
+    storage = open_storage(uri)
+    assert storage.counters.find_one({"_id": "reads/x/1"})["count"] == 100
+    storage.client.drop_database(storage.counters.database)
+
+
+@needs_server
+def test_servers_share_one_limit(make_app):
+    uri = shared_uri()
+    changes = {"RATE_LIMIT_MAX_REQUESTS": "5", "RATE_LIMIT_STORAGE_URI": uri}
+    one, two = (make_app(RATE_LIMIT_ENABLED="true", **changes).test_client() for _ in range(2))
+    statuses = [call(server, "GET", "/api/events", 1).status_code for server in (one, two) * 3]
+    assert statuses == [200] * 5 + [429]
+    storage = open_storage(uri)
+    deadline = time.monotonic() + 30
+    while "expiresAt" not in storage.counters.index_information():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert storage.counters.index_information()["expiresAt"]["expireAfterSeconds"] == 0
+    storage.client.drop_database(storage.counters.database)

@@ -1,0 +1,153 @@
+"""Every route says who may call it, and keeps to it."""
+
+import re
+
+import pytest
+from bson import ObjectId
+from flask import Flask
+
+from eventapp.core import security
+from tests import factories
+
+ROLES = ("attendee", "organizer", "admin")
+SAMPLES = {"whole": "999999", "oid": str(ObjectId()), "path": "x", "string": "x", "int": "1"}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+WHO = {"anyone", "self admin", "admin", "organizer", "attendee organizer admin"}
+
+
+def routes(app):
+    """Each route as method, a path with sample values, and who may call it."""
+    for rule in app.url_map.iter_rules():
+        who = app.view_functions[rule.endpoint].who_may
+        path = re.sub(r"<(?:(\w+)(?:\([^)]*\))?:)?\w+>", _sample, rule.rule)
+        for method in sorted(rule.methods & set(METHODS)):
+            yield method, path, who
+
+
+def _sample(match):
+    return SAMPLES[match[1] or "string"]
+
+
+def refused(who, role):
+    """The status a role is refused with, None where it may pass."""
+    if who == "anyone" or (role == "admin" and role):
+        return None
+    if role is None:
+        return 401
+    return None if role in who.split() else 403
+
+
+def test_every_route_says_who_may_call_it(app):
+    said = {who for _, _, who in routes(app)}
+    assert said <= WHO
+    assert len(said) >= 4
+
+
+def test_an_undeclared_route_stops_the_start():
+    app = Flask(__name__, static_folder=None)
+    app.add_url_rule("/said", view_func=security.anyone(lambda: "x"), endpoint="said")
+    security.refuse_undeclared(app)
+    app.add_url_rule("/silent", view_func=lambda: "x", endpoint="silent")
+    with pytest.raises(RuntimeError, match="/silent"):
+        security.refuse_undeclared(app)
+
+
+@pytest.mark.parametrize("role", [None, "attendee", "organizer"])
+def test_every_route_refuses_whom_it_must(app, client, role):
+    headers = factories.sign_in(app, role)["headers"] if role else {}
+    checked = 0
+    for method, path, who in routes(app):
+        status = refused(who, role)
+        if status is None:
+            continue
+        answer = client.open(path, method=method, json={}, headers=headers)
+        assert answer.status_code == status, f"{method} {path} for {who}"
+        assert answer.json["code"] == {401: "unauthorized", 403: "forbidden"}[status]
+        checked += 1
+    assert checked >= 5
+
+
+def test_authorization_comes_before_the_body(client, attendee):
+    for body in (b"{", b'{"title": 7}', b""):
+        answer = client.post("/api/events", data=body, content_type="application/json")
+        assert answer.status_code == 401
+        answer = client.post(
+            "/api/events", data=body, content_type="application/json", headers=attendee["headers"]
+        )
+        assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/api/events"), ("GET", "/api/favorites"), ("GET", "/healthz"), ("GET", "/metrics")],
+)
+def test_what_is_for_anyone_needs_no_token(client, method, path):
+    assert client.open(path, method=method).status_code == 200
+
+
+def test_organizers_manage_their_own_events_only(app, client, db, organizer, admin):
+    event = factories.make_event(db, organizer_id=organizer["id"])
+    other = factories.sign_in(app, "organizer")
+    path = f"/api/events/{event['eventId']}"
+    for method in ("PUT", "DELETE"):
+        body = factories.event_body()
+        answer = client.open(path, method=method, json=body, headers=other["headers"])
+        assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
+    assert (
+        client.put(path, json=factories.event_body(), headers=organizer["headers"]).status_code
+        == 200
+    )
+    assert client.delete(path, headers=admin["headers"]).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def demo_app(make_app):
+    return make_app(DEMO_OPEN="1")
+
+
+class TestDemoOpen:
+    """`DEMO_OPEN=1`: every Tickest call without a token, and nothing that needs an account."""
+
+    @pytest.fixture
+    def app(self, demo_app):
+        return demo_app
+
+    def test_events(self, client):
+        created = client.post("/api/events", json=factories.event_body())
+        assert created.status_code == 201
+        path = f"/api/events/{created.json['eventId']}"
+        assert client.get(path).status_code == 200
+        assert client.put(path, json=factories.event_body(title="New")).json["title"] == "New"
+        assert client.patch(f"{path}/ticketTypes/0", json={"price": 35}).status_code == 200
+        assert client.patch(f"{path}/schedule/0", json={"location": "Volos"}).status_code == 200
+        favorite = client.post("/api/favorites", json={"eventId": created.json["eventId"]})
+        assert favorite.status_code == 201
+        assert client.post("/api/recoms", json=["other"]).json[0]["favorited"] is True
+        assert client.delete(path).json == {"message": "Event deleted successfully"}
+
+    def test_users(self, client):
+        body = {"name": "John Doe", "email": "user@example.com", "password": "password123"}
+        user = client.post("/api/users", json=body).json["user"]
+        assert client.get("/api/users").json["users"] == [user]
+        path = f"/api/users/{user['_id']}"
+        assert client.get(path).json == user
+        assert client.put(path, json={"name": "Jane Doe"}).json["name"] == "Jane Doe"
+        assert client.delete(path).status_code == 200
+        assert client.get(path).status_code == 404
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("GET", "/api/auth/profile"),
+            ("POST", "/api/auth/logout"),
+            ("PUT", "/api/auth/change-password"),
+            ("POST", "/api/auth/create-admin"),
+        ],
+    )
+    def test_what_needs_an_account_still_does(self, client, method, path):
+        assert client.open(path, method=method, json={}).status_code == 401
+
+    def test_a_token_still_counts(self, app, client, db):
+        attendee = factories.sign_in(app, "attendee")
+        answer = client.post("/api/events", json={}, headers=attendee["headers"])
+        assert answer.status_code == 403
