@@ -1,0 +1,202 @@
+"""Settings: each is in .env.example with its default, and a bad one is named in one line."""
+
+import dataclasses
+import os
+import stat
+from datetime import timedelta
+
+import pytest
+
+from eventapp import config
+from eventapp.config import ROOT, Config, ConfigError, SettingsSchema, load_config
+
+STRONG = "0123456789abcdefghijABCDEFGHIJ-_xyz"
+SERVER = "mongodb://db.example.org/tickets"
+# The table of settings.md, kept here so that the tests need nothing beside the repository.
+DEFAULTS = {
+    "MONGO_URI": "",
+    "INSTANCE_DIR": "instance",
+    "APP_ENV": "development",
+    "HOST": "127.0.0.1",
+    "PORT": "10000",
+    "WEB_CONCURRENCY": "",
+    "PUBLIC_BASE_URL": "",
+    "JWT_SECRET": "",
+    "JWT_EXPIRES_IN": "15m",
+    "JWT_REFRESH_EXPIRES_IN": "30d",
+    "BCRYPT_ROUNDS": "12",
+    "CORS_ORIGINS": "",
+    "TRUSTED_PROXIES": "0",
+    "RATE_LIMIT_ENABLED": "true",
+    "RATE_LIMIT_WINDOW_MS": "900000",
+    "RATE_LIMIT_MAX_REQUESTS": "1000",
+    "RATE_LIMIT_STORAGE_URI": "",
+    "MAX_TICKETS_PER_BOOKING": "10",
+    "MAX_TICKETS_PER_USER": "10",
+    "CANCELLATION_CUTOFF_HOURS": "24",
+    "HOLD_MINUTES": "10",
+    "WAITLIST_OFFER_MINUTES": "30",
+    "CURRENCY": "EUR",
+    "SMTP_URL": "",
+    "MAIL_FROM": "",
+    "CACHE_URL": "",
+    "DEMO_OPEN": "false",
+    "LOG_LEVEL": "info",
+    "LOG_FORMAT": "",
+}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """The settings of these values alone, secrets kept in a folder of the test's own."""
+
+    def load_(**values):
+        return load_config({"INSTANCE_DIR": str(tmp_path), **values})
+
+    return load_
+
+
+def example():
+    """What .env.example sets."""
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def test_the_example_shows_every_setting_with_its_default():
+    shown = example()
+    assert {name: shown.get(name) for name in DEFAULTS} == DEFAULTS
+    assert set(shown) == set(SettingsSchema().fields)
+
+
+def test_every_setting_is_a_field_of_the_config():
+    names = {name.lower() for name in SettingsSchema().fields}
+    assert {field.name for field in dataclasses.fields(Config)} == names
+
+
+def test_the_example_means_the_defaults(load, tmp_path):
+    given = {**example(), "INSTANCE_DIR": str(tmp_path)}
+    assert load_config(given) == load()
+
+
+def test_defaults(load, tmp_path):
+    settings = load()
+    assert settings.mongo_uri is None
+    assert settings.instance_dir == tmp_path
+    assert (settings.host, settings.port) == ("127.0.0.1", 10000)
+    assert settings.web_concurrency == 1
+    assert settings.jwt_expires_in == timedelta(minutes=15)
+    assert settings.jwt_refresh_expires_in == timedelta(days=30)
+    assert settings.cors_origins is None
+    assert (settings.rate_limit_enabled, settings.demo_open) == (True, False)
+    assert (settings.hold_minutes, settings.currency) == (10, "EUR")
+    assert (settings.log_level, settings.log_format, settings.production) == ("info", "text", False)
+
+
+def test_production_defaults(load):
+    settings = load(APP_ENV="production", JWT_SECRET=STRONG, MONGO_URI=SERVER)
+    assert settings.production
+    assert settings.log_format == "json"
+    assert settings.web_concurrency == os.cpu_count()
+
+
+def test_values_are_read_and_blanks_mean_unset(load):
+    settings = load(
+        PORT=" 8080 ",
+        HOLD_MINUTES="0.5",
+        CORS_ORIGINS="https://a.example, https://b.example,",
+        JWT_EXPIRES_IN="90s",
+        RATE_LIMIT_ENABLED="false",
+        LOG_LEVEL="  ",
+        NOT_OURS="x",
+    )
+    assert (settings.port, settings.hold_minutes, settings.log_level) == (8080, 0.5, "info")
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+    assert settings.jwt_expires_in == timedelta(seconds=90)
+    assert settings.rate_limit_enabled is False
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MONGO_URI", "localhost:27017"),
+        ("APP_ENV", "staging"),
+        ("PORT", "eighty"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "80.5"),
+        ("WEB_CONCURRENCY", "2"),  # on the embedded store
+        ("WEB_CONCURRENCY", "0"),
+        ("PUBLIC_BASE_URL", "tickets.example.org"),
+        ("JWT_SECRET", "short"),
+        ("JWT_SECRET", "x" * 31),
+        ("JWT_EXPIRES_IN", "15"),
+        ("JWT_EXPIRES_IN", "0m"),
+        ("JWT_REFRESH_EXPIRES_IN", "a month"),
+        ("BCRYPT_ROUNDS", "3"),
+        ("BCRYPT_ROUNDS", "31"),
+        ("TRUSTED_PROXIES", "-1"),
+        ("RATE_LIMIT_ENABLED", "perhaps"),
+        ("RATE_LIMIT_WINDOW_MS", "1"),
+        ("RATE_LIMIT_MAX_REQUESTS", "0"),
+        ("RATE_LIMIT_STORAGE_URI", "sqlite://x"),
+        ("MAX_TICKETS_PER_BOOKING", "0"),
+        ("MAX_TICKETS_PER_USER", "1.5"),
+        ("CANCELLATION_CUTOFF_HOURS", "-1"),
+        ("HOLD_MINUTES", "0"),
+        ("HOLD_MINUTES", "nan"),
+        ("WAITLIST_OFFER_MINUTES", "inf"),
+        ("CURRENCY", "euro"),
+        ("SMTP_URL", "mail.example.org"),
+        ("CACHE_URL", "memcached://x"),
+        ("DEMO_OPEN", "2"),
+        ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "xml"),
+    ],
+)
+def test_a_bad_value_is_named_in_one_line(load, name, value):
+    with pytest.raises(ConfigError) as refused:
+        load(**{name: value})
+    assert str(refused.value).startswith(f"{name}: ")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("JWT_SECRET", {}),
+        ("JWT_SECRET", {"JWT_SECRET": "x" * 31}),
+        ("JWT_SECRET", {"JWT_SECRET": "x" * 64}),
+        ("DEMO_OPEN", {"JWT_SECRET": STRONG, "DEMO_OPEN": "true"}),
+    ],
+)
+def test_production_refuses_what_is_weak(load, name, changes):
+    with pytest.raises(ConfigError, match=f"^{name}: [^\n]+$"):
+        load(APP_ENV="production", **changes)
+
+
+def test_several_bad_values_are_still_one_line(load):
+    with pytest.raises(ConfigError) as refused:
+        load(PORT="x", LOG_LEVEL="loud")
+    line = str(refused.value)
+    assert "PORT: " in line
+    assert "LOG_LEVEL: " in line
+    assert "\n" not in line
+
+
+def test_the_development_secret_is_kept_and_private(load, tmp_path):
+    first, second = load().jwt_secret, load().jwt_secret
+    assert first == second
+    assert len(first.encode()) >= 32
+    kept = tmp_path / "jwt_secret"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert load_config({"INSTANCE_DIR": str(tmp_path / "other")}).jwt_secret != first
+
+
+def test_the_environment_wins_over_the_file(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("PORT=1234\nHOST=0.0.0.0\nJWT_SECRET=" + STRONG)
+    monkeypatch.setattr(config, "ROOT", tmp_path)
+    monkeypatch.setenv("PORT", "4321")
+    for name in ("HOST", "JWT_SECRET", "MONGO_URI"):
+        monkeypatch.delenv(name, raising=False)
+    settings = load_config()
+    assert (settings.host, settings.port, settings.jwt_secret) == ("0.0.0.0", 4321, STRONG)
