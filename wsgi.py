@@ -25,7 +25,7 @@ from granian.constants import Interfaces
 from granian.log import LOGGING_CONFIG, LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 
-from eventapp import create_app
+from eventapp import create_app, start_jobs
 from eventapp.config import Config, ConfigError, load_config
 from eventapp.core.embedded import EmbeddedStoreBusy
 from eventapp.core.embedded_disk import lock_directory
@@ -92,6 +92,7 @@ def start_worker(config: Config) -> Flask:
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     app = open_app(config)
     # A forked worker runs no atexit handlers, so the store would not write its last changes.
+    start_jobs(app)
     Finalize(None, app.extensions["store"].client.close, exitpriority=1)
     return app
 
