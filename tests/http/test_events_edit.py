@@ -1,0 +1,228 @@
+"""PUT, DELETE and publish: who may, what changes, and what stays."""
+
+import pytest
+
+from tests.factories import day, event_body, make_event, sign_in
+
+CALLS = [
+    ("PUT", "", event_body()),
+    ("DELETE", "", None),
+    ("POST", "/publish", None),
+    ("PATCH", "/ticketTypes/0", {"price": 1}),
+    ("PATCH", "/schedule/0", {"location": "Y"}),
+    ("POST", "/ticket-types", {"type": "B", "price": 1, "availableTickets": 1}),
+    ("PATCH", "/ticket-types/1", {"price": 1}),
+    ("DELETE", "/ticket-types/1", None),
+]
+
+
+def kind(type_, price=1, left=1, **more):
+    return {"type": type_, "price": price, "availableTickets": left, **more}
+
+
+@pytest.fixture
+def event(db, organizer):
+    types = [kind("General", 20, 100), kind("VIP", 50, 10)]
+    return make_event(db, organizer_id=organizer["id"], ticketTypes=types)
+
+
+def sell(db, index, **counts):
+    """Tickets sold or held, as bookings leave them."""
+    changes = {f"ticketTypes.{index}.{name}": count for name, count in counts.items()}
+    db.events.update_one({}, {"$set": changes, "$inc": {"rev": 1}})
+
+
+def put(client, person, number=1, **changes):
+    body = event_body(**changes)
+    return client.put(f"/api/events/{number}", json=body, headers=person["headers"])
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CALLS)
+def test_only_its_organizer_and_admins_may(client, db, app, event, attendee, method, path, body):
+    before = db.events.find_one({})
+    for person, status in ((None, 401), (attendee, 403), (sign_in(app, "organizer"), 403)):
+        headers = person["headers"] if person else {}
+        answer = client.open(f"/api/events/1{path}", method=method, json=body, headers=headers)
+        assert answer.status_code == status
+        assert answer.json["code"] == {401: "unauthorized", 403: "forbidden"}[status]
+    assert db.events.find_one({}) == before
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CALLS)
+def test_an_admin_may(client, db, event, admin, method, path, body):
+    answer = client.open(f"/api/events/1{path}", method=method, json=body, headers=admin["headers"])
+    assert answer.status_code in (200, 201)
+    assert db.events.find_one({"__v": 0}) is None
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CALLS)
+def test_of_no_event_or_anothers_draft(client, db, app, event, organizer, method, path, body):
+    make_event(db, status="draft", organizer_id=sign_in(app, "organizer")["id"])
+    for number, status, message in [
+        ("99", 404, "Event not found"),
+        ("2", 404, "Event not found"),
+        ("abc", 400, "Invalid eventId"),
+        ("9223372036854775808", 400, "Invalid eventId"),
+    ]:
+        answer = client.open(
+            f"/api/events/{number}{path}", method=method, json=body, headers=organizer["headers"]
+        )
+        assert (answer.status_code, answer.json["message"]) == (status, message)
+
+
+def test_put_replaces_the_whole_event(client, db, event, organizer):
+    body = {
+        "title": "New",
+        "category": "comedy",
+        "schedule": [{"date": day(2), "location": "Lyon"}],
+        "ticketTypes": [kind("General", 12.5, 7), kind("VIP", 3)],
+        "organizer": "Other",
+    }
+    answer = client.put("/api/events/1", json=body, headers=organizer["headers"])
+    shown = answer.json
+    assert answer.status_code == 200
+    assert (shown["title"], shown["description"], shown["tags"], shown["image"]) == (
+        "New",
+        "",
+        [],
+        "",
+    )
+    assert shown["schedule"] == body["schedule"]
+    assert (shown["_id"], shown["eventId"]) == (str(event["_id"]), 1)
+    assert (shown["organizerId"], shown["status"], shown["__v"]) == (
+        str(organizer["id"]),
+        "published",
+        1,
+    )
+    assert shown["updatedAt"] > shown["createdAt"]
+    assert client.get("/api/events/1", headers=organizer["headers"]).json == shown
+
+
+def test_put_keeps_true_what_lists_go_by(client, db, event, organizer):
+    schedule = [{"date": day(2), "location": "Lyon"}]
+    put(client, organizer, title="Zoo", schedule=schedule, ticketTypes=[kind("General", 3, 0)])
+    stored = db.events.find_one({})
+    assert (stored["titleKey"], stored["places"], stored["minPrice"]) == ("zoo", ["lyon"], 3)
+    assert stored["nextDate"].date().isoformat() == day(2)
+    assert client.get("/api/events?city=lyon&maxPrice=3&search=zoo").json["total"] == 1
+    assert client.get("/api/events?city=volos").json["total"] == 0
+    put(client, organizer, schedule=[{"date": day(-1), "location": "Lyon"}])
+    assert client.get("/api/events").json["total"] == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"eventId": 1}, {"_id": "x"}, {"favorited": True}, {"title": ""}, {"ticketTypes": []}],
+)
+def test_put_refuses_and_writes_nothing(client, db, event, organizer, changes):
+    before = db.events.find_one({})
+    assert put(client, organizer, **changes).status_code == 400
+    assert db.events.find_one({}) == before
+
+
+def test_put_needs_a_full_body(client, event, organizer):
+    answer = client.put("/api/events/1", json={"title": "x"}, headers=organizer["headers"])
+    assert (answer.status_code, answer.json["message"]) == (400, "Missing category")
+
+
+def test_put_matches_types_by_name_and_keeps_their_counts(client, db, event, organizer):
+    sell(db, 0, soldTickets=3, heldTickets=2)
+    types = [kind("new", 1, 1), kind("VIP", 5, 5), kind("GENERAL", 30, 90)]
+    shown = put(client, organizer, ticketTypes=types).json["ticketTypes"]
+    assert [(t["ticketTypeId"], t["type"]) for t in shown] == [
+        (3, "new"),
+        (2, "VIP"),
+        (1, "GENERAL"),
+    ]
+    assert (shown[2]["soldTickets"], shown[2]["heldTickets"], shown[2]["capacity"]) == (3, 2, 95)
+
+
+def test_put_matches_types_by_id_first(client, db, event, organizer):
+    sell(db, 0, soldTickets=3)
+    renamed = [kind("Standing", ticketTypeId=1), kind("VIP")]
+    shown = put(client, organizer, ticketTypes=renamed).json["ticketTypes"]
+    assert [(t["ticketTypeId"], t["soldTickets"]) for t in shown] == [(1, 3), (2, 0)]
+
+
+def test_put_lets_two_types_swap_names(client, db, event, organizer):
+    sell(db, 0, soldTickets=3)
+    swapped = [kind("VIP", ticketTypeId=1), kind("General")]
+    shown = put(client, organizer, ticketTypes=swapped).json["ticketTypes"]
+    ids = [(t["ticketTypeId"], t["type"], t["soldTickets"]) for t in shown]
+    assert ids == [(1, "VIP", 3), (3, "General", 0)]
+
+
+def test_put_keeps_ids_stable_when_types_are_reordered(client, event, organizer):
+    types = [kind("VIP", ticketTypeId=2), kind("General", ticketTypeId=1)]
+    shown = put(client, organizer, ticketTypes=types).json["ticketTypes"]
+    assert [(t["ticketTypeId"], t["type"]) for t in shown] == [(2, "VIP"), (1, "General")]
+
+
+def test_put_never_gives_a_dropped_types_id_again(client, event, organizer):
+    put(client, organizer, ticketTypes=[kind("General")])
+    shown = put(client, organizer, ticketTypes=[kind("General"), kind("VIP")]).json["ticketTypes"]
+    assert [t["ticketTypeId"] for t in shown] == [1, 3]
+
+
+@pytest.mark.parametrize("count", ["soldTickets", "heldTickets", "waiting"])
+def test_put_cannot_drop_a_type_in_use(client, db, event, organizer, count):
+    sell(db, 1, **{count: 1})
+    answer = put(client, organizer, ticketTypes=[kind("General")])
+    assert (answer.status_code, answer.json["code"]) == (409, "tickets_taken")
+    assert len(db.events.find_one({})["ticketTypes"]) == 2
+
+
+def test_put_refuses_one_name_or_id_twice(client, event, organizer):
+    for types in ([kind("A"), kind("a")], [kind("A", ticketTypeId=1), kind("B", ticketTypeId=1)]):
+        assert put(client, organizer, ticketTypes=types).status_code == 400
+
+
+def test_put_may_draw_back_to_a_draft_only_what_nobody_has(client, db, event, organizer):
+    assert put(client, organizer, status="draft").json["status"] == "draft"
+    assert client.get("/api/events/1").status_code == 404
+    assert put(client, organizer).json["status"] == "draft"
+    assert put(client, organizer, status="published").json["status"] == "published"
+    types = [kind("General"), kind("VIP")]
+    put(client, organizer, ticketTypes=types)
+    sell(db, 0, soldTickets=1)
+    answer = put(client, organizer, status="draft", ticketTypes=types)
+    assert (answer.status_code, answer.json["code"]) == (409, "event_has_bookings")
+
+
+@pytest.mark.parametrize("status", ["cancelled", "completed"])
+def test_nothing_reopens_a_closed_event(client, db, organizer, status):
+    make_event(db, organizer_id=organizer["id"], status=status)
+    for wanted in ("published", "draft"):
+        answer = put(client, organizer, status=wanted)
+        assert (answer.status_code, answer.json["code"]) == (409, "not_publishable")
+    answer = client.post("/api/events/1/publish", headers=organizer["headers"])
+    assert (answer.status_code, answer.json["code"]) == (409, "not_publishable")
+    assert put(client, organizer).json["status"] == status
+
+
+def test_publish_puts_a_draft_on_the_list_and_is_no_error_twice(client, db, organizer):
+    make_event(db, organizer_id=organizer["id"], status="draft")
+    for _ in range(2):
+        answer = client.post("/api/events/1/publish", headers=organizer["headers"])
+        assert (answer.status_code, answer.json["status"]) == (200, "published")
+    assert client.get("/api/events").json["total"] == 1
+
+
+def test_delete(client, db, event, organizer):
+    client.post("/api/favorites", json={"eventId": 1})
+    answer = client.delete("/api/events/1", headers=organizer["headers"])
+    assert (answer.status_code, answer.json) == (200, {"message": "Event deleted successfully"})
+    assert client.get("/api/events/1").status_code == 404
+    assert db.events.count_documents({}) == 0
+    assert db.favorites.find_one({})["events"] == []
+    assert client.delete("/api/events/1", headers=organizer["headers"]).status_code == 404
+
+
+@pytest.mark.parametrize("count", ["soldTickets", "heldTickets"])
+def test_delete_is_refused_while_tickets_are_out(client, db, event, organizer, count):
+    sell(db, 0, **{count: 1})
+    answer = client.delete("/api/events/1", headers=organizer["headers"])
+    assert (answer.status_code, answer.json["code"]) == (409, "event_has_bookings")
+    assert client.get("/api/events/1").status_code == 200
+    sell(db, 0, **{count: 0})
+    assert client.delete("/api/events/1", headers=organizer["headers"]).status_code == 200

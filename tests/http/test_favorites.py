@@ -1,0 +1,188 @@
+"""/api/favorites: whose they are, and each answer."""
+
+import pytest
+
+from eventapp.events import rules
+from tests.factories import make_event, sign_in
+
+DEVICE, OTHER_DEVICE = {"X-Device-Id": "phone-0001"}, {"X-Device-Id": "phone-0002"}
+
+
+@pytest.fixture(autouse=True)
+def three_events(db):
+    for number in (1, 2, 3):
+        make_event(db, title=f"E{number}")
+
+
+def add(client, number, headers=None):
+    return client.post("/api/favorites", json={"eventId": number}, headers=headers)
+
+
+def listed(client, headers=None):
+    answer = client.get("/api/favorites", headers=headers)
+    assert answer.status_code == 200
+    assert list(answer.json) == ["events"]
+    return [event["eventId"] for event in answer.json["events"]]
+
+
+def test_add_answers_201_and_keeps_it(client, db):
+    answer = add(client, 2)
+    assert (answer.status_code, answer.json) == (201, {"message": "Event favorited"})
+    kept = db.favorites.find_one({"_id": "guest"})
+    assert [entry["eventId"] for entry in kept["events"]] == [2]
+    assert kept["count"] == 1
+
+
+def test_list_is_newest_first_and_favorited(client):
+    for number in (2, 3, 1):
+        add(client, number)
+    assert listed(client) == [1, 3, 2]
+    shown = client.get("/api/favorites").json["events"]
+    assert all(event["favorited"] is True for event in shown)
+    assert shown[0] == client.get("/api/events/1").json
+
+
+def test_an_empty_list(client):
+    assert client.get("/api/favorites").json == {"events": []}
+
+
+def test_already_favorited(client, db):
+    add(client, 1)
+    answer = add(client, 1)
+    assert answer.status_code == 409
+    assert answer.json == {"message": "Already favorited", "code": "already_favorited"}
+    assert db.favorites.find_one({})["count"] == 1
+
+
+def test_event_not_found(client, db):
+    answer = add(client, 99)
+    assert answer.status_code == 404
+    assert answer.json == {"message": "Event not found", "code": "event_not_found"}
+    assert db.favorites.count_documents({}) == 0
+
+
+def test_anothers_draft_is_not_found(client, db, organizer):
+    draft = make_event(db, status="draft", organizer_id=organizer["id"])
+    assert add(client, draft["eventId"]).status_code == 404
+    assert add(client, draft["eventId"], organizer["headers"]).status_code == 201
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_missing_event_id(client, method):
+    for sent in ({"json": {}}, {}):
+        answer = client.open("/api/favorites", method=method, **sent)
+        assert (answer.status_code, answer.json["message"]) == (400, "Missing eventId")
+        assert answer.json["code"] == "validation_error"
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+@pytest.mark.parametrize("value", ["1", 1.5, True, None, {"$gt": 0}, [1], 0, -1, 2**63, 1e30])
+def test_invalid_event_id(client, db, method, value):
+    add(client, 1)
+    answer = client.open("/api/favorites", method=method, json={"eventId": value})
+    assert (answer.status_code, answer.json["message"]) == (400, "Invalid eventId")
+    assert listed(client) == [1]
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_unknown_fields_are_refused(client, method):
+    answer = client.open("/api/favorites", method=method, json={"eventId": 1, "userId": "x"})
+    assert (answer.status_code, answer.json["errors"]) == (400, {"userId": ["Unknown field."]})
+
+
+@pytest.mark.parametrize("by_path", [False, True])
+def test_remove(client, db, by_path):
+    def remove(number):
+        if by_path:
+            return client.delete(f"/api/favorites/{number}")
+        return client.delete("/api/favorites", json={"eventId": number})
+
+    add(client, 1)
+    add(client, 2)
+    answer = remove(1)
+    assert (answer.status_code, answer.json) == (200, {"message": "Favorite removed"})
+    assert listed(client) == [2]
+    assert db.favorites.find_one({})["count"] == 1
+    again = remove(1)
+    assert again.status_code == 404
+    assert again.json == {"message": "Favorite not found", "code": "favorite_not_found"}
+    assert add(client, 1).status_code == 201
+    assert listed(client) == [1, 2]
+
+
+def test_remove_by_path_wants_a_number(client):
+    answer = client.delete("/api/favorites/x")
+    assert (answer.status_code, answer.json["message"]) == (400, "Invalid eventId")
+
+
+def test_each_caller_has_favorites_of_its_own(client, app):
+    first, second = sign_in(app)["headers"], sign_in(app)["headers"]
+    callers = [None, DEVICE, OTHER_DEVICE, first, second]
+    for headers in callers:
+        assert listed(client, headers) == []
+        assert add(client, 1, headers).status_code == 201
+    for number, headers in enumerate(callers):
+        assert client.delete("/api/favorites/1", headers=headers).status_code == 200
+        left = [listed(client, other) for other in callers]
+        assert left == [[]] * (number + 1) + [[1]] * (len(callers) - number - 1)
+
+
+def test_a_token_counts_before_a_device(client, attendee):
+    add(client, 1, {**attendee["headers"], **DEVICE})
+    assert listed(client, attendee["headers"]) == [1]
+    assert listed(client, DEVICE) == []
+
+
+@pytest.mark.parametrize("device", ["short", "x" * 65, "has space", "dots.are.not", "$ne-operator"])
+def test_invalid_device_id(client, device):
+    answer = client.get("/api/favorites", headers={"X-Device-Id": device})
+    assert (answer.status_code, answer.json["message"]) == (400, "Invalid X-Device-Id")
+
+
+def test_a_bad_token_is_not_taken_for_the_guest(client):
+    answer = client.get("/api/favorites", headers={"Authorization": "Bearer a.b.c"})
+    assert answer.status_code == 401
+
+
+def test_five_hundred_at_most(client, db, monkeypatch):
+    monkeypatch.setattr(rules, "MAX_FAVORITES", 2)
+    add(client, 1)
+    add(client, 2)
+    answer = add(client, 3)
+    assert (answer.status_code, answer.json["code"]) == (409, "too_many_favorites")
+    assert add(client, 2).json["message"] == "Already favorited"
+    assert listed(client) == [2, 1]
+    client.delete("/api/favorites/1")
+    assert add(client, 3).status_code == 201
+    assert listed(client, DEVICE) == []
+
+
+def test_the_limit_is_five_hundred():
+    assert rules.MAX_FAVORITES == 500
+
+
+def test_what_becomes_a_draft_is_hidden_from_those_who_liked_it(client, db, organizer):
+    event = make_event(db, organizer_id=organizer["id"])
+    add(client, event["eventId"])
+    add(client, event["eventId"], organizer["headers"])
+    db.events.update_one({"_id": event["_id"]}, {"$set": {"status": "draft", "listed": False}})
+    assert listed(client) == []
+    assert listed(client, organizer["headers"]) == [event["eventId"]]
+    assert client.get("/android/api/favorites").json == []
+
+
+def test_past_and_cancelled_favorites_stay(client, db):
+    add(client, 1)
+    db.events.update_one({"eventId": 1}, {"$set": {"status": "cancelled", "listed": False}})
+    assert listed(client) == [1]
+    assert client.get("/api/favorites").json["events"][0]["status"] == "cancelled"
+
+
+def test_a_deleted_event_leaves_everyones_favorites(client, db, admin):
+    for headers in (None, DEVICE, admin["headers"]):
+        add(client, 1, headers)
+        add(client, 2, headers)
+    client.delete("/api/events/1", headers=admin["headers"])
+    for headers in (None, DEVICE, admin["headers"]):
+        assert listed(client, headers) == [2]
+    assert {kept["count"] for kept in db.favorites.find()} == {1}

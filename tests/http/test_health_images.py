@@ -1,0 +1,182 @@
+"""Is it alive, is it ready, what does it count; its documents; and the photos."""
+
+import time
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+
+from eventapp.core.mongo import Store
+from eventapp.media.routes import IMAGES
+from tests.factories import make_event
+
+PHOTO = "rebetiko-before-midnight.webp"
+
+
+@pytest.fixture
+def database_down(app, monkeypatch):
+    """A client whose server does not answer, in place of the store."""
+    dead = MongoClient("mongodb://127.0.0.1:9/x?timeoutMS=300&serverSelectionTimeoutMS=200")
+    store = Store(dead, dead.get_default_database(), lambda _db: None)
+    store.start()
+    monkeypatch.setitem(app.extensions, "store", store)
+    yield
+    dead.close()
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/healthz"])
+def test_healthz_says_hello_and_touches_no_database(app, database_down, path):
+    answer = app.test_client().get(path)
+    assert (answer.status_code, answer.data) == (200, b'"Hello Tickest"')
+    assert answer.content_type == "application/json"
+
+
+def test_readyz(client):
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert (answer.json["status"], answer.json["database"]) == ("ready", "ok")
+
+
+def test_readyz_is_503_when_the_database_is_down(app, database_down):
+    answer = app.test_client().get("/readyz")
+    assert (answer.status_code, answer.json["code"]) == (503, "database_unavailable")
+    assert answer.json["database"] == "unavailable"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/events", None),
+        ("GET", "/api/events/1", None),
+        ("GET", "/api/favorites", None),
+        ("POST", "/api/favorites", {"eventId": 1}),
+        ("POST", "/api/recoms", []),
+        ("GET", "/android/api/events", None),
+        ("POST", "/android/api/users/login", {"name": "a", "password": "b"}),
+    ],
+)
+def test_a_database_that_is_down_is_503_within_three_seconds(
+    app, database_down, method, path, body
+):
+    began = time.monotonic()
+    answer = app.test_client().open(path, method=method, json=body)
+    assert time.monotonic() - began < 3
+    assert (answer.status_code, answer.json["code"]) == (503, "database_unavailable")
+    assert "127.0.0.1" not in answer.text
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+def test_until_it_is_prepared_every_call_is_503(app, db, monkeypatch):
+    unprepared = Store(None, db, lambda _db: None)
+    monkeypatch.setitem(app.extensions, "store", unprepared)
+    client = app.test_client()
+    assert client.get("/api/events").status_code == 503
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+    unprepared.start()
+    assert client.get("/api/events").status_code == 200
+
+
+def test_metrics_count_requests_by_route_and_status(client, db):
+    make_event(db)
+    client.get("/api/events/1")
+    client.get("/api/events/77")
+    answer = client.get("/metrics")
+    assert answer.content_type.startswith("text/plain")
+    route = 'method="GET",route="/api/events/<whole:event_id>",status='
+    assert f'eventapp_requests_total{{{route}"200"}}' in answer.text
+    assert f'eventapp_requests_total{{{route}"404"}}' in answer.text
+    assert "eventapp_request_seconds_bucket" in answer.text
+
+
+def test_a_path_that_is_no_route_is_one_metric(client):
+    for number in range(3):
+        client.get(f"/scan/{number}")
+    assert "/scan/" not in client.get("/metrics").text
+
+
+def test_docs_are_served_from_here(client):
+    page = client.get("/api/docs", follow_redirects=True)
+    assert page.status_code == 200
+    assert "/api/openapi.json" in page.text
+    assert 'src="http' not in page.text
+    assert 'href="http' not in page.text
+    assert client.get("/api/docs/swagger-ui-bundle.js").status_code == 200
+
+
+def test_openapi_describes_the_calls(client):
+    document = client.get("/api/openapi.json").json
+    assert document["openapi"].startswith("3.1")
+    paths = document["paths"]
+    assert {"get", "post"} <= set(paths["/api/events"])
+    assert {"get", "put", "delete"} <= set(paths["/api/events/{event_id}"])
+    assert {"get", "post", "delete"} <= set(paths["/api/favorites"])
+    assert (
+        paths["/api/recoms"]["post"]["requestBody"]["content"]["application/json"]["schema"]["type"]
+        == "array"
+    )
+    names = {parameter["name"] for parameter in paths["/api/events"]["get"]["parameters"]}
+    assert {"search", "city", "dateFrom", "cursor", "page", "limit", "sortBy"} <= names
+
+
+def test_a_photo_comes_under_a_long_cache(client):
+    answer = client.get(f"/images/{PHOTO}")
+    assert (answer.status_code, answer.content_type) == (200, "image/webp")
+    assert answer.data == (IMAGES / PHOTO).read_bytes()
+    assert "public" in answer.headers["Cache-Control"]
+    assert answer.cache_control.max_age >= 7 * 24 * 3600
+
+
+def test_a_photo_answers_304_head_and_ranges(client):
+    tag = client.get(f"/images/{PHOTO}").headers["ETag"]
+    again = client.get(f"/images/{PHOTO}", headers={"If-None-Match": tag})
+    assert (again.status_code, again.data) == (304, b"")
+    head = client.head(f"/images/{PHOTO}")
+    assert (head.status_code, head.data) == (200, b"")
+    part = client.get(f"/images/{PHOTO}", headers={"Range": "bytes=0-3"})
+    assert (part.status_code, part.data) == (206, b"RIFF")
+
+
+def test_a_photo_that_is_not_there(client):
+    answer = client.get("/images/nope.webp")
+    assert (answer.status_code, answer.json) == (404, {"message": "Not Found", "code": "not_found"})
+
+
+@pytest.mark.parametrize("path", ["/images", "/images/", "/images/.", "/images/./"])
+def test_no_directory_listing(client, path):
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../wsgi.py",
+        "%2e%2e/wsgi.py",
+        "..%2fwsgi.py",
+        "%2e%2e%2fwsgi.py",
+        "..%5cwsgi.py",
+        "%252e%252e%252fwsgi.py",
+        "x/../../wsgi.py",
+        "....//wsgi.py",
+        "%00",
+        f"{PHOTO}%00.png",
+        "a" * 5000,
+        "%2fetc%2fpasswd",
+        "//etc/passwd",
+        "C:%5cwindows",
+        "..",
+        "..%2f",
+        "%ff%fe",
+    ],
+)
+def test_no_path_out_of_the_folder(client, path):
+    assert Path(IMAGES, "..", "wsgi.py").exists()
+    answer = client.get(f"/images/{path}", follow_redirects=True)
+    assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_photos_are_only_read(client, method):
+    answer = client.open(f"/images/{PHOTO}", method=method)
+    assert (answer.status_code, answer.json["code"]) == (405, "method_not_allowed")
+    assert (IMAGES / PHOTO).exists()
