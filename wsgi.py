@@ -10,10 +10,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from multiprocessing.util import Finalize
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if __name__ == "__main__":
     # prometheus_client looks when it is first imported, below, whether figures are shared.
@@ -30,6 +30,9 @@ from eventapp.config import Config, ConfigError, load_config
 from eventapp.core.embedded import EmbeddedStoreBusy
 from eventapp.core.embedded_disk import lock_directory
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 # Threads, not processes, wait for the database: 16 keep two cores busy.
 THREADS = 16
 BACKLOG = 1024
@@ -39,6 +42,7 @@ PARENT_CHECK_SECONDS = 0.5
 STARTING_SECONDS, MAX_FAILED_STARTS = 5.0, 3
 ENDED_FROM_OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM)
 CONFIG_EXIT, BUSY_EXIT = 2, 1
+DRAIN_BYTES, MAX_DRAINED_BYTES = 64 * 1024, 32 * 1024 * 1024
 
 
 def stop(reason: object, code: int) -> NoReturn:
@@ -58,9 +62,28 @@ def load() -> Config:
 def open_app(config: Config) -> Flask:
     """The application, or one line on standard error and exit 1 where its store is taken."""
     try:
-        return create_app(config)
+        app = create_app(config)
     except EmbeddedStoreBusy as error:
         stop(error, BUSY_EXIT)
+    app.wsgi_app = drained(app.wsgi_app)  # type: ignore[assignment, method-assign]
+    return app
+
+
+def drained(inner: "WSGIApplication") -> "WSGIApplication":
+    """Read what a refused request has left of its body, within reason.
+
+    A connection closed on a sender who is still sending is reset, and 413 never arrives.
+    """
+
+    def outer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        answer = inner(environ, start_response)
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            left = MAX_DRAINED_BYTES
+            while left > 0 and (read := len(environ["wsgi.input"].read(DRAIN_BYTES))):
+                left -= read
+        return answer
+
+    return outer
 
 
 def check_store(config: Config) -> None:

@@ -1,0 +1,109 @@
+"""The documentation in the program: Swagger UI from here, over OpenAPI 3.1 of the real routes."""
+
+import re
+from urllib.parse import urljoin
+
+import pytest
+
+
+@pytest.fixture
+def document(client):
+    return client.get("/api/openapi.json").get_json()
+
+
+def test_it_is_openapi_3_1_of_this_api(document):
+    assert document["openapi"].startswith("3.1")
+    assert document["info"]["title"] == "eventapp"
+
+
+def test_the_page_and_its_files_come_from_here(client):
+    page = client.get("/api/docs", follow_redirects=True)
+    assert page.status_code == 200
+    assert "text/html" in page.content_type
+    html = page.get_data(as_text=True)
+    links = re.findall(r'(?:src|href)="([^"]+)"', html)
+    assert len(links) >= 3
+    for link in links:
+        assert not link.startswith(("http", "//")), f"{link} comes from elsewhere"
+        assert client.get(urljoin("/api/docs/", link)).status_code == 200, link
+    script = client.get("/api/docs/swagger-ui-bundle.js")
+    assert "javascript" in script.content_type
+    assert len(script.get_data()) > 100_000
+
+
+def test_the_page_reads_this_document(client):
+    page = client.get("/api/docs/").get_data(as_text=True)
+    assert "/api/openapi.json" in page
+
+
+def operations(document):
+    """Each operation as (method, path, itself)."""
+    methods = {"get", "post", "put", "patch", "delete"}
+    return [
+        (method, path, operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method in methods
+    ]
+
+
+def test_every_api_route_is_documented(app, document):
+    paths = {
+        re.sub(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>", r"{\1}", rule.rule)
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/")
+    }
+    undocumented = {
+        path
+        for path in paths - set(document["paths"])
+        if not path.startswith(("/api/docs", "/api/openapi.json"))
+    }
+    assert undocumented == set()
+
+
+def test_every_operation_says_what_it_does_and_answers(document):
+    for method, path, operation in operations(document):
+        assert operation.get("summary"), f"{method} {path} has no docstring"
+        fine = [status for status in operation["responses"] if status.startswith(("2", "3"))]
+        assert fine, f"{method} {path} documents no success"
+
+
+def test_errors_have_one_documented_shape(document):
+    (shape,) = {
+        schema["properties"]["code"]["type"]
+        for name, schema in document["components"]["schemas"].items()
+        if name == "ErrorBody"
+    }
+    assert shape == "string"
+
+
+def test_references_lead_somewhere(document):
+    def references(node):
+        if isinstance(node, dict):
+            yield from ([node["$ref"]] if isinstance(node.get("$ref"), str) else [])
+            node = list(node.values())
+        for inner in node if isinstance(node, list) else []:
+            yield from references(inner)
+
+    for reference in set(references(document)):
+        found = document
+        for step in reference.removeprefix("#/").split("/"):
+            assert step in found, reference
+            found = found[step]
+
+
+def test_the_tickest_calls_are_in_it(document):
+    known = {(method, path) for method, path, _ in operations(document)}
+    for call in [
+        ("get", "/api/events"),
+        ("post", "/api/events"),
+        ("get", "/api/events/{event_id}"),
+        ("put", "/api/events/{event_id}"),
+        ("delete", "/api/events/{event_id}"),
+        ("get", "/api/favorites"),
+        ("post", "/api/favorites"),
+        ("post", "/api/recoms"),
+        ("post", "/api/auth/login"),
+        ("post", "/api/auth/register"),
+    ]:
+        assert call in known

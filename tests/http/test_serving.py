@@ -1,0 +1,94 @@
+"""`python wsgi.py` as it is really run: what it answers, and to what it says no."""
+
+import http.client
+import socket
+
+import pytest
+
+from tests.live import Server
+
+LOGIN = b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """One server for the tests that leave it as it is."""
+    with Server(tmp_path_factory.mktemp("served"), MONGO_URI="") as server:
+        yield server.wait()
+
+
+def raw(server, data):
+    """Send these bytes; the answer's status line and all that comes before the end."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+        line.sendall(data)
+        answer = http.client.HTTPResponse(line)
+        answer.begin()
+        return answer.status, answer.read()
+
+
+def test_it_answers(shared):
+    assert shared.get("/healthz").json() == "Hello Tickest"
+    assert shared.get("/api/events").json()["events"] == []
+    assert shared.get("/readyz").status_code == 200
+    assert b"eventapp_requests_total" in shared.get("/metrics").content
+    assert shared.get("/api/nowhere").json()["code"] == "not_found"
+
+
+def test_photos_come_from_here_and_nothing_beside_them(shared):
+    photo = shared.get("/images/midnight-bakery.webp")
+    assert photo.headers["Content-Type"] == "image/webp"
+    assert photo.content[8:12] == b"WEBP"
+    assert "max-age=" in photo.headers["Cache-Control"]
+    for path in (b"/images/../wsgi.py", b"/images/%2e%2e/wsgi.py", b"/images/..%2fwsgi.py"):
+        status, body = raw(shared, b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (status, b"granian" in body) == (404, False)
+    assert shared.get("/images/").status_code == 404
+
+
+def test_docs_come_from_here(shared):
+    page = shared.get("/api/docs/")
+    assert "text/html" in page.headers["Content-Type"]
+    assert shared.get("/api/docs/swagger-ui-bundle.js").status_code == 200
+    assert shared.get("/api/openapi.json").json()["openapi"].startswith("3.1")
+
+
+@pytest.mark.parametrize(
+    "framed",
+    [
+        pytest.param(b"Content-Length: %d\r\n\r\n%b", id="with its length"),
+        pytest.param(b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n", id="chunked"),
+    ],
+)
+def test_a_body_of_20_mb_is_413(shared, framed):
+    body = b'{"email": "' + b"x" * 20_000_000 + b'"}'
+    status, answer = raw(shared, LOGIN + framed % (len(body), body))
+    assert (status, b'"too_large"' in answer) == (413, True)
+    assert shared.answers("/healthz")
+
+
+@pytest.mark.parametrize(
+    ("chunks", "code"),
+    [
+        (b'7\r\n{"email\r\n0\r\n\r\n', "malformed_json"),
+        (b'7\r\n{"email\r\n4\r\n": 5\r\n1\r\n}\r\n0\r\n\r\n', "validation_error"),
+        (b"0\r\n\r\n", "validation_error"),
+    ],
+)
+def test_chunked_bodies_are_read_whole(shared, chunks, code):
+    status, answer = raw(shared, LOGIN + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+    assert status == 400
+    assert code.encode() in answer
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /healthz HTTP/1.1\r\nno colon\r\n\r\n",
+        b"NONSENSE\r\n\r\n",
+        LOGIN + b"Content-Length: -5\r\n\r\n",
+        LOGIN + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_what_is_not_http_is_400(shared, data):
+    assert raw(shared, data)[0] == 400
+    assert shared.answers("/healthz")
