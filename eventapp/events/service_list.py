@@ -181,6 +181,6 @@ def upcoming(db: Db, *, actor: Actor, images_at: str) -> list[dict[str, Any]]:
 def favorite_events(db: Db, *, actor: Actor, images_at: str) -> list[dict[str, Any]]:
     """The caller's favorites that still exist, newest favorite first."""
     ids = favorites.newest_first(db, actor.key)
-    found = store.get_many(db, ids)
+    found = store.get_many(db, ids) if ids else []
     by_id = {event["eventId"]: event for event in found if may_see(event, actor)}
     return present(db, [by_id[id_] for id_ in ids if id_ in by_id], actor, images_at)

@@ -1,0 +1,199 @@
+"""Every command that a request about events sends finds its documents by an index."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.monitoring import CommandListener
+
+from eventapp.core.mongo import Store
+from eventapp.events import service, store
+from tests import factories
+from tests.conftest import MONGO_URI
+
+pytestmark = pytest.mark.skipif(
+    not MONGO_URI, reason="the embedded store has no plans to show; set MONGO_URI"
+)
+EVENTS = 300
+CATEGORIES = ["concert", "movie", "other", "sports"]
+# The driver's own additions to a command, which no explain takes.
+ADDED = ("lsid", "$db", "$clusterTime", "$readPreference", "maxTimeMS", "txnNumber")
+
+
+class Recorder(CommandListener):
+    """Keeps what was looked for, by reads and by writes, as commands that can be explained."""
+
+    def __init__(self) -> None:
+        self.commands: list[dict[str, Any]] = []
+
+    def started(self, event: Any) -> None:
+        command = {name: part for name, part in event.command.items() if name not in ADDED}
+        if event.command_name in ("find", "aggregate"):
+            self.commands.append(command)
+        elif event.command_name == "findAndModify":
+            self.looked_for(command["findAndModify"], command["query"])
+        elif event.command_name in ("update", "delete"):
+            for write in command[f"{event.command_name}s"]:
+                self.looked_for(command[event.command_name], write["q"])
+
+    def looked_for(self, collection: str, where: dict[str, Any]) -> None:
+        self.commands.append({"find": collection, "filter": where})
+
+    def succeeded(self, event: Any) -> None:
+        """Nothing to keep."""
+
+    def failed(self, event: Any) -> None:
+        """Nothing to keep."""
+
+
+@pytest.fixture(scope="module")
+def recorded(make_app: Any) -> Iterator[Any]:
+    """An application of its own with 300 events, whose commands are recorded."""
+    app, recorder = make_app(), Recorder()
+    uri = app.config["SETTINGS"].mongo_uri
+    watched: MongoClient[Any] = MongoClient(uri, tz_aware=True, event_listeners=[recorder])
+    kept, db = app.extensions["store"], watched.get_default_database()
+    person = factories.sign_in(app, "organizer")
+    fill(db, person["id"])
+    app.extensions["store"] = Store(watched, db, lambda _db: None)
+    app.extensions["store"].start()
+    yield app.test_client(), recorder, db, person["headers"]
+    app.extensions["store"] = kept
+    watched.close()
+
+
+def fill(db: Any, organizer_id: Any) -> None:
+    days = [date.fromisoformat(factories.day(offset)) for offset in range(-20, 70)]
+    for number in range(1, EVENTS + 1):
+        body = factories.event_body(
+            title=f"Title {number % 97}",
+            category=CATEGORIES[number % 4],
+            tags=[f"t{number % 50}"],
+            schedule=[{"date": days[number % 90], "location": f"City {number % 40}"}],
+            ticketTypes=[{"type": "A", "price": number % 60, "availableTickets": number % 7}],
+        )
+        event = service.new_event(body, organizer_id=organizer_id, now=factories.utc_now())
+        db.events.insert_one({**event, "eventId": number})
+    store.ensure_counter(db)
+
+
+def scans_all(db: Any, command: dict[str, Any]) -> bool:
+    """True where the plan of a command reads the whole collection."""
+    plan = db.command({"explain": command, "verbosity": "queryPlanner"})
+    lines = postgres_plan(plan)
+    if lines is None:
+        return "COLLSCAN" in str(plan)
+    # The engine walks a whole collection along _id, by its shard key alone, and calls it IXSCAN.
+    conditions = [line for line in lines if "Index Cond:" in line]
+    by_value = all("document " in line or "object_id" in line for line in conditions)
+    return not (conditions and by_value)
+
+
+def postgres_plan(plan: Any) -> list[str] | None:
+    """The engine's own plan, wherever it stands in the answer; None from a MongoDB."""
+    if isinstance(plan, list):
+        plan = dict(enumerate(plan))
+    if not isinstance(plan, dict):
+        return None
+    if "postgres" in plan:
+        lines: list[str] = plan["postgres"]
+        return lines
+    found = (postgres_plan(inner) for inner in plan.values())
+    return next((lines for lines in found if lines is not None), None)
+
+
+def commands_of(recorded: Any, method: str, path: str, body: Any = None) -> list[dict[str, Any]]:
+    client, recorder, _db, headers = recorded
+    recorder.commands.clear()
+    answer = client.open(path, method=method, json=body, headers=headers)
+    assert answer.status_code < 300, answer.json
+    assert recorder.commands
+    return list(recorder.commands)
+
+
+def assert_indexed(recorded: Any, commands: list[dict[str, Any]]) -> None:
+    for command in commands:
+        assert not scans_all(recorded[2], command), command
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("sort", ["eventId", "title", "date", "price", "popularity"])
+def test_each_order_on_the_first_page_and_beyond(recorded, sort, order):
+    path = f"/api/events?sortBy={sort}&order={order}&limit=5"
+    assert_indexed(recorded, commands_of(recorded, "GET", f"{path}&page=3"))
+    first = recorded[0].get(path).json
+    assert_indexed(
+        recorded, commands_of(recorded, "GET", f"/api/events?cursor={first['nextCursor']}")
+    )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "category=movie",
+        "city=city%203",
+        "city=3",
+        "tags=t5",
+        "tags=t5,t6",
+        "search=title",
+        "search=title&category=movie&city=city",
+        "minPrice=10&maxPrice=20",
+        "availableOnly=true",
+        "dateFrom={soon}&dateTo={later}",
+        "organizerId={someone}",
+        "upcoming=false",
+        "upcoming=false&sortBy=title",
+        "upcoming=false&category=movie&search=title",
+        "mine=true",
+        "mine=true&upcoming=false&sortBy=date",
+    ],
+)
+def test_each_filter(recorded, query):
+    days = {"soon": factories.day(3), "later": factories.day(9), "someone": "0" * 24}
+    path = "/api/events?" + query.format(**days)
+    assert_indexed(recorded, commands_of(recorded, "GET", path))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/events/popular", None),
+        ("GET", "/api/events/5", None),
+        ("GET", "/api/favorites", None),
+        ("POST", "/api/favorites", {"eventId": 5}),
+        ("DELETE", "/api/favorites/5", None),
+        ("POST", "/api/recoms", ["movie", "sports"]),
+        ("POST", "/api/recoms", []),
+        ("GET", "/android/api/events", None),
+        ("GET", "/android/api/favorites", None),
+        ("PATCH", "/api/events/5/ticketTypes/0", {"price": 4}),
+        ("PATCH", "/api/events/5/schedule/0", {"location": "X"}),
+        ("POST", "/api/events", factories.event_body()),
+        ("PUT", "/api/events/6", factories.event_body()),
+        ("DELETE", "/api/events/7", None),
+    ],
+)
+def test_each_other_call(recorded, method, path, body):
+    assert_indexed(recorded, commands_of(recorded, method, path, body))
+
+
+def test_a_list_of_favorites(recorded):
+    for number in (8, 9):
+        commands_of(recorded, "POST", "/api/favorites", {"eventId": number})
+    assert_indexed(recorded, commands_of(recorded, "GET", "/api/favorites"))
+
+
+def test_the_passing_of_a_day(recorded):
+    _client, recorder, db, _headers = recorded
+    recorder.commands.clear()
+    service.roll_day(db, date.fromisoformat(factories.day(3)))
+    assert_indexed(recorded, list(recorder.commands))
+
+
+@pytest.mark.parametrize("where", [{"description": "x"}, {}, {"ticketTypes.price": 5}])
+def test_a_scan_is_told_apart(recorded, where):
+    """The control: the same check sees a scan where there is one."""
+    assert scans_all(recorded[2], {"find": "events", "filter": where})
