@@ -36,8 +36,9 @@ def begin(db: Db, account: str, address: str, now: datetime) -> Attempt:
         _pass(gate, marks.get(getattr(ids, gate.kind)), now)
     for gate in gates:
         mark_id = getattr(ids, gate.kind)
-        before = store.count_failure(db, mark_id, now=now, expires_at=gate.ends(now))
-        _pass(gate, before, now)
+        failures = store.count_failure(db, mark_id, now=now, expires_at=gate.ends(now)) - 1
+        if failures > marks.get(mark_id, {}).get("failures", 0):  # others came in between, just now
+            _pass(gate, {"failures": failures, "lastAt": now}, now)
     return Attempt(ids, gates, now)
 
 

@@ -1,14 +1,20 @@
 """The `users` collection, and the indexes of all that accounts store."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import ObjectId
 from pymongo import DESCENDING, IndexModel, ReturnDocument
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from eventapp.core.mongo import Db, Document
+
+# Two writes that hinder each other on unique indexes: one of them is told so, having written
+# nothing. MongoDB tries again by itself; the engine leaves it to us.
+WRITE_CONFLICT, TRIES = 112, 5
+Result = TypeVar("Result")
 
 INDEXES = {
     "sessions": [
@@ -34,10 +40,20 @@ INDEXES = {
 def insert(db: Db, user: Document) -> bool:
     """Add an account. False, with nothing written, where its email or login name is taken."""
     try:
-        db.users.insert_one(user)
+        _unhindered(lambda: db.users.insert_one(user))
     except DuplicateKeyError:
         return False
     return True
+
+
+def _unhindered(write: Callable[[], Result]) -> Result:
+    for _ in range(TRIES):
+        try:
+            return write()
+        except OperationFailure as error:
+            if error.code != WRITE_CONFLICT:
+                raise
+    return write()
 
 
 def find(db: Db, user_id: ObjectId) -> Document | None:
@@ -77,8 +93,10 @@ def update(
     if drop_login_name:
         change["$unset"] = {"loginName": ""}
     try:
-        return db.users.find_one_and_update(
-            {"_id": user_id}, change, return_document=ReturnDocument.AFTER
+        return _unhindered(
+            lambda: db.users.find_one_and_update(
+                {"_id": user_id}, change, return_document=ReturnDocument.AFTER
+            )
         )
     except DuplicateKeyError:
         raise TakenError from None

@@ -1,6 +1,7 @@
 """The `loginMarks` collection: failures counted, and addresses remembered, by opaque ids."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 
 from pymongo import ReturnDocument, UpdateOne
@@ -14,19 +15,23 @@ def marks(db: Db, ids: Iterable[str]) -> dict[str, Document]:
     return {mark["_id"]: mark for mark in db.loginMarks.find({"_id": {"$in": list(ids)}})}
 
 
-def count_failure(db: Db, mark_id: str, *, now: datetime, expires_at: datetime) -> Document | None:
-    """Add one failure to a mark; the mark as it was before, None where it is new."""
+def count_failure(db: Db, mark_id: str, *, now: datetime, expires_at: datetime) -> int:
+    """Add one failure to a mark, made where there is none; how many it has now."""
+    # Not by an upsert: of several at once that make it, the engine tells each it is the first.
     change = {"$inc": {"failures": 1}, "$set": {"lastAt": now, "expiresAt": expires_at}}
-    try:
-        return _count(db, mark_id, change)
-    except DuplicateKeyError:  # two first failures at once: now the mark is there
-        return _count(db, mark_id, change)
+    failures = _count(db, mark_id, change)
+    if failures is None:
+        with suppress(DuplicateKeyError):  # then another has made it
+            db.loginMarks.insert_one({"_id": mark_id, "failures": 0, "expiresAt": expires_at})
+        failures = _count(db, mark_id, change)
+    return failures or 1
 
 
-def _count(db: Db, mark_id: str, change: Document) -> Document | None:
-    return db.loginMarks.find_one_and_update(
-        {"_id": mark_id}, change, upsert=True, return_document=ReturnDocument.BEFORE
+def _count(db: Db, mark_id: str, change: Document) -> int | None:
+    mark = db.loginMarks.find_one_and_update(
+        {"_id": mark_id}, change, return_document=ReturnDocument.AFTER
     )
+    return int(mark["failures"]) if mark else None
 
 
 def settle(

@@ -5,6 +5,7 @@ A count lives for one window, whose number is in its key, so that nothing is eve
 
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Protocol, cast
 
@@ -33,7 +34,7 @@ class Storage(Protocol):
 
 
 class MongoCounts:
-    """Counts by a plain `$inc`: the pipeline of `limits` fails on the engine when two begin one."""
+    """Counts by plain updates: the pipeline of `limits` fails on the engine when two begin one."""
 
     def __init__(self, uri: str) -> None:
         self.client: MongoClient[Document] = MongoClient(
@@ -58,20 +59,20 @@ class MongoCounts:
         return count
 
     def _add(self, key: str, expiry: int) -> int:
-        try:
-            return self._increment(key, expiry)
-        except DuplicateKeyError:  # another began this count at the same time
-            return self._increment(key, expiry)
+        # Not by an upsert: of several at once that begin a count, the engine tells each it is 1.
+        count = self._increment(key)
+        if count is None:
+            expires_at = utc_now() + timedelta(seconds=expiry)
+            with suppress(DuplicateKeyError):  # then another has begun it
+                self.counters.insert_one({"_id": key, "count": 0, "expiresAt": expires_at})
+            count = self._increment(key)
+        return count or 1
 
-    def _increment(self, key: str, expiry: int) -> int:
-        expires_at = utc_now() + timedelta(seconds=expiry)
-        counter: Any = self.counters.find_one_and_update(
-            {"_id": key},
-            {"$inc": {"count": 1}, "$setOnInsert": {"expiresAt": expires_at}},
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
+    def _increment(self, key: str) -> int | None:
+        counter = self.counters.find_one_and_update(
+            {"_id": key}, {"$inc": {"count": 1}}, return_document=ReturnDocument.AFTER
         )
-        return int(counter["count"])
+        return int(counter["count"]) if counter else None
 
     def _add_index(self) -> None:
         try:

@@ -1,0 +1,201 @@
+"""Accounts under threads: what must happen once, happens once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+
+from eventapp.accounts import rules_attempts, service, service_sessions, store, store_sessions
+from eventapp.accounts.errors import BadCredentials, EmailTaken, LastAdmin, NameTaken
+from eventapp.core.clock import utc_now
+from eventapp.core.errors import AppError, TooManyRequests
+
+THREADS = 8
+# The engine takes a second to untie each knot of inserts that a unique index refuses.
+CLAIMANTS = 4
+DAY = timedelta(days=1)
+
+
+def at_once(*calls):
+    """What each call returned or raised, all begun together."""
+    gate = Barrier(len(calls))
+
+    def run(call):
+        gate.wait()
+        try:
+            return call()
+        except AppError as error:
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def register(db, number=0, **changes):
+    asked = {"name": f"Person {number}", "email": f"p{number}@example.org", **changes}
+    return service.register(db, **asked, password="correct horse", now=utc_now(), rounds=4)
+
+
+def test_one_email_registers_once(db):
+    calls = [
+        lambda n=n: register(db, n, email="ann@example.org" if n % 2 else "ANN@example.org")
+        for n in range(CLAIMANTS)
+    ]
+    results = at_once(*calls)
+    assert sum(isinstance(result, dict) for result in results) == 1
+    assert sum(isinstance(result, EmailTaken) for result in results) == CLAIMANTS - 1
+    assert db.users.count_documents({}) == 1
+
+
+def test_one_name_is_claimed_once(db):
+    results = at_once(*[lambda n=n: register(db, n, name="Ann") for n in range(CLAIMANTS)])
+    assert all(isinstance(result, dict) for result in results)
+    assert db.users.count_documents({"loginName": "ann"}) == 1
+    assert db.users.count_documents({}) == CLAIMANTS
+
+
+def test_one_unique_name_registers_once(db):
+    calls = [lambda n=n: register(db, n, name="Ann", unique_name=True) for n in range(CLAIMANTS)]
+    results = at_once(*calls)
+    assert sum(isinstance(result, dict) for result in results) == 1
+    assert sum(isinstance(result, NameTaken) for result in results) == CLAIMANTS - 1
+    assert db.users.count_documents({}) == 1
+
+
+def test_a_name_is_renamed_to_once(db):
+    people = [register(db, n) for n in range(CLAIMANTS)]
+    at_once(
+        *[lambda p=p: service.update(db, p["_id"], {"name": "Ann"}, now=utc_now()) for p in people]
+    )
+    assert db.users.count_documents({"loginName": "ann"}) == 1
+    assert db.users.count_documents({"name": "Ann"}) == CLAIMANTS
+
+
+def open_session(db):
+    return service_sessions.open_session(db, register(db), now=utc_now(), lifetime=DAY)
+
+
+def refreshing(db, session):
+    return lambda: service_sessions.refresh(
+        db, session["_id"], session["refreshId"], now=utc_now(), lifetime=DAY
+    )
+
+
+def test_refreshes_at_once_get_one_successor(db):
+    session = open_session(db)
+    results = at_once(*[refreshing(db, session)] * THREADS)
+    assert {result["refreshId"] for result in results if isinstance(result, dict)} == {
+        db.sessions.find_one()["refreshId"]
+    }
+    assert not [result for result in results if isinstance(result, AppError)]
+    assert db.sessions.find_one()["gen"] == 1
+
+
+def test_control_a_refresh_that_looks_first_makes_several(db, monkeypatch):
+    gate = Barrier(THREADS)
+
+    def rotate(db, session_id, used, fresh, *, now, expires_at):
+        session = db.sessions.find_one({"_id": session_id, "refreshId": used})
+        gate.wait()
+        if session:
+            db.sessions.update_one({"_id": session_id}, {"$set": {"refreshId": fresh}})
+        return session and {**session, "refreshId": fresh}
+
+    monkeypatch.setattr(store_sessions, "rotate", rotate)
+    results = at_once(*[refreshing(db, open_session(db))] * THREADS)
+    assert len({result["refreshId"] for result in results}) == THREADS
+
+
+def test_two_last_admins_do_not_both_go(db):
+    for _ in range(5):
+        admins = [register(db, n, role="admin") for n in range(2)]
+        one, two = (person["_id"] for person in admins)
+        results = at_once(
+            lambda one=one: service.update(db, one, {"role": "attendee"}, now=utc_now()),
+            lambda two=two: service.delete(db, two, forget=[], now=utc_now()),
+        )
+        assert db.users.count_documents({"role": "admin"}) >= 1
+        assert any(isinstance(result, LastAdmin) for result in results)
+        db.users.delete_many({})
+
+
+def test_control_without_the_second_look_both_go(db, monkeypatch):
+    monkeypatch.setattr(service, "_keep_an_admin", lambda *_sent: None)
+    gate, count = Barrier(2), store.count_role
+
+    def count_and_wait(*sent):
+        number = count(*sent)
+        gate.wait()
+        return number
+
+    monkeypatch.setattr(store, "count_role", count_and_wait)
+    admins = [register(db, n, role="admin") for n in range(2)]
+    at_once(
+        *[
+            lambda a=a: service.update(db, a["_id"], {"role": "attendee"}, now=utc_now())
+            for a in admins
+        ]
+    )
+    assert db.users.count_documents({"role": "admin"}) == 0
+
+
+def guessing(db, now):
+    return lambda: service_sessions.log_in(
+        db,
+        email="p0@example.org",
+        name=None,
+        password="a wrong guess",
+        address="198.51.100.1",
+        now=now,
+        lifetime=DAY,
+        rounds=4,
+    )
+
+
+@pytest.mark.parametrize("email", ["p0@example.org", "nobody@example.org"])
+def test_guesses_at_once_are_no_more_than_the_free_ones(db, email):
+    register(db, email=email)
+    results = at_once(*[guessing(db, utc_now())] * 24)
+    tried = sum(isinstance(result, BadCredentials) for result in results)
+    refused = sum(isinstance(result, TooManyRequests) for result in results)
+    assert tried == rules_attempts.PAIR.free
+    assert tried + refused == 24
+
+
+def test_a_password_change_leaves_no_session_of_a_login_at_the_same_time(db):
+    for number in range(8):
+        user = register(db, number)
+        kept = service_sessions.open_session(db, user, now=utc_now(), lifetime=DAY)
+        changing = [
+            lambda u=user, k=kept: service_sessions.change_password(
+                db,
+                user_id=u["_id"],
+                session_id=k["_id"],
+                current="correct horse",
+                new="a new password",
+                address="198.51.100.1",
+                now=utc_now(),
+                rounds=4,
+            )
+        ]
+        opening = [
+            lambda u=user: service_sessions.open_session(db, u, now=utc_now(), lifetime=DAY)
+        ] * 4
+        at_once(*changing, *opening)
+        alive = [each["_id"] for each in db.sessions.find({"userId": user["_id"]})]
+        assert alive == [kept["_id"]]
+
+
+def test_a_role_taken_away_leaves_no_session_that_has_it(db):
+    register(db, 99, role="admin")
+    for number in range(8):
+        user = register(db, number, role="admin")
+        opening = [
+            lambda u=user: service_sessions.open_session(db, u, now=utc_now(), lifetime=DAY)
+        ] * 4
+        demoting = [
+            lambda u=user: service.update(db, u["_id"], {"role": "attendee"}, now=utc_now())
+        ]
+        at_once(*opening, *demoting)
+        assert not list(db.sessions.find({"userId": user["_id"], "role": "admin"}))

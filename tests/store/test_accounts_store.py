@@ -1,0 +1,193 @@
+"""Queries on accounts, sessions and login marks: what they find, and that an index finds it."""
+
+import os
+from datetime import timedelta
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from bson import ObjectId
+from pymongo import MongoClient
+from pymongo.monitoring import CommandListener
+
+from eventapp import prepare
+from eventapp.accounts import service, store, store_attempts, store_sessions
+from eventapp.core.clock import utc_now
+
+MONGO_URI = os.environ.get("MONGO_URI")
+NOW = utc_now()
+QUERIES = ("find", "findAndModify", "update", "delete", "aggregate", "count")
+
+
+def register(db, number, **changes):
+    asked = {"name": f"Person {number}", "email": f"p{number}@example.org", **changes}
+    return service.register(db, **asked, password="correct horse", now=NOW, rounds=4)
+
+
+def session(user_id, **changes):
+    return {
+        "_id": ObjectId(),
+        "userId": user_id,
+        "role": "attendee",
+        "refreshId": "r1",
+        "gen": 0,
+        "createdAt": NOW,
+        "expiresAt": NOW + timedelta(days=1),
+        **changes,
+    }
+
+
+def test_names_repeat_emails_do_not(db):
+    first = register(db, 1, name="Ann")
+    second = register(db, 2, name="ANN")
+    assert (first["loginName"], second.get("loginName")) == ("ann", None)
+    assert not store.insert(db, {"_id": ObjectId(), "emailKey": first["emailKey"]})
+    assert store.find_by_login_name(db, "ann")["_id"] == first["_id"]
+
+
+def test_a_free_name_is_claimed_by_renaming(db):
+    first, second = register(db, 1, name="Ann"), register(db, 2, name="Ann")
+    service.update(db, first["_id"], {"name": "Bob"}, now=NOW)
+    assert store.find_by_login_name(db, "ann") is None
+    service.update(db, second["_id"], {"name": "Ann"}, now=NOW)
+    assert store.find_by_login_name(db, "ann")["_id"] == second["_id"]
+
+
+def test_live_sessions_of_many_ids(db):
+    user_id = ObjectId()
+    live, old = session(user_id), session(user_id, expiresAt=NOW - timedelta(seconds=1))
+    for each in (live, old):
+        store_sessions.insert(db, each)
+    found = store_sessions.live_many(db, [live["_id"], old["_id"], ObjectId()], NOW)
+    assert found == {
+        live["_id"]: {"_id": live["_id"], "userId": user_id, "role": "attendee", "gen": 0}
+    }
+    assert store_sessions.live(db, live["_id"], NOW) == found[live["_id"]]
+    assert store_sessions.live(db, old["_id"], NOW) is None
+
+
+def test_a_refresh_token_rotates_once(db):
+    kept = session(ObjectId())
+    store_sessions.insert(db, kept)
+    ends = NOW + timedelta(days=30)
+    rotated = store_sessions.rotate(db, kept["_id"], "r1", "r2", now=NOW, expires_at=ends)
+    assert (rotated["refreshId"], rotated["previousId"], rotated["gen"]) == ("r2", "r1", 1)
+    assert store_sessions.rotate(db, kept["_id"], "r1", "r3", now=NOW, expires_at=ends) is None
+    store_sessions.close_retry(db, kept["_id"], 0)
+    assert store_sessions.live(db, kept["_id"], NOW)["previousId"] == "r1"
+    store_sessions.close_retry(db, kept["_id"], 1)
+    assert "previousId" not in store_sessions.live(db, kept["_id"], NOW)
+
+
+def test_ended_sessions_and_marks_go_by_themselves(db):
+    for name in ("sessions", "loginMarks"):
+        indexes = db[name].index_information()
+        assert indexes["expiresAt"]["expireAfterSeconds"] == 0
+
+
+def test_indexes_are_made_twice_without_harm(db):
+    before = db.users.index_information()
+    prepare(db)
+    assert db.users.index_information() == before
+
+
+class Recorder(CommandListener):
+    """Remembers the queries a client sends."""
+
+    def __init__(self):
+        self.queries = []
+
+    def started(self, event):
+        if event.command_name in QUERIES:
+            self.queries.append({**event.command, "$db": event.database_name})
+
+    def succeeded(self, event):
+        pass
+
+    def failed(self, event):
+        pass
+
+
+@pytest.fixture
+def recorded(app, db):
+    """The database through a client that records, with enough in it for plans to be telling."""
+    if not MONGO_URI:
+        pytest.skip("the embedded store has no plans: set MONGO_URI")
+    db.users.insert_many(
+        {
+            "name": f"Person {n}",
+            "nameKey": f"person {n}",
+            "loginName": f"person {n}",
+            "email": f"p{n}@example.org",
+            "emailKey": f"p{n}@example.org",
+            "passwordHash": "!",
+            "role": "admin" if n % 100 == 0 else "attendee",
+        }
+        for n in range(2000)
+    )
+    db.sessions.insert_many(session(ObjectId()) for _ in range(2000))
+    recorder = Recorder()
+    uri = urlunsplit(urlsplit(MONGO_URI)._replace(path=f"/{db.name}"))
+    with MongoClient(uri, tz_aware=True, event_listeners=[recorder]) as client:
+        yield client[db.name], recorder
+
+
+USER = {"_id": ObjectId(), "role": "attendee", "passwordHash": "!"}
+CALLS = {
+    "find": lambda db: store.find(db, USER["_id"]),
+    "find_by_email": lambda db: store.find_by_email(db, "p7@example.org"),
+    "find_by_login_name": lambda db: store.find_by_login_name(db, "person 7"),
+    "is_still": lambda db: store.is_still(db, USER),
+    "update": lambda db: store.update(db, USER["_id"], {"about": "x"}),
+    "set_role": lambda db: store.set_role(db, USER["_id"], "admin", NOW),
+    "count_role": lambda db: store.count_role(db, "admin", 2),
+    "delete": lambda db: store.delete(db, USER["_id"]),
+    "count_all_of_a_role": lambda db: store.count(db, search="", role="admin", limit=10),
+    "count_search": lambda db: store.count(db, search="son 77", role=None, limit=10),
+    "page": lambda db: store.page(db, search="", role=None, before=None, skip=0, limit=20),
+    "page_before": lambda db: store.page(
+        db, search="", role=None, before=USER["_id"], skip=0, limit=20
+    ),
+    "page_role": lambda db: store.page(db, search="", role="admin", before=None, skip=0, limit=20),
+    "page_search": lambda db: store.page(
+        db, search="son 77", role=None, before=None, skip=0, limit=20
+    ),
+    "session_live": lambda db: store_sessions.live(db, USER["_id"], NOW),
+    "session_live_many": lambda db: store_sessions.live_many(db, [USER["_id"]], NOW),
+    "session_find": lambda db: store_sessions.find(db, USER["_id"], NOW),
+    "session_of_user": lambda db: store_sessions.of_user(db, USER["_id"]),
+    "session_rotate": lambda db: store_sessions.rotate(
+        db, USER["_id"], "a", "b", now=NOW, expires_at=NOW
+    ),
+    "session_close_retry": lambda db: store_sessions.close_retry(db, USER["_id"], 1),
+    "session_set_role": lambda db: store_sessions.set_role(db, USER["_id"], "admin"),
+    "session_end": lambda db: store_sessions.end(db, USER["_id"]),
+    "session_end_all": lambda db: store_sessions.end_all(db, USER["_id"], but=ObjectId()),
+    "marks": lambda db: store_attempts.marks(db, ["a", "b"]),
+    "count_failure": lambda db: store_attempts.count_failure(db, "a", now=NOW, expires_at=NOW),
+}
+
+
+def filters(command):
+    """The filters a command goes by."""
+    if "pipeline" in command:
+        return [stage["$match"] for stage in command["pipeline"] if "$match" in stage]
+    parts = command.get("updates") or command.get("deletes")
+    if parts:
+        return [part["q"] for part in parts]
+    return [command.get("filter", command.get("query", {}))]
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_query_goes_by_an_index(recorded, name):
+    db, recorder = recorded
+    CALLS[name](db)
+    queries = list(recorder.queries)
+    assert queries
+    for command in queries:
+        collection = command[next(iter(command))]
+        for where in filters(command):
+            asked = {"find": collection, "filter": where}
+            if "sort" in command:
+                asked |= {"sort": command["sort"], "limit": 20}
+            plan = db.command("explain", asked)["queryPlanner"]["winningPlan"]
+            assert "COLLSCAN" not in str(plan), (command, plan)
