@@ -114,8 +114,8 @@ def start_worker(config: Config) -> Flask:
         signal.signal(number, signal.SIG_DFL)  # until Granian sets its own, not the parent's
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     app = open_app(config)
-    # A forked worker runs no atexit handlers, so the store would not write its last changes.
     start_jobs(app)
+    # A forked worker runs no atexit handlers, so the store would not write its last changes.
     Finalize(None, app.extensions["store"].client.close, exitpriority=1)
     return app
 
