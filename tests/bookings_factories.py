@@ -1,0 +1,126 @@
+"""What tests of bookings need: events with tickets, callers, a clock that stands, the figures."""
+
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from eventapp.bookings import routes, routes_events, routes_waitlist, service_settle
+from eventapp.core.clock import utc_now
+from eventapp.waitlist import routes as waitlist_routes
+from tests.factories import make_event, sign_in
+
+CLOCKS = (routes, routes_events, routes_waitlist, waitlist_routes)
+AMOUNTS = ("availableTickets", "soldTickets", "heldTickets", "waiting")
+
+
+def types(*amounts, price=20):
+    """Ticket types A, B, ... with so many tickets each."""
+    names = "ABCDEFGH"[: len(amounts)]
+    return [
+        {"type": name, "price": price, "availableTickets": amount}
+        for name, amount in zip(names, amounts, strict=True)
+    ]
+
+
+def event_of(db, *amounts, **changes) -> int:
+    """The eventId of a new event with these ticket types."""
+    changes.setdefault("ticketTypes", types(*amounts))
+    return make_event(db, **changes)["eventId"]
+
+
+class Caller:
+    """A signed-in person, as the tests speak of one."""
+
+    def __init__(self, client, app, role="attendee"):
+        person = sign_in(app, role)
+        self.client, self.id, self.headers = client, person["id"], person["headers"]
+
+    def call(self, method, path, body=None, **headers):
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.open(
+            f"/api{path}", method=method, json=body, headers={**self.headers, **names}
+        )
+
+    def get(self, path):
+        return self.call("GET", path)
+
+    def order(self, event_id, key=None, **body):
+        """POST /bookings, whatever comes of it."""
+        headers = {} if key is None else {"Idempotency_Key": key}
+        return self.call("POST", "/bookings", {"eventId": event_id, **body}, **headers)
+
+    def book(self, event_id, quantity=1, type_id=1, **body) -> dict[str, Any]:
+        """A booking of one type that is sure to be made."""
+        answer = self.order(event_id, ticketTypeId=type_id, quantity=quantity, **body)
+        assert answer.status_code == 201, answer.json
+        return answer.json["data"]["booking"]
+
+    def cancel(self, booking):
+        return self.call("PUT", f"/bookings/{booking['_id']}/cancel")
+
+    def confirm(self, booking):
+        return self.call("POST", f"/bookings/{booking['_id']}/confirm")
+
+    def join(self, event_id, quantity=1, type_id=1):
+        body = {"eventId": event_id, "ticketTypeId": type_id, "quantity": quantity}
+        return self.call("POST", "/waitlist", body)
+
+    def wait(self, event_id, quantity=1, type_id=1) -> dict[str, Any]:
+        """A place on the waitlist that is sure to be had."""
+        answer = self.join(event_id, quantity, type_id)
+        assert answer.status_code == 201, answer.json
+        return answer.json["data"]["waitlistEntry"]
+
+    def places(self):
+        return self.get("/waitlist").json["waitlist"]
+
+    def offers(self):
+        return self.get("/waitlist/notifications").json["notifications"]
+
+    def accept(self, event_id, **body):
+        return self.call("POST", f"/waitlist/{event_id}/accept", body)
+
+
+def shop_of(app):
+    return app.extensions["shop"]
+
+
+def amounts_of(db, event_id, type_id=1):
+    """`(available, sold, held, waiting)` of a type, as stored."""
+    event = db.events.find_one({"eventId": event_id})
+    kind = next(k for k in event["ticketTypes"] if k["ticketTypeId"] == type_id)
+    return tuple(kind[name] for name in AMOUNTS)
+
+
+def later(**span):
+    return utc_now() + timedelta(**span)
+
+
+def set_clock(monkeypatch, moment):
+    """Let every route of bookings and the waitlist think that it is this time."""
+    for module in CLOCKS:
+        monkeypatch.setattr(module, "utc_now", lambda: moment)
+
+
+def lapse(app, **span):
+    """Run the job that ends holds and offers, as it will after this span."""
+    return service_settle.expire_holds(shop_of(app), later(**span))
+
+
+def refused(answer, status, code):
+    """Assert a refusal; its body."""
+    assert (answer.status_code, answer.json.get("code")) == (status, code), answer.json
+    return answer.json
+
+
+@contextmanager
+def changed(object_, **attributes):
+    """Attributes of an object for a while."""
+    before = {name: getattr(object_, name) for name in attributes}
+    for name, value in attributes.items():
+        setattr(object_, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(object_, name, value)
