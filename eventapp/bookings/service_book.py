@@ -1,7 +1,6 @@
 """Booking tickets: take them, record the booking, or undo the taking."""
 
 import secrets
-import time
 from datetime import datetime
 from typing import Any
 
@@ -18,8 +17,6 @@ from eventapp.core.observe import BOOKINGS
 from eventapp.inventory.service import Verdict, Wanted
 from eventapp.waitlist import service as waitlist
 
-# The worker takes a take for abandoned after 30 s: no booking may be recorded near that.
-RECORD_WITHIN_SECONDS = 10
 REFERENCE_ATTEMPTS = 5
 
 
@@ -45,12 +42,11 @@ def book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:
         entry_marks={type_id: str(ObjectId()) for type_id in items},
     )
     pick_entry(shop.office.state(order.event_id), order.schedule_index, now)
-    began = time.monotonic()
     verdict, event = shop.office.take(order.event_id, wanted, now)
     if verdict.refused:
         return _refused(shop, user_id, order, verdict, event)
     try:
-        return _record(shop, user_id, order, wanted, verdict, event, now, began)
+        return _record(shop, user_id, order, wanted, verdict, event, now)
     except (AlreadyBooked, TicketLimit, EventPast, ValidationFailed, Replayed) as refusal:
         _undo(shop, order.event_id, wanted, verdict)
         if isinstance(refusal, Replayed):
@@ -67,7 +63,6 @@ def _record(
     verdict: Verdict,
     event: Document,
     now: datetime,
-    began: float,
 ) -> Answer:
     """Store what was granted; raises what must be undone."""
     if verdict.waits or event.get("hadWaitlist"):
@@ -79,7 +74,7 @@ def _record(
     if booking:
         if note:
             booking["idempotency"] = note
-        _insert(shop, user_id, order, booking, began)
+        _insert(shop, user_id, order, booking)
         shop.office.settled(order.event_id, [wanted.mark])
     _record_places(shop, user_id, order, [entry for entry, _ in places], note, booking)
     BOOKINGS.labels(booking["status"] if booking else "waitlisted").inc()
@@ -135,12 +130,12 @@ def _new_booking(
     )
 
 
-def _insert(shop: Shop, user_id: ObjectId, order: Order, booking: Document, began: float) -> None:
+def _insert(shop: Shop, user_id: ObjectId, order: Order, booking: Document) -> None:
     for _attempt in range(REFERENCE_ATTEMPTS):
-        if time.monotonic() - began > RECORD_WITHIN_SECONDS:
-            raise DatabaseUnavailable  # too late to record: the worker may have given it back
         if shop.record(booking):
             return
+        if store.is_void(shop.db, booking["_id"]):
+            raise DatabaseUnavailable  # this process slept, and the worker gave the tickets back
         if twin := earlier(shop, user_id, order):
             raise twin
         active = store.active_of(shop.db, user_id, order.event_id)

@@ -95,11 +95,12 @@ def settle_due(shop: Shop, bookings: Iterable[Document], now: datetime) -> None:
     if not listed:
         return
     moves = [Move(b["due"]["key"], dict(map(tuple, b["due"]["changes"]))) for b in listed]
-    event_id = listed[0]["eventId"]
-    shop.office.move(event_id, moves, now)
-    store.restocked(shop.db, [booking["_id"] for booking in listed])
+    event_id, ids = listed[0]["eventId"], [booking["_id"] for booking in listed]
+    keys = [move.key for move in moves]
+    shop.office.move(event_id, moves, now, still_due=lambda: store.due_keys(shop.db, ids))
+    store.restocked(shop.db, ids, keys)
     reached("restocked")
-    shop.office.settled(event_id, [move.key for move in moves])
+    shop.office.settled(event_id, keys)
 
 
 def finish_due(shop: Shop, booking_id: ObjectId, now: datetime) -> None:

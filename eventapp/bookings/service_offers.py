@@ -66,8 +66,7 @@ def _offer_head(
     if event is None:
         waitlist.release(shop.db, claimed["_id"], booking_id)
         return None
-    _record(shop, claimed, booking_id, event, {type_id: quantity}, now)
-    return event
+    return event if _record(shop, claimed, booking_id, event, {type_id: quantity}, now) else None
 
 
 def _room(shop: Shop, entry: Document) -> int:
@@ -84,7 +83,8 @@ def _record(
     event: Document,
     taken: dict[int, int],
     now: datetime,
-) -> None:
+) -> bool:
+    """Store the offer; False, with its tickets back, where the worker has given it up already."""
     booking = rules.new_booking(
         booking_id,
         reference=new_reference(),
@@ -98,11 +98,16 @@ def _record(
     )
     booking |= {"slot": f"offer-{booking_id}", "waitlistEntryId": entry["_id"]}
     booking["offeredQuantity"] = booking["quantity"]
-    while not shop.record(booking):  # only its reference can be taken
-        booking["bookingReference"] = new_reference()
+    while not shop.record(booking):
+        if store.is_void(shop.db, booking_id):
+            shop.office.undo(entry["eventId"], str(booking_id))
+            return False
+        booking["bookingReference"] = new_reference()  # else only its reference can be taken
     reached("offer-record")
     waitlist.offered(shop.db, entry["_id"], booking_id, sum(taken.values()), now)
+    reached("offered")
     shop.office.settled(entry["eventId"], [str(booking_id)])
+    return True
 
 
 def accept(

@@ -16,7 +16,7 @@ from eventapp.waitlist import service as waitlist
 
 # Longer than a request may take: younger marks are somebody's who is still at work.
 STANDS_STILL = timedelta(seconds=30)
-AT_ONCE = 500
+AT_ONCE, STRUCK_AT_ONCE = 500, 200
 
 
 def expire_holds(shop: Shop, now: datetime) -> int:
@@ -43,8 +43,7 @@ def settle(shop: Shop, now: datetime) -> int:
     _finish_claims(shop, before, now)
     stale = shop.office.with_stale_marks(before, AT_ONCE)
     for event_id in stale:
-        for key, mark in shop.office.marks_before(event_id, before).items():
-            _settle_mark(shop, event_id, key, mark)
+        _settle_marks(shop, event_id, shop.office.marks_before(event_id, before))
         shop.office.reset_marks_since(event_id)
     return len(stale)
 
@@ -63,25 +62,32 @@ def _finish_claims(shop: Shop, before: datetime, now: datetime) -> None:
         if booking:
             offered = booking["offeredQuantity"]
             waitlist.offered(shop.db, entry["_id"], booking_id, offered, now)
-        else:
+        elif store.void(shop.db, booking_id):
             shop.office.undo(entry["eventId"], str(booking_id))
             waitlist.release(shop.db, entry["_id"], booking_id)
 
 
-def _settle_mark(shop: Shop, event_id: int, key: str, mark: Document) -> None:
-    kind, _, id_ = key.rpartition("-")
-    if mark["kind"] == "take":
-        recorded = bool(store.existing(shop.db, [ObjectId(key)]))
-    elif mark["kind"] == "enter":
-        recorded = waitlist.exists(shop.db, ObjectId(id_))
-    else:
-        if _is_due(shop, kind, ObjectId(id_)):
-            return  # settled above, or by the next round
-        recorded = True
-    if recorded:
-        shop.office.strike(event_id, [key])
-    else:
-        shop.office.undo(event_id, key)
+def _settle_marks(shop: Shop, event_id: int, marks: dict[str, Document]) -> None:
+    """Strike out what is recorded; undo what is not, and never can be from here on."""
+    takes = [ObjectId(key) for key, mark in marks.items() if mark["kind"] == "take"]
+    booked = {str(id_) for id_ in store.existing(shop.db, takes)}
+    done = []
+    for key, mark in marks.items():
+        kind, _, id_ = key.rpartition("-")
+        if key in booked:
+            done.append(key)
+        elif mark["kind"] == "take":
+            if store.void(shop.db, ObjectId(key)):
+                shop.office.undo(event_id, key)
+        elif mark["kind"] == "enter":
+            if waitlist.exists(shop.db, ObjectId(id_)):
+                done.append(key)
+            elif waitlist.void(shop.db, ObjectId(id_)):
+                shop.office.undo(event_id, key)
+        elif not _is_due(shop, kind, ObjectId(id_)):
+            done.append(key)
+    for start in range(0, len(done), STRUCK_AT_ONCE):
+        shop.office.strike(event_id, done[start : start + STRUCK_AT_ONCE])
 
 
 def _is_due(shop: Shop, kind: str, id_: ObjectId) -> bool:

@@ -1,5 +1,8 @@
 """The bookings collection. `active` is there while a booking holds or owns tickets.
 
+A document with `void` is no booking: it takes the id of one that was never recorded, so that a
+process that was asleep can't record it after its tickets were given back.
+
 `slot` lets a user have one active booking of an event of their own making, and beside it what the
 waitlist gave. `restock: due` notes tickets whose move on the event is not yet recorded as made.
 """
@@ -15,6 +18,7 @@ from pymongo.errors import BulkWriteError
 from eventapp.core.mongo import Db, Document
 
 DUPLICATE_KEY = 11000
+NOT_VOID = {"void": {"$ne": True}}
 
 INDEXES = {
     "bookings": [
@@ -80,8 +84,18 @@ def active_of(db: Db, user_id: ObjectId, event_id: int) -> list[Document]:
 
 def existing(db: Db, booking_ids: Iterable[ObjectId]) -> set[ObjectId]:
     """Those of the ids that are bookings."""
-    found = db.bookings.find({"_id": {"$in": list(booking_ids)}}, {"_id": 1})
-    return {booking["_id"] for booking in found}
+    ids = {"_id": {"$in": list(booking_ids)}, **NOT_VOID}
+    return {booking["_id"] for booking in db.bookings.find(ids, {"_id": 1})}
+
+
+def void(db: Db, booking_id: ObjectId) -> bool:
+    """Make sure that no booking is ever recorded under this id; False where one is already."""
+    nothing = {"_id": booking_id, "bookingReference": f"void-{booking_id}", "void": True}
+    return insert_many(db, [nothing])[0] or is_void(db, booking_id)
+
+
+def is_void(db: Db, booking_id: ObjectId) -> bool:
+    return db.bookings.count_documents({"_id": booking_id, "void": True}, limit=1) == 1
 
 
 def transition(
@@ -100,9 +114,16 @@ def transition(
     return after
 
 
-def restocked(db: Db, booking_ids: Iterable[ObjectId]) -> None:
-    """Their moves of tickets are made."""
-    db.bookings.update_many({"_id": {"$in": list(booking_ids)}}, {"$set": {"restock": "done"}})
+def restocked(db: Db, booking_ids: Sequence[ObjectId], keys: Sequence[str]) -> None:
+    """These moves of their tickets are made; a later move of the same booking stays due."""
+    made = {"_id": {"$in": booking_ids}, "due.key": {"$in": keys}}
+    db.bookings.update_many(made, {"$set": {"restock": "done"}})
+
+
+def due_keys(db: Db, booking_ids: Sequence[ObjectId]) -> set[str]:
+    """The keys of their moves that are not recorded as made."""
+    due = {"_id": {"$in": booking_ids}, "restock": "due"}
+    return {booking["due"]["key"] for booking in db.bookings.find(due, {"due.key": 1})}
 
 
 def with_restock_due(db: Db, before: datetime, limit: int) -> list[Document]:
@@ -181,5 +202,5 @@ def forget_user(db: Db, user_id: ObjectId) -> None:
 
 
 def _one(db: Db, where: Document) -> Document | None:
-    found: Document | None = db.bookings.find_one(where)
+    found: Document | None = db.bookings.find_one({**where, **NOT_VOID})
     return found

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from datetime import UTC, datetime, time
 from typing import cast
 
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 ATTEMPTS = 100
-REMEMBERED_EVENTS = 5000
+REMEMBERED_EVENTS, REMEMBERED_MARKS = 5000, 2000
 # Striking out more at once would make the take itself slow.
 STRUCK_AT_ONCE = 200
 
@@ -170,27 +170,45 @@ class BoxOffice(BackOffice):
                 return
             changes = by_index(event, reversed_mark(mark))
             now = mark["at"]
-            if store.change(
+            undone = store.change(
                 self._db, event, changes, guards=store.marked(key), unmark=[key], now=now
-            ):
+            )
+            reached("undo")
+            if undone:
                 self.forget(event_id)
                 return
         raise Overtaken
 
-    def move(self, event_id: int, moves: Iterable[Move], now: datetime) -> None:
+    def move(
+        self,
+        event_id: int,
+        moves: Sequence[Move],
+        now: datetime,
+        *,
+        still_due: Callable[[], Container[str]],
+    ) -> None:
         """Make each of these moves of one event that was not made before.
 
         Their marks stay until `settled`. An event that is gone has nothing to move.
+
+        Args:
+            still_due: tells the keys of moves not yet recorded as made. It is asked after the
+                event was read: what is due then had no mark that could be struck out before, so
+                where no mark is seen, and none is struck until the write, the move was not made.
         """
         for _attempt in range(ATTEMPTS):
             event = store.read_with_marks(self._db, event_id)
-            due = [m for m in moves if event and m.key not in event["inFlight"]]
-            if not event or not due:
+            unmarked = [m for m in moves if event and m.key not in event["inFlight"]]
+            if not event or not unmarked:
+                return
+            unrecorded = still_due()
+            due = [move for move in unmarked if move.key in unrecorded]
+            if not due:
                 return
             changes = by_index(event, *(move.changes for move in due))
             keys = [move.key for move in due]
             marks = {key: {"kind": key.partition("-")[0], "at": now} for key in keys}
-            guards = store.unmarked(keys)
+            guards = store.never_marked(event, keys)
             after = store.change(self._db, event, changes, guards=guards, marks=marks, now=now)
             reached("move")
             if after:
@@ -207,7 +225,12 @@ class BoxOffice(BackOffice):
     def settled(self, event_id: int, keys: Iterable[str]) -> None:
         """What these marks note is recorded: the next take, or the worker, may strike them out."""
         with self._lock:
-            self._done[event_id].extend(keys)
+            if len(self._done) > REMEMBERED_EVENTS:
+                self._done.clear()
+            done = self._done[event_id]
+            done.extend(keys)
+            # Where nothing is taken, as in a worker, they would gather without end.
+            del done[:-REMEMBERED_MARKS]
 
     def forget(self, event_id: int) -> None:
         """Read the event anew before the next sale."""

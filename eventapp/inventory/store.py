@@ -3,7 +3,9 @@
 A mark in `inFlight` names what is under way, so that a crash at any point can be settled:
 `<bookingId>` a take, `give-<bookingId>` and `confirm-<bookingId>` a move of tickets back or from
 held to sold, `wait-<entryId>` and `leave-<entryId>` a change of `waiting`.
-`marksSince` is no later than the oldest mark: by it the worker finds what stands still.
+`marksSince` is no later than the oldest mark: by it the worker finds what stands still. `struck`
+counts the writes that struck out marks of moves: a writer that saw no mark, and then slept while
+the move was made by another and its mark struck out, sees by it that it came too late.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +32,9 @@ SALE_FIELDS = {
     "organizerId": 1,
     "hadWaitlist": 1,
 }
-MARK_FIELDS = {**SALE_FIELDS, "available": 1, "inFlight": 1, "rev": 1, "marksSince": 1}
+MARK_FIELDS = {**SALE_FIELDS, "available": 1, "inFlight": 1, "rev": 1, "marksSince": 1, "struck": 1}
+# What the marks of moves start with: unlike those of takes, they guard by not being there.
+MOVES = ("give-", "confirm-", "leave-")
 
 # {index of the ticket type: {amount: change}}
 Changes = Mapping[int, Mapping[str, int]]
@@ -86,8 +90,10 @@ def change(
         update["$set"] = settings
     if marks:
         update["$min"] = {"marksSince": now}
-    if gone := {f"inFlight.{key}": "" for key in unmark}:
-        update["$unset"] = gone
+    struck = list(unmark)
+    if struck:
+        update["$unset"] = {f"inFlight.{key}": "" for key in struck}
+        update["$inc"] |= _count_struck(struck)
     after: Document | None = db.events.find_one_and_update(
         where, update, projection=SALE_FIELDS, return_document=ReturnDocument.AFTER
     )
@@ -110,15 +116,22 @@ def marked(key: str) -> Document:
     return {f"inFlight.{key}": {"$exists": True}}
 
 
-def unmarked(keys: Iterable[str]) -> Document:
-    """The guard that none of these marks is there."""
-    return {f"inFlight.{key}": {"$exists": False} for key in keys}
+def never_marked(event: Document, keys: Iterable[str]) -> Document:
+    """The guard that none of these marks came, even to go again, since the event was read."""
+    absent: Document = {f"inFlight.{key}": {"$exists": False} for key in keys}
+    return {**absent, "struck": event.get("struck")}
+
+
+def _count_struck(keys: Iterable[str]) -> dict[str, int]:
+    moves = any(key.startswith(MOVES) for key in keys)
+    return {"struck": 1} if moves else {}
 
 
 def strike(db: Db, event_id: int, keys: Sequence[str]) -> None:
     """Strike out marks of what is done."""
     gone = {f"inFlight.{key}": "" for key in keys}
-    db.events.update_one({"eventId": event_id}, {"$unset": gone, "$inc": {"rev": 1}})
+    counts = {"rev": 1, **_count_struck(keys)}
+    db.events.update_one({"eventId": event_id}, {"$unset": gone, "$inc": counts})
 
 
 def with_marks_before(db: Db, moment: datetime, limit: int) -> list[int]:

@@ -128,8 +128,14 @@ def end(db: Db, office: BoxOffice, entry: Document, status: str, now: datetime) 
 def settle_end(db: Db, office: BoxOffice, entry: Document, now: datetime) -> None:
     """Let the event count an ended entry out; safe to do again."""
     move = inventory.leave(str(entry["_id"]), entry["ticketTypeId"])
-    office.move(entry["eventId"], [move], now)
+    office.move(
+        entry["eventId"],
+        [move],
+        now,
+        still_due=lambda: () if has_left(db, entry["_id"]) else (move.key,),
+    )
     store.restocked(db, entry["_id"])
+    reached("entry-restocked")
     office.settled(entry["eventId"], [move.key])
 
 
@@ -176,6 +182,11 @@ def old_claims(db: Db, before: datetime, limit: int) -> list[Document]:
 
 def exists(db: Db, entry_id: ObjectId) -> bool:
     return store.get(db, entry_id) is not None
+
+
+def void(db: Db, entry_id: ObjectId) -> bool:
+    """Keep this entry from ever being stored; False where it is already."""
+    return store.void(db, entry_id)
 
 
 def has_left(db: Db, entry_id: ObjectId) -> bool:

@@ -57,8 +57,16 @@ def insert(db: Db, entry: Document) -> bool:
     return True
 
 
+def void(db: Db, entry_id: ObjectId) -> bool:
+    """Make sure that no entry is ever stored under this id; False where one is already.
+
+    Else a process that was asleep could store it after its place was given up.
+    """
+    return insert(db, {"_id": entry_id, "void": True}) or get(db, entry_id) is None
+
+
 def get(db: Db, entry_id: ObjectId) -> Document | None:
-    found: Document | None = db.waitlist.find_one({"_id": entry_id})
+    found: Document | None = db.waitlist.find_one({"_id": entry_id, "void": {"$ne": True}})
     return found
 
 

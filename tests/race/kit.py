@@ -1,0 +1,141 @@
+"""What the races of bookings share: threads let go together, stalls, and the audit at the end."""
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+
+from bson import ObjectId
+
+from eventapp.bookings import service_book, service_check
+from eventapp.bookings.service import Order, Shop
+from eventapp.core.clock import utc_now
+from eventapp.core.errors import AppError
+from eventapp.core.security import Actor
+from eventapp.inventory.service import BoxOffice
+from eventapp.jobs import service as jobs
+
+# One more than marks may stand still for.
+LATER = timedelta(seconds=31)
+PATIENCE_SECONDS = 20
+AMOUNTS = ("availableTickets", "heldTickets", "soldTickets", "waiting")
+
+
+def at_once(*calls):
+    """What each call returned or refused with, all begun together."""
+    gate = threading.Barrier(len(calls))
+
+    def run(call):
+        gate.wait()
+        try:
+            return call()
+        except AppError as error:
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def outcomes(results):
+    """How many of each: a status for an answer, a code for a refusal."""
+    return Counter(
+        r.code if isinstance(r, AppError) else getattr(r, "status", type(r).__name__)
+        for r in results
+    )
+
+
+def book(shop, event, quantity=1, *, user=None, now=None, **order):
+    """Book the event's first type; `named` for others, `bare` for no type at all."""
+    if "named" not in order and "bare" not in order:
+        order["named"] = ((1, None, quantity),)
+    digest = repr(sorted(order.items())) if order.get("key") else ""
+    asked = Order(event_id=event["eventId"], digest=digest, **order)
+    return service_book.book(shop, user or ObjectId(), asked, now or utc_now())
+
+
+def booked(answer):
+    return answer.data["booking"]["_id"]
+
+
+def person(user_id=None):
+    return Actor(user_id=user_id or ObjectId(), role="attendee")
+
+
+def amounts(db, event, index=0):
+    """Available, held, sold and waiting of a type."""
+    kind = db.events.find_one({"eventId": event["eventId"]})["ticketTypes"][index]
+    return tuple(kind[name] for name in AMOUNTS)
+
+
+def round_of_work(shop, now=None):
+    """Every job of the worker once."""
+    for job, _seconds in jobs.JOBS.values():
+        job(shop, now or utc_now())
+
+
+def another(shop):
+    """The shop of another server process on the same database."""
+    return Shop(shop.db, BoxOffice(shop.db), shop.limits, shop.payments)
+
+
+def faults(shop):
+    return [f"{fault.event_id}: {fault.words}" for fault in service_check.check(shop, utc_now())]
+
+
+def audit(shop):
+    """All adds up now, and still does, with nothing under way, after the worker's rounds."""
+    assert faults(shop) == []
+    round_of_work(shop, utc_now() + LATER)
+    assert faults(shop) == []
+    round_of_work(shop, utc_now() + 2 * LATER)  # strikes out the marks of what the first one did
+    left = [e["inFlight"] for e in shop.db.events.find({}, {"inFlight": 1}) if e["inFlight"]]
+    assert left == []
+    assert shop.db.bookings.count_documents({"restock": "due"}) == 0
+    assert shop.db.waitlist.count_documents({"restock": "due"}) == 0
+
+
+class Stall:
+    """One call of a function, stopped before it runs (or after it has) until let go."""
+
+    def __init__(self):
+        self.arrived, self._go = threading.Event(), threading.Event()
+
+    def wait(self):
+        """Until the call stands here."""
+        assert self.arrived.wait(PATIENCE_SECONDS), "nobody came"
+
+    def let_go(self):
+        self._go.set()
+
+    def stand(self):
+        self.arrived.set()
+        assert self._go.wait(PATIENCE_SECONDS), "nobody let go"
+
+
+@contextmanager
+def stalled(monkeypatch, owner, name, *, when=lambda *a, **k: True, after=False):
+    """Stop the first call of `owner.name` that `when` is true of."""
+    stall, real, first = Stall(), getattr(owner, name), threading.Lock()
+
+    def wrapper(*args, **kwargs):
+        mine = when(*args, **kwargs) and first.acquire(blocking=False)
+        if mine and not after:
+            stall.stand()
+        result = real(*args, **kwargs)
+        if mine and after:
+            stall.stand()
+        return result
+
+    monkeypatch.setattr(owner, name, wrapper)
+    try:
+        yield stall
+    finally:
+        stall.let_go()
+
+
+@contextmanager
+def in_background(call):
+    """A call on a thread of its own; ends with it, its result in `.result()`."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(call)
