@@ -52,12 +52,16 @@ def ensure_counter(db: Db) -> None:
 
 def take_event_ids(db: Db, count: int = 1) -> range:
     """`count` eventIds never given before and never given again."""
-    counter: Any = db.counters.find_one_and_update(
-        {"_id": "eventId"},
-        {"$inc": {"value": count}},
-        upsert=True,
-        return_document=ReturnDocument.AFTER,
-    )
+    # No upsert: two of them at once, on a counter that is not there, both begin at 1 on the engine.
+    counter: Any = None
+    while counter is None:
+        counter = db.counters.find_one_and_update(
+            {"_id": "eventId"},
+            {"$inc": {"value": count}},
+            return_document=ReturnDocument.AFTER,
+        )
+        if counter is None:
+            ensure_counter(db)
     return range(counter["value"] - count + 1, counter["value"] + 1)
 
 

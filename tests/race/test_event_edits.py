@@ -1,0 +1,160 @@
+"""Edits against edits and against sales: none is lost, none is overwritten."""
+
+import time
+from functools import partial
+from typing import Any
+
+import pytest
+
+from eventapp.core.security import Actor
+from eventapp.events import rules, service_edit, store
+from eventapp.events.errors import EditConflict, EventHasBookings
+from tests.factories import make_event, utc_now
+from tests.race.test_event_ids import together
+
+THREADS, EACH = 6, 5
+ADMIN = Actor(role="admin")
+
+
+@pytest.fixture
+def event(db):
+    return make_event(db, ticketTypes=[{"type": "A", "price": 0, "availableTickets": 200}])
+
+
+def edit(db: Any, change: service_edit.Change) -> dict[str, Any]:
+    return service_edit.edit(db, 1, change, actor=ADMIN, now=utc_now(), images_at="")
+
+
+def raise_price(event: Any) -> dict[str, Any]:
+    """A change that builds on what it reads, so that a lost one shows."""
+    kind = event["ticketTypes"][0]
+    time.sleep(0.001)  # lets others in between read and write
+    return {"ticketTypes": [{**kind, "price": kind["price"] + 1}, *event["ticketTypes"][1:]]}
+
+
+def sell_one(db: Any) -> None:
+    """A sale as inventory makes it: guarded, and told by `rev`."""
+    assert sold_one(db)
+
+
+def sold_one(db: Any) -> bool:
+    name = "ticketTypes.0."
+    change = {name + "availableTickets": -1, name + "soldTickets": 1, "rev": 1}
+    there = {"eventId": 1, name + "availableTickets": {"$gte": 1}}
+    return bool(db.events.update_one(there, {"$inc": change}).modified_count)
+
+
+def unguarded(db: Any, stored: Any, fields: dict[str, Any], **_more: Any) -> Any:
+    """The control: writes without looking whether the event changed."""
+    db.events.update_one({"eventId": stored["eventId"]}, {"$set": fields, "$inc": {"rev": 1}})
+    return store.get(db, stored["eventId"])
+
+
+def repeat(work: Any) -> Any:
+    def several() -> None:
+        for _ in range(EACH):
+            work()
+
+    return several
+
+
+def first_type(db: Any) -> dict[str, Any]:
+    kind: dict[str, Any] = db.events.find_one({})["ticketTypes"][0]
+    return kind
+
+
+def test_edits_at_once_are_never_lost(db, event):
+    works = [repeat(lambda: edit(db, raise_price))] * THREADS
+    assert together(*works) == []
+    stored = db.events.find_one({})
+    assert stored["ticketTypes"][0]["price"] == stored["minPrice"] == THREADS * EACH
+    assert stored["__v"] == THREADS * EACH
+
+
+def test_the_control_loses_edits(db, event, monkeypatch):
+    monkeypatch.setattr(store, "write_if_unchanged", unguarded)
+    together(*[repeat(lambda: edit(db, raise_price))] * THREADS)
+    assert first_type(db)["price"] < THREADS * EACH
+
+
+def test_an_edit_never_overwrites_a_sale(db, event):
+    edits = [repeat(lambda: edit(db, raise_price))] * 3
+    sales = [repeat(lambda: sell_one(db))] * 3
+    assert together(*edits, *sales) == []
+    kind = first_type(db)
+    assert (kind["availableTickets"], kind["soldTickets"]) == (200 - 3 * EACH, 3 * EACH)
+    assert kind["price"] == 3 * EACH
+
+
+def test_the_control_overwrites_sales(db, event, monkeypatch):
+    monkeypatch.setattr(store, "write_if_unchanged", unguarded)
+    for _round in range(10):
+        edits = [repeat(lambda: edit(db, raise_price))] * 3
+        together(*edits, *[repeat(lambda: sell_one(db))] * 3)
+        kind = first_type(db)
+        if kind["soldTickets"] < 3 * EACH * (_round + 1):
+            return
+    pytest.fail("no sale was lost: this race shows nothing")
+
+
+def test_different_edits_over_http_all_arrive(app, db, event, admin):
+    statuses: list[int] = []
+
+    def patch(path: str, body: Any) -> None:
+        answer = app.test_client().patch(path, json=body, headers=admin["headers"])
+        statuses.append(answer.status_code)
+
+    add = {"type": "B", "price": 3, "capacity": 9}
+    assert (
+        together(
+            lambda: patch("/api/events/1/ticketTypes/0", {"price": 5}),
+            lambda: patch("/api/events/1/ticketTypes/0", {"type": "Renamed"}),
+            lambda: patch("/api/events/1/schedule/0", {"location": "Rome"}),
+            lambda: patch("/api/events/1/schedule/0", {"lat": 1.5}),
+            lambda: edit(db, service_edit.add_type(add)),
+        )
+        == []
+    )
+    stored = db.events.find_one({})
+    assert statuses == [200] * 4
+    assert (stored["ticketTypes"][0]["price"], stored["ticketTypes"][0]["type"]) == (5, "Renamed")
+    assert (stored["schedule"][0]["location"], stored["schedule"][0]["lat"]) == ("Rome", 1.5)
+    assert (len(stored["ticketTypes"]), stored["minPrice"]) == (2, 3)
+
+
+def test_types_added_at_once_get_ids_of_their_own(db, event):
+    def add(name: str) -> None:
+        edit(db, service_edit.add_type({"type": name, "price": 1, "capacity": 1}))
+
+    works = [lambda name=name: add(name) for name in "BCDEFG"]
+    assert together(*works) == []
+    ids = [kind["ticketTypeId"] for kind in db.events.find_one({})["ticketTypes"]]
+    assert sorted(ids) == list(range(1, 8))
+
+
+def test_a_delete_never_takes_an_event_just_sold(db, event):
+    for number in range(10):
+        if number:
+            db.events.delete_many({})
+            again = make_event(db)
+            db.events.update_one({"_id": again["_id"]}, {"$set": {"eventId": 1}})
+        sold: list[bool] = []
+
+        sell = partial(lambda said: said.append(sold_one(db)), sold)
+        raised = together(sell, lambda: service_edit.delete(db, 1, ADMIN))
+        left = db.events.find_one({"eventId": 1})
+        assert (left is not None) == sold[0]
+        assert [type(error) for error in raised] == ([EventHasBookings] if sold[0] else [])
+
+
+def test_an_edit_that_is_always_overtaken_gives_up_and_writes_nothing(db, event, monkeypatch):
+    monkeypatch.setattr(service_edit, "EDIT_ATTEMPTS", 3)
+
+    def overtaken(stored: Any) -> dict[str, Any]:
+        sell_one(db)
+        return {"title": "Never", "titleKey": rules.fold("Never")}
+
+    with pytest.raises(EditConflict):
+        edit(db, overtaken)
+    assert db.events.find_one({})["title"] == "Sample Event"
+    assert first_type(db)["soldTickets"] == 3

@@ -1,0 +1,239 @@
+"""The events collection: guards, counters, the passing of a day, text search on both stores."""
+
+from datetime import date, timedelta
+
+import pytest
+from pymongo.errors import DuplicateKeyError
+
+from eventapp.core.clock import utc_now
+from eventapp.core.mongo import ensure_indexes
+from eventapp.events import rules, service, store, store_list
+from tests.conftest import MONGO_URI
+from tests.factories import day, make_event
+
+
+def at(*offsets):
+    return [{"date": day(offset), "location": "X"} for offset in offsets]
+
+
+def in_days(offset):
+    return utc_now().date() + timedelta(days=offset)
+
+
+def found(db, search):
+    """The titles of what a search finds, best match first."""
+    where = {"listed": True, **store_list.in_words(search)}
+    rows = store_list.rows(db, where, (store_list.RELEVANCE, -1), limit=50)
+    return [event["title"] for event in rows]
+
+
+def test_an_edit_is_written_once_and_raises_rev_and_version(db):
+    event = make_event(db)
+    after = store.write_if_unchanged(db, event, {"title": "New"})
+    assert (after["title"], after["rev"], after["__v"]) == ("New", 1, 1)
+    assert store.get(db, 1)["title"] == "New"
+
+
+def test_an_edit_of_what_changed_meanwhile_writes_nothing(db):
+    event = make_event(db)
+    store.write_if_unchanged(db, event, {"title": "First"})
+    assert store.write_if_unchanged(db, event, {"title": "Second"}) is None
+    assert store.get(db, 1)["title"] == "First"
+
+
+def test_a_sale_counts_as_a_change(db):
+    event = make_event(db)
+    db.events.update_one({"eventId": 1}, {"$inc": {"ticketTypes.0.availableTickets": -1, "rev": 1}})
+    assert store.write_if_unchanged(db, event, {"ticketTypes": event["ticketTypes"]}) is None
+    assert store.get(db, 1)["ticketTypes"][0]["availableTickets"] == 99
+
+
+def test_an_edit_may_unset(db):
+    event = make_event(db)
+    store.write_if_unchanged(db, event, {}, unset=["popularity"])
+    assert "popularity" not in db.events.find_one({})
+
+
+def test_delete_only_what_was_read(db):
+    event = make_event(db)
+    store.write_if_unchanged(db, event, {"title": "New"})
+    assert store.delete_if_unchanged(db, event) is False
+    assert store.delete_if_unchanged(db, store.get(db, 1)) is True
+    assert store.get(db, 1) is None
+
+
+def test_reads_leave_out_what_is_never_shown(db):
+    make_event(db)
+    for event in (store.get(db, 1), store.get_many(db, [1, 7])[0]):
+        assert {"inFlight", "places", "tagKeys"}.isdisjoint(event)
+    assert len(store.get_many(db, [1, 7])) == 1
+
+
+def test_an_event_id_is_unique(db):
+    event = make_event(db)
+    with pytest.raises(DuplicateKeyError):
+        db.events.insert_one({"eventId": event["eventId"]})
+
+
+def test_ids_are_taken_in_a_row_and_never_twice(db):
+    assert list(store.take_event_ids(db, 3)) == [1, 2, 3]
+    assert list(store.take_event_ids(db)) == [4]
+    store.ensure_counter(db)
+    assert list(store.take_event_ids(db)) == [5]
+
+
+def test_the_counter_starts_after_the_highest_in_use(db):
+    db.events.insert_one({"eventId": 41})
+    db.counters.delete_many({})
+    store.ensure_counter(db)
+    assert list(store.take_event_ids(db)) == [42]
+
+
+def test_the_counter_without_a_start(db):
+    db.counters.delete_many({})
+    assert list(store.take_event_ids(db, 2)) == [1, 2]
+
+
+def test_insert_goes_past_ids_brought_in_by_hand(db):
+    for number in (1, 2, 9):
+        db.events.insert_one({"eventId": number})
+    assert make_event(db)["eventId"] == 10
+
+
+def test_indexes_are_made_once_and_again_without_harm(db):
+    before = db.events.index_information()
+    ensure_indexes(db, [store.INDEXES])
+    assert db.events.index_information() == before
+    assert {model.document["name"] for model in store.INDEXES["events"]} <= set(before)
+
+
+def test_each_index_says_its_name():
+    names = [model.document["name"] for model in store.INDEXES["events"]]
+    assert len(names) == len(set(names))
+    assert not any(name.endswith(("_1", "_-1")) for name in names)
+
+
+def test_a_day_passes(db):
+    make_event(db, title="over", schedule=at(0))
+    make_event(db, title="running", schedule=at(0, 1, 9))
+    make_event(db, title="to come", schedule=at(5))
+    make_event(db, title="draft", status="draft", schedule=at(0, 3))
+    service.roll_day(db, in_days(1))
+    stored = {event["title"]: event for event in db.events.find()}
+    assert {title: event["listed"] for title, event in stored.items()} == {
+        "over": False,
+        "running": True,
+        "to come": True,
+        "draft": False,
+    }
+    nexts = {title: event["nextDate"] for title, event in stored.items() if title != "over"}
+    assert nexts == {
+        "running": rules.midnight(in_days(1)),
+        "to come": rules.midnight(in_days(5)),
+        "draft": rules.midnight(in_days(3)),
+    }
+
+
+def test_several_days_pass_at_once_and_once_more_changes_nothing(db):
+    make_event(db, schedule=at(0, 1, 2, 9))
+    service.roll_day(db, in_days(3))
+    before = db.events.find_one({})
+    assert before["nextDate"] == rules.midnight(in_days(9))
+    service.roll_day(db, in_days(3))
+    assert db.events.find_one({}) == before
+
+
+def test_a_sale_between_does_not_keep_the_day_from_passing(db, monkeypatch):
+    make_event(db, schedule=at(0, 4))
+    plain = store.with_passed_next_date
+    sales = iter([1, 1, 0, 0])
+
+    def sell_after_reading(db, today):
+        events = plain(db, today)
+        db.events.update_one({}, {"$inc": {"rev": next(sales)}})
+        return events
+
+    monkeypatch.setattr(store, "with_passed_next_date", sell_after_reading)
+    service.roll_day(db, in_days(1))
+    assert db.events.find_one({})["nextDate"] == rules.midnight(in_days(4))
+
+
+def test_an_edit_between_wins_over_the_passing_day(db):
+    event = make_event(db, schedule=at(0, 4))
+    stale = store.with_passed_next_date(db, rules.midnight(in_days(1)))[0]
+    entries = [{"date": rules.midnight(in_days(7)), "location": "X"}]
+    fields = {"schedule": entries}
+    fields |= rules.derived({**event, **fields}, in_days(1))
+    store.write_if_unchanged(db, event, fields)
+    store.set_next_date(db, stale, rules.midnight(in_days(4)))
+    assert db.events.find_one({})["nextDate"] == rules.midnight(in_days(7))
+
+
+SHELF = [
+    ("Jazz Night", "Dancing under the bridges of Porto", ["live", "brass"]),
+    ("Night Market", "Street food and jazz", ["food"]),
+    ("Café Conférence", "Talks on rivers", ["jazz", "talks"]),
+    ("Running Wild", "A marathon for runners", ["sport"]),
+    ("Ρεμπέτικο", "μουσική στο λιμάνι", ["live-music"]),
+]
+
+
+@pytest.fixture
+def shelf(db):
+    for title, description, tags in SHELF:
+        make_event(db, title=title, description=description, tags=tags)
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ("jazz", {"Jazz Night", "Night Market", "Café Conférence"}),
+        ("JAZZ", {"Jazz Night", "Night Market", "Café Conférence"}),
+        ("jazz market", {"Jazz Night", "Night Market", "Café Conférence"}),
+        ("dance", {"Jazz Night"}),
+        ("bridge", {"Jazz Night"}),
+        ("river", {"Café Conférence"}),
+        ("café", {"Café Conférence"}),
+        ("ρεμπέτικο", {"Ρεμπέτικο"}),
+        ("ΛΙΜΆΝΙ", {"Ρεμπέτικο"}),
+        ('"night jazz"', set()),
+        ("jazz -food", {"Jazz Night", "Café Conférence"}),
+        ("night -jazz", set()),
+        ("the of", set()),
+        ("jaz", set()),
+        ("nosuch", set()),
+        ("music", {"Ρεμπέτικο"}),
+    ],
+)
+def test_text_search_is_the_same_on_both_stores(db, shelf, search, expected):
+    assert set(found(db, search)) == expected
+
+
+@pytest.mark.skipif(bool(MONGO_URI), reason="the engine differs from MongoDB in these")
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [("cafe", {"Café Conférence"}), ('"jazz night"', {"Jazz Night"}), ("-jazz", set())],
+)
+def test_the_embedded_store_follows_mongodb(db, shelf, search, expected):
+    assert set(found(db, search)) == expected
+
+
+def test_the_title_weighs_more_than_tags_and_they_more_than_the_description(db, shelf):
+    assert found(db, "jazz") == ["Jazz Night", "Café Conférence", "Night Market"]
+
+
+def test_a_search_counts_as_it_lists(db, shelf):
+    where = {"listed": True, **store_list.in_words("jazz")}
+    assert store_list.count(db, where, up_to=100) == 3
+    assert store_list.count(db, where, up_to=2) == 2
+
+
+def test_rows_of_a_search_know_no_hidden_fields(db, shelf):
+    row = store_list.rows(db, store_list.in_words("jazz"), (store_list.RELEVANCE, -1), limit=1)[0]
+    assert {"inFlight", "places", "tagKeys"}.isdisjoint(row)
+
+
+def test_schedule_dates_are_kept_as_utc_midnights(db):
+    make_event(db, schedule=[{"date": "2031-02-03", "location": "X"}])
+    stored = db.events.find_one({})["schedule"][0]["date"]
+    assert stored == rules.midnight(date(2031, 2, 3))

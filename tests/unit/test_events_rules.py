@@ -1,0 +1,234 @@
+"""What an event is, without a database."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from bson import ObjectId
+from hypothesis import given
+from hypothesis import strategies as st
+from marshmallow import ValidationError
+
+from eventapp.core import json, paging
+from eventapp.core.errors import ValidationFailed
+from eventapp.core.fields import CommaList, Day, Price, Text, Whole
+from eventapp.events import rules
+
+TODAY = date(2026, 5, 20)
+
+
+def entry(day, location="Athens"):
+    return {"date": rules.midnight(date.fromisoformat(day)), "location": location}
+
+
+def kind(type_id, name="A", price=10, available=5, sold=0, held=0):
+    return rules.new_ticket_type(type_id, name, price, available, sold, held)
+
+
+def event(**changes):
+    return {
+        "title": "Émile & Zoë",
+        "tags": ["Jazz", "jazz", "Live"],
+        "status": "published",
+        "schedule": [entry("2026-06-01", "Αθήνα"), entry("2026-05-20")],
+        "ticketTypes": [kind(1), kind(2, "B", 7.5, 3)],
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [("Café", "cafe"), ("ΑΘΉΝΑ", "αθηνα"), ("Straße", "strasse"), ("ﬁn", "fin"), ("", "")],
+)
+def test_fold(text, folded):
+    assert rules.fold(text) == folded
+
+
+@given(st.text())
+def test_fold_twice_is_fold(text):
+    assert rules.fold(rules.fold(text)) == rules.fold(text)
+
+
+def test_derived():
+    assert rules.derived(event(), TODAY) == {
+        "firstDate": datetime(2026, 5, 20, tzinfo=UTC),
+        "lastDate": datetime(2026, 6, 1, tzinfo=UTC),
+        "nextDate": datetime(2026, 5, 20, tzinfo=UTC),
+        "listed": True,
+        "minPrice": 7.5,
+        "available": 8,
+        "titleKey": "emile & zoe",
+        "places": ["athens", "αθηνα"],
+        "tagKeys": ["jazz", "live"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("today", "next_date", "listed"),
+    [
+        ("2026-05-01", "2026-05-20", True),
+        ("2026-05-20", "2026-05-20", True),
+        ("2026-05-21", "2026-06-01", True),
+        ("2026-06-01", "2026-06-01", True),
+        ("2026-06-02", "2026-06-01", False),
+    ],
+)
+def test_the_next_date_moves_with_the_day(today, next_date, listed):
+    scalars = rules.derived(event(), date.fromisoformat(today))
+    assert scalars["nextDate"].date().isoformat() == next_date
+    assert scalars["listed"] is listed
+
+
+@pytest.mark.parametrize("status", ["draft", "cancelled", "completed"])
+def test_only_published_events_are_listed(status):
+    assert rules.derived(event(status=status), TODAY)["listed"] is False
+
+
+def want(name, type_id=None, **more):
+    said = {"type": name, "price": 1, "availableTickets": 1, **more}
+    return {**said, "ticketTypeId": type_id} if type_id else said
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ids"),
+    [
+        ([want("A"), want("B")], [1, 2]),
+        ([want("B"), want("A")], [2, 1]),
+        ([want("a"), want("C")], [1, 3]),
+        ([want("C"), want("D")], [3, 4]),
+        ([want("C", 1), want("B")], [1, 2]),
+        ([want("B", 1), want("A", 2)], [1, 2]),
+        ([want("B", 1), want("A")], [1, 3]),
+        ([want("A"), want("B", 1)], [3, 1]),
+        ([want("X", 99)], [3]),
+        ([want("A", 99)], [1]),
+    ],
+)
+def test_merged_types_are_matched_by_id_then_by_name(wanted, ids):
+    merged = rules.merged_ticket_types([kind(1, "A"), kind(2, "B")], wanted, 3)
+    assert [each["ticketTypeId"] for each in merged] == ids
+
+
+names = st.sampled_from(["A", "B", "C", "D", "E"])
+wants = st.lists(
+    st.builds(want, names, st.sampled_from([None, 1, 2, 3, 9])),
+    min_size=1,
+    max_size=5,
+    unique_by=(lambda each: each["type"], lambda each: each.get("ticketTypeId", object())),
+)
+
+
+@given(wants)
+def test_merged_ids_are_never_given_twice(wanted):
+    old = [kind(1, "A", sold=4), kind(2, "B", sold=5), kind(3, "C", held=6)]
+    merged = rules.merged_ticket_types(old, wanted, 4)
+    ids = [each["ticketTypeId"] for each in merged]
+    assert not rules.has_duplicates(ids)
+    out = {each["ticketTypeId"]: each["soldTickets"] + each["heldTickets"] for each in merged}
+    assert all(out[type_id] == {1: 4, 2: 5, 3: 6}.get(type_id, 0) for type_id in ids)
+    for each in merged:
+        parts = each["availableTickets"] + each["soldTickets"] + each["heldTickets"]
+        assert each["capacity"] == parts
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [({}, False), ({"sold": 1}, True), ({"held": 1}, True)],
+)
+def test_dropped_in_use(changes, refused):
+    old = [kind(1), kind(2, "B", **changes)]
+    assert bool(rules.dropped_in_use(old, [kind(1)])) is refused
+    assert rules.dropped_in_use(old, old) == []
+
+
+@pytest.mark.parametrize(
+    ("image", "shown"),
+    [("", ""), ("/images/a.webp", "https://h/images/a.webp"), ("http://x/y", "http://x/y")],
+)
+def test_image_urls(image, shown):
+    stored = {**event(), "image": image, "eventId": 1, "_id": ObjectId()}
+    view = rules.view(stored, favorited=False, with_counts=False, images_at="https://h")
+    assert view["image"] == shown
+    assert view["schedule"][1] == {"date": "2026-05-20", "location": "Athens"}
+
+
+@pytest.mark.parametrize(
+    ("value", "price"), [(25, 25), (25.0, 25), (12.5, 12.5), (0.1 + 0.2, 0.3), (19.99, 19.99)]
+)
+def test_price_is_an_int_where_whole(value, price):
+    loaded = Price().deserialize(value)
+    assert loaded == price
+    assert type(loaded) is type(price)
+
+
+@given(st.integers(0, 100_000_000))
+def test_every_amount_of_cents_is_a_price(cents):
+    assert round(Price().deserialize(cents / 100) * 100) == cents
+
+
+@pytest.mark.parametrize("value", [-0.01, 0.001, 1_000_000.01, "1", True, None, float("nan")])
+def test_price_refuses(value):
+    with pytest.raises(ValidationError):
+        Price().deserialize(value)
+
+
+@pytest.mark.parametrize("value", ["1", 1.5, 1.0, True, None, -1, 2**63])
+def test_whole_refuses(value):
+    with pytest.raises(ValidationError):
+        Whole().deserialize(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "day"),
+    [
+        ("2026-05-20", TODAY),
+        ("2026-05-20T23:59:59.999Z", TODAY),
+        ("2026-05-20T00:30:00+03:00", TODAY),
+        ("2026-05-20 10:00", TODAY),
+        ("2024-02-29", date(2024, 2, 29)),
+    ],
+)
+def test_day(value, day):
+    assert Day().deserialize(value) == day
+
+
+@given(st.text(max_size=30))
+def test_day_takes_or_refuses_any_text(value):
+    try:
+        day = Day().deserialize(value)
+    except ValidationError:
+        return
+    assert value.startswith(day.isoformat())
+
+
+@pytest.mark.parametrize("value", ["a\0", "a\x1b", "a\u0085b", "\ud800", 5, None, "x" * 11, ""])
+def test_text_refuses(value):
+    with pytest.raises(ValidationError):
+        Text(1, 10).deserialize(value)
+
+
+@pytest.mark.parametrize(("value", "words"), [("a, b ,,c", ["a", "b", "c"]), ("", []), (" , ", [])])
+def test_comma_list(value, words):
+    assert CommaList().deserialize(value) == words
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime(2026, 5, 20, 12, tzinfo=UTC), "2026-05-20T12:00:00.000Z"),
+        (datetime(2026, 5, 20, 12, 0, 0, 123_000, tzinfo=UTC), "2026-05-20T12:00:00.123Z"),
+        (datetime(2026, 5, 20, 12), "2026-05-20T12:00:00.000Z"),  # noqa: DTZ001
+    ],
+)
+def test_times_are_written_as_utc_with_milliseconds(moment, text):
+    assert json.dumps({"at": moment}) == b'{"at":"' + text.encode() + b'"}'
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers(0, 2**53) | st.text(max_size=10)))
+def test_a_cursor_reads_what_it_wrote(place):
+    assert paging.decode_cursor(paging.encode_cursor(place)) == place
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "[]", "e", "é", "bnVsbA", "W10", "\ud800"])
+def test_a_cursor_refuses_the_rest(cursor):
+    with pytest.raises(ValidationFailed):
+        paging.decode_cursor(cursor)
