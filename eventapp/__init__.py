@@ -1,5 +1,6 @@
 """The event-booking backend: `create_app` puts settings, store and features together."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from flask import Flask
@@ -19,11 +20,12 @@ from eventapp.bookings.service_payments import PROVIDERS
 from eventapp.config import Config, load_config
 from eventapp.core import headers, http, limits, mongo, observe, security
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import Db
+from eventapp.core.mongo import Db, Document
 from eventapp.events import routes as events_routes
 from eventapp.events import routes_favorites, routes_parts
 from eventapp.events import service as events
 from eventapp.events import store as events_store
+from eventapp.events.service_catalog import Catalog
 from eventapp.favorites import service as favorites
 from eventapp.favorites import store as favorites_store
 from eventapp.health import routes as health_routes
@@ -76,15 +78,16 @@ def create_app(config: Config | None = None) -> Flask:
     observe.setup_logging(config)
     observe.init_app(app)
     api = http.init_app(app)
+    headers.init_app(app, config)  # before Compress, so that its hook adds to Vary after it
     Compress(app)
     security.init_app(app, config, accounts.live_session, accounts.confirm_receipt)
     limits.init_app(app, config)
-    headers.init_app(app, config)
     app.extensions.update(forget_user=FORGET_USER, export_user=EXPORT_USER)
     store = mongo.open_store(config, prepare)
     mongo.init_app(app, store)
-    shop = open_shop(config, store.db)
-    app.extensions.update(shop=shop, box_office=shop.office)
+    catalog = Catalog(store.db)
+    shop = open_shop(config, store.db, on_change=catalog.sold)
+    app.extensions.update(catalog=catalog, shop=shop, box_office=shop.office)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     app.register_blueprint(media_routes.bp)
@@ -98,8 +101,14 @@ def prepare(db: Db) -> None:
     events.prepare(db, utc_now())
 
 
-def open_shop(config: Config, db: Db) -> bookings.Shop:
-    """What bookings work with, under the limits that the settings give."""
+def open_shop(
+    config: Config, db: Db, on_change: Callable[[Document], None] = lambda _event: None
+) -> bookings.Shop:
+    """What bookings work with, under the limits that the settings give.
+
+    Args:
+        on_change: told an event's state of sale after each write of it.
+    """
     limits = Limits(
         per_booking=config.max_tickets_per_booking,
         per_user=config.max_tickets_per_user,
@@ -108,7 +117,7 @@ def open_shop(config: Config, db: Db) -> bookings.Shop:
         offer=timedelta(minutes=config.waitlist_offer_minutes),
         currency=config.currency,
     )
-    return bookings.Shop(db, BoxOffice(db), limits, PROVIDERS["mock"]())
+    return bookings.Shop(db, BoxOffice(db, on_change), limits, PROVIDERS["mock"]())
 
 
 def start_jobs(app: Flask) -> None:

@@ -18,10 +18,10 @@ from eventapp.android.schemas import (
 from eventapp.config import Config
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
-from eventapp.core.http import Blueprint, ErrorBody, images_at, json_response, with_etag
+from eventapp.core.http import Blueprint, ErrorBody, catalog, images_at, json_response, with_etag
 from eventapp.core.limits import sign_in_tier
 from eventapp.core.mongo import get_db
-from eventapp.core.security import anyone
+from eventapp.core.security import GUEST_KEY, anyone
 
 bp = Blueprint("android", __name__, url_prefix="/android/api", description="The Android app")
 CATEGORIES_BODY = {
@@ -68,6 +68,7 @@ def list_favorites() -> Response:
 def add_favorite(body: dict[str, Any]) -> Response:
     """Make an event a favorite of the shared guest."""
     service.favorite(get_db(), body["eventId"], now=utc_now())
+    catalog().liked_changed(GUEST_KEY)
     return json_response({"message": "Event favorited"}, 201)
 
 
@@ -80,6 +81,7 @@ def add_favorite(body: dict[str, Any]) -> Response:
 def remove_favorite(body: dict[str, Any]) -> Response:
     """Take an event out of the shared guest's favorites."""
     service.unfavorite(get_db(), body["eventId"])
+    catalog().liked_changed(GUEST_KEY)
     return json_response({"message": "Favorite removed"})
 
 

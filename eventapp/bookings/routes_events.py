@@ -8,7 +8,7 @@ from eventapp.bookings import service_events, service_list
 from eventapp.bookings.routes import asked, listed, shop
 from eventapp.bookings.schemas import BookingsAnswer, BookingsQuery
 from eventapp.core.clock import utc_now
-from eventapp.core.http import Blueprint, ErrorBody, images_at, json_response
+from eventapp.core.http import Blueprint, ErrorBody, catalog, images_at, json_response
 from eventapp.core.security import ORGANIZER, current_actor, role_required
 
 bp = Blueprint("event_bookings", __name__, url_prefix="/api/events", description="Bookings")
@@ -40,4 +40,5 @@ def cancel_event(event_id: int) -> Response:
     event = service_events.cancel_event(
         shop(), event_id, current_actor(), now=utc_now(), images_at=images_at()
     )
+    catalog().changed(event_id)
     return json_response(event)

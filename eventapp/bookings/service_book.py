@@ -9,8 +9,8 @@ from bson import ObjectId
 from eventapp.bookings import rules, store
 from eventapp.bookings.errors import AlreadyBooked, EventPast, SoldOut, TicketLimit
 from eventapp.bookings.service import Answer, Order, Shop
-from eventapp.bookings.service_order import pick_entry, refuse_too_many, resolve
-from eventapp.bookings.service_replay import Replayed, await_twin, earlier, replay
+from eventapp.bookings.service_order import pick_entry, refuse_past, refuse_too_many, resolve
+from eventapp.bookings.service_replay import Replayed, await_twin, earlier, name_of, replay
 from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
 from eventapp.core.mongo import Document
 from eventapp.core.observe import BOOKINGS
@@ -38,10 +38,10 @@ def book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:
         items=items,
         held=order.hold,
         on_shortfall=on_shortfall,
-        by=str(user_id),
+        by=name_of(user_id, order),
         entry_marks={type_id: str(ObjectId()) for type_id in items},
     )
-    pick_entry(shop.office.state(order.event_id), order.schedule_index, now)
+    refuse_past(shop.office, order, now)
     verdict, event = shop.office.take(order.event_id, wanted, now)
     if verdict.refused:
         return _refused(shop, user_id, order, verdict, event)
@@ -65,8 +65,10 @@ def _record(
     now: datetime,
 ) -> Answer:
     """Store what was granted; raises what must be undone."""
+    if not verdict.taken and (answer := await_twin(shop, user_id, order)):
+        raise Replayed(answer)
     if verdict.waits or event.get("hadWaitlist"):
-        _refuse_second(shop, user_id, order.event_id, sum(verdict.taken.values()))
+        _refuse_second(shop, user_id, order, sum(verdict.taken.values()))
     places = waitlist.places(wanted, verdict, event, user_id=user_id, now=now)
     booking = _new_booking(shop, user_id, order, wanted, verdict, event, now)
     answer = _answer(booking, [shown for _, shown in places])
@@ -89,19 +91,27 @@ def _record_places(
     note: Document | None,
     booking: Document | None,
 ) -> None:
-    """Store the entries; a type that is waited for already keeps its old place."""
-    if note and entries and not booking:
-        entries[0]["idempotency"] = note
-    recorded = [waitlist.record(shop.db, shop.office, entry) for entry in entries]
-    if entries and not booking and not any(recorded):
-        raise earlier(shop, user_id, order) or waitlist.AlreadyWaitlisted()
+    """Store the entries; a type that is waited for already keeps its old place.
+
+    Where there is no booking, the first that is stored has the note of the key.
+    """
+    told = booking is not None
+    for entry in entries:
+        if note and not told:
+            entry["idempotency"] = note
+        if waitlist.record(shop.db, shop.office, entry):
+            told = True
+        elif not told and (twin := earlier(shop, user_id, order)):
+            raise twin
+    if not told:
+        raise waitlist.AlreadyWaitlisted
 
 
-def _refuse_second(shop: Shop, user_id: ObjectId, event_id: int, quantity: int) -> None:
+def _refuse_second(shop: Shop, user_id: ObjectId, order: Order, quantity: int) -> None:
     """Where the waitlist may have given tickets too, one booking alone does not tell the sum."""
-    active = store.active_of(shop.db, user_id, event_id)
+    active = store.active_of(shop.db, user_id, order.event_id)
     if any(booking["slot"] == rules.DIRECT for booking in active):
-        raise AlreadyBooked
+        raise earlier(shop, user_id, order) or AlreadyBooked()
     if quantity + sum(booking["quantity"] for booking in active) > shop.limits.per_user:
         raise TicketLimit(f"At most {shop.limits.per_user} tickets of an event")
 
@@ -185,7 +195,7 @@ def _refused(
     shop: Shop, user_id: ObjectId, order: Order, verdict: Verdict, event: Document
 ) -> Answer:
     """Say no; but first let a twin with the same key, which has the tickets, be recorded."""
-    if order.key and (answer := await_twin(shop, user_id, order)):
+    if answer := await_twin(shop, user_id, order):
         return answer
     BOOKINGS.labels("sold_out").inc()
     active = store.active_of(shop.db, user_id, order.event_id)

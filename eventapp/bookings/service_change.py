@@ -73,7 +73,10 @@ def end(shop: Shop, booking: Document, status: str, reason: str, now: datetime) 
         fields["cancelledAt"] = now
     if not held or booking.get("payment"):  # a charge may have been begun for a hold
         fields["refund"] = _refund(shop, booking, reason, now)
-    ended = store.transition(shop.db, booking["_id"], {"status": booking["status"]}, fields)
+    as_read: dict[str, Any] = {"status": booking["status"]}
+    if not booking.get("payment"):
+        as_read["payment"] = None  # else a charge begun meanwhile would never be refunded
+    ended = store.transition(shop.db, booking["_id"], as_read, fields)
     reached("end")
     return ended
 
@@ -154,6 +157,7 @@ def _pay(shop: Shop, booking: Document, quantity: int | None, now: datetime) -> 
     still_held = {"status": rules.HELD, "expiresAt": {"$gt": now}}
     if not store.transition(shop.db, booking["_id"], still_held, {"payment": payment}):
         return None
+    reached("pay")
     try:
         payment["id"] = shop.payments.charge(
             booking["_id"], sums["totalCents"], booking["currency"]
@@ -183,7 +187,7 @@ def _refund_late(shop: Shop, booking: Document, sums: dict[str, Any], now: datet
     if ended["active"]:
         return
     refund = _refund(shop, {**booking, **sums}, "hold_expired", now)
-    store.transition(shop.db, booking["_id"], {"active": False}, {"refund": refund})
+    store.note_refund(shop.db, booking["_id"], refund)
     raise HoldExpired("The hold has expired; the payment is refunded", refund=refund)
 
 

@@ -1,5 +1,6 @@
 """The waitlist's turn: tickets that come back are offered to who waits, in order."""
 
+import time
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from eventapp.bookings.service import Shop
 from eventapp.bookings.service_book import new_reference
 from eventapp.bookings.service_change import cancel, confirm
 from eventapp.bookings.service_order import pick_entry
+from eventapp.core.errors import Conflict
 from eventapp.core.mongo import Document
 from eventapp.core.security import Actor
 from eventapp.core.steps import reached
@@ -18,6 +20,7 @@ from eventapp.inventory.service import EventNotFound
 from eventapp.waitlist import service as waitlist
 
 MAX_SHOWN = 100
+LEAVE_ATTEMPTS, LEAVE_PAUSE_SECONDS = 50, 0.02
 
 
 def serve_waiting(shop: Shop, event_id: int, now: datetime) -> int:
@@ -136,12 +139,19 @@ def cancel_and_offer_on(shop: Shop, booking_id: ObjectId, actor: Actor, now: dat
 
 def leave(shop: Shop, event_id: int, actor: Actor, now: datetime) -> None:
     """Leave an event's waitlist and give an open offer back. NotOnWaitlist."""
-    user_id = actor.signed_in_id
-    left = waitlist.leave(shop.db, shop.office, user_id=user_id, event_id=event_id, now=now)
-    offers = [o for o in _offers(shop, user_id, event_id) if o["status"] == rules.HELD]
-    for offer in offers:
-        cancel(shop, offer["_id"], actor, now)
-    if not left and not offers:
+    user_id, left = actor.signed_in_id, 0
+    for _attempt in range(LEAVE_ATTEMPTS):
+        left += waitlist.leave(shop.db, shop.office, user_id=user_id, event_id=event_id, now=now)
+        offers = [o for o in _offers(shop, user_id, event_id) if o["status"] == rules.HELD]
+        for offer in offers:
+            cancel(shop, offer["_id"], actor, now)
+        left += len(offers)
+        if not waitlist.is_waiting(shop.db, user_id, event_id):
+            break
+        time.sleep(LEAVE_PAUSE_SECONDS)  # an offer is just being made of it
+    else:
+        raise Conflict("You are just being made an offer; try again")
+    if not left:
         raise waitlist.NotOnWaitlist
     serve_waiting(shop, event_id, now)
 

@@ -44,6 +44,14 @@ def refuse_too_many(items: dict[int, int], limits: Limits) -> None:
         raise TicketLimit(f"At most {limits.per_user} tickets of an event")
 
 
+def refuse_past(office: BoxOffice, order: Order, now: datetime) -> None:
+    """EventPast, ValidationFailed where the schedule has no such entry to come."""
+    try:
+        pick_entry(office.state(order.event_id), order.schedule_index, now)
+    except (EventPast, ValidationFailed):  # perhaps the event was edited meanwhile
+        pick_entry(office.state(order.event_id, fresh=True), order.schedule_index, now)
+
+
 def pick_entry(event: Document, index: int | None, now: datetime) -> Document:
     """The schedule entry that is booked: the one named, else the next to come."""
     today, entries = datetime.combine(now.date(), clock_time.min, UTC), event["schedule"]

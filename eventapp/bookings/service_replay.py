@@ -37,9 +37,17 @@ def earlier(shop: Shop, user_id: ObjectId, order: Order) -> Replayed | None:
     return Replayed(answer) if answer else None
 
 
+def name_of(user_id: ObjectId, order: Order) -> str:
+    """What all requests with this key take tickets by."""
+    return f"{user_id} {order.key}" if order.key else ""
+
+
 def await_twin(shop: Shop, user_id: ObjectId, order: Order) -> Answer | None:
+    """The answer of a request with the same key that has the tickets this one did not get."""
+    if order.key is None:
+        return None
     for _wait in range(TWIN_WAITS):
-        under_way = shop.office.under_way(order.event_id, by=str(user_id))
+        under_way = shop.office.under_way(order.event_id, by=name_of(user_id, order))
         if answer := replay(shop, user_id, order):
             return answer
         if not under_way:

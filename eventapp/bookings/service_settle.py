@@ -101,7 +101,7 @@ def _is_due(shop: Shop, kind: str, id_: ObjectId) -> bool:
 def close_past(shop: Shop, now: datetime) -> int:
     """Complete past events and end the waiting for them; how many."""
     completed = events.complete_past(shop.db, now)
-    for event_id in completed:
+    for event_id in shop.office.waited_for_in_vain(AT_ONCE):
         waitlist.close_event(shop.db, shop.office, event_id, now)
     return len(completed)
 
@@ -109,9 +109,11 @@ def close_past(shop: Shop, now: datetime) -> int:
 def close_cancelled(shop: Shop, now: datetime) -> int:
     """End bookings and waiting of cancelled events, those too that a sale under way still made."""
     closing = events.closing(shop.db)
-    for event_id, since in closing:
+    for event_id, _since in closing:
+        # Looked at first: what is recorded after this has its mark until the next round.
+        event = shop.office.with_marks(event_id)
         ended = end_all(shop, event_id, "event_cancelled", now)
         waitlist.close_event(shop.db, shop.office, event_id, now)
-        if not ended and now - since > 2 * STANDS_STILL:
+        if event and not event["inFlight"] and not ended:
             events.closed(shop.db, event_id)
     return len(closing)

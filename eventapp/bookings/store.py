@@ -114,6 +114,11 @@ def transition(
     return after
 
 
+def note_refund(db: Db, booking_id: ObjectId, refund: Document) -> None:
+    """Note the refund of a booking that has ended, also while its tickets are still due."""
+    db.bookings.update_one({"_id": booking_id, "active": False}, {"$set": {"refund": refund}})
+
+
 def restocked(db: Db, booking_ids: Sequence[ObjectId], keys: Sequence[str]) -> None:
     """These moves of their tickets are made; a later move of the same booking stays due."""
     made = {"_id": {"$in": booking_ids}, "due.key": {"$in": keys}}

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
+from copy import deepcopy
+from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import marshmallow
@@ -12,21 +13,15 @@ from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
 from flask_swagger_ui import get_swaggerui_blueprint
 from marshmallow import EXCLUDE, RAISE, Schema, fields
-from pymongo.errors import PyMongoError
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import HTTPException
 
 from eventapp.config import Config
-from eventapp.core import json, paths
+from eventapp.core import error_answers, json, paths
 from eventapp.core.errors import (
-    AppError,
-    DatabaseUnavailable,
     MalformedJson,
-    TooLarge,
     UnsupportedMediaType,
     ValidationFailed,
 )
-from eventapp.core.mongo import is_unavailable
 from eventapp.core.security import anyone
 
 MAX_BODY_BYTES = 1_000_000
@@ -39,6 +34,8 @@ OPENAPI = {
     "OPENAPI_JSON_PATH": "openapi.json",
 }
 DOCS_URL = "/api/docs"
+PRIVATE = "private, no-cache"
+PUBLIC = "public, max-age=0, s-maxage=1, must-revalidate"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -88,6 +85,29 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
 
     ARGUMENTS_PARSER = BodyParser()
 
+    def query(self, schema_class: type[Schema]) -> Callable[[View], View]:
+        """As `arguments(..., location="query")`, for hot routes: a query seen before is not parsed
+        again."""
+        schema = schema_class(unknown=EXCLUDE)
+
+        @lru_cache(maxsize=2048)
+        def parsed(_query_string: bytes) -> dict[str, Any]:
+            return cast(
+                dict[str, Any], self.ARGUMENTS_PARSER.parse(schema, request, location="query")
+            )
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def with_query(*args: Any, **kwargs: Any) -> Any:
+                return view(dict(parsed(request.query_string)), *args, **kwargs)
+
+            parameters = {"in": "query", "required": True, "schema": schema}
+            docs = with_query._apidoc = deepcopy(getattr(view, "_apidoc", {}))  # type: ignore[attr-defined]
+            docs.setdefault("arguments", {}).setdefault("parameters", []).append(parameters)
+            return cast(View, with_query)
+
+        return decorate
+
     if TYPE_CHECKING:  # flask_smorest has no types; these give back the view they get
         route: Callable[..., Callable[[View], View]]
         arguments: Callable[..., Callable[[View], View]]
@@ -126,8 +146,21 @@ def bytes_response(body: bytes, status: int = 200) -> Response:
 
 def with_etag(response: Response) -> Response:
     """The answer under its content's ETag, or 304 where the caller has it."""
-    digest = hashlib.blake2b(response.get_data(), digest_size=12).hexdigest()
-    response.set_etag(digest)
+    return tagged(response, hashlib.blake2b(response.get_data(), digest_size=12).hexdigest())
+
+
+def tagged(response: Response, etag: str) -> Response:
+    """The answer under this ETag, or 304 where the caller has it.
+
+    What a token or a device is shown is theirs alone; what nobody in particular is shown, a CDN
+    may keep for a second.
+    """
+    response.headers["ETag"] = f'"{etag}"'
+    response.headers["Vary"] = "Authorization, X-Device-Id"
+    personal = "Authorization" in request.headers or "X-Device-Id" in request.headers
+    response.headers["Cache-Control"] = PRIVATE if personal else PUBLIC
+    if "If-None-Match" not in request.headers:
+        return response
     return cast(Response, response.make_conditional(request))
 
 
@@ -139,6 +172,11 @@ def settings() -> Config:
 def box_office() -> Any:
     """The application's inventory.service.BoxOffice, which create_app made."""
     return current_app.extensions["box_office"]
+
+
+def catalog() -> Any:
+    """The application's events.service_catalog.Catalog, which create_app made."""
+    return current_app.extensions["catalog"]
 
 
 def images_at() -> str:
@@ -158,10 +196,7 @@ def init_app(app: Flask) -> Api:
     api.ERROR_SCHEMA = ErrorBody
     _serve_docs(app)
     paths.describe(api)
-    app.register_error_handler(AppError, _render)
-    app.register_error_handler(HTTPException, _render_http)
-    app.register_error_handler(PyMongoError, _render_database)
-    app.register_error_handler(Exception, _render_unforeseen)
+    error_answers.init_app(app)
     return api
 
 
@@ -172,38 +207,3 @@ def _serve_docs(app: Flask) -> None:
     for endpoint, view in app.view_functions.items():
         if endpoint.startswith((f"{docs.name}.", "api-docs.")):
             anyone(view)
-
-
-def _render(error: AppError) -> Response:
-    response = json_response(error.to_dict(), error.status)
-    response.headers.update(error.headers)
-    return response
-
-
-def _render_http(error: HTTPException) -> Response:
-    """404, 405, 413 and the like that Flask itself raises, in our shape."""
-    status = error.code or 500
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return _render(TooLarge())
-    if error.response is not None or status < 400:
-        return error.get_response(request.environ)  # type: ignore[return-value]
-    phrase = HTTPStatus(status).phrase
-    response = json_response(
-        {"message": phrase, "code": phrase.lower().replace(" ", "_").replace("-", "_")}, status
-    )
-    kept = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    response.headers.update(kept)
-    return response
-
-
-def _render_database(error: PyMongoError) -> Response:
-    if is_unavailable(error):
-        log.warning("database does not answer", error=type(error).__name__)
-        return _render(DatabaseUnavailable())
-    return _render_unforeseen(error)
-
-
-def _render_unforeseen(error: Exception) -> Response:
-    """500 that says nothing of the inside; the log says all."""
-    log.error("unforeseen error", path=request.path, exc_info=error)
-    return _render(AppError())

@@ -52,6 +52,11 @@ class Actor:
         return self.user_id
 
     @property
+    def may_see_counts(self) -> bool:
+        """True where some events may be the caller's own, which show more to them."""
+        return self.role in (ORGANIZER, ADMIN)
+
+    @property
     def key(self) -> str:
         """What this caller's favorites are kept under."""
         if self.user_id:

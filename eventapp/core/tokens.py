@@ -26,6 +26,7 @@ def init_app(app: Flask, config: Config) -> None:
         JWT_ALGORITHM="HS256",
         JWT_ACCESS_TOKEN_EXPIRES=config.jwt_expires_in,
         JWT_REFRESH_TOKEN_EXPIRES=config.jwt_refresh_expires_in,
+        JWT_COOKIE_CSRF_PROTECT=False,  # no token is ever in a cookie
     )
     JWTManager(app)
 

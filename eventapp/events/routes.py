@@ -5,11 +5,20 @@ from typing import Any, cast
 from flask import Response, request
 from marshmallow import ValidationError
 
-from eventapp.core import paging
+from eventapp.core import json, paging
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
-from eventapp.core.http import Blueprint, ErrorBody, images_at, json_response, with_etag
-from eventapp.core.mongo import get_db
+from eventapp.core.http import (
+    Blueprint,
+    ErrorBody,
+    bytes_response,
+    catalog,
+    images_at,
+    json_response,
+    tagged,
+    with_etag,
+)
+from eventapp.core.mongo import Document, get_db
 from eventapp.core.security import ORGANIZER, anyone, current_actor, role_required
 from eventapp.events import service, service_edit, service_list
 from eventapp.events.schemas import (
@@ -26,31 +35,48 @@ bp = Blueprint("events", __name__, url_prefix="/api/events", description="Events
 
 @bp.route("")
 @anyone
-@bp.arguments(EventQuery, location="query")
+@bp.query(EventQuery)
 @bp.response(200, EventsAnswer)
 @bp.alt_response(400, schema=ErrorBody)
 def list_events(query: dict[str, Any]) -> Response:
     """Browse and search. A cursor carries its own filters; only `limit` counts beside it."""
-    asked: Any = {name: value for name, value in request.args.items() if name in CARRIED}
+    db, actor, now = get_db(), current_actor(), utc_now()
+    asked, carried = _asked(query)
+    if asked.filters.mine or actor.may_see_counts:
+        answer = service_list.list_events(db, asked, actor=actor, now=now, images_at=images_at())
+        return with_etag(json_response(_with_cursor(answer, carried)))
+
+    def find() -> tuple[list[Document], dict[str, Any]]:
+        rows, beside = service_list.find(db, asked, actor, now)
+        return rows, _with_cursor(beside, carried)
+
+    key = (request.query_string, now.date())
+    body, etag = catalog().answer(catalog().page(key, find), actor.key, images_at())
+    return tagged(bytes_response(body), etag)
+
+
+def _asked(query: dict[str, Any]) -> tuple[service_list.Asked, Any]:
+    """The list that is asked for, and what of the query its next cursor is to carry."""
+    carried: Any = {name: value for name, value in request.args.items() if name in CARRIED}
     after, limit = None, query["limit"]
     if cursor := query.get("cursor"):
         after = paging.decode_cursor(cursor)
-        asked = after.get("query")
-        query = _query_of(asked)
-    answer = service_list.list_events(
-        get_db(),
-        _filters(query),
-        (query.get("sortBy"), "desc" in (query.get("sortOrder"), query.get("order"))),
+        carried = after.get("query")
+        query = _query_of(carried)
+    asked = service_list.Asked(
+        filters=_filters(query),
+        sort_by=query.get("sortBy"),
+        descending="desc" in (query.get("sortOrder"), query.get("order")),
         page=query.get("page", 1),
         limit=limit,
         after=after,
-        actor=current_actor(),
-        now=utc_now(),
-        images_at=images_at(),
     )
+    return asked, carried
+
+
+def _with_cursor(answer: dict[str, Any], carried: Any) -> dict[str, Any]:
     place = answer.pop("next")
-    answer["nextCursor"] = place and paging.encode_cursor({**place, "query": asked})
-    return with_etag(json_response(answer))
+    return {**answer, "nextCursor": place and paging.encode_cursor({**place, "query": carried})}
 
 
 def _query_of(asked: Any) -> dict[str, Any]:
@@ -104,6 +130,7 @@ def create_event(body: dict[str, Any]) -> Response:
     event = service.create(
         get_db(), body, actor=current_actor(), now=utc_now(), images_at=images_at()
     )
+    catalog().changed(event["eventId"])
     return json_response(event, 201)
 
 
@@ -113,9 +140,14 @@ def create_event(body: dict[str, Any]) -> Response:
 @bp.alt_response(404, schema=ErrorBody)
 def show_event(event_id: int) -> Response:
     """The bare event."""
-    actor = current_actor()
-    event = service.show(get_db(), event_id, actor=actor, images_at=images_at())
-    return with_etag(json_response(event))
+    db, actor = get_db(), current_actor()
+    event = catalog().event(event_id)
+    if event.draft or actor.may_manage(event.organizer_id):
+        shown = service.show(db, event_id, actor=actor, images_at=images_at())
+        return with_etag(json_response(shown))
+    favorited = event_id in catalog().liked(actor.key)
+    body = event.body(json.dumps(images_at())[1:-1], favorited=favorited)
+    return with_etag(bytes_response(body))
 
 
 @bp.route("/<whole:event_id>", methods=["PUT"])
@@ -137,6 +169,7 @@ def replace_event(body: dict[str, Any], event_id: int) -> Response:
 def delete_event(event_id: int) -> Response:
     """Delete an event that nobody has tickets of."""
     service_edit.delete(get_db(), event_id, current_actor())
+    catalog().changed(event_id)
     return json_response({"message": "Event deleted successfully"})
 
 
@@ -160,4 +193,5 @@ def edited(event_id: int, change: service_edit.Change) -> Response:
         now=utc_now(),
         images_at=images_at(),
     )
+    catalog().changed(event_id)
     return json_response(event)

@@ -6,7 +6,7 @@ from flask import Response
 
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
-from eventapp.core.http import Blueprint, ErrorBody, images_at, json_response
+from eventapp.core.http import Blueprint, ErrorBody, catalog, images_at, json_response
 from eventapp.core.mongo import get_db
 from eventapp.core.security import anyone, current_actor
 from eventapp.events import service, service_list
@@ -40,7 +40,9 @@ def list_favorites() -> Response:
 @bp.alt_response(409, schema=ErrorBody)
 def add_favorite(body: dict[str, Any]) -> Response:
     """Make an event a favorite of the caller."""
-    service.favorite(get_db(), body["eventId"], actor=current_actor(), now=utc_now())
+    actor = current_actor()
+    service.favorite(get_db(), body["eventId"], actor=actor, now=utc_now())
+    catalog().liked_changed(actor.key)
     return json_response(FAVORITED, 201)
 
 
@@ -51,8 +53,7 @@ def add_favorite(body: dict[str, Any]) -> Response:
 @bp.alt_response(404, schema=ErrorBody)
 def remove_favorite(body: dict[str, Any]) -> Response:
     """Take an event out of the caller's favorites, named in the body."""
-    service.unfavorite(get_db(), body["eventId"], actor=current_actor())
-    return json_response(REMOVED)
+    return _removed(body["eventId"])
 
 
 @bp.route("/<whole:event_id>", methods=["DELETE"])
@@ -61,7 +62,13 @@ def remove_favorite(body: dict[str, Any]) -> Response:
 @bp.alt_response(404, schema=ErrorBody)
 def remove_favorite_by_path(event_id: int) -> Response:
     """Take an event out of the caller's favorites, named in the path."""
-    service.unfavorite(get_db(), event_id, actor=current_actor())
+    return _removed(event_id)
+
+
+def _removed(event_id: int) -> Response:
+    actor = current_actor()
+    service.unfavorite(get_db(), event_id, actor=actor)
+    catalog().liked_changed(actor.key)
     return json_response(REMOVED)
 
 

@@ -153,7 +153,7 @@ def view(
     if shown["image"].startswith("/"):
         shown["image"] = images_at + shown["image"]
     shown["schedule"] = [_entry_view(entry) for entry in event["schedule"]]
-    shown["ticketTypes"] = [_type_view(kind, with_counts) for kind in event["ticketTypes"]]
+    shown["ticketTypes"] = [type_view(kind, with_counts) for kind in event["ticketTypes"]]
     shown["favorited"] = favorited
     shown.update({name: event.get(name) for name in SHOWN_LAST})
     shown["soldOut"] = all(kind["availableTickets"] == 0 for kind in event["ticketTypes"])
@@ -164,7 +164,7 @@ def _entry_view(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {**entry, "date": entry["date"].date().isoformat()}
 
 
-def _type_view(kind: Mapping[str, Any], with_counts: bool) -> dict[str, Any]:
+def type_view(kind: Mapping[str, Any], with_counts: bool) -> dict[str, Any]:
     names = ["ticketTypeId", "type", "price", "availableTickets"]
     if with_counts:
         names += ["soldTickets", "heldTickets", "capacity"]

@@ -22,6 +22,8 @@ from eventapp.favorites import service as favorites
 # What later features say of events, too.
 __all__ = ["EventNotFound", "TicketTypeNotFound"]
 
+COMPLETED = {"status": rules.COMPLETED, "listed": False}
+
 # A sale between read and write overtakes the change of a day, and does not make it.
 ROLL_ATTEMPTS = 20
 
@@ -85,6 +87,7 @@ def new_event(body: Mapping[str, Any], *, organizer_id: ObjectId | None, now: da
         "organizerId": organizer_id,
         "popularity": 0.0,
         "inFlight": {},
+        "changedAt": now,
         "createdAt": now,
         "updatedAt": now,
         "rev": 0,
@@ -148,3 +151,20 @@ def unfavorite(db: Db, event_id: int, *, actor: Actor) -> None:
     """Take out of the caller's favorites. FavoriteNotFound."""
     if not favorites.remove(db, actor.key, event_id):
         raise FavoriteNotFound
+
+
+def complete_past(db: Db, now: datetime) -> list[int]:
+    """Mark published events whose last entry is over as completed; their eventIds."""
+    past = store.published_before(db, rules.midnight(now.date()))
+    done = [event for event in past if store.write_if_unchanged(db, event, COMPLETED)]
+    return [event["eventId"] for event in done]
+
+
+def closing(db: Db) -> list[tuple[int, datetime]]:
+    """Cancelled events whose bookings are being ended, and since when."""
+    return [(event["eventId"], event["closing"]) for event in store.closing(db)]
+
+
+def closed(db: Db, event_id: int) -> None:
+    """Nothing of the cancelled event is left to end."""
+    store.closed(db, event_id)

@@ -102,6 +102,17 @@ def _refuse_closed(event: Document) -> None:
         raise Conflict(f"The event is {event['status']}", code="not_publishable")
 
 
+def cancelling(now: datetime) -> Change:
+    """The change that takes an event off for good; `closing` keeps it in the worker's sight."""
+
+    def change(event: Document) -> dict[str, Any]:
+        if event["status"] == rules.COMPLETED:
+            raise Conflict("The event is over", code="event_past")
+        return {"status": rules.CANCELLED, "closing": now}
+
+    return change
+
+
 def patch_schedule(index: int, patch: Mapping[str, Any]) -> Change:
     """The change of one schedule entry, by its place. InvalidIndex."""
 

@@ -36,43 +36,57 @@ class Filters:
     mine: bool = False
 
 
-def list_events(
-    db: Db,
-    filters: Filters,
-    order: tuple[str | None, bool],
-    *,
-    page: int,
-    limit: int,
-    after: dict[str, Any] | None,
-    actor: Actor,
-    now: datetime,
-    images_at: str,
-) -> dict[str, Any]:
-    """A page of events with `page, limit, total, pages` and `next`: the place to go on after.
+@dataclass(frozen=True)
+class Asked:
+    """A list that is asked for, and the place in it.
 
-    Args:
-        order: one of rules.SORTS or None (best match, else eventId), and whether descending.
+    Attributes:
+        sort_by: one of rules.SORTS or None: best match where searched, else eventId.
         after: a `next` of an earlier answer, in place of `page`.
+    """
+
+    filters: Filters
+    sort_by: str | None = None
+    descending: bool = False
+    page: int = 1
+    limit: int = 20
+    after: dict[str, Any] | None = None
+
+
+def find(
+    db: Db, asked: Asked, actor: Actor, now: datetime
+) -> tuple[list[Document], dict[str, Any]]:
+    """The stored events of a page, and `page, limit, total, pages, next` to stand beside them.
 
     Raises:
         ValidationFailed: a page beyond what is counted, or a place of another list.
         Unauthorized: `mine` without a signed-in user.
     """
-    where = _where(filters, actor, rules.midnight(now.date()))
-    key = _order(order, searching=bool(filters.search))
+    where = _where(asked.filters, actor, rules.midnight(now.date()))
+    key = _order(asked)
+    page = asked.page
+    place: tuple[Any, int] | None = None
     skip: int | None = 0
-    if after is not None:
-        counted, page = _counted_before(after)
-        place = _place(after, key[0])
+    if asked.after is not None:
+        counted, page = _counted_before(asked.after)
+        place = _place(asked.after, key[0])
     else:
         counted = store_list.count(db, where, up_to=paging.COUNTED + 1)
-        skip, place = paging.offset(page=page, limit=limit, counted=counted), None
-    answer = paging.envelope(page=page, limit=limit, counted=counted)
+        skip = paging.offset(page=page, limit=asked.limit, counted=counted)
+    answer = paging.envelope(page=page, limit=asked.limit, counted=counted)
     found: list[Document] = []
     if skip is not None:
-        found = store_list.rows(db, where, key, after=place, skip=skip, limit=limit + 1)
-    rows = found[:limit]
-    answer["next"] = _next(rows[-1], key[0], counted, page) if len(found) > limit else None
+        found = store_list.rows(db, where, key, after=place, skip=skip, limit=asked.limit + 1)
+    rows, more = found[: asked.limit], len(found) > asked.limit
+    answer["next"] = _next(rows[-1], key[0], counted, page) if more else None
+    return rows, answer
+
+
+def list_events(
+    db: Db, asked: Asked, *, actor: Actor, now: datetime, images_at: str
+) -> dict[str, Any]:
+    """A page of events as this caller sees them, with what stands beside them. Raises as find."""
+    rows, answer = find(db, asked, actor, now)
     return {"events": present(db, rows, actor, images_at), **answer}
 
 
@@ -103,11 +117,10 @@ def _midnight(day: date | None) -> datetime | None:
     return rules.midnight(day) if day else None
 
 
-def _order(order: tuple[str | None, bool], *, searching: bool) -> tuple[str, int]:
-    sort_by, descending = order
-    if sort_by is None and searching:
+def _order(asked: Asked) -> tuple[str, int]:
+    if asked.sort_by is None and asked.filters.search:
         return store_list.RELEVANCE, -1
-    return rules.SORTS[sort_by or "eventId"], -1 if descending else 1
+    return rules.SORTS[asked.sort_by or "eventId"], -1 if asked.descending else 1
 
 
 def _next(row: Document, field: str, counted: int, page: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The events collection: single reads and guarded writes. `store_list` has the lists."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel, ReturnDocument
@@ -30,6 +30,7 @@ INDEXES = {
         _listed("listed_tags", ("tagKeys", ASCENDING), ("eventId", ASCENDING)),
         _listed("listed_organizer", ("organizerId", ASCENDING), ("eventId", ASCENDING)),
         IndexModel([("lastDate", ASCENDING)], name="lastDate"),
+        IndexModel([("closing", ASCENDING)], name="closing", sparse=True),
         IndexModel([("organizerId", ASCENDING), ("eventId", ASCENDING)], name="organizer"),
         IndexModel([("status", ASCENDING), ("eventId", ASCENDING)], name="status_eventId"),
         IndexModel(
@@ -37,7 +38,23 @@ INDEXES = {
             name="words",
             weights=TEXT_WEIGHTS,
         ),
-    ]
+        IndexModel([("changedAt", ASCENDING)], name="changedAt"),
+    ],
+    "goneEvents": [
+        IndexModel([("changedAt", ASCENDING)], name="changedAt", expireAfterSeconds=86400)
+    ],
+}
+# Every visible change notes when it happened, by which the processes hear of each other's.
+CHANGES = ("events", "goneEvents")
+NEWEST = [("changedAt", DESCENDING)]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NOTED = {"$currentDate": {"changedAt": True}}
+CHANGE_FIELDS = {
+    "eventId": 1,
+    "rev": 1,
+    "__v": 1,
+    "changedAt": 1,
+    "ticketTypes.availableTickets": 1,
 }
 # What no answer shows, left out of reads that only show.
 HIDDEN = {"inFlight": 0, "places": 0, "tagKeys": 0}
@@ -74,6 +91,7 @@ def insert(db: Db, event: Document) -> Document:
         except DuplicateKeyError:
             ensure_counter(db)
             continue
+        db.events.update_one({"_id": event["_id"]}, NOTED)  # by the database's clock
         return event
 
 
@@ -102,7 +120,7 @@ def write_if_unchanged(
     Returns:
         The event after the write, or None, with nothing written, when it changed meanwhile.
     """
-    change: dict[str, Any] = {"$set": fields, "$inc": {"rev": 1, "__v": 1}}
+    change: dict[str, Any] = {"$set": fields, "$inc": {"rev": 1, "__v": 1}, **NOTED}
     if unset:
         change["$unset"] = dict.fromkeys(unset, "")
     after: Document | None = db.events.find_one_and_update(
@@ -117,14 +135,32 @@ def write_if_unchanged(
 def delete_if_unchanged(db: Db, event: Document) -> bool:
     """Delete where the event is still the one that was read; False when it changed meanwhile."""
     same = {"eventId": event["eventId"], "rev": event["rev"]}
-    return db.events.delete_one(same).deleted_count == 1
+    if db.events.delete_one(same).deleted_count == 0:
+        return False
+    note = {"eventId": event["eventId"], "rev": event["rev"] + 1, "gone": True}
+    db.goneEvents.update_one({"_id": event["eventId"]}, {"$set": note, **NOTED}, upsert=True)
+    return True
+
+
+def last_change(db: Db) -> datetime:
+    """When an event last changed, by the database's clock; long ago where there is none."""
+    last = [db[name].find_one({}, {"changedAt": 1}, sort=NEWEST) for name in CHANGES]
+    return max((found["changedAt"] for found in last if found), default=EPOCH)
+
+
+def changed_since(db: Db, moment: datetime) -> list[Document]:
+    """What changed at that time or later: `{eventId, rev, __v, changedAt, ticketTypes}`, or
+    `{eventId, rev, changedAt, gone}`."""
+    later = {"changedAt": {"$gte": moment}}
+    gone = list(db.goneEvents.find(later))
+    return [*db.events.find(later, CHANGE_FIELDS), *gone]
 
 
 def unlist_past(db: Db, today: datetime) -> None:
     """Take events whose last entry is over off the public list."""
     db.events.update_many(
         {"listed": True, "lastDate": {"$lt": today}},
-        {"$set": {"listed": False}, "$inc": {"rev": 1}},
+        {"$set": {"listed": False}, "$inc": {"rev": 1}, **NOTED},
     )
 
 
@@ -138,5 +174,19 @@ def set_next_date(db: Db, event: Document, next_date: datetime) -> None:
     """Set it, unless the event changed meanwhile: an edit has set it itself, a sale has not."""
     db.events.update_one(
         {"eventId": event["eventId"], "rev": event["rev"]},
-        {"$set": {"nextDate": next_date}, "$inc": {"rev": 1}},
+        {"$set": {"nextDate": next_date}, "$inc": {"rev": 1}, **NOTED},
     )
+
+
+def published_before(db: Db, today: datetime) -> list[Document]:
+    """Published events whose last entry is over."""
+    past = {"status": "published", "lastDate": {"$lt": today}}
+    return list(db.events.find(past, {"eventId": 1, "rev": 1}))
+
+
+def closing(db: Db) -> list[Document]:
+    return list(db.events.find({"closing": {"$exists": True}}, {"eventId": 1, "closing": 1}))
+
+
+def closed(db: Db, event_id: int) -> None:
+    db.events.update_one({"eventId": event_id}, {"$unset": {"closing": ""}, "$inc": {"rev": 1}})

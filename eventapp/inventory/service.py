@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Container, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import UTC, datetime, time
 from typing import cast
 
@@ -14,8 +14,8 @@ from eventapp.events.service import EventNotFound, TicketTypeNotFound
 from eventapp.inventory import rules, service_take, store
 from eventapp.inventory.errors import NotOnSale, Overtaken
 from eventapp.inventory.rules import PARTIAL, QUEUE, REJECT, WAITLIST, Quantities, Verdict, Wanted
-from eventapp.inventory.rules_moves import Move, by_index, confirm, give_back, leave, reversed_mark
-from eventapp.inventory.service_back import BackOffice
+from eventapp.inventory.rules_moves import Move, confirm, give_back, leave
+from eventapp.inventory.service_moves import Mover
 
 __all__ = [
     "PARTIAL",
@@ -42,15 +42,16 @@ REMEMBERED_EVENTS, REMEMBERED_MARKS = 5000, 2000
 STRUCK_AT_ONCE = 200
 
 
-class BoxOffice(BackOffice):
+class BoxOffice(Mover):
     """Sells the tickets of one database, many callers of one event in one write.
 
     Kept in memory is only what saves a read: the last state of sale seen of an event, which every
     write verifies and no refusal trusts; and marks that may be struck out.
     """
 
-    def __init__(self, db: Db) -> None:
-        super().__init__(db)
+    def __init__(self, db: Db, on_change: Callable[[Document], None] = lambda _event: None) -> None:
+        """`on_change` is told the state of sale after each write made here."""
+        super().__init__(db, on_change)
         self._takers: Crowd[tuple[Wanted, datetime], tuple[Verdict, Document]] = Crowd(self._take)
         self._lock = threading.Lock()
         self._seen: OrderedDict[int, Document] = OrderedDict()
@@ -124,7 +125,7 @@ class BoxOffice(BackOffice):
         )
         reached("take")
         if after:
-            self._remember(after)
+            self._written(after)
         return after
 
     def take_for_waiting(
@@ -158,69 +159,14 @@ class BoxOffice(BackOffice):
         )
         reached("offer-take")
         if after:
-            self._remember(after)
+            self._written(after)
         return after
 
-    def undo(self, event_id: int, key: str) -> None:
-        """Give back what a take or an entry noted under this mark, once, whoever tries."""
-        for _attempt in range(ATTEMPTS):
-            event = store.read_with_marks(self._db, event_id)
-            mark = (event or {}).get("inFlight", {}).get(key)
-            if not event or not mark:
-                return
-            changes = by_index(event, reversed_mark(mark))
-            now = mark["at"]
-            undone = store.change(
-                self._db, event, changes, guards=store.marked(key), unmark=[key], now=now
-            )
-            reached("undo")
-            if undone:
-                self.forget(event_id)
-                return
-        raise Overtaken
-
-    def move(
-        self,
-        event_id: int,
-        moves: Sequence[Move],
-        now: datetime,
-        *,
-        still_due: Callable[[], Container[str]],
-    ) -> None:
-        """Make each of these moves of one event that was not made before.
-
-        Their marks stay until `settled`. An event that is gone has nothing to move.
-
-        Args:
-            still_due: tells the keys of moves not yet recorded as made. It is asked after the
-                event was read: what is due then had no mark that could be struck out before, so
-                where no mark is seen, and none is struck until the write, the move was not made.
-        """
-        for _attempt in range(ATTEMPTS):
-            event = store.read_with_marks(self._db, event_id)
-            unmarked = [m for m in moves if event and m.key not in event["inFlight"]]
-            if not event or not unmarked:
-                return
-            unrecorded = still_due()
-            due = [move for move in unmarked if move.key in unrecorded]
-            if not due:
-                return
-            changes = by_index(event, *(move.changes for move in due))
-            keys = [move.key for move in due]
-            marks = {key: {"kind": key.partition("-")[0], "at": now} for key in keys}
-            guards = store.never_marked(event, keys)
-            after = store.change(self._db, event, changes, guards=guards, marks=marks, now=now)
-            reached("move")
-            if after:
-                self._remember(after)
-                return
-        raise Overtaken
-
     def under_way(self, event_id: int, *, by: str) -> bool:
-        """True while something this caller took is noted on the event."""
+        """True while tickets that were taken by this name are noted on the event."""
         event = store.read_with_marks(self._db, event_id)
         marks = event["inFlight"].values() if event else ()
-        return any(mark.get("by") == by for mark in marks)
+        return any(mark["kind"] == "take" and mark.get("by") == by for mark in marks)
 
     def settled(self, event_id: int, keys: Iterable[str]) -> None:
         """What these marks note is recorded: the next take, or the worker, may strike them out."""
@@ -251,6 +197,10 @@ class BoxOffice(BackOffice):
             raise EventNotFound
         self._remember(event)
         return event
+
+    def _written(self, event: Document) -> None:
+        self._remember(event)
+        super()._written(event)
 
     def _remember(self, event: Document) -> None:
         with self._lock:

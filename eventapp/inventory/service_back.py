@@ -18,6 +18,10 @@ class BackOffice:
         """Events on sale with tickets of a type that someone waits for."""
         return store.waited_for(self._db, limit)
 
+    def waited_for_in_vain(self, limit: int) -> list[int]:
+        """Cancelled and past events that someone still waits for."""
+        return store.waited_for_in_vain(self._db, limit)
+
     def with_stale_marks(self, before: datetime, limit: int) -> list[int]:
         """Events with something noted that may have stood still since then."""
         return store.with_marks_before(self._db, before, limit)

@@ -31,6 +31,8 @@ SALE_FIELDS = {
     "ticketTypes": 1,
     "organizerId": 1,
     "hadWaitlist": 1,
+    "rev": 1,
+    "__v": 1,
 }
 MARK_FIELDS = {**SALE_FIELDS, "available": 1, "inFlight": 1, "rev": 1, "marksSince": 1, "struck": 1}
 # What the marks of moves start with: unlike those of takes, they guard by not being there.
@@ -84,7 +86,10 @@ def change(
     for index in changes:
         path = f"ticketTypes.{index}.ticketTypeId"
         where[path] = event["ticketTypes"][index]["ticketTypeId"]
-    update: Document = {"$inc": {**_increments(changes), "rev": 1}}
+    update: Document = {
+        "$inc": {**_increments(changes), "rev": 1},
+        "$currentDate": {"changedAt": True},
+    }
     settings = {**(fields or {}), **{f"inFlight.{k}": mark for k, mark in (marks or {}).items()}}
     if settings:
         update["$set"] = settings
@@ -156,8 +161,17 @@ def waited_for(db: Db, limit: int) -> list[int]:
     return [event["eventId"] for event in db.events.find(where, {"eventId": 1}).limit(limit)]
 
 
+def waited_for_in_vain(db: Db, limit: int) -> list[int]:
+    """Events that are over, one way or another, and that someone waits for."""
+    over = {"$in": ["cancelled", "completed"]}
+    where = {"hadWaitlist": True, "status": over, "ticketTypes.waiting": {"$gt": 0}}
+    return [event["eventId"] for event in db.events.find(where, {"eventId": 1}).limit(limit)]
+
+
 def settle_amounts(db: Db, event: Document, fields: dict[str, Any]) -> bool:
     """Set amounts outright, for repairs; False where the event changed since it was read."""
     same = {"eventId": event["eventId"], "rev": event["rev"]}
-    result = db.events.update_one(same, {"$set": fields, "$inc": {"rev": 1}})
+    result = db.events.update_one(
+        same, {"$set": fields, "$inc": {"rev": 1}, "$currentDate": {"changedAt": True}}
+    )
     return result.modified_count == 1

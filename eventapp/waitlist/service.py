@@ -44,7 +44,6 @@ def join(
         mark=str(entry_id),
         items={type_id: quantity},
         on_shortfall=inventory.QUEUE,
-        by=str(user_id),
         entry_marks={type_id: str(entry_id)},
     )
     verdict, event = office.take(event_id, wanted, now)
@@ -113,6 +112,11 @@ def leave(db: Db, office: BoxOffice, *, user_id: ObjectId, event_id: int, now: d
     """End the user's entries of this event; how many there were."""
     entries = store.of_user_and_event(db, user_id, event_id)
     return sum(end(db, office, entry, rules.LEFT, now) for entry in entries)
+
+
+def is_waiting(db: Db, user_id: ObjectId, event_id: int) -> bool:
+    """True while the user has a place in a line of this event."""
+    return bool(store.of_user_and_event(db, user_id, event_id))
 
 
 def end(db: Db, office: BoxOffice, entry: Document, status: str, now: datetime) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from pymongo import MongoClient
 
 from eventapp.core.mongo import Store
+from eventapp.events.service_catalog import Catalog
 from eventapp.media.routes import IMAGES
 from tests.factories import make_event
 
@@ -20,6 +21,7 @@ def database_down(app, monkeypatch):
     store = Store(dead, dead.get_default_database(), lambda _db: None)
     store.start()
     monkeypatch.setitem(app.extensions, "store", store)
+    monkeypatch.setitem(app.extensions, "catalog", Catalog(store.db))
     yield
     dead.close()
 

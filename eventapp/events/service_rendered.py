@@ -1,0 +1,85 @@
+"""An event as JSON, rendered once per change; what differs by caller or by sale is put in last."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bson import ObjectId
+
+from eventapp.core import json
+from eventapp.core.mongo import Document
+from eventapp.events import rules
+
+_IMAGE = b',"image":"'
+_LIKED = {False: b',"favorited":false,', True: b',"favorited":true,'}
+_SOLD_OUT = {False: b',"soldOut":false}', True: b',"soldOut":true}'}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What everyone sees of an event but its organizer and admins, who also see counts.
+
+    Attributes:
+        rev: of the stored event; every write raises it. `version` only edits do.
+        image_at: where in `head` the link of a photo of our own begins.
+    """
+
+    event_id: int
+    rev: int
+    version: int
+    organizer_id: ObjectId | None
+    draft: bool
+    head: bytes
+    image_at: int | None
+    types: bytes
+    tail: bytes
+    sold_out: bool
+    emptied: tuple[bool, ...]
+
+    def body(self, images_at: bytes, *, favorited: bool) -> bytes:
+        """The event's JSON for a caller who has it as a favorite, or not."""
+        head, place = self.head, self.image_at
+        if place is not None:
+            head = b"".join((head[:place], images_at, head[place:]))
+        liked, sold_out = _LIKED[favorited], _SOLD_OUT[self.sold_out]
+        return b"".join((head, self.types, liked, self.tail, sold_out))
+
+    def after_sale(self, sale: Document) -> "Rendered":
+        """The same with the stock of a later state of the event."""
+        empty = emptied(sale)
+        return replace(
+            self, rev=sale["rev"], types=_types(sale), emptied=empty, sold_out=all(empty)
+        )
+
+
+def render(event: Document) -> Rendered:
+    """The event's JSON in pieces, from the view that everyone gets."""
+    shown = rules.view(event, favorited=False, with_counts=False, images_at="")
+    first = {name: shown[name] for name in rules.SHOWN if name != "ticketTypes"}
+    head = json.dumps(first)[:-1] + b',"ticketTypes":'
+    own_photo = shown["image"].startswith("/")
+    last = {name: shown[name] for name in rules.SHOWN_LAST}
+    return Rendered(
+        event_id=event["eventId"],
+        rev=event["rev"],
+        version=event["__v"],
+        organizer_id=event["organizerId"],
+        draft=event["status"] == rules.DRAFT,
+        head=head,
+        # No text holds these bytes: a quote within a JSON text is escaped.
+        image_at=head.index(_IMAGE) + len(_IMAGE) if own_photo else None,
+        types=_types(event),
+        tail=json.dumps(last)[1:-1],
+        sold_out=shown["soldOut"],
+        emptied=emptied(event),
+    )
+
+
+def emptied(event: Mapping[str, Any]) -> tuple[bool, ...]:
+    """Which types have no ticket left: all that a sale changes of what lists go by."""
+    return tuple(kind["availableTickets"] == 0 for kind in event["ticketTypes"])
+
+
+def _types(event: Mapping[str, Any]) -> bytes:
+    kinds = (rules.type_view(kind, with_counts=False) for kind in event["ticketTypes"])
+    return json.dumps(list(kinds))

@@ -1,0 +1,155 @@
+"""What a process remembers of events and lists is never older than promised."""
+
+import time
+
+import pytest
+
+from eventapp.core.clock import utc_now
+from eventapp.core.mongo import Document
+from eventapp.core.security import Actor
+from eventapp.events import service_edit
+from eventapp.events import store as events_store
+from eventapp.events.service_catalog import FRESH_SECONDS, Catalog
+from tests.factories import day, event_body, make_event, sign_in
+
+ADMIN = Actor(role="admin")
+# Another process is heard of within a second: what the design promises.
+SECOND = 1.0
+
+
+@pytest.fixture
+def event(db, organizer):
+    return make_event(db, organizer_id=organizer["id"])
+
+
+def titles(client, query=""):
+    return [event["title"] for event in client.get(f"/api/events{query}").json["events"]]
+
+
+def by_another_process(db, event_id, change):
+    """An edit that this process's catalog is not told of."""
+    service_edit.edit(db, event_id, change, actor=ADMIN, now=utc_now(), images_at="")
+
+
+def renamed(title):
+    def change(_event: Document) -> dict[str, str]:
+        return {"title": title}
+
+    return change
+
+
+def within_a_second(condition):
+    until = time.monotonic() + SECOND
+    while not condition():
+        assert time.monotonic() < until, "not heard of within a second"
+        time.sleep(0.02)
+
+
+def test_own_edits_show_at_once(client, organizer, event):
+    body = event_body(title="First")
+    assert titles(client) == ["Sample Event"]
+    client.put("/api/events/1", json=body, headers=organizer["headers"])
+    assert titles(client) == ["First"] == [client.get("/api/events/1").json["title"]]
+
+
+def test_own_events_appear_and_go_at_once(client, organizer, event):
+    assert len(titles(client)) == 1
+    made = client.post("/api/events", json=event_body(), headers=organizer["headers"]).json
+    assert len(titles(client)) == 2
+    client.delete(f"/api/events/{made['eventId']}", headers=organizer["headers"])
+    assert len(titles(client)) == 1
+    assert client.get(f"/api/events/{made['eventId']}").status_code == 404
+
+
+def test_own_sales_show_at_once_also_in_lists_by_availability(client, app, organizer):
+    kind = {"type": "G", "price": 5, "availableTickets": 2}
+    body = event_body(ticketTypes=[kind])
+    client.post("/api/events", json=body, headers=organizer["headers"])
+    buyer = sign_in(app)["headers"]
+    assert len(titles(client, "?availableOnly=true")) == 1
+    assert not client.get("/api/events/1").json["soldOut"]
+    order = {"eventId": 1, "ticketTypeId": 1, "quantity": 2}
+    booking = client.post("/api/bookings", json=order, headers=buyer).json["data"]["booking"]
+    shown = client.get("/api/events/1").json
+    assert (shown["soldOut"], shown["ticketTypes"][0]["availableTickets"]) == (True, 0)
+    assert client.get("/api/events").json["events"][0]["soldOut"]
+    assert titles(client, "?availableOnly=true") == []
+    client.put(f"/api/bookings/{booking['_id']}/cancel", headers=buyer)
+    assert client.get("/api/events/1").json["ticketTypes"][0]["availableTickets"] == 2
+    assert len(titles(client, "?availableOnly=true")) == 1
+
+
+def test_own_favorites_show_at_once(client, event):
+    path = "/api/events/1"
+    assert not client.get(path).json["favorited"]
+    client.post("/api/favorites", json={"eventId": 1})
+    assert client.get(path).json["favorited"]
+    assert client.get("/api/events").json["events"][0]["favorited"]
+    client.delete("/api/favorites/1")
+    assert not client.get(path).json["favorited"]
+
+
+def test_one_callers_favorites_are_never_anothers(client, event):
+    mine, yours = {"X-Device-Id": "device-one"}, {"X-Device-Id": "device-two"}
+    client.post("/api/favorites", json={"eventId": 1}, headers=mine)
+    for path in ("/api/events/1", "/api/events"):
+        answers = [client.get(path, headers=device) for device in (mine, yours, {})]
+        assert [b'"favorited":true' in answer.data for answer in answers] == [True, False, False]
+        assert len({answer.headers["ETag"] for answer in answers}) == 2
+
+
+def test_caches_between_may_keep_only_what_is_nobodys(client, event):
+    for path in ("/api/events/1", "/api/events"):
+        nobodys = client.get(path)
+        mine = client.get(path, headers={"X-Device-Id": "device-one"})
+        assert nobodys.headers["Cache-Control"].startswith("public, max-age=0, s-maxage=1")
+        assert mine.headers["Cache-Control"] == "private, no-cache"
+        assert "X-Device-Id" in nobodys.headers["Vary"]
+
+
+@pytest.mark.parametrize("path", ["/api/events/1", "/api/events"])
+def test_anothers_edit_shows_within_a_second(client, db, event, path):
+    assert "Sample Event" in client.get(path).text
+    by_another_process(db, 1, renamed("Another"))
+    within_a_second(lambda: "Another" in client.get(path).text)
+
+
+def test_anothers_new_and_deleted_events_show_within_a_second(client, db, event):
+    assert len(titles(client)) == 1
+    added = make_event(db, title="Second")
+    within_a_second(lambda: titles(client) == ["Sample Event", "Second"])
+    events_store.delete_if_unchanged(db, added)
+    within_a_second(lambda: titles(client) == ["Sample Event"])
+    assert client.get("/api/events/2").status_code == 404
+
+
+def test_after_a_pause_the_first_answer_is_fresh_already(client, db, event):
+    assert titles(client) == ["Sample Event"]
+    by_another_process(db, 1, renamed("Another"))
+    time.sleep(FRESH_SECONDS + 0.05)
+    assert titles(client) == ["Another"]
+
+
+def test_an_own_sale_that_comes_back_as_news_forgets_nothing(db, event):
+    catalog = Catalog(db)
+    rendered = catalog.event(1)
+    catalog._ask()
+    assert catalog.event(1) is rendered
+
+
+def test_the_photos_of_two_hosts_are_each_under_their_own(client, organizer, db):
+    make_event(db, image="/images/one.webp")
+    for host in ("a.example", "b.example:8080"):
+        answer = client.get("/api/events/1", headers={"Host": host}).json
+        assert answer["image"] == f"http://{host}/images/one.webp"
+        listed = client.get("/api/events", headers={"Host": host}).json["events"][0]
+        assert listed["image"] == answer["image"]
+
+
+def test_what_is_shown_is_what_the_slow_way_shows(client, organizer, db, app):
+    """An attendee's answer is put together from pieces; an organizer's is not."""
+    make_event(db, schedule=[{"date": day(3), "location": 'A "quoted" \\ place', "lat": 1.0}])
+    slow = client.get("/api/events/1", headers=organizer["headers"]).json
+    assert client.get("/api/events/1").json == slow
+    slow_list = client.get("/api/events", headers=organizer["headers"]).json
+    assert client.get("/api/events").json == slow_list
