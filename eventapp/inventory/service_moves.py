@@ -1,6 +1,6 @@
 """Tickets that change hands exactly once, and takes that are undone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 
 from eventapp.core.mongo import Db, Document
