@@ -1,23 +1,41 @@
 """Booking tickets: take them, record the booking, or undo the taking."""
 
 import secrets
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 
 from eventapp.bookings import rules, store
 from eventapp.bookings.errors import AlreadyBooked, EventPast, SoldOut, TicketLimit
 from eventapp.bookings.service import Answer, Order, Shop
-from eventapp.bookings.service_order import pick_entry, refuse_past, refuse_too_many, resolve
+from eventapp.bookings.service_answer import answer_of
+from eventapp.bookings.service_order import (
+    Misread,
+    pick_entry,
+    refuse_misread,
+    refuse_past,
+    refuse_too_many,
+    resolve,
+)
 from eventapp.bookings.service_replay import Replayed, await_twin, earlier, name_of, replay
 from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
 from eventapp.core.mongo import Document
 from eventapp.core.observe import BOOKINGS
-from eventapp.inventory.service import Verdict, Wanted
+from eventapp.inventory.service import TicketTypeNotFound, Verdict, Wanted
 from eventapp.waitlist import service as waitlist
 
 REFERENCE_ATTEMPTS = 5
+REFUSALS = (
+    AlreadyBooked,
+    EventPast,
+    Misread,
+    Replayed,
+    TicketLimit,
+    TicketTypeNotFound,
+    ValidationFailed,
+    waitlist.AlreadyWaitlisted,
+)
 
 
 def book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:
@@ -43,14 +61,17 @@ def book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:
     )
     refuse_past(shop.office, order, now)
     verdict, event = shop.office.take(order.event_id, wanted, now)
-    if verdict.refused:
-        return _refused(shop, user_id, order, verdict, event)
     try:
+        refuse_misread(event, order, items)
+        if verdict.refused:
+            return _refused(shop, user_id, order, verdict, event)
         return _record(shop, user_id, order, wanted, verdict, event, now)
-    except (AlreadyBooked, TicketLimit, EventPast, ValidationFailed, Replayed) as refusal:
+    except REFUSALS as refusal:
         _undo(shop, order.event_id, wanted, verdict)
         if isinstance(refusal, Replayed):
             return refusal.answer
+        if isinstance(refusal, Misread):  # the take has seen the event as it is now
+            return book(shop, user_id, order, now)
         BOOKINGS.labels("refused").inc()
         raise
 
@@ -69,14 +90,16 @@ def _record(
         raise Replayed(answer)
     if verdict.waits or event.get("hadWaitlist"):
         _refuse_second(shop, user_id, order, sum(verdict.taken.values()))
+    if verdict.waits:
+        verdict = _but_old_places(shop, user_id, order, wanted, verdict)
     places = waitlist.places(wanted, verdict, event, user_id=user_id, now=now)
     booking = _new_booking(shop, user_id, order, wanted, verdict, event, now)
-    answer = _answer(booking, [shown for _, shown in places])
+    answer = answer_of(booking, [shown for _, shown in places])
     note = {"key": order.key, "digest": order.digest, "answer": vars(answer)} if order.key else None
     if booking:
         if note:
             booking["idempotency"] = note
-        _insert(shop, user_id, order, booking)
+        _insert(shop, user_id, order, booking, answer)
         shop.office.settled(order.event_id, [wanted.mark])
     _record_places(shop, user_id, order, [entry for entry, _ in places], note, booking)
     BOOKINGS.labels(booking["status"] if booking else "waitlisted").inc()
@@ -105,6 +128,19 @@ def _record_places(
             raise twin
     if not told:
         raise waitlist.AlreadyWaitlisted
+
+
+def _but_old_places(
+    shop: Shop, user_id: ObjectId, order: Order, wanted: Wanted, verdict: Verdict
+) -> Verdict:
+    """A type that the user waits for already keeps its old place: the new one is given up."""
+    old = waitlist.waited_types(shop.db, user_id, order.event_id) & verdict.waits.keys()
+    for type_id in old:
+        shop.office.undo(order.event_id, f"wait-{wanted.entry_marks[type_id]}")
+    waits = {id_: place for id_, place in verdict.waits.items() if id_ not in old}
+    if not waits and not verdict.taken:
+        raise earlier(shop, user_id, order) or waitlist.AlreadyWaitlisted()
+    return replace(verdict, waits=waits)
 
 
 def _refuse_second(shop: Shop, user_id: ObjectId, order: Order, quantity: int) -> None:
@@ -140,7 +176,8 @@ def _new_booking(
     )
 
 
-def _insert(shop: Shop, user_id: ObjectId, order: Order, booking: Document) -> None:
+def _insert(shop: Shop, user_id: ObjectId, order: Order, booking: Document, answer: Answer) -> None:
+    """Record the booking, under another reference, told in the answer too, where one is in use."""
     for _attempt in range(REFERENCE_ATTEMPTS):
         if shop.record(booking):
             return
@@ -151,37 +188,14 @@ def _insert(shop: Shop, user_id: ObjectId, order: Order, booking: Document) -> N
         active = store.active_of(shop.db, user_id, order.event_id)
         if any(other["slot"] == rules.DIRECT for other in active):
             raise AlreadyBooked
-        booking["bookingReference"] = new_reference()
+        reference = new_reference()
+        booking["bookingReference"] = answer.data["booking"]["bookingReference"] = reference
     raise AlreadyBooked
 
 
 def new_reference() -> str:
     letters = "".join(secrets.choice(rules.REFERENCE_ALPHABET) for _ in range(6))
     return f"EVT-{letters}"
-
-
-def _answer(booking: Document | None, entries: list[dict[str, Any]]) -> Answer:
-    data: dict[str, Any] = {}
-    if booking:
-        data["booking"] = rules.view(booking)
-    if entries:
-        data["waitlistEntry"] = entries[0]
-    if len(entries) > 1:
-        data["waitlistEntries"] = entries
-    waiting = sum(entry["quantity"] for entry in entries)
-    return Answer(201 if booking else 202, _words(booking, waiting), data)
-
-
-def _words(booking: Document | None, waiting: int) -> str:
-    if not booking:
-        return f"Sold out. {_tickets(waiting)} added to waitlist."
-    done = "Held" if booking["status"] == rules.HELD else "Booked"
-    words = f"{done} {_tickets(booking['quantity'])}."
-    return f"{words} Remaining {_tickets(waiting)} added to waitlist." if waiting else words
-
-
-def _tickets(quantity: int) -> str:
-    return f"{quantity} ticket{'' if quantity == 1 else 's'}"
 
 
 def _undo(shop: Shop, event_id: int, wanted: Wanted, verdict: Verdict) -> None:
@@ -197,10 +211,10 @@ def _refused(
     """Say no; but first let a twin with the same key, which has the tickets, be recorded."""
     if answer := await_twin(shop, user_id, order):
         return answer
-    BOOKINGS.labels("sold_out").inc()
     active = store.active_of(shop.db, user_id, order.event_id)
     if any(booking["slot"] == rules.DIRECT for booking in active):
         raise AlreadyBooked
+    BOOKINGS.labels("sold_out").inc()
     names = {kind["ticketTypeId"]: kind["type"] for kind in event["ticketTypes"]}
     left = [
         {"ticketTypeId": type_id, "type": names[type_id], "availableTickets": quantity}

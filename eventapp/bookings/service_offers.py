@@ -10,7 +10,7 @@ from eventapp.bookings import rules, store
 from eventapp.bookings.errors import NoOffer
 from eventapp.bookings.service import Shop
 from eventapp.bookings.service_book import new_reference
-from eventapp.bookings.service_change import cancel, confirm
+from eventapp.bookings.service_change import cancel, confirm, end, settle_due
 from eventapp.bookings.service_order import pick_entry
 from eventapp.core.errors import Conflict
 from eventapp.core.mongo import Document
@@ -142,11 +142,10 @@ def leave(shop: Shop, event_id: int, actor: Actor, now: datetime) -> None:
     user_id, left = actor.signed_in_id, 0
     for _attempt in range(LEAVE_ATTEMPTS):
         left += waitlist.leave(shop.db, shop.office, user_id=user_id, event_id=event_id, now=now)
-        offers = [o for o in _offers(shop, user_id, event_id) if o["status"] == rules.HELD]
-        for offer in offers:
-            cancel(shop, offer["_id"], actor, now)
-        left += len(offers)
-        if not waitlist.is_waiting(shop.db, user_id, event_id):
+        # Asked before the offers are read: a place that is gone has its offer among them.
+        waiting = waitlist.is_waiting(shop.db, user_id, event_id)
+        left += sum(_decline(shop, offer, now) for offer in _offers(shop, user_id, event_id))
+        if not waiting:
             break
         time.sleep(LEAVE_PAUSE_SECONDS)  # an offer is just being made of it
     else:
@@ -154,6 +153,16 @@ def leave(shop: Shop, event_id: int, actor: Actor, now: datetime) -> None:
     if not left:
         raise waitlist.NotOnWaitlist
     serve_waiting(shop, event_id, now)
+
+
+def _decline(shop: Shop, offer: Document, now: datetime) -> bool:
+    """Give an open offer back; False where it is none, or is just being accepted."""
+    if offer["status"] != rules.HELD:
+        return False
+    declined = end(shop, offer, rules.CANCELLED, "declined", now)
+    if declined:
+        settle_due(shop, [declined], now)
+    return declined is not None
 
 
 def notifications(shop: Shop, actor: Actor, now: datetime) -> list[dict[str, Any]]:

@@ -13,6 +13,10 @@ from eventapp.inventory.service import BoxOffice, TicketTypeNotFound
 from eventapp.waitlist import service as waitlist
 
 
+class Misread(Exception):
+    """The event was edited since it was last seen: the order means other tickets."""
+
+
 def resolve(office: BoxOffice, order: Order) -> tuple[dict[int, int], str]:
     """The tickets by type id, and what to do about too few."""
     try:
@@ -34,6 +38,12 @@ def _items(event: Document, order: Order) -> dict[int, int]:
             raise TicketTypeNotFound
         items[found] = items.get(found, 0) + quantity
     return items
+
+
+def refuse_misread(event: Document, order: Order, items: dict[int, int]) -> None:
+    """Misread, or the refusal, where the order means other tickets of the event as it is now."""
+    if _items(event, order) != items:
+        raise Misread
 
 
 def refuse_too_many(items: dict[int, int], limits: Limits) -> None:

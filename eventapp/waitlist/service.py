@@ -38,7 +38,7 @@ def join(
     """
     if quantity > most:
         raise Conflict(f"At most {most} tickets of an event", code="ticket_limit_exceeded")
-    type_id = type_id or only_type(office.state(event_id))
+    type_id = type_id or only_type(office.state(event_id, fresh=True))
     entry_id = ObjectId()
     wanted = inventory.Wanted(
         mark=str(entry_id),
@@ -112,6 +112,11 @@ def leave(db: Db, office: BoxOffice, *, user_id: ObjectId, event_id: int, now: d
     """End the user's entries of this event; how many there were."""
     entries = store.of_user_and_event(db, user_id, event_id)
     return sum(end(db, office, entry, rules.LEFT, now) for entry in entries)
+
+
+def waited_types(db: Db, user_id: ObjectId, event_id: int) -> set[int]:
+    """The ticket types of this event that the user waits for."""
+    return {entry["ticketTypeId"] for entry in store.of_user_and_event(db, user_id, event_id)}
 
 
 def is_waiting(db: Db, user_id: ObjectId, event_id: int) -> bool:
