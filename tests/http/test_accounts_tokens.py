@@ -11,6 +11,7 @@ from bson import ObjectId
 from eventapp.accounts import service_sessions, store_sessions
 from eventapp.accounts.errors import TokenReused
 from eventapp.core.clock import utc_now
+from tests.conftest import MONGO_URI, fresh_uri
 
 ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
 LIFETIME = timedelta(days=30)
@@ -212,6 +213,27 @@ def test_a_use_costs_one_write_a_refresh(client, ann, db, monkeypatch):
     for _ in range(3):
         assert profile(client, token) == (200, None)
     assert len(closed) == 1
+
+
+@pytest.mark.skipif(not MONGO_URI, reason="processes share a server: set MONGO_URI")
+@pytest.mark.parametrize("ending", ["logout", "password", "delete"])
+def test_an_end_is_one_on_every_server(make_app, ending):
+    shared = {"MONGO_URI": fresh_uri(MONGO_URI), "JWT_SECRET": "of both servers, and long enough"}
+    here, there = (make_app(**shared).test_client() for _ in range(2))
+    ann = here.post("/api/auth/register", json=ANN).json
+    other = there.post("/api/auth/login", json={"name": "Ann", "password": ANN["password"]}).json
+    headers = bearer(ann["token"])
+    assert profile(there, ann["token"]) == profile(here, other["token"]) == (200, None)
+    if ending == "logout":
+        here.post("/api/auth/logout", json={"everywhere": True}, headers=headers)
+    elif ending == "password":
+        body = {"currentPassword": ANN["password"], "newPassword": "a new password"}
+        here.put("/api/auth/change-password", json=body, headers=headers)
+    else:
+        here.delete(f"/api/users/{ann['user']['_id']}", headers=headers)
+    for server in (here, there):
+        assert profile(server, other["token"]) == (401, "token_revoked")
+    assert (profile(there, ann["token"]) == (200, None)) is (ending == "password")
 
 
 def test_a_changed_role_holds_at_once(client, ann, admin):

@@ -8,6 +8,7 @@ import uuid
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from flask import Flask
 
 from eventapp.config import ROOT, ConfigError
 from eventapp.core import limits
@@ -116,11 +117,20 @@ def test_preflights_are_not_counted(client):
     assert call(client, "OPTIONS", "/api/events", 1).status_code == 200
 
 
-def test_reading_by_post_is_a_read(client):
-    assert call(client, "POST", "/api/recoms", 1, json=[]).headers["RateLimit-Limit"] in (
-        "40",  # marked limits.read_tier
-        "30",
-    )
+def test_a_route_may_say_its_tier():
+    def view():
+        return "x"
+
+    app = Flask(__name__)
+    app.add_url_rule("/read", "read", limits.read_tier(lambda: "x"), methods=["POST"])
+    app.add_url_rule("/write", "write", view, methods=["POST", "GET"])
+    app.add_url_rule("/in", "in", limits.sign_in_tier(lambda: "x"), methods=["POST"])
+    asked = (("/read", "POST"), ("/write", "POST"), ("/write", "GET"), ("/in", "POST"))
+    tiers = []
+    for path, method in asked:
+        with app.test_request_context(path, method=method):
+            tiers.append(limits._tier())
+    assert tiers == [limits.READS, limits.WRITES, limits.READS, limits.SIGN_IN]
 
 
 def test_nothing_is_hooked_where_switched_off(make_app):

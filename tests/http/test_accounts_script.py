@@ -1,0 +1,121 @@
+"""`scripts/create_admin.py`: the first admin, from the command line."""
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from eventapp.config import ROOT, load_config
+from eventapp.core.embedded_disk import lock_directory
+from tests.conftest import MONGO_URI, drop_database, settings_for
+
+PASSWORD = "correct horse"
+ROOT_ADMIN = ("--name", "Root", "--email", "root@example.org")
+
+
+@pytest.fixture
+def environ(tmp_path):
+    settings = settings_for(tmp_path, WEB_CONCURRENCY="1")
+    yield {**os.environ, **settings}
+    drop_database(load_config(settings))
+
+
+def run(environ, *arguments, **more):
+    return subprocess.run(
+        [sys.executable, "scripts/create_admin.py", *(arguments or ROOT_ADMIN)],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        **more,
+    )
+
+
+def test_it_makes_an_admin_that_logs_in(environ, make_app):
+    done = run({**environ, "ADMIN_PASSWORD": PASSWORD})
+    assert (done.returncode, done.stdout) == (0, "root@example.org is an admin\n")
+    uri = {"MONGO_URI": environ["MONGO_URI"]} if MONGO_URI else {}
+    app = make_app(INSTANCE_DIR=environ["INSTANCE_DIR"], **uri)
+    login = {"email": "root@example.org", "password": PASSWORD}
+    answer = app.test_client().post("/api/auth/login", json=login)
+    assert answer.json["user"]["role"] == "admin"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ADMIN_PASSWORD": "short"}, "password: Must have at least 8 characters."),
+        ({"ADMIN_PASSWORD": PASSWORD, "PORT": "x"}, "PORT"),
+        ({"ADMIN_PASSWORD": PASSWORD, "MONGO_URI": "mongodb://127.0.0.1:1/x"}, "does not answer"),
+    ],
+)
+def test_what_is_wrong_is_one_line(environ, changes, said):
+    done = run({**environ, **changes})
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("create_admin: ")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_taken_email_is_refused(environ):
+    given = {**environ, "ADMIN_PASSWORD": PASSWORD}
+    assert run(given).returncode == 0
+    again = run(given)
+    assert again.returncode == 1
+    assert again.stderr == "create_admin: This email is already registered\n"
+
+
+def test_a_bad_email_is_refused(environ):
+    done = run({**environ, "ADMIN_PASSWORD": PASSWORD}, "--name", "Root", "--email", "nonsense")
+    assert done.stderr == "create_admin: email: Not a valid email address.\n"
+
+
+@pytest.mark.skipif(bool(MONGO_URI), reason="a server serves several processes")
+def test_an_embedded_store_in_use_is_one_line(environ, tmp_path):
+    held = lock_directory(tmp_path)
+    done = run({**environ, "ADMIN_PASSWORD": PASSWORD})
+    os.close(held)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "in use by another" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "said"),
+    [
+        (f"{PASSWORD}\n{PASSWORD}\n", 0, "root@example.org is an admin"),
+        (f"{PASSWORD}\nanother one\n", 1, "the two passwords differ"),
+    ],
+)
+def test_the_password_is_asked_for_twice_and_not_shown(environ, typed, code, said):
+    environ = {name: value for name, value in environ.items() if name != "ADMIN_PASSWORD"}
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(ROOT)
+        os.execve(sys.executable, [sys.executable, "scripts/create_admin.py", *ROOT_ADMIN], environ)
+    shown = b""
+    for line in typed.splitlines(keepends=True):
+        while not shown.rstrip().endswith((b"Password:", b"Once more:")):
+            shown += os.read(terminal, 1000)
+        os.write(terminal, line.encode())
+        shown += b"|"
+    shown += rest_of(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
+    assert said in shown.decode()
+    assert PASSWORD not in shown.decode()
+
+
+def rest_of(terminal):
+    shown = b""
+    while True:
+        try:
+            read = os.read(terminal, 1000)
+        except OSError:  # Linux says so when the other end is closed
+            return shown
+        if not read:
+            return shown
+        shown += read
