@@ -1,0 +1,32 @@
+"""What a caller is told of an order."""
+
+from typing import Any
+
+from eventapp.bookings import rules
+from eventapp.bookings.service import Answer
+from eventapp.core.mongo import Document
+
+
+def answer_of(booking: Document | None, entries: list[dict[str, Any]]) -> Answer:
+    """The answer to an order that gave a booking, places on the waitlist, or both."""
+    data: dict[str, Any] = {}
+    if booking:
+        data["booking"] = rules.view(booking)
+    if entries:
+        data["waitlistEntry"] = entries[0]
+    if len(entries) > 1:
+        data["waitlistEntries"] = entries
+    waiting = sum(entry["quantity"] for entry in entries)
+    return Answer(201 if booking else 202, _words(booking, waiting), data)
+
+
+def _words(booking: Document | None, waiting: int) -> str:
+    if not booking:
+        return f"Sold out. {_tickets(waiting)} added to waitlist."
+    done = "Held" if booking["status"] == rules.HELD else "Booked"
+    words = f"{done} {_tickets(booking['quantity'])}."
+    return f"{words} Remaining {_tickets(waiting)} added to waitlist." if waiting else words
+
+
+def _tickets(quantity: int) -> str:
+    return f"{quantity} ticket{'' if quantity == 1 else 's'}"
