@@ -1,0 +1,231 @@
+"""Booking where there are tickets: every form of order, prices, dates, holds, references."""
+
+import re
+
+import pytest
+
+from eventapp.bookings import service_book
+from tests.bookings_factories import Caller, amounts_of, event_of, refused, types
+from tests.factories import day
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+A = {"type": "A", "quantity": 1}
+FIELDS = """
+    _id bookingReference userId eventId eventTitle date location items quantity totalPrice
+    currency status expiresAt createdAt updatedAt cancelledAt refund
+"""
+
+
+@pytest.fixture
+def ann(client, app):
+    return Caller(client, app)
+
+
+@pytest.fixture
+def bob(client, app):
+    return Caller(client, app)
+
+
+def booked(answer):
+    assert answer.status_code == 201, answer.json
+    return answer.json["data"]["booking"]
+
+
+def test_what_a_booking_tells(db, ann):
+    event_of(db, 10, 5, title="Night")
+    answer = ann.order(1, ticketTypeId=2, quantity=3)
+    booking = booked(answer)
+    assert answer.json["message"] == "Booked 3 tickets."
+    assert list(answer.json["data"]) == ["booking"]
+    assert list(booking) == FIELDS.split()
+    item = {"ticketTypeId": 2, "type": "B", "quantity": 3, "unitPrice": 20, "subtotal": 60}
+    assert booking["items"] == [item]
+    assert (booking["userId"], booking["eventId"], booking["eventTitle"]) == (
+        str(ann.id),
+        1,
+        "Night",
+    )
+    assert (booking["date"], booking["location"]) == (day(30), "Volos")
+    assert (booking["quantity"], booking["totalPrice"], booking["currency"]) == (3, 60, "EUR")
+    assert (booking["status"], booking["expiresAt"]) == ("confirmed", None)
+    assert (booking["cancelledAt"], booking["refund"]) == (None, None)
+    assert re.fullmatch(r"EVT-[A-HJKMNP-Z2-9]{6}", booking["bookingReference"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", booking["createdAt"])
+    assert amounts_of(db, 1, 2) == (2, 3, 0, 0)
+    assert amounts_of(db, 1, 1) == (10, 0, 0, 0)
+    assert ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"] == booking
+
+
+@pytest.mark.parametrize(
+    ("body", "taken"),
+    [
+        ({"ticketTypeId": 1, "quantity": 2}, {1: 2}),
+        ({"type": "B", "quantity": 2}, {2: 2}),
+        ({"type": " B ", "quantity": 2}, {2: 2}),
+        ({"items": [{"ticketTypeId": 1, "quantity": 1}]}, {1: 1}),
+        ({"items": [{"type": "C", "quantity": 4}]}, {3: 4}),
+        ({"items": [A, {"ticketTypeId": 3, "quantity": 2}]}, {1: 1, 3: 2}),
+        ({"items": [A, {"ticketTypeId": 1, "quantity": 2}]}, {1: 3}),
+    ],
+)
+def test_types_are_named_by_id_or_by_name(db, ann, body, taken):
+    event_of(db, 10, 10, 10)
+    booking = booked(ann.order(1, **body))
+    assert {item["ticketTypeId"]: item["quantity"] for item in booking["items"]} == taken
+    for type_id in (1, 2, 3):
+        sold = taken.get(type_id, 0)
+        assert amounts_of(db, 1, type_id) == (10 - sold, sold, 0, 0)
+
+
+def test_a_bare_quantity_is_of_the_only_type(db, ann):
+    event_of(db, 10)
+    assert booked(ann.order(1, quantity=4))["items"][0]["quantity"] == 4
+
+
+def test_a_bare_quantity_of_several_types_is_refused(db, ann):
+    event_of(db, 10, 10)
+    body = refused(ann.order(1, quantity=4), 400, "ticket_type_required")
+    assert "ticketTypeId" in body["errors"]
+    assert db.bookings.count_documents({}) == 0
+
+
+def test_an_unknown_type_or_event(db, ann):
+    event_of(db, 10)
+    refused(ann.order(1, ticketTypeId=7, quantity=1), 404, "ticket_type_not_found")
+    refused(ann.order(1, type="Z", quantity=1), 404, "ticket_type_not_found")
+    both = [{"ticketTypeId": 1, "quantity": 1}, {"ticketTypeId": 7, "quantity": 1}]
+    refused(ann.order(1, items=both), 404, "ticket_type_not_found")
+    refused(ann.order(99, quantity=1), 404, "event_not_found")
+    assert amounts_of(db, 1) == (10, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("price", "quantity", "subtotal"),
+    [
+        (0, 3, 0),
+        (19.99, 3, 59.97),
+        (0.1, 3, 0.3),
+        (0.07, 10, 0.7),
+        (12.5, 2, 25),
+        (1.15, 7, 8.05),
+        (1_000_000, 10, 10_000_000),
+        (999_999.99, 10, 9_999_999.9),
+    ],
+)
+def test_sums_are_exact_to_the_cent(db, ann, price, quantity, subtotal):
+    event_of(db, ticketTypes=types(10, price=price))
+    answer = ann.order(1, quantity=quantity)
+    assert booked(answer)["totalPrice"] == booked(answer)["items"][0]["subtotal"] == subtotal
+    if subtotal == int(subtotal):
+        assert f'"totalPrice":{int(subtotal)},' in answer.text
+
+
+def test_several_prices_add_up(db, ann):
+    kinds = types(10, 10)
+    kinds[0]["price"], kinds[1]["price"] = 0.1, 0.2
+    event_of(db, ticketTypes=kinds)
+    items = [{"ticketTypeId": 1, "quantity": 1}, {"ticketTypeId": 2, "quantity": 1}]
+    assert booked(ann.order(1, items=items))["totalPrice"] == 0.3
+
+
+def test_the_price_is_that_at_booking(db, client, app, ann, organizer, bob):
+    event_of(db, 10, organizer_id=organizer["id"])
+    old = ann.book(1, 2)
+    answer = client.patch(
+        "/api/events/1/ticketTypes/0", json={"price": 30.5}, headers=organizer["headers"]
+    )
+    assert answer.status_code == 200
+    assert bob.book(1, 2)["totalPrice"] == 61
+    assert ann.get(f"/bookings/{old['_id']}").json["data"]["booking"]["totalPrice"] == 40
+
+
+def test_a_hold_keeps_tickets_for_ten_minutes(db, ann):
+    event_of(db, 10)
+    answer = ann.order(1, quantity=3, hold=True)
+    booking = booked(answer)
+    assert (booking["status"], answer.json["message"]) == ("held", "Held 3 tickets.")
+    stored = db.bookings.find_one({})
+    assert (stored["expiresAt"] - stored["createdAt"]).total_seconds() == 600
+    assert amounts_of(db, 1) == (7, 0, 3, 0)
+
+
+SCHEDULE = [
+    {"date": day(20), "location": "Late"},
+    {"date": day(-1), "location": "Past"},
+    {"date": day(0), "location": "Now"},
+]
+
+
+@pytest.mark.parametrize(
+    ("index", "place"), [({}, "Now"), ({"scheduleIndex": 0}, "Late"), ({"scheduleIndex": 2}, "Now")]
+)
+def test_the_date_is_the_one_named_or_the_next(db, ann, index, place):
+    event_of(db, 10, schedule=SCHEDULE)
+    assert booked(ann.order(1, quantity=1, **index))["location"] == place
+
+
+def test_a_date_that_is_over_or_not_there(db, ann):
+    event_of(db, 10, schedule=SCHEDULE)
+    refused(ann.order(1, quantity=1, scheduleIndex=1), 409, "event_past")
+    body = refused(ann.order(1, quantity=1, scheduleIndex=3), 400, "validation_error")
+    assert body["message"] == "Invalid schedule index"
+    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert db.bookings.count_documents({}) == 0
+
+
+def test_a_reference_in_use_is_never_given_twice(db, ann, bob, monkeypatch):
+    event_of(db, 10)
+    draws = iter("AAAAAA" + "AAAAAA" + "BBBBBB")
+    monkeypatch.setattr(service_book.secrets, "choice", lambda _letters: next(draws))
+    first = ann.book(1)
+    second = booked(bob.order(1, key="k", ticketTypeId=1, quantity=1))
+    assert first["bookingReference"] == "EVT-AAAAAA"
+    assert second["bookingReference"] == "EVT-BBBBBB"
+    again = booked(bob.order(1, key="k", ticketTypeId=1, quantity=1))
+    assert again["bookingReference"] == "EVT-BBBBBB"
+    found = bob.get("/bookings/reference/evt-bbbbbb").json["data"]["booking"]
+    assert found["_id"] == second["_id"]
+
+
+def test_the_event_as_it_is_now_counts_not_as_it_was_last_seen(db, client, ann, bob, organizer):
+    """The box office remembers events; an edit in between must not book what nobody asked for."""
+    event_of(db, 5, 5, organizer_id=organizer["id"])
+    ann.book(1, 1)
+    renamed = [
+        {"ticketTypeId": 1, "type": "B", "price": 1, "availableTickets": 5},
+        {"ticketTypeId": 2, "type": "A", "price": 2, "availableTickets": 5},
+    ]
+    event = client.get("/api/events/1").json
+    kept = ("title", "category", "organizer")
+    body = {**{name: event[name] for name in kept}, "ticketTypes": renamed}
+    body["schedule"] = [
+        {"date": day(1), "location": "One"},
+        {"date": day(2), "location": "Two"},
+    ]
+    answer = client.put("/api/events/1", json=body, headers=organizer["headers"])
+    assert answer.status_code == 200
+    booking = booked(bob.order(1, type="A", quantity=1, scheduleIndex=1))
+    assert (booking["items"][0]["ticketTypeId"], booking["totalPrice"]) == (2, 2)
+    assert booking["location"] == "Two"
+
+
+def test_a_type_added_since_makes_a_bare_quantity_unclear(db, client, ann, bob, organizer):
+    event_of(db, 5, organizer_id=organizer["id"])
+    ann.book(1, 1)
+    new = {"type": "New", "price": 1, "availableTickets": 5}
+    client.post("/api/events/1/ticket-types", json=new, headers=organizer["headers"])
+    refused(bob.order(1, quantity=1), 400, "ticket_type_required")
+    assert amounts_of(db, 1) == (4, 1, 0, 0)
+
+
+def test_a_deleted_event_is_not_found(db, client, ann, organizer, bob):
+    event_of(db, 5, organizer_id=organizer["id"])
+    ann.cancel(ann.book(1, 1))
+    assert client.delete("/api/events/1", headers=organizer["headers"]).status_code == 200
+    refused(bob.order(1, quantity=1), 404, "event_not_found")
+
+
+def test_nobody_books_without_a_token(db, client):
+    event_of(db, 5)
+    answer = client.post("/api/bookings", json={"eventId": 1, "quantity": 1})
+    refused(answer, 401, "unauthorized")

@@ -1,0 +1,191 @@
+"""The same Idempotency-Key gives the same answer, and books once."""
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from eventapp.bookings import service_replay
+from eventapp.core import steps
+from tests.bookings_factories import Caller, amounts_of, event_of, refused
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+
+
+@pytest.fixture
+def ann(client, app):
+    return Caller(client, app)
+
+
+@pytest.fixture
+def bob(client, app):
+    return Caller(client, app)
+
+
+@pytest.mark.parametrize("key", ["k", "k" * 200, "a key: with / signs", "-" * 36])
+def test_the_same_order_again(db, ann, key):
+    event_of(db, 10)
+    first = ann.order(1, key=key, ticketTypeId=1, quantity=2)
+    again = ann.order(1, key=key, quantity=2, ticketTypeId=1)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.data == first.data
+    assert amounts_of(db, 1) == (8, 2, 0, 0)
+    assert db.bookings.count_documents({}) == 1
+
+
+@pytest.mark.parametrize("price", [0, 12.5, 19.99])
+def test_amounts_and_times_are_the_same_bytes(db, ann, price):
+    event_of(db, 3, ticketTypes=[{"type": "A", "price": price, "availableTickets": 3}])
+    first = ann.order(1, key="k", quantity=5, hold=True)
+    assert set(first.json["data"]) == {"booking", "waitlistEntry"}
+    assert ann.order(1, key="k", quantity=5, hold=True).data == first.data
+    assert amounts_of(db, 1) == (0, 0, 3, 1)
+
+
+def test_a_place_on_the_waitlist_again(db, ann):
+    event_of(db, 0)
+    first, again = (ann.order(1, key="k", quantity=5) for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.data == first.data
+    assert amounts_of(db, 1) == (0, 0, 0, 1)
+
+
+def test_several_places_again(db, ann):
+    event_of(db, 0, 0)
+    items = [{"ticketTypeId": 1, "quantity": 1}, {"ticketTypeId": 2, "quantity": 1}]
+    first, again = (ann.order(1, key="k", items=items, onShortfall="waitlist") for _ in range(2))
+    assert again.data == first.data
+    assert len(first.json["data"]["waitlistEntries"]) == 2
+    assert len(ann.places()) == 2
+
+
+def test_after_cancelling_it_is_still_the_old_answer(db, ann):
+    event_of(db, 10)
+    first = ann.order(1, key="k", quantity=2)
+    ann.cancel(first.json["data"]["booking"])
+    again = ann.order(1, key="k", quantity=2)
+    assert (again.status_code, again.data) == (201, first.data)
+    assert amounts_of(db, 1) == (10, 0, 0, 0)
+
+
+def test_after_the_event_is_sold_out_cancelled_or_gone(db, client, ann, bob, organizer):
+    event_of(db, 2, organizer_id=organizer["id"])
+    first = ann.order(1, key="k", quantity=1)
+    bob.book(1, 1)
+    assert ann.order(1, key="k", quantity=1).data == first.data
+    client.post("/api/events/1/cancel", headers=organizer["headers"])
+    assert ann.order(1, key="k", quantity=1).data == first.data
+    assert client.delete("/api/events/1", headers=organizer["headers"]).status_code == 200
+    assert ann.order(1, key="k", quantity=1).data == first.data
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"quantity": 3},
+        {"ticketTypeId": 1, "quantity": 2},
+        {"quantity": 2, "hold": True},
+        {"quantity": 2, "onShortfall": "partial"},
+        {"quantity": 2, "scheduleIndex": 0},
+    ],
+)
+def test_another_body_under_the_key(db, ann, other):
+    event_of(db, 10)
+    ann.order(1, key="k", quantity=2)
+    refused(ann.order(1, key="k", **other), 409, "idempotency_mismatch")
+    assert amounts_of(db, 1) == (8, 2, 0, 0)
+
+
+def test_another_event_under_the_key(db, ann):
+    event_of(db, 10)
+    event_of(db, 10)
+    ann.order(1, key="k", quantity=2)
+    refused(ann.order(2, key="k", quantity=2), 409, "idempotency_mismatch")
+
+
+def test_another_body_under_the_key_of_a_place(db, ann):
+    event_of(db, 0)
+    ann.order(1, key="k", quantity=2)
+    refused(ann.order(1, key="k", quantity=3), 409, "idempotency_mismatch")
+
+
+def test_another_users_same_key_is_another_key(db, ann, bob):
+    event_of(db, 10)
+    first = ann.order(1, key="k", quantity=2)
+    second = bob.order(1, key="k", quantity=3)
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert amounts_of(db, 1) == (5, 5, 0, 0)
+
+
+def test_a_refusal_is_not_kept(db, client, ann, organizer):
+    event_of(db, 1, organizer_id=organizer["id"])
+    body = {"ticketTypeId": 1, "quantity": 2}
+    refused(ann.order(1, key="k", **body), 409, "sold_out")
+    more = {"availableTickets": 5}
+    client.patch("/api/events/1/ticketTypes/0", json=more, headers=organizer["headers"])
+    assert ann.order(1, key="k", **body).status_code == 201
+
+
+def test_a_refusal_does_not_wait_for_a_sale_that_is_long_recorded(db, ann, monkeypatch):
+    """The mark of ann's first booking is still on the event: nobody is at work there."""
+    event_of(db, 5, 0)
+    booking = ann.book(1, 1, 1)
+    ann.cancel(booking)
+    ann.book(1, 1, 1)
+    pauses = []
+    monkeypatch.setattr(service_replay, "time", SimpleNamespace(sleep=pauses.append))
+    answer = ann.order(1, key="k", ticketTypeId=2, quantity=1)
+    refused(answer, 409, "already_booked")
+    assert pauses == []
+
+
+@pytest.mark.parametrize("body", [{"quantity": 2}, {"ticketTypeId": 1, "quantity": 2}])
+def test_a_twin_under_way_has_the_tickets(db, ann, body, monkeypatch):
+    """The first has taken the last tickets but not recorded; the second must wait for its answer,
+    neither say sold out nor join the waitlist."""
+    event_of(db, 2)
+    taken, go_on, done = threading.Event(), threading.Event(), threading.Event()
+    answers = []
+
+    def pause_after_take(step):
+        if step == "take" and not taken.is_set():
+            taken.set()
+            go_on.wait(5)
+
+    def first():
+        answers.append(ann.order(1, key="k", **body))
+        done.set()
+
+    def let_it_go_on(_seconds):
+        go_on.set()
+        done.wait(5)
+
+    monkeypatch.setattr(service_replay, "time", SimpleNamespace(sleep=let_it_go_on))
+    steps.listen(pause_after_take)
+    thread = threading.Thread(target=first)
+    thread.start()
+    try:
+        assert taken.wait(5)
+        threading.Timer(1, go_on.set).start()  # the second may queue behind the first's write
+        second = ann.order(1, key="k", **body)
+    finally:
+        steps.listen(None)
+        go_on.set()
+        thread.join()
+    assert (second.status_code, second.data) == (201, answers[0].data)
+    assert amounts_of(db, 1) == (0, 2, 0, 0)
+    assert db.waitlist.count_documents({}) == 0
+
+
+def test_without_a_key_nothing_is_the_same(db, ann):
+    event_of(db, 10)
+    ann.cancel(ann.book(1))
+    ann.cancel(ann.book(1))
+    assert db.bookings.count_documents({}) == 2
+
+
+def test_it_books_again_under_a_new_key_after_cancelling(db, ann):
+    event_of(db, 10)
+    ann.cancel(ann.order(1, key="k1", quantity=2).json["data"]["booking"])
+    assert ann.order(1, key="k2", quantity=2).status_code == 201
+    assert amounts_of(db, 1) == (8, 2, 0, 0)

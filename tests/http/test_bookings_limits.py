@@ -1,0 +1,142 @@
+"""How much one may book, how often, and of which events."""
+
+import pytest
+
+from tests.bookings_factories import Caller, amounts_of, event_of, lapse, refused
+from tests.factories import day
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+
+
+@pytest.fixture
+def ann(client, app):
+    return Caller(client, app)
+
+
+@pytest.fixture
+def bob(client, app):
+    return Caller(client, app)
+
+
+def of(*pairs):
+    return [{"ticketTypeId": type_id, "quantity": quantity} for type_id, quantity in pairs]
+
+
+def test_ten_a_booking_are_the_most(db, ann):
+    event_of(db, 50, 50)
+    refused(ann.order(1, items=of((1, 6), (2, 5))), 409, "ticket_limit_exceeded")
+    refused(ann.order(1, ticketTypeId=1, quantity=11), 409, "ticket_limit_exceeded")
+    assert db.bookings.count_documents({}) == 0
+    assert ann.order(1, items=of((1, 5), (2, 5))).status_code == 201
+
+
+def test_a_bare_quantity_beyond_the_limit_does_not_wait_either(db, ann):
+    event_of(db, 2)
+    refused(ann.order(1, quantity=11), 409, "ticket_limit_exceeded")
+    assert amounts_of(db, 1) == (2, 0, 0, 0)
+
+
+def test_the_settings_decide_the_limits(make_app):
+    app = make_app(MAX_TICKETS_PER_BOOKING="3", MAX_TICKETS_PER_USER="2", HOLD_MINUTES="0.5")
+    db, ann = app.extensions["store"].db, Caller(app.test_client(), app)
+    event_of(db, 50)
+    body = refused(ann.order(1, ticketTypeId=1, quantity=4), 409, "ticket_limit_exceeded")
+    assert body["message"] == "At most 3 tickets a booking"
+    body = refused(ann.order(1, ticketTypeId=1, quantity=3), 409, "ticket_limit_exceeded")
+    assert body["message"] == "At most 2 tickets of an event"
+    refused(ann.join(1, 3), 409, "ticket_limit_exceeded")
+    ann.book(1, 2, hold=True)
+    stored = db.bookings.find_one({})
+    assert (stored["expiresAt"] - stored["createdAt"]).total_seconds() == 30
+
+
+@pytest.mark.parametrize("hold", [True, False])
+def test_one_active_booking_a_user_and_event(db, ann, bob, hold):
+    event_of(db, 50)
+    event_of(db, 50)
+    ann.book(1, hold=hold)
+    refused(ann.order(1, ticketTypeId=1, quantity=1), 409, "already_booked")
+    refused(ann.order(1, quantity=1, hold=True), 409, "already_booked")
+    assert sum(amounts_of(db, 1)[1:3]) == 1
+    bob.book(1)
+    ann.book(2)
+
+
+def test_already_booked_also_where_nothing_is_left(db, ann):
+    event_of(db, 2)
+    ann.book(1, 2)
+    refused(ann.order(1, ticketTypeId=1, quantity=1), 409, "already_booked")
+    refused(ann.order(1, quantity=1), 409, "already_booked")
+    assert amounts_of(db, 1) == (0, 2, 0, 0)
+    assert db.waitlist.count_documents({}) == 0
+
+
+def test_a_cancelled_one_does_not_count(db, ann):
+    event_of(db, 10)
+    for _again in range(3):
+        ann.cancel(ann.book(1, 10))
+    ann.book(1, 10)
+    assert amounts_of(db, 1) == (0, 10, 0, 0)
+
+
+def test_an_expired_one_does_not_count(db, app, ann):
+    event_of(db, 10)
+    for _again in range(3):
+        ann.book(1, 10, hold=True)
+        assert lapse(app, minutes=11) == 1
+    ann.book(1, 10)
+    assert amounts_of(db, 1) == (0, 10, 0, 0)
+
+
+def test_an_offer_counts_beside_a_booking(db, client, app, ann, bob):
+    """Two types: bob has 8 of the one and waits for 5 of the other; 10 are all he may have."""
+    event_of(db, 2, 20)
+    ann.book(1, 2, 1)
+    bob.wait(1, 5, 1)
+    bob.book(1, 9, 2)
+    assert ann.call("DELETE", f"/bookings/{db.bookings.find_one({})['_id']}").status_code == 200
+    (offer,) = bob.offers()
+    assert offer["quantity"] == 1
+    held = db.bookings.find({"userId": bob.id, "active": True})
+    assert sum(booking["quantity"] for booking in held) == 10
+
+
+def test_a_booking_counts_beside_an_offer(db, ann, bob):
+    event_of(db, 6, 20)
+    booking = ann.book(1, 6, 1)
+    bob.wait(1, 6, 1)
+    ann.cancel(booking)
+    assert bob.offers()[0]["quantity"] == 6
+    refused(bob.order(1, ticketTypeId=2, quantity=5), 409, "ticket_limit_exceeded")
+    assert amounts_of(db, 1, 2) == (20, 0, 0, 0)
+    bob.book(1, 4, 2)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"status": "draft"}, {"schedule": [{"date": day(-1), "location": "X"}]}]
+)
+def test_drafts_and_past_events_are_not_on_sale(db, ann, changes):
+    event_of(db, 10, **changes)
+    for body in (
+        {"quantity": 1},
+        {"ticketTypeId": 1, "quantity": 1},
+        {"quantity": 1, "hold": True},
+    ):
+        refused(ann.order(1, **body), 409, "event_not_on_sale")
+    refused(ann.join(1), 409, "event_not_on_sale")
+    assert amounts_of(db, 1) == (10, 0, 0, 0)
+
+
+def test_a_cancelled_event_is_not_on_sale(db, client, ann, organizer):
+    event_of(db, 10, organizer_id=organizer["id"])
+    ann.cancel(ann.book(1))  # the box office has seen it on sale
+    client.post("/api/events/1/cancel", headers=organizer["headers"])
+    refused(ann.order(1, quantity=1), 409, "event_not_on_sale")
+
+
+def test_an_event_of_today_is_on_sale_and_a_published_draft_too(db, client, ann, organizer):
+    today = [{"date": day(0), "location": "X"}]
+    event_of(db, 10, schedule=today, status="draft", organizer_id=organizer["id"])
+    refused(ann.order(1, quantity=1), 409, "event_not_on_sale")
+    client.post("/api/events/1/publish", headers=organizer["headers"])
+    ann.book(1)

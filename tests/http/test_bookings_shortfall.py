@@ -1,0 +1,169 @@
+"""Too few tickets: reject, partial, waitlist, and what is the default."""
+
+import pytest
+
+from tests.bookings_factories import Caller, amounts_of, event_of, refused
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+
+
+@pytest.fixture
+def ann(client, app):
+    return Caller(client, app)
+
+
+@pytest.fixture
+def bob(client, app):
+    return Caller(client, app)
+
+
+def of(*pairs):
+    return [{"ticketTypeId": type_id, "quantity": quantity} for type_id, quantity in pairs]
+
+
+def taken(answer):
+    items = answer.json["data"]["booking"]["items"]
+    return {item["ticketTypeId"]: item["quantity"] for item in items}
+
+
+@pytest.mark.parametrize("asked", [{"onShortfall": "reject"}, {}])
+def test_reject_tells_what_is_left_and_writes_nothing(db, ann, asked):
+    event_of(db, 2)
+    before = db.events.find_one({})
+    body = refused(ann.order(1, type="A", quantity=3, **asked), 409, "sold_out")
+    assert body["available"] == 2
+    assert body["ticketTypes"] == [{"ticketTypeId": 1, "type": "A", "availableTickets": 2}]
+    assert db.events.find_one({}) == before
+    assert db.bookings.count_documents({}) == db.waitlist.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("mode", [{}, {"onShortfall": "reject"}])
+def test_several_types_are_sold_together_or_not_at_all(db, ann, mode):
+    event_of(db, 5, 1)
+    body = refused(ann.order(1, items=of((1, 2), (2, 2)), **mode), 409, "sold_out")
+    assert [kind["availableTickets"] for kind in body["ticketTypes"]] == [5, 1]
+    assert (amounts_of(db, 1, 1), amounts_of(db, 1, 2)) == ((5, 0, 0, 0), (1, 0, 0, 0))
+
+
+def test_reject_may_be_asked_for_a_bare_quantity(db, ann):
+    event_of(db, 2)
+    refused(ann.order(1, quantity=3, onShortfall="reject"), 409, "sold_out")
+    assert db.waitlist.count_documents({}) == 0
+
+
+def test_partial_books_what_there_is(db, ann):
+    event_of(db, 2)
+    answer = ann.order(1, quantity=3, onShortfall="partial")
+    assert (answer.status_code, answer.json["message"]) == (201, "Booked 2 tickets.")
+    assert list(answer.json["data"]) == ["booking"]
+    assert taken(answer) == {1: 2}
+    assert amounts_of(db, 1) == (0, 2, 0, 0)
+
+
+def test_partial_of_several_types(db, ann):
+    event_of(db, 2, 0, 5)
+    answer = ann.order(1, items=of((1, 3), (2, 2), (3, 2)), onShortfall="partial", hold=True)
+    assert taken(answer) == {1: 2, 3: 2}
+    assert amounts_of(db, 1, 3) == (3, 0, 2, 0)
+    assert db.waitlist.count_documents({}) == 0
+
+
+def test_partial_of_nothing_is_sold_out(db, ann):
+    event_of(db, 0, 0)
+    answer = ann.order(1, items=of((1, 3), (2, 2)), onShortfall="partial")
+    assert refused(answer, 409, "sold_out")["available"] == 0
+
+
+@pytest.mark.parametrize("mode", [{}, {"onShortfall": "waitlist"}])
+def test_waitlist_books_what_there_is_and_waits_for_the_rest(db, ann, mode):
+    event_of(db, 2, title="Show")
+    answer = ann.order(1, quantity=10, **mode)
+    assert answer.status_code == 201
+    assert answer.json["message"] == "Booked 2 tickets. Remaining 8 tickets added to waitlist."
+    entry = answer.json["data"]["waitlistEntry"]
+    assert list(answer.json["data"]) == ["booking", "waitlistEntry"]
+    assert (entry["position"], entry["quantity"], entry["eventId"]) == (1, 8, 1)
+    assert (entry["ticketTypeId"], entry["type"], entry["eventTitle"]) == (1, "A", "Show")
+    assert amounts_of(db, 1) == (0, 2, 0, 1)
+    assert ann.places() == [entry]
+
+
+def test_waitlist_of_one_ticket_in_the_singular(db, ann):
+    event_of(db, 1)
+    said = ann.order(1, quantity=2).json["message"]
+    assert said == "Booked 1 ticket. Remaining 1 ticket added to waitlist."
+
+
+def test_none_left_is_202_with_only_the_entry(db, ann, bob):
+    event_of(db, 0)
+    answer = ann.order(1, quantity=3)
+    assert answer.status_code == 202
+    assert list(answer.json["data"]) == ["waitlistEntry"]
+    assert answer.json["message"] == "Sold out. 3 tickets added to waitlist."
+    assert bob.order(1, quantity=1).json["data"]["waitlistEntry"]["position"] == 2
+    assert db.bookings.count_documents({}) == 0
+    assert amounts_of(db, 1) == (0, 0, 0, 2)
+
+
+def test_waitlist_of_several_types(db, ann):
+    event_of(db, 1, 0, 5)
+    answer = ann.order(1, items=of((1, 3), (2, 2), (3, 1)), onShortfall="waitlist")
+    assert taken(answer) == {1: 1, 3: 1}
+    entries = answer.json["data"]["waitlistEntries"]
+    assert [(e["ticketTypeId"], e["quantity"], e["position"]) for e in entries] == [
+        (1, 2, 1),
+        (2, 2, 1),
+    ]
+    assert answer.json["data"]["waitlistEntry"] == entries[0]
+    assert sorted(place["_id"] for place in ann.places()) == sorted(e["_id"] for e in entries)
+    assert [amounts_of(db, 1, id_)[3] for id_ in (1, 2, 3)] == [1, 1, 0]
+
+
+def test_a_hold_with_the_rest_on_the_waitlist(db, ann):
+    event_of(db, 1)
+    answer = ann.order(1, quantity=2, hold=True)
+    assert answer.json["message"] == "Held 1 ticket. Remaining 1 ticket added to waitlist."
+    assert amounts_of(db, 1) == (0, 0, 1, 1)
+
+
+def test_waiting_twice_for_a_type_is_refused(db, ann):
+    event_of(db, 0)
+    ann.order(1, quantity=3)
+    refused(ann.order(1, quantity=2), 409, "already_waitlisted")
+    assert amounts_of(db, 1) == (0, 0, 0, 1)
+    assert ann.places()[0]["quantity"] == 3
+
+
+def test_an_old_place_is_kept_beside_a_booking_of_another_type(db, ann):
+    event_of(db, 0, 5)
+    place = ann.wait(1, 2, 1)
+    answer = ann.order(1, items=of((1, 3), (2, 2)), onShortfall="waitlist")
+    assert (answer.status_code, taken(answer)) == (201, {2: 2})
+    assert answer.json["message"] == "Booked 2 tickets."
+    assert list(answer.json["data"]) == ["booking"]
+    assert ann.places() == [place]
+    assert amounts_of(db, 1, 1) == (0, 0, 0, 1)
+
+
+def test_an_old_place_is_kept_beside_a_new_one(db, ann):
+    event_of(db, 0, 0)
+    old = ann.wait(1, 2, 1)
+    answer = ann.order(1, key="k", items=of((1, 3), (2, 2)), onShortfall="waitlist")
+    assert answer.status_code == 202
+    new = answer.json["data"]["waitlistEntry"]
+    assert new["ticketTypeId"] == 2
+    assert ann.places() == [new, old]
+    again = ann.order(1, key="k", items=of((1, 3), (2, 2)), onShortfall="waitlist")
+    assert again.data == answer.data
+
+
+def test_while_someone_waits_the_public_gets_nothing(db, client, ann, bob, organizer):
+    event_of(db, 0, organizer_id=organizer["id"])
+    ann.wait(1, 2)
+    more = {"availableTickets": 5}
+    client.patch("/api/events/1/ticketTypes/0", json=more, headers=organizer["headers"])
+    body = refused(bob.order(1, ticketTypeId=1, quantity=1), 409, "sold_out")
+    assert body["available"] == 0
+    refused(bob.order(1, quantity=1, onShortfall="partial"), 409, "sold_out")
+    assert bob.order(1, quantity=1).json["data"]["waitlistEntry"]["position"] == 2
+    assert amounts_of(db, 1) == (5, 0, 0, 2)
