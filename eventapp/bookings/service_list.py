@@ -43,7 +43,7 @@ def of_event(
 def _page(shop: Shop, where: Document, asked: Asked, now: datetime) -> dict[str, Any]:
     where = {**where, **_filters(asked, now)}
     skip: int | None
-    if asked.after:
+    if asked.after is not None:
         after, counted, page, skip = _place(asked.after)
     else:
         counted = store.count(shop.db, where, up_to=paging.COUNTED + 1)

@@ -6,8 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from eventapp.bookings import service_replay
-from eventapp.core import steps
-from tests.bookings_factories import Caller, amounts_of, event_of, refused
+from tests.bookings_factories import Caller, amounts_of, event_of, refused, shop_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
@@ -140,17 +139,18 @@ def test_a_refusal_does_not_wait_for_a_sale_that_is_long_recorded(db, ann, monke
 
 
 @pytest.mark.parametrize("body", [{"quantity": 2}, {"ticketTypeId": 1, "quantity": 2}])
-def test_a_twin_under_way_has_the_tickets(db, ann, body, monkeypatch):
+def test_a_twin_under_way_has_the_tickets(db, app, ann, body, monkeypatch):
     """The first has taken the last tickets but not recorded; the second must wait for its answer,
     neither say sold out nor join the waitlist."""
     event_of(db, 2)
+    shop, record = shop_of(app), shop_of(app).record
     taken, go_on, done = threading.Event(), threading.Event(), threading.Event()
     answers = []
 
-    def pause_after_take(step):
-        if step == "take" and not taken.is_set():
-            taken.set()
-            go_on.wait(5)
+    def record_later(booking):
+        taken.set()
+        go_on.wait(5)
+        return record(booking)
 
     def first():
         answers.append(ann.order(1, key="k", **body))
@@ -161,17 +161,12 @@ def test_a_twin_under_way_has_the_tickets(db, ann, body, monkeypatch):
         done.wait(5)
 
     monkeypatch.setattr(service_replay, "time", SimpleNamespace(sleep=let_it_go_on))
-    steps.listen(pause_after_take)
+    monkeypatch.setattr(shop, "record", record_later)
     thread = threading.Thread(target=first)
     thread.start()
-    try:
-        assert taken.wait(5)
-        threading.Timer(1, go_on.set).start()  # the second may queue behind the first's write
-        second = ann.order(1, key="k", **body)
-    finally:
-        steps.listen(None)
-        go_on.set()
-        thread.join()
+    assert taken.wait(5)
+    second = ann.order(1, key="k", **body)
+    thread.join()
     assert (second.status_code, second.data) == (201, answers[0].data)
     assert amounts_of(db, 1) == (0, 2, 0, 0)
     assert db.waitlist.count_documents({}) == 0

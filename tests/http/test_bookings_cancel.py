@@ -1,0 +1,159 @@
+"""Cancelling: until when, by whom, what goes back, and that it goes back once."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.bookings_factories import (
+    Caller,
+    amounts_of,
+    changed,
+    event_of,
+    lapse,
+    later,
+    refused,
+    set_clock,
+    shop_of,
+    types,
+)
+from tests.factories import day
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+
+
+@pytest.fixture
+def ann(client, app):
+    return Caller(client, app)
+
+
+@pytest.fixture
+def bob(client, app):
+    return Caller(client, app)
+
+
+@pytest.fixture
+def host(client, app):
+    return Caller(client, app, "organizer")
+
+
+def cancelled(answer):
+    assert answer.status_code == 200, answer.json
+    booking = answer.json["data"]["booking"]
+    assert booking["status"] == "cancelled"
+    return booking
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/bookings/{}/cancel"), ("DELETE", "/bookings/{}")]
+)
+def test_the_tickets_go_back_and_a_refund_is_recorded(db, ann, method, path):
+    event_of(db, ticketTypes=types(10, price=19.99))
+    booking = ann.book(1, 3)
+    answer = ann.call(method, path.format(booking["_id"]))
+    shown = cancelled(answer)
+    assert answer.json["message"] == "Booking cancelled"
+    refund = shown["refund"]
+    assert (refund["amount"], refund["currency"], refund["reason"]) == (59.97, "EUR", "cancelled")
+    assert refund["refundId"]
+    assert refund["refundedAt"] == shown["cancelledAt"] == shown["updatedAt"]
+    assert shown["expiresAt"] is None
+    kept = ("_id", "bookingReference", "items", "totalPrice", "createdAt", "date")
+    assert {name: shown[name] for name in kept} == {name: booking[name] for name in kept}
+    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"] == shown
+
+
+def test_a_second_cancel_gives_nothing_back(db, ann, bob):
+    event_of(db, 10)
+    bob.book(1, 4)
+    booking = ann.book(1, 3)
+    first, second = ann.cancel(booking), ann.cancel(booking)
+    third = ann.call("DELETE", f"/bookings/{booking['_id']}")
+    assert first.data == second.data == third.data
+    assert amounts_of(db, 1) == (6, 4, 0, 0)
+    bob.order(1, ticketTypeId=1, quantity=1)  # a later take strikes out what is noted
+    assert cancelled(ann.cancel(booking)) == first.json["data"]["booking"]
+    assert amounts_of(db, 1) == (6, 4, 0, 0)
+
+
+def test_several_types_all_go_back(db, ann):
+    event_of(db, 10, 10, 10)
+    items = [{"ticketTypeId": 1, "quantity": 2}, {"ticketTypeId": 3, "quantity": 4}]
+    answer = ann.order(1, items=items)
+    cancelled(ann.cancel(answer.json["data"]["booking"]))
+    assert [amounts_of(db, 1, id_)[0] for id_ in (1, 2, 3)] == [10, 10, 10]
+
+
+def test_a_held_one_may_be_given_up_at_any_time_without_a_refund(db, ann):
+    event_of(db, 10, schedule=[{"date": day(0), "location": "X"}])
+    booking = ann.book(1, 3, hold=True)
+    shown = cancelled(ann.cancel(booking))
+    assert shown["refund"] is None
+    assert amounts_of(db, 1) == (10, 0, 0, 0)
+
+
+def test_an_expired_one_is_not_cancellable(db, app, ann):
+    event_of(db, 10)
+    booking = ann.book(1, 3, hold=True)
+    lapse(app, minutes=11)
+    refused(ann.cancel(booking), 409, "not_cancellable")
+    assert amounts_of(db, 1) == (10, 0, 0, 0)
+
+
+def test_until_24_hours_before_midnight_of_the_date(db, ann, monkeypatch):
+    event_of(db, 10, schedule=[{"date": day(3), "location": "X"}])
+    booking = ann.book(1)
+    deadline = db.bookings.find_one({})["date"] - timedelta(hours=24)
+    set_clock(monkeypatch, deadline + timedelta(milliseconds=1))
+    refused(ann.cancel(booking), 409, "cancellation_closed")
+    refused(ann.call("DELETE", f"/bookings/{booking['_id']}"), 409, "cancellation_closed")
+    assert amounts_of(db, 1) == (9, 1, 0, 0)
+    set_clock(monkeypatch, deadline)
+    cancelled(ann.cancel(booking))
+
+
+def test_the_date_that_was_booked_counts(db, ann, monkeypatch):
+    schedule = [{"date": day(1), "location": "X"}, {"date": day(9), "location": "Y"}]
+    event_of(db, 10, schedule=schedule)
+    event_of(db, 10, schedule=schedule)
+    soon, late = ann.book(1, scheduleIndex=0), ann.book(2, scheduleIndex=1)
+    set_clock(monkeypatch, later(days=1, hours=1))
+    refused(ann.cancel(soon), 409, "cancellation_closed")
+    cancelled(ann.cancel(late))
+
+
+def test_the_cutoff_is_a_setting(db, app, ann):
+    event_of(db, 10, schedule=[{"date": day(1), "location": "X"}])
+    booking = ann.book(1)
+    refused(ann.cancel(booking), 409, "cancellation_closed")
+    shop = shop_of(app)
+    with changed(shop, limits=replace(shop.limits, cutoff=timedelta(0))):
+        cancelled(ann.cancel(booking))
+
+
+def test_the_organizer_and_admins_may_at_any_time(db, client, app, ann, bob, host, monkeypatch):
+    event_of(db, 10, organizer_id=host.id)
+    for person in (host, Caller(client, app, "admin")):
+        monkeypatch.undo()
+        booking = ann.book(1)
+        set_clock(monkeypatch, later(days=40))
+        refused(ann.cancel(booking), 409, "cancellation_closed")
+        cancelled(person.cancel(booking))
+    assert amounts_of(db, 1) == (10, 0, 0, 0)
+
+
+def test_nobody_else_may(db, client, app, ann, bob, host):
+    event_of(db, 10, organizer_id=host.id)
+    booking = ann.book(1)
+    for person in (bob, Caller(client, app, "organizer")):
+        refused(person.cancel(booking), 404, "booking_not_found")
+        refused(person.call("DELETE", f"/bookings/{booking['_id']}"), 404, "booking_not_found")
+    refused(client.put(f"/api/bookings/{booking['_id']}/cancel"), 401, "unauthorized")
+    refused(ann.cancel({"_id": "5f5f5f5f5f5f5f5f5f5f5f5f"}), 404, "booking_not_found")
+    assert amounts_of(db, 1) == (9, 1, 0, 0)
+
+
+def test_a_free_booking_too(db, ann):
+    event_of(db, ticketTypes=types(10, price=0))
+    assert cancelled(ann.cancel(ann.book(1)))["refund"]["amount"] == 0

@@ -1,0 +1,189 @@
+"""Reading bookings: one's own, by id and reference, a user's, with filters, pages and cursors."""
+
+import pytest
+from bson import ObjectId
+
+from tests.bookings_factories import Caller, event_of, lapse, later, refused, set_clock
+from tests.factories import day, sign_in
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+
+
+@pytest.fixture
+def ann(client, app):
+    return Caller(client, app)
+
+
+@pytest.fixture
+def bob(client, app):
+    return Caller(client, app)
+
+
+@pytest.fixture
+def root(client, app):
+    return Caller(client, app, "admin")
+
+
+def ids(answer):
+    assert answer.status_code == 200, answer.json
+    return [booking["_id"] for booking in answer.json["bookings"]]
+
+
+def test_who_may_see_a_booking(db, client, app, ann, bob, root):
+    host, other = Caller(client, app, "organizer"), Caller(client, app, "organizer")
+    event_of(db, 10, organizer_id=host.id)
+    booking = ann.book(1)
+    for name in (booking["_id"], f"reference/{booking['bookingReference']}"):
+        path = f"/bookings/{name}"
+        for person in (ann, host, root):
+            assert person.get(path).json["data"]["booking"] == booking
+        for person in (bob, other):
+            refused(person.get(path), 404, "booking_not_found")
+        refused(client.get(f"/api{path}"), 401, "unauthorized")
+
+
+def test_what_is_not_there(ann):
+    refused(ann.get("/bookings/5f5f5f5f5f5f5f5f5f5f5f5f"), 404, "booking_not_found")
+    refused(ann.get("/bookings/reference/EVT-AAAAAA"), 404, "booking_not_found")
+    refused(ann.get("/bookings/reference/$ne"), 404, "booking_not_found")
+
+
+def test_a_reference_in_any_case_of_letters(db, ann):
+    event_of(db, 10)
+    booking = ann.book(1)
+    found = ann.get(f"/bookings/reference/{booking['bookingReference'].lower()}")
+    assert found.json["data"]["booking"]["_id"] == booking["_id"]
+
+
+def test_ones_own_newest_first(db, ann, bob):
+    made = []
+    for number in (1, 2, 3):
+        event_of(db, 10)
+        made.append(ann.book(number)["_id"])
+    bob.book(1)
+    answer = ann.get("/bookings")
+    assert ids(answer) == made[::-1]
+    said = {name: answer.json[name] for name in ("page", "limit", "total", "pages", "nextCursor")}
+    assert said == {"page": 1, "limit": 20, "total": 3, "pages": 1, "nextCursor": None}
+    assert ids(Caller.get(bob, "/bookings")) != []
+
+
+def test_filters(db, app, ann):
+    for offset in (0, 5, 9, 1):
+        event_of(db, 10, schedule=[{"date": day(offset), "location": "X"}])
+    held = ann.book(4, hold=True)
+    lapse(app, minutes=11)
+    cancelled = ann.book(3)
+    ann.cancel(cancelled)
+    confirmed = ann.book(2)
+    held = ann.book(1, hold=True)
+    assert ids(ann.get("/bookings?status=held")) == [held["_id"]]
+    assert ids(ann.get("/bookings?status=confirmed")) == [confirmed["_id"]]
+    assert ids(ann.get("/bookings?status=cancelled")) == [cancelled["_id"]]
+    assert len(ids(ann.get("/bookings?status=expired"))) == 1
+    assert ids(ann.get("/bookings?eventId=3")) == [cancelled["_id"]]
+    assert ids(ann.get("/bookings?eventId=3&status=held")) == []
+    assert ann.get("/bookings?eventId=77").json["total"] == 0
+    assert ann.get("/bookings").json["total"] == 4
+
+
+def test_upcoming_is_by_the_date_that_was_booked(db, ann, monkeypatch):
+    schedule = [{"date": day(0), "location": "X"}, {"date": day(9), "location": "Y"}]
+    event_of(db, 10, schedule=schedule)
+    event_of(db, 10, schedule=schedule)
+    soon, late = ann.book(1), ann.book(2, scheduleIndex=1)
+    assert ids(ann.get("/bookings?upcoming=true")) == [late["_id"], soon["_id"]]
+    assert ids(ann.get("/bookings?upcoming=false")) == []
+    set_clock(monkeypatch, later(days=3))
+    assert ids(ann.get("/bookings?upcoming=true")) == [late["_id"]]
+    assert ids(ann.get("/bookings?upcoming=false")) == [soon["_id"]]
+
+
+def many(db, caller, count):
+    """Bookings, several of them made in the same millisecond."""
+    event_of(db, 100)
+    first = caller.book(1)
+    row = db.bookings.find_one({})
+    rows = [
+        {
+            **row,
+            "_id": ObjectId(),
+            "bookingReference": f"EVT-{n}",
+            "active": False,
+            "status": "cancelled",
+            "slot": str(n),
+        }
+        for n in range(count - 1)
+    ]
+    db.bookings.insert_many(rows)
+    return {first["_id"], *(str(row["_id"]) for row in rows)}
+
+
+def test_pages(db, ann):
+    made = many(db, ann, 7)
+    pages = [ann.get(f"/bookings?limit=3&page={page}") for page in (1, 2, 3, 4)]
+    assert [len(ids(page)) for page in pages] == [3, 3, 1, 0]
+    assert {id_ for page in pages for id_ in ids(page)} == made
+    assert (pages[0].json["total"], pages[0].json["pages"]) == (7, 3)
+
+
+def test_a_cursor_walks_them_all_while_others_are_made(db, ann):
+    made = many(db, ann, 7)
+    event_of(db, 100)
+    seen, path = [], "/bookings?limit=2"
+    while path:
+        answer = ann.get(path)
+        seen += ids(answer)
+        if len(seen) == 2:
+            ann.book(2)
+        cursor = answer.json["nextCursor"]
+        path = cursor and f"/bookings?limit=2&cursor={cursor}"
+    assert len(seen) == 7
+    assert set(seen) == made
+
+
+def test_a_cursor_goes_with_its_filters(db, ann):
+    many(db, ann, 5)
+    first = ann.get("/bookings?status=cancelled&limit=2")
+    cursor = first.json["nextCursor"]
+    second = ann.get(f"/bookings?status=cancelled&limit=50&cursor={cursor}")
+    assert len(set(ids(first)) | set(ids(second))) == 4
+    assert (second.json["total"], second.json["nextCursor"]) == (4, None)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "status=lost",
+        "eventId=0",
+        "eventId=x",
+        "eventId=1.5",
+        "upcoming=perhaps",
+        "limit=0",
+        "limit=101",
+        "page=0",
+        "page=x",
+        "cursor=",
+        "cursor=xx",
+        "cursor=e30",
+        "status=held&status=held",
+        "eventId[$gt]=1&cursor=W10",
+        "eventId=9223372036854775808",
+    ],
+)
+def test_a_query_that_is_not_valid(db, ann, query):
+    for path in ("/bookings", f"/users/{ann.id}/bookings"):
+        refused(ann.get(f"{path}?{query}"), 400, "validation_error")
+
+
+def test_a_users_bookings_are_for_the_user_and_admins(db, client, app, ann, bob, root):
+    event_of(db, 10)
+    booking = ann.book(1)
+    path = f"/users/{ann.id}/bookings"
+    for person in (ann, root):
+        assert ids(person.get(path)) == [booking["_id"]]
+    assert ids(root.get(f"{path}?status=cancelled")) == []
+    for person in (bob, Caller(client, app, "organizer")):
+        refused(person.get(path), 403, "forbidden")
+    refused(client.get(f"/api{path}"), 401, "unauthorized")
+    assert ids(root.get(f"/users/{sign_in(app)['id']}/bookings")) == []
