@@ -9,6 +9,7 @@ from flask_compress import Compress
 from eventapp.accounts import routes as accounts_routes
 from eventapp.accounts import service as accounts
 from eventapp.accounts import store as accounts_store
+from eventapp.accounts.service_sessions import LiveSessions
 from eventapp.android import routes as android_routes
 from eventapp.bookings import routes as bookings_routes
 from eventapp.bookings import routes_events as bookings_events
@@ -80,7 +81,7 @@ def create_app(config: Config | None = None) -> Flask:
     api = http.init_app(app)
     headers.init_app(app, config)  # before Compress, so that its hook adds to Vary after it
     Compress(app)
-    security.init_app(app, config, accounts.live_session, accounts.confirm_receipt)
+    security.init_app(app, config, LiveSessions(), accounts.confirm_receipt)
     limits.init_app(app, config)
     app.extensions.update(forget_user=FORGET_USER, export_user=EXPORT_USER)
     store = mongo.open_store(config, prepare)

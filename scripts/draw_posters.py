@@ -7,6 +7,8 @@ import textwrap
 import unicodedata
 from pathlib import Path
 
+from typing import Any
+
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -159,7 +161,7 @@ def fit(lines: list[str], size: int) -> int:
     return min(size, int(100 * (WIDTH - 2 * MARGIN - 20) / widest))
 
 
-def letter(pen: ImageDraw.ImageDraw, event: dict, top: int, ink: str) -> None:
+def letter(pen: ImageDraw.ImageDraw, event: dict[str, Any], top: int, ink: str) -> None:
     """Write category, title, cities and venues into the 640 px below top."""
     places = [day["location"].rsplit(", ", 1) for day in event["schedule"]]
     venues, cities = (list(dict.fromkeys(column)) for column in zip(*places, strict=True))
@@ -173,7 +175,7 @@ def letter(pen: ImageDraw.ImageDraw, event: dict, top: int, ink: str) -> None:
         pen.text((MARGIN, top + y), line, ink, ImageFont.load_default(fit([line], size)), "ls")
 
 
-def poster(event: dict) -> Image.Image:
+def poster(event: dict[str, Any]) -> Image.Image:
     """Compose picture and lettering in one of three layouts chosen by the title."""
     rng = random.Random(event["title"])
     ink, layout = rng.choice(INKS), rng.randrange(3)

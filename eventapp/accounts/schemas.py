@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from eventapp.accounts import rules
-from eventapp.core.fields import PageAnswer, PageQuery, Text
+from eventapp.core.fields import ImageUrl, PageAnswer, PageQuery, Text
 
 
 class Password(fields.String):
@@ -15,16 +15,6 @@ class Password(fields.String):
         super().__init__(
             validate=validate.Length(low, 1000), metadata={"format": "password"}, **kwargs
         )
-
-
-class ImageUrl(Text):
-    """An http or https URL, or empty."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        url = super()._deserialize(value, attr, data, **kwargs)
-        if url:
-            validate.URL(schemes={"http", "https"}, require_tld=False)(url)
-        return url
 
 
 def email(**kwargs: Any) -> Text:

@@ -1,6 +1,7 @@
 """Signing in and staying so: sessions, their refresh tokens, and the end of both."""
 
 import secrets
+from collections.abc import Hashable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from bson import ObjectId
 from eventapp.accounts import rules, store, store_sessions
 from eventapp.accounts import service_attempts as attempts
 from eventapp.accounts.errors import BadCredentials, SessionEnded, TokenReused, WrongPassword
+from eventapp.core.crowd import Crowd
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.mongo import Db, Document
 from eventapp.core.passwords import hash_password, is_outdated, is_password
@@ -149,3 +151,27 @@ def export_sessions(db: Db, user_id: ObjectId) -> list[dict[str, Any]]:
 
 def _token_id() -> str:
     return secrets.token_urlsafe(16)
+
+
+class LiveSessions:
+    """Sessions as they are now, for many requests in one read.
+
+    Each is read after its request has come, so that an end that was answered is seen by all.
+    """
+
+    def __init__(self) -> None:
+        self._readers: Crowd[tuple[Db, ObjectId, datetime], Document | None] = Crowd(_read_live)
+
+    def __call__(self, db: Db, session_id: ObjectId, now: datetime) -> Document | None:
+        """The session `{userId, role, gen, previousId?}` behind an access token; None if ended."""
+        return self._readers.submit("sessions", (db, session_id, now))
+
+
+def _read_live(
+    _key: Hashable, calls: Sequence[tuple[Db, ObjectId, datetime]]
+) -> Sequence[Document | None]:
+    db, _, now = calls[0]
+    if len(calls) == 1:
+        return [store_sessions.live(db, calls[0][1], now)]
+    found = store_sessions.live_many(db, {session_id for _, session_id, _ in calls}, now)
+    return [found.get(session_id) for _, session_id, _ in calls]

@@ -1,20 +1,14 @@
 """The `users` collection, and the indexes of all that accounts store."""
 
 import re
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from bson import ObjectId
 from pymongo import DESCENDING, IndexModel, ReturnDocument
-from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.mongo import Db, Document
-
-# Two writes that hinder each other on unique indexes: one of them is told so, having written
-# nothing. MongoDB tries again by itself; the engine leaves it to us.
-WRITE_CONFLICT, TRIES = 112, 5
-Result = TypeVar("Result")
+from eventapp.core.mongo import Db, Document, unhindered
 
 INDEXES = {
     "sessions": [
@@ -40,20 +34,10 @@ INDEXES = {
 def insert(db: Db, user: Document) -> bool:
     """Add an account. False, with nothing written, where its email or login name is taken."""
     try:
-        _unhindered(lambda: db.users.insert_one(user))
+        unhindered(lambda: db.users.insert_one(user))
     except DuplicateKeyError:
         return False
     return True
-
-
-def _unhindered(write: Callable[[], Result]) -> Result:
-    for _ in range(TRIES):
-        try:
-            return write()
-        except OperationFailure as error:
-            if error.code != WRITE_CONFLICT:
-                raise
-    return write()
 
 
 def find(db: Db, user_id: ObjectId) -> Document | None:
@@ -93,7 +77,7 @@ def update(
     if drop_login_name:
         change["$unset"] = {"loginName": ""}
     try:
-        return _unhindered(
+        return unhindered(
             lambda: db.users.find_one_and_update(
                 {"_id": user_id}, change, return_document=ReturnDocument.AFTER
             )

@@ -19,7 +19,7 @@ from eventapp.config import Config
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
 from eventapp.core.http import Blueprint, ErrorBody, catalog, images_at, json_response, with_etag
-from eventapp.core.limits import sign_in_tier
+from eventapp.core.limits import read_tier, sign_in_tier
 from eventapp.core.mongo import get_db
 from eventapp.core.security import GUEST_KEY, anyone
 
@@ -39,6 +39,7 @@ def list_events() -> Response:
 
 
 @bp.route("/recoms", methods=["POST"])
+@read_tier
 @anyone
 @bp.arguments(Categories, unknown=EXCLUDE)
 @bp.response(200, AppEvent(many=True))

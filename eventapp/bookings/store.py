@@ -13,11 +13,14 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
-from pymongo.errors import BulkWriteError
+from pymongo.errors import AutoReconnect, BulkWriteError
 
 from eventapp.core.mongo import Db, Document
 
-DUPLICATE_KEY = 11000
+# A write conflict wrote nothing and may be tried again: on some servers, inserts that a unique
+# index is just deciding between get in each other's way.
+DUPLICATE_KEY, WRITE_CONFLICT = 11000, 112
+INSERT_ATTEMPTS = 10
 NOT_VOID = {"void": {"$ne": True}}
 
 INDEXES = {
@@ -52,15 +55,28 @@ INDEXES = {
 
 def insert_many(db: Db, bookings: Sequence[Document]) -> list[bool]:
     """Insert them in one batch; for each whether it is in, False where a unique index refused."""
+    inserted = [True] * len(bookings)
+    left = list(range(len(bookings)))
+    for _attempt in range(INSERT_ATTEMPTS):
+        codes = _insert_some(db, [bookings[index] for index in left])
+        for place, code in codes.items():
+            inserted[left[place]] = code != DUPLICATE_KEY
+        left = [left[place] for place, code in codes.items() if code == WRITE_CONFLICT]
+        if not left:
+            return inserted
+    raise AutoReconnect("bookings conflicted with others at every attempt")
+
+
+def _insert_some(db: Db, bookings: list[Document]) -> dict[int, int]:
+    """The error codes of those that were not inserted, by their place."""
     try:
         db.bookings.insert_many(bookings, ordered=False)
     except BulkWriteError as error:
-        faults = error.details["writeErrors"]
-        if any(fault["code"] != DUPLICATE_KEY for fault in faults):
+        codes = {fault["index"]: fault["code"] for fault in error.details["writeErrors"]}
+        if set(codes.values()) - {DUPLICATE_KEY, WRITE_CONFLICT}:
             raise
-        refused = {fault["index"] for fault in faults}
-        return [index not in refused for index in range(len(bookings))]
-    return [True] * len(bookings)
+        return codes
+    return {}
 
 
 def get(db: Db, booking_id: ObjectId) -> Document | None:

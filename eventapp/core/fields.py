@@ -29,6 +29,16 @@ class Text(fields.String):
         return text
 
 
+class ImageUrl(Text):
+    """An http or https URL, or empty."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        url = super()._deserialize(value, attr, data, **kwargs)
+        if url:
+            validate.URL(schemes={"http", "https"}, require_tld=False)(url)
+        return url
+
+
 class Whole(fields.Integer):
     """A whole JSON number from `low` to `high`; no string, no boolean, no fraction."""
 

@@ -85,6 +85,18 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
 
     ARGUMENTS_PARSER = BodyParser()
 
+    # Our views make their own answers, so these only document: a wrapper of flask_smorest's round
+    # the view for each would cost more than most views do.
+
+    def response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:
+        return _documented(super().response(*args, **kwargs))
+
+    def alt_response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:
+        return _documented(super().alt_response(*args, **kwargs))
+
+    def doc(self, **kwargs: Any) -> Callable[[View], View]:
+        return _documented(super().doc(**kwargs))
+
     def query(self, schema_class: type[Schema]) -> Callable[[View], View]:
         """As `arguments(..., location="query")`, for hot routes: a query seen before is not parsed
         again."""
@@ -111,10 +123,17 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
     if TYPE_CHECKING:  # flask_smorest has no types; these give back the view they get
         route: Callable[..., Callable[[View], View]]
         arguments: Callable[..., Callable[[View], View]]
-        response: Callable[..., Callable[[View], View]]
-        alt_response: Callable[..., Callable[[View], View]]
-        doc: Callable[..., Callable[[View], View]]
         after_request: Callable[[View], View]
+
+
+def _documented(wrap: Callable[[View], Any]) -> Callable[[View], View]:
+    """Take over what a flask_smorest decorator notes of a view, without its wrapper."""
+
+    def decorate(view: View) -> View:
+        view._apidoc = wrap(view)._apidoc  # type: ignore[attr-defined]
+        return view
+
+    return decorate
 
 
 def invalid(errors: dict[str, list[str]]) -> ValidationFailed:
@@ -181,7 +200,7 @@ def catalog() -> Any:
 
 def images_at() -> str:
     """What the photos of this server start with: PUBLIC_BASE_URL, else as the caller reached it."""
-    base = settings().public_base_url or request.host_url
+    base = settings().public_base_url or f"{request.scheme}://{request.host}"
     return base.rstrip("/")
 
 

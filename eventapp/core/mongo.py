@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import structlog
 from flask import Flask, current_app
@@ -16,6 +16,11 @@ from eventapp.config import Config
 from eventapp.core.clock import utc_now
 from eventapp.core.embedded import open_embedded
 from eventapp.core.errors import DatabaseUnavailable
+
+# Two writes that hinder each other on unique indexes: one of them is told so, having written
+# nothing. MongoDB tries again by itself; the engine leaves it to us.
+WRITE_CONFLICT, TRIES = 112, 5
+Result = TypeVar("Result")
 
 Document: TypeAlias = dict[str, Any]
 Db: TypeAlias = Database[Document]
@@ -127,6 +132,17 @@ def get_db() -> Db:
         raise DatabaseUnavailable
     store.renew(utc_now().date())
     return store.db
+
+
+def unhindered(write: Callable[[], Result]) -> Result:
+    """What `write` gives, tried again where another write was in its way."""
+    for _ in range(TRIES):
+        try:
+            return write()
+        except OperationFailure as error:
+            if error.code != WRITE_CONFLICT:
+                raise
+    return write()
 
 
 def is_unavailable(error: PyMongoError) -> bool:

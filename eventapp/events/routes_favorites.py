@@ -7,6 +7,7 @@ from flask import Response
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
 from eventapp.core.http import Blueprint, ErrorBody, catalog, images_at, json_response
+from eventapp.core.limits import read_tier
 from eventapp.core.mongo import get_db
 from eventapp.core.security import anyone, current_actor
 from eventapp.events import service, service_list
@@ -73,6 +74,7 @@ def _removed(event_id: int) -> Response:
 
 
 @recoms_bp.route("", methods=["POST"])
+@read_tier
 @anyone
 @recoms_bp.arguments(Recommendation)
 @recoms_bp.response(200, EventAnswer(many=True))

@@ -8,6 +8,7 @@ from eventapp.core.fields import (
     CommaList,
     Day,
     Id,
+    ImageUrl,
     Number,
     PageQuery,
     Price,
@@ -34,16 +35,6 @@ CATEGORIES_BODY = {"content": {"application/json": {"schema": _CATEGORIES}}}
 
 def category(**kwargs: Any) -> fields.String:
     return fields.String(validate=validate.OneOf(CATEGORIES), **kwargs)
-
-
-class ImageUrl(Text):
-    """An http or https URL, or empty."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        url = super()._deserialize(value, attr, data, **kwargs)
-        if url:
-            validate.URL(schemes={"http", "https"}, require_tld=False)(url)
-        return url
 
 
 class ScheduleEntryPatch(Schema):

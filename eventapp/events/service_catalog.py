@@ -57,7 +57,7 @@ class Catalog:
         self._generation = self._stamp = self._writes = 0
         self._asking = threading.Lock()
         self._asked = self._failed = -FRESH_SECONDS
-        self._since = NEVER
+        self._since, self._heard = NEVER, time.monotonic()
 
     # What a request asks for.
 
@@ -163,8 +163,11 @@ class Catalog:
     def _ask(self) -> None:
         if self._since == NEVER:
             self._since = store.last_change(self._db)
-        for change in store.changed_since(self._db, self._since - OVERLAP):
-            self._since = max(self._since, change["changedAt"])
+        settled = time.monotonic() - self._heard > 2 * OVERLAP.total_seconds()
+        since = self._since if settled else self._since - OVERLAP
+        for change in store.changed_since(self._db, since):
+            if change["changedAt"] > self._since:
+                self._since, self._heard = change["changedAt"], time.monotonic()
             self._hear(change)
 
     def _hear(self, change: Document) -> None:

@@ -145,13 +145,13 @@ def delete_if_unchanged(db: Db, event: Document) -> bool:
 def last_change(db: Db) -> datetime:
     """When an event last changed, by the database's clock; long ago where there is none."""
     last = [db[name].find_one({}, {"changedAt": 1}, sort=NEWEST) for name in CHANGES]
-    return max((found["changedAt"] for found in last if found), default=EPOCH)
+    return max((found.get("changedAt", EPOCH) for found in last if found), default=EPOCH)
 
 
 def changed_since(db: Db, moment: datetime) -> list[Document]:
-    """What changed at that time or later: `{eventId, rev, __v, changedAt, ticketTypes}`, or
+    """What changed after that time: `{eventId, rev, __v, changedAt, ticketTypes}`, or
     `{eventId, rev, changedAt, gone}`."""
-    later = {"changedAt": {"$gte": moment}}
+    later = {"changedAt": {"$gt": moment}}
     gone = list(db.goneEvents.find(later))
     return [*db.events.find(later, CHANGE_FIELDS), *gone]
 

@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.mongo import Db, Document, unhindered
 
 INDEXES = {
     "waitlist": [
@@ -51,7 +51,7 @@ INDEXES = {
 def insert(db: Db, entry: Document) -> bool:
     """False, with nothing written, where the user waits for this type already."""
     try:
-        db.waitlist.insert_one(entry)
+        unhindered(lambda: db.waitlist.insert_one(entry))
     except DuplicateKeyError:
         return False
     return True
