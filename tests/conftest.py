@@ -15,10 +15,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from pymongo import MongoClient
 
-from eventapp import create_app, prepare
+from eventapp import create_app
 from eventapp.bookings import service_check
 from eventapp.config import Config, load_config
 from eventapp.core.clock import utc_now
+from eventapp.events import service as events
 from tests import factories
 
 QUIET = {"RATE_LIMIT_ENABLED": "false", "BCRYPT_ROUNDS": "4", "LOG_LEVEL": "error"}
@@ -84,7 +85,7 @@ def db(app: Flask) -> Iterator[Any]:
 def empty(database: Any) -> None:
     for name in database.list_collection_names():
         database[name].delete_many({})
-    prepare(database)
+    events.prepare(database, utc_now())  # indexes outlive their documents
 
 
 @pytest.fixture

@@ -1,14 +1,14 @@
 """Every command that a request about events sends finds its documents by an index."""
 
-from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener
 
-from eventapp.core.mongo import Store
+from eventapp.core import mongo
 from eventapp.events import service, store
 from tests import factories
 from tests.conftest import MONGO_URI
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(
     not MONGO_URI, reason="the embedded store has no plans to show; set MONGO_URI"
 )
 EVENTS = 300
+ASKED = ("events", "favorites")
 CATEGORIES = ["concert", "movie", "other", "sports"]
 # The driver's own additions to a command, which no explain takes.
 ADDED = ("lsid", "$db", "$clusterTime", "$readPreference", "maxTimeMS", "txnNumber")
@@ -49,19 +50,18 @@ class Recorder(CommandListener):
 
 
 @pytest.fixture(scope="module")
-def recorded(make_app: Any) -> Iterator[Any]:
+def recorded(make_app: Any) -> Any:
     """An application of its own with 300 events, whose commands are recorded."""
-    app, recorder = make_app(), Recorder()
-    uri = app.config["SETTINGS"].mongo_uri
-    watched: MongoClient[Any] = MongoClient(uri, tz_aware=True, event_listeners=[recorder])
-    kept, db = app.extensions["store"], watched.get_default_database()
+    recorder = Recorder()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            mongo, "connect", partial(MongoClient, tz_aware=True, event_listeners=[recorder])
+        )
+        app = make_app()
+    db = app.extensions["store"].db
     person = factories.sign_in(app, "organizer")
     fill(db, person["id"])
-    app.extensions["store"] = Store(watched, db, lambda _db: None)
-    app.extensions["store"].start()
-    yield app.test_client(), recorder, db, person["headers"]
-    app.extensions["store"] = kept
-    watched.close()
+    return app, recorder, db, person["headers"]
 
 
 def fill(db: Any, organizer_id: Any) -> None:
@@ -105,12 +105,14 @@ def postgres_plan(plan: Any) -> list[str] | None:
 
 
 def commands_of(recorded: Any, method: str, path: str, body: Any = None) -> list[dict[str, Any]]:
-    client, recorder, _db, headers = recorded
+    app, recorder, _db, headers = recorded
+    app.extensions["catalog"].forget()
     recorder.commands.clear()
-    answer = client.open(path, method=method, json=body, headers=headers)
+    answer = app.test_client().open(path, method=method, json=body, headers=headers)
     assert answer.status_code < 300, answer.json
-    assert recorder.commands
-    return list(recorder.commands)
+    commands = list(recorder.commands)
+    assert any(next(iter(command.values())) in ASKED for command in commands)
+    return commands
 
 
 def assert_indexed(recorded: Any, commands: list[dict[str, Any]]) -> None:
@@ -123,7 +125,7 @@ def assert_indexed(recorded: Any, commands: list[dict[str, Any]]) -> None:
 def test_each_order_on_the_first_page_and_beyond(recorded, sort, order):
     path = f"/api/events?sortBy={sort}&order={order}&limit=5"
     assert_indexed(recorded, commands_of(recorded, "GET", f"{path}&page=3"))
-    first = recorded[0].get(path).json
+    first = recorded[0].test_client().get(path).json
     assert_indexed(
         recorded, commands_of(recorded, "GET", f"/api/events?cursor={first['nextCursor']}")
     )
@@ -187,7 +189,7 @@ def test_a_list_of_favorites(recorded):
 
 
 def test_the_passing_of_a_day(recorded):
-    _client, recorder, db, _headers = recorded
+    _app, recorder, db, _headers = recorded
     recorder.commands.clear()
     service.roll_day(db, date.fromisoformat(factories.day(3)))
     assert_indexed(recorded, list(recorder.commands))
