@@ -1,6 +1,5 @@
 """The WSGI entry: `app` for any server, and `python wsgi.py` to serve it with Granian."""
 
-import contextlib
 import gc
 import os
 import shutil
@@ -10,14 +9,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if __name__ == "__main__":
     # prometheus_client looks when it is first imported, below, whether figures are shared.
-    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="eventapp-"))
+    FIGURES = tempfile.mkdtemp(prefix="eventapp-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = FIGURES
 
 from flask import Flask
 from granian import Granian
@@ -36,18 +36,21 @@ if TYPE_CHECKING:
 # Threads, not processes, wait for the database: 16 keep two cores busy.
 THREADS = 16
 BACKLOG = 1024
-STOP_SECONDS = 30
-PARENT_CHECK_SECONDS = 0.5
+STOP_SECONDS, PARENT_CHECK_SECONDS = 30, 0.5
 # A worker that ends by itself so soon, so many times in a row, cannot start at all.
 STARTING_SECONDS, MAX_FAILED_STARTS = 5.0, 3
 ENDED_FROM_OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM)
-CONFIG_EXIT, BUSY_EXIT = 2, 1
+BUSY_EXIT, CONFIG_EXIT = 1, 2
 DRAIN_BYTES, MAX_DRAINED_BYTES = 64 * 1024, 32 * 1024 * 1024
+
+
+def say(words: object) -> None:
+    print(f"eventapp: {words}", file=sys.stderr, flush=True)
 
 
 def stop(reason: object, code: int) -> NoReturn:
     """End with one line on standard error."""
-    print(f"eventapp: {reason}", file=sys.stderr, flush=True)
+    say(reason)
     raise SystemExit(code)
 
 
@@ -70,10 +73,7 @@ def open_app(config: Config) -> Flask:
 
 
 def drained(inner: "WSGIApplication") -> "WSGIApplication":
-    """Read what a refused request has left of its body, within reason.
-
-    A connection closed on a sender who is still sending is reset, and 413 never arrives.
-    """
+    """Read what a refused body has left: closing on a sender would reset, and lose, the answer."""
 
     def outer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         answer = inner(environ, start_response)
@@ -163,7 +163,7 @@ class Server(Granian):  # type: ignore[misc, valid-type, unused-ignore]
                 return
             dead = [worker for worker in self.wrks if not worker.is_alive()]
             if self._cannot_start(dead):
-                print("eventapp: the server processes cannot start", file=sys.stderr, flush=True)
+                say("the server processes cannot start")
                 return
             self.interrupt_children.clear()
             self._respawn_workers([worker.idx for worker in dead], spawn_target, target_loader)
@@ -178,18 +178,9 @@ class Server(Granian):  # type: ignore[misc, valid-type, unused-ignore]
 
 
 def _log_to_stderr() -> dict[str, Any]:
-    to_stderr = {"stream": "ext://sys.stderr"}
     handlers: dict[str, dict[str, str]] = LOGGING_CONFIG["handlers"]  # type: ignore[assignment]
-    return {"handlers": {name: {**handler, **to_stderr} for name, handler in handlers.items()}}
-
-
-@contextlib.contextmanager
-def shared_figures() -> Iterator[None]:
-    """The folder of all processes' Prometheus figures, gone at the end."""
-    try:
-        yield
-    finally:
-        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    there = {"stream": "ext://sys.stderr"}
+    return {"handlers": {name: {**handler, **there} for name, handler in handlers.items()}}
 
 
 def serve(config: Config) -> None:
@@ -197,15 +188,16 @@ def serve(config: Config) -> None:
     check_store(config)
     with listen(config) as listener:
         store = "MongoDB" if config.mongo_uri else f"the embedded store in {config.instance_dir}"
-        address = f"http://{config.host}:{config.port}"
-        print(f"eventapp: {address} on {store}", file=sys.stderr, flush=True)
+        say(f"http://{config.host}:{config.port} on {store}")
         gc.freeze()  # what is imported so far stays shared between the forks
         start = partial(start_worker, config)
         Server(config, listener).serve(target_loader=start, wrap_loader=False)
 
 
 if __name__ == "__main__":
-    with shared_figures():
+    try:
         serve(load())
+    finally:
+        shutil.rmtree(FIGURES, ignore_errors=True)
 else:
     app = open_app(load())
