@@ -83,12 +83,13 @@ def faults(shop):
     return [f"{fault.event_id}: {fault.words}" for fault in service_check.check(shop, utc_now())]
 
 
-def audit(shop):
+def audit(shop, now=None):
     """All adds up now, and still does, with nothing under way, after the worker's rounds."""
+    now = now or utc_now()
     assert faults(shop) == []
-    round_of_work(shop, utc_now() + LATER)
+    round_of_work(shop, now + LATER)
     assert faults(shop) == []
-    round_of_work(shop, utc_now() + 2 * LATER)  # strikes out the marks of what the first one did
+    round_of_work(shop, now + 2 * LATER)  # strikes out the marks of what the first one did
     left = [e["inFlight"] for e in shop.db.events.find({}, {"inFlight": 1}) if e["inFlight"]]
     assert left == []
     assert shop.db.bookings.count_documents({"restock": "due"}) == 0

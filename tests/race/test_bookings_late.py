@@ -14,11 +14,6 @@ from tests import factories
 from tests.race import kit
 
 
-@pytest.fixture
-def shop(app, db):
-    return app.extensions["shop"]
-
-
 def event_of(db, tickets):
     return factories.make_event(
         db, ticketTypes=[{"type": "General", "price": 20, "availableTickets": tickets}]

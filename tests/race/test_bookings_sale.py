@@ -14,11 +14,6 @@ from tests.race import kit
 THREADS = 16
 
 
-@pytest.fixture
-def shop(app, db):
-    return app.extensions["shop"]
-
-
 def event_of(db, *tickets):
     types = [
         {"type": f"Type {number}", "price": 20, "availableTickets": amount}

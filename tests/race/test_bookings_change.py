@@ -1,0 +1,272 @@
+"""Ending and confirming at once: tickets move once, whoever wins."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from bson import ObjectId
+
+from eventapp.bookings import service_change, service_events, service_settle
+from eventapp.bookings import store as bookings_store
+from eventapp.core.clock import utc_now
+from eventapp.core.errors import AppError, Conflict
+from eventapp.core.mongo import Document
+from eventapp.core.security import Actor
+from eventapp.events import service_edit
+from eventapp.events import store as events_store
+from eventapp.inventory import service_take
+from eventapp.jobs import service as jobs
+from tests import factories
+from tests.race import kit
+
+ADMIN = Actor(user_id=ObjectId(), role="admin")
+AFTER_THE_HOLD = timedelta(minutes=11)
+
+
+def event_of(db, tickets):
+    return factories.make_event(
+        db, ticketTypes=[{"type": "General", "price": 20, "availableTickets": tickets}]
+    )
+
+
+def unguarded_transition(db, booking_id, where, fields):
+    """As the store's, without what must still be true."""
+    return db.bookings.find_one_and_update({"_id": booking_id}, {"$set": fields}) and {
+        **db.bookings.find_one({"_id": booking_id})
+    }
+
+
+def several_cancel(shop, event, user):
+    booking_id = kit.booked(kit.book(shop, event, 3, user=user))
+    shops = [kit.another(shop) for _ in range(8)]
+    now = utc_now()
+    return kit.at_once(
+        *[partial(service_change.cancel, one, booking_id, kit.person(user), now) for one in shops]
+    )
+
+
+def test_cancelling_at_once_gives_back_once(shop, db):
+    event = event_of(db, 10)
+    results = several_cancel(shop, event, ObjectId())
+    assert {r["status"] for r in results} == {"cancelled"}
+    assert len({r["refund"]["refundId"] for r in results}) == 1
+    assert kit.amounts(db, event) == (10, 0, 0, 0)
+    kit.audit(shop)
+
+
+def test_control_ended_without_a_guard_it_gives_back_more(shop, db, monkeypatch):
+    monkeypatch.setattr(bookings_store, "transition", unguarded_transition)
+    event, user, now = event_of(db, 10), ObjectId(), utc_now()
+    booking = service_change.find(shop, kit.booked(kit.book(shop, event, 3, user=user)))
+    for each in (shop, kit.another(shop)):
+        ended = service_change.end(each, booking, "cancelled", "cancelled", now)
+        service_change.settle_due(each, [ended], now)
+        shop.office.settled(event["eventId"], [ended["due"]["key"]])
+        kit.book(shop, event)  # strikes the mark out
+    assert kit.amounts(db, event)[2] < db.bookings.count_documents({"active": True})
+
+
+def confirm_and_expire(shop, db, event):
+    user, now = ObjectId(), utc_now()
+    held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
+    booking = service_change.find(shop, held)
+    in_time = partial(service_change.confirm, shop, held, kit.person(user), now)
+    over = partial(service_change.expire, kit.another(shop), booking, now + AFTER_THE_HOLD)
+    confirmed, expired = kit.at_once(in_time, over)
+    return service_change.find(shop, held), confirmed, expired
+
+
+def test_a_hold_is_confirmed_or_expires_not_both(shop, db):
+    event, sold = event_of(db, 100), 0
+    for _ in range(15):
+        booking, confirmed, expired = confirm_and_expire(shop, db, event)
+        assert booking["status"] == ("expired" if expired else "confirmed")
+        assert isinstance(confirmed, AppError) == expired
+        sold += 0 if expired else 2
+    assert kit.amounts(db, event) == (100 - sold, 0, sold, 0)
+    kit.audit(shop, utc_now() + AFTER_THE_HOLD)
+
+
+def test_what_is_charged_for_a_hold_that_ends_meanwhile_is_refunded(shop, db, monkeypatch):
+    event, user, now = event_of(db, 5), ObjectId(), utc_now()
+    held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
+    with kit.stalled(monkeypatch, shop.payments, "charge", after=True) as stall:
+        paying = partial(service_change.confirm, shop, held, kit.person(user), now)
+        with kit.in_background(paying) as paid:
+            stall.wait()
+            service_settle.expire_holds(kit.another(shop), now + AFTER_THE_HOLD)
+            stall.let_go()
+            assert paid.exception().code == "hold_expired"
+    booking = db.bookings.find_one({"_id": held})
+    assert (booking["status"], booking["refund"]["amount"]) == ("expired", 40)
+    assert kit.amounts(db, event) == (5, 0, 0, 0)
+    kit.audit(shop, utc_now() + AFTER_THE_HOLD)
+
+
+def test_what_is_charged_by_a_process_that_dies_is_refunded(shop, db, monkeypatch):
+    """Who ends the hold read it before the payment began."""
+    event, user, now = event_of(db, 5), ObjectId(), utc_now()
+    held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
+    before = service_change.find(shop, held)
+    monkeypatch.setattr(shop.payments, "charge", lambda *_: (_ for _ in ()).throw(SystemExit))
+    with pytest.raises(SystemExit):
+        service_change.confirm(shop, held, kit.person(user), now)
+    late = now + AFTER_THE_HOLD
+    assert not service_change.expire(shop, before, late)
+    assert service_settle.expire_holds(shop, late) == 1
+    assert db.bookings.find_one({"_id": held})["refund"]["amount"] == 40
+    kit.audit(shop, utc_now() + AFTER_THE_HOLD)
+
+
+def test_confirming_at_once_charges_one_booking(shop, db):
+    event, user, now = event_of(db, 5), ObjectId(), utc_now()
+    held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
+    shops = [kit.another(shop) for _ in range(8)]
+    results = kit.at_once(
+        *[partial(service_change.confirm, one, held, kit.person(user), now) for one in shops]
+    )
+    assert {r["status"] for r in results} == {"confirmed"}
+    assert kit.amounts(db, event) == (3, 0, 2, 0)
+    kit.audit(shop)
+
+
+def edited(db, event, change):
+    return service_edit.edit(
+        db, event["eventId"], change, actor=ADMIN, now=utc_now(), images_at="http://localhost"
+    )
+
+
+def reorder(event: Document):
+    return {"ticketTypes": event["ticketTypes"][::-1]}
+
+
+def test_edits_during_a_sale_lose_no_ticket(shop, db):
+    event = factories.make_event(
+        db,
+        ticketTypes=[
+            {"type": "A", "price": 20, "availableTickets": 60},
+            {"type": "B", "price": 30, "availableTickets": 60},
+        ],
+    )
+    sales = [
+        partial(kit.book, kit.another(shop), event, named=((n % 2 + 1, None, 2),))
+        for n in range(24)
+    ]
+    patches = [
+        partial(edited, db, event, service_edit.patch_type(1, {"capacity": 40})) for _ in range(2)
+    ]
+    orders = [partial(edited, db, event, reorder) for _ in range(4)]
+    results = kit.at_once(*sales, *patches, *orders)
+    assert not [r for r in results if isinstance(r, AppError)]
+    kinds = {k["ticketTypeId"]: k for k in db.events.find_one()["ticketTypes"]}
+    assert (kinds[1]["availableTickets"], kinds[1]["soldTickets"]) == (16, 24)
+    assert (kinds[2]["availableTickets"], kinds[2]["soldTickets"]) == (36, 24)
+    kit.audit(shop)
+
+
+def lower_during_sale(shop, db, monkeypatch):
+    """Set what is available while a sale comes between the edit's read and its write."""
+    event = event_of(db, 5)
+    with kit.stalled(monkeypatch, events_store, "write_if_unchanged") as stall:
+        lowering = partial(edited, db, event, service_edit.patch_type(1, {"capacity": 5}))
+        with kit.in_background(lowering) as low:
+            stall.wait()
+            kit.book(shop, event, 4)
+            stall.let_go()
+            low.result()
+    return event
+
+
+def test_a_sale_between_an_edits_read_and_write_is_kept(shop, db, monkeypatch):
+    event = lower_during_sale(shop, db, monkeypatch)
+    assert kit.amounts(db, event) == (1, 0, 4, 0)
+    kit.audit(shop)
+
+
+def test_control_an_edit_without_its_guard_loses_the_sale(shop, db, monkeypatch):
+    def unguarded(db, event, fields, **_rest):
+        db.events.update_one({"eventId": event["eventId"]}, {"$set": fields})
+        return events_store.get(db, event["eventId"])
+
+    monkeypatch.setattr(events_store, "write_if_unchanged", unguarded)
+    event = lower_during_sale(shop, db, monkeypatch)
+    assert kit.amounts(db, event) == (5, 0, 0, 0)
+    assert kit.faults(shop)
+
+
+def cancel_event(shop, event):
+    return service_events.cancel_event(
+        shop, event["eventId"], ADMIN, now=utc_now(), images_at="http://localhost"
+    )
+
+
+def test_of_a_cancelled_event_nothing_stays_active(shop, db):
+    event = event_of(db, 20)
+    shops = [kit.another(shop) for _ in range(4)]
+    sales = [
+        partial(kit.book, shops[n % 4], event, 2, on_shortfall="waitlist", hold=n % 3 == 0)
+        for n in range(14)
+    ]
+    results = kit.at_once(*sales, partial(cancel_event, shop, event))
+    assert set(kit.outcomes(results)) <= {201, 202, "event_not_on_sale", "dict"}
+    for rounds in range(1, 4):
+        kit.round_of_work(shop, utc_now() + rounds * kit.LATER)
+    assert db.bookings.count_documents({"active": True}) == 0
+    assert db.waitlist.count_documents({"active": True}) == 0
+    assert kit.amounts(db, event) == (20, 0, 0, 0)
+    assert "closing" not in db.events.find_one()
+    kit.audit(shop)
+
+
+def test_a_sale_recorded_after_the_cancel_is_ended_by_the_worker(shop, db, monkeypatch):
+    event = event_of(db, 5)
+    with (
+        kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
+        kit.in_background(partial(kit.book, shop, event)) as sale,
+    ):
+        stall.wait()
+        other = kit.another(shop)
+        cancel_event(other, event)
+        jobs.JOBS["close-cancelled"][0](other, utc_now())
+        assert "closing" in db.events.find_one()
+        stall.let_go()
+        assert sale.result().status == 201
+    jobs.JOBS["close-cancelled"][0](shop, utc_now())
+    assert db.bookings.find_one()["status"] == "cancelled"
+    assert kit.amounts(db, event) == (5, 0, 0, 0)
+    kit.audit(shop)
+
+
+def test_control_a_take_without_its_guards_sells_a_cancelled_event(shop, db, monkeypatch):
+    event = event_of(db, 5)
+    seen = shop.office.state(event["eventId"])
+    cancel_event(kit.another(shop), event)
+    with pytest.raises(Conflict):
+        kit.book(shop, event)
+    shop.office._remember(seen)
+    sale = service_take.sale
+    monkeypatch.setattr(service_take, "sale", lambda e, g: (sale(e, g)[0], Blind()))
+    kit.book(shop, event)
+    assert db.bookings.count_documents({"active": True}) == 1
+
+
+class Blind(dict):
+    """Guards that take nothing in."""
+
+    def __ior__(self, _other):
+        return self
+
+
+def test_workers_at_once_do_each_thing_once(shop, db):
+    event, now = event_of(db, 10), utc_now()
+    for n in range(3):
+        kit.book(shop, event, 2, hold=True, now=now)
+        kit.book(shop, event, 1, now=now + timedelta(milliseconds=n))
+    for _ in range(4):
+        kit.book(shop, event, 2, on_shortfall="waitlist", now=now)
+    shops = [kit.another(shop) for _ in range(6)]
+    kit.at_once(*[partial(kit.round_of_work, one, now + AFTER_THE_HOLD) for one in shops])
+    # one ticket was left to the first in line, who got one, and then one more of the holds' six
+    assert kit.amounts(db, event)[2] == 3 + 1
+    assert sum(kit.amounts(db, event)[:3]) == 10
+    kit.audit(shop, utc_now() + AFTER_THE_HOLD)
