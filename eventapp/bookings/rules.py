@@ -140,9 +140,16 @@ def cancellable_until(booking: Mapping[str, Any], cutoff: timedelta) -> datetime
     return deadline
 
 
+def charged_cents(booking: Mapping[str, Any]) -> int:
+    """What was, or may have been, charged: of a hold its payment, which may be of a part."""
+    payment = booking.get("payment") or {}
+    charged: int = payment.get("cents", booking["totalCents"])
+    return charged
+
+
 def refund(booking: Mapping[str, Any], reason: str, now: datetime) -> dict[str, Any]:
-    """The refund of a whole booking, as it is recorded."""
-    amount, currency = booking["totalPrice"], booking["currency"]
+    """The refund of all that was charged, as it is recorded; a `refundId` once it is paid."""
+    amount, currency = money(charged_cents(booking)), booking["currency"]
     return {"amount": amount, "currency": currency, "reason": reason, "refundedAt": now}
 
 

@@ -69,7 +69,7 @@ class Refund(Schema):
     currency = fields.String(required=True)
     reason = fields.String(required=True)
     refundedAt = fields.DateTime(required=True)
-    refundId = fields.String(required=True)
+    refundId = fields.String()  # once the provider has paid it back
 
 
 class BookingAnswer(Schema):

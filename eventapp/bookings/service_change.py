@@ -58,7 +58,8 @@ def _refuse_late(shop: Shop, booking: Document, actor: Actor, now: datetime) -> 
 def end(shop: Shop, booking: Document, status: str, reason: str, now: datetime) -> Document | None:
     """Take an active booking to `status`, its tickets due to go back; None for all but one caller.
 
-    What was paid is refunded: the refund's id follows from the booking, so that it happens once.
+    What was paid is noted as refunded, and paid back with the move of the tickets: not before it
+    is sure that the booking ends, and again after a crash.
     """
     held = booking["status"] == rules.HELD
     move = inventory.give_back(str(booking["_id"]), rules.quantities(booking["items"]), held=held)
@@ -72,18 +73,12 @@ def end(shop: Shop, booking: Document, status: str, reason: str, now: datetime) 
     if status == rules.CANCELLED:
         fields["cancelledAt"] = now
     if not held or booking.get("payment"):  # a charge may have been begun for a hold
-        fields["refund"] = _refund(shop, booking, reason, now)
-    as_read: dict[str, Any] = {"status": booking["status"]}
-    if not booking.get("payment"):
-        as_read["payment"] = None  # else a charge begun meanwhile would never be refunded
+        fields["refund"] = rules.refund(booking, reason, now)
+    # A charge begun meanwhile would never be refunded, one refused meanwhile would be.
+    as_read = {"status": booking["status"], "payment": booking.get("payment")}
     ended = store.transition(shop.db, booking["_id"], as_read, fields)
     reached("end")
     return ended
-
-
-def _refund(shop: Shop, booking: Document, reason: str, now: datetime) -> dict[str, Any]:
-    refund_id = shop.payments.refund(booking["_id"], booking["totalCents"], booking["currency"])
-    return {**rules.refund(booking, reason, now), "refundId": refund_id}
 
 
 def due(move: Move) -> dict[str, Any]:
@@ -93,7 +88,7 @@ def due(move: Move) -> dict[str, Any]:
 
 
 def settle_due(shop: Shop, bookings: Iterable[Document], now: datetime) -> None:
-    """Make the noted moves of bookings of one event, and note that they are made."""
+    """Make the noted moves and refunds of bookings of one event, and note that they are made."""
     listed = list(bookings)
     if not listed:
         return
@@ -101,9 +96,21 @@ def settle_due(shop: Shop, bookings: Iterable[Document], now: datetime) -> None:
     event_id, ids = listed[0]["eventId"], [booking["_id"] for booking in listed]
     keys = [move.key for move in moves]
     shop.office.move(event_id, moves, now, still_due=lambda: store.due_keys(shop.db, ids))
+    store.refunded(shop.db, {b["_id"]: _pay_back(shop, b) for b in listed if _owes(b)})
     store.restocked(shop.db, ids, keys)
     reached("restocked")
     shop.office.settled(event_id, keys)
+
+
+def _owes(booking: Document) -> bool:
+    refund = booking.get("refund")
+    return refund is not None and "refundId" not in refund
+
+
+def _pay_back(shop: Shop, booking: Document) -> str:
+    """Give back what was charged; the refund's id."""
+    charged = rules.charged_cents(booking)
+    return shop.payments.refund(booking["_id"], charged, booking["currency"])
 
 
 def finish_due(shop: Shop, booking_id: ObjectId, now: datetime) -> None:
@@ -153,40 +160,52 @@ def _pay(shop: Shop, booking: Document, quantity: int | None, now: datetime) -> 
     """Charge, then confirm in one guarded write; None where someone else confirmed."""
     kept, returned = rules.split_accepted(booking["items"], quantity or booking["quantity"])
     sums = rules.sums(kept)
-    payment: dict[str, Any] = {"provider": shop.payments.name, "begunAt": now}
-    still_held = {"status": rules.HELD, "expiresAt": {"$gt": now}}
-    if not store.transition(shop.db, booking["_id"], still_held, {"payment": payment}):
+    payment = _charge(shop, booking, sums["totalCents"], now)
+    if payment is None:
         return None
-    reached("pay")
-    try:
-        payment["id"] = shop.payments.charge(
-            booking["_id"], sums["totalCents"], booking["currency"]
-        )
-    except PaymentRefused:
-        raise PaymentFailed from None
     reached("charge")
     move = inventory.confirm(str(booking["_id"]), rules.quantities(kept), returned)
     fields = {
         **sums,
         "status": rules.CONFIRMED,
         "expiresAt": None,
-        "payment": {**payment, "paidAt": now},
+        "payment": payment,
         "updatedAt": now,
         **due(move),
     }
     confirmed = store.transition(shop.db, booking["_id"], {"status": rules.HELD}, fields)
     reached("confirm")
     if confirmed is None:
-        _refund_late(shop, booking, sums, now)
+        _refund_late(shop, {**booking, "payment": payment}, now)
     return confirmed
 
 
-def _refund_late(shop: Shop, booking: Document, sums: dict[str, Any], now: datetime) -> None:
+def _charge(shop: Shop, booking: Document, cents: int, now: datetime) -> Document | None:
+    """Charge for a hold, noted first; the payment, None where it ended or another is charging.
+
+    A second charge for the same hold must be of the same amount: the provider charges once.
+    """
+    payment: Document = {"provider": shop.payments.name, "cents": cents, "begunAt": now}
+    alone = {"payment.cents": {"$in": [None, cents]}}
+    still_held = {"status": rules.HELD, "expiresAt": {"$gt": now}, **alone}
+    if not store.transition(shop.db, booking["_id"], still_held, {"payment": payment}):
+        return None
+    reached("pay")
+    try:
+        charge_id = shop.payments.charge(booking["_id"], cents, booking["currency"])
+    except PaymentRefused:
+        noted = {"status": rules.HELD, "payment": payment}
+        store.transition(shop.db, booking["_id"], noted, {"payment": None})
+        raise PaymentFailed from None
+    return {**payment, "id": charge_id, "paidAt": now}
+
+
+def _refund_late(shop: Shop, booking: Document, now: datetime) -> None:
     """The hold ended between charge and confirmation: give the money back, visibly."""
     ended = find(shop, booking["_id"])
     if ended["active"]:
         return
-    refund = _refund(shop, {**booking, **sums}, "hold_expired", now)
+    refund = rules.refund(booking, "hold_expired", now) | {"refundId": _pay_back(shop, booking)}
     store.note_refund(shop.db, booking["_id"], refund)
     raise HoldExpired("The hold has expired; the payment is refunded", refund=refund)
 

@@ -10,15 +10,19 @@ class PaymentRefused(Exception):
 
 
 class PaymentProvider(Protocol):
-    """Takes money and gives it back. Both are told the booking, and do each once for it."""
+    """Takes money and gives it back. Both are told the booking, and may be called again for it."""
 
     name: str
 
     def charge(self, booking_id: ObjectId, cents: int, currency: str) -> str:
-        """Charge once for this booking; the payment's id. PaymentRefused."""
+        """Charge, once for this booking however often called; the payment's id. PaymentRefused."""
 
     def refund(self, booking_id: ObjectId, cents: int, currency: str) -> str:
-        """Give back once what this booking was charged; the refund's id."""
+        """Give back what this booking was charged and not given back yet; the refund's id.
+
+        Called with nothing charged where a process died before it could, and once more where
+        the charge came only after it.
+        """
 
 
 class MockPayments:

@@ -7,12 +7,12 @@ process that was asleep can't record it after its tickets were given back.
 waitlist gave. `restock: due` notes tickets whose move on the event is not yet recorded as made.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import AutoReconnect, BulkWriteError
 
 from eventapp.core.mongo import Db, Document
@@ -133,6 +133,16 @@ def transition(
 def note_refund(db: Db, booking_id: ObjectId, refund: Document) -> None:
     """Note the refund of a booking that has ended, also while its tickets are still due."""
     db.bookings.update_one({"_id": booking_id, "active": False}, {"$set": {"refund": refund}})
+
+
+def refunded(db: Db, refund_ids: Mapping[ObjectId, str]) -> None:
+    """Their refunds are paid, under these ids."""
+    paid = [
+        UpdateOne({"_id": id_, "refund": {"$ne": None}}, {"$set": {"refund.refundId": refund_id}})
+        for id_, refund_id in refund_ids.items()
+    ]
+    if paid:
+        db.bookings.bulk_write(paid, ordered=False)
 
 
 def restocked(db: Db, booking_ids: Sequence[ObjectId], keys: Sequence[str]) -> None:

@@ -1,0 +1,228 @@
+"""Paying for a hold: once, in time, by a provider of one's own, and what is given back."""
+
+import pytest
+
+from eventapp.bookings import service_settle
+from eventapp.bookings.service_payments import PaymentRefused
+from tests.bookings_factories import (
+    Caller,
+    amounts_of,
+    changed,
+    event_of,
+    lapse,
+    later,
+    refused,
+    set_clock,
+    shop_of,
+    types,
+)
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+
+
+class Till:
+    """A second provider: it keeps accounts, refuses when told to, and may be slow."""
+
+    name = "till"
+
+    def __init__(self):
+        self.charged, self.returned, self.calls = {}, {}, []
+        self.refuses, self.meanwhile = False, lambda: None
+
+    def charge(self, booking_id, cents, currency):
+        self.calls.append(("charge", cents, currency))
+        self.meanwhile()
+        if self.refuses:
+            raise PaymentRefused
+        self.charged.setdefault(booking_id, cents)
+        return f"till-{booking_id}"
+
+    def refund(self, booking_id, cents, currency):
+        self.calls.append(("refund", cents, currency))
+        self.returned[booking_id] = self.charged.get(booking_id, 0)
+        return f"back-{booking_id}"
+
+    @property
+    def balance(self):
+        return sum(self.charged.values()) - sum(self.returned.values())
+
+
+@pytest.fixture
+def till(app):
+    till = Till()
+    with changed(shop_of(app), payments=till):
+        yield till
+
+
+@pytest.fixture
+def ann(client, app):
+    return Caller(client, app)
+
+
+@pytest.fixture
+def held(db, ann):
+    event_of(db, ticketTypes=types(10, price=12.34))
+    return ann.book(1, 3, hold=True)
+
+
+def shown(ann, booking):
+    return ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"]
+
+
+def test_a_hold_is_confirmed(db, ann, held):
+    answer = ann.confirm(held)
+    booking = answer.json["data"]["booking"]
+    assert (answer.status_code, answer.json["message"]) == (200, "Booking confirmed")
+    assert (booking["status"], booking["expiresAt"], booking["refund"]) == ("confirmed", None, None)
+    assert (booking["items"], booking["totalPrice"]) == (held["items"], 37.02)
+    assert amounts_of(db, 1) == (7, 3, 0, 0)
+    assert shown(ann, held) == booking
+    assert db.bookings.find_one({})["payment"]["provider"] == "mock"
+
+
+def test_confirming_again_changes_nothing(db, ann, held, till):
+    first, second = ann.confirm(held), ann.confirm(held)
+    assert first.data == second.data
+    assert amounts_of(db, 1) == (7, 3, 0, 0)
+    assert till.calls == [("charge", 3702, "EUR")]
+
+
+def test_a_confirmed_one_never_expires(db, app, ann, held):
+    ann.confirm(held)
+    assert lapse(app, days=1) == 0
+    assert amounts_of(db, 1) == (7, 3, 0, 0)
+
+
+def test_what_was_booked_at_once_is_confirmed_already(db, ann, till):
+    event_of(db, 10)
+    assert ann.confirm(ann.book(1)).status_code == 200
+    assert till.calls == []
+
+
+def test_cancelling_gives_the_payment_back(db, ann, held, till):
+    ann.confirm(held)
+    refund = ann.cancel(held).json["data"]["booking"]["refund"]
+    assert (refund["amount"], refund["refundId"]) == (37.02, f"back-{held['_id']}")
+    ann.cancel(held)
+    assert till.calls == [("charge", 3702, "EUR"), ("refund", 3702, "EUR")]
+    assert till.balance == 0
+
+
+def test_after_its_time_a_hold_has_expired(db, app, ann, held, till, monkeypatch):
+    set_clock(monkeypatch, later(minutes=10))
+    body = refused(ann.confirm(held), 409, "hold_expired")
+    assert body["message"] == "The hold has expired; nothing was charged"
+    lapse(app, minutes=10)
+    refused(ann.confirm(held), 409, "hold_expired")
+    assert shown(ann, held)["status"] == "expired"
+    assert shown(ann, held)["refund"] is None
+    assert till.calls == []
+    assert amounts_of(db, 1) == (10, 0, 0, 0)
+
+
+def test_the_job_expires_what_is_over_and_nothing_else(db, client, app, ann, held):
+    bob = Caller(client, app)
+    bob.book(1, 2)
+    assert lapse(app, minutes=9) == 0
+    assert amounts_of(db, 1) == (5, 2, 3, 0)
+    assert (lapse(app, minutes=11), lapse(app, minutes=11)) == (1, 0)
+    assert amounts_of(db, 1) == (8, 2, 0, 0)
+    assert shown(ann, held)["expiresAt"] == held["expiresAt"]
+
+
+def test_a_cancelled_one_is_not_held(db, ann, held, till):
+    ann.cancel(held)
+    refused(ann.confirm(held), 409, "not_held")
+    assert till.calls == []
+
+
+def test_only_its_holder_and_admins_confirm(db, client, app, ann, till):
+    host, bob = Caller(client, app, "organizer"), Caller(client, app)
+    event_of(db, 10, organizer_id=host.id)
+    held = ann.book(1, hold=True)
+    for person in (host, bob):
+        refused(person.confirm(held), 404, "booking_not_found")
+    refused(client.post(f"/api/bookings/{held['_id']}/confirm"), 401, "unauthorized")
+    assert till.calls == []
+    assert Caller(client, app, "admin").confirm(held).status_code == 200
+
+
+def test_a_refused_payment_leaves_the_hold(db, ann, held, till):
+    till.refuses = True
+    refused(ann.confirm(held), 409, "payment_failed")
+    assert shown(ann, held)["status"] == "held"
+    assert amounts_of(db, 1) == (7, 0, 3, 0)
+    till.refuses = False
+    assert ann.confirm(held).status_code == 200
+    assert (amounts_of(db, 1), till.balance) == ((7, 3, 0, 0), 3702)
+
+
+@pytest.mark.parametrize("end", ["cancel", "lapse"])
+def test_after_a_refused_payment_nothing_is_refunded(db, app, ann, held, till, end):
+    till.refuses = True
+    refused(ann.confirm(held), 409, "payment_failed")
+    if end == "cancel":
+        ann.cancel(held)
+    else:
+        lapse(app, minutes=11)
+    assert shown(ann, held)["refund"] is None
+    assert till.calls == [("charge", 3702, "EUR")]
+
+
+def test_a_payment_that_comes_too_late_is_refunded_visibly(db, app, ann, held, till):
+    till.meanwhile = lambda: lapse(app, minutes=11)
+    body = refused(ann.confirm(held), 409, "hold_expired")
+    booking = shown(ann, held)
+    assert (booking["status"], booking["refund"]["amount"]) == ("expired", 37.02)
+    assert booking["refund"]["refundId"] == f"back-{held['_id']}"
+    assert body["refund"]["amount"] == 37.02
+    assert (amounts_of(db, 1), till.balance) == ((10, 0, 0, 0), 0)
+
+
+def test_a_payment_for_what_was_cancelled_meanwhile_is_refunded(db, ann, held, till):
+    till.meanwhile = lambda: ann.cancel(held)
+    refused(ann.confirm(held), 409, "hold_expired")
+    assert shown(ann, held)["status"] == "cancelled"
+    assert shown(ann, held)["refund"]["amount"] == 37.02
+    assert (amounts_of(db, 1), till.balance) == ((10, 0, 0, 0), 0)
+
+
+def test_a_payment_that_is_asked_for_twice_at_once_is_taken_once(db, ann, held, till):
+    answers = []
+
+    def pay_again():
+        till.meanwhile = lambda: None
+        answers.append(ann.confirm(held))
+
+    till.meanwhile = pay_again
+    answers.append(ann.confirm(held))
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert (amounts_of(db, 1), till.balance) == ((7, 3, 0, 0), 3702)
+
+
+def test_a_provider_that_breaks_is_an_error_and_what_it_took_is_given_back(
+    db, app, ann, held, till
+):
+    def charge_and_break():
+        till.charged[db.bookings.find_one({})["_id"]] = 3702
+        raise ConnectionError
+
+    till.meanwhile = charge_and_break
+    assert ann.confirm(held).status_code == 500
+    assert shown(ann, held)["status"] == "held"
+    lapse(app, minutes=11)
+    assert (shown(ann, held)["refund"]["amount"], till.balance) == (37.02, 0)
+    assert amounts_of(db, 1) == (10, 0, 0, 0)
+
+
+def test_a_refund_that_breaks_is_made_by_the_worker(db, app, ann, held, till, monkeypatch):
+    ann.confirm(held)
+    refund = till.refund
+    monkeypatch.setattr(till, "refund", lambda *_args: 1 / 0)
+    assert ann.cancel(held).status_code == 500
+    booking = shown(ann, held)
+    assert (booking["status"], "refundId" in booking["refund"]) == ("cancelled", False)
+    monkeypatch.setattr(till, "refund", refund)
+    service_settle.settle(shop_of(app), later(seconds=31))
+    assert shown(ann, held)["refund"]["refundId"] == f"back-{held['_id']}"
+    assert (amounts_of(db, 1), till.balance) == ((10, 0, 0, 0), 0)
