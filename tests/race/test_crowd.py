@@ -1,0 +1,152 @@
+"""Callers taken together: in order, each with its own result, and nobody forgotten."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from eventapp.core.crowd import Crowd
+
+THREADS, CALLS = 64, 50
+PATIENCE_SECONDS = 20
+
+
+class Refused(Exception):
+    pass
+
+
+def submit_all(crowd, items, key="k"):
+    """What each got, or was refused with, all at once."""
+
+    def submit(item):
+        try:
+            return crowd.submit(key, item)
+        except Refused as error:
+            return error
+
+    with ThreadPoolExecutor(len(items)) as pool:
+        return list(pool.map(submit, items, timeout=PATIENCE_SECONDS))
+
+
+def gathered(crowd, entered, go, items):
+    """Let the first lead alone until all others wait in order behind it; what each got."""
+    with ThreadPoolExecutor(len(items) + 1) as pool:
+        first = pool.submit(crowd.submit, "k", "first")
+        assert entered.wait(PATIENCE_SECONDS)
+        calls = []
+        for number, item in enumerate(items, 1):
+            calls.append(pool.submit(crowd.submit, "k", item))
+            while len(crowd._waiting["k"]) < number:
+                threading.Event().wait(0.001)
+        go.set()
+        return first, calls
+
+
+def gated(work):
+    """A crowd whose first round waits; what it was given, round by round."""
+    entered, go, rounds = threading.Event(), threading.Event(), []
+
+    def run(_key, items):
+        rounds.append(list(items))
+        if len(rounds) == 1:
+            entered.set()
+            assert go.wait(PATIENCE_SECONDS)
+        return work(items)
+
+    return Crowd(run, at_most=4), entered, go, rounds
+
+
+def test_who_waits_is_served_in_order_and_no_more_than_fit():
+    crowd, entered, go, rounds = gated(lambda items: [f"{item}!" for item in items])
+    _, calls = gathered(crowd, entered, go, list("abcdef"))
+    assert [call.result(PATIENCE_SECONDS) for call in calls] == [f"{c}!" for c in "abcdef"]
+    assert rounds == [["first"], ["a", "b", "c", "d"], ["e", "f"]]
+
+
+def test_an_exception_for_one_does_not_touch_the_others():
+    crowd, entered, go, _ = gated(
+        lambda items: [Refused(item) if item == "b" else item for item in items]
+    )
+    _, (a, b, c) = gathered(crowd, entered, go, list("abc"))
+    assert (a.result(PATIENCE_SECONDS), c.result(PATIENCE_SECONDS)) == ("a", "c")
+    with pytest.raises(Refused):
+        b.result(PATIENCE_SECONDS)
+
+
+def test_work_that_fails_is_raised_to_its_round_only_and_the_next_one_goes_on():
+    def work(items):
+        if "b" in items:
+            raise Refused
+        return items
+
+    crowd, entered, go, rounds = gated(work)
+    first, calls = gathered(crowd, entered, go, list("abcdef"))
+    assert first.result(PATIENCE_SECONDS) == "first"
+    assert [type(call.exception(PATIENCE_SECONDS)) for call in calls] == [Refused] * 4 + [
+        type(None)
+    ] * 2
+    assert len(rounds) == 3
+
+
+def test_work_that_gives_too_few_results_is_an_error_to_all_of_its_round():
+    crowd, entered, go, _ = gated(lambda items: items[:1])
+    first, calls = gathered(crowd, entered, go, list("abc"))
+    assert first.result(PATIENCE_SECONDS) == "first"
+    assert all(isinstance(call.exception(PATIENCE_SECONDS), ValueError) for call in calls)
+
+
+def test_keys_do_not_wait_for_each_other():
+    entered, go = threading.Event(), threading.Event()
+
+    def work(key, items):
+        if key == "slow":
+            entered.set()
+            assert go.wait(PATIENCE_SECONDS)
+        return items
+
+    crowd = Crowd(work)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(crowd.submit, "slow", 1)
+        assert entered.wait(PATIENCE_SECONDS)
+        assert crowd.submit("quick", 2) == 2
+        go.set()
+        assert slow.result(PATIENCE_SECONDS) == 1
+
+
+def test_nobody_is_forgotten_under_many_threads():
+    """Rounds that succeed, that refuse some and that fail; at the end nothing is left behind."""
+    at_work, overlaps = threading.Lock(), []
+
+    def work(_key, items):
+        if not at_work.acquire(blocking=False):
+            overlaps.append(items)
+        try:
+            if any(item % 97 == 0 for item in items):
+                raise Refused
+            return [Refused() if item % 7 == 0 else -item for item in items]
+        finally:
+            at_work.release()
+
+    crowd = Crowd(work, at_most=8)
+    wrong = []
+
+    def call_on(start):
+        for item in range(start * CALLS, (start + 1) * CALLS):
+            try:
+                if crowd.submit("k", item) != -item:
+                    wrong.append(item)
+            except Refused:
+                pass
+
+    threads = [threading.Thread(target=call_on, args=(n,), daemon=True) for n in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_SECONDS)
+    assert not [thread for thread in threads if thread.is_alive()]
+    assert (wrong, overlaps, crowd._busy, dict(crowd._waiting)) == ([], [], set(), {})
+
+
+def test_results_go_to_their_own_callers():
+    crowd = Crowd(lambda _key, items: [item * 2 for item in items])
+    assert submit_all(crowd, list(range(THREADS))) == [2 * n for n in range(THREADS)]

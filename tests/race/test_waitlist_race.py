@@ -1,0 +1,268 @@
+"""The waitlist under threads: in order, once, and before the public."""
+
+from functools import partial
+
+import pytest
+from bson import ObjectId
+
+from eventapp.bookings import service_change, service_offers, service_settle
+from eventapp.bookings import store as bookings_store
+from eventapp.bookings.errors import SoldOut
+from eventapp.core.clock import utc_now
+from eventapp.core.errors import AppError
+from eventapp.inventory import rules as inventory_rules
+from eventapp.inventory import service_take
+from eventapp.jobs import service as jobs
+from eventapp.waitlist import service as waitlist
+from eventapp.waitlist import store as waitlist_store
+from tests.race import kit
+from tests.race.test_bookings_change import AFTER_THE_HOLD, event_of
+
+AFTER_THE_OFFER = 3 * AFTER_THE_HOLD
+
+
+def sold_out_event(shop, db, tickets, waiting, quantity=1):
+    """All tickets sold, each by itself; and who waits, in order."""
+    event = event_of(db, tickets)
+    sold = [kit.booked(kit.book(shop, event)) for _ in range(tickets)]
+    return event, sold, [wait(shop, event, quantity) for _ in range(waiting)]
+
+
+def wait(shop, event, quantity=1, user=None):
+    user = user or ObjectId()
+    waitlist.join(
+        shop.db,
+        shop.office,
+        user_id=user,
+        event_id=event["eventId"],
+        type_id=1,
+        quantity=quantity,
+        most=10,
+        now=utc_now(),
+    )
+    return user
+
+
+def cancel(shop, booking_id):
+    booking = service_change.find(shop, booking_id)
+    return service_change.cancel(shop, booking_id, kit.person(booking["userId"]), utc_now())
+
+
+def offered(db):
+    """Who has an offer, in order of offering."""
+    offers = db.bookings.find({"waitlistEntryId": {"$exists": True}}).sort("_id", 1)
+    return [(offer["userId"], offer["quantity"]) for offer in offers]
+
+
+def serve(shop, event, now=None):
+    return service_offers.serve_waiting(shop, event["eventId"], now or utc_now())
+
+
+def test_what_comes_back_is_the_waitings_not_the_publics(shop, db):
+    event, sold, (first, second) = sold_out_event(shop, db, 3, 2)
+    shops = [kit.another(shop) for _ in range(4)]
+    public = [partial(kit.book, shops[n % 4], event) for n in range(12)]
+    back = [
+        partial(
+            service_offers.cancel_and_offer_on,
+            kit.another(shop),
+            booking_id,
+            kit.person(db.bookings.find_one({"_id": booking_id})["userId"]),
+            utc_now(),
+        )
+        for booking_id in sold[:2]
+    ]
+    results = kit.at_once(*public, *back)
+    assert kit.outcomes(results) == {"sold_out": 12, "dict": 2}
+    serve(shop, event)
+    assert sorted(offered(db)) == sorted([(first, 1), (second, 1)])
+    assert kit.amounts(db, event) == (0, 2, 1, 0)
+    kit.audit(shop)
+
+
+def test_control_without_the_guard_the_public_comes_first(shop, db, monkeypatch):
+    event, sold, _ = sold_out_event(shop, db, 1, 1)
+    monkeypatch.setattr(service_take, "_guards", lambda *_: {})
+    judge = inventory_rules.judge
+    blind = lambda e, w: judge(  # noqa: E731
+        {**e, "ticketTypes": [{**k, "waiting": 0} for k in e["ticketTypes"]]}, w
+    )
+    monkeypatch.setattr(inventory_rules, "judge", blind)
+    cancel(shop, sold[0])
+    assert kit.book(shop, event).status == 201
+
+
+@pytest.mark.parametrize("quantity", [1, 2])
+def test_movers_at_once_offer_each_ticket_once_in_order(shop, db, quantity):
+    event, sold, people = sold_out_event(shop, db, 6, 5, quantity)
+    for booking_id in sold:
+        cancel(shop, booking_id)
+    shops = [kit.another(shop) for _ in range(8)]
+    kit.at_once(*[partial(serve, one, event) for one in shops])
+    serve(shop, event)  # what a mover left to one that had just ended
+    served = 6 // quantity
+    assert offered(db) == [(user, quantity) for user in people[:served]][:6]
+    left = max(0, 6 - quantity * 5)
+    assert kit.amounts(db, event) == (left, 6 - left, 0, max(0, 5 - served))
+    kit.audit(shop)
+
+
+def test_control_without_the_claim_one_place_gets_two_offers(shop, db, monkeypatch):
+    event, sold, people = sold_out_event(shop, db, 2, 2)
+    for booking_id in sold:
+        cancel(shop, booking_id)
+    monkeypatch.setattr(
+        waitlist_store, "claim", lambda db_, id_, *_: db_.waitlist.find_one({"_id": id_})
+    )
+    with (
+        kit.stalled(monkeypatch, waitlist, "offered") as stall,
+        kit.in_background(partial(serve, shop, event)) as offering,
+    ):
+        stall.wait()
+        service_offers._offer_head(kit.another(shop), event["eventId"], 1, 1, utc_now())
+        stall.let_go()
+        offering.result()
+    assert [user for user, _ in offered(db)].count(people[0]) == 2
+
+
+def test_a_larger_wish_keeps_its_place_for_the_rest(shop, db):
+    event, sold, (first, second) = sold_out_event(shop, db, 3, 2, quantity=2)
+    cancel(shop, sold[0])
+    serve(shop, event)
+    assert offered(db) == [(first, 1)]
+    for booking_id in sold[1:]:
+        cancel(shop, booking_id)
+    kit.at_once(*[partial(serve, kit.another(shop), event) for _ in range(4)])
+    serve(shop, event)
+    assert offered(db) == [(first, 1), (first, 1), (second, 1)]
+    assert kit.amounts(db, event) == (0, 3, 0, 1)
+    kit.audit(shop)
+
+
+def test_an_offer_is_accepted_or_lapses_not_both(shop, db):
+    accepted = 0
+    for _ in range(10):
+        event, sold, (user, _) = sold_out_event(shop, db, 1, 2)
+        cancel(shop, sold[0])
+        now = utc_now()
+        serve(shop, event, now)
+        results = kit.at_once(
+            partial(service_offers.accept, shop, event["eventId"], kit.person(user), None, now),
+            partial(service_settle.expire_holds, kit.another(shop), now + AFTER_THE_OFFER),
+        )
+        taken = not isinstance(results[0], AppError)
+        accepted += taken
+        serve(shop, event, now + AFTER_THE_OFFER)
+        assert kit.amounts(db, event) == ((0, 0, 1, 1) if taken else (0, 1, 0, 0))
+        assert len(offered(db)) == (1 if taken else 2)
+        assert kit.faults(shop) == []
+        for name in ("bookings", "waitlist", "events"):
+            db[name].delete_many({})
+        shop = kit.another(shop)
+
+
+def test_a_part_of_an_offer_accepted_twice_at_once_sells_once(shop, db):
+    event, sold, (user,) = sold_out_event(shop, db, 4, 1, quantity=3)
+    for booking_id in sold:
+        cancel(shop, booking_id)
+    now = utc_now()
+    serve(shop, event, now)
+    accept = lambda one: service_offers.accept(  # noqa: E731
+        one, event["eventId"], kit.person(user), 2, now
+    )
+    results = kit.at_once(*[partial(accept, kit.another(shop)) for _ in range(4)])
+    assert set(kit.outcomes(results)) <= {"dict", "no_offer"}
+    assert kit.amounts(db, event) == (2, 0, 2, 0)
+    kit.audit(shop)
+
+
+def test_leaving_while_an_offer_is_made_leaves_neither(shop, db, monkeypatch):
+    event, sold, (user, other) = sold_out_event(shop, db, 1, 2)
+    cancel(shop, sold[0])
+    with (
+        kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
+        kit.in_background(partial(serve, shop, event)) as offering,
+    ):
+        stall.wait()
+        leaving = partial(
+            service_offers.leave, kit.another(shop), event["eventId"], kit.person(user), utc_now()
+        )
+        with kit.in_background(leaving) as left:
+            # it must try again, now that the place is claimed
+            with kit.stalled(monkeypatch, waitlist, "is_waiting", after=True) as asked:
+                asked.wait()
+                stall.let_go()
+                offering.result()
+                asked.let_go()
+            left.result()
+    assert db.waitlist.count_documents({"userId": user, "active": True}) == 0
+    assert db.bookings.count_documents({"userId": user, "active": True}) == 0
+    serve(shop, event)
+    assert offered(db)[-1] == (other, 1)
+    assert kit.amounts(db, event) == (0, 1, 0, 0)
+    kit.audit(shop)
+
+
+def test_leaving_at_once_with_offers_drops_nothing(shop, db):
+    event, sold, people = sold_out_event(shop, db, 4, 8)
+    for booking_id in sold:
+        cancel(shop, booking_id)
+    leaving = [
+        partial(
+            service_offers.leave, kit.another(shop), event["eventId"], kit.person(user), utc_now()
+        )
+        for user in people[:4]
+    ]
+    results = kit.at_once(*leaving, *[partial(serve, kit.another(shop), event) for _ in range(3)])
+    assert [r for r in results if isinstance(r, AppError)] == []
+    serve(shop, event)
+    holders = [b["userId"] for b in db.bookings.find({"active": True})]
+    assert sorted(holders) == sorted(people[4:])
+    assert kit.amounts(db, event) == (0, 4, 0, 0)
+    kit.audit(shop)
+
+
+def test_joining_at_once_gives_each_user_one_place(shop, db):
+    event = event_of(db, 0)
+    user = ObjectId()
+    shops = [kit.another(shop) for _ in range(3)]
+    results = kit.at_once(
+        *[partial(wait, one, event, user=user) for one in shops],
+        *[partial(wait, one, event) for one in shops],
+    )
+    assert kit.outcomes(results) == {"ObjectId": 4, "already_waitlisted": 2}
+    assert kit.amounts(db, event) == (0, 0, 0, 4)
+    sequences = [entry["sequence"] for entry in db.waitlist.find({"active": True})]
+    assert len(set(sequences)) == 4
+    kit.audit(shop)
+
+
+def test_places_of_a_past_event_end_though_the_worker_died(shop, db, monkeypatch):
+    event, _, _ = sold_out_event(shop, db, 1, 3)
+    past = utc_now() + 40 * (AFTER_THE_HOLD * 130)
+    with monkeypatch.context() as dying:
+        dying.setattr(waitlist, "close_event", lambda *_: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            jobs.JOBS["complete-past"][0](shop, past)
+    jobs.JOBS["complete-past"][0](shop, past)
+    assert kit.amounts(db, event) == (0, 0, 1, 0)
+    assert db.waitlist.count_documents({"active": True}) == 0
+
+
+def test_public_and_waiting_share_nothing_through_a_storm(shop, db):
+    """Everyone at once: whatever comes of it adds up, and the public never passes the line."""
+    event, sold, people = sold_out_event(shop, db, 8, 4)
+    shops = [kit.another(shop) for _ in range(4)]
+    calls = [partial(kit.book, shops[n % 4], event, 2, hold=n % 2 == 0) for n in range(8)]
+    calls += [partial(cancel, shops[n % 4], id_) for n, id_ in enumerate(sold)]
+    calls += [partial(serve, one, event) for one in shops]
+    calls += [
+        partial(service_offers.leave, shops[n], event["eventId"], kit.person(user), utc_now())
+        for n, user in enumerate(people[:2])
+    ]
+    results = kit.at_once(*calls)
+    refused = [r for r in results if isinstance(r, AppError)]
+    assert all(isinstance(r, SoldOut) for r in refused)
+    assert sum(kit.amounts(db, event)[:3]) == 8
+    kit.audit(shop)
+    kit.audit(shop, utc_now() + AFTER_THE_OFFER)
