@@ -1,4 +1,4 @@
-"""What bookings add to events over HTTP: their bookings, and cancelling the whole event."""
+"""What bookings add to events over HTTP: their bookings, and ending it with all it has."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from eventapp.bookings import service_events, service_list
 from eventapp.bookings.routes import asked, listed, shop
 from eventapp.bookings.schemas import BookingsAnswer, BookingsQuery
 from eventapp.core.clock import utc_now
+from eventapp.core.fields import Message
 from eventapp.core.http import Blueprint, ErrorBody, catalog, images_at, json_response
 from eventapp.core.security import ORGANIZER, current_actor, role_required
 
@@ -42,3 +43,15 @@ def cancel_event(event_id: int) -> Response:
     )
     catalog().changed(event_id)
     return json_response(event)
+
+
+@bp.route("/<whole:event_id>", methods=["DELETE"])
+@role_required(ORGANIZER)
+@bp.response(200, Message)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(409, schema=ErrorBody)
+def delete_event(event_id: int) -> Response:
+    """Delete an event that nobody has tickets of; who waits for them waits no longer."""
+    service_events.delete_event(shop(), event_id, current_actor(), utc_now())
+    catalog().changed(event_id)
+    return json_response({"message": "Event deleted successfully"})

@@ -17,6 +17,7 @@ from eventapp.bookings.errors import (
 )
 from eventapp.bookings.service import Shop, find, is_own, manages, visible
 from eventapp.bookings.service_payments import PaymentRefused
+from eventapp.core.clock import going_on
 from eventapp.core.errors import Conflict
 from eventapp.core.mongo import Document
 from eventapp.core.security import Actor
@@ -26,6 +27,7 @@ from eventapp.inventory.service import Move
 
 # Only moves of tickets that another request is just making can be in the way, and not for long.
 ATTEMPTS = 20
+ENDED_AT_ONCE = 500
 
 
 def cancel(shop: Shop, booking_id: ObjectId, actor: Actor, now: datetime) -> Document:
@@ -212,10 +214,11 @@ def _refund_late(shop: Shop, booking: Document, now: datetime) -> None:
 
 def end_all(shop: Shop, event_id: int, reason: str, now: datetime) -> int:
     """Cancel and refund every active booking of an event; how many there were."""
-    total = 0
-    while active := store.active_of_event(shop.db, event_id, 500):
-        ended = [b for b in (end(shop, b, rules.CANCELLED, reason, now) for b in active) if b]
-        settle_due(shop, ended, now)
+    total, clock = 0, going_on(now)
+    while active := store.active_of_event(shop.db, event_id, ENDED_AT_ONCE):
+        tried = (end(shop, booking, rules.CANCELLED, reason, clock()) for booking in active)
+        ended = [booking for booking in tried if booking]
+        settle_due(shop, ended, clock())
         total += len(ended)
         if not ended:
             return total

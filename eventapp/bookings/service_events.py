@@ -1,4 +1,4 @@
-"""Cancelling an event with all that hangs on it."""
+"""Cancelling and deleting an event with all that hangs on it."""
 
 from datetime import datetime
 from typing import Any
@@ -33,3 +33,14 @@ def cancel_event(
     end_all(shop, event_id, "event_cancelled", now)
     waitlist.close_event(shop.db, shop.office, event_id, now)
     return events.show(shop.db, event_id, actor=actor, images_at=images_at)
+
+
+def delete_event(shop: Shop, event_id: int, actor: Actor, now: datetime) -> None:
+    """Delete an event that nobody has tickets of, and end the waiting for it.
+
+    Raises:
+        EventNotFound, Forbidden, EventHasBookings: nothing is written.
+    """
+    service_edit.delete(shop.db, event_id, actor)
+    shop.office.forget(event_id)
+    waitlist.close_event(shop.db, shop.office, event_id, now)

@@ -12,6 +12,7 @@ from eventapp.bookings.service import Shop
 from eventapp.bookings.service_book import new_reference
 from eventapp.bookings.service_change import cancel, confirm, end, settle_due
 from eventapp.bookings.service_order import pick_entry
+from eventapp.core.clock import going_on
 from eventapp.core.errors import Conflict
 from eventapp.core.mongo import Document
 from eventapp.core.security import Actor
@@ -28,18 +29,19 @@ def serve_waiting(shop: Shop, event_id: int, now: datetime) -> int:
 
     Any number of processes may do so at once: who claims the head of a line makes its offer.
     """
-    offers = 0
+    offers, clock = 0, going_on(now)
     try:
         event = shop.office.state(event_id, fresh=True)
     except EventNotFound:
         return 0
     for kind in event["ticketTypes"]:
         while kind and kind["waiting"] and kind["availableTickets"]:
-            after = _offer_head(shop, event_id, kind["ticketTypeId"], kind["availableTickets"], now)
+            type_id, available = kind["ticketTypeId"], kind["availableTickets"]
+            after = _offer_head(shop, event_id, type_id, available, clock())
             if after is None:
                 break
             offers += 1
-            kind = _kind(after, kind["ticketTypeId"])
+            kind = _kind(after, type_id)
     return offers
 
 

@@ -10,6 +10,7 @@ from bson import ObjectId
 from eventapp.bookings import service_offers, store
 from eventapp.bookings.service import Shop
 from eventapp.bookings.service_change import end_all, expire, settle_due
+from eventapp.core.clock import going_on
 from eventapp.core.mongo import Document
 from eventapp.events import service as events
 from eventapp.waitlist import service as waitlist
@@ -22,16 +23,18 @@ AT_ONCE, STRUCK_AT_ONCE = 500, 200
 def expire_holds(shop: Shop, now: datetime) -> int:
     """End the holds and offers whose time is over, and offer their tickets on; how many."""
     lapsed = store.lapsed(shop.db, now, AT_ONCE)
-    expired = [booking for booking in lapsed if expire(shop, booking, now)]
+    clock = going_on(now)
+    expired = [booking for booking in lapsed if expire(shop, booking, clock())]
     for event_id in {booking["eventId"] for booking in expired}:
-        service_offers.serve_waiting(shop, event_id, now)
+        service_offers.serve_waiting(shop, event_id, clock())
     return len(expired)
 
 
 def serve_all_waiting(shop: Shop, now: datetime) -> int:
     """Offer tickets wherever some are there for who waits; how many offers."""
+    clock = going_on(now)
     return sum(
-        service_offers.serve_waiting(shop, event_id, now)
+        service_offers.serve_waiting(shop, event_id, clock())
         for event_id in shop.office.waited_for(AT_ONCE)
     )
 
@@ -49,9 +52,10 @@ def settle(shop: Shop, now: datetime) -> int:
 
 
 def _finish_moves(shop: Shop, before: datetime, now: datetime) -> None:
+    clock = going_on(now)
     for booking in store.with_restock_due(shop.db, before, AT_ONCE):
-        settle_due(shop, [booking], now)
-    waitlist.settle(shop.db, shop.office, before=before, now=now, limit=AT_ONCE)
+        settle_due(shop, [booking], clock())
+    waitlist.settle(shop.db, shop.office, before=before, now=clock(), limit=AT_ONCE)
 
 
 def _finish_claims(shop: Shop, before: datetime, now: datetime) -> None:

@@ -7,7 +7,6 @@ from marshmallow import ValidationError
 
 from eventapp.core import json, paging
 from eventapp.core.clock import utc_now
-from eventapp.core.fields import Message
 from eventapp.core.http import (
     Blueprint,
     ErrorBody,
@@ -159,18 +158,6 @@ def show_event(event_id: int) -> Response:
 def replace_event(body: dict[str, Any], event_id: int) -> Response:
     """Replace all but ids, sold and held counts."""
     return edited(event_id, service_edit.replacement(body))
-
-
-@bp.route("/<whole:event_id>", methods=["DELETE"])
-@role_required(ORGANIZER)
-@bp.response(200, Message)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
-def delete_event(event_id: int) -> Response:
-    """Delete an event that nobody has tickets of."""
-    service_edit.delete(get_db(), event_id, current_actor())
-    catalog().changed(event_id)
-    return json_response({"message": "Event deleted successfully"})
 
 
 @bp.route("/<whole:event_id>/publish", methods=["POST"])

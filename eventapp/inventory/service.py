@@ -113,19 +113,22 @@ class BoxOffice(Mover):
         changes, guards = service_take.sale(event, granted)
         guards |= {"status": "published", "lastDate": {"$gte": today}}
         waits = any(verdict.waits for _, verdict in granted)
+        done = self._done_marks(event["eventId"])
         after = store.change(
             self._db,
             event,
             changes,
             guards=guards,
             marks=service_take.marks(granted, now),
-            unmark=self._done_marks(event["eventId"]),
+            unmark=done,
             fields={"hadWaitlist": True} if waits else None,
             now=now,
         )
         reached("take")
         if after:
             self._written(after)
+        else:
+            self.settled(event["eventId"], done)  # they are still to be struck out
         return after
 
     def take_for_waiting(

@@ -220,7 +220,7 @@ def being_offered(db: Db, booking_id: ObjectId) -> Document | None:
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """After a user is deleted: the places end with the next offer, without the person."""
+    """After a user is deleted: the places end, and nothing says whose they were."""
     store.forget_user(db, user_id)
 
 

@@ -185,6 +185,12 @@ def active_of_event(db: Db, event_id: int, limit: int) -> list[Document]:
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """Take the person out of entries that have ended."""
+    """End the person's entries, which the worker lets the events count out, and forget whose.
+
+    One that is just being made an offer of ends with the offer: its time runs out.
+    """
+    gone = {"active": False, "status": "left", "restock": "due"}
+    waiting = {"userId": user_id, "active": True, "offering": {"$exists": False}}
+    db.waitlist.update_many(waiting, {"$set": gone})
     ended = {"userId": user_id, "active": {"$ne": True}}
     db.waitlist.update_many(ended, {"$set": {"userId": None}, "$unset": {"idempotency": ""}})

@@ -1,0 +1,160 @@
+"""Joining a waitlist, one's places, leaving: and that `waiting` is right throughout."""
+
+import pytest
+
+from tests.bookings_factories import Caller, amounts_of, event_of, refused
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+FIELDS = "_id eventId eventTitle ticketTypeId type quantity status position joinedAt"
+
+
+@pytest.fixture
+def people(client, app):
+    return [Caller(client, app) for _ in range(4)]
+
+
+@pytest.fixture
+def ann(people):
+    return people[0]
+
+
+@pytest.fixture
+def bob(people):
+    return people[1]
+
+
+@pytest.mark.parametrize("path", ["/waitlist", "/waitlist/join"])
+def test_joining(db, ann, path):
+    event_of(db, 0, title="Show")
+    answer = ann.call("POST", path, {"eventId": 1, "quantity": 3})
+    assert (answer.status_code, answer.json["message"]) == (
+        201,
+        "You are number 1 on the waitlist.",
+    )
+    entry = answer.json["data"]["waitlistEntry"]
+    assert list(entry) == FIELDS.split()
+    assert (entry["eventId"], entry["eventTitle"], entry["type"]) == (1, "Show", "A")
+    assert (entry["quantity"], entry["status"], entry["position"]) == (3, "waiting", 1)
+    assert ann.places() == [entry]
+    assert amounts_of(db, 1) == (0, 0, 0, 1)
+
+
+def test_one_ticket_unless_said(db, ann):
+    event_of(db, 0)
+    answer = ann.call("POST", "/waitlist", {"eventId": 1})
+    assert answer.json["data"]["waitlistEntry"]["quantity"] == 1
+
+
+def test_of_several_types_one_must_be_named(db, ann):
+    event_of(db, 0, 0)
+    refused(ann.call("POST", "/waitlist", {"eventId": 1}), 400, "ticket_type_required")
+    assert ann.wait(1, 1, 2)["type"] == "B"
+    assert (amounts_of(db, 1, 1)[3], amounts_of(db, 1, 2)[3]) == (0, 1)
+
+
+def test_a_type_added_since_makes_it_unclear(db, client, ann, bob, organizer):
+    event_of(db, 0, organizer_id=organizer["id"])
+    ann.wait(1)
+    new = {"type": "New", "price": 1, "availableTickets": 0}
+    client.post("/api/events/1/ticket-types", json=new, headers=organizer["headers"])
+    refused(bob.call("POST", "/waitlist", {"eventId": 1}), 400, "ticket_type_required")
+
+
+def test_what_is_not_there(db, client, ann):
+    event_of(db, 0)
+    refused(ann.join(1, 1, 9), 404, "ticket_type_not_found")
+    refused(ann.join(9), 404, "event_not_found")
+    refused(ann.call("POST", "/waitlist", {"eventId": 9}), 404, "event_not_found")
+    assert amounts_of(db, 1) == (0, 0, 0, 0)
+    for method, path in (("POST", ""), ("GET", ""), ("DELETE", "/1"), ("POST", "/1/accept")):
+        answer = client.open(f"/api/waitlist{path}", method=method, json={"eventId": 1})
+        refused(answer, 401, "unauthorized")
+
+
+def test_while_there_are_tickets_nobody_waits(db, ann):
+    event_of(db, 2)
+    for quantity in (1, 2, 3):
+        assert refused(ann.join(1, quantity), 409, "tickets_available")["available"] == 2
+    assert amounts_of(db, 1) == (2, 0, 0, 0)
+    assert ann.places() == []
+
+
+def test_nobody_waits_twice_for_a_type(db, ann):
+    event_of(db, 0, 0)
+    place = ann.wait(1, 3)
+    refused(ann.join(1, 2), 409, "already_waitlisted")
+    other = ann.wait(1, 2, 2)
+    assert ann.places() == [other, place]
+    assert (amounts_of(db, 1, 1)[3], amounts_of(db, 1, 2)[3]) == (1, 1)
+
+
+def test_nobody_waits_for_more_than_one_may_have(db, ann):
+    event_of(db, 0)
+    refused(ann.join(1, 11), 409, "ticket_limit_exceeded")
+    assert ann.wait(1, 10)["quantity"] == 10
+
+
+def test_positions_follow_the_order_of_joining_and_move_up(db, people):
+    event_of(db, 0)
+    assert [person.wait(1)["position"] for person in people] == [1, 2, 3, 4]
+    assert people[1].call("DELETE", "/waitlist/1").status_code == 200
+    now = [[place["position"] for place in person.places()] for person in people]
+    assert now == [[1], [], [2], [3]]
+    assert people[1].wait(1)["position"] == 4
+    assert amounts_of(db, 1) == (0, 0, 0, 4)
+
+
+def test_each_type_has_its_own_line(db, ann, bob):
+    event_of(db, 0, 0)
+    assert (ann.wait(1, 1, 1)["position"], bob.wait(1, 1, 2)["position"]) == (1, 1)
+    assert bob.wait(1, 1, 1)["position"] == 2
+
+
+def test_leaving(db, ann, bob):
+    event_of(db, 0, 0)
+    ann.wait(1, 1, 1)
+    ann.wait(1, 1, 2)
+    bob.wait(1, 1, 1)
+    answer = ann.call("DELETE", "/waitlist/1")
+    assert (answer.status_code, answer.json) == (200, {"message": "You left the waitlist"})
+    assert (amounts_of(db, 1, 1)[3], amounts_of(db, 1, 2)[3]) == (1, 0)
+    assert ann.places() == []
+    refused(ann.call("DELETE", "/waitlist/1"), 404, "not_on_waitlist")
+    refused(ann.call("DELETE", "/waitlist/9"), 404, "not_on_waitlist")
+    assert amounts_of(db, 1, 1)[3] == 1
+
+
+def test_when_the_last_has_left_the_public_is_served_again(db, client, ann, bob, organizer):
+    event_of(db, 0, organizer_id=organizer["id"])
+    ann.wait(1, 5)
+    more = {"availableTickets": 3}
+    client.patch("/api/events/1/ticketTypes/0", json=more, headers=organizer["headers"])
+    refused(bob.order(1, ticketTypeId=1, quantity=1), 409, "sold_out")
+    ann.call("DELETE", "/waitlist/1")
+    bob.book(1, 1)
+    assert amounts_of(db, 1) == (2, 1, 0, 0)
+
+
+def test_ones_places_are_ones_own(db, ann, bob):
+    event_of(db, 0)
+    ann.wait(1)
+    assert bob.places() == []
+    refused(bob.call("DELETE", "/waitlist/1"), 404, "not_on_waitlist")
+
+
+def test_a_cancelled_event_is_waited_for_no_longer(db, client, ann, bob, organizer):
+    event_of(db, 0, organizer_id=organizer["id"])
+    ann.wait(1)
+    bob.wait(1)
+    client.post("/api/events/1/cancel", headers=organizer["headers"])
+    assert (ann.places(), bob.places()) == ([], [])
+    assert amounts_of(db, 1) == (0, 0, 0, 0)
+    refused(ann.join(1), 409, "event_not_on_sale")
+
+
+def test_a_deleted_event_is_waited_for_no_longer(db, client, ann, organizer):
+    event_of(db, 0, organizer_id=organizer["id"])
+    ann.wait(1)
+    assert client.delete("/api/events/1", headers=organizer["headers"]).status_code == 200
+    assert ann.places() == []
+    assert db.waitlist.count_documents({"active": True}) == 0

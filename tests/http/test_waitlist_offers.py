@@ -1,0 +1,234 @@
+"""What comes back is offered to who waits: in order, for a time, in part, and to nobody else."""
+
+import pytest
+
+from eventapp.bookings import service_settle
+from tests.bookings_factories import (
+    Caller,
+    amounts_of,
+    event_of,
+    lapse,
+    later,
+    refused,
+    set_clock,
+    shop_of,
+)
+from tests.factories import day
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+
+
+@pytest.fixture
+def people(client, app):
+    return [Caller(client, app) for _ in range(5)]
+
+
+@pytest.fixture
+def holder(people):
+    return people[4]
+
+
+def open_offers(person):
+    return [offer["quantity"] for offer in person.offers() if offer["status"] == "open"]
+
+
+def serve(app, **span):
+    return service_settle.serve_all_waiting(shop_of(app), later(**span))
+
+
+def test_an_offer_is_a_held_booking_with_a_time_of_its_own(db, people, holder):
+    event_of(db, 3, title="Show")
+    booking = holder.book(1, 3)
+    people[0].wait(1, 3)
+    holder.cancel(booking)
+    (offer,) = people[0].offers()
+    held = people[0].get(f"/bookings/{offer['bookingId']}").json["data"]["booking"]
+    assert (held["status"], held["quantity"]) == ("held", 3)
+    for name in ("bookingReference", "eventId", "eventTitle", "quantity", "items", "expiresAt"):
+        assert offer[name] == held[name]
+    assert (offer["status"], offer["createdAt"]) == ("open", held["createdAt"])
+    stored = db.bookings.find_one({"status": "held"})
+    assert (stored["expiresAt"] - stored["createdAt"]).total_seconds() == 1800
+    assert amounts_of(db, 1) == (0, 0, 3, 0)
+    assert people[0].places() == []
+
+
+def test_offers_are_made_in_order_and_in_part(db, people, holder):
+    event_of(db, 5)
+    booking = holder.book(1, 5)
+    for person, quantity in zip(people, (2, 1, 4), strict=False):
+        person.wait(1, quantity)
+    holder.cancel(booking)
+    assert [open_offers(person) for person in people[:3]] == [[2], [1], [2]]
+    (place,) = people[2].places()
+    assert (place["quantity"], place["position"], place["status"]) == (2, 1, "waiting")
+    assert amounts_of(db, 1) == (0, 0, 5, 1)
+
+
+def test_who_has_a_part_is_offered_the_rest_next(db, people, holder):
+    event_of(db, 2, 1)
+    items = [{"ticketTypeId": 1, "quantity": 2}]
+    first = holder.order(1, items=items).json["data"]["booking"]
+    people[3].book(1, 1, 2)
+    for person in people[:2]:
+        person.wait(1, 3)
+    holder.cancel(first)
+    assert [open_offers(person) for person in people[:2]] == [[2], []]
+    people[0].accept(1, quantity=1)
+    assert [open_offers(person) for person in people[:2]] == [[1], []]
+    assert people[0].places() == []
+    assert people[1].places()[0]["position"] == 1
+
+
+def test_an_offer_that_lapses_goes_to_the_next(db, app, people, holder):
+    event_of(db, 2)
+    booking = holder.book(1, 2)
+    for person in people[:3]:
+        person.wait(1, 2)
+    holder.cancel(booking)
+    assert lapse(app, minutes=29) == 0
+    assert lapse(app, minutes=31) == 1
+    assert [offer["status"] for offer in people[0].offers()] == ["expired"]
+    stored = db.bookings.find_one({"status": "held"})
+    assert stored["userId"] == people[1].id
+    assert people[0].places() == []
+    assert people[2].places()[0]["position"] == 1
+    assert amounts_of(db, 1) == (0, 0, 2, 1)
+
+
+def test_accepting_all(db, people, holder):
+    event_of(db, 2)
+    booking = holder.book(1, 2)
+    people[0].wait(1, 2)
+    holder.cancel(booking)
+    answer = people[0].accept(1)
+    mine = answer.json["data"]["booking"]
+    assert (answer.status_code, mine["status"], mine["quantity"]) == (200, "confirmed", 2)
+    assert [offer["status"] for offer in people[0].offers()] == ["accepted"]
+    assert amounts_of(db, 1) == (0, 2, 0, 0)
+    refused(people[0].accept(1), 404, "no_offer")
+
+
+def test_accepting_a_part_gives_the_rest_to_the_next(db, people, holder):
+    event_of(db, 3)
+    booking = holder.book(1, 3)
+    people[0].wait(1, 3)
+    people[1].wait(1, 3)
+    holder.cancel(booking)
+    mine = people[0].accept(1, quantity=1).json["data"]["booking"]
+    assert (mine["quantity"], mine["totalPrice"], mine["items"][0]["subtotal"]) == (1, 20, 20)
+    assert open_offers(people[1]) == [2]
+    assert amounts_of(db, 1) == (0, 1, 2, 1)
+
+
+def test_accepting_a_part_with_nobody_behind_puts_the_rest_on_sale(db, people, holder):
+    event_of(db, 3)
+    booking = holder.book(1, 3)
+    people[0].wait(1, 3)
+    holder.cancel(booking)
+    people[0].accept(1, quantity=2)
+    assert amounts_of(db, 1) == (1, 2, 0, 0)
+    people[1].book(1, 1)
+
+
+def test_no_offer_is_open(db, app, people, holder, monkeypatch):
+    event_of(db, 2)
+    refused(people[0].accept(1), 404, "no_offer")
+    refused(people[0].accept(99), 404, "no_offer")
+    booking = holder.book(1, 2)
+    people[0].wait(1, 2)
+    refused(people[0].accept(1), 404, "no_offer")
+    holder.cancel(booking)
+    refused(people[1].accept(1), 404, "no_offer")
+    set_clock(monkeypatch, later(minutes=31))
+    refused(people[0].accept(1), 404, "no_offer")
+    assert amounts_of(db, 1) == (0, 0, 2, 0)
+
+
+def test_an_offer_may_be_confirmed_and_declined_as_a_booking(db, people, holder):
+    event_of(db, 2)
+    booking = holder.book(1, 2)
+    people[0].wait(1, 1)
+    people[1].wait(1, 1)
+    holder.cancel(booking)
+    mine, other = (person.offers()[0]["bookingId"] for person in people[:2])
+    assert people[0].confirm({"_id": mine}).status_code == 200
+    assert people[1].cancel({"_id": other}).status_code == 200
+    assert people[1].offers()[0]["status"] == "declined"
+    assert amounts_of(db, 1) == (1, 1, 0, 0)
+
+
+def test_leaving_gives_an_open_offer_back_to_the_next(db, people, holder):
+    event_of(db, 2)
+    booking = holder.book(1, 2)
+    people[0].wait(1, 5)
+    people[1].wait(1, 1)
+    holder.cancel(booking)
+    assert open_offers(people[0]) == [2]
+    assert people[0].call("DELETE", "/waitlist/1").status_code == 200
+    assert (people[0].places(), open_offers(people[0])) == ([], [])
+    assert open_offers(people[1]) == [1]
+    assert amounts_of(db, 1) == (1, 0, 1, 0)
+
+
+def test_what_the_organizer_adds_goes_to_the_waiting_first(db, client, app, people, organizer):
+    event_of(db, 0, organizer_id=organizer["id"])
+    people[0].wait(1, 2)
+    more = {"availableTickets": 5}
+    client.patch("/api/events/1/ticketTypes/0", json=more, headers=organizer["headers"])
+    refused(people[1].order(1, ticketTypeId=1, quantity=1), 409, "sold_out")
+    assert serve(app) == 1
+    assert open_offers(people[0]) == [2]
+    people[1].book(1, 3)
+    assert amounts_of(db, 1) == (0, 3, 2, 0)
+
+
+def test_who_has_all_one_may_have_is_passed_over(db, app, people, holder):
+    event_of(db, 2, 20)
+    booking = holder.book(1, 2)
+    people[0].wait(1, 2)
+    people[0].book(1, 10, 2)
+    people[1].wait(1, 2)
+    holder.cancel(booking)
+    assert (people[0].offers(), open_offers(people[1])) == ([], [2])
+    assert people[0].places() == []
+
+
+@pytest.mark.parametrize("how", ["draft", "past"])
+def test_nobody_is_offered_tickets_of_what_is_not_on_sale(db, app, people, holder, how):
+    event_of(db, 2, schedule=[{"date": day(2), "location": "X"}])
+    holder.book(1, 2)
+    people[0].wait(1, 2)
+    if how == "draft":
+        db.events.update_one({"eventId": 1}, {"$set": {"status": "draft"}})
+    shop, span = shop_of(app), {"days": 4} if how == "past" else {}
+    service_settle.end_all(shop, 1, "test", later(**span))
+    assert serve(app, **span) == 0
+    assert people[0].offers() == []
+    if how == "past":
+        assert service_settle.close_past(shop, later(**span)) == 1
+        assert people[0].places() == []
+        assert amounts_of(db, 1) == (2, 0, 0, 0)
+
+
+def test_cancelling_the_event_ends_offers_too(db, client, people, holder, organizer):
+    event_of(db, 2, organizer_id=organizer["id"])
+    booking = holder.book(1, 2)
+    people[0].wait(1, 2)
+    people[1].wait(1, 2)
+    holder.cancel(booking)
+    client.post("/api/events/1/cancel", headers=organizer["headers"])
+    assert [offer["status"] for offer in people[0].offers()] == ["declined"]
+    refused(people[0].accept(1), 404, "no_offer")
+    assert people[1].offers() == []
+    assert amounts_of(db, 1) == (2, 0, 0, 0)
+
+
+def test_another_turn_may_be_had_after_an_offer(db, people, holder):
+    event_of(db, 2)
+    booking = holder.book(1, 2)
+    people[0].wait(1, 2)
+    holder.cancel(booking)
+    people[0].accept(1)
+    assert people[0].wait(1, 1)["position"] == 1
+    assert amounts_of(db, 1) == (0, 2, 0, 1)
