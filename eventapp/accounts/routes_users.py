@@ -4,6 +4,7 @@ from typing import Any
 
 from bson import ObjectId
 from flask import Response, current_app
+from marshmallow import ValidationError
 
 from eventapp.accounts import service, service_list
 from eventapp.accounts.schemas import ExportAnswer, UserAnswer, UserBody, UsersAnswer, UsersQuery
@@ -41,9 +42,11 @@ def _place(query: dict[str, Any]) -> dict[str, Any]:
     before = place.pop("before", None)
     if not ObjectId.is_valid(before):
         raise paging.bad_cursor()
-    asked = UsersQuery(only=("search", "role")).load(
-        {name: value for name, value in place.items() if value}
-    )
+    asked = {name: value for name, value in place.items() if value}
+    try:  # checked again: anyone may write a cursor
+        asked = UsersQuery(only=("search", "role")).load(asked)
+    except ValidationError:
+        raise paging.bad_cursor() from None
     return {"search": "", "role": None, **asked, "before": ObjectId(before)}
 
 

@@ -277,3 +277,12 @@ def test_any_json_in_one_field_of_an_event(send, name, value):
 @given(query=st.dictionaries(st.sampled_from(["search", "city", "tags"]), st.text(max_size=30)))
 def test_any_text_in_a_query(client, query):
     assert client.get("/api/events", query_string=query).status_code in (200, 400)
+
+
+@QUICK
+@given(name=st.sampled_from(["before", "search", "role", "more"]), value=VALUES)
+def test_a_cursor_of_users_tampered_with(client, admin, name, value):
+    place = {"before": "0" * 24, "search": "", "role": None, name: value}
+    query = {"cursor": encoded(place)}
+    answer = client.get("/api/users", query_string=query, headers=admin["headers"])
+    assert answer.status_code in (200, 400), (place, answer.json)
