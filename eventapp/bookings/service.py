@@ -1,8 +1,9 @@
 """What every use case of bookings works with, and reading bookings. `service_book` makes them."""
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, cast
 
 from bson import ObjectId
 
@@ -11,10 +12,35 @@ from eventapp.bookings.errors import BookingNotFound
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.service_payments import PaymentProvider
 from eventapp.core.crowd import Crowd
+from eventapp.core.errors import AppError
 from eventapp.core.mongo import Db, Document
 from eventapp.core.security import Actor
 from eventapp.core.steps import reached
-from eventapp.inventory.service import BoxOffice
+from eventapp.inventory.service import BoxOffice, Verdict, Wanted
+
+
+@dataclass(frozen=True)
+class Sale:
+    """One caller's part of a round of sales.
+
+    Attributes:
+        make: the booking to record at once, of the verdict and the event after it; None where
+            there is more to be looked at first.
+    """
+
+    wanted: Wanted
+    make: Callable[[Verdict, Document], Document | None]
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Sold:
+    """What came of it: the verdict, the event after it, and whether the booking is recorded."""
+
+    verdict: Verdict
+    event: Document
+    booking: Document | None = None
+    recorded: bool = False
 
 
 class Shop:
@@ -24,16 +50,47 @@ class Shop:
         self, db: Db, office: BoxOffice, limits: Limits, payments: PaymentProvider
     ) -> None:
         self.db, self.office, self.limits, self.payments = db, office, limits, payments
-        self._recorder: Crowd[Document, bool] = Crowd(self._insert)
+        self._sellers: Crowd[Sale, Sold] = Crowd(self._sell)
 
-    def record(self, booking: Document) -> bool:
-        """Insert with all others that wait to be; False where a unique index refused."""
-        return self._recorder.submit("bookings", booking)
+    def sell(self, event_id: int, sale: Sale) -> Sold:
+        """Take tickets and record the booking, with all who wait for the same event: two writes.
 
-    def _insert(self, _key: Hashable, bookings: Sequence[Document]) -> Sequence[bool]:
+        Raises:
+            EventNotFound, NotOnSale, TicketTypeNotFound, Overtaken: nothing is written.
+        """
+        return self._sellers.submit(event_id, sale)
+
+    def _sell(self, key: Hashable, sales: Sequence[Sale]) -> Sequence[Sold | BaseException]:
+        wanted = [sale.wanted for sale in sales]
+        outcomes = self.office.take_all(cast(int, key), wanted, sales[0].now)
+        results: list[Sold | BaseException] = []
+        for sale, outcome in zip(sales, outcomes, strict=True):
+            if isinstance(outcome, AppError):
+                results.append(outcome)
+            else:
+                results.append(Sold(*outcome, booking=sale.make(*outcome)))
+        return self._record_all(results)
+
+    def _record_all(self, results: list[Sold | BaseException]) -> Sequence[Sold | BaseException]:
+        """Record, in one write, what can be recorded at once."""
+        bookings = [r.booking for r in results if isinstance(r, Sold) and r.booking]
+        if not bookings:
+            return results
         inserted = store.insert_many(self.db, bookings)
         reached("record")
-        return inserted
+        there = iter(inserted)
+        return [
+            replace(result, recorded=next(there))
+            if isinstance(result, Sold) and result.booking
+            else result
+            for result in results
+        ]
+
+    def record(self, booking: Document) -> bool:
+        """Insert one booking; False where a unique index refused."""
+        inserted = store.insert_many(self.db, [booking])
+        reached("record")
+        return inserted[0]
 
 
 @dataclass(frozen=True)

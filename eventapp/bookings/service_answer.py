@@ -1,9 +1,10 @@
 """What a caller is told of an order."""
 
+import secrets
 from typing import Any
 
 from eventapp.bookings import rules
-from eventapp.bookings.service import Answer
+from eventapp.bookings.service import Answer, Order
 from eventapp.core.mongo import Document
 
 
@@ -30,3 +31,15 @@ def _words(booking: Document | None, waiting: int) -> str:
 
 def _tickets(quantity: int) -> str:
     return f"{quantity} ticket{'' if quantity == 1 else 's'}"
+
+
+def note_of(order: Order, answer: Answer) -> Document | None:
+    """What is kept beside the first thing stored, so that the same key gives the same answer."""
+    if order.key is None:
+        return None
+    return {"key": order.key, "digest": order.digest, "answer": vars(answer)}
+
+
+def new_reference() -> str:
+    letters = "".join(secrets.choice(rules.REFERENCE_ALPHABET) for _ in range(6))
+    return f"EVT-{letters}"

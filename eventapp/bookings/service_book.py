@@ -1,6 +1,5 @@
 """Booking tickets: take them, record the booking, or undo the taking."""
 
-import secrets
 from dataclasses import replace
 from datetime import datetime
 
@@ -8,8 +7,8 @@ from bson import ObjectId
 
 from eventapp.bookings import rules, store
 from eventapp.bookings.errors import AlreadyBooked, EventPast, SoldOut, TicketLimit
-from eventapp.bookings.service import Answer, Order, Shop
-from eventapp.bookings.service_answer import answer_of
+from eventapp.bookings.service import Answer, Order, Sale, Shop, Sold
+from eventapp.bookings.service_answer import answer_of, new_reference, note_of
 from eventapp.bookings.service_order import (
     Misread,
     pick_entry,
@@ -60,12 +59,17 @@ def book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:
         entry_marks={type_id: str(ObjectId()) for type_id in items},
     )
     refuse_past(shop.office, order, now)
-    verdict, event = shop.office.take(order.event_id, wanted, now)
+
+    def make(verdict: Verdict, event: Document) -> Document | None:
+        return _plain_booking(shop, user_id, order, wanted, verdict, event, now)
+
+    sold = shop.sell(order.event_id, Sale(wanted, make, now))
+    verdict, event = sold.verdict, sold.event
     try:
         refuse_misread(event, order, items)
         if verdict.refused:
             return _refused(shop, user_id, order, verdict, event)
-        return _record(shop, user_id, order, wanted, verdict, event, now)
+        return _record(shop, user_id, order, wanted, sold, now)
     except REFUSALS as refusal:
         _undo(shop, order.event_id, wanted, verdict)
         if isinstance(refusal, Replayed):
@@ -81,11 +85,11 @@ def _record(
     user_id: ObjectId,
     order: Order,
     wanted: Wanted,
-    verdict: Verdict,
-    event: Document,
+    sold: Sold,
     now: datetime,
 ) -> Answer:
-    """Store what was granted; raises what must be undone."""
+    """Store what was granted, where it is not yet; raises what must be undone."""
+    verdict, event = sold.verdict, sold.event
     if not verdict.taken and (answer := await_twin(shop, user_id, order)):
         raise Replayed(answer)
     if verdict.waits or event.get("hadWaitlist"):
@@ -93,17 +97,40 @@ def _record(
     if verdict.waits:
         verdict = _but_old_places(shop, user_id, order, wanted, verdict)
     places = waitlist.places(wanted, verdict, event, user_id=user_id, now=now)
-    booking = _new_booking(shop, user_id, order, wanted, verdict, event, now)
+    booking = sold.booking or _new_booking(shop, user_id, order, wanted, verdict, event, now)
     answer = answer_of(booking, [shown for _, shown in places])
-    note = {"key": order.key, "digest": order.digest, "answer": vars(answer)} if order.key else None
+    note = note_of(order, answer)
     if booking:
-        if note:
-            booking["idempotency"] = note
-        _insert(shop, user_id, order, booking, answer)
+        if not sold.recorded:
+            if note:
+                booking["idempotency"] = note
+            _insert(shop, user_id, order, booking, answer)
         shop.office.settled(order.event_id, [wanted.mark])
     _record_places(shop, user_id, order, [entry for entry, _ in places], note, booking)
     BOOKINGS.labels(booking["status"] if booking else "waitlisted").inc()
     return answer
+
+
+def _plain_booking(
+    shop: Shop,
+    user_id: ObjectId,
+    order: Order,
+    wanted: Wanted,
+    verdict: Verdict,
+    event: Document,
+    now: datetime,
+) -> Document | None:
+    """The booking where nothing else is to be looked at: all was granted, nobody ever waited."""
+    if verdict.taken != wanted.items or event.get("hadWaitlist"):
+        return None
+    try:
+        refuse_misread(event, order, wanted.items)
+        booking = _new_booking(shop, user_id, order, wanted, verdict, event, now)
+    except REFUSALS:  # the caller comes upon it again, and undoes the take
+        return None
+    if booking and (note := note_of(order, answer_of(booking, []))):
+        booking["idempotency"] = note
+    return booking
 
 
 def _record_places(
@@ -191,11 +218,6 @@ def _insert(shop: Shop, user_id: ObjectId, order: Order, booking: Document, answ
         reference = new_reference()
         booking["bookingReference"] = answer.data["booking"]["bookingReference"] = reference
     raise AlreadyBooked
-
-
-def new_reference() -> str:
-    letters = "".join(secrets.choice(rules.REFERENCE_ALPHABET) for _ in range(6))
-    return f"EVT-{letters}"
 
 
 def _undo(shop: Shop, event_id: int, wanted: Wanted, verdict: Verdict) -> None:

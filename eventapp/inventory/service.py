@@ -2,11 +2,10 @@
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, time
-from typing import cast
 
-from eventapp.core.crowd import Crowd
+from eventapp.core.errors import AppError
 from eventapp.core.mongo import Db, Document
 from eventapp.core.observe import STOCK_CONFLICTS
 from eventapp.core.steps import reached
@@ -52,7 +51,6 @@ class BoxOffice(Mover):
     def __init__(self, db: Db, on_change: Callable[[Document], None] = lambda _event: None) -> None:
         """`on_change` is told the state of sale after each write made here."""
         super().__init__(db, on_change)
-        self._takers: Crowd[tuple[Wanted, datetime], tuple[Verdict, Document]] = Crowd(self._take)
         self._lock = threading.Lock()
         self._seen: OrderedDict[int, Document] = OrderedDict()
         self._done: defaultdict[int, list[str]] = defaultdict(list)
@@ -64,20 +62,25 @@ class BoxOffice(Mover):
         return seen if seen and not fresh else self._read(event_id)
 
     def take(self, event_id: int, wanted: Wanted, now: datetime) -> tuple[Verdict, Document]:
-        """Tickets, or a place on the waitlist, or a refusal: the verdict, and the event after it.
+        """What `take_all` says of one caller, raised where it is an error."""
+        outcome = self.take_all(event_id, [wanted], now)[0]
+        if isinstance(outcome, AppError):
+            raise outcome
+        return outcome
+
+    def take_all(
+        self, event_id: int, wanted: Sequence[Wanted], now: datetime
+    ) -> list[tuple[Verdict, Document] | AppError]:
+        """Tickets, or a place on the waitlist, or a refusal, for many callers in one write.
 
         What was taken stays noted on the event until `settled` or `undo`.
 
-        Raises:
-            EventNotFound, NotOnSale, TicketTypeNotFound, Overtaken: nothing is written.
-        """
-        return self._takers.submit(event_id, (wanted, now))
+        Returns:
+            For each the verdict, and the event after it; or NotOnSale or TicketTypeNotFound.
 
-    def _take(
-        self, key: Hashable, calls: Sequence[tuple[Wanted, datetime]]
-    ) -> Sequence[tuple[Verdict, Document] | BaseException]:
-        event_id, now = cast(int, key), calls[0][1]
-        wanted = [call[0] for call in calls]
+        Raises:
+            EventNotFound, Overtaken: nothing is written for anyone.
+        """
         today = datetime.combine(now.date(), time.min, UTC)
         event, fresh = self.state(event_id), False
         for _attempt in range(ATTEMPTS):
@@ -213,7 +216,7 @@ class BoxOffice(Mover):
                 self._seen.popitem(last=False)
 
 
-def _answer(verdict: Verdict, event: Document) -> tuple[Verdict, Document] | BaseException:
+def _answer(verdict: Verdict, event: Document) -> tuple[Verdict, Document] | AppError:
     if verdict.unknown is not None:
         return TicketTypeNotFound()
     return verdict, event
