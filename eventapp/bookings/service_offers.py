@@ -9,7 +9,7 @@ from bson import ObjectId
 from eventapp.bookings import rules, store
 from eventapp.bookings.errors import NoOffer
 from eventapp.bookings.service import Shop
-from eventapp.bookings.service_book import new_reference
+from eventapp.bookings.service_answer import new_reference
 from eventapp.bookings.service_change import cancel, confirm, end, settle_due
 from eventapp.bookings.service_order import pick_entry
 from eventapp.core.clock import going_on
