@@ -1,0 +1,214 @@
+"""Events that change while people have bookings of them."""
+
+import pytest
+
+from eventapp.bookings import service_settle
+from tests.bookings_factories import (
+    Caller,
+    amounts_of,
+    event_of,
+    lapse,
+    later,
+    refused,
+    shop_of,
+)
+from tests.factories import day, event_body
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+
+
+@pytest.fixture
+def host(client, app):
+    return Caller(client, app, "organizer")
+
+
+@pytest.fixture
+def people(client, app):
+    return [Caller(client, app) for _ in range(3)]
+
+
+@pytest.fixture
+def ann(people):
+    return people[0]
+
+
+def kind(name, left, **more):
+    return {"type": name, "price": 20, "availableTickets": left, **more}
+
+
+def put(host, *kinds, **changes):
+    return host.call("PUT", "/events/1", event_body(ticketTypes=list(kinds), **changes))
+
+
+def type_of(answer, index=0):
+    names = ("availableTickets", "soldTickets", "heldTickets", "capacity")
+    return tuple(answer.json["ticketTypes"][index][name] for name in names)
+
+
+def test_available_tickets_are_what_is_left_to_sell(db, host, people):
+    event_of(db, 10, organizer_id=host.id)
+    people[0].book(1, 3)
+    people[1].book(1, 2, hold=True)
+    answer = host.call("PATCH", "/events/1/ticketTypes/0", {"availableTickets": 1})
+    assert type_of(answer) == (1, 3, 2, 6)
+    people[2].book(1, 1)
+    refused(people[0].order(1, ticketTypeId=1, quantity=1), 409, "already_booked")
+    assert amounts_of(db, 1) == (0, 4, 2, 0)
+
+
+def test_capacity_never_falls_below_what_is_sold_and_held(db, host, people):
+    event_of(db, 10, organizer_id=host.id)
+    people[0].book(1, 3)
+    people[1].book(1, 2, hold=True)
+    refused(host.call("PATCH", "/events/1/ticket-types/1", {"capacity": 4}), 409, "tickets_taken")
+    answer = host.call("PATCH", "/events/1/ticket-types/1", {"capacity": 5})
+    assert type_of(answer) == (0, 3, 2, 5)
+    answer = host.call("PATCH", "/events/1/ticket-types/1", {"capacity": 8})
+    assert type_of(answer) == (3, 3, 2, 8)
+
+
+def test_a_full_edit_keeps_what_is_sold_held_and_waited_for(db, host, people):
+    event_of(db, 10, 0, organizer_id=host.id)
+    people[0].book(1, 3)
+    people[1].book(1, 2, hold=True)
+    people[2].wait(1, 1, 2)
+    answer = put(host, kind("A", 50), kind("B", 0))
+    assert (answer.status_code, type_of(answer)) == (200, (50, 3, 2, 55))
+    assert amounts_of(db, 1, 2) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize("how", ["sold", "held", "waited for"])
+def test_a_type_that_someone_has_cant_be_dropped(db, host, ann, how):
+    event_of(db, 10, 0, 10, organizer_id=host.id)
+    {
+        "sold": lambda: ann.book(1, 1, 3),
+        "held": lambda: ann.book(1, 1, 3, hold=True),
+        "waited for": lambda: ann.wait(1, 1, 2),
+    }[how]()
+    used = 2 if how == "waited for" else 3
+    kept = [kind(name, 1) for id_, name in enumerate("ABC", 1) if id_ != used]
+    refused(put(host, *kept), 409, "tickets_taken")
+    refused(host.call("DELETE", f"/events/1/ticket-types/{used}"), 409, "tickets_taken")
+    assert host.call("DELETE", "/events/1/ticket-types/1").status_code == 200
+
+
+def test_after_cancelling_it_can(db, host, ann):
+    event_of(db, 10, 10, organizer_id=host.id)
+    ann.cancel(ann.book(1, 1, 2))
+    assert host.call("DELETE", "/events/1/ticket-types/2").status_code == 200
+
+
+@pytest.mark.parametrize("ending", ["cancel", "lapse", "confirm"])
+def test_after_a_new_order_of_types_the_right_one_is_changed(db, app, host, ann, ending):
+    event_of(db, 10, 10, organizer_id=host.id)
+    booking = ann.book(1, 3, 2, hold=ending != "cancel")
+    put(host, kind("C", 7), kind("B", 4), kind("A", 5))
+    {
+        "cancel": lambda: ann.cancel(booking),
+        "lapse": lambda: lapse(app, minutes=11),
+        "confirm": lambda: ann.confirm(booking),
+    }[ending]()
+    b = (4, 3, 0, 0) if ending == "confirm" else (7, 0, 0, 0)
+    assert amounts_of(db, 1, 2) == b
+    assert (amounts_of(db, 1, 1), amounts_of(db, 1, 3)) == ((5, 0, 0, 0), (7, 0, 0, 0))
+
+
+def test_a_booking_keeps_its_words_whatever_becomes_of_the_event(db, host, ann):
+    event_of(db, 10, organizer_id=host.id, title="Old")
+    booking = ann.book(1, 2)
+    put(host, kind("Renamed", 8, ticketTypeId=1), title="New")
+    assert ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"] == booking
+
+
+def test_an_event_with_bookings_is_not_deleted(db, host, ann):
+    event_of(db, 10, organizer_id=host.id)
+    for hold in (True, False):
+        booking = ann.book(1, 1, hold=hold)
+        refused(host.call("DELETE", "/events/1"), 409, "event_has_bookings")
+        ann.cancel(booking)
+    assert host.call("DELETE", "/events/1").status_code == 200
+    shown = ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"]
+    assert (shown["status"], shown["eventTitle"]) == ("cancelled", "Sample Event")
+
+
+def test_nor_made_a_draft(db, host, ann):
+    event_of(db, 10, organizer_id=host.id)
+    ann.book(1)
+    refused(put(host, kind("A", 1), status="draft"), 409, "event_has_bookings")
+
+
+def test_cancelling_an_event_cancels_and_refunds_all(db, host, people):
+    event_of(db, 10, 5, organizer_id=host.id, schedule=[{"date": day(0), "location": "X"}])
+    sold, held = people[0].book(1, 3), people[1].book(1, 2, 2, hold=True)
+    answer = host.call("POST", "/events/1/cancel")
+    assert (answer.status_code, answer.json["status"]) == (200, "cancelled")
+    assert (type_of(answer, 0), type_of(answer, 1)) == ((10, 0, 0, 10), (5, 0, 0, 5))
+    mine = people[0].get(f"/bookings/{sold['_id']}").json["data"]["booking"]
+    assert (mine["status"], mine["refund"]["amount"]) == ("cancelled", 60)
+    assert (mine["refund"]["reason"], bool(mine["refund"]["refundId"])) == ("event_cancelled", True)
+    other = people[1].get(f"/bookings/{held['_id']}").json["data"]["booking"]
+    assert (other["status"], other["refund"]) == ("cancelled", None)
+    assert people[0].cancel(sold).json["data"]["booking"] == mine
+    refused(people[1].confirm(held), 409, "not_held")
+
+
+def test_a_cancelled_event_stays_cancelled(db, host, ann):
+    event_of(db, 10, organizer_id=host.id)
+    ann.book(1)
+    host.call("POST", "/events/1/cancel")
+    refused(host.call("POST", "/events/1/publish"), 409, "not_publishable")
+    refused(put(host, kind("A", 1), status="published"), 409, "not_publishable")
+    assert host.call("POST", "/events/1/cancel").json["status"] == "cancelled"
+    assert host.call("DELETE", "/events/1").status_code == 200
+
+
+def test_only_its_organizer_and_admins_cancel_it(db, client, app, host, ann):
+    event_of(db, 10, organizer_id=host.id)
+    booking = ann.book(1)
+    for person in (ann, Caller(client, app, "organizer")):
+        refused(person.call("POST", "/events/1/cancel"), 403, "forbidden")
+    refused(client.post("/api/events/1/cancel"), 401, "unauthorized")
+    refused(host.call("POST", "/events/9/cancel"), 404, "event_not_found")
+    assert ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"]["status"] == "confirmed"
+    admin = Caller(client, app, "admin")
+    assert admin.call("POST", "/events/1/cancel").status_code == 200
+
+
+def test_a_past_event_is_completed_and_keeps_its_bookings(db, app, host, ann):
+    event_of(db, 10, organizer_id=host.id, schedule=[{"date": day(1), "location": "X"}])
+    booking = ann.book(1)
+    shop = shop_of(app)
+    assert service_settle.close_past(shop, later(days=1)) == 0
+    assert service_settle.close_past(shop, later(days=2)) == 1
+    assert service_settle.close_past(shop, later(days=2)) == 0
+    assert db.events.find_one({})["status"] == "completed"
+    assert ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"]["status"] == "confirmed"
+    refused(host.call("POST", "/events/1/cancel"), 409, "event_past")
+    refused(host.call("POST", "/events/1/publish"), 409, "not_publishable")
+
+
+def test_a_deleted_user_waits_no_longer(db, client, app, host, people):
+    event_of(db, 2, organizer_id=host.id)
+    booking = people[0].book(1, 2)
+    people[1].wait(1, 1)
+    people[2].wait(1, 1)
+    assert people[1].call("DELETE", f"/users/{people[1].id}").status_code == 200
+    assert people[2].places()[0]["position"] == 1
+    service_settle.settle(shop_of(app), later(seconds=31))
+    assert amounts_of(db, 1)[3] == 1
+    people[0].cancel(booking)
+    assert people[2].offers()[0]["quantity"] == 1
+    assert amounts_of(db, 1) == (1, 0, 1, 0)
+    assert db.waitlist.count_documents({"userId": people[1].id}) == 0
+
+
+def test_a_deleted_users_hold_lapses_and_export_tells_all_before(db, app, host, ann):
+    event_of(db, 5, 0, organizer_id=host.id)
+    held = ann.book(1, 2, hold=True)
+    place = ann.wait(1, 1, 2)
+    told = ann.get(f"/users/{ann.id}/export").json
+    assert ([b["_id"] for b in told["bookings"]], told["waitlist"]) == ([held["_id"]], [place])
+    ann.call("DELETE", f"/users/{ann.id}")
+    assert lapse(app, minutes=11) == 1
+    service_settle.settle(shop_of(app), later(seconds=31))
+    assert (amounts_of(db, 1, 1), amounts_of(db, 1, 2)) == ((5, 0, 0, 0), (0, 0, 0, 0))
