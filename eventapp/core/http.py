@@ -19,6 +19,7 @@ from eventapp.config import Config
 from eventapp.core import error_answers, json, paths
 from eventapp.core.errors import (
     MalformedJson,
+    TooLarge,
     UnsupportedMediaType,
     ValidationFailed,
 )
@@ -58,6 +59,8 @@ class BodyParser(FlaskParser):
 
     def load_json(self, req: Request, _schema: Schema) -> Any:
         raw = req.get_data()
+        if req.content_length is None and len(raw) >= (req.max_content_length or MAX_BODY_BYTES):
+            raise TooLarge  # a body of unsaid length is read no further than that
         if not raw:
             return {}
         if not req.is_json:

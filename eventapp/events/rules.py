@@ -36,9 +36,12 @@ SHOWN_LAST = ("organizer", "organizerId", "tags", "status", "createdAt", "update
 
 
 def fold(text: str) -> str:
-    """The form in which texts are compared: no case, no accents."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in plain if not unicodedata.combining(c))
+    """The form in which texts are compared: no case, no accents. Folding twice changes nothing."""
+    plain = text
+    for _twice in range(2):  # what is taken apart may have case again, and the other way round
+        plain = unicodedata.normalize("NFKD", plain.casefold())
+        plain = "".join(c for c in plain if not unicodedata.combining(c))
+    return plain
 
 
 def midnight(day: date) -> datetime:
@@ -71,8 +74,9 @@ def new_ticket_type(
 def derived(event: Mapping[str, Any], today: date) -> dict[str, Any]:
     """The scalars that lists filter and sort by, from the parts they stand beside.
 
-    `nextDate` is the first entry on or after today, else the last one; `listed` says that the
-    public list shows the event today. Both change by the day: see `service.roll_day`.
+    `public` says that anyone may see the event in a list, `listed` that it is to come, too.
+    `nextDate` is the first entry on or after today, else the last one. These two change by the
+    day: see `service.roll_day`.
     """
     dates = sorted(entry["date"] for entry in event["schedule"])
     types = event["ticketTypes"]
@@ -81,6 +85,7 @@ def derived(event: Mapping[str, Any], today: date) -> dict[str, Any]:
         "firstDate": dates[0],
         "lastDate": dates[-1],
         "nextDate": upcoming[0] if upcoming else dates[-1],
+        "public": event["status"] in (PUBLISHED, COMPLETED),
         "listed": event["status"] == PUBLISHED and bool(upcoming),
         "minPrice": min(kind["price"] for kind in types),
         "available": sum(kind["availableTickets"] for kind in types),

@@ -32,7 +32,7 @@ INDEXES = {
         IndexModel([("lastDate", ASCENDING)], name="lastDate"),
         IndexModel([("closing", ASCENDING)], name="closing", sparse=True),
         IndexModel([("organizerId", ASCENDING), ("eventId", ASCENDING)], name="organizer"),
-        IndexModel([("status", ASCENDING), ("eventId", ASCENDING)], name="status_eventId"),
+        IndexModel([("public", ASCENDING), ("eventId", ASCENDING)], name="public_eventId"),
         IndexModel(
             [("title", TEXT), ("description", TEXT), ("tags", TEXT)],
             name="words",

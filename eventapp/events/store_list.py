@@ -15,7 +15,7 @@ RELEVANCE = "score"
 
 def public_filter(*, upcoming: bool) -> Document:
     """What everyone may see. `listed` alone, for every list has an index that begins with it."""
-    return {"listed": True} if upcoming else {"status": "published"}
+    return {"listed": True} if upcoming else {"public": True}
 
 
 def organizers_filter(today: datetime, organizer_id: ObjectId, *, upcoming: bool) -> Document:

@@ -53,6 +53,7 @@ def test_derived():
         "firstDate": datetime(2026, 5, 20, tzinfo=UTC),
         "lastDate": datetime(2026, 6, 1, tzinfo=UTC),
         "nextDate": datetime(2026, 5, 20, tzinfo=UTC),
+        "public": True,
         "listed": True,
         "minPrice": 7.5,
         "available": 8,
