@@ -103,7 +103,10 @@ def active_of(db: Db, user_id: ObjectId, event_id: int) -> list[Document]:
 
 def existing(db: Db, booking_ids: Iterable[ObjectId]) -> set[ObjectId]:
     """Those of the ids that are bookings."""
-    ids = {"_id": {"$in": list(booking_ids)}, **NOT_VOID}
+    asked = list(booking_ids)
+    if not asked:
+        return set()
+    ids = {"_id": {"$in": asked}, **NOT_VOID}
     return {booking["_id"] for booking in db.bookings.find(ids, {"_id": 1})}
 
 

@@ -1,0 +1,166 @@
+"""Every command that a request about bookings or the waitlist sends goes by an index.
+
+The jobs too: they run every few seconds, whatever there is to do.
+"""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from bson import ObjectId
+from pymongo import MongoClient
+
+from eventapp.core import mongo
+from eventapp.core.clock import utc_now
+from eventapp.jobs import service as jobs
+from tests.bookings_factories import Caller, event_of
+from tests.conftest import MONGO_URI
+from tests.store.test_events_explain import Recorder, scans_all
+
+pytestmark = pytest.mark.skipif(
+    not MONGO_URI, reason="the embedded store has no plans to show; set MONGO_URI"
+)
+ASKED = ("events", "bookings", "waitlist", "users", "sessions")
+MANY = 400
+
+
+class Shopping:
+    """An application of its own, full of others' bookings, whose commands are recorded."""
+
+    def __init__(self, app, recorder):
+        self.app, self.recorder = app, recorder
+        self.db = app.extensions["store"].db
+        client = app.test_client()
+        self.host = Caller(client, app, "organizer")
+        self.ann, self.bob = Caller(client, app), Caller(client, app)
+        for _number in range(30):
+            event_of(self.db, 20, 0, organizer_id=self.host.id)
+        self.fill()
+
+    def fill(self):
+        old = utc_now() - timedelta(days=9)
+        booking = self.ann.book(1)
+        self.ann.cancel(booking)
+        kind = self.db.bookings.find_one({}, {"_id": 0}) | {"createdAt": old}
+        people = [
+            {"userId": ObjectId(), "eventId": 1 + n % 30, "slot": str(n)} for n in range(MANY)
+        ]
+        self.db.bookings.insert_many(
+            [{**kind, **who, "bookingReference": f"EVT-{n}"} for n, who in enumerate(people)]
+        )
+        line = {"ticketTypeId": 2, "active": False, "status": "left", "joinedAt": old}
+        self.db.waitlist.insert_many(
+            [{**who, **line, "sequence": n} for n, who in enumerate(people)]
+        )
+
+    def scanned(self, act):
+        """What `act` sent that reads a whole collection."""
+        self.recorder.commands.clear()
+        act()
+        sent = [c for c in self.recorder.commands if next(iter(c.values())) in ASKED]
+        assert sent
+        return [c for c in sent if not self.finds_due(c) and scans_all(self.db, c)]
+
+    def finds_due(self, command):
+        """True for a whole index that holds but what is due: the engine shows no condition."""
+        if command.get("filter", {}).get("restock") != "due":
+            return False
+        plan = self.db.command({"explain": command, "verbosity": "queryPlanner"})
+        return "restock_due" in str(plan)
+
+
+@pytest.fixture(scope="module")
+def shopping(make_app):
+    recorder = Recorder()
+    client = partial(MongoClient, tz_aware=True, event_listeners=[recorder])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mongo, "connect", client)
+        app = make_app()
+    return Shopping(app, recorder)
+
+
+def test_booking_and_its_whole_life(shopping):
+    ann, bob = shopping.ann, shopping.bob
+    made = []
+    for act in (
+        lambda: made.append(ann.order(1, key="k", ticketTypeId=1, quantity=2)),
+        lambda: ann.order(1, key="k", ticketTypeId=1, quantity=2),
+        lambda: ann.order(1, ticketTypeId=1, quantity=1),
+        lambda: bob.order(1, ticketTypeId=2, quantity=1),
+        lambda: ann.cancel(made[0].json["data"]["booking"]),
+        lambda: made.append(bob.order(1, ticketTypeId=1, quantity=2, hold=True)),
+        lambda: bob.confirm(made[1].json["data"]["booking"]),
+    ):
+        assert shopping.scanned(act) == []
+
+
+def test_reading_bookings(shopping):
+    ann = shopping.ann
+    booking = ann.book(2, 1)
+    for path in (
+        "/bookings",
+        "/bookings?status=confirmed",
+        "/bookings?eventId=2&upcoming=true",
+        f"/bookings/{booking['_id']}",
+        f"/bookings/reference/{booking['bookingReference']}",
+        f"/users/{ann.id}/bookings",
+    ):
+        assert shopping.scanned(partial(ann.get, path)) == []
+    for path in ("/events/3/bookings", "/events/3/bookings?status=cancelled&limit=2"):
+        assert shopping.scanned(partial(shopping.host.get, path)) == []
+
+
+def test_cursors(shopping):
+    host = shopping.host
+    cursor = host.get("/events/3/bookings?limit=2").json["nextCursor"]
+    assert shopping.scanned(partial(host.get, f"/events/3/bookings?limit=2&cursor={cursor}")) == []
+
+
+def test_the_waitlist(shopping):
+    ann, bob = shopping.ann, shopping.bob
+    sold = bob.book(4, 10)
+    for act in (
+        lambda: ann.wait(4, 1, 2),
+        lambda: ann.join(4, 1, 2),
+        lambda: bob.wait(4, 1, 2),
+        ann.places,
+        ann.offers,
+        lambda: ann.accept(4),
+        lambda: ann.call("DELETE", "/waitlist/4"),
+        lambda: bob.cancel(sold),
+    ):
+        assert shopping.scanned(act) == []
+
+
+def test_an_offer(shopping):
+    ann, bob, host = shopping.ann, shopping.bob, shopping.host
+    for left in ({"type": "B", "price": 1, "availableTickets": 5},):
+        host.call("PATCH", "/events/5/ticketTypes/1", left)
+    sold = bob.book(5, 5, 2)
+    ann.wait(5, 3, 2)
+    assert shopping.scanned(lambda: bob.cancel(sold)) == []
+    assert shopping.scanned(lambda: ann.accept(5, quantity=1)) == []
+
+
+def test_ending_an_event(shopping):
+    shopping.bob.book(6, 1)
+    shopping.ann.wait(6, 1, 2)
+    assert shopping.scanned(lambda: shopping.host.call("POST", "/events/6/cancel")) == []
+    assert shopping.scanned(lambda: shopping.host.call("DELETE", "/events/6")) == []
+
+
+def test_forgetting_a_user(shopping):
+    person = Caller(shopping.app.test_client(), shopping.app)
+    person.book(7)
+    person.wait(7, 1, 2)
+    assert shopping.scanned(lambda: person.get(f"/users/{person.id}/export")) == []
+    assert shopping.scanned(lambda: person.call("DELETE", f"/users/{person.id}")) == []
+
+
+@pytest.mark.parametrize("name", jobs.JOBS)
+def test_each_job(shopping, name):
+    shop = shopping.app.extensions["shop"]
+    job, _seconds = jobs.JOBS[name]
+    shopping.ann.order(8, ticketTypeId=1, quantity=1, hold=True)
+    for span in (timedelta(0), timedelta(minutes=11)):
+        assert shopping.scanned(partial(job, shop, utc_now() + span)) == []

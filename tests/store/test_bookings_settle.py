@@ -1,0 +1,242 @@
+"""inventory.md's table of crashes: each row built by hand, settled, and settled again."""
+
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+
+from eventapp.bookings import service_check, service_settle
+from eventapp.core.clock import utc_now
+from tests.bookings_factories import Caller, amounts_of, event_of, shop_of
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+OLD, YOUNG = timedelta(seconds=31), timedelta(seconds=25)
+
+
+@pytest.fixture
+def shop(app):
+    return shop_of(app)
+
+
+@pytest.fixture
+def ann(client, app):
+    return Caller(client, app)
+
+
+def settle_twice(shop):
+    for _round in range(2):
+        service_settle.settle(shop, utc_now())
+
+
+def marks(db):
+    return db.events.find_one({})["inFlight"]
+
+
+def note(db, key, mark, age, **counts):
+    """A mark on event 1, and what its write changed, as a process that died left it."""
+    at = utc_now() - age
+    steps = {f"ticketTypes.0.{name}": step for name, step in counts.items()}
+    steps["available"] = counts.get("availableTickets", 0)
+    db.events.update_one(
+        {"eventId": 1},
+        {
+            "$set": {f"inFlight.{key}": {**mark, "at": at}},
+            "$min": {"marksSince": at},
+            "$inc": {**steps, "rev": 1},
+        },
+    )
+
+
+def take(db, age, quantity=3, held=False):
+    """A take that nobody recorded; its booking's id."""
+    id_ = ObjectId()
+    mark = {"kind": "take", "items": [[1, quantity]], "held": held, "by": ""}
+    taken = "heldTickets" if held else "soldTickets"
+    note(db, str(id_), mark, age, availableTickets=-quantity, **{taken: quantity})
+    return id_
+
+
+def due(db, booking, key, changes, **fields):
+    """Leave a booking as its change of state does: its tickets have still to move."""
+    db.bookings.update_one(
+        {"_id": ObjectId(booking["_id"])},
+        {
+            "$set": {
+                "restock": "due",
+                "due": {"key": key, "changes": changes},
+                "updatedAt": utc_now() - OLD,
+                **fields,
+            }
+        },
+    )
+
+
+def cancelled(db, booking, quantity):
+    changes = [[1, {"availableTickets": quantity, "soldTickets": -quantity}]]
+    fields = {"status": "cancelled", "active": False}
+    due(db, booking, f"give-{booking['_id']}", changes, **fields)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_take_that_nobody_recorded_is_given_back(db, shop, held):
+    event_of(db, 10)
+    id_ = take(db, OLD, held=held)
+    settle_twice(shop)
+    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert marks(db) == {}
+    assert "marksSince" not in db.events.find_one({})
+    late = {"_id": id_, "bookingReference": "EVT-LATEST", "status": "confirmed"}
+    assert shop.record(late) is False  # whoever slept over it can't record it any more
+
+
+def test_a_take_with_its_booking_loses_the_mark_alone(db, shop, ann):
+    event_of(db, 10)
+    booking = ann.book(1, 3)
+    before = utc_now() - OLD
+    assert list(marks(db)) == [booking["_id"]]
+    changes = {f"inFlight.{booking['_id']}.at": before, "marksSince": before}
+    db.events.update_one({}, {"$set": changes})
+    settle_twice(shop)
+    assert (amounts_of(db, 1), marks(db)) == ((7, 3, 0, 0), {})
+
+
+def test_a_give_that_was_not_made_is_made_once(db, shop, ann):
+    event_of(db, 10)
+    booking = ann.book(1, 3)
+    cancelled(db, booking, 3)
+    settle_twice(shop)
+    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert db.bookings.find_one({})["restock"] == "done"
+
+
+def test_a_give_that_was_made_is_recorded_and_not_made_again(db, shop, ann):
+    event_of(db, 10)
+    booking = ann.book(1, 3)
+    cancelled(db, booking, 3)
+    key = f"give-{booking['_id']}"
+    note(db, key, {"kind": "give"}, OLD, availableTickets=3, soldTickets=-3)
+    settle_twice(shop)
+    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert db.bookings.find_one({})["restock"] == "done"
+    assert key not in marks(db)
+
+
+def test_a_give_that_is_recorded_loses_its_mark(db, shop, ann):
+    event_of(db, 10)
+    booking = ann.book(1, 3)
+    ann.cancel(booking)
+    before = utc_now() - OLD
+    changes = {f"inFlight.{key}.at": before for key in marks(db)} | {"marksSince": before}
+    db.events.update_one({}, {"$set": changes})
+    settle_twice(shop)
+    assert (amounts_of(db, 1), marks(db)) == ((10, 0, 0, 0), {})
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_confirmation_cut_off(db, shop, ann, made):
+    event_of(db, 10)
+    booking = ann.book(1, 3, hold=True)
+    key = f"confirm-{booking['_id']}"
+    changes = [[1, {"heldTickets": -3, "soldTickets": 3, "availableTickets": 0}]]
+    due(db, booking, key, changes, status="confirmed", expiresAt=None)
+    if made:
+        note(db, key, {"kind": "confirm"}, OLD, heldTickets=-3, soldTickets=3)
+    settle_twice(shop)
+    assert amounts_of(db, 1) == (7, 3, 0, 0)
+
+
+def test_a_place_that_nobody_recorded_is_given_up(db, shop):
+    event_of(db, 0)
+    note(db, f"wait-{ObjectId()}", {"kind": "enter", "type": 1}, OLD, waiting=1)
+    settle_twice(shop)
+    assert (amounts_of(db, 1), marks(db)) == ((0, 0, 0, 0), {})
+
+
+def test_a_place_that_was_left_is_counted_out_once(db, shop, ann):
+    event_of(db, 0)
+    ann.wait(1)
+    gone = {"active": False, "status": "left", "restock": "due", "updatedAt": utc_now() - OLD}
+    db.waitlist.update_one({}, {"$set": gone})
+    settle_twice(shop)
+    assert amounts_of(db, 1) == (0, 0, 0, 0)
+
+
+def test_an_offer_cut_off_before_its_take(db, app, shop, ann):
+    event_of(db, 0)
+    ann.wait(1, 2)
+    offering = {"bookingId": ObjectId(), "at": utc_now() - OLD}
+    db.waitlist.update_one({}, {"$set": {"offering": offering}})
+    settle_twice(shop)
+    assert "offering" not in db.waitlist.find_one({})
+    assert ann.places()[0]["position"] == 1
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_an_offer_cut_off_before_its_record(db, shop, ann, last):
+    event_of(db, 0)
+    ann.wait(1, 3)
+    db.events.update_one(
+        {},
+        {
+            "$inc": {
+                "ticketTypes.0.availableTickets": 2 + last,
+                "available": 2 + last,
+                "ticketTypes.0.capacity": 2 + last,
+            }
+        },
+    )
+    id_, quantity = ObjectId(), 2 + last
+    mark = {"kind": "take", "items": [[1, quantity]], "held": True, "leftQueue": [[1, last]]}
+    counts = {"availableTickets": -quantity, "heldTickets": quantity, "waiting": -last}
+    note(db, str(id_), mark, OLD, **counts)
+    db.waitlist.update_one({}, {"$set": {"offering": {"bookingId": id_, "at": utc_now() - OLD}}})
+    assert list(service_check.check(shop, utc_now())) == []
+    settle_twice(shop)
+    assert amounts_of(db, 1) == (quantity, 0, 0, 1)
+    assert service_settle.serve_all_waiting(shop, utc_now()) == 1
+    assert amounts_of(db, 1) == (0, 0, quantity, 1 - last)
+
+
+def test_an_offer_recorded_but_not_counted(db, shop, ann):
+    event_of(db, 0)
+    ann.wait(1, 2)
+    db.events.update_one(
+        {},
+        {
+            "$inc": {
+                "ticketTypes.0.availableTickets": 2,
+                "available": 2,
+                "ticketTypes.0.capacity": 2,
+            }
+        },
+    )
+    service_settle.serve_all_waiting(shop, utc_now())
+    booking = db.bookings.find_one({})
+    offering = {"bookingId": booking["_id"], "at": utc_now() - OLD}
+    uncounted = {"active": True, "status": "waiting", "quantity": 2, "offers": []}
+    db.waitlist.update_one({}, {"$set": {**uncounted, "offering": offering}})
+    settle_twice(shop)
+    entry = db.waitlist.find_one({})
+    assert (entry["active"], entry["quantity"], entry["offers"]) == (False, 0, [booking["_id"]])
+    assert amounts_of(db, 1) == (0, 0, 2, 0)
+
+
+def test_younger_marks_are_somebodys_who_is_at_work(db, shop, ann):
+    event_of(db, 10)
+    take(db, YOUNG)
+    booking = ann.book(1, 2)
+    cancelled(db, booking, 2)
+    db.bookings.update_one({}, {"$set": {"updatedAt": utc_now() - YOUNG}})
+    before = db.events.find_one({}), db.bookings.find_one({})
+    settle_twice(shop)
+    assert (db.events.find_one({}), db.bookings.find_one({})) == before
+    service_settle.settle(shop, utc_now() + OLD)
+
+
+def test_an_old_mark_beside_a_young_one(db, shop):
+    event_of(db, 10)
+    take(db, OLD, 1)
+    young = take(db, YOUNG, 2)
+    settle_twice(shop)
+    assert (amounts_of(db, 1), list(marks(db))) == ((8, 2, 0, 0), [str(young)])
+    assert db.events.find_one({})["marksSince"] == marks(db)[str(young)]["at"]

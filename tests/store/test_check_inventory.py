@@ -1,0 +1,199 @@
+"""`scripts/check_inventory.py` finds each kind of damage, and `--repair` mends it."""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+
+from eventapp.bookings import service_check
+from eventapp.config import ROOT, load_config
+from eventapp.core.clock import utc_now
+from scripts import check_inventory
+from tests.bookings_factories import Caller, amounts_of, event_of, shop_of
+from tests.conftest import drop_database, settings_for
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+
+
+@pytest.fixture
+def run(app, monkeypatch, capsys):
+    """The script on the tests' own store; its exit code and lines."""
+
+    @contextmanager
+    def opened(_command):
+        yield app.config["SETTINGS"], app.extensions["store"]
+
+    monkeypatch.setattr(check_inventory, "opened", opened)
+
+    def main(*arguments):
+        code = check_inventory.main(list(arguments))
+        return code, capsys.readouterr().out.splitlines()
+
+    return main
+
+
+@pytest.fixture
+def people(db, client, app):
+    """Event 1 with 4 sold, 2 held, 4 left of A; one waits for B. Event 2 is in order."""
+    event_of(db, 10, 0)
+    event_of(db, 10)
+    ann, bob = Caller(client, app), Caller(client, app)
+    ann.book(1, 4)
+    bob.book(1, 2, hold=True)
+    ann.wait(1, 1, 2)
+    ann.book(2, 1)
+    return ann, bob
+
+
+def damage(db, **amounts):
+    changes = {name.replace("__", "."): amount for name, amount in amounts.items()}
+    db.events.update_one({"eventId": 1}, {"$inc": changes})
+
+
+def test_all_adds_up(run, people):
+    assert run() == (0, ["all tickets add up"])
+    assert run("--repair") == (0, ["all tickets add up"])
+
+
+def test_nothing_at_all_adds_up_too(run, db):
+    assert run() == (0, ["all tickets add up"])
+
+
+A, B = "ticketTypes__0__", "ticketTypes__1__"
+
+
+@pytest.mark.parametrize(
+    ("amounts", "fault"),
+    [
+        ({A + "soldTickets": 1}, "A: soldTickets is 5, should be 4"),
+        ({A + "soldTickets": -1}, "A: soldTickets is 3, should be 4"),
+        ({A + "heldTickets": 1}, "A: heldTickets is 3, should be 2"),
+        ({A + "heldTickets": -3}, "A: heldTickets is negative: -1"),
+        ({A + "availableTickets": 1}, "A: 11 tickets where 10 were put on sale"),
+        ({A + "availableTickets": -1}, "A: 9 tickets where 10 were put on sale"),
+        ({A + "availableTickets": -9}, "A: availableTickets is negative: -5"),
+        ({B + "waiting": 1}, "B: waiting is 2, should be 1"),
+        ({B + "waiting": -1}, "B: waiting is 0, should be 1"),
+        ({A + "waiting": 1}, "A: waiting is 1, should be 0"),
+        ({"available": 1}, "available is 5, not the sum of its types"),
+    ],
+)
+def test_each_wrong_amount_is_named_and_mended(run, db, people, amounts, fault):
+    before = db.events.find_one({"eventId": 1})
+    damage(db, **amounts)
+    code, lines = run()
+    assert code == 1
+    assert f"event 1: {fault}" in lines
+    assert lines[-1] == f"{len(lines) - 1} faults"
+    assert not any(line.startswith("event 2") for line in lines)
+    code, lines = run("--repair")
+    assert (code, lines[-2:]) == (0, ["event 1: mended", "all tickets add up"])
+    after = db.events.find_one({"eventId": 1})
+    assert after["ticketTypes"] == before["ticketTypes"]
+    assert after["available"] == before["available"]
+
+
+def test_a_booking_that_vanished(run, db, people):
+    db.bookings.delete_one({"userId": people[0].id, "eventId": 1})
+    assert "event 1: A: soldTickets is 4, should be 0" in run()[1]
+    assert run("--repair")[0] == 0
+    assert amounts_of(db, 1) == (8, 0, 2, 0)
+
+
+def test_more_was_sold_than_there_was(run, db, people):
+    """Every booking stands; what was put on sale is noted as what was sold."""
+    booking = db.bookings.find_one({"status": "confirmed", "eventId": 1})
+    ghost = {**booking, "_id": ObjectId(), "bookingReference": "EVT-GHOST", "slot": "ghost"}
+    ghost["items"] = [{**booking["items"][0], "quantity": 9}]
+    db.bookings.insert_one(ghost)
+    assert run("--repair")[0] == 0
+    assert amounts_of(db, 1) == (0, 13, 2, 0)
+    assert db.events.find_one({"eventId": 1})["ticketTypes"][0]["capacity"] == 15
+
+
+def test_a_mark_that_stands_still(run, db, people):
+    long_ago = utc_now() - timedelta(seconds=121)
+    mark = {"kind": "take", "items": [[1, 1]], "held": False, "by": "", "at": long_ago}
+    key = str(ObjectId())
+    change = {"ticketTypes.0.availableTickets": -1, "ticketTypes.0.soldTickets": 1, "available": -1}
+    noted = {f"inFlight.{key}": mark, "marksSince": long_ago}
+    db.events.update_one({"eventId": 1}, {"$inc": change, "$set": noted})
+    code, lines = run()
+    assert (code, lines[0][:40]) == (1, f"event 1: {key} stands still"[:40])
+    assert run("--repair")[0] == 0
+    assert amounts_of(db, 1) == (4, 4, 2, 0)
+
+
+def test_what_is_under_way_is_no_fault(run, db, people):
+    key, now = str(ObjectId()), utc_now()
+    mark = {"kind": "take", "items": [[1, 1]], "held": True, "by": "", "at": now}
+    change = {"ticketTypes.0.availableTickets": -1, "ticketTypes.0.heldTickets": 1, "available": -1}
+    enter = {"kind": "enter", "type": 2, "by": "", "at": now}
+    noted = {f"inFlight.{key}": mark, f"inFlight.wait-{ObjectId()}": enter, "marksSince": now}
+    db.events.update_one({"eventId": 1}, {"$inc": change, "$set": noted})
+    damage(db, **{B + "waiting": 1})
+    assert run() == (0, ["all tickets add up"])
+    damage(db, **{A + "heldTickets": 1})
+    assert run("--repair")[0] == 0
+    assert amounts_of(db, 1) == (3, 4, 3, 0)  # what is under way stays so
+
+
+def test_a_repair_does_not_overwrite_what_changes_meanwhile(db, app, people, monkeypatch):
+    shop, read = shop_of(app), shop_of(app).office.with_marks
+    damage(db, **{A + "soldTickets": 1})
+    sales = iter([lambda: people[1].call("DELETE", "/bookings/" + str(held["_id"]))])
+    held = db.bookings.find_one({"status": "held"})
+
+    def read_and_sell(event_id):
+        event = read(event_id)
+        for sale in sales:
+            sale()
+        return event
+
+    monkeypatch.setattr(shop.office, "with_marks", read_and_sell)
+    assert service_check.repair(shop, 1, utc_now()) is True
+    assert amounts_of(db, 1) == (6, 4, 0, 0)
+
+
+def test_an_event_without_end_of_changes_is_left(db, app, people, monkeypatch):
+    shop = shop_of(app)
+    monkeypatch.setattr(shop.office, "set_types", lambda *_args: False)
+    assert service_check.repair(shop, 1, utc_now()) is False
+    assert service_check.repair(shop, 99, utc_now()) is True
+
+
+def test_more_events_than_are_looked_at_at_once(run, db, people, monkeypatch):
+    monkeypatch.setattr(service_check, "CHECKED_AT_ONCE", 2)
+    for _number in range(5):
+        event_of(db, 3)
+    db.events.update_many({"eventId": {"$gte": 5}}, {"$inc": {"available": 1}})
+    code, lines = run()
+    assert (code, [line[:7] for line in lines[:-1]]) == (1, ["event 5", "event 6", "event 7"])
+    assert run("--repair")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["check_inventory.py"], "all tickets add up"),
+        (["worker.py", "--once", "settle"], "settle: 0 done"),
+    ],
+)
+def test_from_the_command_line(tmp_path, command, said):
+    settings = settings_for(tmp_path)
+    try:
+        script, *arguments = command
+        done = subprocess.run(
+            [sys.executable, f"scripts/{script}", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        drop_database(load_config(settings))
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{said}\n", "")

@@ -1,0 +1,148 @@
+"""The background jobs: each by its name, alone, again, and where one fails."""
+
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from eventapp.core.clock import utc_now
+from eventapp.jobs import service as jobs
+from scripts import worker
+from tests.bookings_factories import Caller, amounts_of, event_of, later, shop_of
+from tests.factories import day
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+
+
+@pytest.fixture
+def once(app, monkeypatch, capsys):
+    """`scripts/worker.py --once JOB` on the tests' own store, now or later; what it prints."""
+
+    @contextmanager
+    def opened(_command):
+        yield app.config["SETTINGS"], app.extensions["store"]
+
+    monkeypatch.setattr(worker, "opened", opened)
+
+    def run(name, **span):
+        monkeypatch.setattr(jobs, "utc_now", lambda: later(**span))
+        assert worker.main(["--once", name]) == 0
+        return capsys.readouterr().out.strip()
+
+    return run
+
+
+@pytest.fixture
+def people(client, app):
+    return [Caller(client, app) for _ in range(3)]
+
+
+@pytest.mark.parametrize("name", jobs.JOBS)
+def test_each_runs_on_an_empty_database_any_number_of_times(once, db, name):
+    for _again in range(2):
+        assert once(name) == f"{name}: 0 done"
+
+
+def test_a_name_that_is_no_job(once, capsys):
+    with pytest.raises(SystemExit) as ended:
+        worker.main(["--once", "tidy-up"])
+    assert ended.value.code == 2
+    assert "expire-holds" in capsys.readouterr().err
+
+
+def test_expire_holds(once, db, people):
+    event_of(db, 5)
+    people[0].book(1, 2, hold=True)
+    assert once("expire-holds") == "expire-holds: 0 done"
+    assert once("expire-holds", minutes=10) == "expire-holds: 1 done"
+    assert once("expire-holds", minutes=10) == "expire-holds: 0 done"
+    assert amounts_of(db, 1) == (5, 0, 0, 0)
+
+
+def test_serve_waiting(once, db, people):
+    event_of(db, 0)
+    people[0].wait(1, 1)
+    people[1].wait(1, 1)
+    more = {"ticketTypes.0.availableTickets": 2, "ticketTypes.0.capacity": 2, "available": 2}
+    db.events.update_one({}, {"$inc": more})
+    assert once("serve-waiting") == "serve-waiting: 2 done"
+    assert once("serve-waiting") == "serve-waiting: 0 done"
+    assert amounts_of(db, 1) == (0, 0, 2, 0)
+
+
+def test_settle_strikes_out_what_is_recorded(once, db, people):
+    event_of(db, 5)
+    people[0].book(1, 2)
+    assert once("settle", seconds=29) == "settle: 0 done"
+    assert len(db.events.find_one({})["inFlight"]) == 1
+    assert once("settle", seconds=31) == "settle: 1 done"
+    assert once("settle", seconds=31) == "settle: 0 done"
+    assert db.events.find_one({})["inFlight"] == {}
+
+
+def test_close_cancelled_ends_what_a_sale_under_way_still_made(once, db, client, people, organizer):
+    event_of(db, 5, organizer_id=organizer["id"])
+    client.post("/api/events/1/cancel", headers=organizer["headers"])
+    event = db.events.find_one({})
+    db.events.update_one({}, {"$set": {"status": "published"}})
+    late = people[0].book(1, 2)
+    changes = {"status": "cancelled", "closing": event["closing"]}
+    db.events.update_one({}, {"$set": changes})
+    once("close-cancelled")
+    assert people[0].get(f"/bookings/{late['_id']}").json["data"]["booking"]["refund"]
+    assert amounts_of(db, 1) == (5, 0, 0, 0)
+    for minutes in (1, 2, 3):
+        once("settle", minutes=minutes)
+        once("close-cancelled", minutes=minutes)
+    assert "closing" not in db.events.find_one({})
+
+
+def test_complete_past(once, db, people):
+    event_of(db, 5, 0, schedule=[{"date": day(1), "location": "X"}])
+    event_of(db, 5, schedule=[{"date": day(3), "location": "X"}])
+    people[0].book(1)
+    people[1].wait(1, 1, 2)
+    assert once("complete-past", days=2) == "complete-past: 1 done"
+    assert [event["status"] for event in db.events.find().sort("eventId", 1)] == [
+        "completed",
+        "published",
+    ]
+    assert people[1].places() == []
+
+
+def test_complete_past_ends_waiting_that_a_crash_left(once, db, people):
+    event_of(db, 0, schedule=[{"date": day(1), "location": "X"}])
+    people[0].wait(1)
+    db.events.update_one({}, {"$set": {"status": "completed", "listed": False}})
+    once("complete-past", days=2)
+    assert people[0].places() == []
+
+
+def test_roll_day(once, db):
+    schedule = [{"date": day(0), "location": "X"}, {"date": day(4), "location": "Y"}]
+    event_of(db, 5, schedule=schedule)
+    once("roll-day", days=2)
+    stored = db.events.find_one({})
+    assert stored["nextDate"].date().isoformat() == day(4)
+
+
+def test_one_that_fails_is_logged_and_runs_again(db, app, monkeypatch):
+    calls = []
+
+    def failing(_shop, _now):
+        calls.append(utc_now())
+        raise ConnectionError
+
+    monkeypatch.setattr(jobs, "JOBS", {"fails": (failing, 0.01)})
+    failures = []
+    monkeypatch.setattr(jobs, "_log_failure", failures.append)
+    scheduler = BackgroundScheduler(timezone="UTC")
+    jobs.schedule(scheduler, shop_of(app))
+    scheduler.start()
+    until = utc_now() + timedelta(seconds=10)
+    while len(failures) < 3 and utc_now() < until:
+        scheduler.wakeup()
+    scheduler.shutdown()
+    assert len(failures) >= 3
+    assert isinstance(failures[0].exception, ConnectionError)
