@@ -6,6 +6,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
+from eventapp.core.mongo import is_unavailable
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -30,7 +32,8 @@ class Crowd(Generic[Item, Result]):
     A caller who finds nobody at work starts at once, so that there is no added delay without a
     crowd. Who arrives meanwhile waits, and the first of them leads the next round. `work` gives
     one result an item; an exception among them is raised to its own caller, and one that `work`
-    itself raises goes to all of the round.
+    itself raises goes to all of the round; to all who wait, too, where `hopeless` says that their
+    round would only fail the same way, and later than they must hear of it.
     """
 
     def __init__(
@@ -38,8 +41,9 @@ class Crowd(Generic[Item, Result]):
         work: Callable[[Hashable, Sequence[Item]], Sequence[Result | BaseException]],
         *,
         at_most: int = 128,
+        hopeless: Callable[[BaseException], bool] = is_unavailable,
     ) -> None:
-        self._work, self._at_most = work, at_most
+        self._work, self._at_most, self._hopeless = work, at_most, hopeless
         self._lock = threading.Lock()
         self._waiting: defaultdict[Hashable, deque[_Call[Item, Result]]] = defaultdict(deque)
         self._busy: set[Hashable] = set()
@@ -71,10 +75,19 @@ class Crowd(Generic[Item, Result]):
                 call.result = result
         finally:
             failure = sys.exc_info()[1]
-            self._hand_over(key)
+            if failure is not None and self._hopeless(failure):
+                calls += self._give_up(key)
+            else:
+                self._hand_over(key)
             for call in calls[1:]:
                 call.error = failure
                 call.wake.release()
+
+    def _give_up(self, key: Hashable) -> list[_Call[Item, Result]]:
+        """Nobody goes on: all who wait."""
+        with self._lock:
+            self._busy.discard(key)
+            return list(self._waiting.pop(key))
 
     def _hand_over(self, key: Hashable) -> None:
         with self._lock:

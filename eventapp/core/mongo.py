@@ -145,8 +145,10 @@ def unhindered(write: Callable[[], Result]) -> Result:
     return write()
 
 
-def is_unavailable(error: PyMongoError) -> bool:
+def is_unavailable(error: BaseException) -> bool:
     """True where the server does not answer, and the same call may succeed later."""
+    if not isinstance(error, PyMongoError):
+        return False
     if isinstance(error, ConnectionFailure) or error.timeout:
         return True
     return isinstance(error, OperationFailure) and error.code in UNAVAILABLE_CODES

@@ -88,6 +88,25 @@ def test_work_that_fails_is_raised_to_its_round_only_and_the_next_one_goes_on():
     assert len(rounds) == 3
 
 
+def test_a_failure_that_waits_for_all_is_raised_to_all_at_once():
+    class Gone(Exception):
+        pass
+
+    def work(items):
+        raise Gone
+
+    crowd, entered, go, rounds = gated(work)
+    crowd._hopeless = lambda error: isinstance(error, Gone)
+    first, calls = gathered(crowd, entered, go, list("abcdef"))
+    assert isinstance(first.exception(PATIENCE_SECONDS), Gone)
+    assert all(isinstance(call.exception(PATIENCE_SECONDS), Gone) for call in calls)
+    assert rounds == [["first"]]
+    crowd._hopeless = lambda error: False
+    with pytest.raises(Gone):
+        crowd.submit("k", "later")
+    assert len(rounds) == 2
+
+
 def test_work_that_gives_too_few_results_is_an_error_to_all_of_its_round():
     crowd, entered, go, _ = gated(lambda items: items[:1])
     first, calls = gathered(crowd, entered, go, list("abc"))
