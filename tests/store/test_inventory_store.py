@@ -1,0 +1,116 @@
+"""The guarded writes that move tickets, and that a failed guard writes nothing."""
+
+from datetime import timedelta
+
+import pytest
+
+from eventapp.core.clock import utc_now
+from eventapp.inventory import store
+from tests.bookings_factories import event_of
+
+MARK = {"kind": "take", "items": [[1, 2]], "held": False, "by": ""}
+
+
+@pytest.fixture
+def event(db):
+    event_of(db, 10, 5)
+    return store.read_with_marks(db, 1)
+
+
+def take(db, event, quantity, **more):
+    more.setdefault("guards", {"ticketTypes.0.availableTickets": {"$gte": quantity}})
+    changes = {0: {"availableTickets": -quantity, "soldTickets": quantity}}
+    return store.change(db, event, changes, now=utc_now(), **more)
+
+
+def test_a_change_is_one_write_of_all(db, event):
+    now = utc_now()
+    after = take(db, event, 2, marks={"a": {**MARK, "at": now}}, fields={"hadWaitlist": True})
+    stored = db.events.find_one({})
+    kind = stored["ticketTypes"][0]
+    assert (kind["availableTickets"], kind["soldTickets"], stored["available"]) == (8, 2, 13)
+    assert stored["inFlight"] == {"a": {**MARK, "at": now}}
+    assert (stored["rev"], stored["hadWaitlist"]) == (event["rev"] + 1, True)
+    assert stored["marksSince"] <= utc_now()
+    assert after["ticketTypes"] == stored["ticketTypes"]
+    assert "inFlight" not in after
+
+
+@pytest.mark.parametrize(
+    "guards",
+    [
+        {"ticketTypes.0.availableTickets": {"$gte": 11}},
+        {"ticketTypes.0.waiting": 1},
+        {"status": "draft"},
+        {"lastDate": {"$lt": utc_now()}},
+        store.marked("b"),
+    ],
+)
+def test_a_failed_guard_writes_nothing(db, event, guards):
+    before = db.events.find_one({})
+    assert take(db, event, 2, guards=guards, marks={"a": {**MARK, "at": utc_now()}}) is None
+    assert db.events.find_one({}) == before
+
+
+def test_types_that_moved_are_not_mistaken(db, event):
+    kinds = db.events.find_one({})["ticketTypes"]
+    db.events.update_one({}, {"$set": {"ticketTypes": kinds[::-1]}})
+    assert take(db, event, 2) is None
+    assert take(db, {**event, "ticketTypes": kinds[::-1]}, 2)["ticketTypes"][0]["soldTickets"] == 2
+
+
+def test_the_oldest_mark_dates_them_all(db, event):
+    now = utc_now()
+    for key, age in (("a", 5), ("b", 50), ("c", 20)):
+        at = now - timedelta(seconds=age)
+        store.change(db, event, {}, guards={}, marks={key: {**MARK, "at": at}}, now=at)
+    assert db.events.find_one({})["marksSince"] == now - timedelta(seconds=50)
+    assert store.with_marks_before(db, now - timedelta(seconds=49), 10) == [1]
+    assert store.with_marks_before(db, now - timedelta(seconds=51), 10) == []
+
+
+def test_marks_are_struck_out_with_a_change_or_alone(db, event):
+    for key in ("a", "b", "give-c"):
+        take(db, event, 1, marks={key: {**MARK, "at": utc_now()}})
+    take(db, event, 1, unmark=["a"])
+    assert list(db.events.find_one({})["inFlight"]) == ["b", "give-c"]
+    store.strike(db, 1, ["b", "nothing"])
+    assert list(db.events.find_one({})["inFlight"]) == ["give-c"]
+    assert "struck" not in db.events.find_one({})
+    store.strike(db, 1, ["give-c"])
+    assert db.events.find_one({})["struck"] == 1
+
+
+def test_a_move_is_refused_where_its_mark_came_and_went(db, event):
+    guards = store.never_marked(event, ["give-x"])
+    store.change(db, event, {}, guards={}, marks={"give-x": {"at": utc_now()}}, now=utc_now())
+    assert take(db, event, 1, guards=guards) is None
+    store.strike(db, 1, ["give-x"])
+    assert take(db, event, 1, guards=guards) is None
+    again = store.read_with_marks(db, 1)
+    assert take(db, again, 1, guards=store.never_marked(again, ["give-x"])) is not None
+
+
+def test_a_date_of_marks_is_not_moved_past_a_new_one(db, event):
+    now = utc_now()
+    take(db, event, 1, marks={"a": {**MARK, "at": now}})
+    store.set_marks_since(db, event, None)
+    assert "marksSince" in db.events.find_one({})
+    store.strike(db, 1, ["a"])
+    store.set_marks_since(db, store.read_with_marks(db, 1), None)
+    assert "marksSince" not in db.events.find_one({})
+
+
+def test_a_repair_writes_only_over_what_it_read(db, event):
+    assert store.settle_amounts(db, event, {"available": 99}) is True
+    assert store.settle_amounts(db, event, {"available": 98}) is False
+    assert db.events.find_one({})["available"] == 99
+
+
+def test_events_that_are_waited_for(db, event):
+    assert store.waited_for(db, 10) == []
+    waiting = {"ticketTypes.1.waiting": 1, "hadWaitlist": True}
+    db.events.update_one({}, {"$set": waiting})
+    assert store.waited_for(db, 10) == [1]
+    db.events.update_one({}, {"$set": {"ticketTypes.1.availableTickets": 0}})
+    assert store.waited_for(db, 10) == []

@@ -1,0 +1,124 @@
+"""Sums, deadlines and parts of bookings, as tables of cases."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventapp.bookings import rules
+
+NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
+EVENT = {
+    "eventId": 7,
+    "title": "Show",
+    "organizerId": None,
+    "ticketTypes": [
+        {"ticketTypeId": 1, "type": "A", "price": 19.99},
+        {"ticketTypeId": 4, "type": "B", "price": 5},
+    ],
+}
+ENTRY = {"date": datetime(2026, 6, 1, tzinfo=UTC), "location": "Volos"}
+whole_cents = st.integers(0, 100_000_000)
+
+
+def booking(taken, **changes):
+    made = rules.new_booking(
+        "id",
+        reference="EVT-AAAAAA",
+        user_id="user",
+        event=EVENT,
+        entry=ENTRY,
+        taken=taken,
+        currency="EUR",
+        hold_until=None,
+        now=NOW,
+    )
+    return {**made, **changes}
+
+
+@pytest.mark.parametrize(
+    ("cents", "amount"), [(0, 0), (1, 0.01), (100, 1), (1999, 19.99), (30, 0.3), (10**9, 10**7)]
+)
+def test_money_is_whole_where_it_is(cents, amount):
+    assert rules.money(cents) == amount
+    assert isinstance(rules.money(cents), int) == (cents % 100 == 0)
+    assert rules.cents(amount) == cents
+
+
+@given(whole_cents)
+def test_cents_survive_being_written(cents):
+    assert rules.cents(rules.money(cents)) == cents
+
+
+@given(whole_cents, st.integers(1, 10_000))
+def test_a_sum_is_exact(cents, quantity):
+    event = {"ticketTypes": [{"ticketTypeId": 1, "type": "A", "price": rules.money(cents)}]}
+    sums = rules.sums(rules.priced_items(event, {1: quantity}))
+    assert sums["totalCents"] == cents * quantity
+    assert rules.cents(sums["totalPrice"]) == cents * quantity
+
+
+def test_a_new_booking():
+    made = booking({1: 3, 4: 1})
+    assert (made["status"], made["expiresAt"], made["active"]) == ("confirmed", None, True)
+    assert (made["quantity"], made["totalPrice"], made["totalCents"]) == (4, 64.97, 6497)
+    assert [item["subtotal"] for item in made["items"]] == [59.97, 5]
+    assert rules.quantities(made["items"]) == {1: 3, 4: 1}
+
+
+def test_what_is_shown_is_nothing_of_the_stores_own():
+    shown = rules.view(booking({1: 1}))
+    assert tuple(shown) == rules.SHOWN
+    assert shown["date"] == "2026-06-01"
+    assert not {"active", "slot", "totalCents", "organizerId", "restock", "due"} & shown.keys()
+
+
+@pytest.mark.parametrize(
+    ("cutoff", "deadline"),
+    [
+        (timedelta(hours=24), datetime(2026, 5, 31, tzinfo=UTC)),
+        (timedelta(0), datetime(2026, 6, 1, tzinfo=UTC)),
+        (timedelta(minutes=90), datetime(2026, 5, 31, 22, 30, tzinfo=UTC)),
+    ],
+)
+def test_the_deadline_is_counted_from_midnight(cutoff, deadline):
+    assert rules.cancellable_until(booking({1: 1}), cutoff) == deadline
+
+
+@pytest.mark.parametrize(
+    ("changes", "amount"),
+    [
+        ({}, 59.97),
+        ({"payment": None}, 59.97),
+        ({"payment": {"cents": 1999}}, 19.99),
+        ({"payment": {"cents": 0}}, 0),
+    ],
+)
+def test_the_refund_is_of_what_was_charged(changes, amount):
+    refund = rules.refund(booking({1: 3}, **changes), "cancelled", NOW)
+    assert refund == {
+        "amount": amount,
+        "currency": "EUR",
+        "reason": "cancelled",
+        "refundedAt": NOW,
+    }
+
+
+@pytest.mark.parametrize(
+    ("quantity", "kept", "returned"),
+    [
+        (1, {1: 1}, {1: 2, 4: 2}),
+        (3, {1: 3}, {4: 2}),
+        (4, {1: 3, 4: 1}, {4: 1}),
+        (5, {1: 3, 4: 2}, {}),
+        (99, {1: 3, 4: 2}, {}),
+    ],
+)
+def test_a_part_of_an_offer(quantity, kept, returned):
+    items, back = rules.split_accepted(booking({1: 3, 4: 2})["items"], quantity)
+    assert (rules.quantities(items), back) == (kept, returned)
+    assert all(
+        rules.cents(item["subtotal"]) == rules.cents(item["unitPrice"]) * item["quantity"]
+        for item in items
+    )

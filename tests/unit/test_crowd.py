@@ -1,0 +1,105 @@
+"""Calls that arrive together are worked on together, in order, and each hears its own answer."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from eventapp.core.crowd import Crowd
+
+
+class Work:
+    """Doubles numbers; keeps the rounds; the first waits until it is let go on."""
+
+    def __init__(self, *, blocked=False):
+        self.rounds, self.begun, self.go_on = [], threading.Event(), threading.Event()
+        if not blocked:
+            self.go_on.set()
+
+    def __call__(self, key, items):
+        self.rounds.append((key, list(items)))
+        self.begun.set()
+        assert self.go_on.wait(10)
+        if "break" in items:
+            raise ConnectionError("all of the round")
+        return [ValueError(item) if item == "bad" else item * 2 for item in items]
+
+
+def gathered(crowd, work, first, rest):
+    """What became of `first`, and of `rest` that arrived while it was at work, in order."""
+    with ThreadPoolExecutor(20) as pool:
+        futures = [pool.submit(outcome, crowd, first)]
+        assert work.begun.wait(10)
+        for number, item in enumerate(rest, 1):
+            futures.append(pool.submit(outcome, crowd, item))
+            while len(crowd._waiting["key"]) < number:
+                pass
+        work.go_on.set()
+        return [future.result(10) for future in futures]
+
+
+def outcome(crowd, item):
+    try:
+        return crowd.submit("key", item)
+    except (ValueError, ConnectionError) as error:
+        return error
+
+
+def test_alone_one_starts_at_once():
+    work = Work()
+    assert Crowd(work).submit("key", 4) == 8
+    assert work.rounds == [("key", [4])]
+
+
+def test_who_arrives_meanwhile_goes_together_in_order():
+    work = Work(blocked=True)
+    assert gathered(Crowd(work), work, 1, [2, 3, 4]) == [2, 4, 6, 8]
+    assert work.rounds == [("key", [1]), ("key", [2, 3, 4])]
+
+
+def test_no_more_at_once_than_allowed():
+    work = Work(blocked=True)
+    assert gathered(Crowd(work, at_most=2), work, 1, [2, 3, 4]) == [2, 4, 6, 8]
+    assert [items for _, items in work.rounds] == [[1], [2, 3], [4]]
+
+
+def test_one_that_is_refused_does_not_hurt_the_others():
+    work = Work(blocked=True)
+    _, two, bad, four = gathered(Crowd(work), work, 1, [2, "bad", 4])
+    assert (two, four) == (4, 8)
+    assert isinstance(bad, ValueError)
+
+
+def test_a_round_that_breaks_breaks_for_all_of_it_and_no_other():
+    work = Work(blocked=True)
+    crowd = Crowd(work, at_most=2)
+    answers = gathered(crowd, work, 1, [2, "break", 4])
+    assert (answers[0], answers[3]) == (2, 8)
+    assert all(isinstance(answer, ConnectionError) for answer in answers[1:3])
+    assert crowd.submit("key", 5) == 10
+
+
+def test_different_keys_do_not_wait_for_each_other():
+    work = Work(blocked=True)
+    crowd = Crowd(lambda key, items: work(key, items) if key == "slow" else items)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(crowd.submit, "slow", 1)
+        assert work.begun.wait(10)
+        assert crowd.submit("other", 7) == 7
+        work.go_on.set()
+        assert slow.result(10) == 2
+
+
+def test_nothing_is_kept_of_those_who_are_gone():
+    crowd = Crowd(Work())
+    with ThreadPoolExecutor(8) as pool:
+        items = range(500)
+        assert list(pool.map(lambda n: crowd.submit(n % 7, n), items)) == [n * 2 for n in items]
+    assert (dict(crowd._waiting), crowd._busy) == ({}, set())
+
+
+@pytest.mark.parametrize("results", [[], [1, 2]])
+def test_work_that_miscounts_is_an_error(results):
+    crowd = Crowd(lambda _key, _items: results)
+    with pytest.raises(ValueError):
+        crowd.submit("key", 1)
