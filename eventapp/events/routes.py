@@ -42,11 +42,13 @@ def list_events(query: dict[str, Any]) -> Response:
     db, actor, now = get_db(), current_actor(), utc_now()
     asked, carried = _asked(query)
     if asked.filters.mine or actor.may_see_counts:
-        answer = service_list.list_events(db, asked, actor=actor, now=now, images_at=images_at())
+        answer = service_list.list_events(
+            db, asked, actor=actor, now=now, images_at=images_at(), search=catalog().search
+        )
         return with_etag(json_response(_with_cursor(answer, carried)))
 
-    def find() -> tuple[list[Document], dict[str, Any]]:
-        rows, beside = service_list.find(db, asked, actor, now)
+    def find() -> tuple[list[Document] | list[int], dict[str, Any]]:
+        rows, beside = service_list.find(db, asked, actor, now, catalog().search)
         return rows, _with_cursor(beside, carried)
 
     key = (request.query_string, now.date())

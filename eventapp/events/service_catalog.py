@@ -20,6 +20,7 @@ from eventapp.core.remembered import Remembered
 from eventapp.events import store
 from eventapp.events.errors import EventNotFound
 from eventapp.events.service_rendered import Rendered, emptied, render
+from eventapp.events.service_search import Search
 from eventapp.favorites import service as favorites
 
 MAX_EVENTS, MAX_LISTS, MAX_CALLERS = 12_000, 2_000, 5_000
@@ -29,7 +30,8 @@ ASK_SECONDS, FRESH_SECONDS = 0.4, 0.8
 OVERLAP = timedelta(seconds=0.5)
 NEVER = datetime.min.replace(tzinfo=UTC)
 
-Found = tuple[list[Document], dict[str, Any]]
+# The events of a page, or only their eventIds in order, and what stands beside them.
+Found = tuple[list[Document] | list[int], dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class Catalog:
 
     def __init__(self, db: Db) -> None:
         self._db = db
+        self.search = Search(db)
         self._events: Remembered[Rendered] = Remembered(MAX_EVENTS)
         self._lists: Remembered[Listed] = Remembered(MAX_LISTS)
         self._liked: Remembered[tuple[float, frozenset[int]]] = Remembered(MAX_CALLERS)
@@ -105,6 +108,7 @@ class Catalog:
     def changed(self, event_id: int) -> None:
         """This process created, edited or deleted the event."""
         self._writes += 1
+        self.search.changed(event_id)
         self._events.drop(event_id)
         self._generation += 1
         self._stamp += 1
@@ -126,6 +130,7 @@ class Catalog:
     def forget(self) -> None:
         """Everything may have changed."""
         self._writes += 1
+        self.search.restart()
         for remembered in (self._events, self._lists, self._liked):
             remembered.clear()
         self._generation += 1
@@ -176,6 +181,7 @@ class Catalog:
         if rendered and rendered.rev >= change["rev"]:
             return
         if not rendered or "gone" in change or _differs(rendered, change):
+            self.search.changed(change["eventId"], change.get("__v"))
             self._generation += 1
         self._events.drop(change["eventId"])
         self._stamp += 1
@@ -192,17 +198,21 @@ class Catalog:
         return shown
 
     def _find(self, key: Hashable, find: Callable[[], Found]) -> Listed:
-        generation, beside = self._generation, {}
-
-        def read() -> list[Document]:
-            events, said = find()
-            beside.update(said)
-            return events
-
-        ids = tuple(rendered.event_id for rendered in self._read(read))
+        generation, writes = self._generation, self._writes
+        found, beside = find()
+        ids = tuple(self._id_of(event, writes) for event in found)
         listed = Listed(generation, ids, json.dumps(beside)[1:])
         self._lists.put(key, listed)
         return listed
+
+    def _id_of(self, found: Document | int, writes: int) -> int:
+        """The eventId of what a list found; an event that was read is remembered."""
+        if isinstance(found, int):
+            return found
+        if writes == self._writes:
+            self._events.put(found["eventId"], render(found))
+        event_id: int = found["eventId"]
+        return event_id
 
     def _body(self, listed: Listed, liked: frozenset[int], images_at: str) -> bytes:
         base = json.dumps(images_at)[1:-1]

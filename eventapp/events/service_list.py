@@ -1,8 +1,9 @@
 """Use cases that list events: browse, search, favorites, recommendations."""
 
-from dataclasses import dataclass
+import heapq
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 from bson import ObjectId
 
@@ -12,10 +13,11 @@ from eventapp.core.mongo import Db, Document
 from eventapp.core.security import Actor
 from eventapp.events import rules, store, store_list
 from eventapp.events.service import may_see, present
+from eventapp.events.service_place import counted_before, next_place, place_of
+from eventapp.events.service_search import Search
 from eventapp.favorites import service as favorites
 
 MAX_UNPAGED = 500
-MAX_INT64 = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -54,22 +56,26 @@ class Asked:
 
 
 def find(
-    db: Db, asked: Asked, actor: Actor, now: datetime
-) -> tuple[list[Document], dict[str, Any]]:
-    """The stored events of a page, and `page, limit, total, pages, next` to stand beside them.
+    db: Db, asked: Asked, actor: Actor, now: datetime, search: Search
+) -> tuple[list[Document] | list[int], dict[str, Any]]:
+    """The events of a page and what stands beside them: `page, limit, total, pages, next`.
+
+    Where the eventIds are all that had to be read, the events are only these.
 
     Raises:
         ValidationFailed: a page beyond what is counted, or a place of another list.
         Unauthorized: `mine` without a signed-in user.
     """
+    if (scores := _scores(asked, now, search)) is not None:
+        return _find_best(db, asked, scores)
     where = _where(asked.filters, actor, rules.midnight(now.date()))
     key = _order(asked)
     page = asked.page
     place: tuple[Any, int] | None = None
     skip: int | None = 0
     if asked.after is not None:
-        counted, page = _counted_before(asked.after)
-        place = _place(asked.after, key[0])
+        counted, page = counted_before(asked.after)
+        place = place_of(asked.after, key[0])
     else:
         counted = store_list.count(db, where, up_to=paging.COUNTED + 1)
         skip = paging.offset(page=page, limit=asked.limit, counted=counted)
@@ -78,20 +84,65 @@ def find(
     if skip is not None:
         found = store_list.rows(db, where, key, after=place, skip=skip, limit=asked.limit + 1)
     rows, more = found[: asked.limit], len(found) > asked.limit
-    answer["next"] = _next(rows[-1], key[0], counted, page) if more else None
+    answer["next"] = next_place(rows[-1], key[0], counted, page) if more else None
     return rows, answer
 
 
 def list_events(
-    db: Db, asked: Asked, *, actor: Actor, now: datetime, images_at: str
+    db: Db, asked: Asked, *, actor: Actor, now: datetime, images_at: str, search: Search
 ) -> dict[str, Any]:
     """A page of events as this caller sees them, with what stands beside them. Raises as find."""
-    rows, answer = find(db, asked, actor, now)
+    found, answer = find(db, asked, actor, now, search)
+    ids = [event for event in found if isinstance(event, int)]
+    rows = in_order(db, ids) if ids else [event for event in found if not isinstance(event, int)]
     return {"events": present(db, rows, actor, images_at), **answer}
 
 
+def in_order(db: Db, event_ids: list[int]) -> list[Document]:
+    """The events of these ids that exist, in this order."""
+    by_id = {event["eventId"]: event for event in store.get_many(db, event_ids)}
+    return [by_id[event_id] for event_id in event_ids if event_id in by_id]
+
+
+def _scores(asked: Asked, now: datetime, search: Search) -> dict[int, int] | None:
+    """What the words match, where best match first is asked for and this process knows it."""
+    filters = asked.filters
+    if not filters.search or asked.sort_by or filters.mine or not filters.upcoming:
+        return None
+    return search.scores(filters.search, now.date())
+
+
+def _find_best(db: Db, asked: Asked, scores: dict[int, int]) -> tuple[list[int], dict[str, Any]]:
+    """A page of the best matches that the other filters let through."""
+    others = _conditions(replace(asked.filters, search=""))
+    if any(others):
+        where = store_list.narrowed(store_list.public_filter(upcoming=True), conditions=others)
+        allowed = store_list.ids_among(db, where, list(scores))
+        scores = {event_id: scores[event_id] for event_id in allowed}
+    page, skip, counted = asked.page, 0, min(len(scores), paging.COUNTED + 1)
+    if asked.after is not None:
+        counted, page = counted_before(asked.after)
+        value, last = place_of(asked.after, store_list.RELEVANCE)
+        scores = {i: s for i, s in scores.items() if (-s, i) > (-value, last)}
+    else:
+        skip = paging.offset(page=page, limit=asked.limit, counted=counted) or 0
+        if page > 1 and not skip:
+            scores = {}
+    most = skip + asked.limit + 1
+    best = heapq.nsmallest(most, scores.items(), key=lambda item: (-item[1], item[0]))[skip:]
+    answer = paging.envelope(page=page, limit=asked.limit, counted=counted)
+    rows, more = best[: asked.limit], len(best) > asked.limit
+    last_row = {"eventId": rows[-1][0], store_list.RELEVANCE: rows[-1][1]} if more else {}
+    answer["next"] = next_place(last_row, store_list.RELEVANCE, counted, page) if more else None
+    return [event_id for event_id, _ in rows], answer
+
+
 def _where(filters: Filters, actor: Actor, today: datetime) -> Document:
-    conditions = [
+    return store_list.narrowed(_base(filters, actor, today), conditions=_conditions(filters))
+
+
+def _conditions(filters: Filters) -> list[Document]:
+    return [
         store_list.in_words(filters.search),
         store_list.in_category(filters.category),
         store_list.in_city(rules.fold(filters.city)),
@@ -102,7 +153,6 @@ def _where(filters: Filters, actor: Actor, today: datetime) -> Document:
             filters.min_price, filters.max_price, available_only=filters.available_only
         ),
     ]
-    return store_list.narrowed(_base(filters, actor, today), conditions=conditions)
 
 
 def _base(filters: Filters, actor: Actor, today: datetime) -> Document:
@@ -121,48 +171,6 @@ def _order(asked: Asked) -> tuple[str, int]:
     if asked.sort_by is None and asked.filters.search:
         return store_list.RELEVANCE, -1
     return rules.SORTS[asked.sort_by or "eventId"], -1 if asked.descending else 1
-
-
-def _next(row: Document, field: str, counted: int, page: int) -> dict[str, Any]:
-    """A place in a list, as JSON can hold it."""
-    value = row[field]
-    if isinstance(value, datetime):
-        value = value.date().isoformat()
-    return {"value": value, "id": row["eventId"], "counted": counted, "page": page}
-
-
-def _counted_before(after: dict[str, Any]) -> tuple[int, int]:
-    """Counts as they stood where the walk began: to count again would cost on every page."""
-    counted, page = after.get("counted"), after.get("page")
-    if not _is_whole(counted, paging.COUNTED + 1) or not _is_whole(page, MAX_INT64):
-        raise paging.bad_cursor()
-    return counted, page + 1
-
-
-def _place(after: dict[str, Any], field: str) -> tuple[Any, int]:
-    value, event_id = after.get("value"), after.get("id")
-    if not _is_whole(event_id, MAX_INT64):
-        raise paging.bad_cursor()
-    if field == "nextDate":
-        return _day(value), event_id
-    if field == "titleKey":
-        fits = isinstance(value, str)
-    else:
-        fits = isinstance(value, float) or _is_whole(value, MAX_INT64)
-    if not fits:
-        raise paging.bad_cursor()
-    return value, event_id
-
-
-def _is_whole(value: Any, high: int) -> TypeGuard[int]:
-    return type(value) is int and 0 <= value <= high
-
-
-def _day(value: Any) -> datetime:
-    try:
-        return rules.midnight(date.fromisoformat(value))
-    except (TypeError, ValueError):
-        raise paging.bad_cursor() from None
 
 
 def popular(db: Db, *, limit: int, actor: Actor, images_at: str) -> list[dict[str, Any]]:

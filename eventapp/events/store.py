@@ -56,6 +56,7 @@ CHANGE_FIELDS = {
     "changedAt": 1,
     "ticketTypes.availableTickets": 1,
 }
+TEXTS = dict.fromkeys(("eventId", "listed", "title", "description", "tags", "__v"), 1)
 # What no answer shows, left out of reads that only show.
 HIDDEN = {"inFlight": 0, "places": 0, "tagKeys": 0}
 
@@ -108,6 +109,21 @@ def get(db: Db, event_id: int) -> Document | None:
 def get_many(db: Db, event_ids: Iterable[int]) -> list[Document]:
     """The events of these ids that exist, in no order."""
     return list(db.events.find({"eventId": {"$in": list(event_ids)}}, HIDDEN))
+
+
+def count_listed(db: Db, up_to: int) -> int:
+    return db.events.count_documents({"listed": True}, limit=up_to)
+
+
+def texts_after(db: Db, event_id: int, limit: int) -> list[Document]:
+    """The words of listed events that come after this eventId."""
+    later = {"listed": True, "eventId": {"$gt": event_id}}
+    return list(db.events.find(later, TEXTS).sort("eventId", ASCENDING).limit(limit))
+
+
+def texts_of(db: Db, event_ids: list[int]) -> list[Document]:
+    """The words of these events, listed or not."""
+    return list(db.events.find({"eventId": {"$in": event_ids}}, TEXTS))
 
 
 def write_if_unchanged(

@@ -76,6 +76,12 @@ def _bounds(low: Any, high: Any) -> Document:
     return {operator: value for operator, value in bounds.items() if value is not None}
 
 
+def ids_among(db: Db, where: Document, event_ids: list[int]) -> list[int]:
+    """Those of the ids whose events match."""
+    among = {"$and": [where, {"eventId": {"$in": event_ids}}]}
+    return [event["eventId"] for event in db.events.find(among, {"eventId": 1})]
+
+
 def count(db: Db, where: Document, *, up_to: int) -> int:
     """How many there are, counted no further than `up_to`."""
     return db.events.count_documents(where, limit=up_to)

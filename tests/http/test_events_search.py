@@ -1,0 +1,95 @@
+"""Search by the index in memory: the same answers as the database's, and never older."""
+
+import pytest
+
+from eventapp.core.clock import utc_now
+from eventapp.core.security import Actor
+from eventapp.events import service_edit, service_search
+from tests.factories import day, event_body, make_event
+from tests.http.test_events_catalog import renamed, within_a_second
+
+ADMIN = Actor(role="admin")
+
+
+def found(client, query):
+    return [event["eventId"] for event in client.get(f"/api/events?{query}").json["events"]]
+
+
+@pytest.fixture
+def events(db, organizer):
+    """One event a place where the word jazz can stand, best last; and one without it."""
+    texts = [
+        {"description": "An evening of jazz and more than that, with a long text about it all."},
+        {"tags": ["jazz"]},
+        {"title": "Jazz"},
+        {"title": "Rock"},
+    ]
+    owner = organizer["id"]
+    return [make_event(db, organizer_id=owner, **{"title": "Sample", **text}) for text in texts]
+
+
+def test_title_before_tag_before_description(client, events):
+    assert found(client, "search=jazz") == [3, 2, 1]
+
+
+def test_any_word_and_no_excluded_one(client, events):
+    assert set(found(client, "search=jazz rock")) == {1, 2, 3, 4}
+    assert found(client, "search=jazz -evening") == [3, 2]
+
+
+@pytest.mark.parametrize("query", ["JAZZ", "jázz", "jazzes"])
+def test_case_accents_and_endings_do_not_matter(client, events, query):
+    assert found(client, f"search={query}") == [3, 2, 1]
+
+
+def test_filters_narrow_what_the_words_find(client, db, events):
+    make_event(db, title="Jazz", category="movie")
+    assert found(client, "search=jazz&category=movie") == [5]
+    assert found(client, f"search=jazz&dateFrom={day(31)}") == []
+
+
+def test_edits_of_one_s_own_are_found_at_once(client, organizer, events):
+    assert found(client, "search=sunrise") == []
+    body = event_body(title="Sunrise")
+    client.put("/api/events/4", json=body, headers=organizer["headers"])
+    assert found(client, "search=sunrise") == [4]
+    assert found(client, "search=rock") == []
+    made = client.post("/api/events", json=body, headers=organizer["headers"]).json["eventId"]
+    assert found(client, "search=sunrise") == [4, made]
+    client.delete("/api/events/4", headers=organizer["headers"])
+    assert found(client, "search=sunrise") == [made]
+
+
+def test_edits_of_others_are_found_within_a_second(client, db, events):
+    assert found(client, "search=sunrise") == []
+    service_edit.edit(db, 4, renamed("Sunrise"), actor=ADMIN, now=utc_now(), images_at="")
+    within_a_second(lambda: found(client, "search=sunrise") == [4])
+
+
+def test_pages_and_cursors_walk_all_matches_once(client, db, events):
+    for number in range(30):
+        make_event(db, title=f"Jazz {number}")
+    first = client.get("/api/events?search=jazz&limit=7").json
+    assert (first["total"], first["pages"]) == (33, 5)
+    walked, cursor = first["events"], first["nextCursor"]
+    while cursor:
+        answer = client.get(f"/api/events?limit=7&cursor={cursor}").json
+        walked, cursor = walked + answer["events"], answer["nextCursor"]
+    ids = [event["eventId"] for event in walked]
+    assert len(ids) == len(set(ids)) == 33
+    paged = [id_ for page in range(1, 6) for id_ in found(client, f"search=jazz&limit=7&page={page}")]
+    assert paged == ids
+    assert found(client, "search=jazz&limit=7&page=6") == []
+
+
+def test_an_organizer_finds_the_same(client, organizer, events):
+    answer = client.get("/api/events?search=jazz", headers=organizer["headers"]).json
+    assert [event["eventId"] for event in answer["events"]] == [3, 2, 1]
+    assert "soldTickets" in answer["events"][0]["ticketTypes"][0]
+
+
+def test_with_too_many_events_the_database_answers(client, app, events, monkeypatch):
+    monkeypatch.setattr(service_search, "MAX_INDEXED", 2)
+    app.extensions["catalog"].forget()
+    assert set(found(client, "search=jazz")) == {1, 2, 3}
+    assert app.extensions["catalog"].search._index is None
