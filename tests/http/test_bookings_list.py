@@ -151,29 +151,16 @@ def test_a_cursor_goes_with_its_filters(db, ann):
     assert (second.json["total"], second.json["nextCursor"]) == (4, None)
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "status=lost",
-        "eventId=0",
-        "eventId=x",
-        "eventId=1.5",
-        "upcoming=perhaps",
-        "limit=0",
-        "limit=101",
-        "page=0",
-        "page=x",
-        "cursor=",
-        "cursor=xx",
-        "cursor=e30",
-        "status=held&status=held",
-        "eventId[$gt]=1&cursor=W10",
-        "eventId=9223372036854775808",
-    ],
-)
-def test_a_query_that_is_not_valid(db, ann, query):
-    for path in ("/bookings", f"/users/{ann.id}/bookings"):
-        refused(ann.get(f"{path}?{query}"), 400, "validation_error")
+NOT_VALID = """
+    status=lost eventId=0 eventId=x eventId=1.5 upcoming=perhaps limit=0 limit=101 page=0 page=x
+    cursor= cursor=xx cursor=e30 cursor=W10 status=held&status=held eventId=9223372036854775808
+"""
+
+
+def test_a_query_that_is_not_valid(db, ann):
+    for query in NOT_VALID.split():
+        for path in ("/bookings", f"/users/{ann.id}/bookings"):
+            refused(ann.get(f"{path}?{query}"), 400, "validation_error")
 
 
 def test_a_users_bookings_are_for_the_user_and_admins(db, client, app, ann, bob, root):
