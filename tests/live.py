@@ -35,6 +35,8 @@ def eventually(look, seconds=10.0):
 class Server:
     """`python wsgi.py` with these settings and no others, from its start to its end."""
 
+    script = "wsgi.py"
+
     def __init__(self, directory: Path, **settings):
         self.port = int(settings.get("PORT") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
@@ -45,7 +47,7 @@ class Server:
         self.log = directory / "log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "wsgi.py"], cwd=ROOT, env=environ, stdout=log, stderr=log
+                [sys.executable, self.script], cwd=ROOT, env=environ, stdout=log, stderr=log
             )
         self.http = requests.Session()
 
