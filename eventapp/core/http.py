@@ -12,7 +12,7 @@ from flask import Flask, Request, Response, current_app, request
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
 from flask_swagger_ui import get_swaggerui_blueprint
-from marshmallow import EXCLUDE, RAISE, Schema, fields
+from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields
 from webargs.flaskparser import FlaskParser
 
 from eventapp.config import Config
@@ -23,7 +23,7 @@ from eventapp.core.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from eventapp.core.security import anyone
+from eventapp.core.security import BEARER, anyone
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -49,6 +49,15 @@ class ErrorBody(Schema):
     message = fields.String(required=True)
     code = fields.String(required=True)
     errors = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
+
+    class Meta:
+        unknown = INCLUDE  # some say more, as what is left of tickets
+
+
+class DocumentedApi(Api):  # type: ignore[misc]
+    """flask_smorest's Api, with our shape of errors as the default answer of each call."""
+
+    ERROR_SCHEMA = ErrorBody
 
 
 class BodyParser(FlaskParser):
@@ -214,8 +223,8 @@ def init_app(app: Flask) -> Api:
     paths.init_app(app)
     app.config["MAX_CONTENT_LENGTH"] = app.config.get("MAX_CONTENT_LENGTH") or MAX_BODY_BYTES
     app.config.from_mapping(OPENAPI)
-    api = Api(app)
-    api.ERROR_SCHEMA = ErrorBody
+    api = DocumentedApi(app)
+    api.spec.components.security_scheme(BEARER, {"type": "http", "scheme": "bearer"})
     _serve_docs(app)
     paths.describe(api)
     error_answers.init_app(app)

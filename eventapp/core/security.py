@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -22,6 +23,8 @@ from eventapp.core.tokens import Claims, token_claims
 ATTENDEE, ORGANIZER, ADMIN = "attendee", "organizer", "admin"
 DEVICE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 GUEST_KEY = "guest"
+# What the OpenAPI document calls an access token in the Authorization header.
+BEARER = "bearer"
 
 log = structlog.get_logger()
 
@@ -190,8 +193,11 @@ def _signed_in(*, in_person: bool = False) -> Actor:
 
 
 def _declare(view: View, who: str) -> View:
-    function: Any = getattr(view, "__func__", view)  # a bound method takes no attributes
-    function.who_may = who
+    """Note on the view who may call it, for `refuse_undeclared` and for the API's document."""
+    view.who_may = who  # type: ignore[attr-defined]
+    if who != "anyone":
+        docs = view._apidoc = deepcopy(getattr(view, "_apidoc", {}))  # type: ignore[attr-defined]
+        docs.setdefault("manual_doc", {})["security"] = [{BEARER: []}]
     return view
 
 
