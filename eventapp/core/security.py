@@ -194,9 +194,10 @@ def _signed_in(*, in_person: bool = False) -> Actor:
 
 def _declare(view: View, who: str) -> View:
     """Note on the view who may call it, for `refuse_undeclared` and for the API's document."""
-    view.who_may = who  # type: ignore[attr-defined]
+    function: Any = getattr(view, "__func__", view)  # a bound method takes no attributes
+    function.who_may = who
     if who != "anyone":
-        docs = view._apidoc = deepcopy(getattr(view, "_apidoc", {}))  # type: ignore[attr-defined]
+        docs = function._apidoc = deepcopy(getattr(function, "_apidoc", {}))
         docs.setdefault("manual_doc", {})["security"] = [{BEARER: []}]
     return view
 
