@@ -1,8 +1,12 @@
 """What comes back is offered to who waits: in order, for a time, in part, and to nobody else."""
 
+from itertools import count
+from types import SimpleNamespace
+
 import pytest
 
 from eventapp.bookings import service_settle
+from eventapp.core import clock
 from tests.bookings_factories import (
     Caller,
     amounts_of,
@@ -232,3 +236,20 @@ def test_another_turn_may_be_had_after_an_offer(db, people, holder):
     people[0].accept(1)
     assert people[0].wait(1, 1)["position"] == 1
     assert amounts_of(db, 1) == (0, 2, 0, 1)
+
+
+def test_each_offer_of_a_long_round_is_dated_by_its_own_time(db, app, people, holder, monkeypatch):
+    """Else the worker of another machine would take the last ones for abandoned."""
+    event_of(db, 4)
+    booking = holder.book(1, 4)
+    for person in people[:4]:
+        person.wait(1, 1)
+    ticks = count(0, 10)
+    monkeypatch.setattr(clock, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    holder.cancel(booking)
+    monkeypatch.undo()
+    made = [offer["createdAt"] for offer in db.bookings.find({"status": "held"})]
+    gaps = [
+        (later - earlier).total_seconds() for earlier, later in zip(made, made[1:], strict=False)
+    ]
+    assert gaps == [10, 10, 10]

@@ -57,8 +57,8 @@ class Shopping:
         """What `act` sent that reads a whole collection."""
         self.recorder.commands.clear()
         act()
+        assert self.recorder.commands
         sent = [c for c in self.recorder.commands if next(iter(c.values())) in ASKED]
-        assert sent
         return [c for c in sent if not self.finds_due(c) and scans_all(self.db, c)]
 
     def finds_due(self, command):

@@ -6,7 +6,7 @@ import pytest
 
 from eventapp.core.clock import utc_now
 from eventapp.inventory import store
-from tests.bookings_factories import event_of
+from tests.bookings_factories import Caller, event_of
 
 MARK = {"kind": "take", "items": [[1, 2]], "held": False, "by": ""}
 
@@ -114,3 +114,13 @@ def test_events_that_are_waited_for(db, event):
     assert store.waited_for(db, 10) == [1]
     db.events.update_one({}, {"$set": {"ticketTypes.1.availableTickets": 0}})
     assert store.waited_for(db, 10) == []
+
+
+def test_marks_to_strike_out_outlive_a_failed_guard(db, client, app, event, clean_inventory):
+    Caller(client, app).book(1)
+    kinds = db.events.find_one({})["ticketTypes"]
+    db.events.update_one(
+        {}, {"$set": {"ticketTypes": kinds[::-1]}}
+    )  # the next write must look anew
+    last = Caller(client, app).book(1)
+    assert list(db.events.find_one({})["inFlight"]) == [last["_id"]]
