@@ -28,10 +28,11 @@ Indexes: TypeAlias = Mapping[str, Iterable[IndexModel]]
 
 DEFAULT_DATABASE = "eventapp"
 RETRY_SECONDS = 0.5
-# A request must hear 503 within 3 s: no operation may take longer than this, retries included.
+# A request must hear 503 within 3 s: no operation may take longer than this, retries included,
+# and up to half a second that the driver pauses between two looks for the server.
 CLIENT_OPTIONS: dict[str, Any] = {
     "appname": "eventapp",
-    "timeoutMS": 2500,
+    "timeoutMS": 2200,
     "serverSelectionTimeoutMS": 2000,
     "connectTimeoutMS": 1500,
     "waitQueueTimeoutMS": 2000,

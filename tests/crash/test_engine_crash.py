@@ -15,8 +15,8 @@ pytestmark = pytest.mark.crash
 
 ROUNDS = 5 if FULL else 1
 DOWN_SECONDS = 4
-# A request must hear 503 within 3 s; the rest is this busy machine's.
-SLOWEST_SECONDS = 3.5
+# A request must hear 503 within 3 s.
+SLOWEST_SECONDS = 3.0
 RECOVERS_WITHIN_SECONDS = 15
 
 
