@@ -22,6 +22,7 @@ from eventapp.config import Config, load_config
 from eventapp.core import headers, http, limits, mongo, observe, security
 from eventapp.core.clock import utc_now
 from eventapp.core.mongo import Db, Document
+from eventapp.core.streams import Hub
 from eventapp.events import routes as events_routes
 from eventapp.events import routes_favorites, routes_parts
 from eventapp.events import service as events
@@ -34,6 +35,10 @@ from eventapp.inventory import store as inventory_store
 from eventapp.inventory.service import BoxOffice
 from eventapp.jobs import service as jobs
 from eventapp.media import routes as media_routes
+from eventapp.messages import routes as messages_routes
+from eventapp.messages import routes_stream, service_streams
+from eventapp.messages import service as messages
+from eventapp.messages import store as messages_store
 from eventapp.waitlist import routes as waitlist_routes
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
@@ -45,6 +50,7 @@ INDEXES = (
     inventory_store.INDEXES,
     waitlist_store.INDEXES,
     bookings_store.INDEXES,
+    messages_store.INDEXES,
 )
 BLUEPRINTS = (
     health_routes.root,
@@ -59,11 +65,13 @@ BLUEPRINTS = (
     bookings_routes.bp,
     bookings_routes.users_bp,
     bookings_events.bp,
+    messages_routes.bp,
+    routes_stream.bp,
     android_routes.bp,
 )
 # How each feature removes, and tells, all that it stores about a person.
-FORGET_USER = (favorites.forget_user, waitlist.forget_user, bookings.forget_user)
-EXPORT_USER = (favorites.export_user, waitlist.export_user, bookings.export_user)
+FORGET_USER = (favorites.forget_user, waitlist.forget_user, bookings.forget_user, messages.forget_user)
+EXPORT_USER = (favorites.export_user, waitlist.export_user, bookings.export_user, messages.export_user)
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -89,6 +97,7 @@ def create_app(config: Config | None = None) -> Flask:
     catalog = Catalog(store.db)
     shop = open_shop(config, store.db, on_change=catalog.sold)
     app.extensions.update(catalog=catalog, shop=shop, box_office=shop.office)
+    app.extensions.update(streams=open_streams(store.db))
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     app.register_blueprint(media_routes.bp)
@@ -119,6 +128,13 @@ def open_shop(
         currency=config.currency,
     )
     return bookings.Shop(db, BoxOffice(db, on_change), limits, PROVIDERS["mock"]())
+
+
+def open_streams(db: Db) -> Hub:
+    """The live streams of this process."""
+    hub = Hub()
+    hub.add_source(service_streams.KIND, service_streams.EventReader(db, hub).look)
+    return hub
 
 
 def start_jobs(app: Flask) -> None:

@@ -7,5 +7,7 @@ from eventapp.core.mongo import Db
 
 def revs(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
     """The revision of each of these events that exists; every write raises it."""
-    found = db.events.find({"eventId": {"$in": list(event_ids)}}, {"_id": 0, "eventId": 1, "rev": 1})
+    found = db.events.find(
+        {"eventId": {"$in": list(event_ids)}}, {"_id": 0, "eventId": 1, "rev": 1}
+    )
     return {event["eventId"]: event["rev"] for event in found}

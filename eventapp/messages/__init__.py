@@ -1,0 +1,1 @@
+"""The chat of an event, and the streams of what happens to it."""

@@ -1,0 +1,88 @@
+"""An event's chat over HTTP."""
+
+from typing import Any
+
+from bson import ObjectId
+from flask import Response
+
+from eventapp.core import paging
+from eventapp.core.clock import utc_now
+from eventapp.core.fields import Message
+from eventapp.core.http import Blueprint, ErrorBody, json_response, settings
+from eventapp.core.mongo import get_db
+from eventapp.core.security import anyone, current_actor, user_required
+from eventapp.core.stream_answers import streams
+from eventapp.messages import service, service_streams
+from eventapp.messages.schemas import MessageAnswer, MessageBody, MessagesAnswer, MessagesQuery
+
+bp = Blueprint("messages", __name__, url_prefix="/api/events", description="An event's chat")
+
+
+@bp.route("/<whole:event_id>/messages")
+@anyone
+@bp.arguments(MessagesQuery, location="query")
+@bp.response(200, MessagesAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+def list_messages(query: dict[str, Any], event_id: int) -> Response:
+    """The chat, newest first; with `after`, what came after it, oldest first."""
+    db, asked, actor = get_db(), _asked(query), current_actor()
+    if asked.after is None:
+        answer = service.page(db, event_id, asked, actor=actor)
+    else:
+        answer = service.catch_up(db, event_id, asked, actor=actor, now=utc_now())
+    place = answer.pop("next")
+    cursor = paging.encode_cursor(place) if place else None
+    return json_response({"limit": asked.limit, **answer, "nextCursor": cursor})
+
+
+def _asked(query: dict[str, Any]) -> service.Asked:
+    """The place that is asked for; a cursor has one of its own."""
+    limit = query["limit"]
+    if not (cursor := query.get("cursor")):
+        return service.Asked(page=query["page"], limit=limit, after=query.get("after"))
+    place = paging.decode_cursor(cursor)
+    if "after" in place:
+        return service.Asked(limit=limit, after=paging.whole(place["after"]))
+    return service.Asked(
+        page=paging.whole(place.get("page")),
+        limit=limit,
+        before=paging.whole(place.get("before")),
+        counted=paging.whole(place.get("counted"), paging.COUNTED + 1),
+    )
+
+
+@bp.route("/<whole:event_id>/messages", methods=["POST"])
+@user_required
+@bp.arguments(MessageBody)
+@bp.response(201, MessageAnswer)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(429, schema=ErrorBody)
+def write_message(body: dict[str, Any], event_id: int) -> Response:
+    """Say something in the chat, a few times a minute at most."""
+    message = service.write(
+        get_db(),
+        event_id,
+        body["text"],
+        actor=current_actor(),
+        now=utc_now(),
+        limited=settings().rate_limit_enabled,
+    )
+    streams().hurry(service_streams.KIND, event_id)
+    return json_response({"message": "Message sent", "data": {"message": message}}, 201)
+
+
+@bp.route("/<whole:event_id>/messages/<oid:message_id>", methods=["DELETE"])
+@user_required
+@bp.response(200, Message)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(403, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+def delete_message(event_id: int, message_id: ObjectId) -> Response:
+    """Take a message out: its author, the event's organizer or an admin."""
+    service.delete(get_db(), event_id, message_id, actor=current_actor(), now=utc_now())
+    streams().hurry(service_streams.KIND, event_id)
+    return json_response({"message": "Message deleted"})

@@ -1,0 +1,31 @@
+"""Server-Sent Events over HTTP: what happens to an event, as it happens."""
+
+from flask import Response, request
+
+from eventapp.core.http import Blueprint, ErrorBody
+from eventapp.core.mongo import get_db
+from eventapp.core.security import anyone, current_actor
+from eventapp.core.stream_answers import EVENT_STREAM, event_stream, session_check, streams
+from eventapp.messages import service_streams
+
+bp = Blueprint("streams", __name__, url_prefix="/api/events", description="Live")
+
+
+@bp.route("/<whole:event_id>/stream")
+@anyone
+@bp.response(200, description="`availability`, `message` and `event`", content_type=EVENT_STREAM)
+@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(503, schema=ErrorBody)
+def stream_event(event_id: int) -> Response:
+    """The event live; `Last-Event-ID` goes on where an earlier stream was cut, anywhere."""
+    actor = current_actor()
+    topic, listener = service_streams.listen(
+        get_db(),
+        streams(),
+        event_id,
+        last_event_id=request.headers.get("Last-Event-ID"),
+        actor=actor,
+        alive=session_check(actor),
+    )
+    return event_stream(topic, listener)

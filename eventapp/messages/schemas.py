@@ -1,0 +1,55 @@
+"""The shapes of messages, in and out."""
+
+from marshmallow import Schema, fields, validate
+
+from eventapp.core.fields import PageQuery, Text
+from eventapp.messages.rules import MAX_TEXT
+
+
+class MessageBody(Schema):
+    text = Text(1, MAX_TEXT, lines=True, required=True)
+
+
+class MessagesQuery(PageQuery):
+    cursor = fields.String(validate=validate.Length(1, 2000))
+    after = fields.Integer(
+        validate=validate.Range(0, 2**53),
+        metadata={"description": "Only messages after this `seq`, oldest first"},
+    )
+
+
+class Author(Schema):
+    _id = fields.String(required=True)
+    name = fields.String(required=True)
+
+
+class ChatMessage(Schema):
+    """`seq` numbers the entries of one chat; some numbers are no message's."""
+
+    _id = fields.String(required=True)
+    eventId = fields.Integer(required=True)
+    seq = fields.Integer(required=True)
+    author = fields.Nested(Author, allow_none=True, required=True)
+    text = fields.String(required=True)
+    createdAt = fields.DateTime(required=True)
+
+
+class MessageData(Schema):
+    message = fields.Nested(ChatMessage, required=True)
+
+
+class MessageAnswer(Schema):
+    message = fields.String(required=True)
+    data = fields.Nested(MessageData, required=True)
+
+
+class MessagesAnswer(Schema):
+    """Newest first; with `after` oldest first, and then without `page`, `total` and `pages`."""
+
+    messages = fields.List(fields.Nested(ChatMessage), required=True)
+    limit = fields.Integer(required=True)
+    page = fields.Integer()
+    total = fields.Integer()
+    pages = fields.Integer()
+    totalIsCapped = fields.Boolean()
+    nextCursor = fields.String(allow_none=True, required=True)
