@@ -95,31 +95,39 @@ def rows(
     after: tuple[Any, int] | None = None,
     skip: int = 0,
     limit: int,
+    hint: str | None = None,
 ) -> list[Document]:
     """The matching events in their order, with eventId deciding between equals.
 
     Args:
         order: a scalar field or RELEVANCE, and 1 or -1.
         after: the order's value and the eventId of the row to go on after.
+        hint: the index to go by, where the server would rather walk the order's.
     """
     field, direction = order
     if field == RELEVANCE:
         return _by_relevance(db, where, after=after, skip=skip, limit=limit)
-    if after:
-        where = {"$and": [where, _beyond(field, direction, after)]}
-    keys = [(field, direction), ("eventId", direction)][: 1 if field == "eventId" else 2]
-    return list(db.events.find(where, HIDDEN).sort(keys).skip(skip).limit(limit))
+    found: list[Document] = []
+    for stretch in _stretches(field, direction, after):
+        left = limit - len(found)
+        if left:
+            cursor = db.events.find({"$and": [where, stretch]} if stretch else where, HIDDEN)
+            keys = [(field, direction), ("eventId", direction)][: 1 if field == "eventId" else 2]
+            cursor = cursor.sort(keys).skip(skip).limit(left)
+            found += cursor.hint(hint) if hint else cursor
+    return found
 
 
-def _beyond(field: str, direction: int, after: tuple[Any, int]) -> Document:
+def _stretches(field: str, direction: int, after: tuple[Any, int] | None) -> list[Document]:
+    """What lies beyond a row: first its equals, then the rest. As one `$or` the two would make
+    the server walk all equals from the first."""
+    if after is None:
+        return [{}]
     value, event_id = after
-    operator = "$gt" if direction > 0 else "$lt"
+    beyond = "$gt" if direction > 0 else "$lt"
     if field == "eventId":
-        return {"eventId": {operator: event_id}}
-    return {
-        field: {operator + "e": value},
-        "$or": [{field: {operator: value}}, {"eventId": {operator: event_id}}],
-    }
+        return [{"eventId": {beyond: event_id}}]
+    return [{field: value, "eventId": {beyond: event_id}}, {field: {beyond: value}}]
 
 
 def _by_relevance(
