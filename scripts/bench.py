@@ -19,9 +19,12 @@ from pymongo.uri_parser import parse_uri
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from eventapp.config import ROOT
 from eventapp.core.mongo import is_unavailable
+from scripts.bench_growth import SIZES, measure_growth
+from scripts.bench_growth_pages import markdown, write_pages
 from scripts.bench_rows import PARTS, table
-from scripts.bench_table import measure_table
+from scripts.bench_table import measure_table, say
 from scripts.bench_wrk import BenchFailed, require_wrk
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -54,6 +57,11 @@ def measured(uri: str, asked: argparse.Namespace) -> dict[str, Any]:
     if parts or not growing:
         report = measure_table(uri, parts or set(PARTS), asked.rounds, asked.seconds)
         print(table(report["rows"]))
+    if growing:
+        grown = measure_growth(uri, asked.sizes or SIZES, say)
+        write_pages(grown, ROOT / "docs")
+        print(markdown(grown))
+        report["growth"] = grown
     return report
 
 

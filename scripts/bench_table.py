@@ -41,9 +41,7 @@ def measure_table(uri: str, parts: set[str], rounds: int, seconds: int) -> dict[
     """The report of these parts of the table: its rows, and all that they are made of."""
     report = circumstances(rounds, seconds)
     with ExitStack() as stack:
-        directory = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="eventapp-bench-"))
-        )
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="eventapp-bench-")))
         given = settings(uri, secrets.token_urlsafe(48), directory)
         db = stack.enter_context(throwaway(uri))
         config = load_config(given)

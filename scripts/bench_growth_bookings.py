@@ -1,0 +1,91 @@
+"""The lists of bookings whose growth is measured, and the bookings."""
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+from bson import ObjectId
+
+from eventapp import open_shop
+from eventapp.bookings import rules, service_list, store
+from eventapp.bookings.service import Shop
+from eventapp.bookings.service_list import Asked
+from eventapp.config import load_config
+from eventapp.core.clock import utc_now
+from eventapp.core.mongo import Db, Document
+from eventapp.core.security import ADMIN, Actor
+from scripts.bench_wrk import BenchFailed
+
+# Half of all bookings are of one event, the others of users with 20 each.
+EACH, BATCH = 20, 1000
+ALL_CANCELLED = 10
+Lists = dict[str, Callable[[random.Random], Any]]
+
+
+def open_till(db: Db) -> Shop:
+    """What lists of bookings work with."""
+    return open_shop(load_config({"JWT_SECRET": "0" * 32}), db)
+
+
+def fill_bookings(db: Db, size: int) -> None:
+    """Add bookings until there are so many; straight into the store, no ticket is taken."""
+    numbers = iter(range(db.bookings.estimated_document_count(), size))
+    events = list(db.events.find({}).sort("eventId", 1).limit(1 + EACH))
+    while batch := [_booking(events, number) for number in islice(numbers, BATCH)]:
+        if not all(store.insert_many(db, batch)):
+            raise BenchFailed("a booking was refused")
+
+
+def _booking(events: list[Document], number: int) -> Document:
+    """Numbers are of users in turn: the even ones book the one event, the odd ones others."""
+    half, hot = number // 2, number % 2 == 0
+    event = events[0] if hot else events[1 + half % EACH]
+    now = utc_now() - timedelta(seconds=number % 100_000)
+    booking = rules.new_booking(
+        ObjectId(),
+        reference=f"EVT-{number:08}",
+        user_id=user(1_000_000 + half) if hot else user(half // EACH),
+        event=event,
+        entry=event["schedule"][0],
+        taken={1: 1},
+        currency="EUR",
+        hold_until=None,
+        now=now,
+    )
+    if number % ALL_CANCELLED < 2:
+        booking |= {"status": rules.CANCELLED, "active": False, "cancelledAt": now}
+    return booking
+
+
+def user(number: int) -> ObjectId:
+    """The id of the user with this number."""
+    return ObjectId(f"{number:024x}")
+
+
+def booking_lists(shop: Shop, size: int) -> Lists:
+    """Calls by the name of their kind."""
+    admin, users = Actor(ObjectId(), ADMIN), size // (2 * EACH)
+    hot = shop.db.events.find({}).sort("eventId", 1).limit(1)[0]["eventId"]
+
+    def of_user(asked: Asked, rng: random.Random) -> Any:
+        page = service_list.of_user(shop, user(rng.randrange(users)), asked, utc_now())
+        return _with_rows(page)
+
+    def of_event(asked: Asked) -> Any:
+        return _with_rows(service_list.of_event(shop, hot, admin, asked, utc_now()))
+
+    return {
+        "bookings of a user": lambda rng: of_user(Asked(), rng),
+        "bookings of a user, confirmed": lambda rng: of_user(Asked(status="confirmed"), rng),
+        "bookings of an event": lambda _: of_event(Asked()),
+        "bookings of an event, page 50": lambda _: of_event(Asked(page=50)),
+        "bookings of an event, cancelled": lambda _: of_event(Asked(status="cancelled")),
+    }
+
+
+def _with_rows(page: dict[str, Any]) -> dict[str, Any]:
+    if not page["bookings"]:
+        raise BenchFailed("no bookings listed")
+    return page

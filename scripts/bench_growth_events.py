@@ -1,0 +1,82 @@
+"""The lists of events whose growth is measured, and the events."""
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from eventapp.core import paging
+from eventapp.core.clock import utc_now
+from eventapp.core.mongo import Db
+from eventapp.core.security import Actor
+from eventapp.events import rules, service_list
+from eventapp.events.service_list import Asked, Filters
+from eventapp.events.service_search import Search
+from scripts.bench_data import word_pairs
+from scripts.bulk_load import add_synthetic
+from scripts.synthetic_events import CITIES, PLAIN
+
+PAGE = 50
+PAIRS = 100
+Lists = dict[str, Callable[[random.Random], Any]]
+
+
+def fill_events(db: Db, size: int) -> None:
+    """Add generated events until there are so many, numbered from 1."""
+    from_here = db.events.estimated_document_count()
+    if size > from_here:
+        add_synthetic(db, size - from_here)
+
+
+def event_lists(db: Db, size: int) -> Lists:
+    """Calls by the name of their kind; each takes what it asks for from the generator."""
+    ask, search = partial(_ask, db), Search(db)
+    lists: Lists = {
+        "events": lambda _: ask(Asked(Filters())),
+        f"events, page {PAGE}": lambda _: ask(Asked(Filters(), page=PAGE)),
+        "events, cursor": lambda rng: ask(_after(rng, size)),
+        "events, past too": lambda _: ask(Asked(Filters(upcoming=False))),
+        "by category": lambda rng: ask(Asked(Filters(category=rng.choice(rules.CATEGORIES)))),
+        "by city": lambda rng: ask(Asked(Filters(city=rng.choice(CITIES)[0]))),
+        "by tag": lambda rng: ask(Asked(Filters(tags=(rng.choice(PLAIN),)))),
+        "by category and city": lambda rng: ask(Asked(_both(rng))),
+        "by price": lambda rng: ask(Asked(Filters(min_price=5, max_price=rng.randrange(10, 40)))),
+        "by date": lambda rng: ask(Asked(_week(rng))),
+        "with tickets": lambda _: ask(Asked(Filters(available_only=True))),
+    }
+    for name in ("title", "date", "price", "popularity"):
+        lists[f"sorted by {name}"] = partial(_sorted, ask, name)
+    for name, common in (("search", False), ("search, common words", True)):
+        pairs = word_pairs(PAIRS, seed=size, common=common)
+        lists[name] = partial(_searched, db, search, pairs)
+    return lists
+
+
+def _ask(db: Db, asked: Asked, search: Search | None = None) -> Any:
+    return service_list.list_events(
+        db, asked, actor=Actor(), now=utc_now(), images_at="", search=search or Search(db)
+    )
+
+
+def _sorted(ask: Callable[[Asked], Any], name: str, rng: random.Random) -> Any:
+    return ask(Asked(Filters(), sort_by=name, descending=rng.random() < 0.5))
+
+
+def _searched(db: Db, search: Search, pairs: list[str], rng: random.Random) -> Any:
+    return _ask(db, Asked(Filters(search=rng.choice(pairs))), search)
+
+
+def _both(rng: random.Random) -> Filters:
+    return Filters(category=rng.choice(rules.CATEGORIES), city=rng.choice(CITIES)[0])
+
+
+def _week(rng: random.Random) -> Filters:
+    first = utc_now().date() + timedelta(days=rng.randrange(600))
+    return Filters(date_from=first, date_to=first + timedelta(days=6))
+
+
+def _after(rng: random.Random, size: int) -> Asked:
+    place = rng.randrange(size // 2, size * 9 // 10)
+    after = {"value": place, "id": place, "counted": paging.COUNTED + 1, "page": 1}
+    return Asked(Filters(), after=after)
