@@ -87,6 +87,20 @@ def test_a_hold_is_confirmed_or_expires_not_both(shop, db):
     kit.audit(shop, utc_now() + AFTER_THE_HOLD)
 
 
+def test_control_without_the_guard_an_expired_hold_is_confirmed_too(shop, db, monkeypatch):
+    monkeypatch.setattr(bookings_store, "transition", unguarded_transition)
+    event, user, now = event_of(db, 5), ObjectId(), utc_now()
+    held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
+    with kit.stalled(monkeypatch, shop.payments, "charge") as stall:
+        paying = partial(service_change.confirm, shop, held, kit.person(user), now)
+        with kit.in_background(paying) as paid:
+            stall.wait()
+            service_settle.expire_holds(kit.another(shop), now + AFTER_THE_HOLD)
+            stall.let_go()
+            assert paid.result()["status"] == "confirmed"
+    assert kit.amounts(db, event)[1] < 0
+
+
 def test_what_is_charged_for_a_hold_that_ends_meanwhile_is_refunded(shop, db, monkeypatch):
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
