@@ -16,6 +16,7 @@ from eventapp.bookings import routes_events as bookings_events
 from eventapp.bookings import routes_waitlist as offers_routes
 from eventapp.bookings import service as bookings
 from eventapp.bookings import store as bookings_store
+from eventapp.bookings import store_tell as bookings_told
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.service_payments import PROVIDERS
 from eventapp.config import Config, load_config
@@ -27,6 +28,7 @@ from eventapp.events import routes as events_routes
 from eventapp.events import routes_favorites, routes_parts
 from eventapp.events import service as events
 from eventapp.events import store as events_store
+from eventapp.events import store_told as events_told
 from eventapp.events.service_catalog import Catalog
 from eventapp.favorites import service as favorites
 from eventapp.favorites import store as favorites_store
@@ -39,6 +41,11 @@ from eventapp.messages import routes as messages_routes
 from eventapp.messages import routes_stream, service_streams
 from eventapp.messages import service as messages
 from eventapp.messages import store as messages_store
+from eventapp.notifications import routes as notifications_routes
+from eventapp.notifications import service as notifications
+from eventapp.notifications import store as notifications_store
+from eventapp.notifications import store_mails as mails_store
+from eventapp.notifications.service_post import post_of
 from eventapp.waitlist import routes as waitlist_routes
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
@@ -50,6 +57,10 @@ INDEXES = (
     inventory_store.INDEXES,
     waitlist_store.INDEXES,
     bookings_store.INDEXES,
+    bookings_told.INDEXES,
+    events_told.INDEXES,
+    notifications_store.INDEXES,
+    mails_store.INDEXES,
     messages_store.INDEXES,
 )
 BLUEPRINTS = (
@@ -67,11 +78,24 @@ BLUEPRINTS = (
     bookings_events.bp,
     messages_routes.bp,
     routes_stream.bp,
+    notifications_routes.bp,
     android_routes.bp,
 )
 # How each feature removes, and tells, all that it stores about a person.
-FORGET_USER = (favorites.forget_user, waitlist.forget_user, bookings.forget_user, messages.forget_user)
-EXPORT_USER = (favorites.export_user, waitlist.export_user, bookings.export_user, messages.export_user)
+FORGET_USER = (
+    favorites.forget_user,
+    waitlist.forget_user,
+    bookings.forget_user,
+    messages.forget_user,
+    notifications.forget_user,  # last: what becomes of the rest is told nobody
+)
+EXPORT_USER = (
+    favorites.export_user,
+    waitlist.export_user,
+    bookings.export_user,
+    messages.export_user,
+    notifications.export_user,
+)
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -127,7 +151,9 @@ def open_shop(
         offer=timedelta(minutes=config.waitlist_offer_minutes),
         currency=config.currency,
     )
-    return bookings.Shop(db, BoxOffice(db, on_change), limits, PROVIDERS["mock"]())
+    base_url = config.public_base_url or f"http://{config.host}:{config.port}"
+    post = post_of(config.smtp_url, config.mail_from, base_url)
+    return bookings.Shop(db, BoxOffice(db, on_change), limits, PROVIDERS["mock"](), post)
 
 
 def open_streams(db: Db) -> Hub:

@@ -1,6 +1,7 @@
 """The `users` collection, and the indexes of all that accounts store."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +43,11 @@ def insert(db: Db, user: Document) -> bool:
 
 def find(db: Db, user_id: ObjectId) -> Document | None:
     return db.users.find_one({"_id": user_id})
+
+
+def find_contacts(db: Db, user_ids: Iterable[ObjectId]) -> list[Document]:
+    """`{_id, name, email}` of those of these accounts that exist."""
+    return list(db.users.find({"_id": {"$in": list(user_ids)}}, {"name": 1, "email": 1}))
 
 
 def find_by_email(db: Db, email_key: str) -> Document | None:

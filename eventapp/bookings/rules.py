@@ -30,6 +30,13 @@ SHOWN = (
     "cancelledAt",
     "refund",
 )
+# What its holder is told of a booking that ends for this reason; of a declined offer, nothing.
+ENDS_TOLD = {
+    "cancelled": "booking_cancelled",
+    "event_cancelled": "event_cancelled",
+    "expired": "booking_expired",
+}
+CONFIRMED_TOLD, OFFER_TOLD = "booking_confirmed", "waitlist_offer"
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,23 @@ def new_booking(
         "updatedAt": now,
         "cancelledAt": None,
         "refund": None,
+        **({} if hold_until else new_tell(CONFIRMED_TOLD, now)),
     }
+
+
+def new_tell(kind: str, now: datetime) -> dict[str, Any]:
+    """The fields of a new booking that note what its holder is to be told; the worker does."""
+    return {"tell": {kind: now}, "tellAt": now}
+
+
+def tells(kind: str | None, now: datetime) -> dict[str, Any]:
+    """The same as fields to set with a change, beside what is noted already."""
+    return {f"tell.{kind}": now, "tellAt": now} if kind else {}
+
+
+def is_news(kind: str, booking: Mapping[str, Any]) -> bool:
+    """False for an offer that was taken up or ended before anyone could be told of it."""
+    return kind != OFFER_TOLD or booking["status"] == HELD
 
 
 def view(booking: Mapping[str, Any]) -> dict[str, Any]:

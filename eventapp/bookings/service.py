@@ -17,6 +17,7 @@ from eventapp.core.mongo import Db, Document
 from eventapp.core.security import Actor
 from eventapp.core.steps import reached
 from eventapp.inventory.service import BoxOffice, Verdict, Wanted
+from eventapp.notifications.service_post import Post
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,18 @@ class Sold:
 
 
 class Shop:
-    """What every use case of bookings works with: database, box office, limits, payments."""
+    """What every use case of bookings works with: database, box office, limits, payments, post."""
 
     def __init__(
-        self, db: Db, office: BoxOffice, limits: Limits, payments: PaymentProvider
+        self,
+        db: Db,
+        office: BoxOffice,
+        limits: Limits,
+        payments: PaymentProvider,
+        post: Post | None = None,
     ) -> None:
         self.db, self.office, self.limits, self.payments = db, office, limits, payments
+        self.post = post or Post()
         self._sellers: Crowd[Sale, Sold] = Crowd(self._sell)
 
     def sell(self, event_id: int, sale: Sale) -> Sold:

@@ -71,6 +71,7 @@ def end(shop: Shop, booking: Document, status: str, reason: str, now: datetime) 
         "updatedAt": now,
         "expiresAt": None if status == rules.CANCELLED else booking["expiresAt"],
         **due(move),
+        **rules.tells(rules.ENDS_TOLD.get(reason), now),
     }
     if status == rules.CANCELLED:
         fields["cancelledAt"] = now
@@ -174,6 +175,7 @@ def _pay(shop: Shop, booking: Document, quantity: int | None, now: datetime) -> 
         "payment": payment,
         "updatedAt": now,
         **due(move),
+        **rules.tells(rules.CONFIRMED_TOLD, now),
     }
     confirmed = store.transition(shop.db, booking["_id"], {"status": rules.HELD}, fields)
     reached("confirm")

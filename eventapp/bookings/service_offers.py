@@ -102,6 +102,7 @@ def _record(
         now=now,
     )
     booking |= {"slot": f"offer-{booking_id}", "waitlistEntryId": entry["_id"]}
+    booking |= rules.new_tell(rules.OFFER_TOLD, now)
     booking["offeredQuantity"] = booking["quantity"]
     while not shop.record(booking):
         if store.is_void(shop.db, booking_id):

@@ -29,6 +29,8 @@ SORTS = {
     "popularity": "popularity",
 }
 MAX_FAVORITES = 500
+# Few tickets are left: no more than these, and no more than this part of what was put on sale.
+FEW_TICKETS, FEW_PERCENT = 10, 10
 MAX_ENTRIES, MAX_TYPES, MAX_TAGS = 100, 50, 20
 # What the API shows of an event, in this order; all else is the store's own.
 SHOWN = ("_id", "eventId", "title", "description", "category", "image", "schedule", "ticketTypes")
@@ -143,6 +145,31 @@ def dropped_in_use(
 def has_duplicates(values: Iterable[Any]) -> bool:
     listed = list(values)
     return len(set(listed)) < len(listed)
+
+
+def takes_place(event: Mapping[str, Any], date: datetime, location: str) -> bool:
+    """True where the schedule has this date at this place."""
+    return any(e["date"] == date and e["location"] == location for e in event["schedule"])
+
+
+def moved_note(
+    event: Mapping[str, Any], fields: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
+    """Fields that note that holders are to be told of a date or place that an edit takes away."""
+    after = {**event, **fields}
+    gone = (not takes_place(after, e["date"], e["location"]) for e in event["schedule"])
+    if after["status"] != PUBLISHED or not any(gone):
+        return {}
+    note = {"at": now, "rev": event["rev"]}
+    return {"tell": [*event.get("tell", ()), note], "tellAt": now}
+
+
+def is_low(event: Mapping[str, Any]) -> bool:
+    """True where few tickets are left of an event that can be booked."""
+    capacity: int = sum(kind["capacity"] for kind in event["ticketTypes"])
+    available: int = event["available"]
+    few = available <= FEW_TICKETS and available * 100 <= capacity * FEW_PERCENT
+    return bool(event["listed"]) and few and available > 0
 
 
 def view(

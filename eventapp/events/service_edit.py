@@ -41,6 +41,7 @@ def edit(
         event = managed(db, event_id, actor)
         fields = {**change(event), "updatedAt": now}
         fields |= rules.derived({**event, **fields}, now.date())
+        fields |= rules.moved_note(event, fields, now)
         after = store.write_if_unchanged(db, event, fields)
         if after:
             return present(db, [after], actor, images_at)[0]

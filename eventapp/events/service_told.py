@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from eventapp.accounts import service as accounts
+from eventapp.accounts import service_contacts as accounts
 from eventapp.core.clock import going_on
 from eventapp.core.mongo import Db, Document
 from eventapp.events import rules, store_told

@@ -14,6 +14,7 @@ LOW_FIELDS = {
     "schedule": 1,
     "nextDate": 1,
     "available": 1,
+    "listed": 1,
     "ticketTypes.capacity": 1,
 }
 
@@ -31,10 +32,12 @@ def told(db: Db, event: Document) -> None:
 
 
 def low(db: Db, since: datetime, few: int) -> list[Document]:
-    """Listed events that changed since then, with 1 to `few` tickets, not warned of yet."""
+    """Events that changed since then, with 1 to `few` tickets, not warned of yet.
+
+    By no other index than that of changes: there are few of these, and many listed events.
+    """
     where = {
         "changedAt": {"$gte": since},
-        "listed": True,
         "available": {"$gte": 1, "$lte": few},
         "lowToldAt": {"$exists": False},
     }

@@ -24,6 +24,12 @@ def newest_first(db: Db, key: str) -> list[int]:
     return store.event_ids(db, key)[::-1]
 
 
+def users_with(db: Db, event_id: int) -> list[ObjectId]:
+    """The users, not devices or guests, who have this event as a favorite."""
+    keys = (key.partition(":") for key in store.owners(db, event_id))
+    return [ObjectId(id_) for kind, _, id_ in keys if kind == "user"]
+
+
 def forget_event(db: Db, event_id: int) -> None:
     """After an event is deleted: nobody has it any more."""
     store.forget_event(db, event_id)

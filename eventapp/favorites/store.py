@@ -43,6 +43,11 @@ def event_ids(db: Db, key: str) -> list[int]:
     return [entry["eventId"] for entry in found["events"]] if found else []
 
 
+def owners(db: Db, event_id: int) -> list[str]:
+    """The keys of all who have this event as a favorite."""
+    return [row["_id"] for row in db.favorites.find({"events.eventId": event_id}, {"_id": 1})]
+
+
 def forget_event(db: Db, event_id: int) -> None:
     """Take a deleted event out of everyone's favorites."""
     db.favorites.update_many(

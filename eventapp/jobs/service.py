@@ -6,7 +6,8 @@ Every job may run any number of times at once, on any number of machines.
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Self
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
@@ -15,9 +16,18 @@ from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 
 from eventapp.bookings import service_settle as bookings
+from eventapp.bookings import service_tell as bookings_tell
 from eventapp.bookings.service import Shop
 from eventapp.core.clock import utc_now
+from eventapp.core.mongo import Db, Document
 from eventapp.events import service as events
+from eventapp.events import service_told as events_told
+from eventapp.jobs import store
+from eventapp.notifications import service_post as post
+
+# Two machines' clocks, and a write that took its time.
+OVERLAP = timedelta(minutes=2)
+EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 
 log = structlog.get_logger("jobs")
 
@@ -30,6 +40,18 @@ def roll_day(shop: Shop, now: datetime) -> int:
     return 0
 
 
+def send_mails(shop: Shop, now: datetime) -> int:
+    """Send what is due, or log it where no mail server is set."""
+    return post.send_due(shop.db, shop.post, now)
+
+
+def warn_of_few(shop: Shop, now: datetime) -> int:
+    """Tell of few tickets left, among the events that changed since this was last done."""
+    last = store.of(shop.db, "low-tickets") or {}
+    since = last.get("lastOk", EPOCH) - OVERLAP
+    return events_told.warn_of_few(shop.db, shop.post.base_url, since, now)
+
+
 # What is done, and every how many seconds.
 JOBS: dict[str, tuple[Job, float]] = {
     "expire-holds": (bookings.expire_holds, 2),
@@ -38,17 +60,61 @@ JOBS: dict[str, tuple[Job, float]] = {
     "close-cancelled": (bookings.close_cancelled, 10),
     "complete-past": (bookings.close_past, 300),
     "roll-day": (roll_day, 300),
+    "tell": (bookings_tell.tell, 2),
+    "mail": (send_mails, 2),
+    "low-tickets": (warn_of_few, 30),
 }
 
 
 def run(name: str, shop: Shop) -> int:
-    """Run one job now; how many things it did. KeyError for a name that is no job."""
+    """Run one job now, and note how it went; how many things it did.
+
+    Raises:
+        KeyError: the name is no job's. What the job itself fails with is noted too.
+    """
     job, _seconds = JOBS[name]
-    began = time.perf_counter()
-    done = job(shop, utc_now())
-    if done:
-        log.info("job", name=name, done=done, ms=round((time.perf_counter() - began) * 1000))
-    return done
+    with _Noted(name, shop.db) as noted:
+        noted.done = job(shop, noted.began)
+    if noted.done:
+        log.info("job", name=name, done=noted.done, ms=noted.milliseconds)
+    return noted.done
+
+
+class _Noted:
+    """Notes a run of a job when it ends, however it ends."""
+
+    def __init__(self, name: str, db: Db) -> None:
+        self.name, self.db, self.done, self.milliseconds = name, db, 0, 0
+
+    def __enter__(self) -> Self:
+        self.began, self._started = utc_now(), time.perf_counter()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, error: BaseException | None, _trace: object
+    ) -> None:
+        self.milliseconds = round((time.perf_counter() - self._started) * 1000)
+        fields = {"lastRun": self.began, "durationMs": self.milliseconds, "lastError": None}
+        if error is None:
+            fields["lastOk"] = self.began
+        else:
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+            fields |= {"lastError": said, "lastErrorAt": self.began}
+        noteworthy = bool(self.done or error)
+        store.note(self.db, self.name, fields, now=self.began, always=noteworthy)
+
+
+def status(db: Db) -> dict[str, Document]:
+    """Each job by name: `everySeconds`, and of its last run `lastRun`, `durationMs`, `lastError`.
+
+    A run that found nothing to do is noted every 10 s at most. A job that never ran has no times.
+    """
+    noted = {row.pop("_id"): row for row in store.all_of(db)}
+    never = {"lastRun": None, "durationMs": None, "lastError": None}
+    return {
+        name: {"everySeconds": seconds, **never, **noted.get(name, {})}
+        for name, (_job, seconds) in JOBS.items()
+    }
 
 
 def schedule(scheduler: BaseScheduler, shop: Shop) -> None:

@@ -1,0 +1,43 @@
+"""What holders are still to be told of their bookings.
+
+`tell: {kind: when}` is written with the change it tells of, `tellAt` beside it keeps the booking
+in the worker's sight until it is told.
+"""
+
+from datetime import datetime
+
+from pymongo import ASCENDING, IndexModel
+
+from eventapp.core.mongo import Db, Document
+
+INDEXES = {"bookings": [IndexModel([("tellAt", ASCENDING)], name="tell", sparse=True)]}
+
+
+def untold(db: Db, limit: int) -> list[Document]:
+    """Bookings with something to tell, the oldest first."""
+    found = db.bookings.find({"tellAt": {"$exists": True}})
+    return list(found.sort("tellAt", ASCENDING).limit(limit))
+
+
+def told(db: Db, booking: Document) -> None:
+    """All that was noted when the booking was read is told; what came since stays noted."""
+    as_read = {"_id": booking["_id"], "tell": booking["tell"]}
+    db.bookings.update_one(as_read, {"$unset": {"tell": "", "tellAt": ""}})
+
+
+def sums_of_events(
+    db: Db, event_ids: list[int], since: datetime, until: datetime
+) -> list[Document]:
+    """Bookings made in a time by event: rows of `{_id: {event, status}, bookings, tickets, cents}`.
+
+    Held ones are left out: nobody knows yet what becomes of them.
+    """
+    made = {"eventId": {"$in": event_ids}, "createdAt": {"$gte": since, "$lt": until}}
+    group = {
+        "_id": {"event": "$eventId", "status": "$status"},
+        "bookings": {"$sum": 1},
+        "tickets": {"$sum": "$quantity"},
+        "cents": {"$sum": "$totalCents"},
+    }
+    ended = {"status": {"$in": ["confirmed", "cancelled", "expired"]}}
+    return list(db.bookings.aggregate([{"$match": {**made, **ended}}, {"$group": group}]))
