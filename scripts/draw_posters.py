@@ -6,7 +6,6 @@ import random
 import textwrap
 import unicodedata
 from pathlib import Path
-
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps

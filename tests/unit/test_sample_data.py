@@ -84,7 +84,8 @@ def test_event_has_exactly_the_known_keys(event):
 
 @each_event
 def test_texts_are_filled_in(event):
-    assert event["title"].strip() and event["organizer"].strip()
+    assert event["title"].strip()
+    assert event["organizer"].strip()
     assert len(event["description"]) >= 80
     assert 2 <= len(event["tags"]) <= 5
     assert all(tag == tag.lower().strip() and len(tag) <= 20 for tag in event["tags"])
@@ -93,23 +94,29 @@ def test_texts_are_filled_in(event):
 @each_event
 def test_dates_are_in_order_and_places_are_in_europe(event):
     dates = [date.fromisoformat(day["date"]) for day in event["schedule"]]
-    assert 1 <= len(dates) <= 4 and dates == sorted(set(dates))
-    assert date(2027, 1, 8) <= dates[0] and dates[-1] <= date(2027, 6, 30)
+    assert 1 <= len(dates) <= 4
+    assert dates == sorted(set(dates))
+    assert date(2027, 1, 8) <= dates[0]
+    assert dates[-1] <= date(2027, 6, 30)
     for day in event["schedule"]:
-        assert 35 <= day["lat"] <= 70 and -11 <= day["lng"] <= 40
+        assert 35 <= day["lat"] <= 70
+        assert -11 <= day["lng"] <= 40
 
 
 @each_event
 def test_ticket_types_make_sense(event):
     kinds = [ticket["type"] for ticket in event["ticketTypes"]]
-    assert 1 <= len(kinds) <= 3 and len(set(kinds)) == len(kinds)
+    assert 1 <= len(kinds) <= 3
+    assert len(set(kinds)) == len(kinds)
     for ticket in event["ticketTypes"]:
         assert ticket["price"] >= 0
-        assert isinstance(ticket["availableTickets"], int) and ticket["availableTickets"] > 0
+        assert isinstance(ticket["availableTickets"], int)
+        assert ticket["availableTickets"] > 0
 
 
 @each_event
 def test_poster_is_a_small_webp_file(event):
     data = (ROOT / event["image"].lstrip("/")).read_bytes()
     assert len(data) <= MAX_BYTES
-    assert data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+    assert data[:4] == b"RIFF"
+    assert data[8:12] == b"WEBP"
