@@ -23,7 +23,7 @@ from scripts.bench_growth_events import event_lists, fill_events
 from scripts.bench_plans import Recorder, indexes_used
 
 SIZES = (10_000, 100_000)
-CALLS, FINDS, CALL_SECONDS = 15, 200, 15.0
+CALLS, CALL_SECONDS = 15, 15.0
 LOADING_SECONDS = 3600
 # The engine's planner knows a new table a few seconds after it was filled.
 SETTLE_SECONDS = 10
@@ -33,14 +33,17 @@ Call = Callable[[random.Random], Any]
 
 @dataclass
 class Kind:
-    """One list: milliseconds (median) at each size; None where it took longer than a request may.
+    """One list: medians in ms at each size; None where it took longer than a request may.
 
     Attributes:
-        plans: the index that each command of it walks, at each size.
+        find_ms: of a `find_one` by eventId, taken in turns with it, so that what else the machine
+            does harms both alike.
+        plans: the index that each command of it walks, at each size, and its ms in one call.
     """
 
     name: str
     ms: list[float | None] = field(default_factory=list)
+    find_ms: list[float] = field(default_factory=list)
     plans: list[list[str]] = field(default_factory=list)
 
 
@@ -63,7 +66,7 @@ def _all_sizes(
     db: Db, recorder: Recorder, sizes: list[int], say: Callable[[str], None]
 ) -> dict[str, Any]:
     kinds: dict[str, Kind] = {}
-    find_ms, shop = [], open_till(db)
+    shop = open_till(db)
     for size in sizes:
         say(f"loading {size:,} events and bookings")
         with pymongo.timeout(LOADING_SECONDS):
@@ -72,28 +75,29 @@ def _all_sizes(
             fill_bookings(db, size)
         time.sleep(SETTLE_SECONDS)
         say(f"measuring at {size:,}")
-        find_ms.append(_find_one(db, size))
         _measure(db, shop, recorder, size, kinds)
     listed = [vars(kind) for kind in kinds.values()]
-    return {"sizes": sizes, "find_one_ms": find_ms, "kinds": listed}
+    return {"sizes": sizes, "kinds": listed}
 
 
 def _measure(db: Db, shop: Shop, recorder: Recorder, size: int, kinds: dict[str, Kind]) -> None:
     for name, call in {**event_lists(db, size), **booking_lists(shop, size)}.items():
         kind = kinds.setdefault(name, Kind(name))
-        kind.ms.append(timed(call))
+        ms, find_ms = timed(call, partial(_find_one, db, size))
+        kind.ms.append(ms)
+        kind.find_ms.append(find_ms)
         kind.plans.append(indexes_used(db, recorder, partial(call, random.Random(0))))
 
 
-def timed(call: Call) -> float | None:
-    """The median of 15 different calls, in ms; None where most time out."""
-    seen: list[float] = []
+def timed(call: Call, find_one: Call) -> tuple[float | None, float]:
+    """Medians of 15 different calls and of as many finds, in ms; None where most time out."""
+    seen: list[tuple[float, float]] = []
     rng, over = random.Random(1), time.monotonic() + CALL_SECONDS
     _once(call, rng)
     while len(seen) < CALLS and (len(seen) < 3 or time.monotonic() < over):
-        seen.append(_once(call, rng))
-    middle = median(seen)
-    return None if middle == float("inf") else round(middle, 3)
+        seen.append((_once(call, rng), _once(find_one, rng)))
+    middle, find_ms = (median(times) for times in zip(*seen, strict=True))
+    return None if middle == float("inf") else round(middle, 3), round(find_ms, 3)
 
 
 def _once(call: Call, rng: random.Random) -> float:
@@ -107,11 +111,5 @@ def _once(call: Call, rng: random.Random) -> float:
     return (time.perf_counter() - began) * 1e3
 
 
-def _find_one(db: Db, size: int) -> float:
-    rng, seen = random.Random(2), []
-    some = {"eventId": {"$in": [rng.randrange(1, size + 1) for _ in range(FINDS)]}}
-    for event in list(db.events.find(some, {"eventId": 1})):  # some ids are never given
-        began = time.perf_counter()
-        db.events.find_one({"eventId": event["eventId"]})
-        seen.append((time.perf_counter() - began) * 1e3)
-    return round(median(seen), 3)
+def _find_one(db: Db, size: int, rng: random.Random) -> Any:
+    return db.events.find_one({"eventId": rng.randrange(1, size + 1)})

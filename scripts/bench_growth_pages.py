@@ -19,14 +19,14 @@ def write_pages(grown: dict[str, Any], folder: Path) -> None:
 
 
 def markdown(grown: dict[str, Any]) -> str:
-    """The table: milliseconds by size, growth, and the plans at the largest."""
+    """The table: by size, ms and how many finds that is; growth; plans at the largest."""
     sizes = grown["sizes"]
-    head = ["uncached", *(f"{size:,}" for size in sizes), "last / first", "indexes at the last"]
-    find = grown["find_one_ms"]
-    rows = [["`find_one` by `eventId`", *map(_ms, find), growth_words(find), "eventId"]]
+    head = ["uncached", *(f"{size:,}" for size in sizes), "growth", "index and ms of each command"]
+    rows = []
     for kind in grown["kinds"]:
+        cells = [_cell(*pair) for pair in zip(kind["ms"], kind["find_ms"], strict=True)]
         plans = "; ".join(kind["plans"][-1]) or "in memory"
-        rows.append([kind["name"], *map(_ms, kind["ms"]), growth_words(kind["ms"]), plans])
+        rows.append([kind["name"], *cells, growth_words(kind), plans])
     lines = [head, ["---"] * len(head), *rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"{INTRODUCTION}\n{table}\n\n![time against size](growth.svg)\n"
@@ -35,22 +35,25 @@ def markdown(grown: dict[str, Any]) -> str:
 INTRODUCTION = """# Growth: time against size
 
 Milliseconds of one request through the services (`service_list`), nothing cached, one at a time:
-the median of 15 different requests; as many bookings as events, half of them of one event.
-Beside it, the index of each command's winning plan, of the count first and then of the rows;
+the median of 15 different requests; in brackets, how many `find_one` by `eventId` that is, taken
+in turns with them. There are as many bookings as events, half of them of one event. *growth* is
+that number at the last size over that at the first. Then, at the last size, the index of each
+command's winning plan and its ms in a single call: of the count first, then of the rows;
 *sorted* where all that matches is sorted in memory. "-" took longer than a request may.
 Made by `python scripts/bench.py growth --sizes ...`; the figures are in `growth.json`.
 """
 
 
-def growth_words(ms: list[float | None]) -> str:
-    """How many times its first time a list takes at last."""
-    if ms[0] is None or ms[-1] is None:
+def growth_words(kind: dict[str, Any]) -> str:
+    """How many times its first time a list takes at last, both in finds."""
+    first, last = kind["ms"][0], kind["ms"][-1]
+    if first is None or last is None:
         return "-"
-    return f"{ms[-1] / ms[0]:.1f}"
+    return f"{last / kind['find_ms'][-1] / (first / kind['find_ms'][0]):.1f}"
 
 
-def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+def _cell(ms: float | None, find_ms: float) -> str:
+    return "-" if ms is None else f"{ms:.1f} ({ms / find_ms:.1f})"
 
 
 def drawing(grown: dict[str, Any]) -> str:
@@ -60,7 +63,7 @@ def drawing(grown: dict[str, Any]) -> str:
     size = f'width="{WIDTH * COLUMNS}" height="{HEIGHT * rows}"'
     panels = [
         f'<g transform="translate({place % COLUMNS * WIDTH} {place // COLUMNS * HEIGHT})">'
-        f"{_panel(kind, grown['sizes'], grown['find_one_ms'])}</g>"
+        f"{_panel(kind, grown['sizes'])}</g>"
         for place, kind in enumerate(kinds)
     ]
     style = "<style>text{font:11px sans-serif;fill:#333}.axis{stroke:#ddd}</style>"
@@ -69,7 +72,7 @@ def drawing(grown: dict[str, Any]) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n{body}\n</svg>\n'
 
 
-def _panel(kind: dict[str, Any], sizes: list[int], find: list[float]) -> str:
+def _panel(kind: dict[str, Any], sizes: list[int]) -> str:
     parts = [f'<text x="{LEFT}" y="15" font-weight="bold">{kind["name"]}</text>']
     for ms in (1, 10, 100, 1000):
         y = _y(ms)
@@ -78,7 +81,7 @@ def _panel(kind: dict[str, Any], sizes: list[int], find: list[float]) -> str:
     for size in sizes:
         x, words = _x(size, sizes), f"{size // 1000:,}k"
         parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 6}" text-anchor="middle">{words}</text>')
-    parts.append(_line(sizes, list(find), "#aaa"))
+    parts.append(_line(sizes, kind["find_ms"], "#aaa"))
     parts.append(_line(sizes, kind["ms"], "#1f5fa8"))
     return "".join(parts)
 

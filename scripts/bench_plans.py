@@ -15,37 +15,43 @@ LOOKED_AT = ("events", "bookings")
 
 
 class Recorder(CommandListener):
-    """Keeps the reads of events and bookings."""
+    """Keeps the reads of events and bookings, and how long they took, in ms."""
 
     def __init__(self) -> None:
         self.commands: list[dict[str, Any]] = []
+        self.ms: list[float] = []
+        self._open = 0
 
     def started(self, event: Any) -> None:
         if event.command_name in ("find", "aggregate"):
             command = {name: part for name, part in event.command.items() if name not in ADDED}
             if command[event.command_name] in LOOKED_AT:
                 self.commands.append(command)
+                self._open = event.request_id
 
     def succeeded(self, event: Any) -> None:
-        """Nothing to keep."""
+        """Also told of what is not kept."""
+        if event.request_id == self._open:
+            self.ms.append(event.duration_micros / 1e3)
 
-    def failed(self, event: Any) -> None:
-        """Nothing to keep."""
+    failed = succeeded
 
 
 def indexes_used(db: Db, recorder: Recorder, call: Callable[[], Any]) -> list[str]:
-    """The plan of each command that the call sends, in words."""
+    """The plan of each command that the call sends, in words, and its ms."""
     recorder.commands.clear()
+    recorder.ms.clear()
     try:
         call()
     except PyMongoError as error:
         if not error.timeout:
             raise
-    commands = list(recorder.commands)
-    return [
-        plan_words(db.command({"explain": command, "verbosity": "queryPlanner"}))
-        for command in commands
-    ]
+    sent = list(zip(recorder.commands, recorder.ms, strict=True))
+    return [f"{_explained(db, command)} {ms:.1f}" for command, ms in sent]
+
+
+def _explained(db: Db, command: dict[str, Any]) -> str:
+    return plan_words(db.command({"explain": command, "verbosity": "queryPlanner"}))
 
 
 def plan_words(plan: Any) -> str:

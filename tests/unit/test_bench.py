@@ -22,10 +22,9 @@ RATIO = Row("list", "list", "a list", "/s", "HTTP", 0.6)
 MOST = Row("memory", "memory", "memory", "MB", None, 150)
 GROWN = {
     "sizes": [10_000, 100_000],
-    "find_one_ms": [1.0, 1.1],
     "kinds": [
-        {"name": "events", "ms": [2.0, 3.0], "plans": [["a"], ["a", "a, sorted"]]},
-        {"name": "slow", "ms": [2.0, None], "plans": [["a"], []]},
+        {"name": "events", "ms": [2.0, 3.0], "find_ms": [1.0, 1.0], "plans": [[], ["a", "b 2.0"]]},
+        {"name": "slow", "ms": [2.0, None], "find_ms": [1.0, 2.0], "plans": [["a"], []]},
     ],
 }
 
@@ -172,10 +171,10 @@ def test_a_plan_in_words(plan, words):
 
 
 def test_growth_is_told_and_drawn():
-    assert growth_words([2.0, 3.0]) == "1.5"
+    assert growth_words(GROWN["kinds"][0]) == "1.5"
     lines = markdown(GROWN).splitlines()
-    assert "| events | 2.0 | 3.0 | 1.5 | a; a, sorted |" in lines
-    assert "| slow | 2.0 | - | - | in memory |" in lines
+    assert "| events | 2.0 (2.0) | 3.0 (3.0) | 1.5 | a; b 2.0 |" in lines
+    assert "| slow | 2.0 (2.0) | - | - | in memory |" in lines
     assert drawing(GROWN).count("<circle") == 7
 
 
