@@ -21,7 +21,7 @@ if __name__ == "__main__":
 
 from flask import Flask
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LOGGING_CONFIG, LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 
@@ -29,12 +29,18 @@ from eventapp import create_app, start_jobs
 from eventapp.config import Config, ConfigError, load_config
 from eventapp.core.embedded import EmbeddedStoreBusy
 from eventapp.core.embedded_disk import lock_directory
+from eventapp.core.serving import (
+    CONNECTIONS,
+    THREADS,
+    allow_connections,
+    before_end,
+    close_unread,
+    gated,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# Threads, not processes, wait for the database: 16 keep two cores busy.
-THREADS = 16
 BACKLOG = 1024
 STOP_SECONDS, PARENT_CHECK_SECONDS = 30, 0.5
 # A worker that ends by itself so soon, so many times in a row, cannot start at all.
@@ -101,10 +107,12 @@ def listen(config: Config) -> socket.socket:
     try:
         found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
         family, _type, _protocol, _name, address = found[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
         why = str(error.strerror).partition(" (")[0]
         stop(f"cannot listen on {config.host}:{config.port}: {why}", BUSY_EXIT)
+    close_unread(listener)
+    return listener
 
 
 def start_worker(config: Config) -> Flask:
@@ -114,6 +122,8 @@ def start_worker(config: Config) -> Flask:
         signal.signal(number, signal.SIG_DFL)  # until Granian sets its own, not the parent's
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     app = open_app(config)
+    app.wsgi_app = gated(app.wsgi_app)  # type: ignore[assignment, method-assign]
+    before_end(app.extensions["streams"].close)
     start_jobs(app)
     # A forked worker runs no atexit handlers, so the store would not write its last changes.
     Finalize(None, app.extensions["store"].client.close, exitpriority=1)
@@ -138,8 +148,10 @@ class Server(Granian):  # type: ignore[misc, valid-type, unused-ignore]
         super().__init__(
             "wsgi:app",
             interface=Interfaces.WSGI,
+            http=HTTPModes.http1,  # HTTP/2 would cost every stream 11 kB, and proxies don't use it
             workers=config.web_concurrency,
             blocking_threads=THREADS,
+            backpressure=CONNECTIONS,
             websockets=False,
             workers_kill_timeout=STOP_SECONDS,
             log_level=LogLevels.error,
@@ -186,6 +198,7 @@ def _log_to_stderr() -> dict[str, Any]:
 def serve(config: Config) -> None:
     """Serve until SIGTERM or SIGINT; requests under way finish first."""
     check_store(config)
+    allow_connections()
     with listen(config) as listener:
         store = "MongoDB" if config.mongo_uri else f"the embedded store in {config.instance_dir}"
         say(f"http://{config.host}:{config.port} on {store}")
