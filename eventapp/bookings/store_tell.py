@@ -4,13 +4,21 @@
 in the worker's sight until it is told.
 """
 
+from contextlib import suppress
 from datetime import datetime
 
 from pymongo import ASCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
 
 from eventapp.core.mongo import Db, Document
 
-INDEXES = {"bookings": [IndexModel([("tellAt", ASCENDING)], name="tell", sparse=True)]}
+KEPT_SECONDS = 60 * 86400
+INDEXES = {
+    "bookings": [IndexModel([("tellAt", ASCENDING)], name="tell", sparse=True)],
+    "reportPeriods": [
+        IndexModel([("reportedAt", ASCENDING)], name="old", expireAfterSeconds=KEPT_SECONDS)
+    ],
+}
 
 
 def untold(db: Db, limit: int) -> list[Document]:
@@ -41,3 +49,13 @@ def sums_of_events(
     }
     ended = {"status": {"$in": ["confirmed", "cancelled", "expired"]}}
     return list(db.bookings.aggregate([{"$match": {**made, **ended}}, {"$group": group}]))
+
+
+def is_reported(db: Db, period: str) -> bool:
+    return db.reportPeriods.find_one({"_id": period}) is not None
+
+
+def reported(db: Db, period: str, now: datetime) -> None:
+    """All reports of this period are written."""
+    with suppress(DuplicateKeyError):  # by another worker too
+        db.reportPeriods.insert_one({"_id": period, "reportedAt": now})

@@ -15,6 +15,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 
+from eventapp.bookings import service_reports as bookings_reports
 from eventapp.bookings import service_settle as bookings
 from eventapp.bookings import service_tell as bookings_tell
 from eventapp.bookings.service import Shop
@@ -63,6 +64,7 @@ JOBS: dict[str, tuple[Job, float]] = {
     "tell": (bookings_tell.tell, 2),
     "mail": (send_mails, 2),
     "low-tickets": (warn_of_few, 30),
+    "reports": (bookings_reports.report, 600),
 }
 
 

@@ -1,0 +1,303 @@
+"""GET /api/notifications and marking as read: by their owner, nobody else."""
+
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+
+from eventapp.core.clock import utc_now
+from eventapp.jobs import service as jobs
+from tests.bookings_factories import Caller, event_of, lapse, shop_of, types
+from tests.factories import day
+from tests.notifications_factories import news_of, tell, told
+
+
+@pytest.fixture
+def ann(client, app):
+    return Caller(client, app)
+
+
+@pytest.fixture
+def ben(client, app):
+    return Caller(client, app)
+
+
+def listed(caller, query=""):
+    answer = caller.get(f"/notifications{query}")
+    assert answer.status_code == 200, answer.json
+    return answer.json
+
+
+def kinds(caller):
+    return [row["kind"] for row in listed(caller)["notifications"]]
+
+
+def test_a_confirmed_booking_is_told_once(app, db, ann, ben, clean_inventory):
+    event_of(db, 10, title="Jazz night")
+    booking = ann.book(1, 2)
+    assert listed(ann)["notifications"] == []
+    assert tell(shop_of(app)) == 1
+    assert tell(shop_of(app)) == 0
+    answer = listed(ann)
+    (row,) = answer["notifications"]
+    assert row["kind"] == "booking_confirmed"
+    assert row["title"] == "Booking confirmed: Jazz night"
+    assert booking["bookingReference"] in row["message"]
+    assert row["data"]["bookingId"] == booking["_id"]
+    assert (row["data"]["eventId"], row["data"]["quantity"]) == (1, 2)
+    assert (row["read"], row["readAt"]) == (False, None)
+    assert (answer["unreadCount"], answer["total"], answer["nextCursor"]) == (1, 1, None)
+    assert listed(ben)["notifications"] == []
+    stored = db.bookings.find_one({})
+    assert "tell" not in stored
+    assert "tellAt" not in stored
+    (mail,) = db.mails.find()
+    assert mail["to"] == db.users.find_one({"_id": ann.id})["email"]
+
+
+def test_the_life_of_bookings_is_told_in_order(app, db, ann, clean_inventory):
+    event_of(db, 10)
+    ann.cancel(ann.book(1))
+    tell(shop_of(app))
+    assert kinds(ann) == ["booking_cancelled", "booking_confirmed"]
+    assert "20 EUR are refunded" in listed(ann)["notifications"][0]["message"]
+    held = ann.book(1, hold=True)
+    assert tell(shop_of(app)) == 0  # a hold is the caller's own doing, and short
+    ann.confirm(held)
+    tell(shop_of(app))
+    assert kinds(ann)[0] == "booking_confirmed"
+
+
+def test_a_hold_that_runs_out_is_told(app, db, ann, clean_inventory):
+    event_of(db, 10)
+    ann.book(1, hold=True)
+    lapse(app, minutes=11)
+    tell(shop_of(app))
+    assert kinds(ann) == ["booking_expired"]
+
+
+def test_an_offer_is_told_with_its_end(app, db, ann, ben, clean_inventory):
+    event_of(db, 1)
+    booking = ann.book(1)
+    ben.wait(1)
+    ann.cancel(booking)
+    tell(shop_of(app))
+    (row,) = listed(ben)["notifications"]
+    assert row["kind"] == "waitlist_offer"
+    assert row["data"]["expiresAt"] == ben.offers()[0]["expiresAt"]
+    assert ben.accept(1).status_code == 200
+    tell(shop_of(app))
+    assert kinds(ben) == ["booking_confirmed", "waitlist_offer"]
+
+
+def test_an_offer_taken_up_before_it_was_told_is_no_news(app, db, ann, ben, clean_inventory):
+    event_of(db, 1)
+    booking = ann.book(1)
+    ben.wait(1)
+    ann.cancel(booking)
+    ben.accept(1)
+    tell(shop_of(app))
+    assert kinds(ben) == ["booking_confirmed"]
+
+
+def test_one_that_is_declined_is_no_news(app, db, ann, ben, clean_inventory):
+    event_of(db, 1)
+    booking = ann.book(1)
+    ben.wait(1)
+    ann.cancel(booking)
+    ben.call("DELETE", "/waitlist/1")
+    tell(shop_of(app))
+    assert kinds(ben) == []
+
+
+def test_a_cancelled_event_is_told_to_who_had_it(app, client, db, ann, ben, clean_inventory):
+    host = Caller(client, app, "organizer")
+    event_of(db, 10, organizer_id=host.id)
+    ann.book(1)
+    ben.cancel(ben.book(1))
+    tell(shop_of(app))
+    assert host.call("POST", "/events/1/cancel").status_code == 200
+    tell(shop_of(app))
+    assert kinds(ann) == ["event_cancelled", "booking_confirmed"]
+    assert kinds(ben) == ["booking_cancelled", "booking_confirmed"]
+    assert kinds(host) == []
+
+
+@pytest.mark.parametrize(
+    ("patch", "news"),
+    [
+        ({"date": day(31)}, True),
+        ({"location": "Larissa"}, True),
+        ({"lat": 10.5}, False),
+        ({"location": "Volos"}, False),
+    ],
+)
+def test_a_changed_date_or_place_is_told(app, client, db, ann, ben, clean_inventory, patch, news):
+    host = Caller(client, app, "organizer")
+    event_of(db, 10, organizer_id=host.id)
+    ann.book(1)
+    ben.cancel(ben.book(1))
+    tell(shop_of(app))
+    assert host.call("PATCH", "/events/1/schedule/0", patch).status_code == 200
+    assert ("tellAt" in db.events.find_one({})) is news
+    assert tell(shop_of(app)) == int(news)
+    assert tell(shop_of(app)) == 0
+    assert kinds(ann)[:-1] == ["event_changed"] * news
+    assert "event_changed" not in kinds(ben)
+    assert "tellAt" not in db.events.find_one({})
+
+
+def test_only_the_holders_of_the_date_that_moved_are_told(
+    app, client, db, ann, ben, clean_inventory
+):
+    host = Caller(client, app, "organizer")
+    dates = [{"date": day(d), "location": "Volos", "lat": 1, "lng": 1} for d in (30, 40)]
+    event_of(db, 10, organizer_id=host.id, schedule=dates)
+    ann.book(1, scheduleIndex=0)
+    ben.book(1, scheduleIndex=1)
+    tell(shop_of(app))
+    host.call("PATCH", "/events/1/schedule/1", {"date": day(41)})
+    host.call("PATCH", "/events/1/schedule/1", {"date": day(42)})
+    assert tell(shop_of(app)) == 1
+    assert day(42) in listed(ben)["notifications"][0]["message"]
+    assert "event_changed" not in kinds(ann)
+
+
+def test_pages_cursor_and_unread(db, ann, ben):
+    told(db, *(news_of(user_id=ann.id, key=f"n{i}") for i in range(7)), news_of(user_id=ben.id))
+    first = listed(ann, "?limit=3")
+    assert (first["total"], first["pages"], first["unreadCount"]) == (7, 3, 7)
+    told(db, news_of(user_id=ann.id, key="later"))
+    second = listed(ann, f"?limit=3&cursor={first['nextCursor']}")
+    third = listed(ann, f"?limit=3&cursor={second['nextCursor']}")
+    ids = [row["_id"] for page in (first, second, third) for row in page["notifications"]]
+    assert len(set(ids)) == 7
+    assert ids == sorted(ids, reverse=True)
+    assert third["nextCursor"] is None
+    assert [r["_id"] for r in listed(ann, "?limit=3&page=2")["notifications"]] != ids[3:6]  # 8 now
+    ann.call("POST", f"/notifications/{ids[0]}/read")
+    unread = listed(ann, "?unread=true")
+    assert (unread["total"], unread["unreadCount"]) == (7, 7)
+    assert ids[0] not in [row["_id"] for row in unread["notifications"]]
+    assert listed(ann, "?page=99")["notifications"] == []
+
+
+@pytest.mark.parametrize("query", ["cursor=!", "cursor=e30", "cursor=", "limit=0", "unread=maybe"])
+def test_a_bad_query_is_refused(ann, query):
+    assert ann.get(f"/notifications?{query}").status_code == 400
+
+
+def test_reading_one_and_all(db, ann, ben):
+    told(db, *(news_of(user_id=ann.id) for _ in range(3)), news_of(user_id=ben.id))
+    one = listed(ann)["notifications"][1]["_id"]
+    answer = ann.call("POST", f"/notifications/{one}/read")
+    assert answer.status_code == 200
+    assert answer.json["notification"]["read"] is True
+    again = ann.call("POST", f"/notifications/{one}/read").json["notification"]
+    assert again["readAt"] == answer.json["notification"]["readAt"]
+    assert listed(ann)["unreadCount"] == 2
+    assert ben.call("POST", f"/notifications/{one}/read").status_code == 404
+    assert ann.call("POST", f"/notifications/{ObjectId()}/read").status_code == 404
+    assert ann.call("POST", "/notifications/read").json["marked"] == 2
+    assert ann.call("POST", "/notifications/read").json["marked"] == 0
+    assert (listed(ann)["unreadCount"], listed(ben)["unreadCount"]) == (0, 1)
+
+
+def test_nobody_else_may(client):
+    for method, path in [
+        ("GET", "/api/notifications"),
+        ("POST", "/api/notifications/read"),
+        ("POST", f"/api/notifications/{ObjectId()}/read"),
+    ]:
+        assert client.open(path, method=method).status_code == 401
+
+
+def test_a_person_who_leaves_takes_all_of_it_along(app, db, ann, clean_inventory):
+    event_of(db, 10)
+    ann.book(1)
+    tell(shop_of(app))
+    export = ann.get(f"/users/{ann.id}/export").json
+    assert [row["kind"] for row in export["notifications"]] == ["booking_confirmed"]
+    assert [mail["subject"] for mail in export["mails"]] == ["Booking confirmed: Sample Event"]
+    db.bookings.update_one({}, {"$set": {"tell": {"booking_confirmed": utc_now()}}})
+    db.bookings.update_one({}, {"$set": {"tellAt": utc_now()}})
+    assert ann.call("DELETE", f"/users/{ann.id}").status_code == 200
+    assert tell(shop_of(app)) == 0
+    assert (db.notifications.count_documents({}), db.mails.count_documents({})) == (0, 0)
+    assert "tellAt" not in db.bookings.find_one({})
+
+
+def test_few_tickets_left_of_a_favorite(app, client, db, ann, ben, clean_inventory):
+    """Once an event, to users, where 10 or fewer and a tenth or less are left."""
+    event_of(db, 30)
+    db.events.update_one({}, {"$set": {"ticketTypes.0.capacity": 110}})  # 80 sold long ago
+    db.events.update_one({}, {"$set": {"ticketTypes.0.soldTickets": 80}})
+    ann.call("POST", "/favorites", {"eventId": 1})
+    device = {"X-Device-Id": "device-0001"}
+    assert client.post("/api/favorites", json={"eventId": 1}, headers=device).status_code == 201
+    assert jobs.run("low-tickets", shop_of(app)) == 0
+    buyers = [Caller(client, app) for _ in range(2)]
+    for buyer in buyers:
+        buyer.book(1, 10)
+    assert jobs.run("low-tickets", shop_of(app)) == 1
+    ben.book(1, 1)
+    assert jobs.run("low-tickets", shop_of(app)) == 0
+    (row,) = listed(ann)["notifications"]
+    assert (row["kind"], row["data"]["quantity"]) == ("low_tickets", 10)
+    (mail,) = db.mails.find({"kind": "low_tickets"})
+    assert "Only 10 tickets left" in mail["text"]
+    assert db.notifications.count_documents({}) == 1
+    db.events.update_one({}, {"$set": {"ticketTypes.0.capacity": 30}})
+    db.events.update_one({}, {"$set": {"ticketTypes.0.soldTickets": 21}})
+
+
+def test_reports_to_organizers_add_up(app, client, db, ann, ben, clean_inventory):
+    host, other = Caller(client, app, "organizer"), Caller(client, app, "organizer")
+    event_of(db, organizer_id=host.id, title="One", ticketTypes=types(10, price=12.5))
+    event_of(db, organizer_id=host.id, title="Two", ticketTypes=types(10, price=30))
+    event_of(db, organizer_id=other.id, title="Empty", ticketTypes=types(10))
+    ann.book(1, 3)
+    ann.book(2, 1)
+    ben.cancel(ben.book(1, 2))
+    db.bookings.update_many({}, {"$set": {"createdAt": utc_now() - timedelta(days=7)}})
+    db.bookings.update_one({"eventId": 2}, {"$set": {"createdAt": utc_now() - timedelta(days=1)}})
+    made = jobs.run("reports", shop_of(app))
+    assert jobs.run("reports", shop_of(app)) == 0
+    found = {mail["key"].split(":")[1]: mail for mail in db.mails.find({"kind": "report"})}
+    assert made == len(found)
+    assert {mail["userId"] for mail in found.values()} == {host.id}
+    daily, weekly = found["daily"], found["weekly"]
+    assert "Two: 1 booked, 1 tickets, 30 EUR; 0 since" in daily["text"]
+    assert "One" not in daily["text"]
+    assert "One: 1 booked, 3 tickets, 37.5 EUR; 1 since cancelled" in weekly["text"]
+    assert "<td>37.5</td>" in weekly["html"]
+    assert db.notifications.count_documents({"kind": "report"}) == 0
+    db.reportPeriods.delete_many({})
+    jobs.run("reports", shop_of(app))  # as after a crash: no report is written twice
+    assert db.mails.count_documents({"kind": "report"}) == 2
+
+
+def test_how_each_job_fared(app, db):
+    shop = shop_of(app)
+    jobs.run("tell", shop)
+    status = jobs.status(db)
+    assert status.keys() == jobs.JOBS.keys()
+    assert status["tell"]["lastError"] is None
+    assert status["tell"]["durationMs"] >= 0
+    assert status["tell"]["everySeconds"] == 2
+    assert status["reports"]["lastRun"] is None
+
+
+def test_a_job_that_fails_is_noted_with_its_error(app, db, monkeypatch):
+    def fails(_shop, _now):
+        raise RuntimeError("no luck")
+
+    monkeypatch.setitem(jobs.JOBS, "tell", (fails, 2))
+    with pytest.raises(RuntimeError):
+        jobs.run("tell", shop_of(app))
+    assert jobs.status(db)["tell"]["lastError"] == "RuntimeError: no luck"
+    monkeypatch.setitem(jobs.JOBS, "tell", (lambda _shop, _now: 1, 2))
+    jobs.run("tell", shop_of(app))
+    status = jobs.status(db)["tell"]
+    assert status["lastError"] is None
+    assert status["lastErrorAt"] <= status["lastRun"]
