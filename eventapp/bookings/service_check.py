@@ -1,24 +1,19 @@
 """Does the inventory add up? And, where it does not, mending it under a guard."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from bson import ObjectId
-
-from eventapp.bookings import store
 from eventapp.bookings.service import Shop
+from eventapp.bookings.service_facts import Expected, Facts, gather
 from eventapp.bookings.service_settle import STANDS_STILL, settle
 from eventapp.core.mongo import Document
-from eventapp.waitlist import service as waitlist
 
 CHECKED_AT_ONCE = 500
 REPAIR_ATTEMPTS = 20
-TAKEN = {"confirmed": "soldTickets", "held": "heldTickets"}
 
-# {ticketTypeId: {amount: what it should be}}
-Expected = defaultdict[int, defaultdict[str, int]]
+# A worker settles what stands still after 30 s.
+LONG = 4 * STANDS_STILL
 
 
 @dataclass(frozen=True)
@@ -33,14 +28,13 @@ def check(shop: Shop, now: datetime) -> Iterator[Fault]:
     """Every fault of every event: amounts that differ from the bookings, or are negative."""
     last = 0
     while events := shop.office.after(last, CHECKED_AT_ONCE):
-        ids = [event["eventId"] for event in events]
-        taken = store.active_sums(shop.db, ids)
+        facts = gather(shop, events)
         for event in events:
-            for words in _faults(shop, event, taken.get(event["eventId"], []), now):
+            for words in _faults(event, facts, now):
                 # Read once more: between two reads of a busy event a sale may lie.
                 if words in _faults_now(shop, event["eventId"], now):
                     yield Fault(event["eventId"], words)
-        last = ids[-1]
+        last = events[-1]["eventId"]
 
 
 def repair(shop: Shop, event_id: int, now: datetime) -> bool:
@@ -54,8 +48,8 @@ def repair(shop: Shop, event_id: int, now: datetime) -> bool:
         event = shop.office.with_marks(event_id)
         if event is None:
             return True
-        taken = store.active_sums(shop.db, [event_id]).get(event_id, [])
-        types = [_mended(kind, _expected(shop, event, taken)) for kind in event["ticketTypes"]]
+        expected = gather(shop, [event]).expected(event)
+        types = [_mended(kind, expected) for kind in event["ticketTypes"]]
         if shop.office.set_types(event, types):
             return True
     return False
@@ -77,12 +71,11 @@ def _mended(kind: Document, expected: Expected) -> Document:
 
 def _faults_now(shop: Shop, event_id: int, now: datetime) -> list[str]:
     event = shop.office.with_marks(event_id)
-    taken = store.active_sums(shop.db, [event_id]).get(event_id, [])
-    return list(_faults(shop, event, taken, now)) if event else []
+    return list(_faults(event, gather(shop, [event]), now)) if event else []
 
 
-def _faults(shop: Shop, event: Document, taken: list[Document], now: datetime) -> Iterator[str]:
-    expected = _expected(shop, event, taken)
+def _faults(event: Document, facts: Facts, now: datetime) -> Iterator[str]:
+    expected = facts.expected(event)
     for kind in event["ticketTypes"]:
         amounts, name = expected[kind["ticketTypeId"]], kind["type"]
         for amount in ("soldTickets", "heldTickets", "waiting"):
@@ -96,43 +89,5 @@ def _faults(shop: Shop, event: Document, taken: list[Document], now: datetime) -
             yield f"{name}: {there} tickets where {kind['capacity']} were put on sale"
     if event["available"] != sum(k["availableTickets"] for k in event["ticketTypes"]):
         yield f"available is {event['available']}, not the sum of its types"
-    for key, mark in event["inFlight"].items():
-        if now - mark["at"] > 4 * STANDS_STILL:
-            yield f"{key} stands still since {mark['at']:%Y-%m-%d %H:%M:%S}"
-
-
-def _expected(shop: Shop, event: Document, taken: list[Document]) -> Expected:
-    """What the event's amounts should be, with what is under way at this moment counted in."""
-    expected: Expected = defaultdict(lambda: defaultdict(int))
-    for row in taken:
-        expected[row["type"]][TAKEN[row["status"]]] += row["quantity"]
-    for type_id, count in waitlist.active_counts(shop.db, event["eventId"]).items():
-        expected[type_id]["waiting"] += count
-    marks = event["inFlight"]
-    for booking in store.due_of_event(shop.db, event["eventId"]):
-        if booking["due"]["key"] not in marks:
-            for type_id, steps in booking["due"]["changes"]:
-                for amount, step in steps.items():
-                    expected[type_id][amount] -= step
-    for entry in waitlist.due_of_event(shop.db, event["eventId"]):
-        if f"leave-{entry['_id']}" not in marks:
-            expected[entry["ticketTypeId"]]["waiting"] += 1
-    _count_takes(shop, marks, expected)
-    return expected
-
-
-def _count_takes(shop: Shop, marks: Document, expected: Expected) -> None:
-    """Takes and entries that no booking and no place tells of yet."""
-    takes = {key: mark for key, mark in marks.items() if mark["kind"] == "take"}
-    recorded = store.existing(shop.db, [ObjectId(key) for key in takes])
-    for key, mark in takes.items():
-        if ObjectId(key) not in recorded:
-            amount = "heldTickets" if mark["held"] else "soldTickets"
-            for type_id, quantity in mark["items"]:
-                expected[type_id][amount] += quantity
-        for type_id, left in mark.get("leftQueue", []):
-            entry = waitlist.being_offered(shop.db, ObjectId(key))
-            expected[type_id]["waiting"] -= left if entry else 0
-    for key, mark in marks.items():
-        if mark["kind"] == "enter" and not waitlist.exists(shop.db, ObjectId(key[5:])):
-            expected[mark["type"]]["waiting"] += 1
+    for key in facts.unsettled(event, before=now - LONG):
+        yield f"{key} stands still: neither recorded nor given back"

@@ -223,9 +223,9 @@ def active_sums(db: Db, event_ids: list[int]) -> dict[int, list[Document]]:
     return sums
 
 
-def due_of_event(db: Db, event_id: int) -> list[Document]:
-    """Bookings of the event whose move of tickets is not recorded as made."""
-    return list(db.bookings.find({"restock": "due", "eventId": event_id}))
+def due_of_events(db: Db, event_ids: list[int]) -> list[Document]:
+    """Bookings of the events whose move of tickets is not recorded as made."""
+    return list(db.bookings.find({"restock": "due", "eventId": {"$in": event_ids}}))
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:

@@ -204,19 +204,24 @@ def has_left(db: Db, entry_id: ObjectId) -> bool:
     return entry is None or entry.get("restock") != "due"
 
 
-def active_counts(db: Db, event_id: int) -> dict[int, int]:
-    """How many wait, by ticket type."""
-    return store.active_counts(db, event_id)
+def active_counts(db: Db, event_ids: list[int]) -> dict[int, dict[int, int]]:
+    """How many wait, by event and ticket type."""
+    return store.active_counts(db, event_ids)
 
 
-def due_of_event(db: Db, event_id: int) -> list[Document]:
-    """Ended entries that the event has still to count out."""
-    return store.due_of_event(db, event_id)
+def due_of_events(db: Db, event_ids: list[int]) -> list[Document]:
+    """Ended entries that these events have still to count out."""
+    return store.due_of_events(db, event_ids)
 
 
-def being_offered(db: Db, booking_id: ObjectId) -> Document | None:
-    """The entry that is being made an offer as this booking."""
-    return store.being_offered(db, booking_id)
+def being_offered(db: Db, booking_ids: list[ObjectId]) -> list[ObjectId]:
+    """Those of the bookings as which an entry is just being made an offer."""
+    return store.being_offered(db, booking_ids)
+
+
+def existing(db: Db, entry_ids: list[ObjectId]) -> list[ObjectId]:
+    """Those of the ids that are entries."""
+    return store.existing(db, entry_ids)
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:

@@ -75,12 +75,15 @@ def by_key(db: Db, user_id: ObjectId, key: str) -> Document | None:
     return found
 
 
-def active_counts(db: Db, event_id: int) -> dict[int, int]:
+def active_counts(db: Db, event_ids: list[int]) -> dict[int, dict[int, int]]:
     stages: list[Document] = [
-        {"$match": {"eventId": event_id, "active": True}},
-        {"$group": {"_id": "$ticketTypeId", "count": {"$sum": 1}}},
+        {"$match": {"eventId": {"$in": event_ids}, "active": True}},
+        {"$group": {"_id": {"event": "$eventId", "type": "$ticketTypeId"}, "n": {"$sum": 1}}},
     ]
-    return {group["_id"]: group["count"] for group in db.waitlist.aggregate(stages)}
+    counts: dict[int, dict[int, int]] = {}
+    for group in db.waitlist.aggregate(stages):
+        counts.setdefault(group["_id"]["event"], {})[group["_id"]["type"]] = group["n"]
+    return counts
 
 
 def of_user(db: Db, user_id: ObjectId, limit: int) -> list[Document]:
@@ -167,13 +170,18 @@ def with_restock_due(db: Db, before_: datetime, limit: int) -> list[Document]:
     return list(db.waitlist.find(due).limit(limit))
 
 
-def due_of_event(db: Db, event_id: int) -> list[Document]:
-    return list(db.waitlist.find({"restock": "due", "eventId": event_id}))
+def due_of_events(db: Db, event_ids: list[int]) -> list[Document]:
+    return list(db.waitlist.find({"restock": "due", "eventId": {"$in": event_ids}}))
 
 
-def being_offered(db: Db, booking_id: ObjectId) -> Document | None:
-    found: Document | None = db.waitlist.find_one({"offering.bookingId": booking_id})
-    return found
+def being_offered(db: Db, booking_ids: list[ObjectId]) -> list[ObjectId]:
+    found = db.waitlist.find({"offering.bookingId": {"$in": booking_ids}}, {"offering": 1})
+    return [entry["offering"]["bookingId"] for entry in found]
+
+
+def existing(db: Db, entry_ids: list[ObjectId]) -> list[ObjectId]:
+    found = db.waitlist.find({"_id": {"$in": entry_ids}, "void": {"$ne": True}}, {"_id": 1})
+    return [entry["_id"] for entry in found]
 
 
 def with_old_claims(db: Db, before_: datetime, limit: int) -> list[Document]:
