@@ -10,6 +10,9 @@ from eventapp.accounts import routes as accounts_routes
 from eventapp.accounts import service as accounts
 from eventapp.accounts import store as accounts_store
 from eventapp.accounts.service_sessions import LiveSessions
+from eventapp.analytics import routes as analytics_routes
+from eventapp.analytics import routes_admin, service_ledger
+from eventapp.analytics import store as analytics_store
 from eventapp.android import routes as android_routes
 from eventapp.bookings import routes as bookings_routes
 from eventapp.bookings import routes_events as bookings_events
@@ -61,6 +64,7 @@ INDEXES = (
     events_told.INDEXES,
     notifications_store.INDEXES,
     mails_store.INDEXES,
+    analytics_store.INDEXES,
     messages_store.INDEXES,
 )
 BLUEPRINTS = (
@@ -79,6 +83,9 @@ BLUEPRINTS = (
     messages_routes.bp,
     routes_stream.bp,
     notifications_routes.bp,
+    analytics_routes.bp,
+    analytics_routes.events_bp,
+    routes_admin.bp,
     android_routes.bp,
 )
 # How each feature removes, and tells, all that it stores about a person.
@@ -96,6 +103,9 @@ EXPORT_USER = (
     messages.export_user,
     notifications.export_user,
 )
+
+# Jobs and analytics know nothing of each other.
+jobs.JOBS["count-sales"] = (lambda shop, now: service_ledger.count_sales(shop.db, now), 30)
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -121,6 +131,7 @@ def create_app(config: Config | None = None) -> Flask:
     catalog = Catalog(store.db)
     shop = open_shop(config, store.db, on_change=catalog.sold)
     app.extensions.update(catalog=catalog, shop=shop, box_office=shop.office)
+    app.extensions.update(job_status=jobs.status)
     app.extensions.update(streams=open_streams(store.db))
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)

@@ -4,17 +4,20 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request
 from prometheus_client import (
+    REGISTRY,
     CollectorRegistry,
     Counter,
     Histogram,
     generate_latest,
     multiprocess,
 )
+from prometheus_client.samples import Sample
 
 from eventapp.config import Config
 from eventapp.core import logs
@@ -66,8 +69,18 @@ def _finish(response: Response) -> Response:
 
 def metrics_text() -> bytes:
     """All figures in Prometheus' text format, of every server process where there are several."""
+    return generate_latest(_registry())
+
+
+def samples() -> Iterator[Sample]:
+    """The same figures, one by one."""
+    for metric in _registry().collect():
+        yield from metric.samples
+
+
+def _registry() -> CollectorRegistry:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return generate_latest()
+        return REGISTRY
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    return registry

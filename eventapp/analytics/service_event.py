@@ -1,0 +1,100 @@
+"""The figures and the table of one event, for its organizer and admins."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from eventapp.analytics import rules, rules_csv, store_event, store_events
+from eventapp.analytics.rules import CANCELLED, CONFIRMED, Tally
+from eventapp.bookings import service_figures as bookings
+from eventapp.bookings.service_figures import money
+from eventapp.core.mongo import Db, Document
+from eventapp.core.security import Actor
+from eventapp.events import service as events
+
+AMOUNTS = {
+    "capacity": "capacity",
+    "sold": "soldTickets",
+    "held": "heldTickets",
+    "available": "availableTickets",
+}
+
+
+def stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> dict[str, Any]:
+    """Stock, revenue and waitlist of an event, in all, by ticket type and by (UTC) day.
+
+    Days are those on which bookings were made. The revenue of types, and of days, adds up to the
+    event's, exactly. EventNotFound, Forbidden.
+    """
+    event = events.managed(db, event_id, actor)
+    by_day, tally = _by_day(db, event_id)
+    types = _by_type(db, event)
+    waits = store_events.waiting(db, [event_id])
+    stock = {name: sum(kind[name] for kind in types) for name in AMOUNTS}
+    return {
+        "eventId": event_id,
+        "title": event["title"],
+        "status": event["status"],
+        "currency": currency,
+        **stock,
+        "utilization": rules.share(stock["sold"], stock["capacity"]),
+        "revenue": money(tally.revenue),
+        "bookings": rules.counts(tally),
+        "cancellationRate": tally.cancellation_rate,
+        "views": event.get("views", 0),
+        "byType": types,
+        "byDay": by_day,
+        "waitlist": {
+            "entries": sum(row["entries"] for row in waits),
+            "tickets": sum(row["tickets"] for row in waits),
+        },
+    }
+
+
+def _by_day(db: Db, event_id: int) -> tuple[list[Document], Tally]:
+    days: defaultdict[str, Tally] = defaultdict(Tally)
+    for row in store_event.by_day(db, event_id):
+        days[row["day"]].add(row["status"], row["bookings"], row["tickets"], row["cents"])
+    shown = [
+        {
+            "date": day,
+            "revenue": money(days[day].revenue),
+            "bookings": days[day].bookings(CONFIRMED),
+            "tickets": days[day].tickets(CONFIRMED),
+            "cancelled": days[day].bookings(CANCELLED),
+        }
+        for day in sorted(days)
+    ]
+    return shown, rules.total(days.values())
+
+
+def _by_type(db: Db, event: Document) -> list[Document]:
+    """Each type with its stock and the revenue of its confirmed tickets, at the prices booked."""
+    cents: defaultdict[int, int] = defaultdict(int)
+    for row in store_event.by_price(db, event["eventId"]):
+        cents[row["type"]] += bookings.cents(row["price"]) * row["tickets"]
+    return [
+        {
+            "ticketTypeId": kind["ticketTypeId"],
+            "type": kind["type"],
+            "price": kind["price"],
+            **{name: kind[stored] for name, stored in AMOUNTS.items()},
+            "waiting": kind["waiting"],
+            "revenue": money(cents.pop(kind["ticketTypeId"], 0)),
+        }
+        for kind in event["ticketTypes"]
+    ]
+
+
+def table(db: Db, event_id: int, actor: Actor) -> Iterator[bytes]:
+    """All bookings of the event as CSV, part by part. EventNotFound, Forbidden."""
+    events.managed(db, event_id, actor)
+    rows = (row for row in bookings.all_of_event(db, event_id) if row.get("status"))
+    parts = rules_csv.lines(rows)
+    first = next(parts)  # so that a database that is away is an answer, not a broken table
+    return _chained(first, parts)
+
+
+def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest

@@ -1,0 +1,147 @@
+"""What admins see, and the table of bookings."""
+
+import csv
+import io
+import random
+from datetime import timedelta
+
+import pytest
+
+from eventapp.bookings import service_figures
+from eventapp.core.clock import utc_now
+from tests import sales
+from tests.bookings_factories import Caller, event_of, types
+
+
+@pytest.fixture
+def boss(client, app):
+    return Caller(client, app, "admin")
+
+
+@pytest.fixture
+def ann(client, app):
+    return Caller(client, app)
+
+
+def test_dashboard(db, boss, ann):
+    event_id = event_of(db, ticketTypes=types(3, price=9.99))
+    event_of(db, 5)
+    ann.book(event_id, 3)
+    ann.call("POST", "/favorites", {"eventId": event_id})
+    Caller(ann.client, ann.client.application).wait(event_id, 2)
+    body = boss.get("/admin/dashboard").json
+    assert body["overview"]["revenue"] == body["trends"]["total"]["revenue"] == 29.97
+    assert body["topEvents"][0]["eventId"] == body["fullestEvents"][0]["eventId"] == event_id
+    assert body["fullestEvents"][0]["utilization"] == 1
+    assert body["waitlist"]["events"][0]["title"] == "Sample Event"
+    assert body["engagement"]["activeBookers"] == 1
+    assert body["engagement"]["favorites"] == 1
+    assert body["engagement"]["usersByRole"] == {"attendee": 2, "organizer": 0, "admin": 1}
+
+
+def test_users_and_what_they_spent(db, boss, ann):
+    event_id = event_of(db, ticketTypes=types(10, price=12.5))
+    ann.book(event_id, 2)
+    ann.cancel(ann.book(event_of(db, 3), 1))
+    rows = {row["_id"]: row for row in boss.get("/admin/users").json["users"]}
+    assert rows[str(ann.id)]["spent"] == 25
+    assert rows[str(ann.id)]["bookings"]["total"] == 2
+    assert rows[str(boss.id)]["spent"] == 0
+    assert "passwordHash" not in rows[str(boss.id)]
+    assert len(boss.get("/admin/users?role=admin").json["users"]) == 1
+    assert boss.get("/admin/users?search=nobody").json["users"] == []
+
+
+def test_the_waitlist(db, app, client, boss, ann):
+    full, open_ = event_of(db, 1), event_of(db, 5)
+    ann.book(full, 1)
+    for tickets in (2, 3):
+        Caller(client, app).wait(full, tickets)
+    body = boss.get("/admin/waitlist").json
+    (row,) = body["events"]
+    assert (row["eventId"], row["entries"], row["tickets"], row["openOffers"]) == (full, 2, 5, 0)
+    assert (body["entries"], body["tickets"], body["total"]) == (2, 5, 1)
+    assert open_ != row["eventId"]
+
+
+def test_health(db, boss, ann):
+    event_id = event_of(db, 5)
+    ann.book(event_id, 1, hold=True)
+    body = boss.get("/admin/health").json
+    assert (body["status"], body["database"]["status"]) == ("ok", "ok")
+    assert 10 < body["process"]["memoryMiB"] < 2000
+    assert body["process"]["cores"] >= 1
+    assert body["requests"]["count"] >= sum(body["requests"]["byStatus"].values()) > 0
+    assert 0 <= body["requests"]["errorRate"] < 1
+    assert body["requests"]["responseMs"]["p50"] <= body["requests"]["responseMs"]["p99"]
+    assert body["queues"]["marksInFlight"] == 1
+    assert body["queues"]["openHolds"] == 1
+    assert "count-sales" in body["jobs"]
+    assert "counts" in body["mail"]
+
+
+@pytest.mark.parametrize("what", ["dashboard", "users", "events", "waitlist", "health"])
+def test_for_admins_only(client, app, what):
+    for role in ("attendee", "organizer"):
+        assert Caller(client, app, role).get(f"/admin/{what}").status_code == 403
+    assert client.get(f"/api/admin/{what}").status_code == 401
+
+
+def rows_of(answer):
+    assert answer.status_code == 200
+    assert answer.content_type == "text/csv; charset=utf-8"
+    text = answer.get_data()
+    assert text.startswith(b"\xef\xbb\xbf")
+    return list(csv.DictReader(io.StringIO(text[3:].decode(), newline="")))
+
+
+def test_the_table_has_each_booking_once(db, boss, monkeypatch):
+    monkeypatch.setattr(service_figures, "ROWS_AT_ONCE", 7)
+    events = sales.events_of(db, [None, None])
+    at = utc_now() - timedelta(days=3)
+    bookings = sales.at_random(random.Random(2), events, 60, at, 1)
+    same = [sales.booking(events[0], status="held", at=at, taken={1: 1}) for _ in range(20)]
+    db.bookings.insert_many([*bookings, *same, sales.void()])
+    answer = boss.get("/events/1/bookings.csv")
+    rows = rows_of(answer)
+    mine = [one for one in [*bookings, *same] if one["eventId"] == 1]
+    by_reference = {one["bookingReference"]: one for one in mine}
+    assert sorted(row["bookingReference"] for row in rows) == sorted(by_reference)
+    assert [row["createdAt"] for row in rows] == sorted(
+        (row["createdAt"] for row in rows), reverse=True
+    )
+    for row in rows:
+        one = by_reference[row["bookingReference"]]
+        assert float(row["totalPrice"]) == one["totalPrice"]
+        assert (row["status"], row["quantity"]) == (one["status"], str(one["quantity"]))
+    assert 'filename="bookings-1.csv"' in answer.headers["Content-Disposition"]
+
+
+def test_a_title_is_no_formula(db, boss, ann):
+    event_id = event_of(db, 5, title="=HYPERLINK(1)")
+    ann.book(event_id, 1)
+    (row,) = rows_of(boss.get(f"/events/{event_id}/bookings.csv"))
+    assert row["eventTitle"] == "'=HYPERLINK(1)"
+
+
+def test_an_empty_table(db, boss):
+    assert rows_of(boss.get(f"/events/{event_of(db, 5)}/bookings.csv")) == []
+
+
+def test_a_table_is_read_part_by_part(db, boss, monkeypatch):
+    """What is not asked for is not read: memory does not grow with the bookings."""
+    monkeypatch.setattr(service_figures, "ROWS_AT_ONCE", 10)
+    (event,) = sales.events_of(db, [None])
+    at = utc_now()
+    db.bookings.insert_many(
+        sales.booking(event, status="held", at=at, taken={1: 1}) for _ in range(50)
+    )
+    pages, page = [], service_figures.store.page
+    monkeypatch.setattr(
+        service_figures.store, "page", lambda *a, **k: pages.append(1) or page(*a, **k)
+    )
+    rows = service_figures.all_of_event(db, 1)
+    next(rows)
+    assert len(pages) == 1
+    assert len(list(rows)) == 49
+    assert len(pages) == 6

@@ -1,0 +1,98 @@
+"""Bookings as analytics sums them up, made at random, and summed up again the simple way."""
+
+from datetime import UTC, datetime, timedelta
+
+from bson import ObjectId
+
+from eventapp.bookings import rules
+from tests.factories import make_event
+
+STATUSES = ("confirmed", "held", "cancelled", "expired")
+PRICES = (0, 9.99, 10, 25.5, 19.95, 0.1, 33.33)
+
+
+def events_of(db, organizer_ids, types=2):
+    """A published event of each of these organizers; the stored events."""
+    kinds = [{"type": f"T{n}", "price": 10, "availableTickets": 1000} for n in range(types)]
+    return [make_event(db, organizer_id=id_, ticketTypes=kinds) for id_ in organizer_ids]
+
+
+def booking(event, *, status, at, taken, price=10, changed=None, number=None):
+    """A stored booking; `taken` is {ticketTypeId: tickets}."""
+    items = [
+        {
+            "ticketTypeId": type_id,
+            "type": f"T{type_id}",
+            "quantity": quantity,
+            "unitPrice": price,
+            "subtotal": rules.money(rules.cents(price) * quantity),
+        }
+        for type_id, quantity in taken.items()
+    ]
+    id_ = ObjectId()
+    return {
+        "_id": id_,
+        "bookingReference": f"EVT-{number if number is not None else id_}",
+        "userId": ObjectId(),
+        "eventId": event["eventId"],
+        "eventTitle": event["title"],
+        "organizerId": event["organizerId"],
+        "date": event["schedule"][0]["date"],
+        "location": "Volos",
+        **rules.sums(items),
+        "currency": "EUR",
+        "status": status,
+        "active": status in ("confirmed", "held"),
+        "slot": "direct",
+        "expiresAt": None,
+        "createdAt": at,
+        "updatedAt": changed or at,
+        "cancelledAt": None,
+        "refund": None,
+    }
+
+
+def at_random(rng, events, count, first, days):
+    """`count` bookings of these events in the days from `first`."""
+    return [
+        booking(
+            rng.choice(events),
+            status=rng.choices(STATUSES, (70, 10, 15, 5))[0],
+            at=first + timedelta(seconds=rng.randrange(days * 86400)),
+            taken={type_id: rng.randint(1, 5) for type_id in rng.sample((1, 2), rng.randint(1, 2))},
+            price=rng.choice(PRICES),
+        )
+        for _ in range(count)
+    ]
+
+
+def void():
+    """What only keeps an id from being used: no booking."""
+    id_ = ObjectId()
+    return {"_id": id_, "bookingReference": f"void-{id_}", "void": True}
+
+
+def revenue(bookings):
+    """What the confirmed ones cost, as the API writes it: each booking's own total, in cents."""
+    mine = [one for one in bookings if one["status"] == "confirmed"]
+    return rules.money(sum(rules.cents(one["totalPrice"]) for one in mine))
+
+
+def sums(bookings):
+    """As a point of /analytics/revenue."""
+    mine = [one for one in bookings if one["status"] == "confirmed"]
+    return {
+        "revenue": revenue(bookings),
+        "bookings": len(mine),
+        "tickets": sum(one["quantity"] for one in mine),
+        "cancelled": sum(one["status"] == "cancelled" for one in bookings),
+    }
+
+
+def counts(bookings):
+    by_status = {name: sum(one["status"] == name for one in bookings) for name in STATUSES}
+    return {"total": len(bookings), **by_status}
+
+
+def utc(*parts):
+    return datetime(*parts, tzinfo=UTC)

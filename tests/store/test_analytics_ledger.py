@@ -1,0 +1,171 @@
+"""Sums of bookings from what was kept and what changed since: always as counted one by one."""
+
+import random
+from collections import defaultdict
+from datetime import date, timedelta
+
+import pytest
+from bson import ObjectId
+
+from eventapp.analytics import rules, service_ledger, store
+from eventapp.core.clock import utc_now
+from tests import sales
+from tests.conftest import MONGO_URI
+
+OWNERS = [ObjectId(), ObjectId()]
+LATER = timedelta(minutes=5)
+
+
+@pytest.fixture
+def now():
+    return utc_now()
+
+
+@pytest.fixture
+def made(db, now):
+    """Some hundreds of bookings of the last 40 days, stored."""
+    rng = random.Random(5)
+    events = sales.events_of(db, [*OWNERS, *OWNERS])
+    bookings = sales.at_random(rng, events, 300, now - timedelta(days=40), 39)
+    db.bookings.insert_many([*bookings, sales.void()])
+    return bookings
+
+
+def stored(db):
+    return list(db.bookings.find({"void": {"$ne": True}}))
+
+
+def check(db):
+    """Every sum is that of the bookings there are."""
+    for owner in [None, *OWNERS]:
+        mine = [one for one in stored(db) if owner in (None, one["organizerId"])]
+        by_day(service_ledger.all_sales(db, owner), mine, "UTC")
+        first = min((one["createdAt"].date() for one in mine), default=date(2026, 1, 1))
+        for zone in ("Europe/Athens", "Asia/Kathmandu", "America/Sao_Paulo"):
+            days = [first - timedelta(days=1), first + timedelta(days=50)]
+            by_day(service_ledger.sales(db, owner, *days, rules.zone(zone)), mine, zone)
+        by_event = service_ledger.by_event(db, owner)
+        assert set(by_event) == {one["eventId"] for one in mine}
+        for event_id, tally in by_event.items():
+            same(tally, [one for one in mine if one["eventId"] == event_id])
+
+
+def by_day(days, bookings, zone):
+    expected = defaultdict(list)
+    for one in bookings:
+        expected[one["createdAt"].astimezone(rules.zone(zone)).date()].append(one)
+    assert {day for day, tally in days.items() if not tally.is_empty} == set(expected)
+    for day, there in expected.items():
+        same(days[day], there)
+
+
+def same(tally, bookings):
+    assert rules.counts(tally) == sales.counts(bookings)
+    cents = sum(one["totalCents"] for one in bookings if one["status"] == "confirmed")
+    assert tally.revenue == cents
+    for status in sales.STATUSES:
+        tickets = sum(one["quantity"] for one in bookings if one["status"] == status)
+        assert tally.tickets(status) == tickets
+
+
+def test_nothing_at_all(db, now):
+    check(db)
+    assert service_ledger.count_sales(db, now) == 0
+    assert service_ledger.all_sales(db, None) == {}
+    assert service_ledger.by_event(db, None) == {}
+
+
+def test_before_the_first_run(db, made):
+    check(db)
+
+
+def test_after_a_run(db, made, now):
+    assert service_ledger.count_sales(db, now) > 40
+    assert store.marker(db)["upTo"] == now - rules.SETTLED_AFTER
+    assert store.changed_since(db, store.marker(db)["upTo"]) == []
+    check(db)
+
+
+def test_what_changed_since_the_run(db, made, now):
+    service_ledger.count_sales(db, now)
+    change_some(db, made, now)
+    check(db)
+    service_ledger.count_sales(db, now + LATER)
+    check(db)
+    assert service_ledger.count_sales(db, now + 2 * LATER) == 0
+    check(db)
+
+
+def change_some(db, made, now, seed=1):
+    rng = random.Random(seed)
+    for one in rng.sample(made, 20):
+        status = rng.choice(sales.STATUSES)
+        change = {"status": status, "updatedAt": now, "totalCents": rng.randrange(5000)}
+        db.bookings.update_one({"_id": one["_id"]}, {"$set": change})
+    events = list(db.events.find())
+    new = sales.at_random(rng, events, 20, now - timedelta(days=1), 1)
+    db.bookings.insert_many([{**one, "updatedAt": now} for one in new])
+
+
+def test_many_changes_and_runs(db, made, now):
+    for step in range(5):
+        moment = now + step * timedelta(seconds=20)
+        change_some(db, made, moment, seed=step)
+        check(db)
+        service_ledger.count_sales(db, moment)
+        check(db)
+
+
+def test_what_is_kept_is_used(db, made, now):
+    """The control: where what is kept is wrong, so are the sums."""
+    service_ledger.count_sales(db, now)
+    db.dailySales.delete_many({"scope": store.ALL})
+    with pytest.raises(AssertionError):
+        check(db)
+
+
+def test_an_older_run_overwrites_nothing(db, made, now):
+    service_ledger.count_sales(db, now)
+    kept = db.eventSales.find_one()
+    old = {"numbers": [0] * 12}
+    store.keep(db, "eventSales", 0, [({"_id": kept["_id"]}, old)])
+    assert db.eventSales.find_one({"_id": kept["_id"]}) == kept
+
+
+def test_one_run_at_a_time_until_its_lease_is_over(db, made, now):
+    begun = store.begin_run(db, now, service_ledger.LEASE)
+    assert service_ledger.count_sales(db, now + timedelta(seconds=1)) == 0
+    assert store.marker(db) is None
+    assert service_ledger.count_sales(db, now + service_ledger.LEASE) > 0
+    store.end_run(db, begun["run"], now, now)  # it wakes up, and says nothing
+    assert store.marker(db)["upTo"] == now + service_ledger.LEASE - rules.SETTLED_AFTER
+    check(db)
+
+
+def test_a_run_that_died_is_done_again(db, made, now, monkeypatch):
+    service_ledger.count_sales(db, now)
+    change_some(db, made, now)
+
+    def die(*_args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "end_run", die)
+        with pytest.raises(KeyboardInterrupt):
+            service_ledger.count_sales(db, now + LATER)
+    check(db)
+    assert service_ledger.count_sales(db, now + 2 * LATER) > 0
+    check(db)
+
+
+@pytest.mark.skipif(not MONGO_URI, reason="the embedded store has no plans to explain")
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"updatedAt": {"$gte": utc_now()}, "status": {"$in": store.STATUSES}},
+        {"createdAt": {"$gte": utc_now(), "$lt": utc_now() + LATER}},
+    ],
+)
+def test_no_scan_of_all_bookings(db, made, where):
+    plan = str(db.bookings.find(where).explain()["queryPlanner"])
+    assert "COLLSCAN" not in plan

@@ -1,0 +1,169 @@
+"""What the figures mean: calendars of zones, sums, tables."""
+
+import csv
+import io
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventapp.analytics import rules, rules_csv
+from eventapp.analytics.rules import Tally
+from eventapp.analytics.service_health import quantile
+from tests.sales import booking, utc
+
+DAYS = st.dates(date(2000, 1, 1), date(2040, 12, 31))
+ZONES = st.sampled_from(
+    ["UTC", "Europe/Athens", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu"]
+    + ["Australia/Lord_Howe", "Pacific/Chatham", "America/Sao_Paulo"]
+)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("Europe/Athens", date(2026, 3, 29), 23),
+        ("Europe/Athens", date(2026, 10, 25), 25),
+        ("Europe/Athens", date(2026, 6, 1), 24),
+        ("America/New_York", date(2026, 3, 8), 23),
+        ("Australia/Lord_Howe", date(2026, 4, 5), 24.5),
+        ("UTC", date(2026, 3, 29), 24),
+    ],
+)
+def test_days_of_a_change_to_or_from_summer_time(zone, day, hours):
+    zone = rules.zone(zone)
+    length = rules.begin_of(day + timedelta(days=1), zone) - rules.begin_of(day, zone)
+    assert length == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("name", ["", "Europe", "Nowhere/City", "../etc/passwd", "EUROPE/ATHENS "])
+def test_what_is_no_zone(name):
+    with pytest.raises(ValueError, match="^"):
+        rules.zone(name)
+
+
+@pytest.mark.parametrize(
+    ("interval", "first", "last", "starts"),
+    [
+        ("day", (2026, 2, 27), (2026, 3, 1), ["2026-02-27", "2026-02-28", "2026-03-01"]),
+        ("week", (2026, 1, 1), (2026, 1, 12), ["2025-12-29", "2026-01-05", "2026-01-12"]),
+        ("month", (2025, 12, 31), (2026, 2, 1), ["2025-12-01", "2026-01-01", "2026-02-01"]),
+        ("month", (2026, 1, 31), (2026, 1, 31), ["2026-01-01"]),
+    ],
+)
+def test_intervals(interval, first, last, starts):
+    found = rules.intervals(date(*first), date(*last), interval)
+    assert [day.isoformat() for day in found] == starts
+
+
+@given(
+    DAYS,
+    st.integers(0, 400),
+    st.sampled_from(rules.INTERVALS),
+    ZONES,
+    st.lists(st.tuples(st.integers(-2 * 86400, 402 * 86400), st.integers(0, 10**9)), max_size=30),
+)
+def test_a_series_holds_each_booking_of_its_days_once(first, days, interval, zone, made):
+    zone, last = rules.zone(zone), first + timedelta(days=days)
+    moments = [(datetime.combine(first, datetime.min.time(), UTC) + timedelta(seconds=s), c)
+               for s, c in made]  # fmt: skip
+    days, expected = {}, 0
+    for moment, cents in moments:
+        day = moment.astimezone(zone).date()
+        if first <= day <= last:
+            days.setdefault(day, Tally()).add("confirmed", 1, 1, cents)
+            expected += cents
+    series = rules.series(days, first, last, interval)
+    assert rules.total(series.values()).revenue == expected
+    assert list(series) == sorted(set(series))
+
+
+@given(DAYS, ZONES)
+def test_each_slot_of_a_utc_day_lies_in_the_day_that_the_zone_says(day, zone):
+    begin, zone = datetime.combine(day, datetime.min.time(), UTC), rules.zone(zone)
+    there = {n: local for local, slots in rules.days_of_slots(begin, zone) for n in slots}
+    assert list(there) == list(range(96))
+    for number, local in there.items():
+        assert (begin + number * rules.SLOT).astimezone(zone).date() == local
+
+
+@given(st.sets(st.integers(0, 60), max_size=40))
+def test_spans_cover_what_they_are_made_of(numbers):
+    starts = {utc(2026, 1, 1) + n * rules.SLOT for n in numbers}
+    spans = rules.spans(starts, rules.SLOT)
+    covered = {s + n * rules.SLOT for s, e in spans for n in range((e - s) // rules.SLOT)}
+    assert covered == starts
+    assert all(a[1] < b[0] for a, b in zip(spans, spans[1:], strict=False))
+
+
+def test_tally():
+    tally = Tally()
+    assert tally.is_empty
+    assert (tally.revenue, tally.cancellation_rate) == (0, 0.0)
+    tally.add("confirmed", 2, 5, 1999)
+    tally.add("cancelled", 1, 3, 500)
+    tally.add("held", 4, 4, 400)
+    assert tally.revenue == 1999
+    assert tally.cancellation_rate == 0.3333
+    assert rules.counts(tally) == {
+        "total": 7, "confirmed": 2, "held": 4, "cancelled": 1, "expired": 0,
+    }  # fmt: skip
+
+
+EVENT = {"eventId": 7, "title": "x", "organizerId": None, "schedule": [{"date": utc(2026, 5, 1)}]}
+
+
+def table(*bookings):
+    text = b"".join(rules_csv.lines(bookings))
+    assert text.startswith(b"\xef\xbb\xbf")
+    return list(csv.DictReader(io.StringIO(text[3:].decode(), newline="")))
+
+
+def test_a_row_of_the_table():
+    made = booking(EVENT, status="confirmed", at=utc(2026, 3, 1, 9), taken={1: 3}, price=9.99)
+    (row,) = table(made)
+    assert row["totalPrice"] == "29.97"
+    assert row["items"] == "3 x T1"
+    assert row["createdAt"] == "2026-03-01T09:00:00.000Z"
+    assert (row["date"], row["cancelledAt"], row["refund"]) == ("2026-05-01", "", "")
+
+
+NASTY = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=cmd|"/c calc"!A1']
+
+
+@pytest.mark.parametrize("title", NASTY)
+def test_a_formula_is_text(title):
+    made = booking(EVENT, status="confirmed", at=utc(2026, 3, 1), taken={1: 1})
+    (row,) = table({**made, "eventTitle": title})
+    assert row["eventTitle"] == f"'{title}"
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=5))
+def test_any_text_comes_back_and_none_is_a_formula(titles):
+    made = booking(EVENT, status="held", at=utc(2026, 3, 1), taken={1: 1})
+    rows = table(*({**made, "eventTitle": title} for title in titles))
+    assert [row["eventTitle"].removeprefix("'") for row in rows] == [
+        title.removeprefix("'") for title in titles
+    ]
+    assert not any(row["eventTitle"].startswith(rules_csv.FORMULA) for row in rows)
+
+
+def test_lines_end_as_rfc_4180_says():
+    made = booking(EVENT, status="held", at=utc(2026, 3, 1), taken={1: 1})
+    text = b"".join(rules_csv.lines([{**made, "location": 'a "b",\nc'}]))
+    assert text.endswith(b"\r\n")
+    assert b'"a ""b"",\nc"' in text
+
+
+@pytest.mark.parametrize(
+    ("buckets", "part", "milliseconds"),
+    [
+        ([], 0.5, 0.0),
+        ([(0.1, 10), (float("inf"), 10)], 0.5, 50.0),
+        ([(0.1, 0), (0.2, 10), (float("inf"), 10)], 0.5, 150.0),
+        ([(0.1, 1), (float("inf"), 10)], 0.99, 100.0),
+    ],
+)
+def test_quantiles(buckets, part, milliseconds):
+    assert quantile(buckets, part) == milliseconds
