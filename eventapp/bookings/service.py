@@ -17,7 +17,11 @@ from eventapp.core.mongo import Db, Document
 from eventapp.core.security import Actor
 from eventapp.core.steps import reached
 from eventapp.inventory.service import BoxOffice, Verdict, Wanted
+from eventapp.notifications.service import Attachment
 from eventapp.notifications.service_post import Post
+
+# Of a confirmed booking the codes of its tickets, and the files that its mail carries.
+Papers = Callable[[Db, Document, datetime], tuple[list[str], tuple[Attachment, ...]]]
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,10 @@ class Shop:
         limits: Limits,
         payments: PaymentProvider,
         post: Post | None = None,
+        papers: Papers | None = None,
     ) -> None:
         self.db, self.office, self.limits, self.payments = db, office, limits, payments
-        self.post = post or Post()
+        self.post, self.papers = post or Post(), papers
         self._sellers: Crowd[Sale, Sold] = Crowd(self._sell)
 
     def sell(self, event_id: int, sale: Sale) -> Sold:

@@ -17,7 +17,7 @@ from eventapp.core.mongo import Document
 from eventapp.core.steps import reached
 from eventapp.events import service_told as events
 from eventapp.notifications import service as notifications
-from eventapp.notifications.service import News, Person
+from eventapp.notifications.service import Attachment, News, Person
 
 AT_ONCE = 200
 
@@ -36,7 +36,7 @@ def _tell_of_bookings(shop: Shop, now: datetime) -> int:
     bookings = store_tell.untold(shop.db, AT_ONCE)
     people = accounts.contacts(shop.db, _holders(bookings))
     news = [
-        _of_booking(booking, kind, at, people[booking["userId"]])
+        _of_booking(shop, booking, kind, at, people[booking["userId"]])
         for booking in bookings
         if booking["userId"] in people
         for kind, at in booking["tell"].items()
@@ -53,15 +53,25 @@ def _holders(bookings: list[Document]) -> set[ObjectId]:
     return {booking["userId"] for booking in bookings if booking["userId"]}
 
 
-def _of_booking(booking: Document, kind: str, at: datetime, holder: Person) -> News:
+def _of_booking(shop: Shop, booking: Document, kind: str, at: datetime, holder: Person) -> News:
+    codes, files = _papers(shop, booking, kind, at)
     return News(
         key=f"booking:{booking['_id']}:{kind}",
         kind=kind,
         person=holder,
         at=at,
         data=_facts(booking),
-        mail_data={name: booking[name] for name in ("items", "totalPrice")},
+        mail_data={name: booking[name] for name in ("items", "totalPrice")} | {"codes": codes},
+        attachments=files,
     )
+
+
+def _papers(
+    shop: Shop, booking: Document, kind: str, now: datetime
+) -> tuple[list[str], tuple[Attachment, ...]]:
+    """What goes with the mail of a confirmed booking; nothing where it has ended meanwhile."""
+    valid = kind == rules.CONFIRMED_TOLD and booking["status"] == rules.CONFIRMED
+    return shop.papers(shop.db, booking, now) if shop.papers and valid else ([], ())
 
 
 def _facts(booking: Document) -> dict[str, Any]:

@@ -1,0 +1,197 @@
+"""Workers at once tell and send each thing once; a process that dies leaves nothing untold."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+
+from eventapp.bookings import service_change, service_tell
+from eventapp.core import steps
+from eventapp.core.clock import utc_now
+from eventapp.notifications import service as notifications
+from eventapp.notifications import service_post, store_mails
+from tests.factories import make_event, sign_in
+from tests.notifications_factories import mail_server, news_of, posted, send, tell, told
+from tests.race import kit
+
+WORKERS, MAILS = 8, 40
+
+
+@pytest.fixture
+def people(app, db):
+    return [sign_in(app)["id"] for _ in range(5)]
+
+
+class Killed(BaseException):
+    """As kill -9: nothing catches it, nothing runs after it."""
+
+
+@pytest.fixture
+def kill():
+    """Ends the process, so to speak, when it reaches this step."""
+
+    def at(step):
+        def hook(reached):
+            if reached == step:
+                raise Killed
+
+        steps.listen(hook)
+
+    yield at
+    steps.listen(None)
+
+
+def counted(db):
+    """What is told: how many notifications and mails, and how many bookings still have notes."""
+    notes = db.bookings.count_documents({"tellAt": {"$exists": True}})
+    return db.notifications.count_documents({}), db.mails.count_documents({}), notes
+
+
+def test_many_workers_tell_each_thing_once(shop, db, people):
+    event = make_event(db)
+    for user in people:
+        kit.book(shop, event, user=user)
+    workers = [kit.another(shop) for _ in range(WORKERS)]
+    results = kit.at_once(*(lambda w=worker: tell(w) for worker in workers))
+    assert sum(results) == len(people)
+    assert counted(db) == (5, 5, 0)
+
+
+def test_a_change_between_reading_and_clearing_the_notes_is_told_too(shop, db, people, monkeypatch):
+    event = make_event(db)
+    id_ = ObjectId(kit.booked(kit.book(shop, event, user=people[0])))
+    with (
+        kit.stalled(monkeypatch, notifications, "tell", after=True) as stall,
+        kit.in_background(lambda: tell(kit.another(shop))) as telling,
+    ):
+        stall.wait()
+        service_change.cancel(shop, id_, kit.person(people[0]), utc_now())
+        stall.let_go()
+        assert telling.result() == 1
+    assert counted(db) == (1, 1, 1)
+    assert tell(shop) == 1
+    assert counted(db) == (2, 2, 0)
+
+
+def test_a_process_that_dies_after_the_insert_is_told_all_the_same(shop, db, people, kill):
+    event = make_event(db)
+    kill("record")
+    with pytest.raises(Killed):
+        kit.book(shop, event, user=people[0])
+    steps.listen(None)
+    assert db.bookings.count_documents({}) == 1
+    assert tell(kit.another(shop)) == 1
+    assert counted(db) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("step", ["end", "restocked"])
+def test_one_that_dies_while_cancelling_too(shop, db, people, kill, step):
+    event = make_event(db)
+    id_ = ObjectId(kit.booked(kit.book(shop, event, user=people[0])))
+    tell(shop)
+    kill(step)
+    with pytest.raises(Killed):
+        service_change.cancel(shop, id_, kit.person(people[0]), utc_now())
+    steps.listen(None)
+    assert tell(kit.another(shop)) == 1
+    assert [n["kind"] for n in db.notifications.find().sort("_id", 1)] == [
+        "booking_confirmed",
+        "booking_cancelled",
+    ]
+
+
+def test_a_worker_that_dies_before_clearing_the_notes_tells_nothing_twice(shop, db, people, kill):
+    event = make_event(db)
+    for user in people:
+        kit.book(shop, event, user=user)
+    kill("told")
+    with pytest.raises(Killed):
+        tell(shop)
+    steps.listen(None)
+    assert counted(db) == (5, 5, 5)
+    assert tell(shop) == 0
+    assert counted(db) == (5, 5, 0)
+
+
+def test_one_that_dies_between_notifications_and_mails_leaves_the_mails_to_the_next(
+    shop, db, people, monkeypatch
+):
+    kit.book(shop, make_event(db), user=people[0])
+
+    def dies(*_):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store_mails, "add", dies)
+        with pytest.raises(Killed):
+            tell(shop)
+    assert counted(db) == (1, 0, 1)
+    tell(shop)
+    assert counted(db) == (1, 1, 0)
+
+
+def send_from_many(db, box):
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(lambda _: send(db, box.post()), range(WORKERS)))
+    return [to for to, _content in box.taken]
+
+
+def test_many_workers_send_each_mail_once(db):
+    told(db, *(news_of(email=f"p{n}@example.org") for n in range(MAILS)))
+    with mail_server() as box:
+        sent = send_from_many(db, box)
+    assert sorted(sent) == sorted(f"p{n}@example.org" for n in range(MAILS))
+    assert notifications.mail_health(db)["counts"]["sent"] == MAILS
+
+
+def test_control_without_the_claim_mails_are_sent_twice(db, monkeypatch):
+    told(db, *(news_of(email=f"p{n}@example.org") for n in range(MAILS)))
+
+    def read_only(db, mail, claim_id, until):
+        return db.mails.find_one({"_id": mail["_id"]})
+
+    monkeypatch.setattr(store_mails, "claim", read_only)
+    monkeypatch.setattr(store_mails, "settle", lambda *_: True)
+    with mail_server() as box:
+        assert len(send_from_many(db, box)) > MAILS
+
+
+def test_who_was_too_slow_overwrites_nothing(db, monkeypatch):
+    """Its claim lapsed while it slept; another has sent the mail and said so."""
+    told(db, news_of())
+    with mail_server() as box:
+        slept = store_mails.claim(db, db.mails.find_one({}), ObjectId(), utc_now())
+        assert send(db, box.post(), seconds=1) == 1
+        late = {"status": "queued", "nextTryAt": utc_now()}
+        assert store_mails.settle(db, slept, late) is False
+        assert db.mails.find_one({})["status"] == "sent"
+        assert send(db, box.post(), hours=1) == 0
+
+
+def test_telling_and_sending_together_while_bookings_go_on(shop, db, app, people):
+    event = make_event(db)
+    with mail_server() as box:
+        workers = [posted(shop, box.post()) for _ in range(3)]
+
+        def work(worker):
+            for _round in range(5):
+                service_tell.tell(worker, utc_now())
+                service_post.send_due(worker.db, worker.post, utc_now())
+
+        books = [lambda u=user: kit.book(shop, event, user=u) for user in people]
+        kit.at_once(*books, *(lambda w=worker: work(w) for worker in workers))
+        work(workers[0])
+        emails = {user["_id"]: user["email"] for user in db.users.find()}
+        assert sorted(to for to, _ in box.taken) == sorted(emails[user] for user in people)
+    assert counted(db) == (5, 5, 0)
+
+
+def test_a_claim_lasts_no_longer_than_a_worker_may_be_gone(db):
+    told(db, news_of())
+    mail = db.mails.find_one({})
+    until = utc_now() + service_post.LEASE
+    assert store_mails.claim(db, mail, ObjectId(), until)
+    assert store_mails.claim(db, mail, ObjectId(), until) is None
+    assert store_mails.due(db, until - timedelta(seconds=1), 10) == []
+    assert len(store_mails.due(db, until, 10)) == 1
