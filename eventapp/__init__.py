@@ -7,6 +7,7 @@ from flask import Flask
 from flask_compress import Compress
 
 from eventapp.accounts import routes as accounts_routes
+from eventapp.accounts import routes_photos as user_photos
 from eventapp.accounts import service as accounts
 from eventapp.accounts import store as accounts_store
 from eventapp.accounts.service_sessions import LiveSessions
@@ -29,6 +30,7 @@ from eventapp.core.mongo import Db, Document
 from eventapp.core.streams import Hub
 from eventapp.events import routes as events_routes
 from eventapp.events import routes_favorites, routes_parts
+from eventapp.events import routes_photos as event_photos
 from eventapp.events import service as events
 from eventapp.events import store as events_store
 from eventapp.events import store_told as events_told
@@ -40,6 +42,8 @@ from eventapp.inventory import store as inventory_store
 from eventapp.inventory.service import BoxOffice
 from eventapp.jobs import service as jobs
 from eventapp.media import routes as media_routes
+from eventapp.media import service as media
+from eventapp.media import store as media_store
 from eventapp.messages import routes as messages_routes
 from eventapp.messages import routes_stream, service_streams
 from eventapp.messages import service as messages
@@ -60,6 +64,7 @@ INDEXES = (
     inventory_store.INDEXES,
     waitlist_store.INDEXES,
     bookings_store.INDEXES,
+    media_store.INDEXES,
     bookings_told.INDEXES,
     events_told.INDEXES,
     notifications_store.INDEXES,
@@ -71,8 +76,10 @@ BLUEPRINTS = (
     health_routes.root,
     health_routes.api,
     *accounts_routes.BLUEPRINTS,
+    user_photos.bp,
     events_routes.bp,
     routes_parts.bp,
+    event_photos.bp,
     routes_favorites.bp,
     routes_favorites.recoms_bp,
     waitlist_routes.bp,
@@ -93,6 +100,7 @@ FORGET_USER = (
     favorites.forget_user,
     waitlist.forget_user,
     bookings.forget_user,
+    media.forget_user,
     messages.forget_user,
     notifications.forget_user,  # last: what becomes of the rest is told nobody
 )
@@ -100,6 +108,7 @@ EXPORT_USER = (
     favorites.export_user,
     waitlist.export_user,
     bookings.export_user,
+    media.export_user,
     messages.export_user,
     notifications.export_user,
 )

@@ -11,6 +11,7 @@ from eventapp.accounts.errors import EmailTaken, LastAdmin, NameTaken, UserNotFo
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.mongo import Db, Document
 from eventapp.core.passwords import hash_password
+from eventapp.media import service as media
 
 ForgetUser = Callable[[Db, ObjectId], None]
 ExportUser = Callable[[Db, ObjectId], dict[str, Any]]
@@ -117,7 +118,15 @@ def update(
         _keep_an_admin(db, user_id, now)
     if user["role"] != was["role"]:
         store_sessions.set_role(db, user_id, user["role"])
+    _let_photo_go(db, user)
     return user
+
+
+def _let_photo_go(db: Db, user: Document) -> None:
+    """Delete the uploaded photo where the profile shows another one now."""
+    photo = user.get("photo")
+    if photo and photo["sha"] not in user["userImg"]:
+        media.let_go(db, media.users(user["_id"]), photo["_id"])
 
 
 def _write(db: Db, user_id: ObjectId, changes: Document, *, unique_name: bool) -> Document:

@@ -17,6 +17,7 @@ from eventapp.events.errors import (
 )
 from eventapp.events.service import managed, present
 from eventapp.favorites import service as favorites
+from eventapp.media import service as media
 
 # On a hot event a sale may come between read and write many times over.
 EDIT_ATTEMPTS = 100
@@ -44,8 +45,16 @@ def edit(
         fields |= rules.moved_note(event, fields, now)
         after = store.write_if_unchanged(db, event, fields)
         if after:
+            _let_photo_go(db, after)
             return present(db, [after], actor, images_at)[0]
     raise EditConflict
+
+
+def _let_photo_go(db: Db, event: Document) -> None:
+    """Delete the uploaded photo where the image is another one now."""
+    photo = event.get("photo")
+    if photo and photo["sha"] not in event["image"]:
+        media.let_go(db, media.events(event["eventId"]), photo["_id"])
 
 
 def replacement(body: Mapping[str, Any]) -> Change:
@@ -78,6 +87,7 @@ def delete(db: Db, event_id: int, actor: Actor) -> None:
         refuse_taken(event)
         if store.delete_if_unchanged(db, event):
             favorites.forget_event(db, event_id)
+            media.forget(db, media.events(event_id))
             return
     raise EditConflict
 

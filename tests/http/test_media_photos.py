@@ -1,0 +1,297 @@
+"""Photos over HTTP: uploaded, served from the database, replaced, forgotten."""
+
+import hashlib
+from io import BytesIO
+
+import pytest
+from bson import ObjectId
+from PIL import Image
+
+from eventapp.core.uploads import MAX_FILE_BYTES
+from eventapp.events import service_edit
+from eventapp.media import routes, rules
+from tests import factories, pictures
+from tests.bookings_factories import refused
+
+
+def send(client, method, path, who, data=None, name="photo.jpg", **more):
+    form = {"file": (BytesIO(pictures.photo() if data is None else data), name), **more}
+    return client.open(f"/api{path}", method=method, data=form, headers=who["headers"])
+
+
+def path_of(url):
+    """The path of a photo's URL on this server."""
+    assert url.startswith("http://localhost/images/")
+    return url.removeprefix("http://localhost")
+
+
+@pytest.fixture
+def photo_path(attendee):
+    return f"/users/{attendee['id']}/photo"
+
+
+@pytest.fixture
+def gallery_path(attendee):
+    return f"/users/{attendee['id']}/gallery"
+
+
+@pytest.fixture
+def event(db, organizer):
+    return factories.make_event(db, organizer_id=organizer["id"])
+
+
+class TestServed:
+    @pytest.fixture
+    def url(self, client, attendee, photo_path):
+        return path_of(send(client, "PUT", photo_path, attendee).json["userImg"])
+
+    def test_under_the_name_of_its_content_for_good(self, client, url):
+        answer = client.get(url)
+        assert (answer.status_code, answer.content_type) == (200, "image/webp")
+        assert url == f"/images/{hashlib.sha256(answer.data).hexdigest()}.webp"
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert Image.open(BytesIO(answer.data)).size == (60, 40)
+
+    def test_304_head_and_ranges(self, client, url):
+        tag = client.get(url).headers["ETag"]
+        again = client.get(url, headers={"If-None-Match": tag})
+        assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", tag)
+        head = client.head(url)
+        assert (head.status_code, head.data) == (200, b"")
+        part = client.get(url, headers={"Range": "bytes=0-3"})
+        assert (part.status_code, part.data) == (206, b"RIFF")
+
+    def test_by_every_machine_on_the_database(self, client, url, monkeypatch, tmp_path):
+        monkeypatch.setattr(routes, "IMAGES", tmp_path)
+        assert client.get(url).status_code == 200
+
+    def test_404_for_content_that_nobody_has(self, client, db):
+        unknown = f"/images/{'0' * 64}.webp"
+        refused(client.get(unknown), 404, "image_not_found")
+        refused(
+            client.get(unknown, headers={"If-None-Match": f'"{"0" * 64}"'}), 404, "image_not_found"
+        )
+
+
+class TestProfile:
+    def test_the_account_shows_it(self, client, attendee, photo_path):
+        answer = send(client, "PUT", photo_path, attendee)
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "no-store"
+        profile = client.get("/api/auth/profile", headers=attendee["headers"]).json
+        assert answer.json == profile
+        assert client.get(path_of(profile["userImg"])).status_code == 200
+
+    def test_a_new_one_takes_the_place_of_the_old(self, client, db, attendee, photo_path):
+        old = send(client, "PUT", photo_path, attendee).json["userImg"]
+        new = send(client, "PUT", photo_path, attendee, pictures.photo("PNG", 30, 30)).json[
+            "userImg"
+        ]
+        assert client.get(path_of(old)).status_code == 404
+        assert client.get(path_of(new)).status_code == 200
+        assert db.photos.count_documents({}) == 1
+
+    def test_the_same_again_stays(self, client, db, attendee, photo_path):
+        first = send(client, "PUT", photo_path, attendee).json["userImg"]
+        assert send(client, "PUT", photo_path, attendee).json["userImg"] == first
+        assert client.get(path_of(first)).status_code == 200
+        assert db.photos.count_documents({}) == 1
+
+    def test_what_another_has_too_stays_with_them(self, app, client, attendee, photo_path):
+        other = factories.sign_in(app)
+        mine = send(client, "PUT", photo_path, attendee).json["userImg"]
+        assert send(client, "PUT", f"/users/{other['id']}/photo", other).json["userImg"] == mine
+        send(client, "PUT", photo_path, attendee, pictures.photo("PNG", 30, 30))
+        assert client.get(path_of(mine)).status_code == 200
+
+    def test_only_for_oneself_and_admins(self, app, client, db, attendee, admin, photo_path):
+        refused(send(client, "PUT", photo_path, factories.sign_in(app)), 403, "forbidden")
+        refused(client.put(f"/api{photo_path}", data={}), 401, "unauthorized")
+        assert db.photos.count_documents({}) == 0
+        assert send(client, "PUT", photo_path, admin).status_code == 200
+        nobody = f"/users/{ObjectId()}/photo"
+        refused(send(client, "PUT", nobody, admin), 404, "user_not_found")
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("data", "status", "code"),
+        [
+            (pictures.SVG, 415, "unsupported_image"),
+            (pictures.photo("GIF"), 415, "unsupported_image"),
+            (pictures.animated("PNG"), 415, "animated_image"),
+            (pictures.animated("WEBP"), 415, "animated_image"),
+            (pictures.photo("PNG")[:80], 400, "damaged_image"),
+            (pictures.png_bomb(50_000, 50_000), 413, "too_many_pixels"),
+            (pictures.webp_bomb(), 413, "too_many_pixels"),
+            (b"", 415, "unsupported_image"),
+        ],
+    )
+    def test_bad_files_by_what_is_in_them(
+        self, client, db, attendee, photo_path, data, status, code
+    ):
+        for name in ("photo.jpg", "photo.svg", "../../etc/passwd"):
+            refused(send(client, "PUT", photo_path, attendee, data, name), status, code)
+        assert db.photos.count_documents({}) == 0
+        assert db.users.find_one({"_id": attendee["id"]})["userImg"] == ""
+
+    def test_a_photo_by_any_name_is_taken(self, client, attendee, photo_path):
+        for name in ("photo.svg", "x.php", "../../etc/passwd", "n\0ul"):
+            answer = send(client, "PUT", photo_path, attendee, name=name)
+            assert answer.status_code == 200, name
+
+    def test_more_than_5_mb(self, client, db, attendee, photo_path):
+        full = pictures.photo("PNG") + bytes(MAX_FILE_BYTES)
+        full = full[:MAX_FILE_BYTES]
+        assert send(client, "PUT", photo_path, attendee, full).status_code == 200
+        for over in (full + b"\0", full + bytes(100_000), full + bytes(20_000_000)):
+            refused(send(client, "PUT", photo_path, attendee, over), 413, "too_large")
+
+    def test_json_stays_within_its_own_limit(self, client, attendee):
+        body = b'{"name": "' + b"x" * 1_100_000 + b'"}'
+        answer = client.put(
+            "/api/auth/profile",
+            data=body,
+            content_type="application/json",
+            headers=attendee["headers"],
+        )
+        refused(answer, 413, "too_large")
+
+    def test_what_is_no_form(self, client, attendee, photo_path):
+        def put(**sent):
+            return client.put(f"/api{photo_path}", headers=attendee["headers"], **sent)
+
+        refused(put(json={}), 415, "unsupported_media_type")
+        refused(
+            put(data=pictures.photo(), content_type="image/jpeg"), 415, "unsupported_media_type"
+        )
+        refused(put(data=b"x", content_type="multipart/form-data"), 400, "validation_error")
+        text = put(data={"file": "no file"}, content_type="multipart/form-data; boundary=x")
+        assert refused(text, 400, "validation_error")["errors"].keys() == {"file"}
+        other = put(data={"photo": (BytesIO(pictures.photo()), "a.jpg")})
+        assert "file" in refused(other, 400, "validation_error")["errors"]
+
+
+class TestGallery:
+    def test_newest_first_and_deleted(self, client, attendee, gallery_path):
+        empty = client.get(f"/api{gallery_path}", headers=attendee["headers"])
+        assert (empty.status_code, empty.json) == (200, {"images": []})
+        images = []
+        for side in (20, 30):
+            data = pictures.photo("PNG", side, side)
+            answer = send(client, "POST", gallery_path, attendee, data)
+            assert answer.status_code == 201
+            images.insert(0, answer.json["image"])
+        assert images[0].keys() == {"imageId", "url", "width", "height", "createdAt"}
+        assert (images[0]["width"], images[0]["height"]) == (30, 30)
+        listed = client.get(f"/api{gallery_path}", headers=attendee["headers"]).json["images"]
+        assert listed == images
+
+        path = f"/api{gallery_path}/{images[0]['imageId']}"
+        assert client.delete(path, headers=attendee["headers"]).status_code == 200
+        refused(client.delete(path, headers=attendee["headers"]), 404, "image_not_found")
+        assert client.get(path_of(images[0]["url"])).status_code == 404
+        assert client.get(path_of(images[1]["url"])).status_code == 200
+
+    def test_it_has_a_limit(self, client, attendee, gallery_path, monkeypatch):
+        monkeypatch.setattr(rules, "GALLERY_LIMIT", 2)
+        kept = [send(client, "POST", gallery_path, attendee) for _ in range(2)]
+        refused(send(client, "POST", gallery_path, attendee), 409, "gallery_full")
+        image = kept[0].json["image"]["imageId"]
+        client.delete(f"/api{gallery_path}/{image}", headers=attendee["headers"])
+        assert send(client, "POST", gallery_path, attendee).status_code == 201
+
+    def test_only_for_oneself_and_admins(self, app, client, attendee, admin, gallery_path):
+        image = send(client, "POST", gallery_path, attendee).json["image"]["imageId"]
+        other = factories.sign_in(app)
+        refused(send(client, "POST", gallery_path, other), 403, "forbidden")
+        for method, path in (("GET", gallery_path), ("DELETE", f"{gallery_path}/{image}")):
+            answer = client.open(f"/api{path}", method=method, headers=other["headers"])
+            refused(answer, 403, "forbidden")
+        # Nor through one's own gallery.
+        own = f"/api/users/{other['id']}/gallery/{image}"
+        refused(client.delete(own, headers=other["headers"]), 404, "image_not_found")
+        assert len(client.get(f"/api{gallery_path}", headers=admin["headers"]).json["images"]) == 1
+        refused(
+            client.get(f"/api/users/{ObjectId()}/gallery", headers=admin["headers"]),
+            404,
+            "user_not_found",
+        )
+
+
+class TestEvents:
+    def test_the_event_shows_it_at_once(self, client, organizer, event):
+        path = f"/events/{event['eventId']}"
+        client.get(f"/api{path}")  # the catalog knows it as it was
+        answer = send(client, "PUT", f"{path}/image", organizer)
+        assert answer.status_code == 200
+        assert client.get(path_of(answer.json["image"])).status_code == 200
+        for shown in (
+            client.get(f"/api{path}").json,
+            client.get("/api/events").json["events"][0],
+        ):
+            assert shown["image"] == answer.json["image"]
+        assert "photo" not in answer.json
+
+    def test_a_new_one_another_url_or_the_end_lets_it_go(self, client, db, organizer, event):
+        path = f"/events/{event['eventId']}"
+        first = send(client, "PUT", f"{path}/image", organizer).json["image"]
+        png = pictures.photo("PNG", 30, 30)
+        second = send(client, "PUT", f"{path}/image", organizer, png).json["image"]
+        assert client.get(path_of(first)).status_code == 404
+        body = factories.event_body(image=second, title="The same photo, sent back")
+        kept = client.put(f"/api{path}", json=body, headers=organizer["headers"]).json
+        assert kept["image"] == second
+        assert client.get(path_of(second)).status_code == 200
+        client.put(f"/api{path}", json=factories.event_body(), headers=organizer["headers"])
+        assert client.get(path_of(second)).status_code == 404
+        send(client, "PUT", f"{path}/image", organizer)
+        assert db.photos.count_documents({}) == 1
+        assert client.delete(f"/api{path}", headers=organizer["headers"]).status_code == 200
+        assert db.photos.count_documents({}) == 0
+
+    def test_only_for_its_organizer_and_admins(self, app, client, db, attendee, admin, event):
+        path = f"/events/{event['eventId']}/image"
+        refused(send(client, "PUT", path, attendee), 403, "forbidden")
+        refused(send(client, "PUT", path, factories.sign_in(app, "organizer")), 403, "forbidden")
+        refused(send(client, "PUT", "/events/999/image", admin), 404, "event_not_found")
+        assert db.photos.count_documents({}) == 0
+        assert send(client, "PUT", path, admin).status_code == 200
+
+    def test_where_the_edit_fails_nothing_is_left(self, client, db, organizer, event, monkeypatch):
+        monkeypatch.setattr(service_edit.store, "write_if_unchanged", lambda *_a, **_k: None)
+        answer = send(client, "PUT", f"/events/{event['eventId']}/image", organizer)
+        assert answer.status_code == 409
+        assert db.photos.count_documents({}) == 0
+
+
+class TestThePerson:
+    def test_export_lists_and_deletion_forgets_them(
+        self, client, db, attendee, photo_path, gallery_path
+    ):
+        photo = send(client, "PUT", photo_path, attendee).json["userImg"]
+        image = send(client, "POST", gallery_path, attendee, pictures.photo("PNG", 9, 9)).json[
+            "image"
+        ]
+        user = f"/api/users/{attendee['id']}"
+        told = client.get(f"{user}/export", headers=attendee["headers"]).json
+        assert [each["url"] for each in told["photos"]] == [path_of(photo)]
+        assert [each["imageId"] for each in told["gallery"]] == [image["imageId"]]
+        assert client.delete(user, headers=attendee["headers"]).status_code == 200
+        assert db.photos.count_documents({}) == 0
+        for url in (photo, image["url"]):
+            assert client.get(path_of(url)).status_code == 404
+
+    def test_another_url_lets_the_photo_go(self, client, db, attendee, photo_path):
+        url = send(client, "PUT", photo_path, attendee).json["userImg"]
+
+        def change(user_img):
+            body = {"userImg": user_img}
+            return client.put("/api/auth/profile", json=body, headers=attendee["headers"])
+
+        assert change(url).json["userImg"] == url
+        assert client.get(path_of(url)).status_code == 200
+        assert change("").json["userImg"] == ""
+        assert client.get(path_of(url)).status_code == 404
+        assert db.photos.count_documents({}) == 0

@@ -1,0 +1,83 @@
+"""Image files of every kind, good and bad, made on the spot."""
+
+import struct
+import zlib
+from io import BytesIO
+
+from PIL import Image
+
+RED, BLUE = (200, 30, 30), (30, 30, 200)
+ORIENTATION, CAMERA = 0x0112, 0x0110
+
+
+def file_of(picture, kind, **options):
+    out = BytesIO()
+    picture.save(out, kind, **options)
+    return out.getvalue()
+
+
+def picture(width=60, height=40, mode="RGB"):
+    """Left half red, right half blue."""
+    made = Image.new(mode, (width, height), RED)
+    made.paste(BLUE, (width // 2, 0, width, height))
+    return made
+
+
+def photo(kind="JPEG", width=60, height=40, **options):
+    return file_of(picture(width, height), kind, **options)
+
+
+def camera_jpeg():
+    """A JPEG lying on its side, with a camera's name, a place and a comment in its metadata."""
+    exif = Image.Exif()
+    exif[ORIENTATION], exif[CAMERA] = 6, "SpyCam 3000"
+    exif.get_ifd(0x8825)[1] = "N"
+    return photo(exif=exif, comment=b"taken at home", icc_profile=b"SpyProfile" * 20)
+
+
+def animated(kind):
+    frames = [picture(), picture().transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
+    return file_of(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
+
+
+def _chunk(name, data):
+    checksum = struct.pack(">I", zlib.crc32(name + data))
+    return struct.pack(">I", len(data)) + name + data + checksum
+
+
+def png_bomb(width, height):
+    """A PNG of a few kB that says it has so many pixels, of one colour."""
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    rows = zlib.compressobj(9)
+    row = bytes(1 + (width + 7) // 8)
+    packed = b"".join(rows.compress(row) for _ in range(min(height, 2000))) + rows.flush()
+    parts = (_chunk(b"IHDR", head), _chunk(b"IDAT", packed), _chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def png_text_bomb():
+    """A PNG whose text unpacks to 80 MB."""
+    plain = photo("PNG")
+    text = _chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(80_000_000), 9))
+    return plain[:33] + text + plain[33:]
+
+
+def webp_bomb(width=16383, height=16383):
+    """A WebP whose header promises so many pixels."""
+    size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    head = b"WEBPVP8X" + struct.pack("<I", 10) + b"\x10\0\0\0" + size + photo("WEBP")[12:]
+    return b"RIFF" + struct.pack("<I", len(head)) + head
+
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+HTML = b"<html><script>alert(1)</script></html>"
+
+
+def riff_chunks(webp):
+    """The names of a WebP's chunks."""
+    names, at = [], 12
+    while at < len(webp):
+        names.append(webp[at : at + 4])
+        (length,) = struct.unpack("<I", webp[at + 4 : at + 8])
+        at += 8 + length + length % 2
+    return names

@@ -1,0 +1,85 @@
+"""Photos uploaded at once: what is shown is kept, a gallery holds no more than it may."""
+
+from functools import partial
+
+import pytest
+
+from eventapp.accounts import service_photos, store_photos
+from eventapp.core.clock import utc_now
+from eventapp.core.errors import AppError
+from eventapp.media import service, store
+from eventapp.media.rules import GALLERY_LIMIT
+from tests import factories, pictures
+from tests.race import kit
+
+AT = "http://localhost"
+
+
+@pytest.fixture
+def user_id(app, db):
+    return factories.sign_in(app)["id"]
+
+
+def fill_but(db, user_id, places):
+    for slot in range(GALLERY_LIMIT - places):
+        store.insert(db, {"owner": f"gallery/{user_id}", "slot": slot, "sha": "0"})
+
+
+def add(db, user_id):
+    file = pictures.photo()
+    return service.add_to_gallery(db, user_id, file, now=utc_now(), images_at=AT)
+
+
+def rush(db, user_id):
+    """Eight uploads for three places; how many were taken and how many are there."""
+    fill_but(db, user_id, 3)
+    results = kit.at_once(*[partial(add, db, user_id)] * 8)
+    taken = [result for result in results if not isinstance(result, AppError)]
+    return len(taken), db.photos.count_documents({"owner": f"gallery/{user_id}"})
+
+
+def test_a_rush_of_uploads_fits_no_more_than_the_gallery_holds(db, user_id):
+    assert rush(db, user_id) == (3, GALLERY_LIMIT)
+
+
+def test_control_counted_and_not_guarded_it_holds_more(db, user_id, monkeypatch):
+    real = store.insert
+    unguarded = lambda db, photo: real(db, {k: v for k, v in photo.items() if k != "slot"})  # noqa: E731
+    monkeypatch.setattr(store, "insert", lambda db, photo: real(db, photo))
+    fill_but(db, user_id, 3)
+    stale = service._free_place(db, f"gallery/{user_id}")
+    monkeypatch.setattr(store, "insert", unguarded)
+    monkeypatch.setattr(service, "_free_place", lambda *_: stale)
+    kit.at_once(*[partial(add, db, user_id)] * 8)
+    assert db.photos.count_documents({"owner": f"gallery/{user_id}"}) > GALLERY_LIMIT
+
+
+def upload_at_once(db, user_id):
+    files = [pictures.photo("PNG", side, side) for side in range(10, 18)]
+    uploads = [
+        partial(service_photos.set_photo, db, user_id, file, now=utc_now(), images_at=AT)
+        for file in files
+    ]
+    kit.at_once(*uploads)
+    shown = db.users.find_one({"_id": user_id})["userImg"]
+    return shown.removeprefix(f"{AT}/images/").removesuffix(".webp")
+
+
+def test_of_uploads_at_once_the_one_shown_is_kept_and_no_other(db, user_id):
+    shown = upload_at_once(db, user_id)
+    assert [photo["sha"] for photo in db.photos.find()] == [shown]
+
+
+def test_control_let_go_by_what_was_read_before_photos_stay_or_go_wrongly(db, user_id, monkeypatch):
+    real = store_photos.show
+
+    def show(db, user_id, **shown):
+        read = db.users.find_one({"_id": user_id})
+        gate.wait(5)
+        real(db, user_id, **shown)
+        return read
+
+    gate = kit.threading.Barrier(8)
+    monkeypatch.setattr(store_photos, "show", show)
+    upload_at_once(db, user_id)
+    assert db.photos.count_documents({}) > 1
