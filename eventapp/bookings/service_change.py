@@ -80,7 +80,8 @@ def end(shop: Shop, booking: Document, status: str, reason: str, now: datetime) 
     # A charge begun meanwhile would never be refunded, one refused meanwhile would be.
     as_read = {"status": booking["status"], "payment": booking.get("payment")}
     ended = store.transition(shop.db, booking["_id"], as_read, fields)
-    reached("end")
+    if ended:
+        reached("end")
     return ended
 
 
@@ -178,9 +179,10 @@ def _pay(shop: Shop, booking: Document, quantity: int | None, now: datetime) -> 
         **rules.tells(rules.CONFIRMED_TOLD, now),
     }
     confirmed = store.transition(shop.db, booking["_id"], {"status": rules.HELD}, fields)
-    reached("confirm")
     if confirmed is None:
         _refund_late(shop, {**booking, "payment": payment}, now)
+    else:
+        reached("confirm")
     return confirmed
 
 

@@ -127,8 +127,8 @@ class BoxOffice(Mover):
             fields={"hadWaitlist": True} if waits else None,
             now=now,
         )
-        reached("take")
         if after:
+            reached("take")
             self._written(after)
         else:
             self.settled(event["eventId"], done)  # they are still to be struck out
@@ -163,8 +163,8 @@ class BoxOffice(Mover):
             marks={mark: {**note, "leftQueue": [[type_id, int(last)]]}},
             now=now,
         )
-        reached("offer-take")
         if after:
+            reached("offer-take")
             self._written(after)
         return after
 

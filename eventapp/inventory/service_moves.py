@@ -33,8 +33,8 @@ class Mover(BackOffice):
             after = store.change(
                 self._db, event, changes, guards=store.marked(key), unmark=[key], now=now
             )
-            reached("undo")
             if after:
+                reached("undo")
                 self._written(after)
                 return
         raise Overtaken
@@ -70,8 +70,8 @@ class Mover(BackOffice):
             marks = {key: {"kind": key.partition("-")[0], "at": now} for key in keys}
             guards = store.never_marked(event, keys)
             after = store.change(self._db, event, changes, guards=guards, marks=marks, now=now)
-            reached("move")
             if after:
+                reached("move")
                 self._written(after)
                 return
         raise Overtaken
