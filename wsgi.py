@@ -24,6 +24,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LOGGING_CONFIG, LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
+from prometheus_client.multiprocess import mark_process_dead
 
 from eventapp import create_app, start_jobs
 from eventapp.config import Config, ConfigError, load_config
@@ -125,7 +126,9 @@ def start_worker(config: Config) -> Flask:
     app.wsgi_app = gated(app.wsgi_app)  # type: ignore[assignment, method-assign]
     before_end(app.extensions["streams"].close)
     start_jobs(app)
+    app.extensions["popularity"].start()
     # A forked worker runs no atexit handlers, so the store would not write its last changes.
+    Finalize(None, app.extensions["popularity"].stop, exitpriority=2)  # before the store closes
     Finalize(None, app.extensions["store"].client.close, exitpriority=1)
     return app
 
@@ -177,6 +180,8 @@ class Server(Granian):  # type: ignore[misc, valid-type, unused-ignore]
             if self._cannot_start(dead):
                 say("the server processes cannot start")
                 return
+            for worker in dead:
+                mark_process_dead(worker.inner.pid)  # type: ignore[no-untyped-call]
             self.interrupt_children.clear()
             self._respawn_workers([worker.idx for worker in dead], spawn_target, target_loader)
 

@@ -49,7 +49,9 @@ from eventapp.messages import routes_stream, service_streams
 from eventapp.messages import service as messages
 from eventapp.messages import store as messages_store
 from eventapp.notifications import routes as notifications_routes
+from eventapp.notifications import routes_stream as notifications_live
 from eventapp.notifications import service as notifications
+from eventapp.notifications import service_stream as notices
 from eventapp.notifications import store as notifications_store
 from eventapp.notifications import store_mails as mails_store
 from eventapp.notifications.service_post import post_of
@@ -90,6 +92,7 @@ BLUEPRINTS = (
     messages_routes.bp,
     routes_stream.bp,
     notifications_routes.bp,
+    notifications_live.bp,
     analytics_routes.bp,
     analytics_routes.events_bp,
     routes_admin.bp,
@@ -180,6 +183,7 @@ def open_streams(db: Db) -> Hub:
     """The live streams of this process."""
     hub = Hub()
     hub.add_source(service_streams.KIND, service_streams.EventReader(db, hub).look)
+    hub.add_source(notices.KIND, notices.NoticeReader(db).look)
     return hub
 
 

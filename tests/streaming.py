@@ -2,7 +2,9 @@
 
 import json
 import queue
+import socket
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 
 import requests
@@ -42,6 +44,8 @@ class Source:
         if last_event_id:
             headers["Last-Event-ID"] = last_event_id
         self.answer = requests.get(url, headers=headers, stream=True, timeout=60)
+        # Closing it would wait for the thread that reads.
+        self._line = self.answer.raw.connection.sock
         self.said: queue.Queue[Said] = queue.Queue()
         self.last_event_id, self.comments = last_event_id, 0
         self.ended = threading.Event()
@@ -50,7 +54,7 @@ class Source:
 
     def _read(self) -> None:
         block = ""
-        try:
+        with suppress(requests.RequestException, AttributeError, ValueError, OSError):
             for line in self.answer.iter_lines(chunk_size=1, decode_unicode=True):
                 if line:
                     block += line + "\n"
@@ -60,10 +64,8 @@ class Source:
                     self.last_event_id = said.id
                     self.said.put(said)
                 block = ""
-        except (requests.RequestException, AttributeError, ValueError, OSError):
-            pass  # cut by us or by the server
-        finally:
-            self.ended.set()
+        self.answer.close()
+        self.ended.set()
 
     def next(self, event: str | None = None, seconds: float = 10) -> Said:
         """The next one, or the next of a kind, letting the others go."""
@@ -74,7 +76,8 @@ class Source:
 
     def cut(self) -> None:
         """Go away, as a client does that loses its line."""
-        self.answer.raw._fp.fp.raw._sock.close() if False else self.answer.close()
+        with suppress(OSError):
+            self._line.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> "Source":
         return self
@@ -82,3 +85,42 @@ class Source:
     def __exit__(self, *_: object) -> None:
         self.cut()
         self._thread.join(5)
+
+
+class Opened:
+    """A stream of a test client, read in the test's own thread."""
+
+    def __init__(self, client, path, last_event_id=None, headers=None):
+        given = dict(headers or {})
+        if last_event_id is not None:
+            given["Last-Event-ID"] = last_event_id
+        self.answer = client.get(path, headers=given, buffered=False)
+        self._blocks = iter(self.answer.response)
+        self._said: list[Said] = []
+        self.last_event_id, self.comments = None, 0
+
+    def next(self, event: str | None = None) -> Said:
+        """The next one, or the next of a kind; StopIteration where the stream ends first."""
+        while True:
+            while not self._said:
+                raw = next(self._blocks)
+                self.comments += raw == b": \n\n"
+                self._said = parsed(raw)
+            said = self._said.pop(0)
+            self.last_event_id = said.id
+            if event in (None, said.event):
+                return said
+
+    def ended(self) -> bool:
+        """Whether it ends before it says anything more."""
+        try:
+            self.next()
+        except StopIteration:
+            return True
+        return False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.answer.close()

@@ -9,10 +9,11 @@ are no longer kept: it comes back by itself with its `Last-Event-ID`.
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 import structlog
+from prometheus_client import Gauge
 from pymongo.errors import PyMongoError
 
 from eventapp.core.errors import AppError
@@ -24,6 +25,7 @@ COMMENT_SECONDS = 15.0
 MAX_STREAMS = 1_100
 RETRY_MS = 2_000
 OPENING, COMMENT = f"retry: {RETRY_MS}\n: open\n\n".encode(), b": \n\n"
+OPEN = Gauge("eventapp_open_streams", "Open streams", multiprocess_mode="livesum")
 
 log = structlog.get_logger()
 
@@ -126,6 +128,7 @@ class Hub:
                 raise TooManyStreams
             topic = self._topics.setdefault(here, topic)
             topic.listeners += 1
+            OPEN.inc()
             if not self._reading:
                 self._reading = True
                 threading.Thread(target=self._read, name="streams", daemon=True).start()
@@ -141,11 +144,20 @@ class Hub:
         with self._lock:
             self.open -= 1
 
+    @contextmanager
+    def leaving_on_failure(self, topic: Topic) -> Iterator[None]:
+        """Leave again where what comes between joining and streaming fails."""
+        with ExitStack() as undo:
+            undo.callback(self.leave, topic)
+            yield
+            undo.pop_all()
+
     def leave(self, topic: Topic) -> None:
         """End listening."""
         with self._lock:
             self.open -= 1
             topic.listeners -= 1
+            OPEN.dec()
             here = (topic.kind, topic.key)
             if topic.listeners == 0 and self._topics.get(here) is topic:
                 del self._topics[here]

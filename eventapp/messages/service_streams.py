@@ -1,7 +1,6 @@
 """One caller's place in the stream of an event, and where it begins."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 
 from eventapp.core import json
@@ -116,11 +115,9 @@ def listen(
     events.visible(db, event_id, actor)
     topic = hub.join(KIND, event_id, lambda: open_topic(db, event_id))
     assert isinstance(topic, EventTopic)
-    with ExitStack() as undo:
-        undo.callback(hub.leave, topic)
+    with hub.leaving_on_failure(topic):
         place = _believed(db, topic, rules.place_of(last_event_id))
-        undo.pop_all()
-    return topic, EventListener(db, topic, place, actor, alive)
+        return topic, EventListener(db, topic, place, actor, alive)
 
 
 def _believed(db: Db, topic: EventTopic, place: Place | None) -> Place | None:

@@ -1,0 +1,29 @@
+"""One's own notifications as Server-Sent Events."""
+
+from flask import Response, request
+
+from eventapp.core.http import Blueprint, ErrorBody
+from eventapp.core.mongo import get_db
+from eventapp.core.security import current_actor, user_required
+from eventapp.core.stream_answers import EVENT_STREAM, event_stream, session_check, streams
+from eventapp.notifications import service_stream
+
+bp = Blueprint("live_notifications", __name__, url_prefix="/api/notifications", description="Live")
+
+
+@bp.route("/stream")
+@user_required
+@bp.response(200, description="`notification`, as they come", content_type=EVENT_STREAM)
+@bp.alt_response(401, schema=ErrorBody)
+@bp.alt_response(503, schema=ErrorBody)
+def stream_notifications() -> Response:
+    """The caller's notifications live, while their session lasts; `Last-Event-ID` goes on."""
+    actor = current_actor()
+    topic, listener = service_stream.listen(
+        get_db(),
+        streams(),
+        actor.signed_in_id,
+        last_event_id=request.headers.get("Last-Event-ID"),
+        alive=session_check(actor),
+    )
+    return event_stream(topic, listener)

@@ -1,0 +1,175 @@
+"""Streams of real servers: two on one database, cuts, ends, and clients that stop reading."""
+
+import socket
+import threading
+import time
+
+import pytest
+import requests
+
+from eventapp.config import load_config
+from tests import factories
+from tests.conftest import MONGO_URI, drop_database, fresh_uri
+from tests.live import Server, eventually
+from tests.streaming import Source
+
+PASSWORD = "long enough"
+NEEDS_SERVER = pytest.mark.skipif(not MONGO_URI, reason="processes share a server: set MONGO_URI")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """Two servers on one database; on the embedded store the one there can be, twice."""
+    uri = {"MONGO_URI": fresh_uri(MONGO_URI)} if MONGO_URI else {}
+    folders = [tmp_path_factory.mktemp("server") for _ in range(2 if uri else 1)]
+    same = {"WEB_CONCURRENCY": "1", "JWT_SECRET": "s" * 40}
+    servers = [Server(folder, **same, **uri) for folder in folders]
+    try:
+        yield [server.wait() for server in servers] * (1 if uri else 2)
+    finally:
+        for server in servers:
+            server.__exit__()
+        if uri:
+            drop_database(load_config(servers[0].settings))
+
+
+def account(server, name, role="attendee"):
+    """The headers of a new account."""
+    body = {"name": name, "email": f"{name}@example.org", "password": PASSWORD, "role": role}
+    token = server.post("/api/auth/register", body).json()["accessToken"]
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture(scope="module")
+def people(shared):
+    organizer = account(shared[0], "Olga", "organizer")
+    return {"organizer": organizer, "ann": account(shared[0], "Ann")}
+
+
+@pytest.fixture
+def event(shared, people):
+    body = factories.event_body()
+    return shared[0].post("/api/events", body, headers=people["organizer"]).json()
+
+
+def stream_of(server, event, last_event_id=None):
+    return Source(f"{server.url}/api/events/{event['eventId']}/stream", last_event_id)
+
+
+def say(server, event, text, headers):
+    path = f"/api/events/{event['eventId']}/messages"
+    answer = requests.post(server.url + path, json={"text": text}, headers=headers, timeout=10)
+    assert answer.status_code == 201, answer.text
+
+
+def test_what_one_server_does_the_other_streams(shared, people, event):
+    here, there = shared
+    with stream_of(here, event) as source:
+        first = source.next()
+        assert (first.event, first.data["ticketTypes"][0]["availableTickets"]) == (
+            "availability",
+            100,
+        )
+        order = {"eventId": event["eventId"], "ticketTypeId": 1, "quantity": 3}
+        began = time.monotonic()
+        assert there.post("/api/bookings", order, headers=people["ann"]).status_code == 201
+        said = source.next("availability")
+        assert said.data["ticketTypes"][0]["availableTickets"] == 97
+        assert time.monotonic() - began < 5
+        say(there, event, "Hello <b>there</b>", people["ann"])
+        said = source.next("message")
+        assert (said.data["text"], said.data["author"]["name"]) == ("Hello <b>there</b>", "Ann")
+        path = f"/api/events/{event['eventId']}/cancel"
+        assert there.post(path, {}, headers=people["organizer"]).status_code == 200
+        assert source.next("event").data["change"] == "cancelled"
+
+
+def test_a_stream_cut_and_resumed_under_load_misses_and_repeats_nothing(shared, people, event):
+    writers, each, got, last = 3, 40, [], None
+
+    def write(number):
+        for count in range(each):
+            say(shared[count % 2], event, f"{number}:{count}", people["ann"])
+
+    with stream_of(shared[0], event) as source:
+        last = source.next().id
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(writers)]
+    for thread in threads:
+        thread.start()
+    cuts = 0
+    while len(got) < writers * each:
+        with stream_of(shared[cuts % 2], event, last) as source:
+            for _ in range(17):  # then the line is cut, whatever may be on its way
+                said = source.next("message", seconds=20)
+                got.append(said.data)
+                last = said.id
+                if len(got) == writers * each:
+                    break
+        cuts += 1
+    for thread in threads:
+        thread.join()
+    assert cuts >= 7
+    assert [said["seq"] for said in got] == list(range(1, writers * each + 1))
+    assert len({said["text"] for said in got}) == writers * each
+    for number in range(writers):  # each writer's own in the order of writing
+        mine = [said["text"] for said in got if said["text"].startswith(f"{number}:")]
+        assert mine == [f"{number}:{count}" for count in range(each)]
+
+
+def test_streams_end_when_the_server_stops_and_requests_under_way_finish(tmp_path):
+    server = Server(tmp_path, BCRYPT_ROUNDS="12", WEB_CONCURRENCY="1").wait()
+    try:
+        organizer = account(server, "Olga", "organizer")
+        event = server.post("/api/events", factories.event_body(), headers=organizer).json()
+        sources = [stream_of(server, event) for _ in range(30)]
+        for source in sources:
+            source.next("availability")
+        got = []
+        working = threading.Thread(target=lambda: got.append(account(server, "Late")))
+        working.start()
+        time.sleep(0.1)
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 5
+        working.join()
+        assert got
+        for source in sources:
+            assert source.ended.wait(5)
+        assert "Traceback" not in server.said()
+    finally:
+        server.__exit__()
+        if MONGO_URI:
+            drop_database(load_config(server.settings))
+
+
+def open_streams(server):
+    """How many streams it says are open."""
+    lines = server.get("/metrics").text.splitlines()
+    counted = [line for line in lines if line.startswith("eventapp_open_streams")]
+    return sum(float(line.split()[-1]) for line in counted)
+
+
+def test_a_client_that_goes_away_frees_its_place(shared, people, event):
+    server = shared[0]
+    sources = [stream_of(server, event) for _ in range(5)]
+    for source in sources:
+        source.next("availability")
+    assert eventually(lambda: open_streams(server) >= 5)
+    for source in sources:
+        source.cut()
+    say(server, event, "anyone there?", people["ann"])
+    eventually(lambda: open_streams(server) == 0)
+
+
+def test_a_client_that_stops_reading_is_dropped_and_keeps_nobody_waiting(shared, people, event):
+    server, path = shared[0], f"/api/events/{event['eventId']}/stream"
+    with socket.socket() as slow, stream_of(server, event) as quick:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", server.port))
+        slow.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        quick.next("availability")
+        long = "\N{GRINNING FACE}" * 2000
+        for number in range(60):
+            say(server, event, f"{number}{long}"[:2000], people["ann"])
+        for number in range(60):
+            assert quick.next("message").data["text"].startswith(str(number))
