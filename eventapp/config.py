@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from email.utils import getaddresses
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from marshmallow import EXCLUDE, Schema, ValidationError, validate
@@ -40,6 +42,33 @@ class Words(ma.Field[tuple[str, ...]]):
         self, value: Any, attr: str | None, data: Any, **kwargs: Any
     ) -> tuple[str, ...]:
         return tuple(word.strip() for word in str(value).split(",") if word.strip())
+
+
+class Sender(ma.String):
+    """One mail address, with a name before it or not: a bad one would spoil every mail."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = str(super()._deserialize(value, attr, data, **kwargs))
+        found = getaddresses([text])
+        user, _, domain = found[0][1].rpartition("@") if len(found) == 1 else ("", "", "")
+        if not (user and domain and text.isprintable()):
+            raise ValidationError("must be as Events <events@example.org>")
+        return text
+
+
+class SmtpUrl(ma.String):
+    """`smtp://` or `smtps://`, a host, a port or not."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = str(super()._deserialize(value, attr, data, **kwargs))
+        try:
+            parts = urlsplit(text)
+            sound = parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0
+        except ValueError:
+            sound = False
+        if not sound:
+            raise ValidationError("must be as smtp://user:pass@host:port")
+        return text
 
 
 def _whole(default: int | None, low: int, high: int) -> ma.Integer:
@@ -93,8 +122,8 @@ class SettingsSchema(Schema):
     CURRENCY = ma.String(
         load_default="EUR", validate=validate.Regexp(r"[A-Z]{3}$", error="must be a code as EUR")
     )
-    SMTP_URL = _matching(r"smtps?://.+", "must be as smtp://user:pass@host:port")
-    MAIL_FROM = ma.String(load_default=None)
+    SMTP_URL = SmtpUrl(load_default=None)
+    MAIL_FROM = Sender(load_default=None)
     CACHE_URL = _matching(r"rediss?://.+", "must be a redis:// URL")
     DEMO_OPEN = ma.Boolean(load_default=False)
     LOG_LEVEL = _one_of("info", "debug", "info", "warning", "error")

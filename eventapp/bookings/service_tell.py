@@ -19,21 +19,26 @@ from eventapp.events import service_told as events
 from eventapp.notifications import service as notifications
 from eventapp.notifications.service import Attachment, News, Person
 
-AT_ONCE = 200
+# So many bookings at a time, and so many times before others have their turn.
+AT_ONCE, ROUNDS = 200, 25
 
 
 def tell(shop: Shop, now: datetime) -> int:
     """Tell all that is noted; how many notifications."""
     clock = going_on(now)
-    told = _tell_of_bookings(shop, clock())
+    told = 0
+    for _round in range(ROUNDS):
+        bookings = store_tell.untold(shop.db, AT_ONCE)
+        told += _tell_of_bookings(shop, bookings, clock())
+        if len(bookings) < AT_ONCE:
+            break
     for event in events.untold(shop.db, AT_ONCE):
         told += _tell_of_event(shop, event, clock())
         events.told(shop.db, event)
     return told
 
 
-def _tell_of_bookings(shop: Shop, now: datetime) -> int:
-    bookings = store_tell.untold(shop.db, AT_ONCE)
+def _tell_of_bookings(shop: Shop, bookings: list[Document], now: datetime) -> int:
     people = accounts.contacts(shop.db, _holders(bookings))
     news = [
         _of_booking(shop, booking, kind, at, people[booking["userId"]])
@@ -44,8 +49,7 @@ def _tell_of_bookings(shop: Shop, now: datetime) -> int:
     ]
     told = notifications.tell(shop.db, shop.post.base_url, news, now)
     reached("told")
-    for booking in bookings:
-        store_tell.told(shop.db, booking)
+    store_tell.told(shop.db, bookings)
     return told
 
 

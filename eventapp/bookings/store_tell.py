@@ -4,10 +4,11 @@
 in the worker's sight until it is told.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from eventapp.core.mongo import Db, Document
@@ -27,10 +28,12 @@ def untold(db: Db, limit: int) -> list[Document]:
     return list(found.sort("tellAt", ASCENDING).limit(limit))
 
 
-def told(db: Db, booking: Document) -> None:
-    """All that was noted when the booking was read is told; what came since stays noted."""
-    as_read = {"_id": booking["_id"], "tell": booking["tell"]}
-    db.bookings.update_one(as_read, {"$unset": {"tell": "", "tellAt": ""}})
+def told(db: Db, bookings: Iterable[Document]) -> None:
+    """All that was noted when they were read is told; what came since stays noted."""
+    gone = {"$unset": {"tell": "", "tellAt": ""}}
+    as_read = ({"_id": booking["_id"], "tell": booking["tell"]} for booking in bookings)
+    if writes := [UpdateOne(where, gone) for where in as_read]:
+        db.bookings.bulk_write(writes, ordered=False)
 
 
 def sums_of_events(

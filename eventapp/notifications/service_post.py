@@ -20,7 +20,7 @@ from eventapp.notifications.service_smtp import NotSent, SmtpLine
 
 # Longer than a server may keep one message waiting, each step to its timeout.
 LEASE = timedelta(minutes=10)
-AT_ONCE = 200
+AT_ONCE = 1000
 DEFAULT_FROM = "eventapp@localhost"
 DEFAULT_BASE_URL = "http://127.0.0.1:10000"
 

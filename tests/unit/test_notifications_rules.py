@@ -1,0 +1,211 @@
+"""What is said, on one line where a header holds it; when a mail is tried again; which periods."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from bson import ObjectId
+from hypothesis import given
+from hypothesis import strategies as st
+
+import eventapp
+from eventapp.bookings import rules as bookings
+from eventapp.bookings import rules_reports
+from eventapp.config import ConfigError, load_config
+from eventapp.events import rules as events
+from eventapp.notifications import rules
+from eventapp.notifications.service_compose import mail_of
+from eventapp.notifications.service_post import message_of
+from tests.notifications_factories import FACTS, news_of
+
+NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
+TEMPLATES = Path(eventapp.__file__).parent / "notifications" / "templates"
+SAID = {
+    **FACTS,
+    "expiresAt": NOW,
+    "schedule": [{"date": "2030-05-02", "location": "Larissa"}],
+    "period": "daily",
+    "from": "2030-04-30",
+    "to": "2030-04-30",
+}
+
+
+@pytest.mark.parametrize("kind", [*rules.KINDS, rules.REPORT])
+def test_each_kind_has_words_and_templates(kind):
+    title, message = rules.words(kind, SAID)
+    assert title
+    assert message.endswith(".")
+    name = rules.TEMPLATES.get(kind, "booking")
+    assert all((TEMPLATES / f"{name}.{form}").exists() for form in ("txt", "html"))
+    mail = mail_of(news_of(kind, data=SAID), "https://x.example/", NOW)
+    for form in ("text", "html"):
+        assert "https://x.example/" in mail[form]
+        assert "x.example//" not in mail[form]
+        assert "Undefined" not in mail[form]
+    assert "<of>" not in mail["html"]
+
+
+@pytest.mark.parametrize("kind", rules.KINDS)
+@given(text=st.text(max_size=300))
+def test_no_title_holds_a_line_break_or_is_too_long(kind, text):
+    title, _message = rules.words(kind, {**SAID, "eventTitle": text})
+    assert len(title) <= rules.MAX_SUBJECT
+    assert title.isprintable()
+    assert len(title.splitlines()) <= 1
+
+
+@given(title=st.text(max_size=100), name=st.text(max_size=50))
+def test_whatever_people_write_a_message_has_the_headers_it_should(title, name):
+    news = news_of(data={"eventTitle": title})
+    message = message_of(mail_of(news, "https://x.example", NOW), "Events <e@x.example>")
+    assert set(message.keys()) == {
+        "From",
+        "To",
+        "Subject",
+        "Date",
+        "Message-ID",
+        "Auto-Submitted",
+        "MIME-Version",
+        "Content-Type",
+    }
+    assert b"\r\nBcc:" not in bytes(message)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "words"), [(1, "1 ticket"), (2, "2 tickets"), (10, "10 tickets")]
+)
+def test_tickets_in_words(quantity, words):
+    assert rules.tickets({"quantity": quantity}) == words
+
+
+@pytest.mark.parametrize(
+    ("attempts", "seconds"),
+    [(1, 30), (2, 60), (3, 120), (5, 480), (9, 7200), (10, 7200), (1000, 7200)],
+)
+def test_pauses_double_up_to_two_hours(attempts, seconds):
+    assert rules.next_try(attempts, NOW, NOW) == NOW + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("age", "gone"), [(timedelta(hours=23.99), False), (timedelta(days=1), True)]
+)
+def test_after_a_day_it_is_given_up(age, gone):
+    assert (rules.next_try(9, NOW, NOW + age) is None) is gone
+
+
+@pytest.mark.parametrize(
+    ("now", "days", "weeks"),
+    [
+        ("2030-05-01", ("2030-04-30", "2030-04-30"), ("2030-04-22", "2030-04-28")),  # a Wednesday
+        ("2030-05-05", ("2030-05-04", "2030-05-04"), ("2030-04-22", "2030-04-28")),  # a Sunday
+        ("2030-05-06", ("2030-05-05", "2030-05-05"), ("2030-04-29", "2030-05-05")),  # a Monday
+        ("2030-01-01", ("2029-12-31", "2029-12-31"), ("2029-12-24", "2029-12-30")),
+    ],
+)
+def test_the_day_and_the_week_that_are_over(now, days, weeks):
+    moment = datetime.fromisoformat(f"{now}T00:00:00+00:00")
+    for at in (moment, moment + timedelta(hours=23, minutes=59)):
+        daily, weekly = rules_reports.periods_over(at)
+        assert (daily.first_day, daily.last_day) == days
+        assert (weekly.first_day, weekly.last_day) == weeks
+        assert daily.until <= at
+        assert weekly.until - weekly.since == timedelta(days=7)
+
+
+def test_sums_of_a_report():
+    rows = [
+        {"_id": {"status": "confirmed"}, "bookings": 2, "tickets": 5, "cents": 1250},
+        {"_id": {"status": "cancelled"}, "bookings": 1, "tickets": 9, "cents": 9999},
+        {"_id": {"status": "expired"}, "bookings": 3, "tickets": 9, "cents": 9999},
+    ]
+    summed = {"bookings": 2, "tickets": 5, "cents": 1250, "ended": 4}
+    assert rules_reports.summed(rows) == summed
+    assert rules_reports.summed([]) == dict.fromkeys(summed, 0)
+
+
+def event_with(available, capacity, *, listed=True):
+    return {"available": available, "listed": listed, "ticketTypes": [{"capacity": capacity}]}
+
+
+@pytest.mark.parametrize(
+    ("available", "capacity", "low"),
+    [(10, 100, True), (11, 110, False), (10, 99, False), (1, 10, True), (1, 9, False), (0, 9, 0)],
+)
+def test_few_tickets(available, capacity, low):
+    assert events.is_low(event_with(available, capacity)) is bool(low)
+    assert not events.is_low(event_with(available, capacity, listed=False))
+
+
+def scheduled(*entries, **more):
+    schedule = [{"date": NOW + timedelta(days=d), "location": place} for d, place in entries]
+    return {"schedule": schedule, "status": "published", "rev": 4, **more}
+
+
+@pytest.mark.parametrize(
+    ("after", "noted"),
+    [
+        (scheduled((1, "A"), (2, "B")), False),
+        (scheduled((2, "B"), (1, "A")), False),
+        (scheduled((1, "A"), (2, "B"), (3, "C")), False),
+        (scheduled((1, "A"), (3, "B")), True),
+        (scheduled((1, "A"), (2, "C")), True),
+        (scheduled((1, "A")), True),
+        (scheduled((3, "A"), status="draft"), False),
+        (scheduled((3, "A"), status="cancelled"), False),
+    ],
+)
+def test_an_edit_is_noted_where_a_date_or_place_goes(after, noted):
+    before = scheduled((1, "A"), (2, "B"))
+    fields = {name: after[name] for name in ("schedule", "status")}
+    note = events.moved_note(before, fields, NOW)
+    assert note == ({"tell": [{"at": NOW, "rev": 4}], "tellAt": NOW} if noted else {})
+
+
+def test_a_second_edit_keeps_the_first_note():
+    before = scheduled((1, "A"), tell=[{"at": NOW, "rev": 2}])
+    note = events.moved_note(before, {"schedule": []}, NOW)
+    assert [one["rev"] for one in note["tell"]] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("cancelled", rules.BOOKING_CANCELLED),
+        ("event_cancelled", rules.EVENT_CANCELLED),
+        ("expired", rules.BOOKING_EXPIRED),
+        ("declined", None),
+    ],
+)
+def test_what_is_told_of_a_booking_that_ends(reason, kind):
+    noted = bookings.tells(bookings.ENDS_TOLD.get(reason), NOW)
+    assert noted == ({f"tell.{kind}": NOW, "tellAt": NOW} if kind else {})
+
+
+def test_bookings_and_mails_speak_of_the_same_kinds():
+    kinds = {*bookings.ENDS_TOLD.values(), bookings.CONFIRMED_TOLD, bookings.OFFER_TOLD}
+    assert kinds <= set(rules.KINDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAIL_FROM", "nobody"),
+        ("MAIL_FROM", "a@b.example, c@d.example"),
+        ("MAIL_FROM", "Events <events@>"),
+        ("MAIL_FROM", "a@b.example\nBcc: c@d.example"),
+        ("SMTP_URL", "http://mail.example"),
+        ("SMTP_URL", "smtp://"),
+        ("SMTP_URL", "smtp://mail.example:mail"),
+        ("SMTP_URL", "smtp://mail.example:99999"),
+    ],
+)
+def test_settings_that_no_mail_could_be_sent_with_stop_the_start(tmp_path, name, value):
+    with pytest.raises(ConfigError, match=name):
+        load_config({"INSTANCE_DIR": str(tmp_path), name: value})
+
+
+@pytest.mark.parametrize("value", ["events@x.example", "Events <e@x.example>", '"A, B" <e@x.io>'])
+def test_senders_that_are_sound(tmp_path, value):
+    config = load_config({"INSTANCE_DIR": str(tmp_path), "MAIL_FROM": value})
+    mail = mail_of(news_of(), "https://x.example", NOW) | {"_id": ObjectId()}
+    assert message_of(mail, config.mail_from)["From"].addresses[0].domain.startswith("x.")
