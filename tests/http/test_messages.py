@@ -1,0 +1,206 @@
+"""The chat of an event over HTTP."""
+
+import pytest
+from bson import ObjectId
+
+from eventapp.messages import service, store
+from tests import factories
+
+
+@pytest.fixture
+def event(db, organizer):
+    return factories.make_event(db, organizer_id=organizer["id"])
+
+
+def path(event):
+    return f"/api/events/{event['eventId']}/messages"
+
+
+def say(client, event, person, text="hello"):
+    answer = client.post(path(event), json={"text": text}, headers=person["headers"])
+    assert answer.status_code == 201, answer.json
+    return answer.json["data"]["message"]
+
+
+def texts(answer):
+    assert answer.status_code == 200, answer.json
+    return [message["text"] for message in answer.json["messages"]]
+
+
+def test_a_message_is_stored_as_text_and_read_by_anyone(client, db, event, attendee):
+    text = 'Hi <script>alert("x")</script> & \u202ebye\nsecond line {{7*7}} $where'
+    message = say(client, event, attendee, f"  {text}  ")
+    name = db.users.find_one({"_id": attendee["id"]})["name"]
+    assert message["text"] == text
+    assert message["author"] == {"_id": str(attendee["id"]), "name": name}
+    assert message["eventId"] == event["eventId"]
+    shown = client.get(path(event))
+    assert shown.json["messages"] == [message]
+    assert shown.content_type == "application/json"
+    assert "@" not in shown.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"text": ""},
+        {"text": " \n "},
+        {"text": "x" * 2001},
+        {"text": "a\0b"},
+        {"text": "a\x1b[31mb"},
+        {"text": "\x7f"},
+        {"text": 7},
+        {"text": None},
+        {"text": {"$gt": ""}},
+        {"text": "x", "author": "me"},
+        {"text": "x", "seq": 1},
+    ],
+)
+def test_what_is_no_message_is_refused(client, db, event, attendee, body):
+    answer = client.post(path(event), json=body, headers=attendee["headers"])
+    assert (answer.status_code, answer.json["code"]) == (400, "validation_error")
+    assert db.messages.count_documents({}) == 0
+
+
+def test_the_longest_message_is_taken(client, event, attendee):
+    assert say(client, event, attendee, "\N{GRINNING FACE}" * 2000)
+
+
+def test_only_users_write(client, event):
+    answer = client.post(path(event), json={"text": "x"})
+    assert answer.status_code == 401
+
+
+def test_the_newest_come_first_and_a_cursor_walks_back(client, event, attendee):
+    for number in range(7):
+        say(client, event, attendee, str(number))
+    first = client.get(path(event) + "?limit=3")
+    assert texts(first) == ["6", "5", "4"]
+    assert {name: first.json[name] for name in ("page", "limit", "total", "pages")} == {
+        "page": 1,
+        "limit": 3,
+        "total": 7,
+        "pages": 3,
+    }
+    say(client, event, attendee, "new")
+    second = client.get(f"{path(event)}?limit=3&cursor={first.json['nextCursor']}")
+    assert texts(second) == ["3", "2", "1"]
+    third = client.get(f"{path(event)}?limit=3&cursor={second.json['nextCursor']}")
+    assert texts(third) == ["0"]
+    assert third.json["nextCursor"] is None
+    assert texts(client.get(path(event) + "?limit=3&page=2")) == ["4", "3", "2"]
+    assert texts(client.get(path(event) + "?limit=3&page=9")) == []
+
+
+def test_who_was_away_catches_up_in_order(client, event, attendee, organizer):
+    seen = [say(client, event, attendee, str(number)) for number in range(5)]
+    gone = f"{path(event)}/{seen[2]['_id']}"
+    assert client.delete(gone, headers=organizer["headers"]).status_code == 200
+    first = client.get(f"{path(event)}?limit=2&after={seen[0]['seq']}")
+    assert texts(first) == ["1", "3"]
+    second = client.get(f"{path(event)}?limit=2&cursor={first.json['nextCursor']}")
+    assert texts(second) == ["4"]
+    assert second.json["nextCursor"] is None
+    assert texts(client.get(f"{path(event)}?after=0&limit=50")) == ["0", "1", "3", "4"]
+    assert texts(client.get(f"{path(event)}?after=99")) == []
+
+
+def test_who_catches_up_is_not_led_past_a_message_under_way(client, db, event, attendee):
+    say(client, event, attendee, "one")
+    store._take_seq(db, event["eventId"])
+    say(client, event, attendee, "three")
+    assert texts(client.get(path(event) + "?after=0")) == ["one"]
+    old = db.messages.find_one({"text": "three"})["createdAt"] - 2 * service.rules.PATIENCE
+    db.messages.update_one({"text": "three"}, {"$set": {"createdAt": old}})
+    assert texts(client.get(path(event) + "?after=0")) == ["one", "three"]
+
+
+@pytest.mark.parametrize(
+    "query", ["cursor=x", "cursor=", "cursor=e30", "after=-1", "after=x", "limit=0", "limit=101"]
+)
+def test_a_bad_query_is_refused(client, event, query):
+    assert client.get(f"{path(event)}?{query}").status_code == 400
+
+
+def test_author_organizer_and_admin_delete_and_nobody_else(
+    app, client, db, event, attendee, organizer, admin
+):
+    for who in (attendee, organizer, admin):
+        gone = f"{path(event)}/{say(client, event, attendee)['_id']}"
+        assert client.delete(gone).status_code == 401
+        for other in ("attendee", "organizer"):
+            refused = client.delete(gone, headers=factories.sign_in(app, other)["headers"])
+            assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
+        assert client.delete(gone, headers=who["headers"]).status_code == 200
+        again = client.delete(gone, headers=who["headers"])
+        assert (again.status_code, again.json["code"]) == (404, "message_not_found")
+    assert client.get(path(event)).json["messages"] == []
+    assert db.messages.count_documents({"text": {"$exists": True}}) == 0
+    assert db.messages.count_documents({"authorId": {"$exists": True}}) == 0
+
+
+def test_a_message_is_deleted_in_its_own_chat_alone(client, db, event, attendee, organizer):
+    other = factories.make_event(db, organizer_id=organizer["id"])
+    message = say(client, event, attendee)
+    elsewhere = client.delete(f"{path(other)}/{message['_id']}", headers=attendee["headers"])
+    assert elsewhere.status_code == 404
+    assert client.delete(f"{path(event)}/x", headers=attendee["headers"]).status_code == 400
+    assert (
+        client.delete(f"{path(event)}/{ObjectId()}", headers=attendee["headers"]).status_code == 404
+    )
+
+
+def test_the_chat_of_a_draft_is_its_organizers(client, db, attendee, organizer):
+    draft = factories.make_event(db, organizer_id=organizer["id"], status="draft")
+    answers = [
+        client.get(path(draft)),
+        client.get(path(draft) + "?after=0"),
+        client.post(path(draft), json={"text": "x"}, headers=attendee["headers"]),
+        client.delete(f"{path(draft)}/{ObjectId()}", headers=attendee["headers"]),
+    ]
+    assert [answer.json["code"] for answer in answers] == ["event_not_found"] * 4
+    assert say(client, draft, organizer)
+
+
+def test_a_deleted_events_chat_is_not_there_and_goes_with_it(
+    client, db, event, attendee, organizer
+):
+    kept = factories.make_event(db, organizer_id=organizer["id"])
+    say(client, event, attendee)
+    say(client, kept, attendee)
+    assert service.drop_orphans(db) == 0
+    client.delete(f"/api/events/{event['eventId']}", headers=organizer["headers"])
+    assert client.get(path(event)).status_code == 404
+    assert service.drop_orphans(db) == 1
+    assert db.messages.count_documents({}) == 1
+    assert db.chats.count_documents({}) == 1
+
+
+def test_a_persons_messages_are_exported_and_stay_as_nobodys(client, event, attendee, organizer):
+    say(client, event, attendee, "mine")
+    say(client, event, organizer, "not mine")
+    me = f"/api/users/{attendee['id']}"
+    exported = client.get(f"{me}/export", headers=attendee["headers"]).json["messages"]
+    assert [message["text"] for message in exported] == ["mine"]
+    assert client.delete(me, headers=attendee["headers"]).status_code == 200
+    shown = client.get(path(event)).json["messages"]
+    assert [(message["text"], bool(message["author"])) for message in shown] == [
+        ("not mine", True),
+        ("mine", False),
+    ]
+
+
+def test_a_person_may_say_so_much_at_a_time(make_app, monkeypatch):
+    app = make_app(RATE_LIMIT_ENABLED="true")
+    client, db = app.test_client(), app.extensions["store"].db
+    ann, bob = factories.sign_in(app), factories.sign_in(app)
+    one, other = factories.make_event(db), factories.make_event(db)
+    for number in range(10):
+        say(client, (one, other)[number % 2], ann)
+    refused = client.post(path(one), json={"text": "x"}, headers=ann["headers"])
+    assert (refused.status_code, refused.json["code"]) == (429, "too_many_requests")
+    assert 0 < int(refused.headers["Retry-After"]) <= 30
+    say(client, one, bob)
+    monkeypatch.setattr(service.rules, "BURST_WINDOW", service.rules.BURST_WINDOW * 0)
+    say(client, one, ann)
