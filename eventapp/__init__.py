@@ -12,7 +12,7 @@ from eventapp.accounts import service as accounts
 from eventapp.accounts import store as accounts_store
 from eventapp.accounts.service_sessions import LiveSessions
 from eventapp.analytics import routes as analytics_routes
-from eventapp.analytics import routes_admin, service_ledger
+from eventapp.analytics import routes_admin, routes_page, service_ledger
 from eventapp.analytics import store as analytics_store
 from eventapp.android import routes as android_routes
 from eventapp.bookings import routes as bookings_routes
@@ -35,6 +35,7 @@ from eventapp.events import service as events
 from eventapp.events import store as events_store
 from eventapp.events import store_told as events_told
 from eventapp.events.service_catalog import Catalog
+from eventapp.events.service_popularity import Popularity
 from eventapp.favorites import service as favorites
 from eventapp.favorites import store as favorites_store
 from eventapp.health import routes as health_routes
@@ -96,6 +97,7 @@ BLUEPRINTS = (
     analytics_routes.bp,
     analytics_routes.events_bp,
     routes_admin.bp,
+    routes_page.bp,
     android_routes.bp,
 )
 # How each feature removes, and tells, all that it stores about a person.
@@ -143,7 +145,7 @@ def create_app(config: Config | None = None) -> Flask:
     catalog = Catalog(store.db)
     shop = open_shop(config, store.db, on_change=catalog.sold)
     app.extensions.update(catalog=catalog, shop=shop, box_office=shop.office)
-    app.extensions.update(job_status=jobs.status)
+    app.extensions.update(job_status=jobs.status, popularity=Popularity(store.db))
     app.extensions.update(streams=open_streams(store.db))
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)

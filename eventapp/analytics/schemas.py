@@ -48,6 +48,17 @@ class Waiting(Schema):
     tickets = fields.Integer(required=True)
 
 
+class WaitedFor(Waiting):
+    eventId = fields.Integer(required=True)
+    title = fields.String(required=True)
+    since = fields.DateTime(required=True)
+    openOffers = fields.Integer(required=True)
+
+
+class MostWaitedFor(Waiting):
+    events = fields.List(fields.Nested(WaitedFor), required=True)
+
+
 class OverviewAnswer(Schema):
     currency = fields.String(required=True)
     revenue = fields.Float(required=True)
@@ -60,7 +71,7 @@ class OverviewAnswer(Schema):
     available = fields.Integer(required=True)
     utilization = fields.Float(required=True)
     views = fields.Integer(required=True)
-    waitlist = fields.Nested(Waiting, required=True)
+    waitlist = fields.Nested(MostWaitedFor, required=True)
 
 
 class Sums(Schema):
@@ -137,15 +148,8 @@ class StatsAnswer(Stock):
     waitlist = fields.Nested(Waiting, required=True)
 
 
-class WaitedFor(Waiting):
-    eventId = fields.Integer(required=True)
-    title = fields.String(required=True)
-    since = fields.DateTime(required=True)
-    openOffers = fields.Integer(required=True)
-
-
-class WaitlistAnswer(PageAnswer, Waiting):
-    events = fields.List(fields.Nested(WaitedFor), required=True)
+class WaitlistAnswer(PageAnswer, MostWaitedFor):
+    """The most wanted tickets first; the sums are of all pages."""
 
 
 class Engagement(Schema):

@@ -15,7 +15,7 @@ from eventapp.core.errors import ValidationFailed
 from eventapp.core.mongo import Db, Document
 from eventapp.core.security import Actor
 
-DEFAULT_DAYS = 30
+DEFAULT_DAYS, WAITED_FOR_SHOWN = 30, 10
 AMOUNTS = ("capacity", "sold", "held", "available")
 # What is on sale or was: a draft's and a cancelled event's tickets fill no hall.
 COUNTED = ("published", "completed")
@@ -40,7 +40,7 @@ def overview(db: Db, organizer_id: ObjectId | None, *, currency: str) -> dict[st
     """Everything at a glance: events, bookings, tickets, revenue of all time, and who waits."""
     tally = rules.total(service_ledger.all_sales(db, organizer_id).values())
     events = store_events.totals(db, organizer_id)
-    waits = store_events.waiting(db, store_events.waited_for(db, organizer_id))
+    waits = waitlist(db, organizer_id, limit=WAITED_FOR_SHOWN)
     return {
         "currency": currency,
         "revenue": money(tally.revenue),
@@ -51,7 +51,7 @@ def overview(db: Db, organizer_id: ObjectId | None, *, currency: str) -> dict[st
         "events": _event_counts(events),
         **_stock(events),
         "views": sum(row["views"] for row in events.values()),
-        "waitlist": {name: sum(row[name] for row in waits) for name in ("entries", "tickets")},
+        "waitlist": {name: waits[name] for name in ("entries", "tickets", "events")},
     }
 
 

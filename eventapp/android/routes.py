@@ -18,7 +18,15 @@ from eventapp.android.schemas import (
 from eventapp.config import Config
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
-from eventapp.core.http import Blueprint, ErrorBody, catalog, images_at, json_response, with_etag
+from eventapp.core.http import (
+    Blueprint,
+    ErrorBody,
+    catalog,
+    images_at,
+    json_response,
+    popularity,
+    with_etag,
+)
 from eventapp.core.limits import read_tier, sign_in_tier
 from eventapp.core.mongo import get_db
 from eventapp.core.security import GUEST_KEY, anyone
@@ -70,6 +78,7 @@ def add_favorite(body: dict[str, Any]) -> Response:
     """Make an event a favorite of the shared guest."""
     service.favorite(get_db(), body["eventId"], now=utc_now())
     catalog().liked_changed(GUEST_KEY)
+    popularity().favorited(body["eventId"])
     return json_response({"message": "Event favorited"}, 201)
 
 

@@ -17,6 +17,11 @@ DOCS_POLICY = (
     "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
     "form-action 'none'"
 )
+# Our own page: nothing inline, nothing from elsewhere.
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 BASIC = (
     ("X-Content-Type-Options", "nosniff"),
@@ -25,7 +30,8 @@ BASIC = (
 )
 EVERYWHERE = (*BASIC, ("Content-Security-Policy", POLICY))
 IN_DOCS = (*BASIC, ("Content-Security-Policy", DOCS_POLICY))
-DOCS_PATH = "/api/docs"
+ON_PAGE = (*BASIC, ("Content-Security-Policy", PAGE_POLICY))
+DOCS_PATH, PAGE_PATH = "/api/docs", "/dashboard"
 HSTS = "max-age=31536000; includeSubDomains"
 EXPOSED = [
     "ETag",
@@ -67,8 +73,12 @@ def _allow_origins(app: Flask, config: Config) -> None:
 
 
 def _secure(response: Response) -> Response:
-    in_docs = request.path.startswith(DOCS_PATH)
-    response.headers.extend(IN_DOCS if in_docs else EVERYWHERE)
+    if request.path.startswith(DOCS_PATH):
+        response.headers.extend(IN_DOCS)
+    elif request.path.startswith(PAGE_PATH):
+        response.headers.extend(ON_PAGE)
+    else:
+        response.headers.extend(EVERYWHERE)
     return response
 
 

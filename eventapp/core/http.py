@@ -210,6 +210,11 @@ def catalog() -> Any:
     return current_app.extensions["catalog"]
 
 
+def popularity() -> Any:
+    """The application's events.service_popularity.Popularity, which create_app made."""
+    return current_app.extensions["popularity"]
+
+
 def images_at() -> str:
     """What the photos of this server start with: PUBLIC_BASE_URL, else as the caller reached it."""
     base = settings().public_base_url or f"{request.scheme}://{request.host}"

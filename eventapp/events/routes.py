@@ -14,6 +14,7 @@ from eventapp.core.http import (
     catalog,
     images_at,
     json_response,
+    popularity,
     tagged,
     with_etag,
 )
@@ -29,6 +30,7 @@ from eventapp.events.schemas_answers import BareEventsAnswer, EventAnswer, Event
 
 # What a cursor keeps of the query that its list began with.
 CARRIED = frozenset(EventQuery().fields) - {"cursor", "page", "limit"}
+POPULAR_SECONDS = 5
 bp = Blueprint("events", __name__, url_prefix="/api/events", description="Events")
 
 
@@ -51,7 +53,9 @@ def list_events(query: dict[str, Any]) -> Response:
         rows, beside = service_list.find(db, asked, actor, now, catalog().search)
         return rows, _with_cursor(beside, carried)
 
-    key = (request.query_string, now.date())
+    key: tuple[Any, ...] = (request.query_string, now.date())
+    if asked.sort_by == "popularity":  # which changes without a change of the events
+        key += (int(now.timestamp() // POPULAR_SECONDS),)
     body, etag = catalog().answer(catalog().page(key, find), actor.key, images_at())
     return tagged(bytes_response(body), etag)
 
@@ -146,6 +150,7 @@ def show_event(event_id: int) -> Response:
     if event.draft or actor.may_manage(event.organizer_id):
         shown = service.show(db, event_id, actor=actor, images_at=images_at())
         return with_etag(json_response(shown))
+    popularity().viewed(event_id)
     favorited = event_id in catalog().liked(actor.key)
     body = event.body(json.dumps(images_at())[1:-1], favorited=favorited)
     return with_etag(bytes_response(body))

@@ -6,7 +6,7 @@ from flask import Response
 
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
-from eventapp.core.http import Blueprint, ErrorBody, catalog, images_at, json_response
+from eventapp.core.http import Blueprint, ErrorBody, catalog, images_at, json_response, popularity
 from eventapp.core.limits import read_tier
 from eventapp.core.mongo import get_db
 from eventapp.core.security import anyone, current_actor
@@ -44,6 +44,7 @@ def add_favorite(body: dict[str, Any]) -> Response:
     actor = current_actor()
     service.favorite(get_db(), body["eventId"], actor=actor, now=utc_now())
     catalog().liked_changed(actor.key)
+    popularity().favorited(body["eventId"])
     return json_response(FAVORITED, 201)
 
 

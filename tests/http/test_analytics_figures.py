@@ -199,7 +199,8 @@ def test_stats_of_what_people_did(db, app, client, host):
         {"date": factories.day(0), "revenue": 37.5, "bookings": 1, "tickets": 3, "cancelled": 1}
     ]
     overview = host.get("/analytics/overview").json
-    assert overview["waitlist"] == {"entries": 1, "tickets": 2}
+    assert (overview["waitlist"]["entries"], overview["waitlist"]["tickets"]) == (1, 2)
+    assert overview["waitlist"]["events"][0]["eventId"] == event_id
     assert (overview["revenue"], overview["ticketsSold"], overview["ticketsHeld"]) == (37.5, 3, 1)
 
 

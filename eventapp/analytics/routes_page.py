@@ -1,0 +1,38 @@
+"""The dashboard's page and its files. Whoever has the page has no figure: those need a token."""
+
+from pathlib import Path
+
+from flask import Response, send_from_directory
+
+from eventapp.core.errors import NotFound
+from eventapp.core.http import Blueprint, ErrorBody
+from eventapp.core.security import anyone
+
+bp = Blueprint("dashboard", __name__, url_prefix="/dashboard", description="Analytics")
+PAGE = Path(__file__).resolve().parent / "page"
+FILES = frozenset({"page.css", "page.js", "charts.js"})
+
+
+@bp.route("")
+@anyone
+@bp.response(200, content_type="text/html")
+def page() -> Response:
+    """The dashboard for organizers and admins, who sign in there."""
+    return _sent("index.html")
+
+
+@bp.route("/<file>")
+@anyone
+@bp.response(200, content_type="text/javascript")
+@bp.alt_response(404, schema=ErrorBody)
+def file(file: str) -> Response:
+    """A style or script of the dashboard."""
+    if file not in FILES:
+        raise NotFound
+    return _sent(file)
+
+
+def _sent(name: str) -> Response:
+    response = send_from_directory(PAGE, name)
+    response.headers["Cache-Control"] = "no-cache"  # asked for again, by its ETag
+    return response

@@ -1,0 +1,193 @@
+"""The dashboard: served from here under a strict policy, and driven in a real browser."""
+
+import os
+import random
+import re
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from bson import ObjectId
+from werkzeug.serving import make_server
+
+from eventapp.core.clock import utc_now
+from tests import sales
+from tests.bookings_factories import Caller, event_of, types
+from tests.browser import CHROMIUM, DRIVER, Browser
+
+TAB, ENTER = "\ue004", "\ue007"
+PASSWORD = "correct horse battery"
+SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder to look at them in
+
+
+def test_the_page_and_its_files_come_from_here(client):
+    page = client.get("/dashboard")
+    assert page.status_code == 200
+    assert page.content_type == "text/html; charset=utf-8"
+    links = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
+    assert len(links) == 3
+    for link in links:
+        assert client.get(link).status_code == 200, link
+    assert not re.search(r"https?://", page.text)
+
+
+def test_its_policy_lets_in_nothing_inline_and_nothing_from_elsewhere(client):
+    for path in ("/dashboard", "/dashboard/page.js"):
+        policies = client.get(path).headers.getlist("Content-Security-Policy")
+        assert len(policies) == 1
+        assert "unsafe" not in policies[0]
+        assert policies[0].startswith("default-src 'none'; script-src 'self';")
+    page = client.get("/dashboard").text
+    assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|\sstyle=", page)
+    script = client.get("/dashboard/page.js").text + client.get("/dashboard/charts.js").text
+    assert not re.search(r"innerHTML|eval\(|document\.write|https?://(?!www\.w3\.org/)", script)
+
+
+@pytest.mark.parametrize("file", ["index.html", "nothing.js", "..%2f__init__.py", "%2e%2e"])
+def test_no_other_file(client, file):
+    assert client.get(f"/dashboard/{file}").status_code in (404, 308)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("no chromium and chromedriver on this machine")
+    opened = Browser(tmp_path_factory.mktemp("browser"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def site(app, db):
+    """The application on a port of its own."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def host(client, db):
+    """An organizer with a password, three events with bookings, and someone who waits."""
+    body = {"name": "Olga Host", "email": "olga@example.org", "password": PASSWORD}
+    made = client.post("/api/auth/register", json={**body, "role": "organizer"})
+    user_id = ObjectId(made.json["user"]["_id"])
+    events = [
+        event_of(db, organizer_id=user_id, title=title, ticketTypes=types(10, 20, price=19.95))
+        for title in ("Jazz by the Harbour", "<b>Chess</b> & Coffee", "A very long title " * 5)
+    ]
+    stored = list(db.events.find({"eventId": {"$in": events}}))
+    first = utc_now() - timedelta(days=29)
+    db.bookings.insert_many(sales.at_random(random.Random(1), stored, 200, first, 28))
+    ann, ben = Caller(client, client.application), Caller(client, client.application)
+    ann.book(events[0], 10)
+    ben.wait(events[0], 2)
+    return body
+
+
+def until(browser, script):
+    """Wait until a script gives something true."""
+    for _ in range(100):
+        if found := browser.run(f"return {script}"):
+            return found
+        threading.Event().wait(0.1)
+    raise AssertionError(f"{script}: {browser.complaints()} {browser.run(SAID)}")
+
+
+SAID = "return document.getElementById('said').textContent"
+SHOWN = "!document.getElementById('figures').hidden"
+
+
+def sign_in(browser, site, host):
+    browser.open(f"{site}/dashboard")
+    browser.run("sessionStorage.clear()")
+    browser.open(f"{site}/dashboard")
+    browser.type("#email", host["email"])
+    browser.type("#password", host["password"] + ENTER)
+    until(browser, SHOWN)
+
+
+def keep(browser, name):
+    if SCREENSHOTS:
+        (Path(SCREENSHOTS) / f"{name}.png").write_bytes(browser.picture())
+
+
+def test_sign_in_look_and_sign_out(browser, site, host, client):
+    browser.size(1280, 900)
+    sign_in(browser, site, host)
+    text = browser.run("return document.body.innerText")
+    headers = {"Authorization": f"Bearer {_token(client, host)}"}
+    figures = client.get("/api/analytics/overview", headers=headers).json
+    assert f"\u20ac{figures['revenue']:,.2f}" in text
+    assert "Olga Host (organizer)" in text
+    assert "<b>Chess</b> & Coffee" in text  # as text, not as markup
+    assert browser.run("return document.querySelectorAll('#best progress').length") == 3
+    assert browser.run("return document.querySelectorAll('#revenue circle').length") == 30
+    assert browser.run("return document.querySelectorAll('#bookings rect').length") == 30
+    assert "Jazz by the Harbour" in browser.run(
+        "return document.querySelector('#waitlist').innerText"
+    )
+    assert browser.complaints() == []
+    keep(browser, "wide")
+    browser.open(f"{site}/dashboard")  # a reload keeps the session
+    until(browser, SHOWN)
+    browser.click("#sign-out")
+    until(browser, "!document.getElementById('sign-in').hidden")
+    assert browser.run("return sessionStorage.length") == 0
+
+
+def _token(client, host):
+    body = {"email": host["email"], "password": host["password"]}
+    return client.post("/api/auth/login", json=body).json["accessToken"]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_on_a_phone(browser, site, host, dark):
+    browser.size(360, 740, dark=dark)
+    sign_in(browser, site, host)
+    assert browser.run("return document.documentElement.scrollWidth") <= 360
+    back = browser.run("return getComputedStyle(document.body).backgroundColor")
+    assert (max(int(n) for n in re.findall(r"\d+", back)) < 60) is dark
+    small = "[...document.querySelectorAll('button, input, select')]"
+    visible = f"{small}.filter(e => e.offsetHeight && e.offsetHeight < 40).length"
+    assert browser.run(f"return {visible}") == 0
+    keep(browser, "phone-dark" if dark else "phone")
+    assert browser.complaints() == []
+
+
+def test_with_a_keyboard_alone(browser, site, host):
+    browser.size(1280, 900)
+    browser.open(f"{site}/dashboard")
+    browser.run("sessionStorage.clear()")
+    browser.open(f"{site}/dashboard")
+    browser.press([TAB, TAB])
+    assert browser.run("return document.activeElement.id") == "email"
+    browser.press([*host["email"], TAB, *host["password"], ENTER])
+    until(browser, SHOWN)
+    seen = set()
+    for _ in range(20):
+        browser.press([TAB])
+        seen.add(browser.run("return document.activeElement.name || document.activeElement.id"))
+    assert {"from", "to", "interval", "sign-out"} <= seen
+    browser.run("document.querySelector('#period select').value = 'week'")
+    browser.run("document.querySelector('#period select').focus()")
+    browser.press([TAB, ENTER])
+    until(browser, "document.querySelectorAll('#revenue circle').length < 8")
+
+
+def test_a_wrong_password_and_an_attendee(browser, site, host, client):
+    body = {"name": "Al", "email": "al@example.org", "password": PASSWORD}
+    client.post("/api/auth/register", json=body)
+    browser.open(f"{site}/dashboard")
+    browser.run("sessionStorage.clear()")
+    browser.open(f"{site}/dashboard")
+    browser.type("#email", body["email"])
+    browser.type("#password", f"wrong-password{ENTER}")
+    until(browser, "document.querySelector('#said.bad')")
+    browser.type("#password", PASSWORD + ENTER)
+    until(browser, "document.getElementById('said').textContent.includes('Only organizers')")
+    assert browser.run(f"return {SHOWN}") is False

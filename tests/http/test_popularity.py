@@ -1,0 +1,153 @@
+"""Views, favorites and bookings raise an event; nothing is written while people look."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from eventapp.core.clock import utc_now
+from eventapp.events import routes, store_popularity
+from eventapp.events.rules_popularity import HALF_LIFE, scaled
+from tests.bookings_factories import Caller, event_of
+from tests.factories import event_body
+
+
+@pytest.fixture
+def popularity(app, db):
+    counters = app.extensions["popularity"]
+    counters.flush(utc_now())  # what other tests looked at
+    return counters
+
+
+@pytest.fixture
+def events(db, popularity):
+    return [event_of(db, 10) for _ in range(4)]
+
+
+def order(client, path="/api/events/popular"):
+    return [event["eventId"] for event in client.get(path).json["events"]]
+
+
+def view(client, event_id, times=1):
+    for _ in range(times):
+        assert client.get(f"/api/events/{event_id}").status_code == 200
+
+
+def test_what_is_looked_at_most_comes_first(client, events, popularity):
+    view(client, 2, 3)
+    view(client, 4, 1)
+    popularity.flush(utc_now())
+    assert order(client)[:2] == [2, 4]
+
+
+def test_bookings_weigh_more_than_favorites_and_those_more_than_views(
+    client, app, events, popularity
+):
+    ann = Caller(client, app)
+    view(client, 1, 4)
+    ann.call("POST", "/favorites", {"eventId": 2})
+    ann.book(3, 1)
+    popularity.flush(utc_now())
+    assert order(client) == [3, 2, 1, 4]
+
+
+def test_the_app_of_tickest_counts_too(client, events, popularity):
+    client.post("/android/api/favorites", json={"eventId": 3})
+    popularity.flush(utc_now())
+    assert order(client)[0] == 3
+
+
+def test_it_fades(client, events, popularity):
+    now = utc_now()
+    view(client, 1, 7)
+    popularity.flush(now - 3 * HALF_LIFE)
+    view(client, 2, 1)
+    popularity.flush(now)
+    assert order(client)[:2] == [2, 1]
+    view(client, 3, 9)
+    popularity.flush(now - 3 * HALF_LIFE)
+    assert order(client)[:3] == [3, 2, 1]
+
+
+def test_nothing_is_written_until_the_flush_and_no_edit_then(db, client, events, popularity):
+    before = db.events.find_one({"eventId": 1})
+    view(client, 1, 5)
+    assert db.events.find_one({"eventId": 1}) == before
+    now = utc_now()
+    assert popularity.flush(now) == 1
+    after = db.events.find_one({"eventId": 1})
+    assert after.pop("views") == 5
+    assert after.pop("popularity") == pytest.approx(scaled(5, now))
+    del before["popularity"]
+    assert after == before
+    assert popularity.flush(now) == 0
+
+
+def test_neither_a_draft_nor_one_that_is_gone(db, client, app, events, popularity):
+    host = Caller(client, app, "organizer")
+    event_of(db, 5, status="draft", organizer_id=host.id)
+    assert host.get("/events/5").status_code == 200
+    assert client.get("/api/events/77").status_code == 404
+    assert popularity.flush(utc_now()) == 0
+
+
+def test_an_edit_keeps_the_score(db, client, app, popularity):
+    host = Caller(client, app, "organizer")
+    event_of(db, 10, organizer_id=host.id)
+    view(client, 1, 3)
+    popularity.flush(utc_now())
+    score = db.events.find_one({"eventId": 1})["popularity"]
+    assert host.call("PUT", "/events/1", event_body(title="New")).status_code == 200
+    assert db.events.find_one({"eventId": 1})["popularity"] == score > 0
+
+
+def test_no_view_is_lost_among_threads(db, events, popularity):
+    def look():
+        for _ in range(2000):
+            popularity.viewed(1)
+
+    threads = [threading.Thread(target=look) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        popularity.flush(utc_now())
+    popularity.flush(utc_now())
+    assert db.events.find_one({"eventId": 1})["views"] == 16_000
+
+
+def test_what_could_not_be_written_is_written_later(db, events, popularity, monkeypatch):
+    popularity.viewed(1)
+    popularity.favorited(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(store_popularity, "raise_scores", lambda *_args: [])
+        assert popularity.flush(utc_now()) == 0
+    now = utc_now()
+    assert popularity.flush(now) == 1
+    event = db.events.find_one({"eventId": 1})
+    assert (event["views"], event["popularity"]) == (1, pytest.approx(scaled(6, now)))
+
+
+def test_a_kept_list_is_made_anew_within_seconds(client, events, popularity, monkeypatch):
+    path = "/api/events?sortBy=popularity&sortOrder=desc"
+    now = utc_now()
+    monkeypatch.setattr(routes, "utc_now", lambda: now)
+    view(client, 1, 2)
+    popularity.flush(now)
+    assert order(client, path)[0] == 1
+    view(client, 2, 5)
+    popularity.flush(now)
+    monkeypatch.setattr(routes, "utc_now", lambda: now + timedelta(seconds=5))
+    assert order(client, path)[:2] == [2, 1]
+
+
+def test_pages_by_popularity_neither_skip_nor_repeat(client, events, popularity):
+    view(client, 3, 2)
+    view(client, 1, 1)
+    popularity.flush(utc_now())
+    path, seen = "/api/events?sortBy=popularity&sortOrder=desc&limit=1", []
+    cursor = ""
+    while cursor is not None:
+        body = client.get(path + (f"&cursor={cursor}" if cursor else "")).json
+        seen += [event["eventId"] for event in body["events"]]
+        cursor = body["nextCursor"]
+    assert seen == [3, 1, 4, 2]
