@@ -1,4 +1,5 @@
-"""The background jobs: expired holds, unsettled marks, the waitlist, past and cancelled events.
+"""The background jobs: expired holds, unsettled marks, the waitlist, past events, notifications,
+mails, reports.
 
 Run as many as you like, on as many machines; the embedded store has its own in the server.
 """

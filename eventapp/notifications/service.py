@@ -119,16 +119,6 @@ def after(
     return [rules.view(row) for row in store.after(db, user_id, last, limit)]
 
 
-def newer_than(db: Db, last: ObjectId, limit: int = MAX_AFTER) -> list[Document]:
-    """Everyone's stored notifications after this one, oldest first; see the store's warning."""
-    return store.newer_than(db, last, limit)
-
-
-def shown(notification: Document) -> dict[str, Any]:
-    """A stored notification as the API shows it."""
-    return rules.view(notification)
-
-
 def mail_health(db: Db) -> dict[str, Any]:
     """`{counts: {status: number}, failures: [the mails last given up, newest first]}`."""
     return {

@@ -89,15 +89,6 @@ def after(db: Db, user_id: ObjectId, last: ObjectId | None, limit: int) -> list[
     return list(db.notifications.find(where).sort("_id", ASCENDING).limit(limit))
 
 
-def newer_than(db: Db, last: ObjectId, limit: int) -> list[Document]:
-    """Everyone's notifications after this one, oldest first.
-
-    Ids are made by the workers' clocks: one that is slow, or a worker that was asleep, may add
-    an older id later. Ask from some seconds back and leave out what was seen.
-    """
-    return list(db.notifications.find({"_id": {"$gt": last}}).sort("_id", ASCENDING).limit(limit))
-
-
 def mark_read(
     db: Db, user_id: ObjectId, notification_id: ObjectId, now: datetime
 ) -> Document | None:

@@ -1,0 +1,149 @@
+"""Notifications in both stores: each key written once, walked in order, found by an index."""
+
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+
+from eventapp.bookings import store_tell
+from eventapp.core.clock import utc_now
+from eventapp.notifications import service, store, store_mails
+from tests.conftest import MONGO_URI
+from tests.notifications_factories import news_of, send, told
+from tests.notifications_factories import tell as tell_all
+
+
+@pytest.fixture
+def ann():
+    return ObjectId()
+
+
+def test_a_key_is_written_once_whatever_else_is_in_the_batch(db, ann):
+    one, two, three = (news_of(user_id=ann, key=f"k{n}") for n in range(3))
+    assert told(db, one) == 1
+    assert told(db, two, one, three, two) == 2
+    assert told(db) == 0
+    assert (db.notifications.count_documents({}), db.mails.count_documents({})) == (3, 3)
+
+
+def test_after_one_come_the_later_ones_oldest_first(db, ann):
+    told(db, *(news_of(user_id=ann, key=f"k{n}") for n in range(5)), news_of())
+    everything = service.after(db, ann, None)
+    assert [row["_id"] for row in everything] == sorted(row["_id"] for row in everything)
+    assert len(everything) == 5
+    assert service.after(db, ann, everything[1]["_id"], limit=2) == everything[2:4]
+    assert service.after(db, ann, everything[-1]["_id"]) == []
+
+
+def test_a_note_that_grew_since_it_was_read_stays(db):
+    now = utc_now()
+    tell = {"booking_confirmed": now}
+    db.bookings.insert_one({"_id": 1, "tell": tell, "tellAt": now, "bookingReference": "a"})
+    db.bookings.insert_one({"_id": 2, "tell": tell, "tellAt": now, "bookingReference": "b"})
+    read = store_tell.untold(db, 10)
+    db.bookings.update_one({"_id": 2}, {"$set": {"tell.booking_cancelled": now}})
+    store_tell.told(db, read)
+    store_tell.told(db, read)
+    (left,) = store_tell.untold(db, 10)
+    assert left["_id"] == 2
+    assert left["tell"].keys() == {"booking_confirmed", "booking_cancelled"}
+    assert [b["_id"] for b in store_tell.untold(db, 1)] == [2]
+
+
+def test_bookings_of_nobody_are_passed_over(app, db):
+    now = utc_now()
+    nobody = {"userId": None, "tell": {"booking_confirmed": now}, "tellAt": now}
+    gone = {**nobody, "userId": ObjectId(), "bookingReference": "b"}
+    db.bookings.insert_many([{**nobody, "bookingReference": "a"}, gone])
+    assert tell_all(app.extensions["shop"]) == 0
+    assert store_tell.untold(db, 10) == []
+
+
+def test_failures_are_shown_newest_first(db):
+    now = utc_now()
+    rows = [
+        {
+            "key": str(n),
+            "status": "failed",
+            "doneAt": now + timedelta(seconds=n),
+            "to": f"p{n}@example.org",
+            "subject": "s",
+            "kind": "report",
+            "text": "secret",
+            "lastError": "550",
+            "attempts": 1,
+        }
+        for n in range(25)
+    ]
+    db.mails.insert_many(rows)
+    health = service.mail_health(db)
+    assert health["counts"]["failed"] == 25
+    assert [f["to"] for f in health["failures"]][:2] == ["p24@example.org", "p23@example.org"]
+    assert len(health["failures"]) == service.FAILURES_SHOWN
+    assert "text" not in health["failures"][0]
+
+
+def stages(plan):
+    found = [plan["stage"]] if "stage" in plan else []
+    for inner in plan.values():
+        for part in inner if isinstance(inner, list) else [inner]:
+            if isinstance(part, dict):
+                found += stages(part)
+    return found
+
+
+@pytest.mark.skipif(not MONGO_URI, reason="the embedded store has no plans to show")
+def test_every_query_goes_by_an_index(app, db, ann):
+    now = utc_now()
+    told(db, *(news_of(user_id=ann if n % 50 == 0 else ObjectId()) for n in range(400)))
+    last = service.after(db, ann, None)[3]["_id"]
+    notifications = [
+        store.of_user(ann),
+        store.of_user(ann, unread=True),
+        {**store.of_user(ann), "_id": {"$lt": last}},
+        {"_id": {"$gt": last}},
+    ]
+    mails = [
+        {"nextTryAt": {"$lte": now}},
+        {"status": "failed"},
+        {"userId": ann},
+    ]
+    finds = [db.notifications.find(where).sort("_id", -1) for where in notifications]
+    finds += [db.mails.find(where) for where in mails]
+    finds.append(db.bookings.find({"tellAt": {"$exists": True}}).sort("tellAt", 1))
+    finds.append(db.events.find({"tellAt": {"$exists": True}}).sort("tellAt", 1))
+    for find in finds:
+        used = stages(find.explain()["queryPlanner"]["winningPlan"])
+        assert "COLLSCAN" not in used
+        assert "SORT" not in used
+
+
+def test_every_index_has_a_name_of_its_own(db):
+    for name, models in {**store.INDEXES, **store_mails.INDEXES}.items():
+        there = db[name].index_information()
+        assert all(model.document["name"] in there for model in models)
+
+
+def test_a_mail_that_nobody_may_send_is_found_by_nobody(db):
+    told(db, news_of())
+    mail = db.mails.find_one({})
+    assert store_mails.claim(db, {**mail, "nextTryAt": utc_now()}, ObjectId(), utc_now()) is None
+    assert db.mails.find_one({}) == mail
+    assert store_mails.settle(db, {**mail, "claim": ObjectId()}, {"status": "sent"}) is False
+
+
+def test_sending_nothing_opens_no_line(db, app):
+    def opened():
+        raise AssertionError("a line was opened")
+
+    class Closed:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        send = opened
+
+    post = type(app.extensions["shop"].post)(Closed, "e@x.example")
+    assert send(db, post) == 0
