@@ -24,6 +24,7 @@ from eventapp.core.mongo import Db, Document
 from eventapp.events import service as events
 from eventapp.events import service_told as events_told
 from eventapp.jobs import store
+from eventapp.messages import service as messages
 from eventapp.notifications import service_post as post
 
 # Two machines' clocks, and a write that took its time.
@@ -53,6 +54,11 @@ def warn_of_few(shop: Shop, now: datetime) -> int:
     return events_told.warn_of_few(shop.db, shop.post.base_url, since, now)
 
 
+def drop_chats(shop: Shop, _now: datetime) -> int:
+    """Delete the chats of events that were deleted."""
+    return messages.drop_orphans(shop.db)
+
+
 # What is done, and every how many seconds.
 JOBS: dict[str, tuple[Job, float]] = {
     "expire-holds": (bookings.expire_holds, 2),
@@ -65,6 +71,7 @@ JOBS: dict[str, tuple[Job, float]] = {
     "mail": (send_mails, 2),
     "low-tickets": (warn_of_few, 30),
     "reports": (bookings_reports.report, 600),
+    "chats": (drop_chats, 3600),
 }
 
 

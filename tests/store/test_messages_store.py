@@ -1,0 +1,75 @@
+"""Every command of the chat and of the streams finds its documents by an index."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from bson import ObjectId
+from pymongo import MongoClient
+
+from eventapp.core import mongo
+from eventapp.core.clock import utc_now
+from eventapp.core.streams import Hub
+from eventapp.messages import service, service_streams, store
+from eventapp.messages.service import Asked
+from eventapp.notifications import service_stream
+from tests import factories
+from tests.conftest import MONGO_URI
+from tests.race.kit import person
+from tests.store.test_events_explain import Recorder
+
+pytestmark = pytest.mark.skipif(
+    not MONGO_URI, reason="the embedded store has no plans to show; set MONGO_URI"
+)
+ASKED = ("events", "messages", "chats", "notifications")
+
+
+@pytest.fixture(scope="module")
+def recorded(make_app):
+    """The database of an application of its own, whose commands are recorded."""
+    recorder = Recorder()
+    with pytest.MonkeyPatch.context() as patch:
+        client = partial(MongoClient, tz_aware=True, event_listeners=[recorder])
+        patch.setattr(mongo, "connect", client)
+        app = make_app()
+    return app, app.extensions["store"].db, recorder
+
+
+def test_no_command_scans_a_collection(recorded):
+    app, db, recorder = recorded
+    event = factories.make_event(db)
+    event_id, reader = event["eventId"], factories.sign_in(app)
+    actor, now = person(reader["id"]), utc_now()
+    recorder.commands.clear()
+
+    message = service.write(db, event_id, "x", actor=actor, now=now, limited=True)
+    service.page(db, event_id, Asked(), actor=actor)
+    service.page(db, event_id, Asked(before=3), actor=actor)
+    service.catch_up(db, event_id, Asked(after=0), actor=actor, now=now)
+    service.delete(db, event_id, message["_id"], actor=actor, now=now)
+    store.give_up(db, event_id, 99, now)
+    service.export_user(db, reader["id"])
+    service.forget_user(db, reader["id"])
+    alive = partial(bool, 1)
+    hub = Hub()
+    topic, listener = service_streams.listen(
+        db, hub, event_id, last_event_id="0.0.0", actor=actor, alive=alive
+    )
+    service_streams.EventReader(db, hub).look([topic])
+    listener.take()
+    told, _ = service_stream.listen(
+        db, hub, reader["id"], last_event_id=str(ObjectId()), alive=alive
+    )
+    told.looked -= timedelta(seconds=5)
+    service_stream.NoticeReader(db).look([told])
+    hub.close()
+    service.drop_orphans(db)
+
+    seen = set()
+    for command in recorder.commands:
+        name = command.get("find") or command.get("aggregate")
+        if name in ASKED:
+            seen.add(name)
+            plan = db.command("explain", command, verbosity="queryPlanner")
+            assert "COLLSCAN" not in str(plan), command
+    assert seen == set(ASKED)
