@@ -31,7 +31,7 @@ def open_till(db: Db) -> Shop:
 
 def fill_bookings(db: Db, size: int) -> None:
     """Add bookings until there are so many; straight into the store, no ticket is taken."""
-    numbers = iter(range(db.bookings.estimated_document_count(), size))
+    numbers = iter(range(db.bookings.count_documents({}), size))
     events = list(db.events.find({}).sort("eventId", 1).limit(1 + EACH))
     while batch := [_booking(events, number) for number in islice(numbers, BATCH)]:
         if not all(store.insert_many(db, batch)):

@@ -24,7 +24,7 @@ Lists = dict[str, Callable[[random.Random], Any]]
 
 def fill_events(db: Db, size: int) -> None:
     """Add generated events until there are so many, numbered from 1."""
-    from_here = db.events.estimated_document_count()
+    from_here = db.events.count_documents({})
     if size > from_here:
         add_synthetic(db, size - from_here)
 
