@@ -21,7 +21,7 @@ from eventapp.notifications.service import Attachment
 from eventapp.notifications.service_post import Post
 
 # Of a confirmed booking the codes of its tickets, and the files that its mail carries.
-Papers = Callable[[Db, Document, datetime], tuple[list[str], tuple[Attachment, ...]]]
+Papers = Callable[["Shop", Document, datetime], tuple[list[str], tuple[Attachment, ...]]]
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def _papers(
 ) -> tuple[list[str], tuple[Attachment, ...]]:
     """What goes with the mail of a confirmed booking; nothing where it has ended meanwhile."""
     valid = kind == rules.CONFIRMED_TOLD and booking["status"] == rules.CONFIRMED
-    return shop.papers(shop.db, booking, now) if shop.papers and valid else ([], ())
+    return shop.papers(shop, booking, now) if shop.papers and valid else ([], ())
 
 
 def _facts(booking: Document) -> dict[str, Any]:
