@@ -96,25 +96,39 @@ class Streams:
 
 
 def measure(server: Server, db: Db, event_ids: Sequence[int], seconds: int) -> Figures:
-    """The figures of a server of one process, with one event or one each."""
-    (worker,) = server.pids()[1:]
-    path, without, beside = f"/api/events/{event_ids[0]}", [], []
-    rate(server, path, seconds)  # warms up
-    mb_without = resident_mb(worker)
-    mb_with = reached = 0.0
-    for _ in range(ROUNDS):
-        without.append(rate(server, path, seconds))
-        with Streams(server.port, event_ids, COUNT) as streams:
-            time.sleep(1.0)
-            mb_with = max(mb_with, resident_mb(worker))
-            beside.append(rate(server, path, seconds))
-            reached = max(reached, reach(db, streams, event_ids))
-        for event_id in event_ids:  # who is sent something is found to be gone
-            write(db, event_id)
-        time.sleep(SETTLE_SECONDS)
-    ratio = median(b / w for b, w in zip(beside, without, strict=True))
-    rates = (median(without), median(beside))
-    return Figures(COUNT, mb_without, mb_with, *rates, ratio, reached)
+    """The medians of ROUNDS rounds, and the most of memory and of waiting."""
+    rate(server, f"/api/events/{event_ids[0]}", seconds)  # warms up
+    mb_without = largest_mb(server)
+    rounds = [one_round(server, db, event_ids, seconds) for _ in range(ROUNDS)]
+    return Figures(
+        streams=COUNT,
+        mb_without=mb_without,
+        mb_with=max(found.mb_with for found in rounds),
+        rate_without=median(found.rate_without for found in rounds),
+        rate_with=median(found.rate_with for found in rounds),
+        ratio=median(found.ratio for found in rounds),
+        reach_seconds=max(found.reach_seconds for found in rounds),
+    )
+
+
+def one_round(server: Server, db: Db, event_ids: Sequence[int], seconds: int) -> Figures:
+    """The same load without and with streams, on a server of any number of processes."""
+    path, mb_without = f"/api/events/{event_ids[0]}", largest_mb(server)
+    without = rate(server, path, seconds)
+    with Streams(server.port, event_ids, COUNT) as streams:
+        time.sleep(1.0)
+        mb_with = largest_mb(server)
+        beside = rate(server, path, seconds)
+        reached = reach(db, streams, event_ids)
+    for event_id in event_ids:  # who is sent something is found to be gone
+        write(db, event_id)
+    time.sleep(SETTLE_SECONDS)
+    return Figures(COUNT, mb_without, mb_with, without, beside, beside / without, reached)
+
+
+def largest_mb(server: Server) -> float:
+    """The resident memory of the largest of its processes."""
+    return max(resident_mb(pid) for pid in server.pids())
 
 
 def rate(server: Server, path: str, seconds: int) -> float:
