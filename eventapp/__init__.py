@@ -56,6 +56,9 @@ from eventapp.notifications import service_stream as notices
 from eventapp.notifications import store as notifications_store
 from eventapp.notifications import store_mails as mails_store
 from eventapp.notifications.service_post import post_of
+from eventapp.tickets import routes as tickets_routes
+from eventapp.tickets import routes_door
+from eventapp.tickets import service as tickets
 from eventapp.waitlist import routes as waitlist_routes
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
@@ -90,6 +93,8 @@ BLUEPRINTS = (
     bookings_routes.bp,
     bookings_routes.users_bp,
     bookings_events.bp,
+    tickets_routes.bp,
+    routes_door.bp,
     messages_routes.bp,
     routes_stream.bp,
     notifications_routes.bp,
@@ -113,6 +118,7 @@ EXPORT_USER = (
     favorites.export_user,
     waitlist.export_user,
     bookings.export_user,
+    tickets.export_user,
     media.export_user,
     messages.export_user,
     notifications.export_user,

@@ -16,6 +16,7 @@ FEATURE_FILES = [
 ORDER = (
     "android",
     "messages",
+    "tickets",
     "bookings",
     "waitlist",
     "inventory",

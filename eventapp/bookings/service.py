@@ -154,6 +154,19 @@ def is_own(booking: Document, actor: Actor) -> bool:
     return actor.user_id is not None and bool(booking["userId"] == actor.user_id)
 
 
+def own(shop: Shop, booking_id: ObjectId, actor: Actor) -> Document:
+    """The booking where it is the caller's, or they are admin. BookingNotFound."""
+    booking = find(shop, booking_id)
+    if not is_holder(booking, actor):
+        raise BookingNotFound
+    return booking
+
+
+def is_holder(booking: Document, actor: Actor) -> bool:
+    """True for the person who booked and for admins."""
+    return actor.is_admin or is_own(booking, actor)
+
+
 def manages(booking: Document, actor: Actor) -> bool:
     """True for the organizer of the booking's event and for admins."""
     return actor.may_manage(booking["organizerId"])

@@ -1,0 +1,1 @@
+"""Tickets at the door: codes, QR codes, calendar entries, check-in."""

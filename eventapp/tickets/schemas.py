@@ -1,0 +1,75 @@
+"""The shapes of tickets and of the door, in and out."""
+
+from datetime import UTC, datetime
+
+from marshmallow import Schema, fields, validate
+
+from eventapp.tickets.rules import MAX_SCANS
+
+MAX_CODE = 400
+OUTCOMES = ("checked_in", "already_checked_in", "ticket_not_found")
+# Clocks that are further off than this are broken.
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+class CheckInBody(Schema):
+    code = fields.String(required=True, validate=validate.Length(1, MAX_CODE))
+
+
+class ScanBody(CheckInBody):
+    scannedAt = fields.AwareDateTime(
+        format="iso",
+        default_timezone=UTC,
+        required=True,
+        validate=validate.Range(EARLIEST, LATEST),
+    )
+
+
+class BatchBody(Schema):
+    scans = fields.List(
+        fields.Nested(ScanBody), required=True, validate=validate.Length(1, MAX_SCANS)
+    )
+
+
+class Ticket(Schema):
+    ticketId = fields.String(required=True)
+    type = fields.String(required=True)
+    code = fields.String(required=True)
+    checkedInAt = fields.DateTime(required=True, allow_none=True)
+
+
+class TicketsAnswer(Schema):
+    tickets = fields.List(fields.Nested(Ticket), required=True)
+
+
+class CheckedIn(Ticket):
+    bookingReference = fields.String(required=True)
+    date = fields.Date(required=True)
+    location = fields.String(required=True)
+
+
+class DoorRow(Schema):
+    ticketId = fields.String(required=True)
+    type = fields.String(required=True)
+    date = fields.Date(required=True)
+    checkedInAt = fields.DateTime(required=True, allow_none=True)
+
+
+class DoorAnswer(Schema):
+    eventId = fields.Integer(required=True)
+    algorithm = fields.String(required=True, validate=validate.Equal("Ed25519"))
+    publicKey = fields.String(
+        required=True, metadata={"description": "32 bytes in base64url, as the x of a JWK"}
+    )
+    tickets = fields.List(fields.Nested(DoorRow), required=True)
+
+
+class Outcome(Schema):
+    status = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
+    ticketId = fields.String()
+    type = fields.String()
+    checkedInAt = fields.DateTime()
+
+
+class BatchAnswer(Schema):
+    results = fields.List(fields.Nested(Outcome), required=True)

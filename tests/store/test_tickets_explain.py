@@ -1,0 +1,95 @@
+"""Every command that a request about tickets or photos sends goes by an index."""
+
+from functools import partial
+from io import BytesIO
+
+import pytest
+from bson import ObjectId
+from pymongo import MongoClient
+
+from eventapp.core import mongo
+from tests import pictures
+from tests.bookings_factories import Caller, event_of
+from tests.conftest import MONGO_URI
+from tests.store.test_events_explain import Recorder, scans_all
+
+pytestmark = pytest.mark.skipif(
+    not MONGO_URI, reason="the embedded store has no plans to show; set MONGO_URI"
+)
+ASKED = ("events", "bookings", "photos", "keys", "users", "sessions")
+MANY = 300
+
+
+class Hall:
+    """An application of its own, full of others' bookings and photos."""
+
+    def __init__(self, app, recorder):
+        self.db, self.recorder = app.extensions["store"].db, recorder
+        client = app.test_client()
+        self.host, self.ann = Caller(client, app, "organizer"), Caller(client, app)
+        self.event = event_of(self.db, 20, organizer_id=self.host.id)
+        self.booking = self.ann.book(self.event, 2)
+        kind = self.db.bookings.find_one({}, {"_id": 0})
+        others = [{"userId": ObjectId(), "eventId": 1000 + n} for n in range(MANY)]
+        self.db.bookings.insert_many(
+            [{**kind, **who, "bookingReference": f"EVT-{n}"} for n, who in enumerate(others)]
+        )
+        owners = [f"user/{n}" for n in range(MANY)]
+        self.db.photos.insert_many([{"owner": owner, "sha": owner} for owner in owners])
+
+    def scanned(self, act):
+        """What `act` sent that reads a whole collection."""
+        self.recorder.commands.clear()
+        answer = act()
+        assert answer.status_code < 300, answer.data
+        assert self.recorder.commands
+        sent = [c for c in self.recorder.commands if next(iter(c.values())) in ASKED]
+        return [c for c in sent if scans_all(self.db, c)]
+
+
+@pytest.fixture(scope="module")
+def hall(make_app):
+    recorder = Recorder()
+    client = partial(MongoClient, tz_aware=True, event_listeners=[recorder])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mongo, "connect", client)
+        app = make_app()
+    return Hall(app, recorder)
+
+
+def test_tickets_and_the_door(hall):
+    ann, host, booking = hall.ann, hall.host, hall.booking
+    listed = ann.get(f"/bookings/{booking['_id']}/tickets").json["tickets"]
+    door = f"/events/{hall.event}/check-in"
+    scan = {"code": listed[1]["code"], "scannedAt": "2026-01-01T00:00:00Z"}
+    for act in (
+        partial(ann.get, f"/bookings/{booking['_id']}/tickets"),
+        partial(ann.get, f"/tickets/{listed[0]['ticketId']}/qr.png"),
+        partial(ann.get, f"/bookings/{booking['_id']}/calendar.ics"),
+        partial(host.call, "POST", door, {"code": listed[0]["code"]}),
+        partial(host.call, "POST", f"{door}/batch", {"scans": [scan]}),
+        partial(host.get, door),
+        partial(ann.get, f"/users/{ann.id}/export"),
+    ):
+        assert hall.scanned(act) == []
+
+
+def test_photos(hall):
+    ann, host = hall.ann, hall.host
+
+    def send(caller, method, path):
+        form = {"file": (BytesIO(pictures.photo()), "a.jpg")}
+        return caller.client.open(f"/api{path}", method=method, data=form, headers=caller.headers)
+
+    url = send(ann, "PUT", f"/users/{ann.id}/photo").json["userImg"]
+    image = send(ann, "POST", f"/users/{ann.id}/gallery").json["image"]["imageId"]
+    for act in (
+        partial(send, ann, "PUT", f"/users/{ann.id}/photo"),
+        partial(send, ann, "POST", f"/users/{ann.id}/gallery"),
+        partial(send, host, "PUT", f"/events/{hall.event}/image"),
+        partial(ann.client.get, url.removeprefix("http://localhost")),
+        partial(ann.get, f"/users/{ann.id}/gallery"),
+        partial(ann.call, "DELETE", f"/users/{ann.id}/gallery/{image}"),
+        partial(ann.call, "DELETE", f"/users/{ann.id}"),
+    ):
+        assert hall.scanned(act) == []
