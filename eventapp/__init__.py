@@ -59,6 +59,7 @@ from eventapp.notifications.service_post import post_of
 from eventapp.tickets import routes as tickets_routes
 from eventapp.tickets import routes_door
 from eventapp.tickets import service as tickets
+from eventapp.tickets.service_papers import papers
 from eventapp.waitlist import routes as waitlist_routes
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
@@ -184,7 +185,7 @@ def open_shop(
     )
     base_url = config.public_base_url or f"http://{config.host}:{config.port}"
     post = post_of(config.smtp_url, config.mail_from, base_url)
-    return bookings.Shop(db, BoxOffice(db, on_change), limits, PROVIDERS["mock"](), post)
+    return bookings.Shop(db, BoxOffice(db, on_change), limits, PROVIDERS["mock"](), post, papers)
 
 
 def open_streams(db: Db) -> Hub:

@@ -11,5 +11,6 @@ from eventapp.notifications.service import Person
 
 def contacts(db: Db, user_ids: Iterable[ObjectId]) -> dict[ObjectId, Person]:
     """Who is told something, and where, of those of these accounts that exist."""
-    found = store.find_contacts(db, user_ids)
+    asked = list(user_ids)
+    found = store.find_contacts(db, asked) if asked else []
     return {user["_id"]: Person(user["_id"], user["name"], user["email"]) for user in found}

@@ -1,0 +1,40 @@
+"""The mail of a confirmed booking carries its tickets' codes and a calendar entry."""
+
+import email
+from email.policy import default
+
+import pytest
+
+from tests.bookings_factories import Caller, event_of, shop_of
+from tests.notifications_factories import mail_server, send, tell
+
+
+@pytest.fixture
+def ann(client, app):
+    return Caller(client, app)
+
+
+def test_codes_and_calendar_arrive_with_the_mail(app, db, ann, clean_inventory):
+    event_of(db, 10, title="Jazz night")
+    booking = ann.book(1, 2)
+    tickets = ann.get(f"/bookings/{booking['_id']}/tickets").json["tickets"]
+    tell(shop_of(app))
+    with mail_server() as box:
+        assert send(db, box.post()) == 1
+    message = email.message_from_bytes(box.taken[0][1], policy=default)
+    text = message.get_body(("plain",)).get_content()
+    assert [ticket["code"] in text for ticket in tickets] == [True, True]
+    (entry,) = message.iter_attachments()
+    assert entry.get_filename() == f"{booking['bookingReference']}.ics"
+    sent = entry.get_payload(decode=True)
+    assert sent == ann.get(f"/bookings/{booking['_id']}/calendar.ics").data
+
+
+def test_no_code_is_sent_of_a_booking_that_has_ended(app, db, ann, clean_inventory):
+    event_of(db, 10)
+    ann.cancel(ann.book(1))
+    tell(shop_of(app))
+    mails = list(db.mails.find())
+    assert len(mails) == 2
+    assert [mail["attachments"] for mail in mails] == [[], []]
+    assert not any("EVT1." in mail["text"] for mail in mails)
