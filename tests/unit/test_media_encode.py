@@ -1,5 +1,6 @@
 """Photos decoded and encoded anew: what is taken, what is kept of it, what is refused."""
 
+import threading
 import tracemalloc
 from io import BytesIO
 
@@ -176,7 +177,12 @@ def test_a_webps_pixels_are_read_from_each_kind_of_header():
 
 def test_who_waits_too_long_for_others_is_told(monkeypatch):
     monkeypatch.setattr(service_encode, "PATIENCE_SECONDS", 0.01)
-    with service_encode._turn(), pytest.raises(PhotosBusy) as refusal:
+    go_on = threading.Event()
+    ahead = service_encode._worker.submit(go_on.wait, 20)
+    with pytest.raises(PhotosBusy) as refusal:
         encode(pictures.photo())
     assert refusal.value.status == 503
-    encode(pictures.photo())
+    go_on.set()
+    assert ahead.result()
+    monkeypatch.setattr(service_encode, "PATIENCE_SECONDS", 20)
+    assert encode(pictures.photo()).width == 60
