@@ -39,7 +39,8 @@ def file_of(db: Db, booking: Document) -> bytes:
     found.add("version", "2.0")
     found.add("method", "PUBLISH")
     found.add_component(_entry(booking, _event_of(db, booking)))
-    return found.to_ical()
+    file: bytes = found.to_ical()
+    return file
 
 
 def _event_of(db: Db, booking: Document) -> Document | None:
