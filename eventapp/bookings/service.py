@@ -62,10 +62,11 @@ class Shop:
     ) -> None:
         self.db, self.office, self.limits, self.payments = db, office, limits, payments
         self.post, self.papers = post or Post(), papers
-        self._sellers: Crowd[Sale, Sold] = Crowd(self._sell)
+        self._sellers: Crowd[Sale, Sold] = Crowd(self._sell, finish=self._record_all)
+        self._recorders: Crowd[list[Document], list[bool]] = Crowd(self._insert)
 
     def sell(self, event_id: int, sale: Sale) -> Sold:
-        """Take tickets and record the booking, with all who wait for the same event: two writes.
+        """Take tickets and record the booking, with all who wait for the same: two writes.
 
         Raises:
             EventNotFound, NotOnSale, TicketTypeNotFound, Overtaken: nothing is written.
@@ -81,16 +82,14 @@ class Shop:
                 results.append(outcome)
             else:
                 results.append(Sold(*outcome, booking=sale.make(*outcome)))
-        return self._record_all(results)
+        return results
 
-    def _record_all(self, results: list[Sold | BaseException]) -> Sequence[Sold | BaseException]:
-        """Record, in one write, what can be recorded at once."""
+    def _record_all(self, results: Sequence[Sold | BaseException]) -> list[Sold | BaseException]:
+        """Record what can be recorded at once, in one write, while the next round takes."""
         bookings = [r.booking for r in results if isinstance(r, Sold) and r.booking]
         if not bookings:
-            return results
-        inserted = store.insert_many(self.db, bookings)
-        reached("record")
-        there = iter(inserted)
+            return list(results)
+        there = iter(self._recorders.submit("bookings", bookings))
         return [
             replace(result, recorded=next(there))
             if isinstance(result, Sold) and result.booking
@@ -100,9 +99,13 @@ class Shop:
 
     def record(self, booking: Document) -> bool:
         """Insert one booking; False where a unique index refused."""
-        inserted = store.insert_many(self.db, [booking])
+        return self._recorders.submit("bookings", [booking])[0]
+
+    def _insert(self, _key: Hashable, batches: Sequence[list[Document]]) -> Sequence[list[bool]]:
+        """Insert the bookings of several events' rounds in one write."""
+        inserted = iter(store.insert_many(self.db, [b for batch in batches for b in batch]))
         reached("record")
-        return inserted[0]
+        return [[next(inserted) for _ in batch] for batch in batches]
 
 
 @dataclass(frozen=True)

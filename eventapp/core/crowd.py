@@ -34,16 +34,21 @@ class Crowd(Generic[Item, Result]):
     one result an item; an exception among them is raised to its own caller, and one that `work`
     itself raises goes to all of the round; to all who wait, too, where `hopeless` says that their
     round would only fail the same way, and later than they must hear of it.
+
+    `finish(results)` is what the next round need not wait for: the lead is handed over before.
     """
 
     def __init__(
         self,
         work: Callable[[Hashable, Sequence[Item]], Sequence[Result | BaseException]],
         *,
+        finish: Callable[[Sequence[Result | BaseException]], Sequence[Result | BaseException]]
+        | None = None,
         at_most: int = 128,
         hopeless: Callable[[BaseException], bool] = is_unavailable,
     ) -> None:
-        self._work, self._at_most, self._hopeless = work, at_most, hopeless
+        self._work, self._finish = work, finish
+        self._at_most, self._hopeless = at_most, hopeless
         self._lock = threading.Lock()
         self._waiting: defaultdict[Hashable, deque[_Call[Item, Result]]] = defaultdict(deque)
         self._busy: set[Hashable] = set()
@@ -71,17 +76,21 @@ class Crowd(Generic[Item, Result]):
             calls = [waiting.popleft() for _ in range(min(len(waiting), self._at_most))]
         try:
             results = self._work(key, [call.item for call in calls])
-            for call, result in zip(calls, results, strict=True):
-                call.result = result
         finally:
             failure = sys.exc_info()[1]
             if failure is not None and self._hopeless(failure):
                 calls += self._give_up(key)
             else:
                 self._hand_over(key)
-            for call in calls[1:]:
-                call.error = failure
-                call.wake.release()
+            if failure is not None:
+                _wake(calls, failure)
+        try:
+            if self._finish:
+                results = self._finish(results)
+            for call, result in zip(calls, results, strict=True):
+                call.result = result
+        finally:
+            _wake(calls, sys.exc_info()[1])
 
     def _give_up(self, key: Hashable) -> list[_Call[Item, Result]]:
         """Nobody goes on: all who wait."""
@@ -98,3 +107,10 @@ class Crowd(Generic[Item, Result]):
             else:
                 del self._waiting[key]
                 self._busy.discard(key)
+
+
+def _wake(calls: Sequence[_Call[Item, Result]], failure: BaseException | None) -> None:
+    """Let the callers behind the leader go on, with what went wrong for all of them."""
+    for call in calls[1:]:
+        call.error = failure
+        call.wake.release()

@@ -100,6 +100,11 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
     # Our views make their own answers, so these only document: a wrapper of flask_smorest's round
     # the view for each would cost more than most views do.
 
+    def arguments(self, schema: Schema | type[Schema], **kwargs: Any) -> Callable[[View], View]:
+        """As flask_smorest's; a schema is made once, not for each request."""
+        made = schema() if isinstance(schema, type) else schema
+        return cast(Callable[[View], View], super().arguments(made, **kwargs))
+
     def response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:
         return _documented(super().response(*args, **kwargs))
 
@@ -134,7 +139,6 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
 
     if TYPE_CHECKING:  # flask_smorest has no types; these give back the view they get
         route: Callable[..., Callable[[View], View]]
-        arguments: Callable[..., Callable[[View], View]]
         after_request: Callable[[View], View]
 
 

@@ -8,7 +8,6 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,11 +18,11 @@ from eventapp.core.mongo import Db, Document
 from eventapp.core.remembered import Remembered
 from eventapp.events import store
 from eventapp.events.errors import EventNotFound
-from eventapp.events.service_rendered import Rendered, emptied, render
+from eventapp.events.service_rendered import Listed, Rendered, emptied, render
 from eventapp.events.service_search import Search
 from eventapp.favorites import service as favorites
 
-MAX_EVENTS, MAX_LISTS, MAX_CALLERS = 12_000, 2_000, 5_000
+MAX_EVENTS, MAX_LISTS, MAX_CALLERS = 12_000, 1_000, 5_000
 # Ask for changes when the last answer is older than the first; wait for it beyond the second.
 ASK_SECONDS, FRESH_SECONDS = 0.4, 0.8
 # Writes of the same moment may become visible in another order than their times.
@@ -32,17 +31,6 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 # The events of a page, or only their eventIds in order, and what stands beside them.
 Found = tuple[list[Document] | list[int], dict[str, Any]]
-
-
-@dataclass(slots=True)
-class Listed:
-    """A page of a list: whose events, what stands beside them, and for how long that is true."""
-
-    generation: int
-    event_ids: tuple[int, ...]
-    beside: bytes
-    # The answer as last given: to what it was true, its bytes, its ETag.
-    seen: tuple[object, bytes, str] = (None, b"", "")
 
 
 class Catalog:
@@ -90,7 +78,10 @@ class Catalog:
         seen = listed.seen
         if seen[0] != as_seen:
             body = self._body(listed, liked, images_at)
-            seen = listed.seen = (as_seen, body, etag_of(body))
+            seen = (as_seen, body, etag_of(body))
+            if listed.asked:
+                listed.seen = seen
+            listed.asked = True
         return seen[1], seen[2]
 
     def liked(self, caller: str) -> frozenset[int]:

@@ -83,3 +83,16 @@ def emptied(event: Mapping[str, Any]) -> tuple[bool, ...]:
 def _types(event: Mapping[str, Any]) -> bytes:
     kinds = (rules.type_view(kind, with_counts=False) for kind in event["ticketTypes"])
     return json.dumps(list(kinds))
+
+
+@dataclass(slots=True)
+class Listed:
+    """A page of a list: whose events, what stands beside them, and for how long that is true."""
+
+    generation: int
+    event_ids: tuple[int, ...]
+    beside: bytes
+    # The answer as last given: to what it was true, its bytes, its ETag. Kept from the second
+    # time on: most searches are never asked again, and their answers would fill the memory.
+    seen: tuple[object, bytes, str] = (None, b"", "")
+    asked: bool = False

@@ -11,6 +11,9 @@ from eventapp.core.mongo import Db, Document
 from eventapp.events.store import HIDDEN
 
 RELEVANCE = "score"
+# To score every match of a common word takes the database seconds at a hundred thousand events:
+# beyond so many, the best of those found first are the answer, and its walk ends with them.
+MAX_SCORED = 1_000
 
 
 def public_filter(*, upcoming: bool) -> Document:
@@ -136,6 +139,7 @@ def _by_relevance(
     """Best match first; the score is computed, so only an aggregation can go on after one."""
     stages: list[Document] = [
         {"$match": where},
+        {"$limit": MAX_SCORED},
         {"$addFields": {RELEVANCE: {"$meta": "textScore"}}},
     ]
     if after:
