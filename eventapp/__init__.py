@@ -72,12 +72,12 @@ INDEXES = (
     waitlist_store.INDEXES,
     bookings_store.INDEXES,
     media_store.INDEXES,
+    messages_store.INDEXES,
     bookings_told.INDEXES,
     events_told.INDEXES,
     notifications_store.INDEXES,
     mails_store.INDEXES,
     analytics_store.INDEXES,
-    messages_store.INDEXES,
 )
 BLUEPRINTS = (
     health_routes.root,
