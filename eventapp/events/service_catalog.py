@@ -63,13 +63,16 @@ class Catalog:
             rendered = read[0]
         return rendered
 
-    def page(self, key: Hashable, find: Callable[[], Found]) -> Listed:
-        """The page of this key; `find` gives its events and what stands beside them."""
+    def known(self, key: Hashable) -> Listed | None:
+        """The page of this key, where it is remembered and still true."""
         self._freshen()
         listed = self._lists.get(key)
-        if listed is None or listed.generation != self._generation:
-            listed = self._makers.submit(key, lambda: self._find(key, find))
-        return listed
+        return listed if listed and listed.generation == self._generation else None
+
+    def page(self, key: Hashable, find: Callable[[], Found]) -> Listed:
+        """The page of this key; `find` gives its events and what stands beside them."""
+        known = self.known(key)
+        return known or self._makers.submit(key, lambda: self._find(key, find))
 
     def answer(self, listed: Listed, caller: str, images_at: str) -> tuple[bytes, str]:
         """The page's JSON as this caller sees it, and its ETag."""
