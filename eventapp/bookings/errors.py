@@ -21,6 +21,10 @@ class TicketLimit(Conflict):
     code = "ticket_limit_exceeded"
 
 
+class OfferUnderWay(Conflict):
+    code, message = "offer_under_way", "You are just being made an offer; try again"
+
+
 class EventPast(Conflict):
     code, message = "event_past", "This date is over"
 

@@ -6,9 +6,16 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.bookings import rules, store
-from eventapp.bookings.errors import AlreadyBooked, EventPast, SoldOut, TicketLimit
+from eventapp.bookings.errors import (
+    AlreadyBooked,
+    EventPast,
+    OfferUnderWay,
+    SoldOut,
+    TicketLimit,
+)
 from eventapp.bookings.service import Answer, Order, Sale, Shop, Sold
 from eventapp.bookings.service_answer import answer_of, new_reference, note_of
+from eventapp.bookings.service_limit import refuse_second
 from eventapp.bookings.service_order import (
     Misread,
     pick_entry,
@@ -29,6 +36,7 @@ REFUSALS = (
     AlreadyBooked,
     EventPast,
     Misread,
+    OfferUnderWay,
     Replayed,
     TicketLimit,
     TicketTypeNotFound,
@@ -42,8 +50,9 @@ def book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:
 
     Raises:
         EventNotFound, TicketTypeNotFound, ValidationFailed, TicketLimit, NotOnSale, EventPast,
-        SoldOut, AlreadyBooked, AlreadyWaitlisted, IdempotencyMismatch: nothing is written, or
-        it is undone. A process that dies on the way leaves what the worker gives back.
+        SoldOut, AlreadyBooked, AlreadyWaitlisted, OfferUnderWay, IdempotencyMismatch: nothing
+        is written, or it is undone. A process that dies on the way leaves what the worker gives
+        back.
     """
     if answer := replay(shop, user_id, order):
         return answer
@@ -93,7 +102,7 @@ def _record(
     if not verdict.taken and (answer := await_twin(shop, user_id, order)):
         raise Replayed(answer)
     if verdict.waits or event.get("hadWaitlist"):
-        _refuse_second(shop, user_id, order, sum(verdict.taken.values()))
+        refuse_second(shop, user_id, order, sum(verdict.taken.values()))
     if verdict.waits:
         verdict = _but_old_places(shop, user_id, order, wanted, verdict)
     places = waitlist.places(wanted, verdict, event, user_id=user_id, now=now)
@@ -168,15 +177,6 @@ def _but_old_places(
     if not waits and not verdict.taken:
         raise earlier(shop, user_id, order) or waitlist.AlreadyWaitlisted()
     return replace(verdict, waits=waits)
-
-
-def _refuse_second(shop: Shop, user_id: ObjectId, order: Order, quantity: int) -> None:
-    """Where the waitlist may have given tickets too, one booking alone does not tell the sum."""
-    active = store.active_of(shop.db, user_id, order.event_id)
-    if any(booking["slot"] == rules.DIRECT for booking in active):
-        raise earlier(shop, user_id, order) or AlreadyBooked()
-    if quantity + sum(booking["quantity"] for booking in active) > shop.limits.per_user:
-        raise TicketLimit(f"At most {shop.limits.per_user} tickets of an event")
 
 
 def _new_booking(

@@ -6,14 +6,13 @@ from typing import Any
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store
-from eventapp.bookings.errors import NoOffer
+from eventapp.bookings import rules, service_limit, store
+from eventapp.bookings.errors import NoOffer, OfferUnderWay
 from eventapp.bookings.service import Shop
 from eventapp.bookings.service_answer import new_reference
 from eventapp.bookings.service_change import cancel, confirm, end, settle_due
 from eventapp.bookings.service_order import pick_entry
 from eventapp.core.clock import going_on
-from eventapp.core.errors import Conflict
 from eventapp.core.mongo import Document
 from eventapp.core.security import Actor
 from eventapp.core.steps import reached
@@ -59,7 +58,11 @@ def _offer_head(
     if not claimed:
         return None
     reached("offer-claim")
-    quantity = min(available, claimed["quantity"], _room(shop, claimed))
+    room = service_limit.room_for_offer(shop, claimed)
+    if room is None:  # nobody waits for it: another round comes
+        waitlist.release(shop.db, claimed["_id"], booking_id)
+        return None
+    quantity = min(available, claimed["quantity"], room)
     if quantity <= 0:  # has all that one may have, from elsewhere
         waitlist.release(shop.db, claimed["_id"], booking_id)
         waitlist.end(shop.db, shop.office, claimed, "closed", now)
@@ -72,13 +75,6 @@ def _offer_head(
         waitlist.release(shop.db, claimed["_id"], booking_id)
         return None
     return event if _record(shop, claimed, booking_id, event, {type_id: quantity}, now) else None
-
-
-def _room(shop: Shop, entry: Document) -> int:
-    """How many more tickets of the event the waiting user may have."""
-    active = store.active_of(shop.db, entry["userId"], entry["eventId"])
-    taken: int = sum(booking["quantity"] for booking in active)
-    return shop.limits.per_user - taken
 
 
 def _record(
@@ -152,7 +148,7 @@ def leave(shop: Shop, event_id: int, actor: Actor, now: datetime) -> None:
             break
         time.sleep(LEAVE_PAUSE_SECONDS)  # an offer is just being made of it
     else:
-        raise Conflict("You are just being made an offer; try again")
+        raise OfferUnderWay
     if not left:
         raise waitlist.NotOnWaitlist
     serve_waiting(shop, event_id, now)

@@ -38,8 +38,8 @@ def earlier(shop: Shop, user_id: ObjectId, order: Order) -> Replayed | None:
 
 
 def name_of(user_id: ObjectId, order: Order) -> str:
-    """What all requests with this key take tickets by."""
-    return f"{user_id} {order.key}" if order.key else ""
+    """What all requests with this key take tickets by; it begins with the user's id."""
+    return f"{user_id} {order.key}" if order.key else str(user_id)
 
 
 def await_twin(shop: Shop, user_id: ObjectId, order: Order) -> Answer | None:

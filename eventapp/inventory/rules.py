@@ -21,7 +21,8 @@ class Wanted:
         mark: the booking's id, as hex.
         items: 1 or more tickets of each type.
         held: kept for a payment, not sold.
-        by: what `BoxOffice.under_way` finds it by; the same for all requests of one key.
+        by: what `BoxOffice.under_way` finds it by, the same for all requests of one key; it
+            begins with what `BoxOffice.taken_by` finds all of one user by.
         entry_marks: for WAITLIST, the id of the entry that each type's rest would go to.
     """
 

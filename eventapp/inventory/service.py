@@ -174,6 +174,16 @@ class BoxOffice(Mover):
         marks = event["inFlight"].values() if event else ()
         return any(mark["kind"] == "take" and mark.get("by") == by for mark in marks)
 
+    def taken_by(self, event_id: int, who: str) -> dict[str, int]:
+        """The tickets noted on the event under names that begin with `who`, by their mark."""
+        event = store.read_with_marks(self._db, event_id)
+        marks = event["inFlight"].items() if event else ()
+        return {
+            key: sum(quantity for _, quantity in mark["items"])
+            for key, mark in marks
+            if mark["kind"] == "take" and mark.get("by", "").startswith(who)
+        }
+
     def settled(self, event_id: int, keys: Iterable[str]) -> None:
         """What these marks note is recorded: the next take, or the worker, may strike them out."""
         with self._lock:

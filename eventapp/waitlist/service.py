@@ -124,6 +124,12 @@ def is_waiting(db: Db, user_id: ObjectId, event_id: int) -> bool:
     return bool(store.of_user_and_event(db, user_id, event_id))
 
 
+def is_being_offered(db: Db, user_id: ObjectId, event_id: int, but: ObjectId | None = None) -> bool:
+    """True while an offer is in the making of an entry of the user's, another one than `but`."""
+    entries = store.of_user_and_event(db, user_id, event_id)
+    return any("offering" in entry for entry in entries if entry["_id"] != but)
+
+
 def end(db: Db, office: BoxOffice, entry: Document, status: str, now: datetime) -> bool:
     """End an entry, once; False where it has ended, or is just being made an offer of."""
     ended = store.end(db, entry["_id"], status, now)

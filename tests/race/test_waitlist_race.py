@@ -28,14 +28,14 @@ def sold_out_event(shop, db, tickets, waiting, quantity=1):
     return event, sold, [wait(shop, event, quantity) for _ in range(waiting)]
 
 
-def wait(shop, event, quantity=1, user=None):
+def wait(shop, event, quantity=1, user=None, type_id=1):
     user = user or ObjectId()
     waitlist.join(
         shop.db,
         shop.office,
         user_id=user,
         event_id=event["eventId"],
-        type_id=1,
+        type_id=type_id,
         quantity=quantity,
         most=10,
         now=utc_now(),
