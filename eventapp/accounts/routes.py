@@ -23,10 +23,10 @@ from eventapp.config import Config
 from eventapp.core import security, tokens
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
-from eventapp.core.http import Blueprint, ErrorBody, json_response
+from eventapp.core.http import Blueprint, json_response
 from eventapp.core.limits import sign_in_tier
 from eventapp.core.mongo import Document, get_db
-from eventapp.core.security import ADMIN, anyone, current_actor, role_required, user_required
+from eventapp.core.security import ADMIN, anonymous, current_actor, role_required, user_required
 
 bp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Accounts")
 BLUEPRINTS = (bp, users_bp)
@@ -43,12 +43,10 @@ def keep_out_of_caches(response: Response) -> Response:
 @bp.route("/register", methods=["POST"])
 @users_bp.route("", methods=["POST"])
 @sign_in_tier
-@anyone
+@anonymous
 @bp.arguments(Registration)
 @bp.response(201, SignedInAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
-@bp.alt_response(429, schema=ErrorBody)
+@bp.refuses(409, 503)
 def register(body: dict[str, Any]) -> Response:
     """Sign up, and be signed in."""
     settings, now = _settings(), utc_now()
@@ -62,12 +60,10 @@ def register(body: dict[str, Any]) -> Response:
 @bp.route("/login", methods=["POST"])
 @users_bp.route("/login", methods=["POST"])
 @sign_in_tier
-@anyone
+@anonymous
 @bp.arguments(Login)
 @bp.response(200, SignedInAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(429, schema=ErrorBody)
+@bp.refuses(401, 503)
 def log_in(body: dict[str, Any]) -> Response:
     """Sign in by email or name."""
     settings = _settings()
@@ -85,11 +81,10 @@ def log_in(body: dict[str, Any]) -> Response:
 
 
 @bp.route("/refresh", methods=["POST"])
-@anyone
+@anonymous
 @bp.arguments(RefreshBody)
 @bp.response(200, TokensAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
+@bp.refuses(401, 503)
 def refresh(body: dict[str, Any]) -> Response:
     """A new pair of tokens for a refresh token, sent as the bearer token or in the body."""
     claims = tokens.refresh_claims(body.get("refreshToken"))
@@ -107,8 +102,6 @@ def refresh(body: dict[str, Any]) -> Response:
 @user_required
 @bp.arguments(LogoutBody)
 @bp.response(200, Message)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
 def log_out(body: dict[str, Any]) -> Response:
     """End this session's tokens, or with `everywhere` those of all the user's sessions."""
     actor = current_actor()
@@ -121,7 +114,6 @@ def log_out(body: dict[str, Any]) -> Response:
 @bp.route("/profile")
 @user_required
 @bp.response(200, UserAnswer)
-@bp.alt_response(401, schema=ErrorBody)
 def show_profile() -> Response:
     """The caller's account."""
     return json_response(service.present(service.get(get_db(), current_actor().signed_in_id)))
@@ -131,9 +123,7 @@ def show_profile() -> Response:
 @user_required
 @bp.arguments(ProfileBody)
 @bp.response(200, UserAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(409)
 def change_profile(body: dict[str, Any]) -> Response:
     """Change what is sent of the caller's account."""
     user = service.update(get_db(), current_actor().signed_in_id, body, now=utc_now())
@@ -145,9 +135,6 @@ def change_profile(body: dict[str, Any]) -> Response:
 @user_required
 @bp.arguments(PasswordBody)
 @bp.response(200, Message)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(429, schema=ErrorBody)
 def change_password(body: dict[str, Any]) -> Response:
     """Set a new password; all other sessions end."""
     actor = current_actor()
@@ -168,10 +155,7 @@ def change_password(body: dict[str, Any]) -> Response:
 @role_required(ADMIN, in_person=True)
 @bp.arguments(NewAdmin)
 @bp.response(201, CreatedAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(409)
 def create_admin(body: dict[str, Any]) -> Response:
     """Add an admin."""
     user = service.register(

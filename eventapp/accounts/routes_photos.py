@@ -10,7 +10,7 @@ from eventapp.accounts.schemas import UserAnswer
 from eventapp.accounts.schemas_photos import GalleryAdded, GalleryAnswer
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
-from eventapp.core.http import Blueprint, ErrorBody, images_at, json_response
+from eventapp.core.http import Blueprint, images_at, json_response
 from eventapp.core.mongo import get_db
 from eventapp.core.security import self_or_admin
 from eventapp.core.uploads import UploadBody, upload, uploaded
@@ -29,13 +29,7 @@ def keep_out_of_caches(response: Response) -> Response:
 @upload
 @bp.arguments(UploadBody, location="files")
 @bp.response(200, UserAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(413, schema=ErrorBody)
-@bp.alt_response(415, schema=ErrorBody)
-@bp.alt_response(503, schema=ErrorBody)
+@bp.refuses(404)
 def set_photo(files: dict[str, Any], user_id: ObjectId) -> Response:
     """Set the profile's photo: JPEG, PNG or WebP; the one before it is deleted."""
     user = service_photos.set_photo(
@@ -47,10 +41,7 @@ def set_photo(files: dict[str, Any], user_id: ObjectId) -> Response:
 @bp.route("/<oid:user_id>/gallery")
 @self_or_admin
 @bp.response(200, GalleryAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def show_gallery(user_id: ObjectId) -> Response:
     """The images of the gallery, newest first; 50 at most."""
     return json_response({"images": service_photos.gallery(get_db(), user_id, images_at())})
@@ -61,14 +52,7 @@ def show_gallery(user_id: ObjectId) -> Response:
 @upload
 @bp.arguments(UploadBody, location="files")
 @bp.response(201, GalleryAdded)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
-@bp.alt_response(413, schema=ErrorBody)
-@bp.alt_response(415, schema=ErrorBody)
-@bp.alt_response(503, schema=ErrorBody)
+@bp.refuses(404, 409)
 def add_to_gallery(files: dict[str, Any], user_id: ObjectId) -> Response:
     """Add an image to the gallery."""
     image = service_photos.add_to_gallery(
@@ -80,10 +64,7 @@ def add_to_gallery(files: dict[str, Any], user_id: ObjectId) -> Response:
 @bp.route("/<oid:user_id>/gallery/<oid:image_id>", methods=["DELETE"])
 @self_or_admin
 @bp.response(200, Message)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def delete_from_gallery(user_id: ObjectId, image_id: ObjectId) -> Response:
     """Delete an image of the gallery."""
     service_photos.delete_from_gallery(get_db(), user_id, image_id)

@@ -12,7 +12,7 @@ from eventapp.core import paging
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import Forbidden
 from eventapp.core.fields import Message
-from eventapp.core.http import Blueprint, ErrorBody, json_response
+from eventapp.core.http import Blueprint, json_response
 from eventapp.core.mongo import get_db
 from eventapp.core.security import ADMIN, current_actor, role_required, self_or_admin
 
@@ -23,9 +23,6 @@ bp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts
 @role_required(ADMIN)
 @bp.arguments(UsersQuery, location="query")
 @bp.response(200, UsersAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
 def list_users(query: dict[str, Any]) -> Response:
     """All accounts, newest first. A cursor carries its own `search` and `role`."""
     place = _place(query)
@@ -53,10 +50,7 @@ def _place(query: dict[str, Any]) -> dict[str, Any]:
 @bp.route("/<oid:user_id>")
 @self_or_admin
 @bp.response(200, UserAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def show_user(user_id: ObjectId) -> Response:
     """One account."""
     return json_response(service.present(service.get(get_db(), user_id)))
@@ -66,11 +60,7 @@ def show_user(user_id: ObjectId) -> Response:
 @self_or_admin
 @bp.arguments(UserBody)
 @bp.response(200, UserAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def change_user(body: dict[str, Any], user_id: ObjectId) -> Response:
     """Change what is sent of an account; `role` only as an admin."""
     if "role" in body and not current_actor().is_admin:
@@ -81,11 +71,7 @@ def change_user(body: dict[str, Any], user_id: ObjectId) -> Response:
 @bp.route("/<oid:user_id>", methods=["DELETE"])
 @self_or_admin
 @bp.response(200, Message)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def delete_user(user_id: ObjectId) -> Response:
     """Delete an account and all that is the person's; bookings stay, without the person."""
     forget = current_app.extensions["forget_user"]
@@ -96,10 +82,7 @@ def delete_user(user_id: ObjectId) -> Response:
 @bp.route("/<oid:user_id>/export")
 @self_or_admin
 @bp.response(200, ExportAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def export_user(user_id: ObjectId) -> Response:
     """All that is stored about the person."""
     others = current_app.extensions["export_user"]

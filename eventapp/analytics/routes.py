@@ -14,7 +14,7 @@ from eventapp.analytics.schemas import (
     StatsAnswer,
 )
 from eventapp.core.clock import utc_now
-from eventapp.core.http import Blueprint, ErrorBody, json_response, settings
+from eventapp.core.http import Blueprint, json_response, settings
 from eventapp.core.mongo import get_db
 from eventapp.core.security import ORGANIZER, current_actor, role_required
 
@@ -25,8 +25,6 @@ events_bp = Blueprint("event_figures", __name__, url_prefix="/api/events", descr
 @bp.route("/overview")
 @role_required(ORGANIZER)
 @bp.response(200, OverviewAnswer)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
 def overview() -> Response:
     """Everything at a glance: an organizer's own events, all for an admin."""
     answer = service.overview(
@@ -39,9 +37,6 @@ def overview() -> Response:
 @role_required(ORGANIZER)
 @bp.arguments(RevenueQuery, location="query")
 @bp.response(200, RevenueAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
 def revenue(query: dict[str, Any]) -> Response:
     """Revenue and bookings by day, week or month of a time zone; unsaid, the last 30 days."""
     period = service.Period(
@@ -61,9 +56,6 @@ def revenue(query: dict[str, Any]) -> Response:
 @role_required(ORGANIZER)
 @bp.arguments(EventsQuery, location="query")
 @bp.response(200, EventFiguresAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
 def events(query: dict[str, Any]) -> Response:
     """Events with their figures, the most of `sortBy` first."""
     return private(service.events(get_db(), service.scope_of(current_actor()), **named(query)))
@@ -77,10 +69,7 @@ def named(query: dict[str, Any]) -> dict[str, Any]:
 @events_bp.route("/<whole:event_id>/stats")
 @role_required(ORGANIZER)
 @events_bp.response(200, StatsAnswer)
-@events_bp.alt_response(400, schema=ErrorBody)
-@events_bp.alt_response(401, schema=ErrorBody)
-@events_bp.alt_response(403, schema=ErrorBody)
-@events_bp.alt_response(404, schema=ErrorBody)
+@events_bp.refuses(404)
 def event_stats(event_id: int) -> Response:
     """Stock, revenue, cancellations and waitlist of one's event, by type and by day."""
     answer = service_event.stats(get_db(), event_id, current_actor(), currency=settings().currency)
@@ -90,10 +79,7 @@ def event_stats(event_id: int) -> Response:
 @events_bp.route("/<whole:event_id>/bookings.csv")
 @role_required(ORGANIZER)
 @events_bp.response(200, content_type="text/csv")
-@events_bp.alt_response(400, schema=ErrorBody)
-@events_bp.alt_response(401, schema=ErrorBody)
-@events_bp.alt_response(403, schema=ErrorBody)
-@events_bp.alt_response(404, schema=ErrorBody)
+@events_bp.refuses(404)
 def event_bookings_csv(event_id: int) -> Response:
     """All bookings of one's event as a table, newest first: CSV in UTF-8 with a byte order mark."""
     table = service_event.table(get_db(), event_id, current_actor())

@@ -17,7 +17,7 @@ from eventapp.analytics.schemas import (
 )
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import PageQuery
-from eventapp.core.http import Blueprint, ErrorBody, settings
+from eventapp.core.http import Blueprint, settings
 from eventapp.core.mongo import get_db
 from eventapp.core.security import ADMIN, role_required
 
@@ -27,8 +27,6 @@ bp = Blueprint("admin", __name__, url_prefix="/api/admin", description="Administ
 @bp.route("/dashboard")
 @role_required(ADMIN)
 @bp.response(200, DashboardAnswer)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
 def dashboard() -> Response:
     """The overview with daily trends, the best events, the waitlist, and engagement."""
     return private(service_admin.dashboard(get_db(), utc_now(), currency=settings().currency))
@@ -38,9 +36,6 @@ def dashboard() -> Response:
 @role_required(ADMIN)
 @bp.arguments(UsersQuery, location="query")
 @bp.response(200, BookersAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
 def users(query: dict[str, Any]) -> Response:
     """Accounts, newest first, with what each has booked and spent."""
     return private(service_admin.users(get_db(), query))
@@ -50,9 +45,6 @@ def users(query: dict[str, Any]) -> Response:
 @role_required(ADMIN)
 @bp.arguments(EventsQuery, location="query")
 @bp.response(200, EventFiguresAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
 def events(query: dict[str, Any]) -> Response:
     """All events, drafts too, with their figures."""
     return private(service.events(get_db(), None, **named(query)))
@@ -62,9 +54,6 @@ def events(query: dict[str, Any]) -> Response:
 @role_required(ADMIN)
 @bp.arguments(PageQuery, location="query")
 @bp.response(200, WaitlistAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
 def waitlist(query: dict[str, Any]) -> Response:
     """The events that are waited for, the most wanted tickets first."""
     return private(service.waitlist(get_db(), None, **query))
@@ -73,8 +62,6 @@ def waitlist(query: dict[str, Any]) -> Response:
 @bp.route("/health")
 @role_required(ADMIN)
 @bp.response(200, HealthAnswer)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
 def health() -> Response:
     """Database, memory, CPU, response times, error rate, and what waits to be done."""
     return private(

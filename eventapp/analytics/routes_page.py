@@ -5,8 +5,8 @@ from pathlib import Path
 from flask import Response, send_from_directory
 
 from eventapp.core.errors import NotFound
-from eventapp.core.http import Blueprint, ErrorBody
-from eventapp.core.security import anyone
+from eventapp.core.http import Blueprint
+from eventapp.core.security import anonymous
 
 bp = Blueprint("dashboard", __name__, url_prefix="/dashboard", description="Analytics")
 PAGE = Path(__file__).resolve().parent / "page"
@@ -14,7 +14,7 @@ FILES = frozenset({"page.css", "page.js", "charts.js"})
 
 
 @bp.route("")
-@anyone
+@anonymous
 @bp.response(200, content_type="text/html")
 def page() -> Response:
     """The dashboard for organizers and admins, who sign in there."""
@@ -22,9 +22,9 @@ def page() -> Response:
 
 
 @bp.route("/<file>")
-@anyone
+@anonymous
 @bp.response(200, content_type="text/javascript")
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def file(file: str) -> Response:
     """A style or script of the dashboard."""
     if file not in FILES:

@@ -20,7 +20,6 @@ from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
 from eventapp.core.http import (
     Blueprint,
-    ErrorBody,
     catalog,
     images_at,
     json_response,
@@ -29,7 +28,7 @@ from eventapp.core.http import (
 )
 from eventapp.core.limits import read_tier, sign_in_tier
 from eventapp.core.mongo import get_db
-from eventapp.core.security import GUEST_KEY, anyone
+from eventapp.core.security import GUEST_KEY, anonymous
 
 bp = Blueprint("android", __name__, url_prefix="/android/api", description="The Android app")
 CATEGORIES_BODY = {
@@ -38,8 +37,10 @@ CATEGORIES_BODY = {
 
 
 @bp.route("/events")
-@anyone
+@anonymous
 @bp.response(200, AppEvent(many=True))
+@bp.alt_response(304, success=True)
+@bp.refuses(503)
 def list_events() -> Response:
     """Every upcoming event, up to 500: the app searches on the phone."""
     found = service.upcoming(get_db(), images_at=images_at())
@@ -48,10 +49,10 @@ def list_events() -> Response:
 
 @bp.route("/recoms", methods=["POST"])
 @read_tier
-@anyone
+@anonymous
 @bp.arguments(Categories, unknown=EXCLUDE)
 @bp.response(200, AppEvent(many=True))
-@bp.alt_response(400, schema=ErrorBody)
+@bp.refuses(503)
 @bp.doc(requestBody=CATEGORIES_BODY)
 def recommend(body: dict[str, Any]) -> Response:
     """Upcoming events of the categories in the body, soonest first; of none, the most popular."""
@@ -60,20 +61,19 @@ def recommend(body: dict[str, Any]) -> Response:
 
 
 @bp.route("/favorites")
-@anyone
+@anonymous
 @bp.response(200, AppEvent(many=True))
+@bp.refuses(503)
 def list_favorites() -> Response:
     """The shared guest's favorites, newest first."""
     return json_response(service.favorites(get_db(), images_at=images_at()))
 
 
 @bp.route("/favorites", methods=["POST"])
-@anyone
+@anonymous
 @bp.arguments(AppFavorite, unknown=EXCLUDE)
 @bp.response(201, Message)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409, 503)
 def add_favorite(body: dict[str, Any]) -> Response:
     """Make an event a favorite of the shared guest."""
     service.favorite(get_db(), body["eventId"], now=utc_now())
@@ -83,11 +83,10 @@ def add_favorite(body: dict[str, Any]) -> Response:
 
 
 @bp.route("/favorites", methods=["DELETE"])
-@anyone
+@anonymous
 @bp.arguments(AppFavorite, unknown=EXCLUDE)
 @bp.response(200, Message)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404, 503)
 def remove_favorite(body: dict[str, Any]) -> Response:
     """Take an event out of the shared guest's favorites."""
     service.unfavorite(get_db(), body["eventId"])
@@ -97,12 +96,10 @@ def remove_favorite(body: dict[str, Any]) -> Response:
 
 @bp.route("/users", methods=["POST"])
 @sign_in_tier
-@anyone
+@anonymous
 @bp.arguments(NewUser, unknown=EXCLUDE)
 @bp.response(201, AppUser)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
-@bp.alt_response(429, schema=ErrorBody)
+@bp.refuses(409, 503)
 def register(body: dict[str, Any]) -> Response:
     """Sign up with a name nobody has."""
     user = service.register(get_db(), **body, keeper=_keeper(), now=utc_now())
@@ -111,12 +108,10 @@ def register(body: dict[str, Any]) -> Response:
 
 @bp.route("/users/login", methods=["POST"])
 @sign_in_tier
-@anyone
+@anonymous
 @bp.arguments(Credentials, unknown=EXCLUDE)
 @bp.response(200, AppUser)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(429, schema=ErrorBody)
+@bp.refuses(401, 503)
 def log_in(body: dict[str, Any]) -> Response:
     """Log in by name; the `_id` in the answer is what `PUT users/{id}` takes."""
     address = request.remote_addr or ""
@@ -125,12 +120,10 @@ def log_in(body: dict[str, Any]) -> Response:
 
 
 @bp.route("/users/<capability>", methods=["PUT"])
-@anyone
+@anonymous
 @bp.arguments(Profile, unknown=EXCLUDE)
 @bp.response(200, AppUser)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(401, 409, 503)
 def change_profile(body: dict[str, Any], capability: str) -> Response:
     """Change the profile that logged in for this `_id`."""
     user = service.change_profile(get_db(), capability, body, keeper=_keeper(), now=utc_now())

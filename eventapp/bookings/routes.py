@@ -16,7 +16,7 @@ from eventapp.bookings.schemas import (
 from eventapp.core import json, paging
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import Forbidden, ValidationFailed
-from eventapp.core.http import Blueprint, ErrorBody, json_response, popularity
+from eventapp.core.http import Blueprint, json_response, popularity
 from eventapp.core.mongo import get_db
 from eventapp.core.security import current_actor, user_required
 
@@ -37,10 +37,7 @@ def shop() -> service.Shop:
 @bp.arguments(BookingBody)
 @bp.response(201, BookedAnswer)
 @bp.alt_response(202, schema=BookedAnswer, success=True)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def create_booking(body: dict[str, Any]) -> Response:
     """Book tickets for the caller, once for each `Idempotency-Key`."""
     order = _order(body, _idempotency_key())
@@ -79,8 +76,6 @@ def _order(body: dict[str, Any], key: str | None) -> service.Order:
 @user_required
 @bp.arguments(BookingsQuery, location="query")
 @bp.response(200, BookingsAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
 def my_bookings(query: dict[str, Any]) -> Response:
     """The caller's bookings, newest first."""
     user_id = current_actor().signed_in_id
@@ -91,9 +86,7 @@ def my_bookings(query: dict[str, Any]) -> Response:
 @user_required
 @users_bp.arguments(BookingsQuery, location="query")
 @users_bp.response(200, BookingsAnswer)
-@users_bp.alt_response(400, schema=ErrorBody)
-@users_bp.alt_response(401, schema=ErrorBody)
-@users_bp.alt_response(403, schema=ErrorBody)
+@users_bp.refuses(403)
 def users_bookings(query: dict[str, Any], user_id: ObjectId) -> Response:
     """A user's bookings, for the user and admins."""
     if not current_actor().may_manage(user_id):
@@ -123,8 +116,7 @@ def listed(answer: dict[str, Any]) -> Response:
 @bp.route("/<oid:booking_id>")
 @user_required
 @bp.response(200, BookedAnswer)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def show_booking(booking_id: ObjectId) -> Response:
     """A booking, for its holder and the event's organizer."""
     return answered("Booking found", service.show(shop(), booking_id, current_actor()))
@@ -133,8 +125,7 @@ def show_booking(booking_id: ObjectId) -> Response:
 @bp.route("/reference/<reference>")
 @user_required
 @bp.response(200, BookedAnswer)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def show_by_reference(reference: str) -> Response:
     """The booking with this reference, in any case of letters."""
     found = service.show_by_reference(shop(), reference.upper(), current_actor())
@@ -145,9 +136,7 @@ def show_by_reference(reference: str) -> Response:
 @bp.route("/<oid:booking_id>", methods=["DELETE"], endpoint="delete_booking")
 @user_required
 @bp.response(200, BookedAnswer)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def cancel_booking(booking_id: ObjectId) -> Response:
     """Cancel and refund; a second time changes nothing."""
     cancelled = service_offers.cancel_and_offer_on(shop(), booking_id, current_actor(), utc_now())
@@ -157,9 +146,7 @@ def cancel_booking(booking_id: ObjectId) -> Response:
 @bp.route("/<oid:booking_id>/confirm", methods=["POST"])
 @user_required
 @bp.response(200, BookedAnswer)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def confirm_booking(booking_id: ObjectId) -> Response:
     """Pay for a held booking before it expires."""
     confirmed = service_change.confirm(shop(), booking_id, current_actor(), utc_now())

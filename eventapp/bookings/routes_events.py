@@ -9,7 +9,7 @@ from eventapp.bookings.routes import asked, listed, shop
 from eventapp.bookings.schemas import BookingsAnswer, BookingsQuery
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
-from eventapp.core.http import Blueprint, ErrorBody, catalog, images_at, json_response
+from eventapp.core.http import Blueprint, catalog, images_at, json_response
 from eventapp.core.security import ORGANIZER, current_actor, role_required
 
 bp = Blueprint("event_bookings", __name__, url_prefix="/api/events", description="Bookings")
@@ -19,10 +19,7 @@ bp = Blueprint("event_bookings", __name__, url_prefix="/api/events", description
 @role_required(ORGANIZER)
 @bp.arguments(BookingsQuery, location="query")
 @bp.response(200, BookingsAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def event_bookings(query: dict[str, Any], event_id: int) -> Response:
     """The bookings of one's event, newest first."""
     page = service_list.of_event(shop(), event_id, current_actor(), asked(query), utc_now())
@@ -32,10 +29,7 @@ def event_bookings(query: dict[str, Any], event_id: int) -> Response:
 @bp.route("/<whole:event_id>/cancel", methods=["POST"])
 @role_required(ORGANIZER)
 @bp.response(200, description="The cancelled event")
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def cancel_event(event_id: int) -> Response:
     """Cancel the event, and cancel and refund all its bookings."""
     event = service_events.cancel_event(
@@ -48,8 +42,7 @@ def cancel_event(event_id: int) -> Response:
 @bp.route("/<whole:event_id>", methods=["DELETE"])
 @role_required(ORGANIZER)
 @bp.response(200, Message)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def delete_event(event_id: int) -> Response:
     """Delete an event that nobody has tickets of; who waits for them waits no longer."""
     service_events.delete_event(shop(), event_id, current_actor(), utc_now())

@@ -9,7 +9,7 @@ from eventapp.bookings.routes import answered, shop
 from eventapp.bookings.schemas import AcceptBody, BookedAnswer, OffersAnswer
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
-from eventapp.core.http import Blueprint, ErrorBody, json_response
+from eventapp.core.http import Blueprint, json_response
 from eventapp.core.security import current_actor, user_required
 
 bp = Blueprint("offers", __name__, url_prefix="/api/waitlist", description="Waitlist")
@@ -18,7 +18,6 @@ bp = Blueprint("offers", __name__, url_prefix="/api/waitlist", description="Wait
 @bp.route("/notifications")
 @user_required
 @bp.response(200, OffersAnswer)
-@bp.alt_response(401, schema=ErrorBody)
 def my_offers() -> Response:
     """The offers made to the caller, newest first."""
     offers = service_offers.notifications(shop(), current_actor(), utc_now())
@@ -29,10 +28,7 @@ def my_offers() -> Response:
 @user_required
 @bp.arguments(AcceptBody)
 @bp.response(200, BookedAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def accept_offer(body: dict[str, Any], event_id: int) -> Response:
     """Make the caller's open offer a confirmed booking, of fewer tickets if so asked."""
     booking = service_offers.accept(
@@ -44,8 +40,7 @@ def accept_offer(body: dict[str, Any], event_id: int) -> Response:
 @bp.route("/<whole:event_id>", methods=["DELETE"])
 @user_required
 @bp.response(200, Message)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def leave_waitlist(event_id: int) -> Response:
     """Leave an event's waitlist; an open offer is given back."""
     service_offers.leave(shop(), event_id, current_actor(), utc_now())

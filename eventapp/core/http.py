@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import lru_cache, wraps
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import marshmallow
@@ -12,28 +13,21 @@ from flask import Flask, Request, Response, current_app, request
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
 from flask_swagger_ui import get_swaggerui_blueprint
-from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields
+from marshmallow import EXCLUDE, RAISE, Schema, fields
 from webargs.flaskparser import FlaskParser
 
 from eventapp.config import Config
-from eventapp.core import error_answers, json, paths
+from eventapp.core import error_answers, json, openapi, paths
 from eventapp.core.errors import (
     MalformedJson,
     TooLarge,
     UnsupportedMediaType,
     ValidationFailed,
 )
-from eventapp.core.security import BEARER, anyone
+from eventapp.core.security import anonymous
 
 MAX_BODY_BYTES = 1_000_000
 
-OPENAPI = {
-    "API_TITLE": "eventapp",
-    "API_VERSION": "v1",
-    "OPENAPI_VERSION": "3.1.0",
-    "OPENAPI_URL_PREFIX": "/api",
-    "OPENAPI_JSON_PATH": "openapi.json",
-}
 DOCS_URL = "/api/docs"
 PRIVATE = "private, no-cache"
 PUBLIC = "public, max-age=0, s-maxage=1, must-revalidate"
@@ -41,23 +35,6 @@ PUBLIC = "public, max-age=0, s-maxage=1, must-revalidate"
 View = TypeVar("View", bound=Callable[..., Any])
 
 log = structlog.get_logger()
-
-
-class ErrorBody(Schema):
-    """The one shape of every error."""
-
-    message = fields.String(required=True)
-    code = fields.String(required=True)
-    errors = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
-
-    class Meta:
-        unknown = INCLUDE  # some say more, as what is left of tickets
-
-
-class DocumentedApi(Api):  # type: ignore[misc]
-    """flask_smorest's Api, with our shape of errors as the default answer of each call."""
-
-    ERROR_SCHEMA = ErrorBody
 
 
 class BodyParser(FlaskParser):
@@ -113,6 +90,16 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
 
     def doc(self, **kwargs: Any) -> Callable[[View], View]:
         return _documented(super().doc(**kwargs))
+
+    def refuses(self, *statuses: int) -> Callable[[View], View]:
+        """Errors of this call, beyond those that `openapi` knows every such route to have."""
+
+        def decorate(view: View) -> View:
+            for status in statuses:
+                view = self.alt_response(status, HTTPStatus(status).name)(view)
+            return view
+
+        return decorate
 
     def query(self, schema_class: type[Schema]) -> Callable[[View], View]:
         """As `arguments(..., location="query")`, for hot routes: a query seen before is not parsed
@@ -231,11 +218,8 @@ def init_app(app: Flask) -> Api:
     app.url_map.strict_slashes = False
     paths.init_app(app)
     app.config["MAX_CONTENT_LENGTH"] = app.config.get("MAX_CONTENT_LENGTH") or MAX_BODY_BYTES
-    app.config.from_mapping(OPENAPI)
-    api = DocumentedApi(app)
-    api.spec.components.security_scheme(BEARER, {"type": "http", "scheme": "bearer"})
+    api = openapi.open_document(app)
     _serve_docs(app)
-    paths.describe(api)
     error_answers.init_app(app)
     return api
 
@@ -246,4 +230,4 @@ def _serve_docs(app: Flask) -> None:
     app.register_blueprint(docs)
     for endpoint, view in app.view_functions.items():
         if endpoint.startswith((f"{docs.name}.", "api-docs.")):
-            anyone(view)
+            anonymous(view)

@@ -144,7 +144,12 @@ def _device() -> str | None:
 
 
 def anyone(view: View) -> View:
-    """Marks a route that needs no token."""
+    """Marks a route that needs no token, and shows a caller who sends one what is theirs."""
+    return _declare(view, "anyone", {}, {BEARER: []})
+
+
+def anonymous(view: View) -> View:
+    """Marks a route that does not look at who calls."""
     return _declare(view, "anyone")
 
 
@@ -168,7 +173,7 @@ def role_required(*roles: str, in_person: bool = False) -> Callable[[View], View
                 raise Forbidden
             return view(*args, **kwargs)
 
-        return _declare(cast(View, guarded), " ".join(roles))
+        return _declare(cast(View, guarded), " ".join(roles), {BEARER: []})
 
     return decorate
 
@@ -182,7 +187,7 @@ def self_or_admin(view: View) -> View:
             raise Forbidden
         return view(*args, user_id=user_id, **kwargs)
 
-    return _declare(cast(View, guarded), "self admin")
+    return _declare(cast(View, guarded), "self admin", {BEARER: []})
 
 
 def _signed_in(*, in_person: bool = False) -> Actor:
@@ -192,13 +197,13 @@ def _signed_in(*, in_person: bool = False) -> Actor:
     return actor
 
 
-def _declare(view: View, who: str) -> View:
+def _declare(view: View, who: str, *tokens: dict[str, list[str]]) -> View:
     """Note on the view who may call it, for `refuse_undeclared` and for the API's document."""
     function: Any = getattr(view, "__func__", view)  # a bound method takes no attributes
     function.who_may = who
-    if who != "anyone":
+    if tokens:
         docs = function._apidoc = deepcopy(getattr(function, "_apidoc", {}))
-        docs.setdefault("manual_doc", {})["security"] = [{BEARER: []}]
+        docs.setdefault("manual_doc", {})["security"] = list(tokens)
     return view
 
 
@@ -210,4 +215,5 @@ def refuse_undeclared(app: Flask) -> None:
         if not hasattr(app.view_functions[rule.endpoint], "who_may")
     ]
     if silent:
-        raise RuntimeError(f"decorate with anyone, user_required or role_required: {silent}")
+        marks = "anyone, anonymous, user_required or role_required"
+        raise RuntimeError(f"decorate with {marks}: {silent}")

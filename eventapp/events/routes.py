@@ -9,7 +9,6 @@ from eventapp.core import json, paging
 from eventapp.core.clock import utc_now
 from eventapp.core.http import (
     Blueprint,
-    ErrorBody,
     bytes_response,
     catalog,
     images_at,
@@ -39,7 +38,7 @@ bp = Blueprint("events", __name__, url_prefix="/api/events", description="Events
 @anyone
 @bp.query(EventQuery)
 @bp.response(200, EventsAnswer)
-@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(304, success=True)
 def list_events(query: dict[str, Any]) -> Response:
     """Browse and search. A cursor carries its own filters; only `limit` counts beside it."""
     db, actor, now = get_db(), current_actor(), utc_now()
@@ -121,7 +120,7 @@ def _filters(query: dict[str, Any]) -> service_list.Filters:
 @anyone
 @bp.arguments(PopularQuery, location="query")
 @bp.response(200, BareEventsAnswer)
-@bp.alt_response(400, schema=ErrorBody)
+@bp.alt_response(304, success=True)
 def popular_events(query: dict[str, Any]) -> Response:
     """The most popular upcoming events, best first."""
     found = service_list.popular(
@@ -137,7 +136,6 @@ def popular_events(query: dict[str, Any]) -> Response:
 @role_required(ORGANIZER)
 @bp.arguments(EventBody)
 @bp.response(201, EventAnswer)
-@bp.alt_response(400, schema=ErrorBody)
 def create_event(body: dict[str, Any]) -> Response:
     """A new event of the caller; the server gives the eventId."""
     event = service.create(
@@ -150,7 +148,8 @@ def create_event(body: dict[str, Any]) -> Response:
 @bp.route("/<whole:event_id>")
 @anyone
 @bp.response(200, EventAnswer)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.alt_response(304, success=True)
+@bp.refuses(404)
 def show_event(event_id: int) -> Response:
     """The bare event."""
     db, actor = get_db(), current_actor()
@@ -168,8 +167,7 @@ def show_event(event_id: int) -> Response:
 @role_required(ORGANIZER)
 @bp.arguments(EventBody)
 @bp.response(200, EventAnswer)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def replace_event(body: dict[str, Any], event_id: int) -> Response:
     """Replace all but ids, sold and held counts."""
     return edited(event_id, service_edit.replacement(body))
@@ -178,8 +176,7 @@ def replace_event(body: dict[str, Any], event_id: int) -> Response:
 @bp.route("/<whole:event_id>/publish", methods=["POST"])
 @role_required(ORGANIZER)
 @bp.response(200, EventAnswer)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def publish_event(event_id: int) -> Response:
     """Put a draft on sale; publishing twice is no error."""
     return edited(event_id, service_edit.publishing())

@@ -6,7 +6,7 @@ from flask import Response
 
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
-from eventapp.core.http import Blueprint, ErrorBody, catalog, images_at, json_response, popularity
+from eventapp.core.http import Blueprint, catalog, images_at, json_response, popularity
 from eventapp.core.limits import read_tier
 from eventapp.core.mongo import get_db
 from eventapp.core.security import anyone, current_actor
@@ -37,8 +37,7 @@ def list_favorites() -> Response:
 @anyone
 @bp.arguments(FavoriteBody)
 @bp.response(201, Message)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def add_favorite(body: dict[str, Any]) -> Response:
     """Make an event a favorite of the caller."""
     actor = current_actor()
@@ -52,7 +51,7 @@ def add_favorite(body: dict[str, Any]) -> Response:
 @anyone
 @bp.arguments(FavoriteBody)
 @bp.response(200, Message)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def remove_favorite(body: dict[str, Any]) -> Response:
     """Take an event out of the caller's favorites, named in the body."""
     return _removed(body["eventId"])
@@ -61,7 +60,7 @@ def remove_favorite(body: dict[str, Any]) -> Response:
 @bp.route("/<whole:event_id>", methods=["DELETE"])
 @anyone
 @bp.response(200, Message)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def remove_favorite_by_path(event_id: int) -> Response:
     """Take an event out of the caller's favorites, named in the path."""
     return _removed(event_id)
@@ -79,7 +78,6 @@ def _removed(event_id: int) -> Response:
 @anyone
 @recoms_bp.arguments(Recommendation)
 @recoms_bp.response(200, EventAnswer(many=True))
-@recoms_bp.alt_response(400, schema=ErrorBody)
 @recoms_bp.doc(requestBody=CATEGORIES_BODY)
 def recommend(body: dict[str, Any]) -> Response:
     """Upcoming events of the categories in the body, soonest first; of none, the most popular."""

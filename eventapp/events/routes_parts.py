@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Response
 
-from eventapp.core.http import Blueprint, ErrorBody, images_at, json_response
+from eventapp.core.http import Blueprint, images_at, json_response
 from eventapp.core.mongo import get_db
 from eventapp.core.security import ORGANIZER, anyone, current_actor, role_required
 from eventapp.events import service, service_edit
@@ -24,8 +24,7 @@ bp = Blueprint("event_parts", __name__, url_prefix="/api/events", description="E
 @role_required(ORGANIZER)
 @bp.arguments(TicketTypeIndexPatch)
 @bp.response(200, EventAnswer)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def patch_type_by_index(body: dict[str, Any], event_id: int, ticket_type_index: int) -> Response:
     """Change the ticket type in this place, from 0."""
     return edited(event_id, service_edit.patch_type_at(ticket_type_index, body))
@@ -35,8 +34,7 @@ def patch_type_by_index(body: dict[str, Any], event_id: int, ticket_type_index: 
 @role_required(ORGANIZER)
 @bp.arguments(ScheduleEntryPatch)
 @bp.response(200, EventAnswer)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def patch_schedule_entry(body: dict[str, Any], event_id: int, schedule_index: int) -> Response:
     """Change the schedule entry in this place, from 0."""
     return edited(event_id, service_edit.patch_schedule(schedule_index, body))
@@ -45,7 +43,7 @@ def patch_schedule_entry(body: dict[str, Any], event_id: int, schedule_index: in
 @bp.route("/<whole:event_id>/ticket-types")
 @anyone
 @bp.response(200, TicketTypesAnswer)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def list_types(event_id: int) -> Response:
     """The event's ticket types."""
     actor = current_actor()
@@ -57,8 +55,7 @@ def list_types(event_id: int) -> Response:
 @role_required(ORGANIZER)
 @bp.arguments(NewTicketType)
 @bp.response(201, EventAnswer)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def add_type(body: dict[str, Any], event_id: int) -> tuple[Response, int]:
     """Put a further ticket type on sale; the whole event back."""
     return edited(event_id, service_edit.add_type(body)), 201
@@ -68,8 +65,7 @@ def add_type(body: dict[str, Any], event_id: int) -> tuple[Response, int]:
 @role_required(ORGANIZER)
 @bp.arguments(TicketTypePatch)
 @bp.response(200, EventAnswer)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def patch_type(body: dict[str, Any], event_id: int, ticket_type_id: int) -> Response:
     """Change a ticket type; its id stays whatever the order."""
     return edited(event_id, service_edit.patch_type(ticket_type_id, body))
@@ -78,8 +74,7 @@ def patch_type(body: dict[str, Any], event_id: int, ticket_type_id: int) -> Resp
 @bp.route("/<whole:event_id>/ticket-types/<whole:ticket_type_id>", methods=["DELETE"])
 @role_required(ORGANIZER)
 @bp.response(200, EventAnswer)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def drop_type(event_id: int, ticket_type_id: int) -> Response:
     """Take a ticket type away that nobody has."""
     return edited(event_id, service_edit.drop_type(ticket_type_id))

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from eventapp.core.clock import utc_now
-from eventapp.core.http import Blueprint, ErrorBody, catalog, images_at, json_response
+from eventapp.core.http import Blueprint, catalog, images_at, json_response
 from eventapp.core.mongo import get_db
 from eventapp.core.security import ORGANIZER, current_actor, role_required
 from eventapp.core.uploads import UploadBody, upload, uploaded
@@ -20,13 +20,7 @@ bp = Blueprint("event_photos", __name__, url_prefix="/api/events", description="
 @upload
 @bp.arguments(UploadBody, location="files")
 @bp.response(200, EventAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(413, schema=ErrorBody)
-@bp.alt_response(415, schema=ErrorBody)
-@bp.alt_response(503, schema=ErrorBody)
+@bp.refuses(404)
 def set_photo(files: dict[str, Any], event_id: int) -> Response:
     """Set the event's image to this file: JPEG, PNG or WebP; the one before it is deleted."""
     event = service_photos.set_photo(

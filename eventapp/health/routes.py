@@ -3,10 +3,10 @@
 from flask import Response
 from pymongo.errors import PyMongoError
 
-from eventapp.core.http import Blueprint, ErrorBody, json_response
+from eventapp.core.http import Blueprint, json_response
 from eventapp.core.mongo import Db, get_store, is_unavailable
 from eventapp.core.observe import metrics_text
-from eventapp.core.security import anyone
+from eventapp.core.security import anonymous
 from eventapp.health.schemas import Readiness
 
 root = Blueprint("health", __name__, description="Is it alive, is it ready")
@@ -16,7 +16,7 @@ GREETING = b'"Hello Tickest"'
 
 @root.route("/healthz")
 @api.route("/healthz")
-@anyone
+@anonymous
 @root.doc(responses={"200": {"content": {"application/json": {"schema": {"type": "string"}}}}})
 def healthz() -> Response:
     """Alive; touches no database."""
@@ -24,9 +24,9 @@ def healthz() -> Response:
 
 
 @root.route("/readyz")
-@anyone
+@anonymous
 @root.response(200, Readiness)
-@root.alt_response(503, schema=ErrorBody)
+@root.refuses(503)
 def readyz() -> Response:
     """Ready: the database answers and its indexes are there."""
     store = get_store()
@@ -52,7 +52,7 @@ def _answers(db: Db) -> bool:
 
 
 @root.route("/metrics")
-@anyone
+@anonymous
 @root.response(200, content_type="text/plain")
 def metrics() -> Response:
     """Requests, latencies, bookings and stock conflicts, as Prometheus text."""

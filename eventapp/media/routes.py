@@ -5,9 +5,9 @@ from typing import cast
 from flask import Response, request, send_from_directory
 
 from eventapp.config import ROOT
-from eventapp.core.http import Blueprint, ErrorBody
+from eventapp.core.http import Blueprint
 from eventapp.core.mongo import get_db
-from eventapp.core.security import anyone
+from eventapp.core.security import anonymous
 from eventapp.media import service
 
 bp = Blueprint("media", __name__, url_prefix="/images", description="Event photos")
@@ -17,9 +17,9 @@ FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 @bp.route("/<path:file>")
-@anyone
+@anonymous
 @bp.response(200, content_type="image/webp")
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def image(file: str) -> Response:
     """A photo, under a long cache; no listing, and no path out of the folder."""
     sha = service.sha_of(file)

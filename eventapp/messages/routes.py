@@ -8,7 +8,7 @@ from flask import Response
 from eventapp.core import paging
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
-from eventapp.core.http import Blueprint, ErrorBody, json_response, settings
+from eventapp.core.http import Blueprint, json_response, settings
 from eventapp.core.mongo import get_db
 from eventapp.core.security import anyone, current_actor, user_required
 from eventapp.core.stream_answers import streams
@@ -22,8 +22,7 @@ bp = Blueprint("messages", __name__, url_prefix="/api/events", description="An e
 @anyone
 @bp.arguments(MessagesQuery, location="query")
 @bp.response(200, MessagesAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def list_messages(query: dict[str, Any], event_id: int) -> Response:
     """The chat, newest first; with `after`, what came after it, oldest first."""
     db, asked, actor = get_db(), _asked(query), current_actor()
@@ -56,10 +55,7 @@ def _asked(query: dict[str, Any]) -> service.Asked:
 @user_required
 @bp.arguments(MessageBody)
 @bp.response(201, MessageAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(429, schema=ErrorBody)
+@bp.refuses(404)
 def write_message(body: dict[str, Any], event_id: int) -> Response:
     """Say something in the chat, a few times a minute at most."""
     message = service.write(
@@ -77,10 +73,7 @@ def write_message(body: dict[str, Any], event_id: int) -> Response:
 @bp.route("/<whole:event_id>/messages/<oid:message_id>", methods=["DELETE"])
 @user_required
 @bp.response(200, Message)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(403, 404)
 def delete_message(event_id: int, message_id: ObjectId) -> Response:
     """Take a message out: its author, the event's organizer or an admin."""
     service.delete(get_db(), event_id, message_id, actor=current_actor(), now=utc_now())

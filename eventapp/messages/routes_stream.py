@@ -2,7 +2,7 @@
 
 from flask import Response, request
 
-from eventapp.core.http import Blueprint, ErrorBody
+from eventapp.core.http import Blueprint
 from eventapp.core.mongo import get_db
 from eventapp.core.security import anyone, current_actor
 from eventapp.core.stream_answers import EVENT_STREAM, event_stream, session_check, streams
@@ -14,9 +14,7 @@ bp = Blueprint("streams", __name__, url_prefix="/api/events", description="Live"
 @bp.route("/<whole:event_id>/stream")
 @anyone
 @bp.response(200, description="`availability`, `message` and `event`", content_type=EVENT_STREAM)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(503, schema=ErrorBody)
+@bp.refuses(404)
 def stream_event(event_id: int) -> Response:
     """The event live; `Last-Event-ID` goes on where an earlier stream was cut, anywhere."""
     actor = current_actor()

@@ -7,7 +7,7 @@ from flask import Response
 
 from eventapp.core import paging
 from eventapp.core.clock import utc_now
-from eventapp.core.http import Blueprint, ErrorBody, json_response
+from eventapp.core.http import Blueprint, json_response
 from eventapp.core.mongo import get_db
 from eventapp.core.security import current_actor, user_required
 from eventapp.notifications import service
@@ -27,8 +27,6 @@ bp = Blueprint(
 @user_required
 @bp.arguments(NotificationsQuery, location="query")
 @bp.response(200, NotificationsAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
 def my_notifications(query: dict[str, Any]) -> Response:
     """The caller's notifications, newest first; `unread=true` for those not read."""
     cursor = query.get("cursor")
@@ -46,8 +44,7 @@ def my_notifications(query: dict[str, Any]) -> Response:
 @bp.route("/<oid:notification_id>/read", methods=["POST"])
 @user_required
 @bp.response(200, ReadAnswer)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def read_one(notification_id: ObjectId) -> Response:
     """Mark one as read; a second time changes nothing."""
     user_id = current_actor().signed_in_id
@@ -58,7 +55,6 @@ def read_one(notification_id: ObjectId) -> Response:
 @bp.route("/read", methods=["POST"])
 @user_required
 @bp.response(200, AllReadAnswer)
-@bp.alt_response(401, schema=ErrorBody)
 def read_all() -> Response:
     """Mark all of the caller's notifications as read."""
     marked = service.read_all(get_db(), current_actor().signed_in_id, utc_now())

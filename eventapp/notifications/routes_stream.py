@@ -2,7 +2,7 @@
 
 from flask import Response, request
 
-from eventapp.core.http import Blueprint, ErrorBody
+from eventapp.core.http import Blueprint
 from eventapp.core.mongo import get_db
 from eventapp.core.security import current_actor, user_required
 from eventapp.core.stream_answers import EVENT_STREAM, event_stream, session_check, streams
@@ -14,8 +14,6 @@ bp = Blueprint("live_notifications", __name__, url_prefix="/api/notifications", 
 @bp.route("/stream")
 @user_required
 @bp.response(200, description="`notification`, as they come", content_type=EVENT_STREAM)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(503, schema=ErrorBody)
 def stream_notifications() -> Response:
     """The caller's notifications live, while their session lasts; `Last-Event-ID` goes on."""
     actor = current_actor()

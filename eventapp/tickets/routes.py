@@ -6,7 +6,7 @@ from bson import ObjectId
 from flask import Response, current_app
 
 from eventapp.core.clock import utc_now
-from eventapp.core.http import Blueprint, ErrorBody, json_response
+from eventapp.core.http import Blueprint, json_response
 from eventapp.core.mongo import get_db
 from eventapp.core.security import current_actor, user_required
 from eventapp.tickets import service, service_calendar
@@ -31,9 +31,7 @@ def shop() -> Any:
 @bp.route("/bookings/<oid:booking_id>/tickets")
 @user_required
 @bp.response(200, TicketsAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def booking_tickets(booking_id: ObjectId) -> Response:
     """The tickets of one's booking, one a seat; none while it is not confirmed."""
     tickets = service.of_booking(shop(), booking_id, current_actor(), utc_now())
@@ -43,8 +41,7 @@ def booking_tickets(booking_id: ObjectId) -> Response:
 @bp.route("/tickets/<ticket_id>/qr.png")
 @user_required
 @bp.response(200, content_type="image/png")
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def ticket_png(ticket_id: str) -> Response:
     """The QR code of one's ticket."""
     return _picture(ticket_id, service.PNG, "image/png")
@@ -53,8 +50,7 @@ def ticket_png(ticket_id: str) -> Response:
 @bp.route("/tickets/<ticket_id>/qr.svg")
 @user_required
 @bp.response(200, content_type="image/svg+xml")
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def ticket_svg(ticket_id: str) -> Response:
     """The QR code of one's ticket, to be printed in any size."""
     return _picture(ticket_id, service.SVG, "image/svg+xml")
@@ -68,9 +64,7 @@ def _picture(ticket_id: str, kind: str, content_type: str) -> Response:
 @bp.route("/bookings/<oid:booking_id>/calendar.ics")
 @user_required
 @bp.response(200, content_type="text/calendar")
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def booking_calendar(booking_id: ObjectId) -> Response:
     """One's booking as a calendar entry, all day on its date."""
     reference, calendar = service_calendar.calendar(shop(), booking_id, current_actor())

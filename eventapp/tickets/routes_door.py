@@ -7,7 +7,7 @@ from flask import Response
 
 from eventapp.core import json
 from eventapp.core.clock import utc_now
-from eventapp.core.http import Blueprint, ErrorBody, json_response
+from eventapp.core.http import Blueprint, json_response
 from eventapp.core.mongo import get_db
 from eventapp.core.security import ORGANIZER, current_actor, role_required
 from eventapp.tickets import service_door
@@ -30,11 +30,7 @@ def door(event_id: int) -> service_door.Door:
 @role_required(ORGANIZER)
 @bp.arguments(CheckInBody)
 @bp.response(200, CheckedIn)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def check_in(body: dict[str, Any], event_id: int) -> Response:
     """Let in who has this code, once."""
     return json_response(door(event_id).check_in(body["code"], utc_now()))
@@ -43,10 +39,7 @@ def check_in(body: dict[str, Any], event_id: int) -> Response:
 @bp.route("/<whole:event_id>/check-in")
 @role_required(ORGANIZER)
 @bp.response(200, DoorAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def check_in_list(event_id: int) -> Response:
     """What a scanner needs to work offline: the public key, and all valid tickets."""
     opened = door(event_id)
@@ -70,10 +63,7 @@ def _written(
 @role_required(ORGANIZER)
 @bp.arguments(BatchBody)
 @bp.response(200, BatchAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(403, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
+@bp.refuses(404)
 def check_in_batch(body: dict[str, Any], event_id: int) -> Response:
     """Upload offline scans; sent again it changes nothing and answers the same."""
     scans = [service_door.Scan(scan["code"], scan["scannedAt"]) for scan in body["scans"]]

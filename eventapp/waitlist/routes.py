@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from eventapp.core.clock import utc_now
-from eventapp.core.http import Blueprint, ErrorBody, box_office, json_response, settings
+from eventapp.core.http import Blueprint, box_office, json_response, settings
 from eventapp.core.mongo import get_db
 from eventapp.core.security import current_actor, user_required
 from eventapp.waitlist import service
@@ -19,10 +19,7 @@ bp = Blueprint("waitlist", __name__, url_prefix="/api/waitlist", description="Wa
 @user_required
 @bp.arguments(WaitlistBody)
 @bp.response(201, JoinedAnswer)
-@bp.alt_response(400, schema=ErrorBody)
-@bp.alt_response(401, schema=ErrorBody)
-@bp.alt_response(404, schema=ErrorBody)
-@bp.alt_response(409, schema=ErrorBody)
+@bp.refuses(404, 409)
 def join_waitlist(body: dict[str, Any]) -> Response:
     """Wait for tickets of a type that has none left."""
     entry = service.join(
@@ -42,7 +39,6 @@ def join_waitlist(body: dict[str, Any]) -> Response:
 @bp.route("")
 @user_required
 @bp.response(200, EntriesAnswer)
-@bp.alt_response(401, schema=ErrorBody)
 def my_places() -> Response:
     """The caller's entries, each with its position: 1 is next."""
     return json_response({"waitlist": service.mine(get_db(), current_actor().signed_in_id)})
