@@ -62,7 +62,9 @@ class Caller:
         return self.call("POST", f"/bookings/{booking['_id']}/confirm")
 
     def join(self, event_id, quantity=1, type_id=1):
-        body = {"eventId": event_id, "ticketTypeId": type_id, "quantity": quantity}
+        body = {"eventId": event_id, "quantity": quantity}
+        if type_id is not None:
+            body["ticketTypeId"] = type_id
         return self.call("POST", "/waitlist", body)
 
     def wait(self, event_id, quantity=1, type_id=1) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def shop() -> service.Shop:
 def create_booking(body: dict[str, Any]) -> Response:
     """Book tickets for the caller, once for each `Idempotency-Key`."""
     order = _order(body, _idempotency_key())
-    answer = service_book.book(shop(), current_actor().signed_in_id, order, utc_now())
+    answer = service_book.book(shop(), current_actor(), order, utc_now())
     if answer.status == BOOKED:
         popularity().booked(order.event_id)
     return json_response({"message": answer.message, "data": answer.data}, answer.status)

@@ -1,6 +1,5 @@
 """Booking tickets: take them, record the booking, or undo the taking."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from bson import ObjectId
@@ -24,10 +23,12 @@ from eventapp.bookings.service_order import (
     refuse_too_many,
     resolve,
 )
+from eventapp.bookings.service_places import but_old_places, record_places
 from eventapp.bookings.service_replay import Replayed, await_twin, earlier, name_of, replay
 from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
 from eventapp.core.mongo import Document
 from eventapp.core.observe import BOOKINGS
+from eventapp.core.security import Actor
 from eventapp.inventory.service import TicketTypeNotFound, Verdict, Wanted
 from eventapp.waitlist import service as waitlist
 
@@ -45,8 +46,8 @@ REFUSALS = (
 )
 
 
-def book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:
-    """Book tickets, all as ordered or as `on_shortfall` says.
+def book(shop: Shop, actor: Actor, order: Order, now: datetime) -> Answer:
+    """Book tickets for the caller, all as ordered or as `on_shortfall` says.
 
     Raises:
         EventNotFound, TicketTypeNotFound, ValidationFailed, TicketLimit, NotOnSale, EventPast,
@@ -54,6 +55,11 @@ def book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:
         is written, or it is undone. A process that dies on the way leaves what the worker gives
         back.
     """
+    with shop.office.drafts_unseen(order.event_id, actor):
+        return _book(shop, actor.signed_in_id, order, now)
+
+
+def _book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:
     if answer := replay(shop, user_id, order):
         return answer
     items, on_shortfall = resolve(shop.office, order)
@@ -84,7 +90,7 @@ def book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:
         if isinstance(refusal, Replayed):
             return refusal.answer
         if isinstance(refusal, Misread):  # the take has seen the event as it is now
-            return book(shop, user_id, order, now)
+            return _book(shop, user_id, order, now)
         BOOKINGS.labels("refused").inc()
         raise
 
@@ -104,7 +110,7 @@ def _record(
     if verdict.waits or event.get("hadWaitlist"):
         refuse_second(shop, user_id, order, sum(verdict.taken.values()))
     if verdict.waits:
-        verdict = _but_old_places(shop, user_id, order, wanted, verdict)
+        verdict = but_old_places(shop, user_id, order, wanted, verdict)
     places = waitlist.places(wanted, verdict, event, user_id=user_id, now=now)
     booking = sold.booking or _new_booking(shop, user_id, order, wanted, verdict, event, now)
     answer = answer_of(booking, [shown for _, shown in places])
@@ -115,7 +121,7 @@ def _record(
                 booking["idempotency"] = note
             _insert(shop, user_id, order, booking, answer)
         shop.office.settled(order.event_id, [wanted.mark])
-    _record_places(shop, user_id, order, [entry for entry, _ in places], note, booking)
+    record_places(shop, user_id, order, [entry for entry, _ in places], note, booking)
     BOOKINGS.labels(booking["status"] if booking else "waitlisted").inc()
     return answer
 
@@ -140,43 +146,6 @@ def _plain_booking(
     if booking and (note := note_of(order, answer_of(booking, []))):
         booking["idempotency"] = note
     return booking
-
-
-def _record_places(
-    shop: Shop,
-    user_id: ObjectId,
-    order: Order,
-    entries: list[Document],
-    note: Document | None,
-    booking: Document | None,
-) -> None:
-    """Store the entries; a type that is waited for already keeps its old place.
-
-    Where there is no booking, the first that is stored has the note of the key.
-    """
-    told = booking is not None
-    for entry in entries:
-        if note and not told:
-            entry["idempotency"] = note
-        if waitlist.record(shop.db, shop.office, entry):
-            told = True
-        elif not told and (twin := earlier(shop, user_id, order)):
-            raise twin
-    if not told:
-        raise waitlist.AlreadyWaitlisted
-
-
-def _but_old_places(
-    shop: Shop, user_id: ObjectId, order: Order, wanted: Wanted, verdict: Verdict
-) -> Verdict:
-    """A type that the user waits for already keeps its old place: the new one is given up."""
-    old = waitlist.waited_types(shop.db, user_id, order.event_id) & verdict.waits.keys()
-    for type_id in old:
-        shop.office.undo(order.event_id, f"wait-{wanted.entry_marks[type_id]}")
-    waits = {id_: place for id_, place in verdict.waits.items() if id_ not in old}
-    if not waits and not verdict.taken:
-        raise earlier(shop, user_id, order) or waitlist.AlreadyWaitlisted()
-    return replace(verdict, waits=waits)
 
 
 def _new_booking(

@@ -2,14 +2,16 @@
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, time
 
 from eventapp.core.errors import AppError
 from eventapp.core.mongo import Db, Document
 from eventapp.core.observe import STOCK_CONFLICTS
+from eventapp.core.security import Actor
 from eventapp.core.steps import reached
-from eventapp.events.service import EventNotFound, TicketTypeNotFound
+from eventapp.events.service import EventNotFound, TicketTypeNotFound, may_see
 from eventapp.inventory import rules, service_take, store
 from eventapp.inventory.errors import NotOnSale, Overtaken
 from eventapp.inventory.rules import PARTIAL, QUEUE, REJECT, WAITLIST, Quantities, Verdict, Wanted
@@ -60,6 +62,18 @@ class BoxOffice(Mover):
         with self._lock:
             seen = self._seen.get(event_id)
         return seen if seen and not fresh else self._read(event_id)
+
+    @contextmanager
+    def drafts_unseen(self, event_id: int, actor: Actor) -> Iterator[None]:
+        """Any refusal within becomes EventNotFound where the event is a draft that the caller may
+        not see, as where there is none: a refusal would tell of it."""
+        try:
+            yield
+        except AppError:
+            seen = may_see(self.state(event_id), actor)
+            if not (seen or may_see(self.state(event_id, fresh=True), actor)):
+                raise EventNotFound from None
+            raise
 
     def take(self, event_id: int, wanted: Wanted, now: datetime) -> tuple[Verdict, Document]:
         """What `take_all` says of one caller, raised where it is an error."""

@@ -8,7 +8,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.http import Blueprint, box_office, json_response, settings
 from eventapp.core.mongo import get_db
 from eventapp.core.security import current_actor, user_required
-from eventapp.waitlist import service
+from eventapp.waitlist import service, service_join
 from eventapp.waitlist.schemas import EntriesAnswer, JoinedAnswer, WaitlistBody
 
 bp = Blueprint("waitlist", __name__, url_prefix="/api/waitlist", description="Waitlist")
@@ -22,10 +22,10 @@ bp = Blueprint("waitlist", __name__, url_prefix="/api/waitlist", description="Wa
 @bp.refuses(404, 409)
 def join_waitlist(body: dict[str, Any]) -> Response:
     """Wait for tickets of a type that has none left."""
-    entry = service.join(
+    entry = service_join.join(
         get_db(),
         box_office(),
-        user_id=current_actor().signed_in_id,
+        actor=current_actor(),
         event_id=body["eventId"],
         type_id=body.get("ticketTypeId"),
         quantity=body["quantity"],

@@ -1,58 +1,19 @@
-"""Joining a waitlist and leaving it. Offers are bookings: the bookings make them."""
+"""Places on a waitlist: had, left, ended. Offers are bookings: the bookings make them."""
 
 from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
 
-from eventapp.core.errors import Conflict, ValidationFailed
+from eventapp.core.errors import ValidationFailed
 from eventapp.core.mongo import Db, Document
 from eventapp.core.steps import reached
 from eventapp.inventory import service as inventory
 from eventapp.inventory.service import BoxOffice, Verdict
 from eventapp.waitlist import rules, store
-from eventapp.waitlist.errors import AlreadyWaitlisted, NotOnWaitlist, TicketsAvailable
+from eventapp.waitlist.errors import AlreadyWaitlisted, NotOnWaitlist
 
 MAX_SHOWN = 500
-
-
-def join(
-    db: Db,
-    office: BoxOffice,
-    *,
-    user_id: ObjectId,
-    event_id: int,
-    type_id: int | None,
-    quantity: int,
-    most: int,
-    now: datetime,
-) -> dict[str, Any]:
-    """Wait for tickets of a type, of the only one where none is named; the entry as shown.
-
-    Args:
-        most: the tickets of one event that one user may have.
-
-    Raises:
-        EventNotFound, TicketTypeNotFound, NotOnSale, ValidationFailed, TicketsAvailable,
-        AlreadyWaitlisted: the user does not wait, or waits as before.
-    """
-    if quantity > most:
-        raise Conflict(f"At most {most} tickets of an event", code="ticket_limit_exceeded")
-    type_id = type_id or only_type(office.state(event_id, fresh=True))
-    entry_id = ObjectId()
-    wanted = inventory.Wanted(
-        mark=str(entry_id),
-        items={type_id: quantity},
-        on_shortfall=inventory.QUEUE,
-        entry_marks={type_id: str(entry_id)},
-    )
-    verdict, event = office.take(event_id, wanted, now)
-    if verdict.refused:
-        raise TicketsAvailable(available=verdict.left[type_id])
-    entry, shown = places(wanted, verdict, event, user_id=user_id, now=now)[0]
-    if not record(db, office, entry):
-        raise AlreadyWaitlisted
-    return shown
 
 
 def only_type(event: Document) -> int:

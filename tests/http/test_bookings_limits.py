@@ -112,19 +112,54 @@ def test_a_booking_counts_beside_an_offer(db, ann, bob):
     bob.book(1, 4, 2)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"status": "draft"}, {"schedule": [{"date": day(-1), "location": "X"}]}]
+ORDERS = (
+    {"quantity": 1},
+    {"ticketTypeId": 1, "quantity": 1},
+    {"quantity": 1, "hold": True},
 )
-def test_drafts_and_past_events_are_not_on_sale(db, ann, changes):
-    event_of(db, 10, **changes)
-    for body in (
-        {"quantity": 1},
-        {"ticketTypeId": 1, "quantity": 1},
-        {"quantity": 1, "hold": True},
-    ):
+
+
+def test_past_events_are_not_on_sale(db, ann):
+    event_of(db, 10, schedule=[{"date": day(-1), "location": "X"}])
+    for body in ORDERS:
         refused(ann.order(1, **body), 409, "event_not_on_sale")
     refused(ann.join(1), 409, "event_not_on_sale")
     assert amounts_of(db, 1) == (10, 0, 0, 0)
+
+
+def test_a_draft_is_not_on_sale_and_to_others_not_there(db, client, app, ann):
+    """Whatever is asked of it: no refusal may tell that there is something."""
+    host, boss = Caller(client, app, "organizer"), Caller(client, app, "admin")
+    event_of(db, 10, 10, status="draft", organizer_id=host.id)
+    event_of(db, 10, status="draft", schedule=[{"date": day(-1), "location": "X"}])
+    unlike = (
+        {"ticketTypeId": 99, "quantity": 1},
+        {"type": "Nobody knows", "quantity": 1},
+        {"ticketTypeId": 1, "quantity": 11},
+        {"ticketTypeId": 1, "quantity": 1, "scheduleIndex": 7},
+    )
+    for event_id in (1, 2):
+        for body in (*ORDERS, *unlike):
+            answer = refused(ann.order(event_id, **body), 404, "event_not_found")
+            assert answer == ann.order(77, **body).json
+        for type_id, quantity in ((1, 1), (99, 1), (None, 1), (1, 11)):
+            answer = refused(ann.join(event_id, quantity, type_id), 404, "event_not_found")
+            assert answer == ann.join(77, quantity, type_id).json
+    for person in (host, boss):
+        refused(person.order(1, ticketTypeId=1, quantity=1), 409, "event_not_on_sale")
+        refused(person.join(1), 409, "event_not_on_sale")
+        refused(person.order(1, quantity=1), 400, "ticket_type_required")
+    assert amounts_of(db, 1) == (10, 0, 0, 0)
+
+
+def test_what_becomes_a_draft_or_is_published_is_seen_as_it_is_now(db, client, app, ann):
+    host = Caller(client, app, "organizer")
+    event_of(db, 10, organizer_id=host.id)
+    ann.cancel(ann.book(1))  # the box office has seen it on sale
+    db.events.update_one({"eventId": 1}, {"$set": {"status": "draft"}, "$inc": {"rev": 1}})
+    refused(ann.order(1, ticketTypeId=1, quantity=1), 404, "event_not_found")
+    db.events.update_one({"eventId": 1}, {"$set": {"status": "published"}, "$inc": {"rev": 1}})
+    refused(ann.order(1, ticketTypeId=1, quantity=11), 409, "ticket_limit_exceeded")
 
 
 def test_a_cancelled_event_is_not_on_sale(db, client, ann, organizer):
@@ -137,6 +172,6 @@ def test_a_cancelled_event_is_not_on_sale(db, client, ann, organizer):
 def test_an_event_of_today_is_on_sale_and_a_published_draft_too(db, client, ann, organizer):
     today = [{"date": day(0), "location": "X"}]
     event_of(db, 10, schedule=today, status="draft", organizer_id=organizer["id"])
-    refused(ann.order(1, quantity=1), 409, "event_not_on_sale")
+    refused(ann.order(1, quantity=1), 404, "event_not_found")
     client.post("/api/events/1/publish", headers=organizer["headers"])
     ann.book(1)

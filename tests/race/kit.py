@@ -51,7 +51,7 @@ def book(shop, event, quantity=1, *, user=None, now=None, **order):
         order["named"] = ((1, None, quantity),)
     digest = repr(sorted(order.items())) if order.get("key") else ""
     asked = Order(event_id=event["eventId"], digest=digest, **order)
-    return service_book.book(shop, user or ObjectId(), asked, now or utc_now())
+    return service_book.book(shop, person(user), asked, now or utc_now())
 
 
 def booked(answer):

@@ -17,7 +17,7 @@ from eventapp.core.security import Actor
 from eventapp.events import service_edit
 from eventapp.inventory import rules as inventory_rules
 from eventapp.inventory import service_take
-from eventapp.waitlist import service as waitlist
+from eventapp.waitlist import service_join
 from tests import factories
 from tests.conftest import MONGO_URI
 from tests.race import kit
@@ -112,10 +112,10 @@ class Inventory(RuleBasedStateMachine):
         waits = any(entry["user"] == user for entry in self.model.line)
         free = 0 if self.model.line else self.model.available
         told = self.try_it(
-            waitlist.join,
+            service_join.join,
             self.shop.db,
             self.shop.office,
-            user_id=user,
+            actor=kit.person(user),
             event_id=self.event["eventId"],
             type_id=None,
             quantity=quantity,

@@ -14,6 +14,7 @@ from eventapp.inventory import rules as inventory_rules
 from eventapp.inventory import service_take
 from eventapp.jobs import service as jobs
 from eventapp.waitlist import service as waitlist
+from eventapp.waitlist import service_join
 from eventapp.waitlist import store as waitlist_store
 from tests.race import kit
 from tests.race.test_bookings_change import AFTER_THE_HOLD, event_of
@@ -30,10 +31,10 @@ def sold_out_event(shop, db, tickets, waiting, quantity=1):
 
 def wait(shop, event, quantity=1, user=None, type_id=1):
     user = user or ObjectId()
-    waitlist.join(
+    service_join.join(
         shop.db,
         shop.office,
-        user_id=user,
+        actor=kit.person(user),
         event_id=event["eventId"],
         type_id=type_id,
         quantity=quantity,
