@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+import pymongo
 from pymongo.errors import PyMongoError
 
 from eventapp import prepare
 from eventapp.config import Config, ConfigError, load_config
 from eventapp.core.embedded import EmbeddedStoreBusy
-from eventapp.core.mongo import Store, is_unavailable, open_store
+from eventapp.core.mongo import PATIENCE_SECONDS, Store, is_unavailable, open_store
 from eventapp.core.observe import setup_logging
 
 
@@ -25,7 +26,9 @@ def opened(command: str) -> Iterator[tuple[Config, Store]]:
         setup_logging(config)
         store = open_store(config, prepare)
         with store.client:
-            prepare(store.db)
+            store.db.command("ping")
+            with pymongo.timeout(PATIENCE_SECONDS):  # under which a server that is away is waited for
+                prepare(store.db)
             yield config, store
     except ConfigError as error:
         fail(command, error, 2)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any, TypeAlias, TypeVar
 
+import pymongo
 import structlog
 from flask import Flask, current_app
 from pymongo import IndexModel, MongoClient
@@ -38,6 +39,9 @@ CLIENT_OPTIONS: dict[str, Any] = {
     "waitQueueTimeoutMS": 2000,
     "maxPoolSize": 64,
 }
+# Building an index on a big collection takes as long as it takes; a build that is broken off by
+# the timeout of requests begins anew at the next try, and would never end.
+PATIENCE_SECONDS = 3600
 # Interrupted, shutting down, not primary, out of connections: the server is there but can't serve.
 UNAVAILABLE_CODES = frozenset({6, 7, 8, 89, 91, 189, 202, 262, 10107, 11600, 11602, 13435, 13436})
 
@@ -75,9 +79,11 @@ class Store:
             threading.Thread(target=self._keep_trying, name="mongo-prepare", daemon=True).start()
 
     def _keep_trying(self) -> None:
-        pause = threading.Event()
-        while not self._try_prepare():
+        pause, ready = threading.Event(), False
+        while not ready:
             pause.wait(RETRY_SECONDS)
+            with pymongo.timeout(PATIENCE_SECONDS):
+                ready = self._try_prepare()
 
     def _try_prepare(self) -> bool:
         try:

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from eventapp.config import load_config
+from eventapp.core.mongo import Store, connect
 from tests.conftest import MONGO_URI, drop_database, fresh_uri
 from tests.live import Line, Server, eventually
 
@@ -115,3 +116,24 @@ def test_gone_under_load(server, line):
         thread.join()
     assert {status for status, _ in seen} == {200, 503}
     assert max(seconds for _, seconds in seen) < ANSWER_SECONDS
+
+
+@needs_server
+def test_preparing_may_take_longer_than_a_request(line):
+    """As where an index is built on a big collection: broken off, it would begin anew for good."""
+    client = connect(f"mongodb://127.0.0.1:{line.port}/?directConnection=true&timeoutMS=300")
+    answers_at = threading.Timer(0, line.mend)
+
+    def prepare(db):
+        nonlocal answers_at
+        answers_at.cancel()
+        line.stall()
+        answers_at = threading.Timer(1.2, line.mend)
+        answers_at.start()
+        db.command("ping")
+
+    with client:
+        store = Store(client, client["eventapp_test"], prepare)
+        store.start()
+        assert not store.ready
+        eventually(lambda: store.ready)
