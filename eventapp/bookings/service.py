@@ -196,4 +196,5 @@ def forget_user(db: Db, user_id: ObjectId) -> None:
 
 def export_user(db: Db, user_id: ObjectId) -> dict[str, Any]:
     """What is stored here about the person."""
-    return {"bookings": [rules.view(booking) for booking in store.all_of(db, user_id)]}
+    bookings = store.all_of(db, user_id)
+    return {"bookings": [{**rules.view(one), "payment": one.get("payment")} for one in bookings]}

@@ -36,8 +36,8 @@ def new_entry(
     }
 
 
-def view(entry: Mapping[str, Any], position: int) -> dict[str, Any]:
-    """The entry as the API shows it; position 1 is next."""
+def view(entry: Mapping[str, Any], position: int | None) -> dict[str, Any]:
+    """The entry as the API shows it; position 1 is next, None is in no line."""
     names = ("_id", "eventId", "eventTitle", "ticketTypeId", "type", "quantity", "status")
     shown = {name: entry[name] for name in names}
     return {**shown, "position": position, "joinedAt": entry["joinedAt"]}

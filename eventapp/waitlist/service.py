@@ -197,8 +197,10 @@ def forget_user(db: Db, user_id: ObjectId) -> None:
 
 
 def export_user(db: Db, user_id: ObjectId) -> dict[str, Any]:
-    """What is stored here about the person."""
-    return {"waitlist": mine(db, user_id)}
+    """What is stored here about the person; an entry that has ended has no position."""
+    entries = store.all_of(db, user_id)
+    shown = [show(db, entry) if entry["active"] else rules.view(entry, None) for entry in entries]
+    return {"waitlist": shown}
 
 
 # What the bookings, which make the offers, also say.

@@ -92,6 +92,11 @@ def of_user(db: Db, user_id: ObjectId, limit: int) -> list[Document]:
     return list(db.waitlist.find(mine).sort("joinedAt", DESCENDING).limit(limit))
 
 
+def all_of(db: Db, user_id: ObjectId) -> list[Document]:
+    """The user's entries, ended ones too, newest first."""
+    return list(db.waitlist.find({"userId": user_id}).sort("joinedAt", DESCENDING))
+
+
 def of_user_and_event(db: Db, user_id: ObjectId, event_id: int) -> list[Document]:
     """The user's active entries for one event."""
     return list(db.waitlist.find({"userId": user_id, "eventId": event_id, "active": True}))

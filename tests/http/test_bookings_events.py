@@ -212,3 +212,14 @@ def test_a_deleted_users_hold_lapses_and_export_tells_all_before(db, app, host, 
     assert lapse(app, minutes=11) == 1
     service_settle.settle(shop_of(app), later(seconds=31))
     assert (amounts_of(db, 1, 1), amounts_of(db, 1, 2)) == ((5, 0, 0, 0), (0, 0, 0, 0))
+
+
+def test_an_export_tells_of_payments_and_of_places_that_have_ended(db, ann, host):
+    event_of(db, 5, 0, organizer_id=host.id)
+    left = ann.wait(1, 1, 2)
+    ann.call("DELETE", "/waitlist/1")
+    ann.call("POST", f"/bookings/{ann.book(1, 2, hold=True)['_id']}/confirm")
+    told = ann.get(f"/users/{ann.id}/export").json
+    (paid,), (ended,) = told["bookings"], told["waitlist"]
+    assert (paid["payment"]["provider"], paid["payment"]["cents"]) == ("mock", 4000)
+    assert ended == {**left, "status": "left", "position": None}
