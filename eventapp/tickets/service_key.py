@@ -48,3 +48,10 @@ class Key:
 def key_of(db: Db, now: datetime) -> Key:
     """The database's key, made where it has none."""
     return Key(store.seed(db, lambda: SigningKey.generate().encode(), now))
+
+
+def replace_key(db: Db, now: datetime) -> Key:
+    """A new key in place of the database's: every code given out before is refused from now on."""
+    seed = SigningKey.generate().encode()
+    store.replace_seed(db, seed, now)
+    return Key(seed)

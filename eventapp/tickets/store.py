@@ -32,6 +32,12 @@ def seed(db: Db, make: Callable[[], bytes], now: datetime) -> bytes:
     return seed(db, make, now)
 
 
+def replace_seed(db: Db, new: bytes, now: datetime) -> None:
+    """Set the private key of tickets, whether or not there is one."""
+    fields = {"seed": new, "createdAt": now}
+    unhindered(lambda: db["keys"].update_one({"_id": TICKETS}, {"$set": fields}, upsert=True))
+
+
 def booking(db: Db, booking_id: ObjectId) -> Document | None:
     found: Document | None = db.bookings.find_one({"_id": booking_id, "void": {"$ne": True}})
     return found

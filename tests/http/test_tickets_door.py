@@ -1,5 +1,6 @@
 """Check-in: each ticket once, for the organizer of its event; online and uploaded later."""
 
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from eventapp.core.clock import utc_now
 from eventapp.tickets import service_door
 from eventapp.tickets.rules import MAX_SCANS
 from eventapp.tickets.service_key import Key
+from scripts import new_ticket_key
 from tests.bookings_factories import Caller, event_of, refused
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -222,3 +224,39 @@ class TestBatch:
         for other in (holder, Caller(client, app, "organizer")):
             refused(other.call("POST", path, body), 403, "forbidden")
         assert "checkIns" not in db.bookings.find_one()
+
+
+class TestANewKey:
+    """`scripts/new_ticket_key.py` on the tests' own store."""
+
+    @pytest.fixture(autouse=True)
+    def opened(self, app, monkeypatch):
+        @contextmanager
+        def opened(_command):
+            yield app.config["SETTINGS"], app.extensions["store"]
+
+        monkeypatch.setattr(new_ticket_key, "opened", opened)
+
+    def test_ends_the_old_codes_and_signs_new_ones(
+        self, holder, organizer, event, booking, codes, capsys
+    ):
+        assert check_in(organizer, event, codes[0]).status_code == 200
+        assert new_ticket_key.main(["--yes"]) == 0
+        public = organizer.get(f"/events/{event}/check-in").json["publicKey"]
+        assert capsys.readouterr().out == f"tickets are signed by a new key: {public}\n"
+        for code in codes:
+            refused(check_in(organizer, event, code), 404, "ticket_not_found")
+        first, second = codes_of(holder, booking)
+        refused(check_in(organizer, event, first), 409, "already_checked_in")
+        assert check_in(organizer, event, second).status_code == 200
+
+    def test_is_made_only_where_that_is_said(self, holder, booking, codes, capsys):
+        with pytest.raises(SystemExit) as ended:
+            new_ticket_key.main([])
+        assert ended.value.code == 1
+        assert "--yes" in capsys.readouterr().err
+        assert codes_of(holder, booking) == codes
+
+    def test_is_made_where_there_was_none(self, db):
+        assert new_ticket_key.main(["--yes"]) == 0
+        assert db["keys"].count_documents({}) == 1
