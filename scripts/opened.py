@@ -26,8 +26,8 @@ def opened(command: str) -> Iterator[tuple[Config, Store]]:
         setup_logging(config)
         store = open_store(config, prepare)
         with store.client:
-            store.db.command("ping")
-            with pymongo.timeout(PATIENCE_SECONDS):  # under which a server that is away is waited for
+            store.db.command("ping")  # the patience below would wait for a server that is away
+            with pymongo.timeout(PATIENCE_SECONDS):
                 prepare(store.db)
             yield config, store
     except ConfigError as error:
