@@ -28,7 +28,7 @@ def _default(value: object) -> str:
 
 def dumps(value: Any) -> bytes:
     """`value` as compact UTF-8 JSON; TypeError for a type the API never shows."""
-    # A copy: what orjson gives holds on to its buffer, 4 kB for a short answer, as long as it lives.
+    # A copy: what orjson gives holds its buffer, 4 kB for a short answer, for as long as it lives.
     return b"%b" % orjson.dumps(value, default=_default, option=_OPTIONS)
 
 
