@@ -2,23 +2,31 @@
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import (
+    INCLUDE,
+    Schema,
+    ValidationError,
+    fields,
+    post_load,
+    validate,
+    validates_schema,
+)
 
 from eventapp.accounts import rules
-from eventapp.core.fields import ImageUrl, PageAnswer, PageQuery, Text
-
-
-class Password(fields.String):
-    """As it was typed: no character of it is trimmed or judged here."""
-
-    def __init__(self, low: int = 1, **kwargs: Any):
-        super().__init__(
-            validate=validate.Length(low, 1000), metadata={"format": "password"}, **kwargs
-        )
+from eventapp.core.fields import ImageUrl, PageAnswer, PageQuery, Password, Text
 
 
 def email(**kwargs: Any) -> Text:
     return Text(3, rules.MAX_EMAIL, metadata={"format": "email"}, **kwargs)
+
+
+def new_password() -> Password:
+    return Password(rules.MIN_PASSWORD, rules.MAX_PASSWORD_BYTES)
+
+
+def one_of_these(*names: str) -> dict[str, Any]:
+    """What the document says of a body that needs one of these fields."""
+    return {"anyOf": [{"required": [name]} for name in names]}
 
 
 class NameOrUsername(Schema):
@@ -26,6 +34,9 @@ class NameOrUsername(Schema):
 
     name = Text(1, rules.MAX_NAME)
     username = Text(1, rules.MAX_NAME, metadata={"description": "The same as name"})
+
+    class Meta:
+        json_schema = one_of_these("name", "username")
 
     @post_load
     def one_name(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
@@ -35,7 +46,7 @@ class NameOrUsername(Schema):
 
 class Registration(NameOrUsername):
     email = email(required=True)
-    password = Password(required=True)
+    password = new_password()
     role = fields.String(load_default=rules.ATTENDEE, validate=validate.OneOf(rules.SIGN_UP_ROLES))
 
     @validates_schema
@@ -45,7 +56,7 @@ class Registration(NameOrUsername):
 
 class NewAdmin(NameOrUsername):
     email = email(required=True)
-    password = Password(required=True)
+    password = new_password()
 
     @validates_schema
     def a_name(self, data: dict[str, Any], **_kwargs: Any) -> None:
@@ -56,7 +67,10 @@ class Login(NameOrUsername):
     """An email, or else a name; where both are sent the email counts."""
 
     email = Text(1, rules.MAX_EMAIL)
-    password = Password(required=True)
+    password = Password()
+
+    class Meta:
+        json_schema = one_of_these("email", "name", "username")
 
     @validates_schema
     def someone(self, data: dict[str, Any], **_kwargs: Any) -> None:
@@ -77,7 +91,7 @@ class ProfileBody(Schema):
     name = Text(1, rules.MAX_NAME)
     email = email()
     about = Text(0, rules.MAX_ABOUT, lines=True)
-    userImg = ImageUrl(0, rules.MAX_URL)
+    userImg = ImageUrl(rules.MAX_URL)
 
 
 class UserBody(ProfileBody):
@@ -87,8 +101,8 @@ class UserBody(ProfileBody):
 
 
 class PasswordBody(Schema):
-    currentPassword = Password(required=True)
-    newPassword = Password(required=True)
+    currentPassword = Password()
+    newPassword = new_password()
 
 
 class UsersQuery(PageQuery):
@@ -138,6 +152,9 @@ class ExportAnswer(Schema):
 
     user = fields.Nested(UserAnswer, required=True)
     sessions = fields.List(fields.Dict(), required=True)
+
+    class Meta:
+        unknown = INCLUDE
 
 
 def _require(data: dict[str, Any], *names: str) -> None:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from flask import Response, current_app, request
-from marshmallow import EXCLUDE
 
 from eventapp.android import service
 from eventapp.android.schemas import (
@@ -50,7 +49,7 @@ def list_events() -> Response:
 @bp.route("/recoms", methods=["POST"])
 @read_tier
 @anonymous
-@bp.arguments(Categories, unknown=EXCLUDE)
+@bp.arguments(Categories)
 @bp.response(200, AppEvent(many=True))
 @bp.refuses(503)
 @bp.doc(requestBody=CATEGORIES_BODY)
@@ -71,7 +70,7 @@ def list_favorites() -> Response:
 
 @bp.route("/favorites", methods=["POST"])
 @anonymous
-@bp.arguments(AppFavorite, unknown=EXCLUDE)
+@bp.arguments(AppFavorite)
 @bp.response(201, Message)
 @bp.refuses(404, 409, 503)
 def add_favorite(body: dict[str, Any]) -> Response:
@@ -84,7 +83,7 @@ def add_favorite(body: dict[str, Any]) -> Response:
 
 @bp.route("/favorites", methods=["DELETE"])
 @anonymous
-@bp.arguments(AppFavorite, unknown=EXCLUDE)
+@bp.arguments(AppFavorite)
 @bp.response(200, Message)
 @bp.refuses(404, 503)
 def remove_favorite(body: dict[str, Any]) -> Response:
@@ -97,7 +96,7 @@ def remove_favorite(body: dict[str, Any]) -> Response:
 @bp.route("/users", methods=["POST"])
 @sign_in_tier
 @anonymous
-@bp.arguments(NewUser, unknown=EXCLUDE)
+@bp.arguments(NewUser)
 @bp.response(201, AppUser)
 @bp.refuses(409, 503)
 def register(body: dict[str, Any]) -> Response:
@@ -109,7 +108,7 @@ def register(body: dict[str, Any]) -> Response:
 @bp.route("/users/login", methods=["POST"])
 @sign_in_tier
 @anonymous
-@bp.arguments(Credentials, unknown=EXCLUDE)
+@bp.arguments(Credentials)
 @bp.response(200, AppUser)
 @bp.refuses(401, 503)
 def log_in(body: dict[str, Any]) -> Response:
@@ -121,7 +120,7 @@ def log_in(body: dict[str, Any]) -> Response:
 
 @bp.route("/users/<capability>", methods=["PUT"])
 @anonymous
-@bp.arguments(Profile, unknown=EXCLUDE)
+@bp.arguments(Profile)
 @bp.response(200, AppUser)
 @bp.refuses(401, 409, 503)
 def change_profile(body: dict[str, Any], capability: str) -> Response:

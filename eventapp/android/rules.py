@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-MIN_PASSWORD = 6
+MIN_PASSWORD, MAX_PASSWORD_BYTES = 6, 72
 USER_FIELDS = ("name", "email", "about", "userImg", "createdAt", "updatedAt", "__v")
 # Fields of an event that may be null, and that the app does not know.
 UNREADABLE = ("organizerId",)

@@ -1,32 +1,40 @@
-"""The shapes the app sends and reads. Its models hold more than a call needs: that is ignored."""
+"""The shapes the app sends and reads. Its models hold more than a call needs, and know less than
+an event has: that is ignored."""
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, pre_load, validate
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 
-from eventapp.core.fields import Text, Whole
+from eventapp.android import rules
+from eventapp.core.fields import Password, Text, Whole
 
 
-class Credentials(Schema):
+class AppBody(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+
+class Credentials(AppBody):
     """A name, never an email, and the password."""
 
     name = Text(1, 100, required=True)
-    password = fields.String(required=True, validate=validate.Length(1, 1000))
+    password = Password()
 
 
 class NewUser(Credentials):
-    email = Text(3, 254, required=True)
+    email = Text(3, 254, metadata={"format": "email"}, required=True)
+    password = Password(rules.MIN_PASSWORD, rules.MAX_PASSWORD_BYTES)
 
 
-class Profile(Schema):
+class Profile(AppBody):
     """What the profile screen changes; what is left out stays."""
 
     name = Text(1, 100)
-    email = Text(3, 254)
+    email = Text(3, 254, metadata={"format": "email"})
     about = Text(0, 2000, lines=True)
 
 
-class AppFavorite(Schema):
+class AppFavorite(AppBody):
     eventId = Whole(1, 2**63 - 1, required=True)
 
 
@@ -60,9 +68,12 @@ class AppUser(Schema):
 class AppEntry(Schema):
     date = fields.Date(required=True)
     location = fields.String(required=True)
+    lat = fields.Float()
+    lng = fields.Float()
 
 
 class AppTicketType(Schema):
+    ticketTypeId = fields.Integer(required=True)
     type = fields.String(required=True)
     price = fields.Integer(required=True)
     availableTickets = fields.Integer(required=True)
@@ -80,6 +91,8 @@ class AppEvent(Schema):
     favorited = fields.Boolean(required=True)
     organizer = fields.String(required=True)
     tags = fields.List(fields.String(), required=True)
+    status = fields.String(required=True)
+    soldOut = fields.Boolean(required=True)
     createdAt = fields.DateTime(required=True)
     updatedAt = fields.DateTime(required=True)
 

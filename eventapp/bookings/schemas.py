@@ -1,6 +1,6 @@
 """The shapes of bookings, in and out."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
@@ -15,6 +15,11 @@ class ItemBody(Schema):
     ticketTypeId = Whole(1)
     type = Text(1, 100)
     quantity = Whole(1, MAX_QUANTITY, required=True)
+
+    class Meta:
+        json_schema: ClassVar[dict[str, Any]] = {
+            "oneOf": [{"required": ["ticketTypeId"]}, {"required": ["type"]}]
+        }
 
     @validates_schema
     def one_name(self, data: dict[str, Any], **_kwargs: Any) -> None:
@@ -33,6 +38,18 @@ class BookingBody(Schema):
     scheduleIndex = Whole(0, 1000)
     hold = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
     onShortfall = fields.String(validate=validate.OneOf(SHORTFALLS))
+
+    class Meta:
+        json_schema: ClassVar[dict[str, Any]] = {
+            "oneOf": [{"required": ["items"]}, {"required": ["quantity"]}],
+            "not": {
+                "anyOf": [
+                    {"required": ["items", "ticketTypeId"]},
+                    {"required": ["items", "type"]},
+                    {"required": ["ticketTypeId", "type"]},
+                ]
+            },
+        }
 
     @validates_schema
     def one_form(self, data: dict[str, Any], **_kwargs: Any) -> None:

@@ -13,7 +13,7 @@ from flask import Flask, Request, Response, current_app, request
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
 from flask_swagger_ui import get_swaggerui_blueprint
-from marshmallow import EXCLUDE, RAISE, Schema, fields
+from marshmallow import EXCLUDE, Schema, fields
 from webargs.flaskparser import FlaskParser
 
 from eventapp.config import Config
@@ -41,7 +41,8 @@ class BodyParser(FlaskParser):
     """JSON bodies and queries through marshmallow, its refusals as AppErrors."""
 
     DEFAULT_VALIDATION_STATUS = 400
-    DEFAULT_UNKNOWN_BY_LOCATION = {"json": RAISE, "query": EXCLUDE, "form": RAISE, "files": RAISE}
+    # None: as the schema's `Meta` says, which is to refuse unless it says otherwise.
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": None, "query": EXCLUDE, "form": None, "files": None}
 
     def load_json(self, req: Request, _schema: Schema) -> Any:
         raw = req.get_data()
@@ -78,8 +79,12 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
     # the view for each would cost more than most views do.
 
     def arguments(self, schema: Schema | type[Schema], **kwargs: Any) -> Callable[[View], View]:
-        """As flask_smorest's; a schema is made once, not for each request."""
+        """As flask_smorest's; a schema is made once, not for each request.
+
+        The document wants a body where the schema asks for something.
+        """
         made = schema() if isinstance(schema, type) else schema
+        kwargs.setdefault("required", openapi.asks_for_something(made))
         return cast(Callable[[View], View], super().arguments(made, **kwargs))
 
     def response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:

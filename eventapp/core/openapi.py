@@ -36,6 +36,12 @@ class ErrorBody(Schema):
         unknown = INCLUDE  # some say more, as what is left of tickets
 
 
+def asks_for_something(schema: Schema) -> bool:
+    """False where `{}` is a body as good as any."""
+    beyond = getattr(schema.Meta, "json_schema", {})
+    return bool(beyond) or any(field.required for field in schema.fields.values())
+
+
 class DocumentedApi(Api):  # type: ignore[misc]
     """flask_smorest's Api with our shape of errors, and without its answer to any status."""
 

@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from flask import request
-from marshmallow import Schema, fields
+from marshmallow import EXCLUDE, Schema, fields
 from werkzeug.datastructures import FileStorage
 
 from eventapp.core.errors import TooLarge, UnsupportedMediaType
@@ -17,7 +17,12 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class UploadBody(Schema):
+    """One file; what else is in the form is not looked at."""
+
     file = fields.Raw(required=True, metadata={"type": "string", "format": "binary"})
+
+    class Meta:
+        unknown = EXCLUDE
 
 
 def upload(view: View) -> View:

@@ -1,6 +1,6 @@
 """The shapes of events, favorites and recommendations, in and out."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
 
@@ -29,7 +29,12 @@ from eventapp.events.rules import (
 )
 
 # A bare list is no schema of marshmallow's, so the document is told of it by hand.
-_CATEGORIES = {"type": "array", "items": {"type": "string", "enum": list(CATEGORIES)}}
+MAX_CATEGORIES = 50
+_CATEGORIES = {
+    "type": "array",
+    "maxItems": MAX_CATEGORIES,
+    "items": {"type": "string", "enum": list(CATEGORIES)},
+}
 CATEGORIES_BODY = {"content": {"application/json": {"schema": _CATEGORIES}}}
 
 
@@ -37,15 +42,23 @@ def category(**kwargs: Any) -> fields.String:
     return fields.String(validate=validate.OneOf(CATEGORIES), **kwargs)
 
 
-class ScheduleEntryPatch(Schema):
+class Changes(Schema):
+    """A body whose fields may all be left out, but not all at once."""
+
+    class Meta:
+        json_schema: ClassVar[dict[str, Any]] = {"minProperties": 1}
+
+    @validates_schema
+    def something(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        if not data:
+            raise ValidationError("Send at least one field.")
+
+
+class ScheduleEntryPatch(Changes):
     date = Day()
     location = Text(1, 200)
     lat = Number(-90, 90)
     lng = Number(-180, 180)
-
-    @validates_schema
-    def something(self, data: dict[str, Any], **_kwargs: Any) -> None:
-        _refuse_empty(data)
 
 
 class ScheduleEntry(ScheduleEntryPatch):
@@ -53,18 +66,20 @@ class ScheduleEntry(ScheduleEntryPatch):
     location = Text(1, 200, required=True)
 
 
-class TicketTypeIndexPatch(Schema):
+class TicketTypeIndexPatch(Changes):
     type = Text(1, 100)
     price = Price()
     availableTickets = Whole()
 
-    @validates_schema
-    def something(self, data: dict[str, Any], **_kwargs: Any) -> None:
-        _refuse_empty(data)
-
 
 class TicketTypePatch(TicketTypeIndexPatch):
     capacity = Whole()
+
+    class Meta:
+        json_schema: ClassVar[dict[str, Any]] = {
+            "minProperties": 1,
+            "not": {"required": ["availableTickets", "capacity"]},
+        }
 
     @validates_schema
     def one_amount(self, data: dict[str, Any], **_kwargs: Any) -> None:
@@ -75,6 +90,11 @@ class TicketTypePatch(TicketTypeIndexPatch):
 class NewTicketType(TicketTypePatch):
     type = Text(1, 100, required=True)
     price = Price(required=True)
+
+    class Meta:
+        json_schema: ClassVar[dict[str, Any]] = {
+            "oneOf": [{"required": ["availableTickets"]}, {"required": ["capacity"]}]
+        }
 
     @validates_schema
     def an_amount(self, data: dict[str, Any], **_kwargs: Any) -> None:
@@ -95,7 +115,7 @@ class EventBody(Schema):
     title = Text(1, 200, required=True)
     description = Text(0, 10_000, lines=True, load_default="")
     category = category(required=True)
-    image = ImageUrl(0, 2000, load_default="")
+    image = ImageUrl(2000, load_default="")
     schedule = fields.List(
         fields.Nested(ScheduleEntry), required=True, validate=validate.Length(1, MAX_ENTRIES)
     )
@@ -146,15 +166,10 @@ class FavoriteBody(Schema):
 class Recommendation(Schema):
     """A bare list of categories; as `categories` once it is loaded."""
 
-    categories = fields.List(category(), required=True, validate=validate.Length(0, 50))
+    categories = fields.List(category(), required=True, validate=validate.Length(0, MAX_CATEGORIES))
 
     @pre_load
     def wrap(self, data: Any, **_kwargs: Any) -> dict[str, Any]:
         if not isinstance(data, list):
             raise ValidationError("Send a list of categories.")
         return {"categories": data}
-
-
-def _refuse_empty(data: dict[str, Any]) -> None:
-    if not data:
-        raise ValidationError("Send at least one field.")

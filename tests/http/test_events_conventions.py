@@ -110,6 +110,21 @@ def test_a_wrong_method_is_405_and_says_which_are_right(client):
     assert {"GET", "HEAD", "POST"} <= set(answer.headers["Allow"].split(", "))
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/api/events/popular", "GET, HEAD, OPTIONS"),
+        ("PATCH", "/api/events/popular/", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/api/waitlist/join", "OPTIONS, POST"),
+        ("PUT", "/api/users/login", "OPTIONS, POST"),
+    ],
+)
+def test_a_fixed_path_is_not_a_value_of_the_path_beside_it(client, method, path, allowed):
+    answer = client.open(path, method=method, json={})
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+    assert client.options(path).headers["Allow"] == allowed
+
+
 def test_a_trailing_slash_makes_no_difference(client, event):
     assert client.get("/api/events/").json == client.get("/api/events").json
     assert client.get("/api/events/1/").json == client.get("/api/events/1").json
