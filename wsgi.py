@@ -1,6 +1,7 @@
 """The WSGI entry: `app` for any server, and `python wsgi.py` to serve it with Granian."""
 
 import gc
+import multiprocessing
 import os
 import shutil
 import signal
@@ -207,6 +208,7 @@ def serve(config: Config) -> None:
     with listen(config) as listener:
         store = "MongoDB" if config.mongo_uri else f"the embedded store in {config.instance_dir}"
         say(f"http://{config.host}:{config.port} on {store}")
+        multiprocessing.set_start_method("fork")  # from 3.14 on Python would start afresh
         gc.freeze()  # what is imported so far stays shared between the forks
         start = partial(start_worker, config)
         Server(config, listener).serve(target_loader=start, wrap_loader=False)
