@@ -13,7 +13,7 @@ from marshmallow import (
 )
 
 from eventapp.accounts import rules
-from eventapp.core.fields import ImageUrl, PageAnswer, PageQuery, Password, Text
+from eventapp.core.fields import Flag, ImageUrl, PageAnswer, PageQuery, Password, Text
 
 
 def email(**kwargs: Any) -> Text:
@@ -82,7 +82,7 @@ class RefreshBody(Schema):
 
 
 class LogoutBody(Schema):
-    everywhere = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    everywhere = Flag(load_default=False)
 
 
 class ProfileBody(Schema):

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from eventapp.bookings.rules import STATUSES
-from eventapp.core.fields import PageAnswer, PageQuery, Text, Whole
+from eventapp.core.fields import Flag, PageAnswer, PageQuery, Text, Whole
 
 MAX_QUANTITY = 10_000
 SHORTFALLS = ("reject", "partial", "waitlist")
@@ -36,7 +36,7 @@ class BookingBody(Schema):
     type = Text(1, 100)
     quantity = Whole(1, MAX_QUANTITY)
     scheduleIndex = Whole(0, 1000)
-    hold = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
+    hold = Flag(load_default=False)
     onShortfall = fields.String(validate=validate.OneOf(SHORTFALLS))
 
     class Meta:

@@ -69,6 +69,15 @@ class ImageUrl(Text):
         return url
 
 
+class Flag(fields.Boolean):
+    """A JSON true or false; no number, no string."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
 class Whole(fields.Integer):
     """A whole JSON number from `low` to `high`; no string, no boolean, no fraction."""
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from eventapp.core.fields import CommaList, Day, Id, ImageUrl, Text
+from eventapp.core.fields import CommaList, Day, Flag, Id, ImageUrl, Text
 
 FIELDS = [
     Text(1, 20),
@@ -56,3 +56,10 @@ def test_what_is_documented_is_taken_and_nothing_else(field, text):
 def test_a_day_that_is_documented_is_taken(day):
     said = re.search(Day().metadata["pattern"], day.isoformat()) is not None
     assert is_taken(Day(), day.isoformat()) == said
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.0, "true", "", None, [], {}])
+def test_a_flag_is_true_or_false(value):
+    assert not is_taken(Flag(), value)
+    assert Flag().deserialize(True) is True
+    assert Flag().deserialize(False) is False
