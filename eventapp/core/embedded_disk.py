@@ -56,9 +56,9 @@ class Disk:
     """The SQLite file: every write is one durable transaction."""
 
     def __init__(self, directory: Path) -> None:
-        self._connection = sqlite3.connect(
-            directory / "eventapp.sqlite3", check_same_thread=False, isolation_level=None
-        )
+        path = directory / "eventapp.sqlite3"
+        path.touch(mode=0o600)  # it holds people's data and keys; SQLite gives its logs the same
+        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.executescript(_SCHEMA)
