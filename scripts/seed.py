@@ -31,7 +31,10 @@ LEAD = timedelta(days=14)
 WEEK = timedelta(days=7)
 # The events, and what means nothing without them. Accounts stay, and so does the counter: an
 # eventId is never used twice.
-EMPTIED = ("events", "favorites", "bookings", "tickets", "waitlist", "messages", "notifications")
+EMPTIED = (
+    *("events", "favorites", "bookings", "waitlist", "chats", "messages", "notifications", "mails"),
+    *("dailySales", "eventSales", "salesMarker"),  # sums of the bookings
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

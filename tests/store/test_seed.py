@@ -4,11 +4,13 @@ import json
 import re
 from collections import Counter
 from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 import scripts.bulk_load
 from eventapp import prepare
+from eventapp.analytics import service_ledger
 from eventapp.core.clock import utc_now
 from eventapp.core.mongo import connect
 from eventapp.events import rules, store
@@ -83,6 +85,18 @@ def test_reset_empties_events_and_what_hangs_on_them_but_no_account(db, capsys):
     assert db.users.count_documents({}) == 1
     assert min(event["eventId"] for event in db.events.find()) > highest
     assert f"deleted: {SAMPLES} events, 1 favorites" in capsys.readouterr().out
+
+
+def test_reset_leaves_no_figures_of_what_is_gone(db):
+    earlier = utc_now() - timedelta(hours=1)  # so long ago that the sums are believed
+    made = {"bookingReference": "EVT-AAAAAA", "createdAt": earlier, "updatedAt": earlier}
+    sold = {"eventId": 1, "status": "confirmed", "quantity": 2, "totalCents": 2400}
+    db.bookings.insert_one({**made, **sold, "organizerId": None})
+    assert service_ledger.count_sales(db, utc_now()) > 0
+    run(db, "--reset")
+    assert service_ledger.by_event(db, None) == {}
+    days = earlier.date(), utc_now().date()
+    assert service_ledger.sales(db, None, *days, ZoneInfo("UTC")) == {}
 
 
 def test_samples_that_are_over_are_told_of(db, capsys):
