@@ -46,6 +46,7 @@ def keep_out_of_caches(response: Response) -> Response:
 @anonymous
 @bp.arguments(Registration)
 @bp.response(201, SignedInAnswer)
+@bp.leads_to(201, "auth_refresh", {"refreshToken": "$response.body#/refreshToken"})
 @bp.refuses(409, 503)
 def register(body: dict[str, Any]) -> Response:
     """Sign up, and be signed in."""
@@ -63,6 +64,7 @@ def register(body: dict[str, Any]) -> Response:
 @anonymous
 @bp.arguments(Login)
 @bp.response(200, SignedInAnswer)
+@bp.leads_to(200, "auth_refresh", {"refreshToken": "$response.body#/refreshToken"})
 @bp.refuses(401, 503)
 def log_in(body: dict[str, Any]) -> Response:
     """Sign in by email or name."""

@@ -52,6 +52,12 @@ def show_gallery(user_id: ObjectId) -> Response:
 @upload
 @bp.arguments(UploadBody, location="files")
 @bp.response(201, GalleryAdded)
+@bp.leads_to(
+    201,
+    "user_photos_delete_from_gallery",
+    user_id="$request.path.user_id",
+    image_id="$response.body#/image/imageId",
+)
 @bp.refuses(404, 409)
 def add_to_gallery(files: dict[str, Any], user_id: ObjectId) -> Response:
     """Add an image to the gallery."""

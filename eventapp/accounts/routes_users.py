@@ -23,6 +23,7 @@ bp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts
 @role_required(ADMIN)
 @bp.arguments(UsersQuery, location="query")
 @bp.response(200, UsersAnswer)
+@bp.leads_to(200, "users_list_users", cursor="$response.body#/nextCursor")
 def list_users(query: dict[str, Any]) -> Response:
     """All accounts, newest first. A cursor carries its own `search` and `role`."""
     place = _place(query)

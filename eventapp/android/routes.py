@@ -72,6 +72,7 @@ def list_favorites() -> Response:
 @anonymous
 @bp.arguments(AppFavorite)
 @bp.response(201, Message)
+@bp.leads_to(201, "android_remove_favorite", {"eventId": "$request.body#/eventId"})
 @bp.refuses(404, 409, 503)
 def add_favorite(body: dict[str, Any]) -> Response:
     """Make an event a favorite of the shared guest."""
@@ -98,6 +99,7 @@ def remove_favorite(body: dict[str, Any]) -> Response:
 @anonymous
 @bp.arguments(NewUser)
 @bp.response(201, AppUser)
+@bp.leads_to(201, "android_change_profile", capability="$response.body#/_id")
 @bp.refuses(409, 503)
 def register(body: dict[str, Any]) -> Response:
     """Sign up with a name nobody has."""
@@ -110,6 +112,7 @@ def register(body: dict[str, Any]) -> Response:
 @anonymous
 @bp.arguments(Credentials)
 @bp.response(200, AppUser)
+@bp.leads_to(200, "android_change_profile", capability="$response.body#/_id")
 @bp.refuses(401, 503)
 def log_in(body: dict[str, Any]) -> Response:
     """Log in by name; the `_id` in the answer is what `PUT users/{id}` takes."""

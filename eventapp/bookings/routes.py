@@ -23,6 +23,7 @@ from eventapp.core.security import current_actor, user_required
 bp = Blueprint("bookings", __name__, url_prefix="/api/bookings", description="Bookings")
 users_bp = Blueprint("user_bookings", __name__, url_prefix="/api/users", description="Bookings")
 MAX_KEY, BOOKED = 200, 201
+REFERENCE = "$response.body#/data/booking/bookingReference"
 
 
 def shop() -> service.Shop:
@@ -35,7 +36,9 @@ def shop() -> service.Shop:
 @bp.route("", methods=["POST"])
 @user_required
 @bp.arguments(BookingBody)
+@bp.reads_header("Idempotency-Key", maxLength=MAX_KEY, pattern=r"^[ -~\xa1-\xac\xae-\xff]+$")
 @bp.response(201, BookedAnswer)
+@bp.leads_to(201, "bookings_show_by_reference", reference=REFERENCE)
 @bp.alt_response(202, schema=BookedAnswer, success=True)
 @bp.refuses(404, 409)
 def create_booking(body: dict[str, Any]) -> Response:
@@ -76,6 +79,7 @@ def _order(body: dict[str, Any], key: str | None) -> service.Order:
 @user_required
 @bp.arguments(BookingsQuery, location="query")
 @bp.response(200, BookingsAnswer)
+@bp.leads_to(200, "bookings_my_bookings", cursor="$response.body#/nextCursor")
 def my_bookings(query: dict[str, Any]) -> Response:
     """The caller's bookings, newest first."""
     user_id = current_actor().signed_in_id

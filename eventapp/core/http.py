@@ -4,14 +4,12 @@ import hashlib
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import lru_cache, wraps
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import marshmallow
 import structlog
 from flask import Flask, Request, Response, current_app, request
 from flask_smorest import Api
-from flask_smorest import Blueprint as SmorestBlueprint
 from flask_swagger_ui import get_swaggerui_blueprint
 from marshmallow import EXCLUDE, Schema, fields
 from webargs.flaskparser import FlaskParser
@@ -24,6 +22,7 @@ from eventapp.core.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from eventapp.core.openapi_blueprint import DocumentedBlueprint
 from eventapp.core.security import anonymous
 
 MAX_BODY_BYTES = 1_000_000
@@ -70,13 +69,10 @@ class BodyParser(FlaskParser):
         raise invalid(_flat(next(iter(messages.values()))))
 
 
-class Blueprint(SmorestBlueprint):  # type: ignore[misc]
+class Blueprint(DocumentedBlueprint):
     """A feature's routes, documented from the schemas that check them."""
 
     ARGUMENTS_PARSER = BodyParser()
-
-    # Our views make their own answers, so these only document: a wrapper of flask_smorest's round
-    # the view for each would cost more than most views do.
 
     def arguments(self, schema: Schema | type[Schema], **kwargs: Any) -> Callable[[View], View]:
         """As flask_smorest's; a schema is made once, not for each request.
@@ -86,25 +82,6 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
         made = schema() if isinstance(schema, type) else schema
         kwargs.setdefault("required", openapi.asks_for_something(made))
         return cast(Callable[[View], View], super().arguments(made, **kwargs))
-
-    def response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:
-        return _documented(super().response(*args, **kwargs))
-
-    def alt_response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:
-        return _documented(super().alt_response(*args, **kwargs))
-
-    def doc(self, **kwargs: Any) -> Callable[[View], View]:
-        return _documented(super().doc(**kwargs))
-
-    def refuses(self, *statuses: int) -> Callable[[View], View]:
-        """Errors of this call, beyond those that `openapi` knows every such route to have."""
-
-        def decorate(view: View) -> View:
-            for status in statuses:
-                view = self.alt_response(status, HTTPStatus(status).name)(view)
-            return view
-
-        return decorate
 
     def query(self, schema_class: type[Schema]) -> Callable[[View], View]:
         """As `arguments(..., location="query")`, for hot routes: a query seen before is not parsed
@@ -132,16 +109,6 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
     if TYPE_CHECKING:  # flask_smorest has no types; these give back the view they get
         route: Callable[..., Callable[[View], View]]
         after_request: Callable[[View], View]
-
-
-def _documented(wrap: Callable[[View], Any]) -> Callable[[View], View]:
-    """Take over what a flask_smorest decorator notes of a view, without its wrapper."""
-
-    def decorate(view: View) -> View:
-        view._apidoc = wrap(view)._apidoc  # type: ignore[attr-defined]
-        return view
-
-    return decorate
 
 
 def invalid(errors: dict[str, list[str]]) -> ValidationFailed:

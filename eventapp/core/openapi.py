@@ -36,6 +36,21 @@ class ErrorBody(Schema):
         unknown = INCLUDE  # some say more, as what is left of tickets
 
 
+def header(name: str, **schema: Any) -> dict[str, Any]:
+    """A parameter of an operation."""
+    return {"in": "header", "name": name, "schema": {"type": "string", **schema}}
+
+
+def link(operation: str, body: Any, parameters: dict[str, str]) -> dict[str, Any]:
+    """The links object of a response that has this one link."""
+    found: dict[str, Any] = {"operationId": operation}
+    if parameters:
+        found["parameters"] = parameters
+    if body is not None:
+        found["requestBody"] = body
+    return {operation: found}
+
+
 def asks_for_something(schema: Schema) -> bool:
     """False where `{}` is a body as good as any."""
     beyond = getattr(schema.Meta, "json_schema", {})
@@ -115,8 +130,7 @@ def _headers(operation: dict[str, Any], statuses: set[str]) -> list[dict[str, An
     """Who sends no token may be a device; who has an answer may ask whether it still holds."""
     found = []
     if {} in operation.get("security", []):
-        device = {"type": "string", "pattern": f"^{DEVICE_ID.pattern}$"}
-        found.append({"in": "header", "name": "X-Device-Id", "schema": device})
+        found.append(header("X-Device-Id", pattern=f"^{DEVICE_ID.pattern}$"))
     if "304" in statuses:
-        found.append({"in": "header", "name": "If-None-Match", "schema": {"type": "string"}})
+        found.append(header("If-None-Match"))
     return found

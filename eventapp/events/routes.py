@@ -31,6 +31,9 @@ from eventapp.events.service_rendered import Listed
 # What a cursor keeps of the query that its list began with.
 CARRIED = frozenset(EventQuery().fields) - {"cursor", "page", "limit"}
 POPULAR_SECONDS = 5
+EVENT_ID = "$response.body#/eventId"
+TYPE_ID = "$response.body#/ticketTypes/0/ticketTypeId"
+ORDER = {"eventId": EVENT_ID, "ticketTypeId": TYPE_ID}
 bp = Blueprint("events", __name__, url_prefix="/api/events", description="Events")
 
 
@@ -38,6 +41,7 @@ bp = Blueprint("events", __name__, url_prefix="/api/events", description="Events
 @anyone
 @bp.query(EventQuery)
 @bp.response(200, EventsAnswer)
+@bp.leads_to(200, "events_list_events", cursor="$response.body#/nextCursor")
 @bp.alt_response(304, success=True)
 def list_events(query: dict[str, Any]) -> Response:
     """Browse and search. A cursor carries its own filters; only `limit` counts beside it."""
@@ -136,6 +140,10 @@ def popular_events(query: dict[str, Any]) -> Response:
 @role_required(ORGANIZER)
 @bp.arguments(EventBody)
 @bp.response(201, EventAnswer)
+@bp.leads_to(201, "event_parts_patch_type", event_id=EVENT_ID, ticket_type_id=TYPE_ID)
+@bp.leads_to(201, "event_parts_drop_type", event_id=EVENT_ID, ticket_type_id=TYPE_ID)
+@bp.leads_to(201, "bookings_create_booking", {**ORDER, "quantity": 1})
+@bp.leads_to(201, "waitlist_join_waitlist", ORDER)
 def create_event(body: dict[str, Any]) -> Response:
     """A new event of the caller; the server gives the eventId."""
     event = service.create(

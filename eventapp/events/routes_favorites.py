@@ -37,6 +37,8 @@ def list_favorites() -> Response:
 @anyone
 @bp.arguments(FavoriteBody)
 @bp.response(201, Message)
+@bp.leads_to(201, "favorites_remove_favorite_by_path", event_id="$request.body#/eventId")
+@bp.leads_to(201, "favorites_remove_favorite", {"eventId": "$request.body#/eventId"})
 @bp.refuses(404, 409)
 def add_favorite(body: dict[str, Any]) -> Response:
     """Make an event a favorite of the caller."""

@@ -22,6 +22,12 @@ bp = Blueprint("messages", __name__, url_prefix="/api/events", description="An e
 @anyone
 @bp.arguments(MessagesQuery, location="query")
 @bp.response(200, MessagesAnswer)
+@bp.leads_to(
+    200,
+    "messages_list_messages",
+    event_id="$request.path.event_id",
+    cursor="$response.body#/nextCursor",
+)
 @bp.refuses(404)
 def list_messages(query: dict[str, Any], event_id: int) -> Response:
     """The chat, newest first; with `after`, what came after it, oldest first."""
@@ -55,6 +61,12 @@ def _asked(query: dict[str, Any]) -> service.Asked:
 @user_required
 @bp.arguments(MessageBody)
 @bp.response(201, MessageAnswer)
+@bp.leads_to(
+    201,
+    "messages_delete_message",
+    event_id="$request.path.event_id",
+    message_id="$response.body#/data/message/_id",
+)
 @bp.refuses(404)
 def write_message(body: dict[str, Any], event_id: int) -> Response:
     """Say something in the chat, a few times a minute at most."""

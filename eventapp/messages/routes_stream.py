@@ -13,6 +13,7 @@ bp = Blueprint("streams", __name__, url_prefix="/api/events", description="Live"
 
 @bp.route("/<whole:event_id>/stream")
 @anyone
+@bp.reads_header("Last-Event-ID")
 @bp.response(200, description="`availability`, `message` and `event`", content_type=EVENT_STREAM)
 @bp.refuses(404)
 def stream_event(event_id: int) -> Response:

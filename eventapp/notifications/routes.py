@@ -27,6 +27,7 @@ bp = Blueprint(
 @user_required
 @bp.arguments(NotificationsQuery, location="query")
 @bp.response(200, NotificationsAnswer)
+@bp.leads_to(200, "notifications_my_notifications", cursor="$response.body#/nextCursor")
 def my_notifications(query: dict[str, Any]) -> Response:
     """The caller's notifications, newest first; `unread=true` for those not read."""
     cursor = query.get("cursor")

@@ -13,6 +13,7 @@ bp = Blueprint("live_notifications", __name__, url_prefix="/api/notifications", 
 
 @bp.route("/stream")
 @user_required
+@bp.reads_header("Last-Event-ID")
 @bp.response(200, description="`notification`, as they come", content_type=EVENT_STREAM)
 def stream_notifications() -> Response:
     """The caller's notifications live, while their session lasts; `Last-Event-ID` goes on."""

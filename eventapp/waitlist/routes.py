@@ -19,6 +19,8 @@ bp = Blueprint("waitlist", __name__, url_prefix="/api/waitlist", description="Wa
 @user_required
 @bp.arguments(WaitlistBody)
 @bp.response(201, JoinedAnswer)
+@bp.leads_to(201, "offers_leave_waitlist", event_id="$request.body#/eventId")
+@bp.leads_to(201, "offers_accept_offer", event_id="$request.body#/eventId")
 @bp.refuses(404, 409)
 def join_waitlist(body: dict[str, Any]) -> Response:
     """Wait for tickets of a type that has none left."""

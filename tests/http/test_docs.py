@@ -92,6 +92,25 @@ def test_references_lead_somewhere(document):
             found = found[step]
 
 
+def test_links_lead_to_operations_and_name_what_those_take(document):
+    known = {
+        operation["operationId"]: (path, operation) for _, path, operation in operations(document)
+    }
+    links = [
+        link
+        for _, _, operation in operations(document)
+        for answer in operation["responses"].values()
+        for link in answer.get("links", {}).values()
+    ]
+    assert len(links) > 10
+    for link in links:
+        path, operation = known[link["operationId"]]
+        taken = {parameter["name"] for parameter in operation.get("parameters", [])}
+        taken |= set(re.findall(r"{(\w+)}", path))
+        assert set(link.get("parameters", {})) <= taken, link
+        assert "requestBody" not in link or "requestBody" in operation, link
+
+
 def test_the_tickest_calls_are_in_it(document):
     known = {(method, path) for method, path, _ in operations(document)}
     for call in [
