@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from eventapp.bookings import routes, routes_events, routes_waitlist, service_settle
+from eventapp.bookings.service_payments import PaymentRefused
 from eventapp.core.clock import utc_now
 from eventapp.waitlist import routes as waitlist_routes
 from tests.factories import make_event, sign_in
@@ -81,6 +82,38 @@ class Caller:
 
     def accept(self, event_id, **body):
         return self.call("POST", f"/waitlist/{event_id}/accept", body)
+
+
+class Till:
+    """A second provider: it keeps accounts, refuses when told to, and may be slow."""
+
+    name = "till"
+
+    def __init__(self):
+        self.charged, self.returned, self.voided, self.calls = {}, {}, set(), []
+        self.refuses, self.before, self.after = False, lambda: None, lambda: None
+
+    def charge(self, booking_id, cents, currency):
+        self.calls.append(("charge", cents, currency))
+        self.before()
+        if self.refuses or booking_id in self.voided:
+            raise PaymentRefused
+        self.charged.setdefault(booking_id, cents)
+        self.after()
+        return f"till-{booking_id}"
+
+    def void(self, booking_id):
+        self.voided.add(booking_id)
+        return self.charged.get(booking_id, 0)
+
+    def refund(self, booking_id, cents, currency):
+        self.calls.append(("refund", cents, currency))
+        self.returned[booking_id] = self.charged.get(booking_id, 0)
+        return f"back-{booking_id}"
+
+    @property
+    def balance(self):
+        return sum(self.charged.values()) - sum(self.returned.values())
 
 
 def shop_of(app):

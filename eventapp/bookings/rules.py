@@ -164,16 +164,20 @@ def cancellable_until(booking: Mapping[str, Any], cutoff: timedelta) -> datetime
 
 
 def charged_cents(booking: Mapping[str, Any]) -> int:
-    """What was, or may have been, charged: of a hold its payment, which may be of a part."""
+    """What a confirmed booking was charged: where it was held, what was paid then."""
     payment = booking.get("payment") or {}
     charged: int = payment.get("cents", booking["totalCents"])
     return charged
 
 
-def refund(booking: Mapping[str, Any], reason: str, now: datetime) -> dict[str, Any]:
-    """The refund of all that was charged, as it is recorded; a `refundId` once it is paid."""
-    amount, currency = money(charged_cents(booking)), booking["currency"]
-    return {"amount": amount, "currency": currency, "reason": reason, "refundedAt": now}
+def is_unsure(payment: Mapping[str, Any] | None) -> bool:
+    """True of a payment that was begun, and of which no charge was heard."""
+    return payment is not None and "id" not in payment
+
+
+def refund(cents: int, currency: str, reason: str, now: datetime) -> dict[str, Any]:
+    """A refund as it is recorded; a `refundId` is added once it is paid."""
+    return {"amount": money(cents), "currency": currency, "reason": reason, "refundedAt": now}
 
 
 def split_accepted(

@@ -6,7 +6,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store
+from eventapp.bookings import rules, service_refunds, store
 from eventapp.bookings.errors import (
     BookingNotFound,
     CancellationClosed,
@@ -39,7 +39,8 @@ def cancel(shop: Shop, booking_id: ObjectId, actor: Actor, now: datetime) -> Doc
     for _attempt in range(ATTEMPTS):
         booking = visible(store.get(shop.db, booking_id), actor)
         if booking["status"] == rules.CANCELLED:
-            return booking
+            finish_due(shop, booking_id, now)  # who cancelled it may be at it yet, or have died
+            return find(shop, booking_id)
         if booking["status"] == rules.EXPIRED:
             raise NotCancellable
         _refuse_late(shop, booking, actor, now)
@@ -60,8 +61,8 @@ def _refuse_late(shop: Shop, booking: Document, actor: Actor, now: datetime) -> 
 def end(shop: Shop, booking: Document, status: str, reason: str, now: datetime) -> Document | None:
     """Take an active booking to `status`, its tickets due to go back; None for all but one caller.
 
-    What was paid is noted as refunded, and paid back with the move of the tickets: not before it
-    is sure that the booking ends, and again after a crash.
+    What was paid goes back with the tickets (see `service_refunds`): not before it is sure that
+    the booking ends, and again after a crash.
     """
     held = booking["status"] == rules.HELD
     move = inventory.give_back(str(booking["_id"]), rules.quantities(booking["items"]), held=held)
@@ -70,25 +71,24 @@ def end(shop: Shop, booking: Document, status: str, reason: str, now: datetime) 
         "active": False,
         "updatedAt": now,
         "expiresAt": None if status == rules.CANCELLED else booking["expiresAt"],
-        **due(move),
+        **due(move, reason),
         **rules.tells(rules.ENDS_TOLD.get(reason), now),
     }
     if status == rules.CANCELLED:
         fields["cancelledAt"] = now
-    if not held or booking.get("payment"):  # a charge may have been begun for a hold
-        fields["refund"] = rules.refund(booking, reason, now)
-    # A charge begun meanwhile would never be refunded, one refused meanwhile would be.
-    as_read = {"status": booking["status"], "payment": booking.get("payment")}
-    ended = store.transition(shop.db, booking["_id"], as_read, fields)
+    if not held:
+        cents = rules.charged_cents(booking)
+        fields["refund"] = rules.refund(cents, booking["currency"], reason, now)
+    ended = store.transition(shop.db, booking["_id"], {"status": booking["status"]}, fields)
     if ended:
         reached("end")
     return ended
 
 
-def due(move: Move) -> dict[str, Any]:
-    """The fields of a booking that note a move of its tickets as still to be made."""
+def due(move: Move, reason: str) -> dict[str, Any]:
+    """The fields of a booking that note a move of its tickets as still to be made, and why."""
     changes = [[type_id, dict(steps)] for type_id, steps in move.changes.items()]
-    return {"restock": "due", "due": {"key": move.key, "changes": changes}}
+    return {"restock": "due", "due": {"key": move.key, "changes": changes, "reason": reason}}
 
 
 def settle_due(shop: Shop, bookings: Iterable[Document], now: datetime) -> None:
@@ -100,21 +100,10 @@ def settle_due(shop: Shop, bookings: Iterable[Document], now: datetime) -> None:
     event_id, ids = listed[0]["eventId"], [booking["_id"] for booking in listed]
     keys = [move.key for move in moves]
     shop.office.move(event_id, moves, now, still_due=lambda: store.due_keys(shop.db, ids))
-    store.refunded(shop.db, {b["_id"]: _pay_back(shop, b) for b in listed if _owes(b)})
+    service_refunds.pay_due(shop, listed, now)
     store.restocked(shop.db, ids, keys)
     reached("restocked")
     shop.office.settled(event_id, keys)
-
-
-def _owes(booking: Document) -> bool:
-    refund = booking.get("refund")
-    return refund is not None and "refundId" not in refund
-
-
-def _pay_back(shop: Shop, booking: Document) -> str:
-    """Give back what was charged; the refund's id."""
-    charged = rules.charged_cents(booking)
-    return shop.payments.refund(booking["_id"], charged, booking["currency"])
 
 
 def finish_due(shop: Shop, booking_id: ObjectId, now: datetime) -> None:
@@ -175,7 +164,7 @@ def _pay(shop: Shop, booking: Document, quantity: int | None, now: datetime) -> 
         "expiresAt": None,
         "payment": payment,
         "updatedAt": now,
-        **due(move),
+        **due(move, "confirmed"),
         **rules.tells(rules.CONFIRMED_TOLD, now),
     }
     confirmed = store.transition(shop.db, booking["_id"], {"status": rules.HELD}, fields)
@@ -189,7 +178,8 @@ def _pay(shop: Shop, booking: Document, quantity: int | None, now: datetime) -> 
 def _charge(shop: Shop, booking: Document, cents: int, now: datetime) -> Document | None:
     """Charge for a hold, noted first; the payment, None where it ended or another is charging.
 
-    A second charge for the same hold must be of the same amount: the provider charges once.
+    A second charge for the same hold must be of the same amount: the provider charges once. A
+    refused one stays noted, without an amount: of two at once only one may have been refused.
     """
     payment: Document = {"provider": shop.payments.name, "cents": cents, "begunAt": now}
     alone = {"payment.cents": {"$in": [None, cents]}}
@@ -201,8 +191,11 @@ def _charge(shop: Shop, booking: Document, cents: int, now: datetime) -> Documen
         charge_id = shop.payments.charge(booking["_id"], cents, booking["currency"])
     except PaymentRefused:
         noted = {"status": rules.HELD, "payment": payment}
-        store.transition(shop.db, booking["_id"], noted, {"payment": None})
-        raise PaymentFailed from None
+        refused = {"provider": shop.payments.name, "refusedAt": now}
+        store.transition(shop.db, booking["_id"], noted, {"payment": refused})
+        if find(shop, booking["_id"])["status"] == rules.HELD:
+            raise PaymentFailed from None
+        return None  # refused because the hold has ended, or paid by another request
     return {**payment, "id": charge_id, "paidAt": now}
 
 
@@ -211,8 +204,9 @@ def _refund_late(shop: Shop, booking: Document, now: datetime) -> None:
     ended = find(shop, booking["_id"])
     if ended["active"]:
         return
-    refund = rules.refund(booking, "hold_expired", now) | {"refundId": _pay_back(shop, booking)}
-    store.note_refund(shop.db, booking["_id"], refund)
+    due = rules.refund(booking["payment"]["cents"], booking["currency"], "hold_expired", now)
+    refund = service_refunds.paid(shop, booking["_id"], due)
+    store.refunded(shop.db, {booking["_id"]: refund})
     raise HoldExpired("The hold has expired; the payment is refunded", refund=refund)
 
 

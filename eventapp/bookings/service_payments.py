@@ -10,28 +10,39 @@ class PaymentRefused(Exception):
 
 
 class PaymentProvider(Protocol):
-    """Takes money and gives it back. Both are told the booking, and may be called again for it."""
+    """Takes money for holds and gives it back. Each call may come again for the same booking."""
 
     name: str
 
     def charge(self, booking_id: ObjectId, cents: int, currency: str) -> str:
-        """Charge, once for this booking however often called; the payment's id. PaymentRefused."""
+        """Charge, once for this booking however often called; the payment's id.
+
+        PaymentRefused, also for what is void.
+        """
+
+    def void(self, booking_id: ObjectId) -> int:
+        """Charge nothing more for this booking, whoever asks; the cents charged before, or 0."""
 
     def refund(self, booking_id: ObjectId, cents: int, currency: str) -> str:
-        """Give back what this booking was charged and not given back yet; the refund's id.
+        """Give back what this booking was charged, once however often called; the refund's id.
 
-        Called with nothing charged where a process died before it could, and once more where
-        the charge came only after it.
+        What was booked without a hold was not charged here: its refund moves nothing.
         """
 
 
 class MockPayments:
-    """Always succeeds, moves no money; its ids follow from the booking's."""
+    """Always succeeds, moves no money; its ids follow from the booking's.
+
+    It keeps no accounts: a charge that was never heard of is one that was not made.
+    """
 
     name = "mock"
 
     def charge(self, booking_id: ObjectId, cents: int, currency: str) -> str:
         return f"mock-payment-{booking_id}"
+
+    def void(self, booking_id: ObjectId) -> int:
+        return 0
 
     def refund(self, booking_id: ObjectId, cents: int, currency: str) -> str:
         return f"mock-refund-{booking_id}"

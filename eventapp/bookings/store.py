@@ -136,16 +136,11 @@ def transition(
     return after
 
 
-def note_refund(db: Db, booking_id: ObjectId, refund: Document) -> None:
-    """Note the refund of a booking that has ended, also while its tickets are still due."""
-    db.bookings.update_one({"_id": booking_id, "active": False}, {"$set": {"refund": refund}})
-
-
-def refunded(db: Db, refund_ids: Mapping[ObjectId, str]) -> None:
-    """Their refunds are paid, under these ids."""
+def refunded(db: Db, refunds: Mapping[ObjectId, Document]) -> None:
+    """Note the paid refunds of bookings that have ended, also while their tickets are still due."""
     paid = [
-        UpdateOne({"_id": id_, "refund": {"$ne": None}}, {"$set": {"refund.refundId": refund_id}})
-        for id_, refund_id in refund_ids.items()
+        UpdateOne({"_id": id_, "active": False}, {"$set": {"refund": refund}})
+        for id_, refund in refunds.items()
     ]
     if paid:
         db.bookings.bulk_write(paid, ordered=False)

@@ -1,11 +1,15 @@
 """Paying for a hold: once, in time, by a provider of one's own, and what is given back."""
 
 import pytest
+from bson import ObjectId
 
-from eventapp.bookings import service_settle
-from eventapp.bookings.service_payments import PaymentRefused
+from eventapp.bookings import service_change, service_settle
+from eventapp.core.clock import utc_now
+from eventapp.core.errors import AppError
+from eventapp.core.security import Actor
 from tests.bookings_factories import (
     Caller,
+    Till,
     amounts_of,
     changed,
     event_of,
@@ -18,33 +22,6 @@ from tests.bookings_factories import (
 )
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
-
-
-class Till:
-    """A second provider: it keeps accounts, refuses when told to, and may be slow."""
-
-    name = "till"
-
-    def __init__(self):
-        self.charged, self.returned, self.calls = {}, {}, []
-        self.refuses, self.meanwhile = False, lambda: None
-
-    def charge(self, booking_id, cents, currency):
-        self.calls.append(("charge", cents, currency))
-        self.meanwhile()
-        if self.refuses:
-            raise PaymentRefused
-        self.charged.setdefault(booking_id, cents)
-        return f"till-{booking_id}"
-
-    def refund(self, booking_id, cents, currency):
-        self.calls.append(("refund", cents, currency))
-        self.returned[booking_id] = self.charged.get(booking_id, 0)
-        return f"back-{booking_id}"
-
-    @property
-    def balance(self):
-        return sum(self.charged.values()) - sum(self.returned.values())
 
 
 @pytest.fixture
@@ -169,21 +146,67 @@ def test_after_a_refused_payment_nothing_is_refunded(db, app, ann, held, till, e
     assert till.calls == [("charge", 3702, "EUR")]
 
 
-def test_a_payment_that_comes_too_late_is_refunded_visibly(db, app, ann, held, till):
-    till.meanwhile = lambda: lapse(app, minutes=11)
+ENDS = {
+    "expired": lambda app, ann, held: lapse(app, minutes=11),
+    "cancelled": lambda app, ann, held: ann.cancel(held),
+}
+
+
+@pytest.mark.parametrize("status", ENDS)
+def test_a_hold_that_ended_while_it_was_paid_is_refunded_visibly(db, app, ann, held, till, status):
+    till.after = lambda: ENDS[status](app, ann, held)
     body = refused(ann.confirm(held), 409, "hold_expired")
     booking = shown(ann, held)
-    assert (booking["status"], booking["refund"]["amount"]) == ("expired", 37.02)
+    assert (booking["status"], booking["refund"]["amount"]) == (status, 37.02)
     assert booking["refund"]["refundId"] == f"back-{held['_id']}"
     assert body["refund"]["amount"] == 37.02
     assert (amounts_of(db, 1), till.balance) == ((10, 0, 0, 0), 0)
 
 
-def test_a_payment_for_what_was_cancelled_meanwhile_is_refunded(db, ann, held, till):
-    till.meanwhile = lambda: ann.cancel(held)
-    refused(ann.confirm(held), 409, "hold_expired")
-    assert shown(ann, held)["status"] == "cancelled"
-    assert shown(ann, held)["refund"]["amount"] == 37.02
+@pytest.mark.parametrize(
+    ("status", "code"), [("expired", "hold_expired"), ("cancelled", "not_held")]
+)
+def test_a_hold_that_ended_before_it_was_charged_never_is(db, app, ann, held, till, status, code):
+    till.before = lambda: ENDS[status](app, ann, held)
+    refused(ann.confirm(held), 409, code)
+    booking = shown(ann, held)
+    assert (booking["status"], booking["refund"]) == (status, None)
+    assert till.calls == [("charge", 3702, "EUR")]
+    assert (amounts_of(db, 1), till.balance) == ((10, 0, 0, 0), 0)
+
+
+@pytest.mark.parametrize("status", ENDS)
+@pytest.mark.parametrize("provider", ["till", "mock"])
+def test_nothing_is_refunded_where_the_process_died_before_it_charged(
+    db, app, ann, held, monkeypatch, status, provider
+):
+    shop = shop_of(app)
+    with changed(shop, payments=Till() if provider == "till" else shop.payments):
+        with monkeypatch.context() as dying:
+            dying.setattr(shop.payments, "charge", lambda *_: (_ for _ in ()).throw(SystemExit))
+            with pytest.raises(SystemExit):
+                service_change.confirm(shop, ObjectId(held["_id"]), Actor(ann.id), utc_now())
+        ENDS[status](app, ann, held)
+        booking = shown(ann, held)
+        assert (booking["status"], booking["refund"]) == (status, None)
+        assert amounts_of(db, 1) == (10, 0, 0, 0)
+        with pytest.raises(AppError):
+            service_change.confirm(shop, ObjectId(held["_id"]), Actor(ann.id), utc_now())
+        assert db.bookings.find_one({})["status"] == status
+
+
+@pytest.mark.parametrize("status", ENDS)
+def test_what_was_charged_is_refunded_where_the_process_died_after_it(
+    db, app, ann, held, till, status
+):
+    till.after = lambda: (_ for _ in ()).throw(SystemExit)
+    with pytest.raises(SystemExit):
+        service_change.confirm(shop_of(app), ObjectId(held["_id"]), Actor(ann.id), utc_now())
+    assert till.balance == 3702
+    ENDS[status](app, ann, held)
+    refund = shown(ann, held)["refund"]
+    assert (refund["amount"], refund["refundId"]) == (37.02, f"back-{held['_id']}")
+    assert refund["reason"] == status
     assert (amounts_of(db, 1), till.balance) == ((10, 0, 0, 0), 0)
 
 
@@ -191,10 +214,10 @@ def test_a_payment_that_is_asked_for_twice_at_once_is_taken_once(db, ann, held, 
     answers = []
 
     def pay_again():
-        till.meanwhile = lambda: None
+        till.before = lambda: None
         answers.append(ann.confirm(held))
 
-    till.meanwhile = pay_again
+    till.before = pay_again
     answers.append(ann.confirm(held))
     assert [answer.status_code for answer in answers] == [200, 200]
     assert (amounts_of(db, 1), till.balance) == ((7, 3, 0, 0), 3702)
@@ -207,7 +230,7 @@ def test_a_provider_that_breaks_is_an_error_and_what_it_took_is_given_back(
         till.charged[db.bookings.find_one({})["_id"]] = 3702
         raise ConnectionError
 
-    till.meanwhile = charge_and_break
+    till.before = charge_and_break
     assert ann.confirm(held).status_code == 500
     assert shown(ann, held)["status"] == "held"
     lapse(app, minutes=11)

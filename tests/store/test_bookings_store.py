@@ -73,14 +73,14 @@ def test_no_change_while_tickets_have_still_to_move(db):
     assert store.transition(db, booking["_id"], {}, fields) is not None
 
 
-@pytest.mark.parametrize(("refund", "paid"), [({"amount": 1}, True), (None, False)])
-def test_a_refund_is_paid_where_one_is_noted(db, refund, paid):
-    booking = row(refund=refund)
+@pytest.mark.parametrize("active", [True, False])
+def test_a_refund_is_noted_of_what_has_ended(db, active):
+    booking = row(active=active, refund=None)
     store.insert_many(db, [booking])
-    store.refunded(db, {booking["_id"]: "r"})
+    store.refunded(db, {booking["_id"]: {"amount": 1, "refundId": "r"}})
     store.refunded(db, {})
     stored = store.get(db, booking["_id"])["refund"]
-    assert stored == ({"amount": 1, "refundId": "r"} if paid else None)
+    assert stored == (None if active else {"amount": 1, "refundId": "r"})
 
 
 def test_forgotten_users_leave_their_bookings(db):

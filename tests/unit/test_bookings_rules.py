@@ -96,7 +96,8 @@ def test_the_deadline_is_counted_from_midnight(cutoff, deadline):
     ],
 )
 def test_the_refund_is_of_what_was_charged(changes, amount):
-    refund = rules.refund(booking({1: 3}, **changes), "cancelled", NOW)
+    cents = rules.charged_cents(booking({1: 3}, **changes))
+    refund = rules.refund(cents, "EUR", "cancelled", NOW)
     assert refund == {
         "amount": amount,
         "currency": "EUR",
