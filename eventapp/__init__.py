@@ -150,9 +150,10 @@ def create_app(config: Config | None = None) -> Flask:
     store = mongo.open_store(config, prepare)
     mongo.init_app(app, store)
     catalog = Catalog(store.db)
-    shop = open_shop(config, store.db, on_change=catalog.sold)
+    popularity = Popularity(store.db)
+    shop = open_shop(config, store.db, catalog.sold, popularity.booked)
     app.extensions.update(catalog=catalog, shop=shop, box_office=shop.office)
-    app.extensions.update(job_status=jobs.status, popularity=Popularity(store.db))
+    app.extensions.update(job_status=jobs.status, popularity=popularity)
     app.extensions.update(streams=open_streams(store.db))
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
@@ -168,12 +169,16 @@ def prepare(db: Db) -> None:
 
 
 def open_shop(
-    config: Config, db: Db, on_change: Callable[[Document], None] = lambda _event: None
+    config: Config,
+    db: Db,
+    on_change: Callable[[Document], None] = lambda _event: None,
+    on_booked: Callable[[int], None] = lambda _event_id: None,
 ) -> bookings.Shop:
     """What bookings work with, under the limits that the settings give.
 
     Args:
         on_change: told an event's state of sale after each write of it.
+        on_booked: told the eventId of each booking.
     """
     limits = Limits(
         per_booking=config.max_tickets_per_booking,
@@ -185,7 +190,8 @@ def open_shop(
     )
     base_url = config.public_base_url or f"http://{config.host}:{config.port}"
     post = post_of(config.smtp_url, config.mail_from, base_url)
-    return bookings.Shop(db, BoxOffice(db, on_change), limits, PROVIDERS["mock"](), post, papers)
+    payments = PROVIDERS["mock"]()
+    return bookings.Shop(db, BoxOffice(db, on_change), limits, payments, post, papers, on_booked)
 
 
 def open_streams(db: Db) -> Hub:

@@ -16,13 +16,13 @@ from eventapp.bookings.schemas import (
 from eventapp.core import json, paging
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import Forbidden, ValidationFailed
-from eventapp.core.http import Blueprint, json_response, popularity
+from eventapp.core.http import Blueprint, json_response
 from eventapp.core.mongo import get_db
 from eventapp.core.security import current_actor, user_required
 
 bp = Blueprint("bookings", __name__, url_prefix="/api/bookings", description="Bookings")
 users_bp = Blueprint("user_bookings", __name__, url_prefix="/api/users", description="Bookings")
-MAX_KEY, BOOKED = 200, 201
+MAX_KEY = 200
 REFERENCE = "$response.body#/data/booking/bookingReference"
 
 
@@ -45,8 +45,6 @@ def create_booking(body: dict[str, Any]) -> Response:
     """Book tickets for the caller, once for each `Idempotency-Key`."""
     order = _order(body, _idempotency_key())
     answer = service_book.book(shop(), current_actor(), order, utc_now())
-    if answer.status == BOOKED:
-        popularity().booked(order.event_id)
     return json_response({"message": answer.message, "data": answer.data}, answer.status)
 
 

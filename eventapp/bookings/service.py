@@ -59,9 +59,11 @@ class Shop:
         payments: PaymentProvider,
         post: Post | None = None,
         papers: Papers | None = None,
+        on_booked: Callable[[int], None] = lambda _event_id: None,
     ) -> None:
+        """`on_booked` is told the eventId of each booking that was made or offer accepted here."""
         self.db, self.office, self.limits, self.payments = db, office, limits, payments
-        self.post, self.papers = post or Post(), papers
+        self.post, self.papers, self.on_booked = post or Post(), papers, on_booked
         self._sellers: Crowd[Sale, Sold] = Crowd(self._sell, finish=self._record_all)
         self._recorders: Crowd[list[Document], list[bool]] = Crowd(self._insert)
 

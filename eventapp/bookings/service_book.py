@@ -123,6 +123,8 @@ def _record(
         shop.office.settled(order.event_id, [wanted.mark])
     record_places(shop, user_id, order, [entry for entry, _ in places], note, booking)
     BOOKINGS.labels(booking["status"] if booking else "waitlisted").inc()
+    if booking:
+        shop.on_booked(order.event_id)
     return answer
 
 

@@ -144,6 +144,8 @@ def confirm(
         if booking["status"] == rules.EXPIRED or booking["expiresAt"] <= now:
             raise HoldExpired
         if confirmed := _pay(shop, booking, quantity, now):
+            if "waitlistEntryId" in confirmed:  # an offer is no booking until it is accepted
+                shop.on_booked(confirmed["eventId"])
             settle_due(shop, [confirmed], now)
             return find(shop, booking_id)
     raise Conflict("The booking is being changed; try again")

@@ -7,7 +7,7 @@ import pytest
 
 from eventapp.core.clock import utc_now
 from eventapp.events import routes, store_popularity
-from eventapp.events.rules_popularity import HALF_LIFE, scaled
+from eventapp.events.rules_popularity import BOOKING, HALF_LIFE, scaled
 from tests.bookings_factories import Caller, event_of
 from tests.factories import event_body
 
@@ -49,6 +49,50 @@ def test_bookings_weigh_more_than_favorites_and_those_more_than_views(
     ann.book(3, 1)
     popularity.flush(utc_now())
     assert order(client) == [3, 2, 1, 4]
+
+
+def acts(popularity):
+    """What was noted but not yet written: `(eventId, weight)` each."""
+    noted = list(popularity._acts)
+    popularity._acts.clear()
+    return noted
+
+
+def test_an_order_that_is_sent_again_counts_once(client, app, db, popularity):
+    ann = Caller(client, app)
+    event_of(db, 10)
+    for _twice in range(2):
+        answer = ann.order(1, ticketTypeId=1, quantity=1, key="k")
+        assert answer.status_code == 201
+    assert acts(popularity) == [(1, BOOKING)]
+
+
+def test_a_hold_counts_when_it_is_made_and_no_more_when_it_is_paid(client, app, db, popularity):
+    ann = Caller(client, app)
+    event_of(db, 10)
+    held = ann.book(1, hold=True)
+    for _twice in range(2):
+        assert ann.confirm(held).status_code == 200
+    assert acts(popularity) == [(1, BOOKING)]
+
+
+@pytest.mark.parametrize("way", ["accept", "confirm"])
+def test_an_offer_counts_when_it_is_accepted(client, app, db, popularity, way):
+    ann, bob = Caller(client, app), Caller(client, app)
+    event_of(db, 2)
+    booking = ann.book(1, 2)
+    bob.wait(1, 2)
+    assert ann.order(1, ticketTypeId=1, quantity=1).status_code == 409
+    ann.cancel(booking)
+    assert acts(popularity) == [(1, BOOKING)]
+    offer = {"_id": bob.offers()[0]["bookingId"]}
+    for _twice in range(2):
+        if way == "accept":
+            bob.accept(1)
+        else:
+            bob.confirm(offer)
+    assert bob.get(f"/bookings/{offer['_id']}").json["data"]["booking"]["status"] == "confirmed"
+    assert acts(popularity) == [(1, BOOKING)]
 
 
 def test_the_app_of_tickest_counts_too(client, events, popularity):
