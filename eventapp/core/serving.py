@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ CONNECTIONS = 4_096
 # What is sent to a client that has stopped reading, or is gone without a word, is given up after
 # so many milliseconds, and the line is closed: that frees the thread of a stream.
 UNREAD_MS = 20_000
+WAKE_SECONDS = 0.1
 
 
 def gated(inner: "WSGIApplication", at_once: int = AT_ONCE) -> "WSGIApplication":
@@ -72,14 +74,22 @@ def before_end(end: Callable[[], None]) -> None:
 
     The server has the handlers of signals, and only waits for answers under way; so this hears of
     signals beside them. To be called from the main thread.
+
+    Python runs handlers on the main thread, and a signal that comes just before that thread begins
+    to wait does not wake it: it is woken here, by a signal that does nothing else.
     """
     hear, tell = os.pipe()
     os.set_blocking(tell, False)
     signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
-    threading.Thread(target=_hear, args=(hear, end), name="signals", daemon=True).start()
+    signal.signal(signal.SIGURG, lambda _number, _frame: None)
+    told = (hear, end, threading.get_ident())
+    threading.Thread(target=_hear, args=told, name="signals", daemon=True).start()
 
 
-def _hear(hear: int, end: Callable[[], None]) -> None:
-    while number := os.read(hear, 1):
-        if number[0] in (signal.SIGTERM, signal.SIGINT):
-            end()
+def _hear(hear: int, end: Callable[[], None], main_thread: int) -> None:
+    while os.read(hear, 1)[0] not in (signal.SIGTERM, signal.SIGINT):
+        continue
+    end()
+    while True:
+        signal.pthread_kill(main_thread, signal.SIGURG)
+        time.sleep(WAKE_SECONDS)
