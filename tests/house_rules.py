@@ -1,6 +1,7 @@
 """The house rules of architecture.md, read off the source; each fault says its remedy."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,6 +130,33 @@ def core_faults(source: str) -> list[str]:
         if module.split(".")[0] == "eventapp"
         and not module.startswith(("eventapp.core.", "eventapp.config"))
     ]
+
+
+def calls() -> dict[str, set[str]]:
+    """Which features each feature imports."""
+    found: dict[str, set[str]] = {}
+    for name in FEATURE_FILES:
+        feature = place(name)[0]
+        modules = imports(ast.parse((ROOT / name).read_text()))
+        parts = (module.split(".") for module in modules)
+        others = {p[1] for p in parts if p[0] == "eventapp" and len(p) > 2}
+        found.setdefault(feature, set()).update(others - {feature, "core"})
+    return found
+
+
+def nearest(calls: dict[str, set[str]]) -> set[tuple[str, str]]:
+    """The calls that no longer way implies: the arrows of the picture in docs/architecture.md."""
+
+    def beyond(feature: str) -> set[str]:
+        return {further for other in calls[feature] for further in calls[other] | beyond(other)}
+
+    return {(one, other) for one in calls for other in calls[one] - beyond(one)}
+
+
+def drawn(page: str) -> set[tuple[str, str]]:
+    """The arrows between features of a page's picture."""
+    features = page.partition("subgraph features")[2].partition("\n    end")[0]
+    return set(re.findall(r"(\w+) --> (\w+)", features))
 
 
 def style_faults(source: str) -> list[str]:

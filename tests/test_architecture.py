@@ -11,8 +11,11 @@ from tests.house_rules import (
     ONLOOKERS,
     ORDER,
     ROOT,
+    calls,
     core_faults,
+    drawn,
     import_faults,
+    nearest,
     place,
     style_faults,
 )
@@ -46,6 +49,11 @@ def test_a_file_reads_as_the_house_does(name):
     assert lines < MAX_LINES, f"{lines} lines: split by subject, as {stem}_<subject>.py"
     faults = style_faults(source)
     assert not faults, "; ".join(faults)
+
+
+def test_the_picture_of_the_house_is_true():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert drawn(page) == nearest(calls()), "draw docs/architecture.md anew"
 
 
 # The control: each rule refuses what it is there to refuse.
