@@ -3,13 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pymongo.errors import WriteError
+
 from eventapp.core.embedded_documents import Documents, aware
-from eventapp.core.embedded_engine import Document
+from eventapp.core.embedded_engine import Document, Engine
 from eventapp.core.embedded_matches import TEXT_SCORE, Matches, sort_matches
 from eventapp.core.embedded_store import plain
+from eventapp.core.embedded_update import same_id
 
 # The score travels through mongomock's stages as a field, taken out of what comes back.
 _SCORE = "__textScore"
+_UPDATING = frozenset(("$set", "$addFields", "$unset", "$project", "$replaceRoot", "$replaceWith"))
+_BAD_VALUE = 2
 
 
 def aggregate(documents: Documents, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
@@ -29,6 +34,19 @@ def aggregate(documents: Documents, pipeline: Sequence[Mapping[str, Any]]) -> li
     if matches.scores is not None:
         results = [_without_score(result) for result in results]
     return [aware(result) for result in results]
+
+
+def piped(engine: Engine, document: Document, pipeline: Sequence[Mapping[str, Any]]) -> Document:
+    """What an update by a pipeline makes of a document, which stays as it is.
+
+    Raises:
+        WriteError: a stage that no update has, or another `_id`.
+    """
+    stages = plain({"stages": list(pipeline)})["stages"]
+    if unfit := [name for stage in stages for name in stage if name not in _UPDATING]:
+        raise WriteError(f"{unfit[0]} is not allowed to be used within an update", _BAD_VALUE)
+    (result,) = engine.run([plain(document)], _known(stages, scored=False))
+    return same_id(document, result)
 
 
 def _run(documents: Documents, found: list[Document], stages: list[Document]) -> list[Document]:

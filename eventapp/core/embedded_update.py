@@ -58,14 +58,14 @@ def updated(
         engine.apply(result, _computed(result, found), inserting=inserting)
     except (TypeError, IndexError, AttributeError) as error:
         raise WriteError(f"the update does not fit the document: {error}", _BAD_VALUE) from error
-    return _same_id(document, result)
+    return same_id(document, result)
 
 
 def replaced(document: Document, replacement: Document) -> Document:
     """Return `replacement` under the `_id` of `document`."""
     if "_id" not in document:
         return replacement
-    return _same_id(document, {"_id": document["_id"], **replacement})
+    return same_id(document, {"_id": document["_id"], **replacement})
 
 
 def seed(engine: Engine, spec: Document) -> Document:
@@ -81,7 +81,8 @@ def with_id(document: Document) -> Document:
     return {"_id": document["_id"] if "_id" in document else ObjectId(), **document}
 
 
-def _same_id(old: Document, new: Document) -> Document:
+def same_id(old: Document, new: Document) -> Document:
+    """Return `new`. WriteError where its `_id` is another than that of `old`."""
     if "_id" in old and new.get("_id", MISSING) != old["_id"]:
         raise WriteError("the immutable field '_id' cannot be altered", _IMMUTABLE)
     return new

@@ -13,6 +13,7 @@ from pymongo.results import (
     UpdateResult,
 )
 
+from eventapp.core.embedded_aggregate import piped
 from eventapp.core.embedded_base import CollectionBase, locked, tolerate
 from eventapp.core.embedded_bulk import Write, bulk_write
 from eventapp.core.embedded_cursor import sort_list
@@ -127,17 +128,17 @@ class Writes(CollectionBase):
     def _update(
         self, spec: Filter, update: Any, *, array_filters: Any = None, **options: Any
     ) -> Written:
+        engine, start = self._documents.engine, self._documents.start(spec)
+        if isinstance(update, list) and not array_filters:
+            return self._rewrite(spec, lambda old, _: piped(engine, old, update), start, **options)
         check_update(update)
-        if isinstance(update, list):
-            raise NotImplementedError("the embedded store has no update pipelines")
         where, what = plain(spec), plain(update)
         filters = plain({"filters": array_filters or []})["filters"]
 
         def change(document: Document, inserting: bool) -> Document:
-            engine = self._documents.engine
             return updated(engine, document, where, what, filters, inserting=inserting)
 
-        return self._rewrite(spec, change, self._documents.start(spec), **options)
+        return self._rewrite(spec, change, start, **options)
 
     @locked
     def _replace(self, spec: Filter, replacement: Filter, **options: Any) -> Written:

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from pymongo import UpdateOne
 from pymongo.errors import PyMongoError
 
-from eventapp.core.mongo import Db, is_unavailable
+from eventapp.core.mongo import Db, Document, is_unavailable
 
 WRITES_AT_ONCE = 500
+# 2 to the power of it is lost in a double beside 1; of much less some servers refuse to make it.
+FAR = -100.0
 
 
 def raise_scores(db: Db, raises: Mapping[int, tuple[float, int]]) -> list[int]:
-    """Add to scores and views, of `{eventId: (score, views)}`; an event that is gone has none.
+    """Raise scores and views, by `{eventId: (score, views)}`; an event that is gone has none.
 
     Returns:
         The eventIds done: not all where the database does not answer.
@@ -32,4 +34,15 @@ def raise_scores(db: Db, raises: Mapping[int, tuple[float, int]]) -> list[int]:
 
 
 def _raise(event_id: int, score: float, views: int) -> UpdateOne:
-    return UpdateOne({"eventId": event_id}, {"$inc": {"popularity": score, "views": views}})
+    """As `rules_popularity.raised`, but by the database: others may raise it at the same time."""
+    old: Document = {"$ifNull": ["$popularity", 0.0]}
+    more: Document = {"$max": [old, score]}
+    powers = [{"$pow": [2.0, _difference(value, more)]} for value in (old, score)]
+    raised = {"$add": [more, {"$log": [{"$add": powers}, 2]}]}
+    seen = {"$add": [{"$ifNull": ["$views", 0]}, views]}
+    return UpdateOne({"eventId": event_id}, [{"$set": {"popularity": raised, "views": seen}}])
+
+
+def _difference(value: Document | float, more: Document) -> Document:
+    """How far the one is below the other; so far that it counts nothing is far enough."""
+    return {"$max": [FAR, {"$subtract": [value, more]}]}

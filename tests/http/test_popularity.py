@@ -7,7 +7,7 @@ import pytest
 
 from eventapp.core.clock import utc_now
 from eventapp.events import routes, store_popularity
-from eventapp.events.rules_popularity import BOOKING, HALF_LIFE, scaled
+from eventapp.events.rules_popularity import BOOKING, HALF_LIFE, raised, scaled
 from tests.bookings_factories import Caller, event_of
 from tests.factories import event_body
 
@@ -121,7 +121,7 @@ def test_nothing_is_written_until_the_flush_and_no_edit_then(db, client, events,
     assert popularity.flush(now) == 1
     after = db.events.find_one({"eventId": 1})
     assert after.pop("views") == 5
-    assert after.pop("popularity") == pytest.approx(scaled(5, now))
+    assert after.pop("popularity") == pytest.approx(raised(0.0, scaled(5, now)))
     del before["popularity"]
     assert after == before
     assert popularity.flush(now) == 0
@@ -168,7 +168,7 @@ def test_what_could_not_be_written_is_written_later(db, events, popularity, monk
     now = utc_now()
     assert popularity.flush(now) == 1
     event = db.events.find_one({"eventId": 1})
-    assert (event["views"], event["popularity"]) == (1, pytest.approx(scaled(6, now)))
+    assert (event["views"], event["popularity"]) == (1, pytest.approx(raised(0.0, scaled(6, now))))
 
 
 def test_a_kept_list_is_made_anew_within_seconds(client, events, popularity, monkeypatch):

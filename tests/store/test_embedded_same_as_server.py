@@ -457,6 +457,26 @@ def test_positional_updates(db: Any) -> None:
     assert events.find_one_and_update(match, {"$inc": {"ticketTypes.$.waiting": 1}}) is None
 
 
+def test_updates_by_pipeline(db: Any) -> None:
+    db.t.insert_many([{"_id": 1, "n": 5, "x": 1}, {"_id": 2}, {"_id": 3, "n": 0}])
+    old = {"$ifNull": ["$n", 0]}
+    raised = {"$log": [{"$add": [{"$pow": [2.0, old]}, {"$pow": [2.0, 5]}]}, 2]}
+    pipeline = [{"$set": {"n": {"$max": [old, 5]}}}, {"$set": {"log": raised}}, {"$unset": "x"}]
+    assert db.t.update_one({"_id": 1}, pipeline).modified_count == 1
+    assert db.t.find_one({"_id": 1}) == {"_id": 1, "n": 5, "log": pytest.approx(6)}
+    many = [UpdateOne({"_id": 2}, pipeline), UpdateMany({"_id": {"$gte": 3}}, pipeline)]
+    assert db.t.bulk_write(many, ordered=False).matched_count == 2
+    assert [d["n"] for d in db.t.find({"_id": {"$gt": 1}})] == [5, 5]
+    after = db.t.find_one_and_update({"_id": 3}, [{"$set": {"n": {"$add": ["$n", 1]}}}])
+    assert after["n"] == 5
+    assert db.t.find_one({"n": 6})["_id"] == 3
+    with pytest.raises(WriteError):
+        db.t.update_one({"_id": 3}, [{"$set": {"_id": 4}}])
+    with pytest.raises((WriteError, OperationFailure)):
+        db.t.update_one({"_id": 3}, [{"$group": {"_id": "$n"}}])
+    assert db.t.find_one({"_id": 3})["n"] == 6
+
+
 def test_the_guarded_take(db: Any) -> None:
     events = db["events"]
     events.insert_one(event(inFlight={}))

@@ -92,8 +92,6 @@ def test_options_pass_or_are_refused(items: Any) -> None:
         items.find_one({}, collation={"locale": "en"})
     with pytest.raises(TypeError):
         items.find_one({}, limmit=1)
-    with pytest.raises(NotImplementedError):
-        items.update_one({}, [{"$set": {"a": 1}}])
 
 
 def test_a_cursor_reads_late_and_takes_no_orders_then(items: Any) -> None:

@@ -1,8 +1,13 @@
 """Scores in the store: raised together, found in order by the index."""
 
+import math
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
 import pytest
 
 from eventapp.events import store_list, store_popularity
+from eventapp.events.rules_popularity import raised, scaled
 from tests.bookings_factories import event_of
 from tests.conftest import MONGO_URI
 from tests.plans import scans, settled
@@ -13,14 +18,42 @@ def test_many_at_once_and_one_that_is_gone(db, monkeypatch):
     ids = [event_of(db, 5) for _ in range(8)]
     raises = {event_id: (float(event_id), event_id * 2) for event_id in [*ids, 99]}
     assert sorted(store_popularity.raise_scores(db, raises)) == [*ids, 99]
-    store_popularity.raise_scores(db, {1: (100.0, 0)})
+    store_popularity.raise_scores(db, {1: (8.0, 0)})
     stored = {event["eventId"]: event for event in db.events.find()}
     assert set(stored) == set(ids)
     assert [stored[id_]["views"] for id_ in ids] == [id_ * 2 for id_ in ids]
-    assert stored[1]["popularity"] == 101.0
+    for id_ in ids[1:]:
+        assert stored[id_]["popularity"] == pytest.approx(raised(0.0, id_))
+    assert stored[1]["popularity"] == pytest.approx(raised(raised(0.0, 1.0), 8.0))
     where = store_list.public_filter(upcoming=True)
     rows = store_list.rows(db, where, ("popularity", -1), limit=3)
     assert [row["eventId"] for row in rows] == [1, 8, 7]
+
+
+def test_it_lasts(db):
+    """Scores far apart, and dates far away: no number ends, and the order is that of the sums."""
+    for _ in range(5):
+        event_of(db, 5)
+    for year, weights in ((2026, (1, 9, 1, 1)), (2046, (1, 5, 2, 1)), (2400, (3, 1, 2, 3))):
+        for later, score in enumerate(weights):
+            now = datetime(year, 12, 1 + later, tzinfo=UTC)
+            store_popularity.raise_scores(db, {later + 1: (scaled(score, now), 1)})
+    store_popularity.raise_scores(db, {2: (-9000.0, 1)})
+    where = store_list.public_filter(upcoming=True)
+    rows = store_list.rows(db, where, ("popularity", -1), limit=5)
+    assert [row["eventId"] for row in rows] == [4, 1, 3, 2, 5]
+    assert all(math.isfinite(row["popularity"]) for row in rows)
+
+
+def test_several_at_once_lose_nothing(db):
+    event_of(db, 5)
+    raise_once = lambda: store_popularity.raise_scores(db, {1: (3.0, 1)})  # noqa: E731
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(raise_once) for _ in range(64)]:
+            done.result()
+    event = db.events.find_one({"eventId": 1})
+    assert event["views"] == 64
+    assert event["popularity"] == pytest.approx(math.log2(1 + 64 * 8))
 
 
 @pytest.mark.skipif(not MONGO_URI, reason="the embedded store has no plans to explain")

@@ -1,13 +1,19 @@
-"""Scores: in the order of sums that fade, and far from a number's end."""
+"""Scores: in the order of sums that fade, for as long as there are dates."""
 
 import math
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventapp.events.rules_popularity import EPOCH, HALF_LIFE, VIEW, scaled, weight_of
-from tests.sales import utc
+from eventapp.events.rules_popularity import (
+    EPOCH,
+    HALF_LIFE,
+    VIEW,
+    raised,
+    scaled,
+    weight_of,
+)
 
 ACTS = st.lists(st.tuples(st.sampled_from([1.0, 5.0, 10.0]), st.floats(0, 365)), max_size=10)
 
@@ -16,8 +22,11 @@ def faded(acts, at):
     return sum(w * 0.5 ** ((at - timedelta(days=day) - EPOCH) / HALF_LIFE) for w, day in acts)
 
 
-def score(acts):
-    return sum(scaled(weight, EPOCH + timedelta(days=day)) for weight, day in acts)
+def score(acts, begin=EPOCH):
+    total = 0.0
+    for weight, day in acts:
+        total = raised(total, scaled(weight, begin + timedelta(days=day)))
+    return total
 
 
 @given(ACTS, ACTS)
@@ -28,13 +37,24 @@ def test_the_order_is_that_of_sums_that_fade(one, other):
         assert (score(one) < score(other)) == (first < second)
 
 
-def test_a_half_life_halves():
-    now = utc(2026, 6, 1)
-    assert math.isclose(scaled(VIEW, now + HALF_LIFE), 2 * scaled(VIEW, now))
+@given(ACTS)
+def test_in_any_order_of_doing(acts):
+    assert math.isclose(score(acts), score(acts[::-1]), rel_tol=1e-9, abs_tol=1e-9)
 
 
-def test_it_lasts():
-    assert math.isfinite(scaled(1e9, utc(2044, 12, 31)))
+def test_after_a_half_life_half_the_weight_counts_as_much():
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    assert math.isclose(scaled(VIEW, now + HALF_LIFE), scaled(2 * VIEW, now))
+
+
+@given(st.integers(2026, 9000))
+def test_it_lasts(year):
+    late = datetime(year, 1, 1, tzinfo=UTC)
+    assert score([(1e9, 0)], late) > score([(1.0, 0), (5.0, 1)], late) > score([(1.0, 0)], late)
+    week = [(1.0, 7)]
+    assert score(week, late) > score([(1.5, 0)], late)
+    assert math.isfinite(score([(1e9, 0), *week], late))
+    assert raised(score(week, late), scaled(1e9, EPOCH - HALF_LIFE * 5000)) >= score(week, late)
 
 
 def test_weights():
