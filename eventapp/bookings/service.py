@@ -64,7 +64,7 @@ class Shop:
         """`on_booked` is told the eventId of each booking that was made or offer accepted here."""
         self.db, self.office, self.limits, self.payments = db, office, limits, payments
         self.post, self.papers, self.on_booked = post or Post(), papers, on_booked
-        self._sellers: Crowd[Sale, Sold] = Crowd(self._sell, finish=self._record_all)
+        self._sellers: Crowd[Sale, Sold] = Crowd(self._sell)
         self._recorders: Crowd[list[Document], list[bool]] = Crowd(self._insert)
 
     def sell(self, event_id: int, sale: Sale) -> Sold:
@@ -84,13 +84,13 @@ class Shop:
                 results.append(outcome)
             else:
                 results.append(Sold(*outcome, booking=sale.make(*outcome)))
-        return results
+        return self._record_all(results)
 
-    def _record_all(self, results: Sequence[Sold | BaseException]) -> list[Sold | BaseException]:
-        """Record what can be recorded at once, in one write, while the next round takes."""
+    def _record_all(self, results: list[Sold | BaseException]) -> list[Sold | BaseException]:
+        """Record what can be recorded at once, in one write."""
         bookings = [r.booking for r in results if isinstance(r, Sold) and r.booking]
         if not bookings:
-            return list(results)
+            return results
         there = iter(self._recorders.submit("bookings", bookings))
         return [
             replace(result, recorded=next(there))

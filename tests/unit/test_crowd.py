@@ -1,6 +1,7 @@
 """Calls that arrive together are worked on together, in order, and each hears its own answer."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -32,7 +33,7 @@ def gathered(crowd, work, first, rest):
         assert work.begun.wait(10)
         for number, item in enumerate(rest, 1):
             futures.append(pool.submit(outcome, crowd, item))
-            while len(crowd._waiting["key"]) < number:
+            while len(crowd._lines["key"].waiting) < number:
                 pass
         work.go_on.set()
         return [future.result(10) for future in futures]
@@ -95,7 +96,9 @@ def test_nothing_is_kept_of_those_who_are_gone():
     with ThreadPoolExecutor(8) as pool:
         items = range(500)
         assert list(pool.map(lambda n: crowd.submit(n % 7, n), items)) == [n * 2 for n in items]
-    assert (dict(crowd._waiting), crowd._busy) == ({}, set())
+        assert crowd.submit("alone", 1) == 2
+    for line in crowd._lines.values():  # only that there was a crowd
+        assert (line.busy, list(line.waiting), line.full) == (False, [], None)
 
 
 @pytest.mark.parametrize("results", [[], [1, 2]])
@@ -103,3 +106,42 @@ def test_work_that_miscounts_is_an_error(results):
     crowd = Crowd(lambda _key, _items: results)
     with pytest.raises(ValueError):
         crowd.submit("key", 1)
+
+
+def crowd_of_four(monkeypatch, *, linger, lasts=60):
+    """A crowd whose last round had four, and the work it does."""
+    monkeypatch.setattr("eventapp.core.crowd.LINGER_SECONDS", linger)
+    monkeypatch.setattr("eventapp.core.crowd.LINGER_SECONDS_IN_ALL", linger)
+    monkeypatch.setattr("eventapp.core.crowd.CROWD_SECONDS", lasts)
+    work = Work(blocked=True)
+    crowd = Crowd(work)
+    gathered(crowd, work, 1, [2, 3, 4, 5])
+    work.rounds.clear()
+    return crowd, work
+
+
+def test_in_a_crowd_a_round_waits_for_as_many_as_came_the_last_time(monkeypatch):
+    crowd, work = crowd_of_four(monkeypatch, linger=10)
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda item: crowd.submit("key", item), "abcd"))
+    assert [sorted(items) for _, items in work.rounds] == [list("abcd")]
+    assert time.monotonic() - began < 10
+
+
+def test_fewer_are_not_waited_for_longer_than_it_takes_to_come(monkeypatch):
+    crowd, work = crowd_of_four(monkeypatch, linger=0.05)
+    assert crowd.submit("key", 6) == 12
+    assert crowd.submit("key", 7) == 14
+    assert [items for _, items in work.rounds] == [[6], [7]]
+
+
+@pytest.mark.parametrize("lasts", [0, 60])
+def test_without_a_crowd_nobody_waits(monkeypatch, lasts):
+    crowd, work = crowd_of_four(monkeypatch, linger=0.5, lasts=lasts)
+    for item in range(5):
+        assert crowd.submit("key", item) == item * 2
+    began = time.monotonic()
+    for item in range(5):
+        assert crowd.submit("key", item) == item * 2
+    assert time.monotonic() - began < 0.5
