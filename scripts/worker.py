@@ -11,22 +11,38 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp import open_shop
+from eventapp.core.clock import utc_now
+from eventapp.core.mongo import Db
 from eventapp.jobs import service as jobs
 from scripts.opened import opened
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one job once, or all of them until SIGTERM or SIGINT."""
+    """Run one job once, or all of them until SIGTERM or SIGINT, or say whether they are run."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--once", metavar="JOB", choices=jobs.JOBS, help=f"{', '.join(jobs.JOBS)}")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--once", metavar="JOB", choices=jobs.JOBS, help=f"{', '.join(jobs.JOBS)}")
+    only.add_argument(
+        "--check", action="store_true", help="say which jobs no worker runs; 1 if any"
+    )
     asked = parser.parse_args(arguments)
     with opened("worker") as (config, store):
+        if asked.check:
+            return check(store.db)
         shop = open_shop(config, store.db)
         if asked.once:
             print(f"{asked.once}: {jobs.run(asked.once, shop)} done")
         else:
             jobs.forever(shop)
     return 0
+
+
+def check(db: Db) -> int:
+    """0 where all jobs are run, by whichever worker, else 1 and a line."""
+    late = jobs.late(db, utc_now())
+    if late:
+        print(f"worker: not run when they were due: {', '.join(late)}", file=sys.stderr)
+    return 1 if late else 0
 
 
 if __name__ == "__main__":

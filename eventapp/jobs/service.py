@@ -4,6 +4,7 @@ Every job may run any number of times at once, on any number of machines.
 """
 
 import logging
+import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,6 @@ import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
-from apscheduler.schedulers.blocking import BlockingScheduler
 
 from eventapp.bookings import service_reports as bookings_reports
 from eventapp.bookings import service_settle as bookings
@@ -27,6 +27,9 @@ from eventapp.jobs import store
 from eventapp.messages import service as messages
 from eventapp.notifications import service_post as post
 
+LISTEN_SECONDS = 0.5
+# A run may take its time, and one that finds nothing to do is not always noted.
+LATE_AFTER = timedelta(minutes=1)
 # Two machines' clocks, and a write that took its time.
 OVERLAP = timedelta(minutes=2)
 EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
@@ -126,6 +129,16 @@ def status(db: Db) -> dict[str, Document]:
     }
 
 
+def late(db: Db, now: datetime) -> list[str]:
+    """The names of the jobs that should have been run and were not: no worker is at work."""
+    last = {name: noted["lastRun"] or EPOCH for name, noted in status(db).items()}
+    return [
+        name
+        for name, (_job, seconds) in JOBS.items()
+        if now - last[name] > 2 * timedelta(seconds=seconds) + LATE_AFTER
+    ]
+
+
 def schedule(scheduler: BaseScheduler, shop: Shop) -> None:
     """Put all jobs on the scheduler, each never twice at once within this process.
 
@@ -151,7 +164,7 @@ def _log_failure(event: JobExecutionEvent) -> None:
 
 
 def in_background(shop: Shop) -> BackgroundScheduler:
-    """All jobs in a thread of this process, as the embedded store needs it: it serves only one."""
+    """All jobs, on threads of this process."""
     scheduler = BackgroundScheduler(daemon=True, timezone="UTC")
     schedule(scheduler, shop)
     scheduler.start()
@@ -159,7 +172,13 @@ def in_background(shop: Shop) -> BackgroundScheduler:
 
 
 def forever(shop: Shop) -> None:
-    """All jobs in this process, until it is told to stop."""
-    scheduler = BlockingScheduler(timezone="UTC")
-    schedule(scheduler, shop)
-    scheduler.start()
+    """All jobs in this process, until SIGTERM or SIGINT; those under way finish first."""
+    told: list[int] = []
+    # The first process of a container hears no signal that it does not handle itself. And nothing
+    # is raised, as the scheduler would swallow it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda heard, _frame: told.append(heard))
+    scheduler = in_background(shop)
+    while not told:
+        time.sleep(LISTEN_SECONDS)
+    scheduler.shutdown()
