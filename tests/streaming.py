@@ -67,7 +67,7 @@ class Source:
         self.answer.close()
         self.ended.set()
 
-    def next(self, event: str | None = None, seconds: float = 10) -> Said:
+    def next(self, event: str | None = None, seconds: float = 30) -> Said:
         """The next one, or the next of a kind, letting the others go."""
         while True:
             said = self.said.get(timeout=seconds)
@@ -90,11 +90,11 @@ class Source:
 class Opened:
     """A stream of a test client, read in the test's own thread."""
 
-    def __init__(self, client, path, last_event_id=None, headers=None):
+    def __init__(self, client, path, last_event_id=None, headers=None, **options):
         given = dict(headers or {})
         if last_event_id is not None:
             given["Last-Event-ID"] = last_event_id
-        self.answer = client.get(path, headers=given, buffered=False)
+        self.answer = client.get(path, headers=given, buffered=False, **options)
         self._blocks = iter(self.answer.response)
         self._said: list[Said] = []
         self.last_event_id, self.comments = None, 0

@@ -96,7 +96,7 @@ def _count() -> None:
     if request.method == "OPTIONS" or request.path.startswith(UNCOUNTED):
         return
     tier = _tier()
-    caller = _address() if tier == SIGN_IN else _caller()
+    caller = caller_address() if tier == SIGN_IN else _caller()
     limits: Limits = current_app.extensions["limits"]
     g.standing = standing = limits.count(tier, caller, time.time())
     if standing.remaining < 0:
@@ -115,10 +115,11 @@ def _caller() -> str:
         claims = current_claims()
     except Unauthorized:  # the route will say so, if it needs a token
         claims = {}
-    return f"user:{claims['sub']}" if claims else _address()
+    return f"user:{claims['sub']}" if claims else caller_address()
 
 
-def _address() -> str:
+def caller_address() -> str:
+    """What an address is counted by, as TRUSTED_PROXIES has it told."""
     return f"address:{network_of(request.remote_addr or '')}"
 
 

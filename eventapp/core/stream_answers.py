@@ -6,8 +6,9 @@ from typing import cast
 from flask import Response, current_app
 
 from eventapp.core.clock import utc_now
+from eventapp.core.limits import caller_address
 from eventapp.core.mongo import get_db
-from eventapp.core.security import Actor
+from eventapp.core.security import Actor, current_actor
 from eventapp.core.streams import Hub, Listener, Topic, stream
 
 EVENT_STREAM = "text/event-stream"
@@ -20,12 +21,18 @@ def streams() -> Hub:
     return cast(Hub, current_app.extensions["streams"])
 
 
+def callers() -> tuple[str, ...]:
+    """Whose stream it is that this request begins: its address's, and its user's."""
+    user_id = current_actor().user_id
+    return (caller_address(), f"user:{user_id}") if user_id else (caller_address(),)
+
+
 def event_stream(topic: Topic, listener: Listener) -> Response:
     """The answer that sends the listener all there is and will be; it leaves at the end."""
-    hub = streams()
+    hub, whose = streams(), callers()
     answer = Response(stream(topic, listener), headers=HEADERS)
     answer.headers["Content-Type"] = f"{EVENT_STREAM}; charset=utf-8"
-    answer.call_on_close(lambda: hub.leave(topic))
+    answer.call_on_close(lambda: hub.leave(topic, whose))
     return answer
 
 

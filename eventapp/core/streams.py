@@ -16,28 +16,16 @@ import structlog
 from prometheus_client import Gauge
 from pymongo.errors import PyMongoError
 
-from eventapp.core.errors import AppError
+from eventapp.core.stream_seats import Seats, TooManyStreams
 
 # How often a process looks for what changed, and how soon again when it is told to hurry.
 LOOK_SECONDS, HURRY_SECONDS = 0.5, 0.05
 COMMENT_SECONDS = 15.0
-# Beside these a server process keeps threads for requests: see wsgi.py.
-MAX_STREAMS = 1_100
 RETRY_MS = 2_000
 OPENING, COMMENT = f"retry: {RETRY_MS}\n: open\n\n".encode(), b": \n\n"
 OPEN = Gauge("eventapp_open_streams", "Open streams", multiprocess_mode="livesum")
 
 log = structlog.get_logger()
-
-
-class TooManyStreams(AppError):
-    """This process has no thread to spare; another one, or this one later, may have."""
-
-    status, code = 503, "too_many_streams"
-    message = "Too many open streams; try again shortly"
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "5"})
 
 
 def sse(event_id: str, event: str, data: bytes) -> bytes:
@@ -97,8 +85,8 @@ Look = Callable[[Sequence[Any]], None]
 class Hub:
     """The streams of one process, and the thread that looks for them, only while any is open."""
 
-    def __init__(self, most: int = MAX_STREAMS) -> None:
-        self._most, self.open = most, 0
+    def __init__(self) -> None:
+        self.seats = Seats()
         self._looks: dict[str, Look] = {}
         self._topics: dict[tuple[str, Hashable], Topic] = {}
         self._lock = threading.Lock()
@@ -109,15 +97,21 @@ class Hub:
         """Let `look` bring the topics of this kind up to date, whenever it is time."""
         self._looks[kind] = look
 
-    def join(self, kind: str, key: Hashable, make: Callable[[], Topic]) -> Topic:
+    def join(
+        self, kind: str, key: Hashable, make: Callable[[], Topic], callers: Sequence[str]
+    ) -> Topic:
         """Begin to listen; `make` reads the topic where nobody listens to it yet.
 
+        Args:
+            callers: whose stream it is, as `leave` is told again.
+
         Raises:
+            TooManyOwnStreams: others may have what is left.
             TooManyStreams: there are too many, or the process is about to end.
         """
         with ExitStack() as undo:
-            self._count_in()
-            undo.callback(self._count_out)
+            self.seats.take(callers)
+            undo.callback(self.seats.give_back, callers)
             topic = self._enter((kind, key), self._topics.get((kind, key)) or make())
             undo.pop_all()
         return topic
@@ -134,33 +128,23 @@ class Hub:
                 threading.Thread(target=self._read, name="streams", daemon=True).start()
         return topic
 
-    def _count_in(self) -> None:
-        with self._lock:
-            if self._closed or self.open >= self._most:
-                raise TooManyStreams
-            self.open += 1
-
-    def _count_out(self) -> None:
-        with self._lock:
-            self.open -= 1
-
     @contextmanager
-    def leaving_on_failure(self, topic: Topic) -> Iterator[None]:
+    def leaving_on_failure(self, topic: Topic, callers: Sequence[str]) -> Iterator[None]:
         """Leave again where what comes between joining and streaming fails."""
         with ExitStack() as undo:
-            undo.callback(self.leave, topic)
+            undo.callback(self.leave, topic, callers)
             yield
             undo.pop_all()
 
-    def leave(self, topic: Topic) -> None:
+    def leave(self, topic: Topic, callers: Sequence[str]) -> None:
         """End listening."""
         with self._lock:
-            self.open -= 1
             topic.listeners -= 1
             OPEN.dec()
             here = (topic.kind, topic.key)
             if topic.listeners == 0 and self._topics.get(here) is topic:
                 del self._topics[here]
+        self.seats.give_back(callers)
 
     def hurry(self, kind: str, key: Hashable) -> None:
         """This process changed it: look at once, if anyone here listens."""

@@ -5,7 +5,7 @@ from flask import Response, request
 from eventapp.core.http import Blueprint
 from eventapp.core.mongo import get_db
 from eventapp.core.security import anyone, current_actor
-from eventapp.core.stream_answers import EVENT_STREAM, event_stream, session_check, streams
+from eventapp.core.stream_answers import EVENT_STREAM, callers, event_stream, session_check, streams
 from eventapp.messages import service_streams
 
 bp = Blueprint("streams", __name__, url_prefix="/api/events", description="Live")
@@ -17,7 +17,11 @@ bp = Blueprint("streams", __name__, url_prefix="/api/events", description="Live"
 @bp.response(200, description="`availability`, `message` and `event`", content_type=EVENT_STREAM)
 @bp.refuses(404)
 def stream_event(event_id: int) -> Response:
-    """The event live; `Last-Event-ID` goes on where an earlier stream was cut, anywhere."""
+    """The event live; `Last-Event-ID` goes on where an earlier stream was cut, anywhere.
+
+    Of the last places of a server process an address or a user gets but a few: 429
+    `too_many_own_streams`. Where none is left: 503 `too_many_streams`.
+    """
     actor = current_actor()
     topic, listener = service_streams.listen(
         get_db(),
@@ -25,6 +29,7 @@ def stream_event(event_id: int) -> Response:
         event_id,
         last_event_id=request.headers.get("Last-Event-ID"),
         actor=actor,
+        callers=callers(),
         alive=session_check(actor),
     )
     return event_stream(topic, listener)

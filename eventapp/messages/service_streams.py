@@ -102,20 +102,22 @@ def listen(
     *,
     last_event_id: str | None,
     actor: Actor,
+    callers: Sequence[str],
     alive: Callable[[], bool],
 ) -> tuple[EventTopic, EventListener]:
     """Begin to stream an event to the caller, from after `last_event_id` where it is ours.
 
     Args:
+        callers: whom the stream counts for, in the process's limits.
         alive: whether the caller's session still is.
 
     Raises:
-        EventNotFound, TooManyStreams.
+        EventNotFound, TooManyStreams, TooManyOwnStreams.
     """
     events.visible(db, event_id, actor)
-    topic = hub.join(KIND, event_id, lambda: open_topic(db, event_id))
+    topic = hub.join(KIND, event_id, lambda: open_topic(db, event_id), callers)
     assert isinstance(topic, EventTopic)
-    with hub.leaving_on_failure(topic):
+    with hub.leaving_on_failure(topic, callers):
         place = _believed(db, topic, rules.place_of(last_event_id))
         return topic, EventListener(db, topic, place, actor, alive)
 

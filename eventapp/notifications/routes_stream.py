@@ -5,7 +5,7 @@ from flask import Response, request
 from eventapp.core.http import Blueprint
 from eventapp.core.mongo import get_db
 from eventapp.core.security import current_actor, user_required
-from eventapp.core.stream_answers import EVENT_STREAM, event_stream, session_check, streams
+from eventapp.core.stream_answers import EVENT_STREAM, callers, event_stream, session_check, streams
 from eventapp.notifications import service_stream
 
 bp = Blueprint("live_notifications", __name__, url_prefix="/api/notifications", description="Live")
@@ -16,13 +16,18 @@ bp = Blueprint("live_notifications", __name__, url_prefix="/api/notifications", 
 @bp.reads_header("Last-Event-ID")
 @bp.response(200, description="`notification`, as they come", content_type=EVENT_STREAM)
 def stream_notifications() -> Response:
-    """The caller's notifications live, while their session lasts; `Last-Event-ID` goes on."""
+    """The caller's notifications live, while their session lasts; `Last-Event-ID` goes on.
+
+    Of the last places of a server process an address or a user gets but a few: 429
+    `too_many_own_streams`. Where none is left: 503 `too_many_streams`.
+    """
     actor = current_actor()
     topic, listener = service_stream.listen(
         get_db(),
         streams(),
         actor.signed_in_id,
         last_event_id=request.headers.get("Last-Event-ID"),
+        callers=callers(),
         alive=session_check(actor),
     )
     return event_stream(topic, listener)

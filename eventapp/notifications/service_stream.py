@@ -100,24 +100,26 @@ def listen(
     user_id: ObjectId,
     *,
     last_event_id: str | None,
+    callers: Sequence[str],
     alive: Callable[[], bool],
 ) -> tuple[NoticeTopic, NoticeListener]:
     """Begin to stream a person's notifications, from after `last_event_id` where it is ours.
 
     Args:
+        callers: whom the stream counts for, in the process's limits.
         alive: whether the caller's session still is.
 
     Raises:
-        TooManyStreams.
+        TooManyStreams, TooManyOwnStreams.
     """
 
     def opened() -> NoticeTopic:
         now = utc_now()
         return NoticeTopic(user_id, store_stream.since(db, [user_id], now - 2 * OVERLAP), now)
 
-    topic = hub.join(KIND, user_id, opened)
+    topic = hub.join(KIND, user_id, opened, callers)
     assert isinstance(topic, NoticeTopic)
-    with hub.leaving_on_failure(topic):
+    with hub.leaving_on_failure(topic, callers):
         return topic, NoticeListener(db, topic, last_event_id, alive)
 
 

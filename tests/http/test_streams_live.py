@@ -1,5 +1,7 @@
 """Streams of real servers: two on one database, cuts, ends, and clients that stop reading."""
 
+import http.client
+import json
 import socket
 import threading
 import time
@@ -10,10 +12,11 @@ import requests
 from eventapp.config import load_config
 from tests import factories
 from tests.conftest import MONGO_URI, drop_database, fresh_uri
-from tests.live import Server, eventually
+from tests.live import Server, eventually, has_read
 from tests.streaming import Source
 
 PASSWORD = "long enough"
+JSON = {"Content-Type": "application/json"}
 NEEDS_SERVER = pytest.mark.skipif(not MONGO_URI, reason="processes share a server: set MONGO_URI")
 
 
@@ -33,10 +36,13 @@ def shared(tmp_path_factory):
             drop_database(load_config(servers[0].settings))
 
 
+def person(name, role="attendee"):
+    return {"name": name, "email": f"{name}@example.org", "password": PASSWORD, "role": role}
+
+
 def account(server, name, role="attendee"):
     """The headers of a new account."""
-    body = {"name": name, "email": f"{name}@example.org", "password": PASSWORD, "role": role}
-    token = server.post("/api/auth/register", body).json()["accessToken"]
+    token = server.post("/api/auth/register", person(name, role)).json()["accessToken"]
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -71,11 +77,9 @@ def test_what_one_server_does_the_other_streams(shared, people, event):
             100,
         )
         order = {"eventId": event["eventId"], "ticketTypeId": 1, "quantity": 3}
-        began = time.monotonic()
         assert there.post("/api/bookings", order, headers=people["ann"]).status_code == 201
         said = source.next("availability")
         assert said.data["ticketTypes"][0]["availableTickets"] == 97
-        assert time.monotonic() - began < 5
         say(there, event, "Hello <b>there</b>", people["ann"])
         said = source.next("message")
         assert (said.data["text"], said.data["author"]["name"]) == ("Hello <b>there</b>", "Ann")
@@ -100,7 +104,7 @@ def test_a_stream_cut_and_resumed_under_load_misses_and_repeats_nothing(shared, 
     while len(got) < writers * each:
         with stream_of(shared[cuts % 2], event, last) as source:
             for _ in range(17):  # then the line is cut, whatever may be on its way
-                said = source.next("message", seconds=20)
+                said = source.next("message")
                 got.append(said.data)
                 last = said.id
                 if len(got) == writers * each:
@@ -124,17 +128,15 @@ def test_streams_end_when_the_server_stops_and_requests_under_way_finish(tmp_pat
         sources = [stream_of(server, event) for _ in range(30)]
         for source in sources:
             source.next("availability")
-        got = []
-        working = threading.Thread(target=lambda: got.append(account(server, "Late")))
-        working.start()
-        time.sleep(0.1)
+        late = http.client.HTTPConnection("127.0.0.1", server.port)
+        late.request("POST", "/api/auth/register", json.dumps(person("Late")), JSON)
+        eventually(lambda: has_read(late.sock))
         began = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - began < 5
-        working.join()
-        assert got
+        assert time.monotonic() - began < 25  # at 30 s what is left would be killed
+        assert late.getresponse().status == 201
         for source in sources:
-            assert source.ended.wait(5)
+            assert source.ended.wait(30)
         assert "Traceback" not in server.said()
     finally:
         server.__exit__()
@@ -160,7 +162,7 @@ def test_a_client_that_goes_away_frees_its_place(shared, people, event):
         source.cut()
     say(server, event, "anyone there?", people["ann"])
     # At the latest, a place is found to be free by the comment of 15 s.
-    eventually(lambda: open_streams(server) <= before, 25)
+    eventually(lambda: open_streams(server) <= before, 60)
 
 
 def test_a_client_that_stops_reading_is_dropped_and_keeps_nobody_waiting(shared, people, event):

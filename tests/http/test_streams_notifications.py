@@ -7,6 +7,7 @@ from bson import ObjectId
 
 from eventapp.core import streams
 from eventapp.core.clock import utc_now
+from eventapp.notifications import service_stream
 from tests import factories
 from tests.streaming import Opened
 
@@ -66,10 +67,11 @@ def test_who_comes_back_misses_and_repeats_nothing(app, client, attendee, tell):
 
 
 def test_what_another_machine_wrote_late_under_a_lower_id_is_not_missed(
-    app, client, attendee, tell
+    app, client, attendee, tell, monkeypatch
 ):
-    early = ObjectId.from_datetime(utc_now() - timedelta(seconds=4))
-    earlier = ObjectId.from_datetime(utc_now() - timedelta(seconds=5))
+    monkeypatch.setattr(service_stream, "OVERLAP", timedelta(minutes=10))  # so long a machine waits
+    early = ObjectId.from_datetime(utc_now() - timedelta(minutes=4))
+    earlier = ObjectId.from_datetime(utc_now() - timedelta(minutes=5))
     with Opened(client, PATH, headers=attendee["headers"]) as stream:
         next(stream._blocks)
         tell(attendee, 1)
