@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import time
 
 import pytest
 
@@ -32,6 +33,21 @@ def test_it_answers(shared):
     assert shared.get("/readyz").status_code == 200
     assert b"eventapp_requests_total" in shared.get("/metrics").content
     assert shared.get("/api/nowhere").json()["code"] == "not_found"
+
+
+def test_a_line_kept_open_is_answered_at_once(shared):
+    """The body does not wait until the client acknowledges the headers, which may take it 40 ms."""
+    connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=10)
+    seconds = [timed_get(connection, "/healthz") for _ in range(120)]
+    connection.close()
+    assert sum(1 for passed in seconds if 0.035 < passed < 0.055) < 20, seconds
+
+
+def timed_get(connection, path):
+    began = time.monotonic()
+    connection.request("GET", path)
+    connection.getresponse().read()
+    return time.monotonic() - began
 
 
 def test_photos_come_from_here_and_nothing_beside_them(shared):
