@@ -33,7 +33,7 @@ WEEK = timedelta(days=7)
 # eventId is never used twice.
 EMPTIED = (
     *("events", "favorites", "bookings", "waitlist", "chats", "messages", "notifications", "mails"),
-    *("dailySales", "eventSales", "salesMarker"),  # sums of the bookings
+    *("dailySales", "eventSales", "eventDays", "salesMarker"),  # sums of the bookings
 )
 
 

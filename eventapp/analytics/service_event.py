@@ -1,11 +1,12 @@
 """The figures and the table of one event, for its organizer and admins."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from eventapp.analytics import rules, rules_csv, store_event, store_events
+from eventapp.analytics import rules, rules_csv, service_parts, store_events
 from eventapp.analytics.rules import CANCELLED, CONFIRMED, Tally
+from eventapp.analytics.rules_parts import Part
 from eventapp.bookings import service_figures as bookings
 from eventapp.bookings.service_figures import money
 from eventapp.core.mongo import Db, Document
@@ -27,8 +28,9 @@ def stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> dict[str, An
     event's, exactly. EventNotFound, Forbidden.
     """
     event = events.managed(db, event_id, actor)
-    by_day, tally = _by_day(db, event_id)
-    types = _by_type(db, event)
+    parts = service_parts.of_event(db, event_id)
+    by_day, tally = _by_day(parts)
+    types = _by_type(parts, event)
     waits = store_events.waiting(db, [event_id])
     stock = {name: sum(kind[name] for kind in types) for name in AMOUNTS}
     return {
@@ -51,10 +53,10 @@ def stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> dict[str, An
     }
 
 
-def _by_day(db: Db, event_id: int) -> tuple[list[Document], Tally]:
+def _by_day(parts: Iterable[Part]) -> tuple[list[Document], Tally]:
     days: defaultdict[str, Tally] = defaultdict(Tally)
-    for row in store_event.by_day(db, event_id):
-        days[row["day"]].add(row["status"], row["bookings"], row["tickets"], row["cents"])
+    for part in parts:
+        days[part.since.date().isoformat()].include(part.tally.numbers)
     shown = [
         {
             "date": day,
@@ -68,11 +70,12 @@ def _by_day(db: Db, event_id: int) -> tuple[list[Document], Tally]:
     return shown, rules.total(days.values())
 
 
-def _by_type(db: Db, event: Document) -> list[Document]:
+def _by_type(parts: Iterable[Part], event: Document) -> list[Document]:
     """Each type with its stock and the revenue of its confirmed tickets, at the prices booked."""
     cents: defaultdict[int, int] = defaultdict(int)
-    for row in store_event.by_price(db, event["eventId"]):
-        cents[row["type"]] += bookings.cents(row["price"]) * row["tickets"]
+    for part in parts:
+        for type_id, more in part.cents.items():
+            cents[type_id] += more
     return [
         {
             "ticketTypeId": kind["ticketTypeId"],
@@ -80,7 +83,7 @@ def _by_type(db: Db, event: Document) -> list[Document]:
             "price": kind["price"],
             **{name: kind[stored] for name, stored in AMOUNTS.items()},
             "waiting": kind["waiting"],
-            "revenue": money(cents.pop(kind["ticketTypeId"], 0)),
+            "revenue": money(cents[kind["ticketTypeId"]]),
         }
         for kind in event["ticketTypes"]
     ]

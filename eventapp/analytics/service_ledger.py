@@ -1,7 +1,8 @@
 """Sums of all bookings, from what the job counted before and, anew, what changed since then.
 
-Both together are exact: a quarter of an hour, or an event, of which any booking changed after the
-job's marker is counted from its bookings. Where the job never ran everything is.
+Both together are exact: a quarter of an hour, or a part of an event (see `service_parts`), of which
+any booking changed after the job's marker is counted from its bookings. Where the job never ran
+everything is.
 """
 
 from collections import defaultdict
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
-from eventapp.analytics import rules, store
+from eventapp.analytics import rules, service_parts, store
 from eventapp.analytics.rules import DAY_SPAN, SLOT, Tally
 from eventapp.core.clock import going_on
 from eventapp.core.mongo import Db, Document
@@ -96,20 +97,13 @@ def by_event(db: Db, organizer_id: ObjectId | None) -> dict[int, Tally]:
     """The sums by eventId of all events that were ever booked."""
     marker = store.marker(db)
     if marker is None:
-        return _count_events(store.by_event(db, None, organizer_id))
+        tallies: defaultdict[int, Tally] = defaultdict(Tally)
+        for row in store.by_event(db, organizer_id):
+            _add(tallies[row["event"]], row)
+        return dict(tallies)
     changed = store.changed_since(db, marker["upTo"], organizer_id)
-    fresh = sorted({booking["eventId"] for booking in changed})
-    tallies = {kept["_id"]: Tally(kept["numbers"]) for kept in store.event_sales(db, organizer_id)}
-    if fresh:
-        tallies |= _count_events(store.by_event(db, fresh, organizer_id))
-    return tallies
-
-
-def _count_events(rows: Iterable[Document]) -> dict[int, Tally]:
-    tallies: defaultdict[int, Tally] = defaultdict(Tally)
-    for row in rows:
-        _add(tallies[row["event"]], row)
-    return dict(tallies)
+    kept = {kept["_id"]: Tally(kept["numbers"]) for kept in store.event_sales(db, organizer_id)}
+    return kept | service_parts.by_event(db, changed)
 
 
 # The job.
@@ -126,18 +120,42 @@ def count_sales(db: Db, now: datetime) -> int:
         return 0
     run, clock = begun["run"], going_on(now)
     with store.without_hurry():
-        slots, events = _to_count(db, begun.get("upTo"))
-    days = _by_day(slots)
+        since = begun.get("upTo")
+        changed = store.changed_since(db, since) if since else None
+        days, events = _by_day(_slots(db, changed)), _events(db, changed)
     for some in _parts(sorted(days), DAYS_AT_ONCE):
         with store.without_hurry():
             _keep_days(db, run, [slot for day in some for slot in days[day]])
         store.hold_on(db, run, clock() + LEASE)
-    for event_ids in _parts(events, EVENTS_AT_ONCE):
+    for some_events in _parts(sorted(events), EVENTS_AT_ONCE):
         with store.without_hurry():
-            _keep_events(db, run, event_ids)
+            of_them = changed and [one for id_ in some_events for one in events[id_]]
+            service_parts.keep(db, run, some_events, of_them)
         store.hold_on(db, run, clock() + LEASE)
     store.end_run(db, run, now - rules.SETTLED_AFTER, now)
     return len(days) + len(events)
+
+
+def _slots(db: Db, changed: Sequence[Document] | None) -> list[datetime]:
+    """The quarters of an hour of which a booking changed; all, where never counted."""
+    if changed is not None:
+        return sorted({rules.slot_of(booking["createdAt"]) for booking in changed})
+    ends = store.first_and_last(db)
+    if ends is None:
+        return []
+    first = rules.day_of(ends[0])
+    number = (rules.day_of(ends[1]) + DAY_SPAN - first) // SLOT
+    return [first + n * SLOT for n in range(number)]
+
+
+def _events(db: Db, changed: Sequence[Document] | None) -> dict[int, list[Document]]:
+    """The events of which a booking changed, with these; all, where never counted."""
+    if changed is None:
+        return {event_id: [] for event_id in store.booked_events(db)}
+    events: defaultdict[int, list[Document]] = defaultdict(list)
+    for booking in changed:
+        events[booking["eventId"]].append(booking)
+    return events
 
 
 def _by_day(slots: Iterable[datetime]) -> dict[datetime, list[datetime]]:
@@ -145,20 +163,6 @@ def _by_day(slots: Iterable[datetime]) -> dict[datetime, list[datetime]]:
     for slot in slots:
         days[rules.day_of(slot)].append(slot)
     return days
-
-
-def _to_count(db: Db, since: datetime | None) -> tuple[list[datetime], list[int]]:
-    """The quarters of an hour and the events of which a booking changed; all, where never done."""
-    if since:
-        changed = store.changed_since(db, since)
-        slots = {rules.slot_of(booking["createdAt"]) for booking in changed}
-        return sorted(slots), sorted({booking["eventId"] for booking in changed})
-    ends = store.first_and_last(db)
-    if ends is None:
-        return [], []
-    first = rules.day_of(ends[0])
-    number = (rules.day_of(ends[1]) + DAY_SPAN - first) // SLOT
-    return [first + n * SLOT for n in range(number)], store.booked_events(db)
 
 
 def _keep_days(db: Db, run: int, slots: Sequence[datetime]) -> None:
@@ -175,20 +179,6 @@ def _keep_days(db: Db, run: int, slots: Sequence[datetime]) -> None:
 
 def _day(scope: str, day: datetime) -> Document:
     return {"_id": f"{scope}:{day:%Y-%m-%d}", "scope": scope, "day": day}
-
-
-def _keep_events(db: Db, run: int, event_ids: Sequence[int]) -> None:
-    rows = store.by_event(db, event_ids)
-    owners = {row["event"]: row["organizer"] for row in rows}
-    store.keep(
-        db,
-        "eventSales",
-        run,
-        [
-            ({"_id": event_id, "organizerId": owners[event_id]}, {"numbers": tally.numbers})
-            for event_id, tally in _count_events(rows).items()
-        ],
-    )
 
 
 def _parts(items: Sequence[Item], size: int) -> list[Sequence[Item]]:

@@ -1,8 +1,9 @@
 """Sums over bookings, and what is kept of them.
 
 `dailySales` has a document for each UTC day and scope (`all`, or an organizer's id): for each
-quarter of an hour the numbers of a rules.Tally. `eventSales` has one for each event. The job keeps
-both; `salesMarker` says up to when all changes of bookings are in them.
+quarter of an hour the numbers of a rules.Tally. `eventSales` has one for each event, `eventDays`
+(see `store_parts`) more of each. The job keeps them; `salesMarker` says up to when all changes of
+bookings are in them.
 
 Each run of the job has a higher number, kept with what it writes: an older run that was asleep
 never overwrites what a later one counted.
@@ -19,7 +20,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from eventapp.core.mongo import Db, Document
 
-ALL = "all"
+ALL, MARKER = "all", "bookings"
 INDEXES = {
     "bookings": [
         IndexModel([("createdAt", ASCENDING)], name="created"),
@@ -27,6 +28,7 @@ INDEXES = {
     ],
     "dailySales": [IndexModel([("scope", ASCENDING), ("day", ASCENDING)], name="scope_day")],
     "eventSales": [IndexModel([("organizerId", ASCENDING)], name="organizer")],
+    "eventDays": [IndexModel([("eventId", ASCENDING)], name="event")],
 }
 STATUSES = ["confirmed", "held", "cancelled", "expired"]
 SPANS_AT_ONCE, WRITES_AT_ONCE = 50, 500
@@ -39,9 +41,10 @@ SUMS = {
     "cents": {"$sum": "$totalCents"},
 }
 MINUTE = {"$dateToString": {"format": "%Y-%m-%dT%H:%M", "date": "$createdAt"}}
+DAY = {"$dateToString": {"format": "%Y-%m-%d", "date": "$createdAt"}}
 
 
-def _grouped(db: Db, where: Document, key: Document) -> list[Document]:
+def grouped(db: Db, where: Document, key: Document) -> list[Document]:
     """Sums of the bookings by `key` and status; what only keeps an id free is no booking."""
     stages: list[Document] = [
         {"$match": {**where, "status": {"$in": STATUSES}}},
@@ -67,18 +70,14 @@ def by_minute(
         times = [{"createdAt": {"$gte": a, "$lt": b}} for a, b in spans[start:][:SPANS_AT_ONCE]]
         when = times[0] if len(times) == 1 else {"$or": times}
         key = {"minute": MINUTE, "organizer": "$organizerId"}
-        rows += _grouped(db, {**owner, **when}, key)
+        rows += grouped(db, {**owner, **when}, key)
     return rows
 
 
-def by_event(
-    db: Db, event_ids: Sequence[int] | None = None, organizer_id: ObjectId | None = None
-) -> list[Document]:
-    """Sums by event: `{event, organizer, status, bookings, tickets, cents}`; of all if unsaid."""
-    where: Document = {} if event_ids is None else {"eventId": {"$in": list(event_ids)}}
-    if organizer_id:
-        where["organizerId"] = organizer_id
-    return _grouped(db, where, {"event": "$eventId", "organizer": "$organizerId"})
+def by_event(db: Db, organizer_id: ObjectId | None = None) -> list[Document]:
+    """Sums by event: `{event, status, bookings, tickets, cents}`."""
+    where = {"organizerId": organizer_id} if organizer_id else {}
+    return grouped(db, where, {"event": "$eventId"})
 
 
 def first_and_last(db: Db) -> tuple[datetime, datetime] | None:
@@ -92,11 +91,18 @@ def first_and_last(db: Db) -> tuple[datetime, datetime] | None:
     return (found[0]["createdAt"], found[1]["createdAt"]) if found[0] and found[1] else None
 
 
-def changed_since(db: Db, moment: datetime, organizer_id: ObjectId | None = None) -> list[Document]:
+def changed_since(
+    db: Db,
+    moment: datetime,
+    organizer_id: ObjectId | None = None,
+    event_id: int | None = None,
+) -> list[Document]:
     """`{createdAt, eventId}` of what was made or changed at that time or later."""
     where: Document = {"updatedAt": {"$gte": moment}, "status": {"$in": STATUSES}}
     if organizer_id:
         where["organizerId"] = organizer_id
+    if event_id is not None:
+        where["eventId"] = event_id
     return list(db.bookings.find(where, {"_id": 0, "createdAt": 1, "eventId": 1}))
 
 
@@ -110,13 +116,13 @@ def booked_events(db: Db) -> list[int]:
 
 
 def marker(db: Db) -> Document | None:
-    found: Document | None = db.salesMarker.find_one({"_id": "sales", "upTo": {"$exists": True}})
+    found: Document | None = db.salesMarker.find_one({"_id": MARKER, "upTo": {"$exists": True}})
     return found
 
 
 def begin_run(db: Db, now: datetime, lease: timedelta) -> Document | None:
     """The marker of a new run; None while another is at work, for as long as its lease lasts."""
-    free = {"_id": "sales", "busyUntil": {"$lte": now}}
+    free = {"_id": MARKER, "busyUntil": {"$lte": now}}
     taken = {"$inc": {"run": 1}, "$set": {"busyUntil": now + lease}}
     for _attempt in range(2):
         begun: Document | None = db.salesMarker.find_one_and_update(
@@ -129,7 +135,7 @@ def begin_run(db: Db, now: datetime, lease: timedelta) -> Document | None:
 
 def _first_marker(db: Db, now: datetime) -> bool:
     try:
-        db.salesMarker.insert_one({"_id": "sales", "run": 0, "busyUntil": now})
+        db.salesMarker.insert_one({"_id": MARKER, "run": 0, "busyUntil": now})
     except DuplicateKeyError:
         return False
     return True
@@ -137,13 +143,13 @@ def _first_marker(db: Db, now: datetime) -> bool:
 
 def hold_on(db: Db, run: int, until: datetime) -> None:
     """Lengthen the lease of a run that is still the last one."""
-    db.salesMarker.update_one({"_id": "sales", "run": run}, {"$max": {"busyUntil": until}})
+    db.salesMarker.update_one({"_id": MARKER, "run": run}, {"$max": {"busyUntil": until}})
 
 
 def end_run(db: Db, run: int, up_to: datetime, now: datetime) -> None:
     """All changes before `up_to` are counted, unless a later run has begun meanwhile."""
     done = {"upTo": up_to, "busyUntil": now}
-    db.salesMarker.update_one({"_id": "sales", "run": run}, {"$set": done})
+    db.salesMarker.update_one({"_id": MARKER, "run": run}, {"$set": done})
 
 
 def keep(db: Db, collection: str, run: int, documents: Iterable[tuple[Document, Document]]) -> None:

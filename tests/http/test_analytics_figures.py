@@ -162,9 +162,9 @@ def test_pages_of_events(db, made, boss):
     assert boss.get("/admin/events?status=draft").json["events"] == []
 
 
-def test_stats_of_an_event(db, made, host):
+def test_stats_of_an_event(db, state, host):
     body = host.get("/events/1/stats").json
-    mine = [one for one in made if one["eventId"] == 1]
+    mine = [one for one in of(db) if one["eventId"] == 1]
     assert body["revenue"] == sales.revenue(mine)
     assert body["bookings"] == sales.counts(mine)
     for point in body["byDay"]:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.analytics import rules, service_ledger, store
+from eventapp.analytics import rules, service_ledger, service_parts, store, store_parts
 from eventapp.core.clock import utc_now
 from tests import sales
 from tests.conftest import MONGO_URI
@@ -20,6 +20,12 @@ LATER = timedelta(minutes=5)
 @pytest.fixture
 def now():
     return utc_now()
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    """So small that there are several a day, as of an event with very many bookings."""
+    monkeypatch.setattr(service_parts, "MOST", 3)
 
 
 @pytest.fixture
@@ -49,6 +55,24 @@ def check(db):
         assert set(by_event) == {one["eventId"] for one in mine}
         for event_id, tally in by_event.items():
             same(tally, [one for one in mine if one["eventId"] == event_id])
+    for event_id in {one["eventId"] for one in stored(db)} | {999}:
+        of_event(db, event_id)
+
+
+def of_event(db, event_id):
+    """The sums of one event, by day and by ticket type."""
+    mine = [one for one in stored(db) if one["eventId"] == event_id]
+    days, cents = defaultdict(rules.Tally), defaultdict(int)
+    for part in service_parts.of_event(db, event_id):
+        days[part.since.date()].include(part.tally.numbers)
+        for type_id, more in part.cents.items():
+            cents[type_id] += more
+    by_day(days, mine, "UTC")
+    expected = defaultdict(int)
+    for one in mine:
+        for item in one["items"] if one["status"] == "confirmed" else ():
+            expected[item["ticketTypeId"]] += round(item["unitPrice"] * 100) * item["quantity"]
+    assert {id_: more for id_, more in cents.items() if more} == expected
 
 
 def by_day(days, bookings, zone):
@@ -125,6 +149,57 @@ def test_what_is_kept_is_used(db, made, now):
         check(db)
 
 
+def test_parts_are_small_and_cover_the_day(db, made, now):
+    service_ledger.count_sales(db, now)
+    change_some(db, made, now)
+    service_ledger.count_sales(db, now + LATER)
+    several = 0
+    for kept in db.eventDays.find():
+        parts = kept["parts"]
+        several += len(parts) > 1
+        since = [part["since"] for part in parts]
+        assert since == sorted(set(since))
+        for part in parts:
+            made_then = sum(part["numbers"][::3])
+            assert 0 < made_then <= 3 or part["since"].second == 0
+    assert several > 10
+
+
+def test_only_the_part_of_what_changed_is_counted_anew(db, now, monkeypatch):
+    """However many bookings the event has."""
+    (event,) = sales.events_of(db, OWNERS[:1])
+    noon = (now - timedelta(days=2)).replace(hour=12, minute=0)
+    rows = [
+        sales.booking(event, status="confirmed", at=noon + timedelta(minutes=n), taken={1: 2})
+        for n in range(60)
+    ]
+    db.bookings.insert_many(rows)
+    service_ledger.count_sales(db, now)
+    change = {"status": "cancelled", "updatedAt": now}
+    db.bookings.update_one({"_id": rows[30]["_id"]}, {"$set": change})
+    counted, real = [], store_parts.sums
+
+    def noted(db_, spans, moment):
+        counted.extend(spans)
+        return real(db_, spans, moment)
+
+    monkeypatch.setattr(store_parts, "sums", noted)
+    check(db)
+    assert {until - since for _, (since, until) in counted} == {timedelta(minutes=3)}
+    service_ledger.count_sales(db, now + LATER)
+    check(db)
+
+
+def test_what_is_kept_of_an_event_is_used(db, made, now):
+    """The control: where a part is wrong, so are the event's sums."""
+    service_ledger.count_sales(db, now)
+    kept = db.eventDays.find_one()
+    of_event(db, kept["eventId"])
+    db.eventDays.delete_one({"_id": kept["_id"]})
+    with pytest.raises(AssertionError):
+        of_event(db, kept["eventId"])
+
+
 def test_an_older_run_overwrites_nothing(db, made, now):
     service_ledger.count_sales(db, now)
     kept = db.eventSales.find_one()
@@ -165,6 +240,8 @@ def test_a_run_that_died_is_done_again(db, made, now, monkeypatch):
     [
         {"updatedAt": {"$gte": utc_now()}, "status": {"$in": store.STATUSES}},
         {"createdAt": {"$gte": utc_now(), "$lt": utc_now() + LATER}},
+        store_parts._filter(1, (utc_now(), utc_now() + LATER)),
+        {"$or": [store_parts._filter(n, (utc_now(), utc_now() + LATER)) for n in range(50)]},
     ],
 )
 def test_no_scan_of_all_bookings(db, made, where):
