@@ -79,14 +79,15 @@ class Flag(fields.Boolean):
 
 
 class Whole(fields.Integer):
-    """A whole JSON number from `low` to `high`; no string, no boolean, no fraction."""
+    """A whole JSON number from `low` to `high`, as `5` or `5.0`; no string, no boolean."""
 
     def __init__(self, low: int = 0, high: int = 10_000_000, **kwargs: Any):
         super().__init__(strict=True, validate=validate.Range(low, high), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         _only_numbers(value)
-        return super()._deserialize(value, attr, data, **kwargs)
+        whole = int(value) if isinstance(value, float) and value.is_integer() else value
+        return super()._deserialize(whole, attr, data, **kwargs)
 
 
 class Number(fields.Float):

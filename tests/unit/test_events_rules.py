@@ -172,7 +172,7 @@ def test_price_refuses(value):
         Price().deserialize(value)
 
 
-@pytest.mark.parametrize("value", ["1", 1.5, 1.0, True, None, -1, 2**63])
+@pytest.mark.parametrize("value", ["1", 1.5, True, None, -1, 2**63])
 def test_whole_refuses(value):
     with pytest.raises(ValidationError):
         Whole().deserialize(value)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from eventapp.core.fields import CommaList, Day, Flag, Id, ImageUrl, Text
+from eventapp.core.fields import CommaList, Day, Flag, Id, ImageUrl, Text, Whole
 
 FIELDS = [
     Text(1, 20),
@@ -63,3 +63,12 @@ def test_a_flag_is_true_or_false(value):
     assert not is_taken(Flag(), value)
     assert Flag().deserialize(True) is True
     assert Flag().deserialize(False) is False
+
+
+def test_a_whole_number_may_have_a_point():
+    """As JSON Schema has it, and as clients write that have one kind of number."""
+    taken = Whole().deserialize(5.0)
+    assert (taken, type(taken)) == (5, int)
+    assert not is_taken(Whole(), 5.5)
+    assert not is_taken(Whole(), float("inf"))
+    assert not is_taken(Whole(), 1e300)
