@@ -35,7 +35,7 @@ Allowed = frozenset[str] | bool
 ROOMS: dict[str, tuple[frozenset[str], Allowed, Allowed]] = {
     "routes": (frozenset({"routes", "service", "schemas"}), True, True),
     "service": (frozenset({"service", "rules", "store", "errors"}), True, True),
-    "store": (frozenset({"store"}), frozenset({"mongo"}), frozenset({"pymongo", "bson"})),
+    "store": (frozenset({"store"}), frozenset({"mongo"}), frozenset({"pymongo", "bson", "gridfs"})),
     "schemas": (frozenset({"schemas", "rules"}), frozenset({"fields"}), frozenset({"marshmallow"})),
     "errors": (frozenset({"errors"}), frozenset({"errors"}), frozenset()),
     "rules": (frozenset({"rules"}), frozenset(), frozenset()),

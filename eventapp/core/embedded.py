@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from mongomock import MongoClient
+from pymongo.client_options import ClientOptions
+from pymongo.database import Database
 from pymongo.errors import CollectionInvalid, ConnectionFailure
 
-from eventapp.core.embedded_base import StoreLock
+from eventapp.core.embedded_base import StandIn, StoreLock
 from eventapp.core.embedded_collection import EmbeddedCollection
 from eventapp.core.embedded_disk import EmbeddedStoreBusy
 from eventapp.core.embedded_documents import Documents
@@ -39,6 +41,8 @@ def open_embedded(directory: Path | None) -> "EmbeddedClient":
 
 class EmbeddedClient:
     """Stands in for `pymongo.MongoClient(tz_aware=True)`."""
+
+    options = ClientOptions("", "", None, {})
 
     def __init__(self, directory: Path | None) -> None:
         self._server = ServerStore(Journal(active=directory is not None))
@@ -121,8 +125,10 @@ class EmbeddedClient:
         self.close()
 
 
-class EmbeddedDatabase:
+class EmbeddedDatabase(StandIn):
     """Stands in for `pymongo.database.Database`."""
+
+    stands_in_for = Database
 
     def __init__(
         self, client: EmbeddedClient, native: Any, store: DatabaseStore, lock: StoreLock
@@ -173,10 +179,6 @@ class EmbeddedDatabase:
     def drop_collection(self, name_or_collection: Any, **_: Any) -> None:
         """Drop a collection, if it exists."""
         self[getattr(name_or_collection, "name", name_or_collection)].drop()
-
-    def with_options(self, *_: Any, **__: Any) -> Self:
-        """Return the same database: concerns and preferences mean nothing to one process."""
-        return self
 
     def command(self, command: Any, *_: Any, **__: Any) -> dict[str, Any]:
         """Answer `ping`.

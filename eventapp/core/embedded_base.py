@@ -7,10 +7,14 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn, Self, TypeVar, cast
 
+from bson.codec_options import CodecOptions
+from pymongo.collection import Collection
 from pymongo.errors import InvalidOperation
+from pymongo.write_concern import WriteConcern
 
 from eventapp.core.embedded_disk import EmbeddedStoreBusy
 from eventapp.core.embedded_documents import Documents
+from eventapp.core.embedded_engine import Document
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -82,8 +86,33 @@ def tolerate(options: Mapping[str, Any]) -> None:
             raise TypeError(f"unexpected option {name!r}")
 
 
-class CollectionBase:
-    """The name, the database and the documents of a collection."""
+class StandIn:
+    """Stands in for a class of PyMongo's, also before a library that insists on that class.
+
+    `gridfs` takes a database by its `isinstance`, and asks for the options that it may be given.
+    """
+
+    stands_in_for: type
+    codec_options: CodecOptions[Document] = CodecOptions(tz_aware=True)
+    write_concern = WriteConcern()
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return self.stands_in_for
+
+    def with_options(self, *_: Any, **__: Any) -> Self:
+        """Return the same: concerns and preferences mean nothing to one process."""
+        return self
+
+
+class CollectionBase(StandIn):
+    """The name, the database and the documents of a collection.
+
+    Attributes:
+        files, chunks: where `gridfs` keeps the files of a bucket of this name.
+    """
+
+    stands_in_for = Collection
 
     def __init__(self, database: Any, documents: Documents, lock: StoreLock) -> None:
         self.database = database
@@ -99,6 +128,10 @@ class CollectionBase:
         # As PyMongo does, so that code that works here works there.
         raise NotImplementedError("compare a collection with None instead of testing its truth")
 
-    def with_options(self, *_: Any, **__: Any) -> Self:
-        """Return the same collection: concerns and preferences mean nothing to one process."""
-        return self
+    @property
+    def files(self) -> Any:
+        return self.database[f"{self.name}.files"]
+
+    @property
+    def chunks(self) -> Any:
+        return self.database[f"{self.name}.chunks"]

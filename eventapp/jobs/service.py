@@ -24,6 +24,7 @@ from eventapp.core.mongo import Db, Document
 from eventapp.events import service as events
 from eventapp.events import service_told as events_told
 from eventapp.jobs import store
+from eventapp.media import service as media
 from eventapp.messages import service as messages
 from eventapp.notifications import service_post as post
 
@@ -62,6 +63,11 @@ def drop_chats(shop: Shop, _now: datetime) -> int:
     return messages.drop_orphans(shop.db)
 
 
+def drop_photos(shop: Shop, now: datetime) -> int:
+    """Delete what is left of photos whose upload or deletion was cut off."""
+    return media.drop_orphans(shop.db, now)
+
+
 # What is done, and every how many seconds.
 JOBS: dict[str, tuple[Job, float]] = {
     "expire-holds": (bookings.expire_holds, 2),
@@ -75,6 +81,7 @@ JOBS: dict[str, tuple[Job, float]] = {
     "low-tickets": (warn_of_few, 30),
     "reports": (bookings_reports.report, 600),
     "chats": (drop_chats, 3600),
+    "photos": (drop_photos, 86_400),
 }
 
 

@@ -14,9 +14,10 @@ from bson import ObjectId
 from eventapp.core.mongo import Db, Document
 from eventapp.media import rules, store
 from eventapp.media.errors import GalleryFull, PhotoNotFound
-from eventapp.media.service_encode import encode
+from eventapp.media.service_encode import Encoded, encode
 
 SLOT_ATTEMPTS = 100
+EVENT = "event"
 
 
 def users(user_id: ObjectId) -> str:
@@ -24,7 +25,7 @@ def users(user_id: ObjectId) -> str:
 
 
 def events(event_id: int) -> str:
-    return f"event/{event_id}"
+    return f"{EVENT}/{event_id}"
 
 
 def _gallery(user_id: ObjectId) -> str:
@@ -37,18 +38,17 @@ def keep(db: Db, owner: str, file: bytes, now: datetime) -> Document:
     Raises:
         NotAPhoto, AnimatedPhoto, DamagedPhoto, TooManyPixels, PhotosBusy: nothing is written.
     """
-    photo = _made(owner, file, now)
-    store.insert(db, photo)
+    encoded = encode(file)
+    photo = _photo(owner, encoded, now)
+    store.insert(db, photo, encoded.data)
     return photo
 
 
-def _made(owner: str, file: bytes, now: datetime) -> Document:
-    encoded = encode(file)
+def _photo(owner: str, encoded: Encoded, now: datetime) -> Document:
     return {
         "_id": ObjectId(),
         "owner": owner,
         "sha": hashlib.sha256(encoded.data).hexdigest(),
-        "data": encoded.data,
         "width": encoded.width,
         "height": encoded.height,
         "createdAt": now,
@@ -64,6 +64,16 @@ def let_go(db: Db, owner: str, photo_id: ObjectId | None) -> None:
 def forget(db: Db, owner: str) -> None:
     """Delete all photos of an owner that is gone."""
     store.delete_all(db, owner)
+
+
+def forget_events(db: Db) -> None:
+    """After all events are deleted: their photos go too."""
+    store.delete_kind(db, EVENT)
+
+
+def drop_orphans(db: Db, now: datetime) -> int:
+    """Delete what is left of uploads and deletions that were cut off; of how many photos."""
+    return store.drop_orphans(db, now)
 
 
 def path_of(photo: Document) -> str:
@@ -103,9 +113,10 @@ def add_to_gallery(
     """
     owner = _gallery(user_id)
     _free_place(db, owner)  # before the work of decoding
-    photo = _made(owner, file, now)
+    encoded = encode(file)
+    photo = _photo(owner, encoded, now)
     for _attempt in range(SLOT_ATTEMPTS):
-        if store.insert(db, {**photo, "slot": _free_place(db, owner)}):
+        if store.insert(db, {**photo, "slot": _free_place(db, owner)}, encoded.data):
             return rules.view(photo, images_at)
     raise GalleryFull
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from eventapp.core.uploads import MAX_FILE_BYTES
 from eventapp.events import service_edit
-from eventapp.media import routes, rules
+from eventapp.media import routes, rules, store
 from tests import factories, pictures
 from tests.bookings_factories import refused
 
@@ -90,13 +90,13 @@ class TestProfile:
         ]
         assert client.get(path_of(old)).status_code == 404
         assert client.get(path_of(new)).status_code == 200
-        assert db.photos.count_documents({}) == 1
+        assert db[store.FILES].count_documents({}) == 1
 
     def test_the_same_again_stays(self, client, db, attendee, photo_path):
         first = send(client, "PUT", photo_path, attendee).json["userImg"]
         assert send(client, "PUT", photo_path, attendee).json["userImg"] == first
         assert client.get(path_of(first)).status_code == 200
-        assert db.photos.count_documents({}) == 1
+        assert db[store.FILES].count_documents({}) == 1
 
     def test_what_another_has_too_stays_with_them(self, app, client, attendee, photo_path):
         other = factories.sign_in(app)
@@ -108,7 +108,7 @@ class TestProfile:
     def test_only_for_oneself_and_admins(self, app, client, db, attendee, admin, photo_path):
         refused(send(client, "PUT", photo_path, factories.sign_in(app)), 403, "forbidden")
         refused(client.put(f"/api{photo_path}", data={}), 401, "unauthorized")
-        assert db.photos.count_documents({}) == 0
+        assert db[store.FILES].count_documents({}) == 0
         assert send(client, "PUT", photo_path, admin).status_code == 200
         nobody = f"/users/{ObjectId()}/photo"
         refused(send(client, "PUT", nobody, admin), 404, "user_not_found")
@@ -133,7 +133,7 @@ class TestRefused:
     ):
         for name in ("photo.jpg", "photo.svg", "../../etc/passwd"):
             refused(send(client, "PUT", photo_path, attendee, data, name), status, code)
-        assert db.photos.count_documents({}) == 0
+        assert db[store.FILES].count_documents({}) == 0
         assert db.users.find_one({"_id": attendee["id"]})["userImg"] == ""
 
     def test_a_photo_by_any_name_is_taken(self, client, attendee, photo_path):
@@ -247,23 +247,23 @@ class TestEvents:
         client.put(f"/api{path}", json=factories.event_body(), headers=organizer["headers"])
         assert client.get(path_of(second)).status_code == 404
         send(client, "PUT", f"{path}/image", organizer)
-        assert db.photos.count_documents({}) == 1
+        assert db[store.FILES].count_documents({}) == 1
         assert client.delete(f"/api{path}", headers=organizer["headers"]).status_code == 200
-        assert db.photos.count_documents({}) == 0
+        assert db[store.FILES].count_documents({}) == 0
 
     def test_only_for_its_organizer_and_admins(self, app, client, db, attendee, admin, event):
         path = f"/events/{event['eventId']}/image"
         refused(send(client, "PUT", path, attendee), 403, "forbidden")
         refused(send(client, "PUT", path, factories.sign_in(app, "organizer")), 403, "forbidden")
         refused(send(client, "PUT", "/events/999/image", admin), 404, "event_not_found")
-        assert db.photos.count_documents({}) == 0
+        assert db[store.FILES].count_documents({}) == 0
         assert send(client, "PUT", path, admin).status_code == 200
 
     def test_where_the_edit_fails_nothing_is_left(self, client, db, organizer, event, monkeypatch):
         monkeypatch.setattr(service_edit.store, "write_if_unchanged", lambda *_a, **_k: None)
         answer = send(client, "PUT", f"/events/{event['eventId']}/image", organizer)
         assert answer.status_code == 409
-        assert db.photos.count_documents({}) == 0
+        assert db[store.FILES].count_documents({}) == 0
 
 
 class TestThePerson:
@@ -279,7 +279,7 @@ class TestThePerson:
         assert [each["url"] for each in told["photos"]] == [path_of(photo)]
         assert [each["imageId"] for each in told["gallery"]] == [image["imageId"]]
         assert client.delete(user, headers=attendee["headers"]).status_code == 200
-        assert db.photos.count_documents({}) == 0
+        assert db[store.FILES].count_documents({}) == 0
         for url in (photo, image["url"]):
             assert client.get(path_of(url)).status_code == 404
 
@@ -294,4 +294,4 @@ class TestThePerson:
         assert client.get(path_of(url)).status_code == 200
         assert change("").json["userImg"] == ""
         assert client.get(path_of(url)).status_code == 404
-        assert db.photos.count_documents({}) == 0
+        assert db[store.FILES].count_documents({}) == 0

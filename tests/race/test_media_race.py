@@ -3,6 +3,7 @@
 from functools import partial
 
 import pytest
+from bson import ObjectId
 
 from eventapp.accounts import service_photos, store_photos
 from eventapp.core.clock import utc_now
@@ -22,7 +23,8 @@ def user_id(app, db):
 
 def fill_but(db, user_id, places):
     for slot in range(GALLERY_LIMIT - places):
-        store.insert(db, {"owner": f"gallery/{user_id}", "slot": slot, "sha": "0"})
+        photo = {"_id": ObjectId(), "owner": f"gallery/{user_id}", "slot": slot, "sha": "0"}
+        store.insert(db, photo, b"bytes")
 
 
 def add(db, user_id):
@@ -35,7 +37,7 @@ def rush(db, user_id):
     fill_but(db, user_id, 3)
     results = kit.at_once(*[partial(add, db, user_id)] * 8)
     taken = [result for result in results if not isinstance(result, AppError)]
-    return len(taken), db.photos.count_documents({"owner": f"gallery/{user_id}"})
+    return len(taken), len(store.of_owner(db, f"gallery/{user_id}"))
 
 
 def test_a_rush_of_uploads_fits_no_more_than_the_gallery_holds(db, user_id):
@@ -44,14 +46,16 @@ def test_a_rush_of_uploads_fits_no_more_than_the_gallery_holds(db, user_id):
 
 def test_control_counted_and_not_guarded_it_holds_more(db, user_id, monkeypatch):
     real = store.insert
-    unguarded = lambda db, photo: real(db, {k: v for k, v in photo.items() if k != "slot"})  # noqa: E731
-    monkeypatch.setattr(store, "insert", lambda db, photo: real(db, photo))
+
+    def unguarded(db, photo, data):
+        return real(db, {name: value for name, value in photo.items() if name != "slot"}, data)
+
     fill_but(db, user_id, 3)
     stale = service._free_place(db, f"gallery/{user_id}")
     monkeypatch.setattr(store, "insert", unguarded)
     monkeypatch.setattr(service, "_free_place", lambda *_: stale)
     kit.at_once(*[partial(add, db, user_id)] * 8)
-    assert db.photos.count_documents({"owner": f"gallery/{user_id}"}) > GALLERY_LIMIT
+    assert len(store.of_owner(db, f"gallery/{user_id}")) > GALLERY_LIMIT
 
 
 def upload_at_once(db, user_id):
@@ -67,7 +71,7 @@ def upload_at_once(db, user_id):
 
 def test_of_uploads_at_once_the_one_shown_is_kept_and_no_other(db, user_id):
     shown = upload_at_once(db, user_id)
-    assert [photo["sha"] for photo in db.photos.find()] == [shown]
+    assert [file["filename"] for file in db[store.FILES].find()] == [shown]
 
 
 def test_control_let_go_by_what_was_read_before_photos_stay_or_go_wrongly(db, user_id, monkeypatch):
@@ -82,4 +86,4 @@ def test_control_let_go_by_what_was_read_before_photos_stay_or_go_wrongly(db, us
     gate = kit.threading.Barrier(8)
     monkeypatch.setattr(store_photos, "show", show)
     upload_at_once(db, user_id)
-    assert db.photos.count_documents({}) > 1
+    assert db[store.FILES].count_documents({}) > 1
