@@ -24,6 +24,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.embedded import EmbeddedStoreBusy
 from eventapp.core.mongo import Db, Document, is_unavailable, open_store
 from eventapp.events.rules import midnight
+from eventapp.media import service as media
 from scripts.bulk_load import PATIENCE_SECONDS, add_synthetic, insert, new_event
 
 SAMPLES = ROOT / "data" / "events.json"
@@ -103,6 +104,7 @@ def seed(db: Db, asked: argparse.Namespace) -> None:
 def reset(db: Db) -> None:
     """Delete all events and what hangs on them."""
     counts = {name: db[name].delete_many({}).deleted_count for name in EMPTIED}
+    counts["photos"] = media.forget_events(db)
     gone = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     print(f"deleted: {gone or 'nothing, there was nothing'}")
 

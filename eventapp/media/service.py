@@ -66,9 +66,9 @@ def forget(db: Db, owner: str) -> None:
     store.delete_all(db, owner)
 
 
-def forget_events(db: Db) -> None:
-    """After all events are deleted: their photos go too."""
-    store.delete_kind(db, EVENT)
+def forget_events(db: Db) -> int:
+    """After all events are deleted: their photos go too; how many."""
+    return store.delete_kind(db, EVENT)
 
 
 def drop_orphans(db: Db, now: datetime) -> int:

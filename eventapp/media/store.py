@@ -102,16 +102,18 @@ def delete_all(db: Db, owner: str) -> None:
     _delete_each(db, {"metadata.owner": owner})
 
 
-def delete_kind(db: Db, kind: str) -> None:
-    """Delete the photos of all owners of a kind, as `event/...`."""
-    _delete_each(db, {"metadata.owner": {"$gte": f"{kind}/", "$lt": f"{kind}0"}})
+def delete_kind(db: Db, kind: str) -> int:
+    """Delete the photos of all owners of a kind, as `event/...`; how many."""
+    return _delete_each(db, {"metadata.owner": {"$gte": f"{kind}/", "$lt": f"{kind}0"}})
 
 
-def _delete_each(db: Db, where: Document) -> None:
-    bucket = _bucket(db)
+def _delete_each(db: Db, where: Document) -> int:
+    bucket, deleted = _bucket(db), 0
     for file in db[FILES].find(where, {"_id": 1}):
         with suppress(NoFile):  # somebody was faster
             bucket.delete(file["_id"])
+            deleted += 1
+    return deleted
 
 
 def drop_orphans(db: Db, now: datetime) -> int:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from bson import ObjectId
 
 import scripts.bulk_load
 from eventapp import prepare
@@ -14,6 +15,7 @@ from eventapp.analytics import service_ledger
 from eventapp.core.clock import utc_now
 from eventapp.core.mongo import connect
 from eventapp.events import rules, store
+from eventapp.media import store as photos
 from scripts import seed
 from scripts.synthetic_events import WORDS, bodies
 from tests.conftest import MONGO_URI, fresh_uri, settings_for
@@ -85,6 +87,15 @@ def test_reset_empties_events_and_what_hangs_on_them_but_no_account(db, capsys):
     assert db.users.count_documents({}) == 1
     assert min(event["eventId"] for event in db.events.find()) > highest
     assert f"deleted: {SAMPLES} events, 1 favorites" in capsys.readouterr().out
+
+
+def test_reset_lets_go_of_the_events_photos_and_of_nobody_elses(db, capsys):
+    for owner in ("event/1", "user/1", "gallery/1"):
+        assert photos.insert(db, {"_id": ObjectId(), "owner": owner, "sha": owner}, b"bytes")
+    run(db, "--reset")
+    assert photos.data(db, "event/1") is None
+    assert photos.data(db, "user/1") == photos.data(db, "gallery/1") == b"bytes"
+    assert "deleted: 1 photos" in capsys.readouterr().out
 
 
 def test_reset_leaves_no_figures_of_what_is_gone(db):
