@@ -14,7 +14,7 @@ from eventapp.core.errors import Unauthorized
 Claims = dict[str, Any]
 
 ALGORITHM = "HS256"
-BEARER = re.compile(r"\s*Bearer\s+(\S+)\s*")
+BEARER = re.compile(r"\s*Bearer(?:\s+(.*?))?\s*", re.IGNORECASE)
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -36,7 +36,7 @@ def token_claims(*, refresh: bool = False, optional: bool = False) -> Claims:
     """
     sent = BEARER.fullmatch(request.headers.get("Authorization", ""))
     if sent:
-        return _verified(sent[1], "refresh" if refresh else "access")
+        return _verified(sent[1] or "", "refresh" if refresh else "access")
     if optional:
         return {}
     raise Unauthorized

@@ -1,6 +1,5 @@
 """Use cases that list events: browse, search, favorites, recommendations."""
 
-import heapq
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -14,7 +13,7 @@ from eventapp.core.security import Actor
 from eventapp.events import rules, store, store_list
 from eventapp.events.service import may_see, present
 from eventapp.events.service_place import counted_before, next_place, place_of
-from eventapp.events.service_search import Search
+from eventapp.events.service_search import Matches, Search
 from eventapp.favorites import service as favorites
 
 MAX_UNPAGED = 500
@@ -67,8 +66,8 @@ def find(
         ValidationFailed: a page beyond what is counted, or a place of another list.
         Unauthorized: `mine` without a signed-in user.
     """
-    if (scores := _scores(asked, now, search)) is not None:
-        return _find_best(db, asked, scores)
+    if (matches := _matches(asked, now, search)) is not None:
+        return _find_best(db, asked, matches)
     where = _where(asked.filters, actor, rules.midnight(now.date()))
     key = _order(asked)
     page = asked.page
@@ -120,32 +119,31 @@ def in_order(db: Db, event_ids: list[int]) -> list[Document]:
     return [by_id[event_id] for event_id in event_ids if event_id in by_id]
 
 
-def _scores(asked: Asked, now: datetime, search: Search) -> dict[int, int] | None:
+def _matches(asked: Asked, now: datetime, search: Search) -> Matches | None:
     """What the words match, where best match first is asked for and this process knows it."""
     filters = asked.filters
     if not filters.search or asked.sort_by or filters.mine or not filters.upcoming:
         return None
-    return search.scores(filters.search, now.date())
+    return search.matches(filters.search, now.date())
 
 
-def _find_best(db: Db, asked: Asked, scores: dict[int, int]) -> tuple[list[int], dict[str, Any]]:
+def _find_best(db: Db, asked: Asked, matches: Matches) -> tuple[list[int], dict[str, Any]]:
     """A page of the best matches that the other filters let through."""
     others = _conditions(replace(asked.filters, search=""))
     if any(others):
         where = store_list.narrowed(store_list.public_filter(upcoming=True), conditions=others)
-        allowed = store_list.ids_among(db, where, list(scores))
-        scores = {event_id: scores[event_id] for event_id in allowed}
-    page, skip, counted = asked.page, 0, min(len(scores), paging.COUNTED + 1)
+        matches = matches.among(store_list.ids_among(db, where, matches.ids.tolist()))
+    page, skip = asked.page, 0
     if asked.after is not None:
         counted, page = counted_before(asked.after)
-        value, last = place_of(asked.after, store_list.RELEVANCE)
-        scores = {i: s for i, s in scores.items() if (-s, i) > (-value, last)}
+        matches = matches.after(*place_of(asked.after, store_list.RELEVANCE))
+        most = asked.limit + 1
     else:
-        skip = paging.offset(page=page, limit=asked.limit, counted=counted) or 0
-        if page > 1 and not skip:
-            scores = {}
-    most = skip + asked.limit + 1
-    best = heapq.nsmallest(most, scores.items(), key=lambda item: (-item[1], item[0]))[skip:]
+        counted = min(len(matches), paging.COUNTED + 1)
+        offset = paging.offset(page=page, limit=asked.limit, counted=counted)
+        skip = offset or 0
+        most = 0 if offset is None else skip + asked.limit + 1
+    best = matches.best(most)[skip:]
     answer = paging.envelope(page=page, limit=asked.limit, counted=counted)
     rows, more = best[: asked.limit], len(best) > asked.limit
     last_row = {"eventId": rows[-1][0], store_list.RELEVANCE: rows[-1][1]} if more else {}

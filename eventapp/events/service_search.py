@@ -6,56 +6,137 @@ database's is asked.
 """
 
 import threading
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
+
+import numpy as np
+import numpy.typing as npt
 
 from eventapp.core.mongo import Db, Document
 from eventapp.core.textsearch import TextQuery, parse_search, terms_of
 from eventapp.events import store
 
 MAX_INDEXED = 30_000
-# Scores are kept as small whole numbers: Python has those ready, so that each costs no memory.
+# Scores are kept as small whole numbers, a byte each.
 FINENESS, HIGHEST = 8, 255
+# Of a word: the places of the events that have it, and how much it says of each.
+Posting = tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]
 
 
-@dataclass
+@dataclass(frozen=True)
+class Matches:
+    """The events that a search found, in no order: their eventIds and scores, side by side."""
+
+    ids: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def among(self, event_ids: list[int]) -> "Matches":
+        """Only those of these events."""
+        return self._where(np.isin(self.ids, event_ids))
+
+    def after(self, score: float, event_id: int) -> "Matches":
+        """Only those that come after the one of this score and eventId."""
+        same = (self.scores == score) & (self.ids > event_id)
+        return self._where((self.scores < score) | same)
+
+    def best(self, most: int) -> list[tuple[int, int]]:
+        """The first `most` as `(eventId, score)`: the best, of equals the one with the lower id."""
+        if not most:
+            return []
+        top = self if len(self) <= most else self._top(most)
+        order = np.lexsort((top.ids, -top.scores))
+        return list(zip(top.ids[order].tolist(), top.scores[order].tolist(), strict=True))
+
+    def _top(self, most: int) -> "Matches":
+        """The first `most`, without sorting all: of the last score only the lowest ids."""
+        last = np.partition(self.scores, len(self) - most)[len(self) - most]
+        better, equal = self._where(self.scores > last), self.ids[self.scores == last]
+        room = most - len(better)
+        lowest = np.partition(equal, room - 1)[:room]
+        return Matches(
+            np.concatenate((better.ids, lowest)),
+            np.concatenate((better.scores, np.full(room, last))),
+        )
+
+    def _where(self, chosen: npt.NDArray[np.bool_]) -> "Matches":
+        return Matches(self.ids[chosen], self.scores[chosen])
+
+
 class Index:
-    """Which events have which word, and how much it says of them."""
+    """Which events have which word, and how much it says of them.
 
-    postings: dict[str, dict[int, int]] = field(default_factory=dict)
-    terms: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    versions: dict[int, int] = field(default_factory=dict)
+    Attributes:
+        versions: of every event that was learned, its `__v`; by it an unchanged one is known.
+    """
+
+    def __init__(self, events: Iterable[Document] = ()) -> None:
+        self.versions: dict[int, int] = {}
+        self._terms: dict[int, tuple[str, ...]] = {}
+        self._place: dict[int, int] = {}
+        found: defaultdict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+        for event in events:
+            for term, score in self._note(event).items():
+                places, scores = found[term]
+                places.append(self._place[event["eventId"]])
+                scores.append(score)
+        self._ids = np.fromiter(self._place, np.int64)
+        self._postings: dict[str, Posting] = {
+            term: (np.array(places, np.int32), np.array(scores, np.uint8))
+            for term, (places, scores) in found.items()
+        }
 
     def learn(self, event: Document) -> None:
         """Take an event in, or anew; one that is not on the list any more is let go."""
         event_id = event["eventId"]
         self.forget(event_id)
-        self.versions[event_id] = event["__v"]
-        if not event["listed"]:
-            return
-        scores = scores_of(event)
-        self.terms[event_id] = tuple(scores)
-        for term, score in scores.items():
-            self.postings.setdefault(term, {})[event_id] = score
+        for term, score in self._note(event).items():
+            places, scores = self._postings.get(term, _NONE)
+            self._postings[term] = (
+                np.append(places, np.int32(self._place[event_id])),
+                np.append(scores, np.uint8(score)),
+            )
+        if len(self._place) > len(self._ids):
+            self._ids = np.append(self._ids, np.int64(event_id))
 
     def forget(self, event_id: int) -> None:
         self.versions.pop(event_id, None)
-        for term in self.terms.pop(event_id, ()):
-            found = self.postings[term]
-            del found[event_id]
-            if not found:
-                del self.postings[term]
+        for term in self._terms.pop(event_id, ()):
+            places, scores = self._postings[term]
+            others = places != self._place[event_id]
+            if others.any():
+                self._postings[term] = (places[others], scores[others])
+            else:
+                del self._postings[term]
 
-    def search(self, query: TextQuery) -> dict[int, int]:
-        """The events that have any of the words and no excluded one, with their scores."""
-        scores: dict[int, int] = {}
+    def search(self, query: TextQuery) -> Matches:
+        """The events that have any of the words and no excluded one."""
+        scores = np.zeros(len(self._ids), np.int32)
         for term in query.terms:
-            for event_id, score in self.postings.get(term, {}).items():
-                scores[event_id] = scores.get(event_id, 0) + score
+            places, said = self._postings.get(term, _NONE)
+            scores[places] += said
         for term in query.excluded:
-            for event_id in self.postings.get(term, {}):
-                scores.pop(event_id, None)
+            scores[self._postings.get(term, _NONE)[0]] = 0
+        found = np.flatnonzero(scores)
+        return Matches(self._ids[found], scores[found])
+
+    def _note(self, event: Document) -> dict[str, int]:
+        """Give a new event a place; the scores of its words, none where it is not on the list."""
+        event_id = event["eventId"]
+        self.versions[event_id] = event["__v"]
+        if not event["listed"]:
+            return {}
+        self._place.setdefault(event_id, len(self._place))
+        scores = scores_of(event)
+        self._terms[event_id] = tuple(scores)
         return scores
+
+
+_NONE: Posting = (np.array([], np.int32), np.array([], np.uint8))
 
 
 def scores_of(event: Document) -> dict[str, int]:
@@ -100,8 +181,8 @@ class Search:
         with self._lock:
             self._built_on = None
 
-    def scores(self, words: str, today: date) -> dict[int, int] | None:
-        """The listed events that match, by eventId, the higher the better.
+    def matches(self, words: str, today: date) -> Matches | None:
+        """The listed events that match.
 
         None where the database must be asked: there are too many events, or a phrase is asked
         for, which words alone do not tell.
@@ -121,12 +202,13 @@ class Search:
     def _build(self) -> Index | None:
         if store.count_listed(self._db, MAX_INDEXED + 1) > MAX_INDEXED:
             return None
-        index, last = Index(), 0
+        return Index(self._texts())
+
+    def _texts(self) -> Iterator[Document]:
+        last = 0
         while batch := store.texts_after(self._db, last, 1000):
-            for event in batch:
-                index.learn(event)
+            yield from batch
             last = batch[-1]["eventId"]
-        return index
 
     def _refresh(self, index: Index) -> None:
         stale = list(self._stale)
