@@ -58,8 +58,10 @@ def test_control_counted_and_not_guarded_it_holds_more(db, user_id, monkeypatch)
     assert len(store.of_owner(db, f"gallery/{user_id}")) > GALLERY_LIMIT
 
 
-def upload_at_once(db, user_id):
-    files = [pictures.photo("PNG", side, side) for side in range(10, 18)]
+DIFFERENT = [pictures.photo("PNG", side, side) for side in range(10, 18)]
+
+
+def upload_at_once(db, user_id, files=DIFFERENT):
     uploads = [
         partial(service_photos.set_photo, db, user_id, file, now=utc_now(), images_at=AT)
         for file in files
@@ -69,8 +71,10 @@ def upload_at_once(db, user_id):
     return shown.removeprefix(f"{AT}/images/").removesuffix(".webp")
 
 
-def test_of_uploads_at_once_the_one_shown_is_kept_and_no_other(db, user_id):
-    shown = upload_at_once(db, user_id)
+@pytest.mark.parametrize("files", [DIFFERENT, DIFFERENT[:1] * 8])
+def test_of_uploads_at_once_the_one_shown_is_kept_and_no_other(db, user_id, files):
+    shown = upload_at_once(db, user_id, files)
+    assert store.data(db, shown)
     assert [file["filename"] for file in db[store.FILES].find()] == [shown]
 
 
