@@ -4,11 +4,10 @@ from typing import Any
 
 from bson import ObjectId
 from flask import Response, current_app
-from marshmallow import ValidationError
 
 from eventapp.accounts import service, service_list
 from eventapp.accounts.schemas import ExportAnswer, UserAnswer, UserBody, UsersAnswer, UsersQuery
-from eventapp.core import paging
+from eventapp.core import cursors, paging
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import Forbidden
 from eventapp.core.fields import Message
@@ -26,26 +25,18 @@ bp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts
 @bp.leads_to(200, "users_list_users", cursor="$response.body#/nextCursor")
 def list_users(query: dict[str, Any]) -> Response:
     """All accounts, newest first. A cursor carries its own `search` and `role`."""
-    place = _place(query)
-    answer = service_list.list_users(get_db(), **place, page=query["page"], limit=query["limit"])
+    filters, place = cursors.opened(query, UsersQuery)
+    answer = service_list.list_users(
+        get_db(),
+        search=filters.get("search", ""),
+        role=filters.get("role"),
+        before=paging.object_id(place.get("before")) if place else None,
+        page=query["page"],
+        limit=query["limit"],
+    )
     before = answer.pop("next")
-    answer["nextCursor"] = before and paging.encode_cursor({**place, "before": before})
-    return json_response(answer)
-
-
-def _place(query: dict[str, Any]) -> dict[str, Any]:
-    if "cursor" not in query:
-        return {"search": query.get("search", ""), "role": query.get("role"), "before": None}
-    place = paging.decode_cursor(query["cursor"])
-    before = place.pop("before", None)
-    if not ObjectId.is_valid(before):
-        raise paging.bad_cursor()
-    asked = {name: value for name, value in place.items() if value}
-    try:  # checked again: anyone may write a cursor
-        asked = UsersQuery(only=("search", "role")).load(asked)
-    except ValidationError:
-        raise paging.bad_cursor() from None
-    return {"search": "", "role": None, **asked, "before": ObjectId(before)}
+    following = {"before": before} if before else None
+    return json_response({**answer, "nextCursor": cursors.following(following, filters)})
 
 
 @bp.route("/<oid:user_id>")

@@ -1,6 +1,7 @@
 """Bookings over HTTP."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from bson import ObjectId
@@ -13,7 +14,7 @@ from eventapp.bookings.schemas import (
     BookingsAnswer,
     BookingsQuery,
 )
-from eventapp.core import json, paging
+from eventapp.core import cursors, json
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import Forbidden, ValidationFailed
 from eventapp.core.http import Blueprint, json_response
@@ -79,9 +80,9 @@ def _order(body: dict[str, Any], key: str | None) -> service.Order:
 @bp.response(200, BookingsAnswer)
 @bp.leads_to(200, "bookings_my_bookings", cursor="$response.body#/nextCursor")
 def my_bookings(query: dict[str, Any]) -> Response:
-    """The caller's bookings, newest first."""
+    """The caller's bookings, newest first. A cursor carries its own filters."""
     user_id = current_actor().signed_in_id
-    return listed(service_list.of_user(shop(), user_id, asked(query), utc_now()))
+    return listed(query, lambda asked: service_list.of_user(shop(), user_id, asked, utc_now()))
 
 
 @users_bp.route("/<oid:user_id>/bookings")
@@ -93,26 +94,24 @@ def users_bookings(query: dict[str, Any], user_id: ObjectId) -> Response:
     """A user's bookings, for the user and admins."""
     if not current_actor().may_manage(user_id):
         raise Forbidden
-    return listed(service_list.of_user(shop(), user_id, asked(query), utc_now()))
+    return listed(query, lambda asked: service_list.of_user(shop(), user_id, asked, utc_now()))
 
 
-def asked(query: dict[str, Any]) -> service_list.Asked:
-    """The filters and the place of a list; a cursor goes with the filters it was made with."""
-    cursor = query.get("cursor")
-    return service_list.Asked(
-        status=query.get("status"),
-        event_id=query.get("eventId"),
-        upcoming=query.get("upcoming"),
-        page=query["page"],
-        limit=query["limit"],
-        after=paging.decode_cursor(cursor) if cursor else None,
+def listed(query: dict[str, Any], find: Callable[[service_list.Asked], dict[str, Any]]) -> Response:
+    """The page that is asked for, with the cursor of the next."""
+    filters, after = cursors.opened(query, BookingsQuery)
+    answer = find(
+        service_list.Asked(
+            status=filters.get("status"),
+            event_id=filters.get("eventId"),
+            upcoming=filters.get("upcoming"),
+            page=query["page"],
+            limit=query["limit"],
+            after=after,
+        )
     )
-
-
-def listed(answer: dict[str, Any]) -> Response:
-    """A page of bookings with the cursor of the next."""
     place = answer.pop("next")
-    return json_response({**answer, "nextCursor": place and paging.encode_cursor(place)})
+    return json_response({**answer, "nextCursor": cursors.following(place, filters)})
 
 
 @bp.route("/<oid:booking_id>")

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from eventapp.bookings import service_events, service_list
-from eventapp.bookings.routes import asked, listed, shop
+from eventapp.bookings.routes import listed, shop
 from eventapp.bookings.schemas import BookingsAnswer, BookingsQuery
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
@@ -22,8 +22,10 @@ bp = Blueprint("event_bookings", __name__, url_prefix="/api/events", description
 @bp.refuses(404)
 def event_bookings(query: dict[str, Any], event_id: int) -> Response:
     """The bookings of one's event, newest first."""
-    page = service_list.of_event(shop(), event_id, current_actor(), asked(query), utc_now())
-    return listed(page)
+    actor = current_actor()
+    return listed(
+        query, lambda asked: service_list.of_event(shop(), event_id, actor, asked, utc_now())
+    )
 
 
 @bp.route("/<whole:event_id>/cancel", methods=["POST"])

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 from bson import ObjectId
-from bson.errors import InvalidId
 
 from eventapp.bookings import rules, store
 from eventapp.bookings.service import Shop
@@ -41,10 +40,11 @@ def of_event(
 
 
 def _page(shop: Shop, where: Document, asked: Asked, now: datetime) -> dict[str, Any]:
+    (of,) = (f"{name}:{value}" for name, value in where.items())
     where = {**where, **_filters(asked, now)}
     skip: int | None
     if asked.after is not None:
-        after, counted, page, skip = _place(asked.after)
+        after, counted, page, skip = _place(asked.after, of)
     else:
         counted = store.count(shop.db, where, up_to=paging.COUNTED + 1)
         after, page = None, asked.page
@@ -57,7 +57,7 @@ def _page(shop: Shop, where: Document, asked: Asked, now: datetime) -> dict[str,
     return {
         "bookings": [rules.view(booking) for booking in rows],
         **paging.envelope(page=page, limit=asked.limit, counted=counted),
-        "next": _next(rows[-1], counted, page) if more else None,
+        "next": _next(rows[-1], counted, page, of) if more else None,
     }
 
 
@@ -73,16 +73,14 @@ def _filters(asked: Asked, now: datetime) -> Document:
     return where
 
 
-def _next(row: Document, counted: int, page: int) -> dict[str, Any]:
+def _next(row: Document, counted: int, page: int, of: str) -> dict[str, Any]:
     created = int(row["createdAt"].timestamp() * 1000)
-    return {"value": created, "id": str(row["_id"]), "counted": counted, "page": page}
+    return {"of": of, "value": created, "id": str(row["_id"]), "counted": counted, "page": page}
 
 
-def _place(after: dict[str, Any]) -> tuple[tuple[datetime, ObjectId], int, int, int]:
+def _place(after: dict[str, Any], of: str) -> tuple[tuple[datetime, ObjectId], int, int, int]:
+    if after.get("of") != of:
+        raise paging.bad_cursor()
     value, page = paging.whole(after.get("value")), paging.whole(after.get("page"))
     counted = paging.whole(after.get("counted"), paging.COUNTED + 1)
-    try:
-        booking_id = ObjectId(after.get("id"))
-    except (InvalidId, TypeError):
-        raise paging.bad_cursor() from None
-    return (paging.moment(value), booking_id), counted, page + 1, 0
+    return (paging.moment(value), paging.object_id(after.get("id"))), counted, page + 1, 0

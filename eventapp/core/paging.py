@@ -4,6 +4,8 @@ import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bson import ObjectId
+
 from eventapp.core import json
 from eventapp.core.errors import ValidationFailed
 
@@ -68,8 +70,15 @@ def bad_cursor() -> ValidationFailed:
 
 def whole(value: Any, high: int = MAX_INT64) -> int:
     """A number of a cursor, from 0 to `high`. ValidationFailed for anything else."""
-    if isinstance(value, int) and 0 <= value <= high:
+    if type(value) is int and 0 <= value <= high:
         return value
+    raise bad_cursor()
+
+
+def object_id(value: Any) -> ObjectId:
+    """An id of a cursor. ValidationFailed for anything else."""
+    if isinstance(value, str) and ObjectId.is_valid(value):
+        return ObjectId(value)
     raise bad_cursor()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from bson import ObjectId
 from flask import Response
 
-from eventapp.core import paging
+from eventapp.core import cursors
 from eventapp.core.clock import utc_now
 from eventapp.core.http import Blueprint, json_response
 from eventapp.core.mongo import get_db
@@ -29,17 +29,17 @@ bp = Blueprint(
 @bp.response(200, NotificationsAnswer)
 @bp.leads_to(200, "notifications_my_notifications", cursor="$response.body#/nextCursor")
 def my_notifications(query: dict[str, Any]) -> Response:
-    """The caller's notifications, newest first; `unread=true` for those not read."""
-    cursor = query.get("cursor")
+    """The caller's notifications, newest first; `unread=true` for those not read.
+
+    A cursor carries whether it was only those.
+    """
+    filters, after = cursors.opened(query, NotificationsQuery)
     asked = service.Asked(
-        unread=query.get("unread", False),
-        page=query["page"],
-        limit=query["limit"],
-        after=paging.decode_cursor(cursor) if cursor else None,
+        unread=filters.get("unread", False), page=query["page"], limit=query["limit"], after=after
     )
     answer = service.listed(get_db(), current_actor().signed_in_id, asked)
     place = answer.pop("next")
-    return json_response({**answer, "nextCursor": place and paging.encode_cursor(place)})
+    return json_response({**answer, "nextCursor": cursors.following(place, filters)})
 
 
 @bp.route("/<oid:notification_id>/read", methods=["POST"])

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
-from bson.errors import InvalidId
 
 from eventapp.core import paging
 from eventapp.core.mongo import Db, Document
@@ -92,11 +91,7 @@ def unread_count(db: Db, user_id: ObjectId) -> int:
 def _place(after: dict[str, Any]) -> tuple[ObjectId, int, int, int]:
     counted = paging.whole(after.get("counted"), paging.COUNTED + 1)
     page = paging.whole(after.get("page"))
-    try:
-        before = ObjectId(after.get("id") or "")
-    except (InvalidId, TypeError):
-        raise paging.bad_cursor() from None
-    return before, counted, page + 1, 0
+    return paging.object_id(after.get("id")), counted, page + 1, 0
 
 
 def read(db: Db, user_id: ObjectId, notification_id: ObjectId, now: datetime) -> dict[str, Any]:

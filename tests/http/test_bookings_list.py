@@ -3,6 +3,7 @@
 import pytest
 from bson import ObjectId
 
+from eventapp.core import paging
 from tests.bookings_factories import Caller, event_of, lapse, later, refused, set_clock
 from tests.factories import day, sign_in
 
@@ -142,13 +143,62 @@ def test_a_cursor_walks_them_all_while_others_are_made(db, ann):
     assert set(seen) == made
 
 
-def test_a_cursor_goes_with_its_filters(db, ann):
-    many(db, ann, 5)
-    first = ann.get("/bookings?status=cancelled&limit=2")
+def test_a_cursor_carries_its_filters(db, ann):
+    made = many(db, ann, 5)
+    first = ann.get("/bookings?status=cancelled&eventId=1&upcoming=true&limit=2")
     cursor = first.json["nextCursor"]
-    second = ann.get(f"/bookings?status=cancelled&limit=50&cursor={cursor}")
-    assert len(set(ids(first)) | set(ids(second))) == 4
-    assert (second.json["total"], second.json["nextCursor"]) == (4, None)
+    for beside in ("", "&status=cancelled", "&status=confirmed&eventId=7&upcoming=false&page=9"):
+        second = ann.get(f"/bookings?limit=50&cursor={cursor}{beside}")
+        assert len(set(ids(first)) | set(ids(second))) == 4
+        assert {row["status"] for row in second.json["bookings"]} == {"cancelled"}
+        assert (second.json["total"], second.json["page"]) == (4, 2)
+        assert second.json["nextCursor"] is None
+    assert ids(ann.get(f"/users/{ann.id}/bookings?limit=50&cursor={cursor}")) == ids(second)
+    of_all = ann.get("/bookings?limit=2").json["nextCursor"]
+    rest = ann.get(f"/bookings?limit=50&status=held&cursor={of_all}")
+    assert len({*ids(rest)} & made) == 3
+
+
+def test_a_cursor_is_of_its_own_list(db, ann, bob, root):
+    many(db, ann, 5)
+    cursor = ann.get("/bookings?limit=2").json["nextCursor"]
+    for person, path in ((bob, "/bookings"), (root, "/events/1/bookings"), (root, "/bookings")):
+        refused(person.get(f"{path}?cursor={cursor}"), 400, "validation_error")
+    of_event = root.get("/events/1/bookings?limit=2").json["nextCursor"]
+    assert len(ids(root.get(f"/events/1/bookings?limit=50&cursor={of_event}"))) == 3
+    event_of(db, 1)
+    for person, path in ((root, "/events/2/bookings"), (ann, "/bookings")):
+        refused(person.get(f"{path}?cursor={of_event}"), 400, "validation_error")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"query": {"status": "lost"}},
+        {"query": {"eventId": {"$gt": 0}}},
+        {"query": {"eventId": 2**63}},
+        {"query": {"userId": "x"}},
+        {"query": []},
+        {"query": None},
+        {"value": -1},
+        {"value": 10**18},
+        {"value": "x"},
+        {"value": True},
+        {"id": "x"},
+        {"id": None},
+        {"counted": -1},
+        {"counted": 10**9},
+        {"page": 2**63},
+        {"of": 1},
+    ],
+)
+def test_a_cursor_that_somebody_wrote(db, ann, wrong):
+    many(db, ann, 5)
+    place = paging.decode_cursor(ann.get("/bookings?limit=2").json["nextCursor"])
+    assert ann.get(f"/bookings?cursor={paging.encode_cursor(place)}").status_code == 200
+    cursor = paging.encode_cursor({**place, **wrong})
+    body = refused(ann.get(f"/bookings?cursor={cursor}"), 400, "validation_error")
+    assert list(body["errors"]) == ["cursor"]
 
 
 NOT_VALID = """

@@ -182,6 +182,18 @@ def test_pages_cursor_and_unread(db, ann, ben):
     assert listed(ann, "?page=99")["notifications"] == []
 
 
+def test_a_cursor_of_the_unread_goes_on_with_the_unread(db, ann):
+    told(db, *(news_of(user_id=ann.id, key=f"n{i}") for i in range(5)))
+    first = listed(ann, "?limit=2&unread=true")
+    oldest = db.notifications.find_one(sort=[("_id", 1)])
+    ann.call("POST", f"/notifications/{oldest['_id']}/read")
+    for beside in ("", "&unread=false"):
+        rest = listed(ann, f"?limit=9&cursor={first['nextCursor']}{beside}")
+        assert [row["read"] for row in rest["notifications"]] == [False, False]
+    of_all = listed(ann, "?limit=2")["nextCursor"]
+    assert len(listed(ann, f"?limit=9&cursor={of_all}&unread=true")["notifications"]) == 3
+
+
 @pytest.mark.parametrize("query", ["cursor=!", "cursor=e30", "cursor=", "limit=0", "unread=maybe"])
 def test_a_bad_query_is_refused(ann, query):
     assert ann.get(f"/notifications?{query}").status_code == 400
