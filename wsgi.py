@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 1024
 STOP_SECONDS, PARENT_CHECK_SECONDS = 30, 0.5
+IDLE_SECONDS = 5  # Granian's least: then a thread goes, as those of streams that have ended
 # A worker that ends by itself so soon, so many times in a row, cannot start at all.
 STARTING_SECONDS, MAX_FAILED_STARTS = 5.0, 3
 ENDED_FROM_OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM)
@@ -164,6 +165,7 @@ class Server(Granian):  # type: ignore[misc, valid-type, unused-ignore]
             http=HTTPModes.http1,  # HTTP/2 would cost every stream 11 kB, and proxies don't use it
             workers=config.web_concurrency,
             blocking_threads=THREADS,
+            blocking_threads_idle_timeout=IDLE_SECONDS,
             backpressure=CONNECTIONS,
             websockets=False,
             workers_kill_timeout=STOP_SECONDS,
