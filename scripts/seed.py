@@ -10,22 +10,20 @@ import sys
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pymongo
 from bson import ObjectId
-from pymongo.errors import PyMongoError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from eventapp import prepare
-from eventapp.config import ROOT, ConfigError, load_config
+from eventapp.config import ROOT
 from eventapp.core.clock import utc_now
-from eventapp.core.embedded import EmbeddedStoreBusy
-from eventapp.core.mongo import Db, Document, is_unavailable, open_store
+from eventapp.core.mongo import Db, Document
 from eventapp.events.rules import midnight
 from eventapp.media import service as media
 from scripts.bulk_load import PATIENCE_SECONDS, add_synthetic, insert, new_event
+from scripts.opened import opened
 
 SAMPLES = ROOT / "data" / "events.json"
 LEAD = timedelta(days=14)
@@ -41,28 +39,9 @@ EMPTIED = (
 def main(arguments: list[str] | None = None) -> int:
     """Seed as the command line says; 0, or 1 and one line where the database can't be used."""
     asked = _asked(arguments)
-    try:
-        config = load_config()
-        store_ = open_store(config, prepare)
-        with store_.client:
-            store_.db.command("ping")
-            patiently(store_.db, asked)
-    except ConfigError as error:
-        _fail(error, 2)
-    except EmbeddedStoreBusy as error:
-        _fail(error, 1)
-    except PyMongoError as error:
-        if not is_unavailable(error):
-            raise
-        _fail("the database does not answer", 1)
+    with opened("seed") as (_config, store), pymongo.timeout(PATIENCE_SECONDS):
+        seed(store.db, asked)
     return 0
-
-
-def patiently(db: Db, asked: argparse.Namespace) -> None:
-    """Seed a database that answers, however long it takes."""
-    with pymongo.timeout(PATIENCE_SECONDS):
-        prepare(db)
-        seed(db, asked)
 
 
 def _asked(arguments: list[str] | None) -> argparse.Namespace:
@@ -82,11 +61,6 @@ def _count(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) <= 10_000_000:
         raise argparse.ArgumentTypeError("must be a number from 1 to 10000000")
     return int(text)
-
-
-def _fail(reason: object, code: int) -> NoReturn:
-    print(f"seed: {reason}", file=sys.stderr)
-    raise SystemExit(code)
 
 
 def seed(db: Db, asked: argparse.Namespace) -> None:

@@ -12,8 +12,9 @@ from bson import ObjectId
 import scripts.bulk_load
 from eventapp import prepare
 from eventapp.analytics import service_ledger
+from eventapp.config import load_config
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import connect
+from eventapp.core.mongo import connect, open_store
 from eventapp.events import rules, store
 from eventapp.media import store as photos
 from scripts import seed
@@ -207,7 +208,7 @@ def failure(capsys, code):
 
 def test_a_store_in_use_is_one_line(environment, capsys):
     directory = environment(MONGO_URI="")
-    app_store = seed.open_store(seed.load_config(), prepare)
+    app_store = open_store(load_config(), prepare)
     line = failure(capsys, 1)
     app_store.client.close()
     assert line.startswith("seed: The embedded store serves one process")
@@ -230,5 +231,5 @@ def test_the_command_seeds_the_database_of_the_settings(environment, capsys):
     assert seed.main(["--if-empty"]) == 0
     assert capsys.readouterr().out == f"added {SAMPLES} sample events; 0 were there already\n"
     if MONGO_URI:
-        with connect(seed.load_config().mongo_uri or fresh_uri(MONGO_URI)) as client:
+        with connect(load_config().mongo_uri or fresh_uri(MONGO_URI)) as client:
             client.drop_database(client.get_default_database())
