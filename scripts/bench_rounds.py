@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ from scripts.bench_checks import check_bookings
 from scripts.bench_data import Stage, orders, word_pairs
 from scripts.bench_reference import Reference, take_back
 from scripts.bench_server import Server, resident_mb
+from scripts.bench_streams import one_round
 from scripts.bench_wrk import BenchFailed, Load, book, get
 
 # More queries, and users, a second than are ever answered.
@@ -108,6 +110,13 @@ class Bench:
         self._measured["memory"] = max(sizes)
         self.details.append({"round": self._round, "name": "memory", "each_mb": sizes})
 
+    def streams(self) -> None:
+        """One event without and with 1,000 open streams of it, over all processes."""
+        self._doing = "streams"
+        found = one_round(self._server, self._db, self._stage.hot[-1:], self._seconds)
+        self._measured |= {"streams": found.rate_with, "without them": found.rate_without}
+        self.details.append({"round": self._round, "name": "streams", **asdict(found)})
+
     def _ceiling(self) -> None:
         if "HTTP" not in self._measured:
             self.healthz()
@@ -143,4 +152,5 @@ MEASURES = {
     "hot": Bench.hot,
     "spread": Bench.spread,
     "memory": Bench.memory,
+    "streams": Bench.streams,
 }

@@ -37,7 +37,7 @@ ROWS = (
     Row("memory", "memory", "resident memory of a process", "MB", None, 150),
     Row("start-health", "start", "start to /healthz", "s", None, 2),
     Row("start-events", "start", "start to /api/events", "s", None, 2),
-    Row("streams", "streams", "1,000 open event streams", "/s", None, None),
+    Row("streams", "streams", "one event beside 1,000 streams", "/s", "without them", 0.9),
 )
 PARTS = tuple(dict.fromkeys(row.part for row in ROWS))
 
