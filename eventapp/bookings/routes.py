@@ -6,6 +6,7 @@ from typing import Any
 
 from bson import ObjectId
 from flask import Response, current_app, request
+from marshmallow import Schema
 
 from eventapp.bookings import service, service_book, service_change, service_list, service_offers
 from eventapp.bookings.schemas import (
@@ -81,8 +82,7 @@ def _order(body: dict[str, Any], key: str | None) -> service.Order:
 @bp.leads_to(200, "bookings_my_bookings", cursor="$response.body#/nextCursor")
 def my_bookings(query: dict[str, Any]) -> Response:
     """The caller's bookings, newest first. A cursor carries its own filters."""
-    user_id = current_actor().signed_in_id
-    return listed(query, lambda asked: service_list.of_user(shop(), user_id, asked, utc_now()))
+    return _of_user(query, current_actor().signed_in_id)
 
 
 @users_bp.route("/<oid:user_id>/bookings")
@@ -94,22 +94,32 @@ def users_bookings(query: dict[str, Any], user_id: ObjectId) -> Response:
     """A user's bookings, for the user and admins."""
     if not current_actor().may_manage(user_id):
         raise Forbidden
-    return listed(query, lambda asked: service_list.of_user(shop(), user_id, asked, utc_now()))
+    return _of_user(query, user_id)
 
 
-def listed(query: dict[str, Any], find: Callable[[service_list.Asked], dict[str, Any]]) -> Response:
-    """The page that is asked for, with the cursor of the next."""
-    filters, after = cursors.opened(query, BookingsQuery)
-    answer = find(
-        service_list.Asked(
-            status=filters.get("status"),
-            event_id=filters.get("eventId"),
-            upcoming=filters.get("upcoming"),
-            page=query["page"],
-            limit=query["limit"],
-            after=after,
-        )
+def _of_user(query: dict[str, Any], user_id: ObjectId) -> Response:
+    def find(asked: service_list.Asked) -> dict[str, Any]:
+        return service_list.of_user(shop(), user_id, asked, utc_now())
+
+    return listed(query, BookingsQuery, find)
+
+
+def listed(
+    query: dict[str, Any],
+    schema: type[Schema],
+    find: Callable[[service_list.Asked], dict[str, Any]],
+) -> Response:
+    """The page that is asked for, with the cursor of the next; the query is one of `schema`."""
+    filters, after = cursors.opened(query, schema)
+    asked = service_list.Asked(
+        status=filters.get("status"),
+        event_id=filters.get("eventId"),
+        upcoming=filters.get("upcoming"),
+        page=query["page"],
+        limit=query["limit"],
+        after=after,
     )
+    answer = find(asked)
     place = answer.pop("next")
     return json_response({**answer, "nextCursor": cursors.following(place, filters)})
 

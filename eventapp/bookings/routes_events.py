@@ -6,7 +6,7 @@ from flask import Response
 
 from eventapp.bookings import service_events, service_list
 from eventapp.bookings.routes import listed, shop
-from eventapp.bookings.schemas import BookingsAnswer, BookingsQuery
+from eventapp.bookings.schemas import BookingsAnswer, EventBookingsQuery
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
 from eventapp.core.http import Blueprint, catalog, images_at, json_response
@@ -17,15 +17,16 @@ bp = Blueprint("event_bookings", __name__, url_prefix="/api/events", description
 
 @bp.route("/<whole:event_id>/bookings")
 @role_required(ORGANIZER)
-@bp.arguments(BookingsQuery, location="query")
+@bp.arguments(EventBookingsQuery, location="query")
 @bp.response(200, BookingsAnswer)
 @bp.refuses(404)
 def event_bookings(query: dict[str, Any], event_id: int) -> Response:
     """The bookings of one's event, newest first."""
-    actor = current_actor()
-    return listed(
-        query, lambda asked: service_list.of_event(shop(), event_id, actor, asked, utc_now())
-    )
+
+    def find(asked: service_list.Asked) -> dict[str, Any]:
+        return service_list.of_event(shop(), event_id, current_actor(), asked, utc_now())
+
+    return listed(query, EventBookingsQuery, find)
 
 
 @bp.route("/<whole:event_id>/cancel", methods=["POST"])

@@ -66,11 +66,14 @@ class AcceptBody(Schema):
     quantity = Whole(1, MAX_QUANTITY)
 
 
-class BookingsQuery(PageQuery):
+class EventBookingsQuery(PageQuery):
     status = fields.String(validate=validate.OneOf(STATUSES))
+    cursor = fields.String(validate=validate.Length(1, 2000))
+
+
+class BookingsQuery(EventBookingsQuery):
     eventId = fields.Integer(validate=validate.Range(1, 2**63 - 1))
     upcoming = fields.Boolean()
-    cursor = fields.String(validate=validate.Length(1, 2000))
 
 
 class BookedItem(Schema):

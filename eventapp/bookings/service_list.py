@@ -41,7 +41,8 @@ def of_event(
 
 def _page(shop: Shop, where: Document, asked: Asked, now: datetime) -> dict[str, Any]:
     (of,) = (f"{name}:{value}" for name, value in where.items())
-    where = {**where, **_filters(asked, now)}
+    if filters := _filters(asked, now):
+        where = {"$and": [where, filters]}  # not merged: no filter may stand in for whose they are
     skip: int | None
     if asked.after is not None:
         after, counted, page, skip = _place(asked.after, of)

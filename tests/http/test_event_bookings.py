@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.bookings_factories import Caller, event_of, refused
+from eventapp.bookings import service_list
+from eventapp.core.security import Actor
+from tests.bookings_factories import Caller, event_of, later, refused, shop_of
 from tests.factories import day
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -45,8 +47,21 @@ def test_by_status_page_and_cursor(db, host, people):
     rest = host.get(f"/events/1/bookings?limit=2&cursor={cursor}")
     assert ids(first) + ids(rest) == [booking["_id"] for booking in made[::-1]]
     assert ids(host.get("/events/1/bookings?limit=2&page=2")) == [made[0]["_id"]]
-    assert ids(host.get("/events/1/bookings?upcoming=false")) == []
     refused(host.get("/events/1/bookings?status=lost"), 400, "validation_error")
+
+
+def test_no_query_leads_to_another_events_bookings(db, client, app, host, people):
+    """Nor to another user's."""
+    event_of(db, 10, organizer_id=host.id)
+    event_of(db, 10, organizer_id=Caller(client, app, "organizer").id)
+    mine, other = people[0].book(1), people[1].book(2)
+    for query in ("eventId=2", "upcoming=true&eventId=2", f"userId={people[1].id}", "$or=x"):
+        assert ids(host.get(f"/events/1/bookings?{query}")) == [mine["_id"]]
+        got = people[0].get(f"/bookings?{query}").json["bookings"]
+        assert other["_id"] not in [booking["_id"] for booking in got]
+    asked = service_list.Asked(event_id=2)
+    page = service_list.of_event(shop_of(app), 1, Actor(host.id, "organizer"), asked, later())
+    assert page["bookings"] == []
 
 
 def test_nobody_else_sees_them(db, client, app, host, people):
