@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from functools import partial
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -35,19 +36,18 @@ from eventapp import create_app, start_jobs
 from eventapp.config import Config, ConfigError, load_config
 from eventapp.core.embedded import EmbeddedStoreBusy
 from eventapp.core.embedded_disk import lock_directory
+from eventapp.core.listening import BACKLOG, open_sockets
 from eventapp.core.serving import (
     CONNECTIONS,
     THREADS,
     allow_connections,
     before_end,
-    close_unread,
     gated,
 )
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-BACKLOG = 1024
 STOP_SECONDS, PARENT_CHECK_SECONDS = 30, 0.5
 IDLE_SECONDS = 5  # Granian's least: then a thread goes, as those of streams that have ended
 # A worker that ends by itself so soon, so many times in a row, cannot start at all.
@@ -111,20 +111,13 @@ def check_store(config: Config) -> None:
         stop(error, BUSY_EXIT)
 
 
-def listen(config: Config) -> socket.socket:
-    """The listening socket, or one line on standard error and exit 1."""
+def listen(config: Config) -> list[socket.socket]:
+    """A listening socket for each worker, or one line on standard error and exit 1."""
     try:
-        found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
-        family, _type, _protocol, _name, address = found[0]
-        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        return open_sockets(config.host, config.port, config.web_concurrency)
     except OSError as error:
         why = str(error.strerror).partition(" (")[0]
         stop(f"cannot listen on {config.host}:{config.port}: {why}", BUSY_EXIT)
-    close_unread(listener)
-    # Headers and body leave in two writes: the second may not wait until the first is acknowledged,
-    # which on a connection kept alive takes a client 40 ms. Connections inherit it.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
 
 
 def start_worker(config: Config) -> Flask:
@@ -152,13 +145,13 @@ def end_with_parent(parent: int) -> None:
 
 
 class Server(Granian):  # type: ignore[misc, valid-type, unused-ignore]
-    """Granian on one listening socket of ours, replacing dead workers however often they die.
+    """Granian on listening sockets of ours, replacing dead workers however often they die.
 
-    Granian itself gives each worker its own socket on the port, so that two servers could share
-    a port unknowingly, and it ends the server when a worker is killed twice within 5.5 s.
+    Granian itself opens the sockets in the workers, so that two servers could share a port
+    unknowingly, and it ends the server when a worker is killed twice within 5.5 s.
     """
 
-    def __init__(self, config: Config, listener: socket.socket) -> None:
+    def __init__(self, config: Config, listeners: list[socket.socket]) -> None:
         super().__init__(
             "wsgi:app",
             interface=Interfaces.WSGI,
@@ -172,13 +165,16 @@ class Server(Granian):  # type: ignore[misc, valid-type, unused-ignore]
             log_level=LogLevels.error,
             log_dictconfig=_log_to_stderr(),
         )
-        self._listener = listener
+        self._listeners = listeners
         self._failed_starts = 0
 
     def _init_shared_socket(self) -> None:
         self._ssp, self._sso = None, None
-        held = (self._listener.fileno(), False, BACKLOG)
+
+    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
+        held = (self._listeners[idx % len(self._listeners)].fileno(), False, BACKLOG)
         self._shd = SocketHolder(*held)  # type: ignore[call-arg]
+        return super()._spawn_worker(idx, target, callback_loader)
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         while True:
@@ -224,13 +220,14 @@ def serve(config: Config) -> None:
     check_store(config)
     allow_connections()
     share_heaps()
-    with listen(config) as listener:
+    with ExitStack() as open_until_the_end:
+        listeners = [open_until_the_end.enter_context(listener) for listener in listen(config)]
         store = "MongoDB" if config.mongo_uri else f"the embedded store in {config.instance_dir}"
         say(f"http://{config.host}:{config.port} on {store}")
         multiprocessing.set_start_method("fork")  # from 3.14 on Python would start afresh
         gc.freeze()  # what is imported so far stays shared between the forks
         start = partial(start_worker, config)
-        Server(config, listener).serve(target_loader=start, wrap_loader=False)
+        Server(config, listeners).serve(target_loader=start, wrap_loader=False)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import os
 import queue
 import resource
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -23,9 +22,6 @@ OPENERS, STREAM_PATH = 4, "/stream"
 # of which wait at the gate when there are many: they would only get in each other's way.
 THREADS = MAX_STREAMS + 132
 CONNECTIONS = 4_096
-# What is sent to a client that has stopped reading, or is gone without a word, is given up after
-# so many milliseconds, and the line is closed: that frees the thread of a stream.
-UNREAD_MS = 20_000
 WAKE_SECONDS = 0.1
 
 
@@ -52,12 +48,6 @@ def gated(inner: "WSGIApplication", at_once: int = AT_ONCE) -> "WSGIApplication"
             passes.put(None)
 
     return outer
-
-
-def close_unread(listener: socket.socket) -> None:
-    """Close lines on which nothing is taken any more; connections inherit it from the listener."""
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
 
 
 def allow_connections() -> None:
