@@ -1,6 +1,7 @@
 """Rate limits by tier: how many calls a user, or else an address, may make in a window.
 
-Reads may have RATE_LIMIT_MAX_REQUESTS, writes a fifth of it, signing up and in a twentieth.
+Reads may have RATE_LIMIT_MAX_REQUESTS, writes a fifth of it, signing up and in a twentieth;
+streams, that begin again where a line is cut, twice as many.
 """
 
 import math
@@ -18,7 +19,7 @@ from eventapp.core.errors import TooManyRequests, Unauthorized
 from eventapp.core.limit_counts import Counts
 from eventapp.core.security import current_claims
 
-READS, WRITES, SIGN_IN = "reads", "writes", "sign-in"
+READS, WRITES, SIGN_IN, STREAMS = "reads", "writes", "sign-in", "streams"
 READING_METHODS = frozenset(("GET", "HEAD"))
 UNCOUNTED = ("/healthz", "/api/healthz", "/readyz", "/metrics", "/images/", "/api/docs")
 MEMORY = "memory://"
@@ -37,6 +38,11 @@ def read_tier(view: View) -> View:
     return _set_tier(view, READS)
 
 
+def stream_tier(view: View) -> View:
+    """A route that begins a stream; how many may be open is core.stream_seats's."""
+    return _set_tier(view, STREAMS)
+
+
 def _set_tier(view: View, tier: str) -> View:
     view.rate_tier = tier  # type: ignore[attr-defined]
     return view
@@ -48,6 +54,7 @@ def amounts(most: int) -> dict[str, int]:
         READS: most,
         WRITES: min(most, max(30, most // 5)),
         SIGN_IN: min(most, max(10, most // 20)),
+        STREAMS: 2 * most,
     }
 
 

@@ -3,6 +3,7 @@
 from flask import Response, request
 
 from eventapp.core.http import Blueprint
+from eventapp.core.limits import stream_tier
 from eventapp.core.mongo import get_db
 from eventapp.core.security import anyone, current_actor
 from eventapp.core.stream_answers import EVENT_STREAM, callers, event_stream, session_check, streams
@@ -13,6 +14,7 @@ bp = Blueprint("streams", __name__, url_prefix="/api/events", description="Live"
 
 @bp.route("/<whole:event_id>/stream")
 @anyone
+@stream_tier
 @bp.reads_header("Last-Event-ID")
 @bp.response(200, description="`availability`, `message` and `event`", content_type=EVENT_STREAM)
 @bp.refuses(404)

@@ -3,6 +3,7 @@
 from flask import Response, request
 
 from eventapp.core.http import Blueprint
+from eventapp.core.limits import stream_tier
 from eventapp.core.mongo import get_db
 from eventapp.core.security import current_actor, user_required
 from eventapp.core.stream_answers import EVENT_STREAM, callers, event_stream, session_check, streams
@@ -13,6 +14,7 @@ bp = Blueprint("live_notifications", __name__, url_prefix="/api/notifications", 
 
 @bp.route("/stream")
 @user_required
+@stream_tier
 @bp.reads_header("Last-Event-ID")
 @bp.response(200, description="`notification`, as they come", content_type=EVENT_STREAM)
 def stream_notifications() -> Response:

@@ -48,6 +48,13 @@ def test_reads_are_wide(client):
     assert "Retry-After" not in last.headers
 
 
+def test_streams_are_counted_beside_reads(client):
+    path = "/api/events/999/stream"
+    assert call(client, "GET", path, 80).status_code == 404
+    assert call(client, "GET", path, 1).status_code == 429
+    assert call(client, "GET", "/api/events", 1).status_code == 200
+
+
 def test_one_too_many_is_refused_in_our_shape(client):
     call(client, "GET", "/api/events", 40)
     answer = call(client, "GET", "/api/categories-or-any-path", 1)

@@ -142,7 +142,8 @@ def test_an_ipv6_network_counts_as_one_caller(address, network):
     ("most", "writes", "sign_in"), [(1000, 200, 50), (100, 30, 10), (20, 20, 10), (3, 3, 3)]
 )
 def test_tiers_are_fractions_with_a_floor(most, writes, sign_in):
-    assert amounts(most) == {"reads": most, "writes": writes, "sign-in": sign_in}
+    tiers = {"reads": most, "writes": writes, "sign-in": sign_in, "streams": 2 * most}
+    assert amounts(most) == tiers
 
 
 def test_passwords_are_hashed_and_recognised():
