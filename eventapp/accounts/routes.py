@@ -23,9 +23,10 @@ from eventapp.config import Config
 from eventapp.core import security, tokens
 from eventapp.core.clock import utc_now
 from eventapp.core.fields import Message
-from eventapp.core.http import Blueprint, json_response
+from eventapp.core.http import Blueprint, created, json_response
 from eventapp.core.limits import sign_in_tier
 from eventapp.core.mongo import Document, get_db
+from eventapp.core.openapi import LOCATION
 from eventapp.core.security import ADMIN, anonymous, current_actor, role_required, user_required
 
 bp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Accounts")
@@ -45,7 +46,7 @@ def keep_out_of_caches(response: Response) -> Response:
 @sign_in_tier
 @anonymous
 @bp.arguments(Registration)
-@bp.response(201, SignedInAnswer)
+@bp.response(201, SignedInAnswer, headers=LOCATION)
 @bp.leads_to(201, "auth_refresh", {"refreshToken": "$response.body#/refreshToken"})
 @bp.refuses(409, 503)
 def register(body: dict[str, Any]) -> Response:
@@ -55,7 +56,7 @@ def register(body: dict[str, Any]) -> Response:
     session = service_sessions.open_session(
         get_db(), user, now=now, lifetime=settings.jwt_refresh_expires_in
     )
-    return json_response(_signed_in("User registered", user, session), 201)
+    return created(_signed_in("User registered", user, session), _place(user))
 
 
 @bp.route("/login", methods=["POST"])
@@ -156,14 +157,18 @@ def change_password(body: dict[str, Any]) -> Response:
 @bp.route("/create-admin", methods=["POST"])
 @role_required(ADMIN, in_person=True)
 @bp.arguments(NewAdmin)
-@bp.response(201, CreatedAnswer)
+@bp.response(201, CreatedAnswer, headers=LOCATION)
 @bp.refuses(409)
 def create_admin(body: dict[str, Any]) -> Response:
     """Add an admin."""
     user = service.register(
         get_db(), **body, role=ADMIN, now=utc_now(), rounds=_settings().bcrypt_rounds
     )
-    return json_response({"message": "Admin created", "user": service.present(user)}, 201)
+    return created({"message": "Admin created", "user": service.present(user)}, _place(user))
+
+
+def _place(user: Document) -> str:
+    return f"/api/users/{user['_id']}"
 
 
 def _signed_in(message: str, user: Document, session: Document) -> dict[str, Any]:

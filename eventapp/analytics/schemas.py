@@ -174,9 +174,15 @@ class Booker(Schema):
     name = fields.String(required=True)
     email = fields.String(required=True)
     role = fields.String(required=True)
+    about = fields.String(required=True)
+    userImg = fields.String(required=True)
     createdAt = fields.DateTime(required=True)
+    updatedAt = fields.DateTime(required=True)
     bookings = fields.Nested(Counts, required=True)
     spent = fields.Float(required=True)
+
+    class Meta:
+        include = {"__v": fields.Integer(required=True)}
 
 
 class BookersAnswer(PageAnswer):

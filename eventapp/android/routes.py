@@ -6,6 +6,7 @@ from flask import Response, current_app, request
 
 from eventapp.android import service
 from eventapp.android.schemas import (
+    CATEGORIES_BODY,
     AppEvent,
     AppFavorite,
     AppUser,
@@ -30,9 +31,6 @@ from eventapp.core.mongo import get_db
 from eventapp.core.security import GUEST_KEY, anonymous
 
 bp = Blueprint("android", __name__, url_prefix="/android/api", description="The Android app")
-CATEGORIES_BODY = {
-    "content": {"application/json": {"schema": {"type": "array", "items": {"type": "string"}}}}
-}
 
 
 @bp.route("/events")

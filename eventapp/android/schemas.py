@@ -8,6 +8,15 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, vali
 from eventapp.android import rules
 from eventapp.core.fields import Password, Text, Whole
 
+CATEGORY, MAX_CATEGORIES = Text(0, 100), 50
+# A bare list is no schema of marshmallow's, so the document is told of it by hand.
+_CATEGORIES = {
+    "type": "array",
+    "maxItems": MAX_CATEGORIES,
+    "items": {"type": "string", **CATEGORY.metadata},
+}
+CATEGORIES_BODY = {"content": {"application/json": {"schema": _CATEGORIES}}}
+
 
 class AppBody(Schema):
     class Meta:
@@ -41,7 +50,7 @@ class AppFavorite(AppBody):
 class Categories(Schema):
     """A bare list of categories; one that does not exist matches nothing."""
 
-    categories = fields.List(Text(0, 100), required=True, validate=validate.Length(0, 50))
+    categories = fields.List(CATEGORY, required=True, validate=validate.Length(0, MAX_CATEGORIES))
 
     @pre_load
     def wrap(self, data: Any, **_kwargs: Any) -> dict[str, Any]:

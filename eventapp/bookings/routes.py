@@ -18,13 +18,14 @@ from eventapp.bookings.schemas import (
 from eventapp.core import cursors, json
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import Forbidden, ValidationFailed
-from eventapp.core.http import Blueprint, json_response
+from eventapp.core.http import Blueprint, created, json_response
 from eventapp.core.mongo import get_db
+from eventapp.core.openapi import LOCATION
 from eventapp.core.security import current_actor, user_required
 
 bp = Blueprint("bookings", __name__, url_prefix="/api/bookings", description="Bookings")
 users_bp = Blueprint("user_bookings", __name__, url_prefix="/api/users", description="Bookings")
-MAX_KEY = 200
+MAX_KEY, BOOKED = 200, 201
 REFERENCE = "$response.body#/data/booking/bookingReference"
 
 
@@ -39,7 +40,7 @@ def shop() -> service.Shop:
 @user_required
 @bp.arguments(BookingBody)
 @bp.reads_header("Idempotency-Key", maxLength=MAX_KEY, pattern=r"^[ -~\xa1-\xac\xae-\xff]+$")
-@bp.response(201, BookedAnswer)
+@bp.response(201, BookedAnswer, headers=LOCATION)
 @bp.leads_to(201, "bookings_show_by_reference", reference=REFERENCE)
 @bp.alt_response(202, schema=BookedAnswer, success=True)
 @bp.refuses(404, 409)
@@ -47,7 +48,10 @@ def create_booking(body: dict[str, Any]) -> Response:
     """Book tickets for the caller, once for each `Idempotency-Key`."""
     order = _order(body, _idempotency_key())
     answer = service_book.book(shop(), current_actor(), order, utc_now())
-    return json_response({"message": answer.message, "data": answer.data}, answer.status)
+    said = {"message": answer.message, "data": answer.data}
+    if answer.status != BOOKED:
+        return json_response(said, answer.status)
+    return created(said, f"/api/bookings/{answer.data['booking']['_id']}")
 
 
 def _idempotency_key() -> str | None:

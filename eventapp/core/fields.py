@@ -26,7 +26,8 @@ class Text(fields.String):
     def __init__(self, low: int = 0, high: int = 200, *, lines: bool = False, **kwargs: Any):
         control = _CONTROL_IN_LINES if lines else _CONTROL
         ink = rf"[^\s{control}][^{control}]*" if low else ""
-        said = {"pattern": f"^[^{control}]*{ink}$", **kwargs.pop("metadata", {})}
+        said = {"pattern": f"^[^{control}]*{ink}$", "maxLength": high}
+        said |= kwargs.pop("metadata", {})
         super().__init__(validate=validate.Length(low, high), metadata=said, **kwargs)
         self._high, self._needed = high, low > 0
         self._allowed = _LINE_BREAKS if lines else ""

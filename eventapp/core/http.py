@@ -138,6 +138,13 @@ def bytes_response(body: bytes, status: int = 200) -> Response:
     return Response(body, status, content_type="application/json")
 
 
+def created(value: Any, location: str) -> Response:
+    """201, and where what was made can be asked for."""
+    response = json_response(value, 201)
+    response.headers["Location"] = location
+    return response
+
+
 def with_etag(response: Response) -> Response:
     """The answer under its content's ETag, or 304 where the caller has it."""
     return tagged(response, hashlib.blake2b(response.get_data(), digest_size=12).hexdigest())

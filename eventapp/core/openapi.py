@@ -41,6 +41,10 @@ def header(name: str, **schema: Any) -> dict[str, Any]:
     return {"in": "header", "name": name, "schema": {"type": "string", **schema}}
 
 
+# Of the answers of `http.created`.
+LOCATION = {"Location": {"schema": {"type": "string"}, "required": True}}
+
+
 def link(operation: str, body: Any, parameters: dict[str, str]) -> dict[str, Any]:
     """The links object of a response that has this one link."""
     found: dict[str, Any] = {"operationId": operation}

@@ -11,6 +11,7 @@ from eventapp.core.http import (
     Blueprint,
     bytes_response,
     catalog,
+    created,
     images_at,
     json_response,
     popularity,
@@ -18,6 +19,7 @@ from eventapp.core.http import (
     with_etag,
 )
 from eventapp.core.mongo import Document, get_db
+from eventapp.core.openapi import LOCATION
 from eventapp.core.security import ORGANIZER, Actor, anyone, current_actor, role_required
 from eventapp.events import service, service_edit, service_list
 from eventapp.events.schemas import (
@@ -139,7 +141,7 @@ def popular_events(query: dict[str, Any]) -> Response:
 @bp.route("", methods=["POST"])
 @role_required(ORGANIZER)
 @bp.arguments(EventBody)
-@bp.response(201, EventAnswer)
+@bp.response(201, EventAnswer, headers=LOCATION)
 @bp.leads_to(201, "event_parts_patch_type", event_id=EVENT_ID, ticket_type_id=TYPE_ID)
 @bp.leads_to(201, "event_parts_drop_type", event_id=EVENT_ID, ticket_type_id=TYPE_ID)
 @bp.leads_to(201, "bookings_create_booking", {**ORDER, "quantity": 1})
@@ -150,7 +152,7 @@ def create_event(body: dict[str, Any]) -> Response:
         get_db(), body, actor=current_actor(), now=utc_now(), images_at=images_at()
     )
     catalog().changed(event["eventId"])
-    return json_response(event, 201)
+    return created(event, f"/api/events/{event['eventId']}")
 
 
 @bp.route("/<whole:event_id>")

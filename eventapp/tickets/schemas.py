@@ -22,6 +22,7 @@ class ScanBody(CheckInBody):
         default_timezone=UTC,
         required=True,
         validate=validate.Range(EARLIEST, LATEST),
+        metadata={"pattern": "^2[01][0-9]{2}-"},
     )
 
 

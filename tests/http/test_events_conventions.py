@@ -7,7 +7,7 @@ import re
 import pytest
 
 from eventapp.events.service_catalog import Catalog
-from tests.factories import make_event, sign_in
+from tests.factories import event_body, make_event, sign_in
 
 PATHS = ["/api/events", "/api/events/1", "/api/events/popular"]
 
@@ -146,3 +146,17 @@ def test_an_inner_error_says_nothing_of_the_inside(client, monkeypatch, event):
     assert answer.status_code == 500
     assert answer.json == {"message": "Internal server error", "code": "internal_error"}
     assert "X-Request-Id" in answer.headers
+
+
+def test_what_is_made_is_where_the_answer_says(client, event, attendee, organizer):
+    booking = {"eventId": event["eventId"], "quantity": 1}
+    person = {"name": "New", "email": "new@example.org", "password": "correct horse"}
+    for path, body, who in (
+        ("/api/events", event_body(), organizer["headers"]),
+        ("/api/bookings", booking, attendee["headers"]),
+        ("/api/auth/register", person, {}),
+    ):
+        made = client.post(path, json=body, headers=who)
+        assert made.status_code == 201
+        who = who or {"Authorization": f"Bearer {made.json['accessToken']}"}
+        assert client.get(made.headers["Location"], headers=who).status_code == 200
