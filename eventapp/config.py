@@ -56,18 +56,22 @@ class Sender(ma.String):
         return text
 
 
-class SmtpUrl(ma.String):
-    """`smtp://` or `smtps://`, a host, a port or not."""
+class ServerUrl(ma.String):
+    """One of these schemes, a host, a port or not; `like` is one that would do."""
+
+    def __init__(self, *schemes: str, like: str) -> None:
+        super().__init__(load_default=None)
+        self._schemes, self._like = schemes, like
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs))
         try:
             parts = urlsplit(text)
-            sound = parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0
+            sound = parts.scheme in self._schemes and parts.hostname and parts.port != 0
         except ValueError:
             sound = False
         if not sound:
-            raise ValidationError("must be as smtp://user:pass@host:port")
+            raise ValidationError(f"must be as {self._like}")
         return text
 
 
@@ -122,9 +126,9 @@ class SettingsSchema(Schema):
     CURRENCY = ma.String(
         load_default="EUR", validate=validate.Regexp(r"[A-Z]{3}$", error="must be a code as EUR")
     )
-    SMTP_URL = SmtpUrl(load_default=None)
+    SMTP_URL = ServerUrl("smtp", "smtps", like="smtp://user:pass@host:port")
     MAIL_FROM = Sender(load_default=None)
-    CACHE_URL = _matching(r"rediss?://.+", "must be a redis:// URL")
+    CACHE_URL = ServerUrl("redis", "rediss", like="redis://user:pass@host:port/0")
     DEMO_OPEN = ma.Boolean(load_default=False)
     LOG_LEVEL = _one_of("info", "debug", "info", "warning", "error")
     LOG_FORMAT = _one_of(None, "text", "json")

@@ -28,6 +28,7 @@ REQUESTS = Counter("eventapp_requests_total", "Requests", ["method", "route", "s
 LATENCY = Histogram("eventapp_request_seconds", "Request latency", ["method", "route"])
 BOOKINGS = Counter("eventapp_bookings_total", "Booking requests", ["outcome"])
 STOCK_CONFLICTS = Counter("eventapp_stock_conflicts_total", "Takes that found less than expected")
+SHARED_CACHE = Counter("eventapp_shared_cache_total", "Looks into CACHE_URL", ["outcome"])
 
 log = structlog.get_logger("request")
 

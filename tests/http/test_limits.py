@@ -8,12 +8,15 @@ import uuid
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+import redis
 from flask import Flask
 
 from eventapp.config import ROOT, ConfigError
 from eventapp.core import limits
 from eventapp.core.limit_counts import Counts, open_storage
 from tests import factories
+from tests.live import Server
+from tests.redis_server import patient, redis_server
 
 ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
 HOME, CAFE = "198.51.100.1", "198.51.100.2"
@@ -202,15 +205,18 @@ with ThreadPoolExecutor(8) as pool:
 """
 
 
-@needs_server
-def test_processes_share_one_count():
-    uri = shared_uri()
+def counted_by_two_processes(uri):
     command = [sys.executable, "-c", PROCESS, uri]
     running = [
         subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) for _ in range(2)
     ]
-    seen = [number for process in running for number in eval(process.communicate()[0])]
-    assert sorted(seen) == list(range(1, 101))
+    return sorted(number for process in running for number in eval(process.communicate()[0]))
+
+
+@needs_server
+def test_processes_share_one_count():
+    uri = shared_uri()
+    assert counted_by_two_processes(uri) == list(range(1, 101))
     storage = open_storage(uri)
     assert storage.counters.find_one({"_id": "reads/x/1"})["count"] == 100
     storage.client.drop_database(storage.counters.database)
@@ -230,3 +236,27 @@ def test_servers_share_one_limit(make_app):
         time.sleep(0.05)
     assert storage.counters.index_information()["expiresAt"]["expireAfterSeconds"] == 0
     storage.client.drop_database(storage.counters.database)
+
+
+def test_processes_share_one_count_in_redis():
+    with redis_server() as port:
+        assert counted_by_two_processes(patient(port)) == list(range(1, 101))
+        assert 0 < redis.Redis(port=port).ttl("LIMITS:reads/x/1") <= 60
+
+
+def test_servers_share_one_limit_in_redis(tmp_path_factory):
+    """Two servers, which share nothing else."""
+    with redis_server() as port:
+        changes = {"RATE_LIMIT_ENABLED": "true", "RATE_LIMIT_MAX_REQUESTS": "5", "MONGO_URI": ""}
+        changes["RATE_LIMIT_STORAGE_URI"] = patient(port)
+        one, two = (Server(tmp_path_factory.mktemp("server"), **changes) for _ in range(2))
+        with one, two:
+            one.wait(), two.wait()
+            statuses = [server.get("/api/events").status_code for server in (one, two) * 3]
+    assert statuses == [200] * 5 + [429]
+
+
+def test_a_redis_that_is_down_stops_nobody():
+    counts, began = Counts("redis://127.0.0.1:1"), time.perf_counter()
+    assert [counts.add("a", 60) for _ in range(3)] == [1, 2, 3]
+    assert time.perf_counter() - began < 2
