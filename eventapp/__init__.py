@@ -27,6 +27,7 @@ from eventapp.config import Config, load_config
 from eventapp.core import headers, http, limits, mongo, observe, security
 from eventapp.core.clock import utc_now
 from eventapp.core.mongo import Db, Document
+from eventapp.core.shared_cache import SharedCache
 from eventapp.core.streams import Hub
 from eventapp.events import routes as events_routes
 from eventapp.events import routes_favorites, routes_parts
@@ -149,7 +150,8 @@ def create_app(config: Config | None = None) -> Flask:
     app.extensions.update(forget_user=FORGET_USER, export_user=EXPORT_USER)
     store = mongo.open_store(config, prepare)
     mongo.init_app(app, store)
-    catalog = Catalog(store.db)
+    cache = SharedCache(config.cache_url, config.jwt_secret) if config.cache_url else None
+    catalog = Catalog(store.db, cache)
     popularity = Popularity(store.db)
     shop = open_shop(config, store.db, catalog.sold, popularity.booked)
     app.extensions.update(catalog=catalog, shop=shop, box_office=shop.office)

@@ -1,5 +1,6 @@
 """An event as JSON, rendered once per change; what differs by caller or by sale is put in last."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,9 +11,13 @@ from eventapp.core import json
 from eventapp.core.mongo import Document
 from eventapp.events import rules
 
+# An event's edits, counted, and which of its types have no ticket left: what lists go by.
+Shape = tuple[int, tuple[bool, ...]]
 _IMAGE = b',"image":"'
 _LIKED = {False: b',"favorited":false,', True: b',"favorited":true,'}
 _SOLD_OUT = {False: b',"soldOut":false}', True: b',"soldOut":true}'}
+# Of an event beside its texts: the object, its place among others, and what else it holds.
+_BESIDE = 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,16 @@ class Rendered:
     tail: bytes
     sold_out: bool
     emptied: tuple[bool, ...]
+
+    @property
+    def shape(self) -> Shape:
+        """What lists go by."""
+        return self.version, self.emptied
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes to remember it."""
+        return len(self.head) + len(self.types) + len(self.tail) + _BESIDE
 
     def body(self, images_at: bytes, *, favorited: bool) -> bytes:
         """The event's JSON for a caller who has it as a favorite, or not."""
@@ -80,6 +95,11 @@ def emptied(event: Mapping[str, Any]) -> tuple[bool, ...]:
     return tuple(kind["availableTickets"] == 0 for kind in event["ticketTypes"])
 
 
+def shape_of(event: Mapping[str, Any]) -> Shape:
+    """The same of a stored event."""
+    return event["__v"], emptied(event)
+
+
 def _types(event: Mapping[str, Any]) -> bytes:
     kinds = (rules.type_view(kind, with_counts=False) for kind in event["ticketTypes"])
     return json.dumps(list(kinds))
@@ -89,10 +109,29 @@ def _types(event: Mapping[str, Any]) -> bytes:
 class Listed:
     """A page of a list: whose events, what stands beside them, and for how long that is true."""
 
+    key: tuple[Any, ...]
     generation: int
     event_ids: tuple[int, ...]
     beside: bytes
-    # The answer as last given: to what it was true, its bytes, its ETag. Kept from the second
-    # time on: most searches are never asked again, and their answers would fill the memory.
-    seen: tuple[object, bytes, str] = (None, b"", "")
+    # Its answer is kept from the second time on: most searches are never asked again.
     asked: bool = False
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes to remember it."""
+        key = sum(sys.getsizeof(part) for part in self.key)
+        return key + 40 * len(self.event_ids) + len(self.beside) + _BESIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A page's JSON as some callers see it: to what it is true, its bytes, its ETag."""
+
+    as_seen: object
+    body: bytes
+    etag: str
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes to remember it."""
+        return len(self.body) + _BESIDE

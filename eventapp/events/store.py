@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
@@ -54,6 +55,7 @@ CHANGE_FIELDS = {
     "rev": 1,
     "__v": 1,
     "changedAt": 1,
+    "gone": 1,
     "ticketTypes.availableTickets": 1,
 }
 TEXTS = dict.fromkeys(("eventId", "listed", "title", "description", "tags", "__v"), 1)
@@ -63,9 +65,13 @@ HIDDEN = {"inFlight": 0, "places": 0, "tagKeys": 0}
 
 def ensure_counter(db: Db) -> None:
     """Let new eventIds start after the highest in use."""
+    db.counters.update_one({"_id": "eventId"}, {"$max": {"value": highest_id(db)}}, upsert=True)
+
+
+def highest_id(db: Db) -> int:
+    """The highest eventId in use, 0 where there is none."""
     last: Document | None = db.events.find_one({}, {"eventId": 1}, sort=[("eventId", DESCENDING)])
-    highest = last["eventId"] if last else 0
-    db.counters.update_one({"_id": "eventId"}, {"$max": {"value": highest}}, upsert=True)
+    return last["eventId"] if last else 0
 
 
 def take_event_ids(db: Db, count: int = 1) -> range:
@@ -85,14 +91,18 @@ def take_event_ids(db: Db, count: int = 1) -> range:
 
 def insert(db: Db, event: Document) -> Document:
     """Insert under a fresh eventId. Events brought in by hand may hold it: then the next free."""
+    event.setdefault("_id", ObjectId())
     while True:
         event["eventId"] = take_event_ids(db)[0]
+        # By the database's clock alone: by one that is ahead, later changes would seem heard of.
+        fields = {name: event[name] for name in event if name not in ("_id", "changedAt")}
         try:
-            db.events.insert_one(event)
+            db.events.update_one(
+                {"_id": event["_id"]}, {"$setOnInsert": fields, **NOTED}, upsert=True
+            )
         except DuplicateKeyError:
             ensure_counter(db)
             continue
-        db.events.update_one({"_id": event["_id"]}, NOTED)  # by the database's clock
         return event
 
 
@@ -164,12 +174,10 @@ def last_change(db: Db) -> datetime:
     return max((found.get("changedAt", EPOCH) for found in last if found), default=EPOCH)
 
 
-def changed_since(db: Db, moment: datetime) -> list[Document]:
-    """What changed after that time: `{eventId, rev, __v, changedAt, ticketTypes}`, or
-    `{eventId, rev, changedAt, gone}`."""
-    later = {"changedAt": {"$gt": moment}}
-    gone = list(db.goneEvents.find(later))
-    return [*db.events.find(later, CHANGE_FIELDS), *gone]
+def changed_since(db: Db, name: str, moment: datetime) -> list[Document]:
+    """What one of CHANGES holds of later times: `{eventId, rev, __v, changedAt, ticketTypes}` of
+    events, `{eventId, rev, changedAt, gone}` of those that are gone."""
+    return list(db[name].find({"changedAt": {"$gt": moment}}, CHANGE_FIELDS))
 
 
 def unlist_past(db: Db, today: datetime) -> None:

@@ -1,6 +1,7 @@
 """What a process remembers of events and lists is never older than promised."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -9,6 +10,7 @@ from eventapp.core.mongo import Document
 from eventapp.core.security import Actor
 from eventapp.events import service_edit
 from eventapp.events import store as events_store
+from eventapp.events.errors import EventNotFound
 from eventapp.events.service_catalog import FRESH_SECONDS, Catalog
 from tests.factories import day, event_body, make_event, sign_in
 
@@ -133,8 +135,91 @@ def test_after_a_pause_the_first_answer_is_fresh_already(client, db, event):
 def test_an_own_sale_that_comes_back_as_news_forgets_nothing(db, event):
     catalog = Catalog(db)
     rendered = catalog.event(1)
-    catalog._ask()
+    catalog._news.ask()
     assert catalog.event(1) is rendered
+
+
+def test_what_was_read_before_it_was_heard_of_is_still_news_to_lists(client, app, db, event):
+    """The organizer's browser follows to what another process just made, or renamed."""
+    assert titles(client) == titles(client, "?sortBy=title") == ["Sample Event"]
+    app.extensions["catalog"]._known._rendered.clear()  # as one that was long not asked for
+    by_another_process(db, 1, renamed("Another"))
+    made = make_event(db, title="A New One")
+    for event_id in (1, made["eventId"]):
+        client.get(f"/api/events/{event_id}")
+    within_a_second(lambda: titles(client, "?sortBy=title") == ["A New One", "Another"])
+
+
+def test_an_own_sale_of_what_is_not_remembered_shows_in_lists_at_once(client, app, organizer):
+    kind = {"type": "G", "price": 5, "availableTickets": 1}
+    body = event_body(ticketTypes=[kind])
+    client.post("/api/events", json=body, headers=organizer["headers"])
+    buyer = sign_in(app)["headers"]
+    assert len(titles(client, "?availableOnly=true")) == 1
+    app.extensions["catalog"]._known._rendered.clear()
+    order = {"eventId": 1, "ticketTypeId": 1, "quantity": 1}
+    client.post("/api/bookings", json=order, headers=buyer)
+    assert titles(client, "?availableOnly=true") == []
+
+
+@pytest.fixture
+def lookups(monkeypatch):
+    """How often an event, or the highest eventId, was looked for in the database."""
+    seen = []
+    for name in ("get_many", "highest_id"):
+        look = getattr(events_store, name)
+        monkeypatch.setattr(
+            events_store, name, lambda *given, look=look: seen.append(given[1:]) or look(*given)
+        )
+    return seen
+
+
+def test_asking_for_what_is_not_there_asks_the_database_but_seldom(client, db, event, lookups):
+    events_store.delete_if_unchanged(db, make_event(db))
+    make_event(db)
+    began = time.monotonic()
+    for number in range(200):
+        assert client.get("/api/events/2").status_code == 404  # one that is gone
+        assert client.get(f"/api/events/{4 + number}").status_code == 404
+    periods = (time.monotonic() - began) / FRESH_SECONDS + 1
+    assert 2 <= len(lookups) <= 2 * periods
+
+
+def test_events_that_were_asked_for_in_vain_appear_in_time(client, db, organizer):
+    paths = [f"/api/events/{event_id}" for event_id in (1, 2)]
+    assert [client.get(path).status_code for path in paths] == [404, 404]
+    client.post("/api/events", json=event_body(), headers=organizer["headers"])
+    assert client.get(paths[0]).status_code == 200  # its own at once
+    assert client.get(paths[1]).status_code == 404
+    make_event(db)
+    within_a_second(lambda: client.get(paths[1]).status_code == 200)
+
+
+def test_a_gap_that_is_filled_here_shows_at_once(client, db, organizer):
+    """An eventId below the highest, asked for in vain while its event is being made."""
+    make_event(db)
+    db.events.update_one({"eventId": 1}, {"$set": {"eventId": 9}})
+    db.counters.update_one({"_id": "eventId"}, {"$set": {"value": 4}})
+    assert client.get("/api/events/5").status_code == 404
+    made = client.post("/api/events", json=event_body(), headers=organizer["headers"]).json
+    assert made["eventId"] == 5
+    assert client.get("/api/events/5").status_code == 200
+
+
+def test_many_who_miss_the_same_event_make_the_database_read_it_once(db, event, monkeypatch):
+    catalog, reads, read = Catalog(db), [], events_store.get_many
+
+    def slowly(db, event_ids):
+        reads.append(event_ids)
+        time.sleep(0.1)
+        return read(db, event_ids)
+
+    monkeypatch.setattr(events_store, "get_many", slowly)
+    with pytest.raises(EventNotFound):
+        catalog.event(99)  # from here on it knows the highest
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda _: catalog.event(1).event_id, range(16)))
+    assert (found, len(reads)) == ([1] * 16, 1)
 
 
 def test_the_photos_of_two_hosts_are_each_under_their_own(client, organizer, db):

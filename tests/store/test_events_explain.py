@@ -187,6 +187,15 @@ def test_each_other_call(recorded, method, path, body):
     assert_indexed(recorded, commands_of(recorded, method, path, body))
 
 
+def test_an_event_that_is_not_there(recorded):
+    app, recorder, _db, _headers = recorded
+    app.extensions["catalog"].forget()
+    recorder.commands.clear()
+    assert app.test_client().get("/api/events/999999").status_code == 404
+    assert any(command.get("sort") == {"eventId": -1} for command in recorder.commands)
+    assert_indexed(recorded, list(recorder.commands))
+
+
 def test_a_list_of_favorites(recorded):
     for number in (8, 9):
         commands_of(recorded, "POST", "/api/favorites", {"eventId": number})

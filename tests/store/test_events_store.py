@@ -9,7 +9,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.mongo import ensure_indexes
 from eventapp.events import rules, service, store, store_list
 from tests.conftest import MONGO_URI
-from tests.factories import day, make_event
+from tests.factories import day, event_body, make_event
 
 
 def at(*offsets):
@@ -98,6 +98,23 @@ def test_insert_goes_past_ids_brought_in_by_hand(db):
     for number in (1, 2, 9):
         db.events.insert_one({"eventId": number})
     assert make_event(db)["eventId"] == 10
+
+
+def test_a_new_event_is_a_change_by_the_clock_of_the_database(db):
+    """Not by that of a machine which is ahead: what changes until then would not be heard of."""
+    ahead = utc_now() + timedelta(hours=1)
+    body = event_body(schedule=[{"date": in_days(3), "location": "X"}])
+    event = store.insert(db, service.new_event(body, organizer_id=None, now=ahead))
+    stored = db.events.find_one({"eventId": 1})
+    assert abs(stored["changedAt"] - utc_now()) < timedelta(minutes=5)
+    assert {**stored, "changedAt": ahead} == {**event, **rounded(event, "createdAt", "updatedAt")}
+    assert store.changed_since(db, "events", utc_now() - timedelta(minutes=5)) != []
+    assert store.last_change(db) == stored["changedAt"]
+
+
+def rounded(event, *names):
+    """These times as a database keeps them, to the millisecond."""
+    return {n: event[n].replace(microsecond=event[n].microsecond // 1000 * 1000) for n in names}
 
 
 def test_indexes_are_made_once_and_again_without_harm(db):

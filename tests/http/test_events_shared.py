@@ -1,0 +1,309 @@
+"""Processes that share what they read through CACHE_URL show nothing older for it.
+
+One process is the application, another a catalog of its own on the same database, as each has; at
+the end, two servers.
+"""
+
+import threading
+import time
+
+import pytest
+import redis
+import requests
+
+from eventapp.core import shared_cache
+from eventapp.core.shared_cache import SharedCache
+from eventapp.events import service_shared
+from eventapp.events import store as events_store
+from eventapp.events.errors import EventNotFound
+from eventapp.events.service_catalog import Catalog
+from tests.conftest import MONGO_URI, fresh_uri
+from tests.factories import event_body, make_event, sign_in
+from tests.http.test_events_catalog import by_another_process, renamed, within_a_second
+from tests.live import Line, Server, eventually
+from tests.redis_server import patient, redis_server
+
+SECRET = "s3cret-" * 8
+ORDER = {"eventId": 1, "ticketTypeId": 1, "quantity": 1}
+needs_server = pytest.mark.skipif(not MONGO_URI, reason="processes share a server: set MONGO_URI")
+
+
+@pytest.fixture(scope="module")
+def port():
+    with redis_server() as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def line(port):
+    """The way to Redis, which may be cut."""
+    with Line("127.0.0.1", port) as line:
+        yield line
+
+
+@pytest.fixture(scope="module")
+def app(make_app, line):
+    return make_app(CACHE_URL=patient(line.port), JWT_SECRET=SECRET)
+
+
+@pytest.fixture
+def client(app, db, line, monkeypatch):
+    """Of the application, once its Redis answers."""
+    monkeypatch.setattr(shared_cache, "RETRY_SECONDS", 0.2)
+    line.mend()
+    sharing(app.extensions["catalog"])
+    return app.test_client()
+
+
+@pytest.fixture
+def start(db, line):
+    """Starts another process; it knows nothing yet."""
+
+    def start_(secret=SECRET):
+        return sharing(Catalog(db, SharedCache(patient(line.port), secret)))
+
+    return start_
+
+
+def sharing(catalog):
+    cache = catalog._shelf._shared._cache
+    eventually(lambda: cache.get(["nothing"]) and cache._answers)
+    return catalog
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The eventIds that any process has read from the database, in order."""
+    seen, read = [], events_store.get_many
+
+    def noted(db, event_ids):
+        seen.extend(event_ids)
+        return read(db, event_ids)
+
+    monkeypatch.setattr(events_store, "get_many", noted)
+    return seen
+
+
+def title(catalog, event_id=1):
+    head = catalog.event(event_id).head
+    return head.partition(b'"title":"')[2].partition(b'"')[0].decode()
+
+
+def shows(look, words):
+    """True, within a second, where the title that `look` gives is this."""
+    within_a_second(lambda: look() == words)
+
+
+def has_heard(client):
+    """What the application reads from here on is known to hold all changes so far."""
+    client.application.extensions["catalog"]._news.ask()
+
+
+def shown(client, event_id=1):
+    return client.get(f"/api/events/{event_id}").json["title"]
+
+
+def left(client):
+    return client.get("/api/events/1").json["ticketTypes"][0]["availableTickets"]
+
+
+def test_what_one_process_read_another_need_not(client, db, start, reads):
+    make_event(db)
+    has_heard(client)
+    assert shown(client) == "Sample Event"
+    other = start()
+    assert title(other) == "Sample Event"
+    assert reads == [1]
+    assert other.event(1).body(b"", favorited=True) == (
+        client.application.extensions["catalog"].event(1).body(b"", favorited=True)
+    )
+
+
+def test_the_rows_of_a_list_are_asked_for_together(client, db, start, reads, monkeypatch):
+    for number in range(5):
+        make_event(db, title=f"Jazz {number}")
+    has_heard(client)
+    for event_id in (1, 2, 3):
+        shown(client, event_id)
+    other, asked = start(), []
+    ask = other._shelf._shared._cache.get
+    monkeypatch.setattr(
+        other._shelf._shared._cache, "get", lambda names: asked.append(len(names)) or ask(names)
+    )
+    listed = other.page(("jazz",), lambda: ([5, 4, 3, 2, 1], {}))
+    body, _ = other.answer(listed, "nobody", "")
+    assert [body.count(b'"title":"Jazz %d"' % number) for number in range(5)] == [1] * 5
+    assert (asked, reads) == ([5], [1, 2, 3, 5, 4])
+
+
+def test_an_edit_shows_at_once_whatever_lies_there(client, app, db, start, organizer):
+    make_event(db, organizer_id=organizer["id"])
+    other = start()
+    assert title(other) == "Sample Event"  # and it lies in the shared cache
+    for number in range(5):
+        body = event_body(title=f"Edit {number}")
+        client.put("/api/events/1", json=body, headers=organizer["headers"])
+        assert shown(client) == f"Edit {number}"
+        shows(lambda: title(other), f"Edit {number}")
+
+
+def test_a_sale_shows_at_once_whatever_lies_there(client, app, db, start):
+    make_event(db)
+    buyer, other = sign_in(app), start()
+    assert title(other) == "Sample Event"
+    client.post("/api/bookings", json=ORDER, headers=buyer["headers"])  # of what it never showed
+    assert left(client) == 99
+    assert other.event(1).types.count(b'"availableTickets":100')
+    within_a_second(lambda: other.event(1).types.count(b'"availableTickets":99'))
+
+
+def test_anothers_edit_shows_within_a_second(client, db, start):
+    make_event(db)
+    others = [start(), start()]
+    for number in range(4):
+        by_another_process(db, 1, renamed(f"Edit {number}"))
+        for process in (lambda: shown(client), lambda: title(others[0]), lambda: title(others[1])):
+            shows(process, f"Edit {number}")
+
+
+def test_a_process_that_starts_shows_nothing_that_lay_there(client, db, start):
+    make_event(db)
+    for number in range(4):
+        title(start())  # leaves what it read
+        by_another_process(db, 1, renamed(f"Edit {number}"))
+        assert title(start()) == f"Edit {number}"
+
+
+def test_a_deleted_event_is_gone_although_it_lies_there(client, db, start, organizer):
+    make_event(db, organizer_id=organizer["id"])
+    other = start()
+    title(other)
+    client.delete("/api/events/1", headers=organizer["headers"])
+    assert client.get("/api/events/1").status_code == 404
+    with pytest.raises(EventNotFound):
+        start().event(1)
+
+    def is_gone():
+        try:
+            return not other.event(1)
+        except EventNotFound:
+            return True
+
+    within_a_second(is_gone)
+
+
+def test_an_old_value_that_arrives_late_is_shown_to_nobody(
+    client, db, port, start, organizer, monkeypatch
+):
+    """One process reads, the event changes, others read; then the first leaves what it read."""
+    make_event(db, organizer_id=organizer["id"])
+    slow, quick = start(), start()
+    title(quick)
+    read, has_read, may_go_on = events_store.get_many, threading.Event(), threading.Event()
+
+    def slowly(db, event_ids):
+        found = read(db, event_ids)
+        if threading.current_thread().name == "slow":
+            has_read.set()
+            may_go_on.wait(10)
+        return found
+
+    monkeypatch.setattr(events_store, "get_many", slowly)
+    redis.Redis(port=port).flushall()
+    thread = threading.Thread(target=title, args=(slow,), name="slow")
+    thread.start()
+    assert has_read.wait(10)
+    client.put("/api/events/1", json=event_body(title="New"), headers=organizer["headers"])
+    assert shown(client) == "New"
+    shows(lambda: title(quick), "New")
+    may_go_on.set()
+    thread.join()
+    lying = slow._shelf._shared.find([1])
+    assert b"Sample Event" in lying[0][0].head  # so the old value did overwrite the new one
+    for catalog in (client.application.extensions["catalog"], quick):
+        catalog._known._rendered.clear()
+    assert [shown(client), title(quick), title(start())] == ["New"] * 3
+    shows(lambda: title(slow), "New")
+
+
+def test_without_redis_every_answer_is_right_and_quick(
+    client, app, db, line, organizer, monkeypatch
+):
+    make_event(db, organizer_id=organizer["id"])
+    cache = SharedCache(
+        f"redis://127.0.0.1:{line.port}", SECRET
+    )  # which waits no longer than usual
+    monkeypatch.setitem(app.extensions, "catalog", Catalog(db, cache))
+    times, number = [], 0
+    for change in (line.mend, line.cut, line.mend, line.stall, line.cut, line.mend):
+        change()
+        until = time.monotonic() + 0.5
+        while time.monotonic() < until:
+            number += 1
+            body = event_body(title=f"Edit {number}")
+            client.put("/api/events/1", json=body, headers=organizer["headers"])
+            began = time.perf_counter()
+            assert shown(client) == f"Edit {number}"
+            times.append(time.perf_counter() - began)
+            assert client.get("/readyz").status_code == 200
+    assert number > 20
+    assert sorted(times)[len(times) // 2] < 0.1
+    assert "eventapp_shared_cache_total" in client.get("/metrics").text
+
+
+def test_what_others_wrote_there_is_not_shown(client, db, port, start, reads):
+    make_event(db)
+    has_heard(client)
+    shown(client)
+    foreign = start("another secret of another application")
+    assert title(foreign) == "Sample Event"
+    direct = redis.Redis(port=port)
+    for name in direct.keys("eventapp:*:event:*"):
+        direct.set(name, b"\x00garbage" * 9)
+    assert title(start()) == "Sample Event"
+    assert reads == [1, 1, 1]
+
+
+def test_another_version_of_the_rendering_shares_nothing(client, db, start, reads, monkeypatch):
+    make_event(db)
+    has_heard(client)
+    shown(client)
+    monkeypatch.setattr(service_shared, "_version", lambda: "newer")
+    assert title(start()) == "Sample Event"
+    assert reads == [1, 1]
+
+
+def hits(server):
+    for line in server.get("/metrics").text.splitlines():
+        if line.startswith('eventapp_shared_cache_total{outcome="hit"}'):
+            return float(line.split()[1])
+    return 0.0
+
+
+@pytest.fixture
+def servers(make_app, tmp_path_factory, port):
+    """Two, on one database and one Redis, and an organizer's headers."""
+    shared = {"MONGO_URI": fresh_uri(MONGO_URI), "JWT_SECRET": SECRET}
+    organizer = sign_in(make_app(**shared), "organizer")["headers"]
+    one, two = (
+        Server(
+            tmp_path_factory.mktemp(name), CACHE_URL=patient(port, 1), WEB_CONCURRENCY="1", **shared
+        )
+        for name in ("one", "two")
+    )
+    with one, two:
+        yield one.wait(), two.wait(), organizer
+
+
+@needs_server
+def test_two_servers_share_and_show_nothing_old(servers):
+    one, two, organizer = servers
+    event_id = one.post("/api/events", event_body(), headers=organizer).json()["eventId"]
+    path = f"/api/events/{event_id}"
+    within_a_second(lambda: two.get(path).status_code == 200)
+    for number in range(10):
+        body = event_body(title=f"Edit {number}")
+        requests.put(one.url + path, json=body, headers=organizer, timeout=10)
+        assert one.get(path).json()["title"] == f"Edit {number}"
+        shows(lambda: two.get(path).json()["title"], f"Edit {number}")
+    assert hits(one) + hits(two) >= 5
