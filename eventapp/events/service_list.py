@@ -13,7 +13,8 @@ from eventapp.core.security import Actor
 from eventapp.events import rules, store, store_list
 from eventapp.events.service import may_see, present
 from eventapp.events.service_place import counted_before, next_place, place_of
-from eventapp.events.service_search import Matches, Search
+from eventapp.events.service_search import Search
+from eventapp.events.service_words import Matches
 from eventapp.favorites import service as favorites
 
 MAX_UNPAGED = 500

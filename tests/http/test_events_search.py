@@ -1,5 +1,7 @@
 """Search by the index in memory: the same answers as the database's, and never older."""
 
+import threading
+
 import pytest
 
 from eventapp.core.clock import utc_now
@@ -93,3 +95,35 @@ def test_with_too_many_events_the_database_answers(client, app, events, monkeypa
     app.extensions["catalog"].forget()
     assert set(found(client, "search=jazz")) == {1, 2, 3}
     assert app.extensions["catalog"].search._index is None
+
+
+def test_a_big_index_is_built_beside_the_requests(client, app, events, monkeypatch):
+    monkeypatch.setattr(service_search, "BUILT_AT_ONCE", 2)
+    search, go_on = app.extensions["catalog"].search, threading.Event()
+    texts = search._texts
+
+    def texts_later():
+        assert go_on.wait(10)
+        yield from texts()
+
+    monkeypatch.setattr(search, "_texts", texts_later)
+    search.restart()
+    assert set(found(client, "search=jazz")) == {1, 2, 3}  # by the database, meanwhile
+    assert search._index is None
+    go_on.set()
+    search._building.join(10)
+    assert search._index
+    app.extensions["catalog"].changed(0)  # so that no list is remembered
+    assert found(client, "search=jazz") == [3, 2, 1]
+
+
+def test_what_was_read_before_everything_changed_is_not_kept(client, app, events, monkeypatch):
+    monkeypatch.setattr(service_search, "BUILT_AT_ONCE", 2)
+    search, go_on = app.extensions["catalog"].search, threading.Event()
+    search.restart()
+    monkeypatch.setattr(search, "_texts", lambda: iter(() if go_on.wait(10) else ()))
+    found(client, "search=jazz")
+    search.restart()
+    go_on.set()
+    search._building.join(10)
+    assert search._index is None
