@@ -98,7 +98,7 @@ def _hint(filters: Filters, counted: int) -> str | None:
     if counted > FEW or not filters.upcoming or filters.mine or filters.search:
         return None
     if filters.organizer_id:
-        return "listed_organizer"
+        return "organizer"
     if filters.tags:
         return "listed_tags"
     return "listed_category" if filters.category else None

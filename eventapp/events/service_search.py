@@ -15,7 +15,7 @@ from eventapp.core.textsearch import parse_search
 from eventapp.events import store
 from eventapp.events.service_words import Index, Matches
 
-# Beyond the first the index would take too much memory: about 60 MB it is then. Up to the second
+# Beyond the first the index would take too much memory: about 70 MB it is then. Up to the second
 # it is built within the request that comes upon it.
 MAX_INDEXED, BUILT_AT_ONCE = 200_000, 20_000
 

@@ -29,7 +29,7 @@ INDEXES = {
         _listed("listed_category", ("category", ASCENDING), ("eventId", ASCENDING)),
         _listed("listed_places", ("places", ASCENDING), ("eventId", ASCENDING)),
         _listed("listed_tags", ("tagKeys", ASCENDING), ("eventId", ASCENDING)),
-        _listed("listed_organizer", ("organizerId", ASCENDING), ("eventId", ASCENDING)),
+        _listed("listed_days", ("schedule.date", ASCENDING)),
         IndexModel([("lastDate", ASCENDING)], name="lastDate"),
         IndexModel([("closing", ASCENDING)], name="closing", sparse=True),
         IndexModel([("organizerId", ASCENDING), ("eventId", ASCENDING)], name="organizer"),
