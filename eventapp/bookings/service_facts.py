@@ -8,7 +8,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from eventapp.bookings import store
+from eventapp.bookings import store, store_facts
 from eventapp.bookings.service import Shop
 from eventapp.core.mongo import Document
 from eventapp.waitlist import service as waitlist
@@ -97,9 +97,9 @@ def gather(shop: Shop, events: list[Document]) -> Facts:
     enters = [ObjectId(key[-24:]) for key, mark in marks if mark["kind"] == "enter"]
     offers = [ObjectId(key) for key, mark in marks if "leftQueue" in mark]
     return Facts(
-        taken=store.active_sums(shop.db, ids),
+        taken=store_facts.active_sums(shop.db, ids),
         waiting=waitlist.active_counts(shop.db, ids),
-        due=store.due_of_events(shop.db, ids),
+        due=store_facts.due_of_events(shop.db, ids),
         left=waitlist.due_of_events(shop.db, ids),
         recorded=frozenset(
             map(str, [*store.existing(shop.db, takes), *waitlist.existing(shop.db, enters)])

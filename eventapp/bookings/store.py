@@ -26,6 +26,7 @@ NOT_VOID = {"void": {"$ne": True}}
 # The whole order of the lists, so that a page needs no sorting.
 NEWEST_FIRST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 
+HELD = "held"
 INDEXES = {
     "bookings": [
         IndexModel([("bookingReference", ASCENDING)], name="reference", unique=True),
@@ -43,8 +44,14 @@ INDEXES = {
         ),
         IndexModel([("userId", ASCENDING), *NEWEST_FIRST], name="user_newest"),
         IndexModel([("eventId", ASCENDING), *NEWEST_FIRST], name="event_newest"),
+        # The few among the many, for lists by status: no sale writes it.
         IndexModel(
-            [("expiresAt", ASCENDING)], name="held", partialFilterExpression={"status": "held"}
+            [("eventId", ASCENDING), ("status", ASCENDING), *NEWEST_FIRST],
+            name="event_ended",
+            partialFilterExpression={"active": False},
+        ),
+        IndexModel(
+            [("expiresAt", ASCENDING)], name=HELD, partialFilterExpression={"status": "held"}
         ),
         IndexModel(
             [("restock", ASCENDING)],
@@ -186,41 +193,31 @@ def all_of(db: Db, user_id: ObjectId) -> list[Document]:
 
 
 def page(
-    db: Db, where: Document, *, skip: int, limit: int, after: tuple[datetime, ObjectId] | None
+    db: Db,
+    where: Document,
+    *,
+    skip: int,
+    limit: int,
+    after: tuple[datetime, ObjectId] | None,
+    hint: str | None = None,
 ) -> list[Document]:
-    """Newest first. `after`: the creation time and id of the row to go on after."""
+    """Newest first.
+
+    Args:
+        after: the creation time and id of the row to go on after.
+        hint: the name of the index to go by.
+    """
     if after:
         created, booking_id = after
         older = [{"createdAt": {"$lt": created}}, {"_id": {"$lt": booking_id}}]
         where = {"$and": [where, {"createdAt": {"$lte": created}}, {"$or": older}]}
-    return list(db.bookings.find(where).sort(NEWEST_FIRST).skip(skip).limit(limit))
+    found = db.bookings.find(where, hint=hint)
+    return list(found.sort(NEWEST_FIRST).skip(skip).limit(limit))
 
 
-def count(db: Db, where: Document, *, up_to: int) -> int:
-    return db.bookings.count_documents(where, limit=up_to)
-
-
-def active_sums(db: Db, event_ids: list[int]) -> dict[int, list[Document]]:
-    """Tickets of active bookings by event: rows of `{type, status, quantity}`."""
-    stages: list[Document] = [
-        {"$match": {"eventId": {"$in": event_ids}, "active": True}},
-        {"$unwind": "$items"},
-        {
-            "$group": {
-                "_id": {"event": "$eventId", "type": "$items.ticketTypeId", "status": "$status"},
-                "quantity": {"$sum": "$items.quantity"},
-            }
-        },
-    ]
-    sums: dict[int, list[Document]] = {}
-    for row in db.bookings.aggregate(stages):
-        sums.setdefault(row["_id"]["event"], []).append({**row["_id"], "quantity": row["quantity"]})
-    return sums
-
-
-def due_of_events(db: Db, event_ids: list[int]) -> list[Document]:
-    """Bookings of the events whose move of tickets is not recorded as made."""
-    return list(db.bookings.find({"restock": "due", "eventId": {"$in": event_ids}}))
+def count(db: Db, where: Document, *, up_to: int, hint: str | None = None) -> int:
+    options: dict[str, Any] = {"hint": hint} if hint else {}
+    return db.bookings.count_documents(where, limit=up_to, **options)
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:

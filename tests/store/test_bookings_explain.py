@@ -10,11 +10,13 @@ import pytest
 from bson import ObjectId
 from pymongo import MongoClient
 
+from eventapp.bookings.store import HELD
 from eventapp.core import mongo
 from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
 from tests.bookings_factories import Caller, event_of
 from tests.conftest import MONGO_URI
+from tests.plans import settled
 from tests.store.test_events_explain import Recorder, scans_all
 
 pytestmark = pytest.mark.skipif(
@@ -114,6 +116,30 @@ def test_cursors(shopping):
     host = shopping.host
     cursor = host.get("/events/3/bookings?limit=2").json["nextCursor"]
     assert shopping.scanned(partial(host.get, f"/events/3/bookings?limit=2&cursor={cursor}")) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "index"), [("cancelled", "event_ended"), ("expired", "event_ended"), ("held", HELD)]
+)
+def test_the_few_of_a_status_are_not_looked_for_among_the_many(shopping, status, index):
+    db, host = shopping.db, shopping.host
+    if not db.bookings.count_documents({"slot": "many"}):
+        kind = db.bookings.find_one({}, {"_id": 0}) | {"eventId": 9, "slot": "many"}
+        kind |= {"active": True, "status": "confirmed"}
+        numbers = [{"userId": ObjectId(), "bookingReference": f"EVT-many-{n}"} for n in range(3000)]
+        db.bookings.insert_many([{**kind, **each} for each in numbers])
+
+    def went_by(name):
+        shopping.recorder.commands.clear()
+        assert host.get(f"/events/9/bookings?status={status}").status_code == 200
+        sent = [c for c in shopping.recorder.commands if "bookings" in c.values()]
+        return sent != [] and all(name in plan_of(db, command) for command in sent)
+
+    assert settled(lambda: went_by(index), lambda by: not by)
+
+
+def plan_of(db, command):
+    return str(db.command({"explain": command, "verbosity": "queryPlanner"}))
 
 
 def test_the_waitlist(shopping):

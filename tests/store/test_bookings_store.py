@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import store
+from eventapp.bookings import store, store_facts
 from eventapp.core.clock import utc_now
 
 
@@ -97,7 +97,7 @@ def test_sums_are_of_active_bookings_only(db):
     items = [{"ticketTypeId": 1, "quantity": 2}, {"ticketTypeId": 2, "quantity": 1}]
     rows = [row(items=items), row(items=items, status="held"), row(items=items, active=False)]
     store.insert_many(db, rows)
-    sums = store.active_sums(db, [1, 2])
+    sums = store_facts.active_sums(db, [1, 2])
     found = sorted((r["type"], r["status"], r["quantity"]) for r in sums[1])
     assert found == [(1, "confirmed", 2), (1, "held", 2), (2, "confirmed", 1), (2, "held", 1)]
     assert 2 not in sums
