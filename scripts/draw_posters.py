@@ -13,14 +13,27 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH, HEIGHT, MARGIN, MAX_BYTES = 1600, 2000, 100, 60_000  # px (halved on saving) and bytes
 # The built-in font knows neither accents nor Greek, so those are spelt in plain Latin letters.
-PLAIN = dict(zip(map(ord, "αβγδεζηικλμνξοπρσςτυφωΑΒΓΔΕΖΗΙΚΛΜΝΞΟΠΡΣΤΥΦΩøłØŁ"),
-                 "avgdeziiklmnxoprsstyfoAVGDEZIIKLMNXOPRSTYFOolOL", strict=True))
+PLAIN = dict(
+    zip(
+        map(ord, "αβγδεζηικλμνξοπρσςτυφωΑΒΓΔΕΖΗΙΚΛΜΝΞΟΠΡΣΤΥΦΩøłØŁ"),
+        "avgdeziiklmnxoprsstyfoAVGDEZIIKLMNXOPRSTYFOolOL",
+        strict=True,
+    )
+)
 PLAIN |= zip(map(ord, "θχψΘΧΨß"), ["th", "ch", "ps", "Th", "Ch", "Ps", "ss"], strict=True)
-INKS = [row.split() for row in (  # dark, mid, hot, warm, paper
-    "#14213d #2b4a7f #fca311 #e5484d #f6f1e4", "#2d0b3a #7a1f6a #ff6b6b #ffd166 #fff1e0",
-    "#0b3d3a #13806f #f4a261 #e76f51 #f3efe0", "#1b1b3a #3d348b #f18701 #8f8cf2 #f5f0fa",
-    "#3a0d12 #a4161a #f7b267 #f4845f #fff1e0", "#102a1d #2f6b3c #e9c46a #f28f5b #f4f1de",
-    "#0a2342 #1f7a8c #f9d65c #ff7f6b #eef6f4", "#26202b #5c4b61 #f2b5a7 #8cbeb2 #f7f3e3")]
+INKS = [
+    row.split()
+    for row in (  # dark, mid, hot, warm, paper
+        "#14213d #2b4a7f #fca311 #e5484d #f6f1e4",
+        "#2d0b3a #7a1f6a #ff6b6b #ffd166 #fff1e0",
+        "#0b3d3a #13806f #f4a261 #e76f51 #f3efe0",
+        "#1b1b3a #3d348b #f18701 #8f8cf2 #f5f0fa",
+        "#3a0d12 #a4161a #f7b267 #f4845f #fff1e0",
+        "#102a1d #2f6b3c #e9c46a #f28f5b #f4f1de",
+        "#0a2342 #1f7a8c #f9d65c #ff7f6b #eef6f4",
+        "#26202b #5c4b61 #f2b5a7 #8cbeb2 #f7f3e3",
+    )
+]
 
 
 class Art:
@@ -45,8 +58,16 @@ class Art:
         self.dot(800, 560, 440, self.hot)
         for base in range(570, 1400, 46):
             waves = [(self.rng.uniform(0.003, 0.03), self.rng.uniform(0, 7)) for _ in range(4)]
-            line = [(x, base - 100 * math.exp(-(((x - 800) / 350) ** 2))
-                     * abs(sum(math.sin(x * f + p) for f, p in waves))) for x in range(-8, 1616, 8)]
+            line = [
+                (
+                    x,
+                    base
+                    - 100
+                    * math.exp(-(((x - 800) / 350) ** 2))
+                    * abs(sum(math.sin(x * f + p) for f, p in waves)),
+                )
+                for x in range(-8, 1616, 8)
+            ]
             self.pen.polygon([*line, (1616, 1400), (-8, 1400)], self.dark, self.paper, 6)
 
     def theater(self) -> None:
@@ -55,8 +76,15 @@ class Art:
         self.pen.rectangle((0, 1060, 1600, 1330), self.dark)
         self.pen.polygon([(800, -90), (1240, 1120), (360, 1120)], self.paper + "48")
         self.pen.ellipse((360, 1030, 1240, 1210), self.paper)
-        self.pen.line([(800 + side * x, y) for x, y in (
-            (-80, 740), (-80, 1140), (-80, 960), (80, 960), (80, 1140))], self.dark, 28, "curve")
+        self.pen.line(
+            [
+                (800 + side * x, y)
+                for x, y in ((-80, 740), (-80, 1140), (-80, 960), (80, 960), (80, 1140))
+            ],
+            self.dark,
+            28,
+            "curve",
+        )
         for i in range(12):
             for x in (i * 52, 1548 - i * 52):
                 self.pen.rounded_rectangle((x, -60, x + 52, 1390 - i**2.7), 26, self.ink[2 + i % 2])
@@ -90,13 +118,23 @@ class Art:
         p, q = self.rng.uniform(0, 6), self.rng.uniform(0.5, 1.1)
         for x, y in ((i % 21, i // 21) for i in range(21 * 17)):
             v = math.sin(x * 0.33 + p) * math.cos(y * 0.3 * q + p) + math.sin((x + y) * 0.21 * q)
-            self.dot(x * 80 + y % 2 * 40, y * 80 + 25, 8 + 18 * abs(v),
-                     self.ink[2 + (v < 0.7) + (-0.3 < v < 0.7)])
+            self.dot(
+                x * 80 + y % 2 * 40,
+                y * 80 + 25,
+                8 + 18 * abs(v),
+                self.ink[2 + (v < 0.7) + (-0.3 < v < 0.7)],
+            )
 
     def comedy(self) -> None:
         """A huge laughing face in front of a wall of HA."""
-        self.pen.text((-90, -40), ("HA " * 9 + "\n" + " HA" * 9 + "\n") * 4, self.warm + "50",
-                      ImageFont.load_default(190), spacing=10, stroke_width=8)
+        self.pen.text(
+            (-90, -40),
+            ("HA " * 9 + "\n" + " HA" * 9 + "\n") * 4,
+            self.warm + "50",
+            ImageFont.load_default(190),
+            spacing=10,
+            stroke_width=8,
+        )
         x, y = self.rng.choice((680, 800, 920)), 700
         self.dot(x, y, 520, self.hot)
         for eye in (x - 305, x + 115):
@@ -169,8 +207,11 @@ def letter(pen: ImageDraw.ImageDraw, event: dict[str, Any], top: int, ink: str) 
     font = ImageFont.load_default(high := fit(title, min(200, 304 // len(title))))
     for i, row in enumerate(title):
         pen.text((MARGIN, top + 146 + high * (i + 0.85)), row, ink, font, "ls", stroke_width=4)
-    for line, size, y in ((" ".join(event["category"].upper()), 40, 98),
-                          (" + ".join(cities), 68, 548), (" / ".join(venues), 44, 612)):
+    for line, size, y in (
+        (" ".join(event["category"].upper()), 40, 98),
+        (" + ".join(cities), 68, 548),
+        (" / ".join(venues), 44, 612),
+    ):
         pen.text((MARGIN, top + y), line, ink, ImageFont.load_default(fit([line], size)), "ls")
 
 
