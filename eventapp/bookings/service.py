@@ -174,7 +174,7 @@ def is_holder(booking: Document, actor: Actor) -> bool:
 
 def manages(booking: Document, actor: Actor) -> bool:
     """True for the organizer of the booking's event and for admins."""
-    return actor.may_manage(booking["organizerId"])
+    return actor.organizes(booking["organizerId"])
 
 
 def show(shop: Shop, booking_id: ObjectId, actor: Actor) -> dict[str, Any]:

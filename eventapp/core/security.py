@@ -70,6 +70,10 @@ class Actor:
         """True for an admin, and for the owner of the thing."""
         return self.is_admin or (self.user_id is not None and self.user_id == owner_id)
 
+    def organizes(self, organizer_id: ObjectId | None) -> bool:
+        """True for an admin, and for this organizer, as long as they are one."""
+        return self.may_see_counts and self.may_manage(organizer_id)
+
 
 def init_app(
     app: Flask, config: Config, load_session: SessionLoader, confirm_receipt: ReceiptTaker

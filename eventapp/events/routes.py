@@ -164,7 +164,7 @@ def show_event(event_id: int) -> Response:
     """The bare event."""
     db, actor = get_db(), current_actor()
     event = catalog().event(event_id)
-    if event.draft or actor.may_manage(event.organizer_id):
+    if event.draft or actor.organizes(event.organizer_id):
         shown = service.show(db, event_id, actor=actor, images_at=images_at())
         return with_etag(json_response(shown))
     popularity().viewed(event_id)

@@ -59,7 +59,7 @@ def present(
         rules.view(
             event,
             favorited=event["eventId"] in liked,
-            with_counts=actor.may_manage(event["organizerId"]),
+            with_counts=actor.organizes(event["organizerId"]),
             images_at=images_at,
         )
         for event in events
@@ -126,13 +126,13 @@ def visible(db: Db, event_id: int, actor: Actor) -> Document:
 
 def may_see(event: Document, actor: Actor) -> bool:
     """A draft is its organizer's and the admins' alone, also where it was public before."""
-    return event["status"] != rules.DRAFT or actor.may_manage(event["organizerId"])
+    return event["status"] != rules.DRAFT or actor.organizes(event["organizerId"])
 
 
 def managed(db: Db, event_id: int, actor: Actor) -> Document:
     """The stored event where this caller may change it. EventNotFound, Forbidden."""
     event = visible(db, event_id, actor)
-    if not actor.may_manage(event["organizerId"]):
+    if not actor.organizes(event["organizerId"]):
         raise Forbidden("Only the event's organizer or an admin may do this")
     return event
 

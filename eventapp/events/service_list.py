@@ -175,6 +175,9 @@ def _base(filters: Filters, actor: Actor, today: datetime) -> Document:
         return store_list.public_filter(upcoming=filters.upcoming)
     if actor.user_id is None:
         raise Unauthorized
+    if not actor.may_see_counts:
+        public = store_list.public_filter(upcoming=filters.upcoming)
+        return {**public, **store_list.by_organizer(actor.user_id)}
     return store_list.organizers_filter(today, actor.user_id, upcoming=filters.upcoming)
 
 

@@ -137,7 +137,7 @@ def delete(db: Db, event_id: int, message_id: ObjectId, *, actor: Actor, now: da
     if message is None:
         raise MessageNotFound
     own = actor.user_id is not None and message.get("authorId") == actor.user_id
-    if not (own or actor.may_manage(event["organizerId"])):
+    if not (own or actor.organizes(event["organizerId"])):
         raise Forbidden("Only its author, the event's organizer or an admin may delete it")
     if not store.blank(db, message_id):
         raise MessageNotFound

@@ -1,0 +1,80 @@
+"""Who was an organizer once, and is none now, has no more say over events than anyone."""
+
+import pytest
+
+from eventapp.core.clock import utc_now
+from tests.bookings_factories import Caller, amounts_of, event_of, refused
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+
+
+@pytest.fixture
+def ann(client, app):
+    return Caller(client, app)
+
+
+@pytest.fixture
+def host(client, app):
+    return Caller(client, app, "organizer")
+
+
+def demote(client, app, person):
+    boss = Caller(client, app, "admin")
+    answer = boss.call("PUT", f"/users/{person.id}", {"role": "attendee"})
+    assert answer.status_code == 200, answer.json
+
+
+def test_others_bookings_are_theirs_no_more(db, client, app, ann, host):
+    event_of(db, 10, organizer_id=host.id)
+    booking, own = ann.book(1, 2), host.book(1)
+    path = f"/bookings/{booking['_id']}"
+    assert host.get(path).status_code == 200
+    demote(client, app, host)
+    refused(host.get(path), 404, "booking_not_found")
+    refused(
+        host.get(f"/bookings/reference/{booking['bookingReference']}"), 404, "booking_not_found"
+    )
+    refused(host.cancel(booking), 404, "booking_not_found")
+    refused(host.get("/events/1/bookings"), 403, "forbidden")
+    assert amounts_of(db, 1) == (7, 3, 0, 0)
+    assert host.get(f"/bookings/{own['_id']}").status_code == 200
+    assert host.cancel(own).status_code == 200
+
+
+def test_the_cutoff_holds_for_them_too(db, client, app, host):
+    event_of(
+        db,
+        10,
+        organizer_id=host.id,
+        schedule=[{"date": utc_now().date().isoformat(), "location": "X"}],
+    )
+    own = host.book(1)
+    demote(client, app, host)
+    refused(host.cancel(own), 409, "cancellation_closed")
+
+
+def test_drafts_and_counts_are_not_shown(db, client, app, host):
+    event_of(db, 10, organizer_id=host.id)
+    event_of(db, 10, organizer_id=host.id, status="draft")
+    assert "capacity" in host.get("/events/1").json["ticketTypes"][0]
+    assert [e["eventId"] for e in host.get("/events?mine=true").json["events"]] == [1, 2]
+    demote(client, app, host)
+    assert "capacity" not in host.get("/events/1").json["ticketTypes"][0]
+    assert [e["eventId"] for e in host.get("/events?mine=true").json["events"]] == [1]
+    for answer in (
+        host.get("/events/2"),
+        host.get("/events/2/ticket-types"),
+        host.get("/events/2/messages"),
+        host.get("/events/2/stream"),
+        host.call("POST", "/favorites", {"eventId": 2}),
+        host.order(2, quantity=1),
+    ):
+        refused(answer, 404, "event_not_found")
+
+
+def test_others_messages_stay(db, client, app, ann, host):
+    event_of(db, 10, organizer_id=host.id)
+    ann.call("POST", "/events/1/messages", {"text": "hello"})
+    id_ = db.messages.find_one({"text": "hello"})["_id"]
+    demote(client, app, host)
+    refused(host.call("DELETE", f"/events/1/messages/{id_}"), 403, "forbidden")
