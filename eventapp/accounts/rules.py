@@ -1,6 +1,5 @@
 """What an account must look like, and when a refresh token is honest. Pure decisions."""
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -10,7 +9,7 @@ ATTENDEE, ORGANIZER, ADMIN = "attendee", "organizer", "admin"
 ROLES = (ATTENDEE, ORGANIZER, ADMIN)
 SIGN_UP_ROLES = (ATTENDEE, ORGANIZER)
 
-MAX_NAME, MAX_EMAIL, MAX_ABOUT, MAX_URL = 100, 254, 2000, 2000
+MAX_NAME, MAX_ABOUT, MAX_URL = 100, 2000, 2000
 MIN_PASSWORD, MAX_PASSWORD_BYTES = 8, 72
 RETRY_WINDOW = timedelta(seconds=5)
 
@@ -26,8 +25,6 @@ PUBLIC_FIELDS = (
     "__v",
 )
 
-_EMAIL = re.compile(r"""[^@\s<>()\[\],;:"\\]+@[^@\s<>()\[\],;:"\\.]+(\.[^@\s<>()\[\],;:"\\.]+)+""")
-
 
 def fold(text: str) -> str:
     """`text` as it is compared and searched: one case, one spacing, one Unicode form."""
@@ -39,15 +36,6 @@ def name_fault(name: str) -> str | None:
     if not 1 <= len(name) <= MAX_NAME or not fold(name):
         return f"Must have 1 to {MAX_NAME} characters."
     return _control_fault(name)
-
-
-def email_fault(email: str) -> str | None:
-    """What is wrong with an email address, None when it is plausible."""
-    if len(email) > MAX_EMAIL:
-        return f"Must have at most {MAX_EMAIL} characters."
-    if not _EMAIL.fullmatch(email):
-        return "Not a valid email address."
-    return _control_fault(email)
 
 
 def password_fault(password: str, minimum: int = MIN_PASSWORD) -> str | None:

@@ -13,11 +13,16 @@ from marshmallow import (
 )
 
 from eventapp.accounts import rules
-from eventapp.core.fields import Flag, ImageUrl, PageAnswer, PageQuery, Password, Text
-
-
-def email(**kwargs: Any) -> Text:
-    return Text(3, rules.MAX_EMAIL, metadata={"format": "email"}, **kwargs)
+from eventapp.core.fields import (
+    MAX_EMAIL,
+    Email,
+    Flag,
+    ImageUrl,
+    PageAnswer,
+    PageQuery,
+    Password,
+    Text,
+)
 
 
 def new_password() -> Password:
@@ -45,7 +50,7 @@ class NameOrUsername(Schema):
 
 
 class Registration(NameOrUsername):
-    email = email(required=True)
+    email = Email(required=True)
     password = new_password()
     role = fields.String(load_default=rules.ATTENDEE, validate=validate.OneOf(rules.SIGN_UP_ROLES))
 
@@ -55,7 +60,7 @@ class Registration(NameOrUsername):
 
 
 class NewAdmin(NameOrUsername):
-    email = email(required=True)
+    email = Email(required=True)
     password = new_password()
 
     @validates_schema
@@ -66,7 +71,7 @@ class NewAdmin(NameOrUsername):
 class Login(NameOrUsername):
     """An email, or else a name; where both are sent the email counts."""
 
-    email = Text(1, rules.MAX_EMAIL)
+    email = Text(1, MAX_EMAIL)
     password = Password()
 
     class Meta:
@@ -89,7 +94,7 @@ class ProfileBody(Schema):
     """What people change of themselves; what is left out stays."""
 
     name = Text(1, rules.MAX_NAME)
-    email = email()
+    email = Email()
     about = Text(0, rules.MAX_ABOUT, lines=True)
     userImg = ImageUrl(rules.MAX_URL)
 

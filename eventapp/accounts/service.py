@@ -8,6 +8,7 @@ from bson import ObjectId
 
 from eventapp.accounts import rules, service_sessions, store, store_sessions
 from eventapp.accounts.errors import EmailTaken, LastAdmin, NameTaken, UserNotFound
+from eventapp.core.emails import email_fault
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.mongo import Db, Document
 from eventapp.core.passwords import hash_password
@@ -42,7 +43,7 @@ def register(
     name, email = name.strip(), email.strip()
     refuse(
         name=rules.name_fault(name),
-        email=rules.email_fault(email),
+        email=email_fault(email),
         password=rules.password_fault(password, min_password),
     )
     user = {
@@ -107,7 +108,7 @@ def update(
     """
     refuse(
         name=rules.name_fault(changes["name"]) if "name" in changes else None,
-        email=rules.email_fault(changes["email"]) if "email" in changes else None,
+        email=email_fault(changes["email"]) if "email" in changes else None,
     )
     was = get(db, user_id)
     demoted = was["role"] == rules.ADMIN and changes.get("role", rules.ADMIN) != rules.ADMIN

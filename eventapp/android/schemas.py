@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 
 from eventapp.android import rules
-from eventapp.core.fields import Password, Text, Whole
+from eventapp.core.fields import Email, Password, Text, Whole
 
 CATEGORY, MAX_CATEGORIES = Text(0, 100), 50
 # A bare list is no schema of marshmallow's, so the document is told of it by hand.
@@ -31,7 +31,7 @@ class Credentials(AppBody):
 
 
 class NewUser(Credentials):
-    email = Text(3, 254, metadata={"format": "email"}, required=True)
+    email = Email(required=True)
     password = Password(rules.MIN_PASSWORD, rules.MAX_PASSWORD_BYTES)
 
 
@@ -39,7 +39,7 @@ class Profile(AppBody):
     """What the profile screen changes; what is left out stays."""
 
     name = Text(1, 100)
-    email = Text(3, 254, metadata={"format": "email"})
+    email = Email()
     about = Text(0, 2000, lines=True)
 
 

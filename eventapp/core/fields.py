@@ -8,8 +8,11 @@ from typing import Any
 from bson import ObjectId
 from marshmallow import Schema, ValidationError, fields, validate
 
+from eventapp.core import emails
+
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
 MAX_PRICE = 1_000_000
+MAX_EMAIL = emails.MAX_EMAIL
 MAX_WORD = 100
 _LINE_BREAKS = "\n\r\t"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|[T ])")
@@ -53,6 +56,14 @@ class Password(fields.String):
         if low > 1:
             said["pattern"] = f"^[^{_CONTROL}]*$"
         super().__init__(required=True, validate=validate.Length(1, 1000), metadata=said)
+
+
+class Email(Text):
+    """As the service will judge it; here only trimmed."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        said = {"pattern": rf"^[^\S{_CONTROL}]*{emails.PATTERN}[^\S{_CONTROL}]*$"}
+        super().__init__(3, MAX_EMAIL, metadata=said, **kwargs)
 
 
 class ImageUrl(Text):

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from eventapp.core.fields import CommaList, Day, Flag, Id, ImageUrl, Text, Whole
+from eventapp.core.emails import email_fault
+from eventapp.core.fields import CommaList, Day, Email, Flag, Id, ImageUrl, Text, Whole
 
 FIELDS = [
     Text(1, 20),
@@ -72,3 +73,9 @@ def test_a_whole_number_may_have_a_point():
     assert not is_taken(Whole(), 5.5)
     assert not is_taken(Whole(), float("inf"))
     assert not is_taken(Whole(), 1e300)
+
+
+@given(st.one_of(st.emails(), st.text("ab@.*\u00fc \u2003-<", max_size=12)))
+def test_an_email_that_is_documented_is_taken_and_no_other(text):
+    taken = is_taken(Email(), text) and email_fault(Email().deserialize(text)) is None
+    assert taken == is_documented(Email(), text)
