@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store
+from eventapp.bookings import rules, store, store_person
 from eventapp.bookings.errors import BookingNotFound
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.service_payments import PaymentProvider
@@ -193,10 +193,10 @@ def shown(booking: Document) -> dict[str, Any]:
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
     """After a user is deleted: the bookings stay, without the person."""
-    store.forget_user(db, user_id)
+    store_person.forget_user(db, user_id)
 
 
 def export_user(db: Db, user_id: ObjectId) -> dict[str, Any]:
     """What is stored here about the person."""
-    bookings = store.all_of(db, user_id)
+    bookings = store_person.all_of(db, user_id)
     return {"bookings": [{**rules.view(one), "payment": one.get("payment")} for one in bookings]}

@@ -17,7 +17,6 @@ from eventapp.bookings.errors import (
 )
 from eventapp.bookings.service import Shop, find, is_own, manages, visible
 from eventapp.bookings.service_payments import PaymentRefused
-from eventapp.core.clock import going_on
 from eventapp.core.errors import Conflict
 from eventapp.core.mongo import Document
 from eventapp.core.security import Actor
@@ -27,7 +26,6 @@ from eventapp.inventory.service import Move
 
 # Only moves of tickets that another request is just making can be in the way, and not for long.
 ATTEMPTS = 20
-ENDED_AT_ONCE = 500
 
 
 def cancel(shop: Shop, booking_id: ObjectId, actor: Actor, now: datetime) -> Document:
@@ -64,6 +62,15 @@ def end(shop: Shop, booking: Document, status: str, reason: str, now: datetime) 
     What was paid goes back with the tickets (see `service_refunds`): not before it is sure that
     the booking ends, and again after a crash.
     """
+    fields = ending(booking, status, reason, now)
+    ended = store.transition(shop.db, booking["_id"], {"status": booking["status"]}, fields)
+    if ended:
+        reached("end")
+    return ended
+
+
+def ending(booking: Document, status: str, reason: str, now: datetime) -> dict[str, Any]:
+    """The fields of an active booking, where its status is still the same, that end it."""
     held = booking["status"] == rules.HELD
     move = inventory.give_back(str(booking["_id"]), rules.quantities(booking["items"]), held=held)
     fields: dict[str, Any] = {
@@ -79,10 +86,7 @@ def end(shop: Shop, booking: Document, status: str, reason: str, now: datetime) 
     if not held:
         cents = rules.charged_cents(booking)
         fields["refund"] = rules.refund(cents, booking["currency"], reason, now)
-    ended = store.transition(shop.db, booking["_id"], {"status": booking["status"]}, fields)
-    if ended:
-        reached("end")
-    return ended
+    return fields
 
 
 def due(move: Move, reason: str) -> dict[str, Any]:
@@ -210,16 +214,3 @@ def _refund_late(shop: Shop, booking: Document, now: datetime) -> None:
     refund = service_refunds.paid(shop, booking["_id"], due)
     store.refunded(shop.db, {booking["_id"]: refund})
     raise HoldExpired("The hold has expired; the payment is refunded", refund=refund)
-
-
-def end_all(shop: Shop, event_id: int, reason: str, now: datetime) -> int:
-    """Cancel and refund every active booking of an event; how many there were."""
-    total, clock = 0, going_on(now)
-    while active := store.active_of_event(shop.db, event_id, ENDED_AT_ONCE):
-        tried = (end(shop, booking, rules.CANCELLED, reason, clock()) for booking in active)
-        ended = [booking for booking in tried if booking]
-        settle_due(shop, ended, clock())
-        total += len(ended)
-        if not ended:
-            return total
-    return total

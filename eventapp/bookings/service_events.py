@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from eventapp.bookings import service_end_all
 from eventapp.bookings.service import Shop
-from eventapp.bookings.service_change import end_all
 from eventapp.core.security import Actor
 from eventapp.events import service as events
 from eventapp.events import service_edit
@@ -16,7 +16,8 @@ def cancel_event(
 ) -> dict[str, Any]:
     """Take the event off sale for good; cancel and refund its bookings; end the waiting.
 
-    A sale that is under way at this moment may still be recorded: the worker ends that one.
+    A sale that is under way at this moment may still be recorded: the worker ends that one, and
+    what is left where there are more bookings than can be ended while the caller waits.
 
     Raises:
         EventNotFound, Forbidden, Conflict: nothing is written.
@@ -30,8 +31,9 @@ def cancel_event(
         images_at=images_at,
     )
     shop.office.forget(event_id)
-    end_all(shop, event_id, "event_cancelled", now)
-    waitlist.close_event(shop.db, shop.office, event_id, now)
+    patience = service_end_all.PATIENCE_SECONDS
+    service_end_all.end_all(shop, event_id, "event_cancelled", now, patience)
+    waitlist.close_event(shop.db, shop.office, event_id, now, patience)
     return events.show(shop.db, event_id, actor=actor, images_at=images_at)
 
 

@@ -9,7 +9,8 @@ from bson import ObjectId
 
 from eventapp.bookings import service_offers, store
 from eventapp.bookings.service import Shop
-from eventapp.bookings.service_change import end_all, expire, settle_due
+from eventapp.bookings.service_change import expire, settle_due
+from eventapp.bookings.service_end_all import end_all
 from eventapp.core.clock import going_on
 from eventapp.core.mongo import Document
 from eventapp.events import service as events

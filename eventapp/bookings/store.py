@@ -143,6 +143,27 @@ def transition(
     return after
 
 
+def end_all(db: Db, ends: Iterable[tuple[Document, dict[str, Any]]]) -> int:
+    """As `transition`, of many: set the fields of each that still has the status it was read with.
+
+    Returns:
+        How many were changed.
+    """
+    writes = [
+        UpdateOne(
+            {"_id": read["_id"], "restock": {"$ne": "due"}, "status": read["status"]},
+            {"$set": fields},
+        )
+        for read, fields in ends
+    ]
+    return db.bookings.bulk_write(writes, ordered=False).modified_count if writes else 0
+
+
+def due_among(db: Db, booking_ids: Sequence[ObjectId]) -> list[Document]:
+    """Those of the bookings whose move of tickets is due."""
+    return list(db.bookings.find({"_id": {"$in": booking_ids}, "restock": "due"}))
+
+
 def refunded(db: Db, refunds: Mapping[ObjectId, Document]) -> None:
     """Note the paid refunds of bookings that have ended, also while their tickets are still due."""
     paid = [
@@ -176,20 +197,12 @@ def lapsed(db: Db, now: datetime, limit: int) -> list[Document]:
     return list(db.bookings.find(over).limit(limit))
 
 
-def active_of_event(db: Db, event_id: int, limit: int) -> list[Document]:
-    return list(db.bookings.find({"eventId": event_id, "active": True}).limit(limit))
-
-
 def offers_of(db: Db, user_id: ObjectId, event_id: int | None, limit: int) -> list[Document]:
     """Bookings that the waitlist gave the user, newest first."""
     where: Document = {"userId": user_id, "waitlistEntryId": {"$exists": True}}
     if event_id is not None:
         where["eventId"] = event_id
     return list(db.bookings.find(where).sort("createdAt", DESCENDING).limit(limit))
-
-
-def all_of(db: Db, user_id: ObjectId) -> list[Document]:
-    return list(db.bookings.find({"userId": user_id}).sort("createdAt", DESCENDING))
 
 
 def page(
@@ -218,15 +231,6 @@ def page(
 def count(db: Db, where: Document, *, up_to: int, hint: str | None = None) -> int:
     options: dict[str, Any] = {"hint": hint} if hint else {}
     return db.bookings.count_documents(where, limit=up_to, **options)
-
-
-def forget_user(db: Db, user_id: ObjectId) -> None:
-    """Keep the bookings, without the person; each gets a slot of its own, for nobody is nobody."""
-    for booking in db.bookings.find({"userId": user_id}, {"_id": 1}):
-        nobody = {"userId": None, "slot": f"gone-{booking['_id']}"}
-        db.bookings.update_one(
-            {"_id": booking["_id"]}, {"$set": nobody, "$unset": {"idempotency": ""}}
-        )
 
 
 def _one(db: Db, where: Document) -> Document | None:

@@ -1,8 +1,8 @@
 """Taking tickets and giving them back. What a booking is, only the bookings know."""
 
 import threading
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
 
@@ -37,10 +37,7 @@ __all__ = [
     "leave",
 ]
 
-ATTEMPTS = 100
-REMEMBERED_EVENTS, REMEMBERED_MARKS = 5000, 2000
-# Striking out more at once would make the take itself slow.
-STRUCK_AT_ONCE = 200
+ATTEMPTS, REMEMBERED_EVENTS = 100, 5000
 
 
 class BoxOffice(Mover):
@@ -55,7 +52,6 @@ class BoxOffice(Mover):
         super().__init__(db, on_change)
         self._lock = threading.Lock()
         self._seen: OrderedDict[int, Document] = OrderedDict()
-        self._done: defaultdict[int, list[str]] = defaultdict(list)
 
     def state(self, event_id: int, *, fresh: bool = False) -> Document:
         """The event's state of sale, as last seen here or read now. EventNotFound."""
@@ -130,7 +126,7 @@ class BoxOffice(Mover):
         changes, guards = service_take.sale(event, granted)
         guards |= {"status": "published", "lastDate": {"$gte": today}}
         waits = any(verdict.waits for _, verdict in granted)
-        done = self._done_marks(event["eventId"])
+        done = self._done.take(event["eventId"])
         after = store.change(
             self._db,
             event,
@@ -198,27 +194,10 @@ class BoxOffice(Mover):
             if mark["kind"] == "take" and mark.get("by", "").startswith(who)
         }
 
-    def settled(self, event_id: int, keys: Iterable[str]) -> None:
-        """What these marks note is recorded: the next take, or the worker, may strike them out."""
-        with self._lock:
-            if len(self._done) > REMEMBERED_EVENTS:
-                self._done.clear()
-            done = self._done[event_id]
-            done.extend(keys)
-            # Where nothing is taken, as in a worker, they would gather without end.
-            del done[:-REMEMBERED_MARKS]
-
     def forget(self, event_id: int) -> None:
         """Read the event anew before the next sale."""
         with self._lock:
             self._seen.pop(event_id, None)
-
-    def _done_marks(self, event_id: int) -> list[str]:
-        with self._lock:
-            keys = self._done.pop(event_id, [])
-            if len(keys) > STRUCK_AT_ONCE:
-                self._done[event_id] = keys[STRUCK_AT_ONCE:]
-        return keys[:STRUCK_AT_ONCE]
 
     def _read(self, event_id: int) -> Document:
         event = store.read(self._db, event_id)

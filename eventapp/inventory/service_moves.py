@@ -1,6 +1,6 @@
 """Tickets that change hands exactly once, and takes that are undone."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime
 
 from eventapp.core.mongo import Db, Document
@@ -9,6 +9,7 @@ from eventapp.inventory import store
 from eventapp.inventory.errors import Overtaken
 from eventapp.inventory.rules_moves import Move, by_index, reversed_mark
 from eventapp.inventory.service_back import BackOffice
+from eventapp.inventory.service_done import STRUCK_AT_ONCE, Done
 
 # On a hot event a sale may come between read and write many times over.
 ATTEMPTS = 100
@@ -20,6 +21,11 @@ class Mover(BackOffice):
     def __init__(self, db: Db, on_change: Callable[[Document], None]) -> None:
         super().__init__(db)
         self._on_change = on_change
+        self._done = Done()
+
+    def settled(self, event_id: int, keys: Iterable[str]) -> None:
+        """What these marks note is recorded: a later write, or the worker, may strike them out."""
+        self._done.note(event_id, keys)
 
     def undo(self, event_id: int, key: str) -> None:
         """Give back what a take or an entry noted under this mark, once, whoever tries."""
@@ -69,11 +75,16 @@ class Mover(BackOffice):
             keys = [move.key for move in due]
             marks = {key: {"kind": key.partition("-")[0], "at": now} for key in keys}
             guards = store.never_marked(event, keys)
-            after = store.change(self._db, event, changes, guards=guards, marks=marks, now=now)
+            # Only where they are many: it makes other moves of this moment try again.
+            done = self._done.take(event_id, at_least=STRUCK_AT_ONCE)
+            after = store.change(
+                self._db, event, changes, guards=guards, marks=marks, unmark=done, now=now
+            )
             if after:
                 reached("move")
                 self._written(after)
                 return
+            self.settled(event_id, done)
         raise Overtaken
 
     def _written(self, event: Document) -> None:

@@ -1,5 +1,8 @@
 """Places on a waitlist: had, left, ended. Offers are bookings: the bookings make them."""
 
+import math
+import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +16,7 @@ from eventapp.inventory.service import BoxOffice, Verdict
 from eventapp.waitlist import rules, store
 from eventapp.waitlist.errors import AlreadyWaitlisted, NotOnWaitlist
 
-MAX_SHOWN = 500
+MAX_SHOWN, ENDED_AT_ONCE = 500, 200
 
 
 def only_type(event: Document) -> int:
@@ -97,28 +100,43 @@ def end(db: Db, office: BoxOffice, entry: Document, status: str, now: datetime) 
     if ended is None:
         return False
     reached("entry-end")
-    settle_end(db, office, ended, now)
+    settle_ends(db, office, [ended], now)
     return True
 
 
-def settle_end(db: Db, office: BoxOffice, entry: Document, now: datetime) -> None:
-    """Let the event count an ended entry out; safe to do again."""
-    move = inventory.leave(str(entry["_id"]), entry["ticketTypeId"])
-    office.move(
-        entry["eventId"],
-        [move],
-        now,
-        still_due=lambda: () if has_left(db, entry["_id"]) else (move.key,),
-    )
-    store.restocked(db, entry["_id"])
+def settle_ends(db: Db, office: BoxOffice, entries: Sequence[Document], now: datetime) -> None:
+    """Let an event count ended entries of it out; safe to do again."""
+    if not entries:
+        return
+    event_id, ids = entries[0]["eventId"], [entry["_id"] for entry in entries]
+    moves = [inventory.leave(str(entry["_id"]), entry["ticketTypeId"]) for entry in entries]
+
+    def still_due() -> set[str]:
+        return {inventory.leave(str(id_), 0).key for id_ in store.due_among(db, ids)}
+
+    office.move(event_id, moves, now, still_due=still_due)
+    store.restocked(db, ids)
     reached("entry-restocked")
-    office.settled(entry["eventId"], [move.key])
+    office.settled(event_id, [move.key for move in moves])
 
 
-def close_event(db: Db, office: BoxOffice, event_id: int, now: datetime) -> None:
-    """End all entries of an event that is cancelled or past."""
-    while entries := store.active_of_event(db, event_id, MAX_SHOWN):
-        if not sum(end(db, office, entry, rules.CLOSED, now) for entry in entries):
+def close_event(
+    db: Db, office: BoxOffice, event_id: int, now: datetime, patience: float = math.inf
+) -> None:
+    """End all entries of an event that is cancelled or past, many in each write of the event.
+
+    Args:
+        patience: seconds after which it stops, whatever is left.
+    """
+    over = time.monotonic() + patience
+    while entries := store.active_of_event(db, event_id, ENDED_AT_ONCE):
+        tried = (store.end(db, entry["_id"], rules.CLOSED, now) for entry in entries)
+        ended = [entry for entry in tried if entry]
+        if not ended:
+            return
+        reached("entry-end")
+        settle_ends(db, office, ended, now)
+        if time.monotonic() > over:
             return
 
 
@@ -148,7 +166,7 @@ def offered(db: Db, entry_id: ObjectId, booking_id: ObjectId, quantity: int, now
 def settle(db: Db, office: BoxOffice, *, before: datetime, now: datetime, limit: int) -> None:
     """Finish what ended entries left undone where a process died."""
     for entry in store.with_restock_due(db, before, limit):
-        settle_end(db, office, entry, now)
+        settle_ends(db, office, [entry], now)
 
 
 def old_claims(db: Db, before: datetime, limit: int) -> list[Document]:

@@ -4,6 +4,7 @@
 entry waits; `offering` while an offer is being made of it, and by whom.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -165,9 +166,15 @@ def end(db: Db, entry_id: ObjectId, status: str, now: datetime) -> Document | No
     return ended
 
 
-def restocked(db: Db, entry_id: ObjectId) -> None:
+def restocked(db: Db, entry_ids: Sequence[ObjectId]) -> None:
     """The event's `waiting` has been set right."""
-    db.waitlist.update_one({"_id": entry_id}, {"$set": {"restock": "done"}})
+    db.waitlist.update_many({"_id": {"$in": entry_ids}}, {"$set": {"restock": "done"}})
+
+
+def due_among(db: Db, entry_ids: Sequence[ObjectId]) -> list[ObjectId]:
+    """Those of the ended entries that their event has still to count out."""
+    due = {"_id": {"$in": entry_ids}, "restock": "due"}
+    return [entry["_id"] for entry in db.waitlist.find(due, {"_id": 1})]
 
 
 def with_restock_due(db: Db, before_: datetime, limit: int) -> list[Document]:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from eventapp.bookings import service_settle
+from eventapp.bookings import service_end_all, service_settle
 from eventapp.core import clock
 from tests.bookings_factories import (
     Caller,
@@ -206,7 +206,7 @@ def test_nobody_is_offered_tickets_of_what_is_not_on_sale(db, app, people, holde
     if how == "draft":
         db.events.update_one({"eventId": 1}, {"$set": {"status": "draft"}})
     shop, span = shop_of(app), {"days": 4} if how == "past" else {}
-    service_settle.end_all(shop, 1, "test", later(**span))
+    service_end_all.end_all(shop, 1, "test", later(**span))
     assert serve(app, **span) == 0
     assert people[0].offers() == []
     if how == "past":

@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import store, store_facts
+from eventapp.bookings import store, store_facts, store_person
 from eventapp.core.clock import utc_now
 
 
@@ -87,7 +87,7 @@ def test_forgotten_users_leave_their_bookings(db):
     one, other = row(idempotency={"key": "k"}), row(idempotency={"key": "k"})
     store.insert_many(db, [one, other])
     for booking in (one, other):
-        store.forget_user(db, booking["userId"])
+        store_person.forget_user(db, booking["userId"])
     kept = list(db.bookings.find())
     assert [booking["userId"] for booking in kept] == [None, None]
     assert not any("idempotency" in booking for booking in kept)

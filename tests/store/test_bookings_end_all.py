@@ -1,0 +1,108 @@
+"""Cancelling an event with very many bookings: in few writes, and not while the caller waits."""
+
+from contextlib import contextmanager
+
+import pytest
+from bson import ObjectId
+
+from eventapp.bookings import service_end_all, service_settle
+from eventapp.core.clock import utc_now
+from eventapp.core.security import Actor
+from eventapp.inventory import store as inventory_store
+from tests import sales
+from tests.bookings_factories import Caller, amounts_of, event_of, later, shop_of
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+BOSS = Actor(ObjectId(), "admin")
+MANY = 650
+
+
+@pytest.fixture
+def host(client, app):
+    return Caller(client, app, "organizer")
+
+
+def sold_out(db, host, count=MANY, waiting=0):
+    """An event with so many bookings, each of one ticket of type A, and so many who wait for B."""
+    event_of(db, count, 0, organizer_id=host.id)
+    event = db.events.find_one({"eventId": 1})
+    rows = [
+        sales.booking(event, status="confirmed", at=utc_now(), taken={1: 1}) for _ in range(count)
+    ]
+    db.bookings.insert_many(rows)
+    fields = {"ticketTypes.0.availableTickets": 0, "ticketTypes.0.soldTickets": count}
+    fields |= {"available": 0, "ticketTypes.1.waiting": waiting, "hadWaitlist": waiting > 0}
+    db.events.update_one({"eventId": 1}, {"$set": fields})
+    place = {"eventId": 1, "ticketTypeId": 2, "active": True, "quantity": 1, "status": "waiting"}
+    for number in range(waiting):
+        db.waitlist.insert_one({**place, "userId": ObjectId(), "sequence": number})
+
+
+@contextmanager
+def watched(monkeypatch):
+    """How many writes of the event were made, and how many marks it had at most."""
+    seen, change = {"writes": 0, "marks": 0}, inventory_store.change
+
+    def noted(db, event, *args, **options):
+        after = change(db, event, *args, **options)
+        marks = db.events.find_one({"eventId": event["eventId"]}, {"inFlight": 1})["inFlight"]
+        seen["writes"] += 1
+        seen["marks"] = max(seen["marks"], len(marks))
+        return after
+
+    monkeypatch.setattr(inventory_store, "change", noted)
+    yield seen
+    monkeypatch.setattr(inventory_store, "change", change)
+
+
+def test_all_end_in_few_writes(db, app, host, monkeypatch):
+    monkeypatch.setattr(service_end_all, "PATIENCE_SECONDS", 60)
+    sold_out(db, host, waiting=MANY)
+    with watched(monkeypatch) as seen:
+        assert host.call("POST", "/events/1/cancel").status_code == 200
+    assert db.bookings.count_documents({"active": True}) == 0
+    assert db.bookings.count_documents({"refund.refundId": {"$exists": True}}) == MANY
+    assert db.bookings.count_documents({"restock": {"$ne": "done"}}) == 0
+    assert db.bookings.count_documents({"tell.event_cancelled": {"$exists": True}}) == MANY
+    assert db.waitlist.count_documents({"active": True}) == 0
+    assert db.waitlist.count_documents({"restock": {"$ne": "done"}}) == 0
+    assert (amounts_of(db, 1, 1), amounts_of(db, 1, 2)) == ((MANY, 0, 0, 0), (0, 0, 0, 0))
+    assert seen["writes"] <= 10
+    assert seen["marks"] <= 450  # of what is being moved, and of what was just before
+
+
+def test_what_takes_long_is_left_to_the_worker(db, app, host, monkeypatch):
+    monkeypatch.setattr(service_end_all, "PATIENCE_SECONDS", 0)
+    sold_out(db, host, waiting=MANY)
+    answer = host.call("POST", "/events/1/cancel")
+    assert (answer.status_code, answer.json["status"]) == (200, "cancelled")
+    left = db.bookings.count_documents({"active": True})
+    assert 0 < left < MANY
+    assert service_settle.close_cancelled(shop_of(app), later()) == 1
+    assert db.bookings.count_documents({"active": True}) == 0
+    assert db.waitlist.count_documents({"active": True}) == 0
+    assert amounts_of(db, 1, 1) == (MANY, 0, 0, 0)
+    assert "closing" in db.events.find_one()
+    for minutes in (1, 2, 3):
+        service_settle.settle(shop_of(app), later(minutes=minutes))
+        service_settle.close_cancelled(shop_of(app), later(minutes=minutes))
+    assert "closing" not in db.events.find_one()
+    assert db.events.find_one()["inFlight"] == {}
+
+
+def test_one_that_is_just_changing_is_ended_all_the_same(db, app, host):
+    """Its tickets have still to move from held to sold, or the other way."""
+    shop = shop_of(app)
+    sold_out(db, host, 3)
+    ann = Caller(host.client, app)
+    more = ("available", "ticketTypes.0.availableTickets", "ticketTypes.0.capacity")
+    db.events.update_one({}, {"$inc": dict.fromkeys(more, 2)})
+    held = ann.book(1, 2, hold=True)
+    moves = [[1, {"heldTickets": -2, "soldTickets": 2}]]
+    due = {"key": f"confirm-{held['_id']}", "changes": moves, "reason": "confirmed"}
+    change = {"status": "confirmed", "restock": "due", "due": due, "expiresAt": None}
+    db.bookings.update_one({"status": "held"}, {"$set": change})
+    host.call("POST", "/events/1/cancel")
+    assert db.bookings.count_documents({"active": True}) == 0
+    assert amounts_of(db, 1, 1) == (5, 0, 0, 0)
+    assert service_end_all.end_all(shop, 1, "event_cancelled", utc_now()) == 0
