@@ -44,6 +44,7 @@ from eventapp.core.serving import (
     before_end,
     gated,
 )
+from eventapp.core.shared_cache import SharedCache
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -109,6 +110,15 @@ def check_store(config: Config) -> None:
         os.close(lock_directory(config.instance_dir))
     except EmbeddedStoreBusy as error:
         stop(error, BUSY_EXIT)
+
+
+def check_cache(config: Config) -> None:
+    """Stop here, before any worker starts, where CACHE_URL has an option that is none."""
+    try:
+        if config.cache_url:
+            SharedCache(config.cache_url, config.jwt_secret)
+    except ConfigError as error:
+        stop(error, CONFIG_EXIT)
 
 
 def listen(config: Config) -> list[socket.socket]:
@@ -218,6 +228,7 @@ def share_heaps() -> None:
 def serve(config: Config) -> None:
     """Serve until SIGTERM or SIGINT; requests under way finish first."""
     check_store(config)
+    check_cache(config)
     allow_connections()
     share_heaps()
     with ExitStack() as open_until_the_end:

@@ -145,7 +145,11 @@ def test_a_store_in_use_is_one_line_and_starts_no_worker(serve):
 
 @pytest.mark.parametrize(
     ("settings", "name"),
-    [({"LOG_LEVEL": "loud"}, "LOG_LEVEL"), ({"WEB_CONCURRENCY": "2"}, "WEB_CONCURRENCY")],
+    [
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
+        ({"WEB_CONCURRENCY": "2"}, "WEB_CONCURRENCY"),
+        ({"CACHE_URL": "redis://127.0.0.1/?nonsense=1"}, "CACHE_URL"),
+    ],
 )
 def test_a_wrong_setting_is_one_line(serve, settings, name):
     code, lines = ended(serve(**embedded, **settings))

@@ -148,6 +148,8 @@ def test_values_are_read_and_blanks_mean_unset(load):
         ("CURRENCY", "euro"),
         ("SMTP_URL", "mail.example.org"),
         ("CACHE_URL", "memcached://x"),
+        ("CACHE_URL", "redis://"),
+        ("CACHE_URL", "redis://cache:port"),
         ("DEMO_OPEN", "2"),
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
