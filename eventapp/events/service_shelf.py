@@ -55,7 +55,8 @@ class Shelf:
 
     def forget(self) -> None:
         """Any event may have been made."""
-        self._counted = -FRESH_SECONDS
+        with self._counting:
+            self._highest, self._counted = 0, -FRESH_SECONDS
         self._absent.clear()
 
     def _loaded(self, event_ids: EventIds) -> Found:
