@@ -1,6 +1,6 @@
 """Accounts: made, read, changed and deleted; and who is behind a session."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -162,7 +162,7 @@ def _keep_an_admin(db: Db, user_id: ObjectId, now: datetime) -> None:
         raise LastAdmin
 
 
-def delete(db: Db, user_id: ObjectId, *, forget: Iterable[ForgetUser], now: datetime) -> None:
+def delete(db: Db, user_id: ObjectId, *, forget: Collection[ForgetUser], now: datetime) -> None:
     """Delete an account and all that is the person's; it can be done again if it breaks off.
 
     Args:
@@ -177,7 +177,10 @@ def delete(db: Db, user_id: ObjectId, *, forget: Iterable[ForgetUser], now: date
     for forget_user in forget:
         forget_user(db, user_id)
     store.delete(db, user_id)
-    store_sessions.end_all(db, user_id)  # of a login meanwhile
+    # What a login, or a request that had begun before, wrote meanwhile.
+    store_sessions.end_all(db, user_id)
+    for forget_user in forget:
+        forget_user(db, user_id)
 
 
 def export(db: Db, user_id: ObjectId, *, others: Iterable[ExportUser]) -> dict[str, Any]:

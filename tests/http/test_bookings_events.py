@@ -2,7 +2,10 @@
 
 import pytest
 
-from eventapp.bookings import service_settle
+from eventapp.accounts import store as accounts_store
+from eventapp.bookings import service, service_book, service_settle
+from eventapp.core.clock import utc_now
+from eventapp.core.security import Actor
 from tests.bookings_factories import (
     Caller,
     amounts_of,
@@ -223,3 +226,19 @@ def test_an_export_tells_of_payments_and_of_places_that_have_ended(db, ann, host
     (paid,), (ended,) = told["bookings"], told["waitlist"]
     assert (paid["payment"]["provider"], paid["payment"]["cents"]) == ("mock", 4000)
     assert ended == {**left, "status": "left", "position": None}
+
+
+def test_what_was_under_way_when_a_user_was_deleted_is_forgotten_too(db, app, ann, monkeypatch):
+    """A request that began before the sessions ended, and wrote after all was forgotten."""
+    event_of(db, 5, 0)
+    delete = accounts_store.delete
+
+    def late(database, user_id):
+        order = service.Order(event_id=1, named=((1, None, 1),), key="k", digest="d")
+        service_book.book(shop_of(app), Actor(user_id, "attendee"), order, utc_now())
+        delete(database, user_id)
+
+    monkeypatch.setattr(accounts_store, "delete", late)
+    assert ann.call("DELETE", f"/users/{ann.id}").status_code == 200
+    (booking,) = db.bookings.find()
+    assert (booking["userId"], "idempotency" in booking) == (None, False)
