@@ -96,7 +96,6 @@ class Catalog:
     def changed(self, event_id: int) -> None:
         """This process created, edited or deleted the event."""
         self._known.edited(event_id)
-        self._shelf.made(event_id)
         self.search.changed(event_id)
         self._generation = next(self._numbers)
         self._stamp = next(self._numbers)
@@ -113,7 +112,6 @@ class Catalog:
         self._likes = next(self._numbers)
         self._known.forget()
         self._news.forget()
-        self._shelf.forget()
         self.search.restart()
         for remembered in (self._lists, self._answers, self._liked):
             remembered.clear()

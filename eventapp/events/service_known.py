@@ -98,11 +98,6 @@ class Known:
                     self._notes[rendered.event_id] = note._replace(rev=rendered.rev)
                 self._put_read(rendered)
 
-    def overtaken(self, event_id: int, began: Began) -> bool:
-        """True where a change was noted since the read began that may have made the event."""
-        with self._lock:
-            return self._overtaken(self._notes.get(event_id), -1, began)
-
     def _overtaken(self, note: Note | None, rev: int, began: Began) -> bool:
         if began.note < self._cut:
             return True
