@@ -8,6 +8,7 @@ from eventapp.bookings import rules, store
 from eventapp.bookings.errors import (
     AlreadyBooked,
     EventPast,
+    IdempotencyMismatch,
     OfferUnderWay,
     SoldOut,
     TicketLimit,
@@ -36,6 +37,7 @@ REFERENCE_ATTEMPTS = 5
 REFUSALS = (
     AlreadyBooked,
     EventPast,
+    IdempotencyMismatch,
     Misread,
     OfferUnderWay,
     Replayed,

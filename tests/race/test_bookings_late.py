@@ -142,3 +142,17 @@ def test_an_offer_that_was_given_up_is_not_made(shop, db, monkeypatch, step):
     kit.audit(shop)
     assert kit.amounts(db, event) == (0, 1, 0, 1)
     assert db.bookings.count_documents({"status": "held"}) == 1
+
+
+def test_a_key_used_for_another_order_meanwhile_leaves_nothing_taken(shop, db, monkeypatch):
+    one, other, user = event_of(db, 5), event_of(db, 5), ObjectId()
+    with (
+        kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
+        kit.in_background(lambda: kit.book(shop, other, 2, user=user, key="k")) as late,
+    ):
+        stall.wait()
+        assert kit.book(kit.another(shop), one, 1, user=user, key="k").status == 201
+        stall.let_go()
+        assert late.exception().code == "idempotency_mismatch"
+    assert kit.amounts(db, other) == (5, 0, 0, 0)
+    kit.audit(shop)
