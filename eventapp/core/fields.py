@@ -121,6 +121,8 @@ class Price(Number):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
         amount = super()._deserialize(value, attr, data, **kwargs)
+        if abs(amount) > MAX_PRICE:  # as its range will say; in cents it may be no number
+            return amount
         cents = round(amount * 100)
         if abs(amount * 100 - cents) > 1e-6:
             raise ValidationError("Must have at most two decimals.")

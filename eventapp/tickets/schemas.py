@@ -22,7 +22,6 @@ class ScanBody(CheckInBody):
         default_timezone=UTC,
         required=True,
         validate=validate.Range(EARLIEST, LATEST),
-        metadata={"pattern": "^2[01][0-9]{2}-"},
     )
 
 

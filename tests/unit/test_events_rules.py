@@ -166,7 +166,9 @@ def test_every_amount_of_cents_is_a_price(cents):
     assert round(Price().deserialize(cents / 100) * 100) == cents
 
 
-@pytest.mark.parametrize("value", [-0.01, 0.001, 1_000_000.01, "1", True, None, float("nan")])
+@pytest.mark.parametrize(
+    "value", [-0.01, 0.001, 1_000_000.01, 1e308, -1e308, "1", True, None, float("nan")]
+)
 def test_price_refuses(value):
     with pytest.raises(ValidationError):
         Price().deserialize(value)
