@@ -12,7 +12,11 @@ BEYOND_SCHEMAS = {
     "Each ticket type must have its own name.",  # uniqueItems compares whole items
     "Must have at most 72 bytes.",  # maxLength counts characters
     "Not a cursor of this list",  # a cursor is what a list gave, for that list
-    "At most 3660 days at once",  # from one parameter to another
+    # No more can it compare one parameter with another, or times with anything.
+    "At most 3660 days at once",
+    "Must not be after `to`",
+    "Must be greater than or equal to 2000-01-01 00:00:00+00:00 and less than or equal to "
+    "2200-01-01 00:00:00+00:00.",
     "Not an IANA time zone, as Europe/Athens",
     # What depends on the event:
     "Another ticket type has this name.",
