@@ -2,8 +2,9 @@
 
 import time
 
-# The engine looks at what was written every 5 seconds, and plans by what it saw last.
-STATISTICS_SECONDS = 20.0
+# The engine looks at what was written every 5 seconds, later under load, and plans by what it saw
+# last.
+STATISTICS_SECONDS = 60.0
 
 
 def settled(plan_of, bad):

@@ -54,12 +54,12 @@ def test_no_command_scans_a_collection(recorded):
     alive = partial(bool, 1)
     hub = Hub()
     topic, listener = service_streams.listen(
-        db, hub, event_id, last_event_id="0.0.0", actor=actor, alive=alive
+        db, hub, event_id, last_event_id="0.0.0", actor=actor, callers=["::1"], alive=alive
     )
     service_streams.EventReader(db, hub).look([topic])
     listener.take()
     told, _ = service_stream.listen(
-        db, hub, reader["id"], last_event_id=str(ObjectId()), alive=alive
+        db, hub, reader["id"], last_event_id=str(ObjectId()), callers=["::1"], alive=alive
     )
     told.looked -= timedelta(seconds=5)
     service_stream.NoticeReader(db).look([told])
