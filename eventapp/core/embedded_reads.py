@@ -59,12 +59,6 @@ class Reads(CollectionBase):
         return count if limit is None else min(count, limit)
 
     @locked
-    def estimated_document_count(self, **options: Any) -> int:
-        """Count all documents."""
-        tolerate(options)
-        return len(self._documents.store)
-
-    @locked
     def distinct(self, key: str, filter: Filter | None = None, **options: Any) -> list[Any]:
         """Return the distinct values of a field, arrays opened."""
         tolerate(options)

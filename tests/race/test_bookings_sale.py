@@ -1,11 +1,12 @@
 """Many callers of the same tickets: never one too many, each with the control that is."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import service_book, service_check
+from eventapp.bookings import service_book, service_check, service_replay
 from eventapp.bookings import store as bookings_store
 from eventapp.inventory import service_take
 from tests import factories
@@ -188,7 +189,8 @@ def test_a_refusal_with_a_key_does_not_wait_for_an_older_booking(shop, db, monke
     event, user = event_of(db, 1), ObjectId()
     first = kit.booked(kit.book(shop, event, user=user, key="k1"))
     db.bookings.update_one({"_id": first}, {"$set": {"slot": "moved away"}})
-    monkeypatch.setattr("time.sleep", lambda _s: pytest.fail("waited"))
+    clock = SimpleNamespace(sleep=lambda _seconds: pytest.fail("waited"))
+    monkeypatch.setattr(service_replay, "time", clock)
     (result,) = kit.at_once(partial(kit.book, shop, event, user=user, key="k2"))
     assert result.code == "sold_out"
 

@@ -82,8 +82,11 @@ def fill(db: Any, organizer_id: Any) -> None:
 
 def scans_all(db: Any, command: dict[str, Any]) -> bool:
     """True where the plan of a command reads the whole collection."""
-    explain = {"explain": command, "verbosity": "queryPlanner"}
-    return walks(settled(lambda: db.command(explain), walks))
+    return walks(settled(lambda: plan_of(db, command), walks))
+
+
+def plan_of(db: Any, command: dict[str, Any]) -> Any:
+    return db.command({"explain": command, "verbosity": "queryPlanner"})
 
 
 def walks(plan: Any) -> bool:
@@ -210,5 +213,5 @@ def test_the_passing_of_a_day(recorded):
 
 @pytest.mark.parametrize("where", [{"description": "x"}, {}, {"ticketTypes.price": 5}])
 def test_a_scan_is_told_apart(recorded, where):
-    """The control: the same check sees a scan where there is one."""
-    assert scans_all(recorded[2], {"find": "events", "filter": where})
+    """The control: the same check sees a scan where there is one, and need not wait for it."""
+    assert walks(plan_of(recorded[2], {"find": "events", "filter": where}))

@@ -47,7 +47,7 @@ class Hall:
         assert answer.status_code < 300, answer.data
         assert self.recorder.commands
         sent = [c for c in self.recorder.commands if next(iter(c.values())) in ASKED]
-        return [c for c in sent if scans_all(self.db, c) and not looks_for_any(c)]
+        return [c for c in sent if not looks_for_any(c) and scans_all(self.db, c)]
 
 
 def looks_for_any(command):
