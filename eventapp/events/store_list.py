@@ -22,8 +22,11 @@ def public_filter(*, upcoming: bool) -> Document:
 
 
 def organizers_filter(today: datetime, organizer_id: ObjectId, *, upcoming: bool) -> Document:
-    """An organizer's own events, drafts too."""
-    dates = {"lastDate": {"$gte": today}} if upcoming else {}
+    """An organizer's own events, drafts too.
+
+    By the entries: the index of `lastDate` would be read along, and it holds everybody's events.
+    """
+    dates = {"schedule.date": {"$gte": today}} if upcoming else {}
     return {"organizerId": organizer_id, **dates}
 
 

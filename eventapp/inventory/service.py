@@ -124,7 +124,7 @@ class BoxOffice(Mover):
         if not granted:
             return event
         changes, guards = service_take.sale(event, granted)
-        guards |= {"status": "published", "lastDate": {"$gte": today}}
+        guards |= service_take.on_sale(today)
         waits = any(verdict.waits for _, verdict in granted)
         done = self._done.take(event["eventId"])
         after = store.change(
@@ -167,8 +167,7 @@ class BoxOffice(Mover):
             guards={
                 f"{path}.availableTickets": {"$gte": quantity},
                 f"{path}.waiting": {"$gte": 1},
-                "status": "published",
-                "lastDate": {"$gte": today},
+                **service_take.on_sale(today),
             },
             marks={mark: {**note, "leftQueue": [[type_id, int(last)]]}},
             now=now,

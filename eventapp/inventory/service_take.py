@@ -11,6 +11,15 @@ from eventapp.inventory.rules import Verdict, Wanted
 Grants = Sequence[tuple[Wanted, Verdict]]
 
 
+def on_sale(today: datetime) -> Document:
+    """What an event must still be to sell or hold a ticket of it, as `rules.on_sale` says.
+
+    By the entries, not by `lastDate`, which says the same: that has an index of its own, and one
+    planner reads all of it, each event to come, beside the one event that is asked for.
+    """
+    return {"status": "published", "schedule.date": {"$gte": today}}
+
+
 def sale(event: Document, granted: Grants) -> tuple[dict[int, dict[str, int]], Document]:
     """The changes of amounts that these grants are, and what must still be true for them."""
     sold = rules.total(v.taken for w, v in granted if not w.held)
