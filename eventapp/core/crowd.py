@@ -11,9 +11,11 @@ from eventapp.core.mongo import is_unavailable
 
 # From so many in a round it is a crowd, until so long after its last round.
 CROWD, CROWD_SECONDS = 3, 0.05
-# In a crowd a round waits for as many as came the last time: for each this long after the one
-# before, and so long in all. Fewer, fuller rounds take half of the time of all of them.
-LINGER_SECONDS, LINGER_SECONDS_IN_ALL = 0.002, 0.01
+# In a crowd a round waits for all who were there at the end of the last one, those who were in it
+# and those who waited: for each this long after the one before, and so long in all. Fewer, fuller
+# rounds take half of the time of all of them; without those who waited, a crowd would stay two
+# halves that take turns. The pauses are those of a busy machine, between the answers of one round.
+LINGER_SECONDS, LINGER_SECONDS_IN_ALL = 0.005, 0.03
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -38,7 +40,7 @@ class _Line(Generic[Item, Result]):
 
     Attributes:
         busy: somebody is at work, or about to be.
-        crowd: how many the last round had, and `ended` when (monotonic seconds).
+        crowd: how many were there when the last round ended, at `ended` (monotonic seconds).
         full: to be released when `crowd` callers wait; None while nobody lingers.
     """
 
@@ -114,7 +116,7 @@ class Crowd(Generic[Item, Result]):
             _wake(calls, failure)
 
     def _linger(self, line: _Line[Item, Result]) -> None:
-        """In a crowd, wait for those who will come as they did the last time."""
+        """In a crowd, wait for those who will come again."""
         now = time.monotonic()
         with self._lock:
             come = len(line.waiting)
@@ -140,7 +142,8 @@ class Crowd(Generic[Item, Result]):
     ) -> None:
         """Let the next one lead; where it is hopeless nobody goes on, and all who wait hear why."""
         with self._lock:
-            line.crowd, line.ended = len(calls), time.monotonic()
+            line.crowd = min(len(calls) + len(line.waiting), self._at_most)
+            line.ended = time.monotonic()
             if hopeless:
                 calls += line.waiting
                 line.waiting.clear()

@@ -110,23 +110,44 @@ def test_work_that_miscounts_is_an_error(results):
 
 def crowd_of_four(monkeypatch, *, linger, lasts=60):
     """A crowd whose last round had four, and the work it does."""
-    monkeypatch.setattr("eventapp.core.crowd.LINGER_SECONDS", linger)
-    monkeypatch.setattr("eventapp.core.crowd.LINGER_SECONDS_IN_ALL", linger)
-    monkeypatch.setattr("eventapp.core.crowd.CROWD_SECONDS", lasts)
     work = Work(blocked=True)
     crowd = Crowd(work)
     gathered(crowd, work, 1, [2, 3, 4, 5])
     work.rounds.clear()
+    pause(monkeypatch, linger)
+    monkeypatch.setattr("eventapp.core.crowd.CROWD_SECONDS", lasts)
     return crowd, work
 
 
-def test_in_a_crowd_a_round_waits_for_as_many_as_came_the_last_time(monkeypatch):
+def pause(monkeypatch, linger):
+    monkeypatch.setattr("eventapp.core.crowd.LINGER_SECONDS", linger)
+    monkeypatch.setattr("eventapp.core.crowd.LINGER_SECONDS_IN_ALL", linger)
+
+
+def test_in_a_crowd_a_round_waits_for_as_many_as_were_there_last(monkeypatch):
     crowd, work = crowd_of_four(monkeypatch, linger=10)
     began = time.monotonic()
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda item: crowd.submit("key", item), "abcd"))
     assert [sorted(items) for _, items in work.rounds] == [list("abcd")]
     assert time.monotonic() - began < 10
+
+
+def test_two_halves_of_a_crowd_that_take_turns_become_one(monkeypatch):
+    pause(monkeypatch, linger=10)
+    work = Work(blocked=True)
+    crowd = Crowd(work)
+    with ThreadPoolExecutor(5) as pool:
+        first = pool.submit(crowd.submit, "key", "a")
+        assert work.begun.wait(10)
+        others = [pool.submit(crowd.submit, "key", item) for item in "bcd"]
+        while len(crowd._lines["key"].waiting) < 3:
+            pass
+        work.go_on.set()
+        assert first.result(10) == "aa"
+        again = crowd.submit("key", "a")  # in the others' round, though it had not come by then
+        assert (again, {other.result(10) for other in others}) == ("aa", {"bb", "cc", "dd"})
+    assert [sorted(items) for _, items in work.rounds] == [["a"], list("abcd")]
 
 
 def test_fewer_are_not_waited_for_longer_than_it_takes_to_come(monkeypatch):
