@@ -5,7 +5,6 @@ half-lives from EPOCH to its moment. That orders events as sums that fade would,
 rewriting: what is new simply weighs more than what is old. It grows by 1 a week, for good.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from math import log2
 
@@ -23,8 +22,3 @@ def raised(score: float, by: float) -> float:
     """The score after it was raised by what `scaled` gives; the store does the same."""
     more = max(score, by)
     return more + log2(2 ** (score - more) + 2 ** (by - more))
-
-
-def weight_of(done: Mapping[float, int]) -> float:
-    """The weight of so many things of each weight."""
-    return sum(weight * times for weight, times in done.items())

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from eventapp.core.clock import utc_now
-from eventapp.events import routes, store_popularity
+from eventapp.events import routes, service_popularity, store_popularity
 from eventapp.events.rules_popularity import BOOKING, HALF_LIFE, raised, scaled
 from tests.bookings_factories import Caller, event_of
 from tests.factories import event_body
@@ -169,6 +169,32 @@ def test_what_could_not_be_written_is_written_later(db, events, popularity, monk
     assert popularity.flush(now) == 1
     event = db.events.find_one({"eventId": 1})
     assert (event["views"], event["popularity"]) == (1, pytest.approx(raised(0.0, scaled(6, now))))
+
+
+def test_of_many_events_the_heaviest_are_written_first(db, events, popularity, monkeypatch):
+    monkeypatch.setattr(service_popularity, "MOST_WRITTEN", 2)
+    for event_id, times in ((1, 1), (2, 3), (3, 2), (4, 4)):
+        for _ in range(times):
+            popularity.viewed(event_id)
+
+    def seen():
+        return [event.get("views", 0) for event in db.events.find({}).sort("eventId", 1)]
+
+    assert (popularity.flush(utc_now()), seen()) == (2, [0, 3, 0, 4])
+    popularity.viewed(1)
+    assert (popularity.flush(utc_now()), seen()) == (2, [2, 3, 2, 4])
+    assert popularity.flush(utc_now()) == 0
+
+
+def test_no_more_events_wait_than_memory_is_given(db, popularity, monkeypatch):
+    monkeypatch.setattr(service_popularity, "MOST_WAITING", 3)
+    monkeypatch.setattr(store_popularity, "raise_scores", lambda *_args: [])
+    for event_id in (5, 6, 7, 8, 8):
+        popularity.viewed(event_id)
+    popularity.favorited(6)
+    popularity.flush(utc_now())
+    monkeypatch.undo()
+    assert popularity.flush(utc_now()) == 3
 
 
 def test_a_kept_list_is_made_anew_within_seconds(client, events, popularity, monkeypatch):

@@ -6,14 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventapp.events.rules_popularity import (
-    EPOCH,
-    HALF_LIFE,
-    VIEW,
-    raised,
-    scaled,
-    weight_of,
-)
+from eventapp.events.rules_popularity import EPOCH, HALF_LIFE, VIEW, raised, scaled
 
 ACTS = st.lists(st.tuples(st.sampled_from([1.0, 5.0, 10.0]), st.floats(0, 365)), max_size=10)
 
@@ -55,7 +48,3 @@ def test_it_lasts(year):
     assert score(week, late) > score([(1.5, 0)], late)
     assert math.isfinite(score([(1e9, 0), *week], late))
     assert raised(score(week, late), scaled(1e9, EPOCH - HALF_LIFE * 5000)) >= score(week, late)
-
-
-def test_weights():
-    assert weight_of({1.0: 7, 5.0: 2, 10.0: 1}) == 27
