@@ -1,6 +1,7 @@
 """The lists of events whose growth is measured, and the events."""
 
 import random
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -11,7 +12,8 @@ from eventapp.core.clock import utc_now
 from eventapp.core.mongo import Db
 from eventapp.core.security import Actor
 from eventapp.events import rules, service_list
-from eventapp.events.service_list import Asked, Filters
+from eventapp.events.service_filters import Filters
+from eventapp.events.service_list import Asked
 from eventapp.events.service_search import Search
 from scripts.bench_data import word_pairs
 from scripts.bulk_load import add_synthetic
@@ -19,6 +21,7 @@ from scripts.synthetic_events import CITIES, PLAIN
 
 PAGE = 50
 PAIRS = 100
+BUILT_SECONDS = 0.5
 Lists = dict[str, Callable[[random.Random], Any]]
 
 
@@ -31,7 +34,7 @@ def fill_events(db: Db, size: int) -> None:
 
 def event_lists(db: Db, size: int) -> Lists:
     """Calls by the name of their kind; each takes what it asks for from the generator."""
-    ask, search = partial(_ask, db), Search(db)
+    ask = partial(_ask, db, indexed(db))
     lists: Lists = {
         "events": lambda _: ask(Asked(Filters())),
         f"events, page {PAGE}": lambda _: ask(Asked(Filters(), page=PAGE)),
@@ -49,13 +52,21 @@ def event_lists(db: Db, size: int) -> Lists:
         lists[f"sorted by {name}"] = partial(_sorted, ask, name)
     for name, common in (("search", False), ("search, common words", True)):
         pairs = word_pairs(PAIRS, seed=size, common=common)
-        lists[name] = partial(_searched, db, search, pairs)
+        lists[name] = partial(_searched, ask, pairs)
     return lists
 
 
-def _ask(db: Db, asked: Asked, search: Search | None = None) -> Any:
+def indexed(db: Db) -> Search:
+    """The index of the public list, once it is built."""
+    search = Search(db)
+    while search.count(utc_now().date()) is None:
+        time.sleep(BUILT_SECONDS)
+    return search
+
+
+def _ask(db: Db, search: Search, asked: Asked) -> Any:
     return service_list.list_events(
-        db, asked, actor=Actor(), now=utc_now(), images_at="", search=search or Search(db)
+        db, asked, actor=Actor(), now=utc_now(), images_at="", search=search
     )
 
 
@@ -63,8 +74,8 @@ def _sorted(ask: Callable[[Asked], Any], name: str, rng: random.Random) -> Any:
     return ask(Asked(Filters(), sort_by=name, descending=rng.random() < 0.5))
 
 
-def _searched(db: Db, search: Search, pairs: list[str], rng: random.Random) -> Any:
-    return _ask(db, Asked(Filters(search=rng.choice(pairs))), search)
+def _searched(ask: Callable[[Asked], Any], pairs: list[str], rng: random.Random) -> Any:
+    return ask(Asked(Filters(search=rng.choice(pairs))))
 
 
 def _both(rng: random.Random) -> Filters:

@@ -28,6 +28,7 @@ from eventapp.events.schemas import (
     PopularQuery,
 )
 from eventapp.events.schemas_answers import BareEventsAnswer, EventAnswer, EventsAnswer
+from eventapp.events.service_filters import Filters
 from eventapp.events.service_rendered import Listed
 
 # What a cursor keeps of the query that its list began with.
@@ -105,8 +106,8 @@ def _query_of(asked: Any) -> dict[str, Any]:
         raise paging.bad_cursor() from None
 
 
-def _filters(query: dict[str, Any]) -> service_list.Filters:
-    return service_list.Filters(
+def _filters(query: dict[str, Any]) -> Filters:
+    return Filters(
         search=query.get("search", ""),
         city=query.get("city", ""),
         category=query.get("category"),

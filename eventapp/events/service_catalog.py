@@ -16,7 +16,7 @@ from eventapp.core.remembered import Remembered
 from eventapp.core.shared_cache import SharedCache
 from eventapp.events.service_known import Began, Known
 from eventapp.events.service_news import FRESH_SECONDS, News
-from eventapp.events.service_rendered import Answer, Listed, Rendered, render
+from eventapp.events.service_rendered import Answer, Listed, Rendered, render, shape_of
 from eventapp.events.service_search import Search
 from eventapp.events.service_shared import SharedEvents
 from eventapp.events.service_shelf import Shelf
@@ -103,7 +103,7 @@ class Catalog:
     def sold(self, sale: Document) -> None:
         """This process sold or took back tickets: the event's state of sale after it."""
         if self._known.sold(sale):
-            self.search.changed(sale["eventId"], sale["__v"])
+            self.search.changed(sale["eventId"], shape_of(sale))
             self._generation = next(self._numbers)
         self._stamp = next(self._numbers)
 
@@ -131,7 +131,7 @@ class Catalog:
         if lists_changed is None:
             return
         if lists_changed:
-            self.search.changed(change["eventId"], change.get("__v"))
+            self.search.changed(change["eventId"], None if "gone" in change else shape_of(change))
             self._generation = next(self._numbers)
         self._stamp = next(self._numbers)
 

@@ -1,10 +1,8 @@
 """Use cases that list events: browse, search, favorites, recommendations."""
 
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-
-from bson import ObjectId
 
 from eventapp.core import paging
 from eventapp.core.errors import Unauthorized
@@ -12,31 +10,15 @@ from eventapp.core.mongo import Db, Document
 from eventapp.core.security import Actor
 from eventapp.events import rules, store, store_list
 from eventapp.events.service import may_see, present
-from eventapp.events.service_place import counted_before, next_place, place_of
+from eventapp.events.service_filters import Filters, conditions
+from eventapp.events.service_matches import Matches
+from eventapp.events.service_place import Page, page_at
 from eventapp.events.service_search import Search
-from eventapp.events.service_words import Matches
 from eventapp.favorites import service as favorites
 
 MAX_UNPAGED = 500
-FEW = 500
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What `GET /events` filters by; the names are the API's."""
-
-    search: str = ""
-    city: str = ""
-    category: str | None = None
-    date_from: date | None = None
-    date_to: date | None = None
-    available_only: bool = False
-    upcoming: bool = True
-    min_price: float | None = None
-    max_price: float | None = None
-    tags: tuple[str, ...] = ()
-    organizer_id: ObjectId | None = None
-    mine: bool = False
+# Few matches: no more than the first, or than one event in so many.
+FEW, RARE = 500, 500
 
 
 @dataclass(frozen=True)
@@ -61,47 +43,64 @@ def find(
 ) -> tuple[list[Document] | list[int], dict[str, Any]]:
     """The events of a page and what stands beside them: `page, limit, total, pages, next`.
 
-    Where the eventIds are all that had to be read, the events are only these.
+    Where the eventIds are all that had to be found, the events are only these.
 
     Raises:
         ValidationFailed: a page beyond what is counted, or a place of another list.
         Unauthorized: `mine` without a signed-in user.
     """
-    if (matches := _matches(asked, now, search)) is not None:
-        return _find_best(db, asked, matches)
-    where = _where(asked.filters, actor, rules.midnight(now.date()))
-    key = _order(asked)
-    page = asked.page
-    place: tuple[Any, int] | None = None
-    skip: int | None = 0
-    if asked.after is not None:
-        counted, page = counted_before(asked.after)
-        place = place_of(asked.after, key[0])
-    else:
-        counted = store_list.count(db, where, up_to=paging.COUNTED + 1)
-        skip = paging.offset(page=page, limit=asked.limit, counted=counted)
-    answer = paging.envelope(page=page, limit=asked.limit, counted=counted)
+    filters, order = asked.filters, _order(asked)
+    matches = _matches(filters, now, search)
+    where = _where(filters, actor, rules.midnight(now.date()))
+
+    def count() -> int:
+        if matches is not None:
+            return len(matches)
+        known = search.count(now.date()) if filters == Filters() else None
+        return store_list.count(db, where, up_to=paging.COUNTED + 1) if known is None else known
+
+    page = page_at(asked.page, asked.after, limit=asked.limit, field=order[0], count=count)
+    if matches is not None and order[0] == store_list.RELEVANCE:
+        return _best(page, matches)
+    if matches is not None and order[0] == "eventId":
+        return _by_id(page, matches, order[1])
+    if matches is not None and len(matches) <= max(FEW, matches.among // RARE):
+        # To sort these beats walking the order for them, which the database can't know.
+        where = {
+            **store_list.public_filter(upcoming=True),
+            **store_list.among(matches.ids.tolist()),
+        }
     found: list[Document] = []
-    if skip is not None:
-        most, hint = asked.limit + 1, _hint(asked.filters, counted)
-        found = store_list.rows(db, where, key, after=place, skip=skip, limit=most, hint=hint)
-    rows, more = found[: asked.limit], len(found) > asked.limit
-    answer["next"] = next_place(rows[-1], key[0], counted, page) if more else None
-    return rows, answer
+    if page.skip is not None:
+        most = asked.limit + 1
+        found = store_list.rows(db, where, order, after=page.after, skip=page.skip, limit=most)
+    return page.of(found)
 
 
-def _hint(filters: Filters, counted: int) -> str | None:
-    """The index of a filter that leaves few events: to sort those beats walking the order for them.
-
-    The server can't know, for it does not count first; for many events its own way is better.
-    """
-    if counted > FEW or not filters.upcoming or filters.mine or filters.search:
+def _matches(filters: Filters, now: datetime, search: Search) -> Matches | None:
+    """What the filters leave, where this process knows it and there is something to filter."""
+    if filters.mine or not filters.upcoming or filters == Filters():
         return None
-    if filters.organizer_id:
-        return "organizer"
-    if filters.tags:
-        return "listed_tags"
-    return "listed_category" if filters.category else None
+    return search.matches(filters, now.date())
+
+
+def _best(page: Page, matches: Matches) -> tuple[list[int], dict[str, Any]]:
+    """A page of the best matches."""
+    if page.after is not None:
+        matches = matches.worse_than(*page.after)
+    best = matches.best(page.most)[page.skip or 0 :]
+    rows = [{"eventId": event_id, store_list.RELEVANCE: score} for event_id, score in best]
+    found, answer = page.of(rows)
+    return [row["eventId"] for row in found], answer
+
+
+def _by_id(page: Page, matches: Matches, direction: int) -> tuple[list[int], dict[str, Any]]:
+    """A page of the matches by eventId."""
+    if page.after is not None:
+        matches = matches.beyond_id(page.after[1], direction)
+    ids = matches.by_id(page.most, direction)[page.skip or 0 :]
+    found, answer = page.of([{"eventId": event_id} for event_id in ids])
+    return [row["eventId"] for row in found], answer
 
 
 def list_events(
@@ -120,54 +119,8 @@ def in_order(db: Db, event_ids: list[int]) -> list[Document]:
     return [by_id[event_id] for event_id in event_ids if event_id in by_id]
 
 
-def _matches(asked: Asked, now: datetime, search: Search) -> Matches | None:
-    """What the words match, where best match first is asked for and this process knows it."""
-    filters = asked.filters
-    if not filters.search or asked.sort_by or filters.mine or not filters.upcoming:
-        return None
-    return search.matches(filters.search, now.date())
-
-
-def _find_best(db: Db, asked: Asked, matches: Matches) -> tuple[list[int], dict[str, Any]]:
-    """A page of the best matches that the other filters let through."""
-    others = _conditions(replace(asked.filters, search=""))
-    if any(others):
-        where = store_list.narrowed(store_list.public_filter(upcoming=True), conditions=others)
-        matches = matches.among(store_list.ids_among(db, where, matches.ids.tolist()))
-    page, skip = asked.page, 0
-    if asked.after is not None:
-        counted, page = counted_before(asked.after)
-        matches = matches.after(*place_of(asked.after, store_list.RELEVANCE))
-        most = asked.limit + 1
-    else:
-        counted = min(len(matches), paging.COUNTED + 1)
-        offset = paging.offset(page=page, limit=asked.limit, counted=counted)
-        skip = offset or 0
-        most = 0 if offset is None else skip + asked.limit + 1
-    best = matches.best(most)[skip:]
-    answer = paging.envelope(page=page, limit=asked.limit, counted=counted)
-    rows, more = best[: asked.limit], len(best) > asked.limit
-    last_row = {"eventId": rows[-1][0], store_list.RELEVANCE: rows[-1][1]} if more else {}
-    answer["next"] = next_place(last_row, store_list.RELEVANCE, counted, page) if more else None
-    return [event_id for event_id, _ in rows], answer
-
-
 def _where(filters: Filters, actor: Actor, today: datetime) -> Document:
-    return store_list.narrowed(_base(filters, actor, today), conditions=_conditions(filters))
-
-
-def _conditions(filters: Filters) -> list[Document]:
-    return [
-        store_list.in_words(filters.search),
-        store_list.in_category(filters.category),
-        store_list.in_city(rules.fold(filters.city)),
-        store_list.with_tags([rules.fold(tag) for tag in filters.tags]),
-        store_list.by_organizer(filters.organizer_id),
-        store_list.between_dates(_midnight(filters.date_from), _midnight(filters.date_to)),
-        store_list.with_price(
-            filters.min_price, filters.max_price, available_only=filters.available_only
-        ),
-    ]
+    return store_list.narrowed(_base(filters, actor, today), conditions=conditions(filters))
 
 
 def _base(filters: Filters, actor: Actor, today: datetime) -> Document:
@@ -179,10 +132,6 @@ def _base(filters: Filters, actor: Actor, today: datetime) -> Document:
         public = store_list.public_filter(upcoming=filters.upcoming)
         return {**public, **store_list.by_organizer(actor.user_id)}
     return store_list.organizers_filter(today, actor.user_id, upcoming=filters.upcoming)
-
-
-def _midnight(day: date | None) -> datetime | None:
-    return rules.midnight(day) if day else None
 
 
 def _order(asked: Asked) -> tuple[str, int]:

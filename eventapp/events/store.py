@@ -58,7 +58,15 @@ CHANGE_FIELDS = {
     "gone": 1,
     "ticketTypes.availableTickets": 1,
 }
-TEXTS = dict.fromkeys(("eventId", "listed", "title", "description", "tags", "__v"), 1)
+# What an index of the public list is made of.
+INDEXED = dict.fromkeys(
+    (
+        *("eventId", "listed", "__v", "title", "description", "tags", "category", "organizerId"),
+        *("places", "tagKeys", "schedule.date", "lastDate"),
+        *("ticketTypes.price", "ticketTypes.availableTickets"),
+    ),
+    1,
+)
 # What no answer shows, left out of reads that only show.
 HIDDEN = {"inFlight": 0, "places": 0, "tagKeys": 0}
 
@@ -125,15 +133,15 @@ def count_listed(db: Db, up_to: int) -> int:
     return db.events.count_documents({"listed": True}, limit=up_to)
 
 
-def texts_after(db: Db, event_id: int, limit: int) -> list[Document]:
-    """The words of listed events that come after this eventId."""
+def indexed_after(db: Db, event_id: int, limit: int) -> list[Document]:
+    """What is INDEXED of the listed events that come after this eventId, in order."""
     later = {"listed": True, "eventId": {"$gt": event_id}}
-    return list(db.events.find(later, TEXTS).sort("eventId", ASCENDING).limit(limit))
+    return list(db.events.find(later, INDEXED).sort("eventId", ASCENDING).limit(limit))
 
 
-def texts_of(db: Db, event_ids: list[int]) -> list[Document]:
-    """The words of these events, listed or not."""
-    return list(db.events.find({"eventId": {"$in": event_ids}}, TEXTS))
+def indexed_of(db: Db, event_ids: list[int]) -> list[Document]:
+    """The same of these events, listed or not."""
+    return list(db.events.find({"eventId": {"$in": event_ids}}, INDEXED))
 
 
 def write_if_unchanged(

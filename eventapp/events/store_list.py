@@ -36,6 +36,10 @@ def narrowed(base: Document, *, conditions: Iterable[Document]) -> Document:
     return {**base, "$and": every} if every else base
 
 
+def among(event_ids: list[int]) -> Document:
+    return {"eventId": {"$in": event_ids}}
+
+
 def in_category(category: str | None) -> Document:
     return {"category": category} if category else {}
 
@@ -82,12 +86,6 @@ def _bounds(low: Any, high: Any) -> Document:
     return {operator: value for operator, value in bounds.items() if value is not None}
 
 
-def ids_among(db: Db, where: Document, event_ids: list[int]) -> list[int]:
-    """Those of the ids whose events match."""
-    among = {"$and": [where, {"eventId": {"$in": event_ids}}]}
-    return [event["eventId"] for event in db.events.find(among, {"eventId": 1})]
-
-
 def count(db: Db, where: Document, *, up_to: int) -> int:
     """How many there are, counted no further than `up_to`."""
     return db.events.count_documents(where, limit=up_to)
@@ -101,14 +99,12 @@ def rows(
     after: tuple[Any, int] | None = None,
     skip: int = 0,
     limit: int,
-    hint: str | None = None,
 ) -> list[Document]:
     """The matching events in their order, with eventId deciding between equals.
 
     Args:
         order: a scalar field or RELEVANCE, and 1 or -1.
         after: the order's value and the eventId of the row to go on after.
-        hint: the index to go by, where the server would rather walk the order's.
     """
     field, direction = order
     if field == RELEVANCE:
@@ -119,8 +115,7 @@ def rows(
         if left:
             cursor = db.events.find({"$and": [where, stretch]} if stretch else where, HIDDEN)
             keys = [(field, direction), ("eventId", direction)][: 1 if field == "eventId" else 2]
-            cursor = cursor.sort(keys).skip(skip).limit(left)
-            found += cursor.hint(hint) if hint else cursor
+            found += cursor.sort(keys).skip(skip).limit(left)
     return found
 
 

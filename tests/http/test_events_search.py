@@ -100,13 +100,13 @@ def test_with_too_many_events_the_database_answers(client, app, events, monkeypa
 def test_a_big_index_is_built_beside_the_requests(client, app, events, monkeypatch):
     monkeypatch.setattr(service_search, "BUILT_AT_ONCE", 2)
     search, go_on = app.extensions["catalog"].search, threading.Event()
-    texts = search._texts
+    read = search._events
 
-    def texts_later():
+    def events_later():
         assert go_on.wait(10)
-        yield from texts()
+        yield from read()
 
-    monkeypatch.setattr(search, "_texts", texts_later)
+    monkeypatch.setattr(search, "_events", events_later)
     search.restart()
     assert set(found(client, "search=jazz")) == {1, 2, 3}  # by the database, meanwhile
     assert search._index is None
@@ -121,7 +121,7 @@ def test_what_was_read_before_everything_changed_is_not_kept(client, app, events
     monkeypatch.setattr(service_search, "BUILT_AT_ONCE", 2)
     search, go_on = app.extensions["catalog"].search, threading.Event()
     search.restart()
-    monkeypatch.setattr(search, "_texts", lambda: iter(() if go_on.wait(10) else ()))
+    monkeypatch.setattr(search, "_events", lambda: iter(() if go_on.wait(10) else ()))
     found(client, "search=jazz")
     search.restart()
     go_on.set()
