@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 from eventapp.core.mongo import Db, Document
@@ -89,22 +90,25 @@ class Search:
         """Build the index: at once where that is quick, else on a thread beside the requests."""
         if self._building and self._building.is_alive():
             return
-        listed = store.count_listed(self._db, MAX_INDEXED + 1)
         self._index = self._ready_for = None
         self._taken()  # what changes from here on is read again
-        if BUILT_AT_ONCE < listed <= MAX_INDEXED:
+        if store.count_listed(self._db, BUILT_AT_ONCE + 1) > BUILT_AT_ONCE:
             build = partial(self._build_aside, today, self._restarts)
             self._building = threading.Thread(target=build, name="search index", daemon=True)
             self._building.start()
             return
-        self._index = Index(self._events()) if listed <= MAX_INDEXED else None
-        self._ready_for = today
+        self._index, self._ready_for = self._built(), today
 
     def _build_aside(self, today: date, restarts: int) -> None:
-        index = Index(self._events())  # where that fails, the next search begins again
+        index = self._built()  # where that fails, the next search begins again
         with self._lock:
             if restarts == self._restarts:
                 self._index, self._ready_for = index, today
+
+    def _built(self) -> Index | None:
+        """The index of all there is, None where that is too much."""
+        index = Index(islice(self._events(), MAX_INDEXED + 1))
+        return index if len(index) <= MAX_INDEXED else None
 
     def _events(self) -> Iterator[Document]:
         last = 0
