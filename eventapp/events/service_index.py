@@ -7,23 +7,21 @@ a database reads one by one what no index of its own answers whole.
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from bson import ObjectId
 
 from eventapp.core.mongo import Document
 from eventapp.core.textsearch import TextQuery
-from eventapp.events.service_facets import Facet, Names, Places
 from eventapp.events.service_filters import Filters
 from eventapp.events.service_matches import Matches
+from eventapp.events.service_postings import Facet, Ids, Marking, ScoredPosting, Scores
 from eventapp.events.service_rendered import Shape, shape_of
 from eventapp.events.service_words import scores_of
 
-Marks = npt.NDArray[np.bool_]
 GONE = -1
 
 
@@ -36,19 +34,20 @@ class Index:
     def __init__(self, events: Iterable[Document] = ()) -> None:
         # Of each place: whose it is, its version and what of it is sold out, its last day, and
         # whether it is still to be found there.
-        self._ids, self._versions, self._last_days = array("q"), array("i"), array("i")
+        self._ids, self._versions, self._last_days = Ids(), array("i"), array("i")
         self._emptied: list[tuple[bool, ...]] = []
         self._there = bytearray()
         # The ids of the first so many places rise; where those of the others are.
         self._ordered, self._later = 0, dict[int, int]()
         self._gone = 0
         self._patterns = dict[tuple[bool, ...], tuple[bool, ...]]()
-        self._words: dict[str, tuple[array[int], array[int]]] = {}
+        self._words = dict[str, ScoredPosting]()
         self._categories, self._organizers = Facet[str](), Facet[ObjectId]()
-        self._locations, self._tags, self._days = Names(), Facet[str](), Facet[int]()
+        self._locations, self._tags, self._days = Facet[str](), Facet[str](), Facet[int]()
         self._prices, self._prices_left = Facet[float](), Facet[float]()
         for event in events:
             self.learn(event)
+        self._settle()
 
     def __len__(self) -> int:
         """How many events there are to be found."""
@@ -68,7 +67,7 @@ class Index:
         """Take an event in, or anew; one that is not on the list any more is let go."""
         event_id, place = event["eventId"], len(self._ids)
         self.forget(event_id)
-        rises = self._ordered == place and (not place or self._ids[-1] < event_id)
+        rises = self._ordered == place and (not place or self._ids.all()[-1] < event_id)
         version, emptied = shape_of(event)
         self._ids.append(event_id)
         self._versions.append(version)
@@ -95,8 +94,9 @@ class Index:
     def _place_of(self, event_id: int) -> int | None:
         if event_id in self._later:
             return self._later[event_id]
-        place = bisect_left(self._ids, event_id, 0, self._ordered)
-        return place if place < self._ordered and self._ids[place] == event_id else None
+        risen = self._ids.all()[: self._ordered]
+        place = bisect_left(risen, event_id)
+        return place if place < len(risen) and risen[place] == event_id else None
 
     def pass_days(self, today: date) -> None:
         """Let go of the events whose last day is over."""
@@ -107,28 +107,25 @@ class Index:
 
     def find(self, filters: Filters, words: TextQuery | None) -> Matches:
         """The events that all filters leave and that have any of the words and no excluded one."""
-        marks = np.frombuffer(self._there, np.bool_).copy()
-        scores = self._scores(words) if words else None
-        if scores is not None:
-            marks &= scores > 0
-        for places in self._asked_for(filters):
-            marks &= self._marked(places)
-        found = np.flatnonzero(marks)
-        return Matches(
-            ids=np.frombuffer(self._ids, np.int64)[found],
-            ordered=int(np.searchsorted(found, self._ordered)),
-            among=len(self),
-            scores=None if scores is None else scores[found],
-        )
+        chosen = np.frombuffer(self._there, np.bool_).copy()
+        for mark in self._asked_for(filters):
+            marks = np.zeros(len(chosen), np.bool_)
+            mark(marks)
+            chosen &= marks
+        scores = None
+        if words:
+            scores = self._scores(words) * chosen
+            chosen = scores > 0
+        return Matches(self._ids.all(), self._ordered, chosen, among=len(self), scores=scores)
 
-    def _asked_for(self, filters: Filters) -> Iterable[Iterable[Places]]:
-        """For each filter that is set the places that it leaves, in any number of arrays."""
+    def _asked_for(self, filters: Filters) -> Iterator[Marking]:
+        """For each filter that is set what marks the places that it leaves."""
         if filters.category:
             yield self._categories.of(filters.category)
         if filters.organizer_id:
             yield self._organizers.of(filters.organizer_id)
-        if filters.city_key:
-            yield self._locations.containing(filters.city_key)
+        if part := filters.city_key:
+            yield self._locations.where(lambda location: part in location)
         for tag in filters.tag_keys:
             yield self._tags.of(tag)
         if filters.date_from or filters.date_to:
@@ -139,28 +136,28 @@ class Index:
         elif low is not None or high is not None:
             yield self._prices.within(low, high)
 
-    def _marked(self, several: Iterable[Places]) -> Marks:
-        marks = np.zeros(len(self._ids), np.bool_)
-        for places in several:
-            marks[places] = True
-        return marks
-
-    def _scores(self, words: TextQuery) -> npt.NDArray[np.int32]:
-        scores = np.zeros(len(self._ids), np.int32)
-        for term in words.terms:
-            places, said = self._words.get(term, _NONE)
-            scores[np.frombuffer(places, np.int32)] += np.frombuffer(said, np.uint8)
-        for term in words.excluded:
-            scores[np.frombuffer(self._words.get(term, _NONE)[0], np.int32)] = 0
+    def _scores(self, words: TextQuery) -> Scores:
+        scores = np.zeros(len(self._ids), np.uint16)
+        for term in words.terms & self._words.keys():
+            self._words[term].add_to(scores)
+        for term in words.excluded & self._words.keys():
+            self._words[term].strike_from(scores)
         return scores
+
+    def _settle(self) -> None:
+        places = len(self._ids)
+        for facet in (self._categories, self._organizers, self._locations, self._tags):
+            facet.settle(places)
+        for numbers in (self._days, self._prices, self._prices_left):
+            numbers.settle(places)
+        for word in self._words.values():
+            word.settle(places)
 
     def _note(self, event: Document, place: int) -> None:
         for term, score in scores_of(event).items():
             if term not in self._words:
-                self._words[term] = array("i"), array("B")
-            places, scores = self._words[term]
-            places.append(place)
-            scores.append(score)
+                self._words[term] = ScoredPosting()
+            self._words[term].add(place, score)
         kinds: list[Any] = event["ticketTypes"]
         self._categories.add([event["category"]], place)
         self._organizers.add([event["organizerId"]] if event["organizerId"] else [], place)
@@ -170,9 +167,6 @@ class Index:
         self._prices.add((kind["price"] for kind in kinds), place)
         left = (kind["price"] for kind in kinds if kind["availableTickets"])
         self._prices_left.add(left, place)
-
-
-_NONE = array("i"), array("B")
 
 
 def _number(day: date | None) -> int | None:

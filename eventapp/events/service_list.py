@@ -55,7 +55,7 @@ def find(
 
     def count() -> int:
         if matches is not None:
-            return len(matches)
+            return matches.count
         known = search.count(now.date()) if filters == Filters() else None
         return store_list.count(db, where, up_to=paging.COUNTED + 1) if known is None else known
 
@@ -64,11 +64,11 @@ def find(
         return _best(page, matches)
     if matches is not None and order[0] == "eventId":
         return _by_id(page, matches, order[1])
-    if matches is not None and len(matches) <= max(FEW, matches.among // RARE):
+    if matches is not None and matches.count <= max(FEW, matches.among // RARE):
         # To sort these beats walking the order for them, which the database can't know.
         where = {
             **store_list.public_filter(upcoming=True),
-            **store_list.among(matches.ids.tolist()),
+            **store_list.among(matches.all_ids()),
         }
     found: list[Document] = []
     if page.skip is not None:

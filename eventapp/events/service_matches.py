@@ -1,43 +1,61 @@
 """What an index found, by which pages and cursors walk."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-Ids = npt.NDArray[np.int64]
+from eventapp.events.service_postings import Marks, Scores
+
+# Places are looked through in stretches: the first page seldom needs more than one.
+STRETCH, LONGER = 4096, 8
 
 
 @dataclass(frozen=True)
 class Matches:
-    """The events that were found: their eventIds and, where words were asked for, scores beside.
+    """The events that were found, among all places of the index as it was then.
 
     Attributes:
-        ordered: so many of the ids come first and rise; those behind are in no order.
+        ids: of each place.
+        ordered: the ids of the first so many places rise; those behind are in no order.
+        chosen: the places of what was found.
+        scores: of each place, 0 where it was not chosen; None where no words were asked for.
         among: how many events there were to be found.
     """
 
-    ids: Ids
+    ids: npt.NDArray[np.int64]
     ordered: int
+    chosen: Marks
     among: int
-    scores: npt.NDArray[np.int32] | None = None
+    scores: Scores | None = None
 
-    def __len__(self) -> int:
-        return len(self.ids)
+    @cached_property
+    def count(self) -> int:
+        return int(np.count_nonzero(self.chosen))
+
+    def all_ids(self) -> list[int]:
+        return [int(event_id) for event_id in self.ids[self.chosen]]
 
     # By eventId.
 
     def by_id(self, most: int, direction: int) -> list[int]:
         """The first `most` eventIds upwards, or, where the direction is -1, downwards."""
-        risen, others = self.ids[: self.ordered], self.ids[self.ordered :]
-        first = risen[:most] if direction > 0 else risen[max(len(risen) - most, 0) :]
-        found = np.sort(np.concatenate((first, others)))[::direction]
-        return [int(event_id) for event_id in found[:most]]
+        places = self._by_id(self.chosen, most, direction)
+        return [int(event_id) for event_id in self.ids[places]]
 
     def beyond_id(self, event_id: int, direction: int) -> "Matches":
         """Only those that come after this eventId in that direction."""
-        chosen = self.ids > event_id if direction > 0 else self.ids < event_id
-        return self._where(chosen)
+        beyond = self.ids > event_id if direction > 0 else self.ids < event_id
+        return replace(self, chosen=self.chosen & beyond)
+
+    def _by_id(self, marks: Marks, most: int, direction: int) -> npt.NDArray[np.intp]:
+        """The places of the first `most` eventIds that are marked."""
+        first = _first(marks[: self.ordered][::direction], most)
+        if direction < 0:
+            first = self.ordered - 1 - first
+        places = np.concatenate((first, np.flatnonzero(marks[self.ordered :]) + self.ordered))
+        return places[np.argsort(self.ids[places])[::direction]][:most]
 
     # By relevance.
 
@@ -45,27 +63,38 @@ class Matches:
         """The first `most` as `(eventId, score)`: the best, of equals the one with the lower id."""
         if not most or self.scores is None:
             return []
-        top = self if len(self) <= most else self._top(most, self.scores)
-        assert top.scores is not None
-        order = np.lexsort((top.ids, -top.scores))
-        return list(zip(top.ids[order].tolist(), top.scores[order].tolist(), strict=True))
+        places = self._best(most, self.scores)
+        ids, scores = self.ids[places], self.scores[places].astype(np.int64)
+        order = np.lexsort((ids, -scores))
+        return list(zip(ids[order].tolist(), scores[order].tolist(), strict=True))
 
     def worse_than(self, score: float, event_id: int) -> "Matches":
         """Only those that come after the one of this score and eventId."""
         assert self.scores is not None
         same = (self.scores == score) & (self.ids > event_id)
-        return self._where((self.scores < score) | same)
+        chosen = self.chosen & ((self.scores < score) | same)
+        return replace(self, chosen=chosen, scores=self.scores * chosen)
 
-    def _top(self, most: int, scores: npt.NDArray[np.int32]) -> "Matches":
-        """The first `most`, without sorting all: of the last score only the lowest ids."""
-        last = np.partition(scores, len(self) - most)[len(self) - most]
-        better, equal = self._where(scores > last), self.ids[scores == last]
-        room = most - len(better)
-        lowest = np.partition(equal, room - 1)[:room]
-        ids = np.concatenate((better.ids, lowest))
-        return replace(self, ids=ids, scores=np.append(scores[scores > last], np.full(room, last)))
+    def _best(self, most: int, scores: Scores) -> npt.NDArray[np.intp]:
+        """The places of the first `most`, without sorting all: of the last score the lowest ids."""
+        if self.count <= most:
+            return np.flatnonzero(self.chosen)
+        low, high = 1, int(scores.max())
+        while low < high:  # the highest score that so many have, or a higher one
+            middle = (low + high + 1) // 2
+            if np.count_nonzero(scores >= middle) >= most:
+                low = middle
+            else:
+                high = middle - 1
+        better = np.flatnonzero(scores > low)
+        return np.concatenate((better, self._by_id(scores == low, most - len(better), 1)))
 
-    def _where(self, chosen: npt.NDArray[np.bool_]) -> "Matches":
-        ordered = int(np.count_nonzero(chosen[: self.ordered]))
-        scores = None if self.scores is None else self.scores[chosen]
-        return replace(self, ids=self.ids[chosen], ordered=ordered, scores=scores)
+
+def _first(marks: Marks, most: int) -> npt.NDArray[np.intp]:
+    """The first `most` places that are marked."""
+    stretch = STRETCH
+    while True:
+        found = np.flatnonzero(marks[:stretch])
+        if len(found) >= most or stretch >= len(marks):
+            return found[:most]
+        stretch *= LONGER
