@@ -34,12 +34,14 @@ def markdown(grown: dict[str, Any]) -> str:
 
 INTRODUCTION = """# Growth: time against size
 
-Milliseconds of one request through the services (`service_list`), nothing cached, one at a time:
-the median of 15 different requests; in brackets, how many `find_one` by `eventId` that is, taken
+Milliseconds of one request through the services (`service_list`), one at a time, with nothing
+cached but the index of the public list that each process keeps (`events/service_index.py`): the
+median of 15 different requests; in brackets, how many `find_one` by `eventId` that is, taken
 in turns with them. There are as many bookings as events, half of them of one event. *growth* is
 that number at the last size over that at the first. Then, at the last size, the index of each
-command's winning plan and its ms in a single call: of the count first, then of the rows;
-*sorted* where all that matches is sorted in memory. "-" took longer than a request may.
+command's winning plan and its ms in a single call: of the count first, where the database counts,
+then of the rows; *sorted* where all that matches is sorted in memory. "-" took longer than a
+request may.
 Made by `python scripts/bench.py growth --sizes ...`; the figures are in `growth.json`.
 """
 

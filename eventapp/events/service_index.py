@@ -44,7 +44,8 @@ class Index:
         self._words = dict[str, ScoredPosting]()
         self._categories, self._organizers = Facet[str](), Facet[ObjectId]()
         self._locations, self._tags, self._days = Facet[str](), Facet[str](), Facet[int]()
-        self._prices, self._prices_left = Facet[float](), Facet[float]()
+        # Of what is left: whether anything is, and at which prices.
+        self._prices, self._left, self._prices_left = Facet[float](), Facet[bool](), Facet[float]()
         for event in events:
             self.learn(event)
         self._settle()
@@ -92,8 +93,9 @@ class Index:
             self._there[place] = False
 
     def _place_of(self, event_id: int) -> int | None:
-        if event_id in self._later:
-            return self._later[event_id]
+        place = self._later.get(event_id)
+        if place is not None:
+            return place
         risen = self._ids.all()[: self._ordered]
         place = bisect_left(risen, event_id)
         return place if place < len(risen) and risen[place] == event_id else None
@@ -131,10 +133,11 @@ class Index:
         if filters.date_from or filters.date_to:
             yield self._days.within(_number(filters.date_from), _number(filters.date_to))
         low, high = filters.min_price, filters.max_price
-        if filters.available_only:
-            yield self._prices_left.within(low, high)
-        elif low is not None or high is not None:
-            yield self._prices.within(low, high)
+        if low is not None or high is not None:
+            prices = self._prices_left if filters.available_only else self._prices
+            yield prices.within(low, high)
+        elif filters.available_only:
+            yield self._left.of(True)
 
     def _scores(self, words: TextQuery) -> Scores:
         scores = np.zeros(len(self._ids), np.uint16)
@@ -145,13 +148,12 @@ class Index:
         return scores
 
     def _settle(self) -> None:
-        places = len(self._ids)
-        for facet in (self._categories, self._organizers, self._locations, self._tags):
-            facet.settle(places)
-        for numbers in (self._days, self._prices, self._prices_left):
-            numbers.settle(places)
+        facets: list[Facet[Any]] = [self._categories, self._organizers, self._locations]
+        facets += [self._tags, self._days, self._prices, self._left, self._prices_left]
+        for facet in facets:
+            facet.settle(len(self._ids))
         for word in self._words.values():
-            word.settle(places)
+            word.settle(len(self._ids))
 
     def _note(self, event: Document, place: int) -> None:
         for term, score in scores_of(event).items():
@@ -165,7 +167,8 @@ class Index:
         self._tags.add(event["tagKeys"], place)
         self._days.add((entry["date"].toordinal() for entry in event["schedule"]), place)
         self._prices.add((kind["price"] for kind in kinds), place)
-        left = (kind["price"] for kind in kinds if kind["availableTickets"])
+        left = [kind["price"] for kind in kinds if kind["availableTickets"]]
+        self._left.add([bool(left)], place)
         self._prices_left.add(left, place)
 
 

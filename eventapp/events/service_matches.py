@@ -41,21 +41,17 @@ class Matches:
 
     def by_id(self, most: int, direction: int) -> list[int]:
         """The first `most` eventIds upwards, or, where the direction is -1, downwards."""
-        places = self._by_id(self.chosen, most, direction)
-        return [int(event_id) for event_id in self.ids[places]]
+        first = _first(self.chosen[: self.ordered][::direction], most)
+        if direction < 0:
+            first = self.ordered - 1 - first
+        others = np.flatnonzero(self.chosen[self.ordered :]) + self.ordered
+        found = np.sort(self.ids[np.concatenate((first, others))])[::direction]
+        return [int(event_id) for event_id in found[:most]]
 
     def beyond_id(self, event_id: int, direction: int) -> "Matches":
         """Only those that come after this eventId in that direction."""
         beyond = self.ids > event_id if direction > 0 else self.ids < event_id
         return replace(self, chosen=self.chosen & beyond)
-
-    def _by_id(self, marks: Marks, most: int, direction: int) -> npt.NDArray[np.intp]:
-        """The places of the first `most` eventIds that are marked."""
-        first = _first(marks[: self.ordered][::direction], most)
-        if direction < 0:
-            first = self.ordered - 1 - first
-        places = np.concatenate((first, np.flatnonzero(marks[self.ordered :]) + self.ordered))
-        return places[np.argsort(self.ids[places])[::direction]][:most]
 
     # By relevance.
 
@@ -79,15 +75,16 @@ class Matches:
         """The places of the first `most`, without sorting all: of the last score the lowest ids."""
         if self.count <= most:
             return np.flatnonzero(self.chosen)
-        low, high = 1, int(scores.max())
-        while low < high:  # the highest score that so many have, or a higher one
-            middle = (low + high + 1) // 2
-            if np.count_nonzero(scores >= middle) >= most:
-                low = middle
-            else:
-                high = middle - 1
-        better = np.flatnonzero(scores > low)
-        return np.concatenate((better, self._by_id(scores == low, most - len(better), 1)))
+        low = int(scores.max())
+        while np.count_nonzero(scores >= low) < most:
+            low = low * 7 // 8
+        places = np.flatnonzero(scores >= low)
+        said = scores[places]
+        last = np.partition(said, len(said) - most)[len(said) - most]
+        better, equal = places[said > last], places[said == last]
+        room = most - len(better)
+        lowest = np.argpartition(self.ids[equal], room - 1)[:room]
+        return np.concatenate((better, equal[lowest]))
 
 
 def _first(marks: Marks, most: int) -> npt.NDArray[np.intp]:

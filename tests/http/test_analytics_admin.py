@@ -18,11 +18,6 @@ def boss(client, app):
     return Caller(client, app, "admin")
 
 
-@pytest.fixture
-def ann(client, app):
-    return Caller(client, app)
-
-
 def test_dashboard(db, boss, ann):
     event_id = event_of(db, ticketTypes=types(3, price=9.99))
     event_of(db, 5)

@@ -17,11 +17,6 @@ FIRST = sales.utc(2026, 3, 20)
 
 
 @pytest.fixture
-def host(client, app):
-    return Caller(client, app, "organizer")
-
-
-@pytest.fixture
 def boss(client, app):
     return Caller(client, app, "admin")
 

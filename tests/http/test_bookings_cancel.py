@@ -22,21 +22,6 @@ from tests.factories import day
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
 
-@pytest.fixture
-def ann(client, app):
-    return Caller(client, app)
-
-
-@pytest.fixture
-def bob(client, app):
-    return Caller(client, app)
-
-
-@pytest.fixture
-def host(client, app):
-    return Caller(client, app, "organizer")
-
-
 def cancelled(answer):
     assert answer.status_code == 200, answer.json
     booking = answer.json["data"]["booking"]

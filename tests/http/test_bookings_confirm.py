@@ -32,11 +32,6 @@ def till(app):
 
 
 @pytest.fixture
-def ann(client, app):
-    return Caller(client, app)
-
-
-@pytest.fixture
 def held(db, ann):
     event_of(db, ticketTypes=types(10, price=12.34))
     return ann.book(1, 3, hold=True)

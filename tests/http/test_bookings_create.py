@@ -5,7 +5,7 @@ import re
 import pytest
 
 from eventapp.bookings import service_answer
-from tests.bookings_factories import Caller, amounts_of, event_of, refused, types
+from tests.bookings_factories import amounts_of, event_of, refused, types
 from tests.factories import day
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -14,16 +14,6 @@ FIELDS = """
     _id bookingReference userId eventId eventTitle date location items quantity totalPrice
     currency status expiresAt createdAt updatedAt cancelledAt refund
 """
-
-
-@pytest.fixture
-def ann(client, app):
-    return Caller(client, app)
-
-
-@pytest.fixture
-def bob(client, app):
-    return Caller(client, app)
 
 
 def booked(answer):

@@ -21,11 +21,6 @@ pytestmark = pytest.mark.usefixtures("clean_inventory")
 
 
 @pytest.fixture
-def host(client, app):
-    return Caller(client, app, "organizer")
-
-
-@pytest.fixture
 def people(client, app):
     return [Caller(client, app) for _ in range(3)]
 

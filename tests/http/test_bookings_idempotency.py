@@ -7,19 +7,9 @@ import pytest
 
 from eventapp import open_shop
 from eventapp.bookings import service_replay, store
-from tests.bookings_factories import Caller, amounts_of, event_of, refused
+from tests.bookings_factories import amounts_of, event_of, refused
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
-
-
-@pytest.fixture
-def ann(client, app):
-    return Caller(client, app)
-
-
-@pytest.fixture
-def bob(client, app):
-    return Caller(client, app)
 
 
 @pytest.mark.parametrize("key", ["k", "k" * 200, "a key: with / signs", "-" * 36])

@@ -8,16 +8,6 @@ from tests.factories import day
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
 
-@pytest.fixture
-def ann(client, app):
-    return Caller(client, app)
-
-
-@pytest.fixture
-def bob(client, app):
-    return Caller(client, app)
-
-
 def of(*pairs):
     return [{"ticketTypeId": type_id, "quantity": quantity} for type_id, quantity in pairs]
 

@@ -10,21 +10,6 @@ from tests.factories import day, sign_in
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
 
-@pytest.fixture
-def ann(client, app):
-    return Caller(client, app)
-
-
-@pytest.fixture
-def bob(client, app):
-    return Caller(client, app)
-
-
-@pytest.fixture
-def root(client, app):
-    return Caller(client, app, "admin")
-
-
 def ids(answer):
     assert answer.status_code == 200, answer.json
     return [booking["_id"] for booking in answer.json["bookings"]]

@@ -2,19 +2,9 @@
 
 import pytest
 
-from tests.bookings_factories import Caller, amounts_of, event_of, refused
+from tests.bookings_factories import amounts_of, event_of, refused
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
-
-
-@pytest.fixture
-def ann(client, app):
-    return Caller(client, app)
-
-
-@pytest.fixture
-def bob(client, app):
-    return Caller(client, app)
 
 
 def of(*pairs):

@@ -5,14 +5,9 @@ Tables are walked within a test: emptying the database for each line would take 
 
 import pytest
 
-from tests.bookings_factories import Caller, event_of, refused
+from tests.bookings_factories import event_of, refused
 
 ITEM = {"ticketTypeId": 1, "quantity": 1}
-
-
-@pytest.fixture
-def ann(client, app):
-    return Caller(client, app)
 
 
 @pytest.fixture(autouse=True)

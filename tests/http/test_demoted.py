@@ -8,16 +8,6 @@ from tests.bookings_factories import Caller, amounts_of, event_of, refused
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
 
-@pytest.fixture
-def ann(client, app):
-    return Caller(client, app)
-
-
-@pytest.fixture
-def host(client, app):
-    return Caller(client, app, "organizer")
-
-
 def demote(client, app, person):
     boss = Caller(client, app, "admin")
     answer = boss.call("PUT", f"/users/{person.id}", {"role": "attendee"})

@@ -13,11 +13,6 @@ from tests.notifications_factories import news_of, tell, told
 
 
 @pytest.fixture
-def ann(client, app):
-    return Caller(client, app)
-
-
-@pytest.fixture
 def ben(client, app):
     return Caller(client, app)
 

@@ -3,15 +3,8 @@
 import email
 from email.policy import default
 
-import pytest
-
-from tests.bookings_factories import Caller, event_of, shop_of
+from tests.bookings_factories import event_of, shop_of
 from tests.notifications_factories import mail_server, send, tell
-
-
-@pytest.fixture
-def ann(client, app):
-    return Caller(client, app)
 
 
 def test_codes_and_calendar_arrive_with_the_mail(app, db, ann, clean_inventory):

@@ -1,6 +1,5 @@
 """Accounts under threads: what must happen once, happens once."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
 
@@ -10,26 +9,12 @@ from eventapp.accounts import rules_attempts, service, service_sessions, store, 
 from eventapp.accounts.errors import BadCredentials, EmailTaken, LastAdmin, NameTaken
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError, TooManyRequests
+from tests.race.kit import at_once
 
 THREADS = 8
 # The engine takes a second to untie each knot of inserts that a unique index refuses.
 CLAIMANTS = 4
 DAY = timedelta(days=1)
-
-
-def at_once(*calls):
-    """What each call returned or raised, all begun together."""
-    gate = Barrier(len(calls))
-
-    def run(call):
-        gate.wait()
-        try:
-            return call()
-        except AppError as error:
-            return error
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
 
 
 def register(db, number=0, **changes):
