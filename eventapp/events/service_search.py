@@ -6,6 +6,7 @@ MAX_INDEXED events on the list this index stands back, and the database is asked
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
@@ -23,7 +24,13 @@ from eventapp.events.service_rendered import Shape
 # An event takes about 0.2 kB. Up to the second it is built within the request that comes upon it.
 MAX_INDEXED, BUILT_AT_ONCE = 1_500_000, 2_000
 
+READ_AT_ONCE = 500
+# A thread that only computes keeps the interpreter from requests for 5 ms each time they wait for
+# anything: after so many events it rests for so long.
+STRIDE, REST_SECONDS = 8, 0.0005
+
 Found = TypeVar("Found")
+Documents = Iterator[Document]
 
 
 class Search:
@@ -100,35 +107,36 @@ class Search:
         self._index, self._ready_for = self._built(), today
 
     def _build_aside(self, today: date, restarts: int) -> None:
-        index = self._built()  # where that fails, the next search begins again
+        index = self._built(gently)  # where that fails, the next search begins again
         with self._lock:
             if restarts == self._restarts:
                 self._index, self._ready_for = index, today
 
-    def _built(self) -> Index | None:
+    def _built(self, pace: Callable[[Documents], Documents] = iter) -> Index | None:
         """The index of all there is, None where that is too much."""
-        index = Index(islice(self._events(), MAX_INDEXED + 1))
+        index = Index(islice(pace(self._events()), MAX_INDEXED + 1))
         return index if len(index) <= MAX_INDEXED else None
 
     def _events(self) -> Iterator[Document]:
         last = 0
-        while batch := store.indexed_after(self._db, last, 1000):
+        while batch := store.indexed_after(self._db, last, READ_AT_ONCE):
             yield from batch
             last = batch[-1]["eventId"]
 
     def _refresh(self, index: Index, today: date) -> None:
-        stale, learned = self._taken(), False
+        stale = self._taken()
         try:
-            events = store.indexed_of(self._db, list(stale)) if stale else []
-            for event_id in stale:
-                index.forget(event_id)
-            for event in events:
-                index.learn(event)
-            learned = True
+            while stale:
+                some = list(islice(stale, READ_AT_ONCE))
+                events = store.indexed_of(self._db, some)
+                for event_id in some:
+                    index.forget(event_id)
+                for event in events:
+                    index.learn(event)
+                stale.difference_update(some)
         finally:
-            if not learned:
-                with self._noting:
-                    self._stale |= stale
+            with self._noting:
+                self._stale |= stale  # what could not be read
         if self._ready_for != today:
             index.pass_days(today)
             self._ready_for = today
@@ -138,3 +146,11 @@ class Search:
         with self._noting:
             stale, self._stale = self._stale, set()
         return stale
+
+
+def gently(events: Documents) -> Documents:
+    """The same, with rests for what else the process has to do."""
+    for number, event in enumerate(events):
+        if number % STRIDE == 0:
+            time.sleep(REST_SECONDS)
+        yield event

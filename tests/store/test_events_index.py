@@ -8,7 +8,7 @@ import pytest
 
 from eventapp.core.clock import utc_now
 from eventapp.core.security import Actor
-from eventapp.events import rules, service, service_list, store
+from eventapp.events import rules, service, service_list, service_search, store
 from eventapp.events.service_filters import Filters
 from eventapp.events.service_list import Asked
 from eventapp.events.service_search import Search
@@ -120,6 +120,24 @@ def test_what_could_not_be_read_is_read_later(events, monkeypatch):
         with pytest.raises(ZeroDivisionError):
             search.count(today)
     assert search.count(today) == count - 1
+
+
+def test_many_changes_are_read_a_part_at_a_time(events, monkeypatch):
+    search, today, asked = Search(events), utc_now().date(), []
+    count, read = search.count(today), store.indexed_of
+    listed = [event["eventId"] for event in store.indexed_after(events, 0, 5)]
+    events.events.update_many({"eventId": {"$in": listed}}, {"$set": {"listed": False}})
+
+    def noted(db, event_ids):
+        asked.append(len(event_ids))
+        return read(db, event_ids)
+
+    monkeypatch.setattr(service_search, "READ_AT_ONCE", 2)
+    monkeypatch.setattr(store, "indexed_of", noted)
+    for event_id in listed:
+        search.changed(event_id)
+    assert search.count(today) == count - 5
+    assert asked == [2, 2, 1]
 
 
 def test_the_passing_of_a_day_leaves_out_what_is_over(events):
