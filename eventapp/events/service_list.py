@@ -70,6 +70,8 @@ def find(
             **store_list.public_filter(upcoming=True),
             **store_list.among(matches.all_ids()),
         }
+    elif matches is not None and filters.search:
+        return _by_walking(db, page, order, matches)
     found: list[Document] = []
     if page.skip is not None:
         most = asked.limit + 1
@@ -100,6 +102,25 @@ def _by_id(page: Page, matches: Matches, direction: int) -> tuple[list[int], dic
         matches = matches.beyond_id(page.after[1], direction)
     ids = matches.by_id(page.most, direction)[page.skip or 0 :]
     found, answer = page.of([{"eventId": event_id} for event_id in ids])
+    return [row["eventId"] for row in found], answer
+
+
+def _by_walking(
+    db: Db, page: Page, order: tuple[str, int], matches: Matches
+) -> tuple[list[int], dict[str, Any]]:
+    """A page of many matches of words, in another order than words have.
+
+    The database would read all that match to sort them; here the order is walked until the page is
+    full, and with many matches that is soon.
+    """
+    rows: list[Document] = []
+    everything = store_list.public_filter(upcoming=True)
+    for part in store_list.walk(db, everything, order, after=page.after) if page.most else ():
+        held = matches.holding([row["eventId"] for row in part])
+        rows += [row for row, is_held in zip(part, held, strict=True) if is_held]
+        if len(rows) >= page.most:
+            break
+    found, answer = page.of(rows[page.skip or 0 : page.most])
     return [row["eventId"] for row in found], answer
 
 

@@ -37,6 +37,16 @@ class Matches:
     def all_ids(self) -> list[int]:
         return [int(event_id) for event_id in self.ids[self.chosen]]
 
+    def holding(self, event_ids: list[int]) -> list[bool]:
+        """Which of these were found."""
+        asked, risen = np.array(event_ids, np.int64), self.ids[: self.ordered]
+        places = np.searchsorted(risen, asked)
+        there = places < self.ordered
+        there[there] = risen[places[there]] == asked[there]
+        there[there] = self.chosen[places[there]]
+        others = self.ids[self.ordered :][self.chosen[self.ordered :]]
+        return [bool(held) for held in there | np.isin(asked, others)]
+
     # By eventId.
 
     def by_id(self, most: int, direction: int) -> list[int]:

@@ -8,7 +8,7 @@ import pytest
 
 from eventapp.core.clock import utc_now
 from eventapp.core.security import Actor
-from eventapp.events import rules, service, service_list, service_search, store
+from eventapp.events import rules, service, service_list, service_search, store, store_list
 from eventapp.events.service_filters import Filters
 from eventapp.events.service_list import Asked
 from eventapp.events.service_search import Search
@@ -68,6 +68,7 @@ def page_of(db, asked, search):
 @pytest.mark.parametrize("sort", [None, "title", "date", "price", "popularity"])
 def test_the_index_and_the_database_agree(events, organizer, monkeypatch, sort, few):
     monkeypatch.setattr(service_list, "FEW", few)
+    monkeypatch.setattr(store_list, "WALKED_AT_ONCE", 7)
     rng, search, rows = random.Random(f"{sort} {few}"), Search(events), 0
     for _ in range(ASKED):
         filters = filters_of(rng, organizer["id"])

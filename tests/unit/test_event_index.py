@@ -155,6 +155,7 @@ def test_it_finds_what_a_walk_over_all_finds(before, after, gone, today, filters
             rest = [row for row in expected if (-row[1], row[0]) > (-score, event_id)]
             assert matches.worse_than(score, event_id).best(99) == rest
     ids = sorted(event_id for event_id, _ in expected)
+    assert matches.holding(list(range(14))) == [event_id in ids for event_id in range(14)]
     for direction in (1, -1):
         assert matches.by_id(most, direction) == ids[::direction][:most]
         for event_id in (0, *ids, 99):
