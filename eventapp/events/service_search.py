@@ -128,10 +128,9 @@ class Search:
         try:
             while stale:
                 some = list(islice(stale, READ_AT_ONCE))
-                events = store.indexed_of(self._db, some)
-                for event_id in some:
+                for event_id in some:  # before they are read, so that no change since is `known`
                     index.forget(event_id)
-                for event in events:
+                for event in store.indexed_of(self._db, some):
                     index.learn(event)
                 stale.difference_update(some)
         finally:

@@ -11,6 +11,7 @@ from eventapp.core.security import Actor
 from eventapp.events import rules, service, service_list, service_search, store, store_list
 from eventapp.events.service_filters import Filters
 from eventapp.events.service_list import Asked
+from eventapp.events.service_rendered import shape_of
 from eventapp.events.service_search import Search
 from scripts.synthetic_events import CITIES, PLAIN, bodies
 from tests.factories import make_event
@@ -110,6 +111,26 @@ def test_a_change_that_comes_while_another_is_read_is_not_lost(events, monkeypat
     search.changed(1)
     assert search.count(today) == count  # as it was read
     assert search.count(today) == count - 1
+
+
+def test_a_change_back_that_comes_while_the_first_is_read_is_not_lost(events, monkeypatch):
+    """What is read meanwhile is other than what the index holds and what the event is again."""
+    search, today, one = Search(events), utc_now().date(), {"eventId": 1}
+    count, read = search.count(today), store.indexed_of
+    before = shape_of(events.events.find_one(one))
+
+    def read_then_change_back(db, event_ids):
+        found = read(db, event_ids)
+        monkeypatch.setattr(store, "indexed_of", read)
+        db.events.update_one(one, {"$set": {"listed": True}, "$inc": {"__v": -1}})
+        search.changed(1, before)
+        return found
+
+    monkeypatch.setattr(store, "indexed_of", read_then_change_back)
+    events.events.update_one(one, {"$set": {"listed": False}, "$inc": {"__v": 1}})
+    search.changed(1)
+    assert search.count(today) == count - 1  # as it was read
+    assert search.count(today) == count
 
 
 def test_what_could_not_be_read_is_read_later(events, monkeypatch):
