@@ -92,8 +92,7 @@ def _best(page: Page, matches: Matches) -> tuple[list[int], dict[str, Any]]:
         matches = matches.worse_than(*page.after)
     best = matches.best(page.most)[page.skip or 0 :]
     rows = [{"eventId": event_id, store_list.RELEVANCE: score} for event_id, score in best]
-    found, answer = page.of(rows)
-    return [row["eventId"] for row in found], answer
+    return _ids_of(page, rows)
 
 
 def _by_id(page: Page, matches: Matches, direction: int) -> tuple[list[int], dict[str, Any]]:
@@ -101,8 +100,7 @@ def _by_id(page: Page, matches: Matches, direction: int) -> tuple[list[int], dic
     if page.after is not None:
         matches = matches.beyond_id(page.after[1], direction)
     ids = matches.by_id(page.most, direction)[page.skip or 0 :]
-    found, answer = page.of([{"eventId": event_id} for event_id in ids])
-    return [row["eventId"] for row in found], answer
+    return _ids_of(page, [{"eventId": event_id} for event_id in ids])
 
 
 def _by_walking(
@@ -120,7 +118,12 @@ def _by_walking(
         rows += [row for row, is_held in zip(part, held, strict=True) if is_held]
         if len(rows) >= page.most:
             break
-    found, answer = page.of(rows[page.skip or 0 : page.most])
+    return _ids_of(page, rows[page.skip or 0 : page.most])
+
+
+def _ids_of(page: Page, rows: list[Document]) -> tuple[list[int], dict[str, Any]]:
+    """As `Page.of`, the eventIds alone."""
+    found, answer = page.of(rows)
     return [row["eventId"] for row in found], answer
 
 

@@ -100,12 +100,14 @@ def rows(
     after: tuple[Any, int] | None = None,
     skip: int = 0,
     limit: int,
+    fields: Document = HIDDEN,
 ) -> list[Document]:
     """The matching events in their order, with eventId deciding between equals.
 
     Args:
         order: a scalar field or RELEVANCE, and 1 or -1.
         after: the order's value and the eventId of the row to go on after.
+        fields: what to read, or to leave out, of each; of RELEVANCE always all that is shown.
     """
     field, direction = order
     if field == RELEVANCE:
@@ -114,7 +116,7 @@ def rows(
     for stretch in _stretches(field, direction, after):
         left = limit - len(found)
         if left:
-            cursor = db.events.find({"$and": [where, stretch]} if stretch else where, HIDDEN)
+            cursor = db.events.find({"$and": [where, stretch]} if stretch else where, fields)
             keys = [(field, direction), ("eventId", direction)][: 1 if field == "eventId" else 2]
             found += cursor.sort(keys).skip(skip).limit(left)
     return found
@@ -124,20 +126,12 @@ def walk(
     db: Db, where: Document, order: tuple[str, int], *, after: tuple[Any, int] | None = None
 ) -> Iterator[list[Document]]:
     """All matching events as `rows` has them, but only eventId and the order's field, in parts."""
-    place = after
-    while True:
-        part: list[Document] = []
-        for stretch in _stretches(*order, place):
-            narrowed_to = {"$and": [where, stretch]} if stretch else where
-            keys = [order, ("eventId", order[1])]
-            found = db.events.find(narrowed_to, {"eventId": 1, order[0]: 1}).sort(keys)
-            part += found.limit(WALKED_AT_ONCE - len(part))
-            if len(part) == WALKED_AT_ONCE:
-                break
+    fields, part = {"eventId": 1, order[0]: 1}, None
+    while part is None or len(part) == WALKED_AT_ONCE:
+        part = rows(db, where, order, after=after, limit=WALKED_AT_ONCE, fields=fields)
         yield part
-        if len(part) < WALKED_AT_ONCE:
-            return
-        place = part[-1][order[0]], part[-1]["eventId"]
+        if part:
+            after = part[-1][order[0]], part[-1]["eventId"]
 
 
 def _stretches(field: str, direction: int, after: tuple[Any, int] | None) -> list[Document]:
