@@ -34,16 +34,16 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from eventapp import create_app, start_jobs
 from eventapp.config import Config, ConfigError, load_config
-from eventapp.core.embedded import EmbeddedStoreBusy
-from eventapp.core.embedded_disk import lock_directory
-from eventapp.core.listening import BACKLOG, open_sockets
-from eventapp.core.serving import (
+from eventapp.core.embedded.client import EmbeddedStoreBusy
+from eventapp.core.embedded.disk import lock_directory
+from eventapp.core.server.request_gate import (
     CONNECTIONS,
     THREADS,
     allow_connections,
     before_end,
     gated,
 )
+from eventapp.core.server.sockets import BACKLOG, open_sockets
 from eventapp.core.shared_cache import SharedCache
 
 if TYPE_CHECKING:

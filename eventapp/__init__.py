@@ -6,37 +6,41 @@ from datetime import timedelta
 from flask import Flask
 from flask_compress import Compress
 
-from eventapp.accounts import routes as accounts_routes
-from eventapp.accounts import routes_photos as user_photos
 from eventapp.accounts import service as accounts
 from eventapp.accounts import store as accounts_store
-from eventapp.accounts.service_sessions import LiveSessions
-from eventapp.analytics import routes as analytics_routes
-from eventapp.analytics import routes_admin, routes_page, service_ledger
+from eventapp.accounts.routes import auth as accounts_routes
+from eventapp.accounts.routes import photos as user_photos
+from eventapp.accounts.sessions import LiveSessions
+from eventapp.analytics import sales_sums
 from eventapp.analytics import store as analytics_store
+from eventapp.analytics.routes import admin, dashboard
+from eventapp.analytics.routes import figures as analytics_routes
 from eventapp.android import routes as android_routes
-from eventapp.bookings import routes as bookings_routes
-from eventapp.bookings import routes_events as bookings_events
-from eventapp.bookings import routes_waitlist as offers_routes
 from eventapp.bookings import service as bookings
 from eventapp.bookings import store as bookings_store
-from eventapp.bookings import store_tell as bookings_told
+from eventapp.bookings import store_alerts as bookings_told
+from eventapp.bookings.routes import bookings as bookings_routes
+from eventapp.bookings.routes import event_bookings as bookings_events
+from eventapp.bookings.routes import offers as offers_routes
 from eventapp.bookings.rules import Limits
-from eventapp.bookings.service_payments import PROVIDERS
 from eventapp.config import Config, load_config
-from eventapp.core import headers, http, limits, mongo, observe, security
+from eventapp.core import database
+from eventapp.core.access import permissions, rate_limits
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
+from eventapp.core.http import headers, request_log
+from eventapp.core.http import setup as http_setup
 from eventapp.core.shared_cache import SharedCache
-from eventapp.core.streams import Hub
-from eventapp.events import routes as events_routes
-from eventapp.events import routes_favorites, routes_parts
-from eventapp.events import routes_photos as event_photos
+from eventapp.core.streams.hub import Hub
 from eventapp.events import service as events
 from eventapp.events import store as events_store
-from eventapp.events import store_told as events_told
-from eventapp.events.service_catalog import Catalog
-from eventapp.events.service_popularity import Popularity
+from eventapp.events import store_alerts as events_told
+from eventapp.events.cache.event_cache import Catalog
+from eventapp.events.popularity import Popularity
+from eventapp.events.routes import events as events_routes
+from eventapp.events.routes import favorites as favorites_routes
+from eventapp.events.routes import photos as event_photos
+from eventapp.events.routes import ticket_types
 from eventapp.favorites import service as favorites
 from eventapp.favorites import store as favorites_store
 from eventapp.health import routes as health_routes
@@ -46,21 +50,23 @@ from eventapp.jobs import service as jobs
 from eventapp.media import routes as media_routes
 from eventapp.media import service as media
 from eventapp.media import store as media_store
-from eventapp.messages import routes as messages_routes
-from eventapp.messages import routes_stream, service_streams
+from eventapp.messages import event_listener
 from eventapp.messages import service as messages
 from eventapp.messages import store as messages_store
-from eventapp.notifications import routes as notifications_routes
-from eventapp.notifications import routes_stream as notifications_live
+from eventapp.messages.routes import event_stream
+from eventapp.messages.routes import messages as messages_routes
+from eventapp.notifications import live as notices
 from eventapp.notifications import service as notifications
-from eventapp.notifications import service_stream as notices
 from eventapp.notifications import store as notifications_store
-from eventapp.notifications import store_mails as mails_store
-from eventapp.notifications.service_post import post_of
-from eventapp.tickets import routes as tickets_routes
-from eventapp.tickets import routes_door
+from eventapp.notifications import store_outbox as mails_store
+from eventapp.notifications.outbox import post_of
+from eventapp.notifications.routes import notifications as notifications_routes
+from eventapp.notifications.routes import stream as notifications_live
+from eventapp.payments.providers import PROVIDERS
 from eventapp.tickets import service as tickets
-from eventapp.tickets.service_papers import papers
+from eventapp.tickets.mail_attachments import papers
+from eventapp.tickets.routes import check_in
+from eventapp.tickets.routes import tickets as tickets_routes
 from eventapp.waitlist import routes as waitlist_routes
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
@@ -86,25 +92,25 @@ BLUEPRINTS = (
     *accounts_routes.BLUEPRINTS,
     user_photos.bp,
     events_routes.bp,
-    routes_parts.bp,
+    ticket_types.bp,
     event_photos.bp,
-    routes_favorites.bp,
-    routes_favorites.recoms_bp,
+    favorites_routes.bp,
+    favorites_routes.recoms_bp,
     waitlist_routes.bp,
     offers_routes.bp,
     bookings_routes.bp,
     bookings_routes.users_bp,
     bookings_events.bp,
     tickets_routes.bp,
-    routes_door.bp,
+    check_in.bp,
     messages_routes.bp,
-    routes_stream.bp,
+    event_stream.bp,
     notifications_routes.bp,
     notifications_live.bp,
     analytics_routes.bp,
     analytics_routes.events_bp,
-    routes_admin.bp,
-    routes_page.bp,
+    admin.bp,
+    dashboard.bp,
     android_routes.bp,
 )
 # How each feature removes, and tells, all that it stores about a person.
@@ -127,7 +133,7 @@ EXPORT_USER = (
 )
 
 # Jobs and analytics know nothing of each other.
-jobs.JOBS["count-sales"] = (lambda shop, now: service_ledger.count_sales(shop.db, now), 30)
+jobs.JOBS["count-sales"] = (lambda shop, now: sales_sums.count_sales(shop.db, now), 30)
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -140,16 +146,16 @@ def create_app(config: Config | None = None) -> Flask:
     config = config or load_config()
     app = Flask(__name__, static_folder=None)
     app.config["SETTINGS"] = config
-    observe.setup_logging(config)
-    observe.init_app(app)
-    api = http.init_app(app)
+    request_log.setup_logging(config)
+    request_log.init_app(app)
+    api = http_setup.init_app(app)
     headers.init_app(app, config)  # before Compress, so that its hook adds to Vary after it
     Compress(app)
-    security.init_app(app, config, LiveSessions(), accounts.confirm_receipt)
-    limits.init_app(app, config)
+    permissions.init_app(app, config, LiveSessions(), accounts.confirm_receipt)
+    rate_limits.init_app(app, config)
     app.extensions.update(forget_user=FORGET_USER, export_user=EXPORT_USER)
-    store = mongo.open_store(config, prepare)
-    mongo.init_app(app, store)
+    store = database.open_store(config, prepare)
+    database.init_app(app, store)
     cache = SharedCache(config.cache_url, config.jwt_secret) if config.cache_url else None
     catalog = Catalog(store.db, cache)
     popularity = Popularity(store.db)
@@ -157,16 +163,16 @@ def create_app(config: Config | None = None) -> Flask:
     app.extensions.update(catalog=catalog, shop=shop, box_office=shop.office)
     app.extensions.update(job_status=jobs.status, popularity=popularity)
     app.extensions.update(streams=open_streams(store.db))
-    for blueprint in BLUEPRINTS:
-        api.register_blueprint(blueprint)
+    for each in BLUEPRINTS:
+        api.register_blueprint(each)
     app.register_blueprint(media_routes.bp)
-    security.refuse_undeclared(app)
+    permissions.refuse_undeclared(app)
     return app
 
 
 def prepare(db: Db) -> None:
     """What a database must have before the first request: indexes, the counter, today's lists."""
-    mongo.ensure_indexes(db, INDEXES)
+    database.ensure_indexes(db, INDEXES)
     events.prepare(db, utc_now())
 
 
@@ -199,7 +205,7 @@ def open_shop(
 def open_streams(db: Db) -> Hub:
     """The live streams of this process."""
     hub = Hub()
-    hub.add_source(service_streams.KIND, service_streams.EventReader(db, hub).look)
+    hub.add_source(event_listener.KIND, event_listener.EventReader(db, hub).look)
     hub.add_source(notices.KIND, notices.NoticeReader(db).look)
     return hub
 

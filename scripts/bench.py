@@ -20,7 +20,7 @@ from pymongo.uri_parser import parse_uri
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp.config import ROOT
-from eventapp.core.mongo import is_unavailable
+from eventapp.core.database import is_unavailable
 from scripts.bench_growth import SIZES, measure_growth
 from scripts.bench_growth_pages import markdown, write_pages
 from scripts.bench_rows import PARTS, table

@@ -6,10 +6,10 @@ from typing import Any
 from urllib.parse import quote
 
 from eventapp import open_shop
-from eventapp.bookings import service_check
+from eventapp.bookings import auditing
 from eventapp.config import Config
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import Db
+from eventapp.core.database import Db
 from eventapp.jobs import service as jobs
 from scripts.bench_data import Stage, word_pairs
 from scripts.bench_server import Server
@@ -56,7 +56,7 @@ def check_inventory(config: Config, db: Db) -> None:
     for _round in range(ROUNDS_OF_SETTLING):
         if not jobs.run("settle", shop):
             break
-    faults = list(service_check.check(shop, utc_now()))
+    faults = list(auditing.check(shop, utc_now()))
     words = "; ".join(f"event {fault.event_id}: {fault.words}" for fault in faults[:3])
     refuse(bool(faults), f"check_inventory: {len(faults)} faults: {words}")
 

@@ -12,9 +12,9 @@ from flask import Flask
 
 from eventapp import prepare
 from eventapp.config import Config
-from eventapp.core import security, tokens
+from eventapp.core.access import actor, tokens
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 from eventapp.events import store
 from scripts.bulk_load import new_event
 from scripts.synthetic_events import WEIGHTS, WORDS, bodies
@@ -91,7 +91,7 @@ def sign_in(db: Db, config: Config, count: int) -> list[str]:
             sessions = [_session(user) for user in users]
             db.users.insert_many(users, ordered=False)
             db.sessions.insert_many(sessions, ordered=False)
-            signed += [security.access_token(s["userId"], s["_id"]) for s in sessions]
+            signed += [tokens.access_token(s["userId"], s["_id"]) for s in sessions]
     return signed
 
 
@@ -103,7 +103,7 @@ def _user(number: int) -> Document:
         "email": email,
         "emailKey": email,
         "passwordHash": "!",
-        "role": security.ATTENDEE,
+        "role": actor.ATTENDEE,
         "about": "",
         "userImg": "",
         "createdAt": now,

@@ -17,7 +17,7 @@ from pymongo.errors import PyMongoError
 
 from eventapp import prepare
 from eventapp.bookings.service import Shop
-from eventapp.core.mongo import CLIENT_OPTIONS, Db, Document
+from eventapp.core.database import CLIENT_OPTIONS, Db, Document
 from scripts.bench_growth_bookings import booking_lists, fill_bookings, open_till
 from scripts.bench_growth_events import event_lists, fill_events
 from scripts.bench_plans import Recorder, indexes_used

@@ -9,13 +9,13 @@ from typing import Any
 from bson import ObjectId
 
 from eventapp import open_shop
-from eventapp.bookings import rules, service_list, store
+from eventapp.bookings import listing, rules, store
+from eventapp.bookings.listing import Asked
 from eventapp.bookings.service import Shop
-from eventapp.bookings.service_list import Asked
 from eventapp.config import load_config
+from eventapp.core.access.actor import ADMIN, Actor
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import Db, Document
-from eventapp.core.security import ADMIN, Actor
+from eventapp.core.database import Db, Document
 from scripts.bench_wrk import BenchFailed
 
 # Half of all bookings are of one event, the others of users with 20 each.
@@ -70,11 +70,11 @@ def booking_lists(shop: Shop, size: int) -> Lists:
     hot = shop.db.events.find({}).sort("eventId", 1).limit(1)[0]["eventId"]
 
     def of_user(asked: Asked, rng: random.Random) -> Any:
-        page = service_list.of_user(shop, user(rng.randrange(users)), asked, utc_now())
+        page = listing.of_user(shop, user(rng.randrange(users)), asked, utc_now())
         return _with_rows(page)
 
     def of_event(asked: Asked) -> Any:
-        return _with_rows(service_list.of_event(shop, hot, admin, asked, utc_now()))
+        return _with_rows(listing.of_event(shop, hot, admin, asked, utc_now()))
 
     return {
         "bookings of a user": lambda rng: of_user(Asked(), rng),

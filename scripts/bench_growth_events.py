@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 from eventapp.core import paging
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import Db
-from eventapp.core.security import Actor
-from eventapp.events import rules, service_list
-from eventapp.events.service_filters import Filters
-from eventapp.events.service_list import Asked
-from eventapp.events.service_search import Search
+from eventapp.core.database import Db
+from eventapp.events import listing, rules
+from eventapp.events.filters import Filters
+from eventapp.events.index.live_index import Search
+from eventapp.events.listing import Asked
 from scripts.bench_data import word_pairs
 from scripts.bulk_load import add_synthetic
 from scripts.synthetic_events import CITIES, PLAIN
@@ -65,9 +65,7 @@ def indexed(db: Db) -> Search:
 
 
 def _ask(db: Db, search: Search, asked: Asked) -> Any:
-    return service_list.list_events(
-        db, asked, actor=Actor(), now=utc_now(), images_at="", search=search
-    )
+    return listing.list_events(db, asked, actor=Actor(), now=utc_now(), images_at="", search=search)
 
 
 def _sorted(ask: Callable[[Asked], Any], name: str, rng: random.Random) -> Any:

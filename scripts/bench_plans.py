@@ -7,7 +7,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandListener
 
-from eventapp.core.mongo import Db
+from eventapp.core.database import Db
 
 # The driver's own additions to a command, which no explain takes.
 ADDED = ("lsid", "$db", "$clusterTime", "$readPreference", "maxTimeMS", "txnNumber")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from pymongo import MongoClient
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 from scripts.bench_data import PLENTY
 from scripts.bench_wrk import CONNECTIONS, BenchFailed
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
-from eventapp.core.mongo import Db
+from eventapp.core.database import Db
 from scripts.bench_checks import check_bookings
 from scripts.bench_data import Stage, orders, word_pairs
 from scripts.bench_reference import Reference, take_back

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bson import ObjectId
 
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import Db, connect
+from eventapp.core.database import Db, connect
 from eventapp.messages import store as messages
 from scripts.bench_data import events_for_bench, insert_events
 from scripts.bench_server import Server, resident_mb, settings

@@ -13,7 +13,7 @@ from typing import Any
 import pymongo
 
 from eventapp.config import load_config
-from eventapp.core.mongo import Db, connect
+from eventapp.core.database import Db, connect
 from scripts.bench_checks import check_inventory, check_reads
 from scripts.bench_data import Stage, fill
 from scripts.bench_reference import Reference

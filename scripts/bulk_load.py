@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from eventapp import prepare
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 from eventapp.events import service, store
 from scripts.synthetic_events import bodies
 

@@ -9,7 +9,7 @@ import pymongo
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp import open_shop
-from eventapp.bookings import service_check
+from eventapp.bookings import auditing
 from eventapp.bookings.service import Shop
 from eventapp.core.clock import utc_now
 from scripts.opened import opened
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         faulty = report(shop)
         if faulty and asked.repair:
             for event_id in faulty:
-                mended = service_check.repair(shop, event_id, utc_now())
+                mended = auditing.repair(shop, event_id, utc_now())
                 print(f"event {event_id}: {'mended' if mended else 'kept changing, try again'}")
             faulty = report(shop)
     return 1 if faulty else 0
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def report(shop: Shop) -> list[int]:
     """Print a line a fault; the events that have one."""
-    faults = list(service_check.check(shop, utc_now()))
+    faults = list(auditing.check(shop, utc_now()))
     for fault in faults:
         print(f"event {fault.event_id}: {fault.words}")
     print(f"{len(faults)} faults" if faults else "all tickets add up")

@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp.core.clock import utc_now
-from eventapp.tickets.service_key import replace_key
+from eventapp.tickets.signing_key import replace_key
 from scripts.opened import fail, opened
 
 COMMAND = "new_ticket_key"

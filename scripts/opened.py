@@ -10,9 +10,9 @@ from pymongo.errors import PyMongoError
 
 from eventapp import prepare
 from eventapp.config import Config, ConfigError, load_config
-from eventapp.core.embedded import EmbeddedStoreBusy
-from eventapp.core.mongo import PATIENCE_SECONDS, Store, is_unavailable, open_store
-from eventapp.core.observe import setup_logging
+from eventapp.core.database import PATIENCE_SECONDS, Store, is_unavailable, open_store
+from eventapp.core.embedded.client import EmbeddedStoreBusy
+from eventapp.core.http.request_log import setup_logging
 
 
 @contextmanager

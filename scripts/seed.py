@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp.config import ROOT
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 from eventapp.events.rules import midnight
 from eventapp.media import service as media
 from scripts.bulk_load import PATIENCE_SECONDS, add_synthetic, insert, new_event

@@ -27,10 +27,10 @@ import pymongo
 from bson import ObjectId
 
 from eventapp import open_shop
-from eventapp.bookings import service_check
+from eventapp.bookings import auditing
 from eventapp.config import ROOT, load_config
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import Db, connect
+from eventapp.core.database import Db, connect
 from eventapp.jobs import service as jobs
 from scripts.bench import own_database
 from scripts.bench_data import for_everyone, insert_events, sign_in
@@ -226,9 +226,7 @@ def faults_left(db: Db, config: Any, log: Log) -> list[str]:
     with pymongo.timeout(PATIENCE_SECONDS):
         shop = open_shop(config, db)
         jobs.run("settle", shop)
-        faults = [
-            f"{fault.event_id}: {fault.words}" for fault in service_check.check(shop, utc_now())
-        ]
+        faults = [f"{fault.event_id}: {fault.words}" for fault in auditing.check(shop, utc_now())]
         told = {ObjectId(id_) for id_ in log.booked}
         there = db.bookings.count_documents({"_id": {"$in": list(told)}})
     if there != len(told):

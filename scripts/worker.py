@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp import open_shop
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import Db
+from eventapp.core.database import Db
 from eventapp.jobs import service as jobs
 from scripts.opened import opened
 

@@ -4,13 +4,14 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from eventapp.bookings import routes, routes_events, routes_waitlist, service_settle
-from eventapp.bookings.service_payments import PaymentRefused
+from eventapp.bookings import recovery
+from eventapp.bookings.routes import bookings, event_bookings, offers
 from eventapp.core.clock import utc_now
+from eventapp.payments.providers import PaymentRefused
 from eventapp.waitlist import routes as waitlist_routes
 from tests.factories import make_event, sign_in
 
-CLOCKS = (routes, routes_events, routes_waitlist, waitlist_routes)
+CLOCKS = (bookings, event_bookings, offers, waitlist_routes)
 AMOUNTS = ("availableTickets", "soldTickets", "heldTickets", "waiting")
 
 
@@ -139,7 +140,7 @@ def set_clock(monkeypatch, moment):
 
 def lapse(app, **span):
     """Run the job that ends holds and offers, as it will after this span."""
-    return service_settle.expire_holds(shop_of(app), later(**span))
+    return recovery.expire_holds(shop_of(app), later(**span))
 
 
 def refused(answer, status, code):

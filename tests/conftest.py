@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from pymongo import MongoClient
 
 from eventapp import create_app
-from eventapp.bookings import service_check
+from eventapp.bookings import auditing
 from eventapp.config import Config, load_config
 from eventapp.core.clock import utc_now
 from eventapp.events import service as events
@@ -100,7 +100,7 @@ def clean_inventory(app: Flask, db: Any) -> Iterator[None]:
     for event_id in range(1, 100):  # another test's events had these ids
         shop.office.forget(event_id)
     yield
-    faults = [fault.words for fault in service_check.check(shop, utc_now())]
+    faults = [fault.words for fault in auditing.check(shop, utc_now())]
     assert faults == []
 
 

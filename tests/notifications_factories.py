@@ -9,14 +9,14 @@ from functools import partial
 from aiosmtpd.controller import Controller
 from bson import ObjectId
 
-from eventapp.bookings import service_tell
+from eventapp.bookings import alerts
 from eventapp.bookings.service import Shop
 from eventapp.core.clock import utc_now
 from eventapp.inventory.service import BoxOffice
+from eventapp.notifications import outbox
 from eventapp.notifications import service as notifications
-from eventapp.notifications import service_post
-from eventapp.notifications.service_post import Post
-from eventapp.notifications.service_smtp import SmtpLine
+from eventapp.notifications.outbox import Post
+from eventapp.notifications.smtp import SmtpLine
 from tests.live import free_port
 
 FACTS = {
@@ -57,12 +57,12 @@ def posted(shop, post):
 
 
 def tell(shop, **span):
-    return service_tell.tell(shop, utc_now() + timedelta(**span))
+    return alerts.tell(shop, utc_now() + timedelta(**span))
 
 
 def send(db, post, **span):
     """The worker's round of mails, after this span."""
-    return service_post.send_due(db, post, utc_now() + timedelta(**span))
+    return outbox.send_due(db, post, utc_now() + timedelta(**span))
 
 
 class Mailbox:

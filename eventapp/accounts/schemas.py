@@ -13,7 +13,7 @@ from marshmallow import (
 )
 
 from eventapp.accounts import rules
-from eventapp.core.fields import (
+from eventapp.core.http.fields import (
     MAX_EMAIL,
     Email,
     Flag,

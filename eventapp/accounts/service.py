@@ -6,12 +6,12 @@ from typing import Any
 
 from bson import ObjectId
 
-from eventapp.accounts import rules, service_sessions, store, store_sessions
+from eventapp.accounts import rules, sessions, store, store_sessions
 from eventapp.accounts.errors import EmailTaken, LastAdmin, NameTaken, UserNotFound
-from eventapp.core.emails import email_fault
+from eventapp.core.access.emails import email_fault
+from eventapp.core.access.passwords import hash_password
+from eventapp.core.database import Db, Document
 from eventapp.core.errors import ValidationFailed
-from eventapp.core.mongo import Db, Document
-from eventapp.core.passwords import hash_password
 from eventapp.media import service as media
 
 ForgetUser = Callable[[Db, ObjectId], None]
@@ -191,7 +191,7 @@ def export(db: Db, user_id: ObjectId, *, others: Iterable[ExportUser]) -> dict[s
     """
     answer = {
         "user": present(get(db, user_id)),
-        "sessions": service_sessions.export_sessions(db, user_id),
+        "sessions": sessions.export_sessions(db, user_id),
     }
     for export_user in others:
         answer.update(export_user(db, user_id))

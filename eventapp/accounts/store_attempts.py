@@ -7,7 +7,7 @@ from datetime import datetime
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 
 
 def marks(db: Db, ids: Iterable[str]) -> dict[str, Document]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo import ReturnDocument
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 
 
 def show(db: Db, user_id: ObjectId, *, url: str, photo: Document, now: datetime) -> Document | None:

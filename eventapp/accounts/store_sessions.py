@@ -10,7 +10,7 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo import ReturnDocument
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 
 _SEEN = {"userId": 1, "role": 1, "gen": 1, "previousId": 1}
 

@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from eventapp.analytics import rules
-from eventapp.core.fields import Day, PageAnswer, PageQuery, Text
+from eventapp.core.http.fields import Day, PageAnswer, PageQuery, Text
 
 EVENT_STATUSES = ("draft", "published", "cancelled", "completed")
 ROLES = ("attendee", "organizer", "admin")

@@ -7,13 +7,13 @@ from typing import Any
 
 from bson import ObjectId
 
-from eventapp.analytics import rules, service_ledger, store_events
+from eventapp.analytics import rules, sales_sums, store_events
 from eventapp.analytics.rules import Tally
-from eventapp.bookings.service_figures import money
+from eventapp.bookings.figures import money
 from eventapp.core import paging
+from eventapp.core.access.actor import Actor
+from eventapp.core.database import Db, Document
 from eventapp.core.errors import ValidationFailed
-from eventapp.core.mongo import Db, Document
-from eventapp.core.security import Actor
 
 DEFAULT_DAYS, WAITED_FOR_SHOWN = 30, 10
 AMOUNTS = ("capacity", "sold", "held", "available")
@@ -38,7 +38,7 @@ def scope_of(actor: Actor) -> ObjectId | None:
 
 def overview(db: Db, organizer_id: ObjectId | None, *, currency: str) -> dict[str, Any]:
     """Everything at a glance: events, bookings, tickets, revenue of all time, and who waits."""
-    tally = rules.total(service_ledger.all_sales(db, organizer_id).values())
+    tally = rules.total(sales_sums.all_sales(db, organizer_id).values())
     events = store_events.totals(db, organizer_id)
     waits = waitlist(db, organizer_id, limit=WAITED_FOR_SHOWN)
     return {
@@ -85,7 +85,7 @@ def revenue(
     last = period.last or max(now.astimezone(zone).date(), period.first or date.min)
     first = period.first or last - timedelta(days=DEFAULT_DAYS - 1)
     _refuse_span(first, last)
-    days = service_ledger.sales(db, organizer_id, first, last, zone)
+    days = sales_sums.sales(db, organizer_id, first, last, zone)
     points = rules.series(days, first, last, period.interval)
     return {
         "currency": currency,
@@ -140,7 +140,7 @@ def events(
     Raises:
         ValidationFailed: a page beyond what is counted.
     """
-    tallies = service_ledger.by_event(db, organizer_id)
+    tallies = sales_sums.by_event(db, organizer_id)
     rows = [_row(row, tallies) for row in store_events.amounts(db, organizer_id, status)]
     rows.sort(key=lambda row: rules.event_order(row, sort_by))
     skip = paging.offset(page=page, limit=limit, counted=len(rows))

@@ -18,7 +18,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 
 ALL, MARKER = "all", "bookings"
 INDEXES = {

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 
 STATUSES = ["confirmed", "held", "cancelled", "expired"]
 AMOUNTS = {

@@ -4,7 +4,7 @@ import time
 
 from pymongo.errors import PyMongoError
 
-from eventapp.core.mongo import Db, Document, is_unavailable
+from eventapp.core.database import Db, Document, is_unavailable
 
 
 def ping(db: Db) -> Document:

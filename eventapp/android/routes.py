@@ -16,19 +16,15 @@ from eventapp.android.schemas import (
     Profile,
 )
 from eventapp.config import Config
+from eventapp.core.access.actor import GUEST_KEY
+from eventapp.core.access.permissions import anonymous
+from eventapp.core.access.rate_limits import read_tier, sign_in_tier
 from eventapp.core.clock import utc_now
-from eventapp.core.fields import Message
-from eventapp.core.http import (
-    Blueprint,
-    catalog,
-    images_at,
-    json_response,
-    popularity,
-    with_etag,
-)
-from eventapp.core.limits import read_tier, sign_in_tier
-from eventapp.core.mongo import get_db
-from eventapp.core.security import GUEST_KEY, anonymous
+from eventapp.core.database import get_db
+from eventapp.core.http.app_context import catalog, images_at, popularity
+from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.fields import Message
+from eventapp.core.http.responses import json_response, with_etag
 
 bp = Blueprint("android", __name__, url_prefix="/android/api", description="The Android app")
 

@@ -13,13 +13,13 @@ from bson import ObjectId
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from eventapp.accounts import service as accounts
-from eventapp.accounts import service_sessions as sessions
+from eventapp.accounts import sessions as sessions
 from eventapp.android import rules
+from eventapp.core.access.actor import Actor
+from eventapp.core.database import Db, Document
 from eventapp.core.errors import Unauthorized
-from eventapp.core.mongo import Db, Document
-from eventapp.core.security import Actor
+from eventapp.events import listing as event_lists
 from eventapp.events import service as events
-from eventapp.events import service_list as event_lists
 
 GUEST = Actor()
 # Sets the capability's key apart from that of any other token made with the same secret.

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from eventapp.bookings.rules import STATUSES
-from eventapp.core.fields import Flag, PageAnswer, PageQuery, Text, Whole
+from eventapp.core.http.fields import Flag, PageAnswer, PageQuery, Text, Whole
 
 MAX_QUANTITY = 10_000
 SHORTFALLS = ("reject", "partial", "waitlist")

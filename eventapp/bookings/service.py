@@ -7,18 +7,18 @@ from typing import Any, cast
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store, store_person
+from eventapp.bookings import rules, store, store_privacy
 from eventapp.bookings.errors import BookingNotFound
 from eventapp.bookings.rules import Limits
-from eventapp.bookings.service_payments import PaymentProvider
-from eventapp.core.crowd import Crowd
+from eventapp.core.access.actor import Actor
+from eventapp.core.batching import Crowd
+from eventapp.core.database import Db, Document
 from eventapp.core.errors import AppError
-from eventapp.core.mongo import Db, Document
-from eventapp.core.security import Actor
-from eventapp.core.steps import reached
+from eventapp.core.failpoints import reached
 from eventapp.inventory.service import BoxOffice, Verdict, Wanted
+from eventapp.notifications.outbox import Post
 from eventapp.notifications.service import Attachment
-from eventapp.notifications.service_post import Post
+from eventapp.payments.providers import PaymentProvider
 
 # Of a confirmed booking the codes of its tickets, and the files that its mail carries.
 Papers = Callable[["Shop", Document, datetime], tuple[list[str], tuple[Attachment, ...]]]
@@ -193,10 +193,10 @@ def shown(booking: Document) -> dict[str, Any]:
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
     """After a user is deleted: the bookings stay, without the person."""
-    store_person.forget_user(db, user_id)
+    store_privacy.forget_user(db, user_id)
 
 
 def export_user(db: Db, user_id: ObjectId) -> dict[str, Any]:
     """What is stored here about the person."""
-    bookings = store_person.all_of(db, user_id)
+    bookings = store_privacy.all_of(db, user_id)
     return {"bookings": [{**rules.view(one), "payment": one.get("payment")} for one in bookings]}

@@ -15,7 +15,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import AutoReconnect, BulkWriteError
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 
 # A write conflict wrote nothing and may be tried again: on some servers, inserts that a unique
 # index is just deciding between get in each other's way.

@@ -1,11 +1,14 @@
 """BSON values and dates as the API writes them, and JSON bodies as it reads them."""
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from bson import ObjectId
 from flask.json.provider import JSONProvider
+
+# The body of a JSON object, as it is sent or was received.
+JsonObject: TypeAlias = dict[str, Any]
 
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME
 

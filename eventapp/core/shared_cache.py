@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import structlog
 
 from eventapp.config import ConfigError
-from eventapp.core.observe import SHARED_CACHE
+from eventapp.core.metrics import SHARED_CACHE
 
 # One call waits no longer than this; one that took longer, though answered, is the last for now.
 # The URL may say otherwise: `?socket_timeout=0.1`.

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
 
-from eventapp.core.fields import (
+from eventapp.core.http.fields import (
     CommaList,
     Day,
     Id,

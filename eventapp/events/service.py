@@ -6,9 +6,9 @@ from typing import Any
 
 from bson import ObjectId
 
+from eventapp.core.access.actor import Actor
+from eventapp.core.database import Db, Document
 from eventapp.core.errors import Forbidden
-from eventapp.core.mongo import Db, Document
-from eventapp.core.security import Actor
 from eventapp.events import rules, store
 from eventapp.events.errors import (
     AlreadyFavorited,

@@ -8,7 +8,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 
 # Words of the title weigh most, then tags: what people search for is what they remember.
 TEXT_WEIGHTS = {"title": 10, "tags": 5, "description": 1}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pymongo import UpdateOne
 from pymongo.errors import PyMongoError
 
-from eventapp.core.mongo import Db, Document, is_unavailable
+from eventapp.core.database import Db, Document, is_unavailable
 
 WRITES_AT_ONCE = 500
 # 2 to the power of it is lost in a double beside 1; of much less some servers refuse to make it.

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.core.mongo import Db
-from eventapp.core.security import Actor
+from eventapp.core.access.actor import Actor
+from eventapp.core.database import Db
 from eventapp.favorites import store
 
 

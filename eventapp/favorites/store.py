@@ -5,7 +5,7 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 
 INDEXES = {"favorites": [IndexModel([("events.eventId", ASCENDING)], name="by_event")]}
 

@@ -3,10 +3,11 @@
 from flask import Response
 from pymongo.errors import PyMongoError
 
-from eventapp.core.http import Blueprint, json_response
-from eventapp.core.mongo import Db, get_store, is_unavailable
-from eventapp.core.observe import metrics_text
-from eventapp.core.security import anonymous
+from eventapp.core.access.permissions import anonymous
+from eventapp.core.database import Db, get_store, is_unavailable
+from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.responses import json_response
+from eventapp.core.metrics import metrics_text
 from eventapp.health.schemas import Readiness
 
 root = Blueprint("health", __name__, description="Is it alive, is it ready")

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
 
+from eventapp.core.access.actor import Actor
+from eventapp.core.database import Db, Document
 from eventapp.core.errors import AppError
-from eventapp.core.mongo import Db, Document
-from eventapp.core.observe import STOCK_CONFLICTS
-from eventapp.core.security import Actor
-from eventapp.core.steps import reached
+from eventapp.core.failpoints import reached
+from eventapp.core.metrics import STOCK_CONFLICTS
 from eventapp.events.service import EventNotFound, TicketTypeNotFound, may_see
-from eventapp.inventory import rules, service_take, store
+from eventapp.inventory import rules, store, taking
 from eventapp.inventory.errors import NotOnSale, Overtaken
+from eventapp.inventory.moving import Mover
 from eventapp.inventory.rules import PARTIAL, QUEUE, REJECT, WAITLIST, Quantities, Verdict, Wanted
-from eventapp.inventory.rules_moves import Move, confirm, give_back, leave
-from eventapp.inventory.service_moves import Mover
+from eventapp.inventory.stock_moves import Move, confirm, give_back, leave
 
 __all__ = [
     "PARTIAL",
@@ -123,8 +123,8 @@ class BoxOffice(Mover):
         granted = [(w, v) for w, v in zip(wanted, verdicts, strict=True) if not v.refused]
         if not granted:
             return event
-        changes, guards = service_take.sale(event, granted)
-        guards |= service_take.on_sale(today)
+        changes, guards = taking.sale(event, granted)
+        guards |= taking.on_sale(today)
         waits = any(verdict.waits for _, verdict in granted)
         done = self._done.take(event["eventId"])
         after = store.change(
@@ -132,7 +132,7 @@ class BoxOffice(Mover):
             event,
             changes,
             guards=guards,
-            marks=service_take.marks(granted, now),
+            marks=taking.marks(granted, now),
             unmark=done,
             fields={"hadWaitlist": True} if waits else None,
             now=now,
@@ -167,7 +167,7 @@ class BoxOffice(Mover):
             guards={
                 f"{path}.availableTickets": {"$gte": quantity},
                 f"{path}.waiting": {"$gte": 1},
-                **service_take.on_sale(today),
+                **taking.on_sale(today),
             },
             marks={mark: {**note, "leftQueue": [[type_id, int(last)]]}},
             now=now,

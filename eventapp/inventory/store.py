@@ -14,7 +14,7 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 
 INDEXES = {
     "events": [

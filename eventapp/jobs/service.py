@@ -15,18 +15,18 @@ from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 
-from eventapp.bookings import service_reports as bookings_reports
-from eventapp.bookings import service_settle as bookings
-from eventapp.bookings import service_tell as bookings_tell
+from eventapp.bookings import alerts as bookings_tell
+from eventapp.bookings import recovery as bookings
+from eventapp.bookings import reports as bookings_reports
 from eventapp.bookings.service import Shop
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
+from eventapp.events import alerts as events_told
 from eventapp.events import service as events
-from eventapp.events import service_told as events_told
 from eventapp.jobs import store
 from eventapp.media import service as media
 from eventapp.messages import service as messages
-from eventapp.notifications import service_post as post
+from eventapp.notifications import outbox as post
 
 LISTEN_SECONDS = 0.5
 # A run may take its time, and one that finds nothing to do is not always noted.

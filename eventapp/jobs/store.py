@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 
 # Most runs find nothing to do: of those, one in so long is noted.
 NOTED_EVERY = timedelta(seconds=10)

@@ -5,9 +5,9 @@ from typing import cast
 from flask import Response, request, send_from_directory
 
 from eventapp.config import ROOT
-from eventapp.core.http import Blueprint
-from eventapp.core.mongo import get_db
-from eventapp.core.security import anonymous
+from eventapp.core.access.permissions import anonymous
+from eventapp.core.database import get_db
+from eventapp.core.http.blueprint import Blueprint
 from eventapp.media import service
 
 bp = Blueprint("media", __name__, url_prefix="/images", description="Event photos")

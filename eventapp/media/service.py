@@ -11,10 +11,10 @@ from typing import Any
 
 from bson import ObjectId
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 from eventapp.media import rules, store
+from eventapp.media.encoding import Encoded, encode
 from eventapp.media.errors import GalleryFull, PhotoNotFound
-from eventapp.media.service_encode import Encoded, encode
 
 SLOT_ATTEMPTS = 100
 EVENT = "event"

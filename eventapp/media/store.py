@@ -16,7 +16,7 @@ from gridfs.errors import CorruptGridFile, FileExists, NoFile
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
-from eventapp.core.mongo import Db, Document, unhindered
+from eventapp.core.database import Db, Document, unhindered
 
 BUCKET = "photos"
 FILES, CHUNKS = f"{BUCKET}.files", f"{BUCKET}.chunks"

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from eventapp.core.fields import PageQuery, Text
+from eventapp.core.http.fields import PageQuery, Text
 from eventapp.messages.rules import MAX_TEXT
 
 

@@ -8,11 +8,11 @@ from bson import ObjectId
 
 from eventapp.accounts import service as accounts
 from eventapp.core import paging
+from eventapp.core.access.actor import Actor
+from eventapp.core.database import Db, Document
 from eventapp.core.errors import Forbidden, TooManyRequests
-from eventapp.core.mongo import Db, Document
-from eventapp.core.security import Actor
+from eventapp.events import live_state
 from eventapp.events import service as events
-from eventapp.events import service_watch
 from eventapp.messages import rules, store
 from eventapp.messages.errors import MessageNotFound
 
@@ -160,7 +160,7 @@ def drop_orphans(db: Db) -> int:
     dropped, last = 0, 0
     while chats := store.chats_after(db, last, CHATS_AT_ONCE):
         last = chats[-1]
-        for event_id in set(chats) - service_watch.existing(db, chats):
+        for event_id in set(chats) - live_state.existing(db, chats):
             store.drop(db, event_id)
             dropped += 1
     return dropped

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from eventapp.core.fields import PageAnswer, PageQuery
+from eventapp.core.http.fields import PageAnswer, PageQuery
 from eventapp.notifications.rules import KINDS
 
 

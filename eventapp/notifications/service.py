@@ -8,11 +8,11 @@ from typing import Any
 from bson import ObjectId
 
 from eventapp.core import paging
-from eventapp.core.mongo import Db, Document
-from eventapp.notifications import rules, store, store_mails
+from eventapp.core.database import Db, Document
+from eventapp.notifications import rules, store, store_outbox
 from eventapp.notifications.errors import NotificationNotFound
+from eventapp.notifications.mail_templates import mail_of
 from eventapp.notifications.rules import Attachment, News, Person
-from eventapp.notifications.service_compose import mail_of
 
 # What features say that tell something.
 __all__ = ["Attachment", "News", "Person"]
@@ -40,7 +40,7 @@ def tell(db: Db, base_url: str, news: Sequence[News], now: datetime) -> int:
         base_url: what links in mails start with.
     """
     told = store.add(db, [_notification(one) for one in news if one.in_app])
-    store_mails.add(db, [mail_of(one, base_url, now) for one in news if one.person.email])
+    store_outbox.add(db, [mail_of(one, base_url, now) for one in news if one.person.email])
     return told
 
 
@@ -117,21 +117,21 @@ def after(
 def mail_health(db: Db) -> dict[str, Any]:
     """`{counts: {status: number}, failures: [the mails last given up, newest first]}`."""
     return {
-        "counts": store_mails.counts(db, rules.STATUSES),
-        "failures": store_mails.last_failures(db, FAILURES_SHOWN),
+        "counts": store_outbox.counts(db, rules.STATUSES),
+        "failures": store_outbox.last_failures(db, FAILURES_SHOWN),
     }
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
     """After a user is deleted: what they were told goes too, and is sent no more."""
     store.forget_user(db, user_id)
-    store_mails.forget_user(db, user_id)
+    store_outbox.forget_user(db, user_id)
 
 
 def export_user(db: Db, user_id: ObjectId) -> dict[str, Any]:
     """What is stored here about the person."""
     names = ("to", "kind", "subject", "text", "status", "createdAt")
-    mails = store_mails.of_user(db, user_id)
+    mails = store_outbox.of_user(db, user_id)
     return {
         "notifications": [rules.view(row) for row in store.after(db, user_id, None, 0)],
         "mails": [{name: mail[name] for name in names} for mail in mails],

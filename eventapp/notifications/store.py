@@ -10,7 +10,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, BulkWriteError
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 
 KEPT_SECONDS = 365 * 86400
 DUPLICATE_KEY, WRITE_CONFLICT, INSERT_ATTEMPTS = 11000, 112, 10

@@ -6,7 +6,7 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo import ASCENDING
 
-from eventapp.core.mongo import Db, Document
+from eventapp.core.database import Db, Document
 
 
 def since(db: Db, user_ids: Iterable[ObjectId], moment: datetime) -> list[Document]:

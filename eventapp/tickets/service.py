@@ -9,11 +9,11 @@ from bson import ObjectId
 
 from eventapp.bookings import service as bookings
 from eventapp.bookings.service import Shop
-from eventapp.core.mongo import Db, Document
-from eventapp.core.security import Actor
+from eventapp.core.access.actor import Actor
+from eventapp.core.database import Db, Document
 from eventapp.tickets import rules, store
 from eventapp.tickets.errors import TicketNotFound
-from eventapp.tickets.service_key import Key, key_of
+from eventapp.tickets.signing_key import Key, key_of
 
 PNG, SVG = "png", "svg"
 # A seventh of the picture may be unreadable; dots of 8 pixels, and the white edge scanners need.

@@ -13,7 +13,7 @@ from bson import ObjectId
 from pymongo import DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.mongo import Db, Document, unhindered
+from eventapp.core.database import Db, Document, unhindered
 
 TICKETS = "tickets"
 # As the index event_newest of bookings has them.

@@ -4,11 +4,13 @@ from typing import Any
 
 from flask import Response
 
+from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
-from eventapp.core.http import Blueprint, box_office, json_response, settings
-from eventapp.core.mongo import get_db
-from eventapp.core.security import current_actor, user_required
-from eventapp.waitlist import service, service_join
+from eventapp.core.database import get_db
+from eventapp.core.http.app_context import box_office, settings
+from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.responses import json_response
+from eventapp.waitlist import joining, service
 from eventapp.waitlist.schemas import EntriesAnswer, JoinedAnswer, WaitlistBody
 
 bp = Blueprint("waitlist", __name__, url_prefix="/api/waitlist", description="Waitlist")
@@ -24,7 +26,7 @@ bp = Blueprint("waitlist", __name__, url_prefix="/api/waitlist", description="Wa
 @bp.refuses(404, 409)
 def join_waitlist(body: dict[str, Any]) -> Response:
     """Wait for tickets of a type that has none left."""
-    entry = service_join.join(
+    entry = joining.join(
         get_db(),
         box_office(),
         actor=current_actor(),

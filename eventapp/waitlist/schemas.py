@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields
 
-from eventapp.core.fields import Whole
+from eventapp.core.http.fields import Whole
 
 
 class WaitlistBody(Schema):

@@ -8,9 +8,9 @@ from typing import Any
 
 from bson import ObjectId
 
+from eventapp.core.database import Db, Document
 from eventapp.core.errors import ValidationFailed
-from eventapp.core.mongo import Db, Document
-from eventapp.core.steps import reached
+from eventapp.core.failpoints import reached
 from eventapp.inventory import service as inventory
 from eventapp.inventory.service import BoxOffice, Verdict
 from eventapp.waitlist import rules, store

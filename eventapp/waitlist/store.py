@@ -12,7 +12,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.mongo import Db, Document, unhindered
+from eventapp.core.database import Db, Document, unhindered
 
 INDEXES = {
     "waitlist": [

@@ -17,8 +17,8 @@ sys.path.insert(0, str(ROOT))
 # Before prometheus_client is imported: see wsgi.py.
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="eventapp-"))
 
-from eventapp.core import steps  # noqa: E402
-from eventapp.inventory import service_take  # noqa: E402
+from eventapp.core import failpoints  # noqa: E402
+from eventapp.inventory import taking  # noqa: E402
 
 ARMED = Path(os.environ["CRASH_DIR"])
 
@@ -30,7 +30,7 @@ def die_if_armed(step: str) -> None:
 
 
 if __name__ == "__main__":
-    steps.listen(die_if_armed)
+    failpoints.listen(die_if_armed)
     if os.environ.get("UNGUARDED"):
-        service_take._guards = lambda *_: {}  # type: ignore[assignment]
+        taking._guards = lambda *_: {}  # type: ignore[assignment]
     runpy.run_path(str(ROOT / "wsgi.py"), run_name="__main__")

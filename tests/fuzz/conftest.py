@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from eventapp import create_app
-from eventapp.accounts import service_sessions
-from eventapp.bookings import service_check
+from eventapp.accounts import sessions
+from eventapp.bookings import auditing
 from eventapp.config import load_config
-from eventapp.core import security
+from eventapp.core.access import tokens
+from eventapp.core.access.passwords import hash_password
 from eventapp.core.clock import utc_now
-from eventapp.core.passwords import hash_password
 from tests import factories
 from tests.conftest import MONGO_URI, drop_database, settings_for
 from tests.live import Server
@@ -52,7 +52,7 @@ def stage(tmp_path):
             assert server.stop() == 0
         assert "error" not in server.said()
         with opened(settings) as app:
-            found = service_check.check(app.extensions["shop"], utc_now())
+            found = auditing.check(app.extensions["shop"], utc_now())
             assert [fault.words for fault in found] == []
     finally:
         drop_database(load_config(settings))
@@ -94,6 +94,6 @@ def sign_in_often(app, user_id, now):
     db = app.extensions["store"].db
     user, lifetime = db.users.find_one({"_id": user_id}), timedelta(days=1)
     for _ in range(SESSIONS):
-        session = service_sessions.open_session(db, user, now=now, lifetime=lifetime)
+        session = sessions.open_session(db, user, now=now, lifetime=lifetime)
         with app.app_context():
-            yield f"Bearer {security.access_token(user_id, session['_id'])}"
+            yield f"Bearer {tokens.access_token(user_id, session['_id'])}"

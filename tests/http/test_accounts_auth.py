@@ -2,7 +2,7 @@
 
 import pytest
 
-from eventapp.core.passwords import hash_password
+from eventapp.core.access.passwords import hash_password
 
 PASSWORD = "correct horse"
 ANN = {"name": "Ann", "email": "Ann@Example.org", "password": PASSWORD}

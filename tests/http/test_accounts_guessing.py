@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from eventapp.accounts import rules_attempts, service_sessions
+from eventapp.accounts import back_off, sessions
 from eventapp.accounts.errors import BadCredentials
+from eventapp.core.access.passwords import is_password
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import TooManyRequests
-from eventapp.core.passwords import is_password
 
 ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
 HOME, CAFE = "198.51.100.1", "198.51.100.2"
@@ -84,14 +84,14 @@ def test_many_addresses_are_slowed_but_not_the_owners(client, ann):
     assert login(client, HOME).status_code == 200
     fresh = login(client, CAFE)
     assert fresh.status_code == 429
-    assert int(fresh.headers["Retry-After"]) <= rules_attempts.ACCOUNT.longest
+    assert int(fresh.headers["Retry-After"]) <= back_off.ACCOUNT.longest
 
 
 def test_waiting_helps(client, ann, db):
     now = utc_now()
 
     def attempt(after, password):
-        return service_sessions.log_in(
+        return sessions.log_in(
             db,
             email="ann@example.org",
             name=None,
@@ -154,5 +154,5 @@ def test_control_without_the_stand_in_hash_the_time_tells(slow_client, monkeypat
     def hasty(password, hashed, rounds):
         return hashed is not None and is_password(password, hashed, rounds)
 
-    monkeypatch.setattr(service_sessions, "is_password", hasty)
+    monkeypatch.setattr(sessions, "is_password", hasty)
     assert unknown_over_known(slow_client, "192.0.3") < 0.6

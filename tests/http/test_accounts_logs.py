@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from eventapp.config import ROOT
-from eventapp.core.logs import hide_secrets
+from eventapp.core.logging import hide_secrets
 
 SERVER = """
 import json, logging, sys

@@ -8,7 +8,7 @@ import jwt
 import pytest
 from bson import ObjectId
 
-from eventapp.accounts import service_sessions, store_sessions
+from eventapp.accounts import sessions, store_sessions
 from eventapp.accounts.errors import TokenReused
 from eventapp.core.clock import utc_now
 from tests.conftest import MONGO_URI, fresh_uri
@@ -194,7 +194,7 @@ def test_a_retry_is_honest_for_five_seconds(client, ann, db):
 
     def at(seconds):
         when = now + timedelta(seconds=seconds)
-        return service_sessions.refresh(db, session_id, token_id, now=when, lifetime=LIFETIME)
+        return sessions.refresh(db, session_id, token_id, now=when, lifetime=LIFETIME)
 
     first = at(0)
     assert at(5)["refreshId"] == first["refreshId"]
@@ -250,5 +250,5 @@ def test_a_login_that_meets_a_change_of_role_opens_no_session(client, ann, db):
     user = db.users.find_one()
     db.users.update_one({}, {"$set": {"role": "organizer"}})
     with pytest.raises(Exception, match="Wrong name"):
-        service_sessions.open_session(db, user, now=utc_now(), lifetime=LIFETIME)
+        sessions.open_session(db, user, now=utc_now(), lifetime=LIFETIME)
     assert db.sessions.count_documents({}) == 1

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from bson import ObjectId
 
-from eventapp.analytics import service_ledger
+from eventapp.analytics import sales_sums
 from eventapp.bookings import rules as bookings_rules
 from eventapp.core.clock import utc_now
 from tests import factories, sales
@@ -35,7 +35,7 @@ def made(db, host):
 def state(request, db, made):
     """What the figures are made from: the bookings, what the job kept, or both."""
     if request.param != "counted":
-        service_ledger.count_sales(db, utc_now())
+        sales_sums.count_sales(db, utc_now())
     if request.param == "changed since":
         for one in made[:10]:
             change = {"status": "cancelled", "updatedAt": utc_now()}

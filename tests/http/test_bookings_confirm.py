@@ -3,10 +3,10 @@
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import service_change, service_settle
+from eventapp.bookings import recovery, transitions
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
-from eventapp.core.security import Actor
 from tests.bookings_factories import (
     Caller,
     Till,
@@ -180,13 +180,13 @@ def test_nothing_is_refunded_where_the_process_died_before_it_charged(
         with monkeypatch.context() as dying:
             dying.setattr(shop.payments, "charge", lambda *_: (_ for _ in ()).throw(SystemExit))
             with pytest.raises(SystemExit):
-                service_change.confirm(shop, ObjectId(held["_id"]), Actor(ann.id), utc_now())
+                transitions.confirm(shop, ObjectId(held["_id"]), Actor(ann.id), utc_now())
         ENDS[status](app, ann, held)
         booking = shown(ann, held)
         assert (booking["status"], booking["refund"]) == (status, None)
         assert amounts_of(db, 1) == (10, 0, 0, 0)
         with pytest.raises(AppError):
-            service_change.confirm(shop, ObjectId(held["_id"]), Actor(ann.id), utc_now())
+            transitions.confirm(shop, ObjectId(held["_id"]), Actor(ann.id), utc_now())
         assert db.bookings.find_one({})["status"] == status
 
 
@@ -196,7 +196,7 @@ def test_what_was_charged_is_refunded_where_the_process_died_after_it(
 ):
     till.after = lambda: (_ for _ in ()).throw(SystemExit)
     with pytest.raises(SystemExit):
-        service_change.confirm(shop_of(app), ObjectId(held["_id"]), Actor(ann.id), utc_now())
+        transitions.confirm(shop_of(app), ObjectId(held["_id"]), Actor(ann.id), utc_now())
     assert till.balance == 3702
     ENDS[status](app, ann, held)
     refund = shown(ann, held)["refund"]
@@ -241,6 +241,6 @@ def test_a_refund_that_breaks_is_made_by_the_worker(db, app, ann, held, till, mo
     booking = shown(ann, held)
     assert (booking["status"], "refundId" in booking["refund"]) == ("cancelled", False)
     monkeypatch.setattr(till, "refund", refund)
-    service_settle.settle(shop_of(app), later(seconds=31))
+    recovery.settle(shop_of(app), later(seconds=31))
     assert shown(ann, held)["refund"]["refundId"] == f"back-{held['_id']}"
     assert (amounts_of(db, 1), till.balance) == ((10, 0, 0, 0), 0)

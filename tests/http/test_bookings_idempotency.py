@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from eventapp import open_shop
-from eventapp.bookings import service_replay, store
+from eventapp.bookings import idempotency, store
 from tests.bookings_factories import amounts_of, event_of, refused
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -123,7 +123,7 @@ def test_a_refusal_does_not_wait_for_a_sale_that_is_long_recorded(db, ann, monke
     ann.cancel(booking)
     ann.book(1, 1, 1)
     pauses = []
-    monkeypatch.setattr(service_replay, "time", SimpleNamespace(sleep=pauses.append))
+    monkeypatch.setattr(idempotency, "time", SimpleNamespace(sleep=pauses.append))
     answer = ann.order(1, key="k", ticketTypeId=2, quantity=1)
     refused(answer, 409, "already_booked")
     assert pauses == []
@@ -151,7 +151,7 @@ def test_a_twin_under_way_has_the_tickets(db, app, ann, body, monkeypatch):
         go_on.set()
         done.wait(5)
 
-    monkeypatch.setattr(service_replay, "time", SimpleNamespace(sleep=let_it_go_on))
+    monkeypatch.setattr(idempotency, "time", SimpleNamespace(sleep=let_it_go_on))
     monkeypatch.setattr(store, "insert_many", insert_later)
     thread = threading.Thread(target=first)
     thread.start()

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from eventapp.config import load_config
-from eventapp.core.mongo import Store, connect
+from eventapp.core.database import Store, connect
 from tests.conftest import MONGO_URI, drop_database, fresh_uri
 from tests.live import Line, Server, eventually
 

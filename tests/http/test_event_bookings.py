@@ -3,8 +3,8 @@
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import service_list
-from eventapp.core.security import Actor
+from eventapp.bookings import listing
+from eventapp.core.access.actor import Actor
 from tests.bookings_factories import Caller, event_of, later, refused, shop_of
 from tests.factories import day
 
@@ -55,8 +55,8 @@ def test_no_query_leads_to_another_events_bookings(db, client, app, host, people
         assert ids(host.get(f"/events/1/bookings?{query}")) == [mine["_id"]]
         got = people[0].get(f"/bookings?{query}").json["bookings"]
         assert other["_id"] not in [booking["_id"] for booking in got]
-    asked = service_list.Asked(event_id=2)
-    page = service_list.of_event(shop_of(app), 1, Actor(host.id, "organizer"), asked, later())
+    asked = listing.Asked(event_id=2)
+    page = listing.of_event(shop_of(app), 1, Actor(host.id, "organizer"), asked, later())
     assert [booking["_id"] for booking in page["bookings"]] == [ObjectId(mine["_id"])]
 
 

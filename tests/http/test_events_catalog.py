@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import Document
-from eventapp.core.security import Actor
-from eventapp.events import service_edit
+from eventapp.core.database import Document
+from eventapp.events import editing
 from eventapp.events import store as events_store
-from eventapp.events.service_catalog import FRESH_SECONDS, Catalog
+from eventapp.events.cache.event_cache import FRESH_SECONDS, Catalog
 from tests.factories import day, event_body, make_event, sign_in
 
 ADMIN = Actor(role="admin")
@@ -29,7 +29,7 @@ def titles(client, query=""):
 
 def by_another_process(db, event_id, change):
     """An edit that this process's catalog is not told of."""
-    service_edit.edit(db, event_id, change, actor=ADMIN, now=utc_now(), images_at="")
+    editing.edit(db, event_id, change, actor=ADMIN, now=utc_now(), images_at="")
 
 
 def renamed(title):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from eventapp.events.service_catalog import Catalog
+from eventapp.events.cache.event_cache import Catalog
 from tests.factories import event_body, make_event, sign_in
 
 PATHS = ["/api/events", "/api/events/1", "/api/events/popular"]

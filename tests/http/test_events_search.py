@@ -4,9 +4,10 @@ import threading
 
 import pytest
 
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
-from eventapp.core.security import Actor
-from eventapp.events import service_edit, service_search
+from eventapp.events import editing
+from eventapp.events.index import live_index
 from tests.factories import day, event_body, make_event
 from tests.http.test_events_catalog import renamed, within_a_second
 
@@ -64,7 +65,7 @@ def test_edits_of_one_s_own_are_found_at_once(client, organizer, events):
 
 def test_edits_of_others_are_found_within_a_second(client, db, events):
     assert found(client, "search=sunrise") == []
-    service_edit.edit(db, 4, renamed("Sunrise"), actor=ADMIN, now=utc_now(), images_at="")
+    editing.edit(db, 4, renamed("Sunrise"), actor=ADMIN, now=utc_now(), images_at="")
     within_a_second(lambda: found(client, "search=sunrise") == [4])
 
 
@@ -91,14 +92,14 @@ def test_an_organizer_finds_the_same(client, organizer, events):
 
 
 def test_with_too_many_events_the_database_answers(client, app, events, monkeypatch):
-    monkeypatch.setattr(service_search, "MAX_INDEXED", 2)
+    monkeypatch.setattr(live_index, "MAX_INDEXED", 2)
     app.extensions["catalog"].forget()
     assert set(found(client, "search=jazz")) == {1, 2, 3}
     assert app.extensions["catalog"].search._index is None
 
 
 def test_a_big_index_is_built_beside_the_requests(client, app, events, monkeypatch):
-    monkeypatch.setattr(service_search, "BUILT_AT_ONCE", 2)
+    monkeypatch.setattr(live_index, "BUILT_AT_ONCE", 2)
     search, go_on = app.extensions["catalog"].search, threading.Event()
     read = search._events
 
@@ -118,7 +119,7 @@ def test_a_big_index_is_built_beside_the_requests(client, app, events, monkeypat
 
 
 def test_what_was_read_before_everything_changed_is_not_kept(client, app, events, monkeypatch):
-    monkeypatch.setattr(service_search, "BUILT_AT_ONCE", 2)
+    monkeypatch.setattr(live_index, "BUILT_AT_ONCE", 2)
     search, go_on = app.extensions["catalog"].search, threading.Event()
     search.restart()
     monkeypatch.setattr(search, "_events", lambda: iter(() if go_on.wait(10) else ()))

@@ -13,10 +13,10 @@ import requests
 
 from eventapp.core import shared_cache
 from eventapp.core.shared_cache import SharedCache
-from eventapp.events import service_shared
 from eventapp.events import store as events_store
+from eventapp.events.cache import shared_events
+from eventapp.events.cache.event_cache import Catalog
 from eventapp.events.errors import EventNotFound
-from eventapp.events.service_catalog import Catalog
 from tests.conftest import MONGO_URI, fresh_uri
 from tests.factories import event_body, make_event, sign_in
 from tests.http.test_events_catalog import by_another_process, renamed, within_a_second
@@ -268,7 +268,7 @@ def test_another_version_of_the_rendering_shares_nothing(client, db, start, read
     make_event(db)
     has_heard(client)
     shown(client)
-    monkeypatch.setattr(service_shared, "_version", lambda: "newer")
+    monkeypatch.setattr(shared_events, "_version", lambda: "newer")
     assert title(start()) == "Sample Event"
     assert reads == [1, 1]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pymongo import MongoClient
 
-from eventapp.core.mongo import Store
-from eventapp.events.service_catalog import Catalog
+from eventapp.core.database import Store
+from eventapp.events.cache.event_cache import Catalog
 from eventapp.media.routes import IMAGES
 from tests.factories import make_event
 

@@ -12,8 +12,8 @@ import redis
 from flask import Flask
 
 from eventapp.config import ROOT, ConfigError
-from eventapp.core import limits
-from eventapp.core.limit_counts import Counts, open_storage
+from eventapp.core.access import rate_limits
+from eventapp.core.access.rate_limit_counters import Counts, open_storage
 from tests import factories
 from tests.live import Server
 from tests.redis_server import patient, redis_server
@@ -31,7 +31,7 @@ def app(make_app):
 
 @pytest.fixture
 def client(app, db):
-    app.extensions["limits"] = limits.Limits(app.config["SETTINGS"])  # nothing counted yet
+    app.extensions["limits"] = rate_limits.Limits(app.config["SETTINGS"])  # nothing counted yet
     return app.test_client()
 
 
@@ -132,15 +132,15 @@ def test_a_route_may_say_its_tier():
         return "x"
 
     app = Flask(__name__)
-    app.add_url_rule("/read", "read", limits.read_tier(lambda: "x"), methods=["POST"])
+    app.add_url_rule("/read", "read", rate_limits.read_tier(lambda: "x"), methods=["POST"])
     app.add_url_rule("/write", "write", view, methods=["POST", "GET"])
-    app.add_url_rule("/in", "in", limits.sign_in_tier(lambda: "x"), methods=["POST"])
+    app.add_url_rule("/in", "in", rate_limits.sign_in_tier(lambda: "x"), methods=["POST"])
     asked = (("/read", "POST"), ("/write", "POST"), ("/write", "GET"), ("/in", "POST"))
     tiers = []
     for path, method in asked:
         with app.test_request_context(path, method=method):
-            tiers.append(limits._tier())
-    assert tiers == [limits.READS, limits.WRITES, limits.READS, limits.SIGN_IN]
+            tiers.append(rate_limits._tier())
+    assert tiers == [rate_limits.READS, rate_limits.WRITES, rate_limits.READS, rate_limits.SIGN_IN]
 
 
 def test_nothing_is_hooked_where_switched_off(make_app):
@@ -148,12 +148,12 @@ def test_nothing_is_hooked_where_switched_off(make_app):
     client = app.test_client()
     assert call(client, "GET", "/api/events", 3).status_code == 200
     assert "limits" not in app.extensions
-    assert limits._count not in app.before_request_funcs.get(None, [])
+    assert rate_limits._count not in app.before_request_funcs.get(None, [])
 
 
 def test_a_window_ends(make_app):
     settings = make_app(RATE_LIMIT_ENABLED="true", RATE_LIMIT_MAX_REQUESTS="1").config["SETTINGS"]
-    counted = limits.Limits(settings)
+    counted = rate_limits.Limits(settings)
     assert [counted.count("reads", "x", at).remaining for at in (900.0, 1799.9, 1800.0)] == [
         0,
         -1,

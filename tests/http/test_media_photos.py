@@ -7,8 +7,8 @@ import pytest
 from bson import ObjectId
 from PIL import Image
 
-from eventapp.core.uploads import MAX_FILE_BYTES
-from eventapp.events import service_edit
+from eventapp.core.http.uploads import MAX_FILE_BYTES
+from eventapp.events import editing
 from eventapp.media import routes, rules, store
 from tests import factories, pictures
 from tests.bookings_factories import refused
@@ -260,7 +260,7 @@ class TestEvents:
         assert send(client, "PUT", path, admin).status_code == 200
 
     def test_where_the_edit_fails_nothing_is_left(self, client, db, organizer, event, monkeypatch):
-        monkeypatch.setattr(service_edit.store, "write_if_unchanged", lambda *_a, **_k: None)
+        monkeypatch.setattr(editing.store, "write_if_unchanged", lambda *_a, **_k: None)
         answer = send(client, "PUT", f"/events/{event['eventId']}/image", organizer)
         assert answer.status_code == 409
         assert db[store.FILES].count_documents({}) == 0

@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 
 from eventapp.core.clock import utc_now
-from eventapp.events import routes, service_popularity, store_popularity
-from eventapp.events.rules_popularity import BOOKING, HALF_LIFE, raised, scaled
+from eventapp.events import popularity as popularity_module
+from eventapp.events import store_popularity
+from eventapp.events.popularity_score import BOOKING, HALF_LIFE, raised, scaled
+from eventapp.events.routes import events as event_routes
 from tests.bookings_factories import Caller, event_of
 from tests.factories import event_body
 
@@ -172,7 +174,7 @@ def test_what_could_not_be_written_is_written_later(db, events, popularity, monk
 
 
 def test_of_many_events_the_heaviest_are_written_first(db, events, popularity, monkeypatch):
-    monkeypatch.setattr(service_popularity, "MOST_WRITTEN", 2)
+    monkeypatch.setattr(popularity_module, "MOST_WRITTEN", 2)
     for event_id, times in ((1, 1), (2, 3), (3, 2), (4, 4)):
         for _ in range(times):
             popularity.viewed(event_id)
@@ -187,7 +189,7 @@ def test_of_many_events_the_heaviest_are_written_first(db, events, popularity, m
 
 
 def test_no_more_events_wait_than_memory_is_given(db, popularity, monkeypatch):
-    monkeypatch.setattr(service_popularity, "MOST_WAITING", 3)
+    monkeypatch.setattr(popularity_module, "MOST_WAITING", 3)
     monkeypatch.setattr(store_popularity, "raise_scores", lambda *_args: [])
     for event_id in (5, 6, 7, 8, 8):
         popularity.viewed(event_id)
@@ -200,13 +202,13 @@ def test_no_more_events_wait_than_memory_is_given(db, popularity, monkeypatch):
 def test_a_kept_list_is_made_anew_within_seconds(client, events, popularity, monkeypatch):
     path = "/api/events?sortBy=popularity&sortOrder=desc"
     now = utc_now()
-    monkeypatch.setattr(routes, "utc_now", lambda: now)
+    monkeypatch.setattr(event_routes, "utc_now", lambda: now)
     view(client, 1, 2)
     popularity.flush(now)
     assert order(client, path)[0] == 1
     view(client, 2, 5)
     popularity.flush(now)
-    monkeypatch.setattr(routes, "utc_now", lambda: now + timedelta(seconds=5))
+    monkeypatch.setattr(event_routes, "utc_now", lambda: now + timedelta(seconds=5))
     assert order(client, path)[:2] == [2, 1]
 
 

@@ -7,7 +7,7 @@ import pytest
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from scripts import postman
-from tests.house_rules import ROOT
+from tests.architecture import ROOT
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 LOCK = ROOT / "tests" / "postman" / "package-lock.json"

@@ -3,9 +3,9 @@
 import pytest
 from bson import ObjectId
 
-from eventapp.core import streams
 from eventapp.core.clock import utc_now
-from eventapp.messages import service_topics, store
+from eventapp.core.streams import hub as hub_module
+from eventapp.messages import event_topics, store
 from tests import factories
 from tests.streaming import Opened
 
@@ -143,7 +143,7 @@ def test_a_message_under_way_is_waited_for(client, db, event):
 
 
 def test_a_writer_that_never_comes_is_not_waited_for_long(client, db, event, monkeypatch):
-    monkeypatch.setattr(service_topics.rules, "PATIENCE", service_topics.rules.PATIENCE / 10)
+    monkeypatch.setattr(event_topics.rules, "PATIENCE", event_topics.rules.PATIENCE / 10)
     with stream_of(client, event) as stream:
         stream.next()
         lost = store._take_seq(db, event["eventId"])
@@ -174,7 +174,7 @@ def test_a_deletion_is_told_in_its_order(client, db, event, organizer):
 
 
 def test_who_reads_too_slowly_is_dropped_and_can_come_back(client, db, event, hub, monkeypatch):
-    monkeypatch.setattr(service_topics, "KEPT", 5)
+    monkeypatch.setattr(event_topics, "KEPT", 5)
     with stream_of(client, event) as slow, stream_of(client, event) as quick:
         slow.next()
         quick.next()
@@ -192,8 +192,8 @@ def test_who_reads_too_slowly_is_dropped_and_can_come_back(client, db, event, hu
 
 
 def test_a_comment_is_sent_when_nothing_happens(client, event, monkeypatch):
-    assert streams.COMMENT_SECONDS == 15
-    monkeypatch.setattr(streams, "COMMENT_SECONDS", 0.1)
+    assert hub_module.COMMENT_SECONDS == 15
+    monkeypatch.setattr(hub_module, "COMMENT_SECONDS", 0.1)
     with stream_of(client, event) as stream:
         stream.next()
         assert [next(stream._blocks) for _ in range(3)] == [b": \n\n"] * 3

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.core import streams
 from eventapp.core.clock import utc_now
-from eventapp.notifications import service_stream
+from eventapp.core.streams import hub
+from eventapp.notifications import live
 from tests import factories
 from tests.streaming import Opened
 
@@ -69,7 +69,7 @@ def test_who_comes_back_misses_and_repeats_nothing(app, client, attendee, tell):
 def test_what_another_machine_wrote_late_under_a_lower_id_is_not_missed(
     app, client, attendee, tell, monkeypatch
 ):
-    monkeypatch.setattr(service_stream, "OVERLAP", timedelta(minutes=10))  # so long a machine waits
+    monkeypatch.setattr(live, "OVERLAP", timedelta(minutes=10))  # so long a machine waits
     early = ObjectId.from_datetime(utc_now() - timedelta(minutes=4))
     earlier = ObjectId.from_datetime(utc_now() - timedelta(minutes=5))
     with Opened(client, PATH, headers=attendee["headers"]) as stream:
@@ -85,7 +85,7 @@ def test_what_another_machine_wrote_late_under_a_lower_id_is_not_missed(
 
 
 def test_it_ends_with_the_session(app, client, db, attendee, monkeypatch):
-    monkeypatch.setattr(streams, "COMMENT_SECONDS", 0.2)
+    monkeypatch.setattr(hub, "COMMENT_SECONDS", 0.2)
     with Opened(client, PATH, headers=attendee["headers"]) as stream:
         next(stream._blocks)
         assert next(stream._blocks) == b": \n\n"

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from eventapp.core import stream_seats
+from eventapp.core.streams import connection_limits
 from tests import factories
 from tests.bookings_factories import refused
 from tests.streaming import Opened
@@ -22,8 +22,8 @@ def hub(app, monkeypatch):
     """The application's streams: eight at most, the last three for who has fewer than two."""
     found = app.extensions["streams"]
     monkeypatch.setattr(found.seats, "_most", 8)
-    monkeypatch.setattr(stream_seats, "LAST", 3)
-    monkeypatch.setattr(stream_seats, "FEW", 2)
+    monkeypatch.setattr(connection_limits, "LAST", 3)
+    monkeypatch.setattr(connection_limits, "FEW", 2)
     return found
 
 
@@ -72,7 +72,7 @@ def test_the_addresses_of_one_network_are_one(opened):
 def test_behind_a_trusted_proxy_it_is_the_address_that_the_proxy_tells(make_app, monkeypatch):
     app = make_app(TRUSTED_PROXIES="1")
     monkeypatch.setattr(app.extensions["streams"].seats, "_most", 100)
-    monkeypatch.setattr(stream_seats, "FEW", 1)
+    monkeypatch.setattr(connection_limits, "FEW", 1)
     event = factories.make_event(app.extensions["store"].db)
     path, client = f"/api/events/{event['eventId']}/stream", app.test_client()
     with ExitStack() as stack:
@@ -105,8 +105,8 @@ def test_what_is_refused_takes_no_seat(opened, hub):
 
 
 def test_a_thousand_of_one_address_are_no_problem():
-    seats = stream_seats.Seats()
+    seats = connection_limits.Seats()
     for _ in range(1_100):
         seats.take(["address:127.0.0.1"])
-    with pytest.raises(stream_seats.TooManyOwnStreams):
+    with pytest.raises(connection_limits.TooManyOwnStreams):
         seats.take(["address:127.0.0.1"])

@@ -7,9 +7,9 @@ import pytest
 
 from eventapp.core import json
 from eventapp.core.clock import utc_now
-from eventapp.tickets import service_door
+from eventapp.tickets import check_ins
 from eventapp.tickets.rules import MAX_SCANS
-from eventapp.tickets.service_key import Key
+from eventapp.tickets.signing_key import Key
 from scripts import new_ticket_key
 from tests.bookings_factories import Caller, event_of, refused
 
@@ -153,7 +153,7 @@ class TestList:
 
     @pytest.mark.parametrize("at_once", [1, 2, 3, 7])
     def test_in_batches_none_is_left_out(self, client, app, organizer, event, monkeypatch, at_once):
-        monkeypatch.setattr(service_door, "BOOKINGS_AT_ONCE", at_once)
+        monkeypatch.setattr(check_ins, "BOOKINGS_AT_ONCE", at_once)
         made = [Caller(client, app).book(event, 1)["_id"] for _ in range(6)]
         rows = organizer.get(f"/events/{event}/check-in").json["tickets"]
         assert [row["ticketId"][:24] for row in rows] == made[::-1]

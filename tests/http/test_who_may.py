@@ -6,7 +6,7 @@ import pytest
 from bson import ObjectId
 from flask import Flask
 
-from eventapp.core import security
+from eventapp.core.access import permissions
 from tests import factories
 
 ROLES = ("attendee", "organizer", "admin")
@@ -45,11 +45,11 @@ def test_every_route_says_who_may_call_it(app):
 
 def test_an_undeclared_route_stops_the_start():
     app = Flask(__name__, static_folder=None)
-    app.add_url_rule("/said", view_func=security.anyone(lambda: "x"), endpoint="said")
-    security.refuse_undeclared(app)
+    app.add_url_rule("/said", view_func=permissions.anyone(lambda: "x"), endpoint="said")
+    permissions.refuse_undeclared(app)
     app.add_url_rule("/silent", view_func=lambda: "x", endpoint="silent")
     with pytest.raises(RuntimeError, match="/silent"):
-        security.refuse_undeclared(app)
+        permissions.refuse_undeclared(app)
 
 
 @pytest.mark.parametrize("role", [None, "attendee", "organizer"])

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 from bson import ObjectId
 
-from eventapp.bookings import service_book, service_check
+from eventapp.bookings import auditing, ordering
 from eventapp.bookings.service import Order, Shop
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
-from eventapp.core.security import Actor
 from eventapp.inventory.service import BoxOffice
 from eventapp.jobs import service as jobs
 
@@ -51,7 +51,7 @@ def book(shop, event, quantity=1, *, user=None, now=None, **order):
         order["named"] = ((1, None, quantity),)
     digest = repr(sorted(order.items())) if order.get("key") else ""
     asked = Order(event_id=event["eventId"], digest=digest, **order)
-    return service_book.book(shop, person(user), asked, now or utc_now())
+    return ordering.book(shop, person(user), asked, now or utc_now())
 
 
 def booked(answer):
@@ -80,7 +80,7 @@ def another(shop):
 
 
 def faults(shop):
-    return [f"{fault.event_id}: {fault.words}" for fault in service_check.check(shop, utc_now())]
+    return [f"{fault.event_id}: {fault.words}" for fault in auditing.check(shop, utc_now())]
 
 
 def audit(shop, now=None):

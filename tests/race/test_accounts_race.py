@@ -5,7 +5,7 @@ from threading import Barrier
 
 import pytest
 
-from eventapp.accounts import rules_attempts, service, service_sessions, store, store_sessions
+from eventapp.accounts import back_off, service, sessions, store, store_sessions
 from eventapp.accounts.errors import BadCredentials, EmailTaken, LastAdmin, NameTaken
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError, TooManyRequests
@@ -58,11 +58,11 @@ def test_a_name_is_renamed_to_once(db):
 
 
 def open_session(db):
-    return service_sessions.open_session(db, register(db), now=utc_now(), lifetime=DAY)
+    return sessions.open_session(db, register(db), now=utc_now(), lifetime=DAY)
 
 
 def refreshing(db, session):
-    return lambda: service_sessions.refresh(
+    return lambda: sessions.refresh(
         db, session["_id"], session["refreshId"], now=utc_now(), lifetime=DAY
     )
 
@@ -126,7 +126,7 @@ def test_control_without_the_second_look_both_go(db, monkeypatch):
 
 
 def guessing(db, now):
-    return lambda: service_sessions.log_in(
+    return lambda: sessions.log_in(
         db,
         email="p0@example.org",
         name=None,
@@ -144,16 +144,16 @@ def test_guesses_at_once_are_no_more_than_the_free_ones(db, email):
     results = at_once(*[guessing(db, utc_now())] * 24)
     tried = sum(isinstance(result, BadCredentials) for result in results)
     refused = sum(isinstance(result, TooManyRequests) for result in results)
-    assert tried == rules_attempts.PAIR.free
+    assert tried == back_off.PAIR.free
     assert tried + refused == 24
 
 
 def test_a_password_change_leaves_no_session_of_a_login_at_the_same_time(db):
     for number in range(8):
         user = register(db, number)
-        kept = service_sessions.open_session(db, user, now=utc_now(), lifetime=DAY)
+        kept = sessions.open_session(db, user, now=utc_now(), lifetime=DAY)
         changing = [
-            lambda u=user, k=kept: service_sessions.change_password(
+            lambda u=user, k=kept: sessions.change_password(
                 db,
                 user_id=u["_id"],
                 session_id=k["_id"],
@@ -164,9 +164,7 @@ def test_a_password_change_leaves_no_session_of_a_login_at_the_same_time(db):
                 rounds=4,
             )
         ]
-        opening = [
-            lambda u=user: service_sessions.open_session(db, u, now=utc_now(), lifetime=DAY)
-        ] * 4
+        opening = [lambda u=user: sessions.open_session(db, u, now=utc_now(), lifetime=DAY)] * 4
         at_once(*changing, *opening)
         alive = [each["_id"] for each in db.sessions.find({"userId": user["_id"]})]
         assert alive == [kept["_id"]]
@@ -176,9 +174,7 @@ def test_a_role_taken_away_leaves_no_session_that_has_it(db):
     register(db, 99, role="admin")
     for number in range(8):
         user = register(db, number, role="admin")
-        opening = [
-            lambda u=user: service_sessions.open_session(db, u, now=utc_now(), lifetime=DAY)
-        ] * 4
+        opening = [lambda u=user: sessions.open_session(db, u, now=utc_now(), lifetime=DAY)] * 4
         demoting = [
             lambda u=user: service.update(db, u["_id"], {"role": "attendee"}, now=utc_now())
         ]

@@ -7,15 +7,15 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import service_change, service_events, service_settle
+from eventapp.bookings import event_closing, recovery, transitions
 from eventapp.bookings import store as bookings_store
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
+from eventapp.core.database import Document
 from eventapp.core.errors import AppError, Conflict
-from eventapp.core.mongo import Document
-from eventapp.core.security import Actor
-from eventapp.events import service_edit
+from eventapp.events import editing
 from eventapp.events import store as events_store
-from eventapp.inventory import service_take
+from eventapp.inventory import taking
 from eventapp.jobs import service as jobs
 from tests import factories
 from tests.bookings_factories import Till
@@ -43,7 +43,7 @@ def several_cancel(shop, event, user):
     shops = [kit.another(shop) for _ in range(8)]
     now = utc_now()
     return kit.at_once(
-        *[partial(service_change.cancel, one, booking_id, kit.person(user), now) for one in shops]
+        *[partial(transitions.cancel, one, booking_id, kit.person(user), now) for one in shops]
     )
 
 
@@ -59,10 +59,10 @@ def test_cancelling_at_once_gives_back_once(shop, db):
 def test_control_ended_without_a_guard_it_gives_back_more(shop, db, monkeypatch):
     monkeypatch.setattr(bookings_store, "transition", unguarded_transition)
     event, user, now = event_of(db, 10), ObjectId(), utc_now()
-    booking = service_change.find(shop, kit.booked(kit.book(shop, event, 3, user=user)))
+    booking = transitions.find(shop, kit.booked(kit.book(shop, event, 3, user=user)))
     for each in (shop, kit.another(shop)):
-        ended = service_change.end(each, booking, "cancelled", "cancelled", now)
-        service_change.settle_due(each, [ended], now)
+        ended = transitions.end(each, booking, "cancelled", "cancelled", now)
+        transitions.settle_due(each, [ended], now)
         shop.office.settled(event["eventId"], [ended["due"]["key"]])
         kit.book(shop, event)  # strikes the mark out
     assert kit.amounts(db, event)[2] < db.bookings.count_documents({"active": True})
@@ -71,11 +71,11 @@ def test_control_ended_without_a_guard_it_gives_back_more(shop, db, monkeypatch)
 def confirm_and_expire(shop, db, event):
     user, now = ObjectId(), utc_now()
     held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
-    booking = service_change.find(shop, held)
-    in_time = partial(service_change.confirm, shop, held, kit.person(user), now)
-    over = partial(service_change.expire, kit.another(shop), booking, now + AFTER_THE_HOLD)
+    booking = transitions.find(shop, held)
+    in_time = partial(transitions.confirm, shop, held, kit.person(user), now)
+    over = partial(transitions.expire, kit.another(shop), booking, now + AFTER_THE_HOLD)
     confirmed, expired = kit.at_once(in_time, over)
-    return service_change.find(shop, held), confirmed, expired
+    return transitions.find(shop, held), confirmed, expired
 
 
 def test_a_hold_is_confirmed_or_expires_not_both(shop, db):
@@ -94,10 +94,10 @@ def test_control_without_the_guard_an_expired_hold_is_confirmed_too(shop, db, mo
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
     with kit.stalled(monkeypatch, shop.payments, "charge") as stall:
-        paying = partial(service_change.confirm, shop, held, kit.person(user), now)
+        paying = partial(transitions.confirm, shop, held, kit.person(user), now)
         with kit.in_background(paying) as paid:
             stall.wait()
-            service_settle.expire_holds(kit.another(shop), now + AFTER_THE_HOLD)
+            recovery.expire_holds(kit.another(shop), now + AFTER_THE_HOLD)
             stall.let_go()
             assert paid.result()["status"] == "confirmed"
     assert kit.amounts(db, event)[1] < 0
@@ -107,10 +107,10 @@ def test_what_is_charged_for_a_hold_that_ends_meanwhile_is_refunded(shop, db, mo
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
     with kit.stalled(monkeypatch, shop.payments, "charge", after=True) as stall:
-        paying = partial(service_change.confirm, shop, held, kit.person(user), now)
+        paying = partial(transitions.confirm, shop, held, kit.person(user), now)
         with kit.in_background(paying) as paid:
             stall.wait()
-            service_settle.expire_holds(kit.another(shop), now + AFTER_THE_HOLD)
+            recovery.expire_holds(kit.another(shop), now + AFTER_THE_HOLD)
             stall.let_go()
             assert paid.exception().code == "hold_expired"
     booking = db.bookings.find_one({"_id": held})
@@ -126,10 +126,10 @@ def test_what_is_charged_by_a_process_that_dies_is_refunded(shop, db, monkeypatc
     till = shop.payments = Till()
     monkeypatch.setattr(till, "after" if charged else "before", lambda: sys.exit())
     held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
-    before = service_change.find(shop, held)
+    before = transitions.find(shop, held)
     with pytest.raises(SystemExit):
-        service_change.confirm(shop, held, kit.person(user), now)
-    assert service_change.expire(shop, before, now + AFTER_THE_HOLD)
+        transitions.confirm(shop, held, kit.person(user), now)
+    assert transitions.expire(shop, before, now + AFTER_THE_HOLD)
     refund = db.bookings.find_one({"_id": held})["refund"]
     assert ((refund or {}).get("amount"), till.balance) == (40 if charged else None, 0)
     kit.audit(shop, utc_now() + AFTER_THE_HOLD)
@@ -140,7 +140,7 @@ def test_confirming_at_once_charges_one_booking(shop, db):
     held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
     shops = [kit.another(shop) for _ in range(8)]
     results = kit.at_once(
-        *[partial(service_change.confirm, one, held, kit.person(user), now) for one in shops]
+        *[partial(transitions.confirm, one, held, kit.person(user), now) for one in shops]
     )
     assert {r["status"] for r in results} == {"confirmed"}
     assert kit.amounts(db, event) == (3, 0, 2, 0)
@@ -148,7 +148,7 @@ def test_confirming_at_once_charges_one_booking(shop, db):
 
 
 def edited(db, event, change):
-    return service_edit.edit(
+    return editing.edit(
         db, event["eventId"], change, actor=ADMIN, now=utc_now(), images_at="http://localhost"
     )
 
@@ -170,7 +170,7 @@ def test_edits_during_a_sale_lose_no_ticket(shop, db):
         for n in range(24)
     ]
     patches = [
-        partial(edited, db, event, service_edit.patch_type(1, {"capacity": 40})) for _ in range(2)
+        partial(edited, db, event, editing.patch_type(1, {"capacity": 40})) for _ in range(2)
     ]
     orders = [partial(edited, db, event, reorder) for _ in range(4)]
     results = kit.at_once(*sales, *patches, *orders)
@@ -185,7 +185,7 @@ def lower_during_sale(shop, db, monkeypatch):
     """Set what is available while a sale comes between the edit's read and its write."""
     event = event_of(db, 5)
     with kit.stalled(monkeypatch, events_store, "write_if_unchanged") as stall:
-        lowering = partial(edited, db, event, service_edit.patch_type(1, {"capacity": 5}))
+        lowering = partial(edited, db, event, editing.patch_type(1, {"capacity": 5}))
         with kit.in_background(lowering) as low:
             stall.wait()
             kit.book(shop, event, 4)
@@ -212,7 +212,7 @@ def test_control_an_edit_without_its_guard_loses_the_sale(shop, db, monkeypatch)
 
 
 def cancel_event(shop, event):
-    return service_events.cancel_event(
+    return event_closing.cancel_event(
         shop, event["eventId"], ADMIN, now=utc_now(), images_at="http://localhost"
     )
 
@@ -261,8 +261,8 @@ def test_control_a_take_without_its_guards_sells_a_cancelled_event(shop, db, mon
     with pytest.raises(Conflict):
         kit.book(shop, event)
     shop.office._remember(seen)
-    sale = service_take.sale
-    monkeypatch.setattr(service_take, "sale", lambda e, g: (sale(e, g)[0], Blind()))
+    sale = taking.sale
+    monkeypatch.setattr(taking, "sale", lambda e, g: (sale(e, g)[0], Blind()))
     kit.book(shop, event)
     assert db.bookings.count_documents({"active": True}) == 1
 

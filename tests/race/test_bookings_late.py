@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import service_change, service_offers, service_settle
+from eventapp.bookings import recovery, transitions, waitlist_offers
 from eventapp.bookings import store as bookings_store
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import DatabaseUnavailable
@@ -29,10 +29,10 @@ def confirm_asleep(shop, db, event, monkeypatch):
     user, now = ObjectId(), utc_now()
     held = kit.booked(kit.book(shop, event, 2, user=user, hold=True))
     with kit.stalled(monkeypatch, inventory_store, "change", when=moves_a_mark) as stall:
-        confirming = lambda: service_change.confirm(shop, held, kit.person(user), now)  # noqa: E731
+        confirming = lambda: transitions.confirm(shop, held, kit.person(user), now)  # noqa: E731
         with kit.in_background(confirming) as confirmed:
             stall.wait()
-            service_change.finish_due(shop, held, now)
+            transitions.finish_due(shop, held, now)
             kit.book(shop, event)  # strikes the mark of the move out
             assert db.events.find_one({"eventId": event["eventId"]})["inFlight"].keys() <= {
                 str(b["_id"]) for b in db.bookings.find({})
@@ -62,12 +62,12 @@ def test_noting_a_move_as_made_does_not_note_the_next_one(shop, db, monkeypatch)
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booked(kit.book(shop, event, 2, user=user, hold=True))
     with kit.stalled(monkeypatch, bookings_store, "restocked") as stall:
-        confirming = lambda: service_change.confirm(shop, held, kit.person(user), now)  # noqa: E731
+        confirming = lambda: transitions.confirm(shop, held, kit.person(user), now)  # noqa: E731
         with kit.in_background(confirming) as confirmed:
             stall.wait()
-            service_change.finish_due(shop, held, now)
-            booking = service_change.find(shop, held)
-            assert service_change.end(shop, booking, "cancelled", "cancelled", now)  # and dies
+            transitions.finish_due(shop, held, now)
+            booking = transitions.find(shop, held)
+            assert transitions.end(shop, booking, "cancelled", "cancelled", now)  # and dies
             stall.let_go()
             confirmed.result()
     kit.audit(shop)
@@ -81,7 +81,7 @@ def test_a_booking_that_was_given_up_is_never_recorded(shop, db, monkeypatch):
         kit.in_background(lambda: kit.book(shop, event)) as late,
     ):
         stall.wait()
-        service_settle.settle(shop, utc_now() + kit.LATER)
+        recovery.settle(shop, utc_now() + kit.LATER)
         assert kit.book(kit.another(shop), event).status == 201
         stall.let_go()
         with pytest.raises(DatabaseUnavailable):
@@ -98,7 +98,7 @@ def test_control_without_the_void_the_ticket_is_sold_twice(shop, db, monkeypatch
         kit.in_background(lambda: kit.book(shop, event)) as late,
     ):
         stall.wait()
-        service_settle.settle(shop, utc_now() + kit.LATER)
+        recovery.settle(shop, utc_now() + kit.LATER)
         kit.book(kit.another(shop), event)
         stall.let_go()
         late.result()
@@ -113,7 +113,7 @@ def test_a_place_that_was_given_up_is_never_stored(shop, db, monkeypatch):
         kit.in_background(lambda: kit.book(shop, event, 2, on_shortfall="waitlist")) as late,
     ):
         stall.wait()
-        service_settle.settle(shop, utc_now() + kit.LATER)
+        recovery.settle(shop, utc_now() + kit.LATER)
         stall.let_go()
         with pytest.raises(waitlist.AlreadyWaitlisted):
             late.result()
@@ -128,15 +128,15 @@ def test_an_offer_that_was_given_up_is_not_made(shop, db, monkeypatch, step):
     kit.book(shop, event, on_shortfall="waitlist")
     kit.book(shop, event, on_shortfall="waitlist")
     owner = shop.office if step == "take_for_waiting" else shop
-    service_change.cancel(shop, first, kit.person(user), utc_now())
+    transitions.cancel(shop, first, kit.person(user), utc_now())
     with (
         kit.stalled(monkeypatch, owner, step) as stall,
         kit.in_background(
-            lambda: service_offers.serve_waiting(shop, event["eventId"], utc_now())
+            lambda: waitlist_offers.serve_waiting(shop, event["eventId"], utc_now())
         ) as late,
     ):
         stall.wait()
-        service_settle.settle(shop, utc_now() + kit.LATER)
+        recovery.settle(shop, utc_now() + kit.LATER)
         stall.let_go()
         assert late.result() == 0
     kit.audit(shop)

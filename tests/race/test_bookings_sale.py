@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import service_book, service_check, service_replay
+from eventapp.bookings import auditing, idempotency, ordering
 from eventapp.bookings import store as bookings_store
-from eventapp.inventory import service_take
+from eventapp.inventory import taking
 from tests import factories
 from tests.race import kit
 
@@ -37,7 +37,7 @@ def race(shop, event, calls=THREADS, **order):
 
 def without_guard(monkeypatch):
     """Take the take's guards out: what was seen before the write decides alone."""
-    monkeypatch.setattr(service_take, "_guards", lambda *_: {})
+    monkeypatch.setattr(taking, "_guards", lambda *_: {})
 
 
 def test_one_last_ticket_has_one_buyer(shop, db):
@@ -167,7 +167,7 @@ def test_control_without_its_index_one_key_books_twice(shop, db, monkeypatch):
         if model.document["name"] == "idempotency"
     )
     db.bookings.drop_index("idempotency")
-    monkeypatch.setattr(service_book, "replay", lambda *_: None)
+    monkeypatch.setattr(ordering, "replay", lambda *_: None)
     try:
         user, events = ObjectId(), [event_of(db, 5), event_of(db, 5)]
         kit.at_once(*[partial(kit.book, shop, e, user=user, key="k1") for e in events])
@@ -190,7 +190,7 @@ def test_a_refusal_with_a_key_does_not_wait_for_an_older_booking(shop, db, monke
     first = kit.booked(kit.book(shop, event, user=user, key="k1"))
     db.bookings.update_one({"_id": first}, {"$set": {"slot": "moved away"}})
     clock = SimpleNamespace(sleep=lambda _seconds: pytest.fail("waited"))
-    monkeypatch.setattr(service_replay, "time", clock)
+    monkeypatch.setattr(idempotency, "time", clock)
     (result,) = kit.at_once(partial(kit.book, shop, event, user=user, key="k2"))
     assert result.code == "sold_out"
 
@@ -202,7 +202,7 @@ def test_a_check_during_a_sale_finds_nothing(shop, db):
 
     def look():
         for _ in range(10):
-            found.extend(service_check.check(shop, kit.utc_now()))
+            found.extend(auditing.check(shop, kit.utc_now()))
 
     kit.at_once(look, *[partial(race, shop, event, calls=8) for _ in range(3)])
     assert found == []

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from eventapp.core.crowd import Crowd
+from eventapp.core.batching import Crowd
 
 THREADS, CALLS = 64, 50
 PATIENCE_SECONDS = 20

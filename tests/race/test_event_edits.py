@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from eventapp.core.security import Actor
-from eventapp.events import rules, service_edit, store
+from eventapp.core.access.actor import Actor
+from eventapp.events import editing, rules, store
 from eventapp.events.errors import EditConflict, EventHasBookings
 from tests.factories import make_event, utc_now
 from tests.race.test_event_ids import together
@@ -21,8 +21,8 @@ def event(db):
     return make_event(db, ticketTypes=[{"type": "A", "price": 0, "availableTickets": 200}])
 
 
-def edit(db: Any, change: service_edit.Change) -> dict[str, Any]:
-    return service_edit.edit(db, 1, change, actor=ADMIN, now=utc_now(), images_at="")
+def edit(db: Any, change: editing.Change) -> dict[str, Any]:
+    return editing.edit(db, 1, change, actor=ADMIN, now=utc_now(), images_at="")
 
 
 def raise_price(event: Any) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def test_different_edits_over_http_all_arrive(app, db, event, admin):
             lambda: patch("/api/events/1/ticketTypes/0", {"type": "Renamed"}),
             lambda: patch("/api/events/1/schedule/0", {"location": "Rome"}),
             lambda: patch("/api/events/1/schedule/0", {"lat": 1.5}),
-            lambda: edit(db, service_edit.add_type(add)),
+            lambda: edit(db, editing.add_type(add)),
         )
         == []
     )
@@ -124,7 +124,7 @@ def test_different_edits_over_http_all_arrive(app, db, event, admin):
 
 def test_types_added_at_once_get_ids_of_their_own(db, event):
     def add(name: str) -> None:
-        edit(db, service_edit.add_type({"type": name, "price": 1, "capacity": 1}))
+        edit(db, editing.add_type({"type": name, "price": 1, "capacity": 1}))
 
     works = [lambda name=name: add(name) for name in "BCDEFG"]
     assert together(*works) == []
@@ -141,14 +141,14 @@ def test_a_delete_never_takes_an_event_just_sold(db, event):
         sold: list[bool] = []
 
         sell = partial(lambda said: said.append(sold_one(db)), sold)
-        raised = together(sell, lambda: service_edit.delete(db, 1, ADMIN))
+        raised = together(sell, lambda: editing.delete(db, 1, ADMIN))
         left = db.events.find_one({"eventId": 1})
         assert (left is not None) == sold[0]
         assert [type(error) for error in raised] == ([EventHasBookings] if sold[0] else [])
 
 
 def test_an_edit_that_is_always_overtaken_gives_up_and_writes_nothing(db, event, monkeypatch):
-    monkeypatch.setattr(service_edit, "EDIT_ATTEMPTS", 3)
+    monkeypatch.setattr(editing, "EDIT_ATTEMPTS", 3)
 
     def overtaken(stored: Any) -> dict[str, Any]:
         sell_one(db)

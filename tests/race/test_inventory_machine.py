@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from eventapp.bookings import service_change, service_offers, service_settle
+from eventapp.bookings import recovery, transitions, waitlist_offers
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
-from eventapp.core.security import Actor
-from eventapp.events import service_edit
+from eventapp.events import editing
 from eventapp.inventory import rules as inventory_rules
-from eventapp.inventory import service_take
-from eventapp.waitlist import service_join
+from eventapp.inventory import taking
+from eventapp.waitlist import joining
 from tests import factories
 from tests.conftest import MONGO_URI
 from tests.race import kit
@@ -112,7 +112,7 @@ class Inventory(RuleBasedStateMachine):
         waits = any(entry["user"] == user for entry in self.model.line)
         free = 0 if self.model.line else self.model.available
         told = self.try_it(
-            service_join.join,
+            joining.join,
             self.shop.db,
             self.shop.office,
             actor=kit.person(user),
@@ -132,7 +132,7 @@ class Inventory(RuleBasedStateMachine):
     def cancel(self, user):
         if (user, "direct") in self.model.has:
             booking = self.stored(user, "direct")
-            service_offers.cancel_and_offer_on(
+            waitlist_offers.cancel_and_offer_on(
                 self.shop, booking["_id"], self.actor(user), self.now
             )
             del self.model.has[user, "direct"]
@@ -144,7 +144,7 @@ class Inventory(RuleBasedStateMachine):
         if mine.get("status") == "held":
             booking = self.stored(user, "direct")
             told = self.try_it(
-                service_change.confirm, self.shop, booking["_id"], self.actor(user), self.now
+                transitions.confirm, self.shop, booking["_id"], self.actor(user), self.now
             )
             in_time = mine["until"] > self.now
             assert isinstance(told, dict) == in_time
@@ -160,7 +160,7 @@ class Inventory(RuleBasedStateMachine):
             and mine["until"] > self.now
         ]  # fmt: skip
         told = self.try_it(
-            service_offers.accept,
+            waitlist_offers.accept,
             self.shop,
             self.event["eventId"],
             self.actor(user),
@@ -182,7 +182,7 @@ class Inventory(RuleBasedStateMachine):
                 del self.model.has[who, slot]
         left = before != len(self.model.line) + len(self.model.has)
         told = self.try_it(
-            service_offers.leave, self.shop, self.event["eventId"], self.actor(user), self.now
+            waitlist_offers.leave, self.shop, self.event["eventId"], self.actor(user), self.now
         )
         assert told == (None if left else "not_on_waitlist")
         if left:
@@ -191,7 +191,7 @@ class Inventory(RuleBasedStateMachine):
     @rule(minutes=st.sampled_from([3, 11, 31]))
     def expire(self, minutes):
         self.now += timedelta(minutes=minutes)
-        service_settle.expire_holds(self.shop, self.now)
+        recovery.expire_holds(self.shop, self.now)
         over = [k for k, b in self.model.has.items() if b["until"] and b["until"] <= self.now]
         for key in over:
             del self.model.has[key]
@@ -201,10 +201,10 @@ class Inventory(RuleBasedStateMachine):
     @rule(capacity=st.integers(0, 9))
     def edit(self, capacity):
         told = self.try_it(
-            service_edit.edit,
+            editing.edit,
             self.shop.db,
             self.event["eventId"],
-            service_edit.patch_type(1, {"capacity": capacity}),
+            editing.patch_type(1, {"capacity": capacity}),
             actor=ADMIN,
             now=self.now,
             images_at="http://localhost",
@@ -213,13 +213,13 @@ class Inventory(RuleBasedStateMachine):
         assert isinstance(told, dict) == fits, told
         if fits:
             self.model.capacity = capacity
-            service_settle.serve_all_waiting(self.shop, self.now)
+            recovery.serve_all_waiting(self.shop, self.now)
             self.model.serve(self.now, self.offers)
 
     @precondition(lambda self: self.model.has or self.model.line)
     @rule()
     def settle(self):
-        service_settle.settle(self.shop, self.now + kit.LATER)
+        recovery.settle(self.shop, self.now + kit.LATER)
 
     @invariant()
     def figures_are_the_models(self):
@@ -283,7 +283,7 @@ def test_control_tickets_that_do_not_come_back_are_noticed(machine, monkeypatch)
     playing = sold_out(machine)
     playing.cancel(user=PEOPLE[0])
     playing.figures_are_the_models()
-    monkeypatch.setattr(service_change, "settle_due", lambda *_: None)
+    monkeypatch.setattr(transitions, "settle_due", lambda *_: None)
     playing.cancel(user=PEOPLE[1])
     with pytest.raises(AssertionError):
         playing.figures_are_the_models()
@@ -297,11 +297,11 @@ def test_control_a_public_that_passes_the_line_is_noticed(machine, monkeypatch):
     judge = inventory_rules.judge
     playing = sold_out(machine)
     playing.wait(user=PEOPLE[2], quantity=4)
-    monkeypatch.setattr(service_offers, "serve_waiting", lambda *_: 0)  # not just yet
+    monkeypatch.setattr(waitlist_offers, "serve_waiting", lambda *_: 0)  # not just yet
     playing.cancel(user=PEOPLE[0])
     assert kit.amounts(playing.shop.db, playing.event) == (3, 0, 3, 1)
     playing.book(user=PEOPLE[3], quantity=1, hold=False, mode="reject")
-    monkeypatch.setattr(service_take, "_guards", lambda *_: {})
+    monkeypatch.setattr(taking, "_guards", lambda *_: {})
     monkeypatch.setattr(inventory_rules, "judge", nobody_waits)
     with pytest.raises(AssertionError):
         playing.book(user=PEOPLE[3], quantity=1, hold=False, mode="reject")

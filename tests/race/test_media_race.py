@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
-from eventapp.accounts import service_photos, store_photos
+from eventapp.accounts import photos, store_photos
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from eventapp.media import service, store
@@ -63,8 +63,7 @@ DIFFERENT = [pictures.photo("PNG", side, side) for side in range(10, 18)]
 
 def upload_at_once(db, user_id, files=DIFFERENT):
     uploads = [
-        partial(service_photos.set_photo, db, user_id, file, now=utc_now(), images_at=AT)
-        for file in files
+        partial(photos.set_photo, db, user_id, file, now=utc_now(), images_at=AT) for file in files
     ]
     kit.at_once(*uploads)
     shown = db.users.find_one({"_id": user_id})["userImg"]

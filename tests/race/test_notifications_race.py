@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import service_change, service_tell
-from eventapp.core import steps
+from eventapp.bookings import alerts, transitions
+from eventapp.core import failpoints
 from eventapp.core.clock import utc_now
+from eventapp.notifications import outbox, store_outbox
 from eventapp.notifications import service as notifications
-from eventapp.notifications import service_post, store_mails
 from tests.factories import make_event, sign_in
 from tests.notifications_factories import mail_server, news_of, posted, send, tell, told
 from tests.race import kit
@@ -36,10 +36,10 @@ def kill():
             if reached == step:
                 raise Killed
 
-        steps.listen(hook)
+        failpoints.listen(hook)
 
     yield at
-    steps.listen(None)
+    failpoints.listen(None)
 
 
 def counted(db):
@@ -66,7 +66,7 @@ def test_a_change_between_reading_and_clearing_the_notes_is_told_too(shop, db, p
         kit.in_background(lambda: tell(kit.another(shop))) as telling,
     ):
         stall.wait()
-        service_change.cancel(shop, id_, kit.person(people[0]), utc_now())
+        transitions.cancel(shop, id_, kit.person(people[0]), utc_now())
         stall.let_go()
         assert telling.result() == 1
     assert counted(db) == (1, 1, 1)
@@ -79,7 +79,7 @@ def test_a_process_that_dies_after_the_insert_is_told_all_the_same(shop, db, peo
     kill("record")
     with pytest.raises(Killed):
         kit.book(shop, event, user=people[0])
-    steps.listen(None)
+    failpoints.listen(None)
     assert db.bookings.count_documents({}) == 1
     assert tell(kit.another(shop)) == 1
     assert counted(db) == (1, 1, 0)
@@ -92,8 +92,8 @@ def test_one_that_dies_while_cancelling_too(shop, db, people, kill, step):
     tell(shop)
     kill(step)
     with pytest.raises(Killed):
-        service_change.cancel(shop, id_, kit.person(people[0]), utc_now())
-    steps.listen(None)
+        transitions.cancel(shop, id_, kit.person(people[0]), utc_now())
+    failpoints.listen(None)
     assert tell(kit.another(shop)) == 1
     assert [n["kind"] for n in db.notifications.find().sort("_id", 1)] == [
         "booking_confirmed",
@@ -108,7 +108,7 @@ def test_a_worker_that_dies_before_clearing_the_notes_tells_nothing_twice(shop, 
     kill("told")
     with pytest.raises(Killed):
         tell(shop)
-    steps.listen(None)
+    failpoints.listen(None)
     assert counted(db) == (5, 5, 5)
     assert tell(shop) == 0
     assert counted(db) == (5, 5, 0)
@@ -123,7 +123,7 @@ def test_one_that_dies_between_notifications_and_mails_leaves_the_mails_to_the_n
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(store_mails, "add", dies)
+        patched.setattr(store_outbox, "add", dies)
         with pytest.raises(Killed):
             tell(shop)
     assert counted(db) == (1, 0, 1)
@@ -151,8 +151,8 @@ def test_control_without_the_claim_mails_are_sent_twice(db, monkeypatch):
     def read_only(db, mail, claim_id, until):
         return db.mails.find_one({"_id": mail["_id"]})
 
-    monkeypatch.setattr(store_mails, "claim", read_only)
-    monkeypatch.setattr(store_mails, "settle", lambda *_: True)
+    monkeypatch.setattr(store_outbox, "claim", read_only)
+    monkeypatch.setattr(store_outbox, "settle", lambda *_: True)
     with mail_server() as box:
         assert len(send_from_many(db, box)) > MAILS
 
@@ -161,10 +161,10 @@ def test_who_was_too_slow_overwrites_nothing(db, monkeypatch):
     """Its claim lapsed while it slept; another has sent the mail and said so."""
     told(db, news_of())
     with mail_server() as box:
-        slept = store_mails.claim(db, db.mails.find_one({}), ObjectId(), utc_now())
+        slept = store_outbox.claim(db, db.mails.find_one({}), ObjectId(), utc_now())
         assert send(db, box.post(), seconds=1) == 1
         late = {"status": "queued", "nextTryAt": utc_now()}
-        assert store_mails.settle(db, slept, late) is False
+        assert store_outbox.settle(db, slept, late) is False
         assert db.mails.find_one({})["status"] == "sent"
         assert send(db, box.post(), hours=1) == 0
 
@@ -176,8 +176,8 @@ def test_telling_and_sending_together_while_bookings_go_on(shop, db, app, people
 
         def work(worker):
             for _round in range(5):
-                service_tell.tell(worker, utc_now())
-                service_post.send_due(worker.db, worker.post, utc_now())
+                alerts.tell(worker, utc_now())
+                outbox.send_due(worker.db, worker.post, utc_now())
 
         books = [lambda u=user: kit.book(shop, event, user=u) for user in people]
         kit.at_once(*books, *(lambda w=worker: work(w) for worker in workers))
@@ -190,8 +190,8 @@ def test_telling_and_sending_together_while_bookings_go_on(shop, db, app, people
 def test_a_claim_lasts_no_longer_than_a_worker_may_be_gone(db):
     told(db, news_of())
     mail = db.mails.find_one({})
-    until = utc_now() + service_post.LEASE
-    assert store_mails.claim(db, mail, ObjectId(), until)
-    assert store_mails.claim(db, mail, ObjectId(), until) is None
-    assert store_mails.due(db, until - timedelta(seconds=1), 10) == []
-    assert len(store_mails.due(db, until, 10)) == 1
+    until = utc_now() + outbox.LEASE
+    assert store_outbox.claim(db, mail, ObjectId(), until)
+    assert store_outbox.claim(db, mail, ObjectId(), until) is None
+    assert store_outbox.due(db, until - timedelta(seconds=1), 10) == []
+    assert len(store_outbox.due(db, until, 10)) == 1

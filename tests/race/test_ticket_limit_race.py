@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import service_change, service_limit, service_offers, service_settle
+from eventapp.bookings import recovery, ticket_limit, transitions, waitlist_offers
 from eventapp.bookings import store as bookings_store
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
@@ -31,8 +31,8 @@ def one_waits(shop, event, quantity, types=(1,)):
     for type_id in types:
         wait(shop, event, quantity, user, type_id=type_id)
     for booking_id in sold:
-        holder = kit.person(service_change.find(shop, booking_id)["userId"])
-        service_change.cancel(shop, booking_id, holder, utc_now())
+        holder = kit.person(transitions.find(shop, booking_id)["userId"])
+        transitions.cancel(shop, booking_id, holder, utc_now())
     return user
 
 
@@ -67,7 +67,7 @@ def test_a_booking_sees_the_offer_that_is_being_made(shop, db, monkeypatch):
 
 
 def test_control_who_does_not_look_for_offers_has_too_many(shop, db, monkeypatch):
-    monkeypatch.setattr(service_limit.waitlist, "is_being_offered", lambda *_a, **_k: False)
+    monkeypatch.setattr(ticket_limit.waitlist, "is_being_offered", lambda *_a, **_k: False)
     _event, user, _result = booked_while_an_offer_is_made(shop, db, monkeypatch)
     assert has(db, user) > MOST
 
@@ -81,7 +81,7 @@ def test_a_booking_waits_for_the_offer_and_has_what_it_leaves(shop, db, monkeypa
         kit.in_background(partial(serve, offering, event)) as made,
     ):
         stall.wait()
-        looks = kit.stalled(monkeypatch, service_limit.waitlist, "is_being_offered", after=True)
+        looks = kit.stalled(monkeypatch, ticket_limit.waitlist, "is_being_offered", after=True)
         booking = partial(kit.book, shop, event, user=user, **of_type_b(4))
         with looks as looked, kit.in_background(booking) as booked:
             looked.wait()
@@ -106,8 +106,8 @@ def offered_while_one_books(shop, db, monkeypatch, waited_before):
         if not waited_before:
             first = kit.booked(kit.book(offering, event, 6))
             wait(offering, event, 6, user)
-            holder = kit.person(service_change.find(shop, first)["userId"])
-            service_change.cancel(offering, first, holder, utc_now())
+            holder = kit.person(transitions.find(shop, first)["userId"])
+            transitions.cancel(offering, first, holder, utc_now())
         serve(offering, event)
         stall.let_go()
         assert booked.result().status == 201
@@ -119,13 +119,13 @@ def test_an_offer_sees_the_booking_that_is_being_made(shop, db, monkeypatch, wai
     event, user = offered_while_one_books(shop, db, monkeypatch, waited_before)
     assert has(db, user) == MOST
     kit.audit(shop)
-    assert service_offers.serve_waiting(shop, event["eventId"], utc_now()) == 0
+    assert waitlist_offers.serve_waiting(shop, event["eventId"], utc_now()) == 0
     assert db.waitlist.count_documents({"active": True}) == 0  # has all that one may have
 
 
 @pytest.mark.parametrize("waited_before", [True, False])
 def test_control_an_offer_that_does_not_look_is_too_large(shop, db, monkeypatch, waited_before):
-    monkeypatch.setattr(service_limit, "_under_way", lambda *_: {})
+    monkeypatch.setattr(ticket_limit, "_under_way", lambda *_: {})
     _event, user = offered_while_one_books(shop, db, monkeypatch, waited_before)
     assert has(db, user) > MOST
 
@@ -140,7 +140,7 @@ def test_an_offer_waits_for_a_booking_that_would_leave_it_nothing(shop, db, monk
         stall.wait()
         assert serve(kit.another(shop), event) == 0
         assert db.waitlist.count_documents({"userId": user, "active": True}) == 1
-        service_settle.settle(shop, utc_now() + kit.LATER)  # the booking is given up
+        recovery.settle(shop, utc_now() + kit.LATER)  # the booking is given up
         stall.let_go()
         with pytest.raises(AppError):
             booked.result()
@@ -158,7 +158,7 @@ def two_offers_at_once(shop, db, monkeypatch):
         kit.in_background(partial(serve, offering, event)) as made,
     ):
         stall.wait()
-        service_offers._offer_head(kit.another(shop), event["eventId"], 2, 6, utc_now())
+        waitlist_offers._offer_head(kit.another(shop), event["eventId"], 2, 6, utc_now())
         stall.let_go()
         made.result()
     return event, user
@@ -172,7 +172,7 @@ def test_two_offers_at_once_see_each_other(shop, db, monkeypatch):
 
 
 def test_control_two_offers_that_do_not_look_are_too_many(shop, db, monkeypatch):
-    monkeypatch.setattr(service_limit.waitlist, "is_being_offered", lambda *_a, **_k: False)
+    monkeypatch.setattr(ticket_limit.waitlist, "is_being_offered", lambda *_a, **_k: False)
     _event, user = two_offers_at_once(shop, db, monkeypatch)
     assert has(db, user) > MOST
 

@@ -4,13 +4,13 @@ from functools import partial
 
 import pytest
 
-from eventapp.bookings import service_change
-from eventapp.bookings import service_settle as settle
+from eventapp.bookings import recovery as settle
+from eventapp.bookings import transitions
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
-from eventapp.core.security import Actor
-from eventapp.tickets import rules, service_door, store
-from eventapp.tickets.service_key import key_of
+from eventapp.tickets import check_ins, rules, store
+from eventapp.tickets.signing_key import key_of
 from tests import factories
 from tests.race import kit
 
@@ -30,7 +30,7 @@ def booking(shop, db, event):
 
 
 def door(db, event):
-    return service_door.open_door(db, event["eventId"], ADMIN, utc_now())
+    return check_ins.open_door(db, event["eventId"], ADMIN, utc_now())
 
 
 def code_of(db, event, booking):
@@ -86,7 +86,7 @@ def test_who_was_let_in_had_a_booking_at_that_moment(shop, db, event, booking, m
         ) as result,
     ):
         scanner.wait()
-        service_change.cancel(shop, booking["_id"], ADMIN, utc_now())
+        transitions.cancel(shop, booking["_id"], ADMIN, utc_now())
         scanner.let_go()
         (refusal,) = result.result()
     assert isinstance(refusal, AppError)
@@ -96,9 +96,9 @@ def test_who_was_let_in_had_a_booking_at_that_moment(shop, db, event, booking, m
 
 
 def test_one_batch_uploaded_twice_at_once_counts_once(db, event, booking):
-    scans = [service_door.Scan(code_of(db, event, booking), utc_now())]
+    scans = [check_ins.Scan(code_of(db, event, booking), utc_now())]
     doors = [door(db, event) for _ in range(SCANNERS)]
-    calls = [partial(service_door.upload, one, scans, utc_now()) for one in doors]
+    calls = [partial(check_ins.upload, one, scans, utc_now()) for one in doors]
     answers = kit.at_once(*calls)
     assert {answer[0]["status"] for answer in answers} == {"checked_in"}
     assert len({answer[0]["checkedInAt"] for answer in answers}) == 1

@@ -5,16 +5,16 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import service_change, service_offers, service_settle
+from eventapp.bookings import recovery, transitions, waitlist_offers
 from eventapp.bookings import store as bookings_store
 from eventapp.bookings.errors import SoldOut
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from eventapp.inventory import rules as inventory_rules
-from eventapp.inventory import service_take
+from eventapp.inventory import taking
 from eventapp.jobs import service as jobs
+from eventapp.waitlist import joining
 from eventapp.waitlist import service as waitlist
-from eventapp.waitlist import service_join
 from eventapp.waitlist import store as waitlist_store
 from tests.race import kit
 from tests.race.test_bookings_change import AFTER_THE_HOLD, event_of
@@ -31,7 +31,7 @@ def sold_out_event(shop, db, tickets, waiting, quantity=1):
 
 def wait(shop, event, quantity=1, user=None, type_id=1):
     user = user or ObjectId()
-    service_join.join(
+    joining.join(
         shop.db,
         shop.office,
         actor=kit.person(user),
@@ -45,8 +45,8 @@ def wait(shop, event, quantity=1, user=None, type_id=1):
 
 
 def cancel(shop, booking_id):
-    booking = service_change.find(shop, booking_id)
-    return service_change.cancel(shop, booking_id, kit.person(booking["userId"]), utc_now())
+    booking = transitions.find(shop, booking_id)
+    return transitions.cancel(shop, booking_id, kit.person(booking["userId"]), utc_now())
 
 
 def offered(db):
@@ -56,7 +56,7 @@ def offered(db):
 
 
 def serve(shop, event, now=None):
-    return service_offers.serve_waiting(shop, event["eventId"], now or utc_now())
+    return waitlist_offers.serve_waiting(shop, event["eventId"], now or utc_now())
 
 
 def test_what_comes_back_is_the_waitings_not_the_publics(shop, db):
@@ -65,7 +65,7 @@ def test_what_comes_back_is_the_waitings_not_the_publics(shop, db):
     public = [partial(kit.book, shops[n % 4], event) for n in range(12)]
     back = [
         partial(
-            service_offers.cancel_and_offer_on,
+            waitlist_offers.cancel_and_offer_on,
             kit.another(shop),
             booking_id,
             kit.person(db.bookings.find_one({"_id": booking_id})["userId"]),
@@ -83,7 +83,7 @@ def test_what_comes_back_is_the_waitings_not_the_publics(shop, db):
 
 def test_control_without_the_guard_the_public_comes_first(shop, db, monkeypatch):
     event, sold, _ = sold_out_event(shop, db, 1, 1)
-    monkeypatch.setattr(service_take, "_guards", lambda *_: {})
+    monkeypatch.setattr(taking, "_guards", lambda *_: {})
     judge = inventory_rules.judge
     blind = lambda e, w: judge(  # noqa: E731
         {**e, "ticketTypes": [{**k, "waiting": 0} for k in e["ticketTypes"]]}, w
@@ -120,7 +120,7 @@ def test_control_without_the_claim_one_place_gets_two_offers(shop, db, monkeypat
         kit.in_background(partial(serve, shop, event)) as offering,
     ):
         stall.wait()
-        service_offers._offer_head(kit.another(shop), event["eventId"], 1, 1, utc_now())
+        waitlist_offers._offer_head(kit.another(shop), event["eventId"], 1, 1, utc_now())
         stall.let_go()
         offering.result()
     assert [user for user, _ in offered(db)].count(people[0]) == 2
@@ -148,8 +148,8 @@ def test_an_offer_is_accepted_or_lapses_not_both(shop, db):
         now = utc_now()
         serve(shop, event, now)
         results = kit.at_once(
-            partial(service_offers.accept, shop, event["eventId"], kit.person(user), None, now),
-            partial(service_settle.expire_holds, kit.another(shop), now + AFTER_THE_OFFER),
+            partial(waitlist_offers.accept, shop, event["eventId"], kit.person(user), None, now),
+            partial(recovery.expire_holds, kit.another(shop), now + AFTER_THE_OFFER),
         )
         taken = not isinstance(results[0], AppError)
         accepted += taken
@@ -168,7 +168,7 @@ def test_a_part_of_an_offer_accepted_twice_at_once_sells_once(shop, db):
         cancel(shop, booking_id)
     now = utc_now()
     serve(shop, event, now)
-    accept = lambda one: service_offers.accept(  # noqa: E731
+    accept = lambda one: waitlist_offers.accept(  # noqa: E731
         one, event["eventId"], kit.person(user), 2, now
     )
     results = kit.at_once(*[partial(accept, kit.another(shop)) for _ in range(4)])
@@ -186,7 +186,7 @@ def test_leaving_while_an_offer_is_made_leaves_neither(shop, db, monkeypatch):
     ):
         stall.wait()
         leaving = partial(
-            service_offers.leave, kit.another(shop), event["eventId"], kit.person(user), utc_now()
+            waitlist_offers.leave, kit.another(shop), event["eventId"], kit.person(user), utc_now()
         )
         with kit.in_background(leaving) as left:
             # it must try again, now that the place is claimed
@@ -210,7 +210,7 @@ def test_leaving_at_once_with_offers_drops_nothing(shop, db):
         cancel(shop, booking_id)
     leaving = [
         partial(
-            service_offers.leave, kit.another(shop), event["eventId"], kit.person(user), utc_now()
+            waitlist_offers.leave, kit.another(shop), event["eventId"], kit.person(user), utc_now()
         )
         for user in people[:4]
     ]
@@ -258,7 +258,7 @@ def test_public_and_waiting_share_nothing_through_a_storm(shop, db):
     calls += [partial(cancel, shops[n % 4], id_) for n, id_ in enumerate(sold)]
     calls += [partial(serve, one, event) for one in shops]
     calls += [
-        partial(service_offers.leave, shops[n], event["eventId"], kit.person(user), utc_now())
+        partial(waitlist_offers.leave, shops[n], event["eventId"], kit.person(user), utc_now())
         for n, user in enumerate(people[:2])
     ]
     results = kit.at_once(*calls)

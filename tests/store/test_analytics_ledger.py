@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.analytics import rules, service_ledger, service_parts, store, store_parts
+from eventapp.analytics import event_day_sums, rules, sales_sums, store, store_day_sums
 from eventapp.core.clock import utc_now
 from tests import sales
 from tests.conftest import MONGO_URI
@@ -25,7 +25,7 @@ def now():
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     """So small that there are several a day, as of an event with very many bookings."""
-    monkeypatch.setattr(service_parts, "MOST", 3)
+    monkeypatch.setattr(event_day_sums, "MOST", 3)
 
 
 @pytest.fixture
@@ -46,12 +46,12 @@ def check(db):
     """Every sum is that of the bookings there are."""
     for owner in [None, *OWNERS]:
         mine = [one for one in stored(db) if owner in (None, one["organizerId"])]
-        by_day(service_ledger.all_sales(db, owner), mine, "UTC")
+        by_day(sales_sums.all_sales(db, owner), mine, "UTC")
         first = min((one["createdAt"].date() for one in mine), default=date(2026, 1, 1))
         for zone in ("Europe/Athens", "Asia/Kathmandu", "America/Sao_Paulo"):
             days = [first - timedelta(days=1), first + timedelta(days=50)]
-            by_day(service_ledger.sales(db, owner, *days, rules.zone(zone)), mine, zone)
-        by_event = service_ledger.by_event(db, owner)
+            by_day(sales_sums.sales(db, owner, *days, rules.zone(zone)), mine, zone)
+        by_event = sales_sums.by_event(db, owner)
         assert set(by_event) == {one["eventId"] for one in mine}
         for event_id, tally in by_event.items():
             same(tally, [one for one in mine if one["eventId"] == event_id])
@@ -63,7 +63,7 @@ def of_event(db, event_id):
     """The sums of one event, by day and by ticket type."""
     mine = [one for one in stored(db) if one["eventId"] == event_id]
     days, cents = defaultdict(rules.Tally), defaultdict(int)
-    for part in service_parts.of_event(db, event_id):
+    for part in event_day_sums.of_event(db, event_id):
         days[part.since.date()].include(part.tally.numbers)
         for type_id, more in part.cents.items():
             cents[type_id] += more
@@ -95,9 +95,9 @@ def same(tally, bookings):
 
 def test_nothing_at_all(db, now):
     check(db)
-    assert service_ledger.count_sales(db, now) == 0
-    assert service_ledger.all_sales(db, None) == {}
-    assert service_ledger.by_event(db, None) == {}
+    assert sales_sums.count_sales(db, now) == 0
+    assert sales_sums.all_sales(db, None) == {}
+    assert sales_sums.by_event(db, None) == {}
 
 
 def test_before_the_first_run(db, made):
@@ -105,19 +105,19 @@ def test_before_the_first_run(db, made):
 
 
 def test_after_a_run(db, made, now):
-    assert service_ledger.count_sales(db, now) > 40
+    assert sales_sums.count_sales(db, now) > 40
     assert store.marker(db)["upTo"] == now - rules.SETTLED_AFTER
     assert store.changed_since(db, store.marker(db)["upTo"]) == []
     check(db)
 
 
 def test_what_changed_since_the_run(db, made, now):
-    service_ledger.count_sales(db, now)
+    sales_sums.count_sales(db, now)
     change_some(db, made, now)
     check(db)
-    service_ledger.count_sales(db, now + LATER)
+    sales_sums.count_sales(db, now + LATER)
     check(db)
-    assert service_ledger.count_sales(db, now + 2 * LATER) == 0
+    assert sales_sums.count_sales(db, now + 2 * LATER) == 0
     check(db)
 
 
@@ -137,22 +137,22 @@ def test_many_changes_and_runs(db, made, now):
         moment = now + step * timedelta(seconds=20)
         change_some(db, made, moment, seed=step)
         check(db)
-        service_ledger.count_sales(db, moment)
+        sales_sums.count_sales(db, moment)
         check(db)
 
 
 def test_what_is_kept_is_used(db, made, now):
     """The control: where what is kept is wrong, so are the sums."""
-    service_ledger.count_sales(db, now)
+    sales_sums.count_sales(db, now)
     db.dailySales.delete_many({"scope": store.ALL})
     with pytest.raises(AssertionError):
         check(db)
 
 
 def test_parts_are_small_and_cover_the_day(db, made, now):
-    service_ledger.count_sales(db, now)
+    sales_sums.count_sales(db, now)
     change_some(db, made, now)
-    service_ledger.count_sales(db, now + LATER)
+    sales_sums.count_sales(db, now + LATER)
     several = 0
     for kept in db.eventDays.find():
         parts = kept["parts"]
@@ -174,25 +174,25 @@ def test_only_the_part_of_what_changed_is_counted_anew(db, now, monkeypatch):
         for n in range(60)
     ]
     db.bookings.insert_many(rows)
-    service_ledger.count_sales(db, now)
+    sales_sums.count_sales(db, now)
     change = {"status": "cancelled", "updatedAt": now}
     db.bookings.update_one({"_id": rows[30]["_id"]}, {"$set": change})
-    counted, real = [], store_parts.sums
+    counted, real = [], store_day_sums.sums
 
     def noted(db_, spans, moment):
         counted.extend(spans)
         return real(db_, spans, moment)
 
-    monkeypatch.setattr(store_parts, "sums", noted)
+    monkeypatch.setattr(store_day_sums, "sums", noted)
     check(db)
     assert {until - since for _, (since, until) in counted} == {timedelta(minutes=3)}
-    service_ledger.count_sales(db, now + LATER)
+    sales_sums.count_sales(db, now + LATER)
     check(db)
 
 
 def test_what_is_kept_of_an_event_is_used(db, made, now):
     """The control: where a part is wrong, so are the event's sums."""
-    service_ledger.count_sales(db, now)
+    sales_sums.count_sales(db, now)
     kept = db.eventDays.find_one()
     of_event(db, kept["eventId"])
     db.eventDays.delete_one({"_id": kept["_id"]})
@@ -201,7 +201,7 @@ def test_what_is_kept_of_an_event_is_used(db, made, now):
 
 
 def test_an_older_run_overwrites_nothing(db, made, now):
-    service_ledger.count_sales(db, now)
+    sales_sums.count_sales(db, now)
     kept = db.eventSales.find_one()
     old = {"numbers": [0] * 12}
     store.keep(db, "eventSales", 0, [({"_id": kept["_id"]}, old)])
@@ -209,17 +209,17 @@ def test_an_older_run_overwrites_nothing(db, made, now):
 
 
 def test_one_run_at_a_time_until_its_lease_is_over(db, made, now):
-    begun = store.begin_run(db, now, service_ledger.LEASE)
-    assert service_ledger.count_sales(db, now + timedelta(seconds=1)) == 0
+    begun = store.begin_run(db, now, sales_sums.LEASE)
+    assert sales_sums.count_sales(db, now + timedelta(seconds=1)) == 0
     assert store.marker(db) is None
-    assert service_ledger.count_sales(db, now + service_ledger.LEASE) > 0
+    assert sales_sums.count_sales(db, now + sales_sums.LEASE) > 0
     store.end_run(db, begun["run"], now, now)  # it wakes up, and says nothing
-    assert store.marker(db)["upTo"] == now + service_ledger.LEASE - rules.SETTLED_AFTER
+    assert store.marker(db)["upTo"] == now + sales_sums.LEASE - rules.SETTLED_AFTER
     check(db)
 
 
 def test_a_run_that_died_is_done_again(db, made, now, monkeypatch):
-    service_ledger.count_sales(db, now)
+    sales_sums.count_sales(db, now)
     change_some(db, made, now)
 
     def die(*_args):
@@ -228,9 +228,9 @@ def test_a_run_that_died_is_done_again(db, made, now, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(store, "end_run", die)
         with pytest.raises(KeyboardInterrupt):
-            service_ledger.count_sales(db, now + LATER)
+            sales_sums.count_sales(db, now + LATER)
     check(db)
-    assert service_ledger.count_sales(db, now + 2 * LATER) > 0
+    assert sales_sums.count_sales(db, now + 2 * LATER) > 0
     check(db)
 
 
@@ -240,8 +240,8 @@ def test_a_run_that_died_is_done_again(db, made, now, monkeypatch):
     [
         {"updatedAt": {"$gte": utc_now()}, "status": {"$in": store.STATUSES}},
         {"createdAt": {"$gte": utc_now(), "$lt": utc_now() + LATER}},
-        store_parts._filter(1, (utc_now(), utc_now() + LATER)),
-        {"$or": [store_parts._filter(n, (utc_now(), utc_now() + LATER)) for n in range(50)]},
+        store_day_sums._filter(1, (utc_now(), utc_now() + LATER)),
+        {"$or": [store_day_sums._filter(n, (utc_now(), utc_now() + LATER)) for n in range(50)]},
     ],
 )
 def test_no_scan_of_all_bookings(db, made, where):

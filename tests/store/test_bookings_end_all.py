@@ -5,9 +5,9 @@ from contextlib import contextmanager
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import service_end_all, service_settle
+from eventapp.bookings import event_endings, recovery
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
-from eventapp.core.security import Actor
 from eventapp.inventory import store as inventory_store
 from tests import sales
 from tests.bookings_factories import Caller, amounts_of, event_of, later, shop_of
@@ -56,7 +56,7 @@ def watched(monkeypatch):
 
 
 def test_all_end_in_few_writes(db, app, host, monkeypatch):
-    monkeypatch.setattr(service_end_all, "PATIENCE_SECONDS", 60)
+    monkeypatch.setattr(event_endings, "PATIENCE_SECONDS", 60)
     sold_out(db, host, waiting=MANY)
     with watched(monkeypatch) as seen:
         assert host.call("POST", "/events/1/cancel").status_code == 200
@@ -72,20 +72,20 @@ def test_all_end_in_few_writes(db, app, host, monkeypatch):
 
 
 def test_what_takes_long_is_left_to_the_worker(db, app, host, monkeypatch):
-    monkeypatch.setattr(service_end_all, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(event_endings, "PATIENCE_SECONDS", 0)
     sold_out(db, host, waiting=MANY)
     answer = host.call("POST", "/events/1/cancel")
     assert (answer.status_code, answer.json["status"]) == (200, "cancelled")
     left = db.bookings.count_documents({"active": True})
     assert 0 < left < MANY
-    assert service_settle.close_cancelled(shop_of(app), later()) == 1
+    assert recovery.close_cancelled(shop_of(app), later()) == 1
     assert db.bookings.count_documents({"active": True}) == 0
     assert db.waitlist.count_documents({"active": True}) == 0
     assert amounts_of(db, 1, 1) == (MANY, 0, 0, 0)
     assert "closing" in db.events.find_one()
     for minutes in (1, 2, 3):
-        service_settle.settle(shop_of(app), later(minutes=minutes))
-        service_settle.close_cancelled(shop_of(app), later(minutes=minutes))
+        recovery.settle(shop_of(app), later(minutes=minutes))
+        recovery.close_cancelled(shop_of(app), later(minutes=minutes))
     assert "closing" not in db.events.find_one()
     assert db.events.find_one()["inFlight"] == {}
 
@@ -105,4 +105,4 @@ def test_one_that_is_just_changing_is_ended_all_the_same(db, app, host):
     host.call("POST", "/events/1/cancel")
     assert db.bookings.count_documents({"active": True}) == 0
     assert amounts_of(db, 1, 1) == (5, 0, 0, 0)
-    assert service_end_all.end_all(shop, 1, "event_cancelled", utc_now()) == 0
+    assert event_endings.end_all(shop, 1, "event_cancelled", utc_now()) == 0

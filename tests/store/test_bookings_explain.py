@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from eventapp.bookings.store import HELD
-from eventapp.core import mongo
+from eventapp.core import database
 from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
 from tests.bookings_factories import Caller, event_of
@@ -76,7 +76,7 @@ def shopping(make_app):
     recorder = Recorder()
     client = partial(MongoClient, tz_aware=True, event_listeners=[recorder])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mongo, "connect", client)
+        patch.setattr(database, "connect", client)
         app = make_app()
     return Shopping(app, recorder)
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import service_check, service_settle
+from eventapp.bookings import auditing, recovery
 from eventapp.core.clock import utc_now
 from tests.bookings_factories import Caller, amounts_of, event_of, shop_of
 
@@ -25,7 +25,7 @@ def ann(client, app):
 
 def settle_twice(shop):
     for _round in range(2):
-        service_settle.settle(shop, utc_now())
+        recovery.settle(shop, utc_now())
 
 
 def marks(db):
@@ -190,10 +190,10 @@ def test_an_offer_cut_off_before_its_record(db, shop, ann, last):
     counts = {"availableTickets": -quantity, "heldTickets": quantity, "waiting": -last}
     note(db, str(id_), mark, OLD, **counts)
     db.waitlist.update_one({}, {"$set": {"offering": {"bookingId": id_, "at": utc_now() - OLD}}})
-    assert list(service_check.check(shop, utc_now())) == []
+    assert list(auditing.check(shop, utc_now())) == []
     settle_twice(shop)
     assert amounts_of(db, 1) == (quantity, 0, 0, 1)
-    assert service_settle.serve_all_waiting(shop, utc_now()) == 1
+    assert recovery.serve_all_waiting(shop, utc_now()) == 1
     assert amounts_of(db, 1) == (0, 0, quantity, 1 - last)
 
 
@@ -210,7 +210,7 @@ def test_an_offer_recorded_but_not_counted(db, shop, ann):
             }
         },
     )
-    service_settle.serve_all_waiting(shop, utc_now())
+    recovery.serve_all_waiting(shop, utc_now())
     booking = db.bookings.find_one({})
     offering = {"bookingId": booking["_id"], "at": utc_now() - OLD}
     uncounted = {"active": True, "status": "waiting", "quantity": 2, "offers": []}
@@ -230,7 +230,7 @@ def test_younger_marks_are_somebodys_who_is_at_work(db, shop, ann):
     before = db.events.find_one({}), db.bookings.find_one({})
     settle_twice(shop)
     assert (db.events.find_one({}), db.bookings.find_one({})) == before
-    service_settle.settle(shop, utc_now() + OLD)
+    recovery.settle(shop, utc_now() + OLD)
 
 
 def test_an_old_mark_beside_a_young_one(db, shop):

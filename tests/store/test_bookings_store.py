@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import store, store_facts, store_person
+from eventapp.bookings import store, store_audit, store_privacy
 from eventapp.core.clock import utc_now
 
 
@@ -87,7 +87,7 @@ def test_forgotten_users_leave_their_bookings(db):
     one, other = row(idempotency={"key": "k"}), row(idempotency={"key": "k"})
     store.insert_many(db, [one, other])
     for booking in (one, other):
-        store_person.forget_user(db, booking["userId"])
+        store_privacy.forget_user(db, booking["userId"])
     kept = list(db.bookings.find())
     assert [booking["userId"] for booking in kept] == [None, None]
     assert not any("idempotency" in booking for booking in kept)
@@ -97,7 +97,7 @@ def test_sums_are_of_active_bookings_only(db):
     items = [{"ticketTypeId": 1, "quantity": 2}, {"ticketTypeId": 2, "quantity": 1}]
     rows = [row(items=items), row(items=items, status="held"), row(items=items, active=False)]
     store.insert_many(db, rows)
-    sums = store_facts.active_sums(db, [1, 2])
+    sums = store_audit.active_sums(db, [1, 2])
     found = sorted((r["type"], r["status"], r["quantity"]) for r in sums[1])
     assert found == [(1, "confirmed", 2), (1, "held", 2), (2, "confirmed", 1), (2, "held", 1)]
     assert 2 not in sums

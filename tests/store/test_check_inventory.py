@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import service_check
+from eventapp.bookings import auditing
 from eventapp.config import ROOT, load_config
 from eventapp.core.clock import utc_now
 from scripts import check_inventory
@@ -155,19 +155,19 @@ def test_a_repair_does_not_overwrite_what_changes_meanwhile(db, app, people, mon
         return event
 
     monkeypatch.setattr(shop.office, "with_marks", read_and_sell)
-    assert service_check.repair(shop, 1, utc_now()) is True
+    assert auditing.repair(shop, 1, utc_now()) is True
     assert amounts_of(db, 1) == (6, 4, 0, 0)
 
 
 def test_an_event_without_end_of_changes_is_left(db, app, people, monkeypatch):
     shop = shop_of(app)
     monkeypatch.setattr(shop.office, "set_types", lambda *_args: False)
-    assert service_check.repair(shop, 1, utc_now()) is False
-    assert service_check.repair(shop, 99, utc_now()) is True
+    assert auditing.repair(shop, 1, utc_now()) is False
+    assert auditing.repair(shop, 99, utc_now()) is True
 
 
 def test_more_events_than_are_looked_at_at_once(run, db, people, monkeypatch):
-    monkeypatch.setattr(service_check, "CHECKED_AT_ONCE", 2)
+    monkeypatch.setattr(auditing, "CHECKED_AT_ONCE", 2)
     for _number in range(5):
         event_of(db, 3)
     db.events.update_many({"eventId": {"$gte": 5}}, {"$inc": {"available": 1}})

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, InvalidOperation
 
-from eventapp.core.embedded import EmbeddedStoreBusy, open_embedded
-from eventapp.core.embedded_disk import Disk
+from eventapp.core.embedded.client import EmbeddedStoreBusy, open_embedded
+from eventapp.core.embedded.disk import Disk
 
 ROOT = Path(__file__).parents[2]
 
@@ -169,7 +169,7 @@ def test_a_failing_flush_is_loud_tried_again_and_loses_nothing(
         write(self, batch)
 
     monkeypatch.setattr(Disk, "write", write_or_fail)
-    monkeypatch.setattr("eventapp.core.embedded_saver._RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("eventapp.core.embedded.saver._RETRY_SECONDS", 0.05)
     with open_embedded(tmp_path) as client:
         client["a"]["items"].insert_one({"_id": 1})
         wait_for(lambda: "disk is full" in caplog.text)

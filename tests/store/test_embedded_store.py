@@ -10,7 +10,7 @@ from bson.errors import InvalidDocument
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, InvalidOperation
 
-from eventapp.core.embedded import open_embedded
+from eventapp.core.embedded.client import open_embedded
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def items() -> Iterator[Any]:
 
 
 def test_expired_documents_go_and_others_stay(items: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eventapp.core.embedded_store._EXPIRY_PERIOD", timedelta(0))
+    monkeypatch.setattr("eventapp.core.embedded.storage._EXPIRY_PERIOD", timedelta(0))
     now = datetime.now(UTC)
     items.create_index("at", expireAfterSeconds=60)
     items.insert_many(

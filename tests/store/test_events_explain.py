@@ -8,7 +8,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener
 
-from eventapp.core import mongo
+from eventapp.core import database
 from eventapp.events import service, store
 from tests import factories
 from tests.conftest import MONGO_URI
@@ -56,7 +56,7 @@ def recorded(make_app: Any) -> Any:
     recorder = Recorder()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            mongo, "connect", partial(MongoClient, tz_aware=True, event_listeners=[recorder])
+            database, "connect", partial(MongoClient, tz_aware=True, event_listeners=[recorder])
         )
         app = make_app()
     db = app.extensions["store"].db

@@ -6,13 +6,14 @@ from datetime import timedelta
 
 import pytest
 
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
-from eventapp.core.security import Actor
-from eventapp.events import rules, service, service_list, service_search, store, store_list
-from eventapp.events.service_filters import Filters
-from eventapp.events.service_list import Asked
-from eventapp.events.service_rendered import shape_of
-from eventapp.events.service_search import Search
+from eventapp.events import listing, rules, service, store, store_listing
+from eventapp.events.cache.rendering import shape_of
+from eventapp.events.filters import Filters
+from eventapp.events.index import live_index
+from eventapp.events.index.live_index import Search
+from eventapp.events.listing import Asked
 from scripts.synthetic_events import CITIES, PLAIN, bodies
 from tests.factories import make_event
 
@@ -61,15 +62,15 @@ def filters_of(rng, organizer_id):
 
 
 def page_of(db, asked, search):
-    found, beside = service_list.find(db, asked, Actor(), utc_now(), search)
+    found, beside = listing.find(db, asked, Actor(), utc_now(), search)
     return [one if isinstance(one, int) else one["eventId"] for one in found], beside
 
 
-@pytest.mark.parametrize("few", [0, service_list.FEW])
+@pytest.mark.parametrize("few", [0, listing.FEW])
 @pytest.mark.parametrize("sort", [None, "title", "date", "price", "popularity"])
 def test_the_index_and_the_database_agree(events, organizer, monkeypatch, sort, few):
-    monkeypatch.setattr(service_list, "FEW", few)
-    monkeypatch.setattr(store_list, "WALKED_AT_ONCE", 7)
+    monkeypatch.setattr(listing, "FEW", few)
+    monkeypatch.setattr(store_listing, "WALKED_AT_ONCE", 7)
     rng, search, rows = random.Random(f"{sort} {few}"), Search(events), 0
     for _ in range(ASKED):
         filters = filters_of(rng, organizer["id"])
@@ -154,7 +155,7 @@ def test_many_changes_are_read_a_part_at_a_time(events, monkeypatch):
         asked.append(len(event_ids))
         return read(db, event_ids)
 
-    monkeypatch.setattr(service_search, "READ_AT_ONCE", 2)
+    monkeypatch.setattr(live_index, "READ_AT_ONCE", 2)
     monkeypatch.setattr(store, "indexed_of", noted)
     for event_id in listed:
         search.changed(event_id)

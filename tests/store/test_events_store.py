@@ -6,8 +6,8 @@ import pytest
 from pymongo.errors import DuplicateKeyError
 
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import ensure_indexes
-from eventapp.events import rules, service, store, store_list
+from eventapp.core.database import ensure_indexes
+from eventapp.events import rules, service, store, store_listing
 from tests.conftest import MONGO_URI
 from tests.factories import day, event_body, make_event
 
@@ -22,8 +22,8 @@ def in_days(offset):
 
 def found(db, search):
     """The titles of what a search finds, best match first."""
-    where = {"listed": True, **store_list.in_words(search)}
-    rows = store_list.rows(db, where, (store_list.RELEVANCE, -1), limit=50)
+    where = {"listed": True, **store_listing.in_words(search)}
+    rows = store_listing.rows(db, where, (store_listing.RELEVANCE, -1), limit=50)
     return [event["title"] for event in rows]
 
 
@@ -240,13 +240,15 @@ def test_the_title_weighs_more_than_tags_and_they_more_than_the_description(db, 
 
 
 def test_a_search_counts_as_it_lists(db, shelf):
-    where = {"listed": True, **store_list.in_words("jazz")}
-    assert store_list.count(db, where, up_to=100) == 3
-    assert store_list.count(db, where, up_to=2) == 2
+    where = {"listed": True, **store_listing.in_words("jazz")}
+    assert store_listing.count(db, where, up_to=100) == 3
+    assert store_listing.count(db, where, up_to=2) == 2
 
 
 def test_rows_of_a_search_know_no_hidden_fields(db, shelf):
-    row = store_list.rows(db, store_list.in_words("jazz"), (store_list.RELEVANCE, -1), limit=1)[0]
+    row = store_listing.rows(
+        db, store_listing.in_words("jazz"), (store_listing.RELEVANCE, -1), limit=1
+    )[0]
     assert {"inFlight", "places", "tagKeys"}.isdisjoint(row)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from eventapp.core.clock import utc_now
 from eventapp.events import store as events_store
-from eventapp.inventory import service_take, store
+from eventapp.inventory import store, taking
 from tests.bookings_factories import Caller, event_of
 
 MARK = {"kind": "take", "items": [[1, 2]], "held": False, "by": ""}
@@ -43,7 +43,7 @@ def test_a_change_is_one_write_of_all(db, event):
         {"ticketTypes.0.availableTickets": {"$gte": 11}},
         {"ticketTypes.0.waiting": 1},
         {"status": "draft"},
-        service_take.on_sale(utc_now() + timedelta(days=9999)),
+        taking.on_sale(utc_now() + timedelta(days=9999)),
         store.marked("b"),
     ],
 )
@@ -57,7 +57,7 @@ def test_no_guard_of_a_sale_has_an_index_of_its_own():
     """The engine would read all of it beside the index of eventId: every event to come."""
     begins = {next(iter(model.document["key"])) for model in events_store.INDEXES["events"]}
     assert "eventId" in begins
-    assert not begins & service_take.on_sale(utc_now()).keys()
+    assert not begins & taking.on_sale(utc_now()).keys()
 
 
 def test_types_that_moved_are_not_mistaken(db, event):

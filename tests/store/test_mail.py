@@ -7,7 +7,7 @@ from email.policy import default
 import pytest
 
 from eventapp.notifications import service as notifications
-from eventapp.notifications.service_post import Post, post_of
+from eventapp.notifications.outbox import Post, post_of
 from tests.notifications_factories import Mailbox, mail_server, news_of, send, told
 
 

@@ -7,12 +7,12 @@ import pytest
 from bson import ObjectId
 from pymongo import MongoClient
 
-from eventapp.core import mongo
+from eventapp.core import database
 from eventapp.core.clock import utc_now
-from eventapp.core.streams import Hub
-from eventapp.messages import service, service_streams, store
+from eventapp.core.streams.hub import Hub
+from eventapp.messages import event_listener, service, store
 from eventapp.messages.service import Asked
-from eventapp.notifications import service_stream
+from eventapp.notifications import live
 from tests import factories
 from tests.conftest import MONGO_URI
 from tests.plans import scans, settled
@@ -31,7 +31,7 @@ def recorded(make_app):
     recorder = Recorder()
     with pytest.MonkeyPatch.context() as patch:
         client = partial(MongoClient, tz_aware=True, event_listeners=[recorder])
-        patch.setattr(mongo, "connect", client)
+        patch.setattr(database, "connect", client)
         app = make_app()
     return app, app.extensions["store"].db, recorder
 
@@ -53,16 +53,16 @@ def test_no_command_scans_a_collection(recorded):
     service.forget_user(db, reader["id"])
     alive = partial(bool, 1)
     hub = Hub()
-    topic, listener = service_streams.listen(
+    topic, listener = event_listener.listen(
         db, hub, event_id, last_event_id="0.0.0", actor=actor, callers=["::1"], alive=alive
     )
-    service_streams.EventReader(db, hub).look([topic])
+    event_listener.EventReader(db, hub).look([topic])
     listener.take()
-    told, _ = service_stream.listen(
+    told, _ = live.listen(
         db, hub, reader["id"], last_event_id=str(ObjectId()), callers=["::1"], alive=alive
     )
     told.looked -= timedelta(seconds=5)
-    service_stream.NoticeReader(db).look([told])
+    live.NoticeReader(db).look([told])
     hub.close()
     service.drop_orphans(db)
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import store_tell
+from eventapp.bookings import store_alerts
 from eventapp.core.clock import utc_now
-from eventapp.notifications import service, store, store_mails
+from eventapp.notifications import service, store, store_outbox
 from tests.conftest import MONGO_URI
 from tests.notifications_factories import news_of, send, told
 from tests.notifications_factories import tell as tell_all
@@ -41,14 +41,14 @@ def test_a_note_that_grew_since_it_was_read_stays(db):
     tell = {"booking_confirmed": now}
     db.bookings.insert_one({"_id": 1, "tell": tell, "tellAt": now, "bookingReference": "a"})
     db.bookings.insert_one({"_id": 2, "tell": tell, "tellAt": now, "bookingReference": "b"})
-    read = store_tell.untold(db, 10)
+    read = store_alerts.untold(db, 10)
     db.bookings.update_one({"_id": 2}, {"$set": {"tell.booking_cancelled": now}})
-    store_tell.told(db, read)
-    store_tell.told(db, read)
-    (left,) = store_tell.untold(db, 10)
+    store_alerts.told(db, read)
+    store_alerts.told(db, read)
+    (left,) = store_alerts.untold(db, 10)
     assert left["_id"] == 2
     assert left["tell"].keys() == {"booking_confirmed", "booking_cancelled"}
-    assert [b["_id"] for b in store_tell.untold(db, 1)] == [2]
+    assert [b["_id"] for b in store_alerts.untold(db, 1)] == [2]
 
 
 def test_bookings_of_nobody_are_passed_over(app, db):
@@ -57,7 +57,7 @@ def test_bookings_of_nobody_are_passed_over(app, db):
     gone = {**nobody, "userId": ObjectId(), "bookingReference": "b"}
     db.bookings.insert_many([{**nobody, "bookingReference": "a"}, gone])
     assert tell_all(app.extensions["shop"]) == 0
-    assert store_tell.untold(db, 10) == []
+    assert store_alerts.untold(db, 10) == []
 
 
 def test_failures_are_shown_newest_first(db):
@@ -126,7 +126,7 @@ def test_every_query_goes_by_an_index(app, db, ann):
 
 
 def test_every_index_has_a_name_of_its_own(db):
-    for name, models in {**store.INDEXES, **store_mails.INDEXES}.items():
+    for name, models in {**store.INDEXES, **store_outbox.INDEXES}.items():
         there = db[name].index_information()
         assert all(model.document["name"] in there for model in models)
 
@@ -135,9 +135,9 @@ def test_a_mail_that_nobody_may_send_is_found_by_nobody(db):
     told(db, news_of())
     mail = db.mails.find_one({})
     another = {**mail, "nextTryAt": mail["nextTryAt"] + timedelta(seconds=1)}
-    assert store_mails.claim(db, another, ObjectId(), utc_now()) is None
+    assert store_outbox.claim(db, another, ObjectId(), utc_now()) is None
     assert db.mails.find_one({}) == mail
-    assert store_mails.settle(db, {**mail, "claim": ObjectId()}, {"status": "sent"}) is False
+    assert store_outbox.settle(db, {**mail, "claim": ObjectId()}, {"status": "sent"}) is False
 
 
 def test_sending_nothing_opens_no_line(db, app):

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from eventapp.events import store_list, store_popularity
-from eventapp.events.rules_popularity import raised, scaled
+from eventapp.events import store_listing, store_popularity
+from eventapp.events.popularity_score import raised, scaled
 from tests.bookings_factories import event_of
 from tests.conftest import MONGO_URI
 from tests.plans import scans, settled
@@ -25,8 +25,8 @@ def test_many_at_once_and_one_that_is_gone(db, monkeypatch):
     for id_ in ids[1:]:
         assert stored[id_]["popularity"] == pytest.approx(raised(0.0, id_))
     assert stored[1]["popularity"] == pytest.approx(raised(raised(0.0, 1.0), 8.0))
-    where = store_list.public_filter(upcoming=True)
-    rows = store_list.rows(db, where, ("popularity", -1), limit=3)
+    where = store_listing.public_filter(upcoming=True)
+    rows = store_listing.rows(db, where, ("popularity", -1), limit=3)
     assert [row["eventId"] for row in rows] == [1, 8, 7]
 
 
@@ -39,8 +39,8 @@ def test_it_lasts(db):
             now = datetime(year, 12, 1 + later, tzinfo=UTC)
             store_popularity.raise_scores(db, {later + 1: (scaled(score, now), 1)})
     store_popularity.raise_scores(db, {2: (-9000.0, 1)})
-    where = store_list.public_filter(upcoming=True)
-    rows = store_list.rows(db, where, ("popularity", -1), limit=5)
+    where = store_listing.public_filter(upcoming=True)
+    rows = store_listing.rows(db, where, ("popularity", -1), limit=5)
     assert [row["eventId"] for row in rows] == [4, 1, 3, 2, 5]
     assert all(math.isfinite(row["popularity"]) for row in rows)
 

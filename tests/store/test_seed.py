@@ -11,10 +11,10 @@ from bson import ObjectId
 
 import scripts.bulk_load
 from eventapp import prepare
-from eventapp.analytics import service_ledger
+from eventapp.analytics import sales_sums
 from eventapp.config import load_config
 from eventapp.core.clock import utc_now
-from eventapp.core.mongo import connect, open_store
+from eventapp.core.database import connect, open_store
 from eventapp.events import rules, store
 from eventapp.media import store as photos
 from scripts import seed
@@ -104,11 +104,11 @@ def test_reset_leaves_no_figures_of_what_is_gone(db):
     made = {"bookingReference": "EVT-AAAAAA", "createdAt": earlier, "updatedAt": earlier}
     sold = {"eventId": 1, "status": "confirmed", "quantity": 2, "totalCents": 2400}
     db.bookings.insert_one({**made, **sold, "organizerId": None})
-    assert service_ledger.count_sales(db, utc_now()) > 0
+    assert sales_sums.count_sales(db, utc_now()) > 0
     run(db, "--reset")
-    assert service_ledger.by_event(db, None) == {}
+    assert sales_sums.by_event(db, None) == {}
     days = earlier.date(), utc_now().date()
-    assert service_ledger.sales(db, None, *days, ZoneInfo("UTC")) == {}
+    assert sales_sums.sales(db, None, *days, ZoneInfo("UTC")) == {}
 
 
 def test_samples_that_are_over_are_told_of(db, capsys):

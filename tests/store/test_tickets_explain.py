@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 from pymongo import MongoClient
 
-from eventapp.core import mongo
+from eventapp.core import database
 from eventapp.media import store as photos
 from tests import pictures
 from tests.bookings_factories import Caller, event_of
@@ -60,7 +60,7 @@ def hall(make_app):
     recorder = Recorder()
     client = partial(MongoClient, tz_aware=True, event_listeners=[recorder])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mongo, "connect", client)
+        patch.setattr(database, "connect", client)
         app = make_app()
     return Hall(app, recorder)
 

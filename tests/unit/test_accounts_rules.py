@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventapp.accounts import back_off as attempts
 from eventapp.accounts import rules
-from eventapp.accounts import rules_attempts as attempts
-from eventapp.core import security
-from eventapp.core.addresses import network_of
-from eventapp.core.emails import email_fault
-from eventapp.core.limits import amounts
-from eventapp.core.passwords import hash_password, is_outdated, is_password
+from eventapp.core.access import actor
+from eventapp.core.access.addresses import network_of
+from eventapp.core.access.emails import email_fault
+from eventapp.core.access.passwords import hash_password, is_outdated, is_password
+from eventapp.core.access.rate_limits import amounts
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 
@@ -82,7 +82,7 @@ def test_fold_makes_one_of_what_looks_alike():
 
 
 def test_roles_are_those_of_the_door():
-    assert (security.ATTENDEE, security.ORGANIZER, security.ADMIN) == rules.ROLES
+    assert (actor.ATTENDEE, actor.ORGANIZER, actor.ADMIN) == rules.ROLES
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventapp.analytics.day_sums import Part, cut, place_of, span_of, with_counted
 from eventapp.analytics.rules import DAY_SPAN
-from eventapp.analytics.rules_parts import Part, cut, place_of, span_of, with_counted
 from tests.sales import utc
 
 DAY = utc(2026, 5, 1)

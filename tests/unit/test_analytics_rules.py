@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventapp.analytics import rules, rules_csv
+from eventapp.analytics import bookings_csv, rules
 from eventapp.analytics.rules import Tally
-from eventapp.analytics.service_health import quantile
+from eventapp.analytics.server_health import quantile
 from tests.sales import booking, utc
 
 DAYS = st.dates(date(2000, 1, 1), date(2040, 12, 31))
@@ -115,7 +115,7 @@ EVENT = {"eventId": 7, "title": "x", "organizerId": None, "schedule": [{"date": 
 
 
 def table(*bookings):
-    text = b"".join(rules_csv.lines(bookings))
+    text = b"".join(bookings_csv.lines(bookings))
     assert text.startswith(b"\xef\xbb\xbf")
     return list(csv.DictReader(io.StringIO(text[3:].decode(), newline="")))
 
@@ -146,12 +146,12 @@ def test_any_text_comes_back_and_none_is_a_formula(titles):
     assert [row["eventTitle"].removeprefix("'") for row in rows] == [
         title.removeprefix("'") for title in titles
     ]
-    assert not any(row["eventTitle"].startswith(rules_csv.FORMULA) for row in rows)
+    assert not any(row["eventTitle"].startswith(bookings_csv.FORMULA) for row in rows)
 
 
 def test_lines_end_as_rfc_4180_says():
     made = booking(EVENT, status="held", at=utc(2026, 3, 1), taken={1: 1})
-    text = b"".join(rules_csv.lines([{**made, "location": 'a "b",\nc'}]))
+    text = b"".join(bookings_csv.lines([{**made, "location": 'a "b",\nc'}]))
     assert text.endswith(b"\r\n")
     assert b'"a ""b"",\nc"' in text
 

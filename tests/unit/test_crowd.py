@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from eventapp.core.crowd import Crowd
+from eventapp.core.batching import Crowd
 
 
 class Work:
@@ -115,13 +115,13 @@ def crowd_of_four(monkeypatch, *, linger, lasts=60):
     gathered(crowd, work, 1, [2, 3, 4, 5])
     work.rounds.clear()
     pause(monkeypatch, linger)
-    monkeypatch.setattr("eventapp.core.crowd.CROWD_SECONDS", lasts)
+    monkeypatch.setattr("eventapp.core.batching.CROWD_SECONDS", lasts)
     return crowd, work
 
 
 def pause(monkeypatch, linger):
-    monkeypatch.setattr("eventapp.core.crowd.LINGER_SECONDS", linger)
-    monkeypatch.setattr("eventapp.core.crowd.LINGER_SECONDS_IN_ALL", linger)
+    monkeypatch.setattr("eventapp.core.batching.LINGER_SECONDS", linger)
+    monkeypatch.setattr("eventapp.core.batching.LINGER_SECONDS_IN_ALL", linger)
 
 
 def test_in_a_crowd_a_round_waits_for_as_many_as_were_there_last(monkeypatch):

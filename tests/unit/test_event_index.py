@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventapp.core.textsearch import parse_search
-from eventapp.events.service_filters import Filters
-from eventapp.events.service_index import Index
-from eventapp.events.service_rendered import shape_of
-from eventapp.events.service_words import scores_of
+from eventapp.events.cache.rendering import shape_of
+from eventapp.events.filters import Filters
+from eventapp.events.index.event_index import Index
+from eventapp.events.index.scoring import scores_of
 
 WORDS = ["jazz", "night", "harbour", "opera", "loud"]
 DAYS = [date(2030, 1, day) for day in range(1, 6)]

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from eventapp.events import service_known, service_news
-from eventapp.events.service_known import OVERLAP, Known
-from eventapp.events.service_news import News
-from eventapp.events.service_rendered import emptied, shape_of
+from eventapp.events.cache import change_feed, freshness
+from eventapp.events.cache.change_feed import News
+from eventapp.events.cache.freshness import OVERLAP, Known
+from eventapp.events.cache.rendering import emptied, shape_of
 
 # One event that sells out and does not by turns, and one with plenty.
 TYPES = {1: [{"availableTickets": 1}], 2: [{"availableTickets": 1_000}]}
@@ -275,9 +275,9 @@ def walk(monkeypatch):
 
     def walk_(kind, walks):
         clock = SimpleNamespace(monotonic=lambda: model.database.now.timestamp())
-        monkeypatch.setattr(service_news, "time", clock)
-        monkeypatch.setattr(service_news.store, "last_change", Model.last_change)
-        monkeypatch.setattr(service_news.store, "changed_since", Model.changed_since)
+        monkeypatch.setattr(change_feed, "time", clock)
+        monkeypatch.setattr(change_feed.store, "last_change", Model.last_change)
+        monkeypatch.setattr(change_feed.store, "changed_since", Model.changed_since)
         for seed in range(walks):
             model = Model(kind, random.Random(seed))
             for _ in range(STEPS):
@@ -288,7 +288,7 @@ def walk(monkeypatch):
 
 @pytest.mark.parametrize("most_notes", [1_000, 1], ids=["", "notes thrown away"])
 def test_nothing_old_is_ever_shown(walk, monkeypatch, most_notes):
-    monkeypatch.setattr(service_known, "MAX_NOTES", most_notes)
+    monkeypatch.setattr(freshness, "MAX_NOTES", most_notes)
     walk(Known, WALKS)
 
 
@@ -343,6 +343,6 @@ RULES += [ForgetsItsEdits, ThrowsAwayNotesOnly, GoesByWhatItRead, SeesNoFlicker]
 
 @pytest.mark.parametrize("kind", RULES, ids=lambda kind: kind.__name__)
 def test_without_a_rule_it_is(walk, monkeypatch, kind):
-    monkeypatch.setattr(service_known, "MAX_NOTES", 1 if kind is ThrowsAwayNotesOnly else 1_000)
+    monkeypatch.setattr(freshness, "MAX_NOTES", 1 if kind is ThrowsAwayNotesOnly else 1_000)
     with pytest.raises(AssertionError):
         walk(kind, CONTROL_WALKS)

@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 from eventapp.core import json, paging
 from eventapp.core.errors import ValidationFailed
-from eventapp.core.fields import CommaList, Day, Price, Text, Whole
+from eventapp.core.http.fields import CommaList, Day, Price, Text, Whole
 from eventapp.events import rules
 
 TODAY = date(2026, 5, 20)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from eventapp.core.emails import email_fault
-from eventapp.core.fields import CommaList, Day, Email, Flag, Id, ImageUrl, Text, Whole
+from eventapp.core.access.emails import email_fault
+from eventapp.core.http.fields import CommaList, Day, Email, Flag, Id, ImageUrl, Text, Whole
 
 FIELDS = [
     Text(1, 20),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventapp.inventory import rules, rules_moves, service_take
+from eventapp.inventory import rules, stock_moves, taking
 from eventapp.inventory.rules import PARTIAL, QUEUE, REJECT, WAITLIST, Wanted
 
 TODAY = datetime(2026, 5, 20, tzinfo=UTC)
@@ -82,7 +82,7 @@ def test_never_more_than_there_is_and_nothing_of_what_is_waited_for(kinds, asked
     places = [place for v in verdicts for place in v.waits.items()]
     assert len({(type_id, place[1]) for type_id, place in places}) == len(places)
     granted = [(w, v) for w, v in zip(wanted, verdicts, strict=True) if not v.refused]
-    changes, _guards = service_take.sale(before, granted)
+    changes, _guards = taking.sale(before, granted)
     for steps in changes.values():
         assert sum(steps[n] for n in ("availableTickets", "soldTickets", "heldTickets")) == 0
 
@@ -106,21 +106,21 @@ def test_on_sale(status, last, sold):
 @pytest.mark.parametrize("held", [True, False])
 def test_undoing_a_take_is_the_take_backwards(held):
     granted = [(want({1: 2, 2: 1}, held=held), rules.Verdict({1: 2, 2: 1}))]
-    changes, guards = service_take.sale(event(5, 5), granted)
-    mark = service_take.marks(granted, TODAY)["m"]
-    undone = rules_moves.by_index(event(5, 5), rules_moves.reversed_mark(mark))
+    changes, guards = taking.sale(event(5, 5), granted)
+    mark = taking.marks(granted, TODAY)["m"]
+    undone = stock_moves.by_index(event(5, 5), stock_moves.reversed_mark(mark))
     for index, steps in undone.items():
         assert {n: -s for n, s in steps.items()} == {n: s for n, s in changes[index].items() if s}
     assert guards["ticketTypes.0.availableTickets"] == {"$gte": 2}
 
 
 def test_moves_add_up_and_find_their_type_wherever_it_stands():
-    back = rules_moves.give_back("a", {1: 2, 2: 1}, held=False)
-    sold = rules_moves.confirm("b", {2: 1}, {2: 3})
-    gone = rules_moves.leave("c", 1)
+    back = stock_moves.give_back("a", {1: 2, 2: 1}, held=False)
+    sold = stock_moves.confirm("b", {2: 1}, {2: 3})
+    gone = stock_moves.leave("c", 1)
     assert [move.key for move in (back, sold, gone)] == ["give-a", "confirm-b", "leave-c"]
     turned = {"ticketTypes": [{"ticketTypeId": 2}, {"ticketTypeId": 1}]}
-    changes = rules_moves.by_index(turned, back.changes, sold.changes, gone.changes)
+    changes = stock_moves.by_index(turned, back.changes, sold.changes, gone.changes)
     assert changes == {
         0: {"availableTickets": 4, "soldTickets": 0, "heldTickets": -4},
         1: {"availableTickets": 2, "soldTickets": -2, "waiting": -1},

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from eventapp.core.listening import open_sockets
+from eventapp.core.server.sockets import open_sockets
 
 CONNECTIONS = 64
 

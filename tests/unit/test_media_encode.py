@@ -7,15 +7,9 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from eventapp.media import rules, service_encode
-from eventapp.media.errors import (
-    AnimatedPhoto,
-    DamagedPhoto,
-    NotAPhoto,
-    PhotosBusy,
-    TooManyPixels,
-)
-from eventapp.media.service_encode import encode
+from eventapp.media import encoding, rules
+from eventapp.media.encoding import encode
+from eventapp.media.errors import AnimatedPhoto, DamagedPhoto, NotAPhoto, PhotosBusy, TooManyPixels
 from tests import pictures
 
 
@@ -176,13 +170,13 @@ def test_a_webps_pixels_are_read_from_each_kind_of_header():
 
 
 def test_who_waits_too_long_for_others_is_told(monkeypatch):
-    monkeypatch.setattr(service_encode, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(encoding, "PATIENCE_SECONDS", 0.01)
     go_on = threading.Event()
-    ahead = service_encode._worker.submit(go_on.wait, 20)
+    ahead = encoding._worker.submit(go_on.wait, 20)
     with pytest.raises(PhotosBusy) as refusal:
         encode(pictures.photo())
     assert refusal.value.status == 503
     go_on.set()
     assert ahead.result()
-    monkeypatch.setattr(service_encode, "PATIENCE_SECONDS", 20)
+    monkeypatch.setattr(encoding, "PATIENCE_SECONDS", 20)
     assert encode(pictures.photo()).width == 60

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eventapp
+from eventapp.bookings import report_periods
 from eventapp.bookings import rules as bookings
-from eventapp.bookings import rules_reports
 from eventapp.config import ConfigError, load_config
 from eventapp.events import rules as events
 from eventapp.notifications import rules
-from eventapp.notifications.service_compose import mail_of
-from eventapp.notifications.service_post import message_of
+from eventapp.notifications.mail_templates import mail_of
+from eventapp.notifications.outbox import message_of
 from tests.notifications_factories import FACTS, news_of
 
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
@@ -105,7 +105,7 @@ def test_after_a_day_it_is_given_up(age, gone):
 def test_the_day_and_the_week_that_are_over(now, days, weeks):
     moment = datetime.fromisoformat(f"{now}T00:00:00+00:00")
     for at in (moment, moment + timedelta(hours=23, minutes=59)):
-        daily, weekly = rules_reports.periods_over(at)
+        daily, weekly = report_periods.periods_over(at)
         assert (daily.first_day, daily.last_day) == days
         assert (weekly.first_day, weekly.last_day) == weeks
         assert daily.until <= at
@@ -119,8 +119,8 @@ def test_sums_of_a_report():
         {"_id": {"status": "expired"}, "bookings": 3, "tickets": 9, "cents": 9999},
     ]
     summed = {"bookings": 2, "tickets": 5, "cents": 1250, "ended": 4}
-    assert rules_reports.summed(rows) == summed
-    assert rules_reports.summed([]) == dict.fromkeys(summed, 0)
+    assert report_periods.summed(rows) == summed
+    assert report_periods.summed([]) == dict.fromkeys(summed, 0)
 
 
 def event_with(available, capacity, *, listed=True):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventapp.events.rules_popularity import EPOCH, HALF_LIFE, VIEW, raised, scaled
+from eventapp.events.popularity_score import EPOCH, HALF_LIFE, VIEW, raised, scaled
 
 ACTS = st.lists(st.tuples(st.sampled_from([1.0, 5.0, 10.0]), st.floats(0, 365)), max_size=10)
 

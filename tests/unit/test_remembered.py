@@ -3,9 +3,9 @@
 import tracemalloc
 
 from eventapp.core.clock import utc_now
-from eventapp.core.remembered import Remembered
+from eventapp.core.lru_cache import Remembered
+from eventapp.events.cache.rendering import render
 from eventapp.events.service import new_event
-from eventapp.events.service_rendered import render
 from tests.factories import event_body
 
 

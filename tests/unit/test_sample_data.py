@@ -9,11 +9,26 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS = json.loads((ROOT / "data" / "events.json").read_text(encoding="utf-8"))
 CATEGORIES = {
-    "concert", "theater", "sports", "festival", "conference",
-    "comedy", "workshop", "exhibition", "movie", "other",
+    "concert",
+    "theater",
+    "sports",
+    "festival",
+    "conference",
+    "comedy",
+    "workshop",
+    "exhibition",
+    "movie",
+    "other",
 }
 EVENT_KEYS = {
-    "title", "description", "category", "image", "schedule", "ticketTypes", "organizer", "tags",
+    "title",
+    "description",
+    "category",
+    "image",
+    "schedule",
+    "ticketTypes",
+    "organizer",
+    "tags",
 }
 MAX_BYTES = 60_000
 

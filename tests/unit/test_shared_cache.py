@@ -11,7 +11,7 @@ import redis
 
 from eventapp.config import ConfigError
 from eventapp.core import shared_cache
-from eventapp.core.observe import SHARED_CACHE
+from eventapp.core.metrics import SHARED_CACHE
 from eventapp.core.shared_cache import SharedCache
 from tests.live import Line, eventually
 from tests.redis_server import patient, redis_server

@@ -10,7 +10,7 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
 from eventapp.tickets import rules
-from eventapp.tickets.service_key import Key
+from eventapp.tickets.signing_key import Key
 
 BOOKING = ObjectId("65f000000000000000000abc")
 TICKET = f"{BOOKING}-2-1"

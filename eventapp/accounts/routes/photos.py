@@ -1,0 +1,79 @@
+"""The photos of a person over HTTP."""
+
+from typing import Any
+
+from bson import ObjectId
+from flask import Response
+
+from eventapp.accounts import photos, service
+from eventapp.accounts.photo_schemas import GalleryAdded, GalleryAnswer
+from eventapp.accounts.schemas import UserAnswer
+from eventapp.core.access.permissions import self_or_admin
+from eventapp.core.clock import utc_now
+from eventapp.core.database import get_db
+from eventapp.core.http.app_context import images_at
+from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.fields import Message
+from eventapp.core.http.responses import json_response
+from eventapp.core.http.uploads import UploadBody, upload, uploaded
+
+bp = Blueprint("user_photos", __name__, url_prefix="/api/users", description="Photos")
+
+
+@bp.after_request
+def keep_out_of_caches(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@bp.route("/<oid:user_id>/photo", methods=["PUT"])
+@self_or_admin
+@upload
+@bp.arguments(UploadBody, location="files")
+@bp.response(200, UserAnswer)
+@bp.refuses(404)
+def set_photo(files: dict[str, Any], user_id: ObjectId) -> Response:
+    """Set the profile's photo: JPEG, PNG or WebP; the one before it is deleted."""
+    user = photos.set_photo(
+        get_db(), user_id, uploaded(files), now=utc_now(), images_at=images_at()
+    )
+    return json_response(service.present(user))
+
+
+@bp.route("/<oid:user_id>/gallery")
+@self_or_admin
+@bp.response(200, GalleryAnswer)
+@bp.refuses(404)
+def show_gallery(user_id: ObjectId) -> Response:
+    """The images of the gallery, newest first; 50 at most."""
+    return json_response({"images": photos.gallery(get_db(), user_id, images_at())})
+
+
+@bp.route("/<oid:user_id>/gallery", methods=["POST"])
+@self_or_admin
+@upload
+@bp.arguments(UploadBody, location="files")
+@bp.response(201, GalleryAdded)
+@bp.leads_to(
+    201,
+    "user_photos_delete_from_gallery",
+    user_id="$request.path.user_id",
+    image_id="$response.body#/image/imageId",
+)
+@bp.refuses(404, 409)
+def add_to_gallery(files: dict[str, Any], user_id: ObjectId) -> Response:
+    """Add an image to the gallery."""
+    image = photos.add_to_gallery(
+        get_db(), user_id, uploaded(files), now=utc_now(), images_at=images_at()
+    )
+    return json_response({"message": "Image added", "image": image}, 201)
+
+
+@bp.route("/<oid:user_id>/gallery/<oid:image_id>", methods=["DELETE"])
+@self_or_admin
+@bp.response(200, Message)
+@bp.refuses(404)
+def delete_from_gallery(user_id: ObjectId, image_id: ObjectId) -> Response:
+    """Delete an image of the gallery."""
+    photos.delete_from_gallery(get_db(), user_id, image_id)
+    return json_response({"message": "Image deleted"})

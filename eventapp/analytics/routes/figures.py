@@ -1,0 +1,99 @@
+"""Figures over HTTP: of an organizer's events, of all for an admin, and of one event."""
+
+from typing import Any
+
+from flask import Response
+
+from eventapp.analytics import event_figures, service
+from eventapp.analytics.schemas import (
+    EventFiguresAnswer,
+    EventsQuery,
+    OverviewAnswer,
+    RevenueAnswer,
+    RevenueQuery,
+    StatsAnswer,
+)
+from eventapp.core.access.actor import ORGANIZER
+from eventapp.core.access.permissions import current_actor, role_required
+from eventapp.core.clock import utc_now
+from eventapp.core.database import get_db
+from eventapp.core.http.app_context import settings
+from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.responses import json_response
+
+bp = Blueprint("analytics", __name__, url_prefix="/api/analytics", description="Analytics")
+events_bp = Blueprint("event_figures", __name__, url_prefix="/api/events", description="Analytics")
+
+
+@bp.route("/overview")
+@role_required(ORGANIZER)
+@bp.response(200, OverviewAnswer)
+def overview() -> Response:
+    """Everything at a glance: an organizer's own events, all for an admin."""
+    answer = service.overview(
+        get_db(), service.scope_of(current_actor()), currency=settings().currency
+    )
+    return private(answer)
+
+
+@bp.route("/revenue")
+@role_required(ORGANIZER)
+@bp.arguments(RevenueQuery, location="query")
+@bp.response(200, RevenueAnswer)
+def revenue(query: dict[str, Any]) -> Response:
+    """Revenue and bookings by day, week or month of a time zone; unsaid, the last 30 days."""
+    period = service.Period(
+        query.get("from"), query.get("to"), query["interval"], query["timezone"]
+    )
+    answer = service.revenue(
+        get_db(),
+        service.scope_of(current_actor()),
+        period,
+        now=utc_now(),
+        currency=settings().currency,
+    )
+    return private(answer)
+
+
+@bp.route("/events")
+@role_required(ORGANIZER)
+@bp.arguments(EventsQuery, location="query")
+@bp.response(200, EventFiguresAnswer)
+def events(query: dict[str, Any]) -> Response:
+    """Events with their figures, the most of `sortBy` first."""
+    return private(service.events(get_db(), service.scope_of(current_actor()), **named(query)))
+
+
+def named(query: dict[str, Any]) -> dict[str, Any]:
+    """A query's values by the names that services know."""
+    return {{"sortBy": "sort_by"}.get(name, name): value for name, value in query.items()}
+
+
+@events_bp.route("/<whole:event_id>/stats")
+@role_required(ORGANIZER)
+@events_bp.response(200, StatsAnswer)
+@events_bp.refuses(404)
+def event_stats(event_id: int) -> Response:
+    """Stock, revenue, cancellations and waitlist of one's event, by type and by day."""
+    answer = event_figures.stats(get_db(), event_id, current_actor(), currency=settings().currency)
+    return private(answer)
+
+
+@events_bp.route("/<whole:event_id>/bookings.csv")
+@role_required(ORGANIZER)
+@events_bp.response(200, content_type="text/csv")
+@events_bp.refuses(404)
+def event_bookings_csv(event_id: int) -> Response:
+    """All bookings of one's event as a table, newest first: CSV in UTF-8 with a byte order mark."""
+    table = event_figures.table(get_db(), event_id, current_actor())
+    response = Response(table, content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="bookings-{event_id}.csv"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def private(answer: dict[str, Any]) -> Response:
+    """Figures are for the caller alone, and of this moment."""
+    response = json_response(answer)
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,48 @@
+"""Cancelling and deleting an event with all that hangs on it."""
+
+from datetime import datetime
+from typing import Any
+
+from eventapp.bookings import event_endings
+from eventapp.bookings.service import Shop
+from eventapp.core.access.actor import Actor
+from eventapp.events import editing
+from eventapp.events import service as events
+from eventapp.waitlist import service as waitlist
+
+
+def cancel_event(
+    shop: Shop, event_id: int, actor: Actor, *, now: datetime, images_at: str
+) -> dict[str, Any]:
+    """Take the event off sale for good; cancel and refund its bookings; end the waiting.
+
+    A sale that is under way at this moment may still be recorded: the worker ends that one, and
+    what is left where there are more bookings than can be ended while the caller waits.
+
+    Raises:
+        EventNotFound, Forbidden, Conflict: nothing is written.
+    """
+    editing.edit(
+        shop.db,
+        event_id,
+        editing.cancelling(now),
+        actor=actor,
+        now=now,
+        images_at=images_at,
+    )
+    shop.office.forget(event_id)
+    patience = event_endings.PATIENCE_SECONDS
+    event_endings.end_all(shop, event_id, "event_cancelled", now, patience)
+    waitlist.close_event(shop.db, shop.office, event_id, now, patience)
+    return events.show(shop.db, event_id, actor=actor, images_at=images_at)
+
+
+def delete_event(shop: Shop, event_id: int, actor: Actor, now: datetime) -> None:
+    """Delete an event that nobody has tickets of, and end the waiting for it.
+
+    Raises:
+        EventNotFound, Forbidden, EventHasBookings: nothing is written.
+    """
+    editing.delete(shop.db, event_id, actor)
+    shop.office.forget(event_id)
+    waitlist.close_event(shop.db, shop.office, event_id, now)

@@ -1,0 +1,218 @@
+"""Booking tickets: take them, record the booking, or undo the taking."""
+
+from datetime import datetime
+
+from bson import ObjectId
+
+from eventapp.bookings import rules, store
+from eventapp.bookings.answers import answer_of, new_reference, note_of
+from eventapp.bookings.errors import (
+    AlreadyBooked,
+    EventPast,
+    IdempotencyMismatch,
+    OfferUnderWay,
+    SoldOut,
+    TicketLimit,
+)
+from eventapp.bookings.idempotency import Replayed, await_twin, earlier, name_of, replay
+from eventapp.bookings.purchases import (
+    Misread,
+    pick_entry,
+    refuse_misread,
+    refuse_past,
+    refuse_too_many,
+    resolve,
+)
+from eventapp.bookings.service import Answer, Order, Sale, Shop, Sold
+from eventapp.bookings.ticket_limit import refuse_second
+from eventapp.bookings.waitlist_places import but_old_places, record_places
+from eventapp.core.access.actor import Actor
+from eventapp.core.database import Document
+from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
+from eventapp.core.metrics import BOOKINGS
+from eventapp.inventory.service import TicketTypeNotFound, Verdict, Wanted
+from eventapp.waitlist import service as waitlist
+
+REFERENCE_ATTEMPTS = 5
+REFUSALS = (
+    AlreadyBooked,
+    EventPast,
+    IdempotencyMismatch,
+    Misread,
+    OfferUnderWay,
+    Replayed,
+    TicketLimit,
+    TicketTypeNotFound,
+    ValidationFailed,
+    waitlist.AlreadyWaitlisted,
+)
+
+
+def book(shop: Shop, actor: Actor, order: Order, now: datetime) -> Answer:
+    """Book tickets for the caller, all as ordered or as `on_shortfall` says.
+
+    Raises:
+        EventNotFound, TicketTypeNotFound, ValidationFailed, TicketLimit, NotOnSale, EventPast,
+        SoldOut, AlreadyBooked, AlreadyWaitlisted, OfferUnderWay, IdempotencyMismatch: nothing
+        is written, or it is undone. A process that dies on the way leaves what the worker gives
+        back.
+    """
+    with shop.office.drafts_unseen(order.event_id, actor):
+        return _book(shop, actor.signed_in_id, order, now)
+
+
+def _book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:
+    if answer := replay(shop, user_id, order):
+        return answer
+    items, on_shortfall = resolve(shop.office, order)
+    refuse_too_many(items, shop.limits)
+    booking_id = ObjectId()
+    wanted = Wanted(
+        mark=str(booking_id),
+        items=items,
+        held=order.hold,
+        on_shortfall=on_shortfall,
+        by=name_of(user_id, order),
+        entry_marks={type_id: str(ObjectId()) for type_id in items},
+    )
+    refuse_past(shop.office, order, now)
+
+    def make(verdict: Verdict, event: Document) -> Document | None:
+        return _plain_booking(shop, user_id, order, wanted, verdict, event, now)
+
+    sold = shop.sell(order.event_id, Sale(wanted, make, now))
+    verdict, event = sold.verdict, sold.event
+    try:
+        refuse_misread(event, order, items)
+        if verdict.refused:
+            return _refused(shop, user_id, order, verdict, event)
+        return _record(shop, user_id, order, wanted, sold, now)
+    except REFUSALS as refusal:
+        _undo(shop, order.event_id, wanted, verdict)
+        if isinstance(refusal, Replayed):
+            return refusal.answer
+        if isinstance(refusal, Misread):  # the take has seen the event as it is now
+            return _book(shop, user_id, order, now)
+        BOOKINGS.labels("refused").inc()
+        raise
+
+
+def _record(
+    shop: Shop,
+    user_id: ObjectId,
+    order: Order,
+    wanted: Wanted,
+    sold: Sold,
+    now: datetime,
+) -> Answer:
+    """Store what was granted, where it is not yet; raises what must be undone."""
+    verdict, event = sold.verdict, sold.event
+    if not verdict.taken and (answer := await_twin(shop, user_id, order)):
+        raise Replayed(answer)
+    if verdict.waits or event.get("hadWaitlist"):
+        refuse_second(shop, user_id, order, sum(verdict.taken.values()))
+    if verdict.waits:
+        verdict = but_old_places(shop, user_id, order, wanted, verdict)
+    places = waitlist.places(wanted, verdict, event, user_id=user_id, now=now)
+    booking = sold.booking or _new_booking(shop, user_id, order, wanted, verdict, event, now)
+    answer = answer_of(booking, [shown for _, shown in places])
+    note = note_of(order, answer)
+    if booking:
+        if not sold.recorded:
+            if note:
+                booking["idempotency"] = note
+            _insert(shop, user_id, order, booking, answer)
+        shop.office.settled(order.event_id, [wanted.mark])
+    record_places(shop, user_id, order, [entry for entry, _ in places], note, booking)
+    BOOKINGS.labels(booking["status"] if booking else "waitlisted").inc()
+    if booking:
+        shop.on_booked(order.event_id)
+    return answer
+
+
+def _plain_booking(
+    shop: Shop,
+    user_id: ObjectId,
+    order: Order,
+    wanted: Wanted,
+    verdict: Verdict,
+    event: Document,
+    now: datetime,
+) -> Document | None:
+    """The booking where nothing else is to be looked at: all was granted, nobody ever waited."""
+    if verdict.taken != wanted.items or event.get("hadWaitlist"):
+        return None
+    try:
+        refuse_misread(event, order, wanted.items)
+        booking = _new_booking(shop, user_id, order, wanted, verdict, event, now)
+    except REFUSALS:  # the caller comes upon it again, and undoes the take
+        return None
+    if booking and (note := note_of(order, answer_of(booking, []))):
+        booking["idempotency"] = note
+    return booking
+
+
+def _new_booking(
+    shop: Shop,
+    user_id: ObjectId,
+    order: Order,
+    wanted: Wanted,
+    verdict: Verdict,
+    event: Document,
+    now: datetime,
+) -> Document | None:
+    if not verdict.taken:
+        return None
+    return rules.new_booking(
+        ObjectId(wanted.mark),
+        reference=new_reference(),
+        user_id=user_id,
+        event=event,
+        entry=pick_entry(event, order.schedule_index, now),
+        taken=verdict.taken,
+        currency=shop.limits.currency,
+        hold_until=now + shop.limits.hold if order.hold else None,
+        now=now,
+    )
+
+
+def _insert(shop: Shop, user_id: ObjectId, order: Order, booking: Document, answer: Answer) -> None:
+    """Record the booking, under another reference, told in the answer too, where one is in use."""
+    for _attempt in range(REFERENCE_ATTEMPTS):
+        if shop.record(booking):
+            return
+        if store.is_void(shop.db, booking["_id"]):
+            raise DatabaseUnavailable  # this process slept, and the worker gave the tickets back
+        if twin := earlier(shop, user_id, order):
+            raise twin
+        active = store.active_of(shop.db, user_id, order.event_id)
+        if any(other["slot"] == rules.DIRECT for other in active):
+            raise AlreadyBooked
+        reference = new_reference()
+        booking["bookingReference"] = answer.data["booking"]["bookingReference"] = reference
+    raise AlreadyBooked
+
+
+def _undo(shop: Shop, event_id: int, wanted: Wanted, verdict: Verdict) -> None:
+    for type_id in verdict.waits:
+        shop.office.undo(event_id, f"wait-{wanted.entry_marks[type_id]}")
+    if verdict.taken:
+        shop.office.undo(event_id, wanted.mark)
+
+
+def _refused(
+    shop: Shop, user_id: ObjectId, order: Order, verdict: Verdict, event: Document
+) -> Answer:
+    """Say no; but first let a twin with the same key, which has the tickets, be recorded."""
+    if answer := await_twin(shop, user_id, order):
+        return answer
+    active = store.active_of(shop.db, user_id, order.event_id)
+    if any(booking["slot"] == rules.DIRECT for booking in active):
+        raise AlreadyBooked
+    BOOKINGS.labels("sold_out").inc()
+    names = {kind["ticketTypeId"]: kind["type"] for kind in event["ticketTypes"]}
+    left = [
+        {"ticketTypeId": type_id, "type": names[type_id], "availableTickets": quantity}
+        for type_id, quantity in verdict.left.items()
+    ]
+    raise SoldOut(available=sum(verdict.left.values()), ticketTypes=left)

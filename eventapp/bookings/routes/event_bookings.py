@@ -1,0 +1,56 @@
+"""What bookings add to events over HTTP: their bookings, and ending it with all it has."""
+
+from typing import Any
+
+from flask import Response
+
+from eventapp.bookings import event_closing, listing
+from eventapp.bookings.routes.bookings import listed, shop
+from eventapp.bookings.schemas import BookingsAnswer, EventBookingsQuery
+from eventapp.core.access.actor import ORGANIZER
+from eventapp.core.access.permissions import current_actor, role_required
+from eventapp.core.clock import utc_now
+from eventapp.core.http.app_context import catalog, images_at
+from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.fields import Message
+from eventapp.core.http.responses import json_response
+
+bp = Blueprint("event_bookings", __name__, url_prefix="/api/events", description="Bookings")
+
+
+@bp.route("/<whole:event_id>/bookings")
+@role_required(ORGANIZER)
+@bp.arguments(EventBookingsQuery, location="query")
+@bp.response(200, BookingsAnswer)
+@bp.refuses(404)
+def event_bookings(query: dict[str, Any], event_id: int) -> Response:
+    """The bookings of one's event, newest first."""
+
+    def find(asked: listing.Asked) -> dict[str, Any]:
+        return listing.of_event(shop(), event_id, current_actor(), asked, utc_now())
+
+    return listed(query, EventBookingsQuery, find)
+
+
+@bp.route("/<whole:event_id>/cancel", methods=["POST"])
+@role_required(ORGANIZER)
+@bp.response(200, description="The cancelled event")
+@bp.refuses(404, 409)
+def cancel_event(event_id: int) -> Response:
+    """Cancel the event, and cancel and refund all its bookings."""
+    event = event_closing.cancel_event(
+        shop(), event_id, current_actor(), now=utc_now(), images_at=images_at()
+    )
+    catalog().changed(event_id)
+    return json_response(event)
+
+
+@bp.route("/<whole:event_id>", methods=["DELETE"])
+@role_required(ORGANIZER)
+@bp.response(200, Message)
+@bp.refuses(404, 409)
+def delete_event(event_id: int) -> Response:
+    """Delete an event that nobody has tickets of; who waits for them waits no longer."""
+    event_closing.delete_event(shop(), event_id, current_actor(), utc_now())
+    catalog().changed(event_id)
+    return json_response({"message": "Event deleted successfully"})

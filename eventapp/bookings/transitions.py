@@ -1,0 +1,216 @@
+"""What becomes of a booking: confirmed, cancelled, expired; each once, whoever tries."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from eventapp.bookings import refunds, rules, store
+from eventapp.bookings.errors import (
+    BookingNotFound,
+    CancellationClosed,
+    HoldExpired,
+    NotCancellable,
+    NotHeld,
+    PaymentFailed,
+)
+from eventapp.bookings.service import Shop, find, is_own, manages, visible
+from eventapp.core.access.actor import Actor
+from eventapp.core.database import Document
+from eventapp.core.errors import Conflict
+from eventapp.core.failpoints import reached
+from eventapp.inventory import service as inventory
+from eventapp.inventory.service import Move
+from eventapp.payments.providers import PaymentRefused
+
+# Only moves of tickets that another request is just making can be in the way, and not for long.
+ATTEMPTS = 20
+
+
+def cancel(shop: Shop, booking_id: ObjectId, actor: Actor, now: datetime) -> Document:
+    """Cancel and refund; the tickets go back. Cancelling again changes nothing.
+
+    Raises:
+        BookingNotFound, CancellationClosed, NotCancellable: nothing is written.
+    """
+    for _attempt in range(ATTEMPTS):
+        booking = visible(store.get(shop.db, booking_id), actor)
+        if booking["status"] == rules.CANCELLED:
+            finish_due(shop, booking_id, now)  # who cancelled it may be at it yet, or have died
+            return find(shop, booking_id)
+        if booking["status"] == rules.EXPIRED:
+            raise NotCancellable
+        _refuse_late(shop, booking, actor, now)
+        if cancelled := end(shop, booking, rules.CANCELLED, "cancelled", now):
+            settle_due(shop, [cancelled], now)
+            return find(shop, booking_id)
+        finish_due(shop, booking_id, now)
+    raise Conflict("The booking is being changed; try again")
+
+
+def _refuse_late(shop: Shop, booking: Document, actor: Actor, now: datetime) -> None:
+    if booking["status"] == rules.HELD or manages(booking, actor):
+        return
+    if now > rules.cancellable_until(booking, shop.limits.cutoff):
+        raise CancellationClosed
+
+
+def end(shop: Shop, booking: Document, status: str, reason: str, now: datetime) -> Document | None:
+    """Take an active booking to `status`, its tickets due to go back; None for all but one caller.
+
+    What was paid goes back with the tickets (see `service_refunds`): not before it is sure that
+    the booking ends, and again after a crash.
+    """
+    fields = ending(booking, status, reason, now)
+    ended = store.transition(shop.db, booking["_id"], {"status": booking["status"]}, fields)
+    if ended:
+        reached("end")
+    return ended
+
+
+def ending(booking: Document, status: str, reason: str, now: datetime) -> dict[str, Any]:
+    """The fields of an active booking, where its status is still the same, that end it."""
+    held = booking["status"] == rules.HELD
+    move = inventory.give_back(str(booking["_id"]), rules.quantities(booking["items"]), held=held)
+    fields: dict[str, Any] = {
+        "status": status,
+        "active": False,
+        "updatedAt": now,
+        "expiresAt": None if status == rules.CANCELLED else booking["expiresAt"],
+        **due(move, reason),
+        **rules.tells(rules.ENDS_TOLD.get(reason), now),
+    }
+    if status == rules.CANCELLED:
+        fields["cancelledAt"] = now
+    if not held:
+        cents = rules.charged_cents(booking)
+        fields["refund"] = rules.refund(cents, booking["currency"], reason, now)
+    return fields
+
+
+def due(move: Move, reason: str) -> dict[str, Any]:
+    """The fields of a booking that note a move of its tickets as still to be made, and why."""
+    changes = [[type_id, dict(steps)] for type_id, steps in move.changes.items()]
+    return {"restock": "due", "due": {"key": move.key, "changes": changes, "reason": reason}}
+
+
+def settle_due(shop: Shop, bookings: Iterable[Document], now: datetime) -> None:
+    """Make the noted moves and refunds of bookings of one event, and note that they are made."""
+    listed = list(bookings)
+    if not listed:
+        return
+    moves = [Move(b["due"]["key"], dict(map(tuple, b["due"]["changes"]))) for b in listed]
+    event_id, ids = listed[0]["eventId"], [booking["_id"] for booking in listed]
+    keys = [move.key for move in moves]
+    shop.office.move(event_id, moves, now, still_due=lambda: store.due_keys(shop.db, ids))
+    refunds.pay_due(shop, listed, now)
+    store.restocked(shop.db, ids, keys)
+    reached("restocked")
+    shop.office.settled(event_id, keys)
+
+
+def finish_due(shop: Shop, booking_id: ObjectId, now: datetime) -> None:
+    """Finish the last change of a booking, where its move of tickets is still due."""
+    booking = find(shop, booking_id)
+    if booking.get("restock") == "due":
+        settle_due(shop, [booking], now)
+
+
+def expire(shop: Shop, booking: Document, now: datetime) -> bool:
+    """End a hold whose time is over; False where it was confirmed or ended meanwhile."""
+    ended = end(shop, booking, rules.EXPIRED, "expired", now)
+    if ended:
+        settle_due(shop, [ended], now)
+    return ended is not None
+
+
+def confirm(
+    shop: Shop, booking_id: ObjectId, actor: Actor, now: datetime, quantity: int | None = None
+) -> Document:
+    """Pay for a held booking and own its tickets; confirming again changes nothing.
+
+    Args:
+        quantity: fewer than are held, of an offer: the rest goes back.
+
+    Raises:
+        BookingNotFound, NotHeld, HoldExpired, PaymentFailed: nothing is owned, and what was
+        charged too late is refunded.
+    """
+    for _attempt in range(ATTEMPTS):
+        booking = find(shop, booking_id)
+        if not (is_own(booking, actor) or actor.is_admin):
+            raise BookingNotFound
+        if booking["status"] == rules.CONFIRMED:
+            return booking
+        if booking["status"] == rules.CANCELLED:
+            raise NotHeld
+        if booking["status"] == rules.EXPIRED or booking["expiresAt"] <= now:
+            raise HoldExpired
+        if confirmed := _pay(shop, booking, quantity, now):
+            if "waitlistEntryId" in confirmed:  # an offer is no booking until it is accepted
+                shop.on_booked(confirmed["eventId"])
+            settle_due(shop, [confirmed], now)
+            return find(shop, booking_id)
+    raise Conflict("The booking is being changed; try again")
+
+
+def _pay(shop: Shop, booking: Document, quantity: int | None, now: datetime) -> Document | None:
+    """Charge, then confirm in one guarded write; None where someone else confirmed."""
+    kept, returned = rules.split_accepted(booking["items"], quantity or booking["quantity"])
+    sums = rules.sums(kept)
+    payment = _charge(shop, booking, sums["totalCents"], now)
+    if payment is None:
+        return None
+    reached("charge")
+    move = inventory.confirm(str(booking["_id"]), rules.quantities(kept), returned)
+    fields = {
+        **sums,
+        "status": rules.CONFIRMED,
+        "expiresAt": None,
+        "payment": payment,
+        "updatedAt": now,
+        **due(move, "confirmed"),
+        **rules.tells(rules.CONFIRMED_TOLD, now),
+    }
+    confirmed = store.transition(shop.db, booking["_id"], {"status": rules.HELD}, fields)
+    if confirmed is None:
+        _refund_late(shop, {**booking, "payment": payment}, now)
+    else:
+        reached("confirm")
+    return confirmed
+
+
+def _charge(shop: Shop, booking: Document, cents: int, now: datetime) -> Document | None:
+    """Charge for a hold, noted first; the payment, None where it ended or another is charging.
+
+    A second charge for the same hold must be of the same amount: the provider charges once. A
+    refused one stays noted, without an amount: of two at once only one may have been refused.
+    """
+    payment: Document = {"provider": shop.payments.name, "cents": cents, "begunAt": now}
+    alone = {"payment.cents": {"$in": [None, cents]}}
+    still_held = {"status": rules.HELD, "expiresAt": {"$gt": now}, **alone}
+    if not store.transition(shop.db, booking["_id"], still_held, {"payment": payment}):
+        return None
+    reached("pay")
+    try:
+        charge_id = shop.payments.charge(booking["_id"], cents, booking["currency"])
+    except PaymentRefused:
+        noted = {"status": rules.HELD, "payment": payment}
+        refused = {"provider": shop.payments.name, "refusedAt": now}
+        store.transition(shop.db, booking["_id"], noted, {"payment": refused})
+        if find(shop, booking["_id"])["status"] == rules.HELD:
+            raise PaymentFailed from None
+        return None  # refused because the hold has ended, or paid by another request
+    return {**payment, "id": charge_id, "paidAt": now}
+
+
+def _refund_late(shop: Shop, booking: Document, now: datetime) -> None:
+    """The hold ended between charge and confirmation: give the money back, visibly."""
+    ended = find(shop, booking["_id"])
+    if ended["active"]:
+        return
+    due = rules.refund(booking["payment"]["cents"], booking["currency"], "hold_expired", now)
+    refund = refunds.paid(shop, booking["_id"], due)
+    store.refunded(shop.db, {booking["_id"]: refund})
+    raise HoldExpired("The hold has expired; the payment is refunded", refund=refund)

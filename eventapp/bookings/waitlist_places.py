@@ -1,0 +1,48 @@
+"""The places on the waitlist that an order gives beside tickets, or in their stead."""
+
+from dataclasses import replace
+
+from bson import ObjectId
+
+from eventapp.bookings.idempotency import earlier
+from eventapp.bookings.service import Order, Shop
+from eventapp.core.database import Document
+from eventapp.inventory.service import Verdict, Wanted
+from eventapp.waitlist import service as waitlist
+
+
+def but_old_places(
+    shop: Shop, user_id: ObjectId, order: Order, wanted: Wanted, verdict: Verdict
+) -> Verdict:
+    """A type that the user waits for already keeps its old place: the new one is given up."""
+    old = waitlist.waited_types(shop.db, user_id, order.event_id) & verdict.waits.keys()
+    for type_id in old:
+        shop.office.undo(order.event_id, f"wait-{wanted.entry_marks[type_id]}")
+    waits = {id_: place for id_, place in verdict.waits.items() if id_ not in old}
+    if not waits and not verdict.taken:
+        raise earlier(shop, user_id, order) or waitlist.AlreadyWaitlisted()
+    return replace(verdict, waits=waits)
+
+
+def record_places(
+    shop: Shop,
+    user_id: ObjectId,
+    order: Order,
+    entries: list[Document],
+    note: Document | None,
+    booking: Document | None,
+) -> None:
+    """Store the entries; a type that is waited for already keeps its old place.
+
+    Where there is no booking, the first that is stored has the note of the key.
+    """
+    told = booking is not None
+    for entry in entries:
+        if note and not told:
+            entry["idempotency"] = note
+        if waitlist.record(shop.db, shop.office, entry):
+            told = True
+        elif not told and (twin := earlier(shop, user_id, order)):
+            raise twin
+    if not told:
+        raise waitlist.AlreadyWaitlisted

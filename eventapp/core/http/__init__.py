@@ -1,0 +1,1 @@
+"""The HTTP edge: requests parsed, answers and errors rendered, the API documented."""

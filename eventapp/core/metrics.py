@@ -1,0 +1,39 @@
+"""The Prometheus metrics of this process, and those of all server processes together."""
+
+import os
+from collections.abc import Iterator
+
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+from prometheus_client.samples import Sample
+
+REQUESTS = Counter("eventapp_requests_total", "Requests", ["method", "route", "status"])
+LATENCY = Histogram("eventapp_request_seconds", "Request latency", ["method", "route"])
+BOOKINGS = Counter("eventapp_bookings_total", "Booking requests", ["outcome"])
+STOCK_CONFLICTS = Counter("eventapp_stock_conflicts_total", "Takes that found less than expected")
+SHARED_CACHE = Counter("eventapp_shared_cache_total", "Looks into CACHE_URL", ["outcome"])
+
+
+def metrics_text() -> bytes:
+    """All figures in Prometheus' text format, of every server process where there are several."""
+    return generate_latest(_registry())
+
+
+def samples() -> Iterator[Sample]:
+    """The same figures, one by one."""
+    for metric in _registry().collect():
+        yield from metric.samples
+
+
+def _registry() -> CollectorRegistry:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry

@@ -1,0 +1,1 @@
+"""How server processes run: sockets, the request gate, Granian."""

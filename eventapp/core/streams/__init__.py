@@ -1,0 +1,1 @@
+"""Server-sent events: the hub of open streams and its limits."""

@@ -1,0 +1,1 @@
+"""Rendered events and lists, kept fresh across processes."""

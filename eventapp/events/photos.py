@@ -1,0 +1,39 @@
+"""The photo of an event."""
+
+from datetime import datetime
+from typing import Any
+
+from eventapp.core.access.actor import Actor
+from eventapp.core.database import Db, Document
+from eventapp.core.errors import AppError
+from eventapp.events import service
+from eventapp.events.editing import edit
+from eventapp.media import service as media
+
+
+def set_photo(
+    db: Db, event_id: int, file: bytes, *, actor: Actor, now: datetime, images_at: str
+) -> dict[str, Any]:
+    """The event after showing the photo in this file; the one before it is deleted.
+
+    Raises:
+        EventNotFound, Forbidden, and what `media.keep` refuses with: nothing is written.
+        EditConflict: the same.
+    """
+    service.managed(db, event_id, actor)
+    owner = media.events(event_id)
+    photo = media.keep(db, owner, file, now)
+    replaced: Document = {}
+
+    def change(event: Document) -> dict[str, Any]:
+        replaced["_id"] = event.get("photo", {}).get("_id")
+        shown = {"_id": photo["_id"], "sha": photo["sha"]}
+        return {"image": media.path_of(photo), "photo": shown}
+
+    try:
+        event = edit(db, event_id, change, actor=actor, now=now, images_at=images_at)
+    except AppError:
+        media.let_go(db, owner, photo["_id"])
+        raise
+    media.let_go(db, owner, replaced["_id"])
+    return event

@@ -1,0 +1,87 @@
+"""Favorites and recommendations over HTTP."""
+
+from typing import Any
+
+from flask import Response
+
+from eventapp.core.access.permissions import anyone, current_actor
+from eventapp.core.access.rate_limits import read_tier
+from eventapp.core.clock import utc_now
+from eventapp.core.database import get_db
+from eventapp.core.http.app_context import catalog, images_at, popularity
+from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.fields import Message
+from eventapp.core.http.responses import json_response
+from eventapp.events import listing, service
+from eventapp.events.answer_schemas import BareEventsAnswer, EventAnswer
+from eventapp.events.schemas import CATEGORIES_BODY, FavoriteBody, Recommendation
+
+bp = Blueprint("favorites", __name__, url_prefix="/api/favorites", description="Favorites")
+recoms_bp = Blueprint("recoms", __name__, url_prefix="/api/recoms", description="Favorites")
+FAVORITED, REMOVED = {"message": "Event favorited"}, {"message": "Favorite removed"}
+
+
+@bp.route("")
+@anyone
+@bp.response(200, BareEventsAnswer)
+def list_favorites() -> Response:
+    """The caller's favorites, newest first."""
+    actor = current_actor()
+    found = listing.favorite_events(get_db(), actor=actor, images_at=images_at())
+    return json_response({"events": found})
+
+
+@bp.route("", methods=["POST"])
+@anyone
+@bp.arguments(FavoriteBody)
+@bp.response(201, Message)
+@bp.leads_to(201, "favorites_remove_favorite_by_path", event_id="$request.body#/eventId")
+@bp.leads_to(201, "favorites_remove_favorite", {"eventId": "$request.body#/eventId"})
+@bp.refuses(404, 409)
+def add_favorite(body: dict[str, Any]) -> Response:
+    """Make an event a favorite of the caller."""
+    actor = current_actor()
+    service.favorite(get_db(), body["eventId"], actor=actor, now=utc_now())
+    catalog().liked_changed(actor.key)
+    popularity().favorited(body["eventId"])
+    return json_response(FAVORITED, 201)
+
+
+@bp.route("", methods=["DELETE"])
+@anyone
+@bp.arguments(FavoriteBody)
+@bp.response(200, Message)
+@bp.refuses(404)
+def remove_favorite(body: dict[str, Any]) -> Response:
+    """Take an event out of the caller's favorites, named in the body."""
+    return _removed(body["eventId"])
+
+
+@bp.route("/<whole:event_id>", methods=["DELETE"])
+@anyone
+@bp.response(200, Message)
+@bp.refuses(404)
+def remove_favorite_by_path(event_id: int) -> Response:
+    """Take an event out of the caller's favorites, named in the path."""
+    return _removed(event_id)
+
+
+def _removed(event_id: int) -> Response:
+    actor = current_actor()
+    service.unfavorite(get_db(), event_id, actor=actor)
+    catalog().liked_changed(actor.key)
+    return json_response(REMOVED)
+
+
+@recoms_bp.route("", methods=["POST"])
+@read_tier
+@anyone
+@recoms_bp.arguments(Recommendation)
+@recoms_bp.response(200, EventAnswer(many=True))
+@recoms_bp.doc(requestBody=CATEGORIES_BODY)
+def recommend(body: dict[str, Any]) -> Response:
+    """Upcoming events of the categories in the body, soonest first; of none, the most popular."""
+    found = listing.recommend(
+        get_db(), body["categories"], actor=current_actor(), images_at=images_at()
+    )
+    return json_response(found)

@@ -1,0 +1,38 @@
+"""The photo of an event over HTTP."""
+
+from typing import Any
+
+from flask import Response
+
+from eventapp.core.access.actor import ORGANIZER
+from eventapp.core.access.permissions import current_actor, role_required
+from eventapp.core.clock import utc_now
+from eventapp.core.database import get_db
+from eventapp.core.http.app_context import catalog, images_at
+from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.responses import json_response
+from eventapp.core.http.uploads import UploadBody, upload, uploaded
+from eventapp.events import photos
+from eventapp.events.answer_schemas import EventAnswer
+
+bp = Blueprint("event_photos", __name__, url_prefix="/api/events", description="Photos")
+
+
+@bp.route("/<whole:event_id>/image", methods=["PUT"])
+@role_required(ORGANIZER)
+@upload
+@bp.arguments(UploadBody, location="files")
+@bp.response(200, EventAnswer)
+@bp.refuses(404)
+def set_photo(files: dict[str, Any], event_id: int) -> Response:
+    """Set the event's image to this file: JPEG, PNG or WebP; the one before it is deleted."""
+    event = photos.set_photo(
+        get_db(),
+        event_id,
+        uploaded(files),
+        actor=current_actor(),
+        now=utc_now(),
+        images_at=images_at(),
+    )
+    catalog().changed(event_id)
+    return json_response(event)

@@ -1,0 +1,1 @@
+"""The HTTP routes of an event's chat."""

@@ -1,0 +1,63 @@
+"""One's own notifications over HTTP."""
+
+from typing import Any
+
+from bson import ObjectId
+from flask import Response
+
+from eventapp.core.access.permissions import current_actor, user_required
+from eventapp.core.clock import utc_now
+from eventapp.core.database import get_db
+from eventapp.core.http import cursors
+from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.responses import json_response
+from eventapp.notifications import service
+from eventapp.notifications.schemas import (
+    AllReadAnswer,
+    NotificationsAnswer,
+    NotificationsQuery,
+    ReadAnswer,
+)
+
+bp = Blueprint(
+    "notifications", __name__, url_prefix="/api/notifications", description="Notifications"
+)
+
+
+@bp.route("")
+@user_required
+@bp.arguments(NotificationsQuery, location="query")
+@bp.response(200, NotificationsAnswer)
+@bp.leads_to(200, "notifications_my_notifications", cursor="$response.body#/nextCursor")
+def my_notifications(query: dict[str, Any]) -> Response:
+    """The caller's notifications, newest first; `unread=true` for those not read.
+
+    A cursor carries whether it was only those.
+    """
+    filters, after = cursors.opened(query, NotificationsQuery)
+    asked = service.Asked(
+        unread=filters.get("unread", False), page=query["page"], limit=query["limit"], after=after
+    )
+    answer = service.listed(get_db(), current_actor().signed_in_id, asked)
+    place = answer.pop("next")
+    return json_response({**answer, "nextCursor": cursors.following(place, filters)})
+
+
+@bp.route("/<oid:notification_id>/read", methods=["POST"])
+@user_required
+@bp.response(200, ReadAnswer)
+@bp.refuses(404)
+def read_one(notification_id: ObjectId) -> Response:
+    """Mark one as read; a second time changes nothing."""
+    user_id = current_actor().signed_in_id
+    read = service.read(get_db(), user_id, notification_id, utc_now())
+    return json_response({"message": "Notification read", "notification": read})
+
+
+@bp.route("/read", methods=["POST"])
+@user_required
+@bp.response(200, AllReadAnswer)
+def read_all() -> Response:
+    """Mark all of the caller's notifications as read."""
+    marked = service.read_all(get_db(), current_actor().signed_in_id, utc_now())
+    return json_response({"message": "All notifications read", "marked": marked})

@@ -1,0 +1,1 @@
+"""Payment providers: what one must do, and the mock."""

@@ -1,0 +1,24 @@
+"""What the mail of a confirmed booking carries: the codes of its tickets, and a calendar entry."""
+
+from datetime import datetime
+
+from eventapp.bookings.service import Shop
+from eventapp.core.access.actor import Actor
+from eventapp.core.database import Document
+from eventapp.notifications.service import Attachment
+from eventapp.tickets import calendar_entry, service
+
+
+def papers(
+    shop: Shop, booking: Document, now: datetime
+) -> tuple[list[str], tuple[Attachment, ...]]:
+    """The codes, one a seat, and the files, as the booking's holder would be given them.
+
+    Raises:
+        BookingNotFound: the holder is gone since the booking was read.
+    """
+    holder = Actor(booking["userId"])
+    tickets = service.of_booking(shop, booking["_id"], holder, now)
+    reference, calendar = calendar_entry.calendar(shop, booking["_id"], holder)
+    entry = Attachment(f"{reference}.ics", "text/calendar", calendar)
+    return [ticket["code"] for ticket in tickets], (entry,)

@@ -1,0 +1,72 @@
+"""Check-in over HTTP, for an event's organizer."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Response
+
+from eventapp.core import json
+from eventapp.core.access.actor import ORGANIZER
+from eventapp.core.access.permissions import current_actor, role_required
+from eventapp.core.clock import utc_now
+from eventapp.core.database import get_db
+from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.responses import json_response
+from eventapp.tickets import check_ins
+from eventapp.tickets.schemas import BatchAnswer, BatchBody, CheckedIn, CheckInBody, DoorAnswer
+
+bp = Blueprint("door", __name__, url_prefix="/api/events", description="Tickets")
+
+
+@bp.after_request
+def keep_out_of_caches(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def door(event_id: int) -> check_ins.Door:
+    return check_ins.open_door(get_db(), event_id, current_actor(), utc_now())
+
+
+@bp.route("/<whole:event_id>/check-in", methods=["POST"])
+@role_required(ORGANIZER)
+@bp.arguments(CheckInBody)
+@bp.response(200, CheckedIn)
+@bp.refuses(404, 409)
+def check_in(body: dict[str, Any], event_id: int) -> Response:
+    """Let in who has this code, once."""
+    return json_response(door(event_id).check_in(body["code"], utc_now()))
+
+
+@bp.route("/<whole:event_id>/check-in")
+@role_required(ORGANIZER)
+@bp.response(200, DoorAnswer)
+@bp.refuses(404)
+def check_in_list(event_id: int) -> Response:
+    """What a scanner needs to work offline: the public key, and all valid tickets."""
+    opened = door(event_id)
+    about = {"eventId": event_id, "algorithm": "Ed25519", "publicKey": opened.key.public}
+    batches = opened.tickets()
+    first = next(batches, [])  # before the answer begins, so that a database that is down is 503
+    return Response(_written(about, first, batches), content_type="application/json")
+
+
+def _written(
+    about: dict[str, Any], first: list[dict[str, Any]], batches: Iterator[list[dict[str, Any]]]
+) -> Iterator[bytes]:
+    """The answer bit by bit: an event may have more tickets than fit in memory at ease."""
+    yield json.dumps(about)[:-1] + b',"tickets":[' + json.dumps(first)[1:-1]
+    for batch in batches:
+        yield b"," + json.dumps(batch)[1:-1]
+    yield b"]}"
+
+
+@bp.route("/<whole:event_id>/check-in/batch", methods=["POST"])
+@role_required(ORGANIZER)
+@bp.arguments(BatchBody)
+@bp.response(200, BatchAnswer)
+@bp.refuses(404)
+def check_in_batch(body: dict[str, Any], event_id: int) -> Response:
+    """Upload offline scans; sent again it changes nothing and answers the same."""
+    scans = [check_ins.Scan(scan["code"], scan["scannedAt"]) for scan in body["scans"]]
+    return json_response({"results": check_ins.upload(door(event_id), scans, utc_now())})

@@ -1,0 +1,74 @@
+"""Tickets over HTTP, for who holds them."""
+
+from typing import Any
+
+from bson import ObjectId
+from flask import Response, current_app
+
+from eventapp.core.access.permissions import current_actor, user_required
+from eventapp.core.clock import utc_now
+from eventapp.core.database import get_db
+from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.responses import json_response
+from eventapp.tickets import calendar_entry, service
+from eventapp.tickets.schemas import TicketsAnswer
+
+bp = Blueprint("tickets", __name__, url_prefix="/api", description="Tickets")
+
+
+@bp.after_request
+def keep_out_of_caches(response: Response) -> Response:
+    """Who has a code may come in."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def shop() -> Any:
+    """The application's bookings.service.Shop; DatabaseUnavailable until the store is ready."""
+    get_db()
+    return current_app.extensions["shop"]
+
+
+@bp.route("/bookings/<oid:booking_id>/tickets")
+@user_required
+@bp.response(200, TicketsAnswer)
+@bp.refuses(404)
+def booking_tickets(booking_id: ObjectId) -> Response:
+    """The tickets of one's booking, one a seat; none while it is not confirmed."""
+    tickets = service.of_booking(shop(), booking_id, current_actor(), utc_now())
+    return json_response({"tickets": tickets})
+
+
+@bp.route("/tickets/<ticket_id>/qr.png")
+@user_required
+@bp.response(200, content_type="image/png")
+@bp.refuses(404)
+def ticket_png(ticket_id: str) -> Response:
+    """The QR code of one's ticket."""
+    return _picture(ticket_id, service.PNG, "image/png")
+
+
+@bp.route("/tickets/<ticket_id>/qr.svg")
+@user_required
+@bp.response(200, content_type="image/svg+xml")
+@bp.refuses(404)
+def ticket_svg(ticket_id: str) -> Response:
+    """The QR code of one's ticket, to be printed in any size."""
+    return _picture(ticket_id, service.SVG, "image/svg+xml")
+
+
+def _picture(ticket_id: str, kind: str, content_type: str) -> Response:
+    picture = service.picture(shop(), ticket_id, kind, current_actor(), utc_now())
+    return Response(picture, content_type=content_type)
+
+
+@bp.route("/bookings/<oid:booking_id>/calendar.ics")
+@user_required
+@bp.response(200, content_type="text/calendar")
+@bp.refuses(404)
+def booking_calendar(booking_id: ObjectId) -> Response:
+    """One's booking as a calendar entry, all day on its date."""
+    reference, calendar = calendar_entry.calendar(shop(), booking_id, current_actor())
+    response = Response(calendar, content_type="text/calendar; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{reference}.ics"'
+    return response

@@ -1,0 +1,370 @@
+"""The layers and directions of docs/architecture.md, as tables, and the code that checks imports.
+
+Each fault that is reported says how to mend it. `tests/test_architecture.py` runs the checks.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "eventapp"
+FILES = sorted(path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py"))
+
+# Features, top to bottom: each may call the services of those after it, never of those before it.
+FEATURE_ORDER = (
+    "android",
+    "messages",
+    "tickets",
+    "bookings",
+    "payments",
+    "waitlist",
+    "inventory",
+    "events",
+    "favorites",
+    "accounts",
+    "notifications",
+    "media",
+)
+# These may call the service of every feature, and no feature may call them.
+OBSERVERS = ("analytics", "jobs", "health")
+
+# Core, bottom to top: a module may import only what stands before its own group.
+CORE_ORDER = (
+    ("errors", "clock", "json", "failpoints", "logging", "metrics", "textsearch", "lru_cache"),
+    ("paging", "app_key"),
+    ("embedded",),
+    ("database",),
+    ("batching", "shared_cache"),
+    ("access",),
+    ("http",),
+    ("streams",),
+    ("server",),
+)
+
+# The layer of every module whose file name is not itself the name of a layer. A folder's layer
+# holds for all files in it. Files are named for their subject; their layer is declared here, once.
+LAYERS: dict[str, dict[str, str]] = {
+    "accounts": {
+        "back_off": "rules",
+        "contacts": "service",
+        "listing": "service",
+        "photos": "service",
+        "photo_schemas": "schemas",
+        "sessions": "service",
+        "sign_in_attempts": "service",
+        "store_attempts": "store",
+        "store_photos": "store",
+        "store_sessions": "store",
+    },
+    "analytics": {
+        "admin": "service",
+        "bookings_csv": "rules",
+        "day_sums": "rules",
+        "event_day_sums": "service",
+        "event_figures": "service",
+        "sales_sums": "service",
+        "server_health": "service",
+        "store_day_sums": "store",
+        "store_events": "store",
+        "store_health": "store",
+    },
+    "bookings": {
+        "alerts": "service",
+        "answers": "service",
+        "audit_facts": "service",
+        "auditing": "service",
+        "event_closing": "service",
+        "event_endings": "service",
+        "figures": "service",
+        "idempotency": "service",
+        "listing": "service",
+        "ordering": "service",
+        "purchases": "service",
+        "recovery": "service",
+        "refunds": "service",
+        "report_periods": "rules",
+        "reports": "service",
+        "store_alerts": "store",
+        "store_audit": "store",
+        "store_privacy": "store",
+        "ticket_limit": "service",
+        "transitions": "service",
+        "waitlist_offers": "service",
+        "waitlist_places": "service",
+    },
+    "events": {
+        "alerts": "service",
+        "answer_schemas": "schemas",
+        "cache": "cache",
+        "changes": "types",
+        "editing": "service",
+        "filters": "service",
+        "index": "index",
+        "list_pages": "service",
+        "listing": "service",
+        "live_state": "service",
+        "photos": "service",
+        "popularity": "service",
+        "popularity_score": "rules",
+        "store_alerts": "store",
+        "store_listing": "store",
+        "store_live_state": "store",
+        "store_popularity": "store",
+    },
+    "inventory": {
+        "clearable": "service",
+        "in_flight": "service",
+        "moving": "service",
+        "stock_moves": "rules",
+        "taking": "service",
+    },
+    "media": {"encoding": "service"},
+    "messages": {"event_listener": "service", "event_topics": "service"},
+    "notifications": {
+        "live": "service",
+        "mail_templates": "service",
+        "outbox": "service",
+        "smtp": "service",
+        "store_outbox": "store",
+        "store_stream": "store",
+    },
+    "payments": {"providers": "service"},
+    "tickets": {
+        "calendar_entry": "service",
+        "check_ins": "service",
+        "mail_attachments": "service",
+        "signing_key": "service",
+    },
+    "waitlist": {"joining": "service"},
+}
+
+ALL = True
+Allowed = frozenset[str] | bool
+
+
+class Layer:
+    """What the modules of one layer may import.
+
+    Attributes:
+        own: the layers of the same feature.
+        core: the top names of `eventapp.core`, ALL for every one, minus `not_core`.
+        libraries: libraries beyond the standard one, ALL for every one, minus `not_libraries`.
+        services_of_others: whether it may import the service layer of other features.
+    """
+
+    def __init__(
+        self,
+        *own: str,
+        core: Allowed = frozenset(),
+        not_core: frozenset[str] = frozenset(),
+        libraries: Allowed = frozenset(),
+        not_libraries: frozenset[str] = frozenset(),
+        services_of_others: bool = False,
+    ) -> None:
+        self.own = frozenset(own)
+        self.core, self.not_core = core, not_core
+        self.libraries, self.not_libraries = libraries, not_libraries
+        self.services_of_others = services_of_others
+
+
+NOT_IN_SERVICES = frozenset({"pymongo", "flask", "werkzeug", "flask_smorest", "marshmallow"})
+SERVICE = Layer(
+    *("service", "rules", "types", "store", "errors", "index", "cache"),
+    core=ALL,
+    not_core=frozenset({"http"}),
+    libraries=ALL,
+    not_libraries=NOT_IN_SERVICES,
+    services_of_others=True,
+)
+LAYER_RULES = {
+    "routes": Layer(
+        *("routes", "service", "cache", "schemas", "types"),
+        core=ALL,
+        libraries=ALL,
+        not_libraries=frozenset({"pymongo"}),
+    ),
+    "schemas": Layer(
+        "schemas", "rules", "types", core=frozenset({"http"}), libraries=frozenset({"marshmallow"})
+    ),
+    "service": SERVICE,
+    # The event cache and the index are data structures behind an interface of their own.
+    "cache": SERVICE,
+    "index": SERVICE,
+    "store": Layer(
+        "store",
+        "types",
+        core=frozenset({"database"}),
+        libraries=frozenset({"pymongo", "bson", "gridfs"}),
+    ),
+    "rules": Layer("rules", "types", core=frozenset({"textsearch"})),
+    "types": Layer("types", libraries=frozenset({"bson"})),
+    "errors": Layer("errors", core=frozenset({"errors"})),
+}
+# Readiness is asked of the database itself, which belongs to no feature and so has no store.
+EXCEPTIONS = {("eventapp/health/routes.py", "pymongo.errors")}
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the modules that a source imports, `from package import module` as package.module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            yield from (_module(base, alias.name) for alias in node.names)
+
+
+def _module(base: str, name: str) -> str:
+    folder = ROOT / base.replace(".", "/")
+    is_module = (folder / name).is_dir() or (folder / f"{name}.py").is_file()
+    return f"{base}.{name}" if is_module else base
+
+
+def feature_of(name: str) -> str | None:
+    """Return the feature of `eventapp/events/rules.py`; None for core and the top level."""
+    parts = name.split("/")
+    return parts[1] if len(parts) > 2 and parts[1] != "core" else None
+
+
+def layer_of(module: str) -> str | None:
+    """Return the layer of `eventapp.events.cache.loader`; None where none is declared."""
+    _, feature, *names = module.split(".")
+    table = LAYERS.get(feature, {})
+    first = names[0] if names else ""
+    return table.get(first) or (first if first in LAYER_RULES else None)
+
+
+def import_faults(name: str, source: str) -> list[str]:
+    """Return what a feature's file imports that it may not, each with its remedy."""
+    feature, module = feature_of(name), name.removesuffix(".py").replace("/", ".")
+    assert feature, name
+    if module.endswith(".__init__"):
+        return [] if not list(imports(ast.parse(source))) else ["move the code into a module"]
+    layer = layer_of(module)
+    if layer is None:
+        return ["has no layer: declare it in LAYERS"]
+    found = sorted(set(imports(ast.parse(source))))
+    faults = ((each, _fault(feature, layer, each)) for each in found)
+    return [
+        f"imports {each}: {fault}"
+        for each, fault in faults
+        if fault and (name, each) not in EXCEPTIONS
+    ]
+
+
+def _fault(feature: str, layer: str, module: str) -> str | None:
+    rule, parts = LAYER_RULES[layer], module.split(".")
+    if parts[0] != "eventapp":
+        return _library_fault(layer, parts[0])
+    if module == "eventapp.config":
+        return None if layer == "routes" else "take the settings as arguments"
+    if len(parts) < 3:
+        return "only create_app sees every feature; take what you need as an argument"
+    if parts[1] == "core":
+        allowed = rule.core is True or (rule.core is not False and parts[2] in rule.core)
+        fits = allowed and parts[2] not in rule.not_core
+        return None if fits else f"the {layer} layer may not use this part of core"
+    imported = layer_of(module) or parts[2]
+    if parts[1] == feature:
+        fits = imported in rule.own
+        return None if fits else f"the {layer} layer may use only {sorted(rule.own)} of its own"
+    return _direction_fault(feature, layer, parts[1], imported)
+
+
+def _library_fault(layer: str, library: str) -> str | None:
+    rule = LAYER_RULES[layer]
+    if library in sys.stdlib_module_names:
+        return None
+    allowed = rule.libraries is True or (rule.libraries is not False and library in rule.libraries)
+    if library in rule.not_libraries or not allowed:
+        return f"not in {layer}: database calls belong in a store, HTTP in routes and schemas"
+    return None
+
+
+def _direction_fault(feature: str, layer: str, other: str, imported: str) -> str | None:
+    if imported == "types":
+        fits = layer in ("service", "cache", "index", "types", "rules")
+        return None if fits else "only services, rules and types name the types of other features"
+    if not LAYER_RULES[layer].services_of_others or imported not in ("service", "cache"):
+        return f"call {other}'s service from this feature's service"
+    if other in OBSERVERS:
+        return f"nothing may call {other}; move what is needed into a feature that may be called"
+    if feature not in OBSERVERS and FEATURE_ORDER.index(other) <= FEATURE_ORDER.index(feature):
+        order = " -> ".join(FEATURE_ORDER)
+        return f"features call in one direction, {order}: pass a function in, or move the code"
+    return None
+
+
+def core_rank(module: str) -> int:
+    """Return the place of `eventapp.core.http.fields` in CORE_ORDER."""
+    name = module.split(".")[2]
+    for rank, group in enumerate(CORE_ORDER):
+        if name in group:
+            return rank
+    raise LookupError(f"{module} has no place: declare it in CORE_ORDER")
+
+
+def core_faults(name: str, source: str) -> list[str]:
+    """Return what a file of core imports that it may not, each with its remedy."""
+    module, faults = name.removesuffix(".py").replace("/", "."), []
+    for each in set(imports(ast.parse(source))):
+        parts = each.split(".")
+        if parts[0] != "eventapp" or each == "eventapp.config":
+            continue
+        if parts[1] != "core":
+            faults.append(f"imports {each}: core knows no feature; take it as an argument")
+        elif len(parts) > 2 and parts[2] != module.split(".")[2]:
+            own, other = core_rank(module), core_rank(each)
+            if other > own:
+                faults.append(f"imports {each}, which stands above it in CORE_ORDER")
+    return faults
+
+
+def feature_calls() -> dict[str, set[str]]:
+    """Return which features each feature imports."""
+    found: dict[str, set[str]] = {}
+    for name in FILES:
+        feature = feature_of(name)
+        if feature:
+            parts = (module.split(".") for module in imports(ast.parse((ROOT / name).read_text())))
+            others = {p[1] for p in parts if p[0] == "eventapp" and len(p) > 2}
+            found.setdefault(feature, set()).update(others - {feature, "core"})
+    return found
+
+
+def direct_calls(calls: dict[str, set[str]]) -> set[tuple[str, str]]:
+    """Return the calls that no longer path implies: the arrows of docs/architecture.md."""
+
+    def reachable(feature: str) -> set[str]:
+        return {further for other in calls[feature] for further in calls[other] | reachable(other)}
+
+    return {(one, other) for one in calls for other in calls[one] - reachable(one)}
+
+
+def drawn_calls(page: str) -> set[tuple[str, str]]:
+    """Return the arrows between features of a page's diagram."""
+    features = page.partition("subgraph features")[2].partition("\n    end")[0]
+    return set(re.findall(r"(\w+) --> (\w+)", features))
+
+
+def style_faults(source: str) -> list[str]:
+    """Return imports inside functions, relative imports, and handlers that catch everything."""
+    faults = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            inner = [n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
+            faults += [f"line {n.lineno}: import at the top of the file" for n in inner]
+        if isinstance(node, ast.ImportFrom) and node.level:
+            faults.append(f"line {node.lineno}: name the whole module, eventapp.feature.module")
+        if isinstance(node, ast.ExceptHandler) and _is_broad(node.type):
+            faults.append(f"line {node.lineno}: catch the errors you expect, by name")
+    return faults
+
+
+def _is_broad(caught: ast.expr | None) -> bool:
+    each = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    names = {node.id for node in each if isinstance(node, ast.Name)}
+    return caught is None or bool(names & {"Exception", "BaseException"})
