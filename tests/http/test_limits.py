@@ -197,9 +197,9 @@ def shared_uri():
 PROCESS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from eventapp.core import limit_counts
-limit_counts.TIMEOUT_MS = 10_000  # a busy machine must not make it count in memory
-counts = limit_counts.Counts(sys.argv[1])
+from eventapp.core.access import rate_limit_counters
+rate_limit_counters.TIMEOUT_MS = 10_000  # a busy machine must not make it count in memory
+counts = rate_limit_counters.Counts(sys.argv[1])
 with ThreadPoolExecutor(8) as pool:
     print(sorted(pool.map(lambda _: counts.add("reads/x/1", 60), range(50))))
 """
