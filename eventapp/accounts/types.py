@@ -1,0 +1,100 @@
+"""The documents of accounts as MongoDB holds them. All times are aware and in UTC."""
+
+from datetime import datetime
+from typing import NotRequired, TypedDict
+
+from bson import ObjectId
+
+
+class ProfilePhoto(TypedDict):
+    """The uploaded photo that a profile shows. Its bytes are a file of `media`."""
+
+    _id: ObjectId  # of the file in GridFS
+    sha: str  # SHA-256 of the encoded photo, 64 hexadecimal digits; part of its URL
+
+
+# A document of the `users` collection. The functional syntax, because a class body would mangle
+# the name `__v`.
+StoredUser = TypedDict(
+    "StoredUser",
+    {
+        "_id": ObjectId,
+        "name": str,  # as typed, without surrounding whitespace; 1 to 100 characters
+        "nameKey": str,  # the folded name, which searches compare; not unique
+        # The folded name, for the one account that may log in by it: unique. Absent where another
+        # account claimed the name first.
+        "loginName": NotRequired[str],
+        "email": str,  # as typed, without surrounding whitespace
+        "emailKey": str,  # the folded email: unique; logging in and searches compare it
+        "passwordHash": str,  # bcrypt
+        "role": str,  # attendee, organizer or admin
+        "about": str,  # at most 2,000 characters; may be empty
+        "userImg": str,  # URL of the photo, uploaded here or elsewhere; empty where there is none
+        "photo": NotRequired[ProfilePhoto],  # absent until a photo is uploaded
+        "createdAt": datetime,
+        "updatedAt": datetime,
+        "__v": int,  # the edit count that the API shows; always 0
+    },
+)
+
+
+class UserContact(TypedDict):
+    """The projection of a user that notifications need."""
+
+    _id: ObjectId
+    name: str
+    email: str
+
+
+class UserChanges(TypedDict, total=False):
+    """Fields of a user that an update sets; those that are absent stay as they are."""
+
+    name: str
+    nameKey: str  # set with `name`
+    loginName: str  # set with `name` where no other account has claimed it
+    email: str
+    emailKey: str  # set with `email`
+    passwordHash: str
+    role: str
+    about: str
+    userImg: str
+    updatedAt: datetime
+
+
+class StoredSession(TypedDict):
+    """A document of the `sessions` collection: one login. It is deleted when the session ends."""
+
+    _id: ObjectId  # the `sid` claim of the session's tokens
+    userId: ObjectId
+    role: str  # a copy of the user's role, so that a request reads one document
+    refreshId: str  # the `rid` claim of the only refresh token that is valid
+    gen: int  # how many times the session was refreshed; the `gen` claim of its access tokens
+    createdAt: datetime
+    expiresAt: datetime  # moved on by each refresh; a TTL index deletes the document afterwards
+    # The `rid` of the refresh token before this one. Absent before the first refresh, and again
+    # as soon as a token of the current generation was used.
+    previousId: NotRequired[str]
+    rotatedAt: NotRequired[datetime]  # the time of the last refresh; absent before the first one
+
+
+class LiveSession(TypedDict):
+    """The projection of a session that every request with an access token reads."""
+
+    _id: ObjectId
+    userId: ObjectId
+    role: str
+    gen: int
+    previousId: NotRequired[str]  # see StoredSession
+
+
+class StoredSignInRecord(TypedDict):
+    """A document of the `loginMarks` collection: a failure counter or a trusted address.
+
+    A failure counter belongs to an account, an address or a pair of both, and to one time window,
+    which is part of its id. A trusted address is one that has logged in to an account lately.
+    """
+
+    _id: str  # a digest of what the record is about; it names neither account nor address
+    failures: NotRequired[int]  # 0 or more; absent for a trusted address
+    lastAt: NotRequired[datetime]  # the last failure; absent before the first, or without a count
+    expiresAt: datetime  # the end of the window, or of the trust; a TTL index deletes the record

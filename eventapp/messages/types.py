@@ -1,0 +1,51 @@
+"""The documents of an event's chat as MongoDB holds them. All times are aware and in UTC.
+
+A chat is a log of numbered entries. An entry is either a message, which is shown, or hidden: a
+deleted message, the note that a message was deleted, or a filler for a number whose writer failed.
+"""
+
+from datetime import datetime
+from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+from bson import ObjectId
+
+
+class StoredChat(TypedDict):
+    """A document of the `chats` collection: the counter of one event's chat."""
+
+    _id: int  # the eventId
+    seq: int  # the last number that was given to a writer; 0 before the first
+
+
+class StoredMessage(TypedDict):
+    """A document of the `messages` collection that is shown."""
+
+    _id: ObjectId
+    eventId: int
+    seq: int  # the number of the entry in its chat, from 1; unique with `eventId`
+    shown: Literal[True]
+    authorId: NotRequired[ObjectId]  # absent where the author's account was deleted
+    authorName: NotRequired[str]  # as it was when the message was written; absent with `authorId`
+    text: str  # 1 to 2,000 characters
+    createdAt: datetime
+
+
+class HiddenEntry(TypedDict):
+    """A document of the `messages` collection that is not shown."""
+
+    _id: ObjectId
+    eventId: int
+    seq: int  # as in StoredMessage
+    shown: Literal[False]
+    removes: NotRequired[ObjectId]  # the message that was deleted; present only in the note of it
+    createdAt: datetime
+
+
+StoredEntry: TypeAlias = StoredMessage | HiddenEntry
+
+
+class MessageTime(TypedDict):
+    """The projection of a message that the limit on bursts reads."""
+
+    _id: ObjectId
+    createdAt: datetime
