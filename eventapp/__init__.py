@@ -55,16 +55,16 @@ from eventapp.messages import service as messages
 from eventapp.messages import store as messages_store
 from eventapp.messages.routes import event_stream
 from eventapp.messages.routes import messages as messages_routes
-from eventapp.notifications import live as notices
+from eventapp.notifications import live as live_notifications
 from eventapp.notifications import service as notifications
 from eventapp.notifications import store as notifications_store
 from eventapp.notifications import store_outbox as mails_store
-from eventapp.notifications.outbox import post_of
+from eventapp.notifications.outbox import open_outbox
 from eventapp.notifications.routes import notifications as notifications_routes
-from eventapp.notifications.routes import stream as notifications_live
+from eventapp.notifications.routes import stream as notification_stream
 from eventapp.payments.providers import PROVIDERS
 from eventapp.tickets import service as tickets
-from eventapp.tickets.mail_attachments import papers
+from eventapp.tickets.mail_attachments import build_ticket_attachments
 from eventapp.tickets.routes import check_in
 from eventapp.tickets.routes import tickets as tickets_routes
 from eventapp.waitlist import routes as waitlist_routes
@@ -106,7 +106,7 @@ BLUEPRINTS = (
     messages_routes.bp,
     event_stream.bp,
     notifications_routes.bp,
-    notifications_live.bp,
+    notification_stream.bp,
     analytics_routes.bp,
     analytics_routes.events_bp,
     admin.bp,
@@ -197,16 +197,24 @@ def open_shop(
         currency=config.currency,
     )
     base_url = config.public_base_url or f"http://{config.host}:{config.port}"
-    post = post_of(config.smtp_url, config.mail_from, base_url)
+    outbox = open_outbox(config.smtp_url, config.mail_from, base_url)
     payments = PROVIDERS["mock"]()
-    return bookings.Shop(db, BoxOffice(db, on_change), limits, payments, post, papers, on_booked)
+    return bookings.Shop(
+        db,
+        BoxOffice(db, on_change),
+        limits,
+        payments,
+        outbox,
+        build_ticket_attachments,
+        on_booked,
+    )
 
 
 def open_streams(db: Db) -> Hub:
     """The live streams of this process."""
     hub = Hub()
     hub.add_source(event_listener.KIND, event_listener.EventReader(db, hub).look)
-    hub.add_source(notices.KIND, notices.NoticeReader(db).look)
+    hub.add_source(live_notifications.KIND, live_notifications.NotificationReader(db).look)
     return hub
 
 

@@ -15,7 +15,7 @@ from eventapp.core.clock import utc_now
 from eventapp.inventory.service import BoxOffice
 from eventapp.notifications import outbox
 from eventapp.notifications import service as notifications
-from eventapp.notifications.outbox import Post
+from eventapp.notifications.outbox import Outbox
 from eventapp.notifications.smtp import SmtpLine
 from tests.live import free_port
 
@@ -36,11 +36,11 @@ ITEMS = [{"type": "General", "quantity": 2, "unitPrice": 20, "subtotal": 40}]
 
 def news_of(kind="booking_confirmed", *, key=None, email="ann@example.org", **changes):
     """Something to tell one person."""
-    return notifications.News(
+    return notifications.NewNotification(
         key=key or f"test:{ObjectId()}",
         kind=kind,
-        person=notifications.Person(changes.pop("user_id", ObjectId()), "Ann", email),
-        at=utc_now(),
+        recipient=notifications.Recipient(changes.pop("user_id", ObjectId()), "Ann", email),
+        occurred_at=utc_now(),
         data={**FACTS, **changes.pop("data", {})},
         mail_data={"items": ITEMS, "totalPrice": 40},
         **changes,
@@ -48,7 +48,7 @@ def news_of(kind="booking_confirmed", *, key=None, email="ann@example.org", **ch
 
 
 def told(db, *news, base_url="https://tickets.example"):
-    return notifications.tell(db, base_url, news, utc_now())
+    return notifications.notify(db, base_url, news, utc_now())
 
 
 def posted(shop, post):
@@ -62,7 +62,7 @@ def tell(shop, **span):
 
 def send(db, post, **span):
     """The worker's round of mails, after this span."""
-    return outbox.send_due(db, post, utc_now() + timedelta(**span))
+    return outbox.send_due_mails(db, post, utc_now() + timedelta(**span))
 
 
 class Mailbox:
@@ -100,7 +100,7 @@ class Mailbox:
 
     def post(self, timeout=5.0):
         line = partial(SmtpLine, f"smtp://127.0.0.1:{self.port}", timeout=timeout)
-        return Post(line, "Events <events@tickets.example>", "https://tickets.example")
+        return Outbox(line, "Events <events@tickets.example>", "https://tickets.example")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from eventapp.core.database import Document
 from eventapp.core.failpoints import reached
 from eventapp.events import alerts as events
 from eventapp.notifications import service as notifications
-from eventapp.notifications.service import Attachment, News, Person
+from eventapp.notifications.service import Attachment, NewNotification, Recipient
 
 # So many bookings at a time, and so many times before others have their turn.
 AT_ONCE, ROUNDS = 200, 25
@@ -40,14 +40,14 @@ def tell(shop: Shop, now: datetime) -> int:
 
 def _tell_of_bookings(shop: Shop, bookings: list[Document], now: datetime) -> int:
     people = accounts.contacts(shop.db, _holders(bookings))
-    news = [
+    notices = [
         _of_booking(shop, booking, kind, at, people[booking["userId"]])
         for booking in bookings
         if booking["userId"] in people
         for kind, at in booking["tell"].items()
         if rules.is_news(kind, booking)
     ]
-    told = notifications.tell(shop.db, shop.post.base_url, news, now)
+    told = notifications.notify(shop.db, shop.outbox.base_url, notices, now)
     reached("told")
     store_alerts.told(shop.db, bookings)
     return told
@@ -57,25 +57,29 @@ def _holders(bookings: list[Document]) -> set[ObjectId]:
     return {booking["userId"] for booking in bookings if booking["userId"]}
 
 
-def _of_booking(shop: Shop, booking: Document, kind: str, at: datetime, holder: Person) -> News:
-    codes, files = _papers(shop, booking, kind, at)
-    return News(
+def _of_booking(
+    shop: Shop, booking: Document, kind: str, at: datetime, holder: Recipient
+) -> NewNotification:
+    codes, files = _ticket_attachments(shop, booking, kind, at)
+    return NewNotification(
         key=f"booking:{booking['_id']}:{kind}",
         kind=kind,
-        person=holder,
-        at=at,
+        recipient=holder,
+        occurred_at=at,
         data=_facts(booking),
         mail_data={name: booking[name] for name in ("items", "totalPrice")} | {"codes": codes},
         attachments=files,
     )
 
 
-def _papers(
+def _ticket_attachments(
     shop: Shop, booking: Document, kind: str, now: datetime
 ) -> tuple[list[str], tuple[Attachment, ...]]:
     """What goes with the mail of a confirmed booking; nothing where it has ended meanwhile."""
     valid = kind == rules.CONFIRMED_TOLD and booking["status"] == rules.CONFIRMED
-    return shop.papers(shop, booking, now) if shop.papers and valid else ([], ())
+    if shop.ticket_attachments and valid:
+        return shop.ticket_attachments(shop, booking, now)
+    return [], ()
 
 
 def _facts(booking: Document) -> dict[str, Any]:
@@ -98,21 +102,21 @@ def _tell_of_event(shop: Shop, event: Document, now: datetime) -> int:
         after = (rows[-1]["createdAt"], rows[-1]["_id"])
         moved = [row for row in rows if not events.takes_place(event, row["date"], row["location"])]
         people = accounts.contacts(shop.db, _holders(moved))
-        news = [
+        notices = [
             _of_change(event, booking, people[booking["userId"]])
             for booking in moved
             if booking["userId"] in people
         ]
-        told += notifications.tell(shop.db, shop.post.base_url, news, now)
+        told += notifications.notify(shop.db, shop.outbox.base_url, notices, now)
     return told
 
 
-def _of_change(event: Document, booking: Document, holder: Person) -> News:
+def _of_change(event: Document, booking: Document, holder: Recipient) -> NewNotification:
     last = event["tell"][-1]
-    return News(
+    return NewNotification(
         key=f"event:{event['eventId']}:{last['rev']}:{booking['_id']}",
         kind="event_changed",
-        person=holder,
-        at=last["at"],
+        recipient=holder,
+        occurred_at=last["at"],
         data={**_facts(booking), "schedule": events.shown_schedule(event)},
     )

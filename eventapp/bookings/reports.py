@@ -13,7 +13,7 @@ from eventapp.bookings.service import Shop
 from eventapp.core.database import Document
 from eventapp.events import alerts as events
 from eventapp.notifications import service as notifications
-from eventapp.notifications.service import News, Person
+from eventapp.notifications.service import NewNotification, Recipient
 
 AT_ONCE = 200
 
@@ -36,12 +36,12 @@ def _report_period(shop: Shop, period: Period, now: datetime) -> int:
     ids, told = sorted(by_organizer), 0
     for start in range(0, len(ids), AT_ONCE):
         people = accounts.contacts(shop.db, ids[start : start + AT_ONCE])
-        news = [
+        notices = [
             _report_of(period, person, by_organizer[id_], shop.limits.currency, now)
             for id_, person in people.items()
         ]
-        notifications.tell(shop.db, shop.post.base_url, news, now)
-        told += len(news)
+        notifications.notify(shop.db, shop.outbox.base_url, notices, now)
+        told += len(notices)
     return told
 
 
@@ -69,15 +69,15 @@ def _sums(
 
 
 def _report_of(
-    period: Period, person: Person, rows: list[dict[str, Any]], currency: str, now: datetime
-) -> News:
+    period: Period, person: Recipient, rows: list[dict[str, Any]], currency: str, now: datetime
+) -> NewNotification:
     names = ("bookings", "tickets", "cents", "ended")
     totals = {name: sum(row[name] for row in rows) for name in names}
-    return News(
+    return NewNotification(
         key=f"report:{period.key}:{person.id}",
         kind="report",
-        person=person,
-        at=now,
+        recipient=person,
+        occurred_at=now,
         data={"period": period.name, "from": period.first_day, "to": period.last_day},
         mail_data={
             "rows": [{**row, "revenue": rules.money(row["cents"])} for row in rows],

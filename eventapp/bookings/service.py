@@ -16,12 +16,12 @@ from eventapp.core.database import Db, Document
 from eventapp.core.errors import AppError
 from eventapp.core.failpoints import reached
 from eventapp.inventory.service import BoxOffice, Verdict, Wanted
-from eventapp.notifications.outbox import Post
+from eventapp.notifications.outbox import Outbox
 from eventapp.notifications.service import Attachment
 from eventapp.payments.providers import PaymentProvider
 
-# Of a confirmed booking the codes of its tickets, and the files that its mail carries.
-Papers = Callable[["Shop", Document, datetime], tuple[list[str], tuple[Attachment, ...]]]
+# Returns the ticket codes of a confirmed booking and the files to attach to its mail.
+TicketAttachments = Callable[["Shop", Document, datetime], tuple[list[str], tuple[Attachment, ...]]]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Sold:
 
 
 class Shop:
-    """What every use case of bookings works with: database, box office, limits, payments, post."""
+    """What every use case of bookings works with: database, box office, limits, outbox ..."""
 
     def __init__(
         self,
@@ -57,13 +57,14 @@ class Shop:
         office: BoxOffice,
         limits: Limits,
         payments: PaymentProvider,
-        post: Post | None = None,
-        papers: Papers | None = None,
+        outbox: Outbox | None = None,
+        ticket_attachments: TicketAttachments | None = None,
         on_booked: Callable[[int], None] = lambda _event_id: None,
     ) -> None:
         """`on_booked` is told the eventId of each booking that was made or offer accepted here."""
         self.db, self.office, self.limits, self.payments = db, office, limits, payments
-        self.post, self.papers, self.on_booked = post or Post(), papers, on_booked
+        self.outbox = outbox or Outbox()
+        self.ticket_attachments, self.on_booked = ticket_attachments, on_booked
         self._sellers: Crowd[Sale, Sold] = Crowd(self._sell)
         self._recorders: Crowd[list[Document], list[bool]] = Crowd(self._insert)
 

@@ -9,7 +9,7 @@ from eventapp.core.database import Db, Document
 from eventapp.events import rules, store_alerts
 from eventapp.favorites import service as favorites
 from eventapp.notifications import service as notifications
-from eventapp.notifications.service import News, Person
+from eventapp.notifications.service import NewNotification, Recipient
 
 AT_ONCE = 200
 
@@ -55,18 +55,18 @@ def _warn_of(db: Db, base_url: str, event: Document, now: datetime) -> int:
     fans, warned = favorites.users_with(db, event["eventId"]), 0
     for start in range(0, len(fans), AT_ONCE):
         people = accounts.contacts(db, fans[start : start + AT_ONCE])
-        news = [_warning(event, person, now) for person in people.values()]
-        warned += notifications.tell(db, base_url, news, now)
+        notices = [_warning(event, person, now) for person in people.values()]
+        warned += notifications.notify(db, base_url, notices, now)
     return warned
 
 
-def _warning(event: Document, person: Person, now: datetime) -> News:
+def _warning(event: Document, person: Recipient, now: datetime) -> NewNotification:
     entry = min(event["schedule"], key=lambda e: (e["date"] < event["nextDate"], e["date"]))
-    return News(
+    return NewNotification(
         key=f"low:{event['eventId']}:{rules.FEW_TICKETS}:{person.id}",
         kind="low_tickets",
-        person=person,
-        at=now,
+        recipient=person,
+        occurred_at=now,
         data={
             "eventId": event["eventId"],
             "eventTitle": event["title"],

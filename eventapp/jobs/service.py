@@ -26,7 +26,7 @@ from eventapp.events import service as events
 from eventapp.jobs import store
 from eventapp.media import service as media
 from eventapp.messages import service as messages
-from eventapp.notifications import outbox as post
+from eventapp.notifications import outbox
 
 LISTEN_SECONDS = 0.5
 # A run may take its time, and one that finds nothing to do is not always noted.
@@ -48,14 +48,14 @@ def roll_day(shop: Shop, now: datetime) -> int:
 
 def send_mails(shop: Shop, now: datetime) -> int:
     """Send what is due, or log it where no mail server is set."""
-    return post.send_due(shop.db, shop.post, now)
+    return outbox.send_due_mails(shop.db, shop.outbox, now)
 
 
 def warn_of_few(shop: Shop, now: datetime) -> int:
     """Tell of few tickets left, among the events that changed since this was last done."""
     last = store.of(shop.db, "low-tickets") or {}
     since = last.get("lastOk", EPOCH) - OVERLAP
-    return events_told.warn_of_few(shop.db, shop.post.base_url, since, now)
+    return events_told.warn_of_few(shop.db, shop.outbox.base_url, since, now)
 
 
 def drop_chats(shop: Shop, _now: datetime) -> int:

@@ -23,7 +23,7 @@ OVERLAP = timedelta(seconds=10)
 KEPT, NAMED = 256, 40
 
 
-class NoticeTopic(Topic):
+class NotificationTopic(Topic):
     """One person who listens; `kept` are the last of the `count` that came since."""
 
     def __init__(self, user_id: ObjectId, known: Sequence[Document], now: datetime) -> None:
@@ -45,13 +45,13 @@ class NoticeTopic(Topic):
             self.publish()
 
 
-class NoticeReader:
+class NotificationReader:
     """Brings those who listen up to date; the hub calls it, from one thread."""
 
     def __init__(self, db: Db) -> None:
         self._db = db
 
-    def look(self, topics: Sequence[NoticeTopic]) -> None:
+    def look(self, topics: Sequence[NotificationTopic]) -> None:
         """One read for all."""
         now = utc_now()
         found: dict[ObjectId, list[Document]] = {topic.user_id: [] for topic in topics}
@@ -62,11 +62,11 @@ class NoticeReader:
             topic.add(found[topic.user_id], now)
 
 
-class NoticeListener:
+class NotificationListener:
     """One stream's place: how many came before it, and which it was sent of late."""
 
     def __init__(
-        self, db: Db, topic: NoticeTopic, last_event_id: str | None, alive: Callable[[], bool]
+        self, db: Db, topic: NotificationTopic, last_event_id: str | None, alive: Callable[[], bool]
     ) -> None:
         self.alive, self._topic = alive, topic
         self._sent = deque(_ids_of(last_event_id), maxlen=NAMED)
@@ -102,7 +102,7 @@ def listen(
     last_event_id: str | None,
     callers: Sequence[str],
     alive: Callable[[], bool],
-) -> tuple[NoticeTopic, NoticeListener]:
+) -> tuple[NotificationTopic, NotificationListener]:
     """Begin to stream a person's notifications, from after `last_event_id` where it is ours.
 
     Args:
@@ -113,14 +113,14 @@ def listen(
         TooManyStreams, TooManyOwnStreams.
     """
 
-    def opened() -> NoticeTopic:
+    def opened() -> NotificationTopic:
         now = utc_now()
-        return NoticeTopic(user_id, store_stream.since(db, [user_id], now - 2 * OVERLAP), now)
+        return NotificationTopic(user_id, store_stream.since(db, [user_id], now - 2 * OVERLAP), now)
 
     topic = hub.join(KIND, user_id, opened, callers)
-    assert isinstance(topic, NoticeTopic)
+    assert isinstance(topic, NotificationTopic)
     with hub.leaving_on_failure(topic, callers):
-        return topic, NoticeListener(db, topic, last_event_id, alive)
+        return topic, NotificationListener(db, topic, last_event_id, alive)
 
 
 def _horizon(sent: Sequence[ObjectId] | deque[ObjectId]) -> datetime:

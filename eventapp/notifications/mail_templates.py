@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from eventapp.core.database import Document
 from eventapp.notifications import rules
-from eventapp.notifications.rules import News
+from eventapp.notifications.rules import NewNotification
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -19,7 +19,7 @@ _TEMPLATES = Environment(
 )
 
 
-def mail_of(news: News, base_url: str, now: datetime) -> Document:
+def mail_of(news: NewNotification, base_url: str, now: datetime) -> Document:
     """The mail that tells this, due at once.
 
     Args:
@@ -27,14 +27,14 @@ def mail_of(news: News, base_url: str, now: datetime) -> Document:
     """
     subject, message = rules.words(news.kind, news.data)
     facts = {**news.data, **news.mail_data}
-    context: dict[str, Any] = {"name": news.person.name, "subject": subject, "message": message}
+    context: dict[str, Any] = {"name": news.recipient.name, "subject": subject, "message": message}
     context |= {"facts": facts, "base_url": base_url.rstrip("/")}
     name = rules.TEMPLATES.get(news.kind, "booking")
     return {
         "_id": ObjectId(),
         "key": news.key,
-        "userId": news.person.id,
-        "to": news.person.email,
+        "userId": news.recipient.id,
+        "to": news.recipient.email,
         "kind": news.kind,
         "subject": subject,
         "text": _rendered(f"{name}.txt", context),

@@ -34,34 +34,34 @@ class Line(Protocol):
 
 
 @dataclass(frozen=True)
-class Post:
+class Outbox:
     """How mails leave: from whom, by which line (None: they are logged), and whither they link."""
 
-    line: Callable[[], AbstractContextManager[Line]] | None = None
+    connect: Callable[[], AbstractContextManager[Line]] | None = None
     mail_from: str = DEFAULT_FROM
     base_url: str = DEFAULT_BASE_URL
 
 
-def post_of(smtp_url: str | None, mail_from: str | None, base_url: str) -> Post:
-    """The post that the settings give."""
+def open_outbox(smtp_url: str | None, mail_from: str | None, base_url: str) -> Outbox:
+    """The outbox that the settings give."""
     line = partial(SmtpLine, smtp_url) if smtp_url else None
-    return Post(line, mail_from or DEFAULT_FROM, base_url)
+    return Outbox(line, mail_from or DEFAULT_FROM, base_url)
 
 
-def send_due(db: Db, post: Post, now: datetime) -> int:
+def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
     """Send the mails whose time has come; how many are done with: sent, logged or given up.
 
     A mail whose sender died, or was not told whether it was taken, is sent again, under the same
     Message-ID. Where the server can't be reached at all, the rest is left for the next round.
     """
     done, clock = 0, going_on(now)
-    with post.line() if post.line else nullcontext() as line:
+    with outbox.connect() if outbox.connect else nullcontext() as line:
         for due in store_outbox.due(db, now, AT_ONCE):
             mail = store_outbox.claim(db, due, ObjectId(), clock() + LEASE)
             if mail is None:
                 continue
             reached("mail-claim")
-            fields, go_on = _sent(line, post, mail, clock)
+            fields, go_on = _sent(line, outbox, mail, clock)
             reached("mail-sent")
             done += store_outbox.settle(db, mail, fields) and "doneAt" in fields
             if not go_on:
@@ -70,7 +70,7 @@ def send_due(db: Db, post: Post, now: datetime) -> int:
 
 
 def _sent(
-    line: Line | None, post: Post, mail: Document, clock: Callable[[], datetime]
+    line: Line | None, outbox: Outbox, mail: Document, clock: Callable[[], datetime]
 ) -> tuple[dict[str, Any], bool]:
     """What came of one mail, as fields to set, and whether to go on to the next."""
     if line is None:
@@ -79,7 +79,7 @@ def _sent(
     if mail["attempts"] > 1 and clock() - mail["createdAt"] >= rules.GIVE_UP_AFTER:
         return _given_up(mail, mail.get("lastError", "never finished"), clock()), True
     try:
-        line.send(message_of(mail, post.mail_from))
+        line.send(message_of(mail, outbox.mail_from))
     except NotSent as fault:
         return _failed(mail, fault, clock()), not fault.no_server
     return {"status": rules.SENT, "doneAt": clock()}, True

@@ -43,7 +43,7 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class Person:
+class Recipient:
     """Who is told; no mail goes to one without an email."""
 
     id: Any
@@ -52,7 +52,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class News:
+class NewNotification:
     """One thing that one person is told, once.
 
     Attributes:
@@ -63,8 +63,8 @@ class News:
 
     key: str
     kind: str
-    person: Person
-    at: datetime
+    recipient: Recipient
+    occurred_at: datetime
     data: Mapping[str, Any]
     mail_data: Mapping[str, Any] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()

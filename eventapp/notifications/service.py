@@ -12,10 +12,10 @@ from eventapp.core.database import Db, Document
 from eventapp.notifications import rules, store, store_outbox
 from eventapp.notifications.errors import NotificationNotFound
 from eventapp.notifications.mail_templates import mail_of
-from eventapp.notifications.rules import Attachment, News, Person
+from eventapp.notifications.rules import Attachment, NewNotification, Recipient
 
 # What features say that tell something.
-__all__ = ["Attachment", "News", "Person"]
+__all__ = ["Attachment", "NewNotification", "Recipient"]
 
 FAILURES_SHOWN = 20
 MAX_AFTER = 500
@@ -31,7 +31,7 @@ class Asked:
     after: dict[str, Any] | None = None
 
 
-def tell(db: Db, base_url: str, news: Sequence[News], now: datetime) -> int:
+def notify(db: Db, base_url: str, news: Sequence[NewNotification], now: datetime) -> int:
     """Write the notifications and mails that are not written yet; how many notifications.
 
     Safe to be cut off anywhere and done again, by several at once: each key is written once.
@@ -40,21 +40,21 @@ def tell(db: Db, base_url: str, news: Sequence[News], now: datetime) -> int:
         base_url: what links in mails start with.
     """
     told = store.add(db, [_notification(one) for one in news if one.in_app])
-    store_outbox.add(db, [mail_of(one, base_url, now) for one in news if one.person.email])
+    store_outbox.add(db, [mail_of(one, base_url, now) for one in news if one.recipient.email])
     return told
 
 
-def _notification(news: News) -> Document:
+def _notification(news: NewNotification) -> Document:
     title, message = rules.words(news.kind, news.data)
     return {
         "_id": ObjectId(),
         "key": news.key,
-        "userId": news.person.id,
+        "userId": news.recipient.id,
         "kind": news.kind,
         "title": title,
         "message": message,
         "data": dict(news.data),
-        "createdAt": news.at,
+        "createdAt": news.occurred_at,
         "readAt": None,
         "unread": True,
     }

@@ -9,7 +9,7 @@ from eventapp.notifications.service import Attachment
 from eventapp.tickets import calendar_entry, service
 
 
-def papers(
+def build_ticket_attachments(
     shop: Shop, booking: Document, now: datetime
 ) -> tuple[list[str], tuple[Attachment, ...]]:
     """The codes, one a seat, and the files, as the booking's holder would be given them.

@@ -62,7 +62,7 @@ def test_a_change_between_reading_and_clearing_the_notes_is_told_too(shop, db, p
     event = make_event(db)
     id_ = ObjectId(kit.booked(kit.book(shop, event, user=people[0])))
     with (
-        kit.stalled(monkeypatch, notifications, "tell", after=True) as stall,
+        kit.stalled(monkeypatch, notifications, "notify", after=True) as stall,
         kit.in_background(lambda: tell(kit.another(shop))) as telling,
     ):
         stall.wait()
@@ -177,7 +177,7 @@ def test_telling_and_sending_together_while_bookings_go_on(shop, db, app, people
         def work(worker):
             for _round in range(5):
                 alerts.tell(worker, utc_now())
-                outbox.send_due(worker.db, worker.post, utc_now())
+                outbox.send_due_mails(worker.db, worker.outbox, utc_now())
 
         books = [lambda u=user: kit.book(shop, event, user=u) for user in people]
         kit.at_once(*books, *(lambda w=worker: work(w) for worker in workers))

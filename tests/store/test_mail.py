@@ -7,7 +7,7 @@ from email.policy import default
 import pytest
 
 from eventapp.notifications import service as notifications
-from eventapp.notifications.outbox import Post, post_of
+from eventapp.notifications.outbox import Outbox, open_outbox
 from tests.notifications_factories import Mailbox, mail_server, news_of, send, told
 
 
@@ -151,7 +151,7 @@ def test_no_server_at_all_leaves_the_rest_for_the_next_round(db):
 
 def test_a_wrong_password_is_tried_again(db, box):
     told(db, news_of())
-    post = post_of(f"smtp://ann:wrong@127.0.0.1:{box.port}", None, "http://x.example")
+    post = open_outbox(f"smtp://ann:wrong@127.0.0.1:{box.port}", None, "http://x.example")
     assert send(db, post) == 0
     (mail,) = mails(db)
     assert mail["status"] == "queued"
@@ -176,7 +176,7 @@ def test_a_worker_that_died_while_sending_leaves_the_mail_to_another(db, box):
             raise Killed
 
     with pytest.raises(Killed):
-        send(db, Post(Dies, "events@tickets.example"))
+        send(db, Outbox(Dies, "events@tickets.example"))
     assert mails(db)[0]["status"] == "sending"
     assert send(db, box.post(), minutes=9) == 0
     assert send(db, box.post(), minutes=11) == 1
@@ -186,7 +186,7 @@ def test_a_worker_that_died_while_sending_leaves_the_mail_to_another(db, box):
 
 def test_without_a_mail_server_set_it_is_logged_and_stays_unsent(db, box):
     told(db, news_of())
-    assert send(db, post_of(None, None, "http://x.example")) == 1
+    assert send(db, open_outbox(None, None, "http://x.example")) == 1
     assert mails(db)[0]["status"] == "logged"
     assert send(db, box.post(), hours=30) == 0
     assert box.taken == []

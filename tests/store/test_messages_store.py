@@ -62,7 +62,7 @@ def test_no_command_scans_a_collection(recorded):
         db, hub, reader["id"], last_event_id=str(ObjectId()), callers=["::1"], alive=alive
     )
     told.looked -= timedelta(seconds=5)
-    live.NoticeReader(db).look([told])
+    live.NotificationReader(db).look([told])
     hub.close()
     service.drop_orphans(db)
 

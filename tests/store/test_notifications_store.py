@@ -8,6 +8,7 @@ from bson import ObjectId
 from eventapp.bookings import store_alerts
 from eventapp.core.clock import utc_now
 from eventapp.notifications import service, store, store_outbox
+from eventapp.notifications.outbox import Outbox
 from tests.conftest import MONGO_URI
 from tests.notifications_factories import news_of, send, told
 from tests.notifications_factories import tell as tell_all
@@ -140,7 +141,7 @@ def test_a_mail_that_nobody_may_send_is_found_by_nobody(db):
     assert store_outbox.settle(db, {**mail, "claim": ObjectId()}, {"status": "sent"}) is False
 
 
-def test_sending_nothing_opens_no_line(db, app):
+def test_sending_nothing_opens_no_connection(db):
     def opened():
         raise AssertionError("a line was opened")
 
@@ -153,5 +154,5 @@ def test_sending_nothing_opens_no_line(db, app):
 
         send = opened
 
-    post = type(app.extensions["shop"].post)(Closed, "e@x.example")
-    assert send(db, post) == 0
+    outbox = Outbox(Closed, "e@x.example")
+    assert send(db, outbox) == 0
