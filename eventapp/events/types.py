@@ -1,0 +1,383 @@
+"""The documents of the `events` collection: one type for the whole, one for each projection.
+
+A function names the smallest type that holds what it reads, so that no type promises a field that
+was not read. Times are aware and in UTC; prices are amounts in the currency of the settings
+(`CURRENCY`), not cents.
+
+Three counters tell the states of an event apart. `rev` rises with every write, a sale too. `__v`
+rises with each edit that the API shows, and not with sales. `changedAt` is the time of the last
+write that other processes must learn of, by the database's clock.
+"""
+
+from datetime import date, datetime
+from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+from bson import ObjectId
+
+
+class ScheduleEntry(TypedDict):
+    """One date of an event."""
+
+    date: datetime  # a calendar date, as its midnight in UTC
+    location: str  # venue and city, 1 to 200 characters
+    lat: NotRequired[float]  # degrees, -90 to 90; absent where the organizer gave none
+    lng: NotRequired[float]  # degrees, -180 to 180; absent where the organizer gave none
+
+
+class TicketType(TypedDict):
+    """A kind of ticket. Always capacity = availableTickets + heldTickets + soldTickets."""
+
+    ticketTypeId: int  # from 1, unique within its event, never used again
+    type: str  # its name, 1 to 100 characters, unique within its event when folded
+    price: float  # of one ticket; 0 or more, at most two decimals
+    availableTickets: int  # tickets that can be bought now; 0 or more
+    soldTickets: int  # tickets of confirmed bookings
+    heldTickets: int  # tickets of bookings not yet confirmed, waitlist offers included
+    capacity: int  # tickets put on sale in all
+    waiting: int  # active waitlist entries
+    waitSequence: int  # waitlist entries ever made; the queue number of the last one
+
+
+class EventPhoto(TypedDict):
+    """The uploaded photo that an event shows."""
+
+    _id: ObjectId  # of the photo's document
+    sha: str  # hash of its content, which the URL in `image` holds
+
+
+class ScheduleChange(TypedDict):
+    """A note that ticket holders must be notified of a date or place that an edit took away."""
+
+    at: datetime  # when the edit was made
+    rev: int  # the revision that the edit replaced
+
+
+class TakeEntry(TypedDict):
+    """An in-flight entry: tickets were taken for a booking that may not be recorded yet."""
+
+    kind: Literal["take"]
+    items: list[list[int]]  # [ticketTypeId, quantity] of each ticket type
+    held: bool  # True: the tickets were held; False: they were sold
+    by: NotRequired[str]  # who takes them; absent where a waitlist offer takes them
+    at: datetime  # when they were taken
+    leftQueue: NotRequired[list[list[int]]]  # [ticketTypeId, entries that stopped waiting]
+
+
+class EnterEntry(TypedDict):
+    """An in-flight entry: `waiting` was raised for a waitlist entry that may not be recorded."""
+
+    kind: Literal["enter"]
+    type: int  # the ticketTypeId
+    by: str  # who waits
+    at: datetime  # when `waiting` was raised
+
+
+class MoveEntry(TypedDict):
+    """An in-flight entry: a stock move was made that may not be recorded as made yet."""
+
+    kind: Literal["give", "confirm", "leave"]
+    at: datetime  # when the move was made
+
+
+InFlightEntry: TypeAlias = TakeEntry | EnterEntry | MoveEntry
+
+
+class EventKey(TypedDict):
+    """An event by its number."""
+
+    eventId: int  # from 1, unique, given by the server, never given again
+
+
+class EventRevision(EventKey):
+    """An event and its revision."""
+
+    rev: int  # from 0, raised by every write
+
+
+# By the functional syntax, for a class would mangle the name.
+EditCount = TypedDict(
+    "EditCount",
+    {"__v": int},  # from 0, raised by every edit that the API shows, not by sales
+)
+
+
+class Event(EventRevision, EditCount):
+    """An event as single reads and lists load it: all but what answers and edits do not need."""
+
+    _id: ObjectId
+    title: str  # 1 to 200 characters
+    description: str  # up to 10,000 characters, may be empty
+    category: str  # one of rules.CATEGORIES
+    image: str  # URL of its picture; `/images/...` for an uploaded photo; may be empty
+    photo: NotRequired[EventPhoto]  # the last uploaded photo; absent where there never was one
+    schedule: list[ScheduleEntry]  # 1 to 100, in the organizer's order
+    ticketTypes: list[TicketType]  # 1 to 50, in the organizer's order
+    nextTypeId: int  # the first ticketTypeId that the event never used
+    organizer: str  # name of the organizer as shown, 1 to 200 characters
+    organizerId: ObjectId | None  # the user who manages it; None for sample events
+    tags: list[str]  # up to 20, as the organizer wrote them
+    status: str  # one of rules.STATUSES
+    createdAt: datetime
+    updatedAt: datetime  # of the last edit
+    changedAt: datetime  # of the last write that other processes must learn of
+    # Scalars that lists filter and sort by, computed from the fields above by `rules.derived`.
+    firstDate: datetime  # of the first schedule entry
+    lastDate: datetime  # of the last schedule entry
+    nextDate: datetime  # of the first entry on or after today, else of the last one
+    public: bool  # anyone may see it in a list: it is published or completed
+    listed: bool  # it is published and has an entry on or after today
+    minPrice: float  # the lowest price of its ticket types
+    available: int  # tickets that can be bought now, of all types
+    titleKey: str  # the folded title, for sorting
+    # Popularity.
+    popularity: float  # logarithmic score, see popularity.py; 0.0 at first
+    views: NotRequired[int]  # times it was shown; absent until the first are counted
+    # What the background jobs look for.
+    closing: NotRequired[datetime]  # when it was cancelled, while its bookings are being ended
+    tell: NotRequired[list[ScheduleChange]]  # schedule changes not yet notified
+    tellAt: NotRequired[datetime]  # of the newest of `tell`; absent without one
+    lowToldAt: NotRequired[datetime]  # when a low stock alert was sent, once an event
+    hadWaitlist: NotRequired[bool]  # True since anyone first waited for it; absent before
+    marksSince: NotRequired[datetime]  # not after the oldest in-flight entry; absent without one
+    struck: NotRequired[int]  # writes that cleared in-flight entries of moves; absent before
+
+
+class StoredEvent(Event):
+    """An event as it is stored, whole."""
+
+    places: list[str]  # the folded locations of its schedule, sorted, each once
+    tagKeys: list[str]  # the folded tags, sorted, each once
+    inFlight: dict[str, InFlightEntry]  # stock changes that may not be recorded yet, by their key
+
+
+# Projections: what one kind of read loads of an event.
+
+
+class SaleState(EventRevision, EditCount):
+    """What a sale needs to know of an event."""
+
+    _id: ObjectId
+    title: str
+    status: str
+    lastDate: datetime
+    schedule: list[ScheduleEntry]
+    ticketTypes: list[TicketType]
+    organizerId: ObjectId | None
+    hadWaitlist: NotRequired[bool]
+
+
+class InFlightState(SaleState):
+    """What recovery and the inventory check need to know of an event."""
+
+    available: int
+    inFlight: dict[str, InFlightEntry]
+    marksSince: NotRequired[datetime]
+    struck: NotRequired[int]
+
+
+class EntryDate(TypedDict):
+    """The date of a schedule entry."""
+
+    date: datetime
+
+
+class PriceAndStock(TypedDict):
+    """The fields of a ticket type that list filters compare."""
+
+    price: float
+    availableTickets: int
+
+
+class IndexedEvent(EventKey, EditCount):
+    """What the in-memory index keeps of an event."""
+
+    listed: bool
+    title: str
+    description: str
+    tags: list[str]
+    category: str
+    organizerId: ObjectId | None
+    places: list[str]
+    tagKeys: list[str]
+    schedule: list[EntryDate]
+    lastDate: datetime
+    ticketTypes: list[PriceAndStock]
+
+
+class Stock(TypedDict):
+    """How many tickets of a type can be bought."""
+
+    availableTickets: int
+
+
+class EventChange(EventRevision, EditCount):
+    """A change as the change feed reads it: the event's state after it, or that it was deleted."""
+
+    changedAt: datetime
+    ticketTypes: list[Stock]  # absent of a deleted event, as is `__v`
+    gone: NotRequired[Literal[True]]  # the event was deleted; absent while it exists
+
+
+class EventSchedule(EventRevision):
+    """An event's revision and schedule."""
+
+    schedule: list[ScheduleEntry]
+
+
+class ClosingEvent(EventKey):
+    """A cancelled event whose bookings are being ended."""
+
+    closing: datetime
+
+
+class AlertEvent(EventKey):
+    """An event whose schedule changed, with the changes not yet notified."""
+
+    title: str
+    schedule: list[ScheduleEntry]
+    tell: list[ScheduleChange]
+
+
+class Capacity(TypedDict):
+    """How many tickets of a type were put on sale."""
+
+    capacity: int
+
+
+class LowTicketsEvent(EventKey):
+    """An event that may be almost sold out."""
+
+    title: str
+    schedule: list[ScheduleEntry]
+    nextDate: datetime
+    available: int
+    listed: bool
+    ticketTypes: list[Capacity]
+
+
+class OrganizerEvent(EventKey):
+    """An event by title and organizer."""
+
+    title: str
+    organizerId: ObjectId
+
+
+class NamedEvent(EventKey):
+    """An event as reports and dashboards name it."""
+
+    title: str
+    organizerId: ObjectId | None
+    organizer: str
+    nextDate: datetime
+    views: NotRequired[int]
+
+
+class EventStock(EventKey):
+    """The tickets of an event, summed over its types."""
+
+    status: str
+    capacity: int
+    sold: int
+    held: int
+    available: int
+
+
+# Bodies as the schemas load them.
+
+
+class ScheduleEntryInput(TypedDict):
+    """A schedule entry of a request."""
+
+    date: date
+    location: str
+    lat: NotRequired[float]
+    lng: NotRequired[float]
+
+
+class ScheduleEntryPatch(TypedDict, total=False):
+    """The fields of a schedule entry that a request changes: one or more."""
+
+    date: date
+    location: str
+    lat: float
+    lng: float
+
+
+class TicketTypeInput(TypedDict):
+    """A ticket type of a whole event."""
+
+    ticketTypeId: NotRequired[int]  # which of the event's types it replaces; absent: by its name
+    type: str
+    price: float
+    availableTickets: int
+
+
+class TicketTypePatch(TypedDict, total=False):
+    """The fields of a ticket type that a request changes or gives to a new one.
+
+    A request holds at most one of availableTickets and capacity.
+    """
+
+    type: str
+    price: float
+    availableTickets: int
+    capacity: int
+
+
+class EventInput(TypedDict):
+    """A whole event, as POST and PUT take it."""
+
+    title: str
+    description: str
+    category: str
+    image: str
+    schedule: list[ScheduleEntryInput]
+    ticketTypes: list[TicketTypeInput]
+    organizer: str
+    tags: list[str]
+    status: NotRequired[str]  # draft or published; absent: published at first, then unchanged
+
+
+# Events as the API answers them.
+
+
+class ScheduleEntryView(TypedDict):
+    """A schedule entry of an answer."""
+
+    date: str  # as 2026-12-31
+    location: str
+    lat: NotRequired[float]
+    lng: NotRequired[float]
+
+
+class TicketTypeView(TypedDict):
+    """A ticket type of an answer; the last three only for the event's organizer and admins."""
+
+    ticketTypeId: int
+    type: str
+    price: float
+    availableTickets: int
+    soldTickets: NotRequired[int]
+    heldTickets: NotRequired[int]
+    capacity: NotRequired[int]
+
+
+class EventView(EditCount):
+    """An event of an answer. `rules.view` fixes the order of its fields."""
+
+    _id: ObjectId
+    eventId: int
+    title: str
+    description: str
+    category: str
+    image: str  # absolute
+    schedule: list[ScheduleEntryView]
+    ticketTypes: list[TicketTypeView]
+    favorited: bool  # by the caller
+    organizer: str
+    organizerId: ObjectId | None
+    tags: list[str]
+    status: str
+    createdAt: datetime
+    updatedAt: datetime
+    soldOut: bool  # no ticket type has a ticket left
