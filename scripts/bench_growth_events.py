@@ -65,7 +65,9 @@ def indexed(db: Db) -> Search:
 
 
 def _ask(db: Db, search: Search, asked: Asked) -> Any:
-    return listing.list_events(db, asked, actor=Actor(), now=utc_now(), images_at="", search=search)
+    return listing.list_events(
+        db, asked, actor=Actor(), now=utc_now(), image_base_url="", search=search
+    )
 
 
 def _sorted(ask: Callable[[Asked], Any], name: str, rng: random.Random) -> Any:

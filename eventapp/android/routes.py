@@ -21,7 +21,7 @@ from eventapp.core.access.permissions import anonymous
 from eventapp.core.access.rate_limits import read_tier, sign_in_tier
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import catalog, images_at, popularity
+from eventapp.core.http.app_context import catalog, image_base_url, popularity
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response, with_etag
@@ -36,7 +36,7 @@ bp = Blueprint("android", __name__, url_prefix="/android/api", description="The 
 @bp.refuses(503)
 def list_events() -> Response:
     """Every upcoming event, up to 500: the app searches on the phone."""
-    found = service.upcoming(get_db(), images_at=images_at())
+    found = service.upcoming(get_db(), image_base_url=image_base_url())
     return with_etag(json_response(found))
 
 
@@ -49,7 +49,7 @@ def list_events() -> Response:
 @bp.doc(requestBody=CATEGORIES_BODY)
 def recommend(body: dict[str, Any]) -> Response:
     """Upcoming events of the categories in the body, soonest first; of none, the most popular."""
-    found = service.recommend(get_db(), body["categories"], images_at=images_at())
+    found = service.recommend(get_db(), body["categories"], image_base_url=image_base_url())
     return json_response(found)
 
 
@@ -59,7 +59,7 @@ def recommend(body: dict[str, Any]) -> Response:
 @bp.refuses(503)
 def list_favorites() -> Response:
     """The shared guest's favorites, newest first."""
-    return json_response(service.favorites(get_db(), images_at=images_at()))
+    return json_response(service.favorites(get_db(), image_base_url=image_base_url()))
 
 
 @bp.route("/favorites", methods=["POST"])

@@ -35,21 +35,21 @@ class Keeper:
     rounds: int
 
 
-def upcoming(db: Db, *, images_at: str) -> list[dict[str, Any]]:
+def upcoming(db: Db, *, image_base_url: str) -> list[dict[str, Any]]:
     """Up to 500 upcoming events."""
-    found = event_lists.upcoming(db, actor=GUEST, images_at=images_at)
+    found = event_lists.upcoming(db, actor=GUEST, image_base_url=image_base_url)
     return [rules.app_event(event) for event in found]
 
 
-def recommend(db: Db, categories: list[str], *, images_at: str) -> list[dict[str, Any]]:
+def recommend(db: Db, categories: list[str], *, image_base_url: str) -> list[dict[str, Any]]:
     """Upcoming events of these categories, soonest first; of an empty list, the most popular."""
-    found = event_lists.recommend(db, categories, actor=GUEST, images_at=images_at)
+    found = event_lists.recommend(db, categories, actor=GUEST, image_base_url=image_base_url)
     return [rules.app_event(event) for event in found]
 
 
-def favorites(db: Db, *, images_at: str) -> list[dict[str, Any]]:
+def favorites(db: Db, *, image_base_url: str) -> list[dict[str, Any]]:
     """The shared guest's favorites, newest first."""
-    found = event_lists.favorite_events(db, actor=GUEST, images_at=images_at)
+    found = event_lists.favorite_events(db, actor=GUEST, image_base_url=image_base_url)
     return [rules.app_event(event) for event in found]
 
 

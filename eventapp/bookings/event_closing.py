@@ -12,7 +12,7 @@ from eventapp.waitlist import service as waitlist
 
 
 def cancel_event(
-    shop: Shop, event_id: int, actor: Actor, *, now: datetime, images_at: str
+    shop: Shop, event_id: int, actor: Actor, *, now: datetime, image_base_url: str
 ) -> dict[str, Any]:
     """Take the event off sale for good; cancel and refund its bookings; end the waiting.
 
@@ -28,13 +28,13 @@ def cancel_event(
         editing.cancelling(now),
         actor=actor,
         now=now,
-        images_at=images_at,
+        image_base_url=image_base_url,
     )
     shop.office.forget(event_id)
     patience = event_endings.PATIENCE_SECONDS
     event_endings.end_all(shop, event_id, "event_cancelled", now, patience)
     waitlist.close_event(shop.db, shop.office, event_id, now, patience)
-    return events.show(shop.db, event_id, actor=actor, images_at=images_at)
+    return events.show(shop.db, event_id, actor=actor, image_base_url=image_base_url)
 
 
 def delete_event(shop: Shop, event_id: int, actor: Actor, now: datetime) -> None:

@@ -26,7 +26,7 @@ Change = Callable[[Document], dict[str, Any]]
 
 
 def edit(
-    db: Db, event_id: int, change: Change, *, actor: Actor, now: datetime, images_at: str
+    db: Db, event_id: int, change: Change, *, actor: Actor, now: datetime, image_base_url: str
 ) -> dict[str, Any]:
     """Apply `change` to the event as it then stands, whatever is sold meanwhile.
 
@@ -46,7 +46,7 @@ def edit(
         after = store.write_if_unchanged(db, event, fields)
         if after:
             _let_photo_go(db, after)
-            return present(db, [after], actor, images_at)[0]
+            return present(db, [after], actor, image_base_url)[0]
     raise EditConflict
 
 

@@ -128,13 +128,13 @@ def _ids_of(page: Page, rows: list[Document]) -> tuple[list[int], dict[str, Any]
 
 
 def list_events(
-    db: Db, asked: Asked, *, actor: Actor, now: datetime, images_at: str, search: Search
+    db: Db, asked: Asked, *, actor: Actor, now: datetime, image_base_url: str, search: Search
 ) -> dict[str, Any]:
     """A page of events as this caller sees them, with what stands beside them. Raises as find."""
     found, answer = find(db, asked, actor, now, search)
     ids = [event for event in found if isinstance(event, int)]
     rows = in_order(db, ids) if ids else [event for event in found if not isinstance(event, int)]
-    return {"events": present(db, rows, actor, images_at), **answer}
+    return {"events": present(db, rows, actor, image_base_url), **answer}
 
 
 def in_order(db: Db, event_ids: list[int]) -> list[Document]:
@@ -164,35 +164,35 @@ def _order(asked: Asked) -> tuple[str, int]:
     return rules.SORTS[asked.sort_by or "eventId"], -1 if asked.descending else 1
 
 
-def popular(db: Db, *, limit: int, actor: Actor, images_at: str) -> list[dict[str, Any]]:
+def popular(db: Db, *, limit: int, actor: Actor, image_base_url: str) -> list[dict[str, Any]]:
     """The most popular upcoming events, best first."""
     where = store_listing.public_filter(upcoming=True)
     found = store_listing.rows(db, where, ("popularity", -1), limit=limit)
-    return present(db, found, actor, images_at)
+    return present(db, found, actor, image_base_url)
 
 
 def recommend(
-    db: Db, categories: list[str], *, actor: Actor, images_at: str
+    db: Db, categories: list[str], *, actor: Actor, image_base_url: str
 ) -> list[dict[str, Any]]:
     """Upcoming events of these categories, soonest first; of no category, the most popular."""
     if not categories:
-        return popular(db, limit=MAX_UNPAGED, actor=actor, images_at=images_at)
+        return popular(db, limit=MAX_UNPAGED, actor=actor, image_base_url=image_base_url)
     where = store_listing.public_filter(upcoming=True)
     where = store_listing.narrowed(where, conditions=[store_listing.in_categories(categories)])
     found = store_listing.rows(db, where, ("nextDate", 1), limit=MAX_UNPAGED)
-    return present(db, found, actor, images_at)
+    return present(db, found, actor, image_base_url)
 
 
-def upcoming(db: Db, *, actor: Actor, images_at: str) -> list[dict[str, Any]]:
+def upcoming(db: Db, *, actor: Actor, image_base_url: str) -> list[dict[str, Any]]:
     """Up to 500 upcoming events by eventId, for the app that filters on the phone."""
     where = store_listing.public_filter(upcoming=True)
     found = store_listing.rows(db, where, ("eventId", 1), limit=MAX_UNPAGED)
-    return present(db, found, actor, images_at)
+    return present(db, found, actor, image_base_url)
 
 
-def favorite_events(db: Db, *, actor: Actor, images_at: str) -> list[dict[str, Any]]:
+def favorite_events(db: Db, *, actor: Actor, image_base_url: str) -> list[dict[str, Any]]:
     """The caller's favorites that still exist, newest favorite first."""
     ids = favorites.newest_first(db, actor.key)
     found = store.get_many(db, ids) if ids else []
     by_id = {event["eventId"]: event for event in found if may_see(event, actor)}
-    return present(db, [by_id[id_] for id_ in ids if id_ in by_id], actor, images_at)
+    return present(db, [by_id[id_] for id_ in ids if id_ in by_id], actor, image_base_url)

@@ -12,7 +12,7 @@ from eventapp.media import service as media
 
 
 def set_photo(
-    db: Db, event_id: int, file: bytes, *, actor: Actor, now: datetime, images_at: str
+    db: Db, event_id: int, file: bytes, *, actor: Actor, now: datetime, image_base_url: str
 ) -> dict[str, Any]:
     """The event after showing the photo in this file; the one before it is deleted.
 
@@ -31,7 +31,7 @@ def set_photo(
         return {"image": media.path_of(photo), "photo": shown}
 
     try:
-        event = edit(db, event_id, change, actor=actor, now=now, images_at=images_at)
+        event = edit(db, event_id, change, actor=actor, now=now, image_base_url=image_base_url)
     except AppError:
         media.let_go(db, owner, photo["_id"])
         raise

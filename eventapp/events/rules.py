@@ -173,17 +173,17 @@ def is_low(event: Mapping[str, Any]) -> bool:
 
 
 def view(
-    event: Mapping[str, Any], *, favorited: bool, with_counts: bool, images_at: str
+    event: Mapping[str, Any], *, favorited: bool, with_counts: bool, image_base_url: str
 ) -> dict[str, Any]:
     """The event as the API shows it.
 
     Args:
         with_counts: for its organizer and admins, also sold, held and capacity of each type.
-        images_at: what a photo of our own (`/images/...`) starts with, as `https://host`.
+        image_base_url: what a photo of our own (`/images/...`) starts with, as `https://host`.
     """
     shown: dict[str, Any] = {name: event.get(name) for name in SHOWN}
     if shown["image"].startswith("/"):
-        shown["image"] = images_at + shown["image"]
+        shown["image"] = image_base_url + shown["image"]
     shown["schedule"] = [_entry_view(entry) for entry in event["schedule"]]
     shown["ticketTypes"] = [type_view(kind, with_counts) for kind in event["ticketTypes"]]
     shown["favorited"] = favorited

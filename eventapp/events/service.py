@@ -51,7 +51,7 @@ def roll_day(db: Db, today: date) -> None:
 
 
 def present(
-    db: Db, events: Iterable[Document], actor: Actor, images_at: str
+    db: Db, events: Iterable[Document], actor: Actor, image_base_url: str
 ) -> list[dict[str, Any]]:
     """The events as this caller sees them."""
     liked = set(favorites.newest_first(db, actor.key))
@@ -60,19 +60,19 @@ def present(
             event,
             favorited=event["eventId"] in liked,
             with_counts=actor.organizes(event["organizerId"]),
-            images_at=images_at,
+            image_base_url=image_base_url,
         )
         for event in events
     ]
 
 
 def create(
-    db: Db, body: Mapping[str, Any], *, actor: Actor, now: datetime, images_at: str
+    db: Db, body: Mapping[str, Any], *, actor: Actor, now: datetime, image_base_url: str
 ) -> dict[str, Any]:
     """A new event of this organizer, published unless the body says draft."""
     event = new_event(body, organizer_id=actor.user_id, now=now)
     store.insert(db, event)
-    return present(db, [event], actor, images_at)[0]
+    return present(db, [event], actor, image_base_url)[0]
 
 
 def new_event(body: Mapping[str, Any], *, organizer_id: ObjectId | None, now: datetime) -> Document:
@@ -104,14 +104,16 @@ def get(db: Db, event_id: int) -> Document:
     return event
 
 
-def show(db: Db, event_id: int, *, actor: Actor, images_at: str) -> dict[str, Any]:
+def show(db: Db, event_id: int, *, actor: Actor, image_base_url: str) -> dict[str, Any]:
     """The event as the caller sees it. EventNotFound, also for another's draft."""
-    return present(db, [visible(db, event_id, actor)], actor, images_at)[0]
+    return present(db, [visible(db, event_id, actor)], actor, image_base_url)[0]
 
 
-def ticket_types(db: Db, event_id: int, *, actor: Actor, images_at: str) -> list[dict[str, Any]]:
+def ticket_types(
+    db: Db, event_id: int, *, actor: Actor, image_base_url: str
+) -> list[dict[str, Any]]:
     """The event's ticket types as the caller sees them. EventNotFound."""
-    shown = present(db, [visible(db, event_id, actor)], actor, images_at)[0]
+    shown = present(db, [visible(db, event_id, actor)], actor, image_base_url)[0]
     types: list[dict[str, Any]] = shown["ticketTypes"]
     return types
 

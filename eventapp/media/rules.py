@@ -54,15 +54,15 @@ def sha_of(file: str) -> str | None:
     return match[1] if match else None
 
 
-def view(photo: Mapping[str, Any], images_at: str) -> dict[str, Any]:
+def view(photo: Mapping[str, Any], image_base_url: str) -> dict[str, Any]:
     """A photo as its owner sees it.
 
     Args:
-        images_at: what its URL starts with, as `https://host`.
+        image_base_url: what its URL starts with, as `https://host`.
     """
     return {
         "imageId": photo["_id"],
-        "url": images_at + path_of(photo["sha"]),
+        "url": image_base_url + path_of(photo["sha"]),
         "width": photo["width"],
         "height": photo["height"],
         "createdAt": photo["createdAt"],

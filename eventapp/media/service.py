@@ -99,13 +99,13 @@ def refuse_missing(db: Db, sha: str) -> None:
         raise PhotoNotFound
 
 
-def gallery(db: Db, user_id: ObjectId, images_at: str) -> list[dict[str, Any]]:
+def gallery(db: Db, user_id: ObjectId, image_base_url: str) -> list[dict[str, Any]]:
     """The images of a person's gallery, newest first."""
-    return [rules.view(photo, images_at) for photo in store.of_owner(db, _gallery(user_id))]
+    return [rules.view(photo, image_base_url) for photo in store.of_owner(db, _gallery(user_id))]
 
 
 def add_to_gallery(
-    db: Db, user_id: ObjectId, file: bytes, *, now: datetime, images_at: str
+    db: Db, user_id: ObjectId, file: bytes, *, now: datetime, image_base_url: str
 ) -> dict[str, Any]:
     """Add the photo in this file to a gallery of at most 50. GalleryFull, and as `keep`.
 
@@ -117,7 +117,7 @@ def add_to_gallery(
     photo = _photo(owner, encoded, now)
     for _attempt in range(SLOT_ATTEMPTS):
         if store.insert(db, {**photo, "slot": _free_place(db, owner)}, encoded.data):
-            return rules.view(photo, images_at)
+            return rules.view(photo, image_base_url)
     raise GalleryFull
 
 

@@ -29,7 +29,7 @@ def titles(client, query=""):
 
 def by_another_process(db, event_id, change):
     """An edit that this process's catalog is not told of."""
-    editing.edit(db, event_id, change, actor=ADMIN, now=utc_now(), images_at="")
+    editing.edit(db, event_id, change, actor=ADMIN, now=utc_now(), image_base_url="")
 
 
 def renamed(title):

@@ -65,7 +65,7 @@ def test_edits_of_one_s_own_are_found_at_once(client, organizer, events):
 
 def test_edits_of_others_are_found_within_a_second(client, db, events):
     assert found(client, "search=sunrise") == []
-    editing.edit(db, 4, renamed("Sunrise"), actor=ADMIN, now=utc_now(), images_at="")
+    editing.edit(db, 4, renamed("Sunrise"), actor=ADMIN, now=utc_now(), image_base_url="")
     within_a_second(lambda: found(client, "search=sunrise") == [4])
 
 

@@ -149,7 +149,7 @@ def test_confirming_at_once_charges_one_booking(shop, db):
 
 def edited(db, event, change):
     return editing.edit(
-        db, event["eventId"], change, actor=ADMIN, now=utc_now(), images_at="http://localhost"
+        db, event["eventId"], change, actor=ADMIN, now=utc_now(), image_base_url="http://localhost"
     )
 
 
@@ -213,7 +213,7 @@ def test_control_an_edit_without_its_guard_loses_the_sale(shop, db, monkeypatch)
 
 def cancel_event(shop, event):
     return event_closing.cancel_event(
-        shop, event["eventId"], ADMIN, now=utc_now(), images_at="http://localhost"
+        shop, event["eventId"], ADMIN, now=utc_now(), image_base_url="http://localhost"
     )
 
 

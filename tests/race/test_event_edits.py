@@ -22,7 +22,7 @@ def event(db):
 
 
 def edit(db: Any, change: editing.Change) -> dict[str, Any]:
-    return editing.edit(db, 1, change, actor=ADMIN, now=utc_now(), images_at="")
+    return editing.edit(db, 1, change, actor=ADMIN, now=utc_now(), image_base_url="")
 
 
 def raise_price(event: Any) -> dict[str, Any]:

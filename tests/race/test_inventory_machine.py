@@ -207,7 +207,7 @@ class Inventory(RuleBasedStateMachine):
             editing.patch_type(1, {"capacity": capacity}),
             actor=ADMIN,
             now=self.now,
-            images_at="http://localhost",
+            image_base_url="http://localhost",
         )
         fits = capacity >= self.model.sum("held", "confirmed")
         assert isinstance(told, dict) == fits, told

@@ -29,7 +29,7 @@ def fill_but(db, user_id, places):
 
 def add(db, user_id):
     file = pictures.photo()
-    return service.add_to_gallery(db, user_id, file, now=utc_now(), images_at=AT)
+    return service.add_to_gallery(db, user_id, file, now=utc_now(), image_base_url=AT)
 
 
 def rush(db, user_id):
@@ -63,7 +63,8 @@ DIFFERENT = [pictures.photo("PNG", side, side) for side in range(10, 18)]
 
 def upload_at_once(db, user_id, files=DIFFERENT):
     uploads = [
-        partial(photos.set_photo, db, user_id, file, now=utc_now(), images_at=AT) for file in files
+        partial(photos.set_photo, db, user_id, file, now=utc_now(), image_base_url=AT)
+        for file in files
     ]
     kit.at_once(*uploads)
     shown = db.users.find_one({"_id": user_id})["userImg"]

@@ -147,7 +147,7 @@ def test_dropped_in_use(changes, refused):
 )
 def test_image_urls(image, shown):
     stored = {**event(), "image": image, "eventId": 1, "_id": ObjectId()}
-    view = rules.view(stored, favorited=False, with_counts=False, images_at="https://h")
+    view = rules.view(stored, favorited=False, with_counts=False, image_base_url="https://h")
     assert view["image"] == shown
     assert view["schedule"][1] == {"date": "2026-05-20", "location": "Athens"}
 

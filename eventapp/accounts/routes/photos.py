@@ -11,7 +11,7 @@ from eventapp.accounts.schemas import UserAnswer
 from eventapp.core.access.permissions import self_or_admin
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import images_at
+from eventapp.core.http.app_context import image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
@@ -35,7 +35,7 @@ def keep_out_of_caches(response: Response) -> Response:
 def set_photo(files: dict[str, Any], user_id: ObjectId) -> Response:
     """Set the profile's photo: JPEG, PNG or WebP; the one before it is deleted."""
     user = photos.set_photo(
-        get_db(), user_id, uploaded(files), now=utc_now(), images_at=images_at()
+        get_db(), user_id, uploaded(files), now=utc_now(), image_base_url=image_base_url()
     )
     return json_response(service.present(user))
 
@@ -46,7 +46,7 @@ def set_photo(files: dict[str, Any], user_id: ObjectId) -> Response:
 @bp.refuses(404)
 def show_gallery(user_id: ObjectId) -> Response:
     """The images of the gallery, newest first; 50 at most."""
-    return json_response({"images": photos.gallery(get_db(), user_id, images_at())})
+    return json_response({"images": photos.gallery(get_db(), user_id, image_base_url())})
 
 
 @bp.route("/<oid:user_id>/gallery", methods=["POST"])
@@ -64,7 +64,7 @@ def show_gallery(user_id: ObjectId) -> Response:
 def add_to_gallery(files: dict[str, Any], user_id: ObjectId) -> Response:
     """Add an image to the gallery."""
     image = photos.add_to_gallery(
-        get_db(), user_id, uploaded(files), now=utc_now(), images_at=images_at()
+        get_db(), user_id, uploaded(files), now=utc_now(), image_base_url=image_base_url()
     )
     return json_response({"message": "Image added", "image": image}, 201)
 

@@ -10,7 +10,7 @@ from eventapp.bookings.schemas import BookingsAnswer, EventBookingsQuery
 from eventapp.core.access.actor import ORGANIZER
 from eventapp.core.access.permissions import current_actor, role_required
 from eventapp.core.clock import utc_now
-from eventapp.core.http.app_context import catalog, images_at
+from eventapp.core.http.app_context import catalog, image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
@@ -39,7 +39,7 @@ def event_bookings(query: dict[str, Any], event_id: int) -> Response:
 def cancel_event(event_id: int) -> Response:
     """Cancel the event, and cancel and refund all its bookings."""
     event = event_closing.cancel_event(
-        shop(), event_id, current_actor(), now=utc_now(), images_at=images_at()
+        shop(), event_id, current_actor(), now=utc_now(), image_base_url=image_base_url()
     )
     catalog().changed(event_id)
     return json_response(event)

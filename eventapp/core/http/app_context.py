@@ -27,7 +27,7 @@ def popularity() -> Any:
     return current_app.extensions["popularity"]
 
 
-def images_at() -> str:
+def image_base_url() -> str:
     """What the photos of this server start with: PUBLIC_BASE_URL, else as the caller reached it."""
     base = settings().public_base_url or f"{request.scheme}://{request.host}"
     return base.rstrip("/")

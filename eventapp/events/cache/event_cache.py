@@ -68,13 +68,13 @@ class Catalog:
         known = self.known(key)
         return known or self._makers.submit(key, lambda: self._find(key, find))
 
-    def answer(self, listed: Listed, caller: str, images_at: str) -> tuple[bytes, str]:
+    def answer(self, listed: Listed, caller: str, image_base_url: str) -> tuple[bytes, str]:
         """The page's JSON as this caller sees it, and its ETag."""
         liked = self.liked(caller).intersection(listed.event_ids)
-        as_seen = (self._stamp, images_at, liked)
+        as_seen = (self._stamp, image_base_url, liked)
         seen = self._answers.get(listed.key)
         if seen is None or seen.as_seen != as_seen:
-            body = self._body(listed, liked, images_at)
+            body = self._body(listed, liked, image_base_url)
             seen = Answer(as_seen, body, etag_of(body))
             if listed.asked:
                 self._answers.put(listed.key, seen)
@@ -151,8 +151,8 @@ class Catalog:
         self._known.keep(rendered, began)
         return rendered.event_id
 
-    def _body(self, listed: Listed, liked: frozenset[int], images_at: str) -> bytes:
-        base = json.dumps(images_at)[1:-1]
+    def _body(self, listed: Listed, liked: frozenset[int], image_base_url: str) -> bytes:
+        base = json.dumps(image_base_url)[1:-1]
         shown = self._shelf.many(listed.event_ids)
         rows = b",".join(event.body(base, favorited=event.event_id in liked) for event in shown)
         return b'{"events":[' + rows + b"]," + listed.beside

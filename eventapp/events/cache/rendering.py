@@ -51,11 +51,11 @@ class Rendered:
         """About how many bytes of memory it takes to remember it."""
         return len(self.head) + len(self.types) + len(self.tail) + _BESIDE
 
-    def body(self, images_at: bytes, *, favorited: bool) -> bytes:
+    def body(self, image_base_url: bytes, *, favorited: bool) -> bytes:
         """The event's JSON for a caller who has it as a favorite, or not."""
         head, place = self.head, self.image_at
         if place is not None:
-            head = b"".join((head[:place], images_at, head[place:]))
+            head = b"".join((head[:place], image_base_url, head[place:]))
         liked, sold_out = _LIKED[favorited], _SOLD_OUT[self.sold_out]
         return b"".join((head, self.types, liked, self.tail, sold_out))
 
@@ -69,7 +69,7 @@ class Rendered:
 
 def render(event: Document) -> Rendered:
     """The event's JSON in pieces, from the view that everyone gets."""
-    shown = rules.view(event, favorited=False, with_counts=False, images_at="")
+    shown = rules.view(event, favorited=False, with_counts=False, image_base_url="")
     first = {name: shown[name] for name in rules.SHOWN if name != "ticketTypes"}
     head = json.dumps(first)[:-1] + b',"ticketTypes":'
     own_photo = shown["image"].startswith("/")

@@ -10,7 +10,7 @@ from eventapp.core.access.actor import ORGANIZER, Actor
 from eventapp.core.access.permissions import anyone, current_actor, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Document, get_db
-from eventapp.core.http.app_context import catalog, images_at, popularity
+from eventapp.core.http.app_context import catalog, image_base_url, popularity
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.openapi import LOCATION
 from eventapp.core.http.responses import bytes_response, created, json_response, tagged, with_etag
@@ -45,7 +45,12 @@ def list_events(query: dict[str, Any]) -> Response:
     asked, carried = _asked(query)
     if asked.filters.mine or actor.may_see_counts:
         answer = listing.list_events(
-            db, asked, actor=actor, now=now, images_at=images_at(), search=catalog().search
+            db,
+            asked,
+            actor=actor,
+            now=now,
+            image_base_url=image_base_url(),
+            search=catalog().search,
         )
         return with_etag(json_response(_with_cursor(answer, carried)))
 
@@ -59,7 +64,7 @@ def list_events(query: dict[str, Any]) -> Response:
 
 
 def _listed(listed: Listed, actor: Actor) -> Response:
-    body, etag = catalog().answer(listed, actor.key, images_at())
+    body, etag = catalog().answer(listed, actor.key, image_base_url())
     return tagged(bytes_response(body), etag)
 
 
@@ -123,7 +128,7 @@ def popular_events(query: dict[str, Any]) -> Response:
         get_db(),
         limit=query["limit"],
         actor=current_actor(),
-        images_at=images_at(),
+        image_base_url=image_base_url(),
     )
     return with_etag(json_response({"events": found}))
 
@@ -139,7 +144,7 @@ def popular_events(query: dict[str, Any]) -> Response:
 def create_event(body: dict[str, Any]) -> Response:
     """A new event of the caller; the server gives the eventId."""
     event = service.create(
-        get_db(), body, actor=current_actor(), now=utc_now(), images_at=images_at()
+        get_db(), body, actor=current_actor(), now=utc_now(), image_base_url=image_base_url()
     )
     catalog().changed(event["eventId"])
     return created(event, f"/api/events/{event['eventId']}")
@@ -155,11 +160,11 @@ def show_event(event_id: int) -> Response:
     db, actor = get_db(), current_actor()
     event = catalog().event(event_id)
     if event.draft or actor.organizes(event.organizer_id):
-        shown = service.show(db, event_id, actor=actor, images_at=images_at())
+        shown = service.show(db, event_id, actor=actor, image_base_url=image_base_url())
         return with_etag(json_response(shown))
     popularity().viewed(event_id)
     favorited = event_id in catalog().liked(actor.key)
-    body = event.body(json.dumps(images_at())[1:-1], favorited=favorited)
+    body = event.body(json.dumps(image_base_url())[1:-1], favorited=favorited)
     return with_etag(bytes_response(body))
 
 
@@ -190,7 +195,7 @@ def edited(event_id: int, change: editing.Change) -> Response:
         change,
         actor=current_actor(),
         now=utc_now(),
-        images_at=images_at(),
+        image_base_url=image_base_url(),
     )
     catalog().changed(event_id)
     return json_response(event)

@@ -8,7 +8,7 @@ from eventapp.core.access.permissions import anyone, current_actor
 from eventapp.core.access.rate_limits import read_tier
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import catalog, images_at, popularity
+from eventapp.core.http.app_context import catalog, image_base_url, popularity
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
@@ -27,7 +27,7 @@ FAVORITED, REMOVED = {"message": "Event favorited"}, {"message": "Favorite remov
 def list_favorites() -> Response:
     """The caller's favorites, newest first."""
     actor = current_actor()
-    found = listing.favorite_events(get_db(), actor=actor, images_at=images_at())
+    found = listing.favorite_events(get_db(), actor=actor, image_base_url=image_base_url())
     return json_response({"events": found})
 
 
@@ -82,6 +82,6 @@ def _removed(event_id: int) -> Response:
 def recommend(body: dict[str, Any]) -> Response:
     """Upcoming events of the categories in the body, soonest first; of none, the most popular."""
     found = listing.recommend(
-        get_db(), body["categories"], actor=current_actor(), images_at=images_at()
+        get_db(), body["categories"], actor=current_actor(), image_base_url=image_base_url()
     )
     return json_response(found)

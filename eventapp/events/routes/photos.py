@@ -8,7 +8,7 @@ from eventapp.core.access.actor import ORGANIZER
 from eventapp.core.access.permissions import current_actor, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import catalog, images_at
+from eventapp.core.http.app_context import catalog, image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 from eventapp.core.http.uploads import UploadBody, upload, uploaded
@@ -32,7 +32,7 @@ def set_photo(files: dict[str, Any], event_id: int) -> Response:
         uploaded(files),
         actor=current_actor(),
         now=utc_now(),
-        images_at=images_at(),
+        image_base_url=image_base_url(),
     )
     catalog().changed(event_id)
     return json_response(event)

@@ -7,7 +7,7 @@ from flask import Response
 from eventapp.core.access.actor import ORGANIZER
 from eventapp.core.access.permissions import anyone, current_actor, role_required
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import images_at
+from eventapp.core.http.app_context import image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 from eventapp.events import editing, service
@@ -50,7 +50,7 @@ def patch_schedule_entry(body: dict[str, Any], event_id: int, schedule_index: in
 def list_types(event_id: int) -> Response:
     """The event's ticket types."""
     actor = current_actor()
-    types = service.ticket_types(get_db(), event_id, actor=actor, images_at=images_at())
+    types = service.ticket_types(get_db(), event_id, actor=actor, image_base_url=image_base_url())
     return json_response({"ticketTypes": types})
 
 
