@@ -4,14 +4,15 @@ import os
 
 import pytest
 
-from scripts import bench, bench_rows, bench_wrk
-from scripts.bench_checks import check_search
-from scripts.bench_data import orders, word_pairs
-from scripts.bench_growth_pages import drawing, growth_words, markdown
-from scripts.bench_plans import plan_words
-from scripts.bench_rows import ROWS, Row, summary, table
-from scripts.bench_server import resident_mb, settings
-from scripts.bench_wrk import BenchFailed, read_result
+from scripts.bench import cli, rows
+from scripts.bench import wrk as wrk_module
+from scripts.bench.checks import check_search
+from scripts.bench.data import orders, word_pairs
+from scripts.bench.growth_report import drawing, growth_words, markdown
+from scripts.bench.query_plans import plan_words
+from scripts.bench.rows import ROWS, Row, summary, table
+from scripts.bench.server import resident_mb, settings
+from scripts.bench.wrk import BenchFailed, read_result
 
 LOOPBACK = "mongodb://127.0.0.1:27017/?directConnection=true"
 RESULT = (
@@ -94,11 +95,11 @@ def test_every_row_of_the_design_has_its_target():
 @pytest.mark.parametrize("uri", ["", "mongodb://db.example.org/x", "mongodb://127.0.0.1,10.0.0.1"])
 def test_only_this_machine_is_loaded(uri):
     with pytest.raises(BenchFailed):
-        bench.own_database(uri)
+        cli.own_database(uri)
 
 
 def test_the_database_is_one_of_its_own():
-    own = bench.own_database("mongodb://127.0.0.1:27017/precious?directConnection=true")
+    own = cli.own_database("mongodb://127.0.0.1:27017/precious?directConnection=true")
     assert own == f"mongodb://127.0.0.1:27017/eventapp_bench_{os.getpid()}?directConnection=true"
 
 
@@ -107,10 +108,10 @@ def test_the_database_is_one_of_its_own():
 )
 def test_what_is_missing_is_one_line(monkeypatch, capsys, uri, wrk, words):
     monkeypatch.setenv("MONGO_URI", uri)
-    monkeypatch.setattr(bench_wrk.shutil, "which", lambda _name: wrk)
-    monkeypatch.setattr(bench.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(wrk_module.shutil, "which", lambda _name: wrk)
+    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
-        bench.main(["list"])
+        cli.main(["list"])
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert words in said
@@ -119,9 +120,9 @@ def test_what_is_missing_is_one_line(monkeypatch, capsys, uri, wrk, words):
 
 @pytest.mark.parametrize("wrong", [["nothing"], ["--rounds", "0"], ["--sizes", "100,10"]])
 def test_what_can_not_be_asked_for(monkeypatch, capsys, wrong):
-    monkeypatch.setattr(bench.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit):
-        bench.main(wrong)
+        cli.main(wrong)
     assert "error" in capsys.readouterr().err
 
 
@@ -179,4 +180,4 @@ def test_growth_is_told_and_drawn():
 
 
 def test_every_part_is_known():
-    assert set(bench_rows.PARTS) >= {"event", "list", "search", "hot", "spread", "memory", "start"}
+    assert set(rows.PARTS) >= {"event", "list", "search", "hot", "spread", "memory", "start"}

@@ -4,9 +4,9 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from scripts.soak import faults_seen
-from scripts.soak_plot import drawing
-from scripts.soak_traffic import Log
+from scripts.soak.cli import faults_seen
+from scripts.soak.plot import drawing
+from scripts.soak.traffic import Log
 
 
 def samples(*mb):

@@ -16,7 +16,7 @@ from eventapp.config import load_config
 from eventapp.core.access.actor import ADMIN, Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, Document
-from scripts.bench_wrk import BenchFailed
+from scripts.bench.wrk import BenchFailed
 
 # Half of all bookings are of one event, the others of users with 20 each.
 EACH, BATCH = 20, 1000

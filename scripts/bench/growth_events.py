@@ -15,7 +15,7 @@ from eventapp.events import listing, rules
 from eventapp.events.filters import Filters
 from eventapp.events.index.live_index import Search
 from eventapp.events.listing import Asked
-from scripts.bench_data import word_pairs
+from scripts.bench.data import word_pairs
 from scripts.bulk_load import add_synthetic
 from scripts.synthetic_events import CITIES, PLAIN
 

@@ -7,12 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 from eventapp.core.database import Db
-from scripts.bench_checks import check_bookings
-from scripts.bench_data import Stage, orders, word_pairs
-from scripts.bench_reference import Reference, take_back
-from scripts.bench_server import Server, resident_mb
-from scripts.bench_streams import one_round
-from scripts.bench_wrk import BenchFailed, Load, book, get
+from scripts.bench.checks import check_bookings
+from scripts.bench.data import Stage, orders, word_pairs
+from scripts.bench.reference import Reference, take_back
+from scripts.bench.server import Server, resident_mb
+from scripts.bench.streams import one_round
+from scripts.bench.wrk import BenchFailed, Load, book, get
 
 # More queries, and users, a second than are ever answered.
 MOST_QUERIES, MOST_BOOKINGS = 4000, 4000

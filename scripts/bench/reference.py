@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pymongo import MongoClient
 
 from eventapp.core.database import Db, Document
-from scripts.bench_data import PLENTY
-from scripts.bench_wrk import CONNECTIONS, BenchFailed
+from scripts.bench.data import PLENTY
+from scripts.bench.wrk import CONNECTIONS, BenchFailed
 
 Call = Callable[[random.Random], bool]
 

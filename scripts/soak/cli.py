@@ -21,8 +21,6 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 import pymongo
 from bson import ObjectId
 
@@ -32,13 +30,12 @@ from eventapp.config import ROOT, load_config
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, connect
 from eventapp.jobs import service as jobs
-from scripts.bench import own_database
-from scripts.bench_data import for_everyone, insert_events, sign_in
-from scripts.bench_server import Server, resident_mb, settings
-from scripts.bench_wrk import BenchFailed
+from scripts.bench.cli import own_database
+from scripts.bench.data import for_everyone, insert_events, sign_in
+from scripts.bench.server import Server, resident_mb, settings
 from scripts.bulk_load import new_event
-from scripts.soak_plot import drawing
-from scripts.soak_traffic import Listeners, Log, User
+from scripts.soak.plot import drawing
+from scripts.soak.traffic import Listeners, Log, User
 from scripts.synthetic_events import bodies
 
 USERS, ACCOUNTS, EVENTS, TICKETS = 12, 2_000, 300, 200
@@ -232,10 +229,3 @@ def faults_left(db: Db, config: Any, log: Log) -> list[str]:
     if there != len(told):
         faults.append(f"{len(told) - there} bookings were told and are not there")
     return faults
-
-
-if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except BenchFailed as error:
-        raise SystemExit(f"soak: {error}") from None

@@ -11,9 +11,9 @@ from eventapp.config import Config
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.jobs import service as jobs
-from scripts.bench_data import Stage, word_pairs
-from scripts.bench_server import Server
-from scripts.bench_wrk import BenchFailed
+from scripts.bench.data import Stage, word_pairs
+from scripts.bench.server import Server
+from scripts.bench.wrk import BenchFailed
 
 SAMPLES = 30
 ROUNDS_OF_SETTLING = 50

@@ -14,12 +14,12 @@ import pymongo
 
 from eventapp.config import load_config
 from eventapp.core.database import Db, connect
-from scripts.bench_checks import check_inventory, check_reads
-from scripts.bench_data import Stage, fill
-from scripts.bench_reference import Reference
-from scripts.bench_rounds import MOST_BOOKINGS, Bench
-from scripts.bench_rows import ROWS, Rounds, summary
-from scripts.bench_server import Server, settings
+from scripts.bench.checks import check_inventory, check_reads
+from scripts.bench.data import Stage, fill
+from scripts.bench.reference import Reference
+from scripts.bench.rounds import MOST_BOOKINGS, Bench
+from scripts.bench.rows import ROWS, Rounds, summary
+from scripts.bench.server import Server, settings
 
 WARM_SECONDS = 2
 PATIENCE_SECONDS = 600

@@ -1,6 +1,6 @@
 """1,000 open event streams on one server process: their memory, and the load beside them.
 
-Run alone it uses a database of its own on MONGO_URI and drops it: `python scripts/bench_streams.py
+Run alone it uses a database of its own on MONGO_URI and drops it: `python -m scripts.bench.streams
 [--each]`, with `--each` each stream of another event. The load is `GET /api/events/:id` over 16
 connections; rounds without and with streams take turns, so that a noisy machine harms both alike.
 """
@@ -10,7 +10,6 @@ import json
 import os
 import selectors
 import socket
-import sys
 import tempfile
 import threading
 import time
@@ -23,16 +22,14 @@ from statistics import median
 from types import TracebackType
 from urllib.parse import urlsplit, urlunsplit
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from bson import ObjectId
 
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, connect
 from eventapp.messages import store as messages
-from scripts.bench_data import events_for_bench, insert_events
-from scripts.bench_server import Server, resident_mb, settings
-from scripts.bench_wrk import BenchFailed, get
+from scripts.bench.data import events_for_bench, insert_events
+from scripts.bench.server import Server, resident_mb, settings
+from scripts.bench.wrk import BenchFailed, get
 
 COUNT, ROUNDS, SECONDS = 1_000, 3, 5
 OPEN_SECONDS, REACH_SECONDS, SETTLE_SECONDS = 30.0, 20.0, 2.0

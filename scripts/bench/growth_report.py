@@ -42,7 +42,7 @@ that number at the last size over that at the first. Then, at the last size, the
 command's winning plan and its ms in a single call: of the count first, where the database counts,
 then of the rows; *sorted* where all that matches is sorted in memory. "-" took longer than a
 request may.
-Made by `python scripts/bench.py growth --sizes ...`; the figures are in `growth.json`.
+Made by `python -m scripts.bench growth --sizes ...`; the figures are in `growth.json`.
 """
 
 

@@ -17,15 +17,13 @@ from urllib.parse import urlsplit, urlunsplit
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from eventapp.config import ROOT
 from eventapp.core.database import is_unavailable
-from scripts.bench_growth import SIZES, measure_growth
-from scripts.bench_growth_pages import markdown, write_pages
-from scripts.bench_rows import PARTS, table
-from scripts.bench_table import measure_table, say
-from scripts.bench_wrk import BenchFailed, require_wrk
+from scripts.bench.growth import SIZES, measure_growth
+from scripts.bench.growth_report import markdown, write_pages
+from scripts.bench.measuring import measure_table, say
+from scripts.bench.rows import PARTS, table
+from scripts.bench.wrk import BenchFailed, require_wrk
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -77,7 +75,7 @@ def fail(reason: object) -> NoReturn:
 
 
 def _asked(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m scripts.bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="ROW", help=f"{', '.join(PARTS)}, growth")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all figures")
     parser.add_argument("--rounds", type=_count, default=3, metavar="N")
@@ -110,7 +108,3 @@ def own_database(uri: str) -> str:
     if {host for host, _port in parse_uri(uri)["nodelist"]} - LOOPBACK:
         raise BenchFailed("MONGO_URI names another machine; no load is sent there")
     return urlunsplit(urlsplit(uri)._replace(path=f"/eventapp_bench_{os.getpid()}"))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from eventapp.config import ROOT, SettingsSchema
-from scripts.bench_wrk import BenchFailed
+from scripts.bench.wrk import BenchFailed
 
 PROCESSES = 2
 START_SECONDS, STOP_SECONDS, POLL_SECONDS = 30.0, 40.0, 0.01

@@ -18,9 +18,9 @@ from pymongo.errors import PyMongoError
 from eventapp import prepare
 from eventapp.bookings.service import Shop
 from eventapp.core.database import CLIENT_OPTIONS, Db, Document
-from scripts.bench_growth_bookings import booking_lists, fill_bookings, open_till
-from scripts.bench_growth_events import event_lists, fill_events
-from scripts.bench_plans import Recorder, indexes_used
+from scripts.bench.growth_bookings import booking_lists, fill_bookings, open_till
+from scripts.bench.growth_events import event_lists, fill_events
+from scripts.bench.query_plans import Recorder, indexes_used
 
 SIZES = (10_000, 100_000)
 CALLS, CALL_SECONDS = 15, 15.0

@@ -1,4 +1,4 @@
-"""Load from wrk, a compiled client, with every answer checked by the scripts in `wrk/`."""
+"""Load from wrk, a compiled client, with every answer checked by the scripts in `lua/`."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-SCRIPTS = Path(__file__).resolve().parent / "wrk"
+SCRIPTS = Path(__file__).resolve().parent / "lua"
 CONNECTIONS = 16
 # After the last booking is sent its answer is waited for; and wrk itself must end at some time.
 GRACE_SECONDS, PATIENCE_SECONDS = 2, 30

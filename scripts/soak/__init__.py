@@ -1,0 +1,1 @@
+"""The soak test: `python -m scripts.soak` runs mixed traffic and watches memory and latency."""
