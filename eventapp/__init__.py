@@ -27,7 +27,7 @@ from eventapp.config import Config, load_config
 from eventapp.core import database
 from eventapp.core.access import permissions, rate_limits
 from eventapp.core.clock import utc_now
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
 from eventapp.core.http import headers, request_log
 from eventapp.core.http import setup as http_setup
 from eventapp.core.shared_cache import SharedCache
@@ -35,7 +35,8 @@ from eventapp.core.streams.hub import Hub
 from eventapp.events import service as events
 from eventapp.events import store as events_store
 from eventapp.events import store_alerts as events_told
-from eventapp.events.cache.event_cache import Catalog
+from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
+from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.events.popularity import Popularity
 from eventapp.events.routes import events as events_routes
 from eventapp.events.routes import favorites as favorites_routes
@@ -157,10 +158,11 @@ def create_app(config: Config | None = None) -> Flask:
     store = database.open_store(config, prepare)
     database.init_app(app, store)
     cache = SharedCache(config.cache_url, config.jwt_secret) if config.cache_url else None
-    catalog = Catalog(store.db, cache)
+    event_cache = EventCache(store.db, cache)
+    EVENT_CACHE.set(app, event_cache)
     popularity = Popularity(store.db)
-    shop = open_shop(config, store.db, catalog.sold, popularity.booked)
-    app.extensions.update(catalog=catalog, shop=shop, box_office=shop.office)
+    shop = open_shop(config, store.db, event_cache, popularity.booked)
+    app.extensions.update(shop=shop, box_office=shop.office)
     app.extensions.update(job_status=jobs.status, popularity=popularity)
     app.extensions.update(streams=open_streams(store.db))
     for each in BLUEPRINTS:
@@ -179,13 +181,13 @@ def prepare(db: Db) -> None:
 def open_shop(
     config: Config,
     db: Db,
-    on_change: Callable[[Document], None] = lambda _event: None,
+    event_changes: EventChanges = NO_EVENT_CACHE,
     on_booked: Callable[[int], None] = lambda _event_id: None,
 ) -> bookings.Shop:
     """What bookings work with, under the limits that the settings give.
 
     Args:
-        on_change: told an event's state of sale after each write of it.
+        event_changes: receives the events that are written here.
         on_booked: told the eventId of each booking.
     """
     limits = Limits(
@@ -199,14 +201,16 @@ def open_shop(
     base_url = config.public_base_url or f"http://{config.host}:{config.port}"
     outbox = open_outbox(config.smtp_url, config.mail_from, base_url)
     payments = PROVIDERS["mock"]()
+    office = BoxOffice(db, event_changes)
     return bookings.Shop(
         db,
-        BoxOffice(db, on_change),
+        office,
         limits,
         payments,
         outbox,
         build_ticket_attachments,
         on_booked,
+        event_changes,
     )
 
 

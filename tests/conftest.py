@@ -77,7 +77,7 @@ def db(app: Flask) -> Iterator[Any]:
     """The application's database, empty before and after."""
     database = app.extensions["store"].db
     empty(database)
-    app.extensions["catalog"].forget()
+    app.extensions["event_cache"].forget()
     yield database
     empty(database)
 

@@ -16,12 +16,11 @@ from eventapp.android.schemas import (
     Profile,
 )
 from eventapp.config import Config
-from eventapp.core.access.actor import GUEST_KEY
 from eventapp.core.access.permissions import anonymous
 from eventapp.core.access.rate_limits import read_tier, sign_in_tier
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import catalog, image_base_url, popularity
+from eventapp.core.http.app_context import image_base_url, popularity
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response, with_etag
@@ -70,8 +69,8 @@ def list_favorites() -> Response:
 @bp.refuses(404, 409, 503)
 def add_favorite(body: dict[str, Any]) -> Response:
     """Make an event a favorite of the shared guest."""
-    service.favorite(get_db(), body["eventId"], now=utc_now())
-    catalog().liked_changed(GUEST_KEY)
+    event_changes = service.EVENT_CACHE.get()
+    service.favorite(get_db(), body["eventId"], event_changes, now=utc_now())
     popularity().favorited(body["eventId"])
     return json_response({"message": "Event favorited"}, 201)
 
@@ -83,8 +82,7 @@ def add_favorite(body: dict[str, Any]) -> Response:
 @bp.refuses(404, 503)
 def remove_favorite(body: dict[str, Any]) -> Response:
     """Take an event out of the shared guest's favorites."""
-    service.unfavorite(get_db(), body["eventId"])
-    catalog().liked_changed(GUEST_KEY)
+    service.unfavorite(get_db(), body["eventId"], service.EVENT_CACHE.get())
     return json_response({"message": "Favorite removed"})
 
 

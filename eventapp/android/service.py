@@ -20,6 +20,8 @@ from eventapp.core.database import Db, Document
 from eventapp.core.errors import Unauthorized
 from eventapp.events import listing as event_lists
 from eventapp.events import service as events
+from eventapp.events.cache.event_cache import EVENT_CACHE as EVENT_CACHE
+from eventapp.events.changes import EventChanges
 
 GUEST = Actor()
 # Sets the capability's key apart from that of any other token made with the same secret.
@@ -53,14 +55,14 @@ def favorites(db: Db, *, image_base_url: str) -> list[dict[str, Any]]:
     return [rules.app_event(event) for event in found]
 
 
-def favorite(db: Db, event_id: int, *, now: datetime) -> None:
+def favorite(db: Db, event_id: int, event_changes: EventChanges, *, now: datetime) -> None:
     """Add to the shared guest's favorites. EventNotFound, AlreadyFavorited, TooManyFavorites."""
-    events.favorite(db, event_id, actor=GUEST, now=now)
+    events.favorite(db, event_id, event_changes=event_changes, actor=GUEST, now=now)
 
 
-def unfavorite(db: Db, event_id: int) -> None:
+def unfavorite(db: Db, event_id: int, event_changes: EventChanges) -> None:
     """Take out of the shared guest's favorites. FavoriteNotFound."""
-    events.unfavorite(db, event_id, actor=GUEST)
+    events.unfavorite(db, event_id, event_changes=event_changes, actor=GUEST)
 
 
 def register(

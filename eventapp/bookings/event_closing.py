@@ -26,6 +26,7 @@ def cancel_event(
         shop.db,
         event_id,
         editing.cancelling(now),
+        event_changes=shop.event_changes,
         actor=actor,
         now=now,
         image_base_url=image_base_url,
@@ -43,6 +44,6 @@ def delete_event(shop: Shop, event_id: int, actor: Actor, now: datetime) -> None
     Raises:
         EventNotFound, Forbidden, EventHasBookings: nothing is written.
     """
-    editing.delete(shop.db, event_id, actor)
+    editing.delete(shop.db, event_id, actor, shop.event_changes)
     shop.office.forget(event_id)
     waitlist.close_event(shop.db, shop.office, event_id, now)

@@ -15,6 +15,7 @@ from eventapp.core.batching import Crowd
 from eventapp.core.database import Db, Document
 from eventapp.core.errors import AppError
 from eventapp.core.failpoints import reached
+from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.inventory.service import BoxOffice, Verdict, Wanted
 from eventapp.notifications.outbox import Outbox
 from eventapp.notifications.service import Attachment
@@ -60,11 +61,13 @@ class Shop:
         outbox: Outbox | None = None,
         ticket_attachments: TicketAttachments | None = None,
         on_booked: Callable[[int], None] = lambda _event_id: None,
+        event_changes: EventChanges = NO_EVENT_CACHE,
     ) -> None:
         """`on_booked` is told the eventId of each booking that was made or offer accepted here."""
         self.db, self.office, self.limits, self.payments = db, office, limits, payments
         self.outbox = outbox or Outbox()
         self.ticket_attachments, self.on_booked = ticket_attachments, on_booked
+        self.event_changes = event_changes
         self._sellers: Crowd[Sale, Sold] = Crowd(self._sell)
         self._recorders: Crowd[list[Document], list[bool]] = Crowd(self._insert)
 

@@ -8,6 +8,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Document
 from eventapp.core.errors import Conflict, ValidationFailed
 from eventapp.events import rules, store
+from eventapp.events.changes import EventChanges
 from eventapp.events.errors import (
     EditConflict,
     EventHasBookings,
@@ -26,13 +27,21 @@ Change = Callable[[Document], dict[str, Any]]
 
 
 def edit(
-    db: Db, event_id: int, change: Change, *, actor: Actor, now: datetime, image_base_url: str
+    db: Db,
+    event_id: int,
+    change: Change,
+    *,
+    event_changes: EventChanges,
+    actor: Actor,
+    now: datetime,
+    image_base_url: str,
 ) -> dict[str, Any]:
     """Apply `change` to the event as it then stands, whatever is sold meanwhile.
 
     Args:
         change: gives the fields to set, of the event as read; called again when a sale or
             another edit came between.
+        event_changes: receives that the event was edited, as soon as it is written.
 
     Raises:
         EventNotFound, Forbidden, whatever `change` refuses with, or EditConflict where every
@@ -45,6 +54,7 @@ def edit(
         fields |= rules.moved_note(event, fields, now)
         after = store.write_if_unchanged(db, event, fields)
         if after:
+            event_changes.changed(event_id)
             _let_photo_go(db, after)
             return present(db, [after], actor, image_base_url)[0]
     raise EditConflict
@@ -80,12 +90,13 @@ def replacement(body: Mapping[str, Any]) -> Change:
     return change
 
 
-def delete(db: Db, event_id: int, actor: Actor) -> None:
+def delete(db: Db, event_id: int, actor: Actor, event_changes: EventChanges) -> None:
     """Delete an event that nobody has tickets of. EventNotFound, Forbidden, EventHasBookings."""
     for _attempt in range(EDIT_ATTEMPTS):
         event = managed(db, event_id, actor)
         refuse_taken(event)
         if store.delete_if_unchanged(db, event):
+            event_changes.changed(event_id)
             favorites.forget_event(db, event_id)
             media.forget(db, media.events(event_id))
             return

@@ -7,12 +7,20 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Document
 from eventapp.core.errors import AppError
 from eventapp.events import service
+from eventapp.events.changes import EventChanges
 from eventapp.events.editing import edit
 from eventapp.media import service as media
 
 
 def set_photo(
-    db: Db, event_id: int, file: bytes, *, actor: Actor, now: datetime, image_base_url: str
+    db: Db,
+    event_id: int,
+    file: bytes,
+    *,
+    event_changes: EventChanges,
+    actor: Actor,
+    now: datetime,
+    image_base_url: str,
 ) -> dict[str, Any]:
     """The event after showing the photo in this file; the one before it is deleted.
 
@@ -31,7 +39,15 @@ def set_photo(
         return {"image": media.path_of(photo), "photo": shown}
 
     try:
-        event = edit(db, event_id, change, actor=actor, now=now, image_base_url=image_base_url)
+        event = edit(
+            db,
+            event_id,
+            change,
+            event_changes=event_changes,
+            actor=actor,
+            now=now,
+            image_base_url=image_base_url,
+        )
     except AppError:
         media.let_go(db, owner, photo["_id"])
         raise

@@ -10,6 +10,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Document
 from eventapp.core.errors import Forbidden
 from eventapp.events import rules, store
+from eventapp.events.changes import EventChanges
 from eventapp.events.errors import (
     AlreadyFavorited,
     EventNotFound,
@@ -67,11 +68,18 @@ def present(
 
 
 def create(
-    db: Db, body: Mapping[str, Any], *, actor: Actor, now: datetime, image_base_url: str
+    db: Db,
+    body: Mapping[str, Any],
+    *,
+    event_changes: EventChanges,
+    actor: Actor,
+    now: datetime,
+    image_base_url: str,
 ) -> dict[str, Any]:
     """A new event of this organizer, published unless the body says draft."""
     event = new_event(body, organizer_id=actor.user_id, now=now)
     store.insert(db, event)
+    event_changes.changed(event["eventId"])
     return present(db, [event], actor, image_base_url)[0]
 
 
@@ -139,20 +147,24 @@ def managed(db: Db, event_id: int, actor: Actor) -> Document:
     return event
 
 
-def favorite(db: Db, event_id: int, *, actor: Actor, now: datetime) -> None:
+def favorite(
+    db: Db, event_id: int, *, event_changes: EventChanges, actor: Actor, now: datetime
+) -> None:
     """Add to the caller's favorites. EventNotFound, AlreadyFavorited, TooManyFavorites."""
     visible(db, event_id, actor)
     if favorites.add(db, actor.key, event_id, limit=rules.MAX_FAVORITES, now=now):
+        event_changes.favorites_changed(actor.key)
         return
     if event_id in favorites.newest_first(db, actor.key):
         raise AlreadyFavorited
     raise TooManyFavorites
 
 
-def unfavorite(db: Db, event_id: int, *, actor: Actor) -> None:
+def unfavorite(db: Db, event_id: int, *, event_changes: EventChanges, actor: Actor) -> None:
     """Take out of the caller's favorites. FavoriteNotFound."""
     if not favorites.remove(db, actor.key, event_id):
         raise FavoriteNotFound
+    event_changes.favorites_changed(actor.key)
 
 
 def complete_past(db: Db, now: datetime) -> list[int]:

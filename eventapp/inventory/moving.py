@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime
+from typing import cast
 
 from eventapp.core.database import Db, Document
 from eventapp.core.failpoints import reached
+from eventapp.events.changes import EventChanges, SaleState
 from eventapp.inventory import store
 from eventapp.inventory.clearable import STRUCK_AT_ONCE, Done
 from eventapp.inventory.errors import Overtaken
@@ -18,9 +20,9 @@ ATTEMPTS = 100
 class Mover(BackOffice):
     """The half of the box office that takes back and hands over."""
 
-    def __init__(self, db: Db, on_change: Callable[[Document], None]) -> None:
+    def __init__(self, db: Db, event_changes: EventChanges) -> None:
         super().__init__(db)
-        self._on_change = on_change
+        self._event_changes = event_changes
         self._done = Done()
 
     def settled(self, event_id: int, keys: Iterable[str]) -> None:
@@ -88,4 +90,4 @@ class Mover(BackOffice):
         raise Overtaken
 
     def _written(self, event: Document) -> None:
-        self._on_change(event)
+        self._event_changes.stock_changed(cast(SaleState, event))

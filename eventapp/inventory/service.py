@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
 
@@ -11,6 +11,7 @@ from eventapp.core.database import Db, Document
 from eventapp.core.errors import AppError
 from eventapp.core.failpoints import reached
 from eventapp.core.metrics import STOCK_CONFLICTS
+from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.events.service import EventNotFound, TicketTypeNotFound, may_see
 from eventapp.inventory import rules, store, taking
 from eventapp.inventory.errors import NotOnSale, Overtaken
@@ -47,9 +48,9 @@ class BoxOffice(Mover):
     write verifies and no refusal trusts; and marks that may be struck out.
     """
 
-    def __init__(self, db: Db, on_change: Callable[[Document], None] = lambda _event: None) -> None:
-        """`on_change` is told the state of sale after each write made here."""
-        super().__init__(db, on_change)
+    def __init__(self, db: Db, event_changes: EventChanges = NO_EVENT_CACHE) -> None:
+        """`event_changes` receives the state of sale after each write made here."""
+        super().__init__(db, event_changes)
         self._lock = threading.Lock()
         self._seen: OrderedDict[int, Document] = OrderedDict()
 

@@ -10,7 +10,8 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import Document
 from eventapp.events import editing
 from eventapp.events import store as events_store
-from eventapp.events.cache.event_cache import FRESH_SECONDS, Catalog
+from eventapp.events.cache.event_cache import FRESH_SECONDS, EventCache
+from eventapp.events.changes import NO_EVENT_CACHE
 from tests.factories import day, event_body, make_event, sign_in
 
 ADMIN = Actor(role="admin")
@@ -29,7 +30,15 @@ def titles(client, query=""):
 
 def by_another_process(db, event_id, change):
     """An edit that this process's catalog is not told of."""
-    editing.edit(db, event_id, change, actor=ADMIN, now=utc_now(), image_base_url="")
+    editing.edit(
+        db,
+        event_id,
+        change,
+        event_changes=NO_EVENT_CACHE,
+        actor=ADMIN,
+        now=utc_now(),
+        image_base_url="",
+    )
 
 
 def renamed(title):
@@ -132,7 +141,7 @@ def test_after_a_pause_the_first_answer_is_fresh_already(client, db, event):
 
 
 def test_an_own_sale_that_comes_back_as_news_forgets_nothing(db, event):
-    catalog = Catalog(db)
+    catalog = EventCache(db)
     rendered = catalog.event(1)
     catalog._news.ask()
     assert catalog.event(1) is rendered
@@ -141,7 +150,7 @@ def test_an_own_sale_that_comes_back_as_news_forgets_nothing(db, event):
 def test_what_was_read_before_it_was_heard_of_is_still_news_to_lists(client, app, db, event):
     """The organizer's browser follows to what another process just made, or renamed."""
     assert titles(client) == titles(client, "?sortBy=title") == ["Sample Event"]
-    app.extensions["catalog"]._known._rendered.clear()  # as one that was long not asked for
+    app.extensions["event_cache"]._known._rendered.clear()  # as one that was long not asked for
     by_another_process(db, 1, renamed("Another"))
     made = make_event(db, title="A New One")
     for event_id in (1, made["eventId"]):
@@ -155,7 +164,7 @@ def test_an_own_sale_of_what_is_not_remembered_shows_in_lists_at_once(client, ap
     client.post("/api/events", json=body, headers=organizer["headers"])
     buyer = sign_in(app)["headers"]
     assert len(titles(client, "?availableOnly=true")) == 1
-    app.extensions["catalog"]._known._rendered.clear()
+    app.extensions["event_cache"]._known._rendered.clear()
     order = {"eventId": 1, "ticketTypeId": 1, "quantity": 1}
     client.post("/api/bookings", json=order, headers=buyer)
     assert titles(client, "?availableOnly=true") == []
@@ -181,7 +190,7 @@ def test_a_gap_that_is_filled_here_shows_at_once(client, db, organizer):
 
 
 def test_many_who_miss_the_same_event_make_the_database_read_it_once(db, event, monkeypatch):
-    catalog, reads, read = Catalog(db), [], events_store.get_many
+    catalog, reads, read = EventCache(db), [], events_store.get_many
 
     def slowly(db, event_ids):
         reads.append(event_ids)

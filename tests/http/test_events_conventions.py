@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from eventapp.events.cache.event_cache import Catalog
+from eventapp.events.cache.event_cache import EventCache
 from tests.factories import event_body, make_event, sign_in
 
 PATHS = ["/api/events", "/api/events/1", "/api/events/popular"]
@@ -141,7 +141,7 @@ def test_an_inner_error_says_nothing_of_the_inside(client, monkeypatch, event):
     def fail(*_args, **_kwargs):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(Catalog, "event", fail)
+    monkeypatch.setattr(EventCache, "event", fail)
     answer = client.get("/api/events/1")
     assert answer.status_code == 500
     assert answer.json == {"message": "Internal server error", "code": "internal_error"}

@@ -7,6 +7,7 @@ import pytest
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.events import editing
+from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.events.index import live_index
 from tests.factories import day, event_body, make_event
 from tests.http.test_events_catalog import renamed, within_a_second
@@ -65,7 +66,15 @@ def test_edits_of_one_s_own_are_found_at_once(client, organizer, events):
 
 def test_edits_of_others_are_found_within_a_second(client, db, events):
     assert found(client, "search=sunrise") == []
-    editing.edit(db, 4, renamed("Sunrise"), actor=ADMIN, now=utc_now(), image_base_url="")
+    editing.edit(
+        db,
+        4,
+        renamed("Sunrise"),
+        event_changes=NO_EVENT_CACHE,
+        actor=ADMIN,
+        now=utc_now(),
+        image_base_url="",
+    )
     within_a_second(lambda: found(client, "search=sunrise") == [4])
 
 
@@ -93,14 +102,14 @@ def test_an_organizer_finds_the_same(client, organizer, events):
 
 def test_with_too_many_events_the_database_answers(client, app, events, monkeypatch):
     monkeypatch.setattr(live_index, "MAX_INDEXED", 2)
-    app.extensions["catalog"].forget()
+    app.extensions["event_cache"].forget()
     assert set(found(client, "search=jazz")) == {1, 2, 3}
-    assert app.extensions["catalog"].search._index is None
+    assert app.extensions["event_cache"].search._index is None
 
 
 def test_a_big_index_is_built_beside_the_requests(client, app, events, monkeypatch):
     monkeypatch.setattr(live_index, "BUILT_AT_ONCE", 2)
-    search, go_on = app.extensions["catalog"].search, threading.Event()
+    search, go_on = app.extensions["event_cache"].search, threading.Event()
     read = search._events
 
     def events_later():
@@ -114,13 +123,13 @@ def test_a_big_index_is_built_beside_the_requests(client, app, events, monkeypat
     go_on.set()
     search._building.join(10)
     assert search._index
-    app.extensions["catalog"].changed(0)  # so that no list is remembered
+    app.extensions["event_cache"].changed(0)  # so that no list is remembered
     assert found(client, "search=jazz") == [3, 2, 1]
 
 
 def test_what_was_read_before_everything_changed_is_not_kept(client, app, events, monkeypatch):
     monkeypatch.setattr(live_index, "BUILT_AT_ONCE", 2)
-    search, go_on = app.extensions["catalog"].search, threading.Event()
+    search, go_on = app.extensions["event_cache"].search, threading.Event()
     search.restart()
     monkeypatch.setattr(search, "_events", lambda: iter(() if go_on.wait(10) else ()))
     found(client, "search=jazz")

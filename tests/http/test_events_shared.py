@@ -15,7 +15,7 @@ from eventapp.core import shared_cache
 from eventapp.core.shared_cache import SharedCache
 from eventapp.events import store as events_store
 from eventapp.events.cache import shared_events
-from eventapp.events.cache.event_cache import Catalog
+from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.errors import EventNotFound
 from tests.conftest import MONGO_URI, fresh_uri
 from tests.factories import event_body, make_event, sign_in
@@ -51,7 +51,7 @@ def client(app, db, line, monkeypatch):
     """Of the application, once its Redis answers."""
     monkeypatch.setattr(shared_cache, "RETRY_SECONDS", 0.2)
     line.mend()
-    sharing(app.extensions["catalog"])
+    sharing(app.extensions["event_cache"])
     return app.test_client()
 
 
@@ -60,7 +60,7 @@ def start(db, line):
     """Starts another process; it knows nothing yet."""
 
     def start_(secret=SECRET):
-        return sharing(Catalog(db, SharedCache(patient(line.port), secret)))
+        return sharing(EventCache(db, SharedCache(patient(line.port), secret)))
 
     return start_
 
@@ -96,7 +96,7 @@ def shows(look, words):
 
 def has_heard(client):
     """What the application reads from here on is known to hold all changes so far."""
-    client.application.extensions["catalog"]._news.ask()
+    client.application.extensions["event_cache"]._news.ask()
 
 
 def shown(client, event_id=1):
@@ -115,7 +115,7 @@ def test_what_one_process_read_another_need_not(client, db, start, reads):
     assert title(other) == "Sample Event"
     assert reads == [1]
     assert other.event(1).body(b"", favorited=True) == (
-        client.application.extensions["catalog"].event(1).body(b"", favorited=True)
+        client.application.extensions["event_cache"].event(1).body(b"", favorited=True)
     )
 
 
@@ -220,7 +220,7 @@ def test_an_old_value_that_arrives_late_is_shown_to_nobody(
     thread.join()
     lying = slow._shelf._shared.find([1])
     assert b"Sample Event" in lying[0][0].head  # so the old value did overwrite the new one
-    for catalog in (client.application.extensions["catalog"], quick):
+    for catalog in (client.application.extensions["event_cache"], quick):
         catalog._known._rendered.clear()
     assert [shown(client), title(quick), title(start())] == ["New"] * 3
     shows(lambda: title(slow), "New")
@@ -233,7 +233,7 @@ def test_without_redis_every_answer_is_right_and_quick(
     cache = SharedCache(
         f"redis://127.0.0.1:{line.port}", SECRET
     )  # which waits no longer than usual
-    monkeypatch.setitem(app.extensions, "catalog", Catalog(db, cache))
+    monkeypatch.setitem(app.extensions, "event_cache", EventCache(db, cache))
     times, number = [], 0
     for change in (line.mend, line.cut, line.mend, line.stall, line.cut, line.mend):
         change()

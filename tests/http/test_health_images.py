@@ -7,7 +7,7 @@ import pytest
 from pymongo import MongoClient
 
 from eventapp.core.database import Store
-from eventapp.events.cache.event_cache import Catalog
+from eventapp.events.cache.event_cache import EventCache
 from eventapp.media.routes import IMAGES
 from tests.factories import make_event
 
@@ -21,7 +21,7 @@ def database_down(app, monkeypatch):
     store = Store(dead, dead.get_default_database(), lambda _db: None)
     store.start()
     monkeypatch.setitem(app.extensions, "store", store)
-    monkeypatch.setitem(app.extensions, "catalog", Catalog(store.db))
+    monkeypatch.setitem(app.extensions, "event_cache", EventCache(store.db))
     yield
     dead.close()
 

@@ -15,6 +15,7 @@ from eventapp.core.database import Document
 from eventapp.core.errors import AppError, Conflict
 from eventapp.events import editing
 from eventapp.events import store as events_store
+from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory import taking
 from eventapp.jobs import service as jobs
 from tests import factories
@@ -149,7 +150,13 @@ def test_confirming_at_once_charges_one_booking(shop, db):
 
 def edited(db, event, change):
     return editing.edit(
-        db, event["eventId"], change, actor=ADMIN, now=utc_now(), image_base_url="http://localhost"
+        db,
+        event["eventId"],
+        change,
+        event_changes=NO_EVENT_CACHE,
+        actor=ADMIN,
+        now=utc_now(),
+        image_base_url="http://localhost",
     )
 
 

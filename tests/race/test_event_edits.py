@@ -8,6 +8,7 @@ import pytest
 
 from eventapp.core.access.actor import Actor
 from eventapp.events import editing, rules, store
+from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.events.errors import EditConflict, EventHasBookings
 from tests.factories import make_event, utc_now
 from tests.race.test_event_ids import together
@@ -22,7 +23,9 @@ def event(db):
 
 
 def edit(db: Any, change: editing.Change) -> dict[str, Any]:
-    return editing.edit(db, 1, change, actor=ADMIN, now=utc_now(), image_base_url="")
+    return editing.edit(
+        db, 1, change, event_changes=NO_EVENT_CACHE, actor=ADMIN, now=utc_now(), image_base_url=""
+    )
 
 
 def raise_price(event: Any) -> dict[str, Any]:
@@ -141,7 +144,7 @@ def test_a_delete_never_takes_an_event_just_sold(db, event):
         sold: list[bool] = []
 
         sell = partial(lambda said: said.append(sold_one(db)), sold)
-        raised = together(sell, lambda: editing.delete(db, 1, ADMIN))
+        raised = together(sell, lambda: editing.delete(db, 1, ADMIN, NO_EVENT_CACHE))
         left = db.events.find_one({"eventId": 1})
         assert (left is not None) == sold[0]
         assert [type(error) for error in raised] == ([EventHasBookings] if sold[0] else [])

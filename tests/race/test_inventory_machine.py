@@ -15,6 +15,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from eventapp.events import editing
+from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory import rules as inventory_rules
 from eventapp.inventory import taking
 from eventapp.waitlist import joining
@@ -205,6 +206,7 @@ class Inventory(RuleBasedStateMachine):
             self.shop.db,
             self.event["eventId"],
             editing.patch_type(1, {"capacity": capacity}),
+            event_changes=NO_EVENT_CACHE,
             actor=ADMIN,
             now=self.now,
             image_base_url="http://localhost",

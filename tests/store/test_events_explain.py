@@ -114,7 +114,7 @@ def postgres_plan(plan: Any) -> list[str] | None:
 
 def commands_of(recorded: Any, method: str, path: str, body: Any = None) -> list[dict[str, Any]]:
     app, recorder, _db, headers = recorded
-    app.extensions["catalog"].forget()
+    app.extensions["event_cache"].forget()
     recorder.commands.clear()
     answer = app.test_client().open(path, method=method, json=body, headers=headers)
     assert answer.status_code < 300, answer.json
@@ -192,7 +192,7 @@ def test_each_other_call(recorded, method, path, body):
 
 def test_an_event_that_is_not_there(recorded):
     app, recorder, _db, _headers = recorded
-    app.extensions["catalog"].forget()
+    app.extensions["event_cache"].forget()
     recorder.commands.clear()
     assert app.test_client().get("/api/events/999999").status_code == 404
     assert_indexed(recorded, list(recorder.commands))

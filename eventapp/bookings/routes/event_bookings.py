@@ -10,7 +10,7 @@ from eventapp.bookings.schemas import BookingsAnswer, EventBookingsQuery
 from eventapp.core.access.actor import ORGANIZER
 from eventapp.core.access.permissions import current_actor, role_required
 from eventapp.core.clock import utc_now
-from eventapp.core.http.app_context import catalog, image_base_url
+from eventapp.core.http.app_context import image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
@@ -41,7 +41,6 @@ def cancel_event(event_id: int) -> Response:
     event = event_closing.cancel_event(
         shop(), event_id, current_actor(), now=utc_now(), image_base_url=image_base_url()
     )
-    catalog().changed(event_id)
     return json_response(event)
 
 
@@ -52,5 +51,4 @@ def cancel_event(event_id: int) -> Response:
 def delete_event(event_id: int) -> Response:
     """Delete an event that nobody has tickets of; who waits for them waits no longer."""
     event_closing.delete_event(shop(), event_id, current_actor(), utc_now())
-    catalog().changed(event_id)
     return json_response({"message": "Event deleted successfully"})

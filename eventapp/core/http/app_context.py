@@ -17,11 +17,6 @@ def box_office() -> Any:
     return current_app.extensions["box_office"]
 
 
-def catalog() -> Any:
-    """The application's events.service_catalog.Catalog, which create_app made."""
-    return current_app.extensions["catalog"]
-
-
 def popularity() -> Any:
     """The application's events.service_popularity.Popularity, which create_app made."""
     return current_app.extensions["popularity"]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from eventapp.core import json
+from eventapp.core.app_key import AppKey
 from eventapp.core.batching import Crowd
 from eventapp.core.database import Db, Document
 from eventapp.core.lru_cache import Remembered
@@ -19,6 +20,7 @@ from eventapp.events.cache.freshness import Began, Known
 from eventapp.events.cache.loader import Shelf
 from eventapp.events.cache.rendering import Answer, Listed, Rendered, render, shape_of
 from eventapp.events.cache.shared_events import SharedEvents
+from eventapp.events.changes import SaleState
 from eventapp.events.index.live_index import Search
 from eventapp.favorites import service as favorites
 
@@ -31,7 +33,7 @@ Found = tuple[list[Document] | list[int], dict[str, Any]]
 Liked = tuple[float, frozenset[int]]
 
 
-class Catalog:
+class EventCache:
     """The events and lists of one database, as one process remembers them."""
 
     def __init__(self, db: Db, cache: SharedCache | None = None) -> None:
@@ -100,10 +102,10 @@ class Catalog:
         self._generation = next(self._numbers)
         self._stamp = next(self._numbers)
 
-    def sold(self, sale: Document) -> None:
+    def stock_changed(self, sale_state: SaleState) -> None:
         """This process sold or took back tickets: the event's state of sale after it."""
-        if self._known.sold(sale):
-            self.search.changed(sale["eventId"], shape_of(sale))
+        if self._known.sold(sale_state):
+            self.search.changed(sale_state["eventId"], shape_of(sale_state))
             self._generation = next(self._numbers)
         self._stamp = next(self._numbers)
 
@@ -118,10 +120,10 @@ class Catalog:
         self._generation = next(self._numbers)
         self._stamp = next(self._numbers)
 
-    def liked_changed(self, caller: str) -> None:
-        """This process changed the caller's favorites."""
+    def favorites_changed(self, owner: str) -> None:
+        """This process changed the owner's favorites."""
         self._likes = next(self._numbers)
-        self._liked.drop(caller)
+        self._liked.drop(owner)
 
     # How it is kept right, and filled.
 
@@ -156,6 +158,9 @@ class Catalog:
         shown = self._shelf.many(listed.event_ids)
         rows = b",".join(event.body(base, favorited=event.event_id in liked) for event in shown)
         return b'{"events":[' + rows + b"]," + listed.beside
+
+
+EVENT_CACHE: AppKey[EventCache] = AppKey("event_cache")
 
 
 def _liked_size(liked: Liked) -> int:

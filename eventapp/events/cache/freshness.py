@@ -18,6 +18,7 @@ that was not heard of yet, is heard of as if the event had been read from the da
 """
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from typing import Any, NamedTuple
 from eventapp.core.database import Document
 from eventapp.core.lru_cache import Remembered
 from eventapp.events.cache.rendering import Rendered, Shape, shape_of
+from eventapp.events.changes import SaleState
 
 MAX_BYTES, MAX_NOTES = 24_000_000, 5_000
 # Of a type with no more tickets left, all may go and some come back between two changes heard of.
@@ -130,7 +132,7 @@ class Known:
             self._note(event_id, None)
             self._rendered.drop(event_id)
 
-    def sold(self, sale: Document) -> bool:
+    def sold(self, sale: SaleState) -> bool:
         """This process sold or took back tickets; True where what lists go by may have changed."""
         event_id, rev = sale["eventId"], sale["rev"]
         with self._lock:
@@ -194,7 +196,9 @@ class Known:
         self._number += 1
         self._notes[event_id] = Note(rev, self._number, *more)
 
-    def _moved(self, note: Note | None, rendered: Rendered | None, event: Document) -> bool:
+    def _moved(
+        self, note: Note | None, rendered: Rendered | None, event: Mapping[str, Any]
+    ) -> bool:
         """True where what lists go by may be, or for a moment have been, other than it was."""
         ahead = any(event["eventId"] in read for read in self._ahead)
         if note and note.shape:

@@ -59,7 +59,7 @@ class Rendered:
         liked, sold_out = _LIKED[favorited], _SOLD_OUT[self.sold_out]
         return b"".join((head, self.types, liked, self.tail, sold_out))
 
-    def after_sale(self, sale: Document) -> "Rendered":
+    def after_sale(self, sale: Mapping[str, Any]) -> "Rendered":
         """The same with the stock of a later state of the event."""
         empty = emptied(sale)
         return replace(

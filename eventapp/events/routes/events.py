@@ -10,12 +10,13 @@ from eventapp.core.access.actor import ORGANIZER, Actor
 from eventapp.core.access.permissions import anyone, current_actor, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Document, get_db
-from eventapp.core.http.app_context import catalog, image_base_url, popularity
+from eventapp.core.http.app_context import image_base_url, popularity
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.openapi import LOCATION
 from eventapp.core.http.responses import bytes_response, created, json_response, tagged, with_etag
 from eventapp.events import editing, listing, service
 from eventapp.events.answer_schemas import BareEventsAnswer, EventAnswer, EventsAnswer
+from eventapp.events.cache.event_cache import EVENT_CACHE
 from eventapp.events.cache.rendering import Listed
 from eventapp.events.filters import Filters
 from eventapp.events.schemas import EventBody, EventQuery, PopularQuery
@@ -40,7 +41,7 @@ def list_events(query: dict[str, Any]) -> Response:
     db, actor, now = get_db(), current_actor(), utc_now()
     # Under this key are only lists that hold nobody's own.
     key: tuple[Any, ...] = (request.query_string, now.date())
-    if not actor.may_see_counts and (known := catalog().known(key)):
+    if not actor.may_see_counts and (known := EVENT_CACHE.get().known(key)):
         return _listed(known, actor)
     asked, carried = _asked(query)
     if asked.filters.mine or actor.may_see_counts:
@@ -50,21 +51,21 @@ def list_events(query: dict[str, Any]) -> Response:
             actor=actor,
             now=now,
             image_base_url=image_base_url(),
-            search=catalog().search,
+            search=EVENT_CACHE.get().search,
         )
         return with_etag(json_response(_with_cursor(answer, carried)))
 
     def find() -> tuple[list[Document] | list[int], dict[str, Any]]:
-        rows, beside = listing.find(db, asked, actor, now, catalog().search)
+        rows, beside = listing.find(db, asked, actor, now, EVENT_CACHE.get().search)
         return rows, _with_cursor(beside, carried)
 
     if asked.sort_by == "popularity":  # which changes without a change of the events
         key += (int(now.timestamp() // POPULAR_SECONDS),)
-    return _listed(catalog().page(key, find), actor)
+    return _listed(EVENT_CACHE.get().page(key, find), actor)
 
 
 def _listed(listed: Listed, actor: Actor) -> Response:
-    body, etag = catalog().answer(listed, actor.key, image_base_url())
+    body, etag = EVENT_CACHE.get().answer(listed, actor.key, image_base_url())
     return tagged(bytes_response(body), etag)
 
 
@@ -144,9 +145,13 @@ def popular_events(query: dict[str, Any]) -> Response:
 def create_event(body: dict[str, Any]) -> Response:
     """A new event of the caller; the server gives the eventId."""
     event = service.create(
-        get_db(), body, actor=current_actor(), now=utc_now(), image_base_url=image_base_url()
+        get_db(),
+        body,
+        event_changes=EVENT_CACHE.get(),
+        actor=current_actor(),
+        now=utc_now(),
+        image_base_url=image_base_url(),
     )
-    catalog().changed(event["eventId"])
     return created(event, f"/api/events/{event['eventId']}")
 
 
@@ -158,12 +163,12 @@ def create_event(body: dict[str, Any]) -> Response:
 def show_event(event_id: int) -> Response:
     """The bare event."""
     db, actor = get_db(), current_actor()
-    event = catalog().event(event_id)
+    event = EVENT_CACHE.get().event(event_id)
     if event.draft or actor.organizes(event.organizer_id):
         shown = service.show(db, event_id, actor=actor, image_base_url=image_base_url())
         return with_etag(json_response(shown))
     popularity().viewed(event_id)
-    favorited = event_id in catalog().liked(actor.key)
+    favorited = event_id in EVENT_CACHE.get().liked(actor.key)
     body = event.body(json.dumps(image_base_url())[1:-1], favorited=favorited)
     return with_etag(bytes_response(body))
 
@@ -193,9 +198,9 @@ def edited(event_id: int, change: editing.Change) -> Response:
         get_db(),
         event_id,
         change,
+        event_changes=EVENT_CACHE.get(),
         actor=current_actor(),
         now=utc_now(),
         image_base_url=image_base_url(),
     )
-    catalog().changed(event_id)
     return json_response(event)

@@ -8,12 +8,13 @@ from eventapp.core.access.actor import ORGANIZER
 from eventapp.core.access.permissions import current_actor, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import catalog, image_base_url
+from eventapp.core.http.app_context import image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 from eventapp.core.http.uploads import UploadBody, upload, uploaded
 from eventapp.events import photos
 from eventapp.events.answer_schemas import EventAnswer
+from eventapp.events.cache.event_cache import EVENT_CACHE
 
 bp = Blueprint("event_photos", __name__, url_prefix="/api/events", description="Photos")
 
@@ -30,9 +31,9 @@ def set_photo(files: dict[str, Any], event_id: int) -> Response:
         get_db(),
         event_id,
         uploaded(files),
+        event_changes=EVENT_CACHE.get(),
         actor=current_actor(),
         now=utc_now(),
         image_base_url=image_base_url(),
     )
-    catalog().changed(event_id)
     return json_response(event)
