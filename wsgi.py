@@ -34,6 +34,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from eventapp import create_app, start_jobs
 from eventapp.config import Config, ConfigError, load_config
+from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.embedded.client import EmbeddedStoreBusy
 from eventapp.core.embedded.disk import lock_directory
 from eventapp.core.server.request_gate import (
@@ -143,7 +144,7 @@ def start_worker(config: Config) -> Flask:
     app.extensions["popularity"].start()
     # A forked worker runs no atexit handlers, so the store would not write its last changes.
     Finalize(None, app.extensions["popularity"].stop, exitpriority=2)  # before the store closes
-    Finalize(None, app.extensions["store"].client.close, exitpriority=1)
+    Finalize(None, OPEN_DATABASE.get(app).client.close, exitpriority=1)
     return app
 
 

@@ -10,13 +10,18 @@ from pymongo.errors import PyMongoError
 
 from eventapp import prepare
 from eventapp.config import Config, ConfigError, load_config
-from eventapp.core.database import PATIENCE_SECONDS, Store, is_unavailable, open_store
+from eventapp.core.database import (
+    PREPARE_TIMEOUT_SECONDS,
+    OpenDatabase,
+    is_unavailable,
+    open_database,
+)
 from eventapp.core.embedded.client import EmbeddedStoreBusy
 from eventapp.core.http.request_log import setup_logging
 
 
 @contextmanager
-def opened(command: str) -> Iterator[tuple[Config, Store]]:
+def opened(command: str) -> Iterator[tuple[Config, OpenDatabase]]:
     """The settings and their store, prepared and closed at the end.
 
     Ends the process with 2 for wrong settings, 1 where the store is busy or does not answer.
@@ -24,12 +29,12 @@ def opened(command: str) -> Iterator[tuple[Config, Store]]:
     try:
         config = load_config()
         setup_logging(config)
-        store = open_store(config, prepare)
-        with store.client:
-            store.db.command("ping")  # the patience below would wait for a server that is away
-            with pymongo.timeout(PATIENCE_SECONDS):
-                prepare(store.db)
-            yield config, store
+        database = open_database(config, prepare)
+        with database.client:
+            database.db.command("ping")  # the timeout below would wait for a server that is away
+            with pymongo.timeout(PREPARE_TIMEOUT_SECONDS):
+                prepare(database.db)
+            yield config, database
     except ConfigError as error:
         fail(command, error, 2)
     except EmbeddedStoreBusy as error:

@@ -63,7 +63,7 @@ def make_app(
 
     yield make
     for app in made:
-        app.extensions["store"].client.close()
+        app.extensions["database"].client.close()
         drop_database(app.config["SETTINGS"])
 
 
@@ -75,7 +75,7 @@ def app(make_app: Callable[..., Flask]) -> Flask:
 @pytest.fixture
 def db(app: Flask) -> Iterator[Any]:
     """The application's database, empty before and after."""
-    database = app.extensions["store"].db
+    database = app.extensions["database"].db
     empty(database)
     app.extensions["event_cache"].forget()
     yield database

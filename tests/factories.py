@@ -51,7 +51,7 @@ def sign_in(app: Flask, role: str = "attendee", user_id: ObjectId | None = None)
     Returns:
         `{"id": ObjectId, "headers": {...}}` for requests in the user's name.
     """
-    db = app.extensions["store"].db
+    db = app.extensions["database"].db
     number = next(_numbers)
     user = {
         "_id": user_id or ObjectId(),

@@ -11,7 +11,7 @@ from eventapp.accounts import rules, store, store_sessions
 from eventapp.accounts import sign_in_attempts as attempts
 from eventapp.accounts.errors import BadCredentials, SessionEnded, TokenReused, WrongPassword
 from eventapp.core.access.passwords import hash_password, is_outdated, is_password
-from eventapp.core.batching import Crowd
+from eventapp.core.batching import Batcher
 from eventapp.core.database import Db, Document
 from eventapp.core.errors import ValidationFailed
 
@@ -160,7 +160,7 @@ class LiveSessions:
     """
 
     def __init__(self) -> None:
-        self._readers: Crowd[tuple[Db, ObjectId, datetime], Document | None] = Crowd(_read_live)
+        self._readers: Batcher[tuple[Db, ObjectId, datetime], Document | None] = Batcher(_read_live)
 
     def __call__(self, db: Db, session_id: ObjectId, now: datetime) -> Document | None:
         """The session `{userId, role, gen, previousId?}` behind an access token; None if ended."""

@@ -9,7 +9,7 @@ from bson import ObjectId
 from pymongo import DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Document, unhindered
+from eventapp.core.database import Db, Document, retry_on_write_conflict
 
 INDEXES = {
     "sessions": [
@@ -35,7 +35,7 @@ INDEXES = {
 def insert(db: Db, user: Document) -> bool:
     """Add an account. False, with nothing written, where its email or login name is taken."""
     try:
-        unhindered(lambda: db.users.insert_one(user))
+        retry_on_write_conflict(lambda: db.users.insert_one(user))
     except DuplicateKeyError:
         return False
     return True
@@ -83,7 +83,7 @@ def update(
     if drop_login_name:
         change["$unset"] = {"loginName": ""}
     try:
-        return unhindered(
+        return retry_on_write_conflict(
             lambda: db.users.find_one_and_update(
                 {"_id": user_id}, change, return_document=ReturnDocument.AFTER
             )

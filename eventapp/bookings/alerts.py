@@ -14,7 +14,7 @@ from eventapp.bookings import rules, store, store_alerts
 from eventapp.bookings.service import Shop
 from eventapp.core.clock import going_on
 from eventapp.core.database import Document
-from eventapp.core.failpoints import reached
+from eventapp.core.failpoints import failpoint
 from eventapp.events import alerts as events
 from eventapp.notifications import service as notifications
 from eventapp.notifications.service import Attachment, NewNotification, Recipient
@@ -48,7 +48,7 @@ def _tell_of_bookings(shop: Shop, bookings: list[Document], now: datetime) -> in
         if rules.is_news(kind, booking)
     ]
     told = notifications.notify(shop.db, shop.outbox.base_url, notices, now)
-    reached("told")
+    failpoint("told")
     store_alerts.told(shop.db, bookings)
     return told
 

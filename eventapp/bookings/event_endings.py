@@ -9,7 +9,7 @@ from eventapp.bookings import rules, store
 from eventapp.bookings.service import Shop
 from eventapp.bookings.transitions import ending, settle_due
 from eventapp.core.clock import going_on
-from eventapp.core.failpoints import reached
+from eventapp.core.failpoints import failpoint
 
 ENDED_AT_ONCE = 200
 # Of who waits for it; the worker has more.
@@ -44,7 +44,7 @@ def _end_each(
         settle_due(shop, [row for row in rows if row.get("restock") == "due"], now)
         ends = [(row, ending(row, rules.CANCELLED, reason, now)) for row in rows]
         if ended := store.end_all(shop.db, ends):
-            reached("end")
+            failpoint("end")
         total += ended
         settle_due(shop, store.due_among(shop.db, [row["_id"] for row in rows]), now)
         if time.monotonic() > over:

@@ -11,10 +11,10 @@ from eventapp.bookings import rules, store, store_privacy
 from eventapp.bookings.errors import BookingNotFound
 from eventapp.bookings.rules import Limits
 from eventapp.core.access.actor import Actor
-from eventapp.core.batching import Crowd
+from eventapp.core.batching import Batcher
 from eventapp.core.database import Db, Document
 from eventapp.core.errors import AppError
-from eventapp.core.failpoints import reached
+from eventapp.core.failpoints import failpoint
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.inventory.service import BoxOffice, Verdict, Wanted
 from eventapp.notifications.outbox import Outbox
@@ -68,8 +68,8 @@ class Shop:
         self.outbox = outbox or Outbox()
         self.ticket_attachments, self.on_booked = ticket_attachments, on_booked
         self.event_changes = event_changes
-        self._sellers: Crowd[Sale, Sold] = Crowd(self._sell)
-        self._recorders: Crowd[list[Document], list[bool]] = Crowd(self._insert)
+        self._sellers: Batcher[Sale, Sold] = Batcher(self._sell)
+        self._recorders: Batcher[list[Document], list[bool]] = Batcher(self._insert)
 
     def sell(self, event_id: int, sale: Sale) -> Sold:
         """Take tickets and record the booking, with all who wait for the same: two writes.
@@ -110,7 +110,7 @@ class Shop:
     def _insert(self, _key: Hashable, batches: Sequence[list[Document]]) -> Sequence[list[bool]]:
         """Insert the bookings of several events' rounds in one write."""
         inserted = iter(store.insert_many(self.db, [b for batch in batches for b in batch]))
-        reached("record")
+        failpoint("record")
         return [[next(inserted) for _ in batch] for batch in batches]
 
 

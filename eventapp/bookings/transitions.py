@@ -19,7 +19,7 @@ from eventapp.bookings.service import Shop, find, is_own, manages, visible
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Document
 from eventapp.core.errors import Conflict
-from eventapp.core.failpoints import reached
+from eventapp.core.failpoints import failpoint
 from eventapp.inventory import service as inventory
 from eventapp.inventory.service import Move
 from eventapp.payments.providers import PaymentRefused
@@ -65,7 +65,7 @@ def end(shop: Shop, booking: Document, status: str, reason: str, now: datetime) 
     fields = ending(booking, status, reason, now)
     ended = store.transition(shop.db, booking["_id"], {"status": booking["status"]}, fields)
     if ended:
-        reached("end")
+        failpoint("end")
     return ended
 
 
@@ -106,7 +106,7 @@ def settle_due(shop: Shop, bookings: Iterable[Document], now: datetime) -> None:
     shop.office.move(event_id, moves, now, still_due=lambda: store.due_keys(shop.db, ids))
     refunds.pay_due(shop, listed, now)
     store.restocked(shop.db, ids, keys)
-    reached("restocked")
+    failpoint("restocked")
     shop.office.settled(event_id, keys)
 
 
@@ -162,7 +162,7 @@ def _pay(shop: Shop, booking: Document, quantity: int | None, now: datetime) -> 
     payment = _charge(shop, booking, sums["totalCents"], now)
     if payment is None:
         return None
-    reached("charge")
+    failpoint("charge")
     move = inventory.confirm(str(booking["_id"]), rules.quantities(kept), returned)
     fields = {
         **sums,
@@ -177,7 +177,7 @@ def _pay(shop: Shop, booking: Document, quantity: int | None, now: datetime) -> 
     if confirmed is None:
         _refund_late(shop, {**booking, "payment": payment}, now)
     else:
-        reached("confirm")
+        failpoint("confirm")
     return confirmed
 
 
@@ -192,7 +192,7 @@ def _charge(shop: Shop, booking: Document, cents: int, now: datetime) -> Documen
     still_held = {"status": rules.HELD, "expiresAt": {"$gt": now}, **alone}
     if not store.transition(shop.db, booking["_id"], still_held, {"payment": payment}):
         return None
-    reached("pay")
+    failpoint("pay")
     try:
         charge_id = shop.payments.charge(booking["_id"], cents, booking["currency"])
     except PaymentRefused:

@@ -15,7 +15,7 @@ from eventapp.bookings.transitions import cancel, confirm, end, settle_due
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import going_on
 from eventapp.core.database import Document
-from eventapp.core.failpoints import reached
+from eventapp.core.failpoints import failpoint
 from eventapp.inventory.service import EventNotFound
 from eventapp.waitlist import service as waitlist
 
@@ -57,7 +57,7 @@ def _offer_head(
     claimed = head and waitlist.claim(shop.db, head, booking_id, now)
     if not claimed:
         return None
-    reached("offer-claim")
+    failpoint("offer-claim")
     room = ticket_limit.room_for_offer(shop, claimed)
     if room is None:  # nobody waits for it: another round comes
         waitlist.release(shop.db, claimed["_id"], booking_id)
@@ -105,9 +105,9 @@ def _record(
             shop.office.undo(entry["eventId"], str(booking_id))
             return False
         booking["bookingReference"] = new_reference()  # else only its reference can be taken
-    reached("offer-record")
+    failpoint("offer-record")
     waitlist.offered(shop.db, entry["_id"], booking_id, sum(taken.values()), now)
-    reached("offered")
+    failpoint("offered")
     shop.office.settled(entry["eventId"], [str(booking_id)])
     return True
 

@@ -1,4 +1,9 @@
-"""Calls that arrive at the same time, taken together: many callers, one trip to the database."""
+"""Group commit: concurrent calls for one key run as one batch, with one trip to the database.
+
+The first caller for a key leads: it runs the work for itself at once. Calls that arrive while a
+batch runs wait, and the first of them leads the next batch. So a caller without company is never
+delayed, and at most one batch per key runs at a time.
+"""
 
 import sys
 import threading
@@ -9,155 +14,178 @@ from typing import Generic, TypeVar
 
 from eventapp.core.database import is_unavailable
 
-# From so many in a round it is a crowd, until so long after its last round.
-CROWD, CROWD_SECONDS = 3, 0.05
-# In a crowd a round waits for all who were there at the end of the last one, those who were in it
-# and those who waited: for each this long after the one before, and so long in all. Fewer, fuller
-# rounds take half of the time of all of them; without those who waited, a crowd would stay two
-# halves that take turns. The pauses are those of a busy machine, between the answers of one round.
-LINGER_SECONDS, LINGER_SECONDS_IN_ALL = 0.005, 0.03
+# A key is under load when its last batch left at least this many callers, not longer ago than this.
+MIN_LOADED_CALLERS, LOADED_SECONDS = 3, 0.05
+# Under load, a leader waits until as many callers have arrived as were present when the last batch
+# ended: those that were in the batch and those that waited behind it. It waits up to the first
+# value for each further arrival, and up to the second value in all. Fewer, fuller batches take half
+# the time of many small ones. If the leader did not wait, the callers would split into two halves
+# that take turns. The values are the gaps between the calls of a batch, measured on a busy machine.
+ARRIVAL_GAP_SECONDS, MAX_ARRIVAL_WAIT_SECONDS = 0.005, 0.03
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class _Call(Generic[Item, Result]):
-    """One caller's item, and what became of it."""
+    """One caller's item and its outcome.
 
-    __slots__ = ("error", "item", "leads", "result", "wake")
+    Attributes:
+        wake_up: a lock that the caller blocks on until it leads or its outcome is set.
+        is_leader: whether this caller runs the next batch.
+        result: what the work returned for the item; an exception is raised to the caller.
+        error: an exception that ended the whole batch.
+    """
+
+    __slots__ = ("error", "is_leader", "item", "result", "wake_up")
 
     def __init__(self, item: Item) -> None:
         self.item = item
-        self.wake = threading.Lock()
-        self.wake.acquire()
-        self.leads = False
+        self.wake_up = threading.Lock()
+        self.wake_up.acquire()
+        self.is_leader = False
         self.result: Result | BaseException | None = None
         self.error: BaseException | None = None
 
 
-class _Line(Generic[Item, Result]):
-    """Who waits for one key.
+class _KeyQueue(Generic[Item, Result]):
+    """The calls that wait for one key. The batcher's lock guards every field.
 
     Attributes:
-        busy: somebody is at work, or about to be.
-        crowd: how many were there when the last round ended, at `ended` (monotonic seconds).
-        full: to be released when `crowd` callers wait; None while nobody lingers.
+        waiting: the calls that no batch has taken yet, in order of arrival.
+        has_leader: whether a caller runs a batch, or has been chosen to run the next one.
+        expected: how many callers were present when the last batch ended.
+        last_ended: when the last batch ended, in monotonic seconds.
+        all_arrived: released once `expected` callers wait; None unless a leader waits for that.
     """
 
-    __slots__ = ("busy", "crowd", "ended", "full", "waiting")
+    __slots__ = ("all_arrived", "expected", "has_leader", "last_ended", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[_Call[Item, Result]] = deque()
-        self.busy = False
-        self.crowd, self.ended = 0, 0.0
-        self.full: threading.Lock | None = None
+        self.has_leader = False
+        self.expected, self.last_ended = 0, 0.0
+        self.all_arrived: threading.Lock | None = None
 
-    def join(self, call: _Call[Item, Result]) -> None:
+    def add(self, call: _Call[Item, Result]) -> None:
+        """Append the call, and make it the leader if there is none."""
         self.waiting.append(call)
-        call.leads, self.busy = not self.busy, True
-        if self.full and len(self.waiting) >= self.crowd:
-            self.full.release()
-            self.full = None
+        call.is_leader, self.has_leader = not self.has_leader, True
+        if self.all_arrived and len(self.waiting) >= self.expected:
+            self.all_arrived.release()
+            self.all_arrived = None
 
 
-class Crowd(Generic[Item, Result]):
-    """Runs `work(key, items)` with all items that wait for the same key, in order of arrival.
+class Batcher(Generic[Item, Result]):
+    """Runs `work(key, items)` with all the items that wait for the same key, in arrival order.
 
-    A caller who finds nobody at work starts at once, so that there is no added delay without a
-    crowd. Who arrives meanwhile waits, and the first of them leads the next round. In a crowd,
-    a round lingers for those who are on their way. `work` gives one result an item; an exception
-    among them is raised to its own caller, and one that `work` itself raises goes to all of the
-    round; to all who wait, too, where `hopeless` says that their round would only fail the same
-    way, and later than they must hear of it.
+    `work` returns one result for each item. An exception among the results is raised to the caller
+    of that item. An exception that `work` raises goes to every caller of the batch.
     """
 
     def __init__(
         self,
         work: Callable[[Hashable, Sequence[Item]], Sequence[Result | BaseException]],
         *,
-        at_most: int = 128,
-        hopeless: Callable[[BaseException], bool] = is_unavailable,
+        max_batch_size: int = 128,
+        fails_all_waiting: Callable[[BaseException], bool] = is_unavailable,
     ) -> None:
-        self._work, self._at_most, self._hopeless = work, at_most, hopeless
+        """Create a batcher without any calls.
+
+        Args:
+            work: called by one thread per key at a time.
+            max_batch_size: how many items one batch takes at most.
+            fails_all_waiting: whether an exception that `work` raised goes to the callers that
+                still wait, too. By default it does when the database is unavailable: their batch
+                would fail in the same way, but only after their deadline.
+        """
+        self._work, self._max_batch_size = work, max_batch_size
+        self._fails_all_waiting = fails_all_waiting
         self._lock = threading.Lock()
-        self._lines: dict[Hashable, _Line[Item, Result]] = {}
+        self._queues: dict[Hashable, _KeyQueue[Item, Result]] = {}
 
     def submit(self, key: Hashable, item: Item) -> Result:
-        """The result of `item`; raises what its work raised."""
+        """Run `item` in a batch and return its result, or raise its exception."""
         call: _Call[Item, Result] = _Call(item)
         with self._lock:
-            line = self._lines.get(key)
-            if line is None:
-                line = self._lines[key] = _Line()
-            line.join(call)
-        if not call.leads:
-            call.wake.acquire()
-        if call.leads:
-            self._round(key, line)
+            queue = self._queues.get(key)
+            if queue is None:
+                queue = self._queues[key] = _KeyQueue()
+            queue.add(call)
+        if not call.is_leader:
+            call.wake_up.acquire()
+        if call.is_leader:
+            self._run_batch(key, queue)
         if call.error is not None:
             raise call.error
         if isinstance(call.result, BaseException):
             raise call.result
         return call.result  # type: ignore[return-value]
 
-    def _round(self, key: Hashable, line: _Line[Item, Result]) -> None:
-        self._linger(line)
+    def _run_batch(self, key: Hashable, queue: _KeyQueue[Item, Result]) -> None:
+        self._wait_for_arrivals(queue)
         with self._lock:
-            waiting = line.waiting
-            calls = [waiting.popleft() for _ in range(min(len(waiting), self._at_most))]
+            waiting = queue.waiting
+            batch = [waiting.popleft() for _ in range(min(len(waiting), self._max_batch_size))]
         try:
-            results = self._work(key, [call.item for call in calls])
-            for call, result in zip(calls, results, strict=True):
+            results = self._work(key, [call.item for call in batch])
+            for call, result in zip(batch, results, strict=True):
                 call.result = result
         finally:
             failure = sys.exc_info()[1]
-            hopeless = failure is not None and self._hopeless(failure)
-            self._hand_over(key, line, calls, hopeless=hopeless)
-            _wake(calls, failure)
+            fail_waiting = failure is not None and self._fails_all_waiting(failure)
+            self._choose_next_leader(key, queue, batch, fail_waiting=fail_waiting)
+            _wake_followers(batch, failure)
 
-    def _linger(self, line: _Line[Item, Result]) -> None:
-        """In a crowd, wait for those who will come again."""
+    def _wait_for_arrivals(self, queue: _KeyQueue[Item, Result]) -> None:
+        """Under load, wait for the callers of the last batch to call again."""
         now = time.monotonic()
         with self._lock:
-            come = len(line.waiting)
-            if come >= line.crowd or line.crowd < CROWD or now - line.ended > CROWD_SECONDS:
+            arrived = len(queue.waiting)
+            is_loaded = (
+                queue.expected >= MIN_LOADED_CALLERS and now - queue.last_ended <= LOADED_SECONDS
+            )
+            if arrived >= queue.expected or not is_loaded:
                 return
-            line.full = full = threading.Lock()
-            full.acquire()
-        until = now + LINGER_SECONDS_IN_ALL
-        while not full.acquire(timeout=LINGER_SECONDS):
+            queue.all_arrived = all_arrived = threading.Lock()
+            all_arrived.acquire()
+        deadline = now + MAX_ARRIVAL_WAIT_SECONDS
+        while not all_arrived.acquire(timeout=ARRIVAL_GAP_SECONDS):
             with self._lock:
-                before, come = come, len(line.waiting)
-                if come == before or time.monotonic() > until:
-                    line.full = None
+                before, arrived = arrived, len(queue.waiting)
+                if arrived == before or time.monotonic() > deadline:
+                    queue.all_arrived = None
                     return
 
-    def _hand_over(
+    def _choose_next_leader(
         self,
         key: Hashable,
-        line: _Line[Item, Result],
-        calls: list[_Call[Item, Result]],
+        queue: _KeyQueue[Item, Result],
+        batch: list[_Call[Item, Result]],
         *,
-        hopeless: bool,
+        fail_waiting: bool,
     ) -> None:
-        """Let the next one lead; where it is hopeless nobody goes on, and all who wait hear why."""
+        """Let the first waiting call lead the next batch, or drop the queue if it is not needed.
+
+        With `fail_waiting`, the waiting calls join `batch`, so that they get its failure.
+        """
         with self._lock:
-            line.crowd = min(len(calls) + len(line.waiting), self._at_most)
-            line.ended = time.monotonic()
-            if hopeless:
-                calls += line.waiting
-                line.waiting.clear()
-            if line.waiting:
-                line.waiting[0].leads = True
-                line.waiting[0].wake.release()
+            queue.expected = min(len(batch) + len(queue.waiting), self._max_batch_size)
+            queue.last_ended = time.monotonic()
+            if fail_waiting:
+                batch += queue.waiting
+                queue.waiting.clear()
+            if queue.waiting:
+                queue.waiting[0].is_leader = True
+                queue.waiting[0].wake_up.release()
                 return
-            line.busy = False
-            if line.crowd < CROWD or len(self._lines) > self._at_most:
-                del self._lines[key]
+            queue.has_leader = False
+            if queue.expected < MIN_LOADED_CALLERS or len(self._queues) > self._max_batch_size:
+                del self._queues[key]
 
 
-def _wake(calls: Sequence[_Call[Item, Result]], failure: BaseException | None) -> None:
-    """Let the callers behind the leader go on, with what went wrong for all of them."""
-    for call in calls[1:]:
+def _wake_followers(batch: Sequence[_Call[Item, Result]], failure: BaseException | None) -> None:
+    """Wake every caller of the batch but its leader, with the failure of the batch if it failed."""
+    for call in batch[1:]:
         call.error = failure
-        call.wake.release()
+        call.wake_up.release()

@@ -1,17 +1,20 @@
-"""Names the steps of the crash-safe protocols, so that a test can stop a process at each."""
+"""Named points in the crash-safe protocols at which a test can stop or delay a process."""
 
 from collections.abc import Callable
 
 _hook: Callable[[str], None] | None = None
 
 
-def reached(step: str) -> None:
-    """Called after each write of a protocol. Nothing listens but a test."""
+def failpoint(name: str) -> None:
+    """Mark a point that follows one write of a protocol. Without a hook, do nothing."""
     if _hook is not None:
-        _hook(step)
+        _hook(name)
 
 
-def listen(hook: Callable[[str], None] | None) -> None:
-    """Tests only: call `hook` with the name of each step, None to stop."""
+def set_failpoint_hook(hook: Callable[[str], None] | None) -> None:
+    """Call `hook` with the name of every failpoint that is passed; None removes the hook.
+
+    Only tests use this.
+    """
     global _hook
     _hook = hook

@@ -4,7 +4,7 @@ from flask import Response
 from pymongo.errors import PyMongoError
 
 from eventapp.core.access.permissions import anonymous
-from eventapp.core.database import Db, get_store, is_unavailable
+from eventapp.core.database import OPEN_DATABASE, Db, is_unavailable
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 from eventapp.core.metrics import metrics_text
@@ -30,8 +30,8 @@ def healthz() -> Response:
 @root.refuses(503)
 def readyz() -> Response:
     """Ready: the database answers and its indexes are there."""
-    store = get_store()
-    if store.ready and _answers(store.db):
+    database = OPEN_DATABASE.get()
+    if database.is_ready and _answers(database.db):
         return json_response({"status": "ready", "database": "ok"})
     body = {
         "message": "The database does not answer",

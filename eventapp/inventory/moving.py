@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import cast
 
 from eventapp.core.database import Db, Document
-from eventapp.core.failpoints import reached
+from eventapp.core.failpoints import failpoint
 from eventapp.events.changes import EventChanges, SaleState
 from eventapp.inventory import store
 from eventapp.inventory.clearable import STRUCK_AT_ONCE, Done
@@ -42,7 +42,7 @@ class Mover(BackOffice):
                 self._db, event, changes, guards=store.marked(key), unmark=[key], now=now
             )
             if after:
-                reached("undo")
+                failpoint("undo")
                 self._written(after)
                 return
         raise Overtaken
@@ -83,7 +83,7 @@ class Mover(BackOffice):
                 self._db, event, changes, guards=guards, marks=marks, unmark=done, now=now
             )
             if after:
-                reached("move")
+                failpoint("move")
                 self._written(after)
                 return
             self.settled(event_id, done)

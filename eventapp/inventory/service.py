@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Document
 from eventapp.core.errors import AppError
-from eventapp.core.failpoints import reached
+from eventapp.core.failpoints import failpoint
 from eventapp.core.metrics import STOCK_CONFLICTS
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.events.service import EventNotFound, TicketTypeNotFound, may_see
@@ -139,7 +139,7 @@ class BoxOffice(Mover):
             now=now,
         )
         if after:
-            reached("take")
+            failpoint("take")
             self._written(after)
         else:
             self.settled(event["eventId"], done)  # they are still to be struck out
@@ -174,7 +174,7 @@ class BoxOffice(Mover):
             now=now,
         )
         if after:
-            reached("offer-take")
+            failpoint("offer-take")
             self._written(after)
         return after
 

@@ -16,7 +16,7 @@ from gridfs.errors import CorruptGridFile, FileExists, NoFile
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
-from eventapp.core.database import Db, Document, unhindered
+from eventapp.core.database import Db, Document, retry_on_write_conflict
 
 BUCKET = "photos"
 FILES, CHUNKS = f"{BUCKET}.files", f"{BUCKET}.chunks"
@@ -44,7 +44,7 @@ def insert(db: Db, photo: Document, data: bytes) -> bool:
     Where it fails nothing is found; what is left where the database is away, `drop_orphans` takes.
     """
     try:
-        unhindered(lambda: _upload(db, photo, data))
+        retry_on_write_conflict(lambda: _upload(db, photo, data))
     except FileExists:
         return False
     return True

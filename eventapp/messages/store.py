@@ -9,7 +9,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Document, unhindered
+from eventapp.core.database import Db, Document, retry_on_write_conflict
 
 INDEXES = {
     "messages": [
@@ -32,7 +32,7 @@ def _take_seq(db: Db, event_id: int) -> int:
         if chat is not None:
             return int(chat["seq"])
         with suppress(DuplicateKeyError):  # then another has begun it
-            unhindered(lambda: db.chats.insert_one({"_id": event_id, "seq": 0}))
+            retry_on_write_conflict(lambda: db.chats.insert_one({"_id": event_id, "seq": 0}))
 
 
 def append(db: Db, event_id: int, entry: Document) -> Document:
@@ -40,7 +40,7 @@ def append(db: Db, event_id: int, entry: Document) -> Document:
     while True:
         numbered = {**entry, "eventId": event_id, "seq": _take_seq(db, event_id)}
         try:
-            unhindered(lambda: db.messages.insert_one(numbered))  # noqa: B023
+            retry_on_write_conflict(lambda: db.messages.insert_one(numbered))  # noqa: B023
         except DuplicateKeyError:
             continue
         return numbered
@@ -50,7 +50,7 @@ def give_up(db: Db, event_id: int, seq: int, now: datetime) -> None:
     """Fill the place of an entry that did not come, unless it has come by now."""
     void = {"_id": ObjectId(), "eventId": event_id, "seq": seq, "shown": False, "createdAt": now}
     with suppress(DuplicateKeyError):
-        unhindered(lambda: db.messages.insert_one(void))
+        retry_on_write_conflict(lambda: db.messages.insert_one(void))
 
 
 def last_seqs(db: Db, event_ids: Iterable[int]) -> dict[int, int]:

@@ -14,7 +14,7 @@ from bson import ObjectId
 
 from eventapp.core.clock import going_on
 from eventapp.core.database import Db, Document
-from eventapp.core.failpoints import reached
+from eventapp.core.failpoints import failpoint
 from eventapp.notifications import rules, store_outbox
 from eventapp.notifications.smtp import NotSent, SmtpLine
 
@@ -60,9 +60,9 @@ def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
             mail = store_outbox.claim(db, due, ObjectId(), clock() + LEASE)
             if mail is None:
                 continue
-            reached("mail-claim")
+            failpoint("mail-claim")
             fields, go_on = _sent(line, outbox, mail, clock)
-            reached("mail-sent")
+            failpoint("mail-sent")
             done += store_outbox.settle(db, mail, fields) and "doneAt" in fields
             if not go_on:
                 break

@@ -13,7 +13,7 @@ from bson import ObjectId
 from pymongo import DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Document, unhindered
+from eventapp.core.database import Db, Document, retry_on_write_conflict
 
 TICKETS = "tickets"
 # As the index event_newest of bookings has them.
@@ -28,14 +28,16 @@ def seed(db: Db, make: Callable[[], bytes], now: datetime) -> bytes:
         return bytes(found["seed"])
     key = {"_id": TICKETS, "seed": make(), "createdAt": now}
     with suppress(DuplicateKeyError):
-        unhindered(lambda: db["keys"].insert_one(key))
+        retry_on_write_conflict(lambda: db["keys"].insert_one(key))
     return seed(db, make, now)
 
 
 def replace_seed(db: Db, new: bytes, now: datetime) -> None:
     """Set the private key of tickets, whether or not there is one."""
     fields = {"seed": new, "createdAt": now}
-    unhindered(lambda: db["keys"].update_one({"_id": TICKETS}, {"$set": fields}, upsert=True))
+    retry_on_write_conflict(
+        lambda: db["keys"].update_one({"_id": TICKETS}, {"$set": fields}, upsert=True)
+    )
 
 
 def booking(db: Db, booking_id: ObjectId) -> Document | None:
@@ -59,7 +61,7 @@ def check_in(
         "status": "confirmed",
         field: {"$exists": False},
     }
-    return unhindered(
+    return retry_on_write_conflict(
         lambda: db.bookings.find_one_and_update(
             where, {"$set": {field: note}}, return_document=ReturnDocument.AFTER
         )

@@ -10,7 +10,7 @@ from bson import ObjectId
 
 from eventapp.core.database import Db, Document
 from eventapp.core.errors import ValidationFailed
-from eventapp.core.failpoints import reached
+from eventapp.core.failpoints import failpoint
 from eventapp.inventory import service as inventory
 from eventapp.inventory.service import BoxOffice, Verdict
 from eventapp.waitlist import rules, store
@@ -51,7 +51,7 @@ def record(db: Db, office: BoxOffice, entry: Document) -> bool:
     """Store an entry; False, its place given up, where the user waits for this type already."""
     mark = f"wait-{entry['_id']}"
     if store.insert(db, entry):
-        reached("entry")
+        failpoint("entry")
         office.settled(entry["eventId"], [mark])
         return True
     office.undo(entry["eventId"], mark)
@@ -99,7 +99,7 @@ def end(db: Db, office: BoxOffice, entry: Document, status: str, now: datetime) 
     ended = store.end(db, entry["_id"], status, now)
     if ended is None:
         return False
-    reached("entry-end")
+    failpoint("entry-end")
     settle_ends(db, office, [ended], now)
     return True
 
@@ -116,7 +116,7 @@ def settle_ends(db: Db, office: BoxOffice, entries: Sequence[Document], now: dat
 
     office.move(event_id, moves, now, still_due=still_due)
     store.restocked(db, ids)
-    reached("entry-restocked")
+    failpoint("entry-restocked")
     office.settled(event_id, [move.key for move in moves])
 
 
@@ -134,7 +134,7 @@ def close_event(
         ended = [entry for entry in tried if entry]
         if not ended:
             return
-        reached("entry-end")
+        failpoint("entry-end")
         settle_ends(db, office, ended, now)
         if time.monotonic() > over:
             return

@@ -12,7 +12,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Document, unhindered
+from eventapp.core.database import Db, Document, retry_on_write_conflict
 
 INDEXES = {
     "waitlist": [
@@ -52,7 +52,7 @@ INDEXES = {
 def insert(db: Db, entry: Document) -> bool:
     """False, with nothing written, where the user waits for this type already."""
     try:
-        unhindered(lambda: db.waitlist.insert_one(entry))
+        retry_on_write_conflict(lambda: db.waitlist.insert_one(entry))
     except DuplicateKeyError:
         return False
     return True

@@ -30,7 +30,7 @@ def die_if_armed(step: str) -> None:
 
 
 if __name__ == "__main__":
-    failpoints.listen(die_if_armed)
+    failpoints.set_failpoint_hook(die_if_armed)
     if os.environ.get("UNGUARDED"):
         taking._guards = lambda *_: {}  # type: ignore[assignment]
     runpy.run_path(str(ROOT / "wsgi.py"), run_name="__main__")

@@ -53,7 +53,7 @@ class CrashServer(Server):
         super().__exit__(*exception)
         if not hasattr(self, "app"):
             return
-        client = self.app.extensions["store"].client
+        client = self.app.extensions["database"].client
         client.drop_database(self.shop.db)
         client.close()
 

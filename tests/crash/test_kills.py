@@ -16,7 +16,7 @@ from tests.race import kit
 pytestmark = pytest.mark.crash
 
 ROUNDS = 20 if FULL else 1
-# All that `core.steps.reached` is told of on the way of a request.
+# Every failpoint on the path of a request.
 STEPS = (
     *("take", "record", "entry", "undo", "end", "move", "restocked", "pay", "charge", "confirm"),
     *("offer-claim", "offer-take", "offer-record", "offered", "entry-end", "entry-restocked"),

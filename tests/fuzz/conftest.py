@@ -65,7 +65,7 @@ def opened(settings):
     try:
         yield app
     finally:
-        app.extensions["store"].client.close()
+        app.extensions["database"].client.close()
 
 
 def fill(app, role, directory):
@@ -73,7 +73,7 @@ def fill(app, role, directory):
 
     Of the events most are the first organizer's, two the second's.
     """
-    db, now = app.extensions["store"].db, utc_now()
+    db, now = app.extensions["database"].db, utc_now()
     people = [factories.sign_in(app, role)["id"] for _ in range(PEOPLE)]
     known = {"passwordHash": hash_password(PASSWORD, 4)}
     db.users.update_many({"_id": {"$in": people}}, {"$set": known})
@@ -91,7 +91,7 @@ def fill(app, role, directory):
 
 def sign_in_often(app, user_id, now):
     """The Authorization headers of so many sessions."""
-    db = app.extensions["store"].db
+    db = app.extensions["database"].db
     user, lifetime = db.users.find_one({"_id": user_id}), timedelta(days=1)
     for _ in range(SESSIONS):
         session = sessions.open_session(db, user, now=now, lifetime=lifetime)

@@ -24,7 +24,7 @@ client.post("/api/auth/refresh", json={"refreshToken": signed["refreshToken"]})
 broken = b'{"currentPassword": "correct horse'
 client.put("/api/auth/change-password", data=broken, headers=headers)
 logging.getLogger("library").warning("Bearer %s", signed["token"])
-app.extensions["store"].client.close()
+app.extensions["database"].client.close()
 print(json.dumps(signed))
 """
 

@@ -28,7 +28,7 @@ def test_a_bare_quantity_beyond_the_limit_does_not_wait_either(db, ann):
 
 def test_the_settings_decide_the_limits(make_app):
     app = make_app(MAX_TICKETS_PER_BOOKING="3", MAX_TICKETS_PER_USER="2", HOLD_MINUTES="0.5")
-    db, ann = app.extensions["store"].db, Caller(app.test_client(), app)
+    db, ann = app.extensions["database"].db, Caller(app.test_client(), app)
     event_of(db, 50)
     body = refused(ann.order(1, ticketTypeId=1, quantity=4), 409, "ticket_limit_exceeded")
     assert body["message"] == "At most 3 tickets a booking"

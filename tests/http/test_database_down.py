@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from eventapp.config import load_config
-from eventapp.core.database import Store, connect
+from eventapp.core.database import OpenDatabase, connect
 from tests.conftest import MONGO_URI, drop_database, fresh_uri
 from tests.live import Line, Server, eventually
 
@@ -133,7 +133,7 @@ def test_preparing_may_take_longer_than_a_request(line):
         db.command("ping")
 
     with client:
-        store = Store(client, client["eventapp_test"], prepare)
-        store.start()
-        assert not store.ready
-        eventually(lambda: store.ready)
+        database = OpenDatabase(client, client["eventapp_test"], prepare)
+        database.start()
+        assert not database.is_ready
+        eventually(lambda: database.is_ready)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pymongo import MongoClient
 
-from eventapp.core.database import Store
+from eventapp.core.database import OpenDatabase
 from eventapp.events.cache.event_cache import EventCache
 from eventapp.media.routes import IMAGES
 from tests.factories import make_event
@@ -18,10 +18,10 @@ PHOTO = "rebetiko-before-midnight.webp"
 def database_down(app, monkeypatch):
     """A client whose server does not answer, in place of the store."""
     dead = MongoClient("mongodb://127.0.0.1:9/x?timeoutMS=300&serverSelectionTimeoutMS=200")
-    store = Store(dead, dead.get_default_database(), lambda _db: None)
-    store.start()
-    monkeypatch.setitem(app.extensions, "store", store)
-    monkeypatch.setitem(app.extensions, "event_cache", EventCache(store.db))
+    database = OpenDatabase(dead, dead.get_default_database(), lambda _db: None)
+    database.start()
+    monkeypatch.setitem(app.extensions, "database", database)
+    monkeypatch.setitem(app.extensions, "event_cache", EventCache(database.db))
     yield
     dead.close()
 
@@ -69,8 +69,8 @@ def test_a_database_that_is_down_is_503_within_three_seconds(
 
 
 def test_until_it_is_prepared_every_call_is_503(app, db, monkeypatch):
-    unprepared = Store(None, db, lambda _db: None)
-    monkeypatch.setitem(app.extensions, "store", unprepared)
+    unprepared = OpenDatabase(None, db, lambda _db: None)
+    monkeypatch.setitem(app.extensions, "database", unprepared)
     client = app.test_client()
     assert client.get("/api/events").status_code == 503
     assert client.get("/readyz").status_code == 503

@@ -193,7 +193,7 @@ def test_a_persons_messages_are_exported_and_stay_as_nobodys(client, event, atte
 
 def test_a_person_may_say_so_much_at_a_time(make_app, monkeypatch):
     app = make_app(RATE_LIMIT_ENABLED="true")
-    client, db = app.test_client(), app.extensions["store"].db
+    client, db = app.test_client(), app.extensions["database"].db
     ann, bob = factories.sign_in(app), factories.sign_in(app)
     one, other = factories.make_event(db), factories.make_event(db)
     for number in range(10):

@@ -73,7 +73,7 @@ def test_behind_a_trusted_proxy_it_is_the_address_that_the_proxy_tells(make_app,
     app = make_app(TRUSTED_PROXIES="1")
     monkeypatch.setattr(app.extensions["streams"].seats, "_most", 100)
     monkeypatch.setattr(connection_limits, "FEW", 1)
-    event = factories.make_event(app.extensions["store"].db)
+    event = factories.make_event(app.extensions["database"].db)
     path, client = f"/api/events/{event['eventId']}/stream", app.test_client()
     with ExitStack() as stack:
         for address, status in ((HOME, 200), (CAFE, 200), (HOME, 429)):

@@ -233,7 +233,7 @@ class TestANewKey:
     def opened(self, app, monkeypatch):
         @contextmanager
         def opened(_command):
-            yield app.config["SETTINGS"], app.extensions["store"]
+            yield app.config["SETTINGS"], app.extensions["database"]
 
         monkeypatch.setattr(new_ticket_key, "opened", opened)
 

@@ -36,10 +36,10 @@ def kill():
             if reached == step:
                 raise Killed
 
-        failpoints.listen(hook)
+        failpoints.set_failpoint_hook(hook)
 
     yield at
-    failpoints.listen(None)
+    failpoints.set_failpoint_hook(None)
 
 
 def counted(db):
@@ -79,7 +79,7 @@ def test_a_process_that_dies_after_the_insert_is_told_all_the_same(shop, db, peo
     kill("record")
     with pytest.raises(Killed):
         kit.book(shop, event, user=people[0])
-    failpoints.listen(None)
+    failpoints.set_failpoint_hook(None)
     assert db.bookings.count_documents({}) == 1
     assert tell(kit.another(shop)) == 1
     assert counted(db) == (1, 1, 0)
@@ -93,7 +93,7 @@ def test_one_that_dies_while_cancelling_too(shop, db, people, kill, step):
     kill(step)
     with pytest.raises(Killed):
         transitions.cancel(shop, id_, kit.person(people[0]), utc_now())
-    failpoints.listen(None)
+    failpoints.set_failpoint_hook(None)
     assert tell(kit.another(shop)) == 1
     assert [n["kind"] for n in db.notifications.find().sort("_id", 1)] == [
         "booking_confirmed",
@@ -108,7 +108,7 @@ def test_a_worker_that_dies_before_clearing_the_notes_tells_nothing_twice(shop, 
     kill("told")
     with pytest.raises(Killed):
         tell(shop)
-    failpoints.listen(None)
+    failpoints.set_failpoint_hook(None)
     assert counted(db) == (5, 5, 5)
     assert tell(shop) == 0
     assert counted(db) == (5, 5, 0)

@@ -117,7 +117,7 @@ def recorded(make_app):
     """
     if not MONGO_URI:
         pytest.skip("the embedded store has no plans: set MONGO_URI")
-    db = make_app().extensions["store"].db
+    db = make_app().extensions["database"].db
     db.users.insert_many(
         {
             "name": f"Person {n}",

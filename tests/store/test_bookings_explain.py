@@ -31,7 +31,7 @@ class Shopping:
 
     def __init__(self, app, recorder):
         self.app, self.recorder = app, recorder
-        self.db = app.extensions["store"].db
+        self.db = app.extensions["database"].db
         client = app.test_client()
         self.host = Caller(client, app, "organizer")
         self.ann, self.bob = Caller(client, app), Caller(client, app)

@@ -25,7 +25,7 @@ def run(app, monkeypatch, capsys):
 
     @contextmanager
     def opened(_command):
-        yield app.config["SETTINGS"], app.extensions["store"]
+        yield app.config["SETTINGS"], app.extensions["database"]
 
     monkeypatch.setattr(check_inventory, "opened", opened)
 

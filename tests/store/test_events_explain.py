@@ -59,7 +59,7 @@ def recorded(make_app: Any) -> Any:
             database, "connect", partial(MongoClient, tz_aware=True, event_listeners=[recorder])
         )
         app = make_app()
-    db = app.extensions["store"].db
+    db = app.extensions["database"].db
     person = factories.sign_in(app, "organizer")
     fill(db, person["id"])
     return app, recorder, db, person["headers"]

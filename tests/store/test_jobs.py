@@ -21,7 +21,7 @@ def once(app, monkeypatch, capsys):
 
     @contextmanager
     def opened(_command):
-        yield app.config["SETTINGS"], app.extensions["store"]
+        yield app.config["SETTINGS"], app.extensions["database"]
 
     monkeypatch.setattr(worker, "opened", opened)
 

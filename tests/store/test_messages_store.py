@@ -33,7 +33,7 @@ def recorded(make_app):
         client = partial(MongoClient, tz_aware=True, event_listeners=[recorder])
         patch.setattr(database, "connect", client)
         app = make_app()
-    return app, app.extensions["store"].db, recorder
+    return app, app.extensions["database"].db, recorder
 
 
 def test_no_command_scans_a_collection(recorded):

@@ -14,7 +14,7 @@ from eventapp import prepare
 from eventapp.analytics import sales_sums
 from eventapp.config import load_config
 from eventapp.core.clock import utc_now
-from eventapp.core.database import connect, open_store
+from eventapp.core.database import connect, open_database
 from eventapp.events import rules, store
 from eventapp.media import store as photos
 from scripts import seed
@@ -208,7 +208,7 @@ def failure(capsys, code):
 
 def test_a_store_in_use_is_one_line(environment, capsys):
     directory = environment(MONGO_URI="")
-    app_store = open_store(load_config(), prepare)
+    app_store = open_database(load_config(), prepare)
     line = failure(capsys, 1)
     app_store.client.close()
     assert line.startswith("seed: The embedded store serves one process")

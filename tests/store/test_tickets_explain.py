@@ -25,7 +25,7 @@ class Hall:
     """An application of its own, full of others' bookings and photos."""
 
     def __init__(self, app, recorder):
-        self.db, self.recorder = app.extensions["store"].db, recorder
+        self.db, self.recorder = app.extensions["database"].db, recorder
         client = app.test_client()
         self.host, self.ann = Caller(client, app, "organizer"), Caller(client, app)
         self.event = event_of(self.db, 20, organizer_id=self.host.id)

@@ -25,7 +25,7 @@ def check(app, monkeypatch):
 
     @contextmanager
     def opened(_command):
-        yield app.config["SETTINGS"], app.extensions["store"]
+        yield app.config["SETTINGS"], app.extensions["database"]
 
     monkeypatch.setattr(worker, "opened", opened)
 

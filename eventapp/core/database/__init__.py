@@ -1,39 +1,39 @@
-"""The database: client, indexes, and one error for a server that does not answer."""
+"""The database: the client, its readiness, indexes, and one error for a server that is away."""
 
-from eventapp.core.database.connection import (
+from eventapp.core.database.client import (
     CLIENT_OPTIONS,
     DEFAULT_DATABASE,
-    PATIENCE_SECONDS,
     Db,
     Document,
-    Indexes,
     Query,
-    Store,
     connect,
-    ensure_indexes,
+)
+from eventapp.core.database.errors import is_unavailable, retry_on_write_conflict
+from eventapp.core.database.indexes import Indexes, ensure_indexes
+from eventapp.core.database.open_database import (
+    OPEN_DATABASE,
+    PREPARE_TIMEOUT_SECONDS,
+    OpenDatabase,
     get_db,
-    get_store,
     init_app,
-    is_unavailable,
-    open_store,
-    unhindered,
+    open_database,
 )
 
 __all__ = [
     "CLIENT_OPTIONS",
     "DEFAULT_DATABASE",
-    "PATIENCE_SECONDS",
+    "OPEN_DATABASE",
+    "PREPARE_TIMEOUT_SECONDS",
     "Db",
     "Document",
     "Indexes",
+    "OpenDatabase",
     "Query",
-    "Store",
     "connect",
     "ensure_indexes",
     "get_db",
-    "get_store",
     "init_app",
     "is_unavailable",
-    "open_store",
-    "unhindered",
+    "open_database",
+    "retry_on_write_conflict",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from eventapp.core import json
 from eventapp.core.app_key import AppKey
-from eventapp.core.batching import Crowd
+from eventapp.core.batching import Batcher
 from eventapp.core.database import Db, Document
 from eventapp.core.lru_cache import Remembered
 from eventapp.core.shared_cache import SharedCache
@@ -46,7 +46,7 @@ class EventCache:
         self._lists: Remembered[Listed] = Remembered(LISTS_BYTES, lambda listed: listed.size)
         self._answers: Remembered[Answer] = Remembered(ANSWERS_BYTES, lambda answer: answer.size)
         self._liked: Remembered[Liked] = Remembered(LIKED_BYTES, _liked_size)
-        self._makers: Crowd[Callable[[], Listed], Listed] = Crowd(_make_once)
+        self._makers: Batcher[Callable[[], Listed], Listed] = Batcher(_make_once)
         # `generation` counts what may change a list, `stamp` what changes any answer, and
         # `likes` the changes of favorites made here: a read that overlaps one may be old already.
         self._generation = self._stamp = self._likes = 0

@@ -6,7 +6,7 @@ made it asks for it at once.
 
 from collections.abc import Hashable, Iterable, Sequence
 
-from eventapp.core.batching import Crowd
+from eventapp.core.batching import Batcher
 from eventapp.core.database import Db
 from eventapp.events import store
 from eventapp.events.cache.freshness import Known
@@ -23,7 +23,7 @@ class Shelf:
 
     def __init__(self, db: Db, known: Known, shared: SharedEvents | None = None) -> None:
         self._db, self._known, self._shared = db, known, shared
-        self._loads: Crowd[EventIds, Found] = Crowd(self._load_once)
+        self._loads: Batcher[EventIds, Found] = Batcher(self._load_once)
 
     def one(self, event_id: int) -> Rendered:
         """EventNotFound, DatabaseUnavailable."""

@@ -1,0 +1,129 @@
+"""The database that the settings name: opened once, prepared before use and again each day."""
+
+import threading
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pymongo
+import structlog
+from flask import Flask
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_fixed
+
+from eventapp.config import Config
+from eventapp.core.app_key import AppKey
+from eventapp.core.clock import utc_now
+from eventapp.core.database.client import DEFAULT_DATABASE, Db, Document, connect
+from eventapp.core.database.errors import is_unavailable
+from eventapp.core.embedded.client import open_embedded
+from eventapp.core.errors import DatabaseUnavailable
+
+PREPARE_RETRY_SECONDS = 0.5
+# Building an index on a large collection may take minutes. A build that the timeout of requests
+# interrupted would start from the beginning at each retry, and never end.
+PREPARE_TIMEOUT_SECONDS = 3600
+
+log = structlog.get_logger()
+
+
+class OpenDatabase:
+    """A database, on MongoDB or embedded, that may be used once `prepare` has run for today.
+
+    Some of the values by which events are listed change with the date alone, so `prepare` runs
+    again on each new day.
+    """
+
+    def __init__(self, client: Any, db: Db, prepare: Callable[[Db], None]) -> None:
+        """Wrap a client and one of its databases; `prepare` creates indexes and derived values."""
+        self.client, self.db = client, db
+        self._prepare = prepare
+        self._prepared_on: date | None = None
+        self._prepare_lock = threading.Lock()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `prepare` has succeeded at least once."""
+        return self._prepared_on is not None
+
+    def ensure_prepared(self, today: date) -> None:
+        """Prepare the database unless that was done today. Concurrent callers wait for the first.
+
+        Raises:
+            PyMongoError: the preparation failed, and will be tried again by the next caller.
+        """
+        if self._prepared_on == today:
+            return
+        with self._prepare_lock:
+            if self._prepared_on != today:
+                self._prepare(self.db)
+                self._prepared_on = today
+
+    def start(self) -> None:
+        """Prepare the database now; while it is unavailable, keep trying on a thread."""
+        try:
+            self.ensure_prepared(utc_now().date())
+        except PyMongoError as error:
+            if not is_unavailable(error):
+                raise
+            _log_unavailable(error)
+            thread = threading.Thread(
+                target=self._keep_preparing, name="mongo-prepare", daemon=True
+            )
+            thread.start()
+
+    def _keep_preparing(self) -> None:
+        retrying = Retrying(
+            retry=retry_if_exception(is_unavailable),
+            wait=wait_fixed(PREPARE_RETRY_SECONDS),
+            before_sleep=_log_failed_attempt,
+        )
+        retrying(self._prepare_patiently)
+
+    def _prepare_patiently(self) -> None:
+        with pymongo.timeout(PREPARE_TIMEOUT_SECONDS):
+            self.ensure_prepared(utc_now().date())
+
+
+def _log_failed_attempt(attempt: RetryCallState) -> None:
+    _log_unavailable(attempt.outcome.exception() if attempt.outcome else None)
+
+
+def _log_unavailable(error: BaseException | None) -> None:
+    log.warning("database does not answer", error=type(error).__name__)
+
+
+OPEN_DATABASE: AppKey[OpenDatabase] = AppKey("database")
+
+
+def open_database(config: Config, prepare: Callable[[Db], None]) -> OpenDatabase:
+    """Open the database that the settings name, without preparing it.
+
+    Raises:
+        EmbeddedStoreBusy: another process has opened the embedded store.
+    """
+    if config.mongo_uri is None:
+        embedded = open_embedded(config.instance_dir)
+        return OpenDatabase(embedded, embedded[DEFAULT_DATABASE], prepare)
+    client: MongoClient[Document] = connect(config.mongo_uri)
+    return OpenDatabase(client, client.get_default_database(DEFAULT_DATABASE), prepare)
+
+
+def init_app(app: Flask, database: OpenDatabase) -> None:
+    """Attach the database to the application, and start to prepare it."""
+    OPEN_DATABASE.set(app, database)
+    database.start()
+
+
+def get_db() -> Db:
+    """Return the database of this request's application.
+
+    Raises:
+        DatabaseUnavailable: it has not been prepared yet, so that indexes may be missing.
+    """
+    database = OPEN_DATABASE.get()
+    if not database.is_ready:
+        raise DatabaseUnavailable
+    database.ensure_prepared(utc_now().date())
+    return database.db

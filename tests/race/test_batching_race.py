@@ -1,0 +1,117 @@
+"""A Batcher under many threads: batches in order, each caller's own result, nobody left waiting."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from eventapp.core.batching import Batcher
+
+THREADS, CALLS = 64, 50
+TIMEOUT_SECONDS = 20
+
+
+class Refused(Exception):
+    pass
+
+
+def submit_all(batcher, items, key="k"):
+    """Submit all items at once; return each one's result, or the error it was refused with."""
+
+    def submit(item):
+        try:
+            return batcher.submit(key, item)
+        except Refused as error:
+            return error
+
+    with ThreadPoolExecutor(len(items)) as pool:
+        return list(pool.map(submit, items, timeout=TIMEOUT_SECONDS))
+
+
+def submit_behind_first(batcher, entered, proceed, items):
+    """Let the first call run alone until all others wait behind it; return the futures."""
+    with ThreadPoolExecutor(len(items) + 1) as pool:
+        first = pool.submit(batcher.submit, "k", "first")
+        assert entered.wait(TIMEOUT_SECONDS)
+        calls = []
+        for number, item in enumerate(items, 1):
+            calls.append(pool.submit(batcher.submit, "k", item))
+            while len(batcher._queues["k"].waiting) < number:
+                threading.Event().wait(0.001)
+        proceed.set()
+        return first, calls
+
+
+def batcher_with_blocked_first_batch(work):
+    """Return a batcher, the two events that control its first batch, and its list of batches."""
+    entered, proceed, batches = threading.Event(), threading.Event(), []
+
+    def run(_key, items):
+        batches.append(list(items))
+        if len(batches) == 1:
+            entered.set()
+            assert proceed.wait(TIMEOUT_SECONDS)
+        return work(items)
+
+    return Batcher(run, max_batch_size=4), entered, proceed, batches
+
+
+def test_a_failure_that_awaits_every_caller_is_raised_to_all_at_once():
+    class Gone(Exception):
+        pass
+
+    def work(items):
+        raise Gone
+
+    batcher, entered, proceed, batches = batcher_with_blocked_first_batch(work)
+    batcher._fails_all_waiting = lambda error: isinstance(error, Gone)
+    first, calls = submit_behind_first(batcher, entered, proceed, list("abcdef"))
+    assert isinstance(first.exception(TIMEOUT_SECONDS), Gone)
+    assert all(isinstance(call.exception(TIMEOUT_SECONDS), Gone) for call in calls)
+    assert batches == [["first"]]
+    batcher._fails_all_waiting = lambda error: False
+    with pytest.raises(Gone):
+        batcher.submit("k", "later")
+    assert len(batches) == 2
+
+
+def test_no_caller_is_left_waiting_under_many_threads():
+    """Batches succeed, refuse some items, or fail; afterwards no call and no leader remains."""
+    at_work, overlaps = threading.Lock(), []
+
+    def work(_key, items):
+        if not at_work.acquire(blocking=False):
+            overlaps.append(items)
+        try:
+            if any(item % 97 == 0 for item in items):
+                raise Refused
+            return [Refused() if item % 7 == 0 else -item for item in items]
+        finally:
+            at_work.release()
+
+    batcher = Batcher(work, max_batch_size=8)
+    wrong = []
+
+    def submit_range(start):
+        for item in range(start * CALLS, (start + 1) * CALLS):
+            try:
+                if batcher.submit("k", item) != -item:
+                    wrong.append(item)
+            except Refused:
+                pass
+
+    threads = [
+        threading.Thread(target=submit_range, args=(n,), daemon=True) for n in range(THREADS)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT_SECONDS)
+    assert not [thread for thread in threads if thread.is_alive()]
+    assert (wrong, overlaps) == ([], [])
+    assert not [queue for queue in batcher._queues.values() if queue.has_leader or queue.waiting]
+
+
+def test_results_go_to_their_own_callers():
+    batcher = Batcher(lambda _key, items: [item * 2 for item in items])
+    assert submit_all(batcher, list(range(THREADS))) == [2 * n for n in range(THREADS)]
