@@ -30,6 +30,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.http import headers, request_log
 from eventapp.core.http import setup as http_setup
+from eventapp.core.http.app_context import CONFIG
 from eventapp.core.shared_cache import SharedCache
 from eventapp.core.streams.hub import Hub
 from eventapp.events import service as events
@@ -146,7 +147,7 @@ def create_app(config: Config | None = None) -> Flask:
     """
     config = config or load_config()
     app = Flask(__name__, static_folder=None)
-    app.config["SETTINGS"] = config
+    CONFIG.set(app, config)
     request_log.setup_logging(config)
     request_log.init_app(app)
     api = http_setup.init_app(app)
@@ -168,7 +169,7 @@ def create_app(config: Config | None = None) -> Flask:
     for each in BLUEPRINTS:
         api.register_blueprint(each)
     app.register_blueprint(media_routes.bp)
-    permissions.refuse_undeclared(app)
+    permissions.require_declared_permissions(app)
     return app
 
 
@@ -224,5 +225,5 @@ def open_streams(db: Db) -> Hub:
 
 def start_jobs(app: Flask) -> None:
     """Run the background jobs in this process where the store serves no other: the embedded one."""
-    if app.config["SETTINGS"].mongo_uri is None:
+    if CONFIG.get(app).mongo_uri is None:
         jobs.in_background(app.extensions["shop"])

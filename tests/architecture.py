@@ -33,7 +33,8 @@ OBSERVERS = ("analytics", "jobs", "health")
 
 # Core, bottom to top: a module may import only what stands before its own group.
 CORE_ORDER = (
-    ("errors", "clock", "json", "failpoints", "logging", "metrics", "textsearch", "lru_cache"),
+    ("errors", "clock", "json", "etags", "failpoints", "logging"),
+    ("metrics", "textsearch", "lru_cache"),
     ("paging", "app_key"),
     ("embedded",),
     ("database",),

@@ -19,6 +19,7 @@ from eventapp import create_app
 from eventapp.bookings import auditing
 from eventapp.config import Config, load_config
 from eventapp.core.clock import utc_now
+from eventapp.core.http.app_context import CONFIG
 from eventapp.events import service as events
 from tests import factories
 
@@ -64,7 +65,7 @@ def make_app(
     yield make
     for app in made:
         app.extensions["database"].client.close()
-        drop_database(app.config["SETTINGS"])
+        drop_database(CONFIG.get(app))
 
 
 @pytest.fixture(scope="session")

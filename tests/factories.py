@@ -70,5 +70,5 @@ def sign_in(app: Flask, role: str = "attendee", user_id: ObjectId | None = None)
     session = {"_id": ObjectId(), "userId": user["_id"], "role": role, "gen": 0}
     db.sessions.insert_one({**session, "expiresAt": utc_now() + timedelta(days=1)})
     with app.app_context():
-        token = tokens.access_token(user["_id"], session["_id"])
+        token = tokens.create_access_token(user["_id"], session["_id"])
     return {"id": user["_id"], "headers": {"Authorization": f"Bearer {token}"}}

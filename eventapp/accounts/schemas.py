@@ -16,11 +16,11 @@ from eventapp.accounts import rules
 from eventapp.core.http.fields import (
     MAX_EMAIL,
     Email,
-    Flag,
     ImageUrl,
     PageAnswer,
     PageQuery,
     Password,
+    StrictBool,
     Text,
 )
 
@@ -87,7 +87,7 @@ class RefreshBody(Schema):
 
 
 class LogoutBody(Schema):
-    everywhere = Flag(load_default=False)
+    everywhere = StrictBool(load_default=False)
 
 
 class ProfileBody(Schema):

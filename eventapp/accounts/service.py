@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from eventapp.accounts import rules, sessions, store, store_sessions
 from eventapp.accounts.errors import EmailTaken, LastAdmin, NameTaken, UserNotFound
-from eventapp.core.access.emails import email_fault
+from eventapp.core.access.emails import find_email_error
 from eventapp.core.access.passwords import hash_password
 from eventapp.core.database import Db, Document
 from eventapp.core.errors import ValidationFailed
@@ -43,7 +43,7 @@ def register(
     name, email = name.strip(), email.strip()
     refuse(
         name=rules.name_fault(name),
-        email=email_fault(email),
+        email=find_email_error(email),
         password=rules.password_fault(password, min_password),
     )
     user = {
@@ -108,7 +108,7 @@ def update(
     """
     refuse(
         name=rules.name_fault(changes["name"]) if "name" in changes else None,
-        email=email_fault(changes["email"]) if "email" in changes else None,
+        email=find_email_error(changes["email"]) if "email" in changes else None,
     )
     was = get(db, user_id)
     demoted = was["role"] == rules.ADMIN and changes.get("role", rules.ADMIN) != rules.ADMIN

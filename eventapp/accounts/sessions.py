@@ -3,14 +3,15 @@
 import secrets
 from collections.abc import Hashable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from bson import ObjectId
 
 from eventapp.accounts import rules, store, store_sessions
 from eventapp.accounts import sign_in_attempts as attempts
 from eventapp.accounts.errors import BadCredentials, SessionEnded, TokenReused, WrongPassword
-from eventapp.core.access.passwords import hash_password, is_outdated, is_password
+from eventapp.core.access.passwords import hash_password, needs_rehash, verify_password
+from eventapp.core.access.permissions import ActiveSession
 from eventapp.core.batching import Batcher
 from eventapp.core.database import Db, Document
 from eventapp.core.errors import ValidationFailed
@@ -41,10 +42,10 @@ def log_in(
     attempt = attempts.begin(db, account, address, now)
     user = _by_email_or_name(db, account, by_email=email is not None)
     hashed = user["passwordHash"] if user else None
-    if not is_password(password, hashed, rounds) or user is None:
+    if not verify_password(password, hashed, rounds) or user is None:
         raise BadCredentials
     attempts.succeed(db, attempt)
-    if is_outdated(user["passwordHash"], rounds):
+    if needs_rehash(user["passwordHash"], rounds):
         renewed = {"passwordHash": hash_password(password, rounds)}
         user = store.update(db, user["_id"], renewed) or user
     return user, open_session(db, user, now=now, lifetime=lifetime)
@@ -125,7 +126,7 @@ def change_password(
         raise ValidationFailed("Invalid newPassword", errors={"newPassword": [fault]})
     attempt = attempts.begin(db, str(user_id), address, now)
     user = store.find(db, user_id)
-    if user is None or not is_password(current, user["passwordHash"], rounds):
+    if user is None or not verify_password(current, user["passwordHash"], rounds):
         raise WrongPassword
     attempts.succeed(db, attempt)
     store.update(db, user_id, {"passwordHash": hash_password(new, rounds), "updatedAt": now})
@@ -162,9 +163,10 @@ class LiveSessions:
     def __init__(self) -> None:
         self._readers: Batcher[tuple[Db, ObjectId, datetime], Document | None] = Batcher(_read_live)
 
-    def __call__(self, db: Db, session_id: ObjectId, now: datetime) -> Document | None:
+    def __call__(self, db: Db, session_id: ObjectId, now: datetime) -> ActiveSession | None:
         """The session `{userId, role, gen, previousId?}` behind an access token; None if ended."""
-        return self._readers.submit("sessions", (db, session_id, now))
+        found = self._readers.submit("sessions", (db, session_id, now))
+        return cast(ActiveSession | None, found)
 
 
 def _read_live(

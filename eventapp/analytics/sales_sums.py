@@ -15,7 +15,7 @@ from bson import ObjectId
 
 from eventapp.analytics import event_day_sums, rules, store
 from eventapp.analytics.rules import DAY_SPAN, SLOT, Tally
-from eventapp.core.clock import going_on
+from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Db, Document
 
 LEASE = timedelta(seconds=120)
@@ -118,7 +118,7 @@ def count_sales(db: Db, now: datetime) -> int:
     begun = store.begin_run(db, now, LEASE)
     if begun is None:
         return 0
-    run, clock = begun["run"], going_on(now)
+    run, clock = begun["run"], advancing_clock(now)
     with store.without_hurry():
         since = begun.get("upTo")
         changed = store.changed_since(db, since) if since else None

@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from eventapp.analytics import rules
-from eventapp.core.http.fields import Day, PageAnswer, PageQuery, Text
+from eventapp.core.http.fields import CalendarDate, PageAnswer, PageQuery, Text
 
 EVENT_STATUSES = ("draft", "published", "cancelled", "completed")
 ROLES = ("attendee", "organizer", "admin")
@@ -14,7 +14,7 @@ class RevenueQuery(Schema):
     timezone = fields.String(load_default="UTC", validate=validate.Length(1, 64))
 
     class Meta:
-        include = {"from": Day(), "to": Day()}
+        include = {"from": CalendarDate(), "to": CalendarDate()}
 
 
 class EventsQuery(PageQuery):

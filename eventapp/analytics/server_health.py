@@ -71,7 +71,7 @@ def requests() -> dict[str, Any]:
     by_class: defaultdict[str, int] = defaultdict(int)
     buckets: defaultdict[float, float] = defaultdict(float)
     seconds = 0.0
-    for sample in metrics.samples():
+    for sample in metrics.iter_samples():
         if sample.name == "eventapp_requests_total":
             by_class[f"{sample.labels['status'][:1]}xx"] += int(sample.value)
         elif sample.name == "eventapp_request_seconds_bucket":

@@ -33,7 +33,7 @@ class Period:
 
 def scope_of(actor: Actor) -> ObjectId | None:
     """Whose events the caller sees: None for all."""
-    return None if actor.is_admin else actor.signed_in_id
+    return None if actor.is_admin else actor.require_user_id()
 
 
 def overview(db: Db, organizer_id: ObjectId | None, *, currency: str) -> dict[str, Any]:

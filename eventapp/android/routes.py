@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, request
 
 from eventapp.android import service
 from eventapp.android.schemas import (
@@ -15,15 +15,14 @@ from eventapp.android.schemas import (
     NewUser,
     Profile,
 )
-from eventapp.config import Config
 from eventapp.core.access.permissions import anonymous
-from eventapp.core.access.rate_limits import read_tier, sign_in_tier
+from eventapp.core.access.rate_limits import read_rate_limit, sign_in_rate_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import image_base_url, popularity
+from eventapp.core.http.app_context import current_config, image_base_url, popularity
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
-from eventapp.core.http.responses import json_response, with_etag
+from eventapp.core.http.responses import conditional_response, json_response
 
 bp = Blueprint("android", __name__, url_prefix="/android/api", description="The Android app")
 
@@ -32,19 +31,19 @@ bp = Blueprint("android", __name__, url_prefix="/android/api", description="The 
 @anonymous
 @bp.response(200, AppEvent(many=True))
 @bp.alt_response(304, success=True)
-@bp.refuses(503)
+@bp.error_responses(503)
 def list_events() -> Response:
     """Every upcoming event, up to 500: the app searches on the phone."""
     found = service.upcoming(get_db(), image_base_url=image_base_url())
-    return with_etag(json_response(found))
+    return conditional_response(json_response(found))
 
 
 @bp.route("/recoms", methods=["POST"])
-@read_tier
+@read_rate_limit
 @anonymous
 @bp.arguments(Categories)
 @bp.response(200, AppEvent(many=True))
-@bp.refuses(503)
+@bp.error_responses(503)
 @bp.doc(requestBody=CATEGORIES_BODY)
 def recommend(body: dict[str, Any]) -> Response:
     """Upcoming events of the categories in the body, soonest first; of none, the most popular."""
@@ -55,7 +54,7 @@ def recommend(body: dict[str, Any]) -> Response:
 @bp.route("/favorites")
 @anonymous
 @bp.response(200, AppEvent(many=True))
-@bp.refuses(503)
+@bp.error_responses(503)
 def list_favorites() -> Response:
     """The shared guest's favorites, newest first."""
     return json_response(service.favorites(get_db(), image_base_url=image_base_url()))
@@ -65,8 +64,8 @@ def list_favorites() -> Response:
 @anonymous
 @bp.arguments(AppFavorite)
 @bp.response(201, Message)
-@bp.leads_to(201, "android_remove_favorite", {"eventId": "$request.body#/eventId"})
-@bp.refuses(404, 409, 503)
+@bp.response_link(201, "android_remove_favorite", {"eventId": "$request.body#/eventId"})
+@bp.error_responses(404, 409, 503)
 def add_favorite(body: dict[str, Any]) -> Response:
     """Make an event a favorite of the shared guest."""
     event_changes = service.EVENT_CACHE.get()
@@ -79,7 +78,7 @@ def add_favorite(body: dict[str, Any]) -> Response:
 @anonymous
 @bp.arguments(AppFavorite)
 @bp.response(200, Message)
-@bp.refuses(404, 503)
+@bp.error_responses(404, 503)
 def remove_favorite(body: dict[str, Any]) -> Response:
     """Take an event out of the shared guest's favorites."""
     service.unfavorite(get_db(), body["eventId"], service.EVENT_CACHE.get())
@@ -87,12 +86,12 @@ def remove_favorite(body: dict[str, Any]) -> Response:
 
 
 @bp.route("/users", methods=["POST"])
-@sign_in_tier
+@sign_in_rate_limit
 @anonymous
 @bp.arguments(NewUser)
 @bp.response(201, AppUser)
-@bp.leads_to(201, "android_change_profile", capability="$response.body#/_id")
-@bp.refuses(409, 503)
+@bp.response_link(201, "android_change_profile", capability="$response.body#/_id")
+@bp.error_responses(409, 503)
 def register(body: dict[str, Any]) -> Response:
     """Sign up with a name nobody has."""
     user = service.register(get_db(), **body, keeper=_keeper(), now=utc_now())
@@ -100,12 +99,12 @@ def register(body: dict[str, Any]) -> Response:
 
 
 @bp.route("/users/login", methods=["POST"])
-@sign_in_tier
+@sign_in_rate_limit
 @anonymous
 @bp.arguments(Credentials)
 @bp.response(200, AppUser)
-@bp.leads_to(200, "android_change_profile", capability="$response.body#/_id")
-@bp.refuses(401, 503)
+@bp.response_link(200, "android_change_profile", capability="$response.body#/_id")
+@bp.error_responses(401, 503)
 def log_in(body: dict[str, Any]) -> Response:
     """Log in by name; the `_id` in the answer is what `PUT users/{id}` takes."""
     address = request.remote_addr or ""
@@ -117,7 +116,7 @@ def log_in(body: dict[str, Any]) -> Response:
 @anonymous
 @bp.arguments(Profile)
 @bp.response(200, AppUser)
-@bp.refuses(401, 409, 503)
+@bp.error_responses(401, 409, 503)
 def change_profile(body: dict[str, Any], capability: str) -> Response:
     """Change the profile that logged in for this `_id`."""
     user = service.change_profile(get_db(), capability, body, keeper=_keeper(), now=utc_now())
@@ -131,7 +130,7 @@ def _private(response: Response) -> Response:
 
 
 def _keeper() -> service.Keeper:
-    settings: Config = current_app.config["SETTINGS"]
+    settings = current_config()
     return service.Keeper(
         secret=settings.jwt_secret,
         lifetime=settings.jwt_refresh_expires_in,

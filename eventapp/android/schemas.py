@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 
 from eventapp.android import rules
-from eventapp.core.http.fields import Email, Password, Text, Whole
+from eventapp.core.http.fields import Email, Password, StrictInt, Text
 
 CATEGORY, MAX_CATEGORIES = Text(0, 100), 50
 # A bare list is no schema of marshmallow's, so the document is told of it by hand.
@@ -44,7 +44,7 @@ class Profile(AppBody):
 
 
 class AppFavorite(AppBody):
-    eventId = Whole(1, 2**63 - 1, required=True)
+    eventId = StrictInt(1, 2**63 - 1, required=True)
 
 
 class Categories(Schema):

@@ -12,7 +12,7 @@ from bson import ObjectId
 from eventapp.accounts import contacts as accounts
 from eventapp.bookings import rules, store, store_alerts
 from eventapp.bookings.service import Shop
-from eventapp.core.clock import going_on
+from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Document
 from eventapp.core.failpoints import failpoint
 from eventapp.events import alerts as events
@@ -25,7 +25,7 @@ AT_ONCE, ROUNDS = 200, 25
 
 def tell(shop: Shop, now: datetime) -> int:
     """Tell all that is noted; how many notifications."""
-    clock = going_on(now)
+    clock = advancing_clock(now)
     told = 0
     for _round in range(ROUNDS):
         bookings = store_alerts.untold(shop.db, AT_ONCE)

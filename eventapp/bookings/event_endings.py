@@ -8,7 +8,7 @@ from datetime import datetime
 from eventapp.bookings import rules, store
 from eventapp.bookings.service import Shop
 from eventapp.bookings.transitions import ending, settle_due
-from eventapp.core.clock import going_on
+from eventapp.core.clock import advancing_clock
 from eventapp.core.failpoints import failpoint
 
 ENDED_AT_ONCE = 200
@@ -24,7 +24,7 @@ def end_all(
     Args:
         patience: seconds after which it stops, whatever is left.
     """
-    total, clock, over = 0, going_on(now), time.monotonic() + patience
+    total, clock, over = 0, advancing_clock(now), time.monotonic() + patience
     while ended := _end_each(shop, event_id, reason, clock, over):
         total += ended
         if time.monotonic() > over:

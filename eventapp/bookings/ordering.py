@@ -58,7 +58,7 @@ def book(shop: Shop, actor: Actor, order: Order, now: datetime) -> Answer:
         back.
     """
     with shop.office.drafts_unseen(order.event_id, actor):
-        return _book(shop, actor.signed_in_id, order, now)
+        return _book(shop, actor.require_user_id(), order, now)
 
 
 def _book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:

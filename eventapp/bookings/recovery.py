@@ -11,7 +11,7 @@ from eventapp.bookings import store, waitlist_offers
 from eventapp.bookings.event_endings import end_all
 from eventapp.bookings.service import Shop
 from eventapp.bookings.transitions import expire, settle_due
-from eventapp.core.clock import going_on
+from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Document
 from eventapp.events import service as events
 from eventapp.waitlist import service as waitlist
@@ -24,7 +24,7 @@ AT_ONCE, STRUCK_AT_ONCE = 500, 200
 def expire_holds(shop: Shop, now: datetime) -> int:
     """End the holds and offers whose time is over, and offer their tickets on; how many."""
     lapsed = store.lapsed(shop.db, now, AT_ONCE)
-    clock = going_on(now)
+    clock = advancing_clock(now)
     expired = [booking for booking in lapsed if expire(shop, booking, clock())]
     for event_id in {booking["eventId"] for booking in expired}:
         waitlist_offers.serve_waiting(shop, event_id, clock())
@@ -33,7 +33,7 @@ def expire_holds(shop: Shop, now: datetime) -> int:
 
 def serve_all_waiting(shop: Shop, now: datetime) -> int:
     """Offer tickets wherever some are there for who waits; how many offers."""
-    clock = going_on(now)
+    clock = advancing_clock(now)
     return sum(
         waitlist_offers.serve_waiting(shop, event_id, clock())
         for event_id in shop.office.waited_for(AT_ONCE)
@@ -53,7 +53,7 @@ def settle(shop: Shop, now: datetime) -> int:
 
 
 def _finish_moves(shop: Shop, before: datetime, now: datetime) -> None:
-    clock = going_on(now)
+    clock = advancing_clock(now)
     for booking in store.with_restock_due(shop.db, before, AT_ONCE):
         settle_due(shop, [booking], clock())
     waitlist.settle(shop.db, shop.office, before=before, now=clock(), limit=AT_ONCE)

@@ -5,16 +5,16 @@ from typing import Any, ClassVar
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from eventapp.bookings.rules import STATUSES
-from eventapp.core.http.fields import Flag, PageAnswer, PageQuery, Text, Whole
+from eventapp.core.http.fields import PageAnswer, PageQuery, StrictBool, StrictInt, Text
 
 MAX_QUANTITY = 10_000
 SHORTFALLS = ("reject", "partial", "waitlist")
 
 
 class ItemBody(Schema):
-    ticketTypeId = Whole(1)
+    ticketTypeId = StrictInt(1)
     type = Text(1, 100)
-    quantity = Whole(1, MAX_QUANTITY, required=True)
+    quantity = StrictInt(1, MAX_QUANTITY, required=True)
 
     class Meta:
         json_schema: ClassVar[dict[str, Any]] = {
@@ -30,13 +30,13 @@ class ItemBody(Schema):
 class BookingBody(Schema):
     """Items, or the short form of one type, or a bare quantity of the event's only type."""
 
-    eventId = Whole(1, 2**63 - 1, required=True)
+    eventId = StrictInt(1, 2**63 - 1, required=True)
     items = fields.List(fields.Nested(ItemBody), validate=validate.Length(1, 50))
-    ticketTypeId = Whole(1)
+    ticketTypeId = StrictInt(1)
     type = Text(1, 100)
-    quantity = Whole(1, MAX_QUANTITY)
-    scheduleIndex = Whole(0, 1000)
-    hold = Flag(load_default=False)
+    quantity = StrictInt(1, MAX_QUANTITY)
+    scheduleIndex = StrictInt(0, 1000)
+    hold = StrictBool(load_default=False)
     onShortfall = fields.String(validate=validate.OneOf(SHORTFALLS))
 
     class Meta:
@@ -63,7 +63,7 @@ class BookingBody(Schema):
 
 
 class AcceptBody(Schema):
-    quantity = Whole(1, MAX_QUANTITY)
+    quantity = StrictInt(1, MAX_QUANTITY)
 
 
 class EventBookingsQuery(PageQuery):

@@ -178,7 +178,7 @@ def is_holder(booking: Document, actor: Actor) -> bool:
 
 def manages(booking: Document, actor: Actor) -> bool:
     """True for the organizer of the booking's event and for admins."""
-    return actor.organizes(booking["organizerId"])
+    return actor.may_manage_events_of(booking["organizerId"])
 
 
 def show(shop: Shop, booking_id: ObjectId, actor: Actor) -> dict[str, Any]:

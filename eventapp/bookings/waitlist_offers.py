@@ -13,7 +13,7 @@ from eventapp.bookings.purchases import pick_entry
 from eventapp.bookings.service import Shop
 from eventapp.bookings.transitions import cancel, confirm, end, settle_due
 from eventapp.core.access.actor import Actor
-from eventapp.core.clock import going_on
+from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Document
 from eventapp.core.failpoints import failpoint
 from eventapp.inventory.service import EventNotFound
@@ -28,7 +28,7 @@ def serve_waiting(shop: Shop, event_id: int, now: datetime) -> int:
 
     Any number of processes may do so at once: who claims the head of a line makes its offer.
     """
-    offers, clock = 0, going_on(now)
+    offers, clock = 0, advancing_clock(now)
     try:
         event = shop.office.state(event_id, fresh=True)
     except EventNotFound:
@@ -120,7 +120,7 @@ def accept(
     Raises:
         NoOffer, HoldExpired, PaymentFailed: nothing is owned.
     """
-    offers = _offers(shop, actor.signed_in_id, event_id)
+    offers = _offers(shop, actor.require_user_id(), event_id)
     open_offers = [offer for offer in offers if _is_open(offer, now)]
     if not open_offers:
         raise NoOffer
@@ -138,7 +138,7 @@ def cancel_and_offer_on(shop: Shop, booking_id: ObjectId, actor: Actor, now: dat
 
 def leave(shop: Shop, event_id: int, actor: Actor, now: datetime) -> None:
     """Leave an event's waitlist and give an open offer back. NotOnWaitlist."""
-    user_id, left = actor.signed_in_id, 0
+    user_id, left = actor.require_user_id(), 0
     for _attempt in range(LEAVE_ATTEMPTS):
         left += waitlist.leave(shop.db, shop.office, user_id=user_id, event_id=event_id, now=now)
         # Asked before the offers are read: a place that is gone has its offer among them.
@@ -166,7 +166,7 @@ def _decline(shop: Shop, offer: Document, now: datetime) -> bool:
 
 def notifications(shop: Shop, actor: Actor, now: datetime) -> list[dict[str, Any]]:
     """The offers made to the caller, newest first, each with its booking and until when."""
-    offers = store.offers_of(shop.db, actor.signed_in_id, None, MAX_SHOWN)
+    offers = store.offers_of(shop.db, actor.require_user_id(), None, MAX_SHOWN)
     return [
         {
             "bookingId": offer["_id"],

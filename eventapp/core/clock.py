@@ -10,7 +10,7 @@ def utc_now() -> datetime:
     return _cut(datetime.now(UTC))
 
 
-def going_on(now: datetime) -> Callable[[], datetime]:
+def advancing_clock(now: datetime) -> Callable[[], datetime]:
     """A clock that goes on from `now`, for work of many steps.
 
     What is noted with the time at which long work began would be taken for abandoned.

@@ -13,7 +13,7 @@ JsonObject: TypeAlias = dict[str, Any]
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME
 
 
-def rfc3339(moment: datetime) -> str:
+def format_rfc3339(moment: datetime) -> str:
     """UTC with milliseconds and `Z`; a naive time is taken for UTC."""
     aware = moment.astimezone(UTC) if moment.tzinfo else moment
     return aware.strftime("%Y-%m-%dT%H:%M:%S.") + f"{aware.microsecond // 1000:03d}Z"
@@ -23,7 +23,7 @@ def _default(value: object) -> str:
     if isinstance(value, ObjectId):
         return str(value)
     if isinstance(value, datetime):
-        return rfc3339(value)
+        return format_rfc3339(value)
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no JSON form")

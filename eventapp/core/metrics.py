@@ -20,12 +20,12 @@ STOCK_CONFLICTS = Counter("eventapp_stock_conflicts_total", "Takes that found le
 SHARED_CACHE = Counter("eventapp_shared_cache_total", "Looks into CACHE_URL", ["outcome"])
 
 
-def metrics_text() -> bytes:
+def render_metrics() -> bytes:
     """All figures in Prometheus' text format, of every server process where there are several."""
     return generate_latest(_registry())
 
 
-def samples() -> Iterator[Sample]:
+def iter_samples() -> Iterator[Sample]:
     """The same figures, one by one."""
     for metric in _registry().collect():
         yield from metric.samples

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from eventapp.accounts import contacts as accounts
-from eventapp.core.clock import going_on
+from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Db, Document
 from eventapp.events import rules, store_alerts
 from eventapp.favorites import service as favorites
@@ -43,7 +43,7 @@ def warn_of_few(db: Db, base_url: str, since: datetime, now: datetime) -> int:
     Args:
         since: events that did not change since then are not looked at.
     """
-    clock, warned = going_on(now), 0
+    clock, warned = advancing_clock(now), 0
     for event in store_alerts.low(db, since, rules.FEW_TICKETS):
         if rules.is_low(event):
             warned += _warn_of(db, base_url, event, clock())

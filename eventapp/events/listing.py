@@ -152,7 +152,7 @@ def _base(filters: Filters, actor: Actor, today: datetime) -> Document:
         return store_listing.public_filter(upcoming=filters.upcoming)
     if actor.user_id is None:
         raise Unauthorized
-    if not actor.may_see_counts:
+    if not actor.may_organize:
         public = store_listing.public_filter(upcoming=filters.upcoming)
         return {**public, **store_listing.by_organizer(actor.user_id)}
     return store_listing.organizers_filter(today, actor.user_id, upcoming=filters.upcoming)
@@ -192,7 +192,7 @@ def upcoming(db: Db, *, actor: Actor, image_base_url: str) -> list[dict[str, Any
 
 def favorite_events(db: Db, *, actor: Actor, image_base_url: str) -> list[dict[str, Any]]:
     """The caller's favorites that still exist, newest favorite first."""
-    ids = favorites.newest_first(db, actor.key)
+    ids = favorites.newest_first(db, actor.favorites_key)
     found = store.get_many(db, ids) if ids else []
     by_id = {event["eventId"]: event for event in found if may_see(event, actor)}
     return present(db, [by_id[id_] for id_ in ids if id_ in by_id], actor, image_base_url)

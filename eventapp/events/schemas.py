@@ -5,15 +5,15 @@ from typing import Any, ClassVar
 from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
 
 from eventapp.core.http.fields import (
-    CommaList,
-    Day,
-    Id,
+    CalendarDate,
+    CommaSeparatedList,
     ImageUrl,
-    Number,
+    ObjectIdField,
     PageQuery,
     Price,
+    StrictFloat,
+    StrictInt,
     Text,
-    Whole,
     limit_field,
 )
 from eventapp.events.rules import (
@@ -55,25 +55,25 @@ class Changes(Schema):
 
 
 class ScheduleEntryPatch(Changes):
-    date = Day()
+    date = CalendarDate()
     location = Text(1, 200)
-    lat = Number(-90, 90)
-    lng = Number(-180, 180)
+    lat = StrictFloat(-90, 90)
+    lng = StrictFloat(-180, 180)
 
 
 class ScheduleEntry(ScheduleEntryPatch):
-    date = Day(required=True)
+    date = CalendarDate(required=True)
     location = Text(1, 200, required=True)
 
 
 class TicketTypeIndexPatch(Changes):
     type = Text(1, 100)
     price = Price()
-    availableTickets = Whole()
+    availableTickets = StrictInt()
 
 
 class TicketTypePatch(TicketTypeIndexPatch):
-    capacity = Whole()
+    capacity = StrictInt()
 
     class Meta:
         json_schema: ClassVar[dict[str, Any]] = {
@@ -103,10 +103,10 @@ class NewTicketType(TicketTypePatch):
 
 
 class TicketType(Schema):
-    ticketTypeId = Whole(1)
+    ticketTypeId = StrictInt(1)
     type = Text(1, 100, required=True)
     price = Price(required=True)
-    availableTickets = Whole(required=True)
+    availableTickets = StrictInt(required=True)
 
 
 class EventBody(Schema):
@@ -140,14 +140,14 @@ class EventQuery(PageQuery):
     search = Text(0, 200)
     city = Text(0, 100)
     category = category()
-    dateFrom = Day()
-    dateTo = Day()
+    dateFrom = CalendarDate()
+    dateTo = CalendarDate()
     availableOnly = fields.Boolean(load_default=False)
     upcoming = fields.Boolean(load_default=True)
     minPrice = fields.Float(validate=validate.Range(0, 1e9))
     maxPrice = fields.Float(validate=validate.Range(0, 1e9))
-    tags = CommaList()
-    organizerId = Id()
+    tags = CommaSeparatedList()
+    organizerId = ObjectIdField()
     mine = fields.Boolean(load_default=False)
     sortBy = fields.String(validate=validate.OneOf(SORTS))
     sortOrder = fields.String(validate=validate.OneOf(("asc", "desc")))
@@ -160,7 +160,7 @@ class PopularQuery(Schema):
 
 
 class FavoriteBody(Schema):
-    eventId = Whole(1, 2**63 - 1, required=True)
+    eventId = StrictInt(1, 2**63 - 1, required=True)
 
 
 class Recommendation(Schema):

@@ -55,12 +55,12 @@ def present(
     db: Db, events: Iterable[Document], actor: Actor, image_base_url: str
 ) -> list[dict[str, Any]]:
     """The events as this caller sees them."""
-    liked = set(favorites.newest_first(db, actor.key))
+    liked = set(favorites.newest_first(db, actor.favorites_key))
     return [
         rules.view(
             event,
             favorited=event["eventId"] in liked,
-            with_counts=actor.organizes(event["organizerId"]),
+            with_counts=actor.may_manage_events_of(event["organizerId"]),
             image_base_url=image_base_url,
         )
         for event in events
@@ -136,13 +136,13 @@ def visible(db: Db, event_id: int, actor: Actor) -> Document:
 
 def may_see(event: Document, actor: Actor) -> bool:
     """A draft is its organizer's and the admins' alone, also where it was public before."""
-    return event["status"] != rules.DRAFT or actor.organizes(event["organizerId"])
+    return event["status"] != rules.DRAFT or actor.may_manage_events_of(event["organizerId"])
 
 
 def managed(db: Db, event_id: int, actor: Actor) -> Document:
     """The stored event where this caller may change it. EventNotFound, Forbidden."""
     event = visible(db, event_id, actor)
-    if not actor.organizes(event["organizerId"]):
+    if not actor.may_manage_events_of(event["organizerId"]):
         raise Forbidden("Only the event's organizer or an admin may do this")
     return event
 
@@ -152,19 +152,19 @@ def favorite(
 ) -> None:
     """Add to the caller's favorites. EventNotFound, AlreadyFavorited, TooManyFavorites."""
     visible(db, event_id, actor)
-    if favorites.add(db, actor.key, event_id, limit=rules.MAX_FAVORITES, now=now):
-        event_changes.favorites_changed(actor.key)
+    if favorites.add(db, actor.favorites_key, event_id, limit=rules.MAX_FAVORITES, now=now):
+        event_changes.favorites_changed(actor.favorites_key)
         return
-    if event_id in favorites.newest_first(db, actor.key):
+    if event_id in favorites.newest_first(db, actor.favorites_key):
         raise AlreadyFavorited
     raise TooManyFavorites
 
 
 def unfavorite(db: Db, event_id: int, *, event_changes: EventChanges, actor: Actor) -> None:
     """Take out of the caller's favorites. FavoriteNotFound."""
-    if not favorites.remove(db, actor.key, event_id):
+    if not favorites.remove(db, actor.favorites_key, event_id):
         raise FavoriteNotFound
-    event_changes.favorites_changed(actor.key)
+    event_changes.favorites_changed(actor.favorites_key)
 
 
 def complete_past(db: Db, now: datetime) -> list[int]:

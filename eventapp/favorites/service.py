@@ -37,9 +37,9 @@ def forget_event(db: Db, event_id: int) -> None:
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
     """After a user is deleted: the favorites go too."""
-    store.forget_owner(db, Actor(user_id).key)
+    store.forget_owner(db, Actor(user_id).favorites_key)
 
 
 def export_user(db: Db, user_id: ObjectId) -> dict[str, list[int]]:
     """What is stored here about the person."""
-    return {"favorites": newest_first(db, Actor(user_id).key)}
+    return {"favorites": newest_first(db, Actor(user_id).favorites_key)}

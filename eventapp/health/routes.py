@@ -7,7 +7,7 @@ from eventapp.core.access.permissions import anonymous
 from eventapp.core.database import OPEN_DATABASE, Db, is_unavailable
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
-from eventapp.core.metrics import metrics_text
+from eventapp.core.metrics import render_metrics
 from eventapp.health.schemas import Readiness
 
 root = Blueprint("health", __name__, description="Is it alive, is it ready")
@@ -27,7 +27,7 @@ def healthz() -> Response:
 @root.route("/readyz")
 @anonymous
 @root.response(200, Readiness)
-@root.refuses(503)
+@root.error_responses(503)
 def readyz() -> Response:
     """Ready: the database answers and its indexes are there."""
     database = OPEN_DATABASE.get()
@@ -57,4 +57,4 @@ def _answers(db: Db) -> bool:
 @root.response(200, content_type="text/plain")
 def metrics() -> Response:
     """Requests, latencies, bookings and stock conflicts, as Prometheus text."""
-    return Response(metrics_text(), content_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(render_metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -19,7 +19,7 @@ FOR_GOOD = "public, max-age=31536000, immutable"
 @bp.route("/<path:file>")
 @anonymous
 @bp.response(200, content_type="image/webp")
-@bp.refuses(404)
+@bp.error_responses(404)
 def image(file: str) -> Response:
     """A photo, under a long cache; no listing, and no path out of the folder."""
     sha = service.sha_of(file)

@@ -138,4 +138,4 @@ def _is_up_to(place: Place, event: Watched, seq: int) -> bool:
 
 
 def _may_see(event: Watched, actor: Actor) -> bool:
-    return not event.draft or actor.organizes(event.organizer_id)
+    return not event.draft or actor.may_manage_events_of(event.organizer_id)

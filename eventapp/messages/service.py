@@ -42,7 +42,7 @@ def write(
         EventNotFound, TooManyRequests: nothing is written.
     """
     events.visible(db, event_id, actor)
-    author_id = actor.signed_in_id
+    author_id = actor.require_user_id()
     if limited:
         _refuse_burst(db, author_id, now)
     entry = {
@@ -137,7 +137,7 @@ def delete(db: Db, event_id: int, message_id: ObjectId, *, actor: Actor, now: da
     if message is None:
         raise MessageNotFound
     own = actor.user_id is not None and message.get("authorId") == actor.user_id
-    if not (own or actor.organizes(event["organizerId"])):
+    if not (own or actor.may_manage_events_of(event["organizerId"])):
         raise Forbidden("Only its author, the event's organizer or an admin may delete it")
     if not store.blank(db, message_id):
         raise MessageNotFound

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import structlog
 from bson import ObjectId
 
-from eventapp.core.clock import going_on
+from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Db, Document
 from eventapp.core.failpoints import failpoint
 from eventapp.notifications import rules, store_outbox
@@ -54,7 +54,7 @@ def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
     A mail whose sender died, or was not told whether it was taken, is sent again, under the same
     Message-ID. Where the server can't be reached at all, the rest is left for the next round.
     """
-    done, clock = 0, going_on(now)
+    done, clock = 0, advancing_clock(now)
     with outbox.connect() if outbox.connect else nullcontext() as line:
         for due in store_outbox.due(db, now, AT_ONCE):
             mail = store_outbox.claim(db, due, ObjectId(), clock() + LEASE)

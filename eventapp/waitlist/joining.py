@@ -37,7 +37,7 @@ def join(
         EventNotFound, TicketTypeNotFound, NotOnSale, ValidationFailed, TicketsAvailable,
         AlreadyWaitlisted: the user does not wait, or waits as before.
     """
-    user_id = actor.signed_in_id
+    user_id = actor.require_user_id()
     with office.drafts_unseen(event_id, actor):
         if quantity > most:
             raise Conflict(f"At most {most} tickets of an event", code="ticket_limit_exceeded")

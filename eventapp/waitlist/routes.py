@@ -7,7 +7,7 @@ from flask import Response
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import box_office, settings
+from eventapp.core.http.app_context import box_office, current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 from eventapp.waitlist import joining, service
@@ -21,9 +21,9 @@ bp = Blueprint("waitlist", __name__, url_prefix="/api/waitlist", description="Wa
 @user_required
 @bp.arguments(WaitlistBody)
 @bp.response(201, JoinedAnswer)
-@bp.leads_to(201, "offers_leave_waitlist", event_id="$request.body#/eventId")
-@bp.leads_to(201, "offers_accept_offer", event_id="$request.body#/eventId")
-@bp.refuses(404, 409)
+@bp.response_link(201, "offers_leave_waitlist", event_id="$request.body#/eventId")
+@bp.response_link(201, "offers_accept_offer", event_id="$request.body#/eventId")
+@bp.error_responses(404, 409)
 def join_waitlist(body: dict[str, Any]) -> Response:
     """Wait for tickets of a type that has none left."""
     entry = joining.join(
@@ -33,7 +33,7 @@ def join_waitlist(body: dict[str, Any]) -> Response:
         event_id=body["eventId"],
         type_id=body.get("ticketTypeId"),
         quantity=body["quantity"],
-        most=settings().max_tickets_per_user,
+        most=current_config().max_tickets_per_user,
         now=utc_now(),
     )
     message = f"You are number {entry['position']} on the waitlist."
@@ -45,4 +45,4 @@ def join_waitlist(body: dict[str, Any]) -> Response:
 @bp.response(200, EntriesAnswer)
 def my_places() -> Response:
     """The caller's entries, each with its position: 1 is next."""
-    return json_response({"waitlist": service.mine(get_db(), current_actor().signed_in_id)})
+    return json_response({"waitlist": service.mine(get_db(), current_actor().require_user_id())})

@@ -2,13 +2,13 @@
 
 from marshmallow import Schema, fields
 
-from eventapp.core.http.fields import Whole
+from eventapp.core.http.fields import StrictInt
 
 
 class WaitlistBody(Schema):
-    eventId = Whole(1, 2**63 - 1, required=True)
-    ticketTypeId = Whole(1)
-    quantity = Whole(1, 10_000, load_default=1)
+    eventId = StrictInt(1, 2**63 - 1, required=True)
+    ticketTypeId = StrictInt(1)
+    quantity = StrictInt(1, 10_000, load_default=1)
 
 
 class WaitlistEntryAnswer(Schema):

@@ -91,7 +91,7 @@ def sign_in(db: Db, config: Config, count: int) -> list[str]:
             sessions = [_session(user) for user in users]
             db.users.insert_many(users, ordered=False)
             db.sessions.insert_many(sessions, ordered=False)
-            signed += [tokens.access_token(s["userId"], s["_id"]) for s in sessions]
+            signed += [tokens.create_access_token(s["userId"], s["_id"]) for s in sessions]
     return signed
 
 

@@ -96,4 +96,4 @@ def sign_in_often(app, user_id, now):
     for _ in range(SESSIONS):
         session = sessions.open_session(db, user, now=now, lifetime=lifetime)
         with app.app_context():
-            yield f"Bearer {tokens.access_token(user_id, session['_id'])}"
+            yield f"Bearer {tokens.create_access_token(user_id, session['_id'])}"

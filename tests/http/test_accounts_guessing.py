@@ -8,7 +8,7 @@ import pytest
 
 from eventapp.accounts import back_off, sessions
 from eventapp.accounts.errors import BadCredentials
-from eventapp.core.access.passwords import is_password
+from eventapp.core.access.passwords import verify_password
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import TooManyRequests
 
@@ -152,7 +152,7 @@ def test_an_unknown_account_takes_as_long_as_a_known_one(slow_client):
 
 def test_control_without_the_stand_in_hash_the_time_tells(slow_client, monkeypatch):
     def hasty(password, hashed, rounds):
-        return hashed is not None and is_password(password, hashed, rounds)
+        return hashed is not None and verify_password(password, hashed, rounds)
 
-    monkeypatch.setattr(sessions, "is_password", hasty)
+    monkeypatch.setattr(sessions, "verify_password", hasty)
     assert unknown_over_known(slow_client, "192.0.3") < 0.6

@@ -11,6 +11,7 @@ from bson import ObjectId
 from eventapp.accounts import sessions, store_sessions
 from eventapp.accounts.errors import TokenReused
 from eventapp.core.clock import utc_now
+from eventapp.core.http.app_context import CONFIG
 from tests.conftest import MONGO_URI, fresh_uri
 
 ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
@@ -28,7 +29,7 @@ def ann(client):
 
 @pytest.fixture
 def secret(app):
-    return app.config["SETTINGS"].jwt_secret
+    return CONFIG.get(app).jwt_secret
 
 
 def claims_of(token):

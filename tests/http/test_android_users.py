@@ -7,6 +7,7 @@ import pytest
 from bson import ObjectId
 from itsdangerous import URLSafeTimedSerializer
 
+from eventapp.core.http.app_context import CONFIG
 from tests.factories import utc_now
 from tests.http.gson import BASE, decoded_user
 
@@ -119,7 +120,7 @@ def test_put_refuses_every_other_id(client, app, db, attendee):
     register(client)
     user = db.users.find_one({"name": "Maria"})
     session = str(db.sessions.find_one({"userId": user["_id"]})["_id"])
-    secret = app.config["SETTINGS"].jwt_secret
+    secret = CONFIG.get(app).jwt_secret
     access = attendee["headers"]["Authorization"].removeprefix("Bearer ")
     bad = [str(user["_id"]), session, str(ObjectId()), "x", "a.b.c", "%00", access]
     bad.append(URLSafeTimedSerializer("x" * 40, salt="android-profile").dumps(session))
@@ -152,7 +153,7 @@ def test_capability_is_no_bearer_token(client, db):
 
 def test_capability_expires(client, app, db, monkeypatch):
     capability = register(client)["_id"]
-    lifetime = app.config["SETTINGS"].jwt_refresh_expires_in.total_seconds()
+    lifetime = CONFIG.get(app).jwt_refresh_expires_in.total_seconds()
     real = __import__("time").time
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: real() + lifetime + 2)
     assert rename(client, capability).status_code == 401

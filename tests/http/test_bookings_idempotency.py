@@ -7,6 +7,7 @@ import pytest
 
 from eventapp import open_shop
 from eventapp.bookings import idempotency, store
+from eventapp.core.http.app_context import CONFIG
 from tests.bookings_factories import amounts_of, event_of, refused
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -157,7 +158,7 @@ def test_a_twin_under_way_has_the_tickets(db, app, ann, body, monkeypatch):
     thread.start()
     assert taken.wait(5)
     # The second reaches another process: within one, it waits for the first's round of sales.
-    another = open_shop(app.config["SETTINGS"], db)
+    another = open_shop(CONFIG.get(app), db)
     monkeypatch.setitem(app.extensions, "shop", another)
     second = ann.order(1, key="k", **body)
     thread.join()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from eventapp.core.http.app_context import CONFIG
 from tests.factories import make_event, sign_in
 
 TYPE_FOR_ALL = {"ticketTypeId", "type", "price", "availableTickets"}
@@ -116,7 +117,7 @@ def test_a_photo_of_our_own_becomes_a_full_url(client, db, make_app):
 def test_public_base_url_wins_over_the_request(client, db, app, monkeypatch):
     make_event(db)
     db.events.update_one({}, {"$set": {"image": "/images/x.webp"}})
-    settings = app.config["SETTINGS"]
+    settings = CONFIG.get(app)
     changed = type(settings)(**{**vars(settings), "public_base_url": "https://cdn.example.org/"})
-    monkeypatch.setitem(app.config, "SETTINGS", changed)
+    monkeypatch.setitem(app.extensions, "config", changed)
     assert client.get("/api/events/1").json["image"] == "https://cdn.example.org/images/x.webp"

@@ -14,6 +14,7 @@ from flask import Flask
 from eventapp.config import ROOT, ConfigError
 from eventapp.core.access import rate_limits
 from eventapp.core.access.rate_limit_counters import Counts, open_storage
+from eventapp.core.http.app_context import CONFIG
 from tests import factories
 from tests.live import Server
 from tests.redis_server import patient, redis_server
@@ -31,7 +32,7 @@ def app(make_app):
 
 @pytest.fixture
 def client(app, db):
-    app.extensions["limits"] = rate_limits.Limits(app.config["SETTINGS"])  # nothing counted yet
+    app.extensions["limits"] = rate_limits.Limits(CONFIG.get(app))  # nothing counted yet
     return app.test_client()
 
 
@@ -132,9 +133,9 @@ def test_a_route_may_say_its_tier():
         return "x"
 
     app = Flask(__name__)
-    app.add_url_rule("/read", "read", rate_limits.read_tier(lambda: "x"), methods=["POST"])
+    app.add_url_rule("/read", "read", rate_limits.read_rate_limit(lambda: "x"), methods=["POST"])
     app.add_url_rule("/write", "write", view, methods=["POST", "GET"])
-    app.add_url_rule("/in", "in", rate_limits.sign_in_tier(lambda: "x"), methods=["POST"])
+    app.add_url_rule("/in", "in", rate_limits.sign_in_rate_limit(lambda: "x"), methods=["POST"])
     asked = (("/read", "POST"), ("/write", "POST"), ("/write", "GET"), ("/in", "POST"))
     tiers = []
     for path, method in asked:
@@ -152,7 +153,7 @@ def test_nothing_is_hooked_where_switched_off(make_app):
 
 
 def test_a_window_ends(make_app):
-    settings = make_app(RATE_LIMIT_ENABLED="true", RATE_LIMIT_MAX_REQUESTS="1").config["SETTINGS"]
+    settings = CONFIG.get(make_app(RATE_LIMIT_ENABLED="true", RATE_LIMIT_MAX_REQUESTS="1"))
     counted = rate_limits.Limits(settings)
     assert [counted.count("reads", "x", at).remaining for at in (900.0, 1799.9, 1800.0)] == [
         0,

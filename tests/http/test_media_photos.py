@@ -1,4 +1,4 @@
-"""Photos over HTTP: uploaded, served from the database, replaced, forgotten."""
+"""Photos over HTTP: read_uploaded_file, served from the database, replaced, forgotten."""
 
 import hashlib
 from io import BytesIO

@@ -7,6 +7,7 @@ import pytest
 
 from eventapp.core import json
 from eventapp.core.clock import utc_now
+from eventapp.core.http.app_context import CONFIG
 from eventapp.tickets import check_ins
 from eventapp.tickets.rules import MAX_SCANS
 from eventapp.tickets.signing_key import Key
@@ -52,7 +53,7 @@ def check_in(caller, event, code):
 
 def scan(code, minutes=5):
     """A scan so many minutes ago."""
-    return {"code": code, "scannedAt": json.rfc3339(utc_now() - timedelta(minutes=minutes))}
+    return {"code": code, "scannedAt": json.format_rfc3339(utc_now() - timedelta(minutes=minutes))}
 
 
 def send(caller, event, *scans):
@@ -198,7 +199,7 @@ class TestBatch:
     def test_a_clock_that_is_fast_says_now(self, organizer, event, codes):
         ahead = scan(codes[0], minutes=-600)
         first = send(organizer, event, ahead)
-        assert first[0]["checkedInAt"] <= json.rfc3339(utc_now())
+        assert first[0]["checkedInAt"] <= json.format_rfc3339(utc_now())
         assert send(organizer, event, ahead) == first
 
     def test_a_body_that_is_not_valid(self, organizer, event):
@@ -233,7 +234,7 @@ class TestANewKey:
     def opened(self, app, monkeypatch):
         @contextmanager
         def opened(_command):
-            yield app.config["SETTINGS"], app.extensions["database"]
+            yield CONFIG.get(app), app.extensions["database"]
 
         monkeypatch.setattr(new_ticket_key, "opened", opened)
 

@@ -18,7 +18,7 @@ WHO = {"anyone", "self admin", "admin", "organizer", "attendee organizer admin"}
 def routes(app):
     """Each route as method, a path with sample values, and who may call it."""
     for rule in app.url_map.iter_rules():
-        who = app.view_functions[rule.endpoint].who_may
+        who = app.view_functions[rule.endpoint].permission
         path = re.sub(r"<(?:(\w+)(?:\([^)]*\))?:)?\w+>", _sample, rule.rule)
         for method in sorted(rule.methods & set(METHODS)):
             yield method, path, who
@@ -46,10 +46,10 @@ def test_every_route_says_who_may_call_it(app):
 def test_an_undeclared_route_stops_the_start():
     app = Flask(__name__, static_folder=None)
     app.add_url_rule("/said", view_func=permissions.anyone(lambda: "x"), endpoint="said")
-    permissions.refuse_undeclared(app)
+    permissions.require_declared_permissions(app)
     app.add_url_rule("/silent", view_func=lambda: "x", endpoint="silent")
     with pytest.raises(RuntimeError, match="/silent"):
-        permissions.refuse_undeclared(app)
+        permissions.require_declared_permissions(app)
 
 
 @pytest.mark.parametrize("role", [None, "attendee", "organizer"])

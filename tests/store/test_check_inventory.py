@@ -12,6 +12,7 @@ from bson import ObjectId
 from eventapp.bookings import auditing
 from eventapp.config import ROOT, load_config
 from eventapp.core.clock import utc_now
+from eventapp.core.http.app_context import CONFIG
 from scripts import check_inventory
 from tests.bookings_factories import Caller, amounts_of, event_of, shop_of
 from tests.conftest import drop_database, settings_for
@@ -25,7 +26,7 @@ def run(app, monkeypatch, capsys):
 
     @contextmanager
     def opened(_command):
-        yield app.config["SETTINGS"], app.extensions["database"]
+        yield CONFIG.get(app), app.extensions["database"]
 
     monkeypatch.setattr(check_inventory, "opened", opened)
 

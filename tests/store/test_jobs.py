@@ -7,6 +7,7 @@ import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from eventapp.core.clock import utc_now
+from eventapp.core.http.app_context import CONFIG
 from eventapp.jobs import service as jobs
 from scripts import worker
 from tests.bookings_factories import Caller, amounts_of, event_of, later, shop_of
@@ -21,7 +22,7 @@ def once(app, monkeypatch, capsys):
 
     @contextmanager
     def opened(_command):
-        yield app.config["SETTINGS"], app.extensions["database"]
+        yield CONFIG.get(app), app.extensions["database"]
 
     monkeypatch.setattr(worker, "opened", opened)
 

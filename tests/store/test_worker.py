@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from eventapp.config import ROOT, SettingsSchema
+from eventapp.core.http.app_context import CONFIG
 from eventapp.jobs import service as jobs
 from scripts import worker
 from tests.bookings_factories import later, shop_of
@@ -25,7 +26,7 @@ def check(app, monkeypatch):
 
     @contextmanager
     def opened(_command):
-        yield app.config["SETTINGS"], app.extensions["database"]
+        yield CONFIG.get(app), app.extensions["database"]
 
     monkeypatch.setattr(worker, "opened", opened)
 
@@ -61,7 +62,7 @@ def handles(process, number):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_when_told_to_and_says_nothing(app, db, tmp_path, number):
     blank = dict.fromkeys(SettingsSchema().fields, "")
-    uri = app.config["SETTINGS"].mongo_uri or ""
+    uri = CONFIG.get(app).mongo_uri or ""
     environ = {**os.environ, **blank, **settings_for(tmp_path, MONGO_URI=uri)}
     command = [sys.executable, "scripts/worker.py"]
     with subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE) as process:

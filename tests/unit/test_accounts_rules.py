@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from eventapp.accounts import back_off as attempts
 from eventapp.accounts import rules
 from eventapp.core.access import actor
-from eventapp.core.access.addresses import network_of
-from eventapp.core.access.emails import email_fault
-from eventapp.core.access.passwords import hash_password, is_outdated, is_password
+from eventapp.core.access.addresses import client_network
+from eventapp.core.access.emails import find_email_error
+from eventapp.core.access.passwords import hash_password, needs_rehash, verify_password
 from eventapp.core.access.rate_limits import amounts
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
@@ -29,7 +29,7 @@ def test_names_that_may_not_be(name):
 
 @pytest.mark.parametrize("email", ["a@b.cd", "first.last+tag@mail.example.org", "ü@bücher.example"])
 def test_emails_that_may_be(email):
-    assert email_fault(email) is None
+    assert find_email_error(email) is None
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_emails_that_may_be(email):
     + ["a\0@b.cd", "a@b.cd\n", "a" * 250 + "@b.cd"],
 )
 def test_emails_that_may_not_be(email):
-    assert email_fault(email)
+    assert find_email_error(email)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_mark_ids_tell_apart_what_they_must_and_hide_it():
     ],
 )
 def test_an_ipv6_network_counts_as_one_caller(address, network):
-    assert network_of(address) == network
+    assert client_network(address) == network
 
 
 @pytest.mark.parametrize(
@@ -153,12 +153,12 @@ def test_tiers_are_fractions_with_a_floor(most, writes, sign_in):
 def test_passwords_are_hashed_and_recognised():
     hashed = hash_password("correct horse", 4)
     assert "correct" not in hashed
-    assert is_password("correct horse", hashed, 4)
-    assert not is_password("correct hors", hashed, 4)
-    assert not is_password("correct horse", None, 4)
-    assert is_outdated(hashed, 5)
-    assert not is_outdated(hashed, 4)
+    assert verify_password("correct horse", hashed, 4)
+    assert not verify_password("correct hors", hashed, 4)
+    assert not verify_password("correct horse", None, 4)
+    assert needs_rehash(hashed, 5)
+    assert not needs_rehash(hashed, 4)
 
 
 def test_a_longer_password_is_not_cut_to_the_stored_one():
-    assert not is_password("x" * 73, hash_password("x" * 72, 4), 4)
+    assert not verify_password("x" * 73, hash_password("x" * 72, 4), 4)

@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 from eventapp.core import json, paging
 from eventapp.core.errors import ValidationFailed
-from eventapp.core.http.fields import CommaList, Day, Price, Text, Whole
+from eventapp.core.http.fields import CalendarDate, CommaSeparatedList, Price, StrictInt, Text
 from eventapp.events import rules
 
 TODAY = date(2026, 5, 20)
@@ -177,7 +177,7 @@ def test_price_refuses(value):
 @pytest.mark.parametrize("value", ["1", 1.5, True, None, -1, 2**63])
 def test_whole_refuses(value):
     with pytest.raises(ValidationError):
-        Whole().deserialize(value)
+        StrictInt().deserialize(value)
 
 
 @pytest.mark.parametrize(
@@ -191,13 +191,13 @@ def test_whole_refuses(value):
     ],
 )
 def test_day(value, day):
-    assert Day().deserialize(value) == day
+    assert CalendarDate().deserialize(value) == day
 
 
 @given(st.text(max_size=30))
 def test_day_takes_or_refuses_any_text(value):
     try:
-        day = Day().deserialize(value)
+        day = CalendarDate().deserialize(value)
     except ValidationError:
         return
     assert value.startswith(day.isoformat())
@@ -211,7 +211,7 @@ def test_text_refuses(value):
 
 @pytest.mark.parametrize(("value", "words"), [("a, b ,,c", ["a", "b", "c"]), ("", []), (" , ", [])])
 def test_comma_list(value, words):
-    assert CommaList().deserialize(value) == words
+    assert CommaSeparatedList().deserialize(value) == words
 
 
 @pytest.mark.parametrize(

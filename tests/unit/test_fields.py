@@ -7,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from eventapp.core.access.emails import email_fault
-from eventapp.core.http.fields import CommaList, Day, Email, Flag, Id, ImageUrl, Text, Whole
+from eventapp.core.access.emails import find_email_error
+from eventapp.core.http.fields import (
+    CalendarDate,
+    CommaSeparatedList,
+    Email,
+    ImageUrl,
+    ObjectIdField,
+    StrictBool,
+    StrictInt,
+    Text,
+)
 
 FIELDS = [
     Text(1, 20),
@@ -16,8 +25,8 @@ FIELDS = [
     Text(1, 20, lines=True),
     Text(0, 20, lines=True),
     ImageUrl(40),
-    CommaList(3),
-    Id(),
+    CommaSeparatedList(3),
+    ObjectIdField(),
 ]
 ODD = st.text("a ,:/.\n\t\0\x1f\x85\xa0\u2003\ufeffhtps?#[]1")
 TEXTS = st.one_of(
@@ -55,27 +64,27 @@ def test_what_is_documented_is_taken_and_nothing_else(field, text):
 
 @given(st.dates())
 def test_a_day_that_is_documented_is_taken(day):
-    said = re.search(Day().metadata["pattern"], day.isoformat()) is not None
-    assert is_taken(Day(), day.isoformat()) == said
+    said = re.search(CalendarDate().metadata["pattern"], day.isoformat()) is not None
+    assert is_taken(CalendarDate(), day.isoformat()) == said
 
 
 @pytest.mark.parametrize("value", [0, 1, 0.0, "true", "", None, [], {}])
 def test_a_flag_is_true_or_false(value):
-    assert not is_taken(Flag(), value)
-    assert Flag().deserialize(True) is True
-    assert Flag().deserialize(False) is False
+    assert not is_taken(StrictBool(), value)
+    assert StrictBool().deserialize(True) is True
+    assert StrictBool().deserialize(False) is False
 
 
 def test_a_whole_number_may_have_a_point():
     """As JSON Schema has it, and as clients write that have one kind of number."""
-    taken = Whole().deserialize(5.0)
+    taken = StrictInt().deserialize(5.0)
     assert (taken, type(taken)) == (5, int)
-    assert not is_taken(Whole(), 5.5)
-    assert not is_taken(Whole(), float("inf"))
-    assert not is_taken(Whole(), 1e300)
+    assert not is_taken(StrictInt(), 5.5)
+    assert not is_taken(StrictInt(), float("inf"))
+    assert not is_taken(StrictInt(), 1e300)
 
 
 @given(st.one_of(st.emails(), st.text("ab@.*\u00fc \u2003-<", max_size=12)))
 def test_an_email_that_is_documented_is_taken_and_no_other(text):
-    taken = is_taken(Email(), text) and email_fault(Email().deserialize(text)) is None
+    taken = is_taken(Email(), text) and find_email_error(Email().deserialize(text)) is None
     assert taken == is_documented(Email(), text)

@@ -15,7 +15,7 @@ from eventapp.core.http.app_context import image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
-from eventapp.core.http.uploads import UploadBody, upload, uploaded
+from eventapp.core.http.uploads import UploadBody, multipart_upload, read_uploaded_file
 
 bp = Blueprint("user_photos", __name__, url_prefix="/api/users", description="Photos")
 
@@ -28,14 +28,14 @@ def keep_out_of_caches(response: Response) -> Response:
 
 @bp.route("/<oid:user_id>/photo", methods=["PUT"])
 @self_or_admin
-@upload
+@multipart_upload
 @bp.arguments(UploadBody, location="files")
 @bp.response(200, UserAnswer)
-@bp.refuses(404)
+@bp.error_responses(404)
 def set_photo(files: dict[str, Any], user_id: ObjectId) -> Response:
     """Set the profile's photo: JPEG, PNG or WebP; the one before it is deleted."""
     user = photos.set_photo(
-        get_db(), user_id, uploaded(files), now=utc_now(), image_base_url=image_base_url()
+        get_db(), user_id, read_uploaded_file(files), now=utc_now(), image_base_url=image_base_url()
     )
     return json_response(service.present(user))
 
@@ -43,7 +43,7 @@ def set_photo(files: dict[str, Any], user_id: ObjectId) -> Response:
 @bp.route("/<oid:user_id>/gallery")
 @self_or_admin
 @bp.response(200, GalleryAnswer)
-@bp.refuses(404)
+@bp.error_responses(404)
 def show_gallery(user_id: ObjectId) -> Response:
     """The images of the gallery, newest first; 50 at most."""
     return json_response({"images": photos.gallery(get_db(), user_id, image_base_url())})
@@ -51,20 +51,20 @@ def show_gallery(user_id: ObjectId) -> Response:
 
 @bp.route("/<oid:user_id>/gallery", methods=["POST"])
 @self_or_admin
-@upload
+@multipart_upload
 @bp.arguments(UploadBody, location="files")
 @bp.response(201, GalleryAdded)
-@bp.leads_to(
+@bp.response_link(
     201,
     "user_photos_delete_from_gallery",
     user_id="$request.path.user_id",
     image_id="$response.body#/image/imageId",
 )
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def add_to_gallery(files: dict[str, Any], user_id: ObjectId) -> Response:
     """Add an image to the gallery."""
     image = photos.add_to_gallery(
-        get_db(), user_id, uploaded(files), now=utc_now(), image_base_url=image_base_url()
+        get_db(), user_id, read_uploaded_file(files), now=utc_now(), image_base_url=image_base_url()
     )
     return json_response({"message": "Image added", "image": image}, 201)
 
@@ -72,7 +72,7 @@ def add_to_gallery(files: dict[str, Any], user_id: ObjectId) -> Response:
 @bp.route("/<oid:user_id>/gallery/<oid:image_id>", methods=["DELETE"])
 @self_or_admin
 @bp.response(200, Message)
-@bp.refuses(404)
+@bp.error_responses(404)
 def delete_from_gallery(user_id: ObjectId, image_id: ObjectId) -> Response:
     """Delete an image of the gallery."""
     photos.delete_from_gallery(get_db(), user_id, image_id)

@@ -25,10 +25,10 @@ bp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts
 @role_required(ADMIN)
 @bp.arguments(UsersQuery, location="query")
 @bp.response(200, UsersAnswer)
-@bp.leads_to(200, "users_list_users", cursor="$response.body#/nextCursor")
+@bp.response_link(200, "users_list_users", cursor="$response.body#/nextCursor")
 def list_users(query: dict[str, Any]) -> Response:
     """All accounts, newest first. A cursor carries its own `search` and `role`."""
-    filters, place = cursors.opened(query, UsersQuery)
+    filters, place = cursors.parse_list_query(query, UsersQuery)
     answer = listing.list_users(
         get_db(),
         search=filters.get("search", ""),
@@ -39,13 +39,13 @@ def list_users(query: dict[str, Any]) -> Response:
     )
     before = answer.pop("next")
     following = {"before": before} if before else None
-    return json_response({**answer, "nextCursor": cursors.following(following, filters)})
+    return json_response({**answer, "nextCursor": cursors.next_cursor(following, filters)})
 
 
 @bp.route("/<oid:user_id>")
 @self_or_admin
 @bp.response(200, UserAnswer)
-@bp.refuses(404)
+@bp.error_responses(404)
 def show_user(user_id: ObjectId) -> Response:
     """One account."""
     return json_response(service.present(service.get(get_db(), user_id)))
@@ -55,7 +55,7 @@ def show_user(user_id: ObjectId) -> Response:
 @self_or_admin
 @bp.arguments(UserBody)
 @bp.response(200, UserAnswer)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def change_user(body: dict[str, Any], user_id: ObjectId) -> Response:
     """Change what is sent of an account; `role` only as an admin."""
     if "role" in body and not current_actor().is_admin:
@@ -66,7 +66,7 @@ def change_user(body: dict[str, Any], user_id: ObjectId) -> Response:
 @bp.route("/<oid:user_id>", methods=["DELETE"])
 @self_or_admin
 @bp.response(200, Message)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def delete_user(user_id: ObjectId) -> Response:
     """Delete an account and all that is the person's; bookings stay, without the person."""
     forget = current_app.extensions["forget_user"]
@@ -77,7 +77,7 @@ def delete_user(user_id: ObjectId) -> Response:
 @bp.route("/<oid:user_id>/export")
 @self_or_admin
 @bp.response(200, ExportAnswer)
-@bp.refuses(404)
+@bp.error_responses(404)
 def export_user(user_id: ObjectId) -> Response:
     """All that is stored about the person."""
     others = current_app.extensions["export_user"]

@@ -19,7 +19,7 @@ from eventapp.core.access.actor import ADMIN
 from eventapp.core.access.permissions import role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import settings
+from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import PageQuery
 
@@ -31,7 +31,7 @@ bp = Blueprint("admin", __name__, url_prefix="/api/admin", description="Administ
 @bp.response(200, DashboardAnswer)
 def dashboard() -> Response:
     """The overview with daily trends, the best events, the waitlist, and engagement."""
-    return private(admin.dashboard(get_db(), utc_now(), currency=settings().currency))
+    return private(admin.dashboard(get_db(), utc_now(), currency=current_config().currency))
 
 
 @bp.route("/users")

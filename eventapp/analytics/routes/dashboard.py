@@ -24,7 +24,7 @@ def page() -> Response:
 @bp.route("/<file>")
 @anonymous
 @bp.response(200, content_type="text/javascript")
-@bp.refuses(404)
+@bp.error_responses(404)
 def file(file: str) -> Response:
     """A style or script of the dashboard."""
     if file not in FILES:

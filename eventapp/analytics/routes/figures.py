@@ -17,7 +17,7 @@ from eventapp.core.access.actor import ORGANIZER
 from eventapp.core.access.permissions import current_actor, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import settings
+from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 
@@ -31,7 +31,7 @@ events_bp = Blueprint("event_figures", __name__, url_prefix="/api/events", descr
 def overview() -> Response:
     """Everything at a glance: an organizer's own events, all for an admin."""
     answer = service.overview(
-        get_db(), service.scope_of(current_actor()), currency=settings().currency
+        get_db(), service.scope_of(current_actor()), currency=current_config().currency
     )
     return private(answer)
 
@@ -50,7 +50,7 @@ def revenue(query: dict[str, Any]) -> Response:
         service.scope_of(current_actor()),
         period,
         now=utc_now(),
-        currency=settings().currency,
+        currency=current_config().currency,
     )
     return private(answer)
 
@@ -72,17 +72,19 @@ def named(query: dict[str, Any]) -> dict[str, Any]:
 @events_bp.route("/<whole:event_id>/stats")
 @role_required(ORGANIZER)
 @events_bp.response(200, StatsAnswer)
-@events_bp.refuses(404)
+@events_bp.error_responses(404)
 def event_stats(event_id: int) -> Response:
     """Stock, revenue, cancellations and waitlist of one's event, by type and by day."""
-    answer = event_figures.stats(get_db(), event_id, current_actor(), currency=settings().currency)
+    answer = event_figures.stats(
+        get_db(), event_id, current_actor(), currency=current_config().currency
+    )
     return private(answer)
 
 
 @events_bp.route("/<whole:event_id>/bookings.csv")
 @role_required(ORGANIZER)
 @events_bp.response(200, content_type="text/csv")
-@events_bp.refuses(404)
+@events_bp.error_responses(404)
 def event_bookings_csv(event_id: int) -> Response:
     """All bookings of one's event as a table, newest first: CSV in UTF-8 with a byte order mark."""
     table = event_figures.table(get_db(), event_id, current_actor())

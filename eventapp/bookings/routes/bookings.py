@@ -17,8 +17,8 @@ from eventapp.core.database import get_db
 from eventapp.core.errors import Forbidden, ValidationFailed
 from eventapp.core.http import cursors
 from eventapp.core.http.blueprint import Blueprint
-from eventapp.core.http.openapi import LOCATION
-from eventapp.core.http.responses import created, json_response
+from eventapp.core.http.openapi import LOCATION_HEADER
+from eventapp.core.http.responses import created_response, json_response
 
 bp = Blueprint("bookings", __name__, url_prefix="/api/bookings", description="Bookings")
 users_bp = Blueprint("user_bookings", __name__, url_prefix="/api/users", description="Bookings")
@@ -36,11 +36,11 @@ def shop() -> service.Shop:
 @bp.route("", methods=["POST"])
 @user_required
 @bp.arguments(BookingBody)
-@bp.reads_header("Idempotency-Key", maxLength=MAX_KEY, pattern=r"^[ -~\xa1-\xac\xae-\xff]+$")
-@bp.response(201, BookedAnswer, headers=LOCATION)
-@bp.leads_to(201, "bookings_show_by_reference", reference=REFERENCE)
+@bp.header_parameter("Idempotency-Key", maxLength=MAX_KEY, pattern=r"^[ -~\xa1-\xac\xae-\xff]+$")
+@bp.response(201, BookedAnswer, headers=LOCATION_HEADER)
+@bp.response_link(201, "bookings_show_by_reference", reference=REFERENCE)
 @bp.alt_response(202, schema=BookedAnswer, success=True)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def create_booking(body: dict[str, Any]) -> Response:
     """Book tickets for the caller, once for each `Idempotency-Key`."""
     order = _order(body, _idempotency_key())
@@ -48,7 +48,7 @@ def create_booking(body: dict[str, Any]) -> Response:
     said = {"message": answer.message, "data": answer.data}
     if answer.status != BOOKED:
         return json_response(said, answer.status)
-    return created(said, f"/api/bookings/{answer.data['booking']['_id']}")
+    return created_response(said, f"/api/bookings/{answer.data['booking']['_id']}")
 
 
 def _idempotency_key() -> str | None:
@@ -80,17 +80,17 @@ def _order(body: dict[str, Any], key: str | None) -> service.Order:
 @user_required
 @bp.arguments(BookingsQuery, location="query")
 @bp.response(200, BookingsAnswer)
-@bp.leads_to(200, "bookings_my_bookings", cursor="$response.body#/nextCursor")
+@bp.response_link(200, "bookings_my_bookings", cursor="$response.body#/nextCursor")
 def my_bookings(query: dict[str, Any]) -> Response:
     """The caller's bookings, newest first. A cursor carries its own filters."""
-    return _of_user(query, current_actor().signed_in_id)
+    return _of_user(query, current_actor().require_user_id())
 
 
 @users_bp.route("/<oid:user_id>/bookings")
 @user_required
 @users_bp.arguments(BookingsQuery, location="query")
 @users_bp.response(200, BookingsAnswer)
-@users_bp.refuses(403)
+@users_bp.error_responses(403)
 def users_bookings(query: dict[str, Any], user_id: ObjectId) -> Response:
     """A user's bookings, for the user and admins."""
     if not current_actor().may_manage(user_id):
@@ -111,7 +111,7 @@ def listed(
     find: Callable[[listing.Asked], dict[str, Any]],
 ) -> Response:
     """The page that is asked for, with the cursor of the next; the query is one of `schema`."""
-    filters, after = cursors.opened(query, schema)
+    filters, after = cursors.parse_list_query(query, schema)
     asked = listing.Asked(
         status=filters.get("status"),
         event_id=filters.get("eventId"),
@@ -122,13 +122,13 @@ def listed(
     )
     answer = find(asked)
     place = answer.pop("next")
-    return json_response({**answer, "nextCursor": cursors.following(place, filters)})
+    return json_response({**answer, "nextCursor": cursors.next_cursor(place, filters)})
 
 
 @bp.route("/<oid:booking_id>")
 @user_required
 @bp.response(200, BookedAnswer)
-@bp.refuses(404)
+@bp.error_responses(404)
 def show_booking(booking_id: ObjectId) -> Response:
     """A booking, for its holder and the event's organizer."""
     return answered("Booking found", service.show(shop(), booking_id, current_actor()))
@@ -137,7 +137,7 @@ def show_booking(booking_id: ObjectId) -> Response:
 @bp.route("/reference/<reference>")
 @user_required
 @bp.response(200, BookedAnswer)
-@bp.refuses(404)
+@bp.error_responses(404)
 def show_by_reference(reference: str) -> Response:
     """The booking with this reference, in any case of letters."""
     found = service.show_by_reference(shop(), reference.upper(), current_actor())
@@ -148,7 +148,7 @@ def show_by_reference(reference: str) -> Response:
 @bp.route("/<oid:booking_id>", methods=["DELETE"], endpoint="delete_booking")
 @user_required
 @bp.response(200, BookedAnswer)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def cancel_booking(booking_id: ObjectId) -> Response:
     """Cancel and refund; a second time changes nothing."""
     cancelled = waitlist_offers.cancel_and_offer_on(shop(), booking_id, current_actor(), utc_now())
@@ -158,7 +158,7 @@ def cancel_booking(booking_id: ObjectId) -> Response:
 @bp.route("/<oid:booking_id>/confirm", methods=["POST"])
 @user_required
 @bp.response(200, BookedAnswer)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def confirm_booking(booking_id: ObjectId) -> Response:
     """Pay for a held booking before it expires."""
     confirmed = transitions.confirm(shop(), booking_id, current_actor(), utc_now())

@@ -22,7 +22,7 @@ bp = Blueprint("event_bookings", __name__, url_prefix="/api/events", description
 @role_required(ORGANIZER)
 @bp.arguments(EventBookingsQuery, location="query")
 @bp.response(200, BookingsAnswer)
-@bp.refuses(404)
+@bp.error_responses(404)
 def event_bookings(query: dict[str, Any], event_id: int) -> Response:
     """The bookings of one's event, newest first."""
 
@@ -35,7 +35,7 @@ def event_bookings(query: dict[str, Any], event_id: int) -> Response:
 @bp.route("/<whole:event_id>/cancel", methods=["POST"])
 @role_required(ORGANIZER)
 @bp.response(200, description="The cancelled event")
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def cancel_event(event_id: int) -> Response:
     """Cancel the event, and cancel and refund all its bookings."""
     event = event_closing.cancel_event(
@@ -47,7 +47,7 @@ def cancel_event(event_id: int) -> Response:
 @bp.route("/<whole:event_id>", methods=["DELETE"])
 @role_required(ORGANIZER)
 @bp.response(200, Message)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def delete_event(event_id: int) -> Response:
     """Delete an event that nobody has tickets of; who waits for them waits no longer."""
     event_closing.delete_event(shop(), event_id, current_actor(), utc_now())

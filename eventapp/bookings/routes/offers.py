@@ -29,7 +29,7 @@ def my_offers() -> Response:
 @user_required
 @bp.arguments(AcceptBody)
 @bp.response(200, BookedAnswer)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def accept_offer(body: dict[str, Any], event_id: int) -> Response:
     """Make the caller's open offer a confirmed booking, of fewer tickets if so asked."""
     booking = waitlist_offers.accept(
@@ -41,7 +41,7 @@ def accept_offer(body: dict[str, Any], event_id: int) -> Response:
 @bp.route("/<whole:event_id>", methods=["DELETE"])
 @user_required
 @bp.response(200, Message)
-@bp.refuses(404)
+@bp.error_responses(404)
 def leave_waitlist(event_id: int) -> Response:
     """Leave an event's waitlist; an open offer is given back."""
     waitlist_offers.leave(shop(), event_id, current_actor(), utc_now())

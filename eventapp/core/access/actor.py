@@ -1,4 +1,4 @@
-"""Who calls: a signed-in user with a role, a device, or the shared guest."""
+"""The caller of a request: a signed-in user, a device without an account, or the shared guest."""
 
 import re
 from dataclasses import dataclass
@@ -9,45 +9,57 @@ from eventapp.core.errors import Unauthorized
 
 ATTENDEE, ORGANIZER, ADMIN = "attendee", "organizer", "admin"
 DEVICE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
-GUEST_KEY = "guest"
+GUEST_FAVORITES_KEY = "guest"
 
 
 @dataclass(frozen=True)
 class Actor:
-    """The caller: a signed-in user, else a device, else the shared guest."""
+    """The caller of a request.
+
+    Attributes:
+        user_id: the signed-in user; None for a device, for the guest, and for the caller without
+            a token when DEMO_OPEN is set.
+        role: ATTENDEE, ORGANIZER or ADMIN; empty for a caller without a role.
+        session_id: the session that the access token belongs to.
+        device_id: the value of the X-Device-Id header.
+    """
 
     user_id: ObjectId | None = None
     role: str = ""
     session_id: ObjectId | None = None
-    device: str | None = None
+    device_id: str | None = None
 
     @property
     def is_admin(self) -> bool:
+        """True if the caller has the role of an admin."""
         return self.role == ADMIN
 
     @property
-    def signed_in_id(self) -> ObjectId:
-        """Whose account the caller is signed in to. Unauthorized for everyone else."""
+    def may_organize(self) -> bool:
+        """True if the caller's role lets them have events of their own."""
+        return self.role in (ORGANIZER, ADMIN)
+
+    @property
+    def favorites_key(self) -> str:
+        """The key under which the caller's favorites are stored."""
+        if self.user_id:
+            return f"user:{self.user_id}"
+        return f"device:{self.device_id}" if self.device_id else GUEST_FAVORITES_KEY
+
+    def require_user_id(self) -> ObjectId:
+        """Return the id of the signed-in user.
+
+        Raises:
+            Unauthorized: the caller has no account.
+        """
         if self.user_id is None:
             raise Unauthorized
         return self.user_id
 
-    @property
-    def may_see_counts(self) -> bool:
-        """True where some events may be the caller's own, which show more to them."""
-        return self.role in (ORGANIZER, ADMIN)
-
-    @property
-    def key(self) -> str:
-        """What this caller's favorites are kept under."""
-        if self.user_id:
-            return f"user:{self.user_id}"
-        return f"device:{self.device}" if self.device else GUEST_KEY
-
     def may_manage(self, owner_id: ObjectId | None) -> bool:
-        """True for an admin, and for the owner of the thing."""
+        """Return True if the caller is this user or an admin."""
         return self.is_admin or (self.user_id is not None and self.user_id == owner_id)
 
-    def organizes(self, organizer_id: ObjectId | None) -> bool:
-        """True for an admin, and for this organizer, as long as they are one."""
-        return self.may_see_counts and self.may_manage(organizer_id)
+    def may_manage_events_of(self, organizer_id: ObjectId | None) -> bool:
+        """Return True if the caller is an admin, or is this user and still an organizer."""
+        return self.may_organize and self.may_manage(organizer_id)

@@ -7,7 +7,7 @@ IPV6_PREFIX = 64
 
 
 @lru_cache(maxsize=4096)
-def network_of(address: str) -> str:
+def client_network(address: str) -> str:
     """What one caller has: an IPv4 address, or the whole /64 network of an IPv6 one."""
     try:
         parsed = ip_address(address)

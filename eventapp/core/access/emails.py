@@ -10,7 +10,7 @@ _LABEL = r"[^\s\ufeff\x00-\x2c./\x3a-\x40\x5b-\x60\x7b-\x9f]+"
 PATTERN = rf"[^{_APART}]+@{_LABEL}(?:\.{_LABEL})+"
 
 
-def email_fault(email: str) -> str | None:
+def find_email_error(email: str) -> str | None:
     """What is wrong with an email address, None when it is plausible."""
     if len(email) > MAX_EMAIL:
         return f"Must have at most {MAX_EMAIL} characters."

@@ -12,7 +12,7 @@ def hash_password(password: str, rounds: int) -> str:
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds)).decode()
 
 
-def is_password(password: str, hashed: str | None, rounds: int) -> bool:
+def verify_password(password: str, hashed: str | None, rounds: int) -> bool:
     """True where `hashed` is the hash of `password`; as slow where there is none (None)."""
     stored = hashed or f"$2b${rounds:02d}${_NOBODY}"
     given = password.encode()
@@ -21,6 +21,6 @@ def is_password(password: str, hashed: str | None, rounds: int) -> bool:
     return same and fits and hashed is not None
 
 
-def is_outdated(hashed: str, rounds: int) -> bool:
+def needs_rehash(hashed: str, rounds: int) -> bool:
     """True where the hash was made with another number of rounds than is now asked for."""
     return not hashed.startswith(f"$2b${rounds:02d}$")

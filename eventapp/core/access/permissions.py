@@ -1,120 +1,152 @@
-"""Who is calling, and who may: roles, and the mark every route must carry."""
+"""Identify the caller of a request, and declare which callers each route accepts.
+
+Every route has one of the decorators `anyone`, `anonymous`, `user_required`, `role_required` and
+`self_or_admin`; the application does not start if one has none.
+"""
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, NotRequired, TypedDict, TypeVar, cast
 
 import structlog
 from bson import ObjectId
-from flask import Flask, current_app, g, request
+from flask import Flask, g, request
 
 from eventapp.config import Config
 from eventapp.core.access import tokens
 from eventapp.core.access.actor import ADMIN, ATTENDEE, DEVICE_ID, ORGANIZER, Actor
-from eventapp.core.access.tokens import Claims, token_claims
+from eventapp.core.access.tokens import Claims
+from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, get_db
 from eventapp.core.errors import Forbidden, Unauthorized, ValidationFailed
 
-# What the OpenAPI document calls an access token in the Authorization header.
+# The name of the security scheme for access tokens in the OpenAPI document.
 BEARER = "bearer"
 
 log = structlog.get_logger()
 
 View = TypeVar("View", bound=Callable[..., Any])
-Session = dict[str, Any]
-SessionLoader = Callable[[Db, ObjectId, datetime], Session | None]
-ReceiptTaker = Callable[[Db, ObjectId, int], None]
+
+
+class ActiveSession(TypedDict):
+    """The part of a session that every request with an access token reads."""
+
+    userId: ObjectId
+    role: str  # the user's role now, which may have changed after the sign-in
+    gen: int  # how often the session has been refreshed
+    previousId: NotRequired[str]  # the last refresh token; absent once the new one was received
+
+
+SessionLoader = Callable[[Db, ObjectId, datetime], ActiveSession | None]
+ReceiptConfirmer = Callable[[Db, ObjectId, int], None]
+
+
+@dataclass(frozen=True)
+class Authentication:
+    """The functions and settings by which callers are identified.
+
+    Attributes:
+        load_session: returns the session of an id if it is active at a time, and else None. It is
+            called for every request with a token, so that a session that ends is refused at once.
+        confirm_receipt: called once, at the first use of the access token of a refreshed session.
+        is_demo_open: whether a caller without a token has the role of an admin.
+    """
+
+    load_session: SessionLoader
+    confirm_receipt: ReceiptConfirmer
+    is_demo_open: bool
+
+
+AUTHENTICATION: AppKey[Authentication] = AppKey("authentication")
 
 
 def init_app(
-    app: Flask, config: Config, load_session: SessionLoader, confirm_receipt: ReceiptTaker
+    app: Flask, config: Config, load_session: SessionLoader, confirm_receipt: ReceiptConfirmer
 ) -> None:
-    """Make tokens work.
-
-    Args:
-        load_session: the live session `{userId, role, gen, previousId?}` of an id at a time,
-            None when it has ended. Read for every request with a token, so that an end is one.
-        confirm_receipt: told once of the first use of a refreshed session's access token.
-    """
+    """Set up tokens and the identification of callers; see `Authentication` for the arguments."""
     tokens.init_app(app, config)
-    app.config["DEMO_OPEN"] = config.demo_open
-    app.extensions.update(load_session=load_session, confirm_receipt=confirm_receipt)
+    AUTHENTICATION.set(app, Authentication(load_session, confirm_receipt, config.demo_open))
     if config.demo_open:
         log.warning("DEMO_OPEN: anyone may change events and accounts without a token")
 
 
 def current_claims() -> Claims:
-    """The claims of the caller's access token, {} without one; verified once a request."""
+    """Return the claims of the caller's access token, verified once a request; {} without one."""
     if "claims" not in g:
-        sent = "Authorization" in request.headers
-        g.claims = token_claims(optional=True) if sent else {}
+        has_token = "Authorization" in request.headers
+        g.claims = tokens.verify_bearer_token(optional=True) if has_token else {}
     return cast(Claims, g.claims)
 
 
 def current_actor() -> Actor:
-    """The caller of this request. Unauthorized where a token is sent that is not valid."""
+    """Return the caller of this request.
+
+    Raises:
+        Unauthorized: the request has a token that is not valid.
+    """
     if "actor" not in g:
-        g.actor = _identify()
+        g.actor = _identify_caller()
         g.user_id = g.actor.user_id
     return cast(Actor, g.actor)
 
 
-def _identify() -> Actor:
+def _identify_caller() -> Actor:
     claims = current_claims()
     if claims:
-        return _session_actor(claims)
-    if current_app.config["DEMO_OPEN"]:
-        return Actor(role=ADMIN, device=_device())
-    return Actor(device=_device())
+        return _identify_user(claims)
+    if AUTHENTICATION.get().is_demo_open:
+        return Actor(role=ADMIN, device_id=_device_id())
+    return Actor(device_id=_device_id())
 
 
-def _session_actor(claims: Claims) -> Actor:
-    session_id = tokens.session_of(claims)
-    session = current_app.extensions["load_session"](get_db(), session_id, utc_now())
+def _identify_user(claims: Claims) -> Actor:
+    authentication, session_id = AUTHENTICATION.get(), tokens.session_id_of(claims)
+    session = authentication.load_session(get_db(), session_id, utc_now())
     if session is None:
         raise Unauthorized("The session has ended", code="token_revoked")
     if "previousId" in session and session["gen"] == claims.get("gen"):
-        current_app.extensions["confirm_receipt"](get_db(), session_id, session["gen"])
-    return Actor(session["userId"], session["role"], session_id, _device())
+        authentication.confirm_receipt(get_db(), session_id, session["gen"])
+    return Actor(session["userId"], session["role"], session_id, _device_id())
 
 
-def _device() -> str | None:
-    device = request.headers.get("X-Device-Id")
-    if device is not None and not DEVICE_ID.fullmatch(device):
-        said = "Must be 8 to 64 characters of A-Z, a-z, 0-9 and -"
-        raise ValidationFailed("Invalid X-Device-Id", errors={"X-Device-Id": [said]})
-    return device
+def _device_id() -> str | None:
+    device_id = request.headers.get("X-Device-Id")
+    if device_id is not None and not DEVICE_ID.fullmatch(device_id):
+        message = "Must be 8 to 64 characters of A-Z, a-z, 0-9 and -"
+        raise ValidationFailed("Invalid X-Device-Id", errors={"X-Device-Id": [message]})
+    return device_id
 
 
 def anyone(view: View) -> View:
-    """Marks a route that needs no token, and shows a caller who sends one what is theirs."""
+    """Declare that a route needs no token, but adapts its answer to a caller who sends one."""
     return _declare(view, "anyone", {}, {BEARER: []})
 
 
 def anonymous(view: View) -> View:
-    """Marks a route that does not look at who calls."""
+    """Declare that a route does not identify its caller."""
     return _declare(view, "anyone")
 
 
 def user_required(view: View) -> View:
-    """A route for any signed-in user."""
-    return role_required(ATTENDEE, ORGANIZER, ADMIN, in_person=True)(view)
+    """Restrict a route to signed-in users."""
+    return role_required(ATTENDEE, ORGANIZER, ADMIN, needs_account=True)(view)
 
 
-def role_required(*roles: str, in_person: bool = False) -> Callable[[View], View]:
-    """A route for these roles and for admins: 401 without a token, 403 for the others.
+def role_required(*roles: str, needs_account: bool = False) -> Callable[[View], View]:
+    """Restrict a route to these roles and to admins: 401 without a token, 403 for other roles.
 
     Args:
-        in_person: refuse DEMO_OPEN's caller too, who may all but has no account.
+        needs_account: refuse a caller without a token even if DEMO_OPEN is set.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            actor = _signed_in(in_person=in_person)
+            actor = _require_role(needs_account=needs_account)
             if actor.role not in (*roles, ADMIN):
                 raise Forbidden
             return view(*args, **kwargs)
@@ -125,41 +157,50 @@ def role_required(*roles: str, in_person: bool = False) -> Callable[[View], View
 
 
 def self_or_admin(view: View) -> View:
-    """A route under `/<oid:user_id>`: for that user and for admins."""
+    """Restrict a route under `/<oid:user_id>` to that user and to admins."""
 
     @wraps(view)
     def guarded(*args: Any, user_id: ObjectId, **kwargs: Any) -> Any:
-        if not _signed_in().may_manage(user_id):
+        if not _require_role().may_manage(user_id):
             raise Forbidden
         return view(*args, user_id=user_id, **kwargs)
 
     return _declare(cast(View, guarded), "self admin", {BEARER: []})
 
 
-def _signed_in(*, in_person: bool = False) -> Actor:
+def _require_role(*, needs_account: bool = False) -> Actor:
     actor = current_actor()
-    if not actor.role or (in_person and actor.user_id is None):
+    if not actor.role or (needs_account and actor.user_id is None):
         raise Unauthorized
     return actor
 
 
-def _declare(view: View, who: str, *tokens: dict[str, list[str]]) -> View:
-    """Note on the view who may call it, for `refuse_undeclared` and for the API's document."""
-    function: Any = getattr(view, "__func__", view)  # a bound method takes no attributes
-    function.who_may = who
-    if tokens:
+def _declare(view: View, permission: str, *security: dict[str, list[str]]) -> View:
+    """Record on a view which callers it accepts.
+
+    Args:
+        permission: "anyone", "self admin" or role names, separated by spaces.
+        security: the security requirements of the operation in the OpenAPI document.
+    """
+    function: Any = getattr(view, "__func__", view)  # A bound method accepts no attributes.
+    function.permission = permission
+    if security:
         docs = function._apidoc = deepcopy(getattr(function, "_apidoc", {}))
-        docs.setdefault("manual_doc", {})["security"] = list(tokens)
+        docs.setdefault("manual_doc", {})["security"] = list(security)
     return view
 
 
-def refuse_undeclared(app: Flask) -> None:
-    """Stop the start where a route does not say who may call it."""
-    silent = [
+def require_declared_permissions(app: Flask) -> None:
+    """Check that every route declares which callers it accepts.
+
+    Raises:
+        RuntimeError: a route has no such decorator.
+    """
+    undeclared = [
         rule.rule
         for rule in app.url_map.iter_rules()
-        if not hasattr(app.view_functions[rule.endpoint], "who_may")
+        if not hasattr(app.view_functions[rule.endpoint], "permission")
     ]
-    if silent:
-        marks = "anyone, anonymous, user_required or role_required"
-        raise RuntimeError(f"decorate with {marks}: {silent}")
+    if undeclared:
+        decorators = "anyone, anonymous, user_required or role_required"
+        raise RuntimeError(f"decorate with {decorators}: {undeclared}")

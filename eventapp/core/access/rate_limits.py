@@ -14,31 +14,31 @@ import structlog
 from flask import Flask, Response, current_app, g, request
 
 from eventapp.config import Config
-from eventapp.core.access.addresses import network_of
+from eventapp.core.access.addresses import client_network
 from eventapp.core.access.permissions import current_claims
 from eventapp.core.access.rate_limit_counters import Counts
 from eventapp.core.errors import TooManyRequests, Unauthorized
 
 READS, WRITES, SIGN_IN, STREAMS = "reads", "writes", "sign-in", "streams"
 READING_METHODS = frozenset(("GET", "HEAD"))
-UNCOUNTED = ("/healthz", "/api/healthz", "/readyz", "/metrics", "/images/", "/api/docs")
+EXEMPT_PATHS = ("/healthz", "/api/healthz", "/readyz", "/metrics", "/images/", "/api/docs")
 MEMORY = "memory://"
 
 log = structlog.get_logger()
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def sign_in_tier(view: View) -> View:
+def sign_in_rate_limit(view: View) -> View:
     """A route that makes or opens accounts: few a window, counted by address."""
     return _set_tier(view, SIGN_IN)
 
 
-def read_tier(view: View) -> View:
+def read_rate_limit(view: View) -> View:
     """A route that only reads, though it is a POST."""
     return _set_tier(view, READS)
 
 
-def stream_tier(view: View) -> View:
+def stream_rate_limit(view: View) -> View:
     """A route that begins a stream; how many may be open is core.stream_seats's."""
     return _set_tier(view, STREAMS)
 
@@ -100,10 +100,10 @@ def init_app(app: Flask, config: Config) -> None:
 
 
 def _count() -> None:
-    if request.method == "OPTIONS" or request.path.startswith(UNCOUNTED):
+    if request.method == "OPTIONS" or request.path.startswith(EXEMPT_PATHS):
         return
     tier = _tier()
-    caller = caller_address() if tier == SIGN_IN else _caller()
+    caller = client_address_key() if tier == SIGN_IN else _caller()
     limits: Limits = current_app.extensions["limits"]
     g.standing = standing = limits.count(tier, caller, time.time())
     if standing.remaining < 0:
@@ -122,12 +122,12 @@ def _caller() -> str:
         claims = current_claims()
     except Unauthorized:  # the route will say so, if it needs a token
         claims = {}
-    return f"user:{claims['sub']}" if claims else caller_address()
+    return f"user:{claims['sub']}" if claims else client_address_key()
 
 
-def caller_address() -> str:
+def client_address_key() -> str:
     """What an address is counted by, as TRUSTED_PROXIES has it told."""
-    return f"address:{network_of(request.remote_addr or '')}"
+    return f"address:{client_network(request.remote_addr or '')}"
 
 
 def _tell(response: Response) -> Response:

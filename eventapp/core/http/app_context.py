@@ -1,28 +1,34 @@
-"""What a route asks of the running application."""
+"""Give routes the settings of the running application, and the base of its image URLs."""
 
-from typing import Any, cast
+from typing import Any
 
 from flask import current_app, request
 
 from eventapp.config import Config
+from eventapp.core.app_key import AppKey
+
+CONFIG: AppKey[Config] = AppKey("config")
 
 
-def settings() -> Config:
-    """The settings of the running application."""
-    return cast(Config, current_app.config["SETTINGS"])
+def current_config() -> Config:
+    """Return the settings of the application that handles this request."""
+    return CONFIG.get()
+
+
+def image_base_url() -> str:
+    """Return the scheme and host that image URLs begin with, without a slash at the end.
+
+    This is PUBLIC_BASE_URL if it is set, and else the host that this request was sent to.
+    """
+    base = current_config().public_base_url or f"{request.scheme}://{request.host}"
+    return base.rstrip("/")
 
 
 def box_office() -> Any:
-    """The application's inventory.service.BoxOffice, which create_app made."""
+    """Return the application's inventory. Being replaced by a typed AppKey of its feature."""
     return current_app.extensions["box_office"]
 
 
 def popularity() -> Any:
-    """The application's events.service_popularity.Popularity, which create_app made."""
+    """Return the popularity counters. Being replaced by a typed AppKey of its feature."""
     return current_app.extensions["popularity"]
-
-
-def image_base_url() -> str:
-    """What the photos of this server start with: PUBLIC_BASE_URL, else as the caller reached it."""
-    base = settings().public_base_url or f"{request.scheme}://{request.host}"
-    return base.rstrip("/")

@@ -71,7 +71,7 @@ class Blueprint(DocumentedBlueprint):
         kwargs.setdefault("required", openapi.asks_for_something(made))
         return cast(Callable[[View], View], super().arguments(made, **kwargs))
 
-    def query(self, schema_class: type[Schema]) -> Callable[[View], View]:
+    def query_arguments(self, schema_class: type[Schema]) -> Callable[[View], View]:
         """As `arguments(..., location="query")`, for hot routes: a query seen before is not parsed
         again."""
         schema = schema_class(unknown=EXCLUDE)

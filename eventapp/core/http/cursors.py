@@ -1,4 +1,7 @@
-"""Cursors that carry the filters of their list: only `limit` counts beside one."""
+"""Parse and make list cursors that carry the filters of their list.
+
+A request with such a cursor needs no other parameter: only `limit` is still read beside it.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,34 +10,36 @@ from marshmallow import Schema, ValidationError
 
 from eventapp.core import paging
 
-BESIDE = frozenset({"cursor", "page", "limit"})
+PAGING_PARAMETERS = frozenset({"cursor", "page", "limit"})
 
 
-def opened(
+def parse_list_query(
     query: Mapping[str, Any], schema: type[Schema]
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The filters of the list that is asked for, and the place in it, None at its beginning.
+    """Return the filters of the list, and the position to go on from, None for its first page.
 
     Args:
-        query: as `schema` loaded it.
+        query: the query parameters as `schema` has loaded them.
 
     Raises:
-        ValidationFailed: not a cursor of such a list. What one carries is checked again: anyone
-            may write one.
+        ValidationFailed: the cursor does not belong to such a list. The filters in a cursor are
+            validated again, because clients may write cursors of their own.
     """
     cursor = query.get("cursor")
     if not cursor:
-        return {name: value for name, value in query.items() if name not in BESIDE}, None
-    place = paging.decode_cursor(cursor)
-    carried = place.get("query")
-    if not isinstance(carried, dict):
+        filters = {name: value for name, value in query.items() if name not in PAGING_PARAMETERS}
+        return filters, None
+    position = paging.decode_cursor(cursor)
+    raw_filters = position.get("query")
+    if not isinstance(raw_filters, dict):
         raise paging.bad_cursor()
     try:
-        return dict(schema(only=set(schema().fields) - BESIDE).load(carried)), place
+        filters = schema(only=set(schema().fields) - PAGING_PARAMETERS).load(raw_filters)
+        return dict(filters), position
     except ValidationError:
         raise paging.bad_cursor() from None
 
 
-def following(place: Mapping[str, Any] | None, filters: Mapping[str, Any]) -> str | None:
-    """The cursor of this place in the list with these filters; None where the list ends."""
-    return paging.encode_cursor({**place, "query": dict(filters)}) if place else None
+def next_cursor(position: Mapping[str, Any] | None, filters: Mapping[str, Any]) -> str | None:
+    """Return the cursor of a position in the list with these filters, None for no position."""
+    return paging.encode_cursor({**position, "query": dict(filters)}) if position else None

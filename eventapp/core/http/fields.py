@@ -81,7 +81,7 @@ class ImageUrl(Text):
         return url
 
 
-class Flag(fields.Boolean):
+class StrictBool(fields.Boolean):
     """A JSON true or false; no number, no string."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
@@ -90,7 +90,7 @@ class Flag(fields.Boolean):
         return value
 
 
-class Whole(fields.Integer):
+class StrictInt(fields.Integer):
     """A whole JSON number from `low` to `high`, as `5` or `5.0`; no string, no boolean."""
 
     def __init__(self, low: int = 0, high: int = 10_000_000, **kwargs: Any):
@@ -102,7 +102,7 @@ class Whole(fields.Integer):
         return super()._deserialize(whole, attr, data, **kwargs)
 
 
-class Number(fields.Float):
+class StrictFloat(fields.Float):
     """A JSON number from `low` to `high`."""
 
     def __init__(self, low: float, high: float, **kwargs: Any):
@@ -113,7 +113,7 @@ class Number(fields.Float):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class Price(Number):
+class Price(StrictFloat):
     """An amount of at most two decimals: an int where it is whole, else a float."""
 
     def __init__(self, **kwargs: Any):
@@ -129,7 +129,7 @@ class Price(Number):
         return cents // 100 if cents % 100 == 0 else cents / 100
 
 
-class Day(fields.Field[date]):
+class CalendarDate(fields.Field[date]):
     """`YYYY-MM-DD`, or an ISO date-time whose date is kept as written."""
 
     def __init__(self, **kwargs: Any):
@@ -153,7 +153,7 @@ class Day(fields.Field[date]):
         return day
 
 
-class Id(fields.Field[ObjectId]):
+class ObjectIdField(fields.Field[ObjectId]):
     """An ObjectId as 24 hex characters."""
 
     def __init__(self, **kwargs: Any):
@@ -165,7 +165,7 @@ class Id(fields.Field[ObjectId]):
         return ObjectId(value)
 
 
-class CommaList(fields.Field[list[str]]):
+class CommaSeparatedList(fields.Field[list[str]]):
     """`a,b,c` in a query, as the list of its trimmed words; at most `high` of them."""
 
     def __init__(self, high: int = 20, **kwargs: Any):

@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 
 from eventapp.core.access.actor import ATTENDEE, DEVICE_ID
 from eventapp.core.access.permissions import BEARER
-from eventapp.core.access.rate_limits import UNCOUNTED
+from eventapp.core.access.rate_limits import EXEMPT_PATHS
 from eventapp.core.http import paths
 from eventapp.core.http.paths import OidConverter, WholeConverter
 
@@ -43,7 +43,7 @@ def header(name: str, **schema: Any) -> dict[str, Any]:
 
 
 # Of the answers of `http.created`.
-LOCATION = {"Location": {"schema": {"type": "string"}, "required": True}}
+LOCATION_HEADER = {"Location": {"schema": {"type": "string"}, "required": True}}
 
 
 def link(operation: str, body: Any, parameters: dict[str, str]) -> dict[str, Any]:
@@ -106,14 +106,14 @@ class RoutePlugin(BasePlugin):
             operation["operationId"] = rule.endpoint.replace(".", "_")
             responses = operation["responses"]
             known = {str(status) for status in responses}
-            for status in _errors(rule, view.who_may, operation):
+            for status in _errors(rule, view.permission, operation):
                 if str(status.value) not in known:
                     responses[str(status.value)] = status.name
             if headers := _headers(operation, known):
                 operation.setdefault("parameters", []).extend(headers)
 
 
-def _errors(rule: Rule, who_may: str, operation: dict[str, Any]) -> list[HTTPStatus]:
+def _errors(rule: Rule, permission: str, operation: dict[str, Any]) -> list[HTTPStatus]:
     looks_at_caller, has_body = "security" in operation, "requestBody" in operation
     checked = any(
         isinstance(converter, WholeConverter | OidConverter)
@@ -122,10 +122,10 @@ def _errors(rule: Rule, who_may: str, operation: dict[str, Any]) -> list[HTTPSta
     found = {
         HTTPStatus.BAD_REQUEST: looks_at_caller or checked or "parameters" in operation or has_body,
         HTTPStatus.UNAUTHORIZED: looks_at_caller,
-        HTTPStatus.FORBIDDEN: not {"anyone", ATTENDEE} & set(who_may.split()),
+        HTTPStatus.FORBIDDEN: not {"anyone", ATTENDEE} & set(permission.split()),
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: has_body,
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: has_body,
-        HTTPStatus.TOO_MANY_REQUESTS: not rule.rule.startswith(UNCOUNTED),
+        HTTPStatus.TOO_MANY_REQUESTS: not rule.rule.startswith(EXEMPT_PATHS),
         HTTPStatus.SERVICE_UNAVAILABLE: looks_at_caller,
     }
     return [status for status, so in found.items() if so]

@@ -1,47 +1,47 @@
-"""JSON answers, and the headers that say for how long they may be kept."""
+"""Make JSON answers, and answer conditional requests by ETag."""
 
-import hashlib
 from typing import Any, cast
 
 from flask import Response, request
 
 from eventapp.core import json
+from eventapp.core.etags import content_etag
 
 PRIVATE = "private, no-cache"
 PUBLIC = "public, max-age=0, s-maxage=1, must-revalidate"
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    """`value` as a JSON answer: BSON values, dates and all."""
+    """Return `value` as a JSON answer. ObjectIds and dates in it are written as strings."""
     return bytes_response(json.dumps(value), status)
 
 
 def bytes_response(body: bytes, status: int = 200) -> Response:
+    """Return an answer whose body is JSON that has been rendered before."""
     return Response(body, status, content_type="application/json")
 
 
-def created(value: Any, location: str) -> Response:
-    """201, and where what was made can be asked for."""
+def created_response(value: Any, location: str) -> Response:
+    """Return 201 with `value`, and the path of the new resource in the Location header."""
     response = json_response(value, 201)
     response.headers["Location"] = location
     return response
 
 
-def with_etag(response: Response) -> Response:
-    """The answer under its content's ETag, or 304 where the caller has it."""
-    return tagged(response, hashlib.blake2b(response.get_data(), digest_size=12).hexdigest())
+def conditional_response(response: Response, etag: str | None = None) -> Response:
+    """Return the response with its ETag, or 304 if the client's If-None-Match names that ETag.
 
+    A response to a token or a device id is personal, so that only its client may store it. Any
+    other response may be served by a CDN for one second.
 
-def tagged(response: Response, etag: str) -> Response:
-    """The answer under this ETag, or 304 where the caller has it.
-
-    What a token or a device is shown is theirs alone; what nobody in particular is shown, a CDN
-    may keep for a second.
+    Args:
+        etag: the ETag without quotes; by default it is computed from the body.
     """
-    response.headers["ETag"] = f'"{etag}"'
+    tag = content_etag(response.get_data()) if etag is None else etag
+    response.headers["ETag"] = f'"{tag}"'
     response.headers["Vary"] = "Authorization, X-Device-Id"
-    personal = "Authorization" in request.headers or "X-Device-Id" in request.headers
-    response.headers["Cache-Control"] = PRIVATE if personal else PUBLIC
+    is_personal = "Authorization" in request.headers or "X-Device-Id" in request.headers
+    response.headers["Cache-Control"] = PRIVATE if is_personal else PUBLIC
     if "If-None-Match" not in request.headers:
         return response
     return cast(Response, response.make_conditional(request))

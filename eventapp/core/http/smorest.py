@@ -27,7 +27,7 @@ class DocumentedBlueprint(SmorestBlueprint):  # type: ignore[misc]
     def doc(self, **kwargs: Any) -> Callable[[View], View]:
         return _documented(super().doc(**kwargs))
 
-    def refuses(self, *statuses: int) -> Callable[[View], View]:
+    def error_responses(self, *statuses: int) -> Callable[[View], View]:
         """Errors of this call, beyond those that `openapi` knows every such route to have."""
 
         def decorate(view: View) -> View:
@@ -37,11 +37,11 @@ class DocumentedBlueprint(SmorestBlueprint):  # type: ignore[misc]
 
         return decorate
 
-    def reads_header(self, name: str, **schema: Any) -> Callable[[View], View]:
+    def header_parameter(self, name: str, **schema: Any) -> Callable[[View], View]:
         """Documents a header that the view takes from the request itself."""
         return self.doc(parameters=[openapi.header(name, **schema)])
 
-    def leads_to(
+    def response_link(
         self, status: int, operation: str, body: Any = None, **path_or_query: str
     ) -> Callable[[View], View]:
         """Documents how an answer of this status goes on, as an OpenAPI link.

@@ -25,7 +25,7 @@ class UploadBody(Schema):
         unknown = EXCLUDE
 
 
-def upload(view: View) -> View:
+def multipart_upload(view: View) -> View:
     """A route that takes `bp.arguments(UploadBody, location="files")`: multipart, 5 MB a file.
 
     Werkzeug spools what is over 500 kB to the disk, so that it is in memory only once it is read.
@@ -41,7 +41,7 @@ def upload(view: View) -> View:
     return cast(View, limited)
 
 
-def uploaded(files: dict[str, FileStorage]) -> bytes:
+def read_uploaded_file(files: dict[str, FileStorage]) -> bytes:
     """The bytes of the file. TooLarge where it has more than may be."""
     data: bytes = files["file"].read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:

@@ -6,8 +6,8 @@ from typing import cast
 from flask import Response, current_app
 
 from eventapp.core.access.actor import Actor
-from eventapp.core.access.permissions import current_actor
-from eventapp.core.access.rate_limits import caller_address
+from eventapp.core.access.permissions import AUTHENTICATION, current_actor
+from eventapp.core.access.rate_limits import client_address_key
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.streams.hub import Hub, Listener, Topic, stream
@@ -25,7 +25,7 @@ def streams() -> Hub:
 def callers() -> tuple[str, ...]:
     """Whose stream it is that this request begins: its address's, and its user's."""
     user_id = current_actor().user_id
-    return (caller_address(), f"user:{user_id}") if user_id else (caller_address(),)
+    return (client_address_key(), f"user:{user_id}") if user_id else (client_address_key(),)
 
 
 def event_stream(topic: Topic, listener: Listener) -> Response:
@@ -42,7 +42,7 @@ def session_check(actor: Actor) -> Callable[[], bool]:
 
     A caller without a session has none that could end.
     """
-    load, db, session_id = current_app.extensions["load_session"], get_db(), actor.session_id
+    load, db, session_id = AUTHENTICATION.get().load_session, get_db(), actor.session_id
 
     def lives() -> bool:
         return session_id is None or load(db, session_id, utc_now()) is not None

@@ -3,7 +3,6 @@
 A change made here is forgotten at once; one made by another process within FRESH_SECONDS.
 """
 
-import hashlib
 import itertools
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -13,6 +12,7 @@ from eventapp.core import json
 from eventapp.core.app_key import AppKey
 from eventapp.core.batching import Batcher
 from eventapp.core.database import Db, Document
+from eventapp.core.etags import content_etag
 from eventapp.core.lru_cache import Remembered
 from eventapp.core.shared_cache import SharedCache
 from eventapp.events.cache.change_feed import FRESH_SECONDS, News
@@ -77,7 +77,7 @@ class EventCache:
         seen = self._answers.get(listed.key)
         if seen is None or seen.as_seen != as_seen:
             body = self._body(listed, liked, image_base_url)
-            seen = Answer(as_seen, body, etag_of(body))
+            seen = Answer(as_seen, body, content_etag(body))
             if listed.asked:
                 self._answers.put(listed.key, seen)
             listed.asked = True
@@ -165,10 +165,6 @@ EVENT_CACHE: AppKey[EventCache] = AppKey("event_cache")
 
 def _liked_size(liked: Liked) -> int:
     return CALLER_SIZE + FAVORITE_SIZE * len(liked[1])
-
-
-def etag_of(body: bytes) -> str:
-    return hashlib.blake2b(body, digest_size=12).hexdigest()
 
 
 def _make_once(_key: Hashable, makers: Sequence[Callable[[], Listed]]) -> Sequence[Listed]:

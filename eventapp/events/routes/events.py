@@ -12,8 +12,13 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import Document, get_db
 from eventapp.core.http.app_context import image_base_url, popularity
 from eventapp.core.http.blueprint import Blueprint
-from eventapp.core.http.openapi import LOCATION
-from eventapp.core.http.responses import bytes_response, created, json_response, tagged, with_etag
+from eventapp.core.http.openapi import LOCATION_HEADER
+from eventapp.core.http.responses import (
+    bytes_response,
+    conditional_response,
+    created_response,
+    json_response,
+)
 from eventapp.events import editing, listing, service
 from eventapp.events.answer_schemas import BareEventsAnswer, EventAnswer, EventsAnswer
 from eventapp.events.cache.event_cache import EVENT_CACHE
@@ -32,19 +37,19 @@ bp = Blueprint("events", __name__, url_prefix="/api/events", description="Events
 
 @bp.route("")
 @anyone
-@bp.query(EventQuery)
+@bp.query_arguments(EventQuery)
 @bp.response(200, EventsAnswer)
-@bp.leads_to(200, "events_list_events", cursor="$response.body#/nextCursor")
+@bp.response_link(200, "events_list_events", cursor="$response.body#/nextCursor")
 @bp.alt_response(304, success=True)
 def list_events(query: dict[str, Any]) -> Response:
     """Browse and search. A cursor carries its own filters; only `limit` counts beside it."""
     db, actor, now = get_db(), current_actor(), utc_now()
     # Under this key are only lists that hold nobody's own.
     key: tuple[Any, ...] = (request.query_string, now.date())
-    if not actor.may_see_counts and (known := EVENT_CACHE.get().known(key)):
+    if not actor.may_organize and (known := EVENT_CACHE.get().known(key)):
         return _listed(known, actor)
     asked, carried = _asked(query)
-    if asked.filters.mine or actor.may_see_counts:
+    if asked.filters.mine or actor.may_organize:
         answer = listing.list_events(
             db,
             asked,
@@ -53,7 +58,7 @@ def list_events(query: dict[str, Any]) -> Response:
             image_base_url=image_base_url(),
             search=EVENT_CACHE.get().search,
         )
-        return with_etag(json_response(_with_cursor(answer, carried)))
+        return conditional_response(json_response(_with_cursor(answer, carried)))
 
     def find() -> tuple[list[Document] | list[int], dict[str, Any]]:
         rows, beside = listing.find(db, asked, actor, now, EVENT_CACHE.get().search)
@@ -65,8 +70,8 @@ def list_events(query: dict[str, Any]) -> Response:
 
 
 def _listed(listed: Listed, actor: Actor) -> Response:
-    body, etag = EVENT_CACHE.get().answer(listed, actor.key, image_base_url())
-    return tagged(bytes_response(body), etag)
+    body, etag = EVENT_CACHE.get().answer(listed, actor.favorites_key, image_base_url())
+    return conditional_response(bytes_response(body), etag)
 
 
 def _asked(query: dict[str, Any]) -> tuple[listing.Asked, Any]:
@@ -131,17 +136,17 @@ def popular_events(query: dict[str, Any]) -> Response:
         actor=current_actor(),
         image_base_url=image_base_url(),
     )
-    return with_etag(json_response({"events": found}))
+    return conditional_response(json_response({"events": found}))
 
 
 @bp.route("", methods=["POST"])
 @role_required(ORGANIZER)
 @bp.arguments(EventBody)
-@bp.response(201, EventAnswer, headers=LOCATION)
-@bp.leads_to(201, "event_parts_patch_type", event_id=EVENT_ID, ticket_type_id=TYPE_ID)
-@bp.leads_to(201, "event_parts_drop_type", event_id=EVENT_ID, ticket_type_id=TYPE_ID)
-@bp.leads_to(201, "bookings_create_booking", {**ORDER, "quantity": 1})
-@bp.leads_to(201, "waitlist_join_waitlist", ORDER)
+@bp.response(201, EventAnswer, headers=LOCATION_HEADER)
+@bp.response_link(201, "event_parts_patch_type", event_id=EVENT_ID, ticket_type_id=TYPE_ID)
+@bp.response_link(201, "event_parts_drop_type", event_id=EVENT_ID, ticket_type_id=TYPE_ID)
+@bp.response_link(201, "bookings_create_booking", {**ORDER, "quantity": 1})
+@bp.response_link(201, "waitlist_join_waitlist", ORDER)
 def create_event(body: dict[str, Any]) -> Response:
     """A new event of the caller; the server gives the eventId."""
     event = service.create(
@@ -152,32 +157,32 @@ def create_event(body: dict[str, Any]) -> Response:
         now=utc_now(),
         image_base_url=image_base_url(),
     )
-    return created(event, f"/api/events/{event['eventId']}")
+    return created_response(event, f"/api/events/{event['eventId']}")
 
 
 @bp.route("/<whole:event_id>")
 @anyone
 @bp.response(200, EventAnswer)
 @bp.alt_response(304, success=True)
-@bp.refuses(404)
+@bp.error_responses(404)
 def show_event(event_id: int) -> Response:
     """The bare event."""
     db, actor = get_db(), current_actor()
     event = EVENT_CACHE.get().event(event_id)
-    if event.draft or actor.organizes(event.organizer_id):
+    if event.draft or actor.may_manage_events_of(event.organizer_id):
         shown = service.show(db, event_id, actor=actor, image_base_url=image_base_url())
-        return with_etag(json_response(shown))
+        return conditional_response(json_response(shown))
     popularity().viewed(event_id)
-    favorited = event_id in EVENT_CACHE.get().liked(actor.key)
+    favorited = event_id in EVENT_CACHE.get().liked(actor.favorites_key)
     body = event.body(json.dumps(image_base_url())[1:-1], favorited=favorited)
-    return with_etag(bytes_response(body))
+    return conditional_response(bytes_response(body))
 
 
 @bp.route("/<whole:event_id>", methods=["PUT"])
 @role_required(ORGANIZER)
 @bp.arguments(EventBody)
 @bp.response(200, EventAnswer)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def replace_event(body: dict[str, Any], event_id: int) -> Response:
     """Replace all but ids, sold and held counts."""
     return edited(event_id, editing.replacement(body))
@@ -186,7 +191,7 @@ def replace_event(body: dict[str, Any], event_id: int) -> Response:
 @bp.route("/<whole:event_id>/publish", methods=["POST"])
 @role_required(ORGANIZER)
 @bp.response(200, EventAnswer)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def publish_event(event_id: int) -> Response:
     """Put a draft on sale; publishing twice is no error."""
     return edited(event_id, editing.publishing())

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from eventapp.core.access.permissions import anyone, current_actor
-from eventapp.core.access.rate_limits import read_tier
+from eventapp.core.access.rate_limits import read_rate_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.app_context import image_base_url, popularity
@@ -36,9 +36,9 @@ def list_favorites() -> Response:
 @anyone
 @bp.arguments(FavoriteBody)
 @bp.response(201, Message)
-@bp.leads_to(201, "favorites_remove_favorite_by_path", event_id="$request.body#/eventId")
-@bp.leads_to(201, "favorites_remove_favorite", {"eventId": "$request.body#/eventId"})
-@bp.refuses(404, 409)
+@bp.response_link(201, "favorites_remove_favorite_by_path", event_id="$request.body#/eventId")
+@bp.response_link(201, "favorites_remove_favorite", {"eventId": "$request.body#/eventId"})
+@bp.error_responses(404, 409)
 def add_favorite(body: dict[str, Any]) -> Response:
     """Make an event a favorite of the caller."""
     actor = current_actor()
@@ -57,7 +57,7 @@ def add_favorite(body: dict[str, Any]) -> Response:
 @anyone
 @bp.arguments(FavoriteBody)
 @bp.response(200, Message)
-@bp.refuses(404)
+@bp.error_responses(404)
 def remove_favorite(body: dict[str, Any]) -> Response:
     """Take an event out of the caller's favorites, named in the body."""
     return _removed(body["eventId"])
@@ -66,7 +66,7 @@ def remove_favorite(body: dict[str, Any]) -> Response:
 @bp.route("/<whole:event_id>", methods=["DELETE"])
 @anyone
 @bp.response(200, Message)
-@bp.refuses(404)
+@bp.error_responses(404)
 def remove_favorite_by_path(event_id: int) -> Response:
     """Take an event out of the caller's favorites, named in the path."""
     return _removed(event_id)
@@ -79,7 +79,7 @@ def _removed(event_id: int) -> Response:
 
 
 @recoms_bp.route("", methods=["POST"])
-@read_tier
+@read_rate_limit
 @anyone
 @recoms_bp.arguments(Recommendation)
 @recoms_bp.response(200, EventAnswer(many=True))

@@ -11,7 +11,7 @@ from eventapp.core.database import get_db
 from eventapp.core.http.app_context import image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
-from eventapp.core.http.uploads import UploadBody, upload, uploaded
+from eventapp.core.http.uploads import UploadBody, multipart_upload, read_uploaded_file
 from eventapp.events import photos
 from eventapp.events.answer_schemas import EventAnswer
 from eventapp.events.cache.event_cache import EVENT_CACHE
@@ -21,16 +21,16 @@ bp = Blueprint("event_photos", __name__, url_prefix="/api/events", description="
 
 @bp.route("/<whole:event_id>/image", methods=["PUT"])
 @role_required(ORGANIZER)
-@upload
+@multipart_upload
 @bp.arguments(UploadBody, location="files")
 @bp.response(200, EventAnswer)
-@bp.refuses(404)
+@bp.error_responses(404)
 def set_photo(files: dict[str, Any], event_id: int) -> Response:
     """Set the event's image to this file: JPEG, PNG or WebP; the one before it is deleted."""
     event = photos.set_photo(
         get_db(),
         event_id,
-        uploaded(files),
+        read_uploaded_file(files),
         event_changes=EVENT_CACHE.get(),
         actor=current_actor(),
         now=utc_now(),

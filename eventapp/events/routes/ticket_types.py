@@ -27,7 +27,7 @@ bp = Blueprint("event_parts", __name__, url_prefix="/api/events", description="E
 @role_required(ORGANIZER)
 @bp.arguments(TicketTypeIndexPatch)
 @bp.response(200, EventAnswer)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def patch_type_by_index(body: dict[str, Any], event_id: int, ticket_type_index: int) -> Response:
     """Change the ticket type in this place, from 0."""
     return edited(event_id, editing.patch_type_at(ticket_type_index, body))
@@ -37,7 +37,7 @@ def patch_type_by_index(body: dict[str, Any], event_id: int, ticket_type_index: 
 @role_required(ORGANIZER)
 @bp.arguments(ScheduleEntryPatch)
 @bp.response(200, EventAnswer)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def patch_schedule_entry(body: dict[str, Any], event_id: int, schedule_index: int) -> Response:
     """Change the schedule entry in this place, from 0."""
     return edited(event_id, editing.patch_schedule(schedule_index, body))
@@ -46,7 +46,7 @@ def patch_schedule_entry(body: dict[str, Any], event_id: int, schedule_index: in
 @bp.route("/<whole:event_id>/ticket-types")
 @anyone
 @bp.response(200, TicketTypesAnswer)
-@bp.refuses(404)
+@bp.error_responses(404)
 def list_types(event_id: int) -> Response:
     """The event's ticket types."""
     actor = current_actor()
@@ -58,7 +58,7 @@ def list_types(event_id: int) -> Response:
 @role_required(ORGANIZER)
 @bp.arguments(NewTicketType)
 @bp.response(201, EventAnswer)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def add_type(body: dict[str, Any], event_id: int) -> tuple[Response, int]:
     """Put a further ticket type on sale; the whole event back."""
     return edited(event_id, editing.add_type(body)), 201
@@ -68,7 +68,7 @@ def add_type(body: dict[str, Any], event_id: int) -> tuple[Response, int]:
 @role_required(ORGANIZER)
 @bp.arguments(TicketTypePatch)
 @bp.response(200, EventAnswer)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def patch_type(body: dict[str, Any], event_id: int, ticket_type_id: int) -> Response:
     """Change a ticket type; its id stays whatever the order."""
     return edited(event_id, editing.patch_type(ticket_type_id, body))
@@ -77,7 +77,7 @@ def patch_type(body: dict[str, Any], event_id: int, ticket_type_id: int) -> Resp
 @bp.route("/<whole:event_id>/ticket-types/<whole:ticket_type_id>", methods=["DELETE"])
 @role_required(ORGANIZER)
 @bp.response(200, EventAnswer)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def drop_type(event_id: int, ticket_type_id: int) -> Response:
     """Take a ticket type away that nobody has."""
     return edited(event_id, editing.drop_type(ticket_type_id))

@@ -3,7 +3,7 @@
 from flask import Response, request
 
 from eventapp.core.access.permissions import anyone, current_actor
-from eventapp.core.access.rate_limits import stream_tier
+from eventapp.core.access.rate_limits import stream_rate_limit
 from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.streams.responses import (
@@ -20,10 +20,10 @@ bp = Blueprint("streams", __name__, url_prefix="/api/events", description="Live"
 
 @bp.route("/<whole:event_id>/stream")
 @anyone
-@stream_tier
-@bp.reads_header("Last-Event-ID")
+@stream_rate_limit
+@bp.header_parameter("Last-Event-ID")
 @bp.response(200, description="`availability`, `message` and `event`", content_type=EVENT_STREAM)
-@bp.refuses(404)
+@bp.error_responses(404)
 def stream_event(event_id: int) -> Response:
     """The event live; `Last-Event-ID` goes on where an earlier stream was cut, anywhere.
 

@@ -9,7 +9,7 @@ from eventapp.core import paging
 from eventapp.core.access.permissions import anyone, current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import settings
+from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
@@ -24,13 +24,13 @@ bp = Blueprint("messages", __name__, url_prefix="/api/events", description="An e
 @anyone
 @bp.arguments(MessagesQuery, location="query")
 @bp.response(200, MessagesAnswer)
-@bp.leads_to(
+@bp.response_link(
     200,
     "messages_list_messages",
     event_id="$request.path.event_id",
     cursor="$response.body#/nextCursor",
 )
-@bp.refuses(404)
+@bp.error_responses(404)
 def list_messages(query: dict[str, Any], event_id: int) -> Response:
     """The chat, newest first; with `after`, what came after it, oldest first."""
     db, asked, actor = get_db(), _asked(query), current_actor()
@@ -63,13 +63,13 @@ def _asked(query: dict[str, Any]) -> service.Asked:
 @user_required
 @bp.arguments(MessageBody)
 @bp.response(201, MessageAnswer)
-@bp.leads_to(
+@bp.response_link(
     201,
     "messages_delete_message",
     event_id="$request.path.event_id",
     message_id="$response.body#/data/message/_id",
 )
-@bp.refuses(404)
+@bp.error_responses(404)
 def write_message(body: dict[str, Any], event_id: int) -> Response:
     """Say something in the chat, a few times a minute at most."""
     message = service.write(
@@ -78,7 +78,7 @@ def write_message(body: dict[str, Any], event_id: int) -> Response:
         body["text"],
         actor=current_actor(),
         now=utc_now(),
-        limited=settings().rate_limit_enabled,
+        limited=current_config().rate_limit_enabled,
     )
     streams().hurry(event_listener.KIND, event_id)
     return json_response({"message": "Message sent", "data": {"message": message}}, 201)
@@ -87,7 +87,7 @@ def write_message(body: dict[str, Any], event_id: int) -> Response:
 @bp.route("/<whole:event_id>/messages/<oid:message_id>", methods=["DELETE"])
 @user_required
 @bp.response(200, Message)
-@bp.refuses(403, 404)
+@bp.error_responses(403, 404)
 def delete_message(event_id: int, message_id: ObjectId) -> Response:
     """Take a message out: its author, the event's organizer or an admin."""
     service.delete(get_db(), event_id, message_id, actor=current_actor(), now=utc_now())

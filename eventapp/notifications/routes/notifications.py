@@ -28,28 +28,28 @@ bp = Blueprint(
 @user_required
 @bp.arguments(NotificationsQuery, location="query")
 @bp.response(200, NotificationsAnswer)
-@bp.leads_to(200, "notifications_my_notifications", cursor="$response.body#/nextCursor")
+@bp.response_link(200, "notifications_my_notifications", cursor="$response.body#/nextCursor")
 def my_notifications(query: dict[str, Any]) -> Response:
     """The caller's notifications, newest first; `unread=true` for those not read.
 
     A cursor carries whether it was only those.
     """
-    filters, after = cursors.opened(query, NotificationsQuery)
+    filters, after = cursors.parse_list_query(query, NotificationsQuery)
     asked = service.Asked(
         unread=filters.get("unread", False), page=query["page"], limit=query["limit"], after=after
     )
-    answer = service.listed(get_db(), current_actor().signed_in_id, asked)
+    answer = service.listed(get_db(), current_actor().require_user_id(), asked)
     place = answer.pop("next")
-    return json_response({**answer, "nextCursor": cursors.following(place, filters)})
+    return json_response({**answer, "nextCursor": cursors.next_cursor(place, filters)})
 
 
 @bp.route("/<oid:notification_id>/read", methods=["POST"])
 @user_required
 @bp.response(200, ReadAnswer)
-@bp.refuses(404)
+@bp.error_responses(404)
 def read_one(notification_id: ObjectId) -> Response:
     """Mark one as read; a second time changes nothing."""
-    user_id = current_actor().signed_in_id
+    user_id = current_actor().require_user_id()
     read = service.read(get_db(), user_id, notification_id, utc_now())
     return json_response({"message": "Notification read", "notification": read})
 
@@ -59,5 +59,5 @@ def read_one(notification_id: ObjectId) -> Response:
 @bp.response(200, AllReadAnswer)
 def read_all() -> Response:
     """Mark all of the caller's notifications as read."""
-    marked = service.read_all(get_db(), current_actor().signed_in_id, utc_now())
+    marked = service.read_all(get_db(), current_actor().require_user_id(), utc_now())
     return json_response({"message": "All notifications read", "marked": marked})

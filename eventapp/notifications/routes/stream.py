@@ -3,7 +3,7 @@
 from flask import Response, request
 
 from eventapp.core.access.permissions import current_actor, user_required
-from eventapp.core.access.rate_limits import stream_tier
+from eventapp.core.access.rate_limits import stream_rate_limit
 from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.streams.responses import (
@@ -20,8 +20,8 @@ bp = Blueprint("live_notifications", __name__, url_prefix="/api/notifications", 
 
 @bp.route("/stream")
 @user_required
-@stream_tier
-@bp.reads_header("Last-Event-ID")
+@stream_rate_limit
+@bp.header_parameter("Last-Event-ID")
 @bp.response(200, description="`notification`, as they come", content_type=EVENT_STREAM)
 def stream_notifications() -> Response:
     """The caller's notifications live, while their session lasts; `Last-Event-ID` goes on.
@@ -33,7 +33,7 @@ def stream_notifications() -> Response:
     topic, listener = live.listen(
         get_db(),
         streams(),
-        actor.signed_in_id,
+        actor.require_user_id(),
         last_event_id=request.headers.get("Last-Event-ID"),
         callers=callers(),
         alive=session_check(actor),

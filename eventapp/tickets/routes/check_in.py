@@ -32,7 +32,7 @@ def door(event_id: int) -> check_ins.Door:
 @role_required(ORGANIZER)
 @bp.arguments(CheckInBody)
 @bp.response(200, CheckedIn)
-@bp.refuses(404, 409)
+@bp.error_responses(404, 409)
 def check_in(body: dict[str, Any], event_id: int) -> Response:
     """Let in who has this code, once."""
     return json_response(door(event_id).check_in(body["code"], utc_now()))
@@ -41,7 +41,7 @@ def check_in(body: dict[str, Any], event_id: int) -> Response:
 @bp.route("/<whole:event_id>/check-in")
 @role_required(ORGANIZER)
 @bp.response(200, DoorAnswer)
-@bp.refuses(404)
+@bp.error_responses(404)
 def check_in_list(event_id: int) -> Response:
     """What a scanner needs to work offline: the public key, and all valid tickets."""
     opened = door(event_id)
@@ -65,7 +65,7 @@ def _written(
 @role_required(ORGANIZER)
 @bp.arguments(BatchBody)
 @bp.response(200, BatchAnswer)
-@bp.refuses(404)
+@bp.error_responses(404)
 def check_in_batch(body: dict[str, Any], event_id: int) -> Response:
     """Upload offline scans; sent again it changes nothing and answers the same."""
     scans = [check_ins.Scan(scan["code"], scan["scannedAt"]) for scan in body["scans"]]

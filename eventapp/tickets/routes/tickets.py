@@ -32,7 +32,7 @@ def shop() -> Any:
 @bp.route("/bookings/<oid:booking_id>/tickets")
 @user_required
 @bp.response(200, TicketsAnswer)
-@bp.refuses(404)
+@bp.error_responses(404)
 def booking_tickets(booking_id: ObjectId) -> Response:
     """The tickets of one's booking, one a seat; none while it is not confirmed."""
     tickets = service.of_booking(shop(), booking_id, current_actor(), utc_now())
@@ -42,7 +42,7 @@ def booking_tickets(booking_id: ObjectId) -> Response:
 @bp.route("/tickets/<ticket_id>/qr.png")
 @user_required
 @bp.response(200, content_type="image/png")
-@bp.refuses(404)
+@bp.error_responses(404)
 def ticket_png(ticket_id: str) -> Response:
     """The QR code of one's ticket."""
     return _picture(ticket_id, service.PNG, "image/png")
@@ -51,7 +51,7 @@ def ticket_png(ticket_id: str) -> Response:
 @bp.route("/tickets/<ticket_id>/qr.svg")
 @user_required
 @bp.response(200, content_type="image/svg+xml")
-@bp.refuses(404)
+@bp.error_responses(404)
 def ticket_svg(ticket_id: str) -> Response:
     """The QR code of one's ticket, to be printed in any size."""
     return _picture(ticket_id, service.SVG, "image/svg+xml")
@@ -65,7 +65,7 @@ def _picture(ticket_id: str, kind: str, content_type: str) -> Response:
 @bp.route("/bookings/<oid:booking_id>/calendar.ics")
 @user_required
 @bp.response(200, content_type="text/calendar")
-@bp.refuses(404)
+@bp.error_responses(404)
 def booking_calendar(booking_id: ObjectId) -> Response:
     """One's booking as a calendar entry, all day on its date."""
     reference, calendar = calendar_entry.calendar(shop(), booking_id, current_actor())
