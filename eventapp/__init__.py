@@ -19,6 +19,7 @@ from eventapp.android import routes as android_routes
 from eventapp.bookings import service as bookings
 from eventapp.bookings import store as bookings_store
 from eventapp.bookings import store_alerts as bookings_told
+from eventapp.bookings.context import BOOKING_CONTEXT, BookingContext
 from eventapp.bookings.routes import bookings as bookings_routes
 from eventapp.bookings.routes import event_bookings as bookings_events
 from eventapp.bookings.routes import offers as offers_routes
@@ -135,7 +136,7 @@ EXPORT_USER = (
 )
 
 # Jobs and analytics know nothing of each other.
-jobs.JOBS["count-sales"] = (lambda shop, now: sales_sums.count_sales(shop.db, now), 30)
+jobs.JOBS["count-sales"] = (lambda context, now: sales_sums.count_sales(context.db, now), 30)
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -162,8 +163,9 @@ def create_app(config: Config | None = None) -> Flask:
     event_cache = EventCache(opened.db, cache)
     EVENT_CACHE.set(app, event_cache)
     popularity = Popularity(opened.db)
-    shop = open_shop(config, opened.db, event_cache, popularity.booked)
-    app.extensions.update(shop=shop, box_office=shop.office)
+    context = open_booking_context(config, opened.db, event_cache, popularity.booked)
+    BOOKING_CONTEXT.set(app, context)
+    app.extensions.update(box_office=context.inventory)
     app.extensions.update(job_status=jobs.status, popularity=popularity)
     app.extensions.update(streams=open_streams(opened.db))
     for each in BLUEPRINTS:
@@ -179,12 +181,12 @@ def prepare(db: Db) -> None:
     events.prepare(db, utc_now())
 
 
-def open_shop(
+def open_booking_context(
     config: Config,
     db: Db,
     event_changes: EventChanges = NO_EVENT_CACHE,
     on_booked: Callable[[int], None] = lambda _event_id: None,
-) -> bookings.Shop:
+) -> BookingContext:
     """What bookings work with, under the limits that the settings give.
 
     Args:
@@ -203,7 +205,7 @@ def open_shop(
     outbox = open_outbox(config.smtp_url, config.mail_from, base_url)
     payments = PROVIDERS["mock"]()
     office = BoxOffice(db, event_changes)
-    return bookings.Shop(
+    return BookingContext(
         db,
         office,
         limits,
@@ -226,4 +228,4 @@ def open_streams(db: Db) -> Hub:
 def start_jobs(app: Flask) -> None:
     """Run the background jobs in this process where the store serves no other: the embedded one."""
     if CONFIG.get(app).mongo_uri is None:
-        jobs.in_background(app.extensions["shop"])
+        jobs.in_background(BOOKING_CONTEXT.get(app))

@@ -8,9 +8,9 @@ import pymongo
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from eventapp import open_shop
+from eventapp import open_booking_context
 from eventapp.bookings import auditing
-from eventapp.bookings.service import Shop
+from eventapp.bookings.context import BookingContext
 from eventapp.core.clock import utc_now
 from scripts.opened import opened
 
@@ -23,19 +23,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--repair", action="store_true", help="set amounts to what bookings say")
     asked = parser.parse_args(arguments)
     with opened("check_inventory") as (config, store), pymongo.timeout(PATIENCE_SECONDS):
-        shop = open_shop(config, store.db)
-        faulty = report(shop)
+        context = open_booking_context(config, store.db)
+        faulty = report(context)
         if faulty and asked.repair:
             for event_id in faulty:
-                mended = auditing.repair(shop, event_id, utc_now())
+                mended = auditing.repair(context, event_id, utc_now())
                 print(f"event {event_id}: {'mended' if mended else 'kept changing, try again'}")
-            faulty = report(shop)
+            faulty = report(context)
     return 1 if faulty else 0
 
 
-def report(shop: Shop) -> list[int]:
+def report(context: BookingContext) -> list[int]:
     """Print a line a fault; the events that have one."""
-    faults = list(auditing.check(shop, utc_now()))
+    faults = list(auditing.check(context, utc_now()))
     for fault in faults:
         print(f"event {fault.event_id}: {fault.words}")
     print(f"{len(faults)} faults" if faults else "all tickets add up")

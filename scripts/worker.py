@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from eventapp import open_shop
+from eventapp import open_booking_context
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.jobs import service as jobs
@@ -29,11 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
     with opened("worker") as (config, store):
         if asked.check:
             return check(store.db)
-        shop = open_shop(config, store.db)
+        context = open_booking_context(config, store.db)
         if asked.once:
-            print(f"{asked.once}: {jobs.run(asked.once, shop)} done")
+            print(f"{asked.once}: {jobs.run(asked.once, context)} done")
         else:
-            jobs.forever(shop)
+            jobs.forever(context)
     return 0
 
 

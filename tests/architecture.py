@@ -73,6 +73,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "store_health": "store",
     },
     "bookings": {
+        "context": "service",
         "alerts": "service",
         "answers": "service",
         "audit_facts": "service",

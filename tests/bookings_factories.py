@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from eventapp.bookings import recovery
+from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.routes import bookings, event_bookings, offers
 from eventapp.core.clock import utc_now
 from eventapp.payments.providers import PaymentRefused
@@ -117,8 +118,8 @@ class Till:
         return sum(self.charged.values()) - sum(self.returned.values())
 
 
-def shop_of(app):
-    return app.extensions["shop"]
+def context_of(app):
+    return BOOKING_CONTEXT.get(app)
 
 
 def amounts_of(db, event_id, type_id=1):
@@ -140,7 +141,7 @@ def set_clock(monkeypatch, moment):
 
 def lapse(app, **span):
     """Run the job that ends holds and offers, as it will after this span."""
-    return recovery.expire_holds(shop_of(app), later(**span))
+    return recovery.expire_holds(context_of(app), later(**span))
 
 
 def refused(answer, status, code):

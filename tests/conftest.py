@@ -17,6 +17,7 @@ from pymongo import MongoClient
 
 from eventapp import create_app
 from eventapp.bookings import auditing
+from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.config import Config, load_config
 from eventapp.core.clock import utc_now
 from eventapp.core.http.app_context import CONFIG
@@ -97,11 +98,11 @@ def client(app: Flask, db: Any) -> FlaskClient:
 @pytest.fixture
 def clean_inventory(app: Flask, db: Any) -> Iterator[None]:
     """For tests that book: at their end all tickets must add up."""
-    shop = app.extensions["shop"]
+    context = BOOKING_CONTEXT.get(app)
     for event_id in range(1, 100):  # another test's events had these ids
-        shop.office.forget(event_id)
+        context.inventory.forget(event_id)
     yield
-    faults = [fault.words for fault in auditing.check(shop, utc_now())]
+    faults = [fault.words for fault in auditing.check(context, utc_now())]
     assert faults == []
 
 

@@ -10,7 +10,7 @@ from aiosmtpd.controller import Controller
 from bson import ObjectId
 
 from eventapp.bookings import alerts
-from eventapp.bookings.service import Shop
+from eventapp.bookings.context import BookingContext
 from eventapp.core.clock import utc_now
 from eventapp.inventory.service import BoxOffice
 from eventapp.notifications import outbox
@@ -51,13 +51,13 @@ def told(db, *news, base_url="https://tickets.example"):
     return notifications.notify(db, base_url, news, utc_now())
 
 
-def posted(shop, post):
-    """The shop of a worker that has this post."""
-    return Shop(shop.db, BoxOffice(shop.db), shop.limits, shop.payments, post)
+def posted(context, post):
+    """The context of a worker that has this post."""
+    return BookingContext(context.db, BoxOffice(context.db), context.limits, context.payments, post)
 
 
-def tell(shop, **span):
-    return alerts.tell(shop, utc_now() + timedelta(**span))
+def tell(context, **span):
+    return alerts.tell(context, utc_now() + timedelta(**span))
 
 
 def send(db, post, **span):

@@ -11,7 +11,7 @@ from bson import ObjectId
 
 from eventapp.accounts import contacts as accounts
 from eventapp.bookings import rules, store, store_alerts
-from eventapp.bookings.service import Shop
+from eventapp.bookings.context import BookingContext
 from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Document
 from eventapp.core.failpoints import failpoint
@@ -23,33 +23,33 @@ from eventapp.notifications.service import Attachment, NewNotification, Recipien
 AT_ONCE, ROUNDS = 200, 25
 
 
-def tell(shop: Shop, now: datetime) -> int:
+def tell(context: BookingContext, now: datetime) -> int:
     """Tell all that is noted; how many notifications."""
     clock = advancing_clock(now)
     told = 0
     for _round in range(ROUNDS):
-        bookings = store_alerts.untold(shop.db, AT_ONCE)
-        told += _tell_of_bookings(shop, bookings, clock())
+        bookings = store_alerts.untold(context.db, AT_ONCE)
+        told += _tell_of_bookings(context, bookings, clock())
         if len(bookings) < AT_ONCE:
             break
-    for event in events.untold(shop.db, AT_ONCE):
-        told += _tell_of_event(shop, event, clock())
-        events.told(shop.db, event)
+    for event in events.untold(context.db, AT_ONCE):
+        told += _tell_of_event(context, event, clock())
+        events.told(context.db, event)
     return told
 
 
-def _tell_of_bookings(shop: Shop, bookings: list[Document], now: datetime) -> int:
-    people = accounts.contacts(shop.db, _holders(bookings))
+def _tell_of_bookings(context: BookingContext, bookings: list[Document], now: datetime) -> int:
+    people = accounts.contacts(context.db, _holders(bookings))
     notices = [
-        _of_booking(shop, booking, kind, at, people[booking["userId"]])
+        _of_booking(context, booking, kind, at, people[booking["userId"]])
         for booking in bookings
         if booking["userId"] in people
         for kind, at in booking["tell"].items()
         if rules.is_news(kind, booking)
     ]
-    told = notifications.notify(shop.db, shop.outbox.base_url, notices, now)
+    told = notifications.notify(context.db, context.outbox.base_url, notices, now)
     failpoint("told")
-    store_alerts.told(shop.db, bookings)
+    store_alerts.told(context.db, bookings)
     return told
 
 
@@ -58,9 +58,9 @@ def _holders(bookings: list[Document]) -> set[ObjectId]:
 
 
 def _of_booking(
-    shop: Shop, booking: Document, kind: str, at: datetime, holder: Recipient
+    context: BookingContext, booking: Document, kind: str, at: datetime, holder: Recipient
 ) -> NewNotification:
-    codes, files = _ticket_attachments(shop, booking, kind, at)
+    codes, files = _ticket_attachments(context, booking, kind, at)
     return NewNotification(
         key=f"booking:{booking['_id']}:{kind}",
         kind=kind,
@@ -73,12 +73,12 @@ def _of_booking(
 
 
 def _ticket_attachments(
-    shop: Shop, booking: Document, kind: str, now: datetime
+    context: BookingContext, booking: Document, kind: str, now: datetime
 ) -> tuple[list[str], tuple[Attachment, ...]]:
     """What goes with the mail of a confirmed booking; nothing where it has ended meanwhile."""
     valid = kind == rules.CONFIRMED_TOLD and booking["status"] == rules.CONFIRMED
-    if shop.ticket_attachments and valid:
-        return shop.ticket_attachments(shop, booking, now)
+    if context.ticket_attachments and valid:
+        return context.ticket_attachments(context, booking, now)
     return [], ()
 
 
@@ -94,20 +94,20 @@ def _facts(booking: Document) -> dict[str, Any]:
     }
 
 
-def _tell_of_event(shop: Shop, event: Document, now: datetime) -> int:
+def _tell_of_event(context: BookingContext, event: Document, now: datetime) -> int:
     """Tell those whose date or place the event has no more, a batch at a time."""
     told, after = 0, None
     where = {"eventId": event["eventId"], "active": True}
-    while rows := store.page(shop.db, where, skip=0, limit=AT_ONCE, after=after):
+    while rows := store.page(context.db, where, skip=0, limit=AT_ONCE, after=after):
         after = (rows[-1]["createdAt"], rows[-1]["_id"])
         moved = [row for row in rows if not events.takes_place(event, row["date"], row["location"])]
-        people = accounts.contacts(shop.db, _holders(moved))
+        people = accounts.contacts(context.db, _holders(moved))
         notices = [
             _of_change(event, booking, people[booking["userId"]])
             for booking in moved
             if booking["userId"] in people
         ]
-        told += notifications.notify(shop.db, shop.outbox.base_url, notices, now)
+        told += notifications.notify(context.db, context.outbox.base_url, notices, now)
     return told
 
 

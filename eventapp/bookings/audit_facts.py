@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 
 from eventapp.bookings import store, store_audit
-from eventapp.bookings.service import Shop
+from eventapp.bookings.context import BookingContext
 from eventapp.core.database import Document
 from eventapp.waitlist import service as waitlist
 
@@ -89,7 +89,7 @@ class Facts:
             expected[type_id]["waiting"] -= left if key in self.offering else 0
 
 
-def gather(shop: Shop, events: list[Document]) -> Facts:
+def gather(context: BookingContext, events: list[Document]) -> Facts:
     """Read the facts of these events, in one query of a kind for all of them."""
     ids = [event["eventId"] for event in events]
     marks = [item for event in events for item in event["inFlight"].items()]
@@ -97,12 +97,12 @@ def gather(shop: Shop, events: list[Document]) -> Facts:
     enters = [ObjectId(key[-24:]) for key, mark in marks if mark["kind"] == "enter"]
     offers = [ObjectId(key) for key, mark in marks if "leftQueue" in mark]
     return Facts(
-        taken=store_audit.active_sums(shop.db, ids),
-        waiting=waitlist.active_counts(shop.db, ids),
-        due=store_audit.due_of_events(shop.db, ids),
-        left=waitlist.due_of_events(shop.db, ids),
+        taken=store_audit.active_sums(context.db, ids),
+        waiting=waitlist.active_counts(context.db, ids),
+        due=store_audit.due_of_events(context.db, ids),
+        left=waitlist.due_of_events(context.db, ids),
         recorded=frozenset(
-            map(str, [*store.existing(shop.db, takes), *waitlist.existing(shop.db, enters)])
+            map(str, [*store.existing(context.db, takes), *waitlist.existing(context.db, enters)])
         ),
-        offering=frozenset(map(str, waitlist.being_offered(shop.db, offers))),
+        offering=frozenset(map(str, waitlist.being_offered(context.db, offers))),
     )

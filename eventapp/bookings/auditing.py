@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from eventapp.bookings.audit_facts import Expected, Facts, gather
+from eventapp.bookings.context import BookingContext
 from eventapp.bookings.recovery import STANDS_STILL, settle
-from eventapp.bookings.service import Shop
 from eventapp.core.database import Document
 
 CHECKED_AT_ONCE = 500
@@ -24,33 +24,33 @@ class Fault:
     words: str
 
 
-def check(shop: Shop, now: datetime) -> Iterator[Fault]:
+def check(context: BookingContext, now: datetime) -> Iterator[Fault]:
     """Every fault of every event: amounts that differ from the bookings, or are negative."""
     last = 0
-    while events := shop.office.after(last, CHECKED_AT_ONCE):
-        facts = gather(shop, events)
+    while events := context.inventory.after(last, CHECKED_AT_ONCE):
+        facts = gather(context, events)
         for event in events:
             for words in _faults(event, facts, now):
                 # Read once more: between two reads of a busy event a sale may lie.
-                if words in _faults_now(shop, event["eventId"], now):
+                if words in _faults_now(context, event["eventId"], now):
                     yield Fault(event["eventId"], words)
         last = events[-1]["eventId"]
 
 
-def repair(shop: Shop, event_id: int, now: datetime) -> bool:
+def repair(context: BookingContext, event_id: int, now: datetime) -> bool:
     """Set the event's amounts to what its bookings say; False where it kept changing.
 
     What is available is what was put on sale less what is taken; if more was taken than was put
     on sale, that too is noted as put on sale: every booking stands.
     """
-    settle(shop, now)
+    settle(context, now)
     for _attempt in range(REPAIR_ATTEMPTS):
-        event = shop.office.with_marks(event_id)
+        event = context.inventory.with_marks(event_id)
         if event is None:
             return True
-        expected = gather(shop, [event]).expected(event)
+        expected = gather(context, [event]).expected(event)
         types = [_mended(kind, expected) for kind in event["ticketTypes"]]
-        if shop.office.set_types(event, types):
+        if context.inventory.set_types(event, types):
             return True
     return False
 
@@ -69,9 +69,9 @@ def _mended(kind: Document, expected: Expected) -> Document:
     }
 
 
-def _faults_now(shop: Shop, event_id: int, now: datetime) -> list[str]:
-    event = shop.office.with_marks(event_id)
-    return list(_faults(event, gather(shop, [event]), now)) if event else []
+def _faults_now(context: BookingContext, event_id: int, now: datetime) -> list[str]:
+    event = context.inventory.with_marks(event_id)
+    return list(_faults(event, gather(context, [event]), now)) if event else []
 
 
 def _faults(event: Document, facts: Facts, now: datetime) -> Iterator[str]:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from eventapp.bookings import event_endings
-from eventapp.bookings.service import Shop
+from eventapp.bookings.context import BookingContext
 from eventapp.core.access.actor import Actor
 from eventapp.events import editing
 from eventapp.events import service as events
@@ -12,7 +12,7 @@ from eventapp.waitlist import service as waitlist
 
 
 def cancel_event(
-    shop: Shop, event_id: int, actor: Actor, *, now: datetime, image_base_url: str
+    context: BookingContext, event_id: int, actor: Actor, *, now: datetime, image_base_url: str
 ) -> dict[str, Any]:
     """Take the event off sale for good; cancel and refund its bookings; end the waiting.
 
@@ -23,27 +23,27 @@ def cancel_event(
         EventNotFound, Forbidden, Conflict: nothing is written.
     """
     editing.edit(
-        shop.db,
+        context.db,
         event_id,
         editing.cancelling(now),
-        event_changes=shop.event_changes,
+        event_changes=context.event_changes,
         actor=actor,
         now=now,
         image_base_url=image_base_url,
     )
-    shop.office.forget(event_id)
+    context.inventory.forget(event_id)
     patience = event_endings.PATIENCE_SECONDS
-    event_endings.end_all(shop, event_id, "event_cancelled", now, patience)
-    waitlist.close_event(shop.db, shop.office, event_id, now, patience)
-    return events.show(shop.db, event_id, actor=actor, image_base_url=image_base_url)
+    event_endings.end_all(context, event_id, "event_cancelled", now, patience)
+    waitlist.close_event(context.db, context.inventory, event_id, now, patience)
+    return events.show(context.db, event_id, actor=actor, image_base_url=image_base_url)
 
 
-def delete_event(shop: Shop, event_id: int, actor: Actor, now: datetime) -> None:
+def delete_event(context: BookingContext, event_id: int, actor: Actor, now: datetime) -> None:
     """Delete an event that nobody has tickets of, and end the waiting for it.
 
     Raises:
         EventNotFound, Forbidden, EventHasBookings: nothing is written.
     """
-    editing.delete(shop.db, event_id, actor, shop.event_changes)
-    shop.office.forget(event_id)
-    waitlist.close_event(shop.db, shop.office, event_id, now)
+    editing.delete(context.db, event_id, actor, context.event_changes)
+    context.inventory.forget(event_id)
+    waitlist.close_event(context.db, context.inventory, event_id, now)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from eventapp.bookings import rules, store
-from eventapp.bookings.service import Shop
+from eventapp.bookings.context import BookingContext
 from eventapp.bookings.transitions import ending, settle_due
 from eventapp.core.clock import advancing_clock
 from eventapp.core.failpoints import failpoint
@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 2.0
 
 
 def end_all(
-    shop: Shop, event_id: int, reason: str, now: datetime, patience: float = math.inf
+    context: BookingContext, event_id: int, reason: str, now: datetime, patience: float = math.inf
 ) -> int:
     """Cancel and refund the active bookings of an event; how many there were.
 
@@ -25,7 +25,7 @@ def end_all(
         patience: seconds after which it stops, whatever is left.
     """
     total, clock, over = 0, advancing_clock(now), time.monotonic() + patience
-    while ended := _end_each(shop, event_id, reason, clock, over):
+    while ended := _end_each(context, event_id, reason, clock, over):
         total += ended
         if time.monotonic() > over:
             break
@@ -33,20 +33,20 @@ def end_all(
 
 
 def _end_each(
-    shop: Shop, event_id: int, reason: str, clock: Callable[[], datetime], over: float
+    context: BookingContext, event_id: int, reason: str, clock: Callable[[], datetime], over: float
 ) -> int:
     """Go once through the active ones. One that another request just changes may be left."""
     total, after = 0, None
     active = {"eventId": event_id, "active": True}
-    while rows := store.page(shop.db, active, skip=0, limit=ENDED_AT_ONCE, after=after):
+    while rows := store.page(context.db, active, skip=0, limit=ENDED_AT_ONCE, after=after):
         after = (rows[-1]["createdAt"], rows[-1]["_id"])
         now = clock()
-        settle_due(shop, [row for row in rows if row.get("restock") == "due"], now)
+        settle_due(context, [row for row in rows if row.get("restock") == "due"], now)
         ends = [(row, ending(row, rules.CANCELLED, reason, now)) for row in rows]
-        if ended := store.end_all(shop.db, ends):
+        if ended := store.end_all(context.db, ends):
             failpoint("end")
         total += ended
-        settle_due(shop, store.due_among(shop.db, [row["_id"] for row in rows]), now)
+        settle_due(context, store.due_among(context.db, [row["_id"] for row in rows]), now)
         if time.monotonic() > over:
             break
     return total

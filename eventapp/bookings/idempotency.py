@@ -5,8 +5,9 @@ import time
 from bson import ObjectId
 
 from eventapp.bookings import store
+from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import IdempotencyMismatch
-from eventapp.bookings.service import Answer, Order, Shop
+from eventapp.bookings.service import Answer, Order
 from eventapp.waitlist import service as waitlist
 
 TWIN_WAITS, TWIN_PAUSE_SECONDS = 100, 0.02
@@ -20,11 +21,13 @@ class Replayed(Exception):
         self.answer = answer
 
 
-def replay(shop: Shop, user_id: ObjectId, order: Order) -> Answer | None:
+def replay(context: BookingContext, user_id: ObjectId, order: Order) -> Answer | None:
     """The answer that this key got before. IdempotencyMismatch where it came with another body."""
     if order.key is None:
         return None
-    made = store.by_key(shop.db, user_id, order.key) or waitlist.by_key(shop.db, user_id, order.key)
+    made = store.by_key(context.db, user_id, order.key) or waitlist.by_key(
+        context.db, user_id, order.key
+    )
     if made is None:
         return None
     if made["idempotency"]["digest"] != order.digest:
@@ -32,8 +35,8 @@ def replay(shop: Shop, user_id: ObjectId, order: Order) -> Answer | None:
     return Answer(**made["idempotency"]["answer"])
 
 
-def earlier(shop: Shop, user_id: ObjectId, order: Order) -> Replayed | None:
-    answer = replay(shop, user_id, order)
+def earlier(context: BookingContext, user_id: ObjectId, order: Order) -> Replayed | None:
+    answer = replay(context, user_id, order)
     return Replayed(answer) if answer else None
 
 
@@ -42,13 +45,13 @@ def name_of(user_id: ObjectId, order: Order) -> str:
     return f"{user_id} {order.key}" if order.key else str(user_id)
 
 
-def await_twin(shop: Shop, user_id: ObjectId, order: Order) -> Answer | None:
+def await_twin(context: BookingContext, user_id: ObjectId, order: Order) -> Answer | None:
     """The answer of a request with the same key that has the tickets this one did not get."""
     if order.key is None:
         return None
     for _wait in range(TWIN_WAITS):
-        under_way = shop.office.under_way(order.event_id, by=name_of(user_id, order))
-        if answer := replay(shop, user_id, order):
+        under_way = context.inventory.under_way(order.event_id, by=name_of(user_id, order))
+        if answer := replay(context, user_id, order):
             return answer
         if not under_way:
             return None

@@ -7,7 +7,7 @@ from typing import Any
 from bson import ObjectId
 
 from eventapp.bookings import rules, store
-from eventapp.bookings.service import Shop
+from eventapp.bookings.context import BookingContext
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Document
@@ -26,26 +26,32 @@ class Asked:
     after: dict[str, Any] | None = None
 
 
-def of_user(shop: Shop, user_id: ObjectId, asked: Asked, now: datetime) -> dict[str, Any]:
+def of_user(
+    context: BookingContext, user_id: ObjectId, asked: Asked, now: datetime
+) -> dict[str, Any]:
     """The user's bookings, newest first, as a page."""
-    return _page(shop, {"userId": user_id}, _filters(asked, now), asked)
+    return _page(context, {"userId": user_id}, _filters(asked, now), asked)
 
 
 def of_event(
-    shop: Shop, event_id: int, actor: Actor, asked: Asked, now: datetime
+    context: BookingContext, event_id: int, actor: Actor, asked: Asked, now: datetime
 ) -> dict[str, Any]:
     """An event's bookings for its organizer, newest first. EventNotFound, Forbidden."""
-    events.managed(shop.db, event_id, actor)
+    events.managed(context.db, event_id, actor)
     filters = _filters(asked, now)
     if asked.status and asked.status not in rules.ACTIVE:
         filters["active"] = False  # as the index says of the few that have ended
     # Holds last for minutes: those of all events are fewer than the bookings of one.
     hint = store.HELD if asked.status == rules.HELD else None
-    return _page(shop, {"eventId": event_id}, filters, asked, hint)
+    return _page(context, {"eventId": event_id}, filters, asked, hint)
 
 
 def _page(
-    shop: Shop, whose: Document, filters: Document, asked: Asked, hint: str | None = None
+    context: BookingContext,
+    whose: Document,
+    filters: Document,
+    asked: Asked,
+    hint: str | None = None,
 ) -> dict[str, Any]:
     (of,) = (f"{name}:{value}" for name, value in whose.items())
     where = {**filters, **whose}  # no filter may stand in for whose they are
@@ -53,13 +59,13 @@ def _page(
     if asked.after is not None:
         after, counted, page, skip = _place(asked.after, of)
     else:
-        counted = store.count(shop.db, where, up_to=paging.COUNTED + 1, hint=hint)
+        counted = store.count(context.db, where, up_to=paging.COUNTED + 1, hint=hint)
         after, page = None, asked.page
         skip = paging.offset(page=page, limit=asked.limit, counted=counted)
     found: list[Document] = []
     if skip is not None:
         most = asked.limit + 1
-        found = store.page(shop.db, where, skip=skip, limit=most, after=after, hint=hint)
+        found = store.page(context.db, where, skip=skip, limit=most, after=after, hint=hint)
     rows = found[: asked.limit]
     more = len(found) > asked.limit
     return {

@@ -6,6 +6,7 @@ from bson import ObjectId
 
 from eventapp.bookings import rules, store
 from eventapp.bookings.answers import answer_of, new_reference, note_of
+from eventapp.bookings.context import BookingContext, Sale, Sold
 from eventapp.bookings.errors import (
     AlreadyBooked,
     EventPast,
@@ -23,7 +24,7 @@ from eventapp.bookings.purchases import (
     refuse_too_many,
     resolve,
 )
-from eventapp.bookings.service import Answer, Order, Sale, Shop, Sold
+from eventapp.bookings.service import Answer, Order
 from eventapp.bookings.ticket_limit import refuse_second
 from eventapp.bookings.waitlist_places import but_old_places, record_places
 from eventapp.core.access.actor import Actor
@@ -48,7 +49,7 @@ REFUSALS = (
 )
 
 
-def book(shop: Shop, actor: Actor, order: Order, now: datetime) -> Answer:
+def book(context: BookingContext, actor: Actor, order: Order, now: datetime) -> Answer:
     """Book tickets for the caller, all as ordered or as `on_shortfall` says.
 
     Raises:
@@ -57,15 +58,15 @@ def book(shop: Shop, actor: Actor, order: Order, now: datetime) -> Answer:
         is written, or it is undone. A process that dies on the way leaves what the worker gives
         back.
     """
-    with shop.office.drafts_unseen(order.event_id, actor):
-        return _book(shop, actor.require_user_id(), order, now)
+    with context.inventory.drafts_unseen(order.event_id, actor):
+        return _book(context, actor.require_user_id(), order, now)
 
 
-def _book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:
-    if answer := replay(shop, user_id, order):
+def _book(context: BookingContext, user_id: ObjectId, order: Order, now: datetime) -> Answer:
+    if answer := replay(context, user_id, order):
         return answer
-    items, on_shortfall = resolve(shop.office, order)
-    refuse_too_many(items, shop.limits)
+    items, on_shortfall = resolve(context.inventory, order)
+    refuse_too_many(items, context.limits)
     booking_id = ObjectId()
     wanted = Wanted(
         mark=str(booking_id),
@@ -75,30 +76,30 @@ def _book(shop: Shop, user_id: ObjectId, order: Order, now: datetime) -> Answer:
         by=name_of(user_id, order),
         entry_marks={type_id: str(ObjectId()) for type_id in items},
     )
-    refuse_past(shop.office, order, now)
+    refuse_past(context.inventory, order, now)
 
     def make(verdict: Verdict, event: Document) -> Document | None:
-        return _plain_booking(shop, user_id, order, wanted, verdict, event, now)
+        return _plain_booking(context, user_id, order, wanted, verdict, event, now)
 
-    sold = shop.sell(order.event_id, Sale(wanted, make, now))
+    sold = context.sell(order.event_id, Sale(wanted, make, now))
     verdict, event = sold.verdict, sold.event
     try:
         refuse_misread(event, order, items)
         if verdict.refused:
-            return _refused(shop, user_id, order, verdict, event)
-        return _record(shop, user_id, order, wanted, sold, now)
+            return _refused(context, user_id, order, verdict, event)
+        return _record(context, user_id, order, wanted, sold, now)
     except REFUSALS as refusal:
-        _undo(shop, order.event_id, wanted, verdict)
+        _undo(context, order.event_id, wanted, verdict)
         if isinstance(refusal, Replayed):
             return refusal.answer
         if isinstance(refusal, Misread):  # the take has seen the event as it is now
-            return _book(shop, user_id, order, now)
+            return _book(context, user_id, order, now)
         BOOKINGS.labels("refused").inc()
         raise
 
 
 def _record(
-    shop: Shop,
+    context: BookingContext,
     user_id: ObjectId,
     order: Order,
     wanted: Wanted,
@@ -107,31 +108,31 @@ def _record(
 ) -> Answer:
     """Store what was granted, where it is not yet; raises what must be undone."""
     verdict, event = sold.verdict, sold.event
-    if not verdict.taken and (answer := await_twin(shop, user_id, order)):
+    if not verdict.taken and (answer := await_twin(context, user_id, order)):
         raise Replayed(answer)
     if verdict.waits or event.get("hadWaitlist"):
-        refuse_second(shop, user_id, order, sum(verdict.taken.values()))
+        refuse_second(context, user_id, order, sum(verdict.taken.values()))
     if verdict.waits:
-        verdict = but_old_places(shop, user_id, order, wanted, verdict)
+        verdict = but_old_places(context, user_id, order, wanted, verdict)
     places = waitlist.places(wanted, verdict, event, user_id=user_id, now=now)
-    booking = sold.booking or _new_booking(shop, user_id, order, wanted, verdict, event, now)
+    booking = sold.booking or _new_booking(context, user_id, order, wanted, verdict, event, now)
     answer = answer_of(booking, [shown for _, shown in places])
     note = note_of(order, answer)
     if booking:
         if not sold.recorded:
             if note:
                 booking["idempotency"] = note
-            _insert(shop, user_id, order, booking, answer)
-        shop.office.settled(order.event_id, [wanted.mark])
-    record_places(shop, user_id, order, [entry for entry, _ in places], note, booking)
+            _insert(context, user_id, order, booking, answer)
+        context.inventory.settled(order.event_id, [wanted.mark])
+    record_places(context, user_id, order, [entry for entry, _ in places], note, booking)
     BOOKINGS.labels(booking["status"] if booking else "waitlisted").inc()
     if booking:
-        shop.on_booked(order.event_id)
+        context.on_booked(order.event_id)
     return answer
 
 
 def _plain_booking(
-    shop: Shop,
+    context: BookingContext,
     user_id: ObjectId,
     order: Order,
     wanted: Wanted,
@@ -144,7 +145,7 @@ def _plain_booking(
         return None
     try:
         refuse_misread(event, order, wanted.items)
-        booking = _new_booking(shop, user_id, order, wanted, verdict, event, now)
+        booking = _new_booking(context, user_id, order, wanted, verdict, event, now)
     except REFUSALS:  # the caller comes upon it again, and undoes the take
         return None
     if booking and (note := note_of(order, answer_of(booking, []))):
@@ -153,7 +154,7 @@ def _plain_booking(
 
 
 def _new_booking(
-    shop: Shop,
+    context: BookingContext,
     user_id: ObjectId,
     order: Order,
     wanted: Wanted,
@@ -170,22 +171,24 @@ def _new_booking(
         event=event,
         entry=pick_entry(event, order.schedule_index, now),
         taken=verdict.taken,
-        currency=shop.limits.currency,
-        hold_until=now + shop.limits.hold if order.hold else None,
+        currency=context.limits.currency,
+        hold_until=now + context.limits.hold if order.hold else None,
         now=now,
     )
 
 
-def _insert(shop: Shop, user_id: ObjectId, order: Order, booking: Document, answer: Answer) -> None:
+def _insert(
+    context: BookingContext, user_id: ObjectId, order: Order, booking: Document, answer: Answer
+) -> None:
     """Record the booking, under another reference, told in the answer too, where one is in use."""
     for _attempt in range(REFERENCE_ATTEMPTS):
-        if shop.record(booking):
+        if context.record(booking):
             return
-        if store.is_void(shop.db, booking["_id"]):
+        if store.is_void(context.db, booking["_id"]):
             raise DatabaseUnavailable  # this process slept, and the worker gave the tickets back
-        if twin := earlier(shop, user_id, order):
+        if twin := earlier(context, user_id, order):
             raise twin
-        active = store.active_of(shop.db, user_id, order.event_id)
+        active = store.active_of(context.db, user_id, order.event_id)
         if any(other["slot"] == rules.DIRECT for other in active):
             raise AlreadyBooked
         reference = new_reference()
@@ -193,20 +196,20 @@ def _insert(shop: Shop, user_id: ObjectId, order: Order, booking: Document, answ
     raise AlreadyBooked
 
 
-def _undo(shop: Shop, event_id: int, wanted: Wanted, verdict: Verdict) -> None:
+def _undo(context: BookingContext, event_id: int, wanted: Wanted, verdict: Verdict) -> None:
     for type_id in verdict.waits:
-        shop.office.undo(event_id, f"wait-{wanted.entry_marks[type_id]}")
+        context.inventory.undo(event_id, f"wait-{wanted.entry_marks[type_id]}")
     if verdict.taken:
-        shop.office.undo(event_id, wanted.mark)
+        context.inventory.undo(event_id, wanted.mark)
 
 
 def _refused(
-    shop: Shop, user_id: ObjectId, order: Order, verdict: Verdict, event: Document
+    context: BookingContext, user_id: ObjectId, order: Order, verdict: Verdict, event: Document
 ) -> Answer:
     """Say no; but first let a twin with the same key, which has the tickets, be recorded."""
-    if answer := await_twin(shop, user_id, order):
+    if answer := await_twin(context, user_id, order):
         return answer
-    active = store.active_of(shop.db, user_id, order.event_id)
+    active = store.active_of(context.db, user_id, order.event_id)
     if any(booking["slot"] == rules.DIRECT for booking in active):
         raise AlreadyBooked
     BOOKINGS.labels("sold_out").inc()

@@ -17,12 +17,12 @@ class Misread(Exception):
     """The event was edited since it was last seen: the order means other tickets."""
 
 
-def resolve(office: BoxOffice, order: Order) -> tuple[dict[int, int], str]:
+def resolve(stock: BoxOffice, order: Order) -> tuple[dict[int, int], str]:
     """The tickets by type id, and what to do about too few."""
     try:
-        items = _items(office.state(order.event_id), order)
+        items = _items(stock.state(order.event_id), order)
     except (TicketTypeNotFound, ValidationFailed):  # perhaps the event was edited meanwhile
-        items = _items(office.state(order.event_id, fresh=True), order)
+        items = _items(stock.state(order.event_id, fresh=True), order)
     by_default = inventory.REJECT if order.named else inventory.WAITLIST
     return items, order.on_shortfall or by_default
 
@@ -54,12 +54,12 @@ def refuse_too_many(items: dict[int, int], limits: Limits) -> None:
         raise TicketLimit(f"At most {limits.per_user} tickets of an event")
 
 
-def refuse_past(office: BoxOffice, order: Order, now: datetime) -> None:
+def refuse_past(stock: BoxOffice, order: Order, now: datetime) -> None:
     """EventPast, ValidationFailed where the schedule has no such entry to come."""
     try:
-        pick_entry(office.state(order.event_id), order.schedule_index, now)
+        pick_entry(stock.state(order.event_id), order.schedule_index, now)
     except (EventPast, ValidationFailed):  # perhaps the event was edited meanwhile
-        pick_entry(office.state(order.event_id, fresh=True), order.schedule_index, now)
+        pick_entry(stock.state(order.event_id, fresh=True), order.schedule_index, now)
 
 
 def pick_entry(event: Document, index: int | None, now: datetime) -> Document:

@@ -11,28 +11,28 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.bookings import rules, store
-from eventapp.bookings.service import Shop
+from eventapp.bookings.context import BookingContext
 from eventapp.core.database import Document
 
 
-def pay_due(shop: Shop, bookings: Iterable[Document], now: datetime) -> None:
+def pay_due(context: BookingContext, bookings: Iterable[Document], now: datetime) -> None:
     """Pay what is due for these bookings, and note it; safe to do again."""
-    due = ((booking["_id"], _due(shop, booking, now)) for booking in bookings)
-    store.refunded(shop.db, {id_: paid(shop, id_, refund) for id_, refund in due if refund})
+    due = ((booking["_id"], _due(context, booking, now)) for booking in bookings)
+    store.refunded(context.db, {id_: paid(context, id_, refund) for id_, refund in due if refund})
 
 
-def paid(shop: Shop, booking_id: ObjectId, refund: Document) -> Document:
+def paid(context: BookingContext, booking_id: ObjectId, refund: Document) -> Document:
     """The refund, paid now."""
     cents = rules.cents(refund["amount"])
-    return {**refund, "refundId": shop.payments.refund(booking_id, cents, refund["currency"])}
+    return {**refund, "refundId": context.payments.refund(booking_id, cents, refund["currency"])}
 
 
-def _due(shop: Shop, booking: Document, now: datetime) -> Document | None:
+def _due(context: BookingContext, booking: Document, now: datetime) -> Document | None:
     """The refund of an ended booking that is still to be paid."""
     if refund := booking["refund"]:
         return None if "refundId" in refund else refund
     if booking["active"] or not rules.is_unsure(booking.get("payment")):
         return None
-    cents = shop.payments.void(booking["_id"])
+    cents = context.payments.void(booking["_id"])
     reason = booking["due"]["reason"]
     return rules.refund(cents, booking["currency"], reason, now) if cents else None

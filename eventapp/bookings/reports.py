@@ -8,8 +8,8 @@ from bson import ObjectId
 
 from eventapp.accounts import contacts as accounts
 from eventapp.bookings import report_periods, rules, store_alerts
+from eventapp.bookings.context import BookingContext
 from eventapp.bookings.report_periods import Period
-from eventapp.bookings.service import Shop
 from eventapp.core.database import Document
 from eventapp.events import alerts as events
 from eventapp.notifications import service as notifications
@@ -18,50 +18,50 @@ from eventapp.notifications.service import NewNotification, Recipient
 AT_ONCE = 200
 
 
-def report(shop: Shop, now: datetime) -> int:
+def report(context: BookingContext, now: datetime) -> int:
     """Report the last day and the last week that are over, once each; how many reports.
 
     Safe to be cut off anywhere and done again: each organizer's report has a key of its own.
     """
     reports = 0
     for period in report_periods.periods_over(now):
-        if not store_alerts.is_reported(shop.db, period.key):
-            reports += _report_period(shop, period, now)
-            store_alerts.reported(shop.db, period.key, now)
+        if not store_alerts.is_reported(context.db, period.key):
+            reports += _report_period(context, period, now)
+            store_alerts.reported(context.db, period.key, now)
     return reports
 
 
-def _report_period(shop: Shop, period: Period, now: datetime) -> int:
-    by_organizer = _rows(shop, period)
+def _report_period(context: BookingContext, period: Period, now: datetime) -> int:
+    by_organizer = _rows(context, period)
     ids, told = sorted(by_organizer), 0
     for start in range(0, len(ids), AT_ONCE):
-        people = accounts.contacts(shop.db, ids[start : start + AT_ONCE])
+        people = accounts.contacts(context.db, ids[start : start + AT_ONCE])
         notices = [
-            _report_of(period, person, by_organizer[id_], shop.limits.currency, now)
+            _report_of(period, person, by_organizer[id_], context.limits.currency, now)
             for id_, person in people.items()
         ]
-        notifications.notify(shop.db, shop.outbox.base_url, notices, now)
+        notifications.notify(context.db, context.outbox.base_url, notices, now)
         told += len(notices)
     return told
 
 
-def _rows(shop: Shop, period: Period) -> dict[ObjectId, list[dict[str, Any]]]:
+def _rows(context: BookingContext, period: Period) -> dict[ObjectId, list[dict[str, Any]]]:
     """A row for each event that something was booked of, by its organizer."""
     by_organizer: dict[ObjectId, list[dict[str, Any]]] = {}
     after = 0
-    while found := events.of_organizers(shop.db, after, period.since, AT_ONCE):
+    while found := events.of_organizers(context.db, after, period.since, AT_ONCE):
         after = found[-1]["eventId"]
-        for event, row in _sums(shop, found, period):
+        for event, row in _sums(context, found, period):
             by_organizer.setdefault(event["organizerId"], []).append(row)
     return by_organizer
 
 
 def _sums(
-    shop: Shop, found: list[Document], period: Period
+    context: BookingContext, found: list[Document], period: Period
 ) -> Iterable[tuple[Document, dict[str, Any]]]:
     ids = [event["eventId"] for event in found]
     sums: dict[int, list[Document]] = {}
-    for row in store_alerts.sums_of_events(shop.db, ids, period.since, period.until):
+    for row in store_alerts.sums_of_events(context.db, ids, period.since, period.until):
         sums.setdefault(row["_id"]["event"], []).append(row)
     for event in found:
         if rows := sums.get(event["eventId"]):

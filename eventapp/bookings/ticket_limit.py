@@ -23,16 +23,17 @@ import time
 from bson import ObjectId
 
 from eventapp.bookings import rules, store
+from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import AlreadyBooked, OfferUnderWay, TicketLimit
 from eventapp.bookings.idempotency import earlier
-from eventapp.bookings.service import Order, Shop
+from eventapp.bookings.service import Order
 from eventapp.core.database import Document
 from eventapp.waitlist import service as waitlist
 
 LOOKS, PAUSE_SECONDS = 50, 0.02
 
 
-def refuse_second(shop: Shop, user_id: ObjectId, order: Order, taken: int) -> None:
+def refuse_second(context: BookingContext, user_id: ObjectId, order: Order, taken: int) -> None:
     """Where the waitlist may have given tickets too, one booking alone does not tell the sum.
 
     Args:
@@ -43,42 +44,42 @@ def refuse_second(shop: Shop, user_id: ObjectId, order: Order, taken: int) -> No
         OfferUnderWay: an offer is in the making, and stays so: its process may have died.
     """
     if taken:
-        _await_offers(shop, user_id, order.event_id)
-    active = store.active_of(shop.db, user_id, order.event_id)
+        _await_offers(context, user_id, order.event_id)
+    active = store.active_of(context.db, user_id, order.event_id)
     if any(booking["slot"] == rules.DIRECT for booking in active):
-        raise earlier(shop, user_id, order) or AlreadyBooked()
-    if taken + sum(booking["quantity"] for booking in active) > shop.limits.per_user:
-        raise TicketLimit(f"At most {shop.limits.per_user} tickets of an event")
+        raise earlier(context, user_id, order) or AlreadyBooked()
+    if taken + sum(booking["quantity"] for booking in active) > context.limits.per_user:
+        raise TicketLimit(f"At most {context.limits.per_user} tickets of an event")
 
 
-def _await_offers(shop: Shop, user_id: ObjectId, event_id: int) -> None:
+def _await_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> None:
     for _look in range(LOOKS):
-        if not waitlist.is_being_offered(shop.db, user_id, event_id):
+        if not waitlist.is_being_offered(context.db, user_id, event_id):
             return
         time.sleep(PAUSE_SECONDS)
     raise OfferUnderWay
 
 
-def room_for_offer(shop: Shop, entry: Document) -> int | None:
+def room_for_offer(context: BookingContext, entry: Document) -> int | None:
     """How many more tickets of the event the user may have, whose entry is claimed.
 
     None where that is not known now: another offer is being made, or a booking under way would
     leave no room, and may yet come to nothing.
     """
     user_id, event_id = entry["userId"], entry["eventId"]
-    if waitlist.is_being_offered(shop.db, user_id, event_id, but=entry["_id"]):
+    if waitlist.is_being_offered(context.db, user_id, event_id, but=entry["_id"]):
         return None
-    under_way = _under_way(shop, user_id, event_id)
-    active = store.active_of(shop.db, user_id, event_id)
+    under_way = _under_way(context, user_id, event_id)
+    active = store.active_of(context.db, user_id, event_id)
     for booking in active:
         under_way.pop(str(booking["_id"]), None)
-    room: int = shop.limits.per_user - sum(booking["quantity"] for booking in active)
+    room: int = context.limits.per_user - sum(booking["quantity"] for booking in active)
     left = room - sum(under_way.values())
     return left if left > 0 or not under_way else None
 
 
-def _under_way(shop: Shop, user_id: ObjectId, event_id: int) -> dict[str, int]:
+def _under_way(context: BookingContext, user_id: ObjectId, event_id: int) -> dict[str, int]:
     """Tickets that were taken in the user's name and of which no booking is recorded, by its id."""
-    taken = shop.office.taken_by(event_id, str(user_id))
-    recorded = store.existing(shop.db, map(ObjectId, taken))
+    taken = context.inventory.taken_by(event_id, str(user_id))
+    recorded = store.existing(context.db, map(ObjectId, taken))
     return {id_: quantity for id_, quantity in taken.items() if ObjectId(id_) not in recorded}

@@ -4,28 +4,29 @@ from dataclasses import replace
 
 from bson import ObjectId
 
+from eventapp.bookings.context import BookingContext
 from eventapp.bookings.idempotency import earlier
-from eventapp.bookings.service import Order, Shop
+from eventapp.bookings.service import Order
 from eventapp.core.database import Document
 from eventapp.inventory.service import Verdict, Wanted
 from eventapp.waitlist import service as waitlist
 
 
 def but_old_places(
-    shop: Shop, user_id: ObjectId, order: Order, wanted: Wanted, verdict: Verdict
+    context: BookingContext, user_id: ObjectId, order: Order, wanted: Wanted, verdict: Verdict
 ) -> Verdict:
     """A type that the user waits for already keeps its old place: the new one is given up."""
-    old = waitlist.waited_types(shop.db, user_id, order.event_id) & verdict.waits.keys()
+    old = waitlist.waited_types(context.db, user_id, order.event_id) & verdict.waits.keys()
     for type_id in old:
-        shop.office.undo(order.event_id, f"wait-{wanted.entry_marks[type_id]}")
+        context.inventory.undo(order.event_id, f"wait-{wanted.entry_marks[type_id]}")
     waits = {id_: place for id_, place in verdict.waits.items() if id_ not in old}
     if not waits and not verdict.taken:
-        raise earlier(shop, user_id, order) or waitlist.AlreadyWaitlisted()
+        raise earlier(context, user_id, order) or waitlist.AlreadyWaitlisted()
     return replace(verdict, waits=waits)
 
 
 def record_places(
-    shop: Shop,
+    context: BookingContext,
     user_id: ObjectId,
     order: Order,
     entries: list[Document],
@@ -40,9 +41,9 @@ def record_places(
     for entry in entries:
         if note and not told:
             entry["idempotency"] = note
-        if waitlist.record(shop.db, shop.office, entry):
+        if waitlist.record(context.db, context.inventory, entry):
             told = True
-        elif not told and (twin := earlier(shop, user_id, order)):
+        elif not told and (twin := earlier(context, user_id, order)):
             raise twin
     if not told:
         raise waitlist.AlreadyWaitlisted

@@ -18,7 +18,7 @@ from apscheduler.schedulers.base import BaseScheduler
 from eventapp.bookings import alerts as bookings_tell
 from eventapp.bookings import recovery as bookings
 from eventapp.bookings import reports as bookings_reports
-from eventapp.bookings.service import Shop
+from eventapp.bookings.context import BookingContext
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, Document
 from eventapp.events import alerts as events_told
@@ -37,35 +37,35 @@ EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 
 log = structlog.get_logger("jobs")
 
-Job = Callable[[Shop, datetime], int]
+Job = Callable[[BookingContext, datetime], int]
 
 
-def roll_day(shop: Shop, now: datetime) -> int:
+def roll_day(context: BookingContext, now: datetime) -> int:
     """Set right what only the passing day changes in the lists."""
-    events.roll_day(shop.db, now.date())
+    events.roll_day(context.db, now.date())
     return 0
 
 
-def send_mails(shop: Shop, now: datetime) -> int:
+def send_mails(context: BookingContext, now: datetime) -> int:
     """Send what is due, or log it where no mail server is set."""
-    return outbox.send_due_mails(shop.db, shop.outbox, now)
+    return outbox.send_due_mails(context.db, context.outbox, now)
 
 
-def warn_of_few(shop: Shop, now: datetime) -> int:
+def warn_of_few(context: BookingContext, now: datetime) -> int:
     """Tell of few tickets left, among the events that changed since this was last done."""
-    last = store.of(shop.db, "low-tickets") or {}
+    last = store.of(context.db, "low-tickets") or {}
     since = last.get("lastOk", EPOCH) - OVERLAP
-    return events_told.warn_of_few(shop.db, shop.outbox.base_url, since, now)
+    return events_told.warn_of_few(context.db, context.outbox.base_url, since, now)
 
 
-def drop_chats(shop: Shop, _now: datetime) -> int:
+def drop_chats(context: BookingContext, _now: datetime) -> int:
     """Delete the chats of events that were deleted."""
-    return messages.drop_orphans(shop.db)
+    return messages.drop_orphans(context.db)
 
 
-def drop_photos(shop: Shop, now: datetime) -> int:
+def drop_photos(context: BookingContext, now: datetime) -> int:
     """Delete what is left of photos whose upload or deletion was cut off."""
-    return media.drop_orphans(shop.db, now)
+    return media.drop_orphans(context.db, now)
 
 
 # What is done, and every how many seconds.
@@ -85,15 +85,15 @@ JOBS: dict[str, tuple[Job, float]] = {
 }
 
 
-def run(name: str, shop: Shop) -> int:
+def run(name: str, context: BookingContext) -> int:
     """Run one job now, and note how it went; how many things it did.
 
     Raises:
         KeyError: the name is no job's. What the job itself fails with is noted too.
     """
     job, _seconds = JOBS[name]
-    with _Noted(name, shop.db) as noted:
-        noted.done = job(shop, noted.began)
+    with _Noted(name, context.db) as noted:
+        noted.done = job(context, noted.began)
     if noted.done:
         log.info("job", name=name, done=noted.done, ms=noted.milliseconds)
     return noted.done
@@ -146,7 +146,7 @@ def late(db: Db, now: datetime) -> list[str]:
     ]
 
 
-def schedule(scheduler: BaseScheduler, shop: Shop) -> None:
+def schedule(scheduler: BaseScheduler, context: BookingContext) -> None:
     """Put all jobs on the scheduler, each never twice at once within this process.
 
     One that fails, as where the database is away, is logged and runs again when its time comes.
@@ -157,7 +157,7 @@ def schedule(scheduler: BaseScheduler, shop: Shop) -> None:
         scheduler.add_job(
             run,
             "interval",
-            args=(name, shop),
+            args=(name, context),
             seconds=seconds,
             id=name,
             max_instances=1,
@@ -170,22 +170,22 @@ def _log_failure(event: JobExecutionEvent) -> None:
     log.warning("job failed", name=event.job_id, exc_info=event.exception)
 
 
-def in_background(shop: Shop) -> BackgroundScheduler:
+def in_background(context: BookingContext) -> BackgroundScheduler:
     """All jobs, on threads of this process."""
     scheduler = BackgroundScheduler(daemon=True, timezone="UTC")
-    schedule(scheduler, shop)
+    schedule(scheduler, context)
     scheduler.start()
     return scheduler
 
 
-def forever(shop: Shop) -> None:
+def forever(context: BookingContext) -> None:
     """All jobs in this process, until SIGTERM or SIGINT; those under way finish first."""
     told: list[int] = []
     # The first process of a container hears no signal that it does not handle itself. And nothing
     # is raised, as the scheduler would swallow it.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda heard, _frame: told.append(heard))
-    scheduler = in_background(shop)
+    scheduler = in_background(context)
     while not told:
         time.sleep(LISTEN_SECONDS)
     scheduler.shutdown()

@@ -7,7 +7,7 @@ import icalendar
 from bson import ObjectId
 
 from eventapp.bookings import service as bookings
-from eventapp.bookings.service import Shop
+from eventapp.bookings.context import BookingContext
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Document
 from eventapp.events import service as events
@@ -19,7 +19,7 @@ CANCELLED = "CANCELLED"
 LAST_SEQUENCE = 2**31 - 1
 
 
-def calendar(shop: Shop, booking_id: ObjectId, actor: Actor) -> tuple[str, bytes]:
+def calendar(context: BookingContext, booking_id: ObjectId, actor: Actor) -> tuple[str, bytes]:
     """The booking's reference, and an iCalendar of one entry: all day on the date booked.
 
     Its UID never changes and every edit of the event, and the end of the booking, raises its
@@ -28,8 +28,8 @@ def calendar(shop: Shop, booking_id: ObjectId, actor: Actor) -> tuple[str, bytes
     Raises:
         BookingNotFound: there is none, or it is another's.
     """
-    booking = bookings.own(shop, booking_id, actor)
-    return booking["bookingReference"], file_of(shop.db, booking)
+    booking = bookings.own(context, booking_id, actor)
+    return booking["bookingReference"], file_of(context.db, booking)
 
 
 def file_of(db: Db, booking: Document) -> bytes:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from eventapp.bookings.service import Shop
+from eventapp.bookings.context import BookingContext
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Document
 from eventapp.notifications.service import Attachment
@@ -10,7 +10,7 @@ from eventapp.tickets import calendar_entry, service
 
 
 def build_ticket_attachments(
-    shop: Shop, booking: Document, now: datetime
+    context: BookingContext, booking: Document, now: datetime
 ) -> tuple[list[str], tuple[Attachment, ...]]:
     """The codes, one a seat, and the files, as the booking's holder would be given them.
 
@@ -18,7 +18,7 @@ def build_ticket_attachments(
         BookingNotFound: the holder is gone since the booking was read.
     """
     holder = Actor(booking["userId"])
-    tickets = service.of_booking(shop, booking["_id"], holder, now)
-    reference, calendar = calendar_entry.calendar(shop, booking["_id"], holder)
+    tickets = service.of_booking(context, booking["_id"], holder, now)
+    reference, calendar = calendar_entry.calendar(context, booking["_id"], holder)
     entry = Attachment(f"{reference}.ics", "text/calendar", calendar)
     return [ticket["code"] for ticket in tickets], (entry,)

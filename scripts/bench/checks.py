@@ -5,7 +5,7 @@ import random
 from typing import Any
 from urllib.parse import quote
 
-from eventapp import open_shop
+from eventapp import open_booking_context
 from eventapp.bookings import auditing
 from eventapp.config import Config
 from eventapp.core.clock import utc_now
@@ -52,11 +52,11 @@ def check_bookings(db: Db, created: int) -> None:
 
 def check_inventory(config: Config, db: Db) -> None:
     """What `scripts/check_inventory.py` says, after the worker has tidied up."""
-    shop = open_shop(config, db)
+    context = open_booking_context(config, db)
     for _round in range(ROUNDS_OF_SETTLING):
-        if not jobs.run("settle", shop):
+        if not jobs.run("settle", context):
             break
-    faults = list(auditing.check(shop, utc_now()))
+    faults = list(auditing.check(context, utc_now()))
     words = "; ".join(f"event {fault.event_id}: {fault.words}" for fault in faults[:3])
     refuse(bool(faults), f"check_inventory: {len(faults)} faults: {words}")
 

@@ -16,7 +16,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from eventapp import prepare
-from eventapp.bookings.service import Shop
+from eventapp.bookings.context import BookingContext
 from eventapp.core.database import CLIENT_OPTIONS, Db, Document
 from scripts.bench.growth_bookings import booking_lists, fill_bookings, open_till
 from scripts.bench.growth_events import event_lists, fill_events
@@ -66,7 +66,7 @@ def _all_sizes(
     db: Db, recorder: Recorder, sizes: list[int], say: Callable[[str], None]
 ) -> dict[str, Any]:
     kinds: dict[str, Kind] = {}
-    shop = open_till(db)
+    context = open_till(db)
     for size in sizes:
         say(f"loading {size:,} events and bookings")
         with pymongo.timeout(LOADING_SECONDS):
@@ -75,13 +75,15 @@ def _all_sizes(
             fill_bookings(db, size)
         time.sleep(SETTLE_SECONDS)
         say(f"measuring at {size:,}")
-        _measure(db, shop, recorder, size, kinds)
+        _measure(db, context, recorder, size, kinds)
     listed = [vars(kind) for kind in kinds.values()]
     return {"sizes": sizes, "kinds": listed}
 
 
-def _measure(db: Db, shop: Shop, recorder: Recorder, size: int, kinds: dict[str, Kind]) -> None:
-    for name, call in {**event_lists(db, size), **booking_lists(shop, size)}.items():
+def _measure(
+    db: Db, context: BookingContext, recorder: Recorder, size: int, kinds: dict[str, Kind]
+) -> None:
+    for name, call in {**event_lists(db, size), **booking_lists(context, size)}.items():
         kind = kinds.setdefault(name, Kind(name))
         ms, find_ms = timed(call, partial(_find_one, db, size))
         kind.ms.append(ms)

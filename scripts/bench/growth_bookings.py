@@ -8,10 +8,10 @@ from typing import Any
 
 from bson import ObjectId
 
-from eventapp import open_shop
+from eventapp import open_booking_context
 from eventapp.bookings import listing, rules, store
+from eventapp.bookings.context import BookingContext
 from eventapp.bookings.listing import Asked
-from eventapp.bookings.service import Shop
 from eventapp.config import load_config
 from eventapp.core.access.actor import ADMIN, Actor
 from eventapp.core.clock import utc_now
@@ -24,9 +24,9 @@ ALL_CANCELLED = 10
 Lists = dict[str, Callable[[random.Random], Any]]
 
 
-def open_till(db: Db) -> Shop:
+def open_till(db: Db) -> BookingContext:
     """What lists of bookings work with."""
-    return open_shop(load_config({"JWT_SECRET": "0" * 32}), db)
+    return open_booking_context(load_config({"JWT_SECRET": "0" * 32}), db)
 
 
 def fill_bookings(db: Db, size: int) -> None:
@@ -64,17 +64,17 @@ def user(number: int) -> ObjectId:
     return ObjectId(f"{number:024x}")
 
 
-def booking_lists(shop: Shop, size: int) -> Lists:
+def booking_lists(context: BookingContext, size: int) -> Lists:
     """Calls by the name of their kind."""
     admin, users = Actor(ObjectId(), ADMIN), size // (2 * EACH)
-    hot = shop.db.events.find({}).sort("eventId", 1).limit(1)[0]["eventId"]
+    hot = context.db.events.find({}).sort("eventId", 1).limit(1)[0]["eventId"]
 
     def of_user(asked: Asked, rng: random.Random) -> Any:
-        page = listing.of_user(shop, user(rng.randrange(users)), asked, utc_now())
+        page = listing.of_user(context, user(rng.randrange(users)), asked, utc_now())
         return _with_rows(page)
 
     def of_event(asked: Asked) -> Any:
-        return _with_rows(listing.of_event(shop, hot, admin, asked, utc_now()))
+        return _with_rows(listing.of_event(context, hot, admin, asked, utc_now()))
 
     return {
         "bookings of a user": lambda rng: of_user(Asked(), rng),

@@ -24,7 +24,7 @@ from typing import Any
 import pymongo
 from bson import ObjectId
 
-from eventapp import open_shop
+from eventapp import open_booking_context
 from eventapp.bookings import auditing
 from eventapp.config import ROOT, load_config
 from eventapp.core.clock import utc_now
@@ -221,9 +221,11 @@ def faults_seen(samples: list[dict[str, Any]], log: Log) -> list[str]:
 def faults_left(db: Db, config: Any, log: Log) -> list[str]:
     """What is wrong in the database once the jobs have settled it."""
     with pymongo.timeout(PATIENCE_SECONDS):
-        shop = open_shop(config, db)
-        jobs.run("settle", shop)
-        faults = [f"{fault.event_id}: {fault.words}" for fault in auditing.check(shop, utc_now())]
+        context = open_booking_context(config, db)
+        jobs.run("settle", context)
+        faults = [
+            f"{fault.event_id}: {fault.words}" for fault in auditing.check(context, utc_now())
+        ]
         told = {ObjectId(id_) for id_ in log.booked}
         there = db.bookings.count_documents({"_id": {"$in": list(told)}})
     if there != len(told):

@@ -11,6 +11,7 @@ import urllib3
 from bson import ObjectId
 
 from eventapp import create_app
+from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.config import load_config
 from tests import factories
 from tests.live import Server
@@ -46,7 +47,7 @@ class CrashServer(Server):
             super().__exit__()
             raise
         self.app = create_app(load_config(self.settings))
-        self.shop = kit.another(self.app.extensions["shop"])
+        self.context = kit.another(BOOKING_CONTEXT.get(self.app))
         return self
 
     def __exit__(self, *exception):
@@ -54,7 +55,7 @@ class CrashServer(Server):
         if not hasattr(self, "app"):
             return
         client = self.app.extensions["database"].client
-        client.drop_database(self.shop.db)
+        client.drop_database(self.context.db)
         client.close()
 
     def arm(self, step):
@@ -173,19 +174,19 @@ class Storm:
         assert self.surprises == []
         assert all(len(ids) == 1 for ids in self.booked.values())
         told = {ObjectId(id_) for ids in self.booked.values() for id_ in ids}
-        found = self.server.shop.db.bookings.find({"_id": {"$in": list(told)}}, {"_id": 1})
+        found = self.server.context.db.bookings.find({"_id": {"$in": list(told)}}, {"_id": 1})
         assert told == {booking["_id"] for booking in found}
 
 
 def event_of(server, tickets):
     """An event of so many tickets of one type."""
     types = [{"type": "General", "price": 20, "availableTickets": tickets}]
-    return factories.make_event(server.shop.db, ticketTypes=types)
+    return factories.make_event(server.context.db, ticketTypes=types)
 
 
 def taken(server, event):
     """Sold and held tickets, as the event and as its bookings have it."""
-    db = server.shop.db
+    db = server.context.db
     amounts = kit.amounts(db, event)
     active = db.bookings.find({"eventId": event["eventId"], "active": True})
     return amounts[1] + amounts[2], sum(booking["quantity"] for booking in active)

@@ -11,6 +11,7 @@ import pytest
 from eventapp import create_app
 from eventapp.accounts import sessions
 from eventapp.bookings import auditing
+from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.config import load_config
 from eventapp.core.access import tokens
 from eventapp.core.access.passwords import hash_password
@@ -52,7 +53,7 @@ def stage(tmp_path):
             assert server.stop() == 0
         assert "error" not in server.said()
         with opened(settings) as app:
-            found = auditing.check(app.extensions["shop"], utc_now())
+            found = auditing.check(BOOKING_CONTEXT.get(app), utc_now())
             assert [fault.words for fault in found] == []
     finally:
         drop_database(load_config(settings))

@@ -9,12 +9,12 @@ from tests.bookings_factories import (
     Caller,
     amounts_of,
     changed,
+    context_of,
     event_of,
     lapse,
     later,
     refused,
     set_clock,
-    shop_of,
     types,
 )
 from tests.factories import day
@@ -112,8 +112,8 @@ def test_the_cutoff_is_a_setting(db, app, ann):
     event_of(db, 10, schedule=[{"date": day(1), "location": "X"}])
     booking = ann.book(1)
     refused(ann.cancel(booking), 409, "cancellation_closed")
-    shop = shop_of(app)
-    with changed(shop, limits=replace(shop.limits, cutoff=timedelta(0))):
+    context = context_of(app)
+    with changed(context, limits=replace(context.limits, cutoff=timedelta(0))):
         cancelled(ann.cancel(booking))
 
 

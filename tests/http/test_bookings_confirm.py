@@ -12,12 +12,12 @@ from tests.bookings_factories import (
     Till,
     amounts_of,
     changed,
+    context_of,
     event_of,
     lapse,
     later,
     refused,
     set_clock,
-    shop_of,
     types,
 )
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("clean_inventory")
 @pytest.fixture
 def till(app):
     till = Till()
-    with changed(shop_of(app), payments=till):
+    with changed(context_of(app), payments=till):
         yield till
 
 
@@ -175,18 +175,18 @@ def test_a_hold_that_ended_before_it_was_charged_never_is(db, app, ann, held, ti
 def test_nothing_is_refunded_where_the_process_died_before_it_charged(
     db, app, ann, held, monkeypatch, status, provider
 ):
-    shop = shop_of(app)
-    with changed(shop, payments=Till() if provider == "till" else shop.payments):
+    context = context_of(app)
+    with changed(context, payments=Till() if provider == "till" else context.payments):
         with monkeypatch.context() as dying:
-            dying.setattr(shop.payments, "charge", lambda *_: (_ for _ in ()).throw(SystemExit))
+            dying.setattr(context.payments, "charge", lambda *_: (_ for _ in ()).throw(SystemExit))
             with pytest.raises(SystemExit):
-                transitions.confirm(shop, ObjectId(held["_id"]), Actor(ann.id), utc_now())
+                transitions.confirm(context, ObjectId(held["_id"]), Actor(ann.id), utc_now())
         ENDS[status](app, ann, held)
         booking = shown(ann, held)
         assert (booking["status"], booking["refund"]) == (status, None)
         assert amounts_of(db, 1) == (10, 0, 0, 0)
         with pytest.raises(AppError):
-            transitions.confirm(shop, ObjectId(held["_id"]), Actor(ann.id), utc_now())
+            transitions.confirm(context, ObjectId(held["_id"]), Actor(ann.id), utc_now())
         assert db.bookings.find_one({})["status"] == status
 
 
@@ -196,7 +196,7 @@ def test_what_was_charged_is_refunded_where_the_process_died_after_it(
 ):
     till.after = lambda: (_ for _ in ()).throw(SystemExit)
     with pytest.raises(SystemExit):
-        transitions.confirm(shop_of(app), ObjectId(held["_id"]), Actor(ann.id), utc_now())
+        transitions.confirm(context_of(app), ObjectId(held["_id"]), Actor(ann.id), utc_now())
     assert till.balance == 3702
     ENDS[status](app, ann, held)
     refund = shown(ann, held)["refund"]
@@ -241,6 +241,6 @@ def test_a_refund_that_breaks_is_made_by_the_worker(db, app, ann, held, till, mo
     booking = shown(ann, held)
     assert (booking["status"], "refundId" in booking["refund"]) == ("cancelled", False)
     monkeypatch.setattr(till, "refund", refund)
-    recovery.settle(shop_of(app), later(seconds=31))
+    recovery.settle(context_of(app), later(seconds=31))
     assert shown(ann, held)["refund"]["refundId"] == f"back-{held['_id']}"
     assert (amounts_of(db, 1), till.balance) == ((10, 0, 0, 0), 0)

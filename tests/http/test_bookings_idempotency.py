@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from eventapp import open_shop
+from eventapp import open_booking_context
 from eventapp.bookings import idempotency, store
 from eventapp.core.http.app_context import CONFIG
 from tests.bookings_factories import amounts_of, event_of, refused
@@ -158,8 +158,8 @@ def test_a_twin_under_way_has_the_tickets(db, app, ann, body, monkeypatch):
     thread.start()
     assert taken.wait(5)
     # The second reaches another process: within one, it waits for the first's round of sales.
-    another = open_shop(CONFIG.get(app), db)
-    monkeypatch.setitem(app.extensions, "shop", another)
+    another = open_booking_context(CONFIG.get(app), db)
+    monkeypatch.setitem(app.extensions, "context", another)
     second = ann.order(1, key="k", **body)
     thread.join()
     assert (second.status_code, second.data) == (201, answers[0].data)

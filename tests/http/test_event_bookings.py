@@ -5,7 +5,7 @@ from bson import ObjectId
 
 from eventapp.bookings import listing
 from eventapp.core.access.actor import Actor
-from tests.bookings_factories import Caller, event_of, later, refused, shop_of
+from tests.bookings_factories import Caller, context_of, event_of, later, refused
 from tests.factories import day
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -56,7 +56,7 @@ def test_no_query_leads_to_another_events_bookings(db, client, app, host, people
         got = people[0].get(f"/bookings?{query}").json["bookings"]
         assert other["_id"] not in [booking["_id"] for booking in got]
     asked = listing.Asked(event_id=2)
-    page = listing.of_event(shop_of(app), 1, Actor(host.id, "organizer"), asked, later())
+    page = listing.of_event(context_of(app), 1, Actor(host.id, "organizer"), asked, later())
     assert [booking["_id"] for booking in page["bookings"]] == [ObjectId(mine["_id"])]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from eventapp.config import ConfigError, load_config
 
-ORIGIN = "https://shop.example.org"
+ORIGIN = "https://context.example.org"
 SECRET = "0123456789abcdef0123456789abcdef-random"
 PRODUCTION = {"APP_ENV": "production", "JWT_SECRET": SECRET}
 

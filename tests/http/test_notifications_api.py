@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
-from tests.bookings_factories import Caller, event_of, lapse, shop_of, types
+from tests.bookings_factories import Caller, context_of, event_of, lapse, types
 from tests.factories import day
 from tests.notifications_factories import news_of, tell, told
 
@@ -31,8 +31,8 @@ def test_a_confirmed_booking_is_told_once(app, db, ann, ben, clean_inventory):
     event_of(db, 10, title="Jazz night")
     booking = ann.book(1, 2)
     assert listed(ann)["notifications"] == []
-    assert tell(shop_of(app)) == 1
-    assert tell(shop_of(app)) == 0
+    assert tell(context_of(app)) == 1
+    assert tell(context_of(app)) == 0
     answer = listed(ann)
     (row,) = answer["notifications"]
     assert row["kind"] == "booking_confirmed"
@@ -53,13 +53,13 @@ def test_a_confirmed_booking_is_told_once(app, db, ann, ben, clean_inventory):
 def test_the_life_of_bookings_is_told_in_order(app, db, ann, clean_inventory):
     event_of(db, 10)
     ann.cancel(ann.book(1))
-    tell(shop_of(app))
+    tell(context_of(app))
     assert kinds(ann) == ["booking_cancelled", "booking_confirmed"]
     assert "20 EUR are refunded" in listed(ann)["notifications"][0]["message"]
     held = ann.book(1, hold=True)
-    assert tell(shop_of(app)) == 0  # a hold is the caller's own doing, and short
+    assert tell(context_of(app)) == 0  # a hold is the caller's own doing, and short
     ann.confirm(held)
-    tell(shop_of(app))
+    tell(context_of(app))
     assert kinds(ann)[0] == "booking_confirmed"
 
 
@@ -67,7 +67,7 @@ def test_a_hold_that_runs_out_is_told(app, db, ann, clean_inventory):
     event_of(db, 10)
     ann.book(1, hold=True)
     lapse(app, minutes=11)
-    tell(shop_of(app))
+    tell(context_of(app))
     assert kinds(ann) == ["booking_expired"]
 
 
@@ -76,12 +76,12 @@ def test_an_offer_is_told_with_its_end(app, db, ann, ben, clean_inventory):
     booking = ann.book(1)
     ben.wait(1)
     ann.cancel(booking)
-    tell(shop_of(app))
+    tell(context_of(app))
     (row,) = listed(ben)["notifications"]
     assert row["kind"] == "waitlist_offer"
     assert row["data"]["expiresAt"] == ben.offers()[0]["expiresAt"]
     assert ben.accept(1).status_code == 200
-    tell(shop_of(app))
+    tell(context_of(app))
     assert kinds(ben) == ["booking_confirmed", "waitlist_offer"]
 
 
@@ -91,7 +91,7 @@ def test_an_offer_taken_up_before_it_was_told_is_no_news(app, db, ann, ben, clea
     ben.wait(1)
     ann.cancel(booking)
     ben.accept(1)
-    tell(shop_of(app))
+    tell(context_of(app))
     assert kinds(ben) == ["booking_confirmed"]
 
 
@@ -101,7 +101,7 @@ def test_one_that_is_declined_is_no_news(app, db, ann, ben, clean_inventory):
     ben.wait(1)
     ann.cancel(booking)
     ben.call("DELETE", "/waitlist/1")
-    tell(shop_of(app))
+    tell(context_of(app))
     assert kinds(ben) == []
 
 
@@ -110,9 +110,9 @@ def test_a_cancelled_event_is_told_to_who_had_it(app, client, db, ann, ben, clea
     event_of(db, 10, organizer_id=host.id)
     ann.book(1)
     ben.cancel(ben.book(1))
-    tell(shop_of(app))
+    tell(context_of(app))
     assert host.call("POST", "/events/1/cancel").status_code == 200
-    tell(shop_of(app))
+    tell(context_of(app))
     assert kinds(ann) == ["event_cancelled", "booking_confirmed"]
     assert kinds(ben) == ["booking_cancelled", "booking_confirmed"]
     assert kinds(host) == []
@@ -132,11 +132,11 @@ def test_a_changed_date_or_place_is_told(app, client, db, ann, ben, clean_invent
     event_of(db, 10, organizer_id=host.id)
     ann.book(1)
     ben.cancel(ben.book(1))
-    tell(shop_of(app))
+    tell(context_of(app))
     assert host.call("PATCH", "/events/1/schedule/0", patch).status_code == 200
     assert ("tellAt" in db.events.find_one({})) is news
-    assert tell(shop_of(app)) == int(news)
-    assert tell(shop_of(app)) == 0
+    assert tell(context_of(app)) == int(news)
+    assert tell(context_of(app)) == 0
     assert kinds(ann)[:-1] == ["event_changed"] * news
     assert "event_changed" not in kinds(ben)
     assert "tellAt" not in db.events.find_one({})
@@ -150,10 +150,10 @@ def test_only_the_holders_of_the_date_that_moved_are_told(
     event_of(db, 10, organizer_id=host.id, schedule=dates)
     ann.book(1, scheduleIndex=0)
     ben.book(1, scheduleIndex=1)
-    tell(shop_of(app))
+    tell(context_of(app))
     host.call("PATCH", "/events/1/schedule/1", {"date": day(41)})
     host.call("PATCH", "/events/1/schedule/1", {"date": day(42)})
-    assert tell(shop_of(app)) == 1
+    assert tell(context_of(app)) == 1
     assert day(42) in listed(ben)["notifications"][0]["message"]
     assert "event_changed" not in kinds(ann)
 
@@ -222,14 +222,14 @@ def test_nobody_else_may(client):
 def test_a_person_who_leaves_takes_all_of_it_along(app, db, ann, clean_inventory):
     event_of(db, 10)
     ann.book(1)
-    tell(shop_of(app))
+    tell(context_of(app))
     export = ann.get(f"/users/{ann.id}/export").json
     assert [row["kind"] for row in export["notifications"]] == ["booking_confirmed"]
     assert [mail["subject"] for mail in export["mails"]] == ["Booking confirmed: Sample Event"]
     db.bookings.update_one({}, {"$set": {"tell": {"booking_confirmed": utc_now()}}})
     db.bookings.update_one({}, {"$set": {"tellAt": utc_now()}})
     assert ann.call("DELETE", f"/users/{ann.id}").status_code == 200
-    assert tell(shop_of(app)) == 0
+    assert tell(context_of(app)) == 0
     assert (db.notifications.count_documents({}), db.mails.count_documents({})) == (0, 0)
     assert "tellAt" not in db.bookings.find_one({})
 
@@ -242,13 +242,13 @@ def test_few_tickets_left_of_a_favorite(app, client, db, ann, ben, clean_invento
     ann.call("POST", "/favorites", {"eventId": 1})
     device = {"X-Device-Id": "device-0001"}
     assert client.post("/api/favorites", json={"eventId": 1}, headers=device).status_code == 201
-    assert jobs.run("low-tickets", shop_of(app)) == 0
+    assert jobs.run("low-tickets", context_of(app)) == 0
     buyers = [Caller(client, app) for _ in range(2)]
     for buyer in buyers:
         buyer.book(1, 10)
-    assert jobs.run("low-tickets", shop_of(app)) == 1
+    assert jobs.run("low-tickets", context_of(app)) == 1
     ben.book(1, 1)
-    assert jobs.run("low-tickets", shop_of(app)) == 0
+    assert jobs.run("low-tickets", context_of(app)) == 0
     (row,) = listed(ann)["notifications"]
     assert (row["kind"], row["data"]["quantity"]) == ("low_tickets", 10)
     (mail,) = db.mails.find({"kind": "low_tickets"})
@@ -268,8 +268,8 @@ def test_reports_to_organizers_add_up(app, client, db, ann, ben, clean_inventory
     ben.cancel(ben.book(1, 2))
     db.bookings.update_many({}, {"$set": {"createdAt": utc_now() - timedelta(days=7)}})
     db.bookings.update_one({"eventId": 2}, {"$set": {"createdAt": utc_now() - timedelta(days=1)}})
-    made = jobs.run("reports", shop_of(app))
-    assert jobs.run("reports", shop_of(app)) == 0
+    made = jobs.run("reports", context_of(app))
+    assert jobs.run("reports", context_of(app)) == 0
     found = {mail["key"].split(":")[1]: mail for mail in db.mails.find({"kind": "report"})}
     assert made == len(found)
     assert {mail["userId"] for mail in found.values()} == {host.id}
@@ -280,13 +280,13 @@ def test_reports_to_organizers_add_up(app, client, db, ann, ben, clean_inventory
     assert "<td>37.5</td>" in weekly["html"]
     assert db.notifications.count_documents({"kind": "report"}) == 0
     db.reportPeriods.delete_many({})
-    jobs.run("reports", shop_of(app))  # as after a crash: no report is written twice
+    jobs.run("reports", context_of(app))  # as after a crash: no report is written twice
     assert db.mails.count_documents({"kind": "report"}) == 2
 
 
 def test_how_each_job_fared(app, db):
-    shop = shop_of(app)
-    jobs.run("tell", shop)
+    context = context_of(app)
+    jobs.run("tell", context)
     status = jobs.status(db)
     assert status.keys() == jobs.JOBS.keys()
     assert status["tell"]["lastError"] is None
@@ -301,10 +301,10 @@ def test_a_job_that_fails_is_noted_with_its_error(app, db, monkeypatch):
 
     monkeypatch.setitem(jobs.JOBS, "tell", (fails, 2))
     with pytest.raises(RuntimeError):
-        jobs.run("tell", shop_of(app))
+        jobs.run("tell", context_of(app))
     assert jobs.status(db)["tell"]["lastError"] == "RuntimeError: no luck"
     monkeypatch.setitem(jobs.JOBS, "tell", (lambda _shop, _now: 1, 2))
-    jobs.run("tell", shop_of(app))
+    jobs.run("tell", context_of(app))
     status = jobs.status(db)["tell"]
     assert status["lastError"] is None
     assert status["lastErrorAt"] <= status["lastRun"]

@@ -3,7 +3,7 @@
 import email
 from email.policy import default
 
-from tests.bookings_factories import event_of, shop_of
+from tests.bookings_factories import context_of, event_of
 from tests.notifications_factories import mail_server, send, tell
 
 
@@ -11,7 +11,7 @@ def test_codes_and_calendar_arrive_with_the_mail(app, db, ann, clean_inventory):
     event_of(db, 10, title="Jazz night")
     booking = ann.book(1, 2)
     tickets = ann.get(f"/bookings/{booking['_id']}/tickets").json["tickets"]
-    tell(shop_of(app))
+    tell(context_of(app))
     with mail_server() as box:
         assert send(db, box.post()) == 1
     message = email.message_from_bytes(box.taken[0][1], policy=default)
@@ -26,7 +26,7 @@ def test_codes_and_calendar_arrive_with_the_mail(app, db, ann, clean_inventory):
 def test_no_code_is_sent_of_a_booking_that_has_ended(app, db, ann, clean_inventory):
     event_of(db, 10)
     ann.cancel(ann.book(1))
-    tell(shop_of(app))
+    tell(context_of(app))
     mails = list(db.mails.find())
     assert len(mails) == 2
     assert [mail["attachments"] for mail in mails] == [[], []]

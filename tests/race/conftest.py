@@ -2,9 +2,10 @@
 
 import pytest
 
+from eventapp.bookings.context import BOOKING_CONTEXT
 from tests.race import kit
 
 
 @pytest.fixture
-def shop(app, db):
-    return kit.another(app.extensions["shop"])
+def context(app, db):
+    return kit.another(BOOKING_CONTEXT.get(app))

@@ -9,7 +9,8 @@ from datetime import timedelta
 from bson import ObjectId
 
 from eventapp.bookings import auditing, ordering
-from eventapp.bookings.service import Order, Shop
+from eventapp.bookings.context import BookingContext
+from eventapp.bookings.service import Order
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
@@ -45,13 +46,13 @@ def outcomes(results):
     )
 
 
-def book(shop, event, quantity=1, *, user=None, now=None, **order):
+def book(context, event, quantity=1, *, user=None, now=None, **order):
     """Book the event's first type; `named` for others, `bare` for no type at all."""
     if "named" not in order and "bare" not in order:
         order["named"] = ((1, None, quantity),)
     digest = repr(sorted(order.items())) if order.get("key") else ""
     asked = Order(event_id=event["eventId"], digest=digest, **order)
-    return ordering.book(shop, person(user), asked, now or utc_now())
+    return ordering.book(context, person(user), asked, now or utc_now())
 
 
 def booked(answer):
@@ -68,32 +69,32 @@ def amounts(db, event, index=0):
     return tuple(kind[name] for name in AMOUNTS)
 
 
-def round_of_work(shop, now=None):
+def round_of_work(context, now=None):
     """Every job of the worker once."""
     for job, _seconds in jobs.JOBS.values():
-        job(shop, now or utc_now())
+        job(context, now or utc_now())
 
 
-def another(shop):
-    """The shop of another server process on the same database."""
-    return Shop(shop.db, BoxOffice(shop.db), shop.limits, shop.payments)
+def another(context):
+    """The context of another server process on the same database."""
+    return BookingContext(context.db, BoxOffice(context.db), context.limits, context.payments)
 
 
-def faults(shop):
-    return [f"{fault.event_id}: {fault.words}" for fault in auditing.check(shop, utc_now())]
+def faults(context):
+    return [f"{fault.event_id}: {fault.words}" for fault in auditing.check(context, utc_now())]
 
 
-def audit(shop, now=None):
+def audit(context, now=None):
     """All adds up now, and still does, with nothing under way, after the worker's rounds."""
     now = now or utc_now()
-    assert faults(shop) == []
-    round_of_work(shop, now + LATER)
-    assert faults(shop) == []
-    round_of_work(shop, now + 2 * LATER)  # strikes out the marks of what the first one did
-    marks = [m for e in shop.db.events.find({}, {"inFlight": 1}) for m in e["inFlight"].values()]
+    assert faults(context) == []
+    round_of_work(context, now + LATER)
+    assert faults(context) == []
+    round_of_work(context, now + 2 * LATER)  # strikes out the marks of what the first one did
+    marks = [m for e in context.db.events.find({}, {"inFlight": 1}) for m in e["inFlight"].values()]
     assert [mark for mark in marks if mark["at"] < now] == []
-    assert shop.db.bookings.count_documents({"restock": "due"}) == 0
-    assert shop.db.waitlist.count_documents({"restock": "due"}) == 0
+    assert context.db.bookings.count_documents({"restock": "due"}) == 0
+    assert context.db.waitlist.count_documents({"restock": "due"}) == 0
 
 
 class Stall:

@@ -39,113 +39,113 @@ def unguarded_transition(db, booking_id, where, fields):
     }
 
 
-def several_cancel(shop, event, user):
-    booking_id = kit.booked(kit.book(shop, event, 3, user=user))
-    shops = [kit.another(shop) for _ in range(8)]
+def several_cancel(context, event, user):
+    booking_id = kit.booked(kit.book(context, event, 3, user=user))
+    contexts = [kit.another(context) for _ in range(8)]
     now = utc_now()
     return kit.at_once(
-        *[partial(transitions.cancel, one, booking_id, kit.person(user), now) for one in shops]
+        *[partial(transitions.cancel, one, booking_id, kit.person(user), now) for one in contexts]
     )
 
 
-def test_cancelling_at_once_gives_back_once(shop, db):
+def test_cancelling_at_once_gives_back_once(context, db):
     event = event_of(db, 10)
-    results = several_cancel(shop, event, ObjectId())
+    results = several_cancel(context, event, ObjectId())
     assert {r["status"] for r in results} == {"cancelled"}
     assert len({r["refund"]["refundId"] for r in results}) == 1
     assert kit.amounts(db, event) == (10, 0, 0, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_control_ended_without_a_guard_it_gives_back_more(shop, db, monkeypatch):
+def test_control_ended_without_a_guard_it_gives_back_more(context, db, monkeypatch):
     monkeypatch.setattr(bookings_store, "transition", unguarded_transition)
     event, user, now = event_of(db, 10), ObjectId(), utc_now()
-    booking = transitions.find(shop, kit.booked(kit.book(shop, event, 3, user=user)))
-    for each in (shop, kit.another(shop)):
+    booking = transitions.find(context, kit.booked(kit.book(context, event, 3, user=user)))
+    for each in (context, kit.another(context)):
         ended = transitions.end(each, booking, "cancelled", "cancelled", now)
         transitions.settle_due(each, [ended], now)
-        shop.office.settled(event["eventId"], [ended["due"]["key"]])
-        kit.book(shop, event)  # strikes the mark out
+        context.inventory.settled(event["eventId"], [ended["due"]["key"]])
+        kit.book(context, event)  # strikes the mark out
     assert kit.amounts(db, event)[2] < db.bookings.count_documents({"active": True})
 
 
-def confirm_and_expire(shop, db, event):
+def confirm_and_expire(context, db, event):
     user, now = ObjectId(), utc_now()
-    held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
-    booking = transitions.find(shop, held)
-    in_time = partial(transitions.confirm, shop, held, kit.person(user), now)
-    over = partial(transitions.expire, kit.another(shop), booking, now + AFTER_THE_HOLD)
+    held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
+    booking = transitions.find(context, held)
+    in_time = partial(transitions.confirm, context, held, kit.person(user), now)
+    over = partial(transitions.expire, kit.another(context), booking, now + AFTER_THE_HOLD)
     confirmed, expired = kit.at_once(in_time, over)
-    return transitions.find(shop, held), confirmed, expired
+    return transitions.find(context, held), confirmed, expired
 
 
-def test_a_hold_is_confirmed_or_expires_not_both(shop, db):
+def test_a_hold_is_confirmed_or_expires_not_both(context, db):
     event, sold = event_of(db, 100), 0
     for _ in range(15):
-        booking, confirmed, expired = confirm_and_expire(shop, db, event)
+        booking, confirmed, expired = confirm_and_expire(context, db, event)
         assert booking["status"] == ("expired" if expired else "confirmed")
         assert isinstance(confirmed, AppError) == expired
         sold += 0 if expired else 2
     assert kit.amounts(db, event) == (100 - sold, 0, sold, 0)
-    kit.audit(shop, utc_now() + AFTER_THE_HOLD)
+    kit.audit(context, utc_now() + AFTER_THE_HOLD)
 
 
-def test_control_without_the_guard_an_expired_hold_is_confirmed_too(shop, db, monkeypatch):
+def test_control_without_the_guard_an_expired_hold_is_confirmed_too(context, db, monkeypatch):
     monkeypatch.setattr(bookings_store, "transition", unguarded_transition)
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
-    held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
-    with kit.stalled(monkeypatch, shop.payments, "charge") as stall:
-        paying = partial(transitions.confirm, shop, held, kit.person(user), now)
+    held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
+    with kit.stalled(monkeypatch, context.payments, "charge") as stall:
+        paying = partial(transitions.confirm, context, held, kit.person(user), now)
         with kit.in_background(paying) as paid:
             stall.wait()
-            recovery.expire_holds(kit.another(shop), now + AFTER_THE_HOLD)
+            recovery.expire_holds(kit.another(context), now + AFTER_THE_HOLD)
             stall.let_go()
             assert paid.result()["status"] == "confirmed"
     assert kit.amounts(db, event)[1] < 0
 
 
-def test_what_is_charged_for_a_hold_that_ends_meanwhile_is_refunded(shop, db, monkeypatch):
+def test_what_is_charged_for_a_hold_that_ends_meanwhile_is_refunded(context, db, monkeypatch):
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
-    held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
-    with kit.stalled(monkeypatch, shop.payments, "charge", after=True) as stall:
-        paying = partial(transitions.confirm, shop, held, kit.person(user), now)
+    held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
+    with kit.stalled(monkeypatch, context.payments, "charge", after=True) as stall:
+        paying = partial(transitions.confirm, context, held, kit.person(user), now)
         with kit.in_background(paying) as paid:
             stall.wait()
-            recovery.expire_holds(kit.another(shop), now + AFTER_THE_HOLD)
+            recovery.expire_holds(kit.another(context), now + AFTER_THE_HOLD)
             stall.let_go()
             assert paid.exception().code == "hold_expired"
     booking = db.bookings.find_one({"_id": held})
     assert (booking["status"], booking["refund"]["amount"]) == ("expired", 40)
     assert kit.amounts(db, event) == (5, 0, 0, 0)
-    kit.audit(shop, utc_now() + AFTER_THE_HOLD)
+    kit.audit(context, utc_now() + AFTER_THE_HOLD)
 
 
 @pytest.mark.parametrize("charged", [True, False])
-def test_what_is_charged_by_a_process_that_dies_is_refunded(shop, db, monkeypatch, charged):
+def test_what_is_charged_by_a_process_that_dies_is_refunded(context, db, monkeypatch, charged):
     """Though who ends the hold read it before the payment began."""
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
-    till = shop.payments = Till()
+    till = context.payments = Till()
     monkeypatch.setattr(till, "after" if charged else "before", lambda: sys.exit())
-    held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
-    before = transitions.find(shop, held)
+    held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
+    before = transitions.find(context, held)
     with pytest.raises(SystemExit):
-        transitions.confirm(shop, held, kit.person(user), now)
-    assert transitions.expire(shop, before, now + AFTER_THE_HOLD)
+        transitions.confirm(context, held, kit.person(user), now)
+    assert transitions.expire(context, before, now + AFTER_THE_HOLD)
     refund = db.bookings.find_one({"_id": held})["refund"]
     assert ((refund or {}).get("amount"), till.balance) == (40 if charged else None, 0)
-    kit.audit(shop, utc_now() + AFTER_THE_HOLD)
+    kit.audit(context, utc_now() + AFTER_THE_HOLD)
 
 
-def test_confirming_at_once_charges_one_booking(shop, db):
+def test_confirming_at_once_charges_one_booking(context, db):
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
-    held = kit.booked(kit.book(shop, event, 2, user=user, hold=True, now=now))
-    shops = [kit.another(shop) for _ in range(8)]
+    held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
+    contexts = [kit.another(context) for _ in range(8)]
     results = kit.at_once(
-        *[partial(transitions.confirm, one, held, kit.person(user), now) for one in shops]
+        *[partial(transitions.confirm, one, held, kit.person(user), now) for one in contexts]
     )
     assert {r["status"] for r in results} == {"confirmed"}
     assert kit.amounts(db, event) == (3, 0, 2, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
 def edited(db, event, change):
@@ -164,7 +164,7 @@ def reorder(event: Document):
     return {"ticketTypes": event["ticketTypes"][::-1]}
 
 
-def test_edits_during_a_sale_lose_no_ticket(shop, db):
+def test_edits_during_a_sale_lose_no_ticket(context, db):
     event = factories.make_event(
         db,
         ticketTypes=[
@@ -173,7 +173,7 @@ def test_edits_during_a_sale_lose_no_ticket(shop, db):
         ],
     )
     sales = [
-        partial(kit.book, kit.another(shop), event, named=((n % 2 + 1, None, 2),))
+        partial(kit.book, kit.another(context), event, named=((n % 2 + 1, None, 2),))
         for n in range(24)
     ]
     patches = [
@@ -185,92 +185,92 @@ def test_edits_during_a_sale_lose_no_ticket(shop, db):
     kinds = {k["ticketTypeId"]: k for k in db.events.find_one()["ticketTypes"]}
     assert (kinds[1]["availableTickets"], kinds[1]["soldTickets"]) == (16, 24)
     assert (kinds[2]["availableTickets"], kinds[2]["soldTickets"]) == (36, 24)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def lower_during_sale(shop, db, monkeypatch):
+def lower_during_sale(context, db, monkeypatch):
     """Set what is available while a sale comes between the edit's read and its write."""
     event = event_of(db, 5)
     with kit.stalled(monkeypatch, events_store, "write_if_unchanged") as stall:
         lowering = partial(edited, db, event, editing.patch_type(1, {"capacity": 5}))
         with kit.in_background(lowering) as low:
             stall.wait()
-            kit.book(shop, event, 4)
+            kit.book(context, event, 4)
             stall.let_go()
             low.result()
     return event
 
 
-def test_a_sale_between_an_edits_read_and_write_is_kept(shop, db, monkeypatch):
-    event = lower_during_sale(shop, db, monkeypatch)
+def test_a_sale_between_an_edits_read_and_write_is_kept(context, db, monkeypatch):
+    event = lower_during_sale(context, db, monkeypatch)
     assert kit.amounts(db, event) == (1, 0, 4, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_control_an_edit_without_its_guard_loses_the_sale(shop, db, monkeypatch):
+def test_control_an_edit_without_its_guard_loses_the_sale(context, db, monkeypatch):
     def unguarded(db, event, fields, **_rest):
         db.events.update_one({"eventId": event["eventId"]}, {"$set": fields})
         return events_store.get(db, event["eventId"])
 
     monkeypatch.setattr(events_store, "write_if_unchanged", unguarded)
-    event = lower_during_sale(shop, db, monkeypatch)
+    event = lower_during_sale(context, db, monkeypatch)
     assert kit.amounts(db, event) == (5, 0, 0, 0)
-    assert kit.faults(shop)
+    assert kit.faults(context)
 
 
-def cancel_event(shop, event):
+def cancel_event(context, event):
     return event_closing.cancel_event(
-        shop, event["eventId"], ADMIN, now=utc_now(), image_base_url="http://localhost"
+        context, event["eventId"], ADMIN, now=utc_now(), image_base_url="http://localhost"
     )
 
 
-def test_of_a_cancelled_event_nothing_stays_active(shop, db):
+def test_of_a_cancelled_event_nothing_stays_active(context, db):
     event = event_of(db, 20)
-    shops = [kit.another(shop) for _ in range(4)]
+    contexts = [kit.another(context) for _ in range(4)]
     sales = [
-        partial(kit.book, shops[n % 4], event, 2, on_shortfall="waitlist", hold=n % 3 == 0)
+        partial(kit.book, contexts[n % 4], event, 2, on_shortfall="waitlist", hold=n % 3 == 0)
         for n in range(14)
     ]
-    results = kit.at_once(*sales, partial(cancel_event, shop, event))
+    results = kit.at_once(*sales, partial(cancel_event, context, event))
     assert set(kit.outcomes(results)) <= {201, 202, "event_not_on_sale", "dict"}
     for rounds in range(1, 4):
-        kit.round_of_work(shop, utc_now() + rounds * kit.LATER)
+        kit.round_of_work(context, utc_now() + rounds * kit.LATER)
     assert db.bookings.count_documents({"active": True}) == 0
     assert db.waitlist.count_documents({"active": True}) == 0
     assert kit.amounts(db, event) == (20, 0, 0, 0)
     assert "closing" not in db.events.find_one()
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_a_sale_recorded_after_the_cancel_is_ended_by_the_worker(shop, db, monkeypatch):
+def test_a_sale_recorded_after_the_cancel_is_ended_by_the_worker(context, db, monkeypatch):
     event = event_of(db, 5)
     with (
         kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
-        kit.in_background(partial(kit.book, shop, event)) as sale,
+        kit.in_background(partial(kit.book, context, event)) as sale,
     ):
         stall.wait()
-        other = kit.another(shop)
+        other = kit.another(context)
         cancel_event(other, event)
         jobs.JOBS["close-cancelled"][0](other, utc_now())
         assert "closing" in db.events.find_one()
         stall.let_go()
         assert sale.result().status == 201
-    jobs.JOBS["close-cancelled"][0](shop, utc_now())
+    jobs.JOBS["close-cancelled"][0](context, utc_now())
     assert db.bookings.find_one()["status"] == "cancelled"
     assert kit.amounts(db, event) == (5, 0, 0, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_control_a_take_without_its_guards_sells_a_cancelled_event(shop, db, monkeypatch):
+def test_control_a_take_without_its_guards_sells_a_cancelled_event(context, db, monkeypatch):
     event = event_of(db, 5)
-    seen = shop.office.state(event["eventId"])
-    cancel_event(kit.another(shop), event)
+    seen = context.inventory.state(event["eventId"])
+    cancel_event(kit.another(context), event)
     with pytest.raises(Conflict):
-        kit.book(shop, event)
-    shop.office._remember(seen)
+        kit.book(context, event)
+    context.inventory._remember(seen)
     sale = taking.sale
     monkeypatch.setattr(taking, "sale", lambda e, g: (sale(e, g)[0], Blind()))
-    kit.book(shop, event)
+    kit.book(context, event)
     assert db.bookings.count_documents({"active": True}) == 1
 
 
@@ -281,16 +281,16 @@ class Blind(dict):
         return self
 
 
-def test_workers_at_once_do_each_thing_once(shop, db):
+def test_workers_at_once_do_each_thing_once(context, db):
     event, now = event_of(db, 10), utc_now()
     for n in range(3):
-        kit.book(shop, event, 2, hold=True, now=now)
-        kit.book(shop, event, 1, now=now + timedelta(milliseconds=n))
+        kit.book(context, event, 2, hold=True, now=now)
+        kit.book(context, event, 1, now=now + timedelta(milliseconds=n))
     for _ in range(4):
-        kit.book(shop, event, 2, on_shortfall="waitlist", now=now)
-    shops = [kit.another(shop) for _ in range(6)]
-    kit.at_once(*[partial(kit.round_of_work, one, now + AFTER_THE_HOLD) for one in shops])
+        kit.book(context, event, 2, on_shortfall="waitlist", now=now)
+    contexts = [kit.another(context) for _ in range(6)]
+    kit.at_once(*[partial(kit.round_of_work, one, now + AFTER_THE_HOLD) for one in contexts])
     # one ticket was left to the first in line, who got one, and then one more of the holds' six
     assert kit.amounts(db, event)[2] == 3 + 1
     assert sum(kit.amounts(db, event)[:3]) == 10
-    kit.audit(shop, utc_now() + AFTER_THE_HOLD)
+    kit.audit(context, utc_now() + AFTER_THE_HOLD)

@@ -24,16 +24,16 @@ def moves_a_mark(_db, _event, _changes, *, marks=None, **_rest):
     return any(key.startswith(inventory_store.MOVES) for key in marks or {})
 
 
-def confirm_asleep(shop, db, event, monkeypatch):
+def confirm_asleep(context, db, event, monkeypatch):
     """Confirm a hold, but sleep before its move while others make it and strike its mark out."""
     user, now = ObjectId(), utc_now()
-    held = kit.booked(kit.book(shop, event, 2, user=user, hold=True))
+    held = kit.booked(kit.book(context, event, 2, user=user, hold=True))
     with kit.stalled(monkeypatch, inventory_store, "change", when=moves_a_mark) as stall:
-        confirming = lambda: transitions.confirm(shop, held, kit.person(user), now)  # noqa: E731
+        confirming = lambda: transitions.confirm(context, held, kit.person(user), now)  # noqa: E731
         with kit.in_background(confirming) as confirmed:
             stall.wait()
-            transitions.finish_due(shop, held, now)
-            kit.book(shop, event)  # strikes the mark of the move out
+            transitions.finish_due(context, held, now)
+            kit.book(context, event)  # strikes the mark of the move out
             assert db.events.find_one({"eventId": event["eventId"]})["inFlight"].keys() <= {
                 str(b["_id"]) for b in db.bookings.find({})
             }
@@ -41,118 +41,118 @@ def confirm_asleep(shop, db, event, monkeypatch):
             confirmed.result()
 
 
-def test_a_move_that_another_made_meanwhile_is_not_made_again(shop, db, monkeypatch):
+def test_a_move_that_another_made_meanwhile_is_not_made_again(context, db, monkeypatch):
     event = event_of(db, 10)
-    confirm_asleep(shop, db, event, monkeypatch)
+    confirm_asleep(context, db, event, monkeypatch)
     assert kit.amounts(db, event) == (7, 0, 3, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_control_without_the_count_of_struck_marks_it_is_made_twice(shop, db, monkeypatch):
+def test_control_without_the_count_of_struck_marks_it_is_made_twice(context, db, monkeypatch):
     def absent_only(_event, keys):
         return {f"inFlight.{key}": {"$exists": False} for key in keys}
 
     monkeypatch.setattr(inventory_store, "never_marked", absent_only)
     event = event_of(db, 10)
-    confirm_asleep(shop, db, event, monkeypatch)
+    confirm_asleep(context, db, event, monkeypatch)
     assert kit.amounts(db, event)[1] < 0
 
 
-def test_noting_a_move_as_made_does_not_note_the_next_one(shop, db, monkeypatch):
+def test_noting_a_move_as_made_does_not_note_the_next_one(context, db, monkeypatch):
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
-    held = kit.booked(kit.book(shop, event, 2, user=user, hold=True))
+    held = kit.booked(kit.book(context, event, 2, user=user, hold=True))
     with kit.stalled(monkeypatch, bookings_store, "restocked") as stall:
-        confirming = lambda: transitions.confirm(shop, held, kit.person(user), now)  # noqa: E731
+        confirming = lambda: transitions.confirm(context, held, kit.person(user), now)  # noqa: E731
         with kit.in_background(confirming) as confirmed:
             stall.wait()
-            transitions.finish_due(shop, held, now)
-            booking = transitions.find(shop, held)
-            assert transitions.end(shop, booking, "cancelled", "cancelled", now)  # and dies
+            transitions.finish_due(context, held, now)
+            booking = transitions.find(context, held)
+            assert transitions.end(context, booking, "cancelled", "cancelled", now)  # and dies
             stall.let_go()
             confirmed.result()
-    kit.audit(shop)
+    kit.audit(context)
     assert kit.amounts(db, event) == (5, 0, 0, 0)
 
 
-def test_a_booking_that_was_given_up_is_never_recorded(shop, db, monkeypatch):
+def test_a_booking_that_was_given_up_is_never_recorded(context, db, monkeypatch):
     event = event_of(db, 1)
     with (
         kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
-        kit.in_background(lambda: kit.book(shop, event)) as late,
+        kit.in_background(lambda: kit.book(context, event)) as late,
     ):
         stall.wait()
-        recovery.settle(shop, utc_now() + kit.LATER)
-        assert kit.book(kit.another(shop), event).status == 201
+        recovery.settle(context, utc_now() + kit.LATER)
+        assert kit.book(kit.another(context), event).status == 201
         stall.let_go()
         with pytest.raises(DatabaseUnavailable):
             late.result()
     assert kit.amounts(db, event) == (0, 0, 1, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_control_without_the_void_the_ticket_is_sold_twice(shop, db, monkeypatch):
+def test_control_without_the_void_the_ticket_is_sold_twice(context, db, monkeypatch):
     event = event_of(db, 1)
     monkeypatch.setattr(bookings_store, "void", lambda _db, _id: True)
     with (
         kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
-        kit.in_background(lambda: kit.book(shop, event)) as late,
+        kit.in_background(lambda: kit.book(context, event)) as late,
     ):
         stall.wait()
-        recovery.settle(shop, utc_now() + kit.LATER)
-        kit.book(kit.another(shop), event)
+        recovery.settle(context, utc_now() + kit.LATER)
+        kit.book(kit.another(context), event)
         stall.let_go()
         late.result()
     assert db.bookings.count_documents({"active": True}) == 2
-    assert kit.faults(shop)
+    assert kit.faults(context)
 
 
-def test_a_place_that_was_given_up_is_never_stored(shop, db, monkeypatch):
+def test_a_place_that_was_given_up_is_never_stored(context, db, monkeypatch):
     event = event_of(db, 0)
     with (
         kit.stalled(monkeypatch, waitlist_store, "insert") as stall,
-        kit.in_background(lambda: kit.book(shop, event, 2, on_shortfall="waitlist")) as late,
+        kit.in_background(lambda: kit.book(context, event, 2, on_shortfall="waitlist")) as late,
     ):
         stall.wait()
-        recovery.settle(shop, utc_now() + kit.LATER)
+        recovery.settle(context, utc_now() + kit.LATER)
         stall.let_go()
         with pytest.raises(waitlist.AlreadyWaitlisted):
             late.result()
     assert kit.amounts(db, event) == (0, 0, 0, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
 @pytest.mark.parametrize("step", ["take_for_waiting", "record"])
-def test_an_offer_that_was_given_up_is_not_made(shop, db, monkeypatch, step):
+def test_an_offer_that_was_given_up_is_not_made(context, db, monkeypatch, step):
     event, user = event_of(db, 1), ObjectId()
-    first = kit.booked(kit.book(shop, event, user=user))
-    kit.book(shop, event, on_shortfall="waitlist")
-    kit.book(shop, event, on_shortfall="waitlist")
-    owner = shop.office if step == "take_for_waiting" else shop
-    transitions.cancel(shop, first, kit.person(user), utc_now())
+    first = kit.booked(kit.book(context, event, user=user))
+    kit.book(context, event, on_shortfall="waitlist")
+    kit.book(context, event, on_shortfall="waitlist")
+    owner = context.inventory if step == "take_for_waiting" else context
+    transitions.cancel(context, first, kit.person(user), utc_now())
     with (
         kit.stalled(monkeypatch, owner, step) as stall,
         kit.in_background(
-            lambda: waitlist_offers.serve_waiting(shop, event["eventId"], utc_now())
+            lambda: waitlist_offers.serve_waiting(context, event["eventId"], utc_now())
         ) as late,
     ):
         stall.wait()
-        recovery.settle(shop, utc_now() + kit.LATER)
+        recovery.settle(context, utc_now() + kit.LATER)
         stall.let_go()
         assert late.result() == 0
-    kit.audit(shop)
+    kit.audit(context)
     assert kit.amounts(db, event) == (0, 1, 0, 1)
     assert db.bookings.count_documents({"status": "held"}) == 1
 
 
-def test_a_key_used_for_another_order_meanwhile_leaves_nothing_taken(shop, db, monkeypatch):
+def test_a_key_used_for_another_order_meanwhile_leaves_nothing_taken(context, db, monkeypatch):
     one, other, user = event_of(db, 5), event_of(db, 5), ObjectId()
     with (
         kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
-        kit.in_background(lambda: kit.book(shop, other, 2, user=user, key="k")) as late,
+        kit.in_background(lambda: kit.book(context, other, 2, user=user, key="k")) as late,
     ):
         stall.wait()
-        assert kit.book(kit.another(shop), one, 1, user=user, key="k").status == 201
+        assert kit.book(kit.another(context), one, 1, user=user, key="k").status == 201
         stall.let_go()
         assert late.exception().code == "idempotency_mismatch"
     assert kit.amounts(db, other) == (5, 0, 0, 0)
-    kit.audit(shop)
+    kit.audit(context)

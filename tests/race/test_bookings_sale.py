@@ -23,15 +23,15 @@ def event_of(db, *tickets):
     return factories.make_event(db, ticketTypes=types)
 
 
-def processes(shop, count=4):
+def processes(context, count=4):
     """Each with a box office of its own, as server processes have."""
-    return [shop, *(kit.another(shop) for _ in range(count - 1))]
+    return [context, *(kit.another(context) for _ in range(count - 1))]
 
 
-def race(shop, event, calls=THREADS, **order):
-    shops = processes(shop)
+def race(context, event, calls=THREADS, **order):
+    contexts = processes(context)
     return kit.at_once(
-        *[partial(kit.book, shops[n % len(shops)], event, **order) for n in range(calls)]
+        *[partial(kit.book, contexts[n % len(contexts)], event, **order) for n in range(calls)]
     )
 
 
@@ -40,78 +40,78 @@ def without_guard(monkeypatch):
     monkeypatch.setattr(taking, "_guards", lambda *_: {})
 
 
-def test_one_last_ticket_has_one_buyer(shop, db):
+def test_one_last_ticket_has_one_buyer(context, db):
     event = event_of(db, 1)
-    results = race(shop, event)
+    results = race(context, event)
     assert kit.outcomes(results) == {201: 1, "sold_out": THREADS - 1}
     assert kit.amounts(db, event) == (0, 0, 1, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_control_without_the_guard_it_has_several(shop, db, monkeypatch):
+def test_control_without_the_guard_it_has_several(context, db, monkeypatch):
     without_guard(monkeypatch)
     event = event_of(db, 1)
-    shops = processes(shop)
-    for one in shops:
-        one.office.state(event["eventId"])  # each has seen the last ticket
-    results = kit.at_once(*[partial(kit.book, one, event) for one in shops])
-    assert kit.outcomes(results)[201] == len(shops)
+    contexts = processes(context)
+    for one in contexts:
+        one.inventory.state(event["eventId"])  # each has seen the last ticket
+    results = kit.at_once(*[partial(kit.book, one, event) for one in contexts])
+    assert kit.outcomes(results)[201] == len(contexts)
     assert kit.amounts(db, event)[0] < 0
 
 
-def test_a_hundred_tickets_are_sold_once_each(shop, db):
+def test_a_hundred_tickets_are_sold_once_each(context, db):
     event = event_of(db, 100)
-    shops = processes(shop)
+    contexts = processes(context)
 
     def buy_on(number):
         sold = 0
         for _ in range(20):
-            answer = kit.at_once(partial(kit.book, shops[number % 4], event))[0]
+            answer = kit.at_once(partial(kit.book, contexts[number % 4], event))[0]
             sold += getattr(answer, "status", 0) == 201
         return sold
 
     assert sum(kit.at_once(*[partial(buy_on, n) for n in range(THREADS)])) == 100
     assert kit.amounts(db, event) == (0, 0, 100, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_several_types_are_booked_together_or_not_at_all(shop, db):
+def test_several_types_are_booked_together_or_not_at_all(context, db):
     event = event_of(db, 5, 20)
     both = ((1, None, 1), (2, None, 2))
-    results = race(shop, event, named=both)
+    results = race(context, event, named=both)
     assert kit.outcomes(results) == {201: 5, "sold_out": THREADS - 5}
     assert kit.amounts(db, event, 0) == (0, 0, 5, 0)
     assert kit.amounts(db, event, 1) == (10, 0, 10, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_a_part_is_booked_as_long_as_there_is_one(shop, db):
+def test_a_part_is_booked_as_long_as_there_is_one(context, db):
     event = event_of(db, 20)
-    results = race(shop, event, quantity=3, on_shortfall="partial")
+    results = race(context, event, quantity=3, on_shortfall="partial")
     assert kit.outcomes(results) == {201: 7, "sold_out": THREADS - 7}
     assert kit.amounts(db, event) == (0, 0, 20, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_what_is_short_waits_in_the_order_of_the_line(shop, db):
+def test_what_is_short_waits_in_the_order_of_the_line(context, db):
     event = event_of(db, 20)
-    results = race(shop, event, quantity=3, on_shortfall="waitlist")
+    results = race(context, event, quantity=3, on_shortfall="waitlist")
     assert kit.outcomes(results) == {201: 7, 202: THREADS - 7}
     places = [r.data["waitlistEntry"]["position"] for r in results if "waitlistEntry" in r.data]
     assert sorted(places) == list(range(1, THREADS - 5))
     assert kit.amounts(db, event) == (0, 0, 20, THREADS - 6)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_one_user_has_one_active_booking(shop, db):
+def test_one_user_has_one_active_booking(context, db):
     event = event_of(db, 20)
-    results = race(shop, event, calls=4, user=ObjectId())
+    results = race(context, event, calls=4, user=ObjectId())
     assert kit.outcomes(results) == {201: 1, "already_booked": 3}
     assert kit.amounts(db, event) == (19, 0, 1, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_control_without_the_unique_index_one_user_has_several(shop, db):
+def test_control_without_the_unique_index_one_user_has_several(context, db):
     index = next(
         model
         for model in bookings_store.INDEXES["bookings"]
@@ -119,7 +119,7 @@ def test_control_without_the_unique_index_one_user_has_several(shop, db):
     )
     db.bookings.drop_index("one_active_booking")
     try:
-        results = race(shop, event_of(db, 20), calls=4, user=ObjectId())
+        results = race(context, event_of(db, 20), calls=4, user=ObjectId())
         assert kit.outcomes(results)[201] > 1
     finally:
         db.bookings.delete_many({})
@@ -128,38 +128,38 @@ def test_control_without_the_unique_index_one_user_has_several(shop, db):
 
 @pytest.mark.parametrize("tickets", [20, 1])
 @pytest.mark.parametrize("on_shortfall", ["reject", "partial", "waitlist"])
-def test_one_key_at_once_is_one_booking_and_one_answer(shop, db, tickets, on_shortfall):
+def test_one_key_at_once_is_one_booking_and_one_answer(context, db, tickets, on_shortfall):
     event = event_of(db, tickets)
     order = {"user": ObjectId(), "key": "k1", "on_shortfall": on_shortfall}
-    answers = race(shop, event, calls=4, **order)
+    answers = race(context, event, calls=4, **order)
     assert [a.status for a in answers] == [201] * 4
     assert len({str(kit.booked(answer)) for answer in answers}) == 1
     assert len({repr(answer.message) for answer in answers}) == 1
     assert kit.amounts(db, event) == (tickets - 1, 0, 1, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_one_key_for_two_types_that_are_waited_for_is_one_answer(shop, db):
+def test_one_key_for_two_types_that_are_waited_for_is_one_answer(context, db):
     event = event_of(db, 0, 0)
     order = {"key": "k1", "named": ((1, None, 1), (2, None, 2)), "on_shortfall": "waitlist"}
-    answers = race(shop, event, calls=4, user=ObjectId(), **order)
+    answers = race(context, event, calls=4, user=ObjectId(), **order)
     assert [a.status for a in answers] == [202] * 4
     assert len({str(a.data["waitlistEntry"]["_id"]) for a in answers}) == 1
     assert kit.amounts(db, event, 0) == (0, 0, 0, 1)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_a_key_whose_first_type_is_waited_for_already_is_kept_with_the_second(shop, db):
+def test_a_key_whose_first_type_is_waited_for_already_is_kept_with_the_second(context, db):
     event, user = event_of(db, 0, 0), ObjectId()
-    kit.book(shop, event, user=user, on_shortfall="waitlist")
+    kit.book(context, event, user=user, on_shortfall="waitlist")
     order = {"key": "k1", "named": ((1, None, 1), (2, None, 1)), "on_shortfall": "waitlist"}
-    first, again = (kit.book(shop, event, user=user, **order) for _ in range(2))
+    first, again = (kit.book(context, event, user=user, **order) for _ in range(2))
     assert (first.status, again.status) == (202, 202)
     assert first.message == again.message
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_control_without_its_index_one_key_books_twice(shop, db, monkeypatch):
+def test_control_without_its_index_one_key_books_twice(context, db, monkeypatch):
     """Two events, so that no other rule is in the way."""
     index = next(
         model
@@ -170,40 +170,40 @@ def test_control_without_its_index_one_key_books_twice(shop, db, monkeypatch):
     monkeypatch.setattr(ordering, "replay", lambda *_: None)
     try:
         user, events = ObjectId(), [event_of(db, 5), event_of(db, 5)]
-        kit.at_once(*[partial(kit.book, shop, e, user=user, key="k1") for e in events])
+        kit.at_once(*[partial(kit.book, context, e, user=user, key="k1") for e in events])
         assert db.bookings.count_documents({"idempotency.key": "k1"}) == 2
     finally:
         db.bookings.delete_many({})
         db.bookings.create_indexes([index])
 
 
-def test_a_key_is_booked_once_over_all_events(shop, db):
+def test_a_key_is_booked_once_over_all_events(context, db):
     user, events = ObjectId(), [event_of(db, 5), event_of(db, 5)]
-    answers = kit.at_once(*[partial(kit.book, shop, e, user=user, key="k1") for e in events])
+    answers = kit.at_once(*[partial(kit.book, context, e, user=user, key="k1") for e in events])
     assert {kit.booked(a) for a in answers} == {b["_id"] for b in db.bookings.find({})}
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_a_refusal_with_a_key_does_not_wait_for_an_older_booking(shop, db, monkeypatch):
+def test_a_refusal_with_a_key_does_not_wait_for_an_older_booking(context, db, monkeypatch):
     """The mark of a booking that was made before is no sign of a twin at work."""
     event, user = event_of(db, 1), ObjectId()
-    first = kit.booked(kit.book(shop, event, user=user, key="k1"))
+    first = kit.booked(kit.book(context, event, user=user, key="k1"))
     db.bookings.update_one({"_id": first}, {"$set": {"slot": "moved away"}})
     clock = SimpleNamespace(sleep=lambda _seconds: pytest.fail("waited"))
     monkeypatch.setattr(idempotency, "time", clock)
-    (result,) = kit.at_once(partial(kit.book, shop, event, user=user, key="k2"))
+    (result,) = kit.at_once(partial(kit.book, context, event, user=user, key="k2"))
     assert result.code == "sold_out"
 
 
-def test_a_check_during_a_sale_finds_nothing(shop, db):
+def test_a_check_during_a_sale_finds_nothing(context, db):
     """What is under way is counted in: no false alarm."""
     event = event_of(db, 200)
     found = []
 
     def look():
         for _ in range(10):
-            found.extend(auditing.check(shop, kit.utc_now()))
+            found.extend(auditing.check(context, kit.utc_now()))
 
-    kit.at_once(look, *[partial(race, shop, event, calls=8) for _ in range(3)])
+    kit.at_once(look, *[partial(race, context, event, calls=8) for _ in range(3)])
     assert found == []
-    kit.audit(shop)
+    kit.audit(context)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from eventapp.bookings import recovery, transitions, waitlist_offers
+from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
@@ -66,14 +67,14 @@ class Model:
 class Inventory(RuleBasedStateMachine):
     """The services and the model, side by side, with a clock of their own."""
 
-    make_shop = None  # set by the test: the shop of an empty database
+    make_context = None  # set by the test: the context of an empty database
 
     def __init__(self):
         super().__init__()
-        self.shop = type(self).make_shop()
+        self.context = type(self).make_context()
         self.now = utc_now()
         self.event = factories.make_event(
-            self.shop.db, ticketTypes=[{"type": "General", "price": 20, "availableTickets": 6}]
+            self.context.db, ticketTypes=[{"type": "General", "price": 20, "availableTickets": 6}]
         )
         self.model, self.offers = Model(6), iter(range(10**6))
 
@@ -91,7 +92,7 @@ class Inventory(RuleBasedStateMachine):
         """The active booking of the user: the oldest offer, or the one of their own making."""
         offer = {"$exists": slot.startswith("offer")}
         mine = {"userId": user, "active": True, "waitlistEntryId": offer}
-        return self.shop.db.bookings.find_one(mine, sort=[("_id", 1)])
+        return self.context.db.bookings.find_one(mine, sort=[("_id", 1)])
 
     @rule(
         user=people, quantity=few, hold=st.booleans(), mode=st.sampled_from(["reject", "partial"])
@@ -102,7 +103,7 @@ class Inventory(RuleBasedStateMachine):
         first = (user, "direct") not in self.model.has
         may = first and self.model.of(user) + granted <= LIMIT
         order = {"user": user, "now": self.now, "hold": hold, "on_shortfall": mode}
-        told = self.try_it(kit.book, self.shop, self.event, quantity, **order)
+        told = self.try_it(kit.book, self.context, self.event, quantity, **order)
         assert (getattr(told, "status", told) == 201) == bool(granted and may), told
         if granted and may:
             status, until = ("held", self.now + HOLD) if hold else ("confirmed", None)
@@ -114,8 +115,8 @@ class Inventory(RuleBasedStateMachine):
         free = 0 if self.model.line else self.model.available
         told = self.try_it(
             joining.join,
-            self.shop.db,
-            self.shop.office,
+            self.context.db,
+            self.context.inventory,
             actor=kit.person(user),
             event_id=self.event["eventId"],
             type_id=None,
@@ -134,7 +135,7 @@ class Inventory(RuleBasedStateMachine):
         if (user, "direct") in self.model.has:
             booking = self.stored(user, "direct")
             waitlist_offers.cancel_and_offer_on(
-                self.shop, booking["_id"], self.actor(user), self.now
+                self.context, booking["_id"], self.actor(user), self.now
             )
             del self.model.has[user, "direct"]
             self.model.serve(self.now, self.offers)
@@ -145,7 +146,7 @@ class Inventory(RuleBasedStateMachine):
         if mine.get("status") == "held":
             booking = self.stored(user, "direct")
             told = self.try_it(
-                transitions.confirm, self.shop, booking["_id"], self.actor(user), self.now
+                transitions.confirm, self.context, booking["_id"], self.actor(user), self.now
             )
             in_time = mine["until"] > self.now
             assert isinstance(told, dict) == in_time
@@ -162,7 +163,7 @@ class Inventory(RuleBasedStateMachine):
         ]  # fmt: skip
         told = self.try_it(
             waitlist_offers.accept,
-            self.shop,
+            self.context,
             self.event["eventId"],
             self.actor(user),
             quantity,
@@ -183,7 +184,7 @@ class Inventory(RuleBasedStateMachine):
                 del self.model.has[who, slot]
         left = before != len(self.model.line) + len(self.model.has)
         told = self.try_it(
-            waitlist_offers.leave, self.shop, self.event["eventId"], self.actor(user), self.now
+            waitlist_offers.leave, self.context, self.event["eventId"], self.actor(user), self.now
         )
         assert told == (None if left else "not_on_waitlist")
         if left:
@@ -192,7 +193,7 @@ class Inventory(RuleBasedStateMachine):
     @rule(minutes=st.sampled_from([3, 11, 31]))
     def expire(self, minutes):
         self.now += timedelta(minutes=minutes)
-        recovery.expire_holds(self.shop, self.now)
+        recovery.expire_holds(self.context, self.now)
         over = [k for k, b in self.model.has.items() if b["until"] and b["until"] <= self.now]
         for key in over:
             del self.model.has[key]
@@ -203,7 +204,7 @@ class Inventory(RuleBasedStateMachine):
     def edit(self, capacity):
         told = self.try_it(
             editing.edit,
-            self.shop.db,
+            self.context.db,
             self.event["eventId"],
             editing.patch_type(1, {"capacity": capacity}),
             event_changes=NO_EVENT_CACHE,
@@ -215,17 +216,17 @@ class Inventory(RuleBasedStateMachine):
         assert isinstance(told, dict) == fits, told
         if fits:
             self.model.capacity = capacity
-            recovery.serve_all_waiting(self.shop, self.now)
+            recovery.serve_all_waiting(self.context, self.now)
             self.model.serve(self.now, self.offers)
 
     @precondition(lambda self: self.model.has or self.model.line)
     @rule()
     def settle(self):
-        recovery.settle(self.shop, self.now + kit.LATER)
+        recovery.settle(self.context, self.now + kit.LATER)
 
     @invariant()
     def figures_are_the_models(self):
-        model, db = self.model, self.shop.db
+        model, db = self.model, self.context.db
         expected = (model.available, model.sum("held"), model.sum("confirmed"), len(model.line))
         assert kit.amounts(db, self.event) == expected
         assert min(expected) >= 0
@@ -240,19 +241,19 @@ class Inventory(RuleBasedStateMachine):
 
     @invariant()
     def all_adds_up(self):
-        assert kit.faults(self.shop) == []
+        assert kit.faults(self.context) == []
 
 
 @pytest.fixture
 def machine(app, db):
     """The class of machines on the application's database."""
 
-    def make_shop():
+    def make_context():
         for name in ("events", "bookings", "waitlist"):
             db[name].delete_many({})
-        return kit.another(app.extensions["shop"])
+        return kit.another(BOOKING_CONTEXT.get(app))
 
-    Inventory.make_shop = staticmethod(make_shop)
+    Inventory.make_context = staticmethod(make_context)
     return Inventory
 
 
@@ -301,7 +302,7 @@ def test_control_a_public_that_passes_the_line_is_noticed(machine, monkeypatch):
     playing.wait(user=PEOPLE[2], quantity=4)
     monkeypatch.setattr(waitlist_offers, "serve_waiting", lambda *_: 0)  # not just yet
     playing.cancel(user=PEOPLE[0])
-    assert kit.amounts(playing.shop.db, playing.event) == (3, 0, 3, 1)
+    assert kit.amounts(playing.context.db, playing.event) == (3, 0, 3, 1)
     playing.book(user=PEOPLE[3], quantity=1, hold=False, mode="reject")
     monkeypatch.setattr(taking, "_guards", lambda *_: {})
     monkeypatch.setattr(inventory_rules, "judge", nobody_waits)

@@ -48,76 +48,80 @@ def counted(db):
     return db.notifications.count_documents({}), db.mails.count_documents({}), notes
 
 
-def test_many_workers_tell_each_thing_once(shop, db, people):
+def test_many_workers_tell_each_thing_once(context, db, people):
     event = make_event(db)
     for user in people:
-        kit.book(shop, event, user=user)
-    workers = [kit.another(shop) for _ in range(WORKERS)]
+        kit.book(context, event, user=user)
+    workers = [kit.another(context) for _ in range(WORKERS)]
     results = kit.at_once(*(lambda w=worker: tell(w) for worker in workers))
     assert sum(results) == len(people)
     assert counted(db) == (5, 5, 0)
 
 
-def test_a_change_between_reading_and_clearing_the_notes_is_told_too(shop, db, people, monkeypatch):
+def test_a_change_between_reading_and_clearing_the_notes_is_told_too(
+    context, db, people, monkeypatch
+):
     event = make_event(db)
-    id_ = ObjectId(kit.booked(kit.book(shop, event, user=people[0])))
+    id_ = ObjectId(kit.booked(kit.book(context, event, user=people[0])))
     with (
         kit.stalled(monkeypatch, notifications, "notify", after=True) as stall,
-        kit.in_background(lambda: tell(kit.another(shop))) as telling,
+        kit.in_background(lambda: tell(kit.another(context))) as telling,
     ):
         stall.wait()
-        transitions.cancel(shop, id_, kit.person(people[0]), utc_now())
+        transitions.cancel(context, id_, kit.person(people[0]), utc_now())
         stall.let_go()
         assert telling.result() == 1
     assert counted(db) == (1, 1, 1)
-    assert tell(shop) == 1
+    assert tell(context) == 1
     assert counted(db) == (2, 2, 0)
 
 
-def test_a_process_that_dies_after_the_insert_is_told_all_the_same(shop, db, people, kill):
+def test_a_process_that_dies_after_the_insert_is_told_all_the_same(context, db, people, kill):
     event = make_event(db)
     kill("record")
     with pytest.raises(Killed):
-        kit.book(shop, event, user=people[0])
+        kit.book(context, event, user=people[0])
     failpoints.set_failpoint_hook(None)
     assert db.bookings.count_documents({}) == 1
-    assert tell(kit.another(shop)) == 1
+    assert tell(kit.another(context)) == 1
     assert counted(db) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("step", ["end", "restocked"])
-def test_one_that_dies_while_cancelling_too(shop, db, people, kill, step):
+def test_one_that_dies_while_cancelling_too(context, db, people, kill, step):
     event = make_event(db)
-    id_ = ObjectId(kit.booked(kit.book(shop, event, user=people[0])))
-    tell(shop)
+    id_ = ObjectId(kit.booked(kit.book(context, event, user=people[0])))
+    tell(context)
     kill(step)
     with pytest.raises(Killed):
-        transitions.cancel(shop, id_, kit.person(people[0]), utc_now())
+        transitions.cancel(context, id_, kit.person(people[0]), utc_now())
     failpoints.set_failpoint_hook(None)
-    assert tell(kit.another(shop)) == 1
+    assert tell(kit.another(context)) == 1
     assert [n["kind"] for n in db.notifications.find().sort("_id", 1)] == [
         "booking_confirmed",
         "booking_cancelled",
     ]
 
 
-def test_a_worker_that_dies_before_clearing_the_notes_tells_nothing_twice(shop, db, people, kill):
+def test_a_worker_that_dies_before_clearing_the_notes_tells_nothing_twice(
+    context, db, people, kill
+):
     event = make_event(db)
     for user in people:
-        kit.book(shop, event, user=user)
+        kit.book(context, event, user=user)
     kill("told")
     with pytest.raises(Killed):
-        tell(shop)
+        tell(context)
     failpoints.set_failpoint_hook(None)
     assert counted(db) == (5, 5, 5)
-    assert tell(shop) == 0
+    assert tell(context) == 0
     assert counted(db) == (5, 5, 0)
 
 
 def test_one_that_dies_between_notifications_and_mails_leaves_the_mails_to_the_next(
-    shop, db, people, monkeypatch
+    context, db, people, monkeypatch
 ):
-    kit.book(shop, make_event(db), user=people[0])
+    kit.book(context, make_event(db), user=people[0])
 
     def dies(*_):
         raise Killed
@@ -125,9 +129,9 @@ def test_one_that_dies_between_notifications_and_mails_leaves_the_mails_to_the_n
     with monkeypatch.context() as patched:
         patched.setattr(store_outbox, "add", dies)
         with pytest.raises(Killed):
-            tell(shop)
+            tell(context)
     assert counted(db) == (1, 0, 1)
-    tell(shop)
+    tell(context)
     assert counted(db) == (1, 1, 0)
 
 
@@ -169,17 +173,17 @@ def test_who_was_too_slow_overwrites_nothing(db, monkeypatch):
         assert send(db, box.post(), hours=1) == 0
 
 
-def test_telling_and_sending_together_while_bookings_go_on(shop, db, app, people):
+def test_telling_and_sending_together_while_bookings_go_on(context, db, app, people):
     event = make_event(db)
     with mail_server() as box:
-        workers = [posted(shop, box.post()) for _ in range(3)]
+        workers = [posted(context, box.post()) for _ in range(3)]
 
         def work(worker):
             for _round in range(5):
                 alerts.tell(worker, utc_now())
                 outbox.send_due_mails(worker.db, worker.outbox, utc_now())
 
-        books = [lambda u=user: kit.book(shop, event, user=u) for user in people]
+        books = [lambda u=user: kit.book(context, event, user=u) for user in people]
         kit.at_once(*books, *(lambda w=worker: work(w) for worker in workers))
         work(workers[0])
         emails = {user["_id"]: user["email"] for user in db.users.find()}

@@ -24,8 +24,8 @@ def event(db):
 
 
 @pytest.fixture
-def booking(shop, db, event):
-    booking_id = kit.booked(kit.book(shop, event, 2))
+def booking(context, db, event):
+    booking_id = kit.booked(kit.book(context, event, 2))
     return db.bookings.find_one({"_id": booking_id})
 
 
@@ -75,7 +75,7 @@ def test_both_seats_of_a_booking_come_in_at_once(db, event, booking):
     assert len(db.bookings.find_one({"_id": booking["_id"]})["checkIns"]) == 2
 
 
-def test_who_was_let_in_had_a_booking_at_that_moment(shop, db, event, booking, monkeypatch):
+def test_who_was_let_in_had_a_booking_at_that_moment(context, db, event, booking, monkeypatch):
     """A cancel between reading the code and noting the check-in: nobody is let in."""
     code = code_of(db, event, booking)
     opened = door(db, event)
@@ -86,13 +86,13 @@ def test_who_was_let_in_had_a_booking_at_that_moment(shop, db, event, booking, m
         ) as result,
     ):
         scanner.wait()
-        transitions.cancel(shop, booking["_id"], ADMIN, utc_now())
+        transitions.cancel(context, booking["_id"], ADMIN, utc_now())
         scanner.let_go()
         (refusal,) = result.result()
     assert isinstance(refusal, AppError)
     assert refusal.code == "ticket_not_found"
     assert "checkIns" not in db.bookings.find_one({"_id": booking["_id"]})
-    settle.settle(shop, utc_now())
+    settle.settle(context, utc_now())
 
 
 def test_one_batch_uploaded_twice_at_once_counts_once(db, event, booking):

@@ -22,18 +22,18 @@ from tests.race.test_bookings_change import AFTER_THE_HOLD, event_of
 AFTER_THE_OFFER = 3 * AFTER_THE_HOLD
 
 
-def sold_out_event(shop, db, tickets, waiting, quantity=1):
+def sold_out_event(context, db, tickets, waiting, quantity=1):
     """All tickets sold, each by itself; and who waits, in order."""
     event = event_of(db, tickets)
-    sold = [kit.booked(kit.book(shop, event)) for _ in range(tickets)]
-    return event, sold, [wait(shop, event, quantity) for _ in range(waiting)]
+    sold = [kit.booked(kit.book(context, event)) for _ in range(tickets)]
+    return event, sold, [wait(context, event, quantity) for _ in range(waiting)]
 
 
-def wait(shop, event, quantity=1, user=None, type_id=1):
+def wait(context, event, quantity=1, user=None, type_id=1):
     user = user or ObjectId()
     joining.join(
-        shop.db,
-        shop.office,
+        context.db,
+        context.inventory,
         actor=kit.person(user),
         event_id=event["eventId"],
         type_id=type_id,
@@ -44,9 +44,9 @@ def wait(shop, event, quantity=1, user=None, type_id=1):
     return user
 
 
-def cancel(shop, booking_id):
-    booking = transitions.find(shop, booking_id)
-    return transitions.cancel(shop, booking_id, kit.person(booking["userId"]), utc_now())
+def cancel(context, booking_id):
+    booking = transitions.find(context, booking_id)
+    return transitions.cancel(context, booking_id, kit.person(booking["userId"]), utc_now())
 
 
 def offered(db):
@@ -55,18 +55,18 @@ def offered(db):
     return [(offer["userId"], offer["quantity"]) for offer in offers]
 
 
-def serve(shop, event, now=None):
-    return waitlist_offers.serve_waiting(shop, event["eventId"], now or utc_now())
+def serve(context, event, now=None):
+    return waitlist_offers.serve_waiting(context, event["eventId"], now or utc_now())
 
 
-def test_what_comes_back_is_the_waitings_not_the_publics(shop, db):
-    event, sold, (first, second) = sold_out_event(shop, db, 3, 2)
-    shops = [kit.another(shop) for _ in range(4)]
-    public = [partial(kit.book, shops[n % 4], event) for n in range(12)]
+def test_what_comes_back_is_the_waitings_not_the_publics(context, db):
+    event, sold, (first, second) = sold_out_event(context, db, 3, 2)
+    contexts = [kit.another(context) for _ in range(4)]
+    public = [partial(kit.book, contexts[n % 4], event) for n in range(12)]
     back = [
         partial(
             waitlist_offers.cancel_and_offer_on,
-            kit.another(shop),
+            kit.another(context),
             booking_id,
             kit.person(db.bookings.find_one({"_id": booking_id})["userId"]),
             utc_now(),
@@ -75,118 +75,122 @@ def test_what_comes_back_is_the_waitings_not_the_publics(shop, db):
     ]
     results = kit.at_once(*public, *back)
     assert kit.outcomes(results) == {"sold_out": 12, "dict": 2}
-    serve(shop, event)
+    serve(context, event)
     assert sorted(offered(db)) == sorted([(first, 1), (second, 1)])
     assert kit.amounts(db, event) == (0, 2, 1, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_control_without_the_guard_the_public_comes_first(shop, db, monkeypatch):
-    event, sold, _ = sold_out_event(shop, db, 1, 1)
+def test_control_without_the_guard_the_public_comes_first(context, db, monkeypatch):
+    event, sold, _ = sold_out_event(context, db, 1, 1)
     monkeypatch.setattr(taking, "_guards", lambda *_: {})
     judge = inventory_rules.judge
     blind = lambda e, w: judge(  # noqa: E731
         {**e, "ticketTypes": [{**k, "waiting": 0} for k in e["ticketTypes"]]}, w
     )
     monkeypatch.setattr(inventory_rules, "judge", blind)
-    cancel(shop, sold[0])
-    assert kit.book(shop, event).status == 201
+    cancel(context, sold[0])
+    assert kit.book(context, event).status == 201
 
 
 @pytest.mark.parametrize("quantity", [1, 2])
-def test_movers_at_once_offer_each_ticket_once_in_order(shop, db, quantity):
-    event, sold, people = sold_out_event(shop, db, 6, 5, quantity)
+def test_movers_at_once_offer_each_ticket_once_in_order(context, db, quantity):
+    event, sold, people = sold_out_event(context, db, 6, 5, quantity)
     for booking_id in sold:
-        cancel(shop, booking_id)
-    shops = [kit.another(shop) for _ in range(8)]
-    kit.at_once(*[partial(serve, one, event) for one in shops])
-    serve(shop, event)  # what a mover left to one that had just ended
+        cancel(context, booking_id)
+    contexts = [kit.another(context) for _ in range(8)]
+    kit.at_once(*[partial(serve, one, event) for one in contexts])
+    serve(context, event)  # what a mover left to one that had just ended
     served = 6 // quantity
     assert offered(db) == [(user, quantity) for user in people[:served]][:6]
     left = max(0, 6 - quantity * 5)
     assert kit.amounts(db, event) == (left, 6 - left, 0, max(0, 5 - served))
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_control_without_the_claim_one_place_gets_two_offers(shop, db, monkeypatch):
-    event, sold, people = sold_out_event(shop, db, 2, 2)
+def test_control_without_the_claim_one_place_gets_two_offers(context, db, monkeypatch):
+    event, sold, people = sold_out_event(context, db, 2, 2)
     for booking_id in sold:
-        cancel(shop, booking_id)
+        cancel(context, booking_id)
     monkeypatch.setattr(
         waitlist_store, "claim", lambda db_, id_, *_: db_.waitlist.find_one({"_id": id_})
     )
     with (
         kit.stalled(monkeypatch, waitlist, "offered") as stall,
-        kit.in_background(partial(serve, shop, event)) as offering,
+        kit.in_background(partial(serve, context, event)) as offering,
     ):
         stall.wait()
-        waitlist_offers._offer_head(kit.another(shop), event["eventId"], 1, 1, utc_now())
+        waitlist_offers._offer_head(kit.another(context), event["eventId"], 1, 1, utc_now())
         stall.let_go()
         offering.result()
     assert [user for user, _ in offered(db)].count(people[0]) == 2
 
 
-def test_a_larger_wish_keeps_its_place_for_the_rest(shop, db):
-    event, sold, (first, second) = sold_out_event(shop, db, 3, 2, quantity=2)
-    cancel(shop, sold[0])
-    serve(shop, event)
+def test_a_larger_wish_keeps_its_place_for_the_rest(context, db):
+    event, sold, (first, second) = sold_out_event(context, db, 3, 2, quantity=2)
+    cancel(context, sold[0])
+    serve(context, event)
     assert offered(db) == [(first, 1)]
     for booking_id in sold[1:]:
-        cancel(shop, booking_id)
-    kit.at_once(*[partial(serve, kit.another(shop), event) for _ in range(4)])
-    serve(shop, event)
+        cancel(context, booking_id)
+    kit.at_once(*[partial(serve, kit.another(context), event) for _ in range(4)])
+    serve(context, event)
     assert offered(db) == [(first, 1), (first, 1), (second, 1)]
     assert kit.amounts(db, event) == (0, 3, 0, 1)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_an_offer_is_accepted_or_lapses_not_both(shop, db):
+def test_an_offer_is_accepted_or_lapses_not_both(context, db):
     accepted = 0
     for _ in range(10):
-        event, sold, (user, _) = sold_out_event(shop, db, 1, 2)
-        cancel(shop, sold[0])
+        event, sold, (user, _) = sold_out_event(context, db, 1, 2)
+        cancel(context, sold[0])
         now = utc_now()
-        serve(shop, event, now)
+        serve(context, event, now)
         results = kit.at_once(
-            partial(waitlist_offers.accept, shop, event["eventId"], kit.person(user), None, now),
-            partial(recovery.expire_holds, kit.another(shop), now + AFTER_THE_OFFER),
+            partial(waitlist_offers.accept, context, event["eventId"], kit.person(user), None, now),
+            partial(recovery.expire_holds, kit.another(context), now + AFTER_THE_OFFER),
         )
         taken = not isinstance(results[0], AppError)
         accepted += taken
-        serve(shop, event, now + AFTER_THE_OFFER)
+        serve(context, event, now + AFTER_THE_OFFER)
         assert kit.amounts(db, event) == ((0, 0, 1, 1) if taken else (0, 1, 0, 0))
         assert len(offered(db)) == (1 if taken else 2)
-        assert kit.faults(shop) == []
+        assert kit.faults(context) == []
         for name in ("bookings", "waitlist", "events"):
             db[name].delete_many({})
-        shop = kit.another(shop)
+        context = kit.another(context)
 
 
-def test_a_part_of_an_offer_accepted_twice_at_once_sells_once(shop, db):
-    event, sold, (user,) = sold_out_event(shop, db, 4, 1, quantity=3)
+def test_a_part_of_an_offer_accepted_twice_at_once_sells_once(context, db):
+    event, sold, (user,) = sold_out_event(context, db, 4, 1, quantity=3)
     for booking_id in sold:
-        cancel(shop, booking_id)
+        cancel(context, booking_id)
     now = utc_now()
-    serve(shop, event, now)
+    serve(context, event, now)
     accept = lambda one: waitlist_offers.accept(  # noqa: E731
         one, event["eventId"], kit.person(user), 2, now
     )
-    results = kit.at_once(*[partial(accept, kit.another(shop)) for _ in range(4)])
+    results = kit.at_once(*[partial(accept, kit.another(context)) for _ in range(4)])
     assert set(kit.outcomes(results)) <= {"dict", "no_offer"}
     assert kit.amounts(db, event) == (2, 0, 2, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_leaving_while_an_offer_is_made_leaves_neither(shop, db, monkeypatch):
-    event, sold, (user, other) = sold_out_event(shop, db, 1, 2)
-    cancel(shop, sold[0])
+def test_leaving_while_an_offer_is_made_leaves_neither(context, db, monkeypatch):
+    event, sold, (user, other) = sold_out_event(context, db, 1, 2)
+    cancel(context, sold[0])
     with (
         kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
-        kit.in_background(partial(serve, shop, event)) as offering,
+        kit.in_background(partial(serve, context, event)) as offering,
     ):
         stall.wait()
         leaving = partial(
-            waitlist_offers.leave, kit.another(shop), event["eventId"], kit.person(user), utc_now()
+            waitlist_offers.leave,
+            kit.another(context),
+            event["eventId"],
+            kit.person(user),
+            utc_now(),
         )
         with kit.in_background(leaving) as left:
             # it must try again, now that the place is claimed
@@ -198,72 +202,78 @@ def test_leaving_while_an_offer_is_made_leaves_neither(shop, db, monkeypatch):
             left.result()
     assert db.waitlist.count_documents({"userId": user, "active": True}) == 0
     assert db.bookings.count_documents({"userId": user, "active": True}) == 0
-    serve(shop, event)
+    serve(context, event)
     assert offered(db)[-1] == (other, 1)
     assert kit.amounts(db, event) == (0, 1, 0, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_leaving_at_once_with_offers_drops_nothing(shop, db):
-    event, sold, people = sold_out_event(shop, db, 4, 8)
+def test_leaving_at_once_with_offers_drops_nothing(context, db):
+    event, sold, people = sold_out_event(context, db, 4, 8)
     for booking_id in sold:
-        cancel(shop, booking_id)
+        cancel(context, booking_id)
     leaving = [
         partial(
-            waitlist_offers.leave, kit.another(shop), event["eventId"], kit.person(user), utc_now()
+            waitlist_offers.leave,
+            kit.another(context),
+            event["eventId"],
+            kit.person(user),
+            utc_now(),
         )
         for user in people[:4]
     ]
-    results = kit.at_once(*leaving, *[partial(serve, kit.another(shop), event) for _ in range(3)])
+    results = kit.at_once(
+        *leaving, *[partial(serve, kit.another(context), event) for _ in range(3)]
+    )
     assert [r for r in results if isinstance(r, AppError)] == []
-    serve(shop, event)
+    serve(context, event)
     holders = [b["userId"] for b in db.bookings.find({"active": True})]
     assert sorted(holders) == sorted(people[4:])
     assert kit.amounts(db, event) == (0, 4, 0, 0)
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_joining_at_once_gives_each_user_one_place(shop, db):
+def test_joining_at_once_gives_each_user_one_place(context, db):
     event = event_of(db, 0)
     user = ObjectId()
-    shops = [kit.another(shop) for _ in range(3)]
+    contexts = [kit.another(context) for _ in range(3)]
     results = kit.at_once(
-        *[partial(wait, one, event, user=user) for one in shops],
-        *[partial(wait, one, event) for one in shops],
+        *[partial(wait, one, event, user=user) for one in contexts],
+        *[partial(wait, one, event) for one in contexts],
     )
     assert kit.outcomes(results) == {"ObjectId": 4, "already_waitlisted": 2}
     assert kit.amounts(db, event) == (0, 0, 0, 4)
     sequences = [entry["sequence"] for entry in db.waitlist.find({"active": True})]
     assert len(set(sequences)) == 4
-    kit.audit(shop)
+    kit.audit(context)
 
 
-def test_places_of_a_past_event_end_though_the_worker_died(shop, db, monkeypatch):
-    event, _, _ = sold_out_event(shop, db, 1, 3)
+def test_places_of_a_past_event_end_though_the_worker_died(context, db, monkeypatch):
+    event, _, _ = sold_out_event(context, db, 1, 3)
     past = utc_now() + 40 * (AFTER_THE_HOLD * 130)
     with monkeypatch.context() as dying:
         dying.setattr(waitlist, "close_event", lambda *_: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
-            jobs.JOBS["complete-past"][0](shop, past)
-    jobs.JOBS["complete-past"][0](shop, past)
+            jobs.JOBS["complete-past"][0](context, past)
+    jobs.JOBS["complete-past"][0](context, past)
     assert kit.amounts(db, event) == (0, 0, 1, 0)
     assert db.waitlist.count_documents({"active": True}) == 0
 
 
-def test_public_and_waiting_share_nothing_through_a_storm(shop, db):
+def test_public_and_waiting_share_nothing_through_a_storm(context, db):
     """Everyone at once: whatever comes of it adds up, and the public never passes the line."""
-    event, sold, people = sold_out_event(shop, db, 8, 4)
-    shops = [kit.another(shop) for _ in range(4)]
-    calls = [partial(kit.book, shops[n % 4], event, 2, hold=n % 2 == 0) for n in range(8)]
-    calls += [partial(cancel, shops[n % 4], id_) for n, id_ in enumerate(sold)]
-    calls += [partial(serve, one, event) for one in shops]
+    event, sold, people = sold_out_event(context, db, 8, 4)
+    contexts = [kit.another(context) for _ in range(4)]
+    calls = [partial(kit.book, contexts[n % 4], event, 2, hold=n % 2 == 0) for n in range(8)]
+    calls += [partial(cancel, contexts[n % 4], id_) for n, id_ in enumerate(sold)]
+    calls += [partial(serve, one, event) for one in contexts]
     calls += [
-        partial(waitlist_offers.leave, shops[n], event["eventId"], kit.person(user), utc_now())
+        partial(waitlist_offers.leave, contexts[n], event["eventId"], kit.person(user), utc_now())
         for n, user in enumerate(people[:2])
     ]
     results = kit.at_once(*calls)
     refused = [r for r in results if isinstance(r, AppError)]
     assert all(isinstance(r, SoldOut) for r in refused)
     assert sum(kit.amounts(db, event)[:3]) == 8
-    kit.audit(shop)
-    kit.audit(shop, utc_now() + AFTER_THE_OFFER)
+    kit.audit(context)
+    kit.audit(context, utc_now() + AFTER_THE_OFFER)

@@ -10,7 +10,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.inventory import store as inventory_store
 from tests import sales
-from tests.bookings_factories import Caller, amounts_of, event_of, later, shop_of
+from tests.bookings_factories import Caller, amounts_of, context_of, event_of, later
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 BOSS = Actor(ObjectId(), "admin")
@@ -78,21 +78,21 @@ def test_what_takes_long_is_left_to_the_worker(db, app, host, monkeypatch):
     assert (answer.status_code, answer.json["status"]) == (200, "cancelled")
     left = db.bookings.count_documents({"active": True})
     assert 0 < left < MANY
-    assert recovery.close_cancelled(shop_of(app), later()) == 1
+    assert recovery.close_cancelled(context_of(app), later()) == 1
     assert db.bookings.count_documents({"active": True}) == 0
     assert db.waitlist.count_documents({"active": True}) == 0
     assert amounts_of(db, 1, 1) == (MANY, 0, 0, 0)
     assert "closing" in db.events.find_one()
     for minutes in (1, 2, 3):
-        recovery.settle(shop_of(app), later(minutes=minutes))
-        recovery.close_cancelled(shop_of(app), later(minutes=minutes))
+        recovery.settle(context_of(app), later(minutes=minutes))
+        recovery.close_cancelled(context_of(app), later(minutes=minutes))
     assert "closing" not in db.events.find_one()
     assert db.events.find_one()["inFlight"] == {}
 
 
 def test_one_that_is_just_changing_is_ended_all_the_same(db, app, host):
     """Its tickets have still to move from held to sold, or the other way."""
-    shop = shop_of(app)
+    context = context_of(app)
     sold_out(db, host, 3)
     ann = Caller(host.client, app)
     more = ("available", "ticketTypes.0.availableTickets", "ticketTypes.0.capacity")
@@ -105,4 +105,4 @@ def test_one_that_is_just_changing_is_ended_all_the_same(db, app, host):
     host.call("POST", "/events/1/cancel")
     assert db.bookings.count_documents({"active": True}) == 0
     assert amounts_of(db, 1, 1) == (5, 0, 0, 0)
-    assert event_endings.end_all(shop, 1, "event_cancelled", utc_now()) == 0
+    assert event_endings.end_all(context, 1, "event_cancelled", utc_now()) == 0

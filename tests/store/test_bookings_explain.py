@@ -10,6 +10,7 @@ import pytest
 from bson import ObjectId
 from pymongo import MongoClient
 
+from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.store import HELD
 from eventapp.core import database
 from eventapp.core.clock import utc_now
@@ -185,10 +186,10 @@ def test_forgetting_a_user(shopping):
 
 @pytest.mark.parametrize("name", jobs.JOBS)
 def test_each_job(shopping, name):
-    shop = shopping.app.extensions["shop"]
+    context = BOOKING_CONTEXT.get(shopping.app)
     job, _seconds = jobs.JOBS[name]
     if name == "count-sales":  # the first time, there is all to count
-        job(shop, utc_now())
+        job(context, utc_now())
     shopping.ann.order(8, ticketTypeId=1, quantity=1, hold=True)
     for span in (timedelta(0), timedelta(minutes=11)):
-        assert shopping.scanned(partial(job, shop, utc_now() + span)) == []
+        assert shopping.scanned(partial(job, context, utc_now() + span)) == []

@@ -7,15 +7,15 @@ from bson import ObjectId
 
 from eventapp.bookings import auditing, recovery
 from eventapp.core.clock import utc_now
-from tests.bookings_factories import Caller, amounts_of, event_of, shop_of
+from tests.bookings_factories import Caller, amounts_of, context_of, event_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 OLD, YOUNG = timedelta(seconds=31), timedelta(seconds=25)
 
 
 @pytest.fixture
-def shop(app):
-    return shop_of(app)
+def context(app):
+    return context_of(app)
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def ann(client, app):
     return Caller(client, app)
 
 
-def settle_twice(shop):
+def settle_twice(context):
     for _round in range(2):
-        recovery.settle(shop, utc_now())
+        recovery.settle(context, utc_now())
 
 
 def marks(db):
@@ -78,62 +78,62 @@ def cancelled(db, booking, quantity):
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_a_take_that_nobody_recorded_is_given_back(db, shop, held):
+def test_a_take_that_nobody_recorded_is_given_back(db, context, held):
     event_of(db, 10)
     id_ = take(db, OLD, held=held)
-    settle_twice(shop)
+    settle_twice(context)
     assert amounts_of(db, 1) == (10, 0, 0, 0)
     assert marks(db) == {}
     assert "marksSince" not in db.events.find_one({})
     late = {"_id": id_, "bookingReference": "EVT-LATEST", "status": "confirmed"}
-    assert shop.record(late) is False  # whoever slept over it can't record it any more
+    assert context.record(late) is False  # whoever slept over it can't record it any more
 
 
-def test_a_take_with_its_booking_loses_the_mark_alone(db, shop, ann):
+def test_a_take_with_its_booking_loses_the_mark_alone(db, context, ann):
     event_of(db, 10)
     booking = ann.book(1, 3)
     before = utc_now() - OLD
     assert list(marks(db)) == [booking["_id"]]
     changes = {f"inFlight.{booking['_id']}.at": before, "marksSince": before}
     db.events.update_one({}, {"$set": changes})
-    settle_twice(shop)
+    settle_twice(context)
     assert (amounts_of(db, 1), marks(db)) == ((7, 3, 0, 0), {})
 
 
-def test_a_give_that_was_not_made_is_made_once(db, shop, ann):
+def test_a_give_that_was_not_made_is_made_once(db, context, ann):
     event_of(db, 10)
     booking = ann.book(1, 3)
     cancelled(db, booking, 3)
-    settle_twice(shop)
+    settle_twice(context)
     assert amounts_of(db, 1) == (10, 0, 0, 0)
     assert db.bookings.find_one({})["restock"] == "done"
 
 
-def test_a_give_that_was_made_is_recorded_and_not_made_again(db, shop, ann):
+def test_a_give_that_was_made_is_recorded_and_not_made_again(db, context, ann):
     event_of(db, 10)
     booking = ann.book(1, 3)
     cancelled(db, booking, 3)
     key = f"give-{booking['_id']}"
     note(db, key, {"kind": "give"}, OLD, availableTickets=3, soldTickets=-3)
-    settle_twice(shop)
+    settle_twice(context)
     assert amounts_of(db, 1) == (10, 0, 0, 0)
     assert db.bookings.find_one({})["restock"] == "done"
     assert key not in marks(db)
 
 
-def test_a_give_that_is_recorded_loses_its_mark(db, shop, ann):
+def test_a_give_that_is_recorded_loses_its_mark(db, context, ann):
     event_of(db, 10)
     booking = ann.book(1, 3)
     ann.cancel(booking)
     before = utc_now() - OLD
     changes = {f"inFlight.{key}.at": before for key in marks(db)} | {"marksSince": before}
     db.events.update_one({}, {"$set": changes})
-    settle_twice(shop)
+    settle_twice(context)
     assert (amounts_of(db, 1), marks(db)) == ((10, 0, 0, 0), {})
 
 
 @pytest.mark.parametrize("made", [True, False])
-def test_a_confirmation_cut_off(db, shop, ann, made):
+def test_a_confirmation_cut_off(db, context, ann, made):
     event_of(db, 10)
     booking = ann.book(1, 3, hold=True)
     key = f"confirm-{booking['_id']}"
@@ -141,38 +141,38 @@ def test_a_confirmation_cut_off(db, shop, ann, made):
     due(db, booking, key, changes, status="confirmed", expiresAt=None)
     if made:
         note(db, key, {"kind": "confirm"}, OLD, heldTickets=-3, soldTickets=3)
-    settle_twice(shop)
+    settle_twice(context)
     assert amounts_of(db, 1) == (7, 3, 0, 0)
 
 
-def test_a_place_that_nobody_recorded_is_given_up(db, shop):
+def test_a_place_that_nobody_recorded_is_given_up(db, context):
     event_of(db, 0)
     note(db, f"wait-{ObjectId()}", {"kind": "enter", "type": 1}, OLD, waiting=1)
-    settle_twice(shop)
+    settle_twice(context)
     assert (amounts_of(db, 1), marks(db)) == ((0, 0, 0, 0), {})
 
 
-def test_a_place_that_was_left_is_counted_out_once(db, shop, ann):
+def test_a_place_that_was_left_is_counted_out_once(db, context, ann):
     event_of(db, 0)
     ann.wait(1)
     gone = {"active": False, "status": "left", "restock": "due", "updatedAt": utc_now() - OLD}
     db.waitlist.update_one({}, {"$set": gone})
-    settle_twice(shop)
+    settle_twice(context)
     assert amounts_of(db, 1) == (0, 0, 0, 0)
 
 
-def test_an_offer_cut_off_before_its_take(db, app, shop, ann):
+def test_an_offer_cut_off_before_its_take(db, app, context, ann):
     event_of(db, 0)
     ann.wait(1, 2)
     offering = {"bookingId": ObjectId(), "at": utc_now() - OLD}
     db.waitlist.update_one({}, {"$set": {"offering": offering}})
-    settle_twice(shop)
+    settle_twice(context)
     assert "offering" not in db.waitlist.find_one({})
     assert ann.places()[0]["position"] == 1
 
 
 @pytest.mark.parametrize("last", [0, 1])
-def test_an_offer_cut_off_before_its_record(db, shop, ann, last):
+def test_an_offer_cut_off_before_its_record(db, context, ann, last):
     event_of(db, 0)
     ann.wait(1, 3)
     db.events.update_one(
@@ -190,14 +190,14 @@ def test_an_offer_cut_off_before_its_record(db, shop, ann, last):
     counts = {"availableTickets": -quantity, "heldTickets": quantity, "waiting": -last}
     note(db, str(id_), mark, OLD, **counts)
     db.waitlist.update_one({}, {"$set": {"offering": {"bookingId": id_, "at": utc_now() - OLD}}})
-    assert list(auditing.check(shop, utc_now())) == []
-    settle_twice(shop)
+    assert list(auditing.check(context, utc_now())) == []
+    settle_twice(context)
     assert amounts_of(db, 1) == (quantity, 0, 0, 1)
-    assert recovery.serve_all_waiting(shop, utc_now()) == 1
+    assert recovery.serve_all_waiting(context, utc_now()) == 1
     assert amounts_of(db, 1) == (0, 0, quantity, 1 - last)
 
 
-def test_an_offer_recorded_but_not_counted(db, shop, ann):
+def test_an_offer_recorded_but_not_counted(db, context, ann):
     event_of(db, 0)
     ann.wait(1, 2)
     db.events.update_one(
@@ -210,33 +210,33 @@ def test_an_offer_recorded_but_not_counted(db, shop, ann):
             }
         },
     )
-    recovery.serve_all_waiting(shop, utc_now())
+    recovery.serve_all_waiting(context, utc_now())
     booking = db.bookings.find_one({})
     offering = {"bookingId": booking["_id"], "at": utc_now() - OLD}
     uncounted = {"active": True, "status": "waiting", "quantity": 2, "offers": []}
     db.waitlist.update_one({}, {"$set": {**uncounted, "offering": offering}})
-    settle_twice(shop)
+    settle_twice(context)
     entry = db.waitlist.find_one({})
     assert (entry["active"], entry["quantity"], entry["offers"]) == (False, 0, [booking["_id"]])
     assert amounts_of(db, 1) == (0, 0, 2, 0)
 
 
-def test_younger_marks_are_somebodys_who_is_at_work(db, shop, ann):
+def test_younger_marks_are_somebodys_who_is_at_work(db, context, ann):
     event_of(db, 10)
     take(db, YOUNG)
     booking = ann.book(1, 2)
     cancelled(db, booking, 2)
     db.bookings.update_one({}, {"$set": {"updatedAt": utc_now() - YOUNG}})
     before = db.events.find_one({}), db.bookings.find_one({})
-    settle_twice(shop)
+    settle_twice(context)
     assert (db.events.find_one({}), db.bookings.find_one({})) == before
-    recovery.settle(shop, utc_now() + OLD)
+    recovery.settle(context, utc_now() + OLD)
 
 
-def test_an_old_mark_beside_a_young_one(db, shop):
+def test_an_old_mark_beside_a_young_one(db, context):
     event_of(db, 10)
     take(db, OLD, 1)
     young = take(db, YOUNG, 2)
-    settle_twice(shop)
+    settle_twice(context)
     assert (amounts_of(db, 1), list(marks(db))) == ((8, 2, 0, 0), [str(young)])
     assert db.events.find_one({})["marksSince"] == marks(db)[str(young)]["at"]

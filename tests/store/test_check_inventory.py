@@ -14,7 +14,7 @@ from eventapp.config import ROOT, load_config
 from eventapp.core.clock import utc_now
 from eventapp.core.http.app_context import CONFIG
 from scripts import check_inventory
-from tests.bookings_factories import Caller, amounts_of, event_of, shop_of
+from tests.bookings_factories import Caller, amounts_of, context_of, event_of
 from tests.conftest import drop_database, settings_for
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -144,7 +144,7 @@ def test_what_is_under_way_is_no_fault(run, db, people):
 
 
 def test_a_repair_does_not_overwrite_what_changes_meanwhile(db, app, people, monkeypatch):
-    shop, read = shop_of(app), shop_of(app).office.with_marks
+    context, read = context_of(app), context_of(app).inventory.with_marks
     damage(db, **{A + "soldTickets": 1})
     sales = iter([lambda: people[1].call("DELETE", "/bookings/" + str(held["_id"]))])
     held = db.bookings.find_one({"status": "held"})
@@ -155,16 +155,16 @@ def test_a_repair_does_not_overwrite_what_changes_meanwhile(db, app, people, mon
             sale()
         return event
 
-    monkeypatch.setattr(shop.office, "with_marks", read_and_sell)
-    assert auditing.repair(shop, 1, utc_now()) is True
+    monkeypatch.setattr(context.inventory, "with_marks", read_and_sell)
+    assert auditing.repair(context, 1, utc_now()) is True
     assert amounts_of(db, 1) == (6, 4, 0, 0)
 
 
 def test_an_event_without_end_of_changes_is_left(db, app, people, monkeypatch):
-    shop = shop_of(app)
-    monkeypatch.setattr(shop.office, "set_types", lambda *_args: False)
-    assert auditing.repair(shop, 1, utc_now()) is False
-    assert auditing.repair(shop, 99, utc_now()) is True
+    context = context_of(app)
+    monkeypatch.setattr(context.inventory, "set_types", lambda *_args: False)
+    assert auditing.repair(context, 1, utc_now()) is False
+    assert auditing.repair(context, 99, utc_now()) is True
 
 
 def test_more_events_than_are_looked_at_at_once(run, db, people, monkeypatch):

@@ -10,7 +10,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.http.app_context import CONFIG
 from eventapp.jobs import service as jobs
 from scripts import worker
-from tests.bookings_factories import Caller, amounts_of, event_of, later, shop_of
+from tests.bookings_factories import Caller, amounts_of, context_of, event_of, later
 from tests.factories import day
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -139,7 +139,7 @@ def test_one_that_fails_is_logged_and_runs_again(db, app, monkeypatch):
     failures = []
     monkeypatch.setattr(jobs, "_log_failure", failures.append)
     scheduler = BackgroundScheduler(timezone="UTC")
-    jobs.schedule(scheduler, shop_of(app))
+    jobs.schedule(scheduler, context_of(app))
     scheduler.start()
     until = utc_now() + timedelta(seconds=10)
     while len(failures) < 3 and utc_now() < until:

@@ -6,6 +6,7 @@ import pytest
 from bson import ObjectId
 
 from eventapp.bookings import store_alerts
+from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.core.clock import utc_now
 from eventapp.notifications import service, store, store_outbox
 from eventapp.notifications.outbox import Outbox
@@ -57,7 +58,7 @@ def test_bookings_of_nobody_are_passed_over(app, db):
     nobody = {"userId": None, "tell": {"booking_confirmed": now}, "tellAt": now}
     gone = {**nobody, "userId": ObjectId(), "bookingReference": "b"}
     db.bookings.insert_many([{**nobody, "bookingReference": "a"}, gone])
-    assert tell_all(app.extensions["shop"]) == 0
+    assert tell_all(BOOKING_CONTEXT.get(app)) == 0
     assert store_alerts.untold(db, 10) == []
 
 

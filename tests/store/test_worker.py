@@ -13,7 +13,7 @@ from eventapp.config import ROOT, SettingsSchema
 from eventapp.core.http.app_context import CONFIG
 from eventapp.jobs import service as jobs
 from scripts import worker
-from tests.bookings_factories import later, shop_of
+from tests.bookings_factories import context_of, later
 from tests.conftest import settings_for
 from tests.live import eventually
 
@@ -42,7 +42,7 @@ def test_check_names_the_jobs_that_are_not_run(app, db, check, capsys):
     said = capsys.readouterr().err
     assert all(name in said for name in jobs.JOBS)
     for name in jobs.JOBS:
-        jobs.run(name, shop_of(app))
+        jobs.run(name, context_of(app))
     assert check(seconds=30) == 0
     assert check(minutes=5) == 1
     said = capsys.readouterr().err

@@ -5,15 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 from bson import ObjectId
-from flask import Response, current_app, request
+from flask import Response, request
 from marshmallow import Schema
 
 from eventapp.bookings import listing, ordering, service, transitions, waitlist_offers
+from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.schemas import BookedAnswer, BookingBody, BookingsAnswer, BookingsQuery
 from eventapp.core import json
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
-from eventapp.core.database import get_db
 from eventapp.core.errors import Forbidden, ValidationFailed
 from eventapp.core.http import cursors
 from eventapp.core.http.blueprint import Blueprint
@@ -24,13 +24,6 @@ bp = Blueprint("bookings", __name__, url_prefix="/api/bookings", description="Bo
 users_bp = Blueprint("user_bookings", __name__, url_prefix="/api/users", description="Bookings")
 MAX_KEY, BOOKED = 200, 201
 REFERENCE = "$response.body#/data/booking/bookingReference"
-
-
-def shop() -> service.Shop:
-    """What the services of bookings work with; DatabaseUnavailable until the store is ready."""
-    get_db()
-    found: service.Shop = current_app.extensions["shop"]
-    return found
 
 
 @bp.route("", methods=["POST"])
@@ -44,7 +37,7 @@ def shop() -> service.Shop:
 def create_booking(body: dict[str, Any]) -> Response:
     """Book tickets for the caller, once for each `Idempotency-Key`."""
     order = _order(body, _idempotency_key())
-    answer = ordering.book(shop(), current_actor(), order, utc_now())
+    answer = ordering.book(current_booking_context(), current_actor(), order, utc_now())
     said = {"message": answer.message, "data": answer.data}
     if answer.status != BOOKED:
         return json_response(said, answer.status)
@@ -100,7 +93,7 @@ def users_bookings(query: dict[str, Any], user_id: ObjectId) -> Response:
 
 def _of_user(query: dict[str, Any], user_id: ObjectId) -> Response:
     def find(asked: listing.Asked) -> dict[str, Any]:
-        return listing.of_user(shop(), user_id, asked, utc_now())
+        return listing.of_user(current_booking_context(), user_id, asked, utc_now())
 
     return listed(query, BookingsQuery, find)
 
@@ -131,7 +124,9 @@ def listed(
 @bp.error_responses(404)
 def show_booking(booking_id: ObjectId) -> Response:
     """A booking, for its holder and the event's organizer."""
-    return answered("Booking found", service.show(shop(), booking_id, current_actor()))
+    return answered(
+        "Booking found", service.show(current_booking_context(), booking_id, current_actor())
+    )
 
 
 @bp.route("/reference/<reference>")
@@ -140,7 +135,7 @@ def show_booking(booking_id: ObjectId) -> Response:
 @bp.error_responses(404)
 def show_by_reference(reference: str) -> Response:
     """The booking with this reference, in any case of letters."""
-    found = service.show_by_reference(shop(), reference.upper(), current_actor())
+    found = service.show_by_reference(current_booking_context(), reference.upper(), current_actor())
     return answered("Booking found", found)
 
 
@@ -151,7 +146,9 @@ def show_by_reference(reference: str) -> Response:
 @bp.error_responses(404, 409)
 def cancel_booking(booking_id: ObjectId) -> Response:
     """Cancel and refund; a second time changes nothing."""
-    cancelled = waitlist_offers.cancel_and_offer_on(shop(), booking_id, current_actor(), utc_now())
+    cancelled = waitlist_offers.cancel_and_offer_on(
+        current_booking_context(), booking_id, current_actor(), utc_now()
+    )
     return answered("Booking cancelled", service.shown(cancelled))
 
 
@@ -161,7 +158,9 @@ def cancel_booking(booking_id: ObjectId) -> Response:
 @bp.error_responses(404, 409)
 def confirm_booking(booking_id: ObjectId) -> Response:
     """Pay for a held booking before it expires."""
-    confirmed = transitions.confirm(shop(), booking_id, current_actor(), utc_now())
+    confirmed = transitions.confirm(
+        current_booking_context(), booking_id, current_actor(), utc_now()
+    )
     return answered("Booking confirmed", service.shown(confirmed))
 
 

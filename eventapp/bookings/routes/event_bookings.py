@@ -5,7 +5,8 @@ from typing import Any
 from flask import Response
 
 from eventapp.bookings import event_closing, listing
-from eventapp.bookings.routes.bookings import listed, shop
+from eventapp.bookings.context import current_booking_context
+from eventapp.bookings.routes.bookings import listed
 from eventapp.bookings.schemas import BookingsAnswer, EventBookingsQuery
 from eventapp.core.access.actor import ORGANIZER
 from eventapp.core.access.permissions import current_actor, role_required
@@ -27,7 +28,9 @@ def event_bookings(query: dict[str, Any], event_id: int) -> Response:
     """The bookings of one's event, newest first."""
 
     def find(asked: listing.Asked) -> dict[str, Any]:
-        return listing.of_event(shop(), event_id, current_actor(), asked, utc_now())
+        return listing.of_event(
+            current_booking_context(), event_id, current_actor(), asked, utc_now()
+        )
 
     return listed(query, EventBookingsQuery, find)
 
@@ -39,7 +42,11 @@ def event_bookings(query: dict[str, Any], event_id: int) -> Response:
 def cancel_event(event_id: int) -> Response:
     """Cancel the event, and cancel and refund all its bookings."""
     event = event_closing.cancel_event(
-        shop(), event_id, current_actor(), now=utc_now(), image_base_url=image_base_url()
+        current_booking_context(),
+        event_id,
+        current_actor(),
+        now=utc_now(),
+        image_base_url=image_base_url(),
     )
     return json_response(event)
 
@@ -50,5 +57,5 @@ def cancel_event(event_id: int) -> Response:
 @bp.error_responses(404, 409)
 def delete_event(event_id: int) -> Response:
     """Delete an event that nobody has tickets of; who waits for them waits no longer."""
-    event_closing.delete_event(shop(), event_id, current_actor(), utc_now())
+    event_closing.delete_event(current_booking_context(), event_id, current_actor(), utc_now())
     return json_response({"message": "Event deleted successfully"})

@@ -5,7 +5,8 @@ from typing import Any
 from flask import Response
 
 from eventapp.bookings import service, waitlist_offers
-from eventapp.bookings.routes.bookings import answered, shop
+from eventapp.bookings.context import current_booking_context
+from eventapp.bookings.routes.bookings import answered
 from eventapp.bookings.schemas import AcceptBody, BookedAnswer, OffersAnswer
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
@@ -21,7 +22,7 @@ bp = Blueprint("offers", __name__, url_prefix="/api/waitlist", description="Wait
 @bp.response(200, OffersAnswer)
 def my_offers() -> Response:
     """The offers made to the caller, newest first."""
-    offers = waitlist_offers.notifications(shop(), current_actor(), utc_now())
+    offers = waitlist_offers.notifications(current_booking_context(), current_actor(), utc_now())
     return json_response({"notifications": offers})
 
 
@@ -33,7 +34,7 @@ def my_offers() -> Response:
 def accept_offer(body: dict[str, Any], event_id: int) -> Response:
     """Make the caller's open offer a confirmed booking, of fewer tickets if so asked."""
     booking = waitlist_offers.accept(
-        shop(), event_id, current_actor(), body.get("quantity"), utc_now()
+        current_booking_context(), event_id, current_actor(), body.get("quantity"), utc_now()
     )
     return answered("Booking confirmed", service.shown(booking))
 
@@ -44,5 +45,5 @@ def accept_offer(body: dict[str, Any], event_id: int) -> Response:
 @bp.error_responses(404)
 def leave_waitlist(event_id: int) -> Response:
     """Leave an event's waitlist; an open offer is given back."""
-    waitlist_offers.leave(shop(), event_id, current_actor(), utc_now())
+    waitlist_offers.leave(current_booking_context(), event_id, current_actor(), utc_now())
     return json_response({"message": "You left the waitlist"})

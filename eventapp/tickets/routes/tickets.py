@@ -1,17 +1,15 @@
 """Tickets over HTTP, for who holds them."""
 
-from typing import Any
-
 from bson import ObjectId
-from flask import Response, current_app
+from flask import Response
 
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
-from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 from eventapp.tickets import calendar_entry, service
 from eventapp.tickets.schemas import TicketsAnswer
+from eventapp.tickets.service import current_booking_context
 
 bp = Blueprint("tickets", __name__, url_prefix="/api", description="Tickets")
 
@@ -23,19 +21,13 @@ def keep_out_of_caches(response: Response) -> Response:
     return response
 
 
-def shop() -> Any:
-    """The application's bookings.service.Shop; DatabaseUnavailable until the store is ready."""
-    get_db()
-    return current_app.extensions["shop"]
-
-
 @bp.route("/bookings/<oid:booking_id>/tickets")
 @user_required
 @bp.response(200, TicketsAnswer)
 @bp.error_responses(404)
 def booking_tickets(booking_id: ObjectId) -> Response:
     """The tickets of one's booking, one a seat; none while it is not confirmed."""
-    tickets = service.of_booking(shop(), booking_id, current_actor(), utc_now())
+    tickets = service.of_booking(current_booking_context(), booking_id, current_actor(), utc_now())
     return json_response({"tickets": tickets})
 
 
@@ -58,7 +50,9 @@ def ticket_svg(ticket_id: str) -> Response:
 
 
 def _picture(ticket_id: str, kind: str, content_type: str) -> Response:
-    picture = service.picture(shop(), ticket_id, kind, current_actor(), utc_now())
+    picture = service.picture(
+        current_booking_context(), ticket_id, kind, current_actor(), utc_now()
+    )
     return Response(picture, content_type=content_type)
 
 
@@ -68,7 +62,9 @@ def _picture(ticket_id: str, kind: str, content_type: str) -> Response:
 @bp.error_responses(404)
 def booking_calendar(booking_id: ObjectId) -> Response:
     """One's booking as a calendar entry, all day on its date."""
-    reference, calendar = calendar_entry.calendar(shop(), booking_id, current_actor())
+    reference, calendar = calendar_entry.calendar(
+        current_booking_context(), booking_id, current_actor()
+    )
     response = Response(calendar, content_type="text/calendar; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{reference}.ics"'
     return response

@@ -1,0 +1,143 @@
+"""The documents of bookings, as they are stored and as parts of them are read.
+
+A document with `void: true` in the collection is not a booking: see `StoredVoid`.
+"""
+
+from datetime import datetime
+from typing import Literal, NotRequired, TypedDict
+
+from bson import ObjectId
+
+Status = Literal["held", "confirmed", "cancelled", "expired"]
+# Cents as the API writes an amount of money: an int where it is whole, else a float.
+Amount = int | float
+
+
+class BookingItem(TypedDict):
+    """The booked tickets of one ticket type."""
+
+    ticketTypeId: int  # the type's id within its event
+    type: str  # the type's name when it was booked
+    quantity: int  # tickets, at least 1
+    unitPrice: Amount  # the price of one ticket when it was booked, in whole currency units
+    subtotal: Amount  # quantity * unitPrice, in whole currency units
+
+
+class Payment(TypedDict, total=False):
+    """An attempt to charge for a hold. Bookings that were never held have none.
+
+    `provider` is always there. A charge that may have been made has `cents` and `begunAt`; one
+    that was made has `id` and `paidAt` as well. A refused one has `refusedAt` instead.
+    """
+
+    provider: str  # the name of the payment provider
+    cents: int  # what is charged, in cents
+    begunAt: datetime  # UTC, before the provider was called
+    id: str  # the provider's id of the charge; absent until the charge is known to be made
+    paidAt: datetime  # UTC, when the booking was confirmed
+    refusedAt: datetime  # UTC, when the provider refused
+
+
+class Refund(TypedDict):
+    """Money that goes back to the holder of a booking that has ended."""
+
+    amount: Amount  # in whole currency units
+    currency: str  # ISO 4217
+    reason: str  # "cancelled", "event_cancelled", "declined", "expired", "hold_expired", ...
+    refundedAt: datetime  # UTC, when the refund was decided
+    refundId: NotRequired[str]  # the provider's id; absent until the provider has paid it back
+
+
+class PendingMove(TypedDict):
+    """A stock move of a booking's tickets, made on the event after the booking was changed.
+
+    It is pending while the booking's `restock` is "due", and stays for the record afterwards.
+    """
+
+    key: str  # the in-flight entry of the move: "give-<bookingId>" or "confirm-<bookingId>"
+    changes: list[tuple[int, dict[str, int]]]  # [ticketTypeId, {stock field: change}] each
+    reason: str  # why the booking changed; a refund that follows from it gives this reason
+
+
+class StoredAnswer(TypedDict):
+    """An answer to an order, as it is given again for the same idempotency key."""
+
+    status: int  # 201 with a booking, 202 with waitlist entries only
+    message: str  # the text of the answer
+    data: dict[str, object]  # the booking and waitlist entries, as the API shows them
+
+
+class IdempotencyRecord(TypedDict):
+    """What is kept of a request with an Idempotency-Key, in the first document it stored."""
+
+    key: str  # the value of the header, unique for each user
+    digest: str  # BLAKE2b of the body, hexadecimal
+    answer: StoredAnswer  # what the first request was answered
+
+
+class StoredBooking(TypedDict):
+    """A document of `bookings`: tickets of one date of an event, for one user."""
+
+    _id: ObjectId
+    bookingReference: str  # "EVT-" and 6 characters, unique
+    userId: ObjectId | None  # the holder; None once the holder's account is deleted
+    eventId: int  # the event's public number
+    eventTitle: str  # the event's title when it was booked
+    organizerId: ObjectId  # the organizer of the event
+    date: datetime  # UTC midnight of the booked schedule entry
+    location: str  # the location of the booked schedule entry
+    items: list[BookingItem]  # one for each ticket type, at least one
+    quantity: int  # tickets of all items
+    totalPrice: Amount  # the sum of the subtotals, in whole currency units
+    totalCents: int  # the same in cents
+    currency: str  # ISO 4217
+    status: Status
+    active: bool  # True while the booking is held or confirmed, and so has tickets
+    slot: str  # "direct", "offer-<bookingId>" or "gone-<bookingId>": see `bookings.store`
+    expiresAt: datetime | None  # UTC end of the hold; None for a booking that is or was confirmed
+    createdAt: datetime  # UTC
+    updatedAt: datetime  # UTC, of the last change of status
+    cancelledAt: datetime | None  # UTC; None unless cancelled
+    refund: Refund | None  # None unless money goes back
+    payment: NotRequired[Payment]  # absent for a booking that was never paid for as a hold
+    restock: NotRequired[Literal["due", "done"]]  # state of `due`; absent before the first move
+    due: NotRequired[PendingMove]  # the last stock move of this booking
+    tell: NotRequired[dict[str, datetime]]  # {kind: when}: notifications still to be written
+    tellAt: NotRequired[datetime]  # UTC, of the last of them; absent when none is left
+    idempotency: NotRequired[IdempotencyRecord]  # absent without an Idempotency-Key
+    waitlistEntryId: NotRequired[ObjectId]  # of a waitlist offer: the entry it was made for
+    offeredQuantity: NotRequired[int]  # of a waitlist offer: the tickets it was made with
+    checkIns: NotRequired[dict[str, object]]  # written and read by `tickets` only
+
+
+class StoredVoid(TypedDict):
+    """A document of `bookings` that reserves an id, so that no booking is ever stored under it."""
+
+    _id: ObjectId
+    bookingReference: str  # "void-<id>", to satisfy the unique index
+    void: Literal[True]
+
+
+class ActiveTickets(TypedDict):
+    """Tickets of the active bookings of one event, summed by type and status."""
+
+    event: int  # eventId
+    type: int  # ticketTypeId
+    status: Literal["held", "confirmed"]
+    quantity: int  # tickets
+
+
+class SalesGroup(TypedDict):
+    """What the bookings of one `SalesSum` have in common."""
+
+    event: int  # eventId
+    status: Literal["confirmed", "cancelled", "expired"]
+
+
+class SalesSum(TypedDict):
+    """Bookings of one event and status, summed for a report."""
+
+    _id: SalesGroup
+    bookings: int
+    tickets: int
+    cents: int
