@@ -46,6 +46,7 @@ from eventapp.core.server.request_gate import (
 )
 from eventapp.core.server.sockets import BACKLOG, open_sockets
 from eventapp.core.shared_cache import SharedCache
+from eventapp.events.popularity import POPULARITY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -141,9 +142,10 @@ def start_worker(config: Config) -> Flask:
     app.wsgi_app = gated(app.wsgi_app)  # type: ignore[assignment, method-assign]
     before_end(app.extensions["streams"].close)
     start_jobs(app)
-    app.extensions["popularity"].start()
+    popularity = POPULARITY.get(app)
+    popularity.start()
     # A forked worker runs no atexit handlers, so the store would not write its last changes.
-    Finalize(None, app.extensions["popularity"].stop, exitpriority=2)  # before the store closes
+    Finalize(None, popularity.stop, exitpriority=2)  # before the store closes
     Finalize(None, OPEN_DATABASE.get(app).client.close, exitpriority=1)
     return app
 

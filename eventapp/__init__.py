@@ -39,7 +39,7 @@ from eventapp.events import store as events_store
 from eventapp.events import store_alerts as events_told
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
-from eventapp.events.popularity import Popularity
+from eventapp.events.popularity import POPULARITY, Popularity
 from eventapp.events.routes import events as events_routes
 from eventapp.events.routes import favorites as favorites_routes
 from eventapp.events.routes import photos as event_photos
@@ -163,10 +163,11 @@ def create_app(config: Config | None = None) -> Flask:
     event_cache = EventCache(opened.db, cache)
     EVENT_CACHE.set(app, event_cache)
     popularity = Popularity(opened.db)
-    context = open_booking_context(config, opened.db, event_cache, popularity.booked)
+    POPULARITY.set(app, popularity)
+    context = open_booking_context(config, opened.db, event_cache, popularity.add_booking)
     BOOKING_CONTEXT.set(app, context)
     app.extensions.update(box_office=context.inventory)
-    app.extensions.update(job_status=jobs.status, popularity=popularity)
+    app.extensions.update(job_status=jobs.status)
     app.extensions.update(streams=open_streams(opened.db))
     for each in BLUEPRINTS:
         api.register_blueprint(each)

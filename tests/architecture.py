@@ -110,7 +110,6 @@ LAYERS: dict[str, dict[str, str]] = {
         "live_state": "service",
         "photos": "service",
         "popularity": "service",
-        "popularity_score": "rules",
         "store_alerts": "store",
         "store_listing": "store",
         "store_live_state": "store",

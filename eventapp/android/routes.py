@@ -19,7 +19,7 @@ from eventapp.core.access.permissions import anonymous
 from eventapp.core.access.rate_limits import read_rate_limit, sign_in_rate_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import current_config, image_base_url, popularity
+from eventapp.core.http.app_context import current_config, image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import conditional_response, json_response
@@ -68,9 +68,13 @@ def list_favorites() -> Response:
 @bp.error_responses(404, 409, 503)
 def add_favorite(body: dict[str, Any]) -> Response:
     """Make an event a favorite of the shared guest."""
-    event_changes = service.EVENT_CACHE.get()
-    service.favorite(get_db(), body["eventId"], event_changes, now=utc_now())
-    popularity().favorited(body["eventId"])
+    service.add_favorite(
+        get_db(),
+        body["eventId"],
+        event_changes=service.EVENT_CACHE.get(),
+        popularity=service.POPULARITY.get(),
+        now=utc_now(),
+    )
     return json_response({"message": "Event favorited"}, 201)
 
 
@@ -81,7 +85,7 @@ def add_favorite(body: dict[str, Any]) -> Response:
 @bp.error_responses(404, 503)
 def remove_favorite(body: dict[str, Any]) -> Response:
     """Take an event out of the shared guest's favorites."""
-    service.unfavorite(get_db(), body["eventId"], service.EVENT_CACHE.get())
+    service.remove_favorite(get_db(), body["eventId"], service.EVENT_CACHE.get())
     return json_response({"message": "Favorite removed"})
 
 

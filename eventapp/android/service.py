@@ -22,6 +22,8 @@ from eventapp.events import listing as event_lists
 from eventapp.events import service as events
 from eventapp.events.cache.event_cache import EVENT_CACHE as EVENT_CACHE
 from eventapp.events.changes import EventChanges
+from eventapp.events.popularity import POPULARITY as POPULARITY
+from eventapp.events.popularity import Popularity
 
 GUEST = Actor()
 # Sets the capability's key apart from that of any other token made with the same secret.
@@ -55,14 +57,18 @@ def favorites(db: Db, *, image_base_url: str) -> list[dict[str, Any]]:
     return [rules.app_event(event) for event in found]
 
 
-def favorite(db: Db, event_id: int, event_changes: EventChanges, *, now: datetime) -> None:
+def add_favorite(
+    db: Db, event_id: int, *, event_changes: EventChanges, popularity: Popularity, now: datetime
+) -> None:
     """Add to the shared guest's favorites. EventNotFound, AlreadyFavorited, TooManyFavorites."""
-    events.favorite(db, event_id, event_changes=event_changes, actor=GUEST, now=now)
+    events.add_favorite(
+        db, event_id, event_changes=event_changes, popularity=popularity, actor=GUEST, now=now
+    )
 
 
-def unfavorite(db: Db, event_id: int, event_changes: EventChanges) -> None:
-    """Take out of the shared guest's favorites. FavoriteNotFound."""
-    events.unfavorite(db, event_id, event_changes=event_changes, actor=GUEST)
+def remove_favorite(db: Db, event_id: int, event_changes: EventChanges) -> None:
+    """Remove from the shared guest's favorites. FavoriteNotFound."""
+    events.remove_favorite(db, event_id, event_changes=event_changes, actor=GUEST)
 
 
 def register(

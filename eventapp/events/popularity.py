@@ -1,85 +1,116 @@
-"""What people do about events, counted in memory and added to the events' scores in bulk.
+"""How popular events are: views, favorites and bookings, counted in memory and written in bulk.
 
-A view costs an append: no lock, no write. A score costs a write of its event, so of many events
-those of most weight are written first, and the others wait, for a time when fewer are looked at.
-What a process had not yet written is lost where it is killed; one that stops writes once more.
+The score of an event is `log2(1 + sum)`. Each view, favorite and booking adds its weight to the
+sum, scaled up by 2 to the power of the half-lives from EPOCH to its moment. Scores therefore order
+events as sums would whose parts lose half their weight with each half-life, and a score never needs
+rewriting when time passes: what is new weighs more than what is old. Without new interest a score
+stays as it is; the score of an event with steady interest grows by 1 a week.
+
+Counting a view costs one append: no lock and no write. A score costs a write of its event, so each
+flush writes only the events with the most weight, and the others wait for a later flush. A process
+that is killed loses what it had not written yet; one that stops in order writes once more.
 """
 
 import threading
 from collections import deque
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from heapq import nlargest
+from math import log2
 
+from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
-from eventapp.events import popularity_score, store_popularity
-from eventapp.events.popularity_score import BOOKING, FAVORITE, VIEW
+from eventapp.events import store_popularity
 
-# So many events a flush take the database 2 to 4% of the time of a core.
-FLUSH_SECONDS, MOST_WRITTEN = 10, 200
-# Beyond so many acts a flush, and so many events that wait, they are not counted: a database that
-# is away fills no memory.
-MOST_NOTED, MOST_WAITING = 500_000, 10_000
+VIEW, FAVORITE, BOOKING = 1.0, 5.0, 10.0
+HALF_LIFE = timedelta(days=7)
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+# Writing 200 events every 10 seconds takes the database 2 to 4% of the time of a core.
+FLUSH_SECONDS, MAX_WRITTEN = 10, 200
+# What exceeds these is not counted, so that memory stays bounded while the database is away:
+# interactions between two flushes, and events that wait to be written.
+MAX_QUEUED, MAX_PENDING = 500_000, 10_000
+
+
+def scale_weight(weight: float, now: datetime) -> float:
+    """Return what an interaction of this weight, above 0, at this time raises a score by."""
+    return log2(weight) + (now - EPOCH) / HALF_LIFE
+
+
+def raise_score(score: float, scaled: float) -> float:
+    """Return the score after one interaction of this scaled weight.
+
+    `store_popularity` computes the same within the database.
+    """
+    larger = max(score, scaled)
+    return larger + log2(2 ** (score - larger) + 2 ** (scaled - larger))
 
 
 class Popularity:
-    """The counters of one process. A deque's append and popleft are atomic."""
+    """The counters of one process. `append` and `popleft` of a deque are atomic."""
 
     def __init__(self, db: Db) -> None:
         self._db = db
-        self._views: deque[int] = deque(maxlen=MOST_NOTED)
-        self._acts: deque[tuple[int, float]] = deque(maxlen=MOST_NOTED)
-        # By eventId the weight of what is not yet written, and the views in it.
-        self._waiting: dict[int, tuple[float, int]] = {}
+        self._views: deque[int] = deque(maxlen=MAX_QUEUED)
+        self._other_interactions: deque[tuple[int, float]] = deque(maxlen=MAX_QUEUED)
+        # For each eventId the weight that is not written yet, and the views that are part of it.
+        self._pending: dict[int, tuple[float, int]] = {}
         self._stopping = threading.Event()
         self._flushing = threading.Lock()
-        self.viewed = self._views.append  # itself: the hot path makes one call, not two
 
-    def favorited(self, event_id: int) -> None:
-        """Someone made it a favorite."""
-        self._acts.append((event_id, FAVORITE))
+    def add_view(self, event_id: int) -> None:
+        """Count that someone looked at the event."""
+        self._views.append(event_id)
 
-    def booked(self, event_id: int) -> None:
-        """Someone booked it."""
-        self._acts.append((event_id, BOOKING))
+    def add_favorite(self, event_id: int) -> None:
+        """Count that someone made the event a favorite."""
+        self._other_interactions.append((event_id, FAVORITE))
+
+    def add_booking(self, event_id: int) -> None:
+        """Count that someone booked the event."""
+        self._other_interactions.append((event_id, BOOKING))
 
     def flush(self, now: datetime) -> int:
-        """Write what weighs most of what was noted; how many events. The rest goes on waiting."""
+        """Write the events with the most weight, and return how many were written."""
         with self._flushing:
-            self._gather()
+            self._collect()
             raises = {
-                event_id: (popularity_score.scaled(weight, now), views)
-                for event_id, (weight, views) in self._heaviest(MOST_WRITTEN)
+                event_id: (scale_weight(weight, now), views)
+                for event_id, (weight, views) in self._heaviest(MAX_WRITTEN)
             }
             written = store_popularity.raise_scores(self._db, raises) if raises else []
             for event_id in written:
-                del self._waiting[event_id]
-            if len(self._waiting) > MOST_WAITING:
-                self._waiting = dict(self._heaviest(MOST_WAITING))
+                del self._pending[event_id]
+            if len(self._pending) > MAX_PENDING:
+                self._pending = dict(self._heaviest(MAX_PENDING))
         return len(written)
 
-    def _gather(self) -> None:
+    def _collect(self) -> None:
         for _ in range(len(self._views)):
-            self._add(self._views.popleft(), VIEW, views=1)
-        for _ in range(len(self._acts)):
-            self._add(*self._acts.popleft(), views=0)
+            self._add_pending(self._views.popleft(), VIEW, views=1)
+        for _ in range(len(self._other_interactions)):
+            self._add_pending(*self._other_interactions.popleft(), views=0)
 
-    def _add(self, event_id: int, weight: float, *, views: int) -> None:
-        before, seen = self._waiting.get(event_id, (0.0, 0))
-        self._waiting[event_id] = before + weight, seen + views
+    def _add_pending(self, event_id: int, weight: float, *, views: int) -> None:
+        pending_weight, pending_views = self._pending.get(event_id, (0.0, 0))
+        self._pending[event_id] = pending_weight + weight, pending_views + views
 
-    def _heaviest(self, most: int) -> list[tuple[int, tuple[float, int]]]:
-        return nlargest(most, self._waiting.items(), key=lambda waiting: waiting[1])
+    def _heaviest(self, limit: int) -> list[tuple[int, tuple[float, int]]]:
+        return nlargest(limit, self._pending.items(), key=lambda item: item[1])
 
     def start(self) -> None:
-        """Flush every few seconds, until `stop`."""
-        threading.Thread(target=self._flush_on, name="popularity", daemon=True).start()
+        """Flush every FLUSH_SECONDS on a thread of its own, until `stop`."""
+        threading.Thread(target=self._flush_until_stopped, name="popularity", daemon=True).start()
 
-    def _flush_on(self) -> None:
+    def _flush_until_stopped(self) -> None:
         while not self._stopping.wait(FLUSH_SECONDS):
             self.flush(utc_now())
 
     def stop(self) -> None:
-        """Write once more, where the process ends."""
+        """Stop the thread and write once more."""
         self._stopping.set()
         self.flush(utc_now())
+
+
+POPULARITY: AppKey[Popularity] = AppKey("popularity")

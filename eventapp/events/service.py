@@ -18,6 +18,7 @@ from eventapp.events.errors import (
     TicketTypeNotFound,
     TooManyFavorites,
 )
+from eventapp.events.popularity import Popularity
 from eventapp.favorites import service as favorites
 
 # What later features say of events, too.
@@ -147,21 +148,32 @@ def managed(db: Db, event_id: int, actor: Actor) -> Document:
     return event
 
 
-def favorite(
-    db: Db, event_id: int, *, event_changes: EventChanges, actor: Actor, now: datetime
+def add_favorite(
+    db: Db,
+    event_id: int,
+    *,
+    event_changes: EventChanges,
+    popularity: Popularity,
+    actor: Actor,
+    now: datetime,
 ) -> None:
-    """Add to the caller's favorites. EventNotFound, AlreadyFavorited, TooManyFavorites."""
+    """Add the event to the caller's favorites, and count that for its popularity.
+
+    Raises:
+        EventNotFound, AlreadyFavorited, TooManyFavorites: nothing is written.
+    """
     visible(db, event_id, actor)
     if favorites.add(db, actor.favorites_key, event_id, limit=rules.MAX_FAVORITES, now=now):
         event_changes.favorites_changed(actor.favorites_key)
+        popularity.add_favorite(event_id)
         return
     if event_id in favorites.newest_first(db, actor.favorites_key):
         raise AlreadyFavorited
     raise TooManyFavorites
 
 
-def unfavorite(db: Db, event_id: int, *, event_changes: EventChanges, actor: Actor) -> None:
-    """Take out of the caller's favorites. FavoriteNotFound."""
+def remove_favorite(db: Db, event_id: int, *, event_changes: EventChanges, actor: Actor) -> None:
+    """Remove the event from the caller's favorites. Raise FavoriteNotFound where it is none."""
     if not favorites.remove(db, actor.favorites_key, event_id):
         raise FavoriteNotFound
     event_changes.favorites_changed(actor.favorites_key)

@@ -1,4 +1,4 @@
-"""Views, favorites and bookings raise an event; nothing is written while people look."""
+"""Views, favorites and bookings raise the score of an event, and requests write no score."""
 
 import threading
 from datetime import timedelta
@@ -8,7 +8,7 @@ import pytest
 from eventapp.core.clock import utc_now
 from eventapp.events import popularity as popularity_module
 from eventapp.events import store_popularity
-from eventapp.events.popularity_score import BOOKING, HALF_LIFE, raised, scaled
+from eventapp.events.popularity import BOOKING, HALF_LIFE, raise_score, scale_weight
 from eventapp.events.routes import events as event_routes
 from tests.bookings_factories import Caller, event_of
 from tests.factories import event_body
@@ -17,7 +17,7 @@ from tests.factories import event_body
 @pytest.fixture
 def popularity(app, db):
     counters = app.extensions["popularity"]
-    counters.flush(utc_now())  # what other tests looked at
+    counters.flush(utc_now())  # write the views of other tests
     return counters
 
 
@@ -26,7 +26,7 @@ def events(db, popularity):
     return [event_of(db, 10) for _ in range(4)]
 
 
-def order(client, path="/api/events/popular"):
+def listed_ids(client, path="/api/events/popular"):
     return [event["eventId"] for event in client.get(path).json["events"]]
 
 
@@ -35,11 +35,11 @@ def view(client, event_id, times=1):
         assert client.get(f"/api/events/{event_id}").status_code == 200
 
 
-def test_what_is_looked_at_most_comes_first(client, events, popularity):
+def test_the_event_with_the_most_views_comes_first(client, events, popularity):
     view(client, 2, 3)
     view(client, 4, 1)
     popularity.flush(utc_now())
-    assert order(client)[:2] == [2, 4]
+    assert listed_ids(client)[:2] == [2, 4]
 
 
 def test_bookings_weigh_more_than_favorites_and_those_more_than_views(
@@ -50,32 +50,34 @@ def test_bookings_weigh_more_than_favorites_and_those_more_than_views(
     ann.call("POST", "/favorites", {"eventId": 2})
     ann.book(3, 1)
     popularity.flush(utc_now())
-    assert order(client) == [3, 2, 1, 4]
+    assert listed_ids(client) == [3, 2, 1, 4]
 
 
-def acts(popularity):
-    """What was noted but not yet written: `(eventId, weight)` each."""
-    noted = list(popularity._acts)
-    popularity._acts.clear()
-    return noted
+def take_interactions(popularity):
+    """Remove the favorites and bookings not yet collected; return them as `(eventId, weight)`."""
+    queued = list(popularity._other_interactions)
+    popularity._other_interactions.clear()
+    return queued
 
 
-def test_an_order_that_is_sent_again_counts_once(client, app, db, popularity):
+def test_a_repeated_order_counts_once(client, app, db, popularity):
     ann = Caller(client, app)
     event_of(db, 10)
     for _twice in range(2):
         answer = ann.order(1, ticketTypeId=1, quantity=1, key="k")
         assert answer.status_code == 201
-    assert acts(popularity) == [(1, BOOKING)]
+    assert take_interactions(popularity) == [(1, BOOKING)]
 
 
-def test_a_hold_counts_when_it_is_made_and_no_more_when_it_is_paid(client, app, db, popularity):
+def test_a_hold_counts_when_it_is_made_and_not_again_when_it_is_confirmed(
+    client, app, db, popularity
+):
     ann = Caller(client, app)
     event_of(db, 10)
     held = ann.book(1, hold=True)
     for _twice in range(2):
         assert ann.confirm(held).status_code == 200
-    assert acts(popularity) == [(1, BOOKING)]
+    assert take_interactions(popularity) == [(1, BOOKING)]
 
 
 @pytest.mark.parametrize("way", ["accept", "confirm"])
@@ -86,7 +88,7 @@ def test_an_offer_counts_when_it_is_accepted(client, app, db, popularity, way):
     bob.wait(1, 2)
     assert ann.order(1, ticketTypeId=1, quantity=1).status_code == 409
     ann.cancel(booking)
-    assert acts(popularity) == [(1, BOOKING)]
+    assert take_interactions(popularity) == [(1, BOOKING)]
     offer = {"_id": bob.offers()[0]["bookingId"]}
     for _twice in range(2):
         if way == "accept":
@@ -94,28 +96,28 @@ def test_an_offer_counts_when_it_is_accepted(client, app, db, popularity, way):
         else:
             bob.confirm(offer)
     assert bob.get(f"/bookings/{offer['_id']}").json["data"]["booking"]["status"] == "confirmed"
-    assert acts(popularity) == [(1, BOOKING)]
+    assert take_interactions(popularity) == [(1, BOOKING)]
 
 
-def test_the_app_of_tickest_counts_too(client, events, popularity):
+def test_favorites_of_the_android_app_count(client, events, popularity):
     client.post("/android/api/favorites", json={"eventId": 3})
     popularity.flush(utc_now())
-    assert order(client)[0] == 3
+    assert listed_ids(client)[0] == 3
 
 
-def test_it_fades(client, events, popularity):
+def test_scores_lose_half_their_weight_with_each_half_life(client, events, popularity):
     now = utc_now()
     view(client, 1, 7)
     popularity.flush(now - 3 * HALF_LIFE)
     view(client, 2, 1)
     popularity.flush(now)
-    assert order(client)[:2] == [2, 1]
+    assert listed_ids(client)[:2] == [2, 1]
     view(client, 3, 9)
     popularity.flush(now - 3 * HALF_LIFE)
-    assert order(client)[:3] == [3, 2, 1]
+    assert listed_ids(client)[:3] == [3, 2, 1]
 
 
-def test_nothing_is_written_until_the_flush_and_no_edit_then(db, client, events, popularity):
+def test_only_the_flush_writes_and_it_is_no_edit(db, client, events, popularity):
     before = db.events.find_one({"eventId": 1})
     view(client, 1, 5)
     assert db.events.find_one({"eventId": 1}) == before
@@ -123,13 +125,13 @@ def test_nothing_is_written_until_the_flush_and_no_edit_then(db, client, events,
     assert popularity.flush(now) == 1
     after = db.events.find_one({"eventId": 1})
     assert after.pop("views") == 5
-    assert after.pop("popularity") == pytest.approx(raised(0.0, scaled(5, now)))
+    assert after.pop("popularity") == pytest.approx(raise_score(0.0, scale_weight(5, now)))
     del before["popularity"]
     assert after == before
     assert popularity.flush(now) == 0
 
 
-def test_neither_a_draft_nor_one_that_is_gone(db, client, app, events, popularity):
+def test_drafts_and_missing_events_count_no_views(db, client, app, events, popularity):
     host = Caller(client, app, "organizer")
     event_of(db, 5, status="draft", organizer_id=host.id)
     assert host.get("/events/5").status_code == 200
@@ -147,12 +149,12 @@ def test_an_edit_keeps_the_score(db, client, app, popularity):
     assert db.events.find_one({"eventId": 1})["popularity"] == score > 0
 
 
-def test_no_view_is_lost_among_threads(db, events, popularity):
-    def look():
+def test_no_view_is_lost_between_threads(db, events, popularity):
+    def view_often():
         for _ in range(2000):
-            popularity.viewed(1)
+            popularity.add_view(1)
 
-    threads = [threading.Thread(target=look) for _ in range(8)]
+    threads = [threading.Thread(target=view_often) for _ in range(8)]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
@@ -161,55 +163,60 @@ def test_no_view_is_lost_among_threads(db, events, popularity):
     assert db.events.find_one({"eventId": 1})["views"] == 16_000
 
 
-def test_what_could_not_be_written_is_written_later(db, events, popularity, monkeypatch):
-    popularity.viewed(1)
-    popularity.favorited(1)
+def test_scores_that_could_not_be_written_are_written_later(db, events, popularity, monkeypatch):
+    popularity.add_view(1)
+    popularity.add_favorite(1)
     with monkeypatch.context() as patched:
         patched.setattr(store_popularity, "raise_scores", lambda *_args: [])
         assert popularity.flush(utc_now()) == 0
     now = utc_now()
     assert popularity.flush(now) == 1
     event = db.events.find_one({"eventId": 1})
-    assert (event["views"], event["popularity"]) == (1, pytest.approx(raised(0.0, scaled(6, now))))
+    assert (event["views"], event["popularity"]) == (
+        1,
+        pytest.approx(raise_score(0.0, scale_weight(6, now))),
+    )
 
 
-def test_of_many_events_the_heaviest_are_written_first(db, events, popularity, monkeypatch):
-    monkeypatch.setattr(popularity_module, "MOST_WRITTEN", 2)
+def test_the_events_with_the_most_weight_are_written_first(db, events, popularity, monkeypatch):
+    monkeypatch.setattr(popularity_module, "MAX_WRITTEN", 2)
     for event_id, times in ((1, 1), (2, 3), (3, 2), (4, 4)):
         for _ in range(times):
-            popularity.viewed(event_id)
+            popularity.add_view(event_id)
 
-    def seen():
+    def stored_views():
         return [event.get("views", 0) for event in db.events.find({}).sort("eventId", 1)]
 
-    assert (popularity.flush(utc_now()), seen()) == (2, [0, 3, 0, 4])
-    popularity.viewed(1)
-    assert (popularity.flush(utc_now()), seen()) == (2, [2, 3, 2, 4])
+    assert (popularity.flush(utc_now()), stored_views()) == (2, [0, 3, 0, 4])
+    popularity.add_view(1)
+    assert (popularity.flush(utc_now()), stored_views()) == (2, [2, 3, 2, 4])
     assert popularity.flush(utc_now()) == 0
 
 
-def test_no_more_events_wait_than_memory_is_given(db, popularity, monkeypatch):
-    monkeypatch.setattr(popularity_module, "MOST_WAITING", 3)
+def test_the_number_of_pending_events_is_bounded(db, popularity, monkeypatch):
+    monkeypatch.setattr(popularity_module, "MAX_PENDING", 3)
     monkeypatch.setattr(store_popularity, "raise_scores", lambda *_args: [])
     for event_id in (5, 6, 7, 8, 8):
-        popularity.viewed(event_id)
-    popularity.favorited(6)
+        popularity.add_view(event_id)
+    popularity.add_favorite(6)
     popularity.flush(utc_now())
     monkeypatch.undo()
     assert popularity.flush(utc_now()) == 3
 
 
-def test_a_kept_list_is_made_anew_within_seconds(client, events, popularity, monkeypatch):
+def test_a_cached_list_by_popularity_is_renewed_within_seconds(
+    client, events, popularity, monkeypatch
+):
     path = "/api/events?sortBy=popularity&sortOrder=desc"
     now = utc_now()
     monkeypatch.setattr(event_routes, "utc_now", lambda: now)
     view(client, 1, 2)
     popularity.flush(now)
-    assert order(client, path)[0] == 1
+    assert listed_ids(client, path)[0] == 1
     view(client, 2, 5)
     popularity.flush(now)
     monkeypatch.setattr(event_routes, "utc_now", lambda: now + timedelta(seconds=5))
-    assert order(client, path)[:2] == [2, 1]
+    assert listed_ids(client, path)[:2] == [2, 1]
 
 
 def test_pages_by_popularity_neither_skip_nor_repeat(client, events, popularity):

@@ -1,4 +1,4 @@
-"""Scores in the store: raised together, found in order by the index."""
+"""Scores in the store: raised in bulk, and sorted by an index."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from eventapp.events import store_listing, store_popularity
-from eventapp.events.popularity_score import raised, scaled
+from eventapp.events.popularity import raise_score, scale_weight
 from tests.bookings_factories import event_of
 from tests.conftest import MONGO_URI
 from tests.plans import scans, settled
 
 
-def test_many_at_once_and_one_that_is_gone(db, monkeypatch):
-    monkeypatch.setattr(store_popularity, "WRITES_AT_ONCE", 3)
+def test_raises_many_scores_and_passes_over_a_missing_event(db, monkeypatch):
+    monkeypatch.setattr(store_popularity, "BATCH_SIZE", 3)
     ids = [event_of(db, 5) for _ in range(8)]
     raises = {event_id: (float(event_id), event_id * 2) for event_id in [*ids, 99]}
     assert sorted(store_popularity.raise_scores(db, raises)) == [*ids, 99]
@@ -23,21 +23,20 @@ def test_many_at_once_and_one_that_is_gone(db, monkeypatch):
     assert set(stored) == set(ids)
     assert [stored[id_]["views"] for id_ in ids] == [id_ * 2 for id_ in ids]
     for id_ in ids[1:]:
-        assert stored[id_]["popularity"] == pytest.approx(raised(0.0, id_))
-    assert stored[1]["popularity"] == pytest.approx(raised(raised(0.0, 1.0), 8.0))
+        assert stored[id_]["popularity"] == pytest.approx(raise_score(0.0, id_))
+    assert stored[1]["popularity"] == pytest.approx(raise_score(raise_score(0.0, 1.0), 8.0))
     where = store_listing.public_filter(upcoming=True)
     rows = store_listing.rows(db, where, ("popularity", -1), limit=3)
     assert [row["eventId"] for row in rows] == [1, 8, 7]
 
 
-def test_it_lasts(db):
-    """Scores far apart, and dates far away: no number ends, and the order is that of the sums."""
+def test_scores_stay_finite_and_in_order_for_centuries(db):
     for _ in range(5):
         event_of(db, 5)
     for year, weights in ((2026, (1, 9, 1, 1)), (2046, (1, 5, 2, 1)), (2400, (3, 1, 2, 3))):
         for later, score in enumerate(weights):
             now = datetime(year, 12, 1 + later, tzinfo=UTC)
-            store_popularity.raise_scores(db, {later + 1: (scaled(score, now), 1)})
+            store_popularity.raise_scores(db, {later + 1: (scale_weight(score, now), 1)})
     store_popularity.raise_scores(db, {2: (-9000.0, 1)})
     where = store_listing.public_filter(upcoming=True)
     rows = store_listing.rows(db, where, ("popularity", -1), limit=5)
@@ -45,7 +44,7 @@ def test_it_lasts(db):
     assert all(math.isfinite(row["popularity"]) for row in rows)
 
 
-def test_several_at_once_lose_nothing(db):
+def test_concurrent_raises_lose_nothing(db):
     event_of(db, 5)
     raise_once = lambda: store_popularity.raise_scores(db, {1: (3.0, 1)})  # noqa: E731
     with ThreadPoolExecutor(8) as pool:
@@ -57,7 +56,7 @@ def test_several_at_once_lose_nothing(db):
 
 
 @pytest.mark.skipif(not MONGO_URI, reason="the embedded store has no plans to explain")
-def test_no_scan_of_all_events(db):
+def test_sorting_by_popularity_uses_an_index(db):
     event_of(db, 5)
     order = [("popularity", -1), ("eventId", -1)]
     plan = settled(lambda: db.events.find({"listed": True}).sort(order).explain(), scans)

@@ -27,8 +27,3 @@ def image_base_url() -> str:
 def box_office() -> Any:
     """Return the application's inventory. Being replaced by a typed AppKey of its feature."""
     return current_app.extensions["box_office"]
-
-
-def popularity() -> Any:
-    """Return the popularity counters. Being replaced by a typed AppKey of its feature."""
-    return current_app.extensions["popularity"]

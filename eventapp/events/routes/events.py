@@ -10,7 +10,7 @@ from eventapp.core.access.actor import ORGANIZER, Actor
 from eventapp.core.access.permissions import anyone, current_actor, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Document, get_db
-from eventapp.core.http.app_context import image_base_url, popularity
+from eventapp.core.http.app_context import image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.openapi import LOCATION_HEADER
 from eventapp.core.http.responses import (
@@ -24,6 +24,7 @@ from eventapp.events.answer_schemas import BareEventsAnswer, EventAnswer, Events
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from eventapp.events.cache.rendering import Listed
 from eventapp.events.filters import Filters
+from eventapp.events.popularity import POPULARITY
 from eventapp.events.schemas import EventBody, EventQuery, PopularQuery
 
 # What a cursor keeps of the query that its list began with.
@@ -172,7 +173,7 @@ def show_event(event_id: int) -> Response:
     if event.draft or actor.may_manage_events_of(event.organizer_id):
         shown = service.show(db, event_id, actor=actor, image_base_url=image_base_url())
         return conditional_response(json_response(shown))
-    popularity().viewed(event_id)
+    POPULARITY.get().add_view(event_id)
     favorited = event_id in EVENT_CACHE.get().liked(actor.favorites_key)
     body = event.body(json.dumps(image_base_url())[1:-1], favorited=favorited)
     return conditional_response(bytes_response(body))

@@ -8,13 +8,14 @@ from eventapp.core.access.permissions import anyone, current_actor
 from eventapp.core.access.rate_limits import read_rate_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import image_base_url, popularity
+from eventapp.core.http.app_context import image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
 from eventapp.events import listing, service
 from eventapp.events.answer_schemas import BareEventsAnswer, EventAnswer
 from eventapp.events.cache.event_cache import EVENT_CACHE
+from eventapp.events.popularity import POPULARITY
 from eventapp.events.schemas import CATEGORIES_BODY, FavoriteBody, Recommendation
 
 bp = Blueprint("favorites", __name__, url_prefix="/api/favorites", description="Favorites")
@@ -42,14 +43,14 @@ def list_favorites() -> Response:
 def add_favorite(body: dict[str, Any]) -> Response:
     """Make an event a favorite of the caller."""
     actor = current_actor()
-    service.favorite(
+    service.add_favorite(
         get_db(),
         body["eventId"],
         event_changes=EVENT_CACHE.get(),
+        popularity=POPULARITY.get(),
         actor=actor,
         now=utc_now(),
     )
-    popularity().favorited(body["eventId"])
     return json_response(FAVORITED, 201)
 
 
@@ -74,7 +75,7 @@ def remove_favorite_by_path(event_id: int) -> Response:
 
 def _removed(event_id: int) -> Response:
     actor = current_actor()
-    service.unfavorite(get_db(), event_id, event_changes=EVENT_CACHE.get(), actor=actor)
+    service.remove_favorite(get_db(), event_id, event_changes=EVENT_CACHE.get(), actor=actor)
     return json_response(REMOVED)
 
 
