@@ -9,7 +9,7 @@ from typing import Any
 import pymongo
 from tqdm import tqdm
 
-from eventapp import prepare
+from eventapp import prepare_database
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, Document
 from eventapp.events import service, store
@@ -57,7 +57,7 @@ def without_indexes(db: Db) -> Iterator[None]:
                 db.events.drop_index(model.document["name"])
         yield
     finally:
-        prepare(db)
+        prepare_database(db)
 
 
 def write_synthetic(db: Db, count: int) -> None:

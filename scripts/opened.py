@@ -8,7 +8,7 @@ from typing import NoReturn
 import pymongo
 from pymongo.errors import PyMongoError
 
-from eventapp import prepare
+from eventapp import prepare_database
 from eventapp.config import Config, ConfigError, load_config
 from eventapp.core.database import (
     PREPARE_TIMEOUT_SECONDS,
@@ -17,7 +17,7 @@ from eventapp.core.database import (
     open_database,
 )
 from eventapp.core.embedded.client import EmbeddedStoreBusy
-from eventapp.core.http.request_log import setup_logging
+from eventapp.core.logging import configure_logging
 
 
 @contextmanager
@@ -28,12 +28,12 @@ def opened(command: str) -> Iterator[tuple[Config, OpenDatabase]]:
     """
     try:
         config = load_config()
-        setup_logging(config)
-        database = open_database(config, prepare)
+        configure_logging(config)
+        database = open_database(config, prepare_database)
         with database.client:
             database.db.command("ping")  # the timeout below would wait for a server that is away
             with pymongo.timeout(PREPARE_TIMEOUT_SECONDS):
-                prepare(database.db)
+                prepare_database(database.db)
             yield config, database
     except ConfigError as error:
         fail(command, error, 2)

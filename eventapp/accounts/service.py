@@ -1,6 +1,7 @@
 """Accounts: made, read, changed and deleted; and who is behind a session."""
 
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +11,24 @@ from eventapp.accounts import rules, sessions, store, store_sessions
 from eventapp.accounts.errors import EmailTaken, LastAdmin, NameTaken, UserNotFound
 from eventapp.core.access.emails import find_email_error
 from eventapp.core.access.passwords import hash_password
+from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db, Document
 from eventapp.core.errors import ValidationFailed
 from eventapp.media import service as media
 
 ForgetUser = Callable[[Db, ObjectId], None]
 ExportUser = Callable[[Db, ObjectId], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class PersonalData:
+    """The functions by which the other features remove and export what they store about a user."""
+
+    forget: tuple[ForgetUser, ...]
+    export: tuple[ExportUser, ...]
+
+
+PERSONAL_DATA: AppKey[PersonalData] = AppKey("personal_data")
 
 
 def register(

@@ -12,16 +12,18 @@ from typing import Any
 
 from eventapp.analytics import store_events, store_health
 from eventapp.core import metrics
+from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db, Document
 from eventapp.notifications import service as notifications
+
+JobStatus = Callable[[Db], dict[str, Document]]
+JOB_STATUS: AppKey[JobStatus] = AppKey("job_status")
 
 _STARTED = time.monotonic()
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
-def health(
-    db: Db, now: datetime, *, job_status: Callable[[Db], dict[str, Document]]
-) -> dict[str, Any]:
+def health(db: Db, now: datetime, *, job_status: JobStatus) -> dict[str, Any]:
     """Milliseconds, MiB, shares from 0 to 1.
 
     Args:

@@ -25,6 +25,7 @@ from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import conditional_response, json_response
 
 bp = Blueprint("android", __name__, url_prefix="/android/api", description="The Android app")
+BLUEPRINTS = (bp,)
 
 
 @bp.route("/events")

@@ -34,7 +34,7 @@ def hide_secrets(_logger: WrappedLogger, _method: str, line: EventDict) -> Event
     return line
 
 
-def setup(config: Config) -> None:
+def configure_logging(config: Config) -> None:
     """Lines to standard error, as text or JSON, from `LOG_LEVEL` up; libraries' warnings too."""
     level = getattr(logging, config.log_level.upper())
     shared: list[Processor] = [

@@ -12,6 +12,7 @@ from eventapp.health.schemas import Readiness
 
 root = Blueprint("health", __name__, description="Is it alive, is it ready")
 api = Blueprint("api_health", __name__, url_prefix="/api", description="Is it alive")
+BLUEPRINTS = (root, api)
 GREETING = b'"Hello Tickest"'
 
 

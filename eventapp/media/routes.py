@@ -11,6 +11,7 @@ from eventapp.core.http.blueprint import Blueprint
 from eventapp.media import service
 
 bp = Blueprint("media", __name__, url_prefix="/images", description="Event photos")
+BLUEPRINTS = (bp,)
 IMAGES = ROOT / "images"
 MAX_AGE_SECONDS = 30 * 24 * 3600
 FOR_GOOD = "public, max-age=31536000, immutable"

@@ -14,6 +14,7 @@ from eventapp.waitlist import joining, service
 from eventapp.waitlist.schemas import EntriesAnswer, JoinedAnswer, WaitlistBody
 
 bp = Blueprint("waitlist", __name__, url_prefix="/api/waitlist", description="Waitlist")
+BLUEPRINTS = (bp,)
 
 
 @bp.route("", methods=["POST"])

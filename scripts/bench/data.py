@@ -10,7 +10,7 @@ from typing import Any
 from bson import ObjectId
 from flask import Flask
 
-from eventapp import prepare
+from eventapp import prepare_database
 from eventapp.config import Config
 from eventapp.core.access import actor, tokens
 from eventapp.core.clock import utc_now
@@ -42,10 +42,10 @@ class Stage:
 
 def fill(db: Db, config: Config, users: int) -> Stage:
     """Prepare an empty database: the events, some with tickets for everyone, and the users."""
-    prepare(db)
+    prepare_database(db)
     ids = insert_events(db, list(events_for_bench()))
     plenty = ids[-(2 * SPREAD + HOT) :]
-    prepare(db)
+    prepare_database(db)
     return Stage(
         event_ids=ids,
         reference=plenty[:SPREAD],

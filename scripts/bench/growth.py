@@ -15,7 +15,7 @@ import pymongo
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from eventapp import prepare
+from eventapp import prepare_database
 from eventapp.bookings.context import BookingContext
 from eventapp.core.database import CLIENT_OPTIONS, Db, Document
 from scripts.bench.growth_bookings import booking_lists, fill_bookings, open_till
@@ -70,7 +70,7 @@ def _all_sizes(
     for size in sizes:
         say(f"loading {size:,} events and bookings")
         with pymongo.timeout(LOADING_SECONDS):
-            prepare(db)
+            prepare_database(db)
             fill_events(db, size)
             fill_bookings(db, size)
         time.sleep(SETTLE_SECONDS)

@@ -10,7 +10,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener
 
-from eventapp import prepare
+from eventapp import prepare_database
 from eventapp.accounts import service, store, store_attempts, store_sessions
 from eventapp.core.clock import utc_now
 from tests.plans import scans, settled
@@ -88,7 +88,7 @@ def test_ended_sessions_and_marks_go_by_themselves(db):
 
 def test_indexes_are_made_twice_without_harm(db):
     before = db.users.index_information()
-    prepare(db)
+    prepare_database(db)
     assert db.users.index_information() == before
 
 

@@ -10,7 +10,7 @@ import pytest
 from bson import ObjectId
 
 import scripts.bulk_load
-from eventapp import prepare
+from eventapp import prepare_database
 from eventapp.analytics import sales_sums
 from eventapp.config import load_config
 from eventapp.core.clock import utc_now
@@ -208,7 +208,7 @@ def failure(capsys, code):
 
 def test_a_store_in_use_is_one_line(environment, capsys):
     directory = environment(MONGO_URI="")
-    app_store = open_database(load_config(), prepare)
+    app_store = open_database(load_config(), prepare_database)
     line = failure(capsys, 1)
     app_store.client.close()
     assert line.startswith("seed: The embedded store serves one process")

@@ -1,1 +1,9 @@
-"""The HTTP routes of accounts."""
+"""Routes of accounts, sign-in and profile photos."""
+
+from eventapp.accounts.routes import auth, photos, users
+
+BLUEPRINTS = (
+    auth.bp,
+    users.bp,
+    photos.bp,
+)

@@ -32,7 +32,6 @@ from eventapp.core.http.openapi import LOCATION_HEADER
 from eventapp.core.http.responses import created_response, json_response
 
 bp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Accounts")
-BLUEPRINTS = (bp, users_bp)
 
 
 @bp.after_request

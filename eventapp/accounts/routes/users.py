@@ -3,10 +3,11 @@
 from typing import Any
 
 from bson import ObjectId
-from flask import Response, current_app
+from flask import Response
 
 from eventapp.accounts import listing, service
 from eventapp.accounts.schemas import ExportAnswer, UserAnswer, UserBody, UsersAnswer, UsersQuery
+from eventapp.accounts.service import PERSONAL_DATA
 from eventapp.core import paging
 from eventapp.core.access.actor import ADMIN
 from eventapp.core.access.permissions import current_actor, role_required, self_or_admin
@@ -69,7 +70,7 @@ def change_user(body: dict[str, Any], user_id: ObjectId) -> Response:
 @bp.error_responses(404, 409)
 def delete_user(user_id: ObjectId) -> Response:
     """Delete an account and all that is the person's; bookings stay, without the person."""
-    forget = current_app.extensions["forget_user"]
+    forget = PERSONAL_DATA.get().forget
     service.delete(get_db(), user_id, forget=forget, now=utc_now())
     return json_response({"message": "User deleted successfully"})
 
@@ -80,5 +81,5 @@ def delete_user(user_id: ObjectId) -> Response:
 @bp.error_responses(404)
 def export_user(user_id: ObjectId) -> Response:
     """All that is stored about the person."""
-    others = current_app.extensions["export_user"]
+    others = PERSONAL_DATA.get().export
     return json_response(service.export(get_db(), user_id, others=others))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, current_app
+from flask import Response
 
 from eventapp.analytics import admin, server_health, service
 from eventapp.analytics.routes.figures import named, private
@@ -67,5 +67,5 @@ def waitlist(query: dict[str, Any]) -> Response:
 def health() -> Response:
     """Database, memory, CPU, response times, error rate, and what waits to be done."""
     return private(
-        server_health.health(get_db(), utc_now(), job_status=current_app.extensions["job_status"])
+        server_health.health(get_db(), utc_now(), job_status=server_health.JOB_STATUS.get())
     )

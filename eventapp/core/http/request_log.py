@@ -8,18 +8,11 @@ from typing import Any
 import structlog
 from flask import Flask, Response, g, request
 
-from eventapp.config import Config
-from eventapp.core import logging
 from eventapp.core.metrics import LATENCY, REQUESTS
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 log = structlog.get_logger("request")
-
-
-def setup_logging(config: Config) -> None:
-    """Lines to standard error, as text or JSON, from `LOG_LEVEL` up."""
-    logging.setup(config)
 
 
 def init_app(app: Flask) -> None:

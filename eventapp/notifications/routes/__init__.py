@@ -1,1 +1,8 @@
-"""The HTTP routes of notifications."""
+"""Routes of notifications and their live stream."""
+
+from eventapp.notifications.routes import notifications, stream
+
+BLUEPRINTS = (
+    notifications.bp,
+    stream.bp,
+)

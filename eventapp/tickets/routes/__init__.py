@@ -1,1 +1,8 @@
-"""The HTTP routes of tickets."""
+"""Routes of tickets for their holders, and of check-in."""
+
+from eventapp.tickets.routes import check_in, tickets
+
+BLUEPRINTS = (
+    tickets.bp,
+    check_in.bp,
+)
