@@ -234,7 +234,7 @@ def open_streams(db: Db) -> Hub:
     """The live streams of this process."""
     hub = Hub()
     hub.add_source(event_listener.KIND, event_listener.EventReader(db, hub).look)
-    hub.add_source(live_notifications.KIND, live_notifications.NotificationReader(db).look)
+    hub.add_source(live_notifications.TOPIC_KIND, live_notifications.NotificationReader(db).refresh)
     return hub
 
 

@@ -130,7 +130,6 @@ LAYERS: dict[str, dict[str, str]] = {
         "outbox": "service",
         "smtp": "service",
         "store_outbox": "store",
-        "store_stream": "store",
     },
     "payments": {"providers": "service"},
     "tickets": {

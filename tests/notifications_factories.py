@@ -16,7 +16,8 @@ from eventapp.inventory.service import BoxOffice
 from eventapp.notifications import outbox
 from eventapp.notifications import service as notifications
 from eventapp.notifications.outbox import Outbox
-from eventapp.notifications.smtp import SmtpLine
+from eventapp.notifications.smtp import SmtpConnection
+from eventapp.notifications.types import NewNotification, Recipient
 from tests.live import free_port
 
 FACTS = {
@@ -36,10 +37,10 @@ ITEMS = [{"type": "General", "quantity": 2, "unitPrice": 20, "subtotal": 40}]
 
 def news_of(kind="booking_confirmed", *, key=None, email="ann@example.org", **changes):
     """Something to tell one person."""
-    return notifications.NewNotification(
+    return NewNotification(
         key=key or f"test:{ObjectId()}",
         kind=kind,
-        recipient=notifications.Recipient(changes.pop("user_id", ObjectId()), "Ann", email),
+        recipient=Recipient(changes.pop("user_id", ObjectId()), "Ann", email),
         occurred_at=utc_now(),
         data={**FACTS, **changes.pop("data", {})},
         mail_data={"items": ITEMS, "totalPrice": 40},
@@ -99,7 +100,7 @@ class Mailbox:
         return answer
 
     def post(self, timeout=5.0):
-        line = partial(SmtpLine, f"smtp://127.0.0.1:{self.port}", timeout=timeout)
+        line = partial(SmtpConnection, f"smtp://127.0.0.1:{self.port}", timeout=timeout)
         return Outbox(line, "Events <events@tickets.example>", "https://tickets.example")
 
 

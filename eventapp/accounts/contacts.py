@@ -6,7 +6,7 @@ from bson import ObjectId
 
 from eventapp.accounts import store
 from eventapp.core.database import Db
-from eventapp.notifications.service import Recipient
+from eventapp.notifications.types import Recipient
 
 
 def contacts(db: Db, user_ids: Iterable[ObjectId]) -> dict[ObjectId, Recipient]:

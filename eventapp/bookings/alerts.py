@@ -17,7 +17,7 @@ from eventapp.core.database import Document
 from eventapp.core.failpoints import failpoint
 from eventapp.events import alerts as events
 from eventapp.notifications import service as notifications
-from eventapp.notifications.service import Attachment, NewNotification, Recipient
+from eventapp.notifications.types import Attachment, NewNotification, Recipient
 
 # So many bookings at a time, and so many times before others have their turn.
 AT_ONCE, ROUNDS = 200, 25

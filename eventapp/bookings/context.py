@@ -15,7 +15,7 @@ from eventapp.core.failpoints import failpoint
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.inventory.service import BoxOffice, Verdict, Wanted
 from eventapp.notifications.outbox import Outbox
-from eventapp.notifications.service import Attachment
+from eventapp.notifications.types import Attachment
 from eventapp.payments.providers import PaymentProvider
 
 # Returns the ticket codes of a confirmed booking and the files to attach to its mail.

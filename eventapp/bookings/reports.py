@@ -13,7 +13,7 @@ from eventapp.bookings.report_periods import Period
 from eventapp.core.database import Document
 from eventapp.events import alerts as events
 from eventapp.notifications import service as notifications
-from eventapp.notifications.service import NewNotification, Recipient
+from eventapp.notifications.types import NewNotification, Recipient
 
 AT_ONCE = 200
 

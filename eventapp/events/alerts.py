@@ -9,7 +9,7 @@ from eventapp.core.database import Db, Document
 from eventapp.events import rules, store_alerts
 from eventapp.favorites import service as favorites
 from eventapp.notifications import service as notifications
-from eventapp.notifications.service import NewNotification, Recipient
+from eventapp.notifications.types import NewNotification, Recipient
 
 AT_ONCE = 200
 

@@ -1,1 +1,1 @@
-"""What people are told: notifications in the app, and mails."""
+"""Notifications to users: shown in the app, streamed live, and sent as mails."""

@@ -1,7 +1,9 @@
-"""Why a notification can't be had."""
+"""Errors of notifications."""
 
 from eventapp.core.errors import NotFound
 
 
 class NotificationNotFound(NotFound):
+    """The user has no such notification."""
+
     code, message = "notification_not_found", "Notification not found"

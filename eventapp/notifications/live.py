@@ -1,100 +1,133 @@
-"""A person's notifications, streamed as they are written by any process.
+"""Stream a user's notifications live, whichever process writes them.
 
-Ids of notifications are made by the clocks of many machines, and what has a lower id may be
-written later. So what is new is looked for within the last OVERLAP too, and the id of an event
-names all that was sent within that time: whoever comes back with it misses and repeats nothing.
+The ids of notifications come from the clocks of many machines, so a notification may become
+visible after another one with a higher id, and no single id says how far a stream has come.
+Instead:
+
+- The reader reads again all ids of the last OVERLAP before its previous read, and drops those
+  that it has published already.
+- The id of a sent event lists the ids of the notifications that the stream sent within OVERLAP
+  before the newest one. A client that reconnects with this id is sent what was written since
+  then, except the listed ones.
+
+Invariant: a client receives each notification once, across reconnects too, provided that it
+becomes visible within OVERLAP of the time in its id, and that at most MAX_IDS_IN_EVENT_ID are
+sent within OVERLAP.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bson import ObjectId
 
 from eventapp.core import json
 from eventapp.core.clock import utc_now
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
 from eventapp.core.streams.hub import Hub, StreamEnded, Topic, sse
-from eventapp.notifications import rules, store_stream
+from eventapp.notifications import rules, store
+from eventapp.notifications.types import StoredNotification
 
-KIND = "notifications"
+TOPIC_KIND = "notifications"
 OVERLAP = timedelta(seconds=10)
-# Notifications kept for those who listen; ids that an event's id names, at most.
-KEPT, NAMED = 256, 40
+# A stream that falls behind by more than this many notifications ends; its client reconnects.
+MAX_BUFFERED = 256
+MAX_IDS_IN_EVENT_ID = 40
 
 
 class NotificationTopic(Topic):
-    """One person who listens; `kept` are the last of the `count` that came since."""
+    """The notifications of one user that has open streams.
 
-    def __init__(self, user_id: ObjectId, known: Sequence[Document], now: datetime) -> None:
-        super().__init__(KIND, user_id)
-        self.user_id, self.looked = user_id, now
-        self.state: tuple[int, tuple[Document, ...]] = (0, ())
-        self._known = {notice["_id"] for notice in known}
+    Attributes:
+        read_at: when notifications were last read from the database, in UTC.
+        state: how many notifications came since the topic was opened, and the last MAX_BUFFERED
+            of them. It is replaced as a whole, so that streams read both together.
+    """
 
-    def add(self, read: Sequence[Document], now: datetime) -> None:
-        """What was just read since OVERLAP before the last look, most of it known."""
-        begin = ObjectId.from_datetime(self.looked - OVERLAP)
-        found = [notice for notice in read if notice["_id"] >= begin]
-        self.looked = max(self.looked, now)
-        new = tuple(notice for notice in found if notice["_id"] not in self._known)
-        self._known = {notice["_id"] for notice in found}
+    def __init__(
+        self, user_id: ObjectId, existing: Sequence[StoredNotification], now: datetime
+    ) -> None:
+        super().__init__(TOPIC_KIND, user_id)
+        self.user_id, self.read_at = user_id, now
+        self.state: tuple[int, tuple[StoredNotification, ...]] = (0, ())
+        self._seen_ids = {each["_id"] for each in existing}
+
+    def add(self, read: Sequence[StoredNotification], now: datetime) -> None:
+        """Publish the new ones among the notifications that were just read.
+
+        Args:
+            read: the user's notifications of at least the last OVERLAP before `read_at`.
+        """
+        oldest_id = ObjectId.from_datetime(self.read_at - OVERLAP)
+        recent = [each for each in read if each["_id"] >= oldest_id]
+        self.read_at = max(self.read_at, now)
+        new = tuple(each for each in recent if each["_id"] not in self._seen_ids)
+        self._seen_ids = {each["_id"] for each in recent}
         if new:
-            count, kept = self.state
-            self.state = (count + len(new), (kept + new)[-KEPT:])
+            count, buffered = self.state
+            self.state = (count + len(new), (buffered + new)[-MAX_BUFFERED:])
             self.publish()
 
 
 class NotificationReader:
-    """Brings those who listen up to date; the hub calls it, from one thread."""
+    """Reads new notifications for all open topics. The hub calls it from one thread."""
 
     def __init__(self, db: Db) -> None:
         self._db = db
 
-    def look(self, topics: Sequence[NotificationTopic]) -> None:
-        """One read for all."""
+    def refresh(self, topics: Sequence[NotificationTopic]) -> None:
+        """Bring all topics up to date with one read."""
         now = utc_now()
-        found: dict[ObjectId, list[Document]] = {topic.user_id: [] for topic in topics}
-        looked = min(topic.looked for topic in topics)
-        for notice in store_stream.since(self._db, found, looked - OVERLAP):
-            found[notice["userId"]].append(notice)
+        by_user: dict[ObjectId, list[StoredNotification]] = {each.user_id: [] for each in topics}
+        earliest = min(topic.read_at for topic in topics)
+        for notification in store.find_since(self._db, by_user, earliest - OVERLAP):
+            by_user[notification["userId"]].append(notification)
         for topic in topics:
-            topic.add(found[topic.user_id], now)
+            topic.add(by_user[topic.user_id], now)
 
 
 class NotificationListener:
-    """One stream's place: how many came before it, and which it was sent of late."""
+    """The position of one stream in its topic: see core.streams.hub.Listener."""
 
     def __init__(
-        self, db: Db, topic: NotificationTopic, last_event_id: str | None, alive: Callable[[], bool]
+        self,
+        db: Db,
+        topic: NotificationTopic,
+        last_event_id: str | None,
+        alive: Callable[[], bool],
     ) -> None:
         self.alive, self._topic = alive, topic
-        self._sent = deque(_ids_of(last_event_id), maxlen=NAMED)
+        self._sent_ids = deque(_parse_event_id(last_event_id), maxlen=MAX_IDS_IN_EVENT_ID)
+        # The count is read before the database, so that no notification falls between the two.
         self._count = topic.state[0]
-        self._missed = self._since_cut(db)
+        self._missed = self._find_missed(db)
 
     def take(self) -> bytes:
-        """See core.streams.Listener."""
-        count, kept = self._topic.state
-        if self._count < count - len(kept):
+        """Return the events that were not sent yet, encoded, and move behind them.
+
+        Raises:
+            StreamEnded: the topic no longer buffers all of them.
+        """
+        count, buffered = self._topic.state
+        if self._count < count - len(buffered):
             raise StreamEnded
-        new = [*self._missed, *kept[len(kept) - (count - self._count) :]]
+        new = [*self._missed, *buffered[len(buffered) - (count - self._count) :]]
         self._count, self._missed = count, []
-        return b"".join(self._say(notice) for notice in new if notice["_id"] not in self._sent)
+        return b"".join(self._encode(each) for each in new if each["_id"] not in self._sent_ids)
 
-    def _since_cut(self, db: Db) -> list[Document]:
-        if not self._sent:
+    def _find_missed(self, db: Db) -> list[StoredNotification]:
+        if not self._sent_ids:
             return []
-        return store_stream.since(db, [self._topic.user_id], _horizon(self._sent))
+        return store.find_since(db, [self._topic.user_id], _complete_up_to(self._sent_ids))
 
-    def _say(self, notice: Document) -> bytes:
-        self._sent.append(notice["_id"])
-        oldest = ObjectId.from_datetime(_horizon(self._sent))
-        named = ".".join(str(id_) for id_ in self._sent if id_ >= oldest)
-        return sse(named, "notification", json.dumps(rules.view(notice)))
+    def _encode(self, notification: StoredNotification) -> bytes:
+        self._sent_ids.append(notification["_id"])
+        oldest_id = ObjectId.from_datetime(_complete_up_to(self._sent_ids))
+        event_id = ".".join(str(id_) for id_ in self._sent_ids if id_ >= oldest_id)
+        return sse(event_id, "notification", json.dumps(rules.render_notification(notification)))
 
 
-def listen(
+def subscribe(
     db: Db,
     hub: Hub,
     user_id: ObjectId,
@@ -103,33 +136,35 @@ def listen(
     callers: Sequence[str],
     alive: Callable[[], bool],
 ) -> tuple[NotificationTopic, NotificationListener]:
-    """Begin to stream a person's notifications, from after `last_event_id` where it is ours.
+    """Open a stream of a user's notifications.
 
     Args:
-        callers: whom the stream counts for, in the process's limits.
-        alive: whether the caller's session still is.
+        last_event_id: the id of the last event that the client received. The stream starts with
+            new notifications if it is None or malformed.
+        callers: the callers whose limits of open streams it counts for.
+        alive: returns whether the caller's session still exists.
 
     Raises:
-        TooManyStreams, TooManyOwnStreams.
+        TooManyStreams, TooManyOwnStreams: no stream is opened.
     """
 
-    def opened() -> NotificationTopic:
+    def open_topic() -> NotificationTopic:
         now = utc_now()
-        return NotificationTopic(user_id, store_stream.since(db, [user_id], now - 2 * OVERLAP), now)
+        return NotificationTopic(user_id, store.find_since(db, [user_id], now - 2 * OVERLAP), now)
 
-    topic = hub.join(KIND, user_id, opened, callers)
+    topic = hub.join(TOPIC_KIND, user_id, open_topic, callers)
     assert isinstance(topic, NotificationTopic)
     with hub.leaving_on_failure(topic, callers):
         return topic, NotificationListener(db, topic, last_event_id, alive)
 
 
-def _horizon(sent: Sequence[ObjectId] | deque[ObjectId]) -> datetime:
-    """From when on something may have been written after the newest of these."""
-    newest: datetime = max(sent).generation_time
+def _complete_up_to(sent_ids: Iterable[ObjectId]) -> datetime:
+    """Return the time up to which no more notifications can become visible."""
+    newest: datetime = max(sent_ids).generation_time
     return newest - OVERLAP
 
 
-def _ids_of(last_event_id: str | None) -> list[ObjectId]:
-    """The notifications that an event's id names; none where it is not ours."""
+def _parse_event_id(last_event_id: str | None) -> list[ObjectId]:
+    """Return the ids that an event id lists; none if it is malformed."""
     ids = (last_event_id or "").split(".")
     return [ObjectId(id_) for id_ in ids] if all(map(ObjectId.is_valid, ids)) else []

@@ -1,17 +1,29 @@
-"""Mails as they are stored to be sent: text and HTML from the templates of this folder."""
+"""Render the mail of a notification from the text and HTML templates in `templates/`."""
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from bson import ObjectId
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from eventapp.core.database import Document
 from eventapp.notifications import rules
-from eventapp.notifications.rules import NewNotification
+from eventapp.notifications.types import (
+    Attachment,
+    Facts,
+    NewNotification,
+    QueuedMail,
+    StoredAttachment,
+)
 
-_TEMPLATES = Environment(
+# The template of each kind that does not use DEFAULT_TEMPLATE. Each exists as .txt and as .html.
+TEMPLATE_NAMES = {
+    rules.EVENT_CHANGED: "event",
+    rules.LOW_TICKETS: "event",
+    rules.REPORT: "report",
+}
+DEFAULT_TEMPLATE = "booking"
+
+_environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=select_autoescape(["html"]),
     trim_blocks=True,
@@ -19,27 +31,31 @@ _TEMPLATES = Environment(
 )
 
 
-def mail_of(news: NewNotification, base_url: str, now: datetime) -> Document:
-    """The mail that tells this, due at once.
+def render_mail(notification: NewNotification, base_url: str, now: datetime) -> QueuedMail:
+    """Return the mail of a notification, to be sent at once.
 
     Args:
-        base_url: what its links start with.
+        base_url: the start of every link in the mail.
     """
-    subject, message = rules.words(news.kind, news.data)
-    facts = {**news.data, **news.mail_data}
-    context: dict[str, Any] = {"name": news.recipient.name, "subject": subject, "message": message}
-    context |= {"facts": facts, "base_url": base_url.rstrip("/")}
-    name = rules.TEMPLATES.get(news.kind, "booking")
+    subject, message = rules.compose_text(notification.kind, notification.data)
+    template = TEMPLATE_NAMES.get(notification.kind, DEFAULT_TEMPLATE)
+    context = {
+        "name": notification.recipient.name,
+        "subject": subject,
+        "message": message,
+        "facts": {**notification.data, **notification.mail_data},
+        "base_url": base_url.rstrip("/"),
+    }
     return {
         "_id": ObjectId(),
-        "key": news.key,
-        "userId": news.recipient.id,
-        "to": news.recipient.email,
-        "kind": news.kind,
+        "key": notification.key,
+        "userId": notification.recipient.id,
+        "to": notification.recipient.email or "",
+        "kind": notification.kind,
         "subject": subject,
-        "text": _rendered(f"{name}.txt", context),
-        "html": _rendered(f"{name}.html", context),
-        "attachments": [vars(attachment) for attachment in news.attachments],
+        "text": _render(f"{template}.txt", context),
+        "html": _render(f"{template}.html", context),
+        "attachments": [_stored_attachment(file) for file in notification.attachments],
         "status": rules.QUEUED,
         "attempts": 0,
         "createdAt": now,
@@ -47,5 +63,9 @@ def mail_of(news: NewNotification, base_url: str, now: datetime) -> Document:
     }
 
 
-def _rendered(name: str, context: dict[str, Any]) -> str:
-    return _TEMPLATES.get_template(name).render(context)
+def _stored_attachment(file: Attachment) -> StoredAttachment:
+    return {"name": file.name, "type": file.type, "content": file.content}
+
+
+def _render(template: str, context: Facts) -> str:
+    return _environment.get_template(template).render(context)

@@ -1,4 +1,4 @@
-"""The shapes of notifications, in and out."""
+"""Schemas of notification requests and answers."""
 
 from marshmallow import Schema, fields, validate
 

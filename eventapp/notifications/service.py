@@ -1,138 +1,167 @@
-"""Notifications: told once each, listed, read. `service_post` sends the mails among them."""
+"""Write, list and read notifications. `outbox` sends the mails that are written here.
+
+Other features build a `NewNotification` for each fact and recipient, and pass them to `notify`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 
 from eventapp.core import paging
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
+from eventapp.core.json import JsonObject
 from eventapp.notifications import rules, store, store_outbox
 from eventapp.notifications.errors import NotificationNotFound
-from eventapp.notifications.mail_templates import mail_of
-from eventapp.notifications.rules import Attachment, NewNotification, Recipient
-
-# What features say that tell something.
-__all__ = ["Attachment", "NewNotification", "Recipient"]
+from eventapp.notifications.mail_templates import render_mail
+from eventapp.notifications.types import (
+    NewNotification,
+    NotificationView,
+    StoredNotification,
+)
 
 FAILURES_SHOWN = 20
-MAX_AFTER = 500
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Filter and place in a list; `after` is a `next` of an earlier answer."""
+class PageRequest:
+    """The filter and the position of a page of notifications.
+
+    Attributes:
+        unread: list unread notifications only.
+        after: the `next` of an earlier page; `page` is ignored if it is given.
+    """
 
     unread: bool = False
     page: int = 1
     limit: int = 20
-    after: dict[str, Any] | None = None
+    after: JsonObject | None = None
 
 
-def notify(db: Db, base_url: str, news: Sequence[NewNotification], now: datetime) -> int:
-    """Write the notifications and mails that are not written yet; how many notifications.
+def notify(db: Db, base_url: str, notifications: Sequence[NewNotification], now: datetime) -> int:
+    """Write the notifications and mails that are not stored yet; return how many notifications.
 
-    Safe to be cut off anywhere and done again, by several at once: each key is written once.
+    Each key is written once. The call may be interrupted anywhere, repeated, and made by several
+    processes at once.
 
     Args:
-        base_url: what links in mails start with.
+        base_url: the start of every link in a mail.
     """
-    told = store.add(db, [_notification(one) for one in news if one.in_app])
-    store_outbox.add(db, [mail_of(one, base_url, now) for one in news if one.recipient.email])
-    return told
+    in_app = [_stored_notification(each) for each in notifications if each.in_app]
+    written = store.insert_notifications(db, in_app)
+    mails = [render_mail(each, base_url, now) for each in notifications if each.recipient.email]
+    store_outbox.insert_mails(db, mails)
+    return written
 
 
-def _notification(news: NewNotification) -> Document:
-    title, message = rules.words(news.kind, news.data)
+def _stored_notification(new: NewNotification) -> StoredNotification:
+    title, message = rules.compose_text(new.kind, new.data)
     return {
         "_id": ObjectId(),
-        "key": news.key,
-        "userId": news.recipient.id,
-        "kind": news.kind,
+        "key": new.key,
+        "userId": new.recipient.id,
+        "kind": new.kind,
         "title": title,
         "message": message,
-        "data": dict(news.data),
-        "createdAt": news.occurred_at,
+        "data": dict(new.data),
+        "createdAt": new.occurred_at,
         "readAt": None,
         "unread": True,
     }
 
 
-def listed(db: Db, user_id: ObjectId, asked: Asked) -> dict[str, Any]:
-    """The user's notifications, newest first, as a page, and how many are unread."""
-    where = store.of_user(user_id, unread=asked.unread)
+def list_notifications(db: Db, user_id: ObjectId, request: PageRequest) -> JsonObject:
+    """Return a page of the user's notifications, newest first, and how many are unread.
+
+    `next` of the answer is the position of the next page; None on the last page.
+
+    Raises:
+        ValidationFailed: the page lies beyond the rows that are counted, or `after` is malformed.
+    """
+    where = store.filter_of_user(user_id, unread=request.unread)
     skip: int | None
-    if asked.after is not None:
-        before, counted, page, skip = _place(asked.after)
+    if request.after is not None:
+        before, counted, page, skip = _parse_position(request.after)
     else:
         counted = store.count(db, where, up_to=paging.COUNTED + 1)
-        before, page = None, asked.page
-        skip = paging.offset(page=page, limit=asked.limit, counted=counted)
-    found: list[Document] = []
+        before, page = None, request.page
+        skip = paging.offset(page=page, limit=request.limit, counted=counted)
+    found: list[StoredNotification] = []
     if skip is not None:
-        found = store.page(db, where, skip=skip, limit=asked.limit + 1, before=before)
-    rows = found[: asked.limit]
-    more = len(found) > asked.limit
+        found = store.find_page(db, where, skip=skip, limit=request.limit + 1, before=before)
+    rows = found[: request.limit]
+    has_more = len(found) > request.limit
     return {
-        "notifications": [rules.view(row) for row in rows],
-        **paging.envelope(page=page, limit=asked.limit, counted=counted),
-        "unreadCount": unread_count(db, user_id),
-        "next": {"id": str(rows[-1]["_id"]), "counted": counted, "page": page} if more else None,
+        "notifications": [rules.render_notification(row) for row in rows],
+        **paging.envelope(page=page, limit=request.limit, counted=counted),
+        "unreadCount": _count_unread(db, user_id),
+        "next": (
+            {"id": str(rows[-1]["_id"]), "counted": counted, "page": page} if has_more else None
+        ),
     }
 
 
-def unread_count(db: Db, user_id: ObjectId) -> int:
-    """How many the user has not read, counted no further than 10,000."""
-    return store.count(db, store.of_user(user_id, unread=True), up_to=paging.COUNTED)
+def _count_unread(db: Db, user_id: ObjectId) -> int:
+    """Return how many notifications the user has not read, counting no further than 10,000."""
+    unread = store.filter_of_user(user_id, unread=True)
+    return store.count(db, unread, up_to=paging.COUNTED)
 
 
-def _place(after: dict[str, Any]) -> tuple[ObjectId, int, int, int]:
-    counted = paging.whole(after.get("counted"), paging.COUNTED + 1)
-    page = paging.whole(after.get("page"))
-    return paging.object_id(after.get("id")), counted, page + 1, 0
+def _parse_position(position: JsonObject) -> tuple[ObjectId, int, int, int]:
+    """Return the id to go on after, the rows counted, the page number and the rows to skip."""
+    counted = paging.whole(position.get("counted"), paging.COUNTED + 1)
+    page = paging.whole(position.get("page"))
+    return paging.object_id(position.get("id")), counted, page + 1, 0
 
 
-def read(db: Db, user_id: ObjectId, notification_id: ObjectId, now: datetime) -> dict[str, Any]:
-    """The notification, marked read; again changes nothing. NotificationNotFound."""
-    found = store.mark_read(db, user_id, notification_id, now)
-    if found is None:
+def mark_read(
+    db: Db, user_id: ObjectId, notification_id: ObjectId, now: datetime
+) -> NotificationView:
+    """Mark a notification as read and return it. Marking it again changes nothing.
+
+    Raises:
+        NotificationNotFound: the user has no such notification.
+    """
+    notification = store.mark_read(db, user_id, notification_id, now)
+    if notification is None:
         raise NotificationNotFound
-    return rules.view(found)
+    return rules.render_notification(notification)
 
 
-def read_all(db: Db, user_id: ObjectId, now: datetime) -> int:
-    """Mark all of the user's as read; how many were not."""
+def mark_all_read(db: Db, user_id: ObjectId, now: datetime) -> int:
+    """Mark all notifications of the user as read; return how many were unread."""
     return store.mark_all_read(db, user_id, now)
 
 
-def after(
-    db: Db, user_id: ObjectId, last: ObjectId | None, limit: int = MAX_AFTER
-) -> list[dict[str, Any]]:
-    """The user's notifications after this one, oldest first, as the API shows them."""
-    return [rules.view(row) for row in store.after(db, user_id, last, limit)]
-
-
-def mail_health(db: Db) -> dict[str, Any]:
-    """`{counts: {status: number}, failures: [the mails last given up, newest first]}`."""
+def mail_health(db: Db) -> JsonObject:
+    """Return `{counts: {status: number}, failures: [mails that were given up, newest first]}`."""
     return {
-        "counts": store_outbox.counts(db, rules.STATUSES),
-        "failures": store_outbox.last_failures(db, FAILURES_SHOWN),
+        "counts": store_outbox.count_by_status(db, rules.STATUSES),
+        "failures": store_outbox.find_last_failures(db, FAILURES_SHOWN),
     }
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """After a user is deleted: what they were told goes too, and is sent no more."""
+    """Delete the notifications and mails of a deleted user; unsent mails are not sent."""
     store.forget_user(db, user_id)
     store_outbox.forget_user(db, user_id)
 
 
-def export_user(db: Db, user_id: ObjectId) -> dict[str, Any]:
-    """What is stored here about the person."""
-    names = ("to", "kind", "subject", "text", "status", "createdAt")
-    mails = store_outbox.of_user(db, user_id)
+def export_user(db: Db, user_id: ObjectId) -> JsonObject:
+    """Return the stored notifications of a user, and the mails without their HTML."""
+    notifications = store.find_all(db, user_id)
     return {
-        "notifications": [rules.view(row) for row in store.after(db, user_id, None, 0)],
-        "mails": [{name: mail[name] for name in names} for mail in mails],
+        "notifications": [rules.render_notification(each) for each in notifications],
+        "mails": [
+            {
+                "to": mail["to"],
+                "kind": mail["kind"],
+                "subject": mail["subject"],
+                "text": mail["text"],
+                "status": mail["status"],
+                "createdAt": mail["createdAt"],
+            }
+            for mail in store_outbox.find_all(db, user_id)
+        ],
     }

@@ -1,4 +1,4 @@
-"""A line to the mail server of `SMTP_URL`, which may refuse, stall or hang up at any moment."""
+"""A connection to the mail server of `SMTP_URL`."""
 
 import smtplib
 import ssl
@@ -11,24 +11,26 @@ TIMEOUT_SECONDS = 20.0
 PERMANENT = range(500, 600)
 
 
-class NotSent(Exception):
-    """The server took the message not, or not for sure.
+class DeliveryFailed(Exception):
+    """The server did not accept a message, or did not say whether it did.
 
     Attributes:
-        permanent: it says that it never will.
-        no_server: it says nothing of this message: it can't be reached or won't let us in.
+        is_permanent: the server will never accept this message.
+        is_server_down: the server can't be reached or refuses the login, whatever the message.
     """
 
-    def __init__(self, reason: str, *, permanent: bool = False, no_server: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, is_permanent: bool = False, is_server_down: bool = False
+    ) -> None:
         super().__init__(reason)
-        self.permanent, self.no_server = permanent, no_server
+        self.is_permanent, self.is_server_down = is_permanent, is_server_down
 
 
-class SmtpLine:
-    """One connection, opened at the first message and again after each failure.
+class SmtpConnection:
+    """One connection, opened for the first message and again after each failure.
 
-    `smtp://` takes up TLS where the server offers it, `smtps://` begins with it; a certificate
-    that is offered must be good.
+    `smtps://` starts with TLS; `smtp://` uses STARTTLS if the server offers it. The server's
+    certificate is verified in both cases.
     """
 
     def __init__(self, url: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
@@ -44,24 +46,24 @@ class SmtpLine:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self._hang_up()
+        self._close()
 
     def send(self, message: EmailMessage) -> None:
-        """Send to the message's `To`. NotSent where it is not, or not for sure, taken."""
-        server = self._server or self._connected()
+        """Send a message to its `To`, or raise DeliveryFailed."""
+        server = self._server or self._connect()
         try:
             server.send_message(message)
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            self._hang_up()
-            raise NotSent(_reason(error), permanent=_is_permanent(error)) from error
+            self._close()
+            raise DeliveryFailed(_describe(error), is_permanent=_is_permanent(error)) from error
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connect(self) -> smtplib.SMTP:
         try:
             self._server = self._open()
-            self._greet(self._server)
+            self._log_in(self._server)
         except (smtplib.SMTPException, OSError) as error:
-            self._hang_up()
-            raise NotSent(_reason(error), no_server=True) from error
+            self._close()
+            raise DeliveryFailed(_describe(error), is_server_down=True) from error
         return self._server
 
     def _open(self) -> smtplib.SMTP:
@@ -71,7 +73,7 @@ class SmtpLine:
             return smtplib.SMTP_SSL(host, port or 465, timeout=self._timeout, context=context)
         return smtplib.SMTP(host, port or 25, timeout=self._timeout)
 
-    def _greet(self, server: smtplib.SMTP) -> None:
+    def _log_in(self, server: smtplib.SMTP) -> None:
         server.ehlo()
         if self._url.scheme == "smtp" and server.has_extn("starttls"):
             server.starttls(context=ssl.create_default_context())
@@ -79,22 +81,22 @@ class SmtpLine:
         if self._url.username:
             server.login(unquote(self._url.username), unquote(self._url.password or ""))
 
-    def _hang_up(self) -> None:
-        """Close without a goodbye that a stalled server would make us wait for."""
+    def _close(self) -> None:
+        """Close the socket without QUIT: a stalled server would not answer it."""
         server, self._server = self._server, None
         if server:
             server.close()
 
 
 def _is_permanent(error: Exception) -> bool:
-    """True where the fault is the message's or the recipient's, and stays."""
+    """Return whether the message or its recipient is at fault, so that a retry can't succeed."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return all(code in PERMANENT for code, _said in error.recipients.values())
+        return all(code in PERMANENT for code, _text in error.recipients.values())
     if isinstance(error, smtplib.SMTPDataError):
         return error.smtp_code in PERMANENT
     return isinstance(error, ValueError | smtplib.SMTPNotSupportedError)
 
 
-def _reason(error: Exception) -> str:
-    """The error in one bounded line for whoever looks after the mails."""
+def _describe(error: Exception) -> str:
+    """Return the error in one line of at most 300 characters, to be stored with the mail."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]

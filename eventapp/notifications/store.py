@@ -1,16 +1,20 @@
-"""The notifications collection. `key` keeps each from being written twice; `unread` is there
-until it is read; `_id` orders them. A year later they go by themselves."""
+"""The `notifications` collection.
 
-from collections.abc import Sequence
+The unique index `key` keeps a notification from being written twice. Notifications are ordered by
+`_id`. A TTL index removes them after a year.
+"""
+
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, BulkWriteError
 
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db, Query
+from eventapp.notifications.types import QueuedMail, StoredNotification
 
 KEPT_SECONDS = 365 * 86400
 DUPLICATE_KEY, WRITE_CONFLICT, INSERT_ATTEMPTS = 11000, 112, 10
@@ -29,24 +33,35 @@ INDEXES = {
 }
 
 
-def insert_new(collection: Collection[Document], documents: Sequence[Document]) -> int:
-    """Insert those whose key is new; how many. AutoReconnect where others were always in the way.
+def _notifications(db: Db) -> Collection[StoredNotification]:
+    return cast(Collection[StoredNotification], db.notifications)
 
-    On some servers, inserts that a unique index is just deciding between get in each other's way:
-    they wrote nothing, and are tried again.
+
+def insert_missing(
+    collection: Collection[Any], documents: Sequence[StoredNotification | QueuedMail]
+) -> int:
+    """Insert the documents whose `key` is not stored yet; return how many were inserted.
+
+    On some servers, concurrent inserts of one key fail with a write conflict: they wrote nothing,
+    and are tried again.
+
+    Raises:
+        AutoReconnect: some documents conflicted at every attempt.
     """
-    left, inserted = list(documents), 0
+    pending, inserted = list(documents), 0
     for _attempt in range(INSERT_ATTEMPTS):
-        codes = _insert_some(collection, left)
-        inserted += len(left) - len(codes)
-        left = [left[place] for place, code in codes.items() if code == WRITE_CONFLICT]
-        if not left:
+        codes = _insert_unordered(collection, pending)
+        inserted += len(pending) - len(codes)
+        pending = [pending[index] for index, code in codes.items() if code == WRITE_CONFLICT]
+        if not pending:
             return inserted
-    raise AutoReconnect(f"{collection.name} conflicted with others at every attempt")
+    raise AutoReconnect(f"{collection.name}: inserts conflicted at every attempt")
 
 
-def _insert_some(collection: Collection[Document], documents: list[Document]) -> dict[int, int]:
-    """The error codes of those that were not inserted, by their place."""
+def _insert_unordered(
+    collection: Collection[Any], documents: Sequence[StoredNotification | QueuedMail]
+) -> dict[int, int]:
+    """Insert what can be inserted; return the error codes of the rest by index in `documents`."""
     try:
         if documents:
             collection.insert_many(documents, ordered=False)
@@ -58,57 +73,70 @@ def _insert_some(collection: Collection[Document], documents: list[Document]) ->
     return {}
 
 
-def add(db: Db, notifications: Sequence[Document]) -> int:
-    """Insert those that are new; how many."""
-    return insert_new(db.notifications, notifications)
+def insert_notifications(db: Db, notifications: Sequence[StoredNotification]) -> int:
+    """Insert the notifications whose key is not stored yet; return how many were inserted."""
+    return insert_missing(db.notifications, notifications)
 
 
-def page(
-    db: Db, where: Document, *, skip: int, limit: int, before: ObjectId | None
-) -> list[Document]:
-    """Newest first. `before`: the id of the row to go on after."""
-    if before is not None:
-        where = {**where, "_id": {"$lt": before}}
-    return list(db.notifications.find(where).sort(NEWEST_FIRST).skip(skip).limit(limit))
-
-
-def count(db: Db, where: Document, *, up_to: int) -> int:
-    return db.notifications.count_documents(where, limit=up_to)
-
-
-def of_user(user_id: ObjectId, *, unread: bool = False) -> Document:
-    """The filter of a user's notifications, or of the unread ones."""
+def filter_of_user(user_id: ObjectId, *, unread: bool = False) -> Query:
+    """Return the filter for a user's notifications, or for the unread ones only."""
     return {"userId": user_id, "unread": True} if unread else {"userId": user_id}
 
 
-def after(db: Db, user_id: ObjectId, last: ObjectId | None, limit: int) -> list[Document]:
-    """The user's notifications after this one, oldest first."""
-    where = of_user(user_id)
-    if last is not None:
-        where["_id"] = {"$gt": last}
-    return list(db.notifications.find(where).sort("_id", ASCENDING).limit(limit))
+def find_page(
+    db: Db, where: Query, *, skip: int, limit: int, before: ObjectId | None
+) -> list[StoredNotification]:
+    """Return the matching notifications, newest first.
+
+    Args:
+        before: return only notifications with a lower id.
+    """
+    if before is not None:
+        where = {**where, "_id": {"$lt": before}}
+    return list(_notifications(db).find(where).sort(NEWEST_FIRST).skip(skip).limit(limit))
+
+
+def count(db: Db, where: Query, *, up_to: int) -> int:
+    """Return how many notifications match, counting no further than `up_to`."""
+    return db.notifications.count_documents(where, limit=up_to)
+
+
+def find_all(db: Db, user_id: ObjectId) -> list[StoredNotification]:
+    """Return all notifications of a user, oldest first."""
+    return list(_notifications(db).find(filter_of_user(user_id)).sort("_id", ASCENDING))
+
+
+def find_since(db: Db, user_ids: Iterable[ObjectId], moment: datetime) -> list[StoredNotification]:
+    """Return the users' notifications with an id of this time or later, oldest first."""
+    ids = {"$gte": ObjectId.from_datetime(moment)}
+    where = {"userId": {"$in": list(user_ids)}, "_id": ids}
+    return list(_notifications(db).find(where).sort("_id", ASCENDING))
 
 
 def mark_read(
     db: Db, user_id: ObjectId, notification_id: ObjectId, now: datetime
-) -> Document | None:
-    """The user's notification, read; None where there is none. The first reading's time stays."""
-    own = {"_id": notification_id, "userId": user_id}
-    read: Document | None = db.notifications.find_one_and_update(
-        {**own, "unread": True}, _reading(now), return_document=ReturnDocument.AFTER
+) -> StoredNotification | None:
+    """Mark a user's notification as read and return it; None if the user has no such one.
+
+    The time of the first reading is kept.
+    """
+    where = {"_id": notification_id, "userId": user_id}
+    updated: StoredNotification | None = _notifications(db).find_one_and_update(
+        {**where, "unread": True}, _mark_read_update(now), return_document=ReturnDocument.AFTER
     )
-    return read or db.notifications.find_one(own)
+    return updated or _notifications(db).find_one(where)
 
 
 def mark_all_read(db: Db, user_id: ObjectId, now: datetime) -> int:
-    """How many were not read before."""
-    unread = of_user(user_id, unread=True)
-    return db.notifications.update_many(unread, _reading(now)).modified_count
+    """Mark all unread notifications of a user as read; return how many were unread."""
+    unread = filter_of_user(user_id, unread=True)
+    return db.notifications.update_many(unread, _mark_read_update(now)).modified_count
 
 
-def _reading(now: datetime) -> dict[str, Any]:
+def _mark_read_update(now: datetime) -> Query:
     return {"$set": {"readAt": now}, "$unset": {"unread": ""}}
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
+    """Delete all notifications of a user."""
     db.notifications.delete_many({"userId": user_id})

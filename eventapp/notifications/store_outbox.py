@@ -1,18 +1,21 @@
-"""The mails collection: what is to be sent, is being sent, and what came of it.
+"""The `mails` collection: mails that wait, are being sent, or are finished.
 
-`nextTryAt` is there until a mail is done with. Who sends it moves it on first, by as long as
-sending may take: so nobody else takes it up before, and someone does where the sender died.
+A mail has a `nextTryAt` until it is finished. A process claims a due mail by moving `nextTryAt`
+forward by the time that sending may take, in one guarded write. So no other process takes the
+mail meanwhile, and another one takes it up where the sender died.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import cast
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo.collection import Collection
 
-from eventapp.core.database import Db, Document
-from eventapp.notifications.store import insert_new
+from eventapp.core.database import Db
+from eventapp.notifications.store import insert_missing
+from eventapp.notifications.types import DueMail, FailedMail, MailOutcome, QueuedMail
 
 KEPT_SECONDS = 30 * 86400
 INDEXES = {
@@ -27,54 +30,64 @@ INDEXES = {
 FAILURE_FIELDS = {"kind": 1, "to": 1, "subject": 1, "lastError": 1, "attempts": 1, "doneAt": 1}
 
 
-def add(db: Db, mails: Sequence[Document]) -> int:
-    """Insert those that are new; how many."""
-    return insert_new(db.mails, mails)
+def _mails(db: Db) -> Collection[QueuedMail]:
+    return cast(Collection[QueuedMail], db.mails)
 
 
-def due(db: Db, now: datetime, limit: int) -> list[Document]:
-    """`{_id, nextTryAt}` of the mails whose time has come, the longest due first."""
+def insert_mails(db: Db, mails: Sequence[QueuedMail]) -> int:
+    """Insert the mails whose key is not stored yet; return how many were inserted."""
+    return insert_missing(db.mails, mails)
+
+
+def find_due(db: Db, now: datetime, limit: int) -> list[DueMail]:
+    """Return the mails that may be claimed, the one that is due longest first."""
     where = {"nextTryAt": {"$lte": now}}
     found = db.mails.find(where, {"nextTryAt": 1}).sort("nextTryAt", ASCENDING)
-    return list(found.limit(limit))
+    return cast(list[DueMail], list(found.limit(limit)))
 
 
-def claim(db: Db, mail: Document, claim_id: ObjectId, until: datetime) -> Document | None:
-    """The whole mail, for the one caller who may send it until then; None for all others."""
-    still = {"_id": mail["_id"], "nextTryAt": mail["nextTryAt"]}
-    claimed = {"status": "sending", "claim": claim_id, "nextTryAt": until}
-    found: Document | None = db.mails.find_one_and_update(
-        still,
-        {"$set": claimed, "$inc": {"attempts": 1}},
+def claim(db: Db, mail: DueMail, claim_id: ObjectId, until: datetime) -> QueuedMail | None:
+    """Claim a mail until this time; return it, or None if it was claimed since it was read."""
+    as_read = {"_id": mail["_id"], "nextTryAt": mail["nextTryAt"]}
+    fields = {"status": "sending", "claim": claim_id, "nextTryAt": until}
+    claimed: QueuedMail | None = _mails(db).find_one_and_update(
+        as_read,
+        {"$set": fields, "$inc": {"attempts": 1}},
         return_document=ReturnDocument.AFTER,
     )
-    return found
+    return claimed
 
 
-def settle(db: Db, mail: Document, fields: dict[str, Any]) -> bool:
-    """Note what came of a claimed mail, done with unless `fields` says when it is tried again.
+def record_outcome(db: Db, mail: QueuedMail, outcome: MailOutcome) -> bool:
+    """Store the outcome of a claimed mail and end the claim.
 
-    False, with nothing written, where the claim lapsed and another has taken it up.
+    The mail is finished unless the outcome has a `nextTryAt`.
+
+    Returns:
+        False, with nothing written, if the claim lapsed and another process took the mail.
     """
-    gone = {"claim": ""} if "nextTryAt" in fields else {"claim": "", "nextTryAt": ""}
-    own = {"_id": mail["_id"], "claim": mail["claim"]}
-    return db.mails.update_one(own, {"$set": fields, "$unset": gone}).modified_count == 1
+    removed = {"claim": ""} if "nextTryAt" in outcome else {"claim": "", "nextTryAt": ""}
+    claimed = {"_id": mail["_id"], "claim": mail["claim"]}
+    update = {"$set": outcome, "$unset": removed}
+    return db.mails.update_one(claimed, update).modified_count == 1
 
 
-def counts(db: Db, statuses: Sequence[str]) -> dict[str, int]:
-    """How many there are of each."""
+def count_by_status(db: Db, statuses: Sequence[str]) -> dict[str, int]:
+    """Return how many mails have each status."""
     return {status: db.mails.count_documents({"status": status}) for status in statuses}
 
 
-def last_failures(db: Db, limit: int) -> list[Document]:
-    """The mails last given up, newest first."""
+def find_last_failures(db: Db, limit: int) -> list[FailedMail]:
+    """Return the mails that were given up last, newest first."""
     failed = db.mails.find({"status": "failed"}, FAILURE_FIELDS)
-    return list(failed.sort("doneAt", DESCENDING).limit(limit))
+    return cast(list[FailedMail], list(failed.sort("doneAt", DESCENDING).limit(limit)))
 
 
-def of_user(db: Db, user_id: ObjectId) -> list[Document]:
-    return list(db.mails.find({"userId": user_id}).sort("_id", DESCENDING))
+def find_all(db: Db, user_id: ObjectId) -> list[QueuedMail]:
+    """Return all mails to a user, newest first."""
+    return list(_mails(db).find({"userId": user_id}).sort("_id", DESCENDING))
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
+    """Delete all mails to a user."""
     db.mails.delete_many({"userId": user_id})

@@ -1,9 +1,60 @@
-"""The stored documents of notifications and mails, and the projections that are read of them."""
+"""Notifications before they are written, as they are stored, and what is read of them."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypeAlias, TypedDict
 
 from bson import ObjectId
+
+# Facts about a booking, an event or a report. Which ones there are depends on the kind of the
+# notification: see the composers in rules.py and the templates.
+Facts: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file that is attached to a mail.
+
+    Attributes:
+        type: the media type, such as `text/calendar`.
+    """
+
+    name: str
+    type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """A user who is notified. No mail is sent to a user without an email address."""
+
+    id: ObjectId
+    name: str = ""
+    email: str | None = None
+
+
+@dataclass(frozen=True)
+class NewNotification:
+    """A notification of one fact to one user, before it is written.
+
+    Attributes:
+        key: names the fact and the recipient. A key is written once, however often it is notified.
+        kind: one of rules.KINDS, or rules.REPORT.
+        occurred_at: when the fact happened, in UTC.
+        data: the facts that the app shows beside the text.
+        mail_data: further facts for the mail.
+        in_app: False for a mail that has no notification in the app.
+    """
+
+    key: str
+    kind: str
+    recipient: Recipient
+    occurred_at: datetime
+    data: Facts
+    mail_data: Facts = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+    in_app: bool = True
 
 
 class StoredNotification(TypedDict):
@@ -15,10 +66,23 @@ class StoredNotification(TypedDict):
     kind: str  # one of rules.KINDS
     title: str  # one line
     message: str  # one or two sentences
-    data: dict[str, Any]  # facts about the booking or event; the names depend on `kind`
+    data: Facts  # what the app shows beside the text
     createdAt: datetime  # UTC, when the fact happened; removed by a TTL index a year later
     readAt: datetime | None  # UTC, when the user first read it
     unread: NotRequired[bool]  # True until it is read, then absent, for a partial index
+
+
+class NotificationView(TypedDict):
+    """A notification as the API shows it."""
+
+    _id: ObjectId
+    kind: str
+    title: str
+    message: str
+    data: Facts
+    createdAt: datetime
+    readAt: datetime | None
+    read: bool
 
 
 class StoredAttachment(TypedDict):

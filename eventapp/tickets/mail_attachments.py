@@ -5,7 +5,7 @@ from datetime import datetime
 from eventapp.bookings.context import BookingContext
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Document
-from eventapp.notifications.service import Attachment
+from eventapp.notifications.types import Attachment
 from eventapp.tickets import calendar_entry, service
 
 

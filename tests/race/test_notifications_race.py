@@ -127,7 +127,7 @@ def test_one_that_dies_between_notifications_and_mails_leaves_the_mails_to_the_n
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(store_outbox, "add", dies)
+        patched.setattr(store_outbox, "insert_mails", dies)
         with pytest.raises(Killed):
             tell(context)
     assert counted(db) == (1, 0, 1)
@@ -156,7 +156,7 @@ def test_control_without_the_claim_mails_are_sent_twice(db, monkeypatch):
         return db.mails.find_one({"_id": mail["_id"]})
 
     monkeypatch.setattr(store_outbox, "claim", read_only)
-    monkeypatch.setattr(store_outbox, "settle", lambda *_: True)
+    monkeypatch.setattr(store_outbox, "record_outcome", lambda *_: True)
     with mail_server() as box:
         assert len(send_from_many(db, box)) > MAILS
 
@@ -168,7 +168,7 @@ def test_who_was_too_slow_overwrites_nothing(db, monkeypatch):
         slept = store_outbox.claim(db, db.mails.find_one({}), ObjectId(), utc_now())
         assert send(db, box.post(), seconds=1) == 1
         late = {"status": "queued", "nextTryAt": utc_now()}
-        assert store_outbox.settle(db, slept, late) is False
+        assert store_outbox.record_outcome(db, slept, late) is False
         assert db.mails.find_one({})["status"] == "sent"
         assert send(db, box.post(), hours=1) == 0
 
@@ -197,5 +197,5 @@ def test_a_claim_lasts_no_longer_than_a_worker_may_be_gone(db):
     until = utc_now() + outbox.LEASE
     assert store_outbox.claim(db, mail, ObjectId(), until)
     assert store_outbox.claim(db, mail, ObjectId(), until) is None
-    assert store_outbox.due(db, until - timedelta(seconds=1), 10) == []
-    assert len(store_outbox.due(db, until, 10)) == 1
+    assert store_outbox.find_due(db, until - timedelta(seconds=1), 10) == []
+    assert len(store_outbox.find_due(db, until, 10)) == 1

@@ -8,6 +8,7 @@ import pytest
 
 from eventapp.notifications import service as notifications
 from eventapp.notifications.outbox import Outbox, open_outbox
+from eventapp.notifications.types import Attachment
 from tests.notifications_factories import Mailbox, mail_server, news_of, send, told
 
 
@@ -50,7 +51,7 @@ def test_a_mail_is_sent_once_with_text_and_html(db, box):
 
 
 def test_attachments_and_codes_go_with_it(db, box):
-    calendar = notifications.Attachment("event.ics", "text/calendar", b"BEGIN:VCALENDAR\r\n")
+    calendar = Attachment("event.ics", "text/calendar", b"BEGIN:VCALENDAR\r\n")
     told(db, news_of(data={"codes": ["code-1", "code-2"]}, attachments=(calendar,)))
     send(db, box.post())
     (message,) = received(box)

@@ -58,11 +58,11 @@ def test_no_command_scans_a_collection(recorded):
     )
     event_listener.EventReader(db, hub).look([topic])
     listener.take()
-    told, _ = live.listen(
+    told, _ = live.subscribe(
         db, hub, reader["id"], last_event_id=str(ObjectId()), callers=["::1"], alive=alive
     )
-    told.looked -= timedelta(seconds=5)
-    live.NotificationReader(db).look([told])
+    told.read_at -= timedelta(seconds=5)
+    live.NotificationReader(db).refresh([told])
     hub.close()
     service.drop_orphans(db)
 

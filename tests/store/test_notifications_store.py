@@ -29,13 +29,11 @@ def test_a_key_is_written_once_whatever_else_is_in_the_batch(db, ann):
     assert (db.notifications.count_documents({}), db.mails.count_documents({})) == (3, 3)
 
 
-def test_after_one_come_the_later_ones_oldest_first(db, ann):
+def test_all_notifications_of_a_user_are_found_oldest_first(db, ann):
     told(db, *(news_of(user_id=ann, key=f"k{n}") for n in range(5)), news_of())
-    everything = service.after(db, ann, None)
-    assert [row["_id"] for row in everything] == sorted(row["_id"] for row in everything)
-    assert len(everything) == 5
-    assert service.after(db, ann, everything[1]["_id"], limit=2) == everything[2:4]
-    assert service.after(db, ann, everything[-1]["_id"]) == []
+    found = store.find_all(db, ann)
+    assert [row["_id"] for row in found] == sorted(row["_id"] for row in found)
+    assert len(found) == 5
 
 
 def test_a_note_that_grew_since_it_was_read_stays(db):
@@ -103,11 +101,11 @@ def unindexed(stages_used):
 def test_every_query_goes_by_an_index(app, db, ann):
     now = utc_now()
     told(db, *(news_of(user_id=ann if n % 50 == 0 else ObjectId()) for n in range(400)))
-    last = service.after(db, ann, None)[3]["_id"]
+    last = store.find_all(db, ann)[3]["_id"]
     notifications = [
-        store.of_user(ann),
-        store.of_user(ann, unread=True),
-        {**store.of_user(ann), "_id": {"$lt": last}},
+        store.filter_of_user(ann),
+        store.filter_of_user(ann, unread=True),
+        {**store.filter_of_user(ann), "_id": {"$lt": last}},
         {"_id": {"$gt": last}},
     ]
     mails = [
@@ -139,7 +137,9 @@ def test_a_mail_that_nobody_may_send_is_found_by_nobody(db):
     another = {**mail, "nextTryAt": mail["nextTryAt"] + timedelta(seconds=1)}
     assert store_outbox.claim(db, another, ObjectId(), utc_now()) is None
     assert db.mails.find_one({}) == mail
-    assert store_outbox.settle(db, {**mail, "claim": ObjectId()}, {"status": "sent"}) is False
+    assert (
+        store_outbox.record_outcome(db, {**mail, "claim": ObjectId()}, {"status": "sent"}) is False
+    )
 
 
 def test_sending_nothing_opens_no_connection(db):

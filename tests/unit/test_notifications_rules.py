@@ -14,8 +14,8 @@ from eventapp.bookings import rules as bookings
 from eventapp.config import ConfigError, load_config
 from eventapp.events import rules as events
 from eventapp.notifications import rules
-from eventapp.notifications.mail_templates import mail_of
-from eventapp.notifications.outbox import message_of
+from eventapp.notifications.mail_templates import DEFAULT_TEMPLATE, TEMPLATE_NAMES, render_mail
+from eventapp.notifications.outbox import build_message
 from tests.notifications_factories import FACTS, news_of
 
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
@@ -32,12 +32,12 @@ SAID = {
 
 @pytest.mark.parametrize("kind", [*rules.KINDS, rules.REPORT])
 def test_each_kind_has_words_and_templates(kind):
-    title, message = rules.words(kind, SAID)
+    title, message = rules.compose_text(kind, SAID)
     assert title
     assert message.endswith(".")
-    name = rules.TEMPLATES.get(kind, "booking")
+    name = TEMPLATE_NAMES.get(kind, DEFAULT_TEMPLATE)
     assert all((TEMPLATES / f"{name}.{form}").exists() for form in ("txt", "html"))
-    mail = mail_of(news_of(kind, data=SAID), "https://x.example/", NOW)
+    mail = render_mail(news_of(kind, data=SAID), "https://x.example/", NOW)
     for form in ("text", "html"):
         assert "https://x.example/" in mail[form]
         assert "x.example//" not in mail[form]
@@ -48,7 +48,7 @@ def test_each_kind_has_words_and_templates(kind):
 @pytest.mark.parametrize("kind", rules.KINDS)
 @given(text=st.text(max_size=300))
 def test_no_title_holds_a_line_break_or_is_too_long(kind, text):
-    title, _message = rules.words(kind, {**SAID, "eventTitle": text})
+    title, _message = rules.compose_text(kind, {**SAID, "eventTitle": text})
     assert len(title) <= rules.MAX_SUBJECT
     assert title.isprintable()
     assert len(title.splitlines()) <= 1
@@ -57,7 +57,7 @@ def test_no_title_holds_a_line_break_or_is_too_long(kind, text):
 @given(title=st.text(max_size=100), name=st.text(max_size=50))
 def test_whatever_people_write_a_message_has_the_headers_it_should(title, name):
     news = news_of(data={"eventTitle": title})
-    message = message_of(mail_of(news, "https://x.example", NOW), "Events <e@x.example>")
+    message = build_message(render_mail(news, "https://x.example", NOW), "Events <e@x.example>")
     assert set(message.keys()) == {
         "From",
         "To",
@@ -75,7 +75,7 @@ def test_whatever_people_write_a_message_has_the_headers_it_should(title, name):
     ("quantity", "words"), [(1, "1 ticket"), (2, "2 tickets"), (10, "10 tickets")]
 )
 def test_tickets_in_words(quantity, words):
-    assert rules.tickets({"quantity": quantity}) == words
+    assert rules.count_tickets({"quantity": quantity}) == words
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_tickets_in_words(quantity, words):
     [(1, 30), (2, 60), (3, 120), (5, 480), (9, 7200), (10, 7200), (1000, 7200)],
 )
 def test_pauses_double_up_to_two_hours(attempts, seconds):
-    assert rules.next_try(attempts, NOW, NOW) == NOW + timedelta(seconds=seconds)
+    assert rules.next_attempt_at(attempts, NOW, NOW) == NOW + timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
     ("age", "gone"), [(timedelta(hours=23.99), False), (timedelta(days=1), True)]
 )
 def test_after_a_day_it_is_given_up(age, gone):
-    assert (rules.next_try(9, NOW, NOW + age) is None) is gone
+    assert (rules.next_attempt_at(9, NOW, NOW + age) is None) is gone
 
 
 @pytest.mark.parametrize(
@@ -207,5 +207,5 @@ def test_settings_that_no_mail_could_be_sent_with_stop_the_start(tmp_path, name,
 @pytest.mark.parametrize("value", ["events@x.example", "Events <e@x.example>", '"A, B" <e@x.io>'])
 def test_senders_that_are_sound(tmp_path, value):
     config = load_config({"INSTANCE_DIR": str(tmp_path), "MAIL_FROM": value})
-    mail = mail_of(news_of(), "https://x.example", NOW) | {"_id": ObjectId()}
-    assert message_of(mail, config.mail_from)["From"].addresses[0].domain.startswith("x.")
+    mail = render_mail(news_of(), "https://x.example", NOW) | {"_id": ObjectId()}
+    assert build_message(mail, config.mail_from)["From"].addresses[0].domain.startswith("x.")

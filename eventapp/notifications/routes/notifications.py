@@ -1,6 +1,4 @@
-"""One's own notifications over HTTP."""
-
-from typing import Any
+"""List the caller's notifications and mark them as read."""
 
 from bson import ObjectId
 from flask import Response
@@ -11,6 +9,7 @@ from eventapp.core.database import get_db
 from eventapp.core.http import cursors
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
+from eventapp.core.json import JsonObject
 from eventapp.notifications import service
 from eventapp.notifications.schemas import (
     AllReadAnswer,
@@ -29,18 +28,18 @@ bp = Blueprint(
 @bp.arguments(NotificationsQuery, location="query")
 @bp.response(200, NotificationsAnswer)
 @bp.response_link(200, "notifications_my_notifications", cursor="$response.body#/nextCursor")
-def my_notifications(query: dict[str, Any]) -> Response:
+def my_notifications(query: JsonObject) -> Response:
     """The caller's notifications, newest first; `unread=true` for those not read.
 
     A cursor carries whether it was only those.
     """
     filters, after = cursors.parse_list_query(query, NotificationsQuery)
-    asked = service.Asked(
+    request = service.PageRequest(
         unread=filters.get("unread", False), page=query["page"], limit=query["limit"], after=after
     )
-    answer = service.listed(get_db(), current_actor().require_user_id(), asked)
-    place = answer.pop("next")
-    return json_response({**answer, "nextCursor": cursors.next_cursor(place, filters)})
+    answer = service.list_notifications(get_db(), current_actor().require_user_id(), request)
+    next_position = answer.pop("next")
+    return json_response({**answer, "nextCursor": cursors.next_cursor(next_position, filters)})
 
 
 @bp.route("/<oid:notification_id>/read", methods=["POST"])
@@ -50,7 +49,7 @@ def my_notifications(query: dict[str, Any]) -> Response:
 def read_one(notification_id: ObjectId) -> Response:
     """Mark one as read; a second time changes nothing."""
     user_id = current_actor().require_user_id()
-    read = service.read(get_db(), user_id, notification_id, utc_now())
+    read = service.mark_read(get_db(), user_id, notification_id, utc_now())
     return json_response({"message": "Notification read", "notification": read})
 
 
@@ -59,5 +58,5 @@ def read_one(notification_id: ObjectId) -> Response:
 @bp.response(200, AllReadAnswer)
 def read_all() -> Response:
     """Mark all of the caller's notifications as read."""
-    marked = service.read_all(get_db(), current_actor().require_user_id(), utc_now())
+    marked = service.mark_all_read(get_db(), current_actor().require_user_id(), utc_now())
     return json_response({"message": "All notifications read", "marked": marked})

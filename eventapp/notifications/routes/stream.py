@@ -1,4 +1,4 @@
-"""One's own notifications as Server-Sent Events."""
+"""Stream the caller's notifications as server-sent events."""
 
 from flask import Response, request
 
@@ -30,7 +30,7 @@ def stream_notifications() -> Response:
     `too_many_own_streams`. Where none is left: 503 `too_many_streams`.
     """
     actor = current_actor()
-    topic, listener = live.listen(
+    topic, listener = live.subscribe(
         get_db(),
         streams(),
         actor.require_user_id(),

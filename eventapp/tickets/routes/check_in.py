@@ -1,7 +1,6 @@
 """Check-in over HTTP, for an event's organizer."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from flask import Response
 
@@ -12,6 +11,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
+from eventapp.core.json import JsonObject
 from eventapp.tickets import check_ins
 from eventapp.tickets.schemas import BatchAnswer, BatchBody, CheckedIn, CheckInBody, DoorAnswer
 
@@ -33,7 +33,7 @@ def door(event_id: int) -> check_ins.Door:
 @bp.arguments(CheckInBody)
 @bp.response(200, CheckedIn)
 @bp.error_responses(404, 409)
-def check_in(body: dict[str, Any], event_id: int) -> Response:
+def check_in(body: JsonObject, event_id: int) -> Response:
     """Let in who has this code, once."""
     return json_response(door(event_id).check_in(body["code"], utc_now()))
 
@@ -52,7 +52,7 @@ def check_in_list(event_id: int) -> Response:
 
 
 def _written(
-    about: dict[str, Any], first: list[dict[str, Any]], batches: Iterator[list[dict[str, Any]]]
+    about: JsonObject, first: list[JsonObject], batches: Iterator[list[JsonObject]]
 ) -> Iterator[bytes]:
     """The answer bit by bit: an event may have more tickets than fit in memory at ease."""
     yield json.dumps(about)[:-1] + b',"tickets":[' + json.dumps(first)[1:-1]
@@ -66,7 +66,7 @@ def _written(
 @bp.arguments(BatchBody)
 @bp.response(200, BatchAnswer)
 @bp.error_responses(404)
-def check_in_batch(body: dict[str, Any], event_id: int) -> Response:
+def check_in_batch(body: JsonObject, event_id: int) -> Response:
     """Upload offline scans; sent again it changes nothing and answers the same."""
     scans = [check_ins.Scan(scan["code"], scan["scannedAt"]) for scan in body["scans"]]
     return json_response({"results": check_ins.upload(door(event_id), scans, utc_now())})
