@@ -43,7 +43,7 @@ from eventapp.favorites import service as favorites
 from eventapp.favorites import store as favorites_store
 from eventapp.health import routes as health_routes
 from eventapp.inventory import store as inventory_store
-from eventapp.inventory.service import BoxOffice
+from eventapp.inventory.service import INVENTORY, Inventory
 from eventapp.jobs import service as jobs
 from eventapp.media import routes as media_routes
 from eventapp.media import service as media
@@ -182,7 +182,7 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
     POPULARITY.set(app, popularity)
     context = open_booking_context(config, db, event_cache, popularity.add_booking)
     BOOKING_CONTEXT.set(app, context)
-    app.extensions.update(box_office=context.inventory)
+    INVENTORY.set(app, context.inventory)
     app.extensions.update(streams=open_streams(db))
 
 
@@ -217,10 +217,9 @@ def open_booking_context(
     base_url = config.public_base_url or f"http://{config.host}:{config.port}"
     outbox = open_outbox(config.smtp_url, config.mail_from, base_url)
     payments = PROVIDERS["mock"]()
-    office = BoxOffice(db, event_changes)
     return BookingContext(
         db,
-        office,
+        Inventory(db, event_changes),
         limits,
         payments,
         outbox,

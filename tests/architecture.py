@@ -115,13 +115,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "store_live_state": "store",
         "store_popularity": "store",
     },
-    "inventory": {
-        "clearable": "service",
-        "in_flight": "service",
-        "moving": "service",
-        "stock_moves": "rules",
-        "taking": "service",
-    },
+    "inventory": {"in_flight": "service"},
     "media": {"encoding": "service"},
     "messages": {"event_listener": "service", "event_topics": "service"},
     "notifications": {
@@ -286,8 +280,8 @@ def _library_fault(layer: str, library: str) -> str | None:
 
 def _direction_fault(feature: str, layer: str, other: str, imported: str) -> str | None:
     if imported == "types":
-        fits = layer in ("service", "cache", "index", "types", "rules")
-        return None if fits else "only services, rules and types name the types of other features"
+        fits = layer in ("service", "cache", "index", "types", "rules", "store")
+        return None if fits else "routes and schemas do not name the types of other features"
     if not LAYER_RULES[layer].services_of_others or imported not in ("service", "cache"):
         return f"call {other}'s service from this feature's service"
     if other in OBSERVERS:

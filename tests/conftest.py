@@ -100,7 +100,7 @@ def clean_inventory(app: Flask, db: Any) -> Iterator[None]:
     """For tests that book: at their end all tickets must add up."""
     context = BOOKING_CONTEXT.get(app)
     for event_id in range(1, 100):  # another test's events had these ids
-        context.inventory.forget(event_id)
+        context.inventory.invalidate(event_id)
     yield
     faults = [fault.words for fault in auditing.check(context, utc_now())]
     assert faults == []

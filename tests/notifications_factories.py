@@ -12,7 +12,7 @@ from bson import ObjectId
 from eventapp.bookings import alerts
 from eventapp.bookings.context import BookingContext
 from eventapp.core.clock import utc_now
-from eventapp.inventory.service import BoxOffice
+from eventapp.inventory.service import Inventory
 from eventapp.notifications import outbox
 from eventapp.notifications import service as notifications
 from eventapp.notifications.outbox import Outbox
@@ -54,7 +54,7 @@ def told(db, *news, base_url="https://tickets.example"):
 
 def posted(context, post):
     """The context of a worker that has this post."""
-    return BookingContext(context.db, BoxOffice(context.db), context.limits, context.payments, post)
+    return BookingContext(context.db, Inventory(context.db), context.limits, context.payments, post)
 
 
 def tell(context, **span):

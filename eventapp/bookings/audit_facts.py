@@ -11,6 +11,7 @@ from bson import ObjectId
 from eventapp.bookings import store, store_audit
 from eventapp.bookings.context import BookingContext
 from eventapp.core.database import Document
+from eventapp.events.types import InFlightEntry, InFlightState
 from eventapp.waitlist import service as waitlist
 
 TAKEN = {"confirmed": "soldTickets", "held": "heldTickets"}
@@ -40,7 +41,7 @@ class Facts:
     recorded: frozenset[str]
     offering: frozenset[str]
 
-    def expected(self, event: Document) -> Expected:
+    def expected(self, event: InFlightState) -> Expected:
         """What the event's amounts should be."""
         expected: Expected = defaultdict(lambda: defaultdict(int))
         for row in self.taken.get(event["eventId"], []):
@@ -55,7 +56,7 @@ class Facts:
             self._count_mark(key, mark, expected)
         return expected
 
-    def unsettled(self, event: Document, *, before: datetime) -> Iterator[str]:
+    def unsettled(self, event: InFlightState, *, before: datetime) -> Iterator[str]:
         """Marks older than that of what is neither recorded nor undone, or not fully made."""
         due = {key for key, _changes in self._due(event)}
         for key, mark in event["inFlight"].items():
@@ -63,11 +64,11 @@ class Facts:
             if mark["at"] < before and (begun or key in due):
                 yield key
 
-    def _moves_to_come(self, event: Document) -> Iterator[tuple[str, Changes]]:
+    def _moves_to_come(self, event: InFlightState) -> Iterator[tuple[str, Changes]]:
         """Changes that are noted as due and that the event has not made."""
         return ((k, changes) for k, changes in self._due(event) if k not in event["inFlight"])
 
-    def _due(self, event: Document) -> Iterator[tuple[str, Changes]]:
+    def _due(self, event: InFlightState) -> Iterator[tuple[str, Changes]]:
         for booking in self.due:
             if booking["eventId"] == event["eventId"]:
                 yield booking["due"]["key"], booking["due"]["changes"]
@@ -75,7 +76,7 @@ class Facts:
             if entry["eventId"] == event["eventId"]:
                 yield f"leave-{entry['_id']}", [[entry["ticketTypeId"], {"waiting": -1}]]
 
-    def _count_mark(self, key: str, mark: Document, expected: Expected) -> None:
+    def _count_mark(self, key: str, mark: InFlightEntry, expected: Expected) -> None:
         """Count in a take or an entry that no booking and no place tells of yet."""
         if mark["kind"] == "enter" and key[-24:] not in self.recorded:
             expected[mark["type"]]["waiting"] += 1
@@ -89,7 +90,7 @@ class Facts:
             expected[type_id]["waiting"] -= left if key in self.offering else 0
 
 
-def gather(context: BookingContext, events: list[Document]) -> Facts:
+def gather(context: BookingContext, events: list[InFlightState]) -> Facts:
     """Read the facts of these events, in one query of a kind for all of them."""
     ids = [event["eventId"] for event in events]
     marks = [item for event in events for item in event["inFlight"].items()]

@@ -13,7 +13,8 @@ from eventapp.core.database import Db, Document, get_db
 from eventapp.core.errors import AppError
 from eventapp.core.failpoints import failpoint
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
-from eventapp.inventory.service import BoxOffice, Verdict, Wanted
+from eventapp.events.types import SaleState
+from eventapp.inventory.service import Allocation, Inventory, TicketRequest
 from eventapp.notifications.outbox import Outbox
 from eventapp.notifications.types import Attachment
 from eventapp.payments.providers import PaymentProvider
@@ -33,8 +34,8 @@ class Sale:
             there is more to be looked at first.
     """
 
-    wanted: Wanted
-    make: Callable[[Verdict, Document], Document | None]
+    wanted: TicketRequest
+    make: Callable[[Allocation, SaleState], Document | None]
     now: datetime
 
 
@@ -42,8 +43,8 @@ class Sale:
 class Sold:
     """What came of it: the verdict, the event after it, and whether the booking is recorded."""
 
-    verdict: Verdict
-    event: Document
+    verdict: Allocation
+    event: SaleState
     booking: Document | None = None
     recorded: bool = False
 
@@ -54,7 +55,7 @@ class BookingContext:
     def __init__(
         self,
         db: Db,
-        inventory: BoxOffice,
+        inventory: Inventory,
         limits: Limits,
         payments: PaymentProvider,
         outbox: Outbox | None = None,
@@ -80,7 +81,7 @@ class BookingContext:
 
     def _sell(self, key: Hashable, sales: Sequence[Sale]) -> Sequence[Sold | BaseException]:
         wanted = [sale.wanted for sale in sales]
-        outcomes = self.inventory.take_all(cast(int, key), wanted, sales[0].now)
+        outcomes = self.inventory.take_batch(cast(int, key), wanted, sales[0].now)
         results: list[Sold | BaseException] = []
         for sale, outcome in zip(sales, outcomes, strict=True):
             if isinstance(outcome, AppError):

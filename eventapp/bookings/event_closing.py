@@ -31,7 +31,7 @@ def cancel_event(
         now=now,
         image_base_url=image_base_url,
     )
-    context.inventory.forget(event_id)
+    context.inventory.invalidate(event_id)
     patience = event_endings.PATIENCE_SECONDS
     event_endings.end_all(context, event_id, "event_cancelled", now, patience)
     waitlist.close_event(context.db, context.inventory, event_id, now, patience)
@@ -45,5 +45,5 @@ def delete_event(context: BookingContext, event_id: int, actor: Actor, now: date
         EventNotFound, Forbidden, EventHasBookings: nothing is written.
     """
     editing.delete(context.db, event_id, actor, context.event_changes)
-    context.inventory.forget(event_id)
+    context.inventory.invalidate(event_id)
     waitlist.close_event(context.db, context.inventory, event_id, now)

@@ -50,7 +50,7 @@ def await_twin(context: BookingContext, user_id: ObjectId, order: Order) -> Answ
     if order.key is None:
         return None
     for _wait in range(TWIN_WAITS):
-        under_way = context.inventory.under_way(order.event_id, by=name_of(user_id, order))
+        under_way = context.inventory.in_flight.has_take(order.event_id, name_of(user_id, order))
         if answer := replay(context, user_id, order):
             return answer
         if not under_way:

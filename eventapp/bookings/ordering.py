@@ -31,7 +31,8 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.database import Document
 from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
 from eventapp.core.metrics import BOOKINGS
-from eventapp.inventory.service import TicketTypeNotFound, Verdict, Wanted
+from eventapp.events.types import SaleState
+from eventapp.inventory.service import Allocation, TicketRequest, TicketTypeNotFound
 from eventapp.waitlist import service as waitlist
 
 REFERENCE_ATTEMPTS = 5
@@ -58,7 +59,7 @@ def book(context: BookingContext, actor: Actor, order: Order, now: datetime) -> 
         is written, or it is undone. A process that dies on the way leaves what the worker gives
         back.
     """
-    with context.inventory.drafts_unseen(order.event_id, actor):
+    with context.inventory.hiding_drafts(order.event_id, actor):
         return _book(context, actor.require_user_id(), order, now)
 
 
@@ -68,24 +69,24 @@ def _book(context: BookingContext, user_id: ObjectId, order: Order, now: datetim
     items, on_shortfall = resolve(context.inventory, order)
     refuse_too_many(items, context.limits)
     booking_id = ObjectId()
-    wanted = Wanted(
-        mark=str(booking_id),
+    wanted = TicketRequest(
+        booking_id=str(booking_id),
         items=items,
         held=order.hold,
         on_shortfall=on_shortfall,
-        by=name_of(user_id, order),
-        entry_marks={type_id: str(ObjectId()) for type_id in items},
+        requester=name_of(user_id, order),
+        waitlist_entry_ids={type_id: str(ObjectId()) for type_id in items},
     )
     refuse_past(context.inventory, order, now)
 
-    def make(verdict: Verdict, event: Document) -> Document | None:
+    def make(verdict: Allocation, event: SaleState) -> Document | None:
         return _plain_booking(context, user_id, order, wanted, verdict, event, now)
 
     sold = context.sell(order.event_id, Sale(wanted, make, now))
     verdict, event = sold.verdict, sold.event
     try:
         refuse_misread(event, order, items)
-        if verdict.refused:
+        if verdict.is_refusal:
             return _refused(context, user_id, order, verdict, event)
         return _record(context, user_id, order, wanted, sold, now)
     except REFUSALS as refusal:
@@ -102,7 +103,7 @@ def _record(
     context: BookingContext,
     user_id: ObjectId,
     order: Order,
-    wanted: Wanted,
+    wanted: TicketRequest,
     sold: Sold,
     now: datetime,
 ) -> Answer:
@@ -110,9 +111,9 @@ def _record(
     verdict, event = sold.verdict, sold.event
     if not verdict.taken and (answer := await_twin(context, user_id, order)):
         raise Replayed(answer)
-    if verdict.waits or event.get("hadWaitlist"):
+    if verdict.waitlisted or event.get("hadWaitlist"):
         refuse_second(context, user_id, order, sum(verdict.taken.values()))
-    if verdict.waits:
+    if verdict.waitlisted:
         verdict = but_old_places(context, user_id, order, wanted, verdict)
     places = waitlist.places(wanted, verdict, event, user_id=user_id, now=now)
     booking = sold.booking or _new_booking(context, user_id, order, wanted, verdict, event, now)
@@ -123,7 +124,7 @@ def _record(
             if note:
                 booking["idempotency"] = note
             _insert(context, user_id, order, booking, answer)
-        context.inventory.settled(order.event_id, [wanted.mark])
+        context.inventory.mark_recorded(order.event_id, [wanted.booking_id])
     record_places(context, user_id, order, [entry for entry, _ in places], note, booking)
     BOOKINGS.labels(booking["status"] if booking else "waitlisted").inc()
     if booking:
@@ -135,9 +136,9 @@ def _plain_booking(
     context: BookingContext,
     user_id: ObjectId,
     order: Order,
-    wanted: Wanted,
-    verdict: Verdict,
-    event: Document,
+    wanted: TicketRequest,
+    verdict: Allocation,
+    event: SaleState,
     now: datetime,
 ) -> Document | None:
     """The booking where nothing else is to be looked at: all was granted, nobody ever waited."""
@@ -157,15 +158,15 @@ def _new_booking(
     context: BookingContext,
     user_id: ObjectId,
     order: Order,
-    wanted: Wanted,
-    verdict: Verdict,
-    event: Document,
+    wanted: TicketRequest,
+    verdict: Allocation,
+    event: SaleState,
     now: datetime,
 ) -> Document | None:
     if not verdict.taken:
         return None
     return rules.new_booking(
-        ObjectId(wanted.mark),
+        ObjectId(wanted.booking_id),
         reference=new_reference(),
         user_id=user_id,
         event=event,
@@ -196,15 +197,17 @@ def _insert(
     raise AlreadyBooked
 
 
-def _undo(context: BookingContext, event_id: int, wanted: Wanted, verdict: Verdict) -> None:
-    for type_id in verdict.waits:
-        context.inventory.undo(event_id, f"wait-{wanted.entry_marks[type_id]}")
+def _undo(
+    context: BookingContext, event_id: int, wanted: TicketRequest, verdict: Allocation
+) -> None:
+    for type_id in verdict.waitlisted:
+        context.inventory.undo(event_id, f"wait-{wanted.waitlist_entry_ids[type_id]}")
     if verdict.taken:
-        context.inventory.undo(event_id, wanted.mark)
+        context.inventory.undo(event_id, wanted.booking_id)
 
 
 def _refused(
-    context: BookingContext, user_id: ObjectId, order: Order, verdict: Verdict, event: Document
+    context: BookingContext, user_id: ObjectId, order: Order, verdict: Allocation, event: SaleState
 ) -> Answer:
     """Say no; but first let a twin with the same key, which has the tickets, be recorded."""
     if answer := await_twin(context, user_id, order):
@@ -216,6 +219,6 @@ def _refused(
     names = {kind["ticketTypeId"]: kind["type"] for kind in event["ticketTypes"]}
     left = [
         {"ticketTypeId": type_id, "type": names[type_id], "availableTickets": quantity}
-        for type_id, quantity in verdict.left.items()
+        for type_id, quantity in verdict.available.items()
     ]
-    raise SoldOut(available=sum(verdict.left.values()), ticketTypes=left)
+    raise SoldOut(available=sum(verdict.available.values()), ticketTypes=left)

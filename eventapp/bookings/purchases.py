@@ -6,10 +6,9 @@ from datetime import time as clock_time
 from eventapp.bookings.errors import EventPast, TicketLimit
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.service import Order
-from eventapp.core.database import Document
 from eventapp.core.errors import ValidationFailed
-from eventapp.inventory import service as inventory
-from eventapp.inventory.service import BoxOffice, TicketTypeNotFound
+from eventapp.events.types import SaleState, ScheduleEntry
+from eventapp.inventory.service import REJECT, WAITLIST, Inventory, TicketTypeNotFound
 from eventapp.waitlist import service as waitlist
 
 
@@ -17,17 +16,17 @@ class Misread(Exception):
     """The event was edited since it was last seen: the order means other tickets."""
 
 
-def resolve(stock: BoxOffice, order: Order) -> tuple[dict[int, int], str]:
+def resolve(inventory: Inventory, order: Order) -> tuple[dict[int, int], str]:
     """The tickets by type id, and what to do about too few."""
     try:
-        items = _items(stock.state(order.event_id), order)
+        items = _items(inventory.sale_state(order.event_id), order)
     except (TicketTypeNotFound, ValidationFailed):  # perhaps the event was edited meanwhile
-        items = _items(stock.state(order.event_id, fresh=True), order)
-    by_default = inventory.REJECT if order.named else inventory.WAITLIST
+        items = _items(inventory.sale_state(order.event_id, fresh=True), order)
+    by_default = REJECT if order.named else WAITLIST
     return items, order.on_shortfall or by_default
 
 
-def _items(event: Document, order: Order) -> dict[int, int]:
+def _items(event: SaleState, order: Order) -> dict[int, int]:
     if order.bare is not None:
         return {waitlist.only_type(event): order.bare}
     ids = {kind["type"]: kind["ticketTypeId"] for kind in event["ticketTypes"]}
@@ -40,7 +39,7 @@ def _items(event: Document, order: Order) -> dict[int, int]:
     return items
 
 
-def refuse_misread(event: Document, order: Order, items: dict[int, int]) -> None:
+def refuse_misread(event: SaleState, order: Order, items: dict[int, int]) -> None:
     """Misread, or the refusal, where the order means other tickets of the event as it is now."""
     if _items(event, order) != items:
         raise Misread
@@ -54,15 +53,15 @@ def refuse_too_many(items: dict[int, int], limits: Limits) -> None:
         raise TicketLimit(f"At most {limits.per_user} tickets of an event")
 
 
-def refuse_past(stock: BoxOffice, order: Order, now: datetime) -> None:
+def refuse_past(inventory: Inventory, order: Order, now: datetime) -> None:
     """EventPast, ValidationFailed where the schedule has no such entry to come."""
     try:
-        pick_entry(stock.state(order.event_id), order.schedule_index, now)
+        pick_entry(inventory.sale_state(order.event_id), order.schedule_index, now)
     except (EventPast, ValidationFailed):  # perhaps the event was edited meanwhile
-        pick_entry(stock.state(order.event_id, fresh=True), order.schedule_index, now)
+        pick_entry(inventory.sale_state(order.event_id, fresh=True), order.schedule_index, now)
 
 
-def pick_entry(event: Document, index: int | None, now: datetime) -> Document:
+def pick_entry(event: SaleState, index: int | None, now: datetime) -> ScheduleEntry:
     """The schedule entry that is booked: the one named, else the next to come."""
     today, entries = datetime.combine(now.date(), clock_time.min, UTC), event["schedule"]
     if index is None:
@@ -72,5 +71,4 @@ def pick_entry(event: Document, index: int | None, now: datetime) -> Document:
         raise ValidationFailed("Invalid schedule index")
     if entries[index]["date"] < today:
         raise EventPast
-    chosen: Document = entries[index]
-    return chosen
+    return entries[index]

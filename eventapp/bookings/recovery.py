@@ -12,13 +12,13 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.event_endings import end_all
 from eventapp.bookings.transitions import expire, settle_due
 from eventapp.core.clock import advancing_clock
-from eventapp.core.database import Document
 from eventapp.events import service as events
+from eventapp.events.types import InFlightEntry
 from eventapp.waitlist import service as waitlist
 
 # Longer than a request may take: younger marks are somebody's who is still at work.
 STANDS_STILL = timedelta(seconds=30)
-AT_ONCE, STRUCK_AT_ONCE = 500, 200
+AT_ONCE = 500
 
 
 def expire_holds(context: BookingContext, now: datetime) -> int:
@@ -36,7 +36,7 @@ def serve_all_waiting(context: BookingContext, now: datetime) -> int:
     clock = advancing_clock(now)
     return sum(
         waitlist_offers.serve_waiting(context, event_id, clock())
-        for event_id in context.inventory.waited_for(AT_ONCE)
+        for event_id in context.inventory.find_event_ids_to_serve(AT_ONCE)
     )
 
 
@@ -45,10 +45,10 @@ def settle(context: BookingContext, now: datetime) -> int:
     before = now - STANDS_STILL
     _finish_moves(context, before, now)
     _finish_claims(context, before, now)
-    stale = context.inventory.with_stale_marks(before, AT_ONCE)
+    stale = context.inventory.in_flight.find_event_ids_before(before, AT_ONCE)
     for event_id in stale:
-        _settle_marks(context, event_id, context.inventory.marks_before(event_id, before))
-        context.inventory.reset_marks_since(event_id)
+        _settle_marks(context, event_id, context.inventory.in_flight.find_before(event_id, before))
+        context.inventory.in_flight.refresh_oldest(event_id)
     return len(stale)
 
 
@@ -72,7 +72,7 @@ def _finish_claims(context: BookingContext, before: datetime, now: datetime) -> 
             waitlist.release(context.db, entry["_id"], booking_id)
 
 
-def _settle_marks(context: BookingContext, event_id: int, marks: dict[str, Document]) -> None:
+def _settle_marks(context: BookingContext, event_id: int, marks: dict[str, InFlightEntry]) -> None:
     """Strike out what is recorded; undo what is not, and never can be from here on."""
     takes = [ObjectId(key) for key, mark in marks.items() if mark["kind"] == "take"]
     booked = {str(id_) for id_ in store.existing(context.db, takes)}
@@ -91,8 +91,7 @@ def _settle_marks(context: BookingContext, event_id: int, marks: dict[str, Docum
                 context.inventory.undo(event_id, key)
         elif not _is_due(context, kind, ObjectId(id_)):
             done.append(key)
-    for start in range(0, len(done), STRUCK_AT_ONCE):
-        context.inventory.strike(event_id, done[start : start + STRUCK_AT_ONCE])
+    context.inventory.in_flight.clear(event_id, done)
 
 
 def _is_due(context: BookingContext, kind: str, id_: ObjectId) -> bool:
@@ -106,7 +105,7 @@ def _is_due(context: BookingContext, kind: str, id_: ObjectId) -> bool:
 def close_past(context: BookingContext, now: datetime) -> int:
     """Complete past events and end the waiting for them; how many."""
     completed = events.complete_past(context.db, now)
-    for event_id in context.inventory.waited_for_in_vain(AT_ONCE):
+    for event_id in context.inventory.find_ended_event_ids_with_waitlist(AT_ONCE):
         waitlist.close_event(context.db, context.inventory, event_id, now)
     return len(completed)
 
@@ -116,7 +115,7 @@ def close_cancelled(context: BookingContext, now: datetime) -> int:
     closing = events.closing(context.db)
     for event_id, _since in closing:
         # Looked at first: what is recorded after this has its mark until the next round.
-        event = context.inventory.with_marks(event_id)
+        event = context.inventory.in_flight.find_event(event_id)
         ended = end_all(context, event_id, "event_cancelled", now)
         waitlist.close_event(context.db, context.inventory, event_id, now)
         if event and not event["inFlight"] and not ended:

@@ -80,6 +80,6 @@ def room_for_offer(context: BookingContext, entry: Document) -> int | None:
 
 def _under_way(context: BookingContext, user_id: ObjectId, event_id: int) -> dict[str, int]:
     """Tickets that were taken in the user's name and of which no booking is recorded, by its id."""
-    taken = context.inventory.taken_by(event_id, str(user_id))
+    taken = context.inventory.in_flight.count_taken(event_id, str(user_id))
     recorded = store.existing(context.db, map(ObjectId, taken))
     return {id_: quantity for id_, quantity in taken.items() if ObjectId(id_) not in recorded}

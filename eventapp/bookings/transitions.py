@@ -21,8 +21,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.database import Document
 from eventapp.core.errors import Conflict
 from eventapp.core.failpoints import failpoint
-from eventapp.inventory import service as inventory
-from eventapp.inventory.service import Move
+from eventapp.inventory.service import StockMove
 from eventapp.payments.providers import PaymentRefused
 
 # Only moves of tickets that another request is just making can be in the way, and not for long.
@@ -75,7 +74,7 @@ def end(
 def ending(booking: Document, status: str, reason: str, now: datetime) -> dict[str, Any]:
     """The fields of an active booking, where its status is still the same, that end it."""
     held = booking["status"] == rules.HELD
-    move = inventory.give_back(str(booking["_id"]), rules.quantities(booking["items"]), held=held)
+    move = StockMove.for_return(str(booking["_id"]), rules.quantities(booking["items"]), held=held)
     fields: dict[str, Any] = {
         "status": status,
         "active": False,
@@ -92,7 +91,7 @@ def ending(booking: Document, status: str, reason: str, now: datetime) -> dict[s
     return fields
 
 
-def due(move: Move, reason: str) -> dict[str, Any]:
+def due(move: StockMove, reason: str) -> dict[str, Any]:
     """The fields of a booking that note a move of its tickets as still to be made, and why."""
     changes = [[type_id, dict(steps)] for type_id, steps in move.changes.items()]
     return {"restock": "due", "due": {"key": move.key, "changes": changes, "reason": reason}}
@@ -103,14 +102,16 @@ def settle_due(context: BookingContext, bookings: Iterable[Document], now: datet
     listed = list(bookings)
     if not listed:
         return
-    moves = [Move(b["due"]["key"], dict(map(tuple, b["due"]["changes"]))) for b in listed]
+    moves = [StockMove(b["due"]["key"], dict(map(tuple, b["due"]["changes"]))) for b in listed]
     event_id, ids = listed[0]["eventId"], [booking["_id"] for booking in listed]
     keys = [move.key for move in moves]
-    context.inventory.move(event_id, moves, now, still_due=lambda: store.due_keys(context.db, ids))
+    context.inventory.apply_moves(
+        event_id, moves, now, find_pending=lambda: store.due_keys(context.db, ids)
+    )
     refunds.pay_due(context, listed, now)
     store.restocked(context.db, ids, keys)
     failpoint("restocked")
-    context.inventory.settled(event_id, keys)
+    context.inventory.mark_recorded(event_id, keys)
 
 
 def finish_due(context: BookingContext, booking_id: ObjectId, now: datetime) -> None:
@@ -172,7 +173,7 @@ def _pay(
     if payment is None:
         return None
     failpoint("charge")
-    move = inventory.confirm(str(booking["_id"]), rules.quantities(kept), returned)
+    move = StockMove.for_confirmation(str(booking["_id"]), rules.quantities(kept), returned)
     fields = {
         **sums,
         "status": rules.CONFIRMED,

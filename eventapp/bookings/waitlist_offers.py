@@ -16,6 +16,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Document
 from eventapp.core.failpoints import failpoint
+from eventapp.events.types import SaleState, TicketType
 from eventapp.inventory.service import EventNotFound
 from eventapp.waitlist import service as waitlist
 
@@ -30,10 +31,11 @@ def serve_waiting(context: BookingContext, event_id: int, now: datetime) -> int:
     """
     offers, clock = 0, advancing_clock(now)
     try:
-        event = context.inventory.state(event_id, fresh=True)
+        event = context.inventory.sale_state(event_id, fresh=True)
     except EventNotFound:
         return 0
-    for kind in event["ticketTypes"]:
+    for offered in event["ticketTypes"]:
+        kind: TicketType | None = offered
         while kind and kind["waiting"] and kind["availableTickets"]:
             type_id, available = kind["ticketTypeId"], kind["availableTickets"]
             after = _offer_head(context, event_id, type_id, available, clock())
@@ -44,13 +46,13 @@ def serve_waiting(context: BookingContext, event_id: int, now: datetime) -> int:
     return offers
 
 
-def _kind(event: Document, type_id: int) -> Document | None:
+def _kind(event: SaleState, type_id: int) -> TicketType | None:
     return next((k for k in event["ticketTypes"] if k["ticketTypeId"] == type_id), None)
 
 
 def _offer_head(
     context: BookingContext, event_id: int, type_id: int, available: int, now: datetime
-) -> Document | None:
+) -> SaleState | None:
     """Make the next in line an offer; the event after it, None where there is nothing to do."""
     head = waitlist.next_in_line(context.db, event_id, type_id)
     booking_id = ObjectId()
@@ -66,9 +68,9 @@ def _offer_head(
     if quantity <= 0:  # has all that one may have, from elsewhere
         waitlist.release(context.db, claimed["_id"], booking_id)
         waitlist.end(context.db, context.inventory, claimed, "closed", now)
-        return context.inventory.state(event_id, fresh=True)
+        return context.inventory.sale_state(event_id, fresh=True)
     last = quantity == claimed["quantity"]
-    event = context.inventory.take_for_waiting(
+    event = context.inventory.take_for_offer(
         event_id, str(booking_id), type_id, quantity, last=last, now=now
     )
     if event is None:
@@ -81,7 +83,7 @@ def _record(
     context: BookingContext,
     entry: Document,
     booking_id: ObjectId,
-    event: Document,
+    event: SaleState,
     taken: dict[int, int],
     now: datetime,
 ) -> bool:
@@ -108,7 +110,7 @@ def _record(
     failpoint("offer-record")
     waitlist.offered(context.db, entry["_id"], booking_id, sum(taken.values()), now)
     failpoint("offered")
-    context.inventory.settled(entry["eventId"], [str(booking_id)])
+    context.inventory.mark_recorded(entry["eventId"], [str(booking_id)])
     return True
 
 

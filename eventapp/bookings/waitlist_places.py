@@ -8,21 +8,25 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.idempotency import earlier
 from eventapp.bookings.service import Order
 from eventapp.core.database import Document
-from eventapp.inventory.service import Verdict, Wanted
+from eventapp.inventory.service import Allocation, TicketRequest
 from eventapp.waitlist import service as waitlist
 
 
 def but_old_places(
-    context: BookingContext, user_id: ObjectId, order: Order, wanted: Wanted, verdict: Verdict
-) -> Verdict:
+    context: BookingContext,
+    user_id: ObjectId,
+    order: Order,
+    wanted: TicketRequest,
+    verdict: Allocation,
+) -> Allocation:
     """A type that the user waits for already keeps its old place: the new one is given up."""
-    old = waitlist.waited_types(context.db, user_id, order.event_id) & verdict.waits.keys()
+    old = waitlist.waited_types(context.db, user_id, order.event_id) & verdict.waitlisted.keys()
     for type_id in old:
-        context.inventory.undo(order.event_id, f"wait-{wanted.entry_marks[type_id]}")
-    waits = {id_: place for id_, place in verdict.waits.items() if id_ not in old}
+        context.inventory.undo(order.event_id, f"wait-{wanted.waitlist_entry_ids[type_id]}")
+    waits = {id_: place for id_, place in verdict.waitlisted.items() if id_ not in old}
     if not waits and not verdict.taken:
         raise earlier(context, user_id, order) or waitlist.AlreadyWaitlisted()
-    return replace(verdict, waits=waits)
+    return replace(verdict, waitlisted=waits)
 
 
 def record_places(

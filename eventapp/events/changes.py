@@ -6,32 +6,9 @@ Scripts and the worker keep no cache and pass `NO_EVENT_CACHE`. Other processes 
 from the database (see docs/caching.md).
 """
 
-from typing import Protocol, TypedDict
+from typing import Protocol
 
-
-class TicketTypeStock(TypedDict):
-    """The stock of one ticket type.
-
-    Attributes:
-        availableTickets: tickets that are neither sold nor held, 0 or more.
-    """
-
-    availableTickets: int
-
-
-# Functional syntax, because a class body would mangle the name `__v`.
-SaleState = TypedDict(
-    "SaleState",
-    {
-        "eventId": int,
-        # The revision: every write of the event, also a sale, raises it by one.
-        "rev": int,
-        # The edit count: only edits raise it, by one.
-        "__v": int,
-        # In the order of the event's ticket types.
-        "ticketTypes": list[TicketTypeStock],
-    },
-)
+from eventapp.events.types import SaleState
 
 
 class EventChanges(Protocol):
@@ -44,7 +21,7 @@ class EventChanges(Protocol):
         """Receive that this process sold or returned tickets of an event.
 
         Args:
-            sale_state: the event's stock after the write. It may hold more fields.
+            sale_state: the event after the write.
         """
 
     def favorites_changed(self, owner: str) -> None:

@@ -135,7 +135,7 @@ def visible(db: Db, event_id: int, actor: Actor) -> Document:
     return event
 
 
-def may_see(event: Document, actor: Actor) -> bool:
+def may_see(event: Mapping[str, Any], actor: Actor) -> bool:
     """A draft is its organizer's and the admins' alone, also where it was public before."""
     return event["status"] != rules.DRAFT or actor.may_manage_events_of(event["organizerId"])
 

@@ -1,4 +1,4 @@
-"""Why tickets can't be had."""
+"""Errors that say why tickets cannot be taken."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from eventapp.core.errors import AppError, Conflict
 
 
 class NotOnSale(Conflict):
-    """A draft, a cancelled or a past event."""
+    """The event is a draft, cancelled or past."""
 
     code, message = "event_not_on_sale", "Tickets of this event are not on sale"
 
 
-class Overtaken(AppError):
-    """Others changed the event at each of many attempts; nothing was written."""
+class EventBusy(AppError):
+    """Other writes changed the event before each of many attempts; nothing was written."""
 
     status, code = 503, "event_busy"
     message = "Too many are changing this event at once; try again"

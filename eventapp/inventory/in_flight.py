@@ -1,57 +1,107 @@
-"""What the worker and the auditor look at: marks that stand still, events that are waited for."""
+"""Read and clear the in-flight entries of events; nothing here changes the stock."""
 
-from collections.abc import Sequence
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
+from eventapp.events.types import InFlightEntry, InFlightState
 from eventapp.inventory import store
 
+# Clearing more entries in one update would make that update slow.
+CLEARED_AT_ONCE = 200
+MAX_EVENTS, MAX_KEYS = 5000, 2000
 
-class BackOffice:
-    """The quiet half of the box office: it sells nothing."""
+
+class ClearableEntries:
+    """The in-flight entries that one process may clear, to be cleared by its next writes.
+
+    They are kept in memory, at most MAX_EVENTS events and MAX_KEYS keys of each. The worker clears
+    those that are dropped here.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keys: defaultdict[int, list[str]] = defaultdict(list)
+
+    def add(self, event_id: int, keys: Iterable[str]) -> None:
+        """Note that these entries of an event may be cleared."""
+        with self._lock:
+            if len(self._keys) > MAX_EVENTS:
+                self._keys.clear()
+            kept = self._keys[event_id]
+            kept.extend(keys)
+            # A process that writes little, such as the worker, would collect keys without end.
+            del kept[:-MAX_KEYS]
+
+    def pop(self, event_id: int, at_least: int = 1) -> list[str]:
+        """Remove and return up to CLEARED_AT_ONCE keys, none if there are fewer than `at_least`.
+
+        The caller clears them, or adds them again when its write fails.
+        """
+        with self._lock:
+            if len(self._keys.get(event_id, ())) < at_least:
+                return []
+            keys = self._keys.pop(event_id)
+            if len(keys) > CLEARED_AT_ONCE:
+                self._keys[event_id] = keys[CLEARED_AT_ONCE:]
+        return keys[:CLEARED_AT_ONCE]
+
+
+class InFlightEntries:
+    """The in-flight entries of all events, as recovery, audits and the ticket limit need them."""
 
     def __init__(self, db: Db) -> None:
         self._db = db
 
-    def waited_for(self, limit: int) -> list[int]:
-        """Events on sale with tickets of a type that someone waits for."""
-        return store.waited_for(self._db, limit)
+    def find_event(self, event_id: int) -> InFlightState | None:
+        """Return the event's sale state with its in-flight entries."""
+        return store.find_with_entries(self._db, event_id)
 
-    def waited_for_in_vain(self, limit: int) -> list[int]:
-        """Cancelled and past events that someone still waits for."""
-        return store.waited_for_in_vain(self._db, limit)
+    def find_events_after(self, event_id: int, limit: int) -> list[InFlightState]:
+        """Return the next events after this eventId, in that order, with their entries."""
+        return store.find_after(self._db, event_id, limit)
 
-    def with_stale_marks(self, before: datetime, limit: int) -> list[int]:
-        """Events with something noted that may have stood still since then."""
-        return store.with_marks_before(self._db, before, limit)
+    def find_event_ids_before(self, moment: datetime, limit: int) -> list[int]:
+        """Return eventIds that may have an entry from before this moment."""
+        return store.find_ids_with_entries_before(self._db, moment, limit)
 
-    def marks_before(self, event_id: int, before: datetime) -> dict[str, Document]:
-        """What is noted on the event since before that time, by its key."""
-        event = store.read_with_marks(self._db, event_id)
-        marks = event["inFlight"] if event else {}
-        return {key: mark for key, mark in marks.items() if mark["at"] < before}
+    def find_before(self, event_id: int, moment: datetime) -> dict[str, InFlightEntry]:
+        """Return the event's entries from before this moment by their keys."""
+        entries = self._entries(event_id)
+        return {key: entry for key, entry in entries.items() if entry["at"] < moment}
 
-    def strike(self, event_id: int, keys: Sequence[str]) -> None:
-        """Strike out notes of what is recorded."""
-        store.strike(self._db, event_id, keys)
+    def has_take(self, event_id: int, requester: str) -> bool:
+        """Return whether tickets taken by this requester are in flight."""
+        return any(
+            entry["kind"] == "take" and entry.get("by") == requester
+            for entry in self._entries(event_id).values()
+        )
 
-    def reset_marks_since(self, event_id: int) -> None:
-        """Note anew how old the oldest mark is, so that settled events are not looked at again."""
-        event = store.read_with_marks(self._db, event_id)
+    def count_taken(self, event_id: int, requester_prefix: str) -> dict[str, int]:
+        """Return the tickets of each take whose requester starts so, by the booking's hex id."""
+        return {
+            key: sum(quantity for _, quantity in entry["items"])
+            for key, entry in self._entries(event_id).items()
+            if entry["kind"] == "take" and entry.get("by", "").startswith(requester_prefix)
+        }
+
+    def clear(self, event_id: int, keys: Sequence[str]) -> None:
+        """Remove entries of an event; keys that are not there are ignored."""
+        for start in range(0, len(keys), CLEARED_AT_ONCE):
+            store.clear_entries(self._db, event_id, keys[start : start + CLEARED_AT_ONCE])
+
+    def refresh_oldest(self, event_id: int) -> None:
+        """Store anew how old the oldest entry is, so that `find_event_ids_before` skips the event.
+
+        Nothing is written when the event changes meanwhile.
+        """
+        event = store.find_with_entries(self._db, event_id)
         if event:
-            times = [mark["at"] for mark in event["inFlight"].values()]
-            store.set_marks_since(self._db, event, min(times, default=None))
+            times = [entry["at"] for entry in event["inFlight"].values()]
+            store.set_oldest_entry_time(self._db, event, min(times, default=None))
 
-    def with_marks(self, event_id: int) -> Document | None:
-        """The event's amounts and what is under way."""
-        return store.read_with_marks(self._db, event_id)
-
-    def after(self, event_id: int, limit: int) -> list[Document]:
-        """The same of the events that come after this eventId."""
-        return store.after(self._db, event_id, limit)
-
-    def set_types(self, event: Document, types: list[dict[str, Any]]) -> bool:
-        """Set the ticket types outright, for repairs; False where the event changed meanwhile."""
-        available = sum(kind["availableTickets"] for kind in types)
-        return store.settle_amounts(self._db, event, {"ticketTypes": types, "available": available})
+    def _entries(self, event_id: int) -> dict[str, InFlightEntry]:
+        event = store.find_with_entries(self._db, event_id)
+        return event["inFlight"] if event else {}

@@ -1,112 +1,260 @@
-"""Who gets which tickets: the judgement, on figures as read, in order of arrival."""
+"""Decide which caller gets which tickets, and what a take, a move or an undo adds to the stock."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, time
+from typing import Literal, cast
 
-REJECT, PARTIAL, WAITLIST = "reject", "partial", "waitlist"
-# Only a place on the waitlist, and only where no ticket is to be had.
-QUEUE = "queue"
+from eventapp.events.types import InFlightEntry, MoveEntry, SaleState
+from eventapp.inventory.types import IndexedChanges, Quantities, StockChanges, Waitlisted
 
-Event = Mapping[str, Any]
-Quantities = dict[int, int]  # ticketTypeId -> whole tickets
+# What to do when there are fewer tickets than requested: refuse, give what is left, give what is
+# left and put the rest on the waitlist, or only join the waitlist and only when nothing is left.
+REJECT, PARTIAL, WAITLIST, WAITLIST_ONLY = "reject", "partial", "waitlist", "waitlist_only"
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What one caller asks of one event.
+class TicketRequest:
+    """The tickets that one caller wants of one event.
 
     Attributes:
-        mark: the booking's id, as hex.
-        items: 1 or more tickets of each type.
-        held: kept for a payment, not sold.
-        by: what `BoxOffice.under_way` finds it by, the same for all requests of one key; it
-            begins with what `BoxOffice.taken_by` finds all of one user by.
-        entry_marks: for WAITLIST, the id of the entry that each type's rest would go to.
+        booking_id: hex id of the booking to record, and so the key of the in-flight entry.
+        items: quantities, each 1 or more.
+        held: True to hold the tickets for a payment, False to sell them.
+        on_shortfall: REJECT, PARTIAL, WAITLIST or WAITLIST_ONLY.
+        requester: the user's id, then a blank and the idempotency key where there is one. All
+            requests of a user share the beginning, all retries of one request the whole.
+        waitlist_entry_ids: for WAITLIST and WAITLIST_ONLY, the hex id of the waitlist entry that
+            each ticket type would get.
     """
 
-    mark: str
+    booking_id: str
     items: Quantities
     held: bool = False
     on_shortfall: str = REJECT
-    by: str = ""
-    entry_marks: Mapping[int, str] = field(default_factory=dict)
+    requester: str = ""
+    waitlist_entry_ids: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the caller gets: tickets, places on the waitlist, or neither, and what was left then.
+class Allocation:
+    """What one request gets: tickets, waitlist positions, both, or neither.
 
     Attributes:
-        waits: the rest by type, with its place: `{typeId: (quantity, sequence, position)}`, where
-            position 1 is next and sequence orders the entries for good.
-        unknown: a type asked for that the event does not have.
+        taken: tickets that are taken for the request.
+        waitlisted: the rest of each ticket type that goes to the waitlist.
+        available: tickets of each requested type that the caller could have had at its turn.
+        unknown_type_id: a requested ticket type that the event does not have.
     """
 
     taken: Quantities = field(default_factory=dict)
-    waits: dict[int, tuple[int, int, int]] = field(default_factory=dict)
-    left: Quantities = field(default_factory=dict)
-    unknown: int | None = None
+    waitlisted: dict[int, Waitlisted] = field(default_factory=dict)
+    available: Quantities = field(default_factory=dict)
+    unknown_type_id: int | None = None
 
     @property
-    def refused(self) -> bool:
-        return not self.taken and not self.waits
+    def is_refusal(self) -> bool:
+        """True when the request gets neither tickets nor a waitlist position."""
+        return not self.taken and not self.waitlisted
 
 
-def index_of_types(event: Event) -> dict[int, int]:
-    """Where each ticket type stands in the event."""
-    return {kind["ticketTypeId"]: i for i, kind in enumerate(event["ticketTypes"])}
+# Requests with what each of them gets; none of them a refusal.
+Grants = Sequence[tuple[TicketRequest, Allocation]]
 
 
-def on_sale(event: Event, today: datetime) -> bool:
+@dataclass(frozen=True)
+class StockMove:
+    """A change of the stock for one booking or waitlist entry that must be applied exactly once.
+
+    Attributes:
+        key: the key of the in-flight entry that shows that the move was applied.
+        changes: what to add to the counters of each ticket type.
+    """
+
+    key: str
+    changes: StockChanges
+
+    @classmethod
+    def for_return(cls, booking_id: str, items: Quantities, *, held: bool) -> "StockMove":
+        """Return the move of a booking's tickets back on sale."""
+        return cls(f"give-{booking_id}", _returned(items.items(), held=held))
+
+    @classmethod
+    def for_confirmation(
+        cls, booking_id: str, sold: Quantities, returned: Quantities
+    ) -> "StockMove":
+        """Return the move of held tickets to sold ones, and of `returned` ones back on sale."""
+        changes: dict[int, dict[str, int]] = {}
+        for type_id in {**sold, **returned}:
+            sells, returns = sold.get(type_id, 0), returned.get(type_id, 0)
+            changes[type_id] = {
+                "heldTickets": -sells - returns,
+                "soldTickets": sells,
+                "availableTickets": returns,
+            }
+        return cls(f"confirm-{booking_id}", changes)
+
+    @classmethod
+    def for_leaving(cls, entry_id: str, type_id: int) -> "StockMove":
+        """Return the move of a waitlist entry out of the count `waiting`."""
+        return cls(leave_key(entry_id), {type_id: {"waiting": -1}})
+
+    def to_entry(self, now: datetime) -> MoveEntry:
+        """Return the in-flight entry that shows that the move was applied."""
+        kind = cast(Literal["give", "confirm", "leave"], self.key.partition("-")[0])
+        return {"kind": kind, "at": now}
+
+
+def join_key(entry_id: str) -> str:
+    """Return the key of the in-flight entry for a waitlist entry that joined."""
+    return f"wait-{entry_id}"
+
+
+def leave_key(entry_id: str) -> str:
+    """Return the key of the in-flight entry for a waitlist entry that left."""
+    return f"leave-{entry_id}"
+
+
+def start_of_day(now: datetime) -> datetime:
+    """Return midnight (UTC) of this day, which the dates of a schedule are compared with."""
+    return datetime.combine(now.date(), time.min, UTC)
+
+
+def is_on_sale(event: SaleState, today: datetime) -> bool:
+    """Return whether the event is published and has a date that is not before `today`."""
     return bool(event["status"] == "published" and event["lastDate"] >= today)
 
 
-def judge(event: Event, wanted: Sequence[Wanted]) -> list[Verdict]:
-    """Give tickets in order of arrival as long as they last; all items of a caller or none.
+def index_of_types(event: SaleState) -> dict[int, int]:
+    """Return the index of each ticket type in the event's array, by ticketTypeId."""
+    return {kind["ticketTypeId"]: i for i, kind in enumerate(event["ticketTypes"])}
 
-    While anyone waits for a type the public gets nothing of it: what comes back is the waiting's.
+
+def allocate(event: SaleState, requests: Sequence[TicketRequest]) -> list[Allocation]:
+    """Give out tickets in order of arrival while they last, and return what each request gets.
+
+    While anyone waits for a ticket type, requests get none of it: tickets that come back belong
+    to the waitlist.
     """
-    kinds = {kind["ticketTypeId"]: kind for kind in event["ticketTypes"]}
-    left = {id_: 0 if k["waiting"] else k["availableTickets"] for id_, k in kinds.items()}
-    queues = {id_: [k["waitSequence"], k["waiting"]] for id_, k in kinds.items()}
-    return [_judge_one(want, left, queues) for want in wanted]
+    types = {kind["ticketTypeId"]: kind for kind in event["ticketTypes"]}
+    remaining = {id_: 0 if t["waiting"] else t["availableTickets"] for id_, t in types.items()}
+    queues = {id_: _Queue(t["waitSequence"], t["waiting"]) for id_, t in types.items()}
+    return [_allocate_one(request, remaining, queues) for request in requests]
 
 
-def _judge_one(want: Wanted, left: Quantities, queues: dict[int, list[int]]) -> Verdict:
-    unknown = next((type_id for type_id in want.items if type_id not in left), None)
+@dataclass(slots=True)
+class _Queue:
+    """The last sequence number given and the length of one ticket type's waitlist."""
+
+    sequence: int
+    length: int
+
+    def append(self, quantity: int) -> Waitlisted:
+        """Add a request for so many tickets at the end."""
+        self.sequence += 1
+        self.length += 1
+        return Waitlisted(quantity, self.sequence, self.length)
+
+
+def _allocate_one(
+    request: TicketRequest, remaining: Quantities, queues: Mapping[int, _Queue]
+) -> Allocation:
+    """Return what one request gets, and take it off `remaining` or add it to `queues`."""
+    wanted, mode = request.items, request.on_shortfall
+    unknown = next((type_id for type_id in wanted if type_id not in remaining), None)
     if unknown is not None:
-        return Verdict(unknown=unknown)
-    there = {type_id: left[type_id] for type_id in want.items}
-    granted = {id_: min(quantity, left[id_]) for id_, quantity in want.items.items()}
-    if want.on_shortfall == REJECT and granted != want.items:
-        return Verdict(left=there)
-    if want.on_shortfall == QUEUE and any(granted.values()):
-        return Verdict(left=there)
+        return Allocation(unknown_type_id=unknown)
+    available = {type_id: remaining[type_id] for type_id in wanted}
+    granted = {type_id: min(quantity, available[type_id]) for type_id, quantity in wanted.items()}
+    if mode == REJECT and granted != wanted:
+        return Allocation(available=available)
+    if mode == WAITLIST_ONLY and any(granted.values()):
+        return Allocation(available=available)
     taken = {type_id: quantity for type_id, quantity in granted.items() if quantity}
     for type_id, quantity in taken.items():
-        left[type_id] -= quantity
-    if want.on_shortfall not in (WAITLIST, QUEUE):
-        return Verdict(taken, left=there)
-    return Verdict(taken, _places(want, granted, queues), there)
+        remaining[type_id] -= quantity
+    if mode not in (WAITLIST, WAITLIST_ONLY):
+        return Allocation(taken, available=available)
+    waitlisted = {
+        type_id: queues[type_id].append(quantity - granted[type_id])
+        for type_id, quantity in wanted.items()
+        if quantity > granted[type_id]
+    }
+    return Allocation(taken, waitlisted, available)
 
 
-def _places(
-    want: Wanted, granted: Quantities, queues: dict[int, list[int]]
-) -> dict[int, tuple[int, int, int]]:
-    places = {}
-    for type_id, quantity in want.items.items():
-        if quantity > granted[type_id]:
-            queue = queues[type_id]
-            queue[0] += 1
-            queue[1] += 1
-            places[type_id] = (quantity - granted[type_id], queue[0], queue[1])
-    return places
+def sale_changes(event: SaleState, grants: Grants) -> IndexedChanges:
+    """Return what the grants add to the counters of the ticket types that they touch."""
+    sold = total(allocation.taken for request, allocation in grants if not request.held)
+    held = total(allocation.taken for request, allocation in grants if request.held)
+    joined = total(dict.fromkeys(allocation.waitlisted, 1) for _, allocation in grants)
+    changes: IndexedChanges = {}
+    for type_id, index in index_of_types(event).items():
+        sells, holds, joins = (counts.get(type_id, 0) for counts in (sold, held, joined))
+        if sells or holds or joins:
+            changes[index] = {
+                "availableTickets": -sells - holds,
+                "soldTickets": sells,
+                "heldTickets": holds,
+                "waiting": joins,
+                "waitSequence": joins,
+            }
+    return changes
+
+
+def sale_entries(grants: Grants, now: datetime) -> dict[str, InFlightEntry]:
+    """Return the in-flight entries of the grants by their keys."""
+    entries: dict[str, InFlightEntry] = {}
+    for request, allocation in grants:
+        if allocation.taken:
+            entries[request.booking_id] = {
+                "kind": "take",
+                "items": [list(item) for item in allocation.taken.items()],
+                "held": request.held,
+                "by": request.requester,
+                "at": now,
+            }
+        for type_id in allocation.waitlisted:
+            key = join_key(request.waitlist_entry_ids[type_id])
+            entries[key] = {"kind": "enter", "type": type_id, "by": request.requester, "at": now}
+    return entries
+
+
+def reversal_of(entry: InFlightEntry) -> StockChanges:
+    """Return the changes that undo a take or a join.
+
+    Raises:
+        ValueError: the entry shows a move, which is never undone.
+    """
+    if entry["kind"] == "enter":
+        return {entry["type"]: {"waiting": -1}}
+    if entry["kind"] != "take":
+        raise ValueError(f"a move is not undone: {entry['kind']}")
+    changes = _returned(entry["items"], held=entry["held"])
+    for type_id, left_queue in entry.get("leftQueue", []):
+        changes[type_id]["waiting"] = left_queue
+    return changes
+
+
+def _returned(items: Iterable[Sequence[int]], *, held: bool) -> dict[int, dict[str, int]]:
+    counter = "heldTickets" if held else "soldTickets"
+    return {id_: {"availableTickets": quantity, counter: -quantity} for id_, quantity in items}
+
+
+def changes_by_index(event: SaleState, *several: StockChanges) -> IndexedChanges:
+    """Return the sum of several changes, by the index of each ticket type in the event's array."""
+    index_of = index_of_types(event)
+    sums: IndexedChanges = {}
+    for changes in several:
+        for type_id, counters in changes.items():
+            sum_ = sums.setdefault(index_of[type_id], {})
+            for counter, change in counters.items():
+                sum_[counter] = sum_.get(counter, 0) + change
+    return sums
 
 
 def total(quantities: Iterable[Quantities]) -> Quantities:
-    """The sums by type."""
+    """Return the sum of the quantities of each ticket type."""
     sums: Quantities = {}
     for each in quantities:
         for type_id, quantity in each.items():

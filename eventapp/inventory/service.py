@@ -1,225 +1,377 @@
-"""Taking tickets and giving them back. What a booking is, only the bookings know."""
+"""Take tickets and give them back, so that none is ever sold twice or lost.
+
+`Inventory` is the one door to the stock of events. The protocol of its writes, and what happens
+when two processes sell the last ticket, is described in `eventapp.inventory.store`.
+"""
 
 import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, time
+from datetime import datetime
+
+from cachetools import LRUCache
 
 from eventapp.core.access.actor import Actor
-from eventapp.core.database import Db, Document
+from eventapp.core.app_key import AppKey
+from eventapp.core.database import Db
 from eventapp.core.errors import AppError
 from eventapp.core.failpoints import failpoint
 from eventapp.core.metrics import STOCK_CONFLICTS
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.events.service import EventNotFound, TicketTypeNotFound, may_see
-from eventapp.inventory import rules, store, taking
-from eventapp.inventory.errors import NotOnSale, Overtaken
-from eventapp.inventory.moving import Mover
-from eventapp.inventory.rules import PARTIAL, QUEUE, REJECT, WAITLIST, Quantities, Verdict, Wanted
-from eventapp.inventory.stock_moves import Move, confirm, give_back, leave
+from eventapp.events.types import InFlightState, SaleState, TicketType
+from eventapp.inventory import rules, store
+from eventapp.inventory.errors import EventBusy, NotOnSale
+from eventapp.inventory.in_flight import CLEARED_AT_ONCE, ClearableEntries, InFlightEntries
+from eventapp.inventory.rules import (
+    PARTIAL,
+    REJECT,
+    WAITLIST,
+    WAITLIST_ONLY,
+    Allocation,
+    StockMove,
+    TicketRequest,
+    join_key,
+    leave_key,
+)
+from eventapp.inventory.types import Quantities
 
 __all__ = [
+    "INVENTORY",
     "PARTIAL",
-    "QUEUE",
     "REJECT",
     "WAITLIST",
-    "TicketTypeNotFound",
-    "BoxOffice",
+    "WAITLIST_ONLY",
+    "Allocation",
+    "EventBusy",
     "EventNotFound",
-    "Move",
+    "Inventory",
     "NotOnSale",
-    "Overtaken",
     "Quantities",
-    "Verdict",
-    "Wanted",
-    "confirm",
-    "give_back",
-    "leave",
+    "StockMove",
+    "TicketRequest",
+    "TicketTypeNotFound",
+    "join_key",
+    "leave_key",
 ]
 
-ATTEMPTS, REMEMBERED_EVENTS = 100, 5000
+# On a hot event other sales may come between a read and its write many times over.
+ATTEMPTS = 100
+MAX_CACHED_STATES = 5000
 
 
-class BoxOffice(Mover):
-    """Sells the tickets of one database, many callers of one event in one write.
+class Inventory:
+    """The stock of all events of one database.
 
-    Kept in memory is only what saves a read: the last state of sale seen of an event, which every
-    write verifies and no refusal trusts; and marks that may be struck out.
+    Every method that changes the stock does so in one guarded update of the event's document, which
+    also adds or removes an in-flight entry. The entry names the booking or waitlist entry that the
+    change belongs to, so that the change is completed or undone when a process dies after it. See
+    `eventapp.inventory.store` for the guards.
+
+    The last sale state seen of each event is cached to save a read. Every update verifies it, and a
+    refusal is never based on it.
+
+    Attributes:
+        in_flight: reads and clears in-flight entries.
     """
 
     def __init__(self, db: Db, event_changes: EventChanges = NO_EVENT_CACHE) -> None:
-        """`event_changes` receives the state of sale after each write made here."""
-        super().__init__(db, event_changes)
+        """Open the inventory of `db`; `event_changes` receives each change of the stock."""
+        self.in_flight = InFlightEntries(db)
+        self._db = db
+        self._event_changes = event_changes
+        self._clearable = ClearableEntries()
         self._lock = threading.Lock()
-        self._seen: OrderedDict[int, Document] = OrderedDict()
+        self._states: LRUCache[int, SaleState] = LRUCache(MAX_CACHED_STATES)
 
-    def state(self, event_id: int, *, fresh: bool = False) -> Document:
-        """The event's state of sale, as last seen here or read now. EventNotFound."""
+    # Reading.
+
+    def sale_state(self, event_id: int, *, fresh: bool = False) -> SaleState:
+        """Return what a sale needs to know of the event, from the cache unless `fresh`.
+
+        Raises:
+            EventNotFound: there is no such event.
+        """
         with self._lock:
-            seen = self._seen.get(event_id)
-        return seen if seen and not fresh else self._read(event_id)
+            cached = self._states.get(event_id)
+        return cached if cached and not fresh else self._read(event_id)
+
+    def invalidate(self, event_id: int) -> None:
+        """Drop the cached sale state, so that the next sale reads the event."""
+        with self._lock:
+            self._states.pop(event_id, None)
 
     @contextmanager
-    def drafts_unseen(self, event_id: int, actor: Actor) -> Iterator[None]:
-        """Any refusal within becomes EventNotFound where the event is a draft that the caller may
-        not see, as where there is none: a refusal would tell of it."""
+    def hiding_drafts(self, event_id: int, actor: Actor) -> Iterator[None]:
+        """Turn errors of the block into EventNotFound if `actor` may not see the event, a draft.
+
+        Any other error would reveal that the draft exists.
+        """
         try:
             yield
         except AppError:
-            seen = may_see(self.state(event_id), actor)
-            if not (seen or may_see(self.state(event_id, fresh=True), actor)):
+            visible = may_see(self.sale_state(event_id), actor)
+            if not (visible or may_see(self.sale_state(event_id, fresh=True), actor)):
                 raise EventNotFound from None
             raise
 
-    def take(self, event_id: int, wanted: Wanted, now: datetime) -> tuple[Verdict, Document]:
-        """What `take_all` says of one caller, raised where it is an error."""
-        outcome = self.take_all(event_id, [wanted], now)[0]
+    def find_event_ids_to_serve(self, limit: int) -> list[int]:
+        """Return eventIds on sale that have tickets of a ticket type somebody waits for."""
+        return store.find_ids_to_serve(self._db, limit)
+
+    def find_ended_event_ids_with_waitlist(self, limit: int) -> list[int]:
+        """Return eventIds that are cancelled or completed while somebody still waits."""
+        return store.find_ended_ids_with_waitlist(self._db, limit)
+
+    # Taking tickets.
+
+    def take(
+        self, event_id: int, request: TicketRequest, now: datetime
+    ) -> tuple[Allocation, SaleState]:
+        """Take tickets for one caller as `take_batch` does for many, and raise its error."""
+        outcome = self.take_batch(event_id, [request], now)[0]
         if isinstance(outcome, AppError):
             raise outcome
         return outcome
 
-    def take_all(
-        self, event_id: int, wanted: Sequence[Wanted], now: datetime
-    ) -> list[tuple[Verdict, Document] | AppError]:
-        """Tickets, or a place on the waitlist, or a refusal, for many callers in one write.
+    def take_batch(
+        self, event_id: int, requests: Sequence[TicketRequest], now: datetime
+    ) -> list[tuple[Allocation, SaleState] | AppError]:
+        """Take tickets and waitlist positions for many callers, first come first served, at once.
 
-        What was taken stays noted on the event until `settled` or `undo`.
+        What is granted gets an in-flight entry. The caller records the booking or waitlist
+        entry and then calls `mark_recorded`, or else calls `undo`.
 
         Returns:
-            For each the verdict, and the event after it; or NotOnSale or TicketTypeNotFound.
+            For each request what it gets, which may be a refusal, with the sale state after the
+            update; or NotOnSale or TicketTypeNotFound.
 
         Raises:
-            EventNotFound, Overtaken: nothing is written for anyone.
+            EventNotFound, EventBusy: nothing is written for any request.
         """
-        today = datetime.combine(now.date(), time.min, UTC)
-        event, fresh = self.state(event_id), False
+        today = rules.start_of_day(now)
+        state, fresh = self.sale_state(event_id), False
         for _attempt in range(ATTEMPTS):
-            if not rules.on_sale(event, today):
+            if not rules.is_on_sale(state, today):
                 if fresh:
-                    return [NotOnSale() for _ in wanted]
-                event, fresh = self._read(event_id), True
+                    return [NotOnSale() for _ in requests]
+                state, fresh = self._read(event_id), True
                 continue
-            verdicts = rules.judge(event, wanted)
-            plain = all(v.taken == w.items for v, w in zip(verdicts, wanted, strict=True))
-            if not plain and not fresh:
-                event, fresh = self._read(event_id), True
+            allocations = rules.allocate(state, requests)
+            if not fresh and not _grants_all(requests, allocations):
+                state, fresh = self._read(event_id), True
                 continue
-            after = self._write(event, wanted, verdicts, today, now)
+            after = self._write_take(state, requests, allocations, now)
             if after:
-                return [_answer(verdict, after) for verdict in verdicts]
+                return [_outcome(allocation, after) for allocation in allocations]
             STOCK_CONFLICTS.inc()
-            event, fresh = self._read(event_id), True
-        raise Overtaken
+            state, fresh = self._read(event_id), True
+        raise EventBusy
 
-    def _write(
+    def _write_take(
         self,
-        event: Document,
-        wanted: Sequence[Wanted],
-        verdicts: Sequence[Verdict],
-        today: datetime,
+        state: SaleState,
+        requests: Sequence[TicketRequest],
+        allocations: Sequence[Allocation],
         now: datetime,
-    ) -> Document | None:
-        """All that was granted, in one write; the event itself where nothing was."""
-        granted = [(w, v) for w, v in zip(wanted, verdicts, strict=True) if not v.refused]
-        if not granted:
-            return event
-        changes, guards = taking.sale(event, granted)
-        guards |= taking.on_sale(today)
-        waits = any(verdict.waits for _, verdict in granted)
-        done = self._done.take(event["eventId"])
-        after = store.change(
+    ) -> SaleState | None:
+        """Write all that is granted in one update; return `state` itself if nothing is granted."""
+        pairs = zip(requests, allocations, strict=True)
+        grants = [(request, given) for request, given in pairs if not given.is_refusal]
+        if not grants:
+            return state
+        changes = rules.sale_changes(state, grants)
+        joins = any(given.waitlisted for _, given in grants)
+        cleared = self._clearable.pop(state["eventId"])
+        after = store.update_stock(
             self._db,
-            event,
+            state,
             changes,
-            guards=guards,
-            marks=taking.marks(granted, now),
-            unmark=done,
-            fields={"hadWaitlist": True} if waits else None,
+            guards={
+                **store.sale_guards(state, changes),
+                **store.on_sale_guard(rules.start_of_day(now)),
+            },
+            new_entries=rules.sale_entries(grants, now),
+            cleared_keys=cleared,
+            fields={"hadWaitlist": True} if joins else None,
             now=now,
         )
         if after:
             failpoint("take")
-            self._written(after)
+            self._publish(after)
         else:
-            self.settled(event["eventId"], done)  # they are still to be struck out
+            self._clearable.add(state["eventId"], cleared)
         return after
 
-    def take_for_waiting(
-        self, event_id: int, mark: str, type_id: int, quantity: int, *, last: bool, now: datetime
-    ) -> Document | None:
-        """Hold tickets for the head of a type's waitlist, past the guard that keeps the public off.
+    def take_for_offer(
+        self,
+        event_id: int,
+        booking_id: str,
+        type_id: int,
+        quantity: int,
+        *,
+        last: bool,
+        now: datetime,
+    ) -> SaleState | None:
+        """Hold tickets for the first in a waitlist; this take alone may pass the waitlist.
 
         Args:
-            last: the entry wants no more than this, and so stops waiting in the same write.
+            booking_id: hex id of the offer to record, and so the key of the in-flight entry.
+            last: True if the waitlist entry wants no more than this: `waiting` falls by 1.
 
         Returns:
-            The event after it; None, with nothing written, when the tickets are not there.
+            The sale state after the update; None, with nothing written, if the tickets are gone.
+
+        Raises:
+            EventNotFound: there is no such event.
         """
-        event = self._read(event_id)
-        index = rules.index_of_types(event)[type_id]
-        step = {"availableTickets": -quantity, "heldTickets": quantity, "waiting": -int(last)}
-        note = {"kind": "take", "items": [[type_id, quantity]], "held": True, "at": now}
-        path, today = f"ticketTypes.{index}", datetime.combine(now.date(), time.min, UTC)
-        after = store.change(
+        state = self._read(event_id)
+        index = rules.index_of_types(state)[type_id]
+        left = int(last)
+        after = store.update_stock(
             self._db,
-            event,
-            {index: step},
+            state,
+            {index: {"availableTickets": -quantity, "heldTickets": quantity, "waiting": -left}},
             guards={
-                f"{path}.availableTickets": {"$gte": quantity},
-                f"{path}.waiting": {"$gte": 1},
-                **taking.on_sale(today),
+                **store.offer_guards(index, quantity),
+                **store.on_sale_guard(rules.start_of_day(now)),
             },
-            marks={mark: {**note, "leftQueue": [[type_id, int(last)]]}},
+            new_entries={
+                booking_id: {
+                    "kind": "take",
+                    "items": [[type_id, quantity]],
+                    "held": True,
+                    "at": now,
+                    "leftQueue": [[type_id, left]],
+                }
+            },
             now=now,
         )
         if after:
             failpoint("offer-take")
-            self._written(after)
+            self._publish(after)
         return after
 
-    def under_way(self, event_id: int, *, by: str) -> bool:
-        """True while tickets that were taken by this name are noted on the event."""
-        event = store.read_with_marks(self._db, event_id)
-        marks = event["inFlight"].values() if event else ()
-        return any(mark["kind"] == "take" and mark.get("by") == by for mark in marks)
+    # Completing or undoing what was taken.
 
-    def taken_by(self, event_id: int, who: str) -> dict[str, int]:
-        """The tickets noted on the event under names that begin with `who`, by their mark."""
-        event = store.read_with_marks(self._db, event_id)
-        marks = event["inFlight"].items() if event else ()
-        return {
-            key: sum(quantity for _, quantity in mark["items"])
-            for key, mark in marks
-            if mark["kind"] == "take" and mark.get("by", "").startswith(who)
-        }
+    def mark_recorded(self, event_id: int, keys: Iterable[str]) -> None:
+        """Let a later write of this process clear in-flight entries whose outcome is recorded."""
+        self._clearable.add(event_id, keys)
 
-    def forget(self, event_id: int) -> None:
-        """Read the event anew before the next sale."""
-        with self._lock:
-            self._seen.pop(event_id, None)
+    def undo(self, event_id: int, key: str) -> None:
+        """Undo the take or join of an in-flight entry, exactly once whoever calls.
 
-    def _read(self, event_id: int) -> Document:
-        event = store.read(self._db, event_id)
-        if event is None:
-            self.forget(event_id)
+        Raises:
+            EventBusy: nothing is written.
+        """
+        for _attempt in range(ATTEMPTS):
+            event = self.in_flight.find_event(event_id)
+            entry = event["inFlight"].get(key) if event else None
+            if not event or not entry:
+                return
+            after = store.update_stock(
+                self._db,
+                event,
+                rules.changes_by_index(event, rules.reversal_of(entry)),
+                guards=store.exists_guard(key),
+                cleared_keys=[key],
+                now=entry["at"],
+            )
+            if after:
+                failpoint("undo")
+                self._publish(after)
+                return
+        raise EventBusy
+
+    def apply_moves(
+        self,
+        event_id: int,
+        moves: Sequence[StockMove],
+        now: datetime,
+        *,
+        find_pending: Callable[[], Container[str]],
+    ) -> None:
+        """Apply those moves of one event that were not applied before, in one update.
+
+        Their in-flight entries stay until `mark_recorded`. If the event is gone, there is nothing
+        to move.
+
+        Args:
+            find_pending: returns the keys of moves that are not yet recorded as applied. It is
+                called after the event was read. A move that is pending then has had no entry that
+                could be cleared; so if the event as read has no entry of it, and none is cleared
+                before the write, the move was not applied.
+
+        Raises:
+            EventBusy: nothing is written.
+        """
+        for _attempt in range(ATTEMPTS):
+            event = self.in_flight.find_event(event_id)
+            without_entry = [m for m in moves if event and m.key not in event["inFlight"]]
+            if not event or not without_entry:
+                return
+            pending = find_pending()
+            due = [move for move in without_entry if move.key in pending]
+            if not due or self._write_moves(event, due, now):
+                return
+        raise EventBusy
+
+    def _write_moves(self, event: InFlightState, moves: Sequence[StockMove], now: datetime) -> bool:
+        event_id = event["eventId"]
+        # Clearing entries makes concurrent moves try again, so it waits until there are many.
+        cleared = self._clearable.pop(event_id, at_least=CLEARED_AT_ONCE)
+        after = store.update_stock(
+            self._db,
+            event,
+            rules.changes_by_index(event, *(move.changes for move in moves)),
+            guards=store.never_existed_guard(event, [move.key for move in moves]),
+            new_entries={move.key: move.to_entry(now) for move in moves},
+            cleared_keys=cleared,
+            now=now,
+        )
+        if not after:
+            self._clearable.add(event_id, cleared)
+            return False
+        failpoint("move")
+        self._publish(after)
+        return True
+
+    # Repairs.
+
+    def replace_ticket_types(self, event: SaleState, ticket_types: list[TicketType]) -> bool:
+        """Set the ticket types, for repairs; return False if the event changed since the read."""
+        available = sum(each["availableTickets"] for each in ticket_types)
+        return store.replace_stock(self._db, event, ticket_types, available)
+
+    # The cached sale states.
+
+    def _read(self, event_id: int) -> SaleState:
+        state = store.find_sale_state(self._db, event_id)
+        if state is None:
+            self.invalidate(event_id)
             raise EventNotFound
-        self._remember(event)
-        return event
+        self._cache(state)
+        return state
 
-    def _written(self, event: Document) -> None:
-        self._remember(event)
-        super()._written(event)
+    def _publish(self, state: SaleState) -> None:
+        self._cache(state)
+        self._event_changes.stock_changed(state)
 
-    def _remember(self, event: Document) -> None:
+    def _cache(self, state: SaleState) -> None:
         with self._lock:
-            self._seen[event["eventId"]] = event
-            self._seen.move_to_end(event["eventId"])
-            if len(self._seen) > REMEMBERED_EVENTS:
-                self._seen.popitem(last=False)
+            self._states[state["eventId"]] = state
 
 
-def _answer(verdict: Verdict, event: Document) -> tuple[Verdict, Document] | AppError:
-    if verdict.unknown is not None:
+# The inventory of an application.
+INVENTORY: AppKey[Inventory] = AppKey("inventory")
+
+
+def _grants_all(requests: Sequence[TicketRequest], allocations: Sequence[Allocation]) -> bool:
+    """Return whether every request gets exactly the tickets that it wants."""
+    return all(g.taken == r.items for r, g in zip(requests, allocations, strict=True))
+
+
+def _outcome(allocation: Allocation, state: SaleState) -> tuple[Allocation, SaleState] | AppError:
+    if allocation.unknown_type_id is not None:
         return TicketTypeNotFound()
-    return verdict, event
+    return allocation, state

@@ -1,20 +1,57 @@
-"""The guarded writes that move tickets. Each is one update of one event document.
+"""The only writes that change the stock of an event, each one guarded update of its document.
 
-A mark in `inFlight` names what is under way, so that a crash at any point can be settled:
-`<bookingId>` a take, `give-<bookingId>` and `confirm-<bookingId>` a move of tickets back or from
-held to sold, `wait-<entryId>` and `leave-<entryId>` a change of `waiting`.
-`marksSince` is no later than the oldest mark: by it the worker finds what stands still. `struck`
-counts the writes that struck out marks of moves: a writer that saw no mark, and then slept while
-the move was made by another and its mark struck out, sees by it that it came too late.
+The protocol that sells a ticket, in the order of its writes:
+
+1. *Take.* One update of the event moves tickets from `availableTickets` to `soldTickets` or
+   `heldTickets` and adds an in-flight entry `inFlight.<bookingId>`. Its filter holds the guards
+   below: where one fails, nothing is written.
+2. *Record.* The booking is inserted under that id. A unique index may refuse it; the take is then
+   undone by an update that removes the entry, guarded by the entry still being there.
+3. *Clear.* A later update of the event, or the worker, removes the entry.
+
+When a process dies after the take, the worker finds the entry. Before it undoes the take, it
+inserts a tombstone under the booking's id: a process that was only suspended can then never record
+the booking.
+
+Invariant: at any moment the counters of an event equal what its recorded bookings and waitlist
+entries say, plus the takes and joins in flight that are not recorded, minus the moves that are
+noted as pending and have no in-flight entry. No counter is ever negative. A process may therefore
+die between any two writes, and the worker can tell from the entry what is left to do.
+
+Two processes that sell the last ticket both send a take with the guard `availableTickets >= 1`.
+MongoDB applies updates of one document one after the other. The first makes it 0, so that the
+filter of the second matches nothing. That process reads the event again and refuses.
+
+Guards of a take (`sale_guards`, `on_sale_guard`):
+
+* `ticketTypes.<i>.ticketTypeId`: an edit may have moved the ticket types within the array.
+* `availableTickets >= n`: the tickets are still there.
+* `waiting = 0`: nobody waits for them. The take of an offer (`waiting >= 1`) is the only one that
+  passes the waitlist.
+* `status` and `schedule.date`: the event is still on sale.
+* For a join, `waitSequence` is as read and no ticket is left over: two joins never get the same
+  number, and nobody waits beside free tickets.
+
+A *move* (tickets go back, holds become sales, an entry leaves the waitlist) is noted as pending in
+its booking or waitlist entry first, then applied here with an entry `give-<bookingId>`,
+`confirm-<bookingId>` or `leave-<entryId>`, and then noted as done. Its guard is that its entry is
+*not* there. An entry that came and was cleared again would pass that guard, and a writer that was
+suspended meanwhile would apply the move twice. The stored counter `struck` therefore counts the
+updates that clear entries of moves, and the guard wants it unchanged since the event was read
+(`never_existed_guard`).
+
+`marksSince` is never later than the oldest entry, so that the worker finds old entries by an index.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import cast
 
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db, Query
+from eventapp.events.types import InFlightEntry, InFlightState, SaleState, TicketType
+from eventapp.inventory.types import IndexedChanges
 
 INDEXES = {
     "events": [
@@ -34,144 +71,184 @@ SALE_FIELDS = {
     "rev": 1,
     "__v": 1,
 }
-MARK_FIELDS = {**SALE_FIELDS, "available": 1, "inFlight": 1, "rev": 1, "marksSince": 1, "struck": 1}
-# What the marks of moves start with: unlike those of takes, they guard by not being there.
-MOVES = ("give-", "confirm-", "leave-")
-
-# {index of the ticket type: {amount: change}}
-Changes = Mapping[int, Mapping[str, int]]
+FIELDS_WITH_ENTRIES = {**SALE_FIELDS, "available": 1, "inFlight": 1, "marksSince": 1, "struck": 1}
+# The keys of the entries of moves start with these.
+MOVE_PREFIXES = ("give-", "confirm-", "leave-")
 
 
-def read(db: Db, event_id: int) -> Document | None:
-    """The event's state of sale, as it is now."""
-    found: Document | None = db.events.find_one({"eventId": event_id}, SALE_FIELDS)
-    return found
+def find_sale_state(db: Db, event_id: int) -> SaleState | None:
+    """Return what a sale needs to know of the event."""
+    found = db.events.find_one({"eventId": event_id}, SALE_FIELDS)
+    return cast(SaleState | None, found)
 
 
-def read_with_marks(db: Db, event_id: int) -> Document | None:
-    """The event's state of sale and what is under way."""
-    found: Document | None = db.events.find_one({"eventId": event_id}, MARK_FIELDS)
-    return found
+def find_with_entries(db: Db, event_id: int) -> InFlightState | None:
+    """Return the sale state of the event together with its in-flight entries."""
+    found = db.events.find_one({"eventId": event_id}, FIELDS_WITH_ENTRIES)
+    return cast(InFlightState | None, found)
 
 
-def after(db: Db, event_id: int, limit: int) -> list[Document]:
-    """The events that come after this eventId, with what is under way."""
-    later = db.events.find({"eventId": {"$gt": event_id}}, MARK_FIELDS)
-    return list(later.sort("eventId", ASCENDING).limit(limit))
+def find_after(db: Db, event_id: int, limit: int) -> list[InFlightState]:
+    """Return the next events after this eventId, in that order, with their in-flight entries."""
+    later = db.events.find({"eventId": {"$gt": event_id}}, FIELDS_WITH_ENTRIES)
+    return cast(list[InFlightState], list(later.sort("eventId", ASCENDING).limit(limit)))
 
 
-def change(
+def update_stock(
     db: Db,
-    event: Document,
-    changes: Changes,
+    event: SaleState,
+    changes: IndexedChanges,
     *,
-    guards: Document,
-    marks: Mapping[str, Document] | None = None,
-    unmark: Iterable[str] = (),
-    fields: Document | None = None,
+    guards: Query,
+    new_entries: Mapping[str, InFlightEntry] | None = None,
+    cleared_keys: Iterable[str] = (),
+    fields: Query | None = None,
     now: datetime,
-) -> Document | None:
-    """Change amounts of ticket types in one write, where they still stand where `event` says.
+) -> SaleState | None:
+    """Change counters and in-flight entries of an event in one update, if all guards hold.
+
+    The update also fails when a ticket type is no longer at its index in `event`.
 
     Args:
-        changes: what to add to which amounts; never what would make one negative.
-        guards: further conditions of the write.
-        marks: what to note in `inFlight`, by its key; `unmark` what to strike out there.
-        fields: what else to set on the event.
+        changes: what to add to the counters; the guards must keep each of them from falling
+            below 0.
+        guards: conditions that the event must meet.
+        new_entries: in-flight entries to add, by their keys.
+        cleared_keys: keys of in-flight entries to remove.
+        fields: other fields of the event to set.
 
     Returns:
-        The event's state of sale after the write; None, with nothing written, where a guard fails.
+        The sale state after the update; None, with nothing written, when a guard failed.
     """
-    where: Document = {"eventId": event["eventId"], **guards}
+    where: Query = {"eventId": event["eventId"], **guards}
     for index in changes:
         path = f"ticketTypes.{index}.ticketTypeId"
         where[path] = event["ticketTypes"][index]["ticketTypeId"]
-    update: Document = {
+    update: Query = {
         "$inc": {**_increments(changes), "rev": 1},
         "$currentDate": {"changedAt": True},
     }
-    settings = {**(fields or {}), **{f"inFlight.{k}": mark for k, mark in (marks or {}).items()}}
-    if settings:
-        update["$set"] = settings
-    if marks:
+    entries = {f"inFlight.{key}": entry for key, entry in (new_entries or {}).items()}
+    if fields or entries:
+        update["$set"] = {**(fields or {}), **entries}
+    if entries:
         update["$min"] = {"marksSince": now}
-    struck = list(unmark)
-    if struck:
-        update["$unset"] = {f"inFlight.{key}": "" for key in struck}
-        update["$inc"] |= _count_struck(struck)
-    after: Document | None = db.events.find_one_and_update(
+    cleared = list(cleared_keys)
+    if cleared:
+        update["$unset"] = {f"inFlight.{key}": "" for key in cleared}
+        update["$inc"] |= _count_clearing(cleared)
+    after = db.events.find_one_and_update(
         where, update, projection=SALE_FIELDS, return_document=ReturnDocument.AFTER
     )
-    return after
+    return cast(SaleState | None, after)
 
 
-def _increments(changes: Changes) -> dict[str, int]:
+def _increments(changes: IndexedChanges) -> dict[str, int]:
     increments = {
-        f"ticketTypes.{index}.{amount}": step
-        for index, steps in changes.items()
-        for amount, step in steps.items()
-        if step
+        f"ticketTypes.{index}.{counter}": change
+        for index, counters in changes.items()
+        for counter, change in counters.items()
+        if change
     }
-    available = sum(steps.get("availableTickets", 0) for steps in changes.values())
+    available = sum(counters.get("availableTickets", 0) for counters in changes.values())
     return {**increments, "available": available} if available else increments
 
 
-def marked(key: str) -> Document:
-    """The guard that this mark is there."""
-    return {f"inFlight.{key}": {"$exists": True}}
-
-
-def never_marked(event: Document, keys: Iterable[str]) -> Document:
-    """The guard that none of these marks came, even to go again, since the event was read."""
-    absent: Document = {f"inFlight.{key}": {"$exists": False} for key in keys}
-    return {**absent, "struck": event.get("struck")}
-
-
-def _count_struck(keys: Iterable[str]) -> dict[str, int]:
-    moves = any(key.startswith(MOVES) for key in keys)
+def _count_clearing(keys: Iterable[str]) -> dict[str, int]:
+    moves = any(key.startswith(MOVE_PREFIXES) for key in keys)
     return {"struck": 1} if moves else {}
 
 
-def strike(db: Db, event_id: int, keys: Sequence[str]) -> None:
-    """Strike out marks of what is done."""
-    gone = {f"inFlight.{key}": "" for key in keys}
-    counts = {"rev": 1, **_count_struck(keys)}
-    db.events.update_one({"eventId": event_id}, {"$unset": gone, "$inc": counts})
+def on_sale_guard(today: datetime) -> Query:
+    """Return the guard that the event is on sale, as `rules.is_on_sale` defines it.
+
+    It compares the schedule rather than `lastDate`, which would say the same. `lastDate` has an
+    index of its own, and one query planner reads all of that index, each event to come, beside
+    the one event that is asked for.
+    """
+    return {"status": "published", "schedule.date": {"$gte": today}}
 
 
-def with_marks_before(db: Db, moment: datetime, limit: int) -> list[int]:
-    """The eventIds with a mark that may be older."""
+def sale_guards(event: SaleState, changes: IndexedChanges) -> Query:
+    """Return the guards of all ticket types that a sale takes from or whose waitlist it joins."""
+    guards: Query = {}
+    for index, counters in changes.items():
+        guards |= _type_guards(f"ticketTypes.{index}", event["ticketTypes"][index], counters)
+    return guards
+
+
+def _type_guards(path: str, ticket_type: TicketType, change: Mapping[str, int]) -> Query:
+    """Return the guards of one ticket type.
+
+    Without a join: nobody waits, and there are enough tickets. With a join: the last sequence
+    number is as read, and somebody waits or the sale takes every ticket that is left.
+    """
+    taken, joins = -change["availableTickets"], change["waiting"]
+    if not joins:
+        return {f"{path}.waiting": 0, f"{path}.availableTickets": {"$gte": taken}}
+    takes_all_left = {f"{path}.waiting": 0, f"{path}.availableTickets": taken}
+    queue = {f"{path}.waiting": {"$gte": 1}} if ticket_type["waiting"] else takes_all_left
+    return {**queue, f"{path}.waitSequence": ticket_type["waitSequence"]}
+
+
+def offer_guards(index: int, quantity: int) -> Query:
+    """Return the guards for holding tickets for the first in the waitlist of a ticket type."""
+    path = f"ticketTypes.{index}"
+    return {f"{path}.availableTickets": {"$gte": quantity}, f"{path}.waiting": {"$gte": 1}}
+
+
+def exists_guard(key: str) -> Query:
+    """Return the guard that this in-flight entry is there."""
+    return {f"inFlight.{key}": {"$exists": True}}
+
+
+def never_existed_guard(event: InFlightState, keys: Iterable[str]) -> Query:
+    """Return the guard that no such entry was added, or added and cleared, since the read."""
+    absent: Query = {f"inFlight.{key}": {"$exists": False} for key in keys}
+    return {**absent, "struck": event.get("struck")}
+
+
+def clear_entries(db: Db, event_id: int, keys: Sequence[str]) -> None:
+    """Remove in-flight entries; keys that are not there are ignored."""
+    cleared = {f"inFlight.{key}": "" for key in keys}
+    counts = {"rev": 1, **_count_clearing(keys)}
+    db.events.update_one({"eventId": event_id}, {"$unset": cleared, "$inc": counts})
+
+
+def find_ids_with_entries_before(db: Db, moment: datetime, limit: int) -> list[int]:
+    """Return eventIds that may have an in-flight entry from before this moment."""
     found = db.events.find({"marksSince": {"$lt": moment}}, {"eventId": 1}).limit(limit)
     return [event["eventId"] for event in found]
 
 
-def set_marks_since(db: Db, event: Document, oldest: datetime | None) -> None:
-    """Move `marksSince` up where the event is unchanged since it was read."""
-    same = {"eventId": event["eventId"], "rev": event["rev"]}
+def set_oldest_entry_time(db: Db, event: InFlightState, oldest: datetime | None) -> None:
+    """Set `marksSince`, or remove it for None, if the event is unchanged since it was read."""
+    unchanged = {"eventId": event["eventId"], "rev": event["rev"]}
     if oldest is None:
-        db.events.update_one({**same, "inFlight": {}}, {"$unset": {"marksSince": ""}})
+        db.events.update_one({**unchanged, "inFlight": {}}, {"$unset": {"marksSince": ""}})
     else:
-        db.events.update_one(same, {"$set": {"marksSince": oldest}})
+        db.events.update_one(unchanged, {"$set": {"marksSince": oldest}})
 
 
-def waited_for(db: Db, limit: int) -> list[int]:
-    """Events on sale with tickets of a type that someone waits for."""
-    kind = {"waiting": {"$gt": 0}, "availableTickets": {"$gt": 0}}
-    where = {"hadWaitlist": True, "status": "published", "ticketTypes": {"$elemMatch": kind}}
+def find_ids_to_serve(db: Db, limit: int) -> list[int]:
+    """Return eventIds on sale that have tickets of a ticket type somebody waits for."""
+    servable = {"waiting": {"$gt": 0}, "availableTickets": {"$gt": 0}}
+    where = {"hadWaitlist": True, "status": "published", "ticketTypes": {"$elemMatch": servable}}
     return [event["eventId"] for event in db.events.find(where, {"eventId": 1}).limit(limit)]
 
 
-def waited_for_in_vain(db: Db, limit: int) -> list[int]:
-    """Events that are over, one way or another, and that someone waits for."""
-    over = {"$in": ["cancelled", "completed"]}
-    where = {"hadWaitlist": True, "status": over, "ticketTypes.waiting": {"$gt": 0}}
+def find_ended_ids_with_waitlist(db: Db, limit: int) -> list[int]:
+    """Return eventIds that are cancelled or completed while somebody still waits."""
+    ended = {"$in": ["cancelled", "completed"]}
+    where = {"hadWaitlist": True, "status": ended, "ticketTypes.waiting": {"$gt": 0}}
     return [event["eventId"] for event in db.events.find(where, {"eventId": 1}).limit(limit)]
 
 
-def settle_amounts(db: Db, event: Document, fields: dict[str, Any]) -> bool:
-    """Set amounts outright, for repairs; False where the event changed since it was read."""
-    same = {"eventId": event["eventId"], "rev": event["rev"]}
+def replace_stock(db: Db, event: SaleState, ticket_types: list[TicketType], available: int) -> bool:
+    """Set all counters, for repairs. Return False if the event changed since it was read."""
+    fields = {"ticketTypes": ticket_types, "available": available}
+    unchanged = {"eventId": event["eventId"], "rev": event["rev"]}
     result = db.events.update_one(
-        same, {"$set": fields, "$inc": {"rev": 1}, "$currentDate": {"changedAt": True}}
+        unchanged, {"$set": fields, "$inc": {"rev": 1}, "$currentDate": {"changedAt": True}}
     )
     return result.modified_count == 1

@@ -8,15 +8,14 @@ from bson import ObjectId
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.core.errors import Conflict
-from eventapp.inventory import service as inventory
-from eventapp.inventory.service import BoxOffice
+from eventapp.inventory.service import WAITLIST_ONLY, Inventory, TicketRequest
 from eventapp.waitlist import service
 from eventapp.waitlist.errors import AlreadyWaitlisted, TicketsAvailable
 
 
 def join(
     db: Db,
-    office: BoxOffice,
+    inventory: Inventory,
     *,
     actor: Actor,
     event_id: int,
@@ -38,21 +37,21 @@ def join(
         AlreadyWaitlisted: the user does not wait, or waits as before.
     """
     user_id = actor.require_user_id()
-    with office.drafts_unseen(event_id, actor):
+    with inventory.hiding_drafts(event_id, actor):
         if quantity > most:
             raise Conflict(f"At most {most} tickets of an event", code="ticket_limit_exceeded")
-        type_id = type_id or service.only_type(office.state(event_id, fresh=True))
+        type_id = type_id or service.only_type(inventory.sale_state(event_id, fresh=True))
         entry_id = ObjectId()
-        wanted = inventory.Wanted(
-            mark=str(entry_id),
+        wanted = TicketRequest(
+            booking_id=str(entry_id),
             items={type_id: quantity},
-            on_shortfall=inventory.QUEUE,
-            entry_marks={type_id: str(entry_id)},
+            on_shortfall=WAITLIST_ONLY,
+            waitlist_entry_ids={type_id: str(entry_id)},
         )
-        verdict, event = office.take(event_id, wanted, now)
-        if verdict.refused:
-            raise TicketsAvailable(available=verdict.left[type_id])
+        verdict, event = inventory.take(event_id, wanted, now)
+        if verdict.is_refusal:
+            raise TicketsAvailable(available=verdict.available[type_id])
         entry, shown = service.places(wanted, verdict, event, user_id=user_id, now=now)[0]
-        if not service.record(db, office, entry):
+        if not service.record(db, inventory, entry):
             raise AlreadyWaitlisted
         return shown

@@ -7,7 +7,7 @@ from flask import Response
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import box_office, current_config
+from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 from eventapp.waitlist import joining, service
@@ -29,7 +29,7 @@ def join_waitlist(body: dict[str, Any]) -> Response:
     """Wait for tickets of a type that has none left."""
     entry = joining.join(
         get_db(),
-        box_office(),
+        service.INVENTORY.get(),
         actor=current_actor(),
         event_id=body["eventId"],
         type_id=body.get("ticketTypeId"),

@@ -11,31 +11,43 @@ from bson import ObjectId
 from eventapp.core.database import Db, Document
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.failpoints import failpoint
-from eventapp.inventory import service as inventory
-from eventapp.inventory.service import BoxOffice, Verdict
+from eventapp.events.types import SaleState
+from eventapp.inventory.service import (
+    INVENTORY,
+    Allocation,
+    Inventory,
+    StockMove,
+    TicketRequest,
+    join_key,
+    leave_key,
+)
 from eventapp.waitlist import rules, store
 from eventapp.waitlist.errors import AlreadyWaitlisted, NotOnWaitlist
 
 MAX_SHOWN, ENDED_AT_ONCE = 500, 200
 
 
-def only_type(event: Document) -> int:
+def only_type(event: SaleState) -> int:
     """The id of the event's one ticket type. ValidationFailed where it has several."""
     if len(event["ticketTypes"]) == 1:
-        type_id: int = event["ticketTypes"][0]["ticketTypeId"]
-        return type_id
+        return event["ticketTypes"][0]["ticketTypeId"]
     said = {"ticketTypeId": ["This event has several ticket types: name one."]}
     raise ValidationFailed("Missing ticketTypeId", code="ticket_type_required", errors=said)
 
 
 def places(
-    wanted: inventory.Wanted, verdict: Verdict, event: Document, *, user_id: ObjectId, now: datetime
+    request: TicketRequest,
+    allocation: Allocation,
+    event: SaleState,
+    *,
+    user_id: ObjectId,
+    now: datetime,
 ) -> list[tuple[Document, dict[str, Any]]]:
     """The entries that a verdict gave, each as it is to be stored and as the API shows it."""
     made = []
-    for type_id, (quantity, sequence, position) in verdict.waits.items():
+    for type_id, (quantity, sequence, position) in allocation.waitlisted.items():
         entry = rules.new_entry(
-            ObjectId(wanted.entry_marks[type_id]),
+            ObjectId(request.waitlist_entry_ids[type_id]),
             user_id=user_id,
             event=event,
             type_id=type_id,
@@ -47,14 +59,14 @@ def places(
     return made
 
 
-def record(db: Db, office: BoxOffice, entry: Document) -> bool:
+def record(db: Db, inventory: Inventory, entry: Document) -> bool:
     """Store an entry; False, its place given up, where the user waits for this type already."""
-    mark = f"wait-{entry['_id']}"
+    key = join_key(str(entry["_id"]))
     if store.insert(db, entry):
         failpoint("entry")
-        office.settled(entry["eventId"], [mark])
+        inventory.mark_recorded(entry["eventId"], [key])
         return True
-    office.undo(entry["eventId"], mark)
+    inventory.undo(entry["eventId"], key)
     return False
 
 
@@ -72,10 +84,10 @@ def mine(db: Db, user_id: ObjectId) -> list[dict[str, Any]]:
     return [show(db, entry) for entry in store.of_user(db, user_id, MAX_SHOWN)]
 
 
-def leave(db: Db, office: BoxOffice, *, user_id: ObjectId, event_id: int, now: datetime) -> int:
+def leave(db: Db, inventory: Inventory, *, user_id: ObjectId, event_id: int, now: datetime) -> int:
     """End the user's entries of this event; how many there were."""
     entries = store.of_user_and_event(db, user_id, event_id)
-    return sum(end(db, office, entry, rules.LEFT, now) for entry in entries)
+    return sum(end(db, inventory, entry, rules.LEFT, now) for entry in entries)
 
 
 def waited_types(db: Db, user_id: ObjectId, event_id: int) -> set[int]:
@@ -94,34 +106,34 @@ def is_being_offered(db: Db, user_id: ObjectId, event_id: int, but: ObjectId | N
     return any("offering" in entry for entry in entries if entry["_id"] != but)
 
 
-def end(db: Db, office: BoxOffice, entry: Document, status: str, now: datetime) -> bool:
+def end(db: Db, inventory: Inventory, entry: Document, status: str, now: datetime) -> bool:
     """End an entry, once; False where it has ended, or is just being made an offer of."""
     ended = store.end(db, entry["_id"], status, now)
     if ended is None:
         return False
     failpoint("entry-end")
-    settle_ends(db, office, [ended], now)
+    settle_ends(db, inventory, [ended], now)
     return True
 
 
-def settle_ends(db: Db, office: BoxOffice, entries: Sequence[Document], now: datetime) -> None:
+def settle_ends(db: Db, inventory: Inventory, entries: Sequence[Document], now: datetime) -> None:
     """Let an event count ended entries of it out; safe to do again."""
     if not entries:
         return
     event_id, ids = entries[0]["eventId"], [entry["_id"] for entry in entries]
-    moves = [inventory.leave(str(entry["_id"]), entry["ticketTypeId"]) for entry in entries]
+    moves = [StockMove.for_leaving(str(entry["_id"]), entry["ticketTypeId"]) for entry in entries]
 
-    def still_due() -> set[str]:
-        return {inventory.leave(str(id_), 0).key for id_ in store.due_among(db, ids)}
+    def find_pending() -> set[str]:
+        return {leave_key(str(id_)) for id_ in store.due_among(db, ids)}
 
-    office.move(event_id, moves, now, still_due=still_due)
+    inventory.apply_moves(event_id, moves, now, find_pending=find_pending)
     store.restocked(db, ids)
     failpoint("entry-restocked")
-    office.settled(event_id, [move.key for move in moves])
+    inventory.mark_recorded(event_id, [move.key for move in moves])
 
 
 def close_event(
-    db: Db, office: BoxOffice, event_id: int, now: datetime, patience: float = math.inf
+    db: Db, inventory: Inventory, event_id: int, now: datetime, patience: float = math.inf
 ) -> None:
     """End all entries of an event that is cancelled or past, many in each write of the event.
 
@@ -135,7 +147,7 @@ def close_event(
         if not ended:
             return
         failpoint("entry-end")
-        settle_ends(db, office, ended, now)
+        settle_ends(db, inventory, ended, now)
         if time.monotonic() > over:
             return
 
@@ -163,10 +175,10 @@ def offered(db: Db, entry_id: ObjectId, booking_id: ObjectId, quantity: int, now
         store.offered(db, entry_id, booking_id, quantity, last=last, now=now)
 
 
-def settle(db: Db, office: BoxOffice, *, before: datetime, now: datetime, limit: int) -> None:
+def settle(db: Db, inventory: Inventory, *, before: datetime, now: datetime, limit: int) -> None:
     """Finish what ended entries left undone where a process died."""
     for entry in store.with_restock_due(db, before, limit):
-        settle_ends(db, office, [entry], now)
+        settle_ends(db, inventory, [entry], now)
 
 
 def old_claims(db: Db, before: datetime, limit: int) -> list[Document]:
@@ -222,4 +234,4 @@ def export_user(db: Db, user_id: ObjectId) -> dict[str, Any]:
 
 
 # What the bookings, which make the offers, also say.
-__all__ = ["AlreadyWaitlisted", "NotOnWaitlist"]
+__all__ = ["INVENTORY", "AlreadyWaitlisted", "NotOnWaitlist"]

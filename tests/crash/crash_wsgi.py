@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="eventapp-"))
 
 from eventapp.core import failpoints  # noqa: E402
-from eventapp.inventory import taking  # noqa: E402
+from eventapp.inventory import store  # noqa: E402
 
 ARMED = Path(os.environ["CRASH_DIR"])
 
@@ -32,5 +32,5 @@ def die_if_armed(step: str) -> None:
 if __name__ == "__main__":
     failpoints.set_failpoint_hook(die_if_armed)
     if os.environ.get("UNGUARDED"):
-        taking._guards = lambda *_: {}  # type: ignore[assignment]
+        store._type_guards = lambda *_: {}  # type: ignore[assignment]
     runpy.run_path(str(ROOT / "wsgi.py"), run_name="__main__")

@@ -178,7 +178,7 @@ def test_a_reference_in_use_is_never_given_twice(db, ann, bob, monkeypatch):
 
 
 def test_the_event_as_it_is_now_counts_not_as_it_was_last_seen(db, client, ann, bob, organizer):
-    """The box office remembers events; an edit in between must not book what nobody asked for."""
+    """The inventory caches sale states; an edit since must not book what nobody asked for."""
     event_of(db, 5, 5, organizer_id=organizer["id"])
     ann.book(1, 1)
     renamed = [

@@ -145,7 +145,7 @@ def test_a_draft_is_not_on_sale_and_to_others_not_there(db, client, app, ann):
 def test_what_becomes_a_draft_or_is_published_is_seen_as_it_is_now(db, client, app, ann):
     host = Caller(client, app, "organizer")
     event_of(db, 10, organizer_id=host.id)
-    ann.cancel(ann.book(1))  # the box office has seen it on sale
+    ann.cancel(ann.book(1))  # the inventory has cached it on sale
     db.events.update_one({"eventId": 1}, {"$set": {"status": "draft"}, "$inc": {"rev": 1}})
     refused(ann.order(1, ticketTypeId=1, quantity=1), 404, "event_not_found")
     db.events.update_one({"eventId": 1}, {"$set": {"status": "published"}, "$inc": {"rev": 1}})
@@ -154,7 +154,7 @@ def test_what_becomes_a_draft_or_is_published_is_seen_as_it_is_now(db, client, a
 
 def test_a_cancelled_event_is_not_on_sale(db, client, ann, organizer):
     event_of(db, 10, organizer_id=organizer["id"])
-    ann.cancel(ann.book(1))  # the box office has seen it on sale
+    ann.cancel(ann.book(1))  # the inventory has cached it on sale
     client.post("/api/events/1/cancel", headers=organizer["headers"])
     refused(ann.order(1, quantity=1), 409, "event_not_on_sale")
 

@@ -1,4 +1,4 @@
-"""Races begin with a box office that has seen nothing: eventIds start at 1 in every test."""
+"""Races begin with an inventory that has cached nothing: eventIds start at 1 in every test."""
 
 import pytest
 

@@ -14,7 +14,7 @@ from eventapp.bookings.service import Order
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
-from eventapp.inventory.service import BoxOffice
+from eventapp.inventory.service import Inventory
 from eventapp.jobs import service as jobs
 
 # One more than marks may stand still for.
@@ -77,7 +77,7 @@ def round_of_work(context, now=None):
 
 def another(context):
     """The context of another server process on the same database."""
-    return BookingContext(context.db, BoxOffice(context.db), context.limits, context.payments)
+    return BookingContext(context.db, Inventory(context.db), context.limits, context.payments)
 
 
 def faults(context):

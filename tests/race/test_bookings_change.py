@@ -16,7 +16,7 @@ from eventapp.core.errors import AppError, Conflict
 from eventapp.events import editing
 from eventapp.events import store as events_store
 from eventapp.events.changes import NO_EVENT_CACHE
-from eventapp.inventory import taking
+from eventapp.inventory import store as inventory_store
 from eventapp.jobs import service as jobs
 from tests import factories
 from tests.bookings_factories import Till
@@ -64,7 +64,7 @@ def test_control_ended_without_a_guard_it_gives_back_more(context, db, monkeypat
     for each in (context, kit.another(context)):
         ended = transitions.end(each, booking, "cancelled", "cancelled", now)
         transitions.settle_due(each, [ended], now)
-        context.inventory.settled(event["eventId"], [ended["due"]["key"]])
+        context.inventory.mark_recorded(event["eventId"], [ended["due"]["key"]])
         kit.book(context, event)  # strikes the mark out
     assert kit.amounts(db, event)[2] < db.bookings.count_documents({"active": True})
 
@@ -263,22 +263,15 @@ def test_a_sale_recorded_after_the_cancel_is_ended_by_the_worker(context, db, mo
 
 def test_control_a_take_without_its_guards_sells_a_cancelled_event(context, db, monkeypatch):
     event = event_of(db, 5)
-    seen = context.inventory.state(event["eventId"])
+    seen = context.inventory.sale_state(event["eventId"])
     cancel_event(kit.another(context), event)
     with pytest.raises(Conflict):
         kit.book(context, event)
-    context.inventory._remember(seen)
-    sale = taking.sale
-    monkeypatch.setattr(taking, "sale", lambda e, g: (sale(e, g)[0], Blind()))
+    context.inventory._cache(seen)
+    monkeypatch.setattr(inventory_store, "sale_guards", lambda *_: {})
+    monkeypatch.setattr(inventory_store, "on_sale_guard", lambda *_: {})
     kit.book(context, event)
     assert db.bookings.count_documents({"active": True}) == 1
-
-
-class Blind(dict):
-    """Guards that take nothing in."""
-
-    def __ior__(self, _other):
-        return self
 
 
 def test_workers_at_once_do_each_thing_once(context, db):

@@ -20,15 +20,15 @@ def event_of(db, tickets):
     )
 
 
-def moves_a_mark(_db, _event, _changes, *, marks=None, **_rest):
-    return any(key.startswith(inventory_store.MOVES) for key in marks or {})
+def moves_a_mark(_db, _event, _changes, *, new_entries=None, **_rest):
+    return any(key.startswith(inventory_store.MOVE_PREFIXES) for key in new_entries or {})
 
 
 def confirm_asleep(context, db, event, monkeypatch):
     """Confirm a hold, but sleep before its move while others make it and strike its mark out."""
     user, now = ObjectId(), utc_now()
     held = kit.booked(kit.book(context, event, 2, user=user, hold=True))
-    with kit.stalled(monkeypatch, inventory_store, "change", when=moves_a_mark) as stall:
+    with kit.stalled(monkeypatch, inventory_store, "update_stock", when=moves_a_mark) as stall:
         confirming = lambda: transitions.confirm(context, held, kit.person(user), now)  # noqa: E731
         with kit.in_background(confirming) as confirmed:
             stall.wait()
@@ -52,7 +52,7 @@ def test_control_without_the_count_of_struck_marks_it_is_made_twice(context, db,
     def absent_only(_event, keys):
         return {f"inFlight.{key}": {"$exists": False} for key in keys}
 
-    monkeypatch.setattr(inventory_store, "never_marked", absent_only)
+    monkeypatch.setattr(inventory_store, "never_existed_guard", absent_only)
     event = event_of(db, 10)
     confirm_asleep(context, db, event, monkeypatch)
     assert kit.amounts(db, event)[1] < 0
@@ -121,13 +121,13 @@ def test_a_place_that_was_given_up_is_never_stored(context, db, monkeypatch):
     kit.audit(context)
 
 
-@pytest.mark.parametrize("step", ["take_for_waiting", "record"])
+@pytest.mark.parametrize("step", ["take_for_offer", "record"])
 def test_an_offer_that_was_given_up_is_not_made(context, db, monkeypatch, step):
     event, user = event_of(db, 1), ObjectId()
     first = kit.booked(kit.book(context, event, user=user))
     kit.book(context, event, on_shortfall="waitlist")
     kit.book(context, event, on_shortfall="waitlist")
-    owner = context.inventory if step == "take_for_waiting" else context
+    owner = context.inventory if step == "take_for_offer" else context
     transitions.cancel(context, first, kit.person(user), utc_now())
     with (
         kit.stalled(monkeypatch, owner, step) as stall,

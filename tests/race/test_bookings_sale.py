@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from eventapp.bookings import auditing, idempotency, ordering
 from eventapp.bookings import store as bookings_store
-from eventapp.inventory import taking
+from eventapp.inventory import store as inventory_store
 from tests import factories
 from tests.race import kit
 
@@ -24,7 +24,7 @@ def event_of(db, *tickets):
 
 
 def processes(context, count=4):
-    """Each with a box office of its own, as server processes have."""
+    """Each with an inventory of its own, as server processes have."""
     return [context, *(kit.another(context) for _ in range(count - 1))]
 
 
@@ -37,7 +37,7 @@ def race(context, event, calls=THREADS, **order):
 
 def without_guard(monkeypatch):
     """Take the take's guards out: what was seen before the write decides alone."""
-    monkeypatch.setattr(taking, "_guards", lambda *_: {})
+    monkeypatch.setattr(inventory_store, "_type_guards", lambda *_: {})
 
 
 def test_one_last_ticket_has_one_buyer(context, db):
@@ -53,7 +53,7 @@ def test_control_without_the_guard_it_has_several(context, db, monkeypatch):
     event = event_of(db, 1)
     contexts = processes(context)
     for one in contexts:
-        one.inventory.state(event["eventId"])  # each has seen the last ticket
+        one.inventory.sale_state(event["eventId"])  # each has seen the last ticket
     results = kit.at_once(*[partial(kit.book, one, event) for one in contexts])
     assert kit.outcomes(results)[201] == len(contexts)
     assert kit.amounts(db, event)[0] < 0

@@ -18,7 +18,7 @@ from eventapp.core.errors import AppError
 from eventapp.events import editing
 from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory import rules as inventory_rules
-from eventapp.inventory import taking
+from eventapp.inventory import store as inventory_store
 from eventapp.waitlist import joining
 from tests import factories
 from tests.conftest import MONGO_URI
@@ -293,18 +293,18 @@ def test_control_tickets_that_do_not_come_back_are_noticed(machine, monkeypatch)
 
 
 def test_control_a_public_that_passes_the_line_is_noticed(machine, monkeypatch):
-    def nobody_waits(event, wanted):
+    def nobody_waits(event, requests):
         kinds = [{**kind, "waiting": 0} for kind in event["ticketTypes"]]
-        return judge({**event, "ticketTypes": kinds}, wanted)
+        return allocate({**event, "ticketTypes": kinds}, requests)
 
-    judge = inventory_rules.judge
+    allocate = inventory_rules.allocate
     playing = sold_out(machine)
     playing.wait(user=PEOPLE[2], quantity=4)
     monkeypatch.setattr(waitlist_offers, "serve_waiting", lambda *_: 0)  # not just yet
     playing.cancel(user=PEOPLE[0])
     assert kit.amounts(playing.context.db, playing.event) == (3, 0, 3, 1)
     playing.book(user=PEOPLE[3], quantity=1, hold=False, mode="reject")
-    monkeypatch.setattr(taking, "_guards", lambda *_: {})
-    monkeypatch.setattr(inventory_rules, "judge", nobody_waits)
+    monkeypatch.setattr(inventory_store, "_type_guards", lambda *_: {})
+    monkeypatch.setattr(inventory_rules, "allocate", nobody_waits)
     with pytest.raises(AssertionError):
         playing.book(user=PEOPLE[3], quantity=1, hold=False, mode="reject")

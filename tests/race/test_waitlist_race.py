@@ -11,7 +11,7 @@ from eventapp.bookings.errors import SoldOut
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from eventapp.inventory import rules as inventory_rules
-from eventapp.inventory import taking
+from eventapp.inventory import store as inventory_store
 from eventapp.jobs import service as jobs
 from eventapp.waitlist import joining
 from eventapp.waitlist import service as waitlist
@@ -83,12 +83,12 @@ def test_what_comes_back_is_the_waitings_not_the_publics(context, db):
 
 def test_control_without_the_guard_the_public_comes_first(context, db, monkeypatch):
     event, sold, _ = sold_out_event(context, db, 1, 1)
-    monkeypatch.setattr(taking, "_guards", lambda *_: {})
-    judge = inventory_rules.judge
-    blind = lambda e, w: judge(  # noqa: E731
-        {**e, "ticketTypes": [{**k, "waiting": 0} for k in e["ticketTypes"]]}, w
+    monkeypatch.setattr(inventory_store, "_type_guards", lambda *_: {})
+    allocate = inventory_rules.allocate
+    blind = lambda e, r: allocate(  # noqa: E731
+        {**e, "ticketTypes": [{**k, "waiting": 0} for k in e["ticketTypes"]]}, r
     )
-    monkeypatch.setattr(inventory_rules, "judge", blind)
+    monkeypatch.setattr(inventory_rules, "allocate", blind)
     cancel(context, sold[0])
     assert kit.book(context, event).status == 201
 

@@ -41,7 +41,7 @@ def sold_out(db, host, count=MANY, waiting=0):
 @contextmanager
 def watched(monkeypatch):
     """How many writes of the event were made, and how many marks it had at most."""
-    seen, change = {"writes": 0, "marks": 0}, inventory_store.change
+    seen, change = {"writes": 0, "marks": 0}, inventory_store.update_stock
 
     def noted(db, event, *args, **options):
         after = change(db, event, *args, **options)
@@ -50,9 +50,9 @@ def watched(monkeypatch):
         seen["marks"] = max(seen["marks"], len(marks))
         return after
 
-    monkeypatch.setattr(inventory_store, "change", noted)
+    monkeypatch.setattr(inventory_store, "update_stock", noted)
     yield seen
-    monkeypatch.setattr(inventory_store, "change", change)
+    monkeypatch.setattr(inventory_store, "update_stock", change)
 
 
 def test_all_end_in_few_writes(db, app, host, monkeypatch):

@@ -144,7 +144,7 @@ def test_what_is_under_way_is_no_fault(run, db, people):
 
 
 def test_a_repair_does_not_overwrite_what_changes_meanwhile(db, app, people, monkeypatch):
-    context, read = context_of(app), context_of(app).inventory.with_marks
+    context, read = context_of(app), context_of(app).inventory.in_flight.find_event
     damage(db, **{A + "soldTickets": 1})
     sales = iter([lambda: people[1].call("DELETE", "/bookings/" + str(held["_id"]))])
     held = db.bookings.find_one({"status": "held"})
@@ -155,14 +155,14 @@ def test_a_repair_does_not_overwrite_what_changes_meanwhile(db, app, people, mon
             sale()
         return event
 
-    monkeypatch.setattr(context.inventory, "with_marks", read_and_sell)
+    monkeypatch.setattr(context.inventory.in_flight, "find_event", read_and_sell)
     assert auditing.repair(context, 1, utc_now()) is True
     assert amounts_of(db, 1) == (6, 4, 0, 0)
 
 
 def test_an_event_without_end_of_changes_is_left(db, app, people, monkeypatch):
     context = context_of(app)
-    monkeypatch.setattr(context.inventory, "set_types", lambda *_args: False)
+    monkeypatch.setattr(context.inventory, "replace_ticket_types", lambda *_args: False)
     assert auditing.repair(context, 1, utc_now()) is False
     assert auditing.repair(context, 99, utc_now()) is True
 

@@ -6,7 +6,7 @@ import pytest
 
 from eventapp.core.clock import utc_now
 from eventapp.events import store as events_store
-from eventapp.inventory import store, taking
+from eventapp.inventory import store
 from tests.bookings_factories import Caller, event_of
 
 MARK = {"kind": "take", "items": [[1, 2]], "held": False, "by": ""}
@@ -15,18 +15,18 @@ MARK = {"kind": "take", "items": [[1, 2]], "held": False, "by": ""}
 @pytest.fixture
 def event(db):
     event_of(db, 10, 5)
-    return store.read_with_marks(db, 1)
+    return store.find_with_entries(db, 1)
 
 
 def take(db, event, quantity, **more):
     more.setdefault("guards", {"ticketTypes.0.availableTickets": {"$gte": quantity}})
     changes = {0: {"availableTickets": -quantity, "soldTickets": quantity}}
-    return store.change(db, event, changes, now=utc_now(), **more)
+    return store.update_stock(db, event, changes, now=utc_now(), **more)
 
 
 def test_a_change_is_one_write_of_all(db, event):
     now = utc_now()
-    after = take(db, event, 2, marks={"a": {**MARK, "at": now}}, fields={"hadWaitlist": True})
+    after = take(db, event, 2, new_entries={"a": {**MARK, "at": now}}, fields={"hadWaitlist": True})
     stored = db.events.find_one({})
     kind = stored["ticketTypes"][0]
     assert (kind["availableTickets"], kind["soldTickets"], stored["available"]) == (8, 2, 13)
@@ -43,13 +43,13 @@ def test_a_change_is_one_write_of_all(db, event):
         {"ticketTypes.0.availableTickets": {"$gte": 11}},
         {"ticketTypes.0.waiting": 1},
         {"status": "draft"},
-        taking.on_sale(utc_now() + timedelta(days=9999)),
-        store.marked("b"),
+        store.on_sale_guard(utc_now() + timedelta(days=9999)),
+        store.exists_guard("b"),
     ],
 )
 def test_a_failed_guard_writes_nothing(db, event, guards):
     before = db.events.find_one({})
-    assert take(db, event, 2, guards=guards, marks={"a": {**MARK, "at": utc_now()}}) is None
+    assert take(db, event, 2, guards=guards, new_entries={"a": {**MARK, "at": utc_now()}}) is None
     assert db.events.find_one({}) == before
 
 
@@ -57,7 +57,7 @@ def test_no_guard_of_a_sale_has_an_index_of_its_own():
     """The engine would read all of it beside the index of eventId: every event to come."""
     begins = {next(iter(model.document["key"])) for model in events_store.INDEXES["events"]}
     assert "eventId" in begins
-    assert not begins & taking.on_sale(utc_now()).keys()
+    assert not begins & store.on_sale_guard(utc_now()).keys()
 
 
 def test_types_that_moved_are_not_mistaken(db, event):
@@ -71,57 +71,59 @@ def test_the_oldest_mark_dates_them_all(db, event):
     now = utc_now()
     for key, age in (("a", 5), ("b", 50), ("c", 20)):
         at = now - timedelta(seconds=age)
-        store.change(db, event, {}, guards={}, marks={key: {**MARK, "at": at}}, now=at)
+        store.update_stock(db, event, {}, guards={}, new_entries={key: {**MARK, "at": at}}, now=at)
     assert db.events.find_one({})["marksSince"] == now - timedelta(seconds=50)
-    assert store.with_marks_before(db, now - timedelta(seconds=49), 10) == [1]
-    assert store.with_marks_before(db, now - timedelta(seconds=51), 10) == []
+    assert store.find_ids_with_entries_before(db, now - timedelta(seconds=49), 10) == [1]
+    assert store.find_ids_with_entries_before(db, now - timedelta(seconds=51), 10) == []
 
 
 def test_marks_are_struck_out_with_a_change_or_alone(db, event):
     for key in ("a", "b", "give-c"):
-        take(db, event, 1, marks={key: {**MARK, "at": utc_now()}})
-    take(db, event, 1, unmark=["a"])
+        take(db, event, 1, new_entries={key: {**MARK, "at": utc_now()}})
+    take(db, event, 1, cleared_keys=["a"])
     assert list(db.events.find_one({})["inFlight"]) == ["b", "give-c"]
-    store.strike(db, 1, ["b", "nothing"])
+    store.clear_entries(db, 1, ["b", "nothing"])
     assert list(db.events.find_one({})["inFlight"]) == ["give-c"]
     assert "struck" not in db.events.find_one({})
-    store.strike(db, 1, ["give-c"])
+    store.clear_entries(db, 1, ["give-c"])
     assert db.events.find_one({})["struck"] == 1
 
 
 def test_a_move_is_refused_where_its_mark_came_and_went(db, event):
-    guards = store.never_marked(event, ["give-x"])
-    store.change(db, event, {}, guards={}, marks={"give-x": {"at": utc_now()}}, now=utc_now())
+    guards = store.never_existed_guard(event, ["give-x"])
+    store.update_stock(
+        db, event, {}, guards={}, new_entries={"give-x": {"at": utc_now()}}, now=utc_now()
+    )
     assert take(db, event, 1, guards=guards) is None
-    store.strike(db, 1, ["give-x"])
+    store.clear_entries(db, 1, ["give-x"])
     assert take(db, event, 1, guards=guards) is None
-    again = store.read_with_marks(db, 1)
-    assert take(db, again, 1, guards=store.never_marked(again, ["give-x"])) is not None
+    again = store.find_with_entries(db, 1)
+    assert take(db, again, 1, guards=store.never_existed_guard(again, ["give-x"])) is not None
 
 
 def test_a_date_of_marks_is_not_moved_past_a_new_one(db, event):
     now = utc_now()
-    take(db, event, 1, marks={"a": {**MARK, "at": now}})
-    store.set_marks_since(db, event, None)
+    take(db, event, 1, new_entries={"a": {**MARK, "at": now}})
+    store.set_oldest_entry_time(db, event, None)
     assert "marksSince" in db.events.find_one({})
-    store.strike(db, 1, ["a"])
-    store.set_marks_since(db, store.read_with_marks(db, 1), None)
+    store.clear_entries(db, 1, ["a"])
+    store.set_oldest_entry_time(db, store.find_with_entries(db, 1), None)
     assert "marksSince" not in db.events.find_one({})
 
 
 def test_a_repair_writes_only_over_what_it_read(db, event):
-    assert store.settle_amounts(db, event, {"available": 99}) is True
-    assert store.settle_amounts(db, event, {"available": 98}) is False
+    assert store.replace_stock(db, event, event["ticketTypes"], 99) is True
+    assert store.replace_stock(db, event, event["ticketTypes"], 98) is False
     assert db.events.find_one({})["available"] == 99
 
 
 def test_events_that_are_waited_for(db, event):
-    assert store.waited_for(db, 10) == []
+    assert store.find_ids_to_serve(db, 10) == []
     waiting = {"ticketTypes.1.waiting": 1, "hadWaitlist": True}
     db.events.update_one({}, {"$set": waiting})
-    assert store.waited_for(db, 10) == [1]
+    assert store.find_ids_to_serve(db, 10) == [1]
     db.events.update_one({}, {"$set": {"ticketTypes.1.availableTickets": 0}})
-    assert store.waited_for(db, 10) == []
+    assert store.find_ids_to_serve(db, 10) == []
 
 
 def test_marks_to_strike_out_outlive_a_failed_guard(db, client, app, event, clean_inventory):

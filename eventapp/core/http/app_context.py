@@ -1,8 +1,6 @@
 """Give routes the settings of the running application, and the base of its image URLs."""
 
-from typing import Any
-
-from flask import current_app, request
+from flask import request
 
 from eventapp.config import Config
 from eventapp.core.app_key import AppKey
@@ -22,8 +20,3 @@ def image_base_url() -> str:
     """
     base = current_config().public_base_url or f"{request.scheme}://{request.host}"
     return base.rstrip("/")
-
-
-def box_office() -> Any:
-    """Return the application's inventory. Being replaced by a typed AppKey of its feature."""
-    return current_app.extensions["box_office"]

@@ -20,8 +20,8 @@ from eventapp.events.cache.freshness import Began, Known
 from eventapp.events.cache.loader import Shelf
 from eventapp.events.cache.rendering import Answer, Listed, Rendered, render, shape_of
 from eventapp.events.cache.shared_events import SharedEvents
-from eventapp.events.changes import SaleState
 from eventapp.events.index.live_index import Search
+from eventapp.events.types import SaleState
 from eventapp.favorites import service as favorites
 
 LISTS_BYTES, ANSWERS_BYTES, LIKED_BYTES = 4_000_000, 8_000_000, 4_000_000

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from eventapp.core.database import Document
 from eventapp.core.lru_cache import Remembered
 from eventapp.events.cache.rendering import Rendered, Shape, shape_of
-from eventapp.events.changes import SaleState
+from eventapp.events.types import SaleState
 
 MAX_BYTES, MAX_NOTES = 24_000_000, 5_000
 # Of a type with no more tickets left, all may go and some come back between two changes heard of.
