@@ -1,4 +1,4 @@
-"""Rate limits by tier, for users and addresses, in one process and over several."""
+"""Rate limits by scope, for users and addresses, in one process and over several."""
 
 import os
 import subprocess
@@ -13,14 +13,14 @@ from flask import Flask
 
 from eventapp.config import ROOT, ConfigError
 from eventapp.core.access import rate_limits
-from eventapp.core.access.rate_limit_counters import Counts, open_storage
+from eventapp.core.access.rate_limit_storage import FallbackStorage, open_storage
 from eventapp.core.http.app_context import CONFIG
 from tests import factories
 from tests.live import Server
 from tests.redis_server import patient, redis_server
 
 ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
-HOME, CAFE = "198.51.100.1", "198.51.100.2"
+HOME_ADDRESS, OTHER_ADDRESS = "198.51.100.1", "198.51.100.2"
 MONGO_URI = os.environ.get("MONGO_URI")
 needs_server = pytest.mark.skipif(not MONGO_URI, reason="processes share a server: set MONGO_URI")
 
@@ -32,18 +32,18 @@ def app(make_app):
 
 @pytest.fixture
 def client(app, db):
-    app.extensions["limits"] = rate_limits.Limits(CONFIG.get(app))  # nothing counted yet
+    rate_limits.RATE_LIMITER.set(app, rate_limits.RateLimiter(CONFIG.get(app)))  # reset
     return app.test_client()
 
 
-def call(client, method, path, times, address=HOME, **more):
-    """The last of so many answers."""
+def call(client, method, path, times, address=HOME_ADDRESS, **more):
+    """Send a request `times` times and return the last response."""
     for _ in range(times):
         answer = client.open(path, method=method, environ_base={"REMOTE_ADDR": address}, **more)
     return answer
 
 
-def test_reads_are_wide(client):
+def test_a_read_reports_the_limit_and_what_remains_of_it(client):
     last = call(client, "GET", "/api/events", 40)
     assert last.status_code == 200
     assert last.headers["RateLimit-Limit"] == "40"
@@ -52,14 +52,14 @@ def test_reads_are_wide(client):
     assert "Retry-After" not in last.headers
 
 
-def test_streams_are_counted_beside_reads(client):
+def test_streams_are_counted_apart_from_reads(client):
     path = "/api/events/999/stream"
     assert call(client, "GET", path, 80).status_code == 404
     assert call(client, "GET", path, 1).status_code == 429
     assert call(client, "GET", "/api/events", 1).status_code == 200
 
 
-def test_one_too_many_is_refused_in_our_shape(client):
+def test_a_request_over_the_limit_is_refused_with_the_common_error_body(client):
     call(client, "GET", "/api/events", 40)
     answer = call(client, "GET", "/api/categories-or-any-path", 1)
     assert answer.status_code == 429
@@ -69,7 +69,7 @@ def test_one_too_many_is_refused_in_our_shape(client):
     assert answer.headers["X-Request-Id"]
 
 
-def test_writes_and_signing_in_have_tiers_of_their_own(client):
+def test_writes_and_sign_ins_have_limits_of_their_own(client):
     body = {"eventId": 999}
     assert call(client, "POST", "/api/favorites", 30, json=body).status_code == 404
     assert call(client, "POST", "/api/favorites", 1, json=body).status_code == 429
@@ -91,7 +91,7 @@ def test_writes_and_signing_in_have_tiers_of_their_own(client):
 
 def test_addresses_are_counted_apart(client):
     call(client, "GET", "/api/events", 41)
-    assert call(client, "GET", "/api/events", 1, CAFE).status_code == 200
+    assert call(client, "GET", "/api/events", 1, OTHER_ADDRESS).status_code == 200
 
 
 def test_users_behind_one_address_are_counted_apart(app, client, db):
@@ -99,19 +99,19 @@ def test_users_behind_one_address_are_counted_apart(app, client, db):
     call(client, "GET", "/api/events", 41)
     assert call(client, "GET", "/api/events", 40, headers=ann).status_code == 200
     assert call(client, "GET", "/api/events", 1, headers=ann).status_code == 429
-    assert call(client, "GET", "/api/events", 1, CAFE, headers=ann).status_code == 429
+    assert call(client, "GET", "/api/events", 1, OTHER_ADDRESS, headers=ann).status_code == 429
     assert call(client, "GET", "/api/events", 1, headers=bob).status_code == 200
 
 
-def test_a_forged_token_is_no_fresh_start(client):
+def test_a_forged_token_does_not_escape_the_limit_of_its_address(client):
     call(client, "GET", "/api/events", 40)
     answer = call(client, "GET", "/api/events", 1, headers={"Authorization": "Bearer a.b.c"})
     assert answer.status_code == 429
 
 
-def test_a_proxys_header_is_not_believed_unsaid(client):
+def test_a_forwarded_address_is_ignored_without_trusted_proxies(client):
     call(client, "GET", "/api/events", 40)
-    answer = call(client, "GET", "/api/events", 1, headers={"X-Forwarded-For": CAFE})
+    answer = call(client, "GET", "/api/events", 1, headers={"X-Forwarded-For": OTHER_ADDRESS})
     assert answer.status_code == 429
 
 
@@ -128,7 +128,7 @@ def test_preflights_are_not_counted(client):
     assert call(client, "OPTIONS", "/api/events", 1).status_code == 200
 
 
-def test_a_route_may_say_its_tier():
+def test_a_route_may_declare_its_scope():
     def view():
         return "x"
 
@@ -136,34 +136,34 @@ def test_a_route_may_say_its_tier():
     app.add_url_rule("/read", "read", rate_limits.read_rate_limit(lambda: "x"), methods=["POST"])
     app.add_url_rule("/write", "write", view, methods=["POST", "GET"])
     app.add_url_rule("/in", "in", rate_limits.sign_in_rate_limit(lambda: "x"), methods=["POST"])
-    asked = (("/read", "POST"), ("/write", "POST"), ("/write", "GET"), ("/in", "POST"))
-    tiers = []
-    for path, method in asked:
+    requests = (("/read", "POST"), ("/write", "POST"), ("/write", "GET"), ("/in", "POST"))
+    scopes = []
+    for path, method in requests:
         with app.test_request_context(path, method=method):
-            tiers.append(rate_limits._tier())
-    assert tiers == [rate_limits.READS, rate_limits.WRITES, rate_limits.READS, rate_limits.SIGN_IN]
+            scopes.append(rate_limits._request_scope())
+    assert scopes == [rate_limits.READS, rate_limits.WRITES, rate_limits.READS, rate_limits.SIGN_IN]
 
 
-def test_nothing_is_hooked_where_switched_off(make_app):
+def test_no_hook_is_installed_if_rate_limits_are_disabled(make_app):
     app = make_app(RATE_LIMIT_ENABLED="false", RATE_LIMIT_MAX_REQUESTS="1")
     client = app.test_client()
     assert call(client, "GET", "/api/events", 3).status_code == 200
-    assert "limits" not in app.extensions
-    assert rate_limits._count not in app.before_request_funcs.get(None, [])
+    assert "rate_limiter" not in app.extensions
+    assert rate_limits._limit_request not in app.before_request_funcs.get(None, [])
 
 
-def test_a_window_ends(make_app):
+def test_the_count_starts_again_in_the_next_window(make_app):
     settings = CONFIG.get(make_app(RATE_LIMIT_ENABLED="true", RATE_LIMIT_MAX_REQUESTS="1"))
-    counted = rate_limits.Limits(settings)
-    assert [counted.count("reads", "x", at).remaining for at in (900.0, 1799.9, 1800.0)] == [
+    limiter = rate_limits.RateLimiter(settings)
+    assert [limiter.hit("reads", "x", now).remaining for now in (900.0, 1799.9, 1800.0)] == [
         0,
         -1,
         0,
     ]
-    assert counted.count("reads", "x", 1799.5).seconds == 1
+    assert limiter.hit("reads", "x", 1799.5).reset_seconds == 1
 
 
-def test_a_storage_that_is_down_stops_nobody(make_app):
+def test_requests_are_counted_in_memory_while_the_storage_is_down(make_app):
     app = make_app(
         RATE_LIMIT_ENABLED="true",
         RATE_LIMIT_MAX_REQUESTS="3",
@@ -172,19 +172,19 @@ def test_a_storage_that_is_down_stops_nobody(make_app):
     client = app.test_client()
     began = time.perf_counter()
     statuses = [call(client, "GET", "/api/events", 1).status_code for _ in range(4)]
-    assert statuses == [200, 200, 200, 429]  # counted in memory meanwhile
+    assert statuses == [200, 200, 200, 429]
     assert time.perf_counter() - began < 2
 
 
-def test_a_storage_that_comes_back_is_used_again():
-    counts = Counts("memory://")
-    counts._down_until = time.monotonic() + 60
-    assert [counts.add("a", 60), counts.add("a", 60)] == [1, 2]
-    counts._down_until = 0.0
-    assert counts.add("a", 60) == 1
+def test_a_storage_is_used_again_after_the_retry_time():
+    storage = FallbackStorage("memory://")
+    storage._unavailable_until = time.monotonic() + 60
+    assert [storage.incr("a", 60), storage.incr("a", 60)] == [1, 2]
+    storage._unavailable_until = 0.0
+    assert storage.incr("a", 60) == 1
 
 
-def test_a_storage_without_its_package_stops_the_start(monkeypatch):
+def test_a_storage_whose_package_is_missing_is_a_configuration_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(ConfigError, match="RATE_LIMIT_STORAGE_URI"):
         open_storage("redis://127.0.0.1:6379")
@@ -198,11 +198,11 @@ def shared_uri():
 PROCESS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from eventapp.core.access import rate_limit_counters
-rate_limit_counters.TIMEOUT_MS = 10_000  # a busy machine must not make it count in memory
-counts = rate_limit_counters.Counts(sys.argv[1])
+from eventapp.core.access import rate_limit_storage
+rate_limit_storage.TIMEOUT_MS = 10_000  # A busy machine must not make it count in memory.
+storage = rate_limit_storage.FallbackStorage(sys.argv[1])
 with ThreadPoolExecutor(8) as pool:
-    print(sorted(pool.map(lambda _: counts.add("reads/x/1", 60), range(50))))
+    print(sorted(pool.map(lambda _: storage.incr("reads/x/1", 60), range(50))))
 """
 
 
@@ -246,7 +246,7 @@ def test_processes_share_one_count_in_redis():
 
 
 def test_servers_share_one_limit_in_redis(tmp_path_factory):
-    """Two servers, which share nothing else."""
+    """The two servers share nothing but Redis."""
     with redis_server() as port:
         changes = {"RATE_LIMIT_ENABLED": "true", "RATE_LIMIT_MAX_REQUESTS": "5", "MONGO_URI": ""}
         changes["RATE_LIMIT_STORAGE_URI"] = patient(port)
@@ -257,7 +257,7 @@ def test_servers_share_one_limit_in_redis(tmp_path_factory):
     assert statuses == [200] * 5 + [429]
 
 
-def test_a_redis_that_is_down_stops_nobody():
-    counts, began = Counts("redis://127.0.0.1:1"), time.perf_counter()
-    assert [counts.add("a", 60) for _ in range(3)] == [1, 2, 3]
+def test_requests_are_counted_in_memory_while_redis_is_down():
+    storage, began = FallbackStorage("redis://127.0.0.1:1"), time.perf_counter()
+    assert [storage.incr("a", 60) for _ in range(3)] == [1, 2, 3]
     assert time.perf_counter() - began < 2

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from eventapp.accounts import back_off as attempts
 from eventapp.accounts import rules
 from eventapp.core.access import actor
-from eventapp.core.access.addresses import client_network
 from eventapp.core.access.emails import find_email_error
 from eventapp.core.access.passwords import hash_password, needs_rehash, verify_password
-from eventapp.core.access.rate_limits import amounts
+from eventapp.core.access.rate_limits import client_network, limits_by_scope
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 
@@ -143,11 +142,11 @@ def test_an_ipv6_network_counts_as_one_caller(address, network):
 
 
 @pytest.mark.parametrize(
-    ("most", "writes", "sign_in"), [(1000, 200, 50), (100, 30, 10), (20, 20, 10), (3, 3, 3)]
+    ("reads", "writes", "sign_in"), [(1000, 200, 50), (100, 30, 10), (20, 20, 10), (3, 3, 3)]
 )
-def test_tiers_are_fractions_with_a_floor(most, writes, sign_in):
-    tiers = {"reads": most, "writes": writes, "sign-in": sign_in, "streams": 2 * most}
-    assert amounts(most) == tiers
+def test_limits_are_fractions_of_the_limit_of_reads_with_a_minimum(reads, writes, sign_in):
+    limits = {"reads": reads, "writes": writes, "sign-in": sign_in, "streams": 2 * reads}
+    assert limits_by_scope(reads) == limits
 
 
 def test_passwords_are_hashed_and_recognised():

@@ -1,139 +1,173 @@
-"""Rate limits by tier: how many calls a user, or else an address, may make in a window.
+"""Limit how many requests each caller may make in a fixed time window.
 
-Reads may have RATE_LIMIT_MAX_REQUESTS, writes a fifth of it, signing up and in a twentieth;
-streams, that begin again where a line is cut, twice as many.
+A caller is a signed-in user, or else a network address. Each request counts towards one of four
+scopes. RATE_LIMIT_MAX_REQUESTS is the limit of reads; `limits_by_scope` derives the others from it.
 """
 
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, TypeVar
 
 import structlog
 from flask import Flask, Response, current_app, g, request
 
 from eventapp.config import Config
-from eventapp.core.access.addresses import client_network
 from eventapp.core.access.permissions import current_claims
-from eventapp.core.access.rate_limit_counters import Counts
+from eventapp.core.access.rate_limit_storage import FallbackStorage
+from eventapp.core.app_key import AppKey
 from eventapp.core.errors import TooManyRequests, Unauthorized
 
 READS, WRITES, SIGN_IN, STREAMS = "reads", "writes", "sign-in", "streams"
 READING_METHODS = frozenset(("GET", "HEAD"))
 EXEMPT_PATHS = ("/healthz", "/api/healthz", "/readyz", "/metrics", "/images/", "/api/docs")
 MEMORY = "memory://"
+IPV6_PREFIX = 64
 
 log = structlog.get_logger()
 View = TypeVar("View", bound=Callable[..., Any])
 
 
 def sign_in_rate_limit(view: View) -> View:
-    """A route that makes or opens accounts: few a window, counted by address."""
-    return _set_tier(view, SIGN_IN)
+    """Limit a route that creates or opens accounts: few requests, always counted by address."""
+    return _set_scope(view, SIGN_IN)
 
 
 def read_rate_limit(view: View) -> View:
-    """A route that only reads, though it is a POST."""
-    return _set_tier(view, READS)
+    """Limit a POST route as a read, because it changes nothing."""
+    return _set_scope(view, READS)
 
 
 def stream_rate_limit(view: View) -> View:
-    """A route that begins a stream; how many may be open is core.stream_seats's."""
-    return _set_tier(view, STREAMS)
+    """Limit how often a stream is opened.
+
+    The number of open streams is limited by core.streams.connection_limits.
+    """
+    return _set_scope(view, STREAMS)
 
 
-def _set_tier(view: View, tier: str) -> View:
-    view.rate_tier = tier  # type: ignore[attr-defined]
+def _set_scope(view: View, scope: str) -> View:
+    view.rate_limit_scope = scope  # type: ignore[attr-defined]
     return view
 
 
-def amounts(most: int) -> dict[str, int]:
-    """Calls a window by tier: fractions of `most`, yet enough for a person and a phone."""
+def limits_by_scope(max_requests: int) -> dict[str, int]:
+    """Return how many requests each scope allows a window, if reads allow `max_requests`.
+
+    Writes have a fifth and sign-ins a twentieth, but at least 30 and 10, which one person with a
+    phone may need, and never more than reads. Streams have twice as many as reads, since a client
+    opens its stream again whenever the connection breaks.
+    """
     return {
-        READS: most,
-        WRITES: min(most, max(30, most // 5)),
-        SIGN_IN: min(most, max(10, most // 20)),
-        STREAMS: 2 * most,
+        READS: max_requests,
+        WRITES: min(max_requests, max(30, max_requests // 5)),
+        SIGN_IN: min(max_requests, max(10, max_requests // 20)),
+        STREAMS: 2 * max_requests,
     }
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a caller stands after a call."""
+class WindowStats:
+    """A caller's use of the current window, after a request."""
 
-    allowed: int
-    remaining: int  # below 0 when this call is one too many
-    seconds: int  # until the window ends
+    limit: int  # requests allowed in the window
+    remaining: int  # requests still allowed; negative if this request exceeds the limit
+    reset_seconds: int  # seconds until the window ends, rounded up
 
 
-class Limits:
-    """The limits of one application; windows begin at whole multiples of themselves."""
+class RateLimiter:
+    """The rate limits of one application, with windows that begin at multiples of their length."""
 
     def __init__(self, config: Config) -> None:
-        self._amounts = amounts(config.rate_limit_max_requests)
-        self._window = config.rate_limit_window_ms / 1000
-        self._counts = Counts(config.rate_limit_storage_uri or MEMORY)
+        self._limits = limits_by_scope(config.rate_limit_max_requests)
+        self._window_seconds = config.rate_limit_window_ms / 1000
+        self._storage = FallbackStorage(config.rate_limit_storage_uri or MEMORY)
 
-    def count(self, tier: str, caller: str, now: float) -> Standing:
-        """Count a call; `now` is Unix time, the same for all processes."""
-        number, into = divmod(now, self._window)
-        seconds = math.ceil(self._window - into)
-        calls = self._counts.add(f"{tier}/{caller}/{int(number)}", seconds)
-        allowed = self._amounts[tier]
-        return Standing(allowed, allowed - calls, seconds)
+    def hit(self, scope: str, caller: str, now: float) -> WindowStats:
+        """Count a request and return the caller's use of the window.
+
+        Args:
+            now: Unix time, so that all processes agree on where a window begins.
+        """
+        window, elapsed = divmod(now, self._window_seconds)
+        reset_seconds = math.ceil(self._window_seconds - elapsed)
+        count = self._storage.incr(f"{scope}/{caller}/{int(window)}", reset_seconds)
+        limit = self._limits[scope]
+        return WindowStats(limit, limit - count, reset_seconds)
+
+
+RATE_LIMITER: AppKey[RateLimiter] = AppKey("rate_limiter")
 
 
 def init_app(app: Flask, config: Config) -> None:
-    """Limit every route but health, metrics, documents and photos; nothing where switched off.
+    """Limit every route except EXEMPT_PATHS, if the settings enable rate limits.
 
     Raises:
-        ConfigError: RATE_LIMIT_STORAGE_URI names a storage whose package is not installed.
+        ConfigError: the package that RATE_LIMIT_STORAGE_URI needs is not installed.
     """
     if not config.rate_limit_enabled:
         return
-    app.extensions["limits"] = Limits(config)
-    app.before_request(_count)
-    app.after_request(_tell)
+    RATE_LIMITER.set(app, RateLimiter(config))
+    app.before_request(_limit_request)
+    app.after_request(_add_headers)
     if config.web_concurrency > 1 and (config.rate_limit_storage_uri or MEMORY) == MEMORY:
         log.warning("each process counts rate limits for itself: set RATE_LIMIT_STORAGE_URI")
 
 
-def _count() -> None:
+def _limit_request() -> None:
     if request.method == "OPTIONS" or request.path.startswith(EXEMPT_PATHS):
         return
-    tier = _tier()
-    caller = client_address_key() if tier == SIGN_IN else _caller()
-    limits: Limits = current_app.extensions["limits"]
-    g.standing = standing = limits.count(tier, caller, time.time())
-    if standing.remaining < 0:
-        raise TooManyRequests(retry_after=standing.seconds)
+    scope = _request_scope()
+    caller = client_address_key() if scope == SIGN_IN else _caller_key()
+    g.window_stats = stats = RATE_LIMITER.get().hit(scope, caller, time.time())
+    if stats.remaining < 0:
+        raise TooManyRequests(retry_after=stats.reset_seconds)
 
 
-def _tier() -> str:
+def _request_scope() -> str:
     view = current_app.view_functions.get(request.endpoint or "")
     by_method = READS if request.method in READING_METHODS else WRITES
-    return getattr(view, "rate_tier", by_method)
+    return getattr(view, "rate_limit_scope", by_method)
 
 
-def _caller() -> str:
-    """The signed-in user, so that people behind one address don't share; else the address."""
+def _caller_key() -> str:
+    """Return a key for the signed-in user, so that users behind one address do not share a limit.
+
+    Without a valid token the key is that of the address.
+    """
     try:
         claims = current_claims()
-    except Unauthorized:  # the route will say so, if it needs a token
+    except Unauthorized:  # The route refuses the token itself if it needs one.
         claims = {}
     return f"user:{claims['sub']}" if claims else client_address_key()
 
 
 def client_address_key() -> str:
-    """What an address is counted by, as TRUSTED_PROXIES has it told."""
+    """Return the key of the client's network; TRUSTED_PROXIES decides how its address is found."""
     return f"address:{client_network(request.remote_addr or '')}"
 
 
-def _tell(response: Response) -> Response:
-    standing: Standing | None = g.get("standing")
-    if standing:
-        response.headers["RateLimit-Limit"] = str(standing.allowed)
-        response.headers["RateLimit-Remaining"] = str(max(0, standing.remaining))
-        response.headers["RateLimit-Reset"] = str(standing.seconds)
+@lru_cache(maxsize=4096)
+def client_network(address: str) -> str:
+    """Return the addresses that one client can use: an IPv4 address, or an IPv6 /64 network."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:  # The address of a Unix socket, or none at all.
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(ip_network((parsed, IPV6_PREFIX), strict=False))
+
+
+def _add_headers(response: Response) -> Response:
+    stats: WindowStats | None = g.get("window_stats")
+    if stats:
+        response.headers["RateLimit-Limit"] = str(stats.limit)
+        response.headers["RateLimit-Remaining"] = str(max(0, stats.remaining))
+        response.headers["RateLimit-Reset"] = str(stats.reset_seconds)
     return response

@@ -1,6 +1,7 @@
-"""Where the calls of rate limits are counted: in memory, MongoDB or Redis, and never in vain.
+"""Count requests for rate limits in memory, MongoDB or Redis.
 
-A count lives for one window, whose number is in its key, so that nothing is ever reset.
+Counters follow the interface of the `limits` library. Each belongs to one time window, whose number
+is part of its key, so that no counter is ever reset: old ones expire.
 """
 
 import threading
@@ -20,21 +21,32 @@ from eventapp.config import ConfigError
 from eventapp.core.clock import utc_now
 from eventapp.core.database import DEFAULT_DATABASE, Document
 
-# A storage that hangs must leave a request time to hear 503 from the database within 3 s.
+# A request waits this long for a storage that hangs, and must still be able to answer 503 for the
+# database within 3 s.
 TIMEOUT_MS = 400
 RETRY_SECONDS = 5.0
-INDEX_SECONDS = 60
+INDEX_TIMEOUT_SECONDS = 60
 
 log = structlog.get_logger()
 
 
-class Storage(Protocol):
+class CounterStorage(Protocol):
+    """The part of `limits.storage.Storage` that is used here."""
+
     def incr(self, key: str, expiry: int) -> int:
-        """Add one to a count that lives so many seconds; StorageError when out of reach."""
+        """Add one to a counter, which expires after `expiry` seconds, and return its value.
+
+        Raises:
+            StorageError: the storage does not answer.
+        """
 
 
-class MongoCounts:
-    """Counts by plain updates: the pipeline of `limits` fails on the engine when two begin one."""
+class MongoDBCounterStorage:
+    """Counters in the collection `rateLimits`, incremented by plain updates.
+
+    The MongoDB storage of `limits` uses an update pipeline. On some MongoDB-compatible servers that
+    update fails if two requests create the same counter at once.
+    """
 
     def __init__(self, uri: str) -> None:
         self.client: MongoClient[Document] = MongoClient(
@@ -48,22 +60,23 @@ class MongoCounts:
         self._has_index = False
 
     def incr(self, key: str, expiry: int) -> int:
-        """See Storage."""
+        """See CounterStorage."""
         try:
-            count = self._add(key, expiry)
+            count = self._create_or_increment(key, expiry)
         except PyMongoError as error:
             raise StorageError(error) from error
-        if not self._has_index:  # counts that nothing removes would fill the database
+        if not self._has_index:  # Without it expired counters would fill the database.
             self._has_index = True
-            threading.Thread(target=self._add_index, name="limits-index", daemon=True).start()
+            threading.Thread(target=self._create_index, name="limits-index", daemon=True).start()
         return count
 
-    def _add(self, key: str, expiry: int) -> int:
-        # Not by an upsert: of several at once that begin a count, the engine tells each it is 1.
+    def _create_or_increment(self, key: str, expiry: int) -> int:
+        # This is not an upsert, because some MongoDB-compatible servers return 1 to every caller
+        # if several upserts create the same document at once.
         count = self._increment(key)
         if count is None:
             expires_at = utc_now() + timedelta(seconds=expiry)
-            with suppress(DuplicateKeyError):  # then another has begun it
+            with suppress(DuplicateKeyError):  # Another request has created it meanwhile.
                 self.counters.insert_one({"_id": key, "count": 0, "expiresAt": expires_at})
             count = self._increment(key)
         return count or 1
@@ -74,49 +87,48 @@ class MongoCounts:
         )
         return int(counter["count"]) if counter else None
 
-    def _add_index(self) -> None:
+    def _create_index(self) -> None:
         try:
-            with pymongo.timeout(INDEX_SECONDS):  # too slow for a request to wait for
+            with pymongo.timeout(INDEX_TIMEOUT_SECONDS):  # This takes too long for a request.
                 self.counters.create_index("expiresAt", name="expiresAt", expireAfterSeconds=0)
         except PyMongoError as error:
             self._has_index = False
             log.warning("no index on rate limits yet", error=type(error).__name__)
 
 
-class Counts:
-    """One storage, and memory in its place for a few seconds whenever it does not answer."""
+class FallbackStorage:
+    """A storage that counts in memory for RETRY_SECONDS after its own storage did not answer."""
 
     def __init__(self, uri: str) -> None:
         self._storage = open_storage(uri)
         self._memory = MemoryStorage()
-        self._down_until = 0.0
+        self._unavailable_until = 0.0  # in the seconds of time.monotonic()
 
-    def add(self, key: str, seconds: int) -> int:
-        """Count a call under a key that lives so many seconds; how many there are now."""
-        now = time.monotonic()
-        if now < self._down_until:
-            return self._memory.incr(key, seconds)
+    def incr(self, key: str, expiry: int) -> int:
+        """See CounterStorage. This never raises StorageError."""
+        if time.monotonic() < self._unavailable_until:
+            return self._memory.incr(key, expiry)
         try:
-            return self._storage.incr(key, seconds)
+            return self._storage.incr(key, expiry)
         except StorageError as error:
-            self._down_until = time.monotonic() + RETRY_SECONDS
+            self._unavailable_until = time.monotonic() + RETRY_SECONDS
             log.warning("rate limits counted in memory", error=type(error.storage_error).__name__)
-            return self._memory.incr(key, seconds)
+            return self._memory.incr(key, expiry)
 
 
-def open_storage(uri: str) -> Storage:
-    """The storage of a RATE_LIMIT_STORAGE_URI; nothing is connected yet.
+def open_storage(uri: str) -> CounterStorage:
+    """Return the storage of a RATE_LIMIT_STORAGE_URI, without connecting to it yet.
 
     Raises:
-        ConfigError: the package it needs is not installed.
+        ConfigError: the package that the storage needs is not installed.
     """
     if uri.startswith("mongodb"):
-        return MongoCounts(uri)
+        return MongoDBCounterStorage(uri)
     options: dict[str, Any] = {}
     if uri.startswith("redis"):
         seconds = TIMEOUT_MS / 1000
         options = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
     try:
-        return cast(Storage, storage_from_string(uri, wrap_exceptions=True, **options))
+        return cast(CounterStorage, storage_from_string(uri, wrap_exceptions=True, **options))
     except ConfigurationError as error:
         raise ConfigError(f"RATE_LIMIT_STORAGE_URI: {error}") from None
