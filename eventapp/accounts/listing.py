@@ -31,13 +31,13 @@ def list_users(
         ValidationFailed: a page beyond what is counted.
     """
     search = rules.fold(search)
-    counted = store.count(db, search=search, role=role, limit=paging.COUNTED + 1)
-    skip = 0 if before else paging.offset(page=page, limit=limit, counted=counted)
+    counted = store.count(db, search=search, role=role, limit=paging.COUNT_LIMIT + 1)
+    skip = 0 if before else paging.page_offset(page=page, limit=limit, counted=counted)
     found = []
     if skip is not None:
         found = store.page(db, search=search, role=role, before=before, skip=skip, limit=limit + 1)
     return {
         "users": [rules.public(user) for user in found[:limit]],
-        **paging.envelope(page=page, limit=limit, counted=counted),
+        **paging.page_envelope(page=page, limit=limit, counted=counted),
         "next": found[limit - 1]["_id"] if len(found) > limit else None,
     }

@@ -143,11 +143,11 @@ def events(
     tallies = sales_sums.by_event(db, organizer_id)
     rows = [_row(row, tallies) for row in store_events.amounts(db, organizer_id, status)]
     rows.sort(key=lambda row: rules.event_order(row, sort_by))
-    skip = paging.offset(page=page, limit=limit, counted=len(rows))
+    skip = paging.page_offset(page=page, limit=limit, counted=len(rows))
     shown = rows[skip : skip + limit] if skip is not None else []
     named = store_events.named(db, (row["eventId"] for row in shown))
     listed = [_shown(row, named[row["eventId"]]) for row in shown if row["eventId"] in named]
-    return {"events": listed, **paging.envelope(page=page, limit=limit, counted=len(rows))}
+    return {"events": listed, **paging.page_envelope(page=page, limit=limit, counted=len(rows))}
 
 
 def _row(row: Document, tallies: dict[int, Tally]) -> Document:
@@ -177,13 +177,13 @@ def waitlist(
     """The events that are waited for, the most wanted tickets first, and the sums of all."""
     rows = store_events.waiting(db, store_events.waited_for(db, organizer_id))
     rows.sort(key=lambda row: (-row["tickets"], row["eventId"]))
-    skip = paging.offset(page=page, limit=limit, counted=len(rows))
+    skip = paging.page_offset(page=page, limit=limit, counted=len(rows))
     shown = rows[skip : skip + limit] if skip is not None else []
     return {
         "events": _titled(db, shown),
         "entries": sum(row["entries"] for row in rows),
         "tickets": sum(row["tickets"] for row in rows),
-        **paging.envelope(page=page, limit=limit, counted=len(rows)),
+        **paging.page_envelope(page=page, limit=limit, counted=len(rows)),
     }
 
 

@@ -59,9 +59,9 @@ def _page(
     if asked.after is not None:
         after, counted, page, skip = _place(asked.after, of)
     else:
-        counted = store.count(context.db, where, up_to=paging.COUNTED + 1, hint=hint)
+        counted = store.count(context.db, where, up_to=paging.COUNT_LIMIT + 1, hint=hint)
         after, page = None, asked.page
-        skip = paging.offset(page=page, limit=asked.limit, counted=counted)
+        skip = paging.page_offset(page=page, limit=asked.limit, counted=counted)
     found: list[Document] = []
     if skip is not None:
         most = asked.limit + 1
@@ -70,7 +70,7 @@ def _page(
     more = len(found) > asked.limit
     return {
         "bookings": [rules.view(booking) for booking in rows],
-        **paging.envelope(page=page, limit=asked.limit, counted=counted),
+        **paging.page_envelope(page=page, limit=asked.limit, counted=counted),
         "next": _next(rows[-1], counted, page, of) if more else None,
     }
 
@@ -94,7 +94,7 @@ def _next(row: Document, counted: int, page: int, of: str) -> dict[str, Any]:
 
 def _place(after: dict[str, Any], of: str) -> tuple[tuple[datetime, ObjectId], int, int, int]:
     if after.get("of") != of:
-        raise paging.bad_cursor()
-    value, page = paging.whole(after.get("value")), paging.whole(after.get("page"))
-    counted = paging.whole(after.get("counted"), paging.COUNTED + 1)
-    return (paging.moment(value), paging.object_id(after.get("id"))), counted, page + 1, 0
+        raise paging.invalid_cursor()
+    counted, page = paging.counted_before(after)
+    created_at = paging.cursor_time(paging.cursor_int(after.get("value")))
+    return (created_at, paging.cursor_object_id(after.get("id"))), counted, page, 0

@@ -38,7 +38,7 @@ class Page:
     def of(self, found: list[Document]) -> tuple[list[Document], dict[str, Any]]:
         """Its rows, of those found from its begin to the one behind it, and what stands beside."""
         rows, more = found[: self.limit], len(found) > self.limit
-        answer = paging.envelope(page=self.number, limit=self.limit, counted=self.counted)
+        answer = paging.page_envelope(page=self.number, limit=self.limit, counted=self.counted)
         return rows, {**answer, "next": self._next(rows[-1]) if more else None}
 
     def _next(self, row: Document) -> dict[str, Any]:
@@ -64,25 +64,17 @@ def page_at(
         ValidationFailed: a page beyond what is counted, or a place of another list.
     """
     if after is not None:
-        counted, number = _counted_before(after)
+        counted, number = paging.counted_before(after)
         return Page(number, limit, field, counted, after=_place_of(after, field))
-    counted = min(count(), paging.COUNTED + 1)
-    skip = paging.offset(page=number, limit=limit, counted=counted)
+    counted = min(count(), paging.COUNT_LIMIT + 1)
+    skip = paging.page_offset(page=number, limit=limit, counted=counted)
     return Page(number, limit, field, counted, skip)
-
-
-def _counted_before(after: dict[str, Any]) -> tuple[int, int]:
-    """Counts as they stood where the walk began: to count again would cost on every page."""
-    counted, page = after.get("counted"), after.get("page")
-    if not _is_whole(counted, paging.COUNTED + 1) or not _is_whole(page, MAX_INT64):
-        raise paging.bad_cursor()
-    return counted, page + 1
 
 
 def _place_of(after: dict[str, Any], field: str) -> tuple[Any, int]:
     value, event_id = after.get("value"), after.get("id")
     if not _is_whole(event_id, MAX_INT64):
-        raise paging.bad_cursor()
+        raise paging.invalid_cursor()
     if field == "nextDate":
         return _day(value), event_id
     if field == "titleKey":
@@ -90,7 +82,7 @@ def _place_of(after: dict[str, Any], field: str) -> tuple[Any, int]:
     else:
         fits = isinstance(value, float) or _is_whole(value, MAX_INT64)
     if not fits:
-        raise paging.bad_cursor()
+        raise paging.invalid_cursor()
     return value, event_id
 
 
@@ -102,4 +94,4 @@ def _day(value: Any) -> datetime:
     try:
         return rules.midnight(date.fromisoformat(value))
     except (TypeError, ValueError):
-        raise paging.bad_cursor() from None
+        raise paging.invalid_cursor() from None

@@ -57,7 +57,9 @@ def find(
         if matches is not None:
             return matches.count
         known = search.count(now.date()) if filters == Filters() else None
-        return store_listing.count(db, where, up_to=paging.COUNTED + 1) if known is None else known
+        return (
+            store_listing.count(db, where, up_to=paging.COUNT_LIMIT + 1) if known is None else known
+        )
 
     page = page_at(asked.page, asked.after, limit=asked.limit, field=order[0], count=count)
     if matches is not None and order[0] == store_listing.RELEVANCE:

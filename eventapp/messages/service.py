@@ -68,8 +68,8 @@ def page(db: Db, event_id: int, asked: Asked, *, actor: Actor) -> dict[str, Any]
     events.visible(db, event_id, actor)
     number, counted, skip = asked.page, asked.counted, 0
     if asked.before is None:
-        counted = store.count(db, event_id, up_to=paging.COUNTED + 1)
-        offset = paging.offset(page=number, limit=asked.limit, counted=counted)
+        counted = store.count(db, event_id, up_to=paging.COUNT_LIMIT + 1)
+        offset = paging.page_offset(page=number, limit=asked.limit, counted=counted)
         if offset is None:
             return _paged([], number, asked, counted)
         skip = offset
@@ -83,7 +83,7 @@ def _paged(found: list[Document], number: int, asked: Asked, counted: int) -> di
     place = {"before": rows[-1]["seq"], "counted": counted, "page": number + 1} if more else None
     return {
         "messages": [rules.view(message) for message in rows],
-        **paging.envelope(page=number, limit=asked.limit, counted=counted),
+        **paging.page_envelope(page=number, limit=asked.limit, counted=counted),
         "next": place,
     }
 

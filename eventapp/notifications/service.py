@@ -84,9 +84,9 @@ def list_notifications(db: Db, user_id: ObjectId, request: PageRequest) -> JsonO
     if request.after is not None:
         before, counted, page, skip = _parse_position(request.after)
     else:
-        counted = store.count(db, where, up_to=paging.COUNTED + 1)
+        counted = store.count(db, where, up_to=paging.COUNT_LIMIT + 1)
         before, page = None, request.page
-        skip = paging.offset(page=page, limit=request.limit, counted=counted)
+        skip = paging.page_offset(page=page, limit=request.limit, counted=counted)
     found: list[StoredNotification] = []
     if skip is not None:
         found = store.find_page(db, where, skip=skip, limit=request.limit + 1, before=before)
@@ -94,7 +94,7 @@ def list_notifications(db: Db, user_id: ObjectId, request: PageRequest) -> JsonO
     has_more = len(found) > request.limit
     return {
         "notifications": [rules.render_notification(row) for row in rows],
-        **paging.envelope(page=page, limit=request.limit, counted=counted),
+        **paging.page_envelope(page=page, limit=request.limit, counted=counted),
         "unreadCount": _count_unread(db, user_id),
         "next": (
             {"id": str(rows[-1]["_id"]), "counted": counted, "page": page} if has_more else None
@@ -105,14 +105,13 @@ def list_notifications(db: Db, user_id: ObjectId, request: PageRequest) -> JsonO
 def _count_unread(db: Db, user_id: ObjectId) -> int:
     """Return how many notifications the user has not read, counting no further than 10,000."""
     unread = store.filter_of_user(user_id, unread=True)
-    return store.count(db, unread, up_to=paging.COUNTED)
+    return store.count(db, unread, up_to=paging.COUNT_LIMIT)
 
 
 def _parse_position(position: JsonObject) -> tuple[ObjectId, int, int, int]:
     """Return the id to go on after, the rows counted, the page number and the rows to skip."""
-    counted = paging.whole(position.get("counted"), paging.COUNTED + 1)
-    page = paging.whole(position.get("page"))
-    return paging.object_id(position.get("id")), counted, page + 1, 0
+    counted, page = paging.counted_before(position)
+    return paging.cursor_object_id(position.get("id")), counted, page, 0
 
 
 def mark_read(

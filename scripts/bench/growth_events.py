@@ -89,5 +89,5 @@ def _week(rng: random.Random) -> Filters:
 
 def _after(rng: random.Random, size: int) -> Asked:
     place = rng.randrange(size // 2, size * 9 // 10)
-    after = {"value": place, "id": place, "counted": paging.COUNTED + 1, "page": 1}
+    after = {"value": place, "id": place, "counted": paging.COUNT_LIMIT + 1, "page": 1}
     return Asked(Filters(), after=after)

@@ -108,7 +108,7 @@ def test_a_page_that_is_just_full_has_no_next(client, dozen):
 
 
 def test_totals_are_capped(client, dozen, monkeypatch):
-    monkeypatch.setattr(paging, "COUNTED", 10)
+    monkeypatch.setattr(paging, "COUNT_LIMIT", 10)
     answer = page(client, limit=4)
     assert (answer["total"], answer["totalIsCapped"], answer["pages"]) == (10, True, 3)
     assert ids(page(client, limit=4, page=3)) == [9, 10, 11, 12]
@@ -118,7 +118,7 @@ def test_totals_are_capped(client, dozen, monkeypatch):
 
 
 def test_a_total_at_the_cap_is_exact(client, dozen, monkeypatch):
-    monkeypatch.setattr(paging, "COUNTED", 12)
+    monkeypatch.setattr(paging, "COUNT_LIMIT", 12)
     answer = page(client, limit=4)
     assert (answer["total"], answer.get("totalIsCapped")) == (12, None)
     assert ids(page(client, limit=4, page=4)) == []

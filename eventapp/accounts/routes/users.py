@@ -34,13 +34,13 @@ def list_users(query: dict[str, Any]) -> Response:
         get_db(),
         search=filters.get("search", ""),
         role=filters.get("role"),
-        before=paging.object_id(place.get("before")) if place else None,
+        before=paging.cursor_object_id(place.get("before")) if place else None,
         page=query["page"],
         limit=query["limit"],
     )
     before = answer.pop("next")
     following = {"before": before} if before else None
-    return json_response({**answer, "nextCursor": cursors.next_cursor(following, filters)})
+    return json_response({**answer, "nextCursor": paging.next_cursor(following, filters)})
 
 
 @bp.route("/<oid:user_id>")

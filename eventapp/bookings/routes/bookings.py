@@ -11,7 +11,7 @@ from marshmallow import Schema
 from eventapp.bookings import listing, ordering, service, transitions, waitlist_offers
 from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.schemas import BookedAnswer, BookingBody, BookingsAnswer, BookingsQuery
-from eventapp.core import json
+from eventapp.core import json, paging
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import Forbidden, ValidationFailed
@@ -115,7 +115,7 @@ def listed(
     )
     answer = find(asked)
     place = answer.pop("next")
-    return json_response({**answer, "nextCursor": cursors.next_cursor(place, filters)})
+    return json_response({**answer, "nextCursor": paging.next_cursor(place, filters)})
 
 
 @bp.route("/<oid:booking_id>")

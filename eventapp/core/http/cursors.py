@@ -1,6 +1,7 @@
-"""Parse and make list cursors that carry the filters of their list.
+"""Parse the query parameters of lists, whose cursors carry the filters of their list.
 
-A request with such a cursor needs no other parameter: only `limit` is still read beside it.
+A request with a cursor needs no other parameter: only `limit` is still read beside it.
+`eventapp.core.paging` encodes and decodes cursors.
 """
 
 from collections.abc import Mapping
@@ -32,14 +33,9 @@ def parse_list_query(
     position = paging.decode_cursor(cursor)
     raw_filters = position.get("query")
     if not isinstance(raw_filters, dict):
-        raise paging.bad_cursor()
+        raise paging.invalid_cursor()
     try:
         filters = schema(only=set(schema().fields) - PAGING_PARAMETERS).load(raw_filters)
         return dict(filters), position
     except ValidationError:
-        raise paging.bad_cursor() from None
-
-
-def next_cursor(position: Mapping[str, Any] | None, filters: Mapping[str, Any]) -> str | None:
-    """Return the cursor of a position in the list with these filters, None for no position."""
-    return paging.encode_cursor({**position, "query": dict(filters)}) if position else None
+        raise paging.invalid_cursor() from None

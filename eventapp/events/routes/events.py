@@ -104,7 +104,7 @@ def _query_of(asked: Any) -> dict[str, Any]:
     try:
         return cast(dict[str, Any], EventQuery(only=CARRIED).load(asked))
     except ValidationError:
-        raise paging.bad_cursor() from None
+        raise paging.invalid_cursor() from None
 
 
 def _filters(query: dict[str, Any]) -> Filters:

@@ -50,12 +50,12 @@ def _asked(query: dict[str, Any]) -> service.Asked:
         return service.Asked(page=query["page"], limit=limit, after=query.get("after"))
     place = paging.decode_cursor(cursor)
     if "after" in place:
-        return service.Asked(limit=limit, after=paging.whole(place["after"]))
+        return service.Asked(limit=limit, after=paging.cursor_int(place["after"]))
     return service.Asked(
-        page=paging.whole(place.get("page")),
+        page=paging.cursor_int(place.get("page")),
         limit=limit,
-        before=paging.whole(place.get("before")),
-        counted=paging.whole(place.get("counted"), paging.COUNTED + 1),
+        before=paging.cursor_int(place.get("before")),
+        counted=paging.cursor_int(place.get("counted"), paging.COUNT_LIMIT + 1),
     )
 
 

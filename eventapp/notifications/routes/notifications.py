@@ -3,6 +3,7 @@
 from bson import ObjectId
 from flask import Response
 
+from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
@@ -39,7 +40,7 @@ def my_notifications(query: JsonObject) -> Response:
     )
     answer = service.list_notifications(get_db(), current_actor().require_user_id(), request)
     next_position = answer.pop("next")
-    return json_response({**answer, "nextCursor": cursors.next_cursor(next_position, filters)})
+    return json_response({**answer, "nextCursor": paging.next_cursor(next_position, filters)})
 
 
 @bp.route("/<oid:notification_id>/read", methods=["POST"])
