@@ -61,7 +61,6 @@ from eventapp.notifications.outbox import open_outbox
 from eventapp.payments.providers import PROVIDERS
 from eventapp.tickets import routes as tickets_routes
 from eventapp.tickets import service as tickets
-from eventapp.tickets.mail_attachments import build_ticket_attachments
 from eventapp.waitlist import routes as waitlist_routes
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
@@ -223,7 +222,7 @@ def open_booking_context(
         limits,
         payments,
         outbox,
-        build_ticket_attachments,
+        tickets.build_ticket_attachments,
         on_booked,
         event_changes,
     )

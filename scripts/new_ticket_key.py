@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not parser.parse_args(arguments).yes:
         fail(COMMAND, "this ends all tickets' codes given out so far; say so with --yes", 1)
     with opened(COMMAND) as (_config, store):
-        print(f"tickets are signed by a new key: {replace_key(store.db, utc_now()).public}")
+        print(f"tickets are signed by a new key: {replace_key(store.db, utc_now()).public_key}")
     return 0
 
 

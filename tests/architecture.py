@@ -129,7 +129,6 @@ LAYERS: dict[str, dict[str, str]] = {
     "tickets": {
         "calendar_entry": "service",
         "check_ins": "service",
-        "mail_attachments": "service",
         "signing_key": "service",
     },
     "waitlist": {"joining": "service"},

@@ -75,6 +75,13 @@ class IdempotencyRecord(TypedDict):
     answer: StoredAnswer  # what the first request was answered
 
 
+class CheckIn(TypedDict):
+    """The check-in of one ticket."""
+
+    at: datetime  # UTC, when the ticket was checked in; never in the future
+    scannedAt: datetime | None  # UTC, the scanner's time of an offline scan; None if online
+
+
 class StoredBooking(TypedDict):
     """A document of `bookings`: tickets of one date of an event, for one user."""
 
@@ -107,7 +114,7 @@ class StoredBooking(TypedDict):
     idempotency: NotRequired[IdempotencyRecord]  # absent without an Idempotency-Key
     waitlistEntryId: NotRequired[ObjectId]  # of a waitlist offer: the entry it was made for
     offeredQuantity: NotRequired[int]  # of a waitlist offer: the tickets it was made with
-    checkIns: NotRequired[dict[str, object]]  # written and read by `tickets` only
+    checkIns: NotRequired[dict[str, CheckIn]]  # by ticket; written and read by `tickets` only
 
 
 class StoredVoid(TypedDict):

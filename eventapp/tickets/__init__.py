@@ -1,1 +1,1 @@
-"""Tickets at the door: codes, QR codes, calendar entries, check-in."""
+"""Tickets of confirmed bookings: signed codes, QR codes, calendar entries and check-in."""

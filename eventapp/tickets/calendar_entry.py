@@ -1,102 +1,105 @@
-"""A booking as an entry of its holder's calendar."""
+"""A booking as an iCalendar file (RFC 5545) with one entry."""
 
 from datetime import timedelta
-from typing import Any
+from typing import cast
 
 import icalendar
 from bson import ObjectId
 
 from eventapp.bookings import service as bookings
 from eventapp.bookings.context import BookingContext
+from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.actor import Actor
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
 from eventapp.events import service as events
+from eventapp.events.types import Event, ScheduleEntry
 
 PRODID = "-//eventapp//bookings//EN"
 STATUSES = {"held": "TENTATIVE", "confirmed": "CONFIRMED"}
 CANCELLED = "CANCELLED"
-# Nothing comes after the end of an event that is deleted; calendars take 32 bits.
+# The SEQUENCE of an entry whose event was deleted, after which nothing changes. Calendars store it
+# in 32 bits.
 LAST_SEQUENCE = 2**31 - 1
 
 
-def calendar(context: BookingContext, booking_id: ObjectId, actor: Actor) -> tuple[str, bytes]:
-    """The booking's reference, and an iCalendar of one entry: all day on the date booked.
+def build_calendar(
+    context: BookingContext, booking_id: ObjectId, actor: Actor
+) -> tuple[str, bytes]:
+    """Return the booking's reference, and an iCalendar file with an all-day entry on its date.
 
-    Its UID never changes and every edit of the event, and the end of the booking, raises its
-    SEQUENCE, so that calendars that have it already take over what is new.
+    The UID of the entry never changes. Every edit of the event, and the end of the booking, raise
+    its SEQUENCE, so that calendars that have imported the entry update it.
 
     Raises:
-        BookingNotFound: there is none, or it is another's.
+        BookingNotFound: there is no such booking, or it is another user's.
     """
-    booking = bookings.own(context, booking_id, actor)
-    return booking["bookingReference"], file_of(context.db, booking)
+    booking = cast(StoredBooking, bookings.own(context, booking_id, actor))
+    calendar = icalendar.Calendar()
+    calendar.add("prodid", PRODID)
+    calendar.add("version", "2.0")
+    calendar.add("method", "PUBLISH")
+    calendar.add_component(_build_entry(booking, _find_event(context.db, booking)))
+    file: bytes = calendar.to_ical()
+    return booking["bookingReference"], file
 
 
-def file_of(db: Db, booking: Document) -> bytes:
-    """The iCalendar of this booking."""
-    found = icalendar.Calendar()
-    found.add("prodid", PRODID)
-    found.add("version", "2.0")
-    found.add("method", "PUBLISH")
-    found.add_component(_entry(booking, _event_of(db, booking)))
-    file: bytes = found.to_ical()
-    return file
-
-
-def _event_of(db: Db, booking: Document) -> Document | None:
+def _find_event(db: Db, booking: StoredBooking) -> Event | None:
     try:
-        return events.get(db, booking["eventId"])
+        return cast(Event, events.get(db, booking["eventId"]))
     except events.EventNotFound:
         return None
 
 
-def _entry(booking: Document, event: Document | None) -> icalendar.Event:
-    place = _place(booking, event)
-    day = place["date"].date()
-    changed = max(booking["updatedAt"], (event or booking)["updatedAt"])
-    fields: dict[str, Any] = {
+def _build_entry(booking: StoredBooking, event: Event | None) -> icalendar.Event:
+    schedule_entry = _find_schedule_entry(booking, event)
+    booked = schedule_entry or booking
+    day = booked["date"].date()
+    changed_at = max(booking["updatedAt"], (event or booking)["updatedAt"])
+    properties: dict[str, object] = {
         "uid": f"{booking['_id']}@eventapp",
         "sequence": _sequence(booking, event),
         "status": STATUSES.get(booking["status"], CANCELLED),
-        "summary": (event or {}).get("title", booking["eventTitle"]),
-        "description": _description(booking),
-        "location": place["location"],
+        "summary": event["title"] if event else booking["eventTitle"],
+        "description": _describe(booking),
+        "location": booked["location"],
         "dtstart": day,
-        "dtend": day + timedelta(days=1),  # the day after the last, as the format has it
-        "dtstamp": changed,
-        "last-modified": changed,
+        "dtend": day + timedelta(days=1),  # RFC 5545: the end of an all-day entry is exclusive
+        "dtstamp": changed_at,
+        "last-modified": changed_at,
         "created": booking["createdAt"],
         "transp": "TRANSPARENT",
     }
-    if "lat" in place and "lng" in place:
-        fields["geo"] = (place["lat"], place["lng"])
+    if schedule_entry and "lat" in schedule_entry and "lng" in schedule_entry:
+        properties["geo"] = (schedule_entry["lat"], schedule_entry["lng"])
     entry = icalendar.Event()
-    for name, value in fields.items():
+    for name, value in properties.items():
         entry.add(name, value)
     return entry
 
 
-def _place(booking: Document, event: Document | None) -> Document:
-    """The schedule entry that was booked, as it is now: the event may have been edited since.
+def _find_schedule_entry(booking: StoredBooking, event: Event | None) -> ScheduleEntry | None:
+    """Return the booked schedule entry as it is now, or None if it can't be told.
 
-    Bookings keep date and place. What both fit is it; else what has the date, or the place; an
-    event's only entry is it in any case.
+    A booking stores the date and the location of its entry, and the event may have been edited
+    since. The entry that has both is it, else the first with the date, else the first with the
+    location. The only entry of an event is it in any case.
     """
-    schedule: list[Document] = (event or {}).get("schedule", [])
-    for kept in (("date", "location"), ("date",), ("location",)):
-        same = [e for e in schedule if all(e[name] == booking[name] for name in kept)]
-        if same:
-            return same[0]
-    return schedule[0] if len(schedule) == 1 else booking
+    schedule = event["schedule"] if event else []
+    by_date = [each for each in schedule if each["date"] == booking["date"]]
+    by_location = [each for each in schedule if each["location"] == booking["location"]]
+    by_both = [each for each in by_date if each["location"] == booking["location"]]
+    for candidates in (by_both, by_date, by_location):
+        if candidates:
+            return candidates[0]
+    return schedule[0] if len(schedule) == 1 else None
 
 
-def _sequence(booking: Document, event: Document | None) -> int:
+def _sequence(booking: StoredBooking, event: Event | None) -> int:
     if event is None:
         return LAST_SEQUENCE
-    edits: int = event["__v"]
-    return edits + (booking["status"] not in STATUSES)
+    return event["__v"] + (booking["status"] not in STATUSES)
 
 
-def _description(booking: Document) -> str:
+def _describe(booking: StoredBooking) -> str:
     items = ", ".join(f"{item['quantity']} x {item['type']}" for item in booking["items"])
     return f"{booking['bookingReference']}: {items}"

@@ -1,22 +1,23 @@
-"""At the door: who may come in, each once, whether the scanner is online or not."""
+"""Check in tickets at the entrance, each once, whether the scanner is online or not."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 
+from eventapp.bookings.types import CheckIn, StoredBooking
 from eventapp.core.access.actor import Actor
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
 from eventapp.events import service as events
 from eventapp.tickets import rules, store
 from eventapp.tickets.errors import AlreadyCheckedIn, TicketNotFound
-from eventapp.tickets.service import shown
-from eventapp.tickets.signing_key import Key, key_of
+from eventapp.tickets.service import render_ticket
+from eventapp.tickets.signing_key import TicketKey, load_key
+from eventapp.tickets.types import CheckedInTicket, ScanResult, ValidTicket
 
 CHECKED_IN = "checked_in"
-BOOKINGS_AT_ONCE = 500
+BATCH_SIZE = 500
 
 
 @dataclass(frozen=True)
@@ -27,84 +28,101 @@ class Scan:
     scanned_at: datetime
 
 
-class Door:
-    """The door of one event."""
+class EventCheckIn:
+    """Check-in at one event."""
 
-    def __init__(self, db: Db, event_id: int, key: Key) -> None:
+    def __init__(self, db: Db, event_id: int, key: TicketKey) -> None:
         self.db, self.event_id, self.key = db, event_id, key
 
-    def check_in(self, code: str, now: datetime, scanned_at: datetime | None = None) -> Document:
-        """Let in who has this code; the ticket.
+    def check_in(
+        self, code: str, now: datetime, scanned_at: datetime | None = None
+    ) -> CheckedInTicket:
+        """Check in the ticket with this code and return it.
 
-        Of several at the same moment, by however many scanners, one is let in. The same offline
-        scan again, known by its time, answers as it did the first time.
+        If several scanners send a code at the same moment, one of them succeeds. An offline scan
+        that is sent again, recognized by its time, is answered as it was the first time.
 
         Args:
-            scanned_at: of an offline scan; one of the future counts as now.
+            scanned_at: the time of an offline scan. A time in the future counts as `now`.
 
         Raises:
             TicketNotFound, AlreadyCheckedIn: nothing is written.
         """
-        seat = self.key.seat(self.event_id, code)
-        if seat is None:
+        ticket = self.key.verify(self.event_id, code)
+        if ticket is None:
             raise TicketNotFound
-        note = {"at": min(scanned_at or now, now), "scannedAt": scanned_at}
-        booking_id = ObjectId(seat.booking_id)
-        after = store.check_in(self.db, booking_id, seat.place, event_id=self.event_id, note=note)
-        booking = after or store.booking(self.db, booking_id)
-        types = dict(rules.seats(booking)) if booking else {}
-        if booking is None or seat not in types:
+        check_in: CheckIn = {"at": min(scanned_at or now, now), "scannedAt": scanned_at}
+        booking_id = ObjectId(ticket.booking_id)
+        updated = store.check_in(
+            self.db, booking_id, ticket.number, event_id=self.event_id, check_in=check_in
+        )
+        booking = updated or store.find_booking(self.db, booking_id)
+        type_names = dict(rules.iter_tickets(booking)) if booking else {}
+        if booking is None or ticket not in type_names:
             raise TicketNotFound
-        if after is None:
-            _refuse_second(booking, seat, scanned_at)
+        if updated is None:
+            _refuse_another_scan(booking, ticket, scanned_at)
         return {
-            **shown(booking, seat, types[seat], self.key),
+            **render_ticket(booking, ticket, type_names[ticket], self.key),
             "bookingReference": booking["bookingReference"],
             "date": booking["date"].date().isoformat(),
             "location": booking["location"],
         }
 
-    def tickets(self) -> Iterator[list[dict[str, Any]]]:
-        """All tickets that are valid, a batch of bookings at a time."""
+    def iter_valid_tickets(self) -> Iterator[list[ValidTicket]]:
+        """Yield all valid tickets, those of BATCH_SIZE bookings at a time."""
         after = None
-        while batch := store.confirmed(self.db, self.event_id, after=after, limit=BOOKINGS_AT_ONCE):
+        while batch := store.find_confirmed(self.db, self.event_id, after=after, limit=BATCH_SIZE):
             after = (batch[-1]["createdAt"], batch[-1]["_id"])
             yield [
-                rules.row(booking, seat, type_)
+                rules.render_valid_ticket(booking, ticket, type_name)
                 for booking in batch
-                for seat, type_ in rules.seats(booking)
+                for ticket, type_name in rules.iter_tickets(booking)
             ]
 
+    def upload_scans(self, scans: list[Scan], now: datetime) -> list[ScanResult]:
+        """Check in the tickets of offline scans; return the result of each, in the given order.
 
-def _refuse_second(booking: Document, seat: rules.Seat, scanned_at: datetime | None) -> None:
-    note = booking["checkIns"][seat.place]
-    if scanned_at is None or note["scannedAt"] != scanned_at:
-        raise AlreadyCheckedIn(ticketId=seat.ticket_id, checkedInAt=note["at"])
+        The earliest scan of a ticket within a batch counts. A batch may be sent again, whole or
+        in part: a scan that counted is answered as it was the first time.
+        """
+        by_time = sorted(range(len(scans)), key=lambda index: scans[index].scanned_at)
+        results = {index: self._check_in_scan(scans[index], now) for index in by_time}
+        return [results[index] for index in range(len(scans))]
+
+    def _check_in_scan(self, scan: Scan, now: datetime) -> ScanResult:
+        try:
+            ticket = self.check_in(scan.code, now, scan.scanned_at)
+        except TicketNotFound as error:
+            return {"status": error.code}
+        except AlreadyCheckedIn as error:
+            return {
+                "status": error.code,
+                "ticketId": error.details["ticketId"],
+                "checkedInAt": error.details["checkedInAt"],
+            }
+        return {
+            "status": CHECKED_IN,
+            "ticketId": ticket["ticketId"],
+            "type": ticket["type"],
+            "checkedInAt": ticket["checkedInAt"],
+        }
 
 
-def open_door(db: Db, event_id: int, actor: Actor, now: datetime) -> Door:
-    """The door of an event, for its organizer and admins. EventNotFound, Forbidden."""
-    events.managed(db, event_id, actor)
-    return Door(db, event_id, key_of(db, now))
+def _refuse_another_scan(
+    booking: StoredBooking, ticket: rules.Ticket, scanned_at: datetime | None
+) -> None:
+    """Raise AlreadyCheckedIn unless this offline scan is the one that checked the ticket in."""
+    check_in = booking["checkIns"][ticket.number]
+    if scanned_at is None or check_in["scannedAt"] != scanned_at:
+        raise AlreadyCheckedIn(ticketId=ticket.ticket_id, checkedInAt=check_in["at"])
 
 
-def upload(door: Door, scans: list[Scan], now: datetime) -> list[dict[str, Any]]:
-    """Check in what scanners read while they were offline; what became of each, in order.
+def open_check_in(db: Db, event_id: int, actor: Actor, now: datetime) -> EventCheckIn:
+    """Return the check-in of an event, for its organizer and admins.
 
-    It may be sent again, whole or in part: a scan that counted counts as it did. The earliest
-    scan of a ticket within a batch is the one that counts.
+    Raises:
+        EventNotFound, Forbidden.
     """
-    order = sorted(range(len(scans)), key=lambda place: scans[place].scanned_at)
-    results = {place: _outcome(door, scans[place], now) for place in order}
-    return [results[place] for place in range(len(scans))]
-
-
-def _outcome(door: Door, scan: Scan, now: datetime) -> dict[str, Any]:
-    try:
-        ticket = door.check_in(scan.code, now, scan.scanned_at)
-    except TicketNotFound as refusal:
-        return {"status": refusal.code}
-    except AlreadyCheckedIn as refusal:
-        return {"status": refusal.code, **refusal.details}
-    told = ("ticketId", "type", "checkedInAt")
-    return {"status": CHECKED_IN, **{name: ticket[name] for name in told}}
+    events.managed(db, event_id, actor)
+    return EventCheckIn(db, event_id, load_key(db, now))

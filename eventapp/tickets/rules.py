@@ -1,20 +1,24 @@
-"""What a ticket is: one seat of a confirmed booking, with a name and a code of its own.
+"""The ids and codes of tickets.
 
-Nothing of it is stored when tickets are booked: `ticketId` is the booking's id, the ticket type's
-and the seat's number within it, and its code is that in the clear with a signature behind it:
+A ticket admits one person and belongs to a confirmed booking. Tickets are not stored: they are
+derived from the booking's items. A `ticketId` consists of the booking's id, the id of the ticket
+type and a number within the type. A ticket's code is
 
     EVT1.<eventId>.<TICKETID>.<signature>
 
-`signature` is Ed25519 over the ASCII of all before its dot, in base32 without padding. All of it
-is of QR's dense alphabet, so that the picture is small, and a scanner needs but the public key to
-check it and nothing to read it.
+The signature is an Ed25519 signature of the ASCII text before its dot, in base32 without padding.
+All characters are in QR's alphanumeric alphabet, which keeps the QR code small. A scanner needs
+only the public key to verify a code.
 """
 
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+
+from eventapp.bookings.types import StoredBooking
+from eventapp.tickets.types import TicketedBooking, ValidTicket
 
 CONFIRMED = "confirmed"
 MAX_SCANS = 500
@@ -26,68 +30,73 @@ _CODE = re.compile(
 
 
 @dataclass(frozen=True)
-class Seat:
-    """Which ticket of which booking.
+class Ticket:
+    """One ticket of a booking.
 
     Attributes:
-        place: what the booking notes its check-in under.
+        number: `<ticketTypeId>-<number within the type>`, the ticket's key in the booking's
+            `checkIns`.
     """
 
     booking_id: str
-    place: str
+    number: str
 
     @property
     def ticket_id(self) -> str:
-        return f"{self.booking_id}-{self.place}"
+        return f"{self.booking_id}-{self.number}"
 
 
-def seat_of(ticket_id: str) -> Seat | None:
-    """The seat that a ticket's id names; None where it is no such id."""
+def parse_ticket_id(ticket_id: str) -> Ticket | None:
+    """Return the ticket with this id; None if it is malformed."""
     match = _TICKET_ID.fullmatch(ticket_id)
-    return Seat(match[1], f"{match[2]}-{match[3]}") if match else None
+    return Ticket(match[1], f"{match[2]}-{match[3]}") if match else None
 
 
-def seats(booking: Mapping[str, Any]) -> Iterator[tuple[Seat, str]]:
-    """The seats of a booking and their types' names; none where it is not confirmed."""
+def iter_tickets(booking: TicketedBooking | StoredBooking) -> Iterator[tuple[Ticket, str]]:
+    """Yield each ticket of a booking with its type's name; none unless it is confirmed."""
     if booking["status"] != CONFIRMED:
         return
     for item in booking["items"]:
         for number in range(1, item["quantity"] + 1):
-            place = f"{item['ticketTypeId']}-{number}"
-            yield Seat(str(booking["_id"]), place), item["type"]
+            yield Ticket(str(booking["_id"]), f"{item['ticketTypeId']}-{number}"), item["type"]
 
 
-def checked_in_at(booking: Mapping[str, Any], seat: Seat) -> Any:
-    """When the seat's ticket was checked in, None where it was not."""
-    return booking.get("checkIns", {}).get(seat.place, {}).get("at")
+def check_in_time(booking: TicketedBooking | StoredBooking, ticket: Ticket) -> datetime | None:
+    """Return when a ticket of the booking was checked in; None if it was not."""
+    check_in = booking.get("checkIns", {}).get(ticket.number)
+    return check_in["at"] if check_in else None
 
 
-def claim(event_id: int, ticket_id: str) -> str:
-    """What is signed."""
+def build_payload(event_id: int, ticket_id: str) -> str:
+    """Return the part of a code that is signed."""
     return f"EVT1.{event_id}.{ticket_id.upper()}"
 
 
-def code(signed: str, signature: bytes) -> str:
-    return f"{signed}.{base64.b32encode(signature).decode().rstrip('=')}"
+def build_code(payload: str, signature: bytes) -> str:
+    """Return the code with this payload and signature."""
+    return f"{payload}.{base64.b32encode(signature).decode().rstrip('=')}"
 
 
-def read(sent: str) -> tuple[int, Seat] | None:
-    """The eventId and the seat that a code names, whoever signed it; None where it is no code."""
-    match = _CODE.fullmatch(sent)
-    seat = seat_of(match[3].lower()) if match else None
-    return (int(match[2]), seat) if match and seat else None
+def normalize_code(text: str) -> str:
+    """Return a code as it was issued: scanners and people send it in any case, with spaces."""
+    return text.strip().upper()
 
 
-def typed(sent: str) -> str:
-    """A code as scanners and people send it: in any case, with space round it."""
-    return sent.strip().upper()
+def parse_code(code: str) -> tuple[int, Ticket] | None:
+    """Return the eventId and the ticket of a code; None if it is malformed.
+
+    The signature is not verified.
+    """
+    match = _CODE.fullmatch(code)
+    ticket = parse_ticket_id(match[3].lower()) if match else None
+    return (int(match[2]), ticket) if match and ticket else None
 
 
-def row(booking: Mapping[str, Any], seat: Seat, type_: str) -> dict[str, Any]:
-    """A ticket as the door's list has it: nothing of the person."""
+def render_valid_ticket(booking: TicketedBooking, ticket: Ticket, type_name: str) -> ValidTicket:
+    """Return a ticket as the list for offline scanners shows it."""
     return {
-        "ticketId": seat.ticket_id,
-        "type": type_,
+        "ticketId": ticket.ticket_id,
+        "type": type_name,
         "date": booking["date"].date().isoformat(),
-        "checkedInAt": checked_in_at(booking, seat),
+        "checkedInAt": check_in_time(booking, ticket),
     }

@@ -1,78 +1,110 @@
-"""Tickets of their holder: listed, and as pictures."""
+"""Tickets for their holder: listed, as QR codes, and attached to the mail of a booking."""
 
 import io
 from datetime import datetime
-from typing import Any
+from typing import cast
 
 import segno
 from bson import ObjectId
 
 from eventapp.bookings import service as bookings
 from eventapp.bookings.context import BookingContext, current_booking_context
+from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Document
-from eventapp.tickets import rules, store
+from eventapp.core.json import JsonObject
+from eventapp.notifications.types import Attachment
+from eventapp.tickets import calendar_entry, rules, store
 from eventapp.tickets.errors import TicketNotFound
-from eventapp.tickets.signing_key import Key, key_of
+from eventapp.tickets.signing_key import TicketKey, load_key
+from eventapp.tickets.types import PictureFormat, TicketView
 
 # The routes of tickets work with the same context as those of bookings.
 __all__ = ["current_booking_context"]
 
-PNG, SVG = "png", "svg"
-# A seventh of the picture may be unreadable; dots of 8 pixels, and the white edge scanners need.
+# Error correction level M: about 15 % of the code may be unreadable. A module is 8 pixels wide.
+# The border is the quiet zone of 4 modules that the QR standard demands.
 ERROR_CORRECTION, SCALE, BORDER = "m", 8, 4
 
 
-def of_booking(
+def list_tickets(
     context: BookingContext, booking_id: ObjectId, actor: Actor, now: datetime
-) -> list[dict[str, Any]]:
-    """The tickets of the caller's booking, one a seat; none while it is not confirmed.
+) -> list[TicketView]:
+    """Return the tickets of the caller's booking; none unless it is confirmed.
 
     Raises:
-        BookingNotFound: there is none, or it is another's.
+        BookingNotFound: there is no such booking, or it is another user's.
     """
-    booking = bookings.own(context, booking_id, actor)
-    key = key_of(context.db, now)
-    return [shown(booking, seat, type_, key) for seat, type_ in rules.seats(booking)]
+    booking = cast(StoredBooking, bookings.own(context, booking_id, actor))
+    key = load_key(context.db, now)
+    return [
+        render_ticket(booking, ticket, type_name, key)
+        for ticket, type_name in rules.iter_tickets(booking)
+    ]
 
 
-def shown(booking: Document, seat: rules.Seat, type_: str, key: Key) -> dict[str, Any]:
-    """A ticket as its holder sees it."""
+def render_ticket(
+    booking: StoredBooking, ticket: rules.Ticket, type_name: str, key: TicketKey
+) -> TicketView:
+    """Return a ticket as its holder sees it."""
     return {
-        "ticketId": seat.ticket_id,
-        "type": type_,
-        "code": key.code(booking["eventId"], seat.ticket_id),
-        "checkedInAt": rules.checked_in_at(booking, seat),
+        "ticketId": ticket.ticket_id,
+        "type": type_name,
+        "code": key.sign(booking["eventId"], ticket.ticket_id),
+        "checkedInAt": rules.check_in_time(booking, ticket),
     }
 
 
-def picture(
-    context: BookingContext, ticket_id: str, kind: str, actor: Actor, now: datetime
+def draw_ticket(
+    context: BookingContext,
+    ticket_id: str,
+    picture_format: PictureFormat,
+    actor: Actor,
+    now: datetime,
 ) -> bytes:
-    """The QR code of the caller's ticket, as PNG or SVG. TicketNotFound, also for another's."""
-    seat = rules.seat_of(ticket_id)
-    booking = seat and store.booking(context.db, ObjectId(seat.booking_id))
-    if not seat or not booking or not bookings.is_holder(booking, actor):
+    """Return the QR code of the caller's ticket.
+
+    Raises:
+        TicketNotFound: there is no such ticket, or it is another user's.
+    """
+    ticket = rules.parse_ticket_id(ticket_id)
+    booking = ticket and store.find_booking(context.db, ObjectId(ticket.booking_id))
+    if not ticket or not booking or not bookings.is_holder(cast(Document, booking), actor):
         raise TicketNotFound
-    if seat not in (found for found, _type in rules.seats(booking)):
+    if ticket not in (each for each, _type_name in rules.iter_tickets(booking)):
         raise TicketNotFound
-    return drawn(key_of(context.db, now).code(booking["eventId"], seat.ticket_id), kind)
+    code = load_key(context.db, now).sign(booking["eventId"], ticket.ticket_id)
+    return _draw_qr_code(code, picture_format)
 
 
-def drawn(code: str, kind: str) -> bytes:
-    """A code as a QR code, as PNG or SVG."""
+def _draw_qr_code(text: str, picture_format: PictureFormat) -> bytes:
     out = io.BytesIO()
-    segno.make(code, error=ERROR_CORRECTION).save(out, kind=kind, scale=SCALE, border=BORDER)
+    qr_code = segno.make(text, error=ERROR_CORRECTION)
+    qr_code.save(out, kind=picture_format, scale=SCALE, border=BORDER)
     return out.getvalue()
 
 
-def export_user(db: Db, user_id: ObjectId) -> dict[str, Any]:
-    """What is stored here about the person: when their tickets were checked in."""
-    found = store.checked_in_of(db, user_id)
+def build_ticket_attachments(
+    context: BookingContext, booking: Document, now: datetime
+) -> tuple[list[str], tuple[Attachment, ...]]:
+    """Return the ticket codes and the calendar entry for the mail of a confirmed booking.
+
+    Raises:
+        BookingNotFound: the holder's account was deleted since the booking was read.
+    """
+    holder = Actor(booking["userId"])
+    tickets = list_tickets(context, booking["_id"], holder, now)
+    reference, calendar = calendar_entry.build_calendar(context, booking["_id"], holder)
+    entry = Attachment(f"{reference}.ics", "text/calendar", calendar)
+    return [ticket["code"] for ticket in tickets], (entry,)
+
+
+def export_user(db: Db, user_id: ObjectId) -> JsonObject:
+    """Return when the user's tickets were checked in."""
     return {
         "checkIns": [
-            {"ticketId": f"{booking['_id']}-{place}", **note}
-            for booking in found
-            for place, note in booking["checkIns"].items()
+            {"ticketId": f"{booking['_id']}-{number}", **check_in}
+            for booking in store.find_checked_in(db, user_id)
+            for number, check_in in booking["checkIns"].items()
         ]
     }

@@ -1,8 +1,8 @@
-"""The key that tickets are signed with: made on first use, kept in the database.
+"""The key that signs tickets: created on first use, and stored in the database.
 
-Not derived from JWT_SECRET, although that would need no storing: changing that secret, as one
-does when it may have leaked, would turn away everyone who has printed a ticket. It lies beside
-the bookings, so a backup has both; who can write there needs no forged ticket.
+The key is not derived from JWT_SECRET. That secret is changed when it may have leaked, and a change
+would invalidate every printed ticket. The key is stored in the same database as the bookings, so
+that one backup holds both. Whoever can write to the database needs no forged ticket.
 """
 
 import base64
@@ -15,43 +15,46 @@ from eventapp.core.database import Db
 from eventapp.tickets import rules, store
 
 
-class Key:
-    """Signs codes, and knows its own again."""
+class TicketKey:
+    """Signs and verifies the codes of tickets."""
 
     def __init__(self, seed: bytes) -> None:
+        """Derive the key from a seed of 32 bytes."""
         self._key = SigningKey(seed)
 
     @property
-    def public(self) -> str:
+    def public_key(self) -> str:
         """The public key: 32 bytes in base64url without padding, as the `x` of a JWK."""
         raw = self._key.verify_key.encode()
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
-    def code(self, event_id: int, ticket_id: str) -> str:
-        """The code of a ticket: always the same, as Ed25519 has it."""
-        claim = rules.claim(event_id, ticket_id)
-        return rules.code(claim, self._key.sign(claim.encode()).signature)
+    def sign(self, event_id: int, ticket_id: str) -> str:
+        """Return the code of a ticket. Ed25519 is deterministic, so it is always the same."""
+        payload = rules.build_payload(event_id, ticket_id)
+        return rules.build_code(payload, self._key.sign(payload.encode()).signature)
 
-    def seat(self, event_id: int, sent: str) -> rules.Seat | None:
-        """The seat of a code of this event that we signed; None for all else.
+    def verify(self, event_id: int, text: str) -> rules.Ticket | None:
+        """Return the ticket of a code that this key signed for this event, or None.
 
-        A code is compared whole, so that of each ticket there is but one that passes.
+        The code is compared as a whole with the one that `sign` returns, so that a ticket has
+        exactly one valid code.
         """
-        code = rules.typed(sent)
-        named = rules.read(code)
-        if named is None or named[0] != event_id:
+        code = rules.normalize_code(text)
+        parsed = rules.parse_code(code)
+        if parsed is None or parsed[0] != event_id:
             return None
-        ours = self.code(event_id, named[1].ticket_id)
-        return named[1] if hmac.compare_digest(ours, code) else None
+        ticket = parsed[1]
+        expected = self.sign(event_id, ticket.ticket_id)
+        return ticket if hmac.compare_digest(expected, code) else None
 
 
-def key_of(db: Db, now: datetime) -> Key:
-    """The database's key, made where it has none."""
-    return Key(store.seed(db, lambda: SigningKey.generate().encode(), now))
+def load_key(db: Db, now: datetime) -> TicketKey:
+    """Return the key of this database; create it if there is none."""
+    return TicketKey(store.load_seed(db, lambda: SigningKey.generate().encode(), now))
 
 
-def replace_key(db: Db, now: datetime) -> Key:
-    """A new key in place of the database's: every code given out before is refused from now on."""
+def replace_key(db: Db, now: datetime) -> TicketKey:
+    """Store a new key and return it. All codes that were issued before become invalid."""
     seed = SigningKey.generate().encode()
     store.replace_seed(db, seed, now)
-    return Key(seed)
+    return TicketKey(seed)

@@ -1,86 +1,100 @@
-"""Check-ins, noted in the bookings they are of, and the key that tickets are signed with.
+"""Check-ins, which are stored in the bookings, and the key that signs tickets.
 
-`checkIns: {<place>: {at, scannedAt?}}` of a booking is written by this feature alone, so that one
-guarded write sees both that the booking is confirmed and that nobody came on the ticket before.
+Only this feature writes `checkIns` of a booking. So one guarded write verifies both that the
+booking is confirmed and that the ticket was not checked in before.
 """
 
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import cast
 
 from bson import ObjectId
 from pymongo import DESCENDING, ReturnDocument
+from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Document, retry_on_write_conflict
+from eventapp.bookings.types import CheckIn, StoredBooking
+from eventapp.core.database import Db, Query, retry_on_write_conflict
+from eventapp.tickets.types import CheckedInBooking, StoredKey, TicketedBooking
 
-TICKETS = "tickets"
-# As the index event_newest of bookings has them.
+KEY_ID = "tickets"
+# The order of the index `event_newest` of bookings.
 NEWEST_FIRST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
-NEEDED = dict.fromkeys(("status", "items", "date", "createdAt", "checkIns"), 1)
+TICKETED_BOOKING_FIELDS = dict.fromkeys(("status", "items", "date", "createdAt", "checkIns"), 1)
 
 
-def seed(db: Db, make: Callable[[], bytes], now: datetime) -> bytes:
-    """The private key of tickets, made where there is none; of two at once, the first stored."""
-    found: Document | None = db["keys"].find_one({"_id": TICKETS})
-    if found:
-        return bytes(found["seed"])
-    key = {"_id": TICKETS, "seed": make(), "createdAt": now}
+def _bookings(db: Db) -> Collection[StoredBooking]:
+    return cast(Collection[StoredBooking], db.bookings)
+
+
+def load_seed(db: Db, generate: Callable[[], bytes], now: datetime) -> bytes:
+    """Return the seed of the private key; store a generated one if there is none.
+
+    Of several processes that generate one at once, the first to store it wins.
+    """
+    stored = cast(StoredKey | None, db["keys"].find_one({"_id": KEY_ID}))
+    if stored:
+        return bytes(stored["seed"])
+    key: StoredKey = {"_id": KEY_ID, "seed": generate(), "createdAt": now}
     with suppress(DuplicateKeyError):
-        retry_on_write_conflict(lambda: db["keys"].insert_one(key))
-    return seed(db, make, now)
+        retry_on_write_conflict(lambda: db["keys"].insert_one(dict(key)))
+    return load_seed(db, generate, now)
 
 
-def replace_seed(db: Db, new: bytes, now: datetime) -> None:
-    """Set the private key of tickets, whether or not there is one."""
-    fields = {"seed": new, "createdAt": now}
-    retry_on_write_conflict(
-        lambda: db["keys"].update_one({"_id": TICKETS}, {"$set": fields}, upsert=True)
-    )
+def replace_seed(db: Db, seed: bytes, now: datetime) -> None:
+    """Store the seed of the private key in place of the present one, if there is one."""
+    update = {"$set": {"seed": seed, "createdAt": now}}
+    retry_on_write_conflict(lambda: db["keys"].update_one({"_id": KEY_ID}, update, upsert=True))
 
 
-def booking(db: Db, booking_id: ObjectId) -> Document | None:
-    found: Document | None = db.bookings.find_one({"_id": booking_id, "void": {"$ne": True}})
-    return found
+def find_booking(db: Db, booking_id: ObjectId) -> StoredBooking | None:
+    """Return a booking of any status and user; None if there is none."""
+    return _bookings(db).find_one({"_id": booking_id, "void": {"$ne": True}})
 
 
 def check_in(
-    db: Db, booking_id: ObjectId, place: str, *, event_id: int, note: dict[str, Any]
-) -> Document | None:
-    """Note a check-in, in one guarded write.
+    db: Db, booking_id: ObjectId, ticket_number: str, *, event_id: int, check_in: CheckIn
+) -> StoredBooking | None:
+    """Store a check-in in one guarded write.
 
     Returns:
-        The booking after it; None, with nothing written, where the seat is checked in already or
-        the booking is not a confirmed one of this event.
+        The booking after the write. None, with nothing written, if the ticket is checked in
+        already or the booking is not a confirmed one of this event.
     """
-    field = f"checkIns.{place}"
+    field = f"checkIns.{ticket_number}"
     where = {
         "_id": booking_id,
         "eventId": event_id,
         "status": "confirmed",
         field: {"$exists": False},
     }
-    return retry_on_write_conflict(
-        lambda: db.bookings.find_one_and_update(
-            where, {"$set": {field: note}}, return_document=ReturnDocument.AFTER
+    updated: StoredBooking | None = retry_on_write_conflict(
+        lambda: _bookings(db).find_one_and_update(
+            where, {"$set": {field: check_in}}, return_document=ReturnDocument.AFTER
         )
     )
+    return updated
 
 
-def confirmed(
+def find_confirmed(
     db: Db, event_id: int, *, after: tuple[datetime, ObjectId] | None, limit: int
-) -> list[Document]:
-    """Confirmed bookings of the event, newest first, from the one after this place on."""
-    where: Document = {"eventId": event_id, "status": "confirmed"}
+) -> list[TicketedBooking]:
+    """Return confirmed bookings of an event, newest first.
+
+    Args:
+        after: the `createdAt` and `_id` of the last booking of the previous batch.
+    """
+    where: Query = {"eventId": event_id, "status": "confirmed"}
     if after:
         created, booking_id = after
         older = [{"createdAt": {"$lt": created}}, {"_id": {"$lt": booking_id}}]
         where = {"$and": [where, {"createdAt": {"$lte": created}}, {"$or": older}]}
-    return list(db.bookings.find(where, NEEDED).sort(NEWEST_FIRST).limit(limit))
+    found = db.bookings.find(where, TICKETED_BOOKING_FIELDS).sort(NEWEST_FIRST).limit(limit)
+    return cast(list[TicketedBooking], list(found))
 
 
-def checked_in_of(db: Db, user_id: ObjectId) -> list[Document]:
-    """The user's bookings with a check-in."""
+def find_checked_in(db: Db, user_id: ObjectId) -> list[CheckedInBooking]:
+    """Return the user's bookings that have a check-in."""
     where = {"userId": user_id, "checkIns": {"$exists": True}}
-    return list(db.bookings.find(where, {"checkIns": 1}))
+    return cast(list[CheckedInBooking], list(db.bookings.find(where, {"checkIns": 1})))

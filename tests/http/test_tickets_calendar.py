@@ -1,4 +1,4 @@
-"""The calendar entry of a booking, read back by two parsers that know nothing of each other."""
+"""The calendar entry of a booking, as two independent parsers read it."""
 
 from datetime import date, timedelta
 
@@ -44,12 +44,12 @@ def fetch(caller, booking):
 
 
 def entry(caller, booking):
-    """The one entry, as icalendar reads it."""
+    """Return the only entry, as icalendar reads it."""
     (found,) = icalendar.Calendar.from_ical(fetch(caller, booking).data).walk("VEVENT")
     return found
 
 
-def test_it_is_a_calendar_file(holder, booking):
+def test_the_answer_is_a_calendar_file(holder, booking):
     answer = fetch(holder, booking)
     assert answer.content_type == "text/calendar; charset=utf-8"
     assert f'filename="{booking["bookingReference"]}.ics"' in answer.headers["Content-Disposition"]
@@ -58,7 +58,7 @@ def test_it_is_a_calendar_file(holder, booking):
     assert max(len(line) for line in answer.data.split(b"\r\n")) <= 75
 
 
-def test_all_day_on_the_date_booked(holder, booking):
+def test_the_entry_lasts_the_whole_booked_day(holder, booking):
     found = entry(holder, booking)
     booked = date.fromisoformat(day(30))
     assert booking["date"] == booked.isoformat()
@@ -67,7 +67,7 @@ def test_all_day_on_the_date_booked(holder, booking):
     assert found["DTSTART"].params["VALUE"] == "DATE"
 
 
-def test_what_and_where(holder, booking):
+def test_the_entry_has_title_location_and_status(holder, booking):
     found = entry(holder, booking)
     assert found["SUMMARY"] == "Jazz, live; late"
     assert found["LOCATION"] == PLACE["location"]
@@ -76,7 +76,7 @@ def test_what_and_where(holder, booking):
     assert found["STATUS"] == "CONFIRMED"
 
 
-def test_another_parser_reads_the_same(holder, booking):
+def test_a_second_parser_reads_the_same_entry(holder, booking):
     calendar = vobject.readOne(fetch(holder, booking).get_data(as_text=True))
     assert calendar.method.value == "PUBLISH"
     found = calendar.vevent
@@ -90,7 +90,7 @@ def test_another_parser_reads_the_same(holder, booking):
     assert int(found.sequence.value) == entry(holder, booking)["SEQUENCE"]
 
 
-def test_the_other_date_where_that_is_booked(holder, event):
+def test_the_entry_is_of_the_booked_date(holder, event):
     booking = holder.book(event, 1, scheduleIndex=0)
     found = entry(holder, booking)
     assert found["DTSTART"].dt == date.fromisoformat(day(40))
@@ -120,11 +120,11 @@ def test_an_update_is_the_same_entry_with_a_higher_sequence(
     assert shown == value
 
 
-def test_nothing_new_is_no_update(holder, booking):
+def test_the_file_is_the_same_while_nothing_changes(holder, booking):
     assert fetch(holder, booking).data == fetch(holder, booking).data
 
 
-def test_where_all_has_changed_the_only_entry_is_it(db, organizer, holder):
+def test_the_only_schedule_entry_is_used_if_nothing_else_matches(db, organizer, holder):
     event = event_of(db, 10, organizer_id=organizer.id)
     booking = holder.book(event)
     moved = event_body(
@@ -143,7 +143,7 @@ def test_a_held_booking_is_tentative(holder, event):
     assert entry(holder, booking)["STATUS"] == "TENTATIVE"
 
 
-def test_a_cancelled_booking_says_so(holder, booking):
+def test_the_entry_of_a_cancelled_booking_is_cancelled(holder, booking):
     before = entry(holder, booking)
     holder.cancel(booking)
     after = entry(holder, booking)
@@ -152,7 +152,7 @@ def test_a_cancelled_booking_says_so(holder, booking):
     assert after["SEQUENCE"] > before["SEQUENCE"]
 
 
-def test_a_cancelled_and_then_a_deleted_event_say_so(organizer, holder, event, booking):
+def test_the_entry_of_a_cancelled_or_deleted_event_is_cancelled(organizer, holder, event, booking):
     sequences = [entry(holder, booking)["SEQUENCE"]]
     organizer.call("POST", f"/events/{event}/cancel")
     sequences.append(entry(holder, booking)["SEQUENCE"])
@@ -164,5 +164,5 @@ def test_a_cancelled_and_then_a_deleted_event_say_so(organizer, holder, event, b
     assert sequences == sorted(set(sequences))
 
 
-def test_admins_may_see_it(client, app, booking):
+def test_admins_see_the_entry(client, app, booking):
     assert entry(Caller(client, app, "admin"), booking)["STATUS"] == "CONFIRMED"

@@ -1,4 +1,4 @@
-"""Tickets of their holder: the list, the pictures read by another library, the calendar."""
+"""Tickets for their holder: the list, and QR codes decoded by another library."""
 
 import base64
 from io import BytesIO
@@ -27,14 +27,14 @@ def tickets(caller, booking):
 
 
 def read_qr(picture):
-    """What a library that did not make the code reads of its pixels."""
+    """Return the text that another library than the one under test reads from the pixels."""
     (found,) = zxingcpp.read_barcodes(picture)
     assert found.format == zxingcpp.BarcodeFormat.QRCode
     return found.text
 
 
-def drawn(svg):
-    """An SVG of segno's, one path of horizontal lines, as pixels."""
+def rasterize(svg):
+    """Return the pixels of an SVG by segno, which is one path of horizontal lines."""
     root = ElementTree.fromstring(svg)
     path = next(node for node in root.iter() if node.tag.endswith("path"))
     side = round(float(root.get("width")))
@@ -65,9 +65,11 @@ def _commands(path):
 
 
 class TestTickets:
-    def test_one_per_seat(self, db, holder):
-        kinds = [{"type": name, "price": 20, "availableTickets": 10} for name in ("General", "VIP")]
-        event = event_of(db, ticketTypes=kinds)
+    def test_a_booking_has_one_ticket_per_person(self, db, holder):
+        ticket_types = [
+            {"type": name, "price": 20, "availableTickets": 10} for name in ("General", "VIP")
+        ]
+        event = event_of(db, ticketTypes=ticket_types)
         items = [{"type": "VIP", "quantity": 1}, {"type": "General", "quantity": 2}]
         booking = holder.order(event, items=items).json["data"]["booking"]
         listed = tickets(holder, booking)
@@ -77,9 +79,9 @@ class TestTickets:
             assert ticket["checkedInAt"] is None
         assert len({ticket["ticketId"] for ticket in listed}) == 3
         assert len({ticket["code"] for ticket in listed}) == 3
-        assert tickets(holder, booking) == listed  # always the same
+        assert tickets(holder, booking) == listed  # codes are deterministic
 
-    def test_none_while_not_confirmed(self, app, db, holder):
+    def test_a_booking_that_is_not_confirmed_has_no_tickets(self, app, db, holder):
         booking = holder.book(event_of(db, 5), 2, hold=True)
         assert tickets(holder, booking) == []
         holder.confirm(booking)
@@ -87,12 +89,12 @@ class TestTickets:
         holder.cancel(booking)
         assert tickets(holder, booking) == []
 
-    def test_none_of_a_hold_that_lapsed(self, app, db, holder):
+    def test_an_expired_hold_has_no_tickets(self, app, db, holder):
         booking = holder.book(event_of(db, 5), 2, hold=True)
         lapse(app, minutes=11)
         assert tickets(holder, booking) == []
 
-    def test_only_for_the_holder_and_admins(self, client, app, db, holder):
+    def test_only_the_holder_and_admins_see_tickets(self, client, app, db, holder):
         organizer = Caller(client, app, "organizer")
         event = event_of(db, 5, organizer_id=organizer.id)
         booking = holder.book(event, 2)
@@ -107,18 +109,18 @@ class TestTickets:
             refused(other.get(f"/bookings/{booking['_id']}/calendar.ics"), 404, "booking_not_found")
         refused(client.get(f"/api{path}"), 401, "unauthorized")
 
-    def test_codes_are_in_no_cache(self, db, holder):
+    def test_answers_with_codes_are_not_cached(self, db, holder):
         booking = holder.book(event_of(db, 5))
         ticket = tickets(holder, booking)[0]["ticketId"]
         for path in (f"/bookings/{booking['_id']}/tickets", f"/tickets/{ticket}/qr.png"):
             assert holder.get(path).headers["Cache-Control"] == "no-store"
 
-    def test_the_private_key_is_shown_nowhere(self, client, app, db, holder):
+    def test_the_private_key_is_not_exported(self, client, app, db, holder):
         booking = holder.book(event_of(db, 5))
         tickets(holder, booking)
         seed = db["keys"].find_one({"_id": "tickets"})["seed"]
-        told = holder.get(f"/users/{holder.id}/export").data
-        assert base64.urlsafe_b64encode(seed)[:40] not in told
+        exported = holder.get(f"/users/{holder.id}/export").data
+        assert base64.urlsafe_b64encode(seed)[:40] not in exported
         assert len(seed) == 32
 
 
@@ -127,7 +129,7 @@ class TestPictures:
     def ticket(self, db, holder):
         return tickets(holder, holder.book(event_of(db, 5)))[0]
 
-    def test_the_png_is_read_from_its_pixels(self, holder, ticket):
+    def test_the_png_is_a_readable_qr_code(self, holder, ticket):
         answer = holder.get(f"/tickets/{ticket['ticketId']}/qr.png")
         assert (answer.status_code, answer.content_type) == (200, "image/png")
         picture = Image.open(BytesIO(answer.data)).convert("RGB")
@@ -135,42 +137,46 @@ class TestPictures:
         small = picture.resize((picture.width // 3, picture.height // 3), Image.Resampling.BILINEAR)
         assert read_qr(small.rotate(7, fillcolor="white", expand=True)) == ticket["code"]
 
-    def test_it_is_read_with_a_stain_on_it(self, holder, ticket):
+    def test_a_damaged_qr_code_is_readable(self, holder, ticket):
         answer = holder.get(f"/tickets/{ticket['ticketId']}/qr.png")
         picture = Image.open(BytesIO(answer.data)).convert("RGB")
-        middle, stain = picture.width // 2, picture.width // 16
-        ImageDraw.Draw(picture).rectangle([middle, middle, middle + stain, middle + stain], "white")
+        middle, damage = picture.width // 2, picture.width // 16
+        ImageDraw.Draw(picture).rectangle(
+            [middle, middle, middle + damage, middle + damage], "white"
+        )
         assert read_qr(picture) == ticket["code"]
 
-    def test_the_svg_is_read_from_its_pixels(self, holder, ticket):
+    def test_the_svg_is_a_readable_qr_code(self, holder, ticket):
         answer = holder.get(f"/tickets/{ticket['ticketId']}/qr.svg")
         assert answer.status_code == 200
         assert answer.content_type.startswith("image/svg+xml")
-        assert read_qr(drawn(answer.data)) == ticket["code"]
+        assert read_qr(rasterize(answer.data)) == ticket["code"]
 
-    def test_control_another_text_reads_otherwise(self, ticket):
+    def test_control_another_qr_code_reads_as_another_text(self, ticket):
         out = BytesIO()
         segno.make_qr("EVT1.OTHER").save(out, kind="png", scale=8)
         assert read_qr(Image.open(out).convert("RGB")) == "EVT1.OTHER"
 
-    def test_404_for_what_is_no_ticket(self, db, holder, ticket):
+    def test_an_unknown_ticket_has_no_picture(self, db, holder, ticket):
         booking_id = ticket["ticketId"][:24]
         for ticket_id in ("x", f"{booking_id}-1-2", f"{booking_id}-2-1", "0" * 24 + "-1-1", "$ne"):
             refused(holder.get(f"/tickets/{ticket_id}/qr.png"), 404, "ticket_not_found")
 
-    def test_none_of_a_cancelled_booking(self, db, holder):
+    def test_a_cancelled_booking_has_no_pictures(self, db, holder):
         booking = holder.book(event_of(db, 5))
         ticket_id = tickets(holder, booking)[0]["ticketId"]
         holder.cancel(booking)
         refused(holder.get(f"/tickets/{ticket_id}/qr.png"), 404, "ticket_not_found")
 
-    def test_the_published_key_proves_what_the_picture_says(self, client, app, db, holder):
+    def test_the_published_key_verifies_the_code_in_the_picture(self, client, app, db, holder):
         admin = Caller(client, app, "admin")
         event = event_of(db, 5)
         ticket = tickets(holder, holder.book(event))[0]
         picture = holder.get(f"/tickets/{ticket['ticketId']}/qr.png").data
-        claim, _, signature = read_qr(Image.open(BytesIO(picture)).convert("RGB")).rpartition(".")
-        door = admin.get(f"/events/{event}/check-in").json
-        key = VerifyKey(base64.urlsafe_b64decode(door["publicKey"] + "="))
-        assert key.verify(claim.encode(), base64.b32decode(signature + "="))
-        assert claim.split(".")[2].lower() in [row["ticketId"] for row in door["tickets"]]
+        payload, _, signature = read_qr(Image.open(BytesIO(picture)).convert("RGB")).rpartition(".")
+        check_in_list = admin.get(f"/events/{event}/check-in").json
+        key = VerifyKey(base64.urlsafe_b64decode(check_in_list["publicKey"] + "="))
+        assert key.verify(payload.encode(), base64.b32decode(signature + "="))
+        assert payload.split(".")[2].lower() in [
+            row["ticketId"] for row in check_in_list["tickets"]
+        ]

@@ -1,16 +1,15 @@
-"""Two scanners at the same moment, and a scanner against a cancel: one of them wins."""
+"""Concurrent scanners, and a scanner beside a cancellation: one of them wins."""
 
 from functools import partial
 
 import pytest
 
-from eventapp.bookings import recovery as settle
-from eventapp.bookings import transitions
+from eventapp.bookings import recovery, transitions
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from eventapp.tickets import check_ins, rules, store
-from eventapp.tickets.signing_key import key_of
+from eventapp.tickets.signing_key import load_key
 from tests import factories
 from tests.race import kit
 
@@ -29,44 +28,53 @@ def booking(context, db, event):
     return db.bookings.find_one({"_id": booking_id})
 
 
-def door(db, event):
-    return check_ins.open_door(db, event["eventId"], ADMIN, utc_now())
+def open_check_in(db, event):
+    return check_ins.open_check_in(db, event["eventId"], ADMIN, utc_now())
 
 
 def code_of(db, event, booking):
-    seat, _type = next(rules.seats(booking))
-    return key_of(db, utc_now()).code(event["eventId"], seat.ticket_id)
+    ticket, _type = next(rules.iter_tickets(booking))
+    return load_key(db, utc_now()).sign(event["eventId"], ticket.ticket_id)
 
 
 def scan_at_once(db, event, booking):
     code = code_of(db, event, booking)
-    doors = [door(db, event) for _ in range(SCANNERS)]
-    return kit.outcomes(kit.at_once(*[partial(one.check_in, code, utc_now()) for one in doors]))
+    scanners = [open_check_in(db, event) for _ in range(SCANNERS)]
+    return kit.outcomes(
+        kit.at_once(*[partial(each.check_in, code, utc_now()) for each in scanners])
+    )
 
 
-def test_of_scanners_at_the_same_moment_one_lets_in(db, event, booking):
+def test_one_of_several_concurrent_scanners_checks_a_ticket_in(db, event, booking):
     assert scan_at_once(db, event, booking) == {"dict": 1, "already_checked_in": SCANNERS - 1}
 
 
-def test_control_looked_at_first_and_written_then_they_let_in_more(db, event, booking, monkeypatch):
+def test_control_with_separate_read_and_write_several_scanners_check_it_in(
+    db, event, booking, monkeypatch
+):
     gate = kit.threading.Barrier(SCANNERS)
 
-    def check_in(db, booking_id, place, *, event_id, note):
+    def read_then_write(db, booking_id, ticket_number, *, event_id, check_in):
         seen = db.bookings.find_one({"_id": booking_id})
         gate.wait(kit.PATIENCE_SECONDS)
-        if place in seen.get("checkIns", {}):
+        if ticket_number in seen.get("checkIns", {}):
             return None
-        db.bookings.update_one({"_id": booking_id}, {"$set": {f"checkIns.{place}": note}})
+        db.bookings.update_one(
+            {"_id": booking_id}, {"$set": {f"checkIns.{ticket_number}": check_in}}
+        )
         return db.bookings.find_one({"_id": booking_id})
 
-    monkeypatch.setattr(store, "check_in", check_in)
+    monkeypatch.setattr(store, "check_in", read_then_write)
     assert scan_at_once(db, event, booking)["dict"] > 1
 
 
-def test_both_seats_of_a_booking_come_in_at_once(db, event, booking):
-    key = key_of(db, utc_now())
-    codes = [key.code(event["eventId"], seat.ticket_id) for seat, _type in rules.seats(booking)]
-    one, two = door(db, event), door(db, event)
+def test_two_tickets_of_a_booking_are_checked_in_concurrently(db, event, booking):
+    key = load_key(db, utc_now())
+    codes = [
+        key.sign(event["eventId"], ticket.ticket_id)
+        for ticket, _type in rules.iter_tickets(booking)
+    ]
+    one, two = open_check_in(db, event), open_check_in(db, event)
     now = utc_now()
     results = kit.at_once(
         partial(one.check_in, codes[0], now), partial(two.check_in, codes[1], now)
@@ -75,10 +83,12 @@ def test_both_seats_of_a_booking_come_in_at_once(db, event, booking):
     assert len(db.bookings.find_one({"_id": booking["_id"]})["checkIns"]) == 2
 
 
-def test_who_was_let_in_had_a_booking_at_that_moment(context, db, event, booking, monkeypatch):
-    """A cancel between reading the code and noting the check-in: nobody is let in."""
+def test_a_ticket_cancelled_before_the_check_in_is_written_is_refused(
+    context, db, event, booking, monkeypatch
+):
+    """The booking is cancelled between reading the code and writing the check-in."""
     code = code_of(db, event, booking)
-    opened = door(db, event)
+    opened = open_check_in(db, event)
     with (
         kit.stalled(monkeypatch, store, "check_in") as scanner,
         kit.in_background(
@@ -92,19 +102,19 @@ def test_who_was_let_in_had_a_booking_at_that_moment(context, db, event, booking
     assert isinstance(refusal, AppError)
     assert refusal.code == "ticket_not_found"
     assert "checkIns" not in db.bookings.find_one({"_id": booking["_id"]})
-    settle.settle(context, utc_now())
+    recovery.settle(context, utc_now())
 
 
-def test_one_batch_uploaded_twice_at_once_counts_once(db, event, booking):
+def test_a_batch_uploaded_several_times_at_once_counts_once(db, event, booking):
     scans = [check_ins.Scan(code_of(db, event, booking), utc_now())]
-    doors = [door(db, event) for _ in range(SCANNERS)]
-    calls = [partial(check_ins.upload, one, scans, utc_now()) for one in doors]
+    scanners = [open_check_in(db, event) for _ in range(SCANNERS)]
+    calls = [partial(each.upload_scans, scans, utc_now()) for each in scanners]
     answers = kit.at_once(*calls)
     assert {answer[0]["status"] for answer in answers} == {"checked_in"}
     assert len({answer[0]["checkedInAt"] for answer in answers}) == 1
 
 
-def test_processes_that_make_the_key_at_once_agree_on_one(db):
-    keys = kit.at_once(*[partial(key_of, db, utc_now())] * SCANNERS)
-    assert len({key.public for key in keys}) == 1
+def test_processes_that_create_the_key_at_once_agree_on_one(db):
+    keys = kit.at_once(*[partial(load_key, db, utc_now())] * SCANNERS)
+    assert len({key.public_key for key in keys}) == 1
     assert db["keys"].count_documents({}) == 1

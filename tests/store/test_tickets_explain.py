@@ -1,4 +1,4 @@
-"""Every command that a request about tickets or photos sends goes by an index."""
+"""Every command of requests about tickets or photos uses an index."""
 
 from functools import partial
 from io import BytesIO
@@ -17,12 +17,12 @@ from tests.store.test_events_explain import Recorder, scans_all
 pytestmark = pytest.mark.skipif(
     not MONGO_URI, reason="the embedded store has no plans to show; set MONGO_URI"
 )
-ASKED = ("events", "bookings", "photos.files", "photos.chunks", "keys", "users", "sessions")
+COLLECTIONS = ("events", "bookings", "photos.files", "photos.chunks", "keys", "users", "sessions")
 MANY = 300
 
 
-class Hall:
-    """An application of its own, full of others' bookings and photos."""
+class CrowdedApp:
+    """An application whose database has many bookings and photos of other users."""
 
     def __init__(self, app, recorder):
         self.db, self.recorder = app.extensions["database"].db, recorder
@@ -30,10 +30,10 @@ class Hall:
         self.host, self.ann = Caller(client, app, "organizer"), Caller(client, app)
         self.event = event_of(self.db, 20, organizer_id=self.host.id)
         self.booking = self.ann.book(self.event, 2)
-        kind = self.db.bookings.find_one({}, {"_id": 0})
+        template = self.db.bookings.find_one({}, {"_id": 0})
         others = [{"userId": ObjectId(), "eventId": 1000 + n} for n in range(MANY)]
         self.db.bookings.insert_many(
-            [{**kind, **who, "bookingReference": f"EVT-{n}"} for n, who in enumerate(others)]
+            [{**template, **ids, "bookingReference": f"EVT-{n}"} for n, ids in enumerate(others)]
         )
         owners = [f"user/{n}" for n in range(MANY)]
         for owner in owners:
@@ -41,49 +41,49 @@ class Hall:
             photos.insert(self.db, photo, b"bytes")
 
     def scanned(self, act):
-        """What `act` sent that reads a whole collection."""
+        """Return the commands of `act` that scan a whole collection."""
         self.recorder.commands.clear()
         answer = act()
         assert answer.status_code < 300, answer.data
         assert self.recorder.commands
-        sent = [c for c in self.recorder.commands if next(iter(c.values())) in ASKED]
+        sent = [c for c in self.recorder.commands if next(iter(c.values())) in COLLECTIONS]
         return [c for c in sent if not looks_for_any(c) and scans_all(self.db, c)]
 
 
 def looks_for_any(command):
-    """Whether it reads one document, whichever comes first: as GridFS does before it writes."""
+    """Return whether a command reads any one document, as GridFS does before it writes."""
     return command.get("limit") == 1 and command.get("filter") == {}
 
 
 @pytest.fixture(scope="module")
-def hall(make_app):
+def crowded_app(make_app):
     recorder = Recorder()
     client = partial(MongoClient, tz_aware=True, event_listeners=[recorder])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "connect", client)
         app = make_app()
-    return Hall(app, recorder)
+    return CrowdedApp(app, recorder)
 
 
-def test_tickets_and_the_door(hall):
-    ann, host, booking = hall.ann, hall.host, hall.booking
+def test_requests_about_tickets_use_indexes(crowded_app):
+    ann, host, booking = crowded_app.ann, crowded_app.host, crowded_app.booking
     listed = ann.get(f"/bookings/{booking['_id']}/tickets").json["tickets"]
-    door = f"/events/{hall.event}/check-in"
+    path = f"/events/{crowded_app.event}/check-in"
     scan = {"code": listed[1]["code"], "scannedAt": "2026-01-01T00:00:00Z"}
     for act in (
         partial(ann.get, f"/bookings/{booking['_id']}/tickets"),
         partial(ann.get, f"/tickets/{listed[0]['ticketId']}/qr.png"),
         partial(ann.get, f"/bookings/{booking['_id']}/calendar.ics"),
-        partial(host.call, "POST", door, {"code": listed[0]["code"]}),
-        partial(host.call, "POST", f"{door}/batch", {"scans": [scan]}),
-        partial(host.get, door),
+        partial(host.call, "POST", path, {"code": listed[0]["code"]}),
+        partial(host.call, "POST", f"{path}/batch", {"scans": [scan]}),
+        partial(host.get, path),
         partial(ann.get, f"/users/{ann.id}/export"),
     ):
-        assert hall.scanned(act) == []
+        assert crowded_app.scanned(act) == []
 
 
-def test_photos(hall):
-    ann, host = hall.ann, hall.host
+def test_requests_about_photos_use_indexes(crowded_app):
+    ann, host = crowded_app.ann, crowded_app.host
 
     def send(caller, method, path):
         form = {"file": (BytesIO(pictures.photo()), "a.jpg")}
@@ -94,10 +94,10 @@ def test_photos(hall):
     for act in (
         partial(send, ann, "PUT", f"/users/{ann.id}/photo"),
         partial(send, ann, "POST", f"/users/{ann.id}/gallery"),
-        partial(send, host, "PUT", f"/events/{hall.event}/image"),
+        partial(send, host, "PUT", f"/events/{crowded_app.event}/image"),
         partial(ann.client.get, url.removeprefix("http://localhost")),
         partial(ann.get, f"/users/{ann.id}/gallery"),
         partial(ann.call, "DELETE", f"/users/{ann.id}/gallery/{image}"),
         partial(ann.call, "DELETE", f"/users/{ann.id}"),
     ):
-        assert hall.scanned(act) == []
+        assert crowded_app.scanned(act) == []

@@ -1,4 +1,4 @@
-"""Check-in over HTTP, for an event's organizer."""
+"""Check-in routes, for the organizer of an event."""
 
 from collections.abc import Iterator
 
@@ -14,18 +14,19 @@ from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
 from eventapp.tickets import check_ins
 from eventapp.tickets.schemas import BatchAnswer, BatchBody, CheckedIn, CheckInBody, DoorAnswer
+from eventapp.tickets.types import ValidTicket
 
 bp = Blueprint("door", __name__, url_prefix="/api/events", description="Tickets")
 
 
 @bp.after_request
-def keep_out_of_caches(response: Response) -> Response:
+def forbid_caching(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def door(event_id: int) -> check_ins.Door:
-    return check_ins.open_door(get_db(), event_id, current_actor(), utc_now())
+def open_check_in(event_id: int) -> check_ins.EventCheckIn:
+    return check_ins.open_check_in(get_db(), event_id, current_actor(), utc_now())
 
 
 @bp.route("/<whole:event_id>/check-in", methods=["POST"])
@@ -35,7 +36,7 @@ def door(event_id: int) -> check_ins.Door:
 @bp.error_responses(404, 409)
 def check_in(body: JsonObject, event_id: int) -> Response:
     """Let in who has this code, once."""
-    return json_response(door(event_id).check_in(body["code"], utc_now()))
+    return json_response(open_check_in(event_id).check_in(body["code"], utc_now()))
 
 
 @bp.route("/<whole:event_id>/check-in")
@@ -44,18 +45,23 @@ def check_in(body: JsonObject, event_id: int) -> Response:
 @bp.error_responses(404)
 def check_in_list(event_id: int) -> Response:
     """What a scanner needs to work offline: the public key, and all valid tickets."""
-    opened = door(event_id)
-    about = {"eventId": event_id, "algorithm": "Ed25519", "publicKey": opened.key.public}
-    batches = opened.tickets()
-    first = next(batches, [])  # before the answer begins, so that a database that is down is 503
-    return Response(_written(about, first, batches), content_type="application/json")
+    event_check_in = open_check_in(event_id)
+    header: JsonObject = {
+        "eventId": event_id,
+        "algorithm": "Ed25519",
+        "publicKey": event_check_in.key.public_key,
+    }
+    batches = event_check_in.iter_valid_tickets()
+    # The first batch is read before the answer begins, so that an unavailable database is a 503.
+    first = next(batches, [])
+    return Response(_stream_list(header, first, batches), content_type="application/json")
 
 
-def _written(
-    about: JsonObject, first: list[JsonObject], batches: Iterator[list[JsonObject]]
+def _stream_list(
+    header: JsonObject, first: list[ValidTicket], batches: Iterator[list[ValidTicket]]
 ) -> Iterator[bytes]:
-    """The answer bit by bit: an event may have more tickets than fit in memory at ease."""
-    yield json.dumps(about)[:-1] + b',"tickets":[' + json.dumps(first)[1:-1]
+    """Yield the JSON answer in parts: an event may have too many tickets for one string."""
+    yield json.dumps(header)[:-1] + b',"tickets":[' + json.dumps(first)[1:-1]
     for batch in batches:
         yield b"," + json.dumps(batch)[1:-1]
     yield b"]}"
@@ -69,4 +75,4 @@ def _written(
 def check_in_batch(body: JsonObject, event_id: int) -> Response:
     """Upload offline scans; sent again it changes nothing and answers the same."""
     scans = [check_ins.Scan(scan["code"], scan["scannedAt"]) for scan in body["scans"]]
-    return json_response({"results": check_ins.upload(door(event_id), scans, utc_now())})
+    return json_response({"results": open_check_in(event_id).upload_scans(scans, utc_now())})

@@ -1,4 +1,4 @@
-"""Tickets over HTTP, for who holds them."""
+"""Routes for the holder of tickets."""
 
 from bson import ObjectId
 from flask import Response
@@ -10,13 +10,14 @@ from eventapp.core.http.responses import json_response
 from eventapp.tickets import calendar_entry, service
 from eventapp.tickets.schemas import TicketsAnswer
 from eventapp.tickets.service import current_booking_context
+from eventapp.tickets.types import PictureFormat
 
 bp = Blueprint("tickets", __name__, url_prefix="/api", description="Tickets")
 
 
 @bp.after_request
-def keep_out_of_caches(response: Response) -> Response:
-    """Who has a code may come in."""
+def forbid_caching(response: Response) -> Response:
+    """Forbid caching: whoever has a code can check in with it."""
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -27,7 +28,9 @@ def keep_out_of_caches(response: Response) -> Response:
 @bp.error_responses(404)
 def booking_tickets(booking_id: ObjectId) -> Response:
     """The tickets of one's booking, one a seat; none while it is not confirmed."""
-    tickets = service.of_booking(current_booking_context(), booking_id, current_actor(), utc_now())
+    tickets = service.list_tickets(
+        current_booking_context(), booking_id, current_actor(), utc_now()
+    )
     return json_response({"tickets": tickets})
 
 
@@ -37,7 +40,7 @@ def booking_tickets(booking_id: ObjectId) -> Response:
 @bp.error_responses(404)
 def ticket_png(ticket_id: str) -> Response:
     """The QR code of one's ticket."""
-    return _picture(ticket_id, service.PNG, "image/png")
+    return _picture(ticket_id, "png", "image/png")
 
 
 @bp.route("/tickets/<ticket_id>/qr.svg")
@@ -46,12 +49,12 @@ def ticket_png(ticket_id: str) -> Response:
 @bp.error_responses(404)
 def ticket_svg(ticket_id: str) -> Response:
     """The QR code of one's ticket, to be printed in any size."""
-    return _picture(ticket_id, service.SVG, "image/svg+xml")
+    return _picture(ticket_id, "svg", "image/svg+xml")
 
 
-def _picture(ticket_id: str, kind: str, content_type: str) -> Response:
-    picture = service.picture(
-        current_booking_context(), ticket_id, kind, current_actor(), utc_now()
+def _picture(ticket_id: str, picture_format: PictureFormat, content_type: str) -> Response:
+    picture = service.draw_ticket(
+        current_booking_context(), ticket_id, picture_format, current_actor(), utc_now()
     )
     return Response(picture, content_type=content_type)
 
@@ -62,7 +65,7 @@ def _picture(ticket_id: str, kind: str, content_type: str) -> Response:
 @bp.error_responses(404)
 def booking_calendar(booking_id: ObjectId) -> Response:
     """One's booking as a calendar entry, all day on its date."""
-    reference, calendar = calendar_entry.calendar(
+    reference, calendar = calendar_entry.build_calendar(
         current_booking_context(), booking_id, current_actor()
     )
     response = Response(calendar, content_type="text/calendar; charset=utf-8")

@@ -1,4 +1,4 @@
-"""The mail of a confirmed booking carries its tickets' codes and a calendar entry."""
+"""The mail of a confirmed booking has its ticket codes and a calendar entry."""
 
 import email
 from email.policy import default
@@ -7,7 +7,9 @@ from tests.bookings_factories import context_of, event_of
 from tests.notifications_factories import mail_server, send, tell
 
 
-def test_codes_and_calendar_arrive_with_the_mail(app, db, ann, clean_inventory):
+def test_the_mail_of_a_confirmed_booking_has_codes_and_a_calendar_entry(
+    app, db, ann, clean_inventory
+):
     event_of(db, 10, title="Jazz night")
     booking = ann.book(1, 2)
     tickets = ann.get(f"/bookings/{booking['_id']}/tickets").json["tickets"]
@@ -23,7 +25,7 @@ def test_codes_and_calendar_arrive_with_the_mail(app, db, ann, clean_inventory):
     assert sent == ann.get(f"/bookings/{booking['_id']}/calendar.ics").data
 
 
-def test_no_code_is_sent_of_a_booking_that_has_ended(app, db, ann, clean_inventory):
+def test_the_mail_of_an_ended_booking_has_no_codes(app, db, ann, clean_inventory):
     event_of(db, 10)
     ann.cancel(ann.book(1))
     tell(context_of(app))

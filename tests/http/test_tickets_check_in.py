@@ -1,4 +1,4 @@
-"""Check-in: each ticket once, for the organizer of its event; online and uploaded later."""
+"""Check-in by the organizer of an event, online and uploaded later: each ticket once."""
 
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,7 +10,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.http.app_context import CONFIG
 from eventapp.tickets import check_ins
 from eventapp.tickets.rules import MAX_SCANS
-from eventapp.tickets.signing_key import Key
+from eventapp.tickets.signing_key import TicketKey
 from scripts import new_ticket_key
 from tests.bookings_factories import Caller, event_of, refused
 
@@ -52,7 +52,7 @@ def check_in(caller, event, code):
 
 
 def scan(code, minutes=5):
-    """A scan so many minutes ago."""
+    """Return a scan that was made this number of minutes ago."""
     return {"code": code, "scannedAt": json.format_rfc3339(utc_now() - timedelta(minutes=minutes))}
 
 
@@ -63,7 +63,7 @@ def send(caller, event, *scans):
 
 
 class TestCheckIn:
-    def test_once(self, holder, organizer, event, booking, codes):
+    def test_a_ticket_is_checked_in_once(self, holder, organizer, event, booking, codes):
         answer = check_in(organizer, event, codes[0])
         assert answer.status_code == 200
         ticket = answer.json
@@ -77,20 +77,20 @@ class TestCheckIn:
         assert [t["checkedInAt"] for t in listed] == [ticket["checkedInAt"], None]
         assert check_in(organizer, event, codes[1]).status_code == 200
 
-    def test_as_scanners_send_it(self, organizer, event, codes):
+    def test_case_and_whitespace_of_a_code_are_ignored(self, organizer, event, codes):
         assert check_in(organizer, event, f" {codes[0].lower()}\r\n").status_code == 200
 
-    def test_a_forged_one_is_no_ticket(self, db, organizer, event, codes):
+    def test_a_forged_code_is_refused(self, db, organizer, event, codes):
         last = "A" if codes[0][-1] != "A" else "B"
-        other_key = Key(b"x" * 32).code(event, codes[0].split(".")[2].lower())
-        claim, _, signature = codes[0].rpartition(".")
-        third_seat = claim.replace("-1-1", "-1-3")
+        other_key = TicketKey(b"x" * 32).sign(event, codes[0].split(".")[2].lower())
+        payload, _, signature = codes[0].rpartition(".")
+        third_ticket = payload.replace("-1-1", "-1-3")
         for code in (
             codes[0][:-1] + last,
             other_key,
-            f"{third_seat}.{signature}",
-            f"{claim}.",
-            claim,
+            f"{third_ticket}.{signature}",
+            f"{payload}.",
+            payload,
             "x",
             "$" * 400,
             "٣" * 100,
@@ -98,15 +98,17 @@ class TestCheckIn:
             refused(check_in(organizer, event, code), 404, "ticket_not_found")
         assert "checkIns" not in db.bookings.find_one()
 
-    def test_another_events_is_none_here(self, db, organizer, codes):
+    def test_a_ticket_of_another_event_is_refused(self, db, organizer, codes):
         other = event_of(db, 5, organizer_id=organizer.id)
         refused(check_in(organizer, other, codes[0]), 404, "ticket_not_found")
 
-    def test_a_cancelled_one_is_none(self, holder, organizer, event, booking, codes):
+    def test_a_ticket_of_a_cancelled_booking_is_refused(
+        self, holder, organizer, event, booking, codes
+    ):
         holder.cancel(booking)
         refused(check_in(organizer, event, codes[0]), 404, "ticket_not_found")
 
-    def test_a_checked_in_one_that_is_cancelled_is_none(
+    def test_a_checked_in_ticket_is_refused_after_its_booking_is_cancelled(
         self, holder, organizer, event, booking, codes
     ):
         check_in(organizer, event, codes[0])
@@ -114,7 +116,7 @@ class TestCheckIn:
         refused(check_in(organizer, event, codes[0]), 404, "ticket_not_found")
         assert organizer.get(f"/events/{event}/check-in").json["tickets"] == []
 
-    def test_for_its_organizer_and_admins_only(self, client, app, holder, event, codes):
+    def test_only_the_organizer_and_admins_are_allowed(self, client, app, holder, event, codes):
         refused(check_in(holder, event, codes[0]), 403, "forbidden")
         refused(check_in(Caller(client, app, "organizer"), event, codes[0]), 403, "forbidden")
         refused(client.post(f"/api/events/{event}/check-in", json={}), 401, "unauthorized")
@@ -123,19 +125,23 @@ class TestCheckIn:
         assert check_in(admin, event, codes[0]).status_code == 200
 
     @pytest.mark.parametrize("body", [{}, {"code": ""}, {"code": 7}, {"code": "x" * 401}, {"c": 1}])
-    def test_a_body_that_is_not_valid(self, organizer, event, body):
+    def test_an_invalid_body_is_refused(self, organizer, event, body):
         answer = organizer.call("POST", f"/events/{event}/check-in", body)
         refused(answer, 400, "validation_error")
 
-    def test_it_is_in_the_persons_export_alone(self, holder, organizer, event, booking, codes):
+    def test_a_check_in_is_exported_for_the_holder_only(
+        self, holder, organizer, event, booking, codes
+    ):
         check_in(organizer, event, codes[0])
-        told = holder.get(f"/users/{holder.id}/export").json["checkIns"]
-        assert [each["ticketId"] for each in told] == [f"{booking['_id']}-1-1"]
+        exported = holder.get(f"/users/{holder.id}/export").json["checkIns"]
+        assert [each["ticketId"] for each in exported] == [f"{booking['_id']}-1-1"]
         assert organizer.get(f"/users/{organizer.id}/export").json["checkIns"] == []
 
 
 class TestList:
-    def test_all_valid_tickets(self, db, client, app, holder, organizer, event, booking, codes):
+    def test_all_valid_tickets_are_listed(
+        self, db, client, app, holder, organizer, event, booking, codes
+    ):
         check_in(organizer, event, codes[1])
         Caller(client, app).book(event, 1, hold=True)
         other = Caller(client, app)
@@ -152,17 +158,19 @@ class TestList:
         assert [row["checkedInAt"] is None for row in rows] == [True, True, False]
         assert rows[0].keys() == {"ticketId", "type", "date", "checkedInAt"}
 
-    @pytest.mark.parametrize("at_once", [1, 2, 3, 7])
-    def test_in_batches_none_is_left_out(self, client, app, organizer, event, monkeypatch, at_once):
-        monkeypatch.setattr(check_ins, "BOOKINGS_AT_ONCE", at_once)
-        made = [Caller(client, app).book(event, 1)["_id"] for _ in range(6)]
+    @pytest.mark.parametrize("batch_size", [1, 2, 3, 7])
+    def test_batches_leave_no_ticket_out(
+        self, client, app, organizer, event, monkeypatch, batch_size
+    ):
+        monkeypatch.setattr(check_ins, "BATCH_SIZE", batch_size)
+        booking_ids = [Caller(client, app).book(event, 1)["_id"] for _ in range(6)]
         rows = organizer.get(f"/events/{event}/check-in").json["tickets"]
-        assert [row["ticketId"][:24] for row in rows] == made[::-1]
+        assert [row["ticketId"][:24] for row in rows] == booking_ids[::-1]
 
-    def test_empty(self, organizer, event):
+    def test_an_event_without_bookings_has_an_empty_list(self, organizer, event):
         assert organizer.get(f"/events/{event}/check-in").json["tickets"] == []
 
-    def test_for_its_organizer_and_admins_only(self, client, app, holder, event):
+    def test_only_the_organizer_and_admins_are_allowed(self, client, app, holder, event):
         path = f"/events/{event}/check-in"
         refused(holder.get(path), 403, "forbidden")
         refused(Caller(client, app, "organizer").get(path), 403, "forbidden")
@@ -171,14 +179,16 @@ class TestList:
 
 
 class TestBatch:
-    def test_each_scan_is_answered_in_its_place(self, organizer, event, codes):
+    def test_results_are_in_the_order_of_the_scans(self, organizer, event, codes):
         first, second, late = scan(codes[0]), scan(codes[1]), scan(codes[0], minutes=1)
         results = send(organizer, event, late, {**first, "code": "EVT1.x"}, first, second)
-        said = [result["status"] for result in results]
-        assert said == ["already_checked_in", "ticket_not_found", "checked_in", "checked_in"]
+        statuses = [result["status"] for result in results]
+        assert statuses == ["already_checked_in", "ticket_not_found", "checked_in", "checked_in"]
         assert results[2]["checkedInAt"] == results[0]["checkedInAt"] == first["scannedAt"]
 
-    def test_sent_again_it_answers_the_same_and_changes_nothing(self, db, organizer, event, codes):
+    def test_a_batch_sent_again_changes_nothing_and_is_answered_the_same(
+        self, db, organizer, event, codes
+    ):
         scans = [scan(codes[0]), scan(codes[1]), scan(codes[0], minutes=1), scan("EVT1.x")]
         results = send(organizer, event, *scans)
         stored = list(db.bookings.find())
@@ -186,7 +196,7 @@ class TestBatch:
         assert send(organizer, event, scans[1]) == results[1:2]
         assert list(db.bookings.find()) == stored
 
-    def test_it_meets_what_was_checked_in_online(self, organizer, event, codes):
+    def test_online_and_offline_check_ins_exclude_each_other(self, organizer, event, codes):
         online = check_in(organizer, event, codes[0]).json
         (result,) = send(organizer, event, scan(codes[0]))
         assert result["status"] == "already_checked_in"
@@ -196,13 +206,13 @@ class TestBatch:
         refusal = refused(check_in(organizer, event, codes[1]), 409, "already_checked_in")
         assert refusal["checkedInAt"] == uploaded["scannedAt"]
 
-    def test_a_clock_that_is_fast_says_now(self, organizer, event, codes):
+    def test_a_scan_time_in_the_future_counts_as_now(self, organizer, event, codes):
         ahead = scan(codes[0], minutes=-600)
         first = send(organizer, event, ahead)
         assert first[0]["checkedInAt"] <= json.format_rfc3339(utc_now())
         assert send(organizer, event, ahead) == first
 
-    def test_a_body_that_is_not_valid(self, organizer, event):
+    def test_an_invalid_body_is_refused(self, organizer, event):
         good = scan("x")
         bodies = [
             {},
@@ -219,7 +229,7 @@ class TestBatch:
             answer = organizer.call("POST", f"/events/{event}/check-in/batch", body)
             refused(answer, 400, "validation_error")
 
-    def test_for_its_organizer_and_admins_only(self, client, app, db, holder, event, codes):
+    def test_only_the_organizer_and_admins_are_allowed(self, client, app, db, holder, event, codes):
         body = {"scans": [scan(codes[0])]}
         path = f"/events/{event}/check-in/batch"
         for other in (holder, Caller(client, app, "organizer")):
@@ -227,8 +237,8 @@ class TestBatch:
         assert "checkIns" not in db.bookings.find_one()
 
 
-class TestANewKey:
-    """`scripts/new_ticket_key.py` on the tests' own store."""
+class TestReplacingTheKey:
+    """`scripts/new_ticket_key.py` on the database of the test."""
 
     @pytest.fixture(autouse=True)
     def opened(self, app, monkeypatch):
@@ -238,7 +248,7 @@ class TestANewKey:
 
         monkeypatch.setattr(new_ticket_key, "opened", opened)
 
-    def test_ends_the_old_codes_and_signs_new_ones(
+    def test_old_codes_become_invalid_and_new_ones_are_issued(
         self, holder, organizer, event, booking, codes, capsys
     ):
         assert check_in(organizer, event, codes[0]).status_code == 200
@@ -251,13 +261,13 @@ class TestANewKey:
         refused(check_in(organizer, event, first), 409, "already_checked_in")
         assert check_in(organizer, event, second).status_code == 200
 
-    def test_is_made_only_where_that_is_said(self, holder, booking, codes, capsys):
+    def test_it_needs_an_explicit_confirmation(self, holder, booking, codes, capsys):
         with pytest.raises(SystemExit) as ended:
             new_ticket_key.main([])
         assert ended.value.code == 1
         assert "--yes" in capsys.readouterr().err
         assert codes_of(holder, booking) == codes
 
-    def test_is_made_where_there_was_none(self, db):
+    def test_a_key_is_created_if_there_was_none(self, db):
         assert new_ticket_key.main(["--yes"]) == 0
         assert db["keys"].count_documents({}) == 1

@@ -1,0 +1,72 @@
+"""Stored documents that only tickets write, and the shapes of tickets in answers."""
+
+from datetime import datetime
+from typing import Literal, NotRequired, TypedDict
+
+from bson import ObjectId
+
+from eventapp.bookings.types import BookingItem, CheckIn, Status
+
+
+class StoredKey(TypedDict):
+    """The document of `keys` that holds the private key of all tickets."""
+
+    _id: str  # "tickets"
+    seed: bytes  # 32 bytes, the seed of the Ed25519 key
+    createdAt: datetime  # UTC
+
+
+class TicketedBooking(TypedDict):
+    """The fields of a booking that determine its tickets and whether they are checked in."""
+
+    _id: ObjectId
+    status: Status
+    items: list[BookingItem]
+    date: datetime  # UTC midnight of the booked date
+    createdAt: datetime  # UTC
+    checkIns: NotRequired[dict[str, CheckIn]]  # by Ticket.number; absent before the first one
+
+
+class CheckedInBooking(TypedDict):
+    """Projection of a booking that has check-ins."""
+
+    _id: ObjectId
+    checkIns: dict[str, CheckIn]
+
+
+class TicketView(TypedDict):
+    """A ticket as its holder sees it."""
+
+    ticketId: str
+    type: str  # the name of the ticket type
+    code: str
+    checkedInAt: datetime | None
+
+
+class CheckedInTicket(TicketView):
+    """A ticket that was just checked in, as the scanner sees it."""
+
+    bookingReference: str
+    date: str  # ISO 8601
+    location: str
+
+
+class ValidTicket(TypedDict):
+    """A ticket in the list for offline scanners, which has no personal data."""
+
+    ticketId: str
+    type: str
+    date: str  # ISO 8601
+    checkedInAt: datetime | None
+
+
+class ScanResult(TypedDict, total=False):
+    """The result of an uploaded scan. Only `status` is always there."""
+
+    status: str  # "checked_in", "already_checked_in" or "ticket_not_found"
+    ticketId: str
+    type: str  # only of "checked_in"
+    checkedInAt: datetime | None
+
+
+PictureFormat = Literal["png", "svg"]
