@@ -7,6 +7,7 @@ from bson import ObjectId
 from eventapp.accounts import rules, store
 from eventapp.core import paging
 from eventapp.core.database import Db
+from eventapp.core.textsearch import fold_account_name
 
 
 def list_users(
@@ -30,7 +31,7 @@ def list_users(
     Raises:
         ValidationFailed: a page beyond what is counted.
     """
-    search = rules.fold(search)
+    search = fold_account_name(search)
     counted = store.count(db, search=search, role=role, limit=paging.COUNT_LIMIT + 1)
     skip = 0 if before else paging.page_offset(page=page, limit=limit, counted=counted)
     found = []

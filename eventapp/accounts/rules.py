@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from eventapp.core.textsearch import fold_account_name
+
 ATTENDEE, ORGANIZER, ADMIN = "attendee", "organizer", "admin"
 ROLES = (ATTENDEE, ORGANIZER, ADMIN)
 SIGN_UP_ROLES = (ATTENDEE, ORGANIZER)
@@ -26,14 +28,9 @@ PUBLIC_FIELDS = (
 )
 
 
-def fold(text: str) -> str:
-    """`text` as it is compared and searched: one case, one spacing, one Unicode form."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
 def name_fault(name: str) -> str | None:
     """What is wrong with a name, None when nothing is."""
-    if not 1 <= len(name) <= MAX_NAME or not fold(name):
+    if not 1 <= len(name) <= MAX_NAME or not fold_account_name(name):
         return f"Must have 1 to {MAX_NAME} characters."
     return _control_fault(name)
 

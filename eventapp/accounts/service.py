@@ -14,6 +14,7 @@ from eventapp.core.access.passwords import hash_password
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db, Document
 from eventapp.core.errors import ValidationFailed
+from eventapp.core.textsearch import fold_account_name
 from eventapp.media import service as media
 
 ForgetUser = Callable[[Db, ObjectId], None]
@@ -61,7 +62,7 @@ def register(
     )
     user = {
         **_keyed({"name": name, "email": email}),
-        "loginName": rules.fold(name),
+        "loginName": fold_account_name(name),
         "passwordHash": hash_password(password, rounds),
         "role": role,
         "about": "",
@@ -90,7 +91,9 @@ def refuse(**faults: str | None) -> None:
 def _keyed(changes: Document) -> Document:
     """Name and email beside what they are compared and searched by."""
     keys = {
-        f"{field}Key": rules.fold(changes[field]) for field in ("name", "email") if field in changes
+        f"{field}Key": fold_account_name(changes[field])
+        for field in ("name", "email")
+        if field in changes
     }
     return {**changes, **keys}
 

@@ -15,6 +15,7 @@ from eventapp.core.access.permissions import ActiveSession
 from eventapp.core.batching import Batcher
 from eventapp.core.database import Db, Document
 from eventapp.core.errors import ValidationFailed
+from eventapp.core.textsearch import fold_account_name
 
 
 def log_in(
@@ -38,7 +39,7 @@ def log_in(
         BadCredentials: no such account, or not its password; both take the same time.
         TooManyRequests: too many failures lately; nothing was checked.
     """
-    account = rules.fold(email if email is not None else name or "")
+    account = fold_account_name(email if email is not None else name or "")
     attempt = attempts.begin(db, account, address, now)
     user = _by_email_or_name(db, account, by_email=email is not None)
     hashed = user["passwordHash"] if user else None

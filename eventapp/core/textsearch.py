@@ -1,11 +1,28 @@
-"""Text search as MongoDB's `$text` does it: words, stems, weights, phrases, exclusions.
+"""Fold texts for comparison, and search texts as MongoDB's `$text` does.
 
-Knows strings and documents only; the embedded store keeps one `TextIndex` per collection.
+Folding: three functions bring texts into a form in which they are compared. They differ on purpose,
+because stored keys were made with them:
+
+- `fold_filter_key` removes case, accents and compatibility forms. Event filters, the order by
+  title and the names of ticket types use it.
+- `fold_account_name` removes case and spacing but keeps accents. Accounts use it for names and
+  emails.
+- `fold_search_word` removes case and accents as MongoDB's text index does. Text search uses it.
+
+Searching: a `$search` string is parsed into words and phrases, words are stemmed into terms, and
+each term of a document is scored. Two functions score, because two answerers do:
+
+- `score_as_mongodb` computes MongoDB's text score of one string. The embedded store's `TextIndex`
+  uses it, so that both stores sort alike.
+- `score_as_byte` computes a small integer for each term of a document. The in-memory index of
+  listed events uses it, which keeps a byte for each event and word.
+
+Scores of different answerers cannot be compared. A MongoDB server computes the third kind itself.
 """
 
 import re
 import unicodedata
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -31,12 +48,38 @@ wouldn't you you'd you'll you're you've your yours yourself yourselves
 _STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
 
 
-def fold(text: str) -> str:
-    """Return `text` in lower case and without diacritics: "Café" becomes "cafe"."""
+def fold_filter_key(text: str) -> str:
+    """Return `text` without case, accents and compatibility forms: "Straße" becomes "strasse".
+
+    Folding a folded text changes nothing. Events keep `titleKey`, `places` and `tagKeys` in this
+    form, and filters by city and tag are folded likewise.
+    """
+    folded = text
+    # Decomposing may bring letters that have case, and folding case letters with accents.
+    for _pass in range(2):
+        folded = unicodedata.normalize("NFKD", folded.casefold())
+        folded = "".join(char for char in folded if not unicodedata.combining(char))
+    return folded
+
+
+def fold_account_name(text: str) -> str:
+    """Return `text` in one case, one spacing and one Unicode form: "  ANNA  Smith" -> "anna smith".
+
+    Accounts keep `nameKey`, `emailKey` and `loginName` in this form, and logins and the search of
+    accounts are folded likewise. Accents stay: "José" and "Jose" are different names.
+    """
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def fold_search_word(text: str) -> str:
+    """Return `text` in lower case and without diacritics: "Café" becomes "cafe".
+
+    MongoDB's text index compares words and phrases in this form.
+    """
     if text.isascii():
         return text.lower()
-    spread = unicodedata.normalize("NFD", text.lower())
-    return "".join(char for char in spread if not unicodedata.combining(char))
+    decomposed = unicodedata.normalize("NFD", text.lower())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
 @lru_cache(maxsize=50_000)
@@ -44,7 +87,7 @@ def _term(word: str) -> str | None:
     """Return the term a lower-case word is indexed by, or None for a stop word."""
     if word in _STOP_WORDS:
         return None
-    return fold(_STEMMER.stemWord(word))
+    return fold_search_word(_STEMMER.stemWord(word))
 
 
 def terms_of(text: str) -> list[str]:
@@ -55,7 +98,10 @@ def terms_of(text: str) -> list[str]:
 
 @dataclass
 class TextQuery:
-    """A `$search` string taken apart."""
+    """A parsed `$search` string.
+
+    A document matches if it has any of `terms`, all of `phrases`, and none of the excluded ones.
+    """
 
     terms: set[str] = field(default_factory=set)
     excluded: set[str] = field(default_factory=set)
@@ -64,7 +110,7 @@ class TextQuery:
 
 
 def parse_search(search: str) -> TextQuery:
-    """Take a `$search` string apart: any word, "every phrase", -no such word, -"nor phrase"."""
+    """Parse a `$search` string: any word, "every phrase", -excluded word, -"excluded phrase"."""
     query, negated, spaced, phrase = TextQuery(), False, True, None
     for part in _QUERY_PART.findall(search):
         if phrase is not None and part != '"':
@@ -87,25 +133,18 @@ def parse_search(search: str) -> TextQuery:
 
 def _add_phrase(query: TextQuery, phrase: str, negated: bool) -> None:
     if negated:
-        query.excluded_phrases.append(fold(phrase))
+        query.excluded_phrases.append(fold_search_word(phrase))
         return
-    query.phrases.append(fold(phrase))
+    query.phrases.append(fold_search_word(phrase))
     query.terms.update(terms_of(phrase))
 
 
-def _strings(value: Any, path: list[str]) -> Iterator[str]:
-    """Yield the strings at `path`, going through arrays."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _strings(item, path)
-    elif path and isinstance(value, Mapping):
-        yield from _strings(value.get(path[0]), path[1:])
-    elif not path and isinstance(value, str):
-        yield value
+def score_as_mongodb(text: str, weight: float) -> dict[str, float]:
+    """Return MongoDB's text score of each term of one string.
 
-
-def _scores(text: str, weight: float) -> dict[str, float]:
-    """Score each term of one string: repeats count for less and less, long texts dilute."""
+    Repeats count for less and less, a long string for less than a short one, and a string that is
+    a single word for a tenth more. A document's score of a term is the sum over its strings.
+    """
     terms = terms_of(text)
     counts: dict[str, int] = {}
     for term in terms:
@@ -119,6 +158,41 @@ def _scores(text: str, weight: float) -> dict[str, float]:
     }
 
 
+# One point of a weight, and the highest score: a byte holds each.
+POINTS, MAX_BYTE_SCORE = 8, 255
+
+
+def score_as_byte(texts: Iterable[tuple[str, float]]) -> dict[str, int]:
+    """Return a score from 1 to 255 for each term of a document.
+
+    The string in which a term weighs most decides. A long string counts for less than a short one,
+    and each repetition adds a quarter.
+
+    Args:
+        texts: the strings of the document, each with the weight of its field.
+    """
+    scores: dict[str, float] = {}
+    for text, weight in texts:
+        terms = terms_of(text)
+        for term in terms:
+            share = weight * (0.5 + 0.5 / len(terms))
+            scores[term] = max(scores.get(term, 0.0), share) + 0.25 * share * (term in scores)
+    return {
+        term: min(MAX_BYTE_SCORE, max(1, round(score * POINTS))) for term, score in scores.items()
+    }
+
+
+def _strings(value: Any, path: list[str]) -> Iterator[str]:
+    """Yield the strings at `path`, going through arrays."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _strings(item, path)
+    elif path and isinstance(value, Mapping):
+        yield from _strings(value.get(path[0]), path[1:])
+    elif not path and isinstance(value, str):
+        yield value
+
+
 @dataclass
 class _Entry:
     texts: list[tuple[str, str]]
@@ -126,12 +200,15 @@ class _Entry:
 
     @cached_property
     def folded(self) -> list[str]:
-        """The texts as phrases are looked for in; made when the first phrase asks."""
-        return [fold(text) for _, text in self.texts]
+        """The texts in the form in which phrases are compared, computed for the first phrase."""
+        return [fold_search_word(text) for _, text in self.texts]
 
 
 class TextIndex:
-    """The inverted index of one collection; documents written are read again at the next search."""
+    """The inverted index of one collection in the embedded store.
+
+    A document that was written is indexed at the next search.
+    """
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         self._paths = {name: (name.split("."), weight) for name, weight in weights.items()}
@@ -144,7 +221,7 @@ class TextIndex:
         self._stale[key] = document
 
     def search(self, search: str) -> dict[Hashable, float]:
-        """Return {key: score} of the documents that answer the `$search` string."""
+        """Return the score of each document that matches the `$search` string, by its key."""
         self._refresh()
         query = parse_search(search)
         found: dict[Hashable, float] = {}
@@ -166,13 +243,13 @@ class TextIndex:
         )
 
     def _refresh(self) -> None:
-        """Read what was written since the last search; most writes leave the texts as they were."""
+        """Index the documents written since the last search. Most writes change no text."""
         for key, document in self._stale.items():
             texts = self._texts(document) if document is not None else []
             old = self._entries.get(key)
             if old is None or old.texts != texts:
-                self._forget(key)
-                self._learn(key, texts)
+                self._remove(key)
+                self._add(key, texts)
         self._stale.clear()
 
     def _texts(self, document: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -182,15 +259,15 @@ class TextIndex:
             for text in _strings(document, path)
         ]
 
-    def _forget(self, key: Hashable) -> None:
+    def _remove(self, key: Hashable) -> None:
         entry = self._entries.pop(key, None)
         for term in entry.scores if entry else ():
             del self._postings[term][key]
 
-    def _learn(self, key: Hashable, texts: list[tuple[str, str]]) -> None:
+    def _add(self, key: Hashable, texts: list[tuple[str, str]]) -> None:
         scores: dict[str, float] = {}
         for name, text in texts:
-            for term, score in _scores(text, self._paths[name][1]).items():
+            for term, score in score_as_mongodb(text, self._paths[name][1]).items():
                 scores[term] = scores.get(term, 0.0) + score
         if texts:
             self._entries[key] = _Entry(texts, scores)

@@ -225,6 +225,6 @@ def _patched(kind: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any
 
 
 def _refuse_same_names(types: list[dict[str, Any]]) -> None:
-    if rules.has_duplicates(rules.fold(kind["type"]) for kind in types):
+    if rules.has_duplicate_names(types):
         said = ["Another ticket type has this name."]
         raise ValidationFailed("Invalid type", errors={"type": said})

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from bson import ObjectId
 
 from eventapp.core.database import Document
+from eventapp.core.textsearch import fold_filter_key
 from eventapp.events import rules, store_listing
 
 
@@ -31,11 +32,11 @@ class Filters:
 
     @property
     def city_key(self) -> str:
-        return rules.fold(self.city)
+        return fold_filter_key(self.city)
 
     @property
     def tag_keys(self) -> list[str]:
-        return [rules.fold(tag) for tag in self.tags]
+        return [fold_filter_key(tag) for tag in self.tags]
 
 
 def conditions(filters: Filters) -> list[Document]:

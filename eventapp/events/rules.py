@@ -1,9 +1,10 @@
 """What an event is: its parts, its derived scalars, and how it is shown."""
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
+
+from eventapp.core.textsearch import fold_filter_key
 
 CATEGORIES = (
     "concert",
@@ -35,15 +36,6 @@ MAX_ENTRIES, MAX_TYPES, MAX_TAGS = 100, 50, 20
 # What the API shows of an event, in this order; all else is the store's own.
 SHOWN = ("_id", "eventId", "title", "description", "category", "image", "schedule", "ticketTypes")
 SHOWN_LAST = ("organizer", "organizerId", "tags", "status", "createdAt", "updatedAt", "__v")
-
-
-def fold(text: str) -> str:
-    """The form in which texts are compared: no case, no accents. Folding twice changes nothing."""
-    plain = text
-    for _twice in range(2):  # what is taken apart may have case again, and the other way round
-        plain = unicodedata.normalize("NFKD", plain.casefold())
-        plain = "".join(c for c in plain if not unicodedata.combining(c))
-    return plain
 
 
 def midnight(day: date) -> datetime:
@@ -91,9 +83,9 @@ def derived(event: Mapping[str, Any], today: date) -> dict[str, Any]:
         "listed": event["status"] == PUBLISHED and bool(upcoming),
         "minPrice": min(kind["price"] for kind in types),
         "available": sum(kind["availableTickets"] for kind in types),
-        "titleKey": fold(event["title"]),
-        "places": sorted({fold(entry["location"]) for entry in event["schedule"]}),
-        "tagKeys": sorted({fold(tag) for tag in event["tags"]}),
+        "titleKey": fold_filter_key(event["title"]),
+        "places": sorted({fold_filter_key(entry["location"]) for entry in event["schedule"]}),
+        "tagKeys": sorted({fold_filter_key(tag) for tag in event["tags"]}),
     }
 
 
@@ -124,9 +116,9 @@ def _continued(
     """For each wanted type the old one it stands for, all ids first: so two may swap names."""
     by_id = {kind["ticketTypeId"]: kind for kind in old}
     named = [by_id.pop(want.get("ticketTypeId"), None) for want in wanted]
-    by_name = {fold(kind["type"]): kind for kind in by_id.values()}
+    by_name = {fold_filter_key(kind["type"]): kind for kind in by_id.values()}
     pairs = zip(wanted, named, strict=True)
-    return [was or by_name.get(fold(want["type"])) for want, was in pairs]
+    return [was or by_name.get(fold_filter_key(want["type"])) for want, was in pairs]
 
 
 def dropped_in_use(
@@ -145,6 +137,11 @@ def dropped_in_use(
 def has_duplicates(values: Iterable[Any]) -> bool:
     listed = list(values)
     return len(set(listed)) < len(listed)
+
+
+def has_duplicate_names(ticket_types: Iterable[Mapping[str, Any]]) -> bool:
+    """Return whether two ticket types have the same name but for case and accents."""
+    return has_duplicates(fold_filter_key(ticket_type["type"]) for ticket_type in ticket_types)
 
 
 def takes_place(event: Mapping[str, Any], date: datetime, location: str) -> bool:

@@ -24,7 +24,7 @@ from eventapp.events.rules import (
     MAX_TYPES,
     PUBLISHED,
     SORTS,
-    fold,
+    has_duplicate_names,
     has_duplicates,
 )
 
@@ -130,7 +130,7 @@ class EventBody(Schema):
     def distinct_types(self, data: dict[str, Any], **_kwargs: Any) -> None:
         kinds = data.get("ticketTypes", [])
         ids = [kind["ticketTypeId"] for kind in kinds if "ticketTypeId" in kind]
-        if has_duplicates(fold(kind["type"]) for kind in kinds) or has_duplicates(ids):
+        if has_duplicate_names(kinds) or has_duplicates(ids):
             raise ValidationError("Each ticket type must have its own name.", "ticketTypes")
 
 

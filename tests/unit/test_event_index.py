@@ -7,11 +7,10 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventapp.core.textsearch import parse_search
+from eventapp.core.textsearch import parse_search, score_as_byte
 from eventapp.events.cache.rendering import shape_of
 from eventapp.events.filters import Filters
-from eventapp.events.index.event_index import Index
-from eventapp.events.index.scoring import scores_of
+from eventapp.events.index.event_index import Index, texts_of
 
 WORDS = ["jazz", "night", "harbour", "opera", "loud"]
 DAYS = [date(2030, 1, day) for day in range(1, 6)]
@@ -115,7 +114,7 @@ def plainly(learned, filters, words):
     """The matches as (eventId, score), best first, of equals the lower id."""
     found = {}
     for event in learned.values():
-        scores = scores_of(event)
+        scores = score_as_byte(texts_of(event))
         score = sum(scores.get(term, 0) for term in words.terms) if words else 0
         worded = not words or (score and not words.excluded & scores.keys())
         if worded and leaves(filters, event):

@@ -15,12 +15,12 @@ import numpy as np
 from bson import ObjectId
 
 from eventapp.core.database import Document
-from eventapp.core.textsearch import TextQuery
+from eventapp.core.textsearch import TextQuery, score_as_byte
+from eventapp.events import store
 from eventapp.events.cache.rendering import Shape, shape_of
 from eventapp.events.filters import Filters
 from eventapp.events.index.matches import Matches
 from eventapp.events.index.postings import Facet, Ids, Marking, ScoredPosting, Scores
-from eventapp.events.index.scoring import scores_of
 
 GONE = -1
 
@@ -156,7 +156,7 @@ class Index:
             word.settle(len(self._ids))
 
     def _note(self, event: Document, place: int) -> None:
-        for term, score in scores_of(event).items():
+        for term, score in score_as_byte(texts_of(event)).items():
             if term not in self._words:
                 self._words[term] = ScoredPosting()
             self._words[term].add(place, score)
@@ -170,6 +170,14 @@ class Index:
         left = [kind["price"] for kind in kinds if kind["availableTickets"]]
         self._left.add([bool(left)], place)
         self._prices_left.add(left, place)
+
+
+def texts_of(event: Document) -> Iterator[tuple[str, float]]:
+    """Yield the searchable texts of an event with the weights that the text index has, too."""
+    for name in ("title", "description"):
+        yield event[name], store.TEXT_WEIGHTS[name]
+    for tag in event["tags"]:
+        yield tag, store.TEXT_WEIGHTS["tags"]
 
 
 def _number(day: date | None) -> int | None:
