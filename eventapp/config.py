@@ -1,240 +1,361 @@
-"""The environment, checked once, as one frozen Config. `.env.example` explains each setting."""
+"""Read the settings from the environment into one frozen `Config`.
+
+Each setting is declared once, as a field of `Config`: its name, type, default, validators and help.
+`scripts/settings_docs.py` writes `.env.example` and the table in README.md from these declarations,
+and a test compares them.
+"""
 
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
 from email.utils import getaddresses
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from marshmallow import EXCLUDE, Schema, ValidationError, validate
-from marshmallow import fields as ma
+from environs import Env, EnvValidationError, ValidationError
+from environs.types import ErrorMapping
+from marshmallow.validate import OneOf, Range, Regexp
 
 ROOT = Path(__file__).resolve().parent.parent
-SECRET_BYTES = 32
+MIN_SECRET_BYTES, MIN_SECRET_CHARACTERS = 32, 8
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+Validator = Callable[[Any], Any]
 
 
 class ConfigError(Exception):
-    """A setting that cannot be served with; its one line names the setting."""
+    """A setting has a value that the server cannot run with. The text is one line that names it."""
 
 
-class Duration(ma.Field[timedelta]):
-    """`90s`, `15m`, `12h` or `30d`."""
+def is_server_url(*schemes: str, example: str) -> Validator:
+    """Return a validator of URLs with one of these schemes, a host and optionally a port."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> timedelta:
-        match = re.fullmatch(r"([1-9]\d{0,8})([smhd])", str(value))
-        if not match:
-            raise ValidationError("must be a number and s, m, h or d, as in 15m")
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-class Words(ma.Field[tuple[str, ...]]):
-    """A comma-separated list."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **kwargs: Any
-    ) -> tuple[str, ...]:
-        return tuple(word.strip() for word in str(value).split(",") if word.strip())
-
-
-class Sender(ma.String):
-    """One mail address, with a name before it or not: a bad one would spoil every mail."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = str(super()._deserialize(value, attr, data, **kwargs))
-        found = getaddresses([text])
-        user, _, domain = found[0][1].rpartition("@") if len(found) == 1 else ("", "", "")
-        if not (user and domain and text.isprintable()):
-            raise ValidationError("must be as Events <events@example.org>")
-        return text
-
-
-class ServerUrl(ma.String):
-    """One of these schemes, a host, a port or not; `like` is one that would do."""
-
-    def __init__(self, *schemes: str, like: str) -> None:
-        super().__init__(load_default=None)
-        self._schemes, self._like = schemes, like
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = str(super()._deserialize(value, attr, data, **kwargs))
+    def validate(url: str) -> None:
         try:
-            parts = urlsplit(text)
-            sound = parts.scheme in self._schemes and parts.hostname and parts.port != 0
+            parts = urlsplit(url)
+            is_valid = parts.scheme in schemes and parts.hostname and parts.port != 0
         except ValueError:
-            sound = False
-        if not sound:
-            raise ValidationError(f"must be as {self._like}")
-        return text
+            is_valid = False
+        if not is_valid:
+            raise ValidationError(f"must be as {example}")
+
+    return validate
 
 
-def _whole(default: int | None, low: int, high: int) -> ma.Integer:
-    return ma.Integer(load_default=default, validate=validate.Range(low, high))
+def is_sender(text: str) -> None:
+    """Validate one mail address with or without a name, since every mail is sent from it."""
+    found = getaddresses([text])
+    user, _, domain = found[0][1].rpartition("@") if len(found) == 1 else ("", "", "")
+    if not (user and domain and text.isprintable()):
+        raise ValidationError("must be as Events <events@example.org>")
 
 
-def _positive(default: float) -> ma.Float:
-    return ma.Float(
-        load_default=default, validate=validate.Range(0, 1e6, min_inclusive=default == 0)
-    )
+@dataclass(frozen=True)
+class Setting:
+    """The declaration of one setting.
+
+    Attributes:
+        default: its text in `.env.example`, which is also what is read if the setting is unset;
+            None if it has no value then.
+        help: what it is for, with its unit and what None means.
+    """
+
+    default: str | None
+    validators: tuple[Validator, ...]
+    help: str
 
 
-def _one_of(default: str | None, *choices: str) -> ma.String:
-    return ma.String(load_default=default, validate=validate.OneOf(choices))
-
-
-def _matching(pattern: str, words: str) -> ma.String:
-    return ma.String(load_default=None, validate=validate.Regexp(pattern, error=words))
-
-
-class SettingsSchema(Schema):
-    """Every setting, its default and what it may be, in the order of settings.md."""
-
-    class Meta:
-        unknown = EXCLUDE
-
-    MONGO_URI = _matching(r"mongodb(\+srv)?://.+", "must start with mongodb:// or mongodb+srv://")
-    INSTANCE_DIR = ma.String(load_default="instance")
-    APP_ENV = _one_of("development", "development", "production")
-    HOST = ma.String(load_default="127.0.0.1")
-    PORT = _whole(10000, 1, 65535)
-    WEB_CONCURRENCY = _whole(None, 1, 256)
-    PUBLIC_BASE_URL = _matching(r"https?://[^\s]+", "must be an http or https URL")
-    JWT_SECRET = ma.String(load_default=None)
-    JWT_EXPIRES_IN = Duration(load_default=timedelta(minutes=15))
-    JWT_REFRESH_EXPIRES_IN = Duration(load_default=timedelta(days=30))
-    BCRYPT_ROUNDS = _whole(12, 4, 16)
-    CORS_ORIGINS = Words(load_default=None)
-    TRUSTED_PROXIES = _whole(0, 0, 10)
-    RATE_LIMIT_ENABLED = ma.Boolean(load_default=True)
-    RATE_LIMIT_WINDOW_MS = _whole(900_000, 1000, 86_400_000)
-    RATE_LIMIT_MAX_REQUESTS = _whole(1000, 1, 10**9)
-    RATE_LIMIT_STORAGE_URI = _matching(
-        r"(memory|mongodb(\+srv)?|rediss?)://.*", "must be a memory, mongodb or redis URI"
-    )
-    MAX_TICKETS_PER_BOOKING = _whole(10, 1, 10_000)
-    MAX_TICKETS_PER_USER = _whole(10, 1, 10_000)
-    CANCELLATION_CUTOFF_HOURS = _positive(24)
-    HOLD_MINUTES = _positive(10)
-    WAITLIST_OFFER_MINUTES = _positive(30)
-    CURRENCY = ma.String(
-        load_default="EUR", validate=validate.Regexp(r"[A-Z]{3}$", error="must be a code as EUR")
-    )
-    SMTP_URL = ServerUrl("smtp", "smtps", like="smtp://user:pass@host:port")
-    MAIL_FROM = Sender(load_default=None)
-    CACHE_URL = ServerUrl("redis", "rediss", like="redis://user:pass@host:port/0")
-    DEMO_OPEN = ma.Boolean(load_default=False)
-    LOG_LEVEL = _one_of("info", "debug", "info", "warning", "error")
-    LOG_FORMAT = _one_of(None, "text", "json")
+def setting(default: str | None, *validators: Validator, help: str) -> Any:  # noqa: A002
+    """Declare a field of `Config`. The field's name and type are those of the setting."""
+    return field(metadata={"setting": Setting(default, validators, help)})
 
 
 @dataclass(frozen=True)
 class Config:
-    """One setting a field, named as in the environment but in lower case.
+    """The settings. Each field has the name of its environment variable in lower case."""
 
-    `mongo_uri` None means the embedded store; `cors_origins` None means unsaid.
-    """
-
-    mongo_uri: str | None
-    instance_dir: Path
-    app_env: str
-    host: str
-    port: int
-    web_concurrency: int
-    public_base_url: str | None
-    jwt_secret: str
-    jwt_expires_in: timedelta
-    jwt_refresh_expires_in: timedelta
-    bcrypt_rounds: int
-    cors_origins: tuple[str, ...] | None
-    trusted_proxies: int
-    rate_limit_enabled: bool
-    rate_limit_window_ms: int
-    rate_limit_max_requests: int
-    rate_limit_storage_uri: str | None
-    max_tickets_per_booking: int
-    max_tickets_per_user: int
-    cancellation_cutoff_hours: float
-    hold_minutes: float
-    waitlist_offer_minutes: float
-    currency: str
-    smtp_url: str | None
-    mail_from: str | None
-    cache_url: str | None
-    demo_open: bool
-    log_level: str
-    log_format: str
+    mongo_uri: str | None = setting(
+        None,
+        Regexp(r"mongodb(\+srv)?://.+", error="must start with mongodb:// or mongodb+srv://"),
+        help="The MongoDB database, as mongodb://host:port/name. "
+        "Unset: the embedded store, which serves one process.",
+    )
+    instance_dir: Path = setting(
+        "instance",
+        help="The directory of the embedded store and of generated secrets, "
+        "relative to the project.",
+    )
+    app_env: str = setting(
+        "development",
+        OneOf(("development", "production")),
+        help="development or production. Production refuses weak secrets and DEMO_OPEN.",
+    )
+    host: str = setting(
+        "127.0.0.1",
+        help="The address that `python wsgi.py` listens on. 0.0.0.0 accepts requests from other "
+        "machines, such as a phone.",
+    )
+    port: int = setting("10000", Range(1, 65535), help="The port that `python wsgi.py` listens on.")
+    web_concurrency: int = setting(
+        None,
+        Range(1, 256),
+        help="Number of server processes. Unset: one for each CPU core, or 1 with the embedded "
+        "store.",
+    )
+    public_base_url: str | None = setting(
+        None,
+        Regexp(r"https?://[^\s]+", error="must be an http or https URL"),
+        help="What links to images and links in mails begin with, as https://tickets.example.org. "
+        "Unset: images use the host of the request, and mails use HOST and PORT.",
+    )
+    jwt_secret: str = setting(
+        None,
+        help="The key that signs access and refresh tokens: at least 32 random bytes. Unset in "
+        "development: a random key is made once and kept in INSTANCE_DIR.",
+    )
+    jwt_expires_in: timedelta = setting(
+        "15m", help="Lifetime of access tokens: a number followed by s, m, h or d."
+    )
+    jwt_refresh_expires_in: timedelta = setting(
+        "30d", help="Lifetime of refresh tokens and sessions, as JWT_EXPIRES_IN."
+    )
+    bcrypt_rounds: int = setting(
+        "12", Range(4, 16), help="Cost of a password hash, as a power of two."
+    )
+    cors_origins: tuple[str, ...] | None = setting(
+        None,
+        help="Origins that browsers may call the API from, separated by commas. Unset: all in "
+        "development, none in production.",
+    )
+    trusted_proxies: int = setting(
+        "0",
+        Range(0, 10),
+        help="Number of reverse proxies in front of the server whose X-Forwarded headers are "
+        "trusted.",
+    )
+    rate_limit_enabled: bool = setting(
+        "true", help="true or false. Tests and benchmarks set it to false."
+    )
+    rate_limit_window_ms: int = setting(
+        "900000", Range(1000, 86_400_000), help="Length of the rate limit window, in milliseconds."
+    )
+    rate_limit_max_requests: int = setting(
+        "1000",
+        Range(1, 10**9),
+        help="Reads that a user, or else an address, may make in a window. It may make a fifth as "
+        "many writes (at least 30), a twentieth as many sign-ins (at least 10), neither of them "
+        "more than reads, and open twice as many streams.",
+    )
+    rate_limit_storage_uri: str | None = setting(
+        None,
+        Regexp(
+            r"(memory|mongodb(\+srv)?|rediss?)://.*", error="must be a memory, mongodb or redis URI"
+        ),
+        help="Where requests are counted: memory://, mongodb://... or redis://... Unset: in the "
+        "memory of each process.",
+    )
+    max_tickets_per_booking: int = setting(
+        "10", Range(1, 10_000), help="Tickets that one booking may hold."
+    )
+    max_tickets_per_user: int = setting(
+        "10", Range(1, 10_000), help="Tickets that one user may hold for one event."
+    )
+    cancellation_cutoff_hours: float = setting(
+        "24",
+        Range(0, 1e6, min_inclusive=False),
+        help="Hours before the event when its bookings can no longer be cancelled. May be a "
+        "fraction.",
+    )
+    hold_minutes: float = setting(
+        "10",
+        Range(0, 1e6, min_inclusive=False),
+        help="Minutes after which a hold that is not confirmed expires. May be a fraction.",
+    )
+    waitlist_offer_minutes: float = setting(
+        "30",
+        Range(0, 1e6, min_inclusive=False),
+        help="Minutes for which an offer to the waitlist can be accepted. May be a fraction.",
+    )
+    currency: str = setting(
+        "EUR",
+        Regexp(r"[A-Z]{3}$", error="must be a code as EUR"),
+        help="ISO 4217 code of the currency of all prices.",
+    )
+    smtp_url: str | None = setting(
+        None,
+        is_server_url("smtp", "smtps", example="smtp://user:pass@host:port"),
+        help="The mail server, as smtp://user:pass@host:port. smtps:// uses TLS from the start; "
+        "smtp:// uses STARTTLS if the server offers it. Certificates are verified. Unset: mails "
+        "are logged instead of sent.",
+    )
+    mail_from: str | None = setting(
+        None,
+        is_sender,
+        help="The sender of mails, as Events <events@example.org>. Links in mails begin with "
+        "PUBLIC_BASE_URL, so set that too.",
+    )
+    cache_url: str | None = setting(
+        None,
+        is_server_url("redis", "rediss", example="redis://user:pass@host:port/0"),
+        help="A Redis cache that several machines share, as redis://host:port/0. Requests wait for "
+        "it 0.05 s at most; ?socket_timeout=0.1 raises that. Unset: each process caches for "
+        "itself.",
+    )
+    demo_open: bool = setting(
+        "false",
+        help="true lets callers without a token make every call of the Tickest client, for work "
+        "on a frontend. Production refuses it.",
+    )
+    log_level: str = setting(
+        "info",
+        OneOf(("debug", "info", "warning", "error")),
+        help="Least severity that is logged: debug, info, warning or error.",
+    )
+    log_format: str = setting(
+        None,
+        OneOf(("text", "json")),
+        help="text or json. Unset: text in development, json in production.",
+    )
 
     @property
-    def production(self) -> bool:
+    def is_production(self) -> bool:
+        """True if APP_ENV is production."""
         return self.app_env == "production"
 
 
+SETTINGS: dict[str, Setting] = {
+    each.name.upper(): each.metadata["setting"] for each in fields(Config)
+}
+
+
+class MappingEnv(Env):
+    """An environs reader of the values of a mapping instead of the process environment.
+
+    It overrides a private method, since environs reads os.environ before all else.
+    """
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        super().__init__(eager=False)  # All wrong settings are reported at once, by seal().
+        self._mapping = values
+        self.add_parser("duration", parse_duration)
+        self.add_parser("words", parse_words)
+
+    def _get_value(self, env_key: str, default: object) -> object:
+        return self._mapping.get(env_key, default)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return the duration of a text such as `90s`, `15m`, `12h` or `30d`."""
+    match = re.fullmatch(r"([1-9]\d{0,8})([smhd])", text)
+    if not match:
+        raise ValidationError("must be a number and s, m, h or d, as in 15m")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def parse_words(text: str) -> tuple[str, ...]:
+    """Return the words of a comma-separated list, trimmed."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+# The method of MappingEnv that reads settings of a type.
+_PARSERS: dict[object, str] = {
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "str",
+    Path: "path",
+    timedelta: "duration",
+    tuple[str, ...]: "words",
+}
+
+
 def load_config(environ: Mapping[str, str] | None = None) -> Config:
-    """The settings of `.env` and the environment (which wins), or of `environ` alone.
+    """Return the settings.
+
+    Args:
+        environ: where they are read from; by default the environment and, for variables that it
+            does not have, the file `.env`. A blank value counts as unset.
 
     Raises:
-        ConfigError: a value is missing, malformed or too weak; its text names the setting.
+        ConfigError: a value is missing, malformed or too weak.
     """
     if environ is None:
-        environ = {**_dotenv(ROOT / ".env"), **os.environ}
-    given = {name: value.strip() for name, value in environ.items() if value.strip()}
-    try:
-        settings = SettingsSchema().load(given)
-    except ValidationError as error:
-        raise ConfigError(_one_line(error)) from None
-    values = {name.lower(): value for name, value in settings.items()}
+        environ = {**_read_dotenv(ROOT / ".env"), **os.environ}
+    values = _parse(environ)
     values["instance_dir"] = (ROOT / values["instance_dir"]).resolve()
-    _settle_workers(values)
-    _settle_environment(values)
-    values["log_format"] = values["log_format"] or _by_env(values, "json", "text")
-    return Config(**{field.name: values[field.name] for field in fields(Config)})
+    _choose_worker_count(values)
+    _require_secure_settings(values)
+    if values["log_format"] is None:
+        values["log_format"] = "json" if values["app_env"] == "production" else "text"
+    return Config(**values)
 
 
-def _dotenv(path: Path) -> dict[str, str]:
+def _read_dotenv(path: Path) -> dict[str, str]:
     return {name: value for name, value in dotenv_values(path).items() if value is not None}
 
 
-def _one_line(error: ValidationError) -> str:
-    messages = error.messages_dict
-    return "; ".join(f"{name}: {' '.join(map(str, said))}" for name, said in messages.items())
+def _parse(environ: Mapping[str, str]) -> dict[str, Any]:
+    defaults = {name: each.default for name, each in SETTINGS.items() if each.default is not None}
+    given = {name: value.strip() for name, value in environ.items() if value.strip()}
+    texts = defaults | given
+    env = MappingEnv(texts)
+    values = {
+        each.name: _read(env, each) if each.name.upper() in texts else None
+        for each in fields(Config)
+    }
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        raise ConfigError(_format_errors(cast(ErrorMapping, error.error_messages))) from None
+    return values
 
 
-def _by_env(values: dict[str, Any], production: Any, development: Any) -> Any:
-    return production if values["app_env"] == "production" else development
+def _read(env: MappingEnv, declared: Field[Any]) -> Any:
+    types: tuple[object, ...] = get_args(declared.type) if declared.type not in _PARSERS else ()
+    parser = next(_PARSERS[each] for each in (declared.type, *types) if each in _PARSERS)
+    validators = declared.metadata["setting"].validators
+    options = {"validate": validators} if validators else {}
+    return getattr(env, parser)(declared.name.upper(), **options)
 
 
-def _settle_workers(values: dict[str, Any]) -> None:
-    embedded = values["mongo_uri"] is None
-    if embedded and (values["web_concurrency"] or 1) > 1:
+def _format_errors(messages: ErrorMapping) -> str:
+    return "; ".join(f"{name}: {' '.join(map(str, each))}" for name, each in messages.items())
+
+
+def _choose_worker_count(values: dict[str, Any]) -> None:
+    is_embedded = values["mongo_uri"] is None
+    if is_embedded and (values["web_concurrency"] or 1) > 1:
         raise ConfigError(
             "WEB_CONCURRENCY: the embedded store serves one process; set MONGO_URI for more"
         )
     if values["web_concurrency"] is None:
-        values["web_concurrency"] = 1 if embedded else (os.cpu_count() or 1)
+        values["web_concurrency"] = 1 if is_embedded else (os.cpu_count() or 1)
 
 
-def _settle_environment(values: dict[str, Any]) -> None:
-    production = values["app_env"] == "production"
-    if production and values["demo_open"]:
+def _require_secure_settings(values: dict[str, Any]) -> None:
+    """Refuse weak settings in production, and choose a secret in development if there is none."""
+    is_production = values["app_env"] == "production"
+    if is_production and values["demo_open"]:
         raise ConfigError("DEMO_OPEN: is refused when APP_ENV is production")
     secret = values["jwt_secret"]
-    if secret is None and production:
+    if secret is None and is_production:
         raise ConfigError("JWT_SECRET: must be set when APP_ENV is production")
     if secret is None:
-        values["jwt_secret"] = _kept_secret(values["instance_dir"] / "jwt_secret")
-    elif len(secret.encode()) < SECRET_BYTES or (production and len(set(secret)) < 8):
-        raise ConfigError(f"JWT_SECRET: must be random and at least {SECRET_BYTES} bytes long")
+        values["jwt_secret"] = _load_or_create_secret(values["instance_dir"] / "jwt_secret")
+    elif len(secret.encode()) < MIN_SECRET_BYTES or (
+        is_production and len(set(secret)) < MIN_SECRET_CHARACTERS
+    ):
+        raise ConfigError(f"JWT_SECRET: must be random and at least {MIN_SECRET_BYTES} bytes long")
 
 
-def _kept_secret(path: Path) -> str:
-    """The development secret of `path`, made on first use; two starts at once agree on one."""
+def _load_or_create_secret(path: Path) -> str:
+    """Return the secret in a file, which the first of several processes creates."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         draft = path.with_name(f".jwt_secret.{os.getpid()}")

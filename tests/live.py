@@ -12,7 +12,7 @@ from pathlib import Path
 
 import requests
 
-from eventapp.config import ROOT, SettingsSchema
+from eventapp.config import ROOT, SETTINGS
 from tests.conftest import settings_for
 
 START_SECONDS = 60
@@ -52,7 +52,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = settings_for(directory, **{"PORT": str(self.port), **settings})
         # Blank, so that neither a developer's environment nor a .env file counts.
-        blank = dict.fromkeys(SettingsSchema().fields, "")
+        blank = dict.fromkeys(SETTINGS, "")
         environ = {**os.environ, **blank, **self.settings, "TMPDIR": str(directory)}
         self.log = directory / "log"
         with self.log.open("ab") as log:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from eventapp.config import ROOT, SettingsSchema
+from eventapp.config import ROOT, SETTINGS
 from eventapp.core.http.app_context import CONFIG
 from eventapp.jobs import service as jobs
 from scripts import worker
@@ -61,7 +61,7 @@ def handles(process, number):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_when_told_to_and_says_nothing(app, db, tmp_path, number):
-    blank = dict.fromkeys(SettingsSchema().fields, "")
+    blank = dict.fromkeys(SETTINGS, "")
     uri = CONFIG.get(app).mongo_uri or ""
     environ = {**os.environ, **blank, **settings_for(tmp_path, MONGO_URI=uri)}
     command = [sys.executable, "scripts/worker.py"]

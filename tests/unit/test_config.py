@@ -1,4 +1,4 @@
-"""Settings: each is in .env.example with its default, and a bad one is named in one line."""
+"""Settings are declared once, documented with their defaults, and refused in one line."""
 
 import dataclasses
 import os
@@ -8,11 +8,12 @@ from datetime import timedelta
 import pytest
 
 from eventapp import config
-from eventapp.config import ROOT, Config, ConfigError, SettingsSchema, load_config
+from eventapp.config import ROOT, SETTINGS, Config, ConfigError, MappingEnv, load_config
+from scripts import settings_docs
 
 STRONG = "0123456789abcdefghijABCDEFGHIJ-_xyz"
 SERVER = "mongodb://db.example.org/tickets"
-# The table of settings.md, kept here so that the tests need nothing beside the repository.
+# The defaults that the specification names, repeated here so that a change is noticed.
 DEFAULTS = {
     "MONGO_URI": "",
     "INSTANCE_DIR": "instance",
@@ -48,33 +49,42 @@ DEFAULTS = {
 
 @pytest.fixture
 def load(tmp_path):
-    """The settings of these values alone, secrets kept in a folder of the test's own."""
+    """Return a function that loads these values alone, and keeps secrets in a temporary folder."""
 
-    def load_(**values):
+    def load_values(**values):
         return load_config({"INSTANCE_DIR": str(tmp_path), **values})
 
-    return load_
+    return load_values
 
 
-def example():
-    """What .env.example sets."""
+def read_example():
+    """Return the assignments in .env.example."""
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 def test_the_example_shows_every_setting_with_its_default():
-    shown = example()
+    shown = read_example()
     assert {name: shown.get(name) for name in DEFAULTS} == DEFAULTS
-    assert set(shown) == set(SettingsSchema().fields)
+    assert set(shown) == set(SETTINGS)
+
+
+def test_the_documents_are_rendered_from_the_declarations():
+    """`python -m scripts.settings_docs` brings them up to date."""
+    assert settings_docs.EXAMPLE.read_text(encoding="utf-8") == settings_docs.render_example()
+    readme = settings_docs.README.read_text(encoding="utf-8")
+    assert readme == settings_docs.render_readme(readme)
+    names = settings_docs.TABLE_ROW.findall(readme)
+    assert {"MONGO_URI", "PORT", "APP_ENV", "JWT_SECRET"} <= set(names)
 
 
 def test_every_setting_is_a_field_of_the_config():
-    names = {name.lower() for name in SettingsSchema().fields}
+    names = {name.lower() for name in SETTINGS}
     assert {field.name for field in dataclasses.fields(Config)} == names
 
 
-def test_the_example_means_the_defaults(load, tmp_path):
-    given = {**example(), "INSTANCE_DIR": str(tmp_path)}
+def test_the_example_loads_as_the_defaults(load, tmp_path):
+    given = {**read_example(), "INSTANCE_DIR": str(tmp_path)}
     assert load_config(given) == load()
 
 
@@ -89,17 +99,21 @@ def test_defaults(load, tmp_path):
     assert settings.cors_origins is None
     assert (settings.rate_limit_enabled, settings.demo_open) == (True, False)
     assert (settings.hold_minutes, settings.currency) == (10, "EUR")
-    assert (settings.log_level, settings.log_format, settings.production) == ("info", "text", False)
+    assert (settings.log_level, settings.log_format, settings.is_production) == (
+        "info",
+        "text",
+        False,
+    )
 
 
 def test_production_defaults(load):
     settings = load(APP_ENV="production", JWT_SECRET=STRONG, MONGO_URI=SERVER)
-    assert settings.production
+    assert settings.is_production
     assert settings.log_format == "json"
     assert settings.web_concurrency == os.cpu_count()
 
 
-def test_values_are_read_and_blanks_mean_unset(load):
+def test_values_are_parsed_and_blank_values_are_unset(load):
     settings = load(
         PORT=" 8080 ",
         HOLD_MINUTES="0.5",
@@ -171,7 +185,7 @@ def test_a_bad_value_is_named_in_one_line(load, name, value):
         ("DEMO_OPEN", {"JWT_SECRET": STRONG, "DEMO_OPEN": "true"}),
     ],
 )
-def test_production_refuses_what_is_weak(load, name, changes):
+def test_production_refuses_weak_settings(load, name, changes):
     with pytest.raises(ConfigError, match=f"^{name}: [^\n]+$"):
         load(APP_ENV="production", **changes)
 
@@ -185,7 +199,7 @@ def test_several_bad_values_are_still_one_line(load):
     assert "\n" not in line
 
 
-def test_the_development_secret_is_kept_and_private(load, tmp_path):
+def test_the_development_secret_is_kept_in_a_private_file(load, tmp_path):
     first, second = load().jwt_secret, load().jwt_secret
     assert first == second
     assert len(first.encode()) >= 32
@@ -194,7 +208,7 @@ def test_the_development_secret_is_kept_and_private(load, tmp_path):
     assert load_config({"INSTANCE_DIR": str(tmp_path / "other")}).jwt_secret != first
 
 
-def test_the_environment_wins_over_the_file(monkeypatch, tmp_path):
+def test_the_environment_overrides_the_file(monkeypatch, tmp_path):
     (tmp_path / ".env").write_text("PORT=1234\nHOST=0.0.0.0\nJWT_SECRET=" + STRONG)
     monkeypatch.setattr(config, "ROOT", tmp_path)
     monkeypatch.setenv("PORT", "4321")
@@ -202,3 +216,12 @@ def test_the_environment_wins_over_the_file(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     settings = load_config()
     assert (settings.host, settings.port, settings.jwt_secret) == ("0.0.0.0", 4321, STRONG)
+
+
+def test_environs_reads_the_mapping_instead_of_the_process_environment(monkeypatch):
+    """MappingEnv overrides a private method of environs, which an update may rename."""
+    monkeypatch.setenv("PORT", "4321")
+    env = MappingEnv({"HOLD_MINUTES": "0.5"})
+    assert env.int("PORT", None) is None
+    assert env.float("HOLD_MINUTES") == 0.5
+    env.seal()

@@ -48,7 +48,7 @@ def init_app(app: Flask, config: Config) -> None:
     """Security headers on every answer, CORS, and the right client address behind proxies."""
     _believe_proxies(app, config.trusted_proxies)
     _allow_origins(app, config)
-    app.after_request(_secure_in_production if config.production else _secure)
+    app.after_request(_secure_in_production if config.is_production else _secure)
 
 
 def _believe_proxies(app: Flask, hops: int) -> None:
@@ -61,7 +61,7 @@ def _believe_proxies(app: Flask, hops: int) -> None:
 def _allow_origins(app: Flask, config: Config) -> None:
     origins = config.cors_origins
     if origins is None:
-        origins = () if config.production else ("*",)
+        origins = () if config.is_production else ("*",)
     if origins:
         CORS(
             app,

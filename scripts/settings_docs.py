@@ -1,0 +1,52 @@
+"""Write .env.example and the settings table in README.md from the declarations in eventapp.config.
+
+`python -m scripts.settings_docs` writes both; `tests/unit/test_config.py` checks that they are
+up to date. The table has the settings that README.md names in the first column of its table.
+"""
+
+import re
+import textwrap
+
+from eventapp.config import ROOT, SETTINGS
+
+EXAMPLE, README = ROOT / ".env.example", ROOT / "README.md"
+HEADER = """\
+# Copy this file to `.env` and change what you need. The environment overrides the file.
+# Each line shows the default. A setting with nothing after `=` is unset by default.
+"""
+TABLE_ROW = re.compile(r"^\| `([A-Z][A-Z0-9_]+)` \|.*\|$", re.MULTILINE)
+LINE_LENGTH = 100
+
+
+def render_example() -> str:
+    """Return the text of .env.example: each setting with its help and its default."""
+    return HEADER + "".join(
+        "\n"
+        + textwrap.fill(
+            each.help,
+            LINE_LENGTH,
+            initial_indent="# ",
+            subsequent_indent="# ",
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        + f"\n{name}={each.default or ''}\n"
+        for name, each in SETTINGS.items()
+    )
+
+
+def render_row(name: str) -> str:
+    """Return the row of one setting in the table of README.md."""
+    each = SETTINGS[name]
+    default = f"`{each.default}`" if each.default else "unset"
+    return f"| `{name}` | {default} | {each.help} |"
+
+
+def render_readme(text: str) -> str:
+    """Return the text of README.md with the rows of its settings table brought up to date."""
+    return TABLE_ROW.sub(lambda row: render_row(row[1]) if row[1] in SETTINGS else row[0], text)
+
+
+if __name__ == "__main__":
+    EXAMPLE.write_text(render_example(), encoding="utf-8")
+    README.write_text(render_readme(README.read_text(encoding="utf-8")), encoding="utf-8")
