@@ -8,10 +8,9 @@ from flask_compress import Compress
 from flask_smorest import Api
 
 from eventapp.accounts import routes as accounts_routes
-from eventapp.accounts import service as accounts
 from eventapp.accounts import store as accounts_store
 from eventapp.accounts.service import PERSONAL_DATA, PersonalData
-from eventapp.accounts.sessions import LiveSessions
+from eventapp.accounts.sessions import SessionReader, confirm_receipt
 from eventapp.analytics import routes as analytics_routes
 from eventapp.analytics import sales_sums
 from eventapp.analytics import store as analytics_store
@@ -152,7 +151,7 @@ def set_up_http(app: Flask, config: Config) -> Api:
     api = setup.init_app(app)
     headers.init_app(app, config)  # Before Compress, which must add to Vary after CORS has set it.
     Compress(app)
-    permissions.init_app(app, config, LiveSessions(), accounts.confirm_receipt)
+    permissions.init_app(app, config, SessionReader().find_active_session, confirm_receipt)
     rate_limits.init_app(app, config)
     return api
 

@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
                 password=password,
                 role=ADMIN,
                 now=utc_now(),
-                rounds=config.bcrypt_rounds,
+                bcrypt_rounds=config.bcrypt_rounds,
             )
         except AppError as error:
             fail(COMMAND, _one_line(error), 1)

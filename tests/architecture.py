@@ -49,15 +49,11 @@ CORE_ORDER = (
 # holds for all files in it. Files are named for their subject; their layer is declared here, once.
 LAYERS: dict[str, dict[str, str]] = {
     "accounts": {
-        "back_off": "rules",
-        "contacts": "service",
-        "listing": "service",
         "photos": "service",
-        "photo_schemas": "schemas",
         "sessions": "service",
         "sign_in_attempts": "service",
+        "sign_in_back_off": "rules",
         "store_attempts": "store",
-        "store_photos": "store",
         "store_sessions": "store",
     },
     "analytics": {
@@ -180,7 +176,9 @@ LAYER_RULES = {
         not_libraries=frozenset({"pymongo"}),
     ),
     "schemas": Layer(
-        "schemas", "rules", "types", core=frozenset({"http"}), libraries=frozenset({"marshmallow"})
+        *("schemas", "rules", "types"),
+        core=frozenset({"http", "json"}),
+        libraries=frozenset({"marshmallow"}),
     ),
     "service": SERVICE,
     # The event cache and the index are data structures behind an interface of their own.

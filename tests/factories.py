@@ -68,7 +68,9 @@ def sign_in(app: Flask, role: str = "attendee", user_id: ObjectId | None = None)
     }
     db.users.insert_one(user)
     session = {"_id": ObjectId(), "userId": user["_id"], "role": role, "gen": 0}
-    db.sessions.insert_one({**session, "expiresAt": utc_now() + timedelta(days=1)})
+    db.sessions.insert_one(
+        {**session, "createdAt": utc_now(), "expiresAt": utc_now() + timedelta(days=1)}
+    )
     with app.app_context():
         token = tokens.create_access_token(user["_id"], session["_id"])
     return {"id": user["_id"], "headers": {"Authorization": f"Bearer {token}"}}

@@ -1,1 +1,1 @@
-"""Who people are: accounts, passwords, roles, and the sessions they are signed in by."""
+"""User accounts: registration, roles, profiles, passwords and sessions."""

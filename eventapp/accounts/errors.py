@@ -1,32 +1,40 @@
-"""What can be wrong with a call about accounts."""
+"""The errors of accounts and sessions, each with its HTTP status, code and message."""
 
 from eventapp.core.errors import Conflict, NotFound, Unauthorized, ValidationFailed
 
 
 class EmailTaken(Conflict):
+    """Another account has this email."""
+
     code, message = "email_taken", "This email is already registered"
 
 
 class NameTaken(Conflict):
+    """Another account logs in by this name, and the caller asked for a unique one."""
+
     code, message = "name_taken", "This name is taken"
 
 
 class LastAdmin(Conflict):
+    """There must always be an admin."""
+
     code, message = "last_admin", "The last admin can't be deleted or lose the role"
 
 
 class UserNotFound(NotFound):
+    """There is no account with this id."""
+
     code, message = "user_not_found", "User not found"
 
 
 class BadCredentials(Unauthorized):
-    """Says the same for a wrong password and for an account that does not exist."""
+    """The account does not exist, or the password is wrong: the answer is the same for both."""
 
     code, message = "bad_credentials", "Wrong name, email or password"
 
 
 class WrongPassword(ValidationFailed):
-    """The current password, asked for again before it is changed, is not that."""
+    """The current password that was sent to change the password is wrong."""
 
     code, message = "wrong_password", "The current password is wrong"
 
@@ -35,10 +43,12 @@ class WrongPassword(ValidationFailed):
 
 
 class SessionEnded(Unauthorized):
+    """The session of a refresh token has expired or was ended."""
+
     code, message = "token_revoked", "The session has ended"
 
 
 class TokenReused(Unauthorized):
-    """A refresh token came twice: its session is over for all who hold tokens of it."""
+    """A refresh token was used twice, so that its session was ended for every holder of a token."""
 
     code, message = "token_reused", "This refresh token was used before; log in again"

@@ -1,53 +1,77 @@
-"""The photos of a person: one of the profile, and a gallery."""
+"""The photo of a profile and the gallery of a user."""
 
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 
-from eventapp.accounts import store_photos
+from eventapp.accounts import store
 from eventapp.accounts.errors import UserNotFound
-from eventapp.accounts.service import get
-from eventapp.core.database import Db, Document
+from eventapp.accounts.service import get_user
+from eventapp.accounts.types import ProfilePhoto, StoredUser
+from eventapp.core.database import Db
+from eventapp.core.json import JsonObject
 from eventapp.media import service as media
 
 
-def set_photo(
+def set_profile_photo(
     db: Db, user_id: ObjectId, file: bytes, *, now: datetime, image_base_url: str
-) -> Document:
-    """The account after showing the photo in this file; the one before it is deleted.
+) -> StoredUser:
+    """Store an uploaded photo and show it in the profile. The photo before it is deleted.
+
+    Args:
+        file: the bytes of the upload: JPEG, PNG or WebP.
+        image_base_url: the beginning of the photo's URL, such as `https://host`.
+
+    Returns:
+        The account after the write.
 
     Raises:
-        UserNotFound, and what `media.keep` refuses with: nothing is written.
+        UserNotFound: there is no account with this id.
+        AppError: the file is refused, see `media.keep`.
     """
-    get(db, user_id)
+    get_user(db, user_id)
     owner = media.users(user_id)
-    photo = media.keep(db, owner, file, now)
-    shown = {"_id": photo["_id"], "sha": photo["sha"]}
-    url = image_base_url + media.path_of(photo)
-    before = store_photos.show(db, user_id, url=url, photo=shown, now=now)
-    if before is None:  # deleted meanwhile
+    stored = media.keep(db, owner, file, now)
+    photo: ProfilePhoto = {"_id": stored["_id"], "sha": stored["sha"]}
+    url = image_base_url + media.path_of(stored)
+    before = store.set_photo(db, user_id, url=url, photo=photo, now=now)
+    if before is None:  # The account was deleted in the meantime.
         media.forget_user(db, user_id)
         raise UserNotFound
-    media.let_go(db, owner, before.get("photo", {}).get("_id"))
-    return get(db, user_id)
+    if "photo" in before:
+        media.let_go(db, owner, before["photo"]["_id"])
+    return get_user(db, user_id)
 
 
-def gallery(db: Db, user_id: ObjectId, image_base_url: str) -> list[dict[str, Any]]:
-    """The images of the person's gallery, newest first. UserNotFound."""
-    get(db, user_id)
+def list_gallery(db: Db, user_id: ObjectId, image_base_url: str) -> list[JsonObject]:
+    """Return the images of a user's gallery, newest first.
+
+    Raises:
+        UserNotFound: there is no account with this id.
+    """
+    get_user(db, user_id)
     return media.gallery(db, user_id, image_base_url)
 
 
 def add_to_gallery(
     db: Db, user_id: ObjectId, file: bytes, *, now: datetime, image_base_url: str
-) -> dict[str, Any]:
-    """Add the photo in this file. UserNotFound, GalleryFull, and as `media.keep`."""
-    get(db, user_id)
+) -> JsonObject:
+    """Add an uploaded photo to a user's gallery and return it as the API shows it.
+
+    Raises:
+        UserNotFound: there is no account with this id.
+        AppError: the gallery is full or the file is refused, see `media.add_to_gallery`.
+    """
+    get_user(db, user_id)
     return media.add_to_gallery(db, user_id, file, now=now, image_base_url=image_base_url)
 
 
 def delete_from_gallery(db: Db, user_id: ObjectId, image_id: ObjectId) -> None:
-    """UserNotFound, PhotoNotFound."""
-    get(db, user_id)
+    """Delete an image from a user's gallery.
+
+    Raises:
+        UserNotFound: there is no account with this id.
+        PhotoNotFound: the gallery has no such image.
+    """
+    get_user(db, user_id)
     media.delete_from_gallery(db, user_id, image_id)

@@ -1,4 +1,4 @@
-"""The shapes of accounts and sessions, in and out."""
+"""Schemas of the bodies, queries and answers of accounts, sessions and photos."""
 
 from typing import Any
 
@@ -23,63 +23,65 @@ from eventapp.core.http.fields import (
     StrictBool,
     Text,
 )
+from eventapp.core.json import JsonObject
 
 
-def new_password() -> Password:
+def _new_password_field() -> Password:
     return Password(rules.MIN_PASSWORD, rules.MAX_PASSWORD_BYTES)
 
 
-def one_of_these(*names: str) -> dict[str, Any]:
-    """What the document says of a body that needs one of these fields."""
+def _require_any_in_openapi(*names: str) -> JsonObject:
+    """Return the JSON schema of a body that needs at least one of these fields."""
     return {"anyOf": [{"required": [name]} for name in names]}
 
 
 class NameOrUsername(Schema):
-    """A body that may say `username` for `name`."""
+    """A body with a `name`, which may also be called `username`."""
 
     name = Text(1, rules.MAX_NAME)
     username = Text(1, rules.MAX_NAME, metadata={"description": "The same as name"})
 
     class Meta:
-        json_schema = one_of_these("name", "username")
+        json_schema = _require_any_in_openapi("name", "username")
 
     @post_load
-    def one_name(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+    def rename_username(self, data: JsonObject, **_kwargs: Any) -> JsonObject:
+        """Return the data with the name under `name` only."""
         username = data.pop("username", None)
         return {"name": username, **data} if username is not None else data
 
 
 class Registration(NameOrUsername):
     email = Email(required=True)
-    password = new_password()
+    password = _new_password_field()
     role = fields.String(load_default=rules.ATTENDEE, validate=validate.OneOf(rules.SIGN_UP_ROLES))
 
     @validates_schema
-    def a_name(self, data: dict[str, Any], **_kwargs: Any) -> None:
-        _require(data, "name", "username")
+    def require_name(self, data: JsonObject, **_kwargs: Any) -> None:
+        _require_any(data, "name", "username")
 
 
 class NewAdmin(NameOrUsername):
     email = Email(required=True)
-    password = new_password()
+    password = _new_password_field()
 
     @validates_schema
-    def a_name(self, data: dict[str, Any], **_kwargs: Any) -> None:
-        _require(data, "name", "username")
+    def require_name(self, data: JsonObject, **_kwargs: Any) -> None:
+        _require_any(data, "name", "username")
 
 
 class Login(NameOrUsername):
-    """An email, or else a name; where both are sent the email counts."""
+    """A password with an email or a name. If both are sent, the email is used."""
 
     email = Text(1, MAX_EMAIL)
     password = Password()
 
     class Meta:
-        json_schema = one_of_these("email", "name", "username")
+        json_schema = _require_any_in_openapi("email", "name", "username")
 
     @validates_schema
-    def someone(self, data: dict[str, Any], **_kwargs: Any) -> None:
-        _require(data, "email", "name", "username")
+    def require_account(self, data: JsonObject, **_kwargs: Any) -> None:
+        _require_any(data, "email", "name", "username")
 
 
 class RefreshBody(Schema):
@@ -91,7 +93,7 @@ class LogoutBody(Schema):
 
 
 class ProfileBody(Schema):
-    """What people change of themselves; what is left out stays."""
+    """The fields that users may change of their own account. Fields that are absent stay."""
 
     name = Text(1, rules.MAX_NAME)
     email = Email()
@@ -100,14 +102,14 @@ class ProfileBody(Schema):
 
 
 class UserBody(ProfileBody):
-    """What an admin changes too."""
+    """The fields that an admin may change of an account."""
 
     role = fields.String(validate=validate.OneOf(rules.ROLES))
 
 
 class PasswordBody(Schema):
     currentPassword = Password()
-    newPassword = new_password()
+    newPassword = _new_password_field()
 
 
 class UsersQuery(PageQuery):
@@ -152,8 +154,25 @@ class UsersAnswer(PageAnswer):
     users = fields.List(fields.Nested(UserAnswer), required=True)
 
 
+class GalleryImage(Schema):
+    imageId = fields.String(required=True)
+    url = fields.String(required=True)
+    width = fields.Integer(required=True)
+    height = fields.Integer(required=True)
+    createdAt = fields.DateTime(required=True)
+
+
+class GalleryAnswer(Schema):
+    images = fields.List(fields.Nested(GalleryImage), required=True)
+
+
+class GalleryAdded(Schema):
+    message = fields.String(required=True)
+    image = fields.Nested(GalleryImage, required=True)
+
+
 class ExportAnswer(Schema):
-    """Further features add what they store, under names of their own."""
+    """All that is stored about a user. Other features add fields of their own."""
 
     user = fields.Nested(UserAnswer, required=True)
     sessions = fields.List(fields.Dict(), required=True)
@@ -162,6 +181,6 @@ class ExportAnswer(Schema):
         unknown = INCLUDE
 
 
-def _require(data: dict[str, Any], *names: str) -> None:
+def _require_any(data: JsonObject, *names: str) -> None:
     if not any(name in data for name in names):
         raise ValidationError("Missing data for required field.", names[0])

@@ -1,24 +1,28 @@
-"""Accounts: made, read, changed and deleted; and who is behind a session."""
+"""Register, read, list, change, export and delete accounts."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 
 from eventapp.accounts import rules, sessions, store, store_sessions
 from eventapp.accounts.errors import EmailTaken, LastAdmin, NameTaken, UserNotFound
+from eventapp.accounts.types import PublicUser, StoredUser, UserChanges
+from eventapp.core import paging
 from eventapp.core.access.emails import find_email_error
 from eventapp.core.access.passwords import hash_password
 from eventapp.core.app_key import AppKey
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
+from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_account_name
 from eventapp.media import service as media
+from eventapp.notifications.types import Recipient
 
+# What another feature offers to remove, or to return, all that it stores about a user.
 ForgetUser = Callable[[Db, ObjectId], None]
-ExportUser = Callable[[Db, ObjectId], dict[str, Any]]
+ExportUser = Callable[[Db, ObjectId], JsonObject]
 
 
 @dataclass(frozen=True)
@@ -39,31 +43,39 @@ def register(
     email: str,
     password: str,
     now: datetime,
-    rounds: int,
+    bcrypt_rounds: int,
     role: str = rules.ATTENDEE,
     min_password: int = rules.MIN_PASSWORD,
     unique_name: bool = False,
-) -> Document:
-    """Add an account. The first of a name may log in by it; the others by their email.
+) -> StoredUser:
+    """Add an account.
+
+    The first account with a name may log in by it. Later ones log in only by their email.
 
     Args:
-        rounds: of bcrypt.
-        unique_name: refuse a name that another logs in by, instead of doing without.
+        bcrypt_rounds: the cost of the password hash.
+        min_password: the least number of characters of the password.
+        unique_name: refuse a name that another account logs in by.
 
     Raises:
-        ValidationFailed: a name, email or password that no account may have.
-        EmailTaken, NameTaken: nothing was written.
+        ValidationFailed: the name, email or password is not valid.
+        EmailTaken: another account has the email.
+        NameTaken: another account logs in by the name, and `unique_name` is set.
     """
     name, email = name.strip(), email.strip()
-    refuse(
-        name=rules.name_fault(name),
+    _raise_errors(
+        name=rules.find_name_error(name),
         email=find_email_error(email),
-        password=rules.password_fault(password, min_password),
+        password=rules.find_password_error(password, min_password),
     )
-    user = {
-        **_keyed({"name": name, "email": email}),
+    user: StoredUser = {
+        "_id": ObjectId(),
+        "name": name,
+        "nameKey": fold_account_name(name),
         "loginName": fold_account_name(name),
-        "passwordHash": hash_password(password, rounds),
+        "email": email,
+        "emailKey": fold_account_name(email),
+        "passwordHash": hash_password(password, bcrypt_rounds),
         "role": role,
         "about": "",
         "userImg": "",
@@ -81,74 +93,136 @@ def register(
     return user
 
 
-def refuse(**faults: str | None) -> None:
-    """ValidationFailed if any of these fields has a fault."""
-    errors = {field: [fault] for field, fault in faults.items() if fault}
+def _raise_errors(**errors_by_field: str | None) -> None:
+    """Raise ValidationFailed if any of these fields has an error."""
+    errors = {field: [error] for field, error in errors_by_field.items() if error}
     if errors:
         raise ValidationFailed(f"Invalid {next(iter(errors))}", errors=errors)
 
 
-def _keyed(changes: Document) -> Document:
-    """Name and email beside what they are compared and searched by."""
-    keys = {
-        f"{field}Key": fold_account_name(changes[field])
-        for field in ("name", "email")
-        if field in changes
+def render_user(user: StoredUser) -> PublicUser:
+    """Return the fields of an account that the API shows; never a hash."""
+    return {
+        "_id": user["_id"],
+        "name": user["name"],
+        "email": user["email"],
+        "role": user["role"],
+        "about": user["about"],
+        "userImg": user["userImg"],
+        "createdAt": user["createdAt"],
+        "updatedAt": user["updatedAt"],
+        "__v": user["__v"],
     }
-    return {**changes, **keys}
 
 
-def present(user: Document) -> dict[str, Any]:
-    """An account as those who may see it see it; never a hash."""
-    return rules.public(user)
+def get_user(db: Db, user_id: ObjectId) -> StoredUser:
+    """Return an account.
 
-
-def get(db: Db, user_id: ObjectId) -> Document:
-    """The whole account; UserNotFound where there is none."""
+    Raises:
+        UserNotFound: there is no account with this id.
+    """
     user = store.find(db, user_id)
     if user is None:
         raise UserNotFound
     return user
 
 
-def update(
-    db: Db, user_id: ObjectId, changes: Document, *, now: datetime, unique_name: bool = False
-) -> Document:
-    """The account after setting any of name, email, about, userImg and role.
+def find_contacts(db: Db, user_ids: Iterable[ObjectId]) -> dict[ObjectId, Recipient]:
+    """Return the recipients of notifications for the accounts that exist of these ids, by id."""
+    ids = list(user_ids)
+    found = store.find_contacts(db, ids) if ids else []
+    return {user["_id"]: Recipient(user["_id"], user["name"], user["email"]) for user in found}
 
-    A new name is claimed for logging in, where nobody has it; the old one is free again. A new
-    role holds at once, in every session.
+
+def list_users(
+    db: Db,
+    *,
+    search: str = "",
+    role: str | None = None,
+    page: int = 1,
+    limit: int = 20,
+    before: ObjectId | None = None,
+) -> tuple[JsonObject, ObjectId | None]:
+    """Return a page of accounts, newest first.
+
+    Args:
+        search: part of a name or an email, in any case; empty for all accounts.
+        role: the role that the accounts have; None for any.
+        page: the number of the page, from 1. It is only repeated in the answer if `before` is set.
+        before: begin after this account.
+
+    Returns:
+        The body of the answer, and the `before` of the next page, which is None at the end.
 
     Raises:
-        ValidationFailed, UserNotFound, EmailTaken, NameTaken, LastAdmin: nothing was written.
+        ValidationFailed: the page lies beyond the rows that are counted.
     """
-    refuse(
-        name=rules.name_fault(changes["name"]) if "name" in changes else None,
+    search = fold_account_name(search)
+    counted = store.count(db, search=search, role=role, limit=paging.COUNT_LIMIT + 1)
+    skip = 0 if before else paging.page_offset(page=page, limit=limit, counted=counted)
+    found: list[StoredUser] = []
+    if skip is not None:
+        found = store.find_page(
+            db, search=search, role=role, before=before, skip=skip, limit=limit + 1
+        )
+    body = {
+        "users": [render_user(user) for user in found[:limit]],
+        **paging.page_envelope(page=page, limit=limit, counted=counted),
+    }
+    return body, found[limit - 1]["_id"] if len(found) > limit else None
+
+
+def update_user(
+    db: Db, user_id: ObjectId, changes: UserChanges, *, now: datetime, unique_name: bool = False
+) -> StoredUser:
+    """Set any of name, email, about, userImg and role of an account.
+
+    A new name becomes the login name if no other account logs in by it, and the old login name is
+    free again. A new role holds at once, in every session.
+
+    Args:
+        unique_name: refuse a name that another account logs in by.
+
+    Returns:
+        The account after the write.
+
+    Raises:
+        ValidationFailed: the name or email is not valid.
+        UserNotFound: there is no account with this id.
+        EmailTaken: another account has the email.
+        NameTaken: another account logs in by the name, and `unique_name` is set.
+        LastAdmin: the account is the only admin and would lose the role.
+    """
+    _raise_errors(
+        name=rules.find_name_error(changes["name"]) if "name" in changes else None,
         email=find_email_error(changes["email"]) if "email" in changes else None,
     )
-    was = get(db, user_id)
-    demoted = was["role"] == rules.ADMIN and changes.get("role", rules.ADMIN) != rules.ADMIN
+    before = get_user(db, user_id)
+    demoted = before["role"] == rules.ADMIN and changes.get("role", rules.ADMIN) != rules.ADMIN
     if demoted and store.count_role(db, rules.ADMIN, 2) < 2:
         raise LastAdmin
-    user = _write(db, user_id, {**_keyed(changes), "updatedAt": now}, unique_name=unique_name)
+    user = _write(db, user_id, _with_keys(changes, now), unique_name=unique_name)
     if demoted:
-        _keep_an_admin(db, user_id, now)
-    if user["role"] != was["role"]:
+        _restore_last_admin(db, user_id, now)
+    if user["role"] != before["role"]:
         store_sessions.set_role(db, user_id, user["role"])
-    _let_photo_go(db, user)
+    _delete_replaced_photo(db, user)
     return user
 
 
-def _let_photo_go(db: Db, user: Document) -> None:
-    """Delete the uploaded photo where the profile shows another one now."""
-    photo = user.get("photo")
-    if photo and photo["sha"] not in user["userImg"]:
-        media.let_go(db, media.users(user["_id"]), photo["_id"])
+def _with_keys(changes: UserChanges, now: datetime) -> UserChanges:
+    """Return the changes with the folded name and email and the time of the update."""
+    complete: UserChanges = {**changes, "updatedAt": now}
+    if "name" in changes:
+        complete["nameKey"] = fold_account_name(changes["name"])
+    if "email" in changes:
+        complete["emailKey"] = fold_account_name(changes["email"])
+    return complete
 
 
-def _write(db: Db, user_id: ObjectId, changes: Document, *, unique_name: bool) -> Document:
+def _write(db: Db, user_id: ObjectId, changes: UserChanges, *, unique_name: bool) -> StoredUser:
     try:
-        user = _claim_and_write(db, user_id, changes, unique_name=unique_name)
+        user = _claim_name_and_write(db, user_id, changes, unique_name=unique_name)
     except store.TakenError:
         raise EmailTaken from None
     if user is None:
@@ -156,9 +230,9 @@ def _write(db: Db, user_id: ObjectId, changes: Document, *, unique_name: bool) -
     return user
 
 
-def _claim_and_write(
-    db: Db, user_id: ObjectId, changes: Document, *, unique_name: bool
-) -> Document | None:
+def _claim_name_and_write(
+    db: Db, user_id: ObjectId, changes: UserChanges, *, unique_name: bool
+) -> StoredUser | None:
     if "name" not in changes:
         return store.update(db, user_id, changes)
     login_name = changes["nameKey"]
@@ -171,54 +245,65 @@ def _claim_and_write(
         return store.update(db, user_id, changes, drop_login_name=True)
 
 
-def _keep_an_admin(db: Db, user_id: ObjectId, now: datetime) -> None:
-    """After one lost the role: give it back if none is left, as when two go at once."""
+def _restore_last_admin(db: Db, user_id: ObjectId, now: datetime) -> None:
+    """Give the role back to an account that lost it, if no admin is left.
+
+    Two admins who lose the role at the same time both see the other one beforehand.
+    """
     if store.count_role(db, rules.ADMIN, 1) == 0:
         store.set_role(db, user_id, rules.ADMIN, now)
         raise LastAdmin
 
 
-def delete(db: Db, user_id: ObjectId, *, forget: Collection[ForgetUser], now: datetime) -> None:
-    """Delete an account and all that is the person's; it can be done again if it breaks off.
+def _delete_replaced_photo(db: Db, user: StoredUser) -> None:
+    """Delete the uploaded photo if the profile now shows another one."""
+    photo = user.get("photo")
+    if photo and photo["sha"] not in user["userImg"]:
+        media.let_go(db, media.users(user["_id"]), photo["_id"])
+
+
+def delete_user(
+    db: Db, user_id: ObjectId, *, forget: Collection[ForgetUser], now: datetime
+) -> None:
+    """Delete an account and what the other features store about the user.
+
+    If it is interrupted, it can be called again: the account itself is deleted last.
 
     Args:
-        forget: what removes the person from each other feature.
+        forget: the functions of the other features that remove the user.
 
     Raises:
-        UserNotFound, LastAdmin: nothing was deleted.
+        UserNotFound: there is no account with this id.
+        LastAdmin: the account is the only admin.
     """
-    if get(db, user_id)["role"] == rules.ADMIN:
-        update(db, user_id, {"role": rules.ATTENDEE}, now=now)
-    store_sessions.end_all(db, user_id)
-    for forget_user in forget:
-        forget_user(db, user_id)
+    if get_user(db, user_id)["role"] == rules.ADMIN:
+        update_user(db, user_id, {"role": rules.ATTENDEE}, now=now)
+    _delete_sessions_and_forget(db, user_id, forget)
     store.delete(db, user_id)
-    # What a login, or a request that had begun before, wrote meanwhile.
-    store_sessions.end_all(db, user_id)
+    # Again, for what a login or a request that was under way has written in the meantime.
+    _delete_sessions_and_forget(db, user_id, forget)
+
+
+def _delete_sessions_and_forget(db: Db, user_id: ObjectId, forget: Collection[ForgetUser]) -> None:
+    store_sessions.delete_all(db, user_id)
     for forget_user in forget:
         forget_user(db, user_id)
 
 
-def export(db: Db, user_id: ObjectId, *, others: Iterable[ExportUser]) -> dict[str, Any]:
-    """All that is stored about a person, but for what is secret: hashes and tokens.
+def export_user(db: Db, user_id: ObjectId, *, exporters: Iterable[ExportUser]) -> JsonObject:
+    """Return all that is stored about a user, without hashes and tokens.
 
     Args:
-        others: what each other feature stores, under names of its own.
+        exporters: the functions of the other features that return what they store, each under
+            names of its own.
+
+    Raises:
+        UserNotFound: there is no account with this id.
     """
-    answer = {
-        "user": present(get(db, user_id)),
+    exported: JsonObject = {
+        "user": render_user(get_user(db, user_id)),
         "sessions": sessions.export_sessions(db, user_id),
     }
-    for export_user in others:
-        answer.update(export_user(db, user_id))
-    return answer
-
-
-def live_session(db: Db, session_id: ObjectId, now: datetime) -> Document | None:
-    """The session `{userId, role, gen, previousId?}` behind an access token; None if ended."""
-    return store_sessions.live(db, session_id, now)
-
-
-def confirm_receipt(db: Db, session_id: ObjectId, generation: int) -> None:
-    """An access token of this generation was used: the refresh that made it has arrived."""
-    store_sessions.close_retry(db, session_id, generation)
+    for export_from_feature in exporters:
+        exported.update(export_from_feature(db, user_id))
+    return exported

@@ -1,20 +1,30 @@
-"""Signing in and staying so: sessions, their refresh tokens, and the end of both."""
+"""Sign in, refresh, find and end sessions, and change passwords.
+
+A session has one valid refresh token at a time. Each refresh replaces it, and a token that comes
+a second time ends the session, because somebody else may hold it. The exception is an honest
+retry, see `rules.is_honest_retry`.
+
+Invariant: no session outlives a change of its user's password, or has a role that its user has
+lost. Whoever changes an account writes the account first and its sessions second, and
+`open_session` writes the session first and reads the account second. So one of the two sees what
+the other wrote.
+"""
 
 import secrets
 from collections.abc import Hashable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
 
 from bson import ObjectId
 
 from eventapp.accounts import rules, store, store_sessions
-from eventapp.accounts import sign_in_attempts as attempts
 from eventapp.accounts.errors import BadCredentials, SessionEnded, TokenReused, WrongPassword
+from eventapp.accounts.sign_in_attempts import begin_attempt, record_success
+from eventapp.accounts.types import ActiveSession, StoredSession, StoredUser
 from eventapp.core.access.passwords import hash_password, needs_rehash, verify_password
-from eventapp.core.access.permissions import ActiveSession
 from eventapp.core.batching import Batcher
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
+from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_account_name
 
 
@@ -27,71 +37,84 @@ def log_in(
     address: str,
     now: datetime,
     lifetime: timedelta,
-    rounds: int,
-) -> tuple[Document, Document]:
-    """The account and a new session for an email, or else a name, and its password.
+    bcrypt_rounds: int,
+) -> tuple[StoredUser, StoredSession]:
+    """Check a password and open a session.
 
     Args:
-        address: where the call comes from; failures are counted by it.
-        rounds: of bcrypt; an older hash is renewed on the way.
+        email: the account's email; None to find the account by its name.
+        name: the name that the account logs in by; ignored if there is an email.
+        address: the client's IP address, by which failures are counted.
+        lifetime: how long the session lasts without a refresh.
+        bcrypt_rounds: the cost of password hashes. A hash of another cost is replaced.
+
+    Returns:
+        The account and its new session.
 
     Raises:
-        BadCredentials: no such account, or not its password; both take the same time.
-        TooManyRequests: too many failures lately; nothing was checked.
+        BadCredentials: there is no such account, or the password is wrong. Both take the same
+            time.
+        TooManyRequests: too many attempts failed lately. The password was not checked.
     """
     account = fold_account_name(email if email is not None else name or "")
-    attempt = attempts.begin(db, account, address, now)
-    user = _by_email_or_name(db, account, by_email=email is not None)
+    attempt = begin_attempt(db, account, address, now)
+    find = store.find_by_login_name if email is None else store.find_by_email
+    user = find(db, account)
     hashed = user["passwordHash"] if user else None
-    if not verify_password(password, hashed, rounds) or user is None:
+    if not verify_password(password, hashed, bcrypt_rounds) or user is None:
         raise BadCredentials
-    attempts.succeed(db, attempt)
-    if needs_rehash(user["passwordHash"], rounds):
-        renewed = {"passwordHash": hash_password(password, rounds)}
-        user = store.update(db, user["_id"], renewed) or user
+    record_success(db, attempt)
+    if needs_rehash(user["passwordHash"], bcrypt_rounds):
+        rehashed = hash_password(password, bcrypt_rounds)
+        user = store.update(db, user["_id"], {"passwordHash": rehashed}) or user
     return user, open_session(db, user, now=now, lifetime=lifetime)
 
 
-def _by_email_or_name(db: Db, account: str, *, by_email: bool) -> Document | None:
-    return store.find_by_email(db, account) if by_email else store.find_by_login_name(db, account)
+def open_session(db: Db, user: StoredUser, *, now: datetime, lifetime: timedelta) -> StoredSession:
+    """Open a session for an account that was just read.
 
-
-def open_session(db: Db, user: Document, *, now: datetime, lifetime: timedelta) -> Document:
-    """A new session of an account as it was just read.
+    Args:
+        lifetime: how long the session lasts without a refresh.
 
     Raises:
-        BadCredentials: its role or password changed, or it was deleted, in the meantime.
+        BadCredentials: the account's role or password has changed since it was read, or the
+            account was deleted.
     """
-    session = {
+    session: StoredSession = {
+        "_id": ObjectId(),
         "userId": user["_id"],
         "role": user["role"],
-        "refreshId": _token_id(),
+        "refreshId": _new_token_id(),
         "gen": 0,
         "createdAt": now,
         "expiresAt": now + lifetime,
     }
     store_sessions.insert(db, session)
-    # Whoever changes a role or a password does it first and mends the sessions after. So either
-    # they see this session, or this check sees their change.
-    if not store.is_still(db, user):
-        store_sessions.end(db, session["_id"])
+    # The order of this write and this read upholds the invariant of the module.
+    if not store.has_same_credentials(db, user):
+        store_sessions.delete(db, session["_id"])
         raise BadCredentials
     return session
 
 
-def refresh(
+def refresh_session(
     db: Db, session_id: ObjectId, token_id: str, *, now: datetime, lifetime: timedelta
-) -> Document:
-    """The session after its refresh token was used: with a new one, and `lifetime` to go.
+) -> StoredSession:
+    """Replace the refresh token of a session and extend the session.
 
-    An honest retry (see `rules.is_honest_retry`) gets the successor that is already there.
+    Args:
+        token_id: the `rid` claim of the refresh token that was sent.
+        lifetime: how long the session lasts from now without a further refresh.
+
+    Returns:
+        The session with its new refresh token. An honest retry gets the one that was made before.
 
     Raises:
-        SessionEnded: the session is over.
-        TokenReused: the token had been used; the session is over now.
+        SessionEnded: the session has ended.
+        TokenReused: the token was used before. The session was ended.
     """
     rotated = store_sessions.rotate(
-        db, session_id, token_id, _token_id(), now=now, expires_at=now + lifetime
+        db, session_id, token_id, _new_token_id(), now=now, expires_at=now + lifetime
     )
     if rotated:
         return rotated
@@ -100,8 +123,17 @@ def refresh(
         raise SessionEnded
     if rules.is_honest_retry(session, token_id, now):
         return session
-    store_sessions.end(db, session_id)
+    store_sessions.delete(db, session_id)
     raise TokenReused
+
+
+def confirm_receipt(db: Db, session_id: ObjectId, generation: int) -> None:
+    """Note that an access token was used, which proves that the client received its tokens.
+
+    Args:
+        generation: the `gen` claim of the access token.
+    """
+    store_sessions.forget_previous_token(db, session_id, generation)
 
 
 def change_password(
@@ -113,68 +145,88 @@ def change_password(
     new: str,
     address: str,
     now: datetime,
-    rounds: int,
+    bcrypt_rounds: int,
 ) -> None:
-    """Give the account a new password, and end all its sessions but this one.
+    """Change the password of an account and end all its sessions except this one.
+
+    Args:
+        session_id: the session that is kept.
+        current: the current password; a wrong one counts as a failed attempt to sign in.
+        new: the new password.
+        address: the client's IP address, by which failures are counted.
+        bcrypt_rounds: the cost of the new hash.
 
     Raises:
-        ValidationFailed: the new password is none that an account may have.
-        WrongPassword: the current one is wrong; it counts as a failed login.
-        TooManyRequests: too many of those lately; nothing was checked.
+        ValidationFailed: the new password is not valid.
+        WrongPassword: the current password is wrong.
+        TooManyRequests: too many attempts failed lately. The password was not checked.
     """
-    fault = rules.password_fault(new)
-    if fault:
-        raise ValidationFailed("Invalid newPassword", errors={"newPassword": [fault]})
-    attempt = attempts.begin(db, str(user_id), address, now)
+    password_error = rules.find_password_error(new)
+    if password_error:
+        raise ValidationFailed("Invalid newPassword", errors={"newPassword": [password_error]})
+    attempt = begin_attempt(db, str(user_id), address, now)
     user = store.find(db, user_id)
-    if user is None or not verify_password(current, user["passwordHash"], rounds):
+    if user is None or not verify_password(current, user["passwordHash"], bcrypt_rounds):
         raise WrongPassword
-    attempts.succeed(db, attempt)
-    store.update(db, user_id, {"passwordHash": hash_password(new, rounds), "updatedAt": now})
-    store_sessions.end_all(db, user_id, but=session_id)
+    record_success(db, attempt)
+    hashed = hash_password(new, bcrypt_rounds)
+    store.update(db, user_id, {"passwordHash": hashed, "updatedAt": now})
+    store_sessions.delete_all(db, user_id, except_for=session_id)
 
 
 def log_out(db: Db, session_id: ObjectId | None, user_id: ObjectId, *, everywhere: bool) -> None:
-    """End this session, or every one of the user."""
+    """End a session, or with `everywhere` all sessions of the user."""
     if everywhere:
-        store_sessions.end_all(db, user_id)
+        store_sessions.delete_all(db, user_id)
     elif session_id:
-        store_sessions.end(db, session_id)
+        store_sessions.delete(db, session_id)
 
 
-def export_sessions(db: Db, user_id: ObjectId) -> list[dict[str, Any]]:
-    """When the user signed in, and until when; no token, nor what makes one."""
-    shown = ("_id", "createdAt", "expiresAt")
+def export_sessions(db: Db, user_id: ObjectId) -> list[JsonObject]:
+    """Return the id, the beginning and the end of each session of a user, without its tokens."""
     return [
-        {name: session[name] for name in shown if name in session}
-        for session in store_sessions.of_user(db, user_id)
+        {
+            "_id": session["_id"],
+            "createdAt": session["createdAt"],
+            "expiresAt": session["expiresAt"],
+        }
+        for session in store_sessions.find_by_user(db, user_id)
     ]
 
 
-def _token_id() -> str:
-    return secrets.token_urlsafe(16)
+def find_active_session(db: Db, session_id: ObjectId, now: datetime) -> ActiveSession | None:
+    """Return what requests need of a session, None if it has ended."""
+    return store_sessions.find_active(db, session_id, now)
 
 
-class LiveSessions:
-    """Sessions as they are now, for many requests in one read.
+class SessionReader:
+    """Find active sessions, with one query for requests that arrive at the same time.
 
-    Each is read after its request has come, so that an end that was answered is seen by all.
+    Each session is read after its request has arrived. So a request that begins after a sign-out
+    was answered never finds the session.
     """
 
     def __init__(self) -> None:
-        self._readers: Batcher[tuple[Db, ObjectId, datetime], Document | None] = Batcher(_read_live)
+        self._batcher: Batcher[tuple[Db, ObjectId, datetime], ActiveSession | None] = Batcher(
+            _find_each
+        )
 
-    def __call__(self, db: Db, session_id: ObjectId, now: datetime) -> ActiveSession | None:
-        """The session `{userId, role, gen, previousId?}` behind an access token; None if ended."""
-        found = self._readers.submit("sessions", (db, session_id, now))
-        return cast(ActiveSession | None, found)
+    def find_active_session(
+        self, db: Db, session_id: ObjectId, now: datetime
+    ) -> ActiveSession | None:
+        """Return what requests need of a session, None if it has ended."""
+        return self._batcher.submit("sessions", (db, session_id, now))
 
 
-def _read_live(
+def _find_each(
     _key: Hashable, calls: Sequence[tuple[Db, ObjectId, datetime]]
-) -> Sequence[Document | None]:
-    db, _, now = calls[0]
+) -> Sequence[ActiveSession | None]:
+    db, session_id, now = calls[0]
     if len(calls) == 1:
-        return [store_sessions.live(db, calls[0][1], now)]
-    found = store_sessions.live_many(db, {session_id for _, session_id, _ in calls}, now)
-    return [found.get(session_id) for _, session_id, _ in calls]
+        return [store_sessions.find_active(db, session_id, now)]
+    found = store_sessions.find_active_many(db, {each for _, each, _ in calls}, now)
+    return [found.get(each) for _, each, _ in calls]
+
+
+def _new_token_id() -> str:
+    return secrets.token_urlsafe(16)

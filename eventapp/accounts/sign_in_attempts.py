@@ -1,60 +1,88 @@
-"""Letting password attempts through, or not yet. Shared by all processes: the database counts."""
+"""Allow or refuse attempts to prove a password. The counts are in the database, for all processes.
+
+An attempt counts as a failure from its beginning, and the failure is taken back when the password
+turns out to be right. So attempts that run at the same time all count.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from eventapp.accounts import back_off as rules
-from eventapp.accounts import store_attempts as store
-from eventapp.core.database import Db, Document
+from eventapp.accounts import store_attempts
+from eventapp.accounts.sign_in_back_off import (
+    BY_ACCOUNT,
+    BY_ACCOUNT_AND_ADDRESS,
+    BY_ADDRESS,
+    TRUST_DURATION,
+    BackOff,
+    RecordIds,
+    make_record_ids,
+)
+from eventapp.core.database import Db
 from eventapp.core.errors import TooManyRequests
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt under way. It counts as a failure until `succeed` says otherwise."""
+    """An attempt that was allowed and is counted as a failure until `record_success`.
 
-    ids: rules.MarkIds
-    counted: tuple[rules.BackOff, ...]
-    at: datetime
+    Attributes:
+        ids: the records that concern the attempt.
+        counter_ids: those of the records in which it was counted.
+        began_at: when it was allowed.
+    """
+
+    ids: RecordIds
+    counter_ids: tuple[str, ...]
+    began_at: datetime
 
 
-def begin(db: Db, account: str, address: str, now: datetime) -> Attempt:
-    """Let one attempt on `account` from `address` through.
+def begin_attempt(db: Db, account: str, address: str, now: datetime) -> Attempt:
+    """Count one attempt on an account, before its password is checked.
 
-    It is counted before the password is checked, so that many at once are not let through on the
-    same count. One that is refused by what was counted before it leaves the counts alone.
+    An attempt that earlier failures already forbid is refused without being counted.
+
+    Args:
+        account: the folded name or email that was sent, or an account's id.
+        address: the client's IP address.
 
     Raises:
-        TooManyRequests: too many failures lately.
+        TooManyRequests: too many attempts failed lately.
     """
-    ids = rules.mark_ids(account, address, now)
-    marks = store.marks(db, (ids.pair, ids.address, ids.account, ids.known))
-    gates: tuple[rules.BackOff, ...] = (rules.PAIR, rules.ADDRESS)
-    if ids.known not in marks:
-        gates += (rules.ACCOUNT,)
-    for gate in gates:
-        _pass(gate, marks.get(getattr(ids, gate.kind)), now)
-    for gate in gates:
-        mark_id = getattr(ids, gate.kind)
-        failures = store.count_failure(db, mark_id, now=now, expires_at=gate.ends(now)) - 1
-        if failures > marks.get(mark_id, {}).get("failures", 0):  # others came in between, just now
-            _pass(gate, {"failures": failures, "lastAt": now}, now)
-    return Attempt(ids, gates, now)
+    ids = make_record_ids(account, address, now)
+    records = store_attempts.find_records(db, (ids.pair, ids.address, ids.account, ids.trusted))
+    counters = {ids.pair: BY_ACCOUNT_AND_ADDRESS, ids.address: BY_ADDRESS}
+    if ids.trusted not in records:
+        counters[ids.account] = BY_ACCOUNT
+    for counter_id, back_off in counters.items():
+        _require_no_wait(back_off.wait_seconds(records.get(counter_id), now))
+    for counter_id, back_off in counters.items():
+        read = records.get(counter_id)
+        _count_failure(db, counter_id, back_off, read.get("failures", 0) if read else 0, now)
+    return Attempt(ids, tuple(counters), now)
 
 
-def _pass(gate: rules.BackOff, mark: Document | None, now: datetime) -> None:
-    left = gate.left(mark, now)
-    if left:
-        raise TooManyRequests("Too many failed attempts; wait a little", retry_after=left)
+def _count_failure(
+    db: Db, counter_id: str, back_off: BackOff, failures_read: int, now: datetime
+) -> None:
+    """Count the attempt, and refuse it if others were counted since the counter was read."""
+    expires_at = back_off.window_end(now)
+    failures = store_attempts.count_failure(db, counter_id, now=now, expires_at=expires_at) - 1
+    if failures > failures_read:
+        _require_no_wait(back_off.wait_seconds_after(failures, now, now))
 
 
-def succeed(db: Db, attempt: Attempt) -> None:
-    """The password was right: take the failure back, and remember the address as the owner's."""
-    counted = (getattr(attempt.ids, gate.kind) for gate in attempt.counted)
-    store.settle(
+def _require_no_wait(seconds: int) -> None:
+    if seconds:
+        raise TooManyRequests("Too many failed attempts; wait a little", retry_after=seconds)
+
+
+def record_success(db: Db, attempt: Attempt) -> None:
+    """Take back the failure of an attempt with the right password, and trust its address."""
+    ids = attempt.ids
+    store_attempts.record_success(
         db,
-        cleared=attempt.ids.pair,
-        lowered=[mark_id for mark_id in counted if mark_id != attempt.ids.pair],
-        known=attempt.ids.known,
-        known_until=attempt.at + rules.KNOWN_FOR,
+        cleared=ids.pair,
+        lowered=[counter_id for counter_id in attempt.counter_ids if counter_id != ids.pair],
+        trusted=ids.trusted,
+        trusted_until=attempt.began_at + TRUST_DURATION,
     )

@@ -1,15 +1,17 @@
-"""The `users` collection, and the indexes of all that accounts store."""
+"""Queries on the `users` collection, and the indexes of all collections of accounts."""
 
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import cast
 
 from bson import ObjectId
 from pymongo import DESCENDING, IndexModel, ReturnDocument
+from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Document, retry_on_write_conflict
+from eventapp.accounts.types import ProfilePhoto, StoredUser, UserChanges, UserContact
+from eventapp.core.database import Db, Query, retry_on_write_conflict
 
 INDEXES = {
     "sessions": [
@@ -19,7 +21,7 @@ INDEXES = {
     "loginMarks": [IndexModel("expiresAt", name="expiresAt", expireAfterSeconds=0)],
     "users": [
         IndexModel("emailKey", name="emailKey", unique=True),
-        # Names repeat; the account that claimed one first is the one that logs in by it.
+        # Several accounts may have the same name. Only the one that claimed it first logs in by it.
         IndexModel(
             "loginName",
             name="loginName",
@@ -32,59 +34,74 @@ INDEXES = {
 }
 
 
-def insert(db: Db, user: Document) -> bool:
-    """Add an account. False, with nothing written, where its email or login name is taken."""
+class TakenError(Exception):
+    """The email or login name of an update belongs to another account."""
+
+
+def _users(db: Db) -> Collection[StoredUser]:
+    return cast(Collection[StoredUser], db.users)
+
+
+def insert(db: Db, user: StoredUser) -> bool:
+    """Add an account.
+
+    Returns:
+        False, with nothing written, if another account has the email or the login name.
+    """
     try:
-        retry_on_write_conflict(lambda: db.users.insert_one(user))
+        retry_on_write_conflict(lambda: _users(db).insert_one(user))
     except DuplicateKeyError:
         return False
     return True
 
 
-def find(db: Db, user_id: ObjectId) -> Document | None:
-    return db.users.find_one({"_id": user_id})
+def find(db: Db, user_id: ObjectId) -> StoredUser | None:
+    """Return an account, None if there is none."""
+    return _users(db).find_one({"_id": user_id})
 
 
-def find_contacts(db: Db, user_ids: Iterable[ObjectId]) -> list[Document]:
-    """`{_id, name, email}` of those of these accounts that exist."""
-    return list(db.users.find({"_id": {"$in": list(user_ids)}}, {"name": 1, "email": 1}))
+def find_contacts(db: Db, user_ids: Iterable[ObjectId]) -> list[UserContact]:
+    """Return the names and emails of the accounts that exist of these ids."""
+    contacts = cast(Collection[UserContact], db.users)
+    return list(contacts.find({"_id": {"$in": list(user_ids)}}, {"name": 1, "email": 1}))
 
 
-def find_by_email(db: Db, email_key: str) -> Document | None:
-    return db.users.find_one({"emailKey": email_key})
+def find_by_email(db: Db, email_key: str) -> StoredUser | None:
+    """Return the account with this folded email, None if there is none."""
+    return _users(db).find_one({"emailKey": email_key})
 
 
-def find_by_login_name(db: Db, login_name: str) -> Document | None:
-    return db.users.find_one({"loginName": login_name})
+def find_by_login_name(db: Db, login_name: str) -> StoredUser | None:
+    """Return the account that logs in by this folded name, None if there is none."""
+    return _users(db).find_one({"loginName": login_name})
 
 
-def is_still(db: Db, user: Document) -> bool:
-    """True while the account has the role and the password it was read with."""
-    same = {name: user[name] for name in ("_id", "role", "passwordHash")}
-    return db.users.find_one(same, {"_id": 1}) is not None
-
-
-class TakenError(Exception):
-    """The email or login name of an update belongs to another account."""
+def has_same_credentials(db: Db, user: StoredUser) -> bool:
+    """Return True if the account still has the role and the password with which it was read."""
+    where = {"_id": user["_id"], "role": user["role"], "passwordHash": user["passwordHash"]}
+    return _users(db).find_one(where, {"_id": 1}) is not None
 
 
 def update(
-    db: Db, user_id: ObjectId, changes: Document, *, drop_login_name: bool = False
-) -> Document | None:
+    db: Db, user_id: ObjectId, changes: UserChanges, *, drop_login_name: bool = False
+) -> StoredUser | None:
     """Set fields of an account.
 
+    Args:
+        drop_login_name: remove `loginName`, so that the account logs in only by its email.
+
     Returns:
-        The account after the write; None where there is none.
+        The account after the write, None if there is none.
 
     Raises:
-        TakenError: the new email or login name is another's; nothing was written.
+        TakenError: another account has the new email or login name. Nothing was written.
     """
-    change: Document = {"$set": changes}
+    change: Query = {"$set": changes}
     if drop_login_name:
         change["$unset"] = {"loginName": ""}
     try:
         return retry_on_write_conflict(
-            lambda: db.users.find_one_and_update(
+            lambda: _users(db).find_one_and_update(
                 {"_id": user_id}, change, return_document=ReturnDocument.AFTER
             )
         )
@@ -92,42 +109,59 @@ def update(
         raise TakenError from None
 
 
+def set_photo(
+    db: Db, user_id: ObjectId, *, url: str, photo: ProfilePhoto, now: datetime
+) -> StoredUser | None:
+    """Set the profile photo of an account: its URL and its id change in one write.
+
+    Returns:
+        The account before the write, None if there is none.
+    """
+    change = {"userImg": url, "photo": photo, "updatedAt": now}
+    return _users(db).find_one_and_update(
+        {"_id": user_id}, {"$set": change}, return_document=ReturnDocument.BEFORE
+    )
+
+
 def set_role(db: Db, user_id: ObjectId, role: str, now: datetime) -> None:
-    db.users.update_one({"_id": user_id}, {"$set": {"role": role, "updatedAt": now}})
+    """Set the role of an account."""
+    _users(db).update_one({"_id": user_id}, {"$set": {"role": role, "updatedAt": now}})
 
 
 def count_role(db: Db, role: str, limit: int) -> int:
-    """How many accounts have a role, counted up to `limit`."""
-    return db.users.count_documents({"role": role}, limit=limit)
+    """Return the number of accounts with a role, counted up to `limit`."""
+    return _users(db).count_documents({"role": role}, limit=limit)
 
 
 def delete(db: Db, user_id: ObjectId) -> None:
-    db.users.delete_one({"_id": user_id})
+    """Delete an account."""
+    _users(db).delete_one({"_id": user_id})
 
 
-def page(
+def find_page(
     db: Db, *, search: str, role: str | None, before: ObjectId | None, skip: int, limit: int
-) -> list[Document]:
-    """Accounts, newest first.
+) -> list[StoredUser]:
+    """Return accounts, newest first.
 
     Args:
-        search: folded text, part of a name or an email; empty for all.
-        before: only accounts older than this one.
+        search: folded text that the name or the email must contain; empty for all accounts.
+        role: the role that the accounts must have; None for any.
+        before: return only accounts that are older than this one.
     """
-    where = _where(search, role)
+    where = _page_filter(search, role)
     if before is not None:
         where["_id"] = {"$lt": before}
-    return list(db.users.find(where).sort("_id", DESCENDING).skip(skip).limit(limit))
+    return list(_users(db).find(where).sort("_id", DESCENDING).skip(skip).limit(limit))
 
 
 def count(db: Db, *, search: str, role: str | None, limit: int) -> int:
-    """How many accounts `page` could show, counted up to `limit`."""
-    return db.users.count_documents(_where(search, role), limit=limit)
+    """Return the number of accounts that `find_page` can return, counted up to `limit`."""
+    return _users(db).count_documents(_page_filter(search, role), limit=limit)
 
 
-def _where(search: str, role: str | None) -> dict[str, Any]:
-    where: dict[str, Any] = {"role": role} if role else {}
+def _page_filter(search: str, role: str | None) -> Query:
+    where: Query = {"role": role} if role else {}
     if search:
-        part = {"$regex": re.escape(search)}
-        where["$or"] = [{"nameKey": part}, {"emailKey": part}]
+        contains = {"$regex": re.escape(search)}
+        where["$or"] = [{"nameKey": contains}, {"emailKey": contains}]
     return where

@@ -1,48 +1,66 @@
-"""The `loginMarks` collection: failures counted, and addresses remembered, by opaque ids."""
+"""Queries on the `loginMarks` collection: failed password attempts and trusted addresses."""
 
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
+from typing import cast
 
 from pymongo import ReturnDocument, UpdateOne
+from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Document
+from eventapp.accounts.types import StoredSignInRecord
+from eventapp.core.database import Db, Query
 
 
-def marks(db: Db, ids: Iterable[str]) -> dict[str, Document]:
-    """Those marks that are there, by id."""
-    return {mark["_id"]: mark for mark in db.loginMarks.find({"_id": {"$in": list(ids)}})}
+def _records(db: Db) -> Collection[StoredSignInRecord]:
+    return cast(Collection[StoredSignInRecord], db.loginMarks)
 
 
-def count_failure(db: Db, mark_id: str, *, now: datetime, expires_at: datetime) -> int:
-    """Add one failure to a mark, made where there is none; how many it has now."""
-    # Not by an upsert: of several at once that make it, the engine tells each it is the first.
+def find_records(db: Db, ids: Iterable[str]) -> dict[str, StoredSignInRecord]:
+    """Return the records that exist of these ids, by id."""
+    return {record["_id"]: record for record in _records(db).find({"_id": {"$in": list(ids)}})}
+
+
+def count_failure(db: Db, counter_id: str, *, now: datetime, expires_at: datetime) -> int:
+    """Add one failure to a counter, which is created if it does not exist.
+
+    Returns:
+        The number of failures with this one.
+    """
+    # An upsert would not do: where several callers create a counter at the same time, the engine
+    # tells each of them that it counted the first failure.
     change = {"$inc": {"failures": 1}, "$set": {"lastAt": now, "expiresAt": expires_at}}
-    failures = _count(db, mark_id, change)
+    failures = _increment(db, counter_id, change)
     if failures is None:
-        with suppress(DuplicateKeyError):  # then another has made it
-            db.loginMarks.insert_one({"_id": mark_id, "failures": 0, "expiresAt": expires_at})
-        failures = _count(db, mark_id, change)
+        with suppress(DuplicateKeyError):  # Another caller has created it.
+            _records(db).insert_one({"_id": counter_id, "failures": 0, "expiresAt": expires_at})
+        failures = _increment(db, counter_id, change)
     return failures or 1
 
 
-def _count(db: Db, mark_id: str, change: Document) -> int | None:
-    mark = db.loginMarks.find_one_and_update(
-        {"_id": mark_id}, change, return_document=ReturnDocument.AFTER
+def _increment(db: Db, counter_id: str, change: Query) -> int | None:
+    record = _records(db).find_one_and_update(
+        {"_id": counter_id}, change, return_document=ReturnDocument.AFTER
     )
-    return int(mark["failures"]) if mark else None
+    return record["failures"] if record else None
 
 
-def settle(
-    db: Db, *, cleared: str, lowered: Iterable[str], known: str, known_until: datetime
+def record_success(
+    db: Db, *, cleared: str, lowered: Iterable[str], trusted: str, trusted_until: datetime
 ) -> None:
-    """After a success: one mark back to none, others less one, and an address remembered."""
-    db.loginMarks.bulk_write(
+    """Reset a counter, take one failure from others, and trust an address, in one call.
+
+    Args:
+        cleared: the id of the counter that is set to 0.
+        lowered: the ids of the counters that get one failure less.
+        trusted: the id of the trusted address, which is created if it does not exist.
+    """
+    _records(db).bulk_write(
         [
             UpdateOne({"_id": cleared}, {"$set": {"failures": 0}}),
-            *(UpdateOne({"_id": mark_id}, {"$inc": {"failures": -1}}) for mark_id in lowered),
-            UpdateOne({"_id": known}, {"$set": {"expiresAt": known_until}}, upsert=True),
+            *(UpdateOne({"_id": counter_id}, {"$inc": {"failures": -1}}) for counter_id in lowered),
+            UpdateOne({"_id": trusted}, {"$set": {"expiresAt": trusted_until}}, upsert=True),
         ],
         ordered=False,
     )

@@ -1,80 +1,106 @@
-"""The `sessions` collection: one document a login, alive as long as it is there.
-
-`refreshId` is the one refresh token that works. `previousId` is the one before it, kept only
-until anything shows that the client has got the new one. `gen` counts the refreshes.
-"""
+"""Queries on the `sessions` collection. A session is active until it expires or is deleted."""
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import cast
 
 from bson import ObjectId
 from pymongo import ReturnDocument
+from pymongo.collection import Collection
 
-from eventapp.core.database import Db, Document
+from eventapp.accounts.types import ActiveSession, StoredSession
+from eventapp.core.database import Db, Query
 
-_SEEN = {"userId": 1, "role": 1, "gen": 1, "previousId": 1}
-
-
-def insert(db: Db, session: Document) -> None:
-    db.sessions.insert_one(session)
+_ACTIVE_FIELDS = {"userId": 1, "role": 1, "gen": 1, "previousId": 1}
 
 
-def live(db: Db, session_id: ObjectId, now: datetime) -> Document | None:
-    """The session `{userId, role, gen, previousId?}`, None once it has ended."""
-    return db.sessions.find_one({"_id": session_id, "expiresAt": {"$gt": now}}, _SEEN)
+def _sessions(db: Db) -> Collection[StoredSession]:
+    return cast(Collection[StoredSession], db.sessions)
 
 
-def live_many(db: Db, session_ids: Iterable[ObjectId], now: datetime) -> dict[ObjectId, Document]:
-    """`live` of many sessions in one read; those that have ended are left out."""
+def _active_sessions(db: Db) -> Collection[ActiveSession]:
+    """Return the collection typed as _ACTIVE_FIELDS projects it."""
+    return cast(Collection[ActiveSession], db.sessions)
+
+
+def insert(db: Db, session: StoredSession) -> None:
+    """Add a session."""
+    _sessions(db).insert_one(session)
+
+
+def find_active(db: Db, session_id: ObjectId, now: datetime) -> ActiveSession | None:
+    """Return what requests need of a session, None if it has ended."""
+    return _active_sessions(db).find_one(
+        {"_id": session_id, "expiresAt": {"$gt": now}}, _ACTIVE_FIELDS
+    )
+
+
+def find_active_many(
+    db: Db, session_ids: Iterable[ObjectId], now: datetime
+) -> dict[ObjectId, ActiveSession]:
+    """Return what requests need of the sessions that have not ended, by id."""
     where = {"_id": {"$in": list(session_ids)}, "expiresAt": {"$gt": now}}
-    return {session["_id"]: session for session in db.sessions.find(where, _SEEN)}
+    return {session["_id"]: session for session in _active_sessions(db).find(where, _ACTIVE_FIELDS)}
 
 
-def find(db: Db, session_id: ObjectId, now: datetime) -> Document | None:
-    """The whole session, None once it has ended."""
-    return db.sessions.find_one({"_id": session_id, "expiresAt": {"$gt": now}})
+def find(db: Db, session_id: ObjectId, now: datetime) -> StoredSession | None:
+    """Return a whole session, None if it has ended."""
+    return _sessions(db).find_one({"_id": session_id, "expiresAt": {"$gt": now}})
 
 
-def of_user(db: Db, user_id: ObjectId) -> list[Document]:
-    return list(db.sessions.find({"userId": user_id}).sort("_id", 1))
+def find_by_user(db: Db, user_id: ObjectId) -> list[StoredSession]:
+    """Return the sessions of a user, oldest first, also those that have expired."""
+    return list(_sessions(db).find({"userId": user_id}).sort("_id", 1))
 
 
 def rotate(
     db: Db, session_id: ObjectId, used: str, fresh: str, *, now: datetime, expires_at: datetime
-) -> Document | None:
-    """Replace refresh token `used` by `fresh`, if it is the one that works.
+) -> StoredSession | None:
+    """Replace the refresh token of a session, if `used` is the valid one.
+
+    Args:
+        used: the `rid` claim of the refresh token that was sent.
+        fresh: the `rid` claim of its successor.
 
     Returns:
-        The session after the write; None, with nothing written, where it is not, or has ended.
+        The session after the write. None, with nothing written, if the session has ended or
+        another refresh token is valid.
     """
-    return db.sessions.find_one_and_update(
-        {"_id": session_id, "refreshId": used, "expiresAt": {"$gt": now}},
-        {
-            "$set": {
-                "refreshId": fresh,
-                "previousId": used,
-                "rotatedAt": now,
-                "expiresAt": expires_at,
-            },
-            "$inc": {"gen": 1},
+    change: Query = {
+        "$set": {
+            "refreshId": fresh,
+            "previousId": used,
+            "rotatedAt": now,
+            "expiresAt": expires_at,
         },
+        "$inc": {"gen": 1},
+    }
+    return _sessions(db).find_one_and_update(
+        {"_id": session_id, "refreshId": used, "expiresAt": {"$gt": now}},
+        change,
         return_document=ReturnDocument.AFTER,
     )
 
 
-def close_retry(db: Db, session_id: ObjectId, generation: int) -> None:
-    """Note that the client has the tokens of this generation: no retry is honest any more."""
-    db.sessions.update_one({"_id": session_id, "gen": generation}, {"$unset": {"previousId": ""}})
+def forget_previous_token(db: Db, session_id: ObjectId, generation: int) -> None:
+    """Remove `previousId` from a session, unless it was refreshed since this generation."""
+    _sessions(db).update_one({"_id": session_id, "gen": generation}, {"$unset": {"previousId": ""}})
 
 
 def set_role(db: Db, user_id: ObjectId, role: str) -> None:
-    db.sessions.update_many({"userId": user_id}, {"$set": {"role": role}})
+    """Set the role in every session of a user."""
+    _sessions(db).update_many({"userId": user_id}, {"$set": {"role": role}})
 
 
-def end(db: Db, session_id: ObjectId) -> None:
-    db.sessions.delete_one({"_id": session_id})
+def delete(db: Db, session_id: ObjectId) -> None:
+    """Delete a session."""
+    _sessions(db).delete_one({"_id": session_id})
 
 
-def end_all(db: Db, user_id: ObjectId, *, but: ObjectId | None = None) -> None:
-    """End every session of a user, or every other one than `but`."""
-    db.sessions.delete_many({"userId": user_id, "_id": {"$ne": but}})
+def delete_all(db: Db, user_id: ObjectId, *, except_for: ObjectId | None = None) -> None:
+    """Delete the sessions of a user.
+
+    Args:
+        except_for: the session that is kept; None deletes all.
+    """
+    _sessions(db).delete_many({"userId": user_id, "_id": {"$ne": except_for}})

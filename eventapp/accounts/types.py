@@ -38,6 +38,23 @@ StoredUser = TypedDict(
 )
 
 
+# An account as the API shows it, to the user and to admins. The fields are those of StoredUser.
+PublicUser = TypedDict(
+    "PublicUser",
+    {
+        "_id": ObjectId,
+        "name": str,
+        "email": str,
+        "role": str,
+        "about": str,
+        "userImg": str,
+        "createdAt": datetime,
+        "updatedAt": datetime,
+        "__v": int,
+    },
+)
+
+
 class UserContact(TypedDict):
     """The projection of a user that notifications need."""
 
@@ -77,7 +94,7 @@ class StoredSession(TypedDict):
     rotatedAt: NotRequired[datetime]  # the time of the last refresh; absent before the first one
 
 
-class LiveSession(TypedDict):
+class ActiveSession(TypedDict):
     """The projection of a session that every request with an access token reads."""
 
     _id: ObjectId

@@ -7,7 +7,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from eventapp.accounts import listing as accounts
+from eventapp.accounts import service as accounts
 from eventapp.analytics import rules, service, store_events
 from eventapp.analytics.service import Period
 from eventapp.bookings.figures import money
@@ -48,8 +48,7 @@ def engagement(db: Db, now: datetime) -> dict[str, Any]:
 
 def users(db: Db, query: Mapping[str, Any]) -> dict[str, Any]:
     """A page of accounts with what each has booked. ValidationFailed."""
-    answer = accounts.list_users(db, **query)
-    answer.pop("next")
+    answer, _ = accounts.list_users(db, **query)
     spent = _spent(db, [user["_id"] for user in answer["users"]])
     answer["users"] = [{**user, **spent[user["_id"]]} for user in answer["users"]]
     return answer

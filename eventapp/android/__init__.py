@@ -1,1 +1,1 @@
-"""The calls of the shipped Android app, answered as its Gson models need them."""
+"""The API of the released Android app, with bodies that its Gson models can read."""

@@ -1,6 +1,4 @@
-"""The Android app's eight calls, relative to the base URL that is compiled into it."""
-
-from typing import Any
+"""The eight routes of the Android app, below the base URL that is compiled into it."""
 
 from flask import Response, request
 
@@ -23,6 +21,7 @@ from eventapp.core.http.app_context import current_config, image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import conditional_response, json_response
+from eventapp.core.json import JsonObject
 
 bp = Blueprint("android", __name__, url_prefix="/android/api", description="The Android app")
 BLUEPRINTS = (bp,)
@@ -34,8 +33,8 @@ BLUEPRINTS = (bp,)
 @bp.alt_response(304, success=True)
 @bp.error_responses(503)
 def list_events() -> Response:
-    """Every upcoming event, up to 500: the app searches on the phone."""
-    found = service.upcoming(get_db(), image_base_url=image_base_url())
+    """Return upcoming events, up to 500. The app searches in them on the phone."""
+    found = service.list_upcoming(get_db(), image_base_url=image_base_url())
     return conditional_response(json_response(found))
 
 
@@ -46,8 +45,8 @@ def list_events() -> Response:
 @bp.response(200, AppEvent(many=True))
 @bp.error_responses(503)
 @bp.doc(requestBody=CATEGORIES_BODY)
-def recommend(body: dict[str, Any]) -> Response:
-    """Upcoming events of the categories in the body, soonest first; of none, the most popular."""
+def recommend(body: JsonObject) -> Response:
+    """Return upcoming events of these categories, or the most popular events without any."""
     found = service.recommend(get_db(), body["categories"], image_base_url=image_base_url())
     return json_response(found)
 
@@ -57,8 +56,8 @@ def recommend(body: dict[str, Any]) -> Response:
 @bp.response(200, AppEvent(many=True))
 @bp.error_responses(503)
 def list_favorites() -> Response:
-    """The shared guest's favorites, newest first."""
-    return json_response(service.favorites(get_db(), image_base_url=image_base_url()))
+    """Return the shared guest's favorites, newest first."""
+    return json_response(service.list_favorites(get_db(), image_base_url=image_base_url()))
 
 
 @bp.route("/favorites", methods=["POST"])
@@ -67,8 +66,8 @@ def list_favorites() -> Response:
 @bp.response(201, Message)
 @bp.response_link(201, "android_remove_favorite", {"eventId": "$request.body#/eventId"})
 @bp.error_responses(404, 409, 503)
-def add_favorite(body: dict[str, Any]) -> Response:
-    """Make an event a favorite of the shared guest."""
+def add_favorite(body: JsonObject) -> Response:
+    """Add an event to the shared guest's favorites."""
     service.add_favorite(
         get_db(),
         body["eventId"],
@@ -84,8 +83,8 @@ def add_favorite(body: dict[str, Any]) -> Response:
 @bp.arguments(AppFavorite)
 @bp.response(200, Message)
 @bp.error_responses(404, 503)
-def remove_favorite(body: dict[str, Any]) -> Response:
-    """Take an event out of the shared guest's favorites."""
+def remove_favorite(body: JsonObject) -> Response:
+    """Remove an event from the shared guest's favorites."""
     service.remove_favorite(get_db(), body["eventId"], service.EVENT_CACHE.get())
     return json_response({"message": "Favorite removed"})
 
@@ -97,10 +96,10 @@ def remove_favorite(body: dict[str, Any]) -> Response:
 @bp.response(201, AppUser)
 @bp.response_link(201, "android_change_profile", capability="$response.body#/_id")
 @bp.error_responses(409, 503)
-def register(body: dict[str, Any]) -> Response:
-    """Sign up with a name nobody has."""
-    user = service.register(get_db(), **body, keeper=_keeper(), now=utc_now())
-    return _private(json_response(user, 201))
+def register(body: JsonObject) -> Response:
+    """Register an account with a name that no other account logs in by, and log in."""
+    user = service.register(get_db(), **body, settings=_sign_in_settings(), now=utc_now())
+    return _forbid_caching(json_response(user, 201))
 
 
 @bp.route("/users/login", methods=["POST"])
@@ -110,11 +109,13 @@ def register(body: dict[str, Any]) -> Response:
 @bp.response(200, AppUser)
 @bp.response_link(200, "android_change_profile", capability="$response.body#/_id")
 @bp.error_responses(401, 503)
-def log_in(body: dict[str, Any]) -> Response:
-    """Log in by name; the `_id` in the answer is what `PUT users/{id}` takes."""
+def log_in(body: JsonObject) -> Response:
+    """Log in by name. The `_id` in the answer is the id for `PUT users/{id}`."""
     address = request.remote_addr or ""
-    user = service.log_in(get_db(), **body, address=address, keeper=_keeper(), now=utc_now())
-    return _private(json_response(user))
+    user = service.log_in(
+        get_db(), **body, address=address, settings=_sign_in_settings(), now=utc_now()
+    )
+    return _forbid_caching(json_response(user))
 
 
 @bp.route("/users/<capability>", methods=["PUT"])
@@ -122,22 +123,24 @@ def log_in(body: dict[str, Any]) -> Response:
 @bp.arguments(Profile)
 @bp.response(200, AppUser)
 @bp.error_responses(401, 409, 503)
-def change_profile(body: dict[str, Any], capability: str) -> Response:
-    """Change the profile that logged in for this `_id`."""
-    user = service.change_profile(get_db(), capability, body, keeper=_keeper(), now=utc_now())
-    return _private(json_response(user))
+def change_profile(body: JsonObject, capability: str) -> Response:
+    """Change the profile of the user who got this `_id` at login."""
+    user = service.change_profile(
+        get_db(), capability, body, settings=_sign_in_settings(), now=utc_now()
+    )
+    return _forbid_caching(json_response(user))
 
 
-def _private(response: Response) -> Response:
-    """The answer holds a capability: not for caches."""
+def _forbid_caching(response: Response) -> Response:
+    """Forbid caches to store the answer, which holds a capability."""
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _keeper() -> service.Keeper:
-    settings = current_config()
-    return service.Keeper(
-        secret=settings.jwt_secret,
-        lifetime=settings.jwt_refresh_expires_in,
-        rounds=settings.bcrypt_rounds,
+def _sign_in_settings() -> service.SignInSettings:
+    config = current_config()
+    return service.SignInSettings(
+        secret=config.jwt_secret,
+        session_lifetime=config.jwt_refresh_expires_in,
+        bcrypt_rounds=config.bcrypt_rounds,
     )

@@ -1,5 +1,7 @@
-"""The shapes the app sends and reads. Its models hold more than a call needs, and know less than
-an event has: that is ignored."""
+"""Schemas of the bodies that the Android app sends and reads.
+
+The app sends whole models, with fields that a call does not need. They are ignored.
+"""
 
 from typing import Any
 
@@ -9,7 +11,7 @@ from eventapp.android import rules
 from eventapp.core.http.fields import Email, Password, StrictInt, Text
 
 CATEGORY, MAX_CATEGORIES = Text(0, 100), 50
-# A bare list is no schema of marshmallow's, so the document is told of it by hand.
+# marshmallow has no schema for a bare list, so the OpenAPI document gets this one.
 _CATEGORIES = {
     "type": "array",
     "maxItems": MAX_CATEGORIES,
@@ -19,12 +21,14 @@ CATEGORIES_BODY = {"content": {"application/json": {"schema": _CATEGORIES}}}
 
 
 class AppBody(Schema):
+    """A body whose unknown fields are ignored."""
+
     class Meta:
         unknown = EXCLUDE
 
 
 class Credentials(AppBody):
-    """A name, never an email, and the password."""
+    """The name of an account, which is never taken for an email, and the password."""
 
     name = Text(1, 100, required=True)
     password = Password()
@@ -36,7 +40,7 @@ class NewUser(Credentials):
 
 
 class Profile(AppBody):
-    """What the profile screen changes; what is left out stays."""
+    """The fields that the profile screen changes. Fields that are absent stay as they are."""
 
     name = Text(1, 100)
     email = Email()
@@ -48,12 +52,12 @@ class AppFavorite(AppBody):
 
 
 class Categories(Schema):
-    """A bare list of categories; one that does not exist matches nothing."""
+    """A bare list of categories. A category that does not exist matches no event."""
 
     categories = fields.List(CATEGORY, required=True, validate=validate.Length(0, MAX_CATEGORIES))
 
     @pre_load
-    def wrap(self, data: Any, **_kwargs: Any) -> dict[str, Any]:
+    def wrap_list(self, data: Any, **_kwargs: Any) -> dict[str, Any]:
         if not isinstance(data, list):
             raise ValidationError("Send a list of categories.")
         return {"categories": data}

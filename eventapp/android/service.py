@@ -1,23 +1,27 @@
-"""The app's use cases: events for the shared guest, and profiles under a capability.
+"""The use cases of the Android app: events for the shared guest, and profiles.
 
-The app sends no token; all that it keeps of a login is the user's `_id`. So that is a signed name
-of the session which the login opened: good for changing that profile until the session ends, as
-it does with the account or when the password is changed elsewhere.
+The app sends no access token. After a login it keeps only the `_id` of the user. Therefore that
+`_id` is a capability: the signed id of the session that the login opened. Whoever has it may
+change the profile until the session ends, which it also does when the account is deleted or when
+its password is changed elsewhere.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import cast
 
 from bson import ObjectId
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from eventapp.accounts import service as accounts
-from eventapp.accounts import sessions as sessions
+from eventapp.accounts import sessions
+from eventapp.accounts.types import StoredSession, UserChanges
 from eventapp.android import rules
+from eventapp.android.types import AppUser
 from eventapp.core.access.actor import Actor
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
 from eventapp.core.errors import Unauthorized
+from eventapp.core.json import JsonObject
 from eventapp.events import listing as event_lists
 from eventapp.events import service as events
 from eventapp.events.cache.event_cache import EVENT_CACHE as EVENT_CACHE
@@ -26,73 +30,107 @@ from eventapp.events.popularity import POPULARITY as POPULARITY
 from eventapp.events.popularity import Popularity
 
 GUEST = Actor()
-# Sets the capability's key apart from that of any other token made with the same secret.
-PURPOSE = "android-profile"
+# A part of the signing key, so that no other token with the same secret passes for a capability.
+CAPABILITY_SALT = "android-profile"
 
 
 @dataclass(frozen=True)
-class Keeper:
-    """How accounts are kept: the signing secret, how long a login lasts, bcrypt's rounds."""
+class SignInSettings:
+    """The settings that signing in needs.
+
+    Attributes:
+        secret: the secret that capabilities are signed with.
+        session_lifetime: how long a login lasts.
+        bcrypt_rounds: the cost of password hashes.
+    """
 
     secret: str
-    lifetime: timedelta
-    rounds: int
+    session_lifetime: timedelta
+    bcrypt_rounds: int
 
 
-def upcoming(db: Db, *, image_base_url: str) -> list[dict[str, Any]]:
-    """Up to 500 upcoming events."""
+def list_upcoming(db: Db, *, image_base_url: str) -> list[JsonObject]:
+    """Return up to 500 upcoming events, soonest first."""
     found = event_lists.upcoming(db, actor=GUEST, image_base_url=image_base_url)
-    return [rules.app_event(event) for event in found]
+    return [rules.render_event(event) for event in found]
 
 
-def recommend(db: Db, categories: list[str], *, image_base_url: str) -> list[dict[str, Any]]:
-    """Upcoming events of these categories, soonest first; of an empty list, the most popular."""
+def recommend(db: Db, categories: list[str], *, image_base_url: str) -> list[JsonObject]:
+    """Return upcoming events of these categories, soonest first.
+
+    Args:
+        categories: the names of categories; without any, the most popular events are returned.
+    """
     found = event_lists.recommend(db, categories, actor=GUEST, image_base_url=image_base_url)
-    return [rules.app_event(event) for event in found]
+    return [rules.render_event(event) for event in found]
 
 
-def favorites(db: Db, *, image_base_url: str) -> list[dict[str, Any]]:
-    """The shared guest's favorites, newest first."""
+def list_favorites(db: Db, *, image_base_url: str) -> list[JsonObject]:
+    """Return the shared guest's favorites, newest first."""
     found = event_lists.favorite_events(db, actor=GUEST, image_base_url=image_base_url)
-    return [rules.app_event(event) for event in found]
+    return [rules.render_event(event) for event in found]
 
 
 def add_favorite(
     db: Db, event_id: int, *, event_changes: EventChanges, popularity: Popularity, now: datetime
 ) -> None:
-    """Add to the shared guest's favorites. EventNotFound, AlreadyFavorited, TooManyFavorites."""
+    """Add an event to the shared guest's favorites.
+
+    Raises:
+        EventNotFound: there is no such event.
+        AlreadyFavorited: the event is a favorite already.
+        TooManyFavorites: the guest has as many favorites as are allowed.
+    """
     events.add_favorite(
         db, event_id, event_changes=event_changes, popularity=popularity, actor=GUEST, now=now
     )
 
 
 def remove_favorite(db: Db, event_id: int, event_changes: EventChanges) -> None:
-    """Remove from the shared guest's favorites. FavoriteNotFound."""
+    """Remove an event from the shared guest's favorites.
+
+    Raises:
+        FavoriteNotFound: the event is not a favorite.
+    """
     events.remove_favorite(db, event_id, event_changes=event_changes, actor=GUEST)
 
 
 def register(
-    db: Db, *, name: str, email: str, password: str, keeper: Keeper, now: datetime
-) -> dict[str, Any]:
-    """A new account, already logged in. ValidationFailed, NameTaken, EmailTaken."""
+    db: Db, *, name: str, email: str, password: str, settings: SignInSettings, now: datetime
+) -> AppUser:
+    """Add an account and log in to it.
+
+    Raises:
+        ValidationFailed: the name, email or password is not valid.
+        NameTaken: another account logs in by this name.
+        EmailTaken: another account has this email.
+    """
     user = accounts.register(
         db,
         name=name,
         email=email,
         password=password,
         now=now,
-        rounds=keeper.rounds,
+        bcrypt_rounds=settings.bcrypt_rounds,
         min_password=rules.MIN_PASSWORD,
         unique_name=True,
     )
-    session = sessions.open_session(db, user, now=now, lifetime=keeper.lifetime)
-    return rules.app_user(user, _capability(session, keeper))
+    session = sessions.open_session(db, user, now=now, lifetime=settings.session_lifetime)
+    return rules.render_user(user, _sign_capability(session, settings))
 
 
 def log_in(
-    db: Db, *, name: str, password: str, address: str, keeper: Keeper, now: datetime
-) -> dict[str, Any]:
-    """The account of this name and password. BadCredentials, TooManyRequests."""
+    db: Db, *, name: str, password: str, address: str, settings: SignInSettings, now: datetime
+) -> AppUser:
+    """Log in by name and password.
+
+    Args:
+        address: the client's IP address, by which failures are counted.
+
+    Raises:
+        BadCredentials: there is no such account, or the password is wrong.
+        TooManyRequests: too many attempts failed lately.
+    """
     user, session = sessions.log_in(
         db,
         name=name,
@@ -100,43 +138,48 @@ def log_in(
         password=password,
         address=address,
         now=now,
-        lifetime=keeper.lifetime,
-        rounds=keeper.rounds,
+        lifetime=settings.session_lifetime,
+        bcrypt_rounds=settings.bcrypt_rounds,
     )
-    return rules.app_user(user, _capability(session, keeper))
+    return rules.render_user(user, _sign_capability(session, settings))
 
 
 def change_profile(
-    db: Db, capability: str, changes: Document, *, keeper: Keeper, now: datetime
-) -> dict[str, Any]:
-    """Set any of name, email and about of the account that logged in for this capability.
+    db: Db, capability: str, changes: JsonObject, *, settings: SignInSettings, now: datetime
+) -> AppUser:
+    """Set any of name, email and about of the account that a capability belongs to.
 
     Raises:
-        Unauthorized: it is none, it is forged or expired, or its session has ended.
-        ValidationFailed, NameTaken, EmailTaken: nothing was written.
+        Unauthorized: the capability is malformed, forged or expired, or its session has ended.
+        ValidationFailed: the name or email is not valid.
+        NameTaken: another account logs in by this name.
+        EmailTaken: another account has this email.
     """
-    session = accounts.live_session(db, _session_id(capability, keeper), now)
+    session = sessions.find_active_session(db, _read_session_id(capability, settings), now)
     if session is None:
-        raise _log_in_again()
-    user = accounts.update(db, session["userId"], changes, now=now, unique_name=True)
-    return rules.app_user(user, capability)
+        raise _not_logged_in()
+    user = accounts.update_user(
+        db, session["userId"], cast(UserChanges, changes), now=now, unique_name=True
+    )
+    return rules.render_user(user, capability)
 
 
-def _capability(session: Document, keeper: Keeper) -> str:
-    return _signer(keeper).dumps(str(session["_id"]))
+def _sign_capability(session: StoredSession, settings: SignInSettings) -> str:
+    return _signer(settings).dumps(str(session["_id"]))
 
 
-def _session_id(capability: str, keeper: Keeper) -> ObjectId:
+def _read_session_id(capability: str, settings: SignInSettings) -> ObjectId:
     try:
-        signed = _signer(keeper).loads(capability, max_age=int(keeper.lifetime.total_seconds()))
+        max_age = int(settings.session_lifetime.total_seconds())
+        signed = _signer(settings).loads(capability, max_age=max_age)
     except BadData:
-        raise _log_in_again() from None
+        raise _not_logged_in() from None
     return ObjectId(signed)
 
 
-def _signer(keeper: Keeper) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(keeper.secret, salt=PURPOSE)
+def _signer(settings: SignInSettings) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(settings.secret, salt=CAPABILITY_SALT)
 
 
-def _log_in_again() -> Unauthorized:
+def _not_logged_in() -> Unauthorized:
     return Unauthorized("Log in again to change the profile")

@@ -9,7 +9,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from eventapp.accounts import contacts as accounts
+from eventapp.accounts import service as accounts
 from eventapp.bookings import rules, store, store_alerts
 from eventapp.bookings.context import BookingContext
 from eventapp.core.clock import advancing_clock
@@ -39,7 +39,7 @@ def tell(context: BookingContext, now: datetime) -> int:
 
 
 def _tell_of_bookings(context: BookingContext, bookings: list[Document], now: datetime) -> int:
-    people = accounts.contacts(context.db, _holders(bookings))
+    people = accounts.find_contacts(context.db, _holders(bookings))
     notices = [
         _of_booking(context, booking, kind, at, people[booking["userId"]])
         for booking in bookings
@@ -101,7 +101,7 @@ def _tell_of_event(context: BookingContext, event: Document, now: datetime) -> i
     while rows := store.page(context.db, where, skip=0, limit=AT_ONCE, after=after):
         after = (rows[-1]["createdAt"], rows[-1]["_id"])
         moved = [row for row in rows if not events.takes_place(event, row["date"], row["location"])]
-        people = accounts.contacts(context.db, _holders(moved))
+        people = accounts.find_contacts(context.db, _holders(moved))
         notices = [
             _of_change(event, booking, people[booking["userId"]])
             for booking in moved

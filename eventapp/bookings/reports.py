@@ -6,7 +6,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from eventapp.accounts import contacts as accounts
+from eventapp.accounts import service as accounts
 from eventapp.bookings import report_periods, rules, store_alerts
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.report_periods import Period
@@ -35,7 +35,7 @@ def _report_period(context: BookingContext, period: Period, now: datetime) -> in
     by_organizer = _rows(context, period)
     ids, told = sorted(by_organizer), 0
     for start in range(0, len(ids), AT_ONCE):
-        people = accounts.contacts(context.db, ids[start : start + AT_ONCE])
+        people = accounts.find_contacts(context.db, ids[start : start + AT_ONCE])
         notices = [
             _report_of(period, person, by_organizer[id_], context.limits.currency, now)
             for id_, person in people.items()

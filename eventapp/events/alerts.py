@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from eventapp.accounts import contacts as accounts
+from eventapp.accounts import service as accounts
 from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Db, Document
 from eventapp.events import rules, store_alerts
@@ -54,7 +54,7 @@ def warn_of_few(db: Db, base_url: str, since: datetime, now: datetime) -> int:
 def _warn_of(db: Db, base_url: str, event: Document, now: datetime) -> int:
     fans, warned = favorites.users_with(db, event["eventId"]), 0
     for start in range(0, len(fans), AT_ONCE):
-        people = accounts.contacts(db, fans[start : start + AT_ONCE])
+        people = accounts.find_contacts(db, fans[start : start + AT_ONCE])
         notices = [_warning(event, person, now) for person in people.values()]
         warned += notifications.notify(db, base_url, notices, now)
     return warned

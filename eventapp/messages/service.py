@@ -49,7 +49,7 @@ def write(
         "_id": ObjectId(),
         "shown": True,
         "authorId": author_id,
-        "authorName": accounts.get(db, author_id)["name"],
+        "authorName": accounts.get_user(db, author_id)["name"],
         "text": text,
         "createdAt": now,
     }

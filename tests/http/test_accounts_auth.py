@@ -1,4 +1,4 @@
-"""Signing up and in, the profile, the password, logging out: `/api/auth` over HTTP."""
+"""The routes of `/api/auth`: registration, login, the profile, the password and logout."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def ann(client):
 
 
 @pytest.mark.parametrize("path", ["/api/auth/register", "/api/users"])
-def test_register(client, db, path):
+def test_register_signs_in_a_new_account(client, db, path):
     answer = client.post(path, json=ANN)
     assert answer.status_code == 201
     assert set(answer.json) == {"message", "user", "accessToken", "refreshToken", "token"}
@@ -36,7 +36,7 @@ def test_register(client, db, path):
     assert profile.json == answer.json["user"]
 
 
-def test_register_as_username_and_organizer(client):
+def test_register_accepts_username_and_the_role_of_an_organizer(client):
     body = {"username": " Bob ", "email": "b@example.org", "password": PASSWORD}
     answer = client.post("/api/auth/register", json={**body, "role": "organizer"})
     assert answer.status_code == 201
@@ -68,7 +68,7 @@ def test_register_as_username_and_organizer(client):
         ({"password": {"$ne": ""}}, "password"),
     ],
 )
-def test_register_refuses(client, db, change, field):
+def test_register_refuses_invalid_fields(client, db, change, field):
     answer = client.post("/api/auth/register", json={**ANN, **change})
     assert answer.status_code == 400
     assert answer.json["code"] == "validation_error"
@@ -77,20 +77,20 @@ def test_register_refuses(client, db, change, field):
 
 
 @pytest.mark.parametrize("missing", ["name", "email", "password"])
-def test_register_wants_all(client, missing):
+def test_register_requires_each_field(client, missing):
     body = {name: value for name, value in ANN.items() if name != missing}
     answer = client.post("/api/auth/register", json=body)
     assert answer.status_code == 400
     assert answer.json["message"] == f"Missing {missing}"
 
 
-def test_an_email_registers_once_in_any_case(client, ann, db):
+def test_an_email_is_registered_once_in_any_case(client, ann, db):
     answer = client.post("/api/users", json={**ANN, "name": "Other", "email": " aNN@example.ORG "})
     assert (answer.status_code, answer.json["code"]) == (409, "email_taken")
     assert db.users.count_documents({}) == 1
 
 
-def test_a_name_may_repeat_and_logs_in_its_first_account(client, ann):
+def test_a_shared_name_logs_in_its_first_account(client, ann):
     again = client.post("/api/users", json={**ANN, "name": "ANN", "email": "ann2@example.org"})
     assert again.status_code == 201
     login = client.post("/api/users/login", json={"name": "ann", "password": PASSWORD})
@@ -101,7 +101,7 @@ def test_a_name_may_repeat_and_logs_in_its_first_account(client, ann):
 @pytest.mark.parametrize(
     "who", [{"email": "ANN@example.org "}, {"name": "ann"}, {"username": "Ann"}]
 )
-def test_login(client, ann, path, who):
+def test_login_by_email_or_name(client, ann, path, who):
     answer = client.post(path, json={**who, "password": PASSWORD})
     assert answer.status_code == 200
     assert answer.json["message"] == "Login successful"
@@ -122,7 +122,7 @@ def test_login(client, ann, path, who):
         {"email": "ann@example.org", "password": "x" * 100},
     ],
 )
-def test_bad_credentials_are_all_the_same(client, ann, body):
+def test_all_bad_credentials_get_the_same_answer(client, ann, body):
     answer = client.post("/api/auth/login", json=body)
     assert answer.status_code == 401
     assert answer.json == {"message": "Wrong name, email or password", "code": "bad_credentials"}
@@ -142,13 +142,13 @@ def test_bad_credentials_are_all_the_same(client, ann, body):
         ["ann@example.org"],
     ],
 )
-def test_login_lets_no_operator_through(client, ann, body):
+def test_login_refuses_query_operators_and_other_types(client, ann, body):
     answer = client.post("/api/auth/login", json=body)
     assert answer.status_code == 400
     assert answer.json["code"] == "validation_error"
 
 
-def test_an_older_hash_is_renewed_at_login(client, ann, db):
+def test_login_replaces_a_hash_of_another_cost(client, ann, db):
     db.users.update_one({}, {"$set": {"passwordHash": hash_password(PASSWORD, 5)}})
     login = {"name": "Ann", "password": PASSWORD}
     assert client.post("/api/auth/login", json=login).status_code == 200
@@ -156,7 +156,7 @@ def test_an_older_hash_is_renewed_at_login(client, ann, db):
     assert client.post("/api/auth/login", json=login).status_code == 200
 
 
-def test_profile_changes_what_is_sent(client, ann):
+def test_the_profile_changes_the_fields_that_are_sent(client, ann):
     body = {"about": "Likes\njazz", "userImg": "https://example.org/a.png"}
     answer = client.put("/api/auth/profile", json=body, headers=ann["headers"])
     assert answer.status_code == 200
@@ -178,7 +178,7 @@ def test_profile_changes_what_is_sent(client, ann):
         ({"about": "x" * 2001}, "about"),
     ],
 )
-def test_profile_refuses(client, ann, db, body, field):
+def test_the_profile_refuses_invalid_fields(client, ann, db, body, field):
     before = db.users.find_one()
     answer = client.put("/api/auth/profile", json=body, headers=ann["headers"])
     assert answer.status_code == 400
@@ -200,7 +200,7 @@ def test_a_changed_name_and_email_log_in(client, ann):
     assert status(name="Ann") == 200
 
 
-def test_another_name_is_not_taken_over_by_renaming(client, ann):
+def test_renaming_does_not_take_over_a_login_name(client, ann):
     bob = {"name": "Bob", "email": "bob@example.org", "password": "bob's password"}
     token = client.post("/api/users", json=bob).json["token"]
     answer = client.put("/api/auth/profile", json={"name": "ANN"}, headers=bearer(token))
@@ -211,7 +211,7 @@ def test_another_name_is_not_taken_over_by_renaming(client, ann):
     assert by_old.status_code == 401
 
 
-def test_an_email_of_another_is_refused(client, ann):
+def test_the_email_of_another_account_is_refused(client, ann):
     bob = {"name": "Bob", "email": "bob@example.org", "password": PASSWORD}
     token = client.post("/api/users", json=bob).json["token"]
     body = {"name": "Robert", "email": "ANN@example.org"}
@@ -245,14 +245,14 @@ def test_change_password_ends_all_other_sessions(client, ann):
         ({"newPassword": "a new password"}, "validation_error"),
     ],
 )
-def test_change_password_refuses(client, ann, db, body, code):
+def test_change_password_refuses_wrong_and_invalid_passwords(client, ann, db, body, code):
     before = db.users.find_one()
     answer = client.put("/api/auth/change-password", json=body, headers=ann["headers"])
     assert (answer.status_code, answer.json["code"]) == (400, code)
     assert db.users.find_one() == before
 
 
-def test_the_current_password_cannot_be_guessed_with_a_stolen_token(client, ann):
+def test_guesses_at_the_current_password_are_slowed_down(client, ann):
     body = {"currentPassword": "wrong guess", "newPassword": "a new password"}
     for _ in range(5):
         client.put("/api/auth/change-password", json=body, headers=ann["headers"])
@@ -261,7 +261,7 @@ def test_the_current_password_cannot_be_guessed_with_a_stolen_token(client, ann)
     assert answer.status_code == 429
 
 
-def test_logout_ends_this_session(client, ann):
+def test_logout_ends_only_this_session(client, ann):
     other = client.post("/api/auth/login", json={"name": "Ann", "password": PASSWORD}).json
     assert client.post("/api/auth/logout", headers=ann["headers"]).status_code == 200
     assert client.get("/api/auth/profile", headers=ann["headers"]).status_code == 401
@@ -270,7 +270,7 @@ def test_logout_ends_this_session(client, ann):
     assert client.get("/api/auth/profile", headers=bearer(other["token"])).status_code == 200
 
 
-def test_logout_everywhere(client, ann, db):
+def test_logout_everywhere_ends_all_sessions(client, ann, db):
     other = client.post("/api/auth/login", json={"name": "Ann", "password": PASSWORD}).json
     answer = client.post("/api/auth/logout", json={"everywhere": True}, headers=ann["headers"])
     assert answer.status_code == 200
@@ -278,7 +278,7 @@ def test_logout_everywhere(client, ann, db):
     assert db.sessions.count_documents({}) == 0
 
 
-def test_create_admin(client, admin, organizer, db):
+def test_only_an_admin_creates_an_admin(client, admin, organizer, db):
     body = {"name": "Root", "email": "root@example.org", "password": PASSWORD}
     assert client.post("/api/auth/create-admin", json=body).status_code == 401
     forbidden = client.post("/api/auth/create-admin", json=body, headers=organizer["headers"])

@@ -1,4 +1,4 @@
-"""Passwords cannot be guessed at, and nobody can lock the owner out."""
+"""Guessing at passwords is slowed down, and nobody can lock out the owner of an account."""
 
 import statistics
 import time
@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from eventapp.accounts import back_off, sessions
+from eventapp.accounts import sessions
 from eventapp.accounts.errors import BadCredentials
+from eventapp.accounts.sign_in_back_off import BY_ACCOUNT
 from eventapp.core.access.passwords import verify_password
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import TooManyRequests
@@ -34,29 +35,29 @@ def guess(client, address, times, **who):
     return [login(client, address, "a wrong guess", **who).status_code for _ in range(times)]
 
 
-def test_guesses_are_slowed(client, ann):
+def test_guesses_are_slowed_down(client, ann):
     assert guess(client, CAFE, 7) == [401] * 5 + [429] * 2
     answer = login(client, CAFE)
     assert (answer.status_code, answer.json["code"]) == (429, "too_many_requests")
     assert 1 <= int(answer.headers["Retry-After"]) <= 2
 
 
-def test_an_unknown_account_is_slowed_the_same(client, ann):
+def test_guesses_at_an_unknown_account_are_slowed_down_the_same_way(client, ann):
     assert guess(client, CAFE, 7, email="nobody@example.org") == [401] * 5 + [429] * 2
 
 
-def test_case_and_spacing_give_no_fresh_guesses(client, ann):
+def test_other_case_and_spacing_give_no_further_guesses(client, ann):
     spellings = ["ann@example.org", "ANN@example.org", " Ann@Example.Org ", "aNn@example.org"]
     statuses = [login(client, CAFE, "wrong", email=email).status_code for email in spellings * 2]
     assert statuses == [401] * 5 + [429] * 3
 
 
-def test_the_owner_elsewhere_is_not_locked_out(client, ann):
+def test_the_owner_at_another_address_is_not_locked_out(client, ann):
     guess(client, CAFE, 10)
     assert login(client, HOME).status_code == 200
 
 
-def test_a_success_clears_the_owners_own_slips(client, ann):
+def test_a_success_resets_the_count_of_failures(client, ann):
     for _ in range(3):
         assert guess(client, HOME, 4) == [401] * 4
         assert login(client, HOME).status_code == 200
@@ -72,11 +73,11 @@ def test_one_address_cannot_try_all_accounts(client, db):
     assert login(client, HOME, "wrong", email="p1@example.org").status_code == 401
 
 
-def test_good_logins_of_many_from_one_address_are_not_counted(client, ann):
+def test_successful_logins_from_one_address_are_not_counted(client, ann):
     assert {login(client, HOME).status_code for _ in range(60)} == {200}
 
 
-def test_many_addresses_are_slowed_but_not_the_owners(client, ann):
+def test_guesses_from_many_addresses_do_not_slow_down_the_owners_address(client, ann):
     assert login(client, HOME).status_code == 200
     statuses = [guess(client, f"203.0.113.{number}", 1)[0] for number in range(25)]
     assert statuses[:20] == [401] * 20
@@ -84,10 +85,10 @@ def test_many_addresses_are_slowed_but_not_the_owners(client, ann):
     assert login(client, HOME).status_code == 200
     fresh = login(client, CAFE)
     assert fresh.status_code == 429
-    assert int(fresh.headers["Retry-After"]) <= back_off.ACCOUNT.longest
+    assert int(fresh.headers["Retry-After"]) <= BY_ACCOUNT.max_wait
 
 
-def test_waiting_helps(client, ann, db):
+def test_an_attempt_is_allowed_after_the_wait(client, ann, db):
     now = utc_now()
 
     def attempt(after, password):
@@ -99,7 +100,7 @@ def test_waiting_helps(client, ann, db):
             address=CAFE,
             now=now + timedelta(seconds=after),
             lifetime=timedelta(days=1),
-            rounds=4,
+            bcrypt_rounds=4,
         )
 
     for _ in range(5):
@@ -114,25 +115,25 @@ def test_waiting_helps(client, ann, db):
     assert attempt(3, "correct horse")[0]["name"] == "Ann"
 
 
-def test_counts_are_kept_without_addresses_and_expire(client, ann, db):
+def test_records_hold_no_addresses_and_expire(client, ann, db):
     guess(client, CAFE, 1)
     login(client, HOME)
-    for mark in db.loginMarks.find():
-        assert CAFE not in str(mark)
-        assert "example.org" not in str(mark)
-        assert mark["expiresAt"] > utc_now()
+    for record in db.loginMarks.find():
+        assert CAFE not in str(record)
+        assert "example.org" not in str(record)
+        assert record["expiresAt"] > utc_now()
 
 
 @pytest.fixture(scope="module")
 def slow_client(make_app):
-    """A server whose hash takes long enough to be seen."""
+    """A server whose password hash takes long enough to be measured."""
     client = make_app(BCRYPT_ROUNDS="10").test_client()
     client.post("/api/users", json=ANN)
     return client
 
 
-def unknown_over_known(client, network):
-    """How long a login to an unknown account takes, as a share of one to a known account."""
+def time_ratio(client, network):
+    """Return the time of a login to an unknown account, as a multiple of one to a known account."""
 
     def seconds(number, email):
         began = time.perf_counter()
@@ -147,12 +148,12 @@ def unknown_over_known(client, network):
 
 
 def test_an_unknown_account_takes_as_long_as_a_known_one(slow_client):
-    assert 0.6 < unknown_over_known(slow_client, "192.0.2") < 1.7
+    assert 0.6 < time_ratio(slow_client, "192.0.2") < 1.7
 
 
-def test_control_without_the_stand_in_hash_the_time_tells(slow_client, monkeypatch):
+def test_control_without_the_stand_in_hash_an_unknown_account_is_faster(slow_client, monkeypatch):
     def hasty(password, hashed, rounds):
         return hashed is not None and verify_password(password, hashed, rounds)
 
     monkeypatch.setattr(sessions, "verify_password", hasty)
-    assert unknown_over_known(slow_client, "192.0.3") < 0.6
+    assert time_ratio(slow_client, "192.0.3") < 0.6

@@ -1,4 +1,4 @@
-"""Tokens that are forged, old, ended or used twice; and honest clients that must get through."""
+"""Forged, expired, revoked and reused tokens are refused, and retries of honest clients are not."""
 
 import base64
 import json
@@ -69,7 +69,7 @@ def test_another_algorithm_under_the_right_key_is_refused(client, ann, secret):
     assert profile(client, token) == (401, "unauthorized")
 
 
-def test_an_expired_token_is_refused_and_says_so(client, ann, secret):
+def test_an_expired_token_is_refused_with_its_own_code(client, ann, secret):
     claims = {**claims_of(ann["token"]), "exp": int(utc_now().timestamp()) - 1}
     assert profile(client, jwt.encode(claims, secret, "HS256")) == (401, "token_expired")
 
@@ -87,7 +87,7 @@ def test_a_token_of_another_kind_is_refused(client, ann, secret, change):
     "header",
     ["Bearer", "Bearer ", "Bearer x", "Bearer a.b.c", "Bearer ä.ö.ü", "Basic YTpi", "x" * 5000],
 )
-def test_nonsense_for_a_token_is_refused(client, header):
+def test_a_malformed_token_is_refused(client, header):
     answer = client.get("/api/auth/profile", headers={"Authorization": header.encode("latin-1")})
     assert answer.status_code == 401
 
@@ -100,33 +100,33 @@ def test_a_tampered_token_is_refused(client, ann):
     assert profile(client, f"{head}.{body}.{signature[:-2]}") == (401, "unauthorized")
 
 
-def test_each_token_is_good_for_its_own_purpose_only(client, ann):
+def test_access_and_refresh_tokens_are_not_interchangeable(client, ann):
     assert profile(client, ann["refreshToken"]) == (401, "unauthorized")
     assert refresh(client, ann["token"]).status_code == 401
     header = client.post("/api/auth/refresh", headers=bearer(ann["token"]))
     assert header.status_code == 401
 
 
-def test_a_bad_token_is_refused_also_where_none_is_needed(client, ann, db):
+def test_a_bad_token_is_refused_by_a_route_that_needs_none(client, ann, db):
     db.sessions.delete_many({})
     assert client.get("/api/events", headers=bearer("a.b.c")).status_code == 401
     assert client.get("/api/events", headers=bearer(ann["token"])).status_code == 401
     assert client.get("/api/events").status_code == 200
 
 
-def test_lifetimes_are_those_of_the_settings(ann):
+def test_tokens_have_the_lifetimes_of_the_settings(ann):
     for name, seconds in (("accessToken", 15 * 60), ("refreshToken", 30 * 24 * 3600)):
         claims = claims_of(ann[name])
         assert claims["exp"] - claims["iat"] == seconds
 
 
-def test_an_expired_session_is_over_before_the_database_removes_it(client, ann, db):
+def test_an_expired_session_is_refused_before_the_database_deletes_it(client, ann, db):
     db.sessions.update_one({}, {"$set": {"expiresAt": utc_now() - timedelta(seconds=1)}})
     assert profile(client, ann["token"]) == (401, "token_revoked")
     assert refresh(client, ann["refreshToken"]).json["code"] == "token_revoked"
 
 
-def test_a_deleted_users_tokens_are_over(client, ann):
+def test_the_tokens_of_a_deleted_user_are_refused(client, ann):
     path = f"/api/users/{ann['user']['_id']}"
     assert client.delete(path, headers=bearer(ann["token"])).status_code == 200
     assert profile(client, ann["token"]) == (401, "token_revoked")
@@ -134,7 +134,7 @@ def test_a_deleted_users_tokens_are_over(client, ann):
 
 
 @pytest.mark.parametrize("in_body", [True, False])
-def test_refresh_gives_a_new_pair(client, ann, db, in_body):
+def test_refresh_returns_new_tokens(client, ann, db, in_body):
     token = ann["refreshToken"]
     sent = {"json": {"refreshToken": token}} if in_body else {"headers": bearer(token)}
     answer = client.post("/api/auth/refresh", **sent)
@@ -146,12 +146,12 @@ def test_refresh_gives_a_new_pair(client, ann, db, in_body):
     assert refresh(client, answer.json["refreshToken"]).status_code == 200
 
 
-def test_refresh_without_a_token(client):
+def test_refresh_without_a_valid_token_is_refused(client):
     assert client.post("/api/auth/refresh").status_code == 401
     assert client.post("/api/auth/refresh", json={"refreshToken": 7}).status_code == 400
 
 
-def test_a_reused_refresh_token_ends_its_session_and_no_other(client, ann):
+def test_a_reused_refresh_token_ends_only_its_own_session(client, ann):
     other = client.post("/api/auth/login", json={"name": "Ann", "password": ANN["password"]}).json
     second = refresh(client, ann["refreshToken"]).json
     third = refresh(client, second["refreshToken"]).json
@@ -173,7 +173,7 @@ def test_a_retry_after_a_lost_answer_gets_the_same_successor(client, ann):
 
 
 @pytest.mark.parametrize("use", ["token", "refreshToken"])
-def test_once_the_successor_is_used_the_old_token_is_a_reused_one(client, ann, use):
+def test_the_old_token_counts_as_reused_once_its_successor_was_used(client, ann, use):
     successor = refresh(client, ann["refreshToken"]).json
     if use == "token":
         assert profile(client, successor["token"]) == (200, None)
@@ -183,19 +183,19 @@ def test_once_the_successor_is_used_the_old_token_is_a_reused_one(client, ann, u
     assert profile(client, successor["token"]) == (401, "token_revoked")
 
 
-def test_use_of_the_old_access_token_does_not_end_the_time_to_retry(client, ann):
+def test_using_the_old_access_token_still_allows_a_retry(client, ann):
     refresh(client, ann["refreshToken"])
     assert profile(client, ann["token"]) == (200, None)
     assert refresh(client, ann["refreshToken"]).status_code == 200
 
 
-def test_a_retry_is_honest_for_five_seconds(client, ann, db):
+def test_a_retry_is_allowed_for_five_seconds(client, ann, db):
     claims = claims_of(ann["refreshToken"])
     session_id, token_id, now = ObjectId(claims["sid"]), claims["rid"], utc_now()
 
     def at(seconds):
         when = now + timedelta(seconds=seconds)
-        return sessions.refresh(db, session_id, token_id, now=when, lifetime=LIFETIME)
+        return sessions.refresh_session(db, session_id, token_id, now=when, lifetime=LIFETIME)
 
     first = at(0)
     assert at(5)["refreshId"] == first["refreshId"]
@@ -204,21 +204,23 @@ def test_a_retry_is_honest_for_five_seconds(client, ann, db):
     assert db.sessions.count_documents({}) == 0
 
 
-def test_a_use_costs_one_write_a_refresh(client, ann, db, monkeypatch):
-    closed = []
-    close = store_sessions.close_retry
+def test_using_new_tokens_costs_one_write_for_each_refresh(client, ann, db, monkeypatch):
+    calls = []
+    original = store_sessions.forget_previous_token
     monkeypatch.setattr(
-        store_sessions, "close_retry", lambda *sent: (closed.append(sent), close(*sent))
+        store_sessions,
+        "forget_previous_token",
+        lambda *arguments: (calls.append(arguments), original(*arguments)),
     )
     token = refresh(client, ann["refreshToken"]).json["token"]
     for _ in range(3):
         assert profile(client, token) == (200, None)
-    assert len(closed) == 1
+    assert len(calls) == 1
 
 
 @pytest.mark.skipif(not MONGO_URI, reason="processes share a server: set MONGO_URI")
 @pytest.mark.parametrize("ending", ["logout", "password", "delete"])
-def test_an_end_is_one_on_every_server(make_app, ending):
+def test_a_session_that_ended_is_refused_by_every_server(make_app, ending):
     shared = {"MONGO_URI": fresh_uri(MONGO_URI), "JWT_SECRET": "of both servers, and long enough"}
     here, there = (make_app(**shared).test_client() for _ in range(2))
     ann = here.post("/api/auth/register", json=ANN).json
@@ -237,7 +239,7 @@ def test_an_end_is_one_on_every_server(make_app, ending):
     assert (profile(there, ann["token"]) == (200, None)) is (ending == "password")
 
 
-def test_a_changed_role_holds_at_once(client, ann, admin):
+def test_a_changed_role_applies_at_once(client, ann, admin):
     path = f"/api/users/{ann['user']['_id']}"
     body = {"title": "x"}
     assert client.post("/api/events", json=body, headers=bearer(ann["token"])).status_code == 403
@@ -247,7 +249,7 @@ def test_a_changed_role_holds_at_once(client, ann, admin):
     assert client.post("/api/events", json=body, headers=bearer(ann["token"])).status_code == 403
 
 
-def test_a_login_that_meets_a_change_of_role_opens_no_session(client, ann, db):
+def test_a_login_during_a_change_of_role_opens_no_session(client, ann, db):
     user = db.users.find_one()
     db.users.update_one({}, {"$set": {"role": "organizer"}})
     with pytest.raises(Exception, match="Wrong name"):

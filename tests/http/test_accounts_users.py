@@ -1,4 +1,4 @@
-"""Accounts by id, for the person and for admins: `/api/users` over HTTP."""
+"""The routes of `/api/users`: accounts by id, for the user and for admins."""
 
 import pytest
 from bson import ObjectId
@@ -40,11 +40,11 @@ def people(db):
             password=PASSWORD,
             role="organizer" if number % 5 == 0 else "attendee",
             now=utc_now(),
-            rounds=4,
+            bcrypt_rounds=4,
         )
 
 
-def test_self_and_admin_read_it(client, ann, admin):
+def test_the_user_and_admins_read_an_account(client, ann, admin):
     for headers in (ann["headers"], admin["headers"]):
         answer = client.get(ann["path"], headers=headers)
         assert (answer.status_code, answer.json) == (200, ann["user"])
@@ -52,18 +52,18 @@ def test_self_and_admin_read_it(client, ann, admin):
 
 
 @pytest.mark.parametrize("method", MINE)
-def test_someone_elses_account_is_closed(client, ann, attendee, organizer, method, db):
+def test_the_account_of_another_user_is_forbidden(client, ann, attendee, organizer, method, db):
     before = db.users.find_one({"email": ann["user"]["email"]})
     for headers, status in ((attendee["headers"], 403), (organizer["headers"], 403), ({}, 401)):
         answer = client.open(ann["path"], method=method, json={"about": "x"}, headers=headers)
         assert answer.status_code == status
     unknown = client.open(f"/api/users/{ObjectId()}", method=method, headers=attendee["headers"])
-    assert unknown.status_code == 403  # nor does it tell whether there is one
+    assert unknown.status_code == 403  # The same as for an account that exists.
     assert db.users.find_one({"email": ann["user"]["email"]}) == before
 
 
 @pytest.mark.parametrize("method", MINE)
-def test_unknown_and_invalid_ids(client, admin, method):
+def test_unknown_and_invalid_ids_are_refused(client, admin, method):
     unknown = client.open(f"/api/users/{ObjectId()}", method=method, headers=admin["headers"])
     assert (unknown.status_code, unknown.json["code"]) == (404, "user_not_found")
     for bad in ("1", "x" * 24, "%00", "abcdefghijkl"):
@@ -71,7 +71,7 @@ def test_unknown_and_invalid_ids(client, admin, method):
         assert (answer.status_code, answer.json["message"]) == (400, "Invalid id")
 
 
-def test_the_person_changes_it(client, ann):
+def test_users_change_their_own_account(client, ann):
     answer = client.put(ann["path"], json={"name": "Anna", "about": "hi"}, headers=ann["headers"])
     assert answer.status_code == 200
     assert (answer.json["name"], answer.json["about"]) == ("Anna", "hi")
@@ -92,7 +92,7 @@ def test_only_an_admin_changes_a_role(client, ann, admin):
     "field",
     ["_id", "passwordHash", "password", "emailKey", "loginName", "__v", "createdAt", "$set"],
 )
-def test_nothing_else_can_be_assigned(client, ann, admin, db, field):
+def test_other_fields_cannot_be_changed(client, ann, admin, db, field):
     before = db.users.find_one({"email": ann["user"]["email"]})
     for headers in (ann["headers"], admin["headers"]):
         answer = client.put(ann["path"], json={field: "x" * 24}, headers=headers)
@@ -101,7 +101,7 @@ def test_nothing_else_can_be_assigned(client, ann, admin, db, field):
     assert db.users.find_one({"email": ann["user"]["email"]}) == before
 
 
-def test_delete_removes_the_persons_data(client, ann, db):
+def test_deleting_an_account_removes_personal_data(client, ann, db):
     event = factories.make_event(db)
     body = {"eventId": event["eventId"]}
     assert client.post("/api/favorites", json=body, headers=ann["headers"]).status_code == 201
@@ -115,22 +115,22 @@ def test_delete_removes_the_persons_data(client, ann, db):
             assert "ann@example.org" not in str(document).lower()
 
 
-def test_a_delete_that_breaks_off_can_be_done_again(client, ann, db):
+def test_an_interrupted_delete_can_be_repeated(client, ann, db):
     user_id = ObjectId(ann["user"]["_id"])
 
     def fails(_db, _user_id):
         raise RuntimeError("the database went away")
 
     with pytest.raises(RuntimeError):
-        service.delete(db, user_id, forget=[fails], now=utc_now())
+        service.delete_user(db, user_id, forget=[fails], now=utc_now())
     forgotten = []
     forget = [lambda _db, gone: forgotten.append(gone)]
-    service.delete(db, user_id, forget=forget, now=utc_now())
+    service.delete_user(db, user_id, forget=forget, now=utc_now())
     assert set(forgotten) == {user_id}
     assert db.users.count_documents({}) == 0
 
 
-def test_the_last_admin_stays(client, admin, db):
+def test_the_last_admin_cannot_be_deleted_or_demoted(client, admin, db):
     path = f"/api/users/{admin['id']}"
     for answer in (
         client.delete(path, headers=admin["headers"]),
@@ -142,7 +142,7 @@ def test_the_last_admin_stays(client, admin, db):
     assert client.get("/api/users", headers=admin["headers"]).status_code == 200
 
 
-def test_one_of_two_admins_may_go(client, app, admin):
+def test_one_of_two_admins_can_be_demoted_and_deleted(client, app, admin):
     other = factories.sign_in(app, "admin")
     path = f"/api/users/{other['id']}"
     answer = client.put(path, json={"role": "attendee"}, headers=admin["headers"])
@@ -151,7 +151,7 @@ def test_one_of_two_admins_may_go(client, app, admin):
     assert client.delete(path, headers=other["headers"]).status_code == 200
 
 
-def test_export_holds_all_but_secrets(client, ann, db):
+def test_the_export_contains_all_except_secrets(client, ann, db):
     event = factories.make_event(db)
     client.post("/api/favorites", json={"eventId": event["eventId"]}, headers=ann["headers"])
     answer = client.get(f"{ann['path']}/export", headers=ann["headers"])
@@ -165,7 +165,7 @@ def test_export_holds_all_but_secrets(client, ann, db):
     assert session["refreshId"] not in answer.text
 
 
-def test_the_list_is_for_admins(client, attendee, organizer, admin):
+def test_only_admins_list_accounts(client, attendee, organizer, admin):
     assert client.get("/api/users").status_code == 401
     for person in (attendee, organizer):
         assert client.get("/api/users", headers=person["headers"]).status_code == 403
@@ -175,7 +175,7 @@ def test_the_list_is_for_admins(client, attendee, organizer, admin):
     assert answer.json["total"] == len(answer.json["users"])
 
 
-def test_pages(client, people, admin):
+def test_the_list_is_paged(client, people, admin):
     def page(**query):
         return client.get("/api/users", query_string=query, headers=admin["headers"]).json
 
@@ -186,13 +186,13 @@ def test_pages(client, people, admin):
         "total": 26,
         "pages": 3,
     }
-    assert first["users"][0]["_id"] == str(admin["id"])  # newest first
+    assert first["users"][0]["_id"] == str(admin["id"])  # Newest first.
     assert len(last["users"]) == 6
     assert last["nextCursor"] is None
     assert page(page=4, limit=10)["users"] == []
 
 
-def test_a_cursor_walks_all_once_while_others_are_added(client, people, admin):
+def test_a_cursor_visits_each_account_once_while_others_are_added(client, people, admin):
     seen, query = [], {"limit": 10, "search": "GUEST"}
     while query:
         answer = client.get("/api/users", query_string=query, headers=admin["headers"]).json
@@ -219,7 +219,7 @@ def test_a_cursor_walks_all_once_while_others_are_added(client, people, admin):
         ({"role": "organizer", "search": "guest 2"}, 1),
     ],
 )
-def test_search_and_role(client, people, admin, query, found):
+def test_the_list_is_filtered_by_search_and_role(client, people, admin, query, found):
     answer = client.get("/api/users", query_string=query, headers=admin["headers"])
     assert (answer.json["total"], len(answer.json["users"])) == (found, found)
 
@@ -237,6 +237,6 @@ def test_search_and_role(client, people, admin, query, found):
         {"cursor": "e30"},
     ],
 )
-def test_the_list_refuses(client, admin, query):
+def test_the_list_refuses_invalid_queries(client, admin, query):
     answer = client.get("/api/users", query_string=query, headers=admin["headers"])
     assert (answer.status_code, answer.json["code"]) == (400, "validation_error")

@@ -1,28 +1,29 @@
-"""Accounts under threads: what must happen once, happens once."""
+"""Calls on one account in several threads have one winner and leave no contradiction."""
 
 from datetime import timedelta
 from threading import Barrier
 
 import pytest
 
-from eventapp.accounts import back_off, service, sessions, store, store_sessions
+from eventapp.accounts import service, sessions, store, store_sessions
 from eventapp.accounts.errors import BadCredentials, EmailTaken, LastAdmin, NameTaken
+from eventapp.accounts.sign_in_back_off import BY_ACCOUNT_AND_ADDRESS
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError, TooManyRequests
 from tests.race.kit import at_once
 
 THREADS = 8
-# The engine takes a second to untie each knot of inserts that a unique index refuses.
+# The engine takes a second to resolve a conflict of inserts on a unique index.
 CLAIMANTS = 4
 DAY = timedelta(days=1)
 
 
 def register(db, number=0, **changes):
     asked = {"name": f"Person {number}", "email": f"p{number}@example.org", **changes}
-    return service.register(db, **asked, password="correct horse", now=utc_now(), rounds=4)
+    return service.register(db, **asked, password="correct horse", now=utc_now(), bcrypt_rounds=4)
 
 
-def test_one_email_registers_once(db):
+def test_an_email_is_registered_once(db):
     calls = [
         lambda n=n: register(db, n, email="ann@example.org" if n % 2 else "ANN@example.org")
         for n in range(CLAIMANTS)
@@ -33,14 +34,14 @@ def test_one_email_registers_once(db):
     assert db.users.count_documents({}) == 1
 
 
-def test_one_name_is_claimed_once(db):
+def test_a_login_name_is_claimed_by_one_account(db):
     results = at_once(*[lambda n=n: register(db, n, name="Ann") for n in range(CLAIMANTS)])
     assert all(isinstance(result, dict) for result in results)
     assert db.users.count_documents({"loginName": "ann"}) == 1
     assert db.users.count_documents({}) == CLAIMANTS
 
 
-def test_one_unique_name_registers_once(db):
+def test_a_unique_name_is_registered_once(db):
     calls = [lambda n=n: register(db, n, name="Ann", unique_name=True) for n in range(CLAIMANTS)]
     results = at_once(*calls)
     assert sum(isinstance(result, dict) for result in results) == 1
@@ -48,10 +49,13 @@ def test_one_unique_name_registers_once(db):
     assert db.users.count_documents({}) == 1
 
 
-def test_a_name_is_renamed_to_once(db):
+def test_one_of_several_renamed_accounts_claims_the_login_name(db):
     people = [register(db, n) for n in range(CLAIMANTS)]
     at_once(
-        *[lambda p=p: service.update(db, p["_id"], {"name": "Ann"}, now=utc_now()) for p in people]
+        *[
+            lambda p=p: service.update_user(db, p["_id"], {"name": "Ann"}, now=utc_now())
+            for p in people
+        ]
     )
     assert db.users.count_documents({"loginName": "ann"}) == 1
     assert db.users.count_documents({"name": "Ann"}) == CLAIMANTS
@@ -62,12 +66,12 @@ def open_session(db):
 
 
 def refreshing(db, session):
-    return lambda: sessions.refresh(
+    return lambda: sessions.refresh_session(
         db, session["_id"], session["refreshId"], now=utc_now(), lifetime=DAY
     )
 
 
-def test_refreshes_at_once_get_one_successor(db):
+def test_simultaneous_refreshes_get_the_same_token(db):
     session = open_session(db)
     results = at_once(*[refreshing(db, session)] * THREADS)
     assert {result["refreshId"] for result in results if isinstance(result, dict)} == {
@@ -77,7 +81,7 @@ def test_refreshes_at_once_get_one_successor(db):
     assert db.sessions.find_one()["gen"] == 1
 
 
-def test_control_a_refresh_that_looks_first_makes_several(db, monkeypatch):
+def test_control_a_refresh_that_reads_before_it_writes_makes_several_tokens(db, monkeypatch):
     gate = Barrier(THREADS)
 
     def rotate(db, session_id, used, fresh, *, now, expires_at):
@@ -92,21 +96,21 @@ def test_control_a_refresh_that_looks_first_makes_several(db, monkeypatch):
     assert len({result["refreshId"] for result in results}) == THREADS
 
 
-def test_two_last_admins_do_not_both_go(db):
+def test_the_last_two_admins_cannot_both_lose_the_role(db):
     for _ in range(5):
         admins = [register(db, n, role="admin") for n in range(2)]
         one, two = (person["_id"] for person in admins)
         results = at_once(
-            lambda one=one: service.update(db, one, {"role": "attendee"}, now=utc_now()),
-            lambda two=two: service.delete(db, two, forget=[], now=utc_now()),
+            lambda one=one: service.update_user(db, one, {"role": "attendee"}, now=utc_now()),
+            lambda two=two: service.delete_user(db, two, forget=[], now=utc_now()),
         )
         assert db.users.count_documents({"role": "admin"}) >= 1
         assert any(isinstance(result, LastAdmin) for result in results)
         db.users.delete_many({})
 
 
-def test_control_without_the_second_look_both_go(db, monkeypatch):
-    monkeypatch.setattr(service, "_keep_an_admin", lambda *_sent: None)
+def test_control_without_the_second_count_both_lose_the_role(db, monkeypatch):
+    monkeypatch.setattr(service, "_restore_last_admin", lambda *_sent: None)
     gate, count = Barrier(2), store.count_role
 
     def count_and_wait(*sent):
@@ -118,7 +122,7 @@ def test_control_without_the_second_look_both_go(db, monkeypatch):
     admins = [register(db, n, role="admin") for n in range(2)]
     at_once(
         *[
-            lambda a=a: service.update(db, a["_id"], {"role": "attendee"}, now=utc_now())
+            lambda a=a: service.update_user(db, a["_id"], {"role": "attendee"}, now=utc_now())
             for a in admins
         ]
     )
@@ -134,21 +138,21 @@ def guessing(db, now):
         address="198.51.100.1",
         now=now,
         lifetime=DAY,
-        rounds=4,
+        bcrypt_rounds=4,
     )
 
 
 @pytest.mark.parametrize("email", ["p0@example.org", "nobody@example.org"])
-def test_guesses_at_once_are_no_more_than_the_free_ones(db, email):
+def test_simultaneous_guesses_are_limited_to_the_free_failures(db, email):
     register(db, email=email)
     results = at_once(*[guessing(db, utc_now())] * 24)
     tried = sum(isinstance(result, BadCredentials) for result in results)
     refused = sum(isinstance(result, TooManyRequests) for result in results)
-    assert tried == back_off.PAIR.free
+    assert tried == BY_ACCOUNT_AND_ADDRESS.free_failures
     assert tried + refused == 24
 
 
-def test_a_password_change_leaves_no_session_of_a_login_at_the_same_time(db):
+def test_a_password_change_ends_the_session_of_a_simultaneous_login(db):
     for number in range(8):
         user = register(db, number)
         kept = sessions.open_session(db, user, now=utc_now(), lifetime=DAY)
@@ -161,7 +165,7 @@ def test_a_password_change_leaves_no_session_of_a_login_at_the_same_time(db):
                 new="a new password",
                 address="198.51.100.1",
                 now=utc_now(),
-                rounds=4,
+                bcrypt_rounds=4,
             )
         ]
         opening = [lambda u=user: sessions.open_session(db, u, now=utc_now(), lifetime=DAY)] * 4
@@ -170,13 +174,13 @@ def test_a_password_change_leaves_no_session_of_a_login_at_the_same_time(db):
         assert alive == [kept["_id"]]
 
 
-def test_a_role_taken_away_leaves_no_session_that_has_it(db):
+def test_no_session_keeps_a_role_that_was_taken_away(db):
     register(db, 99, role="admin")
     for number in range(8):
         user = register(db, number, role="admin")
         opening = [lambda u=user: sessions.open_session(db, u, now=utc_now(), lifetime=DAY)] * 4
         demoting = [
-            lambda u=user: service.update(db, u["_id"], {"role": "attendee"}, now=utc_now())
+            lambda u=user: service.update_user(db, u["_id"], {"role": "attendee"}, now=utc_now())
         ]
         at_once(*opening, *demoting)
         assert not list(db.sessions.find({"userId": user["_id"], "role": "admin"}))

@@ -5,7 +5,8 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
-from eventapp.accounts import photos, store_photos
+from eventapp.accounts import photos
+from eventapp.accounts import store as accounts_store
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from eventapp.media import service, store
@@ -63,7 +64,7 @@ DIFFERENT = [pictures.photo("PNG", side, side) for side in range(10, 18)]
 
 def upload_at_once(db, user_id, files=DIFFERENT):
     uploads = [
-        partial(photos.set_photo, db, user_id, file, now=utc_now(), image_base_url=AT)
+        partial(photos.set_profile_photo, db, user_id, file, now=utc_now(), image_base_url=AT)
         for file in files
     ]
     kit.at_once(*uploads)
@@ -79,7 +80,7 @@ def test_of_uploads_at_once_the_one_shown_is_kept_and_no_other(db, user_id, file
 
 
 def test_control_let_go_by_what_was_read_before_photos_stay_or_go_wrongly(db, user_id, monkeypatch):
-    real = store_photos.show
+    real = accounts_store.set_photo
 
     def show(db, user_id, **shown):
         read = db.users.find_one({"_id": user_id})
@@ -88,6 +89,6 @@ def test_control_let_go_by_what_was_read_before_photos_stay_or_go_wrongly(db, us
         return read
 
     gate = kit.threading.Barrier(8)
-    monkeypatch.setattr(store_photos, "show", show)
+    monkeypatch.setattr(accounts_store, "set_photo", show)
     upload_at_once(db, user_id)
     assert db[store.FILES].count_documents({}) > 1

@@ -1,4 +1,4 @@
-"""Queries on accounts, sessions and login marks: what they find, and that an index finds it."""
+"""Queries on accounts, sessions and failed attempts return the right rows and use an index."""
 
 import os
 from datetime import timedelta
@@ -22,7 +22,7 @@ QUERIES = ("find", "findAndModify", "update", "delete", "aggregate", "count")
 
 def register(db, number, **changes):
     asked = {"name": f"Person {number}", "email": f"p{number}@example.org", **changes}
-    return service.register(db, **asked, password="correct horse", now=NOW, rounds=4)
+    return service.register(db, **asked, password="correct horse", now=NOW, bcrypt_rounds=4)
 
 
 def session(user_id, **changes):
@@ -38,7 +38,7 @@ def session(user_id, **changes):
     }
 
 
-def test_names_repeat_emails_do_not(db):
+def test_accounts_share_a_name_but_not_an_email(db):
     first = register(db, 1, name="Ann")
     second = register(db, 2, name="ANN")
     assert (first["loginName"], second.get("loginName")) == ("ann", None)
@@ -46,54 +46,54 @@ def test_names_repeat_emails_do_not(db):
     assert store.find_by_login_name(db, "ann")["_id"] == first["_id"]
 
 
-def test_a_free_name_is_claimed_by_renaming(db):
+def test_renaming_an_account_claims_a_free_login_name(db):
     first, second = register(db, 1, name="Ann"), register(db, 2, name="Ann")
-    service.update(db, first["_id"], {"name": "Bob"}, now=NOW)
+    service.update_user(db, first["_id"], {"name": "Bob"}, now=NOW)
     assert store.find_by_login_name(db, "ann") is None
-    service.update(db, second["_id"], {"name": "Ann"}, now=NOW)
+    service.update_user(db, second["_id"], {"name": "Ann"}, now=NOW)
     assert store.find_by_login_name(db, "ann")["_id"] == second["_id"]
 
 
-def test_live_sessions_of_many_ids(db):
+def test_active_sessions_are_found_by_many_ids(db):
     user_id = ObjectId()
-    live, old = session(user_id), session(user_id, expiresAt=NOW - timedelta(seconds=1))
-    for each in (live, old):
+    active, expired = session(user_id), session(user_id, expiresAt=NOW - timedelta(seconds=1))
+    for each in (active, expired):
         store_sessions.insert(db, each)
-    found = store_sessions.live_many(db, [live["_id"], old["_id"], ObjectId()], NOW)
+    found = store_sessions.find_active_many(db, [active["_id"], expired["_id"], ObjectId()], NOW)
     assert found == {
-        live["_id"]: {"_id": live["_id"], "userId": user_id, "role": "attendee", "gen": 0}
+        active["_id"]: {"_id": active["_id"], "userId": user_id, "role": "attendee", "gen": 0}
     }
-    assert store_sessions.live(db, live["_id"], NOW) == found[live["_id"]]
-    assert store_sessions.live(db, old["_id"], NOW) is None
+    assert store_sessions.find_active(db, active["_id"], NOW) == found[active["_id"]]
+    assert store_sessions.find_active(db, expired["_id"], NOW) is None
 
 
-def test_a_refresh_token_rotates_once(db):
+def test_a_refresh_token_is_replaced_once(db):
     kept = session(ObjectId())
     store_sessions.insert(db, kept)
     ends = NOW + timedelta(days=30)
     rotated = store_sessions.rotate(db, kept["_id"], "r1", "r2", now=NOW, expires_at=ends)
     assert (rotated["refreshId"], rotated["previousId"], rotated["gen"]) == ("r2", "r1", 1)
     assert store_sessions.rotate(db, kept["_id"], "r1", "r3", now=NOW, expires_at=ends) is None
-    store_sessions.close_retry(db, kept["_id"], 0)
-    assert store_sessions.live(db, kept["_id"], NOW)["previousId"] == "r1"
-    store_sessions.close_retry(db, kept["_id"], 1)
-    assert "previousId" not in store_sessions.live(db, kept["_id"], NOW)
+    store_sessions.forget_previous_token(db, kept["_id"], 0)
+    assert store_sessions.find_active(db, kept["_id"], NOW)["previousId"] == "r1"
+    store_sessions.forget_previous_token(db, kept["_id"], 1)
+    assert "previousId" not in store_sessions.find_active(db, kept["_id"], NOW)
 
 
-def test_ended_sessions_and_marks_go_by_themselves(db):
+def test_the_database_deletes_expired_sessions_and_records(db):
     for name in ("sessions", "loginMarks"):
         indexes = db[name].index_information()
         assert indexes["expiresAt"]["expireAfterSeconds"] == 0
 
 
-def test_indexes_are_made_twice_without_harm(db):
+def test_indexes_can_be_created_twice(db):
     before = db.users.index_information()
     prepare_database(db)
     assert db.users.index_information() == before
 
 
 class Recorder(CommandListener):
-    """Remembers the queries a client sends."""
+    """Records the queries that a client sends."""
 
     def __init__(self):
         self.queries = []
@@ -111,9 +111,9 @@ class Recorder(CommandListener):
 
 @pytest.fixture(scope="module")
 def recorded(make_app):
-    """A database through a client that records, with enough in it for plans to be telling.
+    """A database with 2,000 rows a collection, through a client that records its queries.
 
-    It is filled once: refilled for each test, the server's statistics would lag behind each time.
+    It is filled once, because the statistics that the server plans by lag behind a refill.
     """
     if not MONGO_URI:
         pytest.skip("the embedded store has no plans: set MONGO_URI")
@@ -131,7 +131,7 @@ def recorded(make_app):
         for n in range(2000)
     )
     db.sessions.insert_many(session(ObjectId()) for _ in range(2000))
-    db.loginMarks.insert_many({"_id": f"mark {n}", "expiresAt": NOW} for n in range(2000))
+    db.loginMarks.insert_many({"_id": f"record {n}", "expiresAt": NOW} for n in range(2000))
     recorder = Recorder()
     uri = urlunsplit(urlsplit(MONGO_URI)._replace(path=f"/{db.name}"))
     with MongoClient(uri, tz_aware=True, event_listeners=[recorder]) as client:
@@ -143,39 +143,47 @@ CALLS = {
     "find": lambda db: store.find(db, USER["_id"]),
     "find_by_email": lambda db: store.find_by_email(db, "p7@example.org"),
     "find_by_login_name": lambda db: store.find_by_login_name(db, "person 7"),
-    "is_still": lambda db: store.is_still(db, USER),
+    "has_same_credentials": lambda db: store.has_same_credentials(db, USER),
     "update": lambda db: store.update(db, USER["_id"], {"about": "x"}),
     "set_role": lambda db: store.set_role(db, USER["_id"], "admin", NOW),
     "count_role": lambda db: store.count_role(db, "admin", 2),
     "delete": lambda db: store.delete(db, USER["_id"]),
     "count_all_of_a_role": lambda db: store.count(db, search="", role="admin", limit=10),
     "count_search": lambda db: store.count(db, search="son 77", role=None, limit=10),
-    "page": lambda db: store.page(db, search="", role=None, before=None, skip=0, limit=20),
-    "page_before": lambda db: store.page(
+    "find_page": lambda db: store.find_page(
+        db, search="", role=None, before=None, skip=0, limit=20
+    ),
+    "find_page_before": lambda db: store.find_page(
         db, search="", role=None, before=USER["_id"], skip=0, limit=20
     ),
-    "page_role": lambda db: store.page(db, search="", role="admin", before=None, skip=0, limit=20),
-    "page_search": lambda db: store.page(
+    "find_page_role": lambda db: store.find_page(
+        db, search="", role="admin", before=None, skip=0, limit=20
+    ),
+    "find_page_search": lambda db: store.find_page(
         db, search="son 77", role=None, before=None, skip=0, limit=20
     ),
-    "session_live": lambda db: store_sessions.live(db, USER["_id"], NOW),
-    "session_live_many": lambda db: store_sessions.live_many(db, [USER["_id"]], NOW),
+    "session_find_active": lambda db: store_sessions.find_active(db, USER["_id"], NOW),
+    "session_find_active_many": lambda db: store_sessions.find_active_many(db, [USER["_id"]], NOW),
     "session_find": lambda db: store_sessions.find(db, USER["_id"], NOW),
-    "session_of_user": lambda db: store_sessions.of_user(db, USER["_id"]),
+    "session_find_by_user": lambda db: store_sessions.find_by_user(db, USER["_id"]),
     "session_rotate": lambda db: store_sessions.rotate(
         db, USER["_id"], "a", "b", now=NOW, expires_at=NOW
     ),
-    "session_close_retry": lambda db: store_sessions.close_retry(db, USER["_id"], 1),
+    "session_forget_previous_token": lambda db: store_sessions.forget_previous_token(
+        db, USER["_id"], 1
+    ),
     "session_set_role": lambda db: store_sessions.set_role(db, USER["_id"], "admin"),
-    "session_end": lambda db: store_sessions.end(db, USER["_id"]),
-    "session_end_all": lambda db: store_sessions.end_all(db, USER["_id"], but=ObjectId()),
-    "marks": lambda db: store_attempts.marks(db, ["a", "b"]),
+    "session_delete": lambda db: store_sessions.delete(db, USER["_id"]),
+    "session_delete_all": lambda db: store_sessions.delete_all(
+        db, USER["_id"], except_for=ObjectId()
+    ),
+    "find_records": lambda db: store_attempts.find_records(db, ["a", "b"]),
     "count_failure": lambda db: store_attempts.count_failure(db, "a", now=NOW, expires_at=NOW),
 }
 
 
 def filters(command):
-    """The filters a command goes by."""
+    """Return the filters of a command."""
     if "pipeline" in command:
         return [stage["$match"] for stage in command["pipeline"] if "$match" in stage]
     parts = command.get("updates") or command.get("deletes")
@@ -185,7 +193,7 @@ def filters(command):
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_every_query_goes_by_an_index(recorded, name):
+def test_every_query_uses_an_index(recorded, name):
     db, recorder = recorded
     recorder.queries.clear()
     CALLS[name](db)

@@ -1,4 +1,4 @@
-"""What accounts must look like, when a refresh token is honest, how guessing is slowed."""
+"""Rules of accounts: valid fields, honest retries, waits after failures, passwords, rate limits."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventapp.accounts import back_off as attempts
 from eventapp.accounts import rules
+from eventapp.accounts.sign_in_back_off import (
+    BY_ACCOUNT,
+    BY_ACCOUNT_AND_ADDRESS,
+    BY_ADDRESS,
+    make_record_ids,
+)
 from eventapp.core.access import actor
 from eventapp.core.access.emails import find_email_error
 from eventapp.core.access.passwords import hash_password, needs_rehash, verify_password
@@ -18,17 +23,17 @@ NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("name", ["A", "x" * 100, "Γιώργος Π.", "O'Neil", "李雷"])
-def test_names_that_may_be(name):
-    assert rules.name_fault(name) is None
+def test_names_that_are_valid(name):
+    assert rules.find_name_error(name) is None
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101, "a\0b", "a\nb", "\u200b\0", "a\x7fb"])
-def test_names_that_may_not_be(name):
-    assert rules.name_fault(name)
+def test_names_that_are_not_valid(name):
+    assert rules.find_name_error(name)
 
 
 @pytest.mark.parametrize("email", ["a@b.cd", "first.last+tag@mail.example.org", "ü@bücher.example"])
-def test_emails_that_may_be(email):
+def test_emails_that_are_valid(email):
     assert find_email_error(email) is None
 
 
@@ -52,12 +57,12 @@ def test_emails_that_may_be(email):
     ]
     + ["a\0@b.cd", "a@b.cd\n", "a" * 250 + "@b.cd"],
 )
-def test_emails_that_may_not_be(email):
+def test_emails_that_are_not_valid(email):
     assert find_email_error(email)
 
 
 @pytest.mark.parametrize(
-    ("password", "minimum", "good"),
+    ("password", "min_length", "valid"),
     [
         ("12345678", 8, True),
         ("1234567", 8, False),
@@ -71,17 +76,17 @@ def test_emails_that_may_not_be(email):
         ("        ", 8, True),
     ],
 )
-def test_passwords(password, minimum, good):
-    assert (rules.password_fault(password, minimum) is None) is good
+def test_which_passwords_are_valid(password, min_length, valid):
+    assert (rules.find_password_error(password, min_length) is None) is valid
 
 
-def test_fold_makes_one_of_what_looks_alike():
+def test_text_of_other_case_spacing_and_width_folds_to_the_same():
     assert fold_account_name("  Anna \t SMITH ") == fold_account_name("anna smith")
     assert fold_account_name("ΟΔΥΣΣΕΑΣ") == fold_account_name("οδυσσεας")
     assert fold_account_name("\uff21nn") == "ann"
 
 
-def test_roles_are_those_of_the_door():
+def test_accounts_and_access_agree_on_the_roles():
     assert (actor.ATTENDEE, actor.ORGANIZER, actor.ADMIN) == rules.ROLES
 
 
@@ -95,34 +100,35 @@ def test_roles_are_those_of_the_door():
         ({"rotatedAt": NOW}, "a", 0, False),
     ],
 )
-def test_honest_retries(session, token_id, after, honest):
+def test_which_retries_are_honest(session, token_id, after, honest):
     assert rules.is_honest_retry(session, token_id, NOW + timedelta(seconds=after)) is honest
 
 
 @pytest.mark.parametrize(
-    ("failures", "after", "left"),
+    ("failures", "after", "wait"),
     [(4, 0, 0), (5, 0, 1), (5, 1, 0), (6, 0, 2), (7, 1, 3), (30, 0, 900), (10**6, 899.5, 1)],
 )
-def test_waits_double_and_end(failures, after, left):
-    mark = {"failures": failures, "lastAt": NOW}
-    assert attempts.PAIR.left(mark, NOW + timedelta(seconds=after)) == left
+def test_waits_double_up_to_a_limit(failures, after, wait):
+    record = {"failures": failures, "lastAt": NOW}
+    now = NOW + timedelta(seconds=after)
+    assert BY_ACCOUNT_AND_ADDRESS.wait_seconds(record, now) == wait
 
 
-def test_no_mark_no_wait():
-    assert attempts.PAIR.left(None, NOW) == 0
+def test_there_is_no_wait_without_a_record():
+    assert BY_ACCOUNT_AND_ADDRESS.wait_seconds(None, NOW) == 0
 
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
 def test_windows_end_within_their_length(now):
-    for gate in (attempts.PAIR, attempts.ADDRESS, attempts.ACCOUNT):
-        assert now < gate.ends(now) <= now + gate.window
+    for back_off in (BY_ACCOUNT_AND_ADDRESS, BY_ADDRESS, BY_ACCOUNT):
+        assert now < back_off.window_end(now) <= now + back_off.window
 
 
-def test_mark_ids_tell_apart_what_they_must_and_hide_it():
-    ids = attempts.mark_ids("ann@example.org", "10.0.0.1", NOW)
-    other = attempts.mark_ids("ann@example.org", "10.0.0.2", NOW)
+def test_record_ids_differ_by_account_and_address_and_hide_both():
+    ids = make_record_ids("ann@example.org", "10.0.0.1", NOW)
+    other = make_record_ids("ann@example.org", "10.0.0.2", NOW)
     assert ids.account == other.account
-    assert len({ids.pair, other.pair, ids.address, other.address, ids.known, other.known}) == 6
+    assert len({ids.pair, other.pair, ids.address, other.address, ids.trusted, other.trusted}) == 6
     assert "10.0.0.1" not in repr(ids)
     assert "ann" not in repr(ids)
 
@@ -138,7 +144,7 @@ def test_mark_ids_tell_apart_what_they_must_and_hide_it():
         ("unix", "unix"),
     ],
 )
-def test_an_ipv6_network_counts_as_one_caller(address, network):
+def test_an_ipv6_network_counts_as_one_client(address, network):
     assert client_network(address) == network
 
 

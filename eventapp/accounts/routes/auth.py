@@ -1,6 +1,4 @@
-"""Signing up and in, staying so, and one's own profile, over HTTP."""
-
-from typing import Any
+"""Routes to sign up, sign in, refresh tokens, sign out and edit the caller's own account."""
 
 from flask import Response, request
 
@@ -19,25 +17,27 @@ from eventapp.accounts.schemas import (
     TokensAnswer,
     UserAnswer,
 )
+from eventapp.accounts.types import StoredSession, StoredUser, UserChanges
 from eventapp.core.access import tokens
 from eventapp.core.access.actor import ADMIN
 from eventapp.core.access.permissions import anonymous, current_actor, role_required, user_required
 from eventapp.core.access.rate_limits import sign_in_rate_limit
 from eventapp.core.clock import utc_now
-from eventapp.core.database import Document, get_db
+from eventapp.core.database import get_db
 from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.openapi import LOCATION_HEADER
 from eventapp.core.http.responses import created_response, json_response
+from eventapp.core.json import JsonObject
 
 bp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Accounts")
 
 
 @bp.after_request
 @users_bp.after_request
-def keep_out_of_caches(response: Response) -> Response:
-    """These answers hold tokens or what only one person may see."""
+def forbid_caching(response: Response) -> Response:
+    """Forbid caches to store the answer: it holds tokens or personal data."""
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -50,14 +50,12 @@ def keep_out_of_caches(response: Response) -> Response:
 @bp.response(201, SignedInAnswer, headers=LOCATION_HEADER)
 @bp.response_link(201, "auth_refresh", {"refreshToken": "$response.body#/refreshToken"})
 @bp.error_responses(409, 503)
-def register(body: dict[str, Any]) -> Response:
-    """Sign up, and be signed in."""
-    settings, now = current_config(), utc_now()
-    user = service.register(get_db(), **body, now=now, rounds=settings.bcrypt_rounds)
-    session = sessions.open_session(
-        get_db(), user, now=now, lifetime=settings.jwt_refresh_expires_in
-    )
-    return created_response(_signed_in("User registered", user, session), _place(user))
+def register(body: JsonObject) -> Response:
+    """Register an account and sign in to it."""
+    config, now = current_config(), utc_now()
+    user = service.register(get_db(), **body, now=now, bcrypt_rounds=config.bcrypt_rounds)
+    session = sessions.open_session(get_db(), user, now=now, lifetime=config.jwt_refresh_expires_in)
+    return created_response(_signed_in_body("User registered", user, session), _user_url(user))
 
 
 @bp.route("/login", methods=["POST"])
@@ -68,9 +66,12 @@ def register(body: dict[str, Any]) -> Response:
 @bp.response(200, SignedInAnswer)
 @bp.response_link(200, "auth_refresh", {"refreshToken": "$response.body#/refreshToken"})
 @bp.error_responses(401, 503)
-def log_in(body: dict[str, Any]) -> Response:
-    """Sign in by email or name."""
-    settings = current_config()
+def log_in(body: JsonObject) -> Response:
+    """Sign in by email or name.
+
+    If both are sent, the email is used.
+    """
+    config = current_config()
     user, session = sessions.log_in(
         get_db(),
         email=body.get("email"),
@@ -78,10 +79,10 @@ def log_in(body: dict[str, Any]) -> Response:
         password=body["password"],
         address=request.remote_addr or "",
         now=utc_now(),
-        lifetime=settings.jwt_refresh_expires_in,
-        rounds=settings.bcrypt_rounds,
+        lifetime=config.jwt_refresh_expires_in,
+        bcrypt_rounds=config.bcrypt_rounds,
     )
-    return json_response(_signed_in("Login successful", user, session))
+    return json_response(_signed_in_body("Login successful", user, session))
 
 
 @bp.route("/refresh", methods=["POST"])
@@ -89,25 +90,25 @@ def log_in(body: dict[str, Any]) -> Response:
 @bp.arguments(RefreshBody)
 @bp.response(200, TokensAnswer)
 @bp.error_responses(401, 503)
-def refresh(body: dict[str, Any]) -> Response:
-    """A new pair of tokens for a refresh token, sent as the bearer token or in the body."""
+def refresh(body: JsonObject) -> Response:
+    """Replace a refresh token, which is sent in the body or as the bearer token, by new tokens."""
     claims = tokens.verify_refresh_token(body.get("refreshToken"))
-    session = sessions.refresh(
+    session = sessions.refresh_session(
         get_db(),
         tokens.session_id_of(claims),
         claims["rid"],
         now=utc_now(),
         lifetime=current_config().jwt_refresh_expires_in,
     )
-    return json_response(_pair(session))
+    return json_response(_tokens_body(session))
 
 
 @bp.route("/logout", methods=["POST"])
 @user_required
 @bp.arguments(LogoutBody)
 @bp.response(200, Message)
-def log_out(body: dict[str, Any]) -> Response:
-    """End this session's tokens, or with `everywhere` those of all the user's sessions."""
+def log_out(body: JsonObject) -> Response:
+    """End the session, or with `everywhere` all sessions of the user."""
     actor = current_actor()
     sessions.log_out(
         get_db(), actor.session_id, actor.require_user_id(), everywhere=body["everywhere"]
@@ -119,8 +120,9 @@ def log_out(body: dict[str, Any]) -> Response:
 @user_required
 @bp.response(200, UserAnswer)
 def show_profile() -> Response:
-    """The caller's account."""
-    return json_response(service.present(service.get(get_db(), current_actor().require_user_id())))
+    """Return the caller's account."""
+    user = service.get_user(get_db(), current_actor().require_user_id())
+    return json_response(service.render_user(user))
 
 
 @bp.route("/profile", methods=["PUT"])
@@ -128,10 +130,10 @@ def show_profile() -> Response:
 @bp.arguments(ProfileBody)
 @bp.response(200, UserAnswer)
 @bp.error_responses(409)
-def change_profile(body: dict[str, Any]) -> Response:
-    """Change what is sent of the caller's account."""
-    user = service.update(get_db(), current_actor().require_user_id(), body, now=utc_now())
-    return json_response(service.present(user))
+def change_profile(body: UserChanges) -> Response:
+    """Change the fields of the caller's account that are sent."""
+    user = service.update_user(get_db(), current_actor().require_user_id(), body, now=utc_now())
+    return json_response(service.render_user(user))
 
 
 @bp.route("/change-password", methods=["PUT"])
@@ -139,8 +141,8 @@ def change_profile(body: dict[str, Any]) -> Response:
 @user_required
 @bp.arguments(PasswordBody)
 @bp.response(200, Message)
-def change_password(body: dict[str, Any]) -> Response:
-    """Set a new password; all other sessions end."""
+def change_password(body: JsonObject) -> Response:
+    """Change the password and end all other sessions."""
     actor = current_actor()
     sessions.change_password(
         get_db(),
@@ -150,7 +152,7 @@ def change_password(body: dict[str, Any]) -> Response:
         new=body["newPassword"],
         address=request.remote_addr or "",
         now=utc_now(),
-        rounds=current_config().bcrypt_rounds,
+        bcrypt_rounds=current_config().bcrypt_rounds,
     )
     return json_response({"message": "Password changed"})
 
@@ -160,26 +162,27 @@ def change_password(body: dict[str, Any]) -> Response:
 @bp.arguments(NewAdmin)
 @bp.response(201, CreatedAnswer, headers=LOCATION_HEADER)
 @bp.error_responses(409)
-def create_admin(body: dict[str, Any]) -> Response:
+def create_admin(body: JsonObject) -> Response:
     """Add an admin."""
     user = service.register(
-        get_db(), **body, role=ADMIN, now=utc_now(), rounds=current_config().bcrypt_rounds
+        get_db(), **body, role=ADMIN, now=utc_now(), bcrypt_rounds=current_config().bcrypt_rounds
     )
     return created_response(
-        {"message": "Admin created", "user": service.present(user)}, _place(user)
+        {"message": "Admin created", "user": service.render_user(user)}, _user_url(user)
     )
 
 
-def _place(user: Document) -> str:
+def _user_url(user: StoredUser) -> str:
     return f"/api/users/{user['_id']}"
 
 
-def _signed_in(message: str, user: Document, session: Document) -> dict[str, Any]:
-    return {"message": message, "user": service.present(user), **_pair(session)}
+def _signed_in_body(message: str, user: StoredUser, session: StoredSession) -> JsonObject:
+    return {"message": message, "user": service.render_user(user), **_tokens_body(session)}
 
 
-def _pair(session: Document) -> dict[str, str]:
+def _tokens_body(session: StoredSession) -> dict[str, str]:
+    """Return new tokens of a session; `token` is the access token under its older name."""
     user_id, session_id = session["userId"], session["_id"]
     access = tokens.create_access_token(user_id, session_id, session["gen"])
-    refreshing = tokens.create_refresh_token(user_id, session_id, session["refreshId"])
-    return {"accessToken": access, "refreshToken": refreshing, "token": access}
+    refresh = tokens.create_refresh_token(user_id, session_id, session["refreshId"])
+    return {"accessToken": access, "refreshToken": refresh, "token": access}

@@ -1,13 +1,10 @@
-"""The photos of a person over HTTP."""
-
-from typing import Any
+"""Routes for the profile photo and the gallery of a user."""
 
 from bson import ObjectId
 from flask import Response
 
 from eventapp.accounts import photos, service
-from eventapp.accounts.photo_schemas import GalleryAdded, GalleryAnswer
-from eventapp.accounts.schemas import UserAnswer
+from eventapp.accounts.schemas import GalleryAdded, GalleryAnswer, UserAnswer
 from eventapp.core.access.permissions import self_or_admin
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
@@ -16,12 +13,14 @@ from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
 from eventapp.core.http.uploads import UploadBody, multipart_upload, read_uploaded_file
+from eventapp.core.json import JsonObject
 
 bp = Blueprint("user_photos", __name__, url_prefix="/api/users", description="Photos")
 
 
 @bp.after_request
-def keep_out_of_caches(response: Response) -> Response:
+def forbid_caching(response: Response) -> Response:
+    """Forbid caches to store the answer: it holds personal data."""
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -32,12 +31,12 @@ def keep_out_of_caches(response: Response) -> Response:
 @bp.arguments(UploadBody, location="files")
 @bp.response(200, UserAnswer)
 @bp.error_responses(404)
-def set_photo(files: dict[str, Any], user_id: ObjectId) -> Response:
-    """Set the profile's photo: JPEG, PNG or WebP; the one before it is deleted."""
-    user = photos.set_photo(
+def set_photo(files: JsonObject, user_id: ObjectId) -> Response:
+    """Upload the photo of the profile: JPEG, PNG or WebP. It replaces the photo before it."""
+    user = photos.set_profile_photo(
         get_db(), user_id, read_uploaded_file(files), now=utc_now(), image_base_url=image_base_url()
     )
-    return json_response(service.present(user))
+    return json_response(service.render_user(user))
 
 
 @bp.route("/<oid:user_id>/gallery")
@@ -45,8 +44,8 @@ def set_photo(files: dict[str, Any], user_id: ObjectId) -> Response:
 @bp.response(200, GalleryAnswer)
 @bp.error_responses(404)
 def show_gallery(user_id: ObjectId) -> Response:
-    """The images of the gallery, newest first; 50 at most."""
-    return json_response({"images": photos.gallery(get_db(), user_id, image_base_url())})
+    """Return the images of the gallery, newest first; at most 50."""
+    return json_response({"images": photos.list_gallery(get_db(), user_id, image_base_url())})
 
 
 @bp.route("/<oid:user_id>/gallery", methods=["POST"])
@@ -61,8 +60,8 @@ def show_gallery(user_id: ObjectId) -> Response:
     image_id="$response.body#/image/imageId",
 )
 @bp.error_responses(404, 409)
-def add_to_gallery(files: dict[str, Any], user_id: ObjectId) -> Response:
-    """Add an image to the gallery."""
+def add_to_gallery(files: JsonObject, user_id: ObjectId) -> Response:
+    """Upload an image to the gallery: JPEG, PNG or WebP."""
     image = photos.add_to_gallery(
         get_db(), user_id, read_uploaded_file(files), now=utc_now(), image_base_url=image_base_url()
     )
@@ -74,6 +73,6 @@ def add_to_gallery(files: dict[str, Any], user_id: ObjectId) -> Response:
 @bp.response(200, Message)
 @bp.error_responses(404)
 def delete_from_gallery(user_id: ObjectId, image_id: ObjectId) -> Response:
-    """Delete an image of the gallery."""
+    """Delete an image from the gallery."""
     photos.delete_from_gallery(get_db(), user_id, image_id)
     return json_response({"message": "Image deleted"})

@@ -1,13 +1,12 @@
-"""Accounts by id, for the person and for admins, over HTTP."""
-
-from typing import Any
+"""Routes to list, read, change, export and delete accounts, for the user and for admins."""
 
 from bson import ObjectId
 from flask import Response
 
-from eventapp.accounts import listing, service
+from eventapp.accounts import service
 from eventapp.accounts.schemas import ExportAnswer, UserAnswer, UserBody, UsersAnswer, UsersQuery
 from eventapp.accounts.service import PERSONAL_DATA
+from eventapp.accounts.types import UserChanges
 from eventapp.core import paging
 from eventapp.core.access.actor import ADMIN
 from eventapp.core.access.permissions import current_actor, role_required, self_or_admin
@@ -18,6 +17,7 @@ from eventapp.core.http import cursors
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
+from eventapp.core.json import JsonObject
 
 bp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts")
 
@@ -27,20 +27,19 @@ bp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts
 @bp.arguments(UsersQuery, location="query")
 @bp.response(200, UsersAnswer)
 @bp.response_link(200, "users_list_users", cursor="$response.body#/nextCursor")
-def list_users(query: dict[str, Any]) -> Response:
-    """All accounts, newest first. A cursor carries its own `search` and `role`."""
-    filters, place = cursors.parse_list_query(query, UsersQuery)
-    answer = listing.list_users(
+def list_users(query: JsonObject) -> Response:
+    """Return a page of accounts, newest first. A cursor contains its `search` and `role`."""
+    filters, position = cursors.parse_list_query(query, UsersQuery)
+    body, next_before = service.list_users(
         get_db(),
         search=filters.get("search", ""),
         role=filters.get("role"),
-        before=paging.cursor_object_id(place.get("before")) if place else None,
+        before=paging.cursor_object_id(position.get("before")) if position else None,
         page=query["page"],
         limit=query["limit"],
     )
-    before = answer.pop("next")
-    following = {"before": before} if before else None
-    return json_response({**answer, "nextCursor": paging.next_cursor(following, filters)})
+    next_position = {"before": next_before} if next_before else None
+    return json_response({**body, "nextCursor": paging.next_cursor(next_position, filters)})
 
 
 @bp.route("/<oid:user_id>")
@@ -48,8 +47,8 @@ def list_users(query: dict[str, Any]) -> Response:
 @bp.response(200, UserAnswer)
 @bp.error_responses(404)
 def show_user(user_id: ObjectId) -> Response:
-    """One account."""
-    return json_response(service.present(service.get(get_db(), user_id)))
+    """Return an account."""
+    return json_response(service.render_user(service.get_user(get_db(), user_id)))
 
 
 @bp.route("/<oid:user_id>", methods=["PUT"])
@@ -57,11 +56,12 @@ def show_user(user_id: ObjectId) -> Response:
 @bp.arguments(UserBody)
 @bp.response(200, UserAnswer)
 @bp.error_responses(404, 409)
-def change_user(body: dict[str, Any], user_id: ObjectId) -> Response:
-    """Change what is sent of an account; `role` only as an admin."""
+def change_user(body: UserChanges, user_id: ObjectId) -> Response:
+    """Change the fields of an account that are sent. Only an admin may change `role`."""
     if "role" in body and not current_actor().is_admin:
         raise Forbidden("Only an admin may change a role")
-    return json_response(service.present(service.update(get_db(), user_id, body, now=utc_now())))
+    user = service.update_user(get_db(), user_id, body, now=utc_now())
+    return json_response(service.render_user(user))
 
 
 @bp.route("/<oid:user_id>", methods=["DELETE"])
@@ -69,9 +69,8 @@ def change_user(body: dict[str, Any], user_id: ObjectId) -> Response:
 @bp.response(200, Message)
 @bp.error_responses(404, 409)
 def delete_user(user_id: ObjectId) -> Response:
-    """Delete an account and all that is the person's; bookings stay, without the person."""
-    forget = PERSONAL_DATA.get().forget
-    service.delete(get_db(), user_id, forget=forget, now=utc_now())
+    """Delete an account and the user's personal data. Bookings stay, without the user's id."""
+    service.delete_user(get_db(), user_id, forget=PERSONAL_DATA.get().forget, now=utc_now())
     return json_response({"message": "User deleted successfully"})
 
 
@@ -80,6 +79,6 @@ def delete_user(user_id: ObjectId) -> Response:
 @bp.response(200, ExportAnswer)
 @bp.error_responses(404)
 def export_user(user_id: ObjectId) -> Response:
-    """All that is stored about the person."""
-    others = PERSONAL_DATA.get().export
-    return json_response(service.export(get_db(), user_id, others=others))
+    """Return all that is stored about the user."""
+    exporters = PERSONAL_DATA.get().export
+    return json_response(service.export_user(get_db(), user_id, exporters=exporters))
