@@ -127,7 +127,6 @@ LAYERS: dict[str, dict[str, str]] = {
         "check_ins": "service",
         "signing_key": "service",
     },
-    "waitlist": {"joining": "service"},
 }
 
 ALL = True

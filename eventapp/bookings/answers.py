@@ -6,9 +6,10 @@ from typing import Any
 from eventapp.bookings import rules
 from eventapp.bookings.service import Answer, Order
 from eventapp.core.database import Document
+from eventapp.waitlist.types import EntryView, IdempotencyRecord, RecordedAnswer
 
 
-def answer_of(booking: Document | None, entries: list[dict[str, Any]]) -> Answer:
+def answer_of(booking: Document | None, entries: list[EntryView]) -> Answer:
     """The answer to an order that gave a booking, places on the waitlist, or both."""
     data: dict[str, Any] = {}
     if booking:
@@ -33,11 +34,16 @@ def _tickets(quantity: int) -> str:
     return f"{quantity} ticket{'' if quantity == 1 else 's'}"
 
 
-def note_of(order: Order, answer: Answer) -> Document | None:
+def note_of(order: Order, answer: Answer) -> IdempotencyRecord | None:
     """What is kept beside the first thing stored, so that the same key gives the same answer."""
     if order.key is None:
         return None
-    return {"key": order.key, "digest": order.digest, "answer": vars(answer)}
+    recorded: RecordedAnswer = {
+        "status": answer.status,
+        "message": answer.message,
+        "data": answer.data,
+    }
+    return {"key": order.key, "digest": order.digest, "answer": recorded}
 
 
 def new_reference() -> str:

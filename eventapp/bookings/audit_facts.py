@@ -13,6 +13,7 @@ from eventapp.bookings.context import BookingContext
 from eventapp.core.database import Document
 from eventapp.events.types import InFlightEntry, InFlightState
 from eventapp.waitlist import service as waitlist
+from eventapp.waitlist.types import WaitlistEntry
 
 TAKEN = {"confirmed": "soldTickets", "held": "heldTickets"}
 
@@ -37,7 +38,7 @@ class Facts:
     taken: dict[int, list[Document]]
     waiting: dict[int, dict[int, int]]
     due: list[Document]
-    left: list[Document]
+    left: list[WaitlistEntry]
     recorded: frozenset[str]
     offering: frozenset[str]
 
@@ -99,11 +100,17 @@ def gather(context: BookingContext, events: list[InFlightState]) -> Facts:
     offers = [ObjectId(key) for key, mark in marks if "leftQueue" in mark]
     return Facts(
         taken=store_audit.active_sums(context.db, ids),
-        waiting=waitlist.active_counts(context.db, ids),
+        waiting=waitlist.count_active(context.db, ids),
         due=store_audit.due_of_events(context.db, ids),
-        left=waitlist.due_of_events(context.db, ids),
+        left=waitlist.find_pending_leaves(context.db, ids),
         recorded=frozenset(
-            map(str, [*store.existing(context.db, takes), *waitlist.existing(context.db, enters)])
+            map(
+                str,
+                [
+                    *store.existing(context.db, takes),
+                    *waitlist.find_existing_ids(context.db, enters),
+                ],
+            )
         ),
-        offering=frozenset(map(str, waitlist.being_offered(context.db, offers))),
+        offering=frozenset(map(str, waitlist.find_claimed_booking_ids(context.db, offers))),
     )

@@ -34,7 +34,7 @@ def cancel_event(
     context.inventory.invalidate(event_id)
     patience = event_endings.PATIENCE_SECONDS
     event_endings.end_all(context, event_id, "event_cancelled", now, patience)
-    waitlist.close_event(context.db, context.inventory, event_id, now, patience)
+    waitlist.close_waitlist(context.db, context.inventory, event_id, now, patience)
     return events.show(context.db, event_id, actor=actor, image_base_url=image_base_url)
 
 
@@ -46,4 +46,4 @@ def delete_event(context: BookingContext, event_id: int, actor: Actor, now: date
     """
     editing.delete(context.db, event_id, actor, context.event_changes)
     context.inventory.invalidate(event_id)
-    waitlist.close_event(context.db, context.inventory, event_id, now)
+    waitlist.close_waitlist(context.db, context.inventory, event_id, now)

@@ -25,7 +25,7 @@ def replay(context: BookingContext, user_id: ObjectId, order: Order) -> Answer |
     """The answer that this key got before. IdempotencyMismatch where it came with another body."""
     if order.key is None:
         return None
-    made = store.by_key(context.db, user_id, order.key) or waitlist.by_key(
+    made = store.by_key(context.db, user_id, order.key) or waitlist.find_by_idempotency_key(
         context.db, user_id, order.key
     )
     if made is None:

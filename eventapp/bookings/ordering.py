@@ -32,7 +32,7 @@ from eventapp.core.database import Document
 from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
 from eventapp.core.metrics import BOOKINGS
 from eventapp.events.types import SaleState
-from eventapp.inventory.service import Allocation, TicketRequest, TicketTypeNotFound
+from eventapp.inventory.service import Allocation, TicketRequest, TicketTypeNotFound, join_key
 from eventapp.waitlist import service as waitlist
 
 REFERENCE_ATTEMPTS = 5
@@ -115,7 +115,7 @@ def _record(
         refuse_second(context, user_id, order, sum(verdict.taken.values()))
     if verdict.waitlisted:
         verdict = but_old_places(context, user_id, order, wanted, verdict)
-    places = waitlist.places(wanted, verdict, event, user_id=user_id, now=now)
+    places = waitlist.build_entries(wanted, verdict, event, user_id=user_id, now=now)
     booking = sold.booking or _new_booking(context, user_id, order, wanted, verdict, event, now)
     answer = answer_of(booking, [shown for _, shown in places])
     note = note_of(order, answer)
@@ -201,7 +201,7 @@ def _undo(
     context: BookingContext, event_id: int, wanted: TicketRequest, verdict: Allocation
 ) -> None:
     for type_id in verdict.waitlisted:
-        context.inventory.undo(event_id, f"wait-{wanted.waitlist_entry_ids[type_id]}")
+        context.inventory.undo(event_id, join_key(wanted.waitlist_entry_ids[type_id]))
     if verdict.taken:
         context.inventory.undo(event_id, wanted.booking_id)
 

@@ -28,7 +28,7 @@ def resolve(inventory: Inventory, order: Order) -> tuple[dict[int, int], str]:
 
 def _items(event: SaleState, order: Order) -> dict[int, int]:
     if order.bare is not None:
-        return {waitlist.only_type(event): order.bare}
+        return {waitlist.require_only_type_id(event): order.bare}
     ids = {kind["type"]: kind["ticketTypeId"] for kind in event["ticketTypes"]}
     items: dict[int, int] = {}
     for type_id, name, quantity in order.named:

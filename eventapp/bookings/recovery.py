@@ -56,20 +56,22 @@ def _finish_moves(context: BookingContext, before: datetime, now: datetime) -> N
     clock = advancing_clock(now)
     for booking in store.with_restock_due(context.db, before, AT_ONCE):
         settle_due(context, [booking], clock())
-    waitlist.settle(context.db, context.inventory, before=before, now=clock(), limit=AT_ONCE)
+    waitlist.finish_leaving(
+        context.db, context.inventory, before=before, now=clock(), limit=AT_ONCE
+    )
 
 
 def _finish_claims(context: BookingContext, before: datetime, now: datetime) -> None:
     """Offers whose making was cut off: count the one that was recorded, else let the entry go."""
-    for entry in waitlist.old_claims(context.db, before, AT_ONCE):
+    for entry in waitlist.find_claims_before(context.db, before, AT_ONCE):
         booking_id = entry["offering"]["bookingId"]
         booking = store.get(context.db, booking_id)
         if booking:
             offered = booking["offeredQuantity"]
-            waitlist.offered(context.db, entry["_id"], booking_id, offered, now)
+            waitlist.count_offer(context.db, entry["_id"], booking_id, offered, now)
         elif store.void(context.db, booking_id):
             context.inventory.undo(entry["eventId"], str(booking_id))
-            waitlist.release(context.db, entry["_id"], booking_id)
+            waitlist.release_claim(context.db, entry["_id"], booking_id)
 
 
 def _settle_marks(context: BookingContext, event_id: int, marks: dict[str, InFlightEntry]) -> None:
@@ -85,9 +87,9 @@ def _settle_marks(context: BookingContext, event_id: int, marks: dict[str, InFli
             if store.void(context.db, ObjectId(key)):
                 context.inventory.undo(event_id, key)
         elif mark["kind"] == "enter":
-            if waitlist.exists(context.db, ObjectId(id_)):
+            if waitlist.entry_exists(context.db, ObjectId(id_)):
                 done.append(key)
-            elif waitlist.void(context.db, ObjectId(id_)):
+            elif waitlist.insert_tombstone(context.db, ObjectId(id_)):
                 context.inventory.undo(event_id, key)
         elif not _is_due(context, kind, ObjectId(id_)):
             done.append(key)
@@ -96,7 +98,7 @@ def _settle_marks(context: BookingContext, event_id: int, marks: dict[str, InFli
 
 def _is_due(context: BookingContext, kind: str, id_: ObjectId) -> bool:
     if kind == "leave":
-        return not waitlist.has_left(context.db, id_)
+        return waitlist.is_pending_leave(context.db, id_)
     booking = store.get(context.db, id_)
     due = (booking or {}).get("due", {}).get("key") == f"{kind}-{id_}"
     return due and (booking or {}).get("restock") == "due"
@@ -106,7 +108,7 @@ def close_past(context: BookingContext, now: datetime) -> int:
     """Complete past events and end the waiting for them; how many."""
     completed = events.complete_past(context.db, now)
     for event_id in context.inventory.find_ended_event_ids_with_waitlist(AT_ONCE):
-        waitlist.close_event(context.db, context.inventory, event_id, now)
+        waitlist.close_waitlist(context.db, context.inventory, event_id, now)
     return len(completed)
 
 
@@ -117,7 +119,7 @@ def close_cancelled(context: BookingContext, now: datetime) -> int:
         # Looked at first: what is recorded after this has its mark until the next round.
         event = context.inventory.in_flight.find_event(event_id)
         ended = end_all(context, event_id, "event_cancelled", now)
-        waitlist.close_event(context.db, context.inventory, event_id, now)
+        waitlist.close_waitlist(context.db, context.inventory, event_id, now)
         if event and not event["inFlight"] and not ended:
             events.closed(context.db, event_id)
     return len(closing)

@@ -27,8 +27,8 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import AlreadyBooked, OfferUnderWay, TicketLimit
 from eventapp.bookings.idempotency import earlier
 from eventapp.bookings.service import Order
-from eventapp.core.database import Document
 from eventapp.waitlist import service as waitlist
+from eventapp.waitlist.types import WaitlistEntry
 
 LOOKS, PAUSE_SECONDS = 50, 0.02
 
@@ -60,14 +60,14 @@ def _await_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> 
     raise OfferUnderWay
 
 
-def room_for_offer(context: BookingContext, entry: Document) -> int | None:
+def room_for_offer(context: BookingContext, entry: WaitlistEntry) -> int | None:
     """How many more tickets of the event the user may have, whose entry is claimed.
 
     None where that is not known now: another offer is being made, or a booking under way would
     leave no room, and may yet come to nothing.
     """
     user_id, event_id = entry["userId"], entry["eventId"]
-    if waitlist.is_being_offered(context.db, user_id, event_id, but=entry["_id"]):
+    if waitlist.is_being_offered(context.db, user_id, event_id, except_entry=entry["_id"]):
         return None
     under_way = _under_way(context, user_id, event_id)
     active = store.active_of(context.db, user_id, event_id)

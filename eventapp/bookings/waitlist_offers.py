@@ -19,6 +19,7 @@ from eventapp.core.failpoints import failpoint
 from eventapp.events.types import SaleState, TicketType
 from eventapp.inventory.service import EventNotFound
 from eventapp.waitlist import service as waitlist
+from eventapp.waitlist.types import WaitlistEntry
 
 MAX_SHOWN = 100
 LEAVE_ATTEMPTS, LEAVE_PAUSE_SECONDS = 50, 0.02
@@ -54,34 +55,34 @@ def _offer_head(
     context: BookingContext, event_id: int, type_id: int, available: int, now: datetime
 ) -> SaleState | None:
     """Make the next in line an offer; the event after it, None where there is nothing to do."""
-    head = waitlist.next_in_line(context.db, event_id, type_id)
+    head = waitlist.find_first(context.db, event_id, type_id)
     booking_id = ObjectId()
-    claimed = head and waitlist.claim(context.db, head, booking_id, now)
+    claimed = head and waitlist.claim_for_offer(context.db, head, booking_id, now)
     if not claimed:
         return None
     failpoint("offer-claim")
     room = ticket_limit.room_for_offer(context, claimed)
     if room is None:  # nobody waits for it: another round comes
-        waitlist.release(context.db, claimed["_id"], booking_id)
+        waitlist.release_claim(context.db, claimed["_id"], booking_id)
         return None
     quantity = min(available, claimed["quantity"], room)
     if quantity <= 0:  # has all that one may have, from elsewhere
-        waitlist.release(context.db, claimed["_id"], booking_id)
-        waitlist.end(context.db, context.inventory, claimed, "closed", now)
+        waitlist.release_claim(context.db, claimed["_id"], booking_id)
+        waitlist.end_entry(context.db, context.inventory, claimed, "closed", now)
         return context.inventory.sale_state(event_id, fresh=True)
     last = quantity == claimed["quantity"]
     event = context.inventory.take_for_offer(
         event_id, str(booking_id), type_id, quantity, last=last, now=now
     )
     if event is None:
-        waitlist.release(context.db, claimed["_id"], booking_id)
+        waitlist.release_claim(context.db, claimed["_id"], booking_id)
         return None
     return event if _record(context, claimed, booking_id, event, {type_id: quantity}, now) else None
 
 
 def _record(
     context: BookingContext,
-    entry: Document,
+    entry: WaitlistEntry,
     booking_id: ObjectId,
     event: SaleState,
     taken: dict[int, int],
@@ -108,7 +109,7 @@ def _record(
             return False
         booking["bookingReference"] = new_reference()  # else only its reference can be taken
     failpoint("offer-record")
-    waitlist.offered(context.db, entry["_id"], booking_id, sum(taken.values()), now)
+    waitlist.count_offer(context.db, entry["_id"], booking_id, sum(taken.values()), now)
     failpoint("offered")
     context.inventory.mark_recorded(entry["eventId"], [str(booking_id)])
     return True

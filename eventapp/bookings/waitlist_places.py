@@ -8,8 +8,9 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.idempotency import earlier
 from eventapp.bookings.service import Order
 from eventapp.core.database import Document
-from eventapp.inventory.service import Allocation, TicketRequest
+from eventapp.inventory.service import Allocation, TicketRequest, join_key
 from eventapp.waitlist import service as waitlist
+from eventapp.waitlist.types import IdempotencyRecord, WaitlistEntry
 
 
 def but_old_places(
@@ -20,9 +21,12 @@ def but_old_places(
     verdict: Allocation,
 ) -> Allocation:
     """A type that the user waits for already keeps its old place: the new one is given up."""
-    old = waitlist.waited_types(context.db, user_id, order.event_id) & verdict.waitlisted.keys()
+    old = (
+        waitlist.find_waited_type_ids(context.db, user_id, order.event_id)
+        & verdict.waitlisted.keys()
+    )
     for type_id in old:
-        context.inventory.undo(order.event_id, f"wait-{wanted.waitlist_entry_ids[type_id]}")
+        context.inventory.undo(order.event_id, join_key(wanted.waitlist_entry_ids[type_id]))
     waits = {id_: place for id_, place in verdict.waitlisted.items() if id_ not in old}
     if not waits and not verdict.taken:
         raise earlier(context, user_id, order) or waitlist.AlreadyWaitlisted()
@@ -33,8 +37,8 @@ def record_places(
     context: BookingContext,
     user_id: ObjectId,
     order: Order,
-    entries: list[Document],
-    note: Document | None,
+    entries: list[WaitlistEntry],
+    note: IdempotencyRecord | None,
     booking: Document | None,
 ) -> None:
     """Store the entries; a type that is waited for already keeps its old place.
@@ -45,7 +49,7 @@ def record_places(
     for entry in entries:
         if note and not told:
             entry["idempotency"] = note
-        if waitlist.record(context.db, context.inventory, entry):
+        if waitlist.record_entry(context.db, context.inventory, entry):
             told = True
         elif not told and (twin := earlier(context, user_id, order)):
             raise twin

@@ -1,1 +1,1 @@
-"""Who waits for tickets, and in which order."""
+"""Waitlists: users wait for tickets of a type, first come, first served."""

@@ -1,17 +1,21 @@
-"""Why someone can't wait."""
+"""Errors that say why a user cannot join or leave a waitlist."""
 
 from eventapp.core.errors import Conflict, NotFound
 
 
 class AlreadyWaitlisted(Conflict):
+    """The user has an active entry for this ticket type."""
+
     code, message = "already_waitlisted", "You are on this waitlist already"
 
 
 class TicketsAvailable(Conflict):
-    """`available` tickets can be booked right now."""
+    """Tickets can be booked right now; `available` says how many."""
 
     code, message = "tickets_available", "There are tickets: book them"
 
 
 class NotOnWaitlist(NotFound):
+    """The user has no active entry and no open offer for this event."""
+
     code, message = "not_on_waitlist", "You are not on this waitlist"

@@ -1,6 +1,7 @@
-"""Joining a waitlist, and one's own places, over HTTP. What touches offers: bookings."""
+"""Routes to join waitlists and to list one's own entries.
 
-from typing import Any
+The routes for offers, and for leaving, which may decline an offer, belong to the bookings.
+"""
 
 from flask import Response
 
@@ -10,8 +11,9 @@ from eventapp.core.database import get_db
 from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
-from eventapp.waitlist import joining, service
+from eventapp.waitlist import service
 from eventapp.waitlist.schemas import EntriesAnswer, JoinedAnswer, WaitlistBody
+from eventapp.waitlist.types import JoinInput
 
 bp = Blueprint("waitlist", __name__, url_prefix="/api/waitlist", description="Waitlist")
 BLUEPRINTS = (bp,)
@@ -25,25 +27,27 @@ BLUEPRINTS = (bp,)
 @bp.response_link(201, "offers_leave_waitlist", event_id="$request.body#/eventId")
 @bp.response_link(201, "offers_accept_offer", event_id="$request.body#/eventId")
 @bp.error_responses(404, 409)
-def join_waitlist(body: dict[str, Any]) -> Response:
-    """Wait for tickets of a type that has none left."""
-    entry = joining.join(
+def join_waitlist(body: JoinInput) -> Response:
+    """Join the waitlist of a ticket type that has no tickets left."""
+    entry = service.join(
         get_db(),
         service.INVENTORY.get(),
         actor=current_actor(),
         event_id=body["eventId"],
         type_id=body.get("ticketTypeId"),
         quantity=body["quantity"],
-        most=current_config().max_tickets_per_user,
+        max_quantity=current_config().max_tickets_per_user,
         now=utc_now(),
     )
     message = f"You are number {entry['position']} on the waitlist."
     return json_response({"message": message, "data": {"waitlistEntry": entry}}, 201)
 
 
-@bp.route("")
+@bp.route("", endpoint="my_places")  # the endpoint is the operationId
 @user_required
 @bp.response(200, EntriesAnswer)
-def my_places() -> Response:
-    """The caller's entries, each with its position: 1 is next."""
-    return json_response({"waitlist": service.mine(get_db(), current_actor().require_user_id())})
+def list_my_entries() -> Response:
+    """List the caller's active entries, newest first, with their positions: 1 is next."""
+    return json_response(
+        {"waitlist": service.list_entries(get_db(), current_actor().require_user_id())}
+    )

@@ -1,4 +1,4 @@
-"""The shapes of waitlist entries, in and out."""
+"""Schemas of the bodies and answers of the waitlist routes."""
 
 from marshmallow import Schema, fields
 

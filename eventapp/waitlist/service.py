@@ -1,19 +1,30 @@
-"""Places on a waitlist: had, left, ended. Offers are bookings: the bookings make them."""
+"""Keep the waitlists: who waits for tickets of which type, in which order.
+
+The order of an entry is given by the same update of the event that counts it in `waiting`, so that
+two entries never share a position. The entry is stored afterwards, as a booking is after its take
+(see `eventapp.inventory.store`). An entry that ends is marked with `restock: due`, is then taken
+out of the event's `waiting`, and is marked with `restock: done`.
+
+An offer is a held booking, made by the bookings. A process first claims the entry, so that no
+other one makes it an offer, and counts the offer against the entry at last, or releases the claim.
+"""
 
 import math
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 
-from eventapp.core.database import Db, Document
-from eventapp.core.errors import ValidationFailed
+from eventapp.core.access.actor import Actor
+from eventapp.core.database import Db
+from eventapp.core.errors import Conflict, ValidationFailed
 from eventapp.core.failpoints import failpoint
+from eventapp.core.json import JsonObject
 from eventapp.events.types import SaleState
 from eventapp.inventory.service import (
     INVENTORY,
+    WAITLIST_ONLY,
     Allocation,
     Inventory,
     StockMove,
@@ -21,48 +32,117 @@ from eventapp.inventory.service import (
     join_key,
     leave_key,
 )
-from eventapp.waitlist import rules, store
-from eventapp.waitlist.errors import AlreadyWaitlisted, NotOnWaitlist
+from eventapp.waitlist import store
+from eventapp.waitlist.errors import AlreadyWaitlisted, NotOnWaitlist, TicketsAvailable
+from eventapp.waitlist.types import EntryStatus, EntryView, WaitlistEntry
 
-MAX_SHOWN, ENDED_AT_ONCE = 500, 200
+# What routes and bookings import from here.
+__all__ = ["INVENTORY", "AlreadyWaitlisted", "NotOnWaitlist"]
+
+MAX_LISTED = 500
+# Entries that are ended before the event counts all of them out in one update.
+ENDED_AT_ONCE = 200
 
 
-def only_type(event: SaleState) -> int:
-    """The id of the event's one ticket type. ValidationFailed where it has several."""
+# Joining and listing.
+
+
+def join(
+    db: Db,
+    inventory: Inventory,
+    *,
+    actor: Actor,
+    event_id: int,
+    type_id: int | None,
+    quantity: int,
+    max_quantity: int,
+    now: datetime,
+) -> EntryView:
+    """Put the caller on the waitlist of a ticket type that has no tickets left.
+
+    Args:
+        type_id: None for the event's only ticket type.
+        max_quantity: how many tickets of one event a user may have.
+
+    Raises:
+        EventNotFound, TicketTypeNotFound, NotOnSale, ValidationFailed, Conflict: nothing is
+            written. The Conflict is TicketsAvailable, AlreadyWaitlisted, or says that the
+            quantity is too high.
+    """
+    user_id = actor.require_user_id()
+    with inventory.hiding_drafts(event_id, actor):
+        if quantity > max_quantity:
+            raise Conflict(
+                f"At most {max_quantity} tickets of an event", code="ticket_limit_exceeded"
+            )
+        type_id = type_id or require_only_type_id(inventory.sale_state(event_id, fresh=True))
+        entry_id = str(ObjectId())
+        request = TicketRequest(
+            booking_id=entry_id,  # not used: this mode takes no tickets
+            items={type_id: quantity},
+            on_shortfall=WAITLIST_ONLY,
+            waitlist_entry_ids={type_id: entry_id},
+        )
+        allocation, event = inventory.take(event_id, request, now)
+        if allocation.is_refusal:
+            raise TicketsAvailable(available=allocation.available[type_id])
+        entry, shown = build_entries(request, allocation, event, user_id=user_id, now=now)[0]
+        if not record_entry(db, inventory, entry):
+            raise AlreadyWaitlisted
+        return shown
+
+
+def require_only_type_id(event: SaleState) -> int:
+    """Return the id of the event's only ticket type.
+
+    Raises:
+        ValidationFailed: the event has several.
+    """
     if len(event["ticketTypes"]) == 1:
         return event["ticketTypes"][0]["ticketTypeId"]
-    said = {"ticketTypeId": ["This event has several ticket types: name one."]}
-    raise ValidationFailed("Missing ticketTypeId", code="ticket_type_required", errors=said)
+    errors = {"ticketTypeId": ["This event has several ticket types: name one."]}
+    raise ValidationFailed("Missing ticketTypeId", code="ticket_type_required", errors=errors)
 
 
-def places(
+def build_entries(
     request: TicketRequest,
     allocation: Allocation,
     event: SaleState,
     *,
     user_id: ObjectId,
     now: datetime,
-) -> list[tuple[Document, dict[str, Any]]]:
-    """The entries that a verdict gave, each as it is to be stored and as the API shows it."""
-    made = []
-    for type_id, (quantity, sequence, position) in allocation.waitlisted.items():
-        entry = rules.new_entry(
-            ObjectId(request.waitlist_entry_ids[type_id]),
-            user_id=user_id,
-            event=event,
-            type_id=type_id,
-            quantity=quantity,
-            sequence=sequence,
-            now=now,
-        )
-        made.append((entry, rules.view(entry, position)))
-    return made
+) -> list[tuple[WaitlistEntry, EntryView]]:
+    """Return an entry for each ticket type that was put on the waitlist, with its view."""
+    names = {each["ticketTypeId"]: each["type"] for each in event["ticketTypes"]}
+    built = []
+    for type_id, waitlisted in allocation.waitlisted.items():
+        entry: WaitlistEntry = {
+            "_id": ObjectId(request.waitlist_entry_ids[type_id]),
+            "userId": user_id,
+            "eventId": event["eventId"],
+            "eventTitle": event["title"],
+            "ticketTypeId": type_id,
+            "type": names[type_id],
+            "quantity": waitlisted.quantity,
+            "sequence": waitlisted.sequence,
+            "status": "waiting",
+            "active": True,
+            "offers": [],
+            "joinedAt": now,
+            "updatedAt": now,
+        }
+        built.append((entry, _view(entry, waitlisted.position)))
+    return built
 
 
-def record(db: Db, inventory: Inventory, entry: Document) -> bool:
-    """Store an entry; False, its place given up, where the user waits for this type already."""
+def record_entry(db: Db, inventory: Inventory, entry: WaitlistEntry) -> bool:
+    """Store an entry that the event counts already.
+
+    Returns:
+        False if the user waits for this ticket type already; the event then counts it no more.
+    """
     key = join_key(str(entry["_id"]))
-    if store.insert(db, entry):
+    if store.insert_entry(db, entry):
         failpoint("entry")
         inventory.mark_recorded(entry["eventId"], [key])
         return True
@@ -70,168 +150,229 @@ def record(db: Db, inventory: Inventory, entry: Document) -> bool:
     return False
 
 
-def by_key(db: Db, user_id: ObjectId, key: str) -> Document | None:
-    """The user's entry that was made under this idempotency key."""
-    return store.by_key(db, user_id, key)
+def list_entries(db: Db, user_id: ObjectId) -> list[EntryView]:
+    """Return the user's active entries with their positions, newest first, at most MAX_LISTED."""
+    return [_show_active(db, entry) for entry in store.find_of_user(db, user_id, MAX_LISTED)]
 
 
-def show(db: Db, entry: Document) -> dict[str, Any]:
-    return rules.view(entry, store.before(db, entry) + 1)
+def _show_active(db: Db, entry: WaitlistEntry) -> EntryView:
+    return _view(entry, store.count_ahead(db, entry) + 1)
 
 
-def mine(db: Db, user_id: ObjectId) -> list[dict[str, Any]]:
-    """The user's entries, newest first, each with its position."""
-    return [show(db, entry) for entry in store.of_user(db, user_id, MAX_SHOWN)]
+def _view(entry: WaitlistEntry, position: int | None) -> EntryView:
+    """Return the entry as the API shows it; position 1 is next, None is for an ended entry."""
+    return {
+        "_id": entry["_id"],
+        "eventId": entry["eventId"],
+        "eventTitle": entry["eventTitle"],
+        "ticketTypeId": entry["ticketTypeId"],
+        "type": entry["type"],
+        "quantity": entry["quantity"],
+        "status": entry["status"],
+        "position": position,
+        "joinedAt": entry["joinedAt"],
+    }
 
 
-def leave(db: Db, inventory: Inventory, *, user_id: ObjectId, event_id: int, now: datetime) -> int:
-    """End the user's entries of this event; how many there were."""
-    entries = store.of_user_and_event(db, user_id, event_id)
-    return sum(end(db, inventory, entry, rules.LEFT, now) for entry in entries)
+def find_by_idempotency_key(db: Db, user_id: ObjectId, key: str) -> WaitlistEntry | None:
+    """Return the entry that the user made with this idempotency key."""
+    return store.find_by_idempotency_key(db, user_id, key)
 
 
-def waited_types(db: Db, user_id: ObjectId, event_id: int) -> set[int]:
-    """The ticket types of this event that the user waits for."""
-    return {entry["ticketTypeId"] for entry in store.of_user_and_event(db, user_id, event_id)}
+def find_waited_type_ids(db: Db, user_id: ObjectId, event_id: int) -> set[int]:
+    """Return the ticket types of this event that the user waits for."""
+    return {entry["ticketTypeId"] for entry in store.find_of_user_and_event(db, user_id, event_id)}
 
 
 def is_waiting(db: Db, user_id: ObjectId, event_id: int) -> bool:
-    """True while the user has a place in a line of this event."""
-    return bool(store.of_user_and_event(db, user_id, event_id))
+    """Return whether the user has an active entry for this event."""
+    return bool(store.find_of_user_and_event(db, user_id, event_id))
 
 
-def is_being_offered(db: Db, user_id: ObjectId, event_id: int, but: ObjectId | None = None) -> bool:
-    """True while an offer is in the making of an entry of the user's, another one than `but`."""
-    entries = store.of_user_and_event(db, user_id, event_id)
-    return any("offering" in entry for entry in entries if entry["_id"] != but)
+# Leaving.
 
 
-def end(db: Db, inventory: Inventory, entry: Document, status: str, now: datetime) -> bool:
-    """End an entry, once; False where it has ended, or is just being made an offer of."""
-    ended = store.end(db, entry["_id"], status, now)
+def leave(db: Db, inventory: Inventory, *, user_id: ObjectId, event_id: int, now: datetime) -> int:
+    """End the user's active entries for this event, and return how many were ended.
+
+    An entry that is claimed for an offer stays.
+    """
+    entries = store.find_of_user_and_event(db, user_id, event_id)
+    return sum(end_entry(db, inventory, entry, "left", now) for entry in entries)
+
+
+def end_entry(
+    db: Db, inventory: Inventory, entry: WaitlistEntry, status: EntryStatus, now: datetime
+) -> bool:
+    """End an entry exactly once; return False if it has ended or is claimed for an offer."""
+    ended = store.end_entry(db, entry["_id"], status, now)
     if ended is None:
         return False
     failpoint("entry-end")
-    settle_ends(db, inventory, [ended], now)
+    count_out(db, inventory, [ended], now)
     return True
 
 
-def settle_ends(db: Db, inventory: Inventory, entries: Sequence[Document], now: datetime) -> None:
-    """Let an event count ended entries of it out; safe to do again."""
+def close_waitlist(
+    db: Db, inventory: Inventory, event_id: int, now: datetime, max_seconds: float = math.inf
+) -> None:
+    """End the entries of an event that is cancelled, past or deleted.
+
+    Args:
+        max_seconds: after this time it stops, and leaves the rest to the worker.
+    """
+    deadline = time.monotonic() + max_seconds
+    while entries := store.find_active_of_event(db, event_id, ENDED_AT_ONCE):
+        attempts = [store.end_entry(db, entry["_id"], "closed", now) for entry in entries]
+        ended = [entry for entry in attempts if entry]
+        if not ended:
+            return
+        failpoint("entry-end")
+        count_out(db, inventory, ended, now)
+        if time.monotonic() > deadline:
+            return
+
+
+def count_out(
+    db: Db, inventory: Inventory, entries: Sequence[WaitlistEntry], now: datetime
+) -> None:
+    """Lower the event's `waiting` by its ended entries, exactly once for each.
+
+    Args:
+        entries: ended entries of one event.
+    """
     if not entries:
         return
     event_id, ids = entries[0]["eventId"], [entry["_id"] for entry in entries]
     moves = [StockMove.for_leaving(str(entry["_id"]), entry["ticketTypeId"]) for entry in entries]
 
     def find_pending() -> set[str]:
-        return {leave_key(str(id_)) for id_ in store.due_among(db, ids)}
+        return {leave_key(str(id_)) for id_ in store.find_pending_among(db, ids)}
 
     inventory.apply_moves(event_id, moves, now, find_pending=find_pending)
-    store.restocked(db, ids)
+    store.set_counted_out(db, ids)
     failpoint("entry-restocked")
     inventory.mark_recorded(event_id, [move.key for move in moves])
 
 
-def close_event(
-    db: Db, inventory: Inventory, event_id: int, now: datetime, patience: float = math.inf
+# Offers, which the bookings make.
+
+
+def find_first(db: Db, event_id: int, type_id: int) -> WaitlistEntry | None:
+    """Return the first active entry in the queue of a ticket type."""
+    return store.find_first(db, event_id, type_id)
+
+
+def claim_for_offer(
+    db: Db, entry: WaitlistEntry, booking_id: ObjectId, now: datetime
+) -> WaitlistEntry | None:
+    """Claim the entry for an offer with this booking's id.
+
+    Returns:
+        The entry with the claim; None if it has ended or another process has claimed it.
+    """
+    return store.claim_for_offer(db, entry["_id"], booking_id, now)
+
+
+def release_claim(db: Db, entry_id: ObjectId, booking_id: ObjectId) -> None:
+    """Give up the claim for this booking; no offer was made."""
+    store.release_claim(db, entry_id, booking_id)
+
+
+def count_offer(
+    db: Db, entry_id: ObjectId, booking_id: ObjectId, quantity: int, now: datetime
 ) -> None:
-    """End all entries of an event that is cancelled or past, many in each write of the event.
+    """Subtract a recorded offer from its entry and drop the claim, exactly once.
+
+    What is left of the entry keeps its position; an entry of which nothing is left ends.
+    """
+    entry = store.find_entry(db, entry_id)
+    if entry and "offering" in entry and entry["offering"]["bookingId"] == booking_id:
+        last = entry["quantity"] <= quantity
+        store.count_offer(db, entry_id, booking_id, quantity, last=last, now=now)
+
+
+def is_being_offered(
+    db: Db, user_id: ObjectId, event_id: int, *, except_entry: ObjectId | None = None
+) -> bool:
+    """Return whether an entry of the user for this event, other than the given, is claimed."""
+    entries = store.find_of_user_and_event(db, user_id, event_id)
+    return any("offering" in entry for entry in entries if entry["_id"] != except_entry)
+
+
+# What recovery and the inventory check need.
+
+
+def finish_leaving(
+    db: Db, inventory: Inventory, *, before: datetime, now: datetime, limit: int
+) -> None:
+    """Count out ended entries of processes that died before they did so.
 
     Args:
-        patience: seconds after which it stops, whatever is left.
+        before: only entries that ended before this time.
     """
-    over = time.monotonic() + patience
-    while entries := store.active_of_event(db, event_id, ENDED_AT_ONCE):
-        tried = (store.end(db, entry["_id"], rules.CLOSED, now) for entry in entries)
-        ended = [entry for entry in tried if entry]
-        if not ended:
-            return
-        failpoint("entry-end")
-        settle_ends(db, inventory, ended, now)
-        if time.monotonic() > over:
-            return
+    for entry in store.find_pending_before(db, before, limit):
+        count_out(db, inventory, [entry], now)
 
 
-def next_in_line(db: Db, event_id: int, type_id: int) -> Document | None:
-    """The entry that is to be made an offer next."""
-    return store.head(db, event_id, type_id)
+def find_claims_before(db: Db, before: datetime, limit: int) -> list[WaitlistEntry]:
+    """Return entries that were claimed for an offer before this time and still are."""
+    return store.find_claims_before(db, before, limit)
 
 
-def claim(db: Db, entry: Document, booking_id: ObjectId, now: datetime) -> Document | None:
-    """Reserve making it an offer, as this booking; None where it is gone or another is at it."""
-    return store.claim(db, entry["_id"], booking_id, now)
+def entry_exists(db: Db, entry_id: ObjectId) -> bool:
+    """Return whether an entry is stored under this id; a tombstone is not one."""
+    return store.find_entry(db, entry_id) is not None
 
 
-def release(db: Db, entry_id: ObjectId, booking_id: ObjectId) -> None:
-    """Give that up again; no offer was made."""
-    store.release(db, entry_id, booking_id)
+def insert_tombstone(db: Db, entry_id: ObjectId) -> bool:
+    """Keep this entry from ever being stored; return False if it is stored already."""
+    return store.insert_tombstone(db, entry_id)
 
 
-def offered(db: Db, entry_id: ObjectId, booking_id: ObjectId, quantity: int, now: datetime) -> None:
-    """Count an offer against its entry, once; what it leaves of the entry keeps its place."""
-    entry = store.get(db, entry_id)
-    if entry and entry.get("offering", {}).get("bookingId") == booking_id:
-        last = entry["quantity"] <= quantity
-        store.offered(db, entry_id, booking_id, quantity, last=last, now=now)
+def is_pending_leave(db: Db, entry_id: ObjectId) -> bool:
+    """Return whether this entry has ended and is not yet known to be counted out."""
+    entry = store.find_entry(db, entry_id)
+    return entry is not None and entry.get("restock") == "due"
 
 
-def settle(db: Db, inventory: Inventory, *, before: datetime, now: datetime, limit: int) -> None:
-    """Finish what ended entries left undone where a process died."""
-    for entry in store.with_restock_due(db, before, limit):
-        settle_ends(db, inventory, [entry], now)
+def count_active(db: Db, event_ids: list[int]) -> dict[int, dict[int, int]]:
+    """Return the number of active entries by eventId and ticketTypeId."""
+    return store.count_active(db, event_ids)
 
 
-def old_claims(db: Db, before: datetime, limit: int) -> list[Document]:
-    """Entries whose offer has been in the making for too long."""
-    return store.with_old_claims(db, before, limit)
+def find_pending_leaves(db: Db, event_ids: list[int]) -> list[WaitlistEntry]:
+    """Return ended entries of these events that are not yet known to be counted out."""
+    return store.find_pending_of_events(db, event_ids)
 
 
-def exists(db: Db, entry_id: ObjectId) -> bool:
-    return store.get(db, entry_id) is not None
+def find_claimed_booking_ids(db: Db, booking_ids: list[ObjectId]) -> list[ObjectId]:
+    """Return those of the booking ids that an entry is claimed for."""
+    return store.find_claimed_booking_ids(db, booking_ids)
 
 
-def void(db: Db, entry_id: ObjectId) -> bool:
-    """Keep this entry from ever being stored; False where it is already."""
-    return store.void(db, entry_id)
+def find_existing_ids(db: Db, entry_ids: list[ObjectId]) -> list[ObjectId]:
+    """Return those of the ids under which an entry is stored."""
+    return store.find_existing_ids(db, entry_ids)
 
 
-def has_left(db: Db, entry_id: ObjectId) -> bool:
-    """True unless the event has still to count this ended entry out."""
-    entry = store.get(db, entry_id)
-    return entry is None or entry.get("restock") != "due"
-
-
-def active_counts(db: Db, event_ids: list[int]) -> dict[int, dict[int, int]]:
-    """How many wait, by event and ticket type."""
-    return store.active_counts(db, event_ids)
-
-
-def due_of_events(db: Db, event_ids: list[int]) -> list[Document]:
-    """Ended entries that these events have still to count out."""
-    return store.due_of_events(db, event_ids)
-
-
-def being_offered(db: Db, booking_ids: list[ObjectId]) -> list[ObjectId]:
-    """Those of the bookings as which an entry is just being made an offer."""
-    return store.being_offered(db, booking_ids)
-
-
-def existing(db: Db, entry_ids: list[ObjectId]) -> list[ObjectId]:
-    """Those of the ids that are entries."""
-    return store.existing(db, entry_ids)
+# Privacy.
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """After a user is deleted: the places end, and nothing says whose they were."""
+    """End the user's entries and remove the user from all of them.
+
+    The worker then counts the ended entries out. An entry that is claimed for an offer ends with
+    the offer, when its time runs out.
+    """
     store.forget_user(db, user_id)
 
 
-def export_user(db: Db, user_id: ObjectId) -> dict[str, Any]:
-    """What is stored here about the person; an entry that has ended has no position."""
-    entries = store.all_of(db, user_id)
-    shown = [show(db, entry) if entry["active"] else rules.view(entry, None) for entry in entries]
-    return {"waitlist": shown}
-
-
-# What the bookings, which make the offers, also say.
-__all__ = ["INVENTORY", "AlreadyWaitlisted", "NotOnWaitlist"]
+def export_user(db: Db, user_id: ObjectId) -> JsonObject:
+    """Return all entries of the user; one that has ended has no position."""
+    entries = store.find_all_of_user(db, user_id)
+    return {
+        "waitlist": [
+            _show_active(db, entry) if entry["active"] else _view(entry, None) for entry in entries
+        ]
+    }

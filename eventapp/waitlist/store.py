@@ -1,18 +1,25 @@
-"""The waitlist: one document an entry, first come, first served by event and ticket type.
+"""The stored waitlists: one document for each entry.
 
-`sequence` is the place in the order, given by the event's own write; `active` is there while the
-entry waits; `offering` while an offer is being made of it, and by whom.
+The queue of a ticket type holds its entries with `active: true`, ordered by `sequence`, which the
+event's own update gives (see `eventapp.inventory.store`). `offering` is the claim of one process
+to make the entry an offer.
+
+A tombstone is a document with an entry's id and `void: true`. The worker inserts it before it
+undoes a join that was never recorded. A process that was only suspended can then not store the
+entry afterwards, because the id is taken.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Document, retry_on_write_conflict
+from eventapp.core.database import Db, Query, retry_on_write_conflict
+from eventapp.waitlist.types import EntryStatus, WaitlistEntry
 
 INDEXES = {
     "waitlist": [
@@ -47,64 +54,83 @@ INDEXES = {
         IndexModel([("offering.bookingId", ASCENDING)], name="offered_as", sparse=True),
     ]
 }
+# An active entry that no process is making an offer of.
+UNCLAIMED: Query = {"active": True, "offering": {"$exists": False}}
 
 
-def insert(db: Db, entry: Document) -> bool:
-    """False, with nothing written, where the user waits for this type already."""
+def _entries(db: Db) -> Collection[WaitlistEntry]:
+    return cast(Collection[WaitlistEntry], db.waitlist)
+
+
+def insert_entry(db: Db, entry: WaitlistEntry) -> bool:
+    """Store the entry.
+
+    Returns:
+        False, with nothing written, if the user waits for this ticket type already, has used the
+        idempotency key, or there is a tombstone under the entry's id.
+    """
+    return _insert(db, cast(dict[str, Any], entry))
+
+
+def insert_tombstone(db: Db, entry_id: ObjectId) -> bool:
+    """Insert a tombstone, also if there is one already; return False if the entry is stored."""
+    inserted = _insert(db, {"_id": entry_id, "void": True})
+    return inserted or find_entry(db, entry_id) is None
+
+
+def _insert(db: Db, document: dict[str, Any]) -> bool:
     try:
-        retry_on_write_conflict(lambda: db.waitlist.insert_one(entry))
+        retry_on_write_conflict(lambda: db.waitlist.insert_one(document))
     except DuplicateKeyError:
         return False
     return True
 
 
-def void(db: Db, entry_id: ObjectId) -> bool:
-    """Make sure that no entry is ever stored under this id; False where one is already.
-
-    Else a process that was asleep could store it after its place was given up.
-    """
-    return insert(db, {"_id": entry_id, "void": True}) or get(db, entry_id) is None
+def find_entry(db: Db, entry_id: ObjectId) -> WaitlistEntry | None:
+    """Return the entry; None for a tombstone."""
+    return _entries(db).find_one({"_id": entry_id, "void": {"$ne": True}})
 
 
-def get(db: Db, entry_id: ObjectId) -> Document | None:
-    found: Document | None = db.waitlist.find_one({"_id": entry_id, "void": {"$ne": True}})
-    return found
+def find_by_idempotency_key(db: Db, user_id: ObjectId, key: str) -> WaitlistEntry | None:
+    """Return the entry that the user made with this idempotency key."""
+    return _entries(db).find_one({"userId": user_id, "idempotency.key": key})
 
 
-def by_key(db: Db, user_id: ObjectId, key: str) -> Document | None:
-    found: Document | None = db.waitlist.find_one({"userId": user_id, "idempotency.key": key})
-    return found
+def find_existing_ids(db: Db, entry_ids: list[ObjectId]) -> list[ObjectId]:
+    """Return those of the ids under which an entry is stored, tombstones excepted."""
+    found = db.waitlist.find({"_id": {"$in": entry_ids}, "void": {"$ne": True}}, {"_id": 1})
+    return [entry["_id"] for entry in found]
 
 
-def active_counts(db: Db, event_ids: list[int]) -> dict[int, dict[int, int]]:
-    stages: list[Document] = [
-        {"$match": {"eventId": {"$in": event_ids}, "active": True}},
-        {"$group": {"_id": {"event": "$eventId", "type": "$ticketTypeId"}, "n": {"$sum": 1}}},
-    ]
-    counts: dict[int, dict[int, int]] = {}
-    for group in db.waitlist.aggregate(stages):
-        counts.setdefault(group["_id"]["event"], {})[group["_id"]["type"]] = group["n"]
-    return counts
+def find_of_user(db: Db, user_id: ObjectId, limit: int) -> list[WaitlistEntry]:
+    """Return the user's active entries, newest first."""
+    active = {"userId": user_id, "active": True}
+    return list(_entries(db).find(active).sort("joinedAt", DESCENDING).limit(limit))
 
 
-def of_user(db: Db, user_id: ObjectId, limit: int) -> list[Document]:
-    """The user's active entries, newest first."""
-    mine = {"userId": user_id, "active": True}
-    return list(db.waitlist.find(mine).sort("joinedAt", DESCENDING).limit(limit))
+def find_all_of_user(db: Db, user_id: ObjectId) -> list[WaitlistEntry]:
+    """Return the user's entries, ended ones too, newest first."""
+    return list(_entries(db).find({"userId": user_id}).sort("joinedAt", DESCENDING))
 
 
-def all_of(db: Db, user_id: ObjectId) -> list[Document]:
-    """The user's entries, ended ones too, newest first."""
-    return list(db.waitlist.find({"userId": user_id}).sort("joinedAt", DESCENDING))
+def find_of_user_and_event(db: Db, user_id: ObjectId, event_id: int) -> list[WaitlistEntry]:
+    """Return the user's active entries for one event."""
+    return list(_entries(db).find({"userId": user_id, "eventId": event_id, "active": True}))
 
 
-def of_user_and_event(db: Db, user_id: ObjectId, event_id: int) -> list[Document]:
-    """The user's active entries for one event."""
-    return list(db.waitlist.find({"userId": user_id, "eventId": event_id, "active": True}))
+def find_active_of_event(db: Db, event_id: int, limit: int) -> list[WaitlistEntry]:
+    """Return active entries of an event, in no particular order."""
+    return list(_entries(db).find({"eventId": event_id, "active": True}).limit(limit))
 
 
-def before(db: Db, entry: Document) -> int:
-    """How many active entries of the same event and type come first."""
+def find_first(db: Db, event_id: int, type_id: int) -> WaitlistEntry | None:
+    """Return the first entry in the queue of a ticket type."""
+    queue = {"eventId": event_id, "ticketTypeId": type_id, "active": True}
+    return _entries(db).find_one(queue, sort=[("sequence", ASCENDING)])
+
+
+def count_ahead(db: Db, entry: WaitlistEntry) -> int:
+    """Return the number of active entries before this one in its queue."""
     ahead = {
         "eventId": entry["eventId"],
         "ticketTypeId": entry["ticketTypeId"],
@@ -114,35 +140,46 @@ def before(db: Db, entry: Document) -> int:
     return db.waitlist.count_documents(ahead)
 
 
-def head(db: Db, event_id: int, type_id: int) -> Document | None:
-    """The entry that is next."""
-    queue = {"eventId": event_id, "ticketTypeId": type_id, "active": True}
-    found: Document | None = db.waitlist.find_one(queue, sort=[("sequence", ASCENDING)])
-    return found
+def count_active(db: Db, event_ids: list[int]) -> dict[int, dict[int, int]]:
+    """Return the number of active entries by eventId and ticketTypeId."""
+    stages: list[Query] = [
+        {"$match": {"eventId": {"$in": event_ids}, "active": True}},
+        {"$group": {"_id": {"event": "$eventId", "type": "$ticketTypeId"}, "n": {"$sum": 1}}},
+    ]
+    counts: dict[int, dict[int, int]] = {}
+    for group in db.waitlist.aggregate(stages):
+        counts.setdefault(group["_id"]["event"], {})[group["_id"]["type"]] = group["n"]
+    return counts
 
 
-def claim(db: Db, entry_id: ObjectId, booking_id: ObjectId, now: datetime) -> Document | None:
-    """Reserve making this entry an offer; None where it is gone or another is at it."""
-    claimed: Document | None = db.waitlist.find_one_and_update(
-        {"_id": entry_id, "active": True, "offering": {"$exists": False}},
+def claim_for_offer(
+    db: Db, entry_id: ObjectId, booking_id: ObjectId, now: datetime
+) -> WaitlistEntry | None:
+    """Claim the entry and return it; return None if it has ended or is claimed."""
+    return _entries(db).find_one_and_update(
+        {"_id": entry_id, **UNCLAIMED},
         {"$set": {"offering": {"bookingId": booking_id, "at": now}}},
         return_document=ReturnDocument.AFTER,
     )
-    return claimed
 
 
-def release(db: Db, entry_id: ObjectId, booking_id: ObjectId) -> None:
-    """Give the reservation up, with no offer made."""
+def release_claim(db: Db, entry_id: ObjectId, booking_id: ObjectId) -> None:
+    """Remove the claim for this booking, if it is still there."""
     db.waitlist.update_one(
         {"_id": entry_id, "offering.bookingId": booking_id}, {"$unset": {"offering": ""}}
     )
 
 
-def offered(
+def count_offer(
     db: Db, entry_id: ObjectId, booking_id: ObjectId, quantity: int, *, last: bool, now: datetime
 ) -> None:
-    """Count the offer against the entry, once; the rest of it keeps its place."""
-    fields: dict[str, Any] = {"updatedAt": now}
+    """Replace the claim for this booking by the offer, if the claim is still there.
+
+    Args:
+        quantity: tickets offered.
+        last: True to end the entry.
+    """
+    fields: Query = {"updatedAt": now}
     if last:
         fields |= {"active": False, "status": "offered"}
     db.waitlist.update_one(
@@ -156,61 +193,55 @@ def offered(
     )
 
 
-def end(db: Db, entry_id: ObjectId, status: str, now: datetime) -> Document | None:
-    """End an active entry that nobody is making an offer of; only one caller gets it."""
-    ended: Document | None = db.waitlist.find_one_and_update(
-        {"_id": entry_id, "active": True, "offering": {"$exists": False}},
-        {"$set": {"active": False, "status": status, "restock": "due", "updatedAt": now}},
-        return_document=ReturnDocument.AFTER,
-    )
-    return ended
+def find_claims_before(db: Db, before: datetime, limit: int) -> list[WaitlistEntry]:
+    """Return entries that were claimed before this time and still are."""
+    return list(_entries(db).find({"offering.at": {"$lt": before}}).limit(limit))
 
 
-def restocked(db: Db, entry_ids: Sequence[ObjectId]) -> None:
-    """The event's `waiting` has been set right."""
-    db.waitlist.update_many({"_id": {"$in": entry_ids}}, {"$set": {"restock": "done"}})
-
-
-def due_among(db: Db, entry_ids: Sequence[ObjectId]) -> list[ObjectId]:
-    """Those of the ended entries that their event has still to count out."""
-    due = {"_id": {"$in": entry_ids}, "restock": "due"}
-    return [entry["_id"] for entry in db.waitlist.find(due, {"_id": 1})]
-
-
-def with_restock_due(db: Db, before_: datetime, limit: int) -> list[Document]:
-    due = {"restock": "due", "updatedAt": {"$lt": before_}}
-    return list(db.waitlist.find(due).limit(limit))
-
-
-def due_of_events(db: Db, event_ids: list[int]) -> list[Document]:
-    return list(db.waitlist.find({"restock": "due", "eventId": {"$in": event_ids}}))
-
-
-def being_offered(db: Db, booking_ids: list[ObjectId]) -> list[ObjectId]:
+def find_claimed_booking_ids(db: Db, booking_ids: list[ObjectId]) -> list[ObjectId]:
+    """Return those of the booking ids that an entry is claimed for."""
     found = db.waitlist.find({"offering.bookingId": {"$in": booking_ids}}, {"offering": 1})
     return [entry["offering"]["bookingId"] for entry in found]
 
 
-def existing(db: Db, entry_ids: list[ObjectId]) -> list[ObjectId]:
-    found = db.waitlist.find({"_id": {"$in": entry_ids}, "void": {"$ne": True}}, {"_id": 1})
-    return [entry["_id"] for entry in found]
+def end_entry(
+    db: Db, entry_id: ObjectId, status: EntryStatus, now: datetime
+) -> WaitlistEntry | None:
+    """End an active, unclaimed entry and return it; only one caller gets it."""
+    return _entries(db).find_one_and_update(
+        {"_id": entry_id, **UNCLAIMED},
+        {"$set": {"active": False, "status": status, "restock": "due", "updatedAt": now}},
+        return_document=ReturnDocument.AFTER,
+    )
 
 
-def with_old_claims(db: Db, before_: datetime, limit: int) -> list[Document]:
-    return list(db.waitlist.find({"offering.at": {"$lt": before_}}).limit(limit))
+def set_counted_out(db: Db, entry_ids: Sequence[ObjectId]) -> None:
+    """Note that the event's `waiting` was lowered by these ended entries."""
+    db.waitlist.update_many({"_id": {"$in": entry_ids}}, {"$set": {"restock": "done"}})
 
 
-def active_of_event(db: Db, event_id: int, limit: int) -> list[Document]:
-    return list(db.waitlist.find({"eventId": event_id, "active": True}).limit(limit))
+def find_pending_among(db: Db, entry_ids: Sequence[ObjectId]) -> list[ObjectId]:
+    """Return those of the ended entries that are not yet noted as counted out."""
+    pending = {"_id": {"$in": entry_ids}, "restock": "due"}
+    return [entry["_id"] for entry in db.waitlist.find(pending, {"_id": 1})]
+
+
+def find_pending_before(db: Db, before: datetime, limit: int) -> list[WaitlistEntry]:
+    """Return entries that ended before this time and are not yet noted as counted out."""
+    pending = {"restock": "due", "updatedAt": {"$lt": before}}
+    return list(_entries(db).find(pending).limit(limit))
+
+
+def find_pending_of_events(db: Db, event_ids: list[int]) -> list[WaitlistEntry]:
+    """Return ended entries of these events that are not yet noted as counted out."""
+    return list(_entries(db).find({"restock": "due", "eventId": {"$in": event_ids}}))
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """End the person's entries, which the worker lets the events count out, and forget whose.
-
-    One that is just being made an offer of ends with the offer: its time runs out.
-    """
-    gone = {"active": False, "status": "left", "restock": "due"}
-    waiting = {"userId": user_id, "active": True, "offering": {"$exists": False}}
-    db.waitlist.update_many(waiting, {"$set": gone})
-    ended = {"userId": user_id, "active": {"$ne": True}}
-    db.waitlist.update_many(ended, {"$set": {"userId": None}, "$unset": {"idempotency": ""}})
+    """End the user's unclaimed entries, then remove the user's id from all ended ones."""
+    ended = {"active": False, "status": "left", "restock": "due"}
+    db.waitlist.update_many({"userId": user_id, **UNCLAIMED}, {"$set": ended})
+    db.waitlist.update_many(
+        {"userId": user_id, "active": {"$ne": True}},
+        {"$set": {"userId": None}, "$unset": {"idempotency": ""}},
+    )

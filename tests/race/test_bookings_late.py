@@ -109,7 +109,7 @@ def test_control_without_the_void_the_ticket_is_sold_twice(context, db, monkeypa
 def test_a_place_that_was_given_up_is_never_stored(context, db, monkeypatch):
     event = event_of(db, 0)
     with (
-        kit.stalled(monkeypatch, waitlist_store, "insert") as stall,
+        kit.stalled(monkeypatch, waitlist_store, "insert_entry") as stall,
         kit.in_background(lambda: kit.book(context, event, 2, on_shortfall="waitlist")) as late,
     ):
         stall.wait()

@@ -19,7 +19,7 @@ from eventapp.events import editing
 from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory import rules as inventory_rules
 from eventapp.inventory import store as inventory_store
-from eventapp.waitlist import joining
+from eventapp.waitlist import service as waitlist
 from tests import factories
 from tests.conftest import MONGO_URI
 from tests.race import kit
@@ -114,14 +114,14 @@ class Inventory(RuleBasedStateMachine):
         waits = any(entry["user"] == user for entry in self.model.line)
         free = 0 if self.model.line else self.model.available
         told = self.try_it(
-            joining.join,
+            waitlist.join,
             self.context.db,
             self.context.inventory,
             actor=kit.person(user),
             event_id=self.event["eventId"],
             type_id=None,
             quantity=quantity,
-            most=LIMIT,
+            max_quantity=LIMIT,
             now=self.now,
         )
         if free or waits:

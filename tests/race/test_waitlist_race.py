@@ -13,7 +13,6 @@ from eventapp.core.errors import AppError
 from eventapp.inventory import rules as inventory_rules
 from eventapp.inventory import store as inventory_store
 from eventapp.jobs import service as jobs
-from eventapp.waitlist import joining
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
 from tests.race import kit
@@ -31,14 +30,14 @@ def sold_out_event(context, db, tickets, waiting, quantity=1):
 
 def wait(context, event, quantity=1, user=None, type_id=1):
     user = user or ObjectId()
-    joining.join(
+    waitlist.join(
         context.db,
         context.inventory,
         actor=kit.person(user),
         event_id=event["eventId"],
         type_id=type_id,
         quantity=quantity,
-        most=10,
+        max_quantity=10,
         now=utc_now(),
     )
     return user
@@ -113,10 +112,10 @@ def test_control_without_the_claim_one_place_gets_two_offers(context, db, monkey
     for booking_id in sold:
         cancel(context, booking_id)
     monkeypatch.setattr(
-        waitlist_store, "claim", lambda db_, id_, *_: db_.waitlist.find_one({"_id": id_})
+        waitlist_store, "claim_for_offer", lambda db_, id_, *_: db_.waitlist.find_one({"_id": id_})
     )
     with (
-        kit.stalled(monkeypatch, waitlist, "offered") as stall,
+        kit.stalled(monkeypatch, waitlist, "count_offer") as stall,
         kit.in_background(partial(serve, context, event)) as offering,
     ):
         stall.wait()
@@ -252,7 +251,7 @@ def test_places_of_a_past_event_end_though_the_worker_died(context, db, monkeypa
     event, _, _ = sold_out_event(context, db, 1, 3)
     past = utc_now() + 40 * (AFTER_THE_HOLD * 130)
     with monkeypatch.context() as dying:
-        dying.setattr(waitlist, "close_event", lambda *_: (_ for _ in ()).throw(SystemExit))
+        dying.setattr(waitlist, "close_waitlist", lambda *_: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
             jobs.JOBS["complete-past"][0](context, past)
     jobs.JOBS["complete-past"][0](context, past)
