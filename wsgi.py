@@ -35,8 +35,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from eventapp import create_app, start_jobs
 from eventapp.config import Config, ConfigError, load_config
 from eventapp.core.database import OPEN_DATABASE
-from eventapp.core.embedded.client import EmbeddedStoreBusy
-from eventapp.core.embedded.disk import lock_directory
+from eventapp.core.embedded import EmbeddedStoreBusy, check_directory_is_free
 from eventapp.core.server.request_gate import (
     CONNECTIONS,
     THREADS,
@@ -109,7 +108,7 @@ def check_store(config: Config) -> None:
     if config.mongo_uri:
         return
     try:
-        os.close(lock_directory(config.instance_dir))
+        check_directory_is_free(config.instance_dir)
     except EmbeddedStoreBusy as error:
         stop(error, BUSY_EXIT)
 

@@ -16,7 +16,7 @@ from eventapp.core.database import (
     is_unavailable,
     open_database,
 )
-from eventapp.core.embedded.client import EmbeddedStoreBusy
+from eventapp.core.embedded import EmbeddedStoreBusy
 from eventapp.core.logging import configure_logging
 
 

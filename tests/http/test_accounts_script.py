@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from eventapp.config import ROOT, load_config
-from eventapp.core.embedded.disk import lock_directory
+from eventapp.core.embedded.locking import lock_directory
 from tests.conftest import MONGO_URI, drop_database, settings_for
 
 PASSWORD = "correct horse"

@@ -1,4 +1,4 @@
-"""What the embedded store promises about its directory."""
+"""Persistence of the embedded store: its directory, its file, and what survives a crash."""
 
 import os
 import signal
@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, InvalidOperation
 
-from eventapp.core.embedded.client import EmbeddedStoreBusy, open_embedded
-from eventapp.core.embedded.disk import Disk
+from eventapp.core.embedded import EmbeddedStoreBusy, open_embedded
+from eventapp.core.embedded.persistence import SqliteFile
 
 ROOT = Path(__file__).parents[2]
 
-# Moves tickets from the event to bookings for ever, each in two writes, and tells how far it is.
+# Moves tickets from the event to bookings, each in two writes, and prints the number of each.
 BUSY_SELLER = """
 import sys
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_data_and_indexes_survive_a_restart(tmp_path: Path) -> None:
             users.insert_one({"email": "2@x.org"})
 
 
-def test_nobody_else_on_the_machine_may_read_it(tmp_path: Path) -> None:
+def test_only_its_owner_may_read_the_files(tmp_path: Path) -> None:
     client = open_embedded(tmp_path)
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     client.close()
@@ -67,7 +67,7 @@ def test_nobody_else_on_the_machine_may_read_it(tmp_path: Path) -> None:
     assert set(modes.values()) == {0o600}
 
 
-def test_order_of_insertion_survives_a_restart(tmp_path: Path) -> None:
+def test_the_order_of_insertion_survives_a_restart(tmp_path: Path) -> None:
     with open_embedded(tmp_path) as client:
         items = client["a"]["items"]
         items.insert_many([{"_id": n} for n in (5, 3, 9)])
@@ -79,7 +79,7 @@ def test_order_of_insertion_survives_a_restart(tmp_path: Path) -> None:
         assert [item["_id"] for item in client["a"]["items"].find()] == [3, 9, 5, 1]
 
 
-def test_what_is_dropped_stays_dropped(tmp_path: Path) -> None:
+def test_a_dropped_collection_stays_dropped_after_a_restart(tmp_path: Path) -> None:
     with open_embedded(tmp_path) as client:
         client["a"]["gone"].insert_one({"_id": 1})
         client["b"]["gone"].insert_one({"_id": 1})
@@ -91,16 +91,16 @@ def test_what_is_dropped_stays_dropped(tmp_path: Path) -> None:
         assert client.list_database_names() == ["c"]
 
 
-def test_a_change_is_on_the_disk_within_half_a_second(tmp_path: Path) -> None:
+def test_a_change_is_written_within_half_a_second(tmp_path: Path) -> None:
     with open_embedded(tmp_path) as client:
         client["a"]["items"].insert_one({"_id": 1})
         deadline = time.monotonic() + 0.5
-        while rows(tmp_path) != 1 and time.monotonic() < deadline:
+        while count_rows(tmp_path) != 1 and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert rows(tmp_path) == 1
+        assert count_rows(tmp_path) == 1
 
 
-def rows(directory: Path) -> int:
+def count_rows(directory: Path) -> int:
     connection = sqlite3.connect(directory / "eventapp.sqlite3")
     try:
         return int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
@@ -108,14 +108,16 @@ def rows(directory: Path) -> int:
         connection.close()
 
 
-def test_a_killed_process_loses_at_most_a_second_and_leaves_one_moment(tmp_path: Path) -> None:
+def test_a_killed_process_loses_at_most_a_second_and_leaves_a_consistent_state(
+    tmp_path: Path,
+) -> None:
     seller = run_python(BUSY_SELLER, tmp_path, stdout=subprocess.PIPE)
     assert seller.stdout
-    first = int(seller.stdout.readline())  # a busy machine takes its time to get there
+    first = int(seller.stdout.readline())  # On a busy machine the start takes a while.
     started = time.monotonic()
-    told = [(started, first)]
+    printed = [(started, first)]
     while time.monotonic() < started + 2.5:
-        told.append((time.monotonic(), int(seller.stdout.readline())))
+        printed.append((time.monotonic(), int(seller.stdout.readline())))
     os.kill(seller.pid, signal.SIGKILL)
     killed = time.monotonic()
     seller.wait()
@@ -125,13 +127,13 @@ def test_a_killed_process_loses_at_most_a_second_and_leaves_one_moment(tmp_path:
         event = client["eventapp"]["events"].find_one({"_id": 1})
         bookings = {one["_id"] for one in client["eventapp"]["bookings"].find()}
     assert event["left"] == 1_000_000 - (event["last"] + 1)
-    # Between the two writes a flush may fall; further apart they never are.
+    # A flush may fall between the two writes of a ticket, and nowhere else.
     assert bookings in (set(range(event["last"] + 1)), set(range(event["last"])))
-    safe = max(number for at, number in told if at < killed - 1)
+    safe = max(number for at, number in printed if at < killed - 1)
     assert event["last"] >= safe
 
 
-def test_one_process_only(tmp_path: Path) -> None:
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
     hold = "import sys; from pathlib import Path; from eventapp.core.embedded import open_embedded"
     hold += "; open_embedded(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
     holder = run_python(hold, tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -155,21 +157,21 @@ def test_the_last_changes_are_written_at_exit(tmp_path: Path) -> None:
     code = "import sys; from pathlib import Path; from eventapp.core.embedded import open_embedded"
     code += "; open_embedded(Path(sys.argv[1]))['a']['items'].insert_one({'_id': 1})"
     assert run_python(code, tmp_path).wait() == 0
-    assert rows(tmp_path) == 1
+    assert count_rows(tmp_path) == 1
 
 
-def test_a_failing_flush_is_loud_tried_again_and_loses_nothing(
+def test_a_failing_flush_is_reported_and_retried_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write, failing = Disk.write, True
+    write, failing = SqliteFile.write, True
 
-    def write_or_fail(self: Disk, batch: Any) -> None:
+    def write_or_fail(self: SqliteFile, snapshot: Any) -> None:
         if failing:
             raise sqlite3.OperationalError("database or disk is full")
-        write(self, batch)
+        write(self, snapshot)
 
-    monkeypatch.setattr(Disk, "write", write_or_fail)
-    monkeypatch.setattr("eventapp.core.embedded.saver._RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(SqliteFile, "write", write_or_fail)
+    monkeypatch.setattr("eventapp.core.embedded.persistence._RETRY_SECONDS", 0.05)
     with open_embedded(tmp_path) as client:
         client["a"]["items"].insert_one({"_id": 1})
         wait_for(lambda: "disk is full" in caplog.text)
@@ -177,7 +179,7 @@ def test_a_failing_flush_is_loud_tried_again_and_loses_nothing(
             client.admin.command("ping")
         client["a"]["items"].insert_one({"_id": 2})
         failing = False
-        wait_for(lambda: rows(tmp_path) == 2)
+        wait_for(lambda: count_rows(tmp_path) == 2)
         assert client.admin.command("ping") == {"ok": 1.0}
 
 
@@ -188,7 +190,7 @@ def wait_for(condition: Any) -> None:
         time.sleep(0.01)
 
 
-def test_a_closed_client_refuses_and_closes_twice(tmp_path: Path) -> None:
+def test_a_closed_client_refuses_calls_and_may_be_closed_again(tmp_path: Path) -> None:
     client = open_embedded(tmp_path)
     items = client["a"]["items"]
     client.close()
@@ -197,7 +199,7 @@ def test_a_closed_client_refuses_and_closes_twice(tmp_path: Path) -> None:
         items.insert_one({})
 
 
-def test_what_was_told_done_before_the_close_is_kept(tmp_path: Path) -> None:
+def test_writes_confirmed_before_the_close_are_kept(tmp_path: Path) -> None:
     client = open_embedded(tmp_path)
     items, done = client["a"]["items"], []
 
@@ -219,7 +221,7 @@ def test_what_was_told_done_before_the_close_is_kept(tmp_path: Path) -> None:
         assert {one["_id"] for one in client["a"]["items"].find()} == set(done)
 
 
-def test_a_fork_is_refused(tmp_path: Path) -> None:
+def test_a_fork_of_the_process_is_refused(tmp_path: Path) -> None:
     with open_embedded(tmp_path) as client:
         child = os.fork()
         if child == 0:
@@ -231,7 +233,7 @@ def test_a_fork_is_refused(tmp_path: Path) -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
-def test_in_memory_there_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_in_memory_has_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with open_embedded(None) as client:
         client["a"]["items"].insert_one({"at": datetime.now(UTC) + timedelta(days=1)})

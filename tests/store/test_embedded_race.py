@@ -1,4 +1,4 @@
-"""Sixteen threads and 500 tickets: the embedded store sells 500, mongomock alone sells more."""
+"""With 16 threads and 500 tickets the embedded store sells 500, and mongomock alone sells more."""
 
 import threading
 import time
@@ -9,14 +9,14 @@ import mongomock
 import mongomock.collection
 import pytest
 
-from eventapp.core.embedded.client import open_embedded
+from eventapp.core.embedded import open_embedded
 
 THREADS, TICKETS = 16, 500
 AVAILABLE = "ticketTypes.0.availableTickets"
 
 
 def sell_out(events: Any) -> int:
-    """Let all threads take tickets one by one until none is left; return how many were sold."""
+    """Let all threads take tickets one by one until none remains; return how many were sold."""
     events.insert_one({"eventId": 1, "ticketTypes": [{"availableTickets": TICKETS, "sold": 0}]})
     start, sold = threading.Barrier(THREADS), []
 
@@ -45,8 +45,8 @@ def run_threads(work: Callable[[], None]) -> None:
 
 
 @pytest.fixture
-def yielding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let other threads in where mongomock stands between finding and changing."""
+def switch_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let other threads run where mongomock is between its read and its write of a document."""
     apply = mongomock.collection.Collection._apply_update_document
 
     def pause_and_apply(*args: Any, **kwargs: Any) -> Any:
@@ -63,7 +63,7 @@ def yielding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mongomock.collection.Collection, "_apply_update_document", pause_and_apply)
 
 
-def test_a_guard_holds_between_threads(yielding: None) -> None:
+def test_a_guarded_update_never_oversells(switch_threads: None) -> None:
     with open_embedded(None) as client:
         events = client["race"]["events"]
 
@@ -72,11 +72,11 @@ def test_a_guard_holds_between_threads(yielding: None) -> None:
         assert ticket_type == {"availableTickets": 0, "sold": TICKETS}
 
 
-def test_control_without_the_lock_mongomock_oversells(yielding: None) -> None:
+def test_control_mongomock_without_our_lock_oversells(switch_threads: None) -> None:
     assert sell_out(mongomock.MongoClient()["race"]["events"]) > TICKETS
 
 
-def test_readers_see_whole_documents_while_others_write() -> None:
+def test_readers_never_see_half_of_a_write() -> None:
     with open_embedded(None) as client:
         events = client["race"]["events"]
         events.insert_one({"eventId": 1, "ticketTypes": [{"availableTickets": 500, "sold": 0}]})

@@ -1,6 +1,6 @@
 """The same calls on the embedded store and, where MONGO_URI is set, on the server it names.
 
-Each row of the table says what MongoDB answers; whoever answers it, the row must hold.
+Each row of a table holds the answer of MongoDB, and both stores must give it.
 """
 
 import os
@@ -22,7 +22,7 @@ from pymongo import (
 )
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, WriteError
 
-from eventapp.core.embedded.client import open_embedded
+from eventapp.core.embedded import open_embedded
 
 NOON = datetime(2030, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
 STORED_NOON = NOON.replace(microsecond=123000)
@@ -52,25 +52,25 @@ def event(**fields: Any) -> dict[str, Any]:
     return {"_id": 1, "eventId": 7, "tags": ["a", "b"], "ticketTypes": types, **fields}
 
 
-# One update of the document, and what it is then: (document, update, changed fields)
+# An update, and its result: (document, update, document afterwards), without the _id.
 UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "inc in an array": (
         {"t": [{"n": 5}, {"n": 6}]},
         {"$inc": {"t.0.n": -2, "t.1.n": 1}},
         {"t": [{"n": 3}, {"n": 7}]},
     ),
-    "inc makes the field": ({}, {"$inc": {"a.b": 2}}, {"a": {"b": 2}}),
+    "inc creates the field": ({}, {"$inc": {"a.b": 2}}, {"a": {"b": 2}}),
     "mul": ({"n": 3}, {"$mul": {"n": 2, "m": 2}}, {"n": 6, "m": 0}),
     "set a dotted path": ({}, {"$set": {"in.ab12": {"q": 1}}}, {"in": {"ab12": {"q": 1}}}),
     "unset a dotted path": ({"in": {"x": 1, "y": 2}}, {"$unset": {"in.x": ""}}, {"in": {"y": 2}}),
-    "unset what is not there": ({"a": 1}, {"$unset": {"in.x": ""}}, {"a": 1}),
+    "unset a missing field": ({"a": 1}, {"$unset": {"in.x": ""}}, {"a": 1}),
     "set and unset and inc": (
         {"in": {"x": 1}, "n": 1},
         {"$set": {"in.y": 2}, "$unset": {"in.x": ""}, "$inc": {"n": -1}},
         {"in": {"y": 2}, "n": 0},
     ),
     "an empty set": ({"a": 1}, {"$set": {}}, {"a": 1}),
-    "setOnInsert is for inserts": ({"a": 1}, {"$setOnInsert": {"a": 9}, "$set": {"b": 1}},
+    "setOnInsert only applies to inserts": ({"a": 1}, {"$setOnInsert": {"a": 9}, "$set": {"b": 1}},
                                    {"a": 1, "b": 1}),
     "max and min": ({"a": 5, "b": 5}, {"$max": {"a": 9, "b": 1}}, {"a": 9, "b": 5}),
     "min lowers": ({"a": 5}, {"$min": {"a": 2, "b": 3}}, {"a": 2, "b": 3}),
@@ -87,7 +87,7 @@ UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {"$push": {"a": {"$each": [{"n": 1}, {"n": 2}], "$sort": {"n": -1}, "$slice": 2}}},
         {"a": [{"n": 3}, {"n": 2}]},
     ),
-    "push at a place": (
+    "push at a position": (
         {"a": [1, 2]}, {"$push": {"a": {"$each": [0], "$position": 0}}}, {"a": [0, 1, 2]}
     ),
     "push into a nested list": ({"a": {"b": [1]}}, {"$push": {"a.b": 2}}, {"a": {"b": [1, 2]}}),
@@ -103,11 +103,11 @@ UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "pull documents": (
         {"a": [{"id": 1, "x": 1}, {"id": 2}]}, {"$pull": {"a": {"id": 1}}}, {"a": [{"id": 2}]}
     ),
-    "pull where nothing is": ({}, {"$pull": {"a.b": 1}}, {}),
+    "pull from a missing array": ({}, {"$pull": {"a.b": 1}}, {}),
     "pullAll": ({"a": [1, 2, 3]}, {"$pullAll": {"a": [1, 3]}}, {"a": [2]}),
     "pop": ({"a": [1, 2, 3]}, {"$pop": {"a": -1}}, {"a": [2, 3]}),
     "rename": ({"a": 1}, {"$rename": {"a": "b"}}, {"b": 1}),
-    "times to the millisecond": ({}, {"$set": {"at": NOON}}, {"at": STORED_NOON}),
+    "times are kept to the millisecond": ({}, {"$set": {"at": NOON}}, {"at": STORED_NOON}),
     "naive times are UTC": ({}, {"$set": {"at": datetime(2030, 1, 1)}},
                             {"at": datetime(2030, 1, 1, tzinfo=UTC)}),
     "all array items": ({"t": [{"n": 1}, {"n": 2}]}, {"$inc": {"t.$[].n": 1}},
@@ -116,7 +116,7 @@ UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("row", UPDATES, ids=lambda name: name.replace(" ", "-"))
-def test_update(db: Any, row: str) -> None:
+def test_an_update_operator_changes_the_document_as_on_a_server(db: Any, row: str) -> None:
     document, update, after = UPDATES[row]
     db["t"].insert_one({"_id": 1, **document})
     result = db["t"].update_one({"_id": 1}, update)
@@ -130,7 +130,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "inc of null": ({"a": None, "b": 1}, {"$inc": {"b": 1, "a": 1}}),
     "two operators on a field": ({"a": 1}, {"$set": {"a": 2}, "$inc": {"a": 1}}),
     "a field and its part": ({"a": {"b": 1}}, {"$set": {"a": 2}, "$inc": {"a.b": 1}}),
-    "push to no array": ({"a": 1, "b": 1}, {"$inc": {"b": 1}, "$push": {"a": 1}}),
+    "push to a number": ({"a": 1, "b": 1}, {"$inc": {"b": 1}, "$push": {"a": 1}}),
     "another _id": ({"a": 1}, {"$set": {"_id": 2, "a": 2}}),
     "a path through a scalar": ({"a": 1, "b": 1}, {"$inc": {"b": 1}, "$set": {"a.b": 1}}),
     "unknown operator": ({"a": 1}, {"$frob": {"a": 1}}),
@@ -155,7 +155,7 @@ DOCUMENTS = [
     {"_id": 4, "n": 2.5, "m": None, "tags": ["c", "a"], "flag": True, "list": [[1, 2], 3]},
 ]  # fmt: skip
 
-# A filter, and the ids of the documents above that it finds.
+# A filter, and the ids of the DOCUMENTS that it finds.
 FILTERS: list[tuple[dict[str, Any], list[int]]] = [
     ({}, [1, 2, 3, 4]),
     ({"n": 2}, [3]),
@@ -230,13 +230,13 @@ FILTERS: list[tuple[dict[str, Any], list[int]]] = [
 
 
 @pytest.mark.parametrize(("spec", "ids"), FILTERS, ids=lambda value: str(value)[:70])
-def test_filter(db: Any, spec: dict[str, Any], ids: list[int]) -> None:
+def test_a_filter_finds_the_same_documents(db: Any, spec: dict[str, Any], ids: list[int]) -> None:
     db["t"].insert_many(DOCUMENTS)
     assert sorted(one["_id"] for one in db["t"].find(spec)) == ids
     assert db["t"].count_documents(spec) == len(ids)
 
 
-# A sort, and the ids of the documents above in that order.
+# A sort, and the ids of the DOCUMENTS in that order.
 SORTS: list[tuple[list[tuple[str, int]], list[int]]] = [
     ([("n", 1)], [2, 3, 4, 1]),
     ([("n", -1)], [1, 4, 3, 2]),
@@ -252,7 +252,7 @@ SORTS: list[tuple[list[tuple[str, int]], list[int]]] = [
 
 
 @pytest.mark.parametrize(("sort", "ids"), SORTS, ids=str)
-def test_sort(db: Any, sort: list[tuple[str, int]], ids: list[int]) -> None:
+def test_a_sort_gives_the_same_order(db: Any, sort: list[tuple[str, int]], ids: list[int]) -> None:
     db["t"].insert_many(DOCUMENTS)
     assert [one["_id"] for one in db["t"].find().sort(sort)] == ids
     assert [one["_id"] for one in db["t"].find(sort=sort, skip=1, limit=2)] == ids[1:3]
@@ -276,7 +276,9 @@ PROJECTIONS: list[tuple[Any, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("projection", "answer"), PROJECTIONS, ids=str)
-def test_projection(db: Any, projection: Any, answer: dict[str, Any]) -> None:
+def test_a_projection_gives_the_same_fields(
+    db: Any, projection: Any, answer: dict[str, Any]
+) -> None:
     stored = {"_id": 1, "a": 1, "b": {"c": 2, "d": 3}, "l": [{"x": 1, "y": 2}, {"x": 3}]}
     db["t"].insert_one({**stored, "n": [1, 2]})
     assert db["t"].find_one({"_id": 1}, projection) == answer
@@ -430,14 +432,14 @@ PIPELINES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("row", PIPELINES, ids=lambda name: name.replace(" ", "-"))
-def test_aggregate(db: Any, row: str) -> None:
+def test_a_pipeline_gives_the_same_result(db: Any, row: str) -> None:
     pipeline, answer = PIPELINES[row]
     db["t"].insert_many(DOCUMENTS)
     db["other"].insert_one({"_id": 5, "k": 1, "at": NOON})
     assert list(db["t"].aggregate(pipeline)) == answer
 
 
-def test_positional_updates(db: Any) -> None:
+def test_positional_operators_update_the_matching_items(db: Any) -> None:
     events = db["events"]
     events.insert_one(event())
     vip = {"_id": 1, "ticketTypes.ticketTypeId": 2}
@@ -457,7 +459,7 @@ def test_positional_updates(db: Any) -> None:
     assert events.find_one_and_update(match, {"$inc": {"ticketTypes.$.waiting": 1}}) is None
 
 
-def test_updates_by_pipeline(db: Any) -> None:
+def test_an_update_may_be_a_pipeline(db: Any) -> None:
     db.t.insert_many([{"_id": 1, "n": 5, "x": 1}, {"_id": 2}, {"_id": 3, "n": 0}])
     old = {"$ifNull": ["$n", 0]}
     raised = {"$log": [{"$add": [{"$pow": [2.0, old]}, {"$pow": [2.0, 5]}]}, 2]}
@@ -477,7 +479,7 @@ def test_updates_by_pipeline(db: Any) -> None:
     assert db.t.find_one({"_id": 3})["n"] == 6
 
 
-def test_the_guarded_take(db: Any) -> None:
+def test_a_guarded_update_applies_only_while_its_condition_holds(db: Any) -> None:
     events = db["events"]
     events.insert_one(event(inFlight={}))
     guard = {
@@ -498,7 +500,7 @@ def test_the_guarded_take(db: Any) -> None:
     assert events.find_one_and_update(guard, take) is None
 
 
-def test_upserts(db: Any) -> None:
+def test_upserts_start_from_the_equalities_of_the_filter(db: Any) -> None:
     counters = db["counters"]
     find = counters.find_one_and_update
     bump = {"$inc": {"value": 1}}
@@ -519,7 +521,7 @@ def test_upserts(db: Any) -> None:
     assert counters.find_one({"_id": 9}) == {"_id": 9, "a": 1}
 
 
-def test_find_one_and_the_others(db: Any) -> None:
+def test_find_one_and_modify_and_many_writes(db: Any) -> None:
     items = db["items"]
     items.insert_many([{"_id": n, "n": n % 2} for n in range(4)])
     newest = [("_id", -1)]
@@ -536,7 +538,7 @@ def test_find_one_and_the_others(db: Any) -> None:
     assert items.count_documents({}) == 1
 
 
-def test_the_cursor(db: Any) -> None:
+def test_cursor_methods_count_and_distinct(db: Any) -> None:
     items = db["items"]
     items.insert_many([{"_id": n, "g": n % 3} for n in range(10)])
     cursor = items.find({}).sort("_id", -1).skip(2).limit(3).batch_size(2).max_time_ms(2000)
@@ -551,7 +553,7 @@ def test_the_cursor(db: Any) -> None:
     assert sorted(items.distinct("_id", {"g": 1})) == [1, 4, 7]
 
 
-def test_unique_indexes(db: Any) -> None:
+def test_a_unique_index_refuses_duplicates_and_changes_nothing(db: Any) -> None:
     users = db["users"]
     users.create_index([("email", 1)], unique=True, name="one_email")
     users.insert_one({"_id": 1, "email": "a", "n": 0})
@@ -573,12 +575,12 @@ def test_unique_indexes(db: Any) -> None:
     assert stored == [{"_id": 1, "email": "a", "n": 0}, {"_id": 2, "email": "b", "n": 0}]
     users.delete_one({"_id": 1})
     users.insert_one({"_id": 3, "email": "a"})
-    users.insert_one({"_id": 4})  # a missing value is one value, null
+    users.insert_one({"_id": 4})  # A missing value counts as null.
     with pytest.raises(DuplicateKeyError):
         users.insert_one({"_id": 5, "email": None})
 
 
-def test_a_unique_index_on_two_fields(db: Any) -> None:
+def test_a_unique_index_on_two_fields_compares_both(db: Any) -> None:
     favorites = db["favorites"]
     favorites.create_index([("userId", 1), ("eventId", 1)], unique=True)
     favorites.insert_many([{"userId": u, "eventId": e} for u in (1, 2) for e in (1, 2)])
@@ -595,7 +597,7 @@ PARTIAL: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("partial", "inside", "outside"), PARTIAL, ids=str)
-def test_partial_unique_indexes(
+def test_a_partial_unique_index_covers_only_matching_documents(
     db: Any, partial: dict[str, Any], inside: dict[str, Any], outside: dict[str, Any]
 ) -> None:
     bookings = db["bookings"]
@@ -615,7 +617,7 @@ def test_partial_unique_indexes(
     assert bookings.count_documents({"user": 1}) == 3
 
 
-def test_sparse_unique_indexes(db: Any) -> None:
+def test_a_sparse_unique_index_ignores_documents_without_the_field(db: Any) -> None:
     users = db["users"]
     users.create_index("phone", unique=True, sparse=True)
     users.insert_many([{"_id": 1}, {"_id": 2}, {"_id": 3, "phone": "1"}])
@@ -626,7 +628,7 @@ def test_sparse_unique_indexes(db: Any) -> None:
     assert users.count_documents({}) == 3
 
 
-def test_declaring_indexes(db: Any) -> None:
+def test_indexes_are_created_listed_and_dropped(db: Any) -> None:
     items = db["items"]
     names = items.create_indexes(
         [
@@ -652,7 +654,7 @@ def test_declaring_indexes(db: Any) -> None:
     assert set(items.index_information()) == {"_id_", "a_1_b_-1"}
 
 
-def test_many_writes(db: Any) -> None:
+def test_a_bulk_write_counts_what_it_did(db: Any) -> None:
     items = db["items"]
     requests = [
         InsertOne({"_id": 1, "n": 1}),
@@ -673,7 +675,9 @@ def test_many_writes(db: Any) -> None:
 
 
 @pytest.mark.parametrize(("ordered", "kept"), [(True, [1, 2]), (False, [1, 2, 3])])
-def test_refused_inserts(db: Any, ordered: bool, kept: list[int]) -> None:
+def test_a_refused_insert_of_many_stops_only_an_ordered_bulk(
+    db: Any, ordered: bool, kept: list[int]
+) -> None:
     items = db["items"]
     with pytest.raises(BulkWriteError) as refusal:
         items.insert_many([{"_id": n} for n in (1, 2, 2, 3)], ordered=ordered)
@@ -683,7 +687,7 @@ def test_refused_inserts(db: Any, ordered: bool, kept: list[int]) -> None:
     assert [one["_id"] for one in items.find().sort("_id", 1)] == kept
 
 
-def test_what_comes_back_is_the_callers_own(db: Any) -> None:
+def test_reads_return_copies(db: Any) -> None:
     items = db["items"]
     given = {"_id": 1, "list": [{"a": 1}], "at": NOON, "pair": (1, 2)}
     items.insert_one(given)
@@ -698,7 +702,7 @@ def test_what_comes_back_is_the_callers_own(db: Any) -> None:
     assert items.find_one({"_id": document["_id"]}) == document
 
 
-def test_names_and_pings(db: Any) -> None:
+def test_names_ping_and_truth_value(db: Any) -> None:
     assert db.client.admin.command("ping")["ok"] == 1
     assert db.command("ping")["ok"] == 1
     db["a"].insert_one({})

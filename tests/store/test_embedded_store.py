@@ -1,4 +1,4 @@
-"""What the embedded store does that has no place in the comparison with a server."""
+"""Behaviour of the embedded store that the comparison with a server does not cover."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from bson.errors import InvalidDocument
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, InvalidOperation
 
-from eventapp.core.embedded.client import open_embedded
+from eventapp.core.embedded import open_embedded
 
 
 @pytest.fixture
@@ -19,7 +19,9 @@ def items() -> Iterator[Any]:
         yield client["app"]["items"]
 
 
-def test_expired_documents_go_and_others_stay(items: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ttl_index_removes_only_expired_documents(
+    items: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("eventapp.core.embedded.storage._EXPIRY_PERIOD", timedelta(0))
     now = datetime.now(UTC)
     items.create_index("at", expireAfterSeconds=60)
@@ -34,7 +36,7 @@ def test_expired_documents_go_and_others_stay(items: Any, monkeypatch: pytest.Mo
     assert [one["_id"] for one in items.find()] == [2, 3, 4]
 
 
-def test_a_duplicate_tells_which_index_and_value(items: Any) -> None:
+def test_a_duplicate_key_error_names_the_index_and_the_value(items: Any) -> None:
     items.create_index([("user", 1), ("event", 1)], unique=True, name="one_each")
     items.insert_one({"user": 1, "event": 2})
     with pytest.raises(DuplicateKeyError) as refusal:
@@ -44,20 +46,20 @@ def test_a_duplicate_tells_which_index_and_value(items: Any) -> None:
     assert "app.items index: one_each" in str(refusal.value)
 
 
-def test_what_bson_cannot_hold_is_refused_and_not_stored(items: Any) -> None:
+def test_a_value_that_bson_cannot_hold_is_refused_and_not_stored(items: Any) -> None:
     with pytest.raises(InvalidDocument):
         items.insert_one({"_id": 1, "bad": {1, 2}})
     assert items.count_documents({}) == 0
 
 
-def test_true_is_not_one_in_a_unique_index(items: Any) -> None:
+def test_true_differs_from_one_in_a_unique_index(items: Any) -> None:
     items.create_index("value", unique=True)
     items.insert_many([{"value": True}, {"value": 1}, {"value": "1"}, {"value": None}])
     with pytest.raises(DuplicateKeyError):
         items.insert_one({"value": 1.0})
 
 
-def test_a_document_may_be_its_own_id(items: Any) -> None:
+def test_an_id_may_be_a_document(items: Any) -> None:
     items.insert_one({"_id": {"user": 1, "day": "x"}, "n": 1})
     items.update_one({"_id": {"user": 1, "day": "x"}}, {"$inc": {"n": 1}}, upsert=True)
     assert items.find_one({"_id": {"user": 1, "day": "x"}})["n"] == 2
@@ -67,7 +69,7 @@ def test_a_document_may_be_its_own_id(items: Any) -> None:
     assert items.count_documents({}) == 0
 
 
-def test_equality_on_an_index_does_not_read_everything(items: Any) -> None:
+def test_an_equality_on_an_indexed_field_does_not_scan_the_collection(items: Any) -> None:
     items.create_index("eventId", unique=True)
     items.create_index([("userId", 1), ("at", -1)])
     items.insert_many([{"eventId": n, "userId": n % 1000, "at": n} for n in range(10_000)])
@@ -81,7 +83,7 @@ def test_equality_on_an_index_does_not_read_everything(items: Any) -> None:
     assert items.find_one({"eventId": 7, "userId": 7}) is None
 
 
-def test_options_pass_or_are_refused(items: Any) -> None:
+def test_options_without_effect_are_accepted_and_others_refused(items: Any) -> None:
     items.insert_one({"_id": 1}, session=None, comment="why")
     assert items.find_one({"_id": 1}, max_time_ms=100, hint="_id_", comment="why", session=None)
     assert items.count_documents({}, maxTimeMS=100, hint="_id_") == 1
@@ -94,7 +96,7 @@ def test_options_pass_or_are_refused(items: Any) -> None:
         items.find_one({}, limmit=1)
 
 
-def test_a_cursor_reads_late_and_takes_no_orders_then(items: Any) -> None:
+def test_a_cursor_reads_when_first_iterated_and_cannot_be_changed_then(items: Any) -> None:
     cursor = items.find({})
     items.insert_one({"_id": 1})
     assert next(cursor) == {"_id": 1}
@@ -105,7 +107,7 @@ def test_a_cursor_reads_late_and_takes_no_orders_then(items: Any) -> None:
     assert not cursor.alive
 
 
-def test_the_projection_may_leave_the_id_out_of_an_update(items: Any) -> None:
+def test_the_projection_of_an_update_may_exclude_the_id(items: Any) -> None:
     items.insert_many([{"_id": 1, "n": 1}, {"_id": 2, "n": 1}])
     after = items.find_one_and_update(
         {"n": 1}, {"$inc": {"n": 1}}, {"_id": 0}, return_document=ReturnDocument.AFTER

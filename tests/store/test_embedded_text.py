@@ -1,4 +1,4 @@
-"""Text search of the embedded store, as MongoDB answers it."""
+"""Text search of the embedded store, with the results and scores of MongoDB."""
 
 import time
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pymongo.errors import OperationFailure
 
-from eventapp.core.embedded.client import open_embedded
+from eventapp.core.embedded import open_embedded
 
 SCORE = {"$meta": "textScore"}
 EVENTS: list[dict[str, Any]] = [
@@ -76,7 +76,9 @@ def found(events: Any, search: str) -> list[int]:
         ('"unfinished jazz', [1, 2]),
     ],
 )
-def test_search(events: Any, search: str, ids: list[int]) -> None:
+def test_a_search_finds_the_documents_that_a_server_finds(
+    events: Any, search: str, ids: list[int]
+) -> None:
     assert found(events, search) == ids
     assert events.count_documents({"$text": {"$search": search}}) == len(ids)
 
@@ -90,7 +92,7 @@ def test_scores_are_those_of_a_server(events: Any) -> None:
     assert scores[1] == pytest.approx(0.5 + 0.5 / 5)
 
 
-def test_with_other_conditions(events: Any) -> None:
+def test_text_combines_with_other_conditions(events: Any) -> None:
     text = {"$text": {"$search": "jazz wine"}}
     assert events.find_one({**text, "tags": "wine"})["_id"] == 3
     assert events.count_documents({"$and": [text, {"_id": {"$lt": 3}}]}) == 2
@@ -102,14 +104,16 @@ def test_with_other_conditions(events: Any) -> None:
     assert events.find_one({"_id": 4, **text}) is None
 
 
-def test_a_score_alone_keeps_all_fields_and_stored_documents_stay(events: Any) -> None:
+def test_projecting_only_the_score_keeps_all_fields_and_changes_no_stored_document(
+    events: Any,
+) -> None:
     answer = events.find_one({"$text": {"$search": "cafe"}}, {"score": SCORE})
     assert answer.pop("score") > 0
     assert answer == EVENTS[2]
     assert events.find_one({"_id": 3}) == EVENTS[2]
 
 
-def test_aggregate(events: Any) -> None:
+def test_a_pipeline_can_sort_by_and_project_the_score(events: Any) -> None:
     text = {"$match": {"$text": {"$search": "jazz"}, "_id": {"$gt": 0}}}
     by_score = {"$sort": {"score": SCORE, "_id": 1}}
     score = {"$addFields": {"score": SCORE}}
@@ -124,7 +128,7 @@ def test_aggregate(events: Any) -> None:
     assert [one.keys() for one in projected] == [{"_id", "title", "s"}] * 2
 
 
-def test_writes_are_seen_at_once(events: Any) -> None:
+def test_a_search_sees_earlier_writes(events: Any) -> None:
     events.update_one({"_id": 4}, {"$set": {"title": "Jazz on the rocks"}})
     assert sorted(found(events, "jazz")) == [1, 2, 4]
     assert found(events, "climbing") == []
@@ -133,7 +137,7 @@ def test_writes_are_seen_at_once(events: Any) -> None:
     assert sorted(found(events, "jazz")) == [2, 4, 9]
 
 
-def test_without_an_index_or_a_score_it_is_refused(events: Any) -> None:
+def test_text_without_an_index_and_a_score_without_text_are_refused(events: Any) -> None:
     with pytest.raises(OperationFailure, match="text index required"):
         events.database["other"].find_one({"$text": {"$search": "x"}})
     with pytest.raises(OperationFailure):
@@ -147,7 +151,7 @@ def test_without_an_index_or_a_score_it_is_refused(events: Any) -> None:
     }
 
 
-def test_repeated_searches_over_many_documents_are_quick(events: Any) -> None:
+def test_a_search_over_ten_thousand_documents_takes_under_a_tenth_of_a_second(events: Any) -> None:
     words = ["music", "theatre", "cooking", "startup", "beach", "comedy", "light", "rock", "wine"]
     events.insert_many(
         {"_id": 100 + n, "title": f"{words[n % 9]} {n}", "description": " ".join(words[n % 7 :])}

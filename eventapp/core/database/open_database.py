@@ -17,7 +17,7 @@ from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
 from eventapp.core.database.client import DEFAULT_DATABASE, Db, Document, connect
 from eventapp.core.database.errors import is_unavailable
-from eventapp.core.embedded.client import open_embedded
+from eventapp.core.embedded import open_embedded
 from eventapp.core.errors import DatabaseUnavailable
 
 PREPARE_RETRY_SECONDS = 0.5

@@ -1,98 +1,114 @@
-"""Aggregation on the embedded store: mongomock's stages, after an indexed, text-aware `$match`."""
+"""Aggregation on the embedded store: an indexed, text-aware `$match`, then mongomock's stages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pymongo.errors import WriteError
 
-from eventapp.core.embedded.documents import Documents, aware
-from eventapp.core.embedded.matches import TEXT_SCORE, Matches, sort_matches
-from eventapp.core.embedded.mongomock_engine import Document, Engine
-from eventapp.core.embedded.storage import plain
-from eventapp.core.embedded.updates import same_id
+from eventapp.core.embedded.mongomock_internals import Document, MongomockCollection
+from eventapp.core.embedded.operations import CollectionOperations, Matches
+from eventapp.core.embedded.pymongo_interface import TEXT_SCORE
+from eventapp.core.embedded.updates import require_same_id
+from eventapp.core.embedded.values import caller_copy, stored_copy
 
-# The score travels through mongomock's stages as a field, taken out of what comes back.
-_SCORE = "__textScore"
-_UPDATING = frozenset(("$set", "$addFields", "$unset", "$project", "$replaceRoot", "$replaceWith"))
+# mongomock's stages do not know text scores. So the score of a document is a field of this name
+# while it passes through them, and the field is removed from the results.
+_SCORE_FIELD = "__textScore"
+_UPDATE_STAGES = frozenset(
+    ("$set", "$addFields", "$unset", "$project", "$replaceRoot", "$replaceWith")
+)
 _BAD_VALUE = 2
 
 
-def aggregate(documents: Documents, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
-    """Run a pipeline; `$text` may stand in its first `$match`.
+def aggregate(
+    operations: CollectionOperations, pipeline: Sequence[Mapping[str, Any]]
+) -> list[Document]:
+    """Run a pipeline. `$text` may stand in its first `$match` only.
 
     Raises:
-        NotImplementedError: a stage or operator that mongomock lacks.
+        NotImplementedError: mongomock lacks a stage or an operator.
     """
-    stages = plain({"stages": list(pipeline)})["stages"]
-    spec = stages.pop(0)["$match"] if stages and "$match" in stages[0] else {}
-    matches = documents.match(spec)
-    found = [plain(document) for document in matches.documents]
-    if matches.scores is not None:
-        for document in found:
-            document[_SCORE] = matches.score(document)
-    results = _run(documents, found, _known(stages, scored=matches.scores is not None))
-    if matches.scores is not None:
-        results = [_without_score(result) for result in results]
-    return [aware(result) for result in results]
+    stages = stored_copy({"stages": list(pipeline)})["stages"]
+    query = stages.pop(0)["$match"] if stages and "$match" in stages[0] else {}
+    matches = operations.match(query)
+    documents = [stored_copy(document) for document in matches.documents]
+    has_scores = matches.scores is not None
+    if has_scores:
+        for document in documents:
+            document[_SCORE_FIELD] = matches.score(document)
+    results = _run(operations.native, documents, _rewrite_stages(stages, has_scores=has_scores))
+    if has_scores:
+        results = [_remove_score(result) for result in results]
+    return [caller_copy(result) for result in results]
 
 
-def piped(engine: Engine, document: Document, pipeline: Sequence[Mapping[str, Any]]) -> Document:
-    """What an update by a pipeline makes of a document, which stays as it is.
+def apply_pipeline(
+    native: MongomockCollection, document: Document, pipeline: Sequence[Mapping[str, Any]]
+) -> Document:
+    """Return what an update that is a pipeline makes of a document, which stays as it is.
 
     Raises:
-        WriteError: a stage that no update has, or another `_id`.
+        WriteError: a stage is not allowed in an update, or the `_id` would change.
     """
-    stages = plain({"stages": list(pipeline)})["stages"]
-    if unfit := [name for stage in stages for name in stage if name not in _UPDATING]:
-        raise WriteError(f"{unfit[0]} is not allowed to be used within an update", _BAD_VALUE)
-    (result,) = engine.run([plain(document)], _known(stages, scored=False))
-    return same_id(document, result)
+    stages = stored_copy({"stages": list(pipeline)})["stages"]
+    if refused := [name for stage in stages for name in stage if name not in _UPDATE_STAGES]:
+        raise WriteError(f"{refused[0]} is not allowed to be used within an update", _BAD_VALUE)
+    rewritten = _rewrite_stages(stages, has_scores=False)
+    (result,) = native.run_stages([stored_copy(document)], rewritten)
+    return require_same_id(document, result)
 
 
-def _run(documents: Documents, found: list[Document], stages: list[Document]) -> list[Document]:
-    """Run the stages one by one; mongomock would group and count even what is not there."""
+def _run(
+    native: MongomockCollection, documents: list[Document], stages: list[Document]
+) -> list[Document]:
+    """Run the stages one by one. mongomock would group and count even without documents."""
     for stage in stages:
         ((name, options),) = stage.items()
         if name == "$facet":
-            found = [{title: _run(documents, found, run) for title, run in options.items()}]
+            facets = {title: _run(native, documents, run) for title, run in options.items()}
+            documents = [facets]
         elif name == "$sort":
-            matches = Matches(list(found))
-            sort_matches(matches, list(options.items()))
-            found = matches.documents
-        elif found or name not in ("$group", "$count"):
-            found = list(documents.engine.run(found, [stage]))
-    return found
+            matches = Matches(list(documents))
+            matches.sort(list(options.items()))
+            documents = matches.documents
+        elif documents or name not in ("$group", "$count"):
+            documents = list(native.run_stages(documents, [stage]))
+    return documents
 
 
-def _known(stages: list[Document], *, scored: bool) -> list[Document]:
-    """Return the stages as mongomock knows them."""
-    ready: list[Document] = []
+def _rewrite_stages(stages: list[Document], *, has_scores: bool) -> list[Document]:
+    """Return the stages in terms of those that mongomock has."""
+    rewritten: list[Document] = []
     for stage in stages:
         ((name, options),) = stage.items()
         if name == "$facet":
-            parts = {title: _known(run, scored=scored) for title, run in options.items()}
-            ready.append({name: parts})
+            facets = {
+                title: _rewrite_stages(run, has_scores=has_scores) for title, run in options.items()
+            }
+            rewritten.append({name: facets})
         elif name in _REWRITES:
-            ready.extend(_REWRITES[name](options))
+            rewritten.extend(_REWRITES[name](options))
         else:
-            ready.append({name: _with_score(name, options) if scored else options})
-    return ready
+            rewritten.append({name: _use_score_field(name, options) if has_scores else options})
+    return rewritten
 
 
-def _with_score(name: str, options: Any) -> Any:
+def _use_score_field(name: str, options: Any) -> Any:
+    """Replace `{"$meta": "textScore"}` in a stage by the score field, and keep that field."""
     if name == "$sort":
         return dict(
-            (_SCORE, -1) if to == TEXT_SCORE else (path, to) for path, to in options.items()
+            (_SCORE_FIELD, -1) if direction == TEXT_SCORE else (path, direction)
+            for path, direction in options.items()
         )
     options = _replace_meta(options)
     if name == "$project" and any(value for path, value in options.items() if path != "_id"):
-        return {**options, _SCORE: 1}
+        return {**options, _SCORE_FIELD: 1}
     return options
 
 
 def _replace_meta(value: Any) -> Any:
     if value == TEXT_SCORE:
-        return "$" + _SCORE
+        return "$" + _SCORE_FIELD
     if isinstance(value, dict):
         return {name: _replace_meta(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -100,11 +116,11 @@ def _replace_meta(value: Any) -> Any:
     return value
 
 
-def _without_score(value: Any) -> Any:
+def _remove_score(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_score(item) for name, item in value.items() if name != _SCORE}
+        return {name: _remove_score(item) for name, item in value.items() if name != _SCORE_FIELD}
     if isinstance(value, list):
-        return [_without_score(item) for item in value]
+        return [_remove_score(item) for item in value]
     return value
 
 

@@ -14,13 +14,13 @@ from pymongo.operations import (
 )
 from pymongo.results import BulkWriteResult, DeleteResult, InsertOneResult, UpdateResult
 
-from eventapp.core.embedded.mongomock_engine import Document
+from eventapp.core.embedded.mongomock_internals import Document
 
 Write = InsertOne[Document] | UpdateOne | UpdateMany | ReplaceOne[Document] | DeleteOne | DeleteMany
 
 
 class Writer(Protocol):
-    """The single writes a bulk is made of."""
+    """The single writes that a bulk consists of."""
 
     def insert_one(self, document: Any) -> InsertOneResult: ...
     def update_one(self, filter: Any, update: Any, **options: Any) -> UpdateResult: ...
@@ -31,73 +31,80 @@ class Writer(Protocol):
 
 
 def bulk_write(writer: Writer, requests: Sequence[Write], *, ordered: bool) -> BulkWriteResult:
-    """Do the writes one after the other.
+    """Perform the writes one after the other.
+
+    Args:
+        ordered: whether to stop at the first write that is refused.
 
     Raises:
-        BulkWriteError: one was refused; `ordered` stops there, else the others are done.
+        BulkWriteError: a write was refused. Without `ordered` the others have been performed.
     """
     if not requests:
         raise InvalidOperation("No operations to execute")
-    total = _nothing_done()
-    for at, request in enumerate(requests):
+    result = _empty_result()
+    for index, request in enumerate(requests):
         try:
-            _HANDLERS[type(request)](writer, request, total, at)
+            _HANDLERS[type(request)](writer, request, result, index)
         except WriteError as error:
-            total["writeErrors"].append(_refusal(error, at, getattr(request, "_doc", None)))
+            operation = getattr(request, "_doc", None)
+            result["writeErrors"].append(_write_error(error, index, operation))
             if ordered:
                 break
-    if total["writeErrors"]:
-        raise BulkWriteError(total)
-    return BulkWriteResult(total, True)
+    if result["writeErrors"]:
+        raise BulkWriteError(result)
+    return BulkWriteResult(result, True)
 
 
-def _nothing_done() -> Document:
+def _empty_result() -> Document:
     counts = dict.fromkeys(("nInserted", "nMatched", "nModified", "nRemoved", "nUpserted"), 0)
     return {**counts, "upserted": [], "writeErrors": [], "writeConcernErrors": []}
 
 
-def _refusal(error: WriteError, at: int, operation: Any) -> Document:
+def _write_error(error: WriteError, index: int, operation: Any) -> Document:
     details: Mapping[str, Any] = error.details or {}
     message = details.get("errmsg", str(error))
-    return {**details, "index": at, "code": error.code, "errmsg": message, "op": operation}
+    return {**details, "index": index, "code": error.code, "errmsg": message, "op": operation}
 
 
-def _insert(writer: Writer, request: Any, total: Document, _: int) -> None:
+def _insert(writer: Writer, request: Any, result: Document, _: int) -> None:
     writer.insert_one(request._doc)
-    total["nInserted"] += 1
+    result["nInserted"] += 1
 
 
-def _count(result: UpdateResult, total: Document, at: int) -> None:
-    total["nMatched"] += result.matched_count
-    total["nModified"] += result.modified_count
-    if result.upserted_id is not None:
-        total["nUpserted"] += 1
-        total["upserted"].append({"index": at, "_id": result.upserted_id})
+def _add_update(update: UpdateResult, result: Document, index: int) -> None:
+    result["nMatched"] += update.matched_count
+    result["nModified"] += update.modified_count
+    if update.upserted_id is not None:
+        result["nUpserted"] += 1
+        result["upserted"].append({"index": index, "_id": update.upserted_id})
 
 
-def _update_one(writer: Writer, request: Any, total: Document, at: int) -> None:
-    _count(writer.update_one(request._filter, request._doc, **_options(request)), total, at)
+def _update_one(writer: Writer, request: Any, result: Document, index: int) -> None:
+    update = writer.update_one(request._filter, request._doc, **_update_options(request))
+    _add_update(update, result, index)
 
 
-def _update_many(writer: Writer, request: Any, total: Document, at: int) -> None:
-    _count(writer.update_many(request._filter, request._doc, **_options(request)), total, at)
+def _update_many(writer: Writer, request: Any, result: Document, index: int) -> None:
+    update = writer.update_many(request._filter, request._doc, **_update_options(request))
+    _add_update(update, result, index)
 
 
-def _options(request: Any) -> Document:
+def _update_options(request: Any) -> Document:
     return {"upsert": bool(request._upsert), "array_filters": request._array_filters}
 
 
-def _replace(writer: Writer, request: Any, total: Document, at: int) -> None:
+def _replace(writer: Writer, request: Any, result: Document, index: int) -> None:
     upsert = bool(request._upsert)
-    _count(writer.replace_one(request._filter, request._doc, upsert=upsert), total, at)
+    update = writer.replace_one(request._filter, request._doc, upsert=upsert)
+    _add_update(update, result, index)
 
 
-def _delete_one(writer: Writer, request: Any, total: Document, _: int) -> None:
-    total["nRemoved"] += writer.delete_one(request._filter).deleted_count
+def _delete_one(writer: Writer, request: Any, result: Document, _: int) -> None:
+    result["nRemoved"] += writer.delete_one(request._filter).deleted_count
 
 
-def _delete_many(writer: Writer, request: Any, total: Document, _: int) -> None:
-    total["nRemoved"] += writer.delete_many(request._filter).deleted_count
+def _delete_many(writer: Writer, request: Any, result: Document, _: int) -> None:
+    result["nRemoved"] += writer.delete_many(request._filter).deleted_count
 
 
 _HANDLERS: dict[type, Callable[[Writer, Any, Document, int], None]] = {

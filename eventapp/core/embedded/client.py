@@ -1,35 +1,27 @@
-"""The embedded store: what eventapp keeps its data in when no MongoDB server is set.
-
-It takes plain PyMongo calls, so that no caller knows which store it has. Every operation runs under
-one lock for the whole client: mongomock alone lets two threads through one guard.
-"""
+"""The client and the databases of the embedded store, with the interfaces of PyMongo's."""
 
 import atexit
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
-from mongomock import MongoClient
 from pymongo.client_options import ClientOptions
 from pymongo.database import Database
 from pymongo.errors import CollectionInvalid, ConnectionFailure
 
-from eventapp.core.embedded.base import StandIn, StoreLock
 from eventapp.core.embedded.collection import EmbeddedCollection
-from eventapp.core.embedded.disk import EmbeddedStoreBusy
-from eventapp.core.embedded.documents import Documents
-from eventapp.core.embedded.journal import Journal
-from eventapp.core.embedded.mongomock_engine import Engine
-from eventapp.core.embedded.saver import Saver
-from eventapp.core.embedded.storage import DatabaseStore, ServerStore
-
-__all__ = ["EmbeddedClient", "EmbeddedDatabase", "EmbeddedStoreBusy", "open_embedded"]
+from eventapp.core.embedded.locking import StoreLock
+from eventapp.core.embedded.mongomock_internals import MongomockCollection, open_mongomock
+from eventapp.core.embedded.operations import CollectionOperations
+from eventapp.core.embedded.persistence import FlushThread
+from eventapp.core.embedded.pymongo_interface import PyMongoStandIn
+from eventapp.core.embedded.storage import ChangeLog, DatabaseStore, ServerStore
 
 
 def open_embedded(directory: Path | None) -> "EmbeddedClient":
     """Open the embedded store.
 
     Args:
-        directory: where the data lives, made if missing; None keeps it in memory, without a
+        directory: where the data is kept, created if missing. None keeps it in memory, without a
             thread or a file.
 
     Raises:
@@ -45,16 +37,15 @@ class EmbeddedClient:
     options = ClientOptions("", "", None, {})
 
     def __init__(self, directory: Path | None) -> None:
-        self._server = ServerStore(Journal(active=directory is not None))
+        self._server = ServerStore(ChangeLog(is_active=directory is not None))
         self._lock = StoreLock(directory)
-        # mongomock works on naive UTC throughout; what is returned is made aware on its way out.
-        self._native: Any = MongoClient(_store=self._server, tz_aware=False)
+        self._native: Any = open_mongomock(self._server)
         self._databases: dict[str, EmbeddedDatabase] = {}
-        self._saver: Saver | None = None
+        self._flush_thread: FlushThread | None = None
         if directory is not None:
-            self._saver = Saver(directory, self._server, self._lock.inner)
-            self._lock.between = self._saver.keep_up
-            self._saver.start()
+            self._flush_thread = FlushThread(directory, self._server, self._lock.mutex)
+            self._lock.after_operation = self._flush_thread.flush_if_late
+            self._flush_thread.start()
             atexit.register(self.close)
 
     def __repr__(self) -> str:
@@ -66,7 +57,7 @@ class EmbeddedClient:
     def get_database(self, name: str, *_: Any, **__: Any) -> Any:
         """Return a database; it exists once something is stored in it.
 
-        The type is left open, for callers that say `pymongo.database.Database`.
+        The type is Any because callers expect a `pymongo.database.Database`.
         """
         with self._lock:
             if name not in self._databases:
@@ -82,7 +73,7 @@ class EmbeddedClient:
         return self["admin"]
 
     def list_database_names(self) -> list[str]:
-        """Return the names of the databases that hold something."""
+        """Return the names of the databases that exist."""
         with self._lock:
             names: list[str] = self._native.list_database_names()
             return names
@@ -96,27 +87,28 @@ class EmbeddedClient:
                 database.drop_collection(collection)
 
     def server_info(self) -> dict[str, Any]:
-        """Return what a server would tell of itself."""
+        """Return the description of the server; `embedded` tells it from a MongoDB server."""
         return {**self._native.server_info(), "embedded": True}
 
     def check_disk(self) -> None:
-        """Raise ConnectionFailure while what was changed cannot be written to the disk."""
-        if self._saver and self._saver.failure:
-            raise ConnectionFailure(f"the embedded store cannot write: {self._saver.failure}")
+        """Raise ConnectionFailure while changes cannot be written to the disk."""
+        if self._flush_thread and self._flush_thread.failure:
+            failure = self._flush_thread.failure
+            raise ConnectionFailure(f"the embedded store cannot write: {failure}")
 
     def close(self) -> None:
-        """Write what is left, give the directory back, and refuse all further calls.
+        """Write the last changes, unlock the directory, and refuse all further calls.
 
         Raises:
             sqlite3.Error: the last changes could not be written.
         """
-        if self._lock.closed or self._lock.forked:
+        if self._lock.is_closed or self._lock.is_in_fork:
             return
-        with self._lock.inner:  # whoever is told that a write is done finds it in the last flush
-            self._lock.closed = True
+        with self._lock.mutex:  # Every write that has been confirmed is in the last flush.
+            self._lock.is_closed = True
         atexit.unregister(self.close)
-        if self._saver:
-            self._saver.stop()
+        if self._flush_thread:
+            self._flush_thread.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +117,7 @@ class EmbeddedClient:
         self.close()
 
 
-class EmbeddedDatabase(StandIn):
+class EmbeddedDatabase(PyMongoStandIn):
     """Stands in for `pymongo.database.Database`."""
 
     stands_in_for = Database
@@ -142,7 +134,7 @@ class EmbeddedDatabase(StandIn):
         return f"EmbeddedDatabase({self.name!r})"
 
     def __bool__(self) -> NoReturn:
-        # As PyMongo does, so that code that works here works there.
+        # As PyMongo does, so that code that works with one store works with the other.
         raise NotImplementedError("compare a database with None instead of testing its truth")
 
     def __getitem__(self, name: str) -> EmbeddedCollection:
@@ -157,13 +149,13 @@ class EmbeddedDatabase(StandIn):
         """Return a collection; it exists once something is stored in it."""
         with self._lock:
             if name not in self._collections:
-                native = self._native.get_collection(name)
-                documents = Documents(Engine(native), self._store[name])
-                self._collections[name] = EmbeddedCollection(self, documents, self._lock)
+                native = MongomockCollection(self._native.get_collection(name))
+                operations = CollectionOperations(native, self._store[name])
+                self._collections[name] = EmbeddedCollection(self, operations, self._lock)
             return self._collections[name]
 
     def create_collection(self, name: str) -> EmbeddedCollection:
-        """Make an empty collection; CollectionInvalid if it exists."""
+        """Create an empty collection; raise CollectionInvalid if it exists."""
         with self._lock:
             if name in self.list_collection_names():
                 raise CollectionInvalid(f"collection {name} already exists")
@@ -184,7 +176,7 @@ class EmbeddedDatabase(StandIn):
         """Answer `ping`.
 
         Raises:
-            ConnectionFailure: what was changed cannot be written to the disk.
+            ConnectionFailure: changes cannot be written to the disk.
             NotImplementedError: any other command.
         """
         if command != "ping" and "ping" not in command:

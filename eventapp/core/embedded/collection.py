@@ -1,28 +1,299 @@
-"""A collection of the embedded store: reads, writes, and the indexes it declares."""
+"""A collection of the embedded store, with the interface of PyMongo's."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, NoReturn, TypeAlias
 
-from pymongo import IndexModel
+from bson import ObjectId
+from pymongo import IndexModel, InsertOne, ReturnDocument
+from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
+from pymongo.results import (
+    BulkWriteResult,
+    DeleteResult,
+    InsertManyResult,
+    InsertOneResult,
+    UpdateResult,
+)
 
-from eventapp.core.embedded.base import locked, tolerate
-from eventapp.core.embedded.cursor import EmbeddedCommandCursor
-from eventapp.core.embedded.index_catalog import is_text
-from eventapp.core.embedded.mongomock_engine import Document
-from eventapp.core.embedded.reads import Reads
-from eventapp.core.embedded.storage import plain
-from eventapp.core.embedded.writes import Writes
+from eventapp.core.embedded.aggregation import aggregate, apply_pipeline
+from eventapp.core.embedded.bulk_writes import Write, bulk_write
+from eventapp.core.embedded.cursors import EmbeddedCommandCursor, EmbeddedCursor
+from eventapp.core.embedded.indexes import is_text_index
+from eventapp.core.embedded.locking import StoreLock, locked
+from eventapp.core.embedded.mongomock_internals import (
+    Document,
+    check_document,
+    check_filter,
+    check_replacement,
+    check_update,
+)
+from eventapp.core.embedded.operations import Change, CollectionOperations, Matches, WriteOutcome
+from eventapp.core.embedded.pymongo_interface import (
+    PyMongoStandIn,
+    Sort,
+    check_options,
+    sort_pairs,
+)
+from eventapp.core.embedded.updates import apply_operators, apply_replacement
+from eventapp.core.embedded.values import stored_copy
+
+Filter: TypeAlias = Mapping[str, Any]
+
+_BAD_LIMIT = 15958  # MongoDB's error code
 
 
-class EmbeddedCollection(Reads, Writes):
-    """Stands in for `pymongo.collection.Collection`."""
+class EmbeddedCollection(PyMongoStandIn):
+    """Stands in for `pymongo.collection.Collection`.
+
+    Reads return copies, whose datetimes are aware, in UTC, to the millisecond. Errors are PyMongo's
+    (DuplicateKeyError, WriteError, BulkWriteError), and a write that is refused changes nothing.
+    """
+
+    stands_in_for = Collection
+
+    def __init__(self, database: Any, operations: CollectionOperations, lock: StoreLock) -> None:
+        self.database = database
+        self.name: str = operations.store.name
+        self.full_name = operations.store.namespace
+        self._operations = operations
+        self._lock = lock
+
+    def __repr__(self) -> str:
+        return f"EmbeddedCollection({self.full_name!r})"
+
+    def __bool__(self) -> NoReturn:
+        # As PyMongo does, so that code that works with one store works with the other.
+        raise NotImplementedError("compare a collection with None instead of testing its truth")
+
+    @property
+    def files(self) -> Any:
+        """The collection in which `gridfs` describes the files of a bucket of this name."""
+        return self.database[f"{self.name}.files"]
+
+    @property
+    def chunks(self) -> Any:
+        """The collection in which `gridfs` keeps the contents of the files."""
+        return self.database[f"{self.name}.chunks"]
+
+    # Reads
+
+    def find(
+        self,
+        filter: Filter | None = None,
+        projection: Any = None,
+        skip: int = 0,
+        limit: int = 0,
+        *,
+        sort: Any = None,
+        **options: Any,
+    ) -> EmbeddedCursor:
+        """Return a cursor, which reads all its results when the first one is read."""
+        check_options(options)
+        query = {} if filter is None else filter
+        check_filter(query)
+        return EmbeddedCursor(partial(self._read, query, projection), sort, skip, limit)
+
+    @locked
+    def _read(
+        self, query: Filter, projection: Any, sort: Sort | None, skip: int, limit: int
+    ) -> list[Document]:
+        return self._operations.find(query, projection, sort, skip, limit)
+
+    def find_one(
+        self, filter: Any = None, projection: Any = None, **options: Any
+    ) -> Document | None:
+        """Return the first match, or None. A filter that is not a mapping is an `_id`."""
+        query = filter if filter is None or isinstance(filter, Mapping) else {"_id": filter}
+        return next(self.find(query, projection, limit=1, **options), None)
+
+    @locked
+    def count_documents(
+        self, filter: Filter, skip: int = 0, limit: int | None = None, **options: Any
+    ) -> int:
+        """Count the matches after the first `skip`, up to `limit`."""
+        check_options(options)
+        if limit is not None and limit <= 0:
+            raise OperationFailure("the limit must be positive", _BAD_LIMIT)
+        count = max(len(self._operations.match(filter).documents) - skip, 0)
+        return count if limit is None else min(count, limit)
+
+    @locked
+    def distinct(self, key: str, filter: Filter | None = None, **options: Any) -> list[Any]:
+        """Return the distinct values of a field, array items each."""
+        check_options(options)
+        return self._operations.distinct(key, filter or {})
+
+    @locked
+    def aggregate(
+        self, pipeline: Sequence[Mapping[str, Any]], **options: Any
+    ) -> EmbeddedCommandCursor:
+        """Run a pipeline at once.
+
+        Raises:
+            NotImplementedError: mongomock lacks a stage or an operator.
+        """
+        check_options(options)
+        results = aggregate(self._operations, pipeline)
+        return EmbeddedCommandCursor(lambda: results)
+
+    # Writes
+
+    @locked
+    def insert_one(self, document: Any, **options: Any) -> InsertOneResult:
+        """Insert `document`, after adding an `_id` to it if it has none."""
+        check_options(options)
+        check_document(document)
+        if "_id" not in document:
+            document["_id"] = ObjectId()
+        self._operations.insert(document)
+        return InsertOneResult(document["_id"], True)
+
+    @locked
+    def insert_many(
+        self, documents: Iterable[Any], ordered: bool = True, **options: Any
+    ) -> InsertManyResult:
+        """Insert one after the other; BulkWriteError names those refused."""
+        documents = list(documents)
+        if not documents:
+            raise TypeError("documents must be a non-empty list")
+        self.bulk_write([InsertOne(document) for document in documents], ordered, **options)
+        return InsertManyResult([document["_id"] for document in documents], True)
+
+    @locked
+    def bulk_write(
+        self, requests: Sequence[Write], ordered: bool = True, **options: Any
+    ) -> BulkWriteResult:
+        """Perform several writes as one operation; BulkWriteError names those refused."""
+        check_options(options)
+        return bulk_write(self, list(requests), ordered=ordered)
+
+    def update_one(self, filter: Filter, update: Any, **options: Any) -> UpdateResult:
+        """Update the first match; options: upsert, sort, array_filters."""
+        return _update_result(self._update(filter, update, **options))
+
+    def update_many(self, filter: Filter, update: Any, **options: Any) -> UpdateResult:
+        """Update all matches; options: upsert, array_filters."""
+        return _update_result(self._update(filter, update, many=True, **options))
+
+    def replace_one(self, filter: Filter, replacement: Filter, **options: Any) -> UpdateResult:
+        """Replace the first match; options: upsert, sort."""
+        return _update_result(self._replace(filter, replacement, **options))
+
+    def delete_one(self, filter: Filter, **options: Any) -> DeleteResult:
+        """Delete the first match."""
+        return DeleteResult({"n": len(self._delete(filter, **options).documents)}, True)
+
+    def delete_many(self, filter: Filter, **options: Any) -> DeleteResult:
+        """Delete all matches."""
+        return DeleteResult({"n": len(self._delete(filter, many=True, **options).documents)}, True)
+
+    @locked
+    def find_one_and_update(
+        self,
+        filter: Filter,
+        update: Any,
+        projection: Any = None,
+        sort: Any = None,
+        upsert: bool = False,
+        return_document: bool = ReturnDocument.BEFORE,
+        **options: Any,
+    ) -> Document | None:
+        """Update the first match and return it, before or after; None if nothing matches."""
+        outcome = self._update(filter, update, upsert=upsert, sort=sort, **options)
+        return self._project_outcome(outcome, projection, return_document)
+
+    @locked
+    def find_one_and_replace(
+        self,
+        filter: Filter,
+        replacement: Filter,
+        projection: Any = None,
+        sort: Any = None,
+        upsert: bool = False,
+        return_document: bool = ReturnDocument.BEFORE,
+        **options: Any,
+    ) -> Document | None:
+        """Replace the first match and return it, before or after; None if nothing matches."""
+        outcome = self._replace(filter, replacement, upsert=upsert, sort=sort, **options)
+        return self._project_outcome(outcome, projection, return_document)
+
+    @locked
+    def find_one_and_delete(
+        self, filter: Filter, projection: Any = None, sort: Any = None, **options: Any
+    ) -> Document | None:
+        """Delete the first match and return it; None if nothing matches."""
+        deleted = self._delete(filter, sort=sort, **options)
+        if not deleted.documents:
+            return None
+        return self._operations.project(deleted, deleted.documents[0], projection)
+
+    def _project_outcome(
+        self, outcome: WriteOutcome, projection: Any, after: bool
+    ) -> Document | None:
+        document = outcome.after if after else outcome.before
+        if document is None:
+            return None
+        return self._operations.project(Matches(), document, projection)
+
+    @locked
+    def _update(
+        self, filter: Filter, update: Any, *, array_filters: Any = None, **options: Any
+    ) -> WriteOutcome:
+        native, base = self._operations.native, self._operations.upsert_base(filter)
+        if isinstance(update, list) and not array_filters:
+            return self._rewrite(
+                filter, lambda old, _: apply_pipeline(native, old, update), base, **options
+            )
+        check_update(update)
+        query, operators = stored_copy(filter), stored_copy(update)
+        filters = stored_copy({"filters": array_filters or []})["filters"]
+
+        def change(document: Document, inserting: bool) -> Document:
+            return apply_operators(native, document, query, operators, filters, inserting=inserting)
+
+        return self._rewrite(filter, change, base, **options)
+
+    @locked
+    def _replace(self, filter: Filter, replacement: Filter, **options: Any) -> WriteOutcome:
+        check_replacement(replacement)
+        new = stored_copy(replacement)
+        base = self._operations.upsert_base(filter)
+        id_only = {name: value for name, value in base.items() if name == "_id"}
+        return self._rewrite(filter, lambda old, _: apply_replacement(old, new), id_only, **options)
+
+    def _rewrite(
+        self,
+        filter: Filter,
+        change: Change,
+        base: Document,
+        *,
+        upsert: bool = False,
+        sort: Any = None,
+        many: bool = False,
+        **options: Any,
+    ) -> WriteOutcome:
+        check_options(options)
+        pairs = sort_pairs(sort) if sort else None
+        return self._operations.rewrite(
+            filter, change, base=base if upsert else None, sort=pairs, many=many
+        )
+
+    @locked
+    def _delete(
+        self, filter: Filter, *, sort: Any = None, many: bool = False, **options: Any
+    ) -> Matches:
+        check_options(options)
+        return self._operations.delete(filter, sort_pairs(sort) if sort else None, many=many)
+
+    # Indexes
 
     def create_index(self, keys: Any, session: None = None, **options: Any) -> str:
         """Declare an index and return its name; options are those of `pymongo.IndexModel`.
 
         Raises:
-            DuplicateKeyError: unique, and the documents are not; nothing has changed.
-            OperationFailure: it clashes with an index that exists.
+            DuplicateKeyError: it is unique, and the documents are not; nothing has changed.
+            OperationFailure: it conflicts with an index that exists.
         """
         options.pop("comment", None)
         return self.create_indexes([IndexModel(keys, **options)], session=session)[0]
@@ -30,33 +301,33 @@ class EmbeddedCollection(Reads, Writes):
     @locked
     def create_indexes(self, indexes: Sequence[IndexModel], **options: Any) -> list[str]:
         """Declare several indexes and return their names."""
-        tolerate(options)
-        store = self._documents.store
-        definitions = [_definition(model) for model in indexes]
+        check_options(options)
+        store = self._operations.store
+        definitions = [_index_definition(model) for model in indexes]
         for definition in definitions:
-            if not store.catalog.has(definition):
-                store.declare_index(definition)
+            if not store.catalog.contains(definition):
+                store.add_index(definition)
         return [definition["name"] for definition in definitions]
 
     @locked
     def drop_index(self, index_or_name: Any, **options: Any) -> None:
-        """Drop an index by its name or its keys; OperationFailure (27) if there is none."""
-        tolerate(options)
+        """Drop an index by its name or its keys; raise OperationFailure (27) if there is none."""
+        check_options(options)
         by_name = isinstance(index_or_name, str)
         name = index_or_name if by_name else IndexModel(index_or_name).document["name"]
-        self._documents.store.drop_index(name)
+        self._operations.store.drop_index(name)
 
     @locked
     def drop_indexes(self, **options: Any) -> None:
         """Drop all indexes but that of `_id`."""
-        tolerate(options)
-        for name in list(self._documents.store.catalog.definitions):
-            self._documents.store.drop_index(name)
+        check_options(options)
+        for name in list(self._operations.store.catalog.definitions):
+            self._operations.store.drop_index(name)
 
     @locked
     def index_information(self, **options: Any) -> dict[str, Any]:
         """Return {name: {"key": [(field, direction)], ...}}, as PyMongo does."""
-        tolerate(options)
+        check_options(options)
         return {
             shown.pop("name"): {**shown, "key": list(shown["key"].items())}
             for shown in self._shown_indexes()
@@ -65,37 +336,46 @@ class EmbeddedCollection(Reads, Writes):
     @locked
     def list_indexes(self, **options: Any) -> EmbeddedCommandCursor:
         """Return the indexes as documents."""
-        tolerate(options)
+        check_options(options)
         shown = self._shown_indexes()
         return EmbeddedCommandCursor(lambda: shown)
 
     def _shown_indexes(self) -> list[Document]:
-        store = self._documents.store
+        store = self._operations.store
         if not store.is_created:
             return []
-        own = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
-        return [own, *(_shown(definition) for definition in store.catalog.definitions.values())]
+        of_id = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
+        definitions = store.catalog.definitions.values()
+        return [of_id, *(_shown_index(definition) for definition in definitions)]
 
     @locked
     def drop(self, **options: Any) -> None:
         """Drop the collection with its documents and indexes."""
-        tolerate(options)
-        self._documents.store.drop()
+        check_options(options)
+        self._operations.store.drop()
 
 
-def _definition(model: IndexModel) -> Document:
-    """Return what the store keeps of a declaration; a text index gets all its weights."""
-    definition = plain(model.document)
+def _update_result(outcome: WriteOutcome) -> UpdateResult:
+    raw: Document = {"n": outcome.matched, "nModified": outcome.modified}
+    if outcome.upserted_id is not None:
+        raw |= {"n": 1, "upserted": outcome.upserted_id}
+    return UpdateResult(raw, True)
+
+
+def _index_definition(model: IndexModel) -> Document:
+    """Return what the store keeps of a declaration. A text index gets a weight for each field."""
+    definition = stored_copy(model.document)
     definition.pop("background", None)
-    if is_text(definition):
+    if is_text_index(definition):
         fields = [name for name, kind in definition["key"].items() if kind == "text"]
         definition["weights"] = {**dict.fromkeys(fields, 1), **definition.get("weights", {})}
     return definition
 
 
-def _shown(definition: Document) -> Document:
+def _shown_index(definition: Document) -> Document:
+    """Return an index definition as a server lists it."""
     shown = {"v": 2, **definition}
-    if is_text(definition):
+    if is_text_index(definition):
         shown["key"] = {"_fts": "text", "_ftsx": 1}
         shown.setdefault("default_language", "english")
     return shown

@@ -1,105 +1,220 @@
-"""The indexes of an embedded collection: what must be unique, and what is found at once."""
+"""The indexes of an embedded collection: uniqueness, lookup by equality, text search, expiry."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import product
-from typing import Any
+from typing import Any, TypeAlias
 
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from eventapp.core.embedded.mongomock_engine import MISSING, Document, fits, found_at
+from eventapp.core.embedded.filters import equal_values
+from eventapp.core.embedded.mongomock_internals import Document, matches_filter
+from eventapp.core.embedded.values import has_path, hashable, indexed_values
+from eventapp.core.textsearch import TextIndex
 
+# Error codes of MongoDB.
+_INDEX_NOT_FOUND, _UNSUPPORTED_OPTION, _CANNOT_CREATE = 27, 9, 67
+_OPTIONS_CONFLICT, _KEY_SPECS_CONFLICT, _DUPLICATE_KEY = 85, 86, 11000
 
-def frozen(value: Any) -> Hashable:
-    """Return a hashable stand-in, equal exactly when MongoDB calls the two values equal."""
-    if isinstance(value, bool):  # true is not 1 in BSON, but Python says so
-        return (bool, value)
-    if isinstance(value, Mapping):
-        return (dict, tuple((name, frozen(item)) for name, item in value.items()))
-    if isinstance(value, list | tuple):
-        return (list, tuple(frozen(item) for item in value))
-    hashable: Hashable = value
-    return hashable
-
-
-def values_at(document: Document, path: str) -> list[Any]:
-    """Return the values at a dotted path, arrays opened; a missing one counts as None."""
-    found: list[Any] = []
-    for value in found_at(path, document):
-        found.extend(value) if isinstance(value, list) else found.append(value)
-    return [None if value is MISSING else value for value in found] or [None]
-
-
-def exists_at(document: Document, path: str) -> bool:
-    """Tell whether anything, None included, is stored at a dotted path."""
-    return any(value is not MISSING for value in found_at(path, document))
+KeyedDocuments: TypeAlias = Iterable[tuple[Hashable, Document]]
 
 
 class HashIndex:
-    """One declared index, kept as two maps: key values -> owner, first field -> documents."""
+    """One declared index, kept as two maps.
+
+    The first maps the values of a unique index to the key of the document that has them. The second
+    maps the value of the first field to the keys of the documents that have it.
+    """
 
     def __init__(self, namespace: str, definition: Document) -> None:
+        """Create an index over no documents; `namespace` is for error messages."""
         self.definition = definition
         self.fields = list(definition["key"])
         self._namespace = namespace
         self._owners: dict[Hashable, Hashable] = {}
-        self._by_first: dict[Hashable, dict[Hashable, None]] = {}
+        self._by_first_field: dict[Hashable, dict[Hashable, None]] = {}
 
     def check(self, key: Hashable, document: Document) -> None:
-        """Raise DuplicateKeyError if another document holds one of these values; writes nothing."""
+        """Raise DuplicateKeyError if another document has one of the document's unique values."""
         for values in self._unique_values(document):
-            if self._owners.get(frozen(values), key) != key:
-                raise self._duplicate(values)
+            if self._owners.get(hashable(values), key) != key:
+                raise self._duplicate_key_error(values)
 
-    def replace(self, key: Hashable, old: Document | None, new: Document | None) -> None:
-        """Follow one document from `old` to `new`; None stands for absent."""
+    def update(self, key: Hashable, old: Document | None, new: Document | None) -> None:
+        """Replace the entries of `old` by those of `new`; None stands for no document."""
         if old is not None:
             for values in self._unique_values(old):
-                self._owners.pop(frozen(values), None)
+                self._owners.pop(hashable(values), None)
         if new is not None:
             for values in self._unique_values(new):
-                self._owners[frozen(values)] = key
-        self._move(key, self._first_values(old), self._first_values(new))
+                self._owners[hashable(values)] = key
+        self._update_first_field(key, self._first_values(old), self._first_values(new))
 
-    def find(self, value: Any) -> dict[Hashable, None]:
-        """Return the keys of the documents that may hold `value` in the first field."""
-        return self._by_first.get(frozen(value), {})
+    def find_keys(self, value: Any) -> dict[Hashable, None]:
+        """Return the keys of the documents that may have `value` in the first field."""
+        return self._by_first_field.get(hashable(value), {})
 
     def _first_values(self, document: Document | None) -> set[Hashable]:
         if document is None:
             return set()
-        return {frozen(value) for value in values_at(document, self.fields[0])}
+        return {hashable(value) for value in indexed_values(document, self.fields[0])}
 
-    def _move(self, key: Hashable, old: set[Hashable], new: set[Hashable]) -> None:
+    def _update_first_field(self, key: Hashable, old: set[Hashable], new: set[Hashable]) -> None:
         for value in old - new:
-            del self._by_first[value][key]
-            if not self._by_first[value]:
-                del self._by_first[value]
+            del self._by_first_field[value][key]
+            if not self._by_first_field[value]:
+                del self._by_first_field[value]
         for value in new - old:
-            self._by_first.setdefault(value, {})[key] = None
+            self._by_first_field.setdefault(value, {})[key] = None
 
     def _unique_values(self, document: Document) -> Iterator[tuple[Any, ...]]:
         if self.definition.get("unique") and self._covers(document):
-            yield from product(*(values_at(document, path) for path in self.fields))
+            yield from product(*(indexed_values(document, path) for path in self.fields))
 
     def _covers(self, document: Document) -> bool:
         if self.definition.get("sparse"):
-            return any(exists_at(document, path) for path in self.fields)
-        return fits(self.definition.get("partialFilterExpression", {}), document)
+            return any(has_path(document, path) for path in self.fields)
+        return matches_filter(self.definition.get("partialFilterExpression", {}), document)
 
-    def _duplicate(self, values: tuple[Any, ...]) -> DuplicateKeyError:
-        key_value = dict(zip(self.fields, values, strict=True))
-        return duplicate_key(
-            self._namespace, self.definition["name"], dict(self.definition["key"]), key_value
+    def _duplicate_key_error(self, values: tuple[Any, ...]) -> DuplicateKeyError:
+        return duplicate_key_error(
+            self._namespace,
+            self.definition["name"],
+            dict(self.definition["key"]),
+            dict(zip(self.fields, values, strict=True)),
         )
 
 
-def duplicate_key(
+class IndexCatalog:
+    """All the indexes of one collection. They are updated with every document that is written."""
+
+    def __init__(self, namespace: str) -> None:
+        self.definitions: dict[str, Document] = {}
+        self._namespace = namespace
+        self._hash_indexes: dict[str, HashIndex] = {}
+        self._text_index: TextIndex | None = None
+
+    def check(self, key: Hashable, document: Document) -> None:
+        """Raise DuplicateKeyError if a unique index refuses the document."""
+        for index in self._hash_indexes.values():
+            index.check(key, document)
+
+    def update(self, key: Hashable, old: Document | None, new: Document | None) -> None:
+        """Replace `old` by `new` in every index; None stands for no document."""
+        for index in self._hash_indexes.values():
+            index.update(key, old, new)
+        if self._text_index:
+            self._text_index.changed(key, new)
+
+    def contains(self, definition: Document) -> bool:
+        """Return whether this index is declared already.
+
+        Raises:
+            OperationFailure: another index conflicts with it, as on a server (codes 67, 85, 86).
+        """
+        name = definition["name"]
+        if name in self.definitions:
+            if _is_same(self.definitions[name], definition):
+                return True
+            message = f"An index named {name} exists with different options"
+            raise OperationFailure(message, _KEY_SPECS_CONFLICT)
+        for other in self.definitions.values():
+            if is_text_index(other) and is_text_index(definition):
+                message = "only one text index per collection allowed"
+                raise OperationFailure(message, _CANNOT_CREATE)
+            if _key_and_filter(other) == _key_and_filter(definition):
+                message = f"Index already exists as {other['name']}"
+                raise OperationFailure(message, _OPTIONS_CONFLICT)
+        return False
+
+    def add(self, definition: Document, stored: KeyedDocuments) -> None:
+        """Declare an index over the stored documents.
+
+        Raises:
+            DuplicateKeyError: they are not unique; the index is not added.
+        """
+        if is_text_index(definition):
+            self._text_index = TextIndex(definition["weights"])
+            for key, document in stored:
+                self._text_index.changed(key, document)
+        else:
+            index = HashIndex(self._namespace, definition)
+            for key, document in stored:
+                index.check(key, document)
+                index.update(key, None, document)
+            self._hash_indexes[definition["name"]] = index
+        self.definitions[definition["name"]] = definition
+
+    def remove(self, name: str) -> None:
+        """Remove an index by name; raise OperationFailure (27) if there is none."""
+        if name not in self.definitions:
+            raise OperationFailure(f"index not found with name [{name}]", _INDEX_NOT_FOUND)
+        if is_text_index(self.definitions.pop(name)):
+            self._text_index = None
+        self._hash_indexes.pop(name, None)
+
+    def ttl_definitions(self) -> list[Document]:
+        """Return the definitions of the TTL indexes."""
+        return [one for one in self.definitions.values() if "expireAfterSeconds" in one]
+
+    def text_scores(self, text: Mapping[str, Any]) -> dict[Hashable, float]:
+        """Return the score of every document that matches a `$text` operator, by key.
+
+        Raises:
+            OperationFailure: there is no text index (27), or an option is not supported (9).
+        """
+        if self._text_index is None:
+            raise OperationFailure("text index required for $text query", _INDEX_NOT_FOUND)
+        if text.get("$caseSensitive") or text.get("$diacriticSensitive"):
+            message = "the embedded store searches regardless of case and accents"
+            raise OperationFailure(message, _UNSUPPORTED_OPTION)
+        return self._text_index.search(text["$search"])
+
+    def find_keys(self, conditions: Iterable[tuple[str, Any]]) -> list[Hashable] | None:
+        """Return the keys of all documents that may meet these (path, condition) pairs.
+
+        Returns:
+            The shortest answer of an index, or None if no index answers any of the conditions.
+        """
+        answers = (self._find_keys(path, condition) for path, condition in conditions)
+        found = [keys for keys in answers if keys is not None]
+        return min(found, key=len) if found else None
+
+    def _find_keys(self, path: str, condition: Any) -> list[Hashable] | None:
+        values = equal_values(condition)
+        index = next((one for one in self._hash_indexes.values() if one.fields[0] == path), None)
+        if values is None or index is None:
+            return None
+        return list(dict.fromkeys(key for value in values for key in index.find_keys(value)))
+
+
+def is_text_index(definition: Mapping[str, Any]) -> bool:
+    """Return whether an index definition declares a text index."""
+    return "text" in definition["key"].values()
+
+
+def duplicate_key_error(
     namespace: str, index: str, pattern: Document, values: Document
 ) -> DuplicateKeyError:
-    """Build the error a MongoDB server answers, details included."""
+    """Build the error that a MongoDB server answers, with its details.
+
+    Args:
+        index: the name of the index.
+        pattern: its fields and directions.
+        values: its fields and the values that are taken.
+    """
     shown = ", ".join(f"{name}: {value!r}" for name, value in values.items())
     message = (
         f"E11000 duplicate key error collection: {namespace} index: {index} dup key: {{ {shown} }}"
     )
-    details = {"index": 0, "code": 11000, "errmsg": message}
-    return DuplicateKeyError(message, 11000, {**details, "keyPattern": pattern, "keyValue": values})
+    details = {"index": 0, "code": _DUPLICATE_KEY, "errmsg": message}
+    details |= {"keyPattern": pattern, "keyValue": values}
+    return DuplicateKeyError(message, _DUPLICATE_KEY, details)
+
+
+def _key_and_filter(definition: Document) -> tuple[list[tuple[str, Any]], Any]:
+    """Return what no two indexes may share: the fields in their order, and the partial filter."""
+    return list(definition["key"].items()), definition.get("partialFilterExpression")
+
+
+def _is_same(one: Document, other: Document) -> bool:
+    return one == other and _key_and_filter(one) == _key_and_filter(other)

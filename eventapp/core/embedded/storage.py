@@ -1,44 +1,131 @@
-"""Where the embedded documents live: mongomock's stores, told of every change.
+"""Where the embedded documents live, and the record of what changed since the last flush.
 
-A stored document is never changed in place: each write puts a new one, so that a reference taken
-under the lock stays a consistent snapshot, and a refused write has changed nothing.
+The stores have the interface that mongomock expects of its own (see mongomock_internals), so that
+its `$lookup` reads them. The caller of every method holds the client's lock.
 """
 
+import threading
+import time
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import bson
-from mongomock import store as mongomock_store
-
-from eventapp.core.embedded.index_catalog import Catalog, scalars
-from eventapp.core.embedded.indexes import frozen, values_at
-from eventapp.core.embedded.journal import Journal
-from eventapp.core.embedded.mongomock_engine import Document, fits
-from eventapp.core.embedded.positional import conditions
+from eventapp.core.embedded.filters import equal_values, required_conditions
+from eventapp.core.embedded.indexes import IndexCatalog
+from eventapp.core.embedded.mongomock_internals import Document, matches_filter
+from eventapp.core.embedded.values import hashable, indexed_values, stored_copy
 
 _EXPIRY_PERIOD = timedelta(seconds=1)
 _NEVER = datetime.min
 
 
-def plain(value: Mapping[str, Any]) -> Document:
-    """Return a private copy as BSON would keep it: naive UTC milliseconds, lists, plain types.
+@dataclass
+class PendingChanges:
+    """The rows and collections that changed since the last flush.
 
-    Raises:
-        bson.errors.InvalidDocument: it holds something BSON cannot.
+    Attributes:
+        since: when the first of them changed, in seconds of `time.monotonic`.
+        rows: the store and the key of each changed document, by row number.
+        collections: the collections whose existence or indexes changed.
     """
-    return bson.decode(bson.encode(value))
+
+    since: float = field(default_factory=time.monotonic)
+    rows: "dict[int, tuple[CollectionStore, Hashable]]" = field(default_factory=dict)
+    collections: "dict[CollectionStore, None]" = field(default_factory=dict)
 
 
-class CollectionStore(mongomock_store.CollectionStore):
-    """The documents of one collection in order of insertion, and its indexes."""
+class ChangeLog:
+    """Records what changes, for the next flush."""
 
-    def __init__(self, database: str, name: str, journal: Journal) -> None:
-        super().__init__(name)  # type: ignore[no-untyped-call]
-        self.database = database
-        self.catalog = Catalog(f"{database}.{name}")
-        self._journal = journal
+    def __init__(self, *, is_active: bool) -> None:
+        """Create an empty log. An inactive log, of a store in memory only, records nothing."""
+        self._is_active = is_active
+        self.next_row = 1
+        self.pending: PendingChanges | None = None
+        self.has_pending = threading.Event()
+
+    def new_row(self) -> int:
+        """Return the next row number: the order of rows is the order of insertion."""
+        self.next_row += 1
+        return self.next_row - 1
+
+    def record_document(self, row: int, store: "CollectionStore", key: Hashable) -> None:
+        """Record that a document was written or deleted."""
+        if self._is_active:
+            self._ensure_pending().rows[row] = (store, key)
+
+    def record_collection(self, store: "CollectionStore") -> None:
+        """Record that the existence or the indexes of a collection changed."""
+        if self._is_active:
+            self._ensure_pending().collections[store] = None
+
+    def _ensure_pending(self) -> PendingChanges:
+        if self.pending is None:
+            self.pending = PendingChanges()
+            self.has_pending.set()
+        return self.pending
+
+    def take(self) -> PendingChanges | None:
+        """Remove and return all changes; None if there are none."""
+        pending, self.pending = self.pending, None
+        self.has_pending.clear()
+        return pending
+
+    def put_back(self, changes: PendingChanges) -> None:
+        """Put changes back that could not be written, ahead of those recorded meanwhile."""
+        if self.pending is not None:
+            changes.rows |= self.pending.rows
+            changes.collections |= self.pending.collections
+        self.pending = changes
+        self.has_pending.set()
+
+
+@dataclass
+class Snapshot:
+    """What one flush writes: the state of the changed parts at one moment, in all collections.
+
+    Attributes:
+        written: (row, database, collection, document) of each document to write.
+        deleted: the rows to delete.
+        collections: (database, name, index definitions); None for a collection that is gone.
+    """
+
+    written: list[tuple[int, str, str, Document]] = field(default_factory=list)
+    deleted: list[int] = field(default_factory=list)
+    collections: list[tuple[str, str, list[Document] | None]] = field(default_factory=list)
+
+
+def take_snapshot(changes: PendingChanges) -> Snapshot:
+    """Return the present state of what changed."""
+    snapshot = Snapshot()
+    for row, (store, key) in changes.rows.items():
+        document = store.document_in_row(row, key)
+        if document is None:
+            snapshot.deleted.append(row)
+        else:
+            snapshot.written.append((row, store.database, store.name, document))
+    for store in changes.collections:
+        indexes = list(store.catalog.definitions.values()) if store.is_created else None
+        snapshot.collections.append((store.database, store.name, indexes))
+    return snapshot
+
+
+class CollectionStore:
+    """The documents of one collection in order of insertion, and its indexes.
+
+    Attributes:
+        indexes: empty, for mongomock, which must not check uniqueness itself.
+    """
+
+    def __init__(self, database: str, name: str, changes: ChangeLog) -> None:
+        self.database, self.name = database, name
+        self.catalog = IndexCatalog(f"{database}.{name}")
+        self.indexes: dict[str, Any] = {}
+        self._changes = changes
+        self._documents: dict[Hashable, Document] = {}
         self._rows: dict[Hashable, int] = {}
+        self._exists_empty = False
         self._expired_at = _NEVER
 
     @property
@@ -49,12 +136,17 @@ class CollectionStore(mongomock_store.CollectionStore):
     @property
     def is_created(self) -> bool:
         """Whether the collection exists for `list_collection_names`."""
-        return bool(self._documents or self.catalog.definitions or self._is_force_created)
+        return bool(self._documents or self.catalog.definitions or self._exists_empty)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no document is stored."""
+        return len(self) == 0
 
     def create(self) -> None:
         """Make the collection exist while it is empty."""
-        super().create()  # type: ignore[no-untyped-call]
-        self._journal.collection(self)
+        self._exists_empty = True
+        self._changes.record_collection(self)
 
     def drop(self) -> None:
         """Remove the documents, the indexes and the collection itself."""
@@ -62,33 +154,32 @@ class CollectionStore(mongomock_store.CollectionStore):
             del self[key]
         for name in list(self.catalog.definitions):
             self.drop_index(name)
-        self._is_force_created = False
-        self._journal.collection(self)
+        self._exists_empty = False
+        self._changes.record_collection(self)
 
     def __setitem__(self, key: Hashable, value: Mapping[str, Any]) -> None:
-        """Put a document.
+        """Store a copy of a document, in the place of the present one if there is one.
 
         Raises:
             DuplicateKeyError: a unique index refuses it; nothing has changed.
         """
-        document = plain(value)
+        document = stored_copy(value)
         self.catalog.check(key, document)
-        self.catalog.follow(key, self._documents.get(key), document)
+        self.catalog.update(key, self._documents.get(key), document)
         self._documents[key] = document
         if key not in self._rows:
-            self._rows[key] = self._journal.new_row()
-            if not self._is_force_created:
-                self.create()  # a collection outlives its documents
-        self._journal.document(self._rows[key], self, key)
+            self._rows[key] = self._changes.new_row()
+            if not self._exists_empty:
+                self.create()  # A collection outlives its documents.
+        self._changes.record_document(self._rows[key], self, key)
 
     def __delitem__(self, key: Hashable) -> None:
-        self.catalog.follow(key, self._documents.pop(key), None)
-        self._journal.document(self._rows.pop(key), self, key)
+        self.catalog.update(key, self._documents.pop(key), None)
+        self._changes.record_document(self._rows.pop(key), self, key)
 
     def __getitem__(self, key: Hashable) -> Document:
         self._remove_expired_documents()
-        document: Document = self._documents[key]
-        return document
+        return self._documents[key]
 
     def __contains__(self, key: Hashable) -> bool:
         self._remove_expired_documents()
@@ -100,101 +191,121 @@ class CollectionStore(mongomock_store.CollectionStore):
 
     @property
     def documents(self) -> Iterator[Document]:
-        """The documents as of now, in order of insertion."""
+        """The documents of this moment, in order of insertion."""
         self._remove_expired_documents()
         return iter(list(self._documents.values()))
 
-    def row(self, row: int, key: Hashable) -> Document | None:
+    def document_in_row(self, row: int, key: Hashable) -> Document | None:
         """Return the document that has this row number, or None if it is gone."""
         return self._documents.get(key) if self._rows.get(key) == row else None
 
-    def load(self, row: int, document: Document) -> None:
-        """Put a document read from the disk, without marking it as changed."""
-        key = frozen(document["_id"])
+    def load_document(self, row: int, document: Document) -> None:
+        """Store a document that was read from the disk, without recording a change."""
+        key = hashable(document["_id"])
         self._documents[key] = document
         self._rows[key] = row
-        self.catalog.follow(key, None, document)
+        self.catalog.update(key, None, document)
 
-    def restore(self, definitions: list[Document]) -> None:
+    def load_collection(self, definitions: list[Document]) -> None:
         """Make the collection exist with these indexes, as read from the disk."""
-        self._is_force_created = True
+        self._exists_empty = True
         for definition in definitions:
-            self.declare_index(definition)
+            self.add_index(definition)
 
-    def declare_index(self, definition: Document) -> None:
+    def add_index(self, definition: Document) -> None:
         """Add an index over the present documents.
 
         Raises:
-            DuplicateKeyError: they are not unique already; the index is not added.
+            DuplicateKeyError: they are not unique; the index is not added.
         """
         self.catalog.add(definition, self._documents.items())
-        self._journal.collection(self)
+        self._changes.record_collection(self)
 
     def drop_index(self, name: str) -> None:
-        """Remove an index by name; OperationFailure (27) if there is none."""
+        """Remove an index by name; raise OperationFailure (27) if there is none."""
         self.catalog.remove(name)
-        self._journal.collection(self)
+        self._changes.record_collection(self)
 
     def text_scores(self, text: Mapping[str, Any]) -> dict[Hashable, float]:
-        """Answer a `$text` operator: {key: score}; OperationFailure as of the catalog."""
+        """Return the scores that the text index gives; see IndexCatalog.text_scores."""
         self._remove_expired_documents()
         return self.catalog.text_scores(text)
 
-    def candidates(self, spec: Mapping[str, Any]) -> Iterable[Document]:
-        """Return the documents that may match `spec`, by an index if one helps."""
+    def find_candidates(self, query: Mapping[str, Any]) -> Iterable[Document]:
+        """Return the documents that may match a filter, through an index if one applies."""
         self._remove_expired_documents()
-        ids = scalars(spec.get("_id"))
-        keys = self.catalog.keys(conditions(spec)) if ids is None else [frozen(one) for one in ids]
+        ids = equal_values(query.get("_id"))
+        if ids is None:
+            keys = self.catalog.find_keys(required_conditions(query))
+        else:
+            keys = [hashable(id_) for id_ in ids]
         if keys is None:
             return list(self._documents.values())
-        return self.existing(dict.fromkeys(keys))
+        return self.find_existing(dict.fromkeys(keys))
 
-    def existing(self, keys: Iterable[Hashable]) -> list[Document]:
-        """Return the documents of those keys that are stored."""
+    def find_existing(self, keys: Iterable[Hashable]) -> list[Document]:
+        """Return the stored documents among those with these keys."""
         return [self._documents[key] for key in keys if key in self._documents]
 
     def _remove_expired_documents(self) -> None:
-        """Delete what a TTL index says is over, at most once a second."""
+        """Delete the documents that a TTL index has expired, at most once a second."""
         now = datetime.now(UTC).replace(tzinfo=None)
         if now - self._expired_at < _EXPIRY_PERIOD:
             return
         self._expired_at = now
-        for definition in self.catalog.expiring():
+        for definition in self.catalog.ttl_definitions():
             self._expire(definition, now - timedelta(seconds=definition["expireAfterSeconds"]))
 
     def _expire(self, definition: Document, limit: datetime) -> None:
         (path,) = definition["key"]
         partial = definition.get("partialFilterExpression", {})
         for key, document in list(self._documents.items()):
-            dates = [v for v in values_at(document, path) if isinstance(v, datetime)]
-            if dates and min(dates) <= limit and fits(partial, document):
+            times = [v for v in indexed_values(document, path) if isinstance(v, datetime)]
+            if times and min(times) <= limit and matches_filter(partial, document):
                 del self[key]
 
 
-class DatabaseStore(mongomock_store.DatabaseStore):
+class DatabaseStore:
     """The collections of one database."""
 
-    def __init__(self, name: str, journal: Journal) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+    def __init__(self, name: str, changes: ChangeLog) -> None:
         self.name = name
-        self._journal = journal
+        self._changes = changes
+        self._collections: dict[str, CollectionStore] = {}
 
     def __getitem__(self, name: str) -> CollectionStore:
         if name not in self._collections:
-            self._collections[name] = CollectionStore(self.name, name, self._journal)
-        store: CollectionStore = self._collections[name]
+            self._collections[name] = CollectionStore(self.name, name, self._changes)
+        return self._collections[name]
+
+    @property
+    def is_created(self) -> bool:
+        """Whether the database has a collection."""
+        return any(store.is_created for store in self._collections.values())
+
+    def list_created_collection_names(self) -> list[str]:
+        """Return the names of the collections that exist."""
+        return [name for name, store in self._collections.items() if store.is_created]
+
+    def create_collection(self, name: str) -> CollectionStore:
+        """Make an empty collection exist, and return it."""
+        store = self[name]
+        store.create()
         return store
 
 
-class ServerStore(mongomock_store.ServerStore):
+class ServerStore:
     """All databases of one client."""
 
-    def __init__(self, journal: Journal) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.journal = journal
+    def __init__(self, changes: ChangeLog) -> None:
+        self.changes = changes
+        self._databases: dict[str, DatabaseStore] = {}
 
     def __getitem__(self, name: str) -> DatabaseStore:
         if name not in self._databases:
-            self._databases[name] = DatabaseStore(name, self.journal)
-        store: DatabaseStore = self._databases[name]
-        return store
+            self._databases[name] = DatabaseStore(name, self.changes)
+        return self._databases[name]
+
+    def list_created_database_names(self) -> list[str]:
+        """Return the names of the databases that exist."""
+        return [name for name, store in self._databases.items() if store.is_created]

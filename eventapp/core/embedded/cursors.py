@@ -1,19 +1,20 @@
-"""The cursors of the embedded store: PyMongo's way of asking, over results already in memory."""
+"""The cursors of the embedded store: PyMongo's interface over results that are in memory."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Self
 
 from pymongo.errors import InvalidOperation
 
-from eventapp.core.embedded.matches import Sort
-from eventapp.core.embedded.mongomock_engine import Document
+from eventapp.core.embedded.mongomock_internals import Document
+from eventapp.core.embedded.pymongo_interface import Sort, sort_pairs
 
 
 class EmbeddedCommandCursor:
-    """Iterates once over the results of an aggregate or a list of indexes."""
+    """Iterates once over the results of an aggregation or a list of indexes."""
 
     def __init__(self, fetch: Callable[[], list[Document]]) -> None:
+        """Create a cursor; `fetch` is called when the first result is read."""
         self._fetch = fetch
         self._results: Iterator[Document] | None = None
         self.alive = True
@@ -37,13 +38,13 @@ class EmbeddedCommandCursor:
         return next(self, None)
 
     def to_list(self, length: int | None = None) -> list[Document]:
-        """Return the next `length` results, or all that are left."""
+        """Return the next `length` results, or all remaining ones."""
         if length is None:
             return list(self)
         return list(islice(self, length))
 
     def close(self) -> None:
-        """Yield nothing more."""
+        """Yield no more results."""
         self._results, self.alive = iter(()), False
 
     def __enter__(self) -> Self:
@@ -53,12 +54,12 @@ class EmbeddedCommandCursor:
         self.close()
 
     def batch_size(self, _size: int) -> Self:
-        """Accepted, without effect: all results are here at once."""
+        """Accept the size without effect: all results are read at once."""
         return self
 
 
 class EmbeddedCursor(EmbeddedCommandCursor):
-    """The results of a find, read in one go, under the lock, when the first is asked for."""
+    """The results of a find, which are all read, under the lock, when the first one is read."""
 
     def __init__(
         self,
@@ -67,14 +68,15 @@ class EmbeddedCursor(EmbeddedCommandCursor):
         skip: int = 0,
         limit: int = 0,
     ) -> None:
+        """Create a cursor; `read(sort, skip, limit)` is called when the first result is read."""
         super().__init__(lambda: read(self._sort, self._skip, self._limit))
-        self._sort: Sort | None = sort_list(sort) if sort else None
+        self._sort: Sort | None = sort_pairs(sort) if sort else None
         self._skip, self._limit = skip, limit
 
     def sort(self, key_or_list: Any, direction: Any = None) -> Self:
         """Sort by a field, or by a list of (field, direction or `$meta`)."""
         self._check_unread()
-        self._sort = sort_list(key_or_list, direction)
+        self._sort = sort_pairs(key_or_list, direction)
         return self
 
     def skip(self, count: int) -> Self:
@@ -95,17 +97,8 @@ class EmbeddedCursor(EmbeddedCommandCursor):
         if self._results is not None:
             raise InvalidOperation("cannot set options after executing query")
 
-    def _ignored(self, *_: Any, **__: Any) -> Self:
-        """Accepted, without effect: what a server needs to be told, and memory doesn't."""
+    def _ignore_option(self, *_: Any, **__: Any) -> Self:
+        """Accept an option that means something to a server only."""
         return self
 
-    max_time_ms = hint = comment = allow_disk_use = _ignored
-
-
-def sort_list(key_or_list: Any, direction: Any = None) -> Sort:
-    """Return PyMongo's ways of naming a sort as (field, direction) pairs."""
-    if isinstance(key_or_list, str):
-        return [(key_or_list, 1 if direction is None else direction)]
-    if isinstance(key_or_list, Mapping):
-        return list(key_or_list.items())
-    return [(item, 1) if isinstance(item, str) else (item[0], item[1]) for item in key_or_list]
+    max_time_ms = hint = comment = allow_disk_use = _ignore_option

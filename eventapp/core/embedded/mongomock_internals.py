@@ -1,0 +1,243 @@
+"""Everything that the embedded store takes from inside mongomock, typed, in one place.
+
+Most of it is private to mongomock, so its version is pinned exactly, and
+tests/store/test_mongomock_internals.py fails when an update breaks one of the parts. Importing this
+module also patches mongomock where it answers differently from MongoDB.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from operator import lt
+from typing import Any, Protocol
+
+import mongomock
+import mongomock.aggregate
+import mongomock.collection
+import mongomock.filtering
+import mongomock.helpers
+from bson import ObjectId
+
+Document = dict[str, Any]
+
+# mongomock's own functions carry no types.
+_aggregate: Any = mongomock.aggregate
+_collection: Any = mongomock.collection
+_filtering: Any = mongomock.filtering
+_helpers: Any = mongomock.helpers
+
+# The value of a field that a document does not have.
+MISSING: Any = _filtering.NOTHING
+_NULL_RANK: int = _filtering._get_compare_type(None)
+
+
+# The stores: what mongomock calls on the object that is given to its client.
+
+
+class CollectionStoreInterface(Protocol):
+    """What mongomock calls on the documents of a collection, in `$lookup` and `$out` as well."""
+
+    name: str
+    indexes: dict[str, Any]
+
+    @property
+    def is_created(self) -> bool: ...
+    @property
+    def is_empty(self) -> bool: ...
+    @property
+    def documents(self) -> Iterator[Document]: ...
+    def create(self) -> None: ...
+    def drop(self) -> None: ...
+    def __len__(self) -> int: ...
+    def __contains__(self, key: Any) -> bool: ...
+    def __getitem__(self, key: Any) -> Document: ...
+    def __setitem__(self, key: Any, value: Document) -> None: ...
+    def __delitem__(self, key: Any) -> None: ...
+
+
+class DatabaseStoreInterface(Protocol):
+    """What mongomock calls on the collections of a database."""
+
+    @property
+    def is_created(self) -> bool: ...
+    def __getitem__(self, name: str) -> CollectionStoreInterface: ...
+    def list_created_collection_names(self) -> list[str]: ...
+    def create_collection(self, name: str) -> CollectionStoreInterface: ...
+
+
+class ServerStoreInterface(Protocol):
+    """What mongomock calls on the databases of a client."""
+
+    def __getitem__(self, name: str) -> DatabaseStoreInterface: ...
+    def list_created_database_names(self) -> list[str]: ...
+
+
+def open_mongomock(server: ServerStoreInterface) -> Any:
+    """Return a mongomock client that keeps its documents in `server`.
+
+    It works on naive UTC datetimes throughout; callers of the embedded store get aware copies.
+    """
+    return mongomock.MongoClient(_store=server, tz_aware=False)
+
+
+# Functions over documents.
+
+
+def matches_filter(query: Document, document: Document) -> bool:
+    """Return whether a document matches a filter.
+
+    Raises:
+        OperationFailure: the filter is malformed.
+    """
+    return bool(_filtering.filter_applies(query, document))
+
+
+def values_at_path(path: str, document: Document) -> list[Any]:
+    """Return the values at a dotted path: one for each item of an array on the way, or MISSING."""
+    return list(_filtering.iter_key_candidates(path, document))
+
+
+def value_at_path(path: str, document: Document) -> Any:
+    """Return the one value at a dotted path with numeric array indexes, or MISSING."""
+    try:
+        return _helpers.get_value_by_dot(document, path)
+    except KeyError:
+        return MISSING
+
+
+class _BsonOrdered:
+    """A value that Python would compare differently from BSON."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _BsonOrdered) and bool(self.value == other.value)
+
+    def __lt__(self, other: "_BsonOrdered") -> bool:
+        return bool(_filtering.bson_compare(lt, self.value, other.value))
+
+
+def bson_sort_key(value: Any) -> tuple[int, Any]:
+    """Return a key that sorts as BSON does: by type, where missing equals null, then by value."""
+    if value is MISSING or value is None:
+        return (_NULL_RANK, 0)
+    direct = isinstance(value, str | int | float | datetime | ObjectId)
+    return (_filtering._get_compare_type(value), value if direct else _BsonOrdered(value))
+
+
+class MongomockCollection:
+    """mongomock's operators, for the documents of one collection. It never touches the store."""
+
+    def __init__(self, native: Any) -> None:
+        """Wrap a collection that a mongomock client returned."""
+        self._native: Any = native
+
+    def apply_operators(self, document: Document, update: Document, *, inserting: bool) -> None:
+        """Apply update operators in place; `$setOnInsert` counts only if `inserting`."""
+        self._native._apply_update_document(document, {}, update, inserting)
+
+    def project(self, document: Document, fields: Document | None) -> Document:
+        """Return a copy with the projected fields, or with all of them for None."""
+        result: Document = self._native._copy_only_fields(document, fields, dict)
+        return result
+
+    def run_stages(self, documents: list[Document], stages: list[Document]) -> Iterable[Document]:
+        """Run aggregation stages over `documents`, which may be modified.
+
+        Raises:
+            NotImplementedError: mongomock lacks a stage or an operator.
+        """
+        results: Iterable[Document] = _aggregate.process_pipeline(
+            documents, self._native.database, stages, None
+        )
+        return results
+
+
+# Checks of arguments, which raise what PyMongo raises.
+
+
+def check_filter(query: Any) -> None:
+    """Raise TypeError unless `query` is a mapping."""
+    _collection.validate_is_mapping("filter", query)
+
+
+def check_document(document: Any) -> None:
+    """Raise TypeError unless `document` can be given an `_id`."""
+    _collection.validate_is_mutable_mapping("document", document)
+
+
+def check_update(update: Any) -> None:
+    """Raise ValueError or TypeError unless `update` consists of operators."""
+    _collection.validate_ok_for_update(update)
+
+
+def check_replacement(replacement: Mapping[str, Any]) -> None:
+    """Raise ValueError or TypeError if `replacement` contains operators."""
+    _collection.validate_ok_for_replace(replacement)
+
+
+# Patches of mongomock, applied when this module is imported.
+
+_unpatched_candidates: Any = _filtering.iter_key_candidates
+_unpatched_type_op: Any = _filtering._type_op
+_TYPE_NAMES = {1: "double", 2: "string", 3: "object", 4: "array", 7: "objectId", 8: "bool"} | {
+    9: "date",
+    16: "int",
+    18: "long",
+}
+
+
+def _candidates_with_missing(path: str, value: Any) -> Any:
+    """Treat a path that goes on behind null or a scalar as missing: `{"a.b": None}` matches it."""
+    if path and not isinstance(value, dict | list):
+        return [MISSING]
+    return _unpatched_candidates(path, value)
+
+
+def _type_op(value: Any, wanted: Any) -> bool:
+    """Let `$type` accept type numbers and lists of types."""
+    names = wanted if isinstance(wanted, list) else [wanted]
+    return any(_unpatched_type_op(value, _TYPE_NAMES.get(name, name)) for name in names)
+
+
+def _mod_op(value: Any, wanted: list[float]) -> bool:
+    """Let `$mod` accept arrays and ignore what is not a number."""
+    divisor, remainder = wanted
+    values = value if isinstance(value, list) else [value]
+    numbers = (one for one in values if isinstance(one, int | float) and not isinstance(one, bool))
+    return any(int(one) % int(divisor) == remainder for one in numbers)
+
+
+class _Parser(_aggregate._Parser):  # type: ignore[misc]
+    """Evaluates expressions. It adds `$round`, and comparisons with a missing field."""
+
+    def parse(self, expression: Any) -> Any:
+        if isinstance(expression, dict) and list(expression) == ["$round"]:
+            return self._round(expression["$round"])
+        return super().parse(expression)
+
+    def _round(self, operands: Any) -> Any:
+        number, *digits = self.parse_many(operands if isinstance(operands, list) else [operands])
+        return None if number is None else round(number, *digits)
+
+    def _handle_comparison_operator(self, operator: str, operands: list[Any]) -> Any:
+        first, second = (self._parse_or_nothing(operand) for operand in operands)
+        if MISSING in (first, second):
+            # Missing sorts before every value, null included.
+            first, second = first is not MISSING, second is not MISSING
+        literals = [{"$literal": first}, {"$literal": second}]
+        return super()._handle_comparison_operator(operator, literals)
+
+
+def _evaluate(expression: Any, document: Any, ignore_missing_keys: bool) -> Any:
+    """Evaluate an `$expr`; an expression without a value is not true."""
+    try:
+        return _Parser(document, ignore_missing_keys=ignore_missing_keys).parse(expression)
+    except KeyError:
+        return None
+
+
+_filtering.iter_key_candidates = _candidates_with_missing
+_filtering._filterer_inst._operator_map |= {"$type": _type_op, "$mod": _mod_op}
+_filtering.register_parse_expression(_evaluate)
+_aggregate._Parser = _Parser

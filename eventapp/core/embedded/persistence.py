@@ -1,0 +1,176 @@
+"""How the embedded store outlives its process: a thread writes its changes to one SQLite file."""
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import bson
+
+from eventapp.core.embedded.locking import lock_directory
+from eventapp.core.embedded.mongomock_internals import Document
+from eventapp.core.embedded.storage import PendingChanges, ServerStore, Snapshot, take_snapshot
+
+_LOG = logging.getLogger(__name__)
+
+_GATHER_SECONDS = 0.1  # how long changes gather before one flush writes them all
+_LATE_SECONDS = 0.4  # callers write changes that are older than this themselves
+_RETRY_SECONDS = 1.0
+_ROWS_PER_STATEMENT = 200  # SQLite allows 999 variables in a statement, and a row has 4
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS documents(
+    row INTEGER PRIMARY KEY, database TEXT NOT NULL, collection TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS collections(
+    database TEXT, name TEXT, indexes BLOB NOT NULL, PRIMARY KEY (database, name));
+"""
+
+
+class SqliteFile:
+    """The SQLite file of a directory. Each write is one durable transaction."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open the file, or create it; sqlite3.Error if it is damaged."""
+        path = directory / "eventapp.sqlite3"
+        # The file contains personal data and keys. SQLite gives its logs the same mode.
+        path.touch(mode=0o600)
+        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.executescript(_SCHEMA)
+
+    def load_into(self, server: ServerStore) -> None:
+        """Put everything in the file into `server`, which must be new."""
+        with closing(self._connection.cursor()) as cursor:
+            for row, database, name, body in cursor.execute(
+                "SELECT row, database, collection, body FROM documents ORDER BY row"
+            ):
+                server[database][name].load_document(row, bson.decode(body))
+                server.changes.next_row = row + 1
+            for database, name, indexes in cursor.execute("SELECT * FROM collections"):
+                server[database][name].load_collection(bson.decode(indexes)["indexes"])
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Write a snapshot, all of it or nothing (sqlite3.Error)."""
+        written = [
+            (row, database, name, bson.encode(document))
+            for row, database, name, document in snapshot.written
+        ]
+        self._connection.execute("BEGIN IMMEDIATE")
+        with self._connection:
+            self._execute_in_chunks("REPLACE INTO documents VALUES {}", written)
+            deleted = [(row,) for row in snapshot.deleted]
+            self._execute_in_chunks("DELETE FROM documents WHERE row IN (VALUES {})", deleted)
+            for database, name, indexes in snapshot.collections:
+                self._write_collection(database, name, indexes)
+
+    def _execute_in_chunks(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Execute a statement for many rows at a time; `{}` stands for their values.
+
+        Each step of SQLite releases the GIL, and a busy process lets this thread have it back only
+        after milliseconds: row by row, a flush would take seconds.
+        """
+        for start in range(0, len(rows), _ROWS_PER_STATEMENT):
+            chunk = rows[start : start + _ROWS_PER_STATEMENT]
+            placeholders = "(" + ", ".join("?" * len(chunk[0])) + ")"
+            filled = statement.format(", ".join([placeholders] * len(chunk)))
+            self._connection.execute(filled, [value for row in chunk for value in row])
+
+    def _write_collection(self, database: str, name: str, indexes: list[Document] | None) -> None:
+        if indexes is None:
+            delete = "DELETE FROM collections WHERE database = ? AND name = ?"
+            self._connection.execute(delete, (database, name))
+        else:
+            row = (database, name, bson.encode({"indexes": indexes}))
+            self._connection.execute("REPLACE INTO collections VALUES (?, ?, ?)", row)
+
+    def close(self) -> None:
+        """Fold the write-ahead log in and close the file."""
+        self._connection.close()
+
+
+class FlushThread(threading.Thread):
+    """Writes changes to the disk shortly after they are made.
+
+    Attributes:
+        failure: the error of the last flush, or None if it succeeded.
+    """
+
+    def __init__(self, directory: Path, server: ServerStore, mutex: threading.RLock) -> None:
+        """Lock the directory and load its file into `server`; the thread is not started.
+
+        Args:
+            mutex: the client's lock, under which changes are taken.
+
+        Raises:
+            EmbeddedStoreBusy: another process has the directory open.
+            sqlite3.Error: the file cannot be read.
+        """
+        super().__init__(name="embedded-store", daemon=True)
+        self.failure: Exception | None = None
+        self._directory, self._changes, self._mutex = directory, server.changes, mutex
+        self._stopping = threading.Event()
+        self._flush_lock = threading.Lock()
+        self._being_written: PendingChanges | None = None
+        self._lock_descriptor = lock_directory(directory)
+        with ExitStack() as on_failure:
+            on_failure.callback(os.close, self._lock_descriptor)
+            self._file = SqliteFile(directory)
+            self._file.load_into(server)
+            on_failure.pop_all()
+
+    def run(self) -> None:
+        """Flush until stopped. A flush that fails is logged, kept as `failure`, and tried again."""
+        while not self._stopping.is_set():
+            self._changes.has_pending.wait()
+            self._stopping.wait(_RETRY_SECONDS if self.failure else _GATHER_SECONDS)
+            self._try_flush()
+
+    def flush_if_late(self) -> None:
+        """Flush on the caller's thread if changes have waited too long.
+
+        Busy callers can keep this thread from the GIL for seconds. Then they do its work, or wait
+        until it is done, so that a killed process loses less than a second.
+        """
+        waiting = self._being_written or self._changes.pending
+        if waiting and not self.failure and time.monotonic() - waiting.since > _LATE_SECONDS:
+            self._try_flush()
+
+    def _try_flush(self) -> None:
+        try:
+            self.flush()
+        except (sqlite3.Error, OSError) as error:
+            self.failure = error
+            _LOG.error("cannot write to %s, will try again: %s", self._directory, error)
+
+    def flush(self) -> None:
+        """Write all changes so far. If that fails, they stay pending, and the error is raised."""
+        with self._flush_lock, ExitStack() as on_failure:
+            with self._mutex:
+                changes = self._being_written = self._changes.take()
+                snapshot = take_snapshot(changes) if changes else Snapshot()
+            if changes:
+                on_failure.callback(self._put_back, changes)
+                self._file.write(snapshot)
+                on_failure.pop_all()
+            self._being_written = self.failure = None
+
+    def _put_back(self, changes: PendingChanges) -> None:
+        with self._mutex:
+            self._changes.put_back(changes)
+            self._being_written = None
+
+    def stop(self) -> None:
+        """Write the last changes (or raise sqlite3.Error), and unlock the directory."""
+        self._stopping.set()
+        self._changes.has_pending.set()
+        self.join()
+        try:
+            self.flush()
+        finally:
+            self._file.close()
+            os.close(self._lock_descriptor)

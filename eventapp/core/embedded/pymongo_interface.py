@@ -1,0 +1,63 @@
+"""What the stand-ins for PyMongo's classes share: options, sorts and the type they claim to be."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, TypeAlias
+
+from bson.codec_options import CodecOptions
+from pymongo.write_concern import WriteConcern
+
+from eventapp.core.embedded.mongomock_internals import Document
+
+# (path, direction) pairs; a direction is 1, -1 or TEXT_SCORE.
+Sort: TypeAlias = Sequence[tuple[str, Any]]
+TEXT_SCORE = {"$meta": "textScore"}
+
+# Options that mean something to a server only.
+_IGNORED_OPTIONS = frozenset(
+    ("max_time_ms", "maxTimeMS", "comment", "hint", "batch_size", "batchSize", "allow_disk_use")
+    + ("allowDiskUse", "no_cursor_timeout", "bypass_document_validation", "allow_partial_results")
+)
+_UNSUPPORTED_OPTIONS = frozenset(("session", "collation", "let"))
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Accept the options that make no difference in memory.
+
+    Raises:
+        NotImplementedError: an option would change the answer, and the store does not support it.
+        TypeError: PyMongo has no such option.
+    """
+    for name, value in options.items():
+        if name in _UNSUPPORTED_OPTIONS:
+            if value is not None:
+                raise NotImplementedError(f"the embedded store has no {name}")
+        elif name not in _IGNORED_OPTIONS:
+            raise TypeError(f"unexpected option {name!r}")
+
+
+def sort_pairs(key_or_list: Any, direction: Any = None) -> Sort:
+    """Return a sort as (path, direction) pairs; PyMongo accepts it in several forms."""
+    if isinstance(key_or_list, str):
+        return [(key_or_list, 1 if direction is None else direction)]
+    if isinstance(key_or_list, Mapping):
+        return list(key_or_list.items())
+    return [(item, 1) if isinstance(item, str) else (item[0], item[1]) for item in key_or_list]
+
+
+class PyMongoStandIn:
+    """Stands in for a class of PyMongo's, also for a library that checks for that class.
+
+    `gridfs` checks a database with `isinstance`, and copies it with other options.
+    """
+
+    stands_in_for: type
+    codec_options: CodecOptions[Document] = CodecOptions(tz_aware=True)
+    write_concern = WriteConcern()
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return self.stands_in_for
+
+    def with_options(self, *_: Any, **__: Any) -> Self:
+        """Return the same object: concerns and preferences mean nothing to one process."""
+        return self
