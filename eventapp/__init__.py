@@ -12,7 +12,6 @@ from eventapp.accounts import store as accounts_store
 from eventapp.accounts.service import PERSONAL_DATA, PersonalData
 from eventapp.accounts.sessions import SessionReader, confirm_receipt
 from eventapp.analytics import routes as analytics_routes
-from eventapp.analytics import sales_sums
 from eventapp.analytics import store as analytics_store
 from eventapp.analytics.server_health import JOB_STATUS
 from eventapp.android import routes as android_routes
@@ -115,9 +114,6 @@ USER_DATA = PersonalData(
     ),
 )
 
-# The features `jobs` and `analytics` may not import each other, so their job is added here.
-jobs.JOBS["count-sales"] = (lambda context, now: sales_sums.count_sales(context.db, now), 30)
-
 
 def create_app(config: Config | None = None) -> Flask:
     """Return the application on the database that `config` names.
@@ -172,7 +168,7 @@ def prepare_database(db: Db) -> None:
 def set_up_services(app: Flask, config: Config, db: Db) -> None:
     """Build the objects that routes find by a typed key: caches, bookings, streams."""
     PERSONAL_DATA.set(app, USER_DATA)
-    JOB_STATUS.set(app, jobs.status)
+    JOB_STATUS.set(app, jobs.job_status)
     cache = SharedCache(config.cache_url, config.jwt_secret) if config.cache_url else None
     event_cache = EventCache(db, cache)
     EVENT_CACHE.set(app, event_cache)
@@ -238,4 +234,4 @@ def open_streams(db: Db) -> Hub:
 def start_jobs(app: Flask) -> None:
     """Run the background jobs in this process where the store serves no other: the embedded one."""
     if CONFIG.get(app).mongo_uri is None:
-        jobs.in_background(BOOKING_CONTEXT.get(app))
+        jobs.start_scheduler(BOOKING_CONTEXT.get(app))

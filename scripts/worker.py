@@ -31,18 +31,18 @@ def main(arguments: list[str] | None = None) -> int:
             return check(store.db)
         context = open_booking_context(config, store.db)
         if asked.once:
-            print(f"{asked.once}: {jobs.run(asked.once, context)} done")
+            print(f"{asked.once}: {jobs.run_job(asked.once, context)} done")
         else:
-            jobs.forever(context)
+            jobs.run_worker(context)
     return 0
 
 
 def check(db: Db) -> int:
     """0 where all jobs are run, by whichever worker, else 1 and a line."""
-    late = jobs.late(db, utc_now())
-    if late:
-        print(f"worker: not run when they were due: {', '.join(late)}", file=sys.stderr)
-    return 1 if late else 0
+    overdue = jobs.find_overdue_jobs(db, utc_now())
+    if overdue:
+        print(f"worker: not run when they were due: {', '.join(overdue)}", file=sys.stderr)
+    return 1 if overdue else 0
 
 
 if __name__ == "__main__":

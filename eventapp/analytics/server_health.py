@@ -4,7 +4,7 @@ import os
 import resource
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -13,10 +13,10 @@ from typing import Any
 from eventapp.analytics import store_events, store_health
 from eventapp.core import metrics
 from eventapp.core.app_key import AppKey
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
 from eventapp.notifications import service as notifications
 
-JobStatus = Callable[[Db], dict[str, Document]]
+JobStatus = Callable[[Db], Mapping[str, Mapping[str, object]]]
 JOB_STATUS: AppKey[JobStatus] = AppKey("job_status")
 
 _STARTED = time.monotonic()

@@ -1,1 +1,1 @@
-"""What has to be done without anyone asking."""
+"""The background jobs: which there are, how often they run, and how their last runs ended."""

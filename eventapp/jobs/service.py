@@ -1,164 +1,200 @@
-"""The background jobs, by name, and the clock that runs them.
+"""The background jobs, and the scheduler that runs them.
 
-Every job may run any number of times at once, on any number of machines.
+Every job may be run any number of times at once, on any number of machines.
 """
 
 import logging
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Self, cast
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 
-from eventapp.bookings import alerts as bookings_tell
+from eventapp.analytics import sales_sums
+from eventapp.bookings import alerts as booking_alerts
 from eventapp.bookings import recovery as bookings
-from eventapp.bookings import reports as bookings_reports
+from eventapp.bookings import reports as booking_reports
 from eventapp.bookings.context import BookingContext
 from eventapp.core.clock import utc_now
-from eventapp.core.database import Db, Document
-from eventapp.events import alerts as events_told
+from eventapp.core.database import Db
+from eventapp.events import alerts as event_alerts
 from eventapp.events import service as events
 from eventapp.jobs import store
+from eventapp.jobs.types import JobRun, JobStatus
 from eventapp.media import service as media
 from eventapp.messages import service as messages
 from eventapp.notifications import outbox
 
-LISTEN_SECONDS = 0.5
-# A run may take its time, and one that finds nothing to do is not always noted.
-LATE_AFTER = timedelta(minutes=1)
-# Two machines' clocks, and a write that took its time.
+# How often a worker looks whether it was told to stop.
+STOP_POLL_SECONDS = 0.5
+# A job is overdue if its last run is older than two periods and this. A run takes time, and runs
+# that find nothing to do are not all stored.
+OVERDUE_AFTER = timedelta(minutes=1)
+# How far the search for changed events goes back behind the last run: the clocks of two machines
+# differ, and a write may become visible later than the time that it carries.
 OVERLAP = timedelta(minutes=2)
 EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
+MAX_ERROR_LENGTH = 500
 
 log = structlog.get_logger("jobs")
 
-Job = Callable[[BookingContext, datetime], int]
+
+@dataclass(frozen=True)
+class Job:
+    """A background job.
+
+    Attributes:
+        name: names the job in its stored last run, in the health report and on the command line.
+        function: does the work at the given time; returns how many things it did.
+        every_seconds: the time from the start of one run to the next.
+    """
+
+    name: str
+    function: Callable[[BookingContext, datetime], int]
+    every_seconds: float
 
 
-def roll_day(context: BookingContext, now: datetime) -> int:
-    """Set right what only the passing day changes in the lists."""
+def _roll_day(context: BookingContext, now: datetime) -> int:
+    """Update what changes in the lists of events when a day begins."""
     events.roll_day(context.db, now.date())
     return 0
 
 
-def send_mails(context: BookingContext, now: datetime) -> int:
-    """Send what is due, or log it where no mail server is set."""
+def _send_mails(context: BookingContext, now: datetime) -> int:
+    """Send the mails that are due, or log them if no mail server is set."""
     return outbox.send_due_mails(context.db, context.outbox, now)
 
 
-def warn_of_few(context: BookingContext, now: datetime) -> int:
-    """Tell of few tickets left, among the events that changed since this was last done."""
-    last = store.of(context.db, "low-tickets") or {}
-    since = last.get("lastOk", EPOCH) - OVERLAP
-    return events_told.warn_of_few(context.db, context.outbox.base_url, since, now)
+def _warn_of_low_tickets(context: BookingContext, now: datetime) -> int:
+    """Send low stock alerts for the events that changed since the last successful run."""
+    last = store.find_job(context.db, "low-tickets")
+    last_ok = last.get("lastOk", EPOCH) if last else EPOCH
+    base_url = context.outbox.base_url
+    return event_alerts.warn_of_few(context.db, base_url, last_ok - OVERLAP, now)
 
 
-def drop_chats(context: BookingContext, _now: datetime) -> int:
+def _delete_orphaned_chats(context: BookingContext, _now: datetime) -> int:
     """Delete the chats of events that were deleted."""
     return messages.drop_orphans(context.db)
 
 
-def drop_photos(context: BookingContext, now: datetime) -> int:
-    """Delete what is left of photos whose upload or deletion was cut off."""
+def _delete_orphaned_photos(context: BookingContext, now: datetime) -> int:
+    """Delete what interrupted uploads and deletions of photos left."""
     return media.drop_orphans(context.db, now)
 
 
-# What is done, and every how many seconds.
-JOBS: dict[str, tuple[Job, float]] = {
-    "expire-holds": (bookings.expire_holds, 2),
-    "serve-waiting": (bookings.serve_all_waiting, 5),
-    "settle": (bookings.settle, 5),
-    "close-cancelled": (bookings.close_cancelled, 10),
-    "complete-past": (bookings.close_past, 300),
-    "roll-day": (roll_day, 300),
-    "tell": (bookings_tell.tell, 2),
-    "mail": (send_mails, 2),
-    "low-tickets": (warn_of_few, 30),
-    "reports": (bookings_reports.report, 600),
-    "chats": (drop_chats, 3600),
-    "photos": (drop_photos, 86_400),
+def _count_sales(context: BookingContext, now: datetime) -> int:
+    """Bring the kept sums of bookings up to date."""
+    return sales_sums.count_sales(context.db, now)
+
+
+JOBS: dict[str, Job] = {
+    job.name: job
+    for job in (
+        Job("expire-holds", bookings.expire_holds, 2),
+        Job("serve-waiting", bookings.serve_all_waiting, 5),
+        Job("settle", bookings.settle, 5),
+        Job("close-cancelled", bookings.close_cancelled, 10),
+        Job("complete-past", bookings.close_past, 300),
+        Job("roll-day", _roll_day, 300),
+        Job("tell", booking_alerts.tell, 2),
+        Job("mail", _send_mails, 2),
+        Job("low-tickets", _warn_of_low_tickets, 30),
+        Job("reports", booking_reports.report, 600),
+        Job("chats", _delete_orphaned_chats, 3600),
+        Job("photos", _delete_orphaned_photos, 86_400),
+        Job("count-sales", _count_sales, 30),
+    )
 }
 
 
-def run(name: str, context: BookingContext) -> int:
-    """Run one job now, and note how it went; how many things it did.
+def run_job(name: str, context: BookingContext) -> int:
+    """Run one job now and store how it ended; return how many things it did.
 
     Raises:
-        KeyError: the name is no job's. What the job itself fails with is noted too.
+        KeyError: there is no such job. An error of the job itself is stored and raised.
     """
-    job, _seconds = JOBS[name]
-    with _Noted(name, context.db) as noted:
-        noted.done = job(context, noted.began)
-    if noted.done:
-        log.info("job", name=name, done=noted.done, ms=noted.milliseconds)
-    return noted.done
+    job = JOBS[name]
+    with _RunRecorder(name, context.db) as run:
+        run.done = job.function(context, run.started_at)
+    if run.done:
+        log.info("job", name=name, done=run.done, ms=run.milliseconds)
+    return run.done
 
 
-class _Noted:
-    """Notes a run of a job when it ends, however it ends."""
+class _RunRecorder:
+    """Stores a run of a job when it ends, also when it ends with an error."""
 
     def __init__(self, name: str, db: Db) -> None:
         self.name, self.db, self.done, self.milliseconds = name, db, 0, 0
 
     def __enter__(self) -> Self:
-        self.began, self._started = utc_now(), time.perf_counter()
+        self.started_at, self._started = utc_now(), time.perf_counter()
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, error: BaseException | None, _trace: object
     ) -> None:
         self.milliseconds = round((time.perf_counter() - self._started) * 1000)
-        fields = {"lastRun": self.began, "durationMs": self.milliseconds, "lastError": None}
+        run: JobRun = {
+            "lastRun": self.started_at,
+            "durationMs": self.milliseconds,
+            "lastError": None,
+        }
         if error is None:
-            fields["lastOk"] = self.began
+            run["lastOk"] = self.started_at
         else:
-            said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-            fields |= {"lastError": said, "lastErrorAt": self.began}
-        noteworthy = bool(self.done or error)
-        store.note(self.db, self.name, fields, now=self.began, always=noteworthy)
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            run["lastError"], run["lastErrorAt"] = text[:MAX_ERROR_LENGTH], self.started_at
+        always = bool(self.done or error)
+        store.record_run(self.db, self.name, run, now=self.started_at, always=always)
 
 
-def status(db: Db) -> dict[str, Document]:
-    """Each job by name: `everySeconds`, and of its last run `lastRun`, `durationMs`, `lastError`.
+def job_status(db: Db) -> dict[str, JobStatus]:
+    """Return each job's period and its last run, by name.
 
-    A run that found nothing to do is noted every 10 s at most. A job that never ran has no times.
+    Of runs that found nothing to do, one in store.IDLE_RUN_PERIOD is stored.
     """
-    noted = {row.pop("_id"): row for row in store.all_of(db)}
-    never = {"lastRun": None, "durationMs": None, "lastError": None}
-    return {
-        name: {"everySeconds": seconds, **never, **noted.get(name, {})}
-        for name, (_job, seconds) in JOBS.items()
-    }
+    stored = {job["_id"]: job for job in store.find_all(db)}
+    statuses: dict[str, JobStatus] = {}
+    for name, job in JOBS.items():
+        last_run = {key: value for key, value in stored.get(name, {}).items() if key != "_id"}
+        never = {"lastRun": None, "durationMs": None, "lastError": None}
+        statuses[name] = cast(JobStatus, {"everySeconds": job.every_seconds, **never, **last_run})
+    return statuses
 
 
-def late(db: Db, now: datetime) -> list[str]:
-    """The names of the jobs that should have been run and were not: no worker is at work."""
-    last = {name: noted["lastRun"] or EPOCH for name, noted in status(db).items()}
+def find_overdue_jobs(db: Db, now: datetime) -> list[str]:
+    """Return the names of the jobs that no worker runs as often as it should."""
+    last_runs = {job["_id"]: job["lastRun"] for job in store.find_all(db)}
     return [
         name
-        for name, (_job, seconds) in JOBS.items()
-        if now - last[name] > 2 * timedelta(seconds=seconds) + LATE_AFTER
+        for name, job in JOBS.items()
+        if now - last_runs.get(name, EPOCH)
+        > 2 * timedelta(seconds=job.every_seconds) + OVERDUE_AFTER
     ]
 
 
-def schedule(scheduler: BaseScheduler, context: BookingContext) -> None:
-    """Put all jobs on the scheduler, each never twice at once within this process.
+def schedule_jobs(scheduler: BaseScheduler, context: BookingContext) -> None:
+    """Add all jobs to the scheduler. A job never runs twice at once within this process.
 
-    One that fails, as where the database is away, is logged and runs again when its time comes.
+    A job that fails, for example because the database is unavailable, is logged, and runs again
+    when it is due.
     """
-    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # we log its failures ourselves
+    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # _log_failure logs failures.
     scheduler.add_listener(_log_failure, EVENT_JOB_ERROR)
-    for name, (_job, seconds) in JOBS.items():
+    for name, job in JOBS.items():
         scheduler.add_job(
-            run,
+            run_job,
             "interval",
             args=(name, context),
-            seconds=seconds,
+            seconds=job.every_seconds,
             id=name,
             max_instances=1,
             coalesce=True,
@@ -170,22 +206,22 @@ def _log_failure(event: JobExecutionEvent) -> None:
     log.warning("job failed", name=event.job_id, exc_info=event.exception)
 
 
-def in_background(context: BookingContext) -> BackgroundScheduler:
-    """All jobs, on threads of this process."""
+def start_scheduler(context: BookingContext) -> BackgroundScheduler:
+    """Run all jobs on threads of this process, and return their scheduler."""
     scheduler = BackgroundScheduler(daemon=True, timezone="UTC")
-    schedule(scheduler, context)
+    schedule_jobs(scheduler, context)
     scheduler.start()
     return scheduler
 
 
-def forever(context: BookingContext) -> None:
-    """All jobs in this process, until SIGTERM or SIGINT; those under way finish first."""
-    told: list[int] = []
-    # The first process of a container hears no signal that it does not handle itself. And nothing
-    # is raised, as the scheduler would swallow it.
+def run_worker(context: BookingContext) -> None:
+    """Run all jobs until SIGTERM or SIGINT, and return when the running jobs have finished."""
+    received: list[int] = []
+    # A container's first process ignores every signal that it has no handler for. The handler
+    # raises nothing, because the scheduler would swallow the exception.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda heard, _frame: told.append(heard))
-    scheduler = in_background(context)
-    while not told:
-        time.sleep(LISTEN_SECONDS)
+        signal.signal(number, lambda number, _frame: received.append(number))
+    scheduler = start_scheduler(context)
+    while not received:
+        time.sleep(STOP_POLL_SECONDS)
     scheduler.shutdown()

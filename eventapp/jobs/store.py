@@ -1,30 +1,44 @@
-"""How each background job fared: `{_id: its name, lastRun, lastOk, durationMs, lastError}`."""
+"""The `jobs` collection: the last run of each background job."""
 
 from datetime import datetime, timedelta
+from typing import cast
 
+from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db, Query
+from eventapp.jobs.types import JobRun, StoredJob
 
-# Most runs find nothing to do: of those, one in so long is noted.
-NOTED_EVERY = timedelta(seconds=10)
+# Most runs find nothing to do. Of those, one in this period is stored.
+IDLE_RUN_PERIOD = timedelta(seconds=10)
 
 
-def note(db: Db, name: str, fields: Document, *, now: datetime, always: bool) -> None:
-    """Note a run; one that did nothing only where the last was noted a while ago."""
-    due = {} if always else {"lastRun": {"$not": {"$gt": now - NOTED_EVERY}}}
-    if db.jobs.update_one({"_id": name, **due}, {"$set": fields}).matched_count:
+def _jobs(db: Db) -> Collection[StoredJob]:
+    return cast(Collection[StoredJob], db.jobs)
+
+
+def record_run(db: Db, name: str, run: JobRun, *, now: datetime, always: bool) -> None:
+    """Store the last run of a job.
+
+    Args:
+        always: False to skip the write if a run was stored within IDLE_RUN_PERIOD.
+    """
+    where: Query = {"_id": name}
+    if not always:
+        where["lastRun"] = {"$not": {"$gt": now - IDLE_RUN_PERIOD}}
+    if db.jobs.update_one(where, {"$set": run}).matched_count:
         return
     try:
-        db.jobs.insert_one({"_id": name, **fields})
+        db.jobs.insert_one({"_id": name, **run})
     except DuplicateKeyError:
-        return  # another worker has just noted one
+        return  # A run was stored within IDLE_RUN_PERIOD, or by another worker just now.
 
 
-def of(db: Db, name: str) -> Document | None:
-    found: Document | None = db.jobs.find_one({"_id": name})
-    return found
+def find_job(db: Db, name: str) -> StoredJob | None:
+    """Return the last run of a job; None if it has never run."""
+    return _jobs(db).find_one({"_id": name})
 
 
-def all_of(db: Db) -> list[Document]:
-    return list(db.jobs.find())
+def find_all(db: Db) -> list[StoredJob]:
+    """Return the last run of every job that has run."""
+    return list(_jobs(db).find())

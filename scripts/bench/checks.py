@@ -54,7 +54,7 @@ def check_inventory(config: Config, db: Db) -> None:
     """What `scripts/check_inventory.py` says, after the worker has tidied up."""
     context = open_booking_context(config, db)
     for _round in range(ROUNDS_OF_SETTLING):
-        if not jobs.run("settle", context):
+        if not jobs.run_job("settle", context):
             break
     faults = list(auditing.check(context, utc_now()))
     words = "; ".join(f"event {fault.event_id}: {fault.words}" for fault in faults[:3])

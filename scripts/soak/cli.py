@@ -222,7 +222,7 @@ def faults_left(db: Db, config: Any, log: Log) -> list[str]:
     """What is wrong in the database once the jobs have settled it."""
     with pymongo.timeout(PATIENCE_SECONDS):
         context = open_booking_context(config, db)
-        jobs.run("settle", context)
+        jobs.run_job("settle", context)
         faults = [
             f"{fault.event_id}: {fault.words}" for fault in auditing.check(context, utc_now())
         ]

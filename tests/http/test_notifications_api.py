@@ -242,13 +242,13 @@ def test_few_tickets_left_of_a_favorite(app, client, db, ann, ben, clean_invento
     ann.call("POST", "/favorites", {"eventId": 1})
     device = {"X-Device-Id": "device-0001"}
     assert client.post("/api/favorites", json={"eventId": 1}, headers=device).status_code == 201
-    assert jobs.run("low-tickets", context_of(app)) == 0
+    assert jobs.run_job("low-tickets", context_of(app)) == 0
     buyers = [Caller(client, app) for _ in range(2)]
     for buyer in buyers:
         buyer.book(1, 10)
-    assert jobs.run("low-tickets", context_of(app)) == 1
+    assert jobs.run_job("low-tickets", context_of(app)) == 1
     ben.book(1, 1)
-    assert jobs.run("low-tickets", context_of(app)) == 0
+    assert jobs.run_job("low-tickets", context_of(app)) == 0
     (row,) = listed(ann)["notifications"]
     assert (row["kind"], row["data"]["quantity"]) == ("low_tickets", 10)
     (mail,) = db.mails.find({"kind": "low_tickets"})
@@ -268,8 +268,8 @@ def test_reports_to_organizers_add_up(app, client, db, ann, ben, clean_inventory
     ben.cancel(ben.book(1, 2))
     db.bookings.update_many({}, {"$set": {"createdAt": utc_now() - timedelta(days=7)}})
     db.bookings.update_one({"eventId": 2}, {"$set": {"createdAt": utc_now() - timedelta(days=1)}})
-    made = jobs.run("reports", context_of(app))
-    assert jobs.run("reports", context_of(app)) == 0
+    made = jobs.run_job("reports", context_of(app))
+    assert jobs.run_job("reports", context_of(app)) == 0
     found = {mail["key"].split(":")[1]: mail for mail in db.mails.find({"kind": "report"})}
     assert made == len(found)
     assert {mail["userId"] for mail in found.values()} == {host.id}
@@ -280,14 +280,14 @@ def test_reports_to_organizers_add_up(app, client, db, ann, ben, clean_inventory
     assert "<td>37.5</td>" in weekly["html"]
     assert db.notifications.count_documents({"kind": "report"}) == 0
     db.reportPeriods.delete_many({})
-    jobs.run("reports", context_of(app))  # as after a crash: no report is written twice
+    jobs.run_job("reports", context_of(app))  # as after a crash: no report is written twice
     assert db.mails.count_documents({"kind": "report"}) == 2
 
 
 def test_how_each_job_fared(app, db):
     context = context_of(app)
-    jobs.run("tell", context)
-    status = jobs.status(db)
+    jobs.run_job("tell", context)
+    status = jobs.job_status(db)
     assert status.keys() == jobs.JOBS.keys()
     assert status["tell"]["lastError"] is None
     assert status["tell"]["durationMs"] >= 0
@@ -296,15 +296,15 @@ def test_how_each_job_fared(app, db):
 
 
 def test_a_job_that_fails_is_noted_with_its_error(app, db, monkeypatch):
-    def fails(_shop, _now):
+    def fails(_context, _now):
         raise RuntimeError("no luck")
 
-    monkeypatch.setitem(jobs.JOBS, "tell", (fails, 2))
+    monkeypatch.setitem(jobs.JOBS, "tell", jobs.Job("tell", fails, 2))
     with pytest.raises(RuntimeError):
-        jobs.run("tell", context_of(app))
-    assert jobs.status(db)["tell"]["lastError"] == "RuntimeError: no luck"
-    monkeypatch.setitem(jobs.JOBS, "tell", (lambda _shop, _now: 1, 2))
-    jobs.run("tell", context_of(app))
-    status = jobs.status(db)["tell"]
+        jobs.run_job("tell", context_of(app))
+    assert jobs.job_status(db)["tell"]["lastError"] == "RuntimeError: no luck"
+    monkeypatch.setitem(jobs.JOBS, "tell", jobs.Job("tell", lambda *_: 1, 2))
+    jobs.run_job("tell", context_of(app))
+    status = jobs.job_status(db)["tell"]
     assert status["lastError"] is None
     assert status["lastErrorAt"] <= status["lastRun"]

@@ -71,8 +71,8 @@ def amounts(db, event, index=0):
 
 def round_of_work(context, now=None):
     """Every job of the worker once."""
-    for job, _seconds in jobs.JOBS.values():
-        job(context, now or utc_now())
+    for job in jobs.JOBS.values():
+        job.function(context, now or utc_now())
 
 
 def another(context):

@@ -251,11 +251,11 @@ def test_a_sale_recorded_after_the_cancel_is_ended_by_the_worker(context, db, mo
         stall.wait()
         other = kit.another(context)
         cancel_event(other, event)
-        jobs.JOBS["close-cancelled"][0](other, utc_now())
+        jobs.JOBS["close-cancelled"].function(other, utc_now())
         assert "closing" in db.events.find_one()
         stall.let_go()
         assert sale.result().status == 201
-    jobs.JOBS["close-cancelled"][0](context, utc_now())
+    jobs.JOBS["close-cancelled"].function(context, utc_now())
     assert db.bookings.find_one()["status"] == "cancelled"
     assert kit.amounts(db, event) == (5, 0, 0, 0)
     kit.audit(context)

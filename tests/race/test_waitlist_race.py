@@ -253,8 +253,8 @@ def test_places_of_a_past_event_end_though_the_worker_died(context, db, monkeypa
     with monkeypatch.context() as dying:
         dying.setattr(waitlist, "close_waitlist", lambda *_: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
-            jobs.JOBS["complete-past"][0](context, past)
-    jobs.JOBS["complete-past"][0](context, past)
+            jobs.JOBS["complete-past"].function(context, past)
+    jobs.JOBS["complete-past"].function(context, past)
     assert kit.amounts(db, event) == (0, 0, 1, 0)
     assert db.waitlist.count_documents({"active": True}) == 0
 

@@ -1,4 +1,4 @@
-"""The background jobs: each by its name, alone, again, and where one fails."""
+"""Each background job by its name: run once, run again, and failing."""
 
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,7 +18,10 @@ pytestmark = pytest.mark.usefixtures("clean_inventory")
 
 @pytest.fixture
 def once(app, monkeypatch, capsys):
-    """`scripts/worker.py --once JOB` on the tests' own store, now or later; what it prints."""
+    """Return a function that runs `scripts/worker.py --once JOB` and returns what it prints.
+
+    It runs on the database of the test, after an optional span of time.
+    """
 
     @contextmanager
     def opened(_command):
@@ -40,19 +43,19 @@ def people(client, app):
 
 
 @pytest.mark.parametrize("name", jobs.JOBS)
-def test_each_runs_on_an_empty_database_any_number_of_times(once, db, name):
+def test_each_job_runs_on_an_empty_database_any_number_of_times(once, db, name):
     for _again in range(2):
         assert once(name) == f"{name}: 0 done"
 
 
-def test_a_name_that_is_no_job(once, capsys):
+def test_an_unknown_job_is_refused(once, capsys):
     with pytest.raises(SystemExit) as ended:
         worker.main(["--once", "tidy-up"])
     assert ended.value.code == 2
     assert "expire-holds" in capsys.readouterr().err
 
 
-def test_expire_holds(once, db, people):
+def test_expire_holds_ends_each_expired_hold_once(once, db, people):
     event_of(db, 5)
     people[0].book(1, 2, hold=True)
     assert once("expire-holds") == "expire-holds: 0 done"
@@ -61,7 +64,7 @@ def test_expire_holds(once, db, people):
     assert amounts_of(db, 1) == (5, 0, 0, 0)
 
 
-def test_serve_waiting(once, db, people):
+def test_serve_waiting_offers_free_tickets_to_the_waitlist(once, db, people):
     event_of(db, 0)
     people[0].wait(1, 1)
     people[1].wait(1, 1)
@@ -72,7 +75,7 @@ def test_serve_waiting(once, db, people):
     assert amounts_of(db, 1) == (0, 0, 2, 0)
 
 
-def test_settle_strikes_out_what_is_recorded(once, db, people):
+def test_settle_clears_in_flight_entries_of_recorded_bookings(once, db, people):
     event_of(db, 5)
     people[0].book(1, 2)
     assert once("settle", seconds=29) == "settle: 0 done"
@@ -82,7 +85,9 @@ def test_settle_strikes_out_what_is_recorded(once, db, people):
     assert db.events.find_one({})["inFlight"] == {}
 
 
-def test_close_cancelled_ends_what_a_sale_under_way_still_made(once, db, client, people, organizer):
+def test_close_cancelled_ends_bookings_that_were_made_during_the_cancellation(
+    once, db, client, people, organizer
+):
     event_of(db, 5, organizer_id=organizer["id"])
     client.post("/api/events/1/cancel", headers=organizer["headers"])
     event = db.events.find_one({})
@@ -99,7 +104,7 @@ def test_close_cancelled_ends_what_a_sale_under_way_still_made(once, db, client,
     assert "closing" not in db.events.find_one({})
 
 
-def test_complete_past(once, db, people):
+def test_complete_past_completes_past_events_and_ends_their_waitlists(once, db, people):
     event_of(db, 5, 0, schedule=[{"date": day(1), "location": "X"}])
     event_of(db, 5, schedule=[{"date": day(3), "location": "X"}])
     people[0].book(1)
@@ -112,7 +117,7 @@ def test_complete_past(once, db, people):
     assert people[1].places() == []
 
 
-def test_complete_past_ends_waiting_that_a_crash_left(once, db, people):
+def test_complete_past_ends_waitlists_that_a_crash_left(once, db, people):
     event_of(db, 0, schedule=[{"date": day(1), "location": "X"}])
     people[0].wait(1)
     db.events.update_one({}, {"$set": {"status": "completed", "listed": False}})
@@ -120,7 +125,7 @@ def test_complete_past_ends_waiting_that_a_crash_left(once, db, people):
     assert people[0].places() == []
 
 
-def test_roll_day(once, db):
+def test_roll_day_updates_the_next_date(once, db):
     schedule = [{"date": day(0), "location": "X"}, {"date": day(4), "location": "Y"}]
     event_of(db, 5, schedule=schedule)
     once("roll-day", days=2)
@@ -128,18 +133,18 @@ def test_roll_day(once, db):
     assert stored["nextDate"].date().isoformat() == day(4)
 
 
-def test_one_that_fails_is_logged_and_runs_again(db, app, monkeypatch):
+def test_a_job_that_fails_is_logged_and_runs_again(db, app, monkeypatch):
     calls = []
 
-    def failing(_shop, _now):
+    def failing(_context, _now):
         calls.append(utc_now())
         raise ConnectionError
 
-    monkeypatch.setattr(jobs, "JOBS", {"fails": (failing, 0.01)})
+    monkeypatch.setattr(jobs, "JOBS", {"fails": jobs.Job("fails", failing, 0.01)})
     failures = []
     monkeypatch.setattr(jobs, "_log_failure", failures.append)
     scheduler = BackgroundScheduler(timezone="UTC")
-    jobs.schedule(scheduler, context_of(app))
+    jobs.schedule_jobs(scheduler, context_of(app))
     scheduler.start()
     until = utc_now() + timedelta(seconds=10)
     while len(failures) < 3 and utc_now() < until:

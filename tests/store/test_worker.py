@@ -1,4 +1,4 @@
-"""scripts/worker.py says when nobody runs the jobs, and ends when it is told to."""
+"""scripts/worker.py reports jobs that no worker runs, and stops on SIGTERM and SIGINT."""
 
 import os
 import signal
@@ -22,7 +22,10 @@ START_SECONDS = 20
 
 @pytest.fixture
 def check(app, monkeypatch):
-    """The exit code of `scripts/worker.py --check` on the tests' own store, after so long."""
+    """Return a function that runs `scripts/worker.py --check` and returns its exit code.
+
+    It runs on the database of the test, after an optional span of time.
+    """
 
     @contextmanager
     def opened(_command):
@@ -37,22 +40,22 @@ def check(app, monkeypatch):
     return run
 
 
-def test_check_names_the_jobs_that_are_not_run(app, db, check, capsys):
+def test_check_prints_the_overdue_jobs(app, db, check, capsys):
     assert check() == 1
-    said = capsys.readouterr().err
-    assert all(name in said for name in jobs.JOBS)
+    printed = capsys.readouterr().err
+    assert all(name in printed for name in jobs.JOBS)
     for name in jobs.JOBS:
-        jobs.run(name, context_of(app))
+        jobs.run_job(name, context_of(app))
     assert check(seconds=30) == 0
     assert check(minutes=5) == 1
-    said = capsys.readouterr().err
-    assert "expire-holds" in said
-    assert "complete-past" not in said
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "expire-holds" in printed
+    assert "complete-past" not in printed
+    assert printed.count("\n") == 1
 
 
 def handles(process, number):
-    """True once the process has a handler of its own for this signal."""
+    """Return whether the process has installed a handler for this signal."""
     assert process.poll() is None, process.stderr.read()
     status = Path(f"/proc/{process.pid}/status").read_text()
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
@@ -60,7 +63,7 @@ def handles(process, number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_when_told_to_and_says_nothing(app, db, tmp_path, number):
+def test_it_stops_on_a_signal_without_output(app, db, tmp_path, number):
     blank = dict.fromkeys(SETTINGS, "")
     uri = CONFIG.get(app).mongo_uri or ""
     environ = {**os.environ, **blank, **settings_for(tmp_path, MONGO_URI=uri)}
@@ -69,7 +72,7 @@ def test_it_ends_when_told_to_and_says_nothing(app, db, tmp_path, number):
         try:
             eventually(lambda: handles(process, signal.SIGTERM), START_SECONDS)
             process.send_signal(number)
-            said = process.communicate(timeout=START_SECONDS)[1]
-            assert (process.returncode, said) == (0, b"")
+            printed = process.communicate(timeout=START_SECONDS)[1]
+            assert (process.returncode, printed) == (0, b"")
         finally:
             process.kill()
