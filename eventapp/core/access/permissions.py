@@ -5,7 +5,6 @@ Every route has one of the decorators `anyone`, `anonymous`, `user_required`, `r
 """
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -180,13 +179,10 @@ def _declare(view: View, permission: str, *security: dict[str, list[str]]) -> Vi
 
     Args:
         permission: "anyone", "self admin" or role names, separated by spaces.
-        security: the security requirements of the operation in the OpenAPI document.
+        security: the alternative security requirements in the OpenAPI document; {} means none.
     """
     function: Any = getattr(view, "__func__", view)  # A bound method accepts no attributes.
-    function.permission = permission
-    if security:
-        docs = function._apidoc = deepcopy(getattr(function, "_apidoc", {}))
-        docs.setdefault("manual_doc", {})["security"] = list(security)
+    function.permission, function.security = permission, security
     return view
 
 

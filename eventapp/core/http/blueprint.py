@@ -1,117 +1,87 @@
-"""The edge: request bodies in, JSON out, and the one place where errors become HTTP."""
+"""The blueprint of every feature: its decorators parse requests and document the routes."""
 
-from collections.abc import Callable, Mapping
-from copy import deepcopy
+from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import marshmallow
-import structlog
-from flask import Request, request
-from marshmallow import EXCLUDE, Schema, fields
-from webargs.flaskparser import FlaskParser
+from flask import request
+from marshmallow import EXCLUDE, Schema
 
-from eventapp.core import json
-from eventapp.core.errors import MalformedJson, TooLarge, UnsupportedMediaType, ValidationFailed
 from eventapp.core.http import openapi
-from eventapp.core.http.smorest import DocumentedBlueprint
+from eventapp.core.http.request_parser import RequestParser
+from eventapp.core.http.smorest import UnwrappedBlueprint, document_query
 
-MAX_BODY_BYTES = 1_000_000
-
+QUERY_CACHE_SIZE = 2048
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-log = structlog.get_logger()
 
+class Blueprint(UnwrappedBlueprint):
+    """A feature's routes, documented by the schemas that validate their requests."""
 
-class BodyParser(FlaskParser):
-    """JSON bodies and queries through marshmallow, its refusals as AppErrors."""
-
-    DEFAULT_VALIDATION_STATUS = 400
-    # None: as the schema's `Meta` says, which is to refuse unless it says otherwise.
-    DEFAULT_UNKNOWN_BY_LOCATION = {"json": None, "query": EXCLUDE, "form": None, "files": None}
-
-    def load_json(self, req: Request, _schema: Schema) -> Any:
-        raw = req.get_data()
-        if req.content_length is None and len(raw) >= (req.max_content_length or MAX_BODY_BYTES):
-            raise TooLarge  # a body of unsaid length is read no further than that
-        if not raw:
-            return {}
-        if not req.is_json:
-            raise UnsupportedMediaType
-        try:
-            return json.loads(raw)
-        except ValueError as error:
-            raise MalformedJson from error
-
-    def load_querystring(self, req: Request, schema: Schema) -> Any:
-        """A parameter given twice has no one meaning: refused rather than half ignored."""
-        twice = [name for name, values in req.args.lists() if len(values) > 1]
-        repeated = {name: ["Given more than once."] for name in twice if name in schema.fields}
-        if repeated:
-            raise invalid(repeated)
-        return req.args.to_dict()  # the parser's own view of them costs as much as the schema
-
-    def handle_error(self, error: marshmallow.ValidationError, *_args: Any, **_kw: Any) -> NoReturn:
-        messages = error.messages_dict  # {"json": {...}}: the location is the only key
-        raise invalid(_flat(next(iter(messages.values()))))
-
-
-class Blueprint(DocumentedBlueprint):
-    """A feature's routes, documented from the schemas that check them."""
-
-    ARGUMENTS_PARSER = BodyParser()
+    ARGUMENTS_PARSER = RequestParser()
 
     def arguments(self, schema: Schema | type[Schema], **kwargs: Any) -> Callable[[View], View]:
-        """As flask_smorest's; a schema is made once, not for each request.
+        """Parse the body, or another `location`, and pass it to the view as its first argument.
 
-        The document wants a body where the schema asks for something.
+        The schema is instantiated once instead of for each request. The OpenAPI document requires a
+        body unless the schema accepts `{}`.
         """
-        made = schema() if isinstance(schema, type) else schema
-        kwargs.setdefault("required", openapi.asks_for_something(made))
-        return cast(Callable[[View], View], super().arguments(made, **kwargs))
+        instance = schema() if isinstance(schema, type) else schema
+        kwargs.setdefault("required", openapi.requires_value(instance))
+        return cast(Callable[[View], View], super().arguments(instance, **kwargs))
 
     def query_arguments(self, schema_class: type[Schema]) -> Callable[[View], View]:
-        """As `arguments(..., location="query")`, for hot routes: a query seen before is not parsed
-        again."""
+        """Parse the query like `arguments(..., location="query")`, for routes with much traffic.
+
+        The results are cached by the raw query string, so that a query that has been parsed before
+        is not parsed again.
+        """
         schema = schema_class(unknown=EXCLUDE)
 
-        @lru_cache(maxsize=2048)
-        def parsed(_query_string: bytes) -> dict[str, Any]:
-            return cast(
-                dict[str, Any], self.ARGUMENTS_PARSER.parse(schema, request, location="query")
-            )
+        @lru_cache(maxsize=QUERY_CACHE_SIZE)
+        def parse_query(_query_string: bytes) -> dict[str, Any]:
+            parsed = self.ARGUMENTS_PARSER.parse(schema, request, location="query")
+            return cast(dict[str, Any], parsed)
 
         def decorate(view: View) -> View:
             @wraps(view)
             def with_query(*args: Any, **kwargs: Any) -> Any:
-                return view(dict(parsed(request.query_string)), *args, **kwargs)
+                return view(dict(parse_query(request.query_string)), *args, **kwargs)
 
-            parameters = {"in": "query", "required": True, "schema": schema}
-            docs = with_query._apidoc = deepcopy(getattr(view, "_apidoc", {}))  # type: ignore[attr-defined]
-            docs.setdefault("arguments", {}).setdefault("parameters", []).append(parameters)
+            document_query(with_query, schema)
             return cast(View, with_query)
 
         return decorate
 
-    if TYPE_CHECKING:  # flask_smorest has no types; these give back the view they get
+    def error_responses(self, *statuses: int) -> Callable[[View], View]:
+        """Document errors of a route, besides those that `openapi` adds to every such route."""
+
+        def decorate(view: View) -> View:
+            for status in statuses:
+                view = self.alt_response(status, HTTPStatus(status).name)(view)
+            return view
+
+        return decorate
+
+    def header_parameter(self, name: str, **schema: Any) -> Callable[[View], View]:
+        """Document a header that the view reads from the request itself."""
+        return self.doc(parameters=[openapi.header_parameter(name, **schema)])
+
+    def response_link(
+        self, status: int, operation_id: str, body: Any = None, **parameters: str
+    ) -> Callable[[View], View]:
+        """Document which operation can follow a response, as an OpenAPI link.
+
+        Args:
+            status: the status of the response.
+            body, parameters: the body and the path or query parameters of the next request, as
+                runtime expressions. They are needed only if names alone do not match.
+        """
+        links = openapi.link(operation_id, body, parameters)
+        return self.doc(responses={status: {"links": links}})
+
+    if TYPE_CHECKING:  # flask-smorest has no types. These decorators return the view they get.
         route: Callable[..., Callable[[View], View]]
         after_request: Callable[[View], View]
-
-
-def invalid(errors: dict[str, list[str]]) -> ValidationFailed:
-    """The refusal of these fields, with words for the first: `Missing x` or `Invalid x`."""
-    field, said = next(iter(errors.items()))
-    missing = said[0] == fields.Field.default_error_messages["required"]
-    return ValidationFailed(f"{'Missing' if missing else 'Invalid'} {field}", errors=errors)
-
-
-def _flat(messages: Any, prefix: str = "") -> dict[str, list[str]]:
-    """marshmallow's nested messages as one list a dotted field: `schedule.0.date`."""
-    if not isinstance(messages, Mapping):
-        return {prefix or "body": [str(said) for said in messages]}
-    flat: dict[str, list[str]] = {}
-    for name, inner in messages.items():
-        key = prefix if name == "_schema" else f"{prefix}.{name}".lstrip(".")
-        flat.update(_flat(inner, key))
-    return flat

@@ -1,7 +1,7 @@
-"""Values in paths: numbers and ids, refused in our words where they are neither.
+"""URL converters for numbers and ids, whose values are refused with 400 instead of 404.
 
-A fixed path beside them is that path, whatever the method: `DELETE /waitlist/join` is not allowed,
-rather than an attempt at `/waitlist/<whole:event_id>`.
+`/waitlist/<whole:event_id>` would also match `/waitlist/join`. A path without values is
+preferred for every method: `DELETE /waitlist/join` is 405, not 400 for an event id of `join`.
 """
 
 from typing import Any
@@ -10,68 +10,80 @@ from bson import ObjectId
 from flask import Flask, Response, current_app, request
 from flask_smorest import Api
 from werkzeug.exceptions import MethodNotAllowed
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, Rule
 
 from eventapp.core.errors import ValidationFailed
 
 MAX_INT64 = 2**63 - 1
-_BAD_PATH_VALUE, _BAD_OID = object(), object()
+# What a converter returns for a value that it does not accept. A converter that raised an error
+# instead would make Flask answer 404.
+_INVALID_NUMBER, _INVALID_ID = object(), object()
 
 
-class WholeConverter(BaseConverter):
-    """`<whole:event_id>`: a number of 64 bits; anything else is 400 `Invalid eventId`."""
+class WholeNumberConverter(BaseConverter):
+    """`<whole:event_id>`: a number from 0 to 2**63 - 1; anything else is 400 `Invalid eventId`."""
 
     label_by_name = {"event_id": "eventId", "ticket_type_id": "ticketTypeId"}
 
     def to_python(self, value: str) -> Any:
+        """Return the number, or a marker if the value is none."""
         if value.isascii() and value.isdigit() and len(value) < 20 and int(value) <= MAX_INT64:
             return int(value)
-        return _BAD_PATH_VALUE
+        return _INVALID_NUMBER
 
 
-class OidConverter(BaseConverter):
+class ObjectIdConverter(BaseConverter):
     """`<oid:user_id>`: an ObjectId as 24 hex characters; anything else is 400 `Invalid id`."""
 
     def to_python(self, value: str) -> Any:
-        return ObjectId(value) if ObjectId.is_valid(value) else _BAD_OID
+        """Return the ObjectId, or a marker if the value is none."""
+        return ObjectId(value) if ObjectId.is_valid(value) else _INVALID_ID
 
 
-def _refuse_bad_paths(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+CONVERTERS = {"whole": WholeNumberConverter, "oid": ObjectIdConverter}
+
+
+def init_app(app: Flask) -> None:
+    """Add the converters. This comes before any route, since routes look their converters up."""
+    app.url_map.converters.update(CONVERTERS)
+    app.url_value_preprocessor(_refuse_invalid_values)
+    app.after_request(_set_allow_header)
+
+
+def document_converters(api: Api) -> None:
+    """Describe the values of the converters in the OpenAPI document."""
+    object_id = {"type": "string", "pattern": "^[0-9a-fA-F]{24}$"}
+    whole_number = {"type": "integer", "minimum": 0, "maximum": MAX_INT64}
+    api.register_converter(ObjectIdConverter, lambda _converter: object_id)
+    api.register_converter(WholeNumberConverter, lambda _converter: whole_number)
+
+
+def has_checked_values(rule: Rule) -> bool:
+    """Return True if the path of a route has a value that one of the converters checks."""
+    return any(f"<{name}:" in rule.rule for name in CONVERTERS)
+
+
+def _refuse_invalid_values(_endpoint: str | None, values: dict[str, Any] | None) -> None:
     for name, value in (values or {}).items():
-        if value in (_BAD_OID, _BAD_PATH_VALUE) and (methods := _methods_of_fixed()):
+        if value in (_INVALID_ID, _INVALID_NUMBER) and (methods := _methods_of_fixed_path()):
             raise MethodNotAllowed(sorted(methods))
-        if value is _BAD_OID:
-            said = "Must be 24 hex characters"
-            raise ValidationFailed("Invalid id", errors={"id": [said]})
-        if value is _BAD_PATH_VALUE:
-            label = WholeConverter.label_by_name.get(name, name.replace("_", " "))
+        if value is _INVALID_ID:
+            message = "Must be 24 hex characters"
+            raise ValidationFailed("Invalid id", errors={"id": [message]})
+        if value is _INVALID_NUMBER:
+            label = WholeNumberConverter.label_by_name.get(name, name.replace("_", " "))
             raise ValidationFailed(f"Invalid {label}", errors={label: ["Must be a whole number"]})
 
 
-def _methods_of_fixed() -> set[str]:
-    """The methods of the path asked for; none where it is no route's without a value in it."""
+def _methods_of_fixed_path() -> set[str]:
+    """Return the methods of the requested path if a route has it literally, and else none."""
     path = request.path.rstrip("/")
     rules = [rule for rule in current_app.url_map.iter_rules() if rule.rule == path]
     return {method for rule in rules for method in rule.methods or ()}
 
 
-def _allow_only_fixed(response: Response) -> Response:
-    """Werkzeug adds up the methods of all routes that may match."""
-    if "Allow" in response.headers and (methods := _methods_of_fixed()):
+def _set_allow_header(response: Response) -> Response:
+    """Restrict Allow to the methods of a fixed path. Werkzeug adds those of all matching routes."""
+    if "Allow" in response.headers and (methods := _methods_of_fixed_path()):
         response.headers["Allow"] = ", ".join(sorted(methods))
     return response
-
-
-def init_app(app: Flask) -> None:
-    """Let routes name these kinds; first of all, for routes look them up when they are added."""
-    app.url_map.converters.update(whole=WholeConverter, oid=OidConverter)
-    app.url_value_preprocessor(_refuse_bad_paths)
-    app.after_request(_allow_only_fixed)
-
-
-def describe(api: Api) -> None:
-    """What the OpenAPI document says of them."""
-    oid = {"type": "string", "pattern": "^[0-9a-fA-F]{24}$"}
-    whole = {"type": "integer", "minimum": 0, "maximum": MAX_INT64}
-    api.register_converter(OidConverter, lambda _converter: oid)
-    api.register_converter(WholeConverter, lambda _converter: whole)

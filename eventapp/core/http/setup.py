@@ -1,4 +1,4 @@
-"""Puts the HTTP edge on an application: errors, path converters, the API's document."""
+"""Set up Flask to serve this API: JSON, path converters, the OpenAPI document and errors."""
 
 from flask import Flask
 from flask_smorest import Api
@@ -7,25 +7,25 @@ from flask_swagger_ui import get_swaggerui_blueprint
 from eventapp.core import json
 from eventapp.core.access.permissions import anonymous
 from eventapp.core.http import error_handlers, openapi, paths
-from eventapp.core.http.blueprint import MAX_BODY_BYTES
+from eventapp.core.http.request_parser import MAX_BODY_BYTES
 
 DOCS_URL = "/api/docs"
 
 
 def init_app(app: Flask) -> Api:
-    """Errors, path converters and the OpenAPI document; blueprints are registered on the Api."""
+    """Set up the application, and return the Api on which blueprints are registered."""
     app.json = json.ApiJsonProvider(app)
     app.url_map.strict_slashes = False
-    paths.init_app(app)
     app.config["MAX_CONTENT_LENGTH"] = app.config.get("MAX_CONTENT_LENGTH") or MAX_BODY_BYTES
-    api = openapi.open_document(app)
-    _serve_docs(app)
+    paths.init_app(app)
+    api = openapi.init_app(app)
+    _serve_swagger_ui(app)
     error_handlers.init_app(app)
     return api
 
 
-def _serve_docs(app: Flask) -> None:
-    """Swagger UI over the OpenAPI document, its files from here."""
+def _serve_swagger_ui(app: Flask) -> None:
+    """Serve Swagger UI for the OpenAPI document, with its files from this server."""
     docs = get_swaggerui_blueprint(DOCS_URL, "/api/openapi.json", {"app_name": "eventapp"})
     app.register_blueprint(docs)
     for endpoint, view in app.view_functions.items():

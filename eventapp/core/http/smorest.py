@@ -1,64 +1,72 @@
-"""What a route says of itself for the OpenAPI document alone."""
+"""The parts of flask-smorest and apispec that are overridden although they are private to them.
+
+flask-smorest keeps the documentation of a view in its attribute `_apidoc`. Only this module
+reads and writes that attribute. `tests/unit/test_smorest.py` fails if an update of either library
+changes what is relied on here.
+"""
 
 from collections.abc import Callable
-from http import HTTPStatus
+from copy import deepcopy
 from typing import Any, TypeVar
 
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask_smorest import Blueprint as SmorestBlueprint
-
-from eventapp.core.http import openapi
+from marshmallow import Schema
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-class DocumentedBlueprint(SmorestBlueprint):  # type: ignore[misc]
-    """flask_smorest's decorators, here without their wrappers.
+class UnwrappedBlueprint(SmorestBlueprint):  # type: ignore[misc]
+    """A flask-smorest blueprint whose documenting decorators do not wrap the view.
 
-    Our views make their own answers, and a wrapper round the view for each of these would cost
-    more than most views do.
+    The views of this API make their responses themselves, so the wrappers would do nothing. Three
+    or four of them cost more time than most views take.
     """
 
     def response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:
-        return _documented(super().response(*args, **kwargs))
+        """Document a successful response; see flask-smorest."""
+        return _without_wrapper(super().response(*args, **kwargs))
 
     def alt_response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:
-        return _documented(super().alt_response(*args, **kwargs))
+        """Document another response; see flask-smorest."""
+        return _without_wrapper(super().alt_response(*args, **kwargs))
 
     def doc(self, **kwargs: Any) -> Callable[[View], View]:
-        return _documented(super().doc(**kwargs))
-
-    def error_responses(self, *statuses: int) -> Callable[[View], View]:
-        """Errors of this call, beyond those that `openapi` knows every such route to have."""
-
-        def decorate(view: View) -> View:
-            for status in statuses:
-                view = self.alt_response(status, HTTPStatus(status).name)(view)
-            return view
-
-        return decorate
-
-    def header_parameter(self, name: str, **schema: Any) -> Callable[[View], View]:
-        """Documents a header that the view takes from the request itself."""
-        return self.doc(parameters=[openapi.header(name, **schema)])
-
-    def response_link(
-        self, status: int, operation: str, body: Any = None, **path_or_query: str
-    ) -> Callable[[View], View]:
-        """Documents how an answer of this status goes on, as an OpenAPI link.
-
-        Args:
-            operation: its operationId.
-            body, path_or_query: what it is called with, as runtime expressions; only where the
-                names alone don't tell.
-        """
-        return self.doc(responses={status: {"links": openapi.link(operation, body, path_or_query)}})
+        """Add to the operation in the OpenAPI document; see flask-smorest."""
+        return _without_wrapper(super().doc(**kwargs))
 
 
-def _documented(wrap: Callable[[View], Any]) -> Callable[[View], View]:
-    """Take over what a flask_smorest decorator notes of a view, without its wrapper."""
+def _without_wrapper(decorator: Callable[[View], Any]) -> Callable[[View], View]:
+    """Return a decorator that keeps the documentation of `decorator`, but not its wrapper."""
 
     def decorate(view: View) -> View:
-        view._apidoc = wrap(view)._apidoc  # type: ignore[attr-defined]
+        view._apidoc = decorator(view)._apidoc  # type: ignore[attr-defined]
         return view
 
     return decorate
+
+
+def document_query(view: Callable[..., Any], schema: Schema) -> None:
+    """Document the query parameters of a view, as `arguments(location="query")` does."""
+    docs = view._apidoc = deepcopy(getattr(view, "_apidoc", {}))  # type: ignore[attr-defined]
+    parameters = {"in": "query", "required": True, "schema": schema}
+    docs.setdefault("arguments", {}).setdefault("parameters", []).append(parameters)
+
+
+class _Converter(OpenAPIConverter):
+    def schema2jsonschema(self, schema: Schema) -> dict[str, Any]:
+        by_fields: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
+        return {**by_fields, **extra_json_schema(schema)}
+
+
+class JsonSchemaPlugin(MarshmallowPlugin):
+    """A marshmallow plugin that adds a schema's `Meta.json_schema` to its JSON Schema."""
+
+    Converter = _Converter
+
+
+def extra_json_schema(schema: Schema) -> dict[str, Any]:
+    """Return what a schema's Meta adds to the JSON Schema of its fields, such as `anyOf`."""
+    extra: dict[str, Any] = getattr(schema.Meta, "json_schema", {})
+    return extra

@@ -1,0 +1,77 @@
+"""Read JSON bodies and query strings, and validate them by marshmallow schemas."""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import marshmallow
+from flask import Request
+from marshmallow import EXCLUDE, Schema, fields
+from webargs.flaskparser import FlaskParser
+
+from eventapp.core import json
+from eventapp.core.errors import MalformedJson, TooLarge, UnsupportedMediaType, ValidationFailed
+
+MAX_BODY_BYTES = 1_000_000
+
+
+class RequestParser(FlaskParser):
+    """A webargs parser that raises the errors of this API."""
+
+    DEFAULT_VALIDATION_STATUS = 400
+    # None leaves unknown fields to the schema's `Meta.unknown`, which refuses them by default.
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": None, "query": EXCLUDE, "form": None, "files": None}
+
+    def load_json(self, req: Request, _schema: Schema) -> Any:
+        """Return the value of the JSON body, {} for an empty body.
+
+        Raises:
+            TooLarge: a body of unknown length exceeds the limit, at which reading stops.
+            UnsupportedMediaType: the body is not declared as JSON.
+            MalformedJson: the body is not valid JSON.
+        """
+        raw = req.get_data()
+        if req.content_length is None and len(raw) >= (req.max_content_length or MAX_BODY_BYTES):
+            raise TooLarge
+        if not raw:
+            return {}
+        if not req.is_json:
+            raise UnsupportedMediaType
+        try:
+            return json.loads(raw)
+        except ValueError as error:
+            raise MalformedJson from error
+
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        """Return the query parameters as a dict, which is faster to read than the MultiDict.
+
+        Raises:
+            ValidationFailed: a parameter of the schema is given more than once.
+        """
+        repeated = [name for name, values in req.args.lists() if len(values) > 1]
+        errors = {name: ["Given more than once."] for name in repeated if name in schema.fields}
+        if errors:
+            raise validation_failed(errors)
+        return req.args.to_dict()
+
+    def handle_error(self, error: marshmallow.ValidationError, *_args: Any, **_kw: Any) -> NoReturn:
+        """Raise the errors that marshmallow has found as ValidationFailed."""
+        messages = error.messages_dict  # {location: errors}, and the request has one location.
+        raise validation_failed(_flatten(next(iter(messages.values()))))
+
+
+def validation_failed(errors: dict[str, list[str]]) -> ValidationFailed:
+    """Return the error for these fields. Its message names the first: `Missing x`, `Invalid x`."""
+    field, messages = next(iter(errors.items()))
+    is_missing = messages[0] == fields.Field.default_error_messages["required"]
+    return ValidationFailed(f"{'Missing' if is_missing else 'Invalid'} {field}", errors=errors)
+
+
+def _flatten(messages: Any, path: str = "") -> dict[str, list[str]]:
+    """Return marshmallow's nested messages by dotted path, such as `schedule.0.date`."""
+    if not isinstance(messages, Mapping):
+        return {path or "body": [str(message) for message in messages]}
+    flat: dict[str, list[str]] = {}
+    for name, nested in messages.items():
+        # marshmallow names the errors of a whole object "_schema".
+        flat.update(_flatten(nested, path if name == "_schema" else f"{path}.{name}".lstrip(".")))
+    return flat
