@@ -113,7 +113,6 @@ def build_entries(
     now: datetime,
 ) -> list[tuple[WaitlistEntry, EntryView]]:
     """Return an entry for each ticket type that was put on the waitlist, with its view."""
-    names = {each["ticketTypeId"]: each["type"] for each in event["ticketTypes"]}
     built = []
     for type_id, waitlisted in allocation.waitlisted.items():
         entry: WaitlistEntry = {
@@ -122,7 +121,7 @@ def build_entries(
             "eventId": event["eventId"],
             "eventTitle": event["title"],
             "ticketTypeId": type_id,
-            "type": names[type_id],
+            "type": _type_name(event, type_id),
             "quantity": waitlisted.quantity,
             "sequence": waitlisted.sequence,
             "status": "waiting",
@@ -133,6 +132,10 @@ def build_entries(
         }
         built.append((entry, _view(entry, waitlisted.position)))
     return built
+
+
+def _type_name(event: SaleState, type_id: int) -> str:
+    return next(t["type"] for t in event["ticketTypes"] if t["ticketTypeId"] == type_id)
 
 
 def record_entry(db: Db, inventory: Inventory, entry: WaitlistEntry) -> bool:
