@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from typing import Literal, cast
 
-from eventapp.events.types import InFlightEntry, MoveEntry, SaleState
+from eventapp.events.types import InFlightEntry, MoveEntry, SaleState, TakeEntry
 from eventapp.inventory.types import IndexedChanges, Quantities, StockChanges, Waitlisted
 
 # What to do when there are fewer tickets than requested: refuse, give what is left, give what is
@@ -218,6 +218,27 @@ def sale_entries(grants: Grants, now: datetime) -> dict[str, InFlightEntry]:
             key = join_key(request.waitlist_entry_ids[type_id])
             entries[key] = {"kind": "enter", "type": type_id, "by": request.requester, "at": now}
     return entries
+
+
+def offer_changes(index: int, quantity: int, *, last: bool) -> IndexedChanges:
+    """Return what an offer adds to the counters of the ticket type at this index.
+
+    Args:
+        last: True if the waitlist entry wants no more than this, and so stops waiting.
+    """
+    change = {"availableTickets": -quantity, "heldTickets": quantity, "waiting": -int(last)}
+    return {index: change}
+
+
+def offer_entry(type_id: int, quantity: int, *, last: bool, now: datetime) -> TakeEntry:
+    """Return the in-flight entry of an offer."""
+    return {
+        "kind": "take",
+        "items": [[type_id, quantity]],
+        "held": True,
+        "at": now,
+        "leftQueue": [[type_id, int(last)]],
+    }
 
 
 def reversal_of(entry: InFlightEntry) -> StockChanges:

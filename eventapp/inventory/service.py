@@ -63,10 +63,12 @@ MAX_CACHED_STATES = 5000
 class Inventory:
     """The stock of all events of one database.
 
-    Every method that changes the stock does so in one guarded update of the event's document, which
-    also adds or removes an in-flight entry. The entry names the booking or waitlist entry that the
-    change belongs to, so that the change is completed or undone when a process dies after it. See
-    `eventapp.inventory.store` for the guards.
+    Every method that changes the stock does so in one guarded update of the event's document. When
+    two processes sell the last ticket, the guard of the second update fails; `take_batch` then
+    reads the event again and refuses. See `eventapp.inventory.store` for the guards.
+
+    The same update adds or removes an in-flight entry, which names the booking or waitlist entry
+    that the change belongs to. So the change is completed or undone when a process dies after it.
 
     The last sale state seen of each event is cached to save a read. Every update verifies it, and a
     refusal is never based on it.
@@ -227,24 +229,15 @@ class Inventory:
         """
         state = self._read(event_id)
         index = rules.index_of_types(state)[type_id]
-        left = int(last)
         after = store.update_stock(
             self._db,
             state,
-            {index: {"availableTickets": -quantity, "heldTickets": quantity, "waiting": -left}},
+            rules.offer_changes(index, quantity, last=last),
             guards={
                 **store.offer_guards(index, quantity),
                 **store.on_sale_guard(rules.start_of_day(now)),
             },
-            new_entries={
-                booking_id: {
-                    "kind": "take",
-                    "items": [[type_id, quantity]],
-                    "held": True,
-                    "at": now,
-                    "leftQueue": [[type_id, left]],
-                }
-            },
+            new_entries={booking_id: rules.offer_entry(type_id, quantity, last=last, now=now)},
             now=now,
         )
         if after:
@@ -311,8 +304,8 @@ class Inventory:
             if not event or not without_entry:
                 return
             pending = find_pending()
-            due = [move for move in without_entry if move.key in pending]
-            if not due or self._write_moves(event, due, now):
+            unapplied = [move for move in without_entry if move.key in pending]
+            if not unapplied or self._write_moves(event, unapplied, now):
                 return
         raise EventBusy
 

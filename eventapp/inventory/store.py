@@ -101,7 +101,7 @@ def update_stock(
     *,
     guards: Query,
     new_entries: Mapping[str, InFlightEntry] | None = None,
-    cleared_keys: Iterable[str] = (),
+    cleared_keys: Sequence[str] = (),
     fields: Query | None = None,
     now: datetime,
 ) -> SaleState | None:
@@ -124,23 +124,34 @@ def update_stock(
     for index in changes:
         path = f"ticketTypes.{index}.ticketTypeId"
         where[path] = event["ticketTypes"][index]["ticketTypeId"]
-    update: Query = {
-        "$inc": {**_increments(changes), "rev": 1},
-        "$currentDate": {"changedAt": True},
-    }
     entries = {f"inFlight.{key}": entry for key, entry in (new_entries or {}).items()}
-    if fields or entries:
-        update["$set"] = {**(fields or {}), **entries}
-    if entries:
-        update["$min"] = {"marksSince": now}
-    cleared = list(cleared_keys)
-    if cleared:
-        update["$unset"] = {f"inFlight.{key}": "" for key in cleared}
-        update["$inc"] |= _count_clearing(cleared)
     after = db.events.find_one_and_update(
-        where, update, projection=SALE_FIELDS, return_document=ReturnDocument.AFTER
+        where,
+        _stock_update(changes, entries, cleared_keys, fields or {}, now),
+        projection=SALE_FIELDS,
+        return_document=ReturnDocument.AFTER,
     )
     return cast(SaleState | None, after)
+
+
+def _stock_update(
+    changes: IndexedChanges,
+    entries: Mapping[str, InFlightEntry],
+    cleared_keys: Sequence[str],
+    fields: Query,
+    now: datetime,
+) -> Query:
+    update: Query = {
+        "$inc": {**_increments(changes), "rev": 1, **_count_clearing(cleared_keys)},
+        "$currentDate": {"changedAt": True},
+    }
+    if fields or entries:
+        update["$set"] = {**fields, **entries}
+    if entries:
+        update["$min"] = {"marksSince": now}
+    if cleared_keys:
+        update["$unset"] = {f"inFlight.{key}": "" for key in cleared_keys}
+    return update
 
 
 def _increments(changes: IndexedChanges) -> dict[str, int]:

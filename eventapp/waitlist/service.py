@@ -76,13 +76,7 @@ def join(
                 f"At most {max_quantity} tickets of an event", code="ticket_limit_exceeded"
             )
         type_id = type_id or require_only_type_id(inventory.sale_state(event_id, fresh=True))
-        entry_id = str(ObjectId())
-        request = TicketRequest(
-            booking_id=entry_id,  # not used: this mode takes no tickets
-            items={type_id: quantity},
-            on_shortfall=WAITLIST_ONLY,
-            waitlist_entry_ids={type_id: entry_id},
-        )
+        request = _join_request(type_id, quantity)
         allocation, event = inventory.take(event_id, request, now)
         if allocation.is_refusal:
             raise TicketsAvailable(available=allocation.available[type_id])
@@ -90,6 +84,16 @@ def join(
         if not record_entry(db, inventory, entry):
             raise AlreadyWaitlisted
         return shown
+
+
+def _join_request(type_id: int, quantity: int) -> TicketRequest:
+    entry_id = str(ObjectId())
+    return TicketRequest(
+        booking_id=entry_id,  # not used: this mode takes no tickets
+        items={type_id: quantity},
+        on_shortfall=WAITLIST_ONLY,
+        waitlist_entry_ids={type_id: entry_id},
+    )
 
 
 def require_only_type_id(event: SaleState) -> int:
