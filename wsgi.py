@@ -45,6 +45,7 @@ from eventapp.core.server.request_gate import (
 )
 from eventapp.core.server.sockets import BACKLOG, open_sockets
 from eventapp.core.shared_cache import SharedCache
+from eventapp.core.streams.hub import HUB
 from eventapp.events.popularity import POPULARITY
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def start_worker(config: Config) -> Flask:
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     app = open_app(config)
     app.wsgi_app = gated(app.wsgi_app)  # type: ignore[assignment, method-assign]
-    before_end(app.extensions["streams"].close)
+    before_end(HUB.get(app).close)
     start_jobs(app)
     popularity = POPULARITY.get(app)
     popularity.start()

@@ -29,7 +29,7 @@ from eventapp.core.database import Db
 from eventapp.core.http import headers, request_log, setup
 from eventapp.core.http.app_context import CONFIG
 from eventapp.core.shared_cache import SharedCache
-from eventapp.core.streams.hub import Hub
+from eventapp.core.streams.hub import HUB, Hub
 from eventapp.events import routes as events_routes
 from eventapp.events import service as events
 from eventapp.events import store as events_store
@@ -177,7 +177,7 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
     context = open_booking_context(config, db, event_cache, popularity.add_booking)
     BOOKING_CONTEXT.set(app, context)
     INVENTORY.set(app, context.inventory)
-    app.extensions.update(streams=open_streams(db))
+    HUB.set(app, open_streams(db))
 
 
 def register_blueprints(app: Flask, api: Api) -> None:
@@ -224,10 +224,10 @@ def open_booking_context(
 
 
 def open_streams(db: Db) -> Hub:
-    """The live streams of this process."""
+    """Return the hub of this process, with the polls of each kind of stream."""
     hub = Hub()
-    hub.add_source(event_listener.KIND, event_listener.EventReader(db, hub).look)
-    hub.add_source(live_notifications.TOPIC_KIND, live_notifications.NotificationReader(db).refresh)
+    hub.add_poll(event_listener.KIND, event_listener.EventReader(db, hub).look)
+    hub.add_poll(live_notifications.TOPIC_KIND, live_notifications.NotificationReader(db).refresh)
     return hub
 
 

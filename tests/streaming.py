@@ -1,4 +1,4 @@
-"""Reads Server-Sent Events as a browser does, from a test client or a real server."""
+"""Clients of server-sent events, which read as a browser does, over a test client or a network."""
 
 import json
 import queue
@@ -11,7 +11,7 @@ import requests
 
 
 @dataclass(frozen=True)
-class Said:
+class StreamEvent:
     """One event of a stream."""
 
     id: str
@@ -19,34 +19,37 @@ class Said:
     data: dict
 
 
-def parse(block: str) -> Said | None:
-    """What a block of lines says; None for comments and `retry`."""
+def parse_event(block: str) -> StreamEvent | None:
+    """Return the event of a block of lines; None for comments and `retry`."""
     fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line[1:])
     if "data" not in fields:
         return None
-    return Said(fields.get("id", ""), fields.get("event", "message"), json.loads(fields["data"]))
+    name = fields.get("event", "message")
+    return StreamEvent(fields.get("id", ""), name, json.loads(fields["data"]))
 
 
-def parsed(raw: bytes) -> list[Said]:
-    """All events of these bytes."""
-    return [said for block in raw.decode().split("\n\n") if (said := parse(block))]
+def parse_events(raw: bytes) -> list[StreamEvent]:
+    """Return all events in these bytes."""
+    return [event for block in raw.decode().split("\n\n") if (event := parse_event(block))]
 
 
-class Source:
+class ServerStream:
     """An open stream of a real server, read by a thread of its own.
 
     Attributes:
-        comments: how many there were.
-        ended: set when the server has ended it, or it broke.
+        response: the response, whose body the thread reads.
+        last_event_id: the id of the last event.
+        comments: how many comments were received.
+        ended: set when the server has ended the stream, or the connection broke.
     """
 
     def __init__(self, url: str, last_event_id: str | None = None, **headers: str) -> None:
         if last_event_id:
             headers["Last-Event-ID"] = last_event_id
-        self.answer = requests.get(url, headers=headers, stream=True, timeout=60)
-        # Closing it would wait for the thread that reads.
-        self._line = self.answer.raw.connection.sock
-        self.said: queue.Queue[Said] = queue.Queue()
+        self.response = requests.get(url, headers=headers, stream=True, timeout=60)
+        # Closing the response would wait for the thread that reads it.
+        self._socket = self.response.raw.connection.sock
+        self._events: queue.Queue[StreamEvent] = queue.Queue()
         self.last_event_id, self.comments = last_event_id, 0
         self.ended = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -55,64 +58,75 @@ class Source:
     def _read(self) -> None:
         block = ""
         with suppress(requests.RequestException, AttributeError, ValueError, OSError):
-            for line in self.answer.iter_lines(chunk_size=1, decode_unicode=True):
+            for line in self.response.iter_lines(chunk_size=1, decode_unicode=True):
                 if line:
                     block += line + "\n"
                     self.comments += line.startswith(":")
                     continue
-                if said := parse(block):
-                    self.last_event_id = said.id
-                    self.said.put(said)
+                if event := parse_event(block):
+                    self.last_event_id = event.id
+                    self._events.put(event)
                 block = ""
-        self.answer.close()
+        self.response.close()
         self.ended.set()
 
-    def next(self, event: str | None = None, seconds: float = 30) -> Said:
-        """The next one, or the next of a kind, letting the others go."""
+    def next(self, name: str | None = None, seconds: float = 30) -> StreamEvent:
+        """Return the next event, or the next one of this name, skipping others."""
         while True:
-            said = self.said.get(timeout=seconds)
-            if event in (None, said.event):
-                return said
+            event = self._events.get(timeout=seconds)
+            if name in (None, event.event):
+                return event
 
-    def cut(self) -> None:
-        """Go away, as a client does that loses its line."""
+    def disconnect(self) -> None:
+        """Break the connection, as a client does that loses its network."""
         with suppress(OSError):
-            self._line.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(socket.SHUT_RDWR)
 
-    def __enter__(self) -> "Source":
+    def __enter__(self) -> "ServerStream":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.cut()
+        self.disconnect()
         self._thread.join(5)
 
 
-class Opened:
-    """A stream of a test client, read in the test's own thread."""
+class ClientStream:
+    """An open stream of a Flask test client, read in the thread of the test.
+
+    Attributes:
+        response: the response.
+        blocks: an iterator over its raw blocks, comments included.
+        last_event_id: the id of the last event that `next` returned.
+        comments: how many comments `next` has skipped.
+    """
 
     def __init__(self, client, path, last_event_id=None, headers=None, **options):
-        given = dict(headers or {})
+        all_headers = dict(headers or {})
         if last_event_id is not None:
-            given["Last-Event-ID"] = last_event_id
-        self.answer = client.get(path, headers=given, buffered=False, **options)
-        self._blocks = iter(self.answer.response)
-        self._said: list[Said] = []
+            all_headers["Last-Event-ID"] = last_event_id
+        self.response = client.get(path, headers=all_headers, buffered=False, **options)
+        self.blocks = iter(self.response.response)
+        self._parsed: list[StreamEvent] = []
         self.last_event_id, self.comments = None, 0
 
-    def next(self, event: str | None = None) -> Said:
-        """The next one, or the next of a kind; StopIteration where the stream ends first."""
-        while True:
-            while not self._said:
-                raw = next(self._blocks)
-                self.comments += raw == b": \n\n"
-                self._said = parsed(raw)
-            said = self._said.pop(0)
-            self.last_event_id = said.id
-            if event in (None, said.event):
-                return said
+    def next(self, name: str | None = None) -> StreamEvent:
+        """Return the next event, or the next one of this name, skipping others.
 
-    def ended(self) -> bool:
-        """Whether it ends before it says anything more."""
+        Raises:
+            StopIteration: the stream ends first.
+        """
+        while True:
+            while not self._parsed:
+                raw = next(self.blocks)
+                self.comments += raw == b": \n\n"
+                self._parsed = parse_events(raw)
+            event = self._parsed.pop(0)
+            self.last_event_id = event.id
+            if name in (None, event.event):
+                return event
+
+    def has_ended(self) -> bool:
+        """Wait for the next event, and return whether the stream ended instead."""
         try:
             self.next()
         except StopIteration:
@@ -123,4 +137,4 @@ class Opened:
         return self
 
     def __exit__(self, *_):
-        self.answer.close()
+        self.response.close()

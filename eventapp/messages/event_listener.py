@@ -6,7 +6,7 @@ from dataclasses import replace
 from eventapp.core import json
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
-from eventapp.core.streams.hub import Hub, StreamEnded, sse
+from eventapp.core.streams.hub import Hub, StreamEnded, encode_event
 from eventapp.events import live_state
 from eventapp.events import service as events
 from eventapp.events.live_state import Watched
@@ -42,12 +42,12 @@ class EventListener:
         self._place = place or Place(state.event.version, -1, state.seq)
         self._caught_up = self._told_gone = False
 
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """A draft is streamed to who manages it, while they are signed in; the rest to anyone."""
         return not self._topic.state.event.draft or self._session_lives()
 
-    def take(self) -> bytes:
-        """See core.streams.Listener."""
+    def read_new(self) -> bytes:
+        """See core.streams.hub.Listener."""
         state = self._topic.state
         if not _may_see(state.event, self._actor):
             raise StreamEnded
@@ -57,14 +57,18 @@ class EventListener:
         said, event = [], state.event
         if event.version > self._place.version:
             self._place = replace(self._place, version=event.version)
-            said.append(sse(str(self._shown_place(state)), "event", json.dumps(event.change)))
+            said.append(
+                encode_event(str(self._shown_place(state)), "event", json.dumps(event.change))
+            )
         if state.said_at > self._place.rev:
             self._place = replace(self._place, rev=event.rev)
-            said.append(sse(str(self._place), "availability", json.dumps(event.availability)))
+            said.append(
+                encode_event(str(self._place), "availability", json.dumps(event.availability))
+            )
         if state.gone and not self._told_gone:
             self._told_gone = True
             deleted = {"change": "deleted", "eventId": event.event_id}
-            said.append(sse(str(self._place), "event", json.dumps(deleted)))
+            said.append(encode_event(str(self._place), "event", json.dumps(deleted)))
         return said
 
     def _shown_place(self, state: State) -> Place:
@@ -92,7 +96,7 @@ class EventListener:
 
     def _say(self, seq: int, data: bytes | None) -> bytes | None:
         self._place = replace(self._place, seq=seq)
-        return sse(str(self._place), "message", data) if data else None
+        return encode_event(str(self._place), "message", data) if data else None
 
 
 def listen(
@@ -115,9 +119,9 @@ def listen(
         EventNotFound, TooManyStreams, TooManyOwnStreams.
     """
     events.visible(db, event_id, actor)
-    topic = hub.join(KIND, event_id, lambda: open_topic(db, event_id), callers)
+    topic = hub.subscribe(KIND, event_id, lambda: open_topic(db, event_id), callers)
     assert isinstance(topic, EventTopic)
-    with hub.leaving_on_failure(topic, callers):
+    with hub.unsubscribe_on_failure(topic, callers):
         place = _believed(db, topic, rules.place_of(last_event_id))
         return topic, EventListener(db, topic, place, actor, alive)
 

@@ -88,7 +88,7 @@ class EventReader:
         self._look_at_events(topics)
         seqs = store.last_seqs(self._db, [topic.event_id for topic in topics])
         for topic in topics:
-            if seqs.get(topic.event_id, 0) > topic.state.seq and not topic.over:
+            if seqs.get(topic.event_id, 0) > topic.state.seq and not topic.has_ended:
                 self._read_chat(topic)
 
     def _look_at_events(self, topics: Sequence[EventTopic]) -> None:
@@ -111,10 +111,10 @@ class EventReader:
         if whole:
             topic.add(whole)
         if len(found) == READ:
-            self._hub.hurry(KIND, topic.key)
+            self._hub.wake(KIND, topic.key)
         if missing is not None and topic.is_overdue(missing):
             store.give_up(self._db, topic.event_id, missing, utc_now())
-            self._hub.hurry(KIND, topic.key)
+            self._hub.wake(KIND, topic.key)
 
 
 def open_topic(db: Db, event_id: int) -> EventTopic:

@@ -24,7 +24,7 @@ from bson import ObjectId
 from eventapp.core import json
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
-from eventapp.core.streams.hub import Hub, StreamEnded, Topic, sse
+from eventapp.core.streams.hub import Hub, StreamEnded, Topic, encode_event
 from eventapp.notifications import rules, store
 from eventapp.notifications.types import StoredNotification
 
@@ -96,13 +96,13 @@ class NotificationListener:
         last_event_id: str | None,
         alive: Callable[[], bool],
     ) -> None:
-        self.alive, self._topic = alive, topic
+        self.is_alive, self._topic = alive, topic
         self._sent_ids = deque(_parse_event_id(last_event_id), maxlen=MAX_IDS_IN_EVENT_ID)
         # The count is read before the database, so that no notification falls between the two.
         self._count = topic.state[0]
         self._missed = self._find_missed(db)
 
-    def take(self) -> bytes:
+    def read_new(self) -> bytes:
         """Return the events that were not sent yet, encoded, and move behind them.
 
         Raises:
@@ -124,7 +124,9 @@ class NotificationListener:
         self._sent_ids.append(notification["_id"])
         oldest_id = ObjectId.from_datetime(_complete_up_to(self._sent_ids))
         event_id = ".".join(str(id_) for id_ in self._sent_ids if id_ >= oldest_id)
-        return sse(event_id, "notification", json.dumps(rules.render_notification(notification)))
+        return encode_event(
+            event_id, "notification", json.dumps(rules.render_notification(notification))
+        )
 
 
 def subscribe(
@@ -152,9 +154,9 @@ def subscribe(
         now = utc_now()
         return NotificationTopic(user_id, store.find_since(db, [user_id], now - 2 * OVERLAP), now)
 
-    topic = hub.join(TOPIC_KIND, user_id, open_topic, callers)
+    topic = hub.subscribe(TOPIC_KIND, user_id, open_topic, callers)
     assert isinstance(topic, NotificationTopic)
-    with hub.leaving_on_failure(topic, callers):
+    with hub.unsubscribe_on_failure(topic, callers):
         return topic, NotificationListener(db, topic, last_event_id, alive)
 
 

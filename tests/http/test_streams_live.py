@@ -16,7 +16,7 @@ from eventapp.config import load_config
 from tests import factories
 from tests.conftest import MONGO_URI, drop_database, fresh_uri
 from tests.live import Server, eventually, has_read
-from tests.streaming import Source
+from tests.streaming import ServerStream
 
 PASSWORD = "long enough"
 STREAMS = 300
@@ -62,7 +62,7 @@ def event(shared, people):
 
 
 def stream_of(server, event, last_event_id=None):
-    return Source(f"{server.url}/api/events/{event['eventId']}/stream", last_event_id)
+    return ServerStream(f"{server.url}/api/events/{event['eventId']}/stream", last_event_id)
 
 
 def say(server, event, text, headers):
@@ -162,7 +162,7 @@ def test_a_client_that_goes_away_frees_its_place(shared, people, event):
         source.next("availability")
     assert open_streams(server) >= 5
     for source in sources:
-        source.cut()
+        source.disconnect()
     say(server, event, "anyone there?", people["ann"])
     # At the latest, a place is found to be free by the comment of 15 s.
     eventually(lambda: open_streams(server) <= before, 60)

@@ -9,7 +9,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.streams import hub
 from eventapp.notifications import live
 from tests import factories
-from tests.streaming import Opened
+from tests.streaming import ClientStream
 
 PATH = "/api/notifications/stream"
 
@@ -42,9 +42,9 @@ def titles(stream, count):
 
 def test_what_comes_is_streamed_to_whom_it_is_for(app, client, attendee, tell):
     tell(attendee, "before")
-    with Opened(client, PATH, headers=attendee["headers"]) as stream:
-        assert stream.answer.content_type == "text/event-stream; charset=utf-8"
-        next(stream._blocks)
+    with ClientStream(client, PATH, headers=attendee["headers"]) as stream:
+        assert stream.response.content_type == "text/event-stream; charset=utf-8"
+        next(stream.blocks)
         tell(factories.sign_in(app), "another's")
         tell(attendee, 1)
         said = stream.next()
@@ -53,14 +53,14 @@ def test_what_comes_is_streamed_to_whom_it_is_for(app, client, attendee, tell):
 
 
 def test_who_comes_back_misses_and_repeats_nothing(app, client, attendee, tell):
-    with Opened(client, PATH, headers=attendee["headers"]) as stream:
-        next(stream._blocks)
+    with ClientStream(client, PATH, headers=attendee["headers"]) as stream:
+        next(stream.blocks)
         tell(attendee, 1)
         tell(attendee, 2)
         assert titles(stream, 2) == ["Told 1", "Told 2"]
         last = stream.last_event_id
     tell(attendee, 3)
-    with Opened(client, PATH, last, attendee["headers"]) as stream:
+    with ClientStream(client, PATH, last, attendee["headers"]) as stream:
         assert titles(stream, 1) == ["Told 3"]
         tell(attendee, 4)
         assert titles(stream, 1) == ["Told 4"]
@@ -72,25 +72,25 @@ def test_what_another_machine_wrote_late_under_a_lower_id_is_not_missed(
     monkeypatch.setattr(live, "OVERLAP", timedelta(minutes=10))  # so long a machine waits
     early = ObjectId.from_datetime(utc_now() - timedelta(minutes=4))
     earlier = ObjectId.from_datetime(utc_now() - timedelta(minutes=5))
-    with Opened(client, PATH, headers=attendee["headers"]) as stream:
-        next(stream._blocks)
+    with ClientStream(client, PATH, headers=attendee["headers"]) as stream:
+        next(stream.blocks)
         tell(attendee, 1)
         assert titles(stream, 1) == ["Told 1"]
         tell(attendee, 2, early)
         assert titles(stream, 1) == ["Told 2"]
         last = stream.last_event_id
     tell(attendee, 3, earlier)
-    with Opened(client, PATH, last, attendee["headers"]) as stream:
+    with ClientStream(client, PATH, last, attendee["headers"]) as stream:
         assert titles(stream, 1) == ["Told 3"]
 
 
 def test_it_ends_with_the_session(app, client, db, attendee, monkeypatch):
     monkeypatch.setattr(hub, "COMMENT_SECONDS", 0.2)
-    with Opened(client, PATH, headers=attendee["headers"]) as stream:
-        next(stream._blocks)
-        assert next(stream._blocks) == b": \n\n"
+    with ClientStream(client, PATH, headers=attendee["headers"]) as stream:
+        next(stream.blocks)
+        assert next(stream.blocks) == b": \n\n"
         db.sessions.delete_many({"userId": attendee["id"]})
-        assert stream.ended()
+        assert stream.has_ended()
         assert stream.comments <= 2
 
 
@@ -100,7 +100,7 @@ def test_it_is_for_the_signed_in(client):
 
 @pytest.mark.parametrize("strange", ["x", "1.2.3", "", "0" * 5000, "aaaaaaaaaaaaaaaaaaaaaaaa.z"])
 def test_a_strange_last_event_id_begins_anew(app, client, attendee, tell, strange):
-    with Opened(client, PATH, strange, attendee["headers"]) as stream:
-        next(stream._blocks)
+    with ClientStream(client, PATH, strange, attendee["headers"]) as stream:
+        next(stream.blocks)
         tell(attendee, 1)
         assert titles(stream, 1) == ["Told 1"]

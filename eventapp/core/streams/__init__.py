@@ -1,1 +1,1 @@
-"""Server-sent events: the hub of open streams and its limits."""
+"""Server-sent events: the hub of open streams, its limits, and the HTTP response."""

@@ -1,7 +1,8 @@
-"""The places that a process has for streams, and whose they are.
+"""How many streams one process may have open, in all and for each caller.
 
-An address, or a user, may have as many as there are: behind one there may be a whole school. Only
-the last LAST of them are for those who have few, so that nobody can take them all.
+A caller is an address or a user. Either may open as many streams as are free, because a whole
+school may share one address. Only the last RESERVED_STREAMS are kept for callers that have few
+streams, so that nobody can occupy them all.
 """
 
 import threading
@@ -10,14 +11,15 @@ from collections.abc import Sequence
 
 from eventapp.core.errors import AppError, TooManyRequests
 
-# Beside these a server process keeps threads for requests: see serving.py.
+# A server process has threads for requests besides these: see core.server.request_gate.
 MAX_STREAMS = 1_200
-LAST, FEW = 100, 10
+# The last streams, and how many a caller may have open to get one of them.
+RESERVED_STREAMS, FEW_STREAMS = 100, 10
 RETRY_SECONDS, OWN_RETRY_SECONDS = 5, 15
 
 
 class TooManyStreams(AppError):
-    """This process has no thread to spare; another one, or this one later, may have."""
+    """This process has no free stream. Another process, or this one later, may have one."""
 
     status, code = 503, "too_many_streams"
     message = "Too many open streams; try again shortly"
@@ -27,7 +29,10 @@ class TooManyStreams(AppError):
 
 
 class TooManyOwnStreams(TooManyRequests):
-    """What is left is for others: by OWN_RETRY_SECONDS later, who went away has been noticed."""
+    """The free streams are reserved for other callers.
+
+    The server notices within OWN_RETRY_SECONDS that a client has gone.
+    """
 
     code = "too_many_own_streams"
     message = "You have too many open streams; close some, or try again shortly"
@@ -36,37 +41,37 @@ class TooManyOwnStreams(TooManyRequests):
         super().__init__(retry_after=OWN_RETRY_SECONDS)
 
 
-class Seats:
-    """The open streams of one process, counted in all and by caller."""
+class ConnectionLimits:
+    """Counts the open streams of one process, in all and by caller."""
 
-    def __init__(self, most: int = MAX_STREAMS) -> None:
-        self._most, self.taken = most, 0
-        self._of: Counter[str] = Counter()
+    def __init__(self, max_open: int = MAX_STREAMS) -> None:
+        self._max_open, self.open_count = max_open, 0
+        self._open_by_caller: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def take(self, callers: Sequence[str]) -> None:
-        """Count a stream in.
+    def acquire(self, callers: Sequence[str]) -> None:
+        """Count one more stream.
 
         Args:
-            callers: all that it counts for, as its address and its user.
+            callers: every caller that the stream counts for: its address, and its user.
 
         Raises:
-            TooManyStreams, TooManyOwnStreams: it is not counted.
+            TooManyStreams, TooManyOwnStreams: the stream is not counted.
         """
         with self._lock:
-            if self.taken >= self._most:
+            if self.open_count >= self._max_open:
                 raise TooManyStreams
-            few_are_left = self.taken >= self._most - LAST
-            if few_are_left and any(self._of[caller] >= FEW for caller in callers):
+            only_reserved = self.open_count >= self._max_open - RESERVED_STREAMS
+            if only_reserved and any(self._open_by_caller[one] >= FEW_STREAMS for one in callers):
                 raise TooManyOwnStreams
-            self.taken += 1
-            self._of.update(callers)
+            self.open_count += 1
+            self._open_by_caller.update(callers)
 
-    def give_back(self, callers: Sequence[str]) -> None:
-        """Count it out again."""
+    def release(self, callers: Sequence[str]) -> None:
+        """Count one stream less, for the same callers as in `acquire`."""
         with self._lock:
-            self.taken -= 1
-            self._of.subtract(callers)
+            self.open_count -= 1
+            self._open_by_caller.subtract(callers)
             for caller in callers:
-                if not self._of[caller]:
-                    del self._of[caller]
+                if not self._open_by_caller[caller]:
+                    del self._open_by_caller[caller]

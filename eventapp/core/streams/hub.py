@@ -1,9 +1,15 @@
-"""Server-Sent Events: topics that one reader thread keeps up to date, and those who listen.
+"""Server-sent events: topics that one thread keeps up to date, and the listeners that read them.
 
-Nothing is pushed to a listener. A topic keeps its state and its latest entries; each listener has
-a place of its own in them, is woken when there is more, and takes what comes after its place. So
-a slow one costs nothing, keeps nobody waiting, and is dropped once the entries after its place
-are no longer kept: it comes back by itself with its `Last-Event-ID`.
+Nothing is pushed to a listener. One thread of each process polls the database for every topic that
+somebody listens to, every 0.5 s, or sooner when this process has written (`Hub.wake`). The topic
+keeps its state and its latest entries, and wakes its listeners. Each listener has a position of its
+own in the topic, and reads what comes after it. So a slow client costs nothing and delays nobody.
+Once the entries after its position are no longer kept, its stream ends, and it comes back by itself
+with its `Last-Event-ID`.
+
+Invariant: a listener misses no change. It reads the topic's version before the topic's state, and
+then waits until the version differs. Only the poll thread writes the state, always before it
+increases the version. A stream that cannot go on ends: it never stays open and silent.
 """
 
 import threading
@@ -16,145 +22,159 @@ import structlog
 from prometheus_client import Gauge
 from pymongo.errors import PyMongoError
 
-from eventapp.core.streams.connection_limits import Seats, TooManyStreams
+from eventapp.core.app_key import AppKey
+from eventapp.core.streams.connection_limits import ConnectionLimits, TooManyStreams
 
-# How often a process looks for what changed, and how soon again when it is told to hurry.
-LOOK_SECONDS, HURRY_SECONDS = 0.5, 0.05
+# How often the poll thread reads the database, and the least time between two polls after a wake.
+POLL_SECONDS, MIN_POLL_SECONDS = 0.5, 0.05
+# How often an idle stream sends a comment, and how often it checks the caller's session.
 COMMENT_SECONDS = 15.0
 RETRY_MS = 2_000
 OPENING, COMMENT = f"retry: {RETRY_MS}\n: open\n\n".encode(), b": \n\n"
-OPEN = Gauge("eventapp_open_streams", "Open streams", multiprocess_mode="livesum")
+OPEN_STREAMS = Gauge("eventapp_open_streams", "Open streams", multiprocess_mode="livesum")
 
 log = structlog.get_logger()
 
 
-def sse(event_id: str, event: str, data: bytes) -> bytes:
-    """One event; `data` is JSON, which has no line breaks of its own."""
+def encode_event(event_id: str, event: str, data: bytes) -> bytes:
+    """Return one server-sent event. `data` is JSON, which contains no line breaks."""
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (event_id.encode(), event.encode(), data)
 
 
 class Topic:
-    """What is streamed of one thing. Its features' state is written by the reader thread alone."""
+    """One thing that clients listen to. Subclasses add its state, which only pollers write.
+
+    Attributes:
+        kind, key: what the topic is about, such as ("event", 7).
+        has_ended: whether no more is to come.
+        listener_count: how many streams are open; guarded by the hub's lock.
+    """
 
     def __init__(self, kind: str, key: Hashable) -> None:
         self.kind, self.key = kind, key
-        self.over = False
-        self.listeners = 0
-        self._ticks = 0
+        self.has_ended = False
+        self.listener_count = 0
+        self._version = 0
         self._changed = threading.Condition()
 
     @property
-    def ticks(self) -> int:
-        """How often it has changed: to be read before its state, and then waited from."""
-        return self._ticks
+    def version(self) -> int:
+        """How often the topic has changed. Read it before the state, then wait for the next."""
+        return self._version
 
     def publish(self) -> None:
-        """Wake all who listen."""
+        """Wake all listeners, after the state was changed."""
         with self._changed:
-            self._ticks += 1
+            self._version += 1
             self._changed.notify_all()
 
     def end(self) -> None:
-        """There is no more to come; listeners end when they have what there is."""
-        self.over = True
+        """Let the listeners end when they have read what there is."""
+        self.has_ended = True
         self.publish()
 
-    def wait(self, ticks: int, seconds: float) -> None:
-        """Until it has changed since `ticks`, or for so long."""
+    def wait_for_change(self, version: int, seconds: float) -> None:
+        """Wait until the version differs from `version`, at most `seconds`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ticks != ticks, max(0.0, seconds))
+            self._changed.wait_for(lambda: self._version != version, max(0.0, seconds))
 
 
 class Listener(Protocol):
-    """One stream's place in its topic."""
+    """One stream's position in its topic."""
 
-    def take(self) -> bytes:
-        """What comes after its place, encoded, and moves there; StreamEnded."""
+    def read_new(self) -> bytes:
+        """Return the encoded events after the position, and move behind them.
 
-    def alive(self) -> bool:
-        """False once the stream must end, as with its caller's session."""
+        Raises:
+            StreamEnded: the stream cannot go on.
+        """
+
+    def is_alive(self) -> bool:
+        """Return False once the stream must end, for example with its caller's session."""
 
 
 class StreamEnded(Exception):
-    """What comes next is no longer kept, or no longer for this caller."""
+    """The next entries are no longer kept, or this caller may no longer read them."""
 
 
-Look = Callable[[Sequence[Any]], None]
+# Brings the topics of one kind up to date.
+Poll = Callable[[Sequence[Any]], None]
 
 
 class Hub:
-    """The streams of one process, and the thread that looks for them, only while any is open."""
+    """The open streams of one process, and its poll thread, which runs while any is open."""
 
     def __init__(self) -> None:
-        self.seats = Seats()
-        self._looks: dict[str, Look] = {}
+        self.limits = ConnectionLimits()
+        self._polls: dict[str, Poll] = {}
         self._topics: dict[tuple[str, Hashable], Topic] = {}
         self._lock = threading.Lock()
-        self._hurry = threading.Event()
-        self._reading = self._closed = False
+        self._wake = threading.Event()
+        self._is_polling = self._is_closed = False
 
-    def add_source(self, kind: str, look: Look) -> None:
-        """Let `look` bring the topics of this kind up to date, whenever it is time."""
-        self._looks[kind] = look
+    def add_poll(self, kind: str, poll: Poll) -> None:
+        """Call `poll` from the poll thread with all open topics of this kind."""
+        self._polls[kind] = poll
 
-    def join(
-        self, kind: str, key: Hashable, make: Callable[[], Topic], callers: Sequence[str]
+    def subscribe(
+        self, kind: str, key: Hashable, open_topic: Callable[[], Topic], callers: Sequence[str]
     ) -> Topic:
-        """Begin to listen; `make` reads the topic where nobody listens to it yet.
+        """Open a stream of a topic.
 
         Args:
-            callers: whose stream it is, as `leave` is told again.
+            open_topic: reads the topic; called if no stream of it is open in this process.
+            callers: whose stream it is, for the limits; the same as in `unsubscribe`.
 
         Raises:
-            TooManyOwnStreams: others may have what is left.
-            TooManyStreams: there are too many, or the process is about to end.
+            TooManyOwnStreams: the free streams are reserved for other callers.
+            TooManyStreams: none is free, or the process is about to end.
         """
         with ExitStack() as undo:
-            self.seats.take(callers)
-            undo.callback(self.seats.give_back, callers)
-            topic = self._enter((kind, key), self._topics.get((kind, key)) or make())
+            self.limits.acquire(callers)
+            undo.callback(self.limits.release, callers)
+            topic = self._add_listener(self._topics.get((kind, key)) or open_topic())
             undo.pop_all()
         return topic
 
-    def _enter(self, here: tuple[str, Hashable], topic: Topic) -> Topic:
+    def _add_listener(self, topic: Topic) -> Topic:
         with self._lock:
-            if self._closed:
+            if self._is_closed:
                 raise TooManyStreams
-            topic = self._topics.setdefault(here, topic)
-            topic.listeners += 1
-            OPEN.inc()
-            if not self._reading:
-                self._reading = True
-                threading.Thread(target=self._read, name="streams", daemon=True).start()
+            topic = self._topics.setdefault((topic.kind, topic.key), topic)
+            topic.listener_count += 1
+            OPEN_STREAMS.inc()
+            if not self._is_polling:
+                self._is_polling = True
+                threading.Thread(target=self._run_polls, name="streams", daemon=True).start()
         return topic
 
     @contextmanager
-    def leaving_on_failure(self, topic: Topic, callers: Sequence[str]) -> Iterator[None]:
-        """Leave again where what comes between joining and streaming fails."""
+    def unsubscribe_on_failure(self, topic: Topic, callers: Sequence[str]) -> Iterator[None]:
+        """Unsubscribe if the code between subscribing and streaming fails."""
         with ExitStack() as undo:
-            undo.callback(self.leave, topic, callers)
+            undo.callback(self.unsubscribe, topic, callers)
             yield
             undo.pop_all()
 
-    def leave(self, topic: Topic, callers: Sequence[str]) -> None:
-        """End listening."""
+    def unsubscribe(self, topic: Topic, callers: Sequence[str]) -> None:
+        """Close a stream of a topic."""
         with self._lock:
-            topic.listeners -= 1
-            OPEN.dec()
-            here = (topic.kind, topic.key)
-            if topic.listeners == 0 and self._topics.get(here) is topic:
-                del self._topics[here]
-        self.seats.give_back(callers)
+            topic.listener_count -= 1
+            OPEN_STREAMS.dec()
+            name = (topic.kind, topic.key)
+            if topic.listener_count == 0 and self._topics.get(name) is topic:
+                del self._topics[name]
+        self.limits.release(callers)
 
-    def hurry(self, kind: str, key: Hashable) -> None:
-        """This process changed it: look at once, if anyone here listens."""
+    def wake(self, kind: str, key: Hashable) -> None:
+        """Poll soon, because this process changed the topic; do nothing if nobody listens."""
         if (kind, key) in self._topics:
-            self._hurry.set()
+            self._wake.set()
 
     def close(self) -> None:
         """End all streams and open no more: the process is about to end."""
-        self._closed = True
-        self._hurry.set()
+        self._is_closed = True
+        self._wake.set()
         self._end_all()
 
     def _end_all(self) -> None:
@@ -164,63 +184,73 @@ class Hub:
         for topic in topics:
             topic.end()
 
-    def _read(self) -> None:
-        clean = False
+    def _run_polls(self) -> None:
+        finished = False
         try:
-            while self._goes_on():
-                self._look()
-                time.sleep(HURRY_SECONDS)
-                self._hurry.wait(LOOK_SECONDS - HURRY_SECONDS)
-                self._hurry.clear()
-            clean = True
+            while self._keep_polling():
+                self._poll_once()
+                time.sleep(MIN_POLL_SECONDS)
+                self._wake.wait(POLL_SECONDS - MIN_POLL_SECONDS)
+                self._wake.clear()
+            finished = True
         finally:
-            if not clean:  # a fault of ours: better streams that come back than silent ones
-                self._reading = False
+            if not finished:
+                # A bug ended this thread. Streams that end are opened again by their clients, and
+                # start it anew; streams without it would stay silent.
+                self._is_polling = False
                 self._end_all()
 
-    def _goes_on(self) -> bool:
+    def _keep_polling(self) -> bool:
         with self._lock:
-            self._reading = bool(self._topics) and not self._closed
-            return self._reading
+            self._is_polling = bool(self._topics) and not self._is_closed
+            return self._is_polling
 
-    def _look(self) -> None:
+    def _poll_once(self) -> None:
         with self._lock:
             topics = list(self._topics.values())
-        for kind, look in self._looks.items():
-            mine = [topic for topic in topics if topic.kind == kind and not topic.over]
+        for kind, poll in self._polls.items():
+            open_topics = [one for one in topics if one.kind == kind and not one.has_ended]
             try:
-                if mine:
-                    look(mine)
-            except PyMongoError as error:  # the streams stay open, and go on when it is back
-                log.warning("streams cannot look", kind=kind, error=type(error).__name__)
+                if open_topics:
+                    poll(open_topics)
+            except PyMongoError as error:
+                # The streams stay open, and go on when the database is back.
+                log.warning("streams cannot poll", kind=kind, error=type(error).__name__)
 
 
-def stream(topic: Topic, listener: Listener) -> Iterator[bytes]:
-    """What a listener is sent, until the topic, the session or its patience ends."""
+HUB: AppKey[Hub] = AppKey("streams")
+
+
+def stream_events(topic: Topic, listener: Listener) -> Iterator[bytes]:
+    """Yield what a listener is sent, until the topic ends or the listener cannot go on.
+
+    After at most COMMENT_SECONDS, a comment or an event is sent, so that a broken connection is
+    noticed. The listener is checked that often as well.
+    """
     yield OPENING
-    checked = time.monotonic()
+    checked_at = time.monotonic()
     while True:
-        ticks, over = topic.ticks, topic.over  # before its state: what comes later wakes us
+        version, has_ended = topic.version, topic.has_ended  # before its state: see the invariant
         try:
-            found = listener.take()
+            data = listener.read_new()
         except (StreamEnded, PyMongoError):
             return
         now = time.monotonic()
-        if now - checked >= COMMENT_SECONDS:
-            checked = now
+        if now - checked_at >= COMMENT_SECONDS:
+            checked_at = now
             if not _is_alive(listener):
                 return
-            found = found or COMMENT
-        if found:
-            yield found
-        elif over:
+            data = data or COMMENT
+        if data:
+            yield data
+        elif has_ended:
             return
         else:
-            topic.wait(ticks, checked + COMMENT_SECONDS - now)
+            topic.wait_for_change(version, checked_at + COMMENT_SECONDS - now)
 
 
 def _is_alive(listener: Listener) -> bool:
     try:
-        return listener.alive()
-    except PyMongoError:  # the database is away, which is no end of a session
+        return listener.is_alive()
+    except PyMongoError:  # An unavailable database does not end a session.
         return True

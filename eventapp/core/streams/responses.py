@@ -1,50 +1,50 @@
-"""Streams over HTTP: the answer that goes on, and what ends it from outside."""
+"""Streams over HTTP: the response, whose stream it is, and whether its session still exists."""
 
 from collections.abc import Callable
-from typing import cast
 
-from flask import Response, current_app
+from flask import Response
 
 from eventapp.core.access.actor import Actor
 from eventapp.core.access.permissions import AUTHENTICATION, current_actor
 from eventapp.core.access.rate_limits import client_address_key
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.streams.hub import Hub, Listener, Topic, stream
+from eventapp.core.streams.hub import HUB, Hub, Listener, Topic, stream_events
 
 EVENT_STREAM = "text/event-stream"
-# X-Accel-Buffering: a proxy that gathers an answer before it passes it on would pass on none.
+# X-Accel-Buffering: a proxy that collects a response before it sends it on would send nothing.
 HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 
 
-def streams() -> Hub:
-    """The application's streams."""
-    return cast(Hub, current_app.extensions["streams"])
+def get_hub() -> Hub:
+    """Return the hub of this application."""
+    return HUB.get()
 
 
-def callers() -> tuple[str, ...]:
-    """Whose stream it is that this request begins: its address's, and its user's."""
+def current_callers() -> tuple[str, ...]:
+    """Return the callers that this request's stream counts for: its address, and its user."""
     user_id = current_actor().user_id
     return (client_address_key(), f"user:{user_id}") if user_id else (client_address_key(),)
 
 
-def event_stream(topic: Topic, listener: Listener) -> Response:
-    """The answer that sends the listener all there is and will be; it leaves at the end."""
-    hub, whose = streams(), callers()
-    answer = Response(stream(topic, listener), headers=HEADERS)
-    answer.headers["Content-Type"] = f"{EVENT_STREAM}; charset=utf-8"
-    answer.call_on_close(lambda: hub.leave(topic, whose))
-    return answer
+def stream_response(topic: Topic, listener: Listener) -> Response:
+    """Return the response that streams a topic to a subscribed listener, and then unsubscribes."""
+    hub, callers = get_hub(), current_callers()
+    response = Response(stream_events(topic, listener), headers=HEADERS)
+    response.headers["Content-Type"] = f"{EVENT_STREAM}; charset=utf-8"
+    response.call_on_close(lambda: hub.unsubscribe(topic, callers))
+    return response
 
 
 def session_check(actor: Actor) -> Callable[[], bool]:
-    """Tells, at any later time and outside any request, whether the caller is signed in still.
+    """Return a function that tells, outside any request, whether the caller is still signed in.
 
-    A caller without a session has none that could end.
+    It always returns True for a caller without a session.
     """
-    load, db, session_id = AUTHENTICATION.get().load_session, get_db(), actor.session_id
+    load_session, db = AUTHENTICATION.get().load_session, get_db()
+    session_id = actor.session_id
 
-    def lives() -> bool:
-        return session_id is None or load(db, session_id, utc_now()) is not None
+    def has_session() -> bool:
+        return session_id is None or load_session(db, session_id, utc_now()) is not None
 
-    return lives
+    return has_session

@@ -8,10 +8,10 @@ from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.streams.responses import (
     EVENT_STREAM,
-    callers,
-    event_stream,
+    current_callers,
+    get_hub,
     session_check,
-    streams,
+    stream_response,
 )
 from eventapp.messages import event_listener
 
@@ -33,11 +33,11 @@ def stream_event(event_id: int) -> Response:
     actor = current_actor()
     topic, listener = event_listener.listen(
         get_db(),
-        streams(),
+        get_hub(),
         event_id,
         last_event_id=request.headers.get("Last-Event-ID"),
         actor=actor,
-        callers=callers(),
+        callers=current_callers(),
         alive=session_check(actor),
     )
-    return event_stream(topic, listener)
+    return stream_response(topic, listener)

@@ -13,7 +13,7 @@ from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
-from eventapp.core.streams.responses import streams
+from eventapp.core.streams.responses import get_hub
 from eventapp.messages import event_listener, service
 from eventapp.messages.schemas import MessageAnswer, MessageBody, MessagesAnswer, MessagesQuery
 
@@ -80,7 +80,7 @@ def write_message(body: dict[str, Any], event_id: int) -> Response:
         now=utc_now(),
         limited=current_config().rate_limit_enabled,
     )
-    streams().hurry(event_listener.KIND, event_id)
+    get_hub().wake(event_listener.KIND, event_id)
     return json_response({"message": "Message sent", "data": {"message": message}}, 201)
 
 
@@ -91,5 +91,5 @@ def write_message(body: dict[str, Any], event_id: int) -> Response:
 def delete_message(event_id: int, message_id: ObjectId) -> Response:
     """Take a message out: its author, the event's organizer or an admin."""
     service.delete(get_db(), event_id, message_id, actor=current_actor(), now=utc_now())
-    streams().hurry(event_listener.KIND, event_id)
+    get_hub().wake(event_listener.KIND, event_id)
     return json_response({"message": "Message deleted"})

@@ -8,10 +8,10 @@ from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.streams.responses import (
     EVENT_STREAM,
-    callers,
-    event_stream,
+    current_callers,
+    get_hub,
     session_check,
-    streams,
+    stream_response,
 )
 from eventapp.notifications import live
 
@@ -32,10 +32,10 @@ def stream_notifications() -> Response:
     actor = current_actor()
     topic, listener = live.subscribe(
         get_db(),
-        streams(),
+        get_hub(),
         actor.require_user_id(),
         last_event_id=request.headers.get("Last-Event-ID"),
-        callers=callers(),
+        callers=current_callers(),
         alive=session_check(actor),
     )
-    return event_stream(topic, listener)
+    return stream_response(topic, listener)
