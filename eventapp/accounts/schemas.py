@@ -97,7 +97,7 @@ class ProfileBody(Schema):
 
     name = Text(1, rules.MAX_NAME)
     email = Email()
-    about = Text(0, rules.MAX_ABOUT, lines=True)
+    about = Text(0, rules.MAX_ABOUT, multiline=True)
     userImg = ImageUrl(rules.MAX_URL)
 
 

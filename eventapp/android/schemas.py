@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 
 from eventapp.android import rules
-from eventapp.core.http.fields import Email, Password, StrictInt, Text
+from eventapp.core.http.fields import Email, Password, PositiveInt64, Text
 
 CATEGORY, MAX_CATEGORIES = Text(0, 100), 50
 # marshmallow has no schema for a bare list, so the OpenAPI document gets this one.
@@ -44,11 +44,11 @@ class Profile(AppBody):
 
     name = Text(1, 100)
     email = Email()
-    about = Text(0, 2000, lines=True)
+    about = Text(0, 2000, multiline=True)
 
 
 class AppFavorite(AppBody):
-    eventId = StrictInt(1, 2**63 - 1, required=True)
+    eventId = PositiveInt64(required=True)
 
 
 class Categories(Schema):

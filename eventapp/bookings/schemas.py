@@ -5,7 +5,15 @@ from typing import Any, ClassVar
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from eventapp.bookings.rules import STATUSES
-from eventapp.core.http.fields import PageAnswer, PageQuery, StrictBool, StrictInt, Text
+from eventapp.core.http.fields import (
+    MAX_INT64,
+    PageAnswer,
+    PageQuery,
+    PositiveInt64,
+    StrictBool,
+    StrictInt,
+    Text,
+)
 
 MAX_QUANTITY = 10_000
 SHORTFALLS = ("reject", "partial", "waitlist")
@@ -30,7 +38,7 @@ class ItemBody(Schema):
 class BookingBody(Schema):
     """Items, or the short form of one type, or a bare quantity of the event's only type."""
 
-    eventId = StrictInt(1, 2**63 - 1, required=True)
+    eventId = PositiveInt64(required=True)
     items = fields.List(fields.Nested(ItemBody), validate=validate.Length(1, 50))
     ticketTypeId = StrictInt(1)
     type = Text(1, 100)
@@ -72,7 +80,7 @@ class EventBookingsQuery(PageQuery):
 
 
 class BookingsQuery(EventBookingsQuery):
-    eventId = fields.Integer(validate=validate.Range(1, 2**63 - 1))
+    eventId = fields.Integer(validate=validate.Range(1, MAX_INT64))
     upcoming = fields.Boolean()
 
 

@@ -7,6 +7,9 @@ import orjson
 from bson import ObjectId
 from flask.json.provider import JSONProvider
 
+# The largest integer that BSON stores, and so the largest id.
+MAX_INT64 = 2**63 - 1
+
 # The body of a JSON object, as it is sent or was received.
 JsonObject: TypeAlias = dict[str, Any]
 

@@ -16,11 +16,10 @@ from bson import ObjectId
 
 from eventapp.core import json
 from eventapp.core.errors import ValidationFailed
-from eventapp.core.json import JsonObject
+from eventapp.core.json import MAX_INT64, JsonObject
 
 # Rows are counted no further than this: counting all rows would cost more as a list grows.
 COUNT_LIMIT = 10_000
-MAX_INT64 = 2**63 - 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

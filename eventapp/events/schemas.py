@@ -10,6 +10,7 @@ from eventapp.core.http.fields import (
     ImageUrl,
     ObjectIdField,
     PageQuery,
+    PositiveInt64,
     Price,
     StrictFloat,
     StrictInt,
@@ -113,7 +114,7 @@ class EventBody(Schema):
     """A whole event, as POST and PUT take it."""
 
     title = Text(1, 200, required=True)
-    description = Text(0, 10_000, lines=True, load_default="")
+    description = Text(0, 10_000, multiline=True, load_default="")
     category = category(required=True)
     image = ImageUrl(2000, load_default="")
     schedule = fields.List(
@@ -160,7 +161,7 @@ class PopularQuery(Schema):
 
 
 class FavoriteBody(Schema):
-    eventId = StrictInt(1, 2**63 - 1, required=True)
+    eventId = PositiveInt64(required=True)
 
 
 class Recommendation(Schema):

@@ -7,7 +7,7 @@ from eventapp.messages.rules import MAX_TEXT
 
 
 class MessageBody(Schema):
-    text = Text(1, MAX_TEXT, lines=True, required=True)
+    text = Text(1, MAX_TEXT, multiline=True, required=True)
 
 
 class MessagesQuery(PageQuery):

@@ -2,11 +2,11 @@
 
 from marshmallow import Schema, fields
 
-from eventapp.core.http.fields import StrictInt
+from eventapp.core.http.fields import PositiveInt64, StrictInt
 
 
 class WaitlistBody(Schema):
-    eventId = StrictInt(1, 2**63 - 1, required=True)
+    eventId = PositiveInt64(required=True)
     ticketTypeId = StrictInt(1)
     quantity = StrictInt(1, 10_000, load_default=1)
 

@@ -22,8 +22,8 @@ from eventapp.core.http.fields import (
 FIELDS = [
     Text(1, 20),
     Text(0, 20),
-    Text(1, 20, lines=True),
-    Text(0, 20, lines=True),
+    Text(1, 20, multiline=True),
+    Text(0, 20, multiline=True),
     ImageUrl(40),
     CommaSeparatedList(3),
     ObjectIdField(),

@@ -1,19 +1,22 @@
-"""What an email address looks like. Whose it is, is only known once it is written to."""
+"""The syntax of email addresses. Whether one exists shows only when a mail is sent to it."""
 
 import re
 
 MAX_EMAIL = 254
-# In what JSON Schema's regular expressions and Python's have in common, for the API's document.
-_APART = r"""@\s\ufeff\x00-\x1f\x7f-\x9f<>()\[\],;:"\\"""
-# Of ASCII only letters, digits and hyphens; of other scripts what people have names in.
+# These patterns are also part of the OpenAPI document, so they use only syntax that Python and the
+# regular expressions of JSON Schema share.
+_NOT_IN_LOCAL_PART = r"""@\s\ufeff\x00-\x1f\x7f-\x9f<>()\[\],;:"\\"""
+# ASCII letters, digits and hyphens, and letters of other scripts.
 _LABEL = r"[^\s\ufeff\x00-\x2c./\x3a-\x40\x5b-\x60\x7b-\x9f]+"
-PATTERN = rf"[^{_APART}]+@{_LABEL}(?:\.{_LABEL})+"
+EMAIL_PATTERN = rf"[^{_NOT_IN_LOCAL_PART}]+@{_LABEL}(?:\.{_LABEL})+"
 
 
 def find_email_error(email: str) -> str | None:
-    """What is wrong with an email address, None when it is plausible."""
+    """Return what is wrong with the syntax of an email address, None if nothing is."""
     if len(email) > MAX_EMAIL:
         return f"Must have at most {MAX_EMAIL} characters."
-    if not re.fullmatch(PATTERN, email) or any("\ud800" <= char <= "\udfff" for char in email):
+    if not re.fullmatch(EMAIL_PATTERN, email) or any(
+        "\ud800" <= char <= "\udfff" for char in email
+    ):
         return "Not a valid email address."
     return None

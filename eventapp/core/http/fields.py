@@ -1,4 +1,8 @@
-"""The kinds of value that bodies and queries are made of, checked the same way everywhere."""
+"""Fields of request bodies and queries, stricter than marshmallow's, and schemas of every list.
+
+Each field documents what it accepts in the OpenAPI document, as a pattern or a range. The patterns
+use only syntax that Python and the regular expressions of JSON Schema share.
+"""
 
 import re
 import unicodedata
@@ -8,71 +12,88 @@ from typing import Any
 from bson import ObjectId
 from marshmallow import Schema, ValidationError, fields, validate
 
+from eventapp.core import json
 from eventapp.core.access import emails
 
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
 MAX_PRICE = 1_000_000
-MAX_EMAIL = emails.MAX_EMAIL
+# Schemas may import core only from core.http, so these two are repeated here.
+MAX_EMAIL, MAX_INT64 = emails.MAX_EMAIL, json.MAX_INT64
 MAX_WORD = 100
 _LINE_BREAKS = "\n\r\t"
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|[T ])")
+_DATE_PREFIX = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|[T ])")
 _BLANK = re.compile(r"[\s\ufeff]*")
-# For the API's document, in what JSON Schema's regular expressions and Python's have in common.
-_CONTROL, _CONTROL_IN_LINES = r"\x00-\x1f\x7f-\x9f", r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+_CONTROL = r"\x00-\x1f\x7f-\x9f"
+_CONTROL_BUT_LINE_BREAKS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 _URL = rf"https?://[A-Za-z0-9._~%\[\]:-]+(?:[/?#][^\s{_CONTROL}]*)?"
 
 
 class Text(fields.String):
-    """A string of at most `high` characters without control characters; it is trimmed, and then
-    has `low` or more."""
+    """A string without control characters, which is trimmed.
 
-    def __init__(self, low: int = 0, high: int = 200, *, lines: bool = False, **kwargs: Any):
-        control = _CONTROL_IN_LINES if lines else _CONTROL
-        ink = rf"[^\s{control}][^{control}]*" if low else ""
-        said = {"pattern": f"^[^{control}]*{ink}$", "maxLength": high}
-        said |= kwargs.pop("metadata", {})
-        super().__init__(validate=validate.Length(low, high), metadata=said, **kwargs)
-        self._high, self._needed = high, low > 0
-        self._allowed = _LINE_BREAKS if lines else ""
+    Args:
+        min_length: least length after trimming.
+        max_length: greatest length before trimming.
+        multiline: accept line breaks and tabs.
+    """
+
+    def __init__(
+        self, min_length: int = 0, max_length: int = 200, *, multiline: bool = False, **kwargs: Any
+    ) -> None:
+        control = _CONTROL_BUT_LINE_BREAKS if multiline else _CONTROL
+        visible = rf"[^\s{control}][^{control}]*" if min_length else ""
+        metadata = {"pattern": f"^[^{control}]*{visible}$", "maxLength": max_length}
+        metadata |= kwargs.pop("metadata", {})
+        length = validate.Length(min_length, max_length)
+        super().__init__(validate=length, metadata=metadata, **kwargs)
+        self._max_length, self._is_required_text = max_length, min_length > 0
+        self._allowed_controls = _LINE_BREAKS if multiline else ""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        validate.Length(max=self._high)(text)
-        if any(unicodedata.category(c) in ("Cc", "Cs") and c not in self._allowed for c in text):
+        validate.Length(max=self._max_length)(text)
+        if any(self._is_forbidden(character) for character in text):
             raise ValidationError("Must not hold control characters.")
-        return "" if self._needed and _BLANK.fullmatch(text) else text.strip()
+        return "" if self._is_required_text and _BLANK.fullmatch(text) else text.strip()
+
+    def _is_forbidden(self, character: str) -> bool:
+        is_control = unicodedata.category(character) in ("Cc", "Cs")
+        return is_control and character not in self._allowed_controls
 
 
 class Password(fields.String):
-    """As it was typed: no character of it is trimmed or judged here.
+    """A string of 1 to 1000 characters, which is neither trimmed nor judged.
 
     Args:
-        low, high: what the service wants of one that is set, for the document; it counts bytes,
-            which a schema can't.
+        min_length, max_length: the lengths of a new password in the OpenAPI document. The service
+            checks them, because it counts bytes, which a schema cannot.
     """
 
-    def __init__(self, low: int = 1, high: int = 1000) -> None:
-        said = {"format": "password", "minLength": low, "maxLength": high}
-        if low > 1:
-            said["pattern"] = f"^[^{_CONTROL}]*$"
-        super().__init__(required=True, validate=validate.Length(1, 1000), metadata=said)
+    def __init__(self, min_length: int = 1, max_length: int = 1000) -> None:
+        metadata = {"format": "password", "minLength": min_length, "maxLength": max_length}
+        if min_length > 1:
+            metadata["pattern"] = f"^[^{_CONTROL}]*$"
+        super().__init__(required=True, validate=validate.Length(1, 1000), metadata=metadata)
 
 
 class Email(Text):
-    """As the service will judge it; here only trimmed."""
+    """A text of 3 to 254 characters, trimmed. Services check whether it is an email address."""
 
     def __init__(self, **kwargs: Any) -> None:
-        said = {"pattern": rf"^[^\S{_CONTROL}]*{emails.PATTERN}[^\S{_CONTROL}]*$"}
-        super().__init__(3, MAX_EMAIL, metadata=said, **kwargs)
+        space = rf"[^\S{_CONTROL}]*"
+        super().__init__(
+            3, MAX_EMAIL, metadata={"pattern": f"^{space}{emails.EMAIL_PATTERN}{space}$"}, **kwargs
+        )
 
 
 class ImageUrl(Text):
-    """An http or https URL, or empty."""
+    """An http or https URL, or an empty string; trimmed."""
 
-    def __init__(self, high: int, **kwargs: Any):
+    def __init__(self, max_length: int, **kwargs: Any) -> None:
         space = rf"[^\S{_CONTROL}]*"
-        said = {"pattern": f"^{space}(?:{_URL})?{space}$"}
-        super().__init__(0, high, metadata=said, **kwargs)
+        super().__init__(
+            0, max_length, metadata={"pattern": f"^{space}(?:{_URL})?{space}$"}, **kwargs
+        )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         url = super()._deserialize(value, attr, data, **kwargs)
@@ -82,7 +103,7 @@ class ImageUrl(Text):
 
 
 class StrictBool(fields.Boolean):
-    """A JSON true or false; no number, no string."""
+    """JSON's true or false. Numbers and strings are refused."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -91,37 +112,52 @@ class StrictBool(fields.Boolean):
 
 
 class StrictInt(fields.Integer):
-    """A whole JSON number from `low` to `high`, as `5` or `5.0`; no string, no boolean."""
+    """A JSON number without a fraction, such as `5` or `5.0`. Strings and booleans are refused.
 
-    def __init__(self, low: int = 0, high: int = 10_000_000, **kwargs: Any):
-        super().__init__(strict=True, validate=validate.Range(low, high), **kwargs)
+    Args:
+        minimum, maximum: the range, both included.
+    """
+
+    def __init__(self, minimum: int = 0, maximum: int = 10_000_000, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(minimum, maximum), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        _only_numbers(value)
-        whole = int(value) if isinstance(value, float) and value.is_integer() else value
-        return super()._deserialize(whole, attr, data, **kwargs)
+        _require_number(value)
+        number = int(value) if isinstance(value, float) and value.is_integer() else value
+        return super()._deserialize(number, attr, data, **kwargs)
+
+
+class PositiveInt64(StrictInt):
+    """A JSON number from 1 to 2**63 - 1, such as an eventId."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(1, MAX_INT64, **kwargs)
 
 
 class StrictFloat(fields.Float):
-    """A JSON number from `low` to `high`."""
+    """A JSON number. Strings and booleans are refused.
 
-    def __init__(self, low: float, high: float, **kwargs: Any):
-        super().__init__(validate=validate.Range(low, high), **kwargs)
+    Args:
+        minimum, maximum: the range, both included.
+    """
+
+    def __init__(self, minimum: float, maximum: float, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Range(minimum, maximum), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
-        _only_numbers(value)
+        _require_number(value)
         return super()._deserialize(value, attr, data, **kwargs)
 
 
 class Price(StrictFloat):
-    """An amount of at most two decimals: an int where it is whole, else a float."""
+    """An amount from 0 to MAX_PRICE with at most two decimals, an int if it has none."""
 
-    def __init__(self, **kwargs: Any):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(0, MAX_PRICE, metadata={"multipleOf": 0.01}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
         amount = super()._deserialize(value, attr, data, **kwargs)
-        if abs(amount) > MAX_PRICE:  # as its range will say; in cents it may be no number
+        if abs(amount) > MAX_PRICE:  # The range refuses it; its cents might be infinite.
             return amount
         cents = round(amount * 100)
         if abs(amount * 100 - cents) > 1e-6:
@@ -130,22 +166,25 @@ class Price(StrictFloat):
 
 
 class CalendarDate(fields.Field[date]):
-    """`YYYY-MM-DD`, or an ISO date-time whose date is kept as written."""
+    """A date from 1900 to 8999 as `YYYY-MM-DD`, or an ISO date-time, whose date is kept as written.
 
-    def __init__(self, **kwargs: Any):
-        said = {
+    The time zone of a date-time is ignored: `2026-05-01T23:00:00-04:00` is 1 May.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        metadata = {
             "type": "string",
             "pattern": r"^(?:19|[2-8][0-9])[0-9]{2}-",
             "anyOf": [{"format": "date"}, {"format": "date-time"}],
             "description": "Of a date-time the date is kept as written.",
         }
-        super().__init__(metadata=said, **kwargs)
+        super().__init__(metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> date:
         if not isinstance(value, str) or not value.isascii() or len(value) > 40:
             raise ValidationError("Not a valid date.")
         try:
-            day = _date_of(value)
+            day = _parse_date(value)
         except ValueError:
             raise ValidationError("Not a valid date.") from None
         if not 1900 <= day.year <= 8999:
@@ -156,7 +195,7 @@ class CalendarDate(fields.Field[date]):
 class ObjectIdField(fields.Field[ObjectId]):
     """An ObjectId as 24 hex characters."""
 
-    def __init__(self, **kwargs: Any):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(metadata={"type": "string", "pattern": "^[0-9a-fA-F]{24}$"}, **kwargs)
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> ObjectId:
@@ -166,37 +205,41 @@ class ObjectIdField(fields.Field[ObjectId]):
 
 
 class CommaSeparatedList(fields.Field[list[str]]):
-    """`a,b,c` in a query, as the list of its trimmed words; at most `high` of them."""
+    """Words in a query such as `a,b,c`, trimmed and without empty ones.
 
-    def __init__(self, high: int = 20, **kwargs: Any):
+    Args:
+        max_words: how many words are accepted, each of at most MAX_WORD characters.
+    """
+
+    def __init__(self, max_words: int = 20, **kwargs: Any) -> None:
         word = rf"[^,\x00]{{0,{MAX_WORD}}}"
-        said = {"type": "string", "pattern": f"^{word}(?:,{word}){{0,{high - 1}}}$"}
-        super().__init__(metadata=said, **kwargs)
-        self._high = high
+        pattern = f"^{word}(?:,{word}){{0,{max_words - 1}}}$"
+        super().__init__(metadata={"type": "string", "pattern": pattern}, **kwargs)
+        self._max_words = max_words
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> list[str]:
         if not isinstance(value, str) or "\0" in value:
             raise ValidationError("Not a valid list.")
         words = value.split(",")
-        if len(words) > self._high or any(len(word) > MAX_WORD for word in words):
-            raise ValidationError(f"At most {self._high} words of {MAX_WORD} characters.")
+        if len(words) > self._max_words or any(len(word) > MAX_WORD for word in words):
+            raise ValidationError(f"At most {self._max_words} words of {MAX_WORD} characters.")
         return [word.strip() for word in words if word.strip()]
 
 
 def limit_field() -> fields.Integer:
-    """How many rows an answer may hold."""
+    """Return the field for how many rows a page holds."""
     return fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT))
 
 
 class PageQuery(Schema):
-    """What every list takes."""
+    """The query of every list with numbered pages."""
 
     page = fields.Integer(load_default=1, validate=validate.Range(1, 10**9))
     limit = limit_field()
 
 
 class PageAnswer(Schema):
-    """What every list answers beside its rows."""
+    """The fields that such a list answers besides its rows; see core.paging."""
 
     page = fields.Integer(required=True)
     limit = fields.Integer(required=True)
@@ -207,17 +250,18 @@ class PageAnswer(Schema):
 
 
 class Message(Schema):
-    """An answer that only says that it is done."""
+    """An answer that only confirms that something was done."""
 
     message = fields.String(required=True)
 
 
-def _only_numbers(value: Any) -> None:
+def _require_number(value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValidationError("Must be a number.")
 
 
-def _date_of(value: str) -> date:
-    if not _DAY.match(value):  # fromisoformat alone would take 20250101 and 2025-W01-1 too
+def _parse_date(value: str) -> date:
+    # Without this check fromisoformat would also accept 20250101 and 2025-W01-1.
+    if not _DATE_PREFIX.match(value):
         raise ValueError(value)
     return datetime.fromisoformat(value).date()

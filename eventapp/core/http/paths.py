@@ -13,8 +13,8 @@ from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import BaseConverter, Rule
 
 from eventapp.core.errors import ValidationFailed
+from eventapp.core.json import MAX_INT64
 
-MAX_INT64 = 2**63 - 1
 # What a converter returns for a value that it does not accept. A converter that raised an error
 # instead would make Flask answer 404.
 _INVALID_NUMBER, _INVALID_ID = object(), object()
