@@ -1,4 +1,4 @@
-"""Joining a waitlist, one's places, leaving: and that `waiting` is right throughout."""
+"""Joining and leaving waitlists, and listing entries; `waiting` is checked at each step."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def bob(people):
 
 
 @pytest.mark.parametrize("path", ["/waitlist", "/waitlist/join"])
-def test_joining(db, ann, path):
+def test_joining_a_waitlist_gives_an_entry_and_raises_waiting(db, ann, path):
     event_of(db, 0, title="Show")
     answer = ann.call("POST", path, {"eventId": 1, "quantity": 3})
     assert (answer.status_code, answer.json["message"]) == (
@@ -39,20 +39,20 @@ def test_joining(db, ann, path):
     assert amounts_of(db, 1) == (0, 0, 0, 1)
 
 
-def test_one_ticket_unless_said(db, ann):
+def test_the_default_quantity_is_one(db, ann):
     event_of(db, 0)
     answer = ann.call("POST", "/waitlist", {"eventId": 1})
     assert answer.json["data"]["waitlistEntry"]["quantity"] == 1
 
 
-def test_of_several_types_one_must_be_named(db, ann):
+def test_one_of_several_ticket_types_must_be_named(db, ann):
     event_of(db, 0, 0)
     refused(ann.call("POST", "/waitlist", {"eventId": 1}), 400, "ticket_type_required")
     assert ann.wait(1, 1, 2)["type"] == "B"
     assert (amounts_of(db, 1, 1)[3], amounts_of(db, 1, 2)[3]) == (0, 1)
 
 
-def test_a_type_added_since_makes_it_unclear(db, client, ann, bob, organizer):
+def test_a_second_ticket_type_added_later_must_be_named_too(db, client, ann, bob, organizer):
     event_of(db, 0, organizer_id=organizer["id"])
     ann.wait(1)
     new = {"type": "New", "price": 1, "availableTickets": 0}
@@ -60,7 +60,7 @@ def test_a_type_added_since_makes_it_unclear(db, client, ann, bob, organizer):
     refused(bob.call("POST", "/waitlist", {"eventId": 1}), 400, "ticket_type_required")
 
 
-def test_what_is_not_there(db, client, ann):
+def test_unknown_events_and_types_are_not_found_and_callers_must_sign_in(db, client, ann):
     event_of(db, 0)
     refused(ann.join(1, 1, 9), 404, "ticket_type_not_found")
     refused(ann.join(9), 404, "event_not_found")
@@ -71,7 +71,7 @@ def test_what_is_not_there(db, client, ann):
         refused(answer, 401, "unauthorized")
 
 
-def test_while_there_are_tickets_nobody_waits(db, ann):
+def test_nobody_joins_while_tickets_are_available(db, ann):
     event_of(db, 2)
     for quantity in (1, 2, 3):
         assert refused(ann.join(1, quantity), 409, "tickets_available")["available"] == 2
@@ -79,38 +79,38 @@ def test_while_there_are_tickets_nobody_waits(db, ann):
     assert ann.places() == []
 
 
-def test_nobody_waits_twice_for_a_type(db, ann):
+def test_a_user_has_one_entry_for_each_ticket_type(db, ann):
     event_of(db, 0, 0)
-    place = ann.wait(1, 3)
+    entry = ann.wait(1, 3)
     refused(ann.join(1, 2), 409, "already_waitlisted")
     other = ann.wait(1, 2, 2)
-    assert ann.places() == [other, place]
+    assert ann.places() == [other, entry]
     assert (amounts_of(db, 1, 1)[3], amounts_of(db, 1, 2)[3]) == (1, 1)
 
 
-def test_nobody_waits_for_more_than_one_may_have(db, ann):
+def test_nobody_waits_for_more_than_the_ticket_limit(db, ann):
     event_of(db, 0)
     refused(ann.join(1, 11), 409, "ticket_limit_exceeded")
     assert ann.wait(1, 10)["quantity"] == 10
 
 
-def test_positions_follow_the_order_of_joining_and_move_up(db, people):
+def test_positions_follow_the_order_of_joining_and_fall_as_others_leave(db, people):
     event_of(db, 0)
     assert [person.wait(1)["position"] for person in people] == [1, 2, 3, 4]
     assert people[1].call("DELETE", "/waitlist/1").status_code == 200
-    now = [[place["position"] for place in person.places()] for person in people]
-    assert now == [[1], [], [2], [3]]
+    positions = [[entry["position"] for entry in person.places()] for person in people]
+    assert positions == [[1], [], [2], [3]]
     assert people[1].wait(1)["position"] == 4
     assert amounts_of(db, 1) == (0, 0, 0, 4)
 
 
-def test_each_type_has_its_own_line(db, ann, bob):
+def test_each_ticket_type_has_a_queue_of_its_own(db, ann, bob):
     event_of(db, 0, 0)
     assert (ann.wait(1, 1, 1)["position"], bob.wait(1, 1, 2)["position"]) == (1, 1)
     assert bob.wait(1, 1, 1)["position"] == 2
 
 
-def test_leaving(db, ann, bob):
+def test_leaving_ends_all_entries_for_the_event(db, ann, bob):
     event_of(db, 0, 0)
     ann.wait(1, 1, 1)
     ann.wait(1, 1, 2)
@@ -124,7 +124,7 @@ def test_leaving(db, ann, bob):
     assert amounts_of(db, 1, 1)[3] == 1
 
 
-def test_when_the_last_has_left_the_public_is_served_again(db, client, ann, bob, organizer):
+def test_once_the_last_entry_has_left_anyone_can_book(db, client, ann, bob, organizer):
     event_of(db, 0, organizer_id=organizer["id"])
     ann.wait(1, 5)
     more = {"availableTickets": 3}
@@ -135,14 +135,14 @@ def test_when_the_last_has_left_the_public_is_served_again(db, client, ann, bob,
     assert amounts_of(db, 1) == (2, 1, 0, 0)
 
 
-def test_ones_places_are_ones_own(db, ann, bob):
+def test_entries_are_shown_to_and_left_by_their_user_alone(db, ann, bob):
     event_of(db, 0)
     ann.wait(1)
     assert bob.places() == []
     refused(bob.call("DELETE", "/waitlist/1"), 404, "not_on_waitlist")
 
 
-def test_a_cancelled_event_is_waited_for_no_longer(db, client, ann, bob, organizer):
+def test_cancelling_an_event_ends_its_waitlist(db, client, ann, bob, organizer):
     event_of(db, 0, organizer_id=organizer["id"])
     ann.wait(1)
     bob.wait(1)
@@ -152,7 +152,7 @@ def test_a_cancelled_event_is_waited_for_no_longer(db, client, ann, bob, organiz
     refused(ann.join(1), 409, "event_not_on_sale")
 
 
-def test_a_deleted_event_is_waited_for_no_longer(db, client, ann, organizer):
+def test_deleting_an_event_ends_its_waitlist(db, client, ann, organizer):
     event_of(db, 0, organizer_id=organizer["id"])
     ann.wait(1)
     assert client.delete("/api/events/1", headers=organizer["headers"]).status_code == 200

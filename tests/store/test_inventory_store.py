@@ -1,4 +1,4 @@
-"""The guarded writes that move tickets, and that a failed guard writes nothing."""
+"""The guarded updates of the stock: each is one write, and a failed guard writes nothing."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from eventapp.events import store as events_store
 from eventapp.inventory import store
 from tests.bookings_factories import Caller, event_of
 
-MARK = {"kind": "take", "items": [[1, 2]], "held": False, "by": ""}
+ENTRY = {"kind": "take", "items": [[1, 2]], "held": False, "by": ""}
 
 
 @pytest.fixture
@@ -24,13 +24,16 @@ def take(db, event, quantity, **more):
     return store.update_stock(db, event, changes, now=utc_now(), **more)
 
 
-def test_a_change_is_one_write_of_all(db, event):
+def test_stock_entries_and_fields_change_in_one_update(db, event):
     now = utc_now()
-    after = take(db, event, 2, new_entries={"a": {**MARK, "at": now}}, fields={"hadWaitlist": True})
+    after = take(
+        db, event, 2, new_entries={"a": {**ENTRY, "at": now}}, fields={"hadWaitlist": True}
+    )
     stored = db.events.find_one({})
-    kind = stored["ticketTypes"][0]
-    assert (kind["availableTickets"], kind["soldTickets"], stored["available"]) == (8, 2, 13)
-    assert stored["inFlight"] == {"a": {**MARK, "at": now}}
+    ticket_type = stored["ticketTypes"][0]
+    assert (ticket_type["availableTickets"], ticket_type["soldTickets"]) == (8, 2)
+    assert stored["available"] == 13
+    assert stored["inFlight"] == {"a": {**ENTRY, "at": now}}
     assert (stored["rev"], stored["hadWaitlist"]) == (event["rev"] + 1, True)
     assert stored["marksSince"] <= utc_now()
     assert after["ticketTypes"] == stored["ticketTypes"]
@@ -49,37 +52,37 @@ def test_a_change_is_one_write_of_all(db, event):
 )
 def test_a_failed_guard_writes_nothing(db, event, guards):
     before = db.events.find_one({})
-    assert take(db, event, 2, guards=guards, new_entries={"a": {**MARK, "at": utc_now()}}) is None
+    assert take(db, event, 2, guards=guards, new_entries={"a": {**ENTRY, "at": utc_now()}}) is None
     assert db.events.find_one({}) == before
 
 
 def test_no_guard_of_a_sale_has_an_index_of_its_own():
-    """The engine would read all of it beside the index of eventId: every event to come."""
-    begins = {next(iter(model.document["key"])) for model in events_store.INDEXES["events"]}
-    assert "eventId" in begins
-    assert not begins & store.on_sale_guard(utc_now()).keys()
+    """The query planner would read all of that index beside the one of eventId."""
+    first_fields = {next(iter(model.document["key"])) for model in events_store.INDEXES["events"]}
+    assert "eventId" in first_fields
+    assert not first_fields & store.on_sale_guard(utc_now()).keys()
 
 
-def test_types_that_moved_are_not_mistaken(db, event):
-    kinds = db.events.find_one({})["ticketTypes"]
-    db.events.update_one({}, {"$set": {"ticketTypes": kinds[::-1]}})
+def test_a_ticket_type_at_another_index_fails_the_update(db, event):
+    types = db.events.find_one({})["ticketTypes"]
+    db.events.update_one({}, {"$set": {"ticketTypes": types[::-1]}})
     assert take(db, event, 2) is None
-    assert take(db, {**event, "ticketTypes": kinds[::-1]}, 2)["ticketTypes"][0]["soldTickets"] == 2
+    assert take(db, {**event, "ticketTypes": types[::-1]}, 2)["ticketTypes"][0]["soldTickets"] == 2
 
 
-def test_the_oldest_mark_dates_them_all(db, event):
+def test_marks_since_is_the_time_of_the_oldest_entry(db, event):
     now = utc_now()
     for key, age in (("a", 5), ("b", 50), ("c", 20)):
         at = now - timedelta(seconds=age)
-        store.update_stock(db, event, {}, guards={}, new_entries={key: {**MARK, "at": at}}, now=at)
+        store.update_stock(db, event, {}, guards={}, new_entries={key: {**ENTRY, "at": at}}, now=at)
     assert db.events.find_one({})["marksSince"] == now - timedelta(seconds=50)
     assert store.find_ids_with_entries_before(db, now - timedelta(seconds=49), 10) == [1]
     assert store.find_ids_with_entries_before(db, now - timedelta(seconds=51), 10) == []
 
 
-def test_marks_are_struck_out_with_a_change_or_alone(db, event):
+def test_entries_are_cleared_with_a_change_or_alone(db, event):
     for key in ("a", "b", "give-c"):
-        take(db, event, 1, new_entries={key: {**MARK, "at": utc_now()}})
+        take(db, event, 1, new_entries={key: {**ENTRY, "at": utc_now()}})
     take(db, event, 1, cleared_keys=["a"])
     assert list(db.events.find_one({})["inFlight"]) == ["b", "give-c"]
     store.clear_entries(db, 1, ["b", "nothing"])
@@ -89,7 +92,7 @@ def test_marks_are_struck_out_with_a_change_or_alone(db, event):
     assert db.events.find_one({})["struck"] == 1
 
 
-def test_a_move_is_refused_where_its_mark_came_and_went(db, event):
+def test_a_move_fails_if_its_entry_was_added_and_cleared_since_the_read(db, event):
     guards = store.never_existed_guard(event, ["give-x"])
     store.update_stock(
         db, event, {}, guards={}, new_entries={"give-x": {"at": utc_now()}}, now=utc_now()
@@ -101,9 +104,9 @@ def test_a_move_is_refused_where_its_mark_came_and_went(db, event):
     assert take(db, again, 1, guards=store.never_existed_guard(again, ["give-x"])) is not None
 
 
-def test_a_date_of_marks_is_not_moved_past_a_new_one(db, event):
+def test_marks_since_is_not_set_later_than_a_new_entry(db, event):
     now = utc_now()
-    take(db, event, 1, new_entries={"a": {**MARK, "at": now}})
+    take(db, event, 1, new_entries={"a": {**ENTRY, "at": now}})
     store.set_oldest_entry_time(db, event, None)
     assert "marksSince" in db.events.find_one({})
     store.clear_entries(db, 1, ["a"])
@@ -111,13 +114,13 @@ def test_a_date_of_marks_is_not_moved_past_a_new_one(db, event):
     assert "marksSince" not in db.events.find_one({})
 
 
-def test_a_repair_writes_only_over_what_it_read(db, event):
+def test_a_repair_replaces_only_the_stock_that_it_read(db, event):
     assert store.replace_stock(db, event, event["ticketTypes"], 99) is True
     assert store.replace_stock(db, event, event["ticketTypes"], 98) is False
     assert db.events.find_one({})["available"] == 99
 
 
-def test_events_that_are_waited_for(db, event):
+def test_events_to_serve_have_tickets_of_a_type_that_somebody_waits_for(db, event):
     assert store.find_ids_to_serve(db, 10) == []
     waiting = {"ticketTypes.1.waiting": 1, "hadWaitlist": True}
     db.events.update_one({}, {"$set": waiting})
@@ -126,11 +129,10 @@ def test_events_that_are_waited_for(db, event):
     assert store.find_ids_to_serve(db, 10) == []
 
 
-def test_marks_to_strike_out_outlive_a_failed_guard(db, client, app, event, clean_inventory):
+def test_keys_to_clear_are_kept_when_a_guard_fails(db, client, app, event, clean_inventory):
     Caller(client, app).book(1)
-    kinds = db.events.find_one({})["ticketTypes"]
-    db.events.update_one(
-        {}, {"$set": {"ticketTypes": kinds[::-1]}}
-    )  # the next write must look anew
+    types = db.events.find_one({})["ticketTypes"]
+    # The next update fails once, as the cached sale state has the types in the other order.
+    db.events.update_one({}, {"$set": {"ticketTypes": types[::-1]}})
     last = Caller(client, app).book(1)
     assert list(db.events.find_one({})["inFlight"]) == [last["_id"]]

@@ -1,4 +1,4 @@
-"""Who gets which tickets: the judgement alone, on figures as read."""
+"""The rules of the inventory alone: who gets which tickets, and what a change adds to the stock."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,26 +19,29 @@ from eventapp.inventory.rules import (
 TODAY = datetime(2026, 5, 20, tzinfo=UTC)
 
 
-def event(*kinds):
-    """Types 1, 2, ... each `left` or `(left, waiting)`."""
-    pairs = [kind if isinstance(kind, tuple) else (kind, 0) for kind in kinds]
+def event_of(*stocks):
+    """Return an event with ticket types 1, 2, ..., each `available` or `(available, waiting)`."""
+    pairs = [stock if isinstance(stock, tuple) else (stock, 0) for stock in stocks]
     return {
         "ticketTypes": [
-            {"ticketTypeId": n, "availableTickets": left, "waiting": w, "waitSequence": w}
-            for n, (left, w) in enumerate(pairs, 1)
+            {
+                "ticketTypeId": type_id,
+                "availableTickets": available,
+                "waiting": waiting,
+                "waitSequence": waiting,
+            }
+            for type_id, (available, waiting) in enumerate(pairs, 1)
         ]
     }
 
 
-def want(items, mode=REJECT, mark="m", **more):
-    waitlist_entry_ids = {type_id: f"{mark}-{type_id}" for type_id in items}
-    return TicketRequest(
-        mark, items, on_shortfall=mode, waitlist_entry_ids=waitlist_entry_ids, **more
-    )
+def request_of(items, mode=REJECT, booking_id="b", **more):
+    entry_ids = {type_id: f"{booking_id}-{type_id}" for type_id in items}
+    return TicketRequest(booking_id, items, on_shortfall=mode, waitlist_entry_ids=entry_ids, **more)
 
 
 @pytest.mark.parametrize(
-    ("kinds", "items", "mode", "taken", "waits"),
+    ("stocks", "items", "mode", "taken", "waitlisted"),
     [
         ((5,), {1: 5}, REJECT, {1: 5}, {}),
         ((5,), {1: 6}, REJECT, {}, {}),
@@ -56,48 +59,60 @@ def want(items, mode=REJECT, mark="m", **more):
         (((5, 1),), {1: 2}, WAITLIST_ONLY, {}, {1: (2, 2, 2)}),
     ],
 )
-def test_one_caller(kinds, items, mode, taken, waits):
-    (verdict,) = rules.allocate(event(*kinds), [want(items, mode)])
-    assert (verdict.taken, verdict.waitlisted) == (taken, waits)
-    assert verdict.is_refusal == (not taken and not waits)
+def test_a_request_alone_gets_what_its_mode_allows(stocks, items, mode, taken, waitlisted):
+    (allocation,) = rules.allocate(event_of(*stocks), [request_of(items, mode)])
+    assert (allocation.taken, allocation.waitlisted) == (taken, waitlisted)
+    assert allocation.is_refusal == (not taken and not waitlisted)
 
 
-def test_a_type_that_is_not_there():
-    (verdict,) = rules.allocate(event(5), [want({1: 1, 9: 1})])
-    assert (verdict.unknown_type_id, verdict.taken) == (9, {})
+def test_an_unknown_ticket_type_is_named():
+    (allocation,) = rules.allocate(event_of(5), [request_of({1: 1, 9: 1})])
+    assert (allocation.unknown_type_id, allocation.taken) == (9, {})
 
 
-def test_in_order_of_arrival_and_what_was_left_is_told():
-    asked = [want({1: 3}), want({1: 3}), want({1: 1}), want({1: 2}, WAITLIST), want({1: 1})]
-    verdicts = rules.allocate(event(5), asked)
-    assert [v.taken for v in verdicts] == [{1: 3}, {}, {1: 1}, {1: 1}, {}]
-    assert [v.available for v in verdicts[1:]] == [{1: 2}, {1: 2}, {1: 1}, {1: 0}]
-    assert verdicts[3].waitlisted == {1: (1, 1, 1)}
+def test_requests_are_served_in_order_and_learn_what_was_available():
+    requests = [
+        request_of({1: 3}),
+        request_of({1: 3}),
+        request_of({1: 1}),
+        request_of({1: 2}, WAITLIST),
+        request_of({1: 1}),
+    ]
+    allocations = rules.allocate(event_of(5), requests)
+    assert [each.taken for each in allocations] == [{1: 3}, {}, {1: 1}, {1: 1}, {}]
+    assert [each.available for each in allocations[1:]] == [{1: 2}, {1: 2}, {1: 1}, {1: 0}]
+    assert allocations[3].waitlisted == {1: (1, 1, 1)}
 
 
-amounts = st.dictionaries(st.integers(1, 3), st.integers(1, 6), min_size=1)
+item_lists = st.dictionaries(st.integers(1, 3), st.integers(1, 6), min_size=1)
 modes = st.sampled_from([REJECT, PARTIAL, WAITLIST, WAITLIST_ONLY])
-kinds = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 2)), min_size=3, max_size=3)
+stock_lists = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 2)), min_size=3, max_size=3)
 
 
-@given(kinds, st.lists(st.tuples(amounts, modes, st.booleans()), max_size=8))
-def test_never_more_than_there_is_and_nothing_of_what_is_waited_for(kinds, asked):
-    before = event(*kinds)
-    wanted = [want(items, mode, str(n), held=held) for n, (items, mode, held) in enumerate(asked)]
-    verdicts = rules.allocate(before, wanted)
-    taken = rules.total(verdict.taken for verdict in verdicts)
-    for n, (left, waiting) in enumerate(kinds, 1):
-        assert taken.get(n, 0) <= (0 if waiting else left)
-    places = [place for v in verdicts for place in v.waitlisted.items()]
-    assert len({(type_id, place[1]) for type_id, place in places}) == len(places)
-    granted = [(w, v) for w, v in zip(wanted, verdicts, strict=True) if not v.is_refusal]
-    changes = rules.sale_changes(before, granted)
-    for steps in changes.values():
-        assert sum(steps[n] for n in ("availableTickets", "soldTickets", "heldTickets")) == 0
+@given(stock_lists, st.lists(st.tuples(item_lists, modes, st.booleans()), max_size=8))
+def test_no_more_is_taken_than_available_and_nothing_that_others_wait_for(stocks, orders):
+    event = event_of(*stocks)
+    requests = [
+        request_of(items, mode, str(number), held=held)
+        for number, (items, mode, held) in enumerate(orders)
+    ]
+    allocations = rules.allocate(event, requests)
+    taken = rules.total(allocation.taken for allocation in allocations)
+    for type_id, (available, waiting) in enumerate(stocks, 1):
+        assert taken.get(type_id, 0) <= (0 if waiting else available)
+    joined = [item for allocation in allocations for item in allocation.waitlisted.items()]
+    assert len({(type_id, queued.sequence) for type_id, queued in joined}) == len(joined)
+    grants = [
+        (request, allocation)
+        for request, allocation in zip(requests, allocations, strict=True)
+        if not allocation.is_refusal
+    ]
+    for change in rules.sale_changes(event, grants).values():
+        assert sum(change[n] for n in ("availableTickets", "soldTickets", "heldTickets")) == 0
 
 
 @pytest.mark.parametrize(
-    ("status", "last", "sold"),
+    ("status", "days_left", "on_sale"),
     [
         ("published", 0, True),
         ("published", 9, True),
@@ -107,30 +122,32 @@ def test_never_more_than_there_is_and_nothing_of_what_is_waited_for(kinds, asked
         ("completed", 9, False),
     ],
 )
-def test_on_sale(status, last, sold):
-    found = {"status": status, "lastDate": TODAY + timedelta(days=last)}
-    assert rules.is_on_sale(found, TODAY) is sold
+def test_an_event_is_on_sale_until_its_last_date_while_published(status, days_left, on_sale):
+    event = {"status": status, "lastDate": TODAY + timedelta(days=days_left)}
+    assert rules.is_on_sale(event, TODAY) is on_sale
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_undoing_a_take_is_the_take_backwards(held):
-    granted = [(want({1: 2, 2: 1}, held=held), rules.Allocation({1: 2, 2: 1}))]
-    changes = rules.sale_changes(event(5, 5), granted)
-    guards = store.sale_guards(event(5, 5), changes)
-    entry = rules.sale_entries(granted, TODAY)["m"]
-    undone = rules.changes_by_index(event(5, 5), rules.reversal_of(entry))
-    for index, steps in undone.items():
-        assert {n: -s for n, s in steps.items()} == {n: s for n, s in changes[index].items() if s}
+def test_the_reversal_of_a_take_undoes_all_of_its_changes(held):
+    event = event_of(5, 5)
+    grants = [(request_of({1: 2, 2: 1}, held=held), rules.Allocation({1: 2, 2: 1}))]
+    changes = rules.sale_changes(event, grants)
+    guards = store.sale_guards(event, changes)
+    entry = rules.sale_entries(grants, TODAY)["b"]
+    undone = rules.changes_by_index(event, rules.reversal_of(entry))
+    for index, reversal in undone.items():
+        taken = {counter: change for counter, change in changes[index].items() if change}
+        assert {counter: -change for counter, change in reversal.items()} == taken
     assert guards["ticketTypes.0.availableTickets"] == {"$gte": 2}
 
 
-def test_moves_add_up_and_find_their_type_wherever_it_stands():
+def test_moves_add_up_and_find_each_ticket_type_at_any_index():
     back = StockMove.for_return("a", {1: 2, 2: 1}, held=False)
     sold = StockMove.for_confirmation("b", {2: 1}, {2: 3})
-    gone = StockMove.for_leaving("c", 1)
-    assert [move.key for move in (back, sold, gone)] == ["give-a", "confirm-b", "leave-c"]
-    turned = {"ticketTypes": [{"ticketTypeId": 2}, {"ticketTypeId": 1}]}
-    changes = rules.changes_by_index(turned, back.changes, sold.changes, gone.changes)
+    left = StockMove.for_leaving("c", 1)
+    assert [move.key for move in (back, sold, left)] == ["give-a", "confirm-b", "leave-c"]
+    reordered = {"ticketTypes": [{"ticketTypeId": 2}, {"ticketTypeId": 1}]}
+    changes = rules.changes_by_index(reordered, back.changes, sold.changes, left.changes)
     assert changes == {
         0: {"availableTickets": 4, "soldTickets": 0, "heldTickets": -4},
         1: {"availableTickets": 2, "soldTickets": -2, "waiting": -1},
