@@ -44,7 +44,7 @@ from eventapp.core.server.request_gate import (
     gated,
 )
 from eventapp.core.server.sockets import BACKLOG, open_sockets
-from eventapp.core.shared_cache import SharedCache
+from eventapp.core.shared_cache import open_shared_cache
 from eventapp.core.streams.hub import HUB
 from eventapp.events.popularity import POPULARITY
 
@@ -115,10 +115,9 @@ def check_store(config: Config) -> None:
 
 
 def check_cache(config: Config) -> None:
-    """Stop here, before any worker starts, where CACHE_URL has an option that is none."""
+    """Stop here, before any worker starts, if CACHE_URL is invalid."""
     try:
-        if config.cache_url:
-            SharedCache(config.cache_url, config.jwt_secret)
+        open_shared_cache(config.cache_url, config.jwt_secret)
     except ConfigError as error:
         stop(error, CONFIG_EXIT)
 

@@ -28,7 +28,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.http import headers, request_log, setup
 from eventapp.core.http.app_context import CONFIG
-from eventapp.core.shared_cache import SharedCache
+from eventapp.core.shared_cache import open_shared_cache
 from eventapp.core.streams.hub import HUB, Hub
 from eventapp.events import routes as events_routes
 from eventapp.events import service as events
@@ -169,8 +169,8 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
     """Build the objects that routes find by a typed key: caches, bookings, streams."""
     PERSONAL_DATA.set(app, USER_DATA)
     JOB_STATUS.set(app, jobs.job_status)
-    cache = SharedCache(config.cache_url, config.jwt_secret) if config.cache_url else None
-    event_cache = EventCache(db, cache)
+    shared_cache = open_shared_cache(config.cache_url, config.jwt_secret)
+    event_cache = EventCache(db, shared_cache)
     EVENT_CACHE.set(app, event_cache)
     popularity = Popularity(db)
     POPULARITY.set(app, popularity)

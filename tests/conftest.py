@@ -22,6 +22,7 @@ from eventapp.config import Config, load_config
 from eventapp.core.clock import utc_now
 from eventapp.core.http.app_context import CONFIG
 from eventapp.events import service as events
+from eventapp.events.cache.event_cache import EVENT_CACHE
 from tests import factories
 
 QUIET = {"RATE_LIMIT_ENABLED": "false", "BCRYPT_ROUNDS": "4", "LOG_LEVEL": "error"}
@@ -79,7 +80,7 @@ def db(app: Flask) -> Iterator[Any]:
     """The application's database, empty before and after."""
     database = app.extensions["database"].db
     empty(database)
-    app.extensions["event_cache"].forget()
+    EVENT_CACHE.get(app).reset()
     yield database
     empty(database)
 

@@ -1,4 +1,4 @@
-"""A server that speaks Redis over a real socket, for tests of what is shared through one."""
+"""A server that speaks Redis over a real socket, for tests of what processes share."""
 
 import threading
 from contextlib import contextmanager
@@ -7,12 +7,12 @@ from fakeredis import TcpFakeServer
 from fakeredis._clients._tcp_server import TCPFakeRequestHandler
 from redis import ResponseError
 
-# A busy machine must not make a test's client give up, where that is not what is tested.
-PATIENT = "?socket_timeout=10&socket_connect_timeout=10"
+# Long enough that no client gives up on a busy machine, unless that is what a test is about.
+LONG_TIMEOUTS = "?socket_timeout=10&socket_connect_timeout=10"
 
 
 class Handler(TCPFakeRequestHandler):
-    """As a real server, goes on with a connection on which it has answered an error."""
+    """Keeps a connection open after it has answered with an error, as a real server does."""
 
     def setup(self):
         super().setup()
@@ -29,7 +29,7 @@ class Handler(TCPFakeRequestHandler):
 
 @contextmanager
 def redis_server():
-    """The port of an empty one."""
+    """Start an empty server; yield its port."""
     server = TcpFakeServer(("127.0.0.1", 0))
     server.RequestHandlerClass, server.daemon_threads = Handler, True
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -40,6 +40,6 @@ def redis_server():
         server.server_close()
 
 
-def patient(port, number=0):
-    """The URL of a database there, for clients that wait."""
-    return f"redis://127.0.0.1:{port}/{number}{PATIENT}"
+def redis_url(port, database=0):
+    """Return the URL of a database of the server, with long timeouts."""
+    return f"redis://127.0.0.1:{port}/{database}{LONG_TIMEOUTS}"

@@ -1,48 +1,54 @@
-"""Values kept in memory, the ones least asked for let go first."""
+"""An in-memory cache that is bounded in bytes and safe for any number of threads."""
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
+import cachetools
+
+Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Remembered(Generic[Value]):
-    """The values last asked for, of at most so many bytes together, for any number of threads.
+class LRUCache(Generic[Key, Value]):
+    """A `cachetools.LRUCache` behind a lock.
 
-    `size` tells the bytes of a value, its key included; it must never change.
+    When a new value does not fit, the values that were not asked for longest are evicted.
     """
 
-    def __init__(self, most_bytes: int, size: Callable[[Value], int]) -> None:
-        self._most, self._size, self._bytes = most_bytes, size, 0
-        self._values = OrderedDict[Hashable, Value]()
+    def __init__(self, max_bytes: int, size_of: Callable[[Value], int]) -> None:
+        """Create an empty cache.
+
+        Args:
+            max_bytes: the most that all values may take together.
+            size_of: returns the bytes that a value takes, its key included. It must return the
+                same number each time for the same value.
+        """
         self._lock = threading.Lock()
+        self._values: cachetools.LRUCache[Key, Value] = cachetools.LRUCache(max_bytes, size_of)
 
-    def get(self, key: Hashable) -> Value | None:
+    def get(self, key: Key) -> Value | None:
+        """Return the value of this key, or None if there is none."""
         with self._lock:
-            value = self._values.get(key)
-            if value is not None:
-                self._values.move_to_end(key)
-            return value
+            try:
+                return self._values[key]
+            except KeyError:
+                return None
 
-    def put(self, key: Hashable, value: Value) -> None:
+    def put(self, key: Key, value: Value) -> None:
+        """Store a value. One that is larger than the whole cache evicts all, and is not stored."""
         with self._lock:
-            self._let_go(self._values.pop(key, None))
-            self._values[key] = value
-            self._bytes += self._size(value)
-            while self._bytes > self._most:
-                self._let_go(self._values.popitem(last=False)[1])
+            try:
+                self._values[key] = value
+            except ValueError:
+                self._values.clear()
+
+    def discard(self, key: Key) -> None:
+        """Remove the value of this key, if there is one."""
+        with self._lock:
+            self._values.pop(key, None)
 
     def clear(self) -> None:
+        """Remove all values."""
         with self._lock:
             self._values.clear()
-            self._bytes = 0
-
-    def drop(self, key: Hashable) -> None:
-        with self._lock:
-            self._let_go(self._values.pop(key, None))
-
-    def _let_go(self, value: Value | None) -> None:
-        if value is not None:
-            self._bytes -= self._size(value)

@@ -1,160 +1,215 @@
-"""A cache in Redis, shared by processes and machines, that no request waits for.
+"""A cache shared by processes and machines, which never makes a request fail or wait for long.
 
-It only ever helps. Where it is down, slow, full or talks nonsense, nothing is found in it and
-nothing kept, it is left alone for some seconds, and that is logged once and counted. A value is
-sealed with a key that only this application's processes have, and under the name it was kept by:
-what anyone else wrote there, or moved, is not found.
+`open_shared_cache` returns the one that the setting `CACHE_URL` names, or one that holds nothing,
+so that callers need not know whether there is a shared cache.
+
+The Redis implementation treats every failure as a miss: when Redis is down, slow, full or answers
+nonsense, nothing is found and nothing is stored. It then makes no calls until a background thread
+has found that Redis answers again. The failure is counted, and logged once.
+
+A value is signed together with its name, by a key that is derived from the application's secret.
+A value that anyone else wrote, or copied to another name, is treated as a miss.
 """
 
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
 from eventapp.config import ConfigError
 from eventapp.core.metrics import SHARED_CACHE
 
-# One call waits no longer than this; one that took longer, though answered, is the last for now.
-# The URL may say otherwise: `?socket_timeout=0.1`.
-TIMEOUT_SECONDS, RETRY_SECONDS = 0.05, 5.0
-PROBE, PROBE_MS = "eventapp:probe", 60_000
-SEAL_BYTES = 16
+# The longest that one call may take. A call that took longer counts as a failure, even if it
+# succeeded. `?socket_timeout=0.1` in the URL overrides it.
+TIMEOUT_SECONDS = 0.05
+RETRY_SECONDS = 5.0
+PROBE_NAME, PROBE_LIFETIME_MS = "eventapp:probe", 60_000
+SIGNATURE_BYTES = 16
 MISSES, FOREIGN = SHARED_CACHE.labels("miss"), SHARED_CACHE.labels("foreign")
 FAILED = SHARED_CACHE.labels("failed")
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 log = structlog.get_logger()
 
 
-class SharedCache:
-    """The values of one application in one Redis, for any number of threads."""
+class SharedCache(Protocol):
+    """Values under names, shared by the processes of one application. Any value may be missing."""
+
+    def get(self, names: Sequence[str]) -> Sequence[bytes | None]:
+        """Return the value of each name, or None where none is found."""
+
+    def put(self, values: Iterable[tuple[str, bytes]], lifetime_ms: int) -> None:
+        """Store these (name, value) pairs for so many milliseconds, if possible."""
+
+
+class NoSharedCache:
+    """Holds nothing: for a process without `CACHE_URL`."""
+
+    def get(self, names: Sequence[str]) -> Sequence[bytes | None]:
+        """Find nothing."""
+        return [None] * len(names)
+
+    def put(self, values: Iterable[tuple[str, bytes]], lifetime_ms: int) -> None:
+        """Store nothing, and leave `values` unread, so that no pair is made in vain."""
+
+
+NO_SHARED_CACHE: SharedCache = NoSharedCache()
+
+
+def open_shared_cache(url: str | None, secret: str) -> SharedCache:
+    """Return the cache in the Redis at this URL, or one that holds nothing if there is no URL.
+
+    Raises:
+        ConfigError: the URL is invalid. Whether a server answers is not checked.
+    """
+    return RedisCache(url, secret) if url else NO_SHARED_CACHE
+
+
+class RedisCache:
+    """A shared cache in Redis, for any number of threads."""
 
     def __init__(self, url: str, secret: str) -> None:
-        """Nothing is connected yet. ConfigError where the URL has an option that is none."""
-        self._redis, error = _client(url)
-        # What does not speak Redis is not always noticed by the driver: it stumbles over the bytes.
-        self._errors = (error, OSError, ValueError, TypeError)
-        self._patience: float = self._redis.get_connection_kwargs()["socket_timeout"]
-        self._key = hashlib.blake2b(secret.encode(), person=b"shared cache").digest()
-        self._answers = False
-        self._told = True  # what was last logged: whether it answers
-        self._lock = threading.Lock()
-        self._seeker: threading.Thread | None = None
+        """Create a client without connecting it.
 
-    def get(self, names: Sequence[str]) -> list[bytes | None]:
-        """What was kept under these names, None where it was nothing or is not to be had."""
-        found = self._use(lambda: _listed(self._redis.mget(names), len(names)))
+        Raises:
+            ConfigError: the URL is invalid.
+        """
+        self._redis, redis_error = _create_client(url)
+        # A server that does not speak Redis makes the driver raise errors of other kinds.
+        self._errors = (redis_error, OSError, ValueError, TypeError)
+        self._timeout: float = self._redis.get_connection_kwargs()["socket_timeout"]
+        self._key = hashlib.blake2b(secret.encode(), person=b"shared cache").digest()
+        self._is_available = False
+        self._logged_as_available = True
+        self._lock = threading.Lock()
+        self._probe_thread: threading.Thread | None = None
+
+    def get(self, names: Sequence[str]) -> Sequence[bytes | None]:
+        """Return the value of each name, or None where none of this application is found."""
+        found = self._call(lambda: _checked_values(self._redis.mget(names), len(names)))
         if found is None:
             return [None] * len(names)
-        return [self._opened(name, value) for name, value in zip(names, found, strict=True)]
+        return [self._verified(name, value) for name, value in zip(names, found, strict=True)]
 
-    def put(self, values: Mapping[str, bytes], lifetime_ms: int) -> None:
-        """Keep these for so long, or not at all."""
+    def put(self, values: Iterable[tuple[str, bytes]], lifetime_ms: int) -> None:
+        """Store these (name, value) pairs for so many milliseconds, if Redis is available."""
+        pairs = list(values)
 
-        def keep() -> bool:
+        def store() -> bool:
             with self._redis.pipeline(transaction=False) as pipe:
-                for name, value in values.items():
-                    pipe.set(name, self._seal(name, value) + value, px=lifetime_ms)
+                for name, value in pairs:
+                    pipe.set(name, self._sign(name, value) + value, px=lifetime_ms)
                 pipe.execute()
             return True
 
-        self._use(keep)
+        self._call(store)
 
-    def _seal(self, name: str, value: bytes) -> bytes:
-        seal = hashlib.blake2b(name.encode() + b"\0", key=self._key, digest_size=SEAL_BYTES)
-        seal.update(value)
-        return seal.digest()
+    def _sign(self, name: str, value: bytes) -> bytes:
+        keyed_hash = hashlib.blake2b(
+            name.encode() + b"\0", key=self._key, digest_size=SIGNATURE_BYTES
+        )
+        keyed_hash.update(value)
+        return keyed_hash.digest()
 
-    def _opened(self, name: str, sealed: bytes | None) -> bytes | None:
-        if sealed is None:
+    def _verified(self, name: str, signed: bytes | None) -> bytes | None:
+        if signed is None:
             MISSES.inc()
             return None
-        seal, value = sealed[:SEAL_BYTES], sealed[SEAL_BYTES:]
-        if seal == self._seal(name, value):
+        signature, value = signed[:SIGNATURE_BYTES], signed[SIGNATURE_BYTES:]
+        if signature == self._sign(name, value):
             return value
         FOREIGN.inc()
         return None
 
-    # Whether it answers.
+    # Availability.
 
-    def _use(self, call: Callable[[], Answer]) -> Answer | None:
-        if not self._answers:
-            self._seek()
+    def _call(self, command: Callable[[], Result]) -> Result | None:
+        """Return what the command returns, or None if Redis is unavailable."""
+        if not self._is_available:
+            self._start_probing()
             return None
-        began = time.monotonic()
+        started = time.monotonic()
         try:
-            answer = call()
+            result = command()
         except self._errors as error:
-            self._lose(type(error).__name__)
+            self._suspend(type(error).__name__)
             return None
-        if time.monotonic() - began > self._patience:
-            self._lose("slow")
-        return answer
+        if time.monotonic() - started > self._timeout:
+            self._suspend("slow")
+        return result
 
-    def _lose(self, why: str) -> None:
+    def _suspend(self, reason: str) -> None:
+        """Make no calls until Redis answers a probe."""
         FAILED.inc()
-        self._answers = False
-        self._tell(answers=False, why=why)
-        self._seek(after=RETRY_SECONDS)
+        self._is_available = False
+        self._log_availability(available=False, reason=reason)
+        self._start_probing(delay=RETRY_SECONDS)
 
-    def _seek(self, after: float = 0.0) -> None:
-        """Let a thread of its own find out when it answers: no request need wait for that."""
+    def _start_probing(self, delay: float = 0.0) -> None:
+        """Let a thread wait until Redis answers, so that no request has to."""
         with self._lock:
-            if self._answers or (self._seeker and self._seeker.is_alive()):
+            is_probing = self._probe_thread is not None and self._probe_thread.is_alive()
+            if self._is_available or is_probing:
                 return
-            name, work = "shared-cache", self._until_it_answers
-            self._seeker = threading.Thread(target=work, args=(after,), name=name, daemon=True)
-            self._seeker.start()
+            self._probe_thread = threading.Thread(
+                target=self._probe_until_available, args=(delay,), name="shared-cache", daemon=True
+            )
+            self._probe_thread.start()
 
-    def _until_it_answers(self, pause: float) -> None:
-        time.sleep(pause)
-        while not self._is_there():
+    def _probe_until_available(self, delay: float) -> None:
+        time.sleep(delay)
+        while not self._probe():
             time.sleep(RETRY_SECONDS)
-        self._answers = True
-        self._tell(answers=True)
+        self._is_available = True
+        self._log_availability(available=True)
 
-    def _is_there(self) -> bool:
-        try:  # a full or a read-only one says PONG, too
-            kept = self._redis.set(PROBE, b"1", px=PROBE_MS)
+    def _probe(self) -> bool:
+        """Return whether Redis stores a value. A full or read-only one would answer a PING."""
+        try:
+            stored = self._redis.set(PROBE_NAME, b"1", px=PROBE_LIFETIME_MS)
         except self._errors as error:
-            self._tell(answers=False, why=type(error).__name__)
+            self._log_availability(available=False, reason=type(error).__name__)
             return False
-        return kept is True
+        return stored is True
 
-    def _tell(self, *, answers: bool, why: str = "") -> None:
+    def _log_availability(self, *, available: bool, reason: str = "") -> None:
+        """Log a change of availability, once."""
         with self._lock:
-            if answers == self._told:
+            if available == self._logged_as_available:
                 return
-            self._told = answers
-        if answers:
+            self._logged_as_available = available
+        if available:
             log.info("the shared cache answers again")
         else:
-            log.warning("the shared cache does not answer", error=why)
+            log.warning("the shared cache does not answer", error=reason)
 
 
-def _client(url: str) -> tuple[Any, type[Exception]]:
-    """A client of `redis`, and what it raises."""
-    redis = import_module("redis")  # 6 MB of memory, for those alone who set CACHE_URL
+def _create_client(url: str) -> tuple[Any, type[Exception]]:
+    """Return a client of the `redis` library and the base class of its errors."""
+    # Imported only here, because it takes 6 MB that a process without CACHE_URL does not need.
+    redis = import_module("redis")
     try:
         client = redis.Redis.from_url(
             url,
-            protocol=2,  # no greeting: one trip less, and any Redis speaks it
+            protocol=2,  # saves the HELLO of protocol 3, and every server speaks it
             driver_info=None,
             socket_timeout=TIMEOUT_SECONDS,
             socket_connect_timeout=TIMEOUT_SECONDS,
             retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),
         )
-        client.connection_pool.make_connection()  # connects nothing, but knows the options
+        # This does not connect, but raises an error if the URL has an unknown option.
+        client.connection_pool.make_connection()
     except (ValueError, TypeError) as error:
         raise ConfigError(f"CACHE_URL: {error}") from None
     return client, redis.RedisError
 
 
-def _listed(answer: Any, count: int) -> list[bytes | None]:
+def _checked_values(answer: Any, count: int) -> list[bytes | None]:
+    """Return the values of an MGET answer. Raise ValueError if it has another form."""
     if not isinstance(answer, list) or len(answer) != count:
-        raise ValueError("no answer to what was asked")
+        raise ValueError("not an answer to MGET")
     return [value if isinstance(value, bytes) else None for value in answer]

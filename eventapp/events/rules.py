@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import Any, NamedTuple
 
 from eventapp.core.textsearch import fold_filter_key
+from eventapp.events.types import Event, EventChange, IndexedEvent, SaleState
 
 CATEGORIES = (
     "concert",
@@ -198,3 +199,28 @@ def type_view(kind: Mapping[str, Any], with_counts: bool) -> dict[str, Any]:
     if with_counts:
         names += ["soldTickets", "heldTickets", "capacity"]
     return {name: kind[name] for name in names}
+
+
+class ListState(NamedTuple):
+    """The part of an event's state that decides which lists contain it, and where in them.
+
+    Only edits and sales change it. The passing of days and popularity, by which lists differ too,
+    are no part of it.
+
+    Attributes:
+        edit_count: of the stored event (`__v`).
+        sold_out_types: for each ticket type, whether no ticket can be bought.
+    """
+
+    edit_count: int
+    sold_out_types: tuple[bool, ...]
+
+
+def list_state(event: Event | SaleState | EventChange) -> ListState:
+    """Return the list state of a stored event."""
+    return ListState(event["__v"], sold_out_types(event))
+
+
+def sold_out_types(event: Event | SaleState | EventChange | IndexedEvent) -> tuple[bool, ...]:
+    """Return for each ticket type whether no ticket can be bought."""
+    return tuple(kind["availableTickets"] == 0 for kind in event["ticketTypes"])

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from eventapp.core.database import Db, Document
+from eventapp.events.types import EventChange
 
 # Words of the title weigh most, then tags: what people search for is what they remember.
 TEXT_WEIGHTS = {"title": 10, "tags": 5, "description": 1}
@@ -182,10 +183,10 @@ def last_change(db: Db) -> datetime:
     return max((found.get("changedAt", EPOCH) for found in last if found), default=EPOCH)
 
 
-def changed_since(db: Db, name: str, moment: datetime) -> list[Document]:
-    """What one of CHANGES holds of later times: `{eventId, rev, __v, changedAt, ticketTypes}` of
-    events, `{eventId, rev, changedAt, gone}` of those that are gone."""
-    return list(db[name].find({"changedAt": {"$gt": moment}}, CHANGE_FIELDS))
+def changed_since(db: Db, name: str, moment: datetime) -> list[EventChange]:
+    """Return the changes of one of CHANGES whose changedAt is later than `moment`, in no order."""
+    found = db[name].find({"changedAt": {"$gt": moment}}, CHANGE_FIELDS)
+    return cast(list[EventChange], list(found))
 
 
 def unlist_past(db: Db, today: datetime) -> None:

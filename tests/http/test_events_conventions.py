@@ -141,7 +141,7 @@ def test_an_inner_error_says_nothing_of_the_inside(client, monkeypatch, event):
     def fail(*_args, **_kwargs):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(EventCache, "event", fail)
+    monkeypatch.setattr(EventCache, "get_event", fail)
     answer = client.get("/api/events/1")
     assert answer.status_code == 500
     assert answer.json == {"message": "Internal server error", "code": "internal_error"}

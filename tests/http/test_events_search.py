@@ -7,10 +7,11 @@ import pytest
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.events import editing
+from eventapp.events.cache.event_cache import EVENT_CACHE
 from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.events.index import live_index
 from tests.factories import day, event_body, make_event
-from tests.http.test_events_catalog import renamed, within_a_second
+from tests.http.test_events_cache import renamed, within_a_second
 
 ADMIN = Actor(role="admin")
 
@@ -102,14 +103,14 @@ def test_an_organizer_finds_the_same(client, organizer, events):
 
 def test_with_too_many_events_the_database_answers(client, app, events, monkeypatch):
     monkeypatch.setattr(live_index, "MAX_INDEXED", 2)
-    app.extensions["event_cache"].forget()
+    EVENT_CACHE.get(app).reset()
     assert set(found(client, "search=jazz")) == {1, 2, 3}
-    assert app.extensions["event_cache"].search._index is None
+    assert EVENT_CACHE.get(app).search._index is None
 
 
 def test_a_big_index_is_built_beside_the_requests(client, app, events, monkeypatch):
     monkeypatch.setattr(live_index, "BUILT_AT_ONCE", 2)
-    search, go_on = app.extensions["event_cache"].search, threading.Event()
+    search, go_on = EVENT_CACHE.get(app).search, threading.Event()
     read = search._events
 
     def events_later():
@@ -123,13 +124,13 @@ def test_a_big_index_is_built_beside_the_requests(client, app, events, monkeypat
     go_on.set()
     search._building.join(10)
     assert search._index
-    app.extensions["event_cache"].changed(0)  # so that no list is remembered
+    EVENT_CACHE.get(app).changed(0)  # so that no list is remembered
     assert found(client, "search=jazz") == [3, 2, 1]
 
 
 def test_what_was_read_before_everything_changed_is_not_kept(client, app, events, monkeypatch):
     monkeypatch.setattr(live_index, "BUILT_AT_ONCE", 2)
-    search, go_on = app.extensions["event_cache"].search, threading.Event()
+    search, go_on = EVENT_CACHE.get(app).search, threading.Event()
     search.restart()
     monkeypatch.setattr(search, "_events", lambda: iter(() if go_on.wait(10) else ()))
     found(client, "search=jazz")

@@ -17,7 +17,7 @@ from eventapp.core.access.rate_limit_storage import FallbackStorage, open_storag
 from eventapp.core.http.app_context import CONFIG
 from tests import factories
 from tests.live import Server
-from tests.redis_server import patient, redis_server
+from tests.redis_server import redis_server, redis_url
 
 ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
 HOME_ADDRESS, OTHER_ADDRESS = "198.51.100.1", "198.51.100.2"
@@ -241,7 +241,7 @@ def test_servers_share_one_limit(make_app):
 
 def test_processes_share_one_count_in_redis():
     with redis_server() as port:
-        assert counted_by_two_processes(patient(port)) == list(range(1, 101))
+        assert counted_by_two_processes(redis_url(port)) == list(range(1, 101))
         assert 0 < redis.Redis(port=port).ttl("LIMITS:reads/x/1") <= 60
 
 
@@ -249,7 +249,7 @@ def test_servers_share_one_limit_in_redis(tmp_path_factory):
     """The two servers share nothing but Redis."""
     with redis_server() as port:
         changes = {"RATE_LIMIT_ENABLED": "true", "RATE_LIMIT_MAX_REQUESTS": "5", "MONGO_URI": ""}
-        changes["RATE_LIMIT_STORAGE_URI"] = patient(port)
+        changes["RATE_LIMIT_STORAGE_URI"] = redis_url(port)
         one, two = (Server(tmp_path_factory.mktemp("server"), **changes) for _ in range(2))
         with one, two:
             one.wait(), two.wait()

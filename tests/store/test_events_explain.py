@@ -10,6 +10,7 @@ from pymongo.monitoring import CommandListener
 
 from eventapp.core import database
 from eventapp.events import service, store
+from eventapp.events.cache.event_cache import EVENT_CACHE
 from tests import factories
 from tests.conftest import MONGO_URI
 from tests.plans import settled
@@ -114,7 +115,7 @@ def postgres_plan(plan: Any) -> list[str] | None:
 
 def commands_of(recorded: Any, method: str, path: str, body: Any = None) -> list[dict[str, Any]]:
     app, recorder, _db, headers = recorded
-    app.extensions["event_cache"].forget()
+    EVENT_CACHE.get(app).reset()
     recorder.commands.clear()
     answer = app.test_client().open(path, method=method, json=body, headers=headers)
     assert answer.status_code < 300, answer.json
@@ -192,7 +193,7 @@ def test_each_other_call(recorded, method, path, body):
 
 def test_an_event_that_is_not_there(recorded):
     app, recorder, _db, _headers = recorded
-    app.extensions["event_cache"].forget()
+    EVENT_CACHE.get(app).reset()
     recorder.commands.clear()
     assert app.test_client().get("/api/events/999999").status_code == 404
     assert_indexed(recorded, list(recorder.commands))

@@ -9,11 +9,11 @@ import pytest
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.events import listing, rules, service, store, store_listing
-from eventapp.events.cache.rendering import shape_of
 from eventapp.events.filters import Filters
 from eventapp.events.index import live_index
 from eventapp.events.index.live_index import Search
 from eventapp.events.listing import Asked
+from eventapp.events.rules import list_state
 from scripts.synthetic_events import CITIES, PLAIN, bodies
 from tests.factories import make_event
 
@@ -118,7 +118,7 @@ def test_a_change_back_that_comes_while_the_first_is_read_is_not_lost(events, mo
     """What is read meanwhile is other than what the index holds and what the event is again."""
     search, today, one = Search(events), utc_now().date(), {"eventId": 1}
     count, read = search.count(today), store.indexed_of
-    before = shape_of(events.events.find_one(one))
+    before = list_state(events.events.find_one(one))
 
     def read_then_change_back(db, event_ids):
         found = read(db, event_ids)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventapp.core.textsearch import parse_search, score_as_byte
-from eventapp.events.cache.rendering import shape_of
 from eventapp.events.filters import Filters
 from eventapp.events.index.event_index import Index, texts_of
+from eventapp.events.rules import list_state
 
 WORDS = ["jazz", "night", "harbour", "opera", "loud"]
 DAYS = [date(2030, 1, day) for day in range(1, 6)]
@@ -166,17 +166,17 @@ def test_it_finds_what_a_walk_over_all_finds(before, after, gone, today, filters
 def test_it_knows_what_it_learned(listed):
     event = event_of(4, __v=4, listed=listed)
     index = Index([event_of(1), event])
-    assert index.knows(4, shape_of(event))
+    assert index.knows(4, list_state(event))
     assert not index.knows(4, (5, (False,)))
     assert not index.knows(4, (4, (True,)))
-    assert not index.knows(3, shape_of(event))
+    assert not index.knows(3, list_state(event))
     again = event_of(1, __v=9)
     index.learn(again)
-    assert index.knows(1, shape_of(again))
+    assert index.knows(1, list_state(again))
     for event_id in (1, 4):
         index.forget(event_id)
-    assert not index.knows(4, shape_of(event))
-    assert not index.knows(1, shape_of(again))
+    assert not index.knows(4, list_state(event))
+    assert not index.knows(1, list_state(again))
 
 
 def test_an_index_of_nothing_finds_nothing():

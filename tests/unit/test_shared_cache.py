@@ -1,4 +1,4 @@
-"""The shared cache helps or does nothing; it never fails, and is never waited for."""
+"""The shared cache helps or does nothing; it never fails and never makes a request wait."""
 
 import random
 import socket
@@ -12,9 +12,9 @@ import redis
 from eventapp.config import ConfigError
 from eventapp.core import shared_cache
 from eventapp.core.metrics import SHARED_CACHE
-from eventapp.core.shared_cache import SharedCache
+from eventapp.core.shared_cache import RedisCache, open_shared_cache
 from tests.live import Line, eventually
-from tests.redis_server import patient, redis_server
+from tests.redis_server import redis_server, redis_url
 
 SECRET = "s" * 40
 LIFETIME = 60_000
@@ -31,102 +31,102 @@ def quick_retries(monkeypatch):
     monkeypatch.setattr(shared_cache, "RETRY_SECONDS", 0.2)
 
 
-def opened(url, secret=SECRET):
-    """One that has found out that its Redis answers."""
-    cache = SharedCache(url, secret)
-    eventually(lambda: cache.get(["nothing"]) and cache._answers)
+def open_available(url, secret=SECRET):
+    """Return a cache which has found that its Redis answers."""
+    cache = RedisCache(url, secret)
+    eventually(lambda: cache.get(["nothing"]) and cache._is_available)
     return cache
 
 
-def counted(outcome):
+def count_of(outcome):
     return SHARED_CACHE.labels(outcome)._value.get()
 
 
-def test_what_one_keeps_another_finds(port):
-    one, two = opened(patient(port)), opened(patient(port))
+def test_a_value_that_one_process_stored_is_found_by_another(port):
+    one, two = open_available(redis_url(port)), open_available(redis_url(port))
     values = {f"name{number}": random.randbytes(3_000) + b"\r\n\n\0" for number in range(5)}
-    one.put(values, LIFETIME)
+    one.put(values.items(), LIFETIME)
     assert two.get([*values, "nothing"]) == [*values.values(), None]
 
 
-def test_it_is_kept_no_longer_than_was_said(port):
-    cache = opened(patient(port))
-    cache.put({"a": b"1", "b": b"2"}, LIFETIME)
-    left = redis.Redis(port=port).pttl("a")
-    assert LIFETIME - 5_000 < left <= LIFETIME
-    cache.put({"a": b"1"}, 1)
+def test_a_value_expires_after_its_lifetime(port):
+    cache = open_available(redis_url(port))
+    cache.put({"a": b"1", "b": b"2"}.items(), LIFETIME)
+    remaining_ms = redis.Redis(port=port).pttl("a")
+    assert LIFETIME - 5_000 < remaining_ms <= LIFETIME
+    cache.put({"a": b"1"}.items(), 1)
     eventually(lambda: cache.get(["a", "b"]) == [None, b"2"])
 
 
-def test_what_others_wrote_is_not_found(port):
-    cache, other = opened(patient(port)), opened(patient(port), "t" * 40)
+def test_values_that_others_wrote_or_moved_are_not_found(port):
+    cache, other = open_available(redis_url(port)), open_available(redis_url(port), "t" * 40)
     direct = redis.Redis(port=port)
-    cache.put({"mine": b"value", "place": b"other"}, LIFETIME)
-    other.put({"theirs": b"value"}, LIFETIME)
-    sealed = direct.get("mine")
-    direct.set("moved", sealed)
-    direct.set("changed", sealed[:-1] + b"!")
+    cache.put({"mine": b"value", "other": b"other"}.items(), LIFETIME)
+    other.put({"theirs": b"value"}.items(), LIFETIME)
+    signed = direct.get("mine")
+    direct.set("moved", signed)
+    direct.set("changed", signed[:-1] + b"!")
     direct.set("short", b"x")
     direct.set("empty", b"")
-    direct.lpush("list", sealed)
-    before = counted("foreign")
+    direct.lpush("list", signed)
+    before = count_of("foreign")
     names = ["theirs", "moved", "changed", "short", "empty", "list", "mine"]
     assert cache.get(names) == [None] * 6 + [b"value"]
-    assert counted("foreign") == before + 5
+    assert count_of("foreign") == before + 5
 
 
-def test_nothing_is_asked_before_it_is_known_to_answer(port):
-    cache = SharedCache(patient(port), SECRET)
+def test_no_call_is_made_before_redis_has_answered_a_probe(port):
+    cache = RedisCache(redis_url(port), SECRET)
     began = time.perf_counter()
     assert cache.get(["a"]) == [None]
-    cache.put({"a": b"1"}, LIFETIME)
+    cache.put({"a": b"1"}.items(), LIFETIME)
     assert time.perf_counter() - began < 0.5
-    eventually(lambda: cache._answers)
+    eventually(lambda: cache._is_available)
     assert cache.get(["a"]) == [None]
 
 
 class Log:
     def __init__(self):
-        self.said = []
+        self.messages = []
 
-    def warning(self, words, **_more):
-        self.said.append(words)
+    def warning(self, message, **_fields):
+        self.messages.append(message)
 
     info = warning
 
 
-def test_one_that_is_gone_costs_nothing_is_logged_once_and_found_again(port, monkeypatch):
+def test_a_redis_that_went_down_costs_nothing_is_logged_once_and_found_again(port, monkeypatch):
     log = Log()
     monkeypatch.setattr(shared_cache, "log", log)
     with Line("127.0.0.1", port) as line:
-        cache = opened(patient(line.port))
-        cache.put({"a": b"1"}, LIFETIME)
-        before = counted("failed")
+        cache = open_available(redis_url(line.port))
+        cache.put({"a": b"1"}.items(), LIFETIME)
+        before = count_of("failed")
         line.cut()
         began = time.perf_counter()
         for _ in range(200):
             assert cache.get(["a", "b"]) == [None, None]
-            cache.put({"a": b"2"}, LIFETIME)
+            cache.put({"a": b"2"}.items(), LIFETIME)
         assert time.perf_counter() - began < 2
-        assert counted("failed") == before + 1
-        time.sleep(0.5)  # it is looked for, in vain
-        assert log.said == ["the shared cache does not answer"]
+        assert count_of("failed") == before + 1
+        time.sleep(0.5)  # meanwhile the probes fail
+        assert log.messages == ["the shared cache does not answer"]
         line.mend()
         eventually(lambda: cache.get(["a"]) == [b"1"])
-    eventually(lambda: log.said[1:] == ["the shared cache answers again"])
+    eventually(lambda: log.messages[1:] == ["the shared cache answers again"])
 
 
-def test_one_that_is_silent_is_given_up_soon(port):
+def test_a_redis_that_does_not_answer_is_given_up_soon(port):
     with Line("127.0.0.1", port) as line:
-        cache = opened(f"redis://127.0.0.1:{line.port}/?socket_timeout=0.3")
+        cache = open_available(f"redis://127.0.0.1:{line.port}/?socket_timeout=0.3")
         line.stall()
         began = time.perf_counter()
         results = [None] * 16
 
-        def ask(place):
-            results[place] = cache.get(["a"])
+        def get(number):
+            results[number] = cache.get(["a"])
 
-        threads = [threading.Thread(target=ask, args=(place,)) for place in range(16)]
+        threads = [threading.Thread(target=get, args=(number,)) for number in range(16)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -137,13 +137,13 @@ def test_one_that_is_silent_is_given_up_soon(port):
         assert 0.2 < time.perf_counter() - began < 1.5
 
 
-def test_one_that_is_slow_is_left_alone(port, monkeypatch):
-    cache = opened(f"redis://127.0.0.1:{port}/?socket_timeout=0.3")
-    ask = cache._redis.mget
+def test_a_redis_that_answers_slowly_is_left_alone(port, monkeypatch):
+    cache = open_available(f"redis://127.0.0.1:{port}/?socket_timeout=0.3")
+    mget = cache._redis.mget
 
     def slowly(names):
         time.sleep(0.4)
-        return ask(names)
+        return mget(names)
 
     monkeypatch.setattr(shared_cache, "RETRY_SECONDS", 60)
     monkeypatch.setattr(cache._redis, "mget", slowly)
@@ -153,8 +153,8 @@ def test_one_that_is_slow_is_left_alone(port, monkeypatch):
     assert 0.4 < time.perf_counter() - began < 1
 
 
-def test_by_default_a_call_waits_a_twentieth_of_a_second():
-    assert SharedCache("redis://127.0.0.1:1", SECRET)._patience == 0.05
+def test_by_default_a_call_waits_no_longer_than_50_ms():
+    assert RedisCache("redis://127.0.0.1:1", SECRET)._timeout == 0.05
 
 
 REPLIES = [
@@ -165,54 +165,62 @@ REPLIES = [
 
 
 @contextmanager
-def nonsense(reply):
-    """The port of a server that says this to whatever it hears."""
+def server_that_replies(reply):
+    """Start a server that sends this reply to whatever it receives; yield its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=_talk, args=(listener, reply), daemon=True).start()
+        threading.Thread(target=_accept, args=(listener, reply), daemon=True).start()
         try:
             yield listener.getsockname()[1]
         finally:
             listener.shutdown(socket.SHUT_RDWR)
 
 
-def _talk(listener, reply):
+def _accept(listener, reply):
     while True:
         try:
-            line = listener.accept()[0]
+            connection = listener.accept()[0]
         except OSError:
             return
-        threading.Thread(target=_answer, args=(line, reply), daemon=True).start()
+        threading.Thread(target=_answer, args=(connection, reply), daemon=True).start()
 
 
-def _answer(line, reply):
-    with line:
+def _answer(connection, reply):
+    with connection:
         try:
-            while line.recv(4096):
-                line.sendall(reply)
+            while connection.recv(4096):
+                connection.sendall(reply)
         except OSError:
             return
 
 
 @pytest.mark.parametrize("reply", REPLIES)
-def test_nonsense_is_no_answer(reply):
-    with nonsense(reply) as port:
-        cache = SharedCache(f"redis://127.0.0.1:{port}/?socket_timeout=0.2", SECRET)
-        assert not cache._is_there()
-        cache._answers = True  # as if it had spoken well so far
+def test_a_reply_that_is_not_redis_counts_as_a_failure(reply):
+    with server_that_replies(reply) as port:
+        cache = RedisCache(f"redis://127.0.0.1:{port}/?socket_timeout=0.2", SECRET)
+        assert not cache._probe()
+        cache._is_available = True  # as if it had answered a probe
         assert cache.get(["a", "b"]) == [None, None]
-        cache._answers = True
-        cache.put({"a": b"1"}, LIFETIME)
+        cache._is_available = True
+        cache.put({"a": b"1"}.items(), LIFETIME)
         assert cache.get(["a"]) == [None]
 
 
-def test_one_that_takes_nothing_is_not_used(port):
-    """A full one, or a replica that may only be read, says PONG all the same."""
-    assert SharedCache(patient(port), SECRET)._is_there()
-    with nonsense(b"-READONLY You can't write against a read only replica.\r\n") as replica:
-        assert not SharedCache(patient(replica), SECRET)._is_there()
+def test_a_redis_that_stores_nothing_is_not_used(port):
+    """A full or read-only Redis answers PING all the same."""
+    assert RedisCache(redis_url(port), SECRET)._probe()
+    with server_that_replies(
+        b"-READONLY You can't write against a read only replica.\r\n"
+    ) as replica:
+        assert not RedisCache(redis_url(replica), SECRET)._probe()
 
 
 @pytest.mark.parametrize("url", ["redis://h/?nonsense=1", "redis://h:99999", "redis://h/?db=x"])
-def test_a_url_that_can_never_do_is_refused_at_the_start(url):
+def test_an_invalid_url_is_refused_at_the_start(url):
     with pytest.raises(ConfigError, match="CACHE_URL"):
-        SharedCache(url, SECRET)
+        open_shared_cache(url, SECRET)
+
+
+def test_without_a_url_nothing_is_held():
+    cache = open_shared_cache(None, SECRET)
+    cache.put([("a", b"1")], LIFETIME)
+    assert cache.get(["a", "b"]) == [None, None]

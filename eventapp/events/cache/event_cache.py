@@ -1,173 +1,221 @@
-"""What a process remembers of events and lists, kept right by what changed.
+"""The cache of events and lists in one process.
 
-A change made here is forgotten at once; one made by another process within FRESH_SECONDS.
+What this process changes is shown at once, what another process changed within about a second; see
+`freshness` for how, and docs/caching.md for the whole picture.
 """
 
 import itertools
 import time
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import NamedTuple, cast
 
 from eventapp.core import json
 from eventapp.core.app_key import AppKey
 from eventapp.core.batching import Batcher
 from eventapp.core.database import Db, Document
-from eventapp.core.etags import content_etag
-from eventapp.core.lru_cache import Remembered
-from eventapp.core.shared_cache import SharedCache
-from eventapp.events.cache.change_feed import FRESH_SECONDS, News
-from eventapp.events.cache.freshness import Began, Known
-from eventapp.events.cache.loader import Shelf
-from eventapp.events.cache.rendering import Answer, Listed, Rendered, render, shape_of
+from eventapp.core.json import JsonObject
+from eventapp.core.lru_cache import LRUCache
+from eventapp.core.shared_cache import NO_SHARED_CACHE, SharedCache
+from eventapp.events.cache.freshness import (
+    MAX_AGE_SECONDS,
+    ChangeFeed,
+    Effect,
+    Freshness,
+    ReadStart,
+)
+from eventapp.events.cache.loader import EventLoader
+from eventapp.events.cache.rendering import (
+    ListPage,
+    PageView,
+    RenderedEvent,
+    RenderedPage,
+    render_event,
+    render_page,
+)
 from eventapp.events.cache.shared_events import SharedEvents
 from eventapp.events.index.live_index import Search
-from eventapp.events.types import SaleState
+from eventapp.events.rules import list_state
+from eventapp.events.types import Event, EventChange, SaleState
 from eventapp.favorites import service as favorites
 
-LISTS_BYTES, ANSWERS_BYTES, LIKED_BYTES = 4_000_000, 8_000_000, 4_000_000
-# About what it takes to remember a caller, and each of the caller's favorites.
-CALLER_SIZE, FAVORITE_SIZE = 400, 80
+LISTS_BYTES, RENDERED_PAGES_BYTES, FAVORITES_BYTES = 4_000_000, 8_000_000, 4_000_000
+# About the bytes that the favorites of an owner take, and each of them.
+OWNER_BYTES, FAVORITE_BYTES = 400, 80
 
-# The events of a page, or only their eventIds in order, and what stands beside them.
-Found = tuple[list[Document] | list[int], dict[str, Any]]
-Liked = tuple[float, frozenset[int]]
+PageKey = tuple[Hashable, ...]
+# The events of a page, or only their eventIds in order; and the fields that follow them.
+FoundPage = tuple[list[Document] | list[int], JsonObject]
+
+
+class FavoritesEntry(NamedTuple):
+    """The favorites of an owner, as read at a time in monotonic seconds."""
+
+    read_at: float
+    event_ids: frozenset[int]
+
+    @property
+    def size_bytes(self) -> int:
+        """About how many bytes of memory a cache needs for it."""
+        return OWNER_BYTES + FAVORITE_BYTES * len(self.event_ids)
 
 
 class EventCache:
-    """The events and lists of one database, as one process remembers them."""
+    """Rendered events, pages of lists and favorites of one database, as one process holds them.
 
-    def __init__(self, db: Db, cache: SharedCache | None = None) -> None:
-        """`cache` is what other processes may have read, None where nothing is shared."""
+    It is the process's `EventChanges`: services notify it of what they write.
+    """
+
+    def __init__(self, db: Db, shared_cache: SharedCache = NO_SHARED_CACHE) -> None:
+        """Create an empty cache; nothing is read yet.
+
+        Args:
+            shared_cache: holds what other processes rendered.
+        """
         self._db = db
         self.search = Search(db)
-        self._known = Known()
-        self._news = News(db, self._known, self._hear)
-        self._shelf = Shelf(db, self._known, SharedEvents(cache, db.name) if cache else None)
-        self._lists: Remembered[Listed] = Remembered(LISTS_BYTES, lambda listed: listed.size)
-        self._answers: Remembered[Answer] = Remembered(ANSWERS_BYTES, lambda answer: answer.size)
-        self._liked: Remembered[Liked] = Remembered(LIKED_BYTES, _liked_size)
-        self._makers: Batcher[Callable[[], Listed], Listed] = Batcher(_make_once)
-        # `generation` counts what may change a list, `stamp` what changes any answer, and
-        # `likes` the changes of favorites made here: a read that overlaps one may be old already.
-        self._generation = self._stamp = self._likes = 0
-        self._numbers = itertools.count(1)  # a number that came back would make old lists true
+        self._freshness = Freshness()
+        self._change_feed = ChangeFeed(db, self._freshness, self._apply_change)
+        shared_events = SharedEvents(shared_cache, db.name)
+        self._loader = EventLoader(db, self._freshness, shared_events)
+        self._pages: LRUCache[PageKey, ListPage] = LRUCache(
+            LISTS_BYTES, lambda page: page.size_bytes
+        )
+        self._rendered_pages: LRUCache[PageKey, RenderedPage] = LRUCache(
+            RENDERED_PAGES_BYTES, lambda page: page.size_bytes
+        )
+        self._favorites: LRUCache[str, FavoritesEntry] = LRUCache(
+            FAVORITES_BYTES, lambda entry: entry.size_bytes
+        )
+        self._page_finders: Batcher[Callable[[], ListPage], ListPage] = Batcher(_find_once)
+        # What is held is outdated when the version that it was made of is no longer the current
+        # one: a page, after a change that may alter lists; a page's JSON, after any change of an
+        # event. Favorites that were read while this process changed any are not held.
+        self._list_version = self._content_version = self._favorites_version = 0
+        # Versions are never used again, so that an outdated page can't become valid later.
+        self._new_versions = itertools.count(1)
 
-    # What a request asks for.
+    # What requests ask for.
 
-    def event(self, event_id: int) -> Rendered:
-        """The event as everyone sees it. EventNotFound, DatabaseUnavailable."""
-        self._news.freshen()
-        return self._shelf.one(event_id)
+    def get_event(self, event_id: int) -> RenderedEvent:
+        """Return the event as callers without special permissions see it, drafts included.
 
-    def known(self, key: tuple[Any, ...]) -> Listed | None:
-        """The page of this key, where it is remembered and still true."""
-        self._news.freshen()
-        listed = self._lists.get(key)
-        return listed if listed and listed.generation == self._generation else None
+        Raises:
+            EventNotFound, DatabaseUnavailable.
+        """
+        self._change_feed.poll_if_due()
+        return self._loader.load(event_id)
 
-    def page(self, key: tuple[Any, ...], find: Callable[[], Found]) -> Listed:
-        """The page of this key; `find` gives its events and what stands beside them."""
-        known = self.known(key)
-        return known or self._makers.submit(key, lambda: self._find(key, find))
+    def get_page(self, key: PageKey) -> ListPage | None:
+        """Return the page of this key if it is held and up to date.
 
-    def answer(self, listed: Listed, caller: str, image_base_url: str) -> tuple[bytes, str]:
-        """The page's JSON as this caller sees it, and its ETag."""
-        liked = self.liked(caller).intersection(listed.event_ids)
-        as_seen = (self._stamp, image_base_url, liked)
-        seen = self._answers.get(listed.key)
-        if seen is None or seen.as_seen != as_seen:
-            body = self._body(listed, liked, image_base_url)
-            seen = Answer(as_seen, body, content_etag(body))
-            if listed.asked:
-                self._answers.put(listed.key, seen)
-            listed.asked = True
-        return seen.body, seen.etag
+        Raises:
+            DatabaseUnavailable.
+        """
+        self._change_feed.poll_if_due()
+        page = self._pages.get(key)
+        return page if page and page.list_version == self._list_version else None
 
-    def liked(self, caller: str) -> frozenset[int]:
-        """The eventIds of the caller's favorites, within FRESH_SECONDS."""
-        known, now, likes = self._liked.get(caller), time.monotonic(), self._likes
-        if known and now - known[0] < FRESH_SECONDS:
-            return known[1]
-        ids = frozenset(favorites.newest_first(self._db, caller))
-        if likes == self._likes:
-            self._liked.put(caller, (now, ids))
-        return ids
+    def load_page(self, key: PageKey, find: Callable[[], FoundPage]) -> ListPage:
+        """Return the page of this key, found anew if none is held.
 
-    # What a change made here says.
+        Calls for the same key at the same time find it once.
+
+        Args:
+            find: returns the events of the page, or only their eventIds in order, and the fields
+                that follow them in the answer.
+        """
+        page = self.get_page(key)
+        return page or self._page_finders.submit(key, lambda: self._find_page(key, find))
+
+    def render_page(self, page: ListPage, caller: str, image_base_url: str) -> RenderedPage:
+        """Return the page as JSON for this caller (an actor's key)."""
+        favorited = self.get_favorites(caller).intersection(page.event_ids)
+        view = PageView(self._content_version, image_base_url, favorited)
+        rendered = self._rendered_pages.get(page.key)
+        if rendered is None or rendered.view != view:
+            rendered = render_page(page, self._loader.load_many(page.event_ids), view)
+            if page.was_shown:
+                self._rendered_pages.put(page.key, rendered)
+            page.was_shown = True
+        return rendered
+
+    def get_favorites(self, owner: str) -> frozenset[int]:
+        """Return the eventIds of the owner's favorites, at most MAX_AGE_SECONDS old."""
+        entry, now, version = self._favorites.get(owner), time.monotonic(), self._favorites_version
+        if entry and now - entry.read_at < MAX_AGE_SECONDS:
+            return entry.event_ids
+        event_ids = frozenset(favorites.newest_first(self._db, owner))
+        if version == self._favorites_version:
+            self._favorites.put(owner, FavoritesEntry(now, event_ids))
+        return event_ids
+
+    # What services of this process changed (EventChanges).
 
     def changed(self, event_id: int) -> None:
-        """This process created, edited or deleted the event."""
-        self._known.edited(event_id)
+        """Receive that this process created, edited or deleted the event."""
+        self._freshness.record_edit(event_id)
         self.search.changed(event_id)
-        self._generation = next(self._numbers)
-        self._stamp = next(self._numbers)
+        self._expire_pages(lists_differ=True)
 
     def stock_changed(self, sale_state: SaleState) -> None:
-        """This process sold or took back tickets: the event's state of sale after it."""
-        if self._known.sold(sale_state):
-            self.search.changed(sale_state["eventId"], shape_of(sale_state))
-            self._generation = next(self._numbers)
-        self._stamp = next(self._numbers)
-
-    def forget(self) -> None:
-        """Everything may have changed."""
-        self._likes = next(self._numbers)
-        self._known.forget()
-        self._news.forget()
-        self.search.restart()
-        for remembered in (self._lists, self._answers, self._liked):
-            remembered.clear()
-        self._generation = next(self._numbers)
-        self._stamp = next(self._numbers)
+        """Receive that this process sold or returned tickets: the event's stock after it."""
+        lists_differ = self._freshness.record_sale(sale_state)
+        if lists_differ:
+            self.search.changed(sale_state["eventId"], list_state(sale_state))
+        self._expire_pages(lists_differ=lists_differ)
 
     def favorites_changed(self, owner: str) -> None:
-        """This process changed the owner's favorites."""
-        self._likes = next(self._numbers)
-        self._liked.drop(owner)
+        """Receive that this process changed the owner's favorites."""
+        self._favorites_version = next(self._new_versions)
+        self._favorites.discard(owner)
 
-    # How it is kept right, and filled.
+    def reset(self) -> None:
+        """Forget everything, because anything may have changed."""
+        self._favorites_version = next(self._new_versions)
+        self._freshness.reset()
+        self._change_feed.expire()
+        self.search.restart()
+        self._pages.clear()
+        self._rendered_pages.clear()
+        self._favorites.clear()
+        self._expire_pages(lists_differ=True)
 
-    def _hear(self, change: Document, began: Began) -> None:
-        """Another's change; or our own come back."""
-        lists_changed = self._known.heard(change, began)
-        if lists_changed is None:
-            return
-        if lists_changed:
-            self.search.changed(change["eventId"], None if "gone" in change else shape_of(change))
-            self._generation = next(self._numbers)
-        self._stamp = next(self._numbers)
+    # How the cache is filled and kept up to date.
 
-    def _find(self, key: tuple[Any, ...], find: Callable[[], Found]) -> Listed:
-        generation, began = self._generation, self._known.begin()
-        found, beside = find()
-        ids = tuple(self._id_of(event, began) for event in found)
-        listed = Listed(key, generation, ids, json.dumps(beside)[1:])
-        self._lists.put(key, listed)
-        return listed
+    def _apply_change(self, change: EventChange, effect: Effect) -> None:
+        """Expire what a change that a poll returned makes outdated."""
+        lists_differ = effect is Effect.LISTS
+        if lists_differ:
+            state = None if "gone" in change else list_state(change)
+            self.search.changed(change["eventId"], state)
+        self._expire_pages(lists_differ=lists_differ)
 
-    def _id_of(self, found: Document | int, began: Began) -> int:
-        """The eventId of what a list found; an event that was read is remembered."""
+    def _expire_pages(self, *, lists_differ: bool) -> None:
+        if lists_differ:
+            self._list_version = next(self._new_versions)
+        self._content_version = next(self._new_versions)
+
+    def _find_page(self, key: PageKey, find: Callable[[], FoundPage]) -> ListPage:
+        list_version, started = self._list_version, self._freshness.start_read()
+        events, envelope = find()
+        event_ids = tuple(self._keep_found(event, started) for event in events)
+        page = ListPage(key, list_version, event_ids, json.dumps(envelope)[1:])
+        self._pages.put(key, page)
+        return page
+
+    def _keep_found(self, found: Document | int, started: ReadStart) -> int:
+        """Hold an event that a list read whole; return its eventId."""
         if isinstance(found, int):
             return found
-        rendered = render(found)
-        self._known.keep(rendered, began)
+        rendered = render_event(cast(Event, found))
+        self._freshness.keep(rendered, started)
         return rendered.event_id
-
-    def _body(self, listed: Listed, liked: frozenset[int], image_base_url: str) -> bytes:
-        base = json.dumps(image_base_url)[1:-1]
-        shown = self._shelf.many(listed.event_ids)
-        rows = b",".join(event.body(base, favorited=event.event_id in liked) for event in shown)
-        return b'{"events":[' + rows + b"]," + listed.beside
 
 
 EVENT_CACHE: AppKey[EventCache] = AppKey("event_cache")
 
 
-def _liked_size(liked: Liked) -> int:
-    return CALLER_SIZE + FAVORITE_SIZE * len(liked[1])
-
-
-def _make_once(_key: Hashable, makers: Sequence[Callable[[], Listed]]) -> Sequence[Listed]:
-    """All who wait for the same list get the one that the first of them finds."""
-    listed = makers[0]()
-    return [listed] * len(makers)
+def _find_once(_key: Hashable, finders: Sequence[Callable[[], ListPage]]) -> Sequence[ListPage]:
+    """Return the page that the first of these calls finds to all of them."""
+    page = finders[0]()
+    return [page] * len(finders)

@@ -1,211 +1,399 @@
-"""What one process knows of events: how they look, and the newest change of each that it heard of.
+"""Which renderings of events a process may show, and how it learns what other processes changed.
 
-Every write of an event raises its `rev`. A write of this process is noted here before it is
-answered, another's when the process hears of it, within FRESH_SECONDS (`service_news`). So an event
-may be remembered, and shown until the next change of it is noted, where it was
+Every write of an event raises its revision and sets its `changedAt`. A process receives its own
+writes from its services, before it answers the request (`EventChanges`). It receives the writes of
+other processes by polling the database (`ChangeFeed`), within MAX_AGE_SECONDS. `Freshness` holds
+the newest change received of each event, and the renderings of events.
 
-- read from the database after its newest change was noted here, or holds that change by its `rev`:
-  a read that a change overtook is not kept; or
-- read by another process and left in the shared cache, where it holds the newest change noted here
-  by its `rev`, and all there was before this process began to take notes. For that the reader left
-  with it `as_of`, by the database's clock: all changes up to then are in it. This process has
-  noted all later than `_horizon`, so `as_of` must not lie before that. (Nor much before the noted
-  change: events that were deleted and loaded anew, behind everyone's back, count from 0 again.)
+Invariant: a rendering that is held contains every change of its event that this process has
+received. To be held, it must be
 
-The second does not ask in what order values reach the shared cache, how long they lay there, or
-who was slow: an old value is told by what it lacks. What neither holds, a change of the last second
-that was not heard of yet, is heard of as if the event had been read from the database itself.
+- read from the database by this process, and either no change of the event was received since the
+  read began, or the rendering's revision is not below that of the change; or
+- found in the shared cache, where another process stored it with the `complete_up_to` of its read.
+  Its revision must not be below that of the newest change received. As this process may never have
+  received the changes before its `history_start`, `complete_up_to` must not be earlier than that.
+  Nor may it be much earlier than the newest change received, because the revisions of an event
+  start at 0 again when someone deletes and restores it without this application.
+
+So it does not matter in which order values reach the shared cache, how long they stay there, or how
+slow a process is: an outdated rendering lacks a change that was received, and is refused for that.
+What no rendering is sure to contain is a change that this process has yet to receive. It is less
+than a second old, and the rendering is dropped when the change is received.
+
+Five clocks order these things:
+
+revision        of an event, stored as `rev`: every write raises it by one, also a sale.
+edit count      of an event, stored as `__v`: every edit raises it by one; a sale does not.
+change number   of this process: counts the changes received, of all events. A read notes the
+                number at which it began.
+changed_at      database time of a write, stored as `changedAt`. Writes may become visible in
+                another order, but none later than VISIBILITY_DELAY after its changed_at.
+complete_up_to  database time: a read is sure to contain every change made up to then. It is the
+                changed_at of the newest change at the last poll before the read, less
+                VISIBILITY_DELAY.
 """
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from enum import Enum
+from typing import NamedTuple
 
-from eventapp.core.database import Document
-from eventapp.core.lru_cache import Remembered
-from eventapp.events.cache.rendering import Rendered, Shape, shape_of
-from eventapp.events.types import SaleState
+from eventapp.core.database import Db
+from eventapp.core.errors import DatabaseUnavailable
+from eventapp.core.lru_cache import LRUCache
+from eventapp.events import store
+from eventapp.events.cache.rendering import RenderedEvent
+from eventapp.events.rules import ListState, list_state
+from eventapp.events.types import EventChange, SaleState
 
-MAX_BYTES, MAX_NOTES = 24_000_000, 5_000
-# Of a type with no more tickets left, all may go and some come back between two changes heard of.
-FEW = 100
-# Writes may become visible in another order than their times, and so much later than others.
-OVERLAP = timedelta(seconds=0.5)
-
-
-@dataclass(frozen=True, slots=True)
-class Began:
-    """When a read began: after which note, and with all changes up to when before it.
-
-    `as_of` is None where that can't be said, for no change was ever heard of.
-    """
-
-    note: int
-    as_of: datetime | None
+MAX_BYTES, MAX_CHANGES = 24_000_000, 5_000
+# Of a ticket type with no more tickets than this, all may be sold and some returned between two
+# changes that a process receives.
+FEW_TICKETS = 100
+VISIBILITY_DELAY = timedelta(seconds=0.5)
+# A request polls when the last poll is older than POLL_SECONDS. One that finds a poll running
+# waits for it only when the last poll is older than MAX_AGE_SECONDS.
+POLL_SECONDS, MAX_AGE_SECONDS = 0.4, 0.8
 
 
-class Note(NamedTuple):
-    """The newest change of an event that was heard of.
+class ReadStart(NamedTuple):
+    """What a process knew when a read of the database began.
 
     Attributes:
-        rev: None of an edit made here until the event is read again.
-        told: the `rev` that was heard of, by which it is not news when it is heard again.
-        shape: what lists went by then, None where that is unknown.
-        at: when it was made, None of a change made here until the database tells.
+        change_number: of the last change received before.
+        complete_up_to: the read is sure to contain every change made up to this database time;
+            None before the first poll, and while the database holds no change at all.
     """
 
-    rev: int | None
+    change_number: int
+    complete_up_to: datetime | None
+
+
+class ReceivedChange(NamedTuple):
+    """The newest change of an event that this process has received.
+
+    Attributes:
+        min_revision: the revision that a rendering must have to contain the change; None after an
+            edit by this process, until the event is read again.
+        number: the change number.
+        revision: the revision that the change made; None for an edit by this process.
+        list_state: the event's list state after the change; None if unknown or deleted.
+        changed_at: None for a change by this process, until a poll returns it.
+    """
+
+    min_revision: int | None
     number: int
-    told: int | None = None
-    shape: Shape | None = None
-    at: datetime | None = None
+    revision: int | None = None
+    list_state: ListState | None = None
+    changed_at: datetime | None = None
+
+    def is_missing_from(self, revision: int, complete_up_to: datetime) -> bool:
+        """Return whether a shared rendering of this revision may lack the change."""
+        if self.min_revision is None or revision < self.min_revision:
+            return True
+        return self.changed_at is not None and complete_up_to < self.changed_at - VISIBILITY_DELAY
 
 
-class Known:
-    """Events and their changes, as one process knows them, for any number of threads."""
+class Effect(Enum):
+    """What a received change makes outdated."""
+
+    NOTHING = "the change was received before"
+    CONTENT = "what is shown of the event"
+    LISTS = "also which lists contain the event, or where"
+
+
+# Deciding.
+
+
+class Freshness:
+    """The renderings that this process holds and the changes that it has received.
+
+    All methods may be called by any number of threads.
+    """
 
     def __init__(self) -> None:
+        """Start with no renderings and an empty history."""
         self._lock = threading.Lock()
-        self._rendered: Remembered[Rendered] = Remembered(MAX_BYTES, lambda event: event.size)
-        self._notes: dict[int, Note] = {}
-        # Reads that began before note `_cut` are not kept: notes they must heed may be gone.
-        self._number = self._cut = 0
-        # The events read since the last two askings began: they may hold what is yet to be told.
-        self._ahead: tuple[set[int], set[int]] = set(), set()
-        self._newest: datetime | None = None
-        self._as_of: datetime | None = None
-        self._horizon: datetime | None = None
-        self.get = self._rendered.get  # itself: the hot path makes one call, not two
+        self._rendered: LRUCache[int, RenderedEvent] = LRUCache(
+            MAX_BYTES, lambda event: event.size_bytes
+        )
+        self._changes: dict[int, ReceivedChange] = {}  # by eventId
+        self._last_number = 0
+        # Changes up to this number may be forgotten, so that a read which began before it can't be
+        # compared with them.
+        self._forgotten_up_to = 0
+        # The eventIds read since the last poll but one began, and since the last poll began. These
+        # reads may contain changes that no poll has returned yet.
+        self._recent_reads: tuple[set[int], set[int]] = set(), set()
+        self._newest_changed_at: datetime | None = None
+        self._complete_up_to: datetime | None = None
+        # This process has received, and not forgotten, every change made after this database time.
+        self._history_start: datetime | None = None
 
-    def begin(self) -> Began:
-        """To be called before the database is read."""
-        return Began(self._number, self._as_of)
+    def get(self, event_id: int) -> RenderedEvent | None:
+        """Return the rendering held of this event, or None."""
+        return self._rendered.get(event_id)
 
-    def begin_to_ask(self) -> Began:
-        """To be called before the database is asked for changes."""
+    def start_read(self) -> ReadStart:
+        """Return what to pass to `keep`. To be called before the database is read."""
+        return ReadStart(self._last_number, self._complete_up_to)
+
+    # Renderings.
+
+    def keep(self, rendered: RenderedEvent, started: ReadStart) -> None:
+        """Hold what the database returned to a read that started then, unless it is outdated."""
         with self._lock:
-            self._ahead = self._ahead[1], set()
-            return self.begin()
+            change = self._changes.get(rendered.event_id)
+            if self._is_overtaken(change, rendered.revision, started):
+                return
+            if change and change.number <= started.change_number:
+                # The read began after the change was received, so even a lower revision counts.
+                self._changes[rendered.event_id] = change._replace(min_revision=rendered.revision)
+            self._hold(rendered)
 
-    # What was read.
-
-    def keep(self, rendered: Rendered, began: Began) -> None:
-        """Remember what the database said to a read that began then, if no change overtook it."""
-        with self._lock:
-            note = self._notes.get(rendered.event_id)
-            if not self._overtaken(note, rendered.rev, began):
-                if note and note.number <= began.note:  # the database's word, whatever was heard
-                    self._notes[rendered.event_id] = note._replace(rev=rendered.rev)
-                self._put_read(rendered)
-
-    def _overtaken(self, note: Note | None, rev: int, began: Began) -> bool:
-        if began.note < self._cut:
+    def _is_overtaken(self, last: ReceivedChange | None, revision: int, started: ReadStart) -> bool:
+        """Return whether a read of this revision may lack the newest change received."""
+        if started.change_number < self._forgotten_up_to:
             return True
-        if note is None or note.number <= began.note:
+        if last is None or last.number <= started.change_number:
             return False
-        return note.rev is None or rev < note.rev
+        return last.min_revision is None or revision < last.min_revision
 
-    def keep_shared(self, rendered: Rendered, as_of: datetime) -> bool:
-        """Remember what another process read, where it lacks no change; True where that is so."""
-        with self._lock:
-            note = self._notes.get(rendered.event_id)
-            if self._horizon is None or as_of < self._horizon:
-                return False
-            if note and (note.rev is None or rendered.rev < note.rev):
-                return False
-            if note and note.at and as_of < note.at - OVERLAP:
-                return False
-            self._put_read(rendered)
-            return True
-
-    def _put_read(self, rendered: Rendered) -> None:
-        self._rendered.put(rendered.event_id, rendered)
-        self._ahead[1].add(rendered.event_id)
-
-    # What was written.
-
-    def edited(self, event_id: int) -> None:
-        """This process made, edited or deleted the event."""
-        with self._lock:
-            self._note(event_id, None)
-            self._rendered.drop(event_id)
-
-    def sold(self, sale: SaleState) -> bool:
-        """This process sold or took back tickets; True where what lists go by may have changed."""
-        event_id, rev = sale["eventId"], sale["rev"]
-        with self._lock:
-            note, rendered = self._notes.get(event_id), self._rendered.get(event_id)
-            if note and note.told is not None and note.told >= rev:
-                return False  # a later sale was told of first
-            moved = self._moved(note, rendered, sale)
-            least = rev if note is None else None if note.rev is None else max(note.rev, rev)
-            self._note(event_id, least, rev, shape_of(sale))
-            if rendered and rendered.rev < rev:
-                if rendered.version == sale["__v"]:
-                    self._rendered.put(event_id, rendered.after_sale(sale))
-                else:
-                    self._rendered.drop(event_id)
-            return moved
-
-    # What was heard.
-
-    def heard(self, change: Document, began: Began) -> bool | None:
-        """A change that the database told when it was asked then.
-
-        Returns:
-            None where it is not news; else whether what lists go by may have changed.
-        """
-        event_id, rev, gone = change["eventId"], change["rev"], "gone" in change
-        with self._lock:
-            note, rendered = self._notes.get(event_id), self._rendered.get(event_id)
-            if note and note.told == rev:
-                self._notes[event_id] = note._replace(at=change["changedAt"])
-                return None
-            if self._overtaken(note, rev, began):
-                return None
-            moved = gone or self._moved(note, rendered, change)
-            self._note(event_id, rev, rev, None if gone else shape_of(change), change["changedAt"])
-            if rendered and rendered.rev != rev:
-                self._rendered.drop(event_id)
-            return moved
-
-    def heard_all(self, newest: datetime, as_of: datetime, began: Began) -> None:
-        """The database was asked then, and all it told was noted.
+    def keep_shared(self, rendered: RenderedEvent, complete_up_to: datetime) -> bool:
+        """Hold what another process read, unless it is outdated; return whether it is held.
 
         Args:
-            newest: when the last of all changes was made; `as_of` by when all were surely seen.
+            complete_up_to: of the read by the other process.
         """
         with self._lock:
-            self._newest, self._as_of = newest, as_of
-            self._horizon = self._horizon or as_of
-            if len(self._notes) > MAX_NOTES:
-                # All that was noted before the database was asked is no newer than `newest`.
-                kept = {id_: note for id_, note in self._notes.items() if note.number > began.note}
-                self._notes, self._cut, self._horizon = kept, began.note, newest
+            if self._history_start is None or complete_up_to < self._history_start:
+                return False
+            change = self._changes.get(rendered.event_id)
+            if change and change.is_missing_from(rendered.revision, complete_up_to):
+                return False
+            self._hold(rendered)
+            return True
 
-    def forget(self) -> None:
-        """Everything may have changed."""
+    def _hold(self, rendered: RenderedEvent) -> None:
+        self._rendered.put(rendered.event_id, rendered)
+        self._recent_reads[1].add(rendered.event_id)
+
+    # Changes by this process.
+
+    def record_edit(self, event_id: int) -> None:
+        """Receive that this process created, edited or deleted the event."""
         with self._lock:
-            self._number += 1
-            self._notes, self._cut, self._horizon = {}, self._number, self._newest
+            self._changes[event_id] = ReceivedChange(None, self._next_number())
+            self._rendered.discard(event_id)
+
+    def record_sale(self, sale_state: SaleState) -> bool:
+        """Receive that this process sold or returned tickets; return whether lists may differ.
+
+        A rendering that is held is brought up to date, instead of read again.
+        """
+        event_id, revision = sale_state["eventId"], sale_state["rev"]
+        with self._lock:
+            change, rendered = self._changes.get(event_id), self._rendered.get(event_id)
+            if change and change.revision is not None and change.revision >= revision:
+                return False  # another thread's later sale was received first
+            lists_differ = self._may_change_lists(change, rendered, sale_state)
+            self._changes[event_id] = ReceivedChange(
+                _raised(change, revision), self._next_number(), revision, list_state(sale_state)
+            )
+            if rendered and rendered.revision < revision:
+                if rendered.edit_count == sale_state["__v"]:
+                    self._rendered.put(event_id, rendered.after_sale(sale_state))
+                else:
+                    self._rendered.discard(event_id)
+            return lists_differ
+
+    # Changes by any process, as polls return them.
+
+    def start_poll(self) -> ReadStart:
+        """Return what to pass to `receive`. To be called before the database is polled."""
+        with self._lock:
+            self._recent_reads = self._recent_reads[1], set()
+            return self.start_read()
+
+    def receive(self, change: EventChange, started: ReadStart) -> Effect:
+        """Receive a change that a poll returned, which started then."""
+        event_id, revision = change["eventId"], change["rev"]
+        is_deleted = "gone" in change
+        with self._lock:
+            last, rendered = self._changes.get(event_id), self._rendered.get(event_id)
+            if last and last.revision == revision:
+                self._changes[event_id] = last._replace(changed_at=change["changedAt"])
+                return Effect.NOTHING
+            if self._is_overtaken(last, revision, started):
+                return Effect.NOTHING
+            lists_differ = is_deleted or self._may_change_lists(last, rendered, change)
+            state = None if is_deleted else list_state(change)
+            self._changes[event_id] = ReceivedChange(
+                revision, self._next_number(), revision, state, change["changedAt"]
+            )
+            if rendered and rendered.revision != revision:
+                self._rendered.discard(event_id)
+            return Effect.LISTS if lists_differ else Effect.CONTENT
+
+    def finish_poll(self, newest_changed_at: datetime, started: ReadStart) -> None:
+        """Note that every change which a poll returned was received.
+
+        Args:
+            newest_changed_at: of all changes so far.
+            started: what the process knew when the poll started.
+        """
+        with self._lock:
+            self._newest_changed_at = newest_changed_at
+            self._complete_up_to = newest_changed_at - VISIBILITY_DELAY
+            self._history_start = self._history_start or self._complete_up_to
+            if len(self._changes) > MAX_CHANGES:
+                # Every change received before the poll started was made by newest_changed_at.
+                self._changes = {
+                    event_id: change
+                    for event_id, change in self._changes.items()
+                    if change.number > started.change_number
+                }
+                self._forgotten_up_to = started.change_number
+                self._history_start = newest_changed_at
+
+    def reset(self) -> None:
+        """Forget all renderings and changes, because anything may have changed."""
+        with self._lock:
+            self._last_number += 1
+            self._changes, self._forgotten_up_to = {}, self._last_number
+            self._history_start = self._newest_changed_at
             self._rendered.clear()
 
-    def _note(self, event_id: int, rev: int | None, *more: Any) -> None:
-        self._number += 1
-        self._notes[event_id] = Note(rev, self._number, *more)
+    def _next_number(self) -> int:
+        self._last_number += 1
+        return self._last_number
 
-    def _moved(
-        self, note: Note | None, rendered: Rendered | None, event: Mapping[str, Any]
+    def _may_change_lists(
+        self,
+        last: ReceivedChange | None,
+        rendered: RenderedEvent | None,
+        event: SaleState | EventChange,
     ) -> bool:
-        """True where what lists go by may be, or for a moment have been, other than it was."""
-        ahead = any(event["eventId"] in read for read in self._ahead)
-        if note and note.shape:
-            told, before = note.told, note.shape
-        elif rendered and not ahead:  # no list can hold anything older
-            told, before = rendered.rev, rendered.shape
+        """Return whether the event's list state is, or for a moment was, another than before.
+
+        Args:
+            last: the newest change of the event received before.
+            rendered: the rendering held before.
+            event: the state after the change.
+        """
+        event_id = event["eventId"]
+        if last and last.list_state:
+            revision, before = last.revision, last.list_state
+        elif rendered and not any(event_id in read for read in self._recent_reads):
+            # Every change that this rendering contains was received, so no list is older than it.
+            revision, before = rendered.revision, rendered.list_state
         else:
             return True
-        few = any(kind["availableTickets"] <= FEW for kind in event["ticketTypes"])
-        return before != shape_of(event) or (few and told != event["rev"] - 1)
+        # Tickets may have run out and come back between revisions that this process never saw.
+        is_scarce = any(kind["availableTickets"] <= FEW_TICKETS for kind in event["ticketTypes"])
+        skipped_revisions = revision != event["rev"] - 1
+        return before != list_state(event) or (is_scarce and skipped_revisions)
+
+
+def _raised(change: ReceivedChange | None, revision: int) -> int | None:
+    """Return the revision that a rendering must have after this change and one of `revision`."""
+    if change is None:
+        return revision
+    return None if change.min_revision is None else max(change.min_revision, revision)
+
+
+# Receiving.
+
+OnChange = Callable[[EventChange, Effect], None]
+
+
+@dataclass
+class _Position:
+    """How far the changes of one collection are received.
+
+    Attributes:
+        changed_at: of the newest change received.
+        received_at: when it was received, in monotonic seconds of this process.
+        is_settled: no change with an earlier changed_at can become visible any more.
+    """
+
+    changed_at: datetime
+    received_at: float
+    is_settled: bool = False
+
+
+class ChangeFeed:
+    """Polls the database for changes and passes each to `Freshness`, then to a callback."""
+
+    def __init__(self, db: Db, freshness: Freshness, on_change: OnChange) -> None:
+        """Create a feed; nothing is read yet.
+
+        Args:
+            on_change: called with each change that was not received before.
+        """
+        self._db, self._freshness, self._on_change = db, freshness, on_change
+        self._poll_lock = threading.Lock()
+        # In monotonic seconds: when the last successful poll started, and the last one failed.
+        self._polled_at = self._failed_at = -MAX_AGE_SECONDS
+        self._positions: dict[str, _Position] = {}  # by collection, each of store.CHANGES
+
+    def poll_if_due(self) -> None:
+        """Poll if the last poll is old; wait for another thread's poll only if it is too old.
+
+        Raises:
+            DatabaseUnavailable: the poll failed, or one that this call waited for.
+        """
+        age = time.monotonic() - self._polled_at
+        if age < POLL_SECONDS or not self._poll_lock.acquire(blocking=age > MAX_AGE_SECONDS):
+            return
+        try:
+            if time.monotonic() - self._failed_at < MAX_AGE_SECONDS:
+                # A thread that waited for a failed poll need not wait for another one to fail.
+                raise DatabaseUnavailable
+            if time.monotonic() - self._polled_at >= POLL_SECONDS:
+                self._poll_and_note_time()
+        finally:
+            self._poll_lock.release()
+
+    def expire(self) -> None:
+        """Make the next request poll, and all requests wait for that."""
+        self._polled_at = -MAX_AGE_SECONDS
+
+    def _poll_and_note_time(self) -> None:
+        started_at, succeeded = time.monotonic(), False
+        try:
+            self.poll()
+            self._polled_at, succeeded = started_at, True
+        finally:
+            if not succeeded:
+                self._failed_at = time.monotonic()
+
+    def poll(self) -> None:
+        """Receive what changed since the last poll."""
+        started = self._freshness.start_poll()
+        if not self._positions:
+            first = store.last_change(self._db) - VISIBILITY_DELAY
+            self._positions = {name: _Position(first, time.monotonic()) for name in store.CHANGES}
+        for name, position in self._positions.items():
+            self._poll_collection(name, position, started)
+        newest = max(position.changed_at for position in self._positions.values())
+        if newest > store.EPOCH:
+            self._freshness.finish_poll(newest, started)
+
+    def _poll_collection(self, name: str, position: _Position, started: ReadStart) -> None:
+        started_at, after = time.monotonic(), position.changed_at
+        if not position.is_settled:
+            after -= VISIBILITY_DELAY
+        for change in store.changed_since(self._db, name, after):
+            if change["changedAt"] > position.changed_at:
+                position.changed_at = change["changedAt"]
+                position.received_at = time.monotonic()
+            effect = self._freshness.receive(change, started)
+            if effect is not Effect.NOTHING:
+                self._on_change(change, effect)
+        settling_seconds = 2 * VISIBILITY_DELAY.total_seconds()
+        position.is_settled = started_at - position.received_at > settling_seconds

@@ -1,137 +1,184 @@
-"""An event as JSON, rendered once per change; what differs by caller or by sale is put in last."""
+"""Events and pages of lists as JSON bytes, rendered once and shown many times.
+
+An event is rendered in parts. What differs between callers (the base URL of its image, whether it
+is a favorite) and what a sale changes (the stock) is inserted without rendering the rest.
+"""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import NamedTuple
 
 from bson import ObjectId
 
 from eventapp.core import json
-from eventapp.core.database import Document
+from eventapp.core.etags import content_etag
 from eventapp.events import rules
+from eventapp.events.rules import ListState
+from eventapp.events.types import Event, SaleState
 
-# An event's edits, counted, and which of its types have no ticket left: what lists go by.
-Shape = tuple[int, tuple[bool, ...]]
-_IMAGE = b',"image":"'
-_LIKED = {False: b',"favorited":false,', True: b',"favorited":true,'}
+_IMAGE_START = b',"image":"'
+_FAVORITED = {False: b',"favorited":false,', True: b',"favorited":true,'}
 _SOLD_OUT = {False: b',"soldOut":false}', True: b',"soldOut":true}'}
-# Of an event beside its texts: the object, its place among others, and what else it holds.
-_BESIDE = 700
+# About the bytes that an entry of a cache takes beside its texts: its objects and its place in the
+# cache's dictionaries.
+_OVERHEAD_BYTES = 700
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """What everyone sees of an event but its organizer and admins, who also see counts.
+class RenderedEvent:
+    """An event as JSON in parts, without the counts that only its organizer and admins see.
+
+    The shared cache stores these fields under their names.
 
     Attributes:
-        rev: of the stored event; every write raises it. `version` only edits do.
-        image_at: where in `head` the link of a photo of our own begins.
+        revision: of the stored event; every write raises it.
+        edit_count: of the stored event; only edits raise it.
+        organizer_id: the user who manages the event; None for sample events.
+        head: the JSON up to the ticket types.
+        image_offset: where in `head` the base URL of the image belongs; None if the image's URL is
+            absolute.
+        ticket_types: the JSON array of the ticket types.
+        tail: the JSON fields after `favorited`, without braces.
+        sold_out_types: for each ticket type, whether no ticket can be bought.
     """
 
     event_id: int
-    rev: int
-    version: int
+    revision: int
+    edit_count: int
     organizer_id: ObjectId | None
-    draft: bool
+    is_draft: bool
     head: bytes
-    image_at: int | None
-    types: bytes
+    image_offset: int | None
+    ticket_types: bytes
     tail: bytes
-    sold_out: bool
-    emptied: tuple[bool, ...]
+    is_sold_out: bool
+    sold_out_types: tuple[bool, ...]
 
     @property
-    def shape(self) -> Shape:
-        """What lists go by."""
-        return self.version, self.emptied
+    def list_state(self) -> ListState:
+        """What decides which lists contain the event, and where."""
+        return ListState(self.edit_count, self.sold_out_types)
 
     @property
-    def size(self) -> int:
-        """About how many bytes of memory it takes to remember it."""
-        return len(self.head) + len(self.types) + len(self.tail) + _BESIDE
+    def size_bytes(self) -> int:
+        """About how many bytes of memory a cache needs for it."""
+        return len(self.head) + len(self.ticket_types) + len(self.tail) + _OVERHEAD_BYTES
 
-    def body(self, image_base_url: bytes, *, favorited: bool) -> bytes:
-        """The event's JSON for a caller who has it as a favorite, or not."""
-        head, place = self.head, self.image_at
-        if place is not None:
-            head = b"".join((head[:place], image_base_url, head[place:]))
-        liked, sold_out = _LIKED[favorited], _SOLD_OUT[self.sold_out]
-        return b"".join((head, self.types, liked, self.tail, sold_out))
+    def to_json(self, image_base_url: str, *, favorited: bool) -> bytes:
+        """Return the event's JSON for a caller.
 
-    def after_sale(self, sale: Mapping[str, Any]) -> "Rendered":
-        """The same with the stock of a later state of the event."""
-        empty = emptied(sale)
+        Args:
+            image_base_url: what the URL of an uploaded image starts with, such as `https://host`.
+            favorited: whether the event is a favorite of the caller.
+        """
+        head, offset = self.head, self.image_offset
+        if offset is not None:
+            escaped_base_url = json.dumps(image_base_url)[1:-1]
+            head = b"".join((head[:offset], escaped_base_url, head[offset:]))
+        parts = (head, self.ticket_types, _FAVORITED[favorited], self.tail)
+        return b"".join((*parts, _SOLD_OUT[self.is_sold_out]))
+
+    def after_sale(self, sale_state: SaleState) -> "RenderedEvent":
+        """Return the same event with the revision and the stock of this state."""
+        sold_out_types = rules.sold_out_types(sale_state)
         return replace(
-            self, rev=sale["rev"], types=_types(sale), emptied=empty, sold_out=all(empty)
+            self,
+            revision=sale_state["rev"],
+            ticket_types=_render_ticket_types(sale_state),
+            sold_out_types=sold_out_types,
+            is_sold_out=all(sold_out_types),
         )
 
 
-def render(event: Document) -> Rendered:
-    """The event's JSON in pieces, from the view that everyone gets."""
-    shown = rules.view(event, favorited=False, with_counts=False, image_base_url="")
-    first = {name: shown[name] for name in rules.SHOWN if name != "ticketTypes"}
+def render_event(event: Event) -> RenderedEvent:
+    """Render an event as `rules.view` shows it to a caller without special permissions."""
+    view = rules.view(event, favorited=False, with_counts=False, image_base_url="")
+    first = {name: view[name] for name in rules.SHOWN if name != "ticketTypes"}
     head = json.dumps(first)[:-1] + b',"ticketTypes":'
-    own_photo = shown["image"].startswith("/")
-    last = {name: shown[name] for name in rules.SHOWN_LAST}
-    return Rendered(
+    is_uploaded = view["image"].startswith("/")
+    last = {name: view[name] for name in rules.SHOWN_LAST}
+    return RenderedEvent(
         event_id=event["eventId"],
-        rev=event["rev"],
-        version=event["__v"],
+        revision=event["rev"],
+        edit_count=event["__v"],
         organizer_id=event["organizerId"],
-        draft=event["status"] == rules.DRAFT,
+        is_draft=event["status"] == rules.DRAFT,
         head=head,
-        # No text holds these bytes: a quote within a JSON text is escaped.
-        image_at=head.index(_IMAGE) + len(_IMAGE) if own_photo else None,
-        types=_types(event),
+        # No text of the event contains these bytes, because JSON escapes the quotes in a text.
+        image_offset=head.index(_IMAGE_START) + len(_IMAGE_START) if is_uploaded else None,
+        ticket_types=_render_ticket_types(event),
         tail=json.dumps(last)[1:-1],
-        sold_out=shown["soldOut"],
-        emptied=emptied(event),
+        is_sold_out=view["soldOut"],
+        sold_out_types=rules.sold_out_types(event),
     )
 
 
-def emptied(event: Mapping[str, Any]) -> tuple[bool, ...]:
-    """Which types have no ticket left: all that a sale changes of what lists go by."""
-    return tuple(kind["availableTickets"] == 0 for kind in event["ticketTypes"])
-
-
-def shape_of(event: Mapping[str, Any]) -> Shape:
-    """The same of a stored event."""
-    return event["__v"], emptied(event)
-
-
-def _types(event: Mapping[str, Any]) -> bytes:
-    kinds = (rules.type_view(kind, with_counts=False) for kind in event["ticketTypes"])
-    return json.dumps(list(kinds))
+def _render_ticket_types(event: Event | SaleState) -> bytes:
+    views = [rules.type_view(kind, with_counts=False) for kind in event["ticketTypes"]]
+    return json.dumps(views)
 
 
 @dataclass(slots=True)
-class Listed:
-    """A page of a list: whose events, what stands beside them, and for how long that is true."""
+class ListPage:
+    """A page of a list: which events it shows, and until when that is true.
 
-    key: tuple[Any, ...]
-    generation: int
+    Attributes:
+        key: what the list was asked for by: its query string and whatever else decides it.
+        list_version: of the cache when the page was made. The page is outdated when the cache's
+            list version is another one.
+        event_ids: of its events, in order.
+        envelope: the JSON fields that follow the events, with the closing brace.
+        was_shown: the page was shown before. Its JSON is kept from the second time on, because most
+            searches are made only once.
+    """
+
+    key: tuple[Hashable, ...]
+    list_version: int
     event_ids: tuple[int, ...]
-    beside: bytes
-    # Its answer is kept from the second time on: most searches are never asked again.
-    asked: bool = False
+    envelope: bytes
+    was_shown: bool = False
 
     @property
-    def size(self) -> int:
-        """About how many bytes of memory it takes to remember it."""
-        key = sum(sys.getsizeof(part) for part in self.key)
-        return key + 40 * len(self.event_ids) + len(self.beside) + _BESIDE
+    def size_bytes(self) -> int:
+        """About how many bytes of memory a cache needs for it."""
+        key_bytes = sum(sys.getsizeof(part) for part in self.key)
+        return key_bytes + 40 * len(self.event_ids) + len(self.envelope) + _OVERHEAD_BYTES
+
+
+class PageView(NamedTuple):
+    """What the JSON of a page depends on, beside the page itself.
+
+    Attributes:
+        content_version: of the cache when the JSON was made.
+        image_base_url: what the URLs of uploaded images start with.
+        favorites: the events of the page that are favorites of the caller.
+    """
+
+    content_version: int
+    image_base_url: str
+    favorites: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A page's JSON as some callers see it: to what it is true, its bytes, its ETag."""
+class RenderedPage:
+    """A page as JSON for every caller with the same view of it."""
 
-    as_seen: object
+    view: PageView
     body: bytes
     etag: str
 
     @property
-    def size(self) -> int:
-        """About how many bytes of memory it takes to remember it."""
-        return len(self.body) + _BESIDE
+    def size_bytes(self) -> int:
+        """About how many bytes of memory a cache needs for it."""
+        return len(self.body) + _OVERHEAD_BYTES
+
+
+def render_page(page: ListPage, events: Iterable[RenderedEvent], view: PageView) -> RenderedPage:
+    """Render a page with these events, which are its events that still exist."""
+    rows = b",".join(
+        event.to_json(view.image_base_url, favorited=event.event_id in view.favorites)
+        for event in events
+    )
+    body = b'{"events":[' + rows + b"]," + page.envelope
+    return RenderedPage(view, body, content_etag(body))

@@ -9,7 +9,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from bson import ObjectId
@@ -17,10 +17,11 @@ from bson import ObjectId
 from eventapp.core.database import Document
 from eventapp.core.textsearch import TextQuery, score_as_byte
 from eventapp.events import store
-from eventapp.events.cache.rendering import Shape, shape_of
 from eventapp.events.filters import Filters
 from eventapp.events.index.matches import Matches
 from eventapp.events.index.postings import Facet, Ids, Marking, ScoredPosting, Scores
+from eventapp.events.rules import ListState, sold_out_types
+from eventapp.events.types import IndexedEvent
 
 GONE = -1
 
@@ -59,17 +60,17 @@ class Index:
         """Whether most places are of events that left them: it is time to build it anew."""
         return self._gone > max(len(self), 1000)
 
-    def knows(self, event_id: int, shape: Shape) -> bool:
+    def knows(self, event_id: int, list_state: ListState) -> bool:
         """Whether the event, on the list or not, was learned as it is now."""
         place = self._place_of(event_id)
-        return place is not None and (self._versions[place], self._emptied[place]) == shape
+        return place is not None and (self._versions[place], self._emptied[place]) == list_state
 
     def learn(self, event: Document) -> None:
         """Take an event in, or anew; one that is not on the list any more is let go."""
         event_id, place = event["eventId"], len(self._ids)
         self.forget(event_id)
         rises = self._ordered == place and (not place or self._ids.all()[-1] < event_id)
-        version, emptied = shape_of(event)
+        version, emptied = event["__v"], sold_out_types(cast(IndexedEvent, event))
         self._ids.append(event_id)
         self._versions.append(version)
         self._emptied.append(self._patterns.setdefault(emptied, emptied))

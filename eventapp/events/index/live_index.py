@@ -16,10 +16,10 @@ from typing import TypeVar
 from eventapp.core.database import Db, Document
 from eventapp.core.textsearch import parse_search
 from eventapp.events import store
-from eventapp.events.cache.rendering import Shape
 from eventapp.events.filters import Filters
 from eventapp.events.index.event_index import Index
 from eventapp.events.index.matches import Matches
+from eventapp.events.rules import ListState
 
 # An event takes about 0.2 kB. Up to the second it is built within the request that comes upon it.
 MAX_INDEXED, BUILT_AT_ONCE = 1_500_000, 2_000
@@ -47,14 +47,14 @@ class Search:
         self._noting = threading.Lock()
         self._stale: set[int] = set()
 
-    def changed(self, event_id: int, shape: Shape | None = None) -> None:
+    def changed(self, event_id: int, list_state: ListState | None = None) -> None:
         """The event was made, edited, sold or deleted: it is read again before the next search.
 
         Args:
-            shape: what it is now, where that is known: most sales leave what lists go by.
+            list_state: of the event now, None if unknown. Most sales leave it as it was.
         """
         index = self._index
-        if shape is None or index is None or not index.knows(event_id, shape):
+        if list_state is None or index is None or not index.knows(event_id, list_state):
             with self._noting:
                 self._stale.add(event_id)
 

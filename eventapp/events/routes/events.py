@@ -5,7 +5,7 @@ from typing import Any, cast
 from flask import Response, request
 from marshmallow import ValidationError
 
-from eventapp.core import json, paging
+from eventapp.core import paging
 from eventapp.core.access.actor import ORGANIZER, Actor
 from eventapp.core.access.permissions import anyone, current_actor, role_required
 from eventapp.core.clock import utc_now
@@ -22,7 +22,7 @@ from eventapp.core.http.responses import (
 from eventapp.events import editing, listing, service
 from eventapp.events.answer_schemas import BareEventsAnswer, EventAnswer, EventsAnswer
 from eventapp.events.cache.event_cache import EVENT_CACHE
-from eventapp.events.cache.rendering import Listed
+from eventapp.events.cache.rendering import ListPage
 from eventapp.events.filters import Filters
 from eventapp.events.popularity import POPULARITY
 from eventapp.events.schemas import EventBody, EventQuery, PopularQuery
@@ -47,8 +47,8 @@ def list_events(query: dict[str, Any]) -> Response:
     db, actor, now = get_db(), current_actor(), utc_now()
     # Under this key are only lists that hold nobody's own.
     key: tuple[Any, ...] = (request.query_string, now.date())
-    if not actor.may_organize and (known := EVENT_CACHE.get().known(key)):
-        return _listed(known, actor)
+    if not actor.may_organize and (page := EVENT_CACHE.get().get_page(key)):
+        return _page_response(page, actor)
     asked, carried = _asked(query)
     if asked.filters.mine or actor.may_organize:
         answer = listing.list_events(
@@ -67,12 +67,12 @@ def list_events(query: dict[str, Any]) -> Response:
 
     if asked.sort_by == "popularity":  # which changes without a change of the events
         key += (int(now.timestamp() // POPULAR_SECONDS),)
-    return _listed(EVENT_CACHE.get().page(key, find), actor)
+    return _page_response(EVENT_CACHE.get().load_page(key, find), actor)
 
 
-def _listed(listed: Listed, actor: Actor) -> Response:
-    body, etag = EVENT_CACHE.get().answer(listed, actor.favorites_key, image_base_url())
-    return conditional_response(bytes_response(body), etag)
+def _page_response(page: ListPage, actor: Actor) -> Response:
+    rendered = EVENT_CACHE.get().render_page(page, actor.favorites_key, image_base_url())
+    return conditional_response(bytes_response(rendered.body), rendered.etag)
 
 
 def _asked(query: dict[str, Any]) -> tuple[listing.Asked, Any]:
@@ -169,13 +169,13 @@ def create_event(body: dict[str, Any]) -> Response:
 def show_event(event_id: int) -> Response:
     """The bare event."""
     db, actor = get_db(), current_actor()
-    event = EVENT_CACHE.get().event(event_id)
-    if event.draft or actor.may_manage_events_of(event.organizer_id):
+    event = EVENT_CACHE.get().get_event(event_id)
+    if event.is_draft or actor.may_manage_events_of(event.organizer_id):
         shown = service.show(db, event_id, actor=actor, image_base_url=image_base_url())
         return conditional_response(json_response(shown))
     POPULARITY.get().add_view(event_id)
-    favorited = event_id in EVENT_CACHE.get().liked(actor.favorites_key)
-    body = event.body(json.dumps(image_base_url())[1:-1], favorited=favorited)
+    favorited = event_id in EVENT_CACHE.get().get_favorites(actor.favorites_key)
+    body = event.to_json(image_base_url(), favorited=favorited)
     return conditional_response(bytes_response(body))
 
 

@@ -1,7 +1,7 @@
-"""Processes that share what they read through CACHE_URL show nothing older for it.
+"""Processes that share rendered events through CACHE_URL show nothing outdated because of it.
 
-One process is the application, another a catalog of its own on the same database, as each has; at
-the end, two servers.
+One process is the application, the others are event caches of their own on the same database. The
+last test starts two servers.
 """
 
 import threading
@@ -12,16 +12,16 @@ import redis
 import requests
 
 from eventapp.core import shared_cache
-from eventapp.core.shared_cache import SharedCache
+from eventapp.core.shared_cache import RedisCache
 from eventapp.events import store as events_store
 from eventapp.events.cache import shared_events
-from eventapp.events.cache.event_cache import EventCache
+from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.errors import EventNotFound
 from tests.conftest import MONGO_URI, fresh_uri
 from tests.factories import event_body, make_event, sign_in
-from tests.http.test_events_catalog import by_another_process, renamed, within_a_second
+from tests.http.test_events_cache import by_another_process, renamed, within_a_second
 from tests.live import Line, Server, eventually
-from tests.redis_server import patient, redis_server
+from tests.redis_server import redis_server, redis_url
 
 SECRET = "s3cret-" * 8
 ORDER = {"eventId": 1, "ticketTypeId": 1, "quantity": 1}
@@ -36,166 +36,167 @@ def port():
 
 @pytest.fixture(scope="module")
 def line(port):
-    """The way to Redis, which may be cut."""
+    """A connection to Redis that tests may cut."""
     with Line("127.0.0.1", port) as line:
         yield line
 
 
 @pytest.fixture(scope="module")
 def app(make_app, line):
-    return make_app(CACHE_URL=patient(line.port), JWT_SECRET=SECRET)
+    return make_app(CACHE_URL=redis_url(line.port), JWT_SECRET=SECRET)
 
 
 @pytest.fixture
 def client(app, db, line, monkeypatch):
-    """Of the application, once its Redis answers."""
+    """Return a client of the application, once its Redis answers."""
     monkeypatch.setattr(shared_cache, "RETRY_SECONDS", 0.2)
     line.mend()
-    sharing(app.extensions["event_cache"])
+    wait_until_shared(EVENT_CACHE.get(app))
     return app.test_client()
 
 
 @pytest.fixture
 def start(db, line):
-    """Starts another process; it knows nothing yet."""
+    """Return a function that starts another process, with an empty cache."""
 
     def start_(secret=SECRET):
-        return sharing(EventCache(db, SharedCache(patient(line.port), secret)))
+        return wait_until_shared(EventCache(db, RedisCache(redis_url(line.port), secret)))
 
     return start_
 
 
-def sharing(catalog):
-    cache = catalog._shelf._shared._cache
-    eventually(lambda: cache.get(["nothing"]) and cache._answers)
-    return catalog
+def shared_cache_of(event_cache):
+    return event_cache._loader._shared_events._cache
+
+
+def wait_until_shared(event_cache):
+    cache = shared_cache_of(event_cache)
+    eventually(lambda: cache.get(["nothing"]) and cache._is_available)
+    return event_cache
 
 
 @pytest.fixture
 def reads(monkeypatch):
-    """The eventIds that any process has read from the database, in order."""
+    """Return the eventIds that any process reads from the database, in order."""
     seen, read = [], events_store.get_many
 
-    def noted(db, event_ids):
+    def recorded(db, event_ids):
         seen.extend(event_ids)
         return read(db, event_ids)
 
-    monkeypatch.setattr(events_store, "get_many", noted)
+    monkeypatch.setattr(events_store, "get_many", recorded)
     return seen
 
 
-def title(catalog, event_id=1):
-    head = catalog.event(event_id).head
+def title(event_cache, event_id=1):
+    head = event_cache.get_event(event_id).head
     return head.partition(b'"title":"')[2].partition(b'"')[0].decode()
 
 
-def shows(look, words):
-    """True, within a second, where the title that `look` gives is this."""
-    within_a_second(lambda: look() == words)
+def shows_soon(get_title, expected):
+    within_a_second(lambda: get_title() == expected)
 
 
-def has_heard(client):
-    """What the application reads from here on is known to hold all changes so far."""
-    client.application.extensions["event_cache"]._news.ask()
+def poll(client):
+    """Let the application receive all changes so far, so that it shares what it reads next."""
+    EVENT_CACHE.get(client.application)._change_feed.poll()
 
 
 def shown(client, event_id=1):
     return client.get(f"/api/events/{event_id}").json["title"]
 
 
-def left(client):
+def available(client):
     return client.get("/api/events/1").json["ticketTypes"][0]["availableTickets"]
 
 
-def test_what_one_process_read_another_need_not(client, db, start, reads):
+def test_an_event_that_one_process_read_is_not_read_by_another(client, db, start, reads):
     make_event(db)
-    has_heard(client)
+    poll(client)
     assert shown(client) == "Sample Event"
     other = start()
     assert title(other) == "Sample Event"
     assert reads == [1]
-    assert other.event(1).body(b"", favorited=True) == (
-        client.application.extensions["event_cache"].event(1).body(b"", favorited=True)
-    )
+    own = EVENT_CACHE.get(client.application).get_event(1)
+    assert other.get_event(1).to_json("", favorited=True) == own.to_json("", favorited=True)
 
 
-def test_the_rows_of_a_list_are_asked_for_together(client, db, start, reads, monkeypatch):
+def test_the_events_of_a_list_are_looked_up_in_one_call(client, db, start, reads, monkeypatch):
     for number in range(5):
         make_event(db, title=f"Jazz {number}")
-    has_heard(client)
+    poll(client)
     for event_id in (1, 2, 3):
         shown(client, event_id)
-    other, asked = start(), []
-    ask = other._shelf._shared._cache.get
-    monkeypatch.setattr(
-        other._shelf._shared._cache, "get", lambda names: asked.append(len(names)) or ask(names)
-    )
-    listed = other.page(("jazz",), lambda: ([5, 4, 3, 2, 1], {}))
-    body, _ = other.answer(listed, "nobody", "")
+    other, calls = start(), []
+    cache = shared_cache_of(other)
+    get = cache.get
+    monkeypatch.setattr(cache, "get", lambda names: calls.append(len(names)) or get(names))
+    page = other.load_page(("jazz",), lambda: ([5, 4, 3, 2, 1], {}))
+    body = other.render_page(page, "nobody", "").body
     assert [body.count(b'"title":"Jazz %d"' % number) for number in range(5)] == [1] * 5
-    assert (asked, reads) == ([5], [1, 2, 3, 5, 4])
+    assert (calls, reads) == ([5], [1, 2, 3, 5, 4])
 
 
-def test_an_edit_shows_at_once_whatever_lies_there(client, app, db, start, organizer):
+def test_an_edit_shows_at_once_whatever_is_in_the_shared_cache(client, app, db, start, organizer):
     make_event(db, organizer_id=organizer["id"])
     other = start()
-    assert title(other) == "Sample Event"  # and it lies in the shared cache
+    assert title(other) == "Sample Event"  # and the event is in the shared cache
     for number in range(5):
         body = event_body(title=f"Edit {number}")
         client.put("/api/events/1", json=body, headers=organizer["headers"])
         assert shown(client) == f"Edit {number}"
-        shows(lambda: title(other), f"Edit {number}")
+        shows_soon(lambda: title(other), f"Edit {number}")
 
 
-def test_a_sale_shows_at_once_whatever_lies_there(client, app, db, start):
+def test_a_sale_shows_at_once_whatever_is_in_the_shared_cache(client, app, db, start):
     make_event(db)
     buyer, other = sign_in(app), start()
     assert title(other) == "Sample Event"
-    client.post("/api/bookings", json=ORDER, headers=buyer["headers"])  # of what it never showed
-    assert left(client) == 99
-    assert other.event(1).types.count(b'"availableTickets":100')
-    within_a_second(lambda: other.event(1).types.count(b'"availableTickets":99'))
+    client.post("/api/bookings", json=ORDER, headers=buyer["headers"])  # an event it never showed
+    assert available(client) == 99
+    assert other.get_event(1).ticket_types.count(b'"availableTickets":100')
+    within_a_second(lambda: other.get_event(1).ticket_types.count(b'"availableTickets":99'))
 
 
-def test_anothers_edit_shows_within_a_second(client, db, start):
+def test_an_edit_by_another_process_shows_within_a_second(client, db, start):
     make_event(db)
     others = [start(), start()]
     for number in range(4):
         by_another_process(db, 1, renamed(f"Edit {number}"))
         for process in (lambda: shown(client), lambda: title(others[0]), lambda: title(others[1])):
-            shows(process, f"Edit {number}")
+            shows_soon(process, f"Edit {number}")
 
 
-def test_a_process_that_starts_shows_nothing_that_lay_there(client, db, start):
+def test_a_new_process_shows_nothing_outdated_from_the_shared_cache(client, db, start):
     make_event(db)
     for number in range(4):
-        title(start())  # leaves what it read
+        title(start())  # reads the event and shares it
         by_another_process(db, 1, renamed(f"Edit {number}"))
         assert title(start()) == f"Edit {number}"
 
 
-def test_a_deleted_event_is_gone_although_it_lies_there(client, db, start, organizer):
+def test_a_deleted_event_is_gone_although_it_is_in_the_shared_cache(client, db, start, organizer):
     make_event(db, organizer_id=organizer["id"])
     other = start()
     title(other)
     client.delete("/api/events/1", headers=organizer["headers"])
     assert client.get("/api/events/1").status_code == 404
     with pytest.raises(EventNotFound):
-        start().event(1)
+        start().get_event(1)
 
     def is_gone():
         try:
-            return not other.event(1)
+            return not other.get_event(1)
         except EventNotFound:
             return True
 
     within_a_second(is_gone)
 
 
-def test_an_old_value_that_arrives_late_is_shown_to_nobody(
+def test_an_outdated_value_that_arrives_late_is_never_shown(
     client, db, port, start, organizer, monkeypatch
 ):
-    """One process reads, the event changes, others read; then the first leaves what it read."""
+    """One process reads, the event changes, others read; then the first shares what it read."""
     make_event(db, organizer_id=organizer["id"])
     slow, quick = start(), start()
     title(quick)
@@ -215,24 +216,22 @@ def test_an_old_value_that_arrives_late_is_shown_to_nobody(
     assert has_read.wait(10)
     client.put("/api/events/1", json=event_body(title="New"), headers=organizer["headers"])
     assert shown(client) == "New"
-    shows(lambda: title(quick), "New")
+    shows_soon(lambda: title(quick), "New")
     may_go_on.set()
     thread.join()
-    lying = slow._shelf._shared.find([1])
-    assert b"Sample Event" in lying[0][0].head  # so the old value did overwrite the new one
-    for catalog in (client.application.extensions["event_cache"], quick):
-        catalog._known._rendered.clear()
+    shared = slow._loader._shared_events.find([1])
+    assert b"Sample Event" in shared[0][0].head  # the old value did overwrite the new one
+    for event_cache in (EVENT_CACHE.get(client.application), quick):
+        event_cache._freshness._rendered.clear()
     assert [shown(client), title(quick), title(start())] == ["New"] * 3
-    shows(lambda: title(slow), "New")
+    shows_soon(lambda: title(slow), "New")
 
 
-def test_without_redis_every_answer_is_right_and_quick(
+def test_when_redis_is_down_every_answer_is_right_and_quick(
     client, app, db, line, organizer, monkeypatch
 ):
     make_event(db, organizer_id=organizer["id"])
-    cache = SharedCache(
-        f"redis://127.0.0.1:{line.port}", SECRET
-    )  # which waits no longer than usual
+    cache = RedisCache(f"redis://127.0.0.1:{line.port}", SECRET)  # with the default timeout
     monkeypatch.setitem(app.extensions, "event_cache", EventCache(db, cache))
     times, number = [], 0
     for change in (line.mend, line.cut, line.mend, line.stall, line.cut, line.mend):
@@ -251,9 +250,9 @@ def test_without_redis_every_answer_is_right_and_quick(
     assert "eventapp_shared_cache_total" in client.get("/metrics").text
 
 
-def test_what_others_wrote_there_is_not_shown(client, db, port, start, reads):
+def test_values_that_others_wrote_are_not_shown(client, db, port, start, reads):
     make_event(db)
-    has_heard(client)
+    poll(client)
     shown(client)
     foreign = start("another secret of another application")
     assert title(foreign) == "Sample Event"
@@ -266,9 +265,9 @@ def test_what_others_wrote_there_is_not_shown(client, db, port, start, reads):
 
 def test_another_version_of_the_rendering_shares_nothing(client, db, start, reads, monkeypatch):
     make_event(db)
-    has_heard(client)
+    poll(client)
     shown(client)
-    monkeypatch.setattr(shared_events, "_version", lambda: "newer")
+    monkeypatch.setattr(shared_events, "_rendering_version", lambda: "newer")
     assert title(start()) == "Sample Event"
     assert reads == [1, 1]
 
@@ -282,12 +281,15 @@ def hits(server):
 
 @pytest.fixture
 def servers(make_app, tmp_path_factory, port):
-    """Two, on one database and one Redis, and an organizer's headers."""
+    """Start two servers on one database and one Redis; return them and an organizer's headers."""
     shared = {"MONGO_URI": fresh_uri(MONGO_URI), "JWT_SECRET": SECRET}
     organizer = sign_in(make_app(**shared), "organizer")["headers"]
     one, two = (
         Server(
-            tmp_path_factory.mktemp(name), CACHE_URL=patient(port, 1), WEB_CONCURRENCY="1", **shared
+            tmp_path_factory.mktemp(name),
+            CACHE_URL=redis_url(port, 1),
+            WEB_CONCURRENCY="1",
+            **shared,
         )
         for name in ("one", "two")
     )
@@ -296,7 +298,7 @@ def servers(make_app, tmp_path_factory, port):
 
 
 @needs_server
-def test_two_servers_share_and_show_nothing_old(servers):
+def test_two_servers_share_events_and_show_nothing_outdated(servers):
     one, two, organizer = servers
     event_id = one.post("/api/events", event_body(), headers=organizer).json()["eventId"]
     path = f"/api/events/{event_id}"
@@ -305,5 +307,5 @@ def test_two_servers_share_and_show_nothing_old(servers):
         body = event_body(title=f"Edit {number}")
         requests.put(one.url + path, json=body, headers=organizer, timeout=10)
         assert one.get(path).json()["title"] == f"Edit {number}"
-        shows(lambda: two.get(path).json()["title"], f"Edit {number}")
+        shows_soon(lambda: two.get(path).json()["title"], f"Edit {number}")
     assert hits(one) + hits(two) >= 5

@@ -1,0 +1,57 @@
+"""The LRU cache takes no more memory than its bound."""
+
+import tracemalloc
+
+from eventapp.core.clock import utc_now
+from eventapp.core.lru_cache import LRUCache
+from eventapp.events.cache.rendering import render_event
+from eventapp.events.service import new_event
+from tests.factories import event_body
+
+
+def test_the_least_recently_used_value_is_evicted_first():
+    cache = LRUCache(3, len)
+    for key in "abc":
+        cache.put(key, "x")
+    assert cache.get("a")
+    cache.put("d", "x")
+    assert [cache.get(key) for key in "abcd"] == ["x", None, "x", "x"]
+
+
+def test_the_bound_counts_bytes_not_values():
+    cache = LRUCache(10, len)
+    cache.put("a", "x" * 4)
+    cache.put("b", "x" * 4)
+    cache.put("a", "x" * 6)  # replaces the shorter one
+    assert [len(cache.get(key)) for key in "ab"] == [6, 4]
+    cache.put("c", "x" * 9)
+    assert [cache.get(key) for key in "ab"] == [None, None]
+    cache.put("d", "x" * 11)  # larger than the whole cache
+    assert [cache.get(key) for key in "cd"] == [None, None]
+    cache.put("e", "x" * 10)
+    cache.discard("e")
+    cache.put("f", "x" * 10)
+    cache.clear()
+    cache.put("g", "x" * 10)
+    assert cache.get("g")
+
+
+def test_an_event_takes_no_more_memory_than_its_size_says():
+    events = [new_event(loaded_body(number), organizer_id=None, now=utc_now()) for number in "123"]
+    documents = [
+        {**event, "_id": None, "eventId": 1000 + number} for number, event in enumerate(events * 99)
+    ]
+    cache = LRUCache(10**9, lambda event: event.size_bytes)
+    render_event(documents[0])
+    tracemalloc.start()
+    for document in documents:
+        cache.put(document["eventId"], render_event(document))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.5 * cache._values.currsize < taken < cache._values.currsize
+
+
+def loaded_body(number):
+    """Return the body of an event as its schema loads it."""
+    body = event_body(title=f"Event {number}" * int(number), description="words " * 40)
+    return body | {"schedule": [{**entry, "date": utc_now().date()} for entry in body["schedule"]]}
