@@ -1,4 +1,4 @@
-"""Who was asleep at any write of the protocol, and comes late, changes nothing twice."""
+"""A process that was suspended before a write of the protocol changes nothing twice."""
 
 import pytest
 from bson import ObjectId
@@ -20,20 +20,20 @@ def event_of(db, tickets):
     )
 
 
-def moves_a_mark(_db, _event, _changes, *, new_entries=None, **_rest):
+def applies_a_move(_db, _event, _changes, *, new_entries=None, **_rest):
     return any(key.startswith(inventory_store.MOVE_PREFIXES) for key in new_entries or {})
 
 
-def confirm_asleep(context, db, event, monkeypatch):
-    """Confirm a hold, but sleep before its move while others make it and strike its mark out."""
+def confirm_suspended(context, db, event, monkeypatch):
+    """Confirm a hold, suspended before its move while others apply it and clear its entry."""
     user, now = ObjectId(), utc_now()
     held = kit.booked(kit.book(context, event, 2, user=user, hold=True))
-    with kit.stalled(monkeypatch, inventory_store, "update_stock", when=moves_a_mark) as stall:
+    with kit.stalled(monkeypatch, inventory_store, "update_stock", when=applies_a_move) as stall:
         confirming = lambda: transitions.confirm(context, held, kit.person(user), now)  # noqa: E731
         with kit.in_background(confirming) as confirmed:
             stall.wait()
             transitions.finish_due(context, held, now)
-            kit.book(context, event)  # strikes the mark of the move out
+            kit.book(context, event)  # clears the entry of the move
             assert db.events.find_one({"eventId": event["eventId"]})["inFlight"].keys() <= {
                 str(b["_id"]) for b in db.bookings.find({})
             }
@@ -41,24 +41,26 @@ def confirm_asleep(context, db, event, monkeypatch):
             confirmed.result()
 
 
-def test_a_move_that_another_made_meanwhile_is_not_made_again(context, db, monkeypatch):
+def test_a_move_that_another_process_applied_meanwhile_is_not_applied_again(
+    context, db, monkeypatch
+):
     event = event_of(db, 10)
-    confirm_asleep(context, db, event, monkeypatch)
+    confirm_suspended(context, db, event, monkeypatch)
     assert kit.amounts(db, event) == (7, 0, 3, 0)
     kit.audit(context)
 
 
-def test_control_without_the_count_of_struck_marks_it_is_made_twice(context, db, monkeypatch):
+def test_control_without_the_count_of_clearings_it_is_applied_twice(context, db, monkeypatch):
     def absent_only(_event, keys):
         return {f"inFlight.{key}": {"$exists": False} for key in keys}
 
     monkeypatch.setattr(inventory_store, "never_existed_guard", absent_only)
     event = event_of(db, 10)
-    confirm_asleep(context, db, event, monkeypatch)
+    confirm_suspended(context, db, event, monkeypatch)
     assert kit.amounts(db, event)[1] < 0
 
 
-def test_noting_a_move_as_made_does_not_note_the_next_one(context, db, monkeypatch):
+def test_recording_a_move_as_applied_does_not_record_the_next_one(context, db, monkeypatch):
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booked(kit.book(context, event, 2, user=user, hold=True))
     with kit.stalled(monkeypatch, bookings_store, "restocked") as stall:
@@ -67,14 +69,14 @@ def test_noting_a_move_as_made_does_not_note_the_next_one(context, db, monkeypat
             stall.wait()
             transitions.finish_due(context, held, now)
             booking = transitions.find(context, held)
-            assert transitions.end(context, booking, "cancelled", "cancelled", now)  # and dies
+            assert transitions.end(context, booking, "cancelled", "cancelled", now)  # and crashes
             stall.let_go()
             confirmed.result()
     kit.audit(context)
     assert kit.amounts(db, event) == (5, 0, 0, 0)
 
 
-def test_a_booking_that_was_given_up_is_never_recorded(context, db, monkeypatch):
+def test_a_booking_with_a_tombstone_is_never_recorded(context, db, monkeypatch):
     event = event_of(db, 1)
     with (
         kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
@@ -90,7 +92,7 @@ def test_a_booking_that_was_given_up_is_never_recorded(context, db, monkeypatch)
     kit.audit(context)
 
 
-def test_control_without_the_void_the_ticket_is_sold_twice(context, db, monkeypatch):
+def test_control_without_the_tombstone_the_ticket_is_sold_twice(context, db, monkeypatch):
     event = event_of(db, 1)
     monkeypatch.setattr(bookings_store, "void", lambda _db, _id: True)
     with (
@@ -106,7 +108,7 @@ def test_control_without_the_void_the_ticket_is_sold_twice(context, db, monkeypa
     assert kit.faults(context)
 
 
-def test_a_place_that_was_given_up_is_never_stored(context, db, monkeypatch):
+def test_a_waitlist_entry_with_a_tombstone_is_never_stored(context, db, monkeypatch):
     event = event_of(db, 0)
     with (
         kit.stalled(monkeypatch, waitlist_store, "insert_entry") as stall,
@@ -122,7 +124,7 @@ def test_a_place_that_was_given_up_is_never_stored(context, db, monkeypatch):
 
 
 @pytest.mark.parametrize("step", ["take_for_offer", "record"])
-def test_an_offer_that_was_given_up_is_not_made(context, db, monkeypatch, step):
+def test_an_offer_with_a_tombstone_is_not_made(context, db, monkeypatch, step):
     event, user = event_of(db, 1), ObjectId()
     first = kit.booked(kit.book(context, event, user=user))
     kit.book(context, event, on_shortfall="waitlist")
@@ -144,7 +146,7 @@ def test_an_offer_that_was_given_up_is_not_made(context, db, monkeypatch, step):
     assert db.bookings.count_documents({"status": "held"}) == 1
 
 
-def test_a_key_used_for_another_order_meanwhile_leaves_nothing_taken(context, db, monkeypatch):
+def test_a_key_used_for_another_order_meanwhile_leaves_no_tickets_taken(context, db, monkeypatch):
     one, other, user = event_of(db, 5), event_of(db, 5), ObjectId()
     with (
         kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
