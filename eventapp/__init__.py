@@ -46,7 +46,7 @@ from eventapp.jobs import service as jobs
 from eventapp.media import routes as media_routes
 from eventapp.media import service as media
 from eventapp.media import store as media_store
-from eventapp.messages import event_listener
+from eventapp.messages import event_stream
 from eventapp.messages import routes as messages_routes
 from eventapp.messages import service as messages
 from eventapp.messages import store as messages_store
@@ -226,7 +226,7 @@ def open_booking_context(
 def open_streams(db: Db) -> Hub:
     """Return the hub of this process, with the polls of each kind of stream."""
     hub = Hub()
-    hub.add_poll(event_listener.KIND, event_listener.EventReader(db, hub).look)
+    hub.add_poll(event_stream.TOPIC_KIND, event_stream.EventReader(db, hub).refresh)
     hub.add_poll(live_notifications.TOPIC_KIND, live_notifications.NotificationReader(db).refresh)
     return hub
 

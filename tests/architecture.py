@@ -114,7 +114,7 @@ LAYERS: dict[str, dict[str, str]] = {
     },
     "inventory": {"in_flight": "service"},
     "media": {"encoding": "service"},
-    "messages": {"event_listener": "service", "event_topics": "service"},
+    "messages": {"event_stream": "service"},
     "notifications": {
         "live": "service",
         "mail_templates": "service",

@@ -81,7 +81,7 @@ def _warn_of_low_tickets(context: BookingContext, now: datetime) -> int:
 
 def _delete_orphaned_chats(context: BookingContext, _now: datetime) -> int:
     """Delete the chats of events that were deleted."""
-    return messages.drop_orphans(context.db)
+    return messages.delete_orphaned_chats(context.db)
 
 
 def _delete_orphaned_photos(context: BookingContext, now: datetime) -> int:

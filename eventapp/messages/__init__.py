@@ -1,1 +1,1 @@
-"""The chat of an event, and the streams of what happens to it."""
+"""The chat of an event, and the live stream of an event's changes and messages."""

@@ -1,7 +1,9 @@
-"""What can be wrong with a call about messages."""
+"""The errors of an event's chat."""
 
 from eventapp.core.errors import NotFound
 
 
 class MessageNotFound(NotFound):
+    """The chat has no such message, or it was deleted."""
+
     code, message = "message_not_found", "Message not found"

@@ -1,78 +1,94 @@
-"""What a message is, how it is shown, and where a stream of an event stands.
-
-An event's chat is a log of numbered entries: a message; what is left of one that was deleted; the
-note that one was deleted, which comes after it as an entry of its own; and a void, which holds
-the place of a writer that took a number and never came. So numbers have no gaps that last, and
-who has all up to a number lacks nothing.
-"""
+"""Decide what readers of a chat see, how far they may read, and where a stream stands."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-MAX_TEXT = 2_000
-# What one person may write of late, in all chats together, beyond the limit of the tier.
-BURST, BURST_WINDOW = 10, timedelta(seconds=30)
-# A number that nobody has filled for so long is given up. It is no harm if its writer comes
-# after that: the place is taken, and so the message gets the next number.
-PATIENCE = timedelta(seconds=3)
-SHOWN = ("_id", "eventId", "seq", "author", "text", "createdAt")
+from eventapp.messages.types import RenderedMessage, RenderedRemoval, StoredEntry, StoredMessage
 
-Entry = Mapping[str, Any]
-_PLACE = re.compile(r"(\d{1,18})\.(\d{1,18})\.(\d{1,18})")
+MAX_TEXT = 2_000  # characters
+# The most messages that one user may write within the window, in all chats together. It holds in
+# addition to the rate limit of the tier.
+BURST_LIMIT, BURST_WINDOW = 10, timedelta(seconds=30)
+# How long readers wait for a missing number before they fill it. If its writer comes later, no
+# harm is done: the writer takes the next number.
+GAP_TIMEOUT = timedelta(seconds=3)
+
+_POSITION = re.compile(r"(\d{1,18})\.(\d{1,18})\.(\d{1,18})")
 
 
-def view(message: Entry) -> dict[str, Any]:
-    """The message as the API shows it: `author` is None where the account is gone."""
+def render_message(message: StoredMessage) -> RenderedMessage:
+    """Return a message as the API shows it."""
     author_id = message.get("authorId")
-    author = {"_id": author_id, "name": message["authorName"]} if author_id else None
-    return {name: author if name == "author" else message[name] for name in SHOWN}
+    return {
+        "_id": message["_id"],
+        "eventId": message["eventId"],
+        "seq": message["seq"],
+        "author": {"_id": author_id, "name": message["authorName"]} if author_id else None,
+        "text": message["text"],
+        "createdAt": message["createdAt"],
+    }
 
 
-def as_streamed(entry: Entry) -> dict[str, Any] | None:
-    """What a stream says of an entry: a message, `{_id, deleted}`, or nothing."""
-    if entry.get("shown"):
-        return view(entry)
+def render_streamed(entry: StoredEntry) -> RenderedMessage | RenderedRemoval | None:
+    """Return what a stream sends for an entry: a message, a deletion, or None for nothing."""
+    if entry["shown"] is True:
+        return render_message(entry)
     if "removes" in entry:
         return {"_id": entry["removes"], "eventId": entry["eventId"], "deleted": True}
     return None
 
 
-def up_to_gap(
-    entries: Iterable[dict[str, Any]], after: int
-) -> tuple[list[dict[str, Any]], int | None]:
-    """The entries that follow `after` without a gap, and the first number that is missing before
-    a later one; None where none is."""
-    whole: list[dict[str, Any]] = []
-    for entry in entries:
-        if entry["seq"] != after + 1:
-            return whole, after + 1
-        after += 1
-        whole.append(entry)
-    return whole, None
+def take_until_gap(
+    entries: Sequence[StoredEntry], after: int
+) -> tuple[Sequence[StoredEntry], int | None]:
+    """Return the entries up to the first missing number.
+
+    Args:
+        entries: the entries with numbers above `after`, in ascending order.
+        after: the number that the first entry should follow.
+
+    Returns:
+        The entries without a gap, and the missing number; None if none is missing before the
+        last entry.
+    """
+    for index, entry in enumerate(entries):
+        expected = after + 1 + index
+        if entry["seq"] != expected:
+            return entries[:index], expected
+    return entries, None
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a stream of an event stands: the event's version and revision, the last entry."""
+class StreamPosition:
+    """How far a client has received the stream of an event; the text is the id of its events.
 
-    version: int
-    rev: int
+    Attributes:
+        edit_count: the edit count (`__v`) of the event.
+        revision: the revision (`rev`) of the event. It is -1 until the first availability is sent.
+        seq: the number of the last chat entry.
+    """
+
+    edit_count: int
+    revision: int
     seq: int
 
     def __str__(self) -> str:
-        return f"{self.version}.{self.rev}.{self.seq}"
+        return f"{self.edit_count}.{self.revision}.{self.seq}"
 
 
-def place_of(last_event_id: str | None) -> Place | None:
-    """What a `Last-Event-ID` says; None for none and for any that is not ours."""
-    found = _PLACE.fullmatch(last_event_id or "")
-    return Place(*map(int, found.groups())) if found else None
+def parse_position(last_event_id: str | None) -> StreamPosition | None:
+    """Return the position in a `Last-Event-ID`, None if there is none or it is malformed."""
+    found = _POSITION.fullmatch(last_event_id or "")
+    return StreamPosition(*map(int, found.groups())) if found else None
 
 
-def retry_after(oldest: datetime, now: datetime) -> int:
-    """Whole seconds until the oldest of a full burst no longer counts."""
-    left = (oldest + BURST_WINDOW - now).total_seconds()
-    return max(1, int(left) + 1)
+def burst_retry_seconds(oldest: datetime, now: datetime) -> int:
+    """Return the whole seconds, at least 1, until the next message is allowed.
+
+    Args:
+        oldest: when the oldest message of a full burst was written.
+    """
+    remaining = (oldest + BURST_WINDOW - now).total_seconds()
+    return max(1, int(remaining) + 1)

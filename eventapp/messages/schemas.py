@@ -1,4 +1,4 @@
-"""The shapes of messages, in and out."""
+"""Schemas of the bodies, queries and answers of an event's chat."""
 
 from marshmallow import Schema, fields, validate
 
@@ -24,7 +24,7 @@ class Author(Schema):
 
 
 class ChatMessage(Schema):
-    """`seq` numbers the entries of one chat; some numbers are no message's."""
+    """A message. `seq` numbers the entries of a chat; not every number belongs to a message."""
 
     _id = fields.String(required=True)
     eventId = fields.Integer(required=True)
@@ -44,7 +44,10 @@ class MessageAnswer(Schema):
 
 
 class MessagesAnswer(Schema):
-    """Newest first; with `after` oldest first, and then without `page`, `total` and `pages`."""
+    """Messages, newest first.
+
+    With `after` they are oldest first, and `page`, `total` and `pages` are absent.
+    """
 
     messages = fields.List(fields.Nested(ChatMessage), required=True)
     limit = fields.Integer(required=True)

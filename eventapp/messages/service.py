@@ -1,27 +1,41 @@
-"""Use cases of an event's chat: write, read, delete; and what leaves with a person or an event."""
+"""Write, list and delete messages of an event's chat, and erase and export those of a user."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 
 from eventapp.accounts import service as accounts
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
 from eventapp.core.errors import Forbidden, TooManyRequests
+from eventapp.core.json import JsonObject
 from eventapp.events import live_state
 from eventapp.events import service as events
 from eventapp.messages import rules, store
 from eventapp.messages.errors import MessageNotFound
+from eventapp.messages.types import HiddenEntry, RenderedMessage, StoredEntry, StoredMessage
 
-CHATS_AT_ONCE = 500
+# How many chats are checked with one query for whether their events exist.
+CHATS_PER_BATCH = 500
+
+# Where the next page of a list begins: the content of its cursor. None at the end of the list.
+NextPosition = dict[str, int] | None
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A place in a chat: a page, or what is before or after an entry's number."""
+class ChatQuery:
+    """Which messages of a chat a client wants.
+
+    Attributes:
+        page: the number of the page, from 1. It is only repeated in the answer if `before` is set.
+        limit: the most messages to return.
+        before: begin below this number, which the cursor of the previous page contains.
+        after: begin above this number, and return the oldest first.
+        counted: the messages that the first page counted; used together with `before`.
+    """
 
     page: int = 1
     limit: int = 20
@@ -30,137 +44,183 @@ class Asked:
     counted: int = 0
 
 
-def write(
-    db: Db, event_id: int, text: str, *, actor: Actor, now: datetime, limited: bool
-) -> dict[str, Any]:
-    """A new message of the caller.
+def write_message(
+    db: Db, event_id: int, text: str, *, actor: Actor, now: datetime, limit_bursts: bool
+) -> RenderedMessage:
+    """Add a message of the caller to a chat.
 
     Args:
-        limited: refuse more than `rules.BURST` of late from one person.
+        limit_bursts: refuse more than `rules.BURST_LIMIT` messages within `rules.BURST_WINDOW`.
 
     Raises:
-        EventNotFound, TooManyRequests: nothing is written.
+        EventNotFound: the event does not exist, or the caller may not see it.
+        TooManyRequests: the caller wrote too many messages lately.
     """
     events.visible(db, event_id, actor)
     author_id = actor.require_user_id()
-    if limited:
-        _refuse_burst(db, author_id, now)
-    entry = {
+    if limit_bursts:
+        _check_burst(db, author_id, now)
+    message: StoredMessage = {
         "_id": ObjectId(),
+        "eventId": event_id,
+        "seq": 0,
         "shown": True,
         "authorId": author_id,
         "authorName": accounts.get_user(db, author_id)["name"],
         "text": text,
         "createdAt": now,
     }
-    return rules.view(store.append(db, event_id, entry))
+    return rules.render_message(store.append(db, message))
 
 
-def _refuse_burst(db: Db, author_id: ObjectId, now: datetime) -> None:
-    """Counted in the chats themselves, so that it holds over all processes."""
-    latest = store.latest_of(db, author_id, now - rules.BURST_WINDOW, rules.BURST)
-    if len(latest) == rules.BURST:
-        raise TooManyRequests(retry_after=rules.retry_after(latest[-1]["createdAt"], now))
+def _check_burst(db: Db, author_id: ObjectId, now: datetime) -> None:
+    """Raise TooManyRequests if a user wrote too many messages lately.
+
+    The messages themselves are counted, so that the limit holds across all processes.
+    """
+    since = now - rules.BURST_WINDOW
+    latest = store.find_times_since(db, author_id, since, rules.BURST_LIMIT)
+    if len(latest) == rules.BURST_LIMIT:
+        raise TooManyRequests(retry_after=rules.burst_retry_seconds(latest[-1]["createdAt"], now))
 
 
-def page(db: Db, event_id: int, asked: Asked, *, actor: Actor) -> dict[str, Any]:
-    """The event's messages, newest first, as a page. EventNotFound."""
+def list_messages(
+    db: Db, event_id: int, query: ChatQuery, *, actor: Actor
+) -> tuple[JsonObject, NextPosition]:
+    """Return a page of a chat, newest first, and where the next page begins.
+
+    Raises:
+        EventNotFound: the event does not exist, or the caller may not see it.
+        ValidationFailed: the page lies beyond the messages that are counted.
+    """
     events.visible(db, event_id, actor)
-    number, counted, skip = asked.page, asked.counted, 0
-    if asked.before is None:
-        counted = store.count(db, event_id, up_to=paging.COUNT_LIMIT + 1)
-        offset = paging.page_offset(page=number, limit=asked.limit, counted=counted)
+    counted, skip = query.counted, 0
+    if query.before is None:
+        counted = store.count(db, event_id, limit=paging.COUNT_LIMIT + 1)
+        offset = paging.page_offset(page=query.page, limit=query.limit, counted=counted)
         if offset is None:
-            return _paged([], number, asked, counted)
+            return _render_page([], query, counted)
         skip = offset
-    found = store.newest(db, event_id, before=asked.before, skip=skip, limit=asked.limit + 1)
-    return _paged(found, number, asked, counted)
+    found = store.find_newest(db, event_id, before=query.before, skip=skip, limit=query.limit + 1)
+    return _render_page(found, query, counted)
 
 
-def _paged(found: list[Document], number: int, asked: Asked, counted: int) -> dict[str, Any]:
-    rows = found[: asked.limit]
-    more = len(found) > asked.limit
-    place = {"before": rows[-1]["seq"], "counted": counted, "page": number + 1} if more else None
-    return {
-        "messages": [rules.view(message) for message in rows],
-        **paging.page_envelope(page=number, limit=asked.limit, counted=counted),
-        "next": place,
+def _render_page(
+    found: Sequence[StoredMessage], query: ChatQuery, counted: int
+) -> tuple[JsonObject, NextPosition]:
+    """Return the body of a page, and where the next one begins.
+
+    Args:
+        found: the messages of the page, and one more if there is a next page.
+    """
+    messages = found[: query.limit]
+    next_position: NextPosition = None
+    if len(found) > query.limit:
+        next_position = {
+            "before": messages[-1]["seq"],
+            "counted": counted,
+            "page": query.page + 1,
+        }
+    body = {
+        "messages": [rules.render_message(message) for message in messages],
+        **paging.page_envelope(page=query.page, limit=query.limit, counted=counted),
     }
+    return body, next_position
 
 
-def catch_up(db: Db, event_id: int, asked: Asked, *, actor: Actor, now: datetime) -> dict[str, Any]:
-    """The messages after a number, oldest first, none left out that may still be under way.
+def list_messages_after(
+    db: Db, event_id: int, query: ChatQuery, *, actor: Actor, now: datetime
+) -> tuple[JsonObject, NextPosition]:
+    """Return the messages above the number `query.after`, oldest first.
+
+    The list ends before a number whose entry may still arrive, see `messages.event_stream`.
 
     Returns:
-        `messages`, and `next` where there are more.
+        The body of the answer, and where the next page begins.
 
     Raises:
-        EventNotFound.
+        EventNotFound: the event does not exist, or the caller may not see it.
     """
     events.visible(db, event_id, actor)
-    after, rows = asked.after or 0, list[Document]()
+    after, messages = query.after or 0, list[StoredMessage]()
     while True:
-        found = store.entries(db, event_id, after=after, limit=asked.limit)
-        whole, missing = rules.up_to_gap(found, after)
-        if missing is not None and now - found[len(whole)]["createdAt"] > rules.PATIENCE:
-            store.give_up(db, event_id, missing, now)
+        found = store.find_entries(db, event_id, after=after, limit=query.limit)
+        complete, missing = rules.take_until_gap(found, after)
+        if missing is not None and now - found[len(complete)]["createdAt"] > rules.GAP_TIMEOUT:
+            store.fill_gap(db, event_id, missing, now)
             continue
-        room = asked.limit - len(rows)
-        taken = _shown_first(whole, room)
-        rows += [entry for entry in taken if entry["shown"]]
+        taken = _take_messages(complete, query.limit - len(messages))
+        messages += [entry for entry in taken if entry["shown"] is True]
         after = taken[-1]["seq"] if taken else after
-        at_end = missing is not None or len(found) < asked.limit
-        if len(rows) == asked.limit or at_end:
-            more = len(taken) < len(whole) or not at_end
-            shown = [rules.view(message) for message in rows]
-            return {"messages": shown, "next": {"after": after} if more else None}
+        at_end = missing is not None or len(found) < query.limit
+        if len(messages) == query.limit or at_end:
+            has_more = len(taken) < len(complete) or not at_end
+            rendered = [rules.render_message(message) for message in messages]
+            return {"messages": rendered}, {"after": after} if has_more else None
 
 
-def _shown_first(whole: list[Document], room: int) -> list[Document]:
-    """The entries up to the one that fills `room` with messages."""
-    shown = 0
-    for index, entry in enumerate(whole):
-        shown += bool(entry["shown"])
-        if shown == room:
-            return whole[: index + 1]
-    return whole
+def _take_messages(entries: Sequence[StoredEntry], wanted: int) -> Sequence[StoredEntry]:
+    """Return the entries up to the one that is the last wanted message."""
+    messages = 0
+    for index, entry in enumerate(entries):
+        messages += entry["shown"]
+        if messages == wanted:
+            return entries[: index + 1]
+    return entries
 
 
-def delete(db: Db, event_id: int, message_id: ObjectId, *, actor: Actor, now: datetime) -> None:
-    """Take a message out of the chat: its author, the event's organizer and admins may.
+def delete_message(
+    db: Db, event_id: int, message_id: ObjectId, *, actor: Actor, now: datetime
+) -> None:
+    """Delete a message. Its author, the event's organizer and admins may do that.
+
+    The message is hidden, and a further entry tells readers of later numbers of its deletion.
 
     Raises:
-        EventNotFound, MessageNotFound, Forbidden: nothing is written.
+        EventNotFound: the event does not exist, or the caller may not see it.
+        MessageNotFound: the chat has no such message.
+        Forbidden: the caller may not delete it.
     """
     event = events.visible(db, event_id, actor)
-    message = store.get(db, event_id, message_id)
+    message = store.find(db, event_id, message_id)
     if message is None:
         raise MessageNotFound
-    own = actor.user_id is not None and message.get("authorId") == actor.user_id
-    if not (own or actor.may_manage_events_of(event["organizerId"])):
+    is_author = actor.user_id is not None and message.get("authorId") == actor.user_id
+    if not (is_author or actor.may_manage_events_of(event["organizerId"])):
         raise Forbidden("Only its author, the event's organizer or an admin may delete it")
-    if not store.blank(db, message_id):
+    if not store.hide(db, message_id):
         raise MessageNotFound
-    removal = {"_id": ObjectId(), "shown": False, "removes": message_id, "createdAt": now}
-    store.append(db, event_id, removal)
+    removal: HiddenEntry = {
+        "_id": ObjectId(),
+        "eventId": event_id,
+        "seq": 0,
+        "shown": False,
+        "removes": message_id,
+        "createdAt": now,
+    }
+    store.append(db, removal)
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """After a user is deleted: what they wrote stays, as nobody's."""
-    store.forget_user(db, user_id)
+    """Remove the author from the messages of a deleted user. The texts stay."""
+    store.remove_author(db, user_id)
 
 
-def export_user(db: Db, user_id: ObjectId) -> dict[str, Any]:
-    """What is stored here about the person."""
-    return {"messages": [rules.view(message) for message in store.all_of(db, user_id)]}
+def export_user(db: Db, user_id: ObjectId) -> JsonObject:
+    """Return the messages that a user wrote, as `messages`."""
+    messages = store.find_by_author(db, user_id)
+    return {"messages": [rules.render_message(message) for message in messages]}
 
 
-def drop_orphans(db: Db) -> int:
-    """Delete the chats of events that are gone; how many. eventIds are never used again."""
-    dropped, last = 0, 0
-    while chats := store.chats_after(db, last, CHATS_AT_ONCE):
-        last = chats[-1]
-        for event_id in set(chats) - live_state.existing(db, chats):
-            store.drop(db, event_id)
-            dropped += 1
-    return dropped
+def delete_orphaned_chats(db: Db) -> int:
+    """Delete the chats of events that were deleted, and return how many.
+
+    An eventId is never used again, so a chat without an event stays without one.
+    """
+    deleted, last = 0, 0
+    while event_ids := store.find_chat_ids(db, last, CHATS_PER_BATCH):
+        last = event_ids[-1]
+        for event_id in set(event_ids) - live_state.existing(db, event_ids):
+            store.delete_chat(db, event_id)
+            deleted += 1
+    return deleted

@@ -1,15 +1,23 @@
-"""The chats: a counter an event in `chats`, and their numbered entries in `messages`."""
+"""Queries on chats: a counter for each event in `chats`, and numbered entries in `messages`."""
 
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import TypeVar, cast
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Document, retry_on_write_conflict
+from eventapp.core.database import Db, Query, retry_on_write_conflict
+from eventapp.messages.types import (
+    HiddenEntry,
+    MessageTime,
+    StoredChat,
+    StoredEntry,
+    StoredMessage,
+)
 
 INDEXES = {
     "messages": [
@@ -21,99 +29,141 @@ INDEXES = {
     ]
 }
 
+Entry = TypeVar("Entry", StoredMessage, HiddenEntry)
 
-def _take_seq(db: Db, event_id: int) -> int:
-    """The next number of the event's chat, never given twice."""
-    # No upsert: two of them at once can both begin at 1 on the engine.
+
+def _chats(db: Db) -> Collection[StoredChat]:
+    return cast(Collection[StoredChat], db.chats)
+
+
+def _entries(db: Db) -> Collection[StoredEntry]:
+    return cast(Collection[StoredEntry], db.messages)
+
+
+def _messages(db: Db) -> Collection[StoredMessage]:
+    """Return the collection for queries that only shown messages, which have authors, match."""
+    return cast(Collection[StoredMessage], db.messages)
+
+
+def _next_seq(db: Db, event_id: int) -> int:
+    """Return the next number of an event's chat. Each number is returned once."""
+    # An upsert would not do: on the engine, two at the same time can both return 1.
     while True:
-        chat = db.chats.find_one_and_update(
+        chat = _chats(db).find_one_and_update(
             {"_id": event_id}, {"$inc": {"seq": 1}}, return_document=ReturnDocument.AFTER
         )
         if chat is not None:
             return int(chat["seq"])
-        with suppress(DuplicateKeyError):  # then another has begun it
-            retry_on_write_conflict(lambda: db.chats.insert_one({"_id": event_id, "seq": 0}))
+        with suppress(DuplicateKeyError):  # Another process has created the counter.
+            retry_on_write_conflict(lambda: _chats(db).insert_one({"_id": event_id, "seq": 0}))
 
 
-def append(db: Db, event_id: int, entry: Document) -> Document:
-    """The entry, stored under the next number; under a later one where readers gave that up."""
+def append(db: Db, entry: Entry) -> Entry:
+    """Add an entry to its chat and return it with its number.
+
+    Args:
+        entry: the entry. Its `seq` is ignored: the stored entry has the next number, or a later
+            one if readers have filled that number meanwhile.
+    """
     while True:
-        numbered = {**entry, "eventId": event_id, "seq": _take_seq(db, event_id)}
+        numbered = entry.copy()
+        numbered["seq"] = _next_seq(db, entry["eventId"])
         try:
-            retry_on_write_conflict(lambda: db.messages.insert_one(numbered))  # noqa: B023
+            retry_on_write_conflict(lambda: _entries(db).insert_one(numbered))  # noqa: B023
         except DuplicateKeyError:
             continue
         return numbered
 
 
-def give_up(db: Db, event_id: int, seq: int, now: datetime) -> None:
-    """Fill the place of an entry that did not come, unless it has come by now."""
-    void = {"_id": ObjectId(), "eventId": event_id, "seq": seq, "shown": False, "createdAt": now}
+def fill_gap(db: Db, event_id: int, seq: int, now: datetime) -> None:
+    """Store a hidden entry with a missing number, unless the missing entry has arrived."""
+    filler: HiddenEntry = {
+        "_id": ObjectId(),
+        "eventId": event_id,
+        "seq": seq,
+        "shown": False,
+        "createdAt": now,
+    }
     with suppress(DuplicateKeyError):
-        retry_on_write_conflict(lambda: db.messages.insert_one(void))
+        retry_on_write_conflict(lambda: _entries(db).insert_one(filler))
 
 
-def last_seqs(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
-    """The last number given in each of these chats that has begun."""
-    found = db.chats.find({"_id": {"$in": list(event_ids)}})
-    return {chat["_id"]: chat["seq"] for chat in found}
+def find_last_seqs(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
+    """Return the last number that was given to a writer, by eventId, of the chats that exist."""
+    return {chat["_id"]: chat["seq"] for chat in _chats(db).find({"_id": {"$in": list(event_ids)}})}
 
 
-def entries(db: Db, event_id: int, *, after: int, limit: int) -> list[Document]:
-    """The entries after a number, oldest first, whether or not some are missing between them."""
+def find_entries(db: Db, event_id: int, *, after: int, limit: int) -> list[StoredEntry]:
+    """Return the entries with numbers above `after`, in ascending order.
+
+    Numbers may be missing between them, see `rules.take_until_gap`.
+    """
     where = {"eventId": event_id, "seq": {"$gt": after}}
-    return list(db.messages.find(where).sort("seq", ASCENDING).limit(limit))
+    return list(_entries(db).find(where).sort("seq", ASCENDING).limit(limit))
 
 
-def newest(db: Db, event_id: int, *, before: int | None, skip: int, limit: int) -> list[Document]:
-    """The messages before a number (None: all), newest first."""
-    where: dict[str, Any] = {"eventId": event_id, "shown": True}
+def find_newest(
+    db: Db, event_id: int, *, before: int | None, skip: int, limit: int
+) -> list[StoredMessage]:
+    """Return messages, newest first.
+
+    Args:
+        before: return only messages with lower numbers; None for all.
+    """
+    where: Query = {"eventId": event_id, "shown": True}
     if before is not None:
         where["seq"] = {"$lt": before}
-    return list(db.messages.find(where).sort("seq", DESCENDING).skip(skip).limit(limit))
+    return list(_messages(db).find(where).sort("seq", DESCENDING).skip(skip).limit(limit))
 
 
-def count(db: Db, event_id: int, *, up_to: int) -> int:
-    return db.messages.count_documents({"eventId": event_id, "shown": True}, limit=up_to)
+def count(db: Db, event_id: int, *, limit: int) -> int:
+    """Return the number of messages in a chat, counted up to `limit`."""
+    return _messages(db).count_documents({"eventId": event_id, "shown": True}, limit=limit)
 
 
-def get(db: Db, event_id: int, message_id: ObjectId) -> Document | None:
-    return db.messages.find_one({"_id": message_id, "eventId": event_id, "shown": True})
+def find(db: Db, event_id: int, message_id: ObjectId) -> StoredMessage | None:
+    """Return a message of a chat, None if there is none."""
+    return _messages(db).find_one({"_id": message_id, "eventId": event_id, "shown": True})
 
 
-def blank(db: Db, message_id: ObjectId) -> bool:
-    """Take text and author out of a message; False where that is done already."""
-    gone = {"text": "", "authorId": "", "authorName": ""}
-    done = db.messages.update_one(
-        {"_id": message_id, "shown": True}, {"$set": {"shown": False}, "$unset": gone}
+def hide(db: Db, message_id: ObjectId) -> bool:
+    """Hide a message and remove its text and author.
+
+    Returns:
+        False if it was hidden already.
+    """
+    removed = {"text": "", "authorId": "", "authorName": ""}
+    result = _entries(db).update_one(
+        {"_id": message_id, "shown": True}, {"$set": {"shown": False}, "$unset": removed}
     )
-    return done.modified_count == 1
+    return result.modified_count == 1
 
 
-def latest_of(db: Db, author_id: ObjectId, since: datetime, limit: int) -> list[Document]:
-    """What the person wrote after that time, newest first."""
+def find_times_since(db: Db, author_id: ObjectId, since: datetime, limit: int) -> list[MessageTime]:
+    """Return when a user's messages after `since` were written, newest first."""
     where = {"authorId": author_id, "createdAt": {"$gt": since}}
-    found = db.messages.find(where, {"createdAt": 1}).sort("createdAt", DESCENDING)
-    return list(found.limit(limit))
+    times = cast(Collection[MessageTime], db.messages)
+    return list(times.find(where, {"createdAt": 1}).sort("createdAt", DESCENDING).limit(limit))
 
 
-def all_of(db: Db, author_id: ObjectId) -> list[Document]:
-    return list(db.messages.find({"authorId": author_id}).sort("createdAt", ASCENDING))
+def find_by_author(db: Db, author_id: ObjectId) -> list[StoredMessage]:
+    """Return the messages of a user in all chats, oldest first."""
+    return list(_messages(db).find({"authorId": author_id}).sort("createdAt", ASCENDING))
 
 
-def forget_user(db: Db, author_id: ObjectId) -> None:
-    """Leave the messages, without their author."""
-    gone = {"authorId": "", "authorName": ""}
-    db.messages.update_many({"authorId": author_id}, {"$unset": gone})
+def remove_author(db: Db, author_id: ObjectId) -> None:
+    """Remove a user's id and name from the user's messages. The texts stay."""
+    removed = {"authorId": "", "authorName": ""}
+    _messages(db).update_many({"authorId": author_id}, {"$unset": removed})
 
 
-def chats_after(db: Db, event_id: int, limit: int) -> list[int]:
-    """The eventIds of the chats that come after this one."""
-    found = db.chats.find({"_id": {"$gt": event_id}}, {"_id": 1}).sort("_id", ASCENDING)
+def find_chat_ids(db: Db, after: int, limit: int) -> list[int]:
+    """Return the eventIds above `after` that have a chat, in ascending order."""
+    found = _chats(db).find({"_id": {"$gt": after}}, {"_id": 1}).sort("_id", ASCENDING)
     return [chat["_id"] for chat in found.limit(limit)]
 
 
-def drop(db: Db, event_id: int) -> None:
-    """Delete a whole chat."""
-    db.messages.delete_many({"eventId": event_id})
-    db.chats.delete_one({"_id": event_id})
+def delete_chat(db: Db, event_id: int) -> None:
+    """Delete all entries and the counter of a chat."""
+    _entries(db).delete_many({"eventId": event_id})
+    _chats(db).delete_one({"_id": event_id})

@@ -49,3 +49,29 @@ class MessageTime(TypedDict):
 
     _id: ObjectId
     createdAt: datetime
+
+
+class Author(TypedDict):
+    """The author of a message as the API shows it."""
+
+    _id: ObjectId
+    name: str  # as it was when the message was written
+
+
+class RenderedMessage(TypedDict):
+    """A message as the API shows it."""
+
+    _id: ObjectId
+    eventId: int
+    seq: int  # as in StoredMessage
+    author: Author | None  # None where the author's account was deleted
+    text: str
+    createdAt: datetime
+
+
+class RenderedRemoval(TypedDict):
+    """The deletion of a message as a stream sends it."""
+
+    _id: ObjectId  # of the message
+    eventId: int
+    deleted: Literal[True]

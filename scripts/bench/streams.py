@@ -27,6 +27,7 @@ from bson import ObjectId
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, connect
 from eventapp.messages import store as messages
+from eventapp.messages.types import StoredMessage
 from scripts.bench.data import events_for_bench, insert_events
 from scripts.bench.server import Server, resident_mb, settings
 from scripts.bench.wrk import BenchFailed, get
@@ -135,8 +136,15 @@ def rate(server: Server, path: str, seconds: int) -> float:
 
 def write(db: Db, event_id: int) -> None:
     """A message in the event's chat."""
-    said = {"_id": ObjectId(), "shown": True, "text": "bench", "createdAt": utc_now()}
-    messages.append(db, event_id, said)
+    message: StoredMessage = {
+        "_id": ObjectId(),
+        "eventId": event_id,
+        "seq": 0,
+        "shown": True,
+        "text": "bench",
+        "createdAt": utc_now(),
+    }
+    messages.append(db, message)
 
 
 def reach(db: Db, streams: Streams, event_ids: Sequence[int]) -> float:

@@ -1,4 +1,4 @@
-"""The chat of an event over HTTP."""
+"""The routes of an event's chat."""
 
 import pytest
 from bson import ObjectId
@@ -57,22 +57,22 @@ def test_a_message_is_stored_as_text_and_read_by_anyone(client, db, event, atten
         {"text": "x", "seq": 1},
     ],
 )
-def test_what_is_no_message_is_refused(client, db, event, attendee, body):
+def test_an_invalid_message_is_refused(client, db, event, attendee, body):
     answer = client.post(path(event), json=body, headers=attendee["headers"])
     assert (answer.status_code, answer.json["code"]) == (400, "validation_error")
     assert db.messages.count_documents({}) == 0
 
 
-def test_the_longest_message_is_taken(client, event, attendee):
+def test_a_message_of_2000_characters_is_accepted(client, event, attendee):
     assert say(client, event, attendee, "\N{GRINNING FACE}" * 2000)
 
 
-def test_only_users_write(client, event):
+def test_only_signed_in_users_write(client, event):
     answer = client.post(path(event), json={"text": "x"})
     assert answer.status_code == 401
 
 
-def test_the_newest_come_first_and_a_cursor_walks_back(client, event, attendee):
+def test_the_list_begins_with_the_newest_and_a_cursor_goes_back(client, event, attendee):
     for number in range(7):
         say(client, event, attendee, str(number))
     first = client.get(path(event) + "?limit=3")
@@ -93,7 +93,7 @@ def test_the_newest_come_first_and_a_cursor_walks_back(client, event, attendee):
     assert texts(client.get(path(event) + "?limit=3&page=9")) == []
 
 
-def test_who_was_away_catches_up_in_order(client, event, attendee, organizer):
+def test_messages_after_a_number_are_listed_in_order(client, event, attendee, organizer):
     seen = [say(client, event, attendee, str(number)) for number in range(5)]
     gone = f"{path(event)}/{seen[2]['_id']}"
     assert client.delete(gone, headers=organizer["headers"]).status_code == 200
@@ -106,12 +106,12 @@ def test_who_was_away_catches_up_in_order(client, event, attendee, organizer):
     assert texts(client.get(f"{path(event)}?after=99")) == []
 
 
-def test_who_catches_up_is_not_led_past_a_message_under_way(client, db, event, attendee):
+def test_the_list_after_a_number_ends_before_a_gap_until_its_timeout(client, db, event, attendee):
     say(client, event, attendee, "one")
-    store._take_seq(db, event["eventId"])
+    store._next_seq(db, event["eventId"])
     say(client, event, attendee, "three")
     assert texts(client.get(path(event) + "?after=0")) == ["one"]
-    old = db.messages.find_one({"text": "three"})["createdAt"] - 2 * service.rules.PATIENCE
+    old = db.messages.find_one({"text": "three"})["createdAt"] - 2 * service.rules.GAP_TIMEOUT
     db.messages.update_one({"text": "three"}, {"$set": {"createdAt": old}})
     assert texts(client.get(path(event) + "?after=0")) == ["one", "three"]
 
@@ -119,11 +119,11 @@ def test_who_catches_up_is_not_led_past_a_message_under_way(client, db, event, a
 @pytest.mark.parametrize(
     "query", ["cursor=x", "cursor=", "cursor=e30", "after=-1", "after=x", "limit=0", "limit=101"]
 )
-def test_a_bad_query_is_refused(client, event, query):
+def test_an_invalid_query_is_refused(client, event, query):
     assert client.get(f"{path(event)}?{query}").status_code == 400
 
 
-def test_author_organizer_and_admin_delete_and_nobody_else(
+def test_only_author_organizer_and_admin_delete_a_message(
     app, client, db, event, attendee, organizer, admin
 ):
     for who in (attendee, organizer, admin):
@@ -140,7 +140,7 @@ def test_author_organizer_and_admin_delete_and_nobody_else(
     assert db.messages.count_documents({"authorId": {"$exists": True}}) == 0
 
 
-def test_a_message_is_deleted_in_its_own_chat_alone(client, db, event, attendee, organizer):
+def test_a_message_is_deleted_only_through_its_own_chat(client, db, event, attendee, organizer):
     other = factories.make_event(db, organizer_id=organizer["id"])
     message = say(client, event, attendee)
     elsewhere = client.delete(f"{path(other)}/{message['_id']}", headers=attendee["headers"])
@@ -151,7 +151,7 @@ def test_a_message_is_deleted_in_its_own_chat_alone(client, db, event, attendee,
     )
 
 
-def test_the_chat_of_a_draft_is_its_organizers(client, db, attendee, organizer):
+def test_only_its_organizer_uses_the_chat_of_a_draft(client, db, attendee, organizer):
     draft = factories.make_event(db, organizer_id=organizer["id"], status="draft")
     answers = [
         client.get(path(draft)),
@@ -163,21 +163,21 @@ def test_the_chat_of_a_draft_is_its_organizers(client, db, attendee, organizer):
     assert say(client, draft, organizer)
 
 
-def test_a_deleted_events_chat_is_not_there_and_goes_with_it(
+def test_the_chat_of_a_deleted_event_is_hidden_and_then_deleted(
     client, db, event, attendee, organizer
 ):
     kept = factories.make_event(db, organizer_id=organizer["id"])
     say(client, event, attendee)
     say(client, kept, attendee)
-    assert service.drop_orphans(db) == 0
+    assert service.delete_orphaned_chats(db) == 0
     client.delete(f"/api/events/{event['eventId']}", headers=organizer["headers"])
     assert client.get(path(event)).status_code == 404
-    assert service.drop_orphans(db) == 1
+    assert service.delete_orphaned_chats(db) == 1
     assert db.messages.count_documents({}) == 1
     assert db.chats.count_documents({}) == 1
 
 
-def test_a_persons_messages_are_exported_and_stay_as_nobodys(client, event, attendee, organizer):
+def test_a_users_messages_are_exported_and_stay_without_author(client, event, attendee, organizer):
     say(client, event, attendee, "mine")
     say(client, event, organizer, "not mine")
     me = f"/api/users/{attendee['id']}"
@@ -191,7 +191,7 @@ def test_a_persons_messages_are_exported_and_stay_as_nobodys(client, event, atte
     ]
 
 
-def test_a_person_may_say_so_much_at_a_time(make_app, monkeypatch):
+def test_a_user_may_write_ten_messages_in_a_burst(make_app, monkeypatch):
     app = make_app(RATE_LIMIT_ENABLED="true")
     client, db = app.test_client(), app.extensions["database"].db
     ann, bob = factories.sign_in(app), factories.sign_in(app)

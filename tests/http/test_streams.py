@@ -6,7 +6,7 @@ from bson import ObjectId
 from eventapp.core.clock import utc_now
 from eventapp.core.streams import hub as hub_module
 from eventapp.core.streams.hub import HUB
-from eventapp.messages import event_topics, store
+from eventapp.messages import event_stream, rules, store
 from tests import factories
 from tests.streaming import ClientStream
 
@@ -32,7 +32,7 @@ def stream_of(client, event, last_event_id=None, **headers):
 def write_message(db, event, text="hello", **changes):
     """Write a message as another process would."""
     entry = {"_id": ObjectId(), "shown": True, "text": text, "createdAt": utc_now(), **changes}
-    return store.append(db, event["eventId"], entry)
+    return store.append(db, {**entry, "eventId": event["eventId"]})
 
 
 def sell(db, event, count):
@@ -138,7 +138,7 @@ def test_messages_wait_for_one_with_a_lower_number(client, db, event):
     write_message(db, event, "one")
     with stream_of(client, event) as stream:
         stream.next()
-        seq = store._take_seq(db, event["eventId"])  # Another process has taken its number,
+        seq = store._next_seq(db, event["eventId"])  # Another process has taken its number,
         write_message(db, event, "three")  # and this one is faster.
         late = {"_id": ObjectId(), "eventId": event["eventId"], "seq": seq, "shown": True}
         db.messages.insert_one({**late, "text": "two", "createdAt": utc_now()})
@@ -146,14 +146,14 @@ def test_messages_wait_for_one_with_a_lower_number(client, db, event):
 
 
 def test_a_number_that_is_never_used_is_given_up(client, db, event, monkeypatch):
-    monkeypatch.setattr(event_topics.rules, "PATIENCE", event_topics.rules.PATIENCE / 10)
+    monkeypatch.setattr(rules, "GAP_TIMEOUT", rules.GAP_TIMEOUT / 10)
     with stream_of(client, event) as stream:
         stream.next()
-        lost = store._take_seq(db, event["eventId"])
+        lost = store._next_seq(db, event["eventId"])
         write_message(db, event, "after it")
         assert stream.next("message").data["text"] == "after it"
         # If its writer came now, the number would be taken, and it would get the next one.
-        monkeypatch.setattr(store, "_take_seq", _return_first(lost, store._take_seq))
+        monkeypatch.setattr(store, "_next_seq", _return_first(lost, store._next_seq))
         write_message(db, event, "late after all")
         assert stream.next("message").data["seq"] == lost + 2
 
@@ -180,7 +180,7 @@ def test_a_deletion_is_sent_in_order(client, db, event, organizer):
 def test_a_client_that_reads_too_slowly_is_dropped_and_can_return(
     client, db, event, hub, monkeypatch
 ):
-    monkeypatch.setattr(event_topics, "KEPT", 5)
+    monkeypatch.setattr(event_stream, "MAX_BUFFERED", 5)
     with stream_of(client, event) as slow, stream_of(client, event) as quick:
         slow.next()
         quick.next()

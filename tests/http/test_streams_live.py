@@ -1,4 +1,4 @@
-"""Streams of real servers: two on one database, cuts, ends, and clients that stop reading."""
+"""Streams of real servers: two on one database, cut connections, shutdown, and slow clients."""
 
 import http.client
 import json
@@ -25,7 +25,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """Two servers on one database; on the embedded store the one there can be, twice."""
+    """Two servers on one database; on the embedded store, which serves one process, one twice."""
     uri = {"MONGO_URI": fresh_uri(MONGO_URI)} if MONGO_URI else {}
     folders = [tmp_path_factory.mktemp("server") for _ in range(2 if uri else 1)]
     same = {"WEB_CONCURRENCY": "1", "JWT_SECRET": "s" * 40}
@@ -44,7 +44,7 @@ def person(name, role="attendee"):
 
 
 def account(server, name, role="attendee"):
-    """The headers of a new account."""
+    """Return the headers of a new account."""
     token = server.post("/api/auth/register", person(name, role)).json()["accessToken"]
     return {"Authorization": f"Bearer {token}"}
 
@@ -71,7 +71,7 @@ def say(server, event, text, headers):
     assert answer.status_code == 201, answer.text
 
 
-def test_what_one_server_does_the_other_streams(shared, people, event):
+def test_a_server_streams_the_changes_of_another_one(shared, people, event):
     here, there = shared
     with stream_of(here, event) as source:
         first = source.next()
@@ -91,7 +91,7 @@ def test_what_one_server_does_the_other_streams(shared, people, event):
         assert source.next("event").data["change"] == "cancelled"
 
 
-def test_a_stream_cut_and_resumed_under_load_misses_and_repeats_nothing(shared, people, event):
+def test_a_stream_resumed_under_load_misses_and_repeats_nothing(shared, people, event):
     writers, each, got, last = 3, 40, [], None
 
     def write(number):
@@ -106,7 +106,7 @@ def test_a_stream_cut_and_resumed_under_load_misses_and_repeats_nothing(shared, 
     cuts = 0
     while len(got) < writers * each:
         with stream_of(shared[cuts % 2], event, last) as source:
-            for _ in range(17):  # then the line is cut, whatever may be on its way
+            for _ in range(17):  # Then the connection is cut, whatever may be on its way.
                 said = source.next("message")
                 got.append(said.data)
                 last = said.id
@@ -118,12 +118,12 @@ def test_a_stream_cut_and_resumed_under_load_misses_and_repeats_nothing(shared, 
     assert cuts >= 7
     assert [said["seq"] for said in got] == list(range(1, writers * each + 1))
     assert len({said["text"] for said in got}) == writers * each
-    for number in range(writers):  # each writer's own in the order of writing
+    for number in range(writers):  # The messages of each writer come in the order of writing.
         mine = [said["text"] for said in got if said["text"].startswith(f"{number}:")]
         assert mine == [f"{number}:{count}" for count in range(each)]
 
 
-def test_streams_end_when_the_server_stops_and_requests_under_way_finish(tmp_path):
+def test_streams_end_and_requests_finish_when_the_server_stops(tmp_path):
     server = Server(tmp_path, BCRYPT_ROUNDS="12", WEB_CONCURRENCY="1").wait()
     try:
         organizer = account(server, "Olga", "organizer")
@@ -136,7 +136,7 @@ def test_streams_end_when_the_server_stops_and_requests_under_way_finish(tmp_pat
         eventually(lambda: has_read(late.sock))
         began = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - began < 25  # at 30 s what is left would be killed
+        assert time.monotonic() - began < 25  # After 30 s the server would kill what is left.
         assert late.getresponse().status == 201
         for source in sources:
             assert source.ended.wait(30)
@@ -148,15 +148,15 @@ def test_streams_end_when_the_server_stops_and_requests_under_way_finish(tmp_pat
 
 
 def open_streams(server):
-    """How many streams it says are open."""
+    """Return how many open streams the server reports."""
     lines = server.get("/metrics").text.splitlines()
     counted = [line for line in lines if line.startswith("eventapp_open_streams")]
     return sum(float(line.split()[-1]) for line in counted)
 
 
-def test_a_client_that_goes_away_frees_its_place(shared, people, event):
+def test_a_disconnected_client_no_longer_counts_as_an_open_stream(shared, people, event):
     server = shared[0]
-    before = open_streams(server)  # other tests', which are found to be gone later
+    before = open_streams(server)  # Those of other tests, whose end is noticed later.
     sources = [stream_of(server, event) for _ in range(5)]
     for source in sources:
         source.next("availability")
@@ -164,11 +164,11 @@ def test_a_client_that_goes_away_frees_its_place(shared, people, event):
     for source in sources:
         source.disconnect()
     say(server, event, "anyone there?", people["ann"])
-    # At the latest, a place is found to be free by the comment of 15 s.
+    # The end is noticed at the latest when the next comment is sent, after 15 s.
     eventually(lambda: open_streams(server) <= before, 60)
 
 
-def test_a_client_that_stops_reading_is_dropped_and_keeps_nobody_waiting(shared, people, event):
+def test_a_client_that_stops_reading_does_not_delay_others(shared, people, event):
     server, path = shared[0], f"/api/events/{event['eventId']}/stream"
     with socket.socket() as slow, stream_of(server, event) as quick:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -192,8 +192,8 @@ def resident_kb(pid):
     reason="Granian's build for this machine has another allocator",
 )
 @pytest.mark.parametrize(("allocator", "cheap"), [("", True), ("tcache:true", False)])
-def test_what_a_stream_costs(tmp_path, monkeypatch, allocator, cheap):
-    """About 41 kB; and, as the control, 104 where each thread keeps memory of its own."""
+def test_an_open_stream_costs_less_than_75_kb(tmp_path, monkeypatch, allocator, cheap):
+    """A stream costs about 41 kB. The control, where each thread caches memory, costs 104 kB."""
     if allocator:
         monkeypatch.setenv("_RJEM_MALLOC_CONF", allocator)
     with Server(tmp_path, WEB_CONCURRENCY="1") as server, ExitStack() as open_lines:

@@ -1,4 +1,4 @@
-"""Every command of the chat and of the streams finds its documents by an index."""
+"""Every command of chats and streams uses an index."""
 
 from datetime import timedelta
 from functools import partial
@@ -10,8 +10,8 @@ from pymongo import MongoClient
 from eventapp.core import database
 from eventapp.core.clock import utc_now
 from eventapp.core.streams.hub import Hub
-from eventapp.messages import event_listener, service, store
-from eventapp.messages.service import Asked
+from eventapp.messages import event_stream, service, store
+from eventapp.messages.service import ChatQuery
 from eventapp.notifications import live
 from tests import factories
 from tests.conftest import MONGO_URI
@@ -22,12 +22,12 @@ from tests.store.test_events_explain import Recorder
 pytestmark = pytest.mark.skipif(
     not MONGO_URI, reason="the embedded store has no plans to show; set MONGO_URI"
 )
-ASKED = ("events", "messages", "chats", "notifications")
+COLLECTIONS = ("events", "messages", "chats", "notifications")
 
 
 @pytest.fixture(scope="module")
 def recorded(make_app):
-    """The database of an application of its own, whose commands are recorded."""
+    """An application of its own, its database, and a recorder of the commands sent to it."""
     recorder = Recorder()
     with pytest.MonkeyPatch.context() as patch:
         client = partial(MongoClient, tz_aware=True, event_listeners=[recorder])
@@ -43,34 +43,34 @@ def test_no_command_scans_a_collection(recorded):
     actor, now = person(reader["id"]), utc_now()
     recorder.commands.clear()
 
-    message = service.write(db, event_id, "x", actor=actor, now=now, limited=True)
-    service.page(db, event_id, Asked(), actor=actor)
-    service.page(db, event_id, Asked(before=3), actor=actor)
-    service.catch_up(db, event_id, Asked(after=0), actor=actor, now=now)
-    service.delete(db, event_id, message["_id"], actor=actor, now=now)
-    store.give_up(db, event_id, 99, now)
+    message = service.write_message(db, event_id, "x", actor=actor, now=now, limit_bursts=True)
+    service.list_messages(db, event_id, ChatQuery(), actor=actor)
+    service.list_messages(db, event_id, ChatQuery(before=3), actor=actor)
+    service.list_messages_after(db, event_id, ChatQuery(after=0), actor=actor, now=now)
+    service.delete_message(db, event_id, message["_id"], actor=actor, now=now)
+    store.fill_gap(db, event_id, 99, now)
     service.export_user(db, reader["id"])
     service.forget_user(db, reader["id"])
     alive = partial(bool, 1)
     hub = Hub()
-    topic, listener = event_listener.listen(
+    topic, listener = event_stream.subscribe(
         db, hub, event_id, last_event_id="0.0.0", actor=actor, callers=["::1"], alive=alive
     )
-    event_listener.EventReader(db, hub).look([topic])
-    listener.take()
+    event_stream.EventReader(db, hub).refresh([topic])
+    listener.read_new()
     told, _ = live.subscribe(
         db, hub, reader["id"], last_event_id=str(ObjectId()), callers=["::1"], alive=alive
     )
     told.read_at -= timedelta(seconds=5)
     live.NotificationReader(db).refresh([told])
     hub.close()
-    service.drop_orphans(db)
+    service.delete_orphaned_chats(db)
 
     seen = set()
     for command in recorder.commands:
         name = command.get("find") or command.get("aggregate")
-        if name in ASKED:
+        if name in COLLECTIONS:
             seen.add(name)
             explain = partial(db.command, "explain", command, verbosity="queryPlanner")
             assert not scans(settled(explain, scans)), command
-    assert seen == set(ASKED)
+    assert seen == set(COLLECTIONS)

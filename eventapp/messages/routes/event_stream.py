@@ -1,4 +1,4 @@
-"""Server-Sent Events over HTTP: what happens to an event, as it happens."""
+"""Route that streams the changes and the messages of an event as Server-Sent Events."""
 
 from flask import Response, request
 
@@ -13,7 +13,7 @@ from eventapp.core.streams.responses import (
     session_check,
     stream_response,
 )
-from eventapp.messages import event_listener
+from eventapp.messages.event_stream import subscribe
 
 bp = Blueprint("streams", __name__, url_prefix="/api/events", description="Live")
 
@@ -25,13 +25,13 @@ bp = Blueprint("streams", __name__, url_prefix="/api/events", description="Live"
 @bp.response(200, description="`availability`, `message` and `event`", content_type=EVENT_STREAM)
 @bp.error_responses(404)
 def stream_event(event_id: int) -> Response:
-    """The event live; `Last-Event-ID` goes on where an earlier stream was cut, anywhere.
+    """Stream an event live. With `Last-Event-ID` the stream goes on where an earlier one ended.
 
-    Of the last places of a server process an address or a user gets but a few: 429
-    `too_many_own_streams`. Where none is left: 503 `too_many_streams`.
+    When a server process is nearly full, an address or a user with several open streams gets 429
+    `too_many_own_streams`. When it is full, the answer is 503 `too_many_streams`.
     """
     actor = current_actor()
-    topic, listener = event_listener.listen(
+    topic, listener = subscribe(
         get_db(),
         get_hub(),
         event_id,

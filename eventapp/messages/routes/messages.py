@@ -1,6 +1,4 @@
-"""An event's chat over HTTP."""
-
-from typing import Any
+"""Routes to list, write and delete the messages of an event's chat."""
 
 from bson import ObjectId
 from flask import Response
@@ -13,8 +11,9 @@ from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
+from eventapp.core.json import JsonObject
 from eventapp.core.streams.responses import get_hub
-from eventapp.messages import event_listener, service
+from eventapp.messages import event_stream, service
 from eventapp.messages.schemas import MessageAnswer, MessageBody, MessagesAnswer, MessagesQuery
 
 bp = Blueprint("messages", __name__, url_prefix="/api/events", description="An event's chat")
@@ -31,31 +30,32 @@ bp = Blueprint("messages", __name__, url_prefix="/api/events", description="An e
     cursor="$response.body#/nextCursor",
 )
 @bp.error_responses(404)
-def list_messages(query: dict[str, Any], event_id: int) -> Response:
-    """The chat, newest first; with `after`, what came after it, oldest first."""
-    db, asked, actor = get_db(), _asked(query), current_actor()
-    if asked.after is None:
-        answer = service.page(db, event_id, asked, actor=actor)
+def list_messages(query: JsonObject, event_id: int) -> Response:
+    """Return the messages of a chat, newest first, or those after a `seq`, oldest first."""
+    db, chat_query, actor = get_db(), _parse_query(query), current_actor()
+    if chat_query.after is None:
+        body, next_position = service.list_messages(db, event_id, chat_query, actor=actor)
     else:
-        answer = service.catch_up(db, event_id, asked, actor=actor, now=utc_now())
-    place = answer.pop("next")
-    cursor = paging.encode_cursor(place) if place else None
-    return json_response({"limit": asked.limit, **answer, "nextCursor": cursor})
+        body, next_position = service.list_messages_after(
+            db, event_id, chat_query, actor=actor, now=utc_now()
+        )
+    cursor = paging.encode_cursor(next_position) if next_position else None
+    return json_response({"limit": chat_query.limit, **body, "nextCursor": cursor})
 
 
-def _asked(query: dict[str, Any]) -> service.Asked:
-    """The place that is asked for; a cursor has one of its own."""
+def _parse_query(query: JsonObject) -> service.ChatQuery:
+    """Return which messages are wanted. A cursor overrides `page` and `after`."""
     limit = query["limit"]
     if not (cursor := query.get("cursor")):
-        return service.Asked(page=query["page"], limit=limit, after=query.get("after"))
-    place = paging.decode_cursor(cursor)
-    if "after" in place:
-        return service.Asked(limit=limit, after=paging.cursor_int(place["after"]))
-    return service.Asked(
-        page=paging.cursor_int(place.get("page")),
+        return service.ChatQuery(page=query["page"], limit=limit, after=query.get("after"))
+    position = paging.decode_cursor(cursor)
+    if "after" in position:
+        return service.ChatQuery(limit=limit, after=paging.cursor_int(position["after"]))
+    return service.ChatQuery(
+        page=paging.cursor_int(position.get("page")),
         limit=limit,
-        before=paging.cursor_int(place.get("before")),
-        counted=paging.cursor_int(place.get("counted"), paging.COUNT_LIMIT + 1),
+        before=paging.cursor_int(position.get("before")),
+        counted=paging.cursor_int(position.get("counted"), paging.COUNT_LIMIT + 1),
     )
 
 
@@ -70,17 +70,17 @@ def _asked(query: dict[str, Any]) -> service.Asked:
     message_id="$response.body#/data/message/_id",
 )
 @bp.error_responses(404)
-def write_message(body: dict[str, Any], event_id: int) -> Response:
-    """Say something in the chat, a few times a minute at most."""
-    message = service.write(
+def write_message(body: JsonObject, event_id: int) -> Response:
+    """Add a message to the chat; at most 10 messages in 30 seconds."""
+    message = service.write_message(
         get_db(),
         event_id,
         body["text"],
         actor=current_actor(),
         now=utc_now(),
-        limited=current_config().rate_limit_enabled,
+        limit_bursts=current_config().rate_limit_enabled,
     )
-    get_hub().wake(event_listener.KIND, event_id)
+    get_hub().wake(event_stream.TOPIC_KIND, event_id)
     return json_response({"message": "Message sent", "data": {"message": message}}, 201)
 
 
@@ -89,7 +89,7 @@ def write_message(body: dict[str, Any], event_id: int) -> Response:
 @bp.response(200, Message)
 @bp.error_responses(403, 404)
 def delete_message(event_id: int, message_id: ObjectId) -> Response:
-    """Take a message out: its author, the event's organizer or an admin."""
-    service.delete(get_db(), event_id, message_id, actor=current_actor(), now=utc_now())
-    get_hub().wake(event_listener.KIND, event_id)
+    """Delete a message. Its author, the event's organizer and admins may do that."""
+    service.delete_message(get_db(), event_id, message_id, actor=current_actor(), now=utc_now())
+    get_hub().wake(event_stream.TOPIC_KIND, event_id)
     return json_response({"message": "Message deleted"})

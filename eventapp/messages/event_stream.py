@@ -1,0 +1,301 @@
+"""Stream what happens to an event: its availability, its edits, and the messages of its chat.
+
+Each process reads the events that it streams from the database, a few times a second for all of
+its clients together (see `core.streams.hub`). So it makes no difference which process changed an
+event. Of availability and edits only the latest state is sent. Of a chat every entry is sent, in
+the order of its number.
+
+Numbers. A writer takes the next number of a chat from a counter, and then inserts its entry. An
+entry may therefore become visible after one with a higher number. No reader goes past a missing
+number. If its entry does not arrive within GAP_TIMEOUT, the reader fills the number with a hidden
+entry; a writer that comes later finds the number taken, by a unique index, and takes the next one.
+
+Positions. The id of each sent event is a `StreamPosition`: the edit count and the revision of the
+event, and the number of the last chat entry that were sent up to then. A client that reconnects
+sends the id as `Last-Event-ID`, and any process goes on from there. Where the process no longer
+buffers the entries after the position, it reads them from the database.
+
+Invariant: a client that has received position n has received each message up to number n, exactly
+once and in order, and the stream that follows begins with number n + 1. It ends with the current
+availability and the last edit.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from eventapp.core import json
+from eventapp.core.access.actor import Actor
+from eventapp.core.clock import utc_now
+from eventapp.core.database import Db
+from eventapp.core.streams.hub import Hub, StreamEnded, Topic, encode_event
+from eventapp.events import live_state
+from eventapp.events import service as events
+from eventapp.events.live_state import Watched
+from eventapp.messages import rules, store
+from eventapp.messages.rules import StreamPosition
+from eventapp.messages.types import StoredEntry
+
+TOPIC_KIND = "event"
+# A stream that falls behind by more than this many entries ends; its client reconnects.
+MAX_BUFFERED = 1_024
+# The most entries that are read at once.
+READ_LIMIT = 512
+# How many of the last numbers are checked for gaps when a topic is opened.
+GAP_SEARCH_LENGTH = 64
+
+# The number of an entry, and what is sent for it: JSON, or None for nothing.
+EncodedEntry = tuple[int, bytes | None]
+
+
+@dataclass(frozen=True)
+class EventSnapshot:
+    """An event at one moment. It is replaced as a whole, so that streams read consistent values.
+
+    Attributes:
+        event: the event as it was read last.
+        availability_revision: a revision of the event since which its availability is the same.
+        seq: all entries of the chat up to this number were read.
+        buffered: the last MAX_BUFFERED of those entries.
+        deleted: whether the event was deleted.
+    """
+
+    event: Watched
+    availability_revision: int
+    seq: int
+    buffered: tuple[EncodedEntry, ...] = ()
+    deleted: bool = False
+
+
+class EventTopic(Topic):
+    """An event that has open streams. Only the poll thread changes it."""
+
+    def __init__(self, event: Watched, seq: int) -> None:
+        super().__init__(TOPIC_KIND, event.event_id)
+        self.event_id = event.event_id
+        self.snapshot = EventSnapshot(event, event.rev, seq)
+        self._gap_seq, self._gap_since = 0, 0.0
+
+    def set_event(self, event: Watched) -> None:
+        """Publish the event as it was just read."""
+        previous = self.snapshot
+        is_same = event.availability == previous.event.availability
+        revision = previous.availability_revision if is_same else event.rev
+        self.snapshot = replace(previous, event=event, availability_revision=revision)
+        self.publish()
+
+    def add_entries(self, entries: Sequence[StoredEntry]) -> None:
+        """Publish the entries of the chat that follow those published before."""
+        encoded = tuple(_encode_entry(entry) for entry in entries)
+        buffered = (self.snapshot.buffered + encoded)[-MAX_BUFFERED:]
+        self.snapshot = replace(self.snapshot, seq=encoded[-1][0], buffered=buffered)
+        self.publish()
+
+    def set_deleted(self) -> None:
+        """Publish that the event was deleted, and end its streams."""
+        self.snapshot = replace(self.snapshot, deleted=True)
+        self.end()
+
+    def is_overdue(self, missing: int) -> bool:
+        """Return True if the entry with this number has been missing longer than GAP_TIMEOUT."""
+        now = time.monotonic()
+        if self._gap_seq != missing:
+            self._gap_seq, self._gap_since = missing, now
+        return now - self._gap_since > rules.GAP_TIMEOUT.total_seconds()
+
+
+class EventReader:
+    """Reads changes of events for all open topics. The hub calls it from its poll thread."""
+
+    def __init__(self, db: Db, hub: Hub) -> None:
+        self._db, self._hub = db, hub
+
+    def refresh(self, topics: Sequence[EventTopic]) -> None:
+        """Bring all topics up to date with two reads, and further ones only for what changed."""
+        self._refresh_events(topics)
+        seqs = store.find_last_seqs(self._db, [topic.event_id for topic in topics])
+        for topic in topics:
+            if seqs.get(topic.event_id, 0) > topic.snapshot.seq and not topic.has_ended:
+                self._refresh_chat(topic)
+
+    def _refresh_events(self, topics: Sequence[EventTopic]) -> None:
+        revisions = live_state.revs(self._db, [topic.event_id for topic in topics])
+        changed = [t for t in topics if revisions.get(t.event_id) != t.snapshot.event.rev]
+        if not changed:
+            return
+        found = live_state.watched(self._db, [topic.event_id for topic in changed])
+        for topic in changed:
+            event = found.get(topic.event_id)
+            if event is None:
+                topic.set_deleted()
+            else:
+                topic.set_event(event)
+
+    def _refresh_chat(self, topic: EventTopic) -> None:
+        seq = topic.snapshot.seq
+        found = store.find_entries(self._db, topic.event_id, after=seq, limit=READ_LIMIT)
+        complete, missing = rules.take_until_gap(found, seq)
+        if complete:
+            topic.add_entries(complete)
+        if len(found) == READ_LIMIT:
+            self._hub.wake(TOPIC_KIND, topic.key)
+        if missing is not None and topic.is_overdue(missing):
+            store.fill_gap(self._db, topic.event_id, missing, utc_now())
+            self._hub.wake(TOPIC_KIND, topic.key)
+
+
+class EventListener:
+    """The position of one stream in its topic: see `core.streams.hub.Listener`."""
+
+    def __init__(
+        self,
+        db: Db,
+        topic: EventTopic,
+        position: StreamPosition | None,
+        actor: Actor,
+        session_alive: Callable[[], bool],
+    ) -> None:
+        """Begin at a position; at the current end of the chat if it is None."""
+        self._db, self._topic, self._actor = db, topic, actor
+        self._session_alive = session_alive
+        snapshot = topic.snapshot
+        self._position = position or StreamPosition(snapshot.event.version, -1, snapshot.seq)
+        self._caught_up = self._deletion_sent = False
+
+    def is_alive(self) -> bool:
+        """Return False if the stream must end: it shows a draft and the session has ended."""
+        return not self._topic.snapshot.event.draft or self._session_alive()
+
+    def read_new(self) -> bytes:
+        """Return the events that were not sent yet, encoded, and move behind them.
+
+        Raises:
+            StreamEnded: the caller may no longer see the event, or the stream is too slow, so
+                that the topic no longer buffers its next entry.
+        """
+        snapshot = self._topic.snapshot
+        if not _may_see(snapshot.event, self._actor):
+            raise StreamEnded
+        return b"".join([*self._read_changes(snapshot), *self._read_entries(snapshot)])
+
+    def _read_changes(self, snapshot: EventSnapshot) -> list[bytes]:
+        encoded, event = [], snapshot.event
+        if event.version > self._position.edit_count:
+            self._position = replace(self._position, edit_count=event.version)
+            # An id cannot hold -1. A client that comes back with 0 still gets an availability.
+            resumable = replace(self._position, revision=max(0, self._position.revision))
+            encoded.append(encode_event(str(resumable), "event", json.dumps(event.change)))
+        if snapshot.availability_revision > self._position.revision:
+            self._position = replace(self._position, revision=event.rev)
+            data = json.dumps(event.availability)
+            encoded.append(encode_event(str(self._position), "availability", data))
+        if snapshot.deleted and not self._deletion_sent:
+            self._deletion_sent = True
+            deletion = json.dumps({"change": "deleted", "eventId": event.event_id})
+            encoded.append(encode_event(str(self._position), "event", deletion))
+        return encoded
+
+    def _read_entries(self, snapshot: EventSnapshot) -> list[bytes]:
+        after, buffered = self._position.seq, snapshot.buffered
+        entries: Sequence[EncodedEntry] = ()
+        if after >= snapshot.seq:
+            self._caught_up = True
+        elif after >= snapshot.seq - len(buffered):
+            self._caught_up = True
+            entries = buffered[after - snapshot.seq :]
+        elif self._caught_up:
+            raise StreamEnded
+        else:
+            entries = self._read_missed(after, snapshot.seq)
+        return [sent for seq, data in entries if (sent := self._encode_next(seq, data))]
+
+    def _read_missed(self, after: int, up_to: int) -> Sequence[EncodedEntry]:
+        """Read entries that were published before the topic began to buffer."""
+        found = store.find_entries(self._db, self._topic.event_id, after=after, limit=READ_LIMIT)
+        missed = [_encode_entry(entry) for entry in found if entry["seq"] <= up_to]
+        return missed or [(up_to, None)]
+
+    def _encode_next(self, seq: int, data: bytes | None) -> bytes | None:
+        self._position = replace(self._position, seq=seq)
+        return encode_event(str(self._position), "message", data) if data else None
+
+
+def subscribe(
+    db: Db,
+    hub: Hub,
+    event_id: int,
+    *,
+    last_event_id: str | None,
+    actor: Actor,
+    callers: Sequence[str],
+    alive: Callable[[], bool],
+) -> tuple[EventTopic, EventListener]:
+    """Open a stream of an event.
+
+    Args:
+        last_event_id: the id of the last event that the client received. The stream begins with
+            the current availability and new messages if it is None or malformed, or lies ahead of
+            the event.
+        callers: the callers whose limits of open streams it counts for.
+        alive: returns whether the caller's session still exists.
+
+    Raises:
+        EventNotFound: the event does not exist, or the caller may not see it.
+        TooManyStreams, TooManyOwnStreams: no stream is opened.
+    """
+    events.visible(db, event_id, actor)
+    topic = hub.subscribe(TOPIC_KIND, event_id, lambda: open_topic(db, event_id), callers)
+    assert isinstance(topic, EventTopic)
+    with hub.unsubscribe_on_failure(topic, callers):
+        position = _check_position(db, topic, rules.parse_position(last_event_id))
+        return topic, EventListener(db, topic, position, actor, alive)
+
+
+def open_topic(db: Db, event_id: int) -> EventTopic:
+    """Return a topic of an event as it is now, at the end of its chat.
+
+    Raises:
+        EventNotFound: the event does not exist.
+    """
+    event = live_state.watched(db, [event_id]).get(event_id)
+    if event is None:
+        raise events.EventNotFound
+    last = store.find_last_seqs(db, [event_id]).get(event_id, 0)
+    # An entry that has not arrived yet is new, also where one with a higher number is there.
+    begin = max(0, last - GAP_SEARCH_LENGTH)
+    found = store.find_entries(db, event_id, after=begin, limit=GAP_SEARCH_LENGTH)
+    complete, _ = rules.take_until_gap(found, begin)
+    return EventTopic(event, begin + len(complete))
+
+
+def _check_position(
+    db: Db, topic: EventTopic, position: StreamPosition | None
+) -> StreamPosition | None:
+    """Return the position of a client, None if it lies ahead of the event.
+
+    The process that sent the position may have been ahead of this one, so a position ahead of the
+    topic is compared with the database.
+    """
+    snapshot = topic.snapshot
+    if position is None or _is_reached(position, snapshot.event, snapshot.seq):
+        return position
+    event = live_state.watched(db, [topic.event_id]).get(topic.event_id, snapshot.event)
+    seq = store.find_last_seqs(db, [topic.event_id]).get(topic.event_id, 0)
+    return position if _is_reached(position, event, seq) else None
+
+
+def _is_reached(position: StreamPosition, event: Watched, seq: int) -> bool:
+    return (
+        position.edit_count <= event.version
+        and position.revision <= event.rev
+        and position.seq <= seq
+    )
+
+
+def _may_see(event: Watched, actor: Actor) -> bool:
+    return not event.draft or actor.may_manage_events_of(event.organizer_id)
+
+
+def _encode_entry(entry: StoredEntry) -> EncodedEntry:
+    rendered = rules.render_streamed(entry)
+    return entry["seq"], json.dumps(rendered) if rendered else None
