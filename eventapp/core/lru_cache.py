@@ -1,4 +1,4 @@
-"""An in-memory cache that is bounded in bytes and safe for any number of threads."""
+"""An in-memory cache that is bounded in size and safe for any number of threads."""
 
 import threading
 from collections.abc import Callable
@@ -16,16 +16,17 @@ class LRUCache(Generic[Key, Value]):
     When a new value does not fit, the values that were not asked for longest are evicted.
     """
 
-    def __init__(self, max_bytes: int, size_of: Callable[[Value], int]) -> None:
+    def __init__(self, max_size: int, size_of: Callable[[Value], int] | None = None) -> None:
         """Create an empty cache.
 
         Args:
-            max_bytes: the most that all values may take together.
+            max_size: the most that all values may take together: bytes if `size_of` is given, and
+                else the number of values.
             size_of: returns the bytes that a value takes, its key included. It must return the
                 same number each time for the same value.
         """
         self._lock = threading.Lock()
-        self._values: cachetools.LRUCache[Key, Value] = cachetools.LRUCache(max_bytes, size_of)
+        self._values: cachetools.LRUCache[Key, Value] = cachetools.LRUCache(max_size, size_of)
 
     def get(self, key: Key) -> Value | None:
         """Return the value of this key, or None if there is none."""

@@ -4,18 +4,16 @@
 when two processes sell the last ticket, is described in `eventapp.inventory.store`.
 """
 
-import threading
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-
-from cachetools import LRUCache
 
 from eventapp.core.access.actor import Actor
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
 from eventapp.core.errors import AppError
 from eventapp.core.failpoints import failpoint
+from eventapp.core.lru_cache import LRUCache
 from eventapp.core.metrics import STOCK_CONFLICTS
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.events.service import EventNotFound, TicketTypeNotFound, may_see
@@ -83,7 +81,6 @@ class Inventory:
         self._db = db
         self._event_changes = event_changes
         self._clearable = ClearableEntries()
-        self._lock = threading.Lock()
         self._states: LRUCache[int, SaleState] = LRUCache(MAX_CACHED_STATES)
 
     # Reading.
@@ -94,14 +91,12 @@ class Inventory:
         Raises:
             EventNotFound: there is no such event.
         """
-        with self._lock:
-            cached = self._states.get(event_id)
-        return cached if cached and not fresh else self._read(event_id)
+        cached = None if fresh else self._states.get(event_id)
+        return cached or self._read(event_id)
 
     def invalidate(self, event_id: int) -> None:
         """Drop the cached sale state, so that the next sale reads the event."""
-        with self._lock:
-            self._states.pop(event_id, None)
+        self._states.discard(event_id)
 
     @contextmanager
     def hiding_drafts(self, event_id: int, actor: Actor) -> Iterator[None]:
@@ -343,16 +338,12 @@ class Inventory:
         if state is None:
             self.invalidate(event_id)
             raise EventNotFound
-        self._cache(state)
+        self._states.put(event_id, state)
         return state
 
     def _publish(self, state: SaleState) -> None:
-        self._cache(state)
+        self._states.put(state["eventId"], state)
         self._event_changes.stock_changed(state)
-
-    def _cache(self, state: SaleState) -> None:
-        with self._lock:
-            self._states[state["eventId"]] = state
 
 
 # The inventory of an application.

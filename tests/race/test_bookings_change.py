@@ -267,7 +267,7 @@ def test_control_a_take_without_its_guards_sells_a_cancelled_event(context, db, 
     cancel_event(kit.another(context), event)
     with pytest.raises(Conflict):
         kit.book(context, event)
-    context.inventory._cache(seen)
+    context.inventory._states.put(event["eventId"], seen)
     monkeypatch.setattr(inventory_store, "sale_guards", lambda *_: {})
     monkeypatch.setattr(inventory_store, "on_sale_guard", lambda *_: {})
     kit.book(context, event)
