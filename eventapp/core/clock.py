@@ -1,4 +1,4 @@
-"""The one place that reads the time; everything else is given it."""
+"""Read the time, in this one place. Rules and services take the time as an argument."""
 
 import time
 from collections.abc import Callable
@@ -6,18 +6,19 @@ from datetime import UTC, datetime, timedelta
 
 
 def utc_now() -> datetime:
-    """The aware UTC time, cut to milliseconds as BSON stores it."""
-    return _cut(datetime.now(UTC))
+    """Return the aware UTC time, truncated to milliseconds as BSON stores it."""
+    return _truncate(datetime.now(UTC))
 
 
 def advancing_clock(now: datetime) -> Callable[[], datetime]:
-    """A clock that goes on from `now`, for work of many steps.
+    """Return a function that returns `now` plus the time since this call.
 
-    What is noted with the time at which long work began would be taken for abandoned.
+    Long work of many steps needs it: a step that recorded the time at which the whole work began
+    would be taken for abandoned.
     """
-    began = time.monotonic()
-    return lambda: _cut(now + timedelta(seconds=time.monotonic() - began))
+    started = time.monotonic()
+    return lambda: _truncate(now + timedelta(seconds=time.monotonic() - started))
 
 
-def _cut(moment: datetime) -> datetime:
+def _truncate(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

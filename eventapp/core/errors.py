@@ -1,10 +1,24 @@
-"""The errors the business speaks in. They know no HTTP but their status number."""
+"""The base classes of the errors that the API answers.
+
+Services raise them, so they know nothing of HTTP except the number of their status.
+"""
 
 from typing import Any
 
+from eventapp.core.json import JsonObject
+
 
 class AppError(Exception):
-    """A refusal with a stable `code`, words for people, and the HTTP status it becomes."""
+    """An error that the API answers.
+
+    Attributes:
+        status: the HTTP status.
+        code: a stable name of the error for programs.
+        message: a text for people.
+        errors: a list of messages for each invalid field.
+        headers: further headers of the response.
+        details: further fields of the body, such as `available`.
+    """
 
     status = 500
     code = "internal_error"
@@ -26,52 +40,68 @@ class AppError(Exception):
         self.details = details
         super().__init__(self.message)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The error's JSON: message, code, then `errors` and further data where it has any."""
-        body: dict[str, Any] = {"message": self.message, "code": self.code, **self.details}
+    def to_dict(self) -> JsonObject:
+        """Return the JSON body: message, code, details, and `errors` if there are any."""
+        body: JsonObject = {"message": self.message, "code": self.code, **self.details}
         if self.errors:
             body["errors"] = self.errors
         return body
 
 
 class ValidationFailed(AppError):
-    """A body, query or path that is not valid; `errors` holds a list of messages a field."""
+    """A body, a query or a path is not valid. `errors` has a list of messages for each field."""
 
     status, code, message = 400, "validation_error", "The request is not valid"
 
 
 class MalformedJson(AppError):
+    """The body is not JSON."""
+
     status, code, message = 400, "malformed_json", "The body is not valid JSON"
 
 
 class Unauthorized(AppError):
+    """The request has no valid access token."""
+
     status, code, message = 401, "unauthorized", "A valid access token is required"
 
 
 class Forbidden(AppError):
+    """The caller has no permission."""
+
     status, code, message = 403, "forbidden", "You may not do this"
 
 
 class NotFound(AppError):
+    """The resource does not exist, or the caller may not see that it does."""
+
     status, code, message = 404, "not_found", "Not found"
 
 
 class Conflict(AppError):
-    """A rule of the business says no."""
+    """A business rule forbids the request in the current state."""
 
     status, code, message = 409, "conflict", "The request conflicts with the current state"
 
 
 class TooLarge(AppError):
+    """The body is larger than the route accepts."""
+
     status, code, message = 413, "too_large", "The body is too large"
 
 
 class UnsupportedMediaType(AppError):
+    """The body is not of the media type that the route accepts."""
+
     status, code, message = 415, "unsupported_media_type", "Send JSON: application/json"
 
 
 class TooManyRequests(AppError):
-    """`retry_after` whole seconds until it is worth asking again."""
+    """The caller has exceeded a rate limit.
+
+    Args:
+        retry_after: seconds after which a request can succeed again.
+    """
 
     status, code, message = 429, "too_many_requests", "Too many requests"
 
@@ -80,6 +110,8 @@ class TooManyRequests(AppError):
 
 
 class DatabaseUnavailable(AppError):
+    """The database does not answer, or is not prepared yet."""
+
     status, code = 503, "database_unavailable"
     message = "The database does not answer; try again shortly"
 

@@ -1,4 +1,4 @@
-"""BSON values and dates as the API writes them, and JSON bodies as it reads them."""
+"""Encode answers, with ObjectIds and dates in them, and decode request bodies."""
 
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
@@ -10,19 +10,19 @@ from flask.json.provider import JSONProvider
 # The largest integer that BSON stores, and so the largest id.
 MAX_INT64 = 2**63 - 1
 
-# The body of a JSON object, as it is sent or was received.
+# A JSON object, as it is sent or received.
 JsonObject: TypeAlias = dict[str, Any]
 
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME
 
 
 def format_rfc3339(moment: datetime) -> str:
-    """UTC with milliseconds and `Z`; a naive time is taken for UTC."""
+    """Return a time in UTC with milliseconds and `Z`. A time without a zone is in UTC already."""
     aware = moment.astimezone(UTC) if moment.tzinfo else moment
     return aware.strftime("%Y-%m-%dT%H:%M:%S.") + f"{aware.microsecond // 1000:03d}Z"
 
 
-def _default(value: object) -> str:
+def _encode_other(value: object) -> str:
     if isinstance(value, ObjectId):
         return str(value)
     if isinstance(value, datetime):
@@ -33,18 +33,19 @@ def _default(value: object) -> str:
 
 
 def dumps(value: Any) -> bytes:
-    """`value` as compact UTF-8 JSON; TypeError for a type the API never shows."""
-    # A copy: what orjson gives holds its buffer, 4 kB for a short answer, for as long as it lives.
-    return b"%b" % orjson.dumps(value, default=_default, option=_OPTIONS)
+    """Return compact UTF-8 JSON. Raise TypeError for a type that no answer contains."""
+    # This copies the bytes. Those that orjson returns keep its whole buffer alive, which is 4 kB
+    # even for a short answer.
+    return b"%b" % orjson.dumps(value, default=_encode_other, option=_OPTIONS)
 
 
 def loads(raw: bytes | str) -> Any:
-    """The value of strict JSON: no NaN, no lone surrogate. ValueError when malformed."""
+    """Return the value of strict JSON, without NaN and lone surrogates. Raise ValueError else."""
     return orjson.loads(raw)
 
 
 class ApiJsonProvider(JSONProvider):
-    """Makes Flask's own jsonify speak the same JSON as the rest."""
+    """Let Flask's own `jsonify` and `request.json` encode and decode in the same way."""
 
     def dumps(self, obj: Any, **_kwargs: Any) -> str:
         return dumps(obj).decode()

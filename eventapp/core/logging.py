@@ -1,4 +1,4 @@
-"""Log lines: the same for ours and the libraries', and no secret in any of them."""
+"""Configure logging: one format for this application and its libraries, without secrets."""
 
 import logging
 import re
@@ -11,9 +11,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from eventapp.config import Config
 
-HIDDEN = "[hidden]"
+REDACTED = "[hidden]"
 _SECRET_NAME = re.compile(r"passw|token|secret|authorization|cookie|hash", re.IGNORECASE)
-# A JSON web token, a bcrypt hash, a bearer header, the user and password of a URI.
+# A JSON web token, a bcrypt hash, a bearer token, the user and password of a URI.
 _SECRET_TEXT = re.compile(
     r"eyJ[\w-]+\.[\w-]+\.[\w-]*"
     r"|\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}"
@@ -22,36 +22,36 @@ _SECRET_TEXT = re.compile(
 )
 
 
-def hide_secrets(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-    """Take out what is secret by its name, or by how it looks."""
+def redact_secrets(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+    """Replace the values of a log line that are secret by their name or form."""
     for name, value in line.items():
         if _SECRET_NAME.search(name) and value is not None:
-            line[name] = HIDDEN
+            line[name] = REDACTED
         elif isinstance(value, str):
-            line[name] = _SECRET_TEXT.sub(HIDDEN, value)
+            line[name] = _SECRET_TEXT.sub(REDACTED, value)
         elif isinstance(value, dict | list | tuple):
-            line[name] = _SECRET_TEXT.sub(HIDDEN, str(value))
+            line[name] = _SECRET_TEXT.sub(REDACTED, str(value))
     return line
 
 
 def configure_logging(config: Config) -> None:
-    """Lines to standard error, as text or JSON, from `LOG_LEVEL` up; libraries' warnings too."""
+    """Log to standard error, as LOG_LEVEL and LOG_FORMAT say, with the warnings of libraries."""
     level = getattr(logging, config.log_level.upper())
-    shared: list[Processor] = [
+    processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        hide_secrets,
+        redact_secrets,
     ]
     renderer = _renderer(config)
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    _adopt_libraries(shared, renderer)
+    _log_libraries(processors, renderer)
 
 
 def _renderer(config: Config) -> Processor:
@@ -60,17 +60,17 @@ def _renderer(config: Config) -> Processor:
     return structlog.processors.JSONRenderer(default=str)
 
 
-def _adopt_libraries(shared: list[Processor], renderer: Processor) -> None:
+def _log_libraries(processors: list[Processor], renderer: Processor) -> None:
     root = logging.getLogger()
     for handler in root.handlers:
         if isinstance(handler.formatter, ProcessorFormatter):
             root.removeHandler(handler)
-    adopted: logging.StreamHandler[Any] = logging.StreamHandler(sys.stderr)
-    adopted.setLevel(logging.WARNING)
-    adopted.setFormatter(
+    library_handler: logging.StreamHandler[Any] = logging.StreamHandler(sys.stderr)
+    library_handler.setLevel(logging.WARNING)
+    library_handler.setFormatter(
         ProcessorFormatter(
             processors=[ProcessorFormatter.remove_processors_meta, renderer],
-            foreign_pre_chain=shared,
+            foreign_pre_chain=processors,
         )
     )
-    root.addHandler(adopted)
+    root.addHandler(library_handler)

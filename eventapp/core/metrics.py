@@ -1,4 +1,4 @@
-"""The Prometheus metrics of this process, and those of all server processes together."""
+"""The Prometheus metrics, counted in each process and reported for all of them together."""
 
 import os
 from collections.abc import Iterator
@@ -16,17 +16,21 @@ from prometheus_client.samples import Sample
 REQUESTS = Counter("eventapp_requests_total", "Requests", ["method", "route", "status"])
 LATENCY = Histogram("eventapp_request_seconds", "Request latency", ["method", "route"])
 BOOKINGS = Counter("eventapp_bookings_total", "Booking requests", ["outcome"])
-STOCK_CONFLICTS = Counter("eventapp_stock_conflicts_total", "Takes that found less than expected")
-SHARED_CACHE = Counter("eventapp_shared_cache_total", "Looks into CACHE_URL", ["outcome"])
+STOCK_CONFLICTS = Counter(
+    "eventapp_stock_conflicts_total", "Stock moves that found fewer tickets than expected"
+)
+SHARED_CACHE = Counter(
+    "eventapp_shared_cache_total", "Reads of the cache at CACHE_URL", ["outcome"]
+)
 
 
 def render_metrics() -> bytes:
-    """All figures in Prometheus' text format, of every server process where there are several."""
+    """Return all metrics of all server processes in the text format of Prometheus."""
     return generate_latest(_registry())
 
 
 def iter_samples() -> Iterator[Sample]:
-    """The same figures, one by one."""
+    """Yield the same metrics, one sample at a time."""
     for metric in _registry().collect():
         yield from metric.samples
 

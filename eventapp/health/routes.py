@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, what does it count."""
+"""Routes for monitoring: liveness, readiness and metrics."""
 
 from flask import Response
 from pymongo.errors import PyMongoError
@@ -32,7 +32,7 @@ def healthz() -> Response:
 def readyz() -> Response:
     """Ready: the database answers and its indexes are there."""
     database = OPEN_DATABASE.get()
-    if database.is_ready and _answers(database.db):
+    if database.is_ready and _ping(database.db):
         return json_response({"status": "ready", "database": "ok"})
     body = {
         "message": "The database does not answer",
@@ -43,7 +43,8 @@ def readyz() -> Response:
     return json_response(body, 503)
 
 
-def _answers(db: Db) -> bool:
+def _ping(db: Db) -> bool:
+    """Return True if the database answers."""
     try:
         db.command("ping")
     except PyMongoError as error:

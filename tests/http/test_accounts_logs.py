@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from eventapp.config import ROOT
-from eventapp.core.logging import hide_secrets
+from eventapp.core.logging import redact_secrets
 
 SERVER = """
 import json, logging, sys
@@ -85,4 +85,4 @@ def test_demo_open_is_said_loudly_at_start(tmp_path):
     ],
 )
 def test_secrets_are_known_by_name_and_by_look(name, value, shown):
-    assert hide_secrets(None, "info", {name: value}) == {name: shown}
+    assert redact_secrets(None, "info", {name: value}) == {name: shown}

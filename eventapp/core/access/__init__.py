@@ -1,1 +1,1 @@
-"""Who calls and what they may do: tokens, roles, passwords, rate limits."""
+"""Identify callers and limit what they may do: tokens, roles, passwords, rate limits."""

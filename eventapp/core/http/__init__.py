@@ -1,1 +1,1 @@
-"""The HTTP edge: requests parsed, answers and errors rendered, the API documented."""
+"""Parse requests, render responses and errors, and document the API."""

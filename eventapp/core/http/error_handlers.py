@@ -1,4 +1,4 @@
-"""The one place where errors become HTTP, all in one shape."""
+"""Turn errors into HTTP responses, all with the body that `openapi.ErrorBody` describes."""
 
 from http import HTTPStatus
 
@@ -7,54 +7,52 @@ from flask import Flask, Response, request
 from pymongo.errors import PyMongoError
 from werkzeug.exceptions import HTTPException
 
-from eventapp.core import json
 from eventapp.core.database import is_unavailable
 from eventapp.core.errors import AppError, DatabaseUnavailable, TooLarge
+from eventapp.core.http.responses import json_response
 
 log = structlog.get_logger()
 
 
 def init_app(app: Flask) -> None:
-    app.register_error_handler(AppError, _render)
-    app.register_error_handler(HTTPException, _render_http)
-    app.register_error_handler(PyMongoError, _render_database)
-    app.register_error_handler(Exception, _render_unforeseen)
+    """Handle every error that a view or a hook raises."""
+    app.register_error_handler(AppError, handle_app_error)
+    app.register_error_handler(HTTPException, handle_http_exception)
+    app.register_error_handler(PyMongoError, handle_database_error)
+    app.register_error_handler(Exception, handle_unexpected_error)
 
 
-def _answer(body: dict[str, object], status: int) -> Response:
-    return Response(json.dumps(body), status, content_type="application/json")
-
-
-def _render(error: AppError) -> Response:
-    response = _answer(error.to_dict(), error.status)
+def handle_app_error(error: AppError) -> Response:
+    """Answer with the status, body and headers of an error of this application."""
+    response = json_response(error.to_dict(), error.status)
     response.headers.update(error.headers)
     return response
 
 
-def _render_http(error: HTTPException) -> Response:
-    """404, 405, 413 and the like that Flask itself raises, in our shape."""
+def handle_http_exception(error: HTTPException) -> Response:
+    """Answer an error that Flask raises itself, such as 404 or 405, with the body of ours."""
     status = error.code or 500
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return _render(TooLarge())
+        return handle_app_error(TooLarge())
     if error.response is not None or status < 400:
         return error.get_response(request.environ)  # type: ignore[return-value]
     phrase = HTTPStatus(status).phrase
-    response = _answer(
-        {"message": phrase, "code": phrase.lower().replace(" ", "_").replace("-", "_")}, status
-    )
-    kept = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    response.headers.update(kept)
+    code = phrase.lower().replace(" ", "_").replace("-", "_")
+    response = json_response({"message": phrase, "code": code}, status)
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    response.headers.update(headers)
     return response
 
 
-def _render_database(error: PyMongoError) -> Response:
+def handle_database_error(error: PyMongoError) -> Response:
+    """Answer 503 if the database does not answer, and 500 for any other error of the driver."""
     if is_unavailable(error):
         log.warning("database does not answer", error=type(error).__name__)
-        return _render(DatabaseUnavailable())
-    return _render_unforeseen(error)
+        return handle_app_error(DatabaseUnavailable())
+    return handle_unexpected_error(error)
 
 
-def _render_unforeseen(error: Exception) -> Response:
-    """500 that says nothing of the inside; the log says all."""
-    log.error("unforeseen error", path=request.path, exc_info=error)
-    return _render(AppError())
+def handle_unexpected_error(error: Exception) -> Response:
+    """Answer 500 without any detail, and log the error with its traceback."""
+    log.error("unexpected error", path=request.path, exc_info=error)
+    return handle_app_error(AppError())

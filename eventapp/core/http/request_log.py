@@ -1,4 +1,4 @@
-"""What an operator sees of each request: a log line, a request id, Prometheus figures."""
+"""Give each request an id, a log line and its Prometheus metrics."""
 
 import re
 import secrets
@@ -10,26 +10,30 @@ from flask import Flask, Response, g, request
 
 from eventapp.core.metrics import LATENCY, REQUESTS
 
-_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 log = structlog.get_logger("request")
 
 
 def init_app(app: Flask) -> None:
-    # Before anything that may refuse the request, so that every refusal has its id and its line.
-    app.url_value_preprocessor(_begin)
+    """Install the hooks.
+
+    A URL value preprocessor runs before every other hook, so that a request which one of them
+    refuses has an id and a log line too.
+    """
+    app.url_value_preprocessor(_start)
     app.after_request(_finish)
 
 
-def _begin(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
-    g.began = time.perf_counter()
+def _start(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    sent_id = request.headers.get("X-Request-Id", "")
+    g.request_id = sent_id if _ACCEPTED_ID.fullmatch(sent_id) else secrets.token_hex(8)
+    g.started = time.perf_counter()
 
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
-    seconds = time.perf_counter() - g.began
+    seconds = time.perf_counter() - g.started
     route = request.url_rule.rule if request.url_rule else "unmatched"
     REQUESTS.labels(request.method, route, response.status_code).inc()
     LATENCY.labels(request.method, route).observe(seconds)

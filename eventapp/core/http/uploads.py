@@ -1,4 +1,4 @@
-"""Files in: multipart bodies with one file, which may be larger than JSON may."""
+"""Receive one file in a multipart body, which may be larger than a JSON body."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,13 +11,14 @@ from werkzeug.datastructures import FileStorage
 from eventapp.core.errors import TooLarge, UnsupportedMediaType
 
 MAX_FILE_BYTES = 5 * 1024 * 1024
-AROUND_IT_BYTES = 64 * 1024  # boundaries, headers, and fields that nobody asked for
+# Room for the boundaries and headers of the multipart body, and for fields that are ignored.
+MAX_OVERHEAD_BYTES = 64 * 1024
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
 class UploadBody(Schema):
-    """One file; what else is in the form is not looked at."""
+    """A form with one file. Its other fields are ignored."""
 
     file = fields.Raw(required=True, metadata={"type": "string", "format": "binary"})
 
@@ -26,23 +27,27 @@ class UploadBody(Schema):
 
 
 def multipart_upload(view: View) -> View:
-    """A route that takes `bp.arguments(UploadBody, location="files")`: multipart, 5 MB a file.
+    """Let a view with `bp.arguments(UploadBody, location="files")` receive MAX_FILE_BYTES.
 
-    Werkzeug spools what is over 500 kB to the disk, so that it is in memory only once it is read.
+    Werkzeug writes files over 500 kB to the disk, so a file uses memory only when it is read.
     """
 
     @wraps(view)
-    def limited(*args: Any, **kwargs: Any) -> Any:
-        request.max_content_length = MAX_FILE_BYTES + AROUND_IT_BYTES
+    def with_limit(*args: Any, **kwargs: Any) -> Any:
+        request.max_content_length = MAX_FILE_BYTES + MAX_OVERHEAD_BYTES
         if request.mimetype != "multipart/form-data":
             raise UnsupportedMediaType("Send multipart/form-data with a file named `file`")
         return view(*args, **kwargs)
 
-    return cast(View, limited)
+    return cast(View, with_limit)
 
 
 def read_uploaded_file(files: dict[str, FileStorage]) -> bytes:
-    """The bytes of the file. TooLarge where it has more than may be."""
+    """Return the content of the file in a form that UploadBody has loaded.
+
+    Raises:
+        TooLarge: it has more than MAX_FILE_BYTES.
+    """
     data: bytes = files["file"].read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         raise TooLarge
