@@ -223,7 +223,7 @@ class TestGallery:
 class TestEvents:
     def test_the_event_shows_it_at_once(self, client, organizer, event):
         path = f"/events/{event['eventId']}"
-        client.get(f"/api{path}")  # the catalog knows it as it was
+        client.get(f"/api{path}")  # puts the event into the cache as it is now
         answer = send(client, "PUT", f"{path}/image", organizer)
         assert answer.status_code == 200
         assert client.get(path_of(answer.json["image"])).status_code == 200

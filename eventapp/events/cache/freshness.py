@@ -1,9 +1,9 @@
 """Which renderings of events a process may show, and how it learns what other processes changed.
 
-Every write of an event raises its revision and sets its `changedAt`. A process receives its own
-writes from its services, before it answers the request (`EventChanges`). It receives the writes of
-other processes by polling the database (`ChangeFeed`), within MAX_AGE_SECONDS. `Freshness` holds
-the newest change received of each event, and the renderings of events.
+Every write that an answer can show raises the event's revision and sets its `changedAt`. A process
+receives its own writes from its services, before it answers the request (`EventChanges`). It
+receives the writes of other processes by polling the database (`ChangeFeed`), within
+MAX_AGE_SECONDS. `Freshness` holds the newest change received of each event, and renderings.
 
 Invariant: a rendering that is held contains every change of its event that this process has
 received. To be held, it must be
