@@ -1,7 +1,5 @@
 """Errors that say why tickets cannot be taken."""
 
-from typing import Any
-
 from eventapp.core.errors import AppError, Conflict
 
 
@@ -17,5 +15,5 @@ class EventBusy(AppError):
     status, code = 503, "event_busy"
     message = "Too many are changing this event at once; try again"
 
-    def __init__(self, **details: Any) -> None:
-        super().__init__(headers={"Retry-After": "1"}, **details)
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})

@@ -11,14 +11,14 @@ entry afterwards, because the id is taken.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Query, retry_on_write_conflict
+from eventapp.core.database import Db, Document, Query, retry_on_write_conflict
 from eventapp.waitlist.types import EntryStatus, WaitlistEntry
 
 INDEXES = {
@@ -69,7 +69,7 @@ def insert_entry(db: Db, entry: WaitlistEntry) -> bool:
         False, with nothing written, if the user waits for this ticket type already, has used the
         idempotency key, or there is a tombstone under the entry's id.
     """
-    return _insert(db, cast(dict[str, Any], entry))
+    return _insert(db, cast(Document, entry))
 
 
 def insert_tombstone(db: Db, entry_id: ObjectId) -> bool:
@@ -78,7 +78,7 @@ def insert_tombstone(db: Db, entry_id: ObjectId) -> bool:
     return inserted or find_entry(db, entry_id) is None
 
 
-def _insert(db: Db, document: dict[str, Any]) -> bool:
+def _insert(db: Db, document: Document) -> bool:
     try:
         retry_on_write_conflict(lambda: db.waitlist.insert_one(document))
     except DuplicateKeyError:
