@@ -11,6 +11,7 @@ from marshmallow import EXCLUDE, Schema
 from eventapp.core.http import openapi
 from eventapp.core.http.request_parser import RequestParser
 from eventapp.core.http.smorest import UnwrappedBlueprint, document_query
+from eventapp.core.json import JsonObject
 
 QUERY_CACHE_SIZE = 2048
 
@@ -41,9 +42,9 @@ class Blueprint(UnwrappedBlueprint):
         schema = schema_class(unknown=EXCLUDE)
 
         @lru_cache(maxsize=QUERY_CACHE_SIZE)
-        def parse_query(_query_string: bytes) -> dict[str, Any]:
+        def parse_query(_query_string: bytes) -> JsonObject:
             parsed = self.ARGUMENTS_PARSER.parse(schema, request, location="query")
-            return cast(dict[str, Any], parsed)
+            return cast(JsonObject, parsed)
 
         def decorate(view: View) -> View:
             @wraps(view)

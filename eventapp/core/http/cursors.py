@@ -10,13 +10,14 @@ from typing import Any
 from marshmallow import Schema, ValidationError
 
 from eventapp.core import paging
+from eventapp.core.json import JsonObject
 
 PAGING_PARAMETERS = frozenset({"cursor", "page", "limit"})
 
 
 def parse_list_query(
     query: Mapping[str, Any], schema: type[Schema]
-) -> tuple[dict[str, Any], dict[str, Any] | None]:
+) -> tuple[JsonObject, JsonObject | None]:
     """Return the filters of the list, and the position to go on from, None for its first page.
 
     Args:

@@ -18,6 +18,7 @@ from eventapp.core.access.permissions import BEARER
 from eventapp.core.access.rate_limits import EXEMPT_PATHS
 from eventapp.core.http import paths
 from eventapp.core.http.smorest import JsonSchemaPlugin, extra_json_schema
+from eventapp.core.json import JsonObject
 
 SMOREST_SETTINGS = {
     "API_TITLE": "eventapp",
@@ -58,14 +59,14 @@ def init_app(app: Flask) -> Api:
     return api
 
 
-def header_parameter(name: str, **schema: Any) -> dict[str, Any]:
+def header_parameter(name: str, **schema: Any) -> JsonObject:
     """Return a header that an operation reads, as a parameter object."""
     return {"in": "header", "name": name, "schema": {"type": "string", **schema}}
 
 
-def link(operation_id: str, body: Any, parameters: dict[str, str]) -> dict[str, Any]:
+def link(operation_id: str, body: Any, parameters: dict[str, str]) -> JsonObject:
     """Return the links object of a response with one link to an operation."""
-    target: dict[str, Any] = {"operationId": operation_id}
+    target: JsonObject = {"operationId": operation_id}
     if parameters:
         target["parameters"] = parameters
     if body is not None:
@@ -86,7 +87,7 @@ class RoutePlugin(BasePlugin):
         self._app = app
 
     def operation_helper(
-        self, path: str | None = None, operations: dict[str, Any] | None = None, **kwargs: Any
+        self, path: str | None = None, operations: JsonObject | None = None, **kwargs: Any
     ) -> None:
         """Complete the operations of a path. apispec calls this for every path."""
         rule: Rule = kwargs["rule"]
@@ -104,7 +105,7 @@ class RoutePlugin(BasePlugin):
                 operation.setdefault("parameters", []).extend(headers)
 
 
-def _usual_errors(rule: Rule, permission: str, operation: dict[str, Any]) -> list[HTTPStatus]:
+def _usual_errors(rule: Rule, permission: str, operation: JsonObject) -> list[HTTPStatus]:
     identifies_caller, has_body = "security" in operation, "requestBody" in operation
     has_input = paths.has_checked_values(rule) or "parameters" in operation or has_body
     applies = {
@@ -119,7 +120,7 @@ def _usual_errors(rule: Rule, permission: str, operation: dict[str, Any]) -> lis
     return [status for status, is_usual in applies.items() if is_usual]
 
 
-def _usual_headers(operation: dict[str, Any], statuses: set[str]) -> list[dict[str, Any]]:
+def _usual_headers(operation: JsonObject, statuses: set[str]) -> list[JsonObject]:
     """Return the headers of routes that need no token, and of routes that answer 304."""
     headers = []
     if {} in operation.get("security", []):

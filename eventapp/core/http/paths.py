@@ -4,6 +4,7 @@
 preferred for every method: `DELETE /waitlist/join` is 405, not 400 for an event id of `join`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from bson import ObjectId
@@ -63,7 +64,7 @@ def has_checked_values(rule: Rule) -> bool:
     return any(f"<{name}:" in rule.rule for name in CONVERTERS)
 
 
-def _refuse_invalid_values(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+def _refuse_invalid_values(_endpoint: str | None, values: Mapping[str, object] | None) -> None:
     for name, value in (values or {}).items():
         if value in (_INVALID_ID, _INVALID_NUMBER) and (methods := _methods_of_fixed_path()):
             raise MethodNotAllowed(sorted(methods))

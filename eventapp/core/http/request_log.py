@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from typing import Any
+from collections.abc import Mapping
 
 import structlog
 from flask import Flask, Response, g, request
@@ -25,7 +25,7 @@ def init_app(app: Flask) -> None:
     app.after_request(_finish)
 
 
-def _start(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+def _start(_endpoint: str | None, _values: Mapping[str, object] | None) -> None:
     sent_id = request.headers.get("X-Request-Id", "")
     g.request_id = sent_id if _ACCEPTED_ID.fullmatch(sent_id) else secrets.token_hex(8)
     g.started = time.perf_counter()

@@ -14,6 +14,8 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import Schema
 
+from eventapp.core.json import JsonObject
+
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -55,8 +57,8 @@ def document_query(view: Callable[..., Any], schema: Schema) -> None:
 
 
 class _Converter(OpenAPIConverter):
-    def schema2jsonschema(self, schema: Schema) -> dict[str, Any]:
-        by_fields: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
+    def schema2jsonschema(self, schema: Schema) -> JsonObject:
+        by_fields: JsonObject = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
         return {**by_fields, **extra_json_schema(schema)}
 
 
@@ -66,7 +68,7 @@ class JsonSchemaPlugin(MarshmallowPlugin):
     Converter = _Converter
 
 
-def extra_json_schema(schema: Schema) -> dict[str, Any]:
+def extra_json_schema(schema: Schema) -> JsonObject:
     """Return what a schema's Meta adds to the JSON Schema of its fields, such as `anyOf`."""
-    extra: dict[str, Any] = getattr(schema.Meta, "json_schema", {})
+    extra: JsonObject = getattr(schema.Meta, "json_schema", {})
     return extra
