@@ -223,4 +223,4 @@ def list_state(event: Event | SaleState | EventChange) -> ListState:
 
 def sold_out_types(event: Event | SaleState | EventChange | IndexedEvent) -> tuple[bool, ...]:
     """Return for each ticket type whether no ticket can be bought."""
-    return tuple(kind["availableTickets"] == 0 for kind in event["ticketTypes"])
+    return tuple(stock["availableTickets"] == 0 for stock in event["ticketTypes"])

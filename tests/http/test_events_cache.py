@@ -73,8 +73,8 @@ def test_events_created_and_deleted_by_this_process_appear_and_go_at_once(client
 
 
 def test_a_sale_by_this_process_shows_at_once_also_in_lists_by_availability(client, app, organizer):
-    kind = {"type": "G", "price": 5, "availableTickets": 2}
-    body = event_body(ticketTypes=[kind])
+    ticket_type = {"type": "G", "price": 5, "availableTickets": 2}
+    body = event_body(ticketTypes=[ticket_type])
     client.post("/api/events", json=body, headers=organizer["headers"])
     buyer = sign_in(app)["headers"]
     assert len(titles(client, "?availableOnly=true")) == 1
@@ -160,8 +160,8 @@ def test_lists_follow_a_change_that_was_read_before_it_was_received(client, app,
 
 
 def test_a_sale_of_an_event_that_is_not_held_shows_in_lists_at_once(client, app, organizer):
-    kind = {"type": "G", "price": 5, "availableTickets": 1}
-    body = event_body(ticketTypes=[kind])
+    ticket_type = {"type": "G", "price": 5, "availableTickets": 1}
+    body = event_body(ticketTypes=[ticket_type])
     client.post("/api/events", json=body, headers=organizer["headers"])
     buyer = sign_in(app)["headers"]
     assert len(titles(client, "?availableOnly=true")) == 1

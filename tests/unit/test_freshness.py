@@ -124,13 +124,13 @@ class Model:
     eventapp.events.store.
     """
 
-    def __init__(self, kind, rng):
-        self._kind, self._rng, self._is_polling = kind, rng, False
+    def __init__(self, freshness_class, rng):
+        self._freshness_class, self._rng, self._is_polling = freshness_class, rng, False
         self.database, self.shared, self.puts = Database(), {}, []
         self.processes = [self._process() for _ in PROCESSES]
 
     def _process(self):
-        process = Process(self._kind())
+        process = Process(self._freshness_class())
         process.feed = ChangeFeed(self, process.freshness, process.apply_change)
         return process
 
@@ -277,15 +277,15 @@ STEP_NAMES = [name for name in vars(Model) if not name.startswith("_") and name 
 
 @pytest.fixture
 def walk(monkeypatch):
-    """Return a function that takes random steps with this kind of Freshness, so many times."""
+    """Return a function that takes many random walks with this class in place of Freshness."""
 
-    def walk_(kind, walks):
+    def walk_(freshness_class, walks):
         clock = SimpleNamespace(monotonic=lambda: model.database.now.timestamp())
         monkeypatch.setattr(freshness, "time", clock)
         monkeypatch.setattr(freshness.store, "last_change", Model.last_change)
         monkeypatch.setattr(freshness.store, "changed_since", Model.changed_since)
         for seed in range(walks):
-            model = Model(kind, random.Random(seed))
+            model = Model(freshness_class, random.Random(seed))
             for _ in range(STEPS):
                 model.step()
 
@@ -357,8 +357,12 @@ CONTROLS = [
 ]
 
 
-@pytest.mark.parametrize("kind", CONTROLS, ids=lambda kind: kind.__name__)
-def test_without_one_rule_an_outdated_event_is_shown(walk, monkeypatch, kind):
-    monkeypatch.setattr(freshness, "MAX_CHANGES", 1 if kind is ForgetsChangesOnly else 1_000)
+@pytest.mark.parametrize(
+    "freshness_class", CONTROLS, ids=lambda freshness_class: freshness_class.__name__
+)
+def test_without_one_rule_an_outdated_event_is_shown(walk, monkeypatch, freshness_class):
+    monkeypatch.setattr(
+        freshness, "MAX_CHANGES", 1 if freshness_class is ForgetsChangesOnly else 1_000
+    )
     with pytest.raises(AssertionError):
-        walk(kind, CONTROL_WALKS)
+        walk(freshness_class, CONTROL_WALKS)

@@ -294,9 +294,9 @@ class Freshness:
         else:
             return True
         # Tickets may have run out and come back between revisions that this process never saw.
-        is_scarce = any(kind["availableTickets"] <= FEW_TICKETS for kind in event["ticketTypes"])
+        has_few = any(stock["availableTickets"] <= FEW_TICKETS for stock in event["ticketTypes"])
         skipped_revisions = revision != event["rev"] - 1
-        return before != list_state(event) or (is_scarce and skipped_revisions)
+        return before != list_state(event) or (has_few and skipped_revisions)
 
 
 def _raised(change: ReceivedChange | None, revision: int) -> int | None:

@@ -115,7 +115,7 @@ def render_event(event: Event) -> RenderedEvent:
 
 
 def _render_ticket_types(event: Event | SaleState) -> bytes:
-    views = [rules.type_view(kind, with_counts=False) for kind in event["ticketTypes"]]
+    views = [rules.type_view(each, with_counts=False) for each in event["ticketTypes"]]
     return json.dumps(views)
 
 
