@@ -18,7 +18,6 @@ from eventapp.android import routes as android_routes
 from eventapp.bookings import routes as bookings_routes
 from eventapp.bookings import service as bookings
 from eventapp.bookings import store as bookings_store
-from eventapp.bookings import store_alerts as bookings_told
 from eventapp.bookings.context import BOOKING_CONTEXT, BookingContext
 from eventapp.bookings.rules import Limits
 from eventapp.config import Config, load_config
@@ -72,7 +71,6 @@ INDEXES = (
     bookings_store.INDEXES,
     media_store.INDEXES,
     messages_store.INDEXES,
-    bookings_told.INDEXES,
     events_told.INDEXES,
     notifications_store.INDEXES,
     mails_store.INDEXES,
@@ -203,7 +201,7 @@ def open_booking_context(
     limits = Limits(
         per_booking=config.max_tickets_per_booking,
         per_user=config.max_tickets_per_user,
-        cutoff=timedelta(hours=config.cancellation_cutoff_hours),
+        cancellation_cutoff=timedelta(hours=config.cancellation_cutoff_hours),
         hold=timedelta(minutes=config.hold_minutes),
         offer=timedelta(minutes=config.waitlist_offer_minutes),
         currency=config.currency,

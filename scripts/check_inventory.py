@@ -37,7 +37,7 @@ def report(context: BookingContext) -> list[int]:
     """Print a line a fault; the events that have one."""
     faults = list(auditing.check(context, utc_now()))
     for fault in faults:
-        print(f"event {fault.event_id}: {fault.words}")
+        print(f"event {fault.event_id}: {fault.message}")
     print(f"{len(faults)} faults" if faults else "all tickets add up")
     return sorted({fault.event_id for fault in faults})
 

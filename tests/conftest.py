@@ -103,7 +103,7 @@ def clean_inventory(app: Flask, db: Any) -> Iterator[None]:
     for event_id in range(1, 100):  # another test's events had these ids
         context.inventory.invalidate(event_id)
     yield
-    faults = [fault.words for fault in auditing.check(context, utc_now())]
+    faults = [fault.message for fault in auditing.check(context, utc_now())]
     assert faults == []
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from aiosmtpd.controller import Controller
 from bson import ObjectId
 
-from eventapp.bookings import alerts
+from eventapp.bookings import notifications as booking_notifications
 from eventapp.bookings.context import BookingContext
 from eventapp.core.clock import utc_now
 from eventapp.inventory.service import Inventory
@@ -58,7 +58,7 @@ def posted(context, post):
 
 
 def tell(context, **span):
-    return alerts.tell(context, utc_now() + timedelta(**span))
+    return booking_notifications.notify_holders(context, utc_now() + timedelta(**span))
 
 
 def send(db, post, **span):

@@ -25,7 +25,7 @@ def booking(event, *, status, at, taken, price=10, changed=None, number=None):
             "type": f"T{type_id}",
             "quantity": quantity,
             "unitPrice": price,
-            "subtotal": rules.money(rules.cents(price) * quantity),
+            "subtotal": rules.from_cents(rules.to_cents(price) * quantity),
         }
         for type_id, quantity in taken.items()
     ]
@@ -39,7 +39,7 @@ def booking(event, *, status, at, taken, price=10, changed=None, number=None):
         "organizerId": event["organizerId"],
         "date": event["schedule"][0]["date"],
         "location": "Volos",
-        **rules.sums(items),
+        **rules.sum_items(items),
         "currency": "EUR",
         "status": status,
         "active": status in ("confirmed", "held"),
@@ -75,7 +75,7 @@ def void():
 def revenue(bookings):
     """What the confirmed ones cost, as the API writes it: each booking's own total, in cents."""
     mine = [one for one in bookings if one["status"] == "confirmed"]
-    return rules.money(sum(rules.cents(one["totalPrice"]) for one in mine))
+    return rules.from_cents(sum(rules.to_cents(one["totalPrice"]) for one in mine))
 
 
 def sums(bookings):

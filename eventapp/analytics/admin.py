@@ -10,7 +10,7 @@ from bson import ObjectId
 from eventapp.accounts import service as accounts
 from eventapp.analytics import rules, service, store_events
 from eventapp.analytics.service import Period
-from eventapp.bookings.figures import money
+from eventapp.bookings.service import from_cents
 from eventapp.core.database import Db
 
 ENGAGEMENT_SPAN = timedelta(days=30)
@@ -59,6 +59,6 @@ def _spent(db: Db, user_ids: list[ObjectId]) -> dict[ObjectId, dict[str, Any]]:
     for row in store_events.spending(db, user_ids) if user_ids else ():
         tallies[row["user"]].add(row["status"], row["bookings"], 0, row["cents"])
     return {
-        id_: {"bookings": rules.counts(tallies[id_]), "spent": money(tallies[id_].revenue)}
+        id_: {"bookings": rules.counts(tallies[id_]), "spent": from_cents(tallies[id_].revenue)}
         for id_ in user_ids
     }

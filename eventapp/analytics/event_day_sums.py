@@ -13,7 +13,7 @@ from eventapp.analytics import day_sums, rules, store, store_day_sums
 from eventapp.analytics.day_sums import Part
 from eventapp.analytics.rules import Tally
 from eventapp.analytics.store_day_sums import Span
-from eventapp.bookings import figures as bookings
+from eventapp.bookings import service as bookings
 from eventapp.core.database import Db, Document
 
 # Bookings of a part: as many are counted in some milliseconds.
@@ -128,7 +128,7 @@ def _counted(
         owners[row["event"]] = row["organizer"]
         _at(days, row).tally.add(row["status"], row["bookings"], row["tickets"], row["cents"])
     for row in store_day_sums.prices(db, spans, moment):
-        _at(days, row).cents[row["type"]] += bookings.cents(row["price"]) * row["tickets"]
+        _at(days, row).cents[row["type"]] += bookings.to_cents(row["price"]) * row["tickets"]
     return days, owners
 
 

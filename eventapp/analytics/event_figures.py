@@ -7,8 +7,8 @@ from typing import Any
 from eventapp.analytics import bookings_csv, event_day_sums, rules, store_events
 from eventapp.analytics.day_sums import Part
 from eventapp.analytics.rules import CANCELLED, CONFIRMED, Tally
-from eventapp.bookings import figures as bookings
-from eventapp.bookings.figures import money
+from eventapp.bookings import service as bookings
+from eventapp.bookings.service import from_cents
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Document
 from eventapp.events import service as events
@@ -40,7 +40,7 @@ def stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> dict[str, An
         "currency": currency,
         **stock,
         "utilization": rules.share(stock["sold"], stock["capacity"]),
-        "revenue": money(tally.revenue),
+        "revenue": from_cents(tally.revenue),
         "bookings": rules.counts(tally),
         "cancellationRate": tally.cancellation_rate,
         "views": event.get("views", 0),
@@ -60,7 +60,7 @@ def _by_day(parts: Iterable[Part]) -> tuple[list[Document], Tally]:
     shown = [
         {
             "date": day,
-            "revenue": money(days[day].revenue),
+            "revenue": from_cents(days[day].revenue),
             "bookings": days[day].bookings(CONFIRMED),
             "tickets": days[day].tickets(CONFIRMED),
             "cancelled": days[day].bookings(CANCELLED),
@@ -83,7 +83,7 @@ def _by_type(parts: Iterable[Part], event: Document) -> list[Document]:
             "price": kind["price"],
             **{name: kind[stored] for name, stored in AMOUNTS.items()},
             "waiting": kind["waiting"],
-            "revenue": money(cents[kind["ticketTypeId"]]),
+            "revenue": from_cents(cents[kind["ticketTypeId"]]),
         }
         for kind in event["ticketTypes"]
     ]
@@ -92,7 +92,7 @@ def _by_type(parts: Iterable[Part], event: Document) -> list[Document]:
 def table(db: Db, event_id: int, actor: Actor) -> Iterator[bytes]:
     """All bookings of the event as CSV, part by part. EventNotFound, Forbidden."""
     events.managed(db, event_id, actor)
-    rows = (row for row in bookings.all_of_event(db, event_id) if row.get("status"))
+    rows = (row for row in bookings.iterate_event_bookings(db, event_id) if row.get("status"))
     parts = bookings_csv.lines(rows)
     first = next(parts)  # so that a database that is away is an answer, not a broken table
     return _chained(first, parts)

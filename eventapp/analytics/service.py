@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from eventapp.analytics import rules, sales_sums, store_events
 from eventapp.analytics.rules import Tally
-from eventapp.bookings.figures import money
+from eventapp.bookings.service import from_cents
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Document
@@ -43,7 +43,7 @@ def overview(db: Db, organizer_id: ObjectId | None, *, currency: str) -> dict[st
     waits = waitlist(db, organizer_id, limit=WAITED_FOR_SHOWN)
     return {
         "currency": currency,
-        "revenue": money(tally.revenue),
+        "revenue": from_cents(tally.revenue),
         "bookings": rules.counts(tally),
         "ticketsSold": tally.tickets(rules.CONFIRMED),
         "ticketsHeld": tally.tickets(rules.HELD),
@@ -116,7 +116,7 @@ def _refuse_span(first: date, last: date) -> None:
 
 def _sums(tally: Tally) -> dict[str, Any]:
     return {
-        "revenue": money(tally.revenue),
+        "revenue": from_cents(tally.revenue),
         "bookings": tally.bookings(rules.CONFIRMED),
         "tickets": tally.tickets(rules.CONFIRMED),
         "cancelled": tally.bookings(rules.CANCELLED),
@@ -165,7 +165,7 @@ def _shown(row: Document, event: Document) -> dict[str, Any]:
         "organizerId": event["organizerId"],
         "nextDate": event["nextDate"].date().isoformat(),
         "views": event.get("views", 0),
-        "revenue": money(row["cents"]),
+        "revenue": from_cents(row["cents"]),
         "bookings": rules.counts(row["tally"]),
         "cancellationRate": row["tally"].cancellation_rate,
     }

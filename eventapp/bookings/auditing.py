@@ -1,98 +1,221 @@
-"""Does the inventory add up? And, where it does not, mending it under a guard."""
+"""Check that the stock of events agrees with the bookings and waitlist entries, and repair it.
 
-from collections.abc import Iterator
+The counters of a ticket type must hold: `soldTickets` are the tickets of confirmed bookings,
+`heldTickets` of held ones, `waiting` the active waitlist entries, and available, sold and held
+tickets add up to `capacity`. While changes are in flight the two sides differ; the audit knows the
+difference from the in-flight entries and the pending stock moves, and takes it into account. So it
+can run while tickets are sold.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from eventapp.bookings.audit_facts import Expected, Facts, gather
+from bson import ObjectId
+
+from eventapp.bookings import store
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.recovery import STANDS_STILL, settle
-from eventapp.events.types import InFlightState, TicketType
+from eventapp.bookings.recovery import ABANDONED_AFTER, recover
+from eventapp.bookings.types import ActiveTickets, StoredBooking
+from eventapp.events.types import InFlightEntry, InFlightState, TicketType
+from eventapp.inventory.service import leave_key
+from eventapp.waitlist import service as waitlist
+from eventapp.waitlist.types import WaitlistEntry
 
-CHECKED_AT_ONCE = 500
+EVENTS_PER_BATCH = 500
 REPAIR_ATTEMPTS = 20
-Counter = Literal["availableTickets", "soldTickets", "heldTickets", "waiting"]
-# The counters that bookings and waitlist entries must account for, and all that are never negative.
-COUNTED: tuple[Counter, ...] = ("soldTickets", "heldTickets", "waiting")
-STOCK: tuple[Counter, ...] = ("availableTickets", *COUNTED)
+# A worker resolves what is older than ABANDONED_AFTER; what is this old shows that none runs.
+STUCK_AFTER = 4 * ABANDONED_AFTER
+# The length of an ObjectId in hexadecimal, with which the keys of in-flight entries end.
+HEX_ID_LENGTH = 24
 
-# A worker settles what stands still after 30 s.
-LONG = 4 * STANDS_STILL
+Counter = Literal["availableTickets", "soldTickets", "heldTickets", "waiting"]
+# The counters that bookings and waitlist entries account for, and all that are never negative.
+DERIVED_COUNTERS: tuple[Counter, ...] = ("soldTickets", "heldTickets", "waiting")
+COUNTERS: tuple[Counter, ...] = ("availableTickets", *DERIVED_COUNTERS)
+COUNTER_OF_STATUS = {"confirmed": "soldTickets", "held": "heldTickets"}
+
+# The key of a stock move, and what it adds to the counters of each ticket type.
+MoveChanges = tuple[str, Sequence[tuple[int, dict[str, int]]]]
+# {ticketTypeId: {counter: value}}
+ExpectedCounters = defaultdict[int, defaultdict[str, int]]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """An event that does not add up, and words that say in what."""
+    """One disagreement of an event's stock, described in `message`."""
 
     event_id: int
-    words: str
+    message: str
 
 
 def check(context: BookingContext, now: datetime) -> Iterator[Fault]:
-    """Every fault of every event: amounts that differ from the bookings, or are negative."""
-    last = 0
-    while events := context.inventory.in_flight.find_events_after(last, CHECKED_AT_ONCE):
-        facts = gather(context, events)
+    """Yield all faults of all events."""
+    last_id = 0
+    while events := context.inventory.in_flight.find_events_after(last_id, EVENTS_PER_BATCH):
+        records = _read_records(context, events)
         for event in events:
-            for words in _faults(event, facts, now):
-                # Read once more: between two reads of a busy event a sale may lie.
-                if words in _faults_now(context, event["eventId"], now):
-                    yield Fault(event["eventId"], words)
-        last = events[-1]["eventId"]
+            for message in _find_faults(event, records, now):
+                # A sale may have come between the two reads, so both are made again.
+                if message in _find_current_faults(context, event["eventId"], now):
+                    yield Fault(event["eventId"], message)
+        last_id = events[-1]["eventId"]
 
 
 def repair(context: BookingContext, event_id: int, now: datetime) -> bool:
-    """Set the event's amounts to what its bookings say; False where it kept changing.
+    """Set the event's counters to what its bookings say; return False if it changed all the time.
 
-    What is available is what was put on sale less what is taken; if more was taken than was put
-    on sale, that too is noted as put on sale: every booking stands.
+    If more tickets were taken than were put on sale, `capacity` is raised: every booking stands.
     """
-    settle(context, now)
+    recover(context, now)
     for _attempt in range(REPAIR_ATTEMPTS):
         event = context.inventory.in_flight.find_event(event_id)
         if event is None:
             return True
-        expected = gather(context, [event]).expected(event)
-        types = [_mended(kind, expected) for kind in event["ticketTypes"]]
-        if context.inventory.replace_ticket_types(event, types):
+        expected = _read_records(context, [event]).expected_counters(event)
+        repaired = [_repaired(each, expected) for each in event["ticketTypes"]]
+        if context.inventory.replace_ticket_types(event, repaired):
             return True
     return False
 
 
-def _mended(kind: TicketType, expected: Expected) -> TicketType:
-    amounts = expected[kind["ticketTypeId"]]
-    sold, held = amounts["soldTickets"], amounts["heldTickets"]
-    capacity = max(kind["capacity"], sold + held)
+def _repaired(ticket_type: TicketType, expected: ExpectedCounters) -> TicketType:
+    counters = expected[ticket_type["ticketTypeId"]]
+    sold, held = counters["soldTickets"], counters["heldTickets"]
+    capacity = max(ticket_type["capacity"], sold + held)
     return {
-        **kind,
+        **ticket_type,
         "soldTickets": sold,
         "heldTickets": held,
-        "waiting": amounts["waiting"],
+        "waiting": counters["waiting"],
         "capacity": capacity,
         "availableTickets": capacity - sold - held,
     }
 
 
-def _faults_now(context: BookingContext, event_id: int, now: datetime) -> list[str]:
+def _find_current_faults(context: BookingContext, event_id: int, now: datetime) -> list[str]:
     event = context.inventory.in_flight.find_event(event_id)
-    return list(_faults(event, gather(context, [event]), now)) if event else []
+    return list(_find_faults(event, _read_records(context, [event]), now)) if event else []
 
 
-def _faults(event: InFlightState, facts: Facts, now: datetime) -> Iterator[str]:
-    expected = facts.expected(event)
-    for kind in event["ticketTypes"]:
-        amounts, name = expected[kind["ticketTypeId"]], kind["type"]
-        for amount in COUNTED:
-            if kind[amount] != amounts[amount]:
-                yield f"{name}: {amount} is {kind[amount]}, should be {amounts[amount]}"
-        for counter in STOCK:
-            if kind[counter] < 0:
-                yield f"{name}: {counter} is negative: {kind[counter]}"
-        there = kind["availableTickets"] + kind["soldTickets"] + kind["heldTickets"]
-        if there != kind["capacity"]:
-            yield f"{name}: {there} tickets where {kind['capacity']} were put on sale"
-    if event["available"] != sum(k["availableTickets"] for k in event["ticketTypes"]):
+def _find_faults(event: InFlightState, records: "Records", now: datetime) -> Iterator[str]:
+    expected = records.expected_counters(event)
+    for ticket_type in event["ticketTypes"]:
+        yield from _find_type_faults(ticket_type, expected[ticket_type["ticketTypeId"]])
+    if event["available"] != sum(each["availableTickets"] for each in event["ticketTypes"]):
         yield f"available is {event['available']}, not the sum of its types"
-    for key in facts.unsettled(event, before=now - LONG):
+    for key in records.stuck_entries(event, before=now - STUCK_AFTER):
         yield f"{key} stands still: neither recorded nor given back"
+
+
+def _find_type_faults(ticket_type: TicketType, expected: dict[str, int]) -> Iterator[str]:
+    name, capacity = ticket_type["type"], ticket_type["capacity"]
+    for counter in DERIVED_COUNTERS:
+        if ticket_type[counter] != expected[counter]:
+            yield f"{name}: {counter} is {ticket_type[counter]}, should be {expected[counter]}"
+    for counter in COUNTERS:
+        if ticket_type[counter] < 0:
+            yield f"{name}: {counter} is negative: {ticket_type[counter]}"
+    total = (
+        ticket_type["availableTickets"] + ticket_type["soldTickets"] + ticket_type["heldTickets"]
+    )
+    if total != capacity:
+        yield f"{name}: {total} tickets where {capacity} were put on sale"
+
+
+@dataclass(frozen=True)
+class Records:
+    """The bookings and waitlist entries of some events, as far as they account for the stock.
+
+    Attributes:
+        active_tickets: tickets of active bookings by eventId.
+        waiting: active waitlist entries by eventId and ticketTypeId.
+        pending_bookings: bookings with a pending stock move.
+        pending_leaves: ended waitlist entries that the event has still to count out.
+        recorded_ids: hex ids of in-flight takes and joins whose document is stored.
+        claimed_ids: hex ids of in-flight offers whose waitlist entry is still claimed.
+    """
+
+    active_tickets: dict[int, list[ActiveTickets]]
+    waiting: dict[int, dict[int, int]]
+    pending_bookings: list[StoredBooking]
+    pending_leaves: list[WaitlistEntry]
+    recorded_ids: frozenset[str]
+    claimed_ids: frozenset[str]
+
+    def expected_counters(self, event: InFlightState) -> ExpectedCounters:
+        """Return what the counters of the event's ticket types should be."""
+        expected: ExpectedCounters = defaultdict(lambda: defaultdict(int))
+        for row in self.active_tickets.get(event["eventId"], []):
+            expected[row["type"]][COUNTER_OF_STATUS[row["status"]]] += row["quantity"]
+        for type_id, count in self.waiting.get(event["eventId"], {}).items():
+            expected[type_id]["waiting"] += count
+        for key, changes in self._pending_moves(event):
+            if key not in event["inFlight"]:  # The event has not made this move yet.
+                for type_id, counters in changes:
+                    for counter, change in counters.items():
+                        expected[type_id][counter] -= change
+        for key, entry in event["inFlight"].items():
+            self._add_unrecorded(key, entry, expected)
+        return expected
+
+    def stuck_entries(self, event: InFlightState, *, before: datetime) -> Iterator[str]:
+        """Yield the keys of in-flight entries from before this time that nobody has resolved."""
+        pending = {key for key, _changes in self._pending_moves(event)}
+        for key, entry in event["inFlight"].items():
+            is_unrecorded = (
+                entry["kind"] in ("take", "enter") and _hex_id(key) not in self.recorded_ids
+            )
+            if entry["at"] < before and (is_unrecorded or key in pending):
+                yield key
+
+    def _pending_moves(self, event: InFlightState) -> Iterator[MoveChanges]:
+        for booking in self.pending_bookings:
+            if booking["eventId"] == event["eventId"]:
+                yield booking["due"]["key"], booking["due"]["changes"]
+        for entry in self.pending_leaves:
+            if entry["eventId"] == event["eventId"]:
+                yield leave_key(str(entry["_id"])), [(entry["ticketTypeId"], {"waiting": -1})]
+
+    def _add_unrecorded(self, key: str, entry: InFlightEntry, expected: ExpectedCounters) -> None:
+        """Add what an in-flight entry has changed and no stored document accounts for yet."""
+        if entry["kind"] == "enter" and _hex_id(key) not in self.recorded_ids:
+            expected[entry["type"]]["waiting"] += 1
+        if entry["kind"] != "take":
+            return
+        if key not in self.recorded_ids:
+            counter = "heldTickets" if entry["held"] else "soldTickets"
+            for type_id, quantity in entry["items"]:
+                expected[type_id][counter] += quantity
+        for type_id, left in entry.get("leftQueue", []):
+            expected[type_id]["waiting"] -= left if key in self.claimed_ids else 0
+
+
+def _read_records(context: BookingContext, events: Sequence[InFlightState]) -> Records:
+    """Read the records of these events, with one query of each kind for all of them."""
+    event_ids = [event["eventId"] for event in events]
+    entries = [item for event in events for item in event["inFlight"].items()]
+    take_ids = [ObjectId(key) for key, entry in entries if entry["kind"] == "take"]
+    join_ids = [ObjectId(_hex_id(key)) for key, entry in entries if entry["kind"] == "enter"]
+    offer_ids = [ObjectId(key) for key, entry in entries if "leftQueue" in entry]
+    return Records(
+        active_tickets=store.sum_active_tickets(context.db, event_ids),
+        waiting=waitlist.count_active(context.db, event_ids),
+        pending_bookings=store.find_pending_moves_of_events(context.db, event_ids),
+        pending_leaves=waitlist.find_pending_leaves(context.db, event_ids),
+        recorded_ids=frozenset(
+            str(id_)
+            for id_ in (
+                *store.find_existing_ids(context.db, take_ids),
+                *waitlist.find_existing_ids(context.db, join_ids),
+            )
+        ),
+        claimed_ids=frozenset(map(str, waitlist.find_claimed_booking_ids(context.db, offer_ids))),
+    )
+
+
+def _hex_id(key: str) -> str:
+    """Return the hex id at the end of an in-flight entry's key."""
+    return key[-HEX_ID_LENGTH:]

@@ -1,60 +1,85 @@
-"""Why a booking can't be made, changed or found."""
+"""Why a booking cannot be made, changed or found."""
 
 from eventapp.core.errors import Conflict, NotFound
 
 
 class BookingNotFound(NotFound):
+    """There is no such booking, or the caller may not see it."""
+
     code, message = "booking_not_found", "Booking not found"
 
 
 class SoldOut(Conflict):
-    """`available` tickets are left of the types asked for, `ticketTypes` says of which."""
+    """Too few tickets are left.
+
+    `available` is how many of the requested ticket types are left, `ticketTypes` how many of each.
+    """
 
     code, message = "sold_out", "Not enough tickets are left"
 
 
 class AlreadyBooked(Conflict):
+    """The user has an active booking of the event."""
+
     code, message = "already_booked", "You have an active booking of this event"
 
 
 class TicketLimit(Conflict):
+    """The user would have, or the booking holds, more tickets than the limits allow."""
+
     code = "ticket_limit_exceeded"
 
 
 class OfferUnderWay(Conflict):
+    """A waitlist offer to the user is in progress, and not yet stored."""
+
     code, message = "offer_under_way", "You are just being made an offer; try again"
 
 
 class EventPast(Conflict):
+    """The schedule entry is before today."""
+
     code, message = "event_past", "This date is over"
 
 
 class IdempotencyMismatch(Conflict):
+    """The key was used with another body."""
+
     code = "idempotency_mismatch"
     message = "This Idempotency-Key came with another body before"
 
 
 class CancellationClosed(Conflict):
+    """The cancellation deadline has passed. It is defined by `rules.cancellation_deadline`."""
+
     code, message = "cancellation_closed", "It is too late to cancel this booking"
 
 
 class NotCancellable(Conflict):
+    """The booking has expired."""
+
     code, message = "not_cancellable", "The booking has expired"
 
 
 class NotHeld(Conflict):
+    """The booking was cancelled, so that it cannot be confirmed."""
+
     code, message = "not_held", "The booking is not held"
 
 
 class HoldExpired(Conflict):
-    """The hold is over; a payment that came too late is refunded (`refund`)."""
+    """The hold is over. A charge that was made too late is refunded; then `refund` holds it."""
 
     code, message = "hold_expired", "The hold has expired; nothing was charged"
 
 
 class PaymentFailed(Conflict):
+    """The payment provider refused; the booking is still held."""
+
     code, message = "payment_failed", "The payment was refused; the tickets are still held"
 
 
 class NoOffer(NotFound):
+    """The user has no open waitlist offer for the event."""
+
     code, message = "no_offer", "There is no open offer for you"

@@ -1,23 +1,36 @@
-"""Cancelling and deleting an event with all that hangs on it."""
+"""Cancel or delete an event together with its bookings and its waitlist."""
 
+import math
+import time
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
-from eventapp.bookings import event_endings
+from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
+from eventapp.bookings.transitions import end_fields, make_pending_moves
 from eventapp.core.access.actor import Actor
+from eventapp.core.clock import advancing_clock
+from eventapp.core.failpoints import failpoint
+from eventapp.core.json import JsonObject
 from eventapp.events import editing
 from eventapp.events import service as events
 from eventapp.waitlist import service as waitlist
 
+BATCH_SIZE = 200
+# How long a request spends on ending bookings. The worker ends the rest.
+REQUEST_SECONDS = 2.0
+
 
 def cancel_event(
     context: BookingContext, event_id: int, actor: Actor, *, now: datetime, image_base_url: str
-) -> dict[str, Any]:
-    """Take the event off sale for good; cancel and refund its bookings; end the waiting.
+) -> JsonObject:
+    """Take an event off sale for good, cancel and refund its bookings, and close its waitlist.
 
-    A sale that is under way at this moment may still be recorded: the worker ends that one, and
-    what is left where there are more bookings than can be ended while the caller waits.
+    A sale that is in flight may still be recorded afterwards. The worker ends that booking, and
+    those that do not fit in REQUEST_SECONDS.
+
+    Returns:
+        The event as the API shows it.
 
     Raises:
         EventNotFound, Forbidden, Conflict: nothing is written.
@@ -32,14 +45,13 @@ def cancel_event(
         image_base_url=image_base_url,
     )
     context.inventory.invalidate(event_id)
-    patience = event_endings.PATIENCE_SECONDS
-    event_endings.end_all(context, event_id, "event_cancelled", now, patience)
-    waitlist.close_waitlist(context.db, context.inventory, event_id, now, patience)
+    end_all_bookings(context, event_id, "event_cancelled", now, max_seconds=REQUEST_SECONDS)
+    waitlist.close_waitlist(context.db, context.inventory, event_id, now, REQUEST_SECONDS)
     return events.show(context.db, event_id, actor=actor, image_base_url=image_base_url)
 
 
 def delete_event(context: BookingContext, event_id: int, actor: Actor, now: datetime) -> None:
-    """Delete an event that nobody has tickets of, and end the waiting for it.
+    """Delete an event of which nobody has tickets, and close its waitlist.
 
     Raises:
         EventNotFound, Forbidden, EventHasBookings: nothing is written.
@@ -47,3 +59,55 @@ def delete_event(context: BookingContext, event_id: int, actor: Actor, now: date
     editing.delete(context.db, event_id, actor, context.event_changes)
     context.inventory.invalidate(event_id)
     waitlist.close_waitlist(context.db, context.inventory, event_id, now)
+
+
+def end_all_bookings(
+    context: BookingContext,
+    event_id: int,
+    reason: str,
+    now: datetime,
+    max_seconds: float = math.inf,
+) -> int:
+    """Cancel and refund the active bookings of an event; return how many there were.
+
+    Args:
+        reason: recorded with each refund.
+        max_seconds: stop after so long, even if bookings are left.
+    """
+    total, clock, deadline = 0, advancing_clock(now), time.monotonic() + max_seconds
+    while ended := _end_each_booking(context, event_id, reason, clock, deadline):
+        total += ended
+        if time.monotonic() > deadline:
+            break
+    return total
+
+
+def _end_each_booking(
+    context: BookingContext,
+    event_id: int,
+    reason: str,
+    clock: Callable[[], datetime],
+    deadline: float,
+) -> int:
+    """Go through the active bookings once, a batch in each write; return how many were ended.
+
+    A booking that another request is changing may be left active.
+    """
+    total, after = 0, None
+    active = {"eventId": event_id, "active": True}
+    while batch := store.find_page(context.db, active, skip=0, limit=BATCH_SIZE, after=after):
+        after = (batch[-1]["createdAt"], batch[-1]["_id"])
+        now = clock()
+        pending = [booking for booking in batch if booking.get("restock") == "due"]
+        make_pending_moves(context, pending, now)
+        endings = [
+            (booking, end_fields(booking, rules.CANCELLED, reason, now)) for booking in batch
+        ]
+        if ended := store.end_bookings(context.db, endings):
+            failpoint("end")
+        total += ended
+        ids = [booking["_id"] for booking in batch]
+        make_pending_moves(context, store.find_with_pending_moves(context.db, ids), now)
+        if time.monotonic() > deadline:
+            break
+    return total

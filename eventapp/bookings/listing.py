@@ -1,5 +1,6 @@
-"""Reading bookings: one's own, an event's, anyone's."""
+"""List bookings in pages: those of a user, and those of an event."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Any
@@ -8,93 +9,150 @@ from bson import ObjectId
 
 from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
+from eventapp.bookings.store import Position
+from eventapp.bookings.types import StoredBooking
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
-from eventapp.core.database import Document
+from eventapp.core.database import Query
+from eventapp.core.json import JsonObject
 from eventapp.events import service as events
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Filters and place in a list; `after` is a `next` of an earlier answer."""
+class PageRequest:
+    """Which bookings are listed, and which page of them.
+
+    Attributes:
+        status: only bookings of this status.
+        event_id: only bookings of this event.
+        upcoming: True for dates from today on, False for dates before today.
+        page: the number of the page, from 1; ignored if there is a `cursor`.
+        limit: bookings of a page.
+        cursor: the position after which the page begins, as an earlier page gave it in `next`.
+    """
 
     status: str | None = None
     event_id: int | None = None
     upcoming: bool | None = None
     page: int = 1
     limit: int = 20
-    after: dict[str, Any] | None = None
+    cursor: Mapping[str, Any] | None = None
 
 
-def of_user(
-    context: BookingContext, user_id: ObjectId, asked: Asked, now: datetime
-) -> dict[str, Any]:
-    """The user's bookings, newest first, as a page."""
-    return _page(context, {"userId": user_id}, _filters(asked, now), asked)
+@dataclass(frozen=True)
+class _Start:
+    """Where a page begins.
 
+    Attributes:
+        after: the position that it begins after; None to count from the newest booking.
+        skip: bookings to skip; None if the page is behind the last booking.
+        counted: bookings that match, counted no further than the limit of paging.
+        page: the number of the page.
+    """
 
-def of_event(
-    context: BookingContext, event_id: int, actor: Actor, asked: Asked, now: datetime
-) -> dict[str, Any]:
-    """An event's bookings for its organizer, newest first. EventNotFound, Forbidden."""
-    events.managed(context.db, event_id, actor)
-    filters = _filters(asked, now)
-    if asked.status and asked.status not in rules.ACTIVE:
-        filters["active"] = False  # as the index says of the few that have ended
-    # Holds last for minutes: those of all events are fewer than the bookings of one.
-    hint = store.HELD if asked.status == rules.HELD else None
-    return _page(context, {"eventId": event_id}, filters, asked, hint)
-
-
-def _page(
-    context: BookingContext,
-    whose: Document,
-    filters: Document,
-    asked: Asked,
-    hint: str | None = None,
-) -> dict[str, Any]:
-    (of,) = (f"{name}:{value}" for name, value in whose.items())
-    where = {**filters, **whose}  # no filter may stand in for whose they are
+    after: Position | None
     skip: int | None
-    if asked.after is not None:
-        after, counted, page, skip = _place(asked.after, of)
+    counted: int
+    page: int
+
+
+def list_user_bookings(
+    context: BookingContext, user_id: ObjectId, request: PageRequest, now: datetime
+) -> JsonObject:
+    """Return a page of a user's bookings, newest first."""
+    return _list_page(context, "userId", user_id, _filters(request, now), request)
+
+
+def list_event_bookings(
+    context: BookingContext, event_id: int, actor: Actor, request: PageRequest, now: datetime
+) -> JsonObject:
+    """Return a page of an event's bookings, newest first, to its organizer.
+
+    Raises:
+        EventNotFound, Forbidden: there is no such event, or it is not the caller's.
+    """
+    events.managed(context.db, event_id, actor)
+    filters = _filters(request, now)
+    if request.status and request.status not in rules.ACTIVE_STATUSES:
+        # The index over the few bookings that have ended requires this condition.
+        filters["active"] = False
+    # A hold lasts minutes, so the holds of all events are fewer than the bookings of one event.
+    hint = store.HELD_INDEX if request.status == rules.HELD else None
+    return _list_page(context, "eventId", event_id, filters, request, hint)
+
+
+def _list_page(
+    context: BookingContext,
+    owner_field: str,
+    owner_id: ObjectId | int,
+    filters: Query,
+    request: PageRequest,
+    hint: str | None = None,
+) -> JsonObject:
+    """Return a page of the bookings of one user or one event.
+
+    Args:
+        owner_field: `userId` or `eventId`. It cannot be replaced by a filter.
+    """
+    list_id = f"{owner_field}:{owner_id}"
+    where = {**filters, owner_field: owner_id}
+    if request.cursor is not None:
+        start = _start_after(request.cursor, list_id)
     else:
-        counted = store.count(context.db, where, up_to=paging.COUNT_LIMIT + 1, hint=hint)
-        after, page = None, asked.page
-        skip = paging.page_offset(page=page, limit=asked.limit, counted=counted)
-    found: list[Document] = []
-    if skip is not None:
-        most = asked.limit + 1
-        found = store.page(context.db, where, skip=skip, limit=most, after=after, hint=hint)
-    rows = found[: asked.limit]
-    more = len(found) > asked.limit
+        counted = store.count_bookings(context.db, where, up_to=paging.COUNT_LIMIT + 1, hint=hint)
+        skip = paging.page_offset(page=request.page, limit=request.limit, counted=counted)
+        start = _Start(None, skip, counted, request.page)
+    found: list[StoredBooking] = []
+    if start.skip is not None:
+        found = store.find_page(
+            context.db,
+            where,
+            skip=start.skip,
+            limit=request.limit + 1,
+            after=start.after,
+            hint=hint,
+        )
+    bookings = found[: request.limit]
+    has_more = len(found) > request.limit
     return {
-        "bookings": [rules.view(booking) for booking in rows],
-        **paging.page_envelope(page=page, limit=asked.limit, counted=counted),
-        "next": _next(rows[-1], counted, page, of) if more else None,
+        "bookings": [rules.view(booking) for booking in bookings],
+        **paging.page_envelope(page=start.page, limit=request.limit, counted=start.counted),
+        "next": _position_after(bookings[-1], start, list_id) if has_more else None,
     }
 
 
-def _filters(asked: Asked, now: datetime) -> Document:
-    where: Document = {}
-    if asked.status:
-        where["status"] = asked.status
-    if asked.event_id is not None:
-        where["eventId"] = asked.event_id
-    if asked.upcoming is not None:
+def _filters(request: PageRequest, now: datetime) -> Query:
+    where: Query = {}
+    if request.status:
+        where["status"] = request.status
+    if request.event_id is not None:
+        where["eventId"] = request.event_id
+    if request.upcoming is not None:
         today = datetime.combine(now.date(), time.min, UTC)
-        where["date"] = {"$gte": today} if asked.upcoming else {"$lt": today}
+        where["date"] = {"$gte": today} if request.upcoming else {"$lt": today}
     return where
 
 
-def _next(row: Document, counted: int, page: int, of: str) -> dict[str, Any]:
-    created = int(row["createdAt"].timestamp() * 1000)
-    return {"of": of, "value": created, "id": str(row["_id"]), "counted": counted, "page": page}
+def _position_after(booking: StoredBooking, start: _Start, list_id: str) -> JsonObject:
+    """Return what a cursor must hold to continue after this booking, the last of a page."""
+    return {
+        "of": list_id,
+        "value": int(booking["createdAt"].timestamp() * 1000),
+        "id": str(booking["_id"]),
+        "counted": start.counted,
+        "page": start.page,
+    }
 
 
-def _place(after: dict[str, Any], of: str) -> tuple[tuple[datetime, ObjectId], int, int, int]:
-    if after.get("of") != of:
+def _start_after(cursor: Mapping[str, Any], list_id: str) -> _Start:
+    """Return the start of the page after a cursor's position.
+
+    Raises:
+        ValidationFailed: it is not a cursor of this list.
+    """
+    if cursor.get("of") != list_id:
         raise paging.invalid_cursor()
-    counted, page = paging.counted_before(after)
-    created_at = paging.cursor_time(paging.cursor_int(after.get("value")))
-    return (created_at, paging.cursor_object_id(after.get("id"))), counted, page, 0
+    counted, page = paging.counted_before(cursor)
+    created_at = paging.cursor_time(paging.cursor_int(cursor.get("value")))
+    booking_id = paging.cursor_object_id(cursor.get("id"))
+    return _Start((created_at, booking_id), 0, counted, page)

@@ -1,12 +1,25 @@
-"""Booking tickets: take them, record the booking, or undo the taking."""
+"""Book tickets: take them, store the booking and the waitlist entries, or give them back.
 
+A purchase goes through these steps. The event's stock and the bookings are separate documents, so
+a process may die between any two of them; `bookings.recovery` then completes or undoes the rest.
+
+1. If its idempotency key was answered before, answer the same.
+2. Resolve it: which tickets of which date. All refusals that need only the event are decided here.
+3. Take the tickets, and waitlist positions for the rest, in one update of the event, which adds an
+   in-flight entry. If the event was edited since step 2, give all back and begin again.
+4. Store the booking. If nobody ever waited for the event, this happens in the batch of step 3.
+   Otherwise the user's other tickets and waitlist entries are checked first.
+5. Store the waitlist entries.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store
-from eventapp.bookings.answers import answer_of, new_reference, note_of
-from eventapp.bookings.context import BookingContext, Sale, Sold
+from eventapp.bookings import idempotency, rules, store, ticket_limit
+from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import (
     AlreadyBooked,
     EventPast,
@@ -15,210 +28,239 @@ from eventapp.bookings.errors import (
     SoldOut,
     TicketLimit,
 )
-from eventapp.bookings.idempotency import Replayed, await_twin, earlier, name_of, replay
+from eventapp.bookings.idempotency import AnsweredBefore, find_answer
 from eventapp.bookings.purchases import (
-    Misread,
-    pick_entry,
-    refuse_misread,
-    refuse_past,
-    refuse_too_many,
+    Purchase,
+    PurchaseAnswer,
+    answer_for,
+    idempotency_record,
     resolve,
 )
-from eventapp.bookings.service import Answer, Order
-from eventapp.bookings.ticket_limit import refuse_second
-from eventapp.bookings.waitlist_places import but_old_places, record_places
+from eventapp.bookings.sales import EventEdited, Sale, SaleResult, new_reference
+from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.actor import Actor
-from eventapp.core.database import Document
 from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
 from eventapp.core.metrics import BOOKINGS
-from eventapp.events.types import SaleState
 from eventapp.inventory.service import Allocation, TicketRequest, TicketTypeNotFound, join_key
 from eventapp.waitlist import service as waitlist
+from eventapp.waitlist.types import IdempotencyRecord, WaitlistEntry
 
 REFERENCE_ATTEMPTS = 5
-REFUSALS = (
+# The refusals that may come after tickets or waitlist positions were taken.
+LATE_REFUSALS = (
     AlreadyBooked,
-    EventPast,
     IdempotencyMismatch,
-    Misread,
     OfferUnderWay,
-    Replayed,
     TicketLimit,
-    TicketTypeNotFound,
-    ValidationFailed,
     waitlist.AlreadyWaitlisted,
 )
 
 
-def book(context: BookingContext, actor: Actor, order: Order, now: datetime) -> Answer:
-    """Book tickets for the caller, all as ordered or as `on_shortfall` says.
+def book(
+    context: BookingContext, actor: Actor, purchase: Purchase, now: datetime
+) -> PurchaseAnswer:
+    """Book tickets for the caller, all of them or as the purchase's `shortfall_mode` says.
 
     Raises:
         EventNotFound, TicketTypeNotFound, ValidationFailed, TicketLimit, NotOnSale, EventPast,
-        SoldOut, AlreadyBooked, AlreadyWaitlisted, OfferUnderWay, IdempotencyMismatch: nothing
-        is written, or it is undone. A process that dies on the way leaves what the worker gives
-        back.
+        SoldOut, AlreadyBooked, AlreadyWaitlisted, OfferUnderWay, IdempotencyMismatch: nothing is
+        written, or it is undone.
     """
-    with context.inventory.hiding_drafts(order.event_id, actor):
-        return _book(context, actor.require_user_id(), order, now)
+    with context.inventory.hiding_drafts(purchase.event_id, actor):
+        user_id = actor.require_user_id()
+        while True:
+            try:
+                return _try_to_book(context, user_id, purchase, now)
+            except EventEdited:
+                continue
 
 
-def _book(context: BookingContext, user_id: ObjectId, order: Order, now: datetime) -> Answer:
-    if answer := replay(context, user_id, order):
+def _try_to_book(
+    context: BookingContext, user_id: ObjectId, purchase: Purchase, now: datetime
+) -> PurchaseAnswer:
+    if answer := find_answer(context, user_id, purchase):
         return answer
-    items, on_shortfall = resolve(context.inventory, order)
-    refuse_too_many(items, context.limits)
-    booking_id = ObjectId()
-    wanted = TicketRequest(
-        booking_id=str(booking_id),
-        items=items,
-        held=order.hold,
-        on_shortfall=on_shortfall,
-        requester=name_of(user_id, order),
-        waitlist_entry_ids={type_id: str(ObjectId()) for type_id in items},
-    )
-    refuse_past(context.inventory, order, now)
-
-    def make(verdict: Allocation, event: SaleState) -> Document | None:
-        return _plain_booking(context, user_id, order, wanted, verdict, event, now)
-
-    sold = context.sell(order.event_id, Sale(wanted, make, now))
-    verdict, event = sold.verdict, sold.event
+    sale = _new_sale(context, user_id, purchase, now)
+    result = context.sales.sell(purchase.event_id, sale)
     try:
-        refuse_misread(event, order, items)
-        if verdict.is_refusal:
-            return _refused(context, user_id, order, verdict, event)
-        return _record(context, user_id, order, wanted, sold, now)
-    except REFUSALS as refusal:
-        _undo(context, order.event_id, wanted, verdict)
-        if isinstance(refusal, Replayed):
-            return refusal.answer
-        if isinstance(refusal, Misread):  # the take has seen the event as it is now
-            return _book(context, user_id, order, now)
+        return _complete(context, sale, result)
+    except AnsweredBefore as repeated:
+        _undo(context, sale, result.allocation)
+        return repeated.answer
+    except EventEdited:
+        _undo(context, sale, result.allocation)
+        raise
+    except LATE_REFUSALS:
+        _undo(context, sale, result.allocation)
         BOOKINGS.labels("refused").inc()
         raise
 
 
-def _record(
-    context: BookingContext,
-    user_id: ObjectId,
-    order: Order,
-    wanted: TicketRequest,
-    sold: Sold,
-    now: datetime,
-) -> Answer:
-    """Store what was granted, where it is not yet; raises what must be undone."""
-    verdict, event = sold.verdict, sold.event
-    if not verdict.taken and (answer := await_twin(context, user_id, order)):
-        raise Replayed(answer)
-    if verdict.waitlisted or event.get("hadWaitlist"):
-        refuse_second(context, user_id, order, sum(verdict.taken.values()))
-    if verdict.waitlisted:
-        verdict = but_old_places(context, user_id, order, wanted, verdict)
-    places = waitlist.build_entries(wanted, verdict, event, user_id=user_id, now=now)
-    booking = sold.booking or _new_booking(context, user_id, order, wanted, verdict, event, now)
-    answer = answer_of(booking, [shown for _, shown in places])
-    note = note_of(order, answer)
-    if booking:
-        if not sold.recorded:
-            if note:
-                booking["idempotency"] = note
-            _insert(context, user_id, order, booking, answer)
-        context.inventory.mark_recorded(order.event_id, [wanted.booking_id])
-    record_places(context, user_id, order, [entry for entry, _ in places], note, booking)
-    BOOKINGS.labels(booking["status"] if booking else "waitlisted").inc()
-    if booking:
-        context.on_booked(order.event_id)
-    return answer
+def _new_sale(
+    context: BookingContext, user_id: ObjectId, purchase: Purchase, now: datetime
+) -> Sale:
+    """Resolve a purchase against the last state seen of its event, or refuse it.
 
-
-def _plain_booking(
-    context: BookingContext,
-    user_id: ObjectId,
-    order: Order,
-    wanted: TicketRequest,
-    verdict: Allocation,
-    event: SaleState,
-    now: datetime,
-) -> Document | None:
-    """The booking where nothing else is to be looked at: all was granted, nobody ever waited."""
-    if verdict.taken != wanted.items or event.get("hadWaitlist"):
-        return None
+    Raises:
+        TicketTypeNotFound, ValidationFailed, TicketLimit, EventPast: nothing is written.
+    """
+    inventory, limits = context.inventory, context.limits
     try:
-        refuse_misread(event, order, wanted.items)
-        booking = _new_booking(context, user_id, order, wanted, verdict, event, now)
-    except REFUSALS:  # the caller comes upon it again, and undoes the take
-        return None
-    if booking and (note := note_of(order, answer_of(booking, []))):
-        booking["idempotency"] = note
-    return booking
+        items = resolve(purchase, inventory.sale_state(purchase.event_id), limits, now)
+    except (EventPast, TicketTypeNotFound, ValidationFailed):
+        # The cached state may be out of date, and no refusal is based on it.
+        fresh = inventory.sale_state(purchase.event_id, fresh=True)
+        items = resolve(purchase, fresh, limits, now)
+    request = TicketRequest(
+        booking_id=str(ObjectId()),
+        items=items,
+        held=purchase.hold,
+        on_shortfall=purchase.shortfall_mode,
+        requester=idempotency.requester_name(user_id, purchase),
+        waitlist_entry_ids={type_id: str(ObjectId()) for type_id in items},
+    )
+    return Sale(user_id, purchase, request, limits, now)
 
 
-def _new_booking(
-    context: BookingContext,
-    user_id: ObjectId,
-    order: Order,
-    wanted: TicketRequest,
-    verdict: Allocation,
-    event: SaleState,
-    now: datetime,
-) -> Document | None:
-    if not verdict.taken:
-        return None
-    return rules.new_booking(
-        ObjectId(wanted.booking_id),
-        reference=new_reference(),
-        user_id=user_id,
-        event=event,
-        entry=pick_entry(event, order.schedule_index, now),
-        taken=verdict.taken,
-        currency=context.limits.currency,
-        hold_until=now + context.limits.hold if order.hold else None,
-        now=now,
+def _complete(context: BookingContext, sale: Sale, result: SaleResult) -> PurchaseAnswer:
+    """Store what the sale gave, if it is not stored yet, and return the answer.
+
+    Raises:
+        EventEdited, AnsweredBefore, SoldOut and LATE_REFUSALS: what was taken must be given back.
+    """
+    if result.event_was_edited:
+        raise EventEdited
+    user_id, purchase, allocation = sale.user_id, sale.purchase, result.allocation
+    if not allocation.taken and (answer := idempotency.await_answer(context, user_id, purchase)):
+        raise AnsweredBefore(answer)
+    if allocation.is_refusal:
+        raise _sold_out(context, sale, result)
+    if allocation.waitlisted or result.event.get("hadWaitlist"):
+        taken = sum(allocation.taken.values())
+        ticket_limit.refuse_over_limit(context, user_id, purchase, taken)
+    if allocation.waitlisted:
+        allocation = _without_waited_types(context, sale, allocation)
+    return _record(context, sale, replace(result, allocation=allocation))
+
+
+def _sold_out(context: BookingContext, sale: Sale, result: SaleResult) -> SoldOut:
+    """Return the refusal of a sale that got nothing.
+
+    Raises:
+        AlreadyBooked: the user has a booking of the event, which is the better answer.
+    """
+    _refuse_second_booking(context, sale)
+    BOOKINGS.labels("sold_out").inc()
+    names = {each["ticketTypeId"]: each["type"] for each in result.event["ticketTypes"]}
+    available = result.allocation.available
+    return SoldOut(
+        available=sum(available.values()),
+        ticketTypes=[
+            {"ticketTypeId": type_id, "type": names[type_id], "availableTickets": quantity}
+            for type_id, quantity in available.items()
+        ],
     )
 
 
-def _insert(
-    context: BookingContext, user_id: ObjectId, order: Order, booking: Document, answer: Answer
+def _refuse_second_booking(context: BookingContext, sale: Sale) -> None:
+    active = store.find_active_bookings(context.db, sale.user_id, sale.purchase.event_id)
+    if any(booking["slot"] == rules.DIRECT_SLOT for booking in active):
+        raise AlreadyBooked
+
+
+def _without_waited_types(
+    context: BookingContext, sale: Sale, allocation: Allocation
+) -> Allocation:
+    """Give up the new position for each ticket type that the user waits for already.
+
+    Raises:
+        AlreadyWaitlisted, AnsweredBefore: nothing would be left.
+    """
+    event_id = sale.purchase.event_id
+    waited = waitlist.find_waited_type_ids(context.db, sale.user_id, event_id)
+    given_up = waited & allocation.waitlisted.keys()
+    for type_id in given_up:
+        context.inventory.undo(event_id, join_key(sale.request.waitlist_entry_ids[type_id]))
+    kept = {id_: each for id_, each in allocation.waitlisted.items() if id_ not in given_up}
+    if not kept and not allocation.taken:
+        idempotency.raise_if_answered(context, sale.user_id, sale.purchase)
+        raise waitlist.AlreadyWaitlisted
+    return replace(allocation, waitlisted=kept)
+
+
+def _record(context: BookingContext, sale: Sale, result: SaleResult) -> PurchaseAnswer:
+    """Store the booking and the waitlist entries, and return the answer."""
+    event_id, booking = sale.purchase.event_id, result.booking
+    entries = waitlist.build_entries(
+        sale.request, result.allocation, result.event, user_id=sale.user_id, now=sale.now
+    )
+    answer = answer_for(booking, [shown for _, shown in entries])
+    record = idempotency_record(sale.purchase, answer)
+    if booking:
+        if not result.is_recorded:
+            if record:
+                booking["idempotency"] = record
+            _record_booking(context, sale, booking, answer)
+        context.inventory.mark_recorded(event_id, [sale.request.booking_id])
+    _record_entries(context, sale, [entry for entry, _ in entries], record, booking)
+    BOOKINGS.labels(booking["status"] if booking else "waitlisted").inc()
+    if booking:
+        context.on_booked(event_id)
+    return answer
+
+
+def _record_booking(
+    context: BookingContext, sale: Sale, booking: StoredBooking, answer: PurchaseAnswer
 ) -> None:
-    """Record the booking, under another reference, told in the answer too, where one is in use."""
+    """Store the booking. If its reference is in use, change it, in the answer as well.
+
+    Raises:
+        AlreadyBooked, AnsweredBefore: a concurrent request of the user was faster.
+        DatabaseUnavailable: this process was suspended for so long that recovery has given the
+            tickets back.
+    """
     for _attempt in range(REFERENCE_ATTEMPTS):
-        if context.record(booking):
+        if context.sales.record(booking):
             return
         if store.is_void(context.db, booking["_id"]):
-            raise DatabaseUnavailable  # this process slept, and the worker gave the tickets back
-        if twin := earlier(context, user_id, order):
-            raise twin
-        active = store.active_of(context.db, user_id, order.event_id)
-        if any(other["slot"] == rules.DIRECT for other in active):
-            raise AlreadyBooked
+            raise DatabaseUnavailable
+        idempotency.raise_if_answered(context, sale.user_id, sale.purchase)
+        _refuse_second_booking(context, sale)
         reference = new_reference()
         booking["bookingReference"] = answer.data["booking"]["bookingReference"] = reference
     raise AlreadyBooked
 
 
-def _undo(
-    context: BookingContext, event_id: int, wanted: TicketRequest, verdict: Allocation
+def _record_entries(
+    context: BookingContext,
+    sale: Sale,
+    entries: Sequence[WaitlistEntry],
+    record: IdempotencyRecord | None,
+    booking: StoredBooking | None,
 ) -> None:
-    for type_id in verdict.waitlisted:
-        context.inventory.undo(event_id, join_key(wanted.waitlist_entry_ids[type_id]))
-    if verdict.taken:
-        context.inventory.undo(event_id, wanted.booking_id)
+    """Store the waitlist entries, except for ticket types that the user waits for already.
+
+    If there is no booking, the first entry that is stored holds the idempotency record.
+
+    Raises:
+        AlreadyWaitlisted, AnsweredBefore: nothing was stored, not even a booking.
+    """
+    is_anything_stored = booking is not None
+    for entry in entries:
+        if record and not is_anything_stored:
+            entry["idempotency"] = record
+        if waitlist.record_entry(context.db, context.inventory, entry):
+            is_anything_stored = True
+        elif not is_anything_stored:
+            idempotency.raise_if_answered(context, sale.user_id, sale.purchase)
+    if not is_anything_stored:
+        raise waitlist.AlreadyWaitlisted
 
 
-def _refused(
-    context: BookingContext, user_id: ObjectId, order: Order, verdict: Allocation, event: SaleState
-) -> Answer:
-    """Say no; but first let a twin with the same key, which has the tickets, be recorded."""
-    if answer := await_twin(context, user_id, order):
-        return answer
-    active = store.active_of(context.db, user_id, order.event_id)
-    if any(booking["slot"] == rules.DIRECT for booking in active):
-        raise AlreadyBooked
-    BOOKINGS.labels("sold_out").inc()
-    names = {kind["ticketTypeId"]: kind["type"] for kind in event["ticketTypes"]}
-    left = [
-        {"ticketTypeId": type_id, "type": names[type_id], "availableTickets": quantity}
-        for type_id, quantity in verdict.available.items()
-    ]
-    raise SoldOut(available=sum(verdict.available.values()), ticketTypes=left)
+def _undo(context: BookingContext, sale: Sale, allocation: Allocation) -> None:
+    """Give back what was taken; what has been given back already is left alone."""
+    event_id = sale.purchase.event_id
+    for type_id in allocation.waitlisted:
+        context.inventory.undo(event_id, join_key(sale.request.waitlist_entry_ids[type_id]))
+    if allocation.taken:
+        context.inventory.undo(event_id, sale.request.booking_id)

@@ -1,74 +1,231 @@
-"""What an order means: which tickets, of which date, and whether so many may be asked for."""
+"""Read what a client orders, find out what it means for the event, and word the answer.
 
-from datetime import UTC, datetime
-from datetime import time as clock_time
+A request is read once, by `read_purchase`, into a `Purchase` that holds what the client asked for.
+`resolve` turns it into tickets of one state of the event. Nothing else interprets the request.
+"""
 
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import NamedTuple
+
+from eventapp.bookings import rules
 from eventapp.bookings.errors import EventPast, TicketLimit
-from eventapp.bookings.rules import Limits
-from eventapp.bookings.service import Order
+from eventapp.bookings.types import (
+    ItemInput,
+    PurchaseData,
+    PurchaseInput,
+    StoredBooking,
+)
+from eventapp.core import json
 from eventapp.core.errors import ValidationFailed
 from eventapp.events.types import SaleState, ScheduleEntry
-from eventapp.inventory.service import REJECT, WAITLIST, Inventory, TicketTypeNotFound
+from eventapp.inventory.service import REJECT, WAITLIST, Quantities, TicketTypeNotFound
 from eventapp.waitlist import service as waitlist
+from eventapp.waitlist.types import EntryView, IdempotencyRecord
+
+CREATED, ACCEPTED = 201, 202
 
 
-class Misread(Exception):
-    """The event was edited since it was last seen: the order means other tickets."""
+class PurchaseItem(NamedTuple):
+    """Tickets of one ticket type, which is named by its id or by its name."""
+
+    type_id: int | None
+    type_name: str | None
+    quantity: int
 
 
-def resolve(inventory: Inventory, order: Order) -> tuple[dict[int, int], str]:
-    """The tickets by type id, and what to do about too few."""
-    try:
-        items = _items(inventory.sale_state(order.event_id), order)
-    except (TicketTypeNotFound, ValidationFailed):  # perhaps the event was edited meanwhile
-        items = _items(inventory.sale_state(order.event_id, fresh=True), order)
-    by_default = REJECT if order.named else WAITLIST
-    return items, order.on_shortfall or by_default
+@dataclass(frozen=True)
+class Purchase:
+    """What a client asks for.
+
+    Attributes:
+        event_id: the eventId of the event.
+        items: the ticket types and quantities; empty if no ticket type is named.
+        only_type_quantity: tickets of the only ticket type of the event; None if `items` are named.
+        schedule_index: index of the schedule entry; None for the next entry to come.
+        hold: True to hold the tickets for a payment, False to own them at once.
+        on_shortfall: what to do when too few tickets are left: REJECT, PARTIAL or WAITLIST; None
+            for the default.
+        idempotency_key: the value of the Idempotency-Key header.
+        body_digest: hash of the body, by which a key is found to come with another body. Empty
+            without a key.
+    """
+
+    event_id: int
+    items: tuple[PurchaseItem, ...] = ()
+    only_type_quantity: int | None = None
+    schedule_index: int | None = None
+    hold: bool = False
+    on_shortfall: str | None = None
+    idempotency_key: str | None = None
+    body_digest: str = ""
+
+    @property
+    def shortfall_mode(self) -> str:
+        """`on_shortfall`, by default REJECT if ticket types are named, else WAITLIST."""
+        return self.on_shortfall or (REJECT if self.items else WAITLIST)
 
 
-def _items(event: SaleState, order: Order) -> dict[int, int]:
-    if order.bare is not None:
-        return {waitlist.require_only_type_id(event): order.bare}
-    ids = {kind["type"]: kind["ticketTypeId"] for kind in event["ticketTypes"]}
-    items: dict[int, int] = {}
-    for type_id, name, quantity in order.named:
-        found = type_id if type_id in ids.values() else ids.get(name or "")
-        if found is None:
-            raise TicketTypeNotFound
-        items[found] = items.get(found, 0) + quantity
+def read_purchase(body: PurchaseInput, idempotency_key: str | None) -> Purchase:
+    """Return the purchase that a request asks for.
+
+    Args:
+        body: the body as the schema has loaded it.
+        idempotency_key: the value of the Idempotency-Key header; None without one.
+    """
+    items = tuple(
+        PurchaseItem(item.get("ticketTypeId"), item.get("type"), item["quantity"])
+        for item in _named_items(body)
+    )
+    return Purchase(
+        event_id=body["eventId"],
+        items=items,
+        only_type_quantity=None if items else body["quantity"],
+        schedule_index=body.get("scheduleIndex"),
+        hold=body["hold"],
+        on_shortfall=body.get("onShortfall"),
+        idempotency_key=idempotency_key,
+        body_digest=_digest(body) if idempotency_key else "",
+    )
+
+
+def _digest(body: PurchaseInput) -> str:
+    return hashlib.blake2b(json.dumps(body), digest_size=16).hexdigest()
+
+
+def _named_items(body: PurchaseInput) -> Sequence[ItemInput]:
+    """Return the items of either form of the body; none if it names no ticket type."""
+    if "items" in body:
+        return body["items"]
+    item: ItemInput = {"quantity": body["quantity"]}
+    if "ticketTypeId" in body:
+        item["ticketTypeId"] = body["ticketTypeId"]
+    elif "type" in body:
+        item["type"] = body["type"]
+    else:
+        return []
+    return [item]
+
+
+def resolve(
+    purchase: Purchase, event: SaleState, limits: rules.Limits, now: datetime
+) -> Quantities:
+    """Return the tickets by ticketTypeId that a purchase means for this state of the event.
+
+    Raises:
+        TicketTypeNotFound, ValidationFailed: the event has no such ticket type or schedule entry.
+        TicketLimit: these are more tickets than one booking or one user may have.
+        EventPast: the schedule entry is over.
+    """
+    items = resolve_items(purchase, event)
+    _refuse_too_many(sum(items.values()), limits)
+    choose_entry(event, purchase.schedule_index, now)
     return items
 
 
-def refuse_misread(event: SaleState, order: Order, items: dict[int, int]) -> None:
-    """Misread, or the refusal, where the order means other tickets of the event as it is now."""
-    if _items(event, order) != items:
-        raise Misread
+def resolve_items(purchase: Purchase, event: SaleState) -> Quantities:
+    """Return the tickets by ticketTypeId, without any check of limits and dates.
+
+    Raises:
+        TicketTypeNotFound: the event has no such ticket type.
+        ValidationFailed: no ticket type is named and the event has several.
+    """
+    if purchase.only_type_quantity is not None:
+        return {waitlist.require_only_type_id(event): purchase.only_type_quantity}
+    ids = {each["type"]: each["ticketTypeId"] for each in event["ticketTypes"]}
+    quantities: Quantities = {}
+    for type_id, name, quantity in purchase.items:
+        found = type_id if type_id in ids.values() else ids.get(name or "")
+        if found is None:
+            raise TicketTypeNotFound
+        quantities[found] = quantities.get(found, 0) + quantity
+    return quantities
 
 
-def refuse_too_many(items: dict[int, int], limits: Limits) -> None:
-    quantity = sum(items.values())
+def _refuse_too_many(quantity: int, limits: rules.Limits) -> None:
     if quantity > limits.per_booking:
         raise TicketLimit(f"At most {limits.per_booking} tickets a booking")
     if quantity > limits.per_user:
         raise TicketLimit(f"At most {limits.per_user} tickets of an event")
 
 
-def refuse_past(inventory: Inventory, order: Order, now: datetime) -> None:
-    """EventPast, ValidationFailed where the schedule has no such entry to come."""
-    try:
-        pick_entry(inventory.sale_state(order.event_id), order.schedule_index, now)
-    except (EventPast, ValidationFailed):  # perhaps the event was edited meanwhile
-        pick_entry(inventory.sale_state(order.event_id, fresh=True), order.schedule_index, now)
+def choose_entry(event: SaleState, index: int | None, now: datetime) -> ScheduleEntry:
+    """Return the schedule entry to book: the one at `index`, by default the next to come.
 
-
-def pick_entry(event: SaleState, index: int | None, now: datetime) -> ScheduleEntry:
-    """The schedule entry that is booked: the one named, else the next to come."""
-    today, entries = datetime.combine(now.date(), clock_time.min, UTC), event["schedule"]
+    Raises:
+        ValidationFailed: there is no entry at `index`.
+        EventPast: the entry at `index` is over.
+    """
+    today, entries = datetime.combine(now.date(), time.min, UTC), event["schedule"]
     if index is None:
-        to_come = [entry for entry in entries if entry["date"] >= today]
-        return min(to_come or entries, key=lambda entry: entry["date"])
+        upcoming = [entry for entry in entries if entry["date"] >= today]
+        return min(upcoming or entries, key=lambda entry: entry["date"])
     if index >= len(entries):
         raise ValidationFailed("Invalid schedule index")
     if entries[index]["date"] < today:
         raise EventPast
     return entries[index]
+
+
+@dataclass(frozen=True)
+class PurchaseAnswer:
+    """What a client is answered.
+
+    Attributes:
+        status: 201 if there is a booking, 202 if there are only waitlist entries.
+        message: a sentence for people.
+        data: the booking and the waitlist entries.
+    """
+
+    status: int
+    message: str
+    data: PurchaseData
+
+
+def answer_for(booking: StoredBooking | None, entries: Sequence[EntryView]) -> PurchaseAnswer:
+    """Return the answer to a purchase that gave a booking, waitlist entries, or both.
+
+    Args:
+        entries: the waitlist entries as the API shows them.
+    """
+    data: PurchaseData = {}
+    if booking:
+        data["booking"] = rules.view(booking)
+    if entries:
+        data["waitlistEntry"] = entries[0]
+    if len(entries) > 1:
+        data["waitlistEntries"] = list(entries)
+    waitlisted = sum(entry["quantity"] for entry in entries)
+    return PurchaseAnswer(
+        status=CREATED if booking else ACCEPTED, message=_message(booking, waitlisted), data=data
+    )
+
+
+def _message(booking: StoredBooking | None, waitlisted: int) -> str:
+    if not booking:
+        return f"Sold out. {_count_tickets(waitlisted)} added to waitlist."
+    verb = "Held" if booking["status"] == rules.HELD else "Booked"
+    message = f"{verb} {_count_tickets(booking['quantity'])}."
+    if waitlisted:
+        return f"{message} Remaining {_count_tickets(waitlisted)} added to waitlist."
+    return message
+
+
+def _count_tickets(quantity: int) -> str:
+    return f"{quantity} ticket{'' if quantity == 1 else 's'}"
+
+
+def idempotency_record(purchase: Purchase, answer: PurchaseAnswer) -> IdempotencyRecord | None:
+    """Return what to store so that the same key gets the same answer; None without a key.
+
+    It refers to the data of `answer`, so that a change of that is stored too.
+    """
+    if purchase.idempotency_key is None:
+        return None
+    return {
+        "key": purchase.idempotency_key,
+        "digest": purchase.body_digest,
+        "answer": {"status": answer.status, "message": answer.message, "data": answer.data},
+    }

@@ -1,124 +1,149 @@
-"""What the worker does behind the requests: expire, settle what a crash left, serve the waiting.
+"""What the worker does for bookings: expire holds, make offers, and recover from crashes.
 
-Each step is safe to be cut off anywhere, to be done again, and to be done by several at once.
+Every change of a booking is several writes, and a process may die between any two of them. What it
+leaves is found by its age: whatever is older than ABANDONED_AFTER, which is longer than a request
+may take, has no process that works on it. There are four kinds of it:
+
+* A pending stock move of a booking or of an ended waitlist entry is made.
+* A claimed waitlist entry: if the offer is stored, it is counted; else its id is voided, its
+  tickets are given back, and the claim is released.
+* An in-flight entry of a take or a join: if the booking or waitlist entry is stored, the in-flight
+  entry is cleared. Else the id is voided first, so that a process that was only suspended can no
+  longer store it, and then the tickets are given back.
+* An in-flight entry of a stock move is cleared once the move is recorded as made.
+
+Every step may be interrupted, repeated, and run by several workers at the same time.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bson import ObjectId
 
 from eventapp.bookings import store, waitlist_offers
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.event_endings import end_all
-from eventapp.bookings.transitions import expire, settle_due
+from eventapp.bookings.event_closing import end_all_bookings
+from eventapp.bookings.transitions import expire, make_pending_moves
 from eventapp.core.clock import advancing_clock
 from eventapp.events import service as events
 from eventapp.events.types import InFlightEntry
 from eventapp.waitlist import service as waitlist
 
-# Longer than a request may take: younger marks are somebody's who is still at work.
-STANDS_STILL = timedelta(seconds=30)
-AT_ONCE = 500
+ABANDONED_AFTER = timedelta(seconds=30)
+MAX_PER_RUN = 500
 
 
 def expire_holds(context: BookingContext, now: datetime) -> int:
-    """End the holds and offers whose time is over, and offer their tickets on; how many."""
-    lapsed = store.lapsed(context.db, now, AT_ONCE)
+    """End holds and offers whose time is over and offer their tickets on; return how many."""
+    over = store.find_expired_holds(context.db, now, MAX_PER_RUN)
     clock = advancing_clock(now)
-    expired = [booking for booking in lapsed if expire(context, booking, clock())]
+    expired = [booking for booking in over if expire(context, booking, clock())]
     for event_id in {booking["eventId"] for booking in expired}:
-        waitlist_offers.serve_waiting(context, event_id, clock())
+        waitlist_offers.offer_tickets(context, event_id, clock())
     return len(expired)
 
 
-def serve_all_waiting(context: BookingContext, now: datetime) -> int:
-    """Offer tickets wherever some are there for who waits; how many offers."""
+def offer_available_tickets(context: BookingContext, now: datetime) -> int:
+    """Offer tickets of all events that have some and a waitlist; return how many offers."""
     clock = advancing_clock(now)
     return sum(
-        waitlist_offers.serve_waiting(context, event_id, clock())
-        for event_id in context.inventory.find_event_ids_to_serve(AT_ONCE)
+        waitlist_offers.offer_tickets(context, event_id, clock())
+        for event_id in context.inventory.find_event_ids_to_serve(MAX_PER_RUN)
     )
 
 
-def settle(context: BookingContext, now: datetime) -> int:
-    """Finish or undo what has stood still for 30 s; how many events were touched."""
-    before = now - STANDS_STILL
-    _finish_moves(context, before, now)
+def recover(context: BookingContext, now: datetime) -> int:
+    """Complete or undo what was abandoned; return how many events had abandoned entries."""
+    before = now - ABANDONED_AFTER
+    _make_pending_moves(context, before, now)
     _finish_claims(context, before, now)
-    stale = context.inventory.in_flight.find_event_ids_before(before, AT_ONCE)
-    for event_id in stale:
-        _settle_marks(context, event_id, context.inventory.in_flight.find_before(event_id, before))
+    event_ids = context.inventory.in_flight.find_event_ids_before(before, MAX_PER_RUN)
+    for event_id in event_ids:
+        entries = context.inventory.in_flight.find_before(event_id, before)
+        _resolve_in_flight_entries(context, event_id, entries)
         context.inventory.in_flight.refresh_oldest(event_id)
-    return len(stale)
+    return len(event_ids)
 
 
-def _finish_moves(context: BookingContext, before: datetime, now: datetime) -> None:
+def _make_pending_moves(context: BookingContext, before: datetime, now: datetime) -> None:
     clock = advancing_clock(now)
-    for booking in store.with_restock_due(context.db, before, AT_ONCE):
-        settle_due(context, [booking], clock())
+    for booking in store.find_stale_pending_moves(context.db, before, MAX_PER_RUN):
+        make_pending_moves(context, [booking], clock())
     waitlist.finish_leaving(
-        context.db, context.inventory, before=before, now=clock(), limit=AT_ONCE
+        context.db, context.inventory, before=before, now=clock(), limit=MAX_PER_RUN
     )
 
 
 def _finish_claims(context: BookingContext, before: datetime, now: datetime) -> None:
-    """Offers whose making was cut off: count the one that was recorded, else let the entry go."""
-    for entry in waitlist.find_claims_before(context.db, before, AT_ONCE):
+    """Count the offer of each old claim if it is stored, else give its tickets back."""
+    for entry in waitlist.find_claims_before(context.db, before, MAX_PER_RUN):
         booking_id = entry["offering"]["bookingId"]
-        booking = store.get(context.db, booking_id)
-        if booking:
-            offered = booking["offeredQuantity"]
-            waitlist.count_offer(context.db, entry["_id"], booking_id, offered, now)
-        elif store.void(context.db, booking_id):
+        offer = store.find_booking(context.db, booking_id)
+        if offer:
+            quantity = offer["offeredQuantity"]
+            waitlist.count_offer(context.db, entry["_id"], booking_id, quantity, now)
+        elif store.void_id(context.db, booking_id):
             context.inventory.undo(entry["eventId"], str(booking_id))
             waitlist.release_claim(context.db, entry["_id"], booking_id)
 
 
-def _settle_marks(context: BookingContext, event_id: int, marks: dict[str, InFlightEntry]) -> None:
-    """Strike out what is recorded; undo what is not, and never can be from here on."""
-    takes = [ObjectId(key) for key, mark in marks.items() if mark["kind"] == "take"]
-    booked = {str(id_) for id_ in store.existing(context.db, takes)}
-    done = []
-    for key, mark in marks.items():
+def _resolve_in_flight_entries(
+    context: BookingContext, event_id: int, entries: Mapping[str, InFlightEntry]
+) -> None:
+    """Clear the entries of what is recorded; undo what is not and now never can be."""
+    take_ids = [ObjectId(key) for key, entry in entries.items() if entry["kind"] == "take"]
+    booked = {str(id_) for id_ in store.find_existing_ids(context.db, take_ids)}
+    recorded = []
+    for key, entry in entries.items():
         kind, _, id_ = key.rpartition("-")
         if key in booked:
-            done.append(key)
-        elif mark["kind"] == "take":
-            if store.void(context.db, ObjectId(key)):
+            recorded.append(key)
+        elif entry["kind"] == "take":
+            if store.void_id(context.db, ObjectId(key)):
                 context.inventory.undo(event_id, key)
-        elif mark["kind"] == "enter":
+        elif entry["kind"] == "enter":
             if waitlist.entry_exists(context.db, ObjectId(id_)):
-                done.append(key)
+                recorded.append(key)
             elif waitlist.insert_tombstone(context.db, ObjectId(id_)):
                 context.inventory.undo(event_id, key)
-        elif not _is_due(context, kind, ObjectId(id_)):
-            done.append(key)
-    context.inventory.in_flight.clear(event_id, done)
+        elif not _is_move_pending(context, kind, ObjectId(id_)):
+            recorded.append(key)
+    context.inventory.in_flight.clear(event_id, recorded)
 
 
-def _is_due(context: BookingContext, kind: str, id_: ObjectId) -> bool:
+def _is_move_pending(context: BookingContext, kind: str, id_: ObjectId) -> bool:
+    """Return whether the move of a booking or of an ended waitlist entry is not recorded as made.
+
+    Args:
+        kind: the beginning of the move's key: `give`, `confirm` or `leave`.
+        id_: the id of the booking; for `leave`, of the waitlist entry.
+    """
     if kind == "leave":
         return waitlist.is_pending_leave(context.db, id_)
-    booking = store.get(context.db, id_)
-    due = (booking or {}).get("due", {}).get("key") == f"{kind}-{id_}"
-    return due and (booking or {}).get("restock") == "due"
+    booking = store.find_booking(context.db, id_)
+    if booking is None or booking.get("restock") != "due":
+        return False
+    return booking["due"]["key"] == f"{kind}-{id_}"
 
 
-def close_past(context: BookingContext, now: datetime) -> int:
-    """Complete past events and end the waiting for them; how many."""
+def close_past_events(context: BookingContext, now: datetime) -> int:
+    """Complete past events and close the waitlists of ended ones; return how many completed."""
     completed = events.complete_past(context.db, now)
-    for event_id in context.inventory.find_ended_event_ids_with_waitlist(AT_ONCE):
+    for event_id in context.inventory.find_ended_event_ids_with_waitlist(MAX_PER_RUN):
         waitlist.close_waitlist(context.db, context.inventory, event_id, now)
     return len(completed)
 
 
-def close_cancelled(context: BookingContext, now: datetime) -> int:
-    """End bookings and waiting of cancelled events, those too that a sale under way still made."""
+def close_cancelled_events(context: BookingContext, now: datetime) -> int:
+    """End the bookings and waitlists of cancelled events; return how many events there are.
+
+    An event is done when a look found no in-flight entry and then no active booking. The look comes
+    first: a sale that is recorded later still had its entry then.
+    """
     closing = events.closing(context.db)
-    for event_id, _since in closing:
-        # Looked at first: what is recorded after this has its mark until the next round.
+    for event_id, _cancelled_at in closing:
         event = context.inventory.in_flight.find_event(event_id)
-        ended = end_all(context, event_id, "event_cancelled", now)
+        ended = end_all_bookings(context, event_id, "event_cancelled", now)
         waitlist.close_waitlist(context.db, context.inventory, event_id, now)
         if event and not event["inFlight"] and not ended:
             events.closed(context.db, event_id)

@@ -1,119 +1,143 @@
-"""What a booking is: its states, sums and deadlines, and how it is shown."""
+"""Decide what a booking costs, until when it can be cancelled, and how the API shows it.
+
+A booking is `held` while its tickets are reserved for a payment or offered from the waitlist, and
+`confirmed` once they are owned. It ends as `cancelled` or `expired`, for good.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import cast
 
-HELD, CONFIRMED, CANCELLED, EXPIRED = "held", "confirmed", "cancelled", "expired"
-STATUSES = (HELD, CONFIRMED, CANCELLED, EXPIRED)
-ACTIVE = (HELD, CONFIRMED)
-# Without 0, O, 1, I and L: nobody mistakes one for another on the telephone.
-REFERENCE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
-DIRECT = "direct"
-SHOWN = (
-    "_id",
-    "bookingReference",
-    "userId",
-    "eventId",
-    "eventTitle",
-    "date",
-    "location",
-    "items",
-    "quantity",
-    "totalPrice",
-    "currency",
-    "status",
-    "expiresAt",
-    "createdAt",
-    "updatedAt",
-    "cancelledAt",
-    "refund",
+from eventapp.bookings.types import (
+    Amount,
+    BookingId,
+    BookingItem,
+    BookingTotals,
+    BookingView,
+    Payment,
+    Refund,
+    Status,
+    StoredBooking,
+    UserId,
 )
-# What its holder is told of a booking that ends for this reason; of a declined offer, nothing.
-ENDS_TOLD = {
+from eventapp.events.types import SaleState, ScheduleEntry
+
+HELD: Status = "held"
+CONFIRMED: Status = "confirmed"
+CANCELLED: Status = "cancelled"
+EXPIRED: Status = "expired"
+STATUSES = (HELD, CONFIRMED, CANCELLED, EXPIRED)
+ACTIVE_STATUSES = (HELD, CONFIRMED)
+# 0, O, 1, I and L are left out, because they are mistaken for one another when read aloud.
+REFERENCE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+# The slot of a booking that its holder made. See `bookings.store`.
+DIRECT_SLOT = "direct"
+
+# What the API shows of a booking, in this order.
+VIEW_FIELDS = tuple(BookingView.__annotations__)
+
+# Kinds of notifications to the holder.
+BOOKING_CONFIRMED, WAITLIST_OFFER = "booking_confirmed", "waitlist_offer"
+# The kind of notification to the holder by the reason why a booking ended. A declined offer has
+# none.
+END_NOTIFICATIONS = {
     "cancelled": "booking_cancelled",
     "event_cancelled": "event_cancelled",
     "expired": "booking_expired",
 }
-CONFIRMED_TOLD, OFFER_TOLD = "booking_confirmed", "waitlist_offer"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The house rules that settings decide. Times are spans; counts are tickets."""
+    """The limits and durations that the settings give.
+
+    Attributes:
+        per_booking: tickets of one booking.
+        per_user: tickets of one event that one user may have.
+        cancellation_cutoff: how long before the booked date cancelling ends.
+        hold: how long a hold lasts.
+        offer: how long a waitlist offer lasts.
+        currency: ISO 4217 code of all prices.
+    """
 
     per_booking: int
     per_user: int
-    cutoff: timedelta
+    cancellation_cutoff: timedelta
     hold: timedelta
     offer: timedelta
     currency: str
 
 
-def cents(amount: float) -> int:
+def cancellation_deadline(booking: StoredBooking, cutoff: timedelta) -> datetime:
+    """Return until when the holder may cancel: `cutoff` before midnight UTC of the booked date."""
+    return booking["date"] - cutoff
+
+
+def to_cents(amount: float) -> int:
+    """Return an amount of money in whole cents."""
     return round(amount * 100)
 
 
-def money(amount: int) -> int | float:
-    """Cents as the API writes an amount: an int where it is whole."""
-    return amount // 100 if amount % 100 == 0 else amount / 100
+def from_cents(cents: int) -> Amount:
+    """Return cents as the API writes an amount: an int where it is whole, else a float."""
+    return cents // 100 if cents % 100 == 0 else cents / 100
 
 
-def priced_items(event: Mapping[str, Any], taken: Mapping[int, int]) -> list[dict[str, Any]]:
-    """What was taken, at the event's prices of this moment."""
-    kinds = {kind["ticketTypeId"]: kind for kind in event["ticketTypes"]}
+def price_items(event: SaleState, taken: Mapping[int, int]) -> list[BookingItem]:
+    """Return the items for tickets taken, by ticketTypeId, at the current prices of the event."""
+    ticket_types = {each["ticketTypeId"]: each for each in event["ticketTypes"]}
     return [
         {
             "ticketTypeId": type_id,
-            "type": kinds[type_id]["type"],
+            "type": ticket_types[type_id]["type"],
             "quantity": quantity,
-            "unitPrice": kinds[type_id]["price"],
-            "subtotal": money(cents(kinds[type_id]["price"]) * quantity),
+            "unitPrice": ticket_types[type_id]["price"],
+            "subtotal": from_cents(to_cents(ticket_types[type_id]["price"]) * quantity),
         }
         for type_id, quantity in taken.items()
     ]
 
 
-def total_cents(items: Iterable[Mapping[str, Any]]) -> int:
-    return sum(cents(item["unitPrice"]) * item["quantity"] for item in items)
-
-
-def sums(items: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The fields of a booking that add up its items."""
+def sum_items(items: Iterable[BookingItem]) -> BookingTotals:
+    """Return the fields of a booking that hold and add up its items."""
     listed = list(items)
-    total = total_cents(listed)
+    total = sum(to_cents(item["unitPrice"]) * item["quantity"] for item in listed)
     return {
         "items": listed,
         "quantity": sum(item["quantity"] for item in listed),
-        "totalPrice": money(total),
+        "totalPrice": from_cents(total),
         "totalCents": total,
     }
 
 
-def quantities(items: Iterable[Mapping[str, Any]]) -> dict[int, int]:
+def quantities_by_type(items: Iterable[BookingItem]) -> dict[int, int]:
+    """Return the quantities of items by ticketTypeId."""
     return {item["ticketTypeId"]: item["quantity"] for item in items}
 
 
 def new_booking(
-    booking_id: Any,
+    booking_id: BookingId,
     *,
     reference: str,
-    user_id: Any,
-    event: Mapping[str, Any],
-    entry: Mapping[str, Any],
+    user_id: UserId,
+    event: SaleState,
+    entry: ScheduleEntry,
     taken: Mapping[int, int],
     currency: str,
     hold_until: datetime | None,
     now: datetime,
-) -> dict[str, Any]:
-    """The stored booking: held until a time, or confirmed at once.
+) -> StoredBooking:
+    """Return a booking to store: held until a time, or confirmed.
 
     Args:
-        event: as it stood right after its tickets were taken.
+        event: the event as it was right after the tickets were taken.
         entry: the schedule entry that is booked.
+        taken: the quantities by ticketTypeId.
+        hold_until: the end of the hold; None for a confirmed booking.
     """
-    return {
+    totals = sum_items(price_items(event, taken))
+    booking: StoredBooking = {
         "_id": booking_id,
         "bookingReference": reference,
         "userId": user_id,
@@ -122,75 +146,78 @@ def new_booking(
         "organizerId": event["organizerId"],
         "date": entry["date"],
         "location": entry["location"],
-        **sums(priced_items(event, taken)),
+        "items": totals["items"],
+        "quantity": totals["quantity"],
+        "totalPrice": totals["totalPrice"],
+        "totalCents": totals["totalCents"],
         "currency": currency,
         "status": HELD if hold_until else CONFIRMED,
         "active": True,
-        "slot": DIRECT,
+        "slot": DIRECT_SLOT,
         "expiresAt": hold_until,
         "createdAt": now,
         "updatedAt": now,
         "cancelledAt": None,
         "refund": None,
-        **({} if hold_until else new_tell(CONFIRMED_TOLD, now)),
     }
+    if not hold_until:
+        add_pending_notification(booking, BOOKING_CONFIRMED, now)
+    return booking
 
 
-def new_tell(kind: str, now: datetime) -> dict[str, Any]:
-    """The fields of a new booking that note what its holder is to be told; the worker does."""
-    return {"tell": {kind: now}, "tellAt": now}
+def add_pending_notification(booking: StoredBooking, kind: str, now: datetime) -> None:
+    """Note in a booking not yet stored that its holder is to be notified, which the worker does."""
+    booking["tell"] = {kind: now}
+    booking["tellAt"] = now
 
 
-def tells(kind: str | None, now: datetime) -> dict[str, Any]:
-    """The same as fields to set with a change, beside what is noted already."""
+def pending_notification_fields(kind: str | None, now: datetime) -> dict[str, datetime]:
+    """Return the fields to set on a stored booking for the same; none for no kind.
+
+    They are added to the notifications that are already pending.
+    """
     return {f"tell.{kind}": now, "tellAt": now} if kind else {}
 
 
-def is_news(kind: str, booking: Mapping[str, Any]) -> bool:
-    """False for an offer that was taken up or ended before anyone could be told of it."""
-    return kind != OFFER_TOLD or booking["status"] == HELD
+def is_worth_notifying(kind: str, booking: StoredBooking) -> bool:
+    """Return False for an offer that was accepted or ended before its notification was written."""
+    return kind != WAITLIST_OFFER or booking["status"] == HELD
 
 
-def view(booking: Mapping[str, Any]) -> dict[str, Any]:
-    """The booking as the API shows it."""
-    shown = {name: booking.get(name) for name in SHOWN}
-    return {**shown, "date": booking["date"].date().isoformat()}
+def view(booking: StoredBooking) -> BookingView:
+    """Return the booking as the API shows it."""
+    shown = {name: booking.get(name) for name in VIEW_FIELDS}
+    return cast(BookingView, {**shown, "date": booking["date"].date().isoformat()})
 
 
-def cancellable_until(booking: Mapping[str, Any], cutoff: timedelta) -> datetime:
-    """Until when its holder may cancel: `cutoff` before the date's midnight in UTC."""
-    deadline: datetime = booking["date"] - cutoff
-    return deadline
+def charged_cents(booking: StoredBooking) -> int:
+    """Return what a confirmed booking was charged: what its hold was paid with, else its total."""
+    payment = booking.get("payment")
+    return payment.get("cents", booking["totalCents"]) if payment else booking["totalCents"]
 
 
-def charged_cents(booking: Mapping[str, Any]) -> int:
-    """What a confirmed booking was charged: where it was held, what was paid then."""
-    payment = booking.get("payment") or {}
-    charged: int = payment.get("cents", booking["totalCents"])
-    return charged
-
-
-def is_unsure(payment: Mapping[str, Any] | None) -> bool:
-    """True of a payment that was begun, and of which no charge was heard."""
+def is_charge_uncertain(payment: Payment | None) -> bool:
+    """Return whether a charge was begun and nobody recorded that it was made."""
     return payment is not None and "id" not in payment
 
 
-def refund(cents: int, currency: str, reason: str, now: datetime) -> dict[str, Any]:
-    """A refund as it is recorded; a `refundId` is added once it is paid."""
-    return {"amount": money(cents), "currency": currency, "reason": reason, "refundedAt": now}
+def new_refund(cents: int, currency: str, reason: str, now: datetime) -> Refund:
+    """Return a refund to record. It gets a `refundId` once the provider has paid it back."""
+    return {"amount": from_cents(cents), "currency": currency, "reason": reason, "refundedAt": now}
 
 
-def split_accepted(
-    items: Iterable[Mapping[str, Any]], quantity: int
-) -> tuple[list[dict[str, Any]], dict[int, int]]:
-    """An offer's items cut to `quantity` tickets, and what goes back, by ticket type."""
-    kept, returned = [], {}
+def split_items(
+    items: Iterable[BookingItem], quantity: int
+) -> tuple[list[BookingItem], dict[int, int]]:
+    """Return the items cut to `quantity` tickets, and the rest by ticketTypeId."""
+    kept: list[BookingItem] = []
+    rest: dict[int, int] = {}
     for item in items:
         keeps = min(quantity, item["quantity"])
         quantity -= keeps
         if keeps:
-            subtotal = money(cents(item["unitPrice"]) * keeps)
+            subtotal = from_cents(to_cents(item["unitPrice"]) * keeps)
             kept.append({**item, "quantity": keeps, "subtotal": subtotal})
         if keeps < item["quantity"]:
-            returned[item["ticketTypeId"]] = item["quantity"] - keeps
-    return kept, returned
+            rest[item["ticketTypeId"]] = item["quantity"] - keeps
+    return kept, rest

@@ -1,4 +1,4 @@
-"""The shapes of bookings, in and out."""
+"""The bodies, queries and answers of the routes of bookings."""
 
 from typing import Any, ClassVar
 
@@ -20,6 +20,8 @@ SHORTFALLS = ("reject", "partial", "waitlist")
 
 
 class ItemBody(Schema):
+    """One ticket type of an order, named by its id or by its name."""
+
     ticketTypeId = StrictInt(1)
     type = Text(1, 100)
     quantity = StrictInt(1, MAX_QUANTITY, required=True)
@@ -30,13 +32,13 @@ class ItemBody(Schema):
         }
 
     @validates_schema
-    def one_name(self, data: dict[str, Any], **_kwargs: Any) -> None:
+    def require_one_name(self, data: dict[str, Any], **_kwargs: Any) -> None:
         if ("ticketTypeId" in data) == ("type" in data):
             raise ValidationError("Send ticketTypeId or type.", "ticketTypeId")
 
 
 class BookingBody(Schema):
-    """Items, or the short form of one type, or a bare quantity of the event's only type."""
+    """An order: items, the short form of one ticket type, or a quantity of the only ticket type."""
 
     eventId = PositiveInt64(required=True)
     items = fields.List(fields.Nested(ItemBody), validate=validate.Length(1, 50))
@@ -60,7 +62,7 @@ class BookingBody(Schema):
         }
 
     @validates_schema
-    def one_form(self, data: dict[str, Any], **_kwargs: Any) -> None:
+    def require_one_form(self, data: dict[str, Any], **_kwargs: Any) -> None:
         short = {"ticketTypeId", "type", "quantity"} & data.keys()
         if "items" in data and short:
             raise ValidationError("Send items or the short form.", "items")
@@ -71,20 +73,28 @@ class BookingBody(Schema):
 
 
 class AcceptBody(Schema):
+    """How many tickets of an offer are accepted; all, if `quantity` is absent."""
+
     quantity = StrictInt(1, MAX_QUANTITY)
 
 
 class EventBookingsQuery(PageQuery):
+    """Which page of an event's bookings is listed."""
+
     status = fields.String(validate=validate.OneOf(STATUSES))
     cursor = fields.String(validate=validate.Length(1, 2000))
 
 
 class BookingsQuery(EventBookingsQuery):
+    """Which page of a user's bookings is listed."""
+
     eventId = fields.Integer(validate=validate.Range(1, MAX_INT64))
     upcoming = fields.Boolean()
 
 
 class BookedItem(Schema):
+    """The booked tickets of one ticket type."""
+
     ticketTypeId = fields.Integer(required=True)
     type = fields.String(required=True)
     quantity = fields.Integer(required=True)
@@ -93,15 +103,17 @@ class BookedItem(Schema):
 
 
 class Refund(Schema):
+    """Money that goes back to the holder."""
+
     amount = fields.Float(required=True)
     currency = fields.String(required=True)
     reason = fields.String(required=True)
     refundedAt = fields.DateTime(required=True)
-    refundId = fields.String()  # once the provider has paid it back
+    refundId = fields.String()  # absent until the provider has paid it back
 
 
 class BookingAnswer(Schema):
-    """A booking, as every call returns it."""
+    """A booking."""
 
     _id = fields.String(required=True)
     bookingReference = fields.String(required=True)
@@ -123,21 +135,29 @@ class BookingAnswer(Schema):
 
 
 class BookingData(Schema):
+    """A booking, waitlist entries, or both."""
+
     booking = fields.Nested(BookingAnswer)
     waitlistEntry = fields.Dict()
     waitlistEntries = fields.List(fields.Dict())
 
 
 class BookedAnswer(Schema):
+    """What became of an order, a booking or an offer."""
+
     message = fields.String(required=True)
     data = fields.Nested(BookingData, required=True)
 
 
 class BookingsAnswer(PageAnswer):
+    """A page of bookings."""
+
     bookings = fields.List(fields.Nested(BookingAnswer), required=True)
 
 
 class Offer(Schema):
+    """A waitlist offer; `status` is open, accepted, declined or expired."""
+
     bookingId = fields.String(required=True)
     bookingReference = fields.String(required=True)
     eventId = fields.Integer(required=True)
@@ -150,4 +170,6 @@ class Offer(Schema):
 
 
 class OffersAnswer(Schema):
+    """The offers to a user."""
+
     notifications = fields.List(fields.Nested(Offer), required=True)

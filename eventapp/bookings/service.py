@@ -1,104 +1,116 @@
-"""What every use case of bookings works with, and reading bookings. `service_book` makes them."""
+"""Find single bookings, decide who may see them, and serve what other features need of bookings."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store, store_privacy
+from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import BookingNotFound
+from eventapp.bookings.rules import from_cents, to_cents, view
+from eventapp.bookings.types import BookingView, StoredBooking
 from eventapp.core.access.actor import Actor
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
+from eventapp.core.json import JsonObject
+
+# Routes and other features convert money and show bookings as the bookings do.
+__all__ = ["from_cents", "to_cents", "view"]
+
+BOOKINGS_PER_QUERY = 500
 
 
-@dataclass(frozen=True)
-class Order:
-    """What a caller asks for.
+def find_booking(context: BookingContext, booking_id: ObjectId) -> StoredBooking:
+    """Return the booking with this id.
 
-    Attributes:
-        named: `(ticketTypeId or None, type's name or None, quantity)` each.
-        bare: a quantity of the event's only type, in place of `named`.
-        on_shortfall: None for the default: reject where types are named, else waitlist.
-        digest: of the body, to tell whether an idempotency key comes with another one.
+    Raises:
+        BookingNotFound: there is none.
     """
-
-    event_id: int
-    named: tuple[tuple[int | None, str | None, int], ...] = ()
-    bare: int | None = None
-    schedule_index: int | None = None
-    hold: bool = False
-    on_shortfall: str | None = None
-    key: str | None = None
-    digest: str = ""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What became of an order: 201 with a booking, 202 with only places on the waitlist."""
-
-    status: int
-    message: str
-    data: dict[str, Any] = field(default_factory=dict)
-
-
-def find(context: BookingContext, booking_id: ObjectId) -> Document:
-    """The stored booking. BookingNotFound."""
-    booking = store.get(context.db, booking_id)
+    booking = store.find_booking(context.db, booking_id)
     if booking is None:
         raise BookingNotFound
     return booking
 
 
-def visible(booking: Document | None, actor: Actor) -> Document:
-    """The booking where it is the caller's, of their event, or they are admin. BookingNotFound."""
-    if booking and (manages(booking, actor) or is_own(booking, actor)):
-        return booking
-    raise BookingNotFound
+def find_own_booking(context: BookingContext, booking_id: ObjectId, actor: Actor) -> StoredBooking:
+    """Return a booking of the caller; an admin may have any.
 
-
-def is_own(booking: Document, actor: Actor) -> bool:
-    return actor.user_id is not None and bool(booking["userId"] == actor.user_id)
-
-
-def own(context: BookingContext, booking_id: ObjectId, actor: Actor) -> Document:
-    """The booking where it is the caller's, or they are admin. BookingNotFound."""
-    booking = find(context, booking_id)
-    if not is_holder(booking, actor):
+    Raises:
+        BookingNotFound: there is none, or it is another user's.
+    """
+    booking = find_booking(context, booking_id)
+    if not is_holder_or_admin(booking, actor):
         raise BookingNotFound
     return booking
 
 
-def is_holder(booking: Document, actor: Actor) -> bool:
-    """True for the person who booked and for admins."""
-    return actor.is_admin or is_own(booking, actor)
+def find_visible_booking(
+    context: BookingContext, booking_id: ObjectId, actor: Actor
+) -> StoredBooking:
+    """Return a booking that the caller made or that is of the caller's event.
+
+    Raises:
+        BookingNotFound: there is none, or the caller may not see it.
+    """
+    return _require_visible(store.find_booking(context.db, booking_id), actor)
 
 
-def manages(booking: Document, actor: Actor) -> bool:
-    """True for the organizer of the booking's event and for admins."""
+def _require_visible(booking: StoredBooking | None, actor: Actor) -> StoredBooking:
+    if booking and (is_holder_or_admin(booking, actor) or is_organizer_or_admin(booking, actor)):
+        return booking
+    raise BookingNotFound
+
+
+def is_holder_or_admin(booking: StoredBooking, actor: Actor) -> bool:
+    """Return whether the caller has this booking, or is an admin."""
+    return actor.may_manage(booking["userId"])
+
+
+def is_organizer_or_admin(booking: StoredBooking, actor: Actor) -> bool:
+    """Return whether the caller organizes the booked event, or is an admin."""
     return actor.may_manage_events_of(booking["organizerId"])
 
 
-def show(context: BookingContext, booking_id: ObjectId, actor: Actor) -> dict[str, Any]:
-    """The booking as the API shows it, to who may see it. BookingNotFound."""
-    return shown(visible(store.get(context.db, booking_id), actor))
+def show_booking(context: BookingContext, booking_id: ObjectId, actor: Actor) -> BookingView:
+    """Return a booking as the API shows it.
+
+    Raises:
+        BookingNotFound: there is none, or the caller may not see it.
+    """
+    return view(find_visible_booking(context, booking_id, actor))
 
 
-def show_by_reference(context: BookingContext, reference: str, actor: Actor) -> dict[str, Any]:
-    """The same, by its reference."""
-    return shown(visible(store.by_reference(context.db, reference), actor))
+def show_booking_by_reference(context: BookingContext, reference: str, actor: Actor) -> BookingView:
+    """Return the booking with this reference as the API shows it.
+
+    Raises:
+        BookingNotFound: there is none, or the caller may not see it.
+    """
+    return view(_require_visible(store.find_by_reference(context.db, reference), actor))
 
 
-def shown(booking: Document) -> dict[str, Any]:
-    return rules.view(booking)
+def iterate_event_bookings(db: Db, event_id: int) -> Iterator[StoredBooking]:
+    """Yield all bookings of an event, newest first, BOOKINGS_PER_QUERY of them in memory at a time.
+
+    Each query continues after the last booking of the one before. So a slow reader runs into no
+    timeout of the driver, and no booking is skipped or yielded twice.
+    """
+    after = None
+    while True:
+        page = store.find_page(
+            db, {"eventId": event_id}, skip=0, limit=BOOKINGS_PER_QUERY, after=after
+        )
+        yield from page
+        if len(page) < BOOKINGS_PER_QUERY:
+            return
+        after = (page[-1]["createdAt"], page[-1]["_id"])
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """After a user is deleted: the bookings stay, without the person."""
-    store_privacy.forget_user(db, user_id)
+    """Remove a deleted user from their bookings, which stay."""
+    store.anonymize_user(db, user_id)
 
 
-def export_user(db: Db, user_id: ObjectId) -> dict[str, Any]:
-    """What is stored here about the person."""
-    bookings = store_privacy.all_of(db, user_id)
+def export_user(db: Db, user_id: ObjectId) -> JsonObject:
+    """Return what is stored about a user in bookings."""
+    bookings = store.find_bookings_of_user(db, user_id)
     return {"bookings": [{**rules.view(one), "payment": one.get("payment")} for one in bookings]}

@@ -1,85 +1,95 @@
-"""At most so many tickets of an event for one user, whoever gives them at the same moment.
+"""Let a user have at most `Limits.per_user` tickets of an event, bought and offered together.
 
-A user may have one booking of their own, and beside it what the waitlist gave. Neither side locks
-anything. Each first writes what the other looks for, and only then looks for the other:
+A user may make one booking of an event, and the waitlist may give more (offers). Both may happen at
+the same time, in two processes, and neither locks anything. Each first writes something that the
+other looks for, and only then looks for what the other writes:
 
-* a booking: its take notes the user's name on the event (W), in the same write as the tickets;
-  it looks for offers in the making, then at what is recorded (R); it is recorded last.
-* an offer: it claims its entry (W); it looks for the user's other claims, then at the names on
-  the event, then at what is recorded (R); it takes its tickets and is recorded last, and only
-  then is the claim given up.
+* A purchase takes its tickets. The same update writes an in-flight entry with the user's id. Then
+  the purchase looks for offers in progress, and last for stored bookings. It is stored at the end.
+* An offer claims its waitlist entry. Then it looks for the user's other claims, then for in-flight
+  entries of the user, and last for stored bookings. It takes its tickets, is stored, and gives up
+  the claim.
 
-Of any two of them one wrote first; so the other, which looks only after its own write, comes
-upon it: under way, for a name stays noted and a claim stays until the booking is recorded or
-never can be, or recorded, which is looked at last. A booking that comes upon a claim waits for
-what becomes of it; an offer counts what is under way as taken. Neither waits for the other.
+Proof. Of any two of them one wrote first. The other looks after its own write, so it looks after
+the first write as well. At that time the first one is either in progress or has come to its end.
+If it is in progress, its in-flight entry or its claim is found, because both stay until the booking
+is stored or can never be stored. If it was stored, the booking is found, because stored bookings
+are looked at last. So the limit cannot be exceeded by two that do not see each other.
 
-A sale of an event that nobody has waited for looks at nothing: its take found no `hadWaitlist`,
-so any entry, and its claim, come after the name was noted, and it is the offer that looks.
+A purchase that finds a claim waits until the claim is gone. An offer that finds something in
+progress counts it as taken and does not wait. So neither waits for the other.
+
+A purchase for an event without `hadWaitlist` looks at nothing. Its take saw no waitlist entry, so
+every claim is written after its in-flight entry, and the offer finds the entry.
 """
 
 import time
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store
+from eventapp.bookings import idempotency, rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import AlreadyBooked, OfferUnderWay, TicketLimit
-from eventapp.bookings.idempotency import earlier
-from eventapp.bookings.service import Order
+from eventapp.bookings.purchases import Purchase
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
 
-LOOKS, PAUSE_SECONDS = 50, 0.02
+WAIT_ATTEMPTS, WAIT_PAUSE_SECONDS = 50, 0.02
 
 
-def refuse_second(context: BookingContext, user_id: ObjectId, order: Order, taken: int) -> None:
-    """Where the waitlist may have given tickets too, one booking alone does not tell the sum.
+def refuse_over_limit(
+    context: BookingContext, user_id: ObjectId, purchase: Purchase, taken: int
+) -> None:
+    """Refuse a purchase if the user has a booking already or would have too many tickets.
 
     Args:
-        taken: the tickets that were just taken in the user's name.
+        taken: the tickets that were just taken for the purchase.
 
     Raises:
-        AlreadyBooked, Replayed, TicketLimit: for what the user has already.
-        OfferUnderWay: an offer is in the making, and stays so: its process may have died.
+        AlreadyBooked, AnsweredBefore, TicketLimit: because of what the user has already.
+        OfferUnderWay: an offer is in progress for too long; its process may have died.
     """
     if taken:
-        _await_offers(context, user_id, order.event_id)
-    active = store.active_of(context.db, user_id, order.event_id)
-    if any(booking["slot"] == rules.DIRECT for booking in active):
-        raise earlier(context, user_id, order) or AlreadyBooked()
+        _await_offers(context, user_id, purchase.event_id)
+    active = store.find_active_bookings(context.db, user_id, purchase.event_id)
+    if any(booking["slot"] == rules.DIRECT_SLOT for booking in active):
+        idempotency.raise_if_answered(context, user_id, purchase)
+        raise AlreadyBooked
     if taken + sum(booking["quantity"] for booking in active) > context.limits.per_user:
         raise TicketLimit(f"At most {context.limits.per_user} tickets of an event")
 
 
 def _await_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> None:
-    for _look in range(LOOKS):
+    for _attempt in range(WAIT_ATTEMPTS):
         if not waitlist.is_being_offered(context.db, user_id, event_id):
             return
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(WAIT_PAUSE_SECONDS)
     raise OfferUnderWay
 
 
-def room_for_offer(context: BookingContext, entry: WaitlistEntry) -> int | None:
-    """How many more tickets of the event the user may have, whose entry is claimed.
+def tickets_left_for_offer(context: BookingContext, entry: WaitlistEntry) -> int | None:
+    """Return how many more tickets of the event the user of a claimed waitlist entry may have.
 
-    None where that is not known now: another offer is being made, or a booking under way would
-    leave no room, and may yet come to nothing.
+    Returns:
+        None if this cannot be known now: another offer of the user is in progress, or a purchase in
+        progress would leave none but may still fail.
     """
     user_id, event_id = entry["userId"], entry["eventId"]
     if waitlist.is_being_offered(context.db, user_id, event_id, except_entry=entry["_id"]):
         return None
-    under_way = _under_way(context, user_id, event_id)
-    active = store.active_of(context.db, user_id, event_id)
+    in_progress = _tickets_in_progress(context, user_id, event_id)
+    active = store.find_active_bookings(context.db, user_id, event_id)
     for booking in active:
-        under_way.pop(str(booking["_id"]), None)
-    room: int = context.limits.per_user - sum(booking["quantity"] for booking in active)
-    left = room - sum(under_way.values())
-    return left if left > 0 or not under_way else None
+        in_progress.pop(str(booking["_id"]), None)
+    owned = sum(booking["quantity"] for booking in active)
+    remaining = context.limits.per_user - owned - sum(in_progress.values())
+    return remaining if remaining > 0 or not in_progress else None
 
 
-def _under_way(context: BookingContext, user_id: ObjectId, event_id: int) -> dict[str, int]:
-    """Tickets that were taken in the user's name and of which no booking is recorded, by its id."""
+def _tickets_in_progress(
+    context: BookingContext, user_id: ObjectId, event_id: int
+) -> dict[str, int]:
+    """Return the tickets taken for the user of which no booking is stored, by hex booking id."""
     taken = context.inventory.in_flight.count_taken(event_id, str(user_id))
-    recorded = store.existing(context.db, map(ObjectId, taken))
-    return {id_: quantity for id_, quantity in taken.items() if ObjectId(id_) not in recorded}
+    stored = store.find_existing_ids(context.db, map(ObjectId, taken))
+    return {id_: quantity for id_, quantity in taken.items() if ObjectId(id_) not in stored}

@@ -4,13 +4,17 @@ A document with `void: true` in the collection is not a booking: see `StoredVoid
 """
 
 from datetime import datetime
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from bson import ObjectId
 
-Status = Literal["held", "confirmed", "cancelled", "expired"]
+from eventapp.waitlist.types import EntryView, IdempotencyRecord
+
+BookingId: TypeAlias = ObjectId
+UserId: TypeAlias = ObjectId
+Status: TypeAlias = Literal["held", "confirmed", "cancelled", "expired"]
 # Cents as the API writes an amount of money: an int where it is whole, else a float.
-Amount = int | float
+Amount: TypeAlias = int | float
 
 
 class BookingItem(TypedDict):
@@ -48,6 +52,42 @@ class Refund(TypedDict):
     refundId: NotRequired[str]  # the provider's id; absent until the provider has paid it back
 
 
+class BookingView(TypedDict):
+    """A booking as the API shows it, in the order of its fields."""
+
+    _id: ObjectId
+    bookingReference: str
+    userId: ObjectId | None
+    eventId: int
+    eventTitle: str
+    date: str  # YYYY-MM-DD
+    location: str
+    items: list[BookingItem]
+    quantity: int
+    totalPrice: Amount
+    currency: str
+    status: Status
+    expiresAt: datetime | None
+    createdAt: datetime
+    updatedAt: datetime
+    cancelledAt: datetime | None
+    refund: Refund | None
+
+
+class OfferView(TypedDict):
+    """A waitlist offer as the API shows it."""
+
+    bookingId: ObjectId
+    bookingReference: str
+    eventId: int
+    eventTitle: str
+    quantity: int
+    items: list[BookingItem]
+    status: str  # "open", "accepted", "declined" or "expired"
+    expiresAt: datetime | None
+    createdAt: datetime
+
+
 class PendingMove(TypedDict):
     """A stock move of a booking's tickets, made on the event after the booking was changed.
 
@@ -55,24 +95,16 @@ class PendingMove(TypedDict):
     """
 
     key: str  # the in-flight entry of the move: "give-<bookingId>" or "confirm-<bookingId>"
-    changes: list[tuple[int, dict[str, int]]]  # [ticketTypeId, {stock field: change}] each
+    changes: list[tuple[int, dict[str, int]]]  # [ticketTypeId, {counter: change}] of each type
     reason: str  # why the booking changed; a refund that follows from it gives this reason
 
 
-class StoredAnswer(TypedDict):
-    """An answer to an order, as it is given again for the same idempotency key."""
+class PurchaseData(TypedDict, total=False):
+    """What a purchase gave: a booking, waitlist entries, or both."""
 
-    status: int  # 201 with a booking, 202 with waitlist entries only
-    message: str  # the text of the answer
-    data: dict[str, object]  # the booking and waitlist entries, as the API shows them
-
-
-class IdempotencyRecord(TypedDict):
-    """What is kept of a request with an Idempotency-Key, in the first document it stored."""
-
-    key: str  # the value of the header, unique for each user
-    digest: str  # BLAKE2b of the body, hexadecimal
-    answer: StoredAnswer  # what the first request was answered
+    booking: BookingView
+    waitlistEntry: EntryView  # the first entry
+    waitlistEntries: list[EntryView]  # all entries, if there are several
 
 
 class CheckIn(TypedDict):
@@ -90,7 +122,7 @@ class StoredBooking(TypedDict):
     userId: ObjectId | None  # the holder; None once the holder's account is deleted
     eventId: int  # the event's public number
     eventTitle: str  # the event's title when it was booked
-    organizerId: ObjectId  # the organizer of the event
+    organizerId: ObjectId | None  # the organizer of the event; None for sample events
     date: datetime  # UTC midnight of the booked schedule entry
     location: str  # the location of the booked schedule entry
     items: list[BookingItem]  # one for each ticket type, at least one
@@ -117,16 +149,47 @@ class StoredBooking(TypedDict):
     checkIns: NotRequired[dict[str, CheckIn]]  # by ticket; written and read by `tickets` only
 
 
+class BookingTotals(TypedDict):
+    """The fields of a booking that follow from its items."""
+
+    items: list[BookingItem]
+    quantity: int
+    totalPrice: Amount
+    totalCents: int
+
+
 class StoredVoid(TypedDict):
-    """A document of `bookings` that reserves an id, so that no booking is ever stored under it."""
+    """A document of `bookings` that takes an id, so that no booking is ever stored under it."""
 
     _id: ObjectId
     bookingReference: str  # "void-<id>", to satisfy the unique index
     void: Literal[True]
 
 
+# Projections: what one kind of read loads of bookings.
+
+
+class BookingKey(TypedDict):
+    """A booking by its id."""
+
+    _id: ObjectId
+
+
+class PendingMoveKey(TypedDict):
+    """The key of a stock move."""
+
+    key: str
+
+
+class BookingWithMoveKey(TypedDict):
+    """A booking with the key of its pending stock move."""
+
+    _id: ObjectId
+    due: PendingMoveKey
+
+
 class ActiveTickets(TypedDict):
-    """Tickets of the active bookings of one event, summed by type and status."""
+    """Tickets of the active bookings of one event, summed by ticket type and status."""
 
     event: int  # eventId
     type: int  # ticketTypeId
@@ -148,3 +211,47 @@ class SalesSum(TypedDict):
     bookings: int
     tickets: int
     cents: int
+
+
+class SalesRow(TypedDict):
+    """The sales of one event in a report."""
+
+    title: str  # of the event
+    bookings: int  # confirmed bookings
+    tickets: int  # tickets of the confirmed bookings
+    cents: int  # price of the confirmed bookings, in cents
+    ended: int  # bookings of the period that were cancelled or have expired
+
+
+# Bodies as the schemas load them.
+
+
+class ItemInput(TypedDict):
+    """One ticket type of an order: named by its id or by its name."""
+
+    ticketTypeId: NotRequired[int]
+    type: NotRequired[str]
+    quantity: int  # tickets, at least 1
+
+
+class PurchaseInput(TypedDict):
+    """The body of POST /bookings.
+
+    It holds `items`, or the short form of one ticket type, or only `quantity` for the only ticket
+    type of the event.
+    """
+
+    eventId: int
+    items: NotRequired[list[ItemInput]]
+    ticketTypeId: NotRequired[int]
+    type: NotRequired[str]
+    quantity: NotRequired[int]
+    scheduleIndex: NotRequired[int]  # from 0; absent: the next entry of the schedule
+    hold: bool  # True: hold the tickets for a payment
+    onShortfall: NotRequired[Literal["reject", "partial", "waitlist"]]
+
+
+class AcceptInput(TypedDict):
+    """The body of POST /waitlist/{eventId}/accept."""
+
+    quantity: NotRequired[int]  # tickets to take; absent for all that are offered

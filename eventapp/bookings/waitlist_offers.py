@@ -1,179 +1,225 @@
-"""The waitlist's turn: tickets that come back are offered to who waits, in order."""
+"""Offer tickets that come back to those who wait for them, in order, and let them accept.
+
+An offer is a held booking that is made from a waitlist entry. Any number of processes may make
+offers at once. A process claims the first entry of a queue, finds out how many tickets the user may
+have, takes them, stores the offer, and counts it against the entry, which drops the claim. If it
+dies on the way, `bookings.recovery` counts the offer if it is stored, and else undoes the rest.
+"""
 
 import time
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 
 from eventapp.bookings import rules, store, ticket_limit
-from eventapp.bookings.answers import new_reference
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import NoOffer, OfferUnderWay
-from eventapp.bookings.purchases import pick_entry
-from eventapp.bookings.transitions import cancel, confirm, end, settle_due
+from eventapp.bookings.purchases import choose_entry
+from eventapp.bookings.sales import new_reference
+from eventapp.bookings.transitions import cancel, confirm, end, make_pending_moves
+from eventapp.bookings.types import OfferView, StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import advancing_clock
-from eventapp.core.database import Document
 from eventapp.core.failpoints import failpoint
 from eventapp.events.types import SaleState, TicketType
 from eventapp.inventory.service import EventNotFound
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
 
-MAX_SHOWN = 100
+MAX_LISTED = 100
 LEAVE_ATTEMPTS, LEAVE_PAUSE_SECONDS = 50, 0.02
 
 
-def serve_waiting(context: BookingContext, event_id: int, now: datetime) -> int:
-    """Offer what there is to who waits for it, first come first served; how many offers.
+# Making offers.
 
-    Any number of processes may do so at once: who claims the head of a line makes its offer.
+
+def offer_tickets(context: BookingContext, event_id: int, now: datetime) -> int:
+    """Offer the available tickets of an event to those who wait; return how many offers were made.
+
+    For each ticket type it stops when no ticket is left, nobody waits, or another process has
+    claimed the first entry.
     """
     offers, clock = 0, advancing_clock(now)
     try:
         event = context.inventory.sale_state(event_id, fresh=True)
     except EventNotFound:
         return 0
-    for offered in event["ticketTypes"]:
-        kind: TicketType | None = offered
-        while kind and kind["waiting"] and kind["availableTickets"]:
-            type_id, available = kind["ticketTypeId"], kind["availableTickets"]
-            after = _offer_head(context, event_id, type_id, available, clock())
-            if after is None:
-                break
-            offers += 1
-            kind = _kind(after, type_id)
+    for type_id in [each["ticketTypeId"] for each in event["ticketTypes"]]:
+        state: SaleState | None = event
+        while state and (available := _offerable_tickets(state, type_id)):
+            state = _offer_to_first(context, event_id, type_id, available, clock())
+            offers += state is not None
     return offers
 
 
-def _kind(event: SaleState, type_id: int) -> TicketType | None:
-    return next((k for k in event["ticketTypes"] if k["ticketTypeId"] == type_id), None)
+def _offerable_tickets(event: SaleState, type_id: int) -> int:
+    """Return the available tickets of a ticket type somebody waits for; else 0."""
+    ticket_type = _find_type(event, type_id)
+    return ticket_type["availableTickets"] if ticket_type and ticket_type["waiting"] else 0
 
 
-def _offer_head(
+def _find_type(event: SaleState, type_id: int) -> TicketType | None:
+    return next((each for each in event["ticketTypes"] if each["ticketTypeId"] == type_id), None)
+
+
+def _offer_to_first(
     context: BookingContext, event_id: int, type_id: int, available: int, now: datetime
 ) -> SaleState | None:
-    """Make the next in line an offer; the event after it, None where there is nothing to do."""
-    head = waitlist.find_first(context.db, event_id, type_id)
+    """Make an offer to the first who waits for a ticket type.
+
+    Returns:
+        The event after it; None if nobody waits or no offer can be made now.
+    """
+    first = waitlist.find_first(context.db, event_id, type_id)
     booking_id = ObjectId()
-    claimed = head and waitlist.claim_for_offer(context.db, head, booking_id, now)
+    claimed = first and waitlist.claim_for_offer(context.db, first, booking_id, now)
     if not claimed:
         return None
     failpoint("offer-claim")
-    room = ticket_limit.room_for_offer(context, claimed)
-    if room is None:  # nobody waits for it: another round comes
+    allowed = ticket_limit.tickets_left_for_offer(context, claimed)
+    if allowed is None:  # The worker tries again.
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         return None
-    quantity = min(available, claimed["quantity"], room)
-    if quantity <= 0:  # has all that one may have, from elsewhere
+    quantity = min(available, claimed["quantity"], allowed)
+    if quantity <= 0:  # The user has as many tickets as one may have, from elsewhere.
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         waitlist.end_entry(context.db, context.inventory, claimed, "closed", now)
         return context.inventory.sale_state(event_id, fresh=True)
-    last = quantity == claimed["quantity"]
     event = context.inventory.take_for_offer(
-        event_id, str(booking_id), type_id, quantity, last=last, now=now
+        event_id,
+        str(booking_id),
+        type_id,
+        quantity,
+        last=quantity == claimed["quantity"],
+        now=now,
     )
     if event is None:
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         return None
-    return event if _record(context, claimed, booking_id, event, {type_id: quantity}, now) else None
+    offer = _new_offer(context, claimed, booking_id, event, {type_id: quantity}, now)
+    return event if _record_offer(context, claimed, offer, now) else None
 
 
-def _record(
+def _new_offer(
     context: BookingContext,
     entry: WaitlistEntry,
     booking_id: ObjectId,
     event: SaleState,
     taken: dict[int, int],
     now: datetime,
-) -> bool:
-    """Store the offer; False, with its tickets back, where the worker has given it up already."""
-    booking = rules.new_booking(
+) -> StoredBooking:
+    offer = rules.new_booking(
         booking_id,
         reference=new_reference(),
         user_id=entry["userId"],
         event=event,
-        entry=pick_entry(event, None, now),
+        entry=choose_entry(event, None, now),
         taken=taken,
         currency=context.limits.currency,
         hold_until=now + context.limits.offer,
         now=now,
     )
-    booking |= {"slot": f"offer-{booking_id}", "waitlistEntryId": entry["_id"]}
-    booking |= rules.new_tell(rules.OFFER_TOLD, now)
-    booking["offeredQuantity"] = booking["quantity"]
-    while not context.record(booking):
+    offer["slot"] = f"offer-{booking_id}"
+    offer["waitlistEntryId"] = entry["_id"]
+    offer["offeredQuantity"] = offer["quantity"]
+    rules.add_pending_notification(offer, rules.WAITLIST_OFFER, now)
+    return offer
+
+
+def _record_offer(
+    context: BookingContext, entry: WaitlistEntry, offer: StoredBooking, now: datetime
+) -> bool:
+    """Store an offer and count it against its entry.
+
+    Returns:
+        False, with the tickets given back, if recovery has voided the id of the offer.
+    """
+    booking_id, event_id = offer["_id"], offer["eventId"]
+    while not context.sales.record(offer):
         if store.is_void(context.db, booking_id):
-            context.inventory.undo(entry["eventId"], str(booking_id))
+            context.inventory.undo(event_id, str(booking_id))
             return False
-        booking["bookingReference"] = new_reference()  # else only its reference can be taken
+        # Apart from its id, only the reference of an offer can be in use.
+        offer["bookingReference"] = new_reference()
     failpoint("offer-record")
-    waitlist.count_offer(context.db, entry["_id"], booking_id, sum(taken.values()), now)
+    waitlist.count_offer(context.db, entry["_id"], booking_id, offer["quantity"], now)
     failpoint("offered")
-    context.inventory.mark_recorded(entry["eventId"], [str(booking_id)])
+    context.inventory.mark_recorded(event_id, [str(booking_id)])
     return True
+
+
+def cancel_and_offer(
+    context: BookingContext, booking_id: ObjectId, actor: Actor, now: datetime
+) -> StoredBooking:
+    """Cancel a booking as `transitions.cancel` does, and offer its tickets to those who wait."""
+    booking = cancel(context, booking_id, actor, now)
+    offer_tickets(context, booking["eventId"], now)
+    return booking
+
+
+# Answering offers.
 
 
 def accept(
     context: BookingContext, event_id: int, actor: Actor, quantity: int | None, now: datetime
-) -> Document:
-    """Make the caller's open offer a confirmed booking; fewer tickets give the rest back.
+) -> StoredBooking:
+    """Charge for the caller's open offer and confirm it; return the booking after it.
+
+    Args:
+        quantity: how many of the tickets to take; None for all.
 
     Raises:
-        NoOffer, HoldExpired, PaymentFailed: nothing is owned.
+        NoOffer, HoldExpired, PaymentFailed: the booking is not confirmed.
     """
-    offers = _offers(context, actor.require_user_id(), event_id)
+    offers = _find_offers(context, actor.require_user_id(), event_id)
     open_offers = [offer for offer in offers if _is_open(offer, now)]
     if not open_offers:
         raise NoOffer
-    booking = confirm(context, open_offers[-1]["_id"], actor, now, quantity)
-    serve_waiting(context, event_id, now)
-    return booking
-
-
-def cancel_and_offer_on(
-    context: BookingContext, booking_id: ObjectId, actor: Actor, now: datetime
-) -> Document:
-    """Cancel as `service_change.cancel` does, and offer what comes back to who waits."""
-    booking = cancel(context, booking_id, actor, now)
-    serve_waiting(context, booking["eventId"], now)
+    oldest = open_offers[-1]
+    booking = confirm(context, oldest["_id"], actor, now, quantity)
+    offer_tickets(context, event_id, now)
     return booking
 
 
 def leave(context: BookingContext, event_id: int, actor: Actor, now: datetime) -> None:
-    """Leave an event's waitlist and give an open offer back. NotOnWaitlist."""
+    """End the caller's waitlist entries for an event, and decline their open offers.
+
+    Raises:
+        NotOnWaitlist: there was nothing to end or decline.
+        OfferUnderWay: an offer to the caller stayed in progress for too long.
+    """
     user_id, left = actor.require_user_id(), 0
     for _attempt in range(LEAVE_ATTEMPTS):
         left += waitlist.leave(
             context.db, context.inventory, user_id=user_id, event_id=event_id, now=now
         )
-        # Asked before the offers are read: a place that is gone has its offer among them.
-        waiting = waitlist.is_waiting(context.db, user_id, event_id)
-        left += sum(_decline(context, offer, now) for offer in _offers(context, user_id, event_id))
-        if not waiting:
+        # This is read before the offers: if an entry is gone by now, its offer is among them.
+        is_waiting = waitlist.is_waiting(context.db, user_id, event_id)
+        offers = _find_offers(context, user_id, event_id)
+        left += sum(_decline(context, offer, now) for offer in offers)
+        if not is_waiting:
             break
-        time.sleep(LEAVE_PAUSE_SECONDS)  # an offer is just being made of it
+        time.sleep(LEAVE_PAUSE_SECONDS)  # An entry is claimed: an offer of it is in progress.
     else:
         raise OfferUnderWay
     if not left:
         raise waitlist.NotOnWaitlist
-    serve_waiting(context, event_id, now)
+    offer_tickets(context, event_id, now)
 
 
-def _decline(context: BookingContext, offer: Document, now: datetime) -> bool:
-    """Give an open offer back; False where it is none, or is just being accepted."""
+def _decline(context: BookingContext, offer: StoredBooking, now: datetime) -> bool:
+    """End an open offer; return False if it is not open, or is being accepted."""
     if offer["status"] != rules.HELD:
         return False
     declined = end(context, offer, rules.CANCELLED, "declined", now)
     if declined:
-        settle_due(context, [declined], now)
+        make_pending_moves(context, [declined], now)
     return declined is not None
 
 
-def notifications(context: BookingContext, actor: Actor, now: datetime) -> list[dict[str, Any]]:
-    """The offers made to the caller, newest first, each with its booking and until when."""
-    offers = store.offers_of(context.db, actor.require_user_id(), None, MAX_SHOWN)
+def list_offers(context: BookingContext, actor: Actor, now: datetime) -> list[OfferView]:
+    """Return the offers to the caller, newest first, at most MAX_LISTED."""
+    offers = store.find_offers(context.db, actor.require_user_id(), None, MAX_LISTED)
     return [
         {
             "bookingId": offer["_id"],
@@ -182,7 +228,7 @@ def notifications(context: BookingContext, actor: Actor, now: datetime) -> list[
             "eventTitle": offer["eventTitle"],
             "quantity": offer["quantity"],
             "items": offer["items"],
-            "status": "open" if _is_open(offer, now) else _closed_as(offer),
+            "status": _offer_status(offer, now),
             "expiresAt": offer["expiresAt"],
             "createdAt": offer["createdAt"],
         }
@@ -190,14 +236,18 @@ def notifications(context: BookingContext, actor: Actor, now: datetime) -> list[
     ]
 
 
-def _offers(context: BookingContext, user_id: ObjectId, event_id: int) -> list[Document]:
-    return store.offers_of(context.db, user_id, event_id, MAX_SHOWN)
+def _find_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> list[StoredBooking]:
+    return store.find_offers(context.db, user_id, event_id, MAX_LISTED)
 
 
-def _is_open(offer: Document, now: datetime) -> bool:
-    return bool(offer["status"] == rules.HELD and offer["expiresAt"] > now)
+def _is_open(offer: StoredBooking, now: datetime) -> bool:
+    expires_at = offer["expiresAt"]
+    return offer["status"] == rules.HELD and expires_at is not None and expires_at > now
 
 
-def _closed_as(offer: Document) -> str:
-    words = {rules.CONFIRMED: "accepted", rules.CANCELLED: "declined"}
-    return words.get(offer["status"], "expired")
+def _offer_status(offer: StoredBooking, now: datetime) -> str:
+    if _is_open(offer, now):
+        return "open"
+    return {rules.CONFIRMED: "accepted", rules.CANCELLED: "declined"}.get(
+        offer["status"], "expired"
+    )

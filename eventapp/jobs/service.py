@@ -17,9 +17,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 
 from eventapp.analytics import sales_sums
-from eventapp.bookings import alerts as booking_alerts
+from eventapp.bookings import notifications as booking_notifications
 from eventapp.bookings import recovery as bookings
-from eventapp.bookings import reports as booking_reports
 from eventapp.bookings.context import BookingContext
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
@@ -98,15 +97,15 @@ JOBS: dict[str, Job] = {
     job.name: job
     for job in (
         Job("expire-holds", bookings.expire_holds, 2),
-        Job("serve-waiting", bookings.serve_all_waiting, 5),
-        Job("settle", bookings.settle, 5),
-        Job("close-cancelled", bookings.close_cancelled, 10),
-        Job("complete-past", bookings.close_past, 300),
+        Job("serve-waiting", bookings.offer_available_tickets, 5),
+        Job("settle", bookings.recover, 5),
+        Job("close-cancelled", bookings.close_cancelled_events, 10),
+        Job("complete-past", bookings.close_past_events, 300),
         Job("roll-day", _roll_day, 300),
-        Job("tell", booking_alerts.tell, 2),
+        Job("tell", booking_notifications.notify_holders, 2),
         Job("mail", _send_mails, 2),
         Job("low-tickets", _warn_of_low_tickets, 30),
-        Job("reports", booking_reports.report, 600),
+        Job("reports", booking_notifications.send_reports, 600),
         Job("chats", _delete_orphaned_chats, 3600),
         Job("photos", _delete_orphaned_photos, 86_400),
         Job("count-sales", _count_sales, 30),

@@ -1,1 +1,1 @@
-"""Payment providers: what one must do, and the mock."""
+"""Take and refund money. To add a payment provider, add a class to `payments.providers`."""

@@ -1,4 +1,8 @@
-"""Paying: what a payment provider must do, and the one that only pretends."""
+"""The payment providers, and what each of them must do.
+
+To add one, write a class with the methods of `PaymentProvider` here and add it to PROVIDERS.
+`open_booking_context` in `eventapp/__init__.py` chooses the one that bookings use.
+"""
 
 from typing import Protocol
 
@@ -6,45 +10,59 @@ from bson import ObjectId
 
 
 class PaymentRefused(Exception):
-    """The provider did not take the money; nothing was charged."""
+    """The provider refused a charge; no money was taken."""
 
 
 class PaymentProvider(Protocol):
-    """Takes money for holds and gives it back. Each call may come again for the same booking."""
+    """Charges for held bookings and refunds them.
+
+    Every method may be called again for the same booking, because a process may have died before it
+    recorded the result. Only the first call of each has an effect.
+
+    Attributes:
+        name: recorded with each payment.
+    """
 
     name: str
 
     def charge(self, booking_id: ObjectId, cents: int, currency: str) -> str:
-        """Charge, once for this booking however often called; the payment's id.
+        """Charge an amount for a booking, once however often it is called; return the charge's id.
 
-        PaymentRefused, also for what is void.
+        Raises:
+            PaymentRefused: no money was taken. This is also raised after `void`.
         """
 
     def void(self, booking_id: ObjectId) -> int:
-        """Charge nothing more for this booking, whoever asks; the cents charged before, or 0."""
+        """Refuse every later charge for a booking; return the cents charged before, 0 for none."""
 
     def refund(self, booking_id: ObjectId, cents: int, currency: str) -> str:
-        """Give back what this booking was charged, once however often called; the refund's id.
+        """Pay back what was charged for a booking, once however often it is called.
 
-        What was booked without a hold was not charged here: its refund moves nothing.
+        A booking that was never held was not charged here, so its refund moves no money.
+
+        Returns:
+            The refund's id.
         """
 
 
 class MockPayments:
-    """Always succeeds, moves no money; its ids follow from the booking's.
+    """Accepts every charge and moves no money. The ids are made from the id of the booking.
 
-    It keeps no accounts: a charge that was never heard of is one that was not made.
+    It stores nothing, so `void` finds no charge whose result was not recorded.
     """
 
     name = "mock"
 
     def charge(self, booking_id: ObjectId, cents: int, currency: str) -> str:
+        """Return the id of a charge that was not made."""
         return f"mock-payment-{booking_id}"
 
     def void(self, booking_id: ObjectId) -> int:
+        """Return 0."""
         return 0
 
     def refund(self, booking_id: ObjectId, cents: int, currency: str) -> str:
+        """Return the id of a refund that was not made."""
         return f"mock-refund-{booking_id}"
 
 

@@ -33,7 +33,7 @@ def build_calendar(
     Raises:
         BookingNotFound: there is no such booking, or it is another user's.
     """
-    booking = cast(StoredBooking, bookings.own(context, booking_id, actor))
+    booking = bookings.find_own_booking(context, booking_id, actor)
     calendar = icalendar.Calendar()
     calendar.add("prodid", PRODID)
     calendar.add("version", "2.0")

@@ -3,6 +3,7 @@
 Times are aware and in UTC.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, NotRequired, TypeAlias, TypedDict
 
@@ -25,7 +26,7 @@ class RecordedAnswer(TypedDict):
 
     status: int  # of HTTP
     message: str
-    data: dict[str, object]  # what the body holds beside the message
+    data: Mapping[str, object]  # what the body holds beside the message
 
 
 class IdempotencyRecord(TypedDict):

@@ -57,7 +57,7 @@ def check_inventory(config: Config, db: Db) -> None:
         if not jobs.run_job("settle", context):
             break
     faults = list(auditing.check(context, utc_now()))
-    words = "; ".join(f"event {fault.event_id}: {fault.words}" for fault in faults[:3])
+    words = "; ".join(f"event {fault.event_id}: {fault.message}" for fault in faults[:3])
     refuse(bool(faults), f"check_inventory: {len(faults)} faults: {words}")
 
 

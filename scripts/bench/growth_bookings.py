@@ -4,18 +4,20 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from bson import ObjectId
 
 from eventapp import open_booking_context
 from eventapp.bookings import listing, rules, store
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.listing import Asked
+from eventapp.bookings.listing import PageRequest
+from eventapp.bookings.types import StoredBooking
 from eventapp.config import load_config
 from eventapp.core.access.actor import ADMIN, Actor
 from eventapp.core.clock import utc_now
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
+from eventapp.events.types import StoredEvent
 from scripts.bench.wrk import BenchFailed
 
 # Half of all bookings are of one event, the others of users with 20 each.
@@ -32,13 +34,14 @@ def open_till(db: Db) -> BookingContext:
 def fill_bookings(db: Db, size: int) -> None:
     """Add bookings until there are so many; straight into the store, no ticket is taken."""
     numbers = iter(range(db.bookings.count_documents({}), size))
-    events = list(db.events.find({}).sort("eventId", 1).limit(1 + EACH))
+    found = db.events.find({}).sort("eventId", 1).limit(1 + EACH)
+    events = cast(list[StoredEvent], list(found))
     while batch := [_booking(events, number) for number in islice(numbers, BATCH)]:
-        if not all(store.insert_many(db, batch)):
+        if not all(store.insert_bookings(db, batch)):
             raise BenchFailed("a booking was refused")
 
 
-def _booking(events: list[Document], number: int) -> Document:
+def _booking(events: list[StoredEvent], number: int) -> StoredBooking:
     """Numbers are of users in turn: the even ones book the one event, the odd ones others."""
     half, hot = number // 2, number % 2 == 0
     event = events[0] if hot else events[1 + half % EACH]
@@ -55,7 +58,9 @@ def _booking(events: list[Document], number: int) -> Document:
         now=now,
     )
     if number % ALL_CANCELLED < 2:
-        booking |= {"status": rules.CANCELLED, "active": False, "cancelledAt": now}
+        booking["status"] = rules.CANCELLED
+        booking["active"] = False
+        booking["cancelledAt"] = now
     return booking
 
 
@@ -69,19 +74,19 @@ def booking_lists(context: BookingContext, size: int) -> Lists:
     admin, users = Actor(ObjectId(), ADMIN), size // (2 * EACH)
     hot = context.db.events.find({}).sort("eventId", 1).limit(1)[0]["eventId"]
 
-    def of_user(asked: Asked, rng: random.Random) -> Any:
-        page = listing.of_user(context, user(rng.randrange(users)), asked, utc_now())
+    def of_user(request: PageRequest, rng: random.Random) -> Any:
+        page = listing.list_user_bookings(context, user(rng.randrange(users)), request, utc_now())
         return _with_rows(page)
 
-    def of_event(asked: Asked) -> Any:
-        return _with_rows(listing.of_event(context, hot, admin, asked, utc_now()))
+    def of_event(request: PageRequest) -> Any:
+        return _with_rows(listing.list_event_bookings(context, hot, admin, request, utc_now()))
 
     return {
-        "bookings of a user": lambda rng: of_user(Asked(), rng),
-        "bookings of a user, confirmed": lambda rng: of_user(Asked(status="confirmed"), rng),
-        "bookings of an event": lambda _: of_event(Asked()),
-        "bookings of an event, page 50": lambda _: of_event(Asked(page=50)),
-        "bookings of an event, cancelled": lambda _: of_event(Asked(status="cancelled")),
+        "bookings of a user": lambda rng: of_user(PageRequest(), rng),
+        "bookings of a user, confirmed": lambda rng: of_user(PageRequest(status="confirmed"), rng),
+        "bookings of an event": lambda _: of_event(PageRequest()),
+        "bookings of an event, page 50": lambda _: of_event(PageRequest(page=50)),
+        "bookings of an event, cancelled": lambda _: of_event(PageRequest(status="cancelled")),
     }
 
 

@@ -224,7 +224,7 @@ def faults_left(db: Db, config: Any, log: Log) -> list[str]:
         context = open_booking_context(config, db)
         jobs.run_job("settle", context)
         faults = [
-            f"{fault.event_id}: {fault.words}" for fault in auditing.check(context, utc_now())
+            f"{fault.event_id}: {fault.message}" for fault in auditing.check(context, utc_now())
         ]
         told = {ObjectId(id_) for id_ in log.booked}
         there = db.bookings.count_documents({"_id": {"$in": list(told)}})

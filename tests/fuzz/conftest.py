@@ -54,7 +54,7 @@ def stage(tmp_path):
         assert "error" not in server.said()
         with opened(settings) as app:
             found = auditing.check(BOOKING_CONTEXT.get(app), utc_now())
-            assert [fault.words for fault in found] == []
+            assert [fault.message for fault in found] == []
     finally:
         drop_database(load_config(settings))
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from eventapp.bookings import figures
+from eventapp.bookings import service as bookings_service
 from eventapp.core.clock import utc_now
 from tests import sales
 from tests.bookings_factories import Caller, event_of, types
@@ -91,7 +91,7 @@ def rows_of(answer):
 
 
 def test_the_table_has_each_booking_once(db, boss, monkeypatch):
-    monkeypatch.setattr(figures, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(bookings_service, "BOOKINGS_PER_QUERY", 7)
     events = sales.events_of(db, [None, None])
     at = utc_now() - timedelta(days=3)
     bookings = sales.at_random(random.Random(2), events, 60, at, 1)
@@ -125,15 +125,17 @@ def test_an_empty_table(db, boss):
 
 def test_a_table_is_read_part_by_part(db, boss, monkeypatch):
     """What is not asked for is not read: memory does not grow with the bookings."""
-    monkeypatch.setattr(figures, "ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(bookings_service, "BOOKINGS_PER_QUERY", 10)
     (event,) = sales.events_of(db, [None])
     at = utc_now()
     db.bookings.insert_many(
         sales.booking(event, status="held", at=at, taken={1: 1}) for _ in range(50)
     )
-    pages, page = [], figures.store.page
-    monkeypatch.setattr(figures.store, "page", lambda *a, **k: pages.append(1) or page(*a, **k))
-    rows = figures.all_of_event(db, 1)
+    pages, page = [], bookings_service.store.find_page
+    monkeypatch.setattr(
+        bookings_service.store, "find_page", lambda *a, **k: pages.append(1) or page(*a, **k)
+    )
+    rows = bookings_service.iterate_event_bookings(db, 1)
     next(rows)
     assert len(pages) == 1
     assert len(list(rows)) == 49

@@ -169,10 +169,10 @@ def test_stats_of_an_event(db, state, host):
     cents = {1: 0, 2: 0}
     for one in (one for one in mine if one["status"] == "confirmed"):
         for item in one["items"]:
-            cents[item["ticketTypeId"]] += bookings_rules.cents(item["subtotal"])
+            cents[item["ticketTypeId"]] += bookings_rules.to_cents(item["subtotal"])
     for kind in body["byType"]:
-        assert kind["revenue"] == bookings_rules.money(cents[kind["ticketTypeId"]])
-    assert sum(cents.values()) == bookings_rules.cents(body["revenue"])
+        assert kind["revenue"] == bookings_rules.from_cents(cents[kind["ticketTypeId"]])
+    assert sum(cents.values()) == bookings_rules.to_cents(body["revenue"])
 
 
 def test_stats_of_what_people_did(db, app, client, host):

@@ -113,7 +113,7 @@ def test_the_cutoff_is_a_setting(db, app, ann):
     booking = ann.book(1)
     refused(ann.cancel(booking), 409, "cancellation_closed")
     context = context_of(app)
-    with changed(context, limits=replace(context.limits, cutoff=timedelta(0))):
+    with changed(context, limits=replace(context.limits, cancellation_cutoff=timedelta(0))):
         cancelled(ann.cancel(booking))
 
 

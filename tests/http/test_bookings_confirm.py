@@ -241,6 +241,6 @@ def test_a_refund_that_breaks_is_made_by_the_worker(db, app, ann, held, till, mo
     booking = shown(ann, held)
     assert (booking["status"], "refundId" in booking["refund"]) == ("cancelled", False)
     monkeypatch.setattr(till, "refund", refund)
-    recovery.settle(context_of(app), later(seconds=31))
+    recovery.recover(context_of(app), later(seconds=31))
     assert shown(ann, held)["refund"]["refundId"] == f"back-{held['_id']}"
     assert (amounts_of(db, 1), till.balance) == ((10, 0, 0, 0), 0)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from eventapp.bookings import answers
+from eventapp.bookings import sales
 from tests.bookings_factories import amounts_of, event_of, refused, types
 from tests.factories import day
 
@@ -166,7 +166,7 @@ def test_a_date_that_is_over_or_not_there(db, ann):
 def test_a_reference_in_use_is_never_given_twice(db, ann, bob, monkeypatch):
     event_of(db, 10)
     draws = iter("AAAAAA" + "AAAAAA" + "BBBBBB")
-    monkeypatch.setattr(answers.secrets, "choice", lambda _letters: next(draws))
+    monkeypatch.setattr(sales.secrets, "choice", lambda _letters: next(draws))
     first = ann.book(1)
     second = booked(bob.order(1, key="k", ticketTypeId=1, quantity=1))
     assert first["bookingReference"] == "EVT-AAAAAA"

@@ -3,7 +3,8 @@
 import pytest
 
 from eventapp.accounts import store as accounts_store
-from eventapp.bookings import ordering, recovery, service
+from eventapp.bookings import ordering, recovery
+from eventapp.bookings.purchases import Purchase
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from tests.bookings_factories import (
@@ -176,9 +177,9 @@ def test_a_past_event_is_completed_and_keeps_its_bookings(db, app, host, ann):
     event_of(db, 10, organizer_id=host.id, schedule=[{"date": day(1), "location": "X"}])
     booking = ann.book(1)
     context = context_of(app)
-    assert recovery.close_past(context, later(days=1)) == 0
-    assert recovery.close_past(context, later(days=2)) == 1
-    assert recovery.close_past(context, later(days=2)) == 0
+    assert recovery.close_past_events(context, later(days=1)) == 0
+    assert recovery.close_past_events(context, later(days=2)) == 1
+    assert recovery.close_past_events(context, later(days=2)) == 0
     assert db.events.find_one({})["status"] == "completed"
     assert ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"]["status"] == "confirmed"
     refused(host.call("POST", "/events/1/cancel"), 409, "event_past")
@@ -192,7 +193,7 @@ def test_a_deleted_user_waits_no_longer(db, client, app, host, people):
     people[2].wait(1, 1)
     assert people[1].call("DELETE", f"/users/{people[1].id}").status_code == 200
     assert people[2].places()[0]["position"] == 1
-    recovery.settle(context_of(app), later(seconds=31))
+    recovery.recover(context_of(app), later(seconds=31))
     assert amounts_of(db, 1)[3] == 1
     people[0].cancel(booking)
     assert people[2].offers()[0]["quantity"] == 1
@@ -208,7 +209,7 @@ def test_a_deleted_users_hold_lapses_and_export_tells_all_before(db, app, host, 
     assert ([b["_id"] for b in told["bookings"]], told["waitlist"]) == ([held["_id"]], [place])
     ann.call("DELETE", f"/users/{ann.id}")
     assert lapse(app, minutes=11) == 1
-    recovery.settle(context_of(app), later(seconds=31))
+    recovery.recover(context_of(app), later(seconds=31))
     assert (amounts_of(db, 1, 1), amounts_of(db, 1, 2)) == ((5, 0, 0, 0), (0, 0, 0, 0))
 
 
@@ -229,7 +230,7 @@ def test_what_was_under_way_when_a_user_was_deleted_is_forgotten_too(db, app, an
     delete = accounts_store.delete
 
     def late(database, user_id):
-        order = service.Order(event_id=1, named=((1, None, 1),), key="k", digest="d")
+        order = Purchase(event_id=1, items=((1, None, 1),), idempotency_key="k", body_digest="d")
         ordering.book(context_of(app), Actor(user_id, "attendee"), order, utc_now())
         delete(database, user_id)
 

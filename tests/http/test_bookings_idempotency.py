@@ -135,7 +135,7 @@ def test_a_twin_under_way_has_the_tickets(db, app, ann, body, monkeypatch):
     """The first has taken the last tickets but not recorded; the second must wait for its answer,
     neither say sold out nor join the waitlist."""
     event_of(db, 2)
-    insert_many = store.insert_many
+    insert_many = store.insert_bookings
     taken, go_on, done = threading.Event(), threading.Event(), threading.Event()
     answers = []
 
@@ -153,7 +153,7 @@ def test_a_twin_under_way_has_the_tickets(db, app, ann, body, monkeypatch):
         done.wait(5)
 
     monkeypatch.setattr(idempotency, "time", SimpleNamespace(sleep=let_it_go_on))
-    monkeypatch.setattr(store, "insert_many", insert_later)
+    monkeypatch.setattr(store, "insert_bookings", insert_later)
     thread = threading.Thread(target=first)
     thread.start()
     assert taken.wait(5)

@@ -55,8 +55,10 @@ def test_no_query_leads_to_another_events_bookings(db, client, app, host, people
         assert ids(host.get(f"/events/1/bookings?{query}")) == [mine["_id"]]
         got = people[0].get(f"/bookings?{query}").json["bookings"]
         assert other["_id"] not in [booking["_id"] for booking in got]
-    asked = listing.Asked(event_id=2)
-    page = listing.of_event(context_of(app), 1, Actor(host.id, "organizer"), asked, later())
+    asked = listing.PageRequest(event_id=2)
+    page = listing.list_event_bookings(
+        context_of(app), 1, Actor(host.id, "organizer"), asked, later()
+    )
     assert [booking["_id"] for booking in page["bookings"]] == [ObjectId(mine["_id"])]
 
 

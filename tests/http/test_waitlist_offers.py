@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from eventapp.bookings import event_endings, recovery
+from eventapp.bookings import event_closing, recovery
 from eventapp.core import clock
 from tests.bookings_factories import (
     Caller,
@@ -37,7 +37,7 @@ def open_offers(person):
 
 
 def serve(app, **span):
-    return recovery.serve_all_waiting(context_of(app), later(**span))
+    return recovery.offer_available_tickets(context_of(app), later(**span))
 
 
 def test_an_offer_is_a_held_booking_with_a_time_of_its_own(db, people, holder):
@@ -206,11 +206,11 @@ def test_nobody_is_offered_tickets_of_what_is_not_on_sale(db, app, people, holde
     if how == "draft":
         db.events.update_one({"eventId": 1}, {"$set": {"status": "draft"}})
     context, span = context_of(app), {"days": 4} if how == "past" else {}
-    event_endings.end_all(context, 1, "test", later(**span))
+    event_closing.end_all_bookings(context, 1, "test", later(**span))
     assert serve(app, **span) == 0
     assert people[0].offers() == []
     if how == "past":
-        assert recovery.close_past(context, later(**span)) == 1
+        assert recovery.close_past_events(context, later(**span)) == 1
         assert people[0].places() == []
         assert amounts_of(db, 1) == (2, 0, 0, 0)
 

@@ -10,7 +10,7 @@ from bson import ObjectId
 
 from eventapp.bookings import auditing, ordering
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.service import Order
+from eventapp.bookings.purchases import Purchase
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
@@ -46,13 +46,14 @@ def outcomes(results):
     )
 
 
-def book(context, event, quantity=1, *, user=None, now=None, **order):
-    """Book the event's first type; `named` for others, `bare` for no type at all."""
-    if "named" not in order and "bare" not in order:
-        order["named"] = ((1, None, quantity),)
-    digest = repr(sorted(order.items())) if order.get("key") else ""
-    asked = Order(event_id=event["eventId"], digest=digest, **order)
-    return ordering.book(context, person(user), asked, now or utc_now())
+def book(context, event, quantity=1, *, user=None, now=None, key=None, **purchase):
+    """Book tickets of the event's first type, or the `items` of a purchase."""
+    purchase.setdefault("items", ((1, None, quantity),))
+    digest = repr(sorted(purchase.items())) if key else ""
+    wanted = Purchase(
+        event_id=event["eventId"], idempotency_key=key, body_digest=digest, **purchase
+    )
+    return ordering.book(context, person(user), wanted, now or utc_now())
 
 
 def booked(answer):
@@ -81,7 +82,7 @@ def another(context):
 
 
 def faults(context):
-    return [f"{fault.event_id}: {fault.words}" for fault in auditing.check(context, utc_now())]
+    return [f"{fault.event_id}: {fault.message}" for fault in auditing.check(context, utc_now())]
 
 
 def audit(context, now=None):

@@ -60,10 +60,10 @@ def test_cancelling_at_once_gives_back_once(context, db):
 def test_control_ended_without_a_guard_it_gives_back_more(context, db, monkeypatch):
     monkeypatch.setattr(bookings_store, "transition", unguarded_transition)
     event, user, now = event_of(db, 10), ObjectId(), utc_now()
-    booking = transitions.find(context, kit.booked(kit.book(context, event, 3, user=user)))
+    booking = transitions.find_booking(context, kit.booked(kit.book(context, event, 3, user=user)))
     for each in (context, kit.another(context)):
         ended = transitions.end(each, booking, "cancelled", "cancelled", now)
-        transitions.settle_due(each, [ended], now)
+        transitions.make_pending_moves(each, [ended], now)
         context.inventory.mark_recorded(event["eventId"], [ended["due"]["key"]])
         kit.book(context, event)  # strikes the mark out
     assert kit.amounts(db, event)[2] < db.bookings.count_documents({"active": True})
@@ -72,11 +72,11 @@ def test_control_ended_without_a_guard_it_gives_back_more(context, db, monkeypat
 def confirm_and_expire(context, db, event):
     user, now = ObjectId(), utc_now()
     held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
-    booking = transitions.find(context, held)
+    booking = transitions.find_booking(context, held)
     in_time = partial(transitions.confirm, context, held, kit.person(user), now)
     over = partial(transitions.expire, kit.another(context), booking, now + AFTER_THE_HOLD)
     confirmed, expired = kit.at_once(in_time, over)
-    return transitions.find(context, held), confirmed, expired
+    return transitions.find_booking(context, held), confirmed, expired
 
 
 def test_a_hold_is_confirmed_or_expires_not_both(context, db):
@@ -127,7 +127,7 @@ def test_what_is_charged_by_a_process_that_dies_is_refunded(context, db, monkeyp
     till = context.payments = Till()
     monkeypatch.setattr(till, "after" if charged else "before", lambda: sys.exit())
     held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
-    before = transitions.find(context, held)
+    before = transitions.find_booking(context, held)
     with pytest.raises(SystemExit):
         transitions.confirm(context, held, kit.person(user), now)
     assert transitions.expire(context, before, now + AFTER_THE_HOLD)
@@ -173,7 +173,7 @@ def test_edits_during_a_sale_lose_no_ticket(context, db):
         ],
     )
     sales = [
-        partial(kit.book, kit.another(context), event, named=((n % 2 + 1, None, 2),))
+        partial(kit.book, kit.another(context), event, items=((n % 2 + 1, None, 2),))
         for n in range(24)
     ]
     patches = [
@@ -245,7 +245,7 @@ def test_of_a_cancelled_event_nothing_stays_active(context, db):
 def test_a_sale_recorded_after_the_cancel_is_ended_by_the_worker(context, db, monkeypatch):
     event = event_of(db, 5)
     with (
-        kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
+        kit.stalled(monkeypatch, bookings_store, "insert_bookings") as stall,
         kit.in_background(partial(kit.book, context, event)) as sale,
     ):
         stall.wait()

@@ -32,7 +32,7 @@ def confirm_suspended(context, db, event, monkeypatch):
         confirming = lambda: transitions.confirm(context, held, kit.person(user), now)  # noqa: E731
         with kit.in_background(confirming) as confirmed:
             stall.wait()
-            transitions.finish_due(context, held, now)
+            transitions.finish_pending_move(context, held, now)
             kit.book(context, event)  # clears the entry of the move
             assert db.events.find_one({"eventId": event["eventId"]})["inFlight"].keys() <= {
                 str(b["_id"]) for b in db.bookings.find({})
@@ -63,12 +63,12 @@ def test_control_without_the_count_of_clearings_it_is_applied_twice(context, db,
 def test_recording_a_move_as_applied_does_not_record_the_next_one(context, db, monkeypatch):
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booked(kit.book(context, event, 2, user=user, hold=True))
-    with kit.stalled(monkeypatch, bookings_store, "restocked") as stall:
+    with kit.stalled(monkeypatch, bookings_store, "mark_moves_made") as stall:
         confirming = lambda: transitions.confirm(context, held, kit.person(user), now)  # noqa: E731
         with kit.in_background(confirming) as confirmed:
             stall.wait()
-            transitions.finish_due(context, held, now)
-            booking = transitions.find(context, held)
+            transitions.finish_pending_move(context, held, now)
+            booking = transitions.find_booking(context, held)
             assert transitions.end(context, booking, "cancelled", "cancelled", now)  # and crashes
             stall.let_go()
             confirmed.result()
@@ -79,11 +79,11 @@ def test_recording_a_move_as_applied_does_not_record_the_next_one(context, db, m
 def test_a_booking_with_a_tombstone_is_never_recorded(context, db, monkeypatch):
     event = event_of(db, 1)
     with (
-        kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
+        kit.stalled(monkeypatch, bookings_store, "insert_bookings") as stall,
         kit.in_background(lambda: kit.book(context, event)) as late,
     ):
         stall.wait()
-        recovery.settle(context, utc_now() + kit.LATER)
+        recovery.recover(context, utc_now() + kit.LATER)
         assert kit.book(kit.another(context), event).status == 201
         stall.let_go()
         with pytest.raises(DatabaseUnavailable):
@@ -94,13 +94,13 @@ def test_a_booking_with_a_tombstone_is_never_recorded(context, db, monkeypatch):
 
 def test_control_without_the_tombstone_the_ticket_is_sold_twice(context, db, monkeypatch):
     event = event_of(db, 1)
-    monkeypatch.setattr(bookings_store, "void", lambda _db, _id: True)
+    monkeypatch.setattr(bookings_store, "void_id", lambda _db, _id: True)
     with (
-        kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
+        kit.stalled(monkeypatch, bookings_store, "insert_bookings") as stall,
         kit.in_background(lambda: kit.book(context, event)) as late,
     ):
         stall.wait()
-        recovery.settle(context, utc_now() + kit.LATER)
+        recovery.recover(context, utc_now() + kit.LATER)
         kit.book(kit.another(context), event)
         stall.let_go()
         late.result()
@@ -115,7 +115,7 @@ def test_a_waitlist_entry_with_a_tombstone_is_never_stored(context, db, monkeypa
         kit.in_background(lambda: kit.book(context, event, 2, on_shortfall="waitlist")) as late,
     ):
         stall.wait()
-        recovery.settle(context, utc_now() + kit.LATER)
+        recovery.recover(context, utc_now() + kit.LATER)
         stall.let_go()
         with pytest.raises(waitlist.AlreadyWaitlisted):
             late.result()
@@ -129,16 +129,16 @@ def test_an_offer_with_a_tombstone_is_not_made(context, db, monkeypatch, step):
     first = kit.booked(kit.book(context, event, user=user))
     kit.book(context, event, on_shortfall="waitlist")
     kit.book(context, event, on_shortfall="waitlist")
-    owner = context.inventory if step == "take_for_offer" else context
+    owner = context.inventory if step == "take_for_offer" else context.sales
     transitions.cancel(context, first, kit.person(user), utc_now())
     with (
         kit.stalled(monkeypatch, owner, step) as stall,
         kit.in_background(
-            lambda: waitlist_offers.serve_waiting(context, event["eventId"], utc_now())
+            lambda: waitlist_offers.offer_tickets(context, event["eventId"], utc_now())
         ) as late,
     ):
         stall.wait()
-        recovery.settle(context, utc_now() + kit.LATER)
+        recovery.recover(context, utc_now() + kit.LATER)
         stall.let_go()
         assert late.result() == 0
     kit.audit(context)
@@ -149,7 +149,7 @@ def test_an_offer_with_a_tombstone_is_not_made(context, db, monkeypatch, step):
 def test_a_key_used_for_another_order_meanwhile_leaves_no_tickets_taken(context, db, monkeypatch):
     one, other, user = event_of(db, 5), event_of(db, 5), ObjectId()
     with (
-        kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
+        kit.stalled(monkeypatch, bookings_store, "insert_bookings") as stall,
         kit.in_background(lambda: kit.book(context, other, 2, user=user, key="k")) as late,
     ):
         stall.wait()

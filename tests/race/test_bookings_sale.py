@@ -78,7 +78,7 @@ def test_a_hundred_tickets_are_sold_once_each(context, db):
 def test_several_types_are_booked_together_or_not_at_all(context, db):
     event = event_of(db, 5, 20)
     both = ((1, None, 1), (2, None, 2))
-    results = race(context, event, named=both)
+    results = race(context, event, items=both)
     assert kit.outcomes(results) == {201: 5, "sold_out": THREADS - 5}
     assert kit.amounts(db, event, 0) == (0, 0, 5, 0)
     assert kit.amounts(db, event, 1) == (10, 0, 10, 0)
@@ -141,7 +141,7 @@ def test_one_key_at_once_is_one_booking_and_one_answer(context, db, tickets, on_
 
 def test_one_key_for_two_types_that_are_waited_for_is_one_answer(context, db):
     event = event_of(db, 0, 0)
-    order = {"key": "k1", "named": ((1, None, 1), (2, None, 2)), "on_shortfall": "waitlist"}
+    order = {"key": "k1", "items": ((1, None, 1), (2, None, 2)), "on_shortfall": "waitlist"}
     answers = race(context, event, calls=4, user=ObjectId(), **order)
     assert [a.status for a in answers] == [202] * 4
     assert len({str(a.data["waitlistEntry"]["_id"]) for a in answers}) == 1
@@ -152,7 +152,7 @@ def test_one_key_for_two_types_that_are_waited_for_is_one_answer(context, db):
 def test_a_key_whose_first_type_is_waited_for_already_is_kept_with_the_second(context, db):
     event, user = event_of(db, 0, 0), ObjectId()
     kit.book(context, event, user=user, on_shortfall="waitlist")
-    order = {"key": "k1", "named": ((1, None, 1), (2, None, 1)), "on_shortfall": "waitlist"}
+    order = {"key": "k1", "items": ((1, None, 1), (2, None, 1)), "on_shortfall": "waitlist"}
     first, again = (kit.book(context, event, user=user, **order) for _ in range(2))
     assert (first.status, again.status) == (202, 202)
     assert first.message == again.message
@@ -167,7 +167,7 @@ def test_control_without_its_index_one_key_books_twice(context, db, monkeypatch)
         if model.document["name"] == "idempotency"
     )
     db.bookings.drop_index("idempotency")
-    monkeypatch.setattr(ordering, "replay", lambda *_: None)
+    monkeypatch.setattr(ordering, "find_answer", lambda *_: None)
     try:
         user, events = ObjectId(), [event_of(db, 5), event_of(db, 5)]
         kit.at_once(*[partial(kit.book, context, e, user=user, key="k1") for e in events])

@@ -137,7 +137,7 @@ class InventoryMachine(RuleBasedStateMachine):
     def cancel(self, user):
         if (user, "direct") in self.model.bookings:
             booking = self.stored(user, "direct")
-            waitlist_offers.cancel_and_offer_on(
+            waitlist_offers.cancel_and_offer(
                 self.context, booking["_id"], self.actor(user), self.now
             )
             del self.model.bookings[user, "direct"]
@@ -219,13 +219,13 @@ class InventoryMachine(RuleBasedStateMachine):
         assert isinstance(result, dict) == fits, result
         if fits:
             self.model.capacity = capacity
-            recovery.serve_all_waiting(self.context, self.now)
+            recovery.offer_available_tickets(self.context, self.now)
             self.model.serve(self.now, self.offers)
 
     @precondition(lambda self: self.model.bookings or self.model.queue)
     @rule()
     def settle(self):
-        recovery.settle(self.context, self.now + kit.LATER)
+        recovery.recover(self.context, self.now + kit.LATER)
 
     @invariant()
     def stock_is_the_models(self):
@@ -289,7 +289,7 @@ def test_control_the_machine_notices_tickets_that_are_not_returned(machine, monk
     run = sold_out(machine)
     run.cancel(user=PEOPLE[0])
     run.stock_is_the_models()
-    monkeypatch.setattr(transitions, "settle_due", lambda *_: None)
+    monkeypatch.setattr(transitions, "make_pending_moves", lambda *_: None)
     run.cancel(user=PEOPLE[1])
     with pytest.raises(AssertionError):
         run.stock_is_the_models()
@@ -303,7 +303,7 @@ def test_control_the_machine_notices_a_sale_that_passes_the_waitlist(machine, mo
     allocate = inventory_rules.allocate
     run = sold_out(machine)
     run.wait(user=PEOPLE[2], quantity=4)
-    monkeypatch.setattr(waitlist_offers, "serve_waiting", lambda *_: 0)  # no offer yet
+    monkeypatch.setattr(waitlist_offers, "offer_tickets", lambda *_: 0)  # no offer yet
     run.cancel(user=PEOPLE[0])
     assert kit.amounts(run.context.db, run.event) == (3, 0, 3, 1)
     run.book(user=PEOPLE[3], quantity=1, hold=False, mode="reject")

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import alerts, transitions
+from eventapp.bookings import notifications as booking_notifications
+from eventapp.bookings import transitions
 from eventapp.core import failpoints
 from eventapp.core.clock import utc_now
 from eventapp.notifications import outbox, store_outbox
@@ -180,7 +181,7 @@ def test_telling_and_sending_together_while_bookings_go_on(context, db, app, peo
 
         def work(worker):
             for _round in range(5):
-                alerts.tell(worker, utc_now())
+                booking_notifications.notify_holders(worker, utc_now())
                 outbox.send_due_mails(worker.db, worker.outbox, utc_now())
 
         books = [lambda u=user: kit.book(context, event, user=u) for user in people]

@@ -27,11 +27,11 @@ def event_of(db, *tickets):
 def one_waits(context, event, quantity, types=(1,)):
     """All tickets of these types come back while one user waits for them; the user."""
     user = ObjectId()
-    sold = [kit.booked(kit.book(context, event, named=((t, None, quantity),))) for t in types]
+    sold = [kit.booked(kit.book(context, event, items=((t, None, quantity),))) for t in types]
     for type_id in types:
         wait(context, event, quantity, user, type_id=type_id)
     for booking_id in sold:
-        holder = kit.person(transitions.find(context, booking_id)["userId"])
+        holder = kit.person(transitions.find_booking(context, booking_id)["userId"])
         transitions.cancel(context, booking_id, holder, utc_now())
     return user
 
@@ -42,7 +42,7 @@ def has(db, user):
 
 
 def of_type_b(quantity):
-    return {"named": ((2, None, quantity),)}
+    return {"items": ((2, None, quantity),)}
 
 
 def booked_while_an_offer_is_made(context, db, monkeypatch):
@@ -50,7 +50,7 @@ def booked_while_an_offer_is_made(context, db, monkeypatch):
     user = one_waits(context, event, 6)
     offering = kit.another(context)
     with (
-        kit.stalled(monkeypatch, offering, "record") as stall,
+        kit.stalled(monkeypatch, offering.sales, "record") as stall,
         kit.in_background(partial(serve, offering, event)) as made,
     ):
         stall.wait()
@@ -77,7 +77,7 @@ def test_a_booking_waits_for_the_offer_and_has_what_it_leaves(context, db, monke
     user = one_waits(context, event, 6)
     offering = kit.another(context)
     with (
-        kit.stalled(monkeypatch, offering, "record") as stall,
+        kit.stalled(monkeypatch, offering.sales, "record") as stall,
         kit.in_background(partial(serve, offering, event)) as made,
     ):
         stall.wait()
@@ -98,7 +98,7 @@ def offered_while_one_books(context, db, monkeypatch, waited_before):
     event = event_of(db, 6, 20)
     user = one_waits(context, event, 6) if waited_before else ObjectId()
     with (
-        kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
+        kit.stalled(monkeypatch, bookings_store, "insert_bookings") as stall,
         kit.in_background(partial(kit.book, context, event, user=user, **of_type_b(8))) as booked,
     ):
         stall.wait()
@@ -106,7 +106,7 @@ def offered_while_one_books(context, db, monkeypatch, waited_before):
         if not waited_before:
             first = kit.booked(kit.book(offering, event, 6))
             wait(offering, event, 6, user)
-            holder = kit.person(transitions.find(context, first)["userId"])
+            holder = kit.person(transitions.find_booking(context, first)["userId"])
             transitions.cancel(offering, first, holder, utc_now())
         serve(offering, event)
         stall.let_go()
@@ -119,13 +119,13 @@ def test_an_offer_sees_the_booking_that_is_being_made(context, db, monkeypatch, 
     event, user = offered_while_one_books(context, db, monkeypatch, waited_before)
     assert has(db, user) == MOST
     kit.audit(context)
-    assert waitlist_offers.serve_waiting(context, event["eventId"], utc_now()) == 0
+    assert waitlist_offers.offer_tickets(context, event["eventId"], utc_now()) == 0
     assert db.waitlist.count_documents({"active": True}) == 0  # has all that one may have
 
 
 @pytest.mark.parametrize("waited_before", [True, False])
 def test_control_an_offer_that_does_not_look_is_too_large(context, db, monkeypatch, waited_before):
-    monkeypatch.setattr(ticket_limit, "_under_way", lambda *_: {})
+    monkeypatch.setattr(ticket_limit, "_tickets_in_progress", lambda *_: {})
     _event, user = offered_while_one_books(context, db, monkeypatch, waited_before)
     assert has(db, user) > MOST
 
@@ -134,13 +134,13 @@ def test_an_offer_waits_for_a_booking_that_would_leave_it_nothing(context, db, m
     event = event_of(db, 6, 20)
     user = one_waits(context, event, 6)
     with (
-        kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
+        kit.stalled(monkeypatch, bookings_store, "insert_bookings") as stall,
         kit.in_background(partial(kit.book, context, event, user=user, **of_type_b(10))) as booked,
     ):
         stall.wait()
         assert serve(kit.another(context), event) == 0
         assert db.waitlist.count_documents({"userId": user, "active": True}) == 1
-        recovery.settle(context, utc_now() + kit.LATER)  # the booking is given up
+        recovery.recover(context, utc_now() + kit.LATER)  # the booking is given up
         stall.let_go()
         with pytest.raises(AppError):
             booked.result()
@@ -154,11 +154,11 @@ def two_offers_at_once(context, db, monkeypatch):
     user = one_waits(context, event, 6, (1, 2))
     offering = kit.another(context)
     with (
-        kit.stalled(monkeypatch, offering, "record") as stall,
+        kit.stalled(monkeypatch, offering.sales, "record") as stall,
         kit.in_background(partial(serve, offering, event)) as made,
     ):
         stall.wait()
-        waitlist_offers._offer_head(kit.another(context), event["eventId"], 2, 6, utc_now())
+        waitlist_offers._offer_to_first(kit.another(context), event["eventId"], 2, 6, utc_now())
         stall.let_go()
         made.result()
     return event, user
@@ -185,9 +185,9 @@ def test_bookings_and_offers_let_go_together(context, db, number):
     contexts = [kit.another(context) for _ in range(4)]
     kit.at_once(
         partial(serve, contexts[0], event),
-        partial(kit.book, contexts[1], event, user=user, named=((3, None, 2 + number),)),
+        partial(kit.book, contexts[1], event, user=user, items=((3, None, 2 + number),)),
         partial(serve, contexts[2], event),
-        partial(kit.book, contexts[3], event, user=user, named=((3, None, 9),)),
+        partial(kit.book, contexts[3], event, user=user, items=((3, None, 9),)),
     )
     assert has(db, user) <= MOST
     serve(context, event)

@@ -102,7 +102,7 @@ def test_a_ticket_cancelled_before_the_check_in_is_written_is_refused(
     assert isinstance(refusal, AppError)
     assert refusal.code == "ticket_not_found"
     assert "checkIns" not in db.bookings.find_one({"_id": booking["_id"]})
-    recovery.settle(context, utc_now())
+    recovery.recover(context, utc_now())
 
 
 def test_a_batch_uploaded_several_times_at_once_counts_once(db, event, booking):

@@ -44,7 +44,7 @@ def wait(context, event, quantity=1, user=None, type_id=1):
 
 
 def cancel(context, booking_id):
-    booking = transitions.find(context, booking_id)
+    booking = transitions.find_booking(context, booking_id)
     return transitions.cancel(context, booking_id, kit.person(booking["userId"]), utc_now())
 
 
@@ -55,7 +55,7 @@ def offered(db):
 
 
 def serve(context, event, now=None):
-    return waitlist_offers.serve_waiting(context, event["eventId"], now or utc_now())
+    return waitlist_offers.offer_tickets(context, event["eventId"], now or utc_now())
 
 
 def test_what_comes_back_is_the_waitings_not_the_publics(context, db):
@@ -64,7 +64,7 @@ def test_what_comes_back_is_the_waitings_not_the_publics(context, db):
     public = [partial(kit.book, contexts[n % 4], event) for n in range(12)]
     back = [
         partial(
-            waitlist_offers.cancel_and_offer_on,
+            waitlist_offers.cancel_and_offer,
             kit.another(context),
             booking_id,
             kit.person(db.bookings.find_one({"_id": booking_id})["userId"]),
@@ -119,7 +119,7 @@ def test_control_without_the_claim_one_place_gets_two_offers(context, db, monkey
         kit.in_background(partial(serve, context, event)) as offering,
     ):
         stall.wait()
-        waitlist_offers._offer_head(kit.another(context), event["eventId"], 1, 1, utc_now())
+        waitlist_offers._offer_to_first(kit.another(context), event["eventId"], 1, 1, utc_now())
         stall.let_go()
         offering.result()
     assert [user for user, _ in offered(db)].count(people[0]) == 2
@@ -180,7 +180,7 @@ def test_leaving_while_an_offer_is_made_leaves_neither(context, db, monkeypatch)
     event, sold, (user, other) = sold_out_event(context, db, 1, 2)
     cancel(context, sold[0])
     with (
-        kit.stalled(monkeypatch, bookings_store, "insert_many") as stall,
+        kit.stalled(monkeypatch, bookings_store, "insert_bookings") as stall,
         kit.in_background(partial(serve, context, event)) as offering,
     ):
         stall.wait()

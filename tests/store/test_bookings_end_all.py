@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import event_endings, recovery
+from eventapp.bookings import event_closing, recovery
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.inventory import store as inventory_store
@@ -56,7 +56,7 @@ def watched(monkeypatch):
 
 
 def test_all_end_in_few_writes(db, app, host, monkeypatch):
-    monkeypatch.setattr(event_endings, "PATIENCE_SECONDS", 60)
+    monkeypatch.setattr(event_closing, "REQUEST_SECONDS", 60)
     sold_out(db, host, waiting=MANY)
     with watched(monkeypatch) as seen:
         assert host.call("POST", "/events/1/cancel").status_code == 200
@@ -72,20 +72,20 @@ def test_all_end_in_few_writes(db, app, host, monkeypatch):
 
 
 def test_what_takes_long_is_left_to_the_worker(db, app, host, monkeypatch):
-    monkeypatch.setattr(event_endings, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(event_closing, "REQUEST_SECONDS", 0)
     sold_out(db, host, waiting=MANY)
     answer = host.call("POST", "/events/1/cancel")
     assert (answer.status_code, answer.json["status"]) == (200, "cancelled")
     left = db.bookings.count_documents({"active": True})
     assert 0 < left < MANY
-    assert recovery.close_cancelled(context_of(app), later()) == 1
+    assert recovery.close_cancelled_events(context_of(app), later()) == 1
     assert db.bookings.count_documents({"active": True}) == 0
     assert db.waitlist.count_documents({"active": True}) == 0
     assert amounts_of(db, 1, 1) == (MANY, 0, 0, 0)
     assert "closing" in db.events.find_one()
     for minutes in (1, 2, 3):
-        recovery.settle(context_of(app), later(minutes=minutes))
-        recovery.close_cancelled(context_of(app), later(minutes=minutes))
+        recovery.recover(context_of(app), later(minutes=minutes))
+        recovery.close_cancelled_events(context_of(app), later(minutes=minutes))
     assert "closing" not in db.events.find_one()
     assert db.events.find_one()["inFlight"] == {}
 
@@ -105,4 +105,4 @@ def test_one_that_is_just_changing_is_ended_all_the_same(db, app, host):
     host.call("POST", "/events/1/cancel")
     assert db.bookings.count_documents({"active": True}) == 0
     assert amounts_of(db, 1, 1) == (5, 0, 0, 0)
-    assert event_endings.end_all(context, 1, "event_cancelled", utc_now()) == 0
+    assert event_closing.end_all_bookings(context, 1, "event_cancelled", utc_now()) == 0

@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from eventapp.bookings.context import BOOKING_CONTEXT
-from eventapp.bookings.store import HELD
+from eventapp.bookings.store import HELD_INDEX
 from eventapp.core import database
 from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
@@ -120,7 +120,8 @@ def test_cursors(shopping):
 
 
 @pytest.mark.parametrize(
-    ("status", "index"), [("cancelled", "event_ended"), ("expired", "event_ended"), ("held", HELD)]
+    ("status", "index"),
+    [("cancelled", "event_ended"), ("expired", "event_ended"), ("held", HELD_INDEX)],
 )
 def test_the_few_of_a_status_are_not_looked_for_among_the_many(shopping, status, index):
     db, host = shopping.db, shopping.host

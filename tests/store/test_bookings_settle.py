@@ -25,7 +25,7 @@ def ann(client, app):
 
 def settle_twice(context):
     for _round in range(2):
-        recovery.settle(context, utc_now())
+        recovery.recover(context, utc_now())
 
 
 def marks(db):
@@ -86,7 +86,7 @@ def test_a_take_that_nobody_recorded_is_given_back(db, context, held):
     assert marks(db) == {}
     assert "marksSince" not in db.events.find_one({})
     late = {"_id": id_, "bookingReference": "EVT-LATEST", "status": "confirmed"}
-    assert context.record(late) is False  # whoever slept over it can't record it any more
+    assert context.sales.record(late) is False  # whoever slept over it can't record it any more
 
 
 def test_a_take_with_its_booking_loses_the_mark_alone(db, context, ann):
@@ -193,7 +193,7 @@ def test_an_offer_cut_off_before_its_record(db, context, ann, last):
     assert list(auditing.check(context, utc_now())) == []
     settle_twice(context)
     assert amounts_of(db, 1) == (quantity, 0, 0, 1)
-    assert recovery.serve_all_waiting(context, utc_now()) == 1
+    assert recovery.offer_available_tickets(context, utc_now()) == 1
     assert amounts_of(db, 1) == (0, 0, quantity, 1 - last)
 
 
@@ -210,7 +210,7 @@ def test_an_offer_recorded_but_not_counted(db, context, ann):
             }
         },
     )
-    recovery.serve_all_waiting(context, utc_now())
+    recovery.offer_available_tickets(context, utc_now())
     booking = db.bookings.find_one({})
     offering = {"bookingId": booking["_id"], "at": utc_now() - OLD}
     uncounted = {"active": True, "status": "waiting", "quantity": 2, "offers": []}
@@ -230,7 +230,7 @@ def test_younger_marks_are_somebodys_who_is_at_work(db, context, ann):
     before = db.events.find_one({}), db.bookings.find_one({})
     settle_twice(context)
     assert (db.events.find_one({}), db.bookings.find_one({})) == before
-    recovery.settle(context, utc_now() + OLD)
+    recovery.recover(context, utc_now() + OLD)
 
 
 def test_an_old_mark_beside_a_young_one(db, context):

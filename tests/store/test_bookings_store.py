@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import store, store_audit, store_privacy
+from eventapp.bookings import store
 from eventapp.core.clock import utc_now
 
 
@@ -27,9 +27,9 @@ def test_one_active_booking_a_slot(db):
     first = row()
     who = {"userId": first["userId"]}
     rows = [first, row(**who), row(**who, slot="offer-1"), row(**who, eventId=2), row()]
-    assert store.insert_many(db, rows) == [True, False, True, True, True]
+    assert store.insert_bookings(db, rows) == [True, False, True, True, True]
     over = {"active": False, "status": "cancelled"}
-    assert store.insert_many(db, [row(**who, **over), row(**who, **over)]) == [True, True]
+    assert store.insert_bookings(db, [row(**who, **over), row(**who, **over)]) == [True, True]
 
 
 def test_references_and_keys_are_used_once(db):
@@ -37,25 +37,25 @@ def test_references_and_keys_are_used_once(db):
     taken = row(bookingReference=first["bookingReference"])
     same = row(userId=first["userId"], eventId=2, idempotency={"key": "k"})
     other = row(idempotency={"key": "k"})
-    assert store.insert_many(db, [first, taken, same, other]) == [True, False, False, True]
-    assert store.by_key(db, first["userId"], "k")["_id"] == first["_id"]
+    assert store.insert_bookings(db, [first, taken, same, other]) == [True, False, False, True]
+    assert store.find_by_idempotency_key(db, first["userId"], "k")["_id"] == first["_id"]
 
 
 def test_an_id_that_was_given_up_is_never_a_booking(db):
     late, there = row(), row()
-    assert store.void(db, late["_id"]) is True
-    assert store.void(db, late["_id"]) is True
-    assert store.insert_many(db, [late, there]) == [False, True]
+    assert store.void_id(db, late["_id"]) is True
+    assert store.void_id(db, late["_id"]) is True
+    assert store.insert_bookings(db, [late, there]) == [False, True]
     assert store.is_void(db, late["_id"])
-    assert store.get(db, late["_id"]) is None
-    assert store.void(db, there["_id"]) is False
-    assert store.existing(db, [late["_id"], there["_id"]]) == {there["_id"]}
-    assert store.existing(db, []) == set()
+    assert store.find_booking(db, late["_id"]) is None
+    assert store.void_id(db, there["_id"]) is False
+    assert store.find_existing_ids(db, [late["_id"], there["_id"]]) == {there["_id"]}
+    assert store.find_existing_ids(db, []) == set()
 
 
 def test_a_change_of_state_has_one_winner(db):
     booking = row()
-    store.insert_many(db, [booking])
+    store.insert_bookings(db, [booking])
     where, fields = {"status": "confirmed"}, {"status": "cancelled"}
     assert store.transition(db, booking["_id"], where, fields)["status"] == "cancelled"
     assert store.transition(db, booking["_id"], where, fields) is None
@@ -63,31 +63,31 @@ def test_a_change_of_state_has_one_winner(db):
 
 def test_no_change_while_tickets_have_still_to_move(db):
     booking = row(restock="due", due={"key": "confirm-x", "changes": []})
-    store.insert_many(db, [booking])
+    store.insert_bookings(db, [booking])
     fields = {"status": "cancelled"}
     assert store.transition(db, booking["_id"], {}, fields) is None
-    store.restocked(db, [booking["_id"]], ["give-x"])
-    assert store.due_keys(db, [booking["_id"]]) == {"confirm-x"}
-    store.restocked(db, [booking["_id"]], ["confirm-x"])
-    assert store.due_keys(db, [booking["_id"]]) == set()
+    store.mark_moves_made(db, [booking["_id"]], ["give-x"])
+    assert store.find_pending_move_keys(db, [booking["_id"]]) == {"confirm-x"}
+    store.mark_moves_made(db, [booking["_id"]], ["confirm-x"])
+    assert store.find_pending_move_keys(db, [booking["_id"]]) == set()
     assert store.transition(db, booking["_id"], {}, fields) is not None
 
 
 @pytest.mark.parametrize("active", [True, False])
 def test_a_refund_is_noted_of_what_has_ended(db, active):
     booking = row(active=active, refund=None)
-    store.insert_many(db, [booking])
-    store.refunded(db, {booking["_id"]: {"amount": 1, "refundId": "r"}})
-    store.refunded(db, {})
-    stored = store.get(db, booking["_id"])["refund"]
+    store.insert_bookings(db, [booking])
+    store.set_refunds(db, {booking["_id"]: {"amount": 1, "refundId": "r"}})
+    store.set_refunds(db, {})
+    stored = store.find_booking(db, booking["_id"])["refund"]
     assert stored == (None if active else {"amount": 1, "refundId": "r"})
 
 
 def test_forgotten_users_leave_their_bookings(db):
     one, other = row(idempotency={"key": "k"}), row(idempotency={"key": "k"})
-    store.insert_many(db, [one, other])
+    store.insert_bookings(db, [one, other])
     for booking in (one, other):
-        store_privacy.forget_user(db, booking["userId"])
+        store.anonymize_user(db, booking["userId"])
     kept = list(db.bookings.find())
     assert [booking["userId"] for booking in kept] == [None, None]
     assert not any("idempotency" in booking for booking in kept)
@@ -96,8 +96,8 @@ def test_forgotten_users_leave_their_bookings(db):
 def test_sums_are_of_active_bookings_only(db):
     items = [{"ticketTypeId": 1, "quantity": 2}, {"ticketTypeId": 2, "quantity": 1}]
     rows = [row(items=items), row(items=items, status="held"), row(items=items, active=False)]
-    store.insert_many(db, rows)
-    sums = store_audit.active_sums(db, [1, 2])
+    store.insert_bookings(db, rows)
+    sums = store.sum_active_tickets(db, [1, 2])
     found = sorted((r["type"], r["status"], r["quantity"]) for r in sums[1])
     assert found == [(1, "confirmed", 2), (1, "held", 2), (2, "confirmed", 1), (2, "held", 1)]
     assert 2 not in sums

@@ -168,7 +168,7 @@ def test_an_event_without_end_of_changes_is_left(db, app, people, monkeypatch):
 
 
 def test_more_events_than_are_looked_at_at_once(run, db, people, monkeypatch):
-    monkeypatch.setattr(auditing, "CHECKED_AT_ONCE", 2)
+    monkeypatch.setattr(auditing, "EVENTS_PER_BATCH", 2)
     for _number in range(5):
         event_of(db, 3)
     db.events.update_many({"eventId": {"$gte": 5}}, {"$inc": {"available": 1}})

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import store_alerts
+from eventapp.bookings import store as bookings_store
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.core.clock import utc_now
 from eventapp.notifications import service, store, store_outbox
@@ -41,14 +41,14 @@ def test_a_note_that_grew_since_it_was_read_stays(db):
     tell = {"booking_confirmed": now}
     db.bookings.insert_one({"_id": 1, "tell": tell, "tellAt": now, "bookingReference": "a"})
     db.bookings.insert_one({"_id": 2, "tell": tell, "tellAt": now, "bookingReference": "b"})
-    read = store_alerts.untold(db, 10)
+    read = bookings_store.find_with_pending_notifications(db, 10)
     db.bookings.update_one({"_id": 2}, {"$set": {"tell.booking_cancelled": now}})
-    store_alerts.told(db, read)
-    store_alerts.told(db, read)
-    (left,) = store_alerts.untold(db, 10)
+    bookings_store.clear_pending_notifications(db, read)
+    bookings_store.clear_pending_notifications(db, read)
+    (left,) = bookings_store.find_with_pending_notifications(db, 10)
     assert left["_id"] == 2
     assert left["tell"].keys() == {"booking_confirmed", "booking_cancelled"}
-    assert [b["_id"] for b in store_alerts.untold(db, 1)] == [2]
+    assert [b["_id"] for b in bookings_store.find_with_pending_notifications(db, 1)] == [2]
 
 
 def test_bookings_of_nobody_are_passed_over(app, db):
@@ -57,7 +57,7 @@ def test_bookings_of_nobody_are_passed_over(app, db):
     gone = {**nobody, "userId": ObjectId(), "bookingReference": "b"}
     db.bookings.insert_many([{**nobody, "bookingReference": "a"}, gone])
     assert tell_all(BOOKING_CONTEXT.get(app)) == 0
-    assert store_alerts.untold(db, 10) == []
+    assert bookings_store.find_with_pending_notifications(db, 10) == []
 
 
 def test_failures_are_shown_newest_first(db):

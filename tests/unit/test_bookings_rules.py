@@ -41,22 +41,22 @@ def booking(taken, **changes):
     ("cents", "amount"), [(0, 0), (1, 0.01), (100, 1), (1999, 19.99), (30, 0.3), (10**9, 10**7)]
 )
 def test_money_is_whole_where_it_is(cents, amount):
-    assert rules.money(cents) == amount
-    assert isinstance(rules.money(cents), int) == (cents % 100 == 0)
-    assert rules.cents(amount) == cents
+    assert rules.from_cents(cents) == amount
+    assert isinstance(rules.from_cents(cents), int) == (cents % 100 == 0)
+    assert rules.to_cents(amount) == cents
 
 
 @given(whole_cents)
 def test_cents_survive_being_written(cents):
-    assert rules.cents(rules.money(cents)) == cents
+    assert rules.to_cents(rules.from_cents(cents)) == cents
 
 
 @given(whole_cents, st.integers(1, 10_000))
 def test_a_sum_is_exact(cents, quantity):
-    event = {"ticketTypes": [{"ticketTypeId": 1, "type": "A", "price": rules.money(cents)}]}
-    sums = rules.sums(rules.priced_items(event, {1: quantity}))
+    event = {"ticketTypes": [{"ticketTypeId": 1, "type": "A", "price": rules.from_cents(cents)}]}
+    sums = rules.sum_items(rules.price_items(event, {1: quantity}))
     assert sums["totalCents"] == cents * quantity
-    assert rules.cents(sums["totalPrice"]) == cents * quantity
+    assert rules.to_cents(sums["totalPrice"]) == cents * quantity
 
 
 def test_a_new_booking():
@@ -64,12 +64,12 @@ def test_a_new_booking():
     assert (made["status"], made["expiresAt"], made["active"]) == ("confirmed", None, True)
     assert (made["quantity"], made["totalPrice"], made["totalCents"]) == (4, 64.97, 6497)
     assert [item["subtotal"] for item in made["items"]] == [59.97, 5]
-    assert rules.quantities(made["items"]) == {1: 3, 4: 1}
+    assert rules.quantities_by_type(made["items"]) == {1: 3, 4: 1}
 
 
 def test_what_is_shown_is_nothing_of_the_stores_own():
     shown = rules.view(booking({1: 1}))
-    assert tuple(shown) == rules.SHOWN
+    assert tuple(shown) == rules.VIEW_FIELDS
     assert shown["date"] == "2026-06-01"
     assert not {"active", "slot", "totalCents", "organizerId", "restock", "due"} & shown.keys()
 
@@ -83,7 +83,7 @@ def test_what_is_shown_is_nothing_of_the_stores_own():
     ],
 )
 def test_the_deadline_is_counted_from_midnight(cutoff, deadline):
-    assert rules.cancellable_until(booking({1: 1}), cutoff) == deadline
+    assert rules.cancellation_deadline(booking({1: 1}), cutoff) == deadline
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_the_deadline_is_counted_from_midnight(cutoff, deadline):
 )
 def test_the_refund_is_of_what_was_charged(changes, amount):
     cents = rules.charged_cents(booking({1: 3}, **changes))
-    refund = rules.refund(cents, "EUR", "cancelled", NOW)
+    refund = rules.new_refund(cents, "EUR", "cancelled", NOW)
     assert refund == {
         "amount": amount,
         "currency": "EUR",
@@ -117,9 +117,9 @@ def test_the_refund_is_of_what_was_charged(changes, amount):
     ],
 )
 def test_a_part_of_an_offer(quantity, kept, returned):
-    items, back = rules.split_accepted(booking({1: 3, 4: 2})["items"], quantity)
-    assert (rules.quantities(items), back) == (kept, returned)
+    items, back = rules.split_items(booking({1: 3, 4: 2})["items"], quantity)
+    assert (rules.quantities_by_type(items), back) == (kept, returned)
     assert all(
-        rules.cents(item["subtotal"]) == rules.cents(item["unitPrice"]) * item["quantity"]
+        rules.to_cents(item["subtotal"]) == rules.to_cents(item["unitPrice"]) * item["quantity"]
         for item in items
     )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eventapp
-from eventapp.bookings import report_periods
+from eventapp.bookings import notifications
 from eventapp.bookings import rules as bookings
 from eventapp.config import ConfigError, load_config
 from eventapp.events import rules as events
@@ -105,7 +105,7 @@ def test_after_a_day_it_is_given_up(age, gone):
 def test_the_day_and_the_week_that_are_over(now, days, weeks):
     moment = datetime.fromisoformat(f"{now}T00:00:00+00:00")
     for at in (moment, moment + timedelta(hours=23, minutes=59)):
-        daily, weekly = report_periods.periods_over(at)
+        daily, weekly = notifications.finished_periods(at)
         assert (daily.first_day, daily.last_day) == days
         assert (weekly.first_day, weekly.last_day) == weeks
         assert daily.until <= at
@@ -119,8 +119,9 @@ def test_sums_of_a_report():
         {"_id": {"status": "expired"}, "bookings": 3, "tickets": 9, "cents": 9999},
     ]
     summed = {"bookings": 2, "tickets": 5, "cents": 1250, "ended": 4}
-    assert report_periods.summed(rows) == summed
-    assert report_periods.summed([]) == dict.fromkeys(summed, 0)
+    assert notifications.sales_row("Show", rows) == {"title": "Show", **summed}
+    empty = {"title": "Show", **dict.fromkeys(summed, 0)}
+    assert notifications.sales_row("Show", []) == empty
 
 
 def event_with(available, capacity, *, listed=True):
@@ -177,12 +178,16 @@ def test_a_second_edit_keeps_the_first_note():
     ],
 )
 def test_what_is_told_of_a_booking_that_ends(reason, kind):
-    noted = bookings.tells(bookings.ENDS_TOLD.get(reason), NOW)
+    noted = bookings.pending_notification_fields(bookings.END_NOTIFICATIONS.get(reason), NOW)
     assert noted == ({f"tell.{kind}": NOW, "tellAt": NOW} if kind else {})
 
 
 def test_bookings_and_mails_speak_of_the_same_kinds():
-    kinds = {*bookings.ENDS_TOLD.values(), bookings.CONFIRMED_TOLD, bookings.OFFER_TOLD}
+    kinds = {
+        *bookings.END_NOTIFICATIONS.values(),
+        bookings.BOOKING_CONFIRMED,
+        bookings.WAITLIST_OFFER,
+    }
     assert kinds <= set(rules.KINDS)
 
 

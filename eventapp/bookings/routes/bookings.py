@@ -1,8 +1,6 @@
-"""Bookings over HTTP."""
+"""Routes of bookings: make, list, show, cancel and confirm them."""
 
-import hashlib
 from collections.abc import Callable
-from typing import Any
 
 from bson import ObjectId
 from flask import Response, request
@@ -10,8 +8,10 @@ from marshmallow import Schema
 
 from eventapp.bookings import listing, ordering, service, transitions, waitlist_offers
 from eventapp.bookings.context import current_booking_context
+from eventapp.bookings.purchases import CREATED, read_purchase
 from eventapp.bookings.schemas import BookedAnswer, BookingBody, BookingsAnswer, BookingsQuery
-from eventapp.core import json, paging
+from eventapp.bookings.types import BookingView, PurchaseInput
+from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import Forbidden, ValidationFailed
@@ -19,54 +19,40 @@ from eventapp.core.http import cursors
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.openapi import LOCATION_HEADER
 from eventapp.core.http.responses import created_response, json_response
+from eventapp.core.json import JsonObject
 
 bp = Blueprint("bookings", __name__, url_prefix="/api/bookings", description="Bookings")
 users_bp = Blueprint("user_bookings", __name__, url_prefix="/api/users", description="Bookings")
-MAX_KEY, BOOKED = 200, 201
+MAX_KEY_LENGTH = 200
 REFERENCE = "$response.body#/data/booking/bookingReference"
 
 
 @bp.route("", methods=["POST"])
 @user_required
 @bp.arguments(BookingBody)
-@bp.header_parameter("Idempotency-Key", maxLength=MAX_KEY, pattern=r"^[ -~\xa1-\xac\xae-\xff]+$")
+@bp.header_parameter(
+    "Idempotency-Key", maxLength=MAX_KEY_LENGTH, pattern=r"^[ -~\xa1-\xac\xae-\xff]+$"
+)
 @bp.response(201, BookedAnswer, headers=LOCATION_HEADER)
 @bp.response_link(201, "bookings_show_by_reference", reference=REFERENCE)
 @bp.alt_response(202, schema=BookedAnswer, success=True)
 @bp.error_responses(404, 409)
-def create_booking(body: dict[str, Any]) -> Response:
+def create_booking(body: PurchaseInput) -> Response:
     """Book tickets for the caller, once for each `Idempotency-Key`."""
-    order = _order(body, _idempotency_key())
-    answer = ordering.book(current_booking_context(), current_actor(), order, utc_now())
-    said = {"message": answer.message, "data": answer.data}
-    if answer.status != BOOKED:
-        return json_response(said, answer.status)
-    return created_response(said, f"/api/bookings/{answer.data['booking']['_id']}")
+    purchase = read_purchase(body, _idempotency_key())
+    answer = ordering.book(current_booking_context(), current_actor(), purchase, utc_now())
+    answer_body = {"message": answer.message, "data": answer.data}
+    if answer.status != CREATED:
+        return json_response(answer_body, answer.status)
+    return created_response(answer_body, f"/api/bookings/{answer.data['booking']['_id']}")
 
 
 def _idempotency_key() -> str | None:
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not (1 <= len(key) <= MAX_KEY and key.isprintable()):
-        said = {"Idempotency-Key": [f"Must have 1 to {MAX_KEY} printable characters"]}
-        raise ValidationFailed("Invalid Idempotency-Key", errors=said)
+    if key is not None and not (1 <= len(key) <= MAX_KEY_LENGTH and key.isprintable()):
+        errors = {"Idempotency-Key": [f"Must have 1 to {MAX_KEY_LENGTH} printable characters"]}
+        raise ValidationFailed("Invalid Idempotency-Key", errors=errors)
     return key
-
-
-def _order(body: dict[str, Any], key: str | None) -> service.Order:
-    items = body.get("items", [])
-    if "ticketTypeId" in body or "type" in body:
-        items = [{**body, "quantity": body.get("quantity", 1)}]
-    named = tuple((i.get("ticketTypeId"), i.get("type"), i["quantity"]) for i in items)
-    return service.Order(
-        event_id=body["eventId"],
-        named=named,
-        bare=None if named else body["quantity"],
-        schedule_index=body.get("scheduleIndex"),
-        hold=body["hold"],
-        on_shortfall=body.get("onShortfall"),
-        key=key,
-        digest=hashlib.blake2b(json.dumps(body), digest_size=16).hexdigest() if key else "",
-    )
 
 
 @bp.route("")
@@ -74,9 +60,9 @@ def _order(body: dict[str, Any], key: str | None) -> service.Order:
 @bp.arguments(BookingsQuery, location="query")
 @bp.response(200, BookingsAnswer)
 @bp.response_link(200, "bookings_my_bookings", cursor="$response.body#/nextCursor")
-def my_bookings(query: dict[str, Any]) -> Response:
-    """The caller's bookings, newest first. A cursor carries its own filters."""
-    return _of_user(query, current_actor().require_user_id())
+def my_bookings(query: JsonObject) -> Response:
+    """List the caller's bookings, newest first. A cursor carries its own filters."""
+    return _list_user_bookings(query, current_actor().require_user_id())
 
 
 @users_bp.route("/<oid:user_id>/bookings")
@@ -84,38 +70,43 @@ def my_bookings(query: dict[str, Any]) -> Response:
 @users_bp.arguments(BookingsQuery, location="query")
 @users_bp.response(200, BookingsAnswer)
 @users_bp.error_responses(403)
-def users_bookings(query: dict[str, Any], user_id: ObjectId) -> Response:
-    """A user's bookings, for the user and admins."""
+def users_bookings(query: JsonObject, user_id: ObjectId) -> Response:
+    """List the bookings of a user, for the user and for admins."""
     if not current_actor().may_manage(user_id):
         raise Forbidden
-    return _of_user(query, user_id)
+    return _list_user_bookings(query, user_id)
 
 
-def _of_user(query: dict[str, Any], user_id: ObjectId) -> Response:
-    def find(asked: listing.Asked) -> dict[str, Any]:
-        return listing.of_user(current_booking_context(), user_id, asked, utc_now())
+def _list_user_bookings(query: JsonObject, user_id: ObjectId) -> Response:
+    def find_page(parsed: listing.PageRequest) -> JsonObject:
+        return listing.list_user_bookings(current_booking_context(), user_id, parsed, utc_now())
 
-    return listed(query, BookingsQuery, find)
+    return page_response(query, BookingsQuery, find_page)
 
 
-def listed(
-    query: dict[str, Any],
+def page_response(
+    query: JsonObject,
     schema: type[Schema],
-    find: Callable[[listing.Asked], dict[str, Any]],
+    find_page: Callable[[listing.PageRequest], JsonObject],
 ) -> Response:
-    """The page that is asked for, with the cursor of the next; the query is one of `schema`."""
-    filters, after = cursors.parse_list_query(query, schema)
-    asked = listing.Asked(
-        status=filters.get("status"),
-        event_id=filters.get("eventId"),
-        upcoming=filters.get("upcoming"),
-        page=query["page"],
-        limit=query["limit"],
-        after=after,
+    """Return the answer to a request for a page, with the cursor of the next page.
+
+    Args:
+        query: the query parameters as `schema` has loaded them.
+    """
+    filters, position = cursors.parse_list_query(query, schema)
+    page = find_page(
+        listing.PageRequest(
+            status=filters.get("status"),
+            event_id=filters.get("eventId"),
+            upcoming=filters.get("upcoming"),
+            page=query["page"],
+            limit=query["limit"],
+            cursor=position,
+        )
     )
-    answer = find(asked)
-    place = answer.pop("next")
-    return json_response({**answer, "nextCursor": paging.next_cursor(place, filters)})
+    next_position = page.pop("next")
+    return json_response({**page, "nextCursor": paging.next_cursor(next_position, filters)})
 
 
 @bp.route("/<oid:booking_id>")
@@ -123,10 +114,9 @@ def listed(
 @bp.response(200, BookedAnswer)
 @bp.error_responses(404)
 def show_booking(booking_id: ObjectId) -> Response:
-    """A booking, for its holder and the event's organizer."""
-    return answered(
-        "Booking found", service.show(current_booking_context(), booking_id, current_actor())
-    )
+    """Show a booking to its holder and to the event's organizer."""
+    booking = service.show_booking(current_booking_context(), booking_id, current_actor())
+    return booking_response("Booking found", booking)
 
 
 @bp.route("/reference/<reference>")
@@ -134,9 +124,11 @@ def show_booking(booking_id: ObjectId) -> Response:
 @bp.response(200, BookedAnswer)
 @bp.error_responses(404)
 def show_by_reference(reference: str) -> Response:
-    """The booking with this reference, in any case of letters."""
-    found = service.show_by_reference(current_booking_context(), reference.upper(), current_actor())
-    return answered("Booking found", found)
+    """Show the booking with this reference; upper and lower case are the same."""
+    booking = service.show_booking_by_reference(
+        current_booking_context(), reference.upper(), current_actor()
+    )
+    return booking_response("Booking found", booking)
 
 
 @bp.route("/<oid:booking_id>/cancel", methods=["PUT"])
@@ -145,11 +137,11 @@ def show_by_reference(reference: str) -> Response:
 @bp.response(200, BookedAnswer)
 @bp.error_responses(404, 409)
 def cancel_booking(booking_id: ObjectId) -> Response:
-    """Cancel and refund; a second time changes nothing."""
-    cancelled = waitlist_offers.cancel_and_offer_on(
+    """Cancel and refund a booking; a second time changes nothing."""
+    cancelled = waitlist_offers.cancel_and_offer(
         current_booking_context(), booking_id, current_actor(), utc_now()
     )
-    return answered("Booking cancelled", service.shown(cancelled))
+    return booking_response("Booking cancelled", service.view(cancelled))
 
 
 @bp.route("/<oid:booking_id>/confirm", methods=["POST"])
@@ -161,9 +153,9 @@ def confirm_booking(booking_id: ObjectId) -> Response:
     confirmed = transitions.confirm(
         current_booking_context(), booking_id, current_actor(), utc_now()
     )
-    return answered("Booking confirmed", service.shown(confirmed))
+    return booking_response("Booking confirmed", service.view(confirmed))
 
 
-def answered(message: str, booking: dict[str, Any]) -> Response:
-    """One booking, as bookings' answers are shaped."""
+def booking_response(message: str, booking: BookingView) -> Response:
+    """Return an answer with one booking."""
     return json_response({"message": message, "data": {"booking": booking}})

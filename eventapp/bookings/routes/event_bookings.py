@@ -1,12 +1,10 @@
-"""What bookings add to events over HTTP: their bookings, and ending it with all it has."""
-
-from typing import Any
+"""Routes of an event for its organizer: list its bookings, cancel it, delete it."""
 
 from flask import Response
 
 from eventapp.bookings import event_closing, listing
 from eventapp.bookings.context import current_booking_context
-from eventapp.bookings.routes.bookings import listed
+from eventapp.bookings.routes.bookings import page_response
 from eventapp.bookings.schemas import BookingsAnswer, EventBookingsQuery
 from eventapp.core.access.actor import ORGANIZER
 from eventapp.core.access.permissions import current_actor, role_required
@@ -15,6 +13,7 @@ from eventapp.core.http.app_context import image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
+from eventapp.core.json import JsonObject
 
 bp = Blueprint("event_bookings", __name__, url_prefix="/api/events", description="Bookings")
 
@@ -24,15 +23,15 @@ bp = Blueprint("event_bookings", __name__, url_prefix="/api/events", description
 @bp.arguments(EventBookingsQuery, location="query")
 @bp.response(200, BookingsAnswer)
 @bp.error_responses(404)
-def event_bookings(query: dict[str, Any], event_id: int) -> Response:
-    """The bookings of one's event, newest first."""
+def event_bookings(query: JsonObject, event_id: int) -> Response:
+    """List the bookings of the caller's event, newest first."""
 
-    def find(asked: listing.Asked) -> dict[str, Any]:
-        return listing.of_event(
-            current_booking_context(), event_id, current_actor(), asked, utc_now()
+    def find_page(parsed: listing.PageRequest) -> JsonObject:
+        return listing.list_event_bookings(
+            current_booking_context(), event_id, current_actor(), parsed, utc_now()
         )
 
-    return listed(query, EventBookingsQuery, find)
+    return page_response(query, EventBookingsQuery, find_page)
 
 
 @bp.route("/<whole:event_id>/cancel", methods=["POST"])
@@ -56,6 +55,6 @@ def cancel_event(event_id: int) -> Response:
 @bp.response(200, Message)
 @bp.error_responses(404, 409)
 def delete_event(event_id: int) -> Response:
-    """Delete an event that nobody has tickets of; who waits for them waits no longer."""
+    """Delete an event of which nobody has tickets, and end its waitlist."""
     event_closing.delete_event(current_booking_context(), event_id, current_actor(), utc_now())
     return json_response({"message": "Event deleted successfully"})

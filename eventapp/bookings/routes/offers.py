@@ -1,13 +1,12 @@
-"""What bookings add to the waitlist over HTTP: offers, accepting them, leaving with them."""
-
-from typing import Any
+"""Routes of the waitlist that concern offers: list and accept them, and leave the waitlist."""
 
 from flask import Response
 
 from eventapp.bookings import service, waitlist_offers
 from eventapp.bookings.context import current_booking_context
-from eventapp.bookings.routes.bookings import answered
+from eventapp.bookings.routes.bookings import booking_response
 from eventapp.bookings.schemas import AcceptBody, BookedAnswer, OffersAnswer
+from eventapp.bookings.types import AcceptInput
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.http.blueprint import Blueprint
@@ -21,8 +20,8 @@ bp = Blueprint("offers", __name__, url_prefix="/api/waitlist", description="Wait
 @user_required
 @bp.response(200, OffersAnswer)
 def my_offers() -> Response:
-    """The offers made to the caller, newest first."""
-    offers = waitlist_offers.notifications(current_booking_context(), current_actor(), utc_now())
+    """List the offers to the caller, newest first."""
+    offers = waitlist_offers.list_offers(current_booking_context(), current_actor(), utc_now())
     return json_response({"notifications": offers})
 
 
@@ -31,12 +30,12 @@ def my_offers() -> Response:
 @bp.arguments(AcceptBody)
 @bp.response(200, BookedAnswer)
 @bp.error_responses(404, 409)
-def accept_offer(body: dict[str, Any], event_id: int) -> Response:
-    """Make the caller's open offer a confirmed booking, of fewer tickets if so asked."""
+def accept_offer(body: AcceptInput, event_id: int) -> Response:
+    """Make the caller's open offer a confirmed booking, of all or some of its tickets."""
     booking = waitlist_offers.accept(
         current_booking_context(), event_id, current_actor(), body.get("quantity"), utc_now()
     )
-    return answered("Booking confirmed", service.shown(booking))
+    return booking_response("Booking confirmed", service.view(booking))
 
 
 @bp.route("/<whole:event_id>", methods=["DELETE"])
@@ -44,6 +43,6 @@ def accept_offer(body: dict[str, Any], event_id: int) -> Response:
 @bp.response(200, Message)
 @bp.error_responses(404)
 def leave_waitlist(event_id: int) -> Response:
-    """Leave an event's waitlist; an open offer is given back."""
+    """Leave an event's waitlist and decline open offers of it."""
     waitlist_offers.leave(current_booking_context(), event_id, current_actor(), utc_now())
     return json_response({"message": "You left the waitlist"})

@@ -1,0 +1,193 @@
+"""Sell tickets in batches: one update of the event and one insert of bookings for many callers.
+
+Sales of one event that arrive while a batch is at work form the next batch (see `core.batching`).
+A batch takes the tickets of all its sales in one guarded update of the event. Then it inserts the
+bookings that need no further check, together with those of other events' batches.
+"""
+
+import secrets
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import cast
+
+from bson import ObjectId
+
+from eventapp.bookings import rules, store
+from eventapp.bookings.errors import EventPast
+from eventapp.bookings.purchases import (
+    Purchase,
+    answer_for,
+    choose_entry,
+    idempotency_record,
+    resolve_items,
+)
+from eventapp.bookings.rules import Limits
+from eventapp.bookings.types import StoredBooking
+from eventapp.core.batching import Batcher
+from eventapp.core.database import Db
+from eventapp.core.errors import AppError, ValidationFailed
+from eventapp.core.failpoints import failpoint
+from eventapp.events.types import SaleState
+from eventapp.inventory.service import Allocation, Inventory, TicketRequest, TicketTypeNotFound
+
+
+class EventEdited(Exception):
+    """The event was edited after a purchase was resolved, so that it now means something else."""
+
+
+@dataclass(frozen=True)
+class Sale:
+    """A purchase with what was resolved for it at the last look at its event.
+
+    Attributes:
+        user_id: the user who buys.
+        request: the tickets to take. It holds the id of the booking, which is the key of the
+            in-flight entry too.
+        limits: the limits and durations that the settings give.
+        now: the time of the request.
+    """
+
+    user_id: ObjectId
+    purchase: Purchase
+    request: TicketRequest
+    limits: Limits
+    now: datetime
+
+    def draft_booking(self, allocation: Allocation, event: SaleState) -> StoredBooking | None:
+        """Return the booking to store for what was taken; None if no ticket was.
+
+        Args:
+            event: the event as it was right after the tickets were taken.
+
+        Raises:
+            EventEdited: the purchase must be resolved again. It may even have to be refused; that
+                is decided when it is.
+        """
+        try:
+            if resolve_items(self.purchase, event) != self.request.items:
+                raise EventEdited
+            if not allocation.taken:
+                return None
+            entry = choose_entry(event, self.purchase.schedule_index, self.now)
+        except (EventPast, TicketTypeNotFound, ValidationFailed):
+            raise EventEdited from None
+        return rules.new_booking(
+            ObjectId(self.request.booking_id),
+            reference=new_reference(),
+            user_id=self.user_id,
+            event=event,
+            entry=entry,
+            taken=allocation.taken,
+            currency=self.limits.currency,
+            hold_until=self.now + self.limits.hold if self.purchase.hold else None,
+            now=self.now,
+        )
+
+
+@dataclass(frozen=True)
+class SaleResult:
+    """What became of a sale.
+
+    Attributes:
+        allocation: the tickets taken and the waitlist positions given.
+        event: the event as it was right after that.
+        booking: the booking to store; None if no ticket was taken.
+        event_was_edited: True if the purchase must be given back and resolved again.
+        is_recorded: True if the booking is stored.
+    """
+
+    allocation: Allocation
+    event: SaleState
+    booking: StoredBooking | None = None
+    event_was_edited: bool = False
+    is_recorded: bool = False
+
+
+class SaleBatcher:
+    """Makes the sales of this process in batches."""
+
+    def __init__(self, db: Db, inventory: Inventory) -> None:
+        self._db, self._inventory = db, inventory
+        self._sales: Batcher[Sale, SaleResult] = Batcher(self._sell_batch)
+        self._inserts: Batcher[list[StoredBooking], list[bool]] = Batcher(self._insert_batch)
+
+    def sell(self, event_id: int, sale: Sale) -> SaleResult:
+        """Take tickets and, if all were granted and nobody ever waited, store the booking.
+
+        Raises:
+            EventNotFound, NotOnSale, TicketTypeNotFound, EventBusy: nothing is written.
+        """
+        return self._sales.submit(event_id, sale)
+
+    def record(self, booking: StoredBooking) -> bool:
+        """Store one booking; return False if a unique index refused it."""
+        return self._inserts.submit("bookings", [booking])[0]
+
+    def _sell_batch(
+        self, event_id: Hashable, sales: Sequence[Sale]
+    ) -> Sequence[SaleResult | BaseException]:
+        requests = [sale.request for sale in sales]
+        outcomes = self._inventory.take_batch(cast(int, event_id), requests, sales[0].now)
+        results = [
+            outcome if isinstance(outcome, AppError) else _result(sale, *outcome)
+            for sale, outcome in zip(sales, outcomes, strict=True)
+        ]
+        return self._record_batch(sales, results)
+
+    def _record_batch(
+        self, sales: Sequence[Sale], results: Sequence[SaleResult | AppError]
+    ) -> Sequence[SaleResult | BaseException]:
+        """Store in one insert all bookings that need no further check."""
+        bookings = {
+            index: booking
+            for index, (sale, result) in enumerate(zip(sales, results, strict=True))
+            if isinstance(result, SaleResult) and (booking := _final_booking(sale, result))
+        }
+        if not bookings:
+            return results
+        stored = self._inserts.submit("bookings", list(bookings.values()))
+        is_stored = dict(zip(bookings, stored, strict=True))
+        return [
+            replace(result, is_recorded=is_stored[index])
+            if isinstance(result, SaleResult) and index in is_stored
+            else result
+            for index, result in enumerate(results)
+        ]
+
+    def _insert_batch(
+        self, _key: Hashable, batches: Sequence[list[StoredBooking]]
+    ) -> Sequence[list[bool]]:
+        """Store the bookings of the batches of several events in one insert."""
+        bookings = [booking for batch in batches for booking in batch]
+        inserted = iter(store.insert_bookings(self._db, bookings))
+        failpoint("record")
+        return [[next(inserted) for _ in batch] for batch in batches]
+
+
+def _result(sale: Sale, allocation: Allocation, event: SaleState) -> SaleResult:
+    try:
+        return SaleResult(allocation, event, sale.draft_booking(allocation, event))
+    except EventEdited:
+        return SaleResult(allocation, event, event_was_edited=True)
+
+
+def _final_booking(sale: Sale, result: SaleResult) -> StoredBooking | None:
+    """Return the booking, complete, if all was granted and nobody ever waited for the event.
+
+    Otherwise other bookings of the user and the waitlist must be looked at before it is stored.
+    """
+    booking = result.booking
+    if not booking or result.allocation.taken != sale.request.items:
+        return None
+    if result.event.get("hadWaitlist"):
+        return None
+    if record := idempotency_record(sale.purchase, answer_for(booking, [])):
+        booking["idempotency"] = record
+    return booking
+
+
+def new_reference() -> str:
+    """Return a random booking reference. A unique index finds out if it is in use."""
+    letters = "".join(secrets.choice(rules.REFERENCE_ALPHABET) for _ in range(6))
+    return f"EVT-{letters}"
