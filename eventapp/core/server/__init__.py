@@ -1,1 +1,1 @@
-"""How server processes run: sockets, the request gate, Granian."""
+"""How the server processes run: Granian, sockets, WSGI middleware, signals and resource limits."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from eventapp.core.errors import AppError, TooManyRequests
 
-# A server process has threads for requests besides these: see core.server.request_gate.
+# A server process has threads for requests besides these: see core.server.resources.
 MAX_STREAMS = 1_200
 # The last streams, and how many a caller may have open to get one of them.
 RESERVED_STREAMS, FEW_STREAMS = 100, 10

@@ -1,0 +1,102 @@
+"""Granian on sockets of ours, with a supervision of its workers that never gives up on crashes.
+
+This module overrides private methods of Granian, so its version is pinned exactly, and
+tests/unit/test_granian_server.py fails when an update changes one of them.
+"""
+
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LOGGING_CONFIG, LogLevels
+from granian.net import SocketHolder  # type: ignore[attr-defined]
+from prometheus_client.multiprocess import mark_process_dead
+
+from eventapp.core.server.resources import MAX_CONNECTIONS, THREADS
+from eventapp.core.server.sockets import BACKLOG
+
+STOP_SECONDS = 30  # how long requests under way may take after SIGTERM
+# Threads idle for this long end, such as those of streams that have ended. It is Granian's minimum.
+IDLE_THREAD_SECONDS = 5
+# A worker that ends by itself within this time has failed to start. After this many failures in a
+# row no worker can start, and the server ends.
+START_SECONDS, MAX_FAILED_STARTS = 5.0, 3
+STOPPED_FROM_OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM)
+
+
+class GranianServer(Granian):  # type: ignore[misc, valid-type, unused-ignore]
+    """Granian with listening sockets that the main process opened, which replaces dead workers.
+
+    Granian itself opens the sockets in such a way that two servers can share a port without knowing
+    it, and it ends the server when a worker is killed twice within 5.5 s.
+    """
+
+    def __init__(self, workers: int, listeners: list[socket.socket]) -> None:
+        """Configure the server for a number of worker processes and the sockets for them."""
+        super().__init__(
+            "wsgi:app",
+            interface=Interfaces.WSGI,
+            # HTTP/2 would cost each stream 11 kB, and proxies do not use it towards a server.
+            http=HTTPModes.http1,
+            workers=workers,
+            blocking_threads=THREADS,
+            blocking_threads_idle_timeout=IDLE_THREAD_SECONDS,
+            backpressure=MAX_CONNECTIONS,
+            websockets=False,
+            workers_kill_timeout=STOP_SECONDS,
+            log_level=LogLevels.error,
+            log_dictconfig=_log_to_stderr(),
+        )
+        self._listeners = listeners
+        self._failed_starts = 0
+
+    def serve_app(self, load_app: Callable[[], Flask]) -> None:
+        """Serve until SIGTERM or SIGINT; each worker calls `load_app` first."""
+        self.serve(target_loader=load_app, wrap_loader=False)
+
+    def _init_shared_socket(self) -> None:
+        self._ssp, self._sso = None, None
+
+    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
+        listener = self._listeners[idx % len(self._listeners)]
+        arguments = (listener.fileno(), False, BACKLOG)
+        self._shd = SocketHolder(*arguments)  # type: ignore[call-arg]
+        return super()._spawn_worker(idx, target, callback_loader)
+
+    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+        while True:
+            self.main_loop_interrupt.wait()
+            # The event is cleared before the workers are checked: one that dies meanwhile sets it.
+            self.main_loop_interrupt.clear()
+            if self.interrupt_signal or self.reload_signal:
+                self.interrupt_children.clear()
+                return
+            dead = [worker for worker in self.wrks if not worker.is_alive()]
+            if self._cannot_start(dead):
+                sys.stderr.write("eventapp: the server processes cannot start\n")
+                return
+            for worker in dead:
+                mark_process_dead(worker.inner.pid)  # type: ignore[no-untyped-call]
+            self.interrupt_children.clear()
+            self._respawn_workers([worker.idx for worker in dead], spawn_target, target_loader)
+
+    def _cannot_start(self, dead: list[Any]) -> bool:
+        for worker in dead:
+            if worker.inner.exitcode in STOPPED_FROM_OUTSIDE:
+                continue
+            failed_to_start = time.monotonic() - worker.birth < START_SECONDS
+            self._failed_starts = self._failed_starts + 1 if failed_to_start else 0
+        return self._failed_starts >= MAX_FAILED_STARTS
+
+
+def _log_to_stderr() -> dict[str, Any]:
+    """Return Granian's configuration of logging, with every handler on standard error."""
+    handlers: dict[str, dict[str, str]] = LOGGING_CONFIG["handlers"]  # type: ignore[assignment]
+    stderr = {"stream": "ext://sys.stderr"}
+    return {"handlers": {name: {**handler, **stderr} for name, handler in handlers.items()}}
