@@ -78,7 +78,7 @@ def seed(db: Db, asked: argparse.Namespace) -> None:
 def reset(db: Db) -> None:
     """Delete all events and what hangs on them."""
     counts = {name: db[name].delete_many({}).deleted_count for name in EMPTIED}
-    counts["photos"] = media.forget_events(db)
+    counts["photos"] = media.delete_event_photos(db)
     gone = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     print(f"deleted: {gone or 'nothing, there was nothing'}")
 

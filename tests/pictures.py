@@ -1,4 +1,4 @@
-"""Image files of every kind, good and bad, made on the spot."""
+"""Create image files of several formats, valid and malicious."""
 
 import struct
 import zlib
@@ -17,7 +17,7 @@ def file_of(picture, kind, **options):
 
 
 def picture(width=60, height=40, mode="RGB"):
-    """Left half red, right half blue."""
+    """Return a picture whose left half is red and whose right half is blue."""
     made = Image.new(mode, (width, height), RED)
     made.paste(BLUE, (width // 2, 0, width, height))
     return made
@@ -28,7 +28,7 @@ def photo(kind="JPEG", width=60, height=40, **options):
 
 
 def camera_jpeg():
-    """A JPEG lying on its side, with a camera's name, a place and a comment in its metadata."""
+    """Return a JPEG that lies on its side, with a camera, a location and a comment in it."""
     exif = Image.Exif()
     exif[ORIENTATION], exif[CAMERA] = 6, "SpyCam 3000"
     exif.get_ifd(0x8825)[1] = "N"
@@ -46,7 +46,7 @@ def _chunk(name, data):
 
 
 def png_bomb(width, height):
-    """A PNG of a few kB that says it has so many pixels, of one colour."""
+    """Return a PNG of a few kB whose header claims this size."""
     head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     rows = zlib.compressobj(9)
     row = bytes(1 + (width + 7) // 8)
@@ -56,14 +56,14 @@ def png_bomb(width, height):
 
 
 def png_text_bomb():
-    """A PNG whose text unpacks to 80 MB."""
+    """Return a PNG whose text chunk expands to 80 MB."""
     plain = photo("PNG")
     text = _chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(80_000_000), 9))
     return plain[:33] + text + plain[33:]
 
 
 def webp_bomb(width=16383, height=16383):
-    """A WebP whose header promises so many pixels."""
+    """Return a WebP whose header claims this size."""
     size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     head = b"WEBPVP8X" + struct.pack("<I", 10) + b"\x10\0\0\0" + size + photo("WEBP")[12:]
     return b"RIFF" + struct.pack("<I", len(head)) + head
@@ -74,7 +74,7 @@ HTML = b"<html><script>alert(1)</script></html>"
 
 
 def riff_chunks(webp):
-    """The names of a WebP's chunks."""
+    """Return the names of the chunks of a WebP."""
     names, at = [], 12
     while at < len(webp):
         names.append(webp[at : at + 4])

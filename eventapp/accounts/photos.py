@@ -9,8 +9,8 @@ from eventapp.accounts.errors import UserNotFound
 from eventapp.accounts.service import get_user
 from eventapp.accounts.types import ProfilePhoto, StoredUser
 from eventapp.core.database import Db
-from eventapp.core.json import JsonObject
 from eventapp.media import service as media
+from eventapp.media.types import RenderedPhoto
 
 
 def set_profile_photo(
@@ -27,35 +27,35 @@ def set_profile_photo(
 
     Raises:
         UserNotFound: there is no account with this id.
-        AppError: the file is refused, see `media.keep`.
+        AppError: the file is refused, see `media.store_photo`.
     """
     get_user(db, user_id)
-    owner = media.users(user_id)
-    stored = media.keep(db, owner, file, now)
+    owner = media.profile_owner(user_id)
+    stored = media.store_photo(db, owner, file, now)
     photo: ProfilePhoto = {"_id": stored["_id"], "sha": stored["sha"]}
-    url = image_base_url + media.path_of(stored)
+    url = image_base_url + media.make_path(stored)
     before = store.set_photo(db, user_id, url=url, photo=photo, now=now)
     if before is None:  # The account was deleted in the meantime.
         media.forget_user(db, user_id)
         raise UserNotFound
     if "photo" in before:
-        media.let_go(db, owner, before["photo"]["_id"])
+        media.delete_photo(db, owner, before["photo"]["_id"])
     return get_user(db, user_id)
 
 
-def list_gallery(db: Db, user_id: ObjectId, image_base_url: str) -> list[JsonObject]:
+def list_gallery(db: Db, user_id: ObjectId, image_base_url: str) -> list[RenderedPhoto]:
     """Return the images of a user's gallery, newest first.
 
     Raises:
         UserNotFound: there is no account with this id.
     """
     get_user(db, user_id)
-    return media.gallery(db, user_id, image_base_url)
+    return media.list_gallery(db, user_id, image_base_url)
 
 
 def add_to_gallery(
     db: Db, user_id: ObjectId, file: bytes, *, now: datetime, image_base_url: str
-) -> JsonObject:
+) -> RenderedPhoto:
     """Add an uploaded photo to a user's gallery and return it as the API shows it.
 
     Raises:

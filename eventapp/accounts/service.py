@@ -259,7 +259,7 @@ def _delete_replaced_photo(db: Db, user: StoredUser) -> None:
     """Delete the uploaded photo if the profile now shows another one."""
     photo = user.get("photo")
     if photo and photo["sha"] not in user["userImg"]:
-        media.let_go(db, media.users(user["_id"]), photo["_id"])
+        media.delete_photo(db, media.profile_owner(user["_id"]), photo["_id"])
 
 
 def delete_user(

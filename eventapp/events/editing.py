@@ -64,7 +64,7 @@ def _let_photo_go(db: Db, event: Document) -> None:
     """Delete the uploaded photo where the image is another one now."""
     photo = event.get("photo")
     if photo and photo["sha"] not in event["image"]:
-        media.let_go(db, media.events(event["eventId"]), photo["_id"])
+        media.delete_photo(db, media.event_owner(event["eventId"]), photo["_id"])
 
 
 def replacement(body: Mapping[str, Any]) -> Change:
@@ -98,7 +98,7 @@ def delete(db: Db, event_id: int, actor: Actor, event_changes: EventChanges) -> 
         if store.delete_if_unchanged(db, event):
             event_changes.changed(event_id)
             favorites.forget_event(db, event_id)
-            media.forget(db, media.events(event_id))
+            media.delete_photos(db, media.event_owner(event_id))
             return
     raise EditConflict
 

@@ -25,18 +25,18 @@ def set_photo(
     """The event after showing the photo in this file; the one before it is deleted.
 
     Raises:
-        EventNotFound, Forbidden, and what `media.keep` refuses with: nothing is written.
+        EventNotFound, Forbidden, and what `media.store_photo` refuses with: nothing is written.
         EditConflict: the same.
     """
     service.managed(db, event_id, actor)
-    owner = media.events(event_id)
-    photo = media.keep(db, owner, file, now)
+    owner = media.event_owner(event_id)
+    photo = media.store_photo(db, owner, file, now)
     replaced: Document = {}
 
     def change(event: Document) -> dict[str, Any]:
         replaced["_id"] = event.get("photo", {}).get("_id")
         shown = {"_id": photo["_id"], "sha": photo["sha"]}
-        return {"image": media.path_of(photo), "photo": shown}
+        return {"image": media.make_path(photo), "photo": shown}
 
     try:
         event = edit(
@@ -49,7 +49,7 @@ def set_photo(
             image_base_url=image_base_url,
         )
     except AppError:
-        media.let_go(db, owner, photo["_id"])
+        media.delete_photo(db, owner, photo["_id"])
         raise
-    media.let_go(db, owner, replaced["_id"])
+    media.delete_photo(db, owner, replaced["_id"])
     return event

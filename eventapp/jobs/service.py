@@ -85,7 +85,7 @@ def _delete_orphaned_chats(context: BookingContext, _now: datetime) -> int:
 
 def _delete_orphaned_photos(context: BookingContext, now: datetime) -> int:
     """Delete what interrupted uploads and deletions of photos left."""
-    return media.drop_orphans(context.db, now)
+    return media.delete_orphaned_chunks(context.db, now)
 
 
 def _count_sales(context: BookingContext, now: datetime) -> int:

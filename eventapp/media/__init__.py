@@ -1,1 +1,1 @@
-
+"""Uploaded photos: re-encoded, stored in GridFS, and served under /images."""

@@ -1,7 +1,8 @@
-"""Pictures of strangers made safe: decoded within bounds, turned upright, and encoded anew.
+"""Encode uploaded pictures anew, so that what is stored and served is harmless.
 
-What is stored is WebP of our own making: no metadata, no trailing bytes, nothing but pixels. So a
-file that is also a page, a script or an archive is none of these any more.
+A photo is decoded within limits of memory, turned upright, shrunk, and encoded as WebP without
+metadata or trailing bytes. So a file that is a web page, a script or an archive as well as a
+picture is only a picture afterwards.
 """
 
 import struct
@@ -16,91 +17,98 @@ from PIL.ImageFile import ImageFile
 from eventapp.media import rules
 from eventapp.media.errors import AnimatedPhoto, DamagedPhoto, NotAPhoto, PhotosBusy, TooManyPixels
 
-# What Pillow says, by format and place, of files that are not as they should be.
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+# What Pillow raises for damaged files. It depends on the format and on the place of the damage.
+DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 FORMATS = (rules.JPEG, rules.PNG, rules.WEBP)
-PLAIN_MODES = ("RGB", "RGBA", "L", "CMYK", "YCbCr")
-QUALITY = 85
-PATIENCE_SECONDS = 20
+# The modes of Pillow that are shrunk as they are. Pictures of other modes become RGB or RGBA first.
+DIRECT_MODES = ("RGB", "RGBA", "L", "CMYK", "YCbCr")
+WEBP_QUALITY = 85
+# How long an upload waits for the photos before it.
+QUEUE_TIMEOUT_SECONDS = 20
 
-# One at a time in a process: at 40 megapixels a PNG takes 220 MB, a WebP 620 MB. On one thread, for
-# each thread that allocates keeps some of it: after eight uploads 240 MB were kept, and so 50.
+# A process encodes one photo at a time: at 40 megapixels a PNG takes 220 MB and a WebP 620 MB. It
+# uses one thread, because each thread that allocates keeps some of the memory: after eight uploads
+# 240 MB were kept with a thread for each, and 50 MB with one.
 _worker = ThreadPoolExecutor(1, "photos")
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """A photo as it is stored: WebP, at most 2,000 pixels a side."""
+class EncodedPhoto:
+    """A photo as it is stored: WebP, at most MAX_SIDE pixels wide and high."""
 
     data: bytes
     width: int
     height: int
 
 
-def encode(data: bytes) -> Encoded:
-    """The photo in this file, made safe and small.
+def encode_photo(data: bytes) -> EncodedPhoto:
+    """Return an uploaded photo, encoded anew.
 
     Raises:
-        NotAPhoto, AnimatedPhoto: it is none, or more than one picture.
-        TooManyPixels: it has more than 40 megapixels; nothing of it was decoded.
-        DamagedPhoto: it says it is one, but ends early or makes no sense.
-        PhotosBusy: others were before this one for 20 s.
+        NotAPhoto: the file is neither JPEG nor PNG nor WebP.
+        AnimatedPhoto: the file contains more than one picture.
+        TooManyPixels: the photo has more than MAX_PIXELS. Nothing of it was decoded.
+        DamagedPhoto: the file begins like a photo, but ends early or cannot be decoded.
+        PhotosBusy: other photos took longer than QUEUE_TIMEOUT_SECONDS.
     """
-    kind = rules.kind_of(data)
-    if kind is None:
+    format_ = rules.detect_format(data)
+    if format_ is None:
         raise NotAPhoto
-    if kind == rules.WEBP and rules.webp_pixels(data) > rules.MAX_PIXELS:
+    if format_ == rules.WEBP and rules.read_webp_pixels(data) > rules.MAX_PIXELS:
         raise TooManyPixels
-    waiting = _worker.submit(_made_safe, data)
+    pending = _worker.submit(_reencode, data)
     try:
-        return waiting.result(PATIENCE_SECONDS)
+        return pending.result(QUEUE_TIMEOUT_SECONDS)
     except TimeoutError:
-        if waiting.cancel():
+        if pending.cancel():
             raise PhotosBusy from None
-        return waiting.result()
+        return pending.result()
 
 
-def _made_safe(data: bytes) -> Encoded:
-    return _encoded(_small_and_upright(data))
+def _reencode(data: bytes) -> EncodedPhoto:
+    return _encode(_decode(data))
 
 
-def _small_and_upright(data: bytes) -> Image.Image:
+def _decode(data: bytes) -> Image.Image:
+    """Return the picture in a file, shrunk and upright."""
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
-            _refuse(image)
-            return _shrunk(image)
+            _check_header(image)
+            return _shrink(image)
     except Image.DecompressionBombError:
         raise TooManyPixels from None
-    except DAMAGE:
+    except DECODING_ERRORS:
         raise DamagedPhoto from None
 
 
-def _refuse(image: ImageFile) -> None:
+def _check_header(image: ImageFile) -> None:
     if image.width * image.height > rules.MAX_PIXELS:
         raise TooManyPixels
-    # A camera's JPEG may hold further pictures (MPO), as of depth; the first is the photo.
+    # The JPEG of a camera may contain further pictures (MPO), for example of depth. The first one
+    # is the photo.
     if image.format in (rules.PNG, rules.WEBP) and getattr(image, "is_animated", False):
         raise AnimatedPhoto
 
 
-def _shrunk(image: ImageFile) -> Image.Image:
-    orientation = image.getexif()
+def _shrink(image: ImageFile) -> Image.Image:
+    """Return a picture of at most MAX_SIDE pixels a side, turned upright by its metadata."""
+    exif = image.getexif()
     picture: Image.Image = image
-    if image.mode not in PLAIN_MODES:
+    if image.mode not in DIRECT_MODES:
         picture = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    # Of a large JPEG no more is decoded than half again of what is kept, each way.
-    enough = 1.5 * rules.MAX_SIDE / max(image.size)
-    image.draft(None, (int(image.width * enough), int(image.height * enough)))
+    # A large JPEG is decoded at a reduced size, at least 1.5 times the size that is kept.
+    scale = 1.5 * rules.MAX_SIDE / max(image.size)
+    image.draft(None, (int(image.width * scale), int(image.height * scale)))
     picture.thumbnail((rules.MAX_SIDE, rules.MAX_SIDE))
     picture.load()
-    picture.info = {"exif": orientation.tobytes()} if orientation else {}
+    picture.info = {"exif": exif.tobytes()} if exif else {}
     return ImageOps.exif_transpose(picture)
 
 
-def _encoded(picture: Image.Image) -> Encoded:
-    alpha = picture.mode == "RGBA"
-    plain = picture if alpha else picture.convert("RGB")
-    plain.info = {}  # profiles and the like would be written, too
+def _encode(picture: Image.Image) -> EncodedPhoto:
+    has_alpha = picture.mode == "RGBA"
+    plain = picture if has_alpha else picture.convert("RGB")
+    plain.info = {}  # Pillow would write colour profiles and other metadata.
     out = BytesIO()
-    plain.save(out, rules.WEBP, quality=QUALITY)
-    return Encoded(out.getvalue(), plain.width, plain.height)
+    plain.save(out, rules.WEBP, quality=WEBP_QUALITY)
+    return EncodedPhoto(out.getvalue(), plain.width, plain.height)

@@ -1,4 +1,4 @@
-"""Why a photo can't be taken, kept or found."""
+"""The errors of uploading, storing and finding photos."""
 
 from eventapp.core.errors import (
     AppError,
@@ -11,14 +11,20 @@ from eventapp.core.errors import (
 
 
 class NotAPhoto(UnsupportedMediaType):
+    """The file is neither JPEG nor PNG nor WebP."""
+
     code, message = "unsupported_image", "Send a JPEG, PNG or WebP image"
 
 
 class AnimatedPhoto(UnsupportedMediaType):
+    """The file contains more than one picture."""
+
     code, message = "animated_image", "Animated images are not taken"
 
 
 class DamagedPhoto(ValidationFailed):
+    """The file begins like a photo but cannot be decoded."""
+
     code, message = "damaged_image", "The image is damaged or incomplete"
 
     def __init__(self) -> None:
@@ -26,11 +32,13 @@ class DamagedPhoto(ValidationFailed):
 
 
 class TooManyPixels(TooLarge):
+    """Decoding the photo would take too much memory."""
+
     code, message = "too_many_pixels", "The image has more than 40 megapixels"
 
 
 class PhotosBusy(AppError):
-    """Photos are worked on one at a time, so that many at once can't take all memory."""
+    """Other photos are being encoded: one at a time, so that many cannot exhaust the memory."""
 
     status, code, message = 503, "photos_busy", "Too many photos at once; try again shortly"
 
@@ -39,8 +47,12 @@ class PhotosBusy(AppError):
 
 
 class PhotoNotFound(NotFound):
+    """There is no such photo."""
+
     code, message = "image_not_found", "Image not found"
 
 
 class GalleryFull(Conflict):
+    """The gallery holds as many photos as are allowed."""
+
     code, message = "gallery_full", "The gallery is full; delete an image first"

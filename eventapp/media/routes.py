@@ -1,4 +1,4 @@
-"""Photos over HTTP: those of the `images/` folder, and those that people uploaded."""
+"""Route that serves the photos of the `images/` folder and the uploaded ones."""
 
 from typing import cast
 
@@ -14,7 +14,8 @@ bp = Blueprint("media", __name__, url_prefix="/images", description="Event photo
 BLUEPRINTS = (bp,)
 IMAGES = ROOT / "images"
 MAX_AGE_SECONDS = 30 * 24 * 3600
-FOR_GOOD = "public, max-age=31536000, immutable"
+# An uploaded photo is named by its content, so a cache never needs to ask for it again.
+IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 @bp.route("/<path:file>")
@@ -22,21 +23,21 @@ FOR_GOOD = "public, max-age=31536000, immutable"
 @bp.response(200, content_type="image/webp")
 @bp.error_responses(404)
 def image(file: str) -> Response:
-    """A photo, under a long cache; no listing, and no path out of the folder."""
-    sha = service.sha_of(file)
+    """Return an uploaded photo, or one of the `images/` folder, with a long cache time."""
+    sha = service.parse_file_name(file)
     if sha:
-        return _uploaded(sha)
+        return _uploaded_photo(sha)
     return send_from_directory(IMAGES, file, max_age=MAX_AGE_SECONDS)
 
 
-def _uploaded(sha: str) -> Response:
-    """A photo of the database, whose name is its content: 304 costs no bytes of it."""
+def _uploaded_photo(sha: str) -> Response:
+    """Return a photo of the database. Its bytes are not read where the answer is 304."""
     if request.if_none_match.contains(sha):
-        service.refuse_missing(get_db(), sha)
+        service.require_photo(get_db(), sha)
         data = b""
     else:
-        data = service.read(get_db(), sha)
+        data = service.read_photo(get_db(), sha)
     response = Response(data, content_type="image/webp")
     response.headers["ETag"] = f'"{sha}"'
-    response.headers["Cache-Control"] = FOR_GOOD
+    response.headers["Cache-Control"] = IMMUTABLE
     return cast(Response, response.make_conditional(request, True, len(data)))

@@ -1,19 +1,19 @@
-"""What a photo is: told by its first bytes, never by its name; how large it may be; its URL."""
+"""Decide what counts as a photo, how large it may be, and how it is shown."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+
+from eventapp.media.types import RenderedPhoto, StoredPhoto
 
 MAX_PIXELS = 40_000_000
-MAX_SIDE = 2000
-GALLERY_LIMIT = 50
+MAX_SIDE = 2000  # pixels, of what is stored
+GALLERY_LIMIT = 50  # photos
 JPEG, PNG, WEBP = "JPEG", "PNG", "WEBP"
 
-_FILE = re.compile(r"([0-9a-f]{64})\.webp")
+_FILE_NAME = re.compile(r"([0-9a-f]{64})\.webp")
 
 
-def kind_of(data: bytes) -> str | None:
-    """JPEG, PNG or WEBP, as its first bytes say; None for all else."""
+def detect_format(data: bytes) -> str | None:
+    """Return JPEG, PNG or WEBP by the first bytes of a file, None for any other format."""
     if data.startswith(b"\xff\xd8\xff"):
         return JPEG
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -23,46 +23,47 @@ def kind_of(data: bytes) -> str | None:
     return None
 
 
-def webp_pixels(data: bytes) -> int:
-    """How many pixels a WebP says it has, 0 where its header is broken.
+def read_webp_pixels(data: bytes) -> int:
+    """Return the number of pixels in the header of a WebP file, 0 if the header is broken.
 
-    Its decoder makes room for two whole pictures before anyone can ask it this.
+    Pillow does not read the size before its decoder has allocated memory for two whole pictures.
+    The layout of the headers is defined in RFC 9649 and, for VP8, in RFC 6386.
     """
-    chunk, head = data[12:16], data[20:30]
-    if len(head) < 10:
+    chunk, header = data[12:16], data[20:30]
+    if len(header) < 10:
         return 0
     if chunk == b"VP8X":
-        width, height = (int.from_bytes(head[at : at + 3], "little") + 1 for at in (4, 7))
+        width, height = (int.from_bytes(header[at : at + 3], "little") + 1 for at in (4, 7))
     elif chunk == b"VP8L":
-        bits = int.from_bytes(head[1:5], "little")
+        bits = int.from_bytes(header[1:5], "little")
         width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     elif chunk == b"VP8 ":
-        width, height = (int.from_bytes(head[at : at + 2], "little") & 0x3FFF for at in (6, 8))
+        width, height = (int.from_bytes(header[at : at + 2], "little") & 0x3FFF for at in (6, 8))
     else:
         return 0
     return width * height
 
 
-def path_of(sha: str) -> str:
-    """Where a photo is served: a name for its content, so that it may be cached for good."""
+def make_path(sha: str) -> str:
+    """Return the URL path of a photo. It names the content, so that caches may keep it forever."""
     return f"/images/{sha}.webp"
 
 
-def sha_of(file: str) -> str | None:
-    """The content that a file of /images names, None where it names none."""
-    match = _FILE.fullmatch(file)
+def parse_file_name(file_name: str) -> str | None:
+    """Return the `sha` of the photo that a file below /images is, None if it is no upload."""
+    match = _FILE_NAME.fullmatch(file_name)
     return match[1] if match else None
 
 
-def view(photo: Mapping[str, Any], image_base_url: str) -> dict[str, Any]:
-    """A photo as its owner sees it.
+def render_photo(photo: StoredPhoto, image_base_url: str) -> RenderedPhoto:
+    """Return a photo as the API shows it to its owner.
 
     Args:
-        image_base_url: what its URL starts with, as `https://host`.
+        image_base_url: the beginning of its URL, such as `https://host`.
     """
     return {
         "imageId": photo["_id"],
-        "url": image_base_url + path_of(photo["sha"]),
+        "url": image_base_url + make_path(photo["sha"]),
         "width": photo["width"],
         "height": photo["height"],
         "createdAt": photo["createdAt"],

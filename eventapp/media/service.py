@@ -1,50 +1,58 @@
-"""Photos kept, served and let go.
+"""Store, serve and delete uploaded photos.
 
-Each belongs to an owner: `user/<id>` (the profile's), `gallery/<id>`, `event/<eventId>`. A profile
-or an event that gets a new one notes its id in the same write that sets the URL, and lets go of
-the one that this write replaced: of two uploads at once, whichever is shown at last is kept.
+Each photo belongs to one owner: `user/<id>` (the photo of a profile), `gallery/<user id>` or
+`event/<eventId>`. A profile or an event that gets a new photo sets the photo's id in the same
+write as its URL, and then deletes the photo that this write replaced. So of two simultaneous
+uploads the one that is shown in the end is kept.
 """
 
 import hashlib
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
+from eventapp.core.json import JsonObject
 from eventapp.media import rules, store
-from eventapp.media.encoding import Encoded, encode
+from eventapp.media.encoding import EncodedPhoto, encode_photo
 from eventapp.media.errors import GalleryFull, PhotoNotFound
+from eventapp.media.types import RenderedPhoto, StoredPhoto
 
+# How often an upload looks for another free slot of a gallery after it lost one to another upload.
 SLOT_ATTEMPTS = 100
-EVENT = "event"
+EVENT_OWNERS = "event"
 
 
-def users(user_id: ObjectId) -> str:
+def profile_owner(user_id: ObjectId) -> str:
+    """Return the owner of the photo of a user's profile."""
     return f"user/{user_id}"
 
 
-def events(event_id: int) -> str:
-    return f"{EVENT}/{event_id}"
+def event_owner(event_id: int) -> str:
+    """Return the owner of the photo of an event."""
+    return f"{EVENT_OWNERS}/{event_id}"
 
 
-def _gallery(user_id: ObjectId) -> str:
+def _gallery_owner(user_id: ObjectId) -> str:
     return f"gallery/{user_id}"
 
 
-def keep(db: Db, owner: str, file: bytes, now: datetime) -> Document:
-    """Store the photo in this file; `{_id, sha, width, height, createdAt}`.
+def store_photo(db: Db, owner: str, file: bytes, now: datetime) -> StoredPhoto:
+    """Encode an uploaded photo anew and store it for an owner.
+
+    Args:
+        file: the bytes of the upload.
 
     Raises:
-        NotAPhoto, AnimatedPhoto, DamagedPhoto, TooManyPixels, PhotosBusy: nothing is written.
+        NotAPhoto, AnimatedPhoto, DamagedPhoto, TooManyPixels, PhotosBusy: see `encode_photo`.
     """
-    encoded = encode(file)
-    photo = _photo(owner, encoded, now)
+    encoded = encode_photo(file)
+    photo = _make_photo(owner, encoded, now)
     store.insert(db, photo, encoded.data)
     return photo
 
 
-def _photo(owner: str, encoded: Encoded, now: datetime) -> Document:
+def _make_photo(owner: str, encoded: EncodedPhoto, now: datetime) -> StoredPhoto:
     return {
         "_id": ObjectId(),
         "owner": owner,
@@ -55,93 +63,123 @@ def _photo(owner: str, encoded: Encoded, now: datetime) -> Document:
     }
 
 
-def let_go(db: Db, owner: str, photo_id: ObjectId | None) -> None:
-    """Delete a photo that its owner no longer shows; None where there was none."""
+def delete_photo(db: Db, owner: str, photo_id: ObjectId | None) -> None:
+    """Delete a photo that its owner no longer shows; do nothing if the id is None."""
     if photo_id is not None:
         store.delete(db, owner, photo_id)
 
 
-def forget(db: Db, owner: str) -> None:
-    """Delete all photos of an owner that is gone."""
-    store.delete_all(db, owner)
+def delete_photos(db: Db, owner: str) -> None:
+    """Delete all photos of an owner."""
+    store.delete_by_owner(db, owner)
 
 
-def forget_events(db: Db) -> int:
-    """After all events are deleted: their photos go too; how many."""
-    return store.delete_kind(db, EVENT)
+def delete_event_photos(db: Db) -> int:
+    """Delete the photos of all events, and return how many."""
+    return store.delete_by_owner_type(db, EVENT_OWNERS)
 
 
-def drop_orphans(db: Db, now: datetime) -> int:
-    """Delete what is left of uploads and deletions that were cut off; of how many photos."""
-    return store.drop_orphans(db, now)
+def delete_orphaned_chunks(db: Db, now: datetime) -> int:
+    """Delete the remains of interrupted uploads and deletions.
+
+    Returns:
+        The number of photos whose remains were deleted.
+    """
+    return store.delete_orphaned_chunks(db, now)
 
 
-def path_of(photo: Document) -> str:
-    return rules.path_of(photo["sha"])
+def make_path(photo: StoredPhoto) -> str:
+    """Return the URL path of a photo."""
+    return rules.make_path(photo["sha"])
 
 
-def sha_of(file: str) -> str | None:
-    """The content that a file of /images names, None where it is no uploaded one."""
-    return rules.sha_of(file)
+def parse_file_name(file_name: str) -> str | None:
+    """Return the `sha` of the photo that a file below /images is, None if it is no upload."""
+    return rules.parse_file_name(file_name)
 
 
-def read(db: Db, sha: str) -> bytes:
-    """The bytes of a photo. PhotoNotFound."""
-    found = store.data(db, sha)
-    if found is None:
+def read_photo(db: Db, sha: str) -> bytes:
+    """Return the bytes of a photo.
+
+    Raises:
+        PhotoNotFound: there is no photo with this content.
+    """
+    data = store.read(db, sha)
+    if data is None:
         raise PhotoNotFound
-    return found
+    return data
 
 
-def refuse_missing(db: Db, sha: str) -> None:
-    """PhotoNotFound where nobody has this content."""
+def require_photo(db: Db, sha: str) -> None:
+    """Raise PhotoNotFound if there is no photo with this content."""
     if not store.exists(db, sha):
         raise PhotoNotFound
 
 
-def gallery(db: Db, user_id: ObjectId, image_base_url: str) -> list[dict[str, Any]]:
-    """The images of a person's gallery, newest first."""
-    return [rules.view(photo, image_base_url) for photo in store.of_owner(db, _gallery(user_id))]
+def list_gallery(db: Db, user_id: ObjectId, image_base_url: str) -> list[RenderedPhoto]:
+    """Return the photos of a user's gallery, newest first.
+
+    Args:
+        image_base_url: the beginning of their URLs, such as `https://host`.
+    """
+    photos = store.find_by_owner(db, _gallery_owner(user_id))
+    return [rules.render_photo(photo, image_base_url) for photo in photos]
 
 
 def add_to_gallery(
     db: Db, user_id: ObjectId, file: bytes, *, now: datetime, image_base_url: str
-) -> dict[str, Any]:
-    """Add the photo in this file to a gallery of at most 50. GalleryFull, and as `keep`.
+) -> RenderedPhoto:
+    """Encode an uploaded photo anew and add it to a user's gallery.
 
-    Each takes one of 50 places that a unique index guards, so that no rush of uploads fits more.
+    Each photo takes one of GALLERY_LIMIT slots, which a unique index guards. So simultaneous
+    uploads cannot exceed the limit.
+
+    Args:
+        file: the bytes of the upload.
+        image_base_url: the beginning of the photo's URL, such as `https://host`.
+
+    Raises:
+        GalleryFull: the gallery has no free slot.
+        NotAPhoto, AnimatedPhoto, DamagedPhoto, TooManyPixels, PhotosBusy: see `encode_photo`.
     """
-    owner = _gallery(user_id)
-    _free_place(db, owner)  # before the work of decoding
-    encoded = encode(file)
-    photo = _photo(owner, encoded, now)
+    owner = _gallery_owner(user_id)
+    _find_free_slot(db, owner)  # A full gallery is refused before the photo is decoded.
+    encoded = encode_photo(file)
+    photo = _make_photo(owner, encoded, now)
     for _attempt in range(SLOT_ATTEMPTS):
-        if store.insert(db, {**photo, "slot": _free_place(db, owner)}, encoded.data):
-            return rules.view(photo, image_base_url)
+        if store.insert(db, {**photo, "slot": _find_free_slot(db, owner)}, encoded.data):
+            return rules.render_photo(photo, image_base_url)
     raise GalleryFull
 
 
-def _free_place(db: Db, owner: str) -> int:
-    taken = {photo["slot"] for photo in store.of_owner(db, owner)}
+def _find_free_slot(db: Db, owner: str) -> int:
+    taken = {photo["slot"] for photo in store.find_by_owner(db, owner)}
     free = set(range(rules.GALLERY_LIMIT)) - taken
     if not free:
         raise GalleryFull
     return min(free)
 
 
-def delete_from_gallery(db: Db, user_id: ObjectId, image_id: ObjectId) -> None:
-    """PhotoNotFound where the gallery has no such image."""
-    if not store.delete(db, _gallery(user_id), image_id):
+def delete_from_gallery(db: Db, user_id: ObjectId, photo_id: ObjectId) -> None:
+    """Delete a photo from a user's gallery.
+
+    Raises:
+        PhotoNotFound: the gallery has no such photo.
+    """
+    if not store.delete(db, _gallery_owner(user_id), photo_id):
         raise PhotoNotFound
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """After a user is deleted: the photos go too."""
-    store.delete_all(db, users(user_id))
-    store.delete_all(db, _gallery(user_id))
+    """Delete the photos of a deleted user."""
+    store.delete_by_owner(db, profile_owner(user_id))
+    store.delete_by_owner(db, _gallery_owner(user_id))
 
 
-def export_user(db: Db, user_id: ObjectId) -> dict[str, Any]:
-    """What is stored here about the person."""
-    profile = [rules.view(photo, "") for photo in store.of_owner(db, users(user_id))]
-    return {"photos": profile, "gallery": gallery(db, user_id, "")}
+def export_user(db: Db, user_id: ObjectId) -> JsonObject:
+    """Return the photos of a user, as `photos` (of the profile) and `gallery`."""
+    profile = store.find_by_owner(db, profile_owner(user_id))
+    return {
+        "photos": [rules.render_photo(photo, "") for photo in profile],
+        "gallery": list_gallery(db, user_id, ""),
+    }

@@ -1,22 +1,26 @@
-"""Photos in GridFS: one file for each upload, named by its content, so that any machine serves it.
+"""Photos in GridFS: one file for each upload, named by its content.
 
-A file belongs to one `owner`, said in its metadata, and is never shared, so that deleting it can
-take nothing from anyone else: the same content uploaded twice is stored twice under one name. It
-is there from the moment when its document is, which is written after its chunks and deleted before
-them. So what was written or deleted by half is chunks that nobody finds: `drop_orphans`.
+A file belongs to one owner, which stands in its metadata, and is never shared. So deleting it takes
+nothing from anybody else: content that was uploaded twice is stored twice, under one name.
+
+Invariant: a photo exists exactly while its document in FILES does. An upload writes the chunks
+first and the document second, and a deletion deletes the document first. So an interrupted upload
+or deletion leaves only chunks that no read finds; `delete_orphaned_chunks` removes them.
 """
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import cast
 
 from bson import ObjectId
 from gridfs import GridFSBucket
 from gridfs.errors import CorruptGridFile, FileExists, NoFile
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
-from eventapp.core.database import Db, Document, retry_on_write_conflict
+from eventapp.core.database import Db, Query, retry_on_write_conflict
+from eventapp.media.types import PhotoFile, StoredPhoto
 
 BUCKET = "photos"
 FILES, CHUNKS = f"{BUCKET}.files", f"{BUCKET}.chunks"
@@ -33,15 +37,27 @@ INDEXES = {
     ],
     CHUNKS: [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], name="files_id", unique=True)],
 }
-# What an upload may take, by far.
-UNDER_WAY = timedelta(hours=1)
-BATCH = 1000
+# Younger chunks may belong to an upload that is still running. No upload takes nearly as long.
+UPLOAD_TIMEOUT = timedelta(hours=1)
+# How many chunks are checked at once for whether their files exist.
+CHUNKS_PER_BATCH = 1000
 
 
-def insert(db: Db, photo: Document, data: bytes) -> bool:
-    """Add `{_id, sha, owner, ...}` with its bytes. False where its owner's slot is taken.
+def _files(db: Db) -> Collection[PhotoFile]:
+    return cast(Collection[PhotoFile], db[FILES])
 
-    Where it fails nothing is found; what is left where the database is away, `drop_orphans` takes.
+
+def _bucket(db: Db) -> GridFSBucket:
+    return GridFSBucket(db, BUCKET)
+
+
+def insert(db: Db, photo: StoredPhoto, data: bytes) -> bool:
+    """Store a photo with its bytes.
+
+    If it fails, the photo does not exist. Chunks stay behind only if the database is unavailable.
+
+    Returns:
+        False, with nothing stored, if its owner has a photo in the same slot.
     """
     try:
         retry_on_write_conflict(lambda: _upload(db, photo, data))
@@ -50,7 +66,7 @@ def insert(db: Db, photo: Document, data: bytes) -> bool:
     return True
 
 
-def _upload(db: Db, photo: Document, data: bytes) -> None:
+def _upload(db: Db, photo: StoredPhoto, data: bytes) -> None:
     metadata = {name: value for name, value in photo.items() if name not in ("_id", "sha")}
     stream = _bucket(db).open_upload_stream_with_id(photo["_id"], photo["sha"], metadata=metadata)
     try:
@@ -61,76 +77,86 @@ def _upload(db: Db, photo: Document, data: bytes) -> None:
         raise
 
 
-def data(db: Db, sha: str) -> bytes | None:
-    """The bytes of this content, whoever's it is."""
+def read(db: Db, sha: str) -> bytes | None:
+    """Return the bytes of a photo with this content, of any owner; None if there is none.
+
+    Raises:
+        CorruptGridFile: chunks of an existing photo are missing or damaged.
+    """
     bucket = _bucket(db)
     while True:
         try:
-            found = bucket.open_download_stream_by_name(sha)
+            file = bucket.open_download_stream_by_name(sha)
         except NoFile:
             return None
         try:
-            return found.read()
+            return file.read()
         except CorruptGridFile:
-            if db[FILES].find_one({"_id": found._id}, {"_id": 1}):
+            if _files(db).find_one({"_id": file._id}, {"_id": 1}):
                 raise
-            # It was just deleted; another's copy may be there.
+            # The photo was deleted during the read. Another owner may have the same content.
 
 
 def exists(db: Db, sha: str) -> bool:
-    return db[FILES].find_one({"filename": sha}, {"_id": 1}) is not None
+    """Return True if an owner has a photo with this content."""
+    return _files(db).find_one({"filename": sha}, {"_id": 1}) is not None
 
 
-def of_owner(db: Db, owner: str) -> list[dict[str, Any]]:
-    """The owner's photos as they were inserted, without their bytes, newest first."""
-    found = db[FILES].find({"metadata.owner": owner}).sort("_id", DESCENDING)
-    return [{"_id": file["_id"], "sha": file["filename"], **file["metadata"]} for file in found]
+def find_by_owner(db: Db, owner: str) -> list[StoredPhoto]:
+    """Return the photos of an owner, newest first."""
+    files = _files(db).find({"metadata.owner": owner}).sort("_id", DESCENDING)
+    return [{"_id": file["_id"], "sha": file["filename"], **file["metadata"]} for file in files]
 
 
 def delete(db: Db, owner: str, photo_id: ObjectId) -> bool:
-    """False where the owner has no such photo."""
-    if db[FILES].find_one({"_id": photo_id, "metadata.owner": owner}, {"_id": 1}) is None:
+    """Delete a photo of an owner. Return False if the owner has no such photo."""
+    if _files(db).find_one({"_id": photo_id, "metadata.owner": owner}, {"_id": 1}) is None:
         return False
     try:
         _bucket(db).delete(photo_id)
-    except NoFile:  # somebody was faster
+    except NoFile:  # Another call has deleted it.
         return False
     return True
 
 
-def delete_all(db: Db, owner: str) -> None:
+def delete_by_owner(db: Db, owner: str) -> None:
+    """Delete all photos of an owner."""
     _delete_each(db, {"metadata.owner": owner})
 
 
-def delete_kind(db: Db, kind: str) -> int:
-    """Delete the photos of all owners of a kind, as `event/...`; how many."""
-    return _delete_each(db, {"metadata.owner": {"$gte": f"{kind}/", "$lt": f"{kind}0"}})
+def delete_by_owner_type(db: Db, owner_type: str) -> int:
+    """Delete the photos of all owners of one type, and return how many.
+
+    Args:
+        owner_type: the part of the owner before the slash, such as `event`.
+    """
+    return _delete_each(db, {"metadata.owner": {"$gte": f"{owner_type}/", "$lt": f"{owner_type}0"}})
 
 
-def _delete_each(db: Db, where: Document) -> int:
+def _delete_each(db: Db, where: Query) -> int:
     bucket, deleted = _bucket(db), 0
-    for file in db[FILES].find(where, {"_id": 1}):
-        with suppress(NoFile):  # somebody was faster
+    for file in _files(db).find(where, {"_id": 1}):
+        with suppress(NoFile):  # Another call has deleted it.
             bucket.delete(file["_id"])
             deleted += 1
     return deleted
 
 
-def drop_orphans(db: Db, now: datetime) -> int:
-    """Delete chunks without a file that are older than UNDER_WAY; of how many photos they were."""
-    dropped, last, before = 0, ObjectId(bytes(12)), ObjectId.from_datetime(now - UNDER_WAY)
+def delete_orphaned_chunks(db: Db, now: datetime) -> int:
+    """Delete chunks that have no file and are older than UPLOAD_TIMEOUT.
+
+    Returns:
+        The number of photos that the chunks belonged to.
+    """
+    photos, last, before = 0, ObjectId(bytes(12)), ObjectId.from_datetime(now - UPLOAD_TIMEOUT)
     while True:
-        range_ = {"files_id": {"$gt": last, "$lt": before}}
-        found = db[CHUNKS].find(range_, {"_id": 0, "files_id": 1}).sort("files_id").limit(BATCH)
-        ids = {chunk["files_id"] for chunk in found}
+        where = {"files_id": {"$gt": last, "$lt": before}}
+        chunks = db[CHUNKS].find(where, {"_id": 0, "files_id": 1}).sort("files_id")
+        ids = {chunk["files_id"] for chunk in chunks.limit(CHUNKS_PER_BATCH)}
         if not ids:
-            return dropped
+            return photos
         last = max(ids)
-        orphans = ids - set(db[FILES].distinct("_id", {"_id": {"$in": list(ids)}}))
+        orphans = ids - set(_files(db).distinct("_id", {"_id": {"$in": list(ids)}}))
         if orphans:
             db[CHUNKS].delete_many({"files_id": {"$in": list(orphans)}})
-            dropped += len(orphans)
-
-
-def _bucket(db: Db) -> GridFSBucket:
-    return GridFSBucket(db, BUCKET)
+            photos += len(orphans)

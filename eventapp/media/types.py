@@ -32,3 +32,13 @@ class PhotoFile(TypedDict):
     length: int  # bytes
     chunkSize: int  # bytes
     uploadDate: datetime
+
+
+class RenderedPhoto(TypedDict):
+    """A photo as the API shows it to its owner."""
+
+    imageId: ObjectId
+    url: str
+    width: int  # pixels
+    height: int  # pixels
+    createdAt: datetime

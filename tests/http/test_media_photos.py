@@ -1,4 +1,4 @@
-"""Photos over HTTP: read_uploaded_file, served from the database, replaced, forgotten."""
+"""The routes of photos: upload, answers, replacement, the gallery, export and deletion."""
 
 import hashlib
 from io import BytesIO
@@ -20,7 +20,7 @@ def send(client, method, path, who, data=None, name="photo.jpg", **more):
 
 
 def path_of(url):
-    """The path of a photo's URL on this server."""
+    """Return the path of a photo's URL on this server."""
     assert url.startswith("http://localhost/images/")
     return url.removeprefix("http://localhost")
 
@@ -45,7 +45,7 @@ class TestServed:
     def url(self, client, attendee, photo_path):
         return path_of(send(client, "PUT", photo_path, attendee).json["userImg"])
 
-    def test_under_the_name_of_its_content_for_good(self, client, url):
+    def test_the_url_names_the_content_and_is_cached_forever(self, client, url):
         answer = client.get(url)
         assert (answer.status_code, answer.content_type) == (200, "image/webp")
         assert url == f"/images/{hashlib.sha256(answer.data).hexdigest()}.webp"
@@ -53,7 +53,7 @@ class TestServed:
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert Image.open(BytesIO(answer.data)).size == (60, 40)
 
-    def test_304_head_and_ranges(self, client, url):
+    def test_conditional_head_and_range_requests_are_answered(self, client, url):
         tag = client.get(url).headers["ETag"]
         again = client.get(url, headers={"If-None-Match": tag})
         assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", tag)
@@ -62,11 +62,13 @@ class TestServed:
         part = client.get(url, headers={"Range": "bytes=0-3"})
         assert (part.status_code, part.data) == (206, b"RIFF")
 
-    def test_by_every_machine_on_the_database(self, client, url, monkeypatch, tmp_path):
+    def test_a_machine_without_the_images_folder_serves_it(
+        self, client, url, monkeypatch, tmp_path
+    ):
         monkeypatch.setattr(routes, "IMAGES", tmp_path)
         assert client.get(url).status_code == 200
 
-    def test_404_for_content_that_nobody_has(self, client, db):
+    def test_unknown_content_is_not_found(self, client, db):
         unknown = f"/images/{'0' * 64}.webp"
         refused(client.get(unknown), 404, "image_not_found")
         refused(
@@ -75,7 +77,7 @@ class TestServed:
 
 
 class TestProfile:
-    def test_the_account_shows_it(self, client, attendee, photo_path):
+    def test_the_profile_shows_the_photo(self, client, attendee, photo_path):
         answer = send(client, "PUT", photo_path, attendee)
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "no-store"
@@ -83,7 +85,7 @@ class TestProfile:
         assert answer.json == profile
         assert client.get(path_of(profile["userImg"])).status_code == 200
 
-    def test_a_new_one_takes_the_place_of_the_old(self, client, db, attendee, photo_path):
+    def test_a_new_photo_replaces_the_old_one(self, client, db, attendee, photo_path):
         old = send(client, "PUT", photo_path, attendee).json["userImg"]
         new = send(client, "PUT", photo_path, attendee, pictures.photo("PNG", 30, 30)).json[
             "userImg"
@@ -92,20 +94,24 @@ class TestProfile:
         assert client.get(path_of(new)).status_code == 200
         assert db[store.FILES].count_documents({}) == 1
 
-    def test_the_same_again_stays(self, client, db, attendee, photo_path):
+    def test_uploading_the_same_photo_again_keeps_it(self, client, db, attendee, photo_path):
         first = send(client, "PUT", photo_path, attendee).json["userImg"]
         assert send(client, "PUT", photo_path, attendee).json["userImg"] == first
         assert client.get(path_of(first)).status_code == 200
         assert db[store.FILES].count_documents({}) == 1
 
-    def test_what_another_has_too_stays_with_them(self, app, client, attendee, photo_path):
+    def test_replacing_a_photo_keeps_the_copy_of_another_user(
+        self, app, client, attendee, photo_path
+    ):
         other = factories.sign_in(app)
         mine = send(client, "PUT", photo_path, attendee).json["userImg"]
         assert send(client, "PUT", f"/users/{other['id']}/photo", other).json["userImg"] == mine
         send(client, "PUT", photo_path, attendee, pictures.photo("PNG", 30, 30))
         assert client.get(path_of(mine)).status_code == 200
 
-    def test_only_for_oneself_and_admins(self, app, client, db, attendee, admin, photo_path):
+    def test_only_the_user_and_admins_have_access(
+        self, app, client, db, attendee, admin, photo_path
+    ):
         refused(send(client, "PUT", photo_path, factories.sign_in(app)), 403, "forbidden")
         refused(client.put(f"/api{photo_path}", data={}), 401, "unauthorized")
         assert db[store.FILES].count_documents({}) == 0
@@ -128,7 +134,7 @@ class TestRefused:
             (b"", 415, "unsupported_image"),
         ],
     )
-    def test_bad_files_by_what_is_in_them(
+    def test_bad_files_are_recognized_by_their_content(
         self, client, db, attendee, photo_path, data, status, code
     ):
         for name in ("photo.jpg", "photo.svg", "../../etc/passwd"):
@@ -136,19 +142,19 @@ class TestRefused:
         assert db[store.FILES].count_documents({}) == 0
         assert db.users.find_one({"_id": attendee["id"]})["userImg"] == ""
 
-    def test_a_photo_by_any_name_is_taken(self, client, attendee, photo_path):
+    def test_a_photo_with_any_file_name_is_accepted(self, client, attendee, photo_path):
         for name in ("photo.svg", "x.php", "../../etc/passwd", "n\0ul"):
             answer = send(client, "PUT", photo_path, attendee, name=name)
             assert answer.status_code == 200, name
 
-    def test_more_than_5_mb(self, client, db, attendee, photo_path):
+    def test_more_than_5_mb_is_refused(self, client, db, attendee, photo_path):
         full = pictures.photo("PNG") + bytes(MAX_FILE_BYTES)
         full = full[:MAX_FILE_BYTES]
         assert send(client, "PUT", photo_path, attendee, full).status_code == 200
         for over in (full + b"\0", full + bytes(100_000), full + bytes(20_000_000)):
             refused(send(client, "PUT", photo_path, attendee, over), 413, "too_large")
 
-    def test_json_stays_within_its_own_limit(self, client, attendee):
+    def test_json_bodies_have_their_own_limit(self, client, attendee):
         body = b'{"name": "' + b"x" * 1_100_000 + b'"}'
         answer = client.put(
             "/api/auth/profile",
@@ -158,7 +164,7 @@ class TestRefused:
         )
         refused(answer, 413, "too_large")
 
-    def test_what_is_no_form(self, client, attendee, photo_path):
+    def test_other_bodies_than_forms_are_refused(self, client, attendee, photo_path):
         def put(**sent):
             return client.put(f"/api{photo_path}", headers=attendee["headers"], **sent)
 
@@ -174,7 +180,7 @@ class TestRefused:
 
 
 class TestGallery:
-    def test_newest_first_and_deleted(self, client, attendee, gallery_path):
+    def test_images_are_listed_newest_first_and_deleted(self, client, attendee, gallery_path):
         empty = client.get(f"/api{gallery_path}", headers=attendee["headers"])
         assert (empty.status_code, empty.json) == (200, {"images": []})
         images = []
@@ -194,7 +200,7 @@ class TestGallery:
         assert client.get(path_of(images[0]["url"])).status_code == 404
         assert client.get(path_of(images[1]["url"])).status_code == 200
 
-    def test_it_has_a_limit(self, client, attendee, gallery_path, monkeypatch):
+    def test_a_gallery_has_a_limit(self, client, attendee, gallery_path, monkeypatch):
         monkeypatch.setattr(rules, "GALLERY_LIMIT", 2)
         kept = [send(client, "POST", gallery_path, attendee) for _ in range(2)]
         refused(send(client, "POST", gallery_path, attendee), 409, "gallery_full")
@@ -202,14 +208,14 @@ class TestGallery:
         client.delete(f"/api{gallery_path}/{image}", headers=attendee["headers"])
         assert send(client, "POST", gallery_path, attendee).status_code == 201
 
-    def test_only_for_oneself_and_admins(self, app, client, attendee, admin, gallery_path):
+    def test_only_the_user_and_admins_have_access(self, app, client, attendee, admin, gallery_path):
         image = send(client, "POST", gallery_path, attendee).json["image"]["imageId"]
         other = factories.sign_in(app)
         refused(send(client, "POST", gallery_path, other), 403, "forbidden")
         for method, path in (("GET", gallery_path), ("DELETE", f"{gallery_path}/{image}")):
             answer = client.open(f"/api{path}", method=method, headers=other["headers"])
             refused(answer, 403, "forbidden")
-        # Nor through one's own gallery.
+        # The path of the other user's own gallery does not help either.
         own = f"/api/users/{other['id']}/gallery/{image}"
         refused(client.delete(own, headers=other["headers"]), 404, "image_not_found")
         assert len(client.get(f"/api{gallery_path}", headers=admin["headers"]).json["images"]) == 1
@@ -221,9 +227,9 @@ class TestGallery:
 
 
 class TestEvents:
-    def test_the_event_shows_it_at_once(self, client, organizer, event):
+    def test_the_event_shows_the_photo_at_once(self, client, organizer, event):
         path = f"/events/{event['eventId']}"
-        client.get(f"/api{path}")  # puts the event into the cache as it is now
+        client.get(f"/api{path}")  # The event cache now has the event without it.
         answer = send(client, "PUT", f"{path}/image", organizer)
         assert answer.status_code == 200
         assert client.get(path_of(answer.json["image"])).status_code == 200
@@ -234,7 +240,9 @@ class TestEvents:
             assert shown["image"] == answer.json["image"]
         assert "photo" not in answer.json
 
-    def test_a_new_one_another_url_or_the_end_lets_it_go(self, client, db, organizer, event):
+    def test_a_replaced_photo_and_that_of_a_deleted_event_are_deleted(
+        self, client, db, organizer, event
+    ):
         path = f"/events/{event['eventId']}"
         first = send(client, "PUT", f"{path}/image", organizer).json["image"]
         png = pictures.photo("PNG", 30, 30)
@@ -251,7 +259,9 @@ class TestEvents:
         assert client.delete(f"/api{path}", headers=organizer["headers"]).status_code == 200
         assert db[store.FILES].count_documents({}) == 0
 
-    def test_only_for_its_organizer_and_admins(self, app, client, db, attendee, admin, event):
+    def test_only_the_organizer_and_admins_have_access(
+        self, app, client, db, attendee, admin, event
+    ):
         path = f"/events/{event['eventId']}/image"
         refused(send(client, "PUT", path, attendee), 403, "forbidden")
         refused(send(client, "PUT", path, factories.sign_in(app, "organizer")), 403, "forbidden")
@@ -259,15 +269,15 @@ class TestEvents:
         assert db[store.FILES].count_documents({}) == 0
         assert send(client, "PUT", path, admin).status_code == 200
 
-    def test_where_the_edit_fails_nothing_is_left(self, client, db, organizer, event, monkeypatch):
+    def test_a_failed_edit_leaves_no_photo(self, client, db, organizer, event, monkeypatch):
         monkeypatch.setattr(editing.store, "write_if_unchanged", lambda *_a, **_k: None)
         answer = send(client, "PUT", f"/events/{event['eventId']}/image", organizer)
         assert answer.status_code == 409
         assert db[store.FILES].count_documents({}) == 0
 
 
-class TestThePerson:
-    def test_export_lists_and_deletion_forgets_them(
+class TestUser:
+    def test_the_export_lists_the_photos_and_deletion_removes_them(
         self, client, db, attendee, photo_path, gallery_path
     ):
         photo = send(client, "PUT", photo_path, attendee).json["userImg"]
@@ -275,15 +285,15 @@ class TestThePerson:
             "image"
         ]
         user = f"/api/users/{attendee['id']}"
-        told = client.get(f"{user}/export", headers=attendee["headers"]).json
-        assert [each["url"] for each in told["photos"]] == [path_of(photo)]
-        assert [each["imageId"] for each in told["gallery"]] == [image["imageId"]]
+        exported = client.get(f"{user}/export", headers=attendee["headers"]).json
+        assert [each["url"] for each in exported["photos"]] == [path_of(photo)]
+        assert [each["imageId"] for each in exported["gallery"]] == [image["imageId"]]
         assert client.delete(user, headers=attendee["headers"]).status_code == 200
         assert db[store.FILES].count_documents({}) == 0
         for url in (photo, image["url"]):
             assert client.get(path_of(url)).status_code == 404
 
-    def test_another_url_lets_the_photo_go(self, client, db, attendee, photo_path):
+    def test_another_url_deletes_the_photo(self, client, db, attendee, photo_path):
         url = send(client, "PUT", photo_path, attendee).json["userImg"]
 
         def change(user_img):

@@ -94,8 +94,8 @@ def test_reset_lets_go_of_the_events_photos_and_of_nobody_elses(db, capsys):
     for owner in ("event/1", "user/1", "gallery/1"):
         assert photos.insert(db, {"_id": ObjectId(), "owner": owner, "sha": owner}, b"bytes")
     run(db, "--reset")
-    assert photos.data(db, "event/1") is None
-    assert photos.data(db, "user/1") == photos.data(db, "gallery/1") == b"bytes"
+    assert photos.read(db, "event/1") is None
+    assert photos.read(db, "user/1") == photos.read(db, "gallery/1") == b"bytes"
     assert "deleted: 1 photos" in capsys.readouterr().out
 
 

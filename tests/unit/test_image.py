@@ -1,18 +1,18 @@
-"""The container image has the scripts that an operator is told of, and what those import."""
+"""The container image contains the scripts that docs/operations.md mentions, and their imports."""
 
 import re
 
 from eventapp.config import ROOT
 
-KEPT = set(re.findall(r"^!scripts/(\w+)\.py$", (ROOT / ".dockerignore").read_text(), re.M))
+IN_IMAGE = set(re.findall(r"^!scripts/(\w+)\.py$", (ROOT / ".dockerignore").read_text(), re.M))
 
 
-def test_each_command_of_the_operations_is_there():
-    told = (ROOT / "docs" / "operations.md").read_text()
-    assert set(re.findall(r"scripts/(\w+)\.py", told)) <= KEPT
+def test_the_scripts_in_the_operations_manual_are_in_the_image():
+    manual = (ROOT / "docs" / "operations.md").read_text()
+    assert set(re.findall(r"scripts/(\w+)\.py", manual)) <= IN_IMAGE
 
 
-def test_each_has_what_it_imports():
-    for name in KEPT:
+def test_the_imports_of_the_scripts_are_in_the_image():
+    for name in IN_IMAGE:
         source = (ROOT / "scripts" / f"{name}.py").read_text()
-        assert set(re.findall(r"^from scripts\.(\w+) import", source, re.M)) <= KEPT, name
+        assert set(re.findall(r"^from scripts\.(\w+) import", source, re.M)) <= IN_IMAGE, name

@@ -1,4 +1,4 @@
-"""Photos decoded and encoded anew: what is taken, what is kept of it, what is refused."""
+"""Which photos are accepted and refused, and what is kept of them when they are encoded anew."""
 
 import threading
 import tracemalloc
@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from eventapp.media import encoding, rules
-from eventapp.media.encoding import encode
+from eventapp.media.encoding import encode_photo
 from eventapp.media.errors import AnimatedPhoto, DamagedPhoto, NotAPhoto, PhotosBusy, TooManyPixels
 from tests import pictures
 
 
-def decoded(data):
-    encoded = encode(data)
+def reencode(data):
+    encoded = encode_photo(data)
     picture = Image.open(BytesIO(encoded.data))
     assert picture.format == "WEBP"
     assert picture.size == (encoded.width, encoded.height)
@@ -26,8 +26,8 @@ def near(pixel, colour):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_a_photo_stays_the_picture_it_is(kind):
-    picture = decoded(pictures.photo(kind))
+def test_a_photo_keeps_its_picture(kind):
+    picture = reencode(pictures.photo(kind))
     assert picture.size == (60, 40)
     assert near(picture.getpixel((5, 20)), pictures.RED)
     assert near(picture.getpixel((55, 20)), pictures.BLUE)
@@ -37,47 +37,47 @@ def test_a_photo_stays_the_picture_it_is(kind):
     ("kind", "mode"),
     [("JPEG", "L"), ("JPEG", "CMYK"), *(("PNG", m) for m in ("L", "P", "1", "LA", "I;16", "RGBA"))],
 )
-def test_every_mode_of_pixels_is_taken(kind, mode):
+def test_every_mode_of_pixels_is_accepted(kind, mode):
     plain = pictures.picture()
     made = plain.convert("L").convert(mode) if mode == "I;16" else plain.convert(mode)
-    assert decoded(pictures.file_of(made, kind)).size == (60, 40)
+    assert reencode(pictures.file_of(made, kind)).size == (60, 40)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_what_is_see_through_stays_so(kind):
+def test_transparency_is_kept(kind):
     clear = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
-    assert decoded(pictures.file_of(clear, kind)).getpixel((5, 5))[3] == 0
+    assert reencode(pictures.file_of(clear, kind)).getpixel((5, 5))[3] == 0
 
 
-def test_a_large_one_is_made_small_and_keeps_its_shape():
-    assert decoded(pictures.photo(width=5000, height=2500)).size == (2000, 1000)
-    assert decoded(pictures.photo("PNG", width=100, height=2400)).size == (83, 2000)
-    assert decoded(pictures.photo("PNG", width=9000, height=1)).size == (2000, 1)
+def test_a_large_photo_is_shrunk_and_keeps_its_proportions():
+    assert reencode(pictures.photo(width=5000, height=2500)).size == (2000, 1000)
+    assert reencode(pictures.photo("PNG", width=100, height=2400)).size == (83, 2000)
+    assert reencode(pictures.photo("PNG", width=9000, height=1)).size == (2000, 1)
 
 
-def test_it_is_turned_upright():
-    picture = decoded(pictures.camera_jpeg())
+def test_a_photo_is_turned_upright():
+    picture = reencode(pictures.camera_jpeg())
     assert picture.size == (40, 60)
     assert near(picture.getpixel((20, 5)), pictures.RED)
     assert near(picture.getpixel((20, 55)), pictures.BLUE)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_no_metadata_is_left(kind):
+def test_no_metadata_is_kept(kind):
     exif = Image.Exif()
     exif[pictures.CAMERA] = "SpyCam 3000"
     source = pictures.photo(kind, exif=exif, icc_profile=b"SpyProfile" * 20)
     assert b"Spy" in source
-    kept = encode(source).data
+    kept = encode_photo(source).data
     assert b"Spy" not in kept
     assert set(pictures.riff_chunks(kept)) <= {b"VP8 ", b"VP8L"}
-    assert b"home" not in encode(pictures.camera_jpeg()).data
+    assert b"home" not in encode_photo(pictures.camera_jpeg()).data
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("other", [pictures.HTML, pictures.SVG, b"PK\3\4 an archive PK\5\6"])
-def test_a_file_that_is_also_something_else_is_only_a_photo_afterwards(kind, other):
-    kept = encode(pictures.photo(kind) + other).data
+def test_content_beside_the_photo_is_not_kept(kind, other):
+    kept = encode_photo(pictures.photo(kind) + other).data
     assert other not in kept
     assert set(pictures.riff_chunks(kept)) <= {b"VP8 ", b"VP8L"}
 
@@ -98,85 +98,85 @@ def test_a_file_that_is_also_something_else_is_only_a_photo_afterwards(kind, oth
         b"RIFF\0\0\0\0WAVEfmt ",
     ],
 )
-def test_what_is_none_of_the_three_is_refused(data):
+def test_other_formats_are_refused(data):
     with pytest.raises(NotAPhoto):
-        encode(data)
+        encode_photo(data)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("part", [0.05, 0.3, 0.5, 0.9])
-def test_one_that_ends_early_is_refused(kind, part):
+def test_a_truncated_photo_is_refused(kind, part):
     whole = pictures.file_of(Image.effect_noise((80, 80), 90).convert("RGB"), kind)
     cut = whole[: max(12, int(len(whole) * part))]
     with pytest.raises(DamagedPhoto) as refusal:
-        encode(cut)
+        encode_photo(cut)
     assert refusal.value.errors == {"file": ["The image is damaged or incomplete"]}
 
 
-def test_garbage_behind_a_right_beginning_is_refused():
+def test_garbage_after_the_first_bytes_of_a_photo_is_refused():
     for begin in (b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\x10\0\0\0WEBPVP8 "):
         with pytest.raises(DamagedPhoto):
-            encode(begin + bytes(range(256)) * 20)
+            encode_photo(begin + bytes(range(256)) * 20)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_an_animated_one_is_refused(kind):
+def test_an_animated_photo_is_refused(kind):
     with pytest.raises(AnimatedPhoto):
-        encode(pictures.animated(kind))
+        encode_photo(pictures.animated(kind))
 
 
-def test_of_a_cameras_several_pictures_the_first_is_taken():
+def test_the_first_picture_of_a_camera_file_is_used():
     first, second = pictures.picture(60, 40), pictures.picture(30, 20)
     both = pictures.file_of(first, "MPO", save_all=True, append_images=[second])
-    assert decoded(both).size == (60, 40)
+    assert reencode(both).size == (60, 40)
 
 
 @pytest.mark.parametrize("size", [(6400, 6300), (50_000, 50_000), (10_000, 2**31 - 1)])
-def test_a_bomb_of_pixels_is_refused_before_it_is_unpacked(size):
+def test_a_photo_of_too_many_pixels_is_refused_before_it_is_decoded(size):
     bomb = pictures.png_bomb(*size)
     tracemalloc.start()
     with pytest.raises(TooManyPixels):
-        encode(bomb)
+        encode_photo(bomb)
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20_000_000
 
 
-def test_a_bomb_in_a_webps_header_is_refused():
+def test_a_webp_header_with_too_many_pixels_is_refused():
     with pytest.raises(TooManyPixels):
-        encode(pictures.webp_bomb())
+        encode_photo(pictures.webp_bomb())
 
 
-def test_a_bomb_of_text_is_refused():
+def test_a_png_whose_text_expands_too_much_is_refused():
     bomb = pictures.png_text_bomb()
     assert len(bomb) < 200_000
     with pytest.raises(DamagedPhoto):
-        encode(bomb)
+        encode_photo(bomb)
 
 
-def test_forty_megapixels_are_taken():
+def test_forty_megapixels_are_accepted():
     flat = Image.new("1", (8000, 5000))
-    assert encode(pictures.file_of(flat, "PNG")).width == 2000
+    assert encode_photo(pictures.file_of(flat, "PNG")).width == 2000
 
 
-def test_a_webps_pixels_are_read_from_each_kind_of_header():
+def test_the_pixels_of_a_webp_are_read_from_each_type_of_header():
     lossy = pictures.photo("WEBP", 70, 30)
     lossless = pictures.photo("WEBP", 70, 30, lossless=True)
     extended = pictures.animated("WEBP")
-    assert [rules.webp_pixels(each) for each in (lossy, lossless)] == [2100, 2100]
-    assert rules.webp_pixels(extended) == 60 * 40
-    assert rules.webp_pixels(lossy[:20]) == 0
-    assert rules.webp_pixels(b"RIFF....WEBPJUNK" + bytes(20)) == 0
+    assert [rules.read_webp_pixels(each) for each in (lossy, lossless)] == [2100, 2100]
+    assert rules.read_webp_pixels(extended) == 60 * 40
+    assert rules.read_webp_pixels(lossy[:20]) == 0
+    assert rules.read_webp_pixels(b"RIFF....WEBPJUNK" + bytes(20)) == 0
 
 
-def test_who_waits_too_long_for_others_is_told(monkeypatch):
-    monkeypatch.setattr(encoding, "PATIENCE_SECONDS", 0.01)
+def test_an_upload_that_waits_too_long_gets_503(monkeypatch):
+    monkeypatch.setattr(encoding, "QUEUE_TIMEOUT_SECONDS", 0.01)
     go_on = threading.Event()
     ahead = encoding._worker.submit(go_on.wait, 20)
     with pytest.raises(PhotosBusy) as refusal:
-        encode(pictures.photo())
+        encode_photo(pictures.photo())
     assert refusal.value.status == 503
     go_on.set()
     assert ahead.result()
-    monkeypatch.setattr(encoding, "PATIENCE_SECONDS", 20)
-    assert encode(pictures.photo()).width == 60
+    monkeypatch.setattr(encoding, "QUEUE_TIMEOUT_SECONDS", 20)
+    assert encode_photo(pictures.photo()).width == 60
