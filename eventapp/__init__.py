@@ -12,7 +12,7 @@ from eventapp.accounts import store as accounts_store
 from eventapp.accounts.service import PERSONAL_DATA, PersonalData
 from eventapp.accounts.sessions import SessionReader, confirm_receipt
 from eventapp.analytics import routes as analytics_routes
-from eventapp.analytics import store as analytics_store
+from eventapp.analytics import store_sums as analytics_store
 from eventapp.analytics.server_health import JOB_STATUS
 from eventapp.android import routes as android_routes
 from eventapp.bookings import routes as bookings_routes

@@ -60,14 +60,13 @@ LAYERS: dict[str, dict[str, str]] = {
     "analytics": {
         "admin": "service",
         "bookings_csv": "rules",
-        "day_sums": "rules",
-        "event_day_sums": "service",
         "event_figures": "service",
+        "event_sums": "service",
         "sales_sums": "service",
+        "segments": "rules",
         "server_health": "service",
-        "store_day_sums": "store",
-        "store_events": "store",
-        "store_health": "store",
+        "store_figures": "store",
+        "store_sums": "store",
     },
     "bookings": {
         "auditing": "service",

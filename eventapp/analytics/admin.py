@@ -1,64 +1,75 @@
-"""What an admin sees of all: the dashboard, people, and what the server itself does."""
+"""What only admins see: the dashboard of all events, and accounts with what they have spent."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
 
 from eventapp.accounts import service as accounts
-from eventapp.analytics import rules, service, store_events
+from eventapp.analytics import rules, service, store_figures
+from eventapp.analytics.rules import BookingTotals
 from eventapp.analytics.service import Period
 from eventapp.bookings.service import from_cents
 from eventapp.core.database import Db
+from eventapp.core.json import JsonObject
 
 ENGAGEMENT_SPAN = timedelta(days=30)
-BEST = 5
+TOP_EVENTS = 5
+ROLES = ("attendee", "organizer", "admin")
 
 
-def dashboard(db: Db, now: datetime, *, currency: str) -> dict[str, Any]:
-    """The overview, the last 30 days, the best events, and what people do."""
-    best = {
-        name: service.events(db, None, sort_by=name, limit=BEST)["events"]
-        for name in ("revenue", "utilization")
-    }
+def get_dashboard(db: Db, now: datetime, *, currency: str) -> JsonObject:
+    """Return the overview, the last 30 days, the top events, the waitlists and engagement."""
+    by_revenue = service.list_events(db, None, sort_by="revenue", limit=TOP_EVENTS)
+    by_utilization = service.list_events(db, None, sort_by="utilization", limit=TOP_EVENTS)
     return {
-        "overview": service.overview(db, None, currency=currency),
-        "trends": service.revenue(db, None, Period(), now=now, currency=currency),
-        "topEvents": best["revenue"],
-        "fullestEvents": best["utilization"],
-        "waitlist": service.waitlist(db, None, limit=BEST),
-        "engagement": engagement(db, now),
+        "overview": service.get_overview(db, None, currency=currency),
+        "trends": service.get_revenue(db, None, Period(), now=now, currency=currency),
+        "topEvents": by_revenue["events"],
+        "fullestEvents": by_utilization["events"],
+        "waitlist": service.list_waitlists(db, None, limit=TOP_EVENTS),
+        "engagement": _get_engagement(db, now),
     }
 
 
-def engagement(db: Db, now: datetime) -> dict[str, Any]:
-    """Accounts by role, new ones and who booked in the last 30 days, favorites."""
+def _get_engagement(db: Db, now: datetime) -> JsonObject:
+    """Return the number of accounts, new accounts, active bookers and favorites."""
     since = now - ENGAGEMENT_SPAN
-    roles = store_events.roles(db)
+    by_role = store_figures.count_users_by_role(db)
     return {
-        "users": sum(roles.values()),
-        "usersByRole": {role: roles.get(role, 0) for role in ("attendee", "organizer", "admin")},
-        "newUsers": store_events.signed_up_since(db, since),
-        "activeBookers": store_events.bookers_since(db, since),
-        "favorites": store_events.favorites(db),
+        "users": sum(by_role.values()),
+        "usersByRole": {role: by_role.get(role, 0) for role in ROLES},
+        "newUsers": store_figures.count_users_since(db, since),
+        "activeBookers": store_figures.count_bookers_since(db, since),
+        "favorites": store_figures.count_favorites(db),
     }
 
 
-def users(db: Db, query: Mapping[str, Any]) -> dict[str, Any]:
-    """A page of accounts with what each has booked. ValidationFailed."""
-    answer, _ = accounts.list_users(db, **query)
-    spent = _spent(db, [user["_id"] for user in answer["users"]])
-    answer["users"] = [{**user, **spent[user["_id"]]} for user in answer["users"]]
+def list_users(db: Db, query: Mapping[str, Any]) -> JsonObject:
+    """Return a page of accounts, each with the number of its bookings and what it has spent.
+
+    Args:
+        query: the arguments of accounts.list_users.
+
+    Raises:
+        ValidationFailed: the page lies beyond the rows that are counted.
+    """
+    answer, _next_position = accounts.list_users(db, **query)
+    spending = _sum_spending(db, [user["_id"] for user in answer["users"]])
+    answer["users"] = [{**user, **spending[user["_id"]]} for user in answer["users"]]
     return answer
 
 
-def _spent(db: Db, user_ids: list[ObjectId]) -> dict[ObjectId, dict[str, Any]]:
-    tallies: defaultdict[ObjectId, rules.Tally] = defaultdict(rules.Tally)
-    for row in store_events.spending(db, user_ids) if user_ids else ():
-        tallies[row["user"]].add(row["status"], row["bookings"], 0, row["cents"])
+def _sum_spending(db: Db, user_ids: Sequence[ObjectId]) -> dict[ObjectId, JsonObject]:
+    totals: defaultdict[ObjectId, BookingTotals] = defaultdict(BookingTotals)
+    for row in store_figures.sum_spending(db, user_ids) if user_ids else ():
+        totals[row["user"]].add(row["status"], row["bookings"], 0, row["cents"])
     return {
-        id_: {"bookings": rules.counts(tallies[id_]), "spent": from_cents(tallies[id_].revenue)}
-        for id_ in user_ids
+        user_id: {
+            "bookings": rules.count_by_status(totals[user_id]),
+            "spent": from_cents(totals[user_id].revenue),
+        }
+        for user_id in user_ids
     }

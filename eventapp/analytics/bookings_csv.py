@@ -1,15 +1,16 @@
-"""Bookings as a table that spreadsheets read: RFC 4180 in UTF-8, begun by a byte order mark.
+"""Bookings as a CSV table (RFC 4180) in UTF-8 that spreadsheets open correctly.
 
-Without the mark Excel takes UTF-8 for the machine's old code page. A text that a spreadsheet would
-take for a formula begins with an apostrophe: what others wrote must not run on the machine of
-who opens the table.
+The table begins with a byte order mark: without it, Excel reads UTF-8 in the machine's legacy code
+page. A text that a spreadsheet would evaluate as a formula is prefixed with an apostrophe, because
+texts come from users and must not run on the machine of the person who opens the table.
 """
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
-from typing import Any
+
+from eventapp.bookings.types import StoredBooking
 
 BOM = b"\xef\xbb\xbf"
 COLUMNS = (
@@ -30,53 +31,59 @@ COLUMNS = (
     "currency",
     "refund",
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-ROWS_AT_ONCE = 200
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+ROWS_PER_CHUNK = 200
 
 
-def lines(bookings: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    """The table, some rows at a time: first a header, then a row a booking."""
+def write_csv(bookings: Iterable[StoredBooking]) -> Iterator[bytes]:
+    """Yield the table in chunks: a header row, and a row for each booking."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    yield BOM + _taken(buffer)
+    yield BOM + _drain(buffer)
     for number, booking in enumerate(bookings, start=1):
-        writer.writerow([_cell(name, booking.get(name)) for name in COLUMNS])
-        if number % ROWS_AT_ONCE == 0:
-            yield _taken(buffer)
-    if rest := _taken(buffer):
+        writer.writerow([_format_cell(column, booking) for column in COLUMNS])
+        if number % ROWS_PER_CHUNK == 0:
+            yield _drain(buffer)
+    if rest := _drain(buffer):
         yield rest
 
 
-def _taken(buffer: io.StringIO) -> bytes:
+def _drain(buffer: io.StringIO) -> bytes:
+    """Return the content of the buffer and empty it."""
     text = buffer.getvalue()
     buffer.seek(0)
     buffer.truncate()
     return text.encode()
 
 
-def _cell(name: str, value: Any) -> str:
+def _format_cell(column: str, booking: StoredBooking) -> str:
+    if column == "items":
+        items = (f"{item['quantity']} x {item['type']}" for item in booking["items"])
+        return escape_formula("; ".join(items))
+    if column == "refund":
+        refund = booking.get("refund")
+        return _format_number(refund["amount"]) if refund else ""
+    value = booking.get(column)
     if value is None:
         return ""
-    if name == "items":
-        return defused("; ".join(f"{item['quantity']} x {item['type']}" for item in value))
-    if name == "refund":
-        return _number(value["amount"])
     if isinstance(value, datetime):
-        return value.date().isoformat() if name == "date" else _moment(value)
+        return value.date().isoformat() if column == "date" else _format_time(value)
     if isinstance(value, date):
         return value.isoformat()
-    return _number(value) if isinstance(value, int | float) else defused(str(value))
+    if isinstance(value, int | float):
+        return _format_number(value)
+    return escape_formula(str(value))
 
 
-def _moment(value: datetime) -> str:
+def _format_time(value: datetime) -> str:
     return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.2f}"
 
 
-def defused(text: str) -> str:
-    """The text as no spreadsheet computes it."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+def escape_formula(text: str) -> str:
+    """Return the text in a form that no spreadsheet evaluates."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -1,103 +1,102 @@
-"""The figures and the table of one event, for its organizer and admins."""
+"""The figures of one event and the table of its bookings, for its organizer and admins."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import cast
 
-from eventapp.analytics import bookings_csv, event_day_sums, rules, store_events
-from eventapp.analytics.day_sums import Part
-from eventapp.analytics.rules import CANCELLED, CONFIRMED, Tally
+from eventapp.analytics import bookings_csv, event_sums, rules, store_figures
+from eventapp.analytics.rules import STOCK_FIELDS, BookingTotals
+from eventapp.analytics.segments import Segment
+from eventapp.analytics.service import render_sales
 from eventapp.bookings import service as bookings
 from eventapp.bookings.service import from_cents
 from eventapp.core.access.actor import Actor
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
+from eventapp.core.json import JsonObject
 from eventapp.events import service as events
-
-AMOUNTS = {
-    "capacity": "capacity",
-    "sold": "soldTickets",
-    "held": "heldTickets",
-    "available": "availableTickets",
-}
+from eventapp.events.types import Event
 
 
-def stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> dict[str, Any]:
-    """Stock, revenue and waitlist of an event, in all, by ticket type and by (UTC) day.
+def get_event_stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> JsonObject:
+    """Return stock, revenue and waitlist of an event: in all, by ticket type and by UTC day.
 
-    Days are those on which bookings were made. The revenue of types, and of days, adds up to the
-    event's, exactly. EventNotFound, Forbidden.
+    Days are those on which bookings were made. The revenues of the types, and those of the days,
+    add up exactly to the event's.
+
+    Raises:
+        EventNotFound, Forbidden.
     """
-    event = events.managed(db, event_id, actor)
-    parts = event_day_sums.of_event(db, event_id)
-    by_day, tally = _by_day(parts)
-    types = _by_type(parts, event)
-    waits = store_events.waiting(db, [event_id])
-    stock = {name: sum(kind[name] for kind in types) for name in AMOUNTS}
+    event = cast(Event, events.managed(db, event_id, actor))
+    segments = event_sums.load_segments(db, event_id)
+    days = _sum_by_day(segments)
+    totals = rules.sum_totals(days.values())
+    types = _render_types(segments, event)
+    waitlists = store_figures.sum_waitlists(db, [event_id])
+    stock = {name: sum(each[name] for each in types) for name in STOCK_FIELDS}
     return {
         "eventId": event_id,
         "title": event["title"],
         "status": event["status"],
         "currency": currency,
         **stock,
-        "utilization": rules.share(stock["sold"], stock["capacity"]),
-        "revenue": from_cents(tally.revenue),
-        "bookings": rules.counts(tally),
-        "cancellationRate": tally.cancellation_rate,
+        "utilization": rules.ratio(stock["sold"], stock["capacity"]),
+        "revenue": from_cents(totals.revenue),
+        "bookings": rules.count_by_status(totals),
+        "cancellationRate": totals.cancellation_rate,
         "views": event.get("views", 0),
         "byType": types,
-        "byDay": by_day,
+        "byDay": [{"date": day, **render_sales(days[day])} for day in sorted(days)],
         "waitlist": {
-            "entries": sum(row["entries"] for row in waits),
-            "tickets": sum(row["tickets"] for row in waits),
+            "entries": sum(each["entries"] for each in waitlists),
+            "tickets": sum(each["tickets"] for each in waitlists),
         },
     }
 
 
-def _by_day(parts: Iterable[Part]) -> tuple[list[Document], Tally]:
-    days: defaultdict[str, Tally] = defaultdict(Tally)
-    for part in parts:
-        days[part.since.date().isoformat()].include(part.tally.numbers)
-    shown = [
-        {
-            "date": day,
-            "revenue": from_cents(days[day].revenue),
-            "bookings": days[day].bookings(CONFIRMED),
-            "tickets": days[day].tickets(CONFIRMED),
-            "cancelled": days[day].bookings(CANCELLED),
-        }
-        for day in sorted(days)
-    ]
-    return shown, rules.total(days.values())
+def _sum_by_day(segments: Iterable[Segment]) -> dict[str, BookingTotals]:
+    days: defaultdict[str, BookingTotals] = defaultdict(BookingTotals)
+    for segment in segments:
+        days[segment.since.date().isoformat()].add_numbers(segment.totals.numbers)
+    return days
 
 
-def _by_type(parts: Iterable[Part], event: Document) -> list[Document]:
-    """Each type with its stock and the revenue of its confirmed tickets, at the prices booked."""
+def _render_types(segments: Iterable[Segment], event: Event) -> list[JsonObject]:
+    """Return each ticket type with its stock and its revenue, at the prices that were booked."""
     cents: defaultdict[int, int] = defaultdict(int)
-    for part in parts:
-        for type_id, more in part.cents.items():
-            cents[type_id] += more
+    for segment in segments:
+        for type_id, of_segment in segment.cents_by_type.items():
+            cents[type_id] += of_segment
     return [
         {
-            "ticketTypeId": kind["ticketTypeId"],
-            "type": kind["type"],
-            "price": kind["price"],
-            **{name: kind[stored] for name, stored in AMOUNTS.items()},
-            "waiting": kind["waiting"],
-            "revenue": from_cents(cents[kind["ticketTypeId"]]),
+            "ticketTypeId": ticket_type["ticketTypeId"],
+            "type": ticket_type["type"],
+            "price": ticket_type["price"],
+            "capacity": ticket_type["capacity"],
+            "sold": ticket_type["soldTickets"],
+            "held": ticket_type["heldTickets"],
+            "available": ticket_type["availableTickets"],
+            "waiting": ticket_type["waiting"],
+            "revenue": from_cents(cents[ticket_type["ticketTypeId"]]),
         }
-        for kind in event["ticketTypes"]
+        for ticket_type in event["ticketTypes"]
     ]
 
 
-def table(db: Db, event_id: int, actor: Actor) -> Iterator[bytes]:
-    """All bookings of the event as CSV, part by part. EventNotFound, Forbidden."""
+def stream_bookings_csv(db: Db, event_id: int, actor: Actor) -> Iterator[bytes]:
+    """Return all bookings of an event as CSV, in chunks.
+
+    Raises:
+        EventNotFound, Forbidden.
+    """
     events.managed(db, event_id, actor)
-    rows = (row for row in bookings.iterate_event_bookings(db, event_id) if row.get("status"))
-    parts = bookings_csv.lines(rows)
-    first = next(parts)  # so that a database that is away is an answer, not a broken table
-    return _chained(first, parts)
+    found = bookings.iterate_event_bookings(db, event_id)
+    chunks = bookings_csv.write_csv(row for row in found if row.get("status"))
+    # The first chunk is read here, so that an unavailable database is an error answer and not a
+    # truncated table.
+    first = next(chunks)
+    return _prepend(first, chunks)
 
 
-def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+def _prepend(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from rest

@@ -1,9 +1,9 @@
-"""What the figures mean, and how moments become days, weeks and months of a time zone.
+"""The definitions of the figures, and the calendar of a time zone.
 
-*Revenue* is what confirmed bookings cost, in cents; a cancelled booking was refunded and counts
-nothing, a held one is not paid yet. A booking counts at the moment it was made (`createdAt`), with
-the state it has now. The *cancellation rate* is the share of cancelled bookings among those that
-are confirmed or cancelled, 0 where there are none.
+*Revenue* is the price of confirmed bookings, in cents. Cancelled bookings are refunded and held
+ones are not paid yet, so neither counts. A booking counts at the time it was made (`createdAt`),
+with its present status. The *cancellation rate* is the share of cancelled bookings among those
+that are confirmed or cancelled, and 0 if there are none.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from operator import add
-from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 CONFIRMED, HELD, CANCELLED, EXPIRED = "confirmed", "held", "cancelled", "expired"
@@ -20,31 +19,41 @@ DAY, WEEK, MONTH = "day", "week", "month"
 INTERVALS = (DAY, WEEK, MONTH)
 SORTS = ("revenue", "sold", "utilization")
 MAX_DAYS = 3660
-# Every zone in use today is a whole number of these away from UTC.
-SLOT = timedelta(minutes=15)
-DAY_SPAN = timedelta(days=1)
-# Longer than a request may take and clocks may differ: what changed so lately is counted anew.
-SETTLED_AFTER = timedelta(seconds=60)
+# A bucket of stored sums. The offset from UTC of every time zone in use is a multiple of it, so
+# that a local day always consists of whole buckets.
+BUCKET = timedelta(minutes=15)
+ONE_DAY = timedelta(days=1)
+BUCKETS_PER_DAY = ONE_DAY // BUCKET
+# The checkpoint of a run stays this much behind its start. It is longer than a request may last
+# and than clocks may differ, so that no write with an earlier `updatedAt` becomes visible later.
+CHECKPOINT_DELAY = timedelta(seconds=60)
+STOCK_FIELDS = ("capacity", "sold", "held", "available")
 
 
 @dataclass
-class Tally:
-    """Bookings, tickets and cents, by the bookings' state."""
+class BookingTotals:
+    """The number of bookings, tickets and cents by the status of the bookings.
+
+    Attributes:
+        numbers: for each status in the order of STATUSES: bookings, tickets, cents. This is the
+            form in which totals are stored.
+    """
 
     numbers: list[int] = field(default_factory=lambda: [0] * (3 * len(STATUSES)))
 
     def add(self, status: str, bookings: int, tickets: int, cents: int) -> None:
-        place = 3 * STATUSES.index(status)
+        """Add bookings of one status."""
+        first = 3 * STATUSES.index(status)
         for offset, number in enumerate((bookings, tickets, cents)):
-            self.numbers[place + offset] += number
+            self.numbers[first + offset] += number
 
-    def include(self, numbers: Iterable[int]) -> None:
-        """Add another's numbers."""
+    def add_numbers(self, numbers: Iterable[int]) -> None:
+        """Add other totals."""
         self.numbers = list(map(add, self.numbers, numbers))
 
-    def include_all(self, many: Iterable[Iterable[int]]) -> None:
-        """Add the numbers of many others."""
-        self.numbers = [sum(column) for column in zip(self.numbers, *many, strict=True)]
+    def add_all_numbers(self, several: Iterable[Iterable[int]]) -> None:
+        """Add several other totals in one pass."""
+        self.numbers = [sum(column) for column in zip(self.numbers, *several, strict=True)]
 
     def bookings(self, status: str) -> int:
         return self.numbers[3 * STATUSES.index(status)]
@@ -53,106 +62,118 @@ class Tally:
         return self.numbers[3 * STATUSES.index(status) + 1]
 
     @property
+    def all_bookings(self) -> int:
+        return sum(self.numbers[::3])
+
+    @property
     def revenue(self) -> int:
-        """Cents of what is confirmed."""
+        """The cents of confirmed bookings."""
         return self.numbers[3 * STATUSES.index(CONFIRMED) + 2]
 
     @property
     def cancellation_rate(self) -> float:
-        return share(self.bookings(CANCELLED), self.bookings(CONFIRMED) + self.bookings(CANCELLED))
+        cancelled = self.bookings(CANCELLED)
+        return ratio(cancelled, self.bookings(CONFIRMED) + cancelled)
 
     @property
     def is_empty(self) -> bool:
         return not any(self.numbers)
 
 
-def share(part: int, whole: int) -> float:
-    """`part` of `whole` from 0 to 1, to four decimals; 0 of nothing."""
+def ratio(part: int, whole: int) -> float:
+    """Return part / whole to four decimals, and 0 if `whole` is 0."""
     return round(part / whole, 4) if whole else 0.0
 
 
-def counts(tally: Tally) -> dict[str, int]:
-    """How many bookings there are, in all and by state."""
-    by_status = {status: tally.bookings(status) for status in STATUSES}
+def count_by_status(totals: BookingTotals) -> dict[str, int]:
+    """Return the number of bookings by status, and their `total`."""
+    by_status = {status: totals.bookings(status) for status in STATUSES}
     return {"total": sum(by_status.values()), **by_status}
 
 
+def sum_totals(several: Iterable[BookingTotals]) -> BookingTotals:
+    """Return the sum of several totals."""
+    total = BookingTotals()
+    for each in several:
+        total.add_numbers(each.numbers)
+    return total
+
+
 @cache
-def zone(name: str) -> ZoneInfo:
-    """The time zone of an IANA name. ValueError for any other."""
+def load_zone(name: str) -> ZoneInfo:
+    """Return the time zone with this IANA name.
+
+    Raises:
+        ValueError: there is no such time zone.
+    """
     if name not in available_timezones():
         raise ValueError(name)
     return ZoneInfo(name)
 
 
-def begin_of(day: date, zone_: ZoneInfo) -> datetime:
-    """The first moment of a day in a zone, in UTC; days are 23 or 25 hours long at times."""
-    return datetime.combine(day, time.min, zone_).astimezone(UTC)
+def day_start(day: date, zone: ZoneInfo) -> datetime:
+    """Return the first moment of a local day, in UTC. Some days last 23 or 25 hours."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
-def slot_of(moment: datetime) -> datetime:
-    """The first moment of the quarter of an hour, in UTC."""
+def bucket_of(moment: datetime) -> datetime:
+    """Return the first moment of the bucket that a UTC time lies in."""
     return moment - timedelta(
         minutes=moment.minute % 15, seconds=moment.second, microseconds=moment.microsecond
     )
 
 
-def day_of(moment: datetime) -> datetime:
-    """The first moment of the UTC day."""
+def utc_day_of(moment: datetime) -> datetime:
+    """Return the first moment of the UTC day that a UTC time lies in."""
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def interval_of(day: date, interval: str) -> date:
-    """The first day of the day's week (Monday) or month."""
+def interval_start(day: date, interval: str) -> date:
+    """Return the first day of the day, the week (Monday) or the month that a day lies in."""
     if interval == WEEK:
         return day - timedelta(days=day.weekday())
     return day.replace(day=1) if interval == MONTH else day
 
 
-def intervals(first: date, last: date, interval: str) -> Iterator[date]:
-    """The first days of all intervals that the days from `first` to `last` lie in."""
-    start = interval_of(first, interval)
+def iter_interval_starts(first: date, last: date, interval: str) -> Iterator[date]:
+    """Yield the first day of each interval that has a day from `first` to `last`."""
+    start = interval_start(first, interval)
     while start <= last:
         yield start
-        longer = start + timedelta(days={DAY: 1, WEEK: 7, MONTH: 31}[interval])
-        start = interval_of(longer, interval)
+        in_next = start + timedelta(days={DAY: 1, WEEK: 7, MONTH: 31}[interval])
+        start = interval_start(in_next, interval)
 
 
-def days_of_slots(begin: datetime, zone_: ZoneInfo) -> Iterator[tuple[date, range]]:
-    """The days of a zone that the UTC day from `begin` lies in, each with its slots' numbers."""
-    day, at, slots = begin.astimezone(zone_).date(), 0, DAY_SPAN // SLOT
-    while at < slots:
-        day_ends = (begin_of(day + DAY_SPAN, zone_) - begin) // SLOT
-        yield day, range(at, min(day_ends, slots))
-        day, at = day + DAY_SPAN, max(day_ends, at)
+def split_utc_day(utc_day: datetime, zone: ZoneInfo) -> Iterator[tuple[date, range]]:
+    """Yield the local days that a UTC day overlaps, each with the numbers of its buckets."""
+    day, first = utc_day.astimezone(zone).date(), 0
+    while first < BUCKETS_PER_DAY:
+        end = (day_start(day + ONE_DAY, zone) - utc_day) // BUCKET
+        yield day, range(first, min(end, BUCKETS_PER_DAY))
+        day, first = day + ONE_DAY, max(end, first)
 
 
-def series(days: Mapping[date, Tally], first: date, last: date, interval: str) -> dict[date, Tally]:
-    """The tallies of the days by interval, those without any booking too."""
-    by_interval = {start: Tally() for start in intervals(first, last, interval)}
-    for day, tally in days.items():
-        by_interval[interval_of(day, interval)].include(tally.numbers)
+def group_by_interval(
+    days: Mapping[date, BookingTotals], first: date, last: date, interval: str
+) -> dict[date, BookingTotals]:
+    """Return the totals of days by the first day of their interval, empty intervals included."""
+    by_interval = {start: BookingTotals() for start in iter_interval_starts(first, last, interval)}
+    for day, totals in days.items():
+        by_interval[interval_start(day, interval)].add_numbers(totals.numbers)
     return by_interval
 
 
-def total(tallies: Iterable[Tally]) -> Tally:
-    summed = Tally()
-    for tally in tallies:
-        summed.include(tally.numbers)
-    return summed
+def merge_adjacent(
+    starts: Iterable[datetime], length: timedelta
+) -> list[tuple[datetime, datetime]]:
+    """Return the periods that start at these times and have this length.
 
-
-def spans(starts: Iterable[datetime], length: timedelta) -> list[tuple[datetime, datetime]]:
-    """Pieces of time of one length, those that touch each other as one."""
-    joined: list[tuple[datetime, datetime]] = []
+    Periods that touch each other are merged into one.
+    """
+    merged: list[tuple[datetime, datetime]] = []
     for start in sorted(starts):
-        if joined and joined[-1][1] == start:
-            joined[-1] = (joined[-1][0], start + length)
+        if merged and merged[-1][1] == start:
+            merged[-1] = (merged[-1][0], start + length)
         else:
-            joined.append((start, start + length))
-    return joined
-
-
-def event_order(row: Mapping[str, Any], sort_by: str) -> tuple[Any, ...]:
-    """What an event is sorted by, most first, the older event first of equals."""
-    return (-row[{"revenue": "cents"}.get(sort_by, sort_by)], row["eventId"])
+            merged.append((start, start + length))
+    return merged

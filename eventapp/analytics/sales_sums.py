@@ -1,8 +1,22 @@
-"""Sums of all bookings, from what the job counted before and, anew, what changed since then.
+"""Sum bookings by day and by event, from sums that a job stores and what changed since.
 
-Both together are exact: a quarter of an hour, or a part of an event (see `service_parts`), of which
-any booking changed after the job's marker is counted from its bookings. Where the job never ran
-everything is.
+**What is stored.** The job `count-sales` calls `refresh_sums` every 30 seconds. It stores
+
+- `dailySales`: totals of each UTC day in buckets of 15 minutes, for all bookings and for each
+  organizer. A local day of any time zone consists of whole buckets.
+- `eventSales`: totals of each event.
+- `eventDays`: totals of each event and UTC day in segments (segments.py, event_sums.py).
+
+**When it is refreshed.** A checkpoint says up to when all changes of bookings are in the stored
+sums. A run finds the bookings with a later `updatedAt`, counts their buckets and segments anew
+from the bookings, stores them, and moves the checkpoint to CHECKPOINT_DELAY before its own start.
+A lease keeps other runs away meanwhile. A run that dies leaves the checkpoint where it was, and
+the next run repeats its work. The first run counts all bookings.
+
+**How a reader combines both.** It reads the checkpoint first, and then the bookings that changed
+since. It takes the stored totals of every bucket (or segment) in which none of these was made, and
+counts the others from the bookings. The result is exact at any time. While there is no checkpoint,
+everything is counted from the bookings.
 """
 
 from collections import defaultdict
@@ -13,173 +27,187 @@ from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
-from eventapp.analytics import event_day_sums, rules, store
-from eventapp.analytics.rules import DAY_SPAN, SLOT, Tally
+from eventapp.analytics import event_sums, rules, store_sums
+from eventapp.analytics.rules import BUCKET, BUCKETS_PER_DAY, ONE_DAY, BookingTotals
+from eventapp.analytics.store_sums import Period
+from eventapp.analytics.types import ChangedBooking, MinuteSums, StatusSums
 from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Db, Document
 
 LEASE = timedelta(seconds=120)
-OFFSETS = tuple(n * SLOT for n in range(96))
-DAYS_AT_ONCE, EVENTS_AT_ONCE = 7, 500
+BUCKET_OFFSETS = tuple(number * BUCKET for number in range(BUCKETS_PER_DAY))
+DAYS_PER_BATCH, EVENTS_PER_BATCH = 7, 500
 
 Item = TypeVar("Item")
-Days = dict[date, Tally]
+DailyTotals = dict[date, BookingTotals]
 
 
-def sales(db: Db, organizer_id: ObjectId | None, first: date, last: date, zone: ZoneInfo) -> Days:
-    """The sums of what was booked, by day of a zone's calendar, `first` and `last` included.
+def sum_by_day(
+    db: Db, organizer_id: ObjectId | None, first: date, last: date, zone: ZoneInfo
+) -> DailyTotals:
+    """Return the totals of each local day from `first` to `last`. Days without bookings may lack.
 
     Args:
-        organizer_id: of this organizer's events; None for all.
+        organizer_id: count this organizer's events; all events if it is None.
     """
-    start, end = rules.begin_of(first, zone), rules.begin_of(last + DAY_SPAN, zone)
-    marker = store.marker(db)
-    if marker is None:
-        return _counted(db, organizer_id, [(start, end)], zone)
-    changed = store.changed_since(db, marker["upTo"], organizer_id)
-    fresh = {rules.slot_of(booking["createdAt"]) for booking in changed}
-    days = _kept(db, organizer_id, start, end, zone, without=fresh)
-    inside = [slot for slot in fresh if start <= slot < end]
-    for day, tally in _counted(db, organizer_id, rules.spans(inside, SLOT), zone).items():
-        days[day].include(tally.numbers)
-    return {day: tally for day, tally in days.items() if first <= day <= last}
+    start, end = rules.day_start(first, zone), rules.day_start(last + ONE_DAY, zone)
+    complete_up_to = store_sums.find_complete_up_to(db)
+    if complete_up_to is None:
+        return _count_by_day(db, organizer_id, [(start, end)], zone)
+    changed = store_sums.find_changed(db, complete_up_to, organizer_id)
+    stale = {rules.bucket_of(booking["createdAt"]) for booking in changed}
+    days = _load_by_day(db, organizer_id, start, end, zone, stale_buckets=stale)
+    stale_periods = rules.merge_adjacent((each for each in stale if start <= each < end), BUCKET)
+    for day, totals in _count_by_day(db, organizer_id, stale_periods, zone).items():
+        days[day].add_numbers(totals.numbers)
+    return {day: totals for day, totals in days.items() if first <= day <= last}
 
 
-def all_sales(db: Db, organizer_id: ObjectId | None) -> Days:
-    """The sums of all that was ever booked, by UTC day."""
-    ends = store.first_and_last(db)
+def sum_all_days(db: Db, organizer_id: ObjectId | None) -> DailyTotals:
+    """Return the totals of all bookings by UTC day."""
+    ends = store_sums.find_first_and_last(db)
     if ends is None:
         return {}
-    return sales(db, organizer_id, ends[0].date(), ends[1].date(), rules.zone("UTC"))
+    utc = rules.load_zone("UTC")
+    return sum_by_day(db, organizer_id, ends[0].date(), ends[1].date(), utc)
 
 
-def _kept(
+def _load_by_day(
     db: Db,
     organizer_id: ObjectId | None,
     start: datetime,
     end: datetime,
     zone: ZoneInfo,
     *,
-    without: Container[datetime],
-) -> defaultdict[date, Tally]:
-    scope = str(organizer_id) if organizer_id else store.ALL
-    days: defaultdict[date, Tally] = defaultdict(Tally)
-    for kept in store.days(db, scope, rules.day_of(start), end):
-        begin = kept["day"].astimezone(UTC)  # BSON's own zone is slow to reckon with
-        slots = {int(number): numbers for number, numbers in kept["slots"].items()}
-        for day, numbers in rules.days_of_slots(begin, zone):
-            mine = (n for n in numbers if n in slots and begin + OFFSETS[n] not in without)
-            days[day].include_all([slots[n] for n in mine])
+    stale_buckets: Container[datetime],
+) -> defaultdict[date, BookingTotals]:
+    """Return the stored totals by local day, leaving out the stale buckets."""
+    scope = str(organizer_id) if organizer_id else store_sums.ALL_ORGANIZERS
+    days: defaultdict[date, BookingTotals] = defaultdict(BookingTotals)
+    for stored in store_sums.find_day_sums(db, scope, rules.utc_day_of(start), end):
+        utc_day = stored["day"].astimezone(UTC)  # Arithmetic with bson's own UTC class is slow.
+        buckets = {int(number): numbers for number, numbers in stored["slots"].items()}
+        for day, bucket_numbers in rules.split_utc_day(utc_day, zone):
+            current = (
+                number
+                for number in bucket_numbers
+                if number in buckets and utc_day + BUCKET_OFFSETS[number] not in stale_buckets
+            )
+            days[day].add_all_numbers([buckets[number] for number in current])
     return days
 
 
-def _counted(
-    db: Db,
-    organizer_id: ObjectId | None,
-    spans: Sequence[tuple[datetime, datetime]],
-    zone: ZoneInfo,
-) -> Days:
-    days: defaultdict[date, Tally] = defaultdict(Tally)
-    for row in store.by_minute(db, spans, organizer_id):
-        _add(days[_slot(row).astimezone(zone).date()], row)
+def _count_by_day(
+    db: Db, organizer_id: ObjectId | None, periods: Sequence[Period], zone: ZoneInfo
+) -> DailyTotals:
+    """Count the bookings that were made in these periods, by local day."""
+    days: defaultdict[date, BookingTotals] = defaultdict(BookingTotals)
+    for row in store_sums.sum_by_minute(db, periods, organizer_id):
+        _add_row(days[_bucket_of_row(row).astimezone(zone).date()], row)
     return dict(days)
 
 
-def _slot(row: Document) -> datetime:
-    return rules.slot_of(datetime.fromisoformat(row["minute"]).replace(tzinfo=UTC))
+def _bucket_of_row(row: MinuteSums) -> datetime:
+    return rules.bucket_of(datetime.fromisoformat(row["minute"]).replace(tzinfo=UTC))
 
 
-def _add(tally: Tally, row: Document) -> None:
-    tally.add(row["status"], row["bookings"], row["tickets"], row["cents"])
+def _add_row(totals: BookingTotals, row: StatusSums) -> None:
+    totals.add(row["status"], row["bookings"], row["tickets"], row["cents"])
 
 
-def by_event(db: Db, organizer_id: ObjectId | None) -> dict[int, Tally]:
-    """The sums by eventId of all events that were ever booked."""
-    marker = store.marker(db)
-    if marker is None:
-        tallies: defaultdict[int, Tally] = defaultdict(Tally)
-        for row in store.by_event(db, organizer_id):
-            _add(tallies[row["event"]], row)
-        return dict(tallies)
-    changed = store.changed_since(db, marker["upTo"], organizer_id)
-    kept = {kept["_id"]: Tally(kept["numbers"]) for kept in store.event_sales(db, organizer_id)}
-    return kept | event_day_sums.by_event(db, changed)
+def sum_by_event(db: Db, organizer_id: ObjectId | None) -> dict[int, BookingTotals]:
+    """Return the totals by eventId of all events that have bookings.
 
-
-# The job.
-
-
-def count_sales(db: Db, now: datetime) -> int:
-    """Count anew what changed since the last run, and keep it; how many days and events.
-
-    Safe at any time, by any number at once. Cut off, the next run begins where the last one that
-    ended did. The first run counts everything.
+    Args:
+        organizer_id: of this organizer's events; of all events if it is None.
     """
-    begun = store.begin_run(db, now, LEASE)
-    if begun is None:
+    complete_up_to = store_sums.find_complete_up_to(db)
+    if complete_up_to is None:
+        counted: defaultdict[int, BookingTotals] = defaultdict(BookingTotals)
+        for row in store_sums.sum_by_event(db, organizer_id):
+            _add_row(counted[row["event"]], row)
+        return dict(counted)
+    changed = store_sums.find_changed(db, complete_up_to, organizer_id)
+    stored = store_sums.find_event_sums(db, organizer_id)
+    totals = {event["_id"]: BookingTotals(event["numbers"]) for event in stored}
+    return totals | event_sums.sum_changed_events(db, changed)
+
+
+def refresh_sums(db: Db, now: datetime) -> int:
+    """Bring the stored sums up to date; return how many days and events were written.
+
+    Any number of processes may call it at any time. All but one return 0 at once.
+    """
+    checkpoint = store_sums.begin_run(db, now, LEASE)
+    if checkpoint is None:
         return 0
-    run, clock = begun["run"], advancing_clock(now)
-    with store.without_hurry():
-        since = begun.get("upTo")
-        changed = store.changed_since(db, since) if since else None
-        days, events = _by_day(_slots(db, changed)), _events(db, changed)
-    for some in _parts(sorted(days), DAYS_AT_ONCE):
-        with store.without_hurry():
-            _keep_days(db, run, [slot for day in some for slot in days[day]])
-        store.hold_on(db, run, clock() + LEASE)
-    for some_events in _parts(sorted(events), EVENTS_AT_ONCE):
-        with store.without_hurry():
-            of_them = changed and [one for id_ in some_events for one in events[id_]]
-            event_day_sums.keep(db, run, some_events, of_them)
-        store.hold_on(db, run, clock() + LEASE)
-    store.end_run(db, run, now - rules.SETTLED_AFTER, now)
-    return len(days) + len(events)
+    run, clock = checkpoint["run"], advancing_clock(now)
+    with store_sums.job_timeout():
+        since = checkpoint.get("upTo")
+        changed = store_sums.find_changed(db, since) if since else None
+        buckets_by_day = _group_by_utc_day(_find_stale_buckets(db, changed))
+        changed_by_event = _group_by_event(db, changed)
+    for days in _batches(sorted(buckets_by_day), DAYS_PER_BATCH):
+        with store_sums.job_timeout():
+            _save_days(db, run, [bucket for day in days for bucket in buckets_by_day[day]])
+        store_sums.extend_lease(db, run, clock() + LEASE)
+    for event_ids in _batches(sorted(changed_by_event), EVENTS_PER_BATCH):
+        with store_sums.job_timeout():
+            of_events = changed and [each for id_ in event_ids for each in changed_by_event[id_]]
+            event_sums.save_event_sums(db, run, event_ids, of_events)
+        store_sums.extend_lease(db, run, clock() + LEASE)
+    store_sums.end_run(db, run, now - rules.CHECKPOINT_DELAY, now)
+    return len(buckets_by_day) + len(changed_by_event)
 
 
-def _slots(db: Db, changed: Sequence[Document] | None) -> list[datetime]:
-    """The quarters of an hour of which a booking changed; all, where never counted."""
+def _find_stale_buckets(db: Db, changed: Sequence[ChangedBooking] | None) -> list[datetime]:
+    """Return the buckets in which changed bookings were made; all if `changed` is None."""
     if changed is not None:
-        return sorted({rules.slot_of(booking["createdAt"]) for booking in changed})
-    ends = store.first_and_last(db)
+        return sorted({rules.bucket_of(booking["createdAt"]) for booking in changed})
+    ends = store_sums.find_first_and_last(db)
     if ends is None:
         return []
-    first = rules.day_of(ends[0])
-    number = (rules.day_of(ends[1]) + DAY_SPAN - first) // SLOT
-    return [first + n * SLOT for n in range(number)]
+    first = rules.utc_day_of(ends[0])
+    count = (rules.utc_day_of(ends[1]) + ONE_DAY - first) // BUCKET
+    return [first + number * BUCKET for number in range(count)]
 
 
-def _events(db: Db, changed: Sequence[Document] | None) -> dict[int, list[Document]]:
-    """The events of which a booking changed, with these; all, where never counted."""
+def _group_by_event(
+    db: Db, changed: Sequence[ChangedBooking] | None
+) -> dict[int, list[ChangedBooking]]:
+    """Return the changed bookings by eventId; every event with bookings if `changed` is None."""
     if changed is None:
-        return {event_id: [] for event_id in store.booked_events(db)}
-    events: defaultdict[int, list[Document]] = defaultdict(list)
+        return {event_id: [] for event_id in store_sums.find_booked_event_ids(db)}
+    events: defaultdict[int, list[ChangedBooking]] = defaultdict(list)
     for booking in changed:
         events[booking["eventId"]].append(booking)
     return events
 
 
-def _by_day(slots: Iterable[datetime]) -> dict[datetime, list[datetime]]:
+def _group_by_utc_day(buckets: Iterable[datetime]) -> dict[datetime, list[datetime]]:
     days: defaultdict[datetime, list[datetime]] = defaultdict(list)
-    for slot in slots:
-        days[rules.day_of(slot)].append(slot)
+    for bucket in buckets:
+        days[rules.utc_day_of(bucket)].append(bucket)
     return days
 
 
-def _keep_days(db: Db, run: int, slots: Sequence[datetime]) -> None:
-    tallies: defaultdict[tuple[str, datetime], Tally] = defaultdict(Tally)
-    for row in store.by_minute(db, rules.spans(slots, SLOT)):
-        for scope in (store.ALL, str(row["organizer"])):
-            _add(tallies[scope, _slot(row)], row)
+def _save_days(db: Db, run: int, buckets: Sequence[datetime]) -> None:
+    """Count these buckets and store their totals, of all bookings and of each organizer."""
+    counted: defaultdict[tuple[str, datetime], BookingTotals] = defaultdict(BookingTotals)
+    for row in store_sums.sum_by_minute(db, rules.merge_adjacent(buckets, BUCKET)):
+        for scope in (store_sums.ALL_ORGANIZERS, str(row["organizer"])):
+            _add_row(counted[scope, _bucket_of_row(row)], row)
     fields: defaultdict[tuple[str, datetime], Document] = defaultdict(dict)
-    for (scope, slot), tally in tallies.items():
-        day = rules.day_of(slot)
-        fields[scope, day][f"slots.{(slot - day) // SLOT}"] = tally.numbers
-    store.keep(db, "dailySales", run, [(_day(*key), value) for key, value in fields.items()])
+    for (scope, bucket), totals in counted.items():
+        utc_day = rules.utc_day_of(bucket)
+        fields[scope, utc_day][f"slots.{(bucket - utc_day) // BUCKET}"] = totals.numbers
+    documents = [(_day_identity(*key), values) for key, values in fields.items()]
+    store_sums.save_sums(db, "dailySales", run, documents)
 
 
-def _day(scope: str, day: datetime) -> Document:
-    return {"_id": f"{scope}:{day:%Y-%m-%d}", "scope": scope, "day": day}
+def _day_identity(scope: str, utc_day: datetime) -> Document:
+    return {"_id": f"{scope}:{utc_day:%Y-%m-%d}", "scope": scope, "day": utc_day}
 
 
-def _parts(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
-    return [items[start : start + size] for start in range(0, len(items), size)]
+def _batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[first : first + size] for first in range(0, len(items), size)]

@@ -1,4 +1,4 @@
-"""The shapes of figures, in and out. Amounts are numbers of the currency beside them."""
+"""Schemas of figures. Amounts of money are in whole units of the `currency` of the answer."""
 
 from marshmallow import Schema, fields, validate
 

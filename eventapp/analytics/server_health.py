@@ -1,4 +1,4 @@
-"""How the server does: its database, this process, all processes' requests, and what waits."""
+"""The health of the server: database, this process, requests of all processes, pending work."""
 
 import os
 import resource
@@ -8,59 +8,56 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-from eventapp.analytics import store_events, store_health
+from eventapp.analytics import store_figures
 from eventapp.core import metrics
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
+from eventapp.core.json import JsonObject
 from eventapp.notifications import service as notifications
 
-JobStatus = Callable[[Db], Mapping[str, Mapping[str, object]]]
-JOB_STATUS: AppKey[JobStatus] = AppKey("job_status")
+# Returns the last run of each background job by its name.
+JobStatusReader = Callable[[Db], Mapping[str, Mapping[str, object]]]
+JOB_STATUS: AppKey[JobStatusReader] = AppKey("job_status")
 
-_STARTED = time.monotonic()
+_started_at = time.monotonic()
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
-def health(db: Db, now: datetime, *, job_status: JobStatus) -> dict[str, Any]:
-    """Milliseconds, MiB, shares from 0 to 1.
-
-    Args:
-        job_status: tells of each job's last run.
-    """
-    database = store_health.ping(db)
-    reached = database["status"] == "ok"
+def get_health(db: Db, now: datetime, *, read_job_status: JobStatusReader) -> JsonObject:
+    """Return the health report. If the database is unavailable, its parts are left empty."""
+    database = store_figures.ping(db)
+    is_available = database["status"] == "ok"
     return {
-        "status": "ok" if reached else "degraded",
+        "status": "ok" if is_available else "degraded",
         "time": now,
         "database": database,
-        "process": process(),
-        "requests": requests(),
-        "queues": store_events.queues(db) if reached else {},
-        "mail": notifications.mail_health(db) if reached else {},
-        "jobs": job_status(db) if reached else {},
+        "process": _measure_process(),
+        "requests": _summarize_requests(),
+        "queues": store_figures.count_pending_work(db) if is_available else {},
+        "mail": notifications.mail_health(db) if is_available else {},
+        "jobs": read_job_status(db) if is_available else {},
     }
 
 
-def process() -> dict[str, Any]:
-    """Memory and CPU of this server process and the machine's load."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds, alive = used.ru_utime + used.ru_stime, time.monotonic() - _STARTED
+def _measure_process() -> JsonObject:
+    """Return memory (MiB) and CPU use of this process, and the load of the machine."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    cpu_seconds, uptime = usage.ru_utime + usage.ru_stime, time.monotonic() - _started_at
     return {
         "pid": os.getpid(),
-        "uptimeSeconds": round(alive, 1),
-        "memoryMiB": round(_resident_bytes(used.ru_maxrss * 1024) / 2**20, 1),
-        "peakMemoryMiB": round(used.ru_maxrss / 1024, 1),
-        "cpuSeconds": round(seconds, 2),
-        "cpuShare": round(seconds / alive, 4) if alive else 0.0,
+        "uptimeSeconds": round(uptime, 1),
+        "memoryMiB": round(_resident_bytes(usage.ru_maxrss * 1024) / 2**20, 1),
+        "peakMemoryMiB": round(usage.ru_maxrss / 1024, 1),
+        "cpuSeconds": round(cpu_seconds, 2),
+        "cpuShare": round(cpu_seconds / uptime, 4) if uptime else 0.0,
         "load": [round(value, 2) for value in os.getloadavg()],
         "cores": os.cpu_count(),
     }
 
 
 def _resident_bytes(peak: int) -> int:
-    """What is resident now; where the system does not say, the most there ever was."""
+    """Return the resident memory; the peak on systems without /proc."""
     try:
         pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * resource.getpagesize()
@@ -68,8 +65,8 @@ def _resident_bytes(peak: int) -> int:
         return peak
 
 
-def requests() -> dict[str, Any]:
-    """Requests of all processes since they started: how many, how many failed, how long."""
+def _summarize_requests() -> JsonObject:
+    """Return number, error rate and response times of the requests of all processes so far."""
     by_class: defaultdict[str, int] = defaultdict(int)
     buckets: defaultdict[float, float] = defaultdict(float)
     seconds = 0.0
@@ -87,22 +84,29 @@ def requests() -> dict[str, Any]:
         "errorRate": round(by_class["5xx"] / count, 6) if count else 0.0,
         "responseMs": {
             "mean": round(seconds / count * 1000, 2) if count else 0.0,
-            **{name: quantile(buckets.items(), part) for name, part in QUANTILES.items()},
+            **{
+                name: estimate_quantile(buckets.items(), fraction)
+                for name, fraction in QUANTILES.items()
+            },
         },
     }
 
 
-def quantile(buckets: Iterable[tuple[float, float]], part: float) -> float:
-    """Milliseconds that this part of the requests took at most, straight between the bounds.
+def estimate_quantile(buckets: Iterable[tuple[float, float]], fraction: float) -> float:
+    """Return the milliseconds that this fraction of the requests did not exceed.
+
+    The value is interpolated linearly within a bucket, as `histogram_quantile` of Prometheus does.
 
     Args:
-        buckets: upper bounds in seconds with how many requests took no longer.
+        buckets: upper bounds in seconds, each with the number of requests up to it.
+        fraction: from 0 to 1.
     """
     bounds = [(0.0, 0.0), *sorted(buckets)]
-    wanted = bounds[-1][1] * part
-    for (low, before), (high, upto) in pairwise(bounds):
-        if upto >= wanted and upto > before:
+    rank = bounds[-1][1] * fraction
+    for (low, count_below), (high, count) in pairwise(bounds):
+        if count >= rank and count > count_below:
             if high == float("inf"):
                 return round(low * 1000, 2)
-            return round((low + (high - low) * (wanted - before) / (upto - before)) * 1000, 2)
+            position = (rank - count_below) / (count - count_below)
+            return round((low + (high - low) * position) * 1000, 2)
     return 0.0

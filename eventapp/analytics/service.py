@@ -1,29 +1,31 @@
-"""The figures of an organizer's events, or of all for an admin. `rules` says what they mean."""
+"""The figures of an organizer's events, or of all events for an admin. rules.py defines them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
-from eventapp.analytics import rules, sales_sums, store_events
-from eventapp.analytics.rules import Tally
+from eventapp.analytics import rules, sales_sums, store_figures
+from eventapp.analytics.rules import BookingTotals
+from eventapp.analytics.types import EventHeading, EventsOfStatus, EventStock, WaitlistSums
 from eventapp.bookings.service import from_cents
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
+from eventapp.core.json import JsonObject
 
-DEFAULT_DAYS, WAITED_FOR_SHOWN = 30, 10
-AMOUNTS = ("capacity", "sold", "held", "available")
-# What is on sale or was: a draft's and a cancelled event's tickets fill no hall.
-COUNTED = ("published", "completed")
+DEFAULT_DAYS, WAITLISTS_IN_OVERVIEW = 30, 10
+EVENT_STATUSES = ("draft", "published", "cancelled", "completed")
+# The capacity of drafts and cancelled events would distort the utilization.
+STATUSES_ON_SALE = ("published", "completed")
 
 
 @dataclass(frozen=True)
 class Period:
-    """Days of a zone's calendar, both included; unsaid, the last 30."""
+    """A period of local days, both included. By default it is the last DEFAULT_DAYS days."""
 
     first: date | None = None
     last: date | None = None
@@ -31,99 +33,123 @@ class Period:
     timezone: str = "UTC"
 
 
-def scope_of(actor: Actor) -> ObjectId | None:
-    """Whose events the caller sees: None for all."""
+@dataclass(frozen=True)
+class EventFigures:
+    """The stock of an event and the totals of its bookings."""
+
+    stock: EventStock
+    totals: BookingTotals
+    utilization: float
+
+    def sort_key(self, sort_by: str) -> tuple[float, int]:
+        """Return the key for descending order by a name of rules.SORTS, then by age."""
+        values: dict[str, float] = {
+            "revenue": self.totals.revenue,
+            "sold": self.stock["sold"],
+            "utilization": self.utilization,
+        }
+        return -values[sort_by], self.stock["eventId"]
+
+
+def organizer_filter(actor: Actor) -> ObjectId | None:
+    """Return the organizer whose events the caller sees; None for an admin, who sees all."""
     return None if actor.is_admin else actor.require_user_id()
 
 
-def overview(db: Db, organizer_id: ObjectId | None, *, currency: str) -> dict[str, Any]:
-    """Everything at a glance: events, bookings, tickets, revenue of all time, and who waits."""
-    tally = rules.total(sales_sums.all_sales(db, organizer_id).values())
-    events = store_events.totals(db, organizer_id)
-    waits = waitlist(db, organizer_id, limit=WAITED_FOR_SHOWN)
+def get_overview(db: Db, organizer_id: ObjectId | None, *, currency: str) -> JsonObject:
+    """Return the figures of all time: events, bookings, tickets, revenue and waitlists."""
+    totals = rules.sum_totals(sales_sums.sum_all_days(db, organizer_id).values())
+    events = store_figures.sum_by_status(db, organizer_id)
+    waitlists = list_waitlists(db, organizer_id, limit=WAITLISTS_IN_OVERVIEW)
     return {
         "currency": currency,
-        "revenue": from_cents(tally.revenue),
-        "bookings": rules.counts(tally),
-        "ticketsSold": tally.tickets(rules.CONFIRMED),
-        "ticketsHeld": tally.tickets(rules.HELD),
-        "cancellationRate": tally.cancellation_rate,
-        "events": _event_counts(events),
-        **_stock(events),
+        "revenue": from_cents(totals.revenue),
+        "bookings": rules.count_by_status(totals),
+        "ticketsSold": totals.tickets(rules.CONFIRMED),
+        "ticketsHeld": totals.tickets(rules.HELD),
+        "cancellationRate": totals.cancellation_rate,
+        "events": _count_events(events),
+        **_sum_stock(events),
         "views": sum(row["views"] for row in events.values()),
-        "waitlist": {name: waits[name] for name in ("entries", "tickets", "events")},
+        "waitlist": {name: waitlists[name] for name in ("entries", "tickets", "events")},
     }
 
 
-def _event_counts(events: dict[str, Document]) -> dict[str, int]:
-    names = ("draft", "published", "cancelled", "completed")
-    by_status = {name: events.get(name, {}).get("events", 0) for name in names}
+def _count_events(events: dict[str, EventsOfStatus]) -> dict[str, int]:
+    by_status = {
+        status: events[status]["events"] if status in events else 0 for status in EVENT_STATUSES
+    }
     return {"total": sum(by_status.values()), **by_status}
 
 
-def _stock(events: dict[str, Document]) -> dict[str, Any]:
-    rows = [row for status, row in events.items() if status in COUNTED]
-    sums = {name: sum(row[name] for row in rows) for name in AMOUNTS}
-    utilization = rules.share(sums["sold"], sums["capacity"])
-    return {"capacity": sums["capacity"], "available": sums["available"]} | {
-        "utilization": utilization
+def _sum_stock(events: dict[str, EventsOfStatus]) -> JsonObject:
+    on_sale = [row for status, row in events.items() if status in STATUSES_ON_SALE]
+    capacity = sum(row["capacity"] for row in on_sale)
+    return {
+        "capacity": capacity,
+        "available": sum(row["available"] for row in on_sale),
+        "utilization": rules.ratio(sum(row["sold"] for row in on_sale), capacity),
     }
 
 
-def revenue(
+def get_revenue(
     db: Db, organizer_id: ObjectId | None, period: Period, *, now: datetime, currency: str
-) -> dict[str, Any]:
-    """What was booked, by day, week (from Monday) or month of a zone's calendar.
+) -> JsonObject:
+    """Return what was booked in a period, by day, week (from Monday) or month of a time zone.
 
-    The first and the last point hold only what lies in the period; `start` is the first day of
-    their whole interval. The points add up to the total, exactly.
+    The first and the last point count only the days in the period. Their `start` is the first day
+    of the whole interval all the same. The points add up exactly to the total.
 
     Raises:
-        ValidationFailed: `from` after `to`, more than ten years, or no such time zone.
+        ValidationFailed: `from` is after `to`, the period is longer than MAX_DAYS, or there is no
+            such time zone.
     """
-    zone = _zone(period.timezone)
+    zone = _load_zone(period.timezone)
     last = period.last or max(now.astimezone(zone).date(), period.first or date.min)
     first = period.first or last - timedelta(days=DEFAULT_DAYS - 1)
-    _refuse_span(first, last)
-    days = sales_sums.sales(db, organizer_id, first, last, zone)
-    points = rules.series(days, first, last, period.interval)
+    _validate_period(first, last)
+    days = sales_sums.sum_by_day(db, organizer_id, first, last, zone)
+    points = rules.group_by_interval(days, first, last, period.interval)
     return {
         "currency": currency,
         "interval": period.interval,
         "timezone": period.timezone,
         "from": first.isoformat(),
         "to": last.isoformat(),
-        "points": [{"start": day.isoformat(), **_sums(tally)} for day, tally in points.items()],
-        "total": _sums(rules.total(points.values())),
+        "points": [
+            {"start": day.isoformat(), **render_sales(totals)} for day, totals in points.items()
+        ],
+        "total": render_sales(rules.sum_totals(points.values())),
     }
 
 
-def _zone(name: str) -> Any:
+def _load_zone(name: str) -> ZoneInfo:
     try:
-        return rules.zone(name)
+        return rules.load_zone(name)
     except ValueError:
-        said = "Not an IANA time zone, as Europe/Athens"
-        raise ValidationFailed("Invalid timezone", errors={"timezone": [said]}) from None
+        message = "Not an IANA time zone, as Europe/Athens"
+        raise ValidationFailed("Invalid timezone", errors={"timezone": [message]}) from None
 
 
-def _refuse_span(first: date, last: date) -> None:
+def _validate_period(first: date, last: date) -> None:
     if first > last:
         raise ValidationFailed("Invalid from", errors={"from": ["Must not be after `to`"]})
     if (last - first).days >= rules.MAX_DAYS:
-        said = f"At most {rules.MAX_DAYS} days at once"
-        raise ValidationFailed("Invalid from", errors={"from": [said]})
+        message = f"At most {rules.MAX_DAYS} days at once"
+        raise ValidationFailed("Invalid from", errors={"from": [message]})
 
 
-def _sums(tally: Tally) -> dict[str, Any]:
+def render_sales(totals: BookingTotals) -> JsonObject:
+    """Return the sums of one point in time as answers show them."""
     return {
-        "revenue": from_cents(tally.revenue),
-        "bookings": tally.bookings(rules.CONFIRMED),
-        "tickets": tally.tickets(rules.CONFIRMED),
-        "cancelled": tally.bookings(rules.CANCELLED),
+        "revenue": from_cents(totals.revenue),
+        "bookings": totals.bookings(rules.CONFIRMED),
+        "tickets": totals.tickets(rules.CONFIRMED),
+        "cancelled": totals.bookings(rules.CANCELLED),
     }
 
 
-def events(
+def list_events(
     db: Db,
     organizer_id: ObjectId | None,
     *,
@@ -131,71 +157,85 @@ def events(
     status: str | None = None,
     page: int = 1,
     limit: int = 20,
-) -> dict[str, Any]:
-    """A page of events with their figures, the most first.
+) -> JsonObject:
+    """Return a page of events with their figures, the highest first.
 
     Args:
-        sort_by: `revenue`, `sold` or `utilization` (sold of capacity).
+        sort_by: `revenue`, `sold` or `utilization`.
 
     Raises:
-        ValidationFailed: a page beyond what is counted.
+        ValidationFailed: the page lies beyond the rows that are counted.
     """
-    tallies = sales_sums.by_event(db, organizer_id)
-    rows = [_row(row, tallies) for row in store_events.amounts(db, organizer_id, status)]
-    rows.sort(key=lambda row: rules.event_order(row, sort_by))
-    skip = paging.page_offset(page=page, limit=limit, counted=len(rows))
-    shown = rows[skip : skip + limit] if skip is not None else []
-    named = store_events.named(db, (row["eventId"] for row in shown))
-    listed = [_shown(row, named[row["eventId"]]) for row in shown if row["eventId"] in named]
-    return {"events": listed, **paging.page_envelope(page=page, limit=limit, counted=len(rows))}
-
-
-def _row(row: Document, tallies: dict[int, Tally]) -> Document:
-    tally = tallies.get(row["eventId"]) or Tally()
-    utilization = rules.share(row["sold"], row["capacity"])
-    return {**row, "utilization": utilization, "cents": tally.revenue, "tally": tally}
-
-
-def _shown(row: Document, event: Document) -> dict[str, Any]:
-    names = ("eventId", "status", *AMOUNTS, "utilization")
+    totals = sales_sums.sum_by_event(db, organizer_id)
+    figures = [
+        EventFigures(
+            stock,
+            totals.get(stock["eventId"]) or BookingTotals(),
+            rules.ratio(stock["sold"], stock["capacity"]),
+        )
+        for stock in store_figures.find_stock(db, organizer_id, status)
+    ]
+    figures.sort(key=lambda each: each.sort_key(sort_by))
+    skip = paging.page_offset(page=page, limit=limit, counted=len(figures))
+    shown = figures[skip : skip + limit] if skip is not None else []
+    headings = store_figures.find_headings(db, (each.stock["eventId"] for each in shown))
     return {
-        **{name: row[name] for name in names},
-        "title": event["title"],
-        "organizer": event["organizer"],
-        "organizerId": event["organizerId"],
-        "nextDate": event["nextDate"].date().isoformat(),
-        "views": event.get("views", 0),
-        "revenue": from_cents(row["cents"]),
-        "bookings": rules.counts(row["tally"]),
-        "cancellationRate": row["tally"].cancellation_rate,
+        "events": [
+            _render_event(each, headings[each.stock["eventId"]])
+            for each in shown
+            if each.stock["eventId"] in headings
+        ],
+        **paging.page_envelope(page=page, limit=limit, counted=len(figures)),
     }
 
 
-def waitlist(
+def _render_event(figures: EventFigures, heading: EventHeading) -> JsonObject:
+    stock, totals = figures.stock, figures.totals
+    return {
+        "eventId": stock["eventId"],
+        "status": stock["status"],
+        "capacity": stock["capacity"],
+        "sold": stock["sold"],
+        "held": stock["held"],
+        "available": stock["available"],
+        "utilization": figures.utilization,
+        "title": heading["title"],
+        "organizer": heading["organizer"],
+        "organizerId": heading["organizerId"],
+        "nextDate": heading["nextDate"].date().isoformat(),
+        "views": heading.get("views", 0),
+        "revenue": from_cents(totals.revenue),
+        "bookings": rules.count_by_status(totals),
+        "cancellationRate": totals.cancellation_rate,
+    }
+
+
+def list_waitlists(
     db: Db, organizer_id: ObjectId | None, *, page: int = 1, limit: int = 20
-) -> dict[str, Any]:
-    """The events that are waited for, the most wanted tickets first, and the sums of all."""
-    rows = store_events.waiting(db, store_events.waited_for(db, organizer_id))
-    rows.sort(key=lambda row: (-row["tickets"], row["eventId"]))
-    skip = paging.page_offset(page=page, limit=limit, counted=len(rows))
-    shown = rows[skip : skip + limit] if skip is not None else []
+) -> JsonObject:
+    """Return a page of events with a waitlist, the most wanted tickets first, and sums of all."""
+    event_ids = store_figures.find_waitlisted_event_ids(db, organizer_id)
+    waitlists = store_figures.sum_waitlists(db, event_ids)
+    waitlists.sort(key=lambda each: (-each["tickets"], each["eventId"]))
+    skip = paging.page_offset(page=page, limit=limit, counted=len(waitlists))
+    shown = waitlists[skip : skip + limit] if skip is not None else []
     return {
-        "events": _titled(db, shown),
-        "entries": sum(row["entries"] for row in rows),
-        "tickets": sum(row["tickets"] for row in rows),
-        **paging.page_envelope(page=page, limit=limit, counted=len(rows)),
+        "events": _render_waitlists(db, shown),
+        "entries": sum(each["entries"] for each in waitlists),
+        "tickets": sum(each["tickets"] for each in waitlists),
+        **paging.page_envelope(page=page, limit=limit, counted=len(waitlists)),
     }
 
 
-def _titled(db: Db, rows: Iterable[Document]) -> list[Document]:
-    listed = list(rows)
-    ids = [row["eventId"] for row in listed]
-    named, offers = store_events.named(db, ids), store_events.open_offers(db, ids)
+def _render_waitlists(db: Db, waitlists: Sequence[WaitlistSums]) -> list[JsonObject]:
+    ids = [each["eventId"] for each in waitlists]
+    headings = store_figures.find_headings(db, ids)
+    open_offers = store_figures.count_open_offers(db, ids)
     return [
         {
-            **row,
-            "title": named.get(row["eventId"], {}).get("title", ""),
-            "openOffers": offers.get(row["eventId"], 0),
+            **each,
+            "title": headings[each["eventId"]]["title"] if each["eventId"] in headings else "",
+            "openOffers": open_offers.get(each["eventId"], 0),
         }
-        for row in listed
+        for each in waitlists
     ]

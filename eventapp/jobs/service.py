@@ -89,8 +89,8 @@ def _delete_orphaned_photos(context: BookingContext, now: datetime) -> int:
 
 
 def _count_sales(context: BookingContext, now: datetime) -> int:
-    """Bring the kept sums of bookings up to date."""
-    return sales_sums.count_sales(context.db, now)
+    """Bring the stored sums of bookings up to date."""
+    return sales_sums.refresh_sums(context.db, now)
 
 
 JOBS: dict[str, Job] = {

@@ -104,11 +104,11 @@ def test_reset_leaves_no_figures_of_what_is_gone(db):
     made = {"bookingReference": "EVT-AAAAAA", "createdAt": earlier, "updatedAt": earlier}
     sold = {"eventId": 1, "status": "confirmed", "quantity": 2, "totalCents": 2400}
     db.bookings.insert_one({**made, **sold, "organizerId": None})
-    assert sales_sums.count_sales(db, utc_now()) > 0
+    assert sales_sums.refresh_sums(db, utc_now()) > 0
     run(db, "--reset")
-    assert sales_sums.by_event(db, None) == {}
+    assert sales_sums.sum_by_event(db, None) == {}
     days = earlier.date(), utc_now().date()
-    assert sales_sums.sales(db, None, *days, ZoneInfo("UTC")) == {}
+    assert sales_sums.sum_by_day(db, None, *days, ZoneInfo("UTC")) == {}
 
 
 def test_samples_that_are_over_are_told_of(db, capsys):

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventapp.analytics import bookings_csv, rules
-from eventapp.analytics.rules import Tally
-from eventapp.analytics.server_health import quantile
+from eventapp.analytics.rules import BookingTotals
+from eventapp.analytics.server_health import estimate_quantile
 from tests.sales import booking, utc
 
 DAYS = st.dates(date(2000, 1, 1), date(2040, 12, 31))
@@ -32,15 +32,15 @@ ZONES = st.sampled_from(
     ],
 )
 def test_days_of_a_change_to_or_from_summer_time(zone, day, hours):
-    zone = rules.zone(zone)
-    length = rules.begin_of(day + timedelta(days=1), zone) - rules.begin_of(day, zone)
+    zone = rules.load_zone(zone)
+    length = rules.day_start(day + timedelta(days=1), zone) - rules.day_start(day, zone)
     assert length == timedelta(hours=hours)
 
 
 @pytest.mark.parametrize("name", ["", "Europe", "Nowhere/City", "../etc/passwd", "EUROPE/ATHENS "])
 def test_what_is_no_zone(name):
     with pytest.raises(ValueError, match="^"):
-        rules.zone(name)
+        rules.load_zone(name)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_what_is_no_zone(name):
     ],
 )
 def test_intervals(interval, first, last, starts):
-    found = rules.intervals(date(*first), date(*last), interval)
+    found = rules.iter_interval_starts(date(*first), date(*last), interval)
     assert [day.isoformat() for day in found] == starts
 
 
@@ -65,48 +65,48 @@ def test_intervals(interval, first, last, starts):
     st.lists(st.tuples(st.integers(-2 * 86400, 402 * 86400), st.integers(0, 10**9)), max_size=30),
 )
 def test_a_series_holds_each_booking_of_its_days_once(first, days, interval, zone, made):
-    zone, last = rules.zone(zone), first + timedelta(days=days)
+    zone, last = rules.load_zone(zone), first + timedelta(days=days)
     moments = [(datetime.combine(first, datetime.min.time(), UTC) + timedelta(seconds=s), c)
                for s, c in made]  # fmt: skip
     days, expected = {}, 0
     for moment, cents in moments:
         day = moment.astimezone(zone).date()
         if first <= day <= last:
-            days.setdefault(day, Tally()).add("confirmed", 1, 1, cents)
+            days.setdefault(day, BookingTotals()).add("confirmed", 1, 1, cents)
             expected += cents
-    series = rules.series(days, first, last, interval)
-    assert rules.total(series.values()).revenue == expected
+    series = rules.group_by_interval(days, first, last, interval)
+    assert rules.sum_totals(series.values()).revenue == expected
     assert list(series) == sorted(set(series))
 
 
 @given(DAYS, ZONES)
 def test_each_slot_of_a_utc_day_lies_in_the_day_that_the_zone_says(day, zone):
-    begin, zone = datetime.combine(day, datetime.min.time(), UTC), rules.zone(zone)
-    there = {n: local for local, slots in rules.days_of_slots(begin, zone) for n in slots}
+    begin, zone = datetime.combine(day, datetime.min.time(), UTC), rules.load_zone(zone)
+    there = {n: local for local, slots in rules.split_utc_day(begin, zone) for n in slots}
     assert list(there) == list(range(96))
     for number, local in there.items():
-        assert (begin + number * rules.SLOT).astimezone(zone).date() == local
+        assert (begin + number * rules.BUCKET).astimezone(zone).date() == local
 
 
 @given(st.sets(st.integers(0, 60), max_size=40))
 def test_spans_cover_what_they_are_made_of(numbers):
-    starts = {utc(2026, 1, 1) + n * rules.SLOT for n in numbers}
-    spans = rules.spans(starts, rules.SLOT)
-    covered = {s + n * rules.SLOT for s, e in spans for n in range((e - s) // rules.SLOT)}
+    starts = {utc(2026, 1, 1) + n * rules.BUCKET for n in numbers}
+    spans = rules.merge_adjacent(starts, rules.BUCKET)
+    covered = {s + n * rules.BUCKET for s, e in spans for n in range((e - s) // rules.BUCKET)}
     assert covered == starts
     assert all(a[1] < b[0] for a, b in zip(spans, spans[1:], strict=False))
 
 
 def test_tally():
-    tally = Tally()
-    assert tally.is_empty
-    assert (tally.revenue, tally.cancellation_rate) == (0, 0.0)
-    tally.add("confirmed", 2, 5, 1999)
-    tally.add("cancelled", 1, 3, 500)
-    tally.add("held", 4, 4, 400)
-    assert tally.revenue == 1999
-    assert tally.cancellation_rate == 0.3333
-    assert rules.counts(tally) == {
+    totals = BookingTotals()
+    assert totals.is_empty
+    assert (totals.revenue, totals.cancellation_rate) == (0, 0.0)
+    totals.add("confirmed", 2, 5, 1999)
+    totals.add("cancelled", 1, 3, 500)
+    totals.add("held", 4, 4, 400)
+    assert totals.revenue == 1999
+    assert totals.cancellation_rate == 0.3333
+    assert rules.count_by_status(totals) == {
         "total": 7, "confirmed": 2, "held": 4, "cancelled": 1, "expired": 0,
     }  # fmt: skip
 
@@ -115,7 +115,7 @@ EVENT = {"eventId": 7, "title": "x", "organizerId": None, "schedule": [{"date": 
 
 
 def table(*bookings):
-    text = b"".join(bookings_csv.lines(bookings))
+    text = b"".join(bookings_csv.write_csv(bookings))
     assert text.startswith(b"\xef\xbb\xbf")
     return list(csv.DictReader(io.StringIO(text[3:].decode(), newline="")))
 
@@ -146,12 +146,12 @@ def test_any_text_comes_back_and_none_is_a_formula(titles):
     assert [row["eventTitle"].removeprefix("'") for row in rows] == [
         title.removeprefix("'") for title in titles
     ]
-    assert not any(row["eventTitle"].startswith(bookings_csv.FORMULA) for row in rows)
+    assert not any(row["eventTitle"].startswith(bookings_csv.FORMULA_STARTS) for row in rows)
 
 
 def test_lines_end_as_rfc_4180_says():
     made = booking(EVENT, status="held", at=utc(2026, 3, 1), taken={1: 1})
-    text = b"".join(bookings_csv.lines([{**made, "location": 'a "b",\nc'}]))
+    text = b"".join(bookings_csv.write_csv([{**made, "location": 'a "b",\nc'}]))
     assert text.endswith(b"\r\n")
     assert b'"a ""b"",\nc"' in text
 
@@ -166,4 +166,4 @@ def test_lines_end_as_rfc_4180_says():
     ],
 )
 def test_quantiles(buckets, part, milliseconds):
-    assert quantile(buckets, part) == milliseconds
+    assert estimate_quantile(buckets, part) == milliseconds

@@ -1,11 +1,9 @@
-"""What only admins see, over HTTP."""
-
-from typing import Any
+"""Routes for admins."""
 
 from flask import Response
 
 from eventapp.analytics import admin, server_health, service
-from eventapp.analytics.routes.figures import named, private
+from eventapp.analytics.routes.figures import no_store, service_arguments
 from eventapp.analytics.schemas import (
     BookersAnswer,
     DashboardAnswer,
@@ -22,6 +20,7 @@ from eventapp.core.database import get_db
 from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import PageQuery
+from eventapp.core.json import JsonObject
 
 bp = Blueprint("admin", __name__, url_prefix="/api/admin", description="Administration")
 
@@ -31,34 +30,34 @@ bp = Blueprint("admin", __name__, url_prefix="/api/admin", description="Administ
 @bp.response(200, DashboardAnswer)
 def dashboard() -> Response:
     """The overview with daily trends, the best events, the waitlist, and engagement."""
-    return private(admin.dashboard(get_db(), utc_now(), currency=current_config().currency))
+    return no_store(admin.get_dashboard(get_db(), utc_now(), currency=current_config().currency))
 
 
 @bp.route("/users")
 @role_required(ADMIN)
 @bp.arguments(UsersQuery, location="query")
 @bp.response(200, BookersAnswer)
-def users(query: dict[str, Any]) -> Response:
+def users(query: JsonObject) -> Response:
     """Accounts, newest first, with what each has booked and spent."""
-    return private(admin.users(get_db(), query))
+    return no_store(admin.list_users(get_db(), query))
 
 
 @bp.route("/events")
 @role_required(ADMIN)
 @bp.arguments(EventsQuery, location="query")
 @bp.response(200, EventFiguresAnswer)
-def events(query: dict[str, Any]) -> Response:
+def events(query: JsonObject) -> Response:
     """All events, drafts too, with their figures."""
-    return private(service.events(get_db(), None, **named(query)))
+    return no_store(service.list_events(get_db(), None, **service_arguments(query)))
 
 
 @bp.route("/waitlist")
 @role_required(ADMIN)
 @bp.arguments(PageQuery, location="query")
 @bp.response(200, WaitlistAnswer)
-def waitlist(query: dict[str, Any]) -> Response:
+def waitlist(query: JsonObject) -> Response:
     """The events that are waited for, the most wanted tickets first."""
-    return private(service.waitlist(get_db(), None, **query))
+    return no_store(service.list_waitlists(get_db(), None, **query))
 
 
 @bp.route("/health")
@@ -66,6 +65,8 @@ def waitlist(query: dict[str, Any]) -> Response:
 @bp.response(200, HealthAnswer)
 def health() -> Response:
     """Database, memory, CPU, response times, error rate, and what waits to be done."""
-    return private(
-        server_health.health(get_db(), utc_now(), job_status=server_health.JOB_STATUS.get())
+    return no_store(
+        server_health.get_health(
+            get_db(), utc_now(), read_job_status=server_health.JOB_STATUS.get()
+        )
     )

@@ -1,4 +1,4 @@
-"""The dashboard's page and its files. Whoever has the page has no figure: those need a token."""
+"""Serve the dashboard page and its files. They hold no figures: those need an access token."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from eventapp.core.errors import NotFound
 from eventapp.core.http.blueprint import Blueprint
 
 bp = Blueprint("dashboard", __name__, url_prefix="/dashboard", description="Analytics")
-PAGE = Path(__file__).resolve().parent.parent / "page"
+PAGE_FOLDER = Path(__file__).resolve().parent.parent / "page"
 FILES = frozenset({"page.css", "page.js", "charts.js"})
 
 
@@ -18,7 +18,7 @@ FILES = frozenset({"page.css", "page.js", "charts.js"})
 @bp.response(200, content_type="text/html")
 def page() -> Response:
     """The dashboard for organizers and admins, who sign in there."""
-    return _sent("index.html")
+    return _send("index.html")
 
 
 @bp.route("/<file>")
@@ -29,10 +29,10 @@ def file(file: str) -> Response:
     """A style or script of the dashboard."""
     if file not in FILES:
         raise NotFound
-    return _sent(file)
+    return _send(file)
 
 
-def _sent(name: str) -> Response:
-    response = send_from_directory(PAGE, name)
-    response.headers["Cache-Control"] = "no-cache"  # asked for again, by its ETag
+def _send(name: str) -> Response:
+    response = send_from_directory(PAGE_FOLDER, name)
+    response.headers["Cache-Control"] = "no-cache"  # revalidated by its ETag
     return response

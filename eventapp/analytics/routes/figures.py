@@ -1,6 +1,4 @@
-"""Figures over HTTP: of an organizer's events, of all for an admin, and of one event."""
-
-from typing import Any
+"""Routes of sales figures: of an organizer's events, of all for an admin, and of one event."""
 
 from flask import Response
 
@@ -20,6 +18,7 @@ from eventapp.core.database import get_db
 from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
+from eventapp.core.json import JsonObject
 
 bp = Blueprint("analytics", __name__, url_prefix="/api/analytics", description="Analytics")
 events_bp = Blueprint("event_figures", __name__, url_prefix="/api/events", description="Analytics")
@@ -30,42 +29,43 @@ events_bp = Blueprint("event_figures", __name__, url_prefix="/api/events", descr
 @bp.response(200, OverviewAnswer)
 def overview() -> Response:
     """Everything at a glance: an organizer's own events, all for an admin."""
-    answer = service.overview(
-        get_db(), service.scope_of(current_actor()), currency=current_config().currency
+    answer = service.get_overview(
+        get_db(), service.organizer_filter(current_actor()), currency=current_config().currency
     )
-    return private(answer)
+    return no_store(answer)
 
 
 @bp.route("/revenue")
 @role_required(ORGANIZER)
 @bp.arguments(RevenueQuery, location="query")
 @bp.response(200, RevenueAnswer)
-def revenue(query: dict[str, Any]) -> Response:
+def revenue(query: JsonObject) -> Response:
     """Revenue and bookings by day, week or month of a time zone; unsaid, the last 30 days."""
     period = service.Period(
         query.get("from"), query.get("to"), query["interval"], query["timezone"]
     )
-    answer = service.revenue(
+    answer = service.get_revenue(
         get_db(),
-        service.scope_of(current_actor()),
+        service.organizer_filter(current_actor()),
         period,
         now=utc_now(),
         currency=current_config().currency,
     )
-    return private(answer)
+    return no_store(answer)
 
 
 @bp.route("/events")
 @role_required(ORGANIZER)
 @bp.arguments(EventsQuery, location="query")
 @bp.response(200, EventFiguresAnswer)
-def events(query: dict[str, Any]) -> Response:
+def events(query: JsonObject) -> Response:
     """Events with their figures, the most of `sortBy` first."""
-    return private(service.events(get_db(), service.scope_of(current_actor()), **named(query)))
+    organizer_id = service.organizer_filter(current_actor())
+    return no_store(service.list_events(get_db(), organizer_id, **service_arguments(query)))
 
 
-def named(query: dict[str, Any]) -> dict[str, Any]:
-    """A query's values by the names that services know."""
+def service_arguments(query: JsonObject) -> JsonObject:
+    """Return the values of a query by the names of the service's parameters."""
     return {{"sortBy": "sort_by"}.get(name, name): value for name, value in query.items()}
 
 
@@ -75,10 +75,10 @@ def named(query: dict[str, Any]) -> dict[str, Any]:
 @events_bp.error_responses(404)
 def event_stats(event_id: int) -> Response:
     """Stock, revenue, cancellations and waitlist of one's event, by type and by day."""
-    answer = event_figures.stats(
+    answer = event_figures.get_event_stats(
         get_db(), event_id, current_actor(), currency=current_config().currency
     )
-    return private(answer)
+    return no_store(answer)
 
 
 @events_bp.route("/<whole:event_id>/bookings.csv")
@@ -87,15 +87,15 @@ def event_stats(event_id: int) -> Response:
 @events_bp.error_responses(404)
 def event_bookings_csv(event_id: int) -> Response:
     """All bookings of one's event as a table, newest first: CSV in UTF-8 with a byte order mark."""
-    table = event_figures.table(get_db(), event_id, current_actor())
-    response = Response(table, content_type="text/csv; charset=utf-8")
+    chunks = event_figures.stream_bookings_csv(get_db(), event_id, current_actor())
+    response = Response(chunks, content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="bookings-{event_id}.csv"'
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def private(answer: dict[str, Any]) -> Response:
-    """Figures are for the caller alone, and of this moment."""
+def no_store(answer: JsonObject) -> Response:
+    """Return an answer that no cache may store: figures are for the caller only."""
     response = json_response(answer)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -1,0 +1,175 @@
+"""Sum the bookings of events by day and ticket type, from stored segments and what changed since.
+
+sales_sums.py describes how stored sums are refreshed and combined with changes. Here the unit that
+is stored and counted anew is a segment of an event's day (segments.py).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from bson import ObjectId
+
+from eventapp.analytics import rules, segments, store_sums
+from eventapp.analytics.rules import BookingTotals
+from eventapp.analytics.segments import Segment
+from eventapp.analytics.store_sums import EventPeriod
+from eventapp.analytics.types import (
+    ChangedBooking,
+    EventMomentSums,
+    StoredSegment,
+    TicketPriceSums,
+)
+from eventapp.bookings import service as bookings
+from eventapp.core.database import Db, Document, Query
+
+# This many bookings are counted in a few milliseconds.
+MAX_BOOKINGS_PER_SEGMENT = 2000
+
+EventDayKey = tuple[int, datetime]  # eventId, and the first moment of a UTC day
+SegmentsByDay = dict[EventDayKey, list[Segment]]
+MinutesByDay = defaultdict[EventDayKey, dict[datetime, Segment]]
+
+
+def load_segments(db: Db, event_id: int) -> list[Segment]:
+    """Return the current totals of an event, in segments that each lie within a UTC day."""
+    complete_up_to = store_sums.find_complete_up_to(db)
+    if complete_up_to is None:
+        counted, _ = _count(db, [(event_id, None)], store_sums.DAY)
+        return [segment for day in counted.values() for segment in day.values()]
+    changed = store_sums.find_changed(db, complete_up_to, event_id=event_id)
+    days, _ = _load_current(db, [event_id], changed)
+    return [segment for day in days.values() for segment in day]
+
+
+def sum_changed_events(db: Db, changed: Sequence[ChangedBooking]) -> dict[int, BookingTotals]:
+    """Return the current totals, by eventId, of the events of these changed bookings."""
+    days, _ = _load_current(db, {booking["eventId"] for booking in changed}, changed)
+    return _sum_by_event(days)
+
+
+def save_event_sums(
+    db: Db, run: int, event_ids: Iterable[int], changed: Sequence[ChangedBooking] | None
+) -> None:
+    """Count the segments of changed bookings anew, and store them and the totals of their events.
+
+    Args:
+        run: the number of the run that writes.
+        changed: the changed bookings of these events; None to count all their bookings.
+    """
+    if changed is None:
+        counted, organizers = _count(db, [(event_id, None) for event_id in event_ids])
+        days = {
+            day: segments.build_segments(minutes.values(), MAX_BOOKINGS_PER_SEGMENT)
+            for day, minutes in counted.items()
+        }
+        changed_days = set(days)
+    else:
+        days, organizers = _load_current(db, event_ids, changed)
+        changed_days = {_day_of(booking) for booking in changed}
+    store_sums.save_sums(
+        db, "eventDays", run, [_day_document(day, days[day]) for day in changed_days]
+    )
+    store_sums.save_sums(
+        db,
+        "eventSales",
+        run,
+        [
+            ({"_id": event_id, "organizerId": organizers[event_id]}, {"numbers": totals.numbers})
+            for event_id, totals in _sum_by_event(days).items()
+        ],
+    )
+
+
+def _day_of(booking: ChangedBooking) -> EventDayKey:
+    return booking["eventId"], rules.utc_day_of(booking["createdAt"])
+
+
+def _day_document(day: EventDayKey, of_day: Sequence[Segment]) -> tuple[Document, Document]:
+    """Return the identity and the fields of a document of `eventDays`."""
+    event_id, utc_day = day
+    parts: list[StoredSegment] = [
+        {
+            "since": segment.since,
+            "numbers": segment.totals.numbers,
+            "cents": [list(pair) for pair in segment.cents_by_type.items()],
+        }
+        for segment in of_day
+    ]
+    identity = {"_id": f"{event_id}:{utc_day:%Y-%m-%d}", "eventId": event_id, "day": utc_day}
+    return identity, {"parts": parts}
+
+
+def _sum_by_event(days: SegmentsByDay) -> dict[int, BookingTotals]:
+    totals: defaultdict[int, BookingTotals] = defaultdict(BookingTotals)
+    for (event_id, _), of_day in days.items():
+        totals[event_id].add_all_numbers(segment.totals.numbers for segment in of_day)
+    return dict(totals)
+
+
+def _load_current(
+    db: Db, event_ids: Iterable[int], changed: Sequence[ChangedBooking]
+) -> tuple[SegmentsByDay, dict[int, ObjectId]]:
+    """Load the stored segments of events, and count those of changed bookings anew.
+
+    Returns:
+        All current segments of these events, and the organizers of the events that changed.
+    """
+    days = _load_stored(db, event_ids)
+    stale: defaultdict[EventDayKey, set[int]] = defaultdict(set)
+    for booking in changed:
+        day = _day_of(booking)
+        stale[day].add(segments.find_segment(booking["createdAt"], days.get(day, [])))
+    periods = [_period(day, index, days) for day, indexes in stale.items() for index in indexes]
+    counted, organizers = _count(db, periods)
+    for day, indexes in stale.items():
+        days[day] = segments.replace_stale_segments(
+            days.get(day, []), counted[day], indexes, MAX_BOOKINGS_PER_SEGMENT
+        )
+    return days, organizers
+
+
+def _period(day: EventDayKey, index: int, days: SegmentsByDay) -> EventPeriod:
+    event_id, utc_day = day
+    of_day = days.get(day, [Segment(utc_day)])
+    return event_id, segments.segment_period(index, of_day, utc_day)
+
+
+def _load_stored(db: Db, event_ids: Iterable[int]) -> SegmentsByDay:
+    return {
+        (stored["eventId"], stored["day"].astimezone(UTC)): [
+            _load_segment(part) for part in stored["parts"]
+        ]
+        for stored in store_sums.find_event_days(db, event_ids)
+    }
+
+
+def _load_segment(stored: StoredSegment) -> Segment:
+    cents_by_type = defaultdict(int, {pair[0]: pair[1] for pair in stored["cents"]})
+    return Segment(stored["since"], BookingTotals(stored["numbers"]), cents_by_type)
+
+
+def _count(
+    db: Db, periods: Sequence[EventPeriod], moment: Query = store_sums.MINUTE
+) -> tuple[MinutesByDay, dict[int, ObjectId]]:
+    """Count the bookings of these periods, by day and by moment (minute or day).
+
+    Returns:
+        The totals, and the organizers of the events.
+    """
+    days: MinutesByDay = defaultdict(dict)
+    organizers = {}
+    for row in store_sums.sum_event_periods(db, periods, moment):
+        organizers[row["event"]] = row["organizer"]
+        totals = _segment_of_row(days, row).totals
+        totals.add(row["status"], row["bookings"], row["tickets"], row["cents"])
+    for price_row in store_sums.sum_ticket_prices(db, periods, moment):
+        cents = bookings.to_cents(price_row["price"]) * price_row["tickets"]
+        _segment_of_row(days, price_row).cents_by_type[price_row["type"]] += cents
+    return days, organizers
+
+
+def _segment_of_row(days: MinutesByDay, row: EventMomentSums | TicketPriceSums) -> Segment:
+    moment = datetime.fromisoformat(row["moment"]).replace(tzinfo=UTC)
+    minutes = days[row["event"], rules.utc_day_of(moment)]
+    return minutes.setdefault(moment, Segment(moment))

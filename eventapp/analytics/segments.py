@@ -1,0 +1,87 @@
+"""The bookings that an event received on one UTC day, summed in segments.
+
+A segment begins at a minute and lasts until the next segment begins. The first segment of a day
+starts with the day, and the last one ends with it. A segment holds a limited number of bookings,
+or the bookings of one minute. So recounting the segment of a changed booking costs the same
+however many bookings the event has.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from eventapp.analytics.rules import ONE_DAY, BookingTotals
+
+
+@dataclass
+class Segment:
+    """The totals of a segment, or of one minute before minutes are joined into segments.
+
+    Attributes:
+        since: its first minute.
+        cents_by_type: the revenue by ticketTypeId.
+    """
+
+    since: datetime
+    totals: BookingTotals = field(default_factory=BookingTotals)
+    cents_by_type: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+    def add(self, other: "Segment") -> None:
+        """Add the totals of another segment."""
+        self.totals.add_numbers(other.totals.numbers)
+        for type_id, cents in other.cents_by_type.items():
+            self.cents_by_type[type_id] += cents
+
+
+def find_segment(moment: datetime, segments: Sequence[Segment]) -> int:
+    """Return the index of the segment of a day that a time lies in; 0 if there is none yet."""
+    return max(0, bisect_right(segments, moment, key=lambda segment: segment.since) - 1)
+
+
+def segment_period(
+    index: int, segments: Sequence[Segment], utc_day: datetime
+) -> tuple[datetime, datetime]:
+    """Return the start and the end (exclusive) of a segment of a day."""
+    start = segments[index].since if index else utc_day
+    is_last = index + 1 == len(segments)
+    return start, utc_day + ONE_DAY if is_last else segments[index + 1].since
+
+
+def build_segments(minutes: Iterable[Segment], max_bookings: int) -> list[Segment]:
+    """Join the totals of minutes into segments of at most `max_bookings`, or of one minute."""
+    segments: list[Segment] = []
+    for minute in sorted(minutes, key=lambda each: each.since):
+        bookings = minute.totals.all_bookings
+        if not segments or segments[-1].totals.all_bookings + bookings > max_bookings:
+            segments.append(Segment(minute.since))
+        segments[-1].add(minute)
+    return segments
+
+
+def replace_stale_segments(
+    segments: Sequence[Segment],
+    recounted: Mapping[datetime, Segment],
+    stale: Iterable[int],
+    max_bookings: int,
+) -> list[Segment]:
+    """Return the segments of a day, the stale ones built again.
+
+    Args:
+        recounted: the totals of every minute of the stale segments.
+        stale: the indexes of the stale segments.
+    """
+    if not segments:
+        return build_segments(recounted.values(), max_bookings)
+    minutes: defaultdict[int, list[Segment]] = defaultdict(list)
+    for minute in recounted.values():
+        minutes[find_segment(minute.since, segments)].append(minute)
+    stale_indexes = set(stale)
+    return [
+        replacement
+        for index, segment in enumerate(segments)
+        for replacement in (
+            build_segments(minutes[index], max_bookings) if index in stale_indexes else [segment]
+        )
+    ]

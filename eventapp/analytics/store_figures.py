@@ -1,0 +1,172 @@
+"""Figures of events, waitlists, users and the server that are aggregated for each request."""
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import cast
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from eventapp.analytics.store_sums import STATUSES
+from eventapp.analytics.types import (
+    DatabaseHealth,
+    EventHeading,
+    EventsOfStatus,
+    EventStock,
+    UserSpending,
+    WaitlistSums,
+)
+from eventapp.core.database import Db, Query, is_unavailable
+
+# The sums over the ticket types of one event.
+STOCK: Query = {
+    "capacity": {"$sum": "$ticketTypes.capacity"},
+    "sold": {"$sum": "$ticketTypes.soldTickets"},
+    "held": {"$sum": "$ticketTypes.heldTickets"},
+    "available": {"$sum": "$ticketTypes.availableTickets"},
+}
+HEADING_FIELDS = ("eventId", "title", "organizerId", "organizer", "nextDate", "views")
+
+
+def _of_organizer(organizer_id: ObjectId | None) -> Query:
+    """Return the filter for an organizer's events, or for all events."""
+    return {"organizerId": organizer_id} if organizer_id else {}
+
+
+def sum_by_status(db: Db, organizer_id: ObjectId | None) -> dict[str, EventsOfStatus]:
+    """Return sums of the events by their status."""
+    sums = {name: {"$sum": amount} for name, amount in STOCK.items()}
+    counts = {"events": {"$sum": 1}, "views": {"$sum": "$views"}}
+    stages: list[Query] = [
+        {"$match": _of_organizer(organizer_id)},
+        {"$group": {"_id": "$status", **counts, **sums}},
+    ]
+    rows = {row.pop("_id"): row for row in db.events.aggregate(stages)}
+    return cast(dict[str, EventsOfStatus], rows)
+
+
+def find_stock(
+    db: Db, organizer_id: ObjectId | None, status: str | None = None
+) -> list[EventStock]:
+    """Return the stock of each event, of those with this status if one is given."""
+    where = {**_of_organizer(organizer_id), **({"status": status} if status else {})}
+    fields = {"_id": 0, "eventId": 1, "status": 1, **STOCK}
+    rows = db.events.aggregate([{"$match": where}, {"$project": fields}])
+    return cast(list[EventStock], list(rows))
+
+
+def find_headings(db: Db, event_ids: Iterable[int]) -> dict[int, EventHeading]:
+    """Return what is shown beside the figures of events, by eventId, of those that exist."""
+    where = {"eventId": {"$in": list(event_ids)}}
+    found = db.events.find(where, {"_id": 0, **dict.fromkeys(HEADING_FIELDS, 1)})
+    return {event["eventId"]: event for event in cast(Iterable[EventHeading], found)}
+
+
+def find_waitlisted_event_ids(db: Db, organizer_id: ObjectId | None) -> list[int] | None:
+    """Return the organizer's events that ever had a waitlist; None if all events are meant."""
+    if organizer_id is None:
+        return None
+    where = {"organizerId": organizer_id, "hadWaitlist": True}
+    return [event["eventId"] for event in db.events.find(where, {"eventId": 1})]
+
+
+def sum_waitlists(db: Db, event_ids: Sequence[int] | None) -> list[WaitlistSums]:
+    """Return sums of the active waitlist entries by event; of all events if the ids are None."""
+    where: Query = {"active": True}
+    if event_ids is not None:
+        where["eventId"] = {"$in": list(event_ids)}
+    sums = {
+        "entries": {"$sum": 1},
+        "tickets": {"$sum": "$quantity"},
+        "since": {"$min": "$joinedAt"},
+    }
+    rows = db.waitlist.aggregate([{"$match": where}, {"$group": {"_id": "$eventId", **sums}}])
+    return cast(list[WaitlistSums], [{"eventId": row.pop("_id"), **row} for row in rows])
+
+
+def count_open_offers(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
+    """Return the number of open waitlist offers by eventId."""
+    stages: list[Query] = [
+        {
+            "$match": {
+                "status": "held",
+                "eventId": {"$in": list(event_ids)},
+                "waitlistEntryId": {"$exists": True},
+            }
+        },
+        {"$group": {"_id": "$eventId", "offers": {"$sum": 1}}},
+    ]
+    return {row["_id"]: row["offers"] for row in db.bookings.aggregate(stages)}
+
+
+def count_users_by_role(db: Db) -> dict[str, int]:
+    """Return the number of accounts by role."""
+    stages: list[Query] = [{"$group": {"_id": "$role", "users": {"$sum": 1}}}]
+    return {row["_id"]: row["users"] for row in db.users.aggregate(stages)}
+
+
+def count_users_since(db: Db, moment: datetime) -> int:
+    """Return the number of accounts that were created at this time or later."""
+    return db.users.count_documents({"_id": {"$gte": ObjectId.from_datetime(moment)}})
+
+
+def count_bookers_since(db: Db, moment: datetime) -> int:
+    """Return the number of users who made a booking at this time or later."""
+    stages: list[Query] = [
+        {"$match": {"createdAt": {"$gte": moment}, "status": {"$in": STATUSES}}},
+        {"$group": {"_id": "$userId"}},
+        {"$group": {"_id": None, "users": {"$sum": 1}}},
+    ]
+    return next((row["users"] for row in db.bookings.aggregate(stages)), 0)
+
+
+def count_favorites(db: Db) -> int:
+    """Return the number of favorites of all users and devices."""
+    stages: list[Query] = [{"$group": {"_id": None, "favorites": {"$sum": "$count"}}}]
+    return next((row["favorites"] for row in db.favorites.aggregate(stages)), 0)
+
+
+def sum_spending(db: Db, user_ids: Sequence[ObjectId]) -> list[UserSpending]:
+    """Return sums of these users' bookings by user and status."""
+    stages: list[Query] = [
+        {"$match": {"userId": {"$in": list(user_ids)}, "status": {"$in": STATUSES}}},
+        {
+            "$group": {
+                "_id": {"user": "$userId", "status": "$status"},
+                "bookings": {"$sum": 1},
+                "cents": {"$sum": "$totalCents"},
+            }
+        },
+    ]
+    rows = [{**row.pop("_id"), **row} for row in db.bookings.aggregate(stages)]
+    return cast(list[UserSpending], rows)
+
+
+def count_pending_work(db: Db) -> dict[str, int]:
+    """Return how much background work is pending, by the names of the health report.
+
+    These are in-flight entries of events, pending stock moves, open holds, open waitlist offers,
+    and cancelled events whose bookings are still being ended.
+    """
+    held = {"status": "held", "expiresAt": {"$exists": True}}
+    return {
+        "marksInFlight": db.events.count_documents({"marksSince": {"$exists": True}}),
+        "movesDue": db.bookings.count_documents({"restock": "due"})
+        + db.waitlist.count_documents({"restock": "due"}),
+        "openHolds": db.bookings.count_documents(held),
+        "openOffers": db.bookings.count_documents({**held, "waitlistEntryId": {"$exists": True}}),
+        "closingEvents": db.events.count_documents({"closing": {"$exists": True}}),
+    }
+
+
+def ping(db: Db) -> DatabaseHealth:
+    """Measure how long the database takes to answer a ping."""
+    began = time.perf_counter()
+    try:
+        db.command("ping")
+    except PyMongoError as error:
+        if not is_unavailable(error):
+            raise
+        return {"status": "unavailable", "pingMs": None}
+    return {"status": "ok", "pingMs": round((time.perf_counter() - began) * 1000, 2)}

@@ -1,0 +1,278 @@
+"""Sums of bookings: counted from the bookings, and stored by the job `count-sales`.
+
+The stored sums and the checkpoint are described in types.py and sales_sums.py. Each run of the job
+has a higher number, which is stored with everything that it writes. The number is a fencing token:
+a run that was suspended while its lease ended never overwrites the sums of a later run.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import cast
+
+import pymongo
+from bson import ObjectId
+from pymongo import ASCENDING, IndexModel, ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from eventapp.analytics.types import (
+    ChangedBooking,
+    DaySums,
+    EventDay,
+    EventMomentSums,
+    EventStatusSums,
+    EventSums,
+    MinuteSums,
+    StoredCheckpoint,
+    TicketPriceSums,
+)
+from eventapp.core.database import Db, Document, Query
+
+ALL_ORGANIZERS, CHECKPOINT_ID = "all", "bookings"
+INDEXES = {
+    "bookings": [
+        IndexModel([("createdAt", ASCENDING)], name="created"),
+        IndexModel([("updatedAt", ASCENDING)], name="updated"),
+    ],
+    "dailySales": [IndexModel([("scope", ASCENDING), ("day", ASCENDING)], name="scope_day")],
+    "eventSales": [IndexModel([("organizerId", ASCENDING)], name="organizer")],
+    "eventDays": [IndexModel([("eventId", ASCENDING)], name="event")],
+}
+STATUSES = ["confirmed", "held", "cancelled", "expired"]
+PERIODS_PER_QUERY, UPDATES_PER_WRITE = 50, 500
+DUPLICATE_KEY = 11000
+# No request waits for the job, so its operations may take longer than those of requests.
+JOB_TIMEOUT_SECONDS = 120
+SUMS: Query = {
+    "bookings": {"$sum": 1},
+    "tickets": {"$sum": "$quantity"},
+    "cents": {"$sum": "$totalCents"},
+}
+MINUTE: Query = {"$dateToString": {"format": "%Y-%m-%dT%H:%M", "date": "$createdAt"}}
+DAY: Query = {"$dateToString": {"format": "%Y-%m-%d", "date": "$createdAt"}}
+
+# From a moment to before another.
+Period = tuple[datetime, datetime]
+# The bookings of an event (eventId) that were made in a period, or all of them if it is None.
+EventPeriod = tuple[int, Period | None]
+
+
+def _group_bookings(db: Db, where: Query, key: Query) -> list[Document]:
+    """Return sums of the bookings, grouped by `key` and status.
+
+    Documents that only reserve an id have no status, and are left out.
+    """
+    stages: list[Query] = [
+        {"$match": {**where, "status": {"$in": STATUSES}}},
+        {"$group": {"_id": {**key, "status": "$status"}, **SUMS}},
+    ]
+    return [{**row.pop("_id"), **row} for row in db.bookings.aggregate(stages)]
+
+
+def sum_by_minute(
+    db: Db, periods: Sequence[Period], organizer_id: ObjectId | None = None
+) -> list[MinuteSums]:
+    """Return sums of the bookings that were made in these periods, by minute and organizer.
+
+    Args:
+        organizer_id: count the bookings of this organizer's events only.
+    """
+    of_organizer = {"organizerId": organizer_id} if organizer_id else {}
+    rows: list[Document] = []
+    for first in range(0, len(periods), PERIODS_PER_QUERY):
+        some = periods[first : first + PERIODS_PER_QUERY]
+        times = [{"createdAt": {"$gte": start, "$lt": end}} for start, end in some]
+        created = times[0] if len(times) == 1 else {"$or": times}
+        key = {"minute": MINUTE, "organizer": "$organizerId"}
+        rows += _group_bookings(db, {**of_organizer, **created}, key)
+    return cast(list[MinuteSums], rows)
+
+
+def sum_by_event(db: Db, organizer_id: ObjectId | None = None) -> list[EventStatusSums]:
+    """Return sums of all bookings by event, or of those of one organizer's events."""
+    where = {"organizerId": organizer_id} if organizer_id else {}
+    return cast(list[EventStatusSums], _group_bookings(db, where, {"event": "$eventId"}))
+
+
+def sum_event_periods(
+    db: Db, periods: Sequence[EventPeriod], moment: Query
+) -> list[EventMomentSums]:
+    """Return sums of the bookings of these events and periods.
+
+    Args:
+        moment: MINUTE or DAY, what to group them by.
+    """
+    key = {"event": "$eventId", "organizer": "$organizerId", "moment": moment}
+    rows = [row for where in _event_filters(periods) for row in _group_bookings(db, where, key)]
+    return cast(list[EventMomentSums], rows)
+
+
+def sum_ticket_prices(
+    db: Db, periods: Sequence[EventPeriod], moment: Query
+) -> list[TicketPriceSums]:
+    """Return the confirmed tickets of these events and periods, by type and booked price.
+
+    Args:
+        moment: MINUTE or DAY, what to group them by.
+    """
+    key = {
+        "event": "$eventId",
+        "moment": moment,
+        "type": "$items.ticketTypeId",
+        "price": "$items.unitPrice",
+    }
+    rows: list[Document] = []
+    for where in _event_filters(periods):
+        stages: list[Query] = [
+            {"$match": {**where, "status": "confirmed"}},
+            {"$unwind": "$items"},
+            {"$group": {"_id": key, "tickets": {"$sum": "$items.quantity"}}},
+        ]
+        rows += [{**row.pop("_id"), **row} for row in db.bookings.aggregate(stages)]
+    return cast(list[TicketPriceSums], rows)
+
+
+def _event_filters(periods: Sequence[EventPeriod]) -> Iterable[Query]:
+    for first in range(0, len(periods), PERIODS_PER_QUERY):
+        some = [event_filter(*each) for each in periods[first : first + PERIODS_PER_QUERY]]
+        yield some[0] if len(some) == 1 else {"$or": some}
+
+
+def event_filter(event_id: int, period: Period | None) -> Query:
+    """Return the filter for the bookings of an event that were made in a period."""
+    created = {"createdAt": {"$gte": period[0], "$lt": period[1]}} if period else {}
+    return {"eventId": event_id, **created}
+
+
+def find_first_and_last(db: Db) -> Period | None:
+    """Return when the first and the last booking were made; None if there is none."""
+    found = [
+        db.bookings.find_one(
+            {"createdAt": {"$exists": True}}, {"createdAt": 1}, sort=[("createdAt", direction)]
+        )
+        for direction in (1, -1)
+    ]
+    return (found[0]["createdAt"], found[1]["createdAt"]) if found[0] and found[1] else None
+
+
+def find_changed(
+    db: Db,
+    since: datetime,
+    organizer_id: ObjectId | None = None,
+    event_id: int | None = None,
+) -> list[ChangedBooking]:
+    """Return the bookings that were made or changed at this time or later.
+
+    Args:
+        organizer_id: only those of this organizer's events.
+        event_id: only those of this event.
+    """
+    where: Query = {"updatedAt": {"$gte": since}, "status": {"$in": STATUSES}}
+    if organizer_id:
+        where["organizerId"] = organizer_id
+    if event_id is not None:
+        where["eventId"] = event_id
+    found = db.bookings.find(where, {"_id": 0, "createdAt": 1, "eventId": 1})
+    return cast(list[ChangedBooking], list(found))
+
+
+def find_booked_event_ids(db: Db) -> list[int]:
+    """Return the eventIds of all bookings, sorted."""
+    groups = db.bookings.aggregate([{"$group": {"_id": "$eventId"}}])
+    return sorted(group["_id"] for group in groups if group["_id"] is not None)
+
+
+def find_complete_up_to(db: Db) -> datetime | None:
+    """Return the time before which all changes are in the stored sums; None if no run ended."""
+    where = {"_id": CHECKPOINT_ID, "upTo": {"$exists": True}}
+    checkpoint = cast(StoredCheckpoint | None, db.salesMarker.find_one(where))
+    return checkpoint["upTo"] if checkpoint else None
+
+
+def begin_run(db: Db, now: datetime, lease: timedelta) -> StoredCheckpoint | None:
+    """Begin a run and return the checkpoint with its number; None if another run has the lease."""
+    is_free = {"_id": CHECKPOINT_ID, "busyUntil": {"$lte": now}}
+    update = {"$inc": {"run": 1}, "$set": {"busyUntil": now + lease}}
+    for _attempt in range(2):
+        checkpoint = db.salesMarker.find_one_and_update(
+            is_free, update, return_document=ReturnDocument.AFTER
+        )
+        if checkpoint or not _insert_first_checkpoint(db, now):
+            return cast(StoredCheckpoint | None, checkpoint)
+    return None
+
+
+def _insert_first_checkpoint(db: Db, now: datetime) -> bool:
+    """Insert a checkpoint that no run has used yet; return False if there is one already."""
+    try:
+        db.salesMarker.insert_one({"_id": CHECKPOINT_ID, "run": 0, "busyUntil": now})
+    except DuplicateKeyError:
+        return False
+    return True
+
+
+def extend_lease(db: Db, run: int, until: datetime) -> None:
+    """Extend the lease of a run, unless a later run has begun."""
+    where = {"_id": CHECKPOINT_ID, "run": run}
+    db.salesMarker.update_one(where, {"$max": {"busyUntil": until}})
+
+
+def end_run(db: Db, run: int, complete_up_to: datetime, now: datetime) -> None:
+    """Move the checkpoint and end the lease, unless a later run has begun."""
+    fields = {"upTo": complete_up_to, "busyUntil": now}
+    db.salesMarker.update_one({"_id": CHECKPOINT_ID, "run": run}, {"$set": fields})
+
+
+def save_sums(
+    db: Db, collection: str, run: int, documents: Iterable[tuple[Document, Document]]
+) -> None:
+    """Write stored sums, except those that a later run has written.
+
+    Args:
+        documents: for each document the fields that identify it, `_id` included, which are
+            written once, and the fields to set.
+    """
+    updates = [
+        UpdateOne(
+            {"_id": identity["_id"], "run": {"$lte": run}},
+            {"$set": {**fields, "run": run}, "$setOnInsert": _without_id(identity)},
+            upsert=True,
+        )
+        for identity, fields in documents
+    ]
+    for first in range(0, len(updates), UPDATES_PER_WRITE):
+        try:
+            db[collection].bulk_write(updates[first : first + UPDATES_PER_WRITE], ordered=False)
+        except BulkWriteError as error:
+            # An upsert finds its `_id` taken if a later run has written the document.
+            if {fault["code"] for fault in error.details["writeErrors"]} != {DUPLICATE_KEY}:
+                raise
+
+
+def _without_id(document: Document) -> Document:
+    return {name: value for name, value in document.items() if name != "_id"}
+
+
+def find_day_sums(db: Db, scope: str, start: datetime, end: datetime) -> list[DaySums]:
+    """Return the stored days of a scope from `start` to before `end`."""
+    where = {"scope": scope, "day": {"$gte": start, "$lt": end}}
+    found = db.dailySales.find(where, {"_id": 0, "day": 1, "slots": 1})
+    return cast(list[DaySums], list(found))
+
+
+def find_event_sums(db: Db, organizer_id: ObjectId | None = None) -> list[EventSums]:
+    """Return the stored sums of all events, or of one organizer's."""
+    where = {"organizerId": organizer_id} if organizer_id else {}
+    return cast(list[EventSums], list(db.eventSales.find(where, {"numbers": 1})))
+
+
+def find_event_days(db: Db, event_ids: Iterable[int]) -> list[EventDay]:
+    """Return the stored days of these events."""
+    fields = {"_id": 0, "eventId": 1, "day": 1, "parts": 1}
+    found = db.eventDays.find({"eventId": {"$in": list(event_ids)}}, fields)
+    return cast(list[EventDay], list(found))
+
+
+def job_timeout() -> AbstractContextManager[object]:
+    """Return a context in which database operations may take JOB_TIMEOUT_SECONDS."""
+    return pymongo.timeout(JOB_TIMEOUT_SECONDS)

@@ -1,0 +1,183 @@
+"""The sums that a job stores, and the rows of aggregations.
+
+Totals are stored as `numbers`: 12 integers, the number of bookings, tickets and cents for each
+status in the order of rules.STATUSES. Days are UTC days, stored as their first moment.
+"""
+
+from datetime import datetime
+from typing import NotRequired, TypedDict
+
+from bson import ObjectId
+
+
+class StoredDaySums(TypedDict):
+    """A document of `dailySales`: bookings that were made on one day."""
+
+    _id: str  # "<scope>:<YYYY-MM-DD>"
+    scope: str  # "all", or the id of an organizer
+    day: datetime
+    slots: dict[str, list[int]]  # totals by bucket: "0" to "95", for each 15 minutes with bookings
+    run: int  # the number of the run that wrote the document
+
+
+class StoredEventSums(TypedDict):
+    """A document of `eventSales`: all bookings of one event."""
+
+    _id: int  # eventId
+    organizerId: ObjectId
+    numbers: list[int]
+    run: int
+
+
+class StoredSegment(TypedDict):
+    """The totals of a segment of a day: see segments.py."""
+
+    since: datetime  # the minute of its first booking
+    numbers: list[int]
+    cents: list[list[int]]  # pairs of ticketTypeId and cents of confirmed tickets
+
+
+class StoredEventDay(TypedDict):
+    """A document of `eventDays`: the bookings of one event that were made on one day."""
+
+    _id: str  # "<eventId>:<YYYY-MM-DD>"
+    eventId: int
+    day: datetime
+    parts: list[StoredSegment]  # in the order of time
+    run: int
+
+
+class StoredCheckpoint(TypedDict):
+    """The document of `salesMarker`: up to when the stored sums are complete."""
+
+    _id: str  # "bookings"
+    run: int  # the number of the last run that has begun
+    busyUntil: datetime  # UTC end of the lease of that run
+    upTo: NotRequired[datetime]  # UTC; absent before the first complete run
+
+
+class DaySums(TypedDict):
+    """Projection of StoredDaySums."""
+
+    day: datetime
+    slots: dict[str, list[int]]
+
+
+class EventSums(TypedDict):
+    """Projection of StoredEventSums."""
+
+    _id: int  # eventId
+    numbers: list[int]
+
+
+class EventDay(TypedDict):
+    """Projection of StoredEventDay."""
+
+    eventId: int
+    day: datetime
+    parts: list[StoredSegment]
+
+
+class ChangedBooking(TypedDict):
+    """Projection of a booking that was made or changed after the checkpoint."""
+
+    eventId: int
+    createdAt: datetime
+
+
+class StatusSums(TypedDict):
+    """Sums of bookings with one status."""
+
+    status: str
+    bookings: int
+    tickets: int
+    cents: int
+
+
+class MinuteSums(StatusSums):
+    """Sums of the bookings of an organizer's events that were made in one minute."""
+
+    minute: str  # "YYYY-MM-DDTHH:MM", UTC
+    organizer: ObjectId
+
+
+class EventStatusSums(StatusSums):
+    """Sums of the bookings of one event."""
+
+    event: int  # eventId
+
+
+class EventMomentSums(EventStatusSums):
+    """Sums of the bookings of one event that were made in one minute or on one day."""
+
+    organizer: ObjectId
+    moment: str  # "YYYY-MM-DDTHH:MM" or "YYYY-MM-DD", UTC
+
+
+class TicketPriceSums(TypedDict):
+    """Confirmed tickets of one type and price that were booked in one minute or on one day."""
+
+    event: int  # eventId
+    moment: str  # "YYYY-MM-DDTHH:MM" or "YYYY-MM-DD", UTC
+    type: int  # ticketTypeId
+    price: float  # of one ticket when it was booked, in whole currency units
+    tickets: int
+
+
+class Stock(TypedDict):
+    """Sums of the stock of ticket types, in tickets."""
+
+    capacity: int
+    sold: int
+    held: int
+    available: int
+
+
+class EventsOfStatus(Stock):
+    """Sums of all events with one status."""
+
+    events: int
+    views: int
+
+
+class EventStock(Stock):
+    """The stock of one event."""
+
+    eventId: int
+    status: str
+
+
+class EventHeading(TypedDict):
+    """Projection of an event: what is shown beside its figures."""
+
+    eventId: int
+    title: str
+    organizerId: ObjectId | None
+    organizer: str
+    nextDate: datetime
+    views: NotRequired[int]
+
+
+class WaitlistSums(TypedDict):
+    """Sums of the active waitlist entries of one event."""
+
+    eventId: int
+    entries: int
+    tickets: int
+    since: datetime  # when the first of them joined
+
+
+class UserSpending(TypedDict):
+    """Sums of the bookings of one user with one status."""
+
+    user: ObjectId
+    status: str
+    bookings: int
+    cents: int
+
+
+class DatabaseHealth(TypedDict):
+    """The answer of the database to a ping."""
+
+    status: str  # "ok" or "unavailable"
+    pingMs: float | None
