@@ -1,4 +1,4 @@
-"""Who was an organizer once, and is none now, has no more say over events than anyone."""
+"""A former organizer has no more rights over events than any other user."""
 
 import pytest
 
@@ -9,12 +9,12 @@ pytestmark = pytest.mark.usefixtures("clean_inventory")
 
 
 def demote(client, app, person):
-    boss = Caller(client, app, "admin")
-    answer = boss.call("PUT", f"/users/{person.id}", {"role": "attendee"})
+    admin = Caller(client, app, "admin")
+    answer = admin.call("PUT", f"/users/{person.id}", {"role": "attendee"})
     assert answer.status_code == 200, answer.json
 
 
-def test_others_bookings_are_theirs_no_more(db, client, app, ann, host):
+def test_a_former_organizer_cannot_see_others_bookings(db, client, app, ann, host):
     event_of(db, 10, organizer_id=host.id)
     booking, own = ann.book(1, 2), host.book(1)
     path = f"/bookings/{booking['_id']}"
@@ -31,7 +31,7 @@ def test_others_bookings_are_theirs_no_more(db, client, app, ann, host):
     assert host.cancel(own).status_code == 200
 
 
-def test_the_cutoff_holds_for_them_too(db, client, app, host):
+def test_the_cancellation_cutoff_applies_to_a_former_organizer(db, client, app, host):
     event_of(
         db,
         10,
@@ -43,7 +43,7 @@ def test_the_cutoff_holds_for_them_too(db, client, app, host):
     refused(host.cancel(own), 409, "cancellation_closed")
 
 
-def test_drafts_and_counts_are_not_shown(db, client, app, host):
+def test_a_former_organizer_sees_no_drafts_and_counts(db, client, app, host):
     event_of(db, 10, organizer_id=host.id)
     event_of(db, 10, organizer_id=host.id, status="draft")
     assert "capacity" in host.get("/events/1").json["ticketTypes"][0]
@@ -62,7 +62,7 @@ def test_drafts_and_counts_are_not_shown(db, client, app, host):
         refused(answer, 404, "event_not_found")
 
 
-def test_others_messages_stay(db, client, app, ann, host):
+def test_a_former_organizer_cannot_delete_others_messages(db, client, app, ann, host):
     event_of(db, 10, organizer_id=host.id)
     ann.call("POST", "/events/1/messages", {"text": "hello"})
     id_ = db.messages.find_one({"text": "hello"})["_id"]

@@ -1,4 +1,4 @@
-"""The documentation in the program: Swagger UI from here, over OpenAPI 3.1 of the real routes."""
+"""Swagger UI is served by this server, for an OpenAPI 3.1 document of its routes."""
 
 import re
 from urllib.parse import urljoin
@@ -11,12 +11,12 @@ def document(client):
     return client.get("/api/openapi.json").get_json()
 
 
-def test_it_is_openapi_3_1_of_this_api(document):
+def test_the_document_is_openapi_3_1(document):
     assert document["openapi"].startswith("3.1")
     assert document["info"]["title"] == "eventapp"
 
 
-def test_the_page_and_its_files_come_from_here(client):
+def test_the_page_and_its_files_are_served_by_this_server(client):
     page = client.get("/api/docs", follow_redirects=True)
     assert page.status_code == 200
     assert "text/html" in page.content_type
@@ -24,20 +24,20 @@ def test_the_page_and_its_files_come_from_here(client):
     links = re.findall(r'(?:src|href)="([^"]+)"', html)
     assert len(links) >= 3
     for link in links:
-        assert not link.startswith(("http", "//")), f"{link} comes from elsewhere"
+        assert not link.startswith(("http", "//")), f"{link} is on another server"
         assert client.get(urljoin("/api/docs/", link)).status_code == 200, link
     script = client.get("/api/docs/swagger-ui-bundle.js")
     assert "javascript" in script.content_type
     assert len(script.get_data()) > 100_000
 
 
-def test_the_page_reads_this_document(client):
+def test_the_page_shows_this_document(client):
     page = client.get("/api/docs/").get_data(as_text=True)
     assert "/api/openapi.json" in page
 
 
 def operations(document):
-    """Each operation as (method, path, itself)."""
+    """Return the method, the path and the object of each operation."""
     methods = {"get", "post", "put", "patch", "delete"}
     return [
         (method, path, operation)
@@ -61,11 +61,11 @@ def test_every_api_route_is_documented(app, document):
     assert undocumented == set()
 
 
-def test_every_operation_says_what_it_does_and_answers(document):
+def test_every_operation_has_a_summary_and_a_success(document):
     for method, path, operation in operations(document):
         assert operation.get("summary"), f"{method} {path} has no docstring"
-        fine = [status for status in operation["responses"] if status.startswith(("2", "3"))]
-        assert fine, f"{method} {path} documents no success"
+        successes = [status for status in operation["responses"] if status.startswith(("2", "3"))]
+        assert successes, f"{method} {path} documents no success"
 
 
 def test_errors_have_one_documented_shape(document):
@@ -77,7 +77,7 @@ def test_errors_have_one_documented_shape(document):
     assert shape == "string"
 
 
-def test_references_lead_somewhere(document):
+def test_every_reference_has_a_target(document):
     def references(node):
         if isinstance(node, dict):
             yield from ([node["$ref"]] if isinstance(node.get("$ref"), str) else [])
@@ -92,8 +92,8 @@ def test_references_lead_somewhere(document):
             found = found[step]
 
 
-def test_links_lead_to_operations_and_name_what_those_take(document):
-    known = {
+def test_links_name_operations_and_their_parameters(document):
+    by_id = {
         operation["operationId"]: (path, operation) for _, path, operation in operations(document)
     }
     links = [
@@ -104,15 +104,15 @@ def test_links_lead_to_operations_and_name_what_those_take(document):
     ]
     assert len(links) > 10
     for link in links:
-        path, operation = known[link["operationId"]]
-        taken = {parameter["name"] for parameter in operation.get("parameters", [])}
-        taken |= set(re.findall(r"{(\w+)}", path))
-        assert set(link.get("parameters", {})) <= taken, link
+        path, operation = by_id[link["operationId"]]
+        parameters = {parameter["name"] for parameter in operation.get("parameters", [])}
+        parameters |= set(re.findall(r"{(\w+)}", path))
+        assert set(link.get("parameters", {})) <= parameters, link
         assert "requestBody" not in link or "requestBody" in operation, link
 
 
-def test_the_tickest_calls_are_in_it(document):
-    known = {(method, path) for method, path, _ in operations(document)}
+def test_the_calls_of_the_tickest_client_are_documented(document):
+    documented = {(method, path) for method, path, _ in operations(document)}
     for call in [
         ("get", "/api/events"),
         ("post", "/api/events"),
@@ -125,4 +125,4 @@ def test_the_tickest_calls_are_in_it(document):
         ("post", "/api/auth/login"),
         ("post", "/api/auth/register"),
     ]:
-        assert call in known
+        assert call in documented

@@ -1,4 +1,4 @@
-"""What every answer has: request ids, ETags, HEAD, compression, one shape of errors."""
+"""What all responses share: request ids, ETags, HEAD, compression, and one body of errors."""
 
 import gzip
 import json
@@ -18,26 +18,26 @@ def event(db, organizer):
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/nope", "/api/events/x", "/healthz", "/images/nope"])
-def test_every_answer_carries_a_request_id_of_its_own(client, event, path):
+def test_every_response_has_a_request_id_of_its_own(client, event, path):
     first, second = client.get(path), client.get(path)
     assert re.fullmatch("[0-9a-f]{16}", first.headers["X-Request-Id"])
     assert first.headers["X-Request-Id"] != second.headers["X-Request-Id"]
 
 
-@pytest.mark.parametrize("given", ["abc-123", "A.b:c_d", "x" * 128])
-def test_a_sane_request_id_is_echoed(client, given):
-    answer = client.get("/api/events", headers={"X-Request-Id": given})
-    assert answer.headers["X-Request-Id"] == given
+@pytest.mark.parametrize("sent", ["abc-123", "A.b:c_d", "x" * 128])
+def test_an_acceptable_request_id_is_returned(client, sent):
+    answer = client.get("/api/events", headers={"X-Request-Id": sent})
+    assert answer.headers["X-Request-Id"] == sent
 
 
-@pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a<script>", "a;b", "é"])
-def test_any_other_is_replaced(client, given):
-    answer = client.get("/api/events", headers={"X-Request-Id": given})
+@pytest.mark.parametrize("sent", ["", "x" * 129, "a b", "a<script>", "a;b", "é"])
+def test_any_other_request_id_is_replaced(client, sent):
+    answer = client.get("/api/events", headers={"X-Request-Id": sent})
     assert re.fullmatch("[0-9a-f]{16}", answer.headers["X-Request-Id"])
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_gets_of_events_carry_an_etag_and_answer_304(client, event, path):
+def test_reads_of_events_have_an_etag_and_answer_304(client, event, path):
     first = client.get(path)
     again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
     assert (first.status_code, again.status_code, again.data) == (200, 304, b"")
@@ -54,7 +54,7 @@ def test_the_etag_changes_with_the_event(client, organizer, event, path):
     assert again.status_code == 200
 
 
-def test_the_etag_changes_with_what_the_caller_sees(client, app, event):
+def test_the_etag_changes_with_the_favorites_of_the_caller(client, app, event):
     tag = client.get("/api/events/1").headers["ETag"]
     fan = sign_in(app)["headers"]
     client.post("/api/favorites", json={"eventId": 1}, headers=fan)
@@ -70,16 +70,16 @@ def test_head_answers_as_get_without_the_body(client, event, path):
         assert head.headers.get(name) == got.headers.get(name)
 
 
-def test_long_bodies_are_compressed_for_those_who_accept_it(client, db):
+def test_long_bodies_are_compressed_if_the_client_accepts_it(client, db):
     for _ in range(5):
         make_event(db)
     plain = client.get("/api/events")
-    packed = client.get("/api/events", headers={"Accept-Encoding": "gzip"})
+    compressed = client.get("/api/events", headers={"Accept-Encoding": "gzip"})
     assert "Content-Encoding" not in plain.headers
-    assert packed.headers["Content-Encoding"] == "gzip"
-    assert "Accept-Encoding" in packed.headers["Vary"]
-    assert len(packed.data) < len(plain.data)
-    assert json.loads(gzip.decompress(packed.data)) == plain.json
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in compressed.headers["Vary"]
+    assert len(compressed.data) < len(plain.data)
+    assert json.loads(gzip.decompress(compressed.data)) == plain.json
 
 
 @pytest.mark.parametrize("accepts", ["gzip", None])
@@ -92,19 +92,19 @@ def test_compressed_and_plain_answers_revalidate_alike(client, db, accepts):
     assert again.status_code == 304
 
 
-def test_short_bodies_are_left_alone(client, db):
+def test_short_bodies_are_not_compressed(client, db):
     answer = client.get("/healthz", headers={"Accept-Encoding": "gzip"})
     assert "Content-Encoding" not in answer.headers
 
 
-def test_an_unknown_path_is_404_in_the_one_shape(client):
+def test_an_unknown_path_is_404_with_the_common_error_body(client):
     for path in ("/nope", "/api", "/api/nope", "/api/events/1/nope"):
         answer = client.get(path)
         assert answer.status_code == 404
         assert answer.json == {"message": "Not Found", "code": "not_found"}
 
 
-def test_a_wrong_method_is_405_and_says_which_are_right(client):
+def test_a_wrong_method_is_405_with_the_allowed_methods(client):
     answer = client.patch("/api/events")
     assert (answer.status_code, answer.json["code"]) == (405, "method_not_allowed")
     assert {"GET", "HEAD", "POST"} <= set(answer.headers["Allow"].split(", "))
@@ -119,7 +119,7 @@ def test_a_wrong_method_is_405_and_says_which_are_right(client):
         ("PUT", "/api/users/login", "OPTIONS, POST"),
     ],
 )
-def test_a_fixed_path_is_not_a_value_of_the_path_beside_it(client, method, path, allowed):
+def test_a_fixed_path_is_not_taken_for_a_value_of_another_route(client, method, path, allowed):
     answer = client.open(path, method=method, json={})
     assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
     assert client.options(path).headers["Allow"] == allowed
@@ -131,13 +131,13 @@ def test_a_trailing_slash_makes_no_difference(client, event):
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "e30.e30."])
-def test_a_bad_token_is_401_even_where_none_is_needed(client, event, token):
+def test_an_invalid_token_is_401_even_if_none_is_needed(client, event, token):
     for path in ("/api/events", "/api/events/1"):
         answer = client.get(path, headers={"Authorization": f"Bearer {token}"})
         assert (answer.status_code, answer.json["code"]) == (401, "unauthorized")
 
 
-def test_an_inner_error_says_nothing_of_the_inside(client, monkeypatch, event):
+def test_an_unexpected_error_reveals_no_detail(client, monkeypatch, event):
     def fail(*_args, **_kwargs):
         raise RuntimeError("secret detail")
 
@@ -148,15 +148,15 @@ def test_an_inner_error_says_nothing_of_the_inside(client, monkeypatch, event):
     assert "X-Request-Id" in answer.headers
 
 
-def test_what_is_made_is_where_the_answer_says(client, event, attendee, organizer):
+def test_a_created_resource_is_at_its_location(client, event, attendee, organizer):
     booking = {"eventId": event["eventId"], "quantity": 1}
     person = {"name": "New", "email": "new@example.org", "password": "correct horse"}
-    for path, body, who in (
+    for path, body, headers in (
         ("/api/events", event_body(), organizer["headers"]),
         ("/api/bookings", booking, attendee["headers"]),
         ("/api/auth/register", person, {}),
     ):
-        made = client.post(path, json=body, headers=who)
-        assert made.status_code == 201
-        who = who or {"Authorization": f"Bearer {made.json['accessToken']}"}
-        assert client.get(made.headers["Location"], headers=who).status_code == 200
+        created = client.post(path, json=body, headers=headers)
+        assert created.status_code == 201
+        headers = headers or {"Authorization": f"Bearer {created.json['accessToken']}"}
+        assert client.get(created.headers["Location"], headers=headers).status_code == 200

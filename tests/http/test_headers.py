@@ -1,4 +1,4 @@
-"""Security headers, CORS, the client's address behind proxies, and and what production refuses."""
+"""Security headers, CORS, the client's address behind proxies, and refusals of production."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def production(make_app):
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/api/events", "/nowhere", "/api/users", "/images/x"])
-def test_security_headers_are_on_every_answer(client, path):
+def test_every_response_has_security_headers(client, path):
     headers = client.get(path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
@@ -25,7 +25,7 @@ def test_security_headers_are_on_every_answer(client, path):
     assert "Strict-Transport-Security" not in headers
 
 
-def test_swagger_ui_may_run_from_here_only(client):
+def test_swagger_ui_may_load_scripts_only_from_this_server(client):
     answer = client.get("/api/docs/")
     policy = answer.headers["Content-Security-Policy"]
     assert "script-src 'self' 'unsafe-inline'" in policy
@@ -36,7 +36,7 @@ def test_swagger_ui_may_run_from_here_only(client):
     assert script.status_code == 200
 
 
-def test_hsts_only_in_production_over_https(production, client):
+def test_hsts_is_sent_only_in_production_over_https(production, client):
     def hsts(server, base):
         return server.get("/healthz", base_url=base).headers.get("Strict-Transport-Security")
 
@@ -46,34 +46,34 @@ def test_hsts_only_in_production_over_https(production, client):
 
 
 def preflight(server, origin=ORIGIN, method="PUT"):
-    asked = {
+    headers = {
         "Origin": origin,
         "Access-Control-Request-Method": method,
         "Access-Control-Request-Headers": "authorization, content-type",
     }
-    return server.options("/api/events/1", headers=asked)
+    return server.options("/api/events/1", headers=headers)
 
 
-def test_development_is_open_to_all_origins(client):
+def test_development_allows_all_origins(client):
     answer = client.get("/api/events", headers={"Origin": ORIGIN})
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     exposed = answer.headers["Access-Control-Expose-Headers"]
     for name in ("ETag", "X-Request-Id", "Retry-After"):
         assert name in exposed
-    asked = preflight(client)
-    assert asked.status_code == 200
-    assert "PUT" in asked.headers["Access-Control-Allow-Methods"]
-    assert "authorization" in asked.headers["Access-Control-Allow-Headers"]
-    assert "Access-Control-Allow-Credentials" not in asked.headers
+    allowed = preflight(client)
+    assert allowed.status_code == 200
+    assert "PUT" in allowed.headers["Access-Control-Allow-Methods"]
+    assert "authorization" in allowed.headers["Access-Control-Allow-Headers"]
+    assert "Access-Control-Allow-Credentials" not in allowed.headers
 
 
-def test_errors_carry_cors_too(client):
+def test_errors_have_cors_headers_too(client):
     answer = client.get("/api/users", headers={"Origin": ORIGIN})
     assert answer.status_code == 401
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_production_is_open_to_nobody_unsaid(production):
+def test_production_allows_no_origin_by_default(production):
     for answer in (
         production.get("/api/events", headers={"Origin": ORIGIN}),
         preflight(production),
@@ -81,7 +81,7 @@ def test_production_is_open_to_nobody_unsaid(production):
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_production_is_open_to_those_named(make_app):
+def test_production_allows_the_configured_origins(make_app):
     server = make_app(**PRODUCTION, CORS_ORIGINS=f"{ORIGIN}, https://b.example").test_client()
     answer = server.get("/api/events", headers={"Origin": ORIGIN})
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
@@ -99,31 +99,31 @@ def status(server, forwarded):
     return server.get("/api/events", headers={"X-Forwarded-For": forwarded}).status_code
 
 
-def test_one_trusted_proxy_tells_the_address(make_app):
+def test_one_trusted_proxy_reports_the_address(make_app):
     server = limited(make_app, TRUSTED_PROXIES="1")
     assert status(server, "203.0.113.1") == 200
     assert status(server, "203.0.113.2") == 200
     assert status(server, "203.0.113.1") == 429
-    # What the client itself wrote in front of the proxy's word is not believed.
+    # Addresses that the client itself has written before that of the proxy are ignored.
     assert status(server, "198.51.100.9, 203.0.113.1") == 429
 
 
-def test_no_proxy_is_trusted_unsaid(make_app):
+def test_no_proxy_is_trusted_by_default(make_app):
     server = limited(make_app)
     assert status(server, "203.0.113.1") == 200
     assert status(server, "203.0.113.2") == 429
 
 
-def test_https_behind_a_trusted_proxy_is_https(make_app):
-    said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.1"}
+def test_https_is_recognized_behind_a_trusted_proxy_only(make_app):
+    forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.1"}
     trusting = make_app(**PRODUCTION, TRUSTED_PROXIES="1").test_client()
-    assert "Strict-Transport-Security" in trusting.get("/healthz", headers=said).headers
+    assert "Strict-Transport-Security" in trusting.get("/healthz", headers=forwarded).headers
     other = make_app(**PRODUCTION).test_client()
-    assert "Strict-Transport-Security" not in other.get("/healthz", headers=said).headers
+    assert "Strict-Transport-Security" not in other.get("/healthz", headers=forwarded).headers
 
 
 @pytest.mark.parametrize(
-    ("said", "named"),
+    ("changes", "name"),
     [
         ({"JWT_SECRET": "short"}, "JWT_SECRET"),
         ({"JWT_SECRET": "a" * 40}, "JWT_SECRET"),
@@ -131,6 +131,6 @@ def test_https_behind_a_trusted_proxy_is_https(make_app):
         ({"JWT_SECRET": SECRET, "DEMO_OPEN": "1"}, "DEMO_OPEN"),
     ],
 )
-def test_production_refuses_to_start(said, named):
-    with pytest.raises(ConfigError, match=named):
-        load_config({"APP_ENV": "production", **said})
+def test_production_refuses_to_start_with_weak_settings(changes, name):
+    with pytest.raises(ConfigError, match=name):
+        load_config({"APP_ENV": "production", **changes})

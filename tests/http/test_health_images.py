@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, what does it count; its documents; and the photos."""
+"""Liveness, readiness, metrics, the API documentation, and the photos of events."""
 
 import time
 from pathlib import Path
@@ -16,24 +16,24 @@ PHOTO = "rebetiko-before-midnight.webp"
 
 @pytest.fixture
 def database_down(app, monkeypatch):
-    """A client whose server does not answer, in place of the store."""
-    dead = MongoClient("mongodb://127.0.0.1:9/x?timeoutMS=300&serverSelectionTimeoutMS=200")
-    database = OpenDatabase(dead, dead.get_default_database(), lambda _db: None)
+    """Replace the database of the application by one that does not answer."""
+    unreachable = MongoClient("mongodb://127.0.0.1:9/x?timeoutMS=300&serverSelectionTimeoutMS=200")
+    database = OpenDatabase(unreachable, unreachable.get_default_database(), lambda _db: None)
     database.start()
     monkeypatch.setitem(app.extensions, "database", database)
     monkeypatch.setitem(app.extensions, "event_cache", EventCache(database.db))
     yield
-    dead.close()
+    unreachable.close()
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/api/healthz"])
-def test_healthz_says_hello_and_touches_no_database(app, database_down, path):
+def test_healthz_answers_without_the_database(app, database_down, path):
     answer = app.test_client().get(path)
     assert (answer.status_code, answer.data) == (200, b'"Hello Tickest"')
     assert answer.content_type == "application/json"
 
 
-def test_readyz(client):
+def test_readyz_is_200_if_the_database_answers(client):
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert (answer.json["status"], answer.json["database"]) == ("ready", "ok")
@@ -60,15 +60,15 @@ def test_readyz_is_503_when_the_database_is_down(app, database_down):
 def test_a_database_that_is_down_is_503_within_three_seconds(
     app, database_down, method, path, body
 ):
-    began = time.monotonic()
+    started = time.monotonic()
     answer = app.test_client().open(path, method=method, json=body)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - started < 3
     assert (answer.status_code, answer.json["code"]) == (503, "database_unavailable")
     assert "127.0.0.1" not in answer.text
     assert int(answer.headers["Retry-After"]) >= 1
 
 
-def test_until_it_is_prepared_every_call_is_503(app, db, monkeypatch):
+def test_every_call_is_503_until_the_database_is_prepared(app, db, monkeypatch):
     unprepared = OpenDatabase(None, db, lambda _db: None)
     monkeypatch.setitem(app.extensions, "database", unprepared)
     client = app.test_client()
@@ -91,13 +91,13 @@ def test_metrics_count_requests_by_route_and_status(client, db):
     assert "eventapp_request_seconds_bucket" in answer.text
 
 
-def test_a_path_that_is_no_route_is_one_metric(client):
+def test_paths_without_a_route_share_one_metric(client):
     for number in range(3):
         client.get(f"/scan/{number}")
     assert "/scan/" not in client.get("/metrics").text
 
 
-def test_docs_are_served_from_here(client):
+def test_the_documentation_is_served_by_this_server(client):
     page = client.get("/api/docs", follow_redirects=True)
     assert page.status_code == 200
     assert "/api/openapi.json" in page.text
@@ -106,7 +106,7 @@ def test_docs_are_served_from_here(client):
     assert client.get("/api/docs/swagger-ui-bundle.js").status_code == 200
 
 
-def test_openapi_describes_the_calls(client):
+def test_the_openapi_document_describes_the_routes(client):
     document = client.get("/api/openapi.json").json
     assert document["openapi"].startswith("3.1")
     paths = document["paths"]
@@ -121,7 +121,7 @@ def test_openapi_describes_the_calls(client):
     assert {"search", "city", "dateFrom", "cursor", "page", "limit", "sortBy"} <= names
 
 
-def test_a_photo_comes_under_a_long_cache(client):
+def test_a_photo_may_be_cached_for_a_week(client):
     answer = client.get(f"/images/{PHOTO}")
     assert (answer.status_code, answer.content_type) == (200, "image/webp")
     assert answer.data == (IMAGES / PHOTO).read_bytes()
@@ -129,7 +129,7 @@ def test_a_photo_comes_under_a_long_cache(client):
     assert answer.cache_control.max_age >= 7 * 24 * 3600
 
 
-def test_a_photo_answers_304_head_and_ranges(client):
+def test_a_photo_supports_etags_head_and_ranges(client):
     tag = client.get(f"/images/{PHOTO}").headers["ETag"]
     again = client.get(f"/images/{PHOTO}", headers={"If-None-Match": tag})
     assert (again.status_code, again.data) == (304, b"")
@@ -139,13 +139,13 @@ def test_a_photo_answers_304_head_and_ranges(client):
     assert (part.status_code, part.data) == (206, b"RIFF")
 
 
-def test_a_photo_that_is_not_there(client):
+def test_a_missing_photo_is_404(client):
     answer = client.get("/images/nope.webp")
     assert (answer.status_code, answer.json) == (404, {"message": "Not Found", "code": "not_found"})
 
 
 @pytest.mark.parametrize("path", ["/images", "/images/", "/images/.", "/images/./"])
-def test_no_directory_listing(client, path):
+def test_directories_are_not_listed(client, path):
     assert client.get(path).status_code == 404
 
 
@@ -171,14 +171,14 @@ def test_no_directory_listing(client, path):
         "%ff%fe",
     ],
 )
-def test_no_path_out_of_the_folder(client, path):
+def test_paths_outside_the_folder_are_404(client, path):
     assert Path(IMAGES, "..", "wsgi.py").exists()
     answer = client.get(f"/images/{path}", follow_redirects=True)
     assert (answer.status_code, answer.json["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_photos_are_only_read(client, method):
+def test_photos_cannot_be_written(client, method):
     answer = client.open(f"/images/{PHOTO}", method=method)
     assert (answer.status_code, answer.json["code"]) == (405, "method_not_allowed")
     assert (IMAGES / PHOTO).exists()

@@ -1,4 +1,4 @@
-"""The Postman collection: made of its source, whole, and fit for the routes there are."""
+"""The Postman collection is up to date, complete, and has a route for every request."""
 
 import json
 import re
@@ -19,7 +19,7 @@ def requests():
 
 
 def route_of(app, request):
-    """The rule and the method of a request; None where there is none."""
+    """Return the method and the rule of a request, None if it has no route."""
     method, path = re.sub(r"{{\w+}}", "7", request.call).split(" ", 1)
     routes = app.url_map.bind("localhost")
     try:
@@ -30,13 +30,13 @@ def route_of(app, request):
 
 
 def succeeds(request):
-    """Whether the route does its work: in the request itself, or for the script before it."""
+    """Return True if the request, or the script before it, makes the route succeed."""
     return request.status < 400 or "pm.sendRequest" in request.before
 
 
-def test_the_file_is_what_its_source_makes():
-    made = postman.COLLECTION.read_text() == postman.written()
-    assert made, "run scripts/postman.py after a change in docs/postman/"
+def test_the_collection_is_generated_from_its_source():
+    is_current = postman.COLLECTION.read_text() == postman.written()
+    assert is_current, "run scripts/postman.py after a change in docs/postman/"
 
 
 def test_every_route_has_a_request_that_succeeds(app, requests):
@@ -50,30 +50,32 @@ def test_every_route_has_a_request_that_succeeds(app, requests):
 
 
 def test_every_request_has_a_route(app, requests):
-    lost = [request.call for request in requests if route_of(app, request) is None]
-    assert lost == ["GET /api/nowhere", "DELETE /api/events"]
+    without_route = [request.call for request in requests if route_of(app, request) is None]
+    assert without_route == ["GET /api/nowhere", "DELETE /api/events"]
 
 
-def test_no_two_requests_have_one_name(requests):
+def test_the_names_of_requests_are_unique(requests):
     names = [request.name for request in requests]
     assert len(set(names)) == len(names), "`until` sends a request again by its name"
 
 
-def test_every_variable_is_kept_before_it_is_used():
-    made = postman.collection()
+def test_every_variable_is_set_before_it_is_used():
+    collection = postman.collection()
     environment = json.loads((ROOT / "docs" / "postman_environment.json").read_text())
-    known = {variable["key"] for variable in (*made["variable"], *environment["values"])}
-    for item in (item for folder in made["item"] for item in folder["item"]):
+    known_variables = {
+        variable["key"] for variable in (*collection["variable"], *environment["values"])
+    }
+    for item in (item for folder in collection["item"] for item in folder["item"]):
         scripts = {event["listen"]: "\n".join(event["script"]["exec"]) for event in item["event"]}
-        known |= kept_by(scripts.get("prerequest", ""))
+        known_variables |= variables_set_by(scripts.get("prerequest", ""))
         sent = json.dumps(item["request"])
         read = re.findall(r"ariables\.get\('(\w+)'\)", "\n".join(scripts.values()))
-        unknown = {*re.findall(r"{{(\w+)}}", sent), *read} - known
-        assert not unknown, f"{item['name']} uses {unknown}"
-        known |= kept_by(scripts["test"])
+        unknown_variables = {*re.findall(r"{{(\w+)}}", sent), *read} - known_variables
+        assert not unknown_variables, f"{item['name']} uses {unknown_variables}"
+        known_variables |= variables_set_by(scripts["test"])
 
 
-def kept_by(script):
+def variables_set_by(script):
     return set(re.findall(r"ariables\.set\('(\w+)'", script))
 
 
@@ -82,7 +84,7 @@ def test_the_environment_holds_no_password():
     assert {v["key"]: v["value"] for v in environment["values"]}["adminPassword"] == ""
 
 
-def test_the_lock_names_no_registry():
+def test_the_lock_file_names_no_registry():
     assert "resolved" not in LOCK.read_text(), (
         "npm install in tests/postman, whose .npmrc leaves it out"
     )

@@ -1,4 +1,4 @@
-"""`python wsgi.py` as it is really run: what it answers, and to what it says no."""
+"""`python wsgi.py` as a process: what it serves over HTTP, and what it refuses."""
 
 import http.client
 import socket
@@ -13,21 +13,21 @@ LOGIN = b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """One server for the tests that leave it as it is."""
+    """Start one server for the tests that do not change it."""
     with Server(tmp_path_factory.mktemp("served"), MONGO_URI="") as server:
         yield server.wait()
 
 
 def raw(server, data):
-    """Send these bytes; the answer's status line and all that comes before the end."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
-        line.sendall(data)
-        answer = http.client.HTTPResponse(line)
+    """Send these bytes, and return the status and the body of the response."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(data)
+        answer = http.client.HTTPResponse(connection)
         answer.begin()
         return answer.status, answer.read()
 
 
-def test_it_answers(shared):
+def test_the_server_answers(shared):
     assert shared.get("/healthz").json() == "Hello Tickest"
     assert shared.get("/api/events").json()["events"] == []
     assert shared.get("/readyz").status_code == 200
@@ -35,22 +35,22 @@ def test_it_answers(shared):
     assert shared.get("/api/nowhere").json()["code"] == "not_found"
 
 
-def test_a_line_kept_open_is_answered_at_once(shared):
-    """The body does not wait until the client acknowledges the headers, which may take it 40 ms."""
+def test_a_kept_alive_connection_has_no_delayed_responses(shared):
+    """A body that waited for the client to acknowledge the headers would be 40 ms late."""
     connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=10)
     seconds = [timed_get(connection, "/healthz") for _ in range(120)]
     connection.close()
-    assert sum(1 for passed in seconds if 0.035 < passed < 0.055) < 20, seconds
+    assert sum(1 for each in seconds if 0.035 < each < 0.055) < 20, seconds
 
 
 def timed_get(connection, path):
-    began = time.monotonic()
+    started = time.monotonic()
     connection.request("GET", path)
     connection.getresponse().read()
-    return time.monotonic() - began
+    return time.monotonic() - started
 
 
-def test_photos_come_from_here_and_nothing_beside_them(shared):
+def test_photos_are_served_and_no_file_outside_their_folder(shared):
     photo = shared.get("/images/midnight-bakery.webp")
     assert photo.headers["Content-Type"] == "image/webp"
     assert photo.content[8:12] == b"WEBP"
@@ -61,7 +61,7 @@ def test_photos_come_from_here_and_nothing_beside_them(shared):
     assert shared.get("/images/").status_code == 404
 
 
-def test_docs_come_from_here(shared):
+def test_the_documentation_is_served(shared):
     page = shared.get("/api/docs/")
     assert "text/html" in page.headers["Content-Type"]
     assert shared.get("/api/docs/swagger-ui-bundle.js").status_code == 200
@@ -69,15 +69,15 @@ def test_docs_come_from_here(shared):
 
 
 @pytest.mark.parametrize(
-    "framed",
+    "framing",
     [
         pytest.param(b"Content-Length: %d\r\n\r\n%b", id="with its length"),
         pytest.param(b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n", id="chunked"),
     ],
 )
-def test_a_body_of_20_mb_is_413(shared, framed):
+def test_a_body_of_20_mb_is_413(shared, framing):
     body = b'{"email": "' + b"x" * 20_000_000 + b'"}'
-    status, answer = raw(shared, LOGIN + framed % (len(body), body))
+    status, answer = raw(shared, LOGIN + framing % (len(body), body))
     assert (status, b'"too_large"' in answer) == (413, True)
     assert shared.answers("/healthz")
 
@@ -90,7 +90,7 @@ def test_a_body_of_20_mb_is_413(shared, framed):
         (b"0\r\n\r\n", "validation_error"),
     ],
 )
-def test_chunked_bodies_are_read_whole(shared, chunks, code):
+def test_chunked_bodies_are_read_to_their_end(shared, chunks, code):
     status, answer = raw(shared, LOGIN + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
     assert status == 400
     assert code.encode() in answer
@@ -105,6 +105,6 @@ def test_chunked_bodies_are_read_whole(shared, chunks, code):
         LOGIN + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-def test_what_is_not_http_is_400(shared, data):
+def test_malformed_http_is_400(shared, data):
     assert raw(shared, data)[0] == 400
     assert shared.answers("/healthz")

@@ -1,4 +1,4 @@
-"""What the API's document says of a text is what the text is checked by."""
+"""Fields accept exactly what they document in the OpenAPI document."""
 
 import re
 
@@ -38,15 +38,15 @@ TEXTS = st.one_of(
 
 
 def is_documented(field, text):
-    """As a client would judge that has nothing but the document."""
-    said = field.metadata
-    # To Python a `$` may stand before a last line break, to JSON Schema it may not.
-    pattern = re.sub(r"\$$", r"\\Z", said["pattern"])
-    long = len(text) > said.get("maxLength", getattr(field, "_high", 10**6))
-    return re.search(pattern, text) is not None and not (long and isinstance(field, Text))
+    """Return True if the OpenAPI document alone allows the text."""
+    metadata = field.metadata
+    # `$` matches before a final line break in Python, but not in JSON Schema.
+    pattern = re.sub(r"\$$", r"\\Z", metadata["pattern"])
+    is_too_long = isinstance(field, Text) and len(text) > metadata["maxLength"]
+    return re.search(pattern, text) is not None and not is_too_long
 
 
-def is_taken(field, text):
+def is_accepted(field, text):
     try:
         field.deserialize(text)
     except ValidationError:
@@ -56,35 +56,35 @@ def is_taken(field, text):
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: type(field).__name__)
 @given(text=TEXTS)
-def test_what_is_documented_is_taken_and_nothing_else(field, text):
-    # To JSON Schema `\ufeff` is white, to Python it is not; the server takes it for white.
+def test_a_field_accepts_what_it_documents_and_nothing_else(field, text):
+    # `\ufeff` is whitespace to JSON Schema and to the server, but not to Python's `\s`.
     if "\ufeff" not in text:
-        assert is_taken(field, text) == is_documented(field, text)
+        assert is_accepted(field, text) == is_documented(field, text)
 
 
 @given(st.dates())
-def test_a_day_that_is_documented_is_taken(day):
-    said = re.search(CalendarDate().metadata["pattern"], day.isoformat()) is not None
-    assert is_taken(CalendarDate(), day.isoformat()) == said
+def test_a_date_is_accepted_if_it_is_documented(day):
+    matches = re.search(CalendarDate().metadata["pattern"], day.isoformat()) is not None
+    assert is_accepted(CalendarDate(), day.isoformat()) == matches
 
 
 @pytest.mark.parametrize("value", [0, 1, 0.0, "true", "", None, [], {}])
-def test_a_flag_is_true_or_false(value):
-    assert not is_taken(StrictBool(), value)
+def test_a_strict_bool_accepts_only_true_and_false(value):
+    assert not is_accepted(StrictBool(), value)
     assert StrictBool().deserialize(True) is True
     assert StrictBool().deserialize(False) is False
 
 
-def test_a_whole_number_may_have_a_point():
-    """As JSON Schema has it, and as clients write that have one kind of number."""
-    taken = StrictInt().deserialize(5.0)
-    assert (taken, type(taken)) == (5, int)
-    assert not is_taken(StrictInt(), 5.5)
-    assert not is_taken(StrictInt(), float("inf"))
-    assert not is_taken(StrictInt(), 1e300)
+def test_a_strict_int_accepts_a_number_with_a_zero_fraction():
+    """JSON Schema does so too, and clients with one type of number write integers in this way."""
+    number = StrictInt().deserialize(5.0)
+    assert (number, type(number)) == (5, int)
+    assert not is_accepted(StrictInt(), 5.5)
+    assert not is_accepted(StrictInt(), float("inf"))
+    assert not is_accepted(StrictInt(), 1e300)
 
 
 @given(st.one_of(st.emails(), st.text("ab@.*\u00fc \u2003-<", max_size=12)))
-def test_an_email_that_is_documented_is_taken_and_no_other(text):
-    taken = is_taken(Email(), text) and find_email_error(Email().deserialize(text)) is None
-    assert taken == is_documented(Email(), text)
+def test_an_email_address_is_accepted_if_and_only_if_it_is_documented(text):
+    accepted = is_accepted(Email(), text) and find_email_error(Email().deserialize(text)) is None
+    assert accepted == is_documented(Email(), text)

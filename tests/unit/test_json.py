@@ -1,4 +1,4 @@
-"""JSON as it goes out."""
+"""Encoded JSON keeps no more memory alive than its own bytes."""
 
 import tracemalloc
 
@@ -6,23 +6,23 @@ import orjson
 
 from eventapp.core import json
 
-KEPT = 1000
+ANSWERS = 1000
 
 
-def bytes_kept(dumps):
-    """What each of many answers holds of the memory, while it is kept."""
+def bytes_kept_alive(dumps):
+    """Return how many bytes of memory each of many encoded answers keeps alive."""
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        kept = [dumps({"number": number}) for number in range(KEPT)]
-        return (tracemalloc.get_traced_memory()[0] - before) / len(kept)
+        answers = [dumps({"number": number}) for number in range(ANSWERS)]
+        return (tracemalloc.get_traced_memory()[0] - before) / len(answers)
     finally:
         tracemalloc.stop()
 
 
-def test_an_answer_that_is_kept_holds_no_more_than_itself():
-    assert bytes_kept(json.dumps) < 150
+def test_an_encoded_answer_keeps_no_more_than_itself_alive():
+    assert bytes_kept_alive(json.dumps) < 150
 
 
-def test_control_as_the_encoder_gives_it_holds_its_whole_buffer():
-    assert bytes_kept(orjson.dumps) > 1000
+def test_control_the_bytes_of_orjson_keep_its_whole_buffer_alive():
+    assert bytes_kept_alive(orjson.dumps) > 1000

@@ -1,4 +1,4 @@
-"""Every route says who may call it, and keeps to it."""
+"""Every route declares which callers it accepts, and refuses all others."""
 
 import re
 
@@ -12,62 +12,62 @@ from tests import factories
 ROLES = ("attendee", "organizer", "admin")
 SAMPLES = {"whole": "999999", "oid": str(ObjectId()), "path": "x", "string": "x", "int": "1"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-WHO = {"anyone", "self admin", "admin", "organizer", "attendee organizer admin"}
+PERMISSIONS = {"anyone", "self admin", "admin", "organizer", "attendee organizer admin"}
 
 
 def routes(app):
-    """Each route as method, a path with sample values, and who may call it."""
+    """Yield the method, a path with sample values, and the permission of each route."""
     for rule in app.url_map.iter_rules():
-        who = app.view_functions[rule.endpoint].permission
+        permission = app.view_functions[rule.endpoint].permission
         path = re.sub(r"<(?:(\w+)(?:\([^)]*\))?:)?\w+>", _sample, rule.rule)
         for method in sorted(rule.methods & set(METHODS)):
-            yield method, path, who
+            yield method, path, permission
 
 
 def _sample(match):
     return SAMPLES[match[1] or "string"]
 
 
-def refused(who, role):
-    """The status a role is refused with, None where it may pass."""
-    if who == "anyone" or (role == "admin" and role):
+def refusal_status(permission, role):
+    """Return the status with which a role is refused, None if it is accepted."""
+    if permission == "anyone" or (role == "admin" and role):
         return None
     if role is None:
         return 401
-    return None if role in who.split() else 403
+    return None if role in permission.split() else 403
 
 
-def test_every_route_says_who_may_call_it(app):
-    said = {who for _, _, who in routes(app)}
-    assert said <= WHO
-    assert len(said) >= 4
+def test_every_route_declares_a_permission(app):
+    declared = {permission for _, _, permission in routes(app)}
+    assert declared <= PERMISSIONS
+    assert len(declared) >= 4
 
 
-def test_an_undeclared_route_stops_the_start():
+def test_a_route_without_a_permission_is_an_error_at_start():
     app = Flask(__name__, static_folder=None)
-    app.add_url_rule("/said", view_func=permissions.anyone(lambda: "x"), endpoint="said")
+    app.add_url_rule("/declared", view_func=permissions.anyone(lambda: "x"), endpoint="declared")
     permissions.require_declared_permissions(app)
-    app.add_url_rule("/silent", view_func=lambda: "x", endpoint="silent")
-    with pytest.raises(RuntimeError, match="/silent"):
+    app.add_url_rule("/undeclared", view_func=lambda: "x", endpoint="undeclared")
+    with pytest.raises(RuntimeError, match="/undeclared"):
         permissions.require_declared_permissions(app)
 
 
 @pytest.mark.parametrize("role", [None, "attendee", "organizer"])
-def test_every_route_refuses_whom_it_must(app, client, role):
+def test_every_route_refuses_callers_without_its_permission(app, client, role):
     headers = factories.sign_in(app, role)["headers"] if role else {}
     checked = 0
-    for method, path, who in routes(app):
-        status = refused(who, role)
+    for method, path, permission in routes(app):
+        status = refusal_status(permission, role)
         if status is None:
             continue
         answer = client.open(path, method=method, json={}, headers=headers)
-        assert answer.status_code == status, f"{method} {path} for {who}"
+        assert answer.status_code == status, f"{method} {path} for {permission}"
         assert answer.json["code"] == {401: "unauthorized", 403: "forbidden"}[status]
         checked += 1
     assert checked >= 5
 
 
-def test_authorization_comes_before_the_body(client, attendee):
+def test_permissions_are_checked_before_the_body(client, attendee):
     for body in (b"{", b'{"title": 7}', b""):
         answer = client.post("/api/events", data=body, content_type="application/json")
         assert answer.status_code == 401
@@ -81,11 +81,11 @@ def test_authorization_comes_before_the_body(client, attendee):
     ("method", "path"),
     [("GET", "/api/events"), ("GET", "/api/favorites"), ("GET", "/healthz"), ("GET", "/metrics")],
 )
-def test_what_is_for_anyone_needs_no_token(client, method, path):
+def test_routes_for_anyone_need_no_token(client, method, path):
     assert client.open(path, method=method).status_code == 200
 
 
-def test_organizers_manage_their_own_events_only(app, client, db, organizer, admin):
+def test_organizers_manage_only_their_own_events(app, client, db, organizer, admin):
     event = factories.make_event(db, organizer_id=organizer["id"])
     other = factories.sign_in(app, "organizer")
     path = f"/api/events/{event['eventId']}"
@@ -106,13 +106,13 @@ def demo_app(make_app):
 
 
 class TestDemoOpen:
-    """`DEMO_OPEN=1`: every Tickest call without a token, and nothing that needs an account."""
+    """DEMO_OPEN=1 lets callers without a token do all that needs no account of their own."""
 
     @pytest.fixture
     def app(self, demo_app):
         return demo_app
 
-    def test_events(self, client):
+    def test_events_can_be_managed_without_a_token(self, client):
         created = client.post("/api/events", json=factories.event_body())
         assert created.status_code == 201
         path = f"/api/events/{created.json['eventId']}"
@@ -125,7 +125,7 @@ class TestDemoOpen:
         assert client.post("/api/recoms", json=["other"]).json[0]["favorited"] is True
         assert client.delete(path).json == {"message": "Event deleted successfully"}
 
-    def test_users(self, client):
+    def test_users_can_be_managed_without_a_token(self, client):
         body = {"name": "John Doe", "email": "user@example.com", "password": "password123"}
         user = client.post("/api/users", json=body).json["user"]
         assert client.get("/api/users").json["users"] == [user]
@@ -144,10 +144,10 @@ class TestDemoOpen:
             ("POST", "/api/auth/create-admin"),
         ],
     )
-    def test_what_needs_an_account_still_does(self, client, method, path):
+    def test_routes_that_need_an_account_still_refuse(self, client, method, path):
         assert client.open(path, method=method, json={}).status_code == 401
 
-    def test_a_token_still_counts(self, app, client, db):
+    def test_a_token_still_limits_its_user_to_their_role(self, app, client, db):
         attendee = factories.sign_in(app, "attendee")
         answer = client.post("/api/events", json={}, headers=attendee["headers"])
         assert answer.status_code == 403
