@@ -1,4 +1,4 @@
-"""A real server with people and events, for schemathesis to call."""
+"""Start a server with users and events for schemathesis to call."""
 
 import json
 from contextlib import contextmanager
@@ -20,9 +20,9 @@ from tests import factories
 from tests.conftest import MONGO_URI, drop_database, settings_for
 from tests.live import Server
 
-# Fuzzing ends sessions, deletes people and takes their roles away: then the next one calls.
-PEOPLE, SESSIONS, EVENTS, PASSWORD = 10, 30, 8, "correct horse"
-FEW_AND_MANY = [
+# Fuzzing ends sessions, deletes users and takes their roles away. Then another session is used.
+USERS, SESSIONS, EVENTS, PASSWORD = 10, 30, 8, "correct horse"
+TICKET_TYPES = [
     {"type": "Seat", "price": 19.5, "availableTickets": 3},
     {"type": "Standing", "price": 0, "availableTickets": 1000},
 ]
@@ -30,29 +30,33 @@ SETTINGS = {
     "JWT_SECRET": "a-secret-of-tests-0123456789-abcdefghijklmnop",
     "JWT_EXPIRES_IN": "12h",
     "WEB_CONCURRENCY": "2" if MONGO_URI else "1",
-    "TRUSTED_PROXIES": "1",  # hooks.py makes addresses up
+    "TRUSTED_PROXIES": "1",  # hooks.py sends made-up client addresses.
 }
 
 
 @dataclass(frozen=True)
-class Stage:
+class FuzzTarget:
+    """A server, and a file of Authorization headers for each role, as a JSON list."""
+
     server: Server
-    people: dict[str, Path]  # a JSON list of Authorization headers a role
+    tokens: dict[str, Path]
 
 
 @pytest.fixture
-def stage(tmp_path):
-    """The server; at the end all tickets must add up and its log may tell of no fault."""
+def target(tmp_path):
+    """Start the server. Check afterwards that its log has no error and all tickets add up."""
     settings = settings_for(tmp_path, **SETTINGS)
-    with opened(settings) as app:
-        people = {role: fill(app, role, tmp_path) for role in ("attendee", "organizer", "admin")}
+    with open_app(settings) as app:
+        tokens = {
+            role: add_users(app, role, tmp_path) for role in ("attendee", "organizer", "admin")
+        }
     server = Server(tmp_path, **{name: settings[name] for name in settings if name != "PORT"})
     try:
         with server.wait():
-            yield Stage(server, people)
+            yield FuzzTarget(server, tokens)
             assert server.stop() == 0
         assert "error" not in server.said()
-        with opened(settings) as app:
+        with open_app(settings) as app:
             found = auditing.check(BOOKING_CONTEXT.get(app), utc_now())
             assert [fault.message for fault in found] == []
     finally:
@@ -60,8 +64,8 @@ def stage(tmp_path):
 
 
 @contextmanager
-def opened(settings):
-    """The application in this process; on the embedded store not beside a server."""
+def open_app(settings):
+    """Open the application in this process, which the embedded store allows without a server."""
     app = create_app(load_config(settings))
     try:
         yield app
@@ -69,29 +73,30 @@ def opened(settings):
         app.extensions["database"].client.close()
 
 
-def fill(app, role, directory):
-    """People of this role, each signed in many times; the first of a role is `<role>@example.org`.
+def add_users(app, role, directory):
+    """Add users of a role with many sessions each, and return the file of their tokens.
 
-    Of the events most are the first organizer's, two the second's.
+    The first user is `<role>@example.org`. The first organizer has all events but two, which the
+    second organizer has.
     """
     db, now = app.extensions["database"].db, utc_now()
-    people = [factories.sign_in(app, role)["id"] for _ in range(PEOPLE)]
-    known = {"passwordHash": hash_password(PASSWORD, 4)}
-    db.users.update_many({"_id": {"$in": people}}, {"$set": known})
+    users = [factories.sign_in(app, role)["id"] for _ in range(USERS)]
+    password = {"passwordHash": hash_password(PASSWORD, 4)}
+    db.users.update_many({"_id": {"$in": users}}, {"$set": password})
     address = f"{role}@example.org"
-    db.users.update_one({"_id": people[0]}, {"$set": {"email": address, "emailKey": address}})
-    tokens = [token for person in people for token in sign_in_often(app, person, now)]
+    db.users.update_one({"_id": users[0]}, {"$set": {"email": address, "emailKey": address}})
+    headers = [header for user in users for header in open_sessions(app, user, now)]
     for number in range(EVENTS if role == "organizer" else 0):
-        kinds = FEW_AND_MANY if number % 2 else FEW_AND_MANY[:1]
-        owner = people[number // (EVENTS - 2)]
-        factories.make_event(db, organizer_id=owner, ticketTypes=kinds)
+        ticket_types = TICKET_TYPES if number % 2 else TICKET_TYPES[:1]
+        owner = users[number // (EVENTS - 2)]
+        factories.make_event(db, organizer_id=owner, ticketTypes=ticket_types)
     path = directory / f"{role}.json"
-    path.write_text(json.dumps(tokens))
+    path.write_text(json.dumps(headers))
     return path
 
 
-def sign_in_often(app, user_id, now):
-    """The Authorization headers of so many sessions."""
+def open_sessions(app, user_id, now):
+    """Open SESSIONS sessions of a user, and yield their Authorization headers."""
     db = app.extensions["database"].db
     user, lifetime = db.users.find_one({"_id": user_id}), timedelta(days=1)
     for _ in range(SESSIONS):

@@ -1,4 +1,4 @@
-"""What schemathesis is told beside the document: who calls, and what no schema can say."""
+"""Hooks of schemathesis: which user calls, and which errors no schema can announce."""
 
 import itertools
 import json
@@ -7,41 +7,43 @@ from pathlib import Path
 
 import schemathesis
 
-# The words of refusals that JSON Schema has none for.
-BEYOND_SCHEMAS = {
-    "Each ticket type must have its own name.",  # uniqueItems compares whole items
-    "Must have at most 72 bytes.",  # maxLength counts characters
-    "Not a cursor of this list",  # a cursor is what a list gave, for that list
-    # No more can it compare one parameter with another, or times with anything.
+# The messages of errors that JSON Schema cannot express.
+INEXPRESSIBLE_ERRORS = {
+    "Each ticket type must have its own name.",  # uniqueItems compares whole items.
+    "Must have at most 72 bytes.",  # maxLength counts characters.
+    "Not a cursor of this list",  # A cursor is valid only for the list that made it.
+    # JSON Schema compares neither parameters with each other nor times.
     "At most 3660 days at once",
     "Must not be after `to`",
     "Must be greater than or equal to 2000-01-01 00:00:00+00:00 and less than or equal to "
     "2200-01-01 00:00:00+00:00.",
     "Not an IANA time zone, as Europe/Athens",
-    # What depends on the event:
+    # These depend on the stored event.
     "Another ticket type has this name.",
     "Invalid schedule index",
     "Invalid ticket type index",
 }
-# 400s that depend on what is stored, as the contract has them.
-BY_STATE = {"ticket_type_required", "wrong_password"}
+# The codes of 400 answers that depend on stored data.
+STATE_DEPENDENT_CODES = {"ticket_type_required", "wrong_password"}
 
 
-class People:
-    """Who calls: the next one when this one's session has ended, for fuzzing signs people out,
-    deletes them and takes their roles away."""
+class TokenPool:
+    """The Authorization header of the calling user, replaced when the server refuses it.
+
+    Fuzzing signs users out, deletes them and takes their roles away.
+    """
 
     def __init__(self):
-        self._rest = itertools.cycle(json.loads(Path(os.environ["FUZZ_PEOPLE"]).read_text()))
-        self.token = next(self._rest)
+        self._tokens = itertools.cycle(json.loads(Path(os.environ["FUZZ_TOKENS"]).read_text()))
+        self.token = next(self._tokens)
 
-    def heard(self, response):
-        mine = response.request.headers.get("Authorization") == self.token
-        if mine and response.status_code == 401:
-            self.token = next(self._rest)
+    def replace_refused(self, response):
+        is_current = response.request.headers.get("Authorization") == self.token
+        if is_current and response.status_code == 401:
+            self.token = next(self._tokens)
 
 
-people = People()
+token_pool = TokenPool()
 calls = itertools.count(1)
 
 
@@ -50,7 +52,7 @@ calls = itertools.count(1)
 )
 class Token:
     def get(self, case, context):
-        return people.token
+        return token_pool.token
 
     def set(self, case, data, context):
         case.headers["Authorization"] = data
@@ -58,9 +60,10 @@ class Token:
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """From another address each time: who guesses at passwords from one is slowed down.
+    """Send each request from another address, and without a made-up cursor.
 
-    What schemathesis makes up for a cursor is none, and would hide all else of the query.
+    Wrong passwords from one address are slowed down. An invalid cursor would hide every other error
+    of the query.
     """
     number = next(calls)
     case.headers["X-Forwarded-For"] = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
@@ -70,28 +73,28 @@ def before_call(context, case, kwargs):
 
 @schemathesis.hook
 def after_call(context, case, response):
-    people.heard(response)
+    token_pool.replace_refused(response)
 
 
 @schemathesis.check
 def what_the_schema_allows_is_accepted(context, response, case):
-    """`positive_data_acceptance`, but for refusals that no schema could announce."""
-    if not is_positive(case) or response.status_code != 400 or by_a_wrong_link(case):
+    """Check `positive_data_acceptance`, except for errors that no schema can announce."""
+    if not is_positive(case) or response.status_code != 400 or follows_a_wrong_link(case):
         return
-    said = response.json()
-    if said["code"] in BY_STATE:
+    error = response.json()
+    if error["code"] in STATE_DEPENDENT_CODES:
         return
-    words = {word for words in said.get("errors", {}).values() for word in words}
-    beyond = (words or {said["message"]}) <= BEYOND_SCHEMAS
-    assert beyond, f"the schema allows it, the server does not: {said}"
+    messages = {message for each in error.get("errors", {}).values() for message in each}
+    is_inexpressible = (messages or {error["message"]}) <= INEXPRESSIBLE_ERRORS
+    assert is_inexpressible, f"the schema allows it, the server does not: {error}"
 
 
 def is_positive(case):
     return case.meta is not None and case.meta.generation.mode.is_positive
 
 
-def by_a_wrong_link(case):
-    """True where a link that schemathesis guessed put one kind of id where another belongs."""
+def follows_a_wrong_link(case):
+    """Return True if a link that schemathesis inferred has used an id of another type."""
     return any(
         parameter.definition["schema"].get("type") == "integer"
         and not str(case.path_parameters.get(parameter.name)).isdigit()
