@@ -1,4 +1,4 @@
-"""What a server writes to its log: one JSON line a request, and no secret."""
+"""A server logs one JSON line for each request, and no secrets."""
 
 import json
 import os
@@ -30,7 +30,7 @@ print(json.dumps(signed))
 
 
 def serve(directory, **changes):
-    """What the server printed, and what it logged."""
+    """Run a server; return what it printed and what it logged."""
     environ = {name: value for name, value in os.environ.items() if name != "MONGO_URI"}
     environ |= {"INSTANCE_DIR": str(directory), "BCRYPT_ROUNDS": "4", **changes}
     done = subprocess.run(
@@ -62,7 +62,7 @@ def test_each_request_is_one_json_line(tmp_path):
     assert profile["timestamp"].endswith("Z")
 
 
-def test_demo_open_is_said_loudly_at_start(tmp_path):
+def test_demo_open_is_logged_at_start(tmp_path):
     _, logged = serve(tmp_path / "open", DEMO_OPEN="1", LOG_LEVEL="warning")
     assert "DEMO_OPEN: anyone may change events and accounts without a token" in logged
     _, quiet = serve(tmp_path / "shut", LOG_LEVEL="warning")
@@ -84,5 +84,5 @@ def test_demo_open_is_said_loudly_at_start(tmp_path):
         ("status", 200, 200),
     ],
 )
-def test_secrets_are_known_by_name_and_by_look(name, value, shown):
+def test_secrets_are_recognized_by_name_and_by_form(name, value, shown):
     assert redact_secrets(None, "info", {name: value}) == {name: shown}

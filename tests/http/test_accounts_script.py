@@ -1,4 +1,4 @@
-"""`scripts/create_admin.py`: the first admin, from the command line."""
+"""`scripts/create_admin.py` creates the first admin from the command line."""
 
 import os
 import pty
@@ -33,7 +33,7 @@ def run(environ, *arguments, **more):
     )
 
 
-def test_it_makes_an_admin_that_logs_in(environ, make_app):
+def test_it_creates_an_admin_who_can_log_in(environ, make_app):
     done = run({**environ, "ADMIN_PASSWORD": PASSWORD})
     assert (done.returncode, done.stdout) == (0, "root@example.org is an admin\n")
     uri = {"MONGO_URI": environ["MONGO_URI"]} if MONGO_URI else {}
@@ -51,7 +51,7 @@ def test_it_makes_an_admin_that_logs_in(environ, make_app):
         ({"ADMIN_PASSWORD": PASSWORD, "MONGO_URI": "mongodb://127.0.0.1:1/x"}, "does not answer"),
     ],
 )
-def test_what_is_wrong_is_one_line(environ, changes, said):
+def test_each_error_is_one_line(environ, changes, said):
     done = run({**environ, **changes})
     assert done.returncode in (1, 2)
     assert done.stdout == ""
@@ -75,7 +75,7 @@ def test_a_bad_email_is_refused(environ):
 
 
 @pytest.mark.skipif(bool(MONGO_URI), reason="a server serves several processes")
-def test_an_embedded_store_in_use_is_one_line(environ, tmp_path):
+def test_an_embedded_store_in_use_is_reported_in_one_line(environ, tmp_path):
     held = lock_directory(tmp_path)
     done = run({**environ, "ADMIN_PASSWORD": PASSWORD})
     os.close(held)
@@ -103,18 +103,18 @@ def test_the_password_is_asked_for_twice_and_not_shown(environ, typed, code, sai
             shown += os.read(terminal, 1000)
         os.write(terminal, line.encode())
         shown += b"|"
-    shown += rest_of(terminal)
+    shown += read_to_end(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
     assert said in shown.decode()
     assert PASSWORD not in shown.decode()
 
 
-def rest_of(terminal):
+def read_to_end(terminal):
     shown = b""
     while True:
         try:
             read = os.read(terminal, 1000)
-        except OSError:  # Linux says so when the other end is closed
+        except OSError:  # Linux raises this when the other end was closed.
             return shown
         if not read:
             return shown

@@ -141,7 +141,7 @@ def test_refresh_returns_new_tokens(client, ann, db, in_body):
     assert answer.status_code == 200
     assert set(answer.json) == {"accessToken", "refreshToken", "token"}
     assert profile(client, answer.json["token"]) == (200, None)
-    assert profile(client, ann["token"]) == (200, None)  # until it expires
+    assert profile(client, ann["token"]) == (200, None)  # It stays valid until it expires.
     assert db.sessions.count_documents({}) == 1
     assert refresh(client, answer.json["refreshToken"]).status_code == 200
 

@@ -1,4 +1,4 @@
-"""The shipped Android app's eight calls, decoded as its Gson models decode them."""
+"""The event routes of the Android app, decoded as its Gson models decode them."""
 
 import json
 from datetime import date, timedelta
@@ -10,14 +10,14 @@ import pytest
 from eventapp.events import service as events
 from eventapp.events import store as events_store
 from tests.factories import day, event_body, make_event, sign_in, utc_now
-from tests.http.gson import BASE, decoded_events
+from tests.http.gson import BASE, decode_events
 
 EVENTS_FILE = Path(__file__).parents[2] / "data" / "events.json"
 
 
 @pytest.fixture
 def seeded(db: Any) -> list[dict[str, Any]]:
-    """The sample events, moved so that all are upcoming, and one at 12.50."""
+    """Insert the sample events, moved so that all are upcoming, and one with a price of 12.50."""
     bodies = json.loads(EVENTS_FILE.read_text())
     first = min(entry["date"] for body in bodies for entry in body["schedule"])
     shift = date.fromisoformat(day(1)) - date.fromisoformat(first)
@@ -37,41 +37,41 @@ def store_event(db: Any, body: dict[str, Any], shift: timedelta) -> dict[str, An
     return events_store.insert(db, document)
 
 
-def test_all_upcoming_events_come_as_gson_reads_them(client, seeded):
-    shown = decoded_events(client.get(BASE + "events"))
+def test_gson_can_read_all_upcoming_events(client, seeded):
+    shown = decode_events(client.get(BASE + "events"))
     assert [event["eventId"] for event in shown] == [event["eventId"] for event in seeded]
     assert len(shown) > 24
     assert shown[0]["schedule"][0]["date"] == day(1)
     assert all(event["image"].startswith(("http://", "https://")) for event in shown)
 
 
-def test_prices_are_rounded_up_here_and_only_here(client, seeded):
+def test_only_the_app_gets_prices_rounded_up(client, seeded):
     last = seeded[-1]["eventId"]
-    assert decoded_events(client.get(BASE + "events"))[-1]["ticketTypes"][0]["price"] == 13
+    assert decode_events(client.get(BASE + "events"))[-1]["ticketTypes"][0]["price"] == 13
     assert client.get(f"/api/events/{last}").json["ticketTypes"][0]["price"] == 12.5
-    whole = {kind["price"] for event in seeded for kind in event["ticketTypes"]}
+    whole = {each["price"] for event in seeded for each in event["ticketTypes"]}
     shown = client.get(BASE + "events").json
-    assert {kind["price"] for event in shown for kind in event["ticketTypes"]} == {
+    assert {each["price"] for event in shown for each in event["ticketTypes"]} == {
         -int(-price // 1) for price in whole
     }
 
 
-def test_home_screen_finds_its_six_events(client, seeded):
+def test_the_home_screen_finds_the_events_it_shows(client, seeded):
     shown = client.get(BASE + "events").json
-    assert all(shown[place] for place in (2, 4, 5))
+    assert all(shown[index] for index in (2, 4, 5))
 
 
-def test_events_gives_up_to_500_of_those_to_come(client, db):
+def test_the_list_contains_at_most_500_upcoming_events(client, db):
     body = {**event_body(), "schedule": [{"date": date.fromisoformat(day(3)), "location": "X"}]}
     many = [events.new_event(body, organizer_id=None, now=utc_now()) for _ in range(502)]
     for number, event in zip(events_store.take_event_ids(db, 502), many, strict=True):
         event["eventId"] = number
     events_store.insert_many(db, many)
-    shown = decoded_events(client.get(BASE + "events"))
+    shown = decode_events(client.get(BASE + "events"))
     assert [event["eventId"] for event in shown] == list(range(1, 501))
 
 
-def test_events_hides_past_draft_and_cancelled_ones(client, db):
+def test_the_list_hides_past_draft_and_cancelled_events(client, db):
     make_event(db, schedule=[{"date": day(-1), "location": "Volos"}])
     make_event(db, status="draft")
     make_event(db, status="cancelled")
@@ -79,46 +79,46 @@ def test_events_hides_past_draft_and_cancelled_ones(client, db):
     assert [event["eventId"] for event in client.get(BASE + "events").json] == [today["eventId"]]
 
 
-def test_events_answers_304_to_its_etag(client, seeded):
+def test_the_list_answers_304_to_its_etag(client, seeded):
     tag = client.get(BASE + "events").headers["ETag"]
     again = client.get(BASE + "events", headers={"If-None-Match": tag})
     assert (again.status_code, again.data) == (304, b"")
 
 
-def test_recoms_answers_events_of_the_categories(client, seeded):
-    shown = decoded_events(client.post(BASE + "recoms", json=["concert", "theater"]))
+def test_recommendations_are_events_of_the_categories(client, seeded):
+    shown = decode_events(client.post(BASE + "recoms", json=["concert", "theater"]))
     wanted = [event for event in seeded if event["category"] in ("concert", "theater")]
     assert {event["category"] for event in shown} == {"concert", "theater"}
     assert len(shown) == len(wanted)
 
 
-def test_recoms_of_nothing_answers_all(client, seeded):
-    assert len(decoded_events(client.post(BASE + "recoms", json=[]))) == len(seeded)
+def test_recommendations_without_categories_are_all_events(client, seeded):
+    assert len(decode_events(client.post(BASE + "recoms", json=[]))) == len(seeded)
 
 
-def test_recoms_of_an_unknown_category_matches_nothing(client, seeded):
-    assert decoded_events(client.post(BASE + "recoms", json=["opera"])) == []
-    mixed = decoded_events(client.post(BASE + "recoms", json=["opera", "movie"]))
+def test_an_unknown_category_matches_no_event(client, seeded):
+    assert decode_events(client.post(BASE + "recoms", json=["opera"])) == []
+    mixed = decode_events(client.post(BASE + "recoms", json=["opera", "movie"]))
     assert {event["category"] for event in mixed} == {"movie"}
 
 
 @pytest.mark.parametrize("body", [{}, {"categories": []}, [1], [None], "concert", None])
-def test_recoms_refuses_what_is_no_list_of_strings(client, body):
+def test_recommendations_require_a_list_of_strings(client, body):
     assert client.post(BASE + "recoms", json=body).status_code == 400
 
 
-def test_favorites_are_the_shared_guests(client, db, app):
+def test_favorites_belong_to_the_shared_guest(client, db, app):
     event = make_event(db)
     added = client.post(BASE + "favorites", json={"eventId": event["eventId"]})
     assert (added.status_code, added.json) == (201, {"message": "Event favorited"})
-    assert decoded_events(client.get(BASE + "favorites"))[0]["favorited"] is True
+    assert decode_events(client.get(BASE + "favorites"))[0]["favorited"] is True
     assert client.get(BASE + "events").json[0]["favorited"] is True
     assert len(client.get("/api/favorites").json["events"]) == 1
     someone = sign_in(app)["headers"]
     assert client.get("/api/favorites", headers=someone).json == {"events": []}
 
 
-def test_favorites_stay_the_guests_whoever_asks(client, db, attendee):
+def test_favorites_belong_to_the_guest_also_with_a_token_or_device(client, db, attendee):
     event = make_event(db)
     headers = {**attendee["headers"], "X-Device-Id": "device-1234"}
     client.post(BASE + "favorites", json={"eventId": event["eventId"]}, headers=headers)
@@ -126,7 +126,7 @@ def test_favorites_stay_the_guests_whoever_asks(client, db, attendee):
     assert len(client.get(BASE + "favorites", headers=headers).json) == 1
 
 
-def test_favorite_again_is_409_and_delete_takes_a_body(client, db):
+def test_a_favorite_is_added_once_and_removed_by_its_body(client, db):
     body = {"eventId": make_event(db)["eventId"]}
     client.post(BASE + "favorites", json=body)
     again = client.post(BASE + "favorites", json=body)

@@ -1,4 +1,4 @@
-"""Accounts of the Android app: flat users, and the capability that stands in for a token."""
+"""The account routes of the Android app, whose user id is a capability instead of a token."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from itsdangerous import URLSafeTimedSerializer
 
 from eventapp.core.http.app_context import CONFIG
 from tests.factories import utc_now
-from tests.http.gson import BASE, decoded_user
+from tests.http.gson import BASE, decode_user
 
 PERSON = {"name": "Maria", "email": "maria@example.org", "password": "secret"}
 
@@ -17,7 +17,7 @@ PERSON = {"name": "Maria", "email": "maria@example.org", "password": "secret"}
 def register(client: Any, **changes: Any) -> dict[str, Any]:
     answer = client.post(BASE + "users", json={**PERSON, **changes})
     assert answer.status_code == 201
-    return decoded_user(answer.json)
+    return decode_user(answer.json)
 
 
 def log_in(client: Any, name: str = "Maria", password: str = "secret") -> Any:
@@ -28,7 +28,7 @@ def rename(client: Any, capability: str, **body: Any) -> Any:
     return client.put(f"{BASE}users/{capability}", json=body or {"name": "Eve"})
 
 
-def test_register_answers_a_flat_user_and_stores_a_hash(client, db):
+def test_register_returns_a_flat_user_and_stores_a_hash(client, db):
     user = register(client)
     assert (user["name"], user["email"], user["about"], user["userImg"]) == (
         "Maria",
@@ -44,7 +44,7 @@ def test_register_answers_a_flat_user_and_stores_a_hash(client, db):
     assert b"secret" not in raw.data
 
 
-def test_register_takes_the_whole_user_of_gson(client, db):
+def test_register_ignores_the_other_fields_of_the_model(client, db):
     extra = {"_id": "", "userImg": "", "about": "x", "__v": 0, "createdAt": "", "role": "admin"}
     user = register(client, **extra)
     assert user["name"] == "Maria"
@@ -66,19 +66,19 @@ def test_register_refuses_a_taken_name_or_email(client, db):
     "change",
     [{"password": "12345"}, {"password": "x" * 73}, {"email": "no"}, {"name": ""}, {"name": 5}],
 )
-def test_register_refuses_what_no_account_may_have(client, db, change):
+def test_register_refuses_invalid_fields(client, db, change):
     assert client.post(BASE + "users", json={**PERSON, **change}).status_code == 400
     assert db.users.count_documents({}) == 0
 
 
-def test_login_by_name_gives_the_user(client):
+def test_login_by_name_returns_the_user(client):
     register(client)
-    user = decoded_user(log_in(client).json)
+    user = decode_user(log_in(client).json)
     assert (user["name"], user["email"]) == ("Maria", "maria@example.org")
     assert log_in(client).status_code == 200
 
 
-def test_login_refuses_wrong_credentials_alike(client):
+def test_all_wrong_credentials_get_the_same_answer(client):
     register(client)
     wrong, unknown = log_in(client, password="wrong!"), log_in(client, name="Nobody")
     assert wrong.status_code == unknown.status_code == 401
@@ -86,11 +86,11 @@ def test_login_refuses_wrong_credentials_alike(client):
     assert log_in(client, name="").status_code == 400
 
 
-def test_put_changes_the_profile_under_the_id_of_login(client, db):
+def test_the_id_of_a_login_changes_the_profile(client, db):
     register(client)
     capability = log_in(client).json["_id"]
     answer = rename(client, capability, name="Maria K", email="mk@example.org", about="Hi\nthere")
-    user = decoded_user(answer.json)
+    user = decode_user(answer.json)
     assert (answer.status_code, user["about"]) == (200, "Hi\nthere")
     stored = db.users.find_one({})
     assert (stored["name"], stored["email"]) == ("Maria K", "mk@example.org")
@@ -98,7 +98,7 @@ def test_put_changes_the_profile_under_the_id_of_login(client, db):
     assert rename(client, user["_id"], name="Maria").status_code == 200
 
 
-def test_put_under_the_id_of_register_ignores_what_it_may_not_change(client, db):
+def test_the_id_of_a_registration_changes_only_the_fields_of_the_profile(client, db):
     user = register(client)
     body = {"about": "x", "role": "admin", "password": "changed", "_id": "x", "__v": 3}
     assert rename(client, user["_id"], **body).json["about"] == "x"
@@ -106,7 +106,7 @@ def test_put_under_the_id_of_register_ignores_what_it_may_not_change(client, db)
     assert log_in(client).status_code == 200
 
 
-def test_put_refuses_a_taken_name_or_email(client, db):
+def test_changing_the_profile_refuses_a_taken_name_or_email(client, db):
     register(client)
     other = register(client, name="Other", email="other@example.org")["_id"]
     assert rename(client, other, name="maria").json["code"] == "name_taken"
@@ -116,7 +116,7 @@ def test_put_refuses_a_taken_name_or_email(client, db):
     assert rename(client, other, name=None).status_code == 400
 
 
-def test_put_refuses_every_other_id(client, app, db, attendee):
+def test_every_other_id_is_refused(client, app, db, attendee):
     register(client)
     user = db.users.find_one({"name": "Maria"})
     session = str(db.sessions.find_one({"userId": user["_id"]})["_id"])
@@ -132,7 +132,7 @@ def test_put_refuses_every_other_id(client, app, db, attendee):
     assert db.users.find_one({"_id": user["_id"]})["name"] == "Maria"
 
 
-def test_put_refuses_a_capability_with_one_letter_changed(client, db):
+def test_a_capability_with_one_changed_letter_is_refused(client, db):
     capability = register(client)["_id"]
     for place in (0, len(capability) // 2, len(capability) - 2):
         letter = "A" if capability[place] != "A" else "B"
@@ -142,7 +142,7 @@ def test_put_refuses_a_capability_with_one_letter_changed(client, db):
     assert rename(client, capability).status_code == 200
 
 
-def test_capability_is_no_bearer_token(client, db):
+def test_a_capability_is_no_bearer_token(client, db):
     capability = register(client)["_id"]
     headers = {"Authorization": f"Bearer {capability}"}
     assert client.get("/api/auth/profile", headers=headers).status_code == 401
@@ -151,7 +151,7 @@ def test_capability_is_no_bearer_token(client, db):
     assert refresh.status_code == 401
 
 
-def test_capability_expires(client, app, db, monkeypatch):
+def test_a_capability_expires(client, app, db, monkeypatch):
     capability = register(client)["_id"]
     lifetime = CONFIG.get(app).jwt_refresh_expires_in.total_seconds()
     real = __import__("time").time
@@ -159,13 +159,13 @@ def test_capability_expires(client, app, db, monkeypatch):
     assert rename(client, capability).status_code == 401
 
 
-def test_capability_ends_with_its_session(client, db):
+def test_a_capability_ends_with_its_session(client, db):
     capability = register(client)["_id"]
     db.sessions.update_many({}, {"$set": {"expiresAt": utc_now() - timedelta(seconds=1)}})
     assert rename(client, capability).status_code == 401
 
 
-def test_capability_ends_when_the_password_is_changed_elsewhere(client, db):
+def test_a_capability_ends_when_the_password_is_changed_elsewhere(client, db):
     capability = register(client, password="longer password")["_id"]
     login = {"email": "maria@example.org", "password": "longer password"}
     token = client.post("/api/auth/login", json=login).json["token"]
@@ -180,7 +180,7 @@ def test_capability_ends_when_the_password_is_changed_elsewhere(client, db):
     assert rename(client, again).status_code == 200
 
 
-def test_capability_ends_with_the_account(client, db, admin):
+def test_a_capability_ends_with_the_account(client, db, admin):
     capability = register(client)["_id"]
     user_id = db.users.find_one({"name": "Maria"})["_id"]
     assert client.delete(f"/api/users/{user_id}", headers=admin["headers"]).status_code == 200
@@ -188,6 +188,6 @@ def test_capability_ends_with_the_account(client, db, admin):
     assert log_in(client).status_code == 401
 
 
-def test_login_answers_are_kept_out_of_caches(client):
+def test_answers_with_a_capability_are_not_cached(client):
     register(client)
     assert log_in(client).headers["Cache-Control"] == "no-store"
