@@ -32,7 +32,7 @@ from eventapp.core.streams.hub import HUB, Hub
 from eventapp.events import routes as events_routes
 from eventapp.events import service as events
 from eventapp.events import store as events_store
-from eventapp.events import store_alerts as events_told
+from eventapp.events import store_alerts as event_alerts_store
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.events.popularity import POPULARITY, Popularity
@@ -53,7 +53,7 @@ from eventapp.notifications import live as live_notifications
 from eventapp.notifications import routes as notifications_routes
 from eventapp.notifications import service as notifications
 from eventapp.notifications import store as notifications_store
-from eventapp.notifications import store_outbox as mails_store
+from eventapp.notifications import store_outbox as outbox_store
 from eventapp.notifications.outbox import open_outbox
 from eventapp.payments.providers import PROVIDERS
 from eventapp.tickets import routes as tickets_routes
@@ -62,6 +62,7 @@ from eventapp.waitlist import routes as waitlist_routes
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
 
+# The indexes of every collection.
 INDEXES = (
     accounts_store.INDEXES,
     favorites_store.INDEXES,
@@ -71,9 +72,9 @@ INDEXES = (
     bookings_store.INDEXES,
     media_store.INDEXES,
     messages_store.INDEXES,
-    events_told.INDEXES,
+    event_alerts_store.INDEXES,
     notifications_store.INDEXES,
-    mails_store.INDEXES,
+    outbox_store.INDEXES,
     analytics_store.INDEXES,
 )
 # Every feature's routes. The OpenAPI document lists the paths in this order.
@@ -192,32 +193,36 @@ def open_booking_context(
     event_changes: EventChanges = NO_EVENT_CACHE,
     on_booked: Callable[[int], None] = lambda _event_id: None,
 ) -> BookingContext:
-    """What bookings work with, under the limits that the settings give.
+    """Return what the functions of bookings work with. Scripts use it without an application.
 
     Args:
-        event_changes: receives the events that are written here.
-        on_booked: told the eventId of each booking.
+        event_changes: notified of every event that bookings write.
+        on_booked: called with the eventId of each booking.
     """
-    limits = Limits(
-        per_booking=config.max_tickets_per_booking,
-        per_user=config.max_tickets_per_user,
-        cancellation_cutoff=timedelta(hours=config.cancellation_cutoff_hours),
-        hold=timedelta(minutes=config.hold_minutes),
-        offer=timedelta(minutes=config.waitlist_offer_minutes),
-        currency=config.currency,
-    )
     base_url = config.public_base_url or f"http://{config.host}:{config.port}"
     outbox = open_outbox(config.smtp_url, config.mail_from, base_url)
     payments = PROVIDERS["mock"]()
     return BookingContext(
         db,
         Inventory(db, event_changes),
-        limits,
+        booking_limits(config),
         payments,
         outbox,
         tickets.build_ticket_attachments,
         on_booked,
         event_changes,
+    )
+
+
+def booking_limits(config: Config) -> Limits:
+    """Return the limits of bookings that the settings name."""
+    return Limits(
+        per_booking=config.max_tickets_per_booking,
+        per_user=config.max_tickets_per_user,
+        cancellation_cutoff=timedelta(hours=config.cancellation_cutoff_hours),
+        hold=timedelta(minutes=config.hold_minutes),
+        offer=timedelta(minutes=config.waitlist_offer_minutes),
+        currency=config.currency,
     )
 
 
@@ -230,6 +235,6 @@ def open_streams(db: Db) -> Hub:
 
 
 def start_jobs(app: Flask) -> None:
-    """Run the background jobs in this process where the store serves no other: the embedded one."""
+    """Start the background jobs if the store is embedded, since no other process can run them."""
     if CONFIG.get(app).mongo_uri is None:
         jobs.start_scheduler(BOOKING_CONTEXT.get(app))
