@@ -1,4 +1,4 @@
-"""Cancelling: until when, by whom, what goes back, and that it goes back once."""
+"""Cancelling a booking: until when, by whom, and what is given back, exactly once."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -32,7 +32,7 @@ def cancelled(answer):
 @pytest.mark.parametrize(
     ("method", "path"), [("PUT", "/bookings/{}/cancel"), ("DELETE", "/bookings/{}")]
 )
-def test_the_tickets_go_back_and_a_refund_is_recorded(db, ann, method, path):
+def test_cancelling_returns_the_tickets_and_records_a_refund(db, ann, method, path):
     event_of(db, ticketTypes=types(10, price=19.99))
     booking = ann.book(1, 3)
     answer = ann.call(method, path.format(booking["_id"]))
@@ -49,7 +49,7 @@ def test_the_tickets_go_back_and_a_refund_is_recorded(db, ann, method, path):
     assert ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"] == shown
 
 
-def test_a_second_cancel_gives_nothing_back(db, ann, bob):
+def test_cancelling_again_returns_nothing(db, ann, bob):
     event_of(db, 10)
     bob.book(1, 4)
     booking = ann.book(1, 3)
@@ -57,12 +57,12 @@ def test_a_second_cancel_gives_nothing_back(db, ann, bob):
     third = ann.call("DELETE", f"/bookings/{booking['_id']}")
     assert first.data == second.data == third.data
     assert amounts_of(db, 1) == (6, 4, 0, 0)
-    bob.order(1, ticketTypeId=1, quantity=1)  # a later take strikes out what is noted
+    bob.order(1, ticketTypeId=1, quantity=1)  # a later take clears the in-flight entries
     assert cancelled(ann.cancel(booking)) == first.json["data"]["booking"]
     assert amounts_of(db, 1) == (6, 4, 0, 0)
 
 
-def test_several_types_all_go_back(db, ann):
+def test_cancelling_returns_the_tickets_of_all_types(db, ann):
     event_of(db, 10, 10, 10)
     items = [{"ticketTypeId": 1, "quantity": 2}, {"ticketTypeId": 3, "quantity": 4}]
     answer = ann.order(1, items=items)
@@ -70,7 +70,7 @@ def test_several_types_all_go_back(db, ann):
     assert [amounts_of(db, 1, id_)[0] for id_ in (1, 2, 3)] == [10, 10, 10]
 
 
-def test_a_held_one_may_be_given_up_at_any_time_without_a_refund(db, ann):
+def test_a_held_booking_can_be_cancelled_at_any_time_without_a_refund(db, ann):
     event_of(db, 10, schedule=[{"date": day(0), "location": "X"}])
     booking = ann.book(1, 3, hold=True)
     shown = cancelled(ann.cancel(booking))
@@ -78,7 +78,7 @@ def test_a_held_one_may_be_given_up_at_any_time_without_a_refund(db, ann):
     assert amounts_of(db, 1) == (10, 0, 0, 0)
 
 
-def test_an_expired_one_is_not_cancellable(db, app, ann):
+def test_an_expired_booking_is_not_cancellable(db, app, ann):
     event_of(db, 10)
     booking = ann.book(1, 3, hold=True)
     lapse(app, minutes=11)
@@ -86,7 +86,7 @@ def test_an_expired_one_is_not_cancellable(db, app, ann):
     assert amounts_of(db, 1) == (10, 0, 0, 0)
 
 
-def test_until_24_hours_before_midnight_of_the_date(db, ann, monkeypatch):
+def test_cancelling_ends_24_hours_before_midnight_of_the_booked_date(db, ann, monkeypatch):
     event_of(db, 10, schedule=[{"date": day(3), "location": "X"}])
     booking = ann.book(1)
     deadline = db.bookings.find_one({})["date"] - timedelta(hours=24)
@@ -98,7 +98,7 @@ def test_until_24_hours_before_midnight_of_the_date(db, ann, monkeypatch):
     cancelled(ann.cancel(booking))
 
 
-def test_the_date_that_was_booked_counts(db, ann, monkeypatch):
+def test_the_deadline_is_counted_from_the_booked_schedule_entry(db, ann, monkeypatch):
     schedule = [{"date": day(1), "location": "X"}, {"date": day(9), "location": "Y"}]
     event_of(db, 10, schedule=schedule)
     event_of(db, 10, schedule=schedule)
@@ -108,7 +108,7 @@ def test_the_date_that_was_booked_counts(db, ann, monkeypatch):
     cancelled(ann.cancel(late))
 
 
-def test_the_cutoff_is_a_setting(db, app, ann):
+def test_the_cancellation_cutoff_is_a_setting(db, app, ann):
     event_of(db, 10, schedule=[{"date": day(1), "location": "X"}])
     booking = ann.book(1)
     refused(ann.cancel(booking), 409, "cancellation_closed")
@@ -117,7 +117,9 @@ def test_the_cutoff_is_a_setting(db, app, ann):
         cancelled(ann.cancel(booking))
 
 
-def test_the_organizer_and_admins_may_at_any_time(db, client, app, ann, bob, host, monkeypatch):
+def test_organizers_and_admins_cancel_after_the_deadline(
+    db, client, app, ann, bob, host, monkeypatch
+):
     event_of(db, 10, organizer_id=host.id)
     for person in (host, Caller(client, app, "admin")):
         monkeypatch.undo()
@@ -128,7 +130,7 @@ def test_the_organizer_and_admins_may_at_any_time(db, client, app, ann, bob, hos
     assert amounts_of(db, 1) == (10, 0, 0, 0)
 
 
-def test_nobody_else_may(db, client, app, ann, bob, host):
+def test_no_other_user_can_cancel(db, client, app, ann, bob, host):
     event_of(db, 10, organizer_id=host.id)
     booking = ann.book(1)
     for person in (bob, Caller(client, app, "organizer")):
@@ -139,6 +141,6 @@ def test_nobody_else_may(db, client, app, ann, bob, host):
     assert amounts_of(db, 1) == (9, 1, 0, 0)
 
 
-def test_a_free_booking_too(db, ann):
+def test_a_free_booking_is_refunded_with_zero(db, ann):
     event_of(db, ticketTypes=types(10, price=0))
     assert cancelled(ann.cancel(ann.book(1)))["refund"]["amount"] == 0

@@ -1,4 +1,4 @@
-"""Paying for a hold: once, in time, by a provider of one's own, and what is given back."""
+"""Confirming a hold: charged once and in time, and refunded when it ends meanwhile."""
 
 import pytest
 from bson import ObjectId
@@ -41,7 +41,7 @@ def shown(ann, booking):
     return ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"]
 
 
-def test_a_hold_is_confirmed(db, ann, held):
+def test_a_hold_can_be_confirmed(db, ann, held):
     answer = ann.confirm(held)
     booking = answer.json["data"]["booking"]
     assert (answer.status_code, answer.json["message"]) == (200, "Booking confirmed")
@@ -59,19 +59,19 @@ def test_confirming_again_changes_nothing(db, ann, held, till):
     assert till.calls == [("charge", 3702, "EUR")]
 
 
-def test_a_confirmed_one_never_expires(db, app, ann, held):
+def test_a_confirmed_booking_never_expires(db, app, ann, held):
     ann.confirm(held)
     assert lapse(app, days=1) == 0
     assert amounts_of(db, 1) == (7, 3, 0, 0)
 
 
-def test_what_was_booked_at_once_is_confirmed_already(db, ann, till):
+def test_a_booking_without_a_hold_is_already_confirmed(db, ann, till):
     event_of(db, 10)
     assert ann.confirm(ann.book(1)).status_code == 200
     assert till.calls == []
 
 
-def test_cancelling_gives_the_payment_back(db, ann, held, till):
+def test_cancelling_refunds_the_payment(db, ann, held, till):
     ann.confirm(held)
     refund = ann.cancel(held).json["data"]["booking"]["refund"]
     assert (refund["amount"], refund["refundId"]) == (37.02, f"back-{held['_id']}")
@@ -80,7 +80,7 @@ def test_cancelling_gives_the_payment_back(db, ann, held, till):
     assert till.balance == 0
 
 
-def test_after_its_time_a_hold_has_expired(db, app, ann, held, till, monkeypatch):
+def test_a_hold_cannot_be_confirmed_after_its_time(db, app, ann, held, till, monkeypatch):
     set_clock(monkeypatch, later(minutes=10))
     body = refused(ann.confirm(held), 409, "hold_expired")
     assert body["message"] == "The hold has expired; nothing was charged"
@@ -92,7 +92,7 @@ def test_after_its_time_a_hold_has_expired(db, app, ann, held, till, monkeypatch
     assert amounts_of(db, 1) == (10, 0, 0, 0)
 
 
-def test_the_job_expires_what_is_over_and_nothing_else(db, client, app, ann, held):
+def test_the_job_expires_only_holds_whose_time_is_over(db, client, app, ann, held):
     bob = Caller(client, app)
     bob.book(1, 2)
     assert lapse(app, minutes=9) == 0
@@ -102,13 +102,13 @@ def test_the_job_expires_what_is_over_and_nothing_else(db, client, app, ann, hel
     assert shown(ann, held)["expiresAt"] == held["expiresAt"]
 
 
-def test_a_cancelled_one_is_not_held(db, ann, held, till):
+def test_a_cancelled_booking_cannot_be_confirmed(db, ann, held, till):
     ann.cancel(held)
     refused(ann.confirm(held), 409, "not_held")
     assert till.calls == []
 
 
-def test_only_its_holder_and_admins_confirm(db, client, app, ann, till):
+def test_only_the_holder_and_admins_can_confirm(db, client, app, ann, till):
     host, bob = Caller(client, app, "organizer"), Caller(client, app)
     event_of(db, 10, organizer_id=host.id)
     held = ann.book(1, hold=True)
@@ -119,7 +119,7 @@ def test_only_its_holder_and_admins_confirm(db, client, app, ann, till):
     assert Caller(client, app, "admin").confirm(held).status_code == 200
 
 
-def test_a_refused_payment_leaves_the_hold(db, ann, held, till):
+def test_a_refused_payment_leaves_the_booking_held(db, ann, held, till):
     till.refuses = True
     refused(ann.confirm(held), 409, "payment_failed")
     assert shown(ann, held)["status"] == "held"
@@ -148,7 +148,9 @@ ENDS = {
 
 
 @pytest.mark.parametrize("status", ENDS)
-def test_a_hold_that_ended_while_it_was_paid_is_refunded_visibly(db, app, ann, held, till, status):
+def test_a_charge_of_a_hold_that_ended_meanwhile_is_refunded_and_shown(
+    db, app, ann, held, till, status
+):
     till.after = lambda: ENDS[status](app, ann, held)
     body = refused(ann.confirm(held), 409, "hold_expired")
     booking = shown(ann, held)
@@ -161,7 +163,7 @@ def test_a_hold_that_ended_while_it_was_paid_is_refunded_visibly(db, app, ann, h
 @pytest.mark.parametrize(
     ("status", "code"), [("expired", "hold_expired"), ("cancelled", "not_held")]
 )
-def test_a_hold_that_ended_before_it_was_charged_never_is(db, app, ann, held, till, status, code):
+def test_a_hold_that_ended_before_the_charge_is_not_charged(db, app, ann, held, till, status, code):
     till.before = lambda: ENDS[status](app, ann, held)
     refused(ann.confirm(held), 409, code)
     booking = shown(ann, held)
@@ -172,7 +174,7 @@ def test_a_hold_that_ended_before_it_was_charged_never_is(db, app, ann, held, ti
 
 @pytest.mark.parametrize("status", ENDS)
 @pytest.mark.parametrize("provider", ["till", "mock"])
-def test_nothing_is_refunded_where_the_process_died_before_it_charged(
+def test_nothing_is_refunded_if_the_process_died_before_the_charge(
     db, app, ann, held, monkeypatch, status, provider
 ):
     context = context_of(app)
@@ -191,9 +193,7 @@ def test_nothing_is_refunded_where_the_process_died_before_it_charged(
 
 
 @pytest.mark.parametrize("status", ENDS)
-def test_what_was_charged_is_refunded_where_the_process_died_after_it(
-    db, app, ann, held, till, status
-):
+def test_a_charge_is_refunded_if_the_process_died_after_it(db, app, ann, held, till, status):
     till.after = lambda: (_ for _ in ()).throw(SystemExit)
     with pytest.raises(SystemExit):
         transitions.confirm(context_of(app), ObjectId(held["_id"]), Actor(ann.id), utc_now())
@@ -205,7 +205,7 @@ def test_what_was_charged_is_refunded_where_the_process_died_after_it(
     assert (amounts_of(db, 1), till.balance) == ((10, 0, 0, 0), 0)
 
 
-def test_a_payment_that_is_asked_for_twice_at_once_is_taken_once(db, ann, held, till):
+def test_two_concurrent_confirmations_charge_once(db, ann, held, till):
     answers = []
 
     def pay_again():
@@ -218,9 +218,7 @@ def test_a_payment_that_is_asked_for_twice_at_once_is_taken_once(db, ann, held, 
     assert (amounts_of(db, 1), till.balance) == ((7, 3, 0, 0), 3702)
 
 
-def test_a_provider_that_breaks_is_an_error_and_what_it_took_is_given_back(
-    db, app, ann, held, till
-):
+def test_a_charge_of_a_provider_that_then_fails_is_refunded(db, app, ann, held, till):
     def charge_and_break():
         till.charged[db.bookings.find_one({})["_id"]] = 3702
         raise ConnectionError
@@ -233,7 +231,7 @@ def test_a_provider_that_breaks_is_an_error_and_what_it_took_is_given_back(
     assert amounts_of(db, 1) == (10, 0, 0, 0)
 
 
-def test_a_refund_that_breaks_is_made_by_the_worker(db, app, ann, held, till, monkeypatch):
+def test_the_worker_pays_a_refund_that_failed(db, app, ann, held, till, monkeypatch):
     ann.confirm(held)
     refund = till.refund
     monkeypatch.setattr(till, "refund", lambda *_args: 1 / 0)

@@ -1,4 +1,4 @@
-"""Booking where there are tickets: every form of order, prices, dates, holds, references."""
+"""Booking available tickets: forms of the body, prices, dates, holds and references."""
 
 import re
 
@@ -21,7 +21,7 @@ def booked(answer):
     return answer.json["data"]["booking"]
 
 
-def test_what_a_booking_tells(db, ann):
+def test_the_answer_shows_the_booking(db, ann):
     event_of(db, 10, 5, title="Night")
     answer = ann.order(1, ticketTypeId=2, quantity=3)
     booking = booked(answer)
@@ -58,7 +58,7 @@ def test_what_a_booking_tells(db, ann):
         ({"items": [A, {"ticketTypeId": 1, "quantity": 2}]}, {1: 3}),
     ],
 )
-def test_types_are_named_by_id_or_by_name(db, ann, body, taken):
+def test_a_ticket_type_is_named_by_id_or_by_name(db, ann, body, taken):
     event_of(db, 10, 10, 10)
     booking = booked(ann.order(1, **body))
     assert {item["ticketTypeId"]: item["quantity"] for item in booking["items"]} == taken
@@ -67,19 +67,19 @@ def test_types_are_named_by_id_or_by_name(db, ann, body, taken):
         assert amounts_of(db, 1, type_id) == (10 - sold, sold, 0, 0)
 
 
-def test_a_bare_quantity_is_of_the_only_type(db, ann):
+def test_a_quantity_alone_is_of_the_only_ticket_type(db, ann):
     event_of(db, 10)
     assert booked(ann.order(1, quantity=4))["items"][0]["quantity"] == 4
 
 
-def test_a_bare_quantity_of_several_types_is_refused(db, ann):
+def test_a_quantity_alone_is_refused_if_there_are_several_types(db, ann):
     event_of(db, 10, 10)
     body = refused(ann.order(1, quantity=4), 400, "ticket_type_required")
     assert "ticketTypeId" in body["errors"]
     assert db.bookings.count_documents({}) == 0
 
 
-def test_an_unknown_type_or_event(db, ann):
+def test_an_unknown_ticket_type_or_event_is_not_found(db, ann):
     event_of(db, 10)
     refused(ann.order(1, ticketTypeId=7, quantity=1), 404, "ticket_type_not_found")
     refused(ann.order(1, type="Z", quantity=1), 404, "ticket_type_not_found")
@@ -102,7 +102,7 @@ def test_an_unknown_type_or_event(db, ann):
         (999_999.99, 10, 9_999_999.9),
     ],
 )
-def test_sums_are_exact_to_the_cent(db, ann, price, quantity, subtotal):
+def test_the_total_is_exact_to_the_cent(db, ann, price, quantity, subtotal):
     event_of(db, ticketTypes=types(10, price=price))
     answer = ann.order(1, quantity=quantity)
     assert booked(answer)["totalPrice"] == booked(answer)["items"][0]["subtotal"] == subtotal
@@ -110,7 +110,7 @@ def test_sums_are_exact_to_the_cent(db, ann, price, quantity, subtotal):
         assert f'"totalPrice":{int(subtotal)},' in answer.text
 
 
-def test_several_prices_add_up(db, ann):
+def test_the_total_adds_up_several_prices(db, ann):
     kinds = types(10, 10)
     kinds[0]["price"], kinds[1]["price"] = 0.1, 0.2
     event_of(db, ticketTypes=kinds)
@@ -118,7 +118,7 @@ def test_several_prices_add_up(db, ann):
     assert booked(ann.order(1, items=items))["totalPrice"] == 0.3
 
 
-def test_the_price_is_that_at_booking(db, client, app, ann, organizer, bob):
+def test_a_booking_keeps_the_price_it_was_made_at(db, client, app, ann, organizer, bob):
     event_of(db, 10, organizer_id=organizer["id"])
     old = ann.book(1, 2)
     answer = client.patch(
@@ -149,12 +149,12 @@ SCHEDULE = [
 @pytest.mark.parametrize(
     ("index", "place"), [({}, "Now"), ({"scheduleIndex": 0}, "Late"), ({"scheduleIndex": 2}, "Now")]
 )
-def test_the_date_is_the_one_named_or_the_next(db, ann, index, place):
+def test_the_schedule_entry_is_the_one_named_or_the_next(db, ann, index, place):
     event_of(db, 10, schedule=SCHEDULE)
     assert booked(ann.order(1, quantity=1, **index))["location"] == place
 
 
-def test_a_date_that_is_over_or_not_there(db, ann):
+def test_a_schedule_entry_that_is_over_or_missing_is_refused(db, ann):
     event_of(db, 10, schedule=SCHEDULE)
     refused(ann.order(1, quantity=1, scheduleIndex=1), 409, "event_past")
     body = refused(ann.order(1, quantity=1, scheduleIndex=3), 400, "validation_error")
@@ -163,7 +163,7 @@ def test_a_date_that_is_over_or_not_there(db, ann):
     assert db.bookings.count_documents({}) == 0
 
 
-def test_a_reference_in_use_is_never_given_twice(db, ann, bob, monkeypatch):
+def test_a_reference_in_use_is_not_given_again(db, ann, bob, monkeypatch):
     event_of(db, 10)
     draws = iter("AAAAAA" + "AAAAAA" + "BBBBBB")
     monkeypatch.setattr(sales.secrets, "choice", lambda _letters: next(draws))
@@ -177,7 +177,7 @@ def test_a_reference_in_use_is_never_given_twice(db, ann, bob, monkeypatch):
     assert found["_id"] == second["_id"]
 
 
-def test_the_event_as_it_is_now_counts_not_as_it_was_last_seen(db, client, ann, bob, organizer):
+def test_a_booking_follows_an_edit_that_the_cached_state_lacks(db, client, ann, bob, organizer):
     """The inventory caches sale states; an edit since must not book what nobody asked for."""
     event_of(db, 5, 5, organizer_id=organizer["id"])
     ann.book(1, 1)
@@ -199,7 +199,7 @@ def test_the_event_as_it_is_now_counts_not_as_it_was_last_seen(db, client, ann, 
     assert booking["location"] == "Two"
 
 
-def test_a_type_added_since_makes_a_bare_quantity_unclear(db, client, ann, bob, organizer):
+def test_a_quantity_alone_is_refused_after_a_type_was_added(db, client, ann, bob, organizer):
     event_of(db, 5, organizer_id=organizer["id"])
     ann.book(1, 1)
     new = {"type": "New", "price": 1, "availableTickets": 5}
@@ -215,7 +215,7 @@ def test_a_deleted_event_is_not_found(db, client, ann, organizer, bob):
     refused(bob.order(1, quantity=1), 404, "event_not_found")
 
 
-def test_nobody_books_without_a_token(db, client):
+def test_booking_requires_a_token(db, client):
     event_of(db, 5)
     answer = client.post("/api/bookings", json={"eventId": 1, "quantity": 1})
     refused(answer, 401, "unauthorized")

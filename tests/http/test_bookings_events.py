@@ -1,4 +1,4 @@
-"""Events that change while people have bookings of them."""
+"""Edits, cancellation and deletion of events that have bookings."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def type_of(answer, index=0):
     return tuple(answer.json["ticketTypes"][index][name] for name in names)
 
 
-def test_available_tickets_are_what_is_left_to_sell(db, host, people):
+def test_available_tickets_do_not_include_sold_and_held_ones(db, host, people):
     event_of(db, 10, organizer_id=host.id)
     people[0].book(1, 3)
     people[1].book(1, 2, hold=True)
@@ -55,7 +55,7 @@ def test_available_tickets_are_what_is_left_to_sell(db, host, people):
     assert amounts_of(db, 1) == (0, 4, 2, 0)
 
 
-def test_capacity_never_falls_below_what_is_sold_and_held(db, host, people):
+def test_capacity_cannot_fall_below_sold_and_held_tickets(db, host, people):
     event_of(db, 10, organizer_id=host.id)
     people[0].book(1, 3)
     people[1].book(1, 2, hold=True)
@@ -66,7 +66,7 @@ def test_capacity_never_falls_below_what_is_sold_and_held(db, host, people):
     assert type_of(answer) == (3, 3, 2, 8)
 
 
-def test_a_full_edit_keeps_what_is_sold_held_and_waited_for(db, host, people):
+def test_a_full_edit_keeps_sold_held_and_waiting_counts(db, host, people):
     event_of(db, 10, 0, organizer_id=host.id)
     people[0].book(1, 3)
     people[1].book(1, 2, hold=True)
@@ -77,7 +77,7 @@ def test_a_full_edit_keeps_what_is_sold_held_and_waited_for(db, host, people):
 
 
 @pytest.mark.parametrize("how", ["sold", "held", "waited for"])
-def test_a_type_that_someone_has_cant_be_dropped(db, host, ann, how):
+def test_a_ticket_type_in_use_cannot_be_deleted(db, host, ann, how):
     event_of(db, 10, 0, 10, organizer_id=host.id)
     {
         "sold": lambda: ann.book(1, 1, 3),
@@ -91,14 +91,14 @@ def test_a_type_that_someone_has_cant_be_dropped(db, host, ann, how):
     assert host.call("DELETE", "/events/1/ticket-types/1").status_code == 200
 
 
-def test_after_cancelling_it_can(db, host, ann):
+def test_a_ticket_type_can_be_deleted_once_its_booking_is_cancelled(db, host, ann):
     event_of(db, 10, 10, organizer_id=host.id)
     ann.cancel(ann.book(1, 1, 2))
     assert host.call("DELETE", "/events/1/ticket-types/2").status_code == 200
 
 
 @pytest.mark.parametrize("ending", ["cancel", "lapse", "confirm"])
-def test_after_a_new_order_of_types_the_right_one_is_changed(db, app, host, ann, ending):
+def test_reordered_ticket_types_keep_their_counters_apart(db, app, host, ann, ending):
     event_of(db, 10, 10, organizer_id=host.id)
     booking = ann.book(1, 3, 2, hold=ending != "cancel")
     put(host, kind("C", 7), kind("B", 4), kind("A", 5))
@@ -112,7 +112,7 @@ def test_after_a_new_order_of_types_the_right_one_is_changed(db, app, host, ann,
     assert (amounts_of(db, 1, 1), amounts_of(db, 1, 3)) == ((5, 0, 0, 0), (7, 0, 0, 0))
 
 
-def test_a_booking_keeps_its_words_whatever_becomes_of_the_event(db, host, ann):
+def test_a_booking_keeps_the_names_it_was_made_with(db, host, ann):
     event_of(db, 10, organizer_id=host.id, title="Old")
     booking = ann.book(1, 2)
     put(host, kind("Renamed", 8, ticketTypeId=1), title="New")
@@ -130,13 +130,13 @@ def test_an_event_with_bookings_is_not_deleted(db, host, ann):
     assert (shown["status"], shown["eventTitle"]) == ("cancelled", "Sample Event")
 
 
-def test_nor_made_a_draft(db, host, ann):
+def test_an_event_with_bookings_cannot_become_a_draft(db, host, ann):
     event_of(db, 10, organizer_id=host.id)
     ann.book(1)
     refused(put(host, kind("A", 1), status="draft"), 409, "event_has_bookings")
 
 
-def test_cancelling_an_event_cancels_and_refunds_all(db, host, people):
+def test_cancelling_an_event_cancels_and_refunds_its_bookings(db, host, people):
     event_of(db, 10, 5, organizer_id=host.id, schedule=[{"date": day(0), "location": "X"}])
     sold, held = people[0].book(1, 3), people[1].book(1, 2, 2, hold=True)
     answer = host.call("POST", "/events/1/cancel")
@@ -161,7 +161,7 @@ def test_a_cancelled_event_stays_cancelled(db, host, ann):
     assert host.call("DELETE", "/events/1").status_code == 200
 
 
-def test_only_its_organizer_and_admins_cancel_it(db, client, app, host, ann):
+def test_only_the_organizer_and_admins_cancel_an_event(db, client, app, host, ann):
     event_of(db, 10, organizer_id=host.id)
     booking = ann.book(1)
     for person in (ann, Caller(client, app, "organizer")):
@@ -186,7 +186,7 @@ def test_a_past_event_is_completed_and_keeps_its_bookings(db, app, host, ann):
     refused(host.call("POST", "/events/1/publish"), 409, "not_publishable")
 
 
-def test_a_deleted_user_waits_no_longer(db, client, app, host, people):
+def test_deleting_a_user_ends_their_waitlist_entries(db, client, app, host, people):
     event_of(db, 2, organizer_id=host.id)
     booking = people[0].book(1, 2)
     people[1].wait(1, 1)
@@ -201,7 +201,7 @@ def test_a_deleted_user_waits_no_longer(db, client, app, host, people):
     assert db.waitlist.count_documents({"userId": people[1].id}) == 0
 
 
-def test_a_deleted_users_hold_lapses_and_export_tells_all_before(db, app, host, ann):
+def test_the_hold_of_a_deleted_user_expires_and_is_in_the_export_before(db, app, host, ann):
     event_of(db, 5, 0, organizer_id=host.id)
     held = ann.book(1, 2, hold=True)
     place = ann.wait(1, 1, 2)
@@ -213,7 +213,7 @@ def test_a_deleted_users_hold_lapses_and_export_tells_all_before(db, app, host, 
     assert (amounts_of(db, 1, 1), amounts_of(db, 1, 2)) == ((5, 0, 0, 0), (0, 0, 0, 0))
 
 
-def test_an_export_tells_of_payments_and_of_places_that_have_ended(db, ann, host):
+def test_an_export_holds_payments_and_ended_waitlist_entries(db, ann, host):
     event_of(db, 5, 0, organizer_id=host.id)
     left = ann.wait(1, 1, 2)
     ann.call("DELETE", "/waitlist/1")
@@ -224,8 +224,10 @@ def test_an_export_tells_of_payments_and_of_places_that_have_ended(db, ann, host
     assert ended == {**left, "status": "left", "position": None}
 
 
-def test_what_was_under_way_when_a_user_was_deleted_is_forgotten_too(db, app, ann, monkeypatch):
-    """A request that began before the sessions ended, and wrote after all was forgotten."""
+def test_a_booking_in_progress_when_its_user_is_deleted_is_anonymized_too(
+    db, app, ann, monkeypatch
+):
+    """The request began before the sessions ended and wrote after all was anonymized."""
     event_of(db, 5, 0)
     delete = accounts_store.delete
 

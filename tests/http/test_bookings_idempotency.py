@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("clean_inventory")
 
 
 @pytest.mark.parametrize("key", ["k", "k" * 200, "a key: with / signs", "-" * 36])
-def test_the_same_order_again(db, ann, key):
+def test_repeating_a_request_gives_the_same_answer(db, ann, key):
     event_of(db, 10)
     first = ann.order(1, key=key, ticketTypeId=1, quantity=2)
     again = ann.order(1, key=key, quantity=2, ticketTypeId=1)
@@ -25,7 +25,7 @@ def test_the_same_order_again(db, ann, key):
 
 
 @pytest.mark.parametrize("price", [0, 12.5, 19.99])
-def test_amounts_and_times_are_the_same_bytes(db, ann, price):
+def test_the_repeated_answer_has_the_same_bytes(db, ann, price):
     event_of(db, 3, ticketTypes=[{"type": "A", "price": price, "availableTickets": 3}])
     first = ann.order(1, key="k", quantity=5, hold=True)
     assert set(first.json["data"]) == {"booking", "waitlistEntry"}
@@ -33,7 +33,7 @@ def test_amounts_and_times_are_the_same_bytes(db, ann, price):
     assert amounts_of(db, 1) == (0, 0, 3, 1)
 
 
-def test_a_place_on_the_waitlist_again(db, ann):
+def test_repeating_a_request_gives_the_same_waitlist_entry(db, ann):
     event_of(db, 0)
     first, again = (ann.order(1, key="k", quantity=5) for _ in range(2))
     assert (first.status_code, again.status_code) == (202, 202)
@@ -41,7 +41,7 @@ def test_a_place_on_the_waitlist_again(db, ann):
     assert amounts_of(db, 1) == (0, 0, 0, 1)
 
 
-def test_several_places_again(db, ann):
+def test_repeating_a_request_gives_the_same_waitlist_entries(db, ann):
     event_of(db, 0, 0)
     items = [{"ticketTypeId": 1, "quantity": 1}, {"ticketTypeId": 2, "quantity": 1}]
     first, again = (ann.order(1, key="k", items=items, onShortfall="waitlist") for _ in range(2))
@@ -50,7 +50,7 @@ def test_several_places_again(db, ann):
     assert len(ann.places()) == 2
 
 
-def test_after_cancelling_it_is_still_the_old_answer(db, ann):
+def test_the_answer_stays_the_same_after_cancelling(db, ann):
     event_of(db, 10)
     first = ann.order(1, key="k", quantity=2)
     ann.cancel(first.json["data"]["booking"])
@@ -59,7 +59,9 @@ def test_after_cancelling_it_is_still_the_old_answer(db, ann):
     assert amounts_of(db, 1) == (10, 0, 0, 0)
 
 
-def test_after_the_event_is_sold_out_cancelled_or_gone(db, client, ann, bob, organizer):
+def test_the_answer_stays_the_same_after_the_event_sold_out_or_ended(
+    db, client, ann, bob, organizer
+):
     event_of(db, 2, organizer_id=organizer["id"])
     first = ann.order(1, key="k", quantity=1)
     bob.book(1, 1)
@@ -80,27 +82,27 @@ def test_after_the_event_is_sold_out_cancelled_or_gone(db, client, ann, bob, org
         {"quantity": 2, "scheduleIndex": 0},
     ],
 )
-def test_another_body_under_the_key(db, ann, other):
+def test_another_body_with_the_key_is_refused(db, ann, other):
     event_of(db, 10)
     ann.order(1, key="k", quantity=2)
     refused(ann.order(1, key="k", **other), 409, "idempotency_mismatch")
     assert amounts_of(db, 1) == (8, 2, 0, 0)
 
 
-def test_another_event_under_the_key(db, ann):
+def test_another_event_with_the_key_is_refused(db, ann):
     event_of(db, 10)
     event_of(db, 10)
     ann.order(1, key="k", quantity=2)
     refused(ann.order(2, key="k", quantity=2), 409, "idempotency_mismatch")
 
 
-def test_another_body_under_the_key_of_a_place(db, ann):
+def test_another_body_with_the_key_of_a_waitlist_entry_is_refused(db, ann):
     event_of(db, 0)
     ann.order(1, key="k", quantity=2)
     refused(ann.order(1, key="k", quantity=3), 409, "idempotency_mismatch")
 
 
-def test_another_users_same_key_is_another_key(db, ann, bob):
+def test_keys_of_different_users_are_independent(db, ann, bob):
     event_of(db, 10)
     first = ann.order(1, key="k", quantity=2)
     second = bob.order(1, key="k", quantity=3)
@@ -108,7 +110,7 @@ def test_another_users_same_key_is_another_key(db, ann, bob):
     assert amounts_of(db, 1) == (5, 5, 0, 0)
 
 
-def test_a_refusal_is_not_kept(db, client, ann, organizer):
+def test_a_refusal_is_not_stored_under_the_key(db, client, ann, organizer):
     event_of(db, 1, organizer_id=organizer["id"])
     body = {"ticketTypeId": 1, "quantity": 2}
     refused(ann.order(1, key="k", **body), 409, "sold_out")
@@ -117,8 +119,8 @@ def test_a_refusal_is_not_kept(db, client, ann, organizer):
     assert ann.order(1, key="k", **body).status_code == 201
 
 
-def test_a_refusal_does_not_wait_for_a_sale_that_is_long_recorded(db, ann, monkeypatch):
-    """The mark of ann's first booking is still on the event: nobody is at work there."""
+def test_a_refusal_does_not_wait_for_a_recorded_sale(db, ann, monkeypatch):
+    """The in-flight entry of ann's first booking is still there, but no request works on it."""
     event_of(db, 5, 0)
     booking = ann.book(1, 1, 1)
     ann.cancel(booking)
@@ -131,9 +133,9 @@ def test_a_refusal_does_not_wait_for_a_sale_that_is_long_recorded(db, ann, monke
 
 
 @pytest.mark.parametrize("body", [{"quantity": 2}, {"ticketTypeId": 1, "quantity": 2}])
-def test_a_twin_under_way_has_the_tickets(db, app, ann, body, monkeypatch):
-    """The first has taken the last tickets but not recorded; the second must wait for its answer,
-    neither say sold out nor join the waitlist."""
+def test_a_repeated_request_waits_for_the_one_in_progress(db, app, ann, body, monkeypatch):
+    """The first has taken the last tickets and not stored its booking yet. The second must wait for
+    its answer. It must neither answer that the event is sold out nor join the waitlist."""
     event_of(db, 2)
     insert_many = store.insert_bookings
     taken, go_on, done = threading.Event(), threading.Event(), threading.Event()
@@ -157,7 +159,7 @@ def test_a_twin_under_way_has_the_tickets(db, app, ann, body, monkeypatch):
     thread = threading.Thread(target=first)
     thread.start()
     assert taken.wait(5)
-    # The second reaches another process: within one, it waits for the first's round of sales.
+    # The second reaches another process: in the same one it would wait for the batch of the first.
     another = open_booking_context(CONFIG.get(app), db)
     monkeypatch.setitem(app.extensions, "context", another)
     second = ann.order(1, key="k", **body)
@@ -167,14 +169,14 @@ def test_a_twin_under_way_has_the_tickets(db, app, ann, body, monkeypatch):
     assert db.waitlist.count_documents({}) == 0
 
 
-def test_without_a_key_nothing_is_the_same(db, ann):
+def test_without_a_key_every_request_books_anew(db, ann):
     event_of(db, 10)
     ann.cancel(ann.book(1))
     ann.cancel(ann.book(1))
     assert db.bookings.count_documents({}) == 2
 
 
-def test_it_books_again_under_a_new_key_after_cancelling(db, ann):
+def test_a_new_key_books_again_after_cancelling(db, ann):
     event_of(db, 10)
     ann.cancel(ann.order(1, key="k1", quantity=2).json["data"]["booking"])
     assert ann.order(1, key="k2", quantity=2).status_code == 201

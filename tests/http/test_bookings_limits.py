@@ -1,4 +1,4 @@
-"""How much one may book, how often, and of which events."""
+"""Limits on tickets and bookings of a user, and which events are on sale."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def of(*pairs):
     return [{"ticketTypeId": type_id, "quantity": quantity} for type_id, quantity in pairs]
 
 
-def test_ten_a_booking_are_the_most(db, ann):
+def test_a_booking_has_at_most_ten_tickets(db, ann):
     event_of(db, 50, 50)
     refused(ann.order(1, items=of((1, 6), (2, 5))), 409, "ticket_limit_exceeded")
     refused(ann.order(1, ticketTypeId=1, quantity=11), 409, "ticket_limit_exceeded")
@@ -20,13 +20,13 @@ def test_ten_a_booking_are_the_most(db, ann):
     assert ann.order(1, items=of((1, 5), (2, 5))).status_code == 201
 
 
-def test_a_bare_quantity_beyond_the_limit_does_not_wait_either(db, ann):
+def test_a_quantity_over_the_limit_does_not_join_the_waitlist(db, ann):
     event_of(db, 2)
     refused(ann.order(1, quantity=11), 409, "ticket_limit_exceeded")
     assert amounts_of(db, 1) == (2, 0, 0, 0)
 
 
-def test_the_settings_decide_the_limits(make_app):
+def test_the_limits_are_settings(make_app):
     app = make_app(MAX_TICKETS_PER_BOOKING="3", MAX_TICKETS_PER_USER="2", HOLD_MINUTES="0.5")
     db, ann = app.extensions["database"].db, Caller(app.test_client(), app)
     event_of(db, 50)
@@ -41,7 +41,7 @@ def test_the_settings_decide_the_limits(make_app):
 
 
 @pytest.mark.parametrize("hold", [True, False])
-def test_one_active_booking_a_user_and_event(db, ann, bob, hold):
+def test_a_user_has_one_active_booking_of_an_event(db, ann, bob, hold):
     event_of(db, 50)
     event_of(db, 50)
     ann.book(1, hold=hold)
@@ -52,7 +52,7 @@ def test_one_active_booking_a_user_and_event(db, ann, bob, hold):
     ann.book(2)
 
 
-def test_already_booked_also_where_nothing_is_left(db, ann):
+def test_a_sold_out_event_refuses_its_holders_as_already_booked(db, ann):
     event_of(db, 2)
     ann.book(1, 2)
     refused(ann.order(1, ticketTypeId=1, quantity=1), 409, "already_booked")
@@ -61,7 +61,7 @@ def test_already_booked_also_where_nothing_is_left(db, ann):
     assert db.waitlist.count_documents({}) == 0
 
 
-def test_a_cancelled_one_does_not_count(db, ann):
+def test_a_cancelled_booking_does_not_count(db, ann):
     event_of(db, 10)
     for _again in range(3):
         ann.cancel(ann.book(1, 10))
@@ -69,7 +69,7 @@ def test_a_cancelled_one_does_not_count(db, ann):
     assert amounts_of(db, 1) == (0, 10, 0, 0)
 
 
-def test_an_expired_one_does_not_count(db, app, ann):
+def test_an_expired_booking_does_not_count(db, app, ann):
     event_of(db, 10)
     for _again in range(3):
         ann.book(1, 10, hold=True)
@@ -78,8 +78,8 @@ def test_an_expired_one_does_not_count(db, app, ann):
     assert amounts_of(db, 1) == (0, 10, 0, 0)
 
 
-def test_an_offer_counts_beside_a_booking(db, client, app, ann, bob):
-    """Two types: bob has 8 of the one and waits for 5 of the other; 10 are all he may have."""
+def test_an_offer_is_cut_to_what_the_booking_leaves(db, client, app, ann, bob):
+    """Bob has 8 tickets of one type and waits for 5 of another; the limit is 10."""
     event_of(db, 2, 20)
     ann.book(1, 2, 1)
     bob.wait(1, 5, 1)
@@ -91,7 +91,7 @@ def test_an_offer_counts_beside_a_booking(db, client, app, ann, bob):
     assert sum(booking["quantity"] for booking in held) == 10
 
 
-def test_a_booking_counts_beside_an_offer(db, ann, bob):
+def test_a_booking_is_refused_beyond_what_the_offer_leaves(db, ann, bob):
     event_of(db, 6, 20)
     booking = ann.book(1, 6, 1)
     bob.wait(1, 6, 1)
@@ -117,8 +117,8 @@ def test_past_events_are_not_on_sale(db, ann):
     assert amounts_of(db, 1) == (10, 0, 0, 0)
 
 
-def test_a_draft_is_not_on_sale_and_to_others_not_there(db, client, app, ann):
-    """Whatever is asked of it: no refusal may tell that there is something."""
+def test_a_draft_is_not_on_sale_and_others_do_not_find_it(db, client, app, ann):
+    """No refusal may reveal to others that the draft exists."""
     host, boss = Caller(client, app, "organizer"), Caller(client, app, "admin")
     event_of(db, 10, 10, status="draft", organizer_id=host.id)
     event_of(db, 10, status="draft", schedule=[{"date": day(-1), "location": "X"}])
@@ -142,7 +142,7 @@ def test_a_draft_is_not_on_sale_and_to_others_not_there(db, client, app, ann):
     assert amounts_of(db, 1) == (10, 0, 0, 0)
 
 
-def test_what_becomes_a_draft_or_is_published_is_seen_as_it_is_now(db, client, app, ann):
+def test_an_event_turned_into_a_draft_is_refused_at_once(db, client, app, ann):
     host = Caller(client, app, "organizer")
     event_of(db, 10, organizer_id=host.id)
     ann.cancel(ann.book(1))  # the inventory has cached it on sale
@@ -159,7 +159,7 @@ def test_a_cancelled_event_is_not_on_sale(db, client, ann, organizer):
     refused(ann.order(1, quantity=1), 409, "event_not_on_sale")
 
 
-def test_an_event_of_today_is_on_sale_and_a_published_draft_too(db, client, ann, organizer):
+def test_an_event_of_today_and_a_published_draft_are_on_sale(db, client, ann, organizer):
     today = [{"date": day(0), "location": "X"}]
     event_of(db, 10, schedule=today, status="draft", organizer_id=organizer["id"])
     refused(ann.order(1, quantity=1), 404, "event_not_found")

@@ -1,4 +1,4 @@
-"""Reading bookings: one's own, by id and reference, a user's, with filters, pages and cursors."""
+"""Reading bookings by id and reference, and in lists with filters, pages and cursors."""
 
 import pytest
 from bson import ObjectId
@@ -15,7 +15,7 @@ def ids(answer):
     return [booking["_id"] for booking in answer.json["bookings"]]
 
 
-def test_who_may_see_a_booking(db, client, app, ann, bob, root):
+def test_holder_organizer_and_admins_see_a_booking(db, client, app, ann, bob, root):
     host, other = Caller(client, app, "organizer"), Caller(client, app, "organizer")
     event_of(db, 10, organizer_id=host.id)
     booking = ann.book(1)
@@ -28,20 +28,20 @@ def test_who_may_see_a_booking(db, client, app, ann, bob, root):
         refused(client.get(f"/api{path}"), 401, "unauthorized")
 
 
-def test_what_is_not_there(ann):
+def test_a_missing_booking_is_not_found(ann):
     refused(ann.get("/bookings/5f5f5f5f5f5f5f5f5f5f5f5f"), 404, "booking_not_found")
     refused(ann.get("/bookings/reference/EVT-AAAAAA"), 404, "booking_not_found")
     refused(ann.get("/bookings/reference/$ne"), 404, "booking_not_found")
 
 
-def test_a_reference_in_any_case_of_letters(db, ann):
+def test_a_reference_is_found_in_upper_and_lower_case(db, ann):
     event_of(db, 10)
     booking = ann.book(1)
     found = ann.get(f"/bookings/reference/{booking['bookingReference'].lower()}")
     assert found.json["data"]["booking"]["_id"] == booking["_id"]
 
 
-def test_ones_own_newest_first(db, ann, bob):
+def test_a_users_bookings_are_listed_newest_first(db, ann, bob):
     made = []
     for number in (1, 2, 3):
         event_of(db, 10)
@@ -54,7 +54,7 @@ def test_ones_own_newest_first(db, ann, bob):
     assert ids(Caller.get(bob, "/bookings")) != []
 
 
-def test_filters(db, app, ann):
+def test_filters_select_bookings(db, app, ann):
     for offset in (0, 5, 9, 1):
         event_of(db, 10, schedule=[{"date": day(offset), "location": "X"}])
     held = ann.book(4, hold=True)
@@ -73,7 +73,7 @@ def test_filters(db, app, ann):
     assert ann.get("/bookings").json["total"] == 4
 
 
-def test_upcoming_is_by_the_date_that_was_booked(db, ann, monkeypatch):
+def test_upcoming_compares_the_booked_date(db, ann, monkeypatch):
     schedule = [{"date": day(0), "location": "X"}, {"date": day(9), "location": "Y"}]
     event_of(db, 10, schedule=schedule)
     event_of(db, 10, schedule=schedule)
@@ -86,7 +86,7 @@ def test_upcoming_is_by_the_date_that_was_booked(db, ann, monkeypatch):
 
 
 def many(db, caller, count):
-    """Bookings, several of them made in the same millisecond."""
+    """Insert bookings, several of them made in the same millisecond; return their ids."""
     event_of(db, 100)
     first = caller.book(1)
     row = db.bookings.find_one({})
@@ -105,7 +105,7 @@ def many(db, caller, count):
     return {first["_id"], *(str(row["_id"]) for row in rows)}
 
 
-def test_pages(db, ann):
+def test_pages_split_the_list(db, ann):
     made = many(db, ann, 7)
     pages = [ann.get(f"/bookings?limit=3&page={page}") for page in (1, 2, 3, 4)]
     assert [len(ids(page)) for page in pages] == [3, 3, 1, 0]
@@ -113,7 +113,7 @@ def test_pages(db, ann):
     assert (pages[0].json["total"], pages[0].json["pages"]) == (7, 3)
 
 
-def test_a_cursor_walks_them_all_while_others_are_made(db, ann):
+def test_a_cursor_reads_every_booking_once_while_others_are_made(db, ann):
     made = many(db, ann, 7)
     event_of(db, 100)
     seen, path = [], "/bookings?limit=2"
@@ -144,7 +144,7 @@ def test_a_cursor_carries_its_filters(db, ann):
     assert len({*ids(rest)} & made) == 3
 
 
-def test_a_cursor_is_of_its_own_list(db, ann, bob, root):
+def test_a_cursor_of_another_list_is_refused(db, ann, bob, root):
     many(db, ann, 5)
     cursor = ann.get("/bookings?limit=2").json["nextCursor"]
     for person, path in ((bob, "/bookings"), (root, "/events/1/bookings"), (root, "/bookings")):
@@ -177,7 +177,7 @@ def test_a_cursor_is_of_its_own_list(db, ann, bob, root):
         {"of": 1},
     ],
 )
-def test_a_cursor_that_somebody_wrote(db, ann, wrong):
+def test_a_forged_cursor_is_refused(db, ann, wrong):
     many(db, ann, 5)
     place = paging.decode_cursor(ann.get("/bookings?limit=2").json["nextCursor"])
     assert ann.get(f"/bookings?cursor={paging.encode_cursor(place)}").status_code == 200
@@ -192,13 +192,13 @@ NOT_VALID = """
 """
 
 
-def test_a_query_that_is_not_valid(db, ann):
+def test_an_invalid_query_is_refused(db, ann):
     for query in NOT_VALID.split():
         for path in ("/bookings", f"/users/{ann.id}/bookings"):
             refused(ann.get(f"{path}?{query}"), 400, "validation_error")
 
 
-def test_a_users_bookings_are_for_the_user_and_admins(db, client, app, ann, bob, root):
+def test_a_users_bookings_are_shown_to_the_user_and_admins(db, client, app, ann, bob, root):
     event_of(db, 10)
     booking = ann.book(1)
     path = f"/users/{ann.id}/bookings"

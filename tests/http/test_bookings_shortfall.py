@@ -1,4 +1,4 @@
-"""Too few tickets: reject, partial, waitlist, and what is the default."""
+"""Too few tickets: `onShortfall` as reject, partial and waitlist, and its default."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def taken(answer):
 
 
 @pytest.mark.parametrize("asked", [{"onShortfall": "reject"}, {}])
-def test_reject_tells_what_is_left_and_writes_nothing(db, ann, asked):
+def test_reject_answers_what_is_available_and_writes_nothing(db, ann, asked):
     event_of(db, 2)
     before = db.events.find_one({})
     body = refused(ann.order(1, type="A", quantity=3, **asked), 409, "sold_out")
@@ -35,13 +35,13 @@ def test_several_types_are_sold_together_or_not_at_all(db, ann, mode):
     assert (amounts_of(db, 1, 1), amounts_of(db, 1, 2)) == ((5, 0, 0, 0), (1, 0, 0, 0))
 
 
-def test_reject_may_be_asked_for_a_bare_quantity(db, ann):
+def test_reject_also_works_for_a_quantity_alone(db, ann):
     event_of(db, 2)
     refused(ann.order(1, quantity=3, onShortfall="reject"), 409, "sold_out")
     assert db.waitlist.count_documents({}) == 0
 
 
-def test_partial_books_what_there_is(db, ann):
+def test_partial_books_the_available_tickets(db, ann):
     event_of(db, 2)
     answer = ann.order(1, quantity=3, onShortfall="partial")
     assert (answer.status_code, answer.json["message"]) == (201, "Booked 2 tickets.")
@@ -50,7 +50,7 @@ def test_partial_books_what_there_is(db, ann):
     assert amounts_of(db, 1) == (0, 2, 0, 0)
 
 
-def test_partial_of_several_types(db, ann):
+def test_partial_books_what_is_available_of_each_type(db, ann):
     event_of(db, 2, 0, 5)
     answer = ann.order(1, items=of((1, 3), (2, 2), (3, 2)), onShortfall="partial", hold=True)
     assert taken(answer) == {1: 2, 3: 2}
@@ -58,14 +58,14 @@ def test_partial_of_several_types(db, ann):
     assert db.waitlist.count_documents({}) == 0
 
 
-def test_partial_of_nothing_is_sold_out(db, ann):
+def test_partial_is_sold_out_if_no_ticket_is_available(db, ann):
     event_of(db, 0, 0)
     answer = ann.order(1, items=of((1, 3), (2, 2)), onShortfall="partial")
     assert refused(answer, 409, "sold_out")["available"] == 0
 
 
 @pytest.mark.parametrize("mode", [{}, {"onShortfall": "waitlist"}])
-def test_waitlist_books_what_there_is_and_waits_for_the_rest(db, ann, mode):
+def test_waitlist_books_the_available_tickets_and_waits_for_the_rest(db, ann, mode):
     event_of(db, 2, title="Show")
     answer = ann.order(1, quantity=10, **mode)
     assert answer.status_code == 201
@@ -78,13 +78,13 @@ def test_waitlist_books_what_there_is_and_waits_for_the_rest(db, ann, mode):
     assert ann.places() == [entry]
 
 
-def test_waitlist_of_one_ticket_in_the_singular(db, ann):
+def test_the_message_for_one_waitlisted_ticket_is_in_the_singular(db, ann):
     event_of(db, 1)
     said = ann.order(1, quantity=2).json["message"]
     assert said == "Booked 1 ticket. Remaining 1 ticket added to waitlist."
 
 
-def test_none_left_is_202_with_only_the_entry(db, ann, bob):
+def test_waitlist_answers_202_with_an_entry_if_no_ticket_is_available(db, ann, bob):
     event_of(db, 0)
     answer = ann.order(1, quantity=3)
     assert answer.status_code == 202
@@ -95,7 +95,7 @@ def test_none_left_is_202_with_only_the_entry(db, ann, bob):
     assert amounts_of(db, 1) == (0, 0, 0, 2)
 
 
-def test_waitlist_of_several_types(db, ann):
+def test_waitlist_makes_an_entry_for_each_type(db, ann):
     event_of(db, 1, 0, 5)
     answer = ann.order(1, items=of((1, 3), (2, 2), (3, 1)), onShortfall="waitlist")
     assert taken(answer) == {1: 1, 3: 1}
@@ -109,14 +109,14 @@ def test_waitlist_of_several_types(db, ann):
     assert [amounts_of(db, 1, id_)[3] for id_ in (1, 2, 3)] == [1, 1, 0]
 
 
-def test_a_hold_with_the_rest_on_the_waitlist(db, ann):
+def test_a_hold_can_have_its_rest_on_the_waitlist(db, ann):
     event_of(db, 1)
     answer = ann.order(1, quantity=2, hold=True)
     assert answer.json["message"] == "Held 1 ticket. Remaining 1 ticket added to waitlist."
     assert amounts_of(db, 1) == (0, 0, 1, 1)
 
 
-def test_waiting_twice_for_a_type_is_refused(db, ann):
+def test_a_second_entry_for_a_ticket_type_is_refused(db, ann):
     event_of(db, 0)
     ann.order(1, quantity=3)
     refused(ann.order(1, quantity=2), 409, "already_waitlisted")
@@ -124,7 +124,7 @@ def test_waiting_twice_for_a_type_is_refused(db, ann):
     assert ann.places()[0]["quantity"] == 3
 
 
-def test_an_old_place_is_kept_beside_a_booking_of_another_type(db, ann):
+def test_an_entry_is_kept_beside_a_booking_of_another_type(db, ann):
     event_of(db, 0, 5)
     place = ann.wait(1, 2, 1)
     answer = ann.order(1, items=of((1, 3), (2, 2)), onShortfall="waitlist")
@@ -135,7 +135,7 @@ def test_an_old_place_is_kept_beside_a_booking_of_another_type(db, ann):
     assert amounts_of(db, 1, 1) == (0, 0, 0, 1)
 
 
-def test_an_old_place_is_kept_beside_a_new_one(db, ann):
+def test_an_entry_is_kept_beside_a_new_one_for_another_type(db, ann):
     event_of(db, 0, 0)
     old = ann.wait(1, 2, 1)
     answer = ann.order(1, key="k", items=of((1, 3), (2, 2)), onShortfall="waitlist")
@@ -147,7 +147,7 @@ def test_an_old_place_is_kept_beside_a_new_one(db, ann):
     assert again.data == answer.data
 
 
-def test_while_someone_waits_the_public_gets_nothing(db, client, ann, bob, organizer):
+def test_no_ticket_is_sold_past_the_waitlist(db, client, ann, bob, organizer):
     event_of(db, 0, organizer_id=organizer["id"])
     ann.wait(1, 2)
     more = {"availableTickets": 5}

@@ -1,4 +1,4 @@
-"""Orders that mean nothing: 400, with the field at fault, and nothing written.
+"""Invalid bodies are answered with 400 and the invalid field, and nothing is written.
 
 Tables are walked within a test: emptying the database for each line would take minutes.
 """
@@ -23,13 +23,13 @@ NO_QUANTITIES = [0, -1, 1.5, "2", True, None, [], {}, 10**4 + 1, 2**64 - 1, 1e30
 
 
 @pytest.mark.parametrize("named", [{}, {"ticketTypeId": 1}, {"type": "A"}])
-def test_a_quantity_that_is_none(ann, named):
+def test_an_invalid_quantity_is_refused(ann, named):
     for quantity in NO_QUANTITIES:
         body = refused(ann.order(1, quantity=quantity, **named), 400, "validation_error")
         assert list(body["errors"]) == ["quantity"], quantity
 
 
-def test_a_quantity_of_an_item_that_is_none(ann):
+def test_an_invalid_quantity_of_an_item_is_refused(ann):
     for quantity in NO_QUANTITIES:
         items = [ITEM, {"ticketTypeId": 1, "quantity": quantity}]
         body = refused(ann.order(1, items=items), 400, "validation_error")
@@ -72,13 +72,13 @@ AT_FAULT = [
 ]
 
 
-def test_the_field_at_fault_is_named(ann):
+def test_the_answer_names_the_invalid_field(ann):
     for body, field in AT_FAULT:
         errors = refused(ann.order(1, **body), 400, "validation_error")["errors"]
         assert field in errors, body
 
 
-def test_an_event_id_that_is_none(ann):
+def test_an_invalid_event_id_is_refused(ann):
     for event_id in (0, -1, "1", 1.5, True, None, 2**63, {"$gt": 0}, [1]):
         body = refused(ann.order(event_id, quantity=1), 400, "validation_error")
         assert list(body["errors"]) == ["eventId"], event_id
@@ -89,29 +89,29 @@ def send(client, person, raw):
     return client.post("/api/bookings", data=raw, headers=headers)
 
 
-def test_what_is_no_json(client, ann):
+def test_a_body_that_is_not_json_is_refused(client, ann):
     for raw in ('{"eventId": 1, "quantity": NaN}', '{"eventId": 1, "quan', "nul"):
         refused(send(client, ann, raw), 400, "malformed_json")
 
 
-def test_numbers_beyond_all_measure(client, ann):
+def test_numbers_out_of_range_are_refused(client, ann):
     for number in ("1" + "0" * 30, "1e400", "-1e400", "1e-400", "-0"):
         raw = f'{{"eventId": 1, "quantity": {number}}}'
         assert send(client, ann, raw).status_code == 400, number
 
 
-def test_json_that_is_no_object(client, ann):
+def test_a_body_that_is_not_an_object_is_refused(client, ann):
     for raw in ("[]", "1", '"x"', "null"):
         refused(send(client, ann, raw), 400, "validation_error")
 
 
-def test_an_idempotency_key_of_the_wrong_length_or_characters(ann):
+def test_an_invalid_idempotency_key_is_refused(ann):
     for key in ("", "k" * 201, "tab\there"):
         body = refused(ann.order(1, key=key, quantity=1), 400, "validation_error")
         assert list(body["errors"]) == ["Idempotency-Key"], key
 
 
-def test_an_id_that_is_none(ann):
+def test_an_invalid_booking_id_is_not_found(ann):
     for method, path in (
         ("GET", "/bookings/{}"),
         ("DELETE", "/bookings/{}"),
@@ -123,7 +123,7 @@ def test_an_id_that_is_none(ann):
             assert ann.call(method, path.format(id_)).status_code in (400, 404), path
 
 
-def test_joining_a_waitlist_is_checked_too(ann):
+def test_an_invalid_waitlist_body_is_refused(ann):
     for body in (
         {},
         {"eventId": 1, "quantity": 0},
@@ -137,6 +137,6 @@ def test_joining_a_waitlist_is_checked_too(ann):
             refused(ann.call("POST", path, body), 400, "validation_error")
 
 
-def test_accepting_is_checked_too(ann):
+def test_an_invalid_body_of_an_acceptance_is_refused(ann):
     for body in ({"quantity": 0}, {"quantity": "1"}, {"more": 1}, []):
         refused(ann.call("POST", "/waitlist/1/accept", body), 400, "validation_error")

@@ -1,4 +1,4 @@
-"""GET /events/:id/bookings: for its organizer and admins, in pages, by status."""
+"""GET /events/:id/bookings for the organizer and admins, in pages and by status."""
 
 import pytest
 from bson import ObjectId
@@ -21,7 +21,7 @@ def ids(answer):
     return [booking["_id"] for booking in answer.json["bookings"]]
 
 
-def test_all_of_the_event_newest_first(db, client, app, host, people):
+def test_an_events_bookings_are_listed_newest_first(db, client, app, host, people):
     event_of(db, 10, organizer_id=host.id)
     event_of(db, 10, organizer_id=host.id)
     made = [person.book(1)["_id"] for person in people]
@@ -32,7 +32,7 @@ def test_all_of_the_event_newest_first(db, client, app, host, people):
         assert (answer.json["total"], answer.json["pages"]) == (3, 1)
 
 
-def test_by_status_page_and_cursor(db, host, people):
+def test_an_events_bookings_are_filtered_and_paged(db, host, people):
     event_of(db, 10, organizer_id=host.id)
     made = [person.book(1, hold=index == 1) for index, person in enumerate(people)]
     people[0].cancel(made[0])
@@ -46,8 +46,7 @@ def test_by_status_page_and_cursor(db, host, people):
     refused(host.get("/events/1/bookings?status=lost"), 400, "validation_error")
 
 
-def test_no_query_leads_to_another_events_bookings(db, client, app, host, people):
-    """Nor to another user's."""
+def test_no_query_reaches_bookings_of_other_events_or_users(db, client, app, host, people):
     event_of(db, 10, organizer_id=host.id)
     event_of(db, 10, organizer_id=Caller(client, app, "organizer").id)
     mine, other = people[0].book(1), people[1].book(2)
@@ -62,7 +61,7 @@ def test_no_query_leads_to_another_events_bookings(db, client, app, host, people
     assert [booking["_id"] for booking in page["bookings"]] == [ObjectId(mine["_id"])]
 
 
-def test_nobody_else_sees_them(db, client, app, host, people):
+def test_no_other_user_sees_an_events_bookings(db, client, app, host, people):
     event_of(db, 10, organizer_id=host.id)
     people[0].book(1)
     for person in (people[0], Caller(client, app, "organizer")):
@@ -72,7 +71,7 @@ def test_nobody_else_sees_them(db, client, app, host, people):
     assert host.get("/events/x/bookings").status_code == 400
 
 
-def test_of_a_deleted_user_the_booking_stays_without_the_person(db, client, app, host, people):
+def test_the_booking_of_a_deleted_user_is_listed_without_a_user(db, client, app, host, people):
     event_of(db, 10, organizer_id=host.id)
     made = [person.book(1, 2, hold=person is people[2]) for person in people]
     for person in people[:2]:
@@ -87,7 +86,7 @@ def test_of_a_deleted_user_the_booking_stays_without_the_person(db, client, app,
     assert host.cancel(made[0]).status_code == 200
 
 
-def test_of_an_event_that_is_over_too(db, host, people):
+def test_the_bookings_of_a_past_event_are_listed(db, host, people):
     event_of(db, 10, organizer_id=host.id, schedule=[{"date": day(0), "location": "X"}])
     booking = people[0].book(1)
     db.events.update_one({}, {"$set": {"status": "completed"}})

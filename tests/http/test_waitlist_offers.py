@@ -1,4 +1,4 @@
-"""What comes back is offered to who waits: in order, for a time, in part, and to nobody else."""
+"""Returned tickets are offered to those who wait: in order, for a time, whole or in part."""
 
 from itertools import count
 from types import SimpleNamespace
@@ -40,7 +40,7 @@ def serve(app, **span):
     return recovery.offer_available_tickets(context_of(app), later(**span))
 
 
-def test_an_offer_is_a_held_booking_with_a_time_of_its_own(db, people, holder):
+def test_an_offer_is_a_held_booking_with_its_own_duration(db, people, holder):
     event_of(db, 3, title="Show")
     booking = holder.book(1, 3)
     people[0].wait(1, 3)
@@ -57,7 +57,7 @@ def test_an_offer_is_a_held_booking_with_a_time_of_its_own(db, people, holder):
     assert people[0].places() == []
 
 
-def test_offers_are_made_in_order_and_in_part(db, people, holder):
+def test_offers_are_made_in_order_and_may_be_smaller_than_wanted(db, people, holder):
     event_of(db, 5)
     booking = holder.book(1, 5)
     for person, quantity in zip(people, (2, 1, 4), strict=False):
@@ -69,7 +69,7 @@ def test_offers_are_made_in_order_and_in_part(db, people, holder):
     assert amounts_of(db, 1) == (0, 0, 5, 1)
 
 
-def test_who_has_a_part_is_offered_the_rest_next(db, people, holder):
+def test_the_rest_of_an_entry_is_offered_next(db, people, holder):
     event_of(db, 2, 1)
     items = [{"ticketTypeId": 1, "quantity": 2}]
     first = holder.order(1, items=items).json["data"]["booking"]
@@ -84,7 +84,7 @@ def test_who_has_a_part_is_offered_the_rest_next(db, people, holder):
     assert people[1].places()[0]["position"] == 1
 
 
-def test_an_offer_that_lapses_goes_to_the_next(db, app, people, holder):
+def test_an_expired_offer_goes_to_the_next_in_the_queue(db, app, people, holder):
     event_of(db, 2)
     booking = holder.book(1, 2)
     for person in people[:3]:
@@ -100,7 +100,7 @@ def test_an_offer_that_lapses_goes_to_the_next(db, app, people, holder):
     assert amounts_of(db, 1) == (0, 0, 2, 1)
 
 
-def test_accepting_all(db, people, holder):
+def test_an_offer_can_be_accepted_whole(db, people, holder):
     event_of(db, 2)
     booking = holder.book(1, 2)
     people[0].wait(1, 2)
@@ -113,7 +113,7 @@ def test_accepting_all(db, people, holder):
     refused(people[0].accept(1), 404, "no_offer")
 
 
-def test_accepting_a_part_gives_the_rest_to_the_next(db, people, holder):
+def test_the_rest_of_an_offer_accepted_in_part_is_offered_on(db, people, holder):
     event_of(db, 3)
     booking = holder.book(1, 3)
     people[0].wait(1, 3)
@@ -125,7 +125,7 @@ def test_accepting_a_part_gives_the_rest_to_the_next(db, people, holder):
     assert amounts_of(db, 1) == (0, 1, 2, 1)
 
 
-def test_accepting_a_part_with_nobody_behind_puts_the_rest_on_sale(db, people, holder):
+def test_the_rest_of_an_offer_goes_on_sale_if_nobody_waits(db, people, holder):
     event_of(db, 3)
     booking = holder.book(1, 3)
     people[0].wait(1, 3)
@@ -135,7 +135,7 @@ def test_accepting_a_part_with_nobody_behind_puts_the_rest_on_sale(db, people, h
     people[1].book(1, 1)
 
 
-def test_no_offer_is_open(db, app, people, holder, monkeypatch):
+def test_accepting_without_an_open_offer_is_refused(db, app, people, holder, monkeypatch):
     event_of(db, 2)
     refused(people[0].accept(1), 404, "no_offer")
     refused(people[0].accept(99), 404, "no_offer")
@@ -149,7 +149,7 @@ def test_no_offer_is_open(db, app, people, holder, monkeypatch):
     assert amounts_of(db, 1) == (0, 0, 2, 0)
 
 
-def test_an_offer_may_be_confirmed_and_declined_as_a_booking(db, people, holder):
+def test_an_offer_can_be_confirmed_and_cancelled_as_a_booking(db, people, holder):
     event_of(db, 2)
     booking = holder.book(1, 2)
     people[0].wait(1, 1)
@@ -162,7 +162,7 @@ def test_an_offer_may_be_confirmed_and_declined_as_a_booking(db, people, holder)
     assert amounts_of(db, 1) == (1, 1, 0, 0)
 
 
-def test_leaving_gives_an_open_offer_back_to_the_next(db, people, holder):
+def test_leaving_the_waitlist_offers_the_open_offer_on(db, people, holder):
     event_of(db, 2)
     booking = holder.book(1, 2)
     people[0].wait(1, 5)
@@ -175,7 +175,7 @@ def test_leaving_gives_an_open_offer_back_to_the_next(db, people, holder):
     assert amounts_of(db, 1) == (1, 0, 1, 0)
 
 
-def test_what_the_organizer_adds_goes_to_the_waiting_first(db, client, app, people, organizer):
+def test_tickets_added_by_the_organizer_are_offered_first(db, client, app, people, organizer):
     event_of(db, 0, organizer_id=organizer["id"])
     people[0].wait(1, 2)
     more = {"availableTickets": 5}
@@ -187,7 +187,7 @@ def test_what_the_organizer_adds_goes_to_the_waiting_first(db, client, app, peop
     assert amounts_of(db, 1) == (0, 3, 2, 0)
 
 
-def test_who_has_all_one_may_have_is_passed_over(db, app, people, holder):
+def test_an_entry_of_a_user_at_the_ticket_limit_is_closed(db, app, people, holder):
     event_of(db, 2, 20)
     booking = holder.book(1, 2)
     people[0].wait(1, 2)
@@ -199,7 +199,7 @@ def test_who_has_all_one_may_have_is_passed_over(db, app, people, holder):
 
 
 @pytest.mark.parametrize("how", ["draft", "past"])
-def test_nobody_is_offered_tickets_of_what_is_not_on_sale(db, app, people, holder, how):
+def test_no_tickets_are_offered_of_an_event_not_on_sale(db, app, people, holder, how):
     event_of(db, 2, schedule=[{"date": day(2), "location": "X"}])
     holder.book(1, 2)
     people[0].wait(1, 2)
@@ -215,7 +215,7 @@ def test_nobody_is_offered_tickets_of_what_is_not_on_sale(db, app, people, holde
         assert amounts_of(db, 1) == (2, 0, 0, 0)
 
 
-def test_cancelling_the_event_ends_offers_too(db, client, people, holder, organizer):
+def test_cancelling_an_event_ends_its_offers(db, client, people, holder, organizer):
     event_of(db, 2, organizer_id=organizer["id"])
     booking = holder.book(1, 2)
     people[0].wait(1, 2)
@@ -228,7 +228,7 @@ def test_cancelling_the_event_ends_offers_too(db, client, people, holder, organi
     assert amounts_of(db, 1) == (2, 0, 0, 0)
 
 
-def test_another_turn_may_be_had_after_an_offer(db, people, holder):
+def test_a_user_can_join_again_after_an_offer(db, people, holder):
     event_of(db, 2)
     booking = holder.book(1, 2)
     people[0].wait(1, 2)
@@ -238,8 +238,8 @@ def test_another_turn_may_be_had_after_an_offer(db, people, holder):
     assert amounts_of(db, 1) == (0, 2, 0, 1)
 
 
-def test_each_offer_of_a_long_round_is_dated_by_its_own_time(db, app, people, holder, monkeypatch):
-    """Else the worker of another machine would take the last ones for abandoned."""
+def test_each_offer_of_a_long_run_has_its_own_time(db, app, people, holder, monkeypatch):
+    """Otherwise the worker of another machine would take the last ones for abandoned."""
     event_of(db, 4)
     booking = holder.book(1, 4)
     for person in people[:4]:

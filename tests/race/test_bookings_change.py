@@ -1,4 +1,4 @@
-"""Ending and confirming at once: tickets move once, whoever wins."""
+"""Concurrent transitions of a booking: its tickets move once, whichever succeeds."""
 
 import sys
 from datetime import timedelta
@@ -33,7 +33,7 @@ def event_of(db, tickets):
 
 
 def unguarded_transition(db, booking_id, where, fields):
-    """As the store's, without what must still be true."""
+    """Do what `store.transition` does, without its guards."""
     return db.bookings.find_one_and_update({"_id": booking_id}, {"$set": fields}) and {
         **db.bookings.find_one({"_id": booking_id})
     }
@@ -48,7 +48,7 @@ def several_cancel(context, event, user):
     )
 
 
-def test_cancelling_at_once_gives_back_once(context, db):
+def test_concurrent_cancellations_return_the_tickets_once(context, db):
     event = event_of(db, 10)
     results = several_cancel(context, event, ObjectId())
     assert {r["status"] for r in results} == {"cancelled"}
@@ -57,7 +57,7 @@ def test_cancelling_at_once_gives_back_once(context, db):
     kit.audit(context)
 
 
-def test_control_ended_without_a_guard_it_gives_back_more(context, db, monkeypatch):
+def test_control_without_the_guard_tickets_are_returned_twice(context, db, monkeypatch):
     monkeypatch.setattr(bookings_store, "transition", unguarded_transition)
     event, user, now = event_of(db, 10), ObjectId(), utc_now()
     booking = transitions.find_booking(context, kit.booked(kit.book(context, event, 3, user=user)))
@@ -65,7 +65,7 @@ def test_control_ended_without_a_guard_it_gives_back_more(context, db, monkeypat
         ended = transitions.end(each, booking, "cancelled", "cancelled", now)
         transitions.make_pending_moves(each, [ended], now)
         context.inventory.mark_recorded(event["eventId"], [ended["due"]["key"]])
-        kit.book(context, event)  # strikes the mark out
+        kit.book(context, event)  # clears the in-flight entry
     assert kit.amounts(db, event)[2] < db.bookings.count_documents({"active": True})
 
 
@@ -79,7 +79,7 @@ def confirm_and_expire(context, db, event):
     return transitions.find_booking(context, held), confirmed, expired
 
 
-def test_a_hold_is_confirmed_or_expires_not_both(context, db):
+def test_a_hold_is_either_confirmed_or_expires(context, db):
     event, sold = event_of(db, 100), 0
     for _ in range(15):
         booking, confirmed, expired = confirm_and_expire(context, db, event)
@@ -90,7 +90,7 @@ def test_a_hold_is_confirmed_or_expires_not_both(context, db):
     kit.audit(context, utc_now() + AFTER_THE_HOLD)
 
 
-def test_control_without_the_guard_an_expired_hold_is_confirmed_too(context, db, monkeypatch):
+def test_control_without_the_guard_an_expired_hold_is_confirmed(context, db, monkeypatch):
     monkeypatch.setattr(bookings_store, "transition", unguarded_transition)
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
@@ -104,7 +104,7 @@ def test_control_without_the_guard_an_expired_hold_is_confirmed_too(context, db,
     assert kit.amounts(db, event)[1] < 0
 
 
-def test_what_is_charged_for_a_hold_that_ends_meanwhile_is_refunded(context, db, monkeypatch):
+def test_a_charge_for_a_hold_that_ends_meanwhile_is_refunded(context, db, monkeypatch):
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
     with kit.stalled(monkeypatch, context.payments, "charge", after=True) as stall:
@@ -121,8 +121,8 @@ def test_what_is_charged_for_a_hold_that_ends_meanwhile_is_refunded(context, db,
 
 
 @pytest.mark.parametrize("charged", [True, False])
-def test_what_is_charged_by_a_process_that_dies_is_refunded(context, db, monkeypatch, charged):
-    """Though who ends the hold read it before the payment began."""
+def test_the_charge_of_a_process_that_dies_is_refunded(context, db, monkeypatch, charged):
+    """The process that ends the hold has read it before the payment began."""
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     till = context.payments = Till()
     monkeypatch.setattr(till, "after" if charged else "before", lambda: sys.exit())
@@ -136,7 +136,7 @@ def test_what_is_charged_by_a_process_that_dies_is_refunded(context, db, monkeyp
     kit.audit(context, utc_now() + AFTER_THE_HOLD)
 
 
-def test_confirming_at_once_charges_one_booking(context, db):
+def test_concurrent_confirmations_charge_once(context, db):
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
     contexts = [kit.another(context) for _ in range(8)]
@@ -189,7 +189,7 @@ def test_edits_during_a_sale_lose_no_ticket(context, db):
 
 
 def lower_during_sale(context, db, monkeypatch):
-    """Set what is available while a sale comes between the edit's read and its write."""
+    """Edit the available tickets while a sale comes between the edit's read and its write."""
     event = event_of(db, 5)
     with kit.stalled(monkeypatch, events_store, "write_if_unchanged") as stall:
         lowering = partial(edited, db, event, editing.patch_type(1, {"capacity": 5}))
@@ -201,7 +201,7 @@ def lower_during_sale(context, db, monkeypatch):
     return event
 
 
-def test_a_sale_between_an_edits_read_and_write_is_kept(context, db, monkeypatch):
+def test_a_sale_between_the_read_and_the_write_of_an_edit_is_kept(context, db, monkeypatch):
     event = lower_during_sale(context, db, monkeypatch)
     assert kit.amounts(db, event) == (1, 0, 4, 0)
     kit.audit(context)
@@ -224,7 +224,7 @@ def cancel_event(context, event):
     )
 
 
-def test_of_a_cancelled_event_nothing_stays_active(context, db):
+def test_no_booking_of_a_cancelled_event_stays_active(context, db):
     event = event_of(db, 20)
     contexts = [kit.another(context) for _ in range(4)]
     sales = [
@@ -242,7 +242,7 @@ def test_of_a_cancelled_event_nothing_stays_active(context, db):
     kit.audit(context)
 
 
-def test_a_sale_recorded_after_the_cancel_is_ended_by_the_worker(context, db, monkeypatch):
+def test_the_worker_ends_a_sale_recorded_after_the_event_was_cancelled(context, db, monkeypatch):
     event = event_of(db, 5)
     with (
         kit.stalled(monkeypatch, bookings_store, "insert_bookings") as stall,
@@ -261,7 +261,7 @@ def test_a_sale_recorded_after_the_cancel_is_ended_by_the_worker(context, db, mo
     kit.audit(context)
 
 
-def test_control_a_take_without_its_guards_sells_a_cancelled_event(context, db, monkeypatch):
+def test_control_without_the_guards_a_cancelled_event_is_sold(context, db, monkeypatch):
     event = event_of(db, 5)
     seen = context.inventory.sale_state(event["eventId"])
     cancel_event(kit.another(context), event)
@@ -274,7 +274,7 @@ def test_control_a_take_without_its_guards_sells_a_cancelled_event(context, db, 
     assert db.bookings.count_documents({"active": True}) == 1
 
 
-def test_workers_at_once_do_each_thing_once(context, db):
+def test_concurrent_workers_do_everything_once(context, db):
     event, now = event_of(db, 10), utc_now()
     for n in range(3):
         kit.book(context, event, 2, hold=True, now=now)
@@ -283,7 +283,7 @@ def test_workers_at_once_do_each_thing_once(context, db):
         kit.book(context, event, 2, on_shortfall="waitlist", now=now)
     contexts = [kit.another(context) for _ in range(6)]
     kit.at_once(*[partial(kit.round_of_work, one, now + AFTER_THE_HOLD) for one in contexts])
-    # one ticket was left to the first in line, who got one, and then one more of the holds' six
+    # One ticket was available for the first in the queue, who later got one of the holds' six more.
     assert kit.amounts(db, event)[2] == 3 + 1
     assert sum(kit.amounts(db, event)[:3]) == 10
     kit.audit(context, utc_now() + AFTER_THE_HOLD)

@@ -1,4 +1,4 @@
-"""Many callers of the same tickets: never one too many, each with the control that is."""
+"""Concurrent purchases never oversell. Each control shows that they would without a guard."""
 
 from functools import partial
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ def event_of(db, *tickets):
 
 
 def processes(context, count=4):
-    """Each with an inventory of its own, as server processes have."""
+    """Return contexts with an inventory each, as server processes have."""
     return [context, *(kit.another(context) for _ in range(count - 1))]
 
 
@@ -40,7 +40,7 @@ def without_guard(monkeypatch):
     monkeypatch.setattr(inventory_store, "_type_guards", lambda *_: {})
 
 
-def test_one_last_ticket_has_one_buyer(context, db):
+def test_the_last_ticket_is_sold_once(context, db):
     event = event_of(db, 1)
     results = race(context, event)
     assert kit.outcomes(results) == {201: 1, "sold_out": THREADS - 1}
@@ -48,7 +48,7 @@ def test_one_last_ticket_has_one_buyer(context, db):
     kit.audit(context)
 
 
-def test_control_without_the_guard_it_has_several(context, db, monkeypatch):
+def test_control_without_the_guard_it_is_sold_several_times(context, db, monkeypatch):
     without_guard(monkeypatch)
     event = event_of(db, 1)
     contexts = processes(context)
@@ -59,7 +59,7 @@ def test_control_without_the_guard_it_has_several(context, db, monkeypatch):
     assert kit.amounts(db, event)[0] < 0
 
 
-def test_a_hundred_tickets_are_sold_once_each(context, db):
+def test_each_of_a_hundred_tickets_is_sold_once(context, db):
     event = event_of(db, 100)
     contexts = processes(context)
 
@@ -85,7 +85,7 @@ def test_several_types_are_booked_together_or_not_at_all(context, db):
     kit.audit(context)
 
 
-def test_a_part_is_booked_as_long_as_there_is_one(context, db):
+def test_partial_bookings_take_all_tickets_and_no_more(context, db):
     event = event_of(db, 20)
     results = race(context, event, quantity=3, on_shortfall="partial")
     assert kit.outcomes(results) == {201: 7, "sold_out": THREADS - 7}
@@ -93,7 +93,7 @@ def test_a_part_is_booked_as_long_as_there_is_one(context, db):
     kit.audit(context)
 
 
-def test_what_is_short_waits_in_the_order_of_the_line(context, db):
+def test_waitlist_positions_are_given_once_each_in_order(context, db):
     event = event_of(db, 20)
     results = race(context, event, quantity=3, on_shortfall="waitlist")
     assert kit.outcomes(results) == {201: 7, 202: THREADS - 7}
@@ -128,7 +128,9 @@ def test_control_without_the_unique_index_one_user_has_several(context, db):
 
 @pytest.mark.parametrize("tickets", [20, 1])
 @pytest.mark.parametrize("on_shortfall", ["reject", "partial", "waitlist"])
-def test_one_key_at_once_is_one_booking_and_one_answer(context, db, tickets, on_shortfall):
+def test_concurrent_requests_with_one_key_make_one_booking_and_get_one_answer(
+    context, db, tickets, on_shortfall
+):
     event = event_of(db, tickets)
     order = {"user": ObjectId(), "key": "k1", "on_shortfall": on_shortfall}
     answers = race(context, event, calls=4, **order)
@@ -139,7 +141,7 @@ def test_one_key_at_once_is_one_booking_and_one_answer(context, db, tickets, on_
     kit.audit(context)
 
 
-def test_one_key_for_two_types_that_are_waited_for_is_one_answer(context, db):
+def test_concurrent_requests_with_one_key_make_one_set_of_waitlist_entries(context, db):
     event = event_of(db, 0, 0)
     order = {"key": "k1", "items": ((1, None, 1), (2, None, 2)), "on_shortfall": "waitlist"}
     answers = race(context, event, calls=4, user=ObjectId(), **order)
@@ -149,7 +151,7 @@ def test_one_key_for_two_types_that_are_waited_for_is_one_answer(context, db):
     kit.audit(context)
 
 
-def test_a_key_whose_first_type_is_waited_for_already_is_kept_with_the_second(context, db):
+def test_the_key_is_stored_with_the_second_entry_if_the_first_exists(context, db):
     event, user = event_of(db, 0, 0), ObjectId()
     kit.book(context, event, user=user, on_shortfall="waitlist")
     order = {"key": "k1", "items": ((1, None, 1), (2, None, 1)), "on_shortfall": "waitlist"}
@@ -159,8 +161,8 @@ def test_a_key_whose_first_type_is_waited_for_already_is_kept_with_the_second(co
     kit.audit(context)
 
 
-def test_control_without_its_index_one_key_books_twice(context, db, monkeypatch):
-    """Two events, so that no other rule is in the way."""
+def test_control_without_the_index_one_key_books_twice(context, db, monkeypatch):
+    """There are two events, so that no other rule prevents it."""
     index = next(
         model
         for model in bookings_store.INDEXES["bookings"]
@@ -177,7 +179,7 @@ def test_control_without_its_index_one_key_books_twice(context, db, monkeypatch)
         db.bookings.create_indexes([index])
 
 
-def test_a_key_is_booked_once_over_all_events(context, db):
+def test_a_key_books_once_over_all_events(context, db):
     user, events = ObjectId(), [event_of(db, 5), event_of(db, 5)]
     answers = kit.at_once(*[partial(kit.book, context, e, user=user, key="k1") for e in events])
     assert {kit.booked(a) for a in answers} == {b["_id"] for b in db.bookings.find({})}
@@ -185,7 +187,7 @@ def test_a_key_is_booked_once_over_all_events(context, db):
 
 
 def test_a_refusal_with_a_key_does_not_wait_for_an_older_booking(context, db, monkeypatch):
-    """The mark of a booking that was made before is no sign of a twin at work."""
+    """The in-flight entry of a stored booking does not show a concurrent request."""
     event, user = event_of(db, 1), ObjectId()
     first = kit.booked(kit.book(context, event, user=user, key="k1"))
     db.bookings.update_one({"_id": first}, {"$set": {"slot": "moved away"}})
@@ -195,8 +197,8 @@ def test_a_refusal_with_a_key_does_not_wait_for_an_older_booking(context, db, mo
     assert result.code == "sold_out"
 
 
-def test_a_check_during_a_sale_finds_nothing(context, db):
-    """What is under way is counted in: no false alarm."""
+def test_a_check_during_sales_finds_no_fault(context, db):
+    """Changes in flight are taken into account."""
     event = event_of(db, 200)
     found = []
 

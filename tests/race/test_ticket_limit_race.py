@@ -1,4 +1,4 @@
-"""Nobody has more tickets of an event than one may, whoever gives them at the same moment."""
+"""Concurrent purchases and offers never give a user more tickets than the limit."""
 
 from functools import partial
 
@@ -25,7 +25,7 @@ def event_of(db, *tickets):
 
 
 def one_waits(context, event, quantity, types=(1,)):
-    """All tickets of these types come back while one user waits for them; the user."""
+    """Return all tickets of these types while one user waits for them; return the user's id."""
     user = ObjectId()
     sold = [kit.booked(kit.book(context, event, items=((t, None, quantity),))) for t in types]
     for type_id in types:
@@ -37,7 +37,7 @@ def one_waits(context, event, quantity, types=(1,)):
 
 
 def has(db, user):
-    """The tickets that the user has or holds."""
+    """Return how many tickets the user holds or owns."""
     return sum(b["quantity"] for b in db.bookings.find({"userId": user, "active": True}))
 
 
@@ -60,19 +60,19 @@ def booked_while_an_offer_is_made(context, db, monkeypatch):
     return event, user, result
 
 
-def test_a_booking_sees_the_offer_that_is_being_made(context, db, monkeypatch):
+def test_a_purchase_finds_an_offer_in_progress(context, db, monkeypatch):
     _event, user, result = booked_while_an_offer_is_made(context, db, monkeypatch)
     assert (getattr(result, "code", result), has(db, user)) == ("offer_under_way", 6)
     kit.audit(context)
 
 
-def test_control_who_does_not_look_for_offers_has_too_many(context, db, monkeypatch):
+def test_control_without_looking_for_offers_a_purchase_exceeds_the_limit(context, db, monkeypatch):
     monkeypatch.setattr(ticket_limit.waitlist, "is_being_offered", lambda *_a, **_k: False)
     _event, user, _result = booked_while_an_offer_is_made(context, db, monkeypatch)
     assert has(db, user) > MOST
 
 
-def test_a_booking_waits_for_the_offer_and_has_what_it_leaves(context, db, monkeypatch):
+def test_a_purchase_waits_for_an_offer_and_gets_what_it_leaves(context, db, monkeypatch):
     event = event_of(db, 6, 20)
     user = one_waits(context, event, 6)
     offering = kit.another(context)
@@ -94,7 +94,7 @@ def test_a_booking_waits_for_the_offer_and_has_what_it_leaves(context, db, monke
 
 
 def offered_while_one_books(context, db, monkeypatch, waited_before):
-    """The user takes tickets of B, and before the booking is recorded an offer of A is made."""
+    """Take tickets of B, and make an offer of A before the booking is stored."""
     event = event_of(db, 6, 20)
     user = one_waits(context, event, 6) if waited_before else ObjectId()
     with (
@@ -115,22 +115,24 @@ def offered_while_one_books(context, db, monkeypatch, waited_before):
 
 
 @pytest.mark.parametrize("waited_before", [True, False])
-def test_an_offer_sees_the_booking_that_is_being_made(context, db, monkeypatch, waited_before):
+def test_an_offer_finds_a_purchase_in_progress(context, db, monkeypatch, waited_before):
     event, user = offered_while_one_books(context, db, monkeypatch, waited_before)
     assert has(db, user) == MOST
     kit.audit(context)
     assert waitlist_offers.offer_tickets(context, event["eventId"], utc_now()) == 0
-    assert db.waitlist.count_documents({"active": True}) == 0  # has all that one may have
+    assert db.waitlist.count_documents({"active": True}) == 0  # the user is at the limit
 
 
 @pytest.mark.parametrize("waited_before", [True, False])
-def test_control_an_offer_that_does_not_look_is_too_large(context, db, monkeypatch, waited_before):
+def test_control_without_looking_an_offer_exceeds_the_limit(
+    context, db, monkeypatch, waited_before
+):
     monkeypatch.setattr(ticket_limit, "_tickets_in_progress", lambda *_: {})
     _event, user = offered_while_one_books(context, db, monkeypatch, waited_before)
     assert has(db, user) > MOST
 
 
-def test_an_offer_waits_for_a_booking_that_would_leave_it_nothing(context, db, monkeypatch):
+def test_no_offer_is_made_while_a_purchase_in_progress_leaves_nothing(context, db, monkeypatch):
     event = event_of(db, 6, 20)
     user = one_waits(context, event, 6)
     with (
@@ -140,7 +142,7 @@ def test_an_offer_waits_for_a_booking_that_would_leave_it_nothing(context, db, m
         stall.wait()
         assert serve(kit.another(context), event) == 0
         assert db.waitlist.count_documents({"userId": user, "active": True}) == 1
-        recovery.recover(context, utc_now() + kit.LATER)  # the booking is given up
+        recovery.recover(context, utc_now() + kit.LATER)  # the purchase is undone
         stall.let_go()
         with pytest.raises(AppError):
             booked.result()
@@ -164,22 +166,22 @@ def two_offers_at_once(context, db, monkeypatch):
     return event, user
 
 
-def test_two_offers_at_once_see_each_other(context, db, monkeypatch):
+def test_two_concurrent_offers_find_each_other(context, db, monkeypatch):
     event, user = two_offers_at_once(context, db, monkeypatch)
     serve(context, event)
     assert (has(db, user), sorted(q for _, q in offered(db))) == (MOST, [4, 6])
     kit.audit(context)
 
 
-def test_control_two_offers_that_do_not_look_are_too_many(context, db, monkeypatch):
+def test_control_without_looking_two_offers_exceed_the_limit(context, db, monkeypatch):
     monkeypatch.setattr(ticket_limit.waitlist, "is_being_offered", lambda *_a, **_k: False)
     _event, user = two_offers_at_once(context, db, monkeypatch)
     assert has(db, user) > MOST
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_bookings_and_offers_let_go_together(context, db, number):
-    """No order chosen by hand: threads as they come."""
+def test_purchases_and_offers_started_together_stay_within_the_limit(context, db, number):
+    """The threads run in any order."""
     event = event_of(db, 6, 6, 20)
     user = one_waits(context, event, 6, (1, 2))
     contexts = [kit.another(context) for _ in range(4)]

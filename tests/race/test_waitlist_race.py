@@ -1,4 +1,4 @@
-"""The waitlist under threads: in order, once, and before the public."""
+"""Concurrent use of the waitlist: offers are made in order, once, and before other sales."""
 
 from functools import partial
 
@@ -22,7 +22,7 @@ AFTER_THE_OFFER = 3 * AFTER_THE_HOLD
 
 
 def sold_out_event(context, db, tickets, waiting, quantity=1):
-    """All tickets sold, each by itself; and who waits, in order."""
+    """Sell all tickets one by one; return the event, the bookings, and who waits, in order."""
     event = event_of(db, tickets)
     sold = [kit.booked(kit.book(context, event)) for _ in range(tickets)]
     return event, sold, [wait(context, event, quantity) for _ in range(waiting)]
@@ -49,7 +49,7 @@ def cancel(context, booking_id):
 
 
 def offered(db):
-    """Who has an offer, in order of offering."""
+    """Return who has an offer, in the order in which the offers were made."""
     offers = db.bookings.find({"waitlistEntryId": {"$exists": True}}).sort("_id", 1)
     return [(offer["userId"], offer["quantity"]) for offer in offers]
 
@@ -58,7 +58,7 @@ def serve(context, event, now=None):
     return waitlist_offers.offer_tickets(context, event["eventId"], now or utc_now())
 
 
-def test_what_comes_back_is_the_waitings_not_the_publics(context, db):
+def test_returned_tickets_go_to_the_waitlist(context, db):
     event, sold, (first, second) = sold_out_event(context, db, 3, 2)
     contexts = [kit.another(context) for _ in range(4)]
     public = [partial(kit.book, contexts[n % 4], event) for n in range(12)]
@@ -80,7 +80,7 @@ def test_what_comes_back_is_the_waitings_not_the_publics(context, db):
     kit.audit(context)
 
 
-def test_control_without_the_guard_the_public_comes_first(context, db, monkeypatch):
+def test_control_without_the_guard_a_purchase_passes_the_waitlist(context, db, monkeypatch):
     event, sold, _ = sold_out_event(context, db, 1, 1)
     monkeypatch.setattr(inventory_store, "_type_guards", lambda *_: {})
     allocate = inventory_rules.allocate
@@ -93,13 +93,13 @@ def test_control_without_the_guard_the_public_comes_first(context, db, monkeypat
 
 
 @pytest.mark.parametrize("quantity", [1, 2])
-def test_movers_at_once_offer_each_ticket_once_in_order(context, db, quantity):
+def test_concurrent_processes_offer_each_ticket_once_and_in_order(context, db, quantity):
     event, sold, people = sold_out_event(context, db, 6, 5, quantity)
     for booking_id in sold:
         cancel(context, booking_id)
     contexts = [kit.another(context) for _ in range(8)]
     kit.at_once(*[partial(serve, one, event) for one in contexts])
-    serve(context, event)  # what a mover left to one that had just ended
+    serve(context, event)  # what one process left to another that had just ended
     served = 6 // quantity
     assert offered(db) == [(user, quantity) for user in people[:served]][:6]
     left = max(0, 6 - quantity * 5)
@@ -107,7 +107,7 @@ def test_movers_at_once_offer_each_ticket_once_in_order(context, db, quantity):
     kit.audit(context)
 
 
-def test_control_without_the_claim_one_place_gets_two_offers(context, db, monkeypatch):
+def test_control_without_the_claim_one_entry_gets_two_offers(context, db, monkeypatch):
     event, sold, people = sold_out_event(context, db, 2, 2)
     for booking_id in sold:
         cancel(context, booking_id)
@@ -125,7 +125,7 @@ def test_control_without_the_claim_one_place_gets_two_offers(context, db, monkey
     assert [user for user, _ in offered(db)].count(people[0]) == 2
 
 
-def test_a_larger_wish_keeps_its_place_for_the_rest(context, db):
+def test_an_entry_offered_in_part_keeps_its_position(context, db):
     event, sold, (first, second) = sold_out_event(context, db, 3, 2, quantity=2)
     cancel(context, sold[0])
     serve(context, event)
@@ -139,7 +139,7 @@ def test_a_larger_wish_keeps_its_place_for_the_rest(context, db):
     kit.audit(context)
 
 
-def test_an_offer_is_accepted_or_lapses_not_both(context, db):
+def test_an_offer_is_either_accepted_or_expires(context, db):
     accepted = 0
     for _ in range(10):
         event, sold, (user, _) = sold_out_event(context, db, 1, 2)
@@ -161,7 +161,7 @@ def test_an_offer_is_accepted_or_lapses_not_both(context, db):
         context = kit.another(context)
 
 
-def test_a_part_of_an_offer_accepted_twice_at_once_sells_once(context, db):
+def test_concurrent_acceptances_in_part_sell_once(context, db):
     event, sold, (user,) = sold_out_event(context, db, 4, 1, quantity=3)
     for booking_id in sold:
         cancel(context, booking_id)
@@ -176,7 +176,7 @@ def test_a_part_of_an_offer_accepted_twice_at_once_sells_once(context, db):
     kit.audit(context)
 
 
-def test_leaving_while_an_offer_is_made_leaves_neither(context, db, monkeypatch):
+def test_leaving_while_an_offer_is_made_ends_entry_and_offer(context, db, monkeypatch):
     event, sold, (user, other) = sold_out_event(context, db, 1, 2)
     cancel(context, sold[0])
     with (
@@ -192,7 +192,7 @@ def test_leaving_while_an_offer_is_made_leaves_neither(context, db, monkeypatch)
             utc_now(),
         )
         with kit.in_background(leaving) as left:
-            # it must try again, now that the place is claimed
+            # it must try again, because the entry is claimed
             with kit.stalled(monkeypatch, waitlist, "is_waiting", after=True) as asked:
                 asked.wait()
                 stall.let_go()
@@ -207,7 +207,7 @@ def test_leaving_while_an_offer_is_made_leaves_neither(context, db, monkeypatch)
     kit.audit(context)
 
 
-def test_leaving_at_once_with_offers_drops_nothing(context, db):
+def test_leaving_and_offering_concurrently_loses_no_ticket(context, db):
     event, sold, people = sold_out_event(context, db, 4, 8)
     for booking_id in sold:
         cancel(context, booking_id)
@@ -232,7 +232,7 @@ def test_leaving_at_once_with_offers_drops_nothing(context, db):
     kit.audit(context)
 
 
-def test_joining_at_once_gives_each_user_one_place(context, db):
+def test_concurrent_joins_give_each_user_one_entry(context, db):
     event = event_of(db, 0)
     user = ObjectId()
     contexts = [kit.another(context) for _ in range(3)]
@@ -247,7 +247,7 @@ def test_joining_at_once_gives_each_user_one_place(context, db):
     kit.audit(context)
 
 
-def test_places_of_a_past_event_end_though_the_worker_died(context, db, monkeypatch):
+def test_entries_of_a_past_event_end_after_a_worker_died(context, db, monkeypatch):
     event, _, _ = sold_out_event(context, db, 1, 3)
     past = utc_now() + 40 * (AFTER_THE_HOLD * 130)
     with monkeypatch.context() as dying:
@@ -259,8 +259,8 @@ def test_places_of_a_past_event_end_though_the_worker_died(context, db, monkeypa
     assert db.waitlist.count_documents({"active": True}) == 0
 
 
-def test_public_and_waiting_share_nothing_through_a_storm(context, db):
-    """Everyone at once: whatever comes of it adds up, and the public never passes the line."""
+def test_mixed_load_keeps_the_stock_correct_and_the_waitlist_first(context, db):
+    """Purchases, cancellations and offers run concurrently; no purchase passes the waitlist."""
     event, sold, people = sold_out_event(context, db, 8, 4)
     contexts = [kit.another(context) for _ in range(4)]
     calls = [partial(kit.book, contexts[n % 4], event, 2, hold=n % 2 == 0) for n in range(8)]

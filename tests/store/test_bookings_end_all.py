@@ -1,4 +1,4 @@
-"""Cancelling an event with very many bookings: in few writes, and not while the caller waits."""
+"""Cancelling an event with many bookings takes few writes, and the caller waits only briefly."""
 
 from contextlib import contextmanager
 
@@ -23,7 +23,7 @@ def host(client, app):
 
 
 def sold_out(db, host, count=MANY, waiting=0):
-    """An event with so many bookings, each of one ticket of type A, and so many who wait for B."""
+    """Make an event with `count` bookings of type A and `waiting` entries for type B."""
     event_of(db, count, 0, organizer_id=host.id)
     event = db.events.find_one({"eventId": 1})
     rows = [
@@ -40,7 +40,7 @@ def sold_out(db, host, count=MANY, waiting=0):
 
 @contextmanager
 def watched(monkeypatch):
-    """How many writes of the event were made, and how many marks it had at most."""
+    """Count the writes of the event, and the most in-flight entries that it had."""
     seen, change = {"writes": 0, "marks": 0}, inventory_store.update_stock
 
     def noted(db, event, *args, **options):
@@ -55,7 +55,7 @@ def watched(monkeypatch):
     monkeypatch.setattr(inventory_store, "update_stock", change)
 
 
-def test_all_end_in_few_writes(db, app, host, monkeypatch):
+def test_all_bookings_end_in_few_writes(db, app, host, monkeypatch):
     monkeypatch.setattr(event_closing, "REQUEST_SECONDS", 60)
     sold_out(db, host, waiting=MANY)
     with watched(monkeypatch) as seen:
@@ -68,10 +68,10 @@ def test_all_end_in_few_writes(db, app, host, monkeypatch):
     assert db.waitlist.count_documents({"restock": {"$ne": "done"}}) == 0
     assert (amounts_of(db, 1, 1), amounts_of(db, 1, 2)) == ((MANY, 0, 0, 0), (0, 0, 0, 0))
     assert seen["writes"] <= 10
-    assert seen["marks"] <= 450  # of what is being moved, and of what was just before
+    assert seen["marks"] <= 450  # of the moves of this batch and of the one before
 
 
-def test_what_takes_long_is_left_to_the_worker(db, app, host, monkeypatch):
+def test_bookings_beyond_the_time_limit_are_left_to_the_worker(db, app, host, monkeypatch):
     monkeypatch.setattr(event_closing, "REQUEST_SECONDS", 0)
     sold_out(db, host, waiting=MANY)
     answer = host.call("POST", "/events/1/cancel")
@@ -90,8 +90,8 @@ def test_what_takes_long_is_left_to_the_worker(db, app, host, monkeypatch):
     assert db.events.find_one()["inFlight"] == {}
 
 
-def test_one_that_is_just_changing_is_ended_all_the_same(db, app, host):
-    """Its tickets have still to move from held to sold, or the other way."""
+def test_a_booking_with_a_pending_move_is_ended_too(db, app, host):
+    """Its tickets have still to move from held to sold, or back on sale."""
     context = context_of(app)
     sold_out(db, host, 3)
     ann = Caller(host.client, app)

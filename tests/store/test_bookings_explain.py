@@ -28,7 +28,7 @@ MANY = 400
 
 
 class Shopping:
-    """An application of its own, full of others' bookings, whose commands are recorded."""
+    """An application full of other users' bookings, whose database commands are recorded."""
 
     def __init__(self, app, recorder):
         self.app, self.recorder = app, recorder
@@ -57,7 +57,7 @@ class Shopping:
         )
 
     def scanned(self, act):
-        """What `act` sent that reads a whole collection."""
+        """Return the commands sent by `act` that read a whole collection."""
         self.recorder.commands.clear()
         act()
         assert self.recorder.commands
@@ -82,7 +82,7 @@ def shopping(make_app):
     return Shopping(app, recorder)
 
 
-def test_booking_and_its_whole_life(shopping):
+def test_making_and_ending_a_booking_uses_indexes(shopping):
     ann, bob = shopping.ann, shopping.bob
     made = []
     for act in (
@@ -97,7 +97,7 @@ def test_booking_and_its_whole_life(shopping):
         assert shopping.scanned(act) == []
 
 
-def test_reading_bookings(shopping):
+def test_reading_bookings_uses_indexes(shopping):
     ann = shopping.ann
     booking = ann.book(2, 1)
     for path in (
@@ -113,7 +113,7 @@ def test_reading_bookings(shopping):
         assert shopping.scanned(partial(shopping.host.get, path)) == []
 
 
-def test_cursors(shopping):
+def test_cursors_use_indexes(shopping):
     host = shopping.host
     cursor = host.get("/events/3/bookings?limit=2").json["nextCursor"]
     assert shopping.scanned(partial(host.get, f"/events/3/bookings?limit=2&cursor={cursor}")) == []
@@ -123,7 +123,7 @@ def test_cursors(shopping):
     ("status", "index"),
     [("cancelled", "event_ended"), ("expired", "event_ended"), ("held", HELD_INDEX)],
 )
-def test_the_few_of_a_status_are_not_looked_for_among_the_many(shopping, status, index):
+def test_a_list_by_a_rare_status_uses_a_partial_index(shopping, status, index):
     db, host = shopping.db, shopping.host
     if not db.bookings.count_documents({"slot": "many"}):
         kind = db.bookings.find_one({}, {"_id": 0}) | {"eventId": 9, "slot": "many"}
@@ -144,7 +144,7 @@ def plan_of(db, command):
     return str(db.command({"explain": command, "verbosity": "queryPlanner"}))
 
 
-def test_the_waitlist(shopping):
+def test_joining_and_leaving_the_waitlist_uses_indexes(shopping):
     ann, bob = shopping.ann, shopping.bob
     sold = bob.book(4, 10)
     for act in (
@@ -160,7 +160,7 @@ def test_the_waitlist(shopping):
         assert shopping.scanned(act) == []
 
 
-def test_an_offer(shopping):
+def test_making_and_accepting_an_offer_uses_indexes(shopping):
     ann, bob, host = shopping.ann, shopping.bob, shopping.host
     for left in ({"type": "B", "price": 1, "availableTickets": 5},):
         host.call("PATCH", "/events/5/ticketTypes/1", left)
@@ -170,14 +170,14 @@ def test_an_offer(shopping):
     assert shopping.scanned(lambda: ann.accept(5, quantity=1)) == []
 
 
-def test_ending_an_event(shopping):
+def test_ending_an_event_uses_indexes(shopping):
     shopping.bob.book(6, 1)
     shopping.ann.wait(6, 1, 2)
     assert shopping.scanned(lambda: shopping.host.call("POST", "/events/6/cancel")) == []
     assert shopping.scanned(lambda: shopping.host.call("DELETE", "/events/6")) == []
 
 
-def test_forgetting_a_user(shopping):
+def test_exporting_and_deleting_a_user_uses_indexes(shopping):
     person = Caller(shopping.app.test_client(), shopping.app)
     person.book(7)
     person.wait(7, 1, 2)
@@ -186,7 +186,7 @@ def test_forgetting_a_user(shopping):
 
 
 @pytest.mark.parametrize("name", jobs.JOBS)
-def test_each_job(shopping, name):
+def test_each_job_uses_indexes(shopping, name):
     context = BOOKING_CONTEXT.get(shopping.app)
     job = jobs.JOBS[name].function
     if name == "count-sales":  # the first time, there is all to count

@@ -1,4 +1,4 @@
-"""inventory.md's table of crashes: each row built by hand, settled, and settled again."""
+"""Recovery of each state that a crash can leave (docs/concurrency.md), built by hand, twice."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ def ann(client, app):
     return Caller(client, app)
 
 
-def settle_twice(context):
+def recover_twice(context):
     for _round in range(2):
         recovery.recover(context, utc_now())
 
@@ -33,7 +33,7 @@ def marks(db):
 
 
 def note(db, key, mark, age, **counts):
-    """A mark on event 1, and what its write changed, as a process that died left it."""
+    """Store an in-flight entry on event 1 and the changes of its update, as a crash leaves them."""
     at = utc_now() - age
     steps = {f"ticketTypes.0.{name}": step for name, step in counts.items()}
     steps["available"] = counts.get("availableTickets", 0)
@@ -48,7 +48,7 @@ def note(db, key, mark, age, **counts):
 
 
 def take(db, age, quantity=3, held=False):
-    """A take that nobody recorded; its booking's id."""
+    """Store a take without a booking; return the id that the booking would have."""
     id_ = ObjectId()
     mark = {"kind": "take", "items": [[1, quantity]], "held": held, "by": ""}
     taken = "heldTickets" if held else "soldTickets"
@@ -57,7 +57,7 @@ def take(db, age, quantity=3, held=False):
 
 
 def due(db, booking, key, changes, **fields):
-    """Leave a booking as its change of state does: its tickets have still to move."""
+    """Give a booking a pending stock move, as a transition does."""
     db.bookings.update_one(
         {"_id": ObjectId(booking["_id"])},
         {
@@ -78,62 +78,62 @@ def cancelled(db, booking, quantity):
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_a_take_that_nobody_recorded_is_given_back(db, context, held):
+def test_a_take_without_a_booking_is_undone(db, context, held):
     event_of(db, 10)
     id_ = take(db, OLD, held=held)
-    settle_twice(context)
+    recover_twice(context)
     assert amounts_of(db, 1) == (10, 0, 0, 0)
     assert marks(db) == {}
     assert "marksSince" not in db.events.find_one({})
     late = {"_id": id_, "bookingReference": "EVT-LATEST", "status": "confirmed"}
-    assert context.sales.record(late) is False  # whoever slept over it can't record it any more
+    assert context.sales.record(late) is False  # a suspended process can no longer store it
 
 
-def test_a_take_with_its_booking_loses_the_mark_alone(db, context, ann):
+def test_a_take_with_its_booking_only_loses_its_entry(db, context, ann):
     event_of(db, 10)
     booking = ann.book(1, 3)
     before = utc_now() - OLD
     assert list(marks(db)) == [booking["_id"]]
     changes = {f"inFlight.{booking['_id']}.at": before, "marksSince": before}
     db.events.update_one({}, {"$set": changes})
-    settle_twice(context)
+    recover_twice(context)
     assert (amounts_of(db, 1), marks(db)) == ((7, 3, 0, 0), {})
 
 
-def test_a_give_that_was_not_made_is_made_once(db, context, ann):
+def test_a_pending_return_is_made_once(db, context, ann):
     event_of(db, 10)
     booking = ann.book(1, 3)
     cancelled(db, booking, 3)
-    settle_twice(context)
+    recover_twice(context)
     assert amounts_of(db, 1) == (10, 0, 0, 0)
     assert db.bookings.find_one({})["restock"] == "done"
 
 
-def test_a_give_that_was_made_is_recorded_and_not_made_again(db, context, ann):
+def test_a_return_that_was_made_is_recorded_and_not_made_again(db, context, ann):
     event_of(db, 10)
     booking = ann.book(1, 3)
     cancelled(db, booking, 3)
     key = f"give-{booking['_id']}"
     note(db, key, {"kind": "give"}, OLD, availableTickets=3, soldTickets=-3)
-    settle_twice(context)
+    recover_twice(context)
     assert amounts_of(db, 1) == (10, 0, 0, 0)
     assert db.bookings.find_one({})["restock"] == "done"
     assert key not in marks(db)
 
 
-def test_a_give_that_is_recorded_loses_its_mark(db, context, ann):
+def test_a_recorded_return_loses_its_entry(db, context, ann):
     event_of(db, 10)
     booking = ann.book(1, 3)
     ann.cancel(booking)
     before = utc_now() - OLD
     changes = {f"inFlight.{key}.at": before for key in marks(db)} | {"marksSince": before}
     db.events.update_one({}, {"$set": changes})
-    settle_twice(context)
+    recover_twice(context)
     assert (amounts_of(db, 1), marks(db)) == ((10, 0, 0, 0), {})
 
 
 @pytest.mark.parametrize("made", [True, False])
-def test_a_confirmation_cut_off(db, context, ann, made):
+def test_an_interrupted_confirmation_is_completed(db, context, ann, made):
     event_of(db, 10)
     booking = ann.book(1, 3, hold=True)
     key = f"confirm-{booking['_id']}"
@@ -141,38 +141,38 @@ def test_a_confirmation_cut_off(db, context, ann, made):
     due(db, booking, key, changes, status="confirmed", expiresAt=None)
     if made:
         note(db, key, {"kind": "confirm"}, OLD, heldTickets=-3, soldTickets=3)
-    settle_twice(context)
+    recover_twice(context)
     assert amounts_of(db, 1) == (7, 3, 0, 0)
 
 
-def test_a_place_that_nobody_recorded_is_given_up(db, context):
+def test_a_join_without_a_waitlist_entry_is_undone(db, context):
     event_of(db, 0)
     note(db, f"wait-{ObjectId()}", {"kind": "enter", "type": 1}, OLD, waiting=1)
-    settle_twice(context)
+    recover_twice(context)
     assert (amounts_of(db, 1), marks(db)) == ((0, 0, 0, 0), {})
 
 
-def test_a_place_that_was_left_is_counted_out_once(db, context, ann):
+def test_an_ended_waitlist_entry_is_counted_out_once(db, context, ann):
     event_of(db, 0)
     ann.wait(1)
     gone = {"active": False, "status": "left", "restock": "due", "updatedAt": utc_now() - OLD}
     db.waitlist.update_one({}, {"$set": gone})
-    settle_twice(context)
+    recover_twice(context)
     assert amounts_of(db, 1) == (0, 0, 0, 0)
 
 
-def test_an_offer_cut_off_before_its_take(db, app, context, ann):
+def test_an_offer_interrupted_before_its_take_is_released(db, app, context, ann):
     event_of(db, 0)
     ann.wait(1, 2)
     offering = {"bookingId": ObjectId(), "at": utc_now() - OLD}
     db.waitlist.update_one({}, {"$set": {"offering": offering}})
-    settle_twice(context)
+    recover_twice(context)
     assert "offering" not in db.waitlist.find_one({})
     assert ann.places()[0]["position"] == 1
 
 
 @pytest.mark.parametrize("last", [0, 1])
-def test_an_offer_cut_off_before_its_record(db, context, ann, last):
+def test_an_offer_interrupted_before_it_was_stored_is_undone(db, context, ann, last):
     event_of(db, 0)
     ann.wait(1, 3)
     db.events.update_one(
@@ -191,13 +191,13 @@ def test_an_offer_cut_off_before_its_record(db, context, ann, last):
     note(db, str(id_), mark, OLD, **counts)
     db.waitlist.update_one({}, {"$set": {"offering": {"bookingId": id_, "at": utc_now() - OLD}}})
     assert list(auditing.check(context, utc_now())) == []
-    settle_twice(context)
+    recover_twice(context)
     assert amounts_of(db, 1) == (quantity, 0, 0, 1)
     assert recovery.offer_available_tickets(context, utc_now()) == 1
     assert amounts_of(db, 1) == (0, 0, quantity, 1 - last)
 
 
-def test_an_offer_recorded_but_not_counted(db, context, ann):
+def test_a_stored_offer_is_counted_against_its_entry(db, context, ann):
     event_of(db, 0)
     ann.wait(1, 2)
     db.events.update_one(
@@ -215,28 +215,28 @@ def test_an_offer_recorded_but_not_counted(db, context, ann):
     offering = {"bookingId": booking["_id"], "at": utc_now() - OLD}
     uncounted = {"active": True, "status": "waiting", "quantity": 2, "offers": []}
     db.waitlist.update_one({}, {"$set": {**uncounted, "offering": offering}})
-    settle_twice(context)
+    recover_twice(context)
     entry = db.waitlist.find_one({})
     assert (entry["active"], entry["quantity"], entry["offers"]) == (False, 0, [booking["_id"]])
     assert amounts_of(db, 1) == (0, 0, 2, 0)
 
 
-def test_younger_marks_are_somebodys_who_is_at_work(db, context, ann):
+def test_entries_that_are_not_old_are_left_alone(db, context, ann):
     event_of(db, 10)
     take(db, YOUNG)
     booking = ann.book(1, 2)
     cancelled(db, booking, 2)
     db.bookings.update_one({}, {"$set": {"updatedAt": utc_now() - YOUNG}})
     before = db.events.find_one({}), db.bookings.find_one({})
-    settle_twice(context)
+    recover_twice(context)
     assert (db.events.find_one({}), db.bookings.find_one({})) == before
     recovery.recover(context, utc_now() + OLD)
 
 
-def test_an_old_mark_beside_a_young_one(db, context):
+def test_an_old_entry_is_resolved_beside_a_new_one(db, context):
     event_of(db, 10)
     take(db, OLD, 1)
     young = take(db, YOUNG, 2)
-    settle_twice(context)
+    recover_twice(context)
     assert (amounts_of(db, 1), list(marks(db))) == ((8, 2, 0, 0), [str(young)])
     assert db.events.find_one({})["marksSince"] == marks(db)[str(young)]["at"]

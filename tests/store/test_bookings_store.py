@@ -1,4 +1,4 @@
-"""The bookings collection: what its unique indexes refuse, and changes of state that one wins."""
+"""The collection `bookings`: what its unique indexes refuse, and its guarded updates."""
 
 import pytest
 from bson import ObjectId
@@ -23,7 +23,7 @@ def row(**changes):
     }
 
 
-def test_one_active_booking_a_slot(db):
+def test_a_user_has_one_active_booking_in_a_slot(db):
     first = row()
     who = {"userId": first["userId"]}
     rows = [first, row(**who), row(**who, slot="offer-1"), row(**who, eventId=2), row()]
@@ -32,7 +32,7 @@ def test_one_active_booking_a_slot(db):
     assert store.insert_bookings(db, [row(**who, **over), row(**who, **over)]) == [True, True]
 
 
-def test_references_and_keys_are_used_once(db):
+def test_references_and_idempotency_keys_are_unique(db):
     first = row(idempotency={"key": "k"})
     taken = row(bookingReference=first["bookingReference"])
     same = row(userId=first["userId"], eventId=2, idempotency={"key": "k"})
@@ -41,7 +41,7 @@ def test_references_and_keys_are_used_once(db):
     assert store.find_by_idempotency_key(db, first["userId"], "k")["_id"] == first["_id"]
 
 
-def test_an_id_that_was_given_up_is_never_a_booking(db):
+def test_no_booking_is_stored_under_a_voided_id(db):
     late, there = row(), row()
     assert store.void_id(db, late["_id"]) is True
     assert store.void_id(db, late["_id"]) is True
@@ -53,7 +53,7 @@ def test_an_id_that_was_given_up_is_never_a_booking(db):
     assert store.find_existing_ids(db, []) == set()
 
 
-def test_a_change_of_state_has_one_winner(db):
+def test_only_one_of_several_transitions_succeeds(db):
     booking = row()
     store.insert_bookings(db, [booking])
     where, fields = {"status": "confirmed"}, {"status": "cancelled"}
@@ -61,7 +61,7 @@ def test_a_change_of_state_has_one_winner(db):
     assert store.transition(db, booking["_id"], where, fields) is None
 
 
-def test_no_change_while_tickets_have_still_to_move(db):
+def test_no_transition_succeeds_while_a_move_is_pending(db):
     booking = row(restock="due", due={"key": "confirm-x", "changes": []})
     store.insert_bookings(db, [booking])
     fields = {"status": "cancelled"}
@@ -74,7 +74,7 @@ def test_no_change_while_tickets_have_still_to_move(db):
 
 
 @pytest.mark.parametrize("active", [True, False])
-def test_a_refund_is_noted_of_what_has_ended(db, active):
+def test_a_refund_is_stored_only_for_an_ended_booking(db, active):
     booking = row(active=active, refund=None)
     store.insert_bookings(db, [booking])
     store.set_refunds(db, {booking["_id"]: {"amount": 1, "refundId": "r"}})
@@ -83,7 +83,7 @@ def test_a_refund_is_noted_of_what_has_ended(db, active):
     assert stored == (None if active else {"amount": 1, "refundId": "r"})
 
 
-def test_forgotten_users_leave_their_bookings(db):
+def test_bookings_of_a_deleted_user_stay_without_the_user(db):
     one, other = row(idempotency={"key": "k"}), row(idempotency={"key": "k"})
     store.insert_bookings(db, [one, other])
     for booking in (one, other):
@@ -93,7 +93,7 @@ def test_forgotten_users_leave_their_bookings(db):
     assert not any("idempotency" in booking for booking in kept)
 
 
-def test_sums_are_of_active_bookings_only(db):
+def test_only_active_bookings_are_summed(db):
     items = [{"ticketTypeId": 1, "quantity": 2}, {"ticketTypeId": 2, "quantity": 1}]
     rows = [row(items=items), row(items=items, status="held"), row(items=items, active=False)]
     store.insert_bookings(db, rows)

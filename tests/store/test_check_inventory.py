@@ -1,4 +1,4 @@
-"""`scripts/check_inventory.py` finds each kind of damage, and `--repair` mends it."""
+"""`scripts/check_inventory.py` finds each kind of fault, and `--repair` repairs it."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("clean_inventory")
 
 @pytest.fixture
 def run(app, monkeypatch, capsys):
-    """The script on the tests' own store; its exit code and lines."""
+    """Run the script on the store of the tests; return its exit code and lines."""
 
     @contextmanager
     def opened(_command):
@@ -39,7 +39,7 @@ def run(app, monkeypatch, capsys):
 
 @pytest.fixture
 def people(db, client, app):
-    """Event 1 with 4 sold, 2 held, 4 left of A; one waits for B. Event 2 is in order."""
+    """Event 1 has 4 sold, 2 held and 4 available of A; one waits for B. Event 2 has no fault."""
     event_of(db, 10, 0)
     event_of(db, 10)
     ann, bob = Caller(client, app), Caller(client, app)
@@ -55,12 +55,12 @@ def damage(db, **amounts):
     db.events.update_one({"eventId": 1}, {"$inc": changes})
 
 
-def test_all_adds_up(run, people):
+def test_a_correct_stock_has_no_fault(run, people):
     assert run() == (0, ["all tickets add up"])
     assert run("--repair") == (0, ["all tickets add up"])
 
 
-def test_nothing_at_all_adds_up_too(run, db):
+def test_an_empty_database_has_no_fault(run, db):
     assert run() == (0, ["all tickets add up"])
 
 
@@ -83,7 +83,7 @@ A, B = "ticketTypes__0__", "ticketTypes__1__"
         ({"available": 1}, "available is 5, not the sum of its types"),
     ],
 )
-def test_each_wrong_amount_is_named_and_mended(run, db, people, amounts, fault):
+def test_each_wrong_counter_is_found_and_repaired(run, db, people, amounts, fault):
     before = db.events.find_one({"eventId": 1})
     damage(db, **amounts)
     code, lines = run()
@@ -98,15 +98,15 @@ def test_each_wrong_amount_is_named_and_mended(run, db, people, amounts, fault):
     assert after["available"] == before["available"]
 
 
-def test_a_booking_that_vanished(run, db, people):
+def test_a_missing_booking_is_found(run, db, people):
     db.bookings.delete_one({"userId": people[0].id, "eventId": 1})
     assert "event 1: A: soldTickets is 4, should be 0" in run()[1]
     assert run("--repair")[0] == 0
     assert amounts_of(db, 1) == (8, 0, 2, 0)
 
 
-def test_more_was_sold_than_there_was(run, db, people):
-    """Every booking stands; what was put on sale is noted as what was sold."""
+def test_a_repair_raises_the_capacity_of_an_oversold_event(run, db, people):
+    """Every booking stands, so the capacity becomes the number of sold tickets."""
     booking = db.bookings.find_one({"status": "confirmed", "eventId": 1})
     ghost = {**booking, "_id": ObjectId(), "bookingReference": "EVT-GHOST", "slot": "ghost"}
     ghost["items"] = [{**booking["items"][0], "quantity": 9}]
@@ -116,7 +116,7 @@ def test_more_was_sold_than_there_was(run, db, people):
     assert db.events.find_one({"eventId": 1})["ticketTypes"][0]["capacity"] == 15
 
 
-def test_a_mark_that_stands_still(run, db, people):
+def test_an_old_in_flight_entry_is_found(run, db, people):
     long_ago = utc_now() - timedelta(seconds=121)
     mark = {"kind": "take", "items": [[1, 1]], "held": False, "by": "", "at": long_ago}
     key = str(ObjectId())
@@ -129,7 +129,7 @@ def test_a_mark_that_stands_still(run, db, people):
     assert amounts_of(db, 1) == (4, 4, 2, 0)
 
 
-def test_what_is_under_way_is_no_fault(run, db, people):
+def test_changes_in_flight_are_no_fault(run, db, people):
     key, now = str(ObjectId()), utc_now()
     mark = {"kind": "take", "items": [[1, 1]], "held": True, "by": "", "at": now}
     change = {"ticketTypes.0.availableTickets": -1, "ticketTypes.0.heldTickets": 1, "available": -1}
@@ -140,10 +140,10 @@ def test_what_is_under_way_is_no_fault(run, db, people):
     assert run() == (0, ["all tickets add up"])
     damage(db, **{A + "heldTickets": 1})
     assert run("--repair")[0] == 0
-    assert amounts_of(db, 1) == (3, 4, 3, 0)  # what is under way stays so
+    assert amounts_of(db, 1) == (3, 4, 3, 0)  # what is in flight stays in flight
 
 
-def test_a_repair_does_not_overwrite_what_changes_meanwhile(db, app, people, monkeypatch):
+def test_a_repair_does_not_overwrite_a_concurrent_change(db, app, people, monkeypatch):
     context, read = context_of(app), context_of(app).inventory.in_flight.find_event
     damage(db, **{A + "soldTickets": 1})
     sales = iter([lambda: people[1].call("DELETE", "/bookings/" + str(held["_id"]))])
@@ -160,14 +160,14 @@ def test_a_repair_does_not_overwrite_what_changes_meanwhile(db, app, people, mon
     assert amounts_of(db, 1) == (6, 4, 0, 0)
 
 
-def test_an_event_without_end_of_changes_is_left(db, app, people, monkeypatch):
+def test_a_repair_gives_up_on_an_event_that_keeps_changing(db, app, people, monkeypatch):
     context = context_of(app)
     monkeypatch.setattr(context.inventory, "replace_ticket_types", lambda *_args: False)
     assert auditing.repair(context, 1, utc_now()) is False
     assert auditing.repair(context, 99, utc_now()) is True
 
 
-def test_more_events_than_are_looked_at_at_once(run, db, people, monkeypatch):
+def test_more_events_than_a_batch_are_checked(run, db, people, monkeypatch):
     monkeypatch.setattr(auditing, "EVENTS_PER_BATCH", 2)
     for _number in range(5):
         event_of(db, 3)

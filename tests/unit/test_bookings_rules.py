@@ -1,4 +1,4 @@
-"""Sums, deadlines and parts of bookings, as tables of cases."""
+"""Totals, deadlines and parts of bookings, as tables of cases."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -40,26 +40,26 @@ def booking(taken, **changes):
 @pytest.mark.parametrize(
     ("cents", "amount"), [(0, 0), (1, 0.01), (100, 1), (1999, 19.99), (30, 0.3), (10**9, 10**7)]
 )
-def test_money_is_whole_where_it_is(cents, amount):
+def test_an_amount_is_an_int_if_it_is_whole(cents, amount):
     assert rules.from_cents(cents) == amount
     assert isinstance(rules.from_cents(cents), int) == (cents % 100 == 0)
     assert rules.to_cents(amount) == cents
 
 
 @given(whole_cents)
-def test_cents_survive_being_written(cents):
+def test_cents_survive_the_conversion_to_an_amount(cents):
     assert rules.to_cents(rules.from_cents(cents)) == cents
 
 
 @given(whole_cents, st.integers(1, 10_000))
-def test_a_sum_is_exact(cents, quantity):
+def test_a_total_is_exact(cents, quantity):
     event = {"ticketTypes": [{"ticketTypeId": 1, "type": "A", "price": rules.from_cents(cents)}]}
     sums = rules.sum_items(rules.price_items(event, {1: quantity}))
     assert sums["totalCents"] == cents * quantity
     assert rules.to_cents(sums["totalPrice"]) == cents * quantity
 
 
-def test_a_new_booking():
+def test_a_new_booking_adds_up_its_items():
     made = booking({1: 3, 4: 1})
     assert (made["status"], made["expiresAt"], made["active"]) == ("confirmed", None, True)
     assert (made["quantity"], made["totalPrice"], made["totalCents"]) == (4, 64.97, 6497)
@@ -67,7 +67,7 @@ def test_a_new_booking():
     assert rules.quantities_by_type(made["items"]) == {1: 3, 4: 1}
 
 
-def test_what_is_shown_is_nothing_of_the_stores_own():
+def test_the_view_hides_internal_fields():
     shown = rules.view(booking({1: 1}))
     assert tuple(shown) == rules.VIEW_FIELDS
     assert shown["date"] == "2026-06-01"
@@ -82,7 +82,7 @@ def test_what_is_shown_is_nothing_of_the_stores_own():
         (timedelta(minutes=90), datetime(2026, 5, 31, 22, 30, tzinfo=UTC)),
     ],
 )
-def test_the_deadline_is_counted_from_midnight(cutoff, deadline):
+def test_the_cancellation_deadline_is_counted_from_midnight(cutoff, deadline):
     assert rules.cancellation_deadline(booking({1: 1}), cutoff) == deadline
 
 
@@ -95,7 +95,7 @@ def test_the_deadline_is_counted_from_midnight(cutoff, deadline):
         ({"payment": {"cents": 0}}, 0),
     ],
 )
-def test_the_refund_is_of_what_was_charged(changes, amount):
+def test_the_refund_equals_the_charge(changes, amount):
     cents = rules.charged_cents(booking({1: 3}, **changes))
     refund = rules.new_refund(cents, "EUR", "cancelled", NOW)
     assert refund == {
@@ -116,7 +116,7 @@ def test_the_refund_is_of_what_was_charged(changes, amount):
         (99, {1: 3, 4: 2}, {}),
     ],
 )
-def test_a_part_of_an_offer(quantity, kept, returned):
+def test_items_are_split_at_a_quantity(quantity, kept, returned):
     items, back = rules.split_items(booking({1: 3, 4: 2})["items"], quantity)
     assert (rules.quantities_by_type(items), back) == (kept, returned)
     assert all(
