@@ -13,9 +13,9 @@ from eventapp.core.access.permissions import current_actor, role_required, self_
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.errors import Forbidden
-from eventapp.core.http import cursors
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
+from eventapp.core.http.list_queries import parse_list_query
 from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
 
@@ -29,7 +29,7 @@ bp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts
 @bp.response_link(200, "users_list_users", cursor="$response.body#/nextCursor")
 def list_users(query: JsonObject) -> Response:
     """Return a page of accounts, newest first. A cursor contains its `search` and `role`."""
-    filters, position = cursors.parse_list_query(query, UsersQuery)
+    filters, position = parse_list_query(query, UsersQuery)
     body, next_before = service.list_users(
         get_db(),
         search=filters.get("search", ""),

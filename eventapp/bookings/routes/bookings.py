@@ -15,8 +15,8 @@ from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import Forbidden, ValidationFailed
-from eventapp.core.http import cursors
 from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.list_queries import parse_list_query
 from eventapp.core.http.openapi import LOCATION_HEADER
 from eventapp.core.http.responses import created_response, json_response
 from eventapp.core.json import JsonObject
@@ -94,7 +94,7 @@ def page_response(
     Args:
         query: the query parameters as `schema` has loaded them.
     """
-    filters, position = cursors.parse_list_query(query, schema)
+    filters, position = parse_list_query(query, schema)
     page = find_page(
         listing.PageRequest(
             status=filters.get("status"),

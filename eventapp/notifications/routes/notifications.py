@@ -7,8 +7,8 @@ from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http import cursors
 from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.list_queries import parse_list_query
 from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
 from eventapp.notifications import service
@@ -34,7 +34,7 @@ def my_notifications(query: JsonObject) -> Response:
 
     A cursor carries whether it was only those.
     """
-    filters, after = cursors.parse_list_query(query, NotificationsQuery)
+    filters, after = parse_list_query(query, NotificationsQuery)
     request = service.PageRequest(
         unread=filters.get("unread", False), page=query["page"], limit=query["limit"], after=after
     )
