@@ -1,10 +1,9 @@
-"""Many events into the database at once, for `seed.py`."""
+"""Insert many events at once, for `seed.py` and the benchmark."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
 
 import pymongo
 from tqdm import tqdm
@@ -13,43 +12,55 @@ from eventapp import prepare_database
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, Document
 from eventapp.events import service, store
-from scripts.synthetic_events import bodies
+from eventapp.events.types import EventInput
+from scripts.synthetic_events import generate_bodies
 
-BATCH, WRITERS, MANY = 1000, 2, 10_000
-# Nobody waits for an answer here, and a batch or a new index may take its time.
-PATIENCE_SECONDS = 300
+BATCH_SIZE, WRITERS = 1000, 2
+# A load of at least this many events drops the indexes first, if it is most of the collection.
+MIN_EVENTS_TO_DROP_INDEXES = 10_000
+# No request waits here, so a batch or a new index may take much longer than in the server.
+TIMEOUT_SECONDS = 300
 
 
-def new_event(body: Document) -> Document:
-    """The document of a new event that belongs to no organizer's account."""
+def new_event(body: EventInput) -> Document:
+    """Return the document of a new event that belongs to no account, without its eventId."""
     return service.new_event(body, organizer_id=None, now=utc_now())
 
 
-def insert(db: Db, events: list[Document]) -> None:
-    """Give the events their ids and insert them, in one batch."""
+def insert_events(db: Db, events: Sequence[Document]) -> list[int]:
+    """Give the events new eventIds and insert them; return the ids in the same order."""
     if not events:
-        return
-    for event, event_id in zip(events, store.take_event_ids(db, len(events)), strict=True):
+        return []
+    event_ids = list(store.take_event_ids(db, len(events)))
+    for event, event_id in zip(events, event_ids, strict=True):
         event["eventId"] = event_id
-    store.insert_many(db, events)
+    for start in range(0, len(events), BATCH_SIZE):
+        store.insert_many(db, list(events[start : start + BATCH_SIZE]))
+    return event_ids
 
 
-def add_synthetic(db: Db, count: int) -> None:
-    """Add generated events; where they are the most by far, index them when all are there."""
-    if count >= MANY and count > db.events.count_documents({}, limit=count):
+def add_synthetic_events(db: Db, count: int) -> None:
+    """Add generated events and print how many.
+
+    If there are at least MIN_EVENTS_TO_DROP_INDEXES of them and more than are stored already, the
+    indexes are dropped for the load and built at its end.
+    """
+    drops_indexes = count >= MIN_EVENTS_TO_DROP_INDEXES
+    if drops_indexes and count > db.events.count_documents({}, limit=count):
         with without_indexes(db):
-            write_synthetic(db, count)
+            write_synthetic_events(db, count)
             print("building the indexes; a server on this database can't search meanwhile")
     else:
-        write_synthetic(db, count)
+        write_synthetic_events(db, count)
     print(f"added {count} generated events")
 
 
 @contextmanager
 def without_indexes(db: Db) -> Iterator[None]:
-    """Drop all indexes of the events but the unique one, and make them again at the end.
+    """Drop the indexes of `events` that are not unique, and make them again at the end.
 
-    Four times as fast as keeping them. Cut off, the next start of the server makes them.
+    A load is four times as fast as with the indexes. If the process is killed in between, the next
+    start of the server makes them.
     """
     try:
         for model in store.INDEXES["events"]:
@@ -60,28 +71,33 @@ def without_indexes(db: Db) -> Iterator[None]:
         prepare_database(db)
 
 
-def write_synthetic(db: Db, count: int) -> None:
-    """Insert in batches by two writers, as the database may have a second core."""
-    start = store.take_event_ids(db)[0]  # makes each run's events others than the last run's
-    generated = bodies(count, seed=start, today=utc_now().date())
-    writing: set[Future[int]] = set()
+def write_synthetic_events(db: Db, count: int) -> None:
+    """Generate and insert events in batches, with a progress bar.
+
+    Two threads write, because the database may have a second core.
+    """
+    # An eventId is never given twice, so every run has another seed and generates other events.
+    seed = store.take_event_ids(db)[0]
+    bodies = generate_bodies(count, seed=seed, today=utc_now().date())
+    pending: set[Future[int]] = set()
     with ThreadPoolExecutor(WRITERS) as pool, tqdm(total=count, unit=" events") as progress:
-        while batch := [new_event(body) for body in islice(generated, BATCH)]:
-            writing.add(pool.submit(_write, db, batch))
-            if len(writing) > WRITERS:
-                writing -= _finished(writing, progress)
-        while writing:
-            writing -= _finished(writing, progress)
+        while batch := [new_event(body) for body in islice(bodies, BATCH_SIZE)]:
+            pending.add(pool.submit(_write_batch, db, batch))
+            if len(pending) > WRITERS:
+                pending = _wait_for_one(pending, progress)
+        while pending:
+            pending = _wait_for_one(pending, progress)
 
 
-def _write(db: Db, batch: list[Document]) -> int:
-    with pymongo.timeout(PATIENCE_SECONDS):  # which counts for one thread
-        insert(db, batch)
+def _write_batch(db: Db, batch: list[Document]) -> int:
+    with pymongo.timeout(TIMEOUT_SECONDS):  # A timeout holds for the thread that sets it.
+        insert_events(db, batch)
     return len(batch)
 
 
-def _finished(writing: set[Future[int]], progress: Any) -> set[Future[int]]:
-    done, _open = wait(writing, return_when=FIRST_COMPLETED)
+def _wait_for_one(pending: set[Future[int]], progress: "tqdm[None]") -> set[Future[int]]:
+    """Wait until at least one batch is written, and return those that are not."""
+    done, still_pending = wait(pending, return_when=FIRST_COMPLETED)
     for future in done:
         progress.update(future.result())
-    return done
+    return still_pending

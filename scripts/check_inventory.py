@@ -1,4 +1,7 @@
-"""Do all tickets add up? 0 when they do, 1 and a line for each fault when not."""
+"""Check that the ticket counters of all events agree with their bookings.
+
+Ends with 0 if they do. Else it prints a line for each fault and ends with 1.
+"""
 
 import argparse
 import sys
@@ -12,34 +15,45 @@ from eventapp import open_booking_context
 from eventapp.bookings import auditing
 from eventapp.bookings.context import BookingContext
 from eventapp.core.clock import utc_now
-from scripts.opened import opened
+from scripts.configured_database import open_configured_database
 
-PATIENCE_SECONDS = 600
+# A check reads every event and booking, so a single query may take longer than in the server.
+TIMEOUT_SECONDS = 600
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check the whole database; with --repair mend it and check again."""
+    """Check the whole database, with --repair repair it and check again; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repair", action="store_true", help="set amounts to what bookings say")
-    asked = parser.parse_args(arguments)
-    with opened("check_inventory") as (config, store), pymongo.timeout(PATIENCE_SECONDS):
-        context = open_booking_context(config, store.db)
-        faulty = report(context)
-        if faulty and asked.repair:
-            for event_id in faulty:
-                mended = auditing.repair(context, event_id, utc_now())
-                print(f"event {event_id}: {'mended' if mended else 'kept changing, try again'}")
-            faulty = report(context)
-    return 1 if faulty else 0
+    parser.add_argument(
+        "--repair", action="store_true", help="set the counters to what the bookings say"
+    )
+    options = parser.parse_args(arguments)
+    with (
+        open_configured_database("check_inventory") as (config, database),
+        pymongo.timeout(TIMEOUT_SECONDS),
+    ):
+        context = open_booking_context(config, database.db)
+        faulty_events = print_faults(context)
+        if faulty_events and options.repair:
+            repair(context, faulty_events)
+            faulty_events = print_faults(context)
+    return 1 if faulty_events else 0
 
 
-def report(context: BookingContext) -> list[int]:
-    """Print a line a fault; the events that have one."""
+def print_faults(context: BookingContext) -> list[int]:
+    """Print a line for each fault and return the eventIds that have one, in order."""
     faults = list(auditing.check(context, utc_now()))
     for fault in faults:
         print(f"event {fault.event_id}: {fault.message}")
     print(f"{len(faults)} faults" if faults else "all tickets add up")
     return sorted({fault.event_id for fault in faults})
+
+
+def repair(context: BookingContext, event_ids: list[int]) -> None:
+    """Set the counters of these events to what their bookings say, and print a line for each."""
+    for event_id in event_ids:
+        repaired = auditing.repair(context, event_id, utc_now())
+        print(f"event {event_id}: {'mended' if repaired else 'kept changing, try again'}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make an admin. The password comes from ADMIN_PASSWORD, or else is asked for, twice."""
+"""Create an admin. The password is ADMIN_PASSWORD; if that is not set, it is asked for twice."""
 
 import argparse
 import getpass
@@ -12,56 +12,62 @@ from eventapp.accounts import service as accounts
 from eventapp.core.access.actor import ADMIN
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
-from scripts.opened import fail, opened
+from scripts.configured_database import exit_with_error, open_configured_database
 
 COMMAND = "create_admin"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Make the admin of the command line; 0, or one line on standard error and 1 or 2."""
-    asked = _asked(arguments)
-    password = _password()
-    with opened(COMMAND) as (config, store):
+    """Create the admin that the command line describes.
+
+    Returns 0, or ends the process with one line on standard error and the code 1 or 2.
+    """
+    options = parse_options(arguments)
+    password = read_password()
+    with open_configured_database(COMMAND) as (config, database):
         try:
             accounts.register(
-                store.db,
-                name=asked.name,
-                email=asked.email,
+                database.db,
+                name=options.name,
+                email=options.email,
                 password=password,
                 role=ADMIN,
                 now=utc_now(),
                 bcrypt_rounds=config.bcrypt_rounds,
             )
         except AppError as error:
-            fail(COMMAND, _one_line(error), 1)
-    print(f"{asked.email} is an admin")
+            exit_with_error(COMMAND, format_error(error), 1)
+    print(f"{options.email} is an admin")
     return 0
 
 
-def _asked(arguments: list[str] | None) -> argparse.Namespace:
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True)
     parser.add_argument("--email", required=True)
     return parser.parse_args(arguments)
 
 
-def _password() -> str:
-    given = os.environ.get("ADMIN_PASSWORD")
-    if given:
-        return given
+def read_password() -> str:
+    """Return ADMIN_PASSWORD, or else what is typed twice at the terminal without being shown."""
+    password = os.environ.get("ADMIN_PASSWORD")
+    if password:
+        return password
     try:
         password = getpass.getpass("Password: ")
-        again = getpass.getpass("Once more: ")
+        repeated = getpass.getpass("Once more: ")
     except (EOFError, KeyboardInterrupt):
-        fail(COMMAND, "no password; set ADMIN_PASSWORD or type one", 1)
-    if password != again:
-        fail(COMMAND, "the two passwords differ", 1)
+        exit_with_error(COMMAND, "no password; set ADMIN_PASSWORD or type one", 1)
+    if password != repeated:
+        exit_with_error(COMMAND, "the two passwords differ", 1)
     return password
 
 
-def _one_line(error: AppError) -> str:
-    said = [f"{field}: {' '.join(words)}" for field, words in (error.errors or {}).items()]
-    return "; ".join(said) or error.message
+def format_error(error: AppError) -> str:
+    """Return the error in one line, with its message for each field if it has any."""
+    by_field = error.errors or {}
+    lines = [f"{field}: {' '.join(messages)}" for field, messages in by_field.items()]
+    return "; ".join(lines) or error.message
 
 
 if __name__ == "__main__":

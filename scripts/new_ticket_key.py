@@ -1,7 +1,8 @@
-"""Sign tickets with a new key, where the old one may have leaked.
+"""Sign tickets with a new key, for the case that the old one may have leaked.
 
-Every code given out before, in mails and on paper too, is refused from then on. Holders find the
-new codes in their bookings; who was checked in stays so; offline scanners must fetch their list.
+From then on the server refuses every ticket code made before, also in mails and on paper. Holders
+find new codes in their bookings. Check-ins stay as they are. Scanners that work offline must fetch
+their list of tickets again.
 """
 
 import argparse
@@ -12,19 +13,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp.core.clock import utc_now
 from eventapp.tickets.signing_key import replace_key
-from scripts.opened import fail, opened
+from scripts.configured_database import exit_with_error, open_configured_database
 
 COMMAND = "new_ticket_key"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Replace the key, where the command line says that all codes may end; the public half."""
+    """Replace the key if --yes is given, print the new public key, and return 0."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--yes", action="store_true", help="end all codes given out so far")
+    parser.add_argument(
+        "--yes", action="store_true", help="confirm that all ticket codes made so far end"
+    )
     if not parser.parse_args(arguments).yes:
-        fail(COMMAND, "this ends all tickets' codes given out so far; say so with --yes", 1)
-    with opened(COMMAND) as (_config, store):
-        print(f"tickets are signed by a new key: {replace_key(store.db, utc_now()).public_key}")
+        exit_with_error(
+            COMMAND, "this ends all tickets' codes given out so far; say so with --yes", 1
+        )
+    with open_configured_database(COMMAND) as (_config, database):
+        print(f"tickets are signed by a new key: {replace_key(database.db, utc_now()).public_key}")
     return 0
 
 

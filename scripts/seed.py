@@ -1,6 +1,6 @@
 """Put the sample events of data/events.json, or generated ones, into the database.
 
-Run again, it adds only what is missing.
+Run again, it adds only the sample events that are missing.
 """
 
 import argparse
@@ -19,108 +19,129 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp.config import ROOT
 from eventapp.core.clock import utc_now
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
 from eventapp.events.rules import midnight
+from eventapp.events.types import EventInput, ScheduleEntryInput
 from eventapp.media import service as media
-from scripts.bulk_load import PATIENCE_SECONDS, add_synthetic, insert, new_event
-from scripts.opened import opened
+from scripts.bulk_load import TIMEOUT_SECONDS, add_synthetic_events, insert_events, new_event
+from scripts.configured_database import open_configured_database
 
 SAMPLES = ROOT / "data" / "events.json"
+# The first sample event takes place at least this long from now.
 LEAD = timedelta(days=14)
 WEEK = timedelta(days=7)
-# The events, and what means nothing without them. Accounts stay, and so does the counter: an
-# eventId is never used twice.
-EMPTIED = (
+MAX_SYNTHETIC_EVENTS = 10_000_000
+# The collections that --reset empties: events, and what has no meaning without them. Accounts stay,
+# and so does the counter of eventIds: no eventId is used twice.
+RESET_COLLECTIONS = (
     *("events", "favorites", "bookings", "waitlist", "chats", "messages", "notifications", "mails"),
     *("dailySales", "eventSales", "eventDays", "salesMarker"),  # sums of the bookings
 )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Seed as the command line says; 0, or 1 and one line where the database can't be used."""
-    asked = _asked(arguments)
-    with opened("seed") as (_config, store), pymongo.timeout(PATIENCE_SECONDS):
-        seed(store.db, asked)
+    """Seed the configured database as the command line says, and return 0.
+
+    If the database cannot be used, the process ends with one line on standard error.
+    """
+    options = parse_options(arguments)
+    with (
+        open_configured_database("seed") as (_config, database),
+        pymongo.timeout(TIMEOUT_SECONDS),
+    ):
+        seed(database.db, options)
     return 0
 
 
-def _asked(arguments: list[str] | None) -> argparse.Namespace:
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reset", action="store_true", help="first delete all events")
-    parser.add_argument("--if-empty", action="store_true", help="do nothing where events are")
     parser.add_argument(
-        "--keep-dates", action="store_true", help="keep the file's dates, also when they are over"
+        "--if-empty", action="store_true", help="do nothing if the database has any event"
     )
     parser.add_argument(
-        "--synthetic", type=_count, metavar="N", help="add N generated events instead"
+        "--keep-dates", action="store_true", help="keep the dates of the file, even if past"
+    )
+    parser.add_argument(
+        "--synthetic", type=_parse_count, metavar="N", help="add N generated events instead"
     )
     return parser.parse_args(arguments)
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or not 0 < int(text) <= 10_000_000:
-        raise argparse.ArgumentTypeError("must be a number from 1 to 10000000")
+def _parse_count(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) <= MAX_SYNTHETIC_EVENTS:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {MAX_SYNTHETIC_EVENTS}")
     return int(text)
 
 
-def seed(db: Db, asked: argparse.Namespace) -> None:
-    """Do what was asked for, and say what was done."""
-    if asked.reset:
+def seed(db: Db, options: argparse.Namespace) -> None:
+    """Carry out the options of the command line, and print what was done."""
+    if options.reset:
         reset(db)
-    if asked.if_empty and db.events.find_one({}, {"_id": 1}):
+    if options.if_empty and db.events.find_one({}, {"_id": 1}):
         return
-    if asked.synthetic:
-        add_synthetic(db, asked.synthetic)
+    if options.synthetic:
+        add_synthetic_events(db, options.synthetic)
     else:
-        add_samples(db, keep_dates=asked.keep_dates)
+        add_samples(db, keep_dates=options.keep_dates)
 
 
 def reset(db: Db) -> None:
-    """Delete all events and what hangs on them."""
-    counts = {name: db[name].delete_many({}).deleted_count for name in EMPTIED}
+    """Delete all events, their photos, and everything that refers to them."""
+    counts = {name: db[name].delete_many({}).deleted_count for name in RESET_COLLECTIONS}
     counts["photos"] = media.delete_event_photos(db)
-    gone = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    print(f"deleted: {gone or 'nothing, there was nothing'}")
+    deleted = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    print(f"deleted: {deleted or 'nothing, there was nothing'}")
 
 
 def add_samples(db: Db, *, keep_dates: bool) -> None:
-    """Add the sample events that are not there."""
-    samples = {sample_id(body): body for body in sample_bodies(keep_dates=keep_dates)}
-    there = list(db.events.find({"_id": {"$in": list(samples)}}, {"lastDate": 1}))
-    for event in there:
+    """Add the sample events that are missing, and print how many of the others are past."""
+    samples = {sample_id(body): body for body in read_samples(keep_dates=keep_dates)}
+    existing = list(db.events.find({"_id": {"$in": list(samples)}}, {"lastDate": 1}))
+    for event in existing:
         del samples[event["_id"]]
-    insert(db, [{**new_event(body), "_id": id_} for id_, body in samples.items()])
-    print(f"added {len(samples)} sample events; {len(there)} were there already")
-    over = sum(event["lastDate"] < midnight(utc_now().date()) for event in there)
-    if over:
-        print(f"{over} of them are over: --reset deletes all events and starts with new dates")
+    insert_events(db, [{**new_event(body), "_id": id_} for id_, body in samples.items()])
+    print(f"added {len(samples)} sample events; {len(existing)} were there already")
+    past = sum(event["lastDate"] < midnight(utc_now().date()) for event in existing)
+    if past:
+        print(f"{past} of them are over: --reset deletes all events and starts with new dates")
 
 
-def sample_id(body: Document) -> ObjectId:
-    """The same for the same sample each time, so that `_id` keeps it from being there twice."""
+def sample_id(body: EventInput) -> ObjectId:
+    """Return the `_id` of a sample event: the same in every run, so that it is stored once."""
     name = f"{body['title']}\n{body['organizer']}"
     return ObjectId(hashlib.sha256(name.encode()).digest()[:12])
 
 
-def sample_bodies(*, keep_dates: bool) -> list[Document]:
-    """The file's events, their dates moved so that the first is about two weeks from now."""
-    samples: list[Document] = json.loads(SAMPLES.read_text(encoding="utf-8"))
-    for entry in _entries(samples):
-        entry["date"] = date.fromisoformat(entry["date"])
+def read_samples(*, keep_dates: bool) -> list[EventInput]:
+    """Return the events of the file.
+
+    Args:
+        keep_dates: False shifts all dates by the same number of weeks, so that the first event
+            takes place two to three weeks from now.
+    """
+    samples: list[Any] = json.loads(SAMPLES.read_text(encoding="utf-8"))
+    for sample in samples:
+        for entry in sample["schedule"]:
+            entry["date"] = date.fromisoformat(entry["date"])
     if not keep_dates:
-        move = shift(min(entry["date"] for entry in _entries(samples)), utc_now().date())
-        for entry in _entries(samples):
-            entry["date"] += move
+        first = min(entry["date"] for entry in _schedule_entries(samples))
+        shift = upcoming_shift(first, utc_now().date())
+        for entry in _schedule_entries(samples):
+            entry["date"] += shift
     return samples
 
 
-def _entries(samples: Iterable[Document]) -> Iterator[dict[str, Any]]:
+def _schedule_entries(samples: Iterable[EventInput]) -> Iterator[ScheduleEntryInput]:
     return (entry for sample in samples for entry in sample["schedule"])
 
 
-def shift(earliest: date, today: date) -> timedelta:
-    """Whole weeks, so that a Saturday stays one, to two or almost three weeks from today."""
-    return -((earliest - (today + LEAD)) // WEEK) * WEEK
+def upcoming_shift(first: date, today: date) -> timedelta:
+    """Return the shift that moves `first` to at least two and less than three weeks from today.
+
+    It is a number of whole weeks, so that a Saturday stays a Saturday.
+    """
+    return -((first - (today + LEAD)) // WEEK) * WEEK
 
 
 if __name__ == "__main__":

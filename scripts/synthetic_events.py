@@ -1,14 +1,18 @@
-"""Generated events for load tests: plausible, varied, and the same for the same eventIds."""
+"""Generate plausible and varied events for load tests, the same for the same seed.
+
+Titles and descriptions draw their words by Zipf's law, as real texts do, so that searches match few
+or many events as they would in real data.
+"""
 
 import random
 from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import accumulate
-from typing import Any
 
 from eventapp.events.rules import CATEGORIES
+from eventapp.events.types import EventInput, ScheduleEntryInput, TicketTypeInput
 
-PLAIN = """
+COMMON_WORDS = """
 night music open summer jazz city winter story garden live dance light river new world old spring
 film voices street market harbour dream wine food craft art science history future ocean mountain
 autumn gala evening morning secret golden silver blue red green wild quiet loud slow fast little big
@@ -23,21 +27,23 @@ fire water earth wind storm rain snow ice sun moon star comet sky cloud thunder 
 rhythm melody harmony chorus sonata symphony concerto overture nocturne waltz tango salsa swing
 blues soul funk disco techno house ambient baroque punk metal indie gospel reggae flamenco fado
 """.split()  # noqa: SIM905
-FRONTS = """
+PREFIXES = """
 moon sun star river stone wood glass iron silver gold copper velvet paper cloud storm rain snow
 frost fire ember ash sea wave harbour island mountain valley meadow forest garden orchard vine
 honey salt amber coral crystal shadow light night dawn dusk spring summer autumn winter north
 south east west wind thunder feather
 """.split()  # noqa: SIM905
-BACKS = """
+SUFFIXES = """
 bird song light fall field gate yard house hall works market fair walk run ride way path road
 lane bridge tower keeper maker teller singer player dancer weaver wright smith craft lore tale
 dream watch bell drum string reed pipe voice echo ring wheel sail boat stone leaf root bloom
 """.split()  # noqa: SIM905
-WORDS = tuple(dict.fromkeys(PLAIN + [front + back for back in BACKS for front in FRONTS]))
-# As in any language: the n-th word comes a 1/n as often as the first.
-WEIGHTS = tuple(accumulate(1 / rank for rank in range(1, len(WORDS) + 1)))
+COMPOUNDS = [prefix + suffix for suffix in SUFFIXES for prefix in PREFIXES]
+WORDS = tuple(dict.fromkeys(COMMON_WORDS + COMPOUNDS))
+# Zipf's law: the n-th word is 1/n as frequent as the first. `random.choices` takes sums.
+CUMULATIVE_WEIGHTS = tuple(accumulate(1 / rank for rank in range(1, len(WORDS) + 1)))
 
+# Name, latitude and longitude in degrees.
 CITIES = (
     ("Athens", 37.9838, 23.7275), ("Thessaloniki", 40.6401, 22.9444), ("Volos", 39.3622, 22.9420),
     ("Rome", 41.9028, 12.4964), ("Milan", 45.4642, 9.1900), ("Naples", 40.8518, 14.2681),
@@ -54,52 +60,63 @@ CITIES = (
 )  # fmt: skip
 VENUES = ("Arena", "Old Theatre", "City Hall", "Opera House", "Harbour Stage", "Botanical Garden",
           "Market Hall", "University", "Club 27", "Castle Yard", "Congress Centre", "Open-Air Stage")  # fmt: skip  # noqa: E501
-TYPES = (("General", 1.0), ("Reduced", 0.7), ("VIP", 2.5))
-FORMS = ("Night", "Sessions", "Days", "Gathering", "Experience", "Weekend", "Tour", "Special")
+# Name, and price as a multiple of the first type's price.
+TICKET_TYPES = (("General", 1.0), ("Reduced", 0.7), ("VIP", 2.5))
+TITLE_ENDINGS = (
+    "Night",
+    "Sessions",
+    "Days",
+    "Gathering",
+    "Experience",
+    "Weekend",
+    "Tour",
+    "Special",
+)
+# Events take place in the next two years; this share of them took place in the last two.
 SPAN_DAYS, PAST_SHARE = 730, 0.08
 
 
-def bodies(count: int, *, seed: int, today: date) -> Iterator[dict[str, Any]]:
-    """`count` valid bodies of POST /events, dates as dates; the same for the same arguments."""
+def generate_bodies(count: int, *, seed: int, today: date) -> Iterator[EventInput]:
+    """Yield `count` valid bodies of POST /events, as the schema loads them.
+
+    The same arguments give the same bodies.
+    """
     rng = random.Random(seed)
     for _ in range(count):
-        yield _body(rng, today)
+        yield _generate_body(rng, today)
 
 
-def _body(rng: random.Random, today: date) -> dict[str, Any]:
-    words = rng.choices(WORDS, cum_weights=WEIGHTS, k=20)
+def _generate_body(rng: random.Random, today: date) -> EventInput:
+    words = rng.choices(WORDS, cum_weights=CUMULATIVE_WEIGHTS, k=20)
     return {
-        "title": " ".join([*words[: rng.randint(2, 4)], rng.choice(FORMS)]).title(),
+        "title": " ".join([*words[: rng.randint(2, 4)], rng.choice(TITLE_ENDINGS)]).title(),
         "description": " ".join(words[4:]).capitalize() + ".",
         "category": rng.choice(CATEGORIES),
         "image": "",
-        "schedule": _schedule(rng, today),
-        "ticketTypes": _ticket_types(rng),
+        "schedule": _generate_schedule(rng, today),
+        "ticketTypes": _generate_ticket_types(rng),
         "organizer": f"{words[4]} {words[5]} Productions".title(),
         "tags": list(dict.fromkeys(words[:3])),
     }
 
 
-def _schedule(rng: random.Random, today: date) -> list[dict[str, Any]]:
-    """One to four dates in one place; most in the next two years, some over already."""
-    over = rng.random() < PAST_SHARE
-    first = today + timedelta(rng.randint(-SPAN_DAYS, -60) if over else rng.randrange(SPAN_DAYS))
+def _generate_schedule(rng: random.Random, today: date) -> list[ScheduleEntryInput]:
+    """Return one to four dates at one venue."""
+    is_past = rng.random() < PAST_SHARE
+    first = today + timedelta(rng.randint(-SPAN_DAYS, -60) if is_past else rng.randrange(SPAN_DAYS))
     city, lat, lng = rng.choice(CITIES)
-    place = {
-        "location": f"{rng.choice(VENUES)}, {city}",
-        "lat": round(lat + rng.uniform(-0.03, 0.03), 4),
-        "lng": round(lng + rng.uniform(-0.03, 0.03), 4),
-    }
+    location = f"{rng.choice(VENUES)}, {city}"
+    lat, lng = round(lat + rng.uniform(-0.03, 0.03), 4), round(lng + rng.uniform(-0.03, 0.03), 4)
     gap = rng.choice((1, 1, 7, 14))
     dates = [first + timedelta(days=gap * n) for n in range(rng.choice((1, 1, 1, 2, 2, 3, 4)))]
-    return [{"date": day, **place} for day in dates]
+    return [{"date": day, "location": location, "lat": lat, "lng": lng} for day in dates]
 
 
-def _ticket_types(rng: random.Random) -> list[dict[str, Any]]:
-    base = rng.choice((0, 5, 8, 10, 12.5, 15, 18, 20, 25, 30, 39.9, 45, 60, 80))
+def _generate_ticket_types(rng: random.Random) -> list[TicketTypeInput]:
+    base_price = rng.choice((0, 5, 8, 10, 12.5, 15, 18, 20, 25, 30, 39.9, 45, 60, 80))
     available = rng.choice((0, 20, 50, 100, 200, 500, 1000, 5000))
-    kinds = TYPES[: rng.choice((1, 1, 2, 2, 3))]
+    ticket_types = TICKET_TYPES[: rng.choice((1, 1, 2, 2, 3))]
     return [
-        {"type": name, "price": round(base * factor, 2), "availableTickets": available}
-        for name, factor in kinds
+        {"type": name, "price": round(base_price * factor, 2), "availableTickets": available}
+        for name, factor in ticket_types
     ]

@@ -1,7 +1,8 @@
-"""The background jobs: expired holds, unsettled marks, the waitlist, past events, notifications,
-mails, reports.
+"""Run the background jobs: they release expired holds, finish interrupted stock changes, serve the
+waitlist, end past events, and send notifications, mails and reports.
 
-Run as many as you like, on as many machines; the embedded store has its own in the server.
+Any number of workers may run at once, on any number of machines. With the embedded store the
+server runs the jobs itself.
 """
 
 import argparse
@@ -14,31 +15,42 @@ from eventapp import open_booking_context
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.jobs import service as jobs
-from scripts.opened import opened
+from scripts.configured_database import open_configured_database
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one job once, or all of them until SIGTERM or SIGINT, or say whether they are run."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    only = parser.add_mutually_exclusive_group()
-    only.add_argument("--once", metavar="JOB", choices=jobs.JOBS, help=f"{', '.join(jobs.JOBS)}")
-    only.add_argument(
-        "--check", action="store_true", help="say which jobs no worker runs; 1 if any"
-    )
-    asked = parser.parse_args(arguments)
-    with opened("worker") as (config, store):
-        if asked.check:
-            return check(store.db)
-        context = open_booking_context(config, store.db)
-        if asked.once:
-            print(f"{asked.once}: {jobs.run_job(asked.once, context)} done")
+    """Run all jobs until SIGTERM or SIGINT, one job once, or check them; return the exit code."""
+    options = parse_options(arguments)
+    with open_configured_database("worker") as (config, database):
+        if options.check:
+            return check_jobs(database.db)
+        context = open_booking_context(config, database.db)
+        if options.once:
+            print(f"{options.once}: {jobs.run_job(options.once, context)} done")
         else:
             jobs.run_worker(context)
     return 0
 
 
-def check(db: Db) -> int:
-    """0 where all jobs are run, by whichever worker, else 1 and a line."""
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--once",
+        metavar="JOB",
+        choices=jobs.JOBS,
+        help=f"run one job once: {', '.join(jobs.JOBS)}",
+    )
+    mode.add_argument(
+        "--check",
+        action="store_true",
+        help="print the jobs that no worker ran when they were due; exit with 1 if there are any",
+    )
+    return parser.parse_args(arguments)
+
+
+def check_jobs(db: Db) -> int:
+    """Return 0 if some worker runs every job, else print a line with the overdue ones, return 1."""
     overdue = jobs.find_overdue_jobs(db, utc_now())
     if overdue:
         print(f"worker: not run when they were due: {', '.join(overdue)}", file=sys.stderr)

@@ -11,9 +11,9 @@ from eventapp.config import Config
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.jobs import service as jobs
-from scripts.bench.data import Stage, word_pairs
+from scripts.bench.data import BenchmarkData, word_pairs
 from scripts.bench.server import Server
-from scripts.bench.wrk import BenchFailed
+from scripts.bench.wrk import BenchmarkError
 
 SAMPLES = 30
 ROUNDS_OF_SETTLING = 50
@@ -21,7 +21,7 @@ ROUNDS_OF_SETTLING = 50
 STEM = 4
 
 
-def check_reads(server: Server, db: Db, stage: Stage) -> None:
+def check_reads(server: Server, db: Db, stage: BenchmarkData) -> None:
     """Single events, the list and searches, against what the database holds."""
     for event_id in random.sample(list(stage.event_ids), SAMPLES):
         stored, shown = db.events.find_one({"eventId": event_id}), ask(server, f"{event_id}")
@@ -71,4 +71,4 @@ def ask(server: Server, rest: str) -> Any:
 
 def refuse(wrong: bool, words: str) -> None:  # noqa: FBT001
     if wrong:
-        raise BenchFailed(words)
+        raise BenchmarkError(words)

@@ -23,7 +23,7 @@ from scripts.bench.growth import SIZES, measure_growth
 from scripts.bench.growth_report import markdown, write_pages
 from scripts.bench.measuring import measure_table, say
 from scripts.bench.rows import PARTS, table
-from scripts.bench.wrk import BenchFailed, require_wrk
+from scripts.bench.wrk import BenchmarkError, require_wrk
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         uri = own_database(os.environ.get("MONGO_URI", ""))
         require_wrk()
         report = measured(uri, asked)
-    except BenchFailed as error:
+    except BenchmarkError as error:
         fail(error)
     except PyMongoError as error:
         if not is_unavailable(error):
@@ -102,9 +102,9 @@ def _sizes(text: str) -> list[int]:
 
 
 def own_database(uri: str) -> str:
-    """The server's URI with a database of this run. BenchFailed where it is not for benchmarks."""
+    """The server's URI with a database of this run. Raise BenchmarkError for others."""
     if not uri:
-        raise BenchFailed("set MONGO_URI to a MongoDB server on this machine")
+        raise BenchmarkError("set MONGO_URI to a MongoDB server on this machine")
     if {host for host, _port in parse_uri(uri)["nodelist"]} - LOOPBACK:
-        raise BenchFailed("MONGO_URI names another machine; no load is sent there")
+        raise BenchmarkError("MONGO_URI names another machine; no load is sent there")
     return urlunsplit(urlsplit(uri)._replace(path=f"/eventapp_bench_{os.getpid()}"))

@@ -1,4 +1,4 @@
-"""What a benchmark runs on: 10,000 events, a crowd of signed-in users, and what they ask for."""
+"""The data that a benchmark runs on: 10,000 events, signed-in users, and the requests they send."""
 
 import json
 import random
@@ -15,22 +15,30 @@ from eventapp.config import Config
 from eventapp.core.access import actor, tokens
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, Document
-from eventapp.events import store
-from scripts.bulk_load import new_event
-from scripts.synthetic_events import WEIGHTS, WORDS, bodies
+from eventapp.events.types import EventInput
+from scripts.bulk_load import insert_events, new_event
+from scripts.synthetic_events import CUMULATIVE_WEIGHTS, WORDS, generate_bodies
 
-EVENTS, SPREAD, HOT = 10_000, 1000, 40
-BATCH = 1000
-PLENTY = 10_000_000
+EVENTS = 10_000
+# How many events the bookings of row `spread` go to, and the most rounds of row `hot`, each of
+# which sells tickets of an event of its own.
+SPREAD_EVENTS, HOT_EVENTS = 1000, 40
+BATCH_SIZE = 1000
+# More tickets of an event than any run sells.
+AMPLE_TICKETS = 10_000_000
 SEED = 20_260_101
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What is in the database: eventIds by what they are for, and users' access tokens.
+class BenchmarkData:
+    """The eventIds in the database, by their use, and the access tokens of the users.
 
     Attributes:
-        reference: sold by the reference's own updates, never booked.
+        event_ids: of all events.
+        reference: of events that only the reference updates, and that nobody books.
+        spread: of events that take bookings in row `spread`.
+        hot: of events that take all bookings of one round of row `hot`.
+        tokens: one access token for each user.
     """
 
     event_ids: Sequence[int]
@@ -40,62 +48,60 @@ class Stage:
     tokens: Sequence[str]
 
 
-def fill(db: Db, config: Config, users: int) -> Stage:
-    """Prepare an empty database: the events, some with tickets for everyone, and the users."""
+def load_data(db: Db, config: Config, users: int) -> BenchmarkData:
+    """Fill an empty database with indexes, events and this many signed-in users."""
     prepare_database(db)
-    ids = insert_events(db, list(events_for_bench()))
-    plenty = ids[-(2 * SPREAD + HOT) :]
+    event_ids = insert_events(db, list(generate_events()))
+    bookable = event_ids[-(2 * SPREAD_EVENTS + HOT_EVENTS) :]
     prepare_database(db)
-    return Stage(
-        event_ids=ids,
-        reference=plenty[:SPREAD],
-        spread=plenty[SPREAD : 2 * SPREAD],
-        hot=plenty[2 * SPREAD :],
-        tokens=sign_in(db, config, users),
+    return BenchmarkData(
+        event_ids=event_ids,
+        reference=bookable[:SPREAD_EVENTS],
+        spread=bookable[SPREAD_EVENTS : 2 * SPREAD_EVENTS],
+        hot=bookable[2 * SPREAD_EVENTS :],
+        tokens=sign_in_users(db, config, users),
     )
 
 
-def events_for_bench() -> Iterator[Document]:
-    """Generated events; the last of them upcoming, with one type and tickets for everyone."""
+def generate_events() -> Iterator[Document]:
+    """Yield 10,000 generated events. The last of them are upcoming and do not sell out."""
     today = utc_now().date()
-    for number, body in enumerate(bodies(EVENTS, seed=SEED, today=today)):
-        if number >= EVENTS - 2 * SPREAD - HOT:
-            body |= for_everyone(body, today + timedelta(days=60))
-        yield new_event(body)
+    for number, body in enumerate(generate_bodies(EVENTS, seed=SEED, today=today)):
+        if number >= EVENTS - 2 * SPREAD_EVENTS - HOT_EVENTS:
+            yield new_event(make_bookable(body, today + timedelta(days=60), AMPLE_TICKETS))
+        else:
+            yield new_event(body)
 
 
-def for_everyone(body: dict[str, Any], day: date) -> dict[str, Any]:
-    """What makes of an event one that is not over and never sold out."""
-    kind = {"type": "General", "price": 20, "availableTickets": PLENTY}
-    return {"schedule": [{**body["schedule"][0], "date": day}], "ticketTypes": [kind]}
+def make_bookable(body: EventInput, day: date, tickets: int) -> EventInput:
+    """Return a copy of the event on this one date, with this many tickets of one type."""
+    return {
+        **body,
+        "schedule": [{**body["schedule"][0], "date": day}],
+        "ticketTypes": [{"type": "General", "price": 20, "availableTickets": tickets}],
+    }
 
 
-def insert_events(db: Db, events: list[Document]) -> list[int]:
-    """Insert under fresh eventIds, which are returned."""
-    ids = list(store.take_event_ids(db, len(events)))
-    for event, event_id in zip(events, ids, strict=True):
-        event["eventId"] = event_id
-    for start in range(0, len(events), BATCH):
-        store.insert_many(db, events[start : start + BATCH])
-    return ids
-
-
-def sign_in(db: Db, config: Config, count: int) -> list[str]:
-    """So many users with a session each, straight into the database; their access tokens."""
+def sign_in_users(db: Db, config: Config, count: int) -> list[str]:
+    """Store users with one session each, without the API; return their access tokens."""
     app = Flask("bench")
     tokens.init_app(app, config)
-    signed: list[str] = []
+    access_tokens: list[str] = []
     with app.app_context():
-        for start in range(0, count, BATCH):
-            users = [_user(number) for number in range(start, min(start + BATCH, count))]
-            sessions = [_session(user) for user in users]
+        for start in range(0, count, BATCH_SIZE):
+            numbers = range(start, min(start + BATCH_SIZE, count))
+            users = [_make_user(number) for number in numbers]
+            sessions = [_make_session(user) for user in users]
             db.users.insert_many(users, ordered=False)
             db.sessions.insert_many(sessions, ordered=False)
-            signed += [tokens.create_access_token(s["userId"], s["_id"]) for s in sessions]
-    return signed
+            access_tokens += [
+                tokens.create_access_token(session["userId"], session["_id"])
+                for session in sessions
+            ]
+    return access_tokens
 
 
-def _user(number: int) -> Document:
+def _make_user(number: int) -> Document:
     now, email = utc_now(), f"bench{number}@example.org"
     return {
         "_id": ObjectId(),
@@ -112,17 +118,22 @@ def _user(number: int) -> Document:
     }
 
 
-def _session(user: Document) -> Document:
-    over = utc_now() + timedelta(days=1)
+def _make_session(user: Document) -> Document:
     return {
-        "_id": ObjectId(), "userId": user["_id"], "role": user["role"], "gen": 0, "expiresAt": over,
-    }  # fmt: skip
+        "_id": ObjectId(),
+        "userId": user["_id"],
+        "role": user["role"],
+        "gen": 0,
+        "expiresAt": utc_now() + timedelta(days=1),
+    }
 
 
-def orders(signed: Iterable[str], event_ids: Sequence[int]) -> Iterator[tuple[str, str]]:
-    """A token and a body of POST /api/bookings for each user, going round these events."""
-    for number, token in enumerate(signed):
-        order = {
+def booking_requests(
+    access_tokens: Iterable[str], event_ids: Sequence[int]
+) -> Iterator[tuple[str, str]]:
+    """Yield a token and a body of POST /api/bookings for each user, for the events in turn."""
+    for number, token in enumerate(access_tokens):
+        order: dict[str, Any] = {
             "eventId": event_ids[number % len(event_ids)],
             "ticketTypeId": 1,
             "quantity": 1,
@@ -131,14 +142,16 @@ def orders(signed: Iterable[str], event_ids: Sequence[int]) -> Iterator[tuple[st
 
 
 def word_pairs(count: int, *, seed: int, common: bool) -> list[str]:
-    """So many pairs of words, no two alike in either order.
+    """Return pairs of words to search for, no two alike in either order.
 
     Args:
-        common: words drawn as often as they come in texts; else each word alike.
+        common: True draws words as often as they occur in texts; False draws each word alike.
     """
-    rng, seen = random.Random(seed), set[frozenset[str]]()
-    while len(seen) < count:
-        pair = frozenset(rng.choices(WORDS, cum_weights=WEIGHTS if common else None, k=2))
+    rng, pairs = random.Random(seed), set[frozenset[str]]()
+    while len(pairs) < count:
+        pair = frozenset(
+            rng.choices(WORDS, cum_weights=CUMULATIVE_WEIGHTS if common else None, k=2)
+        )
         if len(pair) == 2:
-            seen.add(pair)
-    return [" ".join(sorted(pair)) for pair in seen]
+            pairs.add(pair)
+    return [" ".join(sorted(pair)) for pair in pairs]

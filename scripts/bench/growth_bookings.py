@@ -18,7 +18,7 @@ from eventapp.core.access.actor import ADMIN, Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.events.types import StoredEvent
-from scripts.bench.wrk import BenchFailed
+from scripts.bench.wrk import BenchmarkError
 
 # Half of all bookings are of one event, the others of users with 20 each.
 EACH, BATCH = 20, 1000
@@ -38,7 +38,7 @@ def fill_bookings(db: Db, size: int) -> None:
     events = cast(list[StoredEvent], list(found))
     while batch := [_booking(events, number) for number in islice(numbers, BATCH)]:
         if not all(store.insert_bookings(db, batch)):
-            raise BenchFailed("a booking was refused")
+            raise BenchmarkError("a booking was refused")
 
 
 def _booking(events: list[StoredEvent], number: int) -> StoredBooking:
@@ -92,5 +92,5 @@ def booking_lists(context: BookingContext, size: int) -> Lists:
 
 def _with_rows(page: dict[str, Any]) -> dict[str, Any]:
     if not page["bookings"]:
-        raise BenchFailed("no bookings listed")
+        raise BenchmarkError("no bookings listed")
     return page

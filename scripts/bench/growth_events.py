@@ -16,8 +16,8 @@ from eventapp.events.filters import Filters
 from eventapp.events.index.live_index import Search
 from eventapp.events.listing import Asked
 from scripts.bench.data import word_pairs
-from scripts.bulk_load import add_synthetic
-from scripts.synthetic_events import CITIES, PLAIN
+from scripts.bulk_load import add_synthetic_events
+from scripts.synthetic_events import CITIES, COMMON_WORDS
 
 PAGE = 50
 PAIRS = 100
@@ -29,7 +29,7 @@ def fill_events(db: Db, size: int) -> None:
     """Add generated events until there are so many, numbered from 1."""
     from_here = db.events.count_documents({})
     if size > from_here:
-        add_synthetic(db, size - from_here)
+        add_synthetic_events(db, size - from_here)
 
 
 def event_lists(db: Db, size: int) -> Lists:
@@ -42,7 +42,7 @@ def event_lists(db: Db, size: int) -> Lists:
         "events, past too": lambda _: ask(Asked(Filters(upcoming=False))),
         "by category": lambda rng: ask(Asked(Filters(category=rng.choice(rules.CATEGORIES)))),
         "by city": lambda rng: ask(Asked(Filters(city=rng.choice(CITIES)[0]))),
-        "by tag": lambda rng: ask(Asked(Filters(tags=(rng.choice(PLAIN),)))),
+        "by tag": lambda rng: ask(Asked(Filters(tags=(rng.choice(COMMON_WORDS),)))),
         "by category and city": lambda rng: ask(Asked(_both(rng))),
         "by price": lambda rng: ask(Asked(Filters(min_price=5, max_price=rng.randrange(10, 40)))),
         "by date": lambda rng: ask(Asked(_week(rng))),

@@ -15,7 +15,7 @@ import pymongo
 from eventapp.config import load_config
 from eventapp.core.database import Db, connect
 from scripts.bench.checks import check_inventory, check_reads
-from scripts.bench.data import Stage, fill
+from scripts.bench.data import BenchmarkData, load_data
 from scripts.bench.reference import Reference
 from scripts.bench.rounds import MOST_BOOKINGS, Bench
 from scripts.bench.rows import ROWS, Rounds, summary
@@ -46,7 +46,7 @@ def measure_table(uri: str, parts: set[str], rounds: int, seconds: int) -> dict[
         db = stack.enter_context(throwaway(uri))
         config = load_config(given)
         say("loading 10,000 events, and users")
-        stage_ = fill(db, config, MOST_BOOKINGS * seconds if parts & BOOKED else 1)
+        stage_ = load_data(db, config, MOST_BOOKINGS * seconds if parts & BOOKED else 1)
         starts = measure_starts(given, directory, rounds) if "start" in parts else {}
         server = stack.enter_context(Server(given, directory))
         reference = stack.enter_context(closing(Reference(uri)))
@@ -61,7 +61,7 @@ def measure_table(uri: str, parts: set[str], rounds: int, seconds: int) -> dict[
 
 
 def all_rounds(
-    bench: Bench, server: Server, db: Db, stage_: Stage, parts: set[str], rounds: int
+    bench: Bench, server: Server, db: Db, stage_: BenchmarkData, parts: set[str], rounds: int
 ) -> Rounds:
     """Measure; the reads are checked before and after.
 

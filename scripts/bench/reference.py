@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from pymongo import MongoClient
 
 from eventapp.core.database import Db, Document
-from scripts.bench.data import PLENTY
-from scripts.bench.wrk import CONNECTIONS, BenchFailed
+from scripts.bench.data import AMPLE_TICKETS
+from scripts.bench.wrk import CONNECTIONS, BenchmarkError
 
 Call = Callable[[random.Random], bool]
 
 
 def rate(call: Call, seconds: float) -> float:
-    """Calls a second from 16 threads. BenchFailed where a call answers False or raises."""
+    """Calls a second from 16 threads. BenchmarkError where a call answers False or raises."""
     counts, ready = [0] * CONNECTIONS, threading.Barrier(CONNECTIONS + 1)
     failures: list[BaseException] = []
     stop = threading.Event()
@@ -26,7 +26,7 @@ def rate(call: Call, seconds: float) -> float:
         try:
             while not stop.is_set():
                 if not call(rng):
-                    raise BenchFailed("a reference found nothing")
+                    raise BenchmarkError("a reference found nothing")
                 counts[number] += 1
         except Exception as error:  # noqa: BLE001 - raised below, in the caller's thread
             failures.append(error)
@@ -81,5 +81,5 @@ class Reference:
 
 def take_back(db: Db, event_ids: Sequence[int]) -> None:
     """Undo what the reference sold, so that the inventory adds up again."""
-    unsold = {"ticketTypes.0.availableTickets": PLENTY, "ticketTypes.0.soldTickets": 0}
+    unsold = {"ticketTypes.0.availableTickets": AMPLE_TICKETS, "ticketTypes.0.soldTickets": 0}
     db.events.update_many({"eventId": {"$in": list(event_ids)}}, {"$set": unsold})

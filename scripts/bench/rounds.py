@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from eventapp.core.database import Db
 from scripts.bench.checks import check_bookings
-from scripts.bench.data import Stage, orders, word_pairs
+from scripts.bench.data import BenchmarkData, booking_requests, word_pairs
 from scripts.bench.reference import Reference, take_back
 from scripts.bench.server import Server, resident_mb
 from scripts.bench.streams import one_round
-from scripts.bench.wrk import BenchFailed, Load, book, get
+from scripts.bench.wrk import BenchmarkError, Load, book, get
 
 # More queries, and users, a second than are ever answered.
 MOST_QUERIES, MOST_BOOKINGS = 4000, 4000
@@ -28,7 +28,7 @@ class Bench:
     """
 
     def __init__(
-        self, server: Server, db: Db, stage: Stage, reference: Reference, seconds: int
+        self, server: Server, db: Db, stage: BenchmarkData, reference: Reference, seconds: int
     ) -> None:
         self._server, self._db, self._stage = server, db, stage
         self._reference, self._seconds = reference, seconds
@@ -52,7 +52,7 @@ class Bench:
             if part in parts and part not in self.failures:
                 try:
                     measure(self)
-                except BenchFailed as failure:
+                except BenchmarkError as failure:
                     self.failures[part] = f"{self._doing}: {failure}"
         self._round += 1
         self._seconds = usual
@@ -135,7 +135,9 @@ class Bench:
         finally:
             take_back(self._db, reference)
         self._doing = name
-        load = book(self._server.url, orders(self._stage.tokens, event_ids), self._seconds)
+        load = book(
+            self._server.url, booking_requests(self._stage.tokens, event_ids), self._seconds
+        )
         self._booked += load.answered
         check_bookings(self._db, self._booked)
         self._note(name, load)

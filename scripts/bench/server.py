@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from eventapp.config import ROOT, SETTINGS
-from scripts.bench.wrk import BenchFailed
+from scripts.bench.wrk import BenchmarkError
 
 PROCESSES = 2
 START_SECONDS, STOP_SECONDS, POLL_SECONDS = 30.0, 40.0, 0.01
@@ -114,7 +114,9 @@ class Server:
                 if self.get(path)[0] == 200:
                     return time.monotonic() - self._began
             time.sleep(POLL_SECONDS)
-        raise BenchFailed(f"no answer of {path} in {passed:.1f} s; the server said: {self.said()}")
+        raise BenchmarkError(
+            f"no answer of {path} in {passed:.1f} s; the server said: {self.said()}"
+        )
 
 
 def _exec(environ: dict[str, str], log: IO[bytes]) -> "subprocess.Popen[bytes]":

@@ -28,9 +28,10 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, connect
 from eventapp.messages import store as messages
 from eventapp.messages.types import StoredMessage
-from scripts.bench.data import events_for_bench, insert_events
+from scripts.bench.data import generate_events
 from scripts.bench.server import Server, resident_mb, settings
-from scripts.bench.wrk import BenchFailed, get
+from scripts.bench.wrk import BenchmarkError, get
+from scripts.bulk_load import insert_events
 
 COUNT, ROUNDS, SECONDS = 1_000, 3, 5
 OPEN_SECONDS, REACH_SECONDS, SETTLE_SECONDS = 30.0, 20.0, 2.0
@@ -65,7 +66,7 @@ class Streams:
             self._sockets.append(self._open(self._event_ids[number % len(self._event_ids)]))
         for line in self._sockets:
             if not (said := line.recv(4096)).startswith(b"HTTP/1.1 200"):
-                raise BenchFailed(f"a stream was refused: {said[:100]!r}")
+                raise BenchmarkError(f"a stream was refused: {said[:100]!r}")
             self._selector.register(line, selectors.EVENT_READ)
         self._reader.start()
         return self
@@ -154,7 +155,7 @@ def reach(db: Db, streams: Streams, event_ids: Sequence[int]) -> float:
     write(db, event_ids[0])
     while streams.messages < wanted:
         if time.monotonic() - began > REACH_SECONDS:
-            raise BenchFailed(f"{streams.messages} of {wanted} streams had a message")
+            raise BenchmarkError(f"{streams.messages} of {wanted} streams had a message")
         time.sleep(0.01)
     return time.monotonic() - began
 
@@ -185,7 +186,7 @@ def main() -> int:
     if not uri:
         raise SystemExit("bench: set MONGO_URI to a MongoDB server on this machine")
     with alone(uri) as (server, db):
-        event_ids = insert_events(db, list(events_for_bench())[-COUNT if asked.each else -1 :])
+        event_ids = insert_events(db, list(generate_events())[-COUNT if asked.each else -1 :])
         print(json.dumps(asdict(measure(server, db, event_ids, asked.seconds)), indent=1))
     return 0
 

@@ -21,7 +21,7 @@ FAULTS = {
 }
 
 
-class BenchFailed(Exception):
+class BenchmarkError(Exception):
     """The run means nothing; one line says why."""
 
 
@@ -36,10 +36,10 @@ class Load:
 
 
 def require_wrk() -> str:
-    """Where wrk is. BenchFailed where it is not."""
+    """Where wrk is. BenchmarkError where it is not."""
     found = shutil.which("wrk")
     if found is None:
-        raise BenchFailed("wrk is not installed; on Debian: apt install wrk")
+        raise BenchmarkError("wrk is not installed; on Debian: apt install wrk")
     return found
 
 
@@ -48,7 +48,7 @@ def get(url: str, paths: Iterable[str], seconds: int, *, holds: str, once: bool 
 
     Args:
         holds: what the body of every answer must hold.
-        once: no path may be asked for twice; BenchFailed where they don't last.
+        once: no path may be asked for twice; BenchmarkError where they don't last.
     """
     with _lines(paths) as file:
         return _run("get.lua", url, seconds, file.name, "once" if once else "again", holds)
@@ -76,17 +76,17 @@ def _run(script: str, url: str, seconds: int, *arguments: str) -> Load:
             command, capture_output=True, text=True, timeout=seconds + PATIENCE_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        raise BenchFailed(f"wrk with {script} did not end") from None
+        raise BenchmarkError(f"wrk with {script} did not end") from None
     return read_result(script, ended.stdout + ended.stderr)
 
 
 def read_result(script: str, said: str) -> Load:
-    """What the script printed. BenchFailed where one answer was wrong: a fast error is no speed."""
+    """Return what the script printed. Raise BenchmarkError if an answer was wrong."""
     found = re.search(r"^RESULT (\{.*\})$", said, re.MULTILINE)
     if not found:
-        raise BenchFailed(f"wrk with {script} said: {said.strip()[-300:]}")
+        raise BenchmarkError(f"wrk with {script} said: {said.strip()[-300:]}")
     result = json.loads(found[1])
     faults = [f"{result[name]} {words}" for name, words in FAULTS.items() if result[name]]
     if faults or not result["answered"]:
-        raise BenchFailed(f"of {result['answered']} answers {', '.join(faults) or 'none'}")
+        raise BenchmarkError(f"of {result['answered']} answers {', '.join(faults) or 'none'}")
     return Load(result["answered"], result["rate"], result["p50_ms"], result["p99_ms"])

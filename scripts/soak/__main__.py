@@ -2,10 +2,10 @@
 
 import sys
 
-from scripts.bench.wrk import BenchFailed
+from scripts.bench.wrk import BenchmarkError
 from scripts.soak.cli import main
 
 try:
     sys.exit(main())
-except BenchFailed as error:
+except BenchmarkError as error:
     sys.exit(f"soak: {error}")

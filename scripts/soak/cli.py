@@ -31,12 +31,12 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, connect
 from eventapp.jobs import service as jobs
 from scripts.bench.cli import own_database
-from scripts.bench.data import for_everyone, insert_events, sign_in
+from scripts.bench.data import make_bookable, sign_in_users
 from scripts.bench.server import Server, resident_mb, settings
-from scripts.bulk_load import new_event
+from scripts.bulk_load import insert_events, new_event
 from scripts.soak.plot import drawing
 from scripts.soak.traffic import Listeners, Log, User
-from scripts.synthetic_events import bodies
+from scripts.synthetic_events import generate_bodies
 
 USERS, ACCOUNTS, EVENTS, TICKETS = 12, 2_000, 300, 200
 MOST_MINUTES, SAMPLE_SECONDS = 60.0, 5.0
@@ -93,7 +93,7 @@ def soaked(
     config = load_config({name: value for name, value in given.items() if value})
     with pymongo.timeout(PATIENCE_SECONDS):
         event_ids = fill(db)
-        tokens = sign_in(db, config, ACCOUNTS)
+        tokens = sign_in_users(db, config, ACCOUNTS)
     log, samples, away = Log(), [], (0.0, 0.0)
     with Server(given, folder) as server, worker(given), traffic(server, tokens, event_ids, log):
         began, crash_at = time.monotonic(), asked.minutes * 30 if asked.crash else None
@@ -116,12 +116,8 @@ def soaked(
 def fill(db: Db) -> list[int]:
     """Some events that sell out while it runs."""
     today = utc_now().date()
-    events = []
-    for body in bodies(EVENTS, seed=7, today=today):
-        open_to_all = for_everyone(body, today)
-        open_to_all["ticketTypes"][0]["availableTickets"] = TICKETS
-        events.append(new_event(body | open_to_all))
-    return insert_events(db, events)
+    bodies = generate_bodies(EVENTS, seed=7, today=today)
+    return insert_events(db, [new_event(make_bookable(body, today, TICKETS)) for body in bodies])
 
 
 @contextmanager

@@ -241,12 +241,12 @@ class TestReplacingTheKey:
     """`scripts/new_ticket_key.py` on the database of the test."""
 
     @pytest.fixture(autouse=True)
-    def opened(self, app, monkeypatch):
+    def use_test_database(self, app, monkeypatch):
         @contextmanager
-        def opened(_command):
+        def open_database(_command):
             yield CONFIG.get(app), app.extensions["database"]
 
-        monkeypatch.setattr(new_ticket_key, "opened", opened)
+        monkeypatch.setattr(new_ticket_key, "open_configured_database", open_database)
 
     def test_old_codes_become_invalid_and_new_ones_are_issued(
         self, holder, organizer, event, booking, codes, capsys

@@ -25,10 +25,10 @@ def run(app, monkeypatch, capsys):
     """Run the script on the store of the tests; return its exit code and lines."""
 
     @contextmanager
-    def opened(_command):
+    def open_database(_command):
         yield CONFIG.get(app), app.extensions["database"]
 
-    monkeypatch.setattr(check_inventory, "opened", opened)
+    monkeypatch.setattr(check_inventory, "open_configured_database", open_database)
 
     def main(*arguments):
         code = check_inventory.main(list(arguments))

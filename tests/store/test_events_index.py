@@ -14,7 +14,7 @@ from eventapp.events.index import live_index
 from eventapp.events.index.live_index import Search
 from eventapp.events.listing import Asked
 from eventapp.events.rules import list_state
-from scripts.synthetic_events import CITIES, PLAIN, bodies
+from scripts.synthetic_events import CITIES, COMMON_WORDS, generate_bodies
 from tests.factories import make_event
 
 EVENTS, ASKED = 120, 10
@@ -35,7 +35,7 @@ def events(db, organizer):
     made = [
         service.new_event(body, organizer_id=organizer["id"] if n % 3 else None, now=utc_now())
         | {"eventId": n}
-        for n, body in enumerate(bodies(EVENTS, seed=7, today=today), 1)
+        for n, body in enumerate(generate_bodies(EVENTS, seed=7, today=today), 1)
     ]
     store.insert_many(db, made)
     service.prepare(db, utc_now())
@@ -47,7 +47,7 @@ def filters_of(rng, organizer_id):
     today = utc_now().date()
     first = today + timedelta(days=rng.randrange(400))
     some = {
-        "search": " ".join(rng.choices(PLAIN[:20], k=2)),
+        "search": " ".join(rng.choices(COMMON_WORDS[:20], k=2)),
         "city": rng.choice(CITIES)[0][:4],
         "category": rng.choice(rules.CATEGORIES),
         "date_from": first,
@@ -55,7 +55,7 @@ def filters_of(rng, organizer_id):
         "available_only": True,
         "min_price": rng.choice([0, 8, 12.5]),
         "max_price": rng.choice([10, 39.9, 60]),
-        "tags": (rng.choice(PLAIN[:9]),),
+        "tags": (rng.choice(COMMON_WORDS[:9]),),
         "organizer_id": organizer_id,
     }
     return Filters(**{name: some[name] for name in rng.sample(sorted(some), rng.randint(1, 2))})

@@ -24,10 +24,10 @@ def once(app, monkeypatch, capsys):
     """
 
     @contextmanager
-    def opened(_command):
+    def open_database(_command):
         yield CONFIG.get(app), app.extensions["database"]
 
-    monkeypatch.setattr(worker, "opened", opened)
+    monkeypatch.setattr(worker, "open_configured_database", open_database)
 
     def run(name, **span):
         monkeypatch.setattr(jobs, "utc_now", lambda: later(**span))

@@ -18,7 +18,7 @@ from eventapp.core.database import connect, open_database
 from eventapp.events import rules, store
 from eventapp.media import store as photos
 from scripts import seed
-from scripts.synthetic_events import WORDS, bodies
+from scripts.synthetic_events import WORDS, generate_bodies
 from tests.conftest import MONGO_URI, fresh_uri, settings_for
 
 SAMPLES = len(json.loads(seed.SAMPLES.read_text(encoding="utf-8")))
@@ -27,7 +27,7 @@ TODAY = date(2026, 5, 20)
 
 def run(db, *arguments):
     """As the command line does, on a database that is open already."""
-    seed.seed(db, seed._asked(list(arguments)))
+    seed.seed(db, seed.parse_options(list(arguments)))
 
 
 def dates_of(db):
@@ -74,7 +74,7 @@ def test_dates_move_by_one_shift_of_whole_weeks(db):
 @pytest.mark.parametrize("days", [-4000, -35, -1, 0, 1, 13, 14, 15, 400])
 def test_shift_lands_two_to_three_weeks_from_today(days):
     moved = TODAY + timedelta(days=days)
-    ahead = moved + seed.shift(moved, TODAY) - TODAY
+    ahead = moved + seed.upcoming_shift(moved, TODAY) - TODAY
     assert timedelta(days=14) <= ahead < timedelta(days=21)
 
 
@@ -146,7 +146,7 @@ def test_each_synthetic_run_adds_other_events(db):
 
 
 def test_a_large_load_ends_with_all_indexes(db, monkeypatch):
-    monkeypatch.setattr(scripts.bulk_load, "MANY", 100)
+    monkeypatch.setattr(scripts.bulk_load, "MIN_EVENTS_TO_DROP_INDEXES", 100)
     run(db, "--synthetic", "150")
     wanted = {model.document["name"] for model in store.INDEXES["events"]}
     assert wanted <= set(db.events.index_information())
@@ -165,8 +165,8 @@ def test_a_load_cut_off_gets_its_indexes_back(db):
 
 
 def test_generated_events_vary_as_real_ones_do():
-    made = list(bodies(3000, seed=1, today=TODAY))
-    assert made == list(bodies(3000, seed=1, today=TODAY))
+    made = list(generate_bodies(3000, seed=1, today=TODAY))
+    assert made == list(generate_bodies(3000, seed=1, today=TODAY))
     assert len(WORDS) >= 2000
     used = Counter(w for body in made for w in re.findall(r"\w+", body["description"].lower()))
     assert len(used) > 1500
@@ -182,7 +182,7 @@ def test_generated_events_vary_as_real_ones_do():
 @pytest.mark.parametrize("number", ["0", "-1", "x", "1e9", "10000001"])
 def test_a_wrong_number_is_refused(number, capsys):
     with pytest.raises(SystemExit):
-        seed._asked(["--synthetic", number])
+        seed.parse_options(["--synthetic", number])
     assert "must be a number from 1 to" in capsys.readouterr().err
 
 

@@ -28,10 +28,10 @@ def check(app, monkeypatch):
     """
 
     @contextmanager
-    def opened(_command):
+    def open_database(_command):
         yield CONFIG.get(app), app.extensions["database"]
 
-    monkeypatch.setattr(worker, "opened", opened)
+    monkeypatch.setattr(worker, "open_configured_database", open_database)
 
     def run(**span):
         monkeypatch.setattr(worker, "utc_now", lambda: later(**span))

@@ -7,12 +7,12 @@ import pytest
 from scripts.bench import cli, rows
 from scripts.bench import wrk as wrk_module
 from scripts.bench.checks import check_search
-from scripts.bench.data import orders, word_pairs
+from scripts.bench.data import booking_requests, word_pairs
 from scripts.bench.growth_report import drawing, growth_words, markdown
 from scripts.bench.query_plans import plan_words
 from scripts.bench.rows import ROWS, Row, summary, table
 from scripts.bench.server import resident_mb, settings
-from scripts.bench.wrk import BenchFailed, read_result
+from scripts.bench.wrk import BenchmarkError, read_result
 
 LOOPBACK = "mongodb://127.0.0.1:27017/?directConnection=true"
 RESULT = (
@@ -45,12 +45,12 @@ def test_a_clean_load_is_read():
     ],
 )
 def test_a_load_with_one_fault_is_refused(numbers, words):
-    with pytest.raises(BenchFailed, match=words):
+    with pytest.raises(BenchmarkError, match=words):
         read_result("get.lua", RESULT % numbers)
 
 
 def test_a_load_that_said_nothing_is_refused():
-    with pytest.raises(BenchFailed, match="unable to connect"):
+    with pytest.raises(BenchmarkError, match="unable to connect"):
         read_result("get.lua", "unable to connect to 127.0.0.1:1")
 
 
@@ -94,7 +94,7 @@ def test_every_row_of_the_design_has_its_target():
 
 @pytest.mark.parametrize("uri", ["", "mongodb://db.example.org/x", "mongodb://127.0.0.1,10.0.0.1"])
 def test_only_this_machine_is_loaded(uri):
-    with pytest.raises(BenchFailed):
+    with pytest.raises(BenchmarkError):
         cli.own_database(uri)
 
 
@@ -133,7 +133,7 @@ def test_no_query_comes_twice(common):
 
 
 def test_each_order_is_another_users():
-    found = list(orders(["a", "b", "c"], [7, 8]))
+    found = list(booking_requests(["a", "b", "c"], [7, 8]))
     assert [token for token, _ in found] == ["a", "b", "c"]
     assert ['"eventId": 7' in body for _, body in found] == [True, False, True]
 
@@ -142,7 +142,7 @@ def test_a_search_that_finds_other_words_is_refused():
     event = {"title": "Harbour Jazz", "description": "", "tags": []}
     check_search({"events": [event]}, ["jazz", "night"])
     for page in ({"events": []}, {"events": [event | {"title": "Cheese"}]}):
-        with pytest.raises(BenchFailed):
+        with pytest.raises(BenchmarkError):
             check_search(page, ["jazz", "night"])
 
 

@@ -1,0 +1,60 @@
+"""Open the database that the settings name, for a command that an operator runs."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import pymongo
+from pymongo.errors import PyMongoError
+
+from eventapp import prepare_database
+from eventapp.config import Config, ConfigError, load_config
+from eventapp.core.database import (
+    PREPARE_TIMEOUT_SECONDS,
+    OpenDatabase,
+    is_unavailable,
+    open_database,
+)
+from eventapp.core.embedded import EmbeddedStoreBusy
+from eventapp.core.logging import configure_logging
+
+
+@contextmanager
+def open_configured_database(command: str) -> Iterator[tuple[Config, OpenDatabase]]:
+    """Yield the settings and their database with its indexes made, and close it at the end.
+
+    Expected failures end the process with one line on standard error.
+
+    Args:
+        command: the name of the command, with which the line begins.
+
+    Raises:
+        SystemExit: 2 if a setting is wrong; 1 if the embedded store is in use by another process
+            or the database does not answer, also within the `with` block.
+    """
+    try:
+        config = load_config()
+        configure_logging(config)
+        database = open_database(config, prepare_database)
+        with database.client:
+            # The ping fails within seconds if the server is away. Without it, making the indexes
+            # would wait for the whole timeout below.
+            database.db.command("ping")
+            with pymongo.timeout(PREPARE_TIMEOUT_SECONDS):
+                prepare_database(database.db)
+            yield config, database
+    except ConfigError as error:
+        exit_with_error(command, error, 2)
+    except EmbeddedStoreBusy as error:
+        exit_with_error(command, error, 1)
+    except PyMongoError as error:
+        if not is_unavailable(error):
+            raise
+        exit_with_error(command, "the database does not answer", 1)
+
+
+def exit_with_error(command: str, reason: object, code: int) -> NoReturn:
+    """Print one line on standard error and end the process with this exit code."""
+    print(f"{command}: {reason}", file=sys.stderr)
+    raise SystemExit(code)
