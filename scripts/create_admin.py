@@ -9,9 +9,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp.accounts import service as accounts
-from eventapp.core.access.actor import ADMIN
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
+from eventapp.core.roles import ADMIN
 from scripts.configured_database import exit_with_error, open_configured_database
 
 COMMAND = "create_admin"

@@ -34,7 +34,7 @@ OBSERVERS = ("analytics", "jobs", "health")
 
 # Core, bottom to top: a module may import only what stands before its own group.
 CORE_ORDER = (
-    ("errors", "clock", "json", "etags", "failpoints", "logging"),
+    ("errors", "clock", "json", "roles", "etags", "failpoints", "logging"),
     ("metrics", "textsearch", "lru_cache"),
     ("paging", "app_key"),
     ("embedded",),
@@ -166,7 +166,7 @@ LAYER_RULES = {
     ),
     "schemas": Layer(
         *("schemas", "rules", "types"),
-        core=frozenset({"http", "json"}),
+        core=frozenset({"http", "json", "roles"}),
         libraries=frozenset({"marshmallow"}),
     ),
     "service": SERVICE,
@@ -179,7 +179,7 @@ LAYER_RULES = {
         core=frozenset({"database"}),
         libraries=frozenset({"pymongo", "bson", "gridfs"}),
     ),
-    "rules": Layer("rules", "types", core=frozenset({"textsearch"})),
+    "rules": Layer("rules", "types", core=frozenset({"roles", "textsearch"})),
     "types": Layer("types", libraries=frozenset({"bson"})),
     "errors": Layer("errors", core=frozenset({"errors"})),
 }

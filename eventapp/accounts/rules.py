@@ -4,10 +4,9 @@ import unicodedata
 from datetime import datetime, timedelta
 
 from eventapp.accounts.types import StoredSession
+from eventapp.core.roles import ATTENDEE, ORGANIZER
 from eventapp.core.textsearch import fold_account_name
 
-ATTENDEE, ORGANIZER, ADMIN = "attendee", "organizer", "admin"
-ROLES = (ATTENDEE, ORGANIZER, ADMIN)
 SIGN_UP_ROLES = (ATTENDEE, ORGANIZER)
 
 MAX_NAME, MAX_ABOUT, MAX_URL = 100, 2000, 2000  # characters

@@ -24,6 +24,7 @@ from eventapp.core.http.fields import (
     Text,
 )
 from eventapp.core.json import JsonObject
+from eventapp.core.roles import ATTENDEE, ROLES
 
 
 def _new_password_field() -> Password:
@@ -54,7 +55,7 @@ class NameOrUsername(Schema):
 class Registration(NameOrUsername):
     email = Email(required=True)
     password = _new_password_field()
-    role = fields.String(load_default=rules.ATTENDEE, validate=validate.OneOf(rules.SIGN_UP_ROLES))
+    role = fields.String(load_default=ATTENDEE, validate=validate.OneOf(rules.SIGN_UP_ROLES))
 
     @validates_schema
     def require_name(self, data: JsonObject, **_kwargs: Any) -> None:
@@ -104,7 +105,7 @@ class ProfileBody(Schema):
 class UserBody(ProfileBody):
     """The fields that an admin may change of an account."""
 
-    role = fields.String(validate=validate.OneOf(rules.ROLES))
+    role = fields.String(validate=validate.OneOf(ROLES))
 
 
 class PasswordBody(Schema):
@@ -114,7 +115,7 @@ class PasswordBody(Schema):
 
 class UsersQuery(PageQuery):
     search = Text(0, 100)
-    role = fields.String(validate=validate.OneOf(rules.ROLES))
+    role = fields.String(validate=validate.OneOf(ROLES))
     cursor = fields.String(validate=validate.Length(1, 2000))
 
 
@@ -123,7 +124,7 @@ UserAnswer = Schema.from_dict(
         "_id": fields.String(required=True),
         "name": fields.String(required=True),
         "email": fields.String(required=True),
-        "role": fields.String(required=True, validate=validate.OneOf(rules.ROLES)),
+        "role": fields.String(required=True, validate=validate.OneOf(ROLES)),
         "about": fields.String(required=True),
         "userImg": fields.String(required=True),
         "createdAt": fields.DateTime(required=True),

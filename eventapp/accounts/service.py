@@ -16,6 +16,7 @@ from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.json import JsonObject
+from eventapp.core.roles import ADMIN, ATTENDEE
 from eventapp.core.textsearch import fold_account_name
 from eventapp.media import service as media
 from eventapp.notifications.types import Recipient
@@ -44,7 +45,7 @@ def register(
     password: str,
     now: datetime,
     bcrypt_rounds: int,
-    role: str = rules.ATTENDEE,
+    role: str = ATTENDEE,
     min_password: int = rules.MIN_PASSWORD,
     unique_name: bool = False,
 ) -> StoredUser:
@@ -198,8 +199,8 @@ def update_user(
         email=find_email_error(changes["email"]) if "email" in changes else None,
     )
     before = get_user(db, user_id)
-    demoted = before["role"] == rules.ADMIN and changes.get("role", rules.ADMIN) != rules.ADMIN
-    if demoted and store.count_role(db, rules.ADMIN, 2) < 2:
+    demoted = before["role"] == ADMIN and changes.get("role", ADMIN) != ADMIN
+    if demoted and store.count_role(db, ADMIN, 2) < 2:
         raise LastAdmin
     user = _write(db, user_id, _with_keys(changes, now), unique_name=unique_name)
     if demoted:
@@ -250,8 +251,8 @@ def _restore_last_admin(db: Db, user_id: ObjectId, now: datetime) -> None:
 
     Two admins who lose the role at the same time both see the other one beforehand.
     """
-    if store.count_role(db, rules.ADMIN, 1) == 0:
-        store.set_role(db, user_id, rules.ADMIN, now)
+    if store.count_role(db, ADMIN, 1) == 0:
+        store.set_role(db, user_id, ADMIN, now)
         raise LastAdmin
 
 
@@ -276,8 +277,8 @@ def delete_user(
         UserNotFound: there is no account with this id.
         LastAdmin: the account is the only admin.
     """
-    if get_user(db, user_id)["role"] == rules.ADMIN:
-        update_user(db, user_id, {"role": rules.ATTENDEE}, now=now)
+    if get_user(db, user_id)["role"] == ADMIN:
+        update_user(db, user_id, {"role": ATTENDEE}, now=now)
     _delete_sessions_and_forget(db, user_id, forget)
     store.delete(db, user_id)
     # Again, for what a login or a request that was under way has written in the meantime.

@@ -14,10 +14,10 @@ from eventapp.analytics.service import Period
 from eventapp.bookings.service import from_cents
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
+from eventapp.core.roles import ROLES
 
 ENGAGEMENT_SPAN = timedelta(days=30)
 TOP_EVENTS = 5
-ROLES = ("attendee", "organizer", "admin")
 
 
 def get_dashboard(db: Db, now: datetime, *, currency: str) -> JsonObject:

@@ -4,9 +4,9 @@ from marshmallow import Schema, fields, validate
 
 from eventapp.analytics import rules
 from eventapp.core.http.fields import CalendarDate, PageAnswer, PageQuery, Text
+from eventapp.core.roles import ROLES
 
 EVENT_STATUSES = ("draft", "published", "cancelled", "completed")
-ROLES = ("attendee", "organizer", "admin")
 
 
 class RevenueQuery(Schema):

@@ -13,6 +13,7 @@ from eventapp.android.schemas import (
     NewUser,
     Profile,
 )
+from eventapp.android.types import ProfileChanges
 from eventapp.core.access.permissions import anonymous
 from eventapp.core.access.rate_limits import read_rate_limit, sign_in_rate_limit
 from eventapp.core.clock import utc_now
@@ -123,7 +124,7 @@ def log_in(body: JsonObject) -> Response:
 @bp.arguments(Profile)
 @bp.response(200, AppUser)
 @bp.error_responses(401, 409, 503)
-def change_profile(body: JsonObject, capability: str) -> Response:
+def change_profile(body: ProfileChanges, capability: str) -> Response:
     """Change the profile of the user who got this `_id` at login."""
     user = service.change_profile(
         get_db(), capability, body, settings=_sign_in_settings(), now=utc_now()

@@ -8,16 +8,15 @@ its password is changed elsewhere.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
 
 from bson import ObjectId
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from eventapp.accounts import service as accounts
 from eventapp.accounts import sessions
-from eventapp.accounts.types import StoredSession, UserChanges
+from eventapp.accounts.types import StoredSession
 from eventapp.android import rules
-from eventapp.android.types import AppUser
+from eventapp.android.types import AppUser, ProfileChanges
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.core.errors import Unauthorized
@@ -145,7 +144,7 @@ def log_in(
 
 
 def change_profile(
-    db: Db, capability: str, changes: JsonObject, *, settings: SignInSettings, now: datetime
+    db: Db, capability: str, changes: ProfileChanges, *, settings: SignInSettings, now: datetime
 ) -> AppUser:
     """Set any of name, email and about of the account that a capability belongs to.
 
@@ -158,9 +157,7 @@ def change_profile(
     session = sessions.find_active_session(db, _read_session_id(capability, settings), now)
     if session is None:
         raise _not_logged_in()
-    user = accounts.update_user(
-        db, session["userId"], cast(UserChanges, changes), now=now, unique_name=True
-    )
+    user = accounts.update_user(db, session["userId"], changes, now=now, unique_name=True)
     return rules.render_user(user, capability)
 
 

@@ -1,7 +1,12 @@
-"""The bodies that the Android app reads."""
+"""The bodies that the Android app sends and reads."""
 
 from datetime import datetime
-from typing import TypedDict
+from typing import TypeAlias, TypedDict
+
+from eventapp.accounts.types import UserChanges
+
+# The fields that the profile screen changes: any of name, email and about.
+ProfileChanges: TypeAlias = UserChanges
 
 # A user, as the app's Gson model needs it. The functional syntax, because a class body would
 # mangle the name `__v`.

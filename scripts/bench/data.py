@@ -12,9 +12,10 @@ from flask import Flask
 
 from eventapp import prepare_database
 from eventapp.config import Config
-from eventapp.core.access import actor, tokens
+from eventapp.core.access import tokens
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, Document
+from eventapp.core.roles import ATTENDEE
 from eventapp.events.types import EventInput
 from scripts.bulk_load import insert_events, new_event
 from scripts.synthetic_events import CUMULATIVE_WEIGHTS, WORDS, generate_bodies
@@ -109,7 +110,7 @@ def _make_user(number: int) -> Document:
         "email": email,
         "emailKey": email,
         "passwordHash": "!",
-        "role": actor.ATTENDEE,
+        "role": ATTENDEE,
         "about": "",
         "userImg": "",
         "createdAt": now,

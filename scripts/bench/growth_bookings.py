@@ -14,9 +14,10 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.listing import PageRequest
 from eventapp.bookings.types import StoredBooking
 from eventapp.config import load_config
-from eventapp.core.access.actor import ADMIN, Actor
+from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
+from eventapp.core.roles import ADMIN
 from eventapp.events.types import StoredEvent
 from scripts.bench.wrk import BenchmarkError
 

@@ -13,7 +13,6 @@ from eventapp.accounts.sign_in_back_off import (
     BY_ADDRESS,
     make_record_ids,
 )
-from eventapp.core.access import actor
 from eventapp.core.access.emails import find_email_error
 from eventapp.core.access.passwords import hash_password, needs_rehash, verify_password
 from eventapp.core.access.rate_limits import client_network, limits_by_scope
@@ -84,10 +83,6 @@ def test_text_of_other_case_spacing_and_width_folds_to_the_same():
     assert fold_account_name("  Anna \t SMITH ") == fold_account_name("anna smith")
     assert fold_account_name("ΟΔΥΣΣΕΑΣ") == fold_account_name("οδυσσεας")
     assert fold_account_name("\uff21nn") == "ann"
-
-
-def test_accounts_and_access_agree_on_the_roles():
-    assert (actor.ATTENDEE, actor.ORGANIZER, actor.ADMIN) == rules.ROLES
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from eventapp.accounts.schemas import (
 )
 from eventapp.accounts.types import StoredSession, StoredUser, UserChanges
 from eventapp.core.access import tokens
-from eventapp.core.access.actor import ADMIN
 from eventapp.core.access.permissions import anonymous, current_actor, role_required, user_required
 from eventapp.core.access.rate_limits import sign_in_rate_limit
 from eventapp.core.clock import utc_now
@@ -30,6 +29,7 @@ from eventapp.core.http.fields import Message
 from eventapp.core.http.openapi import LOCATION_HEADER
 from eventapp.core.http.responses import created_response, json_response
 from eventapp.core.json import JsonObject
+from eventapp.core.roles import ADMIN
 
 bp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Accounts")
 

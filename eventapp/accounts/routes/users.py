@@ -8,7 +8,6 @@ from eventapp.accounts.schemas import ExportAnswer, UserAnswer, UserBody, UsersA
 from eventapp.accounts.service import PERSONAL_DATA
 from eventapp.accounts.types import UserChanges
 from eventapp.core import paging
-from eventapp.core.access.actor import ADMIN
 from eventapp.core.access.permissions import current_actor, role_required, self_or_admin
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
@@ -18,6 +17,7 @@ from eventapp.core.http.fields import Message
 from eventapp.core.http.list_queries import parse_list_query
 from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
+from eventapp.core.roles import ADMIN
 
 bp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts")
 

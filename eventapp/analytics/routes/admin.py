@@ -13,7 +13,6 @@ from eventapp.analytics.schemas import (
     UsersQuery,
     WaitlistAnswer,
 )
-from eventapp.core.access.actor import ADMIN
 from eventapp.core.access.permissions import role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
@@ -21,6 +20,7 @@ from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import PageQuery
 from eventapp.core.json import JsonObject
+from eventapp.core.roles import ADMIN
 
 bp = Blueprint("admin", __name__, url_prefix="/api/admin", description="Administration")
 

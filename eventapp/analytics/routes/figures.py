@@ -11,7 +11,6 @@ from eventapp.analytics.schemas import (
     RevenueQuery,
     StatsAnswer,
 )
-from eventapp.core.access.actor import ORGANIZER
 from eventapp.core.access.permissions import current_actor, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
@@ -19,6 +18,7 @@ from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
+from eventapp.core.roles import ORGANIZER
 
 bp = Blueprint("analytics", __name__, url_prefix="/api/analytics", description="Analytics")
 events_bp = Blueprint("event_figures", __name__, url_prefix="/api/events", description="Analytics")

@@ -6,7 +6,6 @@ from eventapp.bookings import event_closing, listing
 from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.routes.bookings import page_response
 from eventapp.bookings.schemas import BookingsAnswer, EventBookingsQuery
-from eventapp.core.access.actor import ORGANIZER
 from eventapp.core.access.permissions import current_actor, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.http.app_context import image_base_url
@@ -14,6 +13,7 @@ from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
+from eventapp.core.roles import ORGANIZER
 
 bp = Blueprint("event_bookings", __name__, url_prefix="/api/events", description="Bookings")
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from bson import ObjectId
 
 from eventapp.core.errors import Unauthorized
+from eventapp.core.roles import ADMIN, ORGANIZER
 
-ATTENDEE, ORGANIZER, ADMIN = "attendee", "organizer", "admin"
 DEVICE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 GUEST_FAVORITES_KEY = "guest"
 

@@ -16,12 +16,13 @@ from flask import Flask, g, request
 
 from eventapp.config import Config
 from eventapp.core.access import tokens
-from eventapp.core.access.actor import ADMIN, ATTENDEE, DEVICE_ID, ORGANIZER, Actor
+from eventapp.core.access.actor import DEVICE_ID, Actor
 from eventapp.core.access.tokens import Claims
 from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, get_db
 from eventapp.core.errors import Forbidden, Unauthorized, ValidationFailed
+from eventapp.core.roles import ADMIN, ATTENDEE, ORGANIZER
 
 # The name of the security scheme for access tokens in the OpenAPI document.
 BEARER = "bearer"

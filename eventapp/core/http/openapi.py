@@ -13,12 +13,13 @@ from flask_smorest import Api
 from marshmallow import INCLUDE, Schema, fields
 from werkzeug.routing import Rule
 
-from eventapp.core.access.actor import ATTENDEE, DEVICE_ID
+from eventapp.core.access.actor import DEVICE_ID
 from eventapp.core.access.permissions import BEARER
 from eventapp.core.access.rate_limits import EXEMPT_PATHS
 from eventapp.core.http import paths
 from eventapp.core.http.smorest import JsonSchemaPlugin, extra_json_schema
 from eventapp.core.json import JsonObject
+from eventapp.core.roles import ATTENDEE
 
 SMOREST_SETTINGS = {
     "API_TITLE": "eventapp",

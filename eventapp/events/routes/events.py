@@ -6,7 +6,7 @@ from flask import Response, request
 from marshmallow import ValidationError
 
 from eventapp.core import paging
-from eventapp.core.access.actor import ORGANIZER, Actor
+from eventapp.core.access.actor import Actor
 from eventapp.core.access.permissions import anyone, current_actor, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Document, get_db
@@ -19,6 +19,7 @@ from eventapp.core.http.responses import (
     created_response,
     json_response,
 )
+from eventapp.core.roles import ORGANIZER
 from eventapp.events import editing, listing, service
 from eventapp.events.answer_schemas import BareEventsAnswer, EventAnswer, EventsAnswer
 from eventapp.events.cache.event_cache import EVENT_CACHE

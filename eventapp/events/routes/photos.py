@@ -4,7 +4,6 @@ from typing import Any
 
 from flask import Response
 
-from eventapp.core.access.actor import ORGANIZER
 from eventapp.core.access.permissions import current_actor, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
@@ -12,6 +11,7 @@ from eventapp.core.http.app_context import image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 from eventapp.core.http.uploads import UploadBody, multipart_upload, read_uploaded_file
+from eventapp.core.roles import ORGANIZER
 from eventapp.events import photos
 from eventapp.events.answer_schemas import EventAnswer
 from eventapp.events.cache.event_cache import EVENT_CACHE

@@ -4,12 +4,12 @@ from typing import Any
 
 from flask import Response
 
-from eventapp.core.access.actor import ORGANIZER
 from eventapp.core.access.permissions import anyone, current_actor, role_required
 from eventapp.core.database import get_db
 from eventapp.core.http.app_context import image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
+from eventapp.core.roles import ORGANIZER
 from eventapp.events import editing, service
 from eventapp.events.answer_schemas import EventAnswer, TicketTypesAnswer
 from eventapp.events.routes.events import edited
