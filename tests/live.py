@@ -1,4 +1,4 @@
-"""A real server, `python wsgi.py` in a process of its own, and a line to a database to cut."""
+"""A real server process, `python wsgi.py`, and a proxy that can break database connections."""
 
 import os
 import signal
@@ -19,31 +19,39 @@ START_SECONDS = 60
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return held.getsockname()[1]
+    """Return a port that no socket uses at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
 
-def eventually(look, seconds=30.0):
-    """What `look` gives, as soon as it is true."""
-    limit = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < limit, f"not within {seconds} s"
+def eventually(condition, seconds=30.0):
+    """Wait until `condition()` is true, and return its value; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.02)
-    return seen
+    return value
 
 
-def has_read(line):
-    """Whether the server at the other end of this line, here on Linux, has read all it was sent."""
-    ends = [f"{end[1]:04X}" for end in (line.getpeername(), line.getsockname())]
+def has_read_everything(connection):
+    """Return whether the server at the other end, on this machine (Linux), has read all bytes."""
+    ports = [f"{end[1]:04X}" for end in (connection.getpeername(), connection.getsockname())]
     for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, near, far, _, queues, *_, inode = row.split()[:10]
-        if [near[-4:], far[-4:]] == ends:
+        _, local, remote, _, queues, *_, inode = row.split()[:10]
+        if [local[-4:], remote[-4:]] == ports:
             return inode != "0" and queues.endswith(":00000000")
     return False
 
 
 class Server:
-    """`python wsgi.py` with these settings and no others, from its start to its end."""
+    """A process of `python wsgi.py` with these settings and no others.
+
+    Attributes:
+        url: what its paths are appended to.
+        settings: its environment variables.
+        log: the file that its standard output and error are written to.
+        http: a session of requests.
+    """
 
     script = "wsgi.py"
 
@@ -51,7 +59,7 @@ class Server:
         self.port = int(settings.get("PORT") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = settings_for(directory, **{"PORT": str(self.port), **settings})
-        # Blank, so that neither a developer's environment nor a .env file counts.
+        # Blank values override the environment of a developer and a .env file.
         blank = dict.fromkeys(SETTINGS, "")
         environ = {**os.environ, **blank, **self.settings, "TMPDIR": str(directory)}
         self.log = directory / "log"
@@ -65,7 +73,7 @@ class Server:
         return self
 
     def __exit__(self, *_):
-        """End it whatever state it is in, with its workers."""
+        """Kill the process and its workers, in whatever state they are."""
         with suppress(ProcessLookupError):
             workers = self.workers()
             self.process.kill()
@@ -82,83 +90,85 @@ class Server:
         return self.http.post(self.url + path, json=body, **{"timeout": 10, **options})
 
     def wait(self):
-        """Until it answers."""
+        """Wait until the server answers."""
         eventually(lambda: self.answers("/healthz"), START_SECONDS)
         return self
 
     def answers(self, path, status=200):
-        assert self.process.poll() is None, self.said()
+        """Return whether the server answers a GET request with this status."""
+        assert self.process.poll() is None, self.log_text()
         with suppress(requests.RequestException):
             return self.get(path).status_code == status
         return False
 
     def workers(self):
-        """The process ids of its workers."""
+        """Return the process ids of the workers."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(pid) for pid in children.read_text().split()] if children.exists() else []
 
     def stop(self):
-        """SIGTERM; the exit code."""
+        """Send SIGTERM, and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(40)
 
-    def said(self):
+    def log_text(self):
+        """Return what the process has printed."""
         return self.log.read_text()
 
 
-class Line:
-    """A TCP line to a database that can be cut (refuses and resets) and stalled (goes silent)."""
+class TcpProxy:
+    """A proxy to a server that can be cut (it refuses and resets) and stalled (it goes silent)."""
 
     def __init__(self, host, port):
         self.target = (host, port)
-        self.flowing = threading.Event()
-        self.flowing.set()
-        self._open, self._ends = None, []
+        self._forwarding = threading.Event()
+        self._forwarding.set()
+        self._listener, self._sockets = None, []
         self.port = free_port()
 
     def __enter__(self):
-        self.mend()
+        self.restore()
         return self
 
     def __exit__(self, *_):
         self.cut()
 
-    def mend(self):
-        """Take connections, and pass on what comes."""
-        self.flowing.set()
-        if self._open is None:
-            self._open = socket.create_server(("127.0.0.1", self.port))
-            threading.Thread(target=self._accept, args=(self._open,), daemon=True).start()
+    def restore(self):
+        """Accept connections, and forward what arrives."""
+        self._forwarding.set()
+        if self._listener is None:
+            self._listener = socket.create_server(("127.0.0.1", self.port))
+            threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def stall(self):
-        """Take connections still, but pass nothing on."""
-        self.flowing.clear()
+        """Accept connections, but forward nothing."""
+        self._forwarding.clear()
 
     def cut(self):
-        """Close all connections and take no more."""
-        if self._open:
-            # Without a shutdown the waiting accept() would hold the port.
-            self._open.shutdown(socket.SHUT_RDWR)
-            self._open.close()
-            self._open = None
-        for end in self._ends:
+        """Close all connections and accept no more."""
+        if self._listener:
+            # Without a shutdown the blocked accept() would keep the port.
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+        for each in self._sockets:
             with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-        self._ends.clear()
-        self.flowing.set()
+                each.shutdown(socket.SHUT_RDWR)
+        self._sockets.clear()
+        self._forwarding.set()
 
     def _accept(self, listener):
         with ExitStack() as stack, suppress(OSError):
             while True:
-                near, _ = listener.accept()
-                far = socket.create_connection(self.target)
-                self._ends += [stack.enter_context(near), stack.enter_context(far)]
-                for pair in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
+                client, _ = listener.accept()
+                server = socket.create_connection(self.target)
+                self._sockets += [stack.enter_context(client), stack.enter_context(server)]
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=self._forward, args=pair, daemon=True).start()
 
-    def _pass_on(self, source, drain):
+    def _forward(self, source, target):
         with suppress(OSError):
             while data := source.recv(65536):
-                self.flowing.wait()
-                drain.sendall(data)
-            drain.shutdown(socket.SHUT_RDWR)
+                self._forwarding.wait()
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)

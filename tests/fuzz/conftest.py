@@ -55,7 +55,7 @@ def target(tmp_path):
         with server.wait():
             yield FuzzTarget(server, tokens)
             assert server.stop() == 0
-        assert "error" not in server.said()
+        assert "error" not in server.log_text()
         with open_app(settings) as app:
             found = auditing.check(BOOKING_CONTEXT.get(app), utc_now())
             assert [fault.message for fault in found] == []

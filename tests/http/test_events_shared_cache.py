@@ -20,7 +20,7 @@ from eventapp.events.errors import EventNotFound
 from tests.conftest import MONGO_URI, fresh_uri
 from tests.factories import event_body, make_event, sign_in
 from tests.http.test_events_cache import by_another_process, renamed, within_a_second
-from tests.live import Line, Server, eventually
+from tests.live import Server, TcpProxy, eventually
 from tests.redis_server import redis_server, redis_url
 
 SECRET = "s3cret-" * 8
@@ -37,7 +37,7 @@ def port():
 @pytest.fixture(scope="module")
 def line(port):
     """A connection to Redis that tests may cut."""
-    with Line("127.0.0.1", port) as line:
+    with TcpProxy("127.0.0.1", port) as line:
         yield line
 
 
@@ -50,7 +50,7 @@ def app(make_app, line):
 def client(app, db, line, monkeypatch):
     """Return a client of the application, once its Redis answers."""
     monkeypatch.setattr(shared_cache, "RETRY_SECONDS", 0.2)
-    line.mend()
+    line.restore()
     wait_until_shared(EVENT_CACHE.get(app))
     return app.test_client()
 
@@ -234,7 +234,7 @@ def test_when_redis_is_down_every_answer_is_right_and_quick(
     cache = RedisCache(f"redis://127.0.0.1:{line.port}", SECRET)  # with the default timeout
     monkeypatch.setitem(app.extensions, "event_cache", EventCache(db, cache))
     times, number = [], 0
-    for change in (line.mend, line.cut, line.mend, line.stall, line.cut, line.mend):
+    for change in (line.restore, line.cut, line.restore, line.stall, line.cut, line.restore):
         change()
         until = time.monotonic() + 0.5
         while time.monotonic() < until:

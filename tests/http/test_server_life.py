@@ -1,4 +1,4 @@
-"""`python wsgi.py` from its start to its end: signals, dying workers, restarts, refused starts."""
+"""The life of `python wsgi.py`: signals, dying workers, restarts, and starts that are refused."""
 
 import os
 import signal
@@ -13,14 +13,14 @@ from eventapp.config import load_config
 from tests.conftest import MONGO_URI, drop_database
 from tests.live import Server, eventually, free_port
 
-embedded = {"MONGO_URI": ""}
-nowhere = {"MONGO_URI": "mongodb://127.0.0.1:9/x"}
+EMBEDDED = {"MONGO_URI": ""}
+NO_DATABASE = {"MONGO_URI": "mongodb://127.0.0.1:9/x"}
 PERSON = {"email": "a@example.org", "password": "long enough"}
 
 
 @pytest.fixture
 def serve(tmp_path):
-    """Starts servers; none is left at the end, nor its database."""
+    """A function that starts servers; they and their databases are removed at the end."""
     servers = []
 
     def start(**settings):
@@ -30,36 +30,36 @@ def serve(tmp_path):
     yield start
     for server in servers:
         server.__exit__()
-        if MONGO_URI and server.settings["MONGO_URI"] not in ("", *nowhere.values()):
+        if MONGO_URI and server.settings["MONGO_URI"] not in ("", *NO_DATABASE.values()):
             drop_database(load_config(server.settings))
 
 
-def runs(pid):
+def is_running(pid):
     return Path(f"/proc/{pid}").exists()
 
 
 def test_requests_under_way_finish_when_it_stops(serve):
     server = serve(BCRYPT_ROUNDS="13").wait()
-    pid, got = server.process.pid, []
+    pid, statuses = server.process.pid, []
 
     def register(number):
         body = {**PERSON, "name": f"A{number}", "email": f"a{number}@example.org"}
-        got.append(server.post("/api/auth/register", body, timeout=30).status_code)
+        statuses.append(server.post("/api/auth/register", body, timeout=30).status_code)
 
     threads = [threading.Thread(target=register, args=(n,)) for n in range(3)]
     for thread in threads:
         thread.start()
     time.sleep(0.3)
-    assert got == []
+    assert statuses == []
     assert server.stop() == 0
     for thread in threads:
         thread.join()
-    assert got == [201] * 3
-    assert not runs(pid)
-    assert "Traceback" not in server.said()
+    assert statuses == [201] * 3
+    assert not is_running(pid)
+    assert "Traceback" not in server.log_text()
 
 
-def test_it_stops_at_once_with_idle_connections_open(serve):
+def test_idle_connections_do_not_delay_the_stop(serve):
     server = serve().wait()
     began = time.monotonic()
     assert server.stop() == 0
@@ -67,47 +67,47 @@ def test_it_stops_at_once_with_idle_connections_open(serve):
 
 
 def test_data_survives_a_restart(serve):
-    server = serve(**embedded).wait()
+    server = serve(**EMBEDDED).wait()
     assert server.post("/api/auth/register", {**PERSON, "name": "A"}).status_code == 201
     assert server.stop() == 0
-    server = serve(**embedded).wait()
+    server = serve(**EMBEDDED).wait()
     assert server.post("/api/auth/login", PERSON).status_code == 200
 
 
-def test_kill_9_loses_at_most_a_second(serve):
-    server = serve(**embedded).wait()
+def test_after_kill_9_at_most_a_second_of_changes_is_lost(serve):
+    server = serve(**EMBEDDED).wait()
     assert server.post("/api/auth/register", {**PERSON, "name": "A"}).status_code == 201
     time.sleep(1)
     (worker,) = server.workers()
     os.kill(server.process.pid, signal.SIGKILL)
     os.kill(worker, signal.SIGKILL)
     server.process.wait()
-    assert serve(**embedded).wait().post("/api/auth/login", PERSON).status_code == 200
+    assert serve(**EMBEDDED).wait().post("/api/auth/login", PERSON).status_code == 200
 
 
-def test_workers_end_with_a_main_process_that_was_killed(serve):
-    server = serve(**embedded).wait()
+def test_workers_stop_when_the_main_process_is_killed(serve):
+    server = serve(**EMBEDDED).wait()
     (worker,) = server.workers()
     server.process.kill()
     server.process.wait()
-    eventually(lambda: not runs(worker))
-    serve(**embedded, PORT=str(server.port)).wait()
+    eventually(lambda: not is_running(worker))
+    serve(**EMBEDDED, PORT=str(server.port)).wait()
 
 
-def test_a_killed_worker_is_replaced_each_time(serve):
-    server = serve(**embedded).wait()
-    seen = set()
+def test_a_killed_worker_is_replaced_every_time(serve):
+    server = serve(**EMBEDDED).wait()
+    pids = set()
     for _ in range(5):
         (worker,) = eventually(server.workers)
-        seen.add(worker)
+        pids.add(worker)
         os.kill(worker, signal.SIGKILL)
         eventually(lambda: worker not in server.workers())  # noqa: B023
         eventually(lambda: server.answers("/healthz"))
-    assert len(seen) == 5
+    assert len(pids) == 5
     assert server.stop() == 0
 
 
-def test_several_processes_count_together(serve, tmp_path):
+def test_the_metrics_of_all_processes_are_summed(serve, tmp_path):
     if "MONGO_URI" not in (server := serve()).settings:
         pytest.skip("the embedded store serves one process")
     server.__exit__()
@@ -122,22 +122,22 @@ def test_several_processes_count_together(serve, tmp_path):
     assert not list(tmp_path.glob("eventapp-*"))
 
 
-def ended(server):
-    """Its exit code and its last line."""
-    return server.process.wait(20), server.said().splitlines()
+def wait_for_exit(server):
+    """Return the exit code and the lines that the server printed."""
+    return server.process.wait(20), server.log_text().splitlines()
 
 
-def test_a_port_in_use_is_one_line(serve):
+def test_a_port_in_use_is_reported_in_one_line(serve):
     port = free_port()
     with socket.create_server(("127.0.0.1", port)):
-        code, lines = ended(serve(**embedded, PORT=str(port)))
+        code, lines = wait_for_exit(serve(**EMBEDDED, PORT=str(port)))
     assert code == 1
     assert lines == [f"eventapp: cannot listen on 127.0.0.1:{port}: Address already in use"]
 
 
-def test_a_store_in_use_is_one_line_and_starts_no_worker(serve):
-    first = serve(**embedded).wait()
-    code, lines = ended(serve(**embedded))
+def test_a_store_in_use_is_reported_before_any_worker_starts(serve):
+    first = serve(**EMBEDDED).wait()
+    code, lines = wait_for_exit(serve(**EMBEDDED))
     assert code == 1
     assert "eventapp: The embedded store serves one process" in lines[-1]
     assert first.answers("/healthz")
@@ -151,19 +151,19 @@ def test_a_store_in_use_is_one_line_and_starts_no_worker(serve):
         ({"CACHE_URL": "redis://127.0.0.1/?nonsense=1"}, "CACHE_URL"),
     ],
 )
-def test_a_wrong_setting_is_one_line(serve, settings, name):
-    code, lines = ended(serve(**embedded, **settings))
+def test_a_wrong_setting_is_reported_in_one_line(serve, settings, name):
+    code, lines = wait_for_exit(serve(**EMBEDDED, **settings))
     assert (code, len(lines)) == (2, 1)
     assert lines[0].startswith(f"eventapp: {name}: ")
 
 
-def test_a_worker_that_cannot_start_ends_it_with_a_message(serve, tmp_path):
+def test_a_server_whose_workers_cannot_start_ends_with_a_message(serve, tmp_path):
     (tmp_path / "eventapp.sqlite3").write_bytes(b"no database" * 1000)
-    code, lines = ended(serve(**embedded))
+    code, lines = wait_for_exit(serve(**EMBEDDED))
     assert code == 1
     assert lines[-1] == "eventapp: the server processes cannot start"
 
 
-def test_it_says_which_store_it_is_on(serve, tmp_path):
-    assert f"on the embedded store in {tmp_path}" in serve(**embedded).wait().said()
-    assert "on MongoDB" in serve(**nowhere).wait().said()
+def test_the_first_line_names_the_store(serve, tmp_path):
+    assert f"on the embedded store in {tmp_path}" in serve(**EMBEDDED).wait().log_text()
+    assert "on MongoDB" in serve(**NO_DATABASE).wait().log_text()

@@ -15,7 +15,7 @@ import requests
 from eventapp.config import load_config
 from tests import factories
 from tests.conftest import MONGO_URI, drop_database, fresh_uri
-from tests.live import Server, eventually, has_read
+from tests.live import Server, eventually, has_read_everything
 from tests.streaming import ServerStream
 
 PASSWORD = "long enough"
@@ -133,14 +133,14 @@ def test_streams_end_and_requests_finish_when_the_server_stops(tmp_path):
             source.next("availability")
         late = http.client.HTTPConnection("127.0.0.1", server.port)
         late.request("POST", "/api/auth/register", json.dumps(person("Late")), JSON)
-        eventually(lambda: has_read(late.sock))
+        eventually(lambda: has_read_everything(late.sock))
         began = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - began < 25  # After 30 s the server would kill what is left.
         assert late.getresponse().status == 201
         for source in sources:
             assert source.ended.wait(30)
-        assert "Traceback" not in server.said()
+        assert "Traceback" not in server.log_text()
     finally:
         server.__exit__()
         if MONGO_URI:

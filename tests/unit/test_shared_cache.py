@@ -13,7 +13,7 @@ from eventapp.config import ConfigError
 from eventapp.core import shared_cache
 from eventapp.core.metrics import SHARED_CACHE
 from eventapp.core.shared_cache import RedisCache, open_shared_cache
-from tests.live import Line, eventually
+from tests.live import TcpProxy, eventually
 from tests.redis_server import redis_server, redis_url
 
 SECRET = "s" * 40
@@ -98,7 +98,7 @@ class Log:
 def test_a_redis_that_went_down_costs_nothing_is_logged_once_and_found_again(port, monkeypatch):
     log = Log()
     monkeypatch.setattr(shared_cache, "log", log)
-    with Line("127.0.0.1", port) as line:
+    with TcpProxy("127.0.0.1", port) as line:
         cache = open_available(redis_url(line.port))
         cache.put({"a": b"1"}.items(), LIFETIME)
         before = count_of("failed")
@@ -111,13 +111,13 @@ def test_a_redis_that_went_down_costs_nothing_is_logged_once_and_found_again(por
         assert count_of("failed") == before + 1
         time.sleep(0.5)  # meanwhile the probes fail
         assert log.messages == ["the shared cache does not answer"]
-        line.mend()
+        line.restore()
         eventually(lambda: cache.get(["a"]) == [b"1"])
     eventually(lambda: log.messages[1:] == ["the shared cache answers again"])
 
 
 def test_a_redis_that_does_not_answer_is_given_up_soon(port):
-    with Line("127.0.0.1", port) as line:
+    with TcpProxy("127.0.0.1", port) as line:
         cache = open_available(f"redis://127.0.0.1:{line.port}/?socket_timeout=0.3")
         line.stall()
         began = time.perf_counter()
