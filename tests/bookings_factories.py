@@ -1,4 +1,4 @@
-"""What tests of bookings need: events with tickets, callers, a clock that stands, the figures."""
+"""Tools of the tests of bookings: events with tickets, users, a fixed clock, stock counters."""
 
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,11 +13,11 @@ from eventapp.waitlist import routes as waitlist_routes
 from tests.factories import make_event, sign_in
 
 CLOCKS = (bookings, event_bookings, offers, waitlist_routes)
-AMOUNTS = ("availableTickets", "soldTickets", "heldTickets", "waiting")
+COUNTERS = ("availableTickets", "soldTickets", "heldTickets", "waiting")
 
 
 def types(*amounts, price=20):
-    """Ticket types A, B, ... with so many tickets each."""
+    """Return ticket types A, B, ... with these numbers of tickets."""
     names = "ABCDEFGH"[: len(amounts)]
     return [
         {"type": name, "price": price, "availableTickets": amount}
@@ -26,13 +26,13 @@ def types(*amounts, price=20):
 
 
 def event_of(db, *amounts, **changes) -> int:
-    """The eventId of a new event with these ticket types."""
+    """Insert an event with these numbers of tickets; return its eventId."""
     changes.setdefault("ticketTypes", types(*amounts))
     return make_event(db, **changes)["eventId"]
 
 
 class Caller:
-    """A signed-in person, as the tests speak of one."""
+    """A signed-in user and the requests that the tests make as this user."""
 
     def __init__(self, client, app, role="attendee"):
         person = sign_in(app, role)
@@ -48,12 +48,12 @@ class Caller:
         return self.call("GET", path)
 
     def order(self, event_id, key=None, **body):
-        """POST /bookings, whatever comes of it."""
+        """Send POST /bookings and return the response, which may be a refusal."""
         headers = {} if key is None else {"Idempotency_Key": key}
         return self.call("POST", "/bookings", {"eventId": event_id, **body}, **headers)
 
     def book(self, event_id, quantity=1, type_id=1, **body) -> dict[str, Any]:
-        """A booking of one type that is sure to be made."""
+        """Book tickets of one type and return the booking; fail if it is refused."""
         answer = self.order(event_id, ticketTypeId=type_id, quantity=quantity, **body)
         assert answer.status_code == 201, answer.json
         return answer.json["data"]["booking"]
@@ -71,7 +71,7 @@ class Caller:
         return self.call("POST", "/waitlist", body)
 
     def wait(self, event_id, quantity=1, type_id=1) -> dict[str, Any]:
-        """A place on the waitlist that is sure to be had."""
+        """Join the waitlist and return the entry; fail if it is refused."""
         answer = self.join(event_id, quantity, type_id)
         assert answer.status_code == 201, answer.json
         return answer.json["data"]["waitlistEntry"]
@@ -86,10 +86,16 @@ class Caller:
         return self.call("POST", f"/waitlist/{event_id}/accept", body)
 
 
-class Till:
-    """A second provider: it keeps accounts, refuses when told to, and may be slow."""
+class RecordingProvider:
+    """A payment provider that records its calls, refuses on request, and may be interrupted.
 
-    name = "till"
+    Attributes:
+        charged, returned: cents by booking id.
+        refuses: True to refuse every charge.
+        before, after: called before and after each charge.
+    """
+
+    name = "recording"
 
     def __init__(self):
         self.charged, self.returned, self.voided, self.calls = {}, {}, set(), []
@@ -102,7 +108,7 @@ class Till:
             raise PaymentRefused
         self.charged.setdefault(booking_id, cents)
         self.after()
-        return f"till-{booking_id}"
+        return f"charge-{booking_id}"
 
     def void(self, booking_id):
         self.voided.add(booking_id)
@@ -111,7 +117,7 @@ class Till:
     def refund(self, booking_id, cents, currency):
         self.calls.append(("refund", cents, currency))
         self.returned[booking_id] = self.charged.get(booking_id, 0)
-        return f"back-{booking_id}"
+        return f"refund-{booking_id}"
 
     @property
     def balance(self):
@@ -122,11 +128,11 @@ def context_of(app):
     return BOOKING_CONTEXT.get(app)
 
 
-def amounts_of(db, event_id, type_id=1):
-    """`(available, sold, held, waiting)` of a type, as stored."""
+def stock_of(db, event_id, type_id=1):
+    """Return the stored available, sold, held and waiting counts of a ticket type."""
     event = db.events.find_one({"eventId": event_id})
     kind = next(k for k in event["ticketTypes"] if k["ticketTypeId"] == type_id)
-    return tuple(kind[name] for name in AMOUNTS)
+    return tuple(kind[name] for name in COUNTERS)
 
 
 def later(**span):
@@ -134,25 +140,25 @@ def later(**span):
 
 
 def set_clock(monkeypatch, moment):
-    """Let every route of bookings and the waitlist think that it is this time."""
+    """Set the time that all routes of bookings and the waitlist read."""
     for module in CLOCKS:
         monkeypatch.setattr(module, "utc_now", lambda: moment)
 
 
-def lapse(app, **span):
-    """Run the job that ends holds and offers, as it will after this span."""
+def expire_holds(app, **span):
+    """Run the job that expires holds and offers as if so much time had passed."""
     return recovery.expire_holds(context_of(app), later(**span))
 
 
 def refused(answer, status, code):
-    """Assert a refusal; its body."""
+    """Assert that a response is this error, and return its body."""
     assert (answer.status_code, answer.json.get("code")) == (status, code), answer.json
     return answer.json
 
 
 @contextmanager
 def changed(object_, **attributes):
-    """Attributes of an object for a while."""
+    """Set attributes of an object for the duration of the block."""
     before = {name: getattr(object_, name) for name in attributes}
     for name, value in attributes.items():
         setattr(object_, name, value)

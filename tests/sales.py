@@ -1,4 +1,4 @@
-"""Bookings as analytics sums them up, made at random, and summed up again the simple way."""
+"""Random bookings for the tests of analytics, and their sums computed in the simplest way."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,13 +12,13 @@ PRICES = (0, 9.99, 10, 25.5, 19.95, 0.1, 33.33)
 
 
 def events_of(db, organizer_ids, types=2):
-    """A published event of each of these organizers; the stored events."""
+    """Insert a published event for each of these organizers; return the stored events."""
     kinds = [{"type": f"T{n}", "price": 10, "availableTickets": 1000} for n in range(types)]
     return [make_event(db, organizer_id=id_, ticketTypes=kinds) for id_ in organizer_ids]
 
 
 def booking(event, *, status, at, taken, price=10, changed=None, number=None):
-    """A stored booking; `taken` is {ticketTypeId: tickets}."""
+    """Return a booking as it is stored; `taken` is {ticketTypeId: tickets}."""
     items = [
         {
             "ticketTypeId": type_id,
@@ -53,7 +53,7 @@ def booking(event, *, status, at, taken, price=10, changed=None, number=None):
 
 
 def at_random(rng, events, count, first, days):
-    """`count` bookings of these events in the days from `first`."""
+    """Return `count` random bookings of these events, made within `days` from `first` on."""
     return [
         booking(
             rng.choice(events),
@@ -67,19 +67,19 @@ def at_random(rng, events, count, first, days):
 
 
 def void():
-    """What only keeps an id from being used: no booking."""
+    """Return a document that only takes an id, and is not a booking."""
     id_ = ObjectId()
     return {"_id": id_, "bookingReference": f"void-{id_}", "void": True}
 
 
 def revenue(bookings):
-    """What the confirmed ones cost, as the API writes it: each booking's own total, in cents."""
+    """Return the price of the confirmed bookings as the API writes it."""
     mine = [one for one in bookings if one["status"] == "confirmed"]
     return rules.from_cents(sum(rules.to_cents(one["totalPrice"]) for one in mine))
 
 
 def sums(bookings):
-    """As a point of /analytics/revenue."""
+    """Return the sums as a point of /analytics/revenue shows them."""
     mine = [one for one in bookings if one["status"] == "confirmed"]
     return {
         "revenue": revenue(bookings),

@@ -47,7 +47,7 @@ class CrashServer(Server):
             super().__exit__()
             raise
         self.app = create_app(load_config(self.settings))
-        self.context = kit.another(BOOKING_CONTEXT.get(self.app))
+        self.context = kit.another_process(BOOKING_CONTEXT.get(self.app))
         return self
 
     def __exit__(self, *exception):
@@ -187,6 +187,6 @@ def event_of(server, tickets):
 def taken(server, event):
     """Sold and held tickets, as the event and as its bookings have it."""
     db = server.context.db
-    amounts = kit.amounts(db, event)
+    amounts = kit.stock_counters(db, event)
     active = db.bookings.find({"eventId": event["eventId"], "active": True})
     return amounts[1] + amounts[2], sum(booking["quantity"] for booking in active)

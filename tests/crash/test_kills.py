@@ -49,12 +49,12 @@ def storm_and_kill(server, step, seed, tickets=12):
 def test_after_a_kill_one_round_of_the_worker_sets_all_right(server, step, figures):
     for seed in range(ROUNDS):
         event, storm = storm_and_kill(server, step, seed)
-        kit.round_of_work(server.context, utc_now() + kit.LATER)
+        kit.run_all_jobs(server.context, utc_now() + kit.AFTER_ABANDONMENT)
         storm.check()
-        assert kit.faults(server.context) == []
+        assert kit.find_faults(server.context) == []
         assert taken(server, event)[0] == taken(server, event)[1]
-        assert sum(kit.amounts(server.context.db, event)[:3]) == 12
-        kit.audit(server.context, utc_now() + kit.LATER)
+        assert sum(kit.stock_counters(server.context.db, event)[:3]) == 12
+        kit.assert_consistent(server.context, utc_now() + kit.AFTER_ABANDONMENT)
         for name in ("bookings", "waitlist", "events"):
             server.context.db[name].delete_many({})
     figures(f"{step}: {ROUNDS} kills, clean")
@@ -64,8 +64,8 @@ def test_control_without_the_worker_a_kill_loses_tickets(server):
     event, _ = storm_and_kill(server, "take", 1, PLENTY)
     event_amount, booked = taken(server, event)
     assert event_amount > booked
-    kit.round_of_work(server.context, utc_now() + kit.LATER)
-    assert kit.faults(server.context) == []
+    kit.run_all_jobs(server.context, utc_now() + kit.AFTER_ABANDONMENT)
+    assert kit.find_faults(server.context) == []
 
 
 def test_in_real_time_it_takes_less_than_a_minute(server):
@@ -84,4 +84,4 @@ def test_in_real_time_it_takes_less_than_a_minute(server):
         process.terminate()
         process.wait(20)
     assert time.monotonic() - died < A_MINUTE
-    kit.audit(server.context, utc_now() + timedelta(hours=1))
+    kit.assert_consistent(server.context, utc_now() + timedelta(hours=1))

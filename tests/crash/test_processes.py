@@ -63,7 +63,7 @@ def test_a_rush_sells_exactly_what_there_is(tmp_path, figures, hold):
         assert set(refused) <= {"sold_out", "already_booked"}
         assert len(told) - sum(refused.values()) == len(booked) == TICKETS // 2
         assert taken(server, event) == (TICKETS, TICKETS)
-        kit.audit(server.context)
+        kit.assert_consistent(server.context)
 
 
 def test_control_without_the_guard_a_rush_oversells(tmp_path):
@@ -106,6 +106,6 @@ def test_any_mix_of_everything_adds_up(tmp_path, figures):
         figures(f"{dict(storm.said)}, slowest {max(storm.slowest.values())} s")
         storm.check()
         assert not any("503" in words for words in storm.said)
-        assert kit.faults(server.context) == []
-        kit.audit(server.context, utc_now() + kit.LATER)
+        assert kit.find_faults(server.context) == []
+        kit.assert_consistent(server.context, utc_now() + kit.AFTER_ABANDONMENT)
         assert taken(server, event)[0] == taken(server, event)[1]

@@ -7,14 +7,14 @@ import pytest
 
 from tests.bookings_factories import (
     Caller,
-    amounts_of,
     changed,
     context_of,
     event_of,
-    lapse,
+    expire_holds,
     later,
     refused,
     set_clock,
+    stock_of,
     types,
 )
 from tests.factories import day
@@ -45,7 +45,7 @@ def test_cancelling_returns_the_tickets_and_records_a_refund(db, ann, method, pa
     assert shown["expiresAt"] is None
     kept = ("_id", "bookingReference", "items", "totalPrice", "createdAt", "date")
     assert {name: shown[name] for name in kept} == {name: booking[name] for name in kept}
-    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert stock_of(db, 1) == (10, 0, 0, 0)
     assert ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"] == shown
 
 
@@ -56,10 +56,10 @@ def test_cancelling_again_returns_nothing(db, ann, bob):
     first, second = ann.cancel(booking), ann.cancel(booking)
     third = ann.call("DELETE", f"/bookings/{booking['_id']}")
     assert first.data == second.data == third.data
-    assert amounts_of(db, 1) == (6, 4, 0, 0)
+    assert stock_of(db, 1) == (6, 4, 0, 0)
     bob.order(1, ticketTypeId=1, quantity=1)  # a later take clears the in-flight entries
     assert cancelled(ann.cancel(booking)) == first.json["data"]["booking"]
-    assert amounts_of(db, 1) == (6, 4, 0, 0)
+    assert stock_of(db, 1) == (6, 4, 0, 0)
 
 
 def test_cancelling_returns_the_tickets_of_all_types(db, ann):
@@ -67,7 +67,7 @@ def test_cancelling_returns_the_tickets_of_all_types(db, ann):
     items = [{"ticketTypeId": 1, "quantity": 2}, {"ticketTypeId": 3, "quantity": 4}]
     answer = ann.order(1, items=items)
     cancelled(ann.cancel(answer.json["data"]["booking"]))
-    assert [amounts_of(db, 1, id_)[0] for id_ in (1, 2, 3)] == [10, 10, 10]
+    assert [stock_of(db, 1, id_)[0] for id_ in (1, 2, 3)] == [10, 10, 10]
 
 
 def test_a_held_booking_can_be_cancelled_at_any_time_without_a_refund(db, ann):
@@ -75,15 +75,15 @@ def test_a_held_booking_can_be_cancelled_at_any_time_without_a_refund(db, ann):
     booking = ann.book(1, 3, hold=True)
     shown = cancelled(ann.cancel(booking))
     assert shown["refund"] is None
-    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert stock_of(db, 1) == (10, 0, 0, 0)
 
 
 def test_an_expired_booking_is_not_cancellable(db, app, ann):
     event_of(db, 10)
     booking = ann.book(1, 3, hold=True)
-    lapse(app, minutes=11)
+    expire_holds(app, minutes=11)
     refused(ann.cancel(booking), 409, "not_cancellable")
-    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert stock_of(db, 1) == (10, 0, 0, 0)
 
 
 def test_cancelling_ends_24_hours_before_midnight_of_the_booked_date(db, ann, monkeypatch):
@@ -93,7 +93,7 @@ def test_cancelling_ends_24_hours_before_midnight_of_the_booked_date(db, ann, mo
     set_clock(monkeypatch, deadline + timedelta(milliseconds=1))
     refused(ann.cancel(booking), 409, "cancellation_closed")
     refused(ann.call("DELETE", f"/bookings/{booking['_id']}"), 409, "cancellation_closed")
-    assert amounts_of(db, 1) == (9, 1, 0, 0)
+    assert stock_of(db, 1) == (9, 1, 0, 0)
     set_clock(monkeypatch, deadline)
     cancelled(ann.cancel(booking))
 
@@ -127,7 +127,7 @@ def test_organizers_and_admins_cancel_after_the_deadline(
         set_clock(monkeypatch, later(days=40))
         refused(ann.cancel(booking), 409, "cancellation_closed")
         cancelled(person.cancel(booking))
-    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert stock_of(db, 1) == (10, 0, 0, 0)
 
 
 def test_no_other_user_can_cancel(db, client, app, ann, bob, host):
@@ -138,7 +138,7 @@ def test_no_other_user_can_cancel(db, client, app, ann, bob, host):
         refused(person.call("DELETE", f"/bookings/{booking['_id']}"), 404, "booking_not_found")
     refused(client.put(f"/api/bookings/{booking['_id']}/cancel"), 401, "unauthorized")
     refused(ann.cancel({"_id": "5f5f5f5f5f5f5f5f5f5f5f5f"}), 404, "booking_not_found")
-    assert amounts_of(db, 1) == (9, 1, 0, 0)
+    assert stock_of(db, 1) == (9, 1, 0, 0)
 
 
 def test_a_free_booking_is_refunded_with_zero(db, ann):

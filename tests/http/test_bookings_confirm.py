@@ -9,15 +9,15 @@ from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from tests.bookings_factories import (
     Caller,
-    Till,
-    amounts_of,
+    RecordingProvider,
     changed,
     context_of,
     event_of,
-    lapse,
+    expire_holds,
     later,
     refused,
     set_clock,
+    stock_of,
     types,
 )
 
@@ -25,10 +25,10 @@ pytestmark = pytest.mark.usefixtures("clean_inventory")
 
 
 @pytest.fixture
-def till(app):
-    till = Till()
-    with changed(context_of(app), payments=till):
-        yield till
+def provider(app):
+    provider = RecordingProvider()
+    with changed(context_of(app), payments=provider):
+        yield provider
 
 
 @pytest.fixture
@@ -47,138 +47,141 @@ def test_a_hold_can_be_confirmed(db, ann, held):
     assert (answer.status_code, answer.json["message"]) == (200, "Booking confirmed")
     assert (booking["status"], booking["expiresAt"], booking["refund"]) == ("confirmed", None, None)
     assert (booking["items"], booking["totalPrice"]) == (held["items"], 37.02)
-    assert amounts_of(db, 1) == (7, 3, 0, 0)
+    assert stock_of(db, 1) == (7, 3, 0, 0)
     assert shown(ann, held) == booking
     assert db.bookings.find_one({})["payment"]["provider"] == "mock"
 
 
-def test_confirming_again_changes_nothing(db, ann, held, till):
+def test_confirming_again_changes_nothing(db, ann, held, provider):
     first, second = ann.confirm(held), ann.confirm(held)
     assert first.data == second.data
-    assert amounts_of(db, 1) == (7, 3, 0, 0)
-    assert till.calls == [("charge", 3702, "EUR")]
+    assert stock_of(db, 1) == (7, 3, 0, 0)
+    assert provider.calls == [("charge", 3702, "EUR")]
 
 
 def test_a_confirmed_booking_never_expires(db, app, ann, held):
     ann.confirm(held)
-    assert lapse(app, days=1) == 0
-    assert amounts_of(db, 1) == (7, 3, 0, 0)
+    assert expire_holds(app, days=1) == 0
+    assert stock_of(db, 1) == (7, 3, 0, 0)
 
 
-def test_a_booking_without_a_hold_is_already_confirmed(db, ann, till):
+def test_a_booking_without_a_hold_is_already_confirmed(db, ann, provider):
     event_of(db, 10)
     assert ann.confirm(ann.book(1)).status_code == 200
-    assert till.calls == []
+    assert provider.calls == []
 
 
-def test_cancelling_refunds_the_payment(db, ann, held, till):
+def test_cancelling_refunds_the_payment(db, ann, held, provider):
     ann.confirm(held)
     refund = ann.cancel(held).json["data"]["booking"]["refund"]
-    assert (refund["amount"], refund["refundId"]) == (37.02, f"back-{held['_id']}")
+    assert (refund["amount"], refund["refundId"]) == (37.02, f"refund-{held['_id']}")
     ann.cancel(held)
-    assert till.calls == [("charge", 3702, "EUR"), ("refund", 3702, "EUR")]
-    assert till.balance == 0
+    assert provider.calls == [("charge", 3702, "EUR"), ("refund", 3702, "EUR")]
+    assert provider.balance == 0
 
 
-def test_a_hold_cannot_be_confirmed_after_its_time(db, app, ann, held, till, monkeypatch):
+def test_a_hold_cannot_be_confirmed_after_its_time(db, app, ann, held, provider, monkeypatch):
     set_clock(monkeypatch, later(minutes=10))
     body = refused(ann.confirm(held), 409, "hold_expired")
     assert body["message"] == "The hold has expired; nothing was charged"
-    lapse(app, minutes=10)
+    expire_holds(app, minutes=10)
     refused(ann.confirm(held), 409, "hold_expired")
     assert shown(ann, held)["status"] == "expired"
     assert shown(ann, held)["refund"] is None
-    assert till.calls == []
-    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert provider.calls == []
+    assert stock_of(db, 1) == (10, 0, 0, 0)
 
 
 def test_the_job_expires_only_holds_whose_time_is_over(db, client, app, ann, held):
     bob = Caller(client, app)
     bob.book(1, 2)
-    assert lapse(app, minutes=9) == 0
-    assert amounts_of(db, 1) == (5, 2, 3, 0)
-    assert (lapse(app, minutes=11), lapse(app, minutes=11)) == (1, 0)
-    assert amounts_of(db, 1) == (8, 2, 0, 0)
+    assert expire_holds(app, minutes=9) == 0
+    assert stock_of(db, 1) == (5, 2, 3, 0)
+    assert (expire_holds(app, minutes=11), expire_holds(app, minutes=11)) == (1, 0)
+    assert stock_of(db, 1) == (8, 2, 0, 0)
     assert shown(ann, held)["expiresAt"] == held["expiresAt"]
 
 
-def test_a_cancelled_booking_cannot_be_confirmed(db, ann, held, till):
+def test_a_cancelled_booking_cannot_be_confirmed(db, ann, held, provider):
     ann.cancel(held)
     refused(ann.confirm(held), 409, "not_held")
-    assert till.calls == []
+    assert provider.calls == []
 
 
-def test_only_the_holder_and_admins_can_confirm(db, client, app, ann, till):
+def test_only_the_holder_and_admins_can_confirm(db, client, app, ann, provider):
     host, bob = Caller(client, app, "organizer"), Caller(client, app)
     event_of(db, 10, organizer_id=host.id)
     held = ann.book(1, hold=True)
     for person in (host, bob):
         refused(person.confirm(held), 404, "booking_not_found")
     refused(client.post(f"/api/bookings/{held['_id']}/confirm"), 401, "unauthorized")
-    assert till.calls == []
+    assert provider.calls == []
     assert Caller(client, app, "admin").confirm(held).status_code == 200
 
 
-def test_a_refused_payment_leaves_the_booking_held(db, ann, held, till):
-    till.refuses = True
+def test_a_refused_payment_leaves_the_booking_held(db, ann, held, provider):
+    provider.refuses = True
     refused(ann.confirm(held), 409, "payment_failed")
     assert shown(ann, held)["status"] == "held"
-    assert amounts_of(db, 1) == (7, 0, 3, 0)
-    till.refuses = False
+    assert stock_of(db, 1) == (7, 0, 3, 0)
+    provider.refuses = False
     assert ann.confirm(held).status_code == 200
-    assert (amounts_of(db, 1), till.balance) == ((7, 3, 0, 0), 3702)
+    assert (stock_of(db, 1), provider.balance) == ((7, 3, 0, 0), 3702)
 
 
 @pytest.mark.parametrize("end", ["cancel", "lapse"])
-def test_after_a_refused_payment_nothing_is_refunded(db, app, ann, held, till, end):
-    till.refuses = True
+def test_after_a_refused_payment_nothing_is_refunded(db, app, ann, held, provider, end):
+    provider.refuses = True
     refused(ann.confirm(held), 409, "payment_failed")
     if end == "cancel":
         ann.cancel(held)
     else:
-        lapse(app, minutes=11)
+        expire_holds(app, minutes=11)
     assert shown(ann, held)["refund"] is None
-    assert till.calls == [("charge", 3702, "EUR")]
+    assert provider.calls == [("charge", 3702, "EUR")]
 
 
 ENDS = {
-    "expired": lambda app, ann, held: lapse(app, minutes=11),
+    "expired": lambda app, ann, held: expire_holds(app, minutes=11),
     "cancelled": lambda app, ann, held: ann.cancel(held),
 }
 
 
 @pytest.mark.parametrize("status", ENDS)
 def test_a_charge_of_a_hold_that_ended_meanwhile_is_refunded_and_shown(
-    db, app, ann, held, till, status
+    db, app, ann, held, provider, status
 ):
-    till.after = lambda: ENDS[status](app, ann, held)
+    provider.after = lambda: ENDS[status](app, ann, held)
     body = refused(ann.confirm(held), 409, "hold_expired")
     booking = shown(ann, held)
     assert (booking["status"], booking["refund"]["amount"]) == (status, 37.02)
-    assert booking["refund"]["refundId"] == f"back-{held['_id']}"
+    assert booking["refund"]["refundId"] == f"refund-{held['_id']}"
     assert body["refund"]["amount"] == 37.02
-    assert (amounts_of(db, 1), till.balance) == ((10, 0, 0, 0), 0)
+    assert (stock_of(db, 1), provider.balance) == ((10, 0, 0, 0), 0)
 
 
 @pytest.mark.parametrize(
     ("status", "code"), [("expired", "hold_expired"), ("cancelled", "not_held")]
 )
-def test_a_hold_that_ended_before_the_charge_is_not_charged(db, app, ann, held, till, status, code):
-    till.before = lambda: ENDS[status](app, ann, held)
+def test_a_hold_that_ended_before_the_charge_is_not_charged(
+    db, app, ann, held, provider, status, code
+):
+    provider.before = lambda: ENDS[status](app, ann, held)
     refused(ann.confirm(held), 409, code)
     booking = shown(ann, held)
     assert (booking["status"], booking["refund"]) == (status, None)
-    assert till.calls == [("charge", 3702, "EUR")]
-    assert (amounts_of(db, 1), till.balance) == ((10, 0, 0, 0), 0)
+    assert provider.calls == [("charge", 3702, "EUR")]
+    assert (stock_of(db, 1), provider.balance) == ((10, 0, 0, 0), 0)
 
 
 @pytest.mark.parametrize("status", ENDS)
-@pytest.mark.parametrize("provider", ["till", "mock"])
+@pytest.mark.parametrize("provider_name", ["recording", "mock"])
 def test_nothing_is_refunded_if_the_process_died_before_the_charge(
-    db, app, ann, held, monkeypatch, status, provider
+    db, app, ann, held, monkeypatch, status, provider_name
 ):
     context = context_of(app)
-    with changed(context, payments=Till() if provider == "till" else context.payments):
+    is_mock = provider_name == "mock"
+    with changed(context, payments=context.payments if is_mock else RecordingProvider()):
         with monkeypatch.context() as dying:
             dying.setattr(context.payments, "charge", lambda *_: (_ for _ in ()).throw(SystemExit))
             with pytest.raises(SystemExit):
@@ -186,59 +189,59 @@ def test_nothing_is_refunded_if_the_process_died_before_the_charge(
         ENDS[status](app, ann, held)
         booking = shown(ann, held)
         assert (booking["status"], booking["refund"]) == (status, None)
-        assert amounts_of(db, 1) == (10, 0, 0, 0)
+        assert stock_of(db, 1) == (10, 0, 0, 0)
         with pytest.raises(AppError):
             transitions.confirm(context, ObjectId(held["_id"]), Actor(ann.id), utc_now())
         assert db.bookings.find_one({})["status"] == status
 
 
 @pytest.mark.parametrize("status", ENDS)
-def test_a_charge_is_refunded_if_the_process_died_after_it(db, app, ann, held, till, status):
-    till.after = lambda: (_ for _ in ()).throw(SystemExit)
+def test_a_charge_is_refunded_if_the_process_died_after_it(db, app, ann, held, provider, status):
+    provider.after = lambda: (_ for _ in ()).throw(SystemExit)
     with pytest.raises(SystemExit):
         transitions.confirm(context_of(app), ObjectId(held["_id"]), Actor(ann.id), utc_now())
-    assert till.balance == 3702
+    assert provider.balance == 3702
     ENDS[status](app, ann, held)
     refund = shown(ann, held)["refund"]
-    assert (refund["amount"], refund["refundId"]) == (37.02, f"back-{held['_id']}")
+    assert (refund["amount"], refund["refundId"]) == (37.02, f"refund-{held['_id']}")
     assert refund["reason"] == status
-    assert (amounts_of(db, 1), till.balance) == ((10, 0, 0, 0), 0)
+    assert (stock_of(db, 1), provider.balance) == ((10, 0, 0, 0), 0)
 
 
-def test_two_concurrent_confirmations_charge_once(db, ann, held, till):
+def test_two_concurrent_confirmations_charge_once(db, ann, held, provider):
     answers = []
 
     def pay_again():
-        till.before = lambda: None
+        provider.before = lambda: None
         answers.append(ann.confirm(held))
 
-    till.before = pay_again
+    provider.before = pay_again
     answers.append(ann.confirm(held))
     assert [answer.status_code for answer in answers] == [200, 200]
-    assert (amounts_of(db, 1), till.balance) == ((7, 3, 0, 0), 3702)
+    assert (stock_of(db, 1), provider.balance) == ((7, 3, 0, 0), 3702)
 
 
-def test_a_charge_of_a_provider_that_then_fails_is_refunded(db, app, ann, held, till):
+def test_a_charge_of_a_providerthat_then_fails_is_refunded(db, app, ann, held, provider):
     def charge_and_break():
-        till.charged[db.bookings.find_one({})["_id"]] = 3702
+        provider.charged[db.bookings.find_one({})["_id"]] = 3702
         raise ConnectionError
 
-    till.before = charge_and_break
+    provider.before = charge_and_break
     assert ann.confirm(held).status_code == 500
     assert shown(ann, held)["status"] == "held"
-    lapse(app, minutes=11)
-    assert (shown(ann, held)["refund"]["amount"], till.balance) == (37.02, 0)
-    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    expire_holds(app, minutes=11)
+    assert (shown(ann, held)["refund"]["amount"], provider.balance) == (37.02, 0)
+    assert stock_of(db, 1) == (10, 0, 0, 0)
 
 
-def test_the_worker_pays_a_refund_that_failed(db, app, ann, held, till, monkeypatch):
+def test_the_worker_pays_a_refund_that_failed(db, app, ann, held, provider, monkeypatch):
     ann.confirm(held)
-    refund = till.refund
-    monkeypatch.setattr(till, "refund", lambda *_args: 1 / 0)
+    refund = provider.refund
+    monkeypatch.setattr(provider, "refund", lambda *_args: 1 / 0)
     assert ann.cancel(held).status_code == 500
     booking = shown(ann, held)
     assert (booking["status"], "refundId" in booking["refund"]) == ("cancelled", False)
-    monkeypatch.setattr(till, "refund", refund)
+    monkeypatch.setattr(provider, "refund", refund)
     recovery.recover(context_of(app), later(seconds=31))
-    assert shown(ann, held)["refund"]["refundId"] == f"back-{held['_id']}"
-    assert (amounts_of(db, 1), till.balance) == ((10, 0, 0, 0), 0)
+    assert shown(ann, held)["refund"]["refundId"] == f"refund-{held['_id']}"
+    assert (stock_of(db, 1), provider.balance) == ((10, 0, 0, 0), 0)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from eventapp.bookings import sales
-from tests.bookings_factories import amounts_of, event_of, refused, types
+from tests.bookings_factories import event_of, refused, stock_of, types
 from tests.factories import day
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -41,8 +41,8 @@ def test_the_answer_shows_the_booking(db, ann):
     assert (booking["cancelledAt"], booking["refund"]) == (None, None)
     assert re.fullmatch(r"EVT-[A-HJKMNP-Z2-9]{6}", booking["bookingReference"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", booking["createdAt"])
-    assert amounts_of(db, 1, 2) == (2, 3, 0, 0)
-    assert amounts_of(db, 1, 1) == (10, 0, 0, 0)
+    assert stock_of(db, 1, 2) == (2, 3, 0, 0)
+    assert stock_of(db, 1, 1) == (10, 0, 0, 0)
     assert ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"] == booking
 
 
@@ -64,7 +64,7 @@ def test_a_ticket_type_is_named_by_id_or_by_name(db, ann, body, taken):
     assert {item["ticketTypeId"]: item["quantity"] for item in booking["items"]} == taken
     for type_id in (1, 2, 3):
         sold = taken.get(type_id, 0)
-        assert amounts_of(db, 1, type_id) == (10 - sold, sold, 0, 0)
+        assert stock_of(db, 1, type_id) == (10 - sold, sold, 0, 0)
 
 
 def test_a_quantity_alone_is_of_the_only_ticket_type(db, ann):
@@ -86,7 +86,7 @@ def test_an_unknown_ticket_type_or_event_is_not_found(db, ann):
     both = [{"ticketTypeId": 1, "quantity": 1}, {"ticketTypeId": 7, "quantity": 1}]
     refused(ann.order(1, items=both), 404, "ticket_type_not_found")
     refused(ann.order(99, quantity=1), 404, "event_not_found")
-    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert stock_of(db, 1) == (10, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_hold_keeps_tickets_for_ten_minutes(db, ann):
     assert (booking["status"], answer.json["message"]) == ("held", "Held 3 tickets.")
     stored = db.bookings.find_one({})
     assert (stored["expiresAt"] - stored["createdAt"]).total_seconds() == 600
-    assert amounts_of(db, 1) == (7, 0, 3, 0)
+    assert stock_of(db, 1) == (7, 0, 3, 0)
 
 
 SCHEDULE = [
@@ -159,7 +159,7 @@ def test_a_schedule_entry_that_is_over_or_missing_is_refused(db, ann):
     refused(ann.order(1, quantity=1, scheduleIndex=1), 409, "event_past")
     body = refused(ann.order(1, quantity=1, scheduleIndex=3), 400, "validation_error")
     assert body["message"] == "Invalid schedule index"
-    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert stock_of(db, 1) == (10, 0, 0, 0)
     assert db.bookings.count_documents({}) == 0
 
 
@@ -205,7 +205,7 @@ def test_a_quantity_alone_is_refused_after_a_type_was_added(db, client, ann, bob
     new = {"type": "New", "price": 1, "availableTickets": 5}
     client.post("/api/events/1/ticket-types", json=new, headers=organizer["headers"])
     refused(bob.order(1, quantity=1), 400, "ticket_type_required")
-    assert amounts_of(db, 1) == (4, 1, 0, 0)
+    assert stock_of(db, 1) == (4, 1, 0, 0)
 
 
 def test_a_deleted_event_is_not_found(db, client, ann, organizer, bob):

@@ -9,12 +9,12 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from tests.bookings_factories import (
     Caller,
-    amounts_of,
     context_of,
     event_of,
-    lapse,
+    expire_holds,
     later,
     refused,
+    stock_of,
 )
 from tests.factories import day, event_body
 
@@ -52,7 +52,7 @@ def test_available_tickets_do_not_include_sold_and_held_ones(db, host, people):
     assert type_of(answer) == (1, 3, 2, 6)
     people[2].book(1, 1)
     refused(people[0].order(1, ticketTypeId=1, quantity=1), 409, "already_booked")
-    assert amounts_of(db, 1) == (0, 4, 2, 0)
+    assert stock_of(db, 1) == (0, 4, 2, 0)
 
 
 def test_capacity_cannot_fall_below_sold_and_held_tickets(db, host, people):
@@ -73,7 +73,7 @@ def test_a_full_edit_keeps_sold_held_and_waiting_counts(db, host, people):
     people[2].wait(1, 1, 2)
     answer = put(host, kind("A", 50), kind("B", 0))
     assert (answer.status_code, type_of(answer)) == (200, (50, 3, 2, 55))
-    assert amounts_of(db, 1, 2) == (0, 0, 0, 1)
+    assert stock_of(db, 1, 2) == (0, 0, 0, 1)
 
 
 @pytest.mark.parametrize("how", ["sold", "held", "waited for"])
@@ -104,12 +104,12 @@ def test_reordered_ticket_types_keep_their_counters_apart(db, app, host, ann, en
     put(host, kind("C", 7), kind("B", 4), kind("A", 5))
     {
         "cancel": lambda: ann.cancel(booking),
-        "lapse": lambda: lapse(app, minutes=11),
+        "lapse": lambda: expire_holds(app, minutes=11),
         "confirm": lambda: ann.confirm(booking),
     }[ending]()
     b = (4, 3, 0, 0) if ending == "confirm" else (7, 0, 0, 0)
-    assert amounts_of(db, 1, 2) == b
-    assert (amounts_of(db, 1, 1), amounts_of(db, 1, 3)) == ((5, 0, 0, 0), (7, 0, 0, 0))
+    assert stock_of(db, 1, 2) == b
+    assert (stock_of(db, 1, 1), stock_of(db, 1, 3)) == ((5, 0, 0, 0), (7, 0, 0, 0))
 
 
 def test_a_booking_keeps_the_names_it_was_made_with(db, host, ann):
@@ -194,10 +194,10 @@ def test_deleting_a_user_ends_their_waitlist_entries(db, client, app, host, peop
     assert people[1].call("DELETE", f"/users/{people[1].id}").status_code == 200
     assert people[2].places()[0]["position"] == 1
     recovery.recover(context_of(app), later(seconds=31))
-    assert amounts_of(db, 1)[3] == 1
+    assert stock_of(db, 1)[3] == 1
     people[0].cancel(booking)
     assert people[2].offers()[0]["quantity"] == 1
-    assert amounts_of(db, 1) == (1, 0, 1, 0)
+    assert stock_of(db, 1) == (1, 0, 1, 0)
     assert db.waitlist.count_documents({"userId": people[1].id}) == 0
 
 
@@ -208,9 +208,9 @@ def test_the_hold_of_a_deleted_user_expires_and_is_in_the_export_before(db, app,
     told = ann.get(f"/users/{ann.id}/export").json
     assert ([b["_id"] for b in told["bookings"]], told["waitlist"]) == ([held["_id"]], [place])
     ann.call("DELETE", f"/users/{ann.id}")
-    assert lapse(app, minutes=11) == 1
+    assert expire_holds(app, minutes=11) == 1
     recovery.recover(context_of(app), later(seconds=31))
-    assert (amounts_of(db, 1, 1), amounts_of(db, 1, 2)) == ((5, 0, 0, 0), (0, 0, 0, 0))
+    assert (stock_of(db, 1, 1), stock_of(db, 1, 2)) == ((5, 0, 0, 0), (0, 0, 0, 0))
 
 
 def test_an_export_holds_payments_and_ended_waitlist_entries(db, ann, host):

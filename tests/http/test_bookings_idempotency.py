@@ -8,7 +8,7 @@ import pytest
 from eventapp import open_booking_context
 from eventapp.bookings import idempotency, store
 from eventapp.core.http.app_context import CONFIG
-from tests.bookings_factories import amounts_of, event_of, refused
+from tests.bookings_factories import event_of, refused, stock_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
@@ -20,7 +20,7 @@ def test_repeating_a_request_gives_the_same_answer(db, ann, key):
     again = ann.order(1, key=key, quantity=2, ticketTypeId=1)
     assert (first.status_code, again.status_code) == (201, 201)
     assert again.data == first.data
-    assert amounts_of(db, 1) == (8, 2, 0, 0)
+    assert stock_of(db, 1) == (8, 2, 0, 0)
     assert db.bookings.count_documents({}) == 1
 
 
@@ -30,7 +30,7 @@ def test_the_repeated_answer_has_the_same_bytes(db, ann, price):
     first = ann.order(1, key="k", quantity=5, hold=True)
     assert set(first.json["data"]) == {"booking", "waitlistEntry"}
     assert ann.order(1, key="k", quantity=5, hold=True).data == first.data
-    assert amounts_of(db, 1) == (0, 0, 3, 1)
+    assert stock_of(db, 1) == (0, 0, 3, 1)
 
 
 def test_repeating_a_request_gives_the_same_waitlist_entry(db, ann):
@@ -38,7 +38,7 @@ def test_repeating_a_request_gives_the_same_waitlist_entry(db, ann):
     first, again = (ann.order(1, key="k", quantity=5) for _ in range(2))
     assert (first.status_code, again.status_code) == (202, 202)
     assert again.data == first.data
-    assert amounts_of(db, 1) == (0, 0, 0, 1)
+    assert stock_of(db, 1) == (0, 0, 0, 1)
 
 
 def test_repeating_a_request_gives_the_same_waitlist_entries(db, ann):
@@ -56,7 +56,7 @@ def test_the_answer_stays_the_same_after_cancelling(db, ann):
     ann.cancel(first.json["data"]["booking"])
     again = ann.order(1, key="k", quantity=2)
     assert (again.status_code, again.data) == (201, first.data)
-    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert stock_of(db, 1) == (10, 0, 0, 0)
 
 
 def test_the_answer_stays_the_same_after_the_event_sold_out_or_ended(
@@ -86,7 +86,7 @@ def test_another_body_with_the_key_is_refused(db, ann, other):
     event_of(db, 10)
     ann.order(1, key="k", quantity=2)
     refused(ann.order(1, key="k", **other), 409, "idempotency_mismatch")
-    assert amounts_of(db, 1) == (8, 2, 0, 0)
+    assert stock_of(db, 1) == (8, 2, 0, 0)
 
 
 def test_another_event_with_the_key_is_refused(db, ann):
@@ -107,7 +107,7 @@ def test_keys_of_different_users_are_independent(db, ann, bob):
     first = ann.order(1, key="k", quantity=2)
     second = bob.order(1, key="k", quantity=3)
     assert (first.status_code, second.status_code) == (201, 201)
-    assert amounts_of(db, 1) == (5, 5, 0, 0)
+    assert stock_of(db, 1) == (5, 5, 0, 0)
 
 
 def test_a_refusal_is_not_stored_under_the_key(db, client, ann, organizer):
@@ -165,7 +165,7 @@ def test_a_repeated_request_waits_for_the_one_in_progress(db, app, ann, body, mo
     second = ann.order(1, key="k", **body)
     thread.join()
     assert (second.status_code, second.data) == (201, answers[0].data)
-    assert amounts_of(db, 1) == (0, 2, 0, 0)
+    assert stock_of(db, 1) == (0, 2, 0, 0)
     assert db.waitlist.count_documents({}) == 0
 
 
@@ -180,4 +180,4 @@ def test_a_new_key_books_again_after_cancelling(db, ann):
     event_of(db, 10)
     ann.cancel(ann.order(1, key="k1", quantity=2).json["data"]["booking"])
     assert ann.order(1, key="k2", quantity=2).status_code == 201
-    assert amounts_of(db, 1) == (8, 2, 0, 0)
+    assert stock_of(db, 1) == (8, 2, 0, 0)

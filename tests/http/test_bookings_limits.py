@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bookings_factories import Caller, amounts_of, event_of, lapse, refused
+from tests.bookings_factories import Caller, event_of, expire_holds, refused, stock_of
 from tests.factories import day
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -23,7 +23,7 @@ def test_a_booking_has_at_most_ten_tickets(db, ann):
 def test_a_quantity_over_the_limit_does_not_join_the_waitlist(db, ann):
     event_of(db, 2)
     refused(ann.order(1, quantity=11), 409, "ticket_limit_exceeded")
-    assert amounts_of(db, 1) == (2, 0, 0, 0)
+    assert stock_of(db, 1) == (2, 0, 0, 0)
 
 
 def test_the_limits_are_settings(make_app):
@@ -47,7 +47,7 @@ def test_a_user_has_one_active_booking_of_an_event(db, ann, bob, hold):
     ann.book(1, hold=hold)
     refused(ann.order(1, ticketTypeId=1, quantity=1), 409, "already_booked")
     refused(ann.order(1, quantity=1, hold=True), 409, "already_booked")
-    assert sum(amounts_of(db, 1)[1:3]) == 1
+    assert sum(stock_of(db, 1)[1:3]) == 1
     bob.book(1)
     ann.book(2)
 
@@ -57,7 +57,7 @@ def test_a_sold_out_event_refuses_its_holders_as_already_booked(db, ann):
     ann.book(1, 2)
     refused(ann.order(1, ticketTypeId=1, quantity=1), 409, "already_booked")
     refused(ann.order(1, quantity=1), 409, "already_booked")
-    assert amounts_of(db, 1) == (0, 2, 0, 0)
+    assert stock_of(db, 1) == (0, 2, 0, 0)
     assert db.waitlist.count_documents({}) == 0
 
 
@@ -66,16 +66,16 @@ def test_a_cancelled_booking_does_not_count(db, ann):
     for _again in range(3):
         ann.cancel(ann.book(1, 10))
     ann.book(1, 10)
-    assert amounts_of(db, 1) == (0, 10, 0, 0)
+    assert stock_of(db, 1) == (0, 10, 0, 0)
 
 
 def test_an_expired_booking_does_not_count(db, app, ann):
     event_of(db, 10)
     for _again in range(3):
         ann.book(1, 10, hold=True)
-        assert lapse(app, minutes=11) == 1
+        assert expire_holds(app, minutes=11) == 1
     ann.book(1, 10)
-    assert amounts_of(db, 1) == (0, 10, 0, 0)
+    assert stock_of(db, 1) == (0, 10, 0, 0)
 
 
 def test_an_offer_is_cut_to_what_the_booking_leaves(db, client, app, ann, bob):
@@ -98,7 +98,7 @@ def test_a_booking_is_refused_beyond_what_the_offer_leaves(db, ann, bob):
     ann.cancel(booking)
     assert bob.offers()[0]["quantity"] == 6
     refused(bob.order(1, ticketTypeId=2, quantity=5), 409, "ticket_limit_exceeded")
-    assert amounts_of(db, 1, 2) == (20, 0, 0, 0)
+    assert stock_of(db, 1, 2) == (20, 0, 0, 0)
     bob.book(1, 4, 2)
 
 
@@ -114,7 +114,7 @@ def test_past_events_are_not_on_sale(db, ann):
     for body in ORDERS:
         refused(ann.order(1, **body), 409, "event_not_on_sale")
     refused(ann.join(1), 409, "event_not_on_sale")
-    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert stock_of(db, 1) == (10, 0, 0, 0)
 
 
 def test_a_draft_is_not_on_sale_and_others_do_not_find_it(db, client, app, ann):
@@ -139,7 +139,7 @@ def test_a_draft_is_not_on_sale_and_others_do_not_find_it(db, client, app, ann):
         refused(person.order(1, ticketTypeId=1, quantity=1), 409, "event_not_on_sale")
         refused(person.join(1), 409, "event_not_on_sale")
         refused(person.order(1, quantity=1), 400, "ticket_type_required")
-    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert stock_of(db, 1) == (10, 0, 0, 0)
 
 
 def test_an_event_turned_into_a_draft_is_refused_at_once(db, client, app, ann):

@@ -4,7 +4,7 @@ import pytest
 from bson import ObjectId
 
 from eventapp.core import paging
-from tests.bookings_factories import Caller, event_of, lapse, later, refused, set_clock
+from tests.bookings_factories import Caller, event_of, expire_holds, later, refused, set_clock
 from tests.factories import day, sign_in
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -58,7 +58,7 @@ def test_filters_select_bookings(db, app, ann):
     for offset in (0, 5, 9, 1):
         event_of(db, 10, schedule=[{"date": day(offset), "location": "X"}])
     held = ann.book(4, hold=True)
-    lapse(app, minutes=11)
+    expire_holds(app, minutes=11)
     cancelled = ann.book(3)
     ann.cancel(cancelled)
     confirmed = ann.book(2)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bookings_factories import amounts_of, event_of, refused
+from tests.bookings_factories import event_of, refused, stock_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
@@ -32,7 +32,7 @@ def test_several_types_are_sold_together_or_not_at_all(db, ann, mode):
     event_of(db, 5, 1)
     body = refused(ann.order(1, items=of((1, 2), (2, 2)), **mode), 409, "sold_out")
     assert [kind["availableTickets"] for kind in body["ticketTypes"]] == [5, 1]
-    assert (amounts_of(db, 1, 1), amounts_of(db, 1, 2)) == ((5, 0, 0, 0), (1, 0, 0, 0))
+    assert (stock_of(db, 1, 1), stock_of(db, 1, 2)) == ((5, 0, 0, 0), (1, 0, 0, 0))
 
 
 def test_reject_also_works_for_a_quantity_alone(db, ann):
@@ -47,14 +47,14 @@ def test_partial_books_the_available_tickets(db, ann):
     assert (answer.status_code, answer.json["message"]) == (201, "Booked 2 tickets.")
     assert list(answer.json["data"]) == ["booking"]
     assert taken(answer) == {1: 2}
-    assert amounts_of(db, 1) == (0, 2, 0, 0)
+    assert stock_of(db, 1) == (0, 2, 0, 0)
 
 
 def test_partial_books_what_is_available_of_each_type(db, ann):
     event_of(db, 2, 0, 5)
     answer = ann.order(1, items=of((1, 3), (2, 2), (3, 2)), onShortfall="partial", hold=True)
     assert taken(answer) == {1: 2, 3: 2}
-    assert amounts_of(db, 1, 3) == (3, 0, 2, 0)
+    assert stock_of(db, 1, 3) == (3, 0, 2, 0)
     assert db.waitlist.count_documents({}) == 0
 
 
@@ -74,7 +74,7 @@ def test_waitlist_books_the_available_tickets_and_waits_for_the_rest(db, ann, mo
     assert list(answer.json["data"]) == ["booking", "waitlistEntry"]
     assert (entry["position"], entry["quantity"], entry["eventId"]) == (1, 8, 1)
     assert (entry["ticketTypeId"], entry["type"], entry["eventTitle"]) == (1, "A", "Show")
-    assert amounts_of(db, 1) == (0, 2, 0, 1)
+    assert stock_of(db, 1) == (0, 2, 0, 1)
     assert ann.places() == [entry]
 
 
@@ -92,7 +92,7 @@ def test_waitlist_answers_202_with_an_entry_if_no_ticket_is_available(db, ann, b
     assert answer.json["message"] == "Sold out. 3 tickets added to waitlist."
     assert bob.order(1, quantity=1).json["data"]["waitlistEntry"]["position"] == 2
     assert db.bookings.count_documents({}) == 0
-    assert amounts_of(db, 1) == (0, 0, 0, 2)
+    assert stock_of(db, 1) == (0, 0, 0, 2)
 
 
 def test_waitlist_makes_an_entry_for_each_type(db, ann):
@@ -106,21 +106,21 @@ def test_waitlist_makes_an_entry_for_each_type(db, ann):
     ]
     assert answer.json["data"]["waitlistEntry"] == entries[0]
     assert sorted(place["_id"] for place in ann.places()) == sorted(e["_id"] for e in entries)
-    assert [amounts_of(db, 1, id_)[3] for id_ in (1, 2, 3)] == [1, 1, 0]
+    assert [stock_of(db, 1, id_)[3] for id_ in (1, 2, 3)] == [1, 1, 0]
 
 
 def test_a_hold_can_have_its_rest_on_the_waitlist(db, ann):
     event_of(db, 1)
     answer = ann.order(1, quantity=2, hold=True)
     assert answer.json["message"] == "Held 1 ticket. Remaining 1 ticket added to waitlist."
-    assert amounts_of(db, 1) == (0, 0, 1, 1)
+    assert stock_of(db, 1) == (0, 0, 1, 1)
 
 
 def test_a_second_entry_for_a_ticket_type_is_refused(db, ann):
     event_of(db, 0)
     ann.order(1, quantity=3)
     refused(ann.order(1, quantity=2), 409, "already_waitlisted")
-    assert amounts_of(db, 1) == (0, 0, 0, 1)
+    assert stock_of(db, 1) == (0, 0, 0, 1)
     assert ann.places()[0]["quantity"] == 3
 
 
@@ -132,7 +132,7 @@ def test_an_entry_is_kept_beside_a_booking_of_another_type(db, ann):
     assert answer.json["message"] == "Booked 2 tickets."
     assert list(answer.json["data"]) == ["booking"]
     assert ann.places() == [place]
-    assert amounts_of(db, 1, 1) == (0, 0, 0, 1)
+    assert stock_of(db, 1, 1) == (0, 0, 0, 1)
 
 
 def test_an_entry_is_kept_beside_a_new_one_for_another_type(db, ann):
@@ -156,4 +156,4 @@ def test_no_ticket_is_sold_past_the_waitlist(db, client, ann, bob, organizer):
     assert body["available"] == 0
     refused(bob.order(1, quantity=1, onShortfall="partial"), 409, "sold_out")
     assert bob.order(1, quantity=1).json["data"]["waitlistEntry"]["position"] == 2
-    assert amounts_of(db, 1) == (5, 0, 0, 2)
+    assert stock_of(db, 1) == (5, 0, 0, 2)

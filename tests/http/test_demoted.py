@@ -3,7 +3,7 @@
 import pytest
 
 from eventapp.core.clock import utc_now
-from tests.bookings_factories import Caller, amounts_of, event_of, refused
+from tests.bookings_factories import Caller, event_of, refused, stock_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
@@ -26,7 +26,7 @@ def test_a_former_organizer_cannot_see_others_bookings(db, client, app, ann, hos
     )
     refused(host.cancel(booking), 404, "booking_not_found")
     refused(host.get("/events/1/bookings"), 403, "forbidden")
-    assert amounts_of(db, 1) == (7, 3, 0, 0)
+    assert stock_of(db, 1) == (7, 3, 0, 0)
     assert host.get(f"/bookings/{own['_id']}").status_code == 200
     assert host.cancel(own).status_code == 200
 

@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
-from tests.bookings_factories import Caller, context_of, event_of, lapse, types
+from tests.bookings_factories import Caller, context_of, event_of, expire_holds, types
 from tests.factories import day
 from tests.notifications_factories import news_of, tell, told
 
@@ -66,7 +66,7 @@ def test_the_life_of_bookings_is_told_in_order(app, db, ann, clean_inventory):
 def test_a_hold_that_runs_out_is_told(app, db, ann, clean_inventory):
     event_of(db, 10)
     ann.book(1, hold=True)
-    lapse(app, minutes=11)
+    expire_holds(app, minutes=11)
     tell(context_of(app))
     assert kinds(ann) == ["booking_expired"]
 

@@ -10,7 +10,7 @@ import zxingcpp
 from nacl.signing import VerifyKey
 from PIL import Image, ImageDraw
 
-from tests.bookings_factories import Caller, event_of, lapse, refused
+from tests.bookings_factories import Caller, event_of, expire_holds, refused
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
@@ -91,7 +91,7 @@ class TestTickets:
 
     def test_an_expired_hold_has_no_tickets(self, app, db, holder):
         booking = holder.book(event_of(db, 5), 2, hold=True)
-        lapse(app, minutes=11)
+        expire_holds(app, minutes=11)
         assert tickets(holder, booking) == []
 
     def test_only_the_holder_and_admins_see_tickets(self, client, app, db, holder):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bookings_factories import Caller, amounts_of, event_of, refused
+from tests.bookings_factories import Caller, event_of, refused, stock_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 FIELDS = "_id eventId eventTitle ticketTypeId type quantity status position joinedAt"
@@ -36,7 +36,7 @@ def test_joining_a_waitlist_gives_an_entry_and_raises_waiting(db, ann, path):
     assert (entry["eventId"], entry["eventTitle"], entry["type"]) == (1, "Show", "A")
     assert (entry["quantity"], entry["status"], entry["position"]) == (3, "waiting", 1)
     assert ann.places() == [entry]
-    assert amounts_of(db, 1) == (0, 0, 0, 1)
+    assert stock_of(db, 1) == (0, 0, 0, 1)
 
 
 def test_the_default_quantity_is_one(db, ann):
@@ -49,7 +49,7 @@ def test_one_of_several_ticket_types_must_be_named(db, ann):
     event_of(db, 0, 0)
     refused(ann.call("POST", "/waitlist", {"eventId": 1}), 400, "ticket_type_required")
     assert ann.wait(1, 1, 2)["type"] == "B"
-    assert (amounts_of(db, 1, 1)[3], amounts_of(db, 1, 2)[3]) == (0, 1)
+    assert (stock_of(db, 1, 1)[3], stock_of(db, 1, 2)[3]) == (0, 1)
 
 
 def test_a_second_ticket_type_added_later_must_be_named_too(db, client, ann, bob, organizer):
@@ -65,7 +65,7 @@ def test_unknown_events_and_types_are_not_found_and_callers_must_sign_in(db, cli
     refused(ann.join(1, 1, 9), 404, "ticket_type_not_found")
     refused(ann.join(9), 404, "event_not_found")
     refused(ann.call("POST", "/waitlist", {"eventId": 9}), 404, "event_not_found")
-    assert amounts_of(db, 1) == (0, 0, 0, 0)
+    assert stock_of(db, 1) == (0, 0, 0, 0)
     for method, path in (("POST", ""), ("GET", ""), ("DELETE", "/1"), ("POST", "/1/accept")):
         answer = client.open(f"/api/waitlist{path}", method=method, json={"eventId": 1})
         refused(answer, 401, "unauthorized")
@@ -75,7 +75,7 @@ def test_nobody_joins_while_tickets_are_available(db, ann):
     event_of(db, 2)
     for quantity in (1, 2, 3):
         assert refused(ann.join(1, quantity), 409, "tickets_available")["available"] == 2
-    assert amounts_of(db, 1) == (2, 0, 0, 0)
+    assert stock_of(db, 1) == (2, 0, 0, 0)
     assert ann.places() == []
 
 
@@ -85,7 +85,7 @@ def test_a_user_has_one_entry_for_each_ticket_type(db, ann):
     refused(ann.join(1, 2), 409, "already_waitlisted")
     other = ann.wait(1, 2, 2)
     assert ann.places() == [other, entry]
-    assert (amounts_of(db, 1, 1)[3], amounts_of(db, 1, 2)[3]) == (1, 1)
+    assert (stock_of(db, 1, 1)[3], stock_of(db, 1, 2)[3]) == (1, 1)
 
 
 def test_nobody_waits_for_more_than_the_ticket_limit(db, ann):
@@ -101,7 +101,7 @@ def test_positions_follow_the_order_of_joining_and_fall_as_others_leave(db, peop
     positions = [[entry["position"] for entry in person.places()] for person in people]
     assert positions == [[1], [], [2], [3]]
     assert people[1].wait(1)["position"] == 4
-    assert amounts_of(db, 1) == (0, 0, 0, 4)
+    assert stock_of(db, 1) == (0, 0, 0, 4)
 
 
 def test_each_ticket_type_has_a_queue_of_its_own(db, ann, bob):
@@ -117,11 +117,11 @@ def test_leaving_ends_all_entries_for_the_event(db, ann, bob):
     bob.wait(1, 1, 1)
     answer = ann.call("DELETE", "/waitlist/1")
     assert (answer.status_code, answer.json) == (200, {"message": "You left the waitlist"})
-    assert (amounts_of(db, 1, 1)[3], amounts_of(db, 1, 2)[3]) == (1, 0)
+    assert (stock_of(db, 1, 1)[3], stock_of(db, 1, 2)[3]) == (1, 0)
     assert ann.places() == []
     refused(ann.call("DELETE", "/waitlist/1"), 404, "not_on_waitlist")
     refused(ann.call("DELETE", "/waitlist/9"), 404, "not_on_waitlist")
-    assert amounts_of(db, 1, 1)[3] == 1
+    assert stock_of(db, 1, 1)[3] == 1
 
 
 def test_once_the_last_entry_has_left_anyone_can_book(db, client, ann, bob, organizer):
@@ -132,7 +132,7 @@ def test_once_the_last_entry_has_left_anyone_can_book(db, client, ann, bob, orga
     refused(bob.order(1, ticketTypeId=1, quantity=1), 409, "sold_out")
     ann.call("DELETE", "/waitlist/1")
     bob.book(1, 1)
-    assert amounts_of(db, 1) == (2, 1, 0, 0)
+    assert stock_of(db, 1) == (2, 1, 0, 0)
 
 
 def test_entries_are_shown_to_and_left_by_their_user_alone(db, ann, bob):
@@ -148,7 +148,7 @@ def test_cancelling_an_event_ends_its_waitlist(db, client, ann, bob, organizer):
     bob.wait(1)
     client.post("/api/events/1/cancel", headers=organizer["headers"])
     assert (ann.places(), bob.places()) == ([], [])
-    assert amounts_of(db, 1) == (0, 0, 0, 0)
+    assert stock_of(db, 1) == (0, 0, 0, 0)
     refused(ann.join(1), 409, "event_not_on_sale")
 
 

@@ -9,13 +9,13 @@ from eventapp.bookings import event_closing, recovery
 from eventapp.core import clock
 from tests.bookings_factories import (
     Caller,
-    amounts_of,
     context_of,
     event_of,
-    lapse,
+    expire_holds,
     later,
     refused,
     set_clock,
+    stock_of,
 )
 from tests.factories import day
 
@@ -53,7 +53,7 @@ def test_an_offer_is_a_held_booking_with_its_own_duration(db, people, holder):
     assert (offer["status"], offer["createdAt"]) == ("open", held["createdAt"])
     stored = db.bookings.find_one({"status": "held"})
     assert (stored["expiresAt"] - stored["createdAt"]).total_seconds() == 1800
-    assert amounts_of(db, 1) == (0, 0, 3, 0)
+    assert stock_of(db, 1) == (0, 0, 3, 0)
     assert people[0].places() == []
 
 
@@ -66,7 +66,7 @@ def test_offers_are_made_in_order_and_may_be_smaller_than_wanted(db, people, hol
     assert [open_offers(person) for person in people[:3]] == [[2], [1], [2]]
     (place,) = people[2].places()
     assert (place["quantity"], place["position"], place["status"]) == (2, 1, "waiting")
-    assert amounts_of(db, 1) == (0, 0, 5, 1)
+    assert stock_of(db, 1) == (0, 0, 5, 1)
 
 
 def test_the_rest_of_an_entry_is_offered_next(db, people, holder):
@@ -90,14 +90,14 @@ def test_an_expired_offer_goes_to_the_next_in_the_queue(db, app, people, holder)
     for person in people[:3]:
         person.wait(1, 2)
     holder.cancel(booking)
-    assert lapse(app, minutes=29) == 0
-    assert lapse(app, minutes=31) == 1
+    assert expire_holds(app, minutes=29) == 0
+    assert expire_holds(app, minutes=31) == 1
     assert [offer["status"] for offer in people[0].offers()] == ["expired"]
     stored = db.bookings.find_one({"status": "held"})
     assert stored["userId"] == people[1].id
     assert people[0].places() == []
     assert people[2].places()[0]["position"] == 1
-    assert amounts_of(db, 1) == (0, 0, 2, 1)
+    assert stock_of(db, 1) == (0, 0, 2, 1)
 
 
 def test_an_offer_can_be_accepted_whole(db, people, holder):
@@ -109,7 +109,7 @@ def test_an_offer_can_be_accepted_whole(db, people, holder):
     mine = answer.json["data"]["booking"]
     assert (answer.status_code, mine["status"], mine["quantity"]) == (200, "confirmed", 2)
     assert [offer["status"] for offer in people[0].offers()] == ["accepted"]
-    assert amounts_of(db, 1) == (0, 2, 0, 0)
+    assert stock_of(db, 1) == (0, 2, 0, 0)
     refused(people[0].accept(1), 404, "no_offer")
 
 
@@ -122,7 +122,7 @@ def test_the_rest_of_an_offer_accepted_in_part_is_offered_on(db, people, holder)
     mine = people[0].accept(1, quantity=1).json["data"]["booking"]
     assert (mine["quantity"], mine["totalPrice"], mine["items"][0]["subtotal"]) == (1, 20, 20)
     assert open_offers(people[1]) == [2]
-    assert amounts_of(db, 1) == (0, 1, 2, 1)
+    assert stock_of(db, 1) == (0, 1, 2, 1)
 
 
 def test_the_rest_of_an_offer_goes_on_sale_if_nobody_waits(db, people, holder):
@@ -131,7 +131,7 @@ def test_the_rest_of_an_offer_goes_on_sale_if_nobody_waits(db, people, holder):
     people[0].wait(1, 3)
     holder.cancel(booking)
     people[0].accept(1, quantity=2)
-    assert amounts_of(db, 1) == (1, 2, 0, 0)
+    assert stock_of(db, 1) == (1, 2, 0, 0)
     people[1].book(1, 1)
 
 
@@ -146,7 +146,7 @@ def test_accepting_without_an_open_offer_is_refused(db, app, people, holder, mon
     refused(people[1].accept(1), 404, "no_offer")
     set_clock(monkeypatch, later(minutes=31))
     refused(people[0].accept(1), 404, "no_offer")
-    assert amounts_of(db, 1) == (0, 0, 2, 0)
+    assert stock_of(db, 1) == (0, 0, 2, 0)
 
 
 def test_an_offer_can_be_confirmed_and_cancelled_as_a_booking(db, people, holder):
@@ -159,7 +159,7 @@ def test_an_offer_can_be_confirmed_and_cancelled_as_a_booking(db, people, holder
     assert people[0].confirm({"_id": mine}).status_code == 200
     assert people[1].cancel({"_id": other}).status_code == 200
     assert people[1].offers()[0]["status"] == "declined"
-    assert amounts_of(db, 1) == (1, 1, 0, 0)
+    assert stock_of(db, 1) == (1, 1, 0, 0)
 
 
 def test_leaving_the_waitlist_offers_the_open_offer_on(db, people, holder):
@@ -172,7 +172,7 @@ def test_leaving_the_waitlist_offers_the_open_offer_on(db, people, holder):
     assert people[0].call("DELETE", "/waitlist/1").status_code == 200
     assert (people[0].places(), open_offers(people[0])) == ([], [])
     assert open_offers(people[1]) == [1]
-    assert amounts_of(db, 1) == (1, 0, 1, 0)
+    assert stock_of(db, 1) == (1, 0, 1, 0)
 
 
 def test_tickets_added_by_the_organizer_are_offered_first(db, client, app, people, organizer):
@@ -184,7 +184,7 @@ def test_tickets_added_by_the_organizer_are_offered_first(db, client, app, peopl
     assert serve(app) == 1
     assert open_offers(people[0]) == [2]
     people[1].book(1, 3)
-    assert amounts_of(db, 1) == (0, 3, 2, 0)
+    assert stock_of(db, 1) == (0, 3, 2, 0)
 
 
 def test_an_entry_of_a_user_at_the_ticket_limit_is_closed(db, app, people, holder):
@@ -212,7 +212,7 @@ def test_no_tickets_are_offered_of_an_event_not_on_sale(db, app, people, holder,
     if how == "past":
         assert recovery.close_past_events(context, later(**span)) == 1
         assert people[0].places() == []
-        assert amounts_of(db, 1) == (2, 0, 0, 0)
+        assert stock_of(db, 1) == (2, 0, 0, 0)
 
 
 def test_cancelling_an_event_ends_its_offers(db, client, people, holder, organizer):
@@ -225,7 +225,7 @@ def test_cancelling_an_event_ends_its_offers(db, client, people, holder, organiz
     assert [offer["status"] for offer in people[0].offers()] == ["declined"]
     refused(people[0].accept(1), 404, "no_offer")
     assert people[1].offers() == []
-    assert amounts_of(db, 1) == (2, 0, 0, 0)
+    assert stock_of(db, 1) == (2, 0, 0, 0)
 
 
 def test_a_user_can_join_again_after_an_offer(db, people, holder):
@@ -235,7 +235,7 @@ def test_a_user_can_join_again_after_an_offer(db, people, holder):
     holder.cancel(booking)
     people[0].accept(1)
     assert people[0].wait(1, 1)["position"] == 1
-    assert amounts_of(db, 1) == (0, 2, 0, 1)
+    assert stock_of(db, 1) == (0, 2, 0, 1)
 
 
 def test_each_offer_of_a_long_run_has_its_own_time(db, app, people, holder, monkeypatch):

@@ -8,4 +8,4 @@ from tests.race import kit
 
 @pytest.fixture
 def context(app, db):
-    return kit.another(BOOKING_CONTEXT.get(app))
+    return kit.another_process(BOOKING_CONTEXT.get(app))

@@ -1,4 +1,4 @@
-"""What the races of bookings share: threads let go together, stalls, and the audit at the end."""
+"""Tools of the race tests of bookings: concurrent calls, suspended calls, and a final check."""
 
 import threading
 from collections import Counter
@@ -17,14 +17,14 @@ from eventapp.core.errors import AppError
 from eventapp.inventory.service import Inventory
 from eventapp.jobs import service as jobs
 
-# One more than marks may stand still for.
-LATER = timedelta(seconds=31)
-PATIENCE_SECONDS = 20
-AMOUNTS = ("availableTickets", "heldTickets", "soldTickets", "waiting")
+# A second more than recovery waits before it takes something for abandoned.
+AFTER_ABANDONMENT = timedelta(seconds=31)
+TIMEOUT_SECONDS = 20
+COUNTERS = ("availableTickets", "heldTickets", "soldTickets", "waiting")
 
 
-def at_once(*calls):
-    """What each call returned or refused with, all begun together."""
+def run_concurrently(*calls):
+    """Start all calls at the same moment; return what each returned, or its AppError."""
     gate = threading.Barrier(len(calls))
 
     def run(call):
@@ -38,8 +38,8 @@ def at_once(*calls):
         return list(pool.map(run, calls))
 
 
-def outcomes(results):
-    """How many of each: a status for an answer, a code for a refusal."""
+def count_outcomes(results):
+    """Count results by the status of an answer and the code of an error."""
     return Counter(
         r.code if isinstance(r, AppError) else getattr(r, "status", type(r).__name__)
         for r in results
@@ -53,92 +53,103 @@ def book(context, event, quantity=1, *, user=None, now=None, key=None, **purchas
     wanted = Purchase(
         event_id=event["eventId"], idempotency_key=key, body_digest=digest, **purchase
     )
-    return ordering.book(context, person(user), wanted, now or utc_now())
+    return ordering.book(context, attendee(user), wanted, now or utc_now())
 
 
-def booked(answer):
+def booking_id(answer):
+    """Return the id of the booking in an answer."""
     return answer.data["booking"]["_id"]
 
 
-def person(user_id=None):
+def attendee(user_id=None):
+    """Return an attendee, by default a new one."""
     return Actor(user_id=user_id or ObjectId(), role="attendee")
 
 
-def amounts(db, event, index=0):
-    """Available, held, sold and waiting of a type."""
-    kind = db.events.find_one({"eventId": event["eventId"]})["ticketTypes"][index]
-    return tuple(kind[name] for name in AMOUNTS)
+def stock_counters(db, event, index=0):
+    """Return the available, held, sold and waiting counts of a ticket type."""
+    ticket_type = db.events.find_one({"eventId": event["eventId"]})["ticketTypes"][index]
+    return tuple(ticket_type[name] for name in COUNTERS)
 
 
-def round_of_work(context, now=None):
-    """Every job of the worker once."""
+def run_all_jobs(context, now=None):
+    """Run every job of the worker once."""
     for job in jobs.JOBS.values():
         job.function(context, now or utc_now())
 
 
-def another(context):
-    """The context of another server process on the same database."""
+def another_process(context):
+    """Return a context such as another server process on the same database has."""
     return BookingContext(context.db, Inventory(context.db), context.limits, context.payments)
 
 
-def faults(context):
+def find_faults(context):
+    """Return what the check of the inventory finds."""
     return [f"{fault.event_id}: {fault.message}" for fault in auditing.check(context, utc_now())]
 
 
-def audit(context, now=None):
-    """All adds up now, and still does, with nothing under way, after the worker's rounds."""
+def assert_consistent(context, now=None):
+    """Assert that the stock has no fault now, nor after the worker has completed everything."""
     now = now or utc_now()
-    assert faults(context) == []
-    round_of_work(context, now + LATER)
-    assert faults(context) == []
-    round_of_work(context, now + 2 * LATER)  # strikes out the marks of what the first one did
-    marks = [m for e in context.db.events.find({}, {"inFlight": 1}) for m in e["inFlight"].values()]
-    assert [mark for mark in marks if mark["at"] < now] == []
+    assert find_faults(context) == []
+    run_all_jobs(context, now + AFTER_ABANDONMENT)
+    assert find_faults(context) == []
+    # This clears the in-flight entries of what the first run did.
+    run_all_jobs(context, now + 2 * AFTER_ABANDONMENT)
+    events = context.db.events.find({}, {"inFlight": 1})
+    entries = [entry for event in events for entry in event["inFlight"].values()]
+    assert [entry for entry in entries if entry["at"] < now] == []
     assert context.db.bookings.count_documents({"restock": "due"}) == 0
     assert context.db.waitlist.count_documents({"restock": "due"}) == 0
 
 
-class Stall:
-    """One call of a function, stopped before it runs (or after it has) until let go."""
+class Suspension:
+    """Suspends one call of a function, before it or after it, until it is resumed."""
 
     def __init__(self):
-        self.arrived, self._go = threading.Event(), threading.Event()
+        self.reached, self._resumed = threading.Event(), threading.Event()
 
     def wait(self):
-        """Until the call stands here."""
-        assert self.arrived.wait(PATIENCE_SECONDS), "nobody came"
+        """Wait until the call is suspended."""
+        assert self.reached.wait(TIMEOUT_SECONDS), "the call did not come"
 
-    def let_go(self):
-        self._go.set()
+    def resume(self):
+        """Let the call go on."""
+        self._resumed.set()
 
-    def stand(self):
-        self.arrived.set()
-        assert self._go.wait(PATIENCE_SECONDS), "nobody let go"
+    def suspend(self):
+        """Suspend the calling thread until `resume`."""
+        self.reached.set()
+        assert self._resumed.wait(TIMEOUT_SECONDS), "the call was not resumed"
 
 
 @contextmanager
-def stalled(monkeypatch, owner, name, *, when=lambda *a, **k: True, after=False):
-    """Stop the first call of `owner.name` that `when` is true of."""
-    stall, real, first = Stall(), getattr(owner, name), threading.Lock()
+def suspended(monkeypatch, owner, name, *, when=lambda *a, **k: True, after=False):
+    """Suspend the first call of `owner.name` for whose arguments `when` is true.
+
+    Args:
+        after: suspend it when the function has returned, not before it is called.
+    """
+    suspension, real, first = Suspension(), getattr(owner, name), threading.Lock()
 
     def wrapper(*args, **kwargs):
-        mine = when(*args, **kwargs) and first.acquire(blocking=False)
-        if mine and not after:
-            stall.stand()
+        is_first = when(*args, **kwargs) and first.acquire(blocking=False)
+        if is_first and not after:
+            suspension.suspend()
         result = real(*args, **kwargs)
-        if mine and after:
-            stall.stand()
+        if is_first and after:
+            suspension.suspend()
         return result
 
     monkeypatch.setattr(owner, name, wrapper)
     try:
-        yield stall
+        yield suspension
     finally:
-        stall.let_go()
+        suspension.resume()
 
 
 @contextmanager
 def in_background(call):
-    """A call on a thread of its own; ends with it, its result in `.result()`."""
+    """Run a call on a thread of its own, and yield its future; wait for it at the end."""
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit(call)

@@ -10,7 +10,7 @@ from eventapp.accounts.errors import BadCredentials, EmailTaken, LastAdmin, Name
 from eventapp.accounts.sign_in_back_off import BY_ACCOUNT_AND_ADDRESS
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError, TooManyRequests
-from tests.race.kit import at_once
+from tests.race.kit import run_concurrently
 
 THREADS = 8
 # The engine takes a second to resolve a conflict of inserts on a unique index.
@@ -28,14 +28,14 @@ def test_an_email_is_registered_once(db):
         lambda n=n: register(db, n, email="ann@example.org" if n % 2 else "ANN@example.org")
         for n in range(CLAIMANTS)
     ]
-    results = at_once(*calls)
+    results = run_concurrently(*calls)
     assert sum(isinstance(result, dict) for result in results) == 1
     assert sum(isinstance(result, EmailTaken) for result in results) == CLAIMANTS - 1
     assert db.users.count_documents({}) == 1
 
 
 def test_a_login_name_is_claimed_by_one_account(db):
-    results = at_once(*[lambda n=n: register(db, n, name="Ann") for n in range(CLAIMANTS)])
+    results = run_concurrently(*[lambda n=n: register(db, n, name="Ann") for n in range(CLAIMANTS)])
     assert all(isinstance(result, dict) for result in results)
     assert db.users.count_documents({"loginName": "ann"}) == 1
     assert db.users.count_documents({}) == CLAIMANTS
@@ -43,7 +43,7 @@ def test_a_login_name_is_claimed_by_one_account(db):
 
 def test_a_unique_name_is_registered_once(db):
     calls = [lambda n=n: register(db, n, name="Ann", unique_name=True) for n in range(CLAIMANTS)]
-    results = at_once(*calls)
+    results = run_concurrently(*calls)
     assert sum(isinstance(result, dict) for result in results) == 1
     assert sum(isinstance(result, NameTaken) for result in results) == CLAIMANTS - 1
     assert db.users.count_documents({}) == 1
@@ -51,7 +51,7 @@ def test_a_unique_name_is_registered_once(db):
 
 def test_one_of_several_renamed_accounts_claims_the_login_name(db):
     people = [register(db, n) for n in range(CLAIMANTS)]
-    at_once(
+    run_concurrently(
         *[
             lambda p=p: service.update_user(db, p["_id"], {"name": "Ann"}, now=utc_now())
             for p in people
@@ -73,7 +73,7 @@ def refreshing(db, session):
 
 def test_simultaneous_refreshes_get_the_same_token(db):
     session = open_session(db)
-    results = at_once(*[refreshing(db, session)] * THREADS)
+    results = run_concurrently(*[refreshing(db, session)] * THREADS)
     assert {result["refreshId"] for result in results if isinstance(result, dict)} == {
         db.sessions.find_one()["refreshId"]
     }
@@ -92,7 +92,7 @@ def test_control_a_refresh_that_reads_before_it_writes_makes_several_tokens(db, 
         return session and {**session, "refreshId": fresh}
 
     monkeypatch.setattr(store_sessions, "rotate", rotate)
-    results = at_once(*[refreshing(db, open_session(db))] * THREADS)
+    results = run_concurrently(*[refreshing(db, open_session(db))] * THREADS)
     assert len({result["refreshId"] for result in results}) == THREADS
 
 
@@ -100,7 +100,7 @@ def test_the_last_two_admins_cannot_both_lose_the_role(db):
     for _ in range(5):
         admins = [register(db, n, role="admin") for n in range(2)]
         one, two = (person["_id"] for person in admins)
-        results = at_once(
+        results = run_concurrently(
             lambda one=one: service.update_user(db, one, {"role": "attendee"}, now=utc_now()),
             lambda two=two: service.delete_user(db, two, forget=[], now=utc_now()),
         )
@@ -120,7 +120,7 @@ def test_control_without_the_second_count_both_lose_the_role(db, monkeypatch):
 
     monkeypatch.setattr(store, "count_role", count_and_wait)
     admins = [register(db, n, role="admin") for n in range(2)]
-    at_once(
+    run_concurrently(
         *[
             lambda a=a: service.update_user(db, a["_id"], {"role": "attendee"}, now=utc_now())
             for a in admins
@@ -145,7 +145,7 @@ def guessing(db, now):
 @pytest.mark.parametrize("email", ["p0@example.org", "nobody@example.org"])
 def test_simultaneous_guesses_are_limited_to_the_free_failures(db, email):
     register(db, email=email)
-    results = at_once(*[guessing(db, utc_now())] * 24)
+    results = run_concurrently(*[guessing(db, utc_now())] * 24)
     tried = sum(isinstance(result, BadCredentials) for result in results)
     refused = sum(isinstance(result, TooManyRequests) for result in results)
     assert tried == BY_ACCOUNT_AND_ADDRESS.free_failures
@@ -169,7 +169,7 @@ def test_a_password_change_ends_the_session_of_a_simultaneous_login(db):
             )
         ]
         opening = [lambda u=user: sessions.open_session(db, u, now=utc_now(), lifetime=DAY)] * 4
-        at_once(*changing, *opening)
+        run_concurrently(*changing, *opening)
         alive = [each["_id"] for each in db.sessions.find({"userId": user["_id"]})]
         assert alive == [kept["_id"]]
 
@@ -182,5 +182,5 @@ def test_no_session_keeps_a_role_that_was_taken_away(db):
         demoting = [
             lambda u=user: service.update_user(db, u["_id"], {"role": "attendee"}, now=utc_now())
         ]
-        at_once(*opening, *demoting)
+        run_concurrently(*opening, *demoting)
         assert not list(db.sessions.find({"userId": user["_id"], "role": "admin"}))

@@ -19,7 +19,7 @@ from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory import store as inventory_store
 from eventapp.jobs import service as jobs
 from tests import factories
-from tests.bookings_factories import Till
+from tests.bookings_factories import RecordingProvider
 from tests.race import kit
 
 ADMIN = Actor(user_id=ObjectId(), role="admin")
@@ -40,11 +40,11 @@ def unguarded_transition(db, booking_id, where, fields):
 
 
 def several_cancel(context, event, user):
-    booking_id = kit.booked(kit.book(context, event, 3, user=user))
-    contexts = [kit.another(context) for _ in range(8)]
+    booking_id = kit.booking_id(kit.book(context, event, 3, user=user))
+    contexts = [kit.another_process(context) for _ in range(8)]
     now = utc_now()
-    return kit.at_once(
-        *[partial(transitions.cancel, one, booking_id, kit.person(user), now) for one in contexts]
+    return kit.run_concurrently(
+        *[partial(transitions.cancel, one, booking_id, kit.attendee(user), now) for one in contexts]
     )
 
 
@@ -53,29 +53,31 @@ def test_concurrent_cancellations_return_the_tickets_once(context, db):
     results = several_cancel(context, event, ObjectId())
     assert {r["status"] for r in results} == {"cancelled"}
     assert len({r["refund"]["refundId"] for r in results}) == 1
-    assert kit.amounts(db, event) == (10, 0, 0, 0)
-    kit.audit(context)
+    assert kit.stock_counters(db, event) == (10, 0, 0, 0)
+    kit.assert_consistent(context)
 
 
 def test_control_without_the_guard_tickets_are_returned_twice(context, db, monkeypatch):
     monkeypatch.setattr(bookings_store, "transition", unguarded_transition)
     event, user, now = event_of(db, 10), ObjectId(), utc_now()
-    booking = transitions.find_booking(context, kit.booked(kit.book(context, event, 3, user=user)))
-    for each in (context, kit.another(context)):
+    booking = transitions.find_booking(
+        context, kit.booking_id(kit.book(context, event, 3, user=user))
+    )
+    for each in (context, kit.another_process(context)):
         ended = transitions.end(each, booking, "cancelled", "cancelled", now)
         transitions.make_pending_moves(each, [ended], now)
         context.inventory.mark_recorded(event["eventId"], [ended["due"]["key"]])
         kit.book(context, event)  # clears the in-flight entry
-    assert kit.amounts(db, event)[2] < db.bookings.count_documents({"active": True})
+    assert kit.stock_counters(db, event)[2] < db.bookings.count_documents({"active": True})
 
 
 def confirm_and_expire(context, db, event):
     user, now = ObjectId(), utc_now()
-    held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
+    held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
     booking = transitions.find_booking(context, held)
-    in_time = partial(transitions.confirm, context, held, kit.person(user), now)
-    over = partial(transitions.expire, kit.another(context), booking, now + AFTER_THE_HOLD)
-    confirmed, expired = kit.at_once(in_time, over)
+    in_time = partial(transitions.confirm, context, held, kit.attendee(user), now)
+    over = partial(transitions.expire, kit.another_process(context), booking, now + AFTER_THE_HOLD)
+    confirmed, expired = kit.run_concurrently(in_time, over)
     return transitions.find_booking(context, held), confirmed, expired
 
 
@@ -86,66 +88,66 @@ def test_a_hold_is_either_confirmed_or_expires(context, db):
         assert booking["status"] == ("expired" if expired else "confirmed")
         assert isinstance(confirmed, AppError) == expired
         sold += 0 if expired else 2
-    assert kit.amounts(db, event) == (100 - sold, 0, sold, 0)
-    kit.audit(context, utc_now() + AFTER_THE_HOLD)
+    assert kit.stock_counters(db, event) == (100 - sold, 0, sold, 0)
+    kit.assert_consistent(context, utc_now() + AFTER_THE_HOLD)
 
 
 def test_control_without_the_guard_an_expired_hold_is_confirmed(context, db, monkeypatch):
     monkeypatch.setattr(bookings_store, "transition", unguarded_transition)
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
-    held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
-    with kit.stalled(monkeypatch, context.payments, "charge") as stall:
-        paying = partial(transitions.confirm, context, held, kit.person(user), now)
+    held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
+    with kit.suspended(monkeypatch, context.payments, "charge") as suspension:
+        paying = partial(transitions.confirm, context, held, kit.attendee(user), now)
         with kit.in_background(paying) as paid:
-            stall.wait()
-            recovery.expire_holds(kit.another(context), now + AFTER_THE_HOLD)
-            stall.let_go()
+            suspension.wait()
+            recovery.expire_holds(kit.another_process(context), now + AFTER_THE_HOLD)
+            suspension.resume()
             assert paid.result()["status"] == "confirmed"
-    assert kit.amounts(db, event)[1] < 0
+    assert kit.stock_counters(db, event)[1] < 0
 
 
 def test_a_charge_for_a_hold_that_ends_meanwhile_is_refunded(context, db, monkeypatch):
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
-    held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
-    with kit.stalled(monkeypatch, context.payments, "charge", after=True) as stall:
-        paying = partial(transitions.confirm, context, held, kit.person(user), now)
+    held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
+    with kit.suspended(monkeypatch, context.payments, "charge", after=True) as suspension:
+        paying = partial(transitions.confirm, context, held, kit.attendee(user), now)
         with kit.in_background(paying) as paid:
-            stall.wait()
-            recovery.expire_holds(kit.another(context), now + AFTER_THE_HOLD)
-            stall.let_go()
+            suspension.wait()
+            recovery.expire_holds(kit.another_process(context), now + AFTER_THE_HOLD)
+            suspension.resume()
             assert paid.exception().code == "hold_expired"
     booking = db.bookings.find_one({"_id": held})
     assert (booking["status"], booking["refund"]["amount"]) == ("expired", 40)
-    assert kit.amounts(db, event) == (5, 0, 0, 0)
-    kit.audit(context, utc_now() + AFTER_THE_HOLD)
+    assert kit.stock_counters(db, event) == (5, 0, 0, 0)
+    kit.assert_consistent(context, utc_now() + AFTER_THE_HOLD)
 
 
 @pytest.mark.parametrize("charged", [True, False])
 def test_the_charge_of_a_process_that_dies_is_refunded(context, db, monkeypatch, charged):
     """The process that ends the hold has read it before the payment began."""
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
-    till = context.payments = Till()
-    monkeypatch.setattr(till, "after" if charged else "before", lambda: sys.exit())
-    held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
+    provider = context.payments = RecordingProvider()
+    monkeypatch.setattr(provider, "after" if charged else "before", lambda: sys.exit())
+    held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
     before = transitions.find_booking(context, held)
     with pytest.raises(SystemExit):
-        transitions.confirm(context, held, kit.person(user), now)
+        transitions.confirm(context, held, kit.attendee(user), now)
     assert transitions.expire(context, before, now + AFTER_THE_HOLD)
     refund = db.bookings.find_one({"_id": held})["refund"]
-    assert ((refund or {}).get("amount"), till.balance) == (40 if charged else None, 0)
-    kit.audit(context, utc_now() + AFTER_THE_HOLD)
+    assert ((refund or {}).get("amount"), provider.balance) == (40 if charged else None, 0)
+    kit.assert_consistent(context, utc_now() + AFTER_THE_HOLD)
 
 
 def test_concurrent_confirmations_charge_once(context, db):
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
-    held = kit.booked(kit.book(context, event, 2, user=user, hold=True, now=now))
-    contexts = [kit.another(context) for _ in range(8)]
-    results = kit.at_once(
-        *[partial(transitions.confirm, one, held, kit.person(user), now) for one in contexts]
+    held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
+    contexts = [kit.another_process(context) for _ in range(8)]
+    results = kit.run_concurrently(
+        *[partial(transitions.confirm, one, held, kit.attendee(user), now) for one in contexts]
     )
     assert {r["status"] for r in results} == {"confirmed"}
-    assert kit.amounts(db, event) == (3, 0, 2, 0)
-    kit.audit(context)
+    assert kit.stock_counters(db, event) == (3, 0, 2, 0)
+    kit.assert_consistent(context)
 
 
 def edited(db, event, change):
@@ -173,38 +175,38 @@ def test_edits_during_a_sale_lose_no_ticket(context, db):
         ],
     )
     sales = [
-        partial(kit.book, kit.another(context), event, items=((n % 2 + 1, None, 2),))
+        partial(kit.book, kit.another_process(context), event, items=((n % 2 + 1, None, 2),))
         for n in range(24)
     ]
     patches = [
         partial(edited, db, event, editing.patch_type(1, {"capacity": 40})) for _ in range(2)
     ]
     orders = [partial(edited, db, event, reorder) for _ in range(4)]
-    results = kit.at_once(*sales, *patches, *orders)
+    results = kit.run_concurrently(*sales, *patches, *orders)
     assert not [r for r in results if isinstance(r, AppError)]
     kinds = {k["ticketTypeId"]: k for k in db.events.find_one()["ticketTypes"]}
     assert (kinds[1]["availableTickets"], kinds[1]["soldTickets"]) == (16, 24)
     assert (kinds[2]["availableTickets"], kinds[2]["soldTickets"]) == (36, 24)
-    kit.audit(context)
+    kit.assert_consistent(context)
 
 
 def lower_during_sale(context, db, monkeypatch):
     """Edit the available tickets while a sale comes between the edit's read and its write."""
     event = event_of(db, 5)
-    with kit.stalled(monkeypatch, events_store, "write_if_unchanged") as stall:
+    with kit.suspended(monkeypatch, events_store, "write_if_unchanged") as suspension:
         lowering = partial(edited, db, event, editing.patch_type(1, {"capacity": 5}))
         with kit.in_background(lowering) as low:
-            stall.wait()
+            suspension.wait()
             kit.book(context, event, 4)
-            stall.let_go()
+            suspension.resume()
             low.result()
     return event
 
 
 def test_a_sale_between_the_read_and_the_write_of_an_edit_is_kept(context, db, monkeypatch):
     event = lower_during_sale(context, db, monkeypatch)
-    assert kit.amounts(db, event) == (1, 0, 4, 0)
-    kit.audit(context)
+    assert kit.stock_counters(db, event) == (1, 0, 4, 0)
+    kit.assert_consistent(context)
 
 
 def test_control_an_edit_without_its_guard_loses_the_sale(context, db, monkeypatch):
@@ -214,8 +216,8 @@ def test_control_an_edit_without_its_guard_loses_the_sale(context, db, monkeypat
 
     monkeypatch.setattr(events_store, "write_if_unchanged", unguarded)
     event = lower_during_sale(context, db, monkeypatch)
-    assert kit.amounts(db, event) == (5, 0, 0, 0)
-    assert kit.faults(context)
+    assert kit.stock_counters(db, event) == (5, 0, 0, 0)
+    assert kit.find_faults(context)
 
 
 def cancel_event(context, event):
@@ -226,45 +228,45 @@ def cancel_event(context, event):
 
 def test_no_booking_of_a_cancelled_event_stays_active(context, db):
     event = event_of(db, 20)
-    contexts = [kit.another(context) for _ in range(4)]
+    contexts = [kit.another_process(context) for _ in range(4)]
     sales = [
         partial(kit.book, contexts[n % 4], event, 2, on_shortfall="waitlist", hold=n % 3 == 0)
         for n in range(14)
     ]
-    results = kit.at_once(*sales, partial(cancel_event, context, event))
-    assert set(kit.outcomes(results)) <= {201, 202, "event_not_on_sale", "dict"}
+    results = kit.run_concurrently(*sales, partial(cancel_event, context, event))
+    assert set(kit.count_outcomes(results)) <= {201, 202, "event_not_on_sale", "dict"}
     for rounds in range(1, 4):
-        kit.round_of_work(context, utc_now() + rounds * kit.LATER)
+        kit.run_all_jobs(context, utc_now() + rounds * kit.AFTER_ABANDONMENT)
     assert db.bookings.count_documents({"active": True}) == 0
     assert db.waitlist.count_documents({"active": True}) == 0
-    assert kit.amounts(db, event) == (20, 0, 0, 0)
+    assert kit.stock_counters(db, event) == (20, 0, 0, 0)
     assert "closing" not in db.events.find_one()
-    kit.audit(context)
+    kit.assert_consistent(context)
 
 
 def test_the_worker_ends_a_sale_recorded_after_the_event_was_cancelled(context, db, monkeypatch):
     event = event_of(db, 5)
     with (
-        kit.stalled(monkeypatch, bookings_store, "insert_bookings") as stall,
+        kit.suspended(monkeypatch, bookings_store, "insert_bookings") as suspension,
         kit.in_background(partial(kit.book, context, event)) as sale,
     ):
-        stall.wait()
-        other = kit.another(context)
+        suspension.wait()
+        other = kit.another_process(context)
         cancel_event(other, event)
         jobs.JOBS["close-cancelled"].function(other, utc_now())
         assert "closing" in db.events.find_one()
-        stall.let_go()
+        suspension.resume()
         assert sale.result().status == 201
     jobs.JOBS["close-cancelled"].function(context, utc_now())
     assert db.bookings.find_one()["status"] == "cancelled"
-    assert kit.amounts(db, event) == (5, 0, 0, 0)
-    kit.audit(context)
+    assert kit.stock_counters(db, event) == (5, 0, 0, 0)
+    kit.assert_consistent(context)
 
 
 def test_control_without_the_guards_a_cancelled_event_is_sold(context, db, monkeypatch):
     event = event_of(db, 5)
     seen = context.inventory.sale_state(event["eventId"])
-    cancel_event(kit.another(context), event)
+    cancel_event(kit.another_process(context), event)
     with pytest.raises(Conflict):
         kit.book(context, event)
     context.inventory._states.put(event["eventId"], seen)
@@ -281,9 +283,11 @@ def test_concurrent_workers_do_everything_once(context, db):
         kit.book(context, event, 1, now=now + timedelta(milliseconds=n))
     for _ in range(4):
         kit.book(context, event, 2, on_shortfall="waitlist", now=now)
-    contexts = [kit.another(context) for _ in range(6)]
-    kit.at_once(*[partial(kit.round_of_work, one, now + AFTER_THE_HOLD) for one in contexts])
+    contexts = [kit.another_process(context) for _ in range(6)]
+    kit.run_concurrently(
+        *[partial(kit.run_all_jobs, one, now + AFTER_THE_HOLD) for one in contexts]
+    )
     # One ticket was available for the first in the queue, who later got one of the holds' six more.
-    assert kit.amounts(db, event)[2] == 3 + 1
-    assert sum(kit.amounts(db, event)[:3]) == 10
-    kit.audit(context, utc_now() + AFTER_THE_HOLD)
+    assert kit.stock_counters(db, event)[2] == 3 + 1
+    assert sum(kit.stock_counters(db, event)[:3]) == 10
+    kit.assert_consistent(context, utc_now() + AFTER_THE_HOLD)

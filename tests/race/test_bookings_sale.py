@@ -25,12 +25,12 @@ def event_of(db, *tickets):
 
 def processes(context, count=4):
     """Return contexts with an inventory each, as server processes have."""
-    return [context, *(kit.another(context) for _ in range(count - 1))]
+    return [context, *(kit.another_process(context) for _ in range(count - 1))]
 
 
 def race(context, event, calls=THREADS, **order):
     contexts = processes(context)
-    return kit.at_once(
+    return kit.run_concurrently(
         *[partial(kit.book, contexts[n % len(contexts)], event, **order) for n in range(calls)]
     )
 
@@ -43,9 +43,9 @@ def without_guard(monkeypatch):
 def test_the_last_ticket_is_sold_once(context, db):
     event = event_of(db, 1)
     results = race(context, event)
-    assert kit.outcomes(results) == {201: 1, "sold_out": THREADS - 1}
-    assert kit.amounts(db, event) == (0, 0, 1, 0)
-    kit.audit(context)
+    assert kit.count_outcomes(results) == {201: 1, "sold_out": THREADS - 1}
+    assert kit.stock_counters(db, event) == (0, 0, 1, 0)
+    kit.assert_consistent(context)
 
 
 def test_control_without_the_guard_it_is_sold_several_times(context, db, monkeypatch):
@@ -54,9 +54,9 @@ def test_control_without_the_guard_it_is_sold_several_times(context, db, monkeyp
     contexts = processes(context)
     for one in contexts:
         one.inventory.sale_state(event["eventId"])  # each has seen the last ticket
-    results = kit.at_once(*[partial(kit.book, one, event) for one in contexts])
-    assert kit.outcomes(results)[201] == len(contexts)
-    assert kit.amounts(db, event)[0] < 0
+    results = kit.run_concurrently(*[partial(kit.book, one, event) for one in contexts])
+    assert kit.count_outcomes(results)[201] == len(contexts)
+    assert kit.stock_counters(db, event)[0] < 0
 
 
 def test_each_of_a_hundred_tickets_is_sold_once(context, db):
@@ -66,49 +66,49 @@ def test_each_of_a_hundred_tickets_is_sold_once(context, db):
     def buy_on(number):
         sold = 0
         for _ in range(20):
-            answer = kit.at_once(partial(kit.book, contexts[number % 4], event))[0]
+            answer = kit.run_concurrently(partial(kit.book, contexts[number % 4], event))[0]
             sold += getattr(answer, "status", 0) == 201
         return sold
 
-    assert sum(kit.at_once(*[partial(buy_on, n) for n in range(THREADS)])) == 100
-    assert kit.amounts(db, event) == (0, 0, 100, 0)
-    kit.audit(context)
+    assert sum(kit.run_concurrently(*[partial(buy_on, n) for n in range(THREADS)])) == 100
+    assert kit.stock_counters(db, event) == (0, 0, 100, 0)
+    kit.assert_consistent(context)
 
 
 def test_several_types_are_booked_together_or_not_at_all(context, db):
     event = event_of(db, 5, 20)
     both = ((1, None, 1), (2, None, 2))
     results = race(context, event, items=both)
-    assert kit.outcomes(results) == {201: 5, "sold_out": THREADS - 5}
-    assert kit.amounts(db, event, 0) == (0, 0, 5, 0)
-    assert kit.amounts(db, event, 1) == (10, 0, 10, 0)
-    kit.audit(context)
+    assert kit.count_outcomes(results) == {201: 5, "sold_out": THREADS - 5}
+    assert kit.stock_counters(db, event, 0) == (0, 0, 5, 0)
+    assert kit.stock_counters(db, event, 1) == (10, 0, 10, 0)
+    kit.assert_consistent(context)
 
 
 def test_partial_bookings_take_all_tickets_and_no_more(context, db):
     event = event_of(db, 20)
     results = race(context, event, quantity=3, on_shortfall="partial")
-    assert kit.outcomes(results) == {201: 7, "sold_out": THREADS - 7}
-    assert kit.amounts(db, event) == (0, 0, 20, 0)
-    kit.audit(context)
+    assert kit.count_outcomes(results) == {201: 7, "sold_out": THREADS - 7}
+    assert kit.stock_counters(db, event) == (0, 0, 20, 0)
+    kit.assert_consistent(context)
 
 
 def test_waitlist_positions_are_given_once_each_in_order(context, db):
     event = event_of(db, 20)
     results = race(context, event, quantity=3, on_shortfall="waitlist")
-    assert kit.outcomes(results) == {201: 7, 202: THREADS - 7}
+    assert kit.count_outcomes(results) == {201: 7, 202: THREADS - 7}
     places = [r.data["waitlistEntry"]["position"] for r in results if "waitlistEntry" in r.data]
     assert sorted(places) == list(range(1, THREADS - 5))
-    assert kit.amounts(db, event) == (0, 0, 20, THREADS - 6)
-    kit.audit(context)
+    assert kit.stock_counters(db, event) == (0, 0, 20, THREADS - 6)
+    kit.assert_consistent(context)
 
 
 def test_one_user_has_one_active_booking(context, db):
     event = event_of(db, 20)
     results = race(context, event, calls=4, user=ObjectId())
-    assert kit.outcomes(results) == {201: 1, "already_booked": 3}
-    assert kit.amounts(db, event) == (19, 0, 1, 0)
-    kit.audit(context)
+    assert kit.count_outcomes(results) == {201: 1, "already_booked": 3}
+    assert kit.stock_counters(db, event) == (19, 0, 1, 0)
+    kit.assert_consistent(context)
 
 
 def test_control_without_the_unique_index_one_user_has_several(context, db):
@@ -120,7 +120,7 @@ def test_control_without_the_unique_index_one_user_has_several(context, db):
     db.bookings.drop_index("one_active_booking")
     try:
         results = race(context, event_of(db, 20), calls=4, user=ObjectId())
-        assert kit.outcomes(results)[201] > 1
+        assert kit.count_outcomes(results)[201] > 1
     finally:
         db.bookings.delete_many({})
         db.bookings.create_indexes([index])
@@ -135,10 +135,10 @@ def test_concurrent_requests_with_one_key_make_one_booking_and_get_one_answer(
     order = {"user": ObjectId(), "key": "k1", "on_shortfall": on_shortfall}
     answers = race(context, event, calls=4, **order)
     assert [a.status for a in answers] == [201] * 4
-    assert len({str(kit.booked(answer)) for answer in answers}) == 1
+    assert len({str(kit.booking_id(answer)) for answer in answers}) == 1
     assert len({repr(answer.message) for answer in answers}) == 1
-    assert kit.amounts(db, event) == (tickets - 1, 0, 1, 0)
-    kit.audit(context)
+    assert kit.stock_counters(db, event) == (tickets - 1, 0, 1, 0)
+    kit.assert_consistent(context)
 
 
 def test_concurrent_requests_with_one_key_make_one_set_of_waitlist_entries(context, db):
@@ -147,8 +147,8 @@ def test_concurrent_requests_with_one_key_make_one_set_of_waitlist_entries(conte
     answers = race(context, event, calls=4, user=ObjectId(), **order)
     assert [a.status for a in answers] == [202] * 4
     assert len({str(a.data["waitlistEntry"]["_id"]) for a in answers}) == 1
-    assert kit.amounts(db, event, 0) == (0, 0, 0, 1)
-    kit.audit(context)
+    assert kit.stock_counters(db, event, 0) == (0, 0, 0, 1)
+    kit.assert_consistent(context)
 
 
 def test_the_key_is_stored_with_the_second_entry_if_the_first_exists(context, db):
@@ -158,7 +158,7 @@ def test_the_key_is_stored_with_the_second_entry_if_the_first_exists(context, db
     first, again = (kit.book(context, event, user=user, **order) for _ in range(2))
     assert (first.status, again.status) == (202, 202)
     assert first.message == again.message
-    kit.audit(context)
+    kit.assert_consistent(context)
 
 
 def test_control_without_the_index_one_key_books_twice(context, db, monkeypatch):
@@ -172,7 +172,7 @@ def test_control_without_the_index_one_key_books_twice(context, db, monkeypatch)
     monkeypatch.setattr(ordering, "find_answer", lambda *_: None)
     try:
         user, events = ObjectId(), [event_of(db, 5), event_of(db, 5)]
-        kit.at_once(*[partial(kit.book, context, e, user=user, key="k1") for e in events])
+        kit.run_concurrently(*[partial(kit.book, context, e, user=user, key="k1") for e in events])
         assert db.bookings.count_documents({"idempotency.key": "k1"}) == 2
     finally:
         db.bookings.delete_many({})
@@ -181,19 +181,21 @@ def test_control_without_the_index_one_key_books_twice(context, db, monkeypatch)
 
 def test_a_key_books_once_over_all_events(context, db):
     user, events = ObjectId(), [event_of(db, 5), event_of(db, 5)]
-    answers = kit.at_once(*[partial(kit.book, context, e, user=user, key="k1") for e in events])
-    assert {kit.booked(a) for a in answers} == {b["_id"] for b in db.bookings.find({})}
-    kit.audit(context)
+    answers = kit.run_concurrently(
+        *[partial(kit.book, context, e, user=user, key="k1") for e in events]
+    )
+    assert {kit.booking_id(a) for a in answers} == {b["_id"] for b in db.bookings.find({})}
+    kit.assert_consistent(context)
 
 
 def test_a_refusal_with_a_key_does_not_wait_for_an_older_booking(context, db, monkeypatch):
     """The in-flight entry of a stored booking does not show a concurrent request."""
     event, user = event_of(db, 1), ObjectId()
-    first = kit.booked(kit.book(context, event, user=user, key="k1"))
+    first = kit.booking_id(kit.book(context, event, user=user, key="k1"))
     db.bookings.update_one({"_id": first}, {"$set": {"slot": "moved away"}})
     clock = SimpleNamespace(sleep=lambda _seconds: pytest.fail("waited"))
     monkeypatch.setattr(idempotency, "time", clock)
-    (result,) = kit.at_once(partial(kit.book, context, event, user=user, key="k2"))
+    (result,) = kit.run_concurrently(partial(kit.book, context, event, user=user, key="k2"))
     assert result.code == "sold_out"
 
 
@@ -206,6 +208,6 @@ def test_a_check_during_sales_finds_no_fault(context, db):
         for _ in range(10):
             found.extend(auditing.check(context, kit.utc_now()))
 
-    kit.at_once(look, *[partial(race, context, event, calls=8) for _ in range(3)])
+    kit.run_concurrently(look, *[partial(race, context, event, calls=8) for _ in range(3)])
     assert found == []
-    kit.audit(context)
+    kit.assert_consistent(context)

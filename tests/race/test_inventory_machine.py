@@ -120,7 +120,7 @@ class InventoryMachine(RuleBasedStateMachine):
             waitlist.join,
             self.context.db,
             self.context.inventory,
-            actor=kit.person(user),
+            actor=kit.attendee(user),
             event_id=self.event["eventId"],
             type_id=None,
             quantity=quantity,
@@ -225,13 +225,13 @@ class InventoryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.bookings or self.model.queue)
     @rule()
     def settle(self):
-        recovery.recover(self.context, self.now + kit.LATER)
+        recovery.recover(self.context, self.now + kit.AFTER_ABANDONMENT)
 
     @invariant()
     def stock_is_the_models(self):
         model, db = self.model, self.context.db
         expected = (model.available, model.sum("held"), model.sum("confirmed"), len(model.queue))
-        assert kit.amounts(db, self.event) == expected
+        assert kit.stock_counters(db, self.event) == expected
         assert min(expected) >= 0
         entries = db.waitlist.find({"active": True}).sort("sequence", 1)
         assert [(e["userId"], e["quantity"]) for e in entries] == [
@@ -244,7 +244,7 @@ class InventoryMachine(RuleBasedStateMachine):
 
     @invariant()
     def inventory_check_finds_nothing(self):
-        assert kit.faults(self.context) == []
+        assert kit.find_faults(self.context) == []
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def machine(app, db):
     def make_context():
         for name in ("events", "bookings", "waitlist"):
             db[name].delete_many({})
-        return kit.another(BOOKING_CONTEXT.get(app))
+        return kit.another_process(BOOKING_CONTEXT.get(app))
 
     InventoryMachine.make_context = staticmethod(make_context)
     return InventoryMachine
@@ -305,7 +305,7 @@ def test_control_the_machine_notices_a_sale_that_passes_the_waitlist(machine, mo
     run.wait(user=PEOPLE[2], quantity=4)
     monkeypatch.setattr(waitlist_offers, "offer_tickets", lambda *_: 0)  # no offer yet
     run.cancel(user=PEOPLE[0])
-    assert kit.amounts(run.context.db, run.event) == (3, 0, 3, 1)
+    assert kit.stock_counters(run.context.db, run.event) == (3, 0, 3, 1)
     run.book(user=PEOPLE[3], quantity=1, hold=False, mode="reject")
     monkeypatch.setattr(inventory_store, "_type_guards", lambda *_: {})
     monkeypatch.setattr(inventory_rules, "allocate", nobody_waits)

@@ -36,7 +36,7 @@ def add(db, user_id):
 def upload_eight(db, user_id):
     """Upload eight photos for three free slots; return how many were stored and are there."""
     fill_except(db, user_id, 3)
-    results = kit.at_once(*[partial(add, db, user_id)] * 8)
+    results = kit.run_concurrently(*[partial(add, db, user_id)] * 8)
     taken = [result for result in results if not isinstance(result, AppError)]
     return len(taken), len(store.find_by_owner(db, f"gallery/{user_id}"))
 
@@ -55,7 +55,7 @@ def test_control_without_the_unique_slot_the_limit_is_exceeded(db, user_id, monk
     stale = service._find_free_slot(db, f"gallery/{user_id}")
     monkeypatch.setattr(store, "insert", unguarded)
     monkeypatch.setattr(service, "_find_free_slot", lambda *_: stale)
-    kit.at_once(*[partial(add, db, user_id)] * 8)
+    kit.run_concurrently(*[partial(add, db, user_id)] * 8)
     assert len(store.find_by_owner(db, f"gallery/{user_id}")) > GALLERY_LIMIT
 
 
@@ -67,7 +67,7 @@ def upload_at_once(db, user_id, files=DIFFERENT):
         partial(photos.set_profile_photo, db, user_id, file, now=utc_now(), image_base_url=BASE_URL)
         for file in files
     ]
-    kit.at_once(*uploads)
+    kit.run_concurrently(*uploads)
     shown = db.users.find_one({"_id": user_id})["userImg"]
     return shown.removeprefix(f"{BASE_URL}/images/").removesuffix(".webp")
 

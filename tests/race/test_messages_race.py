@@ -9,7 +9,7 @@ from pymongo.errors import PyMongoError
 
 from eventapp.core.clock import utc_now
 from eventapp.messages import rules, store
-from tests.race.kit import at_once
+from tests.race.kit import run_concurrently
 
 WRITERS, EACH = 8, 15
 
@@ -21,7 +21,7 @@ def append(db, event_id=1):
 
 def test_each_number_is_given_once_beginning_with_one(db):
     for event_id in range(1, 6):  # Each chat begins without a counter.
-        assert sorted(at_once(*[lambda e=event_id: append(db, e)] * WRITERS)) == list(
+        assert sorted(run_concurrently(*[lambda e=event_id: append(db, e)] * WRITERS)) == list(
             range(1, WRITERS + 1)
         )
 
@@ -59,5 +59,5 @@ def test_control_numbers_without_a_counter_lose_messages(db):
         with suppress(PyMongoError):  # The number was taken, or another writer conflicted.
             db.messages.insert_one({"seq": len(found) + 1, "eventId": 1, "shown": True})
 
-    at_once(*[write_by_count] * WRITERS)
+    run_concurrently(*[write_by_count] * WRITERS)
     assert [entry["seq"] for entry in store.find_entries(db, 1, after=0, limit=100)] == [1]

@@ -53,8 +53,8 @@ def test_many_workers_tell_each_thing_once(context, db, people):
     event = make_event(db)
     for user in people:
         kit.book(context, event, user=user)
-    workers = [kit.another(context) for _ in range(WORKERS)]
-    results = kit.at_once(*(lambda w=worker: tell(w) for worker in workers))
+    workers = [kit.another_process(context) for _ in range(WORKERS)]
+    results = kit.run_concurrently(*(lambda w=worker: tell(w) for worker in workers))
     assert sum(results) == len(people)
     assert counted(db) == (5, 5, 0)
 
@@ -63,14 +63,14 @@ def test_a_change_between_reading_and_clearing_the_notes_is_told_too(
     context, db, people, monkeypatch
 ):
     event = make_event(db)
-    id_ = ObjectId(kit.booked(kit.book(context, event, user=people[0])))
+    id_ = ObjectId(kit.booking_id(kit.book(context, event, user=people[0])))
     with (
-        kit.stalled(monkeypatch, notifications, "notify", after=True) as stall,
-        kit.in_background(lambda: tell(kit.another(context))) as telling,
+        kit.suspended(monkeypatch, notifications, "notify", after=True) as suspension,
+        kit.in_background(lambda: tell(kit.another_process(context))) as telling,
     ):
-        stall.wait()
-        transitions.cancel(context, id_, kit.person(people[0]), utc_now())
-        stall.let_go()
+        suspension.wait()
+        transitions.cancel(context, id_, kit.attendee(people[0]), utc_now())
+        suspension.resume()
         assert telling.result() == 1
     assert counted(db) == (1, 1, 1)
     assert tell(context) == 1
@@ -84,20 +84,20 @@ def test_a_process_that_dies_after_the_insert_is_told_all_the_same(context, db, 
         kit.book(context, event, user=people[0])
     failpoints.set_failpoint_hook(None)
     assert db.bookings.count_documents({}) == 1
-    assert tell(kit.another(context)) == 1
+    assert tell(kit.another_process(context)) == 1
     assert counted(db) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("step", ["end", "restocked"])
 def test_one_that_dies_while_cancelling_too(context, db, people, kill, step):
     event = make_event(db)
-    id_ = ObjectId(kit.booked(kit.book(context, event, user=people[0])))
+    id_ = ObjectId(kit.booking_id(kit.book(context, event, user=people[0])))
     tell(context)
     kill(step)
     with pytest.raises(Killed):
-        transitions.cancel(context, id_, kit.person(people[0]), utc_now())
+        transitions.cancel(context, id_, kit.attendee(people[0]), utc_now())
     failpoints.set_failpoint_hook(None)
-    assert tell(kit.another(context)) == 1
+    assert tell(kit.another_process(context)) == 1
     assert [n["kind"] for n in db.notifications.find().sort("_id", 1)] == [
         "booking_confirmed",
         "booking_cancelled",
@@ -185,7 +185,7 @@ def test_telling_and_sending_together_while_bookings_go_on(context, db, app, peo
                 outbox.send_due_mails(worker.db, worker.outbox, utc_now())
 
         books = [lambda u=user: kit.book(context, event, user=u) for user in people]
-        kit.at_once(*books, *(lambda w=worker: work(w) for worker in workers))
+        kit.run_concurrently(*books, *(lambda w=worker: work(w) for worker in workers))
         work(workers[0])
         emails = {user["_id"]: user["email"] for user in db.users.find()}
         assert sorted(to for to, _ in box.taken) == sorted(emails[user] for user in people)

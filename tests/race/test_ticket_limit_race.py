@@ -27,11 +27,11 @@ def event_of(db, *tickets):
 def one_waits(context, event, quantity, types=(1,)):
     """Return all tickets of these types while one user waits for them; return the user's id."""
     user = ObjectId()
-    sold = [kit.booked(kit.book(context, event, items=((t, None, quantity),))) for t in types]
+    sold = [kit.booking_id(kit.book(context, event, items=((t, None, quantity),))) for t in types]
     for type_id in types:
         wait(context, event, quantity, user, type_id=type_id)
     for booking_id in sold:
-        holder = kit.person(transitions.find_booking(context, booking_id)["userId"])
+        holder = kit.attendee(transitions.find_booking(context, booking_id)["userId"])
         transitions.cancel(context, booking_id, holder, utc_now())
     return user
 
@@ -48,14 +48,16 @@ def of_type_b(quantity):
 def booked_while_an_offer_is_made(context, db, monkeypatch):
     event = event_of(db, 6, 20)
     user = one_waits(context, event, 6)
-    offering = kit.another(context)
+    offering = kit.another_process(context)
     with (
-        kit.stalled(monkeypatch, offering.sales, "record") as stall,
+        kit.suspended(monkeypatch, offering.sales, "record") as suspension,
         kit.in_background(partial(serve, offering, event)) as made,
     ):
-        stall.wait()
-        (result,) = kit.at_once(partial(kit.book, context, event, user=user, **of_type_b(8)))
-        stall.let_go()
+        suspension.wait()
+        (result,) = kit.run_concurrently(
+            partial(kit.book, context, event, user=user, **of_type_b(8))
+        )
+        suspension.resume()
         made.result()
     return event, user, result
 
@@ -63,7 +65,7 @@ def booked_while_an_offer_is_made(context, db, monkeypatch):
 def test_a_purchase_finds_an_offer_in_progress(context, db, monkeypatch):
     _event, user, result = booked_while_an_offer_is_made(context, db, monkeypatch)
     assert (getattr(result, "code", result), has(db, user)) == ("offer_under_way", 6)
-    kit.audit(context)
+    kit.assert_consistent(context)
 
 
 def test_control_without_looking_for_offers_a_purchase_exceeds_the_limit(context, db, monkeypatch):
@@ -75,22 +77,22 @@ def test_control_without_looking_for_offers_a_purchase_exceeds_the_limit(context
 def test_a_purchase_waits_for_an_offer_and_gets_what_it_leaves(context, db, monkeypatch):
     event = event_of(db, 6, 20)
     user = one_waits(context, event, 6)
-    offering = kit.another(context)
+    offering = kit.another_process(context)
     with (
-        kit.stalled(monkeypatch, offering.sales, "record") as stall,
+        kit.suspended(monkeypatch, offering.sales, "record") as suspension,
         kit.in_background(partial(serve, offering, event)) as made,
     ):
-        stall.wait()
-        looks = kit.stalled(monkeypatch, ticket_limit.waitlist, "is_being_offered", after=True)
+        suspension.wait()
+        looks = kit.suspended(monkeypatch, ticket_limit.waitlist, "is_being_offered", after=True)
         booking = partial(kit.book, context, event, user=user, **of_type_b(4))
         with looks as looked, kit.in_background(booking) as booked:
             looked.wait()
-            stall.let_go()
+            suspension.resume()
             made.result()
-            looked.let_go()
+            looked.resume()
             assert booked.result().status == 201
     assert has(db, user) == MOST
-    kit.audit(context)
+    kit.assert_consistent(context)
 
 
 def offered_while_one_books(context, db, monkeypatch, waited_before):
@@ -98,18 +100,18 @@ def offered_while_one_books(context, db, monkeypatch, waited_before):
     event = event_of(db, 6, 20)
     user = one_waits(context, event, 6) if waited_before else ObjectId()
     with (
-        kit.stalled(monkeypatch, bookings_store, "insert_bookings") as stall,
+        kit.suspended(monkeypatch, bookings_store, "insert_bookings") as suspension,
         kit.in_background(partial(kit.book, context, event, user=user, **of_type_b(8))) as booked,
     ):
-        stall.wait()
-        offering = kit.another(context)
+        suspension.wait()
+        offering = kit.another_process(context)
         if not waited_before:
-            first = kit.booked(kit.book(offering, event, 6))
+            first = kit.booking_id(kit.book(offering, event, 6))
             wait(offering, event, 6, user)
-            holder = kit.person(transitions.find_booking(context, first)["userId"])
+            holder = kit.attendee(transitions.find_booking(context, first)["userId"])
             transitions.cancel(offering, first, holder, utc_now())
         serve(offering, event)
-        stall.let_go()
+        suspension.resume()
         assert booked.result().status == 201
     return event, user
 
@@ -118,7 +120,7 @@ def offered_while_one_books(context, db, monkeypatch, waited_before):
 def test_an_offer_finds_a_purchase_in_progress(context, db, monkeypatch, waited_before):
     event, user = offered_while_one_books(context, db, monkeypatch, waited_before)
     assert has(db, user) == MOST
-    kit.audit(context)
+    kit.assert_consistent(context)
     assert waitlist_offers.offer_tickets(context, event["eventId"], utc_now()) == 0
     assert db.waitlist.count_documents({"active": True}) == 0  # the user is at the limit
 
@@ -136,32 +138,34 @@ def test_no_offer_is_made_while_a_purchase_in_progress_leaves_nothing(context, d
     event = event_of(db, 6, 20)
     user = one_waits(context, event, 6)
     with (
-        kit.stalled(monkeypatch, bookings_store, "insert_bookings") as stall,
+        kit.suspended(monkeypatch, bookings_store, "insert_bookings") as suspension,
         kit.in_background(partial(kit.book, context, event, user=user, **of_type_b(10))) as booked,
     ):
-        stall.wait()
-        assert serve(kit.another(context), event) == 0
+        suspension.wait()
+        assert serve(kit.another_process(context), event) == 0
         assert db.waitlist.count_documents({"userId": user, "active": True}) == 1
-        recovery.recover(context, utc_now() + kit.LATER)  # the purchase is undone
-        stall.let_go()
+        recovery.recover(context, utc_now() + kit.AFTER_ABANDONMENT)  # the purchase is undone
+        suspension.resume()
         with pytest.raises(AppError):
             booked.result()
-    assert serve(kit.another(context), event) == 1
+    assert serve(kit.another_process(context), event) == 1
     assert (has(db, user), offered(db)) == (6, [(user, 6)])
-    kit.audit(context)
+    kit.assert_consistent(context)
 
 
 def two_offers_at_once(context, db, monkeypatch):
     event = event_of(db, 6, 6)
     user = one_waits(context, event, 6, (1, 2))
-    offering = kit.another(context)
+    offering = kit.another_process(context)
     with (
-        kit.stalled(monkeypatch, offering.sales, "record") as stall,
+        kit.suspended(monkeypatch, offering.sales, "record") as suspension,
         kit.in_background(partial(serve, offering, event)) as made,
     ):
-        stall.wait()
-        waitlist_offers._offer_to_first(kit.another(context), event["eventId"], 2, 6, utc_now())
-        stall.let_go()
+        suspension.wait()
+        waitlist_offers._offer_to_first(
+            kit.another_process(context), event["eventId"], 2, 6, utc_now()
+        )
+        suspension.resume()
         made.result()
     return event, user
 
@@ -170,7 +174,7 @@ def test_two_concurrent_offers_find_each_other(context, db, monkeypatch):
     event, user = two_offers_at_once(context, db, monkeypatch)
     serve(context, event)
     assert (has(db, user), sorted(q for _, q in offered(db))) == (MOST, [4, 6])
-    kit.audit(context)
+    kit.assert_consistent(context)
 
 
 def test_control_without_looking_two_offers_exceed_the_limit(context, db, monkeypatch):
@@ -184,8 +188,8 @@ def test_purchases_and_offers_started_together_stay_within_the_limit(context, db
     """The threads run in any order."""
     event = event_of(db, 6, 6, 20)
     user = one_waits(context, event, 6, (1, 2))
-    contexts = [kit.another(context) for _ in range(4)]
-    kit.at_once(
+    contexts = [kit.another_process(context) for _ in range(4)]
+    kit.run_concurrently(
         partial(serve, contexts[0], event),
         partial(kit.book, contexts[1], event, user=user, items=((3, None, 2 + number),)),
         partial(serve, contexts[2], event),
@@ -194,4 +198,4 @@ def test_purchases_and_offers_started_together_stay_within_the_limit(context, db
     assert has(db, user) <= MOST
     serve(context, event)
     assert has(db, user) == MOST
-    kit.audit(context)
+    kit.assert_consistent(context)

@@ -24,7 +24,7 @@ def event(db):
 
 @pytest.fixture
 def booking(context, db, event):
-    booking_id = kit.booked(kit.book(context, event, 2))
+    booking_id = kit.booking_id(kit.book(context, event, 2))
     return db.bookings.find_one({"_id": booking_id})
 
 
@@ -40,8 +40,8 @@ def code_of(db, event, booking):
 def scan_at_once(db, event, booking):
     code = code_of(db, event, booking)
     scanners = [open_check_in(db, event) for _ in range(SCANNERS)]
-    return kit.outcomes(
-        kit.at_once(*[partial(each.check_in, code, utc_now()) for each in scanners])
+    return kit.count_outcomes(
+        kit.run_concurrently(*[partial(each.check_in, code, utc_now()) for each in scanners])
     )
 
 
@@ -56,7 +56,7 @@ def test_control_with_separate_read_and_write_several_scanners_check_it_in(
 
     def read_then_write(db, booking_id, ticket_number, *, event_id, check_in):
         seen = db.bookings.find_one({"_id": booking_id})
-        gate.wait(kit.PATIENCE_SECONDS)
+        gate.wait(kit.TIMEOUT_SECONDS)
         if ticket_number in seen.get("checkIns", {}):
             return None
         db.bookings.update_one(
@@ -76,10 +76,10 @@ def test_two_tickets_of_a_booking_are_checked_in_concurrently(db, event, booking
     ]
     one, two = open_check_in(db, event), open_check_in(db, event)
     now = utc_now()
-    results = kit.at_once(
+    results = kit.run_concurrently(
         partial(one.check_in, codes[0], now), partial(two.check_in, codes[1], now)
     )
-    assert kit.outcomes(results) == {"dict": 2}
+    assert kit.count_outcomes(results) == {"dict": 2}
     assert len(db.bookings.find_one({"_id": booking["_id"]})["checkIns"]) == 2
 
 
@@ -90,14 +90,14 @@ def test_a_ticket_cancelled_before_the_check_in_is_written_is_refused(
     code = code_of(db, event, booking)
     opened = open_check_in(db, event)
     with (
-        kit.stalled(monkeypatch, store, "check_in") as scanner,
+        kit.suspended(monkeypatch, store, "check_in") as scanner,
         kit.in_background(
-            partial(kit.at_once, partial(opened.check_in, code, utc_now()))
+            partial(kit.run_concurrently, partial(opened.check_in, code, utc_now()))
         ) as result,
     ):
         scanner.wait()
         transitions.cancel(context, booking["_id"], ADMIN, utc_now())
-        scanner.let_go()
+        scanner.resume()
         (refusal,) = result.result()
     assert isinstance(refusal, AppError)
     assert refusal.code == "ticket_not_found"
@@ -109,12 +109,12 @@ def test_a_batch_uploaded_several_times_at_once_counts_once(db, event, booking):
     scans = [check_ins.Scan(code_of(db, event, booking), utc_now())]
     scanners = [open_check_in(db, event) for _ in range(SCANNERS)]
     calls = [partial(each.upload_scans, scans, utc_now()) for each in scanners]
-    answers = kit.at_once(*calls)
+    answers = kit.run_concurrently(*calls)
     assert {answer[0]["status"] for answer in answers} == {"checked_in"}
     assert len({answer[0]["checkedInAt"] for answer in answers}) == 1
 
 
 def test_processes_that_create_the_key_at_once_agree_on_one(db):
-    keys = kit.at_once(*[partial(load_key, db, utc_now())] * SCANNERS)
+    keys = kit.run_concurrently(*[partial(load_key, db, utc_now())] * SCANNERS)
     assert len({key.public_key for key in keys}) == 1
     assert db["keys"].count_documents({}) == 1

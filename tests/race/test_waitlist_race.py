@@ -24,7 +24,7 @@ AFTER_THE_OFFER = 3 * AFTER_THE_HOLD
 def sold_out_event(context, db, tickets, waiting, quantity=1):
     """Sell all tickets one by one; return the event, the bookings, and who waits, in order."""
     event = event_of(db, tickets)
-    sold = [kit.booked(kit.book(context, event)) for _ in range(tickets)]
+    sold = [kit.booking_id(kit.book(context, event)) for _ in range(tickets)]
     return event, sold, [wait(context, event, quantity) for _ in range(waiting)]
 
 
@@ -33,7 +33,7 @@ def wait(context, event, quantity=1, user=None, type_id=1):
     waitlist.join(
         context.db,
         context.inventory,
-        actor=kit.person(user),
+        actor=kit.attendee(user),
         event_id=event["eventId"],
         type_id=type_id,
         quantity=quantity,
@@ -45,7 +45,7 @@ def wait(context, event, quantity=1, user=None, type_id=1):
 
 def cancel(context, booking_id):
     booking = transitions.find_booking(context, booking_id)
-    return transitions.cancel(context, booking_id, kit.person(booking["userId"]), utc_now())
+    return transitions.cancel(context, booking_id, kit.attendee(booking["userId"]), utc_now())
 
 
 def offered(db):
@@ -60,24 +60,24 @@ def serve(context, event, now=None):
 
 def test_returned_tickets_go_to_the_waitlist(context, db):
     event, sold, (first, second) = sold_out_event(context, db, 3, 2)
-    contexts = [kit.another(context) for _ in range(4)]
+    contexts = [kit.another_process(context) for _ in range(4)]
     public = [partial(kit.book, contexts[n % 4], event) for n in range(12)]
     back = [
         partial(
             waitlist_offers.cancel_and_offer,
-            kit.another(context),
+            kit.another_process(context),
             booking_id,
-            kit.person(db.bookings.find_one({"_id": booking_id})["userId"]),
+            kit.attendee(db.bookings.find_one({"_id": booking_id})["userId"]),
             utc_now(),
         )
         for booking_id in sold[:2]
     ]
-    results = kit.at_once(*public, *back)
-    assert kit.outcomes(results) == {"sold_out": 12, "dict": 2}
+    results = kit.run_concurrently(*public, *back)
+    assert kit.count_outcomes(results) == {"sold_out": 12, "dict": 2}
     serve(context, event)
     assert sorted(offered(db)) == sorted([(first, 1), (second, 1)])
-    assert kit.amounts(db, event) == (0, 2, 1, 0)
-    kit.audit(context)
+    assert kit.stock_counters(db, event) == (0, 2, 1, 0)
+    kit.assert_consistent(context)
 
 
 def test_control_without_the_guard_a_purchase_passes_the_waitlist(context, db, monkeypatch):
@@ -97,14 +97,14 @@ def test_concurrent_processes_offer_each_ticket_once_and_in_order(context, db, q
     event, sold, people = sold_out_event(context, db, 6, 5, quantity)
     for booking_id in sold:
         cancel(context, booking_id)
-    contexts = [kit.another(context) for _ in range(8)]
-    kit.at_once(*[partial(serve, one, event) for one in contexts])
+    contexts = [kit.another_process(context) for _ in range(8)]
+    kit.run_concurrently(*[partial(serve, one, event) for one in contexts])
     serve(context, event)  # what one process left to another that had just ended
     served = 6 // quantity
     assert offered(db) == [(user, quantity) for user in people[:served]][:6]
     left = max(0, 6 - quantity * 5)
-    assert kit.amounts(db, event) == (left, 6 - left, 0, max(0, 5 - served))
-    kit.audit(context)
+    assert kit.stock_counters(db, event) == (left, 6 - left, 0, max(0, 5 - served))
+    kit.assert_consistent(context)
 
 
 def test_control_without_the_claim_one_entry_gets_two_offers(context, db, monkeypatch):
@@ -115,12 +115,14 @@ def test_control_without_the_claim_one_entry_gets_two_offers(context, db, monkey
         waitlist_store, "claim_for_offer", lambda db_, id_, *_: db_.waitlist.find_one({"_id": id_})
     )
     with (
-        kit.stalled(monkeypatch, waitlist, "count_offer") as stall,
+        kit.suspended(monkeypatch, waitlist, "count_offer") as suspension,
         kit.in_background(partial(serve, context, event)) as offering,
     ):
-        stall.wait()
-        waitlist_offers._offer_to_first(kit.another(context), event["eventId"], 1, 1, utc_now())
-        stall.let_go()
+        suspension.wait()
+        waitlist_offers._offer_to_first(
+            kit.another_process(context), event["eventId"], 1, 1, utc_now()
+        )
+        suspension.resume()
         offering.result()
     assert [user for user, _ in offered(db)].count(people[0]) == 2
 
@@ -132,11 +134,11 @@ def test_an_entry_offered_in_part_keeps_its_position(context, db):
     assert offered(db) == [(first, 1)]
     for booking_id in sold[1:]:
         cancel(context, booking_id)
-    kit.at_once(*[partial(serve, kit.another(context), event) for _ in range(4)])
+    kit.run_concurrently(*[partial(serve, kit.another_process(context), event) for _ in range(4)])
     serve(context, event)
     assert offered(db) == [(first, 1), (first, 1), (second, 1)]
-    assert kit.amounts(db, event) == (0, 3, 0, 1)
-    kit.audit(context)
+    assert kit.stock_counters(db, event) == (0, 3, 0, 1)
+    kit.assert_consistent(context)
 
 
 def test_an_offer_is_either_accepted_or_expires(context, db):
@@ -146,19 +148,21 @@ def test_an_offer_is_either_accepted_or_expires(context, db):
         cancel(context, sold[0])
         now = utc_now()
         serve(context, event, now)
-        results = kit.at_once(
-            partial(waitlist_offers.accept, context, event["eventId"], kit.person(user), None, now),
-            partial(recovery.expire_holds, kit.another(context), now + AFTER_THE_OFFER),
+        results = kit.run_concurrently(
+            partial(
+                waitlist_offers.accept, context, event["eventId"], kit.attendee(user), None, now
+            ),
+            partial(recovery.expire_holds, kit.another_process(context), now + AFTER_THE_OFFER),
         )
         taken = not isinstance(results[0], AppError)
         accepted += taken
         serve(context, event, now + AFTER_THE_OFFER)
-        assert kit.amounts(db, event) == ((0, 0, 1, 1) if taken else (0, 1, 0, 0))
+        assert kit.stock_counters(db, event) == ((0, 0, 1, 1) if taken else (0, 1, 0, 0))
         assert len(offered(db)) == (1 if taken else 2)
-        assert kit.faults(context) == []
+        assert kit.find_faults(context) == []
         for name in ("bookings", "waitlist", "events"):
             db[name].delete_many({})
-        context = kit.another(context)
+        context = kit.another_process(context)
 
 
 def test_concurrent_acceptances_in_part_sell_once(context, db):
@@ -168,43 +172,45 @@ def test_concurrent_acceptances_in_part_sell_once(context, db):
     now = utc_now()
     serve(context, event, now)
     accept = lambda one: waitlist_offers.accept(  # noqa: E731
-        one, event["eventId"], kit.person(user), 2, now
+        one, event["eventId"], kit.attendee(user), 2, now
     )
-    results = kit.at_once(*[partial(accept, kit.another(context)) for _ in range(4)])
-    assert set(kit.outcomes(results)) <= {"dict", "no_offer"}
-    assert kit.amounts(db, event) == (2, 0, 2, 0)
-    kit.audit(context)
+    results = kit.run_concurrently(
+        *[partial(accept, kit.another_process(context)) for _ in range(4)]
+    )
+    assert set(kit.count_outcomes(results)) <= {"dict", "no_offer"}
+    assert kit.stock_counters(db, event) == (2, 0, 2, 0)
+    kit.assert_consistent(context)
 
 
 def test_leaving_while_an_offer_is_made_ends_entry_and_offer(context, db, monkeypatch):
     event, sold, (user, other) = sold_out_event(context, db, 1, 2)
     cancel(context, sold[0])
     with (
-        kit.stalled(monkeypatch, bookings_store, "insert_bookings") as stall,
+        kit.suspended(monkeypatch, bookings_store, "insert_bookings") as suspension,
         kit.in_background(partial(serve, context, event)) as offering,
     ):
-        stall.wait()
+        suspension.wait()
         leaving = partial(
             waitlist_offers.leave,
-            kit.another(context),
+            kit.another_process(context),
             event["eventId"],
-            kit.person(user),
+            kit.attendee(user),
             utc_now(),
         )
         with kit.in_background(leaving) as left:
             # it must try again, because the entry is claimed
-            with kit.stalled(monkeypatch, waitlist, "is_waiting", after=True) as asked:
+            with kit.suspended(monkeypatch, waitlist, "is_waiting", after=True) as asked:
                 asked.wait()
-                stall.let_go()
+                suspension.resume()
                 offering.result()
-                asked.let_go()
+                asked.resume()
             left.result()
     assert db.waitlist.count_documents({"userId": user, "active": True}) == 0
     assert db.bookings.count_documents({"userId": user, "active": True}) == 0
     serve(context, event)
     assert offered(db)[-1] == (other, 1)
-    assert kit.amounts(db, event) == (0, 1, 0, 0)
-    kit.audit(context)
+    assert kit.stock_counters(db, event) == (0, 1, 0, 0)
+    kit.assert_consistent(context)
 
 
 def test_leaving_and_offering_concurrently_loses_no_ticket(context, db):
@@ -214,37 +220,37 @@ def test_leaving_and_offering_concurrently_loses_no_ticket(context, db):
     leaving = [
         partial(
             waitlist_offers.leave,
-            kit.another(context),
+            kit.another_process(context),
             event["eventId"],
-            kit.person(user),
+            kit.attendee(user),
             utc_now(),
         )
         for user in people[:4]
     ]
-    results = kit.at_once(
-        *leaving, *[partial(serve, kit.another(context), event) for _ in range(3)]
+    results = kit.run_concurrently(
+        *leaving, *[partial(serve, kit.another_process(context), event) for _ in range(3)]
     )
     assert [r for r in results if isinstance(r, AppError)] == []
     serve(context, event)
     holders = [b["userId"] for b in db.bookings.find({"active": True})]
     assert sorted(holders) == sorted(people[4:])
-    assert kit.amounts(db, event) == (0, 4, 0, 0)
-    kit.audit(context)
+    assert kit.stock_counters(db, event) == (0, 4, 0, 0)
+    kit.assert_consistent(context)
 
 
 def test_concurrent_joins_give_each_user_one_entry(context, db):
     event = event_of(db, 0)
     user = ObjectId()
-    contexts = [kit.another(context) for _ in range(3)]
-    results = kit.at_once(
+    contexts = [kit.another_process(context) for _ in range(3)]
+    results = kit.run_concurrently(
         *[partial(wait, one, event, user=user) for one in contexts],
         *[partial(wait, one, event) for one in contexts],
     )
-    assert kit.outcomes(results) == {"ObjectId": 4, "already_waitlisted": 2}
-    assert kit.amounts(db, event) == (0, 0, 0, 4)
+    assert kit.count_outcomes(results) == {"ObjectId": 4, "already_waitlisted": 2}
+    assert kit.stock_counters(db, event) == (0, 0, 0, 4)
     sequences = [entry["sequence"] for entry in db.waitlist.find({"active": True})]
     assert len(set(sequences)) == 4
-    kit.audit(context)
+    kit.assert_consistent(context)
 
 
 def test_entries_of_a_past_event_end_after_a_worker_died(context, db, monkeypatch):
@@ -255,24 +261,24 @@ def test_entries_of_a_past_event_end_after_a_worker_died(context, db, monkeypatc
         with pytest.raises(SystemExit):
             jobs.JOBS["complete-past"].function(context, past)
     jobs.JOBS["complete-past"].function(context, past)
-    assert kit.amounts(db, event) == (0, 0, 1, 0)
+    assert kit.stock_counters(db, event) == (0, 0, 1, 0)
     assert db.waitlist.count_documents({"active": True}) == 0
 
 
 def test_mixed_load_keeps_the_stock_correct_and_the_waitlist_first(context, db):
     """Purchases, cancellations and offers run concurrently; no purchase passes the waitlist."""
     event, sold, people = sold_out_event(context, db, 8, 4)
-    contexts = [kit.another(context) for _ in range(4)]
+    contexts = [kit.another_process(context) for _ in range(4)]
     calls = [partial(kit.book, contexts[n % 4], event, 2, hold=n % 2 == 0) for n in range(8)]
     calls += [partial(cancel, contexts[n % 4], id_) for n, id_ in enumerate(sold)]
     calls += [partial(serve, one, event) for one in contexts]
     calls += [
-        partial(waitlist_offers.leave, contexts[n], event["eventId"], kit.person(user), utc_now())
+        partial(waitlist_offers.leave, contexts[n], event["eventId"], kit.attendee(user), utc_now())
         for n, user in enumerate(people[:2])
     ]
-    results = kit.at_once(*calls)
+    results = kit.run_concurrently(*calls)
     refused = [r for r in results if isinstance(r, AppError)]
     assert all(isinstance(r, SoldOut) for r in refused)
-    assert sum(kit.amounts(db, event)[:3]) == 8
-    kit.audit(context)
-    kit.audit(context, utc_now() + AFTER_THE_OFFER)
+    assert sum(kit.stock_counters(db, event)[:3]) == 8
+    kit.assert_consistent(context)
+    kit.assert_consistent(context, utc_now() + AFTER_THE_OFFER)

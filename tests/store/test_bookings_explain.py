@@ -27,7 +27,7 @@ ASKED = ("events", "bookings", "waitlist", "users", "sessions")
 MANY = 400
 
 
-class Shopping:
+class RecordedApp:
     """An application full of other users' bookings, whose database commands are recorded."""
 
     def __init__(self, app, recorder):
@@ -51,9 +51,9 @@ class Shopping:
         self.db.bookings.insert_many(
             [{**kind, **who, "bookingReference": f"EVT-{n}"} for n, who in enumerate(people)]
         )
-        line = {"ticketTypeId": 2, "active": False, "status": "left", "joinedAt": old}
+        queue = {"ticketTypeId": 2, "active": False, "status": "left", "joinedAt": old}
         self.db.waitlist.insert_many(
-            [{**who, **line, "sequence": n} for n, who in enumerate(people)]
+            [{**who, **queue, "sequence": n} for n, who in enumerate(people)]
         )
 
     def scanned(self, act):
@@ -73,17 +73,17 @@ class Shopping:
 
 
 @pytest.fixture(scope="module")
-def shopping(make_app):
+def recorded(make_app):
     recorder = Recorder()
     client = partial(MongoClient, tz_aware=True, event_listeners=[recorder])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "connect", client)
         app = make_app()
-    return Shopping(app, recorder)
+    return RecordedApp(app, recorder)
 
 
-def test_making_and_ending_a_booking_uses_indexes(shopping):
-    ann, bob = shopping.ann, shopping.bob
+def test_making_and_ending_a_booking_uses_indexes(recorded):
+    ann, bob = recorded.ann, recorded.bob
     made = []
     for act in (
         lambda: made.append(ann.order(1, key="k", ticketTypeId=1, quantity=2)),
@@ -94,11 +94,11 @@ def test_making_and_ending_a_booking_uses_indexes(shopping):
         lambda: made.append(bob.order(1, ticketTypeId=1, quantity=2, hold=True)),
         lambda: bob.confirm(made[1].json["data"]["booking"]),
     ):
-        assert shopping.scanned(act) == []
+        assert recorded.scanned(act) == []
 
 
-def test_reading_bookings_uses_indexes(shopping):
-    ann = shopping.ann
+def test_reading_bookings_uses_indexes(recorded):
+    ann = recorded.ann
     booking = ann.book(2, 1)
     for path in (
         "/bookings",
@@ -108,23 +108,23 @@ def test_reading_bookings_uses_indexes(shopping):
         f"/bookings/reference/{booking['bookingReference']}",
         f"/users/{ann.id}/bookings",
     ):
-        assert shopping.scanned(partial(ann.get, path)) == []
+        assert recorded.scanned(partial(ann.get, path)) == []
     for path in ("/events/3/bookings", "/events/3/bookings?status=cancelled&limit=2"):
-        assert shopping.scanned(partial(shopping.host.get, path)) == []
+        assert recorded.scanned(partial(recorded.host.get, path)) == []
 
 
-def test_cursors_use_indexes(shopping):
-    host = shopping.host
+def test_cursors_use_indexes(recorded):
+    host = recorded.host
     cursor = host.get("/events/3/bookings?limit=2").json["nextCursor"]
-    assert shopping.scanned(partial(host.get, f"/events/3/bookings?limit=2&cursor={cursor}")) == []
+    assert recorded.scanned(partial(host.get, f"/events/3/bookings?limit=2&cursor={cursor}")) == []
 
 
 @pytest.mark.parametrize(
     ("status", "index"),
     [("cancelled", "event_ended"), ("expired", "event_ended"), ("held", HELD_INDEX)],
 )
-def test_a_list_by_a_rare_status_uses_a_partial_index(shopping, status, index):
-    db, host = shopping.db, shopping.host
+def test_a_list_by_a_rare_status_uses_a_partial_index(recorded, status, index):
+    db, host = recorded.db, recorded.host
     if not db.bookings.count_documents({"slot": "many"}):
         kind = db.bookings.find_one({}, {"_id": 0}) | {"eventId": 9, "slot": "many"}
         kind |= {"active": True, "status": "confirmed"}
@@ -132,9 +132,9 @@ def test_a_list_by_a_rare_status_uses_a_partial_index(shopping, status, index):
         db.bookings.insert_many([{**kind, **each} for each in numbers])
 
     def went_by(name):
-        shopping.recorder.commands.clear()
+        recorded.recorder.commands.clear()
         assert host.get(f"/events/9/bookings?status={status}").status_code == 200
-        sent = [c for c in shopping.recorder.commands if "bookings" in c.values()]
+        sent = [c for c in recorded.recorder.commands if "bookings" in c.values()]
         return sent != [] and all(name in plan_of(db, command) for command in sent)
 
     assert settled(lambda: went_by(index), lambda by: not by)
@@ -144,8 +144,8 @@ def plan_of(db, command):
     return str(db.command({"explain": command, "verbosity": "queryPlanner"}))
 
 
-def test_joining_and_leaving_the_waitlist_uses_indexes(shopping):
-    ann, bob = shopping.ann, shopping.bob
+def test_joining_and_leaving_the_waitlist_uses_indexes(recorded):
+    ann, bob = recorded.ann, recorded.bob
     sold = bob.book(4, 10)
     for act in (
         lambda: ann.wait(4, 1, 2),
@@ -157,40 +157,40 @@ def test_joining_and_leaving_the_waitlist_uses_indexes(shopping):
         lambda: ann.call("DELETE", "/waitlist/4"),
         lambda: bob.cancel(sold),
     ):
-        assert shopping.scanned(act) == []
+        assert recorded.scanned(act) == []
 
 
-def test_making_and_accepting_an_offer_uses_indexes(shopping):
-    ann, bob, host = shopping.ann, shopping.bob, shopping.host
+def test_making_and_accepting_an_offer_uses_indexes(recorded):
+    ann, bob, host = recorded.ann, recorded.bob, recorded.host
     for left in ({"type": "B", "price": 1, "availableTickets": 5},):
         host.call("PATCH", "/events/5/ticketTypes/1", left)
     sold = bob.book(5, 5, 2)
     ann.wait(5, 3, 2)
-    assert shopping.scanned(lambda: bob.cancel(sold)) == []
-    assert shopping.scanned(lambda: ann.accept(5, quantity=1)) == []
+    assert recorded.scanned(lambda: bob.cancel(sold)) == []
+    assert recorded.scanned(lambda: ann.accept(5, quantity=1)) == []
 
 
-def test_ending_an_event_uses_indexes(shopping):
-    shopping.bob.book(6, 1)
-    shopping.ann.wait(6, 1, 2)
-    assert shopping.scanned(lambda: shopping.host.call("POST", "/events/6/cancel")) == []
-    assert shopping.scanned(lambda: shopping.host.call("DELETE", "/events/6")) == []
+def test_ending_an_event_uses_indexes(recorded):
+    recorded.bob.book(6, 1)
+    recorded.ann.wait(6, 1, 2)
+    assert recorded.scanned(lambda: recorded.host.call("POST", "/events/6/cancel")) == []
+    assert recorded.scanned(lambda: recorded.host.call("DELETE", "/events/6")) == []
 
 
-def test_exporting_and_deleting_a_user_uses_indexes(shopping):
-    person = Caller(shopping.app.test_client(), shopping.app)
+def test_exporting_and_deleting_a_user_uses_indexes(recorded):
+    person = Caller(recorded.app.test_client(), recorded.app)
     person.book(7)
     person.wait(7, 1, 2)
-    assert shopping.scanned(lambda: person.get(f"/users/{person.id}/export")) == []
-    assert shopping.scanned(lambda: person.call("DELETE", f"/users/{person.id}")) == []
+    assert recorded.scanned(lambda: person.get(f"/users/{person.id}/export")) == []
+    assert recorded.scanned(lambda: person.call("DELETE", f"/users/{person.id}")) == []
 
 
 @pytest.mark.parametrize("name", jobs.JOBS)
-def test_each_job_uses_indexes(shopping, name):
-    context = BOOKING_CONTEXT.get(shopping.app)
+def test_each_job_uses_indexes(recorded, name):
+    context = BOOKING_CONTEXT.get(recorded.app)
     job = jobs.JOBS[name].function
     if name == "count-sales":  # the first time, there is all to count
         job(context, utc_now())
-    shopping.ann.order(8, ticketTypeId=1, quantity=1, hold=True)
+    recorded.ann.order(8, ticketTypeId=1, quantity=1, hold=True)
     for span in (timedelta(0), timedelta(minutes=11)):
-        assert shopping.scanned(partial(job, context, utc_now() + span)) == []
+        assert recorded.scanned(partial(job, context, utc_now() + span)) == []

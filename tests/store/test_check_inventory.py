@@ -14,7 +14,7 @@ from eventapp.config import ROOT, load_config
 from eventapp.core.clock import utc_now
 from eventapp.core.http.app_context import CONFIG
 from scripts import check_inventory
-from tests.bookings_factories import Caller, amounts_of, context_of, event_of
+from tests.bookings_factories import Caller, context_of, event_of, stock_of
 from tests.conftest import drop_database, settings_for
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -102,7 +102,7 @@ def test_a_missing_booking_is_found(run, db, people):
     db.bookings.delete_one({"userId": people[0].id, "eventId": 1})
     assert "event 1: A: soldTickets is 4, should be 0" in run()[1]
     assert run("--repair")[0] == 0
-    assert amounts_of(db, 1) == (8, 0, 2, 0)
+    assert stock_of(db, 1) == (8, 0, 2, 0)
 
 
 def test_a_repair_raises_the_capacity_of_an_oversold_event(run, db, people):
@@ -112,7 +112,7 @@ def test_a_repair_raises_the_capacity_of_an_oversold_event(run, db, people):
     ghost["items"] = [{**booking["items"][0], "quantity": 9}]
     db.bookings.insert_one(ghost)
     assert run("--repair")[0] == 0
-    assert amounts_of(db, 1) == (0, 13, 2, 0)
+    assert stock_of(db, 1) == (0, 13, 2, 0)
     assert db.events.find_one({"eventId": 1})["ticketTypes"][0]["capacity"] == 15
 
 
@@ -126,7 +126,7 @@ def test_an_old_in_flight_entry_is_found(run, db, people):
     code, lines = run()
     assert (code, lines[0][:40]) == (1, f"event 1: {key} stands still"[:40])
     assert run("--repair")[0] == 0
-    assert amounts_of(db, 1) == (4, 4, 2, 0)
+    assert stock_of(db, 1) == (4, 4, 2, 0)
 
 
 def test_changes_in_flight_are_no_fault(run, db, people):
@@ -140,7 +140,7 @@ def test_changes_in_flight_are_no_fault(run, db, people):
     assert run() == (0, ["all tickets add up"])
     damage(db, **{A + "heldTickets": 1})
     assert run("--repair")[0] == 0
-    assert amounts_of(db, 1) == (3, 4, 3, 0)  # what is in flight stays in flight
+    assert stock_of(db, 1) == (3, 4, 3, 0)  # what is in flight stays in flight
 
 
 def test_a_repair_does_not_overwrite_a_concurrent_change(db, app, people, monkeypatch):
@@ -157,7 +157,7 @@ def test_a_repair_does_not_overwrite_a_concurrent_change(db, app, people, monkey
 
     monkeypatch.setattr(context.inventory.in_flight, "find_event", read_and_sell)
     assert auditing.repair(context, 1, utc_now()) is True
-    assert amounts_of(db, 1) == (6, 4, 0, 0)
+    assert stock_of(db, 1) == (6, 4, 0, 0)
 
 
 def test_a_repair_gives_up_on_an_event_that_keeps_changing(db, app, people, monkeypatch):

@@ -10,7 +10,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.http.app_context import CONFIG
 from eventapp.jobs import service as jobs
 from scripts import worker
-from tests.bookings_factories import Caller, amounts_of, context_of, event_of, later
+from tests.bookings_factories import Caller, context_of, event_of, later, stock_of
 from tests.factories import day
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -61,7 +61,7 @@ def test_expire_holds_ends_each_expired_hold_once(once, db, people):
     assert once("expire-holds") == "expire-holds: 0 done"
     assert once("expire-holds", minutes=10) == "expire-holds: 1 done"
     assert once("expire-holds", minutes=10) == "expire-holds: 0 done"
-    assert amounts_of(db, 1) == (5, 0, 0, 0)
+    assert stock_of(db, 1) == (5, 0, 0, 0)
 
 
 def test_serve_waiting_offers_free_tickets_to_the_waitlist(once, db, people):
@@ -72,7 +72,7 @@ def test_serve_waiting_offers_free_tickets_to_the_waitlist(once, db, people):
     db.events.update_one({}, {"$inc": more})
     assert once("serve-waiting") == "serve-waiting: 2 done"
     assert once("serve-waiting") == "serve-waiting: 0 done"
-    assert amounts_of(db, 1) == (0, 0, 2, 0)
+    assert stock_of(db, 1) == (0, 0, 2, 0)
 
 
 def test_settle_clears_in_flight_entries_of_recorded_bookings(once, db, people):
@@ -97,7 +97,7 @@ def test_close_cancelled_ends_bookings_that_were_made_during_the_cancellation(
     db.events.update_one({}, {"$set": changes})
     once("close-cancelled")
     assert people[0].get(f"/bookings/{late['_id']}").json["data"]["booking"]["refund"]
-    assert amounts_of(db, 1) == (5, 0, 0, 0)
+    assert stock_of(db, 1) == (5, 0, 0, 0)
     for minutes in (1, 2, 3):
         once("settle", minutes=minutes)
         once("close-cancelled", minutes=minutes)

@@ -16,7 +16,7 @@ from eventapp.notifications import live
 from tests import factories
 from tests.conftest import MONGO_URI
 from tests.plans import scans, settled
-from tests.race.kit import person
+from tests.race.kit import attendee
 from tests.store.test_events_explain import Recorder
 
 pytestmark = pytest.mark.skipif(
@@ -40,7 +40,7 @@ def test_no_command_scans_a_collection(recorded):
     app, db, recorder = recorded
     event = factories.make_event(db)
     event_id, reader = event["eventId"], factories.sign_in(app)
-    actor, now = person(reader["id"]), utc_now()
+    actor, now = attendee(reader["id"]), utc_now()
     recorder.commands.clear()
 
     message = service.write_message(db, event_id, "x", actor=actor, now=now, limit_bursts=True)

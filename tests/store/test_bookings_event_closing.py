@@ -10,7 +10,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.inventory import store as inventory_store
 from tests import sales
-from tests.bookings_factories import Caller, amounts_of, context_of, event_of, later
+from tests.bookings_factories import Caller, context_of, event_of, later, stock_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 BOSS = Actor(ObjectId(), "admin")
@@ -33,24 +33,24 @@ def sold_out(db, host, count=MANY, waiting=0):
     fields = {"ticketTypes.0.availableTickets": 0, "ticketTypes.0.soldTickets": count}
     fields |= {"available": 0, "ticketTypes.1.waiting": waiting, "hadWaitlist": waiting > 0}
     db.events.update_one({"eventId": 1}, {"$set": fields})
-    place = {"eventId": 1, "ticketTypeId": 2, "active": True, "quantity": 1, "status": "waiting"}
+    entry = {"eventId": 1, "ticketTypeId": 2, "active": True, "quantity": 1, "status": "waiting"}
     for number in range(waiting):
-        db.waitlist.insert_one({**place, "userId": ObjectId(), "sequence": number})
+        db.waitlist.insert_one({**entry, "userId": ObjectId(), "sequence": number})
 
 
 @contextmanager
 def watched(monkeypatch):
     """Count the writes of the event, and the most in-flight entries that it had."""
-    seen, change = {"writes": 0, "marks": 0}, inventory_store.update_stock
+    seen, change = {"writes": 0, "entries": 0}, inventory_store.update_stock
 
-    def noted(db, event, *args, **options):
+    def counted(db, event, *args, **options):
         after = change(db, event, *args, **options)
-        marks = db.events.find_one({"eventId": event["eventId"]}, {"inFlight": 1})["inFlight"]
+        entries = db.events.find_one({"eventId": event["eventId"]}, {"inFlight": 1})["inFlight"]
         seen["writes"] += 1
-        seen["marks"] = max(seen["marks"], len(marks))
+        seen["entries"] = max(seen["entries"], len(entries))
         return after
 
-    monkeypatch.setattr(inventory_store, "update_stock", noted)
+    monkeypatch.setattr(inventory_store, "update_stock", counted)
     yield seen
     monkeypatch.setattr(inventory_store, "update_stock", change)
 
@@ -66,9 +66,9 @@ def test_all_bookings_end_in_few_writes(db, app, host, monkeypatch):
     assert db.bookings.count_documents({"tell.event_cancelled": {"$exists": True}}) == MANY
     assert db.waitlist.count_documents({"active": True}) == 0
     assert db.waitlist.count_documents({"restock": {"$ne": "done"}}) == 0
-    assert (amounts_of(db, 1, 1), amounts_of(db, 1, 2)) == ((MANY, 0, 0, 0), (0, 0, 0, 0))
+    assert (stock_of(db, 1, 1), stock_of(db, 1, 2)) == ((MANY, 0, 0, 0), (0, 0, 0, 0))
     assert seen["writes"] <= 10
-    assert seen["marks"] <= 450  # of the moves of this batch and of the one before
+    assert seen["entries"] <= 450  # of the moves of this batch and of the one before
 
 
 def test_bookings_beyond_the_time_limit_are_left_to_the_worker(db, app, host, monkeypatch):
@@ -81,7 +81,7 @@ def test_bookings_beyond_the_time_limit_are_left_to_the_worker(db, app, host, mo
     assert recovery.close_cancelled_events(context_of(app), later()) == 1
     assert db.bookings.count_documents({"active": True}) == 0
     assert db.waitlist.count_documents({"active": True}) == 0
-    assert amounts_of(db, 1, 1) == (MANY, 0, 0, 0)
+    assert stock_of(db, 1, 1) == (MANY, 0, 0, 0)
     assert "closing" in db.events.find_one()
     for minutes in (1, 2, 3):
         recovery.recover(context_of(app), later(minutes=minutes))
@@ -104,5 +104,5 @@ def test_a_booking_with_a_pending_move_is_ended_too(db, app, host):
     db.bookings.update_one({"status": "held"}, {"$set": change})
     host.call("POST", "/events/1/cancel")
     assert db.bookings.count_documents({"active": True}) == 0
-    assert amounts_of(db, 1, 1) == (5, 0, 0, 0)
+    assert stock_of(db, 1, 1) == (5, 0, 0, 0)
     assert event_closing.end_all_bookings(context, 1, "event_cancelled", utc_now()) == 0

@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from eventapp.bookings import auditing, recovery
 from eventapp.core.clock import utc_now
-from tests.bookings_factories import Caller, amounts_of, context_of, event_of
+from tests.bookings_factories import Caller, context_of, event_of, stock_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 OLD, YOUNG = timedelta(seconds=31), timedelta(seconds=25)
@@ -24,39 +24,39 @@ def ann(client, app):
 
 
 def recover_twice(context):
-    for _round in range(2):
+    for _run in range(2):
         recovery.recover(context, utc_now())
 
 
-def marks(db):
+def in_flight_entries(db):
     return db.events.find_one({})["inFlight"]
 
 
-def note(db, key, mark, age, **counts):
+def store_entry(db, key, entry, age, **counts):
     """Store an in-flight entry on event 1 and the changes of its update, as a crash leaves them."""
     at = utc_now() - age
-    steps = {f"ticketTypes.0.{name}": step for name, step in counts.items()}
-    steps["available"] = counts.get("availableTickets", 0)
+    changes = {f"ticketTypes.0.{name}": change for name, change in counts.items()}
+    changes["available"] = counts.get("availableTickets", 0)
     db.events.update_one(
         {"eventId": 1},
         {
-            "$set": {f"inFlight.{key}": {**mark, "at": at}},
+            "$set": {f"inFlight.{key}": {**entry, "at": at}},
             "$min": {"marksSince": at},
-            "$inc": {**steps, "rev": 1},
+            "$inc": {**changes, "rev": 1},
         },
     )
 
 
-def take(db, age, quantity=3, held=False):
+def store_take(db, age, quantity=3, held=False):
     """Store a take without a booking; return the id that the booking would have."""
     id_ = ObjectId()
-    mark = {"kind": "take", "items": [[1, quantity]], "held": held, "by": ""}
+    entry = {"kind": "take", "items": [[1, quantity]], "held": held, "by": ""}
     taken = "heldTickets" if held else "soldTickets"
-    note(db, str(id_), mark, age, availableTickets=-quantity, **{taken: quantity})
+    store_entry(db, str(id_), entry, age, availableTickets=-quantity, **{taken: quantity})
     return id_
 
 
-def due(db, booking, key, changes, **fields):
+def add_pending_move(db, booking, key, changes, **fields):
     """Give a booking a pending stock move, as a transition does."""
     db.bookings.update_one(
         {"_id": ObjectId(booking["_id"])},
@@ -74,16 +74,16 @@ def due(db, booking, key, changes, **fields):
 def cancelled(db, booking, quantity):
     changes = [[1, {"availableTickets": quantity, "soldTickets": -quantity}]]
     fields = {"status": "cancelled", "active": False}
-    due(db, booking, f"give-{booking['_id']}", changes, **fields)
+    add_pending_move(db, booking, f"give-{booking['_id']}", changes, **fields)
 
 
 @pytest.mark.parametrize("held", [True, False])
 def test_a_take_without_a_booking_is_undone(db, context, held):
     event_of(db, 10)
-    id_ = take(db, OLD, held=held)
+    id_ = store_take(db, OLD, held=held)
     recover_twice(context)
-    assert amounts_of(db, 1) == (10, 0, 0, 0)
-    assert marks(db) == {}
+    assert stock_of(db, 1) == (10, 0, 0, 0)
+    assert in_flight_entries(db) == {}
     assert "marksSince" not in db.events.find_one({})
     late = {"_id": id_, "bookingReference": "EVT-LATEST", "status": "confirmed"}
     assert context.sales.record(late) is False  # a suspended process can no longer store it
@@ -93,11 +93,11 @@ def test_a_take_with_its_booking_only_loses_its_entry(db, context, ann):
     event_of(db, 10)
     booking = ann.book(1, 3)
     before = utc_now() - OLD
-    assert list(marks(db)) == [booking["_id"]]
+    assert list(in_flight_entries(db)) == [booking["_id"]]
     changes = {f"inFlight.{booking['_id']}.at": before, "marksSince": before}
     db.events.update_one({}, {"$set": changes})
     recover_twice(context)
-    assert (amounts_of(db, 1), marks(db)) == ((7, 3, 0, 0), {})
+    assert (stock_of(db, 1), in_flight_entries(db)) == ((7, 3, 0, 0), {})
 
 
 def test_a_pending_return_is_made_once(db, context, ann):
@@ -105,7 +105,7 @@ def test_a_pending_return_is_made_once(db, context, ann):
     booking = ann.book(1, 3)
     cancelled(db, booking, 3)
     recover_twice(context)
-    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert stock_of(db, 1) == (10, 0, 0, 0)
     assert db.bookings.find_one({})["restock"] == "done"
 
 
@@ -114,11 +114,11 @@ def test_a_return_that_was_made_is_recorded_and_not_made_again(db, context, ann)
     booking = ann.book(1, 3)
     cancelled(db, booking, 3)
     key = f"give-{booking['_id']}"
-    note(db, key, {"kind": "give"}, OLD, availableTickets=3, soldTickets=-3)
+    store_entry(db, key, {"kind": "give"}, OLD, availableTickets=3, soldTickets=-3)
     recover_twice(context)
-    assert amounts_of(db, 1) == (10, 0, 0, 0)
+    assert stock_of(db, 1) == (10, 0, 0, 0)
     assert db.bookings.find_one({})["restock"] == "done"
-    assert key not in marks(db)
+    assert key not in in_flight_entries(db)
 
 
 def test_a_recorded_return_loses_its_entry(db, context, ann):
@@ -126,10 +126,12 @@ def test_a_recorded_return_loses_its_entry(db, context, ann):
     booking = ann.book(1, 3)
     ann.cancel(booking)
     before = utc_now() - OLD
-    changes = {f"inFlight.{key}.at": before for key in marks(db)} | {"marksSince": before}
+    changes = {f"inFlight.{key}.at": before for key in in_flight_entries(db)} | {
+        "marksSince": before
+    }
     db.events.update_one({}, {"$set": changes})
     recover_twice(context)
-    assert (amounts_of(db, 1), marks(db)) == ((10, 0, 0, 0), {})
+    assert (stock_of(db, 1), in_flight_entries(db)) == ((10, 0, 0, 0), {})
 
 
 @pytest.mark.parametrize("made", [True, False])
@@ -138,18 +140,18 @@ def test_an_interrupted_confirmation_is_completed(db, context, ann, made):
     booking = ann.book(1, 3, hold=True)
     key = f"confirm-{booking['_id']}"
     changes = [[1, {"heldTickets": -3, "soldTickets": 3, "availableTickets": 0}]]
-    due(db, booking, key, changes, status="confirmed", expiresAt=None)
+    add_pending_move(db, booking, key, changes, status="confirmed", expiresAt=None)
     if made:
-        note(db, key, {"kind": "confirm"}, OLD, heldTickets=-3, soldTickets=3)
+        store_entry(db, key, {"kind": "confirm"}, OLD, heldTickets=-3, soldTickets=3)
     recover_twice(context)
-    assert amounts_of(db, 1) == (7, 3, 0, 0)
+    assert stock_of(db, 1) == (7, 3, 0, 0)
 
 
 def test_a_join_without_a_waitlist_entry_is_undone(db, context):
     event_of(db, 0)
-    note(db, f"wait-{ObjectId()}", {"kind": "enter", "type": 1}, OLD, waiting=1)
+    store_entry(db, f"wait-{ObjectId()}", {"kind": "enter", "type": 1}, OLD, waiting=1)
     recover_twice(context)
-    assert (amounts_of(db, 1), marks(db)) == ((0, 0, 0, 0), {})
+    assert (stock_of(db, 1), in_flight_entries(db)) == ((0, 0, 0, 0), {})
 
 
 def test_an_ended_waitlist_entry_is_counted_out_once(db, context, ann):
@@ -158,7 +160,7 @@ def test_an_ended_waitlist_entry_is_counted_out_once(db, context, ann):
     gone = {"active": False, "status": "left", "restock": "due", "updatedAt": utc_now() - OLD}
     db.waitlist.update_one({}, {"$set": gone})
     recover_twice(context)
-    assert amounts_of(db, 1) == (0, 0, 0, 0)
+    assert stock_of(db, 1) == (0, 0, 0, 0)
 
 
 def test_an_offer_interrupted_before_its_take_is_released(db, app, context, ann):
@@ -186,15 +188,15 @@ def test_an_offer_interrupted_before_it_was_stored_is_undone(db, context, ann, l
         },
     )
     id_, quantity = ObjectId(), 2 + last
-    mark = {"kind": "take", "items": [[1, quantity]], "held": True, "leftQueue": [[1, last]]}
+    entry = {"kind": "take", "items": [[1, quantity]], "held": True, "leftQueue": [[1, last]]}
     counts = {"availableTickets": -quantity, "heldTickets": quantity, "waiting": -last}
-    note(db, str(id_), mark, OLD, **counts)
+    store_entry(db, str(id_), entry, OLD, **counts)
     db.waitlist.update_one({}, {"$set": {"offering": {"bookingId": id_, "at": utc_now() - OLD}}})
     assert list(auditing.check(context, utc_now())) == []
     recover_twice(context)
-    assert amounts_of(db, 1) == (quantity, 0, 0, 1)
+    assert stock_of(db, 1) == (quantity, 0, 0, 1)
     assert recovery.offer_available_tickets(context, utc_now()) == 1
-    assert amounts_of(db, 1) == (0, 0, quantity, 1 - last)
+    assert stock_of(db, 1) == (0, 0, quantity, 1 - last)
 
 
 def test_a_stored_offer_is_counted_against_its_entry(db, context, ann):
@@ -218,12 +220,12 @@ def test_a_stored_offer_is_counted_against_its_entry(db, context, ann):
     recover_twice(context)
     entry = db.waitlist.find_one({})
     assert (entry["active"], entry["quantity"], entry["offers"]) == (False, 0, [booking["_id"]])
-    assert amounts_of(db, 1) == (0, 0, 2, 0)
+    assert stock_of(db, 1) == (0, 0, 2, 0)
 
 
 def test_entries_that_are_not_old_are_left_alone(db, context, ann):
     event_of(db, 10)
-    take(db, YOUNG)
+    store_take(db, YOUNG)
     booking = ann.book(1, 2)
     cancelled(db, booking, 2)
     db.bookings.update_one({}, {"$set": {"updatedAt": utc_now() - YOUNG}})
@@ -235,8 +237,8 @@ def test_entries_that_are_not_old_are_left_alone(db, context, ann):
 
 def test_an_old_entry_is_resolved_beside_a_new_one(db, context):
     event_of(db, 10)
-    take(db, OLD, 1)
-    young = take(db, YOUNG, 2)
+    store_take(db, OLD, 1)
+    young = store_take(db, YOUNG, 2)
     recover_twice(context)
-    assert (amounts_of(db, 1), list(marks(db))) == ((8, 2, 0, 0), [str(young)])
-    assert db.events.find_one({})["marksSince"] == marks(db)[str(young)]["at"]
+    assert (stock_of(db, 1), list(in_flight_entries(db))) == ((8, 2, 0, 0), [str(young)])
+    assert db.events.find_one({})["marksSince"] == in_flight_entries(db)[str(young)]["at"]
