@@ -1,6 +1,14 @@
 """Query plans of a server whose statistics may lag behind what a test has just written."""
 
+import sys
 import time
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+from pymongo import MongoClient
+
+from eventapp.core.database import OpenDatabase
 
 # The engine looks at what was written every 5 seconds, later under load, and plans by what it saw
 # last.
@@ -18,3 +26,12 @@ def settled(plan_of, bad):
 def scans(plan):
     """True where a plan reads a whole collection."""
     return "COLLSCAN" in str(plan)
+
+
+@contextmanager
+def commands_reported_to(listener):
+    """Report the database commands of applications that are created within to a listener."""
+    client = partial(MongoClient, tz_aware=True, event_listeners=[listener])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[OpenDatabase.__module__], "connect", client)
+        yield

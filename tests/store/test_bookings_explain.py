@@ -8,16 +8,14 @@ from functools import partial
 
 import pytest
 from bson import ObjectId
-from pymongo import MongoClient
 
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.store import HELD_INDEX
-from eventapp.core import database
 from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
 from tests.bookings_factories import Caller, event_of
 from tests.conftest import MONGO_URI
-from tests.plans import settled
+from tests.plans import commands_reported_to, settled
 from tests.store.test_events_explain import Recorder, scans_all
 
 pytestmark = pytest.mark.skipif(
@@ -75,9 +73,7 @@ class RecordedApp:
 @pytest.fixture(scope="module")
 def recorded(make_app):
     recorder = Recorder()
-    client = partial(MongoClient, tz_aware=True, event_listeners=[recorder])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database, "connect", client)
+    with commands_reported_to(recorder):
         app = make_app()
     return RecordedApp(app, recorder)
 

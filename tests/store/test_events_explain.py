@@ -1,19 +1,16 @@
 """Every command that a request about events sends finds its documents by an index."""
 
 from datetime import date
-from functools import partial
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 from pymongo.monitoring import CommandListener
 
-from eventapp.core import database
 from eventapp.events import service, store
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from tests import factories
 from tests.conftest import MONGO_URI
-from tests.plans import settled
+from tests.plans import commands_reported_to, settled
 
 pytestmark = pytest.mark.skipif(
     not MONGO_URI, reason="the embedded store has no plans to show; set MONGO_URI"
@@ -55,10 +52,7 @@ class Recorder(CommandListener):
 def recorded(make_app: Any) -> Any:
     """An application of its own with 300 events, whose commands are recorded."""
     recorder = Recorder()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            database, "connect", partial(MongoClient, tz_aware=True, event_listeners=[recorder])
-        )
+    with commands_reported_to(recorder):
         app = make_app()
     db = app.extensions["database"].db
     person = factories.sign_in(app, "organizer")

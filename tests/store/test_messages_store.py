@@ -5,9 +5,7 @@ from functools import partial
 
 import pytest
 from bson import ObjectId
-from pymongo import MongoClient
 
-from eventapp.core import database
 from eventapp.core.clock import utc_now
 from eventapp.core.streams.hub import Hub
 from eventapp.messages import event_stream, service, store
@@ -15,7 +13,7 @@ from eventapp.messages.service import ChatQuery
 from eventapp.notifications import live
 from tests import factories
 from tests.conftest import MONGO_URI
-from tests.plans import scans, settled
+from tests.plans import commands_reported_to, scans, settled
 from tests.race.kit import attendee
 from tests.store.test_events_explain import Recorder
 
@@ -29,9 +27,7 @@ COLLECTIONS = ("events", "messages", "chats", "notifications")
 def recorded(make_app):
     """An application of its own, its database, and a recorder of the commands sent to it."""
     recorder = Recorder()
-    with pytest.MonkeyPatch.context() as patch:
-        client = partial(MongoClient, tz_aware=True, event_listeners=[recorder])
-        patch.setattr(database, "connect", client)
+    with commands_reported_to(recorder):
         app = make_app()
     return app, app.extensions["database"].db, recorder
 

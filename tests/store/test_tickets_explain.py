@@ -5,13 +5,12 @@ from io import BytesIO
 
 import pytest
 from bson import ObjectId
-from pymongo import MongoClient
 
-from eventapp.core import database
 from eventapp.media import store as photos
 from tests import pictures
 from tests.bookings_factories import Caller, event_of
 from tests.conftest import MONGO_URI
+from tests.plans import commands_reported_to
 from tests.store.test_events_explain import Recorder, scans_all
 
 pytestmark = pytest.mark.skipif(
@@ -58,9 +57,7 @@ def looks_for_any(command):
 @pytest.fixture(scope="module")
 def crowded_app(make_app):
     recorder = Recorder()
-    client = partial(MongoClient, tz_aware=True, event_listeners=[recorder])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database, "connect", client)
+    with commands_reported_to(recorder):
         app = make_app()
     return CrowdedApp(app, recorder)
 
