@@ -52,23 +52,24 @@ class NameOrUsername(Schema):
         return {"name": username, **data} if username is not None else data
 
 
-class Registration(NameOrUsername):
+class NewAccount(NameOrUsername):
     email = Email(required=True)
     password = _new_password_field()
+
+    @validates_schema
+    def require_name(self, data: JsonObject, **_kwargs: Any) -> None:
+        """Refuse a body without a name."""
+        _require_any(data, "name", "username")
+
+
+class NewAdmin(NewAccount):
+    """An account that an admin adds, with the role of an admin."""
+
+
+class Registration(NewAccount):
+    """An account that people register themselves, with a role of their choice."""
+
     role = fields.String(load_default=ATTENDEE, validate=validate.OneOf(rules.SIGN_UP_ROLES))
-
-    @validates_schema
-    def require_name(self, data: JsonObject, **_kwargs: Any) -> None:
-        _require_any(data, "name", "username")
-
-
-class NewAdmin(NameOrUsername):
-    email = Email(required=True)
-    password = _new_password_field()
-
-    @validates_schema
-    def require_name(self, data: JsonObject, **_kwargs: Any) -> None:
-        _require_any(data, "name", "username")
 
 
 class Login(NameOrUsername):
@@ -82,6 +83,7 @@ class Login(NameOrUsername):
 
     @validates_schema
     def require_account(self, data: JsonObject, **_kwargs: Any) -> None:
+        """Refuse a body with neither email nor name."""
         _require_any(data, "email", "name", "username")
 
 

@@ -69,21 +69,7 @@ def register(
         email=find_email_error(email),
         password=rules.find_password_error(password, min_password),
     )
-    user: StoredUser = {
-        "_id": ObjectId(),
-        "name": name,
-        "nameKey": fold_account_name(name),
-        "loginName": fold_account_name(name),
-        "email": email,
-        "emailKey": fold_account_name(email),
-        "passwordHash": hash_password(password, bcrypt_rounds),
-        "role": role,
-        "about": "",
-        "userImg": "",
-        "createdAt": now,
-        "updatedAt": now,
-        "__v": 0,
-    }
+    user = _make_user(name, email, hash_password(password, bcrypt_rounds), role, now)
     if store.insert(db, user):
         return user
     if unique_name and store.find_by_login_name(db, user["loginName"]):
@@ -92,6 +78,24 @@ def register(
     if unique_name or not store.insert(db, user):
         raise EmailTaken
     return user
+
+
+def _make_user(name: str, email: str, password_hash: str, role: str, now: datetime) -> StoredUser:
+    return {
+        "_id": ObjectId(),
+        "name": name,
+        "nameKey": fold_account_name(name),
+        "loginName": fold_account_name(name),
+        "email": email,
+        "emailKey": fold_account_name(email),
+        "passwordHash": password_hash,
+        "role": role,
+        "about": "",
+        "userImg": "",
+        "createdAt": now,
+        "updatedAt": now,
+        "__v": 0,
+    }
 
 
 def _raise_errors(**errors_by_field: str | None) -> None:

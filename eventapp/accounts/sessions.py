@@ -4,10 +4,10 @@ A session has one valid refresh token at a time. Each refresh replaces it, and a
 a second time ends the session, because somebody else may hold it. The exception is an honest
 retry, see `rules.is_honest_retry`.
 
-Invariant: no session outlives a change of its user's password, or has a role that its user has
-lost. Whoever changes an account writes the account first and its sessions second, and
-`open_session` writes the session first and reads the account second. So one of the two sees what
-the other wrote.
+Invariant: no session outlives a change of its user's password, except the one that made the
+change, and none has a role that its user has lost. A change of an account writes the account first
+and its sessions second; `open_session` writes the session first and reads the account second. So
+one of the two sees what the other wrote.
 """
 
 import secrets

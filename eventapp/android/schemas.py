@@ -9,6 +9,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, vali
 
 from eventapp.android import rules
 from eventapp.core.http.fields import Email, Password, PositiveInt64, Text
+from eventapp.core.json import JsonObject
 
 CATEGORY, MAX_CATEGORIES = Text(0, 100), 50
 # marshmallow has no schema for a bare list, so the OpenAPI document gets this one.
@@ -57,7 +58,8 @@ class Categories(Schema):
     categories = fields.List(CATEGORY, required=True, validate=validate.Length(0, MAX_CATEGORIES))
 
     @pre_load
-    def wrap_list(self, data: Any, **_kwargs: Any) -> dict[str, Any]:
+    def wrap_list(self, data: Any, **_kwargs: Any) -> JsonObject:
+        """Return the list as the field `categories`, because marshmallow loads objects only."""
         if not isinstance(data, list):
             raise ValidationError("Send a list of categories.")
         return {"categories": data}
