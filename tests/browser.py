@@ -1,4 +1,4 @@
-"""A headless Chromium over the WebDriver protocol: what chromedriver speaks is plain HTTP."""
+"""A headless Chromium, driven over HTTP by the WebDriver protocol of chromedriver."""
 
 import base64
 import shutil
@@ -25,41 +25,41 @@ FLAGS = (
 
 
 class Browser:
-    """One window, ended with its driver."""
+    """One window. `close` ends it and its driver."""
 
     def __init__(self, directory):
         port = free_port()
         self._driver = subprocess.Popen(
             [DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        self._at = f"http://127.0.0.1:{port}"
+        self._url = f"http://127.0.0.1:{port}"
         self._session = ""
         try:
             eventually(self._is_ready, 20)
             flags = [*FLAGS, f"--user-data-dir={directory}"]
             options = {"binary": CHROMIUM, "args": flags}
-            wanted = {"browserName": "chrome", "goog:chromeOptions": options}
-            wanted["goog:loggingPrefs"] = {"browser": "ALL"}
-            made = self._post("/session", {"capabilities": {"alwaysMatch": wanted}})
-            self._session = f"/session/{made['sessionId']}"
+            capabilities = {"browserName": "chrome", "goog:chromeOptions": options}
+            capabilities["goog:loggingPrefs"] = {"browser": "ALL"}
+            session = self._post("/session", {"capabilities": {"alwaysMatch": capabilities}})
+            self._session = f"/session/{session['sessionId']}"
         except BaseException:
             self.close()
             raise
 
     def _is_ready(self):
         try:
-            return requests.get(f"{self._at}/status", timeout=5).ok
+            return requests.get(f"{self._url}/status", timeout=5).ok
         except requests.ConnectionError:
             return False
 
     def close(self):
         if self._session:
-            requests.delete(self._at + self._session, timeout=20)
+            requests.delete(self._url + self._session, timeout=20)
         self._driver.terminate()
         self._driver.wait(10)
 
     def _post(self, path, body):
-        answer = requests.post(self._at + self._session + path, json=body, timeout=60).json()
+        answer = requests.post(self._url + self._session + path, json=body, timeout=60).json()
         if isinstance(answer["value"], dict) and "error" in answer["value"]:
             raise AssertionError(answer["value"]["message"])
         return answer["value"]
@@ -68,7 +68,7 @@ class Browser:
         self._post("/url", {"url": url})
 
     def run(self, script, *arguments):
-        """What a script's `return` gives."""
+        """Run a script and return what its `return` gives."""
         return self._post("/execute/sync", {"script": script, "args": list(arguments)})
 
     def type(self, selector, text):
@@ -78,14 +78,14 @@ class Browser:
         self._post(f"/element/{self._find(selector)}/click", {})
 
     def press(self, keys):
-        """Keys at whatever has the focus."""
+        """Press keys, which go to the element that has the focus."""
         actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         self._post("/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
 
     def _find(self, selector):
         return self._post("/element", {"using": "css selector", "value": selector})[ELEMENT]
 
-    def size(self, width, height, *, dark=False):
+    def resize(self, width, height, *, dark=False):
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._cdp("Emulation.setDeviceMetricsOverride", metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -94,13 +94,13 @@ class Browser:
     def _cdp(self, command, parameters):
         return self._post("/goog/cdp/execute", {"cmd": command, "params": parameters})
 
-    def picture(self):
-        """The whole page as PNG."""
+    def screenshot(self):
+        """Return the whole page as PNG."""
         time.sleep(0.2)
         shot = self._cdp("Page.captureScreenshot", {"captureBeyondViewport": True})
         return base64.b64decode(shot["data"])
 
-    def complaints(self):
-        """What the console says of errors: scripts, and what the policy refused."""
-        said = self._post("/se/log", {"type": "browser"})
-        return [line["message"] for line in said if line["level"] == "SEVERE"]
+    def console_errors(self):
+        """Return the errors in the console: of scripts, and refusals of the content policy."""
+        entries = self._post("/se/log", {"type": "browser"})
+        return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]

@@ -1,4 +1,4 @@
-"""The dashboard: served from here under a strict policy, and driven in a real browser."""
+"""The dashboard page: its files and policy, and its use in a real browser."""
 
 import os
 import random
@@ -18,10 +18,10 @@ from tests.browser import CHROMIUM, DRIVER, Browser
 
 TAB, ENTER = "\ue004", "\ue007"
 PASSWORD = "correct horse battery"
-SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder to look at them in
+SCREENSHOTS = os.environ.get("SCREENSHOTS")  # the folder to save them in
 
 
-def test_the_page_and_its_files_come_from_here(client):
+def test_the_page_and_its_files_are_served_by_the_application(client):
     page = client.get("/dashboard")
     assert page.status_code == 200
     assert page.content_type == "text/html; charset=utf-8"
@@ -32,7 +32,7 @@ def test_the_page_and_its_files_come_from_here(client):
     assert not re.search(r"https?://", page.text)
 
 
-def test_its_policy_lets_in_nothing_inline_and_nothing_from_elsewhere(client):
+def test_the_policy_forbids_inline_code_and_other_origins(client):
     for path in ("/dashboard", "/dashboard/page.js"):
         policies = client.get(path).headers.getlist("Content-Security-Policy")
         assert len(policies) == 1
@@ -45,7 +45,7 @@ def test_its_policy_lets_in_nothing_inline_and_nothing_from_elsewhere(client):
 
 
 @pytest.mark.parametrize("file", ["index.html", "nothing.js", "..%2f__init__.py", "%2e%2e"])
-def test_no_other_file(client, file):
+def test_no_other_file_is_served(client, file):
     assert client.get(f"/dashboard/{file}").status_code in (404, 308)
 
 
@@ -60,7 +60,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def site(app, db):
-    """The application on a port of its own."""
+    """Serve the application on a free port and return its URL."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -72,10 +72,10 @@ def site(app, db):
 
 @pytest.fixture
 def host(client, db):
-    """An organizer with a password, three events with bookings, and someone who waits."""
+    """Register an organizer who has three events with bookings and a waitlist entry."""
     body = {"name": "Olga Host", "email": "olga@example.org", "password": PASSWORD}
-    made = client.post("/api/auth/register", json={**body, "role": "organizer"})
-    user_id = ObjectId(made.json["user"]["_id"])
+    answer = client.post("/api/auth/register", json={**body, "role": "organizer"})
+    user_id = ObjectId(answer.json["user"]["_id"])
     events = [
         event_of(db, organizer_id=user_id, title=title, ticketTypes=types(10, 20, price=19.95))
         for title in ("Jazz by the Harbour", "<b>Chess</b> & Coffee", "A very long title " * 5)
@@ -89,17 +89,17 @@ def host(client, db):
     return body
 
 
-def until(browser, script):
-    """Wait until a script gives something true."""
+def wait_until(browser, script):
+    """Wait until a script returns a true value, and return it."""
     for _ in range(100):
         if found := browser.run(f"return {script}"):
             return found
         threading.Event().wait(0.1)
-    raise AssertionError(f"{script}: {browser.complaints()} {browser.run(SAID)}")
+    raise AssertionError(f"{script}: {browser.console_errors()} {browser.run(STATUS_TEXT)}")
 
 
-SAID = "return document.getElementById('said').textContent"
-SHOWN = "!document.getElementById('figures').hidden"
+STATUS_TEXT = "return document.getElementById('status').textContent"
+FIGURES_SHOWN = "!document.getElementById('figures').hidden"
 
 
 def sign_in(browser, site, host):
@@ -108,16 +108,16 @@ def sign_in(browser, site, host):
     browser.open(f"{site}/dashboard")
     browser.type("#email", host["email"])
     browser.type("#password", host["password"] + ENTER)
-    until(browser, SHOWN)
+    wait_until(browser, FIGURES_SHOWN)
 
 
-def keep(browser, name):
+def save_screenshot(browser, name):
     if SCREENSHOTS:
-        (Path(SCREENSHOTS) / f"{name}.png").write_bytes(browser.picture())
+        (Path(SCREENSHOTS) / f"{name}.png").write_bytes(browser.screenshot())
 
 
-def test_sign_in_look_and_sign_out(browser, site, host, client):
-    browser.size(1280, 900)
+def test_an_organizer_signs_in_sees_the_figures_and_signs_out(browser, site, host, client):
+    browser.resize(1280, 900)
     sign_in(browser, site, host)
     text = browser.run("return document.body.innerText")
     headers = {"Authorization": f"Bearer {_token(client, host)}"}
@@ -131,12 +131,12 @@ def test_sign_in_look_and_sign_out(browser, site, host, client):
     assert "Jazz by the Harbour" in browser.run(
         "return document.querySelector('#waitlist').innerText"
     )
-    assert browser.complaints() == []
-    keep(browser, "wide")
+    assert browser.console_errors() == []
+    save_screenshot(browser, "wide")
     browser.open(f"{site}/dashboard")  # a reload keeps the session
-    until(browser, SHOWN)
+    wait_until(browser, FIGURES_SHOWN)
     browser.click("#sign-out")
-    until(browser, "!document.getElementById('sign-in').hidden")
+    wait_until(browser, "!document.getElementById('sign-in').hidden")
     assert browser.run("return sessionStorage.length") == 0
 
 
@@ -146,28 +146,28 @@ def _token(client, host):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_on_a_phone(browser, site, host, dark):
-    browser.size(360, 740, dark=dark)
+def test_the_page_fits_a_phone(browser, site, host, dark):
+    browser.resize(360, 740, dark=dark)
     sign_in(browser, site, host)
     assert browser.run("return document.documentElement.scrollWidth") <= 360
-    back = browser.run("return getComputedStyle(document.body).backgroundColor")
-    assert (max(int(n) for n in re.findall(r"\d+", back)) < 60) is dark
+    background = browser.run("return getComputedStyle(document.body).backgroundColor")
+    assert (max(int(n) for n in re.findall(r"\d+", background)) < 60) is dark
     small = "[...document.querySelectorAll('button, input, select')]"
     visible = f"{small}.filter(e => e.offsetHeight && e.offsetHeight < 40).length"
     assert browser.run(f"return {visible}") == 0
-    keep(browser, "phone-dark" if dark else "phone")
-    assert browser.complaints() == []
+    save_screenshot(browser, "phone-dark" if dark else "phone")
+    assert browser.console_errors() == []
 
 
-def test_with_a_keyboard_alone(browser, site, host):
-    browser.size(1280, 900)
+def test_the_page_works_with_the_keyboard_alone(browser, site, host):
+    browser.resize(1280, 900)
     browser.open(f"{site}/dashboard")
     browser.run("sessionStorage.clear()")
     browser.open(f"{site}/dashboard")
     browser.press([TAB, TAB])
     assert browser.run("return document.activeElement.id") == "email"
     browser.press([*host["email"], TAB, *host["password"], ENTER])
-    until(browser, SHOWN)
+    wait_until(browser, FIGURES_SHOWN)
     seen = set()
     for _ in range(20):
         browser.press([TAB])
@@ -176,10 +176,10 @@ def test_with_a_keyboard_alone(browser, site, host):
     browser.run("document.querySelector('#period select').value = 'week'")
     browser.run("document.querySelector('#period select').focus()")
     browser.press([TAB, ENTER])
-    until(browser, "document.querySelectorAll('#revenue circle').length < 8")
+    wait_until(browser, "document.querySelectorAll('#revenue circle').length < 8")
 
 
-def test_a_wrong_password_and_an_attendee(browser, site, host, client):
+def test_a_wrong_password_and_an_attendee_are_refused(browser, site, host, client):
     body = {"name": "Al", "email": "al@example.org", "password": PASSWORD}
     client.post("/api/auth/register", json=body)
     browser.open(f"{site}/dashboard")
@@ -187,7 +187,7 @@ def test_a_wrong_password_and_an_attendee(browser, site, host, client):
     browser.open(f"{site}/dashboard")
     browser.type("#email", body["email"])
     browser.type("#password", f"wrong-password{ENTER}")
-    until(browser, "document.querySelector('#said.bad')")
+    wait_until(browser, "document.querySelector('#status.error')")
     browser.type("#password", PASSWORD + ENTER)
-    until(browser, "document.getElementById('said').textContent.includes('Only organizers')")
-    assert browser.run(f"return {SHOWN}") is False
+    wait_until(browser, "document.getElementById('status').textContent.includes('Only organizers')")
+    assert browser.run(f"return {FIGURES_SHOWN}") is False

@@ -1,24 +1,25 @@
 "use strict";
-// The dashboard: signs in by the API and shows its figures. The access token lives in this page and
-// in sessionStorage alone, so it ends with the tab.
+// The dashboard: it signs in with the API and shows its figures. The tokens are stored in this
+// page and in sessionStorage only, so they are gone when the tab is closed.
 
-const $ = (id) => document.getElementById(id);
-const KEY = "eventapp.dashboard";
-let session = JSON.parse(sessionStorage.getItem(KEY) || "null");
+const byId = (id) => document.getElementById(id);
+const STORAGE_KEY = "eventapp.dashboard";
+let session = JSON.parse(sessionStorage.getItem(STORAGE_KEY) || "null");
 let currency = "EUR";
 
-function say(words, bad = false) {
-  $("said").textContent = words;
-  $("said").classList.toggle("bad", bad);
+function showStatus(text, isError = false) {
+  byId("status").textContent = text;
+  byId("status").classList.toggle("error", isError);
 }
 
-function keep(value) {
+function storeSession(value) {
   session = value;
-  if (value) sessionStorage.setItem(KEY, JSON.stringify(value));
-  else sessionStorage.removeItem(KEY);
+  if (value) sessionStorage.setItem(STORAGE_KEY, JSON.stringify(value));
+  else sessionStorage.removeItem(STORAGE_KEY);
 }
 
-async function call(path, options = {}) {
+// Sends a request to the API and returns the body of the answer. Throws an Error with a `status`.
+async function request(path, options = {}) {
   const headers = { Accept: "application/json", ...options.headers };
   if (session) headers.Authorization = `Bearer ${session.token}`;
   const answer = await fetch(`/api${path}`, { ...options, headers });
@@ -27,164 +28,168 @@ async function call(path, options = {}) {
   throw Object.assign(new Error(body.message), { status: answer.status });
 }
 
-// As `call`, with a new access token where the old one's time is over.
-async function ask(path) {
+// As `request`, with a new access token if the present one has expired.
+async function requestWithRefresh(path) {
   try {
-    return await call(path);
+    return await request(path);
   } catch (error) {
     if (error.status !== 401 || !session) throw error;
     const refreshToken = session.refreshToken;
     session = null;
-    const fresh = await post("/auth/refresh", { refreshToken });
-    keep({ token: fresh.accessToken, refreshToken: fresh.refreshToken });
-    return call(path);
+    const tokens = await post("/auth/refresh", { refreshToken });
+    storeSession({ token: tokens.accessToken, refreshToken: tokens.refreshToken });
+    return request(path);
   }
 }
 
 function post(path, body) {
-  return call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  return request(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 }
 
-const number = (value) => new Intl.NumberFormat("en").format(Math.round(value * 100) / 100);
-const money = (value) => new Intl.NumberFormat("en", { style: "currency", currency }).format(value);
-const short = (value) => new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value);
-const percent = (value) => `${number(value * 100)} %`;
+const formatNumber = (value) => new Intl.NumberFormat("en").format(Math.round(value * 100) / 100);
+const formatMoney = (value) => new Intl.NumberFormat("en", { style: "currency", currency }).format(value);
+const formatCompact = (value) => new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value);
+const formatPercent = (value) => `${formatNumber(value * 100)} %`;
 
-function element(name, text, className) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (className) made.className = className;
-  return made;
+function createElement(name, text, className) {
+  const element = document.createElement(name);
+  if (text !== undefined) element.textContent = text;
+  if (className) element.className = className;
+  return element;
 }
 
 function showOverview(figures) {
   currency = figures.currency;
-  const shown = [
-    ["Revenue", money(figures.revenue)],
-    ["Tickets sold", number(figures.ticketsSold)],
-    ["Confirmed bookings", number(figures.bookings.confirmed)],
-    ["Cancelled", percent(figures.cancellationRate)],
-    ["Events", number(figures.events.total)],
-    ["Sold of capacity", percent(figures.utilization)],
-    ["Tickets left", number(figures.available)],
-    ["Waiting", `${number(figures.waitlist.entries)} for ${number(figures.waitlist.tickets)}`],
+  const terms = [
+    ["Revenue", formatMoney(figures.revenue)],
+    ["Tickets sold", formatNumber(figures.ticketsSold)],
+    ["Confirmed bookings", formatNumber(figures.bookings.confirmed)],
+    ["Cancelled", formatPercent(figures.cancellationRate)],
+    ["Events", formatNumber(figures.events.total)],
+    ["Sold of capacity", formatPercent(figures.utilization)],
+    ["Tickets left", formatNumber(figures.available)],
+    ["Waiting", `${formatNumber(figures.waitlist.entries)} for ${formatNumber(figures.waitlist.tickets)}`],
   ];
-  $("overview").replaceChildren(...shown.map(([term, value]) => {
-    const pair = element("div");
-    pair.append(element("dt", term), element("dd", value));
+  byId("overview").replaceChildren(...terms.map(([term, value]) => {
+    const pair = createElement("div");
+    pair.append(createElement("dt", term), createElement("dd", value));
     return pair;
   }));
 }
 
-function table(titles, rows) {
-  const made = element("table");
-  const head = made.createTHead().insertRow();
+function createTable(titles, rows) {
+  const table = createElement("table");
+  const head = table.createTHead().insertRow();
   titles.forEach((title) => {
-    const cell = element("th", title);
+    const cell = createElement("th", title);
     cell.scope = "col";
     head.append(cell);
   });
-  const body = made.createTBody();
+  const body = table.createTBody();
   rows.forEach((row) => {
-    const line = body.insertRow();
-    row.forEach((value) => { line.insertCell().textContent = value; });
+    const tableRow = body.insertRow();
+    row.forEach((value) => { tableRow.insertCell().textContent = value; });
   });
-  return made;
+  return table;
 }
 
 function showPeriod(figures) {
-  $("revenue").replaceChildren(timeChart(figures.points, "revenue", "line", short));
-  $("bookings").replaceChildren(timeChart(figures.points, "bookings", "bars", short));
-  const rows = figures.points.map((p) => [p.start, money(p.revenue), number(p.bookings), number(p.tickets), number(p.cancelled)]);
-  $("points").replaceChildren(table(["From", "Revenue", "Bookings", "Tickets", "Cancelled"], rows));
+  byId("revenue").replaceChildren(createTimeChart(figures.points, "revenue", "line", formatCompact));
+  byId("bookings").replaceChildren(createTimeChart(figures.points, "bookings", "bars", formatCompact));
+  const rows = figures.points.map((p) => [p.start, formatMoney(p.revenue), formatNumber(p.bookings), formatNumber(p.tickets), formatNumber(p.cancelled)]);
+  byId("points").replaceChildren(createTable(["From", "Revenue", "Bookings", "Tickets", "Cancelled"], rows));
 }
 
-function bars(place, events, value, most, written) {
+// Shows a bar for each event. valueOf and textOf return the value of an event and its text.
+function showBars(id, events, valueOf, maximum, textOf) {
   const rows = events.map((event) => {
-    const row = element("div", undefined, "row");
-    const bar = element("progress");
-    bar.max = most || 1;
-    bar.value = value(event);
-    bar.setAttribute("aria-label", `${event.title}: ${written(event)}`);
-    row.append(element("span", event.title, "name"), element("span", written(event), "value"), bar);
+    const row = createElement("div", undefined, "row");
+    const bar = createElement("progress");
+    bar.max = maximum || 1;
+    bar.value = valueOf(event);
+    bar.setAttribute("aria-label", `${event.title}: ${textOf(event)}`);
+    row.append(createElement("span", event.title, "name"), createElement("span", textOf(event), "value"), bar);
     return row;
   });
-  $(place).replaceChildren(...(rows.length ? rows : [element("p", "No events yet.", "none")]));
+  byId(id).replaceChildren(...(rows.length ? rows : [createElement("p", "No events yet.", "empty")]));
 }
 
-function showWaitlist(waited) {
-  const rows = waited.events.map((event) => [event.title, number(event.entries), number(event.tickets), number(event.openOffers)]);
-  const shown = rows.length ? table(["Event", "People", "Tickets", "Open offers"], rows) : element("p", "Nobody waits.", "none");
-  $("waitlist").replaceChildren(shown);
+function showWaitlist(waitlist) {
+  const rows = waitlist.events.map((event) => [event.title, formatNumber(event.entries), formatNumber(event.tickets), formatNumber(event.openOffers)]);
+  const content = rows.length ? createTable(["Event", "People", "Tickets", "Open offers"], rows) : createElement("p", "Nobody waits.", "empty");
+  byId("waitlist").replaceChildren(content);
 }
 
 async function loadPeriod() {
-  const form = new FormData($("period"));
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-  showPeriod(await ask(`/analytics/revenue?${new URLSearchParams({ ...Object.fromEntries(form), timezone: zone })}`));
+  const form = new FormData(byId("period"));
+  const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  showPeriod(await requestWithRefresh(`/analytics/revenue?${new URLSearchParams({ ...Object.fromEntries(form), timezone })}`));
 }
 
 async function load() {
-  say("Loading");
-  const user = await ask("/auth/profile");
-  const person = user.user || user;
+  showStatus("Loading");
+  const profile = await requestWithRefresh("/auth/profile");
+  const user = profile.user || profile;
   const [overview, best, fullest] = await Promise.all([
-    ask("/analytics/overview"),
-    ask("/analytics/events?sortBy=revenue&limit=5"),
-    ask("/analytics/events?sortBy=utilization&limit=8"),
+    requestWithRefresh("/analytics/overview"),
+    requestWithRefresh("/analytics/events?sortBy=revenue&limit=5"),
+    requestWithRefresh("/analytics/events?sortBy=utilization&limit=8"),
   ]);
   showOverview(overview);
   await loadPeriod();
-  bars("best", best.events, (e) => e.revenue, Math.max(...best.events.map((e) => e.revenue)), (e) => money(e.revenue));
-  bars("capacity", fullest.events, (e) => e.sold, 1, (e) => `${number(e.sold)} of ${number(e.capacity)}`);
-  fullest.events.forEach((e, index) => { $("capacity").querySelectorAll("progress")[index].max = e.capacity || 1; });
+  showBars("best", best.events, (e) => e.revenue, Math.max(...best.events.map((e) => e.revenue)), (e) => formatMoney(e.revenue));
+  showBars("capacity", fullest.events, (e) => e.sold, 1, (e) => `${formatNumber(e.sold)} of ${formatNumber(e.capacity)}`);
+  fullest.events.forEach((e, index) => { byId("capacity").querySelectorAll("progress")[index].max = e.capacity || 1; });
   showWaitlist(overview.waitlist);
-  show(person);
-  say(`Figures of ${new Date().toLocaleTimeString("en")}`);
+  showUser(user);
+  showStatus(`Figures of ${new Date().toLocaleTimeString("en")}`);
 }
 
-function show(person) {
-  $("sign-in").hidden = Boolean(person);
-  $("figures").hidden = $("sign-out").hidden = $("who").hidden = !person;
-  if (person) $("who").textContent = `${person.name} (${person.role})`;
+// Shows the figures and the name of the user; the form to sign in if the user is null.
+function showUser(user) {
+  byId("sign-in").hidden = Boolean(user);
+  byId("figures").hidden = byId("sign-out").hidden = byId("user").hidden = !user;
+  if (user) byId("user").textContent = `${user.name} (${user.role})`;
 }
 
-function failed(error) {
+function showError(error) {
   if (error.status === 401 || error.status === 403) {
-    keep(null);
-    show(null);
+    storeSession(null);
+    showUser(null);
   }
-  say(error.status === 403 ? "Only organizers and admins see figures." : error.message, true);
+  showStatus(error.status === 403 ? "Only organizers and admins see figures." : error.message, true);
 }
 
-const run = (work) => work().catch(failed);
+// Runs an async function and shows its error, if it fails.
+const run = (work) => work().catch(showError);
 
-$("sign-in").addEventListener("submit", (event) => {
+byId("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   run(async () => {
-    keep(null);
-    const form = Object.fromEntries(new FormData($("sign-in")));
-    $("password").value = "";
-    const answer = await post("/auth/login", form);
-    keep({ token: answer.accessToken, refreshToken: answer.refreshToken });
+    storeSession(null);
+    const form = Object.fromEntries(new FormData(byId("sign-in")));
+    byId("password").value = "";
+    const tokens = await post("/auth/login", form);
+    storeSession({ token: tokens.accessToken, refreshToken: tokens.refreshToken });
     await load();
-    $("main").focus();
+    byId("main").focus();
   });
 });
-$("period").addEventListener("submit", (event) => {
+byId("period").addEventListener("submit", (event) => {
   event.preventDefault();
   run(loadPeriod);
 });
-$("sign-out").addEventListener("click", () => run(async () => {
-  await call("/auth/logout", { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" }).finally(() => {
-    keep(null);
-    show(null);
+byId("sign-out").addEventListener("click", () => run(async () => {
+  await request("/auth/logout", { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" }).finally(() => {
+    storeSession(null);
+    showUser(null);
   });
-  say("Signed out.");
-  $("email").focus();
+  showStatus("Signed out.");
+  byId("email").focus();
 }));
 
-const day = (offset) => new Date(Date.now() + offset * 864e5).toISOString().slice(0, 10);
-$("period").elements.from.value = day(-29);
-$("period").elements.to.value = day(0);
+// Returns the UTC date this number of days from today.
+const dateFromToday = (offset) => new Date(Date.now() + offset * 864e5).toISOString().slice(0, 10);
+byId("period").elements.from.value = dateFromToday(-29);
+byId("period").elements.to.value = dateFromToday(0);
 if (session) run(load);
