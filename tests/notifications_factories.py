@@ -1,4 +1,4 @@
-"""What tests of notifications need: a mail server of one's own, the worker's rounds, the post."""
+"""Notifications, workers and a mail server for tests."""
 
 import asyncio
 import threading
@@ -13,9 +13,8 @@ from eventapp.bookings import notifications as booking_notifications
 from eventapp.bookings.context import BookingContext
 from eventapp.core.clock import utc_now
 from eventapp.inventory.service import Inventory
-from eventapp.notifications import outbox
 from eventapp.notifications import service as notifications
-from eventapp.notifications.outbox import Outbox
+from eventapp.notifications.outbox import Outbox, send_due_mails
 from eventapp.notifications.smtp import SmtpConnection
 from eventapp.notifications.types import NewNotification, Recipient
 from tests.live import free_port
@@ -35,8 +34,8 @@ FACTS = {
 ITEMS = [{"type": "General", "quantity": 2, "unitPrice": 20, "subtotal": 40}]
 
 
-def news_of(kind="booking_confirmed", *, key=None, email="ann@example.org", **changes):
-    """Something to tell one person."""
+def make_notification(kind="booking_confirmed", *, key=None, email="ann@example.org", **changes):
+    """Return a notification of a booking to one user."""
     return NewNotification(
         key=key or f"test:{ObjectId()}",
         kind=kind,
@@ -48,40 +47,44 @@ def news_of(kind="booking_confirmed", *, key=None, email="ann@example.org", **ch
     )
 
 
-def told(db, *news, base_url="https://tickets.example"):
-    return notifications.notify(db, base_url, news, utc_now())
+def notify(db, *new, base_url="https://tickets.example"):
+    """Write notifications and their mails; return how many notifications were new."""
+    return notifications.notify(db, base_url, new, utc_now())
 
 
-def posted(context, post):
-    """The context of a worker that has this post."""
-    return BookingContext(context.db, Inventory(context.db), context.limits, context.payments, post)
+def worker_context(context, outbox):
+    """Return the context of a worker that has this outbox."""
+    inventory = Inventory(context.db)
+    return BookingContext(context.db, inventory, context.limits, context.payments, outbox)
 
 
-def tell(context, **span):
+def notify_holders(context, **span):
+    """Run the job `tell` after this span of time; return how many notifications it wrote."""
     return booking_notifications.notify_holders(context, utc_now() + timedelta(**span))
 
 
-def send(db, post, **span):
-    """The worker's round of mails, after this span."""
-    return outbox.send_due_mails(db, post, utc_now() + timedelta(**span))
+def send_mails(db, outbox, **span):
+    """Send the due mails after this span of time; return how many are finished."""
+    return send_due_mails(db, outbox, utc_now() + timedelta(**span))
 
 
 class Mailbox:
-    """A real mail server: it keeps what it takes, and answers as `say` tells it to.
+    """The handler of a real mail server.
 
     Attributes:
-        say: {"RCPT" or "DATA": its answer}; "stall" waits, "drop" hangs up without a word.
-        taken: `(recipient, content)` each, also of what it dropped after having it.
+        answers: the answers to "RCPT" and "DATA". By default both are accepted. "stall" never
+            answers, and "drop" closes the connection.
+        received: `(recipient, content)` of each message, also of those that were dropped.
     """
 
     def __init__(self):
-        self.say, self.taken, self.port = {}, [], free_port()
-        self.let_go = threading.Event()
+        self.answers, self.received, self.port = {}, [], free_port()
+        self.release = threading.Event()
 
     async def _answer(self, server, command, by_default):
-        answer = self.say.get(command, by_default)
+        answer = self.answers.get(command, by_default)
         if answer == "stall":
-            await asyncio.get_running_loop().run_in_executor(None, self.let_go.wait, 20)
+            await asyncio.get_running_loop().run_in_executor(None, self.release.wait, 20)
         if answer in ("stall", "drop"):
             server.transport.abort()
             return by_default
@@ -96,22 +99,23 @@ class Mailbox:
     async def handle_DATA(self, server, session, envelope):  # noqa: N802
         answer = await self._answer(server, "DATA", "250 taken")
         if answer.startswith("250"):
-            self.taken += [(to, envelope.content) for to in envelope.rcpt_tos]
+            self.received += [(to, envelope.content) for to in envelope.rcpt_tos]
         return answer
 
-    def post(self, timeout=5.0):
-        line = partial(SmtpConnection, f"smtp://127.0.0.1:{self.port}", timeout=timeout)
-        return Outbox(line, "Events <events@tickets.example>", "https://tickets.example")
+    def outbox(self, timeout=5.0):
+        """Return an outbox that sends to this server."""
+        connect = partial(SmtpConnection, f"smtp://127.0.0.1:{self.port}", timeout=timeout)
+        return Outbox(connect, "Events <events@tickets.example>", "https://tickets.example")
 
 
 @contextmanager
 def mail_server():
-    """A Mailbox that listens."""
+    """Run a mail server and yield its Mailbox."""
     box = Mailbox()
     controller = Controller(box, hostname="127.0.0.1", port=box.port)
     controller.start()
     try:
         yield box
     finally:
-        box.let_go.set()
+        box.release.set()
         controller.stop()

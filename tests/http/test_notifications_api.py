@@ -1,4 +1,4 @@
-"""GET /api/notifications and marking as read: by their owner, nobody else."""
+"""The notifications of a user: what is written, listed, and marked as read."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
 from tests.bookings_factories import Caller, context_of, event_of, expire_holds, types
 from tests.factories import day
-from tests.notifications_factories import news_of, tell, told
+from tests.notifications_factories import make_notification, notify, notify_holders
 
 
 @pytest.fixture
@@ -27,12 +27,12 @@ def kinds(caller):
     return [row["kind"] for row in listed(caller)["notifications"]]
 
 
-def test_a_confirmed_booking_is_told_once(app, db, ann, ben, clean_inventory):
+def test_a_confirmed_booking_is_notified_once(app, db, ann, ben, clean_inventory):
     event_of(db, 10, title="Jazz night")
     booking = ann.book(1, 2)
     assert listed(ann)["notifications"] == []
-    assert tell(context_of(app)) == 1
-    assert tell(context_of(app)) == 0
+    assert notify_holders(context_of(app)) == 1
+    assert notify_holders(context_of(app)) == 0
     answer = listed(ann)
     (row,) = answer["notifications"]
     assert row["kind"] == "booking_confirmed"
@@ -50,76 +50,78 @@ def test_a_confirmed_booking_is_told_once(app, db, ann, ben, clean_inventory):
     assert mail["to"] == db.users.find_one({"_id": ann.id})["email"]
 
 
-def test_the_life_of_bookings_is_told_in_order(app, db, ann, clean_inventory):
+def test_changes_of_a_booking_are_notified_in_order(app, db, ann, clean_inventory):
     event_of(db, 10)
     ann.cancel(ann.book(1))
-    tell(context_of(app))
+    notify_holders(context_of(app))
     assert kinds(ann) == ["booking_cancelled", "booking_confirmed"]
     assert "20 EUR are refunded" in listed(ann)["notifications"][0]["message"]
     held = ann.book(1, hold=True)
-    assert tell(context_of(app)) == 0  # a hold is the caller's own doing, and short
+    assert notify_holders(context_of(app)) == 0  # Holds are short and not notified.
     ann.confirm(held)
-    tell(context_of(app))
+    notify_holders(context_of(app))
     assert kinds(ann)[0] == "booking_confirmed"
 
 
-def test_a_hold_that_runs_out_is_told(app, db, ann, clean_inventory):
+def test_an_expired_hold_is_notified(app, db, ann, clean_inventory):
     event_of(db, 10)
     ann.book(1, hold=True)
     expire_holds(app, minutes=11)
-    tell(context_of(app))
+    notify_holders(context_of(app))
     assert kinds(ann) == ["booking_expired"]
 
 
-def test_an_offer_is_told_with_its_end(app, db, ann, ben, clean_inventory):
+def test_a_waitlist_offer_is_notified_with_its_end(app, db, ann, ben, clean_inventory):
     event_of(db, 1)
     booking = ann.book(1)
     ben.wait(1)
     ann.cancel(booking)
-    tell(context_of(app))
+    notify_holders(context_of(app))
     (row,) = listed(ben)["notifications"]
     assert row["kind"] == "waitlist_offer"
     assert row["data"]["expiresAt"] == ben.offers()[0]["expiresAt"]
     assert ben.accept(1).status_code == 200
-    tell(context_of(app))
+    notify_holders(context_of(app))
     assert kinds(ben) == ["booking_confirmed", "waitlist_offer"]
 
 
-def test_an_offer_taken_up_before_it_was_told_is_no_news(app, db, ann, ben, clean_inventory):
+def test_an_offer_accepted_before_its_notification_is_not_notified(
+    app, db, ann, ben, clean_inventory
+):
     event_of(db, 1)
     booking = ann.book(1)
     ben.wait(1)
     ann.cancel(booking)
     ben.accept(1)
-    tell(context_of(app))
+    notify_holders(context_of(app))
     assert kinds(ben) == ["booking_confirmed"]
 
 
-def test_one_that_is_declined_is_no_news(app, db, ann, ben, clean_inventory):
+def test_a_declined_offer_is_not_notified(app, db, ann, ben, clean_inventory):
     event_of(db, 1)
     booking = ann.book(1)
     ben.wait(1)
     ann.cancel(booking)
     ben.call("DELETE", "/waitlist/1")
-    tell(context_of(app))
+    notify_holders(context_of(app))
     assert kinds(ben) == []
 
 
-def test_a_cancelled_event_is_told_to_who_had_it(app, client, db, ann, ben, clean_inventory):
+def test_a_cancelled_event_is_notified_to_its_holders(app, client, db, ann, ben, clean_inventory):
     host = Caller(client, app, "organizer")
     event_of(db, 10, organizer_id=host.id)
     ann.book(1)
     ben.cancel(ben.book(1))
-    tell(context_of(app))
+    notify_holders(context_of(app))
     assert host.call("POST", "/events/1/cancel").status_code == 200
-    tell(context_of(app))
+    notify_holders(context_of(app))
     assert kinds(ann) == ["event_cancelled", "booking_confirmed"]
     assert kinds(ben) == ["booking_cancelled", "booking_confirmed"]
     assert kinds(host) == []
 
 
 @pytest.mark.parametrize(
-    ("patch", "news"),
+    ("patch", "is_notified"),
     [
         ({"date": day(31)}, True),
         ({"location": "Larissa"}, True),
@@ -127,42 +129,46 @@ def test_a_cancelled_event_is_told_to_who_had_it(app, client, db, ann, ben, clea
         ({"location": "Volos"}, False),
     ],
 )
-def test_a_changed_date_or_place_is_told(app, client, db, ann, ben, clean_inventory, patch, news):
+def test_a_changed_date_or_location_is_notified(
+    app, client, db, ann, ben, clean_inventory, patch, is_notified
+):
     host = Caller(client, app, "organizer")
     event_of(db, 10, organizer_id=host.id)
     ann.book(1)
     ben.cancel(ben.book(1))
-    tell(context_of(app))
+    notify_holders(context_of(app))
     assert host.call("PATCH", "/events/1/schedule/0", patch).status_code == 200
-    assert ("tellAt" in db.events.find_one({})) is news
-    assert tell(context_of(app)) == int(news)
-    assert tell(context_of(app)) == 0
-    assert kinds(ann)[:-1] == ["event_changed"] * news
+    assert ("tellAt" in db.events.find_one({})) is is_notified
+    assert notify_holders(context_of(app)) == int(is_notified)
+    assert notify_holders(context_of(app)) == 0
+    assert kinds(ann)[:-1] == ["event_changed"] * is_notified
     assert "event_changed" not in kinds(ben)
     assert "tellAt" not in db.events.find_one({})
 
 
-def test_only_the_holders_of_the_date_that_moved_are_told(
-    app, client, db, ann, ben, clean_inventory
-):
+def test_only_holders_of_the_changed_date_are_notified(app, client, db, ann, ben, clean_inventory):
     host = Caller(client, app, "organizer")
     dates = [{"date": day(d), "location": "Volos", "lat": 1, "lng": 1} for d in (30, 40)]
     event_of(db, 10, organizer_id=host.id, schedule=dates)
     ann.book(1, scheduleIndex=0)
     ben.book(1, scheduleIndex=1)
-    tell(context_of(app))
+    notify_holders(context_of(app))
     host.call("PATCH", "/events/1/schedule/1", {"date": day(41)})
     host.call("PATCH", "/events/1/schedule/1", {"date": day(42)})
-    assert tell(context_of(app)) == 1
+    assert notify_holders(context_of(app)) == 1
     assert day(42) in listed(ben)["notifications"][0]["message"]
     assert "event_changed" not in kinds(ann)
 
 
-def test_pages_cursor_and_unread(db, ann, ben):
-    told(db, *(news_of(user_id=ann.id, key=f"n{i}") for i in range(7)), news_of(user_id=ben.id))
+def test_pages_cursors_and_the_unread_filter(db, ann, ben):
+    notify(
+        db,
+        *(make_notification(user_id=ann.id, key=f"n{i}") for i in range(7)),
+        make_notification(user_id=ben.id),
+    )
     first = listed(ann, "?limit=3")
     assert (first["total"], first["pages"], first["unreadCount"]) == (7, 3, 7)
-    told(db, news_of(user_id=ann.id, key="later"))
+    notify(db, make_notification(user_id=ann.id, key="later"))
     second = listed(ann, f"?limit=3&cursor={first['nextCursor']}")
     third = listed(ann, f"?limit=3&cursor={second['nextCursor']}")
     ids = [row["_id"] for page in (first, second, third) for row in page["notifications"]]
@@ -177,25 +183,29 @@ def test_pages_cursor_and_unread(db, ann, ben):
     assert listed(ann, "?page=99")["notifications"] == []
 
 
-def test_a_cursor_of_the_unread_goes_on_with_the_unread(db, ann):
-    told(db, *(news_of(user_id=ann.id, key=f"n{i}") for i in range(5)))
+def test_a_cursor_keeps_the_unread_filter(db, ann):
+    notify(db, *(make_notification(user_id=ann.id, key=f"n{i}") for i in range(5)))
     first = listed(ann, "?limit=2&unread=true")
     oldest = db.notifications.find_one(sort=[("_id", 1)])
     ann.call("POST", f"/notifications/{oldest['_id']}/read")
-    for beside in ("", "&unread=false"):
-        rest = listed(ann, f"?limit=9&cursor={first['nextCursor']}{beside}")
+    for parameter in ("", "&unread=false"):
+        rest = listed(ann, f"?limit=9&cursor={first['nextCursor']}{parameter}")
         assert [row["read"] for row in rest["notifications"]] == [False, False]
-    of_all = listed(ann, "?limit=2")["nextCursor"]
-    assert len(listed(ann, f"?limit=9&cursor={of_all}&unread=true")["notifications"]) == 3
+    cursor_of_all = listed(ann, "?limit=2")["nextCursor"]
+    assert len(listed(ann, f"?limit=9&cursor={cursor_of_all}&unread=true")["notifications"]) == 3
 
 
 @pytest.mark.parametrize("query", ["cursor=!", "cursor=e30", "cursor=", "limit=0", "unread=maybe"])
-def test_a_bad_query_is_refused(ann, query):
+def test_an_invalid_query_is_refused(ann, query):
     assert ann.get(f"/notifications?{query}").status_code == 400
 
 
-def test_reading_one_and_all(db, ann, ben):
-    told(db, *(news_of(user_id=ann.id) for _ in range(3)), news_of(user_id=ben.id))
+def test_one_or_all_notifications_are_marked_as_read(db, ann, ben):
+    notify(
+        db,
+        *(make_notification(user_id=ann.id) for _ in range(3)),
+        make_notification(user_id=ben.id),
+    )
     one = listed(ann)["notifications"][1]["_id"]
     answer = ann.call("POST", f"/notifications/{one}/read")
     assert answer.status_code == 200
@@ -210,7 +220,7 @@ def test_reading_one_and_all(db, ann, ben):
     assert (listed(ann)["unreadCount"], listed(ben)["unreadCount"]) == (0, 1)
 
 
-def test_nobody_else_may(client):
+def test_notifications_need_a_signed_in_user(client):
     for method, path in [
         ("GET", "/api/notifications"),
         ("POST", "/api/notifications/read"),
@@ -219,23 +229,27 @@ def test_nobody_else_may(client):
         assert client.open(path, method=method).status_code == 401
 
 
-def test_a_person_who_leaves_takes_all_of_it_along(app, db, ann, clean_inventory):
+def test_notifications_and_mails_are_exported_and_deleted_with_the_account(
+    app, db, ann, clean_inventory
+):
     event_of(db, 10)
     ann.book(1)
-    tell(context_of(app))
+    notify_holders(context_of(app))
     export = ann.get(f"/users/{ann.id}/export").json
     assert [row["kind"] for row in export["notifications"]] == ["booking_confirmed"]
     assert [mail["subject"] for mail in export["mails"]] == ["Booking confirmed: Sample Event"]
     db.bookings.update_one({}, {"$set": {"tell": {"booking_confirmed": utc_now()}}})
     db.bookings.update_one({}, {"$set": {"tellAt": utc_now()}})
     assert ann.call("DELETE", f"/users/{ann.id}").status_code == 200
-    assert tell(context_of(app)) == 0
+    assert notify_holders(context_of(app)) == 0
     assert (db.notifications.count_documents({}), db.mails.count_documents({})) == (0, 0)
     assert "tellAt" not in db.bookings.find_one({})
 
 
-def test_few_tickets_left_of_a_favorite(app, client, db, ann, ben, clean_inventory):
-    """Once an event, to users, where 10 or fewer and a tenth or less are left."""
+def test_few_tickets_left_of_a_favorite_are_notified_once(
+    app, client, db, ann, ben, clean_inventory
+):
+    """The alert is sent to users when at most 10 tickets and at most a tenth are left."""
     event_of(db, 30)
     db.events.update_one({}, {"$set": {"ticketTypes.0.capacity": 110}})  # 80 sold long ago
     db.events.update_one({}, {"$set": {"ticketTypes.0.soldTickets": 80}})
@@ -268,10 +282,10 @@ def test_reports_to_organizers_add_up(app, client, db, ann, ben, clean_inventory
     ben.cancel(ben.book(1, 2))
     db.bookings.update_many({}, {"$set": {"createdAt": utc_now() - timedelta(days=7)}})
     db.bookings.update_one({"eventId": 2}, {"$set": {"createdAt": utc_now() - timedelta(days=1)}})
-    made = jobs.run_job("reports", context_of(app))
+    reports = jobs.run_job("reports", context_of(app))
     assert jobs.run_job("reports", context_of(app)) == 0
     found = {mail["key"].split(":")[1]: mail for mail in db.mails.find({"kind": "report"})}
-    assert made == len(found)
+    assert reports == len(found)
     assert {mail["userId"] for mail in found.values()} == {host.id}
     daily, weekly = found["daily"], found["weekly"]
     assert "Two: 1 booked, 1 tickets, 30 EUR; 0 since" in daily["text"]
@@ -284,7 +298,7 @@ def test_reports_to_organizers_add_up(app, client, db, ann, ben, clean_inventory
     assert db.mails.count_documents({"kind": "report"}) == 2
 
 
-def test_how_each_job_fared(app, db):
+def test_the_status_of_jobs_has_each_last_run(app, db):
     context = context_of(app)
     jobs.run_job("tell", context)
     status = jobs.job_status(db)
@@ -295,7 +309,7 @@ def test_how_each_job_fared(app, db):
     assert status["reports"]["lastRun"] is None
 
 
-def test_a_job_that_fails_is_noted_with_its_error(app, db, monkeypatch):
+def test_the_error_of_a_failed_job_is_stored(app, db, monkeypatch):
     def fails(_context, _now):
         raise RuntimeError("no luck")
 

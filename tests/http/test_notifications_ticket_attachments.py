@@ -4,7 +4,7 @@ import email
 from email.policy import default
 
 from tests.bookings_factories import context_of, event_of
-from tests.notifications_factories import mail_server, send, tell
+from tests.notifications_factories import mail_server, notify_holders, send_mails
 
 
 def test_the_mail_of_a_confirmed_booking_has_codes_and_a_calendar_entry(
@@ -13,10 +13,10 @@ def test_the_mail_of_a_confirmed_booking_has_codes_and_a_calendar_entry(
     event_of(db, 10, title="Jazz night")
     booking = ann.book(1, 2)
     tickets = ann.get(f"/bookings/{booking['_id']}/tickets").json["tickets"]
-    tell(context_of(app))
+    notify_holders(context_of(app))
     with mail_server() as box:
-        assert send(db, box.post()) == 1
-    message = email.message_from_bytes(box.taken[0][1], policy=default)
+        assert send_mails(db, box.outbox()) == 1
+    message = email.message_from_bytes(box.received[0][1], policy=default)
     text = message.get_body(("plain",)).get_content()
     assert [ticket["code"] in text for ticket in tickets] == [True, True]
     (entry,) = message.iter_attachments()
@@ -28,7 +28,7 @@ def test_the_mail_of_a_confirmed_booking_has_codes_and_a_calendar_entry(
 def test_the_mail_of_an_ended_booking_has_no_codes(app, db, ann, clean_inventory):
     event_of(db, 10)
     ann.cancel(ann.book(1))
-    tell(context_of(app))
+    notify_holders(context_of(app))
     mails = list(db.mails.find())
     assert len(mails) == 2
     assert [mail["attachments"] for mail in mails] == [[], []]

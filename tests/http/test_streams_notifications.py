@@ -1,4 +1,4 @@
-"""A person's notifications, streamed."""
+"""The live stream of a user's notifications."""
 
 from datetime import timedelta
 
@@ -15,11 +15,11 @@ PATH = "/api/notifications/stream"
 
 
 @pytest.fixture
-def tell(app, db):
-    """Tells a user something, as any process would."""
+def notify(app, db):
+    """Return a function that writes a notification, as any process does."""
 
-    def tell(user, number, id_=None):
-        notice = {
+    def notify(user, number, id_=None):
+        notification = {
             "_id": id_ or ObjectId(),
             "key": f"{user['id']}:{number}",
             "userId": user["id"],
@@ -31,60 +31,60 @@ def tell(app, db):
             "readAt": None,
             "unread": True,
         }
-        db.notifications.insert_one(notice)
+        db.notifications.insert_one(notification)
 
-    return tell
+    return notify
 
 
 def titles(stream, count):
     return [stream.next("notification").data["title"] for _ in range(count)]
 
 
-def test_what_comes_is_streamed_to_whom_it_is_for(app, client, attendee, tell):
-    tell(attendee, "before")
+def test_new_notifications_are_streamed_to_their_recipient(app, client, attendee, notify):
+    notify(attendee, "before")
     with ClientStream(client, PATH, headers=attendee["headers"]) as stream:
         assert stream.response.content_type == "text/event-stream; charset=utf-8"
         next(stream.blocks)
-        tell(factories.sign_in(app), "another's")
-        tell(attendee, 1)
-        said = stream.next()
-        assert said.event == "notification"
-        assert (said.data["title"], said.data["read"]) == ("Told 1", False)
+        notify(factories.sign_in(app), "another's")
+        notify(attendee, 1)
+        event = stream.next()
+        assert event.event == "notification"
+        assert (event.data["title"], event.data["read"]) == ("Told 1", False)
 
 
-def test_who_comes_back_misses_and_repeats_nothing(app, client, attendee, tell):
+def test_a_reconnected_client_misses_and_repeats_nothing(app, client, attendee, notify):
     with ClientStream(client, PATH, headers=attendee["headers"]) as stream:
         next(stream.blocks)
-        tell(attendee, 1)
-        tell(attendee, 2)
+        notify(attendee, 1)
+        notify(attendee, 2)
         assert titles(stream, 2) == ["Told 1", "Told 2"]
         last = stream.last_event_id
-    tell(attendee, 3)
+    notify(attendee, 3)
     with ClientStream(client, PATH, last, attendee["headers"]) as stream:
         assert titles(stream, 1) == ["Told 3"]
-        tell(attendee, 4)
+        notify(attendee, 4)
         assert titles(stream, 1) == ["Told 4"]
 
 
-def test_what_another_machine_wrote_late_under_a_lower_id_is_not_missed(
-    app, client, attendee, tell, monkeypatch
+def test_a_notification_that_arrives_late_with_a_lower_id_is_not_missed(
+    app, client, attendee, notify, monkeypatch
 ):
-    monkeypatch.setattr(live, "OVERLAP", timedelta(minutes=10))  # so long a machine waits
+    monkeypatch.setattr(live, "OVERLAP", timedelta(minutes=10))
     early = ObjectId.from_datetime(utc_now() - timedelta(minutes=4))
     earlier = ObjectId.from_datetime(utc_now() - timedelta(minutes=5))
     with ClientStream(client, PATH, headers=attendee["headers"]) as stream:
         next(stream.blocks)
-        tell(attendee, 1)
+        notify(attendee, 1)
         assert titles(stream, 1) == ["Told 1"]
-        tell(attendee, 2, early)
+        notify(attendee, 2, early)
         assert titles(stream, 1) == ["Told 2"]
         last = stream.last_event_id
-    tell(attendee, 3, earlier)
+    notify(attendee, 3, earlier)
     with ClientStream(client, PATH, last, attendee["headers"]) as stream:
         assert titles(stream, 1) == ["Told 3"]
 
 
-def test_it_ends_with_the_session(app, client, db, attendee, monkeypatch):
+def test_the_stream_ends_with_the_session(app, client, db, attendee, monkeypatch):
     monkeypatch.setattr(hub, "COMMENT_SECONDS", 0.2)
     with ClientStream(client, PATH, headers=attendee["headers"]) as stream:
         next(stream.blocks)
@@ -94,13 +94,13 @@ def test_it_ends_with_the_session(app, client, db, attendee, monkeypatch):
         assert stream.comments <= 2
 
 
-def test_it_is_for_the_signed_in(client):
+def test_the_stream_needs_a_signed_in_user(client):
     assert client.get(PATH).status_code == 401
 
 
-@pytest.mark.parametrize("strange", ["x", "1.2.3", "", "0" * 5000, "aaaaaaaaaaaaaaaaaaaaaaaa.z"])
-def test_a_strange_last_event_id_begins_anew(app, client, attendee, tell, strange):
-    with ClientStream(client, PATH, strange, attendee["headers"]) as stream:
+@pytest.mark.parametrize("malformed", ["x", "1.2.3", "", "0" * 5000, "aaaaaaaaaaaaaaaaaaaaaaaa.z"])
+def test_a_malformed_last_event_id_is_ignored(app, client, attendee, notify, malformed):
+    with ClientStream(client, PATH, malformed, attendee["headers"]) as stream:
         next(stream.blocks)
-        tell(attendee, 1)
+        notify(attendee, 1)
         assert titles(stream, 1) == ["Told 1"]

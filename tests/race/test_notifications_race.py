@@ -1,4 +1,4 @@
-"""Workers at once tell and send each thing once; a process that dies leaves nothing untold."""
+"""Concurrent workers write and send each notification once, also if one of them dies."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -13,7 +13,14 @@ from eventapp.core.clock import utc_now
 from eventapp.notifications import outbox, store_outbox
 from eventapp.notifications import service as notifications
 from tests.factories import make_event, sign_in
-from tests.notifications_factories import mail_server, news_of, posted, send, tell, told
+from tests.notifications_factories import (
+    mail_server,
+    make_notification,
+    notify,
+    notify_holders,
+    send_mails,
+    worker_context,
+)
 from tests.race import kit
 
 WORKERS, MAILS = 8, 40
@@ -25,12 +32,12 @@ def people(app, db):
 
 
 class Killed(BaseException):
-    """As kill -9: nothing catches it, nothing runs after it."""
+    """Ends a process like `kill -9`: no handler catches it."""
 
 
 @pytest.fixture
 def kill():
-    """Ends the process, so to speak, when it reaches this step."""
+    """Return a function that raises Killed at the failpoint with this name."""
 
     def at(step):
         def hook(reached):
@@ -43,68 +50,68 @@ def kill():
     failpoints.set_failpoint_hook(None)
 
 
-def counted(db):
-    """What is told: how many notifications and mails, and how many bookings still have notes."""
+def count_all(db):
+    """Return the number of notifications, of mails, and of bookings that still have notes."""
     notes = db.bookings.count_documents({"tellAt": {"$exists": True}})
     return db.notifications.count_documents({}), db.mails.count_documents({}), notes
 
 
-def test_many_workers_tell_each_thing_once(context, db, people):
+def test_concurrent_workers_write_each_notification_once(context, db, people):
     event = make_event(db)
     for user in people:
         kit.book(context, event, user=user)
     workers = [kit.another_process(context) for _ in range(WORKERS)]
-    results = kit.run_concurrently(*(lambda w=worker: tell(w) for worker in workers))
+    results = kit.run_concurrently(*(lambda w=worker: notify_holders(w) for worker in workers))
     assert sum(results) == len(people)
-    assert counted(db) == (5, 5, 0)
+    assert count_all(db) == (5, 5, 0)
 
 
-def test_a_change_between_reading_and_clearing_the_notes_is_told_too(
+def test_a_change_between_reading_and_clearing_the_notes_is_notified_too(
     context, db, people, monkeypatch
 ):
     event = make_event(db)
     id_ = ObjectId(kit.booking_id(kit.book(context, event, user=people[0])))
     with (
         kit.suspended(monkeypatch, notifications, "notify", after=True) as suspension,
-        kit.in_background(lambda: tell(kit.another_process(context))) as telling,
+        kit.in_background(lambda: notify_holders(kit.another_process(context))) as telling,
     ):
         suspension.wait()
         transitions.cancel(context, id_, kit.attendee(people[0]), utc_now())
         suspension.resume()
         assert telling.result() == 1
-    assert counted(db) == (1, 1, 1)
-    assert tell(context) == 1
-    assert counted(db) == (2, 2, 0)
+    assert count_all(db) == (1, 1, 1)
+    assert notify_holders(context) == 1
+    assert count_all(db) == (2, 2, 0)
 
 
-def test_a_process_that_dies_after_the_insert_is_told_all_the_same(context, db, people, kill):
+def test_a_booking_whose_process_died_after_the_insert_is_notified(context, db, people, kill):
     event = make_event(db)
     kill("record")
     with pytest.raises(Killed):
         kit.book(context, event, user=people[0])
     failpoints.set_failpoint_hook(None)
     assert db.bookings.count_documents({}) == 1
-    assert tell(kit.another_process(context)) == 1
-    assert counted(db) == (1, 1, 0)
+    assert notify_holders(kit.another_process(context)) == 1
+    assert count_all(db) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("step", ["end", "restocked"])
-def test_one_that_dies_while_cancelling_too(context, db, people, kill, step):
+def test_a_cancellation_whose_process_died_is_notified(context, db, people, kill, step):
     event = make_event(db)
     id_ = ObjectId(kit.booking_id(kit.book(context, event, user=people[0])))
-    tell(context)
+    notify_holders(context)
     kill(step)
     with pytest.raises(Killed):
         transitions.cancel(context, id_, kit.attendee(people[0]), utc_now())
     failpoints.set_failpoint_hook(None)
-    assert tell(kit.another_process(context)) == 1
+    assert notify_holders(kit.another_process(context)) == 1
     assert [n["kind"] for n in db.notifications.find().sort("_id", 1)] == [
         "booking_confirmed",
         "booking_cancelled",
     ]
 
 
-def test_a_worker_that_dies_before_clearing_the_notes_tells_nothing_twice(
+def test_a_worker_that_dies_before_clearing_the_notes_notifies_nobody_twice(
     context, db, people, kill
 ):
     event = make_event(db)
@@ -112,14 +119,14 @@ def test_a_worker_that_dies_before_clearing_the_notes_tells_nothing_twice(
         kit.book(context, event, user=user)
     kill("told")
     with pytest.raises(Killed):
-        tell(context)
+        notify_holders(context)
     failpoints.set_failpoint_hook(None)
-    assert counted(db) == (5, 5, 5)
-    assert tell(context) == 0
-    assert counted(db) == (5, 5, 0)
+    assert count_all(db) == (5, 5, 5)
+    assert notify_holders(context) == 0
+    assert count_all(db) == (5, 5, 0)
 
 
-def test_one_that_dies_between_notifications_and_mails_leaves_the_mails_to_the_next(
+def test_a_worker_that_dies_before_writing_the_mails_leaves_them_to_the_next(
     context, db, people, monkeypatch
 ):
     kit.book(context, make_event(db), user=people[0])
@@ -130,20 +137,20 @@ def test_one_that_dies_between_notifications_and_mails_leaves_the_mails_to_the_n
     with monkeypatch.context() as patched:
         patched.setattr(store_outbox, "insert_mails", dies)
         with pytest.raises(Killed):
-            tell(context)
-    assert counted(db) == (1, 0, 1)
-    tell(context)
-    assert counted(db) == (1, 1, 0)
+            notify_holders(context)
+    assert count_all(db) == (1, 0, 1)
+    notify_holders(context)
+    assert count_all(db) == (1, 1, 0)
 
 
 def send_from_many(db, box):
     with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(lambda _: send(db, box.post()), range(WORKERS)))
-    return [to for to, _content in box.taken]
+        list(pool.map(lambda _: send_mails(db, box.outbox()), range(WORKERS)))
+    return [to for to, _content in box.received]
 
 
-def test_many_workers_send_each_mail_once(db):
-    told(db, *(news_of(email=f"p{n}@example.org") for n in range(MAILS)))
+def test_concurrent_workers_send_each_mail_once(db):
+    notify(db, *(make_notification(email=f"p{n}@example.org") for n in range(MAILS)))
     with mail_server() as box:
         sent = send_from_many(db, box)
     assert sorted(sent) == sorted(f"p{n}@example.org" for n in range(MAILS))
@@ -151,7 +158,7 @@ def test_many_workers_send_each_mail_once(db):
 
 
 def test_control_without_the_claim_mails_are_sent_twice(db, monkeypatch):
-    told(db, *(news_of(email=f"p{n}@example.org") for n in range(MAILS)))
+    notify(db, *(make_notification(email=f"p{n}@example.org") for n in range(MAILS)))
 
     def read_only(db, mail, claim_id, until):
         return db.mails.find_one({"_id": mail["_id"]})
@@ -162,22 +169,22 @@ def test_control_without_the_claim_mails_are_sent_twice(db, monkeypatch):
         assert len(send_from_many(db, box)) > MAILS
 
 
-def test_who_was_too_slow_overwrites_nothing(db, monkeypatch):
-    """Its claim lapsed while it slept; another has sent the mail and said so."""
-    told(db, news_of())
+def test_a_worker_whose_claim_lapsed_overwrites_nothing(db, monkeypatch):
+    """Another worker has sent the mail meanwhile and stored that."""
+    notify(db, make_notification())
     with mail_server() as box:
         slept = store_outbox.claim(db, db.mails.find_one({}), ObjectId(), utc_now())
-        assert send(db, box.post(), seconds=1) == 1
+        assert send_mails(db, box.outbox(), seconds=1) == 1
         late = {"status": "queued", "nextTryAt": utc_now()}
         assert store_outbox.record_outcome(db, slept, late) is False
         assert db.mails.find_one({})["status"] == "sent"
-        assert send(db, box.post(), hours=1) == 0
+        assert send_mails(db, box.outbox(), hours=1) == 0
 
 
-def test_telling_and_sending_together_while_bookings_go_on(context, db, app, people):
+def test_notifying_and_sending_beside_bookings_misses_nothing(context, db, app, people):
     event = make_event(db)
     with mail_server() as box:
-        workers = [posted(context, box.post()) for _ in range(3)]
+        workers = [worker_context(context, box.outbox()) for _ in range(3)]
 
         def work(worker):
             for _round in range(5):
@@ -188,12 +195,12 @@ def test_telling_and_sending_together_while_bookings_go_on(context, db, app, peo
         kit.run_concurrently(*books, *(lambda w=worker: work(w) for worker in workers))
         work(workers[0])
         emails = {user["_id"]: user["email"] for user in db.users.find()}
-        assert sorted(to for to, _ in box.taken) == sorted(emails[user] for user in people)
-    assert counted(db) == (5, 5, 0)
+        assert sorted(to for to, _ in box.received) == sorted(emails[user] for user in people)
+    assert count_all(db) == (5, 5, 0)
 
 
-def test_a_claim_lasts_no_longer_than_a_worker_may_be_gone(db):
-    told(db, news_of())
+def test_a_claimed_mail_is_due_again_when_its_lease_ends(db):
+    notify(db, make_notification())
     mail = db.mails.find_one({})
     until = utc_now() + outbox.LEASE
     assert store_outbox.claim(db, mail, ObjectId(), until)

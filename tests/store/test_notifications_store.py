@@ -1,4 +1,4 @@
-"""Notifications in both stores: each key written once, walked in order, found by an index."""
+"""Stored notifications and mails: each key is written once, and every query uses an index."""
 
 from datetime import timedelta
 
@@ -11,8 +11,7 @@ from eventapp.core.clock import utc_now
 from eventapp.notifications import service, store, store_outbox
 from eventapp.notifications.outbox import Outbox
 from tests.conftest import MONGO_URI
-from tests.notifications_factories import news_of, send, told
-from tests.notifications_factories import tell as tell_all
+from tests.notifications_factories import make_notification, notify, notify_holders, send_mails
 from tests.plans import settled
 
 
@@ -21,16 +20,18 @@ def ann():
     return ObjectId()
 
 
-def test_a_key_is_written_once_whatever_else_is_in_the_batch(db, ann):
-    one, two, three = (news_of(user_id=ann, key=f"k{n}") for n in range(3))
-    assert told(db, one) == 1
-    assert told(db, two, one, three, two) == 2
-    assert told(db) == 0
+def test_a_key_is_written_once_and_the_rest_of_the_batch_is_written(db, ann):
+    one, two, three = (make_notification(user_id=ann, key=f"k{n}") for n in range(3))
+    assert notify(db, one) == 1
+    assert notify(db, two, one, three, two) == 2
+    assert notify(db) == 0
     assert (db.notifications.count_documents({}), db.mails.count_documents({})) == (3, 3)
 
 
 def test_all_notifications_of_a_user_are_found_oldest_first(db, ann):
-    told(db, *(news_of(user_id=ann, key=f"k{n}") for n in range(5)), news_of())
+    notify(
+        db, *(make_notification(user_id=ann, key=f"k{n}") for n in range(5)), make_notification()
+    )
     found = store.find_all(db, ann)
     assert [row["_id"] for row in found] == sorted(row["_id"] for row in found)
     assert len(found) == 5
@@ -56,11 +57,11 @@ def test_bookings_of_nobody_are_passed_over(app, db):
     nobody = {"userId": None, "tell": {"booking_confirmed": now}, "tellAt": now}
     gone = {**nobody, "userId": ObjectId(), "bookingReference": "b"}
     db.bookings.insert_many([{**nobody, "bookingReference": "a"}, gone])
-    assert tell_all(BOOKING_CONTEXT.get(app)) == 0
+    assert notify_holders(BOOKING_CONTEXT.get(app)) == 0
     assert bookings_store.find_with_pending_notifications(db, 10) == []
 
 
-def test_failures_are_shown_newest_first(db):
+def test_failed_mails_are_reported_newest_first(db):
     now = utc_now()
     rows = [
         {
@@ -98,9 +99,9 @@ def unindexed(stages_used):
 
 
 @pytest.mark.skipif(not MONGO_URI, reason="the embedded store has no plans to show")
-def test_every_query_goes_by_an_index(app, db, ann):
+def test_every_query_uses_an_index(app, db, ann):
     now = utc_now()
-    told(db, *(news_of(user_id=ann if n % 50 == 0 else ObjectId()) for n in range(400)))
+    notify(db, *(make_notification(user_id=ann if n % 50 == 0 else ObjectId()) for n in range(400)))
     last = store.find_all(db, ann)[3]["_id"]
     notifications = [
         store.filter_of_user(ann),
@@ -125,14 +126,14 @@ def test_every_query_goes_by_an_index(app, db, ann):
         assert not unindexed(used), find
 
 
-def test_every_index_has_a_name_of_its_own(db):
+def test_every_declared_index_exists(db):
     for name, models in {**store.INDEXES, **store_outbox.INDEXES}.items():
-        there = db[name].index_information()
-        assert all(model.document["name"] in there for model in models)
+        existing = db[name].index_information()
+        assert all(model.document["name"] in existing for model in models)
 
 
-def test_a_mail_that_nobody_may_send_is_found_by_nobody(db):
-    told(db, news_of())
+def test_a_mail_that_changed_since_it_was_read_is_not_claimed(db):
+    notify(db, make_notification())
     mail = db.mails.find_one({})
     another = {**mail, "nextTryAt": mail["nextTryAt"] + timedelta(seconds=1)}
     assert store_outbox.claim(db, another, ObjectId(), utc_now()) is None
@@ -143,8 +144,8 @@ def test_a_mail_that_nobody_may_send_is_found_by_nobody(db):
 
 
 def test_sending_nothing_opens_no_connection(db):
-    def opened():
-        raise AssertionError("a line was opened")
+    def fail():
+        raise AssertionError("a connection was opened")
 
     class Closed:
         def __enter__(self):
@@ -153,7 +154,7 @@ def test_sending_nothing_opens_no_connection(db):
         def __exit__(self, *_):
             pass
 
-        send = opened
+        send = fail
 
     outbox = Outbox(Closed, "e@x.example")
-    assert send(db, outbox) == 0
+    assert send_mails(db, outbox) == 0

@@ -1,4 +1,4 @@
-"""What is said, on one line where a header holds it; when a mail is tried again; which periods."""
+"""Texts of notifications, retries of mails, report periods and what is notified."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,11 +16,11 @@ from eventapp.events import rules as events
 from eventapp.notifications import rules
 from eventapp.notifications.mail_templates import DEFAULT_TEMPLATE, TEMPLATE_NAMES, render_mail
 from eventapp.notifications.outbox import build_message
-from tests.notifications_factories import FACTS, news_of
+from tests.notifications_factories import FACTS, make_notification
 
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
 TEMPLATES = Path(eventapp.__file__).parent / "notifications" / "templates"
-SAID = {
+ALL_FACTS = {
     **FACTS,
     "expiresAt": NOW,
     "schedule": [{"date": "2030-05-02", "location": "Larissa"}],
@@ -31,13 +31,13 @@ SAID = {
 
 
 @pytest.mark.parametrize("kind", [*rules.KINDS, rules.REPORT])
-def test_each_kind_has_words_and_templates(kind):
-    title, message = rules.compose_text(kind, SAID)
+def test_each_kind_has_a_text_and_templates(kind):
+    title, message = rules.compose_text(kind, ALL_FACTS)
     assert title
     assert message.endswith(".")
     name = TEMPLATE_NAMES.get(kind, DEFAULT_TEMPLATE)
     assert all((TEMPLATES / f"{name}.{form}").exists() for form in ("txt", "html"))
-    mail = render_mail(news_of(kind, data=SAID), "https://x.example/", NOW)
+    mail = render_mail(make_notification(kind, data=ALL_FACTS), "https://x.example/", NOW)
     for form in ("text", "html"):
         assert "https://x.example/" in mail[form]
         assert "x.example//" not in mail[form]
@@ -47,17 +47,19 @@ def test_each_kind_has_words_and_templates(kind):
 
 @pytest.mark.parametrize("kind", rules.KINDS)
 @given(text=st.text(max_size=300))
-def test_no_title_holds_a_line_break_or_is_too_long(kind, text):
-    title, _message = rules.compose_text(kind, {**SAID, "eventTitle": text})
+def test_titles_are_one_line_of_limited_length(kind, text):
+    title, _message = rules.compose_text(kind, {**ALL_FACTS, "eventTitle": text})
     assert len(title) <= rules.MAX_SUBJECT
     assert title.isprintable()
     assert len(title.splitlines()) <= 1
 
 
 @given(title=st.text(max_size=100), name=st.text(max_size=50))
-def test_whatever_people_write_a_message_has_the_headers_it_should(title, name):
-    news = news_of(data={"eventTitle": title})
-    message = build_message(render_mail(news, "https://x.example", NOW), "Events <e@x.example>")
+def test_a_message_has_the_expected_headers_whatever_users_write(title, name):
+    notification = make_notification(data={"eventTitle": title})
+    message = build_message(
+        render_mail(notification, "https://x.example", NOW), "Events <e@x.example>"
+    )
     assert set(message.keys()) == {
         "From",
         "To",
@@ -72,10 +74,10 @@ def test_whatever_people_write_a_message_has_the_headers_it_should(title, name):
 
 
 @pytest.mark.parametrize(
-    ("quantity", "words"), [(1, "1 ticket"), (2, "2 tickets"), (10, "10 tickets")]
+    ("quantity", "text"), [(1, "1 ticket"), (2, "2 tickets"), (10, "10 tickets")]
 )
-def test_tickets_in_words(quantity, words):
-    assert rules.count_tickets({"quantity": quantity}) == words
+def test_the_number_of_tickets_in_words(quantity, text):
+    assert rules.count_tickets({"quantity": quantity}) == text
 
 
 @pytest.mark.parametrize(
@@ -87,10 +89,10 @@ def test_pauses_double_up_to_two_hours(attempts, seconds):
 
 
 @pytest.mark.parametrize(
-    ("age", "gone"), [(timedelta(hours=23.99), False), (timedelta(days=1), True)]
+    ("age", "given_up"), [(timedelta(hours=23.99), False), (timedelta(days=1), True)]
 )
-def test_after_a_day_it_is_given_up(age, gone):
-    assert (rules.next_attempt_at(9, NOW, NOW + age) is None) is gone
+def test_a_mail_is_given_up_after_a_day(age, given_up):
+    assert (rules.next_attempt_at(9, NOW, NOW + age) is None) is given_up
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_after_a_day_it_is_given_up(age, gone):
         ("2030-01-01", ("2029-12-31", "2029-12-31"), ("2029-12-24", "2029-12-30")),
     ],
 )
-def test_the_day_and_the_week_that_are_over(now, days, weeks):
+def test_report_periods_are_the_last_full_day_and_week(now, days, weeks):
     moment = datetime.fromisoformat(f"{now}T00:00:00+00:00")
     for at in (moment, moment + timedelta(hours=23, minutes=59)):
         daily, weekly = notifications.finished_periods(at)
@@ -182,7 +184,7 @@ def test_what_is_told_of_a_booking_that_ends(reason, kind):
     assert noted == ({f"tell.{kind}": NOW, "tellAt": NOW} if kind else {})
 
 
-def test_bookings_and_mails_speak_of_the_same_kinds():
+def test_bookings_and_notifications_use_the_same_kinds():
     kinds = {
         *bookings.END_NOTIFICATIONS.values(),
         bookings.BOOKING_CONFIRMED,
@@ -204,13 +206,13 @@ def test_bookings_and_mails_speak_of_the_same_kinds():
         ("SMTP_URL", "smtp://mail.example:99999"),
     ],
 )
-def test_settings_that_no_mail_could_be_sent_with_stop_the_start(tmp_path, name, value):
+def test_invalid_mail_settings_are_refused_at_start(tmp_path, name, value):
     with pytest.raises(ConfigError, match=name):
         load_config({"INSTANCE_DIR": str(tmp_path), name: value})
 
 
 @pytest.mark.parametrize("value", ["events@x.example", "Events <e@x.example>", '"A, B" <e@x.io>'])
-def test_senders_that_are_sound(tmp_path, value):
+def test_valid_senders_are_accepted(tmp_path, value):
     config = load_config({"INSTANCE_DIR": str(tmp_path), "MAIL_FROM": value})
-    mail = render_mail(news_of(), "https://x.example", NOW) | {"_id": ObjectId()}
+    mail = render_mail(make_notification(), "https://x.example", NOW) | {"_id": ObjectId()}
     assert build_message(mail, config.mail_from)["From"].addresses[0].domain.startswith("x.")

@@ -47,7 +47,7 @@ function createTimeChart(points, name, shape, format) {
   const maximum = roundUp(Math.max(0, ...points.map((point) => point[name])));
   const total = points.reduce((sum, point) => sum + point[name], 0);
   const label = `${name} from ${points[0].start} to ${points[points.length - 1].start}, ${format(total)} in all`;
-  const chart = createFrame(label, maximum, written);
+  const chart = createFrame(label, maximum, format);
   const step = (WIDTH - LEFT - 6) / points.length;
   const x = (index) => LEFT + step * (index + 0.5);
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / maximum);
