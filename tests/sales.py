@@ -13,8 +13,8 @@ PRICES = (0, 9.99, 10, 25.5, 19.95, 0.1, 33.33)
 
 def events_of(db, organizer_ids, types=2):
     """Insert a published event for each of these organizers; return the stored events."""
-    kinds = [{"type": f"T{n}", "price": 10, "availableTickets": 1000} for n in range(types)]
-    return [make_event(db, organizer_id=id_, ticketTypes=kinds) for id_ in organizer_ids]
+    ticket_types = [{"type": f"T{n}", "price": 10, "availableTickets": 1000} for n in range(types)]
+    return [make_event(db, organizer_id=id_, ticketTypes=ticket_types) for id_ in organizer_ids]
 
 
 def booking(event, *, status, at, taken, price=10, changed=None, number=None):
@@ -74,17 +74,17 @@ def void():
 
 def revenue(bookings):
     """Return the price of the confirmed bookings as the API writes it."""
-    mine = [one for one in bookings if one["status"] == "confirmed"]
-    return rules.from_cents(sum(rules.to_cents(one["totalPrice"]) for one in mine))
+    confirmed = [one for one in bookings if one["status"] == "confirmed"]
+    return rules.from_cents(sum(rules.to_cents(one["totalPrice"]) for one in confirmed))
 
 
 def sums(bookings):
     """Return the sums as a point of /analytics/revenue shows them."""
-    mine = [one for one in bookings if one["status"] == "confirmed"]
+    confirmed = [one for one in bookings if one["status"] == "confirmed"]
     return {
         "revenue": revenue(bookings),
-        "bookings": len(mine),
-        "tickets": sum(one["quantity"] for one in mine),
+        "bookings": len(confirmed),
+        "tickets": sum(one["quantity"] for one in confirmed),
         "cancelled": sum(one["status"] == "cancelled" for one in bookings),
     }
 

@@ -1,4 +1,4 @@
-"""What admins see, and the table of bookings."""
+"""Answers for admins, and the CSV table of bookings."""
 
 import csv
 import io
@@ -14,17 +14,17 @@ from tests.bookings_factories import Caller, event_of, types
 
 
 @pytest.fixture
-def boss(client, app):
+def admin(client, app):
     return Caller(client, app, "admin")
 
 
-def test_dashboard(db, boss, ann):
+def test_the_dashboard_sums_up_all_events(db, admin, ann):
     event_id = event_of(db, ticketTypes=types(3, price=9.99))
     event_of(db, 5)
     ann.book(event_id, 3)
     ann.call("POST", "/favorites", {"eventId": event_id})
     Caller(ann.client, ann.client.application).wait(event_id, 2)
-    body = boss.get("/admin/dashboard").json
+    body = admin.get("/admin/dashboard").json
     assert body["overview"]["revenue"] == body["trends"]["total"]["revenue"] == 29.97
     assert body["topEvents"][0]["eventId"] == body["fullestEvents"][0]["eventId"] == event_id
     assert body["fullestEvents"][0]["utilization"] == 1
@@ -34,35 +34,35 @@ def test_dashboard(db, boss, ann):
     assert body["engagement"]["usersByRole"] == {"attendee": 2, "organizer": 0, "admin": 1}
 
 
-def test_users_and_what_they_spent(db, boss, ann):
+def test_users_are_listed_with_what_they_spent(db, admin, ann):
     event_id = event_of(db, ticketTypes=types(10, price=12.5))
     ann.book(event_id, 2)
     ann.cancel(ann.book(event_of(db, 3), 1))
-    rows = {row["_id"]: row for row in boss.get("/admin/users").json["users"]}
+    rows = {row["_id"]: row for row in admin.get("/admin/users").json["users"]}
     assert rows[str(ann.id)]["spent"] == 25
     assert rows[str(ann.id)]["bookings"]["total"] == 2
-    assert rows[str(boss.id)]["spent"] == 0
-    assert "passwordHash" not in rows[str(boss.id)]
-    assert len(boss.get("/admin/users?role=admin").json["users"]) == 1
-    assert boss.get("/admin/users?search=nobody").json["users"] == []
+    assert rows[str(admin.id)]["spent"] == 0
+    assert "passwordHash" not in rows[str(admin.id)]
+    assert len(admin.get("/admin/users?role=admin").json["users"]) == 1
+    assert admin.get("/admin/users?search=nobody").json["users"] == []
 
 
-def test_the_waitlist(db, app, client, boss, ann):
+def test_the_waitlist_lists_waitlisted_events(db, app, client, admin, ann):
     full, open_ = event_of(db, 1), event_of(db, 5)
     ann.book(full, 1)
     for tickets in (2, 3):
         Caller(client, app).wait(full, tickets)
-    body = boss.get("/admin/waitlist").json
+    body = admin.get("/admin/waitlist").json
     (row,) = body["events"]
     assert (row["eventId"], row["entries"], row["tickets"], row["openOffers"]) == (full, 2, 5, 0)
     assert (body["entries"], body["tickets"], body["total"]) == (2, 5, 1)
     assert open_ != row["eventId"]
 
 
-def test_health(db, boss, ann):
+def test_the_health_report_has_all_parts(db, admin, ann):
     event_id = event_of(db, 5)
     ann.book(event_id, 1, hold=True)
-    body = boss.get("/admin/health").json
+    body = admin.get("/admin/health").json
     assert (body["status"], body["database"]["status"]) == ("ok", "ok")
     assert 10 < body["process"]["memoryMiB"] < 2000
     assert body["process"]["cores"] >= 1
@@ -75,11 +75,11 @@ def test_health(db, boss, ann):
     assert "counts" in body["mail"]
 
 
-@pytest.mark.parametrize("what", ["dashboard", "users", "events", "waitlist", "health"])
-def test_for_admins_only(client, app, what):
+@pytest.mark.parametrize("path", ["dashboard", "users", "events", "waitlist", "health"])
+def test_only_admins_are_allowed(client, app, path):
     for role in ("attendee", "organizer"):
-        assert Caller(client, app, role).get(f"/admin/{what}").status_code == 403
-    assert client.get(f"/api/admin/{what}").status_code == 401
+        assert Caller(client, app, role).get(f"/admin/{path}").status_code == 403
+    assert client.get(f"/api/admin/{path}").status_code == 401
 
 
 def rows_of(answer):
@@ -90,14 +90,14 @@ def rows_of(answer):
     return list(csv.DictReader(io.StringIO(text[3:].decode(), newline="")))
 
 
-def test_the_table_has_each_booking_once(db, boss, monkeypatch):
+def test_the_csv_table_has_each_booking_once(db, admin, monkeypatch):
     monkeypatch.setattr(bookings_service, "BOOKINGS_PER_QUERY", 7)
     events = sales.events_of(db, [None, None])
     at = utc_now() - timedelta(days=3)
     bookings = sales.at_random(random.Random(2), events, 60, at, 1)
     same = [sales.booking(events[0], status="held", at=at, taken={1: 1}) for _ in range(20)]
     db.bookings.insert_many([*bookings, *same, sales.void()])
-    answer = boss.get("/events/1/bookings.csv")
+    answer = admin.get("/events/1/bookings.csv")
     rows = rows_of(answer)
     mine = [one for one in [*bookings, *same] if one["eventId"] == 1]
     by_reference = {one["bookingReference"]: one for one in mine}
@@ -112,19 +112,19 @@ def test_the_table_has_each_booking_once(db, boss, monkeypatch):
     assert 'filename="bookings-1.csv"' in answer.headers["Content-Disposition"]
 
 
-def test_a_title_is_no_formula(db, boss, ann):
+def test_a_title_is_escaped_in_the_csv_table(db, admin, ann):
     event_id = event_of(db, 5, title="=HYPERLINK(1)")
     ann.book(event_id, 1)
-    (row,) = rows_of(boss.get(f"/events/{event_id}/bookings.csv"))
+    (row,) = rows_of(admin.get(f"/events/{event_id}/bookings.csv"))
     assert row["eventTitle"] == "'=HYPERLINK(1)"
 
 
-def test_an_empty_table(db, boss):
-    assert rows_of(boss.get(f"/events/{event_of(db, 5)}/bookings.csv")) == []
+def test_an_event_without_bookings_has_an_empty_csv_table(db, admin):
+    assert rows_of(admin.get(f"/events/{event_of(db, 5)}/bookings.csv")) == []
 
 
-def test_a_table_is_read_part_by_part(db, boss, monkeypatch):
-    """What is not asked for is not read: memory does not grow with the bookings."""
+def test_the_csv_table_is_read_page_by_page(db, admin, monkeypatch):
+    """Pages are read when they are needed, so memory use does not grow with the bookings."""
     monkeypatch.setattr(bookings_service, "BOOKINGS_PER_QUERY", 10)
     (event,) = sales.events_of(db, [None])
     at = utc_now()

@@ -1,4 +1,4 @@
-"""Sums of bookings from what was kept and what changed since: always as counted one by one."""
+"""Sums from stored sums and later changes equal the sums of the bookings, one by one."""
 
 import random
 from collections import defaultdict
@@ -13,7 +13,7 @@ from tests import sales
 from tests.conftest import MONGO_URI
 from tests.plans import scans, settled
 
-OWNERS = [ObjectId(), ObjectId()]
+ORGANIZERS = [ObjectId(), ObjectId()]
 LATER = timedelta(minutes=5)
 
 
@@ -23,51 +23,53 @@ def now():
 
 
 @pytest.fixture(autouse=True)
-def small_parts(monkeypatch):
-    """So small that there are several a day, as of an event with very many bookings."""
+def small_segments(monkeypatch):
+    """Make segments so small that a day has several, as for an event with many bookings."""
     monkeypatch.setattr(event_sums, "MAX_BOOKINGS_PER_SEGMENT", 3)
 
 
 @pytest.fixture
-def made(db, now):
-    """Some hundreds of bookings of the last 40 days, stored."""
+def bookings(db, now):
+    """Store 300 bookings of the last 40 days."""
     rng = random.Random(5)
-    events = sales.events_of(db, [*OWNERS, *OWNERS])
-    bookings = sales.at_random(rng, events, 300, now - timedelta(days=40), 39)
-    db.bookings.insert_many([*bookings, sales.void()])
-    return bookings
+    events = sales.events_of(db, [*ORGANIZERS, *ORGANIZERS])
+    made = sales.at_random(rng, events, 300, now - timedelta(days=40), 39)
+    db.bookings.insert_many([*made, sales.void()])
+    return made
 
 
 def stored(db):
     return list(db.bookings.find({"void": {"$ne": True}}))
 
 
-def check(db):
-    """Every sum is that of the bookings there are."""
-    for owner in [None, *OWNERS]:
-        mine = [one for one in stored(db) if owner in (None, one["organizerId"])]
-        by_day(sales_sums.sum_all_days(db, owner), mine, "UTC")
+def check_all_sums(db):
+    """Assert that every sum equals that of the stored bookings."""
+    for organizer in [None, *ORGANIZERS]:
+        mine = [one for one in stored(db) if organizer in (None, one["organizerId"])]
+        check_days(sales_sums.sum_all_days(db, organizer), mine, "UTC")
         first = min((one["createdAt"].date() for one in mine), default=date(2026, 1, 1))
         for zone in ("Europe/Athens", "Asia/Kathmandu", "America/Sao_Paulo"):
             days = [first - timedelta(days=1), first + timedelta(days=50)]
-            by_day(sales_sums.sum_by_day(db, owner, *days, rules.load_zone(zone)), mine, zone)
-        by_event = sales_sums.sum_by_event(db, owner)
+            check_days(
+                sales_sums.sum_by_day(db, organizer, *days, rules.load_zone(zone)), mine, zone
+            )
+        by_event = sales_sums.sum_by_event(db, organizer)
         assert set(by_event) == {one["eventId"] for one in mine}
-        for event_id, tally in by_event.items():
-            same(tally, [one for one in mine if one["eventId"] == event_id])
+        for event_id, totals in by_event.items():
+            check_totals(totals, [one for one in mine if one["eventId"] == event_id])
     for event_id in {one["eventId"] for one in stored(db)} | {999}:
-        of_event(db, event_id)
+        check_event_sums(db, event_id)
 
 
-def of_event(db, event_id):
-    """The sums of one event, by day and by ticket type."""
+def check_event_sums(db, event_id):
+    """Assert that the sums of an event by day and by ticket type are right."""
     mine = [one for one in stored(db) if one["eventId"] == event_id]
     days, cents = defaultdict(rules.BookingTotals), defaultdict(int)
     for segment in event_sums.load_segments(db, event_id):
         days[segment.since.date()].add_numbers(segment.totals.numbers)
         for type_id, more in segment.cents_by_type.items():
             cents[type_id] += more
-    by_day(days, mine, "UTC")
+    check_days(days, mine, "UTC")
     expected = defaultdict(int)
     for one in mine:
         for item in one["items"] if one["status"] == "confirmed" else ():
@@ -75,55 +77,55 @@ def of_event(db, event_id):
     assert {id_: more for id_, more in cents.items() if more} == expected
 
 
-def by_day(days, bookings, zone):
+def check_days(days, bookings, zone):
     expected = defaultdict(list)
     for one in bookings:
         expected[one["createdAt"].astimezone(rules.load_zone(zone)).date()].append(one)
-    assert {day for day, tally in days.items() if not tally.is_empty} == set(expected)
-    for day, there in expected.items():
-        same(days[day], there)
+    assert {day for day, totals in days.items() if not totals.is_empty} == set(expected)
+    for day, of_day in expected.items():
+        check_totals(days[day], of_day)
 
 
-def same(tally, bookings):
-    assert rules.count_by_status(tally) == sales.counts(bookings)
+def check_totals(totals, bookings):
+    assert rules.count_by_status(totals) == sales.counts(bookings)
     cents = sum(one["totalCents"] for one in bookings if one["status"] == "confirmed")
-    assert tally.revenue == cents
+    assert totals.revenue == cents
     for status in sales.STATUSES:
         tickets = sum(one["quantity"] for one in bookings if one["status"] == status)
-        assert tally.tickets(status) == tickets
+        assert totals.tickets(status) == tickets
 
 
-def test_nothing_at_all(db, now):
-    check(db)
+def test_without_bookings_all_sums_are_empty(db, now):
+    check_all_sums(db)
     assert sales_sums.refresh_sums(db, now) == 0
     assert sales_sums.sum_all_days(db, None) == {}
     assert sales_sums.sum_by_event(db, None) == {}
 
 
-def test_before_the_first_run(db, made):
-    check(db)
+def test_sums_are_right_before_the_first_run(db, bookings):
+    check_all_sums(db)
 
 
-def test_after_a_run(db, made, now):
+def test_sums_are_right_after_a_run(db, bookings, now):
     assert sales_sums.refresh_sums(db, now) > 40
     assert store_sums.find_complete_up_to(db) == now - rules.CHECKPOINT_DELAY
     assert store_sums.find_changed(db, store_sums.find_complete_up_to(db)) == []
-    check(db)
+    check_all_sums(db)
 
 
-def test_what_changed_since_the_run(db, made, now):
+def test_sums_include_changes_since_the_last_run(db, bookings, now):
     sales_sums.refresh_sums(db, now)
-    change_some(db, made, now)
-    check(db)
+    change_some(db, bookings, now)
+    check_all_sums(db)
     sales_sums.refresh_sums(db, now + LATER)
-    check(db)
+    check_all_sums(db)
     assert sales_sums.refresh_sums(db, now + 2 * LATER) == 0
-    check(db)
+    check_all_sums(db)
 
 
-def change_some(db, made, now, seed=1):
+def change_some(db, bookings, now, seed=1):
     rng = random.Random(seed)
-    for one in rng.sample(made, 20):
+    for one in rng.sample(bookings, 20):
         status = rng.choice(sales.STATUSES)
         change = {"status": status, "updatedAt": now, "totalCents": rng.randrange(5000)}
         db.bookings.update_one({"_id": one["_id"]}, {"$set": change})
@@ -132,42 +134,40 @@ def change_some(db, made, now, seed=1):
     db.bookings.insert_many([{**one, "updatedAt": now} for one in new])
 
 
-def test_many_changes_and_runs(db, made, now):
+def test_sums_are_right_after_several_changes_and_runs(db, bookings, now):
     for step in range(2):
         moment = now + step * timedelta(seconds=20)
-        change_some(db, made, moment, seed=step)
-        check(db)
+        change_some(db, bookings, moment, seed=step)
+        check_all_sums(db)
         sales_sums.refresh_sums(db, moment)
-        check(db)
+        check_all_sums(db)
 
 
-def test_what_is_kept_is_used(db, made, now):
-    """The control: where what is kept is wrong, so are the sums."""
+def test_control_wrong_stored_days_give_wrong_sums(db, bookings, now):
     sales_sums.refresh_sums(db, now)
     db.dailySales.delete_many({"scope": store_sums.ALL_ORGANIZERS})
     with pytest.raises(AssertionError):
-        check(db)
+        check_all_sums(db)
 
 
-def test_parts_are_small_and_cover_the_day(db, made, now):
+def test_stored_segments_are_small_and_ordered(db, bookings, now):
     sales_sums.refresh_sums(db, now)
-    change_some(db, made, now)
+    change_some(db, bookings, now)
     sales_sums.refresh_sums(db, now + LATER)
     several = 0
-    for kept in db.eventDays.find():
-        parts = kept["parts"]
+    for stored_document in db.eventDays.find():
+        parts = stored_document["parts"]
         several += len(parts) > 1
         since = [part["since"] for part in parts]
         assert since == sorted(set(since))
         for part in parts:
-            made_then = sum(part["numbers"][::3])
-            assert 0 < made_then <= 3 or part["since"].second == 0
+            bookings_of_part = sum(part["numbers"][::3])
+            assert 0 < bookings_of_part <= 3 or part["since"].second == 0
     assert several > 10
 
 
-def test_only_the_part_of_what_changed_is_counted_anew(db, now, monkeypatch):
-    """However many bookings the event has."""
-    (event,) = sales.events_of(db, OWNERS[:1])
+def test_only_the_segment_of_a_changed_booking_is_counted_anew(db, now, monkeypatch):
+    (event,) = sales.events_of(db, ORGANIZERS[:1])
     noon = (now - timedelta(days=2)).replace(hour=12, minute=0)
     rows = [
         sales.booking(event, status="confirmed", at=noon + timedelta(minutes=n), taken={1: 2})
@@ -179,48 +179,47 @@ def test_only_the_part_of_what_changed_is_counted_anew(db, now, monkeypatch):
     db.bookings.update_one({"_id": rows[30]["_id"]}, {"$set": change})
     counted, real = [], store_sums.sum_event_periods
 
-    def noted(db_, spans, moment):
-        counted.extend(spans)
-        return real(db_, spans, moment)
+    def record(db_, periods, moment):
+        counted.extend(periods)
+        return real(db_, periods, moment)
 
-    monkeypatch.setattr(store_sums, "sum_event_periods", noted)
-    check(db)
+    monkeypatch.setattr(store_sums, "sum_event_periods", record)
+    check_all_sums(db)
     assert {until - since for _, (since, until) in counted} == {timedelta(minutes=3)}
     sales_sums.refresh_sums(db, now + LATER)
-    check(db)
+    check_all_sums(db)
 
 
-def test_what_is_kept_of_an_event_is_used(db, made, now):
-    """The control: where a part is wrong, so are the event's sums."""
+def test_control_a_missing_stored_day_gives_wrong_event_sums(db, bookings, now):
     sales_sums.refresh_sums(db, now)
-    kept = db.eventDays.find_one()
-    of_event(db, kept["eventId"])
-    db.eventDays.delete_one({"_id": kept["_id"]})
+    stored_document = db.eventDays.find_one()
+    check_event_sums(db, stored_document["eventId"])
+    db.eventDays.delete_one({"_id": stored_document["_id"]})
     with pytest.raises(AssertionError):
-        of_event(db, kept["eventId"])
+        check_event_sums(db, stored_document["eventId"])
 
 
-def test_an_older_run_overwrites_nothing(db, made, now):
+def test_an_older_run_does_not_overwrite_a_later_one(db, bookings, now):
     sales_sums.refresh_sums(db, now)
-    kept = db.eventSales.find_one()
+    stored_document = db.eventSales.find_one()
     old = {"numbers": [0] * 12}
-    store_sums.save_sums(db, "eventSales", 0, [({"_id": kept["_id"]}, old)])
-    assert db.eventSales.find_one({"_id": kept["_id"]}) == kept
+    store_sums.save_sums(db, "eventSales", 0, [({"_id": stored_document["_id"]}, old)])
+    assert db.eventSales.find_one({"_id": stored_document["_id"]}) == stored_document
 
 
-def test_one_run_at_a_time_until_its_lease_is_over(db, made, now):
+def test_a_run_excludes_others_until_its_lease_ends(db, bookings, now):
     begun = store_sums.begin_run(db, now, sales_sums.LEASE)
     assert sales_sums.refresh_sums(db, now + timedelta(seconds=1)) == 0
     assert store_sums.find_complete_up_to(db) is None
     assert sales_sums.refresh_sums(db, now + sales_sums.LEASE) > 0
-    store_sums.end_run(db, begun["run"], now, now)  # it wakes up, and says nothing
+    store_sums.end_run(db, begun["run"], now, now)  # The first run resumes, and changes nothing.
     assert store_sums.find_complete_up_to(db) == now + sales_sums.LEASE - rules.CHECKPOINT_DELAY
-    check(db)
+    check_all_sums(db)
 
 
-def test_a_run_that_died_is_done_again(db, made, now, monkeypatch):
+def test_the_work_of_a_run_that_died_is_repeated(db, bookings, now, monkeypatch):
     sales_sums.refresh_sums(db, now)
-    change_some(db, made, now)
+    change_some(db, bookings, now)
 
     def die(*_args):
         raise KeyboardInterrupt
@@ -229,9 +228,9 @@ def test_a_run_that_died_is_done_again(db, made, now, monkeypatch):
         patched.setattr(store_sums, "end_run", die)
         with pytest.raises(KeyboardInterrupt):
             sales_sums.refresh_sums(db, now + LATER)
-    check(db)
+    check_all_sums(db)
     assert sales_sums.refresh_sums(db, now + 2 * LATER) > 0
-    check(db)
+    check_all_sums(db)
 
 
 @pytest.mark.skipif(not MONGO_URI, reason="the embedded store has no plans to explain")
@@ -244,5 +243,5 @@ def test_a_run_that_died_is_done_again(db, made, now, monkeypatch):
         {"$or": [store_sums.event_filter(n, (utc_now(), utc_now() + LATER)) for n in range(50)]},
     ],
 )
-def test_no_scan_of_all_bookings(db, made, where):
+def test_no_query_scans_all_bookings(db, bookings, where):
     assert not scans(settled(lambda: db.bookings.find(where).explain(), scans))

@@ -1,4 +1,4 @@
-"""What the figures mean: calendars of zones, sums, tables."""
+"""Local calendars, totals, the CSV table and quantiles."""
 
 import csv
 import io
@@ -31,14 +31,14 @@ ZONES = st.sampled_from(
         ("UTC", date(2026, 3, 29), 24),
     ],
 )
-def test_days_of_a_change_to_or_from_summer_time(zone, day, hours):
+def test_the_length_of_days_with_a_clock_change(zone, day, hours):
     zone = rules.load_zone(zone)
     length = rules.day_start(day + timedelta(days=1), zone) - rules.day_start(day, zone)
     assert length == timedelta(hours=hours)
 
 
 @pytest.mark.parametrize("name", ["", "Europe", "Nowhere/City", "../etc/passwd", "EUROPE/ATHENS "])
-def test_what_is_no_zone(name):
+def test_an_unknown_time_zone_is_refused(name):
     with pytest.raises(ValueError, match="^"):
         rules.load_zone(name)
 
@@ -52,7 +52,7 @@ def test_what_is_no_zone(name):
         ("month", (2026, 1, 31), (2026, 1, 31), ["2026-01-01"]),
     ],
 )
-def test_intervals(interval, first, last, starts):
+def test_the_starts_of_intervals(interval, first, last, starts):
     found = rules.iter_interval_starts(date(*first), date(*last), interval)
     assert [day.isoformat() for day in found] == starts
 
@@ -64,7 +64,7 @@ def test_intervals(interval, first, last, starts):
     ZONES,
     st.lists(st.tuples(st.integers(-2 * 86400, 402 * 86400), st.integers(0, 10**9)), max_size=30),
 )
-def test_a_series_holds_each_booking_of_its_days_once(first, days, interval, zone, made):
+def test_intervals_count_each_booking_of_the_period_once(first, days, interval, zone, made):
     zone, last = rules.load_zone(zone), first + timedelta(days=days)
     moments = [(datetime.combine(first, datetime.min.time(), UTC) + timedelta(seconds=s), c)
                for s, c in made]  # fmt: skip
@@ -74,27 +74,27 @@ def test_a_series_holds_each_booking_of_its_days_once(first, days, interval, zon
         if first <= day <= last:
             days.setdefault(day, BookingTotals()).add("confirmed", 1, 1, cents)
             expected += cents
-    series = rules.group_by_interval(days, first, last, interval)
-    assert rules.sum_totals(series.values()).revenue == expected
-    assert list(series) == sorted(set(series))
+    intervals = rules.group_by_interval(days, first, last, interval)
+    assert rules.sum_totals(intervals.values()).revenue == expected
+    assert list(intervals) == sorted(set(intervals))
 
 
 @given(DAYS, ZONES)
-def test_each_slot_of_a_utc_day_lies_in_the_day_that_the_zone_says(day, zone):
+def test_each_bucket_of_a_utc_day_belongs_to_its_local_day(day, zone):
     begin, zone = datetime.combine(day, datetime.min.time(), UTC), rules.load_zone(zone)
-    there = {n: local for local, slots in rules.split_utc_day(begin, zone) for n in slots}
-    assert list(there) == list(range(96))
-    for number, local in there.items():
+    by_number = {n: local for local, numbers in rules.split_utc_day(begin, zone) for n in numbers}
+    assert list(by_number) == list(range(96))
+    for number, local in by_number.items():
         assert (begin + number * rules.BUCKET).astimezone(zone).date() == local
 
 
 @given(st.sets(st.integers(0, 60), max_size=40))
-def test_spans_cover_what_they_are_made_of(numbers):
+def test_merged_periods_cover_exactly_their_parts(numbers):
     starts = {utc(2026, 1, 1) + n * rules.BUCKET for n in numbers}
-    spans = rules.merge_adjacent(starts, rules.BUCKET)
-    covered = {s + n * rules.BUCKET for s, e in spans for n in range((e - s) // rules.BUCKET)}
+    periods = rules.merge_adjacent(starts, rules.BUCKET)
+    covered = {s + n * rules.BUCKET for s, e in periods for n in range((e - s) // rules.BUCKET)}
     assert covered == starts
-    assert all(a[1] < b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] < b[0] for a, b in zip(periods, periods[1:], strict=False))
 
 
 def test_tally():
@@ -120,7 +120,7 @@ def table(*bookings):
     return list(csv.DictReader(io.StringIO(text[3:].decode(), newline="")))
 
 
-def test_a_row_of_the_table():
+def test_a_row_of_the_csv_table():
     made = booking(EVENT, status="confirmed", at=utc(2026, 3, 1, 9), taken={1: 3}, price=9.99)
     (row,) = table(made)
     assert row["totalPrice"] == "29.97"
@@ -129,18 +129,18 @@ def test_a_row_of_the_table():
     assert (row["date"], row["cancelledAt"], row["refund"]) == ("2026-05-01", "", "")
 
 
-NASTY = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=cmd|"/c calc"!A1']
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=cmd|"/c calc"!A1']
 
 
-@pytest.mark.parametrize("title", NASTY)
-def test_a_formula_is_text(title):
+@pytest.mark.parametrize("title", FORMULAS)
+def test_a_formula_is_escaped(title):
     made = booking(EVENT, status="confirmed", at=utc(2026, 3, 1), taken={1: 1})
     (row,) = table({**made, "eventTitle": title})
     assert row["eventTitle"] == f"'{title}"
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=5))
-def test_any_text_comes_back_and_none_is_a_formula(titles):
+def test_any_text_is_preserved_and_none_is_a_formula(titles):
     made = booking(EVENT, status="held", at=utc(2026, 3, 1), taken={1: 1})
     rows = table(*({**made, "eventTitle": title} for title in titles))
     assert [row["eventTitle"].removeprefix("'") for row in rows] == [
@@ -149,7 +149,7 @@ def test_any_text_comes_back_and_none_is_a_formula(titles):
     assert not any(row["eventTitle"].startswith(bookings_csv.FORMULA_STARTS) for row in rows)
 
 
-def test_lines_end_as_rfc_4180_says():
+def test_lines_and_quotes_follow_rfc_4180():
     made = booking(EVENT, status="held", at=utc(2026, 3, 1), taken={1: 1})
     text = b"".join(bookings_csv.write_csv([{**made, "location": 'a "b",\nc'}]))
     assert text.endswith(b"\r\n")
@@ -157,7 +157,7 @@ def test_lines_end_as_rfc_4180_says():
 
 
 @pytest.mark.parametrize(
-    ("buckets", "part", "milliseconds"),
+    ("buckets", "fraction", "milliseconds"),
     [
         ([], 0.5, 0.0),
         ([(0.1, 10), (float("inf"), 10)], 0.5, 50.0),
@@ -165,5 +165,5 @@ def test_lines_end_as_rfc_4180_says():
         ([(0.1, 1), (float("inf"), 10)], 0.99, 100.0),
     ],
 )
-def test_quantiles(buckets, part, milliseconds):
-    assert estimate_quantile(buckets, part) == milliseconds
+def test_quantiles_are_interpolated(buckets, fraction, milliseconds):
+    assert estimate_quantile(buckets, fraction) == milliseconds

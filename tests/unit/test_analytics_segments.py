@@ -1,4 +1,4 @@
-"""Parts of a day: any way they are cut and counted anew, they are the sums of its minutes."""
+"""Segments of a day: however they are built and replaced, they add up to its minutes."""
 
 from datetime import timedelta
 
@@ -20,22 +20,23 @@ BOOKED = st.dictionaries(st.integers(0, 1439), st.integers(1, 9), max_size=30)
 
 
 def minutes(booked):
-    made = {}
+    """Return the totals of minutes for {minute of the day: bookings}."""
+    by_minute = {}
     for minute, bookings in booked.items():
-        segment = made[DAY + timedelta(minutes=minute)] = Segment(DAY + timedelta(minutes=minute))
+        moment = DAY + timedelta(minutes=minute)
+        segment = by_minute[moment] = Segment(moment)
         segment.totals.add("confirmed", bookings, bookings * 2, bookings * 100)
         segment.cents_by_type[1] += bookings * 100
-    return made
+    return by_minute
 
 
 def total(segments):
-    return sum(segment.totals.all_bookings for segment in segments), sum(
-        segment.cents_by_type[1] for segment in segments
-    )
+    bookings = sum(segment.totals.all_bookings for segment in segments)
+    return bookings, sum(segment.cents_by_type[1] for segment in segments)
 
 
 @given(BOOKED, st.integers(1, 20))
-def test_they_are_small_and_add_up(booked, max_bookings):
+def test_segments_are_small_and_add_up(booked, max_bookings):
     segments = build_segments(minutes(booked).values(), max_bookings)
     assert total(segments) == (sum(booked.values()), 100 * sum(booked.values()))
     alone = [bookings for bookings in booked.values() if bookings > max_bookings]
@@ -46,19 +47,19 @@ def test_they_are_small_and_add_up(booked, max_bookings):
 
 
 @given(BOOKED, st.integers(1, 20))
-def test_together_they_are_the_day(booked, max_bookings):
+def test_segments_cover_the_whole_day(booked, max_bookings):
     segments = build_segments(minutes(booked).values(), max_bookings)
-    spans = [segment_period(index, segments, DAY) for index in range(len(segments))]
-    ends = [DAY, *(until for _, until in spans)]
-    assert [since for since, _ in spans] == ends[:-1]
+    periods = [segment_period(index, segments, DAY) for index in range(len(segments))]
+    ends = [DAY, *(until for _, until in periods)]
+    assert [since for since, _ in periods] == ends[:-1]
     assert ends[-1] == DAY + ONE_DAY or not segments
     for minute in minutes(booked):
-        since, until = spans[find_segment(minute, segments)]
+        since, until = periods[find_segment(minute, segments)]
         assert since <= minute < until
 
 
 @given(BOOKED, BOOKED, st.integers(1, 20))
-def test_counted_anew_where_something_came(booked, more, max_bookings):
+def test_stale_segments_are_replaced_by_their_recount(booked, more, max_bookings):
     segments = build_segments(minutes(booked).values(), max_bookings)
     now = {minute: booked.get(minute, 0) + more.get(minute, 0) for minute in {*booked, *more}}
     stale = {find_segment(DAY + timedelta(minutes=minute), segments) for minute in more}
