@@ -330,6 +330,28 @@ def drawn_calls(page: str) -> set[tuple[str, str]]:
     return set(re.findall(r"(\w+) --> (\w+)", features))
 
 
+def drawn_layout(page: str) -> set[str]:
+    """Return the paths of the tree under the heading Layout, folders without their slash."""
+    tree = page.partition("## Layout")[2].split("```")[1]
+    folders: list[str] = []
+    paths: set[str] = set()
+    for line in filter(str.strip, tree.splitlines()):
+        depth = (len(line) - len(line.lstrip())) // 4
+        names = re.findall(
+            r"\S+/(?=\s|$)|\S+\.py", line.partition("   ")[0] if depth == 0 else line
+        )
+        for name in names if depth == 0 else names[:1]:
+            path = "/".join([*folders[:depth], name.rstrip("/")])
+            paths.add(path)
+            folders[depth:] = [name.rstrip("/")]
+    return paths
+
+
+def packages() -> set[str]:
+    """Return the folders of the package that hold modules."""
+    return {path.parent.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("__init__.py")}
+
+
 def style_faults(source: str) -> list[str]:
     """Return imports inside functions, relative imports, and handlers that catch everything."""
     faults = []

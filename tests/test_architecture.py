@@ -15,12 +15,15 @@ from tests.architecture import (
     core_faults,
     direct_calls,
     drawn_calls,
+    drawn_layout,
     feature_calls,
     feature_of,
     import_faults,
+    packages,
     style_faults,
 )
 
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 MAX_LINES = 400
 FEATURE_FILES = [name for name in FILES if feature_of(name)]
 CORE_FILES = [name for name in FILES if name.startswith("eventapp/core/")]
@@ -65,9 +68,28 @@ def test_files_keep_the_house_style(name):
     assert not faults, "; ".join(faults)
 
 
+def test_the_layout_that_is_drawn_is_the_layout_there_is():
+    drawn = drawn_layout(ARCHITECTURE)
+    assert not {path for path in drawn if not (ROOT / path).exists()}, "it draws what is gone"
+    assert not packages() - drawn, "draw these in docs/architecture.md"
+
+
+def test_every_file_that_the_page_names_exists():
+    named = set(re.findall(r"`((?:core|[a-z]+)/[\w/]+\.py)`", ARCHITECTURE))
+    missing = {name for name in named if not ((PACKAGE / name).exists() or (ROOT / name).exists())}
+    assert named
+    assert not missing
+
+
+def test_the_glossary_has_at_most_forty_terms_of_a_line_each():
+    rows = ARCHITECTURE.partition("## Glossary")[2].strip().splitlines()[2:]
+    assert 20 < len(rows) <= 40
+    assert all(row.count("|") == 3 for row in rows)
+
+
 def test_the_diagram_of_features_is_true():
-    page = (ROOT / "docs" / "architecture.md").read_text()
-    assert drawn_calls(page) == direct_calls(feature_calls()), "draw docs/architecture.md anew"
+    drawn, real = drawn_calls(ARCHITECTURE), direct_calls(feature_calls())
+    assert drawn == real, "draw docs/architecture.md anew"
 
 
 # The control: each rule refuses what it is there to refuse.
