@@ -352,6 +352,19 @@ def packages() -> set[str]:
     return {path.parent.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("__init__.py")}
 
 
+def untyped_access_faults(name: str, source: str) -> list[str]:
+    """Return how a file could reach a service past the type checker, each with its remedy."""
+    faults = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            returns_any = isinstance(node.returns, ast.Name) and node.returns.id == "Any"
+            if returns_any and feature_of(name):
+                faults.append(f"line {node.lineno}: {node.name} returns Any: name the type")
+        if isinstance(node, ast.Attribute) and node.attr == "extensions":
+            faults.append(f"line {node.lineno}: use an AppKey instead of a name in extensions")
+    return faults if name != "eventapp/core/app_key.py" else []
+
+
 def style_faults(source: str) -> list[str]:
     """Return imports inside functions, relative imports, and handlers that catch everything."""
     faults = []

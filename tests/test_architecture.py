@@ -21,6 +21,7 @@ from tests.architecture import (
     import_faults,
     packages,
     style_faults,
+    untyped_access_faults,
 )
 
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
@@ -65,6 +66,12 @@ def test_files_keep_the_house_style(name):
     assert not re.fullmatch(r"(.*_)?(utils?|helpers?|common|misc)", stem), "name its subject"
     assert lines <= MAX_LINES, f"{lines} lines: it has more than one subject"
     faults = style_faults(source)
+    assert not faults, "; ".join(faults)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_service_is_reached_past_the_type_checker(name):
+    faults = untyped_access_faults(name, (ROOT / name).read_text())
     assert not faults, "; ".join(faults)
 
 
@@ -156,3 +163,14 @@ def test_core_may_import_settings_and_what_stands_below():
 )
 def test_a_bad_habit_is_found(source):
     assert style_faults(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def inventory() -> Any:\n    return g.inventory",
+        "def inventory() -> Inventory:\n    return current_app.extensions['inventory']",
+    ],
+)
+def test_untyped_access_to_a_service_is_found(source):
+    assert untyped_access_faults("eventapp/waitlist/routes.py", source)
