@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
+from typing import cast
 
 import pymongo
 from tqdm import tqdm
@@ -12,7 +13,8 @@ from eventapp import prepare_database
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, Document
 from eventapp.events import service, store
-from eventapp.events.types import EventInput
+from eventapp.events.bodies import EventInput
+from eventapp.events.types import StoredEvent
 from scripts.synthetic_events import generate_bodies
 
 BATCH_SIZE, WRITERS = 1000, 2
@@ -24,18 +26,18 @@ TIMEOUT_SECONDS = 300
 
 def new_event(body: EventInput) -> Document:
     """Return the document of a new event that belongs to no account, without its eventId."""
-    return service.new_event(body, organizer_id=None, now=utc_now())
+    return cast(Document, service.new_event(body, organizer_id=None, now=utc_now()))
 
 
 def insert_events(db: Db, events: Sequence[Document]) -> list[int]:
     """Give the events new eventIds and insert them; return the ids in the same order."""
     if not events:
         return []
-    event_ids = list(store.take_event_ids(db, len(events)))
+    event_ids = list(store.allocate_event_ids(db, len(events)))
     for event, event_id in zip(events, event_ids, strict=True):
         event["eventId"] = event_id
     for start in range(0, len(events), BATCH_SIZE):
-        store.insert_many(db, list(events[start : start + BATCH_SIZE]))
+        store.insert_many(db, cast(list[StoredEvent], events[start : start + BATCH_SIZE]))
     return event_ids
 
 
@@ -77,7 +79,7 @@ def write_synthetic_events(db: Db, count: int) -> None:
     Two threads write, because the database may have a second core.
     """
     # An eventId is never given twice, so every run has another seed and generates other events.
-    seed = store.take_event_ids(db)[0]
+    seed = store.allocate_event_ids(db)[0]
     bodies = generate_bodies(count, seed=seed, today=utc_now().date())
     pending: set[Future[int]] = set()
     with ThreadPoolExecutor(WRITERS) as pool, tqdm(total=count, unit=" events") as progress:

@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from eventapp.config import ROOT
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
+from eventapp.events.bodies import EventInput, ScheduleEntryInput
 from eventapp.events.rules import midnight
-from eventapp.events.types import EventInput, ScheduleEntryInput
 from eventapp.media import service as media
 from scripts.bulk_load import TIMEOUT_SECONDS, add_synthetic_events, insert_events, new_event
 from scripts.configured_database import open_configured_database

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import accumulate
 
+from eventapp.events.bodies import EventInput, ScheduleEntryInput, TicketTypeInput
 from eventapp.events.rules import CATEGORIES
-from eventapp.events.types import EventInput, ScheduleEntryInput, TicketTypeInput
 
 COMMON_WORDS = """
 night music open summer jazz city winter story garden live dance light river new world old spring

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import cast
 
 from eventapp.analytics import bookings_csv, event_sums, rules, store_figures
 from eventapp.analytics.rules import STOCK_FIELDS, BookingTotals
@@ -26,7 +25,7 @@ def get_event_stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> Js
     Raises:
         EventNotFound, Forbidden.
     """
-    event = cast(Event, events.managed(db, event_id, actor))
+    event = events.get_managed(db, event_id, actor)
     segments = event_sums.load_segments(db, event_id)
     days = _sum_by_day(segments)
     totals = rules.sum_totals(days.values())
@@ -88,7 +87,7 @@ def stream_bookings_csv(db: Db, event_id: int, actor: Actor) -> Iterator[bytes]:
     Raises:
         EventNotFound, Forbidden.
     """
-    events.managed(db, event_id, actor)
+    events.get_managed(db, event_id, actor)
     found = bookings.iterate_event_bookings(db, event_id)
     chunks = bookings_csv.write_csv(row for row in found if row.get("status"))
     # The first chunk is read here, so that an unavailable database is an error answer and not a

@@ -50,7 +50,7 @@ class SignInSettings:
 
 def list_upcoming(db: Db, *, image_base_url: str) -> list[JsonObject]:
     """Return up to 500 upcoming events, soonest first."""
-    found = event_lists.upcoming(db, actor=GUEST, image_base_url=image_base_url)
+    found = event_lists.list_upcoming(db, actor=GUEST, image_base_url=image_base_url)
     return [rules.render_event(event) for event in found]
 
 
@@ -66,7 +66,7 @@ def recommend(db: Db, categories: list[str], *, image_base_url: str) -> list[Jso
 
 def list_favorites(db: Db, *, image_base_url: str) -> list[JsonObject]:
     """Return the shared guest's favorites, newest first."""
-    found = event_lists.favorite_events(db, actor=GUEST, image_base_url=image_base_url)
+    found = event_lists.list_favorites(db, actor=GUEST, image_base_url=image_base_url)
     return [rules.render_event(event) for event in found]
 
 

@@ -11,9 +11,9 @@ from eventapp.bookings.transitions import end_fields, make_pending_moves
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import advancing_clock
 from eventapp.core.failpoints import failpoint
-from eventapp.core.json import JsonObject
 from eventapp.events import editing
 from eventapp.events import service as events
+from eventapp.events.bodies import EventView
 from eventapp.waitlist import service as waitlist
 
 BATCH_SIZE = 200
@@ -23,7 +23,7 @@ REQUEST_SECONDS = 2.0
 
 def cancel_event(
     context: BookingContext, event_id: int, actor: Actor, *, now: datetime, image_base_url: str
-) -> JsonObject:
+) -> EventView:
     """Take an event off sale for good, cancel and refund its bookings, and close its waitlist.
 
     A sale that is in flight may still be recorded afterwards. The worker ends that booking, and
@@ -35,10 +35,10 @@ def cancel_event(
     Raises:
         EventNotFound, Forbidden, Conflict: nothing is written.
     """
-    editing.edit(
+    editing.edit_event(
         context.db,
         event_id,
-        editing.cancelling(now),
+        editing.cancel_event(now),
         event_changes=context.event_changes,
         actor=actor,
         now=now,
@@ -47,7 +47,7 @@ def cancel_event(
     context.inventory.invalidate(event_id)
     end_all_bookings(context, event_id, "event_cancelled", now, max_seconds=REQUEST_SECONDS)
     waitlist.close_waitlist(context.db, context.inventory, event_id, now, REQUEST_SECONDS)
-    return events.show(context.db, event_id, actor=actor, image_base_url=image_base_url)
+    return events.show_event(context.db, event_id, actor=actor, image_base_url=image_base_url)
 
 
 def delete_event(context: BookingContext, event_id: int, actor: Actor, now: datetime) -> None:
@@ -56,7 +56,7 @@ def delete_event(context: BookingContext, event_id: int, actor: Actor, now: date
     Raises:
         EventNotFound, Forbidden, EventHasBookings: nothing is written.
     """
-    editing.delete(context.db, event_id, actor, context.event_changes)
+    editing.delete_event(context.db, event_id, actor, context.event_changes)
     context.inventory.invalidate(event_id)
     waitlist.close_waitlist(context.db, context.inventory, event_id, now)
 

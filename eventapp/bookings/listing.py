@@ -71,7 +71,7 @@ def list_event_bookings(
     Raises:
         EventNotFound, Forbidden: there is no such event, or it is not the caller's.
     """
-    events.managed(context.db, event_id, actor)
+    events.get_managed(context.db, event_id, actor)
     filters = _filters(request, now)
     if request.status and request.status not in rules.ACTIVE_STATUSES:
         # The index over the few bookings that have ended requires this condition.

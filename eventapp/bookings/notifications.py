@@ -16,10 +16,10 @@ from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.types import SalesRow, SalesSum, StoredBooking
 from eventapp.core.clock import advancing_clock
-from eventapp.core.database import Document
 from eventapp.core.failpoints import failpoint
 from eventapp.core.json import JsonObject
 from eventapp.events import alerts as events
+from eventapp.events.types import AlertEvent, OrganizerEvent
 from eventapp.notifications import service as notifications
 from eventapp.notifications.types import Attachment, NewNotification, Recipient
 
@@ -41,9 +41,9 @@ def notify_holders(context: BookingContext, now: datetime) -> int:
         written += _notify_of_bookings(context, bookings, clock())
         if len(bookings) < BATCH_SIZE:
             break
-    for event in events.untold(context.db, BATCH_SIZE):
+    for event in events.find_schedule_changes(context.db, BATCH_SIZE):
         written += _notify_of_event_change(context, event, clock())
-        events.told(context.db, event)
+        events.clear_schedule_changes(context.db, event)
     return written
 
 
@@ -118,15 +118,13 @@ def _booking_facts(booking: StoredBooking) -> JsonObject:
     }
 
 
-def _notify_of_event_change(context: BookingContext, event: Document, now: datetime) -> int:
+def _notify_of_event_change(context: BookingContext, event: AlertEvent, now: datetime) -> int:
     """Notify the holders whose date and location are no longer in the event's schedule."""
     written, after = 0, None
     active = {"eventId": event["eventId"], "active": True}
     while batch := store.find_page(context.db, active, skip=0, limit=BATCH_SIZE, after=after):
         after = (batch[-1]["createdAt"], batch[-1]["_id"])
-        moved = [
-            one for one in batch if not events.takes_place(event, one["date"], one["location"])
-        ]
+        moved = [one for one in batch if not events.has_entry(event, one["date"], one["location"])]
         holders = accounts.find_contacts(context.db, _holder_ids(moved))
         pending = [
             _change_notification(event, booking, holders[user_id])
@@ -138,7 +136,7 @@ def _notify_of_event_change(context: BookingContext, event: Document, now: datet
 
 
 def _change_notification(
-    event: Document, booking: StoredBooking, holder: Recipient
+    event: AlertEvent, booking: StoredBooking, holder: Recipient
 ) -> NewNotification:
     last_change = event["tell"][-1]
     return NewNotification(
@@ -146,7 +144,7 @@ def _change_notification(
         kind="event_changed",
         recipient=holder,
         occurred_at=last_change["at"],
-        data={**_booking_facts(booking), "schedule": events.shown_schedule(event)},
+        data={**_booking_facts(booking), "schedule": events.show_schedule(event)},
     )
 
 
@@ -223,7 +221,7 @@ def _rows_by_organizer(
     """Return a row for each event with bookings of the period, by the event's organizer."""
     rows: dict[ObjectId, list[SalesRow]] = {}
     last_id = 0
-    while batch := events.of_organizers(context.db, last_id, period.since, BATCH_SIZE):
+    while batch := events.find_organizer_events(context.db, last_id, period.since, BATCH_SIZE):
         last_id = batch[-1]["eventId"]
         for event, row in _sales_rows(context, batch, period):
             rows.setdefault(event["organizerId"], []).append(row)
@@ -231,8 +229,8 @@ def _rows_by_organizer(
 
 
 def _sales_rows(
-    context: BookingContext, batch: Sequence[Document], period: ReportPeriod
-) -> Iterator[tuple[Document, SalesRow]]:
+    context: BookingContext, batch: Sequence[OrganizerEvent], period: ReportPeriod
+) -> Iterator[tuple[OrganizerEvent, SalesRow]]:
     event_ids = [event["eventId"] for event in batch]
     sums: dict[int, list[SalesSum]] = {}
     for sum_ in store.sum_sales(context.db, event_ids, period.since, period.until):

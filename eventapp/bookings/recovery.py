@@ -128,7 +128,7 @@ def _is_move_pending(context: BookingContext, kind: str, id_: ObjectId) -> bool:
 
 def close_past_events(context: BookingContext, now: datetime) -> int:
     """Complete past events and close the waitlists of ended ones; return how many completed."""
-    completed = events.complete_past(context.db, now)
+    completed = events.complete_past_events(context.db, now)
     for event_id in context.inventory.find_ended_event_ids_with_waitlist(MAX_PER_RUN):
         waitlist.close_waitlist(context.db, context.inventory, event_id, now)
     return len(completed)
@@ -140,11 +140,11 @@ def close_cancelled_events(context: BookingContext, now: datetime) -> int:
     An event is done when a look found no in-flight entry and then no active booking. The look comes
     first: a sale that is recorded later still had its entry then.
     """
-    closing = events.closing(context.db)
+    closing = events.find_closing(context.db)
     for event_id, _cancelled_at in closing:
         event = context.inventory.in_flight.find_event(event_id)
         ended = end_all_bookings(context, event_id, "event_cancelled", now)
         waitlist.close_waitlist(context.db, context.inventory, event_id, now)
         if event and not event["inFlight"] and not ended:
-            events.closed(context.db, event_id)
+            events.clear_closing(context.db, event_id)
     return len(closing)

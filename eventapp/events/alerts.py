@@ -1,71 +1,88 @@
-"""What is to be told of events: a changed date or place, few tickets left of a favorite."""
+"""Which events there is something to notify of: changed schedules, few tickets left.
+
+The edit that changes a schedule notes it on the event, and the bookings' alerts job notifies the
+ticket holders. Alerts of few tickets go to everyone who has the event as a favorite.
+"""
 
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 
 from eventapp.accounts import service as accounts
 from eventapp.core.clock import advancing_clock
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
 from eventapp.events import rules, store_alerts
+from eventapp.events.types import AlertEvent, LowTicketsEvent, OrganizerEvent
 from eventapp.favorites import service as favorites
 from eventapp.notifications import service as notifications
 from eventapp.notifications.types import NewNotification, Recipient
 
-AT_ONCE = 200
+BATCH_SIZE = 200
 
 
-def untold(db: Db, limit: int) -> list[Document]:
-    """Events whose schedule changed and whose holders are not told yet."""
-    return store_alerts.untold(db, limit)
+class DateAndLocation(TypedDict):
+    """A schedule entry as a notification shows it."""
+
+    date: str  # as 2026-12-31
+    location: str
 
 
-def told(db: Db, event: Document) -> None:
-    """The change is told; one that came since the event was read stays noted."""
-    store_alerts.told(db, event)
+def find_schedule_changes(db: Db, limit: int) -> list[AlertEvent]:
+    """Return events whose schedule changed and whose ticket holders are not notified yet."""
+    return store_alerts.find_schedule_changes(db, limit)
 
 
-def takes_place(event: Document, date: datetime, location: str) -> bool:
-    """True where the event's schedule has this date at this place."""
-    return rules.takes_place(event, date, location)
+def clear_schedule_changes(db: Db, event: AlertEvent) -> None:
+    """Note that holders are notified. A change made since the event was read stays noted."""
+    store_alerts.clear_schedule_changes(db, event)
 
 
-def shown_schedule(event: Document) -> list[dict[str, Any]]:
-    """`{date, location}` of each entry, dates as text."""
+def has_entry(event: AlertEvent, date: datetime, location: str) -> bool:
+    """Return whether the event's schedule has an entry with this date and location."""
+    return rules.has_entry(event["schedule"], date, location)
+
+
+def show_schedule(event: AlertEvent) -> list[DateAndLocation]:
+    """Return the event's schedule as a notification shows it."""
     return [
         {"date": entry["date"].date().isoformat(), "location": entry["location"]}
         for entry in event["schedule"]
     ]
 
 
-def warn_of_few(db: Db, base_url: str, since: datetime, now: datetime) -> int:
-    """Tell who has an event as a favorite, once an event, that few tickets are left; how many.
+def alert_low_tickets(db: Db, base_url: str, since: datetime, now: datetime) -> int:
+    """Notify everyone who has an event as a favorite when few tickets are left, once an event.
 
     Args:
-        since: events that did not change since then are not looked at.
+        since: only events that changed since then are looked at.
+
+    Returns:
+        How many notifications were written.
     """
-    clock, warned = advancing_clock(now), 0
-    for event in store_alerts.low(db, since, rules.FEW_TICKETS):
-        if rules.is_low(event):
-            warned += _warn_of(db, base_url, event, clock())
-            store_alerts.warned(db, event["eventId"], now)
-    return warned
+    clock, count = advancing_clock(now), 0
+    for event in store_alerts.find_low_on_tickets(db, since, rules.FEW_TICKETS):
+        if rules.is_low_on_tickets(event):
+            count += _alert_favoriting_users(db, base_url, event, clock())
+            store_alerts.set_low_alert_sent(db, event["eventId"], now)
+    return count
 
 
-def _warn_of(db: Db, base_url: str, event: Document, now: datetime) -> int:
-    fans, warned = favorites.users_with(db, event["eventId"]), 0
-    for start in range(0, len(fans), AT_ONCE):
-        people = accounts.find_contacts(db, fans[start : start + AT_ONCE])
-        notices = [_warning(event, person, now) for person in people.values()]
-        warned += notifications.notify(db, base_url, notices, now)
-    return warned
+def _alert_favoriting_users(db: Db, base_url: str, event: LowTicketsEvent, now: datetime) -> int:
+    user_ids, count = favorites.find_users_with(db, event["eventId"]), 0
+    for start in range(0, len(user_ids), BATCH_SIZE):
+        contacts = accounts.find_contacts(db, user_ids[start : start + BATCH_SIZE])
+        alerts = [_low_tickets_alert(event, contact, now) for contact in contacts.values()]
+        count += notifications.notify(db, base_url, alerts, now)
+    return count
 
 
-def _warning(event: Document, person: Recipient, now: datetime) -> NewNotification:
+def _low_tickets_alert(
+    event: LowTicketsEvent, recipient: Recipient, now: datetime
+) -> NewNotification:
     entry = min(event["schedule"], key=lambda e: (e["date"] < event["nextDate"], e["date"]))
     return NewNotification(
-        key=f"low:{event['eventId']}:{rules.FEW_TICKETS}:{person.id}",
+        key=f"low:{event['eventId']}:{rules.FEW_TICKETS}:{recipient.id}",
         kind="low_tickets",
-        recipient=person,
+        recipient=recipient,
         occurred_at=now,
         data={
             "eventId": event["eventId"],
@@ -77,6 +94,12 @@ def _warning(event: Document, person: Recipient, now: datetime) -> NewNotificati
     )
 
 
-def of_organizers(db: Db, after: int, since: datetime, limit: int) -> list[Document]:
-    """`{eventId, title, organizerId}` by eventId, of events that could be booked since then."""
-    return store_alerts.of_organizers(db, after, since, limit)
+def find_organizer_events(
+    db: Db, after_id: int, since: datetime, limit: int
+) -> list[OrganizerEvent]:
+    """Return events that have an organizer and could be booked since then, by eventId.
+
+    Args:
+        after_id: only events with a higher eventId.
+    """
+    return store_alerts.find_organizer_events(db, after_id, since, limit)

@@ -1,13 +1,20 @@
-"""Use cases that change an event, each safe against sales and other edits at the same time."""
+"""Use cases that change an event, each safe against sales and other edits at the same time.
 
-from collections.abc import Callable, Mapping
+An edit reads the event, computes what to set, and writes it only if the event still has the
+revision that was read. Otherwise all of that is repeated, so that no sale is overwritten.
+"""
+
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import cast
+
+from bson import ObjectId
 
 from eventapp.core.access.actor import Actor
-from eventapp.core.database import Db, Document
-from eventapp.core.errors import Conflict, ValidationFailed
+from eventapp.core.database import Db, Query
+from eventapp.core.errors import AppError, Conflict, ValidationFailed
 from eventapp.events import rules, store
+from eventapp.events.bodies import EventInput, EventView, ScheduleEntryPatch, TicketTypePatch
 from eventapp.events.changes import EventChanges
 from eventapp.events.errors import (
     EditConflict,
@@ -16,17 +23,26 @@ from eventapp.events.errors import (
     TicketsTaken,
     TicketTypeNotFound,
 )
-from eventapp.events.service import managed, present
+from eventapp.events.service import get_managed, present_events
+from eventapp.events.types import (
+    Event,
+    EventPatch,
+    EventPhoto,
+    ListedParts,
+    ScheduleEntry,
+    TicketType,
+)
 from eventapp.favorites import service as favorites
 from eventapp.media import service as media
 
-# On a hot event a sale may come between read and write many times over.
+# On a hot event, sales may come between the read and the write of an edit many times in a row.
 EDIT_ATTEMPTS = 100
 
-Change = Callable[[Document], dict[str, Any]]
+# Returns the fields to set, given the event as it was read. It raises to refuse the edit.
+Change = Callable[[Event], EventPatch]
 
 
-def edit(
+def edit_event(
     db: Db,
     event_id: int,
     change: Change,
@@ -35,66 +51,54 @@ def edit(
     actor: Actor,
     now: datetime,
     image_base_url: str,
-) -> dict[str, Any]:
-    """Apply `change` to the event as it then stands, whatever is sold meanwhile.
+) -> EventView:
+    """Apply a change to an event, and return the event after it.
 
     Args:
-        change: gives the fields to set, of the event as read; called again when a sale or
-            another edit came between.
-        event_changes: receives that the event was edited, as soon as it is written.
+        change: is called again whenever a sale or another edit came between read and write.
+        event_changes: is notified as soon as the event is written.
 
     Raises:
-        EventNotFound, Forbidden, whatever `change` refuses with, or EditConflict where every
-        attempt was overtaken; nothing is written then.
+        EventNotFound, Forbidden, EditConflict if every attempt was overtaken, and what `change`
+        raises; nothing is written then.
     """
     for _attempt in range(EDIT_ATTEMPTS):
-        event = managed(db, event_id, actor)
-        fields = {**change(event), "updatedAt": now}
-        fields |= rules.derived({**event, **fields}, now.date())
-        fields |= rules.moved_note(event, fields, now)
-        after = store.write_if_unchanged(db, event, fields)
+        event = get_managed(db, event_id, actor)
+        after = store.write_if_unchanged(db, event, _fields_to_set(event, change(event), now))
         if after:
             event_changes.changed(event_id)
-            _let_photo_go(db, after)
-            return present(db, [after], actor, image_base_url)[0]
+            _delete_unused_photo(db, after)
+            return present_events(db, [after], actor, image_base_url)[0]
     raise EditConflict
 
 
-def _let_photo_go(db: Db, event: Document) -> None:
-    """Delete the uploaded photo where the image is another one now."""
+def _fields_to_set(event: Event, patch: EventPatch, now: datetime) -> Query:
+    """Return the fields of a patch and all that follow from them."""
+    parts = cast(ListedParts, {**event, **patch})
+    return {
+        **patch,
+        "updatedAt": now,
+        **rules.derive_fields(parts, now.date()),
+        **rules.note_schedule_change(event, parts["schedule"], parts["status"], now),
+    }
+
+
+def _delete_unused_photo(db: Db, event: Event) -> None:
+    """Delete the event's uploaded photo if its image is another one now."""
     photo = event.get("photo")
     if photo and photo["sha"] not in event["image"]:
         media.delete_photo(db, media.event_owner(event["eventId"]), photo["_id"])
 
 
-def replacement(body: Mapping[str, Any]) -> Change:
-    """The change of a whole edit: all but ids, sold and held counts."""
+def delete_event(db: Db, event_id: int, actor: Actor, event_changes: EventChanges) -> None:
+    """Delete an event of which no ticket is sold or held.
 
-    def change(event: Document) -> dict[str, Any]:
-        old, next_id = event["ticketTypes"], event["nextTypeId"]
-        types = rules.merged_ticket_types(old, body["ticketTypes"], next_id)
-        if dropped := rules.dropped_in_use(old, types):
-            raise TicketsTaken(f"Tickets of {dropped[0]['type']!r} are sold, held or waited for")
-        if "status" in body:
-            _refuse_closed(event)
-        if body.get("status") == rules.DRAFT:
-            refuse_taken(event)
-        ids = [kind["ticketTypeId"] for kind in types]
-        return {
-            **body,
-            "schedule": [rules.stored_entry(entry) for entry in body["schedule"]],
-            "ticketTypes": types,
-            "nextTypeId": max(next_id, *(id_ + 1 for id_ in ids)),
-        }
-
-    return change
-
-
-def delete(db: Db, event_id: int, actor: Actor, event_changes: EventChanges) -> None:
-    """Delete an event that nobody has tickets of. EventNotFound, Forbidden, EventHasBookings."""
+    Raises:
+        EventNotFound, Forbidden, EventHasBookings, EditConflict: nothing is deleted.
+    """
     for _attempt in range(EDIT_ATTEMPTS):
-        event = managed(db, event_id, actor)
-        refuse_taken(event)
+        event = get_managed(db, event_id, actor)
+        refuse_bookings(event)
         if store.delete_if_unchanged(db, event):
             event_changes.changed(event_id)
             favorites.forget_event(db, event_id)
@@ -103,31 +107,107 @@ def delete(db: Db, event_id: int, actor: Actor, event_changes: EventChanges) -> 
     raise EditConflict
 
 
-def refuse_taken(event: Document) -> None:
-    """EventHasBookings where a ticket is sold or held."""
-    if any(kind["soldTickets"] or kind["heldTickets"] for kind in event["ticketTypes"]):
+def refuse_bookings(event: Event) -> None:
+    """Raise EventHasBookings if a ticket of the event is sold or held."""
+    if any(each["soldTickets"] or each["heldTickets"] for each in event["ticketTypes"]):
         raise EventHasBookings
 
 
-def publishing() -> Change:
-    """The change that puts a draft on sale. Conflict where it is cancelled or over."""
+def set_photo(
+    db: Db,
+    event_id: int,
+    file: bytes,
+    *,
+    event_changes: EventChanges,
+    actor: Actor,
+    now: datetime,
+    image_base_url: str,
+) -> EventView:
+    """Make the photo in a file the event's image, and delete the photo before it.
 
-    def change(event: Document) -> dict[str, Any]:
-        _refuse_closed(event)
+    Raises:
+        EventNotFound, Forbidden, EditConflict, and what `media.store_photo` raises; nothing is
+        written then.
+    """
+    get_managed(db, event_id, actor)
+    owner = media.event_owner(event_id)
+    photo = media.store_photo(db, owner, file, now)
+    replaced_id: ObjectId | None = None
+
+    def change(event: Event) -> EventPatch:
+        nonlocal replaced_id
+        replaced_id = event["photo"]["_id"] if "photo" in event else None
+        stored: EventPhoto = {"_id": photo["_id"], "sha": photo["sha"]}
+        return {"image": media.make_path(photo), "photo": stored}
+
+    try:
+        event = edit_event(
+            db,
+            event_id,
+            change,
+            event_changes=event_changes,
+            actor=actor,
+            now=now,
+            image_base_url=image_base_url,
+        )
+    except AppError:
+        media.delete_photo(db, owner, photo["_id"])
+        raise
+    media.delete_photo(db, owner, replaced_id)
+    return event
+
+
+# Changes of an event.
+
+
+def replace_event(body: EventInput) -> Change:
+    """Return the change that replaces all but ids and what is sold and held.
+
+    It raises TicketsTaken, Conflict, EventHasBookings.
+    """
+
+    def change(event: Event) -> EventPatch:
+        before, next_id = event["ticketTypes"], event["nextTypeId"]
+        after = rules.merge_ticket_types(before, body["ticketTypes"], next_id)
+        if dropped := rules.find_dropped_in_use(before, after):
+            raise TicketsTaken(f"Tickets of {dropped[0]['type']!r} are sold, held or waited for")
+        if "status" in body:
+            _refuse_ended(event)
+        if body.get("status") == rules.DRAFT:
+            refuse_bookings(event)
+        patch = {
+            **body,
+            "schedule": [rules.stored_entry(entry) for entry in body["schedule"]],
+            "ticketTypes": after,
+            "nextTypeId": max(next_id, *(each["ticketTypeId"] + 1 for each in after)),
+        }
+        return cast(EventPatch, patch)
+
+    return change
+
+
+def publish_event() -> Change:
+    """Return the change that publishes a draft. It raises Conflict for an ended event."""
+
+    def change(event: Event) -> EventPatch:
+        _refuse_ended(event)
         return {"status": rules.PUBLISHED}
 
     return change
 
 
-def _refuse_closed(event: Document) -> None:
+def _refuse_ended(event: Event) -> None:
     if event["status"] not in (rules.DRAFT, rules.PUBLISHED):
         raise Conflict(f"The event is {event['status']}", code="not_publishable")
 
 
-def cancelling(now: datetime) -> Change:
-    """The change that takes an event off for good; `closing` keeps it in the worker's sight."""
+def cancel_event(now: datetime) -> Change:
+    """Return the change that cancels an event for good. It raises Conflict for a completed one.
 
-    def change(event: Document) -> dict[str, Any]:
+    `closing` makes the worker end the bookings of the event until none is left.
+    """
+
+    def change(event: Event) -> EventPatch:
         if event["status"] == rules.COMPLETED:
             raise Conflict("The event is over", code="event_past")
         return {"status": rules.CANCELLED, "closing": now}
@@ -135,24 +215,29 @@ def cancelling(now: datetime) -> Change:
     return change
 
 
-def patch_schedule(index: int, patch: Mapping[str, Any]) -> Change:
-    """The change of one schedule entry, by its place. InvalidIndex."""
+def patch_entry(index: int, patch: ScheduleEntryPatch) -> Change:
+    """Return the change of the schedule entry at an index. It raises InvalidIndex."""
 
-    def change(event: Document) -> dict[str, Any]:
+    def change(event: Event) -> EventPatch:
         entries = list(event["schedule"])
         if index >= len(entries):
             raise InvalidIndex("schedule")
         merged = {**entries[index], **patch}
-        entries[index] = rules.stored_entry(merged) if "date" in patch else merged
+        if "date" in patch:
+            merged["date"] = rules.midnight(patch["date"])
+        entries[index] = cast(ScheduleEntry, merged)
         return {"schedule": entries}
 
     return change
 
 
-def patch_type_at(index: int, patch: Mapping[str, Any]) -> Change:
-    """The change of the ticket type in this place. InvalidIndex, as patch_type."""
+def patch_type_at(index: int, patch: TicketTypePatch) -> Change:
+    """Return the change of the ticket type at an index.
 
-    def change(event: Document) -> dict[str, Any]:
+    It raises InvalidIndex, TicketsTaken, ValidationFailed.
+    """
+
+    def change(event: Event) -> EventPatch:
         if index >= len(event["ticketTypes"]):
             raise InvalidIndex("ticket type")
         return patch_type(event["ticketTypes"][index]["ticketTypeId"], patch)(event)
@@ -160,26 +245,36 @@ def patch_type_at(index: int, patch: Mapping[str, Any]) -> Change:
     return change
 
 
-def patch_type(type_id: int, patch: Mapping[str, Any]) -> Change:
-    """The change of a ticket type. TicketTypeNotFound, TicketsTaken, ValidationFailed."""
+def patch_type(type_id: int, patch: TicketTypePatch) -> Change:
+    """Return the change of a ticket type.
 
-    def change(event: Document) -> dict[str, Any]:
+    It raises TicketTypeNotFound, TicketsTaken, ValidationFailed.
+    """
+
+    def change(event: Event) -> EventPatch:
         index = _index_of(event, type_id)
         types = list(event["ticketTypes"])
-        types[index] = _patched(types[index], patch)
+        patched = rules.patch_ticket_type(types[index], patch)
+        if patched is None:
+            taken = types[index]["soldTickets"] + types[index]["heldTickets"]
+            raise TicketsTaken(f"{taken} tickets are sold or held already")
+        types[index] = patched
         _refuse_same_names(types)
         return {"ticketTypes": types}
 
     return change
 
 
-def add_type(body: Mapping[str, Any]) -> Change:
-    """The change that puts a further ticket type on sale. ValidationFailed."""
+def add_type(body: TicketTypePatch) -> Change:
+    """Return the change that adds a ticket type, described by all its fields.
 
-    def change(event: Document) -> dict[str, Any]:
+    It raises ValidationFailed.
+    """
+
+    def change(event: Event) -> EventPatch:
         type_id = event["nextTypeId"]
-        amount = body.get("availableTickets", body.get("capacity"))
-        added = rules.new_ticket_type(type_id, body["type"], body["price"], amount)
+        capacity = body["capacity"] if "capacity" in body else body["availableTickets"]
+        added = rules.new_ticket_type(type_id, body["type"], body["price"], capacity)
         types = [*event["ticketTypes"], added]
         if len(types) > rules.MAX_TYPES:
             raise ValidationFailed(f"At most {rules.MAX_TYPES} ticket types")
@@ -189,42 +284,32 @@ def add_type(body: Mapping[str, Any]) -> Change:
     return change
 
 
-def drop_type(type_id: int) -> Change:
-    """The change that takes a type away that nobody has. TicketTypeNotFound, TicketsTaken."""
+def remove_type(type_id: int) -> Change:
+    """Return the change that removes a ticket type of which no ticket is sold, held or waited for.
 
-    def change(event: Document) -> dict[str, Any]:
+    It raises TicketTypeNotFound, TicketsTaken.
+    """
+
+    def change(event: Event) -> EventPatch:
         index = _index_of(event, type_id)
         types = [*event["ticketTypes"][:index], *event["ticketTypes"][index + 1 :]]
         if not types:
             raise TicketsTaken("An event keeps at least one ticket type")
-        if rules.dropped_in_use(event["ticketTypes"], types):
+        if rules.find_dropped_in_use(event["ticketTypes"], types):
             raise TicketsTaken("Tickets of this type are sold, held or waited for")
         return {"ticketTypes": types}
 
     return change
 
 
-def _index_of(event: Document, type_id: int) -> int:
-    for index, kind in enumerate(event["ticketTypes"]):
-        if kind["ticketTypeId"] == type_id:
+def _index_of(event: Event, type_id: int) -> int:
+    for index, ticket_type in enumerate(event["ticketTypes"]):
+        if ticket_type["ticketTypeId"] == type_id:
             return index
     raise TicketTypeNotFound
 
 
-def _patched(kind: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    taken = kind["soldTickets"] + kind["heldTickets"]
-    available = kind["availableTickets"]
-    if "availableTickets" in patch:
-        available = patch["availableTickets"]
-    if "capacity" in patch:
-        available = patch["capacity"] - taken
-    if available < 0:
-        raise TicketsTaken(f"{taken} tickets are sold or held already")
-    named = {name: patch[name] for name in ("type", "price") if name in patch}
-    return {**kind, **named, "availableTickets": available, "capacity": available + taken}
-
-
-def _refuse_same_names(types: list[dict[str, Any]]) -> None:
+def _refuse_same_names(types: list[TicketType]) -> None:
     if rules.has_duplicate_names(types):
-        said = ["Another ticket type has this name."]
-        raise ValidationFailed("Invalid type", errors={"type": said})
+        faults = ["Another ticket type has this name."]
+        raise ValidationFailed("Invalid type", errors={"type": faults})

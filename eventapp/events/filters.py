@@ -1,58 +1,278 @@
-"""What lists of events are filtered by, and how the database is asked for it.
+"""The filters of the list of events, each declared once.
 
-`service_index` answers the same from memory.
+A filter is a class, and a list request holds an instance of each filter that it sets. The class
+says everything about the filter: its query parameters, the MongoDB condition, the facets that the
+in-memory index keeps for it and how they are looked up, and examples. The query schema, the
+conditions, the index and the test that compares both answerers follow from `FILTERS`.
+
+To add a filter, see "How to add a filter to the list of events" in docs/architecture.md.
 """
 
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
+from typing import Any, ClassVar, Self
 
 from bson import ObjectId
+from marshmallow import fields, validate
 
-from eventapp.core.database import Document
+from eventapp.core.database import Query
+from eventapp.core.http.fields import CalendarDate, CommaSeparatedList, ObjectIdField, Text
+from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_filter_key
-from eventapp.events import rules, store_listing
+from eventapp.events.index.facets import Facets, FacetSpec
+from eventapp.events.index.postings import PostingList
+from eventapp.events.rules import CATEGORIES, midnight
+from eventapp.events.types import IndexedEvent
+
+MAX_PRICE_FILTER = 1e9
+
+
+class Filter(ABC):
+    """One way to narrow the list of events. Subclasses are frozen, so that they can be hashed.
+
+    Attributes:
+        parameters: the query parameters, by their names in the API.
+        facets: what the index keeps for the filter.
+        indexed_fields: the fields of stored events that `facets` read.
+        examples: parameters with values, as a client sends them.
+    """
+
+    parameters: ClassVar[Mapping[str, fields.Field[Any]]]
+    facets: ClassVar[tuple[FacetSpec[Any], ...]]
+    indexed_fields: ClassVar[tuple[str, ...]]
+    examples: ClassVar[tuple[Mapping[str, str], ...]]
+
+    @classmethod
+    @abstractmethod
+    def from_query(cls, query: JsonObject) -> Self | None:
+        """Return the filter that the loaded query parameters set, None where they set none."""
+
+    @abstractmethod
+    def condition(self) -> Query:
+        """Return the MongoDB condition that stored events must meet."""
+
+    @abstractmethod
+    def look_up(self, facets: Facets) -> list[list[PostingList]]:
+        """Return what the index looks up: an event must be in one list of each group."""
 
 
 @dataclass(frozen=True)
-class Filters:
-    """What `GET /events` filters by; the names are the API's."""
+class CategoryFilter(Filter):
+    """Events of one category."""
 
-    search: str = ""
-    city: str = ""
-    category: str | None = None
-    date_from: date | None = None
-    date_to: date | None = None
-    available_only: bool = False
-    upcoming: bool = True
-    min_price: float | None = None
-    max_price: float | None = None
-    tags: tuple[str, ...] = ()
-    organizer_id: ObjectId | None = None
-    mine: bool = False
+    category: str
 
-    @property
-    def city_key(self) -> str:
-        return fold_filter_key(self.city)
+    parameters = {"category": fields.String(validate=validate.OneOf(CATEGORIES))}
+    categories = FacetSpec[str](lambda event: [event["category"]])
+    facets = (categories,)
+    indexed_fields = ("category",)
+    examples = ({"category": "concert"}, {"category": "theater"})
 
-    @property
-    def tag_keys(self) -> list[str]:
-        return [fold_filter_key(tag) for tag in self.tags]
+    @classmethod
+    def from_query(cls, query: JsonObject) -> Self | None:
+        category = query.get("category")
+        return cls(category) if category else None
+
+    def condition(self) -> Query:
+        return {"category": self.category}
+
+    def look_up(self, facets: Facets) -> list[list[PostingList]]:
+        return [facets[self.categories].equal_to(self.category)]
 
 
-def conditions(filters: Filters) -> list[Document]:
-    """What the database is asked for, beside whose events and which days; some are empty."""
-    return [
-        store_listing.in_words(filters.search),
-        store_listing.in_category(filters.category),
-        store_listing.in_city(filters.city_key),
-        store_listing.with_tags(filters.tag_keys),
-        store_listing.by_organizer(filters.organizer_id),
-        store_listing.between_dates(_midnight(filters.date_from), _midnight(filters.date_to)),
-        store_listing.with_price(
-            filters.min_price, filters.max_price, available_only=filters.available_only
-        ),
-    ]
+@dataclass(frozen=True)
+class CityFilter(Filter):
+    """Events with a location that contains a text, without regard to case and accents.
+
+    Attributes:
+        city_key: the folded text.
+    """
+
+    city_key: str
+
+    parameters = {"city": Text(0, 100)}
+    locations = FacetSpec[str](lambda event: event["places"])
+    facets = (locations,)
+    indexed_fields = ("places",)
+    examples = ({"city": "Athens"}, {"city": "zür"}, {"city": "arena"})
+
+    @classmethod
+    def from_query(cls, query: JsonObject) -> Self | None:
+        city_key = fold_filter_key(query.get("city", ""))
+        return cls(city_key) if city_key else None
+
+    def condition(self) -> Query:
+        return {"places": {"$regex": re.escape(self.city_key)}}
+
+    def look_up(self, facets: Facets) -> list[list[PostingList]]:
+        return [facets[self.locations].where(lambda location: self.city_key in location)]
 
 
-def _midnight(day: date | None) -> datetime | None:
-    return rules.midnight(day) if day else None
+@dataclass(frozen=True)
+class TagsFilter(Filter):
+    """Events that have each of some tags, without regard to case and accents.
+
+    Attributes:
+        tag_keys: the folded tags, one or more.
+    """
+
+    tag_keys: tuple[str, ...]
+
+    parameters = {"tags": CommaSeparatedList()}
+    tags = FacetSpec[str](lambda event: event["tagKeys"])
+    facets = (tags,)
+    indexed_fields = ("tagKeys",)
+    examples = ({"tags": "jazz"}, {"tags": "Jazz,night"})
+
+    @classmethod
+    def from_query(cls, query: JsonObject) -> Self | None:
+        tag_keys = tuple(fold_filter_key(tag) for tag in query.get("tags", ()))
+        return cls(tag_keys) if tag_keys else None
+
+    def condition(self) -> Query:
+        return {"tagKeys": {"$all": list(self.tag_keys)}}
+
+    def look_up(self, facets: Facets) -> list[list[PostingList]]:
+        return [facets[self.tags].equal_to(tag_key) for tag_key in self.tag_keys]
+
+
+@dataclass(frozen=True)
+class OrganizerFilter(Filter):
+    """Events of one organizer."""
+
+    organizer_id: ObjectId
+
+    parameters = {"organizerId": ObjectIdField()}
+    organizers = FacetSpec[ObjectId](
+        lambda event: [event["organizerId"]] if event["organizerId"] else []
+    )
+    facets = (organizers,)
+    indexed_fields = ("organizerId",)
+    examples = ({"organizerId": "65f000000000000000000001"},)
+
+    @classmethod
+    def from_query(cls, query: JsonObject) -> Self | None:
+        organizer_id = query.get("organizerId")
+        return cls(organizer_id) if organizer_id else None
+
+    def condition(self) -> Query:
+        return {"organizerId": self.organizer_id}
+
+    def look_up(self, facets: Facets) -> list[list[PostingList]]:
+        return [facets[self.organizers].equal_to(self.organizer_id)]
+
+
+@dataclass(frozen=True)
+class DateFilter(Filter):
+    """Events with a schedule entry between two days, both included; None is no bound."""
+
+    first: date | None
+    last: date | None
+
+    parameters = {"dateFrom": CalendarDate(), "dateTo": CalendarDate()}
+    days = FacetSpec[int](lambda event: [entry["date"].toordinal() for entry in event["schedule"]])
+    facets = (days,)
+    indexed_fields = ("schedule.date",)
+    examples = (
+        {"dateFrom": "2027-01-15"},
+        {"dateTo": "2027-06-30"},
+        {"dateFrom": "2027-03-01", "dateTo": "2027-03-31"},
+    )
+
+    @classmethod
+    def from_query(cls, query: JsonObject) -> Self | None:
+        first, last = query.get("dateFrom"), query.get("dateTo")
+        return cls(first, last) if first or last else None
+
+    def condition(self) -> Query:
+        first = midnight(self.first) if self.first else None
+        last = midnight(self.last) if self.last else None
+        return {"schedule": {"$elemMatch": {"date": _bounds(first, last)}}}
+
+    def look_up(self, facets: Facets) -> list[list[PostingList]]:
+        first = self.first.toordinal() if self.first else None
+        last = self.last.toordinal() if self.last else None
+        return [facets[self.days].between(first, last)]
+
+
+def _prices_on_sale(event: IndexedEvent) -> list[float]:
+    types = event["ticketTypes"]
+    return [each["price"] for each in types if each["availableTickets"]]
+
+
+@dataclass(frozen=True)
+class PriceFilter(Filter):
+    """Events with one ticket type between two prices and, if asked for, with tickets left.
+
+    Both conditions are one filter, because they must hold for the same ticket type.
+    """
+
+    low: float | None
+    high: float | None
+    available_only: bool
+
+    parameters = {
+        "minPrice": fields.Float(validate=validate.Range(0, MAX_PRICE_FILTER)),
+        "maxPrice": fields.Float(validate=validate.Range(0, MAX_PRICE_FILTER)),
+        "availableOnly": fields.Boolean(load_default=False),
+    }
+    prices = FacetSpec[float](lambda event: [each["price"] for each in event["ticketTypes"]])
+    prices_on_sale = FacetSpec[float](_prices_on_sale)
+    on_sale = FacetSpec[bool](lambda event: [bool(_prices_on_sale(event))])
+    facets = (prices, prices_on_sale, on_sale)
+    indexed_fields = ("ticketTypes.price", "ticketTypes.availableTickets")
+    examples = (
+        {"minPrice": "12.5"},
+        {"maxPrice": "20"},
+        {"minPrice": "5", "maxPrice": "40"},
+        {"availableOnly": "true"},
+        {"maxPrice": "30", "availableOnly": "true"},
+    )
+
+    @classmethod
+    def from_query(cls, query: JsonObject) -> Self | None:
+        low, high = query.get("minPrice"), query.get("maxPrice")
+        available_only = query.get("availableOnly", False)
+        is_set = low is not None or high is not None or available_only
+        return cls(low, high, available_only) if is_set else None
+
+    def condition(self) -> Query:
+        ticket_type: Query = {}
+        if bounds := _bounds(self.low, self.high):
+            ticket_type["price"] = bounds
+        if self.available_only:
+            ticket_type["availableTickets"] = {"$gt": 0}
+        return {"ticketTypes": {"$elemMatch": ticket_type}}
+
+    def look_up(self, facets: Facets) -> list[list[PostingList]]:
+        if self.low is None and self.high is None:
+            return [facets[self.on_sale].equal_to(True)]
+        prices = facets[self.prices_on_sale if self.available_only else self.prices]
+        return [prices.between(self.low, self.high)]
+
+
+def _bounds(low: object, high: object) -> Query:
+    bounds = {"$gte": low, "$lte": high}
+    return {operator: value for operator, value in bounds.items() if value is not None}
+
+
+FILTERS: tuple[type[Filter], ...] = (
+    CategoryFilter,
+    CityFilter,
+    TagsFilter,
+    OrganizerFilter,
+    DateFilter,
+    PriceFilter,
+)
+PARAMETERS = {name: field for each in FILTERS for name, field in each.parameters.items()}
+FACETS = tuple(spec for each in FILTERS for spec in each.facets)
+INDEXED_FIELDS = tuple(dict.fromkeys(name for each in FILTERS for name in each.indexed_fields))
+
+
+def filters_of(query: JsonObject) -> tuple[Filter, ...]:
+    """Return the filters that the loaded query parameters set."""
+    found = (each.from_query(query) for each in FILTERS)
+    return tuple(each for each in found if each is not None)

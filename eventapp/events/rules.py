@@ -1,11 +1,31 @@
-"""What an event is: its parts, its derived scalars, and how it is shown."""
+"""The rules of events: derived fields, edits of ticket types, and how an event is shown."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import UTC, date, datetime, time
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 from eventapp.core.textsearch import fold_filter_key
-from eventapp.events.types import Event, EventChange, IndexedEvent, SaleState
+from eventapp.events.bodies import (
+    EventView,
+    ScheduleEntryInput,
+    ScheduleEntryView,
+    TicketTypeInput,
+    TicketTypePatch,
+    TicketTypeView,
+)
+from eventapp.events.types import (
+    DerivedFields,
+    Event,
+    EventChange,
+    IndexedEvent,
+    ListedParts,
+    LowTicketsEvent,
+    SaleState,
+    ScheduleChange,
+    ScheduleChangeFields,
+    ScheduleEntry,
+    TicketType,
+)
 
 CATEGORIES = (
     "concert",
@@ -21,6 +41,7 @@ CATEGORIES = (
 )
 DRAFT, PUBLISHED, CANCELLED, COMPLETED = "draft", "published", "cancelled", "completed"
 STATUSES = (DRAFT, PUBLISHED, CANCELLED, COMPLETED)
+# The values of `sortBy`, each with the stored field that the list is sorted by.
 SORTS = {
     "eventId": "eventId",
     "title": "titleKey",
@@ -31,47 +52,46 @@ SORTS = {
     "popularity": "popularity",
 }
 MAX_FAVORITES = 500
-# Few tickets are left: no more than these, and no more than this part of what was put on sale.
+# An event is low on tickets when at most FEW_TICKETS, and at most FEW_PERCENT of its capacity, can
+# still be bought.
 FEW_TICKETS, FEW_PERCENT = 10, 10
 MAX_ENTRIES, MAX_TYPES, MAX_TAGS = 100, 50, 20
-# What the API shows of an event, in this order; all else is the store's own.
-SHOWN = ("_id", "eventId", "title", "description", "category", "image", "schedule", "ticketTypes")
-SHOWN_LAST = ("organizer", "organizerId", "tags", "status", "createdAt", "updatedAt", "__v")
+# The stored fields that an answer shows, in its order: before and after `favorited`.
+HEAD_FIELDS = (
+    *("_id", "eventId", "title", "description", "category", "image", "schedule", "ticketTypes"),
+)
+TAIL_FIELDS = ("organizer", "organizerId", "tags", "status", "createdAt", "updatedAt", "__v")
 
 
 def midnight(day: date) -> datetime:
-    """A calendar date as the store keeps it: its first moment in UTC."""
+    """Return the first moment of a day in UTC, as which the store keeps calendar dates."""
     return datetime.combine(day, time.min, UTC)
 
 
-def stored_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """A schedule entry of a body as the store keeps it."""
-    return {**entry, "date": midnight(entry["date"])}
+def stored_entry(entry: ScheduleEntryInput) -> ScheduleEntry:
+    """Return a schedule entry of a request as the store keeps it."""
+    return cast(ScheduleEntry, {**entry, "date": midnight(entry["date"])})
 
 
-def new_ticket_type(
-    type_id: int, type_: str, price: float, available: int, sold: int = 0, held: int = 0
-) -> dict[str, Any]:
-    """`capacity` is what was put on sale: always available + held + sold."""
+def new_ticket_type(type_id: int, name: str, price: float, available: int) -> TicketType:
+    """Return a ticket type of which nothing is sold yet."""
     return {
         "ticketTypeId": type_id,
-        "type": type_,
+        "type": name,
         "price": price,
         "availableTickets": available,
-        "soldTickets": sold,
-        "heldTickets": held,
-        "capacity": available + sold + held,
+        "soldTickets": 0,
+        "heldTickets": 0,
+        "capacity": available,
         "waiting": 0,
         "waitSequence": 0,
     }
 
 
-def derived(event: Mapping[str, Any], today: date) -> dict[str, Any]:
-    """The scalars that lists filter and sort by, from the parts they stand beside.
+def derive_fields(event: ListedParts, today: date) -> DerivedFields:
+    """Return the fields that lists filter and sort by.
 
-    `public` says that anyone may see the event in a list, `listed` that it is to come, too.
-    `nextDate` is the first entry on or after today, else the last one. These two change by the
-    day: see `service.roll_day`.
+    Those that depend on today, `listed` and `nextDate`, are updated by `service.start_day`.
     """
     dates = sorted(entry["date"] for entry in event["schedule"])
     types = event["ticketTypes"]
@@ -82,123 +102,174 @@ def derived(event: Mapping[str, Any], today: date) -> dict[str, Any]:
         "nextDate": upcoming[0] if upcoming else dates[-1],
         "public": event["status"] in (PUBLISHED, COMPLETED),
         "listed": event["status"] == PUBLISHED and bool(upcoming),
-        "minPrice": min(kind["price"] for kind in types),
-        "available": sum(kind["availableTickets"] for kind in types),
+        "minPrice": min(ticket_type["price"] for ticket_type in types),
+        "available": sum(ticket_type["availableTickets"] for ticket_type in types),
         "titleKey": fold_filter_key(event["title"]),
         "places": sorted({fold_filter_key(entry["location"]) for entry in event["schedule"]}),
         "tagKeys": sorted({fold_filter_key(tag) for tag in event["tags"]}),
     }
 
 
-def merged_ticket_types(
-    old: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]], next_id: int
-) -> list[dict[str, Any]]:
-    """A full edit's ticket types: matched by id, else by name, with their sold and held counts.
+def merge_ticket_types(
+    stored: Sequence[TicketType], requested: Sequence[TicketTypeInput], next_id: int
+) -> list[TicketType]:
+    """Return the ticket types after a request replaces all of them.
+
+    A requested type continues the stored one with its id, else the one with its name, and keeps
+    that one's id, sold and held tickets and waitlist.
 
     Args:
-        next_id: the first id never used by this event.
+        next_id: the first id that the event never used.
     """
     merged = []
-    for want, was in zip(wanted, _continued(old, wanted), strict=True):
-        type_id = was["ticketTypeId"] if was else next_id
-        next_id += was is None
-        sold, held = (was["soldTickets"], was["heldTickets"]) if was else (0, 0)
-        kind = new_ticket_type(
-            type_id, want["type"], want["price"], want["availableTickets"], sold, held
-        )
-        queue = {name: was[name] for name in ("waiting", "waitSequence")} if was else {}
-        merged.append({**kind, **queue})
+    for each, continued in zip(requested, _find_continued(stored, requested), strict=True):
+        name, price, available = each["type"], each["price"], each["availableTickets"]
+        if continued is None:
+            merged.append(new_ticket_type(next_id, name, price, available))
+            next_id += 1
+        else:
+            merged.append(_with_stock({**continued, "type": name, "price": price}, available))
     return merged
 
 
-def _continued(
-    old: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]
-) -> list[Mapping[str, Any] | None]:
-    """For each wanted type the old one it stands for, all ids first: so two may swap names."""
-    by_id = {kind["ticketTypeId"]: kind for kind in old}
-    named = [by_id.pop(want.get("ticketTypeId"), None) for want in wanted]
-    by_name = {fold_filter_key(kind["type"]): kind for kind in by_id.values()}
-    pairs = zip(wanted, named, strict=True)
-    return [was or by_name.get(fold_filter_key(want["type"])) for want, was in pairs]
+def _with_stock(ticket_type: TicketType, available: int) -> TicketType:
+    """Return the type with this many tickets left; its capacity follows."""
+    capacity = available + ticket_type["soldTickets"] + ticket_type["heldTickets"]
+    return {**ticket_type, "availableTickets": available, "capacity": capacity}
 
 
-def dropped_in_use(
-    old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
-    """The types that an edit drops although tickets of them are sold, held or waited for."""
-    kept = {kind["ticketTypeId"] for kind in new}
+def _find_continued(
+    stored: Sequence[TicketType], requested: Sequence[TicketTypeInput]
+) -> list[TicketType | None]:
+    """Return for each requested type the stored one that it continues, None for a new one.
+
+    All ids are matched before any name, so that two types can swap their names.
+    """
+    unmatched = {each["ticketTypeId"]: each for each in stored}
+    by_id = [unmatched.pop(each.get("ticketTypeId", 0), None) for each in requested]
+    by_name = {fold_filter_key(each["type"]): each for each in unmatched.values()}
+    pairs = zip(requested, by_id, strict=True)
+    return [found or by_name.get(fold_filter_key(each["type"])) for each, found in pairs]
+
+
+def patch_ticket_type(ticket_type: TicketType, patch: TicketTypePatch) -> TicketType | None:
+    """Return the type with the changes of a request, None if its capacity became too small."""
+    taken = ticket_type["soldTickets"] + ticket_type["heldTickets"]
+    available = ticket_type["availableTickets"]
+    if "availableTickets" in patch:
+        available = patch["availableTickets"]
+    if "capacity" in patch:
+        available = patch["capacity"] - taken
+    if available < 0:
+        return None
+    named: TicketType = {
+        **ticket_type,
+        "type": patch.get("type", ticket_type["type"]),
+        "price": patch.get("price", ticket_type["price"]),
+    }
+    return _with_stock(named, available)
+
+
+def find_dropped_in_use(
+    before: Iterable[TicketType], after: Iterable[TicketType]
+) -> list[TicketType]:
+    """Return the types that an edit drops although tickets are sold, held or waited for."""
+    kept = {ticket_type["ticketTypeId"] for ticket_type in after}
     return [
-        kind
-        for kind in old
-        if kind["ticketTypeId"] not in kept
-        and (kind["soldTickets"] or kind["heldTickets"] or kind["waiting"])
+        each
+        for each in before
+        if each["ticketTypeId"] not in kept
+        and (each["soldTickets"] or each["heldTickets"] or each["waiting"])
     ]
 
 
-def has_duplicates(values: Iterable[Any]) -> bool:
+def has_duplicates(values: Iterable[Hashable]) -> bool:
+    """Return whether two of the values are equal."""
     listed = list(values)
     return len(set(listed)) < len(listed)
 
 
-def has_duplicate_names(ticket_types: Iterable[Mapping[str, Any]]) -> bool:
+def has_duplicate_names(ticket_types: Iterable[TicketType | TicketTypeInput]) -> bool:
     """Return whether two ticket types have the same name but for case and accents."""
     return has_duplicates(fold_filter_key(ticket_type["type"]) for ticket_type in ticket_types)
 
 
-def takes_place(event: Mapping[str, Any], date: datetime, location: str) -> bool:
-    """True where the schedule has this date at this place."""
-    return any(e["date"] == date and e["location"] == location for e in event["schedule"])
+def has_entry(schedule: Iterable[ScheduleEntry], date: datetime, location: str) -> bool:
+    """Return whether a schedule has an entry with this date and location."""
+    return any(entry["date"] == date and entry["location"] == location for entry in schedule)
 
 
-def moved_note(
-    event: Mapping[str, Any], fields: Mapping[str, Any], now: datetime
-) -> dict[str, Any]:
-    """Fields that note that holders are to be told of a date or place that an edit takes away."""
-    after = {**event, **fields}
-    gone = (not takes_place(after, e["date"], e["location"]) for e in event["schedule"])
-    if after["status"] != PUBLISHED or not any(gone):
-        return {}
-    note = {"at": now, "rev": event["rev"]}
-    return {"tell": [*event.get("tell", ()), note], "tellAt": now}
+def note_schedule_change(
+    event: Event, schedule: Sequence[ScheduleEntry], status: str, now: datetime
+) -> ScheduleChangeFields:
+    """Return the fields that make the alerts job notify ticket holders of an edit.
 
-
-def is_low(event: Mapping[str, Any]) -> bool:
-    """True where few tickets are left of an event that can be booked."""
-    capacity: int = sum(kind["capacity"] for kind in event["ticketTypes"])
-    available: int = event["available"]
-    few = available <= FEW_TICKETS and available * 100 <= capacity * FEW_PERCENT
-    return bool(event["listed"]) and few and available > 0
-
-
-def view(
-    event: Mapping[str, Any], *, favorited: bool, with_counts: bool, image_base_url: str
-) -> dict[str, Any]:
-    """The event as the API shows it.
+    They are empty if every date of the event stays where it is, or if the event is not published.
 
     Args:
-        with_counts: for its organizer and admins, also sold, held and capacity of each type.
-        image_base_url: what a photo of our own (`/images/...`) starts with, as `https://host`.
+        event: as it was read before the edit.
+        schedule: after the edit, as is `status`.
     """
-    shown: dict[str, Any] = {name: event.get(name) for name in SHOWN}
-    if shown["image"].startswith("/"):
-        shown["image"] = image_base_url + shown["image"]
-    shown["schedule"] = [_entry_view(entry) for entry in event["schedule"]]
-    shown["ticketTypes"] = [type_view(kind, with_counts) for kind in event["ticketTypes"]]
+    entries = ((entry["date"], entry["location"]) for entry in event["schedule"])
+    is_moved = not all(has_entry(schedule, date, location) for date, location in entries)
+    if status != PUBLISHED or not is_moved:
+        return {}
+    change: ScheduleChange = {"at": now, "rev": event["rev"]}
+    return {"tell": [*event.get("tell", ()), change], "tellAt": now}
+
+
+def is_low_on_tickets(event: Event | LowTicketsEvent) -> bool:
+    """Return whether few tickets are left of an event that can be booked."""
+    capacity = sum(ticket_type["capacity"] for ticket_type in event["ticketTypes"])
+    available = event["available"]
+    is_few = available <= FEW_TICKETS and available * 100 <= capacity * FEW_PERCENT
+    return event["listed"] and is_few and available > 0
+
+
+def view(event: Event, *, favorited: bool, with_counts: bool, image_base_url: str) -> EventView:
+    """Return an event as the API answers it.
+
+    Args:
+        favorited: whether it is a favorite of the caller.
+        with_counts: show sold and held tickets and the capacity of each type, which only the
+            organizer and admins may see.
+        image_base_url: what the URL of an uploaded photo (`/images/...`) begins with, such as
+            `https://host`.
+    """
+    shown: dict[str, object] = {name: event.get(name) for name in HEAD_FIELDS}
+    if event["image"].startswith("/"):
+        shown["image"] = image_base_url + event["image"]
+    shown["schedule"] = [entry_view(entry) for entry in event["schedule"]]
+    shown["ticketTypes"] = [type_view(each, with_counts) for each in event["ticketTypes"]]
     shown["favorited"] = favorited
-    shown.update({name: event.get(name) for name in SHOWN_LAST})
-    shown["soldOut"] = all(kind["availableTickets"] == 0 for kind in event["ticketTypes"])
+    shown.update({name: event.get(name) for name in TAIL_FIELDS})
+    shown["soldOut"] = is_sold_out(event)
+    return cast(EventView, shown)
+
+
+def entry_view(entry: ScheduleEntry) -> ScheduleEntryView:
+    """Return a schedule entry as the API answers it."""
+    return cast(ScheduleEntryView, {**entry, "date": entry["date"].date().isoformat()})
+
+
+def type_view(ticket_type: TicketType, with_counts: bool) -> TicketTypeView:
+    """Return a ticket type as the API answers it; `with_counts` as for `view`."""
+    shown: TicketTypeView = {
+        "ticketTypeId": ticket_type["ticketTypeId"],
+        "type": ticket_type["type"],
+        "price": ticket_type["price"],
+        "availableTickets": ticket_type["availableTickets"],
+    }
+    if with_counts:
+        shown["soldTickets"] = ticket_type["soldTickets"]
+        shown["heldTickets"] = ticket_type["heldTickets"]
+        shown["capacity"] = ticket_type["capacity"]
     return shown
 
 
-def _entry_view(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {**entry, "date": entry["date"].date().isoformat()}
-
-
-def type_view(kind: Mapping[str, Any], with_counts: bool) -> dict[str, Any]:
-    names = ["ticketTypeId", "type", "price", "availableTickets"]
-    if with_counts:
-        names += ["soldTickets", "heldTickets", "capacity"]
-    return {name: kind[name] for name in names}
+def is_sold_out(event: Event) -> bool:
+    """Return whether no ticket of any type can be bought."""
+    return all(each["availableTickets"] == 0 for each in event["ticketTypes"])
 
 
 class ListState(NamedTuple):

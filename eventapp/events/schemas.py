@@ -1,14 +1,21 @@
-"""The shapes of events, favorites and recommendations, in and out."""
+"""Schemas of requests and answers about events, favorites and recommendations."""
 
 from typing import Any, ClassVar
 
-from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
+from marshmallow import (
+    Schema,
+    ValidationError,
+    fields,
+    post_load,
+    pre_load,
+    validate,
+    validates_schema,
+)
 
 from eventapp.core.http.fields import (
     CalendarDate,
-    CommaSeparatedList,
     ImageUrl,
-    ObjectIdField,
+    PageAnswer,
     PageQuery,
     PositiveInt64,
     Price,
@@ -17,6 +24,10 @@ from eventapp.core.http.fields import (
     Text,
     limit_field,
 )
+from eventapp.core.http.list_queries import parse_list_query
+from eventapp.core.json import JsonObject
+from eventapp.events.filters import PARAMETERS
+from eventapp.events.list_requests import ListRequest, make_list_request
 from eventapp.events.rules import (
     CATEGORIES,
     DRAFT,
@@ -25,11 +36,12 @@ from eventapp.events.rules import (
     MAX_TYPES,
     PUBLISHED,
     SORTS,
+    STATUSES,
     has_duplicate_names,
     has_duplicates,
 )
 
-# A bare list is no schema of marshmallow's, so the document is told of it by hand.
+# marshmallow has no schema for a bare list, so the body of a recommendation is documented by hand.
 MAX_CATEGORIES = 50
 _CATEGORIES = {
     "type": "array",
@@ -40,22 +52,25 @@ CATEGORIES_BODY = {"content": {"application/json": {"schema": _CATEGORIES}}}
 
 
 def category(**kwargs: Any) -> fields.String:
+    """Return a field for one of the categories."""
     return fields.String(validate=validate.OneOf(CATEGORIES), **kwargs)
 
 
-class Changes(Schema):
-    """A body whose fields may all be left out, but not all at once."""
+class Patch(Schema):
+    """A body that changes some fields: each is optional, but there must be one."""
 
     class Meta:
-        json_schema: ClassVar[dict[str, Any]] = {"minProperties": 1}
+        json_schema: ClassVar[JsonObject] = {"minProperties": 1}
 
     @validates_schema
-    def something(self, data: dict[str, Any], **_kwargs: Any) -> None:
+    def require_a_field(self, data: JsonObject, **_kwargs: Any) -> None:
         if not data:
             raise ValidationError("Send at least one field.")
 
 
-class ScheduleEntryPatch(Changes):
+class ScheduleEntryPatch(Patch):
+    """The changes of a schedule entry."""
+
     date = CalendarDate()
     location = Text(1, 200)
     lat = StrictFloat(-90, 90)
@@ -63,47 +78,57 @@ class ScheduleEntryPatch(Changes):
 
 
 class ScheduleEntry(ScheduleEntryPatch):
+    """A schedule entry of a whole event."""
+
     date = CalendarDate(required=True)
     location = Text(1, 200, required=True)
 
 
-class TicketTypeIndexPatch(Changes):
+class TicketTypeIndexPatch(Patch):
+    """The changes of a ticket type that is named by its index."""
+
     type = Text(1, 100)
     price = Price()
     availableTickets = StrictInt()
 
 
 class TicketTypePatch(TicketTypeIndexPatch):
+    """The changes of a ticket type that is named by its id."""
+
     capacity = StrictInt()
 
     class Meta:
-        json_schema: ClassVar[dict[str, Any]] = {
+        json_schema: ClassVar[JsonObject] = {
             "minProperties": 1,
             "not": {"required": ["availableTickets", "capacity"]},
         }
 
     @validates_schema
-    def one_amount(self, data: dict[str, Any], **_kwargs: Any) -> None:
+    def refuse_two_amounts(self, data: JsonObject, **_kwargs: Any) -> None:
         if "availableTickets" in data and "capacity" in data:
             raise ValidationError("Send availableTickets or capacity.", "capacity")
 
 
 class NewTicketType(TicketTypePatch):
+    """A ticket type to add to an event."""
+
     type = Text(1, 100, required=True)
     price = Price(required=True)
 
     class Meta:
-        json_schema: ClassVar[dict[str, Any]] = {
+        json_schema: ClassVar[JsonObject] = {
             "oneOf": [{"required": ["availableTickets"]}, {"required": ["capacity"]}]
         }
 
     @validates_schema
-    def an_amount(self, data: dict[str, Any], **_kwargs: Any) -> None:
+    def require_an_amount(self, data: JsonObject, **_kwargs: Any) -> None:
         if "availableTickets" not in data and "capacity" not in data:
             raise ValidationError("Missing data for required field.", "availableTickets")
 
 
 class TicketType(Schema):
+    """A ticket type of a whole event."""
+
     ticketTypeId = StrictInt(1)
     type = Text(1, 100, required=True)
     price = Price(required=True)
@@ -128,49 +153,134 @@ class EventBody(Schema):
     status = fields.String(validate=validate.OneOf((DRAFT, PUBLISHED)))
 
     @validates_schema
-    def distinct_types(self, data: dict[str, Any], **_kwargs: Any) -> None:
-        kinds = data.get("ticketTypes", [])
-        ids = [kind["ticketTypeId"] for kind in kinds if "ticketTypeId" in kind]
-        if has_duplicate_names(kinds) or has_duplicates(ids):
+    def refuse_equal_types(self, data: JsonObject, **_kwargs: Any) -> None:
+        types = data.get("ticketTypes", [])
+        ids = [each["ticketTypeId"] for each in types if "ticketTypeId" in each]
+        if has_duplicate_names(types) or has_duplicates(ids):
             raise ValidationError("Each ticket type must have its own name.", "ticketTypes")
 
 
-class EventQuery(PageQuery):
-    """The filters of `GET /events`, all optional and all combined."""
+class EventListFilters(Schema):
+    """What a cursor of the list of events carries: all filters and the order."""
 
     search = Text(0, 200)
-    city = Text(0, 100)
-    category = category()
-    dateFrom = CalendarDate()
-    dateTo = CalendarDate()
-    availableOnly = fields.Boolean(load_default=False)
     upcoming = fields.Boolean(load_default=True)
-    minPrice = fields.Float(validate=validate.Range(0, 1e9))
-    maxPrice = fields.Float(validate=validate.Range(0, 1e9))
-    tags = CommaSeparatedList()
-    organizerId = ObjectIdField()
     mine = fields.Boolean(load_default=False)
     sortBy = fields.String(validate=validate.OneOf(SORTS))
     sortOrder = fields.String(validate=validate.OneOf(("asc", "desc")))
     order = fields.String(validate=validate.OneOf(("asc", "desc")))
+
+    class Meta:
+        include = PARAMETERS
+
+
+class EventQuery(EventListFilters, PageQuery):
+    """The query of the list of events, loaded as a `ListRequest`. All filters are combined."""
+
     cursor = fields.String(validate=validate.Length(1, 10_000))
+
+    @post_load(pass_original=True)
+    def make_request(self, data: JsonObject, original: JsonObject, **_kwargs: Any) -> ListRequest:
+        """Return the request; a cursor's filters replace those beside it."""
+        filters, position = parse_list_query(data, EventListFilters)
+        sent = original if position is None else position["query"]
+        request = make_list_request(
+            filters,
+            position=position,
+            cursor_query={name: sent[name] for name in sent if name in CARRIED},
+        )
+        return request._replace(page=data["page"], limit=data["limit"])
+
+
+# The parameters that a cursor carries.
+CARRIED = frozenset(EventListFilters().fields)
 
 
 class PopularQuery(Schema):
+    """The query of the most popular events."""
+
     limit = limit_field()
 
 
 class FavoriteBody(Schema):
+    """The event to add to the favorites, or to remove from them."""
+
     eventId = PositiveInt64(required=True)
 
 
 class Recommendation(Schema):
-    """A bare list of categories; as `categories` once it is loaded."""
+    """A bare list of categories, which loads as `categories`."""
 
     categories = fields.List(category(), required=True, validate=validate.Length(0, MAX_CATEGORIES))
 
     @pre_load
-    def wrap(self, data: Any, **_kwargs: Any) -> dict[str, Any]:
+    def wrap_list(self, data: object, **_kwargs: Any) -> JsonObject:
         if not isinstance(data, list):
             raise ValidationError("Send a list of categories.")
         return {"categories": data}
+
+
+# Answers.
+
+
+class TicketTypeAnswer(Schema):
+    """A ticket type; the last three fields only for the event's organizer and admins."""
+
+    ticketTypeId = fields.Integer(required=True)
+    type = fields.String(required=True)
+    price = fields.Float(required=True)
+    availableTickets = fields.Integer(required=True)
+    soldTickets = fields.Integer()
+    heldTickets = fields.Integer()
+    capacity = fields.Integer()
+
+
+class EntryAnswer(Schema):
+    """A schedule entry."""
+
+    date = fields.Date(required=True)
+    location = fields.String(required=True)
+    lat = fields.Float()
+    lng = fields.Float()
+
+
+class EventAnswer(Schema):
+    """An event, as every route answers it."""
+
+    _id = fields.String(required=True)
+    eventId = fields.Integer(required=True)
+    title = fields.String(required=True)
+    description = fields.String(required=True)
+    category = fields.String(required=True, validate=validate.OneOf(CATEGORIES))
+    image = fields.String(required=True)
+    schedule = fields.List(fields.Nested(EntryAnswer), required=True)
+    ticketTypes = fields.List(fields.Nested(TicketTypeAnswer), required=True)
+    favorited = fields.Boolean(required=True)
+    organizer = fields.String(required=True)
+    organizerId = fields.String(required=True, allow_none=True)
+    tags = fields.List(fields.String(), required=True)
+    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
+    createdAt = fields.DateTime(required=True)
+    updatedAt = fields.DateTime(required=True)
+    soldOut = fields.Boolean(required=True)
+
+    class Meta:
+        include = {"__v": fields.Integer(required=True)}
+
+
+class EventsAnswer(PageAnswer):
+    """A page of events."""
+
+    events = fields.List(fields.Nested(EventAnswer), required=True)
+
+
+class BareEventsAnswer(Schema):
+    """Events without pages."""
+
+    events = fields.List(fields.Nested(EventAnswer), required=True)
+
+
+class TicketTypesAnswer(Schema):
+    """The ticket types of an event."""
+
+    ticketTypes = fields.List(fields.Nested(TicketTypeAnswer), required=True)

@@ -1,15 +1,19 @@
-"""Use cases of single events: create, show, favorite; see `service_edit` and `service_list` too."""
+"""Use cases of single events: create, show, favorite, and what changes with the day.
 
-from collections.abc import Iterable, Mapping
+`editing` has those that change an event, `listing` those that list events.
+"""
+
+from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any
+from typing import cast
 
 from bson import ObjectId
 
 from eventapp.core.access.actor import Actor
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
 from eventapp.core.errors import Forbidden
 from eventapp.events import rules, store
+from eventapp.events.bodies import EventInput, EventView, TicketTypeView
 from eventapp.events.changes import EventChanges
 from eventapp.events.errors import (
     AlreadyFavorited,
@@ -19,80 +23,81 @@ from eventapp.events.errors import (
     TooManyFavorites,
 )
 from eventapp.events.popularity import Popularity
+from eventapp.events.types import Event, ListedParts, NewEvent, SaleState
 from eventapp.favorites import service as favorites
 
-# What later features say of events, too.
+# Features that call events raise these errors, too.
 __all__ = ["EventNotFound", "TicketTypeNotFound"]
 
-COMPLETED = {"status": rules.COMPLETED, "listed": False}
-
-# A sale between read and write overtakes the change of a day, and does not make it.
-ROLL_ATTEMPTS = 20
+# A sale between the read and the write of a next date makes the write fail; then it is repeated.
+NEXT_DATE_ATTEMPTS = 20
 
 
 def prepare(db: Db, now: datetime) -> None:
-    """At start: the eventId counter, and what changes by the day."""
-    store.ensure_counter(db)
-    roll_day(db, now.date())
+    """Prepare the database at start: the counter of eventIds, and the fields that change daily."""
+    store.raise_event_id_counter(db)
+    start_day(db, now.date())
 
 
-def roll_day(db: Db, today: date) -> None:
-    """Set right what a list sorts and filters by and only the passing day changes.
+def start_day(db: Db, today: date) -> None:
+    """Update the fields of events that only the passing of a day changes.
 
-    Safe at any time, any number of times at once: an edit that comes between wins.
+    It may run at any time, and several times at once. An edit that comes between wins.
     """
     midnight = rules.midnight(today)
     store.unlist_past(db, midnight)
-    for _attempt in range(ROLL_ATTEMPTS):
-        passed = store.with_passed_next_date(db, midnight)
-        if not passed:
+    for _attempt in range(NEXT_DATE_ATTEMPTS):
+        events = store.find_with_past_next_date(db, midnight)
+        if not events:
             return
-        for event in passed:
-            to_come = [e["date"] for e in event["schedule"] if e["date"] >= midnight]
-            store.set_next_date(db, event, min(to_come))
+        for event in events:
+            upcoming = (entry["date"] for entry in event["schedule"] if entry["date"] >= midnight)
+            store.set_next_date_if_unchanged(db, event, min(upcoming))
 
 
-def present(
-    db: Db, events: Iterable[Document], actor: Actor, image_base_url: str
-) -> list[dict[str, Any]]:
-    """The events as this caller sees them."""
-    liked = set(favorites.newest_first(db, actor.favorites_key))
-    return [
-        rules.view(
-            event,
-            favorited=event["eventId"] in liked,
-            with_counts=actor.may_manage_events_of(event["organizerId"]),
-            image_base_url=image_base_url,
-        )
-        for event in events
-    ]
+def complete_past_events(db: Db, now: datetime) -> list[int]:
+    """Mark published events whose last date is over as completed; return their eventIds."""
+    completed = {"status": rules.COMPLETED, "listed": False}
+    events = store.find_published_before(db, rules.midnight(now.date()))
+    return [event["eventId"] for event in events if store.write_if_unchanged(db, event, completed)]
 
 
-def create(
+def create_event(
     db: Db,
-    body: Mapping[str, Any],
+    body: EventInput,
     *,
     event_changes: EventChanges,
     actor: Actor,
     now: datetime,
     image_base_url: str,
-) -> dict[str, Any]:
-    """A new event of this organizer, published unless the body says draft."""
-    event = new_event(body, organizer_id=actor.user_id, now=now)
-    store.insert(db, event)
+) -> EventView:
+    """Create an event of this organizer, published unless the body says draft."""
+    event = store.insert(db, new_event(body, organizer_id=actor.user_id, now=now))
     event_changes.changed(event["eventId"])
-    return present(db, [event], actor, image_base_url)[0]
+    # Nobody can have made it a favorite yet.
+    with_counts = actor.may_manage_events_of(event["organizerId"])
+    return rules.view(
+        event, favorited=False, with_counts=with_counts, image_base_url=image_base_url
+    )
 
 
-def new_event(body: Mapping[str, Any], *, organizer_id: ObjectId | None, now: datetime) -> Document:
-    """The document of a new event, without its eventId."""
-    types = rules.merged_ticket_types([], body["ticketTypes"], next_id=1)
-    event = {
-        **body,
-        "status": body.get("status", rules.PUBLISHED),
+def new_event(body: EventInput, *, organizer_id: ObjectId | None, now: datetime) -> NewEvent:
+    """Return the document of a new event."""
+    ticket_types = rules.merge_ticket_types([], body["ticketTypes"], next_id=1)
+    parts: ListedParts = {
+        "title": body["title"],
         "schedule": [rules.stored_entry(entry) for entry in body["schedule"]],
-        "ticketTypes": types,
-        "nextTypeId": len(types) + 1,
+        "ticketTypes": ticket_types,
+        "tags": body["tags"],
+        "status": body.get("status", rules.PUBLISHED),
+    }
+    event = {
+        **parts,
+        "description": body["description"],
+        "category": body["category"],
+        "image": body["image"],
+        "organizer": body["organizer"],
+        "nextTypeId": len(ticket_types) + 1,
         "organizerId": organizer_id,
         "popularity": 0.0,
         "inFlight": {},
@@ -101,51 +106,75 @@ def new_event(body: Mapping[str, Any], *, organizer_id: ObjectId | None, now: da
         "updatedAt": now,
         "rev": 0,
         "__v": 0,
+        **rules.derive_fields(parts, now.date()),
     }
-    return {**event, **rules.derived(event, now.date())}
+    return cast(NewEvent, event)
 
 
-def get(db: Db, event_id: int) -> Document:
-    """The stored event, whoever asks. EventNotFound."""
-    event = store.get(db, event_id)
+def get_event(db: Db, event_id: int) -> Event:
+    """Return an event to anyone. Raise EventNotFound if there is none."""
+    event = store.find_event(db, event_id)
     if event is None:
         raise EventNotFound
     return event
 
 
-def show(db: Db, event_id: int, *, actor: Actor, image_base_url: str) -> dict[str, Any]:
-    """The event as the caller sees it. EventNotFound, also for another's draft."""
-    return present(db, [visible(db, event_id, actor)], actor, image_base_url)[0]
+def get_visible(db: Db, event_id: int, actor: Actor) -> Event:
+    """Return an event that the caller may see.
 
-
-def ticket_types(
-    db: Db, event_id: int, *, actor: Actor, image_base_url: str
-) -> list[dict[str, Any]]:
-    """The event's ticket types as the caller sees them. EventNotFound."""
-    shown = present(db, [visible(db, event_id, actor)], actor, image_base_url)[0]
-    types: list[dict[str, Any]] = shown["ticketTypes"]
-    return types
-
-
-def visible(db: Db, event_id: int, actor: Actor) -> Document:
-    """The stored event where this caller may see it. EventNotFound."""
-    event = get(db, event_id)
+    Raises:
+        EventNotFound: there is none, or it is a draft of someone else.
+    """
+    event = get_event(db, event_id)
     if not may_see(event, actor):
         raise EventNotFound
     return event
 
 
-def may_see(event: Mapping[str, Any], actor: Actor) -> bool:
-    """A draft is its organizer's and the admins' alone, also where it was public before."""
+def may_see(event: Event | SaleState, actor: Actor) -> bool:
+    """Return whether the caller may see the event. Drafts are for their organizer and admins."""
     return event["status"] != rules.DRAFT or actor.may_manage_events_of(event["organizerId"])
 
 
-def managed(db: Db, event_id: int, actor: Actor) -> Document:
-    """The stored event where this caller may change it. EventNotFound, Forbidden."""
-    event = visible(db, event_id, actor)
+def get_managed(db: Db, event_id: int, actor: Actor) -> Event:
+    """Return an event that the caller may change.
+
+    Raises:
+        EventNotFound: there is none that the caller may see.
+        Forbidden: the caller is neither its organizer nor an admin.
+    """
+    event = get_visible(db, event_id, actor)
     if not actor.may_manage_events_of(event["organizerId"]):
         raise Forbidden("Only the event's organizer or an admin may do this")
     return event
+
+
+def present_events(
+    db: Db, events: Iterable[Event], actor: Actor, image_base_url: str
+) -> list[EventView]:
+    """Return events as this caller sees them."""
+    favorited = set(favorites.newest_first(db, actor.favorites_key))
+    return [
+        rules.view(
+            event,
+            favorited=event["eventId"] in favorited,
+            with_counts=actor.may_manage_events_of(event["organizerId"]),
+            image_base_url=image_base_url,
+        )
+        for event in events
+    ]
+
+
+def show_event(db: Db, event_id: int, *, actor: Actor, image_base_url: str) -> EventView:
+    """Return an event as the caller sees it. Raise EventNotFound, also for drafts of others."""
+    return present_events(db, [get_visible(db, event_id, actor)], actor, image_base_url)[0]
+
+
+def list_ticket_types(db: Db, event_id: int, *, actor: Actor) -> list[TicketTypeView]:
+    """Return an event's ticket types as the caller sees them. Raise EventNotFound."""
+    event = get_visible(db, event_id, actor)
+    with_counts = actor.may_manage_events_of(event["organizerId"])
+    return [rules.type_view(each, with_counts) for each in event["ticketTypes"]]
 
 
 def add_favorite(
@@ -162,7 +191,7 @@ def add_favorite(
     Raises:
         EventNotFound, AlreadyFavorited, TooManyFavorites: nothing is written.
     """
-    visible(db, event_id, actor)
+    get_visible(db, event_id, actor)
     if favorites.add(db, actor.favorites_key, event_id, limit=rules.MAX_FAVORITES, now=now):
         event_changes.favorites_changed(actor.favorites_key)
         popularity.add_favorite(event_id)
@@ -173,24 +202,17 @@ def add_favorite(
 
 
 def remove_favorite(db: Db, event_id: int, *, event_changes: EventChanges, actor: Actor) -> None:
-    """Remove the event from the caller's favorites. Raise FavoriteNotFound where it is none."""
+    """Remove the event from the caller's favorites. Raise FavoriteNotFound if it is none."""
     if not favorites.remove(db, actor.favorites_key, event_id):
         raise FavoriteNotFound
     event_changes.favorites_changed(actor.favorites_key)
 
 
-def complete_past(db: Db, now: datetime) -> list[int]:
-    """Mark published events whose last entry is over as completed; their eventIds."""
-    past = store.published_before(db, rules.midnight(now.date()))
-    done = [event for event in past if store.write_if_unchanged(db, event, COMPLETED)]
-    return [event["eventId"] for event in done]
+def find_closing(db: Db) -> list[tuple[int, datetime]]:
+    """Return the eventIds of cancelled events whose bookings are being ended, and since when."""
+    return [(event["eventId"], event["closing"]) for event in store.find_closing(db)]
 
 
-def closing(db: Db) -> list[tuple[int, datetime]]:
-    """Cancelled events whose bookings are being ended, and since when."""
-    return [(event["eventId"], event["closing"]) for event in store.closing(db)]
-
-
-def closed(db: Db, event_id: int) -> None:
-    """Nothing of the cancelled event is left to end."""
-    store.closed(db, event_id)
+def clear_closing(db: Db, event_id: int) -> None:
+    """Note that the bookings of a cancelled event have all ended."""
+    store.clear_closing(db, event_id)

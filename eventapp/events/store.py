@@ -1,17 +1,31 @@
-"""The events collection: single reads and guarded writes. `store_list` has the lists."""
+"""The events collection: single reads, guarded writes, and what other processes learn from.
+
+`store_listing` has the lists, and `store_alerts` and `store_popularity` what their names say.
+Inventory writes stock and in-flight entries of the same documents.
+"""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel, ReturnDocument
+from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Document
-from eventapp.events.types import EventChange
+from eventapp.core.database import Db, Query
+from eventapp.events.types import (
+    ClosingEvent,
+    Event,
+    EventChange,
+    EventRevision,
+    EventSchedule,
+    IndexedEvent,
+    NewEvent,
+    StoredEvent,
+)
 
-# Words of the title weigh most, then tags: what people search for is what they remember.
+# A word in the title says most about an event, then one in a tag.
 TEXT_WEIGHTS = {"title": 10, "tags": 5, "description": 1}
 
 
@@ -46,11 +60,8 @@ INDEXES = {
         IndexModel([("changedAt", ASCENDING)], name="changedAt", expireAfterSeconds=86400)
     ],
 }
-# Every visible change notes when it happened, by which the processes hear of each other's.
-CHANGES = ("events", "goneEvents")
-NEWEST = [("changedAt", DESCENDING)]
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NOTED = {"$currentDate": {"changedAt": True}}
+# Where other processes look for changes: `goneEvents` has an entry for each deleted event.
+CHANGE_COLLECTIONS = ("events", "goneEvents")
 CHANGE_FIELDS = {
     "eventId": 1,
     "rev": 1,
@@ -59,34 +70,43 @@ CHANGE_FIELDS = {
     "gone": 1,
     "ticketTypes.availableTickets": 1,
 }
-# What an index of the public list is made of.
-INDEXED = dict.fromkeys(
-    (
-        *("eventId", "listed", "__v", "title", "description", "tags", "category", "organizerId"),
-        *("places", "tagKeys", "schedule.date", "lastDate"),
-        *("ticketTypes.price", "ticketTypes.availableTickets"),
-    ),
-    1,
+# Part of every write that other processes must learn of. The time is the database's, because the
+# clocks of processes differ.
+SET_CHANGED_AT: Query = {"$currentDate": {"changedAt": True}}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What the in-memory index reads of every event, beside the fields of the filters.
+INDEX_FIELDS = (
+    *("eventId", "__v", "listed", "lastDate", "title", "description", "tags"),
+    "ticketTypes.availableTickets",
 )
-# What no answer shows, left out of reads that only show.
-HIDDEN = {"inFlight": 0, "places": 0, "tagKeys": 0}
+# The fields of a `StoredEvent` that are no part of an `Event`, for reads to leave out.
+NOT_LOADED = {"inFlight": 0, "places": 0, "tagKeys": 0}
 
 
-def ensure_counter(db: Db) -> None:
-    """Let new eventIds start after the highest in use."""
-    db.counters.update_one({"_id": "eventId"}, {"$max": {"value": highest_id(db)}}, upsert=True)
+def _events(db: Db) -> Collection[Event]:
+    """Return the collection, for reads that leave out NOT_LOADED."""
+    return cast(Collection[Event], db.events)
 
 
-def highest_id(db: Db) -> int:
-    """The highest eventId in use, 0 where there is none."""
-    last: Document | None = db.events.find_one({}, {"eventId": 1}, sort=[("eventId", DESCENDING)])
-    return last["eventId"] if last else 0
+# EventIds.
 
 
-def take_event_ids(db: Db, count: int = 1) -> range:
-    """`count` eventIds never given before and never given again."""
-    # No upsert: two of them at once, on a counter that is not there, both begin at 1 on the engine.
-    counter: Any = None
+def raise_event_id_counter(db: Db) -> None:
+    """Let new eventIds start after the highest one in use."""
+    highest = highest_event_id(db)
+    db.counters.update_one({"_id": "eventId"}, {"$max": {"value": highest}}, upsert=True)
+
+
+def highest_event_id(db: Db) -> int:
+    """Return the highest eventId in use, 0 if there is no event."""
+    event = _events(db).find_one({}, {"eventId": 1}, sort=[("eventId", DESCENDING)])
+    return event["eventId"] if event else 0
+
+
+def allocate_event_ids(db: Db, count: int = 1) -> range:
+    """Return eventIds that were never returned before and never will be again."""
+    # This is no upsert: two upserts at once of a missing counter both begin at 1 on the engine.
+    counter = None
     while counter is None:
         counter = db.counters.find_one_and_update(
             {"_id": "eventId"},
@@ -94,132 +114,180 @@ def take_event_ids(db: Db, count: int = 1) -> range:
             return_document=ReturnDocument.AFTER,
         )
         if counter is None:
-            ensure_counter(db)
-    return range(counter["value"] - count + 1, counter["value"] + 1)
+            raise_event_id_counter(db)
+    highest: int = counter["value"]
+    return range(highest - count + 1, highest + 1)
 
 
-def insert(db: Db, event: Document) -> Document:
-    """Insert under a fresh eventId. Events brought in by hand may hold it: then the next free."""
-    event.setdefault("_id", ObjectId())
+# Writes.
+
+
+def insert(db: Db, event: NewEvent) -> StoredEvent:
+    """Insert an event under a new eventId, and return it with it.
+
+    Events that were imported by other means may have the eventId already; then it gets the next.
+    """
+    stored = cast(StoredEvent, {"_id": ObjectId(), **event})
     while True:
-        event["eventId"] = take_event_ids(db)[0]
-        # By the database's clock alone: by one that is ahead, later changes would seem heard of.
-        fields = {name: event[name] for name in event if name not in ("_id", "changedAt")}
+        stored["eventId"] = allocate_event_ids(db)[0]
+        # `changedAt` is set by the database: were it set by a clock that is ahead, the change feed
+        # would pass over later changes.
+        fields = {name: value for name, value in stored.items() if name not in ("_id", "changedAt")}
         try:
             db.events.update_one(
-                {"_id": event["_id"]}, {"$setOnInsert": fields, **NOTED}, upsert=True
+                {"_id": stored["_id"]}, {"$setOnInsert": fields, **SET_CHANGED_AT}, upsert=True
             )
         except DuplicateKeyError:
-            ensure_counter(db)
+            raise_event_id_counter(db)
             continue
-        return event
+        return stored
 
 
-def insert_many(db: Db, events: list[Document]) -> None:
+def insert_many(db: Db, events: list[StoredEvent]) -> None:
     """Insert events that have their eventIds, in one batch."""
-    db.events.insert_many(events, ordered=False)
-
-
-def get(db: Db, event_id: int) -> Document | None:
-    found: Document | None = db.events.find_one({"eventId": event_id}, HIDDEN)
-    return found
-
-
-def get_many(db: Db, event_ids: Iterable[int]) -> list[Document]:
-    """The events of these ids that exist, in no order."""
-    return list(db.events.find({"eventId": {"$in": list(event_ids)}}, HIDDEN))
-
-
-def count_listed(db: Db, up_to: int) -> int:
-    return db.events.count_documents({"listed": True}, limit=up_to)
-
-
-def indexed_after(db: Db, event_id: int, limit: int) -> list[Document]:
-    """What is INDEXED of the listed events that come after this eventId, in order."""
-    later = {"listed": True, "eventId": {"$gt": event_id}}
-    return list(db.events.find(later, INDEXED).sort("eventId", ASCENDING).limit(limit))
-
-
-def indexed_of(db: Db, event_ids: list[int]) -> list[Document]:
-    """The same of these events, listed or not."""
-    return list(db.events.find({"eventId": {"$in": event_ids}}, INDEXED))
+    cast(Collection[StoredEvent], db.events).insert_many(events, ordered=False)
 
 
 def write_if_unchanged(
-    db: Db, event: Document, fields: dict[str, Any], *, unset: Iterable[str] = ()
-) -> Document | None:
-    """Set `fields` where the event is still the one that was read (by its `rev`).
+    db: Db, event: EventRevision, fields: Query, *, unset: Iterable[str] = ()
+) -> Event | None:
+    """Set fields if the event still has the revision that was read.
 
-    Every write of an event, a sale too, raises `rev`; so an edit never overwrites a sale.
+    Every write of an event, a sale too, raises the revision. So an edit never overwrites a sale.
 
     Returns:
-        The event after the write, or None, with nothing written, when it changed meanwhile.
+        The event after the write, or None, with nothing written, if it has changed.
     """
-    change: dict[str, Any] = {"$set": fields, "$inc": {"rev": 1, "__v": 1}, **NOTED}
+    update: Query = {"$set": fields, "$inc": {"rev": 1, "__v": 1}, **SET_CHANGED_AT}
     if unset:
-        change["$unset"] = dict.fromkeys(unset, "")
-    after: Document | None = db.events.find_one_and_update(
+        update["$unset"] = dict.fromkeys(unset, "")
+    return _events(db).find_one_and_update(
         {"eventId": event["eventId"], "rev": event["rev"]},
-        change,
-        projection=HIDDEN,
+        update,
+        projection=NOT_LOADED,
         return_document=ReturnDocument.AFTER,
     )
-    return after
 
 
-def delete_if_unchanged(db: Db, event: Document) -> bool:
-    """Delete where the event is still the one that was read; False when it changed meanwhile."""
-    same = {"eventId": event["eventId"], "rev": event["rev"]}
-    if db.events.delete_one(same).deleted_count == 0:
+def delete_if_unchanged(db: Db, event: EventRevision) -> bool:
+    """Delete the event if it still has the revision that was read; return whether it was."""
+    event_id, revision = event["eventId"], event["rev"]
+    if db.events.delete_one({"eventId": event_id, "rev": revision}).deleted_count == 0:
         return False
-    note = {"eventId": event["eventId"], "rev": event["rev"] + 1, "gone": True}
-    db.goneEvents.update_one({"_id": event["eventId"]}, {"$set": note, **NOTED}, upsert=True)
+    deletion = {"eventId": event_id, "rev": revision + 1, "gone": True}
+    db.goneEvents.update_one({"_id": event_id}, {"$set": deletion, **SET_CHANGED_AT}, upsert=True)
     return True
 
 
-def last_change(db: Db) -> datetime:
-    """When an event last changed, by the database's clock; long ago where there is none."""
-    last = [db[name].find_one({}, {"changedAt": 1}, sort=NEWEST) for name in CHANGES]
+# Reads.
+
+
+def find_event(db: Db, event_id: int) -> Event | None:
+    """Return an event, None if there is none."""
+    return _events(db).find_one({"eventId": event_id}, NOT_LOADED)
+
+
+def find_events(db: Db, event_ids: Iterable[int]) -> list[Event]:
+    """Return the events of these ids that exist, in no order."""
+    return list(_events(db).find({"eventId": {"$in": list(event_ids)}}, NOT_LOADED))
+
+
+def find_revisions(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
+    """Return the revision of each of these events that exists, by eventId."""
+    where = {"eventId": {"$in": list(event_ids)}}
+    found = _events(db).find(where, {"_id": 0, "eventId": 1, "rev": 1})
+    return {event["eventId"]: event["rev"] for event in found}
+
+
+# What the in-memory index reads.
+
+
+def count_listed(db: Db, limit: int) -> int:
+    """Count the listed events, no further than `limit`."""
+    return db.events.count_documents({"listed": True}, limit=limit)
+
+
+def find_indexed_after(
+    db: Db, event_id: int, *, limit: int, fields: Iterable[str]
+) -> list[IndexedEvent]:
+    """Return listed events with a higher eventId, by eventId.
+
+    Args:
+        fields: what to read of each beside INDEX_FIELDS.
+    """
+    where = {"listed": True, "eventId": {"$gt": event_id}}
+    found = db.events.find(where, _index_projection(fields))
+    return cast(list[IndexedEvent], list(found.sort("eventId", ASCENDING).limit(limit)))
+
+
+def find_indexed(db: Db, event_ids: list[int], *, fields: Iterable[str]) -> list[IndexedEvent]:
+    """Return the events of these ids that exist, listed or not; `fields` as above."""
+    found = db.events.find({"eventId": {"$in": event_ids}}, _index_projection(fields))
+    return cast(list[IndexedEvent], list(found))
+
+
+def _index_projection(fields: Iterable[str]) -> Query:
+    return dict.fromkeys((*INDEX_FIELDS, *fields), 1)
+
+
+# What other processes changed.
+
+
+def last_changed_at(db: Db) -> datetime:
+    """Return when an event last changed, by the database's clock; EPOCH if none ever did."""
+    newest = [("changedAt", DESCENDING)]
+    last = [db[name].find_one({}, {"changedAt": 1}, sort=newest) for name in CHANGE_COLLECTIONS]
     return max((found.get("changedAt", EPOCH) for found in last if found), default=EPOCH)
 
 
-def changed_since(db: Db, name: str, moment: datetime) -> list[EventChange]:
-    """Return the changes of one of CHANGES whose changedAt is later than `moment`, in no order."""
-    found = db[name].find({"changedAt": {"$gt": moment}}, CHANGE_FIELDS)
+def find_changes_since(db: Db, collection: str, moment: datetime) -> list[EventChange]:
+    """Return the changes in one of CHANGE_COLLECTIONS after this time, in no order."""
+    found = db[collection].find({"changedAt": {"$gt": moment}}, CHANGE_FIELDS)
     return cast(list[EventChange], list(found))
 
 
+# What changes with the day.
+
+
 def unlist_past(db: Db, today: datetime) -> None:
-    """Take events whose last entry is over off the public list."""
+    """Take the events whose last date is before today off the public list."""
     db.events.update_many(
         {"listed": True, "lastDate": {"$lt": today}},
-        {"$set": {"listed": False}, "$inc": {"rev": 1}, **NOTED},
+        {"$set": {"listed": False}, "$inc": {"rev": 1}, **SET_CHANGED_AT},
     )
 
 
-def with_passed_next_date(db: Db, today: datetime) -> list[Document]:
-    """Events, drafts too, whose `nextDate` is over although a later entry is to come."""
-    passed = {"lastDate": {"$gte": today}, "nextDate": {"$lt": today}}
-    return list(db.events.find(passed, {"eventId": 1, "rev": 1, "schedule": 1}))
+def find_with_past_next_date(db: Db, today: datetime) -> list[EventSchedule]:
+    """Return events, drafts too, whose `nextDate` is over although a later date is to come."""
+    where = {"lastDate": {"$gte": today}, "nextDate": {"$lt": today}}
+    found = db.events.find(where, {"eventId": 1, "rev": 1, "schedule": 1})
+    return cast(list[EventSchedule], list(found))
 
 
-def set_next_date(db: Db, event: Document, next_date: datetime) -> None:
-    """Set it, unless the event changed meanwhile: an edit has set it itself, a sale has not."""
+def set_next_date_if_unchanged(db: Db, event: EventRevision, next_date: datetime) -> None:
+    """Set `nextDate` if the event still has the revision that was read. An edit sets it itself."""
     db.events.update_one(
         {"eventId": event["eventId"], "rev": event["rev"]},
-        {"$set": {"nextDate": next_date}, "$inc": {"rev": 1}, **NOTED},
+        {"$set": {"nextDate": next_date}, "$inc": {"rev": 1}, **SET_CHANGED_AT},
     )
 
 
-def published_before(db: Db, today: datetime) -> list[Document]:
-    """Published events whose last entry is over."""
-    past = {"status": "published", "lastDate": {"$lt": today}}
-    return list(db.events.find(past, {"eventId": 1, "rev": 1}))
+def find_published_before(db: Db, today: datetime) -> list[EventRevision]:
+    """Return the published events whose last date is before today."""
+    where = {"status": "published", "lastDate": {"$lt": today}}
+    found = db.events.find(where, {"eventId": 1, "rev": 1})
+    return cast(list[EventRevision], list(found))
 
 
-def closing(db: Db) -> list[Document]:
-    return list(db.events.find({"closing": {"$exists": True}}, {"eventId": 1, "closing": 1}))
+# Cancelled events.
 
 
-def closed(db: Db, event_id: int) -> None:
+def find_closing(db: Db) -> list[ClosingEvent]:
+    """Return the cancelled events whose bookings are still being ended."""
+    found = db.events.find({"closing": {"$exists": True}}, {"eventId": 1, "closing": 1})
+    return cast(list[ClosingEvent], list(found))
+
+
+def clear_closing(db: Db, event_id: int) -> None:
+    """Note that the bookings of a cancelled event have all ended."""
     db.events.update_one({"eventId": event_id}, {"$unset": {"closing": ""}, "$inc": {"rev": 1}})

@@ -1,14 +1,19 @@
-"""Events that something is to be told of: `tell` and `tellAt` are written with the edit itself."""
+"""What the alert jobs read of events, and what they note.
+
+`tell` and `tellAt` are set by the edit that changes a schedule, in the same write.
+"""
 
 from datetime import datetime
+from typing import cast
 
 from pymongo import ASCENDING, IndexModel
 
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db, Query
+from eventapp.events.types import AlertEvent, LowTicketsEvent, OrganizerEvent
 
 INDEXES = {"events": [IndexModel([("tellAt", ASCENDING)], name="tell", sparse=True)]}
-TOLD_FIELDS = {"eventId": 1, "title": 1, "schedule": 1, "tell": 1}
-LOW_FIELDS = {
+ALERT_FIELDS = {"eventId": 1, "title": 1, "schedule": 1, "tell": 1}
+LOW_TICKETS_FIELDS = {
     "eventId": 1,
     "title": 1,
     "schedule": 1,
@@ -19,37 +24,44 @@ LOW_FIELDS = {
 }
 
 
-def untold(db: Db, limit: int) -> list[Document]:
-    """Events with something to tell, the oldest first."""
-    found = db.events.find({"tellAt": {"$exists": True}}, TOLD_FIELDS)
-    return list(found.sort("tellAt", ASCENDING).limit(limit))
+def find_schedule_changes(db: Db, limit: int) -> list[AlertEvent]:
+    """Return events with schedule changes that are not notified yet, the oldest change first."""
+    found = db.events.find({"tellAt": {"$exists": True}}, ALERT_FIELDS)
+    return cast(list[AlertEvent], list(found.sort("tellAt", ASCENDING).limit(limit)))
 
 
-def told(db: Db, event: Document) -> None:
-    """All that was noted when the event was read is told; what came since stays noted."""
-    as_read = {"eventId": event["eventId"], "tell": event["tell"]}
-    db.events.update_one(as_read, {"$unset": {"tell": "", "tellAt": ""}})
+def clear_schedule_changes(db: Db, event: AlertEvent) -> None:
+    """Clear the noted changes if they are still those that were read; later ones stay noted."""
+    unchanged = {"eventId": event["eventId"], "tell": event["tell"]}
+    db.events.update_one(unchanged, {"$unset": {"tell": "", "tellAt": ""}})
 
 
-def low(db: Db, since: datetime, few: int) -> list[Document]:
-    """Events that changed since then, with 1 to `few` tickets, not warned of yet.
+def find_low_on_tickets(db: Db, since: datetime, few: int) -> list[LowTicketsEvent]:
+    """Return events that changed since then, have 1 to `few` tickets left, and had no alert.
 
-    By no other index than that of changes: there are few of these, and many listed events.
+    The index of `changedAt` serves this query: few events changed lately, and many are listed.
     """
-    where = {
+    where: Query = {
         "changedAt": {"$gte": since},
         "available": {"$gte": 1, "$lte": few},
         "lowToldAt": {"$exists": False},
     }
-    return list(db.events.find(where, LOW_FIELDS))
+    return cast(list[LowTicketsEvent], list(db.events.find(where, LOW_TICKETS_FIELDS)))
 
 
-def warned(db: Db, event_id: int, now: datetime) -> None:
+def set_low_alert_sent(db: Db, event_id: int, now: datetime) -> None:
+    """Note that the alert of few tickets was sent."""
     db.events.update_one({"eventId": event_id}, {"$set": {"lowToldAt": now}})
 
 
-def of_organizers(db: Db, after: int, since: datetime, limit: int) -> list[Document]:
-    """Events with an organizer whose last date is not before `since`, by eventId."""
-    where = {"eventId": {"$gt": after}, "organizerId": {"$ne": None}, "lastDate": {"$gte": since}}
-    fields = {"eventId": 1, "title": 1, "organizerId": 1}
-    return list(db.events.find(where, fields).sort("eventId", ASCENDING).limit(limit))
+def find_organizer_events(
+    db: Db, after_id: int, since: datetime, limit: int
+) -> list[OrganizerEvent]:
+    """Return events with an organizer and a last date not before `since`, by eventId."""
+    where: Query = {
+        "eventId": {"$gt": after_id},
+        "organizerId": {"$ne": None},
+        "lastDate": {"$gte": since},
+    }
+    found = db.events.find(where, {"eventId": 1, "title": 1, "organizerId": 1})
+    return cast(list[OrganizerEvent], list(found.sort("eventId", ASCENDING).limit(limit)))

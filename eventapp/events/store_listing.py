@@ -1,156 +1,154 @@
-"""Lists of events: filters, orders, places in them, and counts."""
+"""Lists of events in the database: scopes, orders, pages and counts."""
 
-import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import cast
 
 from bson import ObjectId
 
-from eventapp.core.database import Db, Document
-from eventapp.events.store import HIDDEN
+from eventapp.core.database import Db, Query
+from eventapp.events.store import NOT_LOADED
+from eventapp.events.types import RELEVANCE, Event, SortValue
 
-RELEVANCE = "score"
-# To score every match of a common word takes the database seconds at a hundred thousand events:
-# beyond so many, the best of those found first are the answer, and its walk ends with them.
+# Scoring every match of a common word takes the database seconds at a hundred thousand events. So
+# at most this many matches are scored, those found first, and a walk by relevance ends with them.
 MAX_SCORED = 1_000
-WALKED_AT_ONCE = 500
+WALK_BATCH_SIZE = 500
+
+# A scalar field or RELEVANCE, and 1 for ascending or -1 for descending.
+Order = tuple[str, int]
+# The sort value and the eventId of a row.
+SortKey = tuple[SortValue, int]
 
 
-def public_filter(*, upcoming: bool) -> Document:
-    """What everyone may see. `listed` alone, for every list has an index that begins with it."""
+def public_filter(*, upcoming: bool) -> Query:
+    """Return the filter of the events that everyone may see in lists.
+
+    It has one field only, with which every index of a list begins.
+    """
     return {"listed": True} if upcoming else {"public": True}
 
 
-def organizers_filter(today: datetime, organizer_id: ObjectId, *, upcoming: bool) -> Document:
-    """An organizer's own events, drafts too.
+def organizer_filter(today: datetime, organizer_id: ObjectId, *, upcoming: bool) -> Query:
+    """Return the filter of an organizer's own events, drafts included.
 
-    By the entries: the index of `lastDate` would be read along, and it holds everybody's events.
+    It compares the schedule and not `lastDate`, because a server would then also read the index of
+    `lastDate`, which contains the events of everyone.
     """
     dates = {"schedule.date": {"$gte": today}} if upcoming else {}
     return {"organizerId": organizer_id, **dates}
 
 
-def narrowed(base: Document, *, conditions: Iterable[Document]) -> Document:
-    """`base` and all conditions at once."""
-    every = [condition for condition in conditions if condition]
-    return {**base, "$and": every} if every else base
+def text_condition(search: str) -> Query:
+    """Return the condition that a text contains the words of a search."""
+    return {"$text": {"$search": search}}
 
 
-def among(event_ids: list[int]) -> Document:
+def among(event_ids: list[int]) -> Query:
+    """Return the condition that an event is one of these."""
     return {"eventId": {"$in": event_ids}}
 
 
-def in_category(category: str | None) -> Document:
-    return {"category": category} if category else {}
+def narrow(scope: Query, conditions: Iterable[Query]) -> Query:
+    """Return the filter of the events in the scope that meet all conditions."""
+    conditions = list(conditions)
+    return {**scope, "$and": conditions} if conditions else scope
 
 
-def in_categories(categories: list[str]) -> Document:
-    return {"category": {"$in": categories}}
+def count(db: Db, where: Query, *, limit: int) -> int:
+    """Count the matching events, no further than `limit`."""
+    return db.events.count_documents(where, limit=limit)
 
 
-def by_organizer(organizer_id: ObjectId | None) -> Document:
-    return {"organizerId": organizer_id} if organizer_id else {}
-
-
-def with_tags(tag_keys: list[str]) -> Document:
-    return {"tagKeys": {"$all": tag_keys}} if tag_keys else {}
-
-
-def in_city(city_key: str) -> Document:
-    """Part of a location, in its folded form."""
-    return {"places": {"$regex": re.escape(city_key)}} if city_key else {}
-
-
-def in_words(search: str) -> Document:
-    return {"$text": {"$search": search}} if search else {}
-
-
-def between_dates(first: datetime | None, last: datetime | None) -> Document:
-    """One schedule entry lies in both bounds."""
-    bounds = _bounds(first, last)
-    return {"schedule": {"$elemMatch": {"date": bounds}}} if bounds else {}
-
-
-def with_price(low: float | None, high: float | None, *, available_only: bool) -> Document:
-    """One ticket type lies in both bounds, and has tickets if asked for."""
-    kind: Document = {}
-    if bounds := _bounds(low, high):
-        kind["price"] = bounds
-    if available_only:
-        kind["availableTickets"] = {"$gt": 0}
-    return {"ticketTypes": {"$elemMatch": kind}} if kind else {}
-
-
-def _bounds(low: Any, high: Any) -> Document:
-    bounds = {"$gte": low, "$lte": high}
-    return {operator: value for operator, value in bounds.items() if value is not None}
-
-
-def count(db: Db, where: Document, *, up_to: int) -> int:
-    """How many there are, counted no further than `up_to`."""
-    return db.events.count_documents(where, limit=up_to)
-
-
-def rows(
+def find_page(
     db: Db,
-    where: Document,
-    order: tuple[str, int],
+    where: Query,
+    order: Order,
     *,
-    after: tuple[Any, int] | None = None,
+    after: SortKey | None = None,
     skip: int = 0,
     limit: int,
-    fields: Document = HIDDEN,
-) -> list[Document]:
-    """The matching events in their order, with eventId deciding between equals.
+) -> list[Event]:
+    """Return matching events in their order; the eventId decides between equal ones.
+
+    Events that are sorted by RELEVANCE have their score beside their fields.
 
     Args:
-        order: a scalar field or RELEVANCE, and 1 or -1.
-        after: the order's value and the eventId of the row to go on after.
-        fields: what to read, or to leave out, of each; of RELEVANCE always all that is shown.
+        after: go on behind the row with this sort key.
+        skip: how many rows to leave out, from `after` on.
     """
+    if order[0] == RELEVANCE:
+        return _find_by_relevance(db, where, after=after, skip=skip, limit=limit)
+    return _find_sorted(db, where, order, after=after, skip=skip, limit=limit, fields=NOT_LOADED)
+
+
+def sort_value(event: Event, field: str) -> SortValue:
+    """Return the value of the field that a list is sorted by."""
+    return cast(dict[str, SortValue], event)[field]
+
+
+def walk_listed(db: Db, order: Order, *, after: SortKey | None = None) -> Iterator[list[SortKey]]:
+    """Yield the sort keys of all listed events in an order other than relevance, in batches."""
+    where, field = public_filter(upcoming=True), order[0]
+    while True:
+        events = _find_sorted(
+            db,
+            where,
+            order,
+            after=after,
+            limit=WALK_BATCH_SIZE,
+            fields={"eventId": 1, field: 1},
+        )
+        keys = [(sort_value(event, field), event["eventId"]) for event in events]
+        yield keys
+        if len(keys) < WALK_BATCH_SIZE:
+            return
+        after = keys[-1]
+
+
+def _find_sorted(
+    db: Db,
+    where: Query,
+    order: Order,
+    *,
+    after: SortKey | None,
+    skip: int = 0,
+    limit: int,
+    fields: Query,
+) -> list[Event]:
     field, direction = order
-    if field == RELEVANCE:
-        return _by_relevance(db, where, after=after, skip=skip, limit=limit)
-    found: list[Document] = []
-    for stretch in _stretches(field, direction, after):
-        left = limit - len(found)
-        if left:
+    sort = [(field, direction), ("eventId", direction)][: 1 if field == "eventId" else 2]
+    found: list[Event] = []
+    for stretch in _stretches_after(order, after):
+        remaining = limit - len(found)
+        if remaining:
             cursor = db.events.find({"$and": [where, stretch]} if stretch else where, fields)
-            keys = [(field, direction), ("eventId", direction)][: 1 if field == "eventId" else 2]
-            found += cursor.sort(keys).skip(skip).limit(left)
+            found += cast(list[Event], list(cursor.sort(sort).skip(skip).limit(remaining)))
     return found
 
 
-def walk(
-    db: Db, where: Document, order: tuple[str, int], *, after: tuple[Any, int] | None = None
-) -> Iterator[list[Document]]:
-    """All matching events as `rows` has them, but only eventId and the order's field, in parts."""
-    fields, part = {"eventId": 1, order[0]: 1}, None
-    while part is None or len(part) == WALKED_AT_ONCE:
-        part = rows(db, where, order, after=after, limit=WALKED_AT_ONCE, fields=fields)
-        yield part
-        if part:
-            after = part[-1][order[0]], part[-1]["eventId"]
+def _stretches_after(order: Order, after: SortKey | None) -> list[Query]:
+    """Return the conditions of the rows behind one: first its equals, then the others.
 
-
-def _stretches(field: str, direction: int, after: tuple[Any, int] | None) -> list[Document]:
-    """What lies beyond a row: first its equals, then the rest. As one `$or` the two would make
-    the server walk all equals from the first."""
+    They are two queries, because one `$or` would make the server walk all equals from the first.
+    """
     if after is None:
         return [{}]
-    value, event_id = after
+    (field, direction), (value, event_id) = order, after
     beyond = "$gt" if direction > 0 else "$lt"
     if field == "eventId":
         return [{"eventId": {beyond: event_id}}]
     return [{field: value, "eventId": {beyond: event_id}}, {field: {beyond: value}}]
 
 
-def _by_relevance(
-    db: Db, where: Document, *, after: tuple[Any, int] | None, skip: int, limit: int
-) -> list[Document]:
-    """Best match first; the score is computed, so only an aggregation can go on after one."""
-    stages: list[Document] = [
+def _find_by_relevance(
+    db: Db, where: Query, *, after: SortKey | None, skip: int, limit: int
+) -> list[Event]:
+    """Return matching events, the best first.
+
+    The score is computed, so only an aggregation can go on behind one.
+    """
+    stages: list[Query] = [
         {"$match": where},
         {"$limit": MAX_SCORED},
         {"$addFields": {RELEVANCE: {"$meta": "textScore"}}},
@@ -161,5 +159,5 @@ def _by_relevance(
         stages.append({"$match": {"$or": [{RELEVANCE: {"$lt": score}}, tie]}})
     stages.append({"$sort": {RELEVANCE: -1, "eventId": 1}})
     stages += [{"$skip": skip}] if skip else []
-    stages += [{"$limit": limit}, {"$project": HIDDEN}]
-    return list(db.events.aggregate(stages))
+    stages += [{"$limit": limit}, {"$project": NOT_LOADED}]
+    return cast(list[Event], list(db.events.aggregate(stages)))

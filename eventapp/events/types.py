@@ -9,8 +9,8 @@ rises with each edit that the API shows, and not with sales. `changedAt` is the 
 write that other processes must learn of, by the database's clock.
 """
 
-from datetime import date, datetime
-from typing import Literal, NotRequired, TypeAlias, TypedDict
+from datetime import datetime
+from typing import Final, Literal, NotRequired, TypeAlias, TypedDict
 
 from bson import ObjectId
 
@@ -52,6 +52,13 @@ class ScheduleChange(TypedDict):
     rev: int  # the revision that the edit replaced
 
 
+class ScheduleChangeFields(TypedDict, total=False):
+    """The fields that note schedule changes for the alerts job; both or none are set."""
+
+    tell: list[ScheduleChange]
+    tellAt: datetime
+
+
 class TakeEntry(TypedDict):
     """An in-flight entry: tickets were taken for a booking that may not be recorded yet."""
 
@@ -88,10 +95,14 @@ class EventKey(TypedDict):
     eventId: int  # from 1, unique, given by the server, never given again
 
 
-class EventRevision(EventKey):
-    """An event and its revision."""
+class Revision(TypedDict):
+    """The revision of an event."""
 
     rev: int  # from 0, raised by every write
+
+
+class EventRevision(EventKey, Revision):
+    """An event and its revision."""
 
 
 # By the functional syntax, for a class would mangle the name.
@@ -101,26 +112,31 @@ EditCount = TypedDict(
 )
 
 
-class Event(EventRevision, EditCount):
-    """An event as single reads and lists load it: all but what answers and edits do not need."""
+class ListedParts(TypedDict):
+    """The parts of an event from which `rules.derive_fields` computes others."""
 
-    _id: ObjectId
     title: str  # 1 to 200 characters
+    schedule: list[ScheduleEntry]  # 1 to 100, in the organizer's order
+    ticketTypes: list[TicketType]  # 1 to 50, in the organizer's order
+    tags: list[str]  # up to 20, as the organizer wrote them
+    status: str  # one of rules.STATUSES
+
+
+class EventFields(ListedParts, Revision, EditCount):
+    """The fields of every event that answers and edits need."""
+
     description: str  # up to 10,000 characters, may be empty
     category: str  # one of rules.CATEGORIES
     image: str  # URL of its picture; `/images/...` for an uploaded photo; may be empty
     photo: NotRequired[EventPhoto]  # the last uploaded photo; absent where there never was one
-    schedule: list[ScheduleEntry]  # 1 to 100, in the organizer's order
-    ticketTypes: list[TicketType]  # 1 to 50, in the organizer's order
     nextTypeId: int  # the first ticketTypeId that the event never used
     organizer: str  # name of the organizer as shown, 1 to 200 characters
     organizerId: ObjectId | None  # the user who manages it; None for sample events
-    tags: list[str]  # up to 20, as the organizer wrote them
-    status: str  # one of rules.STATUSES
     createdAt: datetime
     updatedAt: datetime  # of the last edit
     changedAt: datetime  # of the last write that other processes must learn of
-    # Scalars that lists filter and sort by, computed from the fields above by `rules.derived`.
+    # Scalars that lists filter and sort by, computed from the fields above by
+    # `rules.derive_fields`.
     firstDate: datetime  # of the first schedule entry
     lastDate: datetime  # of the last schedule entry
     nextDate: datetime  # of the first entry on or after today, else of the last one
@@ -142,12 +158,58 @@ class Event(EventRevision, EditCount):
     struck: NotRequired[int]  # writes that cleared in-flight entries of moves; absent before
 
 
-class StoredEvent(Event):
-    """An event as it is stored, whole."""
+class InternalFields(TypedDict):
+    """The fields that only queries and the inventory need."""
 
     places: list[str]  # the folded locations of its schedule, sorted, each once
     tagKeys: list[str]  # the folded tags, sorted, each once
     inFlight: dict[str, InFlightEntry]  # stock changes that may not be recorded yet, by their key
+
+
+class NewEvent(EventFields, InternalFields):
+    """A new event, before it has its ids."""
+
+
+class Event(EventKey, EventFields):
+    """An event as single reads and lists load it: without InternalFields."""
+
+    _id: ObjectId
+
+
+class StoredEvent(Event, InternalFields):
+    """An event as it is stored, whole."""
+
+
+class EventPatch(TypedDict, total=False):
+    """The fields that an edit sets. Those that follow from them are computed for every edit."""
+
+    title: str
+    description: str
+    category: str
+    image: str
+    photo: EventPhoto
+    schedule: list[ScheduleEntry]
+    ticketTypes: list[TicketType]
+    nextTypeId: int
+    organizer: str
+    tags: list[str]
+    status: str
+    closing: datetime
+
+
+class DerivedFields(TypedDict):
+    """The fields that `rules.derive_fields` computes; EventFields says what they mean."""
+
+    firstDate: datetime
+    lastDate: datetime
+    nextDate: datetime
+    public: bool
+    listed: bool
+    minPrice: float
+    available: int
+    titleKey: str
+    places: list[str]
+    tagKeys: list[str]
 
 
 # Projections: what one kind of read loads of an event.
@@ -218,6 +280,12 @@ class EventChange(EventRevision, EditCount):
     gone: NotRequired[Literal[True]]  # the event was deleted; absent while it exists
 
 
+# The name of the computed relevance among the fields that lists are sorted by.
+RELEVANCE: Final = "score"
+# What the events of a list are sorted by: a title, an eventId, a price or a score, a date.
+SortValue: TypeAlias = str | int | float | datetime
+
+
 class EventSchedule(EventRevision):
     """An event's revision and schedule."""
 
@@ -280,104 +348,3 @@ class EventStock(EventKey):
     sold: int
     held: int
     available: int
-
-
-# Bodies as the schemas load them.
-
-
-class ScheduleEntryInput(TypedDict):
-    """A schedule entry of a request."""
-
-    date: date
-    location: str
-    lat: NotRequired[float]
-    lng: NotRequired[float]
-
-
-class ScheduleEntryPatch(TypedDict, total=False):
-    """The fields of a schedule entry that a request changes: one or more."""
-
-    date: date
-    location: str
-    lat: float
-    lng: float
-
-
-class TicketTypeInput(TypedDict):
-    """A ticket type of a whole event."""
-
-    ticketTypeId: NotRequired[int]  # which of the event's types it replaces; absent: by its name
-    type: str
-    price: float
-    availableTickets: int
-
-
-class TicketTypePatch(TypedDict, total=False):
-    """The fields of a ticket type that a request changes or gives to a new one.
-
-    A request holds at most one of availableTickets and capacity.
-    """
-
-    type: str
-    price: float
-    availableTickets: int
-    capacity: int
-
-
-class EventInput(TypedDict):
-    """A whole event, as POST and PUT take it."""
-
-    title: str
-    description: str
-    category: str
-    image: str
-    schedule: list[ScheduleEntryInput]
-    ticketTypes: list[TicketTypeInput]
-    organizer: str
-    tags: list[str]
-    status: NotRequired[str]  # draft or published; absent: published at first, then unchanged
-
-
-# Events as the API answers them.
-
-
-class ScheduleEntryView(TypedDict):
-    """A schedule entry of an answer."""
-
-    date: str  # as 2026-12-31
-    location: str
-    lat: NotRequired[float]
-    lng: NotRequired[float]
-
-
-class TicketTypeView(TypedDict):
-    """A ticket type of an answer; the last three only for the event's organizer and admins."""
-
-    ticketTypeId: int
-    type: str
-    price: float
-    availableTickets: int
-    soldTickets: NotRequired[int]
-    heldTickets: NotRequired[int]
-    capacity: NotRequired[int]
-
-
-class EventView(EditCount):
-    """An event of an answer. `rules.view` fixes the order of its fields."""
-
-    _id: ObjectId
-    eventId: int
-    title: str
-    description: str
-    category: str
-    image: str  # absolute
-    schedule: list[ScheduleEntryView]
-    ticketTypes: list[TicketTypeView]
-    favorited: bool  # by the caller
-    organizer: str
-    organizerId: ObjectId | None
-    tags: list[str]
-    status: str
-    createdAt: datetime
-    updatedAt: datetime
-    soldOut: bool  # no ticket type has a ticket left

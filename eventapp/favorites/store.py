@@ -1,26 +1,41 @@
-"""Favorites: one document a caller, `{_id: key, events: [{eventId, at}], count}`."""
+"""The favorites collection: one document for each owner, see `types.StoredFavorites`."""
 
 from datetime import datetime
+from typing import cast
 
 from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db, Query
+from eventapp.favorites.types import FavoriteEntry, StoredFavorites
 
 INDEXES = {"favorites": [IndexModel([("events.eventId", ASCENDING)], name="by_event")]}
 
 
-def add(db: Db, key: str, event_id: int, *, limit: int, now: datetime) -> bool:
-    """Add in one guarded write; False, with nothing written, when it is there or at the limit."""
-    guard = {"_id": key, "events.eventId": {"$ne": event_id}, "count": {"$not": {"$gte": limit}}}
-    entry = {"eventId": event_id, "at": now}
-    change = {"$push": {"events": entry}, "$inc": {"count": 1}}
-    # The upsert of a caller that exists collides on _id: that is the guard saying no, or, once,
-    # two first favorites at the same moment; the second try tells which.
+def _favorites(db: Db) -> Collection[StoredFavorites]:
+    return cast(Collection[StoredFavorites], db.favorites)
+
+
+def add(db: Db, owner: str, event_id: int, *, limit: int, now: datetime) -> bool:
+    """Add a favorite in one guarded write.
+
+    Returns:
+        False, with nothing written, if it is one already or the owner has `limit` favorites.
+    """
+    guard: Query = {
+        "_id": owner,
+        "events.eventId": {"$ne": event_id},
+        "count": {"$not": {"$gte": limit}},
+    }
+    entry: FavoriteEntry = {"eventId": event_id, "at": now}
+    update: Query = {"$push": {"events": entry}, "$inc": {"count": 1}}
+    # If the guard refuses an owner that exists, the upsert collides with it on `_id`. Two first
+    # favorites of an owner at the same moment collide, too: the second attempt tells which it was.
     for _attempt in range(2):
         try:
-            db.favorites.find_one_and_update(
-                guard, change, upsert=True, return_document=ReturnDocument.AFTER
+            _favorites(db).find_one_and_update(
+                guard, update, upsert=True, return_document=ReturnDocument.AFTER
             )
         except DuplicateKeyError:
             continue
@@ -28,33 +43,35 @@ def add(db: Db, key: str, event_id: int, *, limit: int, now: datetime) -> bool:
     return False
 
 
-def remove(db: Db, key: str, event_id: int) -> bool:
-    """Take it out; False when it was not there."""
-    result = db.favorites.update_one(
-        {"_id": key, "events.eventId": event_id},
+def remove(db: Db, owner: str, event_id: int) -> bool:
+    """Remove a favorite; return False if it was none."""
+    result = _favorites(db).update_one(
+        {"_id": owner, "events.eventId": event_id},
         {"$pull": {"events": {"eventId": event_id}}, "$inc": {"count": -1}},
     )
     return result.modified_count == 1
 
 
-def event_ids(db: Db, key: str) -> list[int]:
-    """The caller's favorites, oldest first."""
-    found: Document | None = db.favorites.find_one({"_id": key}, {"events.eventId": 1})
+def find_event_ids(db: Db, owner: str) -> list[int]:
+    """Return the eventIds of the owner's favorites, the oldest first."""
+    found = _favorites(db).find_one({"_id": owner}, {"events.eventId": 1})
     return [entry["eventId"] for entry in found["events"]] if found else []
 
 
-def owners(db: Db, event_id: int) -> list[str]:
-    """The keys of all who have this event as a favorite."""
-    return [row["_id"] for row in db.favorites.find({"events.eventId": event_id}, {"_id": 1})]
+def find_owners(db: Db, event_id: int) -> list[str]:
+    """Return everyone who has this event as a favorite."""
+    found = _favorites(db).find({"events.eventId": event_id}, {"_id": 1})
+    return [favorites["_id"] for favorites in found]
 
 
-def forget_event(db: Db, event_id: int) -> None:
-    """Take a deleted event out of everyone's favorites."""
-    db.favorites.update_many(
+def remove_event(db: Db, event_id: int) -> None:
+    """Remove an event from everyone's favorites."""
+    _favorites(db).update_many(
         {"events.eventId": event_id},
         {"$pull": {"events": {"eventId": event_id}}, "$inc": {"count": -1}},
     )
 
 
-def forget_owner(db: Db, key: str) -> None:
-    db.favorites.delete_one({"_id": key})
+def delete_owner(db: Db, owner: str) -> None:
+    """Delete all favorites of an owner."""
+    _favorites(db).delete_one({"_id": owner})

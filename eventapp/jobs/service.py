@@ -61,7 +61,7 @@ class Job:
 
 def _roll_day(context: BookingContext, now: datetime) -> int:
     """Update what changes in the lists of events when a day begins."""
-    events.roll_day(context.db, now.date())
+    events.start_day(context.db, now.date())
     return 0
 
 
@@ -75,7 +75,7 @@ def _warn_of_low_tickets(context: BookingContext, now: datetime) -> int:
     last = store.find_job(context.db, "low-tickets")
     last_ok = last.get("lastOk", EPOCH) if last else EPOCH
     base_url = context.outbox.base_url
-    return event_alerts.warn_of_few(context.db, base_url, last_ok - OVERLAP, now)
+    return event_alerts.alert_low_tickets(context.db, base_url, last_ok - OVERLAP, now)
 
 
 def _delete_orphaned_chats(context: BookingContext, _now: datetime) -> int:

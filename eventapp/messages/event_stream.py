@@ -31,7 +31,7 @@ from eventapp.core.database import Db
 from eventapp.core.streams.hub import Hub, StreamEnded, Topic, encode_event
 from eventapp.events import live_state
 from eventapp.events import service as events
-from eventapp.events.live_state import Watched
+from eventapp.events.live_state import LiveState
 from eventapp.messages import rules, store
 from eventapp.messages.rules import StreamPosition
 from eventapp.messages.types import StoredEntry
@@ -60,7 +60,7 @@ class EventSnapshot:
         deleted: whether the event was deleted.
     """
 
-    event: Watched
+    event: LiveState
     availability_revision: int
     seq: int
     buffered: tuple[EncodedEntry, ...] = ()
@@ -70,17 +70,17 @@ class EventSnapshot:
 class EventTopic(Topic):
     """An event that has open streams. Only the poll thread changes it."""
 
-    def __init__(self, event: Watched, seq: int) -> None:
+    def __init__(self, event: LiveState, seq: int) -> None:
         super().__init__(TOPIC_KIND, event.event_id)
         self.event_id = event.event_id
-        self.snapshot = EventSnapshot(event, event.rev, seq)
+        self.snapshot = EventSnapshot(event, event.revision, seq)
         self._gap_seq, self._gap_since = 0, 0.0
 
-    def set_event(self, event: Watched) -> None:
+    def set_event(self, event: LiveState) -> None:
         """Publish the event as it was just read."""
         previous = self.snapshot
         is_same = event.availability == previous.event.availability
-        revision = previous.availability_revision if is_same else event.rev
+        revision = previous.availability_revision if is_same else event.revision
         self.snapshot = replace(previous, event=event, availability_revision=revision)
         self.publish()
 
@@ -119,11 +119,11 @@ class EventReader:
                 self._refresh_chat(topic)
 
     def _refresh_events(self, topics: Sequence[EventTopic]) -> None:
-        revisions = live_state.revs(self._db, [topic.event_id for topic in topics])
-        changed = [t for t in topics if revisions.get(t.event_id) != t.snapshot.event.rev]
+        revisions = live_state.find_revisions(self._db, [topic.event_id for topic in topics])
+        changed = [t for t in topics if revisions.get(t.event_id) != t.snapshot.event.revision]
         if not changed:
             return
-        found = live_state.watched(self._db, [topic.event_id for topic in changed])
+        found = live_state.find_live_states(self._db, [topic.event_id for topic in changed])
         for topic in changed:
             event = found.get(topic.event_id)
             if event is None:
@@ -159,12 +159,12 @@ class EventListener:
         self._db, self._topic, self._actor = db, topic, actor
         self._session_alive = session_alive
         snapshot = topic.snapshot
-        self._position = position or StreamPosition(snapshot.event.version, -1, snapshot.seq)
+        self._position = position or StreamPosition(snapshot.event.edit_count, -1, snapshot.seq)
         self._caught_up = self._deletion_sent = False
 
     def is_alive(self) -> bool:
         """Return False if the stream must end: it shows a draft and the session has ended."""
-        return not self._topic.snapshot.event.draft or self._session_alive()
+        return not self._topic.snapshot.event.is_draft or self._session_alive()
 
     def read_new(self) -> bytes:
         """Return the events that were not sent yet, encoded, and move behind them.
@@ -180,13 +180,13 @@ class EventListener:
 
     def _read_changes(self, snapshot: EventSnapshot) -> list[bytes]:
         encoded, event = [], snapshot.event
-        if event.version > self._position.edit_count:
-            self._position = replace(self._position, edit_count=event.version)
+        if event.edit_count > self._position.edit_count:
+            self._position = replace(self._position, edit_count=event.edit_count)
             # An id cannot hold -1. A client that comes back with 0 still gets an availability.
             resumable = replace(self._position, revision=max(0, self._position.revision))
             encoded.append(encode_event(str(resumable), "event", json.dumps(event.change)))
         if snapshot.availability_revision > self._position.revision:
-            self._position = replace(self._position, revision=event.rev)
+            self._position = replace(self._position, revision=event.revision)
             data = json.dumps(event.availability)
             encoded.append(encode_event(str(self._position), "availability", data))
         if snapshot.deleted and not self._deletion_sent:
@@ -243,7 +243,7 @@ def subscribe(
         EventNotFound: the event does not exist, or the caller may not see it.
         TooManyStreams, TooManyOwnStreams: no stream is opened.
     """
-    events.visible(db, event_id, actor)
+    events.get_visible(db, event_id, actor)
     topic = hub.subscribe(TOPIC_KIND, event_id, lambda: open_topic(db, event_id), callers)
     assert isinstance(topic, EventTopic)
     with hub.unsubscribe_on_failure(topic, callers):
@@ -257,7 +257,7 @@ def open_topic(db: Db, event_id: int) -> EventTopic:
     Raises:
         EventNotFound: the event does not exist.
     """
-    event = live_state.watched(db, [event_id]).get(event_id)
+    event = live_state.find_live_states(db, [event_id]).get(event_id)
     if event is None:
         raise events.EventNotFound
     last = store.find_last_seqs(db, [event_id]).get(event_id, 0)
@@ -279,21 +279,21 @@ def _check_position(
     snapshot = topic.snapshot
     if position is None or _is_reached(position, snapshot.event, snapshot.seq):
         return position
-    event = live_state.watched(db, [topic.event_id]).get(topic.event_id, snapshot.event)
+    event = live_state.find_live_states(db, [topic.event_id]).get(topic.event_id, snapshot.event)
     seq = store.find_last_seqs(db, [topic.event_id]).get(topic.event_id, 0)
     return position if _is_reached(position, event, seq) else None
 
 
-def _is_reached(position: StreamPosition, event: Watched, seq: int) -> bool:
+def _is_reached(position: StreamPosition, event: LiveState, seq: int) -> bool:
     return (
-        position.edit_count <= event.version
-        and position.revision <= event.rev
+        position.edit_count <= event.edit_count
+        and position.revision <= event.revision
         and position.seq <= seq
     )
 
 
-def _may_see(event: Watched, actor: Actor) -> bool:
-    return not event.draft or actor.may_manage_events_of(event.organizer_id)
+def _may_see(event: LiveState, actor: Actor) -> bool:
+    return not event.is_draft or actor.may_manage_events_of(event.organizer_id)
 
 
 def _encode_entry(entry: StoredEntry) -> EncodedEntry:

@@ -56,7 +56,7 @@ def write_message(
         EventNotFound: the event does not exist, or the caller may not see it.
         TooManyRequests: the caller wrote too many messages lately.
     """
-    events.visible(db, event_id, actor)
+    events.get_visible(db, event_id, actor)
     author_id = actor.require_user_id()
     if limit_bursts:
         _check_burst(db, author_id, now)
@@ -93,7 +93,7 @@ def list_messages(
         EventNotFound: the event does not exist, or the caller may not see it.
         ValidationFailed: the page lies beyond the messages that are counted.
     """
-    events.visible(db, event_id, actor)
+    events.get_visible(db, event_id, actor)
     counted, skip = query.counted, 0
     if query.before is None:
         counted = store.count(db, event_id, limit=paging.COUNT_LIMIT + 1)
@@ -141,7 +141,7 @@ def list_messages_after(
     Raises:
         EventNotFound: the event does not exist, or the caller may not see it.
     """
-    events.visible(db, event_id, actor)
+    events.get_visible(db, event_id, actor)
     after, messages = query.after or 0, list[StoredMessage]()
     while True:
         found = store.find_entries(db, event_id, after=after, limit=query.limit)
@@ -181,7 +181,7 @@ def delete_message(
         MessageNotFound: the chat has no such message.
         Forbidden: the caller may not delete it.
     """
-    event = events.visible(db, event_id, actor)
+    event = events.get_visible(db, event_id, actor)
     message = store.find(db, event_id, message_id)
     if message is None:
         raise MessageNotFound
@@ -220,7 +220,7 @@ def delete_orphaned_chats(db: Db) -> int:
     deleted, last = 0, 0
     while event_ids := store.find_chat_ids(db, last, CHATS_PER_BATCH):
         last = event_ids[-1]
-        for event_id in set(event_ids) - live_state.existing(db, event_ids):
+        for event_id in set(event_ids) - live_state.find_existing(db, event_ids):
             store.delete_chat(db, event_id)
             deleted += 1
     return deleted

@@ -1,7 +1,6 @@
 """A booking as an iCalendar file (RFC 5545) with one entry."""
 
 from datetime import timedelta
-from typing import cast
 
 import icalendar
 from bson import ObjectId
@@ -45,7 +44,7 @@ def build_calendar(
 
 def _find_event(db: Db, booking: StoredBooking) -> Event | None:
     try:
-        return cast(Event, events.get(db, booking["eventId"]))
+        return events.get_event(db, booking["eventId"])
     except events.EventNotFound:
         return None
 

@@ -124,5 +124,5 @@ def open_check_in(db: Db, event_id: int, actor: Actor, now: datetime) -> EventCh
     Raises:
         EventNotFound, Forbidden.
     """
-    events.managed(db, event_id, actor)
+    events.get_managed(db, event_id, actor)
     return EventCheckIn(db, event_id, load_key(db, now))

@@ -16,7 +16,7 @@ from eventapp.core.access import tokens
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, Document
 from eventapp.core.roles import ATTENDEE
-from eventapp.events.types import EventInput
+from eventapp.events.bodies import EventInput
 from scripts.bulk_load import insert_events, new_event
 from scripts.synthetic_events import CUMULATIVE_WEIGHTS, WORDS, generate_bodies
 

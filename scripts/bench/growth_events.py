@@ -11,10 +11,10 @@ from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
+from eventapp.core.json import JsonObject
 from eventapp.events import listing, rules
-from eventapp.events.filters import Filters
-from eventapp.events.index.live_index import Search
-from eventapp.events.listing import Asked
+from eventapp.events.index.live_index import LiveIndex
+from eventapp.events.schemas import EventQuery
 from scripts.bench.data import word_pairs
 from scripts.bulk_load import add_synthetic_events
 from scripts.synthetic_events import CITIES, COMMON_WORDS
@@ -23,6 +23,9 @@ PAGE = 50
 PAIRS = 100
 BUILT_SECONDS = 0.5
 Lists = dict[str, Callable[[random.Random], Any]]
+# The parameters of a list, as a client sends them.
+Query = dict[str, str]
+Ask = Callable[[Query], JsonObject]
 
 
 def fill_events(db: Db, size: int) -> None:
@@ -36,17 +39,17 @@ def event_lists(db: Db, size: int) -> Lists:
     """Calls by the name of their kind; each takes what it asks for from the generator."""
     ask = partial(_ask, db, indexed(db))
     lists: Lists = {
-        "events": lambda _: ask(Asked(Filters())),
-        f"events, page {PAGE}": lambda _: ask(Asked(Filters(), page=PAGE)),
+        "events": lambda _: ask({}),
+        f"events, page {PAGE}": lambda _: ask({"page": str(PAGE)}),
         "events, cursor": lambda rng: ask(_after(rng, size)),
-        "events, past too": lambda _: ask(Asked(Filters(upcoming=False))),
-        "by category": lambda rng: ask(Asked(Filters(category=rng.choice(rules.CATEGORIES)))),
-        "by city": lambda rng: ask(Asked(Filters(city=rng.choice(CITIES)[0]))),
-        "by tag": lambda rng: ask(Asked(Filters(tags=(rng.choice(COMMON_WORDS),)))),
-        "by category and city": lambda rng: ask(Asked(_both(rng))),
-        "by price": lambda rng: ask(Asked(Filters(min_price=5, max_price=rng.randrange(10, 40)))),
-        "by date": lambda rng: ask(Asked(_week(rng))),
-        "with tickets": lambda _: ask(Asked(Filters(available_only=True))),
+        "events, past too": lambda _: ask({"upcoming": "false"}),
+        "by category": lambda rng: ask({"category": rng.choice(rules.CATEGORIES)}),
+        "by city": lambda rng: ask({"city": rng.choice(CITIES)[0]}),
+        "by tag": lambda rng: ask({"tags": rng.choice(COMMON_WORDS)}),
+        "by category and city": lambda rng: ask(_both(rng)),
+        "by price": lambda rng: ask({"minPrice": "5", "maxPrice": str(rng.randrange(10, 40))}),
+        "by date": lambda rng: ask(_week(rng)),
+        "with tickets": lambda _: ask({"availableOnly": "true"}),
     }
     for name in ("title", "date", "price", "popularity"):
         lists[f"sorted by {name}"] = partial(_sorted, ask, name)
@@ -56,38 +59,39 @@ def event_lists(db: Db, size: int) -> Lists:
     return lists
 
 
-def indexed(db: Db) -> Search:
-    """The index of the public list, once it is built."""
-    search = Search(db)
-    while search.count(utc_now().date()) is None:
+def indexed(db: Db) -> LiveIndex:
+    """Return the index of the public list, once it is built."""
+    index = LiveIndex(db)
+    while index.count(utc_now().date()) is None:
         time.sleep(BUILT_SECONDS)
-    return search
+    return index
 
 
-def _ask(db: Db, search: Search, asked: Asked) -> Any:
-    return listing.list_events(
-        db, asked, actor=Actor(), now=utc_now(), image_base_url="", search=search
-    )
+def _ask(db: Db, index: LiveIndex, query: Query) -> JsonObject:
+    """Return the answer to a query, as it is made where no page is cached."""
+    request, actor = EventQuery().load(query), Actor()
+    page = listing.find_page(db, request, actor, utc_now(), index)
+    return listing.present_page(db, page, actor, image_base_url="")
 
 
-def _sorted(ask: Callable[[Asked], Any], name: str, rng: random.Random) -> Any:
-    return ask(Asked(Filters(), sort_by=name, descending=rng.random() < 0.5))
+def _sorted(ask: Ask, name: str, rng: random.Random) -> JsonObject:
+    return ask({"sortBy": name, "order": rng.choice(("asc", "desc"))})
 
 
-def _searched(ask: Callable[[Asked], Any], pairs: list[str], rng: random.Random) -> Any:
-    return ask(Asked(Filters(search=rng.choice(pairs))))
+def _searched(ask: Ask, pairs: list[str], rng: random.Random) -> JsonObject:
+    return ask({"search": rng.choice(pairs)})
 
 
-def _both(rng: random.Random) -> Filters:
-    return Filters(category=rng.choice(rules.CATEGORIES), city=rng.choice(CITIES)[0])
+def _both(rng: random.Random) -> Query:
+    return {"category": rng.choice(rules.CATEGORIES), "city": rng.choice(CITIES)[0]}
 
 
-def _week(rng: random.Random) -> Filters:
+def _week(rng: random.Random) -> Query:
     first = utc_now().date() + timedelta(days=rng.randrange(600))
-    return Filters(date_from=first, date_to=first + timedelta(days=6))
+    return {"dateFrom": first.isoformat(), "dateTo": (first + timedelta(days=6)).isoformat()}
 
 
-def _after(rng: random.Random, size: int) -> Asked:
-    place = rng.randrange(size // 2, size * 9 // 10)
-    after = {"value": place, "id": place, "counted": paging.COUNT_LIMIT + 1, "page": 1}
-    return Asked(Filters(), after=after)
+def _after(rng: random.Random, size: int) -> Query:
+    event_id = rng.randrange(size // 2, size * 9 // 10)
+    position = {"value": event_id, "id": event_id, "counted": paging.COUNT_LIMIT + 1, "page": 1}
+    return {"cursor": str(paging.next_cursor(position, {}))}

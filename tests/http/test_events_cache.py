@@ -31,7 +31,7 @@ def titles(client, query=""):
 
 def by_another_process(db, event_id, change):
     """Edit an event without notifying the cache of this process."""
-    editing.edit(
+    editing.edit_event(
         db,
         event_id,
         change,
@@ -191,14 +191,14 @@ def test_an_event_created_with_an_id_below_the_highest_shows_at_once(client, db,
 
 
 def test_simultaneous_misses_of_an_event_read_it_once(db, event, monkeypatch):
-    cache, reads, read = EventCache(db), [], events_store.get_many
+    cache, reads, read = EventCache(db), [], events_store.find_events
 
     def slowly(db, event_ids):
         reads.append(event_ids)
         time.sleep(0.1)
         return read(db, event_ids)
 
-    monkeypatch.setattr(events_store, "get_many", slowly)
+    monkeypatch.setattr(events_store, "find_events", slowly)
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda _: cache.get_event(1).event_id, range(16)))
     assert (found, len(reads)) == ([1] * 16, 1)

@@ -67,7 +67,7 @@ def test_edits_of_one_s_own_are_found_at_once(client, organizer, events):
 
 def test_edits_of_others_are_found_within_a_second(client, db, events):
     assert found(client, "search=sunrise") == []
-    editing.edit(
+    editing.edit_event(
         db,
         4,
         renamed("Sunrise"),
@@ -105,36 +105,36 @@ def test_with_too_many_events_the_database_answers(client, app, events, monkeypa
     monkeypatch.setattr(live_index, "MAX_INDEXED", 2)
     EVENT_CACHE.get(app).reset()
     assert set(found(client, "search=jazz")) == {1, 2, 3}
-    assert EVENT_CACHE.get(app).search._index is None
+    assert EVENT_CACHE.get(app).index._index is None
 
 
 def test_a_big_index_is_built_beside_the_requests(client, app, events, monkeypatch):
-    monkeypatch.setattr(live_index, "BUILT_AT_ONCE", 2)
-    search, go_on = EVENT_CACHE.get(app).search, threading.Event()
-    read = search._events
+    monkeypatch.setattr(live_index, "MAX_BUILT_INLINE", 2)
+    index, go_on = EVENT_CACHE.get(app).index, threading.Event()
+    read = index._read_listed
 
     def events_later():
         assert go_on.wait(10)
         yield from read()
 
-    monkeypatch.setattr(search, "_events", events_later)
-    search.restart()
+    monkeypatch.setattr(index, "_read_listed", events_later)
+    index.reset()
     assert set(found(client, "search=jazz")) == {1, 2, 3}  # by the database, meanwhile
-    assert search._index is None
+    assert index._index is None
     go_on.set()
-    search._building.join(10)
-    assert search._index
+    index._builder.join(10)
+    assert index._index
     EVENT_CACHE.get(app).changed(0)  # so that no list is remembered
     assert found(client, "search=jazz") == [3, 2, 1]
 
 
 def test_what_was_read_before_everything_changed_is_not_kept(client, app, events, monkeypatch):
-    monkeypatch.setattr(live_index, "BUILT_AT_ONCE", 2)
-    search, go_on = EVENT_CACHE.get(app).search, threading.Event()
-    search.restart()
-    monkeypatch.setattr(search, "_events", lambda: iter(() if go_on.wait(10) else ()))
+    monkeypatch.setattr(live_index, "MAX_BUILT_INLINE", 2)
+    index, go_on = EVENT_CACHE.get(app).index, threading.Event()
+    index.reset()
+    monkeypatch.setattr(index, "_read_listed", lambda: iter(() if go_on.wait(10) else ()))
     found(client, "search=jazz")
-    search.restart()
+    index.reset()
     go_on.set()
-    search._building.join(10)
-    assert search._index is None
+    index._builder.join(10)
+    assert index._index is None

@@ -16,6 +16,7 @@ from eventapp.core.shared_cache import RedisCache
 from eventapp.events import store as events_store
 from eventapp.events.cache import shared_events
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
+from eventapp.events.cache.rendering import FoundPage
 from eventapp.events.errors import EventNotFound
 from tests.conftest import MONGO_URI, fresh_uri
 from tests.factories import event_body, make_event, sign_in
@@ -78,13 +79,13 @@ def wait_until_shared(event_cache):
 @pytest.fixture
 def reads(monkeypatch):
     """Return the eventIds that any process reads from the database, in order."""
-    seen, read = [], events_store.get_many
+    seen, read = [], events_store.find_events
 
     def recorded(db, event_ids):
         seen.extend(event_ids)
         return read(db, event_ids)
 
-    monkeypatch.setattr(events_store, "get_many", recorded)
+    monkeypatch.setattr(events_store, "find_events", recorded)
     return seen
 
 
@@ -131,7 +132,7 @@ def test_the_events_of_a_list_are_looked_up_in_one_call(client, db, start, reads
     cache = shared_cache_of(other)
     get = cache.get
     monkeypatch.setattr(cache, "get", lambda names: calls.append(len(names)) or get(names))
-    page = other.load_page(("jazz",), lambda: ([5, 4, 3, 2, 1], {}))
+    page = other.load_page(("jazz",), lambda: FoundPage((5, 4, 3, 2, 1), [], {}))
     body = other.render_page(page, "nobody", "").body
     assert [body.count(b'"title":"Jazz %d"' % number) for number in range(5)] == [1] * 5
     assert (calls, reads) == ([5], [1, 2, 3, 5, 4])
@@ -200,7 +201,7 @@ def test_an_outdated_value_that_arrives_late_is_never_shown(
     make_event(db, organizer_id=organizer["id"])
     slow, quick = start(), start()
     title(quick)
-    read, has_read, may_go_on = events_store.get_many, threading.Event(), threading.Event()
+    read, has_read, may_go_on = events_store.find_events, threading.Event(), threading.Event()
 
     def slowly(db, event_ids):
         found = read(db, event_ids)
@@ -209,7 +210,7 @@ def test_an_outdated_value_that_arrives_late_is_never_shown(
             may_go_on.wait(10)
         return found
 
-    monkeypatch.setattr(events_store, "get_many", slowly)
+    monkeypatch.setattr(events_store, "find_events", slowly)
     redis.Redis(port=port).flushall()
     thread = threading.Thread(target=title, args=(slow,), name="slow")
     thread.start()

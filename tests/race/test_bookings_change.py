@@ -151,7 +151,7 @@ def test_concurrent_confirmations_charge_once(context, db):
 
 
 def edited(db, event, change):
-    return editing.edit(
+    return editing.edit_event(
         db,
         event["eventId"],
         change,
@@ -212,7 +212,7 @@ def test_a_sale_between_the_read_and_the_write_of_an_edit_is_kept(context, db, m
 def test_control_an_edit_without_its_guard_loses_the_sale(context, db, monkeypatch):
     def unguarded(db, event, fields, **_rest):
         db.events.update_one({"eventId": event["eventId"]}, {"$set": fields})
-        return events_store.get(db, event["eventId"])
+        return events_store.find_event(db, event["eventId"])
 
     monkeypatch.setattr(events_store, "write_if_unchanged", unguarded)
     event = lower_during_sale(context, db, monkeypatch)

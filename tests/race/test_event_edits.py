@@ -24,7 +24,7 @@ def event(db):
 
 
 def edit(db: Any, change: editing.Change) -> dict[str, Any]:
-    return editing.edit(
+    return editing.edit_event(
         db, 1, change, event_changes=NO_EVENT_CACHE, actor=ADMIN, now=utc_now(), image_base_url=""
     )
 
@@ -51,7 +51,7 @@ def sold_one(db: Any) -> bool:
 def unguarded(db: Any, stored: Any, fields: dict[str, Any], **_more: Any) -> Any:
     """The control: writes without looking whether the event changed."""
     db.events.update_one({"eventId": stored["eventId"]}, {"$set": fields, "$inc": {"rev": 1}})
-    return store.get(db, stored["eventId"])
+    return store.find_event(db, stored["eventId"])
 
 
 def repeat(work: Any) -> Any:
@@ -145,7 +145,7 @@ def test_a_delete_never_takes_an_event_just_sold(db, event):
         sold: list[bool] = []
 
         sell = partial(lambda said: said.append(sold_one(db)), sold)
-        raised = together(sell, lambda: editing.delete(db, 1, ADMIN, NO_EVENT_CACHE))
+        raised = together(sell, lambda: editing.delete_event(db, 1, ADMIN, NO_EVENT_CACHE))
         left = db.events.find_one({"eventId": 1})
         assert (left is not None) == sold[0]
         assert [type(error) for error in raised] == ([EventHasBookings] if sold[0] else [])

@@ -41,7 +41,7 @@ def test_two_threads_never_get_one_id(db):
     taken: list[int] = []
 
     def take() -> None:
-        taken.extend(store.take_event_ids(db)[0] for _ in range(EACH))
+        taken.extend(store.allocate_event_ids(db)[0] for _ in range(EACH))
 
     assert together(*[take] * THREADS) == []
     assert sorted(taken) == list(range(1, THREADS * EACH + 1))
@@ -52,7 +52,7 @@ def test_nor_where_the_counter_is_not_there_yet(db):
     for _round in range(3):
         taken.clear()
         db.counters.delete_many({})
-        assert together(*[lambda: taken.extend(store.take_event_ids(db))] * THREADS) == []
+        assert together(*[lambda: taken.extend(store.allocate_event_ids(db))] * THREADS) == []
         assert sorted(taken) == list(range(1, THREADS + 1))
 
 
@@ -95,5 +95,5 @@ def test_many_starts_at_once_agree_on_the_counter(db):
     db.events.insert_one({"eventId": 30})
     for _round in range(3):
         db.counters.delete_many({})
-        assert together(*[lambda: store.ensure_counter(db)] * THREADS) == []
-        assert store.take_event_ids(db)[0] == 31
+        assert together(*[lambda: store.raise_event_id_counter(db)] * THREADS) == []
+        assert store.allocate_event_ids(db)[0] == 31

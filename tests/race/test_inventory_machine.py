@@ -206,7 +206,7 @@ class InventoryMachine(RuleBasedStateMachine):
     @rule(capacity=st.integers(0, 9))
     def edit(self, capacity):
         result = self.result_or_code(
-            editing.edit,
+            editing.edit_event,
             self.context.db,
             self.event["eventId"],
             editing.patch_type(1, {"capacity": capacity}),

@@ -72,7 +72,7 @@ def fill(db: Any, organizer_id: Any) -> None:
         )
         event = service.new_event(body, organizer_id=organizer_id, now=factories.utc_now())
         db.events.insert_one({**event, "eventId": number})
-    store.ensure_counter(db)
+    store.raise_event_id_counter(db)
 
 
 def scans_all(db: Any, command: dict[str, Any]) -> bool:
@@ -202,7 +202,7 @@ def test_a_list_of_favorites(recorded):
 def test_the_passing_of_a_day(recorded):
     _app, recorder, db, _headers = recorded
     recorder.commands.clear()
-    service.roll_day(db, date.fromisoformat(factories.day(3)))
+    service.start_day(db, date.fromisoformat(factories.day(3)))
     assert_indexed(recorded, list(recorder.commands))
 
 

@@ -8,6 +8,7 @@ from pymongo.errors import DuplicateKeyError
 from eventapp.core.clock import utc_now
 from eventapp.core.database import ensure_indexes
 from eventapp.events import rules, service, store, store_listing
+from eventapp.events.types import RELEVANCE
 from tests.conftest import MONGO_URI
 from tests.factories import day, event_body, make_event
 
@@ -22,8 +23,8 @@ def in_days(offset):
 
 def found(db, search):
     """The titles of what a search finds, best match first."""
-    where = {"listed": True, **store_listing.in_words(search)}
-    rows = store_listing.rows(db, where, (store_listing.RELEVANCE, -1), limit=50)
+    where = {"listed": True, **store_listing.text_condition(search)}
+    rows = store_listing.find_page(db, where, (RELEVANCE, -1), limit=50)
     return [event["title"] for event in rows]
 
 
@@ -31,21 +32,21 @@ def test_an_edit_is_written_once_and_raises_rev_and_version(db):
     event = make_event(db)
     after = store.write_if_unchanged(db, event, {"title": "New"})
     assert (after["title"], after["rev"], after["__v"]) == ("New", 1, 1)
-    assert store.get(db, 1)["title"] == "New"
+    assert store.find_event(db, 1)["title"] == "New"
 
 
 def test_an_edit_of_what_changed_meanwhile_writes_nothing(db):
     event = make_event(db)
     store.write_if_unchanged(db, event, {"title": "First"})
     assert store.write_if_unchanged(db, event, {"title": "Second"}) is None
-    assert store.get(db, 1)["title"] == "First"
+    assert store.find_event(db, 1)["title"] == "First"
 
 
 def test_a_sale_counts_as_a_change(db):
     event = make_event(db)
     db.events.update_one({"eventId": 1}, {"$inc": {"ticketTypes.0.availableTickets": -1, "rev": 1}})
     assert store.write_if_unchanged(db, event, {"ticketTypes": event["ticketTypes"]}) is None
-    assert store.get(db, 1)["ticketTypes"][0]["availableTickets"] == 99
+    assert store.find_event(db, 1)["ticketTypes"][0]["availableTickets"] == 99
 
 
 def test_an_edit_may_unset(db):
@@ -58,15 +59,15 @@ def test_delete_only_what_was_read(db):
     event = make_event(db)
     store.write_if_unchanged(db, event, {"title": "New"})
     assert store.delete_if_unchanged(db, event) is False
-    assert store.delete_if_unchanged(db, store.get(db, 1)) is True
-    assert store.get(db, 1) is None
+    assert store.delete_if_unchanged(db, store.find_event(db, 1)) is True
+    assert store.find_event(db, 1) is None
 
 
 def test_reads_leave_out_what_is_never_shown(db):
     make_event(db)
-    for event in (store.get(db, 1), store.get_many(db, [1, 7])[0]):
+    for event in (store.find_event(db, 1), store.find_events(db, [1, 7])[0]):
         assert {"inFlight", "places", "tagKeys"}.isdisjoint(event)
-    assert len(store.get_many(db, [1, 7])) == 1
+    assert len(store.find_events(db, [1, 7])) == 1
 
 
 def test_an_event_id_is_unique(db):
@@ -76,22 +77,22 @@ def test_an_event_id_is_unique(db):
 
 
 def test_ids_are_taken_in_a_row_and_never_twice(db):
-    assert list(store.take_event_ids(db, 3)) == [1, 2, 3]
-    assert list(store.take_event_ids(db)) == [4]
-    store.ensure_counter(db)
-    assert list(store.take_event_ids(db)) == [5]
+    assert list(store.allocate_event_ids(db, 3)) == [1, 2, 3]
+    assert list(store.allocate_event_ids(db)) == [4]
+    store.raise_event_id_counter(db)
+    assert list(store.allocate_event_ids(db)) == [5]
 
 
 def test_the_counter_starts_after_the_highest_in_use(db):
     db.events.insert_one({"eventId": 41})
     db.counters.delete_many({})
-    store.ensure_counter(db)
-    assert list(store.take_event_ids(db)) == [42]
+    store.raise_event_id_counter(db)
+    assert list(store.allocate_event_ids(db)) == [42]
 
 
 def test_the_counter_without_a_start(db):
     db.counters.delete_many({})
-    assert list(store.take_event_ids(db, 2)) == [1, 2]
+    assert list(store.allocate_event_ids(db, 2)) == [1, 2]
 
 
 def test_insert_goes_past_ids_brought_in_by_hand(db):
@@ -108,8 +109,8 @@ def test_a_new_event_is_a_change_by_the_clock_of_the_database(db):
     stored = db.events.find_one({"eventId": 1})
     assert abs(stored["changedAt"] - utc_now()) < timedelta(minutes=5)
     assert {**stored, "changedAt": ahead} == {**event, **rounded(event, "createdAt", "updatedAt")}
-    assert store.changed_since(db, "events", utc_now() - timedelta(minutes=5)) != []
-    assert store.last_change(db) == stored["changedAt"]
+    assert store.find_changes_since(db, "events", utc_now() - timedelta(minutes=5)) != []
+    assert store.last_changed_at(db) == stored["changedAt"]
 
 
 def rounded(event, *names):
@@ -135,7 +136,7 @@ def test_a_day_passes(db):
     make_event(db, title="running", schedule=at(0, 1, 9))
     make_event(db, title="to come", schedule=at(5))
     make_event(db, title="draft", status="draft", schedule=at(0, 3))
-    service.roll_day(db, in_days(1))
+    service.start_day(db, in_days(1))
     stored = {event["title"]: event for event in db.events.find()}
     assert {title: event["listed"] for title, event in stored.items()} == {
         "over": False,
@@ -153,16 +154,16 @@ def test_a_day_passes(db):
 
 def test_several_days_pass_at_once_and_once_more_changes_nothing(db):
     make_event(db, schedule=at(0, 1, 2, 9))
-    service.roll_day(db, in_days(3))
+    service.start_day(db, in_days(3))
     before = db.events.find_one({})
     assert before["nextDate"] == rules.midnight(in_days(9))
-    service.roll_day(db, in_days(3))
+    service.start_day(db, in_days(3))
     assert db.events.find_one({}) == before
 
 
 def test_a_sale_between_does_not_keep_the_day_from_passing(db, monkeypatch):
     make_event(db, schedule=at(0, 4))
-    plain = store.with_passed_next_date
+    plain = store.find_with_past_next_date
     sales = iter([1, 1, 0, 0])
 
     def sell_after_reading(db, today):
@@ -170,19 +171,19 @@ def test_a_sale_between_does_not_keep_the_day_from_passing(db, monkeypatch):
         db.events.update_one({}, {"$inc": {"rev": next(sales)}})
         return events
 
-    monkeypatch.setattr(store, "with_passed_next_date", sell_after_reading)
-    service.roll_day(db, in_days(1))
+    monkeypatch.setattr(store, "find_with_past_next_date", sell_after_reading)
+    service.start_day(db, in_days(1))
     assert db.events.find_one({})["nextDate"] == rules.midnight(in_days(4))
 
 
 def test_an_edit_between_wins_over_the_passing_day(db):
     event = make_event(db, schedule=at(0, 4))
-    stale = store.with_passed_next_date(db, rules.midnight(in_days(1)))[0]
+    stale = store.find_with_past_next_date(db, rules.midnight(in_days(1)))[0]
     entries = [{"date": rules.midnight(in_days(7)), "location": "X"}]
     fields = {"schedule": entries}
-    fields |= rules.derived({**event, **fields}, in_days(1))
+    fields |= rules.derive_fields({**event, **fields}, in_days(1))
     store.write_if_unchanged(db, event, fields)
-    store.set_next_date(db, stale, rules.midnight(in_days(4)))
+    store.set_next_date_if_unchanged(db, stale, rules.midnight(in_days(4)))
     assert db.events.find_one({})["nextDate"] == rules.midnight(in_days(7))
 
 
@@ -240,14 +241,14 @@ def test_the_title_weighs_more_than_tags_and_they_more_than_the_description(db, 
 
 
 def test_a_search_counts_as_it_lists(db, shelf):
-    where = {"listed": True, **store_listing.in_words("jazz")}
-    assert store_listing.count(db, where, up_to=100) == 3
-    assert store_listing.count(db, where, up_to=2) == 2
+    where = {"listed": True, **store_listing.text_condition("jazz")}
+    assert store_listing.count(db, where, limit=100) == 3
+    assert store_listing.count(db, where, limit=2) == 2
 
 
 def test_rows_of_a_search_know_no_hidden_fields(db, shelf):
-    row = store_listing.rows(
-        db, store_listing.in_words("jazz"), (store_listing.RELEVANCE, -1), limit=1
+    row = store_listing.find_page(
+        db, store_listing.text_condition("jazz"), (RELEVANCE, -1), limit=1
     )[0]
     assert {"inFlight", "places", "tagKeys"}.isdisjoint(row)
 

@@ -26,7 +26,7 @@ def test_raises_many_scores_and_passes_over_a_missing_event(db, monkeypatch):
         assert stored[id_]["popularity"] == pytest.approx(raise_score(0.0, id_))
     assert stored[1]["popularity"] == pytest.approx(raise_score(raise_score(0.0, 1.0), 8.0))
     where = store_listing.public_filter(upcoming=True)
-    rows = store_listing.rows(db, where, ("popularity", -1), limit=3)
+    rows = store_listing.find_page(db, where, ("popularity", -1), limit=3)
     assert [row["eventId"] for row in rows] == [1, 8, 7]
 
 
@@ -39,7 +39,7 @@ def test_scores_stay_finite_and_in_order_for_centuries(db):
             store_popularity.raise_scores(db, {later + 1: (scale_weight(score, now), 1)})
     store_popularity.raise_scores(db, {2: (-9000.0, 1)})
     where = store_listing.public_filter(upcoming=True)
-    rows = store_listing.rows(db, where, ("popularity", -1), limit=5)
+    rows = store_listing.find_page(db, where, ("popularity", -1), limit=5)
     assert [row["eventId"] for row in rows] == [4, 1, 3, 2, 5]
     assert all(math.isfinite(row["popularity"]) for row in rows)
 

@@ -129,7 +129,7 @@ def test_synthetic_events_are_as_the_api_makes_them(client, db, capsys):
     run(db, "--synthetic", "300")
     assert db.events.count_documents({}) == 300
     for event in db.events.find():
-        derived = rules.derived(event, utc_now().date())
+        derived = rules.derive_fields(event, utc_now().date())
         assert {name: event[name] for name in derived} == derived
         assert all(kind["capacity"] == kind["availableTickets"] for kind in event["ticketTypes"])
     ids = {event["eventId"] for event in db.events.find()}

@@ -135,8 +135,8 @@ def event_with(available, capacity, *, listed=True):
     [(10, 100, True), (11, 110, False), (10, 99, False), (1, 10, True), (1, 9, False), (0, 9, 0)],
 )
 def test_few_tickets(available, capacity, low):
-    assert events.is_low(event_with(available, capacity)) is bool(low)
-    assert not events.is_low(event_with(available, capacity, listed=False))
+    assert events.is_low_on_tickets(event_with(available, capacity)) is bool(low)
+    assert not events.is_low_on_tickets(event_with(available, capacity, listed=False))
 
 
 def scheduled(*entries, **more):
@@ -159,14 +159,13 @@ def scheduled(*entries, **more):
 )
 def test_an_edit_is_noted_where_a_date_or_place_goes(after, noted):
     before = scheduled((1, "A"), (2, "B"))
-    fields = {name: after[name] for name in ("schedule", "status")}
-    note = events.moved_note(before, fields, NOW)
+    note = events.note_schedule_change(before, after["schedule"], after["status"], NOW)
     assert note == ({"tell": [{"at": NOW, "rev": 4}], "tellAt": NOW} if noted else {})
 
 
 def test_a_second_edit_keeps_the_first_note():
     before = scheduled((1, "A"), tell=[{"at": NOW, "rev": 2}])
-    note = events.moved_note(before, {"schedule": []}, NOW)
+    note = events.note_schedule_change(before, [], "published", NOW)
     assert [one["rev"] for one in note["tell"]] == [2, 4]
 
 

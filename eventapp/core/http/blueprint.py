@@ -11,7 +11,6 @@ from marshmallow import EXCLUDE, Schema
 from eventapp.core.http import openapi
 from eventapp.core.http.request_parser import RequestParser
 from eventapp.core.http.smorest import UnwrappedBlueprint, document_query
-from eventapp.core.json import JsonObject
 
 QUERY_CACHE_SIZE = 2048
 
@@ -37,19 +36,19 @@ class Blueprint(UnwrappedBlueprint):
         """Parse the query like `arguments(..., location="query")`, for routes with much traffic.
 
         The results are cached by the raw query string, so that a query that has been parsed before
-        is not parsed again.
+        is not parsed again. Requests share them, so the schema must load an immutable object.
         """
         schema = schema_class(unknown=EXCLUDE)
 
         @lru_cache(maxsize=QUERY_CACHE_SIZE)
-        def parse_query(_query_string: bytes) -> JsonObject:
-            parsed = self.ARGUMENTS_PARSER.parse(schema, request, location="query")
-            return cast(JsonObject, parsed)
+        def parse_query(_query_string: bytes) -> object:
+            parsed: object = self.ARGUMENTS_PARSER.parse(schema, request, location="query")
+            return parsed
 
         def decorate(view: View) -> View:
             @wraps(view)
             def with_query(*args: Any, **kwargs: Any) -> Any:
-                return view(dict(parse_query(request.query_string)), *args, **kwargs)
+                return view(parse_query(request.query_string), *args, **kwargs)
 
             document_query(with_query, schema)
             return cast(View, with_query)

@@ -7,13 +7,12 @@ What this process changes is shown at once, what another process changed within 
 import itertools
 import time
 from collections.abc import Callable, Hashable, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from eventapp.core import json
 from eventapp.core.app_key import AppKey
 from eventapp.core.batching import Batcher
-from eventapp.core.database import Db, Document
-from eventapp.core.json import JsonObject
+from eventapp.core.database import Db
 from eventapp.core.lru_cache import LRUCache
 from eventapp.core.shared_cache import NO_SHARED_CACHE, SharedCache
 from eventapp.events.cache.freshness import (
@@ -21,10 +20,10 @@ from eventapp.events.cache.freshness import (
     ChangeFeed,
     Effect,
     Freshness,
-    ReadStart,
 )
 from eventapp.events.cache.loader import EventLoader
 from eventapp.events.cache.rendering import (
+    FoundPage,
     ListPage,
     PageView,
     RenderedEvent,
@@ -33,9 +32,9 @@ from eventapp.events.cache.rendering import (
     render_page,
 )
 from eventapp.events.cache.shared_events import SharedEvents
-from eventapp.events.index.live_index import Search
+from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.rules import list_state
-from eventapp.events.types import Event, EventChange, SaleState
+from eventapp.events.types import EventChange, SaleState
 from eventapp.favorites import service as favorites
 
 LISTS_BYTES, RENDERED_PAGES_BYTES, FAVORITES_BYTES = 4_000_000, 8_000_000, 4_000_000
@@ -43,8 +42,6 @@ LISTS_BYTES, RENDERED_PAGES_BYTES, FAVORITES_BYTES = 4_000_000, 8_000_000, 4_000
 OWNER_BYTES, FAVORITE_BYTES = 400, 80
 
 PageKey = tuple[Hashable, ...]
-# The events of a page, or only their eventIds in order; and the fields that follow them.
-FoundPage = tuple[list[Document] | list[int], JsonObject]
 
 
 class FavoritesEntry(NamedTuple):
@@ -72,7 +69,7 @@ class EventCache:
             shared_cache: holds what other processes rendered.
         """
         self._db = db
-        self.search = Search(db)
+        self.index = LiveIndex(db)
         self._freshness = Freshness()
         self._change_feed = ChangeFeed(db, self._freshness, self._apply_change)
         shared_events = SharedEvents(shared_cache, db.name)
@@ -121,8 +118,7 @@ class EventCache:
         Calls for the same key at the same time find it once.
 
         Args:
-            find: returns the events of the page, or only their eventIds in order, and the fields
-                that follow them in the answer.
+            find: finds the page in the index or the database.
         """
         page = self.get_page(key)
         return page or self._page_finders.submit(key, lambda: self._find_page(key, find))
@@ -154,14 +150,14 @@ class EventCache:
     def changed(self, event_id: int) -> None:
         """Receive that this process created, edited or deleted the event."""
         self._freshness.record_edit(event_id)
-        self.search.changed(event_id)
+        self.index.event_changed(event_id)
         self._expire_pages(lists_differ=True)
 
     def stock_changed(self, sale_state: SaleState) -> None:
         """Receive that this process sold or returned tickets: the event's stock after it."""
         lists_differ = self._freshness.record_sale(sale_state)
         if lists_differ:
-            self.search.changed(sale_state["eventId"], list_state(sale_state))
+            self.index.event_changed(sale_state["eventId"], list_state(sale_state))
         self._expire_pages(lists_differ=lists_differ)
 
     def favorites_changed(self, owner: str) -> None:
@@ -174,7 +170,7 @@ class EventCache:
         self._favorites_version = next(self._new_versions)
         self._freshness.reset()
         self._change_feed.expire()
-        self.search.restart()
+        self.index.reset()
         self._pages.clear()
         self._rendered_pages.clear()
         self._favorites.clear()
@@ -187,7 +183,7 @@ class EventCache:
         lists_differ = effect is Effect.LISTS
         if lists_differ:
             state = None if "gone" in change else list_state(change)
-            self.search.changed(change["eventId"], state)
+            self.index.event_changed(change["eventId"], state)
         self._expire_pages(lists_differ=lists_differ)
 
     def _expire_pages(self, *, lists_differ: bool) -> None:
@@ -197,19 +193,12 @@ class EventCache:
 
     def _find_page(self, key: PageKey, find: Callable[[], FoundPage]) -> ListPage:
         list_version, started = self._list_version, self._freshness.start_read()
-        events, envelope = find()
-        event_ids = tuple(self._keep_found(event, started) for event in events)
-        page = ListPage(key, list_version, event_ids, json.dumps(envelope)[1:])
+        found = find()
+        for event in found.events:
+            self._freshness.keep(render_event(event), started)
+        page = ListPage(key, list_version, found.event_ids, json.dumps(found.envelope)[1:])
         self._pages.put(key, page)
         return page
-
-    def _keep_found(self, found: Document | int, started: ReadStart) -> int:
-        """Hold an event that a list read whole; return its eventId."""
-        if isinstance(found, int):
-            return found
-        rendered = render_event(cast(Event, found))
-        self._freshness.keep(rendered, started)
-        return rendered.event_id
 
 
 EVENT_CACHE: AppKey[EventCache] = AppKey("event_cache")

@@ -339,7 +339,7 @@ class ChangeFeed:
         self._poll_lock = threading.Lock()
         # In monotonic seconds: when the last successful poll started, and the last one failed.
         self._polled_at = self._failed_at = -MAX_AGE_SECONDS
-        self._positions: dict[str, _Position] = {}  # by collection, each of store.CHANGES
+        self._positions: dict[str, _Position] = {}  # by collection
 
     def poll_if_due(self) -> None:
         """Poll if the last poll is old; wait for another thread's poll only if it is too old.
@@ -376,8 +376,9 @@ class ChangeFeed:
         """Receive what changed since the last poll."""
         started = self._freshness.start_poll()
         if not self._positions:
-            first = store.last_change(self._db) - VISIBILITY_DELAY
-            self._positions = {name: _Position(first, time.monotonic()) for name in store.CHANGES}
+            first = store.last_changed_at(self._db) - VISIBILITY_DELAY
+            names = store.CHANGE_COLLECTIONS
+            self._positions = {name: _Position(first, time.monotonic()) for name in names}
         for name, position in self._positions.items():
             self._poll_collection(name, position, started)
         newest = max(position.changed_at for position in self._positions.values())
@@ -388,7 +389,7 @@ class ChangeFeed:
         started_at, after = time.monotonic(), position.changed_at
         if not position.is_settled:
             after -= VISIBILITY_DELAY
-        for change in store.changed_since(self._db, name, after):
+        for change in store.find_changes_since(self._db, name, after):
             if change["changedAt"] > position.changed_at:
                 position.changed_at = change["changedAt"]
                 position.received_at = time.monotonic()

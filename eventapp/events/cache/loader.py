@@ -5,7 +5,6 @@ its client may ask this process for it at once.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import cast
 
 from eventapp.core.batching import Batcher
 from eventapp.core.database import Db
@@ -15,7 +14,6 @@ from eventapp.events.cache.freshness import Freshness
 from eventapp.events.cache.rendering import RenderedEvent, render_event
 from eventapp.events.cache.shared_events import SharedEvents
 from eventapp.events.errors import EventNotFound
-from eventapp.events.types import Event
 
 EventIds = tuple[int, ...]
 EventsById = dict[int, RenderedEvent]
@@ -84,7 +82,7 @@ class EventLoader:
     def _find_stored(self, event_ids: list[int]) -> list[RenderedEvent]:
         """Return the events that the database holds, and share them."""
         started = self._freshness.start_read()
-        stored = cast(list[Event], store.get_many(self._db, event_ids))
+        stored = store.find_events(self._db, event_ids)
         events = [render_event(event) for event in stored]
         for event in events:
             self._freshness.keep(event, started)

@@ -7,12 +7,13 @@ is a favorite) and what a sale changes (the stock) is inserted without rendering
 import sys
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from bson import ObjectId
 
 from eventapp.core import json
 from eventapp.core.etags import content_etag
+from eventapp.core.json import JsonObject
 from eventapp.events import rules
 from eventapp.events.rules import ListState
 from eventapp.events.types import Event, SaleState
@@ -94,10 +95,11 @@ class RenderedEvent:
 def render_event(event: Event) -> RenderedEvent:
     """Render an event as `rules.view` shows it to a caller without special permissions."""
     view = rules.view(event, favorited=False, with_counts=False, image_base_url="")
-    first = {name: view[name] for name in rules.SHOWN if name != "ticketTypes"}
+    fields = cast(JsonObject, view)
+    first = {name: fields[name] for name in rules.HEAD_FIELDS if name != "ticketTypes"}
     head = json.dumps(first)[:-1] + b',"ticketTypes":'
     is_uploaded = view["image"].startswith("/")
-    last = {name: view[name] for name in rules.SHOWN_LAST}
+    last = {name: fields[name] for name in rules.TAIL_FIELDS}
     return RenderedEvent(
         event_id=event["eventId"],
         revision=event["rev"],
@@ -119,12 +121,26 @@ def _render_ticket_types(event: Event | SaleState) -> bytes:
     return json.dumps(views)
 
 
+class FoundPage(NamedTuple):
+    """A page of a list as it was found, before it is cached.
+
+    Attributes:
+        event_ids: of its events, in order.
+        events: the events themselves if finding them has read them, else empty.
+        envelope: the fields that follow the events in the answer.
+    """
+
+    event_ids: tuple[int, ...]
+    events: list[Event]
+    envelope: JsonObject
+
+
 @dataclass(slots=True)
 class ListPage:
     """A page of a list: which events it shows, and until when that is true.
 
     Attributes:
-        key: what the list was asked for by: its query string and whatever else decides it.
+        key: the request for the list, and what else decides which events it shows.
         list_version: of the cache when the page was made. The page is outdated when the cache's
             list version is another one.
         event_ids: of its events, in order.

@@ -1,1 +1,1 @@
-"""The in-memory index of listed events."""
+"""The in-memory index of listed events. Other packages use `live_index` and `matches`."""

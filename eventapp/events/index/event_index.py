@@ -1,185 +1,176 @@
-"""The events on the public list, in arrays: which of them a search and filters leave.
+"""An index of the listed events in arrays, which finds what words and filters match.
 
-Each event has a place, a number, and each word, category, day and price the places that have it.
-To find is to mark places and to count the marks: about a millisecond for a million events, where
-a database reads one by one what no index of its own answers whole.
+Each event has a position, a number from 0 that is its place in all arrays of the index. Facets hold
+for each category, city, day and so on the positions of its events, and `_words` holds for each word
+the positions of the events that contain it, with scores. A query sets a mask of all positions for
+each filter and combines the masks. That takes about a millisecond for a million events, whereas a
+database reads the matching events one by one if no index of its own answers the whole query.
+
+An event that is edited gets a new position at the end, and its old position becomes inactive. No
+position is used twice, so that a result stays valid while the index changes.
 """
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any, cast
 
 import numpy as np
-from bson import ObjectId
 
-from eventapp.core.database import Document
 from eventapp.core.textsearch import TextQuery, score_as_byte
 from eventapp.events import store
-from eventapp.events.filters import Filters
+from eventapp.events.filters import FACETS, Filter
+from eventapp.events.index.facets import Facets
 from eventapp.events.index.matches import Matches
-from eventapp.events.index.postings import Facet, Ids, Marking, ScoredPosting, Scores
+from eventapp.events.index.postings import GrowingArray, Mask, ScoredPostingList, Scores
 from eventapp.events.rules import ListState, sold_out_types
 from eventapp.events.types import IndexedEvent
 
-GONE = -1
+# The edit count of a position whose event was removed: it equals that of no event.
+REMOVED = -1
+# An index with fewer inactive positions than this is never worth rebuilding.
+MIN_INACTIVE = 1000
 
 
-class Index:
-    """Events by all that lists filter by.
+class EventIndex:
+    """Events by their words and by all facets of the list filters. It is not thread-safe.
 
-    An event that is edited or gone leaves its place, which nothing takes again.
+    `is_current` alone may be called by any thread at any time.
     """
 
-    def __init__(self, events: Iterable[Document] = ()) -> None:
-        # Of each place: whose it is, its version and what of it is sold out, its last day, and
-        # whether it is still to be found there.
-        self._ids, self._versions, self._last_days = Ids(), array("i"), array("i")
-        self._emptied: list[tuple[bool, ...]] = []
-        self._there = bytearray()
-        # The ids of the first so many places rise; where those of the others are.
-        self._ordered, self._later = 0, dict[int, int]()
-        self._gone = 0
-        self._patterns = dict[tuple[bool, ...], tuple[bool, ...]]()
-        self._words = dict[str, ScoredPosting]()
-        self._categories, self._organizers = Facet[str](), Facet[ObjectId]()
-        self._locations, self._tags, self._days = Facet[str](), Facet[str](), Facet[int]()
-        # Of what is left: whether anything is, and at which prices.
-        self._prices, self._left, self._prices_left = Facet[float](), Facet[bool](), Facet[float]()
+    def __init__(self, events: Iterable[IndexedEvent] = ()) -> None:
+        """Index these events; posting lists are compacted once, at the end."""
+        # By position: the eventId, the list state, the day of the last date as an ordinal, and
+        # whether the position is active, that is: its event is listed and has no later position.
+        self._event_ids = GrowingArray()
+        self._edit_counts, self._last_days = array("i"), array("i")
+        self._sold_out_types: list[tuple[bool, ...]] = []
+        self._active = bytearray()
+        self._inactive_count = 0
+        # The eventIds of this many first positions rise, so that they are found by bisection. The
+        # positions of all other events are found in the dictionary.
+        self._sorted_count, self._unsorted_positions = 0, dict[int, int]()
+        # Equal tuples of sold out types are stored once.
+        self._distinct_sold_out_types = dict[tuple[bool, ...], tuple[bool, ...]]()
+        self._words = dict[str, ScoredPostingList]()
+        self._facets = Facets(FACETS)
         for event in events:
-            self.learn(event)
-        self._settle()
+            self.add(event)
+        self._compact()
 
     def __len__(self) -> int:
-        """How many events there are to be found."""
-        return len(self._ids) - self._gone
+        """Return how many events are listed."""
+        return len(self._event_ids) - self._inactive_count
 
     @property
-    def worn(self) -> bool:
-        """Whether most places are of events that left them: it is time to build it anew."""
-        return self._gone > max(len(self), 1000)
+    def is_worn(self) -> bool:
+        """Whether most positions are inactive, so that rebuilding the index saves memory."""
+        return self._inactive_count > max(len(self), MIN_INACTIVE)
 
-    def knows(self, event_id: int, list_state: ListState) -> bool:
-        """Whether the event, on the list or not, was learned as it is now."""
-        place = self._place_of(event_id)
-        return place is not None and (self._versions[place], self._emptied[place]) == list_state
+    def is_current(self, event_id: int, state: ListState) -> bool:
+        """Return whether the event, listed or not, was added in this state."""
+        position = self._position_of(event_id)
+        if position is None:
+            return False
+        return (self._edit_counts[position], self._sold_out_types[position]) == state
 
-    def learn(self, event: Document) -> None:
-        """Take an event in, or anew; one that is not on the list any more is let go."""
-        event_id, place = event["eventId"], len(self._ids)
-        self.forget(event_id)
-        rises = self._ordered == place and (not place or self._ids.all()[-1] < event_id)
-        version, emptied = event["__v"], sold_out_types(cast(IndexedEvent, event))
-        self._ids.append(event_id)
-        self._versions.append(version)
-        self._emptied.append(self._patterns.setdefault(emptied, emptied))
+    def add(self, event: IndexedEvent) -> None:
+        """Add an event, or replace it. An event that is not listed any more is found no longer."""
+        event_id, position = event["eventId"], len(self._event_ids)
+        self.remove(event_id)
+        is_sorted = self._sorted_count == position and (
+            not position or self._event_ids.values()[-1] < event_id
+        )
+        sold_out = sold_out_types(event)
+        self._event_ids.append(event_id)
+        self._edit_counts.append(event["__v"])
+        self._sold_out_types.append(self._distinct_sold_out_types.setdefault(sold_out, sold_out))
         self._last_days.append(event["lastDate"].toordinal())
-        self._there.append(event["listed"])
+        self._active.append(event["listed"])
         if event["listed"]:
-            self._note(event, place)
+            self._add_postings(event, position)
         else:
-            self._gone += 1
-        if rises:  # last of all, for `knows` is asked at any time
-            self._ordered += 1
+            self._inactive_count += 1
+        # The position is published last, because other threads call `is_current` meanwhile.
+        if is_sorted:
+            self._sorted_count += 1
         else:
-            self._later[event_id] = place
+            self._unsorted_positions[event_id] = position
 
-    def forget(self, event_id: int) -> None:
-        place = self._place_of(event_id)
-        if place is not None:
-            self._later.pop(event_id, None)
-            self._versions[place] = GONE
-            self._gone += self._there[place]
-            self._there[place] = False
+    def _add_postings(self, event: IndexedEvent, position: int) -> None:
+        for term, score in score_as_byte(weighted_texts(event)).items():
+            if term not in self._words:
+                self._words[term] = ScoredPostingList()
+            self._words[term].add(position, score)
+        self._facets.add(event, position)
 
-    def _place_of(self, event_id: int) -> int | None:
-        place = self._later.get(event_id)
-        if place is not None:
-            return place
-        risen = self._ids.all()[: self._ordered]
-        place = bisect_left(risen, event_id)
-        return place if place < len(risen) and risen[place] == event_id else None
+    def _compact(self) -> None:
+        length = len(self._event_ids)
+        self._facets.compact(length)
+        for postings in self._words.values():
+            postings.compact(length)
 
-    def pass_days(self, today: date) -> None:
-        """Let go of the events whose last day is over."""
-        over = np.frombuffer(self._last_days, np.int32) < today.toordinal()
-        there = np.frombuffer(self._there, np.bool_)
-        there[over] = False
-        self._gone = len(there) - int(np.count_nonzero(there))
+    def remove(self, event_id: int) -> None:
+        """Remove an event, if it is there."""
+        position = self._position_of(event_id)
+        if position is not None:
+            self._unsorted_positions.pop(event_id, None)
+            self._edit_counts[position] = REMOVED
+            self._inactive_count += self._active[position]
+            self._active[position] = False
 
-    def find(self, filters: Filters, words: TextQuery | None) -> Matches:
-        """The events that all filters leave and that have any of the words and no excluded one."""
-        chosen = np.frombuffer(self._there, np.bool_).copy()
-        for mark in self._asked_for(filters):
-            marks = np.zeros(len(chosen), np.bool_)
-            mark(marks)
-            chosen &= marks
+    def _position_of(self, event_id: int) -> int | None:
+        position = self._unsorted_positions.get(event_id)
+        if position is not None:
+            return position
+        sorted_ids = self._event_ids.values()[: self._sorted_count]
+        position = bisect_left(sorted_ids, event_id)
+        is_found = position < len(sorted_ids) and sorted_ids[position] == event_id
+        return position if is_found else None
+
+    def remove_past(self, today: date) -> None:
+        """Remove the events whose last date is before today."""
+        past = np.frombuffer(self._last_days, np.int32) < today.toordinal()
+        active = np.frombuffer(self._active, np.bool_)
+        active[past] = False
+        self._inactive_count = len(active) - int(np.count_nonzero(active))
+
+    def find(self, filters: Sequence[Filter], words: TextQuery | None) -> Matches:
+        """Return the listed events that all filters leave and the words match.
+
+        Args:
+            words: an event must contain one of its terms and no excluded term. Phrases are ignored:
+                the index does not know the order of words. None matches all events.
+        """
+        mask = np.frombuffer(self._active, np.bool_).copy()
+        for each in filters:
+            self._apply(each, mask)
         scores = None
         if words:
-            scores = self._scores(words) * chosen
-            chosen = scores > 0
-        return Matches(self._ids.all(), self._ordered, chosen, among=len(self), scores=scores)
+            scores = self._score(words) * mask
+            mask = scores > 0
+        return Matches(self._event_ids.values(), self._sorted_count, mask, len(self), scores)
 
-    def _asked_for(self, filters: Filters) -> Iterator[Marking]:
-        """For each filter that is set what marks the places that it leaves."""
-        if filters.category:
-            yield self._categories.of(filters.category)
-        if filters.organizer_id:
-            yield self._organizers.of(filters.organizer_id)
-        if part := filters.city_key:
-            yield self._locations.where(lambda location: part in location)
-        for tag in filters.tag_keys:
-            yield self._tags.of(tag)
-        if filters.date_from or filters.date_to:
-            yield self._days.within(_number(filters.date_from), _number(filters.date_to))
-        low, high = filters.min_price, filters.max_price
-        if low is not None or high is not None:
-            prices = self._prices_left if filters.available_only else self._prices
-            yield prices.within(low, high)
-        elif filters.available_only:
-            yield self._left.of(True)
+    def _apply(self, list_filter: Filter, mask: Mask) -> None:
+        """Clear the positions in the mask that the filter leaves out."""
+        for postings in list_filter.look_up(self._facets):
+            matching = np.zeros(len(mask), np.bool_)
+            for each in postings:
+                each.set_in(matching)
+            mask &= matching
 
-    def _scores(self, words: TextQuery) -> Scores:
-        scores = np.zeros(len(self._ids), np.uint16)
+    def _score(self, words: TextQuery) -> Scores:
+        scores = np.zeros(len(self._event_ids), np.uint16)
         for term in words.terms & self._words.keys():
             self._words[term].add_to(scores)
         for term in words.excluded & self._words.keys():
-            self._words[term].strike_from(scores)
+            self._words[term].exclude_from(scores)
         return scores
 
-    def _settle(self) -> None:
-        facets: list[Facet[Any]] = [self._categories, self._organizers, self._locations]
-        facets += [self._tags, self._days, self._prices, self._left, self._prices_left]
-        for facet in facets:
-            facet.settle(len(self._ids))
-        for word in self._words.values():
-            word.settle(len(self._ids))
 
-    def _note(self, event: Document, place: int) -> None:
-        for term, score in score_as_byte(texts_of(event)).items():
-            if term not in self._words:
-                self._words[term] = ScoredPosting()
-            self._words[term].add(place, score)
-        kinds: list[Any] = event["ticketTypes"]
-        self._categories.add([event["category"]], place)
-        self._organizers.add([event["organizerId"]] if event["organizerId"] else [], place)
-        self._locations.add(event["places"], place)
-        self._tags.add(event["tagKeys"], place)
-        self._days.add((entry["date"].toordinal() for entry in event["schedule"]), place)
-        self._prices.add((kind["price"] for kind in kinds), place)
-        left = [kind["price"] for kind in kinds if kind["availableTickets"]]
-        self._left.add([bool(left)], place)
-        self._prices_left.add(left, place)
-
-
-def texts_of(event: Document) -> Iterator[tuple[str, float]]:
-    """Yield the searchable texts of an event with the weights that the text index has, too."""
-    for name in ("title", "description"):
-        yield event[name], store.TEXT_WEIGHTS[name]
+def weighted_texts(event: IndexedEvent) -> Iterator[tuple[str, float]]:
+    """Yield the texts of an event that are searched, each with the weight of its field."""
+    yield event["title"], store.TEXT_WEIGHTS["title"]
+    yield event["description"], store.TEXT_WEIGHTS["description"]
     for tag in event["tags"]:
         yield tag, store.TEXT_WEIGHTS["tags"]
-
-
-def _number(day: date | None) -> int | None:
-    return day.toordinal() if day else None

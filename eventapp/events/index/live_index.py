@@ -1,155 +1,174 @@
-"""The public list of events in memory, for as many events as a process can well hold.
+"""The index of listed events of one process, built when it is first needed and then kept current.
 
-The database reads what a filter of no index of its own leaves, or what words match, one by one at
-each call: with ten thousand events that is too slow for a crowd, with a million for anybody. Beyond
-MAX_INDEXED events on the list this index stands back, and the database is asked.
+Who changes an event calls `event_changed`, which only notes the eventId; the noted events are read
+again before the next query. A change that arrives while events are being read is noted for the
+query after it, so that none is lost.
+
+Up to MAX_BUILT_INLINE events the index is built within the query that needs it, beyond that on a
+thread of its own, while the database answers queries. Beyond MAX_INDEXED listed events there is no
+index and the database always answers. The database reads what matches words, or filters without an
+index of its own, one by one for each query: with ten thousand events that is too slow for many
+callers, with a million for any.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from functools import partial
 from itertools import islice
 from typing import TypeVar
 
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db
 from eventapp.core.textsearch import parse_search
 from eventapp.events import store
-from eventapp.events.filters import Filters
-from eventapp.events.index.event_index import Index
+from eventapp.events.filters import INDEXED_FIELDS, Filter
+from eventapp.events.index.event_index import EventIndex
 from eventapp.events.index.matches import Matches
 from eventapp.events.rules import ListState
+from eventapp.events.types import IndexedEvent
 
-# An event takes about 0.2 kB. Up to the second it is built within the request that comes upon it.
-MAX_INDEXED, BUILT_AT_ONCE = 1_500_000, 2_000
+# An event takes about 0.2 kB.
+MAX_INDEXED, MAX_BUILT_INLINE = 1_500_000, 2_000
+BATCH_SIZE = 500
+# A thread that only computes holds the interpreter's lock for 5 ms each time that a request waits
+# for it. So the building thread sleeps for a moment after every few events.
+EVENTS_PER_PAUSE, PAUSE_SECONDS = 8, 0.0005
 
-READ_AT_ONCE = 500
-# A thread that only computes keeps the interpreter from requests for 5 ms each time they wait for
-# anything: after so many events it rests for so long.
-STRIDE, REST_SECONDS = 8, 0.0005
-
-Found = TypeVar("Found")
-Documents = Iterator[Document]
+Result = TypeVar("Result")
+Paced = Callable[[Iterable[IndexedEvent]], Iterable[IndexedEvent]]
 
 
-class Search:
-    """The index of one database in one process: built when it is first asked, then kept up."""
+class LiveIndex:
+    """The index of one database in one process, for any number of threads."""
 
     def __init__(self, db: Db) -> None:
+        """Create it without building the index yet."""
         self._db = db
+        # Held while the index is read or written.
         self._lock = threading.Lock()
-        self._index: Index | None = None
-        self._ready_for: date | None = None
-        self._building: threading.Thread | None = None
-        self._restarts = 0
-        # Never held while anything is read, so that a change waits for nothing.
-        self._noting = threading.Lock()
-        self._stale: set[int] = set()
+        self._index: EventIndex | None = None
+        # The day for which the index, or its absence, is valid; None before it was built.
+        self._valid_on: date | None = None
+        self._builder: threading.Thread | None = None
+        self._reset_count = 0
+        # Never held while the database is read, so that noting a change does not wait for it.
+        self._stale_lock = threading.Lock()
+        self._stale_ids: set[int] = set()
 
-    def changed(self, event_id: int, list_state: ListState | None = None) -> None:
-        """The event was made, edited, sold or deleted: it is read again before the next search.
+    def event_changed(self, event_id: int, state: ListState | None = None) -> None:
+        """Note that an event was created, edited, sold or deleted.
 
         Args:
-            list_state: of the event now, None if unknown. Most sales leave it as it was.
+            state: of the event now, None if unknown. Most sales leave it as it was, and then the
+                event need not be read again.
         """
         index = self._index
-        if list_state is None or index is None or not index.knows(event_id, list_state):
-            with self._noting:
-                self._stale.add(event_id)
+        if state is None or index is None or not index.is_current(event_id, state):
+            with self._stale_lock:
+                self._stale_ids.add(event_id)
 
-    def restart(self) -> None:
-        """Everything may have changed: begin anew at the next search."""
+    def reset(self) -> None:
+        """Build the index anew at the next query, because anything may have changed."""
         with self._lock:
-            self._ready_for = None
-            self._restarts += 1
+            self._valid_on = None
+            self._reset_count += 1
 
-    def matches(self, filters: Filters, today: date) -> Matches | None:
-        """The listed events that all filters leave, those of whose events it is aside.
+    def find(self, filters: Sequence[Filter], search: str, today: date) -> Matches | None:
+        """Return the listed events that all filters leave and the search matches.
 
-        None where the database must be asked: there are too many events, they are just being
-        read, or a phrase is asked for, which words alone do not tell.
+        Args:
+            search: words to search for; empty matches all events.
+
+        Returns:
+            None if the database must answer: there are too many events, the index is being built,
+            or the search has a phrase.
         """
-        words = parse_search(filters.search) if filters.search else None
+        words = parse_search(search) if search else None
         if words and (words.phrases or words.excluded_phrases):
             return None
-        return self._of_index(today, lambda index: index.find(filters, words))
+        return self._query(today, lambda index: index.find(filters, words))
 
     def count(self, today: date) -> int | None:
-        """How many events are on the list. None as `matches`."""
-        return self._of_index(today, len)
+        """Return how many events are listed, or None if the database must answer."""
+        return self._query(today, len)
 
-    def _of_index(self, today: date, ask: Callable[[Index], Found]) -> Found | None:
+    def _query(self, today: date, query: Callable[[EventIndex], Result]) -> Result | None:
         with self._lock:
-            if self._outlived(today):
-                self._begin(today)
-            if self._ready_for is None or self._index is None:
+            if self._must_build(today):
+                self._start_building(today)
+            if self._valid_on is None or self._index is None:
                 return None
             self._refresh(self._index, today)
-            return ask(self._index)
+            return query(self._index)
 
-    def _outlived(self, today: date) -> bool:
-        if self._index is None:  # for want of room, perhaps there is some tomorrow
-            return self._ready_for != today
-        return self._ready_for is None or self._index.worn or len(self._index) > MAX_INDEXED
+    def _must_build(self, today: date) -> bool:
+        if self._index is None:
+            # Where there were too many events, there may be fewer on another day.
+            return self._valid_on != today
+        return self._valid_on is None or self._index.is_worn or len(self._index) > MAX_INDEXED
 
-    def _begin(self, today: date) -> None:
-        """Build the index: at once where that is quick, else on a thread beside the requests."""
-        if self._building and self._building.is_alive():
+    def _start_building(self, today: date) -> None:
+        if self._builder and self._builder.is_alive():
             return
-        self._index = self._ready_for = None
-        self._taken()  # what changes from here on is read again
-        if store.count_listed(self._db, BUILT_AT_ONCE + 1) > BUILT_AT_ONCE:
-            build = partial(self._build_aside, today, self._restarts)
-            self._building = threading.Thread(target=build, name="search index", daemon=True)
-            self._building.start()
+        self._index = self._valid_on = None
+        self._take_stale_ids()  # The build reads every change that was noted so far.
+        if store.count_listed(self._db, MAX_BUILT_INLINE + 1) > MAX_BUILT_INLINE:
+            build = partial(self._build_in_background, today, self._reset_count)
+            self._builder = threading.Thread(target=build, name="event index", daemon=True)
+            self._builder.start()
             return
-        self._index, self._ready_for = self._built(), today
+        self._index, self._valid_on = self._build(), today
 
-    def _build_aside(self, today: date, restarts: int) -> None:
-        index = self._built(gently)  # where that fails, the next search begins again
+    def _build_in_background(self, today: date, reset_count: int) -> None:
+        # If reading fails, the thread ends and the next query starts building again.
+        index = self._build(with_pauses)
         with self._lock:
-            if restarts == self._restarts:
-                self._index, self._ready_for = index, today
+            if reset_count == self._reset_count:
+                self._index, self._valid_on = index, today
 
-    def _built(self, pace: Callable[[Documents], Documents] = iter) -> Index | None:
-        """The index of all there is, None where that is too much."""
-        index = Index(islice(pace(self._events()), MAX_INDEXED + 1))
+    def _build(self, paced: Paced = iter) -> EventIndex | None:
+        """Return an index of all listed events, or None if there are too many."""
+        index = EventIndex(islice(paced(self._read_listed()), MAX_INDEXED + 1))
         return index if len(index) <= MAX_INDEXED else None
 
-    def _events(self) -> Iterator[Document]:
-        last = 0
-        while batch := store.indexed_after(self._db, last, READ_AT_ONCE):
+    def _read_listed(self) -> Iterator[IndexedEvent]:
+        last_id = 0
+        while batch := store.find_indexed_after(
+            self._db, last_id, limit=BATCH_SIZE, fields=INDEXED_FIELDS
+        ):
             yield from batch
-            last = batch[-1]["eventId"]
+            last_id = batch[-1]["eventId"]
 
-    def _refresh(self, index: Index, today: date) -> None:
-        stale = self._taken()
+    def _refresh(self, index: EventIndex, today: date) -> None:
+        stale_ids = self._take_stale_ids()
         try:
-            while stale:
-                some = list(islice(stale, READ_AT_ONCE))
-                for event_id in some:  # before they are read, so that no change since is `known`
-                    index.forget(event_id)
-                for event in store.indexed_of(self._db, some):
-                    index.learn(event)
-                stale.difference_update(some)
+            while stale_ids:
+                batch = list(islice(stale_ids, BATCH_SIZE))
+                # They are removed before they are read: a change that arrives after the read must
+                # not find the index current.
+                for event_id in batch:
+                    index.remove(event_id)
+                for event in store.find_indexed(self._db, batch, fields=INDEXED_FIELDS):
+                    index.add(event)
+                stale_ids.difference_update(batch)
         finally:
-            with self._noting:
-                self._stale |= stale  # what could not be read
-        if self._ready_for != today:
-            index.pass_days(today)
-            self._ready_for = today
+            with self._stale_lock:
+                self._stale_ids |= stale_ids  # Those that could not be read.
+        if self._valid_on != today:
+            index.remove_past(today)
+            self._valid_on = today
 
-    def _taken(self) -> set[int]:
-        """What was noted as changed, from here on to be read again by who took it."""
-        with self._noting:
-            stale, self._stale = self._stale, set()
-        return stale
+    def _take_stale_ids(self) -> set[int]:
+        """Return the noted eventIds and forget them; the caller must read these events."""
+        with self._stale_lock:
+            stale_ids, self._stale_ids = self._stale_ids, set()
+        return stale_ids
 
 
-def gently(events: Documents) -> Documents:
-    """The same, with rests for what else the process has to do."""
+def with_pauses(events: Iterable[IndexedEvent]) -> Iterator[IndexedEvent]:
+    """Yield the events, sleeping after every few of them so that other threads can run."""
     for number, event in enumerate(events):
-        if number % STRIDE == 0:
-            time.sleep(REST_SECONDS)
+        if number % EVENTS_PER_PAUSE == 0:
+            time.sleep(PAUSE_SECONDS)
         yield event

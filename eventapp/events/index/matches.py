@@ -1,4 +1,4 @@
-"""What an index found, by which pages and cursors walk."""
+"""The events that the index found for one query, in the orders in which pages list them."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -6,102 +6,119 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from eventapp.events.index.postings import Marks, Scores
+from eventapp.events.index.postings import Mask, Scores
 
-# Places are looked through in stretches: the first page seldom needs more than one.
-STRETCH, LONGER = 4096, 8
+# The first matches are searched in a prefix of the mask, which grows until it holds enough: the
+# first page seldom needs more than the first 4,096 positions.
+FIRST_PREFIX, PREFIX_GROWTH = 4096, 8
 
 
 @dataclass(frozen=True)
 class Matches:
-    """The events that were found, among all places of the index as it was then.
+    """The matching events, in the positions that the index had when it was asked.
 
     Attributes:
-        ids: of each place.
-        ordered: the ids of the first so many places rise; those behind are in no order.
-        chosen: the places of what was found.
-        scores: of each place, 0 where it was not chosen; None where no words were asked for.
-        among: how many events there were to be found.
+        event_ids: of each position.
+        sorted_count: the eventIds of this many first positions rise; the rest are in no order.
+        mask: whether each position matches.
+        listed_count: how many events are listed in all.
+        scores: the relevance of each position, 0 where it does not match. None where no words were
+            searched for.
     """
 
-    ids: npt.NDArray[np.int64]
-    ordered: int
-    chosen: Marks
-    among: int
+    event_ids: npt.NDArray[np.int64]
+    sorted_count: int
+    mask: Mask
+    listed_count: int
     scores: Scores | None = None
 
     @cached_property
     def count(self) -> int:
-        return int(np.count_nonzero(self.chosen))
+        """How many events match."""
+        return int(np.count_nonzero(self.mask))
 
     def all_ids(self) -> list[int]:
-        return [int(event_id) for event_id in self.ids[self.chosen]]
+        """Return the eventIds of all matches, in no order."""
+        ids: list[int] = self.event_ids[self.mask].tolist()
+        return ids
 
-    def holding(self, event_ids: list[int]) -> list[bool]:
-        """Which of these were found."""
-        asked, risen = np.array(event_ids, np.int64), self.ids[: self.ordered]
-        places = np.searchsorted(risen, asked)
-        there = places < self.ordered
-        there[there] = risen[places[there]] == asked[there]
-        there[there] = self.chosen[places[there]]
-        others = self.ids[self.ordered :][self.chosen[self.ordered :]]
-        return [bool(held) for held in there | np.isin(asked, others)]
+    def contain(self, event_ids: list[int]) -> list[bool]:
+        """Return for each of these eventIds whether it is among the matches."""
+        wanted, sorted_ids = np.array(event_ids, np.int64), self.event_ids[: self.sorted_count]
+        positions = np.searchsorted(sorted_ids, wanted)
+        found = positions < self.sorted_count
+        found[found] = sorted_ids[positions[found]] == wanted[found]
+        found[found] = self.mask[positions[found]]
+        unsorted_matches = self.event_ids[self.sorted_count :][self.mask[self.sorted_count :]]
+        contained: list[bool] = (found | np.isin(wanted, unsorted_matches)).tolist()
+        return contained
 
     # By eventId.
 
-    def by_id(self, most: int, direction: int) -> list[int]:
-        """The first `most` eventIds upwards, or, where the direction is -1, downwards."""
-        first = _first(self.chosen[: self.ordered][::direction], most)
+    def first_by_id(self, limit: int, direction: int) -> list[int]:
+        """Return the first eventIds in ascending order, or descending if `direction` is -1."""
+        positions = _first_set(self.mask[: self.sorted_count][::direction], limit)
         if direction < 0:
-            first = self.ordered - 1 - first
-        others = np.flatnonzero(self.chosen[self.ordered :]) + self.ordered
-        found = np.sort(self.ids[np.concatenate((first, others))])[::direction]
-        return [int(event_id) for event_id in found[:most]]
+            positions = self.sorted_count - 1 - positions
+        unsorted = np.flatnonzero(self.mask[self.sorted_count :]) + self.sorted_count
+        found = np.sort(self.event_ids[np.concatenate((positions, unsorted))])[::direction]
+        ids: list[int] = found[:limit].tolist()
+        return ids
 
-    def beyond_id(self, event_id: int, direction: int) -> "Matches":
-        """Only those that come after this eventId in that direction."""
-        beyond = self.ids > event_id if direction > 0 else self.ids < event_id
-        return replace(self, chosen=self.chosen & beyond)
+    def after_id(self, event_id: int, direction: int) -> "Matches":
+        """Return the matches that follow this eventId in that direction."""
+        follows = self.event_ids > event_id if direction > 0 else self.event_ids < event_id
+        return replace(self, mask=self.mask & follows)
 
     # By relevance.
 
-    def best(self, most: int) -> list[tuple[int, int]]:
-        """The first `most` as `(eventId, score)`: the best, of equals the one with the lower id."""
-        if not most or self.scores is None:
+    def best(self, limit: int, *, skip: int = 0) -> list[tuple[int, int]]:
+        """Return the best matches as (eventId, score), of equal scores the lower eventId first.
+
+        Args:
+            limit: how many to return.
+            skip: how many better ones to leave out.
+        """
+        if not limit or self.scores is None:
             return []
-        places = self._best(most, self.scores)
-        ids, scores = self.ids[places], self.scores[places].astype(np.int64)
-        order = np.lexsort((ids, -scores))
+        positions = self._best_positions(skip + limit, self.scores)
+        ids, scores = self.event_ids[positions], self.scores[positions].astype(np.int64)
+        order = np.lexsort((ids, -scores))[skip : skip + limit]
         return list(zip(ids[order].tolist(), scores[order].tolist(), strict=True))
 
-    def worse_than(self, score: float, event_id: int) -> "Matches":
-        """Only those that come after the one of this score and eventId."""
+    def after_score(self, score: float, event_id: int) -> "Matches":
+        """Return the matches that follow the one with this score and eventId."""
         assert self.scores is not None
-        same = (self.scores == score) & (self.ids > event_id)
-        chosen = self.chosen & ((self.scores < score) | same)
-        return replace(self, chosen=chosen, scores=self.scores * chosen)
+        ties = (self.scores == score) & (self.event_ids > event_id)
+        mask = self.mask & ((self.scores < score) | ties)
+        return replace(self, mask=mask, scores=self.scores * mask)
 
-    def _best(self, most: int, scores: Scores) -> npt.NDArray[np.intp]:
-        """The places of the first `most`, without sorting all: of the last score the lowest ids."""
-        if self.count <= most:
-            return np.flatnonzero(self.chosen)
-        low = int(scores.max())
-        while np.count_nonzero(scores >= low) < most:
-            low = low * 7 // 8
-        places = np.flatnonzero(scores >= low)
-        said = scores[places]
-        last = np.partition(said, len(said) - most)[len(said) - most]
-        better, equal = places[said > last], places[said == last]
-        room = most - len(better)
-        lowest = np.argpartition(self.ids[equal], room - 1)[:room]
-        return np.concatenate((better, equal[lowest]))
+    def _best_positions(self, limit: int, scores: Scores) -> npt.NDArray[np.intp]:
+        """Return the positions of the first `limit`, in no order and without sorting all.
+
+        Of those with the lowest score that is needed, the ones with the lowest eventIds are taken.
+        """
+        if self.count <= limit:
+            return np.flatnonzero(self.mask)
+        threshold = int(scores.max())
+        while np.count_nonzero(scores >= threshold) < limit:
+            threshold = threshold * 7 // 8
+        candidates = np.flatnonzero(scores >= threshold)
+        candidate_scores = scores[candidates]
+        nth = len(candidate_scores) - limit
+        lowest_score = np.partition(candidate_scores, nth)[nth]
+        better = candidates[candidate_scores > lowest_score]
+        ties = candidates[candidate_scores == lowest_score]
+        room = limit - len(better)
+        lowest_ids = np.argpartition(self.event_ids[ties], room - 1)[:room]
+        return np.concatenate((better, ties[lowest_ids]))
 
 
-def _first(marks: Marks, most: int) -> npt.NDArray[np.intp]:
-    """The first `most` places that are marked."""
-    stretch = STRETCH
+def _first_set(mask: Mask, limit: int) -> npt.NDArray[np.intp]:
+    """Return the first positions that are set, at most `limit`."""
+    prefix = FIRST_PREFIX
     while True:
-        found = np.flatnonzero(marks[:stretch])
-        if len(found) >= most or stretch >= len(marks):
-            return found[:most]
-        stretch *= LONGER
+        found = np.flatnonzero(mask[:prefix])
+        if len(found) >= limit or prefix >= len(mask):
+            return found[:limit]
+        prefix *= PREFIX_GROWTH

@@ -1,6 +1,4 @@
-"""Favorites and recommendations over HTTP."""
-
-from typing import Any
+"""Routes of favorites and recommendations."""
 
 from flask import Response
 
@@ -12,11 +10,17 @@ from eventapp.core.http.app_context import image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
+from eventapp.core.json import JsonObject
 from eventapp.events import listing, service
-from eventapp.events.answer_schemas import BareEventsAnswer, EventAnswer
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from eventapp.events.popularity import POPULARITY
-from eventapp.events.schemas import CATEGORIES_BODY, FavoriteBody, Recommendation
+from eventapp.events.schemas import (
+    CATEGORIES_BODY,
+    BareEventsAnswer,
+    EventAnswer,
+    FavoriteBody,
+    Recommendation,
+)
 
 bp = Blueprint("favorites", __name__, url_prefix="/api/favorites", description="Favorites")
 recoms_bp = Blueprint("recoms", __name__, url_prefix="/api/recoms", description="Favorites")
@@ -29,7 +33,7 @@ FAVORITED, REMOVED = {"message": "Event favorited"}, {"message": "Favorite remov
 def list_favorites() -> Response:
     """The caller's favorites, newest first."""
     actor = current_actor()
-    found = listing.favorite_events(get_db(), actor=actor, image_base_url=image_base_url())
+    found = listing.list_favorites(get_db(), actor=actor, image_base_url=image_base_url())
     return json_response({"events": found})
 
 
@@ -40,7 +44,7 @@ def list_favorites() -> Response:
 @bp.response_link(201, "favorites_remove_favorite_by_path", event_id="$request.body#/eventId")
 @bp.response_link(201, "favorites_remove_favorite", {"eventId": "$request.body#/eventId"})
 @bp.error_responses(404, 409)
-def add_favorite(body: dict[str, Any]) -> Response:
+def add_favorite(body: JsonObject) -> Response:
     """Make an event a favorite of the caller."""
     actor = current_actor()
     service.add_favorite(
@@ -59,9 +63,9 @@ def add_favorite(body: dict[str, Any]) -> Response:
 @bp.arguments(FavoriteBody)
 @bp.response(200, Message)
 @bp.error_responses(404)
-def remove_favorite(body: dict[str, Any]) -> Response:
+def remove_favorite(body: JsonObject) -> Response:
     """Take an event out of the caller's favorites, named in the body."""
-    return _removed(body["eventId"])
+    return _remove(body["eventId"])
 
 
 @bp.route("/<whole:event_id>", methods=["DELETE"])
@@ -70,10 +74,10 @@ def remove_favorite(body: dict[str, Any]) -> Response:
 @bp.error_responses(404)
 def remove_favorite_by_path(event_id: int) -> Response:
     """Take an event out of the caller's favorites, named in the path."""
-    return _removed(event_id)
+    return _remove(event_id)
 
 
-def _removed(event_id: int) -> Response:
+def _remove(event_id: int) -> Response:
     actor = current_actor()
     service.remove_favorite(get_db(), event_id, event_changes=EVENT_CACHE.get(), actor=actor)
     return json_response(REMOVED)
@@ -85,7 +89,7 @@ def _removed(event_id: int) -> Response:
 @recoms_bp.arguments(Recommendation)
 @recoms_bp.response(200, EventAnswer(many=True))
 @recoms_bp.doc(requestBody=CATEGORIES_BODY)
-def recommend(body: dict[str, Any]) -> Response:
+def recommend(body: JsonObject) -> Response:
     """Upcoming events of the categories in the body, soonest first; of none, the most popular."""
     found = listing.recommend(
         get_db(), body["categories"], actor=current_actor(), image_base_url=image_base_url()

@@ -1,6 +1,4 @@
-"""The photo of an event over HTTP."""
-
-from typing import Any
+"""The route that uploads the photo of an event."""
 
 from flask import Response
 
@@ -11,10 +9,11 @@ from eventapp.core.http.app_context import image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 from eventapp.core.http.uploads import UploadBody, multipart_upload, read_uploaded_file
+from eventapp.core.json import JsonObject
 from eventapp.core.roles import ORGANIZER
-from eventapp.events import photos
-from eventapp.events.answer_schemas import EventAnswer
+from eventapp.events import editing
 from eventapp.events.cache.event_cache import EVENT_CACHE
+from eventapp.events.schemas import EventAnswer
 
 bp = Blueprint("event_photos", __name__, url_prefix="/api/events", description="Photos")
 
@@ -25,9 +24,9 @@ bp = Blueprint("event_photos", __name__, url_prefix="/api/events", description="
 @bp.arguments(UploadBody, location="files")
 @bp.response(200, EventAnswer)
 @bp.error_responses(404)
-def set_photo(files: dict[str, Any], event_id: int) -> Response:
+def set_photo(files: JsonObject, event_id: int) -> Response:
     """Set the event's image to this file: JPEG, PNG or WebP; the one before it is deleted."""
-    event = photos.set_photo(
+    event = editing.set_photo(
         get_db(),
         event_id,
         read_uploaded_file(files),

@@ -1,23 +1,21 @@
-"""An event's schedule entries and ticket types over HTTP, by place and by stable id."""
-
-from typing import Any
+"""Routes of an event's schedule entries and ticket types, by index and by id."""
 
 from flask import Response
 
 from eventapp.core.access.permissions import anyone, current_actor, role_required
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 from eventapp.core.roles import ORGANIZER
-from eventapp.events import editing, service
-from eventapp.events.answer_schemas import EventAnswer, TicketTypesAnswer
-from eventapp.events.routes.events import edited
+from eventapp.events import bodies, editing, service
+from eventapp.events.routes.events import edit
 from eventapp.events.schemas import (
+    EventAnswer,
     NewTicketType,
     ScheduleEntryPatch,
     TicketTypeIndexPatch,
     TicketTypePatch,
+    TicketTypesAnswer,
 )
 
 bp = Blueprint("event_parts", __name__, url_prefix="/api/events", description="Events")
@@ -28,9 +26,11 @@ bp = Blueprint("event_parts", __name__, url_prefix="/api/events", description="E
 @bp.arguments(TicketTypeIndexPatch)
 @bp.response(200, EventAnswer)
 @bp.error_responses(404, 409)
-def patch_type_by_index(body: dict[str, Any], event_id: int, ticket_type_index: int) -> Response:
-    """Change the ticket type in this place, from 0."""
-    return edited(event_id, editing.patch_type_at(ticket_type_index, body))
+def patch_type_by_index(
+    body: bodies.TicketTypePatch, event_id: int, ticket_type_index: int
+) -> Response:
+    """Change the ticket type at this index, from 0."""
+    return edit(event_id, editing.patch_type_at(ticket_type_index, body))
 
 
 @bp.route("/<whole:event_id>/schedule/<whole:schedule_index>", methods=["PATCH"])
@@ -38,9 +38,11 @@ def patch_type_by_index(body: dict[str, Any], event_id: int, ticket_type_index: 
 @bp.arguments(ScheduleEntryPatch)
 @bp.response(200, EventAnswer)
 @bp.error_responses(404, 409)
-def patch_schedule_entry(body: dict[str, Any], event_id: int, schedule_index: int) -> Response:
-    """Change the schedule entry in this place, from 0."""
-    return edited(event_id, editing.patch_schedule(schedule_index, body))
+def patch_schedule_entry(
+    body: bodies.ScheduleEntryPatch, event_id: int, schedule_index: int
+) -> Response:
+    """Change the schedule entry at this index, from 0."""
+    return edit(event_id, editing.patch_entry(schedule_index, body))
 
 
 @bp.route("/<whole:event_id>/ticket-types")
@@ -49,9 +51,8 @@ def patch_schedule_entry(body: dict[str, Any], event_id: int, schedule_index: in
 @bp.error_responses(404)
 def list_types(event_id: int) -> Response:
     """The event's ticket types."""
-    actor = current_actor()
-    types = service.ticket_types(get_db(), event_id, actor=actor, image_base_url=image_base_url())
-    return json_response({"ticketTypes": types})
+    ticket_types = service.list_ticket_types(get_db(), event_id, actor=current_actor())
+    return json_response({"ticketTypes": ticket_types})
 
 
 @bp.route("/<whole:event_id>/ticket-types", methods=["POST"])
@@ -59,9 +60,9 @@ def list_types(event_id: int) -> Response:
 @bp.arguments(NewTicketType)
 @bp.response(201, EventAnswer)
 @bp.error_responses(404, 409)
-def add_type(body: dict[str, Any], event_id: int) -> tuple[Response, int]:
+def add_type(body: bodies.TicketTypePatch, event_id: int) -> tuple[Response, int]:
     """Put a further ticket type on sale; the whole event back."""
-    return edited(event_id, editing.add_type(body)), 201
+    return edit(event_id, editing.add_type(body)), 201
 
 
 @bp.route("/<whole:event_id>/ticket-types/<whole:ticket_type_id>", methods=["PATCH"])
@@ -69,9 +70,9 @@ def add_type(body: dict[str, Any], event_id: int) -> tuple[Response, int]:
 @bp.arguments(TicketTypePatch)
 @bp.response(200, EventAnswer)
 @bp.error_responses(404, 409)
-def patch_type(body: dict[str, Any], event_id: int, ticket_type_id: int) -> Response:
+def patch_type(body: bodies.TicketTypePatch, event_id: int, ticket_type_id: int) -> Response:
     """Change a ticket type; its id stays whatever the order."""
-    return edited(event_id, editing.patch_type(ticket_type_id, body))
+    return edit(event_id, editing.patch_type(ticket_type_id, body))
 
 
 @bp.route("/<whole:event_id>/ticket-types/<whole:ticket_type_id>", methods=["DELETE"])
@@ -80,4 +81,4 @@ def patch_type(body: dict[str, Any], event_id: int, ticket_type_id: int) -> Resp
 @bp.error_responses(404, 409)
 def drop_type(event_id: int, ticket_type_id: int) -> Response:
     """Take a ticket type away that nobody has."""
-    return edited(event_id, editing.drop_type(ticket_type_id))
+    return edit(event_id, editing.remove_type(ticket_type_id))

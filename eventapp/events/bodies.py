@@ -1,0 +1,103 @@
+"""Request bodies about events as the schemas load them, and events as the API answers them."""
+
+from datetime import date, datetime
+from typing import NotRequired, TypedDict
+
+from bson import ObjectId
+
+from eventapp.events.types import EditCount
+
+
+class ScheduleEntryInput(TypedDict):
+    """A schedule entry of a request."""
+
+    date: date
+    location: str
+    lat: NotRequired[float]
+    lng: NotRequired[float]
+
+
+class ScheduleEntryPatch(TypedDict, total=False):
+    """The fields of a schedule entry that a request changes: one or more."""
+
+    date: date
+    location: str
+    lat: float
+    lng: float
+
+
+class TicketTypeInput(TypedDict):
+    """A ticket type of a whole event."""
+
+    ticketTypeId: NotRequired[int]  # which of the event's types it replaces; absent: by its name
+    type: str
+    price: float
+    availableTickets: int
+
+
+class TicketTypePatch(TypedDict, total=False):
+    """The fields of a ticket type that a request changes or gives to a new one.
+
+    A request holds at most one of availableTickets and capacity.
+    """
+
+    type: str
+    price: float
+    availableTickets: int
+    capacity: int
+
+
+class EventInput(TypedDict):
+    """A whole event, as POST and PUT take it."""
+
+    title: str
+    description: str
+    category: str
+    image: str
+    schedule: list[ScheduleEntryInput]
+    ticketTypes: list[TicketTypeInput]
+    organizer: str
+    tags: list[str]
+    status: NotRequired[str]  # draft or published; absent: published at first, then unchanged
+
+
+class ScheduleEntryView(TypedDict):
+    """A schedule entry of an answer."""
+
+    date: str  # as 2026-12-31
+    location: str
+    lat: NotRequired[float]
+    lng: NotRequired[float]
+
+
+class TicketTypeView(TypedDict):
+    """A ticket type of an answer; the last three only for the event's organizer and admins."""
+
+    ticketTypeId: int
+    type: str
+    price: float
+    availableTickets: int
+    soldTickets: NotRequired[int]
+    heldTickets: NotRequired[int]
+    capacity: NotRequired[int]
+
+
+class EventView(EditCount):
+    """An event of an answer. `rules.view` fixes the order of its fields."""
+
+    _id: ObjectId
+    eventId: int
+    title: str
+    description: str
+    category: str
+    image: str  # absolute
+    schedule: list[ScheduleEntryView]
+    ticketTypes: list[TicketTypeView]
+    favorited: bool  # by the caller
+    organizer: str
+    organizerId: ObjectId | None
+    tags: list[str]
+    status: str
+    createdAt: datetime
+    updatedAt: datetime
+    soldOut: bool  # no ticket type has a ticket left

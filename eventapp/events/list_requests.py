@@ -1,0 +1,168 @@
+"""A request for a page of the list of events, as parsed from the query, and the cursor positions.
+
+A position holds what decides where the next page begins: the sort value and the eventId of the last
+row. A search that is sorted by relevance is scored by one of two answerers, the in-memory index or
+the database, and a score of one means nothing to the other. Its positions therefore hold the scorer
+and the rank of the last row, too: an answerer that scores otherwise goes on by rank.
+"""
+
+from datetime import date, datetime
+from typing import Literal, NamedTuple, TypeAlias
+
+from eventapp.core import paging
+from eventapp.core.json import JsonObject
+from eventapp.events import rules
+from eventapp.events.filters import Filter, filters_of
+from eventapp.events.types import RELEVANCE, SortValue
+
+Scorer: TypeAlias = Literal["index", "database"]
+
+
+class ListPosition(NamedTuple):
+    """The end of a page, after which the next one begins.
+
+    Attributes:
+        sort_value: of the last row.
+        event_id: of the last row; it decides between equal sort values.
+        counted: the rows of the whole list, counted where the walk began.
+        page: the number of the next page.
+        scorer: who computed the relevance that is `sort_value`. None for other orders, and for
+            cursors that were made before they named it.
+        rank: how many rows there are up to the end of the page. None as `scorer`.
+    """
+
+    sort_value: SortValue
+    event_id: int
+    counted: int
+    page: int
+    scorer: Scorer | None = None
+    rank: int | None = None
+
+
+class ListRequest(NamedTuple):
+    """A page of the list of events that someone asks for.
+
+    Attributes:
+        filters: those that are set.
+        search: words and phrases to search for; empty where nothing is.
+        upcoming: leave out events that are over.
+        mine: only events of the caller, drafts too.
+        sort_by: a key of `rules.SORTS`. None sorts a search by relevance, other lists by eventId.
+        page: the number of the page, where `position` is None.
+        position: where an earlier page ended.
+        cursor_query: the parameters that the next cursor must carry, as the client sent them.
+    """
+
+    filters: tuple[Filter, ...] = ()
+    search: str = ""
+    upcoming: bool = True
+    mine: bool = False
+    sort_by: str | None = None
+    descending: bool = False
+    page: int = 1
+    limit: int = 20
+    position: ListPosition | None = None
+    cursor_query: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """The field that the list is sorted by, and 1 for ascending or -1 for descending."""
+        if self.sort_by is None and self.search:
+            return RELEVANCE, -1
+        return rules.SORTS[self.sort_by or "eventId"], -1 if self.descending else 1
+
+    def __sizeof__(self) -> int:
+        """Return about how many bytes of memory the request takes with all that it holds."""
+        return 400 + sum(200 + 2 * (len(name) + len(str(v))) for name, v in self.cursor_query)
+
+
+def make_list_request(
+    query: JsonObject, *, position: JsonObject | None, cursor_query: JsonObject
+) -> ListRequest:
+    """Return the request that the loaded query parameters make.
+
+    Args:
+        position: what the cursor holds, None without a cursor.
+        cursor_query: the parameters that the next cursor must carry.
+
+    Raises:
+        ValidationFailed: the cursor does not belong to such a list.
+    """
+    request = ListRequest(
+        filters=filters_of(query),
+        search=query.get("search", ""),
+        upcoming=query["upcoming"],
+        mine=query["mine"],
+        sort_by=query.get("sortBy"),
+        descending="desc" in (query.get("sortOrder"), query.get("order")),
+        cursor_query=tuple(cursor_query.items()),
+    )
+    if position is None:
+        return request
+    return request._replace(position=parse_position(position, request.order[0]))
+
+
+def parse_position(position: JsonObject, field: str) -> ListPosition:
+    """Return the position that a cursor of a list sorted by `field` holds.
+
+    Raises:
+        ValidationFailed: the cursor belongs to another list.
+    """
+    counted, page = paging.counted_before(position)
+    scorer, rank = position.get("scorer"), position.get("rank")
+    if scorer not in (None, "index", "database"):
+        raise paging.invalid_cursor()
+    return ListPosition(
+        sort_value=_parse_sort_value(position.get("value"), field),
+        event_id=paging.cursor_int(position.get("id")),
+        counted=counted,
+        page=page,
+        scorer=scorer,
+        rank=None if scorer is None else paging.cursor_int(rank),
+    )
+
+
+def _parse_sort_value(value: object, field: str) -> SortValue:
+    if field == "nextDate":
+        return _parse_date(value)
+    if field == "titleKey":
+        if isinstance(value, str):
+            return value
+        raise paging.invalid_cursor()
+    return value if isinstance(value, float) else paging.cursor_int(value)
+
+
+def _parse_date(value: object) -> datetime:
+    try:
+        if isinstance(value, str):
+            return rules.midnight(date.fromisoformat(value))
+    except ValueError:
+        pass
+    raise paging.invalid_cursor()
+
+
+def render_position(
+    *,
+    sort_value: SortValue,
+    event_id: int,
+    counted: int,
+    page: int,
+    scorer: Scorer | None,
+    rank: int,
+) -> JsonObject:
+    """Return the end of a page as JSON; `parse_position` reads it.
+
+    Args:
+        page: the number of the page that ends here.
+        scorer: who scored, where the list is sorted by relevance, else None.
+        rank: how many rows there are up to the end of the page.
+    """
+    if isinstance(sort_value, datetime):
+        sort_value = sort_value.date().isoformat()
+    position: JsonObject = {
+        "value": sort_value,
+        "id": event_id,
+        "counted": counted,
+        "page": page,
+    }
+    return {**position, "scorer": scorer, "rank": rank} if scorer else position

@@ -1,0 +1,19 @@
+"""The documents of the `favorites` collection."""
+
+from datetime import datetime
+from typing import TypedDict
+
+
+class FavoriteEntry(TypedDict):
+    """One favorite of an owner."""
+
+    eventId: int
+    at: datetime  # when the owner added it
+
+
+class StoredFavorites(TypedDict):
+    """All favorites of one owner."""
+
+    _id: str  # the owner, see Actor.favorites_key: `user:<id>`, `device:<id>` or `guest`
+    events: list[FavoriteEntry]  # the oldest first
+    count: int  # of `events`
