@@ -1,6 +1,6 @@
-"""One application on one throw-away database, emptied after each test.
+"""Fixtures: one application for all tests, on a temporary database that is emptied for each test.
 
-With MONGO_URI set the database is a fresh one on that server; without, the embedded store.
+If MONGO_URI is set, the database is a new one on that server; otherwise it is an embedded store.
 """
 
 import os
@@ -20,6 +20,7 @@ from eventapp.bookings import auditing
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.config import Config, load_config
 from eventapp.core.clock import utc_now
+from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.http.app_context import CONFIG
 from eventapp.events import service as events
 from eventapp.events.cache.event_cache import EVENT_CACHE
@@ -30,13 +31,13 @@ MONGO_URI = os.environ.get("MONGO_URI")
 
 
 def fresh_uri(server: str) -> str:
-    """The server's URI with a database name that nobody has used."""
+    """Return the URI of a server with the name of a new database."""
     parts = urlsplit(server)
     return urlunsplit(parts._replace(path=f"/eventapp_test_{uuid.uuid4().hex[:12]}"))
 
 
 def settings_for(directory: Path, **changes: str) -> dict[str, str]:
-    """The environment of a test server that keeps its data in `directory` or on MONGO_URI."""
+    """Return the settings of an application that keeps its data in `directory` or on MONGO_URI."""
     environ = {**QUIET, "INSTANCE_DIR": str(directory), **changes}
     if MONGO_URI:
         environ.setdefault("MONGO_URI", fresh_uri(MONGO_URI))
@@ -44,6 +45,7 @@ def settings_for(directory: Path, **changes: str) -> dict[str, str]:
 
 
 def drop_database(config: Config) -> None:
+    """Drop the database of these settings, if it is on a server."""
     if config.mongo_uri:
         with MongoClient(config.mongo_uri) as client:
             client.drop_database(client.get_default_database())
@@ -53,7 +55,7 @@ def drop_database(config: Config) -> None:
 def make_app(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., Flask]]:
-    """Applications with settings of their own, each on a database of its own."""
+    """A function that creates an application with some settings, on a database of its own."""
     made: list[Flask] = []
 
     def make(**changes: str) -> Flask:
@@ -66,19 +68,20 @@ def make_app(
 
     yield make
     for app in made:
-        app.extensions["database"].client.close()
+        OPEN_DATABASE.get(app).client.close()
         drop_database(CONFIG.get(app))
 
 
 @pytest.fixture(scope="session")
 def app(make_app: Callable[..., Flask]) -> Flask:
+    """The application that tests share."""
     return make_app()
 
 
 @pytest.fixture
 def db(app: Flask) -> Iterator[Any]:
-    """The application's database, empty before and after."""
-    database = app.extensions["database"].db
+    """The database of the application, empty before and after each test."""
+    database = OPEN_DATABASE.get(app).db
     empty(database)
     EVENT_CACHE.get(app).reset()
     yield database
@@ -86,9 +89,10 @@ def db(app: Flask) -> Iterator[Any]:
 
 
 def empty(database: Any) -> None:
+    """Delete all documents; indexes stay."""
     for name in database.list_collection_names():
         database[name].delete_many({})
-    events.prepare(database, utc_now())  # indexes outlive their documents
+    events.prepare(database, utc_now())
 
 
 @pytest.fixture
@@ -98,9 +102,9 @@ def client(app: Flask, db: Any) -> FlaskClient:
 
 @pytest.fixture
 def clean_inventory(app: Flask, db: Any) -> Iterator[None]:
-    """For tests that book: at their end all tickets must add up."""
+    """Assert after the test that the tickets of every event add up; for tests that book."""
     context = BOOKING_CONTEXT.get(app)
-    for event_id in range(1, 100):  # another test's events had these ids
+    for event_id in range(1, 100):  # Events of earlier tests had these ids.
         context.inventory.invalidate(event_id)
     yield
     faults = [fault.message for fault in auditing.check(context, utc_now())]

@@ -1,4 +1,4 @@
-"""How long the crash tests go on, and what they need."""
+"""How long the crash tests run, what they need, and how they report measurements."""
 
 import os
 import sys
@@ -7,22 +7,23 @@ import pytest
 
 from tests.conftest import MONGO_URI
 
-# The full number of rounds of quality.md; without it each test is quick.
+# With CRASH_FULL set, the tests run the full number of rounds; without it, each is short.
 FULL = bool(os.environ.get("CRASH_FULL"))
 
 
 @pytest.fixture(scope="session")
-def on_a_server():
+def mongo_server():
+    """Skip the test unless MONGO_URI names a server: it needs several processes."""
     if not MONGO_URI:
         pytest.skip("several processes need a server: set MONGO_URI")
 
 
 @pytest.fixture
-def figures(capsys):
-    """Say figures, for who runs the full numbers."""
+def report(capsys):
+    """A function that prints measurements in a full run."""
 
-    def say(words):
+    def print_measurements(text):
         with capsys.disabled():
-            sys.stdout.write(f"\n  {words}\n" if FULL else "")
+            sys.stdout.write(f"\n  {text}\n" if FULL else "")
 
-    return say
+    return print_measurements

@@ -1,7 +1,8 @@
-"""wsgi.py for tests: a server process kills itself at the step that a file names.
+"""wsgi.py for tests: a server process kills itself at a failpoint that a file names.
 
-`CRASH_DIR/<step>` arms a step: the process that reaches it first takes the file away and dies as
-by `kill -9`. With `UNGUARDED` set, takes look at nothing but what their process remembers.
+The file `CRASH_DIR/<failpoint>` arms a failpoint. The first process that passes it removes the file
+and dies as by `kill -9`. With `UNGUARDED` set, the updates that take tickets lose their conditions,
+so that they rely on what their process remembers.
 """
 
 import os
@@ -14,23 +15,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-# Before prometheus_client is imported: see wsgi.py.
+# This must be set before prometheus_client is imported: see wsgi.py.
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="eventapp-"))
 
-from eventapp.core import failpoints  # noqa: E402
+from eventapp.core.failpoints import set_failpoint_hook  # noqa: E402
 from eventapp.inventory import store  # noqa: E402
 
 ARMED = Path(os.environ["CRASH_DIR"])
 
 
-def die_if_armed(step: str) -> None:
+def die_if_armed(failpoint: str) -> None:
     with suppress(FileNotFoundError):
-        (ARMED / step).unlink()
+        (ARMED / failpoint).unlink()
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    failpoints.set_failpoint_hook(die_if_armed)
+    set_failpoint_hook(die_if_armed)
     if os.environ.get("UNGUARDED"):
         store._type_guards = lambda *_: {}  # type: ignore[assignment]
     runpy.run_path(str(ROOT / "wsgi.py"), run_name="__main__")

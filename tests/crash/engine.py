@@ -1,4 +1,4 @@
-"""A second engine, for tests that crash it: the one that MONGO_URI names is others' too."""
+"""A database server of its own for the tests that crash it; others use the one of MONGO_URI."""
 
 import os
 import re
@@ -16,7 +16,10 @@ COMMAND_SECONDS = 180
 
 
 class Engine:
-    """An engine with a home, a port and data of its own; gone at the end but for its programs."""
+    """A database server with a directory, a port and data of its own.
+
+    The data is removed at the end; the installed programs stay for the next run.
+    """
 
     def __init__(self):
         self.home = Path(f"{default_home()}-crash-tests")
@@ -38,7 +41,8 @@ class Engine:
         self.run("wipe")
 
     def run(self, command):
-        # Not captured: the processes it leaves behind would keep the pipe open.
+        """Run a command of the engine's script: start, crash or wipe."""
+        # The output is not captured: the processes that it starts would keep the pipe open.
         done = subprocess.run(
             [str(SCRIPT), command],
             env=self.environ,
@@ -51,13 +55,13 @@ class Engine:
 
 
 def default_home():
-    """Where the engine of this machine lives, as its script has it."""
+    """Return the directory of the installed engine, as its script defines it."""
     found = re.search(r"ENGINE_HOME=\$\{ENGINE_HOME:-([^}]+)\}", SCRIPT.read_text())
     return os.environ.get("ENGINE_HOME") or found[1]
 
 
-def why_not():
-    """The reason why there can be no second engine here."""
+def reason_against():
+    """Return why there cannot be a second engine on this machine, or None."""
     if not SCRIPT.exists():
         return "there is no engine beside this repository to crash"
     if os.geteuid() != 0:
@@ -65,23 +69,23 @@ def why_not():
     return None
 
 
-def skip_without():
-    if reason := why_not():
+def skip_if_impossible():
+    if reason := reason_against():
         pytest.skip(reason)
 
 
 def install(home):
-    """Take the programs, not the data, from the engine that is there: quicker than fetching."""
-    first = Path(default_home())
-    if (home / "root.done").exists() or not (first / "root.done").exists():
+    """Copy the programs of the installed engine, not its data: that is faster than a download."""
+    installed = Path(default_home())
+    if (home / "root.done").exists() or not (installed / "root.done").exists():
         return
     home.mkdir(parents=True, exist_ok=True)
     packed = subprocess.Popen(
-        ["tar", "-C", str(first), "--one-file-system", "--exclude=root/var/lib/docdb"]
+        ["tar", "-C", str(installed), "--one-file-system", "--exclude=root/var/lib/docdb"]
         + ["--exclude=root/tmp/*", "-cf", "-", "root"],
         stdout=subprocess.PIPE,
     )
     subprocess.run(["tar", "-C", str(home), "-xf", "-"], stdin=packed.stdout, check=True)
     assert packed.wait() == 0
-    shutil.copytree(first / "venv", home / "venv", symlinks=True)
+    shutil.copytree(installed / "venv", home / "venv", symlinks=True)
     (home / "root.done").touch()
