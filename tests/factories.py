@@ -9,6 +9,7 @@ from flask import Flask
 
 from eventapp.core.access import tokens
 from eventapp.core.clock import utc_now
+from eventapp.core.database import OPEN_DATABASE
 from eventapp.events import service as events
 from eventapp.events import store as events_store
 
@@ -51,7 +52,7 @@ def sign_in(app: Flask, role: str = "attendee", user_id: ObjectId | None = None)
     Returns:
         `{"id": ObjectId, "headers": {...}}` for requests in the user's name.
     """
-    db = app.extensions["database"].db
+    db = OPEN_DATABASE.get(app).db
     number = next(_numbers)
     user = {
         "_id": user_id or ObjectId(),

@@ -16,6 +16,7 @@ from eventapp.config import load_config
 from eventapp.core.access import tokens
 from eventapp.core.access.passwords import hash_password
 from eventapp.core.clock import utc_now
+from eventapp.core.database import OPEN_DATABASE
 from tests import factories
 from tests.conftest import MONGO_URI, drop_database, settings_for
 from tests.live import Server
@@ -70,7 +71,7 @@ def open_app(settings):
     try:
         yield app
     finally:
-        app.extensions["database"].client.close()
+        OPEN_DATABASE.get(app).client.close()
 
 
 def add_users(app, role, directory):
@@ -79,7 +80,7 @@ def add_users(app, role, directory):
     The first user is `<role>@example.org`. The first organizer has all events but two, which the
     second organizer has.
     """
-    db, now = app.extensions["database"].db, utc_now()
+    db, now = OPEN_DATABASE.get(app).db, utc_now()
     users = [factories.sign_in(app, role)["id"] for _ in range(USERS)]
     password = {"passwordHash": hash_password(PASSWORD, 4)}
     db.users.update_many({"_id": {"$in": users}}, {"$set": password})
@@ -97,7 +98,7 @@ def add_users(app, role, directory):
 
 def open_sessions(app, user_id, now):
     """Open SESSIONS sessions of a user, and yield their Authorization headers."""
-    db = app.extensions["database"].db
+    db = OPEN_DATABASE.get(app).db
     user, lifetime = db.users.find_one({"_id": user_id}), timedelta(days=1)
     for _ in range(SESSIONS):
         session = sessions.open_session(db, user, now=now, lifetime=lifetime)

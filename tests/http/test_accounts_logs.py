@@ -13,6 +13,7 @@ from eventapp.core.logging import redact_secrets
 SERVER = """
 import json, logging, sys
 from eventapp import create_app
+from eventapp.core.database import OPEN_DATABASE
 app = create_app()
 client = app.test_client()
 body = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
@@ -24,7 +25,7 @@ client.post("/api/auth/refresh", json={"refreshToken": signed["refreshToken"]})
 broken = b'{"currentPassword": "correct horse'
 client.put("/api/auth/change-password", data=broken, headers=headers)
 logging.getLogger("library").warning("Bearer %s", signed["token"])
-app.extensions["database"].client.close()
+OPEN_DATABASE.get(app).client.close()
 print(json.dumps(signed))
 """
 

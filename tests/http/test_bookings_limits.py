@@ -2,6 +2,7 @@
 
 import pytest
 
+from eventapp.core.database import OPEN_DATABASE
 from tests.bookings_factories import Caller, event_of, expire_holds, refused, stock_of
 from tests.factories import day
 
@@ -28,7 +29,7 @@ def test_a_quantity_over_the_limit_does_not_join_the_waitlist(db, ann):
 
 def test_the_limits_are_settings(make_app):
     app = make_app(MAX_TICKETS_PER_BOOKING="3", MAX_TICKETS_PER_USER="2", HOLD_MINUTES="0.5")
-    db, ann = app.extensions["database"].db, Caller(app.test_client(), app)
+    db, ann = OPEN_DATABASE.get(app).db, Caller(app.test_client(), app)
     event_of(db, 50)
     body = refused(ann.order(1, ticketTypeId=1, quantity=4), 409, "ticket_limit_exceeded")
     assert body["message"] == "At most 3 tickets a booking"

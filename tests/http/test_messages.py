@@ -3,6 +3,7 @@
 import pytest
 from bson import ObjectId
 
+from eventapp.core.database import OPEN_DATABASE
 from eventapp.messages import service, store
 from tests import factories
 
@@ -193,7 +194,7 @@ def test_a_users_messages_are_exported_and_stay_without_author(client, event, at
 
 def test_a_user_may_write_ten_messages_in_a_burst(make_app, monkeypatch):
     app = make_app(RATE_LIMIT_ENABLED="true")
-    client, db = app.test_client(), app.extensions["database"].db
+    client, db = app.test_client(), OPEN_DATABASE.get(app).db
     ann, bob = factories.sign_in(app), factories.sign_in(app)
     one, other = factories.make_event(db), factories.make_event(db)
     for number in range(10):

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.streams import connection_limits
 from eventapp.core.streams.hub import HUB
 from tests import factories
@@ -74,7 +75,7 @@ def test_behind_a_trusted_proxy_the_forwarded_address_counts(make_app, monkeypat
     app = make_app(TRUSTED_PROXIES="1")
     monkeypatch.setattr(HUB.get(app).limits, "_max_open", 100)
     monkeypatch.setattr(connection_limits, "FEW_STREAMS", 1)
-    event = factories.make_event(app.extensions["database"].db)
+    event = factories.make_event(OPEN_DATABASE.get(app).db)
     path, client = f"/api/events/{event['eventId']}/stream", app.test_client()
     with ExitStack() as stack:
         for address, status in ((HOME, 200), (CAFE, 200), (HOME, 429)):

@@ -7,6 +7,7 @@ import pytest
 
 from eventapp.core import json
 from eventapp.core.clock import utc_now
+from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.http.app_context import CONFIG
 from eventapp.tickets import check_ins
 from eventapp.tickets.rules import MAX_SCANS
@@ -244,7 +245,7 @@ class TestReplacingTheKey:
     def use_test_database(self, app, monkeypatch):
         @contextmanager
         def open_database(_command):
-            yield CONFIG.get(app), app.extensions["database"]
+            yield CONFIG.get(app), OPEN_DATABASE.get(app)
 
         monkeypatch.setattr(new_ticket_key, "open_configured_database", open_database)
 

@@ -13,6 +13,7 @@ from pymongo.monitoring import CommandListener
 from eventapp import prepare_database
 from eventapp.accounts import service, store, store_attempts, store_sessions
 from eventapp.core.clock import utc_now
+from eventapp.core.database import OPEN_DATABASE
 from tests.plans import scans, settled
 
 MONGO_URI = os.environ.get("MONGO_URI")
@@ -117,7 +118,7 @@ def recorded(make_app):
     """
     if not MONGO_URI:
         pytest.skip("the embedded store has no plans: set MONGO_URI")
-    db = make_app().extensions["database"].db
+    db = OPEN_DATABASE.get(make_app()).db
     db.users.insert_many(
         {
             "name": f"Person {n}",

@@ -12,6 +12,7 @@ from bson import ObjectId
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.store import HELD_INDEX
 from eventapp.core.clock import utc_now
+from eventapp.core.database import OPEN_DATABASE
 from eventapp.jobs import service as jobs
 from tests.bookings_factories import Caller, event_of
 from tests.conftest import MONGO_URI
@@ -30,7 +31,7 @@ class RecordedApp:
 
     def __init__(self, app, recorder):
         self.app, self.recorder = app, recorder
-        self.db = app.extensions["database"].db
+        self.db = OPEN_DATABASE.get(app).db
         client = app.test_client()
         self.host = Caller(client, app, "organizer")
         self.ann, self.bob = Caller(client, app), Caller(client, app)

@@ -12,6 +12,7 @@ from bson import ObjectId
 from eventapp.bookings import auditing
 from eventapp.config import ROOT, load_config
 from eventapp.core.clock import utc_now
+from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.http.app_context import CONFIG
 from scripts import check_inventory
 from tests.bookings_factories import Caller, context_of, event_of, stock_of
@@ -26,7 +27,7 @@ def run(app, monkeypatch, capsys):
 
     @contextmanager
     def open_database(_command):
-        yield CONFIG.get(app), app.extensions["database"]
+        yield CONFIG.get(app), OPEN_DATABASE.get(app)
 
     monkeypatch.setattr(check_inventory, "open_configured_database", open_database)
 

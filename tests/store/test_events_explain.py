@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pymongo.monitoring import CommandListener
 
+from eventapp.core.database import OPEN_DATABASE
 from eventapp.events import service, store
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from tests import factories
@@ -54,7 +55,7 @@ def recorded(make_app: Any) -> Any:
     recorder = Recorder()
     with commands_reported_to(recorder):
         app = make_app()
-    db = app.extensions["database"].db
+    db = OPEN_DATABASE.get(app).db
     person = factories.sign_in(app, "organizer")
     fill(db, person["id"])
     return app, recorder, db, person["headers"]

@@ -7,6 +7,7 @@ import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from eventapp.core.clock import utc_now
+from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.http.app_context import CONFIG
 from eventapp.jobs import service as jobs
 from scripts import worker
@@ -25,7 +26,7 @@ def once(app, monkeypatch, capsys):
 
     @contextmanager
     def open_database(_command):
-        yield CONFIG.get(app), app.extensions["database"]
+        yield CONFIG.get(app), OPEN_DATABASE.get(app)
 
     monkeypatch.setattr(worker, "open_configured_database", open_database)
 

@@ -7,6 +7,7 @@ import pytest
 from bson import ObjectId
 
 from eventapp.core.clock import utc_now
+from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.streams.hub import Hub
 from eventapp.messages import event_stream, service, store
 from eventapp.messages.service import ChatQuery
@@ -29,7 +30,7 @@ def recorded(make_app):
     recorder = Recorder()
     with commands_reported_to(recorder):
         app = make_app()
-    return app, app.extensions["database"].db, recorder
+    return app, OPEN_DATABASE.get(app).db, recorder
 
 
 def test_no_command_scans_a_collection(recorded):

@@ -6,6 +6,7 @@ from io import BytesIO
 import pytest
 from bson import ObjectId
 
+from eventapp.core.database import OPEN_DATABASE
 from eventapp.media import store as photos
 from tests import pictures
 from tests.bookings_factories import Caller, event_of
@@ -24,7 +25,7 @@ class CrowdedApp:
     """An application whose database has many bookings and photos of other users."""
 
     def __init__(self, app, recorder):
-        self.db, self.recorder = app.extensions["database"].db, recorder
+        self.db, self.recorder = OPEN_DATABASE.get(app).db, recorder
         client = app.test_client()
         self.host, self.ann = Caller(client, app, "organizer"), Caller(client, app)
         self.event = event_of(self.db, 20, organizer_id=self.host.id)

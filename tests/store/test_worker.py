@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from eventapp.config import ROOT, SETTINGS
+from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.http.app_context import CONFIG
 from eventapp.jobs import service as jobs
 from scripts import worker
@@ -29,7 +30,7 @@ def check(app, monkeypatch):
 
     @contextmanager
     def open_database(_command):
-        yield CONFIG.get(app), app.extensions["database"]
+        yield CONFIG.get(app), OPEN_DATABASE.get(app)
 
     monkeypatch.setattr(worker, "open_configured_database", open_database)
 
