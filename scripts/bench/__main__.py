@@ -1,4 +1,4 @@
-"""Run the command of `scripts.bench.cli`."""
+"""Run the benchmark from the command line."""
 
 import sys
 

@@ -1,4 +1,7 @@
-"""Are the answers right? Asked before and after the load; a wrong answer ends the benchmark."""
+"""Check that the server's answers are right, before and after the load.
+
+Every function raises BenchmarkError if they are wrong, which ends the benchmark.
+"""
 
 import json
 import random
@@ -16,59 +19,61 @@ from scripts.bench.server import Server
 from scripts.bench.wrk import BenchmarkError
 
 SAMPLES = 30
-ROUNDS_OF_SETTLING = 50
-# What a word and its forms have in common, for words as long as these at least.
-STEM = 4
+MAX_JOB_RUNS = 50
+# All inflected forms of a word begin with its first letters.
+STEM_LENGTH = 4
 
 
-def check_reads(server: Server, db: Db, stage: BenchmarkData) -> None:
-    """Single events, the list and searches, against what the database holds."""
-    for event_id in random.sample(list(stage.event_ids), SAMPLES):
-        stored, shown = db.events.find_one({"eventId": event_id}), ask(server, f"{event_id}")
+def check_reads(server: Server, db: Db, data: BenchmarkData) -> None:
+    """Compare single events, the list and searches with what the database holds."""
+    for event_id in random.sample(list(data.event_ids), SAMPLES):
+        stored = db.events.find_one({"eventId": event_id}) or {}
+        shown = get_json(server, f"/api/events/{event_id}")
         for name in ("eventId", "title", "description", "tags"):
-            refuse(shown[name] != (stored or {})[name], f"event {event_id}: wrong {name}")
+            require(shown[name] == stored[name], f"event {event_id}: wrong {name}")
     listed = [e["eventId"] for e in db.events.find({"listed": True}).sort("eventId", 1).limit(20)]
-    page = ask(server, "")
-    refuse([e["eventId"] for e in page["events"]] != listed, "the list has other events")
+    page = get_json(server, "/api/events")
+    require([e["eventId"] for e in page["events"]] == listed, "the list has other events")
     total = db.events.count_documents({"listed": True})
-    refuse(page["total"] != total, f"the list counts {page['total']}, not {total}")
+    require(page["total"] == total, f"the list counts {page['total']}, not {total}")
     for pair in word_pairs(SAMPLES, seed=random.randrange(2**30), common=True):
-        check_search(ask(server, f"?search={quote(pair)}"), pair.split())
+        check_search(get_json(server, f"/api/events?search={quote(pair)}"), pair.split())
 
 
 def check_search(page: dict[str, Any], words: list[str]) -> None:
-    """Something is found for words that are common, and each event has one of the words."""
-    refuse(not page["events"], f"nothing found for {words}")
+    """Require that a search for common words finds events, and that each has one of the words."""
+    require(bool(page["events"]), f"nothing found for {words}")
     for event in page["events"]:
         texts = " ".join([event["title"], event["description"], *event["tags"]]).lower()
-        refuse(not any(word[:STEM] in texts for word in words), f"no {words} in {texts}")
+        matches = any(word[:STEM_LENGTH] in texts for word in words)
+        require(matches, f"no {words} in {texts}")
 
 
-def check_bookings(db: Db, created: int) -> None:
-    """As many bookings as were answered 201."""
-    there = db.bookings.count_documents({})
-    refuse(there != created, f"{created} answers were 201, and {there} bookings are there")
+def check_booking_count(db: Db, created: int) -> None:
+    """Require as many stored bookings as requests that were answered 201."""
+    stored = db.bookings.count_documents({})
+    require(stored == created, f"{created} answers were 201, and {stored} bookings are stored")
 
 
 def check_inventory(config: Config, db: Db) -> None:
-    """What `scripts/check_inventory.py` says, after the worker has tidied up."""
+    """Let the worker's job finish stock changes, then check as `scripts/check_inventory.py`."""
     context = open_booking_context(config, db)
-    for _round in range(ROUNDS_OF_SETTLING):
+    for _attempt in range(MAX_JOB_RUNS):
         if not jobs.run_job("settle", context):
             break
     faults = list(auditing.check(context, utc_now()))
-    words = "; ".join(f"event {fault.event_id}: {fault.message}" for fault in faults[:3])
-    refuse(bool(faults), f"check_inventory: {len(faults)} faults: {words}")
+    messages = "; ".join(f"event {fault.event_id}: {fault.message}" for fault in faults[:3])
+    require(not faults, f"check_inventory: {len(faults)} faults: {messages}")
 
 
-def ask(server: Server, rest: str) -> Any:
-    """The JSON of `/api/events` and what is added to the path."""
-    path = f"/api/events{'/' if rest and rest[0] != '?' else ''}{rest}"
+def get_json(server: Server, path: str) -> Any:
+    """Return the JSON of an answer, which must be 200."""
     status, body = server.get(path)
-    refuse(status != 200, f"{path}: {status}")
+    require(status == 200, f"{path}: {status}")
     return json.loads(body)
 
 
-def refuse(wrong: bool, words: str) -> None:  # noqa: FBT001
-    if wrong:
-        raise BenchmarkError(words)
+def require(holds: bool, message: str) -> None:  # noqa: FBT001
+    """Raise BenchmarkError with this message unless the condition holds."""
+    if not holds:
+        raise BenchmarkError(message)

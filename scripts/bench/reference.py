@@ -1,4 +1,7 @@
-"""The references: what the engine gives to PyMongo alone, from as many threads as connections."""
+"""Measure the references: what the database answers to PyMongo alone, without the server.
+
+They use as many threads as the load on the server has connections.
+"""
 
 import random
 import threading
@@ -11,11 +14,16 @@ from eventapp.core.database import Db, Document
 from scripts.bench.data import AMPLE_TICKETS
 from scripts.bench.wrk import CONNECTIONS, BenchmarkError
 
+# A call to the database; it returns False if it found nothing.
 Call = Callable[[random.Random], bool]
 
 
-def rate(call: Call, seconds: float) -> float:
-    """Calls a second from 16 threads. BenchmarkError where a call answers False or raises."""
+def measure_rate(call: Call, seconds: float) -> float:
+    """Return the calls a second of 16 threads.
+
+    Raises:
+        BenchmarkError: a call returned False. What a call raises itself is raised here, too.
+    """
     counts, ready = [0] * CONNECTIONS, threading.Barrier(CONNECTIONS + 1)
     failures: list[BaseException] = []
     stop = threading.Event()
@@ -36,19 +44,19 @@ def rate(call: Call, seconds: float) -> float:
     for thread in threads:
         thread.start()
     ready.wait()
-    began = time.perf_counter()
+    started = time.perf_counter()
     stop.wait(seconds)
     stop.set()
     for thread in threads:
         thread.join()
-    passed = time.perf_counter() - began
+    elapsed = time.perf_counter() - started
     if failures:
         raise failures[0]
-    return sum(counts) / passed
+    return sum(counts) / elapsed
 
 
 class Reference:
-    """The reference calls on the events of one database, with a client of their own."""
+    """Reference calls on the events of one database, by a client of its own."""
 
     def __init__(self, mongo_uri: str) -> None:
         self._client: MongoClient[Document] = MongoClient(mongo_uri, timeoutMS=10_000)
@@ -57,29 +65,29 @@ class Reference:
     def close(self) -> None:
         self._client.close()
 
-    def find(self, event_ids: Sequence[int], seconds: float) -> float:
-        """`find_one` by eventId, each time of another event; a second."""
+    def find_rate(self, event_ids: Sequence[int], seconds: float) -> float:
+        """Return how many `find_one` by eventId a second it answers, of random events."""
         events = self._events
 
         def find_one(rng: random.Random) -> bool:
             return events.find_one({"eventId": rng.choice(event_ids)}) is not None
 
-        return rate(find_one, seconds)
+        return measure_rate(find_one, seconds)
 
-    def update(self, event_ids: Sequence[int], seconds: float) -> float:
-        """A guarded `find_one_and_update` that sells one ticket of one of these; a second."""
+    def sale_rate(self, event_ids: Sequence[int], seconds: float) -> float:
+        """Return how many guarded updates a second it answers, each of which sells a ticket."""
         events = self._events
         sale = {"$inc": {"ticketTypes.0.availableTickets": -1, "ticketTypes.0.soldTickets": 1}}
 
         def sell(rng: random.Random) -> bool:
             guard = {"ticketTypes.0.availableTickets": {"$gte": 1}}
-            where = {"eventId": rng.choice(event_ids), **guard}
-            return events.find_one_and_update(where, sale, {"eventId": 1}) is not None
+            query = {"eventId": rng.choice(event_ids), **guard}
+            return events.find_one_and_update(query, sale, {"eventId": 1}) is not None
 
-        return rate(sell, seconds)
+        return measure_rate(sell, seconds)
 
 
-def take_back(db: Db, event_ids: Sequence[int]) -> None:
-    """Undo what the reference sold, so that the inventory adds up again."""
+def undo_sales(db: Db, event_ids: Sequence[int]) -> None:
+    """Return the tickets that the reference sold, so that the inventory adds up again."""
     unsold = {"ticketTypes.0.availableTickets": AMPLE_TICKETS, "ticketTypes.0.soldTickets": 0}
     db.events.update_many({"eventId": {"$in": list(event_ids)}}, {"$set": unsold})

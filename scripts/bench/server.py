@@ -1,4 +1,4 @@
-"""The server under load: `python wsgi.py` as production starts it, on a free loopback port."""
+"""Run the server under load: `python wsgi.py` as in production, on a free loopback port."""
 
 import http.client
 import os
@@ -16,17 +16,17 @@ from scripts.bench.wrk import BenchmarkError
 
 PROCESSES = 2
 START_SECONDS, STOP_SECONDS, POLL_SECONDS = 30.0, 40.0, 0.01
-# Long enough for tokens to outlast the run.
-LIFETIME = "12h"
+# Tokens must outlast the run.
+TOKEN_LIFETIME = "12h"
 
 
-def settings(mongo_uri: str, secret: str, directory: Path) -> dict[str, str]:
-    """Every setting, blank unless named, so that neither an environment nor a .env file counts."""
-    blank = dict.fromkeys(SETTINGS, "")
-    return blank | {
+def make_settings(mongo_uri: str, secret: str, directory: Path) -> dict[str, str]:
+    """Return a value for every setting, so that neither the environment nor `.env` is used."""
+    defaults = dict.fromkeys(SETTINGS, "")
+    return defaults | {
         "MONGO_URI": mongo_uri,
         "JWT_SECRET": secret,
-        "JWT_EXPIRES_IN": LIFETIME,
+        "JWT_EXPIRES_IN": TOKEN_LIFETIME,
         "INSTANCE_DIR": str(directory),
         "APP_ENV": "production",
         "WEB_CONCURRENCY": str(PROCESSES),
@@ -35,34 +35,34 @@ def settings(mongo_uri: str, secret: str, directory: Path) -> dict[str, str]:
     }
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port: int = held.getsockname()[1]
+def find_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
         return port
 
 
 class Server:
-    """One server from its exec to its end.
+    """One server, from its start to its end.
 
     Attributes:
-        health_seconds, events_seconds: from exec to the first 200 of `/healthz` and of
-            `/api/events`.
+        health_seconds: from the start of the process to the first 200 of `/healthz`.
+        events_seconds: from the start of the process to the first 200 of `/api/events`.
     """
 
-    def __init__(self, given: dict[str, str], directory: Path) -> None:
-        self.port = free_port()
+    def __init__(self, settings: dict[str, str], directory: Path) -> None:
+        self.port = find_free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = directory / f"log-{self.port}"
-        environ = {**os.environ, **given, "PORT": str(self.port), "TMPDIR": str(directory)}
-        self._began = time.monotonic()
+        environ = {**os.environ, **settings, "PORT": str(self.port), "TMPDIR": str(directory)}
+        self._started = time.monotonic()
         with self._log.open("wb") as log:
-            self._process = _exec(environ, log)
+            self._process = _start_process(environ, log)
         self.health_seconds = self.events_seconds = 0.0
 
     def __enter__(self) -> "Server":
         try:
-            self.health_seconds = self._answers("/healthz")
-            self.events_seconds = self._answers("/api/events")
+            self.health_seconds = self._wait_for_answer("/healthz")
+            self.events_seconds = self._wait_for_answer("/api/events")
         except BaseException:
             self.stop()
             raise
@@ -72,7 +72,7 @@ class Server:
         self.stop()
 
     def get(self, path: str) -> tuple[int, bytes]:
-        """Status and body. OSError where nothing answers."""
+        """Return status and body. Raise OSError if the server does not answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             connection.request("GET", path)
@@ -82,18 +82,18 @@ class Server:
             connection.close()
 
     def pids(self) -> list[int]:
-        """The main process and its workers."""
+        """Return the process ids of the main process and its workers."""
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children")
         workers = children.read_text().split() if children.exists() else []
         return [pid, *map(int, workers)]
 
-    def said(self) -> str:
-        """The end of its log."""
+    def log_tail(self) -> str:
+        """Return the end of the server's log."""
         return self._log.read_text(errors="replace")[-2000:]
 
     def stop(self) -> None:
-        """SIGTERM; and SIGKILL to what of it is still there long after."""
+        """Send SIGTERM, and SIGKILL to the processes that have not ended after STOP_SECONDS."""
         if self._process.poll() is not None:
             return
         pids = self.pids()
@@ -106,28 +106,31 @@ class Server:
                 os.kill(pid, signal.SIGKILL)
         self._process.wait(STOP_SECONDS)
 
-    def _answers(self, path: str) -> float:
-        while (passed := time.monotonic() - self._began) < START_SECONDS:
+    def _wait_for_answer(self, path: str) -> float:
+        """Return the seconds from the start of the process to the first 200 of this path."""
+        while (elapsed := time.monotonic() - self._started) < START_SECONDS:
             if self._process.poll() is not None:
                 break
             with suppress(OSError, http.client.HTTPException):
                 if self.get(path)[0] == 200:
-                    return time.monotonic() - self._began
+                    return time.monotonic() - self._started
             time.sleep(POLL_SECONDS)
-        raise BenchmarkError(
-            f"no answer of {path} in {passed:.1f} s; the server said: {self.said()}"
-        )
+        raise BenchmarkError(f"no 200 of {path} in {elapsed:.1f} s; its log: {self.log_tail()}")
 
 
-def _exec(environ: dict[str, str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
+def _start_process(environ: dict[str, str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "wsgi.py"], cwd=ROOT, env=environ, stdin=subprocess.DEVNULL,
-        stdout=log, stderr=log,
-    )  # fmt: skip
+        [sys.executable, "wsgi.py"],
+        cwd=ROOT,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+    )
 
 
 def resident_mb(pid: int) -> float:
-    """The resident memory of a process, in MB (10^6 bytes)."""
+    """Return the resident memory of a process, in MB (10^6 bytes)."""
     status = Path(f"/proc/{pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
     return int(line.split()[1]) * 1024 / 1e6

@@ -1,8 +1,9 @@
-"""1,000 open event streams on one server process: their memory, and the load beside them.
+"""Measure 1,000 open event streams: their memory, and how fast other requests are meanwhile.
 
-Run alone it uses a database of its own on MONGO_URI and drops it: `python -m scripts.bench.streams
-[--each]`, with `--each` each stream of another event. The load is `GET /api/events/:id` over 16
-connections; rounds without and with streams take turns, so that a noisy machine harms both alike.
+`python -m scripts.bench.streams` measures them alone, with one server process, on a database of its
+own that it drops at the end; with `--each` every stream is of another event. The other requests are
+`GET /api/events/:id` over 16 connections. Loads without and with streams alternate, so that other
+load on the machine affects both alike.
 """
 
 import argparse
@@ -29,17 +30,28 @@ from eventapp.core.database import Db, connect
 from eventapp.messages import store as messages
 from eventapp.messages.types import StoredMessage
 from scripts.bench.data import generate_events
-from scripts.bench.server import Server, resident_mb, settings
-from scripts.bench.wrk import BenchmarkError, get
+from scripts.bench.server import Server, make_settings, resident_mb
+from scripts.bench.wrk import BenchmarkError, load_paths
 from scripts.bulk_load import insert_events
 
-COUNT, ROUNDS, SECONDS = 1_000, 3, 5
-OPEN_SECONDS, REACH_SECONDS, SETTLE_SECONDS = 30.0, 20.0, 2.0
+STREAMS, ROUNDS, SECONDS = 1_000, 3, 5
+# The time to open a stream, and for a message to reach all of them.
+OPEN_SECONDS, DELIVERY_SECONDS = 30.0, 20.0
+# The time after which open streams have their threads, and after which closed ones have lost them.
+OPENED_SECONDS, CLOSED_SECONDS = 1.0, 2.0
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Megabytes of 10^6 bytes, answers a second, and seconds until all have a message."""
+class StreamFigures:
+    """The figures of a round. Their names are keys of the JSON report.
+
+    Attributes:
+        streams: the number of open streams.
+        mb_without, mb_with: memory of the largest process, in MB (10^6 bytes).
+        rate_without, rate_with: answers a second of the other requests.
+        ratio: rate_with / rate_without.
+        reach_seconds: from writing a message until all streams have received it.
+    """
 
     streams: int
     mb_without: float
@@ -50,93 +62,106 @@ class Figures:
     reach_seconds: float
 
 
-class Streams:
-    """So many open streams of one server, read and counted by one thread."""
+class OpenStreams:
+    """Open streams of one server; a thread reads all of them and counts the messages.
+
+    Attributes:
+        messages: the messages received so far, on all streams.
+    """
 
     def __init__(self, port: int, event_ids: Sequence[int], count: int) -> None:
         self._port, self._event_ids, self._count = port, event_ids, count
         self._selector = selectors.DefaultSelector()
         self._sockets: list[socket.socket] = []
-        self._going = True
+        self._is_open = True
         self.messages = 0
         self._reader = threading.Thread(target=self._read, daemon=True)
 
-    def __enter__(self) -> "Streams":
+    def __enter__(self) -> "OpenStreams":
         for number in range(self._count):
             self._sockets.append(self._open(self._event_ids[number % len(self._event_ids)]))
-        for line in self._sockets:
-            if not (said := line.recv(4096)).startswith(b"HTTP/1.1 200"):
-                raise BenchmarkError(f"a stream was refused: {said[:100]!r}")
-            self._selector.register(line, selectors.EVENT_READ)
+        for each in self._sockets:
+            if not (head := each.recv(4096)).startswith(b"HTTP/1.1 200"):
+                raise BenchmarkError(f"a stream was refused: {head[:100]!r}")
+            self._selector.register(each, selectors.EVENT_READ)
         self._reader.start()
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
     ) -> None:
-        self._going = False
+        self._is_open = False
         if self._reader.is_alive():
             self._reader.join()
-        for line in self._sockets:
-            line.close()
+        for each in self._sockets:
+            each.close()
         self._selector.close()
 
     def _open(self, event_id: int) -> socket.socket:
-        line = socket.create_connection(("127.0.0.1", self._port), timeout=OPEN_SECONDS)
-        line.sendall(b"GET /api/events/%d/stream HTTP/1.1\r\nHost: bench\r\n\r\n" % event_id)
-        return line
+        connection = socket.create_connection(("127.0.0.1", self._port), timeout=OPEN_SECONDS)
+        connection.sendall(b"GET /api/events/%d/stream HTTP/1.1\r\nHost: bench\r\n\r\n" % event_id)
+        return connection
 
     def _read(self) -> None:
-        while self._going:
+        while self._is_open:
             for key, _ in self._selector.select(0.1):
                 with suppress(OSError):
-                    found = key.fileobj.recv(65536)  # type: ignore[union-attr]
-                    self.messages += found.count(b"event: message")
+                    received = key.fileobj.recv(65536)  # type: ignore[union-attr]
+                    self.messages += received.count(b"event: message")
 
 
-def measure(server: Server, db: Db, event_ids: Sequence[int], seconds: int) -> Figures:
-    """The medians of ROUNDS rounds, and the most of memory and of waiting."""
-    rate(server, f"/api/events/{event_ids[0]}", seconds)  # warms up
+def measure_alone(server: Server, db: Db, event_ids: Sequence[int], seconds: int) -> StreamFigures:
+    """Return the medians of the rates of ROUNDS rounds, and the maxima of memory and delivery."""
+    read_rate(server, f"/api/events/{event_ids[0]}", seconds)  # The first load is not counted.
     mb_without = largest_mb(server)
-    rounds = [one_round(server, db, event_ids, seconds) for _ in range(ROUNDS)]
-    return Figures(
-        streams=COUNT,
+    rounds = [measure_round(server, db, event_ids, seconds) for _ in range(ROUNDS)]
+    return StreamFigures(
+        streams=STREAMS,
         mb_without=mb_without,
-        mb_with=max(found.mb_with for found in rounds),
-        rate_without=median(found.rate_without for found in rounds),
-        rate_with=median(found.rate_with for found in rounds),
-        ratio=median(found.ratio for found in rounds),
-        reach_seconds=max(found.reach_seconds for found in rounds),
+        mb_with=max(figures.mb_with for figures in rounds),
+        rate_without=median(figures.rate_without for figures in rounds),
+        rate_with=median(figures.rate_with for figures in rounds),
+        ratio=median(figures.ratio for figures in rounds),
+        reach_seconds=max(figures.reach_seconds for figures in rounds),
     )
 
 
-def one_round(server: Server, db: Db, event_ids: Sequence[int], seconds: int) -> Figures:
-    """The same load without and with streams, on a server of any number of processes."""
+def measure_round(server: Server, db: Db, event_ids: Sequence[int], seconds: int) -> StreamFigures:
+    """Measure the same load without and with streams, on a server of any number of processes."""
     path, mb_without = f"/api/events/{event_ids[0]}", largest_mb(server)
-    without = rate(server, path, seconds)
-    with Streams(server.port, event_ids, COUNT) as streams:
-        time.sleep(1.0)
+    rate_without = read_rate(server, path, seconds)
+    with OpenStreams(server.port, event_ids, STREAMS) as streams:
+        time.sleep(OPENED_SECONDS)
         mb_with = largest_mb(server)
-        beside = rate(server, path, seconds)
-        reached = reach(db, streams, event_ids)
-    for event_id in event_ids:  # who is sent something is found to be gone
-        write(db, event_id)
-    time.sleep(SETTLE_SECONDS)
-    return Figures(COUNT, mb_without, mb_with, without, beside, beside / without, reached)
+        rate_with = read_rate(server, path, seconds)
+        reach_seconds = measure_delivery(db, streams, event_ids)
+    # The server notices a closed stream only when it writes to it.
+    for event_id in event_ids:
+        write_message(db, event_id)
+    time.sleep(CLOSED_SECONDS)
+    return StreamFigures(
+        streams=STREAMS,
+        mb_without=mb_without,
+        mb_with=mb_with,
+        rate_without=rate_without,
+        rate_with=rate_with,
+        ratio=rate_with / rate_without,
+        reach_seconds=reach_seconds,
+    )
 
 
 def largest_mb(server: Server) -> float:
-    """The resident memory of the largest of its processes."""
+    """Return the resident memory of the largest process of the server, in MB."""
     return max(resident_mb(pid) for pid in server.pids())
 
 
-def rate(server: Server, path: str, seconds: int) -> float:
-    """Answers a second."""
-    return get(server.url, [path], seconds, holds='"eventId":').rate
+def read_rate(server: Server, path: str, seconds: int) -> float:
+    """Return the answers a second to reads of an event."""
+    return load_paths(server.url, [path], seconds, expected='"eventId":').rate
 
 
-def write(db: Db, event_id: int) -> None:
-    """A message in the event's chat."""
+def write_message(db: Db, event_id: int) -> None:
+    """Append a message to the chat of an event, as another server process would."""
     message: StoredMessage = {
         "_id": ObjectId(),
         "eventId": event_id,
@@ -148,46 +173,49 @@ def write(db: Db, event_id: int) -> None:
     messages.append(db, message)
 
 
-def reach(db: Db, streams: Streams, event_ids: Sequence[int]) -> float:
-    """Seconds from a message's writing, by another process, until every stream of it has it."""
-    wanted = streams.messages + (COUNT if len(event_ids) == 1 else 1)
-    began = time.monotonic()
-    write(db, event_ids[0])
-    while streams.messages < wanted:
-        if time.monotonic() - began > REACH_SECONDS:
-            raise BenchmarkError(f"{streams.messages} of {wanted} streams had a message")
+def measure_delivery(db: Db, streams: OpenStreams, event_ids: Sequence[int]) -> float:
+    """Return the seconds from writing a message until all streams of its event have received it."""
+    expected = streams.messages + (STREAMS if len(event_ids) == 1 else 1)
+    started = time.monotonic()
+    write_message(db, event_ids[0])
+    while streams.messages < expected:
+        if time.monotonic() - started > DELIVERY_SECONDS:
+            raise BenchmarkError(f"{streams.messages} of {expected} messages arrived")
         time.sleep(0.01)
-    return time.monotonic() - began
+    return time.monotonic() - started
 
 
 @contextmanager
-def alone(uri: str) -> Iterator[tuple[Server, Db]]:
-    """A server of one process on a database of its own, gone afterwards."""
-    mine = urlunsplit(urlsplit(uri)._replace(path=f"/eventapp_bench_{os.getpid()}"))
+def single_process_server(uri: str) -> Iterator[tuple[Server, Db]]:
+    """Yield a server of one process and its own database, which is dropped at the end."""
+    scratch_uri = urlunsplit(urlsplit(uri)._replace(path=f"/eventapp_bench_{os.getpid()}"))
     with (
-        connect(mine) as client,
+        connect(scratch_uri) as client,
         tempfile.TemporaryDirectory(prefix="eventapp-bench-") as folder,
     ):
-        given = settings(mine, token_hex(32), Path(folder)) | {"WEB_CONCURRENCY": "1"}
+        settings = make_settings(scratch_uri, token_hex(32), Path(folder))
+        settings["WEB_CONCURRENCY"] = "1"
         try:
-            with Server(given, Path(folder)) as server:
+            with Server(settings, Path(folder)) as server:
                 yield server, client.get_default_database()
         finally:
             client.drop_database(client.get_default_database())
 
 
 def main() -> int:
-    """Print the figures as JSON."""
+    """Print the figures as JSON and return 0."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--each", action="store_true", help="each stream of another event")
+    parser.add_argument("--each", action="store_true", help="open each stream of another event")
     parser.add_argument("--seconds", type=int, default=SECONDS, choices=range(1, 31), metavar="N")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     uri = os.environ.get("MONGO_URI")
     if not uri:
         raise SystemExit("bench: set MONGO_URI to a MongoDB server on this machine")
-    with alone(uri) as (server, db):
-        event_ids = insert_events(db, list(generate_events())[-COUNT if asked.each else -1 :])
-        print(json.dumps(asdict(measure(server, db, event_ids, asked.seconds)), indent=1))
+    with single_process_server(uri) as (server, db):
+        event_count = STREAMS if options.each else 1
+        event_ids = insert_events(db, list(generate_events())[-event_count:])
+        figures = measure_alone(server, db, event_ids, options.seconds)
+        print(json.dumps(asdict(figures), indent=1))
     return 0
 
 

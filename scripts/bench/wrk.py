@@ -1,4 +1,4 @@
-"""Load from wrk, a compiled client, with every answer checked by the scripts in `lua/`."""
+"""Load the server with wrk, a compiled client. The scripts in `lua/` check every answer."""
 
 import json
 import re
@@ -9,10 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-SCRIPTS = Path(__file__).resolve().parent / "lua"
+LUA_SCRIPTS = Path(__file__).resolve().parent / "lua"
 CONNECTIONS = 16
-# After the last booking is sent its answer is waited for; and wrk itself must end at some time.
-GRACE_SECONDS, PATIENCE_SECONDS = 2, 30
+# Bookings in progress at the end of the load are waited for this long.
+LAST_ANSWERS_SECONDS = 2
+# wrk must end this long after the load at the latest.
+EXIT_SECONDS = 30
+# The fields of a result that must be 0, and what each of them counts.
 FAULTS = {
     "wrong": "wrong",
     "status": "was the status of the last wrong one",
@@ -22,12 +25,18 @@ FAULTS = {
 
 
 class BenchmarkError(Exception):
-    """The run means nothing; one line says why."""
+    """The run measures nothing, for a reason that the message gives in one line."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What a load came to: answers, answers a second, and milliseconds of a single one."""
+    """The result of a load. Its fields are keys of the JSON report.
+
+    Attributes:
+        answered: the number of answers.
+        rate: answers a second.
+        p50_ms, p99_ms: median and 99th percentile of the time of an answer, in milliseconds.
+    """
 
     answered: int
     rate: float
@@ -36,57 +45,70 @@ class Load:
 
 
 def require_wrk() -> str:
-    """Where wrk is. BenchmarkError where it is not."""
-    found = shutil.which("wrk")
-    if found is None:
+    """Return the path of wrk. Raise BenchmarkError if it is not installed."""
+    path = shutil.which("wrk")
+    if path is None:
         raise BenchmarkError("wrk is not installed; on Debian: apt install wrk")
-    return found
+    return path
 
 
-def get(url: str, paths: Iterable[str], seconds: int, *, holds: str, once: bool = False) -> Load:
-    """Ask for these paths in turn for so many seconds, over 16 connections.
+def load_paths(
+    url: str, paths: Iterable[str], seconds: int, *, expected: str, once: bool = False
+) -> Load:
+    """Send GET requests for these paths in turn over 16 connections.
 
     Args:
-        holds: what the body of every answer must hold.
-        once: no path may be asked for twice; BenchmarkError where they don't last.
+        expected: the text that the body of every answer must contain.
+        once: True raises BenchmarkError if the paths do not suffice for the time; False begins
+            with the first path again.
     """
-    with _lines(paths) as file:
-        return _run("get.lua", url, seconds, file.name, "once" if once else "again", holds)
+    with _write_lines(paths) as file:
+        repeat = "once" if once else "again"
+        return _run_wrk("get.lua", url, seconds, file.name, repeat, expected)
 
 
-def book(url: str, orders: Iterable[tuple[str, str]], seconds: int) -> Load:
-    """POST these bodies, each with its token, for so many seconds; all are answered 201."""
-    with _lines(f"{token} {body}" for token, body in orders) as file:
-        duration = seconds + GRACE_SECONDS
-        return _run("book.lua", url, duration, file.name, str(seconds))
+def load_bookings(url: str, requests: Iterable[tuple[str, str]], seconds: int) -> Load:
+    """Send these bookings over 16 connections. All must be answered 201.
+
+    Args:
+        requests: an access token and a JSON body for each booking.
+    """
+    with _write_lines(f"{token} {body}" for token, body in requests) as file:
+        duration = seconds + LAST_ANSWERS_SECONDS
+        return _run_wrk("book.lua", url, duration, file.name, str(seconds))
 
 
-def _lines(lines: Iterable[str]) -> "tempfile._TemporaryFileWrapper[str]":
+def _write_lines(lines: Iterable[str]) -> "tempfile._TemporaryFileWrapper[str]":
     file = tempfile.NamedTemporaryFile("w", prefix="eventapp-bench-", suffix=".txt")  # noqa: SIM115
     file.writelines(f"{line}\n" for line in lines)
     file.flush()
     return file
 
 
-def _run(script: str, url: str, seconds: int, *arguments: str) -> Load:
+def _run_wrk(script: str, url: str, seconds: int, *arguments: str) -> Load:
     command = [require_wrk(), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s"]
-    command += ["-s", str(SCRIPTS / script), url, "--", *arguments]
+    command += ["-s", str(LUA_SCRIPTS / script), url, "--", *arguments]
+    timeout = seconds + EXIT_SECONDS
     try:
         ended = subprocess.run(
-            command, capture_output=True, text=True, timeout=seconds + PATIENCE_SECONDS, check=False
+            command, capture_output=True, text=True, timeout=timeout, check=False
         )
     except subprocess.TimeoutExpired:
         raise BenchmarkError(f"wrk with {script} did not end") from None
-    return read_result(script, ended.stdout + ended.stderr)
+    return parse_result(script, ended.stdout + ended.stderr)
 
 
-def read_result(script: str, said: str) -> Load:
-    """Return what the script printed. Raise BenchmarkError if an answer was wrong."""
-    found = re.search(r"^RESULT (\{.*\})$", said, re.MULTILINE)
-    if not found:
-        raise BenchmarkError(f"wrk with {script} said: {said.strip()[-300:]}")
-    result = json.loads(found[1])
-    faults = [f"{result[name]} {words}" for name, words in FAULTS.items() if result[name]]
+def parse_result(script: str, output: str) -> Load:
+    """Return the result that the script printed.
+
+    Raises:
+        BenchmarkError: it printed none, or an answer was wrong. A wrong answer may be a fast one.
+    """
+    line = re.search(r"^RESULT (\{.*\})$", output, re.MULTILINE)
+    if not line:
+        raise BenchmarkError(f"wrk with {script} printed: {output.strip()[-300:]}")
+    result = json.loads(line[1])
+    faults = [f"{result[name]} {meaning}" for name, meaning in FAULTS.items() if result[name]]
     if faults or not result["answered"]:
         raise BenchmarkError(f"of {result['answered']} answers {', '.join(faults) or 'none'}")
     return Load(result["answered"], result["rate"], result["p50_ms"], result["p99_ms"])

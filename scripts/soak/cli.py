@@ -30,9 +30,9 @@ from eventapp.config import ROOT, load_config
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, connect
 from eventapp.jobs import service as jobs
-from scripts.bench.cli import own_database
+from scripts.bench.cli import make_scratch_uri
 from scripts.bench.data import make_bookable, sign_in_users
-from scripts.bench.server import Server, resident_mb, settings
+from scripts.bench.server import Server, make_settings, resident_mb
 from scripts.bulk_load import insert_events, new_event
 from scripts.soak.plot import drawing
 from scripts.soak.traffic import Listeners, Log, User
@@ -50,12 +50,12 @@ PATIENCE_SECONDS = 120
 def main() -> int:
     """Run it and say what was seen; 0 when all was well."""
     asked = _asked()
-    uri = own_database(os.environ.get("MONGO_URI", ""))
+    uri = make_scratch_uri(os.environ.get("MONGO_URI", ""))
     with (
         connect(uri) as client,
         tempfile.TemporaryDirectory(prefix="eventapp-soak-") as folder,
     ):
-        given = settings(uri, token_hex(32), Path(folder)) | {"HOLD_MINUTES": "1"}
+        given = make_settings(uri, token_hex(32), Path(folder)) | {"HOLD_MINUTES": "1"}
         db = client.get_default_database()
         try:
             report = soaked(db, given, Path(folder), asked)

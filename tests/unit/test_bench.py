@@ -4,15 +4,15 @@ import os
 
 import pytest
 
-from scripts.bench import cli, rows
+from scripts.bench import cli
 from scripts.bench import wrk as wrk_module
 from scripts.bench.checks import check_search
 from scripts.bench.data import booking_requests, word_pairs
-from scripts.bench.growth_report import drawing, growth_words, markdown
-from scripts.bench.query_plans import plan_words
-from scripts.bench.rows import ROWS, Row, summary, table
-from scripts.bench.server import resident_mb, settings
-from scripts.bench.wrk import BenchmarkError, read_result
+from scripts.bench.growth import describe_plan
+from scripts.bench.growth_report import format_growth, render_chart, render_markdown
+from scripts.bench.server import make_settings, resident_mb
+from scripts.bench.table import PARTS, ROWS, Row, format_table, summarize_row
+from scripts.bench.wrk import BenchmarkError, parse_result
 
 LOOPBACK = "mongodb://127.0.0.1:27017/?directConnection=true"
 RESULT = (
@@ -21,7 +21,7 @@ RESULT = (
 )
 RATIO = Row("list", "list", "a list", "/s", "HTTP", 0.6)
 MOST = Row("memory", "memory", "memory", "MB", None, 150)
-GROWN = {
+GROWTH = {
     "sizes": [10_000, 100_000],
     "kinds": [
         {"name": "events", "ms": [2.0, 3.0], "find_ms": [1.0, 1.0], "plans": [[], ["a", "b 2.0"]]},
@@ -31,7 +31,7 @@ GROWN = {
 
 
 def test_a_clean_load_is_read():
-    load = read_result("get.lua", "Running 5s test\n" + RESULT % (500, 0, 0, 0, 0) + "end\n")
+    load = parse_result("get.lua", "Running 5s test\n" + RESULT % (500, 0, 0, 0, 0) + "end\n")
     assert (load.answered, load.rate, load.p50_ms, load.p99_ms) == (500, 99.5, 1.5, 2.5)
 
 
@@ -46,40 +46,40 @@ def test_a_clean_load_is_read():
 )
 def test_a_load_with_one_fault_is_refused(numbers, words):
     with pytest.raises(BenchmarkError, match=words):
-        read_result("get.lua", RESULT % numbers)
+        parse_result("get.lua", RESULT % numbers)
 
 
 def test_a_load_that_said_nothing_is_refused():
     with pytest.raises(BenchmarkError, match="unable to connect"):
-        read_result("get.lua", "unable to connect to 127.0.0.1:1")
+        parse_result("get.lua", "unable to connect to 127.0.0.1:1")
 
 
 def test_a_ratio_is_the_median_of_each_rounds_own():
     rounds = [{"list": 50, "HTTP": 100}, {"list": 90, "HTTP": 100}, {"list": 70, "HTTP": 1000}]
-    found = summary(RATIO, rounds, {})
+    found = summarize_row(RATIO, rounds, {})
     assert (found["figure"], found["reference"], found["ratio"]) == (70, 100, 0.5)
     assert found["met"] is False
 
 
 @pytest.mark.parametrize(("figure", "met"), [(149.9, True), (150, False)])
 def test_a_most_is_met_below_it(figure, met):
-    assert summary(MOST, [{"memory": figure}], {})["met"] is met
+    assert summarize_row(MOST, [{"memory": figure}], {})["met"] is met
 
 
 def test_a_failed_part_is_never_met():
-    found = summary(RATIO, [{"list": 99, "HTTP": 100}], {"list": "503"})
+    found = summarize_row(RATIO, [{"list": 99, "HTTP": 100}], {"list": "503"})
     assert found["met"] is False
-    assert "FAILED: 503" in table([found])
+    assert "FAILED: 503" in format_table([found])
 
 
 def test_what_is_not_measured_is_not_yet():
-    found = summary(ROWS[-1], [{"list": 1.0}], {})
+    found = summarize_row(ROWS[-1], [{"list": 1.0}], {})
     assert found["row"] == "streams"
-    assert table([found]).endswith("not yet")
+    assert format_table([found]).endswith("not yet")
 
 
 def test_the_table_shows_each_figure_beside_its_reference():
-    shown = table([summary(RATIO, [{"list": 3600.4, "HTTP": 6000}], {})])
+    shown = format_table([summarize_row(RATIO, [{"list": 3600.4, "HTTP": 6000}], {})])
     assert [*shown.splitlines()[1].split()] == [
         "a", "list", "3,600", "/s", "HTTP", "6,000", "0.60", ">=", "0.6", "yes"
     ]  # fmt: skip
@@ -95,11 +95,11 @@ def test_every_row_of_the_design_has_its_target():
 @pytest.mark.parametrize("uri", ["", "mongodb://db.example.org/x", "mongodb://127.0.0.1,10.0.0.1"])
 def test_only_this_machine_is_loaded(uri):
     with pytest.raises(BenchmarkError):
-        cli.own_database(uri)
+        cli.make_scratch_uri(uri)
 
 
 def test_the_database_is_one_of_its_own():
-    own = cli.own_database("mongodb://127.0.0.1:27017/precious?directConnection=true")
+    own = cli.make_scratch_uri("mongodb://127.0.0.1:27017/precious?directConnection=true")
     assert own == f"mongodb://127.0.0.1:27017/eventapp_bench_{os.getpid()}?directConnection=true"
 
 
@@ -147,7 +147,7 @@ def test_a_search_that_finds_other_words_is_refused():
 
 
 def test_the_server_runs_as_in_production(tmp_path):
-    given = settings(LOOPBACK, "s" * 32, tmp_path)
+    given = make_settings(LOOPBACK, "s" * 32, tmp_path)
     assert given["APP_ENV"] == "production"
     assert given["WEB_CONCURRENCY"] == "2"
     assert given["CACHE_URL"] == ""
@@ -168,16 +168,16 @@ def test_memory_is_read():
     ],
 )  # fmt: skip
 def test_a_plan_in_words(plan, words):
-    assert plan_words({"queryPlanner": {"winningPlan": plan}}) == words
+    assert describe_plan({"queryPlanner": {"winningPlan": plan}}) == words
 
 
 def test_growth_is_told_and_drawn():
-    assert growth_words(GROWN["kinds"][0]) == "1.5"
-    lines = markdown(GROWN).splitlines()
+    assert format_growth(GROWTH["kinds"][0]) == "1.5"
+    lines = render_markdown(GROWTH).splitlines()
     assert "| events | 2.0 (2.0) | 3.0 (3.0) | 1.5 | a; b 2.0 |" in lines
     assert "| slow | 2.0 (2.0) | - | - | in memory |" in lines
-    assert drawing(GROWN).count("<circle") == 7
+    assert render_chart(GROWTH).count("<circle") == 7
 
 
 def test_every_part_is_known():
-    assert set(rows.PARTS) >= {"event", "list", "search", "hot", "spread", "memory", "start"}
+    assert set(PARTS) >= {"event", "list", "search", "hot", "spread", "memory", "start"}

@@ -1,19 +1,21 @@
--- Bookings for wrk, each by another user: a line of a file is a token, a space and a body.
--- Arguments: the file, and for how many seconds to send. What is under way then is waited for,
+-- Send bookings, each by another user. A line of the file is a token, a space and a body.
+-- Arguments: the file, and for how many seconds to send. The load runs a little longer than that,
 -- so that every booking is answered and counted.
 local ffi = require("ffi")
 ffi.cdef([[
   struct bench_time { long seconds; long nanoseconds; };
   int clock_gettime(int clock, struct bench_time *now);
 ]])
-local MONOTONIC, NEVER = 1, 3600000
-local threads, lines = {}, {}
-local seconds, place, started = 0, 0, false
+local CLOCK_MONOTONIC, NEVER_MS = 1, 3600000
+local threads, requests = {}, {}
+local seconds, position, load_started = 0, 0, false
 local time = ffi.new("struct bench_time")
-answered, wrong, empty, odd, began, ended, sent = 0, 0, 0, 0, 0, 0, 0
+-- Globals, so that `done` can read them through the thread.
+answered, wrong, wrong_status, ran_out, sent = 0, 0, 0, 0, 0
+first_sent_at, last_answered_at = 0, 0
 
 local function now()
-  ffi.C.clock_gettime(MONOTONIC, time)
+  ffi.C.clock_gettime(CLOCK_MONOTONIC, time)
   return tonumber(time.seconds) + tonumber(time.nanoseconds) / 1e9
 end
 
@@ -28,51 +30,52 @@ function init(args)
       ["Authorization"] = "Bearer " .. token,
       ["Content-Type"] = "application/json",
     }
-    lines[#lines + 1] = wrk.format("POST", "/api/bookings", headers, body)
+    requests[#requests + 1] = wrk.format("POST", "/api/bookings", headers, body)
   end
   seconds = tonumber(args[2])
 end
 
 function delay()
-  started = true
-  if place >= #lines then
-    empty = 1
-    return NEVER
+  load_started = true
+  if position >= #requests then
+    ran_out = 1
+    return NEVER_MS
   end
-  if began > 0 and now() - began >= seconds then
-    return NEVER
+  if first_sent_at > 0 and now() - first_sent_at >= seconds then
+    return NEVER_MS
   end
   return 0
 end
 
 function request()
-  if not started then return lines[1] end -- wrk only looks at it, before the load begins
-  if began == 0 then began = now() end
-  if place >= #lines then
-    empty = 1
-    return wrk.format("GET", "/healthz") -- counted as wrong, and the load is refused anyway
+  -- wrk asks for one request before the load begins, to look at it, and does not send it.
+  if not load_started then return requests[1] end
+  if first_sent_at == 0 then first_sent_at = now() end
+  if position >= #requests then
+    ran_out = 1
+    return wrk.format("GET", "/healthz") -- It counts as wrong; the load is refused anyway.
   end
-  place = place + 1
-  sent = place
-  return lines[place]
+  position = position + 1
+  sent = position
+  return requests[position]
 end
 
 function response(status, _, body)
-  answered, ended = answered + 1, now()
+  answered, last_answered_at = answered + 1, now()
   if status ~= 201 or not body:find('"confirmed"', 1, true) then
-    wrong, odd = wrong + 1, status
+    wrong, wrong_status = wrong + 1, status
   end
 end
 
 function done(summary, latency, _)
   local thread, errors = threads[1], summary.errors
-  local function of(name) return thread:get(name) end
-  local said = 'RESULT {"answered": %d, "wrong": %d, "status": %d, "ran_out": %d, "broken": %d, '
-    .. '"rate": %.3f, "p50_ms": %.3f, "p99_ms": %.3f}\n'
-  local unanswered = of("sent") - of("answered")
-  io.write(said:format(
-    of("answered"), of("wrong"), of("odd"), of("empty"),
+  local function get(name) return thread:get(name) end
+  local result = 'RESULT {"answered": %d, "wrong": %d, "status": %d, "ran_out": %d, '
+    .. '"broken": %d, "rate": %.3f, "p50_ms": %.3f, "p99_ms": %.3f}\n'
+  local unanswered = get("sent") - get("answered")
+  io.write(result:format(
+    get("answered"), get("wrong"), get("wrong_status"), get("ran_out"),
     errors.connect + errors.read + errors.write + errors.timeout + unanswered,
-    of("answered") / (of("ended") - of("began")),
+    get("answered") / (get("last_answered_at") - get("first_sent_at")),
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
 end

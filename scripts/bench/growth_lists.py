@@ -1,0 +1,205 @@
+"""The lists whose growth is measured, and the events and bookings that they list.
+
+Each list is a function that draws what it asks for (a category, a page, a user) from a random
+number generator, so that no two calls are alike.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from itertools import islice
+from typing import Any, cast
+
+from bson import ObjectId
+
+from eventapp import open_booking_context
+from eventapp.bookings import listing as booking_listing
+from eventapp.bookings import rules as booking_rules
+from eventapp.bookings import store as booking_store
+from eventapp.bookings.context import BookingContext
+from eventapp.bookings.listing import PageRequest
+from eventapp.bookings.types import StoredBooking
+from eventapp.config import load_config
+from eventapp.core import paging
+from eventapp.core.access.actor import Actor
+from eventapp.core.clock import utc_now
+from eventapp.core.database import Db
+from eventapp.core.json import JsonObject
+from eventapp.core.roles import ADMIN
+from eventapp.events import listing, rules
+from eventapp.events.index.live_index import LiveIndex
+from eventapp.events.schemas import EventQuery
+from eventapp.events.types import StoredEvent
+from scripts.bench.data import word_pairs
+from scripts.bench.wrk import BenchmarkError
+from scripts.bulk_load import BATCH_SIZE, add_synthetic_events
+from scripts.synthetic_events import CITIES, COMMON_WORDS
+
+DEEP_PAGE = 50
+SEARCHES = 100
+INDEX_POLL_SECONDS = 0.5
+# Half of all bookings are of one event. The others are of users who have this many each, for this
+# many other events.
+BOOKINGS_PER_USER = 20
+# Two of this many bookings are cancelled.
+CANCELLED_CYCLE = 10
+
+ListCall = Callable[[random.Random], Any]
+# The query parameters of GET /api/events, as a client sends them.
+Parameters = dict[str, str]
+ListEvents = Callable[[Parameters], JsonObject]
+
+
+def add_events(db: Db, size: int) -> None:
+    """Add generated events until there are `size`, with the eventIds from 1."""
+    existing = db.events.count_documents({})
+    if size > existing:
+        add_synthetic_events(db, size - existing)
+
+
+def add_bookings(db: Db, size: int) -> None:
+    """Add bookings until there are `size`, straight into the store: they take no tickets."""
+    numbers = iter(range(db.bookings.count_documents({}), size))
+    found = db.events.find({}).sort("eventId", 1).limit(1 + BOOKINGS_PER_USER)
+    events = cast(list[StoredEvent], list(found))
+    while batch := [_make_booking(events, number) for number in islice(numbers, BATCH_SIZE)]:
+        if not all(booking_store.insert_bookings(db, batch)):
+            raise BenchmarkError("a booking was refused")
+
+
+def _make_booking(events: list[StoredEvent], number: int) -> StoredBooking:
+    """Return booking `number`: even ones are of the first event, odd ones of the others.
+
+    A user has one booking of the first event, or BOOKINGS_PER_USER of the others.
+    """
+    half, is_even = number // 2, number % 2 == 0
+    event = events[0] if is_even else events[1 + half % BOOKINGS_PER_USER]
+    now = utc_now() - timedelta(seconds=number % 100_000)
+    booking = booking_rules.new_booking(
+        ObjectId(),
+        reference=f"EVT-{number:08}",
+        user_id=_user_id(1_000_000 + half) if is_even else _user_id(half // BOOKINGS_PER_USER),
+        event=event,
+        entry=event["schedule"][0],
+        taken={1: 1},
+        currency="EUR",
+        hold_until=None,
+        now=now,
+    )
+    if number % CANCELLED_CYCLE < 2:
+        booking["status"] = booking_rules.CANCELLED
+        booking["active"] = False
+        booking["cancelledAt"] = now
+    return booking
+
+
+def _user_id(number: int) -> ObjectId:
+    return ObjectId(f"{number:024x}")
+
+
+def event_lists(db: Db, size: int) -> dict[str, ListCall]:
+    """Return the lists of events, by their names in docs/growth.md."""
+    list_events = partial(_list_events, db, build_index(db))
+    lists: dict[str, ListCall] = {
+        "events": lambda _: list_events({}),
+        f"events, page {DEEP_PAGE}": lambda _: list_events({"page": str(DEEP_PAGE)}),
+        "events, cursor": lambda rng: list_events(_after_cursor(rng, size)),
+        "events, past too": lambda _: list_events({"upcoming": "false"}),
+        "by category": lambda rng: list_events({"category": _category(rng)}),
+        "by city": lambda rng: list_events({"city": _city(rng)}),
+        "by tag": lambda rng: list_events({"tags": rng.choice(COMMON_WORDS)}),
+        "by category and city": lambda rng: list_events(
+            {"category": _category(rng), "city": _city(rng)}
+        ),
+        "by price": lambda rng: list_events(
+            {"minPrice": "5", "maxPrice": str(rng.randrange(10, 40))}
+        ),
+        "by date": lambda rng: list_events(_one_week(rng)),
+        "with tickets": lambda _: list_events({"availableOnly": "true"}),
+    }
+    for name in ("title", "date", "price", "popularity"):
+        lists[f"sorted by {name}"] = partial(_list_sorted, list_events, name)
+    for name, common in (("search", False), ("search, common words", True)):
+        searches = word_pairs(SEARCHES, seed=size, common=common)
+        lists[name] = partial(_list_matches, list_events, searches)
+    return lists
+
+
+def build_index(db: Db) -> LiveIndex:
+    """Return the in-memory index of listed events, once it is built."""
+    index = LiveIndex(db)
+    while index.count(utc_now().date()) is None:
+        time.sleep(INDEX_POLL_SECONDS)
+    return index
+
+
+def _list_events(db: Db, index: LiveIndex, parameters: Parameters) -> JsonObject:
+    """Return the answer to a list request, made as if no page was cached."""
+    request, actor = EventQuery().load(parameters), Actor()
+    page = listing.find_page(db, request, actor, utc_now(), index)
+    return listing.present_page(db, page, actor, image_base_url="")
+
+
+def _list_sorted(list_events: ListEvents, field: str, rng: random.Random) -> JsonObject:
+    return list_events({"sortBy": field, "order": rng.choice(("asc", "desc"))})
+
+
+def _list_matches(list_events: ListEvents, searches: list[str], rng: random.Random) -> JsonObject:
+    return list_events({"search": rng.choice(searches)})
+
+
+def _category(rng: random.Random) -> str:
+    return rng.choice(rules.CATEGORIES)
+
+
+def _city(rng: random.Random) -> str:
+    return rng.choice(CITIES)[0]
+
+
+def _one_week(rng: random.Random) -> Parameters:
+    first = utc_now().date() + timedelta(days=rng.randrange(600))
+    return {"dateFrom": first.isoformat(), "dateTo": (first + timedelta(days=6)).isoformat()}
+
+
+def _after_cursor(rng: random.Random, size: int) -> Parameters:
+    event_id = rng.randrange(size // 2, size * 9 // 10)
+    position = {"value": event_id, "id": event_id, "counted": paging.COUNT_LIMIT + 1, "page": 1}
+    return {"cursor": str(paging.next_cursor(position, {}))}
+
+
+def open_context(db: Db) -> BookingContext:
+    """Return the context that lists of bookings need."""
+    return open_booking_context(load_config({"JWT_SECRET": "0" * 32}), db)
+
+
+def booking_lists(context: BookingContext, size: int) -> dict[str, ListCall]:
+    """Return the lists of bookings, by their names in docs/growth.md."""
+    admin, users = Actor(ObjectId(), ADMIN), size // (2 * BOOKINGS_PER_USER)
+    first_event = context.db.events.find({}).sort("eventId", 1).limit(1)[0]["eventId"]
+
+    def of_user(request: PageRequest, rng: random.Random) -> Any:
+        user_id = _user_id(rng.randrange(users))
+        return _require_rows(
+            booking_listing.list_user_bookings(context, user_id, request, utc_now())
+        )
+
+    def of_event(request: PageRequest) -> Any:
+        return _require_rows(
+            booking_listing.list_event_bookings(context, first_event, admin, request, utc_now())
+        )
+
+    return {
+        "bookings of a user": lambda rng: of_user(PageRequest(), rng),
+        "bookings of a user, confirmed": lambda rng: of_user(PageRequest(status="confirmed"), rng),
+        "bookings of an event": lambda _: of_event(PageRequest()),
+        "bookings of an event, page 50": lambda _: of_event(PageRequest(page=50)),
+        "bookings of an event, cancelled": lambda _: of_event(PageRequest(status="cancelled")),
+    }
+
+
+def _require_rows(page: dict[str, Any]) -> dict[str, Any]:
+    if not page["bookings"]:
+        raise BenchmarkError("no bookings listed")
+    return page
