@@ -167,7 +167,7 @@ def prepare_database(db: Db) -> None:
 def set_up_services(app: Flask, config: Config, db: Db) -> None:
     """Build the objects that routes find by a typed key: caches, bookings, streams."""
     PERSONAL_DATA.set(app, USER_DATA)
-    JOB_STATUS.set(app, jobs.job_status)
+    JOB_STATUS.set(app, jobs.get_job_status)
     shared_cache = open_shared_cache(config.cache_url, config.jwt_secret)
     event_cache = EventCache(db, shared_cache)
     EVENT_CACHE.set(app, event_cache)

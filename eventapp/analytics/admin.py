@@ -10,7 +10,7 @@ from bson import ObjectId
 from eventapp.accounts import service as accounts
 from eventapp.analytics import rules, service, store_figures
 from eventapp.analytics.rules import BookingTotals
-from eventapp.analytics.service import Period
+from eventapp.analytics.service import RevenuePeriod
 from eventapp.bookings.service import from_cents
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
@@ -26,7 +26,7 @@ def get_dashboard(db: Db, now: datetime, *, currency: str) -> JsonObject:
     by_utilization = service.list_events(db, None, sort_by="utilization", limit=TOP_EVENTS)
     return {
         "overview": service.get_overview(db, None, currency=currency),
-        "trends": service.get_revenue(db, None, Period(), now=now, currency=currency),
+        "trends": service.get_revenue(db, None, RevenuePeriod(), now=now, currency=currency),
         "topEvents": by_revenue["events"],
         "fullestEvents": by_utilization["events"],
         "waitlist": service.list_waitlists(db, None, limit=TOP_EVENTS),

@@ -38,7 +38,7 @@ def get_event_stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> Js
         "status": event["status"],
         "currency": currency,
         **stock,
-        "utilization": rules.ratio(stock["sold"], stock["capacity"]),
+        "utilization": rules.compute_ratio(stock["sold"], stock["capacity"]),
         "revenue": from_cents(totals.revenue),
         "bookings": rules.count_by_status(totals),
         "cancellationRate": totals.cancellation_rate,

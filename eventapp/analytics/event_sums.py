@@ -13,7 +13,7 @@ from bson import ObjectId
 from eventapp.analytics import rules, segments, store_sums
 from eventapp.analytics.rules import BookingTotals
 from eventapp.analytics.segments import Segment
-from eventapp.analytics.store_sums import EventPeriod
+from eventapp.analytics.store_sums import EventTimeRange
 from eventapp.analytics.types import (
     ChangedBooking,
     EventMomentSums,
@@ -66,9 +66,9 @@ def save_event_sums(
         changed_days = set(days)
     else:
         days, organizers = _load_current(db, event_ids, changed)
-        changed_days = {_day_of(booking) for booking in changed}
+        changed_days = {_find_day(booking) for booking in changed}
     store_sums.save_sums(
-        db, "eventDays", run, [_day_document(day, days[day]) for day in changed_days]
+        db, "eventDays", run, [_build_day_document(day, days[day]) for day in changed_days]
     )
     store_sums.save_sums(
         db,
@@ -81,11 +81,11 @@ def save_event_sums(
     )
 
 
-def _day_of(booking: ChangedBooking) -> EventDayKey:
-    return booking["eventId"], rules.utc_day_of(booking["createdAt"])
+def _find_day(booking: ChangedBooking) -> EventDayKey:
+    return booking["eventId"], rules.floor_to_utc_day(booking["createdAt"])
 
 
-def _day_document(day: EventDayKey, of_day: Sequence[Segment]) -> tuple[Document, Document]:
+def _build_day_document(day: EventDayKey, of_day: Sequence[Segment]) -> tuple[Document, Document]:
     """Return the identity and the fields of a document of `eventDays`."""
     event_id, utc_day = day
     parts: list[StoredSegment] = [
@@ -109,7 +109,7 @@ def _sum_by_event(days: SegmentsByDay) -> dict[int, BookingTotals]:
 
 def _load_current(
     db: Db, event_ids: Iterable[int], changed: Sequence[ChangedBooking]
-) -> tuple[SegmentsByDay, dict[int, ObjectId]]:
+) -> tuple[SegmentsByDay, dict[int, ObjectId | None]]:
     """Load the stored segments of events, and count those of changed bookings anew.
 
     Returns:
@@ -118,10 +118,12 @@ def _load_current(
     days = _load_stored(db, event_ids)
     stale: defaultdict[EventDayKey, set[int]] = defaultdict(set)
     for booking in changed:
-        day = _day_of(booking)
+        day = _find_day(booking)
         stale[day].add(segments.find_segment(booking["createdAt"], days.get(day, [])))
-    periods = [_period(day, index, days) for day, indexes in stale.items() for index in indexes]
-    counted, organizers = _count(db, periods)
+    ranges = [
+        _compute_range(day, index, days) for day, indexes in stale.items() for index in indexes
+    ]
+    counted, organizers = _count(db, ranges)
     for day, indexes in stale.items():
         days[day] = segments.replace_stale_segments(
             days.get(day, []), counted[day], indexes, MAX_BOOKINGS_PER_SEGMENT
@@ -129,10 +131,10 @@ def _load_current(
     return days, organizers
 
 
-def _period(day: EventDayKey, index: int, days: SegmentsByDay) -> EventPeriod:
+def _compute_range(day: EventDayKey, index: int, days: SegmentsByDay) -> EventTimeRange:
     event_id, utc_day = day
     of_day = days.get(day, [Segment(utc_day)])
-    return event_id, segments.segment_period(index, of_day, utc_day)
+    return event_id, segments.compute_segment_range(index, of_day, utc_day)
 
 
 def _load_stored(db: Db, event_ids: Iterable[int]) -> SegmentsByDay:
@@ -150,26 +152,26 @@ def _load_segment(stored: StoredSegment) -> Segment:
 
 
 def _count(
-    db: Db, periods: Sequence[EventPeriod], moment: Query = store_sums.MINUTE
-) -> tuple[MinutesByDay, dict[int, ObjectId]]:
-    """Count the bookings of these periods, by day and by moment (minute or day).
+    db: Db, ranges: Sequence[EventTimeRange], moment: Query = store_sums.MINUTE
+) -> tuple[MinutesByDay, dict[int, ObjectId | None]]:
+    """Count the bookings of these time ranges, by day and by moment (minute or day).
 
     Returns:
         The totals, and the organizers of the events.
     """
     days: MinutesByDay = defaultdict(dict)
-    organizers = {}
-    for row in store_sums.sum_event_periods(db, periods, moment):
+    organizers: dict[int, ObjectId | None] = {}
+    for row in store_sums.sum_event_ranges(db, ranges, moment):
         organizers[row["event"]] = row["organizer"]
-        totals = _segment_of_row(days, row).totals
+        totals = _find_row_segment(days, row).totals
         totals.add(row["status"], row["bookings"], row["tickets"], row["cents"])
-    for price_row in store_sums.sum_ticket_prices(db, periods, moment):
+    for price_row in store_sums.sum_ticket_prices(db, ranges, moment):
         cents = bookings.to_cents(price_row["price"]) * price_row["tickets"]
-        _segment_of_row(days, price_row).cents_by_type[price_row["type"]] += cents
+        _find_row_segment(days, price_row).cents_by_type[price_row["type"]] += cents
     return days, organizers
 
 
-def _segment_of_row(days: MinutesByDay, row: EventMomentSums | TicketPriceSums) -> Segment:
+def _find_row_segment(days: MinutesByDay, row: EventMomentSums | TicketPriceSums) -> Segment:
     moment = datetime.fromisoformat(row["moment"]).replace(tzinfo=UTC)
-    minutes = days[row["event"], rules.utc_day_of(moment)]
+    minutes = days[row["event"], rules.floor_to_utc_day(moment)]
     return minutes.setdefault(moment, Segment(moment))

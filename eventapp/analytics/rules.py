@@ -55,10 +55,10 @@ class BookingTotals:
         """Add several other totals in one pass."""
         self.numbers = [sum(column) for column in zip(self.numbers, *several, strict=True)]
 
-    def bookings(self, status: str) -> int:
+    def count_bookings(self, status: str) -> int:
         return self.numbers[3 * STATUSES.index(status)]
 
-    def tickets(self, status: str) -> int:
+    def count_tickets(self, status: str) -> int:
         return self.numbers[3 * STATUSES.index(status) + 1]
 
     @property
@@ -72,22 +72,22 @@ class BookingTotals:
 
     @property
     def cancellation_rate(self) -> float:
-        cancelled = self.bookings(CANCELLED)
-        return ratio(cancelled, self.bookings(CONFIRMED) + cancelled)
+        cancelled = self.count_bookings(CANCELLED)
+        return compute_ratio(cancelled, self.count_bookings(CONFIRMED) + cancelled)
 
     @property
     def is_empty(self) -> bool:
         return not any(self.numbers)
 
 
-def ratio(part: int, whole: int) -> float:
+def compute_ratio(part: int, whole: int) -> float:
     """Return part / whole to four decimals, and 0 if `whole` is 0."""
     return round(part / whole, 4) if whole else 0.0
 
 
 def count_by_status(totals: BookingTotals) -> dict[str, int]:
     """Return the number of bookings by status, and their `total`."""
-    by_status = {status: totals.bookings(status) for status in STATUSES}
+    by_status = {status: totals.count_bookings(status) for status in STATUSES}
     return {"total": sum(by_status.values()), **by_status}
 
 
@@ -111,24 +111,24 @@ def load_zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def day_start(day: date, zone: ZoneInfo) -> datetime:
+def find_day_start(day: date, zone: ZoneInfo) -> datetime:
     """Return the first moment of a local day, in UTC. Some days last 23 or 25 hours."""
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
-def bucket_of(moment: datetime) -> datetime:
+def floor_to_bucket(moment: datetime) -> datetime:
     """Return the first moment of the bucket that a UTC time lies in."""
     return moment - timedelta(
         minutes=moment.minute % 15, seconds=moment.second, microseconds=moment.microsecond
     )
 
 
-def utc_day_of(moment: datetime) -> datetime:
+def floor_to_utc_day(moment: datetime) -> datetime:
     """Return the first moment of the UTC day that a UTC time lies in."""
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def interval_start(day: date, interval: str) -> date:
+def floor_to_interval(day: date, interval: str) -> date:
     """Return the first day of the day, the week (Monday) or the month that a day lies in."""
     if interval == WEEK:
         return day - timedelta(days=day.weekday())
@@ -137,18 +137,18 @@ def interval_start(day: date, interval: str) -> date:
 
 def iter_interval_starts(first: date, last: date, interval: str) -> Iterator[date]:
     """Yield the first day of each interval that has a day from `first` to `last`."""
-    start = interval_start(first, interval)
+    start = floor_to_interval(first, interval)
     while start <= last:
         yield start
         in_next = start + timedelta(days={DAY: 1, WEEK: 7, MONTH: 31}[interval])
-        start = interval_start(in_next, interval)
+        start = floor_to_interval(in_next, interval)
 
 
 def split_utc_day(utc_day: datetime, zone: ZoneInfo) -> Iterator[tuple[date, range]]:
     """Yield the local days that a UTC day overlaps, each with the numbers of its buckets."""
     day, first = utc_day.astimezone(zone).date(), 0
     while first < BUCKETS_PER_DAY:
-        end = (day_start(day + ONE_DAY, zone) - utc_day) // BUCKET
+        end = (find_day_start(day + ONE_DAY, zone) - utc_day) // BUCKET
         yield day, range(first, min(end, BUCKETS_PER_DAY))
         day, first = day + ONE_DAY, max(end, first)
 
@@ -159,16 +159,16 @@ def group_by_interval(
     """Return the totals of days by the first day of their interval, empty intervals included."""
     by_interval = {start: BookingTotals() for start in iter_interval_starts(first, last, interval)}
     for day, totals in days.items():
-        by_interval[interval_start(day, interval)].add_numbers(totals.numbers)
+        by_interval[floor_to_interval(day, interval)].add_numbers(totals.numbers)
     return by_interval
 
 
 def merge_adjacent(
     starts: Iterable[datetime], length: timedelta
 ) -> list[tuple[datetime, datetime]]:
-    """Return the periods that start at these times and have this length.
+    """Return the time ranges that start at these times and have this length.
 
-    Periods that touch each other are merged into one.
+    Ranges that touch each other are merged into one.
     """
     merged: list[tuple[datetime, datetime]] = []
     for start in sorted(starts):

@@ -29,7 +29,7 @@ from bson import ObjectId
 
 from eventapp.analytics import event_sums, rules, store_sums
 from eventapp.analytics.rules import BUCKET, BUCKETS_PER_DAY, ONE_DAY, BookingTotals
-from eventapp.analytics.store_sums import Period
+from eventapp.analytics.store_sums import TimeRange
 from eventapp.analytics.types import ChangedBooking, MinuteSums, StatusSums
 from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Db, Document
@@ -50,15 +50,15 @@ def sum_by_day(
     Args:
         organizer_id: count this organizer's events; all events if it is None.
     """
-    start, end = rules.day_start(first, zone), rules.day_start(last + ONE_DAY, zone)
+    start, end = rules.find_day_start(first, zone), rules.find_day_start(last + ONE_DAY, zone)
     complete_up_to = store_sums.find_complete_up_to(db)
     if complete_up_to is None:
         return _count_by_day(db, organizer_id, [(start, end)], zone)
     changed = store_sums.find_changed(db, complete_up_to, organizer_id)
-    stale = {rules.bucket_of(booking["createdAt"]) for booking in changed}
+    stale = {rules.floor_to_bucket(booking["createdAt"]) for booking in changed}
     days = _load_by_day(db, organizer_id, start, end, zone, stale_buckets=stale)
-    stale_periods = rules.merge_adjacent((each for each in stale if start <= each < end), BUCKET)
-    for day, totals in _count_by_day(db, organizer_id, stale_periods, zone).items():
+    stale_ranges = rules.merge_adjacent((each for each in stale if start <= each < end), BUCKET)
+    for day, totals in _count_by_day(db, organizer_id, stale_ranges, zone).items():
         days[day].add_numbers(totals.numbers)
     return {day: totals for day, totals in days.items() if first <= day <= last}
 
@@ -84,7 +84,7 @@ def _load_by_day(
     """Return the stored totals by local day, leaving out the stale buckets."""
     scope = str(organizer_id) if organizer_id else store_sums.ALL_ORGANIZERS
     days: defaultdict[date, BookingTotals] = defaultdict(BookingTotals)
-    for stored in store_sums.find_day_sums(db, scope, rules.utc_day_of(start), end):
+    for stored in store_sums.find_day_sums(db, scope, rules.floor_to_utc_day(start), end):
         utc_day = stored["day"].astimezone(UTC)  # Arithmetic with bson's own UTC class is slow.
         buckets = {int(number): numbers for number, numbers in stored["slots"].items()}
         for day, bucket_numbers in rules.split_utc_day(utc_day, zone):
@@ -98,17 +98,17 @@ def _load_by_day(
 
 
 def _count_by_day(
-    db: Db, organizer_id: ObjectId | None, periods: Sequence[Period], zone: ZoneInfo
+    db: Db, organizer_id: ObjectId | None, ranges: Sequence[TimeRange], zone: ZoneInfo
 ) -> DailyTotals:
-    """Count the bookings that were made in these periods, by local day."""
+    """Count the bookings that were made in these time ranges, by local day."""
     days: defaultdict[date, BookingTotals] = defaultdict(BookingTotals)
-    for row in store_sums.sum_by_minute(db, periods, organizer_id):
-        _add_row(days[_bucket_of_row(row).astimezone(zone).date()], row)
+    for row in store_sums.sum_by_minute(db, ranges, organizer_id):
+        _add_row(days[_find_row_bucket(row).astimezone(zone).date()], row)
     return dict(days)
 
 
-def _bucket_of_row(row: MinuteSums) -> datetime:
-    return rules.bucket_of(datetime.fromisoformat(row["minute"]).replace(tzinfo=UTC))
+def _find_row_bucket(row: MinuteSums) -> datetime:
+    return rules.floor_to_bucket(datetime.fromisoformat(row["minute"]).replace(tzinfo=UTC))
 
 
 def _add_row(totals: BookingTotals, row: StatusSums) -> None:
@@ -136,23 +136,24 @@ def sum_by_event(db: Db, organizer_id: ObjectId | None) -> dict[int, BookingTota
 def refresh_sums(db: Db, now: datetime) -> int:
     """Bring the stored sums up to date; return how many days and events were written.
 
-    Any number of processes may call it at any time. All but one return 0 at once.
+    It may be called at any time by any number of processes. While one of them has the lease, the
+    calls of the others return 0 at once.
     """
     checkpoint = store_sums.begin_run(db, now, LEASE)
     if checkpoint is None:
         return 0
     run, clock = checkpoint["run"], advancing_clock(now)
-    with store_sums.job_timeout():
+    with store_sums.allow_job_timeout():
         since = checkpoint.get("upTo")
         changed = store_sums.find_changed(db, since) if since else None
         buckets_by_day = _group_by_utc_day(_find_stale_buckets(db, changed))
         changed_by_event = _group_by_event(db, changed)
-    for days in _batches(sorted(buckets_by_day), DAYS_PER_BATCH):
-        with store_sums.job_timeout():
+    for days in _split_into_batches(sorted(buckets_by_day), DAYS_PER_BATCH):
+        with store_sums.allow_job_timeout():
             _save_days(db, run, [bucket for day in days for bucket in buckets_by_day[day]])
         store_sums.extend_lease(db, run, clock() + LEASE)
-    for event_ids in _batches(sorted(changed_by_event), EVENTS_PER_BATCH):
-        with store_sums.job_timeout():
+    for event_ids in _split_into_batches(sorted(changed_by_event), EVENTS_PER_BATCH):
+        with store_sums.allow_job_timeout():
             of_events = changed and [each for id_ in event_ids for each in changed_by_event[id_]]
             event_sums.save_event_sums(db, run, event_ids, of_events)
         store_sums.extend_lease(db, run, clock() + LEASE)
@@ -163,12 +164,12 @@ def refresh_sums(db: Db, now: datetime) -> int:
 def _find_stale_buckets(db: Db, changed: Sequence[ChangedBooking] | None) -> list[datetime]:
     """Return the buckets in which changed bookings were made; all if `changed` is None."""
     if changed is not None:
-        return sorted({rules.bucket_of(booking["createdAt"]) for booking in changed})
+        return sorted({rules.floor_to_bucket(booking["createdAt"]) for booking in changed})
     ends = store_sums.find_first_and_last(db)
     if ends is None:
         return []
-    first = rules.utc_day_of(ends[0])
-    count = (rules.utc_day_of(ends[1]) + ONE_DAY - first) // BUCKET
+    first = rules.floor_to_utc_day(ends[0])
+    count = (rules.floor_to_utc_day(ends[1]) + ONE_DAY - first) // BUCKET
     return [first + number * BUCKET for number in range(count)]
 
 
@@ -187,7 +188,7 @@ def _group_by_event(
 def _group_by_utc_day(buckets: Iterable[datetime]) -> dict[datetime, list[datetime]]:
     days: defaultdict[datetime, list[datetime]] = defaultdict(list)
     for bucket in buckets:
-        days[rules.utc_day_of(bucket)].append(bucket)
+        days[rules.floor_to_utc_day(bucket)].append(bucket)
     return days
 
 
@@ -196,18 +197,18 @@ def _save_days(db: Db, run: int, buckets: Sequence[datetime]) -> None:
     counted: defaultdict[tuple[str, datetime], BookingTotals] = defaultdict(BookingTotals)
     for row in store_sums.sum_by_minute(db, rules.merge_adjacent(buckets, BUCKET)):
         for scope in (store_sums.ALL_ORGANIZERS, str(row["organizer"])):
-            _add_row(counted[scope, _bucket_of_row(row)], row)
+            _add_row(counted[scope, _find_row_bucket(row)], row)
     fields: defaultdict[tuple[str, datetime], Document] = defaultdict(dict)
     for (scope, bucket), totals in counted.items():
-        utc_day = rules.utc_day_of(bucket)
+        utc_day = rules.floor_to_utc_day(bucket)
         fields[scope, utc_day][f"slots.{(bucket - utc_day) // BUCKET}"] = totals.numbers
-    documents = [(_day_identity(*key), values) for key, values in fields.items()]
+    documents = [(_build_day_identity(*key), values) for key, values in fields.items()]
     store_sums.save_sums(db, "dailySales", run, documents)
 
 
-def _day_identity(scope: str, utc_day: datetime) -> Document:
+def _build_day_identity(scope: str, utc_day: datetime) -> Document:
     return {"_id": f"{scope}:{utc_day:%Y-%m-%d}", "scope": scope, "day": utc_day}
 
 
-def _batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+def _split_into_batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
     return [items[first : first + size] for first in range(0, len(items), size)]

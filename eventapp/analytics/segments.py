@@ -40,7 +40,7 @@ def find_segment(moment: datetime, segments: Sequence[Segment]) -> int:
     return max(0, bisect_right(segments, moment, key=lambda segment: segment.since) - 1)
 
 
-def segment_period(
+def compute_segment_range(
     index: int, segments: Sequence[Segment], utc_day: datetime
 ) -> tuple[datetime, datetime]:
     """Return the start and the end (exclusive) of a segment of a day."""

@@ -35,7 +35,7 @@ def get_health(db: Db, now: datetime, *, read_job_status: JobStatusReader) -> Js
         "process": _measure_process(),
         "requests": _summarize_requests(),
         "queues": store_figures.count_pending_work(db) if is_available else {},
-        "mail": notifications.mail_health(db) if is_available else {},
+        "mail": notifications.get_mail_health(db) if is_available else {},
         "jobs": read_job_status(db) if is_available else {},
     }
 
@@ -47,7 +47,7 @@ def _measure_process() -> JsonObject:
     return {
         "pid": os.getpid(),
         "uptimeSeconds": round(uptime, 1),
-        "memoryMiB": round(_resident_bytes(usage.ru_maxrss * 1024) / 2**20, 1),
+        "memoryMiB": round(_read_resident_bytes(usage.ru_maxrss * 1024) / 2**20, 1),
         "peakMemoryMiB": round(usage.ru_maxrss / 1024, 1),
         "cpuSeconds": round(cpu_seconds, 2),
         "cpuShare": round(cpu_seconds / uptime, 4) if uptime else 0.0,
@@ -56,7 +56,7 @@ def _measure_process() -> JsonObject:
     }
 
 
-def _resident_bytes(peak: int) -> int:
+def _read_resident_bytes(peak: int) -> int:
     """Return the resident memory; the peak on systems without /proc."""
     try:
         pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]

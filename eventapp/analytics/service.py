@@ -24,7 +24,7 @@ STATUSES_ON_SALE = ("published", "completed")
 
 
 @dataclass(frozen=True)
-class Period:
+class RevenuePeriod:
     """A period of local days, both included. By default it is the last DEFAULT_DAYS days."""
 
     first: date | None = None
@@ -51,7 +51,7 @@ class EventFigures:
         return -values[sort_by], self.stock["eventId"]
 
 
-def organizer_filter(actor: Actor) -> ObjectId | None:
+def find_visible_organizer(actor: Actor) -> ObjectId | None:
     """Return the organizer whose events the caller sees; None for an admin, who sees all."""
     return None if actor.is_admin else actor.require_user_id()
 
@@ -65,8 +65,8 @@ def get_overview(db: Db, organizer_id: ObjectId | None, *, currency: str) -> Jso
         "currency": currency,
         "revenue": from_cents(totals.revenue),
         "bookings": rules.count_by_status(totals),
-        "ticketsSold": totals.tickets(rules.CONFIRMED),
-        "ticketsHeld": totals.tickets(rules.HELD),
+        "ticketsSold": totals.count_tickets(rules.CONFIRMED),
+        "ticketsHeld": totals.count_tickets(rules.HELD),
         "cancellationRate": totals.cancellation_rate,
         "events": _count_events(events),
         **_sum_stock(events),
@@ -88,12 +88,12 @@ def _sum_stock(events: dict[str, EventsOfStatus]) -> JsonObject:
     return {
         "capacity": capacity,
         "available": sum(row["available"] for row in on_sale),
-        "utilization": rules.ratio(sum(row["sold"] for row in on_sale), capacity),
+        "utilization": rules.compute_ratio(sum(row["sold"] for row in on_sale), capacity),
     }
 
 
 def get_revenue(
-    db: Db, organizer_id: ObjectId | None, period: Period, *, now: datetime, currency: str
+    db: Db, organizer_id: ObjectId | None, period: RevenuePeriod, *, now: datetime, currency: str
 ) -> JsonObject:
     """Return what was booked in a period, by day, week (from Monday) or month of a time zone.
 
@@ -143,9 +143,9 @@ def render_sales(totals: BookingTotals) -> JsonObject:
     """Return the sums of one point in time as answers show them."""
     return {
         "revenue": from_cents(totals.revenue),
-        "bookings": totals.bookings(rules.CONFIRMED),
-        "tickets": totals.tickets(rules.CONFIRMED),
-        "cancelled": totals.bookings(rules.CANCELLED),
+        "bookings": totals.count_bookings(rules.CONFIRMED),
+        "tickets": totals.count_tickets(rules.CONFIRMED),
+        "cancelled": totals.count_bookings(rules.CANCELLED),
     }
 
 
@@ -171,7 +171,7 @@ def list_events(
         EventFigures(
             stock,
             totals.get(stock["eventId"]) or BookingTotals(),
-            rules.ratio(stock["sold"], stock["capacity"]),
+            rules.compute_ratio(stock["sold"], stock["capacity"]),
         )
         for stock in store_figures.find_stock(db, organizer_id, status)
     ]

@@ -29,7 +29,7 @@ STOCK: Query = {
 HEADING_FIELDS = ("eventId", "title", "organizerId", "organizer", "nextDate", "views")
 
 
-def _of_organizer(organizer_id: ObjectId | None) -> Query:
+def _build_organizer_filter(organizer_id: ObjectId | None) -> Query:
     """Return the filter for an organizer's events, or for all events."""
     return {"organizerId": organizer_id} if organizer_id else {}
 
@@ -39,7 +39,7 @@ def sum_by_status(db: Db, organizer_id: ObjectId | None) -> dict[str, EventsOfSt
     sums = {name: {"$sum": amount} for name, amount in STOCK.items()}
     counts = {"events": {"$sum": 1}, "views": {"$sum": "$views"}}
     stages: list[Query] = [
-        {"$match": _of_organizer(organizer_id)},
+        {"$match": _build_organizer_filter(organizer_id)},
         {"$group": {"_id": "$status", **counts, **sums}},
     ]
     rows = {row.pop("_id"): row for row in db.events.aggregate(stages)}
@@ -50,7 +50,7 @@ def find_stock(
     db: Db, organizer_id: ObjectId | None, status: str | None = None
 ) -> list[EventStock]:
     """Return the stock of each event, of those with this status if one is given."""
-    where = {**_of_organizer(organizer_id), **({"status": status} if status else {})}
+    where = {**_build_organizer_filter(organizer_id), **({"status": status} if status else {})}
     fields = {"_id": 0, "eventId": 1, "status": 1, **STOCK}
     rows = db.events.aggregate([{"$match": where}, {"$project": fields}])
     return cast(list[EventStock], list(rows))

@@ -39,7 +39,7 @@ INDEXES = {
     "eventDays": [IndexModel([("eventId", ASCENDING)], name="event")],
 }
 STATUSES = ["confirmed", "held", "cancelled", "expired"]
-PERIODS_PER_QUERY, UPDATES_PER_WRITE = 50, 500
+RANGES_PER_QUERY, UPDATES_PER_WRITE = 50, 500
 DUPLICATE_KEY = 11000
 # No request waits for the job, so its operations may take longer than those of requests.
 JOB_TIMEOUT_SECONDS = 120
@@ -52,9 +52,9 @@ MINUTE: Query = {"$dateToString": {"format": "%Y-%m-%dT%H:%M", "date": "$created
 DAY: Query = {"$dateToString": {"format": "%Y-%m-%d", "date": "$createdAt"}}
 
 # From a moment to before another.
-Period = tuple[datetime, datetime]
-# The bookings of an event (eventId) that were made in a period, or all of them if it is None.
-EventPeriod = tuple[int, Period | None]
+TimeRange = tuple[datetime, datetime]
+# The bookings of an event (eventId) that were made in a time range, or all of them if it is None.
+EventTimeRange = tuple[int, TimeRange | None]
 
 
 def _group_bookings(db: Db, where: Query, key: Query) -> list[Document]:
@@ -70,17 +70,17 @@ def _group_bookings(db: Db, where: Query, key: Query) -> list[Document]:
 
 
 def sum_by_minute(
-    db: Db, periods: Sequence[Period], organizer_id: ObjectId | None = None
+    db: Db, ranges: Sequence[TimeRange], organizer_id: ObjectId | None = None
 ) -> list[MinuteSums]:
-    """Return sums of the bookings that were made in these periods, by minute and organizer.
+    """Return sums of the bookings that were made in these time ranges, by minute and organizer.
 
     Args:
         organizer_id: count the bookings of this organizer's events only.
     """
     of_organizer = {"organizerId": organizer_id} if organizer_id else {}
     rows: list[Document] = []
-    for first in range(0, len(periods), PERIODS_PER_QUERY):
-        some = periods[first : first + PERIODS_PER_QUERY]
+    for first in range(0, len(ranges), RANGES_PER_QUERY):
+        some = ranges[first : first + RANGES_PER_QUERY]
         times = [{"createdAt": {"$gte": start, "$lt": end}} for start, end in some]
         created = times[0] if len(times) == 1 else {"$or": times}
         key = {"minute": MINUTE, "organizer": "$organizerId"}
@@ -94,23 +94,23 @@ def sum_by_event(db: Db, organizer_id: ObjectId | None = None) -> list[EventStat
     return cast(list[EventStatusSums], _group_bookings(db, where, {"event": "$eventId"}))
 
 
-def sum_event_periods(
-    db: Db, periods: Sequence[EventPeriod], moment: Query
+def sum_event_ranges(
+    db: Db, ranges: Sequence[EventTimeRange], moment: Query
 ) -> list[EventMomentSums]:
-    """Return sums of the bookings of these events and periods.
+    """Return sums of the bookings of these events and time ranges.
 
     Args:
         moment: MINUTE or DAY, what to group them by.
     """
     key = {"event": "$eventId", "organizer": "$organizerId", "moment": moment}
-    rows = [row for where in _event_filters(periods) for row in _group_bookings(db, where, key)]
+    rows = [row for where in _iter_event_filters(ranges) for row in _group_bookings(db, where, key)]
     return cast(list[EventMomentSums], rows)
 
 
 def sum_ticket_prices(
-    db: Db, periods: Sequence[EventPeriod], moment: Query
+    db: Db, ranges: Sequence[EventTimeRange], moment: Query
 ) -> list[TicketPriceSums]:
-    """Return the confirmed tickets of these events and periods, by type and booked price.
+    """Return the confirmed tickets of these events and time ranges, by type and booked price.
 
     Args:
         moment: MINUTE or DAY, what to group them by.
@@ -122,7 +122,7 @@ def sum_ticket_prices(
         "price": "$items.unitPrice",
     }
     rows: list[Document] = []
-    for where in _event_filters(periods):
+    for where in _iter_event_filters(ranges):
         stages: list[Query] = [
             {"$match": {**where, "status": "confirmed"}},
             {"$unwind": "$items"},
@@ -132,19 +132,19 @@ def sum_ticket_prices(
     return cast(list[TicketPriceSums], rows)
 
 
-def _event_filters(periods: Sequence[EventPeriod]) -> Iterable[Query]:
-    for first in range(0, len(periods), PERIODS_PER_QUERY):
-        some = [event_filter(*each) for each in periods[first : first + PERIODS_PER_QUERY]]
+def _iter_event_filters(ranges: Sequence[EventTimeRange]) -> Iterable[Query]:
+    for first in range(0, len(ranges), RANGES_PER_QUERY):
+        some = [build_event_filter(*each) for each in ranges[first : first + RANGES_PER_QUERY]]
         yield some[0] if len(some) == 1 else {"$or": some}
 
 
-def event_filter(event_id: int, period: Period | None) -> Query:
-    """Return the filter for the bookings of an event that were made in a period."""
-    created = {"createdAt": {"$gte": period[0], "$lt": period[1]}} if period else {}
+def build_event_filter(event_id: int, time_range: TimeRange | None) -> Query:
+    """Return the filter for the bookings of an event that were made in a time range."""
+    created = {"createdAt": {"$gte": time_range[0], "$lt": time_range[1]}} if time_range else {}
     return {"eventId": event_id, **created}
 
 
-def find_first_and_last(db: Db) -> Period | None:
+def find_first_and_last(db: Db) -> TimeRange | None:
     """Return when the first and the last booking were made; None if there is none."""
     found = [
         db.bookings.find_one(
@@ -235,7 +235,7 @@ def save_sums(
     updates = [
         UpdateOne(
             {"_id": identity["_id"], "run": {"$lte": run}},
-            {"$set": {**fields, "run": run}, "$setOnInsert": _without_id(identity)},
+            {"$set": {**fields, "run": run}, "$setOnInsert": _drop_id(identity)},
             upsert=True,
         )
         for identity, fields in documents
@@ -249,7 +249,7 @@ def save_sums(
                 raise
 
 
-def _without_id(document: Document) -> Document:
+def _drop_id(document: Document) -> Document:
     return {name: value for name, value in document.items() if name != "_id"}
 
 
@@ -273,6 +273,6 @@ def find_event_days(db: Db, event_ids: Iterable[int]) -> list[EventDay]:
     return cast(list[EventDay], list(found))
 
 
-def job_timeout() -> AbstractContextManager[object]:
+def allow_job_timeout() -> AbstractContextManager[object]:
     """Return a context in which database operations may take JOB_TIMEOUT_SECONDS."""
     return pymongo.timeout(JOB_TIMEOUT_SECONDS)

@@ -24,7 +24,7 @@ class StoredEventSums(TypedDict):
     """A document of `eventSales`: all bookings of one event."""
 
     _id: int  # eventId
-    organizerId: ObjectId
+    organizerId: ObjectId | None  # None for sample events
     numbers: list[int]
     run: int
 
@@ -98,7 +98,7 @@ class MinuteSums(StatusSums):
     """Sums of the bookings of an organizer's events that were made in one minute."""
 
     minute: str  # "YYYY-MM-DDTHH:MM", UTC
-    organizer: ObjectId
+    organizer: ObjectId | None  # None for sample events
 
 
 class EventStatusSums(StatusSums):
@@ -110,7 +110,7 @@ class EventStatusSums(StatusSums):
 class EventMomentSums(EventStatusSums):
     """Sums of the bookings of one event that were made in one minute or on one day."""
 
-    organizer: ObjectId
+    organizer: ObjectId | None  # None for sample events
     moment: str  # "YYYY-MM-DDTHH:MM" or "YYYY-MM-DD", UTC
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Self, cast
+from typing import Self
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
@@ -25,7 +25,7 @@ from eventapp.core.database import Db
 from eventapp.events import alerts as event_alerts
 from eventapp.events import service as events
 from eventapp.jobs import store
-from eventapp.jobs.types import JobRun, JobStatus
+from eventapp.jobs.types import JobRun, JobStatus, StoredJob
 from eventapp.media import service as media
 from eventapp.messages import service as messages
 from eventapp.notifications import outbox
@@ -155,18 +155,31 @@ class _RunRecorder:
         store.record_run(self.db, self.name, run, now=self.started_at, always=always)
 
 
-def job_status(db: Db) -> dict[str, JobStatus]:
+def get_job_status(db: Db) -> dict[str, JobStatus]:
     """Return each job's period and its last run, by name.
 
     Of runs that found nothing to do, one in store.IDLE_RUN_PERIOD is stored.
     """
-    stored = {job["_id"]: job for job in store.find_all(db)}
-    statuses: dict[str, JobStatus] = {}
-    for name, job in JOBS.items():
-        last_run = {key: value for key, value in stored.get(name, {}).items() if key != "_id"}
-        never = {"lastRun": None, "durationMs": None, "lastError": None}
-        statuses[name] = cast(JobStatus, {"everySeconds": job.every_seconds, **never, **last_run})
-    return statuses
+    last_runs = {last_run["_id"]: last_run for last_run in store.find_all(db)}
+    return {name: _describe_job(job, last_runs.get(name)) for name, job in JOBS.items()}
+
+
+def _describe_job(job: Job, last_run: StoredJob | None) -> JobStatus:
+    status: JobStatus = {
+        "everySeconds": job.every_seconds,
+        "lastRun": None,
+        "durationMs": None,
+        "lastError": None,
+    }
+    if last_run:
+        status["lastRun"] = last_run["lastRun"]
+        status["durationMs"] = last_run["durationMs"]
+        status["lastError"] = last_run["lastError"]
+        if "lastOk" in last_run:
+            status["lastOk"] = last_run["lastOk"]
+        if "lastErrorAt" in last_run:
+            status["lastErrorAt"] = last_run["lastErrorAt"]
+    return status
 
 
 def find_overdue_jobs(db: Db, now: datetime) -> list[str]:

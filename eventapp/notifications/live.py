@@ -118,11 +118,11 @@ class NotificationListener:
     def _find_missed(self, db: Db) -> list[StoredNotification]:
         if not self._sent_ids:
             return []
-        return store.find_since(db, [self._topic.user_id], _complete_up_to(self._sent_ids))
+        return store.find_since(db, [self._topic.user_id], _find_complete_up_to(self._sent_ids))
 
     def _encode(self, notification: StoredNotification) -> bytes:
         self._sent_ids.append(notification["_id"])
-        oldest_id = ObjectId.from_datetime(_complete_up_to(self._sent_ids))
+        oldest_id = ObjectId.from_datetime(_find_complete_up_to(self._sent_ids))
         event_id = ".".join(str(id_) for id_ in self._sent_ids if id_ >= oldest_id)
         return encode_event(
             event_id, "notification", json.dumps(rules.render_notification(notification))
@@ -160,7 +160,7 @@ def subscribe(
         return topic, NotificationListener(db, topic, last_event_id, alive)
 
 
-def _complete_up_to(sent_ids: Iterable[ObjectId]) -> datetime:
+def _find_complete_up_to(sent_ids: Iterable[ObjectId]) -> datetime:
     """Return the time up to which no more notifications can become visible."""
     newest: datetime = max(sent_ids).generation_time
     return newest - OVERLAP

@@ -55,7 +55,7 @@ def render_mail(notification: NewNotification, base_url: str, now: datetime) -> 
         "subject": subject,
         "text": _render(f"{template}.txt", context),
         "html": _render(f"{template}.html", context),
-        "attachments": [_stored_attachment(file) for file in notification.attachments],
+        "attachments": [_build_stored_attachment(file) for file in notification.attachments],
         "status": rules.QUEUED,
         "attempts": 0,
         "createdAt": now,
@@ -63,7 +63,7 @@ def render_mail(notification: NewNotification, base_url: str, now: datetime) -> 
     }
 
 
-def _stored_attachment(file: Attachment) -> StoredAttachment:
+def _build_stored_attachment(file: Attachment) -> StoredAttachment:
     return {"name": file.name, "type": file.type, "content": file.content}
 
 

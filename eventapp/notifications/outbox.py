@@ -100,7 +100,7 @@ def _attempt(
 
 
 def _retry_or_give_up(mail: QueuedMail, failure: DeliveryFailed, now: datetime) -> MailOutcome:
-    next_try_at = rules.next_attempt_at(mail["attempts"], mail["createdAt"], now)
+    next_try_at = rules.schedule_next_attempt(mail["attempts"], mail["createdAt"], now)
     if failure.is_permanent or next_try_at is None:
         return _give_up(mail, str(failure), now)
     log.warning("mail not sent yet", kind=mail["kind"], id=str(mail["_id"]), error=str(failure))

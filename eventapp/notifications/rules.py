@@ -33,10 +33,10 @@ def compose_text(kind: str, data: Facts) -> tuple[str, str]:
     The title is one line, and also the subject of the mail.
     """
     title, message = _COMPOSERS[kind](data)
-    return one_line(title), message
+    return to_one_line(title), message
 
 
-def one_line(text: str) -> str:
+def to_one_line(text: str) -> str:
     """Return the text without control characters and line breaks, cut to MAX_SUBJECT."""
     printable = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
     return " ".join(printable.split())[:MAX_SUBJECT]
@@ -45,16 +45,16 @@ def one_line(text: str) -> str:
 def _compose_confirmed(data: Facts) -> tuple[str, str]:
     return (
         f"Booking confirmed: {data['eventTitle']}",
-        f"Your booking {data['bookingReference']} of {count_tickets(data)} for {_occasion(data)} "
-        "is confirmed.",
+        f"Your booking {data['bookingReference']} of {count_tickets(data)} for "
+        f"{_describe_occasion(data)} is confirmed.",
     )
 
 
 def _compose_cancelled(data: Facts) -> tuple[str, str]:
     return (
         f"Booking cancelled: {data['eventTitle']}",
-        f"Your booking {data['bookingReference']} of {count_tickets(data)} for {_occasion(data)} "
-        f"is cancelled.{_refund_sentence(data)}",
+        f"Your booking {data['bookingReference']} of {count_tickets(data)} for "
+        f"{_describe_occasion(data)} is cancelled.{_describe_refund(data)}",
     )
 
 
@@ -62,7 +62,7 @@ def _compose_expired(data: Facts) -> tuple[str, str]:
     return (
         f"Booking expired: {data['eventTitle']}",
         f"The time to confirm {data['bookingReference']} of {count_tickets(data)} for "
-        f"{_occasion(data)} is over; the tickets are free again.{_refund_sentence(data)}",
+        f"{_describe_occasion(data)} is over; the tickets are free again.{_describe_refund(data)}",
     )
 
 
@@ -70,8 +70,8 @@ def _compose_offer(data: Facts) -> tuple[str, str]:
     until = data["expiresAt"].strftime("%d %B, %H:%M UTC")
     return (
         f"Tickets for you: {data['eventTitle']}",
-        f"You waited for {_occasion(data)}: {count_tickets(data)} are kept for you until {until}. "
-        "Accept the offer before then.",
+        f"You waited for {_describe_occasion(data)}: {count_tickets(data)} are kept for you "
+        f"until {until}. Accept the offer before then.",
     )
 
 
@@ -79,7 +79,7 @@ def _compose_event_changed(data: Facts) -> tuple[str, str]:
     dates = "; ".join(f"{entry['date']}, {entry['location']}" for entry in data["schedule"])
     return (
         f"Event changed: {data['eventTitle']}",
-        f"You have booking {data['bookingReference']} for {_occasion(data)}. "
+        f"You have booking {data['bookingReference']} for {_describe_occasion(data)}. "
         f"The event now takes place: {dates}.",
     )
 
@@ -87,15 +87,15 @@ def _compose_event_changed(data: Facts) -> tuple[str, str]:
 def _compose_event_cancelled(data: Facts) -> tuple[str, str]:
     return (
         f"Event cancelled: {data['eventTitle']}",
-        f"{_occasion(data)} does not take place. Your booking {data['bookingReference']} "
-        f"is cancelled.{_refund_sentence(data)}",
+        f"{_describe_occasion(data)} does not take place. Your booking {data['bookingReference']} "
+        f"is cancelled.{_describe_refund(data)}",
     )
 
 
 def _compose_low_tickets(data: Facts) -> tuple[str, str]:
     return (
         f"Few tickets left: {data['eventTitle']}",
-        f"Only {count_tickets(data)} left of {_occasion(data)}, one of your favorites.",
+        f"Only {count_tickets(data)} left of {_describe_occasion(data)}, one of your favorites.",
     )
 
 
@@ -112,11 +112,11 @@ def count_tickets(data: Facts) -> str:
     return f"{quantity} ticket{'' if quantity == 1 else 's'}"
 
 
-def _occasion(data: Facts) -> str:
+def _describe_occasion(data: Facts) -> str:
     return f"{data['eventTitle']} on {data['date']}, {data['location']}"
 
 
-def _refund_sentence(data: Facts) -> str:
+def _describe_refund(data: Facts) -> str:
     refund = data.get("refund")
     return f" {refund} {data['currency']} are refunded." if refund else ""
 
@@ -133,7 +133,7 @@ _COMPOSERS = {
 }
 
 
-def next_attempt_at(attempts: int, created_at: datetime, now: datetime) -> datetime | None:
+def schedule_next_attempt(attempts: int, created_at: datetime, now: datetime) -> datetime | None:
     """Return when to send a mail again; None once GIVE_UP_AFTER has passed.
 
     The pause doubles with each attempt, from FIRST_PAUSE up to LONGEST_PAUSE.

@@ -48,14 +48,14 @@ def notify(db: Db, base_url: str, notifications: Sequence[NewNotification], now:
     Args:
         base_url: the start of every link in a mail.
     """
-    in_app = [_stored_notification(each) for each in notifications if each.in_app]
+    in_app = [_build_stored_notification(each) for each in notifications if each.in_app]
     written = store.insert_notifications(db, in_app)
     mails = [render_mail(each, base_url, now) for each in notifications if each.recipient.email]
     store_outbox.insert_mails(db, mails)
     return written
 
 
-def _stored_notification(new: NewNotification) -> StoredNotification:
+def _build_stored_notification(new: NewNotification) -> StoredNotification:
     title, message = rules.compose_text(new.kind, new.data)
     return {
         "_id": ObjectId(),
@@ -79,7 +79,7 @@ def list_notifications(db: Db, user_id: ObjectId, request: PageRequest) -> JsonO
     Raises:
         ValidationFailed: the page lies beyond the rows that are counted, or `after` is malformed.
     """
-    where = store.filter_of_user(user_id, unread=request.unread)
+    where = store.build_user_filter(user_id, unread=request.unread)
     skip: int | None
     if request.after is not None:
         before, counted, page, skip = _parse_position(request.after)
@@ -104,7 +104,7 @@ def list_notifications(db: Db, user_id: ObjectId, request: PageRequest) -> JsonO
 
 def _count_unread(db: Db, user_id: ObjectId) -> int:
     """Return how many notifications the user has not read, counting no further than 10,000."""
-    unread = store.filter_of_user(user_id, unread=True)
+    unread = store.build_user_filter(user_id, unread=True)
     return store.count(db, unread, up_to=paging.COUNT_LIMIT)
 
 
@@ -133,7 +133,7 @@ def mark_all_read(db: Db, user_id: ObjectId, now: datetime) -> int:
     return store.mark_all_read(db, user_id, now)
 
 
-def mail_health(db: Db) -> JsonObject:
+def get_mail_health(db: Db) -> JsonObject:
     """Return `{counts: {status: number}, failures: [mails that were given up, newest first]}`."""
     return {
         "counts": store_outbox.count_by_status(db, rules.STATUSES),

@@ -6,7 +6,7 @@ The unique index `key` keeps a notification from being written twice. Notificati
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import TypeVar, cast
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
@@ -15,6 +15,9 @@ from pymongo.errors import AutoReconnect, BulkWriteError
 
 from eventapp.core.database import Db, Query
 from eventapp.notifications.types import QueuedMail, StoredNotification
+
+# A document with a unique `key`.
+Keyed = TypeVar("Keyed", StoredNotification, QueuedMail)
 
 KEPT_SECONDS = 365 * 86400
 DUPLICATE_KEY, WRITE_CONFLICT, INSERT_ATTEMPTS = 11000, 112, 10
@@ -37,9 +40,7 @@ def _notifications(db: Db) -> Collection[StoredNotification]:
     return cast(Collection[StoredNotification], db.notifications)
 
 
-def insert_missing(
-    collection: Collection[Any], documents: Sequence[StoredNotification | QueuedMail]
-) -> int:
+def insert_missing(collection: Collection[Keyed], documents: Sequence[Keyed]) -> int:
     """Insert the documents whose `key` is not stored yet; return how many were inserted.
 
     On some servers, concurrent inserts of one key fail with a write conflict: they wrote nothing,
@@ -58,9 +59,7 @@ def insert_missing(
     raise AutoReconnect(f"{collection.name}: inserts conflicted at every attempt")
 
 
-def _insert_unordered(
-    collection: Collection[Any], documents: Sequence[StoredNotification | QueuedMail]
-) -> dict[int, int]:
+def _insert_unordered(collection: Collection[Keyed], documents: Sequence[Keyed]) -> dict[int, int]:
     """Insert what can be inserted; return the error codes of the rest by index in `documents`."""
     try:
         if documents:
@@ -75,10 +74,10 @@ def _insert_unordered(
 
 def insert_notifications(db: Db, notifications: Sequence[StoredNotification]) -> int:
     """Insert the notifications whose key is not stored yet; return how many were inserted."""
-    return insert_missing(db.notifications, notifications)
+    return insert_missing(_notifications(db), notifications)
 
 
-def filter_of_user(user_id: ObjectId, *, unread: bool = False) -> Query:
+def build_user_filter(user_id: ObjectId, *, unread: bool = False) -> Query:
     """Return the filter for a user's notifications, or for the unread ones only."""
     return {"userId": user_id, "unread": True} if unread else {"userId": user_id}
 
@@ -103,7 +102,7 @@ def count(db: Db, where: Query, *, up_to: int) -> int:
 
 def find_all(db: Db, user_id: ObjectId) -> list[StoredNotification]:
     """Return all notifications of a user, oldest first."""
-    return list(_notifications(db).find(filter_of_user(user_id)).sort("_id", ASCENDING))
+    return list(_notifications(db).find(build_user_filter(user_id)).sort("_id", ASCENDING))
 
 
 def find_since(db: Db, user_ids: Iterable[ObjectId], moment: datetime) -> list[StoredNotification]:
@@ -129,7 +128,7 @@ def mark_read(
 
 def mark_all_read(db: Db, user_id: ObjectId, now: datetime) -> int:
     """Mark all unread notifications of a user as read; return how many were unread."""
-    unread = filter_of_user(user_id, unread=True)
+    unread = build_user_filter(user_id, unread=True)
     return db.notifications.update_many(unread, _mark_read_update(now)).modified_count
 
 

@@ -36,7 +36,7 @@ def _mails(db: Db) -> Collection[QueuedMail]:
 
 def insert_mails(db: Db, mails: Sequence[QueuedMail]) -> int:
     """Insert the mails whose key is not stored yet; return how many were inserted."""
-    return insert_missing(db.mails, mails)
+    return insert_missing(_mails(db), mails)
 
 
 def find_due(db: Db, now: datetime, limit: int) -> list[DueMail]:

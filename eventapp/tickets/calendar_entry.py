@@ -56,7 +56,7 @@ def _build_entry(booking: StoredBooking, event: Event | None) -> icalendar.Event
     changed_at = max(booking["updatedAt"], (event or booking)["updatedAt"])
     properties: dict[str, object] = {
         "uid": f"{booking['_id']}@eventapp",
-        "sequence": _sequence(booking, event),
+        "sequence": _compute_sequence(booking, event),
         "status": STATUSES.get(booking["status"], CANCELLED),
         "summary": event["title"] if event else booking["eventTitle"],
         "description": _describe(booking),
@@ -93,7 +93,7 @@ def _find_schedule_entry(booking: StoredBooking, event: Event | None) -> Schedul
     return schedule[0] if len(schedule) == 1 else None
 
 
-def _sequence(booking: StoredBooking, event: Event | None) -> int:
+def _compute_sequence(booking: StoredBooking, event: Event | None) -> int:
     if event is None:
         return LAST_SEQUENCE
     return event["__v"] + (booking["status"] not in STATUSES)

@@ -61,7 +61,7 @@ def iter_tickets(booking: TicketedBooking | StoredBooking) -> Iterator[tuple[Tic
             yield Ticket(str(booking["_id"]), f"{item['ticketTypeId']}-{number}"), item["type"]
 
 
-def check_in_time(booking: TicketedBooking | StoredBooking, ticket: Ticket) -> datetime | None:
+def find_check_in_time(booking: TicketedBooking | StoredBooking, ticket: Ticket) -> datetime | None:
     """Return when a ticket of the booking was checked in; None if it was not."""
     check_in = booking.get("checkIns", {}).get(ticket.number)
     return check_in["at"] if check_in else None
@@ -98,5 +98,5 @@ def render_valid_ticket(booking: TicketedBooking, ticket: Ticket, type_name: str
         "ticketId": ticket.ticket_id,
         "type": type_name,
         "date": booking["date"].date().isoformat(),
-        "checkedInAt": check_in_time(booking, ticket),
+        "checkedInAt": find_check_in_time(booking, ticket),
     }

@@ -1,4 +1,4 @@
-"""The shapes of tickets and of the door, in and out."""
+"""Schemas of tickets and check-in. Class names appear in the OpenAPI document."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,7 @@ from eventapp.tickets.rules import MAX_SCANS
 
 MAX_CODE = 400
 OUTCOMES = ("checked_in", "already_checked_in", "ticket_not_found")
-# Clocks that are further off than this are broken.
+# The clock of a scanner that reports a time outside this range is broken.
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 

@@ -50,7 +50,7 @@ def render_ticket(
         "ticketId": ticket.ticket_id,
         "type": type_name,
         "code": key.sign(booking["eventId"], ticket.ticket_id),
-        "checkedInAt": rules.check_in_time(booking, ticket),
+        "checkedInAt": rules.find_check_in_time(booking, ticket),
     }
 
 

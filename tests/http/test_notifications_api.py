@@ -301,7 +301,7 @@ def test_reports_to_organizers_add_up(app, client, db, ann, ben, clean_inventory
 def test_the_status_of_jobs_has_each_last_run(app, db):
     context = context_of(app)
     jobs.run_job("tell", context)
-    status = jobs.job_status(db)
+    status = jobs.get_job_status(db)
     assert status.keys() == jobs.JOBS.keys()
     assert status["tell"]["lastError"] is None
     assert status["tell"]["durationMs"] >= 0
@@ -316,9 +316,9 @@ def test_the_error_of_a_failed_job_is_stored(app, db, monkeypatch):
     monkeypatch.setitem(jobs.JOBS, "tell", jobs.Job("tell", fails, 2))
     with pytest.raises(RuntimeError):
         jobs.run_job("tell", context_of(app))
-    assert jobs.job_status(db)["tell"]["lastError"] == "RuntimeError: no luck"
+    assert jobs.get_job_status(db)["tell"]["lastError"] == "RuntimeError: no luck"
     monkeypatch.setitem(jobs.JOBS, "tell", jobs.Job("tell", lambda *_: 1, 2))
     jobs.run_job("tell", context_of(app))
-    status = jobs.job_status(db)["tell"]
+    status = jobs.get_job_status(db)["tell"]
     assert status["lastError"] is None
     assert status["lastErrorAt"] <= status["lastRun"]

@@ -154,7 +154,7 @@ def test_concurrent_workers_send_each_mail_once(db):
     with mail_server() as box:
         sent = send_from_many(db, box)
     assert sorted(sent) == sorted(f"p{n}@example.org" for n in range(MAILS))
-    assert notifications.mail_health(db)["counts"]["sent"] == MAILS
+    assert notifications.get_mail_health(db)["counts"]["sent"] == MAILS
 
 
 def test_control_without_the_claim_mails_are_sent_twice(db, monkeypatch):

@@ -92,7 +92,7 @@ def check_totals(totals, bookings):
     assert totals.revenue == cents
     for status in sales.STATUSES:
         tickets = sum(one["quantity"] for one in bookings if one["status"] == status)
-        assert totals.tickets(status) == tickets
+        assert totals.count_tickets(status) == tickets
 
 
 def test_without_bookings_all_sums_are_empty(db, now):
@@ -177,13 +177,13 @@ def test_only_the_segment_of_a_changed_booking_is_counted_anew(db, now, monkeypa
     sales_sums.refresh_sums(db, now)
     change = {"status": "cancelled", "updatedAt": now}
     db.bookings.update_one({"_id": rows[30]["_id"]}, {"$set": change})
-    counted, real = [], store_sums.sum_event_periods
+    counted, real = [], store_sums.sum_event_ranges
 
     def record(db_, periods, moment):
         counted.extend(periods)
         return real(db_, periods, moment)
 
-    monkeypatch.setattr(store_sums, "sum_event_periods", record)
+    monkeypatch.setattr(store_sums, "sum_event_ranges", record)
     check_all_sums(db)
     assert {until - since for _, (since, until) in counted} == {timedelta(minutes=3)}
     sales_sums.refresh_sums(db, now + LATER)
@@ -239,8 +239,12 @@ def test_the_work_of_a_run_that_died_is_repeated(db, bookings, now, monkeypatch)
     [
         {"updatedAt": {"$gte": utc_now()}, "status": {"$in": store_sums.STATUSES}},
         {"createdAt": {"$gte": utc_now(), "$lt": utc_now() + LATER}},
-        store_sums.event_filter(1, (utc_now(), utc_now() + LATER)),
-        {"$or": [store_sums.event_filter(n, (utc_now(), utc_now() + LATER)) for n in range(50)]},
+        store_sums.build_event_filter(1, (utc_now(), utc_now() + LATER)),
+        {
+            "$or": [
+                store_sums.build_event_filter(n, (utc_now(), utc_now() + LATER)) for n in range(50)
+            ]
+        },
     ],
 )
 def test_no_query_scans_all_bookings(db, bookings, where):

@@ -103,7 +103,7 @@ def test_a_mail_is_given_up_after_a_day_and_reported(db, box):
     assert send_mails(db, box.outbox()) == 0
     assert send_mails(db, box.outbox(), hours=23) == 0
     assert send_mails(db, box.outbox(), hours=26) == 1
-    health = notifications.mail_health(db)
+    health = notifications.get_mail_health(db)
     assert health["counts"] == {"queued": 0, "sending": 0, "sent": 0, "failed": 1, "logged": 0}
     (failure,) = health["failures"]
     assert (failure["to"], failure["kind"]) == ("ann@example.org", "booking_confirmed")

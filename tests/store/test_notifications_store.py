@@ -78,7 +78,7 @@ def test_failed_mails_are_reported_newest_first(db):
         for n in range(25)
     ]
     db.mails.insert_many(rows)
-    health = service.mail_health(db)
+    health = service.get_mail_health(db)
     assert health["counts"]["failed"] == 25
     assert [f["to"] for f in health["failures"]][:2] == ["p24@example.org", "p23@example.org"]
     assert len(health["failures"]) == service.FAILURES_SHOWN
@@ -104,9 +104,9 @@ def test_every_query_uses_an_index(app, db, ann):
     notify(db, *(make_notification(user_id=ann if n % 50 == 0 else ObjectId()) for n in range(400)))
     last = store.find_all(db, ann)[3]["_id"]
     notifications = [
-        store.filter_of_user(ann),
-        store.filter_of_user(ann, unread=True),
-        {**store.filter_of_user(ann), "_id": {"$lt": last}},
+        store.build_user_filter(ann),
+        store.build_user_filter(ann, unread=True),
+        {**store.build_user_filter(ann), "_id": {"$lt": last}},
         {"_id": {"$gt": last}},
     ]
     mails = [

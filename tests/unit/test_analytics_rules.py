@@ -33,7 +33,7 @@ ZONES = st.sampled_from(
 )
 def test_the_length_of_days_with_a_clock_change(zone, day, hours):
     zone = rules.load_zone(zone)
-    length = rules.day_start(day + timedelta(days=1), zone) - rules.day_start(day, zone)
+    length = rules.find_day_start(day + timedelta(days=1), zone) - rules.find_day_start(day, zone)
     assert length == timedelta(hours=hours)
 
 

@@ -9,9 +9,9 @@ from eventapp.analytics.rules import ONE_DAY
 from eventapp.analytics.segments import (
     Segment,
     build_segments,
+    compute_segment_range,
     find_segment,
     replace_stale_segments,
-    segment_period,
 )
 from tests.sales import utc
 
@@ -49,7 +49,7 @@ def test_segments_are_small_and_add_up(booked, max_bookings):
 @given(BOOKED, st.integers(1, 20))
 def test_segments_cover_the_whole_day(booked, max_bookings):
     segments = build_segments(minutes(booked).values(), max_bookings)
-    periods = [segment_period(index, segments, DAY) for index in range(len(segments))]
+    periods = [compute_segment_range(index, segments, DAY) for index in range(len(segments))]
     ends = [DAY, *(until for _, until in periods)]
     assert [since for since, _ in periods] == ends[:-1]
     assert ends[-1] == DAY + ONE_DAY or not segments

@@ -85,14 +85,14 @@ def test_the_number_of_tickets_in_words(quantity, text):
     [(1, 30), (2, 60), (3, 120), (5, 480), (9, 7200), (10, 7200), (1000, 7200)],
 )
 def test_pauses_double_up_to_two_hours(attempts, seconds):
-    assert rules.next_attempt_at(attempts, NOW, NOW) == NOW + timedelta(seconds=seconds)
+    assert rules.schedule_next_attempt(attempts, NOW, NOW) == NOW + timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
     ("age", "given_up"), [(timedelta(hours=23.99), False), (timedelta(days=1), True)]
 )
 def test_a_mail_is_given_up_after_a_day(age, given_up):
-    assert (rules.next_attempt_at(9, NOW, NOW + age) is None) is given_up
+    assert (rules.schedule_next_attempt(9, NOW, NOW + age) is None) is given_up
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from flask import Response
 
 from eventapp.analytics import admin, server_health, service
-from eventapp.analytics.routes.figures import no_store, service_arguments
+from eventapp.analytics.routes.figures import respond_uncached, to_service_arguments
 from eventapp.analytics.schemas import (
     BookersAnswer,
     DashboardAnswer,
@@ -30,7 +30,9 @@ bp = Blueprint("admin", __name__, url_prefix="/api/admin", description="Administ
 @bp.response(200, DashboardAnswer)
 def dashboard() -> Response:
     """The overview with daily trends, the best events, the waitlist, and engagement."""
-    return no_store(admin.get_dashboard(get_db(), utc_now(), currency=current_config().currency))
+    return respond_uncached(
+        admin.get_dashboard(get_db(), utc_now(), currency=current_config().currency)
+    )
 
 
 @bp.route("/users")
@@ -39,7 +41,7 @@ def dashboard() -> Response:
 @bp.response(200, BookersAnswer)
 def users(query: JsonObject) -> Response:
     """Accounts, newest first, with what each has booked and spent."""
-    return no_store(admin.list_users(get_db(), query))
+    return respond_uncached(admin.list_users(get_db(), query))
 
 
 @bp.route("/events")
@@ -48,7 +50,7 @@ def users(query: JsonObject) -> Response:
 @bp.response(200, EventFiguresAnswer)
 def events(query: JsonObject) -> Response:
     """All events, drafts too, with their figures."""
-    return no_store(service.list_events(get_db(), None, **service_arguments(query)))
+    return respond_uncached(service.list_events(get_db(), None, **to_service_arguments(query)))
 
 
 @bp.route("/waitlist")
@@ -57,7 +59,7 @@ def events(query: JsonObject) -> Response:
 @bp.response(200, WaitlistAnswer)
 def waitlist(query: JsonObject) -> Response:
     """The events that are waited for, the most wanted tickets first."""
-    return no_store(service.list_waitlists(get_db(), None, **query))
+    return respond_uncached(service.list_waitlists(get_db(), None, **query))
 
 
 @bp.route("/health")
@@ -65,7 +67,7 @@ def waitlist(query: JsonObject) -> Response:
 @bp.response(200, HealthAnswer)
 def health() -> Response:
     """Database, memory, CPU, response times, error rate, and what waits to be done."""
-    return no_store(
+    return respond_uncached(
         server_health.get_health(
             get_db(), utc_now(), read_job_status=server_health.JOB_STATUS.get()
         )

@@ -30,9 +30,11 @@ events_bp = Blueprint("event_figures", __name__, url_prefix="/api/events", descr
 def overview() -> Response:
     """Everything at a glance: an organizer's own events, all for an admin."""
     answer = service.get_overview(
-        get_db(), service.organizer_filter(current_actor()), currency=current_config().currency
+        get_db(),
+        service.find_visible_organizer(current_actor()),
+        currency=current_config().currency,
     )
-    return no_store(answer)
+    return respond_uncached(answer)
 
 
 @bp.route("/revenue")
@@ -41,17 +43,17 @@ def overview() -> Response:
 @bp.response(200, RevenueAnswer)
 def revenue(query: JsonObject) -> Response:
     """Revenue and bookings by day, week or month of a time zone; unsaid, the last 30 days."""
-    period = service.Period(
+    period = service.RevenuePeriod(
         query.get("from"), query.get("to"), query["interval"], query["timezone"]
     )
     answer = service.get_revenue(
         get_db(),
-        service.organizer_filter(current_actor()),
+        service.find_visible_organizer(current_actor()),
         period,
         now=utc_now(),
         currency=current_config().currency,
     )
-    return no_store(answer)
+    return respond_uncached(answer)
 
 
 @bp.route("/events")
@@ -60,11 +62,13 @@ def revenue(query: JsonObject) -> Response:
 @bp.response(200, EventFiguresAnswer)
 def events(query: JsonObject) -> Response:
     """Events with their figures, the most of `sortBy` first."""
-    organizer_id = service.organizer_filter(current_actor())
-    return no_store(service.list_events(get_db(), organizer_id, **service_arguments(query)))
+    organizer_id = service.find_visible_organizer(current_actor())
+    return respond_uncached(
+        service.list_events(get_db(), organizer_id, **to_service_arguments(query))
+    )
 
 
-def service_arguments(query: JsonObject) -> JsonObject:
+def to_service_arguments(query: JsonObject) -> JsonObject:
     """Return the values of a query by the names of the service's parameters."""
     return {{"sortBy": "sort_by"}.get(name, name): value for name, value in query.items()}
 
@@ -78,7 +82,7 @@ def event_stats(event_id: int) -> Response:
     answer = event_figures.get_event_stats(
         get_db(), event_id, current_actor(), currency=current_config().currency
     )
-    return no_store(answer)
+    return respond_uncached(answer)
 
 
 @events_bp.route("/<whole:event_id>/bookings.csv")
@@ -94,7 +98,7 @@ def event_bookings_csv(event_id: int) -> Response:
     return response
 
 
-def no_store(answer: JsonObject) -> Response:
+def respond_uncached(answer: JsonObject) -> Response:
     """Return an answer that no cache may store: figures are for the caller only."""
     response = json_response(answer)
     response.headers["Cache-Control"] = "no-store"

@@ -16,6 +16,7 @@ from eventapp.tickets import check_ins
 from eventapp.tickets.schemas import BatchAnswer, BatchBody, CheckedIn, CheckInBody, DoorAnswer
 from eventapp.tickets.types import ValidTicket
 
+# The name is part of the operation ids in the OpenAPI document.
 bp = Blueprint("door", __name__, url_prefix="/api/events", description="Tickets")
 
 
