@@ -1,1 +1,1 @@
-"""Bookings: from the request to the refund."""
+"""Bookings: make, hold, confirm, cancel and refund them; offer tickets to the waitlist; recover."""

@@ -128,14 +128,7 @@ def new_booking(
     hold_until: datetime | None,
     now: datetime,
 ) -> StoredBooking:
-    """Return a booking to store: held until a time, or confirmed.
-
-    Args:
-        event: the event as it was right after the tickets were taken.
-        entry: the schedule entry that is booked.
-        taken: the quantities by ticketTypeId.
-        hold_until: the end of the hold; None for a confirmed booking.
-    """
+    """Return a booking to store, confirmed if `hold_until` is None; `event` is as after the take."""
     totals = sum_items(price_items(event, taken))
     booking: StoredBooking = {
         "_id": booking_id,
@@ -160,15 +153,12 @@ def new_booking(
         "cancelledAt": None,
         "refund": None,
     }
-    if not hold_until:
-        add_pending_notification(booking, BOOKING_CONFIRMED, now)
-    return booking
+    return booking if hold_until else with_pending_notification(booking, BOOKING_CONFIRMED, now)
 
 
-def add_pending_notification(booking: StoredBooking, kind: str, now: datetime) -> None:
-    """Note in a booking not yet stored that its holder is to be notified, which the worker does."""
-    booking["tell"] = {kind: now}
-    booking["tellAt"] = now
+def with_pending_notification(booking: StoredBooking, kind: str, now: datetime) -> StoredBooking:
+    """Return a booking to store with a note for the worker to notify its holder."""
+    return {**booking, "tell": {kind: now}, "tellAt": now}
 
 
 def pending_notification_fields(kind: str | None, now: datetime) -> dict[str, datetime]:

@@ -122,8 +122,7 @@ def _new_offer(
     offer["slot"] = f"offer-{booking_id}"
     offer["waitlistEntryId"] = entry["_id"]
     offer["offeredQuantity"] = offer["quantity"]
-    rules.add_pending_notification(offer, rules.WAITLIST_OFFER, now)
-    return offer
+    return rules.with_pending_notification(offer, rules.WAITLIST_OFFER, now)
 
 
 def _record_offer(

@@ -1,10 +1,12 @@
 """Booking available tickets: forms of the body, prices, dates, holds and references."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
 from eventapp.bookings import sales
+from eventapp.core.clock import utc_now
 from tests.bookings_factories import event_of, refused, stock_of, types
 from tests.factories import day
 
@@ -197,6 +199,20 @@ def test_a_booking_follows_an_edit_that_the_cached_state_lacks(db, client, ann, 
     booking = booked(bob.order(1, type="A", quantity=1, scheduleIndex=1))
     assert (booking["items"][0]["ticketTypeId"], booking["totalPrice"]) == (2, 2)
     assert booking["location"] == "Two"
+
+
+def test_a_date_that_an_edit_moved_to_the_past_is_refused_and_nothing_stays_taken(db, ann, bob):
+    """The cached sale state still has the old date, so tickets are taken and then given back."""
+    event_of(
+        db, 10, schedule=[{"date": day(1), "location": "X"}, {"date": day(9), "location": "Y"}]
+    )
+    bob.book(1)
+    yesterday = utc_now() - timedelta(days=1)
+    moved = {"$set": {"schedule.0.date": yesterday}, "$inc": {"rev": 1}}
+    db.events.update_one({"eventId": 1}, moved)
+    refused(ann.order(1, ticketTypeId=1, quantity=1, scheduleIndex=0), 409, "event_past")
+    assert stock_of(db, 1) == (9, 1, 0, 0)
+    assert db.bookings.count_documents({}) == 1
 
 
 def test_a_quantity_alone_is_refused_after_a_type_was_added(db, client, ann, bob, organizer):
