@@ -189,8 +189,9 @@ class Records:
             counter = "heldTickets" if entry["held"] else "soldTickets"
             for type_id, quantity in entry["items"]:
                 expected[type_id][counter] += quantity
-        for type_id, left in entry.get("leftQueue", []):
-            expected[type_id]["waiting"] -= left if key in self.claimed_ids else 0
+        if key in self.claimed_ids:
+            for type_id, ended_entries in entry.get("leftQueue", []):
+                expected[type_id]["waiting"] -= ended_entries
 
 
 def _read_records(context: BookingContext, events: Sequence[InFlightState]) -> Records:

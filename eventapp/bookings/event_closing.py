@@ -72,7 +72,7 @@ def end_all_bookings(
 
     Args:
         reason: recorded with each refund.
-        max_seconds: stop after so long, even if bookings are left.
+        max_seconds: stop after this time, even if active bookings remain.
     """
     total, clock, deadline = 0, advancing_clock(now), time.monotonic() + max_seconds
     while ended := _end_each_booking(context, event_id, reason, clock, deadline):

@@ -128,7 +128,7 @@ def new_booking(
     hold_until: datetime | None,
     now: datetime,
 ) -> StoredBooking:
-    """Return a booking to store, confirmed if `hold_until` is None; `event` is as after the take."""
+    """Return a booking to store: held until `hold_until`, or confirmed if that is None."""
     totals = sum_items(price_items(event, taken))
     booking: StoredBooking = {
         "_id": booking_id,

@@ -1,4 +1,4 @@
-"""Find single bookings, decide who may see them, and serve what other features need of bookings."""
+"""Find single bookings, check who may see them, and offer what other features use of bookings."""
 
 from collections.abc import Iterator
 

@@ -187,21 +187,21 @@ def leave(context: BookingContext, event_id: int, actor: Actor, now: datetime) -
         NotOnWaitlist: there was nothing to end or decline.
         OfferUnderWay: an offer to the caller stayed in progress for too long.
     """
-    user_id, left = actor.require_user_id(), 0
+    user_id, ended = actor.require_user_id(), 0
     for _attempt in range(LEAVE_ATTEMPTS):
-        left += waitlist.leave(
+        ended += waitlist.leave(
             context.db, context.inventory, user_id=user_id, event_id=event_id, now=now
         )
         # This is read before the offers: if an entry is gone by now, its offer is among them.
         is_waiting = waitlist.is_waiting(context.db, user_id, event_id)
         offers = _find_offers(context, user_id, event_id)
-        left += sum(_decline(context, offer, now) for offer in offers)
+        ended += sum(_decline(context, offer, now) for offer in offers)
         if not is_waiting:
             break
         time.sleep(LEAVE_PAUSE_SECONDS)  # An entry is claimed: an offer of it is in progress.
     else:
         raise OfferUnderWay
-    if not left:
+    if not ended:
         raise waitlist.NotOnWaitlist
     offer_tickets(context, event_id, now)
 
