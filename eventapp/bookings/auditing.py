@@ -107,7 +107,7 @@ def _find_faults(event: InFlightState, records: "Records", now: datetime) -> Ite
     if event["available"] != sum(each["availableTickets"] for each in event["ticketTypes"]):
         yield f"available is {event['available']}, not the sum of its types"
     for key in records.stuck_entries(event, before=now - STUCK_AFTER):
-        yield f"{key} stands still: neither recorded nor given back"
+        yield f"{key} is stuck: neither recorded nor given back"
 
 
 def _find_type_faults(ticket_type: TicketType, expected: dict[str, int]) -> Iterator[str]:

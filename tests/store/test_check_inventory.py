@@ -125,7 +125,7 @@ def test_an_old_in_flight_entry_is_found(run, db, people):
     noted = {f"inFlight.{key}": mark, "marksSince": long_ago}
     db.events.update_one({"eventId": 1}, {"$inc": change, "$set": noted})
     code, lines = run()
-    assert (code, lines[0][:40]) == (1, f"event 1: {key} stands still"[:40])
+    assert (code, lines[0][:40]) == (1, f"event 1: {key} is stuck"[:40])
     assert run("--repair")[0] == 0
     assert stock_of(db, 1) == (4, 4, 2, 0)
 
