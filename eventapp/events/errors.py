@@ -1,46 +1,59 @@
-"""What can be wrong with a call about events."""
+"""The errors that calls about events raise."""
 
 from eventapp.core.errors import Conflict, NotFound, ValidationFailed
 
 
 class EventNotFound(NotFound):
+    """There is no such event, or it is a draft that the caller may not see."""
+
     code, message = "event_not_found", "Event not found"
 
 
 class InvalidIndex(ValidationFailed):
-    """`part` is `ticket type` or `schedule`."""
+    """There is no part of the event at this index."""
 
     def __init__(self, part: str) -> None:
+        """Name the part in the message: `ticket type` or `schedule`."""
         super().__init__(f"Invalid {part} index")
 
 
 class TicketTypeNotFound(NotFound):
+    """The event has no ticket type with this id."""
+
     code, message = "ticket_type_not_found", "Ticket type not found"
 
 
 class TicketsTaken(Conflict):
-    """The edit would drop or shrink what is already sold or held."""
+    """An edit would remove tickets that are sold, held or waited for."""
 
     code = "tickets_taken"
 
 
 class EventHasBookings(Conflict):
+    """An event with sold or held tickets can't be deleted or become a draft."""
+
     code, message = "event_has_bookings", "The event has confirmed or held bookings"
 
 
 class EditConflict(Conflict):
-    """The event changed under every attempt of this edit; nothing was written."""
+    """Other writes overtook every attempt of an edit, and nothing was written."""
 
     code, message = "edit_conflict", "The event is being changed by others; try again"
 
 
 class AlreadyFavorited(Conflict):
+    """The event is one of the caller's favorites already."""
+
     code, message = "already_favorited", "Already favorited"
 
 
 class TooManyFavorites(Conflict):
+    """The caller has as many favorites as are allowed."""
+
     code, message = "too_many_favorites", "At most 500 favorites"
 
 
 class FavoriteNotFound(NotFound):
+    """The event is none of the caller's favorites."""
+
     code, message = "favorite_not_found", "Favorite not found"

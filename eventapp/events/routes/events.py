@@ -44,7 +44,10 @@ bp = Blueprint("events", __name__, url_prefix="/api/events", description="Events
 @bp.response_link(200, "events_list_events", cursor="$response.body#/nextCursor")
 @bp.alt_response(304, success=True)
 def list_events(request: ListRequest) -> Response:
-    """Browse and search. A cursor carries its own filters; only `limit` counts beside it."""
+    """Browse and search events.
+
+    A cursor carries its own filters, so that only `limit` is read beside it.
+    """
     answer = listing.list_events(
         get_db(),
         request,
@@ -62,7 +65,7 @@ def list_events(request: ListRequest) -> Response:
 @bp.response(200, BareEventsAnswer)
 @bp.alt_response(304, success=True)
 def popular_events(query: JsonObject) -> Response:
-    """The most popular upcoming events, best first."""
+    """List the most popular upcoming events, the best first."""
     found = listing.list_popular(
         get_db(),
         limit=query["limit"],
@@ -81,7 +84,7 @@ def popular_events(query: JsonObject) -> Response:
 @bp.response_link(201, "bookings_create_booking", {**ORDER, "quantity": 1})
 @bp.response_link(201, "waitlist_join_waitlist", ORDER)
 def create_event(body: EventInput) -> Response:
-    """A new event of the caller; the server gives the eventId."""
+    """Create an event of the caller. The server gives it its eventId."""
     event = service.create_event(
         get_db(),
         body,
@@ -99,7 +102,7 @@ def create_event(body: EventInput) -> Response:
 @bp.alt_response(304, success=True)
 @bp.error_responses(404)
 def show_event(event_id: int) -> Response:
-    """The bare event."""
+    """Show an event."""
     db, actor = get_db(), current_actor()
     event = EVENT_CACHE.get().get_event(event_id)
     if event.is_draft or actor.may_manage_events_of(event.organizer_id):
@@ -117,7 +120,7 @@ def show_event(event_id: int) -> Response:
 @bp.response(200, EventAnswer)
 @bp.error_responses(404, 409)
 def replace_event(body: EventInput, event_id: int) -> Response:
-    """Replace all but ids, sold and held counts."""
+    """Replace all of an event but its ids and what is sold and held."""
     return edit(event_id, editing.replace_event(body))
 
 
@@ -126,12 +129,12 @@ def replace_event(body: EventInput, event_id: int) -> Response:
 @bp.response(200, EventAnswer)
 @bp.error_responses(404, 409)
 def publish_event(event_id: int) -> Response:
-    """Put a draft on sale; publishing twice is no error."""
+    """Publish a draft. Publishing an event twice is no error."""
     return edit(event_id, editing.publish_event())
 
 
 def edit(event_id: int, change: editing.Change) -> Response:
-    """Apply a change that the caller asks for, and answer the event after it."""
+    """Apply a change in the name of the caller, and answer the event after it."""
     event = editing.edit_event(
         get_db(),
         event_id,

@@ -31,7 +31,7 @@ FAVORITED, REMOVED = {"message": "Event favorited"}, {"message": "Favorite remov
 @anyone
 @bp.response(200, BareEventsAnswer)
 def list_favorites() -> Response:
-    """The caller's favorites, newest first."""
+    """List the caller's favorites, the newest first."""
     actor = current_actor()
     found = listing.list_favorites(get_db(), actor=actor, image_base_url=image_base_url())
     return json_response({"events": found})
@@ -45,7 +45,7 @@ def list_favorites() -> Response:
 @bp.response_link(201, "favorites_remove_favorite", {"eventId": "$request.body#/eventId"})
 @bp.error_responses(404, 409)
 def add_favorite(body: JsonObject) -> Response:
-    """Make an event a favorite of the caller."""
+    """Add an event to the caller's favorites."""
     actor = current_actor()
     service.add_favorite(
         get_db(),
@@ -64,7 +64,7 @@ def add_favorite(body: JsonObject) -> Response:
 @bp.response(200, Message)
 @bp.error_responses(404)
 def remove_favorite(body: JsonObject) -> Response:
-    """Take an event out of the caller's favorites, named in the body."""
+    """Remove the event that the body names from the caller's favorites."""
     return _remove(body["eventId"])
 
 
@@ -73,7 +73,7 @@ def remove_favorite(body: JsonObject) -> Response:
 @bp.response(200, Message)
 @bp.error_responses(404)
 def remove_favorite_by_path(event_id: int) -> Response:
-    """Take an event out of the caller's favorites, named in the path."""
+    """Remove the event that the path names from the caller's favorites."""
     return _remove(event_id)
 
 
@@ -90,7 +90,10 @@ def _remove(event_id: int) -> Response:
 @recoms_bp.response(200, EventAnswer(many=True))
 @recoms_bp.doc(requestBody=CATEGORIES_BODY)
 def recommend(body: JsonObject) -> Response:
-    """Upcoming events of the categories in the body, soonest first; of none, the most popular."""
+    """List upcoming events of the categories in the body, the soonest first.
+
+    An empty list of categories gives the most popular events.
+    """
     found = listing.recommend(
         get_db(), body["categories"], actor=current_actor(), image_base_url=image_base_url()
     )

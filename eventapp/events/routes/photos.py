@@ -25,7 +25,10 @@ bp = Blueprint("event_photos", __name__, url_prefix="/api/events", description="
 @bp.response(200, EventAnswer)
 @bp.error_responses(404)
 def set_photo(files: JsonObject, event_id: int) -> Response:
-    """Set the event's image to this file: JPEG, PNG or WebP; the one before it is deleted."""
+    """Make the photo in a JPEG, PNG or WebP file the image of an event.
+
+    The photo before it is deleted.
+    """
     event = editing.set_photo(
         get_db(),
         event_id,

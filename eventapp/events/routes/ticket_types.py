@@ -50,7 +50,7 @@ def patch_schedule_entry(
 @bp.response(200, TicketTypesAnswer)
 @bp.error_responses(404)
 def list_types(event_id: int) -> Response:
-    """The event's ticket types."""
+    """List an event's ticket types."""
     ticket_types = service.list_ticket_types(get_db(), event_id, actor=current_actor())
     return json_response({"ticketTypes": ticket_types})
 
@@ -61,7 +61,7 @@ def list_types(event_id: int) -> Response:
 @bp.response(201, EventAnswer)
 @bp.error_responses(404, 409)
 def add_type(body: bodies.TicketTypePatch, event_id: int) -> tuple[Response, int]:
-    """Put a further ticket type on sale; the whole event back."""
+    """Add a ticket type, and answer the whole event."""
     return edit(event_id, editing.add_type(body)), 201
 
 
@@ -71,7 +71,7 @@ def add_type(body: bodies.TicketTypePatch, event_id: int) -> tuple[Response, int
 @bp.response(200, EventAnswer)
 @bp.error_responses(404, 409)
 def patch_type(body: bodies.TicketTypePatch, event_id: int, ticket_type_id: int) -> Response:
-    """Change a ticket type; its id stays whatever the order."""
+    """Change a ticket type by its id, which it keeps when types are reordered."""
     return edit(event_id, editing.patch_type(ticket_type_id, body))
 
 
@@ -80,5 +80,5 @@ def patch_type(body: bodies.TicketTypePatch, event_id: int, ticket_type_id: int)
 @bp.response(200, EventAnswer)
 @bp.error_responses(404, 409)
 def drop_type(event_id: int, ticket_type_id: int) -> Response:
-    """Take a ticket type away that nobody has."""
+    """Remove a ticket type of which no ticket is sold, held or waited for."""
     return edit(event_id, editing.remove_type(ticket_type_id))
