@@ -1,4 +1,4 @@
-"""Makes what tests need: bodies, events, signed-in people."""
+"""Factories for what tests need: bodies, events, signed-in users."""
 
 from datetime import date, timedelta
 from itertools import count
@@ -17,12 +17,12 @@ _numbers = count(1)
 
 
 def day(offset: int) -> str:
-    """The calendar date so many days from today (UTC)."""
+    """Return the UTC date this many days from today, as text."""
     return (utc_now().date() + timedelta(days=offset)).isoformat()
 
 
 def event_body(**changes: Any) -> dict[str, Any]:
-    """A valid body of POST /api/events, with changes."""
+    """Return a valid body of POST /api/events with these changes."""
     body = {
         "title": "Sample Event",
         "description": "An example event",
@@ -37,7 +37,7 @@ def event_body(**changes: Any) -> dict[str, Any]:
 
 
 def make_event(db: Any, *, organizer_id: ObjectId | None = None, **changes: Any) -> dict[str, Any]:
-    """A stored event; `changes` as to a body, dates as text."""
+    """Store an event and return it; `changes` as for `event_body`."""
     body = event_body(**changes)
     body["schedule"] = [
         {**entry, "date": date.fromisoformat(entry["date"])} for entry in body["schedule"]
@@ -47,7 +47,7 @@ def make_event(db: Any, *, organizer_id: ObjectId | None = None, **changes: Any)
 
 
 def sign_in(app: Flask, role: str = "attendee", user_id: ObjectId | None = None) -> dict[str, Any]:
-    """A signed-in user straight in the database.
+    """Store a user with a session, without the API.
 
     Returns:
         `{"id": ObjectId, "headers": {...}}` for requests in the user's name.

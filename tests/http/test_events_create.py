@@ -32,7 +32,7 @@ def create(client, person, **changes):
     return client.post("/api/events", json=event_body(**changes), headers=person["headers"])
 
 
-def test_answers_the_bare_event(client, organizer):
+def test_the_answer_is_the_created_event(client, organizer):
     answer = create(client, organizer)
     event = answer.json
     assert answer.status_code == 201
@@ -45,7 +45,7 @@ def test_answers_the_bare_event(client, organizer):
     assert event["createdAt"] == event["updatedAt"]
 
 
-def test_gives_back_what_was_sent(client, organizer):
+def test_the_answer_has_the_fields_that_were_sent(client, organizer):
     sent = event_body()
     event = create(client, organizer).json
     for name in ("title", "description", "category", "image", "organizer", "tags", "schedule"):
@@ -63,7 +63,7 @@ def test_gives_back_what_was_sent(client, organizer):
     ]
 
 
-def test_is_in_the_database_afterwards(client, db, organizer):
+def test_the_event_is_stored_with_its_derived_fields(client, db, organizer):
     create(client, organizer)
     stored = db.events.find_one({"eventId": 1})
     assert stored["organizerId"] == organizer["id"]
@@ -77,7 +77,7 @@ def test_is_in_the_database_afterwards(client, db, organizer):
     assert client.get("/api/events/1").json["title"] == "Sample Event"
 
 
-def test_numbers_types_and_events_from_one(client, organizer):
+def test_ticket_types_and_events_are_numbered_from_one(client, organizer):
     kinds = [{"type": name, "price": 1, "availableTickets": 1} for name in ("A", "B", "C")]
     event = create(client, organizer, ticketTypes=kinds).json
     assert [kind["ticketTypeId"] for kind in event["ticketTypes"]] == [1, 2, 3]
@@ -91,13 +91,13 @@ def test_an_id_is_never_used_again(client, db, organizer):
     assert create(client, organizer).json["eventId"] == last + 1
 
 
-def test_the_counter_goes_on_from_the_highest_in_use(client, db, organizer):
+def test_the_counter_continues_after_the_highest_id_in_use(client, db, organizer):
     event = make_event(db)
     db.events.update_one({"_id": event["_id"]}, {"$set": {"eventId": 2}})
     assert create(client, organizer).json["eventId"] == 3
 
 
-def test_needs_an_organizer_or_an_admin(client, db, app, organizer, admin, attendee):
+def test_only_organizers_and_admins_create_events(client, db, app, organizer, admin, attendee):
     assert create(client, {"headers": {}}).status_code == 401
     forged = {"headers": {"Authorization": "Bearer a.b.c"}}
     assert create(client, forged).status_code == 401
@@ -109,7 +109,7 @@ def test_needs_an_organizer_or_an_admin(client, db, app, organizer, admin, atten
 
 
 @pytest.mark.parametrize("name", ["eventId", "_id", "favorited", "organizerId", "soldOut", "x"])
-def test_refuses_fields_that_are_not_the_callers_to_set(client, db, organizer, name):
+def test_fields_that_the_server_sets_are_refused(client, db, organizer, name):
     answer = create(client, organizer, **{name: 1})
     assert (answer.status_code, answer.json["code"]) == (400, "validation_error")
     assert answer.json["message"] == f"Invalid {name}"
@@ -118,7 +118,7 @@ def test_refuses_fields_that_are_not_the_callers_to_set(client, db, organizer, n
 
 
 @pytest.mark.parametrize("name", ["title", "category", "organizer", "schedule", "ticketTypes"])
-def test_requires(client, db, organizer, name):
+def test_a_required_field_must_be_sent(client, db, organizer, name):
     body = event_body()
     del body[name]
     answer = client.post("/api/events", json=body, headers=organizer["headers"])
@@ -127,7 +127,7 @@ def test_requires(client, db, organizer, name):
     assert db.events.count_documents({}) == 0
 
 
-def test_does_without_the_rest(client, organizer):
+def test_optional_fields_have_defaults(client, organizer):
     body = event_body()
     for name in ("description", "image", "tags"):
         del body[name]
@@ -183,7 +183,7 @@ def entry(**changes):
         ({"status": "cancelled"}, "status"),
     ],
 )
-def test_refuses_what_no_event_may_be(client, db, organizer, changes, field):
+def test_invalid_events_are_refused(client, db, organizer, changes, field):
     answer = create(client, organizer, **changes)
     assert (answer.status_code, answer.json["code"]) == (400, "validation_error")
     assert answer.json["message"] in (f"Invalid {field}", f"Missing {field}")
@@ -192,7 +192,7 @@ def test_refuses_what_no_event_may_be(client, db, organizer, changes, field):
     assert db.events.count_documents({}) == 0
 
 
-def test_takes_the_bounds_themselves(client, organizer):
+def test_values_at_the_limits_are_accepted(client, organizer):
     corners = [entry(lat=-90, lng=-180), entry(lat=90.0, lng=180.0)]
     free = [kind(price=0, availableTickets=0)]
     event = create(client, organizer, schedule=corners, ticketTypes=free, title="x" * 200).json
@@ -200,7 +200,7 @@ def test_takes_the_bounds_themselves(client, organizer):
     assert event["schedule"][0]["lat"] == -90
 
 
-def test_trims_texts(client, organizer):
+def test_texts_are_trimmed(client, organizer):
     event = create(client, organizer, title="  A  b ", tags=[" jazz "], organizer=" O ").json
     assert (event["title"], event["tags"], event["organizer"]) == ("A  b", ["jazz"], "O")
 
@@ -209,7 +209,7 @@ def test_trims_texts(client, organizer):
     ("sent", "shown"),
     [("25", "25"), ("25.0", "25"), ("12.5", "12.5"), ("19.99", "19.99"), ("0.07", "0.07")],
 )
-def test_prices_are_ints_where_whole(client, organizer, sent, shown):
+def test_whole_prices_are_ints(client, organizer, sent, shown):
     kinds = f'[{{"type":"A","price":{sent},"availableTickets":1}}]'
     body = client.application.json.dumps(event_body(ticketTypes="KINDS")).replace('"KINDS"', kinds)
     headers = {**organizer["headers"], "Content-Type": "application/json"}
@@ -222,12 +222,12 @@ def test_prices_are_ints_where_whole(client, organizer, sent, shown):
     "sent",
     ["2031-05-06", "2031-05-06T23:30:00Z", "2031-05-06T00:15:00+03:00", "2031-05-06T12:00:00.000"],
 )
-def test_keeps_the_date_of_a_date_time_as_written(client, organizer, sent):
+def test_a_date_time_keeps_its_date_as_written(client, organizer, sent):
     event = create(client, organizer, schedule=[{"date": sent, "location": "X"}]).json
     assert event["schedule"][0]["date"] == "2031-05-06"
 
 
-def test_may_be_in_the_past(client, db, organizer):
+def test_an_event_may_be_in_the_past(client, db, organizer):
     event = create(client, organizer, schedule=[{"date": "2020-01-01", "location": "X"}]).json
     assert event["schedule"][0]["date"] == "2020-01-01"
     assert client.get("/api/events").json["total"] == 0

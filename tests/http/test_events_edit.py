@@ -1,4 +1,4 @@
-"""PUT, DELETE and publish: who may, what changes, and what stays."""
+"""PUT, DELETE and publish: permissions, what changes, and what stays."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def event(db, organizer):
 
 
 def sell(db, index, **counts):
-    """Tickets sold or held, as bookings leave them."""
+    """Set sold or held tickets, as bookings do."""
     changes = {f"ticketTypes.{index}.{name}": count for name, count in counts.items()}
     db.events.update_one({}, {"$set": changes, "$inc": {"rev": 1}})
 
@@ -38,7 +38,9 @@ def put(client, person, number=1, **changes):
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
-def test_only_its_organizer_and_admins_may(client, db, app, event, attendee, method, path, body):
+def test_others_than_the_organizer_and_admins_are_refused(
+    client, db, app, event, attendee, method, path, body
+):
     before = db.events.find_one({})
     for person, status in ((None, 401), (attendee, 403), (sign_in(app, "organizer"), 403)):
         headers = person["headers"] if person else {}
@@ -49,14 +51,16 @@ def test_only_its_organizer_and_admins_may(client, db, app, event, attendee, met
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
-def test_an_admin_may(client, db, event, admin, method, path, body):
+def test_an_admin_may_change_any_event(client, db, event, admin, method, path, body):
     answer = client.open(f"/api/events/1{path}", method=method, json=body, headers=admin["headers"])
     assert answer.status_code in (200, 201)
     assert db.events.find_one({"__v": 0}) is None
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
-def test_of_no_event_or_anothers_draft(client, db, app, event, organizer, method, path, body):
+def test_a_missing_event_or_a_draft_of_another_is_404(
+    client, db, app, event, organizer, method, path, body
+):
     make_event(db, status="draft", organizer_id=sign_in(app, "organizer")["id"])
     for number, status, message in [
         ("99", 404, "Event not found"),
@@ -98,7 +102,7 @@ def test_put_replaces_the_whole_event(client, db, event, organizer):
     assert client.get("/api/events/1", headers=organizer["headers"]).json == shown
 
 
-def test_put_keeps_true_what_lists_go_by(client, db, event, organizer):
+def test_put_updates_the_fields_that_lists_filter_and_sort_by(client, db, event, organizer):
     schedule = [{"date": day(2), "location": "Lyon"}]
     put(client, organizer, title="Zoo", schedule=schedule, ticketTypes=[kind("General", 3, 0)])
     stored = db.events.find_one({})
@@ -114,7 +118,7 @@ def test_put_keeps_true_what_lists_go_by(client, db, event, organizer):
     "changes",
     [{"eventId": 1}, {"_id": "x"}, {"favorited": True}, {"title": ""}, {"ticketTypes": []}],
 )
-def test_put_refuses_and_writes_nothing(client, db, event, organizer, changes):
+def test_a_refused_put_writes_nothing(client, db, event, organizer, changes):
     before = db.events.find_one({})
     assert put(client, organizer, **changes).status_code == 400
     assert db.events.find_one({}) == before
@@ -158,26 +162,26 @@ def test_put_keeps_ids_stable_when_types_are_reordered(client, event, organizer)
     assert [(t["ticketTypeId"], t["type"]) for t in shown] == [(2, "VIP"), (1, "General")]
 
 
-def test_put_never_gives_a_dropped_types_id_again(client, event, organizer):
+def test_put_never_reuses_the_id_of_a_removed_type(client, event, organizer):
     put(client, organizer, ticketTypes=[kind("General")])
     shown = put(client, organizer, ticketTypes=[kind("General"), kind("VIP")]).json["ticketTypes"]
     assert [t["ticketTypeId"] for t in shown] == [1, 3]
 
 
 @pytest.mark.parametrize("count", ["soldTickets", "heldTickets", "waiting"])
-def test_put_cannot_drop_a_type_in_use(client, db, event, organizer, count):
+def test_put_cannot_remove_a_type_in_use(client, db, event, organizer, count):
     sell(db, 1, **{count: 1})
     answer = put(client, organizer, ticketTypes=[kind("General")])
     assert (answer.status_code, answer.json["code"]) == (409, "tickets_taken")
     assert len(db.events.find_one({})["ticketTypes"]) == 2
 
 
-def test_put_refuses_one_name_or_id_twice(client, event, organizer):
+def test_put_refuses_two_types_with_the_same_name_or_id(client, event, organizer):
     for types in ([kind("A"), kind("a")], [kind("A", ticketTypeId=1), kind("B", ticketTypeId=1)]):
         assert put(client, organizer, ticketTypes=types).status_code == 400
 
 
-def test_put_may_draw_back_to_a_draft_only_what_nobody_has(client, db, event, organizer):
+def test_put_makes_an_event_a_draft_only_without_bookings(client, db, event, organizer):
     assert put(client, organizer, status="draft").json["status"] == "draft"
     assert client.get("/api/events/1").status_code == 404
     assert put(client, organizer).json["status"] == "draft"
@@ -190,7 +194,7 @@ def test_put_may_draw_back_to_a_draft_only_what_nobody_has(client, db, event, or
 
 
 @pytest.mark.parametrize("status", ["cancelled", "completed"])
-def test_nothing_reopens_a_closed_event(client, db, organizer, status):
+def test_nothing_reopens_an_ended_event(client, db, organizer, status):
     make_event(db, organizer_id=organizer["id"], status=status)
     for wanted in ("published", "draft"):
         answer = put(client, organizer, status=wanted)
@@ -200,7 +204,7 @@ def test_nothing_reopens_a_closed_event(client, db, organizer, status):
     assert put(client, organizer).json["status"] == status
 
 
-def test_publish_puts_a_draft_on_the_list_and_is_no_error_twice(client, db, organizer):
+def test_publish_lists_a_draft_and_may_be_repeated(client, db, organizer):
     make_event(db, organizer_id=organizer["id"], status="draft")
     for _ in range(2):
         answer = client.post("/api/events/1/publish", headers=organizer["headers"])
@@ -208,7 +212,7 @@ def test_publish_puts_a_draft_on_the_list_and_is_no_error_twice(client, db, orga
     assert client.get("/api/events").json["total"] == 1
 
 
-def test_delete(client, db, event, organizer):
+def test_a_deleted_event_is_gone(client, db, event, organizer):
     client.post("/api/favorites", json={"eventId": 1})
     answer = client.delete("/api/events/1", headers=organizer["headers"])
     assert (answer.status_code, answer.json) == (200, {"message": "Event deleted successfully"})
@@ -219,7 +223,7 @@ def test_delete(client, db, event, organizer):
 
 
 @pytest.mark.parametrize("count", ["soldTickets", "heldTickets"])
-def test_delete_is_refused_while_tickets_are_out(client, db, event, organizer, count):
+def test_delete_is_refused_while_tickets_are_sold_or_held(client, db, event, organizer, count):
     sell(db, 0, **{count: 1})
     answer = client.delete("/api/events/1", headers=organizer["headers"])
     assert (answer.status_code, answer.json["code"]) == (409, "event_has_bookings")

@@ -25,7 +25,7 @@ INVALID = {
 }
 
 
-def kinds(*pairs):
+def ticket_types(*pairs):
     return [
         {"type": f"T{number}", "price": price, "availableTickets": left}
         for number, (price, left) in enumerate(pairs)
@@ -43,15 +43,15 @@ def titles(client, query="", headers=None):
 
 
 @pytest.fixture
-def shelf(db, organizer):
-    """Six events to come, and one each that is past, a draft and cancelled."""
+def events(db, organizer):
+    """Make four upcoming events, and one each that is past, a draft and cancelled."""
     make_event(
         db,
         title="Jazz Night",
         category="concert",
         tags=["Jazz", "live"],
         schedule=at((day(10), "Gazi, Athens"), (day(40), "Port, Thessaloniki")),
-        ticketTypes=kinds((10, 0), (60, 5)),
+        ticketTypes=ticket_types((10, 0), (60, 5)),
     )
     make_event(
         db,
@@ -59,7 +59,7 @@ def shelf(db, organizer):
         category="theater",
         tags=["drama", "jazz"],
         schedule=at((day(20), "Αθήνα")),
-        ticketTypes=kinds((30, 3)),
+        ticketTypes=ticket_types((30, 3)),
         organizer_id=organizer["id"],
     )
     make_event(
@@ -68,7 +68,7 @@ def shelf(db, organizer):
         category="sports",
         tags=[],
         schedule=at((day(0), "ATHENS")),
-        ticketTypes=kinds((0, 0)),
+        ticketTypes=ticket_types((0, 0)),
     )
     make_event(
         db,
@@ -76,14 +76,14 @@ def shelf(db, organizer):
         category="concert",
         tags=["live"],
         schedule=at((day(15), "São João, Porto")),
-        ticketTypes=kinds((12.5, 7)),
+        ticketTypes=ticket_types((12.5, 7)),
     )
     make_event(
         db,
         title="Old",
         category="concert",
         schedule=at((day(-5), "Athens"), (day(-2), "Athens")),
-        ticketTypes=kinds((10, 1)),
+        ticketTypes=ticket_types((10, 1)),
     )
     for status in ("draft", "cancelled"):
         make_event(db, title=status.title(), status=status, organizer_id=organizer["id"])
@@ -92,7 +92,7 @@ def shelf(db, organizer):
 UPCOMING = ["Jazz Night", "Antigone", "Marathon", "Fado"]
 
 
-def test_envelope(client, shelf):
+def test_the_envelope_of_a_page(client, events):
     answer = client.get("/api/events").json
     assert {name: answer[name] for name in answer if name != "events"} == {
         "page": 1,
@@ -105,7 +105,7 @@ def test_envelope(client, shelf):
     assert answer["events"][0] == client.get("/api/events/1").json
 
 
-def test_of_nothing(client):
+def test_a_list_without_events(client):
     answer = client.get("/api/events").json
     assert (answer["events"], answer["total"], answer["pages"]) == ([], 0, 0)
     assert answer["nextCursor"] is None
@@ -153,12 +153,12 @@ def test_of_nothing(client):
         (f"organizerId={ObjectId()}", []),
     ],
 )
-def test_each_filter(client, shelf, query, expected):
+def test_each_filter_narrows_the_list(client, events, query, expected):
     assert titles(client, query) == expected
     assert client.get(f"/api/events?{query}").json["total"] == len(expected)
 
 
-def test_organizer_id(client, shelf, organizer):
+def test_the_list_of_an_organizer(client, events, organizer):
     assert titles(client, f"organizerId={organizer['id']}") == ["Antigone"]
     assert titles(client, f"organizerId={organizer['id']}&upcoming=false") == ["Antigone"]
 
@@ -177,27 +177,27 @@ def test_organizer_id(client, shelf, organizer):
         ("search=jazz&city=athens", ["Jazz Night"]),
     ],
 )
-def test_search(client, shelf, query, expected):
+def test_search_combines_with_filters_and_orders(client, events, query, expected):
     assert sorted(titles(client, query)) == sorted(expected)
     if "sortBy" in query:
         assert titles(client, query) == expected
 
 
-def test_best_match_first(client, db):
+def test_the_best_match_comes_first(client, db):
     make_event(db, title="Walk", description="a word about jazz", tags=[])
     make_event(db, title="Jazz", description="nothing else", tags=["jazz"])
     make_event(db, title="Talk", description="", tags=["jazz"])
     assert titles(client, "search=jazz") == ["Jazz", "Talk", "Walk"]
 
 
-def test_search_finds_words_of_description_and_other_forms(client, db):
+def test_search_finds_other_forms_of_words_in_the_description(client, db):
     make_event(db, title="A", description="Dancing between the tables", tags=[])
     assert titles(client, "search=dance") == ["A"]
     assert titles(client, "search=table") == ["A"]
     assert titles(client, "search=danc") == ["A"]
 
 
-def test_all_filters_combined(client, shelf, organizer):
+def test_all_filters_are_combined(client, events, organizer):
     query = (
         f"category=concert&city=athens&dateFrom={day(5)}&dateTo={day(12)}&availableOnly=true"
         "&minPrice=50&maxPrice=70&tags=jazz,live&search=jazz&upcoming=true&sortBy=price&order=desc"
@@ -216,7 +216,7 @@ def test_all_filters_combined(client, shelf, organizer):
     assert titles(client, f"{query}&organizerId={organizer['id']}") == []
 
 
-def test_drafts_are_never_listed_but_as_ones_own(client, shelf, app, organizer, admin):
+def test_drafts_are_listed_only_among_ones_own_events(client, events, app, organizer, admin):
     mine = titles(client, "mine=true", organizer["headers"])
     assert mine == ["Antigone", "Draft", "Cancelled"]
     assert titles(client, "", organizer["headers"]) == UPCOMING
@@ -225,24 +225,24 @@ def test_drafts_are_never_listed_but_as_ones_own(client, shelf, app, organizer, 
     assert titles(client, "mine=true&category=theater", organizer["headers"]) == ["Antigone"]
 
 
-def test_mine_needs_a_user(client, shelf):
+def test_the_list_of_ones_own_events_needs_a_user(client, events):
     answer = client.get("/api/events?mine=true")
     assert (answer.status_code, answer.json["code"]) == (401, "unauthorized")
 
 
-def test_mine_has_the_past_ones_where_asked(client, db, organizer):
+def test_the_list_of_ones_own_events_may_include_past_ones(client, db, organizer):
     make_event(db, organizer_id=organizer["id"], schedule=at((day(-1), "X")))
     assert titles(client, "mine=true", organizer["headers"]) == []
     assert titles(client, "mine=true&upcoming=false", organizer["headers"]) == ["Sample Event"]
 
 
-def test_favorited_in_lists(client, shelf):
+def test_lists_show_the_callers_favorites(client, events):
     client.post("/api/favorites", json={"eventId": 2})
     shown = client.get("/api/events").json["events"]
     assert [event["favorited"] for event in shown] == [False, True, False, False]
 
 
-def test_popular(client, shelf, db):
+def test_popular_events_come_best_first(client, events, db):
     db.events.update_one({"title": "Fado"}, {"$set": {"popularity": 5.0}})
     db.events.update_one({"title": "Marathon"}, {"$set": {"popularity": 7.5}})
     db.events.update_one({"title": "Draft"}, {"$set": {"popularity": 9.0}})
@@ -257,7 +257,7 @@ def test_popular(client, shelf, db):
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name, values in INVALID.items() for value in values]
 )
-def test_invalid_queries(client, name, value):
+def test_an_invalid_parameter_is_refused(client, name, value):
     answer = client.get("/api/events", query_string={name: value})
     assert (answer.status_code, answer.json["code"]) == (400, "validation_error")
     assert answer.json["message"] == f"Invalid {name}"

@@ -19,7 +19,7 @@ DIRECTIONS = ["asc", "desc"]
 
 
 def add(db, number):
-    """An event with few distinct titles, dates and prices, so that orders have ties."""
+    """Make an event with few distinct titles, dates and prices, so that orders have ties."""
     return make_event(
         db,
         title=["beta", "Alpha", "Émile", "zeta jazz"][number % 4],
@@ -50,7 +50,7 @@ def ids(answer):
 
 
 def walk(client, meanwhile=lambda: None, **query):
-    """The ids of each page, by cursor, with something happening between pages."""
+    """Yield the eventIds of each page, by cursor; call `meanwhile` between pages."""
     answer = page(client, **query)
     yield ids(answer)
     while answer["nextCursor"]:
@@ -61,7 +61,7 @@ def walk(client, meanwhile=lambda: None, **query):
 
 @pytest.mark.parametrize("order", DIRECTIONS)
 @pytest.mark.parametrize("sort", SORTS)
-def test_each_order(client, dozen, sort, order):
+def test_events_are_sorted_in_each_order(client, dozen, sort, order):
     shown = page(client, sortBy=sort, sortOrder=order)["events"]
     keys = [(SORTS[sort](event), event["eventId"]) for event in shown]
     assert keys == sorted(keys, reverse=order == "desc")
@@ -70,7 +70,7 @@ def test_each_order(client, dozen, sort, order):
 
 
 @pytest.mark.parametrize("order", DIRECTIONS)
-def test_popularity(client, db, dozen, order):
+def test_events_are_sorted_by_popularity(client, db, dozen, order):
     for number, popularity in enumerate([3.5, 0.25, 9.0], start=1):
         db.events.update_one({"eventId": number}, {"$set": {"popularity": popularity}})
     expected = [*range(4, 13), 2, 1, 3]
@@ -84,7 +84,7 @@ def test_the_default_order_is_by_event_id(client, dozen):
     assert ids(page(client, sortOrder="desc")) == list(range(12, 0, -1))
 
 
-def test_date_is_the_next_upcoming_one(client, db):
+def test_the_order_by_date_uses_the_next_date(client, db):
     running = [{"date": day(-9), "location": "X"}, {"date": day(30), "location": "X"}]
     make_event(db, schedule=running)
     make_event(db, schedule=[{"date": day(5), "location": "X"}])
@@ -102,7 +102,7 @@ def test_pages_have_exact_totals_and_every_row_once(client, dozen):
     assert [bool(answer["nextCursor"]) for answer in answers] == [True, True, False, False]
 
 
-def test_a_page_that_is_just_full_has_no_next(client, dozen):
+def test_the_last_page_has_no_cursor_even_if_it_is_full(client, dozen):
     assert page(client, limit=12)["nextCursor"] is None
     assert page(client, limit=6, page=2)["nextCursor"] is None
 
@@ -144,8 +144,8 @@ def test_a_cursor_neither_skips_nor_repeats_while_events_are_added(client, db, d
     assert set(range(1, 13)) <= set(seen)
 
 
-def test_pages_by_number_do_repeat_where_a_cursor_does_not(client, db, dozen):
-    """The control: without a cursor the same walk sees rows twice."""
+def test_the_control_pages_by_number_repeat_rows(client, db, dozen):
+    """Without a cursor the same walk sees rows twice."""
     first = page(client, limit=4, order="desc")
     make_event(db)
     assert set(ids(first)) & set(ids(page(client, limit=4, order="desc", page=2)))
@@ -167,13 +167,15 @@ def test_a_cursor_keeps_filters_and_order(client, dozen):
     assert len(whole) == 6
 
 
-def test_a_cursor_counts_its_pages_on(client, dozen):
+def test_a_cursor_continues_the_page_numbers(client, dozen):
     first = page(client, limit=5)
     second = page(client, limit=5, cursor=first["nextCursor"])
     assert (second["page"], second["total"], second["pages"]) == (2, 12, 3)
 
 
-def test_a_cursor_carries_ones_own_list_only_for_oneself(client, db, app, organizer, attendee):
+def test_a_cursor_of_ones_own_events_shows_them_to_nobody_else(
+    client, db, app, organizer, attendee
+):
     for _ in range(3):
         make_event(db, organizer_id=organizer["id"], status="draft")
     query = {"mine": "true", "limit": 2}
@@ -186,7 +188,7 @@ def test_a_cursor_carries_ones_own_list_only_for_oneself(client, db, app, organi
     assert client.get("/api/events", query_string=follow).status_code == 401
 
 
-def test_the_longest_query_has_a_cursor_that_is_taken(client, db):
+def test_the_cursor_of_the_longest_query_is_accepted(client, db):
     for _ in range(2):
         make_event(db, title="日" * 200, schedule=[{"date": day(3), "location": "日" * 100}])
     query = {"city": "日" * 100, "sortBy": "title", "limit": 1, "unknown": "x" * 5000}

@@ -1,4 +1,4 @@
-"""Schedule entries and ticket types, by place and by stable id."""
+"""Schedule entries and ticket types, by index and by id."""
 
 import pytest
 
@@ -49,7 +49,7 @@ def refused(answer, status, message, code=None):
         {"type": "X", "price": 0, "availableTickets": 7},
     ],
 )
-def test_patch_type_by_index_changes_just_that(call, patch):
+def test_patching_a_type_by_index_changes_only_that(call, patch):
     shown = call("PATCH", "/ticketTypes/1", patch).json
     expected = {"ticketTypeId": 2, "type": "VIP", "price": 50, "availableTickets": 10}
     seen = {name: shown["ticketTypes"][1][name] for name in expected}
@@ -59,19 +59,19 @@ def test_patch_type_by_index_changes_just_that(call, patch):
     assert call("GET", "").json == shown
 
 
-def test_patch_type_keeps_the_cheapest_price_true(call, db):
+def test_patching_a_type_updates_the_lowest_price(call, db):
     call("PATCH", "/ticketTypes/1", {"price": 1.5})
     assert db.events.find_one({})["minPrice"] == 1.5
 
 
 @pytest.mark.parametrize("index", ["2", "99", "x", "-1", "1.0", "9223372036854775808"])
-def test_invalid_ticket_type_index(call, db, event, index):
+def test_an_invalid_ticket_type_index_is_refused(call, db, event, index):
     refused(call("PATCH", f"/ticketTypes/{index}", {"price": 1}), 400, "Invalid ticket type index")
     assert db.events.find_one({})["rev"] == 0
 
 
 @pytest.mark.parametrize("index", ["2", "99", "x", "-1", "1.0", "9223372036854775808"])
-def test_invalid_schedule_index(call, db, event, index):
+def test_an_invalid_schedule_index_is_refused(call, db, event, index):
     refused(call("PATCH", f"/schedule/{index}", {"location": "X"}), 400, "Invalid schedule index")
     assert db.events.find_one({})["rev"] == 0
 
@@ -87,14 +87,14 @@ def test_invalid_schedule_index(call, db, event, index):
     ],
 )
 @pytest.mark.parametrize("index", [0, 1])
-def test_patch_schedule_changes_just_that(call, index, patch):
+def test_patching_an_entry_changes_only_that(call, index, patch):
     shown = call("PATCH", f"/schedule/{index}", patch).json
     assert shown["schedule"][index] == {**SCHEDULE[index], **patch}
     assert shown["schedule"][1 - index] == SCHEDULE[1 - index]
     assert call("GET", "").json == shown
 
 
-def test_patch_schedule_keeps_the_list_true(call, client):
+def test_patching_an_entry_updates_the_lists(call, client):
     call("PATCH", "/schedule/0", {"date": f"{day(-3)}T10:00:00Z", "location": "Rome"})
     assert client.get("/api/events?city=rome").json["total"] == 1
     call("PATCH", "/schedule/1", {"date": day(-2)})
@@ -126,7 +126,7 @@ def test_patch_schedule_keeps_the_list_true(call, client):
         ("/schedule/0", {"hall": 1}, "hall"),
     ],
 )
-def test_patch_refuses_and_writes_nothing(call, db, path, body, field):
+def test_a_refused_patch_writes_nothing(call, db, path, body, field):
     before = db.events.find_one({})
     answer = call("PATCH", path, body)
     assert (answer.status_code, answer.json["code"]) == (400, "validation_error")
@@ -141,14 +141,14 @@ def test_types_are_listed_with_counts_for_the_organizer(call, client):
     assert types["ticketTypes"][0]["capacity"] == 100
 
 
-def test_types_of_no_event(client, event, organizer):
+def test_the_types_of_a_missing_event_are_404(client, event, organizer):
     for number, status, message in (("9", 404, "Event not found"), ("x", 400, "Invalid eventId")):
         path = f"/api/events/{number}/ticket-types"
         refused(client.get(path, headers=organizer["headers"]), status, message)
 
 
 @pytest.mark.parametrize("amount", ["availableTickets", "capacity"])
-def test_add_type(call, db, amount):
+def test_a_type_is_added(call, db, amount):
     answer = call("POST", "/ticket-types", {"type": "Balcony", "price": 7.5, amount: 4})
     added = answer.json["ticketTypes"][-1]
     assert answer.status_code == 201
@@ -167,7 +167,7 @@ def test_add_type(call, db, amount):
         ({"type": "B", "price": 1, "capacity": 1, "ticketTypeId": 9}, "ticketTypeId"),
     ],
 )
-def test_add_type_refuses(call, db, body, field):
+def test_an_invalid_type_is_not_added(call, db, body, field):
     answer = call("POST", "/ticket-types", body)
     assert (answer.status_code, list(answer.json["errors"])) == (400, [field])
     assert len(db.events.find_one({})["ticketTypes"]) == 2
@@ -182,7 +182,7 @@ def test_an_event_has_at_most_fifty_types(call, db):
     )
 
 
-def test_patch_type_by_id_whatever_the_order(call, db):
+def test_a_type_keeps_its_id_when_types_are_reordered(call, db):
     stored = db.events.find_one({})["ticketTypes"]
     db.events.update_one({}, {"$set": {"ticketTypes": stored[::-1]}})
     shown = call("PATCH", "/ticket-types/1", {"price": 5}).json["ticketTypes"]
@@ -195,13 +195,13 @@ def test_a_type_may_change_the_case_of_its_own_name(call):
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_ticket_type_not_found(call, method):
+def test_an_unknown_type_is_404(call, method):
     body = {"price": 1} if method == "PATCH" else None
     refused(call(method, "/ticket-types/3", body), 404, "Ticket type not found")
     refused(call(method, "/ticket-types/x", body), 400, "Invalid ticketTypeId")
 
 
-def test_capacity_is_available_held_and_sold_and_not_less_than_is_out(call, db):
+def test_capacity_includes_and_never_undercuts_sold_and_held_tickets(call, db):
     sold(db, 0, 30)
     shown = call("PATCH", "/ticket-types/1", {"capacity": 40}).json["ticketTypes"][0]
     assert (shown["availableTickets"], shown["soldTickets"], shown["capacity"]) == (10, 30, 40)
@@ -216,14 +216,14 @@ def test_capacity_is_available_held_and_sold_and_not_less_than_is_out(call, db):
     assert call("PATCH", "/ticket-types/1", {"capacity": 30}).status_code == 200
 
 
-def test_drop_type_and_its_id_is_not_used_again(call):
+def test_the_id_of_a_removed_type_is_not_used_again(call):
     shown = call("DELETE", "/ticket-types/2").json
     assert [kind["ticketTypeId"] for kind in shown["ticketTypes"]] == [1]
     shown = call("POST", "/ticket-types", {"type": "VIP", "price": 1, "capacity": 1}).json
     assert [kind["ticketTypeId"] for kind in shown["ticketTypes"]] == [1, 3]
 
 
-def test_drop_type_is_refused_for_one_in_use_and_for_the_last(call, db):
+def test_a_type_in_use_and_the_last_type_are_not_removed(call, db):
     sold(db, 1, 1)
     assert call("DELETE", "/ticket-types/2").json["code"] == "tickets_taken"
     assert call("DELETE", "/ticket-types/1").status_code == 200

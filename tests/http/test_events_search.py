@@ -1,4 +1,4 @@
-"""Search by the index in memory: the same answers as the database's, and never older."""
+"""Search by the in-memory index: it answers as the database does, and never with older events."""
 
 import threading
 
@@ -22,7 +22,7 @@ def found(client, query):
 
 @pytest.fixture
 def events(db, organizer):
-    """One event a place where the word jazz can stand, best last; and one without it."""
+    """Make an event for each field that can contain the word jazz, the best match last."""
     texts = [
         {"description": "An evening of jazz and more than that, with a long text about it all."},
         {"tags": ["jazz"]},
@@ -33,11 +33,11 @@ def events(db, organizer):
     return [make_event(db, organizer_id=owner, **{"title": "Sample", **text}) for text in texts]
 
 
-def test_title_before_tag_before_description(client, events):
+def test_a_title_weighs_more_than_a_tag_and_that_more_than_a_description(client, events):
     assert found(client, "search=jazz") == [3, 2, 1]
 
 
-def test_any_word_and_no_excluded_one(client, events):
+def test_events_need_any_of_the_words_and_no_excluded_word(client, events):
     assert set(found(client, "search=jazz rock")) == {1, 2, 3, 4}
     assert found(client, "search=jazz -evening") == [3, 2]
 
@@ -53,7 +53,7 @@ def test_filters_narrow_what_the_words_find(client, db, events):
     assert found(client, f"search=jazz&dateFrom={day(31)}") == []
 
 
-def test_edits_of_one_s_own_are_found_at_once(client, organizer, events):
+def test_edits_by_this_process_are_found_at_once(client, organizer, events):
     assert found(client, "search=sunrise") == []
     body = event_body(title="Sunrise")
     client.put("/api/events/4", json=body, headers=organizer["headers"])
@@ -65,7 +65,7 @@ def test_edits_of_one_s_own_are_found_at_once(client, organizer, events):
     assert found(client, "search=sunrise") == [made]
 
 
-def test_edits_of_others_are_found_within_a_second(client, db, events):
+def test_edits_by_another_process_are_found_within_a_second(client, db, events):
     assert found(client, "search=sunrise") == []
     editing.edit_event(
         db,
@@ -95,7 +95,7 @@ def test_pages_and_cursors_walk_all_matches_once(client, db, events):
     assert found(client, "search=jazz&limit=7&page=6") == []
 
 
-def test_an_organizer_finds_the_same(client, organizer, events):
+def test_an_organizer_finds_the_same_events(client, organizer, events):
     answer = client.get("/api/events?search=jazz", headers=organizer["headers"]).json
     assert [event["eventId"] for event in answer["events"]] == [3, 2, 1]
     assert "soldTickets" in answer["events"][0]["ticketTypes"][0]
@@ -108,7 +108,7 @@ def test_with_too_many_events_the_database_answers(client, app, events, monkeypa
     assert EVENT_CACHE.get(app).index._index is None
 
 
-def test_a_big_index_is_built_beside_the_requests(client, app, events, monkeypatch):
+def test_a_big_index_is_built_in_the_background(client, app, events, monkeypatch):
     monkeypatch.setattr(live_index, "MAX_BUILT_INLINE", 2)
     index, go_on = EVENT_CACHE.get(app).index, threading.Event()
     read = index._read_listed
@@ -119,16 +119,16 @@ def test_a_big_index_is_built_beside_the_requests(client, app, events, monkeypat
 
     monkeypatch.setattr(index, "_read_listed", events_later)
     index.reset()
-    assert set(found(client, "search=jazz")) == {1, 2, 3}  # by the database, meanwhile
+    assert set(found(client, "search=jazz")) == {1, 2, 3}  # answered by the database meanwhile
     assert index._index is None
     go_on.set()
     index._builder.join(10)
     assert index._index
-    EVENT_CACHE.get(app).changed(0)  # so that no list is remembered
+    EVENT_CACHE.get(app).changed(0)  # so that no list is cached
     assert found(client, "search=jazz") == [3, 2, 1]
 
 
-def test_what_was_read_before_everything_changed_is_not_kept(client, app, events, monkeypatch):
+def test_an_index_built_before_a_reset_is_not_used(client, app, events, monkeypatch):
     monkeypatch.setattr(live_index, "MAX_BUILT_INLINE", 2)
     index, go_on = EVENT_CACHE.get(app).index, threading.Event()
     index.reset()

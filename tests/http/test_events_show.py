@@ -1,4 +1,4 @@
-"""GET /api/events/:eventId: what it shows, and to whom."""
+"""GET /api/events/:eventId: its fields, and who may see them."""
 
 import pytest
 
@@ -14,13 +14,13 @@ def show(client, event, person=None):
     return client.get(f"/api/events/{event['eventId']}", headers=headers)
 
 
-def test_answers_the_bare_event_to_anyone(client, db):
+def test_anyone_may_see_an_event(client, db):
     answer = show(client, make_event(db))
     assert answer.status_code == 200
     assert (answer.json["eventId"], answer.json["title"]) == (1, "Sample Event")
 
 
-def test_hides_all_that_is_the_stores_own(client, db, organizer):
+def test_internal_fields_are_hidden(client, db, organizer):
     event = make_event(db, organizer_id=organizer["id"])
     for person in (None, organizer):
         shown = show(client, event, person).json
@@ -39,7 +39,7 @@ def test_hides_all_that_is_the_stores_own(client, db, organizer):
 
 
 @pytest.mark.parametrize("path", ["abc", "1.5", "-1", "1e3", "9223372036854775808", "%00", "1 "])
-def test_invalid_event_id(client, path):
+def test_an_invalid_event_id_is_refused(client, path):
     answer = client.get(f"/api/events/{path}")
     assert (answer.status_code, answer.json["code"]) == (400, "validation_error")
     assert answer.json["message"] == "Invalid eventId"
@@ -47,13 +47,13 @@ def test_invalid_event_id(client, path):
 
 
 @pytest.mark.parametrize("path", ["0", "7", "9223372036854775807"])
-def test_event_not_found(client, path):
+def test_a_missing_event_is_404(client, path):
     answer = client.get(f"/api/events/{path}")
     assert answer.status_code == 404
     assert answer.json == {"message": "Event not found", "code": "event_not_found"}
 
 
-def test_counts_are_for_its_organizer_and_admins(client, db, app, organizer, admin, attendee):
+def test_only_the_organizer_and_admins_see_counts(client, db, app, organizer, admin, attendee):
     event = make_event(db, organizer_id=organizer["id"])
     seen = {
         name: set(show(client, event, person).json["ticketTypes"][0])
@@ -69,7 +69,7 @@ def test_counts_are_for_its_organizer_and_admins(client, db, app, organizer, adm
     assert seen["organizer"] == seen["admin"] == TYPE_FOR_ORGANIZER
 
 
-def test_counts_in_lists_go_by_each_events_organizer(client, db, app, organizer):
+def test_lists_show_organizers_the_counts_of_their_own_events(client, db, app, organizer):
     make_event(db, organizer_id=organizer["id"])
     make_event(db, organizer_id=sign_in(app, "organizer")["id"])
     shown = client.get("/api/events", headers=organizer["headers"]).json["events"]
@@ -77,7 +77,7 @@ def test_counts_in_lists_go_by_each_events_organizer(client, db, app, organizer)
     assert set(shown[1]["ticketTypes"][0]) == TYPE_FOR_ALL
 
 
-def test_a_draft_is_its_organizers_and_admins_alone(client, db, app, organizer, admin, attendee):
+def test_only_the_organizer_and_admins_see_a_draft(client, db, app, organizer, admin, attendee):
     event = make_event(db, organizer_id=organizer["id"], status="draft")
     for person in (None, attendee, sign_in(app, "organizer")):
         assert show(client, event, person).json["message"] == "Event not found"
@@ -89,14 +89,14 @@ def test_a_cancelled_event_is_still_shown(client, db):
     assert show(client, make_event(db, status="cancelled")).json["status"] == "cancelled"
 
 
-def test_sold_out_is_when_no_type_has_tickets(client, db):
+def test_an_event_is_sold_out_when_no_type_has_tickets(client, db):
     none = [{"type": "A", "price": 1, "availableTickets": 0}]
     some = [*none, {"type": "B", "price": 1, "availableTickets": 1}]
     assert show(client, make_event(db, ticketTypes=some)).json["soldOut"] is False
     assert show(client, make_event(db, ticketTypes=none)).json["soldOut"] is True
 
 
-def test_favorited_is_the_callers_and_is_not_stored(client, db, app):
+def test_favorited_depends_on_the_caller_and_is_not_stored(client, db, app):
     event, fan = make_event(db), sign_in(app)
     client.post("/api/favorites", json={"eventId": 1}, headers=fan["headers"])
     assert show(client, event, fan).json["favorited"] is True
@@ -105,7 +105,7 @@ def test_favorited_is_the_callers_and_is_not_stored(client, db, app):
     assert "favorited" not in db.events.find_one({})
 
 
-def test_a_photo_of_our_own_becomes_a_full_url(client, db, make_app):
+def test_the_url_of_an_uploaded_photo_is_absolute(client, db, make_app):
     event = make_event(db)
     db.events.update_one({}, {"$set": {"image": "/images/x.webp"}})
     assert show(client, event).json["image"] == "http://localhost/images/x.webp"
@@ -114,7 +114,9 @@ def test_a_photo_of_our_own_becomes_a_full_url(client, db, make_app):
     assert shown["image"] == "https://tickets.example.org/images/x.webp"
 
 
-def test_public_base_url_wins_over_the_request(client, db, app, monkeypatch):
+def test_public_base_url_takes_precedence_over_the_host_of_the_request(
+    client, db, app, monkeypatch
+):
     make_event(db)
     db.events.update_one({}, {"$set": {"image": "/images/x.webp"}})
     settings = CONFIG.get(app)

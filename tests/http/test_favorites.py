@@ -1,4 +1,4 @@
-"""/api/favorites: whose they are, and each answer."""
+"""/api/favorites: owners, answers and limits."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def listed(client, headers=None):
     return [event["eventId"] for event in answer.json["events"]]
 
 
-def test_add_answers_201_and_keeps_it(client, db):
+def test_an_added_favorite_is_stored(client, db):
     answer = add(client, 2)
     assert (answer.status_code, answer.json) == (201, {"message": "Event favorited"})
     kept = db.favorites.find_one({"_id": "guest"})
@@ -33,7 +33,7 @@ def test_add_answers_201_and_keeps_it(client, db):
     assert kept["count"] == 1
 
 
-def test_list_is_newest_first_and_favorited(client):
+def test_the_list_is_newest_first(client):
     for number in (2, 3, 1):
         add(client, number)
     assert listed(client) == [1, 3, 2]
@@ -42,11 +42,11 @@ def test_list_is_newest_first_and_favorited(client):
     assert shown[0] == client.get("/api/events/1").json
 
 
-def test_an_empty_list(client):
+def test_a_caller_without_favorites_has_an_empty_list(client):
     assert client.get("/api/favorites").json == {"events": []}
 
 
-def test_already_favorited(client, db):
+def test_adding_a_favorite_twice_is_refused(client, db):
     add(client, 1)
     answer = add(client, 1)
     assert answer.status_code == 409
@@ -54,21 +54,21 @@ def test_already_favorited(client, db):
     assert db.favorites.find_one({})["count"] == 1
 
 
-def test_event_not_found(client, db):
+def test_a_missing_event_is_404(client, db):
     answer = add(client, 99)
     assert answer.status_code == 404
     assert answer.json == {"message": "Event not found", "code": "event_not_found"}
     assert db.favorites.count_documents({}) == 0
 
 
-def test_anothers_draft_is_not_found(client, db, organizer):
+def test_a_draft_of_another_is_404(client, db, organizer):
     draft = make_event(db, status="draft", organizer_id=organizer["id"])
     assert add(client, draft["eventId"]).status_code == 404
     assert add(client, draft["eventId"], organizer["headers"]).status_code == 201
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
-def test_missing_event_id(client, method):
+def test_a_body_without_an_event_id_is_refused(client, method):
     for sent in ({"json": {}}, {}):
         answer = client.open("/api/favorites", method=method, **sent)
         assert (answer.status_code, answer.json["message"]) == (400, "Missing eventId")
@@ -77,7 +77,7 @@ def test_missing_event_id(client, method):
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 @pytest.mark.parametrize("value", ["1", 1.5, True, None, {"$gt": 0}, [1], 0, -1, 2**63, 1e30])
-def test_invalid_event_id(client, db, method, value):
+def test_an_invalid_event_id_is_refused(client, db, method, value):
     add(client, 1)
     answer = client.open("/api/favorites", method=method, json={"eventId": value})
     assert (answer.status_code, answer.json["message"]) == (400, "Invalid eventId")
@@ -91,7 +91,7 @@ def test_unknown_fields_are_refused(client, method):
 
 
 @pytest.mark.parametrize("by_path", [False, True])
-def test_remove(client, db, by_path):
+def test_a_removed_favorite_is_gone(client, db, by_path):
     def remove(number):
         if by_path:
             return client.delete(f"/api/favorites/{number}")
@@ -110,12 +110,12 @@ def test_remove(client, db, by_path):
     assert listed(client) == [1, 2]
 
 
-def test_remove_by_path_wants_a_number(client):
+def test_removing_by_path_needs_a_number(client):
     answer = client.delete("/api/favorites/x")
     assert (answer.status_code, answer.json["message"]) == (400, "Invalid eventId")
 
 
-def test_each_caller_has_favorites_of_its_own(client, app):
+def test_each_caller_has_separate_favorites(client, app):
     first, second = sign_in(app)["headers"], sign_in(app)["headers"]
     callers = [None, DEVICE, OTHER_DEVICE, first, second]
     for headers in callers:
@@ -127,24 +127,24 @@ def test_each_caller_has_favorites_of_its_own(client, app):
         assert left == [[]] * (number + 1) + [[1]] * (len(callers) - number - 1)
 
 
-def test_a_token_counts_before_a_device(client, attendee):
+def test_a_token_takes_precedence_over_a_device(client, attendee):
     add(client, 1, {**attendee["headers"], **DEVICE})
     assert listed(client, attendee["headers"]) == [1]
     assert listed(client, DEVICE) == []
 
 
 @pytest.mark.parametrize("device", ["short", "x" * 65, "has space", "dots.are.not", "$ne-operator"])
-def test_invalid_device_id(client, device):
+def test_an_invalid_device_id_is_refused(client, device):
     answer = client.get("/api/favorites", headers={"X-Device-Id": device})
     assert (answer.status_code, answer.json["message"]) == (400, "Invalid X-Device-Id")
 
 
-def test_a_bad_token_is_not_taken_for_the_guest(client):
+def test_an_invalid_token_does_not_make_the_caller_the_guest(client):
     answer = client.get("/api/favorites", headers={"Authorization": "Bearer a.b.c"})
     assert answer.status_code == 401
 
 
-def test_five_hundred_at_most(client, db, monkeypatch):
+def test_favorites_beyond_the_limit_are_refused(client, db, monkeypatch):
     monkeypatch.setattr(rules, "MAX_FAVORITES", 2)
     add(client, 1)
     add(client, 2)
@@ -161,7 +161,7 @@ def test_the_limit_is_five_hundred():
     assert rules.MAX_FAVORITES == 500
 
 
-def test_what_becomes_a_draft_is_hidden_from_those_who_liked_it(client, db, organizer):
+def test_a_favorite_that_becomes_a_draft_is_hidden(client, db, organizer):
     event = make_event(db, organizer_id=organizer["id"])
     add(client, event["eventId"])
     add(client, event["eventId"], organizer["headers"])
@@ -171,14 +171,14 @@ def test_what_becomes_a_draft_is_hidden_from_those_who_liked_it(client, db, orga
     assert client.get("/android/api/favorites").json == []
 
 
-def test_past_and_cancelled_favorites_stay(client, db):
+def test_past_and_cancelled_events_stay_favorites(client, db):
     add(client, 1)
     db.events.update_one({"eventId": 1}, {"$set": {"status": "cancelled", "listed": False}})
     assert listed(client) == [1]
     assert client.get("/api/favorites").json["events"][0]["status"] == "cancelled"
 
 
-def test_a_deleted_event_leaves_everyones_favorites(client, db, admin):
+def test_a_deleted_event_is_no_favorite_of_anyone(client, db, admin):
     for headers in (None, DEVICE, admin["headers"]):
         add(client, 1, headers)
         add(client, 2, headers)

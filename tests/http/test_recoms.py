@@ -10,7 +10,7 @@ def at(offset):
 
 
 @pytest.fixture(autouse=True)
-def shelf(db):
+def events(db):
     make_event(db, title="Late", category="concert", schedule=at(9))
     make_event(db, title="Soon", category="theater", schedule=at(2))
     make_event(db, title="Running", category="concert", schedule=[*at(-3), *at(5)])
@@ -26,14 +26,14 @@ def titles(client, body):
     return [event["title"] for event in answer.json]
 
 
-def test_upcoming_published_events_of_the_categories_soonest_first(client):
+def test_recommends_upcoming_events_of_the_categories_soonest_first(client):
     assert titles(client, ["concert", "theater"]) == ["Soon", "Running", "Late"]
     assert titles(client, ["sports"]) == ["Match"]
     assert titles(client, ["movie"]) == []
     assert titles(client, ["sports", "sports"]) == ["Match"]
 
 
-def test_an_empty_list_gives_the_most_popular_of_all(client, db):
+def test_no_categories_give_the_most_popular_events(client, db):
     db.events.update_one({"title": "Late"}, {"$set": {"popularity": 2.0}})
     db.events.update_one({"title": "Match"}, {"$set": {"popularity": 3.0}})
     found = titles(client, [])
@@ -41,14 +41,14 @@ def test_an_empty_list_gives_the_most_popular_of_all(client, db):
     assert sorted(found) == ["Late", "Match", "Running", "Soon"]
 
 
-def test_answers_whole_events(client):
+def test_recommendations_are_whole_events(client):
     client.post("/api/favorites", json={"eventId": 4})
     shown = client.post("/api/recoms", json=["sports"]).json
     assert shown == [client.get("/api/events/4").json]
     assert shown[0]["favorited"] is True
 
 
-def test_favorited_is_the_callers(client, attendee):
+def test_favorited_depends_on_the_caller(client, attendee):
     client.post("/api/favorites", json={"eventId": 4}, headers=attendee["headers"])
     headers = attendee["headers"]
     assert client.post("/api/recoms", json=["sports"], headers=headers).json[0]["favorited"]
@@ -72,12 +72,12 @@ def test_favorited_is_the_callers(client, attendee):
         ["concert"] * 51,
     ],
 )
-def test_refuses_what_is_no_list_of_categories(client, body):
+def test_a_body_that_is_no_list_of_categories_is_refused(client, body):
     answer = client.post("/api/recoms", json=body)
     assert (answer.status_code, answer.json["code"]) == (400, "validation_error")
 
 
-def test_refuses_no_body_and_other_content(client):
+def test_a_missing_or_malformed_body_is_refused(client):
     assert client.post("/api/recoms").status_code == 400
     assert client.post("/api/recoms", data="[]").status_code == 415
     broken = client.post("/api/recoms", data="[", content_type="application/json")

@@ -1,4 +1,4 @@
-"""Edits against edits and against sales: none is lost, none is overwritten."""
+"""Concurrent edits and sales of an event: none is lost, none is overwritten."""
 
 import time
 from functools import partial
@@ -30,14 +30,14 @@ def edit(db: Any, change: editing.Change) -> dict[str, Any]:
 
 
 def raise_price(event: Any) -> dict[str, Any]:
-    """A change that builds on what it reads, so that a lost one shows."""
+    """Return a change that depends on what it reads, so that a lost one shows."""
     kind = event["ticketTypes"][0]
     time.sleep(0.001)  # lets others in between read and write
     return {"ticketTypes": [{**kind, "price": kind["price"] + 1}, *event["ticketTypes"][1:]]}
 
 
 def sell_one(db: Any) -> None:
-    """A sale as inventory makes it: guarded, and told by `rev`."""
+    """Sell a ticket as inventory does: guarded, and raising `rev`."""
     assert sold_one(db)
 
 
@@ -49,7 +49,7 @@ def sold_one(db: Any) -> bool:
 
 
 def unguarded(db: Any, stored: Any, fields: dict[str, Any], **_more: Any) -> Any:
-    """The control: writes without looking whether the event changed."""
+    """The control: write without checking whether the event has changed."""
     db.events.update_one({"eventId": stored["eventId"]}, {"$set": fields, "$inc": {"rev": 1}})
     return store.find_event(db, stored["eventId"])
 
@@ -67,7 +67,7 @@ def first_type(db: Any) -> dict[str, Any]:
     return kind
 
 
-def test_edits_at_once_are_never_lost(db, event):
+def test_concurrent_edits_are_never_lost(db, event):
     works = [repeat(lambda: edit(db, raise_price))] * THREADS
     assert together(*works) == []
     stored = db.events.find_one({})
@@ -101,7 +101,7 @@ def test_the_control_overwrites_sales(db, event, monkeypatch):
     pytest.fail("no sale was lost: this race shows nothing")
 
 
-def test_different_edits_over_http_all_arrive(app, db, event, admin):
+def test_different_edits_over_http_are_all_made(app, db, event, admin):
     statuses: list[int] = []
 
     def patch(path: str, body: Any) -> None:
@@ -126,7 +126,7 @@ def test_different_edits_over_http_all_arrive(app, db, event, admin):
     assert (len(stored["ticketTypes"]), stored["minPrice"]) == (2, 3)
 
 
-def test_types_added_at_once_get_ids_of_their_own(db, event):
+def test_types_added_at_once_get_distinct_ids(db, event):
     def add(name: str) -> None:
         edit(db, editing.add_type({"type": name, "price": 1, "capacity": 1}))
 

@@ -1,4 +1,4 @@
-"""Events created at the same moment: distinct ids, none used again."""
+"""Events that are created at the same moment get distinct ids, and none is used again."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ THREADS, EACH = 8, 10
 
 
 def together(*works: Callable[[], Any]) -> list[BaseException]:
-    """Run all at once, in threads; what they raised."""
+    """Run the calls in threads at once; return what they raised."""
     start, raised = threading.Barrier(len(works)), []
 
     def run(work: Callable[[], Any]) -> None:
@@ -31,13 +31,13 @@ def together(*works: Callable[[], Any]) -> list[BaseException]:
 
 
 def naive_id(db: Any) -> int:
-    """Tickest's way, the control: the highest in use and one more."""
+    """The control, as Tickest did it: return the highest id in use plus one."""
     last = db.events.find_one({}, sort=[("eventId", -1)])
     time.sleep(0.001)  # as long as an insert may take
     return (last["eventId"] if last else 0) + 1
 
 
-def test_two_threads_never_get_one_id(db):
+def test_two_threads_get_distinct_ids(db):
     taken: list[int] = []
 
     def take() -> None:
@@ -47,7 +47,7 @@ def test_two_threads_never_get_one_id(db):
     assert sorted(taken) == list(range(1, THREADS * EACH + 1))
 
 
-def test_nor_where_the_counter_is_not_there_yet(db):
+def test_two_threads_get_distinct_ids_even_without_a_counter(db):
     taken: list[int] = []
     for _round in range(3):
         taken.clear()
@@ -56,13 +56,13 @@ def test_nor_where_the_counter_is_not_there_yet(db):
         assert sorted(taken) == list(range(1, THREADS + 1))
 
 
-def test_the_control_gives_one_id_twice(db):
+def test_the_control_returns_an_id_twice(db):
     taken: list[int] = []
     together(*[lambda: taken.append(naive_id(db))] * THREADS)
     assert len(set(taken)) < len(taken)
 
 
-def test_events_created_at_once_over_http(app, db, organizer):
+def test_events_created_at_once_over_http_have_distinct_ids(app, db, organizer):
     answers: list[Any] = []
 
     def create() -> None:
@@ -78,7 +78,7 @@ def test_events_created_at_once_over_http(app, db, organizer):
     assert db.events.count_documents({}) == THREADS * 3
 
 
-def test_an_id_is_not_given_again_when_the_last_event_goes_meanwhile(db):
+def test_the_id_of_a_deleted_event_is_not_used_again(db):
     made: list[int] = []
 
     def create_and_delete() -> None:

@@ -1,4 +1,4 @@
-"""Favorites at the same moment: none lost, none twice, never more than the limit."""
+"""Concurrent favorites: none is lost, none is added twice, and the limit holds."""
 
 import time
 from typing import Any
@@ -23,7 +23,7 @@ def kept(db: Any) -> list[int]:
 
 
 def naive_add(db: Any, number: int, limit: int) -> bool:
-    """The control: look, then write."""
+    """The control: read, then write."""
     found = db.favorites.find_one({"_id": "guest"}) or {"events": []}
     have = [entry["eventId"] for entry in found["events"]]
     if number in have or len(have) >= limit:
@@ -35,7 +35,7 @@ def naive_add(db: Any, number: int, limit: int) -> bool:
 
 
 @pytest.mark.parametrize("_round", range(5))
-def test_first_favorites_at_once_are_all_kept(db, _round):
+def test_concurrent_first_favorites_are_all_kept(db, _round):
     said: list[bool] = []
     works = [lambda number=number: said.append(add(db, number)) for number in range(THREADS)]
     assert together(*works) == []
@@ -45,14 +45,14 @@ def test_first_favorites_at_once_are_all_kept(db, _round):
 
 
 @pytest.mark.parametrize("_round", range(5))
-def test_one_event_at_once_is_added_once(db, _round):
+def test_an_event_that_is_added_concurrently_is_added_once(db, _round):
     said: list[bool] = []
     assert together(*[lambda: said.append(add(db, 7))] * THREADS) == []
     assert sorted(said) == [False] * (THREADS - 1) + [True]
     assert kept(db) == [7]
 
 
-def test_the_limit_holds_under_threads(db):
+def test_the_limit_holds_between_threads(db):
     said: list[bool] = []
 
     def fill(first: int) -> None:
@@ -74,7 +74,7 @@ def test_the_control_adds_twice_or_beyond_the_limit(db):
     pytest.fail("the unguarded way held too: this race shows nothing")
 
 
-def test_adding_and_removing_at_once_keeps_the_count_true(db):
+def test_concurrent_adding_and_removing_keeps_the_count_right(db):
     def flip() -> None:
         for _ in range(10):
             add(db, 3)
@@ -84,14 +84,14 @@ def test_adding_and_removing_at_once_keeps_the_count_true(db):
     assert db.favorites.find_one({})["count"] == len(kept(db)) == 0
 
 
-def test_one_removal_wins(db):
+def test_one_of_two_concurrent_removals_succeeds(db):
     add(db, 3)
     said: list[bool] = []
     assert together(*[lambda: said.append(store.remove(db, "guest", 3))] * THREADS) == []
     assert said.count(True) == 1
 
 
-def test_the_limit_over_http(app, db, monkeypatch):
+def test_the_limit_holds_over_http(app, db, monkeypatch):
     monkeypatch.setattr(rules, "MAX_FAVORITES", 5)
     fan, statuses = sign_in(app)["headers"], []
     for _ in range(THREADS):

@@ -24,7 +24,7 @@ ADDED = ("lsid", "$db", "$clusterTime", "$readPreference", "maxTimeMS", "txnNumb
 
 
 class Recorder(CommandListener):
-    """Keeps what was looked for, by reads and by writes, as commands that can be explained."""
+    """Records the filters of reads and writes as commands that can be explained."""
 
     def __init__(self) -> None:
         self.commands: list[dict[str, Any]] = []
@@ -43,15 +43,15 @@ class Recorder(CommandListener):
         self.commands.append({"find": collection, "filter": where})
 
     def succeeded(self, event: Any) -> None:
-        """Nothing to keep."""
+        """Record nothing."""
 
     def failed(self, event: Any) -> None:
-        """Nothing to keep."""
+        """Record nothing."""
 
 
 @pytest.fixture(scope="module")
 def recorded(make_app: Any) -> Any:
-    """An application of its own with 300 events, whose commands are recorded."""
+    """Return an application with 300 events whose commands are recorded."""
     recorder = Recorder()
     with commands_reported_to(recorder):
         app = make_app()
@@ -77,7 +77,7 @@ def fill(db: Any, organizer_id: Any) -> None:
 
 
 def scans_all(db: Any, command: dict[str, Any]) -> bool:
-    """True where the plan of a command reads the whole collection."""
+    """Return whether the plan of a command reads the whole collection."""
     return walks(settled(lambda: plan_of(db, command), walks))
 
 
@@ -96,7 +96,7 @@ def walks(plan: Any) -> bool:
 
 
 def postgres_plan(plan: Any) -> list[str] | None:
-    """The engine's own plan, wherever it stands in the answer; None from a MongoDB."""
+    """Return the engine's own plan, wherever it is in the answer; None from a MongoDB."""
     if isinstance(plan, list):
         plan = dict(enumerate(plan))
     if not isinstance(plan, dict):
@@ -126,7 +126,7 @@ def assert_indexed(recorded: Any, commands: list[dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("sort", ["eventId", "title", "date", "price", "popularity"])
-def test_each_order_on_the_first_page_and_beyond(recorded, sort, order):
+def test_each_order_uses_an_index_on_the_first_page_and_beyond(recorded, sort, order):
     path = f"/api/events?sortBy={sort}&order={order}&limit=5"
     assert_indexed(recorded, commands_of(recorded, "GET", f"{path}&page=3"))
     first = recorded[0].test_client().get(path).json
@@ -157,7 +157,7 @@ def test_each_order_on_the_first_page_and_beyond(recorded, sort, order):
         "mine=true&upcoming=false&sortBy=date",
     ],
 )
-def test_each_filter(recorded, query):
+def test_each_filter_uses_an_index(recorded, query):
     days = {"soon": factories.day(3), "later": factories.day(9), "someone": "0" * 24}
     path = "/api/events?" + query.format(**days)
     assert_indexed(recorded, commands_of(recorded, "GET", path))
@@ -182,11 +182,11 @@ def test_each_filter(recorded, query):
         ("DELETE", "/api/events/7", None),
     ],
 )
-def test_each_other_call(recorded, method, path, body):
+def test_each_other_request_uses_an_index(recorded, method, path, body):
     assert_indexed(recorded, commands_of(recorded, method, path, body))
 
 
-def test_an_event_that_is_not_there(recorded):
+def test_a_missing_event_is_looked_up_by_an_index(recorded):
     app, recorder, _db, _headers = recorded
     EVENT_CACHE.get(app).reset()
     recorder.commands.clear()
@@ -194,13 +194,13 @@ def test_an_event_that_is_not_there(recorded):
     assert_indexed(recorded, list(recorder.commands))
 
 
-def test_a_list_of_favorites(recorded):
+def test_the_favorites_are_read_by_an_index(recorded):
     for number in (8, 9):
         commands_of(recorded, "POST", "/api/favorites", {"eventId": number})
     assert_indexed(recorded, commands_of(recorded, "GET", "/api/favorites"))
 
 
-def test_the_passing_of_a_day(recorded):
+def test_the_start_of_a_day_uses_indexes(recorded):
     _app, recorder, db, _headers = recorded
     recorder.commands.clear()
     service.start_day(db, date.fromisoformat(factories.day(3)))
@@ -208,6 +208,6 @@ def test_the_passing_of_a_day(recorded):
 
 
 @pytest.mark.parametrize("where", [{"description": "x"}, {}, {"ticketTypes.price": 5}])
-def test_a_scan_is_told_apart(recorded, where):
-    """The control: the same check sees a scan where there is one, and need not wait for it."""
+def test_the_control_sees_a_scan(recorded, where):
+    """The same check sees a scan where there is one, without waiting for it."""
     assert walks(plan_of(recorded[2], {"find": "events", "filter": where}))

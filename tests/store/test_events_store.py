@@ -1,4 +1,4 @@
-"""The events collection: guards, counters, the passing of a day, text search on both stores."""
+"""The events collection: guarded writes, the id counter, the start of a day, and text search."""
 
 from datetime import date, timedelta
 
@@ -22,20 +22,20 @@ def in_days(offset):
 
 
 def found(db, search):
-    """The titles of what a search finds, best match first."""
+    """Return the titles of the events that a search finds, the best match first."""
     where = {"listed": True, **store_listing.text_condition(search)}
     rows = store_listing.find_page(db, where, (RELEVANCE, -1), limit=50)
     return [event["title"] for event in rows]
 
 
-def test_an_edit_is_written_once_and_raises_rev_and_version(db):
+def test_an_edit_is_written_once_and_raises_revision_and_edit_count(db):
     event = make_event(db)
     after = store.write_if_unchanged(db, event, {"title": "New"})
     assert (after["title"], after["rev"], after["__v"]) == ("New", 1, 1)
     assert store.find_event(db, 1)["title"] == "New"
 
 
-def test_an_edit_of_what_changed_meanwhile_writes_nothing(db):
+def test_an_edit_of_an_event_that_has_changed_writes_nothing(db):
     event = make_event(db)
     store.write_if_unchanged(db, event, {"title": "First"})
     assert store.write_if_unchanged(db, event, {"title": "Second"}) is None
@@ -49,13 +49,13 @@ def test_a_sale_counts_as_a_change(db):
     assert store.find_event(db, 1)["ticketTypes"][0]["availableTickets"] == 99
 
 
-def test_an_edit_may_unset(db):
+def test_an_edit_may_remove_fields(db):
     event = make_event(db)
     store.write_if_unchanged(db, event, {}, unset=["popularity"])
     assert "popularity" not in db.events.find_one({})
 
 
-def test_delete_only_what_was_read(db):
+def test_only_the_revision_that_was_read_is_deleted(db):
     event = make_event(db)
     store.write_if_unchanged(db, event, {"title": "New"})
     assert store.delete_if_unchanged(db, event) is False
@@ -63,7 +63,7 @@ def test_delete_only_what_was_read(db):
     assert store.find_event(db, 1) is None
 
 
-def test_reads_leave_out_what_is_never_shown(db):
+def test_reads_leave_out_internal_fields(db):
     make_event(db)
     for event in (store.find_event(db, 1), store.find_events(db, [1, 7])[0]):
         assert {"inFlight", "places", "tagKeys"}.isdisjoint(event)
@@ -76,7 +76,7 @@ def test_an_event_id_is_unique(db):
         db.events.insert_one({"eventId": event["eventId"]})
 
 
-def test_ids_are_taken_in_a_row_and_never_twice(db):
+def test_ids_are_allocated_in_a_row_and_never_twice(db):
     assert list(store.allocate_event_ids(db, 3)) == [1, 2, 3]
     assert list(store.allocate_event_ids(db)) == [4]
     store.raise_event_id_counter(db)
@@ -90,19 +90,19 @@ def test_the_counter_starts_after_the_highest_in_use(db):
     assert list(store.allocate_event_ids(db)) == [42]
 
 
-def test_the_counter_without_a_start(db):
+def test_a_missing_counter_is_created(db):
     db.counters.delete_many({})
     assert list(store.allocate_event_ids(db, 2)) == [1, 2]
 
 
-def test_insert_goes_past_ids_brought_in_by_hand(db):
+def test_insert_skips_the_ids_of_imported_events(db):
     for number in (1, 2, 9):
         db.events.insert_one({"eventId": number})
     assert make_event(db)["eventId"] == 10
 
 
-def test_a_new_event_is_a_change_by_the_clock_of_the_database(db):
-    """Not by that of a machine which is ahead: what changes until then would not be heard of."""
+def test_a_new_event_has_changed_by_the_clock_of_the_database(db):
+    """By a clock that is ahead, the change feed would pass over the changes until then."""
     ahead = utc_now() + timedelta(hours=1)
     body = event_body(schedule=[{"date": in_days(3), "location": "X"}])
     event = store.insert(db, service.new_event(body, organizer_id=None, now=ahead))
@@ -114,24 +114,24 @@ def test_a_new_event_is_a_change_by_the_clock_of_the_database(db):
 
 
 def rounded(event, *names):
-    """These times as a database keeps them, to the millisecond."""
+    """Return these times as a database stores them, to the millisecond."""
     return {n: event[n].replace(microsecond=event[n].microsecond // 1000 * 1000) for n in names}
 
 
-def test_indexes_are_made_once_and_again_without_harm(db):
+def test_creating_indexes_again_changes_nothing(db):
     before = db.events.index_information()
     ensure_indexes(db, [store.INDEXES])
     assert db.events.index_information() == before
     assert {model.document["name"] for model in store.INDEXES["events"]} <= set(before)
 
 
-def test_each_index_says_its_name():
+def test_each_index_has_a_name_of_its_own():
     names = [model.document["name"] for model in store.INDEXES["events"]]
     assert len(names) == len(set(names))
     assert not any(name.endswith(("_1", "_-1")) for name in names)
 
 
-def test_a_day_passes(db):
+def test_the_start_of_a_day_updates_lists_and_next_dates(db):
     make_event(db, title="over", schedule=at(0))
     make_event(db, title="running", schedule=at(0, 1, 9))
     make_event(db, title="to come", schedule=at(5))
@@ -152,7 +152,7 @@ def test_a_day_passes(db):
     }
 
 
-def test_several_days_pass_at_once_and_once_more_changes_nothing(db):
+def test_several_days_may_pass_and_a_second_run_changes_nothing(db):
     make_event(db, schedule=at(0, 1, 2, 9))
     service.start_day(db, in_days(3))
     before = db.events.find_one({})
@@ -161,7 +161,7 @@ def test_several_days_pass_at_once_and_once_more_changes_nothing(db):
     assert db.events.find_one({}) == before
 
 
-def test_a_sale_between_does_not_keep_the_day_from_passing(db, monkeypatch):
+def test_a_sale_in_between_does_not_prevent_the_update(db, monkeypatch):
     make_event(db, schedule=at(0, 4))
     plain = store.find_with_past_next_date
     sales = iter([1, 1, 0, 0])
@@ -176,7 +176,7 @@ def test_a_sale_between_does_not_keep_the_day_from_passing(db, monkeypatch):
     assert db.events.find_one({})["nextDate"] == rules.midnight(in_days(4))
 
 
-def test_an_edit_between_wins_over_the_passing_day(db):
+def test_an_edit_in_between_wins_over_the_update(db):
     event = make_event(db, schedule=at(0, 4))
     stale = store.find_with_past_next_date(db, rules.midnight(in_days(1)))[0]
     entries = [{"date": rules.midnight(in_days(7)), "location": "X"}]
@@ -187,7 +187,7 @@ def test_an_edit_between_wins_over_the_passing_day(db):
     assert db.events.find_one({})["nextDate"] == rules.midnight(in_days(7))
 
 
-SHELF = [
+TEXTS = [
     ("Jazz Night", "Dancing under the bridges of Porto", ["live", "brass"]),
     ("Night Market", "Street food and jazz", ["food"]),
     ("Café Conférence", "Talks on rivers", ["jazz", "talks"]),
@@ -197,8 +197,8 @@ SHELF = [
 
 
 @pytest.fixture
-def shelf(db):
-    for title, description, tags in SHELF:
+def events(db):
+    for title, description, tags in TEXTS:
         make_event(db, title=title, description=description, tags=tags)
 
 
@@ -223,7 +223,7 @@ def shelf(db):
         ("music", {"Ρεμπέτικο"}),
     ],
 )
-def test_text_search_is_the_same_on_both_stores(db, shelf, search, expected):
+def test_text_search_is_the_same_on_both_stores(db, events, search, expected):
     assert set(found(db, search)) == expected
 
 
@@ -232,21 +232,21 @@ def test_text_search_is_the_same_on_both_stores(db, shelf, search, expected):
     ("search", "expected"),
     [("cafe", {"Café Conférence"}), ('"jazz night"', {"Jazz Night"}), ("-jazz", set())],
 )
-def test_the_embedded_store_follows_mongodb(db, shelf, search, expected):
+def test_the_embedded_store_follows_mongodb(db, events, search, expected):
     assert set(found(db, search)) == expected
 
 
-def test_the_title_weighs_more_than_tags_and_they_more_than_the_description(db, shelf):
+def test_the_title_weighs_more_than_tags_and_they_more_than_the_description(db, events):
     assert found(db, "jazz") == ["Jazz Night", "Café Conférence", "Night Market"]
 
 
-def test_a_search_counts_as_it_lists(db, shelf):
+def test_a_search_counts_the_events_that_it_lists(db, events):
     where = {"listed": True, **store_listing.text_condition("jazz")}
     assert store_listing.count(db, where, limit=100) == 3
     assert store_listing.count(db, where, limit=2) == 2
 
 
-def test_rows_of_a_search_know_no_hidden_fields(db, shelf):
+def test_the_rows_of_a_search_leave_out_internal_fields(db, events):
     row = store_listing.find_page(
         db, store_listing.text_condition("jazz"), (RELEVANCE, -1), limit=1
     )[0]

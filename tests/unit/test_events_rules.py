@@ -1,4 +1,4 @@
-"""What an event is, without a database."""
+"""The rules of events, and the fields of requests and cursors, without a database."""
 
 from datetime import UTC, date, datetime
 
@@ -21,7 +21,7 @@ def entry(day, location="Athens"):
     return {"date": rules.midnight(date.fromisoformat(day)), "location": location}
 
 
-def kind(type_id, name="A", price=10, available=5, sold=0, held=0):
+def ticket_type(type_id, name="A", price=10, available=5, sold=0, held=0):
     ticket_type = rules.new_ticket_type(type_id, name, price, available)
     taken = {"soldTickets": sold, "heldTickets": held, "capacity": available + sold + held}
     return {**ticket_type, **taken}
@@ -33,7 +33,7 @@ def event(**changes):
         "tags": ["Jazz", "jazz", "Live"],
         "status": "published",
         "schedule": [entry("2026-06-01", "Αθήνα"), entry("2026-05-20")],
-        "ticketTypes": [kind(1), kind(2, "B", 7.5, 3)],
+        "ticketTypes": [ticket_type(1), ticket_type(2, "B", 7.5, 3)],
         **changes,
     }
 
@@ -42,16 +42,16 @@ def event(**changes):
     ("text", "folded"),
     [("Café", "cafe"), ("ΑΘΉΝΑ", "αθηνα"), ("Straße", "strasse"), ("ﬁn", "fin"), ("", "")],
 )
-def test_fold(text, folded):
+def test_folding_removes_case_and_accents(text, folded):
     assert fold_filter_key(text) == folded
 
 
 @given(st.text())
-def test_fold_twice_is_fold(text):
+def test_folding_a_folded_text_changes_nothing(text):
     assert fold_filter_key(fold_filter_key(text)) == fold_filter_key(text)
 
 
-def test_derived():
+def test_derived_fields():
     assert rules.derive_fields(event(), TODAY) == {
         "firstDate": datetime(2026, 5, 20, tzinfo=UTC),
         "lastDate": datetime(2026, 6, 1, tzinfo=UTC),
@@ -76,7 +76,7 @@ def test_derived():
         ("2026-06-02", "2026-06-01", False),
     ],
 )
-def test_the_next_date_moves_with_the_day(today, next_date, listed):
+def test_the_next_date_depends_on_today(today, next_date, listed):
     scalars = rules.derive_fields(event(), date.fromisoformat(today))
     assert scalars["nextDate"].date().isoformat() == next_date
     assert scalars["listed"] is listed
@@ -108,7 +108,7 @@ def want(name, type_id=None, **more):
     ],
 )
 def test_merged_types_are_matched_by_id_then_by_name(wanted, ids):
-    merged = rules.merge_ticket_types([kind(1, "A"), kind(2, "B")], wanted, 3)
+    merged = rules.merge_ticket_types([ticket_type(1, "A"), ticket_type(2, "B")], wanted, 3)
     assert [each["ticketTypeId"] for each in merged] == ids
 
 
@@ -122,8 +122,8 @@ wants = st.lists(
 
 
 @given(wants)
-def test_merged_ids_are_never_given_twice(wanted):
-    old = [kind(1, "A", sold=4), kind(2, "B", sold=5), kind(3, "C", held=6)]
+def test_merged_types_keep_distinct_ids_and_their_counts(wanted):
+    old = [ticket_type(1, "A", sold=4), ticket_type(2, "B", sold=5), ticket_type(3, "C", held=6)]
     merged = rules.merge_ticket_types(old, wanted, 4)
     ids = [each["ticketTypeId"] for each in merged]
     assert not rules.has_duplicates(ids)
@@ -138,9 +138,9 @@ def test_merged_ids_are_never_given_twice(wanted):
     ("changes", "refused"),
     [({}, False), ({"sold": 1}, True), ({"held": 1}, True)],
 )
-def test_dropped_in_use(changes, refused):
-    old = [kind(1), kind(2, "B", **changes)]
-    assert bool(rules.find_dropped_in_use(old, [kind(1)])) is refused
+def test_removed_types_in_use_are_found(changes, refused):
+    old = [ticket_type(1), ticket_type(2, "B", **changes)]
+    assert bool(rules.find_dropped_in_use(old, [ticket_type(1)])) is refused
     assert rules.find_dropped_in_use(old, old) == []
 
 
@@ -148,7 +148,7 @@ def test_dropped_in_use(changes, refused):
     ("image", "shown"),
     [("", ""), ("/images/a.webp", "https://h/images/a.webp"), ("http://x/y", "http://x/y")],
 )
-def test_image_urls(image, shown):
+def test_the_url_of_an_uploaded_image_is_absolute(image, shown):
     stored = {**event(), "image": image, "eventId": 1, "_id": ObjectId()}
     view = rules.view(stored, favorited=False, with_counts=False, image_base_url="https://h")
     assert view["image"] == shown
@@ -158,7 +158,7 @@ def test_image_urls(image, shown):
 @pytest.mark.parametrize(
     ("value", "price"), [(25, 25), (25.0, 25), (12.5, 12.5), (0.1 + 0.2, 0.3), (19.99, 19.99)]
 )
-def test_price_is_an_int_where_whole(value, price):
+def test_a_whole_price_is_an_int(value, price):
     loaded = Price().deserialize(value)
     assert loaded == price
     assert type(loaded) is type(price)
@@ -172,13 +172,13 @@ def test_every_amount_of_cents_is_a_price(cents):
 @pytest.mark.parametrize(
     "value", [-0.01, 0.001, 1_000_000.01, 1e308, -1e308, "1", True, None, float("nan")]
 )
-def test_price_refuses(value):
+def test_invalid_prices_are_refused(value):
     with pytest.raises(ValidationError):
         Price().deserialize(value)
 
 
 @pytest.mark.parametrize("value", ["1", 1.5, True, None, -1, 2**63])
-def test_whole_refuses(value):
+def test_values_that_are_no_int_are_refused(value):
     with pytest.raises(ValidationError):
         StrictInt().deserialize(value)
 
@@ -193,12 +193,12 @@ def test_whole_refuses(value):
         ("2024-02-29", date(2024, 2, 29)),
     ],
 )
-def test_day(value, day):
+def test_dates_and_date_times_are_read_as_dates(value, day):
     assert CalendarDate().deserialize(value) == day
 
 
 @given(st.text(max_size=30))
-def test_day_takes_or_refuses_any_text(value):
+def test_any_other_text_is_no_date(value):
     try:
         day = CalendarDate().deserialize(value)
     except ValidationError:
@@ -207,13 +207,13 @@ def test_day_takes_or_refuses_any_text(value):
 
 
 @pytest.mark.parametrize("value", ["a\0", "a\x1b", "a\u0085b", "\ud800", 5, None, "x" * 11, ""])
-def test_text_refuses(value):
+def test_invalid_texts_are_refused(value):
     with pytest.raises(ValidationError):
         Text(1, 10).deserialize(value)
 
 
 @pytest.mark.parametrize(("value", "words"), [("a, b ,,c", ["a", "b", "c"]), ("", []), (" , ", [])])
-def test_comma_list(value, words):
+def test_a_comma_separated_list_is_split_and_trimmed(value, words):
     assert CommaSeparatedList().deserialize(value) == words
 
 
@@ -230,11 +230,11 @@ def test_times_are_written_as_utc_with_milliseconds(moment, text):
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers(0, 2**53) | st.text(max_size=10)))
-def test_a_cursor_reads_what_it_wrote(place):
+def test_a_decoded_cursor_is_what_was_encoded(place):
     assert paging.decode_cursor(paging.encode_cursor(place)) == place
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "[]", "e", "é", "bnVsbA", "W10", "\ud800"])
-def test_a_cursor_refuses_the_rest(cursor):
+def test_other_texts_are_no_cursor(cursor):
     with pytest.raises(ValidationFailed):
         paging.decode_cursor(cursor)
