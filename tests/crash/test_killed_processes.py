@@ -23,8 +23,7 @@ FAILPOINTS = (
 )
 MAX_WAIT_SECONDS = 20
 A_MINUTE = 60
-# So many tickets that nobody joins the waitlist. Then each take that a kill interrupts has lost
-# tickets.
+# The event never sells out, so each take that a kill interrupts loses tickets.
 PLENTY = 1000
 
 

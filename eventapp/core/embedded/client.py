@@ -87,7 +87,7 @@ class EmbeddedClient:
                 database.drop_collection(collection)
 
     def server_info(self) -> dict[str, Any]:
-        """Return the description of the server; `embedded` tells it from a MongoDB server."""
+        """Return a description of the server; `embedded` distinguishes it from MongoDB."""
         return {**self._native.server_info(), "embedded": True}
 
     def check_disk(self) -> None:

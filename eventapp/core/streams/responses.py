@@ -1,4 +1,4 @@
-"""Streams over HTTP: the response, whose stream it is, and whether its session still exists."""
+"""Streams over HTTP: the response, the callers it counts for, and the check of their session."""
 
 from collections.abc import Callable
 
