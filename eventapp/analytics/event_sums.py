@@ -21,7 +21,7 @@ from eventapp.analytics.types import (
     TicketPriceSums,
 )
 from eventapp.bookings import service as bookings
-from eventapp.core.database import Db, Document, Query
+from eventapp.core.database import Db, Query
 
 # This many bookings are counted in a few milliseconds.
 MAX_BOOKINGS_PER_SEGMENT = 2000
@@ -85,7 +85,7 @@ def _find_day(booking: ChangedBooking) -> EventDayKey:
     return booking["eventId"], rules.floor_to_utc_day(booking["createdAt"])
 
 
-def _build_day_document(day: EventDayKey, of_day: Sequence[Segment]) -> tuple[Document, Document]:
+def _build_day_document(day: EventDayKey, of_day: Sequence[Segment]) -> tuple[Query, Query]:
     """Return the identity and the fields of a document of `eventDays`."""
     event_id, utc_day = day
     parts: list[StoredSegment] = [

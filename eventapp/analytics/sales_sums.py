@@ -32,7 +32,7 @@ from eventapp.analytics.rules import BUCKET, BUCKETS_PER_DAY, ONE_DAY, BookingTo
 from eventapp.analytics.store_sums import TimeRange
 from eventapp.analytics.types import ChangedBooking, MinuteSums, StatusSums
 from eventapp.core.clock import advancing_clock
-from eventapp.core.database import Db, Document
+from eventapp.core.database import Db, Query
 
 LEASE = timedelta(seconds=120)
 BUCKET_OFFSETS = tuple(number * BUCKET for number in range(BUCKETS_PER_DAY))
@@ -45,7 +45,7 @@ DailyTotals = dict[date, BookingTotals]
 def sum_by_day(
     db: Db, organizer_id: ObjectId | None, first: date, last: date, zone: ZoneInfo
 ) -> DailyTotals:
-    """Return the totals of each local day from `first` to `last`. Days without bookings may lack.
+    """Return the totals of each local day from `first` to `last`. Empty days may be missing.
 
     Args:
         organizer_id: count this organizer's events; all events if it is None.
@@ -154,8 +154,9 @@ def refresh_sums(db: Db, now: datetime) -> int:
         store_sums.extend_lease(db, run, clock() + LEASE)
     for event_ids in _split_into_batches(sorted(changed_by_event), EVENTS_PER_BATCH):
         with store_sums.allow_job_timeout():
-            of_events = changed and [each for id_ in event_ids for each in changed_by_event[id_]]
-            event_sums.save_event_sums(db, run, event_ids, of_events)
+            of_events = [each for id_ in event_ids for each in changed_by_event[id_]]
+            count_all = changed is None
+            event_sums.save_event_sums(db, run, event_ids, None if count_all else of_events)
         store_sums.extend_lease(db, run, clock() + LEASE)
     store_sums.end_run(db, run, now - rules.CHECKPOINT_DELAY, now)
     return len(buckets_by_day) + len(changed_by_event)
@@ -198,7 +199,7 @@ def _save_days(db: Db, run: int, buckets: Sequence[datetime]) -> None:
     for row in store_sums.sum_by_minute(db, rules.merge_adjacent(buckets, BUCKET)):
         for scope in (store_sums.ALL_ORGANIZERS, str(row["organizer"])):
             _add_row(counted[scope, _find_row_bucket(row)], row)
-    fields: defaultdict[tuple[str, datetime], Document] = defaultdict(dict)
+    fields: defaultdict[tuple[str, datetime], Query] = defaultdict(dict)
     for (scope, bucket), totals in counted.items():
         utc_day = rules.floor_to_utc_day(bucket)
         fields[scope, utc_day][f"slots.{(bucket - utc_day) // BUCKET}"] = totals.numbers
@@ -206,7 +207,7 @@ def _save_days(db: Db, run: int, buckets: Sequence[datetime]) -> None:
     store_sums.save_sums(db, "dailySales", run, documents)
 
 
-def _build_day_identity(scope: str, utc_day: datetime) -> Document:
+def _build_day_identity(scope: str, utc_day: datetime) -> Query:
     return {"_id": f"{scope}:{utc_day:%Y-%m-%d}", "scope": scope, "day": utc_day}
 
 

@@ -223,9 +223,7 @@ def end_run(db: Db, run: int, complete_up_to: datetime, now: datetime) -> None:
     db.salesMarker.update_one({"_id": CHECKPOINT_ID, "run": run}, {"$set": fields})
 
 
-def save_sums(
-    db: Db, collection: str, run: int, documents: Iterable[tuple[Document, Document]]
-) -> None:
+def save_sums(db: Db, collection: str, run: int, documents: Iterable[tuple[Query, Query]]) -> None:
     """Write stored sums, except those that a later run has written.
 
     Args:
@@ -249,7 +247,7 @@ def save_sums(
                 raise
 
 
-def _drop_id(document: Document) -> Document:
+def _drop_id(document: Query) -> Query:
     return {name: value for name, value in document.items() if name != "_id"}
 
 
