@@ -1,4 +1,4 @@
-"""Run the command of `scripts.soak.cli`."""
+"""Run the soak test from the command line."""
 
 import sys
 

@@ -1,9 +1,9 @@
-"""Mixed traffic on two server processes for a while, with a crash of the database in the middle.
+"""Run mixed traffic on two server processes, and optionally crash the database half-way through.
 
-Needs MONGO_URI, a server on this machine, where it uses a database of its own and drops it. What
-crashes and starts the database is given as commands: `--crash "engine crash" --start "engine
-start"`. Ends with 1 where memory grew, an answer was wrong, a booking is gone, or tickets do not
-add up. It stops by itself.
+It needs in MONGO_URI a MongoDB server on this machine, where it uses a database of its own and
+drops it at the end. The commands that crash and start the database server are arguments:
+`--crash "engine crash" --start "engine start"`. The exit code is 1 if memory grew, an answer was
+wrong, a booking is missing, or the ticket counters do not agree with the bookings.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from bson import ObjectId
 
 from eventapp import open_booking_context
 from eventapp.bookings import auditing
-from eventapp.config import ROOT, load_config
+from eventapp.config import ROOT, Config, load_config
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, connect
 from eventapp.jobs import service as jobs
@@ -34,196 +34,242 @@ from scripts.bench.cli import make_scratch_uri
 from scripts.bench.data import make_bookable, sign_in_users
 from scripts.bench.server import Server, make_settings, resident_mb
 from scripts.bulk_load import insert_events, new_event
-from scripts.soak.plot import drawing
-from scripts.soak.traffic import Listeners, Log, User
+from scripts.soak.chart import render_chart
+from scripts.soak.traffic import SimulatedUser, StreamListener, TrafficLog
 from scripts.synthetic_events import generate_bodies
 
+# Threads that send requests, accounts that they use in turn, events, and tickets of each event.
 USERS, ACCOUNTS, EVENTS, TICKETS = 12, 2_000, 300, 200
-MOST_MINUTES, SAMPLE_SECONDS = 60.0, 5.0
-# How long the database stays away, and how long after its start a 503 may still be.
-AWAY_SECONDS, RECOVERY_SECONDS = 5.0, 15.0
-# What memory may have grown by, from the settled first third to the last.
-MOST_GROWTH = 1.15
-PATIENCE_SECONDS = 120
+MAX_MINUTES, SAMPLE_SECONDS = 60.0, 5.0
+# How long the database stays down, and how long after its start an answer may still be 503.
+DOWN_SECONDS, RECOVERY_SECONDS = 5.0, 15.0
+# Memory may grow by this factor from the time when it has settled to the last third of the run.
+MAX_GROWTH = 1.15
+TIMEOUT_SECONDS = 120
+
+# Memory and answer times of a few seconds; see `take_sample`.
+Sample = dict[str, Any]
 
 
 def main() -> int:
-    """Run it and say what was seen; 0 when all was well."""
-    asked = _asked()
+    """Run the soak test and print its results; return 0 if it found no fault."""
+    options = parse_options()
     uri = make_scratch_uri(os.environ.get("MONGO_URI", ""))
     with (
         connect(uri) as client,
         tempfile.TemporaryDirectory(prefix="eventapp-soak-") as folder,
     ):
-        given = make_settings(uri, token_hex(32), Path(folder)) | {"HOLD_MINUTES": "1"}
+        settings = make_settings(uri, token_hex(32), Path(folder)) | {"HOLD_MINUTES": "1"}
         db = client.get_default_database()
         try:
-            report = soaked(db, given, Path(folder), asked)
+            report = run_soak(db, settings, Path(folder), options)
         finally:
-            with pymongo.timeout(PATIENCE_SECONDS):
+            with pymongo.timeout(TIMEOUT_SECONDS):
                 client.drop_database(db)
-    if asked.plot:
-        asked.plot.write_text(drawing(report["samples"], report["away"]))
-    if asked.json:
-        asked.json.write_text(json.dumps(report, indent=1) + "\n")
-    for name, found in report["said"].items():
-        print(f"{name}: {found}")
+    if options.plot:
+        options.plot.write_text(render_chart(report["samples"], report["away"]))
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    for name, value in report["said"].items():
+        print(f"{name}: {value}")
     for fault in report["faults"]:
         print(f"FAULT {fault}")
     return 1 if report["faults"] else 0
 
 
-def _asked() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--crash", metavar="COMMAND", help="kills the database, half-way through")
-    parser.add_argument("--start", metavar="COMMAND", help="starts it again")
+    parser.add_argument(
+        "--crash", metavar="COMMAND", help="command that kills the database half-way through"
+    )
+    parser.add_argument("--start", metavar="COMMAND", help="command that starts it again")
     parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="where to draw it, as SVG")
-    asked = parser.parse_args()
-    if not 0 < asked.minutes <= MOST_MINUTES or bool(asked.crash) != bool(asked.start):
-        parser.error(f"up to {MOST_MINUTES:.0f} minutes; --crash and --start go together")
-    return asked
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write an SVG chart to this file")
+    options = parser.parse_args()
+    if not 0 < options.minutes <= MAX_MINUTES or bool(options.crash) != bool(options.start):
+        parser.error(f"up to {MAX_MINUTES:.0f} minutes; --crash and --start go together")
+    return options
 
 
-def soaked(
-    db: Db, given: dict[str, str], folder: Path, asked: argparse.Namespace
+def run_soak(
+    db: Db, settings: dict[str, str], folder: Path, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """The report: `samples, away` (seconds from the start), `said` and `faults`."""
-    config = load_config({name: value for name, value in given.items() if value})
-    with pymongo.timeout(PATIENCE_SECONDS):
-        event_ids = fill(db)
+    """Run server, worker and traffic, and check the database afterwards.
+
+    Returns:
+        The report: `samples`; `away`, the seconds from the start at which the database was killed
+        and at which it was started again; `said`, the results by name; and `faults`.
+    """
+    config = load_config({name: value for name, value in settings.items() if value})
+    with pymongo.timeout(TIMEOUT_SECONDS):
+        event_ids = add_events(db)
         tokens = sign_in_users(db, config, ACCOUNTS)
-    log, samples, away = Log(), [], (0.0, 0.0)
-    with Server(given, folder) as server, worker(given), traffic(server, tokens, event_ids, log):
-        began, crash_at = time.monotonic(), asked.minutes * 30 if asked.crash else None
-        while (passed := time.monotonic() - began) < asked.minutes * 60:
-            if crash_at is not None and passed >= crash_at:
+    log, samples, away = TrafficLog(), [], (0.0, 0.0)
+    with (
+        Server(settings, folder) as server,
+        run_worker(settings),
+        run_traffic(server, tokens, event_ids, log),
+    ):
+        started, crash_at = time.monotonic(), options.minutes * 30 if options.crash else None
+        while (elapsed := time.monotonic() - started) < options.minutes * 60:
+            if crash_at is not None and elapsed >= crash_at:
                 crash_at = None
-                crash(asked.crash, asked.start, log)
-                away = (passed, time.monotonic() - began)
+                crash_database(options.crash, options.start, log)
+                away = (elapsed, time.monotonic() - started)
             time.sleep(SAMPLE_SECONDS)
-            log.database_away &= time.monotonic() - began < away[1] + RECOVERY_SECONDS
-            samples.append(sample(server, log, time.monotonic() - began))
+            log.database_down &= time.monotonic() - started < away[1] + RECOVERY_SECONDS
+            samples.append(take_sample(server, log, time.monotonic() - started))
     return {
         "samples": samples,
         "away": away,
-        "said": words(samples, log),
-        "faults": [*faults_seen(samples, log), *faults_left(db, config, log)],
+        "said": summarize(samples, log),
+        "faults": [*find_traffic_faults(samples, log), *find_database_faults(db, config, log)],
     }
 
 
-def fill(db: Db) -> list[int]:
-    """Some events that sell out while it runs."""
+def add_events(db: Db) -> list[int]:
+    """Add events with so few tickets that they sell out during the run; return their eventIds."""
     today = utc_now().date()
     bodies = generate_bodies(EVENTS, seed=7, today=today)
     return insert_events(db, [new_event(make_bookable(body, today, TICKETS)) for body in bodies])
 
 
 @contextmanager
-def worker(given: dict[str, str]) -> Iterator[None]:
-    """The worker of the jobs, ended by its pid."""
+def run_worker(settings: dict[str, str]) -> Iterator[None]:
+    """Run `scripts/worker.py` within the `with` block."""
     process = subprocess.Popen(
-        [sys.executable, "scripts/worker.py"], cwd=ROOT, env={**os.environ, **given},
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [sys.executable, "scripts/worker.py"],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         yield
     finally:
         process.terminate()
-        process.wait(PATIENCE_SECONDS)
+        process.wait(TIMEOUT_SECONDS)
 
 
 @contextmanager
-def traffic(
-    server: Server, tokens: Sequence[str], event_ids: Sequence[int], log: Log
+def run_traffic(
+    server: Server, tokens: Sequence[str], event_ids: Sequence[int], log: TrafficLog
 ) -> Iterator[None]:
-    people: list[User | Listeners] = [Listeners(server.port, event_ids, log)]
-    people += [User(number, server.port, tokens, event_ids, log) for number in range(USERS)]
-    for each in people:
-        each.start()
+    """Run the users and the stream listener within the `with` block."""
+    threads: list[SimulatedUser | StreamListener] = [StreamListener(server.port, event_ids, log)]
+    threads += [
+        SimulatedUser(number, server.port, tokens, event_ids, log) for number in range(USERS)
+    ]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
-        for each in people:
-            each.stop()
-        for each in people:
-            each.join(PATIENCE_SECONDS)
+        for thread in threads:
+            thread.stop()
+        for thread in threads:
+            thread.join(TIMEOUT_SECONDS)
 
 
-def crash(crash_command: str, start_command: str, log: Log) -> None:
-    """Take the database away for a while; answers of 503 are right meanwhile."""
-    log.database_away = True
-    run(crash_command)
-    time.sleep(AWAY_SECONDS)
-    run(start_command)
+def crash_database(crash_command: str, start_command: str, log: TrafficLog) -> None:
+    """Kill the database and start it again. Meanwhile an answer of 503 is not a fault."""
+    log.database_down = True
+    run_command(crash_command)
+    time.sleep(DOWN_SECONDS)
+    run_command(start_command)
 
 
-def run(command: str) -> None:
-    """One command to its end. Its output is let go: what it starts would keep a pipe open."""
+def run_command(command: str) -> None:
+    """Run a command to its end.
+
+    Its output is discarded: with a pipe, a database server that it starts would hold the pipe open
+    and this function would wait for the server's end.
+    """
     subprocess.run(
-        shlex.split(command), check=True, timeout=PATIENCE_SECONDS,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        shlex.split(command),
+        check=True,
+        timeout=TIMEOUT_SECONDS,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
-def sample(server: Server, log: Log, seconds: float) -> dict[str, Any]:
-    """Megabytes of each process, and milliseconds of the answers since the last sample."""
-    took, log.took = sorted(log.took), []
-    ms = [1000 * took[int(share * (len(took) - 1))] for share in (0.5, 0.95, 0.99)] if took else []
+def take_sample(server: Server, log: TrafficLog, seconds: float) -> Sample:
+    """Return the memory of the server's processes and the answer times since the last sample.
+
+    Args:
+        seconds: the time from the start of the run.
+
+    Returns:
+        `seconds`; `mb` of each process; the number of `answers`; and `ms`, the 50th, 95th and 99th
+        percentile of their times, or an empty list if there were none.
+    """
+    durations, log.durations = sorted(log.durations), []
+    ms = [
+        1000 * durations[int(share * (len(durations) - 1))]
+        for share in (0.5, 0.95, 0.99)
+        if durations
+    ]
     return {
         "seconds": round(seconds, 1),
         "mb": [round(resident_mb(pid), 1) for pid in server.pids()],
-        "answers": len(took),
+        "answers": len(durations),
         "ms": [round(value, 1) for value in ms],
     }
 
 
-def thirds(samples: list[dict[str, Any]]) -> tuple[float, float]:
-    """Median megabytes of the largest process in the second third of the first half, and last."""
-    most = [max(found["mb"]) for found in samples]
-    third = max(1, len(most) // 3)
-    return statistics.median(most[third // 2 : third + third // 2]), statistics.median(
-        most[-third:]
-    )
+def compare_memory(samples: list[Sample]) -> tuple[float, float]:
+    """Return the median megabytes of the largest process early and late in the run.
+
+    Early is from a sixth to a half of the run, when the memory has settled; late is its last third.
+    """
+    largest = [max(sample["mb"]) for sample in samples]
+    third = max(1, len(largest) // 3)
+    early = largest[third // 2 : third + third // 2]
+    return statistics.median(early), statistics.median(largest[-third:])
 
 
-def words(samples: list[dict[str, Any]], log: Log) -> dict[str, Any]:
-    early, late = thirds(samples)
-    answered = [found for found in samples if found["ms"]]
+def summarize(samples: list[Sample], log: TrafficLog) -> dict[str, Any]:
+    """Return the results of the run, by the names under which they are printed."""
+    early_mb, late_mb = compare_memory(samples)
+    answered = [sample for sample in samples if sample["ms"]]
     return {
         "answers": sum(log.statuses.values()),
         "by status": dict(sorted(log.statuses.items())),
-        "bookings told": len(log.booked),
-        "events heard on streams": log.heard,
-        "memory of the largest process": f"{early:.0f} MB settled, {late:.0f} MB at the end",
+        "bookings told": len(log.booking_ids),
+        "events heard on streams": log.stream_events,
+        "memory of the largest process": f"{early_mb:.0f} MB settled, {late_mb:.0f} MB at the end",
         "median ms, and of the slowest in 20": (
-            f"{statistics.median(found['ms'][0] for found in answered):.1f}, "
-            f"{statistics.median(found['ms'][1] for found in answered):.1f}"
+            f"{statistics.median(sample['ms'][0] for sample in answered):.1f}, "
+            f"{statistics.median(sample['ms'][1] for sample in answered):.1f}"
         ),
     }
 
 
-def faults_seen(samples: list[dict[str, Any]], log: Log) -> list[str]:
-    faults = [f"{count} x {what}" for what, count in log.faults.most_common()]
-    early, late = thirds(samples)
-    if late > early * MOST_GROWTH:
-        faults.append(f"memory grew from {early:.0f} to {late:.0f} MB")
-    if not log.heard:
-        faults.append("the streams said nothing")
+def find_traffic_faults(samples: list[Sample], log: TrafficLog) -> list[str]:
+    """Return the faults that clients saw, and memory that grew."""
+    faults = [f"{count} x {fault}" for fault, count in log.faults.most_common()]
+    early_mb, late_mb = compare_memory(samples)
+    if late_mb > early_mb * MAX_GROWTH:
+        faults.append(f"memory grew from {early_mb:.0f} to {late_mb:.0f} MB")
+    if not log.stream_events:
+        faults.append("no stream sent an event")
     return faults
 
 
-def faults_left(db: Db, config: Any, log: Log) -> list[str]:
-    """What is wrong in the database once the jobs have settled it."""
-    with pymongo.timeout(PATIENCE_SECONDS):
+def find_database_faults(db: Db, config: Config, log: TrafficLog) -> list[str]:
+    """Return the faults of the stored data after the worker's job has finished stock changes."""
+    with pymongo.timeout(TIMEOUT_SECONDS):
         context = open_booking_context(config, db)
         jobs.run_job("settle", context)
         faults = [
             f"{fault.event_id}: {fault.message}" for fault in auditing.check(context, utc_now())
         ]
-        told = {ObjectId(id_) for id_ in log.booked}
-        there = db.bookings.count_documents({"_id": {"$in": list(told)}})
-    if there != len(told):
-        faults.append(f"{len(told) - there} bookings were told and are not there")
+        confirmed = {ObjectId(id_) for id_ in log.booking_ids}
+        stored = db.bookings.count_documents({"_id": {"$in": list(confirmed)}})
+    if stored != len(confirmed):
+        faults.append(f"{len(confirmed) - stored} bookings were answered 201 and are not stored")
     return faults
