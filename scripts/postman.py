@@ -1,4 +1,7 @@
-"""Make docs/postman_collection.json from docs/postman/, which is what people read and change."""
+"""Build docs/postman_collection.json from the YAML files in docs/postman/.
+
+People edit the YAML files; the collection is generated.
+"""
 
 import json
 import sys
@@ -13,25 +16,36 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "docs" / "postman"
 COLLECTION = ROOT / "docs" / "postman_collection.json"
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-JSON_TYPE, NOTHING = "application/json", "nothing"
-# How often, and after how many milliseconds, a request with `until` is sent again.
-TRIES, PAUSE_MS = 60, 500
+JSON_TYPE = "application/json"
+# The value of `answers` for an answer without a content type to check.
+NO_CONTENT = "nothing"
+# A request with `until` is sent again at most this often, after this pause.
+MAX_TRIES, PAUSE_MS = 60, 500
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One request of docs/postman/, and what its answer must be.
+    """A request in docs/postman/ and the tests of its answer. The fields are keys of the YAML.
+
+    JavaScript in the fields may use `body`, the JSON of the answer.
 
     Attributes:
-        call: method and path, below `{{baseUrl}}`.
-        by: whose token is sent: `ada` sends `{{adaToken}}`.
-        body: JSON, as it is sent; or `file`: what is uploaded, from the project's folder.
-        before: a script to run first.
-        until: JavaScript of `body`; the request is sent again, for a time, until it is true.
-        status, answers, code: of the answer; its content type, unless JSON; its error's code.
-        shapes: {JavaScript of `body`: the shape of collection.yaml that it must have}.
-        tests: {what is tested: JavaScript that throws where it is not so}.
-        keep: {variable for later requests: JavaScript of `body`}.
+        name: unique in the collection.
+        call: method and path, relative to `{{baseUrl}}`.
+        status: the status that the answer must have.
+        about: the description of the request.
+        by: the user whose token is sent: `ada` sends `{{adaToken}}`.
+        headers: header fields to send.
+        body: the JSON to send.
+        file: the file to upload instead of a body, relative to the project's folder.
+        answers: the content type that the answer must have, or NO_CONTENT.
+        code: the `code` that the error must have.
+        shapes: JSON Schemas that parts of the answer must match, by JavaScript that gives the
+            part; each schema is named in collection.yaml.
+        tests: JavaScript that throws if the test fails, by the name of the test.
+        keep: JavaScript for the values of variables that later requests use, by their names.
+        before: a script to run before the request.
+        until: JavaScript; the request is sent again until it is true, at most MAX_TRIES times.
     """
 
     name: str
@@ -53,35 +67,35 @@ class Request:
 
 @dataclass(frozen=True)
 class Folder:
-    """One file of docs/postman/: the requests of a resource, in order."""
+    """A file in docs/postman/: the requests about one subject, in order."""
 
     name: str
     about: str
     requests: list[Request]
 
 
-def folders() -> list[Folder]:
-    """All folders in order. TypeError where a request has a field that does not exist."""
-    read = [yaml.safe_load(path.read_text()) for path in sorted(SOURCE.glob("[0-9]*.yaml"))]
+def read_folders() -> list[Folder]:
+    """Return all folders in order. Raise TypeError if a request has an unknown field."""
+    files = [yaml.safe_load(path.read_text()) for path in sorted(SOURCE.glob("[0-9]*.yaml"))]
     return [
         Folder(each["folder"], each["about"], [Request(**fields) for fields in each["requests"]])
-        for each in read
+        for each in files
     ]
 
 
-def collection() -> dict[str, Any]:
-    """The collection, as Postman's format 2.1 has it."""
+def build_collection() -> dict[str, Any]:
+    """Return the collection in Postman's format 2.1."""
     about = yaml.safe_load((SOURCE / "collection.yaml").read_text())
     shapes = [
         {"key": f"shape_{name}", "value": json.dumps(shape), "type": "string"}
         for name, shape in about["shapes"].items()
     ]
-    named = [{"key": name, "value": value} for name, value in about["variables"].items()]
+    variables = [{"key": name, "value": value} for name, value in about["variables"].items()]
     return {
         "info": {"name": about["name"], "description": about["about"], "schema": SCHEMA},
-        "item": [_folder(folder) for folder in folders()],
+        "item": [_folder(folder) for folder in read_folders()],
         "event": _events("", about["after each"]),
-        "variable": named + shapes,
+        "variable": variables + shapes,
     }
 
 
@@ -137,58 +151,60 @@ def _events(before: str, after: str) -> list[dict[str, Any]]:
 
 
 def _script(request: Request) -> Iterator[str]:
-    """The request's tests, and what later requests need of its answer."""
+    """Yield the lines of the script that runs after the request."""
     if request.answers == JSON_TYPE:
         yield "const body = pm.response.json();"
     if request.until:
-        yield from _until(request.until, _judged(request))
+        yield from _until(request.until, _checks(request))
     else:
-        yield from _judged(request)
+        yield from _checks(request)
 
 
-def _judged(request: Request) -> Iterator[str]:
-    said = f"status is {request.status}"
-    yield from _test(said, f"pm.response.to.have.status({request.status});")
-    if request.answers != NOTHING:
-        kind = "pm.response.headers.get('Content-Type')"
-        said = f"answers {request.answers}"
-        yield from _test(said, f"pm.expect({kind}).to.include('{request.answers}');")
+def _checks(request: Request) -> Iterator[str]:
+    """Yield the lines that test the answer and keep values of it for later requests."""
+    yield from _test(
+        f"status is {request.status}", f"pm.response.to.have.status({request.status});"
+    )
+    if request.answers != NO_CONTENT:
+        content_type = "pm.response.headers.get('Content-Type')"
+        code = f"pm.expect({content_type}).to.include('{request.answers}');"
+        yield from _test(f"answers {request.answers}", code)
     if request.code:
-        said = f"code is {request.code}"
-        yield from _test(said, f"pm.expect(body.code).to.eql('{request.code}');")
-    for place, shape in request.shapes.items():
+        code = f"pm.expect(body.code).to.eql('{request.code}');"
+        yield from _test(f"code is {request.code}", code)
+    for part, shape in request.shapes.items():
         schema = f"JSON.parse(pm.collectionVariables.get('shape_{shape}'))"
-        yield from _test(f"{place}: {shape}", f"pm.expect({place}).to.have.jsonSchema({schema});")
-    for said, code in request.tests.items():
-        yield from _test(said, code)
+        yield from _test(f"{part}: {shape}", f"pm.expect({part}).to.have.jsonSchema({schema});")
+    for name, code in request.tests.items():
+        yield from _test(name, code)
     for name, value in request.keep.items():
         yield f"pm.collectionVariables.set('{name}', {value});"
 
 
-def _test(said: str, code: str) -> Iterator[str]:
-    yield f"pm.test({json.dumps(said, ensure_ascii=False)}, () => {{"
+def _test(name: str, code: str) -> Iterator[str]:
+    yield f"pm.test({json.dumps(name, ensure_ascii=False)}, () => {{"
     yield from (f"    {line}" for line in code.strip().split("\n"))
     yield "});"
 
 
-def _until(true: str, then: Iterator[str]) -> Iterator[str]:
-    """Send the request again while it is not yet `true`, for a time; `then` judge its answer."""
+def _until(condition: str, checks: Iterator[str]) -> Iterator[str]:
+    """Yield lines that send the request again until the condition is true, then run the checks."""
     yield "const tries = Number(pm.collectionVariables.get('tries'));"
-    yield f"if (!({true}) && tries < {TRIES}) {{"
+    yield f"if (!({condition}) && tries < {MAX_TRIES}) {{"
     yield "    pm.collectionVariables.set('tries', tries + 1);"
     yield "    pm.execution.setNextRequest(pm.info.requestName);"
     yield f"    setTimeout(() => {{}}, {PAUSE_MS});"
     yield "} else {"
     yield "    pm.collectionVariables.set('tries', 0);"
-    yield from (f"    {line}" for line in then)
+    yield from (f"    {line}" for line in checks)
     yield "}"
 
 
-def written() -> str:
-    """The collection as the file has it."""
-    return json.dumps(collection(), indent=2, ensure_ascii=False) + "\n"
+def render_collection() -> str:
+    """Return the text of docs/postman_collection.json."""
+    return json.dumps(build_collection(), indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    COLLECTION.write_text(written())
-    print(f"{COLLECTION.relative_to(ROOT)} is made anew", file=sys.stderr)
+    COLLECTION.write_text(render_collection())
+    print(f"{COLLECTION.relative_to(ROOT)} has been written", file=sys.stderr)

@@ -1,7 +1,7 @@
 """Write .env.example and the settings table in README.md from the declarations in eventapp.config.
 
-`python -m scripts.settings_docs` writes both; `tests/unit/test_config.py` checks that they are
-up to date. The table has the settings that README.md names in the first column of its table.
+Run `python -m scripts.settings_docs` after a change; `tests/unit/test_config.py` checks that both
+are up to date. The table holds the settings that README.md names in its first column.
 """
 
 import re
@@ -23,23 +23,23 @@ def render_example() -> str:
     return HEADER + "".join(
         "\n"
         + textwrap.fill(
-            each.help,
+            setting.help,
             LINE_LENGTH,
             initial_indent="# ",
             subsequent_indent="# ",
             break_on_hyphens=False,
             break_long_words=False,
         )
-        + f"\n{name}={each.default or ''}\n"
-        for name, each in SETTINGS.items()
+        + f"\n{name}={setting.default or ''}\n"
+        for name, setting in SETTINGS.items()
     )
 
 
 def render_row(name: str) -> str:
     """Return the row of one setting in the table of README.md."""
-    each = SETTINGS[name]
-    default = f"`{each.default}`" if each.default else "unset"
-    return f"| `{name}` | {default} | {each.help} |"
+    setting = SETTINGS[name]
+    default = f"`{setting.default}`" if setting.default else "unset"
+    return f"| `{name}` | {default} | {setting.help} |"
 
 
 def render_readme(text: str) -> str:

@@ -1,6 +1,7 @@
-"""Does a deployed site work? Signs up, books a ticket of the first event that has any, cancels it.
+"""Check that a deployed site works: sign up, book a ticket of the first event on sale, cancel it.
 
-With --mails it waits for the mail of the booking at a Mailpit. Needs nothing but Python.
+With --mails it also waits for the mail about the booking to arrive at a Mailpit. It needs only the
+standard library, so that it runs on any machine.
 """
 
 import argparse
@@ -14,86 +15,101 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-READY_SECONDS, MAIL_SECONDS, ANSWER_SECONDS = 60.0, 60.0, 10.0
+READY_SECONDS, MAIL_SECONDS, REQUEST_SECONDS = 60.0, 60.0, 10.0
+POLL_SECONDS = 0.5
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 when all was as it should be; else 1, and what was not, on standard error."""
+    """Return 0 if everything works, else print what did not on standard error and return 1."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("site", nargs="?", default="http://127.0.0.1:10000")
-    parser.add_argument("--mails", metavar="URL", help="of a Mailpit, as http://127.0.0.1:8025")
-    asked = parser.parse_args(arguments)
+    parser.add_argument(
+        "--mails", metavar="URL", help="the URL of a Mailpit, as http://127.0.0.1:8025"
+    )
+    options = parser.parse_args(arguments)
     try:
-        email = book(asked.site.rstrip("/"))
-        if asked.mails:
-            await_mail(asked.mails.rstrip("/"), email)
+        email = book_and_cancel(options.site.rstrip("/"))
+        if options.mails:
+            wait_for_mail(options.mails.rstrip("/"), email)
     except (OSError, ValueError, LookupError) as error:
         print(f"smoke: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def book(site: str) -> str:
-    """Use the site as a visitor does; the visitor's address. OSError where it refuses."""
-    eventually(READY_SECONDS, lambda: call(f"{site}/readyz")["status"] == "ready")
-    listed = call(f"{site}/api/events?availableOnly=true&limit=1")["events"]
+def book_and_cancel(site: str) -> str:
+    """Register a new user, book and cancel a ticket, and return the user's email address.
+
+    Raises:
+        OSError: the site is not ready in time or refuses a request.
+        LookupError: no event has tickets left.
+    """
+    wait_until(READY_SECONDS, lambda: send(f"{site}/readyz")["status"] == "ready")
+    listed = send(f"{site}/api/events?availableOnly=true&limit=1")["events"]
     if not listed:
         raise LookupError("no event has tickets left")
-    event = call(f"{site}/api/events/{listed[0]['eventId']}")
-    kind = next(kind for kind in event["ticketTypes"] if kind["availableTickets"])
+    event = send(f"{site}/api/events/{listed[0]['eventId']}")
+    ticket_type = next(each for each in event["ticketTypes"] if each["availableTickets"])
     print(f"ready; first event: {event['title']}")
 
     email = f"smoke-{secrets.token_hex(6)}@example.org"
-    person = {"name": "Smoke", "email": email, "password": secrets.token_urlsafe(12)}
-    token = call(f"{site}/api/auth/register", person)["token"]
-    wanted = {"eventId": event["eventId"], "ticketTypeId": kind["ticketTypeId"], "quantity": 1}
-    booking = call(f"{site}/api/bookings", wanted, token)["data"]["booking"]
+    user = {"name": "Smoke", "email": email, "password": secrets.token_urlsafe(12)}
+    token = send(f"{site}/api/auth/register", user)["token"]
+    order = {
+        "eventId": event["eventId"],
+        "ticketTypeId": ticket_type["ticketTypeId"],
+        "quantity": 1,
+    }
+    booking = send(f"{site}/api/bookings", order, token)["data"]["booking"]
     path = f"{site}/api/bookings/{booking['_id']}"
-    tickets = call(f"{path}/tickets", token=token)["tickets"]
+    tickets = send(f"{path}/tickets", token=token)["tickets"]
     print(f"booked {booking['bookingReference']}, {len(tickets)} ticket")
-    call(f"{path}/cancel", token=token, method="PUT")
+    send(f"{path}/cancel", token=token, method="PUT")
     print("cancelled")
     return email
 
 
-def await_mail(mailpit: str, email: str) -> None:
-    """Until a mail to this address has come."""
+def wait_for_mail(mailpit: str, email: str) -> None:
+    """Wait until the Mailpit has a mail to this address. Raise OSError if none arrives in time."""
     query = urllib.parse.urlencode({"query": f"to:{email}"})
-    found = f"{mailpit}/api/v1/search?{query}"
-    eventually(MAIL_SECONDS, lambda: bool(call(found)["messages"]))
+    search_url = f"{mailpit}/api/v1/search?{query}"
+    wait_until(MAIL_SECONDS, lambda: bool(send(search_url)["messages"]))
     print("mailed")
 
 
-def call(
+def send(
     url: str, body: object = None, token: str | None = None, method: str | None = None
 ) -> dict[str, Any]:
-    """The JSON that is answered. OSError where the status is not one of success."""
+    """Send a request and return the JSON of its answer. Raise OSError for an error status."""
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
-            told: dict[str, Any] = json.load(answer)
-            return told
+        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
     except urllib.error.HTTPError as error:
         raise OSError(f"{error.code} of {url}: {error.read(500).decode()}") from error
 
 
-def eventually(seconds: float, seen: Callable[[], bool]) -> None:
-    """Until it is seen. OSError where that takes longer."""
-    limit = time.monotonic() + seconds
+def wait_until(seconds: float, holds: Callable[[], bool]) -> None:
+    """Wait until a condition holds. Raise OSError with the last reason if it takes too long.
+
+    An OSError of the condition counts as False.
+    """
+    deadline = time.monotonic() + seconds
     while True:
         try:
-            if seen():
+            if holds():
                 return
-            why = "not yet"
+            reason = "not yet"
         except OSError as error:
-            why = str(error)
-        if time.monotonic() > limit:
-            raise OSError(f"not within {seconds:.0f} s: {why}")
-        time.sleep(0.5)
+            reason = str(error)
+        if time.monotonic() > deadline:
+            raise OSError(f"not within {seconds:.0f} s: {reason}")
+        time.sleep(POLL_SECONDS)
 
 
 if __name__ == "__main__":

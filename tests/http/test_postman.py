@@ -15,7 +15,7 @@ LOCK = ROOT / "tests" / "postman" / "package-lock.json"
 
 @pytest.fixture(scope="module")
 def requests():
-    return [request for folder in postman.folders() for request in folder.requests]
+    return [request for folder in postman.read_folders() for request in folder.requests]
 
 
 def route_of(app, request):
@@ -35,7 +35,7 @@ def succeeds(request):
 
 
 def test_the_collection_is_generated_from_its_source():
-    is_current = postman.COLLECTION.read_text() == postman.written()
+    is_current = postman.COLLECTION.read_text() == postman.render_collection()
     assert is_current, "run scripts/postman.py after a change in docs/postman/"
 
 
@@ -60,7 +60,7 @@ def test_the_names_of_requests_are_unique(requests):
 
 
 def test_every_variable_is_set_before_it_is_used():
-    collection = postman.collection()
+    collection = postman.build_collection()
     environment = json.loads((ROOT / "docs" / "postman_environment.json").read_text())
     known_variables = {
         variable["key"] for variable in (*collection["variable"], *environment["values"])
