@@ -1,6 +1,6 @@
-"""Which events there is something to notify of: changed schedules, few tickets left.
+"""Find events that users must be notified of: those with a changed schedule or few tickets left.
 
-The edit that changes a schedule notes it on the event, and the bookings' alerts job notifies the
+The edit that changes a schedule records that on the event, and a job of the bookings notifies the
 ticket holders. Alerts of few tickets go to everyone who has the event as a favorite.
 """
 
@@ -32,7 +32,7 @@ def find_schedule_changes(db: Db, limit: int) -> list[AlertEvent]:
 
 
 def clear_schedule_changes(db: Db, event: AlertEvent) -> None:
-    """Note that holders are notified. A change made since the event was read stays noted."""
+    """Record that holders are notified. Changes made since the event was read stay recorded."""
     store_alerts.clear_schedule_changes(db, event)
 
 

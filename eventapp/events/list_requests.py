@@ -28,7 +28,7 @@ class ListPosition(NamedTuple):
         page: the number of the next page.
         scorer: who computed the relevance that is `sort_value`. None for other orders, and for
             cursors that were made before they named it.
-        rank: how many rows there are up to the end of the page. None as `scorer`.
+        rank: how many rows of the list precede the next page. None if `scorer` is None.
     """
 
     sort_value: SortValue
@@ -44,11 +44,11 @@ class ListRequest(NamedTuple):
 
     Attributes:
         filters: those that are set.
-        search: words and phrases to search for; empty where nothing is.
+        search: words and phrases to search for; empty without a search.
         upcoming: leave out events that are over.
         mine: only events of the caller, drafts too.
         sort_by: a key of `rules.SORTS`. None sorts a search by relevance, other lists by eventId.
-        page: the number of the page, where `position` is None.
+        page: the number of the page; ignored if there is a `position`.
         position: where an earlier page ended.
         cursor_query: the parameters that the next cursor must carry, as the client sent them.
     """
@@ -154,8 +154,8 @@ def render_position(
 
     Args:
         page: the number of the page that ends here.
-        scorer: who scored, where the list is sorted by relevance, else None.
-        rank: how many rows there are up to the end of the page.
+        scorer: who scored; None if the list is not sorted by relevance.
+        rank: how many rows of the list precede the next page.
     """
     if isinstance(sort_value, datetime):
         sort_value = sort_value.date().isoformat()

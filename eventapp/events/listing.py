@@ -34,9 +34,9 @@ from eventapp.events.types import RELEVANCE, Event, SortValue
 from eventapp.favorites import service as favorites
 
 MAX_UNPAGED = 500
-# Matches are sorted by the database if there are no more of them than the first number, or than one
-# in so many of all listed events.
-FEW_MATCHES, RARE_ONE_IN = 500, 500
+# Up to this many matches, or one in this many of all listed events, are few: the database sorts
+# them faster than it finds them by walking the order of the list.
+FEW_MATCHES, FEW_ONE_IN = 500, 500
 # Popularity changes without a change of an event, so a cached page in its order is kept this long.
 POPULARITY_PAGE_SECONDS = 5
 
@@ -59,8 +59,8 @@ def list_events(
 ) -> ListAnswer:
     """Return a page of events as this caller sees them.
 
-    Pages are cached, but for callers who may organize events: they see counts of their own events,
-    and drafts.
+    The pages of callers who may organize events are not cached, because these see the counts of
+    their own events.
 
     Raises:
         ValidationFailed: the page lies beyond the rows that are counted.
@@ -84,7 +84,7 @@ def present_page(db: Db, page: FoundPage, actor: Actor, image_base_url: str) -> 
 
 
 def _cache_key(request: ListRequest, now: datetime) -> tuple[ListRequest, object]:
-    """Return what decides the events of a page that shows nothing of the caller's own."""
+    """Return what decides which events a cached page shows."""
     if request.sort_by == "popularity":
         return request, (now.date(), int(now.timestamp() // POPULARITY_PAGE_SECONDS))
     return request, now.date()
@@ -92,13 +92,14 @@ def _cache_key(request: ListRequest, now: datetime) -> tuple[ListRequest, object
 
 @dataclass(frozen=True)
 class PageStart:
-    """Where a page begins, and what its envelope says.
+    """Where a page of the list begins.
 
     Attributes:
         number: of the page, from 1.
         counted: the rows of the whole list, counted no further than COUNT_LIMIT + 1.
-        skip: how many rows to leave out, from `after` on; None if the page is behind the last row.
-        after: the sort value and the eventId of the row before the page; None at the first row.
+        skip: how many rows to skip behind `after`; None if the page lies behind the last row.
+        after: the sort value and the eventId of the row to continue behind; None to start at the
+            first row.
         rank: how many rows of the list come before the page.
     """
 
@@ -147,7 +148,7 @@ def find_page(
 
 
 def _find_in_index(request: ListRequest, now: datetime, index: LiveIndex) -> Matches | None:
-    """Return what the index finds, None if it can't answer or there is nothing to narrow."""
+    """Return what the index finds; None if it can't answer, or if nothing narrows the list."""
     if request.mine or not request.upcoming or not (request.filters or request.search):
         return None
     return index.find(request.filters, request.search, now.date())
@@ -181,7 +182,7 @@ def _count(
     now: datetime,
     index: LiveIndex,
 ) -> int:
-    """Return how many rows the list has, at least no further than COUNT_LIMIT + 1."""
+    """Count the rows of the list; the database counts no further than COUNT_LIMIT + 1."""
     if matches is not None:
         return matches.count
     is_whole_list = request.upcoming and not (request.mine or request.filters or request.search)
@@ -204,14 +205,14 @@ def _page_start(request: ListRequest, scorer: Scorer | None, count: Callable[[],
         return PageStart(request.page, counted, skip, rank=skip or 0)
     rank = _rank_of(position, request.limit)
     if scorer and position.scorer and position.scorer != scorer:
-        # The scores of the other scorer mean nothing here, so the walk goes on by rank.
+        # Scores of different scorers can't be compared, so the walk continues by rank.
         return PageStart(position.page, position.counted, skip=rank, rank=rank)
     after = position.sort_value, position.event_id
     return PageStart(position.page, position.counted, skip=0, after=after, rank=rank)
 
 
 def _rank_of(position: ListPosition, limit: int) -> int:
-    """Return the rank of a position; for cursors without one, as if all pages were alike."""
+    """Return the rank of a position. Without one, assume that all pages had the same limit."""
     return (position.page - 1) * limit if position.rank is None else position.rank
 
 
@@ -248,8 +249,8 @@ def _find_among_matches(
             matches = matches.after_id(start.after[1], direction)
         ids = matches.first_by_id(skip + limit, direction)[skip:]
         return PageRows([(event_id, event_id) for event_id in ids], [])
-    if matches.count <= max(FEW_MATCHES, matches.listed_count // RARE_ONE_IN):
-        # Sorting these takes less than walking the order for them, which the database can't know.
+    if matches.count <= max(FEW_MATCHES, matches.listed_count // FEW_ONE_IN):
+        # The database can't know how few they are, so it gets their ids instead of the filters.
         where = {
             **store_listing.public_filter(upcoming=True),
             **store_listing.among(matches.all_ids()),
@@ -263,8 +264,8 @@ def _find_among_matches(
 def _find_by_walking(db: Db, request: ListRequest, start: PageStart, matches: Matches) -> PageRows:
     """Find a page of many matches of a search in another order than relevance.
 
-    The database would read all matches of the words to sort them. Walking the order until the page
-    is full ends soon, because there are many matches.
+    To sort them, the database would read all matches of the words. Walking the order of the list
+    until the page is full reads few events, because there are many matches.
     """
     skip, end = start.skip or 0, (start.skip or 0) + request.limit + 1
     found: list[tuple[SortValue, int]] = []
@@ -314,7 +315,10 @@ def list_popular(db: Db, *, limit: int, actor: Actor, image_base_url: str) -> li
 def recommend(
     db: Db, categories: list[str], *, actor: Actor, image_base_url: str
 ) -> list[EventView]:
-    """Return upcoming events of these categories, soonest first; of no category, the popular."""
+    """Return upcoming events of these categories, soonest first.
+
+    Without categories, return the most popular events.
+    """
     if not categories:
         return list_popular(db, limit=MAX_UNPAGED, actor=actor, image_base_url=image_base_url)
     conditions: list[Query] = [{"category": {"$in": categories}}]

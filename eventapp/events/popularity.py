@@ -1,10 +1,10 @@
 """How popular events are: views, favorites and bookings, counted in memory and written in bulk.
 
 The score of an event is `log2(1 + sum)`. Each view, favorite and booking adds its weight to the
-sum, scaled up by 2 to the power of the half-lives from EPOCH to its moment. Scores therefore order
-events as sums would whose parts lose half their weight with each half-life, and a score never needs
-rewriting when time passes: what is new weighs more than what is old. Without new interest a score
-stays as it is; the score of an event with steady interest grows by 1 a week.
+sum, multiplied by 2 to the power of the number of half-lives from EPOCH to its moment. The result
+is the order of exponentially decaying sums: an interaction counts half as much as one that comes a
+half-life later. Scores need no rewriting when time passes. Without new interest a score stays as it
+is, and with steady interest it grows by 1 a week.
 
 Counting a view costs one append: no lock and no write. A score costs a write of its event, so each
 flush writes only the events with the most weight, and the others wait for a later flush. A process

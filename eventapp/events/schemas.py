@@ -181,7 +181,7 @@ class EventQuery(EventListFilters, PageQuery):
 
     @post_load(pass_original=True)
     def make_request(self, data: JsonObject, original: JsonObject, **_kwargs: Any) -> ListRequest:
-        """Return the request; a cursor's filters replace those beside it."""
+        """Return the request. The filters of a cursor replace those sent with it."""
         filters, position = parse_list_query(data, EventListFilters)
         sent = original if position is None else position["query"]
         request = make_list_request(

@@ -209,10 +209,10 @@ def remove_favorite(db: Db, event_id: int, *, event_changes: EventChanges, actor
 
 
 def find_closing(db: Db) -> list[tuple[int, datetime]]:
-    """Return the eventIds of cancelled events whose bookings are being ended, and since when."""
+    """Return the eventId and the time of cancellation of events whose bookings are being ended."""
     return [(event["eventId"], event["closing"]) for event in store.find_closing(db)]
 
 
 def clear_closing(db: Db, event_id: int) -> None:
-    """Note that the bookings of a cancelled event have all ended."""
+    """Record that the bookings of a cancelled event have all ended."""
     store.clear_closing(db, event_id)

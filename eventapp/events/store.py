@@ -74,7 +74,7 @@ CHANGE_FIELDS = {
 # clocks of processes differ.
 SET_CHANGED_AT: Query = {"$currentDate": {"changedAt": True}}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# What the in-memory index reads of every event, beside the fields of the filters.
+# The fields that the in-memory index reads of every event, in addition to those of the filters.
 INDEX_FIELDS = (
     *("eventId", "__v", "listed", "lastDate", "title", "description", "tags"),
     "ticketTypes.availableTickets",
@@ -213,7 +213,7 @@ def find_indexed_after(
     """Return listed events with a higher eventId, by eventId.
 
     Args:
-        fields: what to read of each beside INDEX_FIELDS.
+        fields: what to read of each in addition to INDEX_FIELDS.
     """
     where = {"listed": True, "eventId": {"$gt": event_id}}
     found = db.events.find(where, _index_projection(fields))
@@ -289,5 +289,5 @@ def find_closing(db: Db) -> list[ClosingEvent]:
 
 
 def clear_closing(db: Db, event_id: int) -> None:
-    """Note that the bookings of a cancelled event have all ended."""
+    """Record that the bookings of a cancelled event have all ended."""
     db.events.update_one({"eventId": event_id}, {"$unset": {"closing": ""}, "$inc": {"rev": 1}})

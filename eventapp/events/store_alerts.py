@@ -1,4 +1,4 @@
-"""What the alert jobs read of events, and what they note.
+"""Reads and writes of events for the alert jobs.
 
 `tell` and `tellAt` are set by the edit that changes a schedule, in the same write.
 """
@@ -31,7 +31,7 @@ def find_schedule_changes(db: Db, limit: int) -> list[AlertEvent]:
 
 
 def clear_schedule_changes(db: Db, event: AlertEvent) -> None:
-    """Clear the noted changes if they are still those that were read; later ones stay noted."""
+    """Clear the recorded changes if there are none beyond those that were read."""
     unchanged = {"eventId": event["eventId"], "tell": event["tell"]}
     db.events.update_one(unchanged, {"$unset": {"tell": "", "tellAt": ""}})
 
@@ -50,7 +50,7 @@ def find_low_on_tickets(db: Db, since: datetime, few: int) -> list[LowTicketsEve
 
 
 def set_low_alert_sent(db: Db, event_id: int, now: datetime) -> None:
-    """Note that the alert of few tickets was sent."""
+    """Record that the alert of few tickets was sent."""
     db.events.update_one({"eventId": event_id}, {"$set": {"lowToldAt": now}})
 
 

@@ -71,7 +71,7 @@ def find_page(
 ) -> list[Event]:
     """Return matching events in their order; the eventId decides between equal ones.
 
-    Events that are sorted by RELEVANCE have their score beside their fields.
+    Events that are sorted by RELEVANCE have a further field with their score.
 
     Args:
         after: go on behind the row with this sort key.

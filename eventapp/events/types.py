@@ -4,9 +4,9 @@ A function names the smallest type that holds what it reads, so that no type pro
 was not read. Times are aware and in UTC; prices are amounts in the currency of the settings
 (`CURRENCY`), not cents.
 
-Three counters tell the states of an event apart. `rev` rises with every write, a sale too. `__v`
-rises with each edit that the API shows, and not with sales. `changedAt` is the time of the last
-write that other processes must learn of, by the database's clock.
+Three fields distinguish the states of an event. The revision `rev` is raised by every write, also
+by a sale. The edit count `__v` is raised by edits that the API shows, but not by sales. `changedAt`
+is the time of the last write that other processes must learn of, by the database's clock.
 """
 
 from datetime import datetime
@@ -46,7 +46,7 @@ class EventPhoto(TypedDict):
 
 
 class ScheduleChange(TypedDict):
-    """A note that ticket holders must be notified of a date or place that an edit took away."""
+    """A record that ticket holders must be notified of a date or location that an edit removed."""
 
     at: datetime  # when the edit was made
     rev: int  # the revision that the edit replaced
@@ -105,7 +105,7 @@ class EventRevision(EventKey, Revision):
     """An event and its revision."""
 
 
-# By the functional syntax, for a class would mangle the name.
+# Functional syntax, because a class body would mangle the name `__v`.
 EditCount = TypedDict(
     "EditCount",
     {"__v": int},  # from 0, raised by every edit that the API shows, not by sales
