@@ -168,8 +168,7 @@ def _scope(request: ListRequest, actor: Actor, now: datetime) -> Query:
     if actor.user_id is None:
         raise Unauthorized
     if not actor.may_organize:
-        public = store_listing.public_filter(upcoming=request.upcoming)
-        return {**public, "organizerId": actor.user_id}
+        return store_listing.public_filter(upcoming=request.upcoming, organizer_id=actor.user_id)
     today = rules.midnight(now.date())
     return store_listing.organizer_filter(today, actor.user_id, upcoming=request.upcoming)
 
@@ -321,7 +320,7 @@ def recommend(
     """
     if not categories:
         return list_popular(db, limit=MAX_UNPAGED, actor=actor, image_base_url=image_base_url)
-    conditions: list[Query] = [{"category": {"$in": categories}}]
+    conditions = [store_listing.in_categories(categories)]
     return _present_upcoming(db, ("nextDate", 1), conditions, MAX_UNPAGED, actor, image_base_url)
 
 

@@ -21,12 +21,16 @@ Order = tuple[str, int]
 SortKey = tuple[SortValue, int]
 
 
-def public_filter(*, upcoming: bool) -> Query:
+def public_filter(*, upcoming: bool, organizer_id: ObjectId | None = None) -> Query:
     """Return the filter of the events that everyone may see in lists.
 
-    It has one field only, with which every index of a list begins.
+    Without an organizer it has one field only, with which every index of a list begins.
+
+    Args:
+        organizer_id: only events of this user; None for the events of all.
     """
-    return {"listed": True} if upcoming else {"public": True}
+    public: Query = {"listed": True} if upcoming else {"public": True}
+    return {**public, "organizerId": organizer_id} if organizer_id else public
 
 
 def organizer_filter(today: datetime, organizer_id: ObjectId, *, upcoming: bool) -> Query:
@@ -42,6 +46,11 @@ def organizer_filter(today: datetime, organizer_id: ObjectId, *, upcoming: bool)
 def text_condition(search: str) -> Query:
     """Return the condition that a text contains the words of a search."""
     return {"$text": {"$search": search}}
+
+
+def in_categories(categories: list[str]) -> Query:
+    """Return the condition that an event has one of these categories."""
+    return {"category": {"$in": categories}}
 
 
 def among(event_ids: list[int]) -> Query:
