@@ -1,4 +1,5 @@
-# The server, and with another command the worker and the other scripts. Settings: .env.example.
+# The image runs the server; other commands run the worker and the other scripts. Settings:
+# .env.example.
 #   docker build -t eventapp .
 #   docker run -p 10000:10000 -e JWT_SECRET=... -e MONGO_URI=... eventapp
 
@@ -15,7 +16,8 @@ RUN groupadd --gid 10001 eventapp \
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY . .
-# The app may not write where it lives, so what Python would compile at each start is compiled here.
+# The user of the application cannot write to its directory, so Python could not keep the bytecode
+# that it compiles at the start. Compile it here.
 RUN python -m compileall -q .
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -26,7 +28,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     INSTANCE_DIR=/var/lib/eventapp
 USER 10001:10001
 EXPOSE 10000
-# Alive, not ready: a server that waits for its database must not be restarted for it.
+# Check liveness, not readiness: to restart a server that waits for its database does not help.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=1s \
     CMD ["python", "-c", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=4); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
 CMD ["python", "wsgi.py"]
