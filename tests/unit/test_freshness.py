@@ -154,10 +154,10 @@ class Model:
 
     # As eventapp.events.store answers.
 
-    def last_change(self):
+    def last_changed_at(self):
         return max(event["changedAt"] for event in self.database.all_documents())
 
-    def changed_since(self, name, moment):
+    def find_changes_since(self, name, moment):
         found = self.database.changed_since(name, moment)
         for _ in range(self._rng.randrange(3)):  # other steps happen before the answer arrives
             self.step()
@@ -271,7 +271,7 @@ class Model:
             self.processes[self._rng.choice(PROCESSES)] = self._process()
 
 
-NO_STEPS = ("step", "last_change", "changed_since")
+NO_STEPS = ("step", "last_changed_at", "find_changes_since")
 STEP_NAMES = [name for name in vars(Model) if not name.startswith("_") and name not in NO_STEPS]
 
 
@@ -282,8 +282,8 @@ def walk(monkeypatch):
     def walk_(freshness_class, walks):
         clock = SimpleNamespace(monotonic=lambda: model.database.now.timestamp())
         monkeypatch.setattr(freshness, "time", clock)
-        monkeypatch.setattr(freshness.store, "last_change", Model.last_change)
-        monkeypatch.setattr(freshness.store, "changed_since", Model.changed_since)
+        monkeypatch.setattr(freshness.store, "last_changed_at", Model.last_changed_at)
+        monkeypatch.setattr(freshness.store, "find_changes_since", Model.find_changes_since)
         for seed in range(walks):
             model = Model(freshness_class, random.Random(seed))
             for _ in range(STEPS):
