@@ -14,7 +14,7 @@ from eventapp import prepare_database
 from eventapp.accounts import service, store, store_attempts, store_sessions
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
-from tests.plans import scans, settled
+from tests.plans import has_collscan, wait_for_plan
 
 MONGO_URI = os.environ.get("MONGO_URI")
 NOW = utc_now()
@@ -206,5 +206,5 @@ def test_every_query_uses_an_index(recorded, name):
             asked = {"find": collection, "filter": where}
             if "sort" in command:
                 asked |= {"sort": command["sort"], "limit": 20}
-            plan = settled(partial(db.command, "explain", asked), scans)
-            assert not scans(plan), (command, plan)
+            plan = wait_for_plan(partial(db.command, "explain", asked), has_collscan)
+            assert not has_collscan(plan), (command, plan)

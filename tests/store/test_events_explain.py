@@ -4,56 +4,27 @@ from datetime import date
 from typing import Any
 
 import pytest
-from pymongo.monitoring import CommandListener
 
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.events import service, store
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from tests import factories
 from tests.conftest import MONGO_URI
-from tests.plans import commands_reported_to, settled
+from tests.plans import CommandRecorder, is_scan, plan_of, record_commands, scans_whole_collection
 
 pytestmark = pytest.mark.skipif(
     not MONGO_URI, reason="the embedded store has no plans to show; set MONGO_URI"
 )
 EVENTS = 300
-ASKED = ("events", "favorites")
+COLLECTIONS = ("events", "favorites")
 CATEGORIES = ["concert", "movie", "other", "sports"]
-# The driver's own additions to a command, which no explain takes.
-ADDED = ("lsid", "$db", "$clusterTime", "$readPreference", "maxTimeMS", "txnNumber")
-
-
-class Recorder(CommandListener):
-    """Records the filters of reads and writes as commands that can be explained."""
-
-    def __init__(self) -> None:
-        self.commands: list[dict[str, Any]] = []
-
-    def started(self, event: Any) -> None:
-        command = {name: part for name, part in event.command.items() if name not in ADDED}
-        if event.command_name in ("find", "aggregate"):
-            self.commands.append(command)
-        elif event.command_name == "findAndModify":
-            self.looked_for(command["findAndModify"], command["query"])
-        elif event.command_name in ("update", "delete"):
-            for write in command[f"{event.command_name}s"]:
-                self.looked_for(command[event.command_name], write["q"])
-
-    def looked_for(self, collection: str, where: dict[str, Any]) -> None:
-        self.commands.append({"find": collection, "filter": where})
-
-    def succeeded(self, event: Any) -> None:
-        """Record nothing."""
-
-    def failed(self, event: Any) -> None:
-        """Record nothing."""
 
 
 @pytest.fixture(scope="module")
 def recorded(make_app: Any) -> Any:
     """Return an application with 300 events whose commands are recorded."""
-    recorder = Recorder()
-    with commands_reported_to(recorder):
+    recorder = CommandRecorder()
+    with record_commands(recorder):
         app = make_app()
     db = OPEN_DATABASE.get(app).db
     person = factories.sign_in(app, "organizer")
@@ -76,38 +47,6 @@ def fill(db: Any, organizer_id: Any) -> None:
     store.raise_event_id_counter(db)
 
 
-def scans_all(db: Any, command: dict[str, Any]) -> bool:
-    """Return whether the plan of a command reads the whole collection."""
-    return walks(settled(lambda: plan_of(db, command), walks))
-
-
-def plan_of(db: Any, command: dict[str, Any]) -> Any:
-    return db.command({"explain": command, "verbosity": "queryPlanner"})
-
-
-def walks(plan: Any) -> bool:
-    lines = postgres_plan(plan)
-    if lines is None:
-        return "COLLSCAN" in str(plan)
-    # The engine walks a whole collection along _id, by its shard key alone, and calls it IXSCAN.
-    conditions = [line for line in lines if "Index Cond:" in line]
-    by_value = all("document " in line or "object_id" in line for line in conditions)
-    return not (conditions and by_value)
-
-
-def postgres_plan(plan: Any) -> list[str] | None:
-    """Return the engine's own plan, wherever it is in the answer; None from a MongoDB."""
-    if isinstance(plan, list):
-        plan = dict(enumerate(plan))
-    if not isinstance(plan, dict):
-        return None
-    if "postgres" in plan:
-        lines: list[str] = plan["postgres"]
-        return lines
-    found = (postgres_plan(inner) for inner in plan.values())
-    return next((lines for lines in found if lines is not None), None)
-
-
 def commands_of(recorded: Any, method: str, path: str, body: Any = None) -> list[dict[str, Any]]:
     app, recorder, _db, headers = recorded
     EVENT_CACHE.get(app).reset()
@@ -115,13 +54,13 @@ def commands_of(recorded: Any, method: str, path: str, body: Any = None) -> list
     answer = app.test_client().open(path, method=method, json=body, headers=headers)
     assert answer.status_code < 300, answer.json
     commands = list(recorder.commands)
-    assert any(next(iter(command.values())) in ASKED for command in commands)
+    assert any(next(iter(command.values())) in COLLECTIONS for command in commands)
     return commands
 
 
 def assert_indexed(recorded: Any, commands: list[dict[str, Any]]) -> None:
     for command in commands:
-        assert not scans_all(recorded[2], command), command
+        assert not scans_whole_collection(recorded[2], command), command
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
@@ -209,5 +148,5 @@ def test_the_start_of_a_day_uses_indexes(recorded):
 
 @pytest.mark.parametrize("where", [{"description": "x"}, {}, {"ticketTypes.price": 5}])
 def test_the_control_sees_a_scan(recorded, where):
-    """The same check sees a scan where there is one, without waiting for it."""
-    assert walks(plan_of(recorded[2], {"find": "events", "filter": where}))
+    """The control: the same check sees a scan where there is one, without waiting for it."""
+    assert is_scan(plan_of(recorded[2], {"find": "events", "filter": where}))

@@ -14,9 +14,8 @@ from eventapp.messages.service import ChatQuery
 from eventapp.notifications import live
 from tests import factories
 from tests.conftest import MONGO_URI
-from tests.plans import commands_reported_to, scans, settled
+from tests.plans import CommandRecorder, has_collscan, record_commands, wait_for_plan
 from tests.race.kit import attendee
-from tests.store.test_events_explain import Recorder
 
 pytestmark = pytest.mark.skipif(
     not MONGO_URI, reason="the embedded store has no plans to show; set MONGO_URI"
@@ -27,8 +26,8 @@ COLLECTIONS = ("events", "messages", "chats", "notifications")
 @pytest.fixture(scope="module")
 def recorded(make_app):
     """An application of its own, its database, and a recorder of the commands sent to it."""
-    recorder = Recorder()
-    with commands_reported_to(recorder):
+    recorder = CommandRecorder()
+    with record_commands(recorder):
         app = make_app()
     return app, OPEN_DATABASE.get(app).db, recorder
 
@@ -69,5 +68,5 @@ def test_no_command_scans_a_collection(recorded):
         if name in COLLECTIONS:
             seen.add(name)
             explain = partial(db.command, "explain", command, verbosity="queryPlanner")
-            assert not scans(settled(explain, scans)), command
+            assert not has_collscan(wait_for_plan(explain, has_collscan)), command
     assert seen == set(COLLECTIONS)

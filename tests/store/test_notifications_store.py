@@ -12,7 +12,7 @@ from eventapp.notifications import service, store, store_outbox
 from eventapp.notifications.outbox import Outbox
 from tests.conftest import MONGO_URI
 from tests.notifications_factories import make_notification, notify, notify_holders, send_mails
-from tests.plans import settled
+from tests.plans import wait_for_plan
 
 
 @pytest.fixture
@@ -122,7 +122,9 @@ def test_every_query_uses_an_index(app, db, ann):
     finds.append(db.bookings.find({"tellAt": {"$exists": True}}).sort("tellAt", 1))
     finds.append(db.events.find({"tellAt": {"$exists": True}}).sort("tellAt", 1))
     for find in finds:
-        used = settled(lambda find=find: stages(find.clone().explain()["queryPlanner"]), unindexed)
+        used = wait_for_plan(
+            lambda find=find: stages(find.clone().explain()["queryPlanner"]), unindexed
+        )
         assert not unindexed(used), find
 
 

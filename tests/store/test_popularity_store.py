@@ -10,7 +10,7 @@ from eventapp.events import store_listing, store_popularity
 from eventapp.events.popularity import raise_score, scale_weight
 from tests.bookings_factories import event_of
 from tests.conftest import MONGO_URI
-from tests.plans import scans, settled
+from tests.plans import has_collscan, wait_for_plan
 
 
 def test_raises_many_scores_and_passes_over_a_missing_event(db, monkeypatch):
@@ -59,5 +59,7 @@ def test_concurrent_raises_lose_nothing(db):
 def test_sorting_by_popularity_uses_an_index(db):
     event_of(db, 5)
     order = [("popularity", -1), ("eventId", -1)]
-    plan = settled(lambda: db.events.find({"listed": True}).sort(order).explain(), scans)
-    assert not scans(plan)
+    plan = wait_for_plan(
+        lambda: db.events.find({"listed": True}).sort(order).explain(), has_collscan
+    )
+    assert not has_collscan(plan)

@@ -11,8 +11,7 @@ from eventapp.media import store as photos
 from tests import pictures
 from tests.bookings_factories import Caller, event_of
 from tests.conftest import MONGO_URI
-from tests.plans import commands_reported_to
-from tests.store.test_events_explain import Recorder, scans_all
+from tests.plans import CommandRecorder, record_commands, scans_whole_collection
 
 pytestmark = pytest.mark.skipif(
     not MONGO_URI, reason="the embedded store has no plans to show; set MONGO_URI"
@@ -47,7 +46,7 @@ class CrowdedApp:
         assert answer.status_code < 300, answer.data
         assert self.recorder.commands
         sent = [c for c in self.recorder.commands if next(iter(c.values())) in COLLECTIONS]
-        return [c for c in sent if not looks_for_any(c) and scans_all(self.db, c)]
+        return [c for c in sent if not looks_for_any(c) and scans_whole_collection(self.db, c)]
 
 
 def looks_for_any(command):
@@ -57,8 +56,8 @@ def looks_for_any(command):
 
 @pytest.fixture(scope="module")
 def crowded_app(make_app):
-    recorder = Recorder()
-    with commands_reported_to(recorder):
+    recorder = CommandRecorder()
+    with record_commands(recorder):
         app = make_app()
     return CrowdedApp(app, recorder)
 
