@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from eventapp.bookings import recovery
+from eventapp.bookings import waitlist_offers
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.routes import bookings, event_bookings, offers
 from eventapp.core.clock import utc_now
@@ -147,7 +147,7 @@ def set_clock(monkeypatch, moment):
 
 def expire_holds(app, **span):
     """Run the job that expires holds and offers as if so much time had passed."""
-    return recovery.expire_holds(context_of(app), later(**span))
+    return waitlist_offers.expire_holds(context_of(app), later(**span))
 
 
 def refused(answer, status, code):

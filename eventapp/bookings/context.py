@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from eventapp.bookings.rules import Limits
-from eventapp.bookings.sales import SaleBatcher
+from eventapp.bookings.sales.batches import SaleBatcher
 from eventapp.bookings.types import StoredBooking
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db, get_db

@@ -19,6 +19,8 @@ from eventapp.waitlist import service as waitlist
 BATCH_SIZE = 200
 # How long a request spends on ending bookings. The worker ends the rest.
 REQUEST_SECONDS = 2.0
+# Past events whose waitlists one run of the worker closes.
+MAX_EVENTS_PER_RUN = 500
 
 
 def cancel_event(
@@ -111,3 +113,27 @@ def _end_each_booking(
         if time.monotonic() > deadline:
             break
     return total
+
+
+def close_past_events(context: BookingContext, now: datetime) -> int:
+    """Complete past events and close the waitlists of ended ones; return how many completed."""
+    completed = events.complete_past_events(context.db, now)
+    for event_id in context.inventory.find_ended_event_ids_with_waitlist(MAX_EVENTS_PER_RUN):
+        waitlist.close_waitlist(context.db, context.inventory, event_id, now)
+    return len(completed)
+
+
+def close_cancelled_events(context: BookingContext, now: datetime) -> int:
+    """End the bookings and waitlists of cancelled events; return how many events there are.
+
+    An event is done when a look found no in-flight entry and then no active booking. The look comes
+    first: a sale that is recorded later still had its entry then.
+    """
+    closing = events.find_closing(context.db)
+    for event_id, _cancelled_at in closing:
+        event = context.inventory.in_flight.find_event(event_id)
+        ended = end_all_bookings(context, event_id, "event_cancelled", now)
+        waitlist.close_waitlist(context.db, context.inventory, event_id, now)
+        if event and not event["inFlight"] and not ended:
+            events.clear_closing(context.db, event_id)
+    return len(closing)

@@ -20,36 +20,15 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from eventapp.bookings import store, waitlist_offers
+from eventapp.bookings import store
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.event_closing import end_all_bookings
-from eventapp.bookings.transitions import expire, make_pending_moves
+from eventapp.bookings.transitions import make_pending_moves
 from eventapp.core.clock import advancing_clock
-from eventapp.events import service as events
 from eventapp.events.types import InFlightEntry
 from eventapp.waitlist import service as waitlist
 
 ABANDONED_AFTER = timedelta(seconds=30)
 MAX_PER_RUN = 500
-
-
-def expire_holds(context: BookingContext, now: datetime) -> int:
-    """End holds and offers whose time is over and offer their tickets on; return how many."""
-    over = store.find_expired_holds(context.db, now, MAX_PER_RUN)
-    clock = advancing_clock(now)
-    expired = [booking for booking in over if expire(context, booking, clock())]
-    for event_id in {booking["eventId"] for booking in expired}:
-        waitlist_offers.offer_tickets(context, event_id, clock())
-    return len(expired)
-
-
-def offer_available_tickets(context: BookingContext, now: datetime) -> int:
-    """Offer tickets of all events that have some and a waitlist; return how many offers."""
-    clock = advancing_clock(now)
-    return sum(
-        waitlist_offers.offer_tickets(context, event_id, clock())
-        for event_id in context.inventory.find_event_ids_to_serve(MAX_PER_RUN)
-    )
 
 
 def recover(context: BookingContext, now: datetime) -> int:
@@ -124,27 +103,3 @@ def _is_move_pending(context: BookingContext, kind: str, id_: ObjectId) -> bool:
     if booking is None or booking.get("restock") != "due":
         return False
     return booking["due"]["key"] == f"{kind}-{id_}"
-
-
-def close_past_events(context: BookingContext, now: datetime) -> int:
-    """Complete past events and close the waitlists of ended ones; return how many completed."""
-    completed = events.complete_past_events(context.db, now)
-    for event_id in context.inventory.find_ended_event_ids_with_waitlist(MAX_PER_RUN):
-        waitlist.close_waitlist(context.db, context.inventory, event_id, now)
-    return len(completed)
-
-
-def close_cancelled_events(context: BookingContext, now: datetime) -> int:
-    """End the bookings and waitlists of cancelled events; return how many events there are.
-
-    An event is done when a look found no in-flight entry and then no active booking. The look comes
-    first: a sale that is recorded later still had its entry then.
-    """
-    closing = events.find_closing(context.db)
-    for event_id, _cancelled_at in closing:
-        event = context.inventory.in_flight.find_event(event_id)
-        ended = end_all_bookings(context, event_id, "event_cancelled", now)
-        waitlist.close_waitlist(context.db, context.inventory, event_id, now)
-        if event and not event["inFlight"] and not ended:
-            events.clear_closing(context.db, event_id)
-    return len(closing)

@@ -11,12 +11,13 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store, ticket_limit
+from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import NoOffer, OfferUnderWay
-from eventapp.bookings.purchases import choose_entry
-from eventapp.bookings.sales import new_reference
-from eventapp.bookings.transitions import cancel, confirm, end, make_pending_moves
+from eventapp.bookings.sales import ticket_limit
+from eventapp.bookings.sales.batches import new_reference
+from eventapp.bookings.sales.purchases import choose_entry
+from eventapp.bookings.transitions import cancel, confirm, end, expire, make_pending_moves
 from eventapp.bookings.types import OfferView, StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import advancing_clock
@@ -27,6 +28,8 @@ from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
 
 MAX_LISTED = 100
+# What one run of the worker handles. The next run, seconds later, handles more.
+MAX_HOLDS_PER_RUN = MAX_EVENTS_PER_RUN = 500
 LEAVE_ATTEMPTS, LEAVE_PAUSE_SECONDS = 50, 0.02
 
 
@@ -154,6 +157,25 @@ def cancel_and_offer(
     booking = cancel(context, booking_id, actor, now)
     offer_tickets(context, booking["eventId"], now)
     return booking
+
+
+def expire_holds(context: BookingContext, now: datetime) -> int:
+    """End holds and offers whose time is over and offer their tickets on; return how many."""
+    over = store.find_expired_holds(context.db, now, MAX_HOLDS_PER_RUN)
+    clock = advancing_clock(now)
+    expired = [booking for booking in over if expire(context, booking, clock())]
+    for event_id in {booking["eventId"] for booking in expired}:
+        offer_tickets(context, event_id, clock())
+    return len(expired)
+
+
+def offer_available_tickets(context: BookingContext, now: datetime) -> int:
+    """Offer tickets of all events that have some and a waitlist; return how many offers."""
+    clock = advancing_clock(now)
+    return sum(
+        offer_tickets(context, event_id, clock())
+        for event_id in context.inventory.find_event_ids_to_serve(MAX_EVENTS_PER_RUN)
+    )
 
 
 # Answering offers.

@@ -17,8 +17,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 
 from eventapp.analytics import sales_sums
+from eventapp.bookings import event_closing, recovery, waitlist_offers
 from eventapp.bookings import notifications as booking_notifications
-from eventapp.bookings import recovery as bookings
 from eventapp.bookings.context import BookingContext
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
@@ -96,11 +96,11 @@ def _count_sales(context: BookingContext, now: datetime) -> int:
 JOBS: dict[str, Job] = {
     job.name: job
     for job in (
-        Job("expire-holds", bookings.expire_holds, 2),
-        Job("serve-waiting", bookings.offer_available_tickets, 5),
-        Job("settle", bookings.recover, 5),
-        Job("close-cancelled", bookings.close_cancelled_events, 10),
-        Job("complete-past", bookings.close_past_events, 300),
+        Job("expire-holds", waitlist_offers.expire_holds, 2),
+        Job("serve-waiting", waitlist_offers.offer_available_tickets, 5),
+        Job("settle", recovery.recover, 5),
+        Job("close-cancelled", event_closing.close_cancelled_events, 10),
+        Job("complete-past", event_closing.close_past_events, 300),
         Job("roll-day", _roll_day, 300),
         Job("tell", booking_notifications.notify_holders, 2),
         Job("mail", _send_mails, 2),

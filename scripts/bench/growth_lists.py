@@ -15,11 +15,11 @@ from typing import Any, cast
 from bson import ObjectId
 
 from eventapp import open_booking_context
-from eventapp.bookings import listing as booking_listing
 from eventapp.bookings import rules as booking_rules
+from eventapp.bookings import service as booking_service
 from eventapp.bookings import store as booking_store
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.listing import PageRequest
+from eventapp.bookings.service import PageRequest
 from eventapp.bookings.types import StoredBooking
 from eventapp.config import load_config
 from eventapp.core import paging
@@ -182,12 +182,12 @@ def booking_lists(context: BookingContext, size: int) -> dict[str, ListCall]:
     def of_user(request: PageRequest, rng: random.Random) -> Any:
         user_id = _user_id(rng.randrange(users))
         return _require_rows(
-            booking_listing.list_user_bookings(context, user_id, request, utc_now())
+            booking_service.list_user_bookings(context, user_id, request, utc_now())
         )
 
     def of_event(request: PageRequest) -> Any:
         return _require_rows(
-            booking_listing.list_event_bookings(context, first_event, admin, request, utc_now())
+            booking_service.list_event_bookings(context, first_event, admin, request, utc_now())
         )
 
     return {

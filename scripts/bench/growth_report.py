@@ -41,7 +41,7 @@ def render_markdown(growth: dict[str, Any]) -> str:
 INTRODUCTION = """# Growth: time against size
 
 The table shows the milliseconds of one request, called through its service
-(`events/listing.py`, `bookings/listing.py`), one request at a time. Nothing is cached except the
+(`events/listing.py`, `bookings/service.py`), one request at a time. Nothing is cached except the
 index of listed events, which each process keeps in memory (`events/index/event_index.py`). Each
 value is the median of 15 different requests. The number in brackets is the same time in multiples
 of a `find_one` by `eventId`, which is called in turns with the list. There are as many bookings as

@@ -3,8 +3,9 @@
 import pytest
 
 from eventapp.accounts import store as accounts_store
-from eventapp.bookings import ordering, recovery
-from eventapp.bookings.purchases import Purchase
+from eventapp.bookings import event_closing, recovery
+from eventapp.bookings.sales import service as sales
+from eventapp.bookings.sales.purchases import Purchase
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from tests.bookings_factories import (
@@ -177,9 +178,9 @@ def test_a_past_event_is_completed_and_keeps_its_bookings(db, app, host, ann):
     event_of(db, 10, organizer_id=host.id, schedule=[{"date": day(1), "location": "X"}])
     booking = ann.book(1)
     context = context_of(app)
-    assert recovery.close_past_events(context, later(days=1)) == 0
-    assert recovery.close_past_events(context, later(days=2)) == 1
-    assert recovery.close_past_events(context, later(days=2)) == 0
+    assert event_closing.close_past_events(context, later(days=1)) == 0
+    assert event_closing.close_past_events(context, later(days=2)) == 1
+    assert event_closing.close_past_events(context, later(days=2)) == 0
     assert db.events.find_one({})["status"] == "completed"
     assert ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"]["status"] == "confirmed"
     refused(host.call("POST", "/events/1/cancel"), 409, "event_past")
@@ -233,7 +234,7 @@ def test_a_booking_in_progress_when_its_user_is_deleted_is_anonymized_too(
 
     def late(database, user_id):
         order = Purchase(event_id=1, items=((1, None, 1),), idempotency_key="k", body_digest="d")
-        ordering.book(context_of(app), Actor(user_id, "attendee"), order, utc_now())
+        sales.book(context_of(app), Actor(user_id, "attendee"), order, utc_now())
         delete(database, user_id)
 
     monkeypatch.setattr(accounts_store, "delete", late)

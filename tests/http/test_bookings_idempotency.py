@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from eventapp import open_booking_context
-from eventapp.bookings import idempotency, store
+from eventapp.bookings import store
+from eventapp.bookings.sales import idempotency
 from eventapp.core.http.app_context import CONFIG
 from tests.bookings_factories import event_of, refused, stock_of
 

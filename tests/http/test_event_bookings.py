@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import listing
+from eventapp.bookings import service
 from eventapp.core.access.actor import Actor
 from tests.bookings_factories import Caller, context_of, event_of, later, refused
 from tests.factories import day
@@ -54,8 +54,8 @@ def test_no_query_reaches_bookings_of_other_events_or_users(db, client, app, hos
         assert ids(host.get(f"/events/1/bookings?{query}")) == [mine["_id"]]
         got = people[0].get(f"/bookings?{query}").json["bookings"]
         assert other["_id"] not in [booking["_id"] for booking in got]
-    asked = listing.PageRequest(event_id=2)
-    page = listing.list_event_bookings(
+    asked = service.PageRequest(event_id=2)
+    page = service.list_event_bookings(
         context_of(app), 1, Actor(host.id, "organizer"), asked, later()
     )
     assert [booking["_id"] for booking in page["bookings"]] == [ObjectId(mine["_id"])]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from eventapp.bookings import event_closing, recovery
+from eventapp.bookings import event_closing, waitlist_offers
 from eventapp.core import clock
 from tests.bookings_factories import (
     Caller,
@@ -37,7 +37,7 @@ def open_offers(person):
 
 
 def serve(app, **span):
-    return recovery.offer_available_tickets(context_of(app), later(**span))
+    return waitlist_offers.offer_available_tickets(context_of(app), later(**span))
 
 
 def test_an_offer_is_a_held_booking_with_its_own_duration(db, people, holder):
@@ -210,7 +210,7 @@ def test_no_tickets_are_offered_of_an_event_not_on_sale(db, app, people, holder,
     assert serve(app, **span) == 0
     assert people[0].offers() == []
     if how == "past":
-        assert recovery.close_past_events(context, later(**span)) == 1
+        assert event_closing.close_past_events(context, later(**span)) == 1
         assert people[0].places() == []
         assert stock_of(db, 1) == (2, 0, 0, 0)
 

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from bson import ObjectId
 
-from eventapp.bookings import auditing, ordering
+from eventapp.bookings import auditing
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.purchases import Purchase
+from eventapp.bookings.sales import service as sales
+from eventapp.bookings.sales.purchases import Purchase
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
@@ -53,7 +54,7 @@ def book(context, event, quantity=1, *, user=None, now=None, key=None, **purchas
     wanted = Purchase(
         event_id=event["eventId"], idempotency_key=key, body_digest=digest, **purchase
     )
-    return ordering.book(context, attendee(user), wanted, now or utc_now())
+    return sales.book(context, attendee(user), wanted, now or utc_now())
 
 
 def booking_id(answer):

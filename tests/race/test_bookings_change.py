@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import event_closing, recovery, transitions
+from eventapp.bookings import event_closing, transitions, waitlist_offers
 from eventapp.bookings import store as bookings_store
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
@@ -100,7 +100,7 @@ def test_control_without_the_guard_an_expired_hold_is_confirmed(context, db, mon
         paying = partial(transitions.confirm, context, held, kit.attendee(user), now)
         with kit.in_background(paying) as paid:
             suspension.wait()
-            recovery.expire_holds(kit.another_process(context), now + AFTER_THE_HOLD)
+            waitlist_offers.expire_holds(kit.another_process(context), now + AFTER_THE_HOLD)
             suspension.resume()
             assert paid.result()["status"] == "confirmed"
     assert kit.stock_counters(db, event)[1] < 0
@@ -113,7 +113,7 @@ def test_a_charge_for_a_hold_that_ends_meanwhile_is_refunded(context, db, monkey
         paying = partial(transitions.confirm, context, held, kit.attendee(user), now)
         with kit.in_background(paying) as paid:
             suspension.wait()
-            recovery.expire_holds(kit.another_process(context), now + AFTER_THE_HOLD)
+            waitlist_offers.expire_holds(kit.another_process(context), now + AFTER_THE_HOLD)
             suspension.resume()
             assert paid.exception().code == "hold_expired"
     booking = db.bookings.find_one({"_id": held})

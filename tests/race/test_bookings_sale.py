@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import auditing, idempotency, ordering
+from eventapp.bookings import auditing
 from eventapp.bookings import store as bookings_store
+from eventapp.bookings.sales import idempotency
+from eventapp.bookings.sales import service as sales
 from eventapp.inventory import store as inventory_store
 from tests import factories
 from tests.race import kit
@@ -169,7 +171,7 @@ def test_control_without_the_index_one_key_books_twice(context, db, monkeypatch)
         if model.document["name"] == "idempotency"
     )
     db.bookings.drop_index("idempotency")
-    monkeypatch.setattr(ordering, "find_answer", lambda *_: None)
+    monkeypatch.setattr(sales, "find_answer", lambda *_: None)
     try:
         user, events = ObjectId(), [event_of(db, 5), event_of(db, 5)]
         kit.run_concurrently(*[partial(kit.book, context, e, user=user, key="k1") for e in events])

@@ -196,7 +196,7 @@ class InventoryMachine(RuleBasedStateMachine):
     @rule(minutes=st.sampled_from([3, 11, 31]))
     def expire(self, minutes):
         self.now += timedelta(minutes=minutes)
-        recovery.expire_holds(self.context, self.now)
+        waitlist_offers.expire_holds(self.context, self.now)
         over = [k for k, b in self.model.bookings.items() if b["until"] and b["until"] <= self.now]
         for key in over:
             del self.model.bookings[key]
@@ -219,7 +219,7 @@ class InventoryMachine(RuleBasedStateMachine):
         assert isinstance(result, dict) == fits, result
         if fits:
             self.model.capacity = capacity
-            recovery.offer_available_tickets(self.context, self.now)
+            waitlist_offers.offer_available_tickets(self.context, self.now)
             self.model.serve(self.now, self.offers)
 
     @precondition(lambda self: self.model.bookings or self.model.queue)

@@ -5,8 +5,9 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import recovery, ticket_limit, transitions, waitlist_offers
+from eventapp.bookings import recovery, transitions, waitlist_offers
 from eventapp.bookings import store as bookings_store
+from eventapp.bookings.sales import ticket_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from tests import factories

@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import recovery, transitions, waitlist_offers
 from eventapp.bookings import store as bookings_store
+from eventapp.bookings import transitions, waitlist_offers
 from eventapp.bookings.errors import SoldOut
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
@@ -152,7 +152,9 @@ def test_an_offer_is_either_accepted_or_expires(context, db):
             partial(
                 waitlist_offers.accept, context, event["eventId"], kit.attendee(user), None, now
             ),
-            partial(recovery.expire_holds, kit.another_process(context), now + AFTER_THE_OFFER),
+            partial(
+                waitlist_offers.expire_holds, kit.another_process(context), now + AFTER_THE_OFFER
+            ),
         )
         taken = not isinstance(results[0], AppError)
         accepted += taken

@@ -78,14 +78,14 @@ def test_bookings_beyond_the_time_limit_are_left_to_the_worker(db, app, host, mo
     assert (answer.status_code, answer.json["status"]) == (200, "cancelled")
     left = db.bookings.count_documents({"active": True})
     assert 0 < left < MANY
-    assert recovery.close_cancelled_events(context_of(app), later()) == 1
+    assert event_closing.close_cancelled_events(context_of(app), later()) == 1
     assert db.bookings.count_documents({"active": True}) == 0
     assert db.waitlist.count_documents({"active": True}) == 0
     assert stock_of(db, 1, 1) == (MANY, 0, 0, 0)
     assert "closing" in db.events.find_one()
     for minutes in (1, 2, 3):
         recovery.recover(context_of(app), later(minutes=minutes))
-        recovery.close_cancelled_events(context_of(app), later(minutes=minutes))
+        event_closing.close_cancelled_events(context_of(app), later(minutes=minutes))
     assert "closing" not in db.events.find_one()
     assert db.events.find_one()["inFlight"] == {}
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import auditing, recovery
+from eventapp.bookings import auditing, recovery, waitlist_offers
 from eventapp.core.clock import utc_now
 from tests.bookings_factories import Caller, context_of, event_of, stock_of
 
@@ -195,7 +195,7 @@ def test_an_offer_interrupted_before_it_was_stored_is_undone(db, context, ann, l
     assert list(auditing.check(context, utc_now())) == []
     recover_twice(context)
     assert stock_of(db, 1) == (quantity, 0, 0, 1)
-    assert recovery.offer_available_tickets(context, utc_now()) == 1
+    assert waitlist_offers.offer_available_tickets(context, utc_now()) == 1
     assert stock_of(db, 1) == (0, 0, quantity, 1 - last)
 
 
@@ -212,7 +212,7 @@ def test_a_stored_offer_is_counted_against_its_entry(db, context, ann):
             }
         },
     )
-    recovery.offer_available_tickets(context, utc_now())
+    waitlist_offers.offer_available_tickets(context, utc_now())
     booking = db.bookings.find_one({})
     offering = {"bookingId": booking["_id"], "at": utc_now() - OLD}
     uncounted = {"active": True, "status": "waiting", "quantity": 2, "offers": []}

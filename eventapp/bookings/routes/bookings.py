@@ -6,9 +6,10 @@ from bson import ObjectId
 from flask import Response, request
 from marshmallow import Schema
 
-from eventapp.bookings import listing, ordering, service, transitions, waitlist_offers
+from eventapp.bookings import service, transitions, waitlist_offers
 from eventapp.bookings.context import current_booking_context
-from eventapp.bookings.purchases import CREATED, read_purchase
+from eventapp.bookings.sales import service as sales
+from eventapp.bookings.sales.purchases import CREATED, read_purchase
 from eventapp.bookings.schemas import BookedAnswer, BookingBody, BookingsAnswer, BookingsQuery
 from eventapp.bookings.types import BookingView, PurchaseInput
 from eventapp.core import paging
@@ -40,7 +41,7 @@ REFERENCE = "$response.body#/data/booking/bookingReference"
 def create_booking(body: PurchaseInput) -> Response:
     """Book tickets for the caller, once for each `Idempotency-Key`."""
     purchase = read_purchase(body, _idempotency_key())
-    answer = ordering.book(current_booking_context(), current_actor(), purchase, utc_now())
+    answer = sales.book(current_booking_context(), current_actor(), purchase, utc_now())
     answer_body = {"message": answer.message, "data": answer.data}
     if answer.status != CREATED:
         return json_response(answer_body, answer.status)
@@ -78,8 +79,8 @@ def users_bookings(query: JsonObject, user_id: ObjectId) -> Response:
 
 
 def _list_user_bookings(query: JsonObject, user_id: ObjectId) -> Response:
-    def find_page(parsed: listing.PageRequest) -> JsonObject:
-        return listing.list_user_bookings(current_booking_context(), user_id, parsed, utc_now())
+    def find_page(parsed: service.PageRequest) -> JsonObject:
+        return service.list_user_bookings(current_booking_context(), user_id, parsed, utc_now())
 
     return page_response(query, BookingsQuery, find_page)
 
@@ -87,7 +88,7 @@ def _list_user_bookings(query: JsonObject, user_id: ObjectId) -> Response:
 def page_response(
     query: JsonObject,
     schema: type[Schema],
-    find_page: Callable[[listing.PageRequest], JsonObject],
+    find_page: Callable[[service.PageRequest], JsonObject],
 ) -> Response:
     """Return the answer to a request for a page, with the cursor of the next page.
 
@@ -96,7 +97,7 @@ def page_response(
     """
     filters, position = parse_list_query(query, schema)
     page = find_page(
-        listing.PageRequest(
+        service.PageRequest(
             status=filters.get("status"),
             event_id=filters.get("eventId"),
             upcoming=filters.get("upcoming"),

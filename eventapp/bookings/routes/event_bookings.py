@@ -2,7 +2,7 @@
 
 from flask import Response
 
-from eventapp.bookings import event_closing, listing
+from eventapp.bookings import event_closing, service
 from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.routes.bookings import page_response
 from eventapp.bookings.schemas import BookingsAnswer, EventBookingsQuery
@@ -26,8 +26,8 @@ bp = Blueprint("event_bookings", __name__, url_prefix="/api/events", description
 def event_bookings(query: JsonObject, event_id: int) -> Response:
     """List the bookings of the caller's event, newest first."""
 
-    def find_page(parsed: listing.PageRequest) -> JsonObject:
-        return listing.list_event_bookings(
+    def find_page(parsed: service.PageRequest) -> JsonObject:
+        return service.list_event_bookings(
             current_booking_context(), event_id, current_actor(), parsed, utc_now()
         )
 

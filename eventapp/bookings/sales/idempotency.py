@@ -13,7 +13,7 @@ from bson import ObjectId
 from eventapp.bookings import store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import IdempotencyMismatch
-from eventapp.bookings.purchases import Purchase, PurchaseAnswer
+from eventapp.bookings.sales.purchases import Purchase, PurchaseAnswer
 from eventapp.bookings.types import PurchaseData
 from eventapp.waitlist import service as waitlist
 

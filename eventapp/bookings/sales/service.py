@@ -18,7 +18,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.bookings import idempotency, rules, store, ticket_limit
+from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import (
     AlreadyBooked,
@@ -28,15 +28,16 @@ from eventapp.bookings.errors import (
     SoldOut,
     TicketLimit,
 )
-from eventapp.bookings.idempotency import AnsweredBefore, find_answer
-from eventapp.bookings.purchases import (
+from eventapp.bookings.sales import idempotency, ticket_limit
+from eventapp.bookings.sales.batches import EventEdited, Sale, SaleResult, new_reference
+from eventapp.bookings.sales.idempotency import AnsweredBefore, find_answer
+from eventapp.bookings.sales.purchases import (
     Purchase,
     PurchaseAnswer,
     answer_for,
     idempotency_record,
     resolve,
 )
-from eventapp.bookings.sales import EventEdited, Sale, SaleResult, new_reference
 from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.errors import DatabaseUnavailable, ValidationFailed

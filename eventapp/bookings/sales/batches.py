@@ -15,14 +15,14 @@ from bson import ObjectId
 
 from eventapp.bookings import rules, store
 from eventapp.bookings.errors import EventPast
-from eventapp.bookings.purchases import (
+from eventapp.bookings.rules import Limits
+from eventapp.bookings.sales.purchases import (
     Purchase,
     answer_for,
     choose_entry,
     idempotency_record,
     resolve_items,
 )
-from eventapp.bookings.rules import Limits
 from eventapp.bookings.types import StoredBooking
 from eventapp.core.batching import Batcher
 from eventapp.core.database import Db

@@ -27,10 +27,11 @@ import time
 
 from bson import ObjectId
 
-from eventapp.bookings import idempotency, rules, store
+from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import AlreadyBooked, OfferUnderWay, TicketLimit
-from eventapp.bookings.purchases import Purchase
+from eventapp.bookings.sales import idempotency
+from eventapp.bookings.sales.purchases import Purchase
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
 
