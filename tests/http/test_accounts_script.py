@@ -44,20 +44,20 @@ def test_it_creates_an_admin_who_can_log_in(environ, make_app):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"ADMIN_PASSWORD": "short"}, "password: Must have at least 8 characters."),
         ({"ADMIN_PASSWORD": PASSWORD, "PORT": "x"}, "PORT"),
         ({"ADMIN_PASSWORD": PASSWORD, "MONGO_URI": "mongodb://127.0.0.1:1/x"}, "does not answer"),
     ],
 )
-def test_each_error_is_one_line(environ, changes, said):
+def test_each_error_is_one_line(environ, changes, message):
     done = run({**environ, **changes})
     assert done.returncode in (1, 2)
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("create_admin: ")
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -74,7 +74,7 @@ def test_a_bad_email_is_refused(environ):
     assert done.stderr == "create_admin: email: Not a valid email address.\n"
 
 
-@pytest.mark.skipif(bool(MONGO_URI), reason="a server serves several processes")
+@pytest.mark.skipif(bool(MONGO_URI), reason="a MongoDB server serves several processes")
 def test_an_embedded_store_in_use_is_reported_in_one_line(environ, tmp_path):
     held = lock_directory(tmp_path)
     done = run({**environ, "ADMIN_PASSWORD": PASSWORD})
@@ -85,13 +85,13 @@ def test_an_embedded_store_in_use_is_reported_in_one_line(environ, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("typed", "code", "said"),
+    ("typed", "code", "message"),
     [
         (f"{PASSWORD}\n{PASSWORD}\n", 0, "root@example.org is an admin"),
         (f"{PASSWORD}\nanother one\n", 1, "the two passwords differ"),
     ],
 )
-def test_the_password_is_asked_for_twice_and_not_shown(environ, typed, code, said):
+def test_the_password_is_asked_for_twice_and_not_shown(environ, typed, code, message):
     environ = {name: value for name, value in environ.items() if name != "ADMIN_PASSWORD"}
     child, terminal = pty.fork()
     if child == 0:
@@ -105,7 +105,7 @@ def test_the_password_is_asked_for_twice_and_not_shown(environ, typed, code, sai
         shown += b"|"
     shown += read_to_end(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
-    assert said in shown.decode()
+    assert message in shown.decode()
     assert PASSWORD not in shown.decode()
 
 

@@ -56,7 +56,7 @@ def test_every_request_has_a_route(app, requests):
 
 def test_the_names_of_requests_are_unique(requests):
     names = [request.name for request in requests]
-    assert len(set(names)) == len(names), "`until` sends a request again by its name"
+    assert len(set(names)) == len(names), "a request with `until` is sent again by its name"
 
 
 def test_every_variable_is_set_before_it_is_used():
@@ -86,5 +86,5 @@ def test_the_environment_holds_no_password():
 
 def test_the_lock_file_names_no_registry():
     assert "resolved" not in LOCK.read_text(), (
-        "npm install in tests/postman, whose .npmrc leaves it out"
+        "run npm install in tests/postman: its .npmrc leaves the registry out"
     )

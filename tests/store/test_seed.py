@@ -1,4 +1,4 @@
-"""`scripts/seed.py`: sample events that are always upcoming, and many generated ones."""
+"""`scripts/seed.py` adds sample events, which are always upcoming, and generated events."""
 
 import json
 import re
@@ -26,7 +26,7 @@ TODAY = date(2026, 5, 20)
 
 
 def run(db, *arguments):
-    """As the command line does, on a database that is open already."""
+    """Run the command with these arguments on the database of the test."""
     seed.seed(db, seed.parse_options(list(arguments)))
 
 
@@ -78,7 +78,7 @@ def test_shift_lands_two_to_three_weeks_from_today(days):
     assert timedelta(days=14) <= ahead < timedelta(days=21)
 
 
-def test_reset_empties_events_and_what_hangs_on_them_but_no_account(db, capsys):
+def test_reset_deletes_events_and_what_refers_to_them_but_no_account(db, capsys):
     run(db)
     db.favorites.insert_one({"_id": "guest", "events": [], "count": 0})
     db.users.insert_one({"name": "A", "emailKey": "a@example.org"})
@@ -90,7 +90,7 @@ def test_reset_empties_events_and_what_hangs_on_them_but_no_account(db, capsys):
     assert f"deleted: {SAMPLES} events, 1 favorites" in capsys.readouterr().out
 
 
-def test_reset_lets_go_of_the_events_photos_and_of_nobody_elses(db, capsys):
+def test_reset_deletes_the_photos_of_events_only(db, capsys):
     for owner in ("event/1", "user/1", "gallery/1"):
         assert photos.insert(db, {"_id": ObjectId(), "owner": owner, "sha": owner}, b"bytes")
     run(db, "--reset")
@@ -99,8 +99,8 @@ def test_reset_lets_go_of_the_events_photos_and_of_nobody_elses(db, capsys):
     assert "deleted: 1 photos" in capsys.readouterr().out
 
 
-def test_reset_leaves_no_figures_of_what_is_gone(db):
-    earlier = utc_now() - timedelta(hours=1)  # so long ago that the sums are believed
+def test_reset_leaves_no_figures_of_deleted_bookings(db):
+    earlier = utc_now() - timedelta(hours=1)  # Long enough ago for the sums to include it.
     made = {"bookingReference": "EVT-AAAAAA", "createdAt": earlier, "updatedAt": earlier}
     sold = {"eventId": 1, "status": "confirmed", "quantity": 2, "totalCents": 2400}
     db.bookings.insert_one({**made, **sold, "organizerId": None})
@@ -111,7 +111,7 @@ def test_reset_leaves_no_figures_of_what_is_gone(db):
     assert sales_sums.sum_by_day(db, None, *days, ZoneInfo("UTC")) == {}
 
 
-def test_samples_that_are_over_are_told_of(db, capsys):
+def test_samples_in_the_past_are_reported(db, capsys):
     run(db)
     past = rules.midnight(utc_now().date() - timedelta(days=1))
     db.events.update_many({}, {"$set": {"lastDate": past}})
@@ -119,13 +119,13 @@ def test_samples_that_are_over_are_told_of(db, capsys):
     assert f"{SAMPLES} of them are over: --reset" in capsys.readouterr().out
 
 
-def test_if_empty_leaves_any_events_alone(db):
+def test_if_empty_adds_nothing_to_a_database_with_events(db):
     run(db, "--synthetic", "1")
     run(db, "--if-empty")
     assert db.events.count_documents({}) == 1
 
 
-def test_synthetic_events_are_as_the_api_makes_them(client, db, capsys):
+def test_synthetic_events_have_the_fields_that_the_api_would_store(client, db, capsys):
     run(db, "--synthetic", "300")
     assert db.events.count_documents({}) == 300
     for event in db.events.find():
@@ -138,7 +138,7 @@ def test_synthetic_events_are_as_the_api_makes_them(client, db, capsys):
     assert "added 300 generated events" in capsys.readouterr().out
 
 
-def test_each_synthetic_run_adds_other_events(db):
+def test_each_synthetic_run_adds_different_events(db):
     run(db, "--synthetic", "50")
     run(db, "--synthetic", "50")
     titles = Counter((e["title"], e["firstDate"]) for e in db.events.find())
@@ -153,18 +153,18 @@ def test_a_large_load_ends_with_all_indexes(db, monkeypatch):
     assert db.events.count_documents({"$text": {"$search": "night music summer"}}) > 0
 
 
-def test_a_load_cut_off_gets_its_indexes_back(db):
-    def cut_off():
+def test_an_interrupted_load_restores_the_indexes(db):
+    def interrupted_load():
         with scripts.bulk_load.without_indexes(db):
             assert "words" not in db.events.index_information()
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cut_off()
+        interrupted_load()
     assert "words" in db.events.index_information()
 
 
-def test_generated_events_vary_as_real_ones_do():
+def test_generated_events_are_varied_and_repeatable():
     made = list(generate_bodies(3000, seed=1, today=TODAY))
     assert made == list(generate_bodies(3000, seed=1, today=TODAY))
     assert len(WORDS) >= 2000
@@ -180,7 +180,7 @@ def test_generated_events_vary_as_real_ones_do():
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "1e9", "10000001"])
-def test_a_wrong_number_is_refused(number, capsys):
+def test_an_invalid_count_is_refused(number, capsys):
     with pytest.raises(SystemExit):
         seed.parse_options(["--synthetic", number])
     assert "must be a number from 1 to" in capsys.readouterr().err
@@ -188,7 +188,7 @@ def test_a_wrong_number_is_refused(number, capsys):
 
 @pytest.fixture
 def environment(monkeypatch, tmp_path):
-    """The settings of a test server for `main`, which reads the environment."""
+    """Return a function that sets the environment to the settings of a test, with changes."""
 
     def put(**changes):
         for name, value in settings_for(tmp_path, **changes).items():
@@ -206,7 +206,7 @@ def failure(capsys, code):
     return line
 
 
-def test_a_store_in_use_is_one_line(environment, capsys):
+def test_a_store_in_use_is_reported_in_one_line(environment, capsys):
     directory = environment(MONGO_URI="")
     app_store = open_database(load_config(), prepare_database)
     line = failure(capsys, 1)
@@ -215,17 +215,17 @@ def test_a_store_in_use_is_one_line(environment, capsys):
     assert str(directory) in line
 
 
-def test_a_database_that_is_down_is_one_line(environment, capsys):
+def test_a_database_that_is_down_is_reported_in_one_line(environment, capsys):
     environment(MONGO_URI="mongodb://127.0.0.1:9/x?serverSelectionTimeoutMS=200")
     assert failure(capsys, 1) == "seed: the database does not answer"
 
 
-def test_a_wrong_setting_is_one_line(environment, capsys):
+def test_an_invalid_setting_is_reported_in_one_line(environment, capsys):
     environment(PORT="x")
     assert failure(capsys, 2).startswith("seed: PORT: ")
 
 
-def test_the_command_seeds_the_database_of_the_settings(environment, capsys):
+def test_the_command_seeds_the_configured_database(environment, capsys):
     environment()
     assert seed.main(["--if-empty"]) == 0
     assert seed.main(["--if-empty"]) == 0

@@ -1,4 +1,4 @@
-"""What the benchmark makes of its measurements, and when it refuses to measure."""
+"""The benchmark summarizes its measurements, and refuses to measure what would mean nothing."""
 
 import os
 
@@ -19,8 +19,8 @@ RESULT = (
     'RESULT {"answered": %d, "wrong": %d, "status": %d, "ran_out": %d, "broken": %d, '
     '"rate": 99.5, "p50_ms": 1.5, "p99_ms": 2.5}\n'
 )
-RATIO = Row("list", "list", "a list", "/s", "HTTP", 0.6)
-MOST = Row("memory", "memory", "memory", "MB", None, 150)
+RATIO_ROW = Row("list", "list", "a list", "/s", "HTTP", 0.6)
+LIMIT_ROW = Row("memory", "memory", "memory", "MB", None, 150)
 GROWTH = {
     "sizes": [10_000, 100_000],
     "kinds": [
@@ -30,7 +30,7 @@ GROWTH = {
 }
 
 
-def test_a_clean_load_is_read():
+def test_the_result_of_a_load_is_parsed():
     load = parse_result("get.lua", "Running 5s test\n" + RESULT % (500, 0, 0, 0, 0) + "end\n")
     assert (load.answered, load.rate, load.p50_ms, load.p99_ms) == (500, 99.5, 1.5, 2.5)
 
@@ -44,48 +44,48 @@ def test_a_clean_load_is_read():
         ((9, 0, 0, 0, 2), "2 never came"),
     ],
 )
-def test_a_load_with_one_fault_is_refused(numbers, words):
+def test_a_load_with_a_wrong_or_missing_answer_is_refused(numbers, words):
     with pytest.raises(BenchmarkError, match=words):
         parse_result("get.lua", RESULT % numbers)
 
 
-def test_a_load_that_said_nothing_is_refused():
+def test_a_load_without_a_result_is_refused():
     with pytest.raises(BenchmarkError, match="unable to connect"):
         parse_result("get.lua", "unable to connect to 127.0.0.1:1")
 
 
-def test_a_ratio_is_the_median_of_each_rounds_own():
+def test_the_ratio_is_the_median_of_the_ratios_of_the_rounds():
     rounds = [{"list": 50, "HTTP": 100}, {"list": 90, "HTTP": 100}, {"list": 70, "HTTP": 1000}]
-    found = summarize_row(RATIO, rounds, {})
+    found = summarize_row(RATIO_ROW, rounds, {})
     assert (found["figure"], found["reference"], found["ratio"]) == (70, 100, 0.5)
     assert found["met"] is False
 
 
 @pytest.mark.parametrize(("figure", "met"), [(149.9, True), (150, False)])
-def test_a_most_is_met_below_it(figure, met):
-    assert summarize_row(MOST, [{"memory": figure}], {})["met"] is met
+def test_a_limit_is_met_below_it(figure, met):
+    assert summarize_row(LIMIT_ROW, [{"memory": figure}], {})["met"] is met
 
 
-def test_a_failed_part_is_never_met():
-    found = summarize_row(RATIO, [{"list": 99, "HTTP": 100}], {"list": "503"})
+def test_a_failed_part_never_meets_its_target():
+    found = summarize_row(RATIO_ROW, [{"list": 99, "HTTP": 100}], {"list": "503"})
     assert found["met"] is False
     assert "FAILED: 503" in format_table([found])
 
 
-def test_what_is_not_measured_is_not_yet():
+def test_a_row_that_was_not_measured_shows_not_yet():
     found = summarize_row(ROWS[-1], [{"list": 1.0}], {})
     assert found["row"] == "streams"
     assert format_table([found]).endswith("not yet")
 
 
-def test_the_table_shows_each_figure_beside_its_reference():
-    shown = format_table([summarize_row(RATIO, [{"list": 3600.4, "HTTP": 6000}], {})])
+def test_the_table_shows_each_figure_with_its_reference():
+    shown = format_table([summarize_row(RATIO_ROW, [{"list": 3600.4, "HTTP": 6000}], {})])
     assert [*shown.splitlines()[1].split()] == [
         "a", "list", "3,600", "/s", "HTTP", "6,000", "0.60", ">=", "0.6", "yes"
     ]  # fmt: skip
 
 
-def test_every_row_of_the_design_has_its_target():
+def test_the_rows_have_their_targets():
     targets = {row.name: row.target for row in ROWS}
     assert targets["hot"] == 2.0
     assert targets["event"] == targets["list"] == 0.6
@@ -93,12 +93,12 @@ def test_every_row_of_the_design_has_its_target():
 
 
 @pytest.mark.parametrize("uri", ["", "mongodb://db.example.org/x", "mongodb://127.0.0.1,10.0.0.1"])
-def test_only_this_machine_is_loaded(uri):
+def test_a_server_on_another_machine_is_refused(uri):
     with pytest.raises(BenchmarkError):
         cli.make_scratch_uri(uri)
 
 
-def test_the_database_is_one_of_its_own():
+def test_the_benchmark_uses_a_database_of_its_own():
     own = cli.make_scratch_uri("mongodb://127.0.0.1:27017/precious?directConnection=true")
     assert own == f"mongodb://127.0.0.1:27017/eventapp_bench_{os.getpid()}?directConnection=true"
 
@@ -106,39 +106,39 @@ def test_the_database_is_one_of_its_own():
 @pytest.mark.parametrize(
     ("uri", "wrk", "words"), [("", "/bin/true", "MONGO_URI"), (LOOPBACK, None, "apt install wrk")]
 )
-def test_what_is_missing_is_one_line(monkeypatch, capsys, uri, wrk, words):
+def test_a_missing_requirement_is_reported_in_one_line(monkeypatch, capsys, uri, wrk, words):
     monkeypatch.setenv("MONGO_URI", uri)
     monkeypatch.setattr(wrk_module.shutil, "which", lambda _name: wrk)
     monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
         cli.main(["list"])
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert words in said
-    assert said.count("\n") == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("wrong", [["nothing"], ["--rounds", "0"], ["--sizes", "100,10"]])
-def test_what_can_not_be_asked_for(monkeypatch, capsys, wrong):
+@pytest.mark.parametrize("arguments", [["nothing"], ["--rounds", "0"], ["--sizes", "100,10"]])
+def test_invalid_arguments_are_refused(monkeypatch, capsys, arguments):
     monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit):
-        cli.main(wrong)
+        cli.main(arguments)
     assert "error" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("common", [True, False])
-def test_no_query_comes_twice(common):
+def test_no_search_comes_twice(common):
     pairs = word_pairs(500, seed=1, common=common)
     assert len({frozenset(pair.split()) for pair in pairs}) == len(pairs) == 500
 
 
-def test_each_order_is_another_users():
-    found = list(booking_requests(["a", "b", "c"], [7, 8]))
-    assert [token for token, _ in found] == ["a", "b", "c"]
-    assert ['"eventId": 7' in body for _, body in found] == [True, False, True]
+def test_each_booking_is_by_another_user():
+    requests = list(booking_requests(["a", "b", "c"], [7, 8]))
+    assert [token for token, _ in requests] == ["a", "b", "c"]
+    assert ['"eventId": 7' in body for _, body in requests] == [True, False, True]
 
 
-def test_a_search_that_finds_other_words_is_refused():
+def test_a_search_that_finds_other_events_is_refused():
     event = {"title": "Harbour Jazz", "description": "", "tags": []}
     check_search({"events": [event]}, ["jazz", "night"])
     for page in ({"events": []}, {"events": [event | {"title": "Cheese"}]}):
@@ -146,14 +146,14 @@ def test_a_search_that_finds_other_words_is_refused():
             check_search(page, ["jazz", "night"])
 
 
-def test_the_server_runs_as_in_production(tmp_path):
+def test_the_server_runs_with_production_settings(tmp_path):
     given = make_settings(LOOPBACK, "s" * 32, tmp_path)
     assert given["APP_ENV"] == "production"
     assert given["WEB_CONCURRENCY"] == "2"
     assert given["CACHE_URL"] == ""
 
 
-def test_memory_is_read():
+def test_the_resident_memory_of_a_process_is_read():
     assert 5 < resident_mb(os.getpid()) < 5000
 
 
@@ -167,11 +167,11 @@ def test_memory_is_read():
         ({"stage": "COLLSCAN"}, "no index"),
     ],
 )  # fmt: skip
-def test_a_plan_in_words(plan, words):
+def test_a_plan_is_described_by_its_indexes(plan, words):
     assert describe_plan({"queryPlanner": {"winningPlan": plan}}) == words
 
 
-def test_growth_is_told_and_drawn():
+def test_growth_is_shown_as_a_table_and_as_a_chart():
     assert format_growth(GROWTH["kinds"][0]) == "1.5"
     lines = render_markdown(GROWTH).splitlines()
     assert "| events | 2.0 (2.0) | 3.0 (3.0) | 1.5 | a; b 2.0 |" in lines
@@ -179,5 +179,5 @@ def test_growth_is_told_and_drawn():
     assert render_chart(GROWTH).count("<circle") == 7
 
 
-def test_every_part_is_known():
+def test_the_table_has_every_part():
     assert set(PARTS) >= {"event", "list", "search", "hot", "spread", "memory", "start"}

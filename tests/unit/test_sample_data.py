@@ -1,4 +1,4 @@
-"""Checks of the sample catalogue: data/events.json and the posters in images/."""
+"""The sample events in data/events.json and their posters in images/ are complete and varied."""
 
 import json
 from datetime import date
@@ -80,8 +80,8 @@ def test_text_goes_beyond_ascii():
 
 
 def test_a_venue_always_has_the_same_coordinates():
-    places = {(day["location"], day["lat"], day["lng"]) for day in days()}
-    assert len(places) == len({day["location"] for day in days()})
+    locations = {(day["location"], day["lat"], day["lng"]) for day in days()}
+    assert len(locations) == len({day["location"] for day in days()})
 
 
 def test_every_poster_belongs_to_one_event():
@@ -91,14 +91,14 @@ def test_every_poster_belongs_to_one_event():
 
 
 @each_event
-def test_event_has_exactly_the_known_keys(event):
+def test_an_event_has_exactly_the_expected_keys(event):
     assert set(event) == EVENT_KEYS
     assert all(set(day) == {"date", "location", "lat", "lng"} for day in event["schedule"])
     assert all(set(t) == {"type", "price", "availableTickets"} for t in event["ticketTypes"])
 
 
 @each_event
-def test_texts_are_filled_in(event):
+def test_texts_are_not_empty(event):
     assert event["title"].strip()
     assert event["organizer"].strip()
     assert len(event["description"]) >= 80
@@ -107,7 +107,7 @@ def test_texts_are_filled_in(event):
 
 
 @each_event
-def test_dates_are_in_order_and_places_are_in_europe(event):
+def test_dates_are_in_order_and_locations_are_in_europe(event):
     dates = [date.fromisoformat(day["date"]) for day in event["schedule"]]
     assert 1 <= len(dates) <= 4
     assert dates == sorted(set(dates))
@@ -119,10 +119,10 @@ def test_dates_are_in_order_and_places_are_in_europe(event):
 
 
 @each_event
-def test_ticket_types_make_sense(event):
-    kinds = [ticket["type"] for ticket in event["ticketTypes"]]
-    assert 1 <= len(kinds) <= 3
-    assert len(set(kinds)) == len(kinds)
+def test_ticket_types_have_distinct_names_and_valid_numbers(event):
+    names = [ticket["type"] for ticket in event["ticketTypes"]]
+    assert 1 <= len(names) <= 3
+    assert len(set(names)) == len(names)
     for ticket in event["ticketTypes"]:
         assert ticket["price"] >= 0
         assert isinstance(ticket["availableTickets"], int)
@@ -130,7 +130,7 @@ def test_ticket_types_make_sense(event):
 
 
 @each_event
-def test_poster_is_a_small_webp_file(event):
+def test_the_poster_is_a_small_webp_file(event):
     data = (ROOT / event["image"].lstrip("/")).read_bytes()
     assert len(data) <= MAX_BYTES
     assert data[:4] == b"RIFF"

@@ -17,24 +17,25 @@ def samples(*mb):
 
 
 def test_the_chart_marks_the_time_when_the_database_was_down():
-    drawn = ElementTree.fromstring(render_chart(samples(90, 95, 96, 95), (10.0, 15.0)))
-    texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    chart = ElementTree.fromstring(render_chart(samples(90, 95, 96, 95), (10.0, 15.0)))
+    texts = [text.text for text in chart.iter("{http://www.w3.org/2000/svg}text")]
     assert {"worker 1", "95 of 100", "database away"} <= set(texts)
-    quiet = render_chart(samples(90, 95, 96, 95), (0.0, 0.0))
-    assert "database away" not in quiet
+    without_crash = render_chart(samples(90, 95, 96, 95), (0.0, 0.0))
+    assert "database away" not in without_crash
 
 
 @pytest.mark.parametrize(
-    ("mb", "grew"), [([50, 100, 101, 99, 100, 101], False), ([50, 100, 110, 120, 130, 140], True)]
+    ("mb", "is_fault"),
+    [([50, 100, 101, 99, 100, 101], False), ([50, 100, 110, 120, 130, 140], True)],
 )
-def test_memory_that_grows_is_a_fault(mb, grew):
+def test_memory_that_grows_is_a_fault(mb, is_fault):
     faults = find_traffic_faults(samples(*mb), TrafficLog(stream_events=1))
     assert [fault for fault in faults if "memory grew" in fault] == faults
-    assert bool(faults) == grew
+    assert bool(faults) == is_fault
 
 
 def test_wrong_answers_and_silent_streams_are_faults():
     log = TrafficLog()
     log.faults["GET /api/events: 500"] += 2
-    found = find_traffic_faults(samples(90, 90, 90), log)
-    assert found == ["2 x GET /api/events: 500", "no stream sent an event"]
+    faults = find_traffic_faults(samples(90, 90, 90), log)
+    assert faults == ["2 x GET /api/events: 500", "no stream sent an event"]
