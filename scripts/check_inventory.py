@@ -53,7 +53,7 @@ def repair(context: BookingContext, event_ids: list[int]) -> None:
     """Set the counters of these events to what their bookings say, and print a line for each."""
     for event_id in event_ids:
         repaired = auditing.repair(context, event_id, utc_now())
-        print(f"event {event_id}: {'mended' if repaired else 'kept changing, try again'}")
+        print(f"event {event_id}: {'repaired' if repaired else 'kept changing, try again'}")
 
 
 if __name__ == "__main__":

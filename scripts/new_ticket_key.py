@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     if not parser.parse_args(arguments).yes:
         exit_with_error(
-            COMMAND, "this ends all tickets' codes given out so far; say so with --yes", 1
+            COMMAND, "all ticket codes made so far would end; confirm this with --yes", 1
         )
     with open_configured_database(COMMAND) as (_config, database):
         print(f"tickets are signed by a new key: {replace_key(database.db, utc_now()).public_key}")

@@ -91,7 +91,7 @@ def reset(db: Db) -> None:
     counts = {name: db[name].delete_many({}).deleted_count for name in RESET_COLLECTIONS}
     counts["photos"] = media.delete_event_photos(db)
     deleted = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    print(f"deleted: {deleted or 'nothing, there was nothing'}")
+    print(f"deleted: {deleted or 'nothing'}")
 
 
 def add_samples(db: Db, *, keep_dates: bool) -> None:

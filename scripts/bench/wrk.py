@@ -18,9 +18,9 @@ EXIT_SECONDS = 30
 # The fields of a result that must be 0, and what each of them counts.
 FAULTS = {
     "wrong": "wrong",
-    "status": "was the status of the last wrong one",
-    "broken": "never came or came late",
-    "ran_out": "more were asked for than there are lines",
+    "status": "was the status of the last wrong answer",
+    "broken": "never arrived or arrived late",
+    "ran_out": "time the file ran out of requests",
 }
 
 

@@ -111,7 +111,7 @@ class SimulatedUser(threading.Thread):
             self._send("POST", path, {}, expected=(200, 404, 409))
 
     def _create_booking(self, *, hold: bool) -> dict[str, Any] | None:
-        """Return the booking, or None if there was none to have."""
+        """Return the booking; None if it was refused or became a waitlist entry."""
         body = {
             "eventId": self._random_event_id(),
             "ticketTypeId": 1,

@@ -93,7 +93,7 @@ def test_each_wrong_counter_is_found_and_repaired(run, db, people, amounts, faul
     assert lines[-1] == f"{len(lines) - 1} faults"
     assert not any(line.startswith("event 2") for line in lines)
     code, lines = run("--repair")
-    assert (code, lines[-2:]) == (0, ["event 1: mended", "all tickets add up"])
+    assert (code, lines[-2:]) == (0, ["event 1: repaired", "all tickets add up"])
     after = db.events.find_one({"eventId": 1})
     assert after["ticketTypes"] == before["ticketTypes"]
     assert after["available"] == before["available"]

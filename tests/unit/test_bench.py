@@ -40,8 +40,8 @@ def test_the_result_of_a_load_is_parsed():
     [
         ((0, 0, 0, 0, 0), "none"),
         ((9, 1, 503, 0, 0), "503"),
-        ((9, 0, 0, 1, 0), "more were asked"),
-        ((9, 0, 0, 0, 2), "2 never came"),
+        ((9, 0, 0, 1, 0), "ran out"),
+        ((9, 0, 0, 0, 2), "2 never arrived"),
     ],
 )
 def test_a_load_with_a_wrong_or_missing_answer_is_refused(numbers, words):
