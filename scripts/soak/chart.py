@@ -9,6 +9,9 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 240, 46, 90, 26, 24
 TICKS_MS = (1, 10, 100, 1000, 10_000)
 COLOURS = ("#1f5fa8", "#c2571a", "#3d8a4f", "#8a3d86")
 
+# The points of each line, by its name: seconds, and the height as a number from 0 to 1.
+Lines = dict[str, list[tuple[float, float]]]
+
 
 def render_chart(samples: Sequence[dict[str, Any]], down: tuple[float, float]) -> str:
     """Return two panels: megabytes of each process, and milliseconds of the answers.
@@ -20,28 +23,11 @@ def render_chart(samples: Sequence[dict[str, Any]], down: tuple[float, float]) -
     """
     last = samples[-1]["seconds"]
     max_mb = max(max(sample["mb"]) for sample in samples)
-    processes = len(samples[0]["mb"])
-    memory = {
-        ("main" if number == 0 else f"worker {number}"): [
-            (sample["seconds"], sample["mb"][number] / max_mb)
-            for sample in samples
-            if len(sample["mb"]) > number
-        ]
-        for number in range(processes)
-    }
-    latency = {
-        name: [
-            (sample["seconds"], _log_share(sample["ms"][number]))
-            for sample in samples
-            if sample["ms"]
-        ]
-        for number, name in enumerate(("half", "95 of 100", "99 of 100"))
-    }
     mb_ticks = [(f"{max_mb * share:.0f}", share) for share in (0.5, 1.0)]
     ms_ticks = [(str(ms), _log_share(ms)) for ms in TICKS_MS]
     panels = [
-        _render_panel("resident MB", memory, mb_ticks, last, down),
-        _render_panel("ms of an answer", latency, ms_ticks, last, down),
+        _render_panel("resident MB", _memory_lines(samples, max_mb), mb_ticks, last, down),
+        _render_panel("ms of an answer", _latency_lines(samples), ms_ticks, last, down),
     ]
     body = "".join(
         f'<g transform="translate(0 {number * HEIGHT})">{panel}</g>'
@@ -53,6 +39,28 @@ def render_chart(samples: Sequence[dict[str, Any]], down: tuple[float, float]) -
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{style}{background}{body}</svg>\n'
 
 
+def _memory_lines(samples: Sequence[dict[str, Any]], max_mb: float) -> Lines:
+    return {
+        ("main" if number == 0 else f"worker {number}"): [
+            (sample["seconds"], sample["mb"][number] / max_mb)
+            for sample in samples
+            if len(sample["mb"]) > number
+        ]
+        for number in range(len(samples[0]["mb"]))
+    }
+
+
+def _latency_lines(samples: Sequence[dict[str, Any]]) -> Lines:
+    return {
+        name: [
+            (sample["seconds"], _log_share(sample["ms"][number]))
+            for sample in samples
+            if sample["ms"]
+        ]
+        for number, name in enumerate(("half", "95 of 100", "99 of 100"))
+    }
+
+
 def _log_share(ms: float) -> float:
     """Return the position on a logarithmic axis from 1 ms to 10 s, as a number from 0 to 1."""
     return min(1.0, math.log10(max(ms, 1.0)) / math.log10(TICKS_MS[-1]))
@@ -60,7 +68,7 @@ def _log_share(ms: float) -> float:
 
 def _render_panel(
     title: str,
-    lines: dict[str, list[tuple[float, float]]],
+    lines: Lines,
     ticks: list[tuple[str, float]],
     last: float,
     down: tuple[float, float],
