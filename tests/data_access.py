@@ -12,15 +12,20 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from pymongo import DeleteMany, DeleteOne
 from pymongo.collection import Collection
 
 from eventapp.core.embedded.collection import EmbeddedCollection
-from tests.architecture import PACKAGE
+from tests.architecture import PACKAGE, ROOT
 
-ALL = "*"
+# ALL: every field is read. INSERT and DELETE: whole documents are written or removed.
+ALL, INSERT, DELETE = "*", "<insert>", "<delete>"
+# Fields whose names below them are ids or kinds: `inFlight.<bookingId>` is `inFlight.*` here.
+MAPS = frozenset({"inFlight", "tell", "checkIns", "slots"})
+TESTS, FEATURES, CORE = f"{ROOT}/tests/", f"{PACKAGE}/", f"{PACKAGE}/core/"
 Table = Mapping[str, Mapping[str, Iterable[str]]]
 
-# {collection: {store: fields}}; a field of an array's elements or of a map's values is `name.*`.
+# {collection: {store: fields that its updates write}}; `name.*` is within an array or a map.
 WRITES: Table = {}
 # The same for reading, by top-level fields; ALL where whole documents are read.
 READS: Table = {}
@@ -31,20 +36,22 @@ class UndeclaredQuery(AssertionError):
 
 
 def fields_written(update: Any) -> set[str]:
-    """Return the fields that an update, a pipeline or a document to insert writes."""
+    """Return what an update, a pipeline or a document writes: fields, or INSERT."""
     if isinstance(update, list):  # a pipeline
         return {name for stage in update for fields in stage.values() for name in fields}
     operators = [name for name in update if name.startswith("$")]
     if not operators:
-        return {ALL}
-    return {_path(name) for operator in operators for name in update[operator]}
+        return {INSERT}
+    inserts = {INSERT} if "$setOnInsert" in operators else set()
+    updates = [update[name] for name in operators if name != "$setOnInsert"]
+    return inserts | {_path(name) for fields in updates for name in fields}
 
 
 def _path(name: str) -> str:
     """Return `ticketTypes.0.price` as `ticketTypes.*.price`, `inFlight.<id>` as `inFlight.*`."""
     name = re.sub(r"\.(\d+|\$(\[\w*\])?)(?=\.|$)", ".*", name)
-    first, _, rest = name.partition(".")
-    return f"{first}.*" if rest and first in ("inFlight", "tell") else name
+    first, dot, _ = name.partition(".")
+    return f"{first}.*" if dot and first in MAPS else name
 
 
 def fields_read(projection: Any) -> set[str]:
@@ -68,26 +75,30 @@ def _of_update(_filter: Any, update: Any, *_arguments: Any, **_options: Any) -> 
 
 
 def _of_bulk(requests: Iterable[Any], *_arguments: Any, **_options: Any) -> set[str]:
-    return {name for request in requests for name in fields_written(getattr(request, "_doc", {}))}
+    found: set[str] = set()
+    for request in requests:
+        deletes = isinstance(request, DeleteOne | DeleteMany)
+        found |= {DELETE} if deletes else fields_written(request._doc)
+    return found
 
 
-def _whole(*_arguments: Any, **_options: Any) -> set[str]:
-    return {ALL}
+def _always(found: str) -> Callable[..., set[str]]:
+    return lambda *_arguments, **_options: {found}
 
 
 READING: dict[str, Callable[..., set[str]]] = {
     "find": _of_find,
     "find_one": _of_find,
-    "aggregate": _whole,
-    "distinct": _whole,
+    "aggregate": _always(ALL),
+    "distinct": _always(ALL),
 }
 WRITING: dict[str, Callable[..., set[str]]] = {
-    "insert_one": _whole,
-    "insert_many": _whole,
-    "replace_one": _whole,
-    "delete_one": _whole,
-    "delete_many": _whole,
-    "find_one_and_delete": _whole,
+    "insert_one": _always(INSERT),
+    "insert_many": _always(INSERT),
+    "replace_one": _always(INSERT),
+    "delete_one": _always(DELETE),
+    "delete_many": _always(DELETE),
+    "find_one_and_delete": _always(DELETE),
     "update_one": _of_update,
     "update_many": _of_update,
     "find_one_and_update": _of_update,
@@ -96,12 +107,16 @@ WRITING: dict[str, Callable[..., set[str]]] = {
 
 
 def store_of(frame: FrameType | None) -> str | None:
-    """Return the module of a feature that makes the query of this frame, as `events.store`."""
-    prefix, core = f"{PACKAGE}/", f"{PACKAGE}/core/"
+    """Return the module of a feature that makes the query of this frame, as `events.store`.
+
+    None for a query that a test or core makes itself.
+    """
     while frame is not None:
         name = frame.f_code.co_filename
-        if name.startswith(prefix) and not name.startswith(core):
-            return name.removeprefix(prefix).removesuffix(".py").replace("/", ".")
+        if name.startswith(TESTS) and name != __file__:
+            return None
+        if name.startswith(FEATURES) and not name.startswith(CORE):
+            return name.removeprefix(FEATURES).removesuffix(".py").replace("/", ".")
         frame = frame.f_back
     return None
 
