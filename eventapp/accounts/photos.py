@@ -30,7 +30,7 @@ def set_profile_photo(
         AppError: the file is refused, see `media.store_photo`.
     """
     get_user(db, user_id)
-    owner = media.profile_owner(user_id)
+    owner = media.make_profile_owner(user_id)
     stored = media.store_photo(db, owner, file, now)
     photo: ProfilePhoto = {"_id": stored["_id"], "sha": stored["sha"]}
     url = image_base_url + media.make_path(stored)

@@ -132,7 +132,7 @@ def get_user(db: Db, user_id: ObjectId) -> StoredUser:
     return user
 
 
-def find_contacts(db: Db, user_ids: Iterable[ObjectId]) -> dict[ObjectId, Recipient]:
+def find_recipients(db: Db, user_ids: Iterable[ObjectId]) -> dict[ObjectId, Recipient]:
     """Return the recipients of notifications for the accounts that exist of these ids, by id."""
     ids = list(user_ids)
     found = store.find_contacts(db, ids) if ids else []
@@ -264,7 +264,7 @@ def _delete_replaced_photo(db: Db, user: StoredUser) -> None:
     """Delete the uploaded photo if the profile now shows another one."""
     photo = user.get("photo")
     if photo and photo["sha"] not in user["userImg"]:
-        media.delete_photo(db, media.profile_owner(user["_id"]), photo["_id"])
+        media.delete_photo(db, media.make_profile_owner(user["_id"]), photo["_id"])
 
 
 def delete_user(

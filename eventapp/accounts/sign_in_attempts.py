@@ -50,25 +50,26 @@ def begin_attempt(db: Db, account: str, address: str, now: datetime) -> Attempt:
     """
     ids = make_record_ids(account, address, now)
     records = store_attempts.find_records(db, (ids.pair, ids.address, ids.account, ids.trusted))
-    counters = {ids.pair: BY_ACCOUNT_AND_ADDRESS, ids.address: BY_ADDRESS}
+    back_offs = {ids.pair: BY_ACCOUNT_AND_ADDRESS, ids.address: BY_ADDRESS}
     if ids.trusted not in records:
-        counters[ids.account] = BY_ACCOUNT
-    for counter_id, back_off in counters.items():
-        _require_no_wait(back_off.wait_seconds(records.get(counter_id), now))
-    for counter_id, back_off in counters.items():
-        read = records.get(counter_id)
-        _count_failure(db, counter_id, back_off, read.get("failures", 0) if read else 0, now)
-    return Attempt(ids, tuple(counters), now)
+        back_offs[ids.account] = BY_ACCOUNT
+    for counter_id, back_off in back_offs.items():
+        _require_no_wait(back_off.compute_wait(records.get(counter_id), now))
+    for counter_id, back_off in back_offs.items():
+        counter = records.get(counter_id)
+        failures_read = counter.get("failures", 0) if counter else 0
+        _count_failure(db, counter_id, back_off, failures_read, now)
+    return Attempt(ids, tuple(back_offs), now)
 
 
 def _count_failure(
     db: Db, counter_id: str, back_off: BackOff, failures_read: int, now: datetime
 ) -> None:
     """Count the attempt, and refuse it if others were counted since the counter was read."""
-    expires_at = back_off.window_end(now)
+    expires_at = back_off.find_window_end(now)
     failures = store_attempts.count_failure(db, counter_id, now=now, expires_at=expires_at) - 1
     if failures > failures_read:
-        _require_no_wait(back_off.wait_seconds_after(failures, now, now))
+        _require_no_wait(back_off.compute_wait_after(failures, now, now))
 
 
 def _require_no_wait(seconds: int) -> None:

@@ -39,7 +39,7 @@ class BackOff:
     max_wait: int
     window: timedelta
 
-    def wait_seconds(self, record: StoredSignInRecord | None, now: datetime) -> int:
+    def compute_wait(self, record: StoredSignInRecord | None, now: datetime) -> int:
         """Return the whole seconds until the next attempt is allowed, 0 if it is allowed now.
 
         Args:
@@ -47,9 +47,9 @@ class BackOff:
         """
         if record is None:
             return 0
-        return self.wait_seconds_after(record.get("failures", 0), record.get("lastAt", now), now)
+        return self.compute_wait_after(record.get("failures", 0), record.get("lastAt", now), now)
 
-    def wait_seconds_after(self, failures: int, last_failure: datetime, now: datetime) -> int:
+    def compute_wait_after(self, failures: int, last_failure: datetime, now: datetime) -> int:
         """Return the whole seconds until the next attempt is allowed, 0 if it is allowed now."""
         excess = failures - self.free_failures
         if excess < 0:
@@ -57,7 +57,7 @@ class BackOff:
         wait = timedelta(seconds=min(2 ** min(excess, 30), self.max_wait))
         return max(0, math.ceil((last_failure + wait - now).total_seconds()))
 
-    def window_end(self, now: datetime) -> datetime:
+    def find_window_end(self, now: datetime) -> datetime:
         """Return when the window that holds `now` ends."""
         return _EPOCH + ((now - _EPOCH) // self.window + 1) * self.window
 
@@ -95,7 +95,7 @@ def make_record_ids(account: str, address: str, now: datetime) -> RecordIds:
     """
 
     def counter_id(back_off: BackOff, *parts: str) -> str:
-        return _digest(back_off.scope, *parts, back_off.window_end(now))
+        return _digest(back_off.scope, *parts, back_off.find_window_end(now))
 
     return RecordIds(
         pair=counter_id(BY_ACCOUNT_AND_ADDRESS, account, address),

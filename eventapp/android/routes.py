@@ -34,7 +34,7 @@ BLUEPRINTS = (bp,)
 @bp.alt_response(304, success=True)
 @bp.error_responses(503)
 def list_events() -> Response:
-    """Return upcoming events, up to 500. The app searches in them on the phone."""
+    """Return up to 500 upcoming events, by eventId. The app searches in them on the phone."""
     found = service.list_upcoming(get_db(), image_base_url=image_base_url())
     return conditional_response(json_response(found))
 
@@ -125,7 +125,7 @@ def log_in(body: JsonObject) -> Response:
 @bp.response(200, AppUser)
 @bp.error_responses(401, 409, 503)
 def change_profile(body: ProfileChanges, capability: str) -> Response:
-    """Change the profile of the user who got this `_id` at login."""
+    """Change the profile of the user who received this `_id` at login."""
     user = service.change_profile(
         get_db(), capability, body, settings=_sign_in_settings(), now=utc_now()
     )

@@ -1,28 +1,47 @@
 """Convert the events and users of the API to what the Android app's Gson models can read."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from eventapp.accounts.types import StoredUser
-from eventapp.android.types import AppUser
+from eventapp.android.types import AppEvent, AppTicketType, AppUser
+from eventapp.events.bodies import EventView, TicketTypeView
 
 MIN_PASSWORD, MAX_PASSWORD_BYTES = 6, 72
-# The fields of an event that are left out: they may be null, and the app does not know them.
-UNREADABLE_FIELDS = ("organizerId",)
 
 
-def render_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an event of the API with whole prices, because the app reads an int.
+def render_event(event: EventView) -> AppEvent:
+    """Return an event of the API as the app reads it.
 
-    Prices are rounded up: 12.5 becomes 13.
+    `organizerId` is left out, because it may be null and the app does not read it.
     """
-    rendered = {name: value for name, value in event.items() if name not in UNREADABLE_FIELDS}
-    rendered["ticketTypes"] = [
-        {**ticket_type, "price": math.ceil(ticket_type["price"])}
-        for ticket_type in event["ticketTypes"]
-    ]
-    return rendered
+    return {
+        "_id": event["_id"],
+        "eventId": event["eventId"],
+        "title": event["title"],
+        "description": event["description"],
+        "category": event["category"],
+        "image": event["image"],
+        "schedule": event["schedule"],
+        "ticketTypes": [_render_ticket_type(each) for each in event["ticketTypes"]],
+        "favorited": event["favorited"],
+        "organizer": event["organizer"],
+        "tags": event["tags"],
+        "status": event["status"],
+        "createdAt": event["createdAt"],
+        "updatedAt": event["updatedAt"],
+        "__v": event["__v"],
+        "soldOut": event["soldOut"],
+    }
+
+
+def _render_ticket_type(ticket_type: TicketTypeView) -> AppTicketType:
+    """Return a ticket type with its price rounded up: 12.5 becomes 13."""
+    return {
+        "ticketTypeId": ticket_type["ticketTypeId"],
+        "type": ticket_type["type"],
+        "price": math.ceil(ticket_type["price"]),
+        "availableTickets": ticket_type["availableTickets"],
+    }
 
 
 def render_user(user: StoredUser, capability: str) -> AppUser:

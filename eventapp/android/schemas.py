@@ -29,7 +29,7 @@ class AppBody(Schema):
 
 
 class Credentials(AppBody):
-    """The name of an account, which is never taken for an email, and the password."""
+    """The name of an account, which is never read as an email, and the password."""
 
     name = Text(1, 100, required=True)
     password = Password()

@@ -16,11 +16,10 @@ from eventapp.accounts import service as accounts
 from eventapp.accounts import sessions
 from eventapp.accounts.types import StoredSession
 from eventapp.android import rules
-from eventapp.android.types import AppUser, ProfileChanges
+from eventapp.android.types import AppEvent, AppUser, ProfileChanges
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.core.errors import Unauthorized
-from eventapp.core.json import JsonObject
 from eventapp.events import listing as event_lists
 from eventapp.events import service as events
 from eventapp.events.cache.event_cache import EVENT_CACHE as EVENT_CACHE
@@ -29,8 +28,9 @@ from eventapp.events.popularity import POPULARITY as POPULARITY
 from eventapp.events.popularity import Popularity
 
 GUEST = Actor()
-# A part of the signing key, so that no other token with the same secret passes for a capability.
+# A part of the signing key, so that no other token with the same secret is taken for a capability.
 CAPABILITY_SALT = "android-profile"
+LOG_IN_AGAIN = "Log in again to change the profile"
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class SignInSettings:
     bcrypt_rounds: int
 
 
-def list_upcoming(db: Db, *, image_base_url: str) -> list[JsonObject]:
-    """Return up to 500 upcoming events, soonest first."""
+def list_upcoming(db: Db, *, image_base_url: str) -> list[AppEvent]:
+    """Return up to 500 upcoming events, by eventId."""
     found = event_lists.list_upcoming(db, actor=GUEST, image_base_url=image_base_url)
     return [rules.render_event(event) for event in found]
 
 
-def recommend(db: Db, categories: list[str], *, image_base_url: str) -> list[JsonObject]:
+def recommend(db: Db, categories: list[str], *, image_base_url: str) -> list[AppEvent]:
     """Return upcoming events of these categories, soonest first.
 
     Args:
@@ -64,7 +64,7 @@ def recommend(db: Db, categories: list[str], *, image_base_url: str) -> list[Jso
     return [rules.render_event(event) for event in found]
 
 
-def list_favorites(db: Db, *, image_base_url: str) -> list[JsonObject]:
+def list_favorites(db: Db, *, image_base_url: str) -> list[AppEvent]:
     """Return the shared guest's favorites, newest first."""
     found = event_lists.list_favorites(db, actor=GUEST, image_base_url=image_base_url)
     return [rules.render_event(event) for event in found]
@@ -78,7 +78,7 @@ def add_favorite(
     Raises:
         EventNotFound: there is no such event.
         AlreadyFavorited: the event is a favorite already.
-        TooManyFavorites: the guest has as many favorites as are allowed.
+        TooManyFavorites: the guest has reached the limit of favorites.
     """
     events.add_favorite(
         db, event_id, event_changes=event_changes, popularity=popularity, actor=GUEST, now=now
@@ -156,27 +156,23 @@ def change_profile(
     """
     session = sessions.find_active_session(db, _read_session_id(capability, settings), now)
     if session is None:
-        raise _not_logged_in()
+        raise Unauthorized(LOG_IN_AGAIN)
     user = accounts.update_user(db, session["userId"], changes, now=now, unique_name=True)
     return rules.render_user(user, capability)
 
 
 def _sign_capability(session: StoredSession, settings: SignInSettings) -> str:
-    return _signer(settings).dumps(str(session["_id"]))
+    return _make_signer(settings).dumps(str(session["_id"]))
 
 
 def _read_session_id(capability: str, settings: SignInSettings) -> ObjectId:
     try:
         max_age = int(settings.session_lifetime.total_seconds())
-        signed = _signer(settings).loads(capability, max_age=max_age)
+        session_id = _make_signer(settings).loads(capability, max_age=max_age)
     except BadData:
-        raise _not_logged_in() from None
-    return ObjectId(signed)
+        raise Unauthorized(LOG_IN_AGAIN) from None
+    return ObjectId(session_id)
 
 
-def _signer(settings: SignInSettings) -> URLSafeTimedSerializer:
+def _make_signer(settings: SignInSettings) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(settings.secret, salt=CAPABILITY_SALT)
-
-
-def _not_logged_in() -> Unauthorized:
-    return Unauthorized("Log in again to change the profile")

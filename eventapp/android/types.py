@@ -3,17 +3,51 @@
 from datetime import datetime
 from typing import TypeAlias, TypedDict
 
+from bson import ObjectId
+
 from eventapp.accounts.types import UserChanges
+from eventapp.events.bodies import ScheduleEntryView
+from eventapp.events.types import EditCount
 
 # The fields that the profile screen changes: any of name, email and about.
 ProfileChanges: TypeAlias = UserChanges
+
+
+class AppTicketType(TypedDict):
+    """A ticket type, as the app's Gson model needs it."""
+
+    ticketTypeId: int
+    type: str
+    price: int  # rounded up to whole currency units, because the model has an int
+    availableTickets: int
+
+
+class AppEvent(EditCount):
+    """An event, as the app's Gson model needs it: no field is null."""
+
+    _id: ObjectId
+    eventId: int
+    title: str
+    description: str
+    category: str
+    image: str  # absolute URL; empty if there is none
+    schedule: list[ScheduleEntryView]
+    ticketTypes: list[AppTicketType]
+    favorited: bool  # by the shared guest
+    organizer: str
+    tags: list[str]
+    status: str
+    createdAt: datetime
+    updatedAt: datetime
+    soldOut: bool
+
 
 # A user, as the app's Gson model needs it. The functional syntax, because a class body would
 # mangle the name `__v`.
 AppUser = TypedDict(
     "AppUser",
     {
-        "_id": str,  # the capability to change this profile, not the id of the account
+        "_id": str,  # the capability to change this profile, not the id of the user
         "name": str,
         "email": str,
         "about": str,

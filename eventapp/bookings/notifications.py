@@ -17,11 +17,10 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.types import SalesRow, SalesSum, StoredBooking
 from eventapp.core.clock import advancing_clock
 from eventapp.core.failpoints import failpoint
-from eventapp.core.json import JsonObject
 from eventapp.events import alerts as events
 from eventapp.events.types import AlertEvent, OrganizerEvent
 from eventapp.notifications import service as notifications
-from eventapp.notifications.types import Attachment, NewNotification, Recipient
+from eventapp.notifications.types import Attachment, Facts, NewNotification, Recipient, ReportRow
 
 BATCH_SIZE = 200
 # Batches of bookings in one run, so that the changes of events have their turn.
@@ -50,7 +49,7 @@ def notify_holders(context: BookingContext, now: datetime) -> int:
 def _notify_of_bookings(
     context: BookingContext, bookings: Sequence[StoredBooking], now: datetime
 ) -> int:
-    holders = accounts.find_contacts(context.db, _holder_ids(bookings))
+    holders = accounts.find_recipients(context.db, _holder_ids(bookings))
     pending = [
         _booking_notification(context, booking, kind, noted_at, holders[user_id])
         for booking in bookings
@@ -101,8 +100,8 @@ def _ticket_attachments(
     return [], ()
 
 
-def _booking_facts(booking: StoredBooking) -> JsonObject:
-    """Return what the app shows of a booking beside the text of a notification."""
+def _booking_facts(booking: StoredBooking) -> Facts:
+    """Return what the app shows of a booking in addition to the text of a notification."""
     refund = booking["refund"]
     return {
         "bookingId": booking["_id"],
@@ -125,7 +124,7 @@ def _notify_of_event_change(context: BookingContext, event: AlertEvent, now: dat
     while batch := store.find_page(context.db, active, skip=0, limit=BATCH_SIZE, after=after):
         after = (batch[-1]["createdAt"], batch[-1]["_id"])
         moved = [one for one in batch if not events.has_entry(event, one["date"], one["location"])]
-        holders = accounts.find_contacts(context.db, _holder_ids(moved))
+        holders = accounts.find_recipients(context.db, _holder_ids(moved))
         pending = [
             _change_notification(event, booking, holders[user_id])
             for booking in moved
@@ -208,7 +207,7 @@ def _report_period(context: BookingContext, period: ReportPeriod, now: datetime)
         batch = organizer_ids[start : start + BATCH_SIZE]
         pending = [
             _report(period, organizer, rows[id_], context.limits.currency, now)
-            for id_, organizer in accounts.find_contacts(context.db, batch).items()
+            for id_, organizer in accounts.find_recipients(context.db, batch).items()
         ]
         notifications.notify(context.db, context.outbox.base_url, pending, now)
         reports += len(pending)
@@ -268,13 +267,22 @@ def _report(
         occurred_at=now,
         data={"period": period.name, "from": period.first_day, "to": period.last_day},
         mail_data={
-            "rows": [{**row, "revenue": rules.from_cents(row["cents"])} for row in rows],
+            "rows": [_report_row(row) for row in rows],
             "bookings": sum(row["bookings"] for row in rows),
             "tickets": sum(row["tickets"] for row in rows),
-            "cents": cents,
-            "ended": sum(row["ended"] for row in rows),
             "revenue": rules.from_cents(cents),
+            "ended": sum(row["ended"] for row in rows),
             "currency": currency,
         },
         in_app=False,
     )
+
+
+def _report_row(row: SalesRow) -> ReportRow:
+    return {
+        "title": row["title"],
+        "bookings": row["bookings"],
+        "tickets": row["tickets"],
+        "revenue": rules.from_cents(row["cents"]),
+        "ended": row["ended"],
+    }

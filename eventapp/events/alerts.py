@@ -5,7 +5,6 @@ ticket holders. Alerts of few tickets go to everyone who has the event as a favo
 """
 
 from datetime import datetime
-from typing import TypedDict
 
 from eventapp.accounts import service as accounts
 from eventapp.core.clock import advancing_clock
@@ -14,16 +13,9 @@ from eventapp.events import rules, store_alerts
 from eventapp.events.types import AlertEvent, LowTicketsEvent, OrganizerEvent
 from eventapp.favorites import service as favorites
 from eventapp.notifications import service as notifications
-from eventapp.notifications.types import NewNotification, Recipient
+from eventapp.notifications.types import DateAndLocation, NewNotification, Recipient
 
 BATCH_SIZE = 200
-
-
-class DateAndLocation(TypedDict):
-    """A schedule entry as a notification shows it."""
-
-    date: str  # as 2026-12-31
-    location: str
 
 
 def find_schedule_changes(db: Db, limit: int) -> list[AlertEvent]:
@@ -69,7 +61,7 @@ def alert_low_tickets(db: Db, base_url: str, since: datetime, now: datetime) -> 
 def _alert_favoriting_users(db: Db, base_url: str, event: LowTicketsEvent, now: datetime) -> int:
     user_ids, count = favorites.find_users_with(db, event["eventId"]), 0
     for start in range(0, len(user_ids), BATCH_SIZE):
-        contacts = accounts.find_contacts(db, user_ids[start : start + BATCH_SIZE])
+        contacts = accounts.find_recipients(db, user_ids[start : start + BATCH_SIZE])
         alerts = [_low_tickets_alert(event, contact, now) for contact in contacts.values()]
         count += notifications.notify(db, base_url, alerts, now)
     return count

@@ -87,7 +87,7 @@ def _delete_unused_photo(db: Db, event: Event) -> None:
     """Delete the event's uploaded photo if its image is another one now."""
     photo = event.get("photo")
     if photo and photo["sha"] not in event["image"]:
-        media.delete_photo(db, media.event_owner(event["eventId"]), photo["_id"])
+        media.delete_photo(db, media.make_event_owner(event["eventId"]), photo["_id"])
 
 
 def delete_event(db: Db, event_id: int, actor: Actor, event_changes: EventChanges) -> None:
@@ -102,7 +102,7 @@ def delete_event(db: Db, event_id: int, actor: Actor, event_changes: EventChange
         if store.delete_if_unchanged(db, event):
             event_changes.changed(event_id)
             favorites.forget_event(db, event_id)
-            media.delete_photos(db, media.event_owner(event_id))
+            media.delete_photos(db, media.make_event_owner(event_id))
             return
     raise EditConflict
 
@@ -130,7 +130,7 @@ def set_photo(
         written then.
     """
     get_managed(db, event_id, actor)
-    owner = media.event_owner(event_id)
+    owner = media.make_event_owner(event_id)
     photo = media.store_photo(db, owner, file, now)
     replaced_id: ObjectId | None = None
 

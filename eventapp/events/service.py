@@ -153,7 +153,7 @@ def present_events(
     db: Db, events: Iterable[Event], actor: Actor, image_base_url: str
 ) -> list[EventView]:
     """Return events as this caller sees them."""
-    favorited = set(favorites.newest_first(db, actor.favorites_key))
+    favorited = set(favorites.list_event_ids(db, actor.favorites_key))
     return [
         rules.view(
             event,
@@ -196,7 +196,7 @@ def add_favorite(
         event_changes.favorites_changed(actor.favorites_key)
         popularity.add_favorite(event_id)
         return
-    if event_id in favorites.newest_first(db, actor.favorites_key):
+    if event_id in favorites.list_event_ids(db, actor.favorites_key):
         raise AlreadyFavorited
     raise TooManyFavorites
 

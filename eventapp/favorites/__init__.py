@@ -1,1 +1,1 @@
-
+"""Favorites: the events that users, devices and the shared guest have marked."""

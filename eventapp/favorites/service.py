@@ -26,7 +26,7 @@ def remove(db: Db, owner: str, event_id: int) -> bool:
     return store.remove(db, owner, event_id)
 
 
-def newest_first(db: Db, owner: str) -> list[int]:
+def list_event_ids(db: Db, owner: str) -> list[int]:
     """Return the eventIds of the owner's favorites, the newest first."""
     return store.find_event_ids(db, owner)[::-1]
 
@@ -49,4 +49,4 @@ def forget_user(db: Db, user_id: ObjectId) -> None:
 
 def export_user(db: Db, user_id: ObjectId) -> dict[str, list[int]]:
     """Return what is stored here about the user."""
-    return {"favorites": newest_first(db, Actor(user_id).favorites_key)}
+    return {"favorites": list_event_ids(db, Actor(user_id).favorites_key)}

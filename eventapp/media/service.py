@@ -23,17 +23,17 @@ SLOT_ATTEMPTS = 100
 EVENT_OWNERS = "event"
 
 
-def profile_owner(user_id: ObjectId) -> str:
+def make_profile_owner(user_id: ObjectId) -> str:
     """Return the owner of the photo of a user's profile."""
     return f"user/{user_id}"
 
 
-def event_owner(event_id: int) -> str:
+def make_event_owner(event_id: int) -> str:
     """Return the owner of the photo of an event."""
     return f"{EVENT_OWNERS}/{event_id}"
 
 
-def _gallery_owner(user_id: ObjectId) -> str:
+def _make_gallery_owner(user_id: ObjectId) -> str:
     return f"gallery/{user_id}"
 
 
@@ -122,7 +122,7 @@ def list_gallery(db: Db, user_id: ObjectId, image_base_url: str) -> list[Rendere
     Args:
         image_base_url: the beginning of their URLs, such as `https://host`.
     """
-    photos = store.find_by_owner(db, _gallery_owner(user_id))
+    photos = store.find_by_owner(db, _make_gallery_owner(user_id))
     return [rules.render_photo(photo, image_base_url) for photo in photos]
 
 
@@ -142,7 +142,7 @@ def add_to_gallery(
         GalleryFull: the gallery has no free slot.
         NotAPhoto, AnimatedPhoto, DamagedPhoto, TooManyPixels, PhotosBusy: see `encode_photo`.
     """
-    owner = _gallery_owner(user_id)
+    owner = _make_gallery_owner(user_id)
     _find_free_slot(db, owner)  # A full gallery is refused before the photo is decoded.
     encoded = encode_photo(file)
     photo = _make_photo(owner, encoded, now)
@@ -166,19 +166,19 @@ def delete_from_gallery(db: Db, user_id: ObjectId, photo_id: ObjectId) -> None:
     Raises:
         PhotoNotFound: the gallery has no such photo.
     """
-    if not store.delete(db, _gallery_owner(user_id), photo_id):
+    if not store.delete(db, _make_gallery_owner(user_id), photo_id):
         raise PhotoNotFound
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
     """Delete the photos of a deleted user."""
-    store.delete_by_owner(db, profile_owner(user_id))
-    store.delete_by_owner(db, _gallery_owner(user_id))
+    store.delete_by_owner(db, make_profile_owner(user_id))
+    store.delete_by_owner(db, _make_gallery_owner(user_id))
 
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:
     """Return the photos of a user, as `photos` (of the profile) and `gallery`."""
-    profile = store.find_by_owner(db, profile_owner(user_id))
+    profile = store.find_by_owner(db, make_profile_owner(user_id))
     return {
         "photos": [rules.render_photo(photo, "") for photo in profile],
         "gallery": list_gallery(db, user_id, ""),

@@ -2,18 +2,19 @@
 
 Each process reads the events that it streams from the database, a few times a second for all of
 its clients together (see `core.streams.hub`). So it makes no difference which process changed an
-event. Of availability and edits only the latest state is sent. Of a chat every entry is sent, in
-the order of its number.
+event. A stream sends only the latest availability and the latest edit, but every entry of the
+chat, in the order of the numbers.
 
 Numbers. A writer takes the next number of a chat from a counter, and then inserts its entry. An
 entry may therefore become visible after one with a higher number. No reader goes past a missing
-number. If its entry does not arrive within GAP_TIMEOUT, the reader fills the number with a hidden
-entry; a writer that comes later finds the number taken, by a unique index, and takes the next one.
+number. If the missing entry does not arrive within GAP_TIMEOUT, the reader fills the number with a
+hidden entry. If the writer inserts its entry after that, a unique index refuses the number, and the
+writer takes the next one.
 
 Positions. The id of each sent event is a `StreamPosition`: the edit count and the revision of the
-event, and the number of the last chat entry that were sent up to then. A client that reconnects
-sends the id as `Last-Event-ID`, and any process goes on from there. Where the process no longer
-buffers the entries after the position, it reads them from the database.
+event and the number of the chat entry that were sent last. A client that reconnects sends the id as
+`Last-Event-ID`, and any process goes on from there. If the process does not buffer the entries
+after the position, it reads them from the database.
 
 Invariant: a client that has received position n has received each message up to number n, exactly
 once and in order, and the stream that follows begins with number n + 1. It ends with the current
@@ -44,7 +45,7 @@ READ_LIMIT = 512
 # How many of the last numbers are checked for gaps when a topic is opened.
 GAP_SEARCH_LENGTH = 64
 
-# The number of an entry, and what is sent for it: JSON, or None for nothing.
+# The number of an entry and the JSON that is sent for it, None for an entry that is not sent.
 EncodedEntry = tuple[int, bytes | None]
 
 
@@ -54,17 +55,18 @@ class EventSnapshot:
 
     Attributes:
         event: the event as it was read last.
-        availability_revision: a revision of the event since which its availability is the same.
-        seq: all entries of the chat up to this number were read.
-        buffered: the last MAX_BUFFERED of those entries.
-        deleted: whether the event was deleted.
+        availability_revision: the revision at which this process first read the present
+            availability.
+        seq: the number of the last chat entry that was read.
+        buffered: the last MAX_BUFFERED entries up to that one.
+        is_deleted: whether the event was deleted.
     """
 
     event: LiveState
     availability_revision: int
     seq: int
     buffered: tuple[EncodedEntry, ...] = ()
-    deleted: bool = False
+    is_deleted: bool = False
 
 
 class EventTopic(Topic):
@@ -79,8 +81,8 @@ class EventTopic(Topic):
     def set_event(self, event: LiveState) -> None:
         """Publish the event as it was just read."""
         previous = self.snapshot
-        is_same = event.availability == previous.event.availability
-        revision = previous.availability_revision if is_same else event.revision
+        has_same_availability = event.availability == previous.event.availability
+        revision = previous.availability_revision if has_same_availability else event.revision
         self.snapshot = replace(previous, event=event, availability_revision=revision)
         self.publish()
 
@@ -93,7 +95,7 @@ class EventTopic(Topic):
 
     def set_deleted(self) -> None:
         """Publish that the event was deleted, and end its streams."""
-        self.snapshot = replace(self.snapshot, deleted=True)
+        self.snapshot = replace(self.snapshot, is_deleted=True)
         self.end()
 
     def is_overdue(self, missing: int) -> bool:
@@ -153,25 +155,25 @@ class EventListener:
         topic: EventTopic,
         position: StreamPosition | None,
         actor: Actor,
-        session_alive: Callable[[], bool],
+        has_session: Callable[[], bool],
     ) -> None:
-        """Begin at a position; at the current end of the chat if it is None."""
+        """Begin at a position, or at the current end of the chat if the position is None."""
         self._db, self._topic, self._actor = db, topic, actor
-        self._session_alive = session_alive
+        self._has_session = has_session
         snapshot = topic.snapshot
         self._position = position or StreamPosition(snapshot.event.edit_count, -1, snapshot.seq)
         self._caught_up = self._deletion_sent = False
 
     def is_alive(self) -> bool:
         """Return False if the stream must end: it shows a draft and the session has ended."""
-        return not self._topic.snapshot.event.is_draft or self._session_alive()
+        return not self._topic.snapshot.event.is_draft or self._has_session()
 
     def read_new(self) -> bytes:
-        """Return the events that were not sent yet, encoded, and move behind them.
+        """Return the events that were not sent yet, encoded, and move the position past them.
 
         Raises:
-            StreamEnded: the caller may no longer see the event, or the stream is too slow, so
-                that the topic no longer buffers its next entry.
+            StreamEnded: the caller may no longer see the event, or the stream is so slow that the
+                topic no longer buffers its next entry.
         """
         snapshot = self._topic.snapshot
         if not _may_see(snapshot.event, self._actor):
@@ -182,14 +184,14 @@ class EventListener:
         encoded, event = [], snapshot.event
         if event.edit_count > self._position.edit_count:
             self._position = replace(self._position, edit_count=event.edit_count)
-            # An id cannot hold -1. A client that comes back with 0 still gets an availability.
+            # An id cannot contain -1. A client that reconnects with 0 still gets an availability.
             resumable = replace(self._position, revision=max(0, self._position.revision))
             encoded.append(encode_event(str(resumable), "event", json.dumps(event.change)))
         if snapshot.availability_revision > self._position.revision:
             self._position = replace(self._position, revision=event.revision)
             data = json.dumps(event.availability)
             encoded.append(encode_event(str(self._position), "availability", data))
-        if snapshot.deleted and not self._deletion_sent:
+        if snapshot.is_deleted and not self._deletion_sent:
             self._deletion_sent = True
             deletion = json.dumps({"change": "deleted", "eventId": event.event_id})
             encoded.append(encode_event(str(self._position), "event", deletion))
@@ -207,7 +209,7 @@ class EventListener:
             raise StreamEnded
         else:
             entries = self._read_missed(after, snapshot.seq)
-        return [sent for seq, data in entries if (sent := self._encode_next(seq, data))]
+        return [encoded for seq, data in entries if (encoded := self._encode_next(seq, data))]
 
     def _read_missed(self, after: int, up_to: int) -> Sequence[EncodedEntry]:
         """Read entries that were published before the topic began to buffer."""
@@ -216,6 +218,7 @@ class EventListener:
         return missed or [(up_to, None)]
 
     def _encode_next(self, seq: int, data: bytes | None) -> bytes | None:
+        """Move the position to the next entry and return its event, None if it is not sent."""
         self._position = replace(self._position, seq=seq)
         return encode_event(str(self._position), "message", data) if data else None
 
@@ -228,27 +231,28 @@ def subscribe(
     last_event_id: str | None,
     actor: Actor,
     callers: Sequence[str],
-    alive: Callable[[], bool],
+    has_session: Callable[[], bool],
 ) -> tuple[EventTopic, EventListener]:
     """Open a stream of an event.
 
     Args:
-        last_event_id: the id of the last event that the client received. The stream begins with
-            the current availability and new messages if it is None or malformed, or lies ahead of
-            the event.
-        callers: the callers whose limits of open streams it counts for.
-        alive: returns whether the caller's session still exists.
+        last_event_id: the id of the last event that the client received. If it is None, malformed
+            or ahead of the event, the stream begins with the current availability and new
+            messages.
+        callers: the address and the user whose open streams are limited.
+        has_session: returns whether the caller's session still exists.
 
     Raises:
         EventNotFound: the event does not exist, or the caller may not see it.
-        TooManyStreams, TooManyOwnStreams: no stream is opened.
+        TooManyStreams: no more streams can be opened in this process.
+        TooManyOwnStreams: the remaining streams of this process are reserved for other callers.
     """
     events.get_visible(db, event_id, actor)
     topic = hub.subscribe(TOPIC_KIND, event_id, lambda: open_topic(db, event_id), callers)
     assert isinstance(topic, EventTopic)
     with hub.unsubscribe_on_failure(topic, callers):
         position = _check_position(db, topic, rules.parse_position(last_event_id))
-        return topic, EventListener(db, topic, position, actor, alive)
+        return topic, EventListener(db, topic, position, actor, has_session)
 
 
 def open_topic(db: Db, event_id: int) -> EventTopic:
@@ -260,21 +264,21 @@ def open_topic(db: Db, event_id: int) -> EventTopic:
     event = live_state.find_live_states(db, [event_id]).get(event_id)
     if event is None:
         raise events.EventNotFound
-    last = store.find_last_seqs(db, [event_id]).get(event_id, 0)
-    # An entry that has not arrived yet is new, also where one with a higher number is there.
-    begin = max(0, last - GAP_SEARCH_LENGTH)
-    found = store.find_entries(db, event_id, after=begin, limit=GAP_SEARCH_LENGTH)
-    complete, _ = rules.take_until_gap(found, begin)
-    return EventTopic(event, begin + len(complete))
+    last_seq = store.find_last_seqs(db, [event_id]).get(event_id, 0)
+    # The chat ends before the first missing entry, because streams must still send that entry.
+    start = max(0, last_seq - GAP_SEARCH_LENGTH)
+    found = store.find_entries(db, event_id, after=start, limit=GAP_SEARCH_LENGTH)
+    complete, _ = rules.take_until_gap(found, start)
+    return EventTopic(event, start + len(complete))
 
 
 def _check_position(
     db: Db, topic: EventTopic, position: StreamPosition | None
 ) -> StreamPosition | None:
-    """Return the position of a client, None if it lies ahead of the event.
+    """Return the position of a client, None if it is ahead of the event.
 
-    The process that sent the position may have been ahead of this one, so a position ahead of the
-    topic is compared with the database.
+    The process that sent the position may have read more than this one. So a position that is
+    ahead of the topic is compared with the database.
     """
     snapshot = topic.snapshot
     if position is None or _is_reached(position, snapshot.event, snapshot.seq):
@@ -285,6 +289,7 @@ def _check_position(
 
 
 def _is_reached(position: StreamPosition, event: LiveState, seq: int) -> bool:
+    """Return True unless the position is ahead of the event or its last chat entry, `seq`."""
     return (
         position.edit_count <= event.edit_count
         and position.revision <= event.revision

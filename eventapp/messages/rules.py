@@ -1,4 +1,4 @@
-"""Decide what readers of a chat see, how far they may read, and where a stream stands."""
+"""Render the entries of a chat, find gaps in their numbers, and parse positions of streams."""
 
 import re
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from eventapp.messages.types import RenderedMessage, RenderedRemoval, StoredEntry, StoredMessage
 
 MAX_TEXT = 2_000  # characters
-# The most messages that one user may write within the window, in all chats together. It holds in
-# addition to the rate limit of the tier.
+# How many messages one user may write within the window, in all chats together. The rate limit
+# applies as well.
 BURST_LIMIT, BURST_WINDOW = 10, timedelta(seconds=30)
-# How long readers wait for a missing number before they fill it. If its writer comes later, no
-# harm is done: the writer takes the next number.
+# How long readers wait for a missing number before they fill it. A writer that is slower than this
+# loses nothing: it takes the next number.
 GAP_TIMEOUT = timedelta(seconds=3)
 
 _POSITION = re.compile(r"(\d{1,18})\.(\d{1,18})\.(\d{1,18})")
@@ -32,7 +32,7 @@ def render_message(message: StoredMessage) -> RenderedMessage:
 
 
 def render_streamed(entry: StoredEntry) -> RenderedMessage | RenderedRemoval | None:
-    """Return what a stream sends for an entry: a message, a deletion, or None for nothing."""
+    """Return what a stream sends for an entry: a message or a deletion, None for a filler."""
     if entry["shown"] is True:
         return render_message(entry)
     if "removes" in entry:
@@ -62,7 +62,9 @@ def take_until_gap(
 
 @dataclass(frozen=True)
 class StreamPosition:
-    """How far a client has received the stream of an event; the text is the id of its events.
+    """How much of the stream of an event a client has received.
+
+    Its text, such as `3.17.42`, is the id of a sent event.
 
     Attributes:
         edit_count: the edit count (`__v`) of the event.
@@ -84,8 +86,8 @@ def parse_position(last_event_id: str | None) -> StreamPosition | None:
     return StreamPosition(*map(int, found.groups())) if found else None
 
 
-def burst_retry_seconds(oldest: datetime, now: datetime) -> int:
-    """Return the whole seconds, at least 1, until the next message is allowed.
+def compute_burst_wait(oldest: datetime, now: datetime) -> int:
+    """Return the whole seconds, at least 1, until the user may write the next message.
 
     Args:
         oldest: when the oldest message of a full burst was written.

@@ -24,7 +24,7 @@ class Author(Schema):
 
 
 class ChatMessage(Schema):
-    """A message. `seq` numbers the entries of a chat; not every number belongs to a message."""
+    """A message. `seq` is its number in the chat. Numbers that no message has may be skipped."""
 
     _id = fields.String(required=True)
     eventId = fields.Integer(required=True)

@@ -18,7 +18,7 @@ from eventapp.messages import rules, store
 from eventapp.messages.errors import MessageNotFound
 from eventapp.messages.types import HiddenEntry, RenderedMessage, StoredEntry, StoredMessage
 
-# How many chats are checked with one query for whether their events exist.
+# For how many chats one query checks whether their events exist.
 CHATS_PER_BATCH = 500
 
 # Where the next page of a list begins: the content of its cursor. None at the end of the list.
@@ -32,9 +32,10 @@ class ChatQuery:
     Attributes:
         page: the number of the page, from 1. It is only repeated in the answer if `before` is set.
         limit: the most messages to return.
-        before: begin below this number, which the cursor of the previous page contains.
-        after: begin above this number, and return the oldest first.
-        counted: the messages that the first page counted; used together with `before`.
+        before: return messages with lower numbers than this, which the cursor of the previous
+            page contains.
+        after: return messages with higher numbers than this, oldest first.
+        counted: how many messages the first page counted; used together with `before`.
     """
 
     page: int = 1
@@ -81,7 +82,7 @@ def _check_burst(db: Db, author_id: ObjectId, now: datetime) -> None:
     since = now - rules.BURST_WINDOW
     latest = store.find_times_since(db, author_id, since, rules.BURST_LIMIT)
     if len(latest) == rules.BURST_LIMIT:
-        raise TooManyRequests(retry_after=rules.burst_retry_seconds(latest[-1]["createdAt"], now))
+        raise TooManyRequests(retry_after=rules.compute_burst_wait(latest[-1]["createdAt"], now))
 
 
 def list_messages(
@@ -160,7 +161,7 @@ def list_messages_after(
 
 
 def _take_messages(entries: Sequence[StoredEntry], wanted: int) -> Sequence[StoredEntry]:
-    """Return the entries up to the one that is the last wanted message."""
+    """Return the entries up to the last of the wanted messages; all if there are fewer."""
     messages = 0
     for index, entry in enumerate(entries):
         messages += entry["shown"]
@@ -174,7 +175,7 @@ def delete_message(
 ) -> None:
     """Delete a message. Its author, the event's organizer and admins may do that.
 
-    The message is hidden, and a further entry tells readers of later numbers of its deletion.
+    The message is hidden, and a deletion record is appended for streams that have sent it already.
 
     Raises:
         EventNotFound: the event does not exist, or the caller may not see it.
@@ -190,7 +191,7 @@ def delete_message(
         raise Forbidden("Only its author, the event's organizer or an admin may delete it")
     if not store.hide(db, message_id):
         raise MessageNotFound
-    removal: HiddenEntry = {
+    deletion_record: HiddenEntry = {
         "_id": ObjectId(),
         "eventId": event_id,
         "seq": 0,
@@ -198,7 +199,7 @@ def delete_message(
         "removes": message_id,
         "createdAt": now,
     }
-    store.append(db, removal)
+    store.append(db, deletion_record)
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
@@ -217,9 +218,9 @@ def delete_orphaned_chats(db: Db) -> int:
 
     An eventId is never used again, so a chat without an event stays without one.
     """
-    deleted, last = 0, 0
-    while event_ids := store.find_chat_ids(db, last, CHATS_PER_BATCH):
-        last = event_ids[-1]
+    deleted, last_id = 0, 0
+    while event_ids := store.find_chat_ids(db, last_id, CHATS_PER_BATCH):
+        last_id = event_ids[-1]
         for event_id in set(event_ids) - live_state.find_existing(db, event_ids):
             store.delete_chat(db, event_id)
             deleted += 1

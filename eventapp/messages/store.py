@@ -41,13 +41,13 @@ def _entries(db: Db) -> Collection[StoredEntry]:
 
 
 def _messages(db: Db) -> Collection[StoredMessage]:
-    """Return the collection for queries that only shown messages, which have authors, match."""
+    """Return the collection for queries that match only messages that are shown."""
     return cast(Collection[StoredMessage], db.messages)
 
 
 def _next_seq(db: Db, event_id: int) -> int:
     """Return the next number of an event's chat. Each number is returned once."""
-    # An upsert would not do: on the engine, two at the same time can both return 1.
+    # This is not an upsert: on some servers, two upserts at the same time both return 1.
     while True:
         chat = _chats(db).find_one_and_update(
             {"_id": event_id}, {"$inc": {"seq": 1}}, return_document=ReturnDocument.AFTER
@@ -62,8 +62,8 @@ def append(db: Db, entry: Entry) -> Entry:
     """Add an entry to its chat and return it with its number.
 
     Args:
-        entry: the entry. Its `seq` is ignored: the stored entry has the next number, or a later
-            one if readers have filled that number meanwhile.
+        entry: the entry. Its `seq` is ignored. The stored entry has the next number, or a later
+            one if a reader fills that number first.
     """
     while True:
         numbered = entry.copy()
@@ -89,7 +89,7 @@ def fill_gap(db: Db, event_id: int, seq: int, now: datetime) -> None:
 
 
 def find_last_seqs(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
-    """Return the last number that was given to a writer, by eventId, of the chats that exist."""
+    """Return the last number that a writer has taken, by eventId, of the chats that exist."""
     return {chat["_id"]: chat["seq"] for chat in _chats(db).find({"_id": {"$in": list(event_ids)}})}
 
 
@@ -105,7 +105,7 @@ def find_entries(db: Db, event_id: int, *, after: int, limit: int) -> list[Store
 def find_newest(
     db: Db, event_id: int, *, before: int | None, skip: int, limit: int
 ) -> list[StoredMessage]:
-    """Return messages, newest first.
+    """Return the messages of a chat, newest first.
 
     Args:
         before: return only messages with lower numbers; None for all.
@@ -140,7 +140,7 @@ def hide(db: Db, message_id: ObjectId) -> bool:
 
 
 def find_times_since(db: Db, author_id: ObjectId, since: datetime, limit: int) -> list[MessageTime]:
-    """Return when a user's messages after `since` were written, newest first."""
+    """Return when a user's messages later than `since` were written, newest first."""
     where = {"authorId": author_id, "createdAt": {"$gt": since}}
     times = cast(Collection[MessageTime], db.messages)
     return list(times.find(where, {"createdAt": 1}).sort("createdAt", DESCENDING).limit(limit))

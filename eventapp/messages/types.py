@@ -1,7 +1,8 @@
 """The documents of an event's chat as MongoDB holds them. All times are aware and in UTC.
 
-A chat is a log of numbered entries. An entry is either a message, which is shown, or hidden: a
-deleted message, the note that a message was deleted, or a filler for a number whose writer failed.
+A chat is a log of numbered entries. An entry is either a message, which is shown, or it is hidden.
+Hidden entries are deleted messages, deletion records, which tell streams that a message was
+deleted, and fillers for numbers whose writers failed.
 """
 
 from datetime import datetime
@@ -14,7 +15,7 @@ class StoredChat(TypedDict):
     """A document of the `chats` collection: the counter of one event's chat."""
 
     _id: int  # the eventId
-    seq: int  # the last number that was given to a writer; 0 before the first
+    seq: int  # the last number that a writer has taken; 0 before the first
 
 
 class StoredMessage(TypedDict):
@@ -37,7 +38,7 @@ class HiddenEntry(TypedDict):
     eventId: int
     seq: int  # as in StoredMessage
     shown: Literal[False]
-    removes: NotRequired[ObjectId]  # the message that was deleted; present only in the note of it
+    removes: NotRequired[ObjectId]  # in a deletion record: the message that was deleted
     createdAt: datetime
 
 
@@ -45,7 +46,7 @@ StoredEntry: TypeAlias = StoredMessage | HiddenEntry
 
 
 class MessageTime(TypedDict):
-    """The projection of a message that the limit on bursts reads."""
+    """Projection of StoredMessage: what the limit on bursts reads."""
 
     _id: ObjectId
     createdAt: datetime

@@ -1,4 +1,4 @@
-"""Errors of notifications."""
+"""The errors of notifications."""
 
 from eventapp.core.errors import NotFound
 

@@ -1,17 +1,17 @@
 """Stream a user's notifications live, whichever process writes them.
 
-The ids of notifications come from the clocks of many machines, so a notification may become
-visible after another one with a higher id, and no single id says how far a stream has come.
-Instead:
+The ids of notifications contain times from the clocks of many machines. So a notification may
+become visible after another one with a higher id, and the last id that was sent does not tell which
+notifications were sent. Therefore:
 
-- The reader reads again all ids of the last OVERLAP before its previous read, and drops those
-  that it has published already.
+- Each read begins OVERLAP before the previous read, and skips the notifications that were published
+  already.
 - The id of a sent event lists the ids of the notifications that the stream sent within OVERLAP
-  before the newest one. A client that reconnects with this id is sent what was written since
-  then, except the listed ones.
+  before the newest one. A client that reconnects with this id receives the notifications of that
+  time and later, except the listed ones.
 
-Invariant: a client receives each notification once, across reconnects too, provided that it
-becomes visible within OVERLAP of the time in its id, and that at most MAX_IDS_IN_EVENT_ID are
+Invariant: a client receives each notification exactly once, also across reconnects, provided that
+it becomes visible within OVERLAP of the time in its id, and that at most MAX_IDS_IN_EVENT_ID are
 sent within OVERLAP.
 """
 
@@ -36,12 +36,13 @@ MAX_IDS_IN_EVENT_ID = 40
 
 
 class NotificationTopic(Topic):
-    """The notifications of one user that has open streams.
+    """The notifications of one user who has open streams.
 
     Attributes:
         read_at: when notifications were last read from the database, in UTC.
-        state: how many notifications came since the topic was opened, and the last MAX_BUFFERED
-            of them. It is replaced as a whole, so that streams read both together.
+        state: the number of notifications that were published since the topic was opened, and the
+            last MAX_BUFFERED of them. It is replaced as a whole, so that streams read both
+            together.
     """
 
     def __init__(
@@ -94,16 +95,20 @@ class NotificationListener:
         db: Db,
         topic: NotificationTopic,
         last_event_id: str | None,
-        alive: Callable[[], bool],
+        has_session: Callable[[], bool],
     ) -> None:
-        self.is_alive, self._topic = alive, topic
+        self._topic, self._has_session = topic, has_session
         self._sent_ids = deque(_parse_event_id(last_event_id), maxlen=MAX_IDS_IN_EVENT_ID)
         # The count is read before the database, so that no notification falls between the two.
         self._count = topic.state[0]
         self._missed = self._find_missed(db)
 
+    def is_alive(self) -> bool:
+        """Return False if the stream must end, because the user's session has ended."""
+        return self._has_session()
+
     def read_new(self) -> bytes:
-        """Return the events that were not sent yet, encoded, and move behind them.
+        """Return the events that were not sent yet, encoded, and move the position past them.
 
         Raises:
             StreamEnded: the topic no longer buffers all of them.
@@ -118,11 +123,11 @@ class NotificationListener:
     def _find_missed(self, db: Db) -> list[StoredNotification]:
         if not self._sent_ids:
             return []
-        return store.find_since(db, [self._topic.user_id], _find_complete_up_to(self._sent_ids))
+        return store.find_since(db, [self._topic.user_id], _compute_overlap_start(self._sent_ids))
 
     def _encode(self, notification: StoredNotification) -> bytes:
         self._sent_ids.append(notification["_id"])
-        oldest_id = ObjectId.from_datetime(_find_complete_up_to(self._sent_ids))
+        oldest_id = ObjectId.from_datetime(_compute_overlap_start(self._sent_ids))
         event_id = ".".join(str(id_) for id_ in self._sent_ids if id_ >= oldest_id)
         return encode_event(
             event_id, "notification", json.dumps(rules.render_notification(notification))
@@ -136,18 +141,19 @@ def subscribe(
     *,
     last_event_id: str | None,
     callers: Sequence[str],
-    alive: Callable[[], bool],
+    has_session: Callable[[], bool],
 ) -> tuple[NotificationTopic, NotificationListener]:
     """Open a stream of a user's notifications.
 
     Args:
-        last_event_id: the id of the last event that the client received. The stream starts with
-            new notifications if it is None or malformed.
-        callers: the callers whose limits of open streams it counts for.
-        alive: returns whether the caller's session still exists.
+        last_event_id: the id of the last event that the client received. If it is None or
+            malformed, the stream begins with new notifications.
+        callers: the address and the user whose open streams are limited.
+        has_session: returns whether the caller's session still exists.
 
     Raises:
-        TooManyStreams, TooManyOwnStreams: no stream is opened.
+        TooManyStreams: no more streams can be opened in this process.
+        TooManyOwnStreams: the remaining streams of this process are reserved for other callers.
     """
 
     def open_topic() -> NotificationTopic:
@@ -157,16 +163,16 @@ def subscribe(
     topic = hub.subscribe(TOPIC_KIND, user_id, open_topic, callers)
     assert isinstance(topic, NotificationTopic)
     with hub.unsubscribe_on_failure(topic, callers):
-        return topic, NotificationListener(db, topic, last_event_id, alive)
+        return topic, NotificationListener(db, topic, last_event_id, has_session)
 
 
-def _find_complete_up_to(sent_ids: Iterable[ObjectId]) -> datetime:
-    """Return the time up to which no more notifications can become visible."""
+def _compute_overlap_start(sent_ids: Iterable[ObjectId]) -> datetime:
+    """Return the time OVERLAP before the newest id, since which more may become visible."""
     newest: datetime = max(sent_ids).generation_time
     return newest - OVERLAP
 
 
 def _parse_event_id(last_event_id: str | None) -> list[ObjectId]:
-    """Return the ids that an event id lists; none if it is malformed."""
+    """Return the ids that an event id lists, an empty list if it is malformed."""
     ids = (last_event_id or "").split(".")
     return [ObjectId(id_) for id_ in ids] if all(map(ObjectId.is_valid, ids)) else []

@@ -1,5 +1,6 @@
 """Render the mail of a notification from the text and HTML templates in `templates/`."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -9,13 +10,13 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from eventapp.notifications import rules
 from eventapp.notifications.types import (
     Attachment,
-    Facts,
     NewNotification,
     QueuedMail,
     StoredAttachment,
 )
 
-# The template of each kind that does not use DEFAULT_TEMPLATE. Each exists as .txt and as .html.
+# The templates by kind, without their extensions: each exists as .txt and as .html. Kinds that are
+# not listed use DEFAULT_TEMPLATE.
 TEMPLATE_NAMES = {
     rules.EVENT_CHANGED: "event",
     rules.LOW_TICKETS: "event",
@@ -32,7 +33,7 @@ _environment = Environment(
 
 
 def render_mail(notification: NewNotification, base_url: str, now: datetime) -> QueuedMail:
-    """Return the mail of a notification, to be sent at once.
+    """Return the mail of a notification, ready to be stored. It is due at once.
 
     Args:
         base_url: the start of every link in the mail.
@@ -67,5 +68,5 @@ def _build_stored_attachment(file: Attachment) -> StoredAttachment:
     return {"name": file.name, "type": file.type, "content": file.content}
 
 
-def _render(template: str, context: Facts) -> str:
+def _render(template: str, context: Mapping[str, object]) -> str:
     return _environment.get_template(template).render(context)

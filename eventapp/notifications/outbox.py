@@ -1,7 +1,7 @@
-"""Send the mails in the outbox: each by one process at a time, and again after a failure.
+"""Send the mails in the outbox, each by one process at a time, and again after a failure.
 
-A process claims a mail before it sends it, for LEASE. A mail whose sender died is sent again once
-the lease is over. The server may then receive it twice, under the same Message-ID.
+A process claims a mail for LEASE before it sends the mail. If the process dies, the mail is sent
+again after the lease. The mail server may then receive it twice, with the same Message-ID.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from eventapp.notifications import rules, store_outbox
 from eventapp.notifications.smtp import DeliveryFailed, SmtpConnection
 from eventapp.notifications.types import MailOutcome, QueuedMail
 
-# Longer than a mail server can delay one message: each step may last until its timeout.
+# Sending one mail takes less than this, even if every step of SMTP lasts until its timeout.
 LEASE = timedelta(minutes=10)
 BATCH_SIZE = 1000
 DEFAULT_FROM = "eventapp@localhost"
@@ -41,10 +41,10 @@ class MailConnection(Protocol):
 
 @dataclass(frozen=True)
 class Outbox:
-    """How mails are sent.
+    """The settings by which mails are written and sent.
 
     Attributes:
-        connect: opens a connection to the mail server. Mails are logged if it is None.
+        connect: opens a connection to the mail server. If it is None, mails are only logged.
         mail_from: the From header of every mail.
         base_url: the start of every link in a mail.
     """
@@ -61,9 +61,9 @@ def open_outbox(smtp_url: str | None, mail_from: str | None, base_url: str) -> O
 
 
 def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
-    """Send the mails that are due; return how many were sent, logged or given up.
+    """Send the mails that are due, and return how many were sent, logged or given up.
 
-    If the server can't be reached at all, the remaining mails are left for the next call.
+    If the server can't be reached at all, the remaining mails wait for the next call.
     """
     finished, clock = 0, advancing_clock(now)
     with outbox.connect() if outbox.connect else nullcontext() as connection:
@@ -74,7 +74,8 @@ def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
             failpoint("mail-claim")
             outcome, is_server_reachable = _attempt(connection, outbox, mail, clock)
             failpoint("mail-sent")
-            finished += store_outbox.record_outcome(db, mail, outcome) and "doneAt" in outcome
+            if store_outbox.record_outcome(db, mail, outcome) and "doneAt" in outcome:
+                finished += 1
             if not is_server_reachable:
                 break
     return finished
@@ -86,7 +87,7 @@ def _attempt(
     mail: QueuedMail,
     clock: Callable[[], datetime],
 ) -> tuple[MailOutcome, bool]:
-    """Send one mail; return the fields to store, and whether the server could be reached."""
+    """Try to send a mail. Return the fields to store, and whether the server could be reached."""
     if connection is None:
         log.info("mail not sent: no SMTP_URL", to=mail["to"], subject=mail["subject"])
         return {"status": rules.LOGGED, "doneAt": clock()}, True
@@ -113,11 +114,11 @@ def _give_up(mail: QueuedMail, reason: str, now: datetime) -> MailOutcome:
 
 
 def build_message(mail: QueuedMail, mail_from: str) -> EmailMessage:
-    """Return the message of a stored mail, the same on every call.
+    """Return a stored mail as a message, the same on every call.
 
     Raises:
-        DeliveryFailed: permanent; the recipient is not one address, or an address or the subject
-            holds a line break, which could begin another header.
+        DeliveryFailed: with `is_permanent`, if the recipient is not exactly one address, or if an
+            address or the subject contains a line break, which could begin another header.
     """
     message = EmailMessage()
     try:

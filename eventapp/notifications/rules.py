@@ -1,4 +1,4 @@
-"""The texts of notifications, and when a mail is sent again."""
+"""Compose the texts of notifications, and decide when a mail is sent again."""
 
 import unicodedata
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ QUEUED, SENDING, SENT, FAILED, LOGGED = "queued", "sending", "sent", "failed", "
 STATUSES = (QUEUED, SENDING, SENT, FAILED, LOGGED)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=2)
 GIVE_UP_AFTER = timedelta(days=1)
-MAX_SUBJECT = 200
+MAX_SUBJECT = 200  # characters
 
 
 def compose_text(kind: str, data: Facts) -> tuple[str, str]:
@@ -45,7 +45,7 @@ def to_one_line(text: str) -> str:
 def _compose_confirmed(data: Facts) -> tuple[str, str]:
     return (
         f"Booking confirmed: {data['eventTitle']}",
-        f"Your booking {data['bookingReference']} of {count_tickets(data)} for "
+        f"Your booking {data['bookingReference']} of {format_ticket_count(data)} for "
         f"{_describe_occasion(data)} is confirmed.",
     )
 
@@ -53,7 +53,7 @@ def _compose_confirmed(data: Facts) -> tuple[str, str]:
 def _compose_cancelled(data: Facts) -> tuple[str, str]:
     return (
         f"Booking cancelled: {data['eventTitle']}",
-        f"Your booking {data['bookingReference']} of {count_tickets(data)} for "
+        f"Your booking {data['bookingReference']} of {format_ticket_count(data)} for "
         f"{_describe_occasion(data)} is cancelled.{_describe_refund(data)}",
     )
 
@@ -61,16 +61,18 @@ def _compose_cancelled(data: Facts) -> tuple[str, str]:
 def _compose_expired(data: Facts) -> tuple[str, str]:
     return (
         f"Booking expired: {data['eventTitle']}",
-        f"The time to confirm {data['bookingReference']} of {count_tickets(data)} for "
+        f"The time to confirm {data['bookingReference']} of {format_ticket_count(data)} for "
         f"{_describe_occasion(data)} is over; the tickets are free again.{_describe_refund(data)}",
     )
 
 
 def _compose_offer(data: Facts) -> tuple[str, str]:
-    until = data["expiresAt"].strftime("%d %B, %H:%M UTC")
+    expires_at = data["expiresAt"]
+    assert expires_at, "a waitlist offer always expires"
+    until = expires_at.strftime("%d %B, %H:%M UTC")
     return (
         f"Tickets for you: {data['eventTitle']}",
-        f"You waited for {_describe_occasion(data)}: {count_tickets(data)} are kept for you "
+        f"You waited for {_describe_occasion(data)}: {format_ticket_count(data)} are kept for you "
         f"until {until}. Accept the offer before then.",
     )
 
@@ -95,7 +97,8 @@ def _compose_event_cancelled(data: Facts) -> tuple[str, str]:
 def _compose_low_tickets(data: Facts) -> tuple[str, str]:
     return (
         f"Few tickets left: {data['eventTitle']}",
-        f"Only {count_tickets(data)} left of {_describe_occasion(data)}, one of your favorites.",
+        f"Only {format_ticket_count(data)} left of {_describe_occasion(data)}, "
+        "one of your favorites.",
     )
 
 
@@ -106,9 +109,9 @@ def _compose_report(data: Facts) -> tuple[str, str]:
     )
 
 
-def count_tickets(data: Facts) -> str:
-    """Return `1 ticket`, `2 tickets` and so on."""
-    quantity: int = data["quantity"]
+def format_ticket_count(data: Facts) -> str:
+    """Return the number of tickets as `1 ticket`, `2 tickets` and so on."""
+    quantity = data["quantity"]
     return f"{quantity} ticket{'' if quantity == 1 else 's'}"
 
 
@@ -134,7 +137,7 @@ _COMPOSERS = {
 
 
 def schedule_next_attempt(attempts: int, created_at: datetime, now: datetime) -> datetime | None:
-    """Return when to send a mail again; None once GIVE_UP_AFTER has passed.
+    """Return when to send a mail again, None if GIVE_UP_AFTER has passed.
 
     The pause doubles with each attempt, from FIRST_PAUSE up to LONGEST_PAUSE.
 

@@ -1,6 +1,7 @@
-"""Write, list and read notifications. `outbox` sends the mails that are written here.
+"""Write notifications, list them and mark them as read. `outbox` sends the mails.
 
-Other features build a `NewNotification` for each fact and recipient, and pass them to `notify`.
+Other features build a `NewNotification` for each occurrence and recipient, and pass them to
+`notify`.
 """
 
 from collections.abc import Sequence
@@ -26,27 +27,32 @@ FAILURES_SHOWN = 20
 
 @dataclass(frozen=True)
 class PageRequest:
-    """The filter and the position of a page of notifications.
+    """Which notifications of a user a client wants.
 
     Attributes:
         unread: list unread notifications only.
-        after: the `next` of an earlier page; `page` is ignored if it is given.
+        page: the number of the page, from 1; ignored if `position` is set.
+        limit: the most notifications to return.
+        position: where the page begins, as an earlier page returned it; None for page `page`.
     """
 
     unread: bool = False
     page: int = 1
     limit: int = 20
-    after: JsonObject | None = None
+    position: JsonObject | None = None
 
 
 def notify(db: Db, base_url: str, notifications: Sequence[NewNotification], now: datetime) -> int:
-    """Write the notifications and mails that are not stored yet; return how many notifications.
+    """Write the notifications and the mails that are not stored yet.
 
     Each key is written once. The call may be interrupted anywhere, repeated, and made by several
     processes at once.
 
     Args:
         base_url: the start of every link in a mail.
+
+    Returns:
+        The number of notifications that were written, without mails.
     """
     in_app = [_build_stored_notification(each) for each in notifications if each.in_app]
     written = store.insert_notifications(db, in_app)
@@ -64,54 +70,52 @@ def _build_stored_notification(new: NewNotification) -> StoredNotification:
         "kind": new.kind,
         "title": title,
         "message": message,
-        "data": dict(new.data),
+        "data": new.data,
         "createdAt": new.occurred_at,
         "readAt": None,
         "unread": True,
     }
 
 
-def list_notifications(db: Db, user_id: ObjectId, request: PageRequest) -> JsonObject:
+def list_notifications(
+    db: Db, user_id: ObjectId, request: PageRequest
+) -> tuple[JsonObject, JsonObject | None]:
     """Return a page of the user's notifications, newest first, and how many are unread.
 
-    `next` of the answer is the position of the next page; None on the last page.
+    Returns:
+        The body of the answer, and the position of the next page, which is None at the end.
 
     Raises:
-        ValidationFailed: the page lies beyond the rows that are counted, or `after` is malformed.
+        ValidationFailed: the page lies beyond the rows that are counted, or the position is
+            malformed.
     """
     where = store.build_user_filter(user_id, unread=request.unread)
-    skip: int | None
-    if request.after is not None:
-        before, counted, page, skip = _parse_position(request.after)
+    before: ObjectId | None = None
+    skip: int | None = 0
+    if request.position is not None:
+        counted, page = paging.counted_before(request.position)
+        before = paging.cursor_object_id(request.position.get("id"))
     else:
-        counted = store.count(db, where, up_to=paging.COUNT_LIMIT + 1)
-        before, page = None, request.page
+        counted, page = store.count(db, where, up_to=paging.COUNT_LIMIT + 1), request.page
         skip = paging.page_offset(page=page, limit=request.limit, counted=counted)
     found: list[StoredNotification] = []
     if skip is not None:
         found = store.find_page(db, where, skip=skip, limit=request.limit + 1, before=before)
-    rows = found[: request.limit]
-    has_more = len(found) > request.limit
-    return {
-        "notifications": [rules.render_notification(row) for row in rows],
+    shown = found[: request.limit]
+    body = {
+        "notifications": [rules.render_notification(each) for each in shown],
         **paging.page_envelope(page=page, limit=request.limit, counted=counted),
         "unreadCount": _count_unread(db, user_id),
-        "next": (
-            {"id": str(rows[-1]["_id"]), "counted": counted, "page": page} if has_more else None
-        ),
     }
+    if len(found) <= request.limit:
+        return body, None
+    return body, {"id": str(shown[-1]["_id"]), "counted": counted, "page": page}
 
 
 def _count_unread(db: Db, user_id: ObjectId) -> int:
-    """Return how many notifications the user has not read, counting no further than 10,000."""
+    """Return how many notifications the user has not read, counted up to COUNT_LIMIT."""
     unread = store.build_user_filter(user_id, unread=True)
     return store.count(db, unread, up_to=paging.COUNT_LIMIT)
-
-
-def _parse_position(position: JsonObject) -> tuple[ObjectId, int, int, int]:
-    """Return the id to go on after, the rows counted, the page number and the rows to skip."""
-    counted, page = paging.counted_before(position)
-    return paging.cursor_object_id(position.get("id")), counted, page, 0
 
 
 def mark_read(
@@ -129,12 +133,12 @@ def mark_read(
 
 
 def mark_all_read(db: Db, user_id: ObjectId, now: datetime) -> int:
-    """Mark all notifications of the user as read; return how many were unread."""
+    """Mark all notifications of the user as read, and return how many were unread."""
     return store.mark_all_read(db, user_id, now)
 
 
 def get_mail_health(db: Db) -> JsonObject:
-    """Return `{counts: {status: number}, failures: [mails that were given up, newest first]}`."""
+    """Return the number of mails by status, and the mails that were given up last, newest first."""
     return {
         "counts": store_outbox.count_by_status(db, rules.STATUSES),
         "failures": store_outbox.find_last_failures(db, FAILURES_SHOWN),
@@ -142,13 +146,13 @@ def get_mail_health(db: Db) -> JsonObject:
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """Delete the notifications and mails of a deleted user; unsent mails are not sent."""
+    """Delete the notifications and mails of a deleted user. Mails that wait are never sent."""
     store.forget_user(db, user_id)
     store_outbox.forget_user(db, user_id)
 
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:
-    """Return the stored notifications of a user, and the mails without their HTML."""
+    """Return the notifications of a user and the mails without their HTML, under these names."""
     notifications = store.find_all(db, user_id)
     return {
         "notifications": [rules.render_notification(each) for each in notifications],

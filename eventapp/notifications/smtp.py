@@ -1,4 +1,4 @@
-"""A connection to the mail server of `SMTP_URL`."""
+"""Connect to the mail server of `SMTP_URL`."""
 
 import smtplib
 import ssl
@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-TIMEOUT_SECONDS = 20.0
-PERMANENT = range(500, 600)
+TIMEOUT_SECONDS = 20.0  # of each step of SMTP
+PERMANENT_ERRORS = range(500, 600)  # reply codes, see RFC 5321, section 4.2.1
 
 
 class DeliveryFailed(Exception):
@@ -27,7 +27,7 @@ class DeliveryFailed(Exception):
 
 
 class SmtpConnection:
-    """One connection, opened for the first message and again after each failure.
+    """A connection that is opened for the first message, and again after each failure.
 
     `smtps://` starts with TLS; `smtp://` uses STARTTLS if the server offers it. The server's
     certificate is verified in both cases.
@@ -89,14 +89,14 @@ class SmtpConnection:
 
 
 def _is_permanent(error: Exception) -> bool:
-    """Return whether the message or its recipient is at fault, so that a retry can't succeed."""
+    """Return True if the message or its recipient caused the error, so that a retry is useless."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return all(code in PERMANENT for code, _text in error.recipients.values())
+        return all(code in PERMANENT_ERRORS for code, _text in error.recipients.values())
     if isinstance(error, smtplib.SMTPDataError):
-        return error.smtp_code in PERMANENT
+        return error.smtp_code in PERMANENT_ERRORS
     return isinstance(error, ValueError | smtplib.SMTPNotSupportedError)
 
 
 def _describe(error: Exception) -> str:
-    """Return the error in one line of at most 300 characters, to be stored with the mail."""
+    """Return the error as one line of at most 300 characters, to be stored with the mail."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -1,7 +1,7 @@
-"""The `notifications` collection.
+"""Queries on the `notifications` collection.
 
-The unique index `key` keeps a notification from being written twice. Notifications are ordered by
-`_id`. A TTL index removes them after a year.
+The unique index `key` prevents that a notification is written twice. Notifications are ordered by
+`_id`. A TTL index deletes them after a year.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,8 +19,9 @@ from eventapp.notifications.types import QueuedMail, StoredNotification
 # A document with a unique `key`.
 Keyed = TypeVar("Keyed", StoredNotification, QueuedMail)
 
-KEPT_SECONDS = 365 * 86400
-DUPLICATE_KEY, WRITE_CONFLICT, INSERT_ATTEMPTS = 11000, 112, 10
+RETENTION_SECONDS = 365 * 86400
+DUPLICATE_KEY, WRITE_CONFLICT = 11000, 112  # error codes of MongoDB
+INSERT_ATTEMPTS = 10
 NEWEST_FIRST = [("_id", DESCENDING)]
 INDEXES = {
     "notifications": [
@@ -31,7 +32,7 @@ INDEXES = {
             name="user_unread",
             partialFilterExpression={"unread": True},
         ),
-        IndexModel([("createdAt", ASCENDING)], name="old", expireAfterSeconds=KEPT_SECONDS),
+        IndexModel([("createdAt", ASCENDING)], name="old", expireAfterSeconds=RETENTION_SECONDS),
     ]
 }
 
@@ -41,13 +42,13 @@ def _notifications(db: Db) -> Collection[StoredNotification]:
 
 
 def insert_missing(collection: Collection[Keyed], documents: Sequence[Keyed]) -> int:
-    """Insert the documents whose `key` is not stored yet; return how many were inserted.
+    """Insert the documents whose `key` is not stored yet, and return how many were inserted.
 
-    On some servers, concurrent inserts of one key fail with a write conflict: they wrote nothing,
-    and are tried again.
+    On some servers, an insert fails with a write conflict if another process inserts the same key
+    at the same moment. Such an insert has written nothing, and is repeated.
 
     Raises:
-        AutoReconnect: some documents conflicted at every attempt.
+        AutoReconnect: an insert conflicted at every attempt.
     """
     pending, inserted = list(documents), 0
     for _attempt in range(INSERT_ATTEMPTS):
@@ -60,7 +61,7 @@ def insert_missing(collection: Collection[Keyed], documents: Sequence[Keyed]) ->
 
 
 def _insert_unordered(collection: Collection[Keyed], documents: Sequence[Keyed]) -> dict[int, int]:
-    """Insert what can be inserted; return the error codes of the rest by index in `documents`."""
+    """Insert the documents; return the error codes of those that failed, by their index."""
     try:
         if documents:
             collection.insert_many(documents, ordered=False)
@@ -73,12 +74,12 @@ def _insert_unordered(collection: Collection[Keyed], documents: Sequence[Keyed])
 
 
 def insert_notifications(db: Db, notifications: Sequence[StoredNotification]) -> int:
-    """Insert the notifications whose key is not stored yet; return how many were inserted."""
+    """Insert the notifications whose key is not stored yet, and return how many were inserted."""
     return insert_missing(_notifications(db), notifications)
 
 
 def build_user_filter(user_id: ObjectId, *, unread: bool = False) -> Query:
-    """Return the filter for a user's notifications, or for the unread ones only."""
+    """Return the filter for all notifications of a user, or only for the unread ones."""
     return {"userId": user_id, "unread": True} if unread else {"userId": user_id}
 
 
@@ -96,8 +97,8 @@ def find_page(
 
 
 def count(db: Db, where: Query, *, up_to: int) -> int:
-    """Return how many notifications match, counting no further than `up_to`."""
-    return db.notifications.count_documents(where, limit=up_to)
+    """Return how many notifications match, counted up to `up_to`."""
+    return _notifications(db).count_documents(where, limit=up_to)
 
 
 def find_all(db: Db, user_id: ObjectId) -> list[StoredNotification]:
@@ -106,7 +107,7 @@ def find_all(db: Db, user_id: ObjectId) -> list[StoredNotification]:
 
 
 def find_since(db: Db, user_ids: Iterable[ObjectId], moment: datetime) -> list[StoredNotification]:
-    """Return the users' notifications with an id of this time or later, oldest first."""
+    """Return the users' notifications whose ids were made at this time or later, oldest first."""
     ids = {"$gte": ObjectId.from_datetime(moment)}
     where = {"userId": {"$in": list(user_ids)}, "_id": ids}
     return list(_notifications(db).find(where).sort("_id", ASCENDING))
@@ -115,27 +116,28 @@ def find_since(db: Db, user_ids: Iterable[ObjectId], moment: datetime) -> list[S
 def mark_read(
     db: Db, user_id: ObjectId, notification_id: ObjectId, now: datetime
 ) -> StoredNotification | None:
-    """Mark a user's notification as read and return it; None if the user has no such one.
+    """Mark a notification as read. If it is read already, its `readAt` stays.
 
-    The time of the first reading is kept.
+    Returns:
+        The notification, None if the user has none with this id.
     """
     where = {"_id": notification_id, "userId": user_id}
     updated: StoredNotification | None = _notifications(db).find_one_and_update(
-        {**where, "unread": True}, _mark_read_update(now), return_document=ReturnDocument.AFTER
+        {**where, "unread": True}, _build_read_update(now), return_document=ReturnDocument.AFTER
     )
     return updated or _notifications(db).find_one(where)
 
 
 def mark_all_read(db: Db, user_id: ObjectId, now: datetime) -> int:
-    """Mark all unread notifications of a user as read; return how many were unread."""
+    """Mark all unread notifications of a user as read, and return how many were unread."""
     unread = build_user_filter(user_id, unread=True)
-    return db.notifications.update_many(unread, _mark_read_update(now)).modified_count
+    return _notifications(db).update_many(unread, _build_read_update(now)).modified_count
 
 
-def _mark_read_update(now: datetime) -> Query:
+def _build_read_update(now: datetime) -> Query:
     return {"$set": {"readAt": now}, "$unset": {"unread": ""}}
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
     """Delete all notifications of a user."""
-    db.notifications.delete_many({"userId": user_id})
+    _notifications(db).delete_many({"userId": user_id})

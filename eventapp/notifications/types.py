@@ -1,15 +1,85 @@
-"""Notifications before they are written, as they are stored, and what is read of them."""
+"""Notifications before they are written, notifications and mails as stored, and projections.
 
-from collections.abc import Mapping
+Times are aware and in UTC. Amounts of money are in whole currency units.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NotRequired, TypeAlias, TypedDict
+from typing import NotRequired, TypedDict
 
 from bson import ObjectId
 
-# Facts about a booking, an event or a report. Which ones there are depends on the kind of the
-# notification: see the composers in rules.py and the templates.
-Facts: TypeAlias = Mapping[str, Any]
+
+class DateAndLocation(TypedDict):
+    """A schedule entry of an event."""
+
+    date: str  # YYYY-MM-DD
+    location: str
+
+
+# The facts that the text of a notification is composed of, which the app also shows. The functional
+# syntax, because `from` is a keyword.
+Facts = TypedDict(
+    "Facts",
+    {
+        # In every notification except a report:
+        "eventId": int,
+        "eventTitle": str,
+        "date": str,  # YYYY-MM-DD
+        "location": str,
+        "quantity": int,  # tickets
+        # In every notification of a booking:
+        "bookingId": ObjectId,
+        "bookingReference": str,
+        "currency": str,  # ISO 4217
+        "expiresAt": datetime | None,  # the end of a hold or offer, None for other bookings
+        "refund": int | float | None,  # None if no money goes back
+        # In `event_changed`:
+        "schedule": list[DateAndLocation],  # the event's new schedule
+        # In `report`:
+        "period": str,  # daily or weekly
+        "from": str,  # the first day, YYYY-MM-DD
+        "to": str,  # the last day, YYYY-MM-DD
+    },
+    total=False,
+)
+
+
+class MailItem(TypedDict):
+    """The tickets of one type in the mail of a booking."""
+
+    ticketTypeId: int
+    type: str  # the name of the ticket type
+    quantity: int  # tickets
+    unitPrice: int | float
+    subtotal: int | float
+
+
+class ReportRow(TypedDict):
+    """The sales of one event in a report."""
+
+    title: str  # of the event
+    bookings: int  # confirmed bookings
+    tickets: int  # tickets of the confirmed bookings
+    revenue: int | float  # price of the confirmed bookings
+    ended: int  # bookings of the period that were cancelled or have expired
+
+
+class MailFacts(TypedDict, total=False):
+    """Further facts, which only the mail of a notification contains."""
+
+    # Of a booking:
+    items: Sequence[MailItem]
+    totalPrice: int | float
+    codes: list[str]  # of the tickets; empty unless the booking is confirmed
+    # Of a report:
+    rows: list[ReportRow]
+    bookings: int  # this and the next three: sums of the rows
+    tickets: int
+    revenue: int | float
+    ended: int
+    currency: str  # ISO 4217
 
 
 @dataclass(frozen=True)
@@ -36,13 +106,14 @@ class Recipient:
 
 @dataclass(frozen=True)
 class NewNotification:
-    """A notification of one fact to one user, before it is written.
+    """A notification of one occurrence to one user, before it is written.
 
     Attributes:
-        key: names the fact and the recipient. A key is written once, however often it is notified.
+        key: identifies the occurrence and the recipient. Each key is written only once, however
+            often `notify` is called with it.
         kind: one of rules.KINDS, or rules.REPORT.
-        occurred_at: when the fact happened, in UTC.
-        data: the facts that the app shows beside the text.
+        occurred_at: the time of the occurrence, in UTC.
+        data: the facts that the app shows in addition to the text.
         mail_data: further facts for the mail.
         in_app: False for a mail that has no notification in the app.
     """
@@ -52,7 +123,7 @@ class NewNotification:
     recipient: Recipient
     occurred_at: datetime
     data: Facts
-    mail_data: Facts = field(default_factory=dict)
+    mail_data: MailFacts = field(default_factory=MailFacts)
     attachments: tuple[Attachment, ...] = ()
     in_app: bool = True
 
@@ -61,14 +132,14 @@ class StoredNotification(TypedDict):
     """A document of `notifications`: one message to one user, shown in the app."""
 
     _id: ObjectId  # orders a user's notifications; made by the process that writes them
-    key: str  # unique; names the fact and the recipient, so that each is written once
+    key: str  # unique; see NewNotification
     userId: ObjectId  # the recipient
     kind: str  # one of rules.KINDS
     title: str  # one line
     message: str  # one or two sentences
-    data: Facts  # what the app shows beside the text
-    createdAt: datetime  # UTC, when the fact happened; removed by a TTL index a year later
-    readAt: datetime | None  # UTC, when the user first read it
+    data: Facts  # what the app shows in addition to the text
+    createdAt: datetime  # the time of the occurrence; a TTL index deletes it a year later
+    readAt: datetime | None  # when the user first read it; None before
     unread: NotRequired[bool]  # True until it is read, then absent, for a partial index
 
 
@@ -107,31 +178,31 @@ class QueuedMail(TypedDict):
     attachments: list[StoredAttachment]
     status: str  # one of rules.STATUSES
     attempts: int  # how often a process has claimed it
-    createdAt: datetime  # UTC
-    nextTryAt: NotRequired[datetime]  # UTC, when it may be claimed; absent once it is finished
-    claim: NotRequired[ObjectId]  # names the current claim; absent while nobody sends it
-    doneAt: NotRequired[datetime]  # UTC, when it was sent, logged or given up
-    lastError: NotRequired[str]  # why the last attempt failed
+    createdAt: datetime
+    nextTryAt: NotRequired[datetime]  # when it may be claimed; absent once it is finished
+    claim: NotRequired[ObjectId]  # id of the current claim; absent while no process sends it
+    doneAt: NotRequired[datetime]  # when it was sent, logged or given up; absent before
+    lastError: NotRequired[str]  # why the last attempt failed; absent if none has failed
 
 
 class MailOutcome(TypedDict, total=False):
     """The fields that an attempt to send a mail sets."""
 
     status: str
-    nextTryAt: datetime  # only where it is tried again
-    doneAt: datetime  # only where it is finished
-    lastError: str  # only where it failed
+    nextTryAt: datetime  # present if the mail is tried again
+    doneAt: datetime  # present if the mail is finished
+    lastError: str  # present if the attempt failed
 
 
 class DueMail(TypedDict):
-    """Projection of a mail that may be claimed."""
+    """Projection of QueuedMail: a mail that may be claimed."""
 
     _id: ObjectId
     nextTryAt: datetime
 
 
 class FailedMail(TypedDict):
-    """Projection of a mail that was given up, for the server's health report."""
+    """Projection of QueuedMail: a mail that was given up, for the health report."""
 
     _id: ObjectId
     kind: str

@@ -47,15 +47,26 @@ def test_no_command_scans_a_collection(recorded):
     store.fill_gap(db, event_id, 99, now)
     service.export_user(db, reader["id"])
     service.forget_user(db, reader["id"])
-    alive = partial(bool, 1)
+    has_session = partial(bool, 1)
     hub = Hub()
     topic, listener = event_stream.subscribe(
-        db, hub, event_id, last_event_id="0.0.0", actor=actor, callers=["::1"], alive=alive
+        db,
+        hub,
+        event_id,
+        last_event_id="0.0.0",
+        actor=actor,
+        callers=["::1"],
+        has_session=has_session,
     )
     event_stream.EventReader(db, hub).refresh([topic])
     listener.read_new()
     told, _ = live.subscribe(
-        db, hub, reader["id"], last_event_id=str(ObjectId()), callers=["::1"], alive=alive
+        db,
+        hub,
+        reader["id"],
+        last_event_id=str(ObjectId()),
+        callers=["::1"],
+        has_session=has_session,
     )
     told.read_at -= timedelta(seconds=5)
     live.NotificationReader(db).refresh([told])

@@ -106,17 +106,17 @@ def test_which_retries_are_honest(session, token_id, after, honest):
 def test_waits_double_up_to_a_limit(failures, after, wait):
     record = {"failures": failures, "lastAt": NOW}
     now = NOW + timedelta(seconds=after)
-    assert BY_ACCOUNT_AND_ADDRESS.wait_seconds(record, now) == wait
+    assert BY_ACCOUNT_AND_ADDRESS.compute_wait(record, now) == wait
 
 
 def test_there_is_no_wait_without_a_record():
-    assert BY_ACCOUNT_AND_ADDRESS.wait_seconds(None, NOW) == 0
+    assert BY_ACCOUNT_AND_ADDRESS.compute_wait(None, NOW) == 0
 
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
 def test_windows_end_within_their_length(now):
     for back_off in (BY_ACCOUNT_AND_ADDRESS, BY_ADDRESS, BY_ACCOUNT):
-        assert now < back_off.window_end(now) <= now + back_off.window
+        assert now < back_off.find_window_end(now) <= now + back_off.window
 
 
 def test_record_ids_differ_by_account_and_address_and_hide_both():

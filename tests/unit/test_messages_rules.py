@@ -44,7 +44,7 @@ def test_entries_are_taken_until_the_first_gap(seqs, after):
 def test_a_burst_ends_when_its_oldest_message_no_longer_counts(seconds_ago, retry_after):
     now = datetime(2026, 1, 1, tzinfo=UTC)
     oldest = now - timedelta(seconds=seconds_ago)
-    assert rules.burst_retry_seconds(oldest, now) == retry_after
+    assert rules.compute_burst_wait(oldest, now) == retry_after
 
 
 def test_a_stream_sends_messages_and_deletions_but_no_fillers():

@@ -77,7 +77,7 @@ def test_a_message_has_the_expected_headers_whatever_users_write(title, name):
     ("quantity", "text"), [(1, "1 ticket"), (2, "2 tickets"), (10, "10 tickets")]
 )
 def test_the_number_of_tickets_in_words(quantity, text):
-    assert rules.count_tickets({"quantity": quantity}) == text
+    assert rules.format_ticket_count({"quantity": quantity}) == text
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ class EventCache:
         entry, now, version = self._favorites.get(owner), time.monotonic(), self._favorites_version
         if entry and now - entry.read_at < MAX_AGE_SECONDS:
             return entry.event_ids
-        event_ids = frozenset(favorites.newest_first(self._db, owner))
+        event_ids = frozenset(favorites.list_event_ids(self._db, owner))
         if version == self._favorites_version:
             self._favorites.put(owner, FavoritesEntry(now, event_ids))
         return event_ids

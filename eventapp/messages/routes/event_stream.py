@@ -27,8 +27,8 @@ bp = Blueprint("streams", __name__, url_prefix="/api/events", description="Live"
 def stream_event(event_id: int) -> Response:
     """Stream an event live. With `Last-Event-ID` the stream goes on where an earlier one ended.
 
-    When a server process is nearly full, an address or a user with several open streams gets 429
-    `too_many_own_streams`. When it is full, the answer is 503 `too_many_streams`.
+    When a server process has few free streams left, an address or a user with several open streams
+    gets 429 `too_many_own_streams`. When no stream is free, the answer is 503 `too_many_streams`.
     """
     actor = current_actor()
     topic, listener = subscribe(
@@ -38,6 +38,6 @@ def stream_event(event_id: int) -> Response:
         last_event_id=request.headers.get("Last-Event-ID"),
         actor=actor,
         callers=current_callers(),
-        alive=session_check(actor),
+        has_session=session_check(actor),
     )
     return stream_response(topic, listener)

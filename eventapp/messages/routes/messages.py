@@ -31,7 +31,7 @@ bp = Blueprint("messages", __name__, url_prefix="/api/events", description="An e
 )
 @bp.error_responses(404)
 def list_messages(query: JsonObject, event_id: int) -> Response:
-    """Return the messages of a chat, newest first, or those after a `seq`, oldest first."""
+    """Return the messages of a chat, newest first; with `after`, later ones, oldest first."""
     db, chat_query, actor = get_db(), _parse_query(query), current_actor()
     if chat_query.after is None:
         body, next_position = service.list_messages(db, event_id, chat_query, actor=actor)
@@ -71,7 +71,7 @@ def _parse_query(query: JsonObject) -> service.ChatQuery:
 )
 @bp.error_responses(404)
 def write_message(body: JsonObject, event_id: int) -> Response:
-    """Add a message to the chat; at most 10 messages in 30 seconds."""
+    """Add a message to the chat. A user may write at most 10 messages in 30 seconds."""
     message = service.write_message(
         get_db(),
         event_id,

@@ -1,4 +1,4 @@
-"""Routes of notifications and their live stream."""
+"""Routes of notifications and of their live stream."""
 
 from eventapp.notifications.routes import notifications, stream
 

@@ -1,4 +1,4 @@
-"""List the caller's notifications and mark them as read."""
+"""Routes to list the caller's notifications and to mark them as read."""
 
 from bson import ObjectId
 from flask import Response
@@ -30,17 +30,22 @@ bp = Blueprint(
 @bp.response(200, NotificationsAnswer)
 @bp.response_link(200, "notifications_my_notifications", cursor="$response.body#/nextCursor")
 def my_notifications(query: JsonObject) -> Response:
-    """The caller's notifications, newest first; `unread=true` for those not read.
+    """Return a page of the caller's notifications, newest first.
 
-    A cursor carries whether it was only those.
+    With `unread=true`, only unread notifications are listed. A cursor contains the value of its
+    `unread`.
     """
-    filters, after = parse_list_query(query, NotificationsQuery)
+    filters, position = parse_list_query(query, NotificationsQuery)
     request = service.PageRequest(
-        unread=filters.get("unread", False), page=query["page"], limit=query["limit"], after=after
+        unread=filters.get("unread", False),
+        page=query["page"],
+        limit=query["limit"],
+        position=position,
     )
-    answer = service.list_notifications(get_db(), current_actor().require_user_id(), request)
-    next_position = answer.pop("next")
-    return json_response({**answer, "nextCursor": paging.next_cursor(next_position, filters)})
+    body, next_position = service.list_notifications(
+        get_db(), current_actor().require_user_id(), request
+    )
+    return json_response({**body, "nextCursor": paging.next_cursor(next_position, filters)})
 
 
 @bp.route("/<oid:notification_id>/read", methods=["POST"])
@@ -48,10 +53,10 @@ def my_notifications(query: JsonObject) -> Response:
 @bp.response(200, ReadAnswer)
 @bp.error_responses(404)
 def read_one(notification_id: ObjectId) -> Response:
-    """Mark one as read; a second time changes nothing."""
+    """Mark a notification as read. Repeating the request changes nothing."""
     user_id = current_actor().require_user_id()
-    read = service.mark_read(get_db(), user_id, notification_id, utc_now())
-    return json_response({"message": "Notification read", "notification": read})
+    notification = service.mark_read(get_db(), user_id, notification_id, utc_now())
+    return json_response({"message": "Notification read", "notification": notification})
 
 
 @bp.route("/read", methods=["POST"])

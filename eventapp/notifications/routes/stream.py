@@ -1,4 +1,4 @@
-"""Stream the caller's notifications as server-sent events."""
+"""Route that streams the caller's notifications as server-sent events."""
 
 from flask import Response, request
 
@@ -24,10 +24,12 @@ bp = Blueprint("live_notifications", __name__, url_prefix="/api/notifications", 
 @bp.header_parameter("Last-Event-ID")
 @bp.response(200, description="`notification`, as they come", content_type=EVENT_STREAM)
 def stream_notifications() -> Response:
-    """The caller's notifications live, while their session lasts; `Last-Event-ID` goes on.
+    """Stream the caller's new notifications live, until the session ends.
 
-    Of the last places of a server process an address or a user gets but a few: 429
-    `too_many_own_streams`. Where none is left: 503 `too_many_streams`.
+    With `Last-Event-ID` the stream goes on where an earlier one ended.
+
+    When a server process has few free streams left, an address or a user with several open streams
+    gets 429 `too_many_own_streams`. When no stream is free, the answer is 503 `too_many_streams`.
     """
     actor = current_actor()
     topic, listener = live.subscribe(
@@ -36,6 +38,6 @@ def stream_notifications() -> Response:
         actor.require_user_id(),
         last_event_id=request.headers.get("Last-Event-ID"),
         callers=current_callers(),
-        alive=session_check(actor),
+        has_session=session_check(actor),
     )
     return stream_response(topic, listener)
