@@ -16,7 +16,7 @@ class NameTaken(Conflict):
 
 
 class LastAdmin(Conflict):
-    """There must always be an admin."""
+    """The change would leave the application without an admin."""
 
     code, message = "last_admin", "The last admin can't be deleted or lose the role"
 

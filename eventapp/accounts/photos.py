@@ -1,4 +1,4 @@
-"""The photo of a profile and the gallery of a user."""
+"""Set the photo of a profile, and list, add and delete the images of a user's gallery."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from eventapp.media.types import RenderedPhoto
 def set_profile_photo(
     db: Db, user_id: ObjectId, file: bytes, *, now: datetime, image_base_url: str
 ) -> StoredUser:
-    """Store an uploaded photo and show it in the profile. The photo before it is deleted.
+    """Store an uploaded photo and show it in the profile. The previous photo is deleted.
 
     Args:
         file: the bytes of the upload: JPEG, PNG or WebP.
@@ -34,12 +34,12 @@ def set_profile_photo(
     stored = media.store_photo(db, owner, file, now)
     photo: ProfilePhoto = {"_id": stored["_id"], "sha": stored["sha"]}
     url = image_base_url + media.make_path(stored)
-    before = store.set_photo(db, user_id, url=url, photo=photo, now=now)
-    if before is None:  # The account was deleted in the meantime.
+    previous = store.set_photo(db, user_id, url=url, photo=photo, now=now)
+    if previous is None:  # The account was deleted in the meantime.
         media.forget_user(db, user_id)
         raise UserNotFound
-    if "photo" in before:
-        media.delete_photo(db, owner, before["photo"]["_id"])
+    if "photo" in previous:
+        media.delete_photo(db, owner, previous["photo"]["_id"])
     return get_user(db, user_id)
 
 

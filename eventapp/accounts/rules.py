@@ -17,14 +17,14 @@ RETRY_WINDOW = timedelta(seconds=5)
 
 
 def find_name_error(name: str) -> str | None:
-    """Return what is wrong with a name, None if it is valid."""
+    """Return the error of an invalid name, None if the name is valid."""
     if not 1 <= len(name) <= MAX_NAME or not fold_account_name(name):
         return f"Must have 1 to {MAX_NAME} characters."
     return _find_control_character_error(name)
 
 
 def find_password_error(password: str, min_length: int = MIN_PASSWORD) -> str | None:
-    """Return what is wrong with a new password, None if it is valid.
+    """Return the error of an invalid new password, None if the password is valid.
 
     Args:
         min_length: the least number of characters.
@@ -44,10 +44,10 @@ def _find_control_character_error(text: str) -> str | None:
 def is_honest_retry(session: StoredSession, token_id: str, now: datetime) -> bool:
     """Return True if a refresh token that was used already may be used once more.
 
-    It must be the token that was replaced last, no longer than RETRY_WINDOW ago, and its
-    successor must be unused. Then the answer with the successor was lost on the way, or the
-    client sent two refreshes at the same time. `previousId` is removed as soon as a successor is
-    used, so that a stolen token does not pass for a retry.
+    It must be the token that the last refresh replaced, no longer than RETRY_WINDOW ago, and its
+    successor must be unused. Then either the client never received the successor, or it sent two
+    refreshes at the same time. `previousId` is removed as soon as the successor is used, so that
+    a stolen token is not taken for a retry.
 
     Args:
         token_id: the `rid` claim of the refresh token.

@@ -31,7 +31,7 @@ def _new_password_field() -> Password:
     return Password(rules.MIN_PASSWORD, rules.MAX_PASSWORD_BYTES)
 
 
-def _require_any_in_openapi(*names: str) -> JsonObject:
+def _make_any_of_schema(*names: str) -> JsonObject:
     """Return the JSON schema of a body that needs at least one of these fields."""
     return {"anyOf": [{"required": [name]} for name in names]}
 
@@ -43,7 +43,7 @@ class NameOrUsername(Schema):
     username = Text(1, rules.MAX_NAME, metadata={"description": "The same as name"})
 
     class Meta:
-        json_schema = _require_any_in_openapi("name", "username")
+        json_schema = _make_any_of_schema("name", "username")
 
     @post_load
     def rename_username(self, data: JsonObject, **_kwargs: Any) -> JsonObject:
@@ -79,7 +79,7 @@ class Login(NameOrUsername):
     password = Password()
 
     class Meta:
-        json_schema = _require_any_in_openapi("email", "name", "username")
+        json_schema = _make_any_of_schema("email", "name", "username")
 
     @validates_schema
     def require_account(self, data: JsonObject, **_kwargs: Any) -> None:
@@ -96,7 +96,7 @@ class LogoutBody(Schema):
 
 
 class ProfileBody(Schema):
-    """The fields that users may change of their own account. Fields that are absent stay."""
+    """The fields that users may change in their own account. Absent fields stay as they are."""
 
     name = Text(1, rules.MAX_NAME)
     email = Email()
@@ -105,7 +105,7 @@ class ProfileBody(Schema):
 
 
 class UserBody(ProfileBody):
-    """The fields that an admin may change of an account."""
+    """The fields of an account that can be changed. Only an admin may change `role`."""
 
     role = fields.String(validate=validate.OneOf(ROLES))
 
@@ -175,7 +175,7 @@ class GalleryAdded(Schema):
 
 
 class ExportAnswer(Schema):
-    """All that is stored about a user. Other features add fields of their own."""
+    """Everything that is stored about a user. Other features add fields of their own."""
 
     user = fields.Nested(UserAnswer, required=True)
     sessions = fields.List(fields.Dict(), required=True)

@@ -21,7 +21,7 @@ from eventapp.core.textsearch import fold_account_name
 from eventapp.media import service as media
 from eventapp.notifications.types import Recipient
 
-# What another feature offers to remove, or to return, all that it stores about a user.
+# Functions of another feature that remove, or return, everything that it stores about a user.
 ForgetUser = Callable[[Db, ObjectId], None]
 ExportUser = Callable[[Db, ObjectId], JsonObject]
 
@@ -133,10 +133,16 @@ def get_user(db: Db, user_id: ObjectId) -> StoredUser:
 
 
 def find_recipients(db: Db, user_ids: Iterable[ObjectId]) -> dict[ObjectId, Recipient]:
-    """Return the recipients of notifications for the accounts that exist of these ids, by id."""
+    """Return these users as recipients of notifications, by id.
+
+    Ids without an account are left out.
+    """
     ids = list(user_ids)
-    found = store.find_contacts(db, ids) if ids else []
-    return {user["_id"]: Recipient(user["_id"], user["name"], user["email"]) for user in found}
+    contacts = store.find_contacts(db, ids) if ids else []
+    return {
+        contact["_id"]: Recipient(contact["_id"], contact["name"], contact["email"])
+        for contact in contacts
+    }
 
 
 def list_users(
@@ -182,8 +188,8 @@ def update_user(
 ) -> StoredUser:
     """Set any of name, email, about, userImg and role of an account.
 
-    A new name becomes the login name if no other account logs in by it, and the old login name is
-    free again. A new role holds at once, in every session.
+    A new name becomes the login name if no other account logs in by it. The old login name can
+    then be claimed by another account. A new role applies at once, in every session.
 
     Args:
         unique_name: refuse a name that another account logs in by.
@@ -202,21 +208,21 @@ def update_user(
         name=rules.find_name_error(changes["name"]) if "name" in changes else None,
         email=find_email_error(changes["email"]) if "email" in changes else None,
     )
-    before = get_user(db, user_id)
-    demoted = before["role"] == ADMIN and changes.get("role", ADMIN) != ADMIN
-    if demoted and store.count_role(db, ADMIN, 2) < 2:
+    previous = get_user(db, user_id)
+    loses_admin_role = previous["role"] == ADMIN and changes.get("role", ADMIN) != ADMIN
+    if loses_admin_role and store.count_role(db, ADMIN, 2) < 2:
         raise LastAdmin
-    user = _write(db, user_id, _with_keys(changes, now), unique_name=unique_name)
-    if demoted:
+    user = _write_changes(db, user_id, _add_keys(changes, now), unique_name=unique_name)
+    if loses_admin_role:
         _restore_last_admin(db, user_id, now)
-    if user["role"] != before["role"]:
+    if user["role"] != previous["role"]:
         store_sessions.set_role(db, user_id, user["role"])
     _delete_replaced_photo(db, user)
     return user
 
 
-def _with_keys(changes: UserChanges, now: datetime) -> UserChanges:
-    """Return the changes with the folded name and email and the time of the update."""
+def _add_keys(changes: UserChanges, now: datetime) -> UserChanges:
+    """Return the changes with the folded name and email, and the time of the update, added."""
     complete: UserChanges = {**changes, "updatedAt": now}
     if "name" in changes:
         complete["nameKey"] = fold_account_name(changes["name"])
@@ -225,7 +231,9 @@ def _with_keys(changes: UserChanges, now: datetime) -> UserChanges:
     return complete
 
 
-def _write(db: Db, user_id: ObjectId, changes: UserChanges, *, unique_name: bool) -> StoredUser:
+def _write_changes(
+    db: Db, user_id: ObjectId, changes: UserChanges, *, unique_name: bool
+) -> StoredUser:
     try:
         user = _claim_name_and_write(db, user_id, changes, unique_name=unique_name)
     except store.TakenError:
@@ -253,7 +261,8 @@ def _claim_name_and_write(
 def _restore_last_admin(db: Db, user_id: ObjectId, now: datetime) -> None:
     """Give the role back to an account that lost it, if no admin is left.
 
-    Two admins who lose the role at the same time both see the other one beforehand.
+    It can happen although the admins were counted before the write: of two admins who lose the
+    role at the same time, each still counts the other one.
     """
     if store.count_role(db, ADMIN, 1) == 0:
         store.set_role(db, user_id, ADMIN, now)
@@ -285,7 +294,7 @@ def delete_user(
         update_user(db, user_id, {"role": ATTENDEE}, now=now)
     _delete_sessions_and_forget(db, user_id, forget)
     store.delete(db, user_id)
-    # Again, for what a login or a request that was under way has written in the meantime.
+    # A login or another request that was running may have written something since the first pass.
     _delete_sessions_and_forget(db, user_id, forget)
 
 
@@ -296,7 +305,7 @@ def _delete_sessions_and_forget(db: Db, user_id: ObjectId, forget: Collection[Fo
 
 
 def export_user(db: Db, user_id: ObjectId, *, exporters: Iterable[ExportUser]) -> JsonObject:
-    """Return all that is stored about a user, without hashes and tokens.
+    """Return everything that is stored about a user, except hashes and tokens.
 
     Args:
         exporters: the functions of the other features that return what they store, each under

@@ -107,7 +107,8 @@ def refresh_session(
         lifetime: how long the session lasts from now without a further refresh.
 
     Returns:
-        The session with its new refresh token. An honest retry gets the one that was made before.
+        The session with its new refresh token. An honest retry gets the same token as the call
+        that it repeats.
 
     Raises:
         SessionEnded: the session has ended.
@@ -128,7 +129,7 @@ def refresh_session(
 
 
 def confirm_receipt(db: Db, session_id: ObjectId, generation: int) -> None:
-    """Note that an access token was used, which proves that the client received its tokens.
+    """Record that an access token was used, which proves that the client received its tokens.
 
     Args:
         generation: the `gen` claim of the access token.
@@ -183,7 +184,7 @@ def log_out(db: Db, session_id: ObjectId | None, user_id: ObjectId, *, everywher
 
 
 def export_sessions(db: Db, user_id: ObjectId) -> list[JsonObject]:
-    """Return the id, the beginning and the end of each session of a user, without its tokens."""
+    """Return the id, the start and the end of each session of a user, without its tokens."""
     return [
         {
             "_id": session["_id"],
@@ -195,32 +196,33 @@ def export_sessions(db: Db, user_id: ObjectId) -> list[JsonObject]:
 
 
 def find_active_session(db: Db, session_id: ObjectId, now: datetime) -> ActiveSession | None:
-    """Return what requests need of a session, None if it has ended."""
+    """Return the fields of a session that requests read, None if it has ended."""
     return store_sessions.find_active(db, session_id, now)
 
 
 class SessionReader:
     """Find active sessions, with one query for requests that arrive at the same time.
 
-    Each session is read after its request has arrived. So a request that begins after a sign-out
-    was answered never finds the session.
+    A session is always read after the request that needs it has arrived. So a request that begins
+    after a sign-out was answered never finds the session.
     """
 
     def __init__(self) -> None:
         self._batcher: Batcher[tuple[Db, ObjectId, datetime], ActiveSession | None] = Batcher(
-            _find_each
+            _find_batch
         )
 
     def find_active_session(
         self, db: Db, session_id: ObjectId, now: datetime
     ) -> ActiveSession | None:
-        """Return what requests need of a session, None if it has ended."""
+        """Return the fields of a session that requests read, None if it has ended."""
         return self._batcher.submit("sessions", (db, session_id, now))
 
 
-def _find_each(
+def _find_batch(
     _key: Hashable, calls: Sequence[tuple[Db, ObjectId, datetime]]
 ) -> Sequence[ActiveSession | None]:
+    """Return the active session of each call, None where it has ended."""
     db, session_id, now = calls[0]
     if len(calls) == 1:
         return [store_sessions.find_active(db, session_id, now)]

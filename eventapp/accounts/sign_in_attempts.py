@@ -1,7 +1,7 @@
-"""Allow or refuse attempts to prove a password. The counts are in the database, for all processes.
+"""Limit attempts to guess a password. All processes share the counts, which are in the database.
 
-An attempt counts as a failure from its beginning, and the failure is taken back when the password
-turns out to be right. So attempts that run at the same time all count.
+An attempt counts as a failure from its beginning, and the failure is subtracted again if the
+password is right. So attempts that run at the same time all count.
 """
 
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ class Attempt:
     """An attempt that was allowed and is counted as a failure until `record_success`.
 
     Attributes:
-        ids: the records that concern the attempt.
-        counter_ids: those of the records in which it was counted.
+        ids: the ids of the records that concern the attempt.
+        counter_ids: the ids of the failure counters that include it.
         began_at: when it was allowed.
     """
 
@@ -65,7 +65,7 @@ def begin_attempt(db: Db, account: str, address: str, now: datetime) -> Attempt:
 def _count_failure(
     db: Db, counter_id: str, back_off: BackOff, failures_read: int, now: datetime
 ) -> None:
-    """Count the attempt, and refuse it if others were counted since the counter was read."""
+    """Count the attempt. Refuse it if other attempts, counted since the read, require a wait."""
     expires_at = back_off.find_window_end(now)
     failures = store_attempts.count_failure(db, counter_id, now=now, expires_at=expires_at) - 1
     if failures > failures_read:
@@ -73,12 +73,13 @@ def _count_failure(
 
 
 def _require_no_wait(seconds: int) -> None:
+    """Raise TooManyRequests if the client must wait for any number of seconds."""
     if seconds:
         raise TooManyRequests("Too many failed attempts; wait a little", retry_after=seconds)
 
 
 def record_success(db: Db, attempt: Attempt) -> None:
-    """Take back the failure of an attempt with the right password, and trust its address."""
+    """Subtract the failure of an attempt with the right password, and trust its address."""
     ids = attempt.ids
     store_attempts.record_success(
         db,

@@ -58,7 +58,7 @@ class BackOff:
         return max(0, math.ceil((last_failure + wait - now).total_seconds()))
 
     def find_window_end(self, now: datetime) -> datetime:
-        """Return when the window that holds `now` ends."""
+        """Return when the window that `now` lies in ends."""
         return _EPOCH + ((now - _EPOCH) // self.window + 1) * self.window
 
 

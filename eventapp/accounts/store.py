@@ -61,7 +61,7 @@ def find(db: Db, user_id: ObjectId) -> StoredUser | None:
 
 
 def find_contacts(db: Db, user_ids: Iterable[ObjectId]) -> list[UserContact]:
-    """Return the names and emails of the accounts that exist of these ids."""
+    """Return the names and emails of these accounts. Ids without an account are skipped."""
     contacts = cast(Collection[UserContact], db.users)
     return list(contacts.find({"_id": {"$in": list(user_ids)}}, {"name": 1, "email": 1}))
 
@@ -77,7 +77,7 @@ def find_by_login_name(db: Db, login_name: str) -> StoredUser | None:
 
 
 def has_same_credentials(db: Db, user: StoredUser) -> bool:
-    """Return True if the account still has the role and the password with which it was read."""
+    """Return True if the role and the password of an account are the same as when it was read."""
     where = {"_id": user["_id"], "role": user["role"], "passwordHash": user["passwordHash"]}
     return _users(db).find_one(where, {"_id": 1}) is not None
 
@@ -148,7 +148,7 @@ def find_page(
         role: the role that the accounts must have; None for any.
         before: return only accounts that are older than this one.
     """
-    where = _page_filter(search, role)
+    where = _build_page_filter(search, role)
     if before is not None:
         where["_id"] = {"$lt": before}
     return list(_users(db).find(where).sort("_id", DESCENDING).skip(skip).limit(limit))
@@ -156,10 +156,10 @@ def find_page(
 
 def count(db: Db, *, search: str, role: str | None, limit: int) -> int:
     """Return the number of accounts that `find_page` can return, counted up to `limit`."""
-    return _users(db).count_documents(_page_filter(search, role), limit=limit)
+    return _users(db).count_documents(_build_page_filter(search, role), limit=limit)
 
 
-def _page_filter(search: str, role: str | None) -> Query:
+def _build_page_filter(search: str, role: str | None) -> Query:
     where: Query = {"role": role} if role else {}
     if search:
         contains = {"$regex": re.escape(search)}

@@ -18,7 +18,7 @@ def _records(db: Db) -> Collection[StoredSignInRecord]:
 
 
 def find_records(db: Db, ids: Iterable[str]) -> dict[str, StoredSignInRecord]:
-    """Return the records that exist of these ids, by id."""
+    """Return the records with these ids, by id. Ids without a record are left out."""
     return {record["_id"]: record for record in _records(db).find({"_id": {"$in": list(ids)}})}
 
 
@@ -26,10 +26,10 @@ def count_failure(db: Db, counter_id: str, *, now: datetime, expires_at: datetim
     """Add one failure to a counter, which is created if it does not exist.
 
     Returns:
-        The number of failures with this one.
+        The number of failures, this one included.
     """
-    # An upsert would not do: where several callers create a counter at the same time, the engine
-    # tells each of them that it counted the first failure.
+    # This is not an upsert: if several callers create a counter at the same time, some servers
+    # return 1 to each of them.
     change = {"$inc": {"failures": 1}, "$set": {"lastAt": now, "expiresAt": expires_at}}
     failures = _increment(db, counter_id, change)
     if failures is None:

@@ -29,7 +29,7 @@ def insert(db: Db, session: StoredSession) -> None:
 
 
 def find_active(db: Db, session_id: ObjectId, now: datetime) -> ActiveSession | None:
-    """Return what requests need of a session, None if it has ended."""
+    """Return the fields of a session that requests read, None if it has ended."""
     return _active_sessions(db).find_one(
         {"_id": session_id, "expiresAt": {"$gt": now}}, _ACTIVE_FIELDS
     )
@@ -38,7 +38,7 @@ def find_active(db: Db, session_id: ObjectId, now: datetime) -> ActiveSession | 
 def find_active_many(
     db: Db, session_ids: Iterable[ObjectId], now: datetime
 ) -> dict[ObjectId, ActiveSession]:
-    """Return what requests need of the sessions that have not ended, by id."""
+    """Return the fields that requests read, by id, of those sessions that have not ended."""
     where = {"_id": {"$in": list(session_ids)}, "expiresAt": {"$gt": now}}
     return {session["_id"]: session for session in _active_sessions(db).find(where, _ACTIVE_FIELDS)}
 
@@ -49,18 +49,18 @@ def find(db: Db, session_id: ObjectId, now: datetime) -> StoredSession | None:
 
 
 def find_by_user(db: Db, user_id: ObjectId) -> list[StoredSession]:
-    """Return the sessions of a user, oldest first, also those that have expired."""
+    """Return the sessions of a user, oldest first, expired ones included."""
     return list(_sessions(db).find({"userId": user_id}).sort("_id", 1))
 
 
 def rotate(
-    db: Db, session_id: ObjectId, used: str, fresh: str, *, now: datetime, expires_at: datetime
+    db: Db, session_id: ObjectId, sent_id: str, new_id: str, *, now: datetime, expires_at: datetime
 ) -> StoredSession | None:
-    """Replace the refresh token of a session, if `used` is the valid one.
+    """Replace the refresh token of a session, if the token that was sent is the valid one.
 
     Args:
-        used: the `rid` claim of the refresh token that was sent.
-        fresh: the `rid` claim of its successor.
+        sent_id: the `rid` claim of the refresh token that was sent.
+        new_id: the `rid` claim of its successor.
 
     Returns:
         The session after the write. None, with nothing written, if the session has ended or
@@ -68,15 +68,15 @@ def rotate(
     """
     change: Query = {
         "$set": {
-            "refreshId": fresh,
-            "previousId": used,
+            "refreshId": new_id,
+            "previousId": sent_id,
             "rotatedAt": now,
             "expiresAt": expires_at,
         },
         "$inc": {"gen": 1},
     }
     return _sessions(db).find_one_and_update(
-        {"_id": session_id, "refreshId": used, "expiresAt": {"$gt": now}},
+        {"_id": session_id, "refreshId": sent_id, "expiresAt": {"$gt": now}},
         change,
         return_document=ReturnDocument.AFTER,
     )

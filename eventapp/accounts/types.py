@@ -56,7 +56,7 @@ PublicUser = TypedDict(
 
 
 class UserContact(TypedDict):
-    """The projection of a user that notifications need."""
+    """Projection of StoredUser: what a notification needs."""
 
     _id: ObjectId
     name: str
@@ -95,7 +95,7 @@ class StoredSession(TypedDict):
 
 
 class ActiveSession(TypedDict):
-    """The projection of a session that every request with an access token reads."""
+    """Projection of StoredSession: what every request with an access token reads."""
 
     _id: ObjectId
     userId: ObjectId

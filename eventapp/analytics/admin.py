@@ -1,9 +1,8 @@
-"""What only admins see: the dashboard of all events, and accounts with what they have spent."""
+"""Compute what only admins see: figures of all events, and accounts with their spending."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from bson import ObjectId
 
@@ -35,7 +34,7 @@ def get_dashboard(db: Db, now: datetime, *, currency: str) -> JsonObject:
 
 
 def _get_engagement(db: Db, now: datetime) -> JsonObject:
-    """Return the number of accounts, new accounts, active bookers and favorites."""
+    """Return the numbers of accounts, new accounts, users who booked lately, and favorites."""
     since = now - ENGAGEMENT_SPAN
     by_role = store_figures.count_users_by_role(db)
     return {
@@ -47,16 +46,21 @@ def _get_engagement(db: Db, now: datetime) -> JsonObject:
     }
 
 
-def list_users(db: Db, query: Mapping[str, Any]) -> JsonObject:
-    """Return a page of accounts, each with the number of its bookings and what it has spent.
+def list_users(
+    db: Db, *, search: str = "", role: str | None = None, page: int = 1, limit: int = 20
+) -> JsonObject:
+    """Return a page of accounts, newest first, each with its number of bookings and its spending.
 
     Args:
-        query: the arguments of accounts.list_users.
+        search: part of a name or an email, in any case; empty for all accounts.
+        role: the role that the accounts have; None for any.
 
     Raises:
         ValidationFailed: the page lies beyond the rows that are counted.
     """
-    answer, _next_position = accounts.list_users(db, **query)
+    answer, _next_position = accounts.list_users(
+        db, search=search, role=role, page=page, limit=limit
+    )
     spending = _sum_spending(db, [user["_id"] for user in answer["users"]])
     answer["users"] = [{**user, **spending[user["_id"]]} for user in answer["users"]]
     return answer

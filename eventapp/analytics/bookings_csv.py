@@ -1,6 +1,6 @@
-"""Bookings as a CSV table (RFC 4180) in UTF-8 that spreadsheets open correctly.
+"""Write bookings as a CSV table (RFC 4180) in UTF-8 that spreadsheets open correctly.
 
-The table begins with a byte order mark: without it, Excel reads UTF-8 in the machine's legacy code
+The table begins with a byte order mark. Without it, Excel reads UTF-8 in the machine's legacy code
 page. A text that a spreadsheet would evaluate as a formula is prefixed with an apostrophe, because
 texts come from users and must not run on the machine of the person who opens the table.
 """
@@ -8,7 +8,7 @@ texts come from users and must not run on the machine of the person who opens th
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import datetime
 
 from eventapp.bookings.types import StoredBooking
 
@@ -69,8 +69,6 @@ def _format_cell(column: str, booking: StoredBooking) -> str:
         return ""
     if isinstance(value, datetime):
         return value.date().isoformat() if column == "date" else _format_time(value)
-    if isinstance(value, date):
-        return value.isoformat()
     if isinstance(value, int | float):
         return _format_number(value)
     return escape_formula(str(value))

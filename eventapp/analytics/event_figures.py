@@ -1,4 +1,4 @@
-"""The figures of one event and the table of its bookings, for its organizer and admins."""
+"""Compute the figures of one event and the table of its bookings, for its organizer and admins."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -17,13 +17,14 @@ from eventapp.events.types import Event
 
 
 def get_event_stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> JsonObject:
-    """Return stock, revenue and waitlist of an event: in all, by ticket type and by UTC day.
+    """Return the stock, revenue and waitlist of an event.
 
-    Days are those on which bookings were made. The revenues of the types, and those of the days,
-    add up exactly to the event's.
+    The figures are given in total, by ticket type, and by the UTC day on which bookings were made.
+    The revenues of the types add up exactly to that of the event, and so do those of the days.
 
     Raises:
-        EventNotFound, Forbidden.
+        EventNotFound: there is no such event.
+        Forbidden: the caller may not manage the event.
     """
     event = events.get_managed(db, event_id, actor)
     segments = event_sums.load_segments(db, event_id)
@@ -63,8 +64,8 @@ def _render_types(segments: Iterable[Segment], event: Event) -> list[JsonObject]
     """Return each ticket type with its stock and its revenue, at the prices that were booked."""
     cents: defaultdict[int, int] = defaultdict(int)
     for segment in segments:
-        for type_id, of_segment in segment.cents_by_type.items():
-            cents[type_id] += of_segment
+        for type_id, more_cents in segment.cents_by_type.items():
+            cents[type_id] += more_cents
     return [
         {
             "ticketTypeId": ticket_type["ticketTypeId"],
@@ -85,7 +86,8 @@ def stream_bookings_csv(db: Db, event_id: int, actor: Actor) -> Iterator[bytes]:
     """Return all bookings of an event as CSV, in chunks.
 
     Raises:
-        EventNotFound, Forbidden.
+        EventNotFound: there is no such event.
+        Forbidden: the caller may not manage the event.
     """
     events.get_managed(db, event_id, actor)
     found = bookings.iterate_event_bookings(db, event_id)
@@ -97,5 +99,6 @@ def stream_bookings_csv(db: Db, event_id: int, actor: Actor) -> Iterator[bytes]:
 
 
 def _prepend(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the first chunk and then the rest. Closing this generator closes the rest."""
     yield first
     yield from rest

@@ -1,7 +1,7 @@
-"""Sum the bookings of events by day and ticket type, from stored segments and what changed since.
+"""Sum the bookings of events by day and ticket type, from stored segments and later changes.
 
-sales_sums.py describes how stored sums are refreshed and combined with changes. Here the unit that
-is stored and counted anew is a segment of an event's day (segments.py).
+sales_sums.py describes how stored sums are refreshed and combined with changes. The unit that this
+module stores and recounts is a segment of an event's day (segments.py).
 """
 
 from collections import defaultdict
@@ -51,10 +51,11 @@ def sum_changed_events(db: Db, changed: Sequence[ChangedBooking]) -> dict[int, B
 def save_event_sums(
     db: Db, run: int, event_ids: Iterable[int], changed: Sequence[ChangedBooking] | None
 ) -> None:
-    """Count the segments of changed bookings anew, and store them and the totals of their events.
+    """Recount the segments of changed bookings, and store them and the totals of their events.
 
     Args:
         run: the number of the run that writes.
+        event_ids: the events of the changed bookings.
         changed: the changed bookings of these events; None to count all their bookings.
     """
     if changed is None:
@@ -66,7 +67,7 @@ def save_event_sums(
         changed_days = set(days)
     else:
         days, organizers = _load_current(db, event_ids, changed)
-        changed_days = {_find_day(booking) for booking in changed}
+        changed_days = {_make_day_key(booking) for booking in changed}
     store_sums.save_sums(
         db, "eventDays", run, [_build_day_document(day, days[day]) for day in changed_days]
     )
@@ -81,11 +82,11 @@ def save_event_sums(
     )
 
 
-def _find_day(booking: ChangedBooking) -> EventDayKey:
+def _make_day_key(booking: ChangedBooking) -> EventDayKey:
     return booking["eventId"], rules.floor_to_utc_day(booking["createdAt"])
 
 
-def _build_day_document(day: EventDayKey, of_day: Sequence[Segment]) -> tuple[Query, Query]:
+def _build_day_document(day: EventDayKey, day_segments: Sequence[Segment]) -> tuple[Query, Query]:
     """Return the identity and the fields of a document of `eventDays`."""
     event_id, utc_day = day
     parts: list[StoredSegment] = [
@@ -94,7 +95,7 @@ def _build_day_document(day: EventDayKey, of_day: Sequence[Segment]) -> tuple[Qu
             "numbers": segment.totals.numbers,
             "cents": [list(pair) for pair in segment.cents_by_type.items()],
         }
-        for segment in of_day
+        for segment in day_segments
     ]
     identity = {"_id": f"{event_id}:{utc_day:%Y-%m-%d}", "eventId": event_id, "day": utc_day}
     return identity, {"parts": parts}
@@ -102,23 +103,23 @@ def _build_day_document(day: EventDayKey, of_day: Sequence[Segment]) -> tuple[Qu
 
 def _sum_by_event(days: SegmentsByDay) -> dict[int, BookingTotals]:
     totals: defaultdict[int, BookingTotals] = defaultdict(BookingTotals)
-    for (event_id, _), of_day in days.items():
-        totals[event_id].add_all_numbers(segment.totals.numbers for segment in of_day)
+    for (event_id, _), day_segments in days.items():
+        totals[event_id].add_all_numbers(segment.totals.numbers for segment in day_segments)
     return dict(totals)
 
 
 def _load_current(
     db: Db, event_ids: Iterable[int], changed: Sequence[ChangedBooking]
 ) -> tuple[SegmentsByDay, dict[int, ObjectId | None]]:
-    """Load the stored segments of events, and count those of changed bookings anew.
+    """Load the stored segments of events, and recount those of changed bookings.
 
     Returns:
-        All current segments of these events, and the organizers of the events that changed.
+        All current segments of these events, and the organizers of the recounted events.
     """
     days = _load_stored(db, event_ids)
     stale: defaultdict[EventDayKey, set[int]] = defaultdict(set)
     for booking in changed:
-        day = _find_day(booking)
+        day = _make_day_key(booking)
         stale[day].add(segments.find_segment(booking["createdAt"], days.get(day, [])))
     ranges = [
         _compute_range(day, index, days) for day, indexes in stale.items() for index in indexes
@@ -133,8 +134,8 @@ def _load_current(
 
 def _compute_range(day: EventDayKey, index: int, days: SegmentsByDay) -> EventTimeRange:
     event_id, utc_day = day
-    of_day = days.get(day, [Segment(utc_day)])
-    return event_id, segments.compute_segment_range(index, of_day, utc_day)
+    day_segments = days.get(day, [Segment(utc_day)])
+    return event_id, segments.compute_segment_range(index, day_segments, utc_day)
 
 
 def _load_stored(db: Db, event_ids: Iterable[int]) -> SegmentsByDay:
@@ -154,24 +155,28 @@ def _load_segment(stored: StoredSegment) -> Segment:
 def _count(
     db: Db, ranges: Sequence[EventTimeRange], moment: Query = store_sums.MINUTE
 ) -> tuple[MinutesByDay, dict[int, ObjectId | None]]:
-    """Count the bookings of these time ranges, by day and by moment (minute or day).
+    """Count the bookings of these events and time ranges.
+
+    Args:
+        moment: store_sums.MINUTE or DAY.
 
     Returns:
-        The totals, and the organizers of the events.
+        The totals by day and moment, and the organizers of the events.
     """
     days: MinutesByDay = defaultdict(dict)
     organizers: dict[int, ObjectId | None] = {}
     for row in store_sums.sum_event_ranges(db, ranges, moment):
         organizers[row["event"]] = row["organizer"]
-        totals = _find_row_segment(days, row).totals
+        totals = _get_row_segment(days, row).totals
         totals.add(row["status"], row["bookings"], row["tickets"], row["cents"])
     for price_row in store_sums.sum_ticket_prices(db, ranges, moment):
         cents = bookings.to_cents(price_row["price"]) * price_row["tickets"]
-        _find_row_segment(days, price_row).cents_by_type[price_row["type"]] += cents
+        _get_row_segment(days, price_row).cents_by_type[price_row["type"]] += cents
     return days, organizers
 
 
-def _find_row_segment(days: MinutesByDay, row: EventMomentSums | TicketPriceSums) -> Segment:
+def _get_row_segment(days: MinutesByDay, row: EventMomentSums | TicketPriceSums) -> Segment:
+    """Return the segment of a row's moment, which is added if it does not exist yet."""
     moment = datetime.fromisoformat(row["moment"]).replace(tzinfo=UTC)
     minutes = days[row["event"], rules.floor_to_utc_day(moment)]
     return minutes.setdefault(moment, Segment(moment))

@@ -13,19 +13,22 @@ from functools import cache
 from operator import add
 from zoneinfo import ZoneInfo, available_timezones
 
-CONFIRMED, HELD, CANCELLED, EXPIRED = "confirmed", "held", "cancelled", "expired"
-STATUSES = (CONFIRMED, HELD, CANCELLED, EXPIRED)
+from eventapp.analytics.types import STATUSES
+
+CONFIRMED, HELD, CANCELLED, EXPIRED = STATUSES
+EVENT_STATUSES = ("draft", "published", "cancelled", "completed")
 DAY, WEEK, MONTH = "day", "week", "month"
 INTERVALS = (DAY, WEEK, MONTH)
 SORTS = ("revenue", "sold", "utilization")
-MAX_DAYS = 3660
-# A bucket of stored sums. The offset from UTC of every time zone in use is a multiple of it, so
-# that a local day always consists of whole buckets.
+MAX_DAYS = 3660  # of one request for the revenue
+# The length of a bucket of stored sums. The offset from UTC of every time zone in use is a multiple
+# of it, so that a local day always consists of whole buckets.
 BUCKET = timedelta(minutes=15)
 ONE_DAY = timedelta(days=1)
 BUCKETS_PER_DAY = ONE_DAY // BUCKET
-# The checkpoint of a run stays this much behind its start. It is longer than a request may last
-# and than clocks may differ, so that no write with an earlier `updatedAt` becomes visible later.
+# A run moves the checkpoint to this time before its own start. The delay is longer than a request
+# can last and than clocks differ, so that no write with an earlier `updatedAt` becomes visible
+# after the run.
 CHECKPOINT_DELAY = timedelta(seconds=60)
 STOCK_FIELDS = ("capacity", "sold", "held", "available")
 
@@ -56,13 +59,16 @@ class BookingTotals:
         self.numbers = [sum(column) for column in zip(self.numbers, *several, strict=True)]
 
     def count_bookings(self, status: str) -> int:
+        """Return the number of bookings with this status."""
         return self.numbers[3 * STATUSES.index(status)]
 
     def count_tickets(self, status: str) -> int:
+        """Return the number of tickets of bookings with this status."""
         return self.numbers[3 * STATUSES.index(status) + 1]
 
     @property
     def all_bookings(self) -> int:
+        """The number of bookings with any status."""
         return sum(self.numbers[::3])
 
     @property
@@ -72,16 +78,18 @@ class BookingTotals:
 
     @property
     def cancellation_rate(self) -> float:
+        """The share of cancelled bookings, from 0 to 1; see the module."""
         cancelled = self.count_bookings(CANCELLED)
         return compute_ratio(cancelled, self.count_bookings(CONFIRMED) + cancelled)
 
     @property
     def is_empty(self) -> bool:
+        """True if all numbers are 0."""
         return not any(self.numbers)
 
 
 def compute_ratio(part: int, whole: int) -> float:
-    """Return part / whole to four decimals, and 0 if `whole` is 0."""
+    """Return part / whole, rounded to four decimals, or 0 if `whole` is 0."""
     return round(part / whole, 4) if whole else 0.0
 
 
@@ -129,7 +137,7 @@ def floor_to_utc_day(moment: datetime) -> datetime:
 
 
 def floor_to_interval(day: date, interval: str) -> date:
-    """Return the first day of the day, the week (Monday) or the month that a day lies in."""
+    """Return the first day of the interval that a day lies in. A week begins on Monday."""
     if interval == WEEK:
         return day - timedelta(days=day.weekday())
     return day.replace(day=1) if interval == MONTH else day
@@ -140,8 +148,8 @@ def iter_interval_starts(first: date, last: date, interval: str) -> Iterator[dat
     start = floor_to_interval(first, interval)
     while start <= last:
         yield start
-        in_next = start + timedelta(days={DAY: 1, WEEK: 7, MONTH: 31}[interval])
-        start = floor_to_interval(in_next, interval)
+        day_in_next = start + timedelta(days={DAY: 1, WEEK: 7, MONTH: 31}[interval])
+        start = floor_to_interval(day_in_next, interval)
 
 
 def split_utc_day(utc_day: datetime, zone: ZoneInfo) -> Iterator[tuple[date, range]]:

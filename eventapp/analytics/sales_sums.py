@@ -1,4 +1,4 @@
-"""Sum bookings by day and by event, from sums that a job stores and what changed since.
+"""Sum bookings by day and by event, from sums that a job stores and from later changes.
 
 **What is stored.** The job `count-sales` calls `refresh_sums` every 30 seconds. It stores
 
@@ -7,16 +7,16 @@
 - `eventSales`: totals of each event.
 - `eventDays`: totals of each event and UTC day in segments (segments.py, event_sums.py).
 
-**When it is refreshed.** A checkpoint says up to when all changes of bookings are in the stored
-sums. A run finds the bookings with a later `updatedAt`, counts their buckets and segments anew
+**When it is refreshed.** The checkpoint is the time up to which all changes of bookings are in the
+stored sums. A run finds the bookings with a later `updatedAt`, recounts their buckets and segments
 from the bookings, stores them, and moves the checkpoint to CHECKPOINT_DELAY before its own start.
-A lease keeps other runs away meanwhile. A run that dies leaves the checkpoint where it was, and
-the next run repeats its work. The first run counts all bookings.
+A lease prevents that two runs work at the same time. A run that dies does not move the checkpoint,
+so that the next run repeats its work. The first run counts all bookings.
 
-**How a reader combines both.** It reads the checkpoint first, and then the bookings that changed
-since. It takes the stored totals of every bucket (or segment) in which none of these was made, and
-counts the others from the bookings. The result is exact at any time. While there is no checkpoint,
-everything is counted from the bookings.
+**How a reader combines stored sums and changes.** It reads the checkpoint first, and then the
+bookings that changed since. A bucket (or segment) in which a changed booking was made is stale. The
+reader takes the stored totals of all other buckets, and counts the stale ones from the bookings.
+The result is exact at any time. Before there is a checkpoint, the reader counts all bookings.
 """
 
 from collections import defaultdict
@@ -48,7 +48,7 @@ def sum_by_day(
     """Return the totals of each local day from `first` to `last`. Empty days may be missing.
 
     Args:
-        organizer_id: count this organizer's events; all events if it is None.
+        organizer_id: count the bookings of this organizer's events, or of all events if None.
     """
     start, end = rules.find_day_start(first, zone), rules.find_day_start(last + ONE_DAY, zone)
     complete_up_to = store_sums.find_complete_up_to(db)
@@ -119,7 +119,7 @@ def sum_by_event(db: Db, organizer_id: ObjectId | None) -> dict[int, BookingTota
     """Return the totals by eventId of all events that have bookings.
 
     Args:
-        organizer_id: of this organizer's events; of all events if it is None.
+        organizer_id: return this organizer's events, or all events if None.
     """
     complete_up_to = store_sums.find_complete_up_to(db)
     if complete_up_to is None:
@@ -134,10 +134,10 @@ def sum_by_event(db: Db, organizer_id: ObjectId | None) -> dict[int, BookingTota
 
 
 def refresh_sums(db: Db, now: datetime) -> int:
-    """Bring the stored sums up to date; return how many days and events were written.
+    """Bring the stored sums up to date, and return how many days and events were written.
 
-    It may be called at any time by any number of processes. While one of them has the lease, the
-    calls of the others return 0 at once.
+    Any number of processes may call it at any time. While one of them has the lease, the calls of
+    the others return 0 at once.
     """
     checkpoint = store_sums.begin_run(db, now, LEASE)
     if checkpoint is None:
@@ -154,16 +154,16 @@ def refresh_sums(db: Db, now: datetime) -> int:
         store_sums.extend_lease(db, run, clock() + LEASE)
     for event_ids in _split_into_batches(sorted(changed_by_event), EVENTS_PER_BATCH):
         with store_sums.allow_job_timeout():
-            of_events = [each for id_ in event_ids for each in changed_by_event[id_]]
+            batch = [booking for id_ in event_ids for booking in changed_by_event[id_]]
             count_all = changed is None
-            event_sums.save_event_sums(db, run, event_ids, None if count_all else of_events)
+            event_sums.save_event_sums(db, run, event_ids, None if count_all else batch)
         store_sums.extend_lease(db, run, clock() + LEASE)
     store_sums.end_run(db, run, now - rules.CHECKPOINT_DELAY, now)
     return len(buckets_by_day) + len(changed_by_event)
 
 
 def _find_stale_buckets(db: Db, changed: Sequence[ChangedBooking] | None) -> list[datetime]:
-    """Return the buckets in which changed bookings were made; all if `changed` is None."""
+    """Return the buckets in which changed bookings were made, all buckets if `changed` is None."""
     if changed is not None:
         return sorted({rules.floor_to_bucket(booking["createdAt"]) for booking in changed})
     ends = store_sums.find_first_and_last(db)
@@ -177,7 +177,10 @@ def _find_stale_buckets(db: Db, changed: Sequence[ChangedBooking] | None) -> lis
 def _group_by_event(
     db: Db, changed: Sequence[ChangedBooking] | None
 ) -> dict[int, list[ChangedBooking]]:
-    """Return the changed bookings by eventId; every event with bookings if `changed` is None."""
+    """Return the changed bookings by eventId.
+
+    If `changed` is None, every event that has bookings is returned, with an empty list.
+    """
     if changed is None:
         return {event_id: [] for event_id in store_sums.find_booked_event_ids(db)}
     events: defaultdict[int, list[ChangedBooking]] = defaultdict(list)
@@ -194,7 +197,7 @@ def _group_by_utc_day(buckets: Iterable[datetime]) -> dict[datetime, list[dateti
 
 
 def _save_days(db: Db, run: int, buckets: Sequence[datetime]) -> None:
-    """Count these buckets and store their totals, of all bookings and of each organizer."""
+    """Count the bookings of these buckets, and store their totals in all and by organizer."""
     counted: defaultdict[tuple[str, datetime], BookingTotals] = defaultdict(BookingTotals)
     for row in store_sums.sum_by_minute(db, rules.merge_adjacent(buckets, BUCKET)):
         for scope in (store_sums.ALL_ORGANIZERS, str(row["organizer"])):

@@ -1,12 +1,10 @@
-"""Schemas of figures. Amounts of money are in whole units of the `currency` of the answer."""
+"""Schemas of figures. Amounts of money are in whole units of the answer's `currency`."""
 
 from marshmallow import Schema, fields, validate
 
 from eventapp.analytics import rules
 from eventapp.core.http.fields import CalendarDate, PageAnswer, PageQuery, Text
 from eventapp.core.roles import ROLES
-
-EVENT_STATUSES = ("draft", "published", "cancelled", "completed")
 
 
 class RevenueQuery(Schema):
@@ -19,7 +17,7 @@ class RevenueQuery(Schema):
 
 class EventsQuery(PageQuery):
     sortBy = fields.String(load_default="revenue", validate=validate.OneOf(rules.SORTS))
-    status = fields.String(validate=validate.OneOf(EVENT_STATUSES))
+    status = fields.String(validate=validate.OneOf(rules.EVENT_STATUSES))
 
 
 class UsersQuery(PageQuery):
@@ -149,7 +147,7 @@ class StatsAnswer(Stock):
 
 
 class WaitlistAnswer(PageAnswer, MostWaitedFor):
-    """The most wanted tickets first; the sums are of all pages."""
+    """Events with waitlists, most wanted tickets first. The sums include all pages."""
 
 
 class Engagement(Schema):

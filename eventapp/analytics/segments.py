@@ -1,9 +1,9 @@
-"""The bookings that an event received on one UTC day, summed in segments.
+"""Sum the bookings that an event received on one UTC day in segments.
 
 A segment begins at a minute and lasts until the next segment begins. The first segment of a day
-starts with the day, and the last one ends with it. A segment holds a limited number of bookings,
-or the bookings of one minute. So recounting the segment of a changed booking costs the same
-however many bookings the event has.
+starts with the day, and the last one ends with it. The number of bookings in a segment is limited,
+unless they were all made in one minute. So the cost of recounting the segment of a changed booking
+does not grow with the bookings of the event.
 """
 
 from bisect import bisect_right
@@ -36,7 +36,7 @@ class Segment:
 
 
 def find_segment(moment: datetime, segments: Sequence[Segment]) -> int:
-    """Return the index of the segment of a day that a time lies in; 0 if there is none yet."""
+    """Return the index of the segment that a time of the day lies in, 0 if there is none yet."""
     return max(0, bisect_right(segments, moment, key=lambda segment: segment.since) - 1)
 
 
@@ -50,7 +50,7 @@ def compute_segment_range(
 
 
 def build_segments(minutes: Iterable[Segment], max_bookings: int) -> list[Segment]:
-    """Join the totals of minutes into segments of at most `max_bookings`, or of one minute."""
+    """Join the totals of minutes into segments of at most `max_bookings`, or of one minute each."""
     segments: list[Segment] = []
     for minute in sorted(minutes, key=lambda each: each.since):
         bookings = minute.totals.all_bookings
@@ -66,7 +66,7 @@ def replace_stale_segments(
     stale: Iterable[int],
     max_bookings: int,
 ) -> list[Segment]:
-    """Return the segments of a day, the stale ones built again.
+    """Return the segments of a day, with the stale ones replaced by new segments.
 
     Args:
         recounted: the totals of every minute of the stale segments.

@@ -1,4 +1,4 @@
-"""The health of the server: database, this process, requests of all processes, pending work."""
+"""Report the health of the server: database, this process, all requests, pending work, jobs."""
 
 import os
 import resource
@@ -25,7 +25,7 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 def get_health(db: Db, now: datetime, *, read_job_status: JobStatusReader) -> JsonObject:
-    """Return the health report. If the database is unavailable, its parts are left empty."""
+    """Return the health report. Parts that need the database are empty if it is unavailable."""
     database = store_figures.ping(db)
     is_available = database["status"] == "ok"
     return {
@@ -41,7 +41,7 @@ def get_health(db: Db, now: datetime, *, read_job_status: JobStatusReader) -> Js
 
 
 def _measure_process() -> JsonObject:
-    """Return memory (MiB) and CPU use of this process, and the load of the machine."""
+    """Return the memory and CPU use of this process, and the load of the machine."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     cpu_seconds, uptime = usage.ru_utime + usage.ru_stime, time.monotonic() - _started_at
     return {
@@ -57,7 +57,7 @@ def _measure_process() -> JsonObject:
 
 
 def _read_resident_bytes(peak: int) -> int:
-    """Return the resident memory; the peak on systems without /proc."""
+    """Return the resident memory in bytes, or `peak` on systems without /proc."""
     try:
         pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * resource.getpagesize()
@@ -66,7 +66,7 @@ def _read_resident_bytes(peak: int) -> int:
 
 
 def _summarize_requests() -> JsonObject:
-    """Return number, error rate and response times of the requests of all processes so far."""
+    """Return the number, error rate and response times of all requests to all processes."""
     by_class: defaultdict[str, int] = defaultdict(int)
     buckets: defaultdict[float, float] = defaultdict(float)
     seconds = 0.0

@@ -1,4 +1,7 @@
-"""The figures of an organizer's events, or of all events for an admin. rules.py defines them."""
+"""Compute the figures of an organizer's events, or of all events for an admin.
+
+rules.py defines the figures.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,14 +21,20 @@ from eventapp.core.errors import ValidationFailed
 from eventapp.core.json import JsonObject
 
 DEFAULT_DAYS, WAITLISTS_IN_OVERVIEW = 30, 10
-EVENT_STATUSES = ("draft", "published", "cancelled", "completed")
 # The capacity of drafts and cancelled events would distort the utilization.
 STATUSES_ON_SALE = ("published", "completed")
 
 
 @dataclass(frozen=True)
 class RevenuePeriod:
-    """A period of local days, both included. By default it is the last DEFAULT_DAYS days."""
+    """Which days the revenue is wanted of, and how they are grouped.
+
+    Attributes:
+        first: the first local day; None for DEFAULT_DAYS before the end of the period.
+        last: the last local day, which is included; None for today.
+        interval: one of rules.INTERVALS.
+        timezone: an IANA name, such as `Europe/Athens`.
+    """
 
     first: date | None = None
     last: date | None = None
@@ -42,7 +51,7 @@ class EventFigures:
     utilization: float
 
     def sort_key(self, sort_by: str) -> tuple[float, int]:
-        """Return the key for descending order by a name of rules.SORTS, then by age."""
+        """Return the key that sorts events by one of rules.SORTS, descending, then by eventId."""
         values: dict[str, float] = {
             "revenue": self.totals.revenue,
             "sold": self.stock["sold"],
@@ -52,14 +61,14 @@ class EventFigures:
 
 
 def find_visible_organizer(actor: Actor) -> ObjectId | None:
-    """Return the organizer whose events the caller sees; None for an admin, who sees all."""
+    """Return the organizer whose events the caller may see, None for an admin, who may see all."""
     return None if actor.is_admin else actor.require_user_id()
 
 
 def get_overview(db: Db, organizer_id: ObjectId | None, *, currency: str) -> JsonObject:
-    """Return the figures of all time: events, bookings, tickets, revenue and waitlists."""
+    """Return figures of events, bookings, tickets, revenue and waitlists, without a period."""
     totals = rules.sum_totals(sales_sums.sum_all_days(db, organizer_id).values())
-    events = store_figures.sum_by_status(db, organizer_id)
+    events = store_figures.sum_events_by_status(db, organizer_id)
     waitlists = list_waitlists(db, organizer_id, limit=WAITLISTS_IN_OVERVIEW)
     return {
         "currency": currency,
@@ -77,7 +86,8 @@ def get_overview(db: Db, organizer_id: ObjectId | None, *, currency: str) -> Jso
 
 def _count_events(events: dict[str, EventsOfStatus]) -> dict[str, int]:
     by_status = {
-        status: events[status]["events"] if status in events else 0 for status in EVENT_STATUSES
+        status: events[status]["events"] if status in events else 0
+        for status in rules.EVENT_STATUSES
     }
     return {"total": sum(by_status.values()), **by_status}
 
@@ -97,8 +107,8 @@ def get_revenue(
 ) -> JsonObject:
     """Return what was booked in a period, by day, week (from Monday) or month of a time zone.
 
-    The first and the last point count only the days in the period. Their `start` is the first day
-    of the whole interval all the same. The points add up exactly to the total.
+    The first and the last point count only the days in the period, although their `start` is the
+    first day of the whole interval. The points add up exactly to the total.
 
     Raises:
         ValidationFailed: `from` is after `to`, the period is longer than MAX_DAYS, or there is no
@@ -140,7 +150,7 @@ def _validate_period(first: date, last: date) -> None:
 
 
 def render_sales(totals: BookingTotals) -> JsonObject:
-    """Return the sums of one point in time as answers show them."""
+    """Return totals as a point of a time series shows them."""
     return {
         "revenue": from_cents(totals.revenue),
         "bookings": totals.count_bookings(rules.CONFIRMED),
@@ -158,10 +168,11 @@ def list_events(
     page: int = 1,
     limit: int = 20,
 ) -> JsonObject:
-    """Return a page of events with their figures, the highest first.
+    """Return a page of events with their figures, sorted in descending order.
 
     Args:
         sort_by: `revenue`, `sold` or `utilization`.
+        status: return only events with this status.
 
     Raises:
         ValidationFailed: the page lies beyond the rows that are counted.
@@ -213,7 +224,7 @@ def _render_event(figures: EventFigures, heading: EventHeading) -> JsonObject:
 def list_waitlists(
     db: Db, organizer_id: ObjectId | None, *, page: int = 1, limit: int = 20
 ) -> JsonObject:
-    """Return a page of events with a waitlist, the most wanted tickets first, and sums of all."""
+    """Return a page of events with waitlists, most wanted tickets first, and sums of all pages."""
     event_ids = store_figures.find_waitlisted_event_ids(db, organizer_id)
     waitlists = store_figures.sum_waitlists(db, event_ids)
     waitlists.sort(key=lambda each: (-each["tickets"], each["eventId"]))

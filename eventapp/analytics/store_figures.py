@@ -1,4 +1,4 @@
-"""Figures of events, waitlists, users and the server that are aggregated for each request."""
+"""Queries for figures that are computed for each request: events, waitlists, users, the server."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from typing import cast
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
-from eventapp.analytics.store_sums import STATUSES
+from eventapp.analytics.store_sums import BOOKING_STATUSES, build_organizer_filter
 from eventapp.analytics.types import (
     DatabaseHealth,
     EventHeading,
@@ -19,7 +19,7 @@ from eventapp.analytics.types import (
 )
 from eventapp.core.database import Db, Query, is_unavailable
 
-# The sums over the ticket types of one event.
+# Expressions that sum up the ticket types of one event.
 STOCK: Query = {
     "capacity": {"$sum": "$ticketTypes.capacity"},
     "sold": {"$sum": "$ticketTypes.soldTickets"},
@@ -29,17 +29,12 @@ STOCK: Query = {
 HEADING_FIELDS = ("eventId", "title", "organizerId", "organizer", "nextDate", "views")
 
 
-def _build_organizer_filter(organizer_id: ObjectId | None) -> Query:
-    """Return the filter for an organizer's events, or for all events."""
-    return {"organizerId": organizer_id} if organizer_id else {}
-
-
-def sum_by_status(db: Db, organizer_id: ObjectId | None) -> dict[str, EventsOfStatus]:
-    """Return sums of the events by their status."""
+def sum_events_by_status(db: Db, organizer_id: ObjectId | None) -> dict[str, EventsOfStatus]:
+    """Return sums of an organizer's events, or of all events if the id is None, by their status."""
     sums = {name: {"$sum": amount} for name, amount in STOCK.items()}
     counts = {"events": {"$sum": 1}, "views": {"$sum": "$views"}}
     stages: list[Query] = [
-        {"$match": _build_organizer_filter(organizer_id)},
+        {"$match": build_organizer_filter(organizer_id)},
         {"$group": {"_id": "$status", **counts, **sums}},
     ]
     rows = {row.pop("_id"): row for row in db.events.aggregate(stages)}
@@ -49,22 +44,32 @@ def sum_by_status(db: Db, organizer_id: ObjectId | None) -> dict[str, EventsOfSt
 def find_stock(
     db: Db, organizer_id: ObjectId | None, status: str | None = None
 ) -> list[EventStock]:
-    """Return the stock of each event, of those with this status if one is given."""
-    where = {**_build_organizer_filter(organizer_id), **({"status": status} if status else {})}
+    """Return the stock of each event.
+
+    Args:
+        organizer_id: return only events of this organizer.
+        status: return only events with this status.
+    """
+    where = build_organizer_filter(organizer_id)
+    if status:
+        where["status"] = status
     fields = {"_id": 0, "eventId": 1, "status": 1, **STOCK}
     rows = db.events.aggregate([{"$match": where}, {"$project": fields}])
     return cast(list[EventStock], list(rows))
 
 
 def find_headings(db: Db, event_ids: Iterable[int]) -> dict[int, EventHeading]:
-    """Return what is shown beside the figures of events, by eventId, of those that exist."""
+    """Return what is shown together with the figures of events, by eventId.
+
+    Events that do not exist are left out.
+    """
     where = {"eventId": {"$in": list(event_ids)}}
     found = db.events.find(where, {"_id": 0, **dict.fromkeys(HEADING_FIELDS, 1)})
     return {event["eventId"]: event for event in cast(Iterable[EventHeading], found)}
 
 
 def find_waitlisted_event_ids(db: Db, organizer_id: ObjectId | None) -> list[int] | None:
-    """Return the organizer's events that ever had a waitlist; None if all events are meant."""
+    """Return the events of an organizer that ever had a waitlist, None if the organizer is None."""
     if organizer_id is None:
         return None
     where = {"organizerId": organizer_id, "hadWaitlist": True}
@@ -72,7 +77,7 @@ def find_waitlisted_event_ids(db: Db, organizer_id: ObjectId | None) -> list[int
 
 
 def sum_waitlists(db: Db, event_ids: Sequence[int] | None) -> list[WaitlistSums]:
-    """Return sums of the active waitlist entries by event; of all events if the ids are None."""
+    """Return sums of the active waitlist entries of these events, or of all events, by event."""
     where: Query = {"active": True}
     if event_ids is not None:
         where["eventId"] = {"$in": list(event_ids)}
@@ -114,7 +119,7 @@ def count_users_since(db: Db, moment: datetime) -> int:
 def count_bookers_since(db: Db, moment: datetime) -> int:
     """Return the number of users who made a booking at this time or later."""
     stages: list[Query] = [
-        {"$match": {"createdAt": {"$gte": moment}, "status": {"$in": STATUSES}}},
+        {"$match": {"createdAt": {"$gte": moment}, "status": {"$in": BOOKING_STATUSES}}},
         {"$group": {"_id": "$userId"}},
         {"$group": {"_id": None, "users": {"$sum": 1}}},
     ]
@@ -130,7 +135,7 @@ def count_favorites(db: Db) -> int:
 def sum_spending(db: Db, user_ids: Sequence[ObjectId]) -> list[UserSpending]:
     """Return sums of these users' bookings by user and status."""
     stages: list[Query] = [
-        {"$match": {"userId": {"$in": list(user_ids)}, "status": {"$in": STATUSES}}},
+        {"$match": {"userId": {"$in": list(user_ids)}, "status": {"$in": BOOKING_STATUSES}}},
         {
             "$group": {
                 "_id": {"user": "$userId", "status": "$status"},
@@ -144,10 +149,10 @@ def sum_spending(db: Db, user_ids: Sequence[ObjectId]) -> list[UserSpending]:
 
 
 def count_pending_work(db: Db) -> dict[str, int]:
-    """Return how much background work is pending, by the names of the health report.
+    """Return the amounts of pending background work, by their names in the health report.
 
-    These are in-flight entries of events, pending stock moves, open holds, open waitlist offers,
-    and cancelled events whose bookings are still being ended.
+    They count events with in-flight entries, pending stock moves, open holds, open waitlist offers,
+    and cancelled events whose bookings are still being cancelled.
     """
     held = {"status": "held", "expiresAt": {"$exists": True}}
     return {

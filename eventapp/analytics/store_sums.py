@@ -1,4 +1,4 @@
-"""Sums of bookings: counted from the bookings, and stored by the job `count-sales`.
+"""Queries that sum up bookings, and that store and load the sums of the job `count-sales`.
 
 The stored sums and the checkpoint are described in types.py and sales_sums.py. Each run of the job
 has a higher number, which is stored with everything that it writes. The number is a fencing token:
@@ -16,6 +16,7 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from eventapp.analytics.types import (
+    STATUSES,
     ChangedBooking,
     DaySums,
     EventDay,
@@ -38,7 +39,7 @@ INDEXES = {
     "eventSales": [IndexModel([("organizerId", ASCENDING)], name="organizer")],
     "eventDays": [IndexModel([("eventId", ASCENDING)], name="event")],
 }
-STATUSES = ["confirmed", "held", "cancelled", "expired"]
+BOOKING_STATUSES = list(STATUSES)
 RANGES_PER_QUERY, UPDATES_PER_WRITE = 50, 500
 DUPLICATE_KEY = 11000
 # No request waits for the job, so its operations may take longer than those of requests.
@@ -51,10 +52,15 @@ SUMS: Query = {
 MINUTE: Query = {"$dateToString": {"format": "%Y-%m-%dT%H:%M", "date": "$createdAt"}}
 DAY: Query = {"$dateToString": {"format": "%Y-%m-%d", "date": "$createdAt"}}
 
-# From a moment to before another.
+# The start, and the end (exclusive).
 TimeRange = tuple[datetime, datetime]
-# The bookings of an event (eventId) that were made in a time range, or all of them if it is None.
+# An eventId and the time range in which bookings were made, None for all bookings of the event.
 EventTimeRange = tuple[int, TimeRange | None]
+
+
+def build_organizer_filter(organizer_id: ObjectId | None) -> Query:
+    """Return the filter for the events, bookings or sums of an organizer, or for all if None."""
+    return {"organizerId": organizer_id} if organizer_id else {}
 
 
 def _group_bookings(db: Db, where: Query, key: Query) -> list[Document]:
@@ -63,7 +69,7 @@ def _group_bookings(db: Db, where: Query, key: Query) -> list[Document]:
     Documents that only reserve an id have no status, and are left out.
     """
     stages: list[Query] = [
-        {"$match": {**where, "status": {"$in": STATUSES}}},
+        {"$match": {**where, "status": {"$in": BOOKING_STATUSES}}},
         {"$group": {"_id": {**key, "status": "$status"}, **SUMS}},
     ]
     return [{**row.pop("_id"), **row} for row in db.bookings.aggregate(stages)]
@@ -75,32 +81,31 @@ def sum_by_minute(
     """Return sums of the bookings that were made in these time ranges, by minute and organizer.
 
     Args:
-        organizer_id: count the bookings of this organizer's events only.
+        organizer_id: count only bookings of this organizer's events.
     """
-    of_organizer = {"organizerId": organizer_id} if organizer_id else {}
+    key = {"minute": MINUTE, "organizer": "$organizerId"}
     rows: list[Document] = []
     for first in range(0, len(ranges), RANGES_PER_QUERY):
-        some = ranges[first : first + RANGES_PER_QUERY]
-        times = [{"createdAt": {"$gte": start, "$lt": end}} for start, end in some]
+        batch = ranges[first : first + RANGES_PER_QUERY]
+        times = [{"createdAt": {"$gte": start, "$lt": end}} for start, end in batch]
         created = times[0] if len(times) == 1 else {"$or": times}
-        key = {"minute": MINUTE, "organizer": "$organizerId"}
-        rows += _group_bookings(db, {**of_organizer, **created}, key)
+        rows += _group_bookings(db, {**build_organizer_filter(organizer_id), **created}, key)
     return cast(list[MinuteSums], rows)
 
 
 def sum_by_event(db: Db, organizer_id: ObjectId | None = None) -> list[EventStatusSums]:
-    """Return sums of all bookings by event, or of those of one organizer's events."""
-    where = {"organizerId": organizer_id} if organizer_id else {}
-    return cast(list[EventStatusSums], _group_bookings(db, where, {"event": "$eventId"}))
+    """Return sums of the bookings of all events, or of an organizer's events, by event."""
+    rows = _group_bookings(db, build_organizer_filter(organizer_id), {"event": "$eventId"})
+    return cast(list[EventStatusSums], rows)
 
 
 def sum_event_ranges(
     db: Db, ranges: Sequence[EventTimeRange], moment: Query
 ) -> list[EventMomentSums]:
-    """Return sums of the bookings of these events and time ranges.
+    """Return sums of the bookings of these events and time ranges, by event and moment.
 
     Args:
-        moment: MINUTE or DAY, what to group them by.
+        moment: MINUTE or DAY.
     """
     key = {"event": "$eventId", "organizer": "$organizerId", "moment": moment}
     rows = [row for where in _iter_event_filters(ranges) for row in _group_bookings(db, where, key)]
@@ -110,10 +115,12 @@ def sum_event_ranges(
 def sum_ticket_prices(
     db: Db, ranges: Sequence[EventTimeRange], moment: Query
 ) -> list[TicketPriceSums]:
-    """Return the confirmed tickets of these events and time ranges, by type and booked price.
+    """Return sums of confirmed tickets of these events and time ranges.
+
+    They are grouped by event, moment, ticket type and the price at which they were booked.
 
     Args:
-        moment: MINUTE or DAY, what to group them by.
+        moment: MINUTE or DAY.
     """
     key = {
         "event": "$eventId",
@@ -134,8 +141,8 @@ def sum_ticket_prices(
 
 def _iter_event_filters(ranges: Sequence[EventTimeRange]) -> Iterable[Query]:
     for first in range(0, len(ranges), RANGES_PER_QUERY):
-        some = [build_event_filter(*each) for each in ranges[first : first + RANGES_PER_QUERY]]
-        yield some[0] if len(some) == 1 else {"$or": some}
+        batch = [build_event_filter(*each) for each in ranges[first : first + RANGES_PER_QUERY]]
+        yield batch[0] if len(batch) == 1 else {"$or": batch}
 
 
 def build_event_filter(event_id: int, time_range: TimeRange | None) -> Query:
@@ -145,14 +152,14 @@ def build_event_filter(event_id: int, time_range: TimeRange | None) -> Query:
 
 
 def find_first_and_last(db: Db) -> TimeRange | None:
-    """Return when the first and the last booking were made; None if there is none."""
-    found = [
+    """Return when the first and the last booking were made, None if there are no bookings."""
+    first, last = (
         db.bookings.find_one(
             {"createdAt": {"$exists": True}}, {"createdAt": 1}, sort=[("createdAt", direction)]
         )
         for direction in (1, -1)
-    ]
-    return (found[0]["createdAt"], found[1]["createdAt"]) if found[0] and found[1] else None
+    )
+    return (first["createdAt"], last["createdAt"]) if first and last else None
 
 
 def find_changed(
@@ -164,12 +171,14 @@ def find_changed(
     """Return the bookings that were made or changed at this time or later.
 
     Args:
-        organizer_id: only those of this organizer's events.
-        event_id: only those of this event.
+        organizer_id: return only bookings of this organizer's events.
+        event_id: return only bookings of this event.
     """
-    where: Query = {"updatedAt": {"$gte": since}, "status": {"$in": STATUSES}}
-    if organizer_id:
-        where["organizerId"] = organizer_id
+    where: Query = {
+        "updatedAt": {"$gte": since},
+        "status": {"$in": BOOKING_STATUSES},
+        **build_organizer_filter(organizer_id),
+    }
     if event_id is not None:
         where["eventId"] = event_id
     found = db.bookings.find(where, {"_id": 0, "createdAt": 1, "eventId": 1})
@@ -177,20 +186,20 @@ def find_changed(
 
 
 def find_booked_event_ids(db: Db) -> list[int]:
-    """Return the eventIds of all bookings, sorted."""
+    """Return the eventIds that have bookings, sorted."""
     groups = db.bookings.aggregate([{"$group": {"_id": "$eventId"}}])
     return sorted(group["_id"] for group in groups if group["_id"] is not None)
 
 
 def find_complete_up_to(db: Db) -> datetime | None:
-    """Return the time before which all changes are in the stored sums; None if no run ended."""
+    """Return the time up to which the stored sums are complete, None before the first run."""
     where = {"_id": CHECKPOINT_ID, "upTo": {"$exists": True}}
     checkpoint = cast(StoredCheckpoint | None, db.salesMarker.find_one(where))
     return checkpoint["upTo"] if checkpoint else None
 
 
 def begin_run(db: Db, now: datetime, lease: timedelta) -> StoredCheckpoint | None:
-    """Begin a run and return the checkpoint with its number; None if another run has the lease."""
+    """Begin a run. Return the checkpoint with its number, None if another run has the lease."""
     is_free = {"_id": CHECKPOINT_ID, "busyUntil": {"$lte": now}}
     update = {"$inc": {"run": 1}, "$set": {"busyUntil": now + lease}}
     for _attempt in range(2):
@@ -203,7 +212,7 @@ def begin_run(db: Db, now: datetime, lease: timedelta) -> StoredCheckpoint | Non
 
 
 def _insert_first_checkpoint(db: Db, now: datetime) -> bool:
-    """Insert a checkpoint that no run has used yet; return False if there is one already."""
+    """Insert the checkpoint if it does not exist. Return False if it does."""
     try:
         db.salesMarker.insert_one({"_id": CHECKPOINT_ID, "run": 0, "busyUntil": now})
     except DuplicateKeyError:
@@ -227,8 +236,8 @@ def save_sums(db: Db, collection: str, run: int, documents: Iterable[tuple[Query
     """Write stored sums, except those that a later run has written.
 
     Args:
-        documents: for each document the fields that identify it, `_id` included, which are
-            written once, and the fields to set.
+        documents: the identity and the fields of each document. The identity contains `_id` and
+            what never changes, and is written only when the document is inserted.
     """
     updates = [
         UpdateOne(
@@ -252,16 +261,16 @@ def _drop_id(document: Query) -> Query:
 
 
 def find_day_sums(db: Db, scope: str, start: datetime, end: datetime) -> list[DaySums]:
-    """Return the stored days of a scope from `start` to before `end`."""
+    """Return the stored days of a scope from `start` to `end` (exclusive)."""
     where = {"scope": scope, "day": {"$gte": start, "$lt": end}}
     found = db.dailySales.find(where, {"_id": 0, "day": 1, "slots": 1})
     return cast(list[DaySums], list(found))
 
 
 def find_event_sums(db: Db, organizer_id: ObjectId | None = None) -> list[EventSums]:
-    """Return the stored sums of all events, or of one organizer's."""
-    where = {"organizerId": organizer_id} if organizer_id else {}
-    return cast(list[EventSums], list(db.eventSales.find(where, {"numbers": 1})))
+    """Return the stored sums of all events, or of an organizer's events."""
+    found = db.eventSales.find(build_organizer_filter(organizer_id), {"numbers": 1})
+    return cast(list[EventSums], list(found))
 
 
 def find_event_days(db: Db, event_ids: Iterable[int]) -> list[EventDay]:

@@ -1,13 +1,16 @@
-"""The sums that a job stores, and the rows of aggregations.
+"""The sums that a job stores, projections of them, and the rows of aggregations.
 
 Totals are stored as `numbers`: 12 integers, the number of bookings, tickets and cents for each
-status in the order of rules.STATUSES. Days are UTC days, stored as their first moment.
+status in the order of STATUSES. Days are UTC days, stored as their first moment.
 """
 
 from datetime import datetime
-from typing import NotRequired, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 from bson import ObjectId
+
+# The statuses of bookings, in the order of stored totals.
+STATUSES: Final = ("confirmed", "held", "cancelled", "expired")
 
 
 class StoredDaySums(TypedDict):
@@ -16,7 +19,7 @@ class StoredDaySums(TypedDict):
     _id: str  # "<scope>:<YYYY-MM-DD>"
     scope: str  # "all", or the id of an organizer
     day: datetime
-    slots: dict[str, list[int]]  # totals by bucket: "0" to "95", for each 15 minutes with bookings
+    slots: dict[str, list[int]]  # totals by bucket of 15 minutes with bookings, "0" to "95"
     run: int  # the number of the run that wrote the document
 
 
@@ -30,7 +33,7 @@ class StoredEventSums(TypedDict):
 
 
 class StoredSegment(TypedDict):
-    """The totals of a segment of a day: see segments.py."""
+    """The totals of one segment of a day: see segments.py."""
 
     since: datetime  # the minute of its first booking
     numbers: list[int]
@@ -43,7 +46,7 @@ class StoredEventDay(TypedDict):
     _id: str  # "<eventId>:<YYYY-MM-DD>"
     eventId: int
     day: datetime
-    parts: list[StoredSegment]  # in the order of time
+    parts: list[StoredSegment]  # in chronological order
     run: int
 
 
@@ -148,7 +151,7 @@ class EventStock(Stock):
 
 
 class EventHeading(TypedDict):
-    """Projection of an event: what is shown beside its figures."""
+    """Projection of an event: what is shown together with its figures."""
 
     eventId: int
     title: str
@@ -164,7 +167,7 @@ class WaitlistSums(TypedDict):
     eventId: int
     entries: int
     tickets: int
-    since: datetime  # when the first of them joined
+    since: datetime  # when the oldest entry was made
 
 
 class UserSpending(TypedDict):

@@ -1,4 +1,4 @@
-"""Which events callers have as favorites.
+"""Add, remove, list, erase and export favorites.
 
 An `owner` is the key of an Actor (`Actor.favorites_key`): a user, a device or the guest.
 """
@@ -16,18 +16,19 @@ def add(db: Db, owner: str, event_id: int, *, limit: int, now: datetime) -> bool
     """Add a favorite.
 
     Returns:
-        False, with nothing written, if it is one already or the owner has `limit` favorites.
+        False, with nothing written, if the event is a favorite already or the owner has `limit`
+        favorites.
     """
     return store.add(db, owner, event_id, limit=limit, now=now)
 
 
 def remove(db: Db, owner: str, event_id: int) -> bool:
-    """Remove a favorite; return False if it was none."""
+    """Remove a favorite. Return False if the event is no favorite of the owner."""
     return store.remove(db, owner, event_id)
 
 
 def list_event_ids(db: Db, owner: str) -> list[int]:
-    """Return the eventIds of the owner's favorites, the newest first."""
+    """Return the eventIds of the owner's favorites, newest first."""
     return store.find_event_ids(db, owner)[::-1]
 
 
@@ -38,7 +39,7 @@ def find_users_with(db: Db, event_id: int) -> list[ObjectId]:
 
 
 def forget_event(db: Db, event_id: int) -> None:
-    """Remove a deleted event from everyone's favorites."""
+    """Remove a deleted event from the favorites of all owners."""
     store.remove_event(db, event_id)
 
 
@@ -48,5 +49,5 @@ def forget_user(db: Db, user_id: ObjectId) -> None:
 
 
 def export_user(db: Db, user_id: ObjectId) -> dict[str, list[int]]:
-    """Return what is stored here about the user."""
+    """Return the eventIds of a user's favorites, newest first, as `favorites`."""
     return {"favorites": list_event_ids(db, Actor(user_id).favorites_key)}

@@ -21,7 +21,8 @@ def add(db: Db, owner: str, event_id: int, *, limit: int, now: datetime) -> bool
     """Add a favorite in one guarded write.
 
     Returns:
-        False, with nothing written, if it is one already or the owner has `limit` favorites.
+        False, with nothing written, if the event is a favorite already or the owner has `limit`
+        favorites.
     """
     guard: Query = {
         "_id": owner,
@@ -30,8 +31,9 @@ def add(db: Db, owner: str, event_id: int, *, limit: int, now: datetime) -> bool
     }
     entry: FavoriteEntry = {"eventId": event_id, "at": now}
     update: Query = {"$push": {"events": entry}, "$inc": {"count": 1}}
-    # If the guard refuses an owner that exists, the upsert collides with it on `_id`. Two first
-    # favorites of an owner at the same moment collide, too: the second attempt tells which it was.
+    # The upsert fails on `_id` in two cases. Either the owner exists and the guard did not match,
+    # or another call inserted the owner's first favorite at the same moment. In the second case
+    # the second attempt succeeds.
     for _attempt in range(2):
         try:
             _favorites(db).find_one_and_update(
@@ -44,7 +46,7 @@ def add(db: Db, owner: str, event_id: int, *, limit: int, now: datetime) -> bool
 
 
 def remove(db: Db, owner: str, event_id: int) -> bool:
-    """Remove a favorite; return False if it was none."""
+    """Remove a favorite. Return False if the event is no favorite of the owner."""
     result = _favorites(db).update_one(
         {"_id": owner, "events.eventId": event_id},
         {"$pull": {"events": {"eventId": event_id}}, "$inc": {"count": -1}},
@@ -53,19 +55,19 @@ def remove(db: Db, owner: str, event_id: int) -> bool:
 
 
 def find_event_ids(db: Db, owner: str) -> list[int]:
-    """Return the eventIds of the owner's favorites, the oldest first."""
+    """Return the eventIds of the owner's favorites, oldest first."""
     found = _favorites(db).find_one({"_id": owner}, {"events.eventId": 1})
     return [entry["eventId"] for entry in found["events"]] if found else []
 
 
 def find_owners(db: Db, event_id: int) -> list[str]:
-    """Return everyone who has this event as a favorite."""
+    """Return the owners who have this event as a favorite."""
     found = _favorites(db).find({"events.eventId": event_id}, {"_id": 1})
     return [favorites["_id"] for favorites in found]
 
 
 def remove_event(db: Db, event_id: int) -> None:
-    """Remove an event from everyone's favorites."""
+    """Remove an event from the favorites of all owners."""
     _favorites(db).update_many(
         {"events.eventId": event_id},
         {"$pull": {"events": {"eventId": event_id}}, "$inc": {"count": -1}},

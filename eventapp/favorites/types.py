@@ -15,5 +15,5 @@ class StoredFavorites(TypedDict):
     """All favorites of one owner."""
 
     _id: str  # the owner, see Actor.favorites_key: `user:<id>`, `device:<id>` or `guest`
-    events: list[FavoriteEntry]  # the oldest first
-    count: int  # of `events`
+    events: list[FavoriteEntry]  # oldest first
+    count: int  # the length of `events`

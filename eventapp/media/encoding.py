@@ -17,13 +17,13 @@ from PIL.ImageFile import ImageFile
 from eventapp.media import rules
 from eventapp.media.errors import AnimatedPhoto, DamagedPhoto, NotAPhoto, PhotosBusy, TooManyPixels
 
-# What Pillow raises for damaged files. It depends on the format and on the place of the damage.
+# What Pillow raises for damaged files, depending on the format and on which part is damaged.
 DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 FORMATS = (rules.JPEG, rules.PNG, rules.WEBP)
-# The modes of Pillow that are shrunk as they are. Pictures of other modes become RGB or RGBA first.
+# Pictures in these pixel modes can be shrunk. All others are converted to RGB or RGBA first.
 DIRECT_MODES = ("RGB", "RGBA", "L", "CMYK", "YCbCr")
 WEBP_QUALITY = 85
-# How long an upload waits for the photos before it.
+# How long an upload waits until the photos before it are encoded.
 QUEUE_TIMEOUT_SECONDS = 20
 
 # A process encodes one photo at a time: at 40 megapixels a PNG takes 220 MB and a WebP 620 MB. It
@@ -96,7 +96,7 @@ def _shrink(image: ImageFile) -> Image.Image:
     picture: Image.Image = image
     if image.mode not in DIRECT_MODES:
         picture = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    # A large JPEG is decoded at a reduced size, at least 1.5 times the size that is kept.
+    # A large JPEG is decoded at a reduced size, which is at least 1.5 times the final size.
     scale = 1.5 * rules.MAX_SIDE / max(image.size)
     image.draft(None, (int(image.width * scale), int(image.height * scale)))
     picture.thumbnail((rules.MAX_SIDE, rules.MAX_SIDE))

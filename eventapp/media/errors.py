@@ -38,7 +38,7 @@ class TooManyPixels(TooLarge):
 
 
 class PhotosBusy(AppError):
-    """Other photos are being encoded: one at a time, so that many cannot exhaust the memory."""
+    """Other uploads are being encoded. Only one is encoded at a time, to limit memory use."""
 
     status, code, message = 503, "photos_busy", "Too many photos at once; try again shortly"
 
@@ -47,7 +47,7 @@ class PhotosBusy(AppError):
 
 
 class PhotoNotFound(NotFound):
-    """There is no such photo."""
+    """There is no photo with this content, or the gallery has no photo with this id."""
 
     code, message = "image_not_found", "Image not found"
 

@@ -1,4 +1,4 @@
-"""Route that serves the photos of the `images/` folder and the uploaded ones."""
+"""Route that serves uploaded photos and the photos of the `images/` folder."""
 
 from typing import cast
 
@@ -14,7 +14,7 @@ bp = Blueprint("media", __name__, url_prefix="/images", description="Event photo
 BLUEPRINTS = (bp,)
 IMAGES = ROOT / "images"
 MAX_AGE_SECONDS = 30 * 24 * 3600
-# An uploaded photo is named by its content, so a cache never needs to ask for it again.
+# The URL of an uploaded photo names its content, so a cache never needs to revalidate it.
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -31,7 +31,7 @@ def image(file: str) -> Response:
 
 
 def _uploaded_photo(sha: str) -> Response:
-    """Return a photo of the database. Its bytes are not read where the answer is 304."""
+    """Return an uploaded photo. Its bytes are not read if the answer is 304."""
     if request.if_none_match.contains(sha):
         service.require_photo(get_db(), sha)
         data = b""

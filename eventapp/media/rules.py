@@ -1,11 +1,11 @@
-"""Decide what counts as a photo, how large it may be, and how it is shown."""
+"""Recognize the formats of photos, limit their size, and render photos for the API."""
 
 import re
 
 from eventapp.media.types import RenderedPhoto, StoredPhoto
 
-MAX_PIXELS = 40_000_000
-MAX_SIDE = 2000  # pixels, of what is stored
+MAX_PIXELS = 40_000_000  # of an upload
+MAX_SIDE = 2000  # pixels, of a stored photo
 GALLERY_LIMIT = 50  # photos
 JPEG, PNG, WEBP = "JPEG", "PNG", "WEBP"
 
@@ -24,9 +24,9 @@ def detect_format(data: bytes) -> str | None:
 
 
 def read_webp_pixels(data: bytes) -> int:
-    """Return the number of pixels in the header of a WebP file, 0 if the header is broken.
+    """Return the number of pixels that the header of a WebP file claims, 0 if it is malformed.
 
-    Pillow does not read the size before its decoder has allocated memory for two whole pictures.
+    Pillow knows the size only after its decoder has allocated memory for two whole pictures.
     The layout of the headers is defined in RFC 9649 and, for VP8, in RFC 6386.
     """
     chunk, header = data[12:16], data[20:30]
@@ -45,12 +45,12 @@ def read_webp_pixels(data: bytes) -> int:
 
 
 def make_path(sha: str) -> str:
-    """Return the URL path of a photo. It names the content, so that caches may keep it forever."""
+    """Return the URL path of a photo. It names the content, so caches may keep it forever."""
     return f"/images/{sha}.webp"
 
 
 def parse_file_name(file_name: str) -> str | None:
-    """Return the `sha` of the photo that a file below /images is, None if it is no upload."""
+    """Return the `sha` in the file name of an uploaded photo, None for any other file name."""
     match = _FILE_NAME.fullmatch(file_name)
     return match[1] if match else None
 

@@ -1,9 +1,9 @@
 """Store, serve and delete uploaded photos.
 
 Each photo belongs to one owner: `user/<id>` (the photo of a profile), `gallery/<user id>` or
-`event/<eventId>`. A profile or an event that gets a new photo sets the photo's id in the same
-write as its URL, and then deletes the photo that this write replaced. So of two simultaneous
-uploads the one that is shown in the end is kept.
+`event/<eventId>`. A profile or an event that gets a new photo sets the photo's id and URL in one
+write, and then deletes the photo that this write replaced. So after two simultaneous uploads,
+exactly the photo that is shown is kept.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from eventapp.media.encoding import EncodedPhoto, encode_photo
 from eventapp.media.errors import GalleryFull, PhotoNotFound
 from eventapp.media.types import RenderedPhoto, StoredPhoto
 
-# How often an upload looks for another free slot of a gallery after it lost one to another upload.
+# How many slots of a gallery an upload tries to take, if other uploads take them first.
 SLOT_ATTEMPTS = 100
-EVENT_OWNERS = "event"
+EVENT_OWNER_TYPE = "event"
 
 
 def make_profile_owner(user_id: ObjectId) -> str:
@@ -30,7 +30,7 @@ def make_profile_owner(user_id: ObjectId) -> str:
 
 def make_event_owner(event_id: int) -> str:
     """Return the owner of the photo of an event."""
-    return f"{EVENT_OWNERS}/{event_id}"
+    return f"{EVENT_OWNER_TYPE}/{event_id}"
 
 
 def _make_gallery_owner(user_id: ObjectId) -> str:
@@ -76,7 +76,7 @@ def delete_photos(db: Db, owner: str) -> None:
 
 def delete_event_photos(db: Db) -> int:
     """Delete the photos of all events, and return how many."""
-    return store.delete_by_owner_type(db, EVENT_OWNERS)
+    return store.delete_by_owner_type(db, EVENT_OWNER_TYPE)
 
 
 def delete_orphaned_chunks(db: Db, now: datetime) -> int:
@@ -94,7 +94,7 @@ def make_path(photo: StoredPhoto) -> str:
 
 
 def parse_file_name(file_name: str) -> str | None:
-    """Return the `sha` of the photo that a file below /images is, None if it is no upload."""
+    """Return the `sha` in the file name of an uploaded photo, None for any other file name."""
     return rules.parse_file_name(file_name)
 
 
@@ -131,8 +131,8 @@ def add_to_gallery(
 ) -> RenderedPhoto:
     """Encode an uploaded photo anew and add it to a user's gallery.
 
-    Each photo takes one of GALLERY_LIMIT slots, which a unique index guards. So simultaneous
-    uploads cannot exceed the limit.
+    Each photo takes one of GALLERY_LIMIT slots, and a unique index lets only one photo have a
+    slot. So simultaneous uploads cannot exceed the limit.
 
     Args:
         file: the bytes of the upload.

@@ -1,11 +1,11 @@
 """Photos in GridFS: one file for each upload, named by its content.
 
-A file belongs to one owner, which stands in its metadata, and is never shared. So deleting it takes
-nothing from anybody else: content that was uploaded twice is stored twice, under one name.
+Each file belongs to exactly one owner, which its metadata names. Content that was uploaded twice is
+stored twice, under the same name. So deleting the file of one owner never affects another owner.
 
-Invariant: a photo exists exactly while its document in FILES does. An upload writes the chunks
-first and the document second, and a deletion deletes the document first. So an interrupted upload
-or deletion leaves only chunks that no read finds; `delete_orphaned_chunks` removes them.
+Invariant: a photo exists as long as its document in FILES does. An upload writes the chunks first
+and the document second, and a deletion deletes the document first. So an interrupted upload or
+deletion leaves only chunks that no read finds. `delete_orphaned_chunks` removes them.
 """
 
 from contextlib import suppress
@@ -37,9 +37,9 @@ INDEXES = {
     ],
     CHUNKS: [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], name="files_id", unique=True)],
 }
-# Younger chunks may belong to an upload that is still running. No upload takes nearly as long.
+# Chunks younger than this may belong to an upload that is still running. No upload takes that long.
 UPLOAD_TIMEOUT = timedelta(hours=1)
-# How many chunks are checked at once for whether their files exist.
+# How many chunks are looked at in one query when orphaned chunks are searched.
 CHUNKS_PER_BATCH = 1000
 
 
@@ -130,6 +130,7 @@ def delete_by_owner_type(db: Db, owner_type: str) -> int:
     Args:
         owner_type: the part of the owner before the slash, such as `event`.
     """
+    # The character after "/" is "0".
     return _delete_each(db, {"metadata.owner": {"$gte": f"{owner_type}/", "$lt": f"{owner_type}0"}})
 
 
@@ -148,14 +149,15 @@ def delete_orphaned_chunks(db: Db, now: datetime) -> int:
     Returns:
         The number of photos that the chunks belonged to.
     """
-    photos, last, before = 0, ObjectId(bytes(12)), ObjectId.from_datetime(now - UPLOAD_TIMEOUT)
+    photos, last_id = 0, ObjectId(bytes(12))
+    end_id = ObjectId.from_datetime(now - UPLOAD_TIMEOUT)
     while True:
-        where = {"files_id": {"$gt": last, "$lt": before}}
+        where = {"files_id": {"$gt": last_id, "$lt": end_id}}
         chunks = db[CHUNKS].find(where, {"_id": 0, "files_id": 1}).sort("files_id")
         ids = {chunk["files_id"] for chunk in chunks.limit(CHUNKS_PER_BATCH)}
         if not ids:
             return photos
-        last = max(ids)
+        last_id = max(ids)
         orphans = ids - set(_files(db).distinct("_id", {"_id": {"$in": list(ids)}}))
         if orphans:
             db[CHUNKS].delete_many({"files_id": {"$in": list(orphans)}})

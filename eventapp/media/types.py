@@ -1,4 +1,4 @@
-"""Photos, and the documents of GridFS that hold them. All times are aware and in UTC."""
+"""Photos, and the GridFS documents that contain them. All times are aware and in UTC."""
 
 from datetime import datetime
 from typing import NotRequired, TypedDict
@@ -7,9 +7,9 @@ from bson import ObjectId
 
 
 class PhotoMetadata(TypedDict):
-    """What GridFS keeps of a photo beside its name and its bytes."""
+    """The metadata of a photo's file in GridFS."""
 
-    owner: str  # `user/<id>` (the profile's), `gallery/<user id>` or `event/<eventId>`
+    owner: str  # `user/<id>` for a profile, `gallery/<user id>` or `event/<eventId>`
     width: int  # pixels
     height: int  # pixels
     createdAt: datetime

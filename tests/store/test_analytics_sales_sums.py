@@ -237,7 +237,7 @@ def test_the_work_of_a_run_that_died_is_repeated(db, bookings, now, monkeypatch)
 @pytest.mark.parametrize(
     "where",
     [
-        {"updatedAt": {"$gte": utc_now()}, "status": {"$in": store_sums.STATUSES}},
+        {"updatedAt": {"$gte": utc_now()}, "status": {"$in": store_sums.BOOKING_STATUSES}},
         {"createdAt": {"$gte": utc_now(), "$lt": utc_now() + LATER}},
         store_sums.build_event_filter(1, (utc_now(), utc_now() + LATER)),
         {

@@ -91,7 +91,7 @@ def log_in(body: JsonObject) -> Response:
 @bp.response(200, TokensAnswer)
 @bp.error_responses(401, 503)
 def refresh(body: JsonObject) -> Response:
-    """Replace a refresh token, which is sent in the body or as the bearer token, by new tokens."""
+    """Exchange a refresh token, sent in the body or as the bearer token, for new tokens."""
     claims = tokens.verify_refresh_token(body.get("refreshToken"))
     session = sessions.refresh_session(
         get_db(),
@@ -181,7 +181,7 @@ def _signed_in_body(message: str, user: StoredUser, session: StoredSession) -> J
 
 
 def _tokens_body(session: StoredSession) -> dict[str, str]:
-    """Return new tokens of a session; `token` is the access token under its older name."""
+    """Return new tokens of a session. `token` is the access token again, under an older name."""
     user_id, session_id = session["userId"], session["_id"]
     access = tokens.create_access_token(user_id, session_id, session["gen"])
     refresh = tokens.create_refresh_token(user_id, session_id, session["refreshId"])

@@ -32,7 +32,7 @@ def forbid_caching(response: Response) -> Response:
 @bp.response(200, UserAnswer)
 @bp.error_responses(404)
 def set_photo(files: JsonObject, user_id: ObjectId) -> Response:
-    """Upload the photo of the profile: JPEG, PNG or WebP. It replaces the photo before it."""
+    """Upload the photo of the profile: JPEG, PNG or WebP. It replaces the previous photo."""
     user = photos.set_profile_photo(
         get_db(), user_id, read_uploaded_file(files), now=utc_now(), image_base_url=image_base_url()
     )

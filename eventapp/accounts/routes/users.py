@@ -79,6 +79,6 @@ def delete_user(user_id: ObjectId) -> Response:
 @bp.response(200, ExportAnswer)
 @bp.error_responses(404)
 def export_user(user_id: ObjectId) -> Response:
-    """Return all that is stored about the user."""
+    """Return everything that is stored about the user."""
     exporters = PERSONAL_DATA.get().export
     return json_response(service.export_user(get_db(), user_id, exporters=exporters))

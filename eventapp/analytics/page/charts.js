@@ -1,5 +1,5 @@
 "use strict";
-// Small SVG charts. Every value is in the table beside the chart too, and each mark has a title.
+// Small SVG charts. The table next to a chart has the same values, and each mark has a title.
 
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [560, 240, 64, 28, 12];
@@ -29,7 +29,7 @@ function createFrame(label, maximum, format) {
   return chart;
 }
 
-// Draws the first, middle and last date below the chart. xOf: index of a point to its x.
+// Draws the first, middle and last date below the chart. xOf returns the x of a point's index.
 function drawDates(chart, points, xOf) {
   const last = points.length - 1;
   for (const index of new Set([0, Math.floor(last / 2), last])) {
@@ -39,10 +39,10 @@ function drawDates(chart, points, xOf) {
 }
 
 // Returns a chart of one value over time.
-//   points: [{start, [name]: value}], in the order of time
+//   points: [{start, [name]: value}], in chronological order
 //   name: the name of the value in a point
 //   shape: "line" or "bars"
-//   format: function of a value, returns its text
+//   format: returns the text of a value
 function createTimeChart(points, name, shape, format) {
   const maximum = roundUp(Math.max(0, ...points.map((point) => point[name])));
   const total = points.reduce((sum, point) => sum + point[name], 0);

@@ -1,6 +1,6 @@
 "use strict";
-// The dashboard: it signs in with the API and shows its figures. The tokens are stored in this
-// page and in sessionStorage only, so they are gone when the tab is closed.
+// The dashboard signs in to the API and shows its figures. The tokens are stored only in this page
+// and in sessionStorage, so that they are deleted when the tab is closed.
 
 const byId = (id) => document.getElementById(id);
 const STORAGE_KEY = "eventapp.dashboard";
@@ -28,7 +28,7 @@ async function request(path, options = {}) {
   throw Object.assign(new Error(body.message), { status: answer.status });
 }
 
-// As `request`, with a new access token if the present one has expired.
+// Sends a GET request like `request`. If the access token has expired, gets a new one first.
 async function requestWithRefresh(path) {
   try {
     return await request(path);
@@ -100,7 +100,7 @@ function showPeriod(figures) {
   byId("points").replaceChildren(createTable(["From", "Revenue", "Bookings", "Tickets", "Cancelled"], rows));
 }
 
-// Shows a bar for each event. valueOf and textOf return the value of an event and its text.
+// Shows a bar for each event. valueOf returns the value of an event, and textOf the text of it.
 function showBars(id, events, valueOf, maximum, textOf) {
   const rows = events.map((event) => {
     const row = createElement("div", undefined, "row");
@@ -128,8 +128,7 @@ async function loadPeriod() {
 
 async function load() {
   showStatus("Loading");
-  const profile = await requestWithRefresh("/auth/profile");
-  const user = profile.user || profile;
+  const user = await requestWithRefresh("/auth/profile");
   const [overview, best, fullest] = await Promise.all([
     requestWithRefresh("/analytics/overview"),
     requestWithRefresh("/analytics/events?sortBy=revenue&limit=5"),
@@ -145,7 +144,7 @@ async function load() {
   showStatus(`Figures of ${new Date().toLocaleTimeString("en")}`);
 }
 
-// Shows the figures and the name of the user; the form to sign in if the user is null.
+// Shows the figures and the name of the user, or the form to sign in if the user is null.
 function showUser(user) {
   byId("sign-in").hidden = Boolean(user);
   byId("figures").hidden = byId("sign-out").hidden = byId("user").hidden = !user;
@@ -160,8 +159,8 @@ function showError(error) {
   showStatus(error.status === 403 ? "Only organizers and admins see figures." : error.message, true);
 }
 
-// Runs an async function and shows its error, if it fails.
-const run = (work) => work().catch(showError);
+// Runs an async function, and shows the error if it fails.
+const run = (asyncFunction) => asyncFunction().catch(showError);
 
 byId("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();

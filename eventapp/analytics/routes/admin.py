@@ -1,4 +1,4 @@
-"""Routes for admins."""
+"""Routes of figures and of the health report, for admins."""
 
 from flask import Response
 
@@ -29,7 +29,7 @@ bp = Blueprint("admin", __name__, url_prefix="/api/admin", description="Administ
 @role_required(ADMIN)
 @bp.response(200, DashboardAnswer)
 def dashboard() -> Response:
-    """The overview with daily trends, the best events, the waitlist, and engagement."""
+    """Return the overview, daily trends, the top events, the waitlists and engagement."""
     return respond_uncached(
         admin.get_dashboard(get_db(), utc_now(), currency=current_config().currency)
     )
@@ -40,8 +40,8 @@ def dashboard() -> Response:
 @bp.arguments(UsersQuery, location="query")
 @bp.response(200, BookersAnswer)
 def users(query: JsonObject) -> Response:
-    """Accounts, newest first, with what each has booked and spent."""
-    return respond_uncached(admin.list_users(get_db(), query))
+    """Return a page of accounts, newest first, with their bookings and spending."""
+    return respond_uncached(admin.list_users(get_db(), **query))
 
 
 @bp.route("/events")
@@ -49,7 +49,7 @@ def users(query: JsonObject) -> Response:
 @bp.arguments(EventsQuery, location="query")
 @bp.response(200, EventFiguresAnswer)
 def events(query: JsonObject) -> Response:
-    """All events, drafts too, with their figures."""
+    """Return a page of all events, drafts included, with their figures."""
     return respond_uncached(service.list_events(get_db(), None, **to_service_arguments(query)))
 
 
@@ -58,7 +58,7 @@ def events(query: JsonObject) -> Response:
 @bp.arguments(PageQuery, location="query")
 @bp.response(200, WaitlistAnswer)
 def waitlist(query: JsonObject) -> Response:
-    """The events that are waited for, the most wanted tickets first."""
+    """Return a page of the events that have waitlists, most wanted tickets first."""
     return respond_uncached(service.list_waitlists(get_db(), None, **query))
 
 
@@ -66,7 +66,7 @@ def waitlist(query: JsonObject) -> Response:
 @role_required(ADMIN)
 @bp.response(200, HealthAnswer)
 def health() -> Response:
-    """Database, memory, CPU, response times, error rate, and what waits to be done."""
+    """Return the health report: database, process, requests, pending work, mails and jobs."""
     return respond_uncached(
         server_health.get_health(
             get_db(), utc_now(), read_job_status=server_health.JOB_STATUS.get()

@@ -1,4 +1,7 @@
-"""Serve the dashboard page and its files. They hold no figures: those need an access token."""
+"""Routes that serve the dashboard page and its files.
+
+The files are public. The page loads its figures from the API, which requires an access token.
+"""
 
 from pathlib import Path
 
@@ -17,7 +20,7 @@ FILES = frozenset({"page.css", "page.js", "charts.js"})
 @anonymous
 @bp.response(200, content_type="text/html")
 def page() -> Response:
-    """The dashboard for organizers and admins, who sign in there."""
+    """Return the dashboard page, on which organizers and admins sign in."""
     return _send("index.html")
 
 
@@ -26,7 +29,7 @@ def page() -> Response:
 @bp.response(200, content_type="text/javascript")
 @bp.error_responses(404)
 def file(file: str) -> Response:
-    """A style or script of the dashboard."""
+    """Return a style sheet or script of the dashboard."""
     if file not in FILES:
         raise NotFound
     return _send(file)
@@ -34,5 +37,5 @@ def file(file: str) -> Response:
 
 def _send(name: str) -> Response:
     response = send_from_directory(PAGE_FOLDER, name)
-    response.headers["Cache-Control"] = "no-cache"  # revalidated by its ETag
+    response.headers["Cache-Control"] = "no-cache"  # A cache must revalidate it by its ETag.
     return response

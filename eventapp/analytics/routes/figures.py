@@ -1,4 +1,4 @@
-"""Routes of sales figures: of an organizer's events, of all for an admin, and of one event."""
+"""Routes of the figures of one event, of an organizer's events, and of all events for an admin."""
 
 from flask import Response
 
@@ -28,7 +28,10 @@ events_bp = Blueprint("event_figures", __name__, url_prefix="/api/events", descr
 @role_required(ORGANIZER)
 @bp.response(200, OverviewAnswer)
 def overview() -> Response:
-    """Everything at a glance: an organizer's own events, all for an admin."""
+    """Return the overview: bookings, tickets, revenue, stock and waitlists.
+
+    It covers the organizer's own events, or all events for an admin.
+    """
     answer = service.get_overview(
         get_db(),
         service.find_visible_organizer(current_actor()),
@@ -42,7 +45,7 @@ def overview() -> Response:
 @bp.arguments(RevenueQuery, location="query")
 @bp.response(200, RevenueAnswer)
 def revenue(query: JsonObject) -> Response:
-    """Revenue and bookings by day, week or month of a time zone; unsaid, the last 30 days."""
+    """Return revenue and bookings by day, week or month. The default is the last 30 days."""
     period = service.RevenuePeriod(
         query.get("from"), query.get("to"), query["interval"], query["timezone"]
     )
@@ -61,7 +64,7 @@ def revenue(query: JsonObject) -> Response:
 @bp.arguments(EventsQuery, location="query")
 @bp.response(200, EventFiguresAnswer)
 def events(query: JsonObject) -> Response:
-    """Events with their figures, the most of `sortBy` first."""
+    """Return a page of events with their figures, the highest `sortBy` first."""
     organizer_id = service.find_visible_organizer(current_actor())
     return respond_uncached(
         service.list_events(get_db(), organizer_id, **to_service_arguments(query))
@@ -69,7 +72,7 @@ def events(query: JsonObject) -> Response:
 
 
 def to_service_arguments(query: JsonObject) -> JsonObject:
-    """Return the values of a query by the names of the service's parameters."""
+    """Return the values of a query under the names of the service's parameters."""
     return {{"sortBy": "sort_by"}.get(name, name): value for name, value in query.items()}
 
 
@@ -78,7 +81,7 @@ def to_service_arguments(query: JsonObject) -> JsonObject:
 @events_bp.response(200, StatsAnswer)
 @events_bp.error_responses(404)
 def event_stats(event_id: int) -> Response:
-    """Stock, revenue, cancellations and waitlist of one's event, by type and by day."""
+    """Return the figures of an event: in total, by ticket type and by day."""
     answer = event_figures.get_event_stats(
         get_db(), event_id, current_actor(), currency=current_config().currency
     )
@@ -90,7 +93,7 @@ def event_stats(event_id: int) -> Response:
 @events_bp.response(200, content_type="text/csv")
 @events_bp.error_responses(404)
 def event_bookings_csv(event_id: int) -> Response:
-    """All bookings of one's event as a table, newest first: CSV in UTF-8 with a byte order mark."""
+    """Return all bookings of an event, newest first, as CSV in UTF-8 with a byte order mark."""
     chunks = event_figures.stream_bookings_csv(get_db(), event_id, current_actor())
     response = Response(chunks, content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="bookings-{event_id}.csv"'
@@ -99,7 +102,7 @@ def event_bookings_csv(event_id: int) -> Response:
 
 
 def respond_uncached(answer: JsonObject) -> Response:
-    """Return an answer that no cache may store: figures are for the caller only."""
+    """Return an answer that no cache may store, because figures are for the caller only."""
     response = json_response(answer)
     response.headers["Cache-Control"] = "no-store"
     return response
