@@ -47,29 +47,18 @@ def test_no_command_scans_a_collection(recorded):
     store.fill_gap(db, event_id, 99, now)
     service.export_user(db, reader["id"])
     service.forget_user(db, reader["id"])
-    has_session = partial(bool, 1)
+    caller = {"callers": ["::1"], "has_session": lambda: True}
     hub = Hub()
-    topic, listener = event_stream.subscribe(
-        db,
-        hub,
-        event_id,
-        last_event_id="0.0.0",
-        actor=actor,
-        callers=["::1"],
-        has_session=has_session,
+    event_topic, listener = event_stream.subscribe(
+        db, hub, event_id, last_event_id="0.0.0", actor=actor, **caller
     )
-    event_stream.EventReader(db, hub).refresh([topic])
+    event_stream.EventReader(db, hub).refresh([event_topic])
     listener.read_new()
-    told, _ = live.subscribe(
-        db,
-        hub,
-        reader["id"],
-        last_event_id=str(ObjectId()),
-        callers=["::1"],
-        has_session=has_session,
+    notification_topic, _ = live.subscribe(
+        db, hub, reader["id"], last_event_id=str(ObjectId()), **caller
     )
-    told.read_at -= timedelta(seconds=5)
-    live.NotificationReader(db).refresh([told])
+    notification_topic.read_at -= timedelta(seconds=5)
+    live.NotificationReader(db).refresh([notification_topic])
     hub.close()
     service.delete_orphaned_chats(db)
 
