@@ -27,7 +27,7 @@ from eventapp.analytics.types import (
     StoredCheckpoint,
     TicketPriceSums,
 )
-from eventapp.core.database import Db, Document, Query
+from eventapp.core.database import DUPLICATE_KEY_CODE, Db, Document, Query
 
 ALL_ORGANIZERS, CHECKPOINT_ID = "all", "bookings"
 INDEXES = {
@@ -41,7 +41,6 @@ INDEXES = {
 }
 BOOKING_STATUSES = list(STATUSES)
 RANGES_PER_QUERY, UPDATES_PER_WRITE = 50, 500
-DUPLICATE_KEY = 11000
 # No request waits for the job, so its operations may take longer than those of requests.
 JOB_TIMEOUT_SECONDS = 120
 SUMS: Query = {
@@ -252,7 +251,7 @@ def save_sums(db: Db, collection: str, run: int, documents: Iterable[tuple[Query
             db[collection].bulk_write(updates[first : first + UPDATES_PER_WRITE], ordered=False)
         except BulkWriteError as error:
             # An upsert finds its `_id` taken if a later run has written the document.
-            if {fault["code"] for fault in error.details["writeErrors"]} != {DUPLICATE_KEY}:
+            if {fault["code"] for fault in error.details["writeErrors"]} != {DUPLICATE_KEY_CODE}:
                 raise
 
 

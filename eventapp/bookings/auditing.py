@@ -1,10 +1,10 @@
 """Check that the stock of events agrees with the bookings and waitlist entries, and repair it.
 
-The counters of a ticket type must hold: `soldTickets` are the tickets of confirmed bookings,
-`heldTickets` of held ones, `waiting` the active waitlist entries, and available, sold and held
-tickets add up to `capacity`. While changes are in flight the two sides differ; the audit knows the
-difference from the in-flight entries and the pending stock moves, and takes it into account. So it
-can run while tickets are sold.
+The counters of a ticket type must equal the records: `soldTickets` the tickets of its confirmed
+bookings, `heldTickets` those of its held bookings, and `waiting` its active waitlist entries.
+Available, sold and held tickets must add up to `capacity`. While changes are in flight, counters
+and records differ. The audit computes the difference from the in-flight entries and the pending
+stock moves, so that it can run while tickets are sold.
 """
 
 from collections import defaultdict
@@ -20,32 +20,31 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.recovery import ABANDONED_AFTER, recover
 from eventapp.bookings.types import ActiveTickets, StoredBooking
 from eventapp.events.types import InFlightEntry, InFlightState, TicketType
-from eventapp.inventory.service import leave_key
+from eventapp.inventory.service import leave_key, parse_document_id
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
 
 EVENTS_PER_BATCH = 500
 REPAIR_ATTEMPTS = 20
-# A worker resolves what is older than ABANDONED_AFTER; what is this old shows that none runs.
+# A worker resolves entries that are older than ABANDONED_AFTER. An entry as old as this shows that
+# no worker runs.
 STUCK_AFTER = 4 * ABANDONED_AFTER
-# The length of an ObjectId in hexadecimal, with which the keys of in-flight entries end.
-HEX_ID_LENGTH = 24
 
 Counter = Literal["availableTickets", "soldTickets", "heldTickets", "waiting"]
-# The counters that bookings and waitlist entries account for, and all that are never negative.
+# The counters that follow from bookings and waitlist entries, and all that are never negative.
 DERIVED_COUNTERS: tuple[Counter, ...] = ("soldTickets", "heldTickets", "waiting")
 COUNTERS: tuple[Counter, ...] = ("availableTickets", *DERIVED_COUNTERS)
 COUNTER_OF_STATUS = {"confirmed": "soldTickets", "held": "heldTickets"}
 
 # The key of a stock move, and what it adds to the counters of each ticket type.
 MoveChanges = tuple[str, Sequence[tuple[int, dict[str, int]]]]
-# {ticketTypeId: {counter: value}}
+# The value that each counter of each ticket type should have: {ticketTypeId: {counter: value}}.
 ExpectedCounters = defaultdict[int, defaultdict[str, int]]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One disagreement of an event's stock, described in `message`."""
+    """A fault in the stock of one event, described in `message`."""
 
     event_id: int
     message: str
@@ -58,30 +57,33 @@ def check(context: BookingContext, now: datetime) -> Iterator[Fault]:
         records = _read_records(context, events)
         for event in events:
             for message in _find_faults(event, records, now):
-                # A sale may have come between the two reads, so both are made again.
+                # A sale may have changed the event between the two reads, so both are repeated.
                 if message in _find_current_faults(context, event["eventId"], now):
                     yield Fault(event["eventId"], message)
         last_id = events[-1]["eventId"]
 
 
 def repair(context: BookingContext, event_id: int, now: datetime) -> bool:
-    """Set the event's counters to what its bookings say; return False if it changed all the time.
+    """Set the event's counters to what its bookings and waitlist entries require.
 
-    If more tickets were taken than were put on sale, `capacity` is raised: every booking stands.
+    If more tickets were taken than were put on sale, `capacity` is raised: no booking is cancelled.
+
+    Returns:
+        False, with nothing repaired, if the event changed before each of REPAIR_ATTEMPTS writes.
     """
     recover(context, now)
     for _attempt in range(REPAIR_ATTEMPTS):
         event = context.inventory.in_flight.find_event(event_id)
         if event is None:
             return True
-        expected = _read_records(context, [event]).expected_counters(event)
-        repaired = [_repaired(each, expected) for each in event["ticketTypes"]]
+        expected = _read_records(context, [event]).compute_expected(event)
+        repaired = [_repair_type(each, expected) for each in event["ticketTypes"]]
         if context.inventory.replace_ticket_types(event, repaired):
             return True
     return False
 
 
-def _repaired(ticket_type: TicketType, expected: ExpectedCounters) -> TicketType:
+def _repair_type(ticket_type: TicketType, expected: ExpectedCounters) -> TicketType:
     counters = expected[ticket_type["ticketTypeId"]]
     sold, held = counters["soldTickets"], counters["heldTickets"]
     capacity = max(ticket_type["capacity"], sold + held)
@@ -101,12 +103,12 @@ def _find_current_faults(context: BookingContext, event_id: int, now: datetime) 
 
 
 def _find_faults(event: InFlightState, records: "Records", now: datetime) -> Iterator[str]:
-    expected = records.expected_counters(event)
+    expected = records.compute_expected(event)
     for ticket_type in event["ticketTypes"]:
         yield from _find_type_faults(ticket_type, expected[ticket_type["ticketTypeId"]])
     if event["available"] != sum(each["availableTickets"] for each in event["ticketTypes"]):
         yield f"available is {event['available']}, not the sum of its types"
-    for key in records.stuck_entries(event, before=now - STUCK_AFTER):
+    for key in records.find_stuck_keys(event, before=now - STUCK_AFTER):
         yield f"{key} is stuck: neither recorded nor given back"
 
 
@@ -127,15 +129,16 @@ def _find_type_faults(ticket_type: TicketType, expected: dict[str, int]) -> Iter
 
 @dataclass(frozen=True)
 class Records:
-    """The bookings and waitlist entries of some events, as far as they account for the stock.
+    """What the bookings and waitlist entries of some events require of the stock.
 
     Attributes:
         active_tickets: tickets of active bookings by eventId.
         waiting: active waitlist entries by eventId and ticketTypeId.
         pending_bookings: bookings with a pending stock move.
-        pending_leaves: ended waitlist entries that the event has still to count out.
-        recorded_ids: hex ids of in-flight takes and joins whose document is stored.
-        claimed_ids: hex ids of in-flight offers whose waitlist entry is still claimed.
+        pending_leaves: ended waitlist entries that `waiting` may still count.
+        recorded_ids: hex ids of the bookings and waitlist entries of in-flight takes and joins that
+            are stored.
+        claimed_ids: hex ids of the bookings of in-flight offers whose waitlist entry is claimed.
     """
 
     active_tickets: dict[int, list[ActiveTickets]]
@@ -145,7 +148,7 @@ class Records:
     recorded_ids: frozenset[str]
     claimed_ids: frozenset[str]
 
-    def expected_counters(self, event: InFlightState) -> ExpectedCounters:
+    def compute_expected(self, event: InFlightState) -> ExpectedCounters:
         """Return what the counters of the event's ticket types should be."""
         expected: ExpectedCounters = defaultdict(lambda: defaultdict(int))
         for row in self.active_tickets.get(event["eventId"], []):
@@ -161,27 +164,28 @@ class Records:
             self._add_unrecorded(key, entry, expected)
         return expected
 
-    def stuck_entries(self, event: InFlightState, *, before: datetime) -> Iterator[str]:
-        """Yield the keys of in-flight entries from before this time that nobody has resolved."""
+    def find_stuck_keys(self, event: InFlightState, *, before: datetime) -> Iterator[str]:
+        """Yield the keys of in-flight entries from before this time that are still unresolved."""
         pending = {key for key, _changes in self._pending_moves(event)}
         for key, entry in event["inFlight"].items():
             is_unrecorded = (
-                entry["kind"] in ("take", "enter") and _hex_id(key) not in self.recorded_ids
+                entry["kind"] in ("take", "enter")
+                and parse_document_id(key) not in self.recorded_ids
             )
             if entry["at"] < before and (is_unrecorded or key in pending):
                 yield key
 
     def _pending_moves(self, event: InFlightState) -> Iterator[MoveChanges]:
         for booking in self.pending_bookings:
-            if booking["eventId"] == event["eventId"]:
-                yield booking["due"]["key"], booking["due"]["changes"]
+            if booking["eventId"] == event["eventId"] and (move := store.pending_move(booking)):
+                yield move["key"], move["changes"]
         for entry in self.pending_leaves:
             if entry["eventId"] == event["eventId"]:
                 yield leave_key(str(entry["_id"])), [(entry["ticketTypeId"], {"waiting": -1})]
 
     def _add_unrecorded(self, key: str, entry: InFlightEntry, expected: ExpectedCounters) -> None:
-        """Add what an in-flight entry has changed and no stored document accounts for yet."""
-        if entry["kind"] == "enter" and _hex_id(key) not in self.recorded_ids:
+        """Add what an in-flight entry has changed and is not yet stored as a document."""
+        if entry["kind"] == "enter" and parse_document_id(key) not in self.recorded_ids:
             expected[entry["type"]]["waiting"] += 1
         if entry["kind"] != "take":
             return
@@ -195,11 +199,13 @@ class Records:
 
 
 def _read_records(context: BookingContext, events: Sequence[InFlightState]) -> Records:
-    """Read the records of these events, with one query of each kind for all of them."""
+    """Read the records of these events, each kind with one query for all events."""
     event_ids = [event["eventId"] for event in events]
     entries = [item for event in events for item in event["inFlight"].items()]
     take_ids = [ObjectId(key) for key, entry in entries if entry["kind"] == "take"]
-    join_ids = [ObjectId(_hex_id(key)) for key, entry in entries if entry["kind"] == "enter"]
+    join_ids = [
+        ObjectId(parse_document_id(key)) for key, entry in entries if entry["kind"] == "enter"
+    ]
     offer_ids = [ObjectId(key) for key, entry in entries if "leftQueue" in entry]
     return Records(
         active_tickets=store.sum_active_tickets(context.db, event_ids),
@@ -215,8 +221,3 @@ def _read_records(context: BookingContext, events: Sequence[InFlightState]) -> R
         ),
         claimed_ids=frozenset(map(str, waitlist.find_claimed_booking_ids(context.db, offer_ids))),
     )
-
-
-def _hex_id(key: str) -> str:
-    """Return the hex id at the end of an in-flight entry's key."""
-    return key[-HEX_ID_LENGTH:]

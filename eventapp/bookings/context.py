@@ -21,15 +21,15 @@ TicketAttachments = Callable[
 
 
 class BookingContext:
-    """What the bookings services work with.
+    """The dependencies of the bookings services.
 
     Attributes:
         db: the database.
         inventory: the stock of the events.
         limits: the limits and durations that the settings give.
         payments: the payment provider.
-        outbox: where mails are sent from.
-        ticket_attachments: makes the tickets that go with the mail of a confirmed booking.
+        outbox: holds the mails to send.
+        ticket_attachments: renders the tickets for the mail of a confirmed booking.
         on_booked: called with the eventId of each booking and of each accepted offer.
         event_changes: receives the events that are cancelled or deleted.
         sales: sells the tickets that the requests of this process ask for, in batches.
@@ -46,7 +46,7 @@ class BookingContext:
         on_booked: Callable[[int], None] = lambda _event_id: None,
         event_changes: EventChanges = NO_EVENT_CACHE,
     ) -> None:
-        """Set the attributes; only the first four are needed where nobody is notified."""
+        """Set the attributes. The worker's notifications need the outbox and the attachments."""
         self.db = db
         self.inventory = inventory
         self.limits = limits

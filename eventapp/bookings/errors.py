@@ -12,7 +12,7 @@ class BookingNotFound(NotFound):
 class SoldOut(Conflict):
     """Too few tickets are left.
 
-    `available` is how many of the requested ticket types are left, `ticketTypes` how many of each.
+    `available` is the number of tickets left of all requested types, `ticketTypes` that of each.
     """
 
     code, message = "sold_out", "Not enough tickets are left"
@@ -25,13 +25,13 @@ class AlreadyBooked(Conflict):
 
 
 class TicketLimit(Conflict):
-    """The user would have, or the booking holds, more tickets than the limits allow."""
+    """The booking has more tickets, or the user would get more, than the limits allow."""
 
     code = "ticket_limit_exceeded"
 
 
 class OfferUnderWay(Conflict):
-    """A waitlist offer to the user is in progress, and not yet stored."""
+    """A waitlist offer to the user is being made and not yet stored."""
 
     code, message = "offer_under_way", "You are just being made an offer; try again"
 
@@ -50,7 +50,7 @@ class IdempotencyMismatch(Conflict):
 
 
 class CancellationClosed(Conflict):
-    """The cancellation deadline has passed. It is defined by `rules.cancellation_deadline`."""
+    """The deadline has passed that `rules.cancellation_deadline` defines."""
 
     code, message = "cancellation_closed", "It is too late to cancel this booking"
 
@@ -68,13 +68,13 @@ class NotHeld(Conflict):
 
 
 class HoldExpired(Conflict):
-    """The hold is over. A charge that was made too late is refunded; then `refund` holds it."""
+    """The hold is over. If a charge was made too late, `refund` is its refund."""
 
     code, message = "hold_expired", "The hold has expired; nothing was charged"
 
 
 class PaymentFailed(Conflict):
-    """The payment provider refused; the booking is still held."""
+    """The payment provider refused the charge; the booking is still held."""
 
     code, message = "payment_failed", "The payment was refused; the tickets are still held"
 

@@ -1,4 +1,4 @@
-"""Cancel or delete an event together with its bookings and its waitlist."""
+"""Cancel, delete or complete events, and end their bookings and waitlists."""
 
 import math
 import time
@@ -7,7 +7,7 @@ from datetime import datetime
 
 from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.transitions import end_fields, make_pending_moves
+from eventapp.bookings.transitions import build_end_fields, make_pending_moves
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import advancing_clock
 from eventapp.core.failpoints import failpoint
@@ -17,7 +17,8 @@ from eventapp.events.bodies import EventView
 from eventapp.waitlist import service as waitlist
 
 BATCH_SIZE = 200
-# How long a request spends on ending bookings. The worker ends the rest.
+# How long a request may take to end bookings, and again to end waitlist entries. The worker ends
+# the rest.
 REQUEST_SECONDS = 2.0
 # Past events whose waitlists one run of the worker closes.
 MAX_EVENTS_PER_RUN = 500
@@ -28,8 +29,8 @@ def cancel_event(
 ) -> EventView:
     """Take an event off sale for good, cancel and refund its bookings, and close its waitlist.
 
-    A sale that is in flight may still be recorded afterwards. The worker ends that booking, and
-    those that do not fit in REQUEST_SECONDS.
+    A sale that is in flight may still be recorded afterwards. The worker ends its booking, and the
+    bookings that could not be ended within REQUEST_SECONDS (`close_cancelled_events`).
 
     Returns:
         The event as the API shows it.
@@ -53,7 +54,7 @@ def cancel_event(
 
 
 def delete_event(context: BookingContext, event_id: int, actor: Actor, now: datetime) -> None:
-    """Delete an event of which nobody has tickets, and close its waitlist.
+    """Delete an event that has no active bookings, and close its waitlist.
 
     Raises:
         EventNotFound, Forbidden, EventHasBookings: nothing is written.
@@ -70,7 +71,7 @@ def end_all_bookings(
     now: datetime,
     max_seconds: float = math.inf,
 ) -> int:
-    """Cancel and refund the active bookings of an event; return how many there were.
+    """Cancel and refund the active bookings of an event; return how many were ended.
 
     Args:
         reason: recorded with each refund.
@@ -91,21 +92,24 @@ def _end_each_booking(
     clock: Callable[[], datetime],
     deadline: float,
 ) -> int:
-    """Go through the active bookings once, a batch in each write; return how many were ended.
+    """Try once to end each active booking, in batches; return how many were ended.
 
-    A booking that another request is changing may be left active.
+    A booking that another request is changing may stay active.
+
+    Args:
+        clock: returns the time to record.
+        deadline: time of the monotonic clock after which no batch begins.
     """
     total, after = 0, None
     active = {"eventId": event_id, "active": True}
     while batch := store.find_page(context.db, active, skip=0, limit=BATCH_SIZE, after=after):
         after = (batch[-1]["createdAt"], batch[-1]["_id"])
         now = clock()
-        pending = [booking for booking in batch if booking.get("restock") == "due"]
-        make_pending_moves(context, pending, now)
-        endings = [
-            (booking, end_fields(booking, rules.CANCELLED, reason, now)) for booking in batch
+        make_pending_moves(context, list(filter(store.pending_move, batch)), now)
+        changes = [
+            (booking, build_end_fields(booking, rules.CANCELLED, reason, now)) for booking in batch
         ]
-        if ended := store.end_bookings(context.db, endings):
+        if ended := store.update_bookings(context.db, changes):
             failpoint("end")
         total += ended
         ids = [booking["_id"] for booking in batch]
@@ -116,7 +120,11 @@ def _end_each_booking(
 
 
 def close_past_events(context: BookingContext, now: datetime) -> int:
-    """Complete past events and close the waitlists of ended ones; return how many completed."""
+    """Complete past events, and close the waitlists of completed and cancelled ones.
+
+    Returns:
+        How many events were completed.
+    """
     completed = events.complete_past_events(context.db, now)
     for event_id in context.inventory.find_ended_event_ids_with_waitlist(MAX_EVENTS_PER_RUN):
         waitlist.close_waitlist(context.db, context.inventory, event_id, now)
@@ -124,10 +132,10 @@ def close_past_events(context: BookingContext, now: datetime) -> int:
 
 
 def close_cancelled_events(context: BookingContext, now: datetime) -> int:
-    """End the bookings and waitlists of cancelled events; return how many events there are.
+    """End the bookings and waitlists of cancelled events; return how many events were handled.
 
-    An event is done when a look found no in-flight entry and then no active booking. The look comes
-    first: a sale that is recorded later still had its entry then.
+    An event is closed once it has had no in-flight entry and, after that, no active booking. The
+    entries are read first: a sale whose booking is stored after that read still has its entry.
     """
     closing = events.find_closing(context.db)
     for event_id, _cancelled_at in closing:

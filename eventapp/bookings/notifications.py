@@ -1,13 +1,13 @@
-"""Notify holders of what became of their bookings, and send organizers reports of their sales.
+"""Notify holders of changes of their bookings, and send organizers reports of their sales.
 
-A change of a booking notes which notifications are to be written (`tell` in `bookings.store`), and
-the worker writes them here. The worker may be interrupted anywhere and several may run at once:
-every notification has a key and is written once.
+A change of a booking adds pending notifications to it (see `bookings.store`), and the worker writes
+them here. The worker may be interrupted at any point, and several workers may run at the same time:
+every notification has a unique key and is written once.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from bson import ObjectId
 
@@ -19,11 +19,12 @@ from eventapp.core.clock import advancing_clock
 from eventapp.core.failpoints import failpoint
 from eventapp.events import alerts as events
 from eventapp.events.types import AlertEvent, OrganizerEvent
+from eventapp.inventory.service import start_of_day
 from eventapp.notifications import service as notifications
 from eventapp.notifications.types import Attachment, Facts, NewNotification, Recipient, ReportRow
 
 BATCH_SIZE = 200
-# Batches of bookings in one run, so that the changes of events have their turn.
+# Batches of bookings in one run, so that schedule changes are not delayed for long.
 MAX_BATCHES = 25
 DAY = timedelta(days=1)
 
@@ -49,12 +50,12 @@ def notify_holders(context: BookingContext, now: datetime) -> int:
 def _notify_of_bookings(
     context: BookingContext, bookings: Sequence[StoredBooking], now: datetime
 ) -> int:
-    holders = accounts.find_recipients(context.db, _holder_ids(bookings))
+    holders = accounts.find_recipients(context.db, _collect_holder_ids(bookings))
     pending = [
-        _booking_notification(context, booking, kind, noted_at, holders[user_id])
+        _build_booking_notification(context, booking, kind, due_since, holders[user_id])
         for booking in bookings
         if (user_id := booking["userId"]) and user_id in holders
-        for kind, noted_at in booking["tell"].items()
+        for kind, due_since in rules.pending_notifications(booking).items()
         if rules.is_worth_notifying(kind, booking)
     ]
     written = notifications.notify(context.db, context.outbox.base_url, pending, now)
@@ -63,24 +64,24 @@ def _notify_of_bookings(
     return written
 
 
-def _holder_ids(bookings: Iterable[StoredBooking]) -> set[ObjectId]:
+def _collect_holder_ids(bookings: Iterable[StoredBooking]) -> set[ObjectId]:
     return {booking["userId"] for booking in bookings if booking["userId"]}
 
 
-def _booking_notification(
+def _build_booking_notification(
     context: BookingContext,
     booking: StoredBooking,
     kind: str,
-    noted_at: datetime,
+    due_since: datetime,
     holder: Recipient,
 ) -> NewNotification:
-    codes, files = _ticket_attachments(context, booking, kind, noted_at)
+    codes, files = _build_attachments(context, booking, kind, due_since)
     return NewNotification(
         key=f"booking:{booking['_id']}:{kind}",
         kind=kind,
         recipient=holder,
-        occurred_at=noted_at,
-        data=_booking_facts(booking),
+        occurred_at=due_since,
+        data=_render_facts(booking),
         mail_data={
             "items": booking["items"],
             "totalPrice": booking["totalPrice"],
@@ -90,18 +91,21 @@ def _booking_notification(
     )
 
 
-def _ticket_attachments(
+def _build_attachments(
     context: BookingContext, booking: StoredBooking, kind: str, now: datetime
 ) -> tuple[list[str], tuple[Attachment, ...]]:
-    """Return the tickets for the mail of a confirmation; none if the booking has ended since."""
+    """Return the ticket codes and files for the mail of a confirmation.
+
+    There are none for other mails, or if the booking has ended since.
+    """
     has_tickets = kind == rules.BOOKING_CONFIRMED and booking["status"] == rules.CONFIRMED
     if context.ticket_attachments and has_tickets:
         return context.ticket_attachments(context, booking, now)
     return [], ()
 
 
-def _booking_facts(booking: StoredBooking) -> Facts:
-    """Return what the app shows of a booking in addition to the text of a notification."""
+def _render_facts(booking: StoredBooking) -> Facts:
+    """Return the facts about a booking that the app shows with a notification."""
     refund = booking["refund"]
     return {
         "bookingId": booking["_id"],
@@ -118,15 +122,23 @@ def _booking_facts(booking: StoredBooking) -> Facts:
 
 
 def _notify_of_event_change(context: BookingContext, event: AlertEvent, now: datetime) -> int:
-    """Notify the holders whose date and location are no longer in the event's schedule."""
+    """Notify the holders whose booked date or location is no longer in the event's schedule.
+
+    Returns:
+        How many notifications were written.
+    """
     written, after = 0, None
     active = {"eventId": event["eventId"], "active": True}
     while batch := store.find_page(context.db, active, skip=0, limit=BATCH_SIZE, after=after):
         after = (batch[-1]["createdAt"], batch[-1]["_id"])
-        moved = [one for one in batch if not events.has_entry(event, one["date"], one["location"])]
-        holders = accounts.find_recipients(context.db, _holder_ids(moved))
+        moved = [
+            booking
+            for booking in batch
+            if not events.has_entry(event, booking["date"], booking["location"])
+        ]
+        holders = accounts.find_recipients(context.db, _collect_holder_ids(moved))
         pending = [
-            _change_notification(event, booking, holders[user_id])
+            _build_change_notification(event, booking, holders[user_id])
             for booking in moved
             if (user_id := booking["userId"]) and user_id in holders
         ]
@@ -134,7 +146,7 @@ def _notify_of_event_change(context: BookingContext, event: AlertEvent, now: dat
     return written
 
 
-def _change_notification(
+def _build_change_notification(
     event: AlertEvent, booking: StoredBooking, holder: Recipient
 ) -> NewNotification:
     last_change = event["tell"][-1]
@@ -143,7 +155,7 @@ def _change_notification(
         kind="event_changed",
         recipient=holder,
         occurred_at=last_change["at"],
-        data={**_booking_facts(booking), "schedule": events.show_schedule(event)},
+        data={**_render_facts(booking), "schedule": events.show_schedule(event)},
     )
 
 
@@ -156,8 +168,8 @@ class ReportPeriod:
 
     Attributes:
         name: `daily` or `weekly`.
-        since: the midnight that it begins with.
-        until: the midnight that it ends before.
+        since: its first moment, a midnight.
+        until: the midnight that follows it.
     """
 
     name: str
@@ -176,13 +188,13 @@ class ReportPeriod:
 
     @property
     def key(self) -> str:
-        """The key under which it is recorded that the reports of this period are written."""
+        """The key under which the period is recorded as reported."""
         return f"{self.name}:{self.first_day}"
 
 
-def finished_periods(now: datetime) -> list[ReportPeriod]:
-    """Return yesterday and the last week, Monday to Sunday, that is over."""
-    today = datetime.combine(now.date(), time.min, UTC)
+def find_finished_periods(now: datetime) -> list[ReportPeriod]:
+    """Return yesterday, and the last week (Monday to Sunday) that is over."""
+    today = start_of_day(now)
     monday = today - now.weekday() * DAY
     return [
         ReportPeriod("daily", today - DAY, today),
@@ -191,22 +203,22 @@ def finished_periods(now: datetime) -> list[ReportPeriod]:
 
 
 def send_reports(context: BookingContext, now: datetime) -> int:
-    """Write the reports of the last day and week that are over, once each; return how many."""
+    """Write the reports of the last finished day and week, once each; return how many reports."""
     reports = 0
-    for period in finished_periods(now):
+    for period in find_finished_periods(now):
         if not store.is_period_reported(context.db, period.key):
-            reports += _report_period(context, period, now)
-            store.mark_period_reported(context.db, period.key, now)
+            reports += _send_period_reports(context, period, now)
+            store.record_period_reported(context.db, period.key, now)
     return reports
 
 
-def _report_period(context: BookingContext, period: ReportPeriod, now: datetime) -> int:
-    rows = _rows_by_organizer(context, period)
+def _send_period_reports(context: BookingContext, period: ReportPeriod, now: datetime) -> int:
+    rows = _collect_rows(context, period)
     organizer_ids, reports = sorted(rows), 0
     for start in range(0, len(organizer_ids), BATCH_SIZE):
         batch = organizer_ids[start : start + BATCH_SIZE]
         pending = [
-            _report(period, organizer, rows[id_], context.limits.currency, now)
+            _build_report(period, organizer, rows[id_], context.limits.currency, now)
             for id_, organizer in accounts.find_recipients(context.db, batch).items()
         ]
         notifications.notify(context.db, context.outbox.base_url, pending, now)
@@ -214,20 +226,18 @@ def _report_period(context: BookingContext, period: ReportPeriod, now: datetime)
     return reports
 
 
-def _rows_by_organizer(
-    context: BookingContext, period: ReportPeriod
-) -> dict[ObjectId, list[SalesRow]]:
-    """Return a row for each event with bookings of the period, by the event's organizer."""
+def _collect_rows(context: BookingContext, period: ReportPeriod) -> dict[ObjectId, list[SalesRow]]:
+    """Return a row for each event with bookings in the period, by the id of its organizer."""
     rows: dict[ObjectId, list[SalesRow]] = {}
     last_id = 0
     while batch := events.find_organizer_events(context.db, last_id, period.since, BATCH_SIZE):
         last_id = batch[-1]["eventId"]
-        for event, row in _sales_rows(context, batch, period):
+        for event, row in _iterate_rows(context, batch, period):
             rows.setdefault(event["organizerId"], []).append(row)
     return rows
 
 
-def _sales_rows(
+def _iterate_rows(
     context: BookingContext, batch: Sequence[OrganizerEvent], period: ReportPeriod
 ) -> Iterator[tuple[OrganizerEvent, SalesRow]]:
     event_ids = [event["eventId"] for event in batch]
@@ -236,11 +246,11 @@ def _sales_rows(
         sums.setdefault(sum_["_id"]["event"], []).append(sum_)
     for event in batch:
         if event["eventId"] in sums:
-            yield event, sales_row(event["title"], sums[event["eventId"]])
+            yield event, build_sales_row(event["title"], sums[event["eventId"]])
 
 
-def sales_row(title: str, sums: Iterable[SalesSum]) -> SalesRow:
-    """Return the row of an event: its confirmed bookings, and how many have ended since."""
+def build_sales_row(title: str, sums: Iterable[SalesSum]) -> SalesRow:
+    """Return the row of an event: its confirmed bookings, and how many bookings have ended."""
     row: SalesRow = {"title": title, "bookings": 0, "tickets": 0, "cents": 0, "ended": 0}
     for sum_ in sums:
         if sum_["_id"]["status"] == rules.CONFIRMED:
@@ -252,7 +262,7 @@ def sales_row(title: str, sums: Iterable[SalesSum]) -> SalesRow:
     return row
 
 
-def _report(
+def _build_report(
     period: ReportPeriod,
     organizer: Recipient,
     rows: Sequence[SalesRow],

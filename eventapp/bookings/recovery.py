@@ -1,15 +1,15 @@
-"""What the worker does for bookings: expire holds, make offers, and recover from crashes.
+"""Complete or undo what processes abandoned when they died.
 
-Every change of a booking is several writes, and a process may die between any two of them. What it
-leaves is found by its age: whatever is older than ABANDONED_AFTER, which is longer than a request
-may take, has no process that works on it. There are four kinds of it:
+Every change of a booking is several writes, and a process may die between any two of them. What is
+left unfinished is found by its age: ABANDONED_AFTER is longer than a request may take, so no
+process works any more on what is older. There are four cases:
 
 * A pending stock move of a booking or of an ended waitlist entry is made.
-* A claimed waitlist entry: if the offer is stored, it is counted; else its id is voided, its
-  tickets are given back, and the claim is released.
+* A claimed waitlist entry: if the offer is stored, it is counted against the entry. Else a
+  tombstone is inserted under its id, its tickets are given back, and the claim is released.
 * An in-flight entry of a take or a join: if the booking or waitlist entry is stored, the in-flight
-  entry is cleared. Else the id is voided first, so that a process that was only suspended can no
-  longer store it, and then the tickets are given back.
+  entry is cleared. Else a tombstone is inserted under its id, so that a process that was only
+  suspended can no longer store it, and then the take or join is undone.
 * An in-flight entry of a stock move is cleared once the move is recorded as made.
 
 Every step may be interrupted, repeated, and run by several workers at the same time.
@@ -25,14 +25,20 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.transitions import make_pending_moves
 from eventapp.core.clock import advancing_clock
 from eventapp.events.types import InFlightEntry
+from eventapp.inventory.service import parse_document_id
 from eventapp.waitlist import service as waitlist
 
 ABANDONED_AFTER = timedelta(seconds=30)
+# What one run handles of each case. The next run, seconds later, handles more.
 MAX_PER_RUN = 500
 
 
 def recover(context: BookingContext, now: datetime) -> int:
-    """Complete or undo what was abandoned; return how many events had abandoned entries."""
+    """Complete or undo what was abandoned.
+
+    Returns:
+        How many events had in-flight entries that were abandoned.
+    """
     before = now - ABANDONED_AFTER
     _make_pending_moves(context, before, now)
     _finish_claims(context, before, now)
@@ -46,7 +52,7 @@ def recover(context: BookingContext, now: datetime) -> int:
 
 def _make_pending_moves(context: BookingContext, before: datetime, now: datetime) -> None:
     clock = advancing_clock(now)
-    for booking in store.find_stale_pending_moves(context.db, before, MAX_PER_RUN):
+    for booking in store.find_pending_moves_before(context.db, before, MAX_PER_RUN):
         make_pending_moves(context, [booking], clock())
     waitlist.finish_leaving(
         context.db, context.inventory, before=before, now=clock(), limit=MAX_PER_RUN
@@ -54,14 +60,14 @@ def _make_pending_moves(context: BookingContext, before: datetime, now: datetime
 
 
 def _finish_claims(context: BookingContext, before: datetime, now: datetime) -> None:
-    """Count the offer of each old claim if it is stored, else give its tickets back."""
+    """Count the offer of each old claim if it is stored; else undo its take and drop the claim."""
     for entry in waitlist.find_claims_before(context.db, before, MAX_PER_RUN):
         booking_id = entry["offering"]["bookingId"]
         offer = store.find_booking(context.db, booking_id)
         if offer:
             quantity = offer["offeredQuantity"]
             waitlist.count_offer(context.db, entry["_id"], booking_id, quantity, now)
-        elif store.void_id(context.db, booking_id):
+        elif store.insert_tombstone(context.db, booking_id):
             context.inventory.undo(entry["eventId"], str(booking_id))
             waitlist.release_claim(context.db, entry["_id"], booking_id)
 
@@ -69,37 +75,36 @@ def _finish_claims(context: BookingContext, before: datetime, now: datetime) -> 
 def _resolve_in_flight_entries(
     context: BookingContext, event_id: int, entries: Mapping[str, InFlightEntry]
 ) -> None:
-    """Clear the entries of what is recorded; undo what is not and now never can be."""
+    """Clear the entries whose outcome is recorded; undo takes and joins that never will be."""
     take_ids = [ObjectId(key) for key, entry in entries.items() if entry["kind"] == "take"]
     booked = {str(id_) for id_ in store.find_existing_ids(context.db, take_ids)}
     recorded = []
     for key, entry in entries.items():
-        kind, _, id_ = key.rpartition("-")
+        document_id = ObjectId(parse_document_id(key))
         if key in booked:
             recorded.append(key)
         elif entry["kind"] == "take":
-            if store.void_id(context.db, ObjectId(key)):
+            if store.insert_tombstone(context.db, document_id):
                 context.inventory.undo(event_id, key)
         elif entry["kind"] == "enter":
-            if waitlist.entry_exists(context.db, ObjectId(id_)):
+            if waitlist.entry_exists(context.db, document_id):
                 recorded.append(key)
-            elif waitlist.insert_tombstone(context.db, ObjectId(id_)):
+            elif waitlist.insert_tombstone(context.db, document_id):
                 context.inventory.undo(event_id, key)
-        elif not _is_move_pending(context, kind, ObjectId(id_)):
+        elif not _is_move_pending(context, key, entry, document_id):
             recorded.append(key)
     context.inventory.in_flight.clear(event_id, recorded)
 
 
-def _is_move_pending(context: BookingContext, kind: str, id_: ObjectId) -> bool:
-    """Return whether the move of a booking or of an ended waitlist entry is not recorded as made.
+def _is_move_pending(
+    context: BookingContext, key: str, entry: InFlightEntry, document_id: ObjectId
+) -> bool:
+    """Return whether the move of an in-flight entry is not yet recorded as made.
 
     Args:
-        kind: the beginning of the move's key: `give`, `confirm` or `leave`.
-        id_: the id of the booking; for `leave`, of the waitlist entry.
+        document_id: the id of the booking or, if the entry's kind is `leave`, of the waitlist
+            entry.
     """
-    if kind == "leave":
-        return waitlist.is_pending_leave(context.db, id_)
-    booking = store.find_booking(context.db, id_)
-    if booking is None or booking.get("restock") != "due":
-        return False
-    return booking["due"]["key"] == f"{kind}-{id_}"
+    if entry["kind"] == "leave":
+        return waitlist.is_leave_pending(context.db, document_id)
+    return key in store.find_pending_move_keys(context.db, [document_id])

@@ -1,4 +1,4 @@
-"""Decide what a booking costs, until when it can be cancelled, and how the API shows it.
+"""Build bookings, compute prices and deadlines, and render a booking for the API.
 
 A booking is `held` while its tickets are reserved for a payment or offered from the waitlist, and
 `confirmed` once they are owned. It ends as `cancelled` or `expired`, for good.
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
+from bson import ObjectId
+
 from eventapp.bookings.types import (
     Amount,
-    BookingId,
     BookingItem,
     BookingTotals,
     BookingView,
@@ -19,7 +20,6 @@ from eventapp.bookings.types import (
     Refund,
     Status,
     StoredBooking,
-    UserId,
 )
 from eventapp.events.types import SaleState, ScheduleEntry
 
@@ -39,8 +39,8 @@ VIEW_FIELDS = tuple(BookingView.__annotations__)
 
 # Kinds of notifications to the holder.
 BOOKING_CONFIRMED, WAITLIST_OFFER = "booking_confirmed", "waitlist_offer"
-# The kind of notification to the holder by the reason why a booking ended. A declined offer has
-# none.
+# The kind of notification to the holder, by the reason why the booking ended. A holder who declines
+# an offer is not notified.
 END_NOTIFICATIONS = {
     "cancelled": "booking_cancelled",
     "event_cancelled": "event_cancelled",
@@ -70,7 +70,7 @@ class Limits:
 
 
 def cancellation_deadline(booking: StoredBooking, cutoff: timedelta) -> datetime:
-    """Return until when the holder may cancel: `cutoff` before midnight UTC of the booked date."""
+    """Return the last moment to cancel: `cutoff` before midnight UTC of the booked date."""
     return booking["date"] - cutoff
 
 
@@ -85,7 +85,11 @@ def from_cents(cents: int) -> Amount:
 
 
 def price_items(event: SaleState, taken: Mapping[int, int]) -> list[BookingItem]:
-    """Return the items for tickets taken, by ticketTypeId, at the current prices of the event."""
+    """Return the items of a booking, at the current prices of the event.
+
+    Args:
+        taken: quantities by ticketTypeId.
+    """
     ticket_types = {each["ticketTypeId"]: each for each in event["ticketTypes"]}
     return [
         {
@@ -100,7 +104,7 @@ def price_items(event: SaleState, taken: Mapping[int, int]) -> list[BookingItem]
 
 
 def sum_items(items: Iterable[BookingItem]) -> BookingTotals:
-    """Return the fields of a booking that hold and add up its items."""
+    """Return the items together with their total quantity and price."""
     listed = list(items)
     total = sum(to_cents(item["unitPrice"]) * item["quantity"] for item in listed)
     return {
@@ -117,18 +121,23 @@ def quantities_by_type(items: Iterable[BookingItem]) -> dict[int, int]:
 
 
 def new_booking(
-    booking_id: BookingId,
+    booking_id: ObjectId,
     *,
     reference: str,
-    user_id: UserId,
+    user_id: ObjectId,
     event: SaleState,
-    entry: ScheduleEntry,
+    schedule_entry: ScheduleEntry,
     taken: Mapping[int, int],
     currency: str,
     hold_until: datetime | None,
     now: datetime,
 ) -> StoredBooking:
-    """Return a booking to store: held until `hold_until`, or confirmed if that is None."""
+    """Return a booking to store.
+
+    Args:
+        taken: the booked quantities by ticketTypeId.
+        hold_until: the end of the hold; None for a booking that is confirmed at once.
+    """
     totals = sum_items(price_items(event, taken))
     booking: StoredBooking = {
         "_id": booking_id,
@@ -137,8 +146,8 @@ def new_booking(
         "eventId": event["eventId"],
         "eventTitle": event["title"],
         "organizerId": event["organizerId"],
-        "date": entry["date"],
-        "location": entry["location"],
+        "date": schedule_entry["date"],
+        "location": schedule_entry["location"],
         "items": totals["items"],
         "quantity": totals["quantity"],
         "totalPrice": totals["totalPrice"],
@@ -157,57 +166,69 @@ def new_booking(
 
 
 def with_pending_notification(booking: StoredBooking, kind: str, now: datetime) -> StoredBooking:
-    """Return a booking to store with a note for the worker to notify its holder."""
+    """Return the booking with a pending notification of its holder, which the worker writes."""
     return {**booking, "tell": {kind: now}, "tellAt": now}
 
 
 def pending_notification_fields(kind: str | None, now: datetime) -> dict[str, datetime]:
-    """Return the fields to set on a stored booking for the same; none for no kind.
+    """Return the fields that add a pending notification to a stored booking; none for no kind.
 
-    They are added to the notifications that are already pending.
+    Notifications of other kinds stay pending.
     """
     return {f"tell.{kind}": now, "tellAt": now} if kind else {}
 
 
+def pending_notifications(booking: StoredBooking) -> dict[str, datetime]:
+    """Return when each pending notification of the holder became due, by kind."""
+    return booking["tell"]
+
+
 def is_worth_notifying(kind: str, booking: StoredBooking) -> bool:
-    """Return False for an offer that was accepted or ended before its notification was written."""
+    """Return whether a notification is still of use: not for an offer that has been answered."""
     return kind != WAITLIST_OFFER or booking["status"] == HELD
 
 
-def view(booking: StoredBooking) -> BookingView:
+def render_booking(booking: StoredBooking) -> BookingView:
     """Return the booking as the API shows it."""
     shown = {name: booking.get(name) for name in VIEW_FIELDS}
     return cast(BookingView, {**shown, "date": booking["date"].date().isoformat()})
 
 
 def charged_cents(booking: StoredBooking) -> int:
-    """Return what a confirmed booking was charged: what its hold was paid with, else its total."""
+    """Return what a confirmed booking was charged, in cents.
+
+    A booking that was never held has no payment. It counts as charged in full.
+    """
     payment = booking.get("payment")
     return payment.get("cents", booking["totalCents"]) if payment else booking["totalCents"]
 
 
 def is_charge_uncertain(payment: Payment | None) -> bool:
-    """Return whether a charge was begun and nobody recorded that it was made."""
+    """Return whether a charge was begun and its success was never recorded."""
     return payment is not None and "id" not in payment
 
 
 def new_refund(cents: int, currency: str, reason: str, now: datetime) -> Refund:
-    """Return a refund to record. It gets a `refundId` once the provider has paid it back."""
+    """Return a refund that is decided but not yet paid back, and so has no `refundId`."""
     return {"amount": from_cents(cents), "currency": currency, "reason": reason, "refundedAt": now}
 
 
 def split_items(
     items: Iterable[BookingItem], quantity: int
 ) -> tuple[list[BookingItem], dict[int, int]]:
-    """Return the items cut to `quantity` tickets, and the rest by ticketTypeId."""
+    """Split items after `quantity` tickets, in their order.
+
+    Returns:
+        The items that are kept, and the quantities of the rest by ticketTypeId.
+    """
     kept: list[BookingItem] = []
     rest: dict[int, int] = {}
     for item in items:
-        keeps = min(quantity, item["quantity"])
-        quantity -= keeps
-        if keeps:
-            subtotal = from_cents(to_cents(item["unitPrice"]) * keeps)
-            kept.append({**item, "quantity": keeps, "subtotal": subtotal})
-        if keeps < item["quantity"]:
-            rest[item["ticketTypeId"]] = item["quantity"] - keeps
+        kept_quantity = min(quantity, item["quantity"])
+        quantity -= kept_quantity
+        if kept_quantity:
+            subtotal = from_cents(to_cents(item["unitPrice"]) * kept_quantity)
+            kept.append({**item, "quantity": kept_quantity, "subtotal": subtotal})
+        if kept_quantity < item["quantity"]:
+            rest[item["ticketTypeId"]] = item["quantity"] - kept_quantity
     return kept, rest

@@ -1,8 +1,11 @@
-"""Find single bookings, check who may see them, and offer what other features use of bookings."""
+"""Find, show and list bookings, and check who may see them.
+
+This is also the module that other features call.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -10,7 +13,7 @@ from bson import ObjectId
 from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import BookingNotFound
-from eventapp.bookings.rules import from_cents, to_cents, view
+from eventapp.bookings.rules import from_cents, render_booking, to_cents
 from eventapp.bookings.store import Position
 from eventapp.bookings.types import BookingView, StoredBooking
 from eventapp.core import paging
@@ -18,9 +21,10 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Query
 from eventapp.core.json import JsonObject
 from eventapp.events import service as events
+from eventapp.inventory.service import start_of_day
 
-# Routes and other features convert money and show bookings as the bookings do.
-__all__ = ["from_cents", "to_cents", "view"]
+# Routes and other features use these, and cannot import the rules.
+__all__ = ["from_cents", "render_booking", "to_cents"]
 
 BOOKINGS_PER_QUERY = 500
 
@@ -38,7 +42,7 @@ def find_booking(context: BookingContext, booking_id: ObjectId) -> StoredBooking
 
 
 def find_own_booking(context: BookingContext, booking_id: ObjectId, actor: Actor) -> StoredBooking:
-    """Return a booking of the caller; an admin may have any.
+    """Return a booking of the caller, or any booking if the caller is an admin.
 
     Raises:
         BookingNotFound: there is none, or it is another user's.
@@ -52,7 +56,7 @@ def find_own_booking(context: BookingContext, booking_id: ObjectId, actor: Actor
 def find_visible_booking(
     context: BookingContext, booking_id: ObjectId, actor: Actor
 ) -> StoredBooking:
-    """Return a booking that the caller made or that is of the caller's event.
+    """Return a booking that the caller made, or that is for an event of the caller.
 
     Raises:
         BookingNotFound: there is none, or the caller may not see it.
@@ -67,12 +71,12 @@ def _require_visible(booking: StoredBooking | None, actor: Actor) -> StoredBooki
 
 
 def is_holder_or_admin(booking: StoredBooking, actor: Actor) -> bool:
-    """Return whether the caller has this booking, or is an admin."""
+    """Return whether the caller is the holder of this booking, or an admin."""
     return actor.may_manage(booking["userId"])
 
 
 def is_organizer_or_admin(booking: StoredBooking, actor: Actor) -> bool:
-    """Return whether the caller organizes the booked event, or is an admin."""
+    """Return whether the caller is the organizer of the booked event, or an admin."""
     return actor.may_manage_events_of(booking["organizerId"])
 
 
@@ -82,7 +86,7 @@ def show_booking(context: BookingContext, booking_id: ObjectId, actor: Actor) ->
     Raises:
         BookingNotFound: there is none, or the caller may not see it.
     """
-    return view(find_visible_booking(context, booking_id, actor))
+    return render_booking(find_visible_booking(context, booking_id, actor))
 
 
 def show_booking_by_reference(context: BookingContext, reference: str, actor: Actor) -> BookingView:
@@ -91,7 +95,7 @@ def show_booking_by_reference(context: BookingContext, reference: str, actor: Ac
     Raises:
         BookingNotFound: there is none, or the caller may not see it.
     """
-    return view(_require_visible(store.find_by_reference(context.db, reference), actor))
+    return render_booking(_require_visible(store.find_by_reference(context.db, reference), actor))
 
 
 # Lists.
@@ -99,15 +103,15 @@ def show_booking_by_reference(context: BookingContext, reference: str, actor: Ac
 
 @dataclass(frozen=True)
 class PageRequest:
-    """Which bookings are listed, and which page of them.
+    """A request for a page of a list of bookings.
 
     Attributes:
-        status: only bookings of this status.
-        event_id: only bookings of this event.
-        upcoming: True for dates from today on, False for dates before today.
+        status: list only bookings of this status; None for all.
+        event_id: list only bookings of this event; None for all.
+        upcoming: True to list dates from today on, False for dates before today, None for all.
         page: the number of the page, from 1; ignored if there is a `cursor`.
-        limit: bookings of a page.
-        cursor: the position after which the page begins, as an earlier page gave it in `next`.
+        limit: the bookings of a page.
+        cursor: the position after which the page begins, from `next` of an earlier page.
     """
 
     status: str | None = None
@@ -124,8 +128,8 @@ class _Start:
 
     Attributes:
         after: the position that it begins after; None to count from the newest booking.
-        skip: bookings to skip; None if the page is behind the last booking.
-        counted: bookings that match, counted no further than the limit of paging.
+        skip: bookings to skip; None if the page lies behind the last booking.
+        counted: bookings that match, counted no further than `paging.COUNT_LIMIT` + 1.
         page: the number of the page.
     """
 
@@ -139,23 +143,23 @@ def list_user_bookings(
     context: BookingContext, user_id: ObjectId, request: PageRequest, now: datetime
 ) -> JsonObject:
     """Return a page of a user's bookings, newest first."""
-    return _list_page(context, "userId", user_id, _filters(request, now), request)
+    return _list_page(context, "userId", user_id, _build_filters(request, now), request)
 
 
 def list_event_bookings(
     context: BookingContext, event_id: int, actor: Actor, request: PageRequest, now: datetime
 ) -> JsonObject:
-    """Return a page of an event's bookings, newest first, to its organizer.
+    """Return a page of an event's bookings, newest first, for its organizer.
 
     Raises:
         EventNotFound, Forbidden: there is no such event, or it is not the caller's.
     """
     events.get_managed(context.db, event_id, actor)
-    filters = _filters(request, now)
+    filters = _build_filters(request, now)
     if request.status and request.status not in rules.ACTIVE_STATUSES:
-        # The index over the few bookings that have ended requires this condition.
+        # Without this condition the index over bookings that have ended is not used.
         filters["active"] = False
-    # A hold lasts minutes, so the holds of all events are fewer than the bookings of one event.
+    # A hold lasts minutes, so all events together have fewer holds than one event has bookings.
     hint = store.HELD_INDEX if request.status == rules.HELD else None
     return _list_page(context, "eventId", event_id, filters, request, hint)
 
@@ -171,12 +175,12 @@ def _list_page(
     """Return a page of the bookings of one user or one event.
 
     Args:
-        owner_field: `userId` or `eventId`. It cannot be replaced by a filter.
+        owner_field: `userId` or `eventId`. No filter overrides it.
     """
     list_id = f"{owner_field}:{owner_id}"
     where = {**filters, owner_field: owner_id}
     if request.cursor is not None:
-        start = _start_after(request.cursor, list_id)
+        start = _parse_cursor(request.cursor, list_id)
     else:
         counted = store.count_bookings(context.db, where, up_to=paging.COUNT_LIMIT + 1, hint=hint)
         skip = paging.page_offset(page=request.page, limit=request.limit, counted=counted)
@@ -194,26 +198,27 @@ def _list_page(
     bookings = found[: request.limit]
     has_more = len(found) > request.limit
     return {
-        "bookings": [rules.view(booking) for booking in bookings],
+        "bookings": [render_booking(booking) for booking in bookings],
         **paging.page_envelope(page=start.page, limit=request.limit, counted=start.counted),
-        "next": _position_after(bookings[-1], start, list_id) if has_more else None,
+        "next": _build_position(bookings[-1], start, list_id) if has_more else None,
     }
 
 
-def _filters(request: PageRequest, now: datetime) -> Query:
+def _build_filters(request: PageRequest, now: datetime) -> Query:
+    """Return the query for the filters of a request."""
     where: Query = {}
     if request.status:
         where["status"] = request.status
     if request.event_id is not None:
         where["eventId"] = request.event_id
     if request.upcoming is not None:
-        today = datetime.combine(now.date(), time.min, UTC)
+        today = start_of_day(now)
         where["date"] = {"$gte": today} if request.upcoming else {"$lt": today}
     return where
 
 
-def _position_after(booking: StoredBooking, start: _Start, list_id: str) -> JsonObject:
-    """Return what a cursor must hold to continue after this booking, the last of a page."""
+def _build_position(booking: StoredBooking, start: _Start, list_id: str) -> JsonObject:
+    """Return the position of a cursor that continues after this booking, the last of a page."""
     return {
         "of": list_id,
         "value": int(booking["createdAt"].timestamp() * 1000),
@@ -223,8 +228,8 @@ def _position_after(booking: StoredBooking, start: _Start, list_id: str) -> Json
     }
 
 
-def _start_after(cursor: Mapping[str, Any], list_id: str) -> _Start:
-    """Return the start of the page after a cursor's position.
+def _parse_cursor(cursor: Mapping[str, Any], list_id: str) -> _Start:
+    """Return the start of the page that a cursor leads to.
 
     Raises:
         ValidationFailed: it is not a cursor of this list.
@@ -238,10 +243,10 @@ def _start_after(cursor: Mapping[str, Any], list_id: str) -> _Start:
 
 
 def iterate_event_bookings(db: Db, event_id: int) -> Iterator[StoredBooking]:
-    """Yield all bookings of an event, newest first, BOOKINGS_PER_QUERY of them in memory at a time.
+    """Yield all bookings of an event, newest first, with BOOKINGS_PER_QUERY in memory at a time.
 
-    Each query continues after the last booking of the one before. So a slow reader runs into no
-    timeout of the driver, and no booking is skipped or yielded twice.
+    Each query continues after the last booking of the one before. A slow consumer therefore meets
+    no cursor timeout, and no booking is skipped or yielded twice.
     """
     after = None
     while True:
@@ -255,11 +260,13 @@ def iterate_event_bookings(db: Db, event_id: int) -> Iterator[StoredBooking]:
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """Remove a deleted user from their bookings, which stay."""
+    """Remove a deleted user from their bookings, which are kept."""
     store.anonymize_user(db, user_id)
 
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:
-    """Return what is stored about a user in bookings."""
+    """Return the bookings and payments of a user."""
     bookings = store.find_bookings_of_user(db, user_id)
-    return {"bookings": [{**rules.view(one), "payment": one.get("payment")} for one in bookings]}
+    return {
+        "bookings": [{**render_booking(one), "payment": one.get("payment")} for one in bookings]
+    }

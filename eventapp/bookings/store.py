@@ -1,53 +1,51 @@
-"""Read and write the collection `bookings`, and note which reports are written.
+"""Read and write the collections `bookings` and `reportPeriods`.
 
-`active` is true while a booking has tickets. A unique index over `userId`, `eventId` and `slot`
-lets a user have one active booking of an event that they made themselves (slot `direct`) and any
-number that the waitlist gave (slot `offer-<bookingId>`). When an account is deleted its bookings
-get the slot `gone-<bookingId>`, since several of them now have no user.
+`active` is true while a booking is held or confirmed. A unique index over `userId`, `eventId` and
+`slot` lets a user have one active booking of an event that they made themselves (slot `direct`) and
+any number of waitlist offers (slot `offer-<bookingId>`). When an account is deleted, its bookings
+get the slot `gone-<bookingId>`, because several of them may then have no user.
 
-A document with `void: true` is not a booking. It takes the id of a booking that was never recorded,
-so that a process that was suspended cannot record it after its tickets were given back.
+A document with `void: true` is a tombstone, not a booking. It occupies the id of a booking that was
+never recorded. A process that was suspended can then not record that booking after its tickets were
+given back.
 
-`restock: "due"` says that the stock move in `due` is pending: the booking has changed, and nobody
-has recorded yet that the event's stock has. A booking with a pending move does not change again
-until the move is made.
+`restock: "due"` means that the stock move in `due` is pending: the booking has changed, and it is
+not yet recorded that the event's stock has changed accordingly. A booking with a pending move does
+not change again until the move is recorded as made (`restock: "done"`).
 
-`tell: {kind: when}` holds the notifications that are still to be written. It is set with the change
-that it tells of, and `tellAt` beside it lets the worker find the booking.
+`tell` holds the pending notifications of the holder. It is set by the same write as the change that
+the holder is notified of. `tellAt` lets the worker find the booking.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
-from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError
+from pymongo.errors import DuplicateKeyError
 
 from eventapp.bookings.types import (
     ActiveTickets,
-    BookingKey,
+    BookingIdOnly,
     BookingWithMoveKey,
+    PendingMove,
     Refund,
     SalesSum,
     StoredBooking,
-    StoredVoid,
+    Tombstone,
 )
-from eventapp.core.database import Db, Query
+from eventapp.core.database import Db, Query, insert_unordered
 
-DUPLICATE_KEY, WRITE_CONFLICT = 11000, 112
-# Some servers fail an insert with a write conflict while a unique index decides between it and
-# another one. Nothing is written then, and the insert may be tried again.
-INSERT_ATTEMPTS = 10
-NOT_VOID: Query = {"void": {"$ne": True}}
+NO_TOMBSTONE: Query = {"void": {"$ne": True}}
 NO_PENDING_MOVE: Query = {"restock": {"$ne": "due"}}
 
-# The whole order of the lists, so that a page needs no sorting.
+# The order of all lists. Indexes end with these fields, so that a page needs no sorting.
 NEWEST_FIRST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 
-# The name of the index over the bookings that are held.
+# The name of the index over held bookings.
 HELD_INDEX = "held"
 REPORT_PERIOD_SECONDS = 60 * 86400
 INDEXES = {
@@ -67,7 +65,7 @@ INDEXES = {
         ),
         IndexModel([("userId", ASCENDING), *NEWEST_FIRST], name="user_newest"),
         IndexModel([("eventId", ASCENDING), *NEWEST_FIRST], name="event_newest"),
-        # For lists by status of the few bookings that have ended. No sale has to update it.
+        # For lists of the few bookings that have ended. Sales do not update it.
         IndexModel(
             [("eventId", ASCENDING), ("status", ASCENDING), *NEWEST_FIRST],
             name="event_ended",
@@ -102,48 +100,27 @@ def _bookings(db: Db) -> Collection[StoredBooking]:
 # Recording bookings.
 
 
-def insert_bookings(db: Db, bookings: Sequence[StoredBooking | StoredVoid]) -> list[bool]:
+def insert_bookings(db: Db, bookings: Sequence[StoredBooking | Tombstone]) -> list[bool]:
     """Insert documents in one write.
 
     Returns:
         For each whether it was inserted; False where a unique index refused it.
     """
-    inserted = [True] * len(bookings)
-    remaining = list(range(len(bookings)))
-    for _attempt in range(INSERT_ATTEMPTS):
-        error_codes = _try_to_insert(db, [bookings[index] for index in remaining])
-        for position, code in error_codes.items():
-            inserted[remaining[position]] = code != DUPLICATE_KEY
-        remaining = [remaining[i] for i, code in error_codes.items() if code == WRITE_CONFLICT]
-        if not remaining:
-            return inserted
-    raise AutoReconnect("inserting bookings failed with write conflicts at every attempt")
+    return insert_unordered(cast(Collection[StoredBooking | Tombstone], db.bookings), bookings)
 
 
-def _try_to_insert(db: Db, bookings: Sequence[StoredBooking | StoredVoid]) -> dict[int, int]:
-    """Return the error code of each document that was not inserted, by its index."""
-    try:
-        db.bookings.insert_many(cast(list[dict[str, Any]], bookings), ordered=False)
-    except BulkWriteError as error:
-        codes = {each["index"]: each["code"] for each in error.details["writeErrors"]}
-        if set(codes.values()) - {DUPLICATE_KEY, WRITE_CONFLICT}:
-            raise
-        return codes
-    return {}
-
-
-def void_id(db: Db, booking_id: ObjectId) -> bool:
-    """Make sure that no booking is ever stored under this id; return False if one already is."""
-    void: StoredVoid = {
+def insert_tombstone(db: Db, booking_id: ObjectId) -> bool:
+    """Keep a booking from ever being stored under this id; return False if one is stored."""
+    tombstone: Tombstone = {
         "_id": booking_id,
         "bookingReference": f"void-{booking_id}",
         "void": True,
     }
-    return insert_bookings(db, [void])[0] or is_void(db, booking_id)
+    return insert_bookings(db, [tombstone])[0] or has_tombstone(db, booking_id)
 
 
-def is_void(db: Db, booking_id: ObjectId) -> bool:
-    """Return whether this id was voided."""
+def has_tombstone(db: Db, booking_id: ObjectId) -> bool:
+    """Return whether there is a tombstone under this id."""
     return db.bookings.count_documents({"_id": booking_id, "void": True}, limit=1) == 1
 
 
@@ -166,7 +143,7 @@ def find_by_idempotency_key(db: Db, user_id: ObjectId, key: str) -> StoredBookin
 
 
 def _find_one(db: Db, where: Query) -> StoredBooking | None:
-    return _bookings(db).find_one({**where, **NOT_VOID})
+    return _bookings(db).find_one({**where, **NO_TOMBSTONE})
 
 
 def find_active_bookings(db: Db, user_id: ObjectId, event_id: int) -> list[StoredBooking]:
@@ -176,24 +153,28 @@ def find_active_bookings(db: Db, user_id: ObjectId, event_id: int) -> list[Store
 
 
 def find_existing_ids(db: Db, booking_ids: Iterable[ObjectId]) -> set[ObjectId]:
-    """Return those of the ids under which a booking is stored."""
+    """Return the given ids under which a booking is stored."""
     ids = list(booking_ids)
     if not ids:
         return set()
     found = cast(
-        Iterable[BookingKey], db.bookings.find({"_id": {"$in": ids}, **NOT_VOID}, {"_id": 1})
+        Iterable[BookingIdOnly], db.bookings.find({"_id": {"$in": ids}, **NO_TOMBSTONE}, {"_id": 1})
     )
     return {booking["_id"] for booking in found}
 
 
 def find_expired_holds(db: Db, now: datetime, limit: int) -> list[StoredBooking]:
-    """Return bookings that are still held although their time is over."""
+    """Return bookings that are still held after the end of their hold."""
     expired = {"status": "held", "expiresAt": {"$lte": now}}
     return list(_bookings(db).find(expired).limit(limit))
 
 
 def find_offers(db: Db, user_id: ObjectId, event_id: int | None, limit: int) -> list[StoredBooking]:
-    """Return bookings that the waitlist gave the user, of one event or of all, newest first."""
+    """Return the waitlist offers to a user, accepted and ended ones too, newest first.
+
+    Args:
+        event_id: None for the offers of all events.
+    """
     where: Query = {"userId": user_id, "waitlistEntryId": {"$exists": True}}
     if event_id is not None:
         where["eventId"] = event_id
@@ -224,7 +205,7 @@ def find_page(
 
 
 def count_bookings(db: Db, where: Query, *, up_to: int, hint: str | None = None) -> int:
-    """Return how many bookings match, counted no further than `up_to`."""
+    """Return how many bookings match `where`, but at most `up_to`."""
     if hint:
         return db.bookings.count_documents(where, limit=up_to, hint=hint)
     return db.bookings.count_documents(where, limit=up_to)
@@ -233,13 +214,13 @@ def count_bookings(db: Db, where: Query, *, up_to: int, hint: str | None = None)
 # Changing bookings.
 
 
-def transition(
-    db: Db, booking_id: ObjectId, where: Query, fields: Mapping[str, Any]
+def update_booking(
+    db: Db, booking_id: ObjectId, where: Query, fields: Query
 ) -> StoredBooking | None:
-    """Set fields of a booking if `where` still holds and it has no pending stock move.
+    """Set fields of a booking if it matches `where` and has no pending stock move.
 
     Returns:
-        The booking after the update, to the one caller that made it; None to all others.
+        The booking after the update; None, with nothing written, if it did not match.
     """
     return _bookings(db).find_one_and_update(
         {"_id": booking_id, **NO_PENDING_MOVE, **where},
@@ -248,11 +229,11 @@ def transition(
     )
 
 
-def end_bookings(db: Db, endings: Iterable[tuple[StoredBooking, Mapping[str, Any]]]) -> int:
-    """Set fields of each booking that still has the status it was read with, as `transition` does.
+def update_bookings(db: Db, changes: Iterable[tuple[StoredBooking, Query]]) -> int:
+    """Set fields of bookings whose status is unchanged and that have no pending stock move.
 
     Args:
-        endings: each booking as read, with the fields to set.
+        changes: each booking as it was read, with the fields to set.
 
     Returns:
         How many bookings were changed.
@@ -262,13 +243,13 @@ def end_bookings(db: Db, endings: Iterable[tuple[StoredBooking, Mapping[str, Any
             {"_id": booking["_id"], **NO_PENDING_MOVE, "status": booking["status"]},
             {"$set": fields},
         )
-        for booking, fields in endings
+        for booking, fields in changes
     ]
     return db.bookings.bulk_write(updates, ordered=False).modified_count if updates else 0
 
 
 def set_refunds(db: Db, refunds: Mapping[ObjectId, Refund]) -> None:
-    """Store the refunds of bookings that have ended, by booking id, pending moves or not."""
+    """Store refunds of bookings that have ended, by booking id, also while a move is pending."""
     updates = [
         UpdateOne({"_id": booking_id, "active": False}, {"$set": {"refund": refund}})
         for booking_id, refund in refunds.items()
@@ -280,15 +261,32 @@ def set_refunds(db: Db, refunds: Mapping[ObjectId, Refund]) -> None:
 # Pending stock moves.
 
 
+def pending_move_fields(key: str, changes: Mapping[int, Mapping[str, int]], reason: str) -> Query:
+    """Return the fields that add a pending stock move to a booking. They are set with its change.
+
+    Args:
+        key: the key of the move's in-flight entry.
+        changes: what to add to the counters of each ticket type, by ticketTypeId.
+        reason: why the booking changes.
+    """
+    pairs = [[type_id, dict(counters)] for type_id, counters in changes.items()]
+    return {"restock": "due", "due": {"key": key, "changes": pairs, "reason": reason}}
+
+
+def pending_move(booking: StoredBooking) -> PendingMove | None:
+    """Return the stock move of a booking that is not recorded as made; None if there is none."""
+    return booking["due"] if booking.get("restock") == "due" else None
+
+
 def find_with_pending_moves(db: Db, booking_ids: Sequence[ObjectId]) -> list[StoredBooking]:
-    """Return those of the bookings that have a pending stock move."""
+    """Return the given bookings that have a pending stock move."""
     return list(_bookings(db).find({"_id": {"$in": booking_ids}, "restock": "due"}))
 
 
-def find_stale_pending_moves(db: Db, before: datetime, limit: int) -> list[StoredBooking]:
+def find_pending_moves_before(db: Db, before: datetime, limit: int) -> list[StoredBooking]:
     """Return bookings whose stock move has been pending since before this time."""
-    stale = {"restock": "due", "updatedAt": {"$lt": before}}
-    return list(_bookings(db).find(stale).limit(limit))
+    old = {"restock": "due", "updatedAt": {"$lt": before}}
+    return list(_bookings(db).find(old).limit(limit))
 
 
 def find_pending_moves_of_events(db: Db, event_ids: list[int]) -> list[StoredBooking]:
@@ -297,14 +295,14 @@ def find_pending_moves_of_events(db: Db, event_ids: list[int]) -> list[StoredBoo
 
 
 def find_pending_move_keys(db: Db, booking_ids: Sequence[ObjectId]) -> set[str]:
-    """Return the keys of those stock moves of the bookings that are pending."""
+    """Return the keys of the pending stock moves of these bookings."""
     pending = {"_id": {"$in": booking_ids}, "restock": "due"}
     found = cast(Iterable[BookingWithMoveKey], db.bookings.find(pending, {"due.key": 1}))
     return {booking["due"]["key"] for booking in found}
 
 
-def mark_moves_made(db: Db, booking_ids: Sequence[ObjectId], keys: Sequence[str]) -> None:
-    """Record that these stock moves are made; a later move of a booking stays pending."""
+def record_moves_made(db: Db, booking_ids: Sequence[ObjectId], keys: Sequence[str]) -> None:
+    """Record that the moves with these keys are made. A later move of a booking stays pending."""
     made = {"_id": {"$in": booking_ids}, "due.key": {"$in": keys}}
     db.bookings.update_many(made, {"$set": {"restock": "done"}})
 
@@ -335,7 +333,7 @@ def sum_active_tickets(db: Db, event_ids: list[int]) -> dict[int, list[ActiveTic
 
 
 def find_with_pending_notifications(db: Db, limit: int) -> list[StoredBooking]:
-    """Return bookings with notifications still to be written, the oldest first."""
+    """Return bookings with pending notifications, the oldest change first."""
     found = _bookings(db).find({"tellAt": {"$exists": True}})
     return list(found.sort("tellAt", ASCENDING).limit(limit))
 
@@ -354,7 +352,7 @@ def clear_pending_notifications(db: Db, bookings: Iterable[StoredBooking]) -> No
 def sum_sales(db: Db, event_ids: list[int], since: datetime, until: datetime) -> list[SalesSum]:
     """Return the bookings made from `since` to before `until`, summed by event and status.
 
-    Bookings that are still held are left out, because they may be confirmed or expire.
+    Held bookings are not counted, because they may still be confirmed or expire.
     """
     made = {"eventId": {"$in": event_ids}, "createdAt": {"$gte": since, "$lt": until}}
     group = {
@@ -373,7 +371,7 @@ def is_period_reported(db: Db, period_key: str) -> bool:
     return db.reportPeriods.find_one({"_id": period_key}) is not None
 
 
-def mark_period_reported(db: Db, period_key: str, now: datetime) -> None:
+def record_period_reported(db: Db, period_key: str, now: datetime) -> None:
     """Record that all reports of this period are written."""
     with suppress(DuplicateKeyError):  # Another worker has recorded it.
         db.reportPeriods.insert_one({"_id": period_key, "reportedAt": now})
@@ -388,8 +386,8 @@ def find_bookings_of_user(db: Db, user_id: ObjectId) -> list[StoredBooking]:
 
 
 def anonymize_user(db: Db, user_id: ObjectId) -> None:
-    """Remove the user from their bookings, which stay."""
-    found = cast(Iterable[BookingKey], db.bookings.find({"userId": user_id}, {"_id": 1}))
+    """Remove the user's id and idempotency keys from their bookings, which are kept."""
+    found = cast(Iterable[BookingIdOnly], db.bookings.find({"userId": user_id}, {"_id": 1}))
     for booking in found:
         fields = {"userId": None, "slot": f"gone-{booking['_id']}"}
         db.bookings.update_one(

@@ -1,14 +1,14 @@
-"""Confirm, cancel and expire bookings, each exactly once whoever tries.
+"""Confirm, cancel and expire bookings, each exactly once even if several requests try.
 
-A transition has two steps. One guarded update of the booking changes its status and notes a pending
-stock move (and a refund that is due). Then `make_pending_moves` changes the event's stock, pays the
-refund and marks the move as made. If a process dies between the two, the next caller or
-`bookings.recovery` repeats the second step, which is safe: the stock move has a key, and the
-provider charges and refunds a booking once however often it is asked.
+A transition has two steps. One guarded update of the booking changes its status, and adds a pending
+stock move and the refund that it decides. Then `make_pending_moves` changes the event's stock, pays
+the refund and records the move as made. If a process dies between the two, the next request or
+`bookings.recovery` repeats the second step. That is safe: the stock move has a key, and the payment
+provider charges and refunds a booking only once.
 
-A refund is paid only after the booking has ended, and only for what was charged. If a charge was
-begun and nobody knows whether it was made, because a process died, the provider is first told never
-to charge for this booking, and answers what it had charged (`PaymentProvider.void`).
+A refund is paid only after the booking has ended, and only for what was charged. If a process died
+while it charged, it is not known whether the charge was made. `PaymentProvider.void` then forbids
+all later charges for the booking and returns what was charged.
 """
 
 from collections.abc import Sequence
@@ -40,16 +40,19 @@ from eventapp.core.failpoints import failpoint
 from eventapp.inventory.service import StockMove
 from eventapp.payments.providers import PaymentRefused
 
-# An attempt fails only while another request is making a stock move, which is soon done.
+# An attempt fails only while another request changes the same booking, which takes a moment.
 ATTEMPTS = 20
 
 
 def cancel(
     context: BookingContext, booking_id: ObjectId, actor: Actor, now: datetime
 ) -> StoredBooking:
-    """Cancel a booking, put its tickets back on sale and refund it; return the booking after it.
+    """Cancel a booking, put its tickets back on sale and refund it.
 
     Cancelling again changes nothing.
+
+    Returns:
+        The cancelled booking.
 
     Raises:
         BookingNotFound, CancellationClosed, NotCancellable: nothing is written.
@@ -57,13 +60,13 @@ def cancel(
     for _attempt in range(ATTEMPTS):
         booking = find_visible_booking(context, booking_id, actor)
         if booking["status"] == rules.CANCELLED:
-            # The request that cancelled it may still be making the stock move, or may have died.
+            # The request that cancelled it may not have made the stock move yet, or have died.
             finish_pending_move(context, booking_id, now)
             return find_booking(context, booking_id)
         if booking["status"] == rules.EXPIRED:
             raise NotCancellable
         _refuse_after_deadline(context, booking, actor, now)
-        if cancelled := end(context, booking, rules.CANCELLED, "cancelled", now):
+        if cancelled := end_booking(context, booking, rules.CANCELLED, "cancelled", now):
             make_pending_moves(context, [cancelled], now)
             return find_booking(context, booking_id)
         finish_pending_move(context, booking_id, now)
@@ -73,9 +76,12 @@ def cancel(
 def _refuse_after_deadline(
     context: BookingContext, booking: StoredBooking, actor: Actor, now: datetime
 ) -> None:
-    """Refuse a holder who cancels a confirmed booking too late.
+    """Refuse the holder of a confirmed booking after the cancellation deadline.
 
-    A hold can be cancelled until it expires, and organizers and admins can cancel at any time.
+    A hold can be cancelled until it expires. Organizers and admins can cancel at any time.
+
+    Raises:
+        CancellationClosed: the deadline has passed.
     """
     if booking["status"] == rules.HELD or is_organizer_or_admin(booking, actor):
         return
@@ -84,30 +90,34 @@ def _refuse_after_deadline(
 
 
 def expire(context: BookingContext, booking: StoredBooking, now: datetime) -> bool:
-    """End a hold whose time is over; return False if it was confirmed or ended meanwhile."""
-    ended = end(context, booking, rules.EXPIRED, "expired", now)
+    """Expire a hold whose time is over; return False if it was confirmed or ended meanwhile."""
+    ended = end_booking(context, booking, rules.EXPIRED, "expired", now)
     if ended:
         make_pending_moves(context, [ended], now)
     return ended is not None
 
 
-def end(
+def end_booking(
     context: BookingContext, booking: StoredBooking, status: Status, reason: str, now: datetime
 ) -> StoredBooking | None:
-    """End an active booking and note the pending move of its tickets back on sale.
+    """End an active booking, with a pending move of its tickets back on sale.
+
+    Args:
+        reason: recorded with the refund; it also decides how the holder is notified.
 
     Returns:
-        The booking after it, to the one caller that ended it; None to all others.
+        The ended booking; None if another request changed the booking first. The caller that gets
+        the booking makes the move.
     """
-    fields = end_fields(booking, status, reason, now)
-    ended = store.transition(context.db, booking["_id"], {"status": booking["status"]}, fields)
+    fields = build_end_fields(booking, status, reason, now)
+    ended = store.update_booking(context.db, booking["_id"], {"status": booking["status"]}, fields)
     if ended:
         failpoint("end")
     return ended
 
 
-def end_fields(booking: StoredBooking, status: Status, reason: str, now: datetime) -> Query:
-    """Return the fields to set in order to end an active booking that still has its status."""
+def build_end_fields(booking: StoredBooking, status: Status, reason: str, now: datetime) -> Query:
+    """Return the fields to set in order to end an active booking."""
     is_held = booking["status"] == rules.HELD
     quantities = rules.quantities_by_type(booking["items"])
     move = StockMove.for_return(str(booking["_id"]), quantities, held=is_held)
@@ -116,7 +126,7 @@ def end_fields(booking: StoredBooking, status: Status, reason: str, now: datetim
         "active": False,
         "updatedAt": now,
         "expiresAt": None if status == rules.CANCELLED else booking["expiresAt"],
-        **_pending_move_fields(move, reason),
+        **store.pending_move_fields(move.key, move.changes, reason),
         **rules.pending_notification_fields(rules.END_NOTIFICATIONS.get(reason), now),
     }
     if status == rules.CANCELLED:
@@ -134,16 +144,19 @@ def confirm(
     now: datetime,
     quantity: int | None = None,
 ) -> StoredBooking:
-    """Charge for a held booking and confirm it; return the booking after it.
+    """Charge for a held booking and confirm it.
 
     Confirming again changes nothing.
 
     Args:
         quantity: how many tickets of an offer to take; the rest goes back on sale. None for all.
 
+    Returns:
+        The confirmed booking.
+
     Raises:
-        BookingNotFound, NotHeld, HoldExpired, PaymentFailed: the booking is not confirmed. What was
-            charged too late is refunded.
+        BookingNotFound, NotHeld, HoldExpired, PaymentFailed: the booking is not confirmed. A charge
+            that was made after the end of the hold is refunded.
     """
     for _attempt in range(ATTEMPTS):
         booking = find_booking(context, booking_id)
@@ -170,7 +183,10 @@ def _is_over(hold: StoredBooking, now: datetime) -> bool:
 def _charge_and_confirm(
     context: BookingContext, booking: StoredBooking, quantity: int | None, now: datetime
 ) -> StoredBooking | None:
-    """Charge, then confirm in one guarded update; return None if another request confirmed.
+    """Charge for a hold, then confirm it in one guarded update.
+
+    Returns:
+        The confirmed booking; None if another request has charged, confirmed or ended it.
 
     Raises:
         HoldExpired: the hold ended after the charge, which is refunded.
@@ -190,10 +206,10 @@ def _charge_and_confirm(
         "expiresAt": None,
         "payment": payment,
         "updatedAt": now,
-        **_pending_move_fields(move, "confirmed"),
+        **store.pending_move_fields(move.key, move.changes, "confirmed"),
         **rules.pending_notification_fields(rules.BOOKING_CONFIRMED, now),
     }
-    confirmed = store.transition(context.db, booking["_id"], {"status": rules.HELD}, fields)
+    confirmed = store.update_booking(context.db, booking["_id"], {"status": rules.HELD}, fields)
     if confirmed is None:
         _refund_if_ended(context, booking["_id"], payment, now)
     else:
@@ -204,11 +220,15 @@ def _charge_and_confirm(
 def _charge(
     context: BookingContext, booking: StoredBooking, cents: int, now: datetime
 ) -> Payment | None:
-    """Charge for a hold; return None if the hold has ended or another request is charging.
+    """Charge for a hold.
 
-    The charge is noted before it is made. A second charge for the same hold must be of the same
-    amount, because the provider charges a booking once. A refused charge stays noted without an
-    amount: if two were tried at once, only one of them may have been refused.
+    The charge is recorded as begun before it is made. While its amount is recorded, only a charge
+    of the same amount may begin, because the provider charges a booking once. A refused charge
+    stays recorded, without an amount: of two charges at the same time only one may have been
+    refused, so `_find_unpaid_refund` still asks the provider.
+
+    Returns:
+        The payment to record; None if the hold has ended or another request is charging.
 
     Raises:
         PaymentFailed: the provider refused.
@@ -219,7 +239,7 @@ def _charge(
         "expiresAt": {"$gt": now},
         "payment.cents": {"$in": [None, cents]},
     }
-    if not store.transition(context.db, booking["_id"], chargeable, {"payment": payment}):
+    if not store.update_booking(context.db, booking["_id"], chargeable, {"payment": payment}):
         return None
     failpoint("pay")
     try:
@@ -227,7 +247,7 @@ def _charge(
     except PaymentRefused:
         unchanged = {"status": rules.HELD, "payment": payment}
         refused: Payment = {"provider": context.payments.name, "refusedAt": now}
-        store.transition(context.db, booking["_id"], unchanged, {"payment": refused})
+        store.update_booking(context.db, booking["_id"], unchanged, {"payment": refused})
         if find_booking(context, booking["_id"])["status"] == rules.HELD:
             raise PaymentFailed from None
         return None  # The hold has ended, or another request has paid for it.
@@ -237,75 +257,76 @@ def _charge(
 def _refund_if_ended(
     context: BookingContext, booking_id: ObjectId, payment: Payment, now: datetime
 ) -> None:
-    """Refund a charge that was made after the hold had ended, and store the refund.
+    """Refund a charge if the hold ended before it could be confirmed; else do nothing.
 
     Raises:
-        HoldExpired: it was refunded. Nothing is raised if another request has confirmed.
+        HoldExpired: the charge was refunded.
     """
     booking = find_booking(context, booking_id)
     if booking["active"]:
         return
-    due = rules.new_refund(payment["cents"], booking["currency"], "hold_expired", now)
-    refund = _pay_refund(context, booking_id, due)
+    unpaid = rules.new_refund(payment["cents"], booking["currency"], "hold_expired", now)
+    refund = _pay_refund(context, booking_id, unpaid)
     store.set_refunds(context.db, {booking_id: refund})
     raise HoldExpired("The hold has expired; the payment is refunded", refund=refund)
-
-
-def _pending_move_fields(move: StockMove, reason: str) -> Query:
-    """Return the fields to set on a booking in order to note a stock move as pending."""
-    changes = [[type_id, dict(counters)] for type_id, counters in move.changes.items()]
-    return {"restock": "due", "due": {"key": move.key, "changes": changes, "reason": reason}}
 
 
 def finish_pending_move(context: BookingContext, booking_id: ObjectId, now: datetime) -> None:
     """Make the stock move of a booking if it is still pending."""
     booking = find_booking(context, booking_id)
-    if booking.get("restock") == "due":
+    if store.pending_move(booking):
         make_pending_moves(context, [booking], now)
 
 
 def make_pending_moves(
     context: BookingContext, bookings: Sequence[StoredBooking], now: datetime
 ) -> None:
-    """Make the pending stock moves of bookings of one event, and pay the refunds that are due.
+    """Make the pending stock moves of bookings of one event, and pay their unpaid refunds.
 
-    It is safe to call again for the same bookings.
+    It may be repeated for the same bookings.
     """
     if not bookings:
         return
-    moves = [StockMove(each["due"]["key"], dict(each["due"]["changes"])) for each in bookings]
+    pending = filter(None, map(store.pending_move, bookings))
+    moves = [StockMove(move["key"], dict(move["changes"])) for move in pending]
     event_id, ids = bookings[0]["eventId"], [booking["_id"] for booking in bookings]
     keys = [move.key for move in moves]
     context.inventory.apply_moves(
         event_id, moves, now, find_pending=lambda: store.find_pending_move_keys(context.db, ids)
     )
-    _pay_due_refunds(context, bookings, now)
-    store.mark_moves_made(context.db, ids, keys)
+    _pay_refunds(context, bookings, now)
+    store.record_moves_made(context.db, ids, keys)
     failpoint("restocked")
     context.inventory.mark_recorded(event_id, keys)
 
 
-def _pay_due_refunds(
-    context: BookingContext, bookings: Sequence[StoredBooking], now: datetime
-) -> None:
-    due = ((booking["_id"], _due_refund(context, booking, now)) for booking in bookings)
-    paid = {id_: _pay_refund(context, id_, refund) for id_, refund in due if refund}
+def _pay_refunds(context: BookingContext, bookings: Sequence[StoredBooking], now: datetime) -> None:
+    unpaid = ((each["_id"], _find_unpaid_refund(context, each, now)) for each in bookings)
+    paid = {id_: _pay_refund(context, id_, refund) for id_, refund in unpaid if refund}
     store.set_refunds(context.db, paid)
 
 
-def _due_refund(context: BookingContext, booking: StoredBooking, now: datetime) -> Refund | None:
-    """Return the refund that is still to be paid for a booking that has ended."""
+def _find_unpaid_refund(
+    context: BookingContext, booking: StoredBooking, now: datetime
+) -> Refund | None:
+    """Return the refund that is still to be paid for a booking with a pending move; else None.
+
+    A hold that ended has no refund. But if a charge for it was begun, the provider is asked what
+    was charged.
+    """
     if refund := booking["refund"]:
         return None if "refundId" in refund else refund
     if booking["active"] or not rules.is_charge_uncertain(booking.get("payment")):
         return None
+    move = store.pending_move(booking)
     cents = context.payments.void(booking["_id"])
-    reason = booking["due"]["reason"]
-    return rules.new_refund(cents, booking["currency"], reason, now) if cents else None
+    if not move or not cents:
+        return None
+    return rules.new_refund(cents, booking["currency"], move["reason"], now)
 
 
 def _pay_refund(context: BookingContext, booking_id: ObjectId, refund: Refund) -> Refund:
-    """Let the provider pay a refund, and return it with the provider's id."""
+    """Pay a refund through the provider; return it with the provider's id."""
     cents = rules.to_cents(refund["amount"])
     refund_id = context.payments.refund(booking_id, cents, refund["currency"])
     return {**refund, "refundId": refund_id}

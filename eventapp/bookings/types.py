@@ -1,6 +1,6 @@
-"""The documents of bookings, as they are stored and as parts of them are read.
+"""The documents of the collection `bookings`, their projections, and what the API takes and shows.
 
-A document with `void: true` in the collection is not a booking: see `StoredVoid`.
+Times are aware and in UTC. A document with `void: true` is not a booking: see `Tombstone`.
 """
 
 from datetime import datetime
@@ -10,8 +10,6 @@ from bson import ObjectId
 
 from eventapp.waitlist.types import EntryView, IdempotencyRecord
 
-BookingId: TypeAlias = ObjectId
-UserId: TypeAlias = ObjectId
 Status: TypeAlias = Literal["held", "confirmed", "cancelled", "expired"]
 # Cents as the API writes an amount of money: an int where it is whole, else a float.
 Amount: TypeAlias = int | float
@@ -20,7 +18,7 @@ Amount: TypeAlias = int | float
 class BookingItem(TypedDict):
     """The booked tickets of one ticket type."""
 
-    ticketTypeId: int  # the type's id within its event
+    ticketTypeId: int  # the id of the ticket type within its event
     type: str  # the type's name when it was booked
     quantity: int  # tickets, at least 1
     unitPrice: Amount  # the price of one ticket when it was booked, in whole currency units
@@ -28,22 +26,22 @@ class BookingItem(TypedDict):
 
 
 class Payment(TypedDict, total=False):
-    """An attempt to charge for a hold. Bookings that were never held have none.
+    """An attempt to charge for a hold. A booking that was never held has no payment.
 
-    `provider` is always there. A charge that may have been made has `cents` and `begunAt`; one
-    that was made has `id` and `paidAt` as well. A refused one has `refusedAt` instead.
+    `provider` is always set. A charge that was begun has `cents` and `begunAt`, and also `id` and
+    `paidAt` once its success is recorded. A refused charge has only `refusedAt`.
     """
 
     provider: str  # the name of the payment provider
-    cents: int  # what is charged, in cents
+    cents: int  # the amount, in cents
     begunAt: datetime  # UTC, before the provider was called
-    id: str  # the provider's id of the charge; absent until the charge is known to be made
+    id: str  # the provider's id of the charge; absent until its success is recorded
     paidAt: datetime  # UTC, when the booking was confirmed
     refusedAt: datetime  # UTC, when the provider refused
 
 
 class Refund(TypedDict):
-    """Money that goes back to the holder of a booking that has ended."""
+    """Money that is paid back to the holder of a booking that has ended."""
 
     amount: Amount  # in whole currency units
     currency: str  # ISO 4217
@@ -89,18 +87,18 @@ class OfferView(TypedDict):
 
 
 class PendingMove(TypedDict):
-    """A stock move of a booking's tickets, made on the event after the booking was changed.
+    """A change of the event's stock that follows a change of a booking.
 
-    It is pending while the booking's `restock` is "due", and stays for the record afterwards.
+    It is pending while the booking's `restock` is "due". Afterwards it is kept as a record.
     """
 
-    key: str  # the in-flight entry of the move: "give-<bookingId>" or "confirm-<bookingId>"
+    key: str  # of the in-flight entry: "give-<bookingId>" or "confirm-<bookingId>"
     changes: list[tuple[int, dict[str, int]]]  # [ticketTypeId, {counter: change}] of each type
-    reason: str  # why the booking changed; a refund that follows from it gives this reason
+    reason: str  # why the booking changed; also the reason of a refund that follows
 
 
 class PurchaseData(TypedDict, total=False):
-    """What a purchase gave: a booking, waitlist entries, or both."""
+    """The result of a purchase as the API shows it: a booking, waitlist entries, or both."""
 
     booking: BookingView
     waitlistEntry: EntryView  # the first entry
@@ -128,25 +126,25 @@ class StoredBooking(TypedDict):
     items: list[BookingItem]  # one for each ticket type, at least one
     quantity: int  # tickets of all items
     totalPrice: Amount  # the sum of the subtotals, in whole currency units
-    totalCents: int  # the same in cents
+    totalCents: int  # totalPrice in cents
     currency: str  # ISO 4217
     status: Status
-    active: bool  # True while the booking is held or confirmed, and so has tickets
+    active: bool  # True while the booking is held or confirmed
     slot: str  # "direct", "offer-<bookingId>" or "gone-<bookingId>": see `bookings.store`
     expiresAt: datetime | None  # UTC end of the hold; None for a booking that is or was confirmed
     createdAt: datetime  # UTC
     updatedAt: datetime  # UTC, of the last change of status
     cancelledAt: datetime | None  # UTC; None unless cancelled
-    refund: Refund | None  # None unless money goes back
-    payment: NotRequired[Payment]  # absent for a booking that was never paid for as a hold
-    restock: NotRequired[Literal["due", "done"]]  # state of `due`; absent before the first move
-    due: NotRequired[PendingMove]  # the last stock move of this booking
-    tell: NotRequired[dict[str, datetime]]  # {kind: when}: notifications still to be written
-    tellAt: NotRequired[datetime]  # UTC, of the last of them; absent when none is left
+    refund: Refund | None  # None unless a refund was decided
+    payment: NotRequired[Payment]  # absent if no charge for a hold was ever tried
+    restock: NotRequired[Literal["due", "done"]]  # whether the move in `due` is pending or made
+    due: NotRequired[PendingMove]  # the last stock move; absent before the first, like `restock`
+    tell: NotRequired[dict[str, datetime]]  # pending notifications: {kind: when it became due}
+    tellAt: NotRequired[datetime]  # UTC, of the last change that set `tell`; absent without `tell`
     idempotency: NotRequired[IdempotencyRecord]  # absent without an Idempotency-Key
-    waitlistEntryId: NotRequired[ObjectId]  # of a waitlist offer: the entry it was made for
-    offeredQuantity: NotRequired[int]  # of a waitlist offer: the tickets it was made with
-    checkIns: NotRequired[dict[str, CheckIn]]  # by ticket; written and read by `tickets` only
+    waitlistEntryId: NotRequired[ObjectId]  # the entry that this offer was made for
+    offeredQuantity: NotRequired[int]  # tickets of the offer when it was made
+    checkIns: NotRequired[dict[str, CheckIn]]  # by ticket; only `eventapp.tickets` uses it
 
 
 class BookingTotals(TypedDict):
@@ -158,19 +156,19 @@ class BookingTotals(TypedDict):
     totalCents: int
 
 
-class StoredVoid(TypedDict):
-    """A document of `bookings` that takes an id, so that no booking is ever stored under it."""
+class Tombstone(TypedDict):
+    """A document that occupies the id of a booking, so that the booking can never be stored."""
 
     _id: ObjectId
-    bookingReference: str  # "void-<id>", to satisfy the unique index
+    bookingReference: str  # "void-<id>", because references are unique
     void: Literal[True]
 
 
-# Projections: what one kind of read loads of bookings.
+# Projections.
 
 
-class BookingKey(TypedDict):
-    """A booking by its id."""
+class BookingIdOnly(TypedDict):
+    """The id of a booking."""
 
     _id: ObjectId
 
@@ -198,7 +196,7 @@ class ActiveTickets(TypedDict):
 
 
 class SalesGroup(TypedDict):
-    """What the bookings of one `SalesSum` have in common."""
+    """The key that `SalesSum` groups bookings by."""
 
     event: int  # eventId
     status: Literal["confirmed", "cancelled", "expired"]
@@ -214,7 +212,7 @@ class SalesSum(TypedDict):
 
 
 class SalesRow(TypedDict):
-    """The sales of one event in a report."""
+    """The sales of one event in a report to its organizer."""
 
     title: str  # of the event
     bookings: int  # confirmed bookings
@@ -223,11 +221,11 @@ class SalesRow(TypedDict):
     ended: int  # bookings of the period that were cancelled or have expired
 
 
-# Bodies as the schemas load them.
+# Request bodies as the schemas load them.
 
 
 class ItemInput(TypedDict):
-    """One ticket type of an order: named by its id or by its name."""
+    """One ticket type of a purchase, named by its id or by its name."""
 
     ticketTypeId: NotRequired[int]
     type: NotRequired[str]
@@ -237,8 +235,8 @@ class ItemInput(TypedDict):
 class PurchaseInput(TypedDict):
     """The body of POST /bookings.
 
-    It holds `items`, or the short form of one ticket type, or only `quantity` for the only ticket
-    type of the event.
+    There are three forms: `items`; `quantity` with the id or the name of one ticket type; and
+    `quantity` alone, for the only ticket type of the event.
     """
 
     eventId: int
@@ -246,8 +244,8 @@ class PurchaseInput(TypedDict):
     ticketTypeId: NotRequired[int]
     type: NotRequired[str]
     quantity: NotRequired[int]
-    scheduleIndex: NotRequired[int]  # from 0; absent: the next entry of the schedule
-    hold: bool  # True: hold the tickets for a payment
+    scheduleIndex: NotRequired[int]  # from 0; absent for the next entry of the schedule
+    hold: bool  # True to hold the tickets for a payment
     onShortfall: NotRequired[Literal["reject", "partial", "waitlist"]]
 
 

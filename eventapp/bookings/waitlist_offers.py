@@ -1,9 +1,10 @@
-"""Offer tickets that come back to those who wait for them, in order, and let them accept.
+"""Offer tickets that are available again to waiting users, in order; accept and decline offers.
 
-An offer is a held booking that is made from a waitlist entry. Any number of processes may make
-offers at once. A process claims the first entry of a queue, finds out how many tickets the user may
-have, takes them, stores the offer, and counts it against the entry, which drops the claim. If it
-dies on the way, `bookings.recovery` counts the offer if it is stored, and else undoes the rest.
+An offer is a held booking that is made from a waitlist entry. Several processes may make offers at
+the same time. A process claims the first entry of a queue, determines how many tickets the user may
+have, takes them, stores the offer, and counts it against the entry, which drops the claim. If the
+process dies on the way, `bookings.recovery` counts the offer if it is stored, and undoes the other
+steps if it is not.
 """
 
 import time
@@ -15,9 +16,9 @@ from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import NoOffer, OfferUnderWay
 from eventapp.bookings.sales import ticket_limit
-from eventapp.bookings.sales.batches import new_reference
-from eventapp.bookings.sales.purchases import choose_entry
-from eventapp.bookings.transitions import cancel, confirm, end, expire, make_pending_moves
+from eventapp.bookings.sales.batches import generate_reference
+from eventapp.bookings.sales.purchases import choose_schedule_entry
+from eventapp.bookings.transitions import cancel, confirm, end_booking, expire, make_pending_moves
 from eventapp.bookings.types import OfferView, StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import advancing_clock
@@ -37,10 +38,10 @@ LEAVE_ATTEMPTS, LEAVE_PAUSE_SECONDS = 50, 0.02
 
 
 def offer_tickets(context: BookingContext, event_id: int, now: datetime) -> int:
-    """Offer the available tickets of an event to those who wait; return how many offers were made.
+    """Offer the available tickets of an event to its waitlist; return how many offers were made.
 
-    For each ticket type it stops when no ticket is left, nobody waits, or another process has
-    claimed the first entry.
+    For each ticket type it stops when no ticket is available, nobody waits, or no offer can be made
+    to the first entry now.
     """
     offers, clock = 0, advancing_clock(now)
     try:
@@ -49,14 +50,14 @@ def offer_tickets(context: BookingContext, event_id: int, now: datetime) -> int:
         return 0
     for type_id in [each["ticketTypeId"] for each in event["ticketTypes"]]:
         state: SaleState | None = event
-        while state and (available := _offerable_tickets(state, type_id)):
+        while state and (available := _count_offerable(state, type_id)):
             state = _offer_to_first(context, event_id, type_id, available, clock())
             offers += state is not None
     return offers
 
 
-def _offerable_tickets(event: SaleState, type_id: int) -> int:
-    """Return the available tickets of a ticket type somebody waits for; else 0."""
+def _count_offerable(event: SaleState, type_id: int) -> int:
+    """Return the available tickets of a ticket type; 0 if nobody waits for it."""
     ticket_type = _find_type(event, type_id)
     return ticket_type["availableTickets"] if ticket_type and ticket_type["waiting"] else 0
 
@@ -68,10 +69,10 @@ def _find_type(event: SaleState, type_id: int) -> TicketType | None:
 def _offer_to_first(
     context: BookingContext, event_id: int, type_id: int, available: int, now: datetime
 ) -> SaleState | None:
-    """Make an offer to the first who waits for a ticket type.
+    """Make an offer from the first waitlist entry of a ticket type.
 
     Returns:
-        The event after it; None if nobody waits or no offer can be made now.
+        The event after the offer; None if nobody waits or no offer can be made now.
     """
     first = waitlist.find_first(context.db, event_id, type_id)
     booking_id = ObjectId()
@@ -79,12 +80,12 @@ def _offer_to_first(
     if not claimed:
         return None
     failpoint("offer-claim")
-    allowed = ticket_limit.tickets_left_for_offer(context, claimed)
+    allowed = ticket_limit.count_tickets_left_for_offer(context, claimed)
     if allowed is None:  # The worker tries again.
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         return None
     quantity = min(available, claimed["quantity"], allowed)
-    if quantity <= 0:  # The user has as many tickets as one may have, from elsewhere.
+    if quantity <= 0:  # The user has as many tickets of the event as the limit allows.
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         waitlist.end_entry(context.db, context.inventory, claimed, "closed", now)
         return context.inventory.sale_state(event_id, fresh=True)
@@ -113,10 +114,10 @@ def _new_offer(
 ) -> StoredBooking:
     offer = rules.new_booking(
         booking_id,
-        reference=new_reference(),
+        reference=generate_reference(),
         user_id=entry["userId"],
         event=event,
-        entry=choose_entry(event, None, now),
+        schedule_entry=choose_schedule_entry(event, None, now),
         taken=taken,
         currency=context.limits.currency,
         hold_until=now + context.limits.offer,
@@ -134,15 +135,16 @@ def _record_offer(
     """Store an offer and count it against its entry.
 
     Returns:
-        False, with the tickets given back, if recovery has voided the id of the offer.
+        False, with the tickets given back, if recovery has inserted a tombstone under the offer's
+        id.
     """
     booking_id, event_id = offer["_id"], offer["eventId"]
     while not context.sales.record(offer):
-        if store.is_void(context.db, booking_id):
+        if store.has_tombstone(context.db, booking_id):
             context.inventory.undo(event_id, str(booking_id))
             return False
-        # Apart from its id, only the reference of an offer can be in use.
-        offer["bookingReference"] = new_reference()
+        # Its slot is unique, so only its reference can be in use.
+        offer["bookingReference"] = generate_reference()
     failpoint("offer-record")
     waitlist.count_offer(context.db, entry["_id"], booking_id, offer["quantity"], now)
     failpoint("offered")
@@ -153,14 +155,18 @@ def _record_offer(
 def cancel_and_offer(
     context: BookingContext, booking_id: ObjectId, actor: Actor, now: datetime
 ) -> StoredBooking:
-    """Cancel a booking as `transitions.cancel` does, and offer its tickets to those who wait."""
+    """Cancel a booking as `transitions.cancel` does, and offer its tickets to the waitlist."""
     booking = cancel(context, booking_id, actor, now)
     offer_tickets(context, booking["eventId"], now)
     return booking
 
 
 def expire_holds(context: BookingContext, now: datetime) -> int:
-    """End holds and offers whose time is over and offer their tickets on; return how many."""
+    """Expire holds and offers whose time is over, and offer their tickets to the waitlist.
+
+    Returns:
+        How many holds were expired.
+    """
     over = store.find_expired_holds(context.db, now, MAX_HOLDS_PER_RUN)
     clock = advancing_clock(now)
     expired = [booking for booking in over if expire(context, booking, clock())]
@@ -170,24 +176,27 @@ def expire_holds(context: BookingContext, now: datetime) -> int:
 
 
 def offer_available_tickets(context: BookingContext, now: datetime) -> int:
-    """Offer tickets of all events that have some and a waitlist; return how many offers."""
+    """Offer the available tickets of all events with a waitlist; return how many offers."""
     clock = advancing_clock(now)
     return sum(
         offer_tickets(context, event_id, clock())
-        for event_id in context.inventory.find_event_ids_to_serve(MAX_EVENTS_PER_RUN)
+        for event_id in context.inventory.find_event_ids_to_offer(MAX_EVENTS_PER_RUN)
     )
 
 
 # Answering offers.
 
 
-def accept(
+def accept_offer(
     context: BookingContext, event_id: int, actor: Actor, quantity: int | None, now: datetime
 ) -> StoredBooking:
-    """Charge for the caller's open offer and confirm it; return the booking after it.
+    """Charge for the oldest open offer to the caller and confirm it.
 
     Args:
-        quantity: how many of the tickets to take; None for all.
+        quantity: how many of the offered tickets to take; None for all.
+
+    Returns:
+        The confirmed booking.
 
     Raises:
         NoOffer, HoldExpired, PaymentFailed: the booking is not confirmed.
@@ -202,25 +211,25 @@ def accept(
     return booking
 
 
-def leave(context: BookingContext, event_id: int, actor: Actor, now: datetime) -> None:
+def leave_waitlist(context: BookingContext, event_id: int, actor: Actor, now: datetime) -> None:
     """End the caller's waitlist entries for an event, and decline their open offers.
 
     Raises:
         NotOnWaitlist: there was nothing to end or decline.
-        OfferUnderWay: an offer to the caller stayed in progress for too long.
+        OfferUnderWay: an offer to the caller took too long to make.
     """
     user_id, ended = actor.require_user_id(), 0
     for _attempt in range(LEAVE_ATTEMPTS):
         ended += waitlist.leave(
             context.db, context.inventory, user_id=user_id, event_id=event_id, now=now
         )
-        # This is read before the offers: if an entry is gone by now, its offer is among them.
+        # This is read before the offers, so that the offer of an entry that has ended is found.
         is_waiting = waitlist.is_waiting(context.db, user_id, event_id)
         offers = _find_offers(context, user_id, event_id)
         ended += sum(_decline(context, offer, now) for offer in offers)
         if not is_waiting:
             break
-        time.sleep(LEAVE_PAUSE_SECONDS)  # An entry is claimed: an offer of it is in progress.
+        time.sleep(LEAVE_PAUSE_SECONDS)  # An entry is claimed: its offer is being made.
     else:
         raise OfferUnderWay
     if not ended:
@@ -229,10 +238,10 @@ def leave(context: BookingContext, event_id: int, actor: Actor, now: datetime) -
 
 
 def _decline(context: BookingContext, offer: StoredBooking, now: datetime) -> bool:
-    """End an open offer; return False if it is not open, or is being accepted."""
+    """Decline an open offer; return False if it is not open, or another request is changing it."""
     if offer["status"] != rules.HELD:
         return False
-    declined = end(context, offer, rules.CANCELLED, "declined", now)
+    declined = end_booking(context, offer, rules.CANCELLED, "declined", now)
     if declined:
         make_pending_moves(context, [declined], now)
     return declined is not None

@@ -10,7 +10,7 @@ from eventapp.events.types import InFlightEntry, InFlightState
 from eventapp.inventory import store
 
 # Clearing more entries in one update would make that update slow.
-CLEARED_AT_ONCE = 200
+MAX_CLEARED_KEYS = 200
 MAX_EVENTS, MAX_KEYS = 5000, 2000
 
 
@@ -36,7 +36,7 @@ class ClearableEntries:
             del kept[:-MAX_KEYS]
 
     def pop(self, event_id: int, at_least: int = 1) -> list[str]:
-        """Remove and return up to CLEARED_AT_ONCE keys, none if there are fewer than `at_least`.
+        """Remove and return up to MAX_CLEARED_KEYS keys, none if there are fewer than `at_least`.
 
         The caller clears them, or adds them again when its write fails.
         """
@@ -44,9 +44,9 @@ class ClearableEntries:
             if len(self._keys.get(event_id, ())) < at_least:
                 return []
             keys = self._keys.pop(event_id)
-            if len(keys) > CLEARED_AT_ONCE:
-                self._keys[event_id] = keys[CLEARED_AT_ONCE:]
-        return keys[:CLEARED_AT_ONCE]
+            if len(keys) > MAX_CLEARED_KEYS:
+                self._keys[event_id] = keys[MAX_CLEARED_KEYS:]
+        return keys[:MAX_CLEARED_KEYS]
 
 
 class InFlightEntries:
@@ -89,8 +89,8 @@ class InFlightEntries:
 
     def clear(self, event_id: int, keys: Sequence[str]) -> None:
         """Remove entries of an event; keys that are not there are ignored."""
-        for start in range(0, len(keys), CLEARED_AT_ONCE):
-            store.clear_entries(self._db, event_id, keys[start : start + CLEARED_AT_ONCE])
+        for start in range(0, len(keys), MAX_CLEARED_KEYS):
+            store.clear_entries(self._db, event_id, keys[start : start + MAX_CLEARED_KEYS])
 
     def refresh_oldest(self, event_id: int) -> None:
         """Store anew how old the oldest entry is, so that `find_event_ids_before` skips the event.

@@ -115,8 +115,16 @@ def leave_key(entry_id: str) -> str:
     return f"leave-{entry_id}"
 
 
+def parse_document_id(key: str) -> str:
+    """Return the hex id of the booking or waitlist entry that an in-flight entry belongs to.
+
+    The key of a take is the booking's id alone. All other keys end with a dash and the id.
+    """
+    return key.rpartition("-")[2]
+
+
 def start_of_day(now: datetime) -> datetime:
-    """Return midnight (UTC) of this day, which the dates of a schedule are compared with."""
+    """Return midnight UTC of this day, with which the dates of a schedule are compared."""
     return datetime.combine(now.date(), time.min, UTC)
 
 
@@ -125,7 +133,7 @@ def is_on_sale(event: SaleState, today: datetime) -> bool:
     return bool(event["status"] == "published" and event["lastDate"] >= today)
 
 
-def index_of_types(event: SaleState) -> dict[int, int]:
+def index_types(event: SaleState) -> dict[int, int]:
     """Return the index of each ticket type in the event's array, by ticketTypeId."""
     return {kind["ticketTypeId"]: i for i, kind in enumerate(event["ticketTypes"])}
 
@@ -183,13 +191,13 @@ def _allocate_one(
     return Allocation(taken, waitlisted, available)
 
 
-def sale_changes(event: SaleState, grants: Grants) -> IndexedChanges:
+def compute_sale_changes(event: SaleState, grants: Grants) -> IndexedChanges:
     """Return what the grants add to the counters of the ticket types that they touch."""
-    sold = total(allocation.taken for request, allocation in grants if not request.held)
-    held = total(allocation.taken for request, allocation in grants if request.held)
-    joined = total(dict.fromkeys(allocation.waitlisted, 1) for _, allocation in grants)
+    sold = sum_quantities(allocation.taken for request, allocation in grants if not request.held)
+    held = sum_quantities(allocation.taken for request, allocation in grants if request.held)
+    joined = sum_quantities(dict.fromkeys(allocation.waitlisted, 1) for _, allocation in grants)
     changes: IndexedChanges = {}
-    for type_id, index in index_of_types(event).items():
+    for type_id, index in index_types(event).items():
         sells, holds, joins = (counts.get(type_id, 0) for counts in (sold, held, joined))
         if sells or holds or joins:
             changes[index] = {
@@ -202,7 +210,7 @@ def sale_changes(event: SaleState, grants: Grants) -> IndexedChanges:
     return changes
 
 
-def sale_entries(grants: Grants, now: datetime) -> dict[str, InFlightEntry]:
+def build_sale_entries(grants: Grants, now: datetime) -> dict[str, InFlightEntry]:
     """Return the in-flight entries of the grants by their keys."""
     entries: dict[str, InFlightEntry] = {}
     for request, allocation in grants:
@@ -220,7 +228,7 @@ def sale_entries(grants: Grants, now: datetime) -> dict[str, InFlightEntry]:
     return entries
 
 
-def offer_changes(index: int, quantity: int, *, last: bool) -> IndexedChanges:
+def compute_offer_changes(index: int, quantity: int, *, last: bool) -> IndexedChanges:
     """Return what an offer adds to the counters of the ticket type at this index.
 
     Args:
@@ -230,7 +238,7 @@ def offer_changes(index: int, quantity: int, *, last: bool) -> IndexedChanges:
     return {index: change}
 
 
-def offer_entry(type_id: int, quantity: int, *, last: bool, now: datetime) -> TakeEntry:
+def build_offer_entry(type_id: int, quantity: int, *, last: bool, now: datetime) -> TakeEntry:
     """Return the in-flight entry of an offer."""
     return {
         "kind": "take",
@@ -241,7 +249,7 @@ def offer_entry(type_id: int, quantity: int, *, last: bool, now: datetime) -> Ta
     }
 
 
-def reversal_of(entry: InFlightEntry) -> StockChanges:
+def compute_reversal(entry: InFlightEntry) -> StockChanges:
     """Return the changes that undo a take or a join.
 
     Raises:
@@ -262,9 +270,9 @@ def _returned(items: Iterable[Sequence[int]], *, held: bool) -> dict[int, dict[s
     return {id_: {"availableTickets": quantity, counter: -quantity} for id_, quantity in items}
 
 
-def changes_by_index(event: SaleState, *several: StockChanges) -> IndexedChanges:
+def sum_changes_by_index(event: SaleState, *several: StockChanges) -> IndexedChanges:
     """Return the sum of several changes, by the index of each ticket type in the event's array."""
-    index_of = index_of_types(event)
+    index_of = index_types(event)
     sums: IndexedChanges = {}
     for changes in several:
         for type_id, counters in changes.items():
@@ -274,7 +282,7 @@ def changes_by_index(event: SaleState, *several: StockChanges) -> IndexedChanges
     return sums
 
 
-def total(quantities: Iterable[Quantities]) -> Quantities:
+def sum_quantities(quantities: Iterable[Quantities]) -> Quantities:
     """Return the sum of the quantities of each ticket type."""
     sums: Quantities = {}
     for each in quantities:

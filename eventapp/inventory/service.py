@@ -20,7 +20,7 @@ from eventapp.events.service import EventNotFound, TicketTypeNotFound, may_see
 from eventapp.events.types import InFlightState, SaleState, TicketType
 from eventapp.inventory import rules, store
 from eventapp.inventory.errors import EventBusy, NotOnSale
-from eventapp.inventory.in_flight import CLEARED_AT_ONCE, ClearableEntries, InFlightEntries
+from eventapp.inventory.in_flight import MAX_CLEARED_KEYS, ClearableEntries, InFlightEntries
 from eventapp.inventory.rules import (
     PARTIAL,
     REJECT,
@@ -31,6 +31,8 @@ from eventapp.inventory.rules import (
     TicketRequest,
     join_key,
     leave_key,
+    parse_document_id,
+    start_of_day,
 )
 from eventapp.inventory.types import Quantities
 
@@ -51,6 +53,8 @@ __all__ = [
     "TicketTypeNotFound",
     "join_key",
     "leave_key",
+    "parse_document_id",
+    "start_of_day",
 ]
 
 # On a hot event other sales may come between a read and its write many times over.
@@ -112,9 +116,9 @@ class Inventory:
                 raise EventNotFound from None
             raise
 
-    def find_event_ids_to_serve(self, limit: int) -> list[int]:
+    def find_event_ids_to_offer(self, limit: int) -> list[int]:
         """Return eventIds on sale that have tickets of a ticket type somebody waits for."""
-        return store.find_ids_to_serve(self._db, limit)
+        return store.find_ids_to_offer(self._db, limit)
 
     def find_ended_event_ids_with_waitlist(self, limit: int) -> list[int]:
         """Return eventIds that are cancelled or completed while somebody still waits."""
@@ -146,7 +150,7 @@ class Inventory:
         Raises:
             EventNotFound, EventBusy: nothing is written for any request.
         """
-        today = rules.start_of_day(now)
+        today = start_of_day(now)
         state, fresh = self.sale_state(event_id), False
         for _attempt in range(ATTEMPTS):
             if not rules.is_on_sale(state, today):
@@ -177,7 +181,7 @@ class Inventory:
         grants = [(request, given) for request, given in pairs if not given.is_refusal]
         if not grants:
             return state
-        changes = rules.sale_changes(state, grants)
+        changes = rules.compute_sale_changes(state, grants)
         joins = any(given.waitlisted for _, given in grants)
         cleared = self._clearable.pop(state["eventId"])
         after = store.update_stock(
@@ -186,9 +190,9 @@ class Inventory:
             changes,
             guards={
                 **store.sale_guards(state, changes),
-                **store.on_sale_guard(rules.start_of_day(now)),
+                **store.on_sale_guard(start_of_day(now)),
             },
-            new_entries=rules.sale_entries(grants, now),
+            new_entries=rules.build_sale_entries(grants, now),
             cleared_keys=cleared,
             fields={"hadWaitlist": True} if joins else None,
             now=now,
@@ -223,16 +227,18 @@ class Inventory:
             EventNotFound: there is no such event.
         """
         state = self._read(event_id)
-        index = rules.index_of_types(state)[type_id]
+        index = rules.index_types(state)[type_id]
         after = store.update_stock(
             self._db,
             state,
-            rules.offer_changes(index, quantity, last=last),
+            rules.compute_offer_changes(index, quantity, last=last),
             guards={
                 **store.offer_guards(index, quantity),
-                **store.on_sale_guard(rules.start_of_day(now)),
+                **store.on_sale_guard(start_of_day(now)),
             },
-            new_entries={booking_id: rules.offer_entry(type_id, quantity, last=last, now=now)},
+            new_entries={
+                booking_id: rules.build_offer_entry(type_id, quantity, last=last, now=now)
+            },
             now=now,
         )
         if after:
@@ -260,7 +266,7 @@ class Inventory:
             after = store.update_stock(
                 self._db,
                 event,
-                rules.changes_by_index(event, rules.reversal_of(entry)),
+                rules.sum_changes_by_index(event, rules.compute_reversal(entry)),
                 guards=store.exists_guard(key),
                 cleared_keys=[key],
                 now=entry["at"],
@@ -307,11 +313,11 @@ class Inventory:
     def _write_moves(self, event: InFlightState, moves: Sequence[StockMove], now: datetime) -> bool:
         event_id = event["eventId"]
         # Clearing entries makes concurrent moves try again, so it waits until there are many.
-        cleared = self._clearable.pop(event_id, at_least=CLEARED_AT_ONCE)
+        cleared = self._clearable.pop(event_id, at_least=MAX_CLEARED_KEYS)
         after = store.update_stock(
             self._db,
             event,
-            rules.changes_by_index(event, *(move.changes for move in moves)),
+            rules.sum_changes_by_index(event, *(move.changes for move in moves)),
             guards=store.never_existed_guard(event, [move.key for move in moves]),
             new_entries={move.key: move.to_entry(now) for move in moves},
             cleared_keys=cleared,

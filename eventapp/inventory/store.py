@@ -241,7 +241,7 @@ def set_oldest_entry_time(db: Db, event: InFlightState, oldest: datetime | None)
         db.events.update_one(unchanged, {"$set": {"marksSince": oldest}})
 
 
-def find_ids_to_serve(db: Db, limit: int) -> list[int]:
+def find_ids_to_offer(db: Db, limit: int) -> list[int]:
     """Return eventIds on sale that have tickets of a ticket type somebody waits for."""
     servable = {"waiting": {"$gt": 0}, "availableTickets": {"$gt": 0}}
     where = {"hadWaitlist": True, "status": "published", "ticketTypes": {"$elemMatch": servable}}

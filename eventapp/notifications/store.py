@@ -11,17 +11,14 @@ from typing import TypeVar, cast
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.collection import Collection
-from pymongo.errors import AutoReconnect, BulkWriteError
 
-from eventapp.core.database import Db, Query
+from eventapp.core.database import Db, Query, insert_unordered
 from eventapp.notifications.types import QueuedMail, StoredNotification
 
 # A document with a unique `key`.
 Keyed = TypeVar("Keyed", StoredNotification, QueuedMail)
 
 RETENTION_SECONDS = 365 * 86400
-DUPLICATE_KEY, WRITE_CONFLICT = 11000, 112  # error codes of MongoDB
-INSERT_ATTEMPTS = 10
 NEWEST_FIRST = [("_id", DESCENDING)]
 INDEXES = {
     "notifications": [
@@ -44,33 +41,10 @@ def _notifications(db: Db) -> Collection[StoredNotification]:
 def insert_missing(collection: Collection[Keyed], documents: Sequence[Keyed]) -> int:
     """Insert the documents whose `key` is not stored yet, and return how many were inserted.
 
-    On some servers, an insert fails with a write conflict if another process inserts the same key
-    at the same moment. Such an insert has written nothing, and is repeated.
-
     Raises:
-        AutoReconnect: an insert conflicted at every attempt.
+        AutoReconnect: some inserts failed with a write conflict at every attempt.
     """
-    pending, inserted = list(documents), 0
-    for _attempt in range(INSERT_ATTEMPTS):
-        codes = _insert_unordered(collection, pending)
-        inserted += len(pending) - len(codes)
-        pending = [pending[index] for index, code in codes.items() if code == WRITE_CONFLICT]
-        if not pending:
-            return inserted
-    raise AutoReconnect(f"{collection.name}: inserts conflicted at every attempt")
-
-
-def _insert_unordered(collection: Collection[Keyed], documents: Sequence[Keyed]) -> dict[int, int]:
-    """Insert the documents; return the error codes of those that failed, by their index."""
-    try:
-        if documents:
-            collection.insert_many(documents, ordered=False)
-    except BulkWriteError as error:
-        codes = {fault["index"]: fault["code"] for fault in error.details["writeErrors"]}
-        if set(codes.values()) - {DUPLICATE_KEY, WRITE_CONFLICT}:
-            raise
-        return codes
-    return {}
+    return sum(insert_unordered(collection, documents))
 
 
 def insert_notifications(db: Db, notifications: Sequence[StoredNotification]) -> int:

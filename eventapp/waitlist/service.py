@@ -41,7 +41,7 @@ __all__ = ["INVENTORY", "AlreadyWaitlisted", "NotOnWaitlist"]
 
 MAX_LISTED = 500
 # Entries that are ended before the event counts all of them out in one update.
-ENDED_AT_ONCE = 200
+ENTRIES_PER_UPDATE = 200
 
 
 # Joining and listing.
@@ -229,7 +229,7 @@ def close_waitlist(
         max_seconds: after this time it stops, and leaves the rest to the worker.
     """
     deadline = time.monotonic() + max_seconds
-    while entries := store.find_active_of_event(db, event_id, ENDED_AT_ONCE):
+    while entries := store.find_active_of_event(db, event_id, ENTRIES_PER_UPDATE):
         attempts = [store.end_entry(db, entry["_id"], "closed", now) for entry in entries]
         ended = [entry for entry in attempts if entry]
         if not ended:
@@ -337,10 +337,9 @@ def insert_tombstone(db: Db, entry_id: ObjectId) -> bool:
     return store.insert_tombstone(db, entry_id)
 
 
-def is_pending_leave(db: Db, entry_id: ObjectId) -> bool:
-    """Return whether this entry has ended and is not yet known to be counted out."""
-    entry = store.find_entry(db, entry_id)
-    return entry is not None and entry.get("restock") == "due"
+def is_leave_pending(db: Db, entry_id: ObjectId) -> bool:
+    """Return whether this entry has ended and is not yet recorded as counted out."""
+    return bool(store.find_pending_among(db, [entry_id]))
 
 
 def count_active(db: Db, event_ids: list[int]) -> dict[int, dict[int, int]]:

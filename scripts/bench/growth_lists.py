@@ -82,7 +82,7 @@ def _make_booking(events: list[StoredEvent], number: int) -> StoredBooking:
         reference=f"EVT-{number:08}",
         user_id=_user_id(1_000_000 + half) if is_even else _user_id(half // BOOKINGS_PER_USER),
         event=event,
-        entry=event["schedule"][0],
+        schedule_entry=event["schedule"][0],
         taken={1: 1},
         currency="EUR",
         hold_until=None,

@@ -32,8 +32,8 @@ def event_of(db, tickets):
     )
 
 
-def unguarded_transition(db, booking_id, where, fields):
-    """Do what `store.transition` does, without its guards."""
+def update_booking_unguarded(db, booking_id, where, fields):
+    """Do what `store.update_booking` does, without its guards."""
     return db.bookings.find_one_and_update({"_id": booking_id}, {"$set": fields}) and {
         **db.bookings.find_one({"_id": booking_id})
     }
@@ -58,7 +58,7 @@ def test_concurrent_cancellations_return_the_tickets_once(context, db):
 
 
 def test_control_without_the_guard_tickets_are_returned_twice(context, db, monkeypatch):
-    monkeypatch.setattr(bookings_store, "transition", unguarded_transition)
+    monkeypatch.setattr(bookings_store, "update_booking", update_booking_unguarded)
     event, user, now = event_of(db, 10), ObjectId(), utc_now()
     booking = transitions.find_booking(
         context, kit.booking_id(kit.book(context, event, 3, user=user))
@@ -93,7 +93,7 @@ def test_a_hold_is_either_confirmed_or_expires(context, db):
 
 
 def test_control_without_the_guard_an_expired_hold_is_confirmed(context, db, monkeypatch):
-    monkeypatch.setattr(bookings_store, "transition", unguarded_transition)
+    monkeypatch.setattr(bookings_store, "update_booking", update_booking_unguarded)
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
     with kit.suspended(monkeypatch, context.payments, "charge") as suspension:

@@ -65,7 +65,7 @@ def test_control_without_the_count_of_clearings_it_is_applied_twice(context, db,
 def test_recording_a_move_as_applied_does_not_record_the_next_one(context, db, monkeypatch):
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True))
-    with kit.suspended(monkeypatch, bookings_store, "mark_moves_made") as suspension:
+    with kit.suspended(monkeypatch, bookings_store, "record_moves_made") as suspension:
         confirming = lambda: transitions.confirm(context, held, kit.attendee(user), now)  # noqa: E731
         with kit.in_background(confirming) as confirmed:
             suspension.wait()
@@ -96,7 +96,7 @@ def test_a_booking_with_a_tombstone_is_never_recorded(context, db, monkeypatch):
 
 def test_control_without_the_tombstone_the_ticket_is_sold_twice(context, db, monkeypatch):
     event = event_of(db, 1)
-    monkeypatch.setattr(bookings_store, "void_id", lambda _db, _id: True)
+    monkeypatch.setattr(bookings_store, "insert_tombstone", lambda _db, _id: True)
     with (
         kit.suspended(monkeypatch, bookings_store, "insert_bookings") as suspension,
         kit.in_background(lambda: kit.book(context, event)) as late,

@@ -165,7 +165,7 @@ class InventoryMachine(RuleBasedStateMachine):
             and mine["until"] > self.now
         ]  # fmt: skip
         result = self.result_or_code(
-            waitlist_offers.accept,
+            waitlist_offers.accept_offer,
             self.context,
             self.event["eventId"],
             self.actor(user),
@@ -187,7 +187,11 @@ class InventoryMachine(RuleBasedStateMachine):
                 del self.model.bookings[who, slot]
         left = before != len(self.model.queue) + len(self.model.bookings)
         result = self.result_or_code(
-            waitlist_offers.leave, self.context, self.event["eventId"], self.actor(user), self.now
+            waitlist_offers.leave_waitlist,
+            self.context,
+            self.event["eventId"],
+            self.actor(user),
+            self.now,
         )
         assert result == (None if left else "not_on_waitlist")
         if left:

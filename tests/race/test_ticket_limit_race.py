@@ -130,7 +130,7 @@ def test_an_offer_finds_a_purchase_in_progress(context, db, monkeypatch, waited_
 def test_control_without_looking_an_offer_exceeds_the_limit(
     context, db, monkeypatch, waited_before
 ):
-    monkeypatch.setattr(ticket_limit, "_tickets_in_progress", lambda *_: {})
+    monkeypatch.setattr(ticket_limit, "_find_tickets_in_progress", lambda *_: {})
     _event, user = offered_while_one_books(context, db, monkeypatch, waited_before)
     assert has(db, user) > MOST
 

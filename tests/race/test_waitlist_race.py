@@ -150,7 +150,12 @@ def test_an_offer_is_either_accepted_or_expires(context, db):
         serve(context, event, now)
         results = kit.run_concurrently(
             partial(
-                waitlist_offers.accept, context, event["eventId"], kit.attendee(user), None, now
+                waitlist_offers.accept_offer,
+                context,
+                event["eventId"],
+                kit.attendee(user),
+                None,
+                now,
             ),
             partial(
                 waitlist_offers.expire_holds, kit.another_process(context), now + AFTER_THE_OFFER
@@ -173,7 +178,7 @@ def test_concurrent_acceptances_in_part_sell_once(context, db):
         cancel(context, booking_id)
     now = utc_now()
     serve(context, event, now)
-    accept = lambda one: waitlist_offers.accept(  # noqa: E731
+    accept = lambda one: waitlist_offers.accept_offer(  # noqa: E731
         one, event["eventId"], kit.attendee(user), 2, now
     )
     results = kit.run_concurrently(
@@ -193,7 +198,7 @@ def test_leaving_while_an_offer_is_made_ends_entry_and_offer(context, db, monkey
     ):
         suspension.wait()
         leaving = partial(
-            waitlist_offers.leave,
+            waitlist_offers.leave_waitlist,
             kit.another_process(context),
             event["eventId"],
             kit.attendee(user),
@@ -221,7 +226,7 @@ def test_leaving_and_offering_concurrently_loses_no_ticket(context, db):
         cancel(context, booking_id)
     leaving = [
         partial(
-            waitlist_offers.leave,
+            waitlist_offers.leave_waitlist,
             kit.another_process(context),
             event["eventId"],
             kit.attendee(user),
@@ -275,7 +280,13 @@ def test_mixed_load_keeps_the_stock_correct_and_the_waitlist_first(context, db):
     calls += [partial(cancel, contexts[n % 4], id_) for n, id_ in enumerate(sold)]
     calls += [partial(serve, one, event) for one in contexts]
     calls += [
-        partial(waitlist_offers.leave, contexts[n], event["eventId"], kit.attendee(user), utc_now())
+        partial(
+            waitlist_offers.leave_waitlist,
+            contexts[n],
+            event["eventId"],
+            kit.attendee(user),
+            utc_now(),
+        )
         for n, user in enumerate(people[:2])
     ]
     results = kit.run_concurrently(*calls)

@@ -43,12 +43,12 @@ def test_references_and_idempotency_keys_are_unique(db):
 
 def test_no_booking_is_stored_under_a_voided_id(db):
     late, there = row(), row()
-    assert store.void_id(db, late["_id"]) is True
-    assert store.void_id(db, late["_id"]) is True
+    assert store.insert_tombstone(db, late["_id"]) is True
+    assert store.insert_tombstone(db, late["_id"]) is True
     assert store.insert_bookings(db, [late, there]) == [False, True]
-    assert store.is_void(db, late["_id"])
+    assert store.has_tombstone(db, late["_id"])
     assert store.find_booking(db, late["_id"]) is None
-    assert store.void_id(db, there["_id"]) is False
+    assert store.insert_tombstone(db, there["_id"]) is False
     assert store.find_existing_ids(db, [late["_id"], there["_id"]]) == {there["_id"]}
     assert store.find_existing_ids(db, []) == set()
 
@@ -57,20 +57,20 @@ def test_only_one_of_several_transitions_succeeds(db):
     booking = row()
     store.insert_bookings(db, [booking])
     where, fields = {"status": "confirmed"}, {"status": "cancelled"}
-    assert store.transition(db, booking["_id"], where, fields)["status"] == "cancelled"
-    assert store.transition(db, booking["_id"], where, fields) is None
+    assert store.update_booking(db, booking["_id"], where, fields)["status"] == "cancelled"
+    assert store.update_booking(db, booking["_id"], where, fields) is None
 
 
 def test_no_transition_succeeds_while_a_move_is_pending(db):
     booking = row(restock="due", due={"key": "confirm-x", "changes": []})
     store.insert_bookings(db, [booking])
     fields = {"status": "cancelled"}
-    assert store.transition(db, booking["_id"], {}, fields) is None
-    store.mark_moves_made(db, [booking["_id"]], ["give-x"])
+    assert store.update_booking(db, booking["_id"], {}, fields) is None
+    store.record_moves_made(db, [booking["_id"]], ["give-x"])
     assert store.find_pending_move_keys(db, [booking["_id"]]) == {"confirm-x"}
-    store.mark_moves_made(db, [booking["_id"]], ["confirm-x"])
+    store.record_moves_made(db, [booking["_id"]], ["confirm-x"])
     assert store.find_pending_move_keys(db, [booking["_id"]]) == set()
-    assert store.transition(db, booking["_id"], {}, fields) is not None
+    assert store.update_booking(db, booking["_id"], {}, fields) is not None
 
 
 @pytest.mark.parametrize("active", [True, False])

@@ -121,12 +121,12 @@ def test_a_repair_replaces_only_the_stock_that_it_read(db, event):
 
 
 def test_events_to_serve_have_tickets_of_a_type_that_somebody_waits_for(db, event):
-    assert store.find_ids_to_serve(db, 10) == []
+    assert store.find_ids_to_offer(db, 10) == []
     waiting = {"ticketTypes.1.waiting": 1, "hadWaitlist": True}
     db.events.update_one({}, {"$set": waiting})
-    assert store.find_ids_to_serve(db, 10) == [1]
+    assert store.find_ids_to_offer(db, 10) == [1]
     db.events.update_one({}, {"$set": {"ticketTypes.1.availableTickets": 0}})
-    assert store.find_ids_to_serve(db, 10) == []
+    assert store.find_ids_to_offer(db, 10) == []
 
 
 def test_keys_to_clear_are_kept_when_a_guard_fails(db, client, app, event, clean_inventory):

@@ -28,7 +28,7 @@ def booking(taken, **changes):
         reference="EVT-AAAAAA",
         user_id="user",
         event=EVENT,
-        entry=ENTRY,
+        schedule_entry=ENTRY,
         taken=taken,
         currency="EUR",
         hold_until=None,
@@ -68,7 +68,7 @@ def test_a_new_booking_adds_up_its_items():
 
 
 def test_the_view_hides_internal_fields():
-    shown = rules.view(booking({1: 1}))
+    shown = rules.render_booking(booking({1: 1}))
     assert tuple(shown) == rules.VIEW_FIELDS
     assert shown["date"] == "2026-06-01"
     assert not {"active", "slot", "totalCents", "organizerId", "restock", "due"} & shown.keys()

@@ -97,7 +97,7 @@ def test_no_more_is_taken_than_available_and_nothing_that_others_wait_for(stocks
         for number, (items, mode, held) in enumerate(orders)
     ]
     allocations = rules.allocate(event, requests)
-    taken = rules.total(allocation.taken for allocation in allocations)
+    taken = rules.sum_quantities(allocation.taken for allocation in allocations)
     for type_id, (available, waiting) in enumerate(stocks, 1):
         assert taken.get(type_id, 0) <= (0 if waiting else available)
     joined = [item for allocation in allocations for item in allocation.waitlisted.items()]
@@ -107,7 +107,7 @@ def test_no_more_is_taken_than_available_and_nothing_that_others_wait_for(stocks
         for request, allocation in zip(requests, allocations, strict=True)
         if not allocation.is_refusal
     ]
-    for change in rules.sale_changes(event, grants).values():
+    for change in rules.compute_sale_changes(event, grants).values():
         assert sum(change[n] for n in ("availableTickets", "soldTickets", "heldTickets")) == 0
 
 
@@ -131,10 +131,10 @@ def test_an_event_is_on_sale_until_its_last_date_while_published(status, days_le
 def test_the_reversal_of_a_take_undoes_all_of_its_changes(held):
     event = event_of(5, 5)
     grants = [(request_of({1: 2, 2: 1}, held=held), rules.Allocation({1: 2, 2: 1}))]
-    changes = rules.sale_changes(event, grants)
+    changes = rules.compute_sale_changes(event, grants)
     guards = store.sale_guards(event, changes)
-    entry = rules.sale_entries(grants, TODAY)["b"]
-    undone = rules.changes_by_index(event, rules.reversal_of(entry))
+    entry = rules.build_sale_entries(grants, TODAY)["b"]
+    undone = rules.sum_changes_by_index(event, rules.compute_reversal(entry))
     for index, reversal in undone.items():
         taken = {counter: change for counter, change in changes[index].items() if change}
         assert {counter: -change for counter, change in reversal.items()} == taken
@@ -147,7 +147,7 @@ def test_moves_add_up_and_find_each_ticket_type_at_any_index():
     left = StockMove.for_leaving("c", 1)
     assert [move.key for move in (back, sold, left)] == ["give-a", "confirm-b", "leave-c"]
     reordered = {"ticketTypes": [{"ticketTypeId": 2}, {"ticketTypeId": 1}]}
-    changes = rules.changes_by_index(reordered, back.changes, sold.changes, left.changes)
+    changes = rules.sum_changes_by_index(reordered, back.changes, sold.changes, left.changes)
     assert changes == {
         0: {"availableTickets": 4, "soldTickets": 0, "heldTickets": -4},
         1: {"availableTickets": 2, "soldTickets": -2, "waiting": -1},

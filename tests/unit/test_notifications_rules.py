@@ -107,7 +107,7 @@ def test_a_mail_is_given_up_after_a_day(age, given_up):
 def test_report_periods_are_the_last_full_day_and_week(now, days, weeks):
     moment = datetime.fromisoformat(f"{now}T00:00:00+00:00")
     for at in (moment, moment + timedelta(hours=23, minutes=59)):
-        daily, weekly = notifications.finished_periods(at)
+        daily, weekly = notifications.find_finished_periods(at)
         assert (daily.first_day, daily.last_day) == days
         assert (weekly.first_day, weekly.last_day) == weeks
         assert daily.until <= at
@@ -121,9 +121,9 @@ def test_sums_of_a_report():
         {"_id": {"status": "expired"}, "bookings": 3, "tickets": 9, "cents": 9999},
     ]
     summed = {"bookings": 2, "tickets": 5, "cents": 1250, "ended": 4}
-    assert notifications.sales_row("Show", rows) == {"title": "Show", **summed}
+    assert notifications.build_sales_row("Show", rows) == {"title": "Show", **summed}
     empty = {"title": "Show", **dict.fromkeys(summed, 0)}
-    assert notifications.sales_row("Show", []) == empty
+    assert notifications.build_sales_row("Show", []) == empty
 
 
 def event_with(available, capacity, *, listed=True):

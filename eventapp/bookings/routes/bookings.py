@@ -142,7 +142,7 @@ def cancel_booking(booking_id: ObjectId) -> Response:
     cancelled = waitlist_offers.cancel_and_offer(
         current_booking_context(), booking_id, current_actor(), utc_now()
     )
-    return booking_response("Booking cancelled", service.view(cancelled))
+    return booking_response("Booking cancelled", service.render_booking(cancelled))
 
 
 @bp.route("/<oid:booking_id>/confirm", methods=["POST"])
@@ -154,7 +154,7 @@ def confirm_booking(booking_id: ObjectId) -> Response:
     confirmed = transitions.confirm(
         current_booking_context(), booking_id, current_actor(), utc_now()
     )
-    return booking_response("Booking confirmed", service.view(confirmed))
+    return booking_response("Booking confirmed", service.render_booking(confirmed))
 
 
 def booking_response(message: str, booking: BookingView) -> Response:

@@ -32,10 +32,10 @@ def my_offers() -> Response:
 @bp.error_responses(404, 409)
 def accept_offer(body: AcceptInput, event_id: int) -> Response:
     """Make the caller's open offer a confirmed booking, of all or some of its tickets."""
-    booking = waitlist_offers.accept(
+    booking = waitlist_offers.accept_offer(
         current_booking_context(), event_id, current_actor(), body.get("quantity"), utc_now()
     )
-    return booking_response("Booking confirmed", service.view(booking))
+    return booking_response("Booking confirmed", service.render_booking(booking))
 
 
 @bp.route("/<whole:event_id>", methods=["DELETE"])
@@ -44,5 +44,5 @@ def accept_offer(body: AcceptInput, event_id: int) -> Response:
 @bp.error_responses(404)
 def leave_waitlist(event_id: int) -> Response:
     """Leave an event's waitlist and decline open offers of it."""
-    waitlist_offers.leave(current_booking_context(), event_id, current_actor(), utc_now())
+    waitlist_offers.leave_waitlist(current_booking_context(), event_id, current_actor(), utc_now())
     return json_response({"message": "You left the waitlist"})

@@ -1,6 +1,6 @@
 """Sell tickets in batches: one update of the event and one insert of bookings for many callers.
 
-Sales of one event that arrive while a batch is at work form the next batch (see `core.batching`).
+Sales of one event that arrive while a batch is running form the next batch (see `core.batching`).
 A batch takes the tickets of all its sales in one guarded update of the event. Then it inserts the
 bookings that need no further check, together with those of other events' batches.
 """
@@ -16,11 +16,11 @@ from bson import ObjectId
 from eventapp.bookings import rules, store
 from eventapp.bookings.errors import EventPast
 from eventapp.bookings.rules import Limits
+from eventapp.bookings.sales.idempotency import build_record
 from eventapp.bookings.sales.purchases import (
     Purchase,
-    answer_for,
-    choose_entry,
-    idempotency_record,
+    build_answer,
+    choose_schedule_entry,
     resolve_items,
 )
 from eventapp.bookings.types import StoredBooking
@@ -33,17 +33,17 @@ from eventapp.inventory.service import Allocation, Inventory, TicketRequest, Tic
 
 
 class EventEdited(Exception):
-    """The event was edited after a purchase was resolved, so that it now means something else."""
+    """The event was edited after a purchase was resolved, which changes what the purchase means."""
 
 
 @dataclass(frozen=True)
 class Sale:
-    """A purchase with what was resolved for it at the last look at its event.
+    """A purchase that was resolved against the last state seen of its event.
 
     Attributes:
-        user_id: the user who buys.
-        request: the tickets to take. It holds the id of the booking, which is the key of the
-            in-flight entry too.
+        user_id: the buyer.
+        purchase: the purchase as the client sent it.
+        request: the tickets to take, and the id of the booking to store.
         limits: the limits and durations that the settings give.
         now: the time of the request.
     """
@@ -55,29 +55,28 @@ class Sale:
     now: datetime
 
     def draft_booking(self, allocation: Allocation, event: SaleState) -> StoredBooking | None:
-        """Return the booking to store for what was taken; None if no ticket was.
+        """Return the booking to store for the taken tickets; None if no ticket was taken.
 
         Args:
-            event: the event as it was right after the tickets were taken.
+            event: the event right after the tickets were taken.
 
         Raises:
-            EventEdited: the purchase must be resolved again. It may even have to be refused; that
-                is decided when it is.
+            EventEdited: the purchase must be resolved again, and may then be refused.
         """
         try:
             if resolve_items(self.purchase, event) != self.request.items:
                 raise EventEdited
             if not allocation.taken:
                 return None
-            entry = choose_entry(event, self.purchase.schedule_index, self.now)
+            entry = choose_schedule_entry(event, self.purchase.schedule_index, self.now)
         except (EventPast, TicketTypeNotFound, ValidationFailed):
             raise EventEdited from None
         return rules.new_booking(
             ObjectId(self.request.booking_id),
-            reference=new_reference(),
+            reference=generate_reference(),
             user_id=self.user_id,
             event=event,
-            entry=entry,
+            schedule_entry=entry,
             taken=allocation.taken,
             currency=self.limits.currency,
             hold_until=self.now + self.limits.hold if self.purchase.hold else None,
@@ -87,14 +86,14 @@ class Sale:
 
 @dataclass(frozen=True)
 class SaleResult:
-    """What became of a sale.
+    """The result of a sale.
 
     Attributes:
-        allocation: the tickets taken and the waitlist positions given.
-        event: the event as it was right after that.
+        allocation: the tickets that were taken and the waitlist positions that were given.
+        event: the event right after that.
         booking: the booking to store; None if no ticket was taken.
-        event_was_edited: True if the purchase must be given back and resolved again.
-        is_recorded: True if the booking is stored.
+        event_was_edited: True if the tickets must be given back and the purchase resolved again.
+        is_recorded: True if the booking is stored already.
     """
 
     allocation: Allocation
@@ -113,7 +112,7 @@ class SaleBatcher:
         self._inserts: Batcher[list[StoredBooking], list[bool]] = Batcher(self._insert_batch)
 
     def sell(self, event_id: int, sale: Sale) -> SaleResult:
-        """Take tickets and, if all were granted and nobody ever waited, store the booking.
+        """Take tickets. Store the booking as well if it needs no further check.
 
         Raises:
             EventNotFound, NotOnSale, TicketTypeNotFound, EventBusy: nothing is written.
@@ -130,7 +129,7 @@ class SaleBatcher:
         requests = [sale.request for sale in sales]
         outcomes = self._inventory.take_batch(cast(int, event_id), requests, sales[0].now)
         results = [
-            outcome if isinstance(outcome, AppError) else _result(sale, *outcome)
+            outcome if isinstance(outcome, AppError) else _build_result(sale, *outcome)
             for sale, outcome in zip(sales, outcomes, strict=True)
         ]
         return self._record_batch(sales, results)
@@ -138,11 +137,11 @@ class SaleBatcher:
     def _record_batch(
         self, sales: Sequence[Sale], results: Sequence[SaleResult | AppError]
     ) -> Sequence[SaleResult | BaseException]:
-        """Store in one insert all bookings that need no further check."""
+        """Store all bookings that need no further check in one insert."""
         bookings = {
             index: booking
             for index, (sale, result) in enumerate(zip(sales, results, strict=True))
-            if isinstance(result, SaleResult) and (booking := _final_booking(sale, result))
+            if isinstance(result, SaleResult) and (booking := _complete_booking(sale, result))
         }
         if not bookings:
             return results
@@ -165,29 +164,30 @@ class SaleBatcher:
         return [[next(inserted) for _ in batch] for batch in batches]
 
 
-def _result(sale: Sale, allocation: Allocation, event: SaleState) -> SaleResult:
+def _build_result(sale: Sale, allocation: Allocation, event: SaleState) -> SaleResult:
     try:
         return SaleResult(allocation, event, sale.draft_booking(allocation, event))
     except EventEdited:
         return SaleResult(allocation, event, event_was_edited=True)
 
 
-def _final_booking(sale: Sale, result: SaleResult) -> StoredBooking | None:
-    """Return the booking, complete, if all was granted and nobody ever waited for the event.
+def _complete_booking(sale: Sale, result: SaleResult) -> StoredBooking | None:
+    """Return the booking of a sale with its idempotency record, if it needs no further check.
 
-    Otherwise other bookings of the user and the waitlist must be looked at before it is stored.
+    Otherwise return None. That is the case if not all tickets were granted, or if the event ever
+    had a waitlist: the user's other bookings and waitlist entries must then be checked first.
     """
     booking = result.booking
     if not booking or result.allocation.taken != sale.request.items:
         return None
     if result.event.get("hadWaitlist"):
         return None
-    if record := idempotency_record(sale.purchase, answer_for(booking, [])):
+    if record := build_record(sale.purchase, build_answer(booking, [])):
         booking["idempotency"] = record
     return booking
 
 
-def new_reference() -> str:
-    """Return a random booking reference. A unique index finds out if it is in use."""
+def generate_reference() -> str:
+    """Return a random booking reference. A unique index refuses a booking if it is in use."""
     letters = "".join(secrets.choice(rules.REFERENCE_ALPHABET) for _ in range(6))
     return f"EVT-{letters}"

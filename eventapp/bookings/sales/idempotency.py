@@ -1,8 +1,9 @@
 """Give each Idempotency-Key one answer, even if two requests with it run at the same time.
 
-The answer is stored in the first document that a purchase stores: its booking or, without one, its
-first waitlist entry. Unique indexes over user and key let only one of several concurrent requests
-store it. The others find the stored answer, give back what they have taken, and answer the same.
+The answer is stored in the first document that a purchase stores: its booking or, if there is none,
+its first waitlist entry. Unique indexes over user and key let only one of several concurrent
+requests store it. The others find the stored answer, give back what they have taken, and return the
+same answer.
 """
 
 import time
@@ -11,27 +12,45 @@ from typing import cast
 from bson import ObjectId
 
 from eventapp.bookings import store
-from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import IdempotencyMismatch
 from eventapp.bookings.sales.purchases import Purchase, PurchaseAnswer
 from eventapp.bookings.types import PurchaseData
+from eventapp.core.database import Db
+from eventapp.inventory.service import Inventory
 from eventapp.waitlist import service as waitlist
+from eventapp.waitlist.types import IdempotencyRecord
 
 WAIT_ATTEMPTS, WAIT_PAUSE_SECONDS = 100, 0.02
 
 
 class AnsweredBefore(Exception):
-    """A concurrent request with the same key was faster. Its answer is the answer to this one."""
+    """A concurrent request with the same key has stored its answer first.
+
+    Attributes:
+        answer: the stored answer, to be returned to this request too.
+    """
 
     def __init__(self, answer: PurchaseAnswer) -> None:
         super().__init__()
         self.answer = answer
 
 
-def find_answer(
-    context: BookingContext, user_id: ObjectId, purchase: Purchase
-) -> PurchaseAnswer | None:
-    """Return the answer that the key of this purchase got before; None without key or answer.
+def build_record(purchase: Purchase, answer: PurchaseAnswer) -> IdempotencyRecord | None:
+    """Return the record to store with the first document of a purchase; None without a key.
+
+    The record refers to `answer.data`, so that a later change of the data changes the record too.
+    """
+    if purchase.idempotency_key is None:
+        return None
+    return {
+        "key": purchase.idempotency_key,
+        "digest": purchase.body_digest,
+        "answer": {"status": answer.status, "message": answer.message, "data": answer.data},
+    }
+
+
+def find_answer(db: Db, user_id: ObjectId, purchase: Purchase) -> PurchaseAnswer | None:
+    """Return the stored answer for the key of a purchase; None without a key or an answer.
 
     Raises:
         IdempotencyMismatch: the key came with another body before.
@@ -39,12 +58,12 @@ def find_answer(
     key = purchase.idempotency_key
     if key is None:
         return None
-    made = store.find_by_idempotency_key(
-        context.db, user_id, key
-    ) or waitlist.find_by_idempotency_key(context.db, user_id, key)
-    if made is None:
+    stored = store.find_by_idempotency_key(db, user_id, key) or waitlist.find_by_idempotency_key(
+        db, user_id, key
+    )
+    if stored is None:
         return None
-    record = made["idempotency"]
+    record = stored["idempotency"]
     if record["digest"] != purchase.body_digest:
         raise IdempotencyMismatch
     answer = record["answer"]
@@ -52,42 +71,44 @@ def find_answer(
     return PurchaseAnswer(answer["status"], answer["message"], data)
 
 
-def raise_if_answered(context: BookingContext, user_id: ObjectId, purchase: Purchase) -> None:
-    """Look for an answer that the key has got since this request began.
+def raise_if_answered(db: Db, user_id: ObjectId, purchase: Purchase) -> None:
+    """Raise if a concurrent request has stored an answer for the key of a purchase.
 
     Raises:
-        AnsweredBefore: there is one.
-        IdempotencyMismatch: there is one, to another body.
+        AnsweredBefore: with the stored answer.
+        IdempotencyMismatch: the stored answer is for another body.
     """
-    if answer := find_answer(context, user_id, purchase):
+    if answer := find_answer(db, user_id, purchase):
         raise AnsweredBefore(answer)
 
 
-def requester_name(user_id: ObjectId, purchase: Purchase) -> str:
-    """Return the name under which the tickets of this purchase are in flight.
+def build_requester(user_id: ObjectId, purchase: Purchase) -> str:
+    """Return the `requester` of the in-flight entries of a purchase (see `TicketRequest`).
 
-    It begins with the user's id, and is the same for all requests with the same key.
+    It begins with the user's id, and is equal for all requests of the user with the same key.
     """
     key = purchase.idempotency_key
     return f"{user_id} {key}" if key else str(user_id)
 
 
 def await_answer(
-    context: BookingContext, user_id: ObjectId, purchase: Purchase
+    db: Db, inventory: Inventory, user_id: ObjectId, purchase: Purchase
 ) -> PurchaseAnswer | None:
-    """Wait for a concurrent request with the same key that took the tickets this one did not get.
+    """Wait for a concurrent request with the same key that has taken tickets.
 
     Returns:
-        Its answer; None if there is no such request, or it has given its tickets back.
+        The answer of that request; None if there is none, it has given its tickets back, or it has
+        not answered in about 2 seconds.
     """
     if purchase.idempotency_key is None:
         return None
-    requester = requester_name(user_id, purchase)
+    requester = build_requester(user_id, purchase)
     for _attempt in range(WAIT_ATTEMPTS):
-        in_flight = context.inventory.in_flight.has_take(purchase.event_id, requester)
-        if answer := find_answer(context, user_id, purchase):
+        # The entry is read before the answer: an answer that is stored in between is found.
+        is_in_flight = inventory.in_flight.has_take(purchase.event_id, requester)
+        if answer := find_answer(db, user_id, purchase):
             return answer
-        if not in_flight:
+        if not is_in_flight:
             return None
         time.sleep(WAIT_PAUSE_SECONDS)
     return None

@@ -1,13 +1,13 @@
-"""Read what a client orders, find out what it means for the event, and word the answer.
+"""Read a purchase from a request, resolve it against an event, and build the answer.
 
-A request is read once, by `read_purchase`, into a `Purchase` that holds what the client asked for.
-`resolve` turns it into tickets of one state of the event. Nothing else interprets the request.
+`read_purchase` parses a request into a `Purchase`. `resolve` turns the purchase into quantities by
+ticket type, for one state of the event. No other module interprets the request.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
 from typing import NamedTuple
 
 from eventapp.bookings import rules
@@ -21,9 +21,15 @@ from eventapp.bookings.types import (
 from eventapp.core import json
 from eventapp.core.errors import ValidationFailed
 from eventapp.events.types import SaleState, ScheduleEntry
-from eventapp.inventory.service import REJECT, WAITLIST, Quantities, TicketTypeNotFound
+from eventapp.inventory.service import (
+    REJECT,
+    WAITLIST,
+    Quantities,
+    TicketTypeNotFound,
+    start_of_day,
+)
 from eventapp.waitlist import service as waitlist
-from eventapp.waitlist.types import EntryView, IdempotencyRecord
+from eventapp.waitlist.types import EntryView
 
 CREATED, ACCEPTED = 201, 202
 
@@ -38,18 +44,19 @@ class PurchaseItem(NamedTuple):
 
 @dataclass(frozen=True)
 class Purchase:
-    """What a client asks for.
+    """The tickets that a client wants to buy.
 
     Attributes:
         event_id: the eventId of the event.
         items: the ticket types and quantities; empty if no ticket type is named.
-        only_type_quantity: tickets of the only ticket type of the event; None if `items` are named.
-        schedule_index: index of the schedule entry; None for the next entry to come.
-        hold: True to hold the tickets for a payment, False to own them at once.
+        only_type_quantity: the quantity if no ticket type is named, for the only type of the event;
+            else None.
+        schedule_index: the index of the schedule entry; None for the next entry.
+        hold: True to hold the tickets for a payment, False to confirm the booking at once.
         on_shortfall: what to do when too few tickets are left: REJECT, PARTIAL or WAITLIST; None
             for the default.
-        idempotency_key: the value of the Idempotency-Key header.
-        body_digest: hash of the body, by which a key is found to come with another body. Empty
+        idempotency_key: the value of the Idempotency-Key header; None without one.
+        body_digest: a hash of the body, to detect that a key is sent again with another body. Empty
             without a key.
     """
 
@@ -69,7 +76,7 @@ class Purchase:
 
 
 def read_purchase(body: PurchaseInput, idempotency_key: str | None) -> Purchase:
-    """Return the purchase that a request asks for.
+    """Return the purchase that a request describes.
 
     Args:
         body: the body as the schema has loaded it.
@@ -77,7 +84,7 @@ def read_purchase(body: PurchaseInput, idempotency_key: str | None) -> Purchase:
     """
     items = tuple(
         PurchaseItem(item.get("ticketTypeId"), item.get("type"), item["quantity"])
-        for item in _named_items(body)
+        for item in _collect_items(body)
     )
     return Purchase(
         event_id=body["eventId"],
@@ -95,8 +102,8 @@ def _digest(body: PurchaseInput) -> str:
     return hashlib.blake2b(json.dumps(body), digest_size=16).hexdigest()
 
 
-def _named_items(body: PurchaseInput) -> Sequence[ItemInput]:
-    """Return the items of either form of the body; none if it names no ticket type."""
+def _collect_items(body: PurchaseInput) -> Sequence[ItemInput]:
+    """Return the items that a body names in either form; none if it names no ticket type."""
     if "items" in body:
         return body["items"]
     item: ItemInput = {"quantity": body["quantity"]}
@@ -112,21 +119,24 @@ def _named_items(body: PurchaseInput) -> Sequence[ItemInput]:
 def resolve(
     purchase: Purchase, event: SaleState, limits: rules.Limits, now: datetime
 ) -> Quantities:
-    """Return the tickets by ticketTypeId that a purchase means for this state of the event.
+    """Return the quantities by ticketTypeId that a purchase asks for.
+
+    Args:
+        event: the state of the event to resolve the purchase against.
 
     Raises:
         TicketTypeNotFound, ValidationFailed: the event has no such ticket type or schedule entry.
-        TicketLimit: these are more tickets than one booking or one user may have.
+        TicketLimit: the quantity exceeds the limit of one booking or one user.
         EventPast: the schedule entry is over.
     """
     items = resolve_items(purchase, event)
     _refuse_too_many(sum(items.values()), limits)
-    choose_entry(event, purchase.schedule_index, now)
+    choose_schedule_entry(event, purchase.schedule_index, now)
     return items
 
 
 def resolve_items(purchase: Purchase, event: SaleState) -> Quantities:
-    """Return the tickets by ticketTypeId, without any check of limits and dates.
+    """Return the quantities by ticketTypeId, without checking limits and dates.
 
     Raises:
         TicketTypeNotFound: the event has no such ticket type.
@@ -151,14 +161,18 @@ def _refuse_too_many(quantity: int, limits: rules.Limits) -> None:
         raise TicketLimit(f"At most {limits.per_user} tickets of an event")
 
 
-def choose_entry(event: SaleState, index: int | None, now: datetime) -> ScheduleEntry:
-    """Return the schedule entry to book: the one at `index`, by default the next to come.
+def choose_schedule_entry(event: SaleState, index: int | None, now: datetime) -> ScheduleEntry:
+    """Return the schedule entry to book.
+
+    Args:
+        index: the index of the entry; None for the next one. If all entries are over, the
+            earliest one is returned for None.
 
     Raises:
         ValidationFailed: there is no entry at `index`.
         EventPast: the entry at `index` is over.
     """
-    today, entries = datetime.combine(now.date(), time.min, UTC), event["schedule"]
+    today, entries = start_of_day(now), event["schedule"]
     if index is None:
         upcoming = [entry for entry in entries if entry["date"] >= today]
         return min(upcoming or entries, key=lambda entry: entry["date"])
@@ -171,11 +185,11 @@ def choose_entry(event: SaleState, index: int | None, now: datetime) -> Schedule
 
 @dataclass(frozen=True)
 class PurchaseAnswer:
-    """What a client is answered.
+    """The answer to a purchase.
 
     Attributes:
         status: 201 if there is a booking, 202 if there are only waitlist entries.
-        message: a sentence for people.
+        message: a sentence that summarizes the result.
         data: the booking and the waitlist entries.
     """
 
@@ -184,48 +198,32 @@ class PurchaseAnswer:
     data: PurchaseData
 
 
-def answer_for(booking: StoredBooking | None, entries: Sequence[EntryView]) -> PurchaseAnswer:
-    """Return the answer to a purchase that gave a booking, waitlist entries, or both.
-
-    Args:
-        entries: the waitlist entries as the API shows them.
-    """
+def build_answer(booking: StoredBooking | None, entries: Sequence[EntryView]) -> PurchaseAnswer:
+    """Return the answer to a purchase that resulted in a booking, waitlist entries, or both."""
     data: PurchaseData = {}
     if booking:
-        data["booking"] = rules.view(booking)
+        data["booking"] = rules.render_booking(booking)
     if entries:
         data["waitlistEntry"] = entries[0]
     if len(entries) > 1:
         data["waitlistEntries"] = list(entries)
     waitlisted = sum(entry["quantity"] for entry in entries)
     return PurchaseAnswer(
-        status=CREATED if booking else ACCEPTED, message=_message(booking, waitlisted), data=data
+        status=CREATED if booking else ACCEPTED,
+        message=_format_message(booking, waitlisted),
+        data=data,
     )
 
 
-def _message(booking: StoredBooking | None, waitlisted: int) -> str:
+def _format_message(booking: StoredBooking | None, waitlisted: int) -> str:
     if not booking:
-        return f"Sold out. {_count_tickets(waitlisted)} added to waitlist."
+        return f"Sold out. {_format_quantity(waitlisted)} added to waitlist."
     verb = "Held" if booking["status"] == rules.HELD else "Booked"
-    message = f"{verb} {_count_tickets(booking['quantity'])}."
+    message = f"{verb} {_format_quantity(booking['quantity'])}."
     if waitlisted:
-        return f"{message} Remaining {_count_tickets(waitlisted)} added to waitlist."
+        return f"{message} Remaining {_format_quantity(waitlisted)} added to waitlist."
     return message
 
 
-def _count_tickets(quantity: int) -> str:
+def _format_quantity(quantity: int) -> str:
     return f"{quantity} ticket{'' if quantity == 1 else 's'}"
-
-
-def idempotency_record(purchase: Purchase, answer: PurchaseAnswer) -> IdempotencyRecord | None:
-    """Return what to store so that the same key gets the same answer; None without a key.
-
-    It refers to the data of `answer`, so that a change of that is stored too.
-    """
-    if purchase.idempotency_key is None:
-        return None
-    return {
-        "key": purchase.idempotency_key,
-        "digest": purchase.body_digest,
-        "answer": {"status": answer.status, "message": answer.message, "data": answer.data},
-    }

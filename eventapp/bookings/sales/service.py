@@ -1,14 +1,15 @@
 """Book tickets: take them, store the booking and the waitlist entries, or give them back.
 
-A purchase goes through these steps. The event's stock and the bookings are separate documents, so
-a process may die between any two of them; `bookings.recovery` then completes or undoes the rest.
+The event's stock and the bookings are separate documents, so a process may die between any two of
+the following steps. `bookings.recovery` then completes or undoes the purchase.
 
-1. If its idempotency key was answered before, answer the same.
-2. Resolve it: which tickets of which date. All refusals that need only the event are decided here.
-3. Take the tickets, and waitlist positions for the rest, in one update of the event, which adds an
-   in-flight entry. If the event was edited since step 2, give all back and begin again.
-4. Store the booking. If nobody ever waited for the event, this happens in the batch of step 3.
-   Otherwise the user's other tickets and waitlist entries are checked first.
+1. If the idempotency key has an answer, return that answer.
+2. Resolve the purchase to ticket types, quantities and a date. Refusals that need only the event
+   are decided here.
+3. Take the tickets, and waitlist positions for the rest, in one update of the event that also adds
+   an in-flight entry. If the event was edited since step 2, undo the update and begin again.
+4. Store the booking. If nobody ever waited for the event, the batch of step 3 does this. Otherwise
+   the user's other bookings and waitlist entries are checked first.
 5. Store the waitlist entries.
 """
 
@@ -29,13 +30,12 @@ from eventapp.bookings.errors import (
     TicketLimit,
 )
 from eventapp.bookings.sales import idempotency, ticket_limit
-from eventapp.bookings.sales.batches import EventEdited, Sale, SaleResult, new_reference
+from eventapp.bookings.sales.batches import EventEdited, Sale, SaleResult, generate_reference
 from eventapp.bookings.sales.idempotency import AnsweredBefore, find_answer
 from eventapp.bookings.sales.purchases import (
     Purchase,
     PurchaseAnswer,
-    answer_for,
-    idempotency_record,
+    build_answer,
     resolve,
 )
 from eventapp.bookings.types import StoredBooking
@@ -47,7 +47,7 @@ from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import IdempotencyRecord, WaitlistEntry
 
 REFERENCE_ATTEMPTS = 5
-# The refusals that may come after tickets or waitlist positions were taken.
+# Refusals that are decided after tickets or waitlist positions were taken.
 LATE_REFUSALS = (
     AlreadyBooked,
     IdempotencyMismatch,
@@ -60,7 +60,7 @@ LATE_REFUSALS = (
 def book(
     context: BookingContext, actor: Actor, purchase: Purchase, now: datetime
 ) -> PurchaseAnswer:
-    """Book tickets for the caller, all of them or as the purchase's `shortfall_mode` says.
+    """Book tickets for the caller. `shortfall_mode` decides what happens if too few are left.
 
     Raises:
         EventNotFound, TicketTypeNotFound, ValidationFailed, TicketLimit, NotOnSale, EventPast,
@@ -79,9 +79,9 @@ def book(
 def _try_to_book(
     context: BookingContext, user_id: ObjectId, purchase: Purchase, now: datetime
 ) -> PurchaseAnswer:
-    if answer := find_answer(context, user_id, purchase):
+    if answer := find_answer(context.db, user_id, purchase):
         return answer
-    sale = _new_sale(context, user_id, purchase, now)
+    sale = _resolve_sale(context, user_id, purchase, now)
     result = context.sales.sell(purchase.event_id, sale)
     try:
         return _complete(context, sale, result)
@@ -97,10 +97,10 @@ def _try_to_book(
         raise
 
 
-def _new_sale(
+def _resolve_sale(
     context: BookingContext, user_id: ObjectId, purchase: Purchase, now: datetime
 ) -> Sale:
-    """Resolve a purchase against the last state seen of its event, or refuse it.
+    """Return the sale of a purchase, resolved against the last state seen of its event.
 
     Raises:
         TicketTypeNotFound, ValidationFailed, TicketLimit, EventPast: nothing is written.
@@ -109,7 +109,7 @@ def _new_sale(
     try:
         items = resolve(purchase, inventory.sale_state(purchase.event_id), limits, now)
     except (EventPast, TicketTypeNotFound, ValidationFailed):
-        # The cached state may be out of date, and no refusal is based on it.
+        # The cached state may be out of date, so no refusal is based on it.
         fresh = inventory.sale_state(purchase.event_id, fresh=True)
         items = resolve(purchase, fresh, limits, now)
     request = TicketRequest(
@@ -117,38 +117,42 @@ def _new_sale(
         items=items,
         held=purchase.hold,
         on_shortfall=purchase.shortfall_mode,
-        requester=idempotency.requester_name(user_id, purchase),
+        requester=idempotency.build_requester(user_id, purchase),
         waitlist_entry_ids={type_id: str(ObjectId()) for type_id in items},
     )
     return Sale(user_id, purchase, request, limits, now)
 
 
 def _complete(context: BookingContext, sale: Sale, result: SaleResult) -> PurchaseAnswer:
-    """Store what the sale gave, if it is not stored yet, and return the answer.
+    """Store the booking and waitlist entries of a sale, and return the answer.
 
     Raises:
-        EventEdited, AnsweredBefore, SoldOut and LATE_REFUSALS: what was taken must be given back.
+        SoldOut: nothing was taken.
+        EventEdited, AnsweredBefore and LATE_REFUSALS: what was taken must be given back.
     """
     if result.event_was_edited:
         raise EventEdited
     user_id, purchase, allocation = sale.user_id, sale.purchase, result.allocation
-    if not allocation.taken and (answer := idempotency.await_answer(context, user_id, purchase)):
+    if not allocation.taken and (
+        answer := idempotency.await_answer(context.db, context.inventory, user_id, purchase)
+    ):
         raise AnsweredBefore(answer)
     if allocation.is_refusal:
-        raise _sold_out(context, sale, result)
+        raise _build_sold_out(context, sale, result)
     if allocation.waitlisted or result.event.get("hadWaitlist"):
         taken = sum(allocation.taken.values())
         ticket_limit.refuse_over_limit(context, user_id, purchase, taken)
     if allocation.waitlisted:
-        allocation = _without_waited_types(context, sale, allocation)
+        allocation = _drop_waited_types(context, sale, allocation)
     return _record(context, sale, replace(result, allocation=allocation))
 
 
-def _sold_out(context: BookingContext, sale: Sale, result: SaleResult) -> SoldOut:
-    """Return the refusal of a sale that got nothing.
+def _build_sold_out(context: BookingContext, sale: Sale, result: SaleResult) -> SoldOut:
+    """Return the refusal of a sale that got neither tickets nor a waitlist position.
 
     Raises:
-        AlreadyBooked: the user has a booking of the event, which is the better answer.
+        AlreadyBooked: the user has a booking of the event, which says more than that it is sold
+            out.
     """
     _refuse_second_booking(context, sale)
     BOOKINGS.labels("sold_out").inc()
@@ -169,22 +173,23 @@ def _refuse_second_booking(context: BookingContext, sale: Sale) -> None:
         raise AlreadyBooked
 
 
-def _without_waited_types(
-    context: BookingContext, sale: Sale, allocation: Allocation
-) -> Allocation:
-    """Give up the new position for each ticket type that the user waits for already.
+def _drop_waited_types(context: BookingContext, sale: Sale, allocation: Allocation) -> Allocation:
+    """Undo the join of each ticket type that the user waits for already.
+
+    Returns:
+        The allocation without these types.
 
     Raises:
-        AlreadyWaitlisted, AnsweredBefore: nothing would be left.
+        AlreadyWaitlisted, AnsweredBefore: nothing of the allocation remains.
     """
     event_id = sale.purchase.event_id
     waited = waitlist.find_waited_type_ids(context.db, sale.user_id, event_id)
-    given_up = waited & allocation.waitlisted.keys()
-    for type_id in given_up:
+    dropped = waited & allocation.waitlisted.keys()
+    for type_id in dropped:
         context.inventory.undo(event_id, join_key(sale.request.waitlist_entry_ids[type_id]))
-    kept = {id_: each for id_, each in allocation.waitlisted.items() if id_ not in given_up}
+    kept = {id_: each for id_, each in allocation.waitlisted.items() if id_ not in dropped}
     if not kept and not allocation.taken:
-        idempotency.raise_if_answered(context, sale.user_id, sale.purchase)
+        idempotency.raise_if_answered(context.db, sale.user_id, sale.purchase)
         raise waitlist.AlreadyWaitlisted
     return replace(allocation, waitlisted=kept)
 
@@ -195,8 +200,8 @@ def _record(context: BookingContext, sale: Sale, result: SaleResult) -> Purchase
     entries = waitlist.build_entries(
         sale.request, result.allocation, result.event, user_id=sale.user_id, now=sale.now
     )
-    answer = answer_for(booking, [shown for _, shown in entries])
-    record = idempotency_record(sale.purchase, answer)
+    answer = build_answer(booking, [shown for _, shown in entries])
+    record = idempotency.build_record(sale.purchase, answer)
     if booking:
         if not result.is_recorded:
             if record:
@@ -213,21 +218,21 @@ def _record(context: BookingContext, sale: Sale, result: SaleResult) -> Purchase
 def _record_booking(
     context: BookingContext, sale: Sale, booking: StoredBooking, answer: PurchaseAnswer
 ) -> None:
-    """Store the booking. If its reference is in use, change it, in the answer as well.
+    """Store the booking. If its reference is in use, replace it, in the answer as well.
 
     Raises:
-        AlreadyBooked, AnsweredBefore: a concurrent request of the user was faster.
+        AlreadyBooked, AnsweredBefore: a concurrent request of the user has booked first.
         DatabaseUnavailable: this process was suspended for so long that recovery has given the
             tickets back.
     """
     for _attempt in range(REFERENCE_ATTEMPTS):
         if context.sales.record(booking):
             return
-        if store.is_void(context.db, booking["_id"]):
+        if store.has_tombstone(context.db, booking["_id"]):
             raise DatabaseUnavailable
-        idempotency.raise_if_answered(context, sale.user_id, sale.purchase)
+        idempotency.raise_if_answered(context.db, sale.user_id, sale.purchase)
         _refuse_second_booking(context, sale)
-        reference = new_reference()
+        reference = generate_reference()
         booking["bookingReference"] = answer.data["booking"]["bookingReference"] = reference
     raise AlreadyBooked
 
@@ -253,13 +258,13 @@ def _record_entries(
         if waitlist.record_entry(context.db, context.inventory, entry):
             is_anything_stored = True
         elif not is_anything_stored:
-            idempotency.raise_if_answered(context, sale.user_id, sale.purchase)
+            idempotency.raise_if_answered(context.db, sale.user_id, sale.purchase)
     if not is_anything_stored:
         raise waitlist.AlreadyWaitlisted
 
 
 def _undo(context: BookingContext, sale: Sale, allocation: Allocation) -> None:
-    """Give back what was taken; what has been given back already is left alone."""
+    """Undo the take and the joins of a sale, unless they are undone already."""
     event_id = sale.purchase.event_id
     for type_id in allocation.waitlisted:
         context.inventory.undo(event_id, join_key(sale.request.waitlist_entry_ids[type_id]))

@@ -1,26 +1,29 @@
-"""Let a user have at most `Limits.per_user` tickets of an event, bought and offered together.
+"""Limit the tickets of an event that one user may have, purchased and offered, to `per_user`.
 
-A user may make one booking of an event, and the waitlist may give more (offers). Both may happen at
-the same time, in two processes, and neither locks anything. Each first writes something that the
-other looks for, and only then looks for what the other writes:
+A user may make one booking of an event, and may get more bookings as waitlist offers. A purchase
+and an offer may run at the same time in two processes, without a lock. Each writes a sign of itself
+before it searches for the sign of the other:
 
-* A purchase takes its tickets. The same update writes an in-flight entry with the user's id. Then
-  the purchase looks for offers in progress, and last for stored bookings. It is stored at the end.
-* An offer claims its waitlist entry. Then it looks for the user's other claims, then for in-flight
-  entries of the user, and last for stored bookings. It takes its tickets, is stored, and gives up
-  the claim.
+* A purchase takes its tickets. The same update writes its sign, an in-flight entry with the user's
+  id. Then it searches for offers in progress, and last for stored bookings. Finally its booking is
+  stored.
+* An offer claims a waitlist entry, which is its sign. Then it searches for other claims of the
+  user, then for in-flight entries of the user, and last for stored bookings. Finally it takes its
+  tickets, its booking is stored, and the claim is dropped.
 
-Proof. Of any two of them one wrote first. The other looks after its own write, so it looks after
-the first write as well. At that time the first one is either in progress or has come to its end.
-If it is in progress, its in-flight entry or its claim is found, because both stay until the booking
-is stored or can never be stored. If it was stored, the booking is found, because stored bookings
-are looked at last. So the limit cannot be exceeded by two that do not see each other.
+Proof. Of any two operations, one wrote its sign first. The second one searches after it has written
+its own sign, and so after the first sign was written. If the first operation is still in progress,
+the second one finds its sign, because a sign stays until the booking is stored or can never be
+stored. If the first booking is stored, the second operation finds the booking, because it reads
+stored bookings last. So two operations cannot both miss each other and exceed the limit together.
 
-A purchase that finds a claim waits until the claim is gone. An offer that finds something in
-progress counts it as taken and does not wait. So neither waits for the other.
+A purchase that finds a claim waits until the claim is gone. An offer that finds an operation in
+progress counts its tickets as taken, or makes no offer now. So no two operations wait for each
+other.
 
-A purchase for an event without `hadWaitlist` looks at nothing. Its take saw no waitlist entry, so
-every claim is written after its in-flight entry, and the offer finds the entry.
+A purchase for an event without `hadWaitlist` searches for nothing. When it took its tickets there
+had never been a waitlist entry, so every claim is written later than its in-flight entry, and the
+offer finds that entry.
 """
 
 import time
@@ -44,17 +47,17 @@ def refuse_over_limit(
     """Refuse a purchase if the user has a booking already or would have too many tickets.
 
     Args:
-        taken: the tickets that were just taken for the purchase.
+        taken: how many tickets were just taken for the purchase.
 
     Raises:
-        AlreadyBooked, AnsweredBefore, TicketLimit: because of what the user has already.
-        OfferUnderWay: an offer is in progress for too long; its process may have died.
+        AlreadyBooked, AnsweredBefore, TicketLimit: because of the user's other bookings.
+        OfferUnderWay: an offer to the user takes too long. Its process may have died.
     """
     if taken:
         _await_offers(context, user_id, purchase.event_id)
     active = store.find_active_bookings(context.db, user_id, purchase.event_id)
     if any(booking["slot"] == rules.DIRECT_SLOT for booking in active):
-        idempotency.raise_if_answered(context, user_id, purchase)
+        idempotency.raise_if_answered(context.db, user_id, purchase)
         raise AlreadyBooked
     if taken + sum(booking["quantity"] for booking in active) > context.limits.per_user:
         raise TicketLimit(f"At most {context.limits.per_user} tickets of an event")
@@ -68,17 +71,17 @@ def _await_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> 
     raise OfferUnderWay
 
 
-def tickets_left_for_offer(context: BookingContext, entry: WaitlistEntry) -> int | None:
+def count_tickets_left_for_offer(context: BookingContext, entry: WaitlistEntry) -> int | None:
     """Return how many more tickets of the event the user of a claimed waitlist entry may have.
 
     Returns:
-        None if this cannot be known now: another offer of the user is in progress, or a purchase in
-        progress would leave none but may still fail.
+        None if this is not decided yet: another offer to the user is in progress, or a purchase in
+        progress uses up the limit but may still fail.
     """
     user_id, event_id = entry["userId"], entry["eventId"]
     if waitlist.is_being_offered(context.db, user_id, event_id, except_entry=entry["_id"]):
         return None
-    in_progress = _tickets_in_progress(context, user_id, event_id)
+    in_progress = _find_tickets_in_progress(context, user_id, event_id)
     active = store.find_active_bookings(context.db, user_id, event_id)
     for booking in active:
         in_progress.pop(str(booking["_id"]), None)
@@ -87,10 +90,10 @@ def tickets_left_for_offer(context: BookingContext, entry: WaitlistEntry) -> int
     return remaining if remaining > 0 or not in_progress else None
 
 
-def _tickets_in_progress(
+def _find_tickets_in_progress(
     context: BookingContext, user_id: ObjectId, event_id: int
 ) -> dict[str, int]:
-    """Return the tickets taken for the user of which no booking is stored, by hex booking id."""
+    """Return the tickets that the user's unrecorded purchases have taken, by hex booking id."""
     taken = context.inventory.in_flight.count_taken(event_id, str(user_id))
     stored = store.find_existing_ids(context.db, map(ObjectId, taken))
     return {id_: quantity for id_, quantity in taken.items() if ObjectId(id_) not in stored}

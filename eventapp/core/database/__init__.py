@@ -1,4 +1,4 @@
-"""The database: the client, its readiness, indexes, and one error for a server that is away."""
+"""The database: its client, readiness, indexes and retried writes, and when it is unavailable."""
 
 from eventapp.core.database.client import (
     CLIENT_OPTIONS,
@@ -8,7 +8,7 @@ from eventapp.core.database.client import (
     Query,
     connect,
 )
-from eventapp.core.database.errors import is_unavailable, retry_on_write_conflict
+from eventapp.core.database.errors import is_unavailable
 from eventapp.core.database.indexes import Indexes, ensure_indexes
 from eventapp.core.database.open_database import (
     OPEN_DATABASE,
@@ -18,10 +18,16 @@ from eventapp.core.database.open_database import (
     init_app,
     open_database,
 )
+from eventapp.core.database.writes import (
+    DUPLICATE_KEY_CODE,
+    insert_unordered,
+    retry_on_write_conflict,
+)
 
 __all__ = [
     "CLIENT_OPTIONS",
     "DEFAULT_DATABASE",
+    "DUPLICATE_KEY_CODE",
     "OPEN_DATABASE",
     "PREPARE_TIMEOUT_SECONDS",
     "Db",
@@ -33,6 +39,7 @@ __all__ = [
     "ensure_indexes",
     "get_db",
     "init_app",
+    "insert_unordered",
     "is_unavailable",
     "open_database",
     "retry_on_write_conflict",

@@ -1,0 +1,65 @@
+"""Repeat writes that failed with a write conflict.
+
+Two writes that touch the same entry of a unique index conflict: one fails with WriteConflict and
+has written nothing. MongoDB retries it by itself; a compatible server may leave that to the client.
+There is no pause between attempts, because a request waits and the other write has ended by then.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
+
+Result = TypeVar("Result")
+Stored = TypeVar("Stored", bound=Mapping[str, Any])
+
+DUPLICATE_KEY_CODE, WRITE_CONFLICT_CODE = 11000, 112
+MAX_RETRIES = 5
+INSERT_ATTEMPTS = 10
+
+
+def retry_on_write_conflict(write: Callable[[], Result]) -> Result:
+    """Return the result of `write`, which is called again after a write conflict."""
+    for _ in range(MAX_RETRIES):
+        try:
+            return write()
+        except OperationFailure as error:
+            if error.code != WRITE_CONFLICT_CODE:
+                raise
+    return write()
+
+
+def insert_unordered(collection: Collection[Stored], documents: Sequence[Stored]) -> list[bool]:
+    """Insert documents in one write, each whether or not the others can be inserted.
+
+    Returns:
+        For each document whether it was inserted; False where a unique index refused it.
+
+    Raises:
+        AutoReconnect: some documents conflicted at every attempt.
+    """
+    inserted = [True] * len(documents)
+    remaining = list(range(len(documents)))
+    for _attempt in range(INSERT_ATTEMPTS):
+        if not remaining:
+            break
+        error_codes = _insert_once(collection, [documents[index] for index in remaining])
+        for position, code in error_codes.items():
+            inserted[remaining[position]] = code != DUPLICATE_KEY_CODE
+        remaining = [remaining[i] for i, code in error_codes.items() if code == WRITE_CONFLICT_CODE]
+    if remaining:
+        raise AutoReconnect(f"{collection.name}: inserts conflicted at every attempt")
+    return inserted
+
+
+def _insert_once(collection: Collection[Stored], documents: Sequence[Stored]) -> dict[int, int]:
+    """Insert what can be inserted; return the error codes of the rest by index in `documents`."""
+    try:
+        collection.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        codes = {fault["index"]: fault["code"] for fault in error.details["writeErrors"]}
+        if set(codes.values()) - {DUPLICATE_KEY_CODE, WRITE_CONFLICT_CODE}:
+            raise
+        return codes
+    return {}
