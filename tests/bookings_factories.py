@@ -76,7 +76,7 @@ class Caller:
         assert answer.status_code == 201, answer.json
         return answer.json["data"]["waitlistEntry"]
 
-    def places(self):
+    def waitlist_entries(self):
         return self.get("/waitlist").json["waitlist"]
 
     def offers(self):

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
-from bson import ObjectId
-
 from eventapp.bookings.types import (
     Amount,
+    BookingId,
     BookingItem,
     BookingTotals,
     BookingView,
@@ -20,6 +19,7 @@ from eventapp.bookings.types import (
     Refund,
     Status,
     StoredBooking,
+    UserId,
 )
 from eventapp.events.types import SaleState, ScheduleEntry
 
@@ -121,10 +121,10 @@ def quantities_by_type(items: Iterable[BookingItem]) -> dict[int, int]:
 
 
 def new_booking(
-    booking_id: ObjectId,
+    booking_id: BookingId,
     *,
     reference: str,
-    user_id: ObjectId,
+    user_id: UserId,
     event: SaleState,
     schedule_entry: ScheduleEntry,
     taken: Mapping[int, int],

@@ -10,6 +10,9 @@ from bson import ObjectId
 
 from eventapp.waitlist.types import EntryView, IdempotencyRecord
 
+# The rules name ids by these, because only types may import bson.
+BookingId: TypeAlias = ObjectId
+UserId: TypeAlias = ObjectId
 Status: TypeAlias = Literal["held", "confirmed", "cancelled", "expired"]
 # Cents as the API writes an amount of money: an int where it is whole, else a float.
 Amount: TypeAlias = int | float

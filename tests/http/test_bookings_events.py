@@ -193,7 +193,7 @@ def test_deleting_a_user_ends_their_waitlist_entries(db, client, app, host, peop
     people[1].wait(1, 1)
     people[2].wait(1, 1)
     assert people[1].call("DELETE", f"/users/{people[1].id}").status_code == 200
-    assert people[2].places()[0]["position"] == 1
+    assert people[2].waitlist_entries()[0]["position"] == 1
     recovery.recover(context_of(app), later(seconds=31))
     assert stock_of(db, 1)[3] == 1
     people[0].cancel(booking)

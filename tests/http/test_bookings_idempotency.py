@@ -48,7 +48,7 @@ def test_repeating_a_request_gives_the_same_waitlist_entries(db, ann):
     first, again = (ann.order(1, key="k", items=items, onShortfall="waitlist") for _ in range(2))
     assert again.data == first.data
     assert len(first.json["data"]["waitlistEntries"]) == 2
-    assert len(ann.places()) == 2
+    assert len(ann.waitlist_entries()) == 2
 
 
 def test_the_answer_stays_the_same_after_cancelling(db, ann):
@@ -162,7 +162,7 @@ def test_a_repeated_request_waits_for_the_one_in_progress(db, app, ann, body, mo
     assert taken.wait(5)
     # The second reaches another process: in the same one it would wait for the batch of the first.
     another = open_booking_context(CONFIG.get(app), db)
-    monkeypatch.setitem(app.extensions, "context", another)
+    monkeypatch.setitem(app.extensions, "booking_context", another)
     second = ann.order(1, key="k", **body)
     thread.join()
     assert (second.status_code, second.data) == (201, answers[0].data)

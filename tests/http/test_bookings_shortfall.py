@@ -75,7 +75,7 @@ def test_waitlist_books_the_available_tickets_and_waits_for_the_rest(db, ann, mo
     assert (entry["position"], entry["quantity"], entry["eventId"]) == (1, 8, 1)
     assert (entry["ticketTypeId"], entry["type"], entry["eventTitle"]) == (1, "A", "Show")
     assert stock_of(db, 1) == (0, 2, 0, 1)
-    assert ann.places() == [entry]
+    assert ann.waitlist_entries() == [entry]
 
 
 def test_the_message_for_one_waitlisted_ticket_is_in_the_singular(db, ann):
@@ -105,7 +105,9 @@ def test_waitlist_makes_an_entry_for_each_type(db, ann):
         (2, 2, 1),
     ]
     assert answer.json["data"]["waitlistEntry"] == entries[0]
-    assert sorted(place["_id"] for place in ann.places()) == sorted(e["_id"] for e in entries)
+    assert sorted(place["_id"] for place in ann.waitlist_entries()) == sorted(
+        e["_id"] for e in entries
+    )
     assert [stock_of(db, 1, id_)[3] for id_ in (1, 2, 3)] == [1, 1, 0]
 
 
@@ -121,7 +123,7 @@ def test_a_second_entry_for_a_ticket_type_is_refused(db, ann):
     ann.order(1, quantity=3)
     refused(ann.order(1, quantity=2), 409, "already_waitlisted")
     assert stock_of(db, 1) == (0, 0, 0, 1)
-    assert ann.places()[0]["quantity"] == 3
+    assert ann.waitlist_entries()[0]["quantity"] == 3
 
 
 def test_an_entry_is_kept_beside_a_booking_of_another_type(db, ann):
@@ -131,7 +133,7 @@ def test_an_entry_is_kept_beside_a_booking_of_another_type(db, ann):
     assert (answer.status_code, taken(answer)) == (201, {2: 2})
     assert answer.json["message"] == "Booked 2 tickets."
     assert list(answer.json["data"]) == ["booking"]
-    assert ann.places() == [place]
+    assert ann.waitlist_entries() == [place]
     assert stock_of(db, 1, 1) == (0, 0, 0, 1)
 
 
@@ -142,7 +144,7 @@ def test_an_entry_is_kept_beside_a_new_one_for_another_type(db, ann):
     assert answer.status_code == 202
     new = answer.json["data"]["waitlistEntry"]
     assert new["ticketTypeId"] == 2
-    assert ann.places() == [new, old]
+    assert ann.waitlist_entries() == [new, old]
     again = ann.order(1, key="k", items=of((1, 3), (2, 2)), onShortfall="waitlist")
     assert again.data == answer.data
 

@@ -35,7 +35,7 @@ def test_joining_a_waitlist_gives_an_entry_and_raises_waiting(db, ann, path):
     assert list(entry) == FIELDS.split()
     assert (entry["eventId"], entry["eventTitle"], entry["type"]) == (1, "Show", "A")
     assert (entry["quantity"], entry["status"], entry["position"]) == (3, "waiting", 1)
-    assert ann.places() == [entry]
+    assert ann.waitlist_entries() == [entry]
     assert stock_of(db, 1) == (0, 0, 0, 1)
 
 
@@ -76,7 +76,7 @@ def test_nobody_joins_while_tickets_are_available(db, ann):
     for quantity in (1, 2, 3):
         assert refused(ann.join(1, quantity), 409, "tickets_available")["available"] == 2
     assert stock_of(db, 1) == (2, 0, 0, 0)
-    assert ann.places() == []
+    assert ann.waitlist_entries() == []
 
 
 def test_a_user_has_one_entry_for_each_ticket_type(db, ann):
@@ -84,7 +84,7 @@ def test_a_user_has_one_entry_for_each_ticket_type(db, ann):
     entry = ann.wait(1, 3)
     refused(ann.join(1, 2), 409, "already_waitlisted")
     other = ann.wait(1, 2, 2)
-    assert ann.places() == [other, entry]
+    assert ann.waitlist_entries() == [other, entry]
     assert (stock_of(db, 1, 1)[3], stock_of(db, 1, 2)[3]) == (1, 1)
 
 
@@ -98,7 +98,7 @@ def test_positions_follow_the_order_of_joining_and_fall_as_others_leave(db, peop
     event_of(db, 0)
     assert [person.wait(1)["position"] for person in people] == [1, 2, 3, 4]
     assert people[1].call("DELETE", "/waitlist/1").status_code == 200
-    positions = [[entry["position"] for entry in person.places()] for person in people]
+    positions = [[entry["position"] for entry in person.waitlist_entries()] for person in people]
     assert positions == [[1], [], [2], [3]]
     assert people[1].wait(1)["position"] == 4
     assert stock_of(db, 1) == (0, 0, 0, 4)
@@ -118,7 +118,7 @@ def test_leaving_ends_all_entries_for_the_event(db, ann, bob):
     answer = ann.call("DELETE", "/waitlist/1")
     assert (answer.status_code, answer.json) == (200, {"message": "You left the waitlist"})
     assert (stock_of(db, 1, 1)[3], stock_of(db, 1, 2)[3]) == (1, 0)
-    assert ann.places() == []
+    assert ann.waitlist_entries() == []
     refused(ann.call("DELETE", "/waitlist/1"), 404, "not_on_waitlist")
     refused(ann.call("DELETE", "/waitlist/9"), 404, "not_on_waitlist")
     assert stock_of(db, 1, 1)[3] == 1
@@ -138,7 +138,7 @@ def test_once_the_last_entry_has_left_anyone_can_book(db, client, ann, bob, orga
 def test_entries_are_shown_to_and_left_by_their_user_alone(db, ann, bob):
     event_of(db, 0)
     ann.wait(1)
-    assert bob.places() == []
+    assert bob.waitlist_entries() == []
     refused(bob.call("DELETE", "/waitlist/1"), 404, "not_on_waitlist")
 
 
@@ -147,7 +147,7 @@ def test_cancelling_an_event_ends_its_waitlist(db, client, ann, bob, organizer):
     ann.wait(1)
     bob.wait(1)
     client.post("/api/events/1/cancel", headers=organizer["headers"])
-    assert (ann.places(), bob.places()) == ([], [])
+    assert (ann.waitlist_entries(), bob.waitlist_entries()) == ([], [])
     assert stock_of(db, 1) == (0, 0, 0, 0)
     refused(ann.join(1), 409, "event_not_on_sale")
 
@@ -156,5 +156,5 @@ def test_deleting_an_event_ends_its_waitlist(db, client, ann, organizer):
     event_of(db, 0, organizer_id=organizer["id"])
     ann.wait(1)
     assert client.delete("/api/events/1", headers=organizer["headers"]).status_code == 200
-    assert ann.places() == []
+    assert ann.waitlist_entries() == []
     assert db.waitlist.count_documents({"active": True}) == 0

@@ -54,7 +54,7 @@ def test_an_offer_is_a_held_booking_with_its_own_duration(db, people, holder):
     stored = db.bookings.find_one({"status": "held"})
     assert (stored["expiresAt"] - stored["createdAt"]).total_seconds() == 1800
     assert stock_of(db, 1) == (0, 0, 3, 0)
-    assert people[0].places() == []
+    assert people[0].waitlist_entries() == []
 
 
 def test_offers_are_made_in_order_and_may_be_smaller_than_wanted(db, people, holder):
@@ -64,7 +64,7 @@ def test_offers_are_made_in_order_and_may_be_smaller_than_wanted(db, people, hol
         person.wait(1, quantity)
     holder.cancel(booking)
     assert [open_offers(person) for person in people[:3]] == [[2], [1], [2]]
-    (place,) = people[2].places()
+    (place,) = people[2].waitlist_entries()
     assert (place["quantity"], place["position"], place["status"]) == (2, 1, "waiting")
     assert stock_of(db, 1) == (0, 0, 5, 1)
 
@@ -80,8 +80,8 @@ def test_the_rest_of_an_entry_is_offered_next(db, people, holder):
     assert [open_offers(person) for person in people[:2]] == [[2], []]
     people[0].accept(1, quantity=1)
     assert [open_offers(person) for person in people[:2]] == [[1], []]
-    assert people[0].places() == []
-    assert people[1].places()[0]["position"] == 1
+    assert people[0].waitlist_entries() == []
+    assert people[1].waitlist_entries()[0]["position"] == 1
 
 
 def test_an_expired_offer_goes_to_the_next_in_the_queue(db, app, people, holder):
@@ -95,8 +95,8 @@ def test_an_expired_offer_goes_to_the_next_in_the_queue(db, app, people, holder)
     assert [offer["status"] for offer in people[0].offers()] == ["expired"]
     stored = db.bookings.find_one({"status": "held"})
     assert stored["userId"] == people[1].id
-    assert people[0].places() == []
-    assert people[2].places()[0]["position"] == 1
+    assert people[0].waitlist_entries() == []
+    assert people[2].waitlist_entries()[0]["position"] == 1
     assert stock_of(db, 1) == (0, 0, 2, 1)
 
 
@@ -170,7 +170,7 @@ def test_leaving_the_waitlist_offers_the_open_offer_on(db, people, holder):
     holder.cancel(booking)
     assert open_offers(people[0]) == [2]
     assert people[0].call("DELETE", "/waitlist/1").status_code == 200
-    assert (people[0].places(), open_offers(people[0])) == ([], [])
+    assert (people[0].waitlist_entries(), open_offers(people[0])) == ([], [])
     assert open_offers(people[1]) == [1]
     assert stock_of(db, 1) == (1, 0, 1, 0)
 
@@ -195,7 +195,7 @@ def test_an_entry_of_a_user_at_the_ticket_limit_is_closed(db, app, people, holde
     people[1].wait(1, 2)
     holder.cancel(booking)
     assert (people[0].offers(), open_offers(people[1])) == ([], [2])
-    assert people[0].places() == []
+    assert people[0].waitlist_entries() == []
 
 
 @pytest.mark.parametrize("how", ["draft", "past"])
@@ -211,7 +211,7 @@ def test_no_tickets_are_offered_of_an_event_not_on_sale(db, app, people, holder,
     assert people[0].offers() == []
     if how == "past":
         assert event_closing.close_past_events(context, later(**span)) == 1
-        assert people[0].places() == []
+        assert people[0].waitlist_entries() == []
         assert stock_of(db, 1) == (2, 0, 0, 0)
 
 

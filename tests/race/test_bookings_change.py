@@ -64,7 +64,7 @@ def test_control_without_the_guard_tickets_are_returned_twice(context, db, monke
         context, kit.booking_id(kit.book(context, event, 3, user=user))
     )
     for each in (context, kit.another_process(context)):
-        ended = transitions.end(each, booking, "cancelled", "cancelled", now)
+        ended = transitions.end_booking(each, booking, "cancelled", "cancelled", now)
         transitions.make_pending_moves(each, [ended], now)
         context.inventory.mark_recorded(event["eventId"], [ended["due"]["key"]])
         kit.book(context, event)  # clears the in-flight entry

@@ -71,7 +71,9 @@ def test_recording_a_move_as_applied_does_not_record_the_next_one(context, db, m
             suspension.wait()
             transitions.finish_pending_move(context, held, now)
             booking = transitions.find_booking(context, held)
-            assert transitions.end(context, booking, "cancelled", "cancelled", now)  # and crashes
+            assert transitions.end_booking(
+                context, booking, "cancelled", "cancelled", now
+            )  # and crashes
             suspension.resume()
             confirmed.result()
     kit.assert_consistent(context)

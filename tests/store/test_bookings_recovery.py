@@ -170,7 +170,7 @@ def test_an_offer_interrupted_before_its_take_is_released(db, app, context, ann)
     db.waitlist.update_one({}, {"$set": {"offering": offering}})
     recover_twice(context)
     assert "offering" not in db.waitlist.find_one({})
-    assert ann.places()[0]["position"] == 1
+    assert ann.waitlist_entries()[0]["position"] == 1
 
 
 @pytest.mark.parametrize("last", [0, 1])

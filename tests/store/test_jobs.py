@@ -115,7 +115,7 @@ def test_complete_past_completes_past_events_and_ends_their_waitlists(once, db, 
         "completed",
         "published",
     ]
-    assert people[1].places() == []
+    assert people[1].waitlist_entries() == []
 
 
 def test_complete_past_ends_waitlists_that_a_crash_left(once, db, people):
@@ -123,7 +123,7 @@ def test_complete_past_ends_waitlists_that_a_crash_left(once, db, people):
     people[0].wait(1)
     db.events.update_one({}, {"$set": {"status": "completed", "listed": False}})
     once("complete-past", days=2)
-    assert people[0].places() == []
+    assert people[0].waitlist_entries() == []
 
 
 def test_roll_day_updates_the_next_date(once, db):
