@@ -34,7 +34,7 @@ OBSERVERS = ("analytics", "jobs", "health")
 
 # Core, bottom to top: a module may import only what stands before its own group.
 CORE_ORDER = (
-    ("errors", "clock", "json", "roles", "etags", "failpoints", "logging"),
+    ("errors", "clock", "json", "roles", "failpoints", "logging"),
     ("metrics", "textsearch", "lru_cache"),
     ("paging", "app_key"),
     ("embedded",),

@@ -15,8 +15,7 @@ from eventapp.core import json, paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Query
 from eventapp.core.errors import Unauthorized
-from eventapp.core.etags import content_etag
-from eventapp.core.json import JsonObject
+from eventapp.core.json import JsonObject, make_etag
 from eventapp.events import rules, store, store_listing
 from eventapp.events.bodies import EventView
 from eventapp.events.cache.event_cache import EventCache
@@ -69,7 +68,7 @@ def list_events(
     find = partial(find_page, db, request, actor, now, event_cache.index)
     if request.mine or actor.may_organize:
         body = json.dumps(present_page(db, find(), actor, image_base_url))
-        return ListAnswer(body, content_etag(body))
+        return ListAnswer(body, make_etag(body))
     cached = event_cache.load_page(_cache_key(request, now), find)
     rendered = event_cache.render_page(cached, actor.favorites_key, image_base_url)
     return ListAnswer(rendered.body, rendered.etag)

@@ -24,7 +24,7 @@ from eventapp.core.http.fields import (
     Text,
     limit_field,
 )
-from eventapp.core.http.list_queries import parse_list_query
+from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.json import JsonObject
 from eventapp.events.filters import PARAMETERS
 from eventapp.events.list_requests import ListRequest, make_list_request

@@ -1,6 +1,7 @@
 """Routes for monitoring: liveness, readiness and metrics."""
 
 from flask import Response
+from marshmallow import Schema, fields
 from pymongo.errors import PyMongoError
 
 from eventapp.core.access.permissions import anonymous
@@ -8,12 +9,18 @@ from eventapp.core.database import OPEN_DATABASE, Db, is_unavailable
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 from eventapp.core.metrics import render_metrics
-from eventapp.health.schemas import Readiness
 
-root = Blueprint("health", __name__, description="Is it alive, is it ready")
-api = Blueprint("api_health", __name__, url_prefix="/api", description="Is it alive")
+root = Blueprint("health", __name__, description="Liveness, readiness and metrics")
+api = Blueprint("api_health", __name__, url_prefix="/api", description="Liveness")
 BLUEPRINTS = (root, api)
 GREETING = b'"Hello Tickest"'
+
+
+class Readiness(Schema):
+    """Whether the server is ready, and whether its database answers."""
+
+    status = fields.String(required=True)
+    database = fields.String(required=True)
 
 
 @root.route("/healthz")
@@ -21,7 +28,7 @@ GREETING = b'"Hello Tickest"'
 @anonymous
 @root.doc(responses={"200": {"content": {"application/json": {"schema": {"type": "string"}}}}})
 def healthz() -> Response:
-    """Alive; touches no database."""
+    """Answer that the server is alive, without a call to the database."""
     return Response(GREETING, content_type="application/json")
 
 
@@ -30,9 +37,9 @@ def healthz() -> Response:
 @root.response(200, Readiness)
 @root.error_responses(503)
 def readyz() -> Response:
-    """Ready: the database answers and its indexes are there."""
+    """Answer whether the database answers and has been prepared."""
     database = OPEN_DATABASE.get()
-    if database.is_ready and _ping(database.db):
+    if database.is_ready and _answers_ping(database.db):
         return json_response({"status": "ready", "database": "ok"})
     body = {
         "message": "The database does not answer",
@@ -43,7 +50,7 @@ def readyz() -> Response:
     return json_response(body, 503)
 
 
-def _ping(db: Db) -> bool:
+def _answers_ping(db: Db) -> bool:
     """Return True if the database answers."""
     try:
         db.command("ping")
@@ -58,5 +65,5 @@ def _ping(db: Db) -> bool:
 @anonymous
 @root.response(200, content_type="text/plain")
 def metrics() -> Response:
-    """Requests, latencies, bookings and stock conflicts, as Prometheus text."""
+    """Return the metrics of all server processes, in the text format of Prometheus."""
     return Response(render_metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -14,7 +14,7 @@ from eventapp.core.database import get_db
 from eventapp.core.errors import Forbidden
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
-from eventapp.core.http.list_queries import parse_list_query
+from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ADMIN

@@ -17,8 +17,8 @@ from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import Forbidden, ValidationFailed
 from eventapp.core.http.blueprint import Blueprint
-from eventapp.core.http.list_queries import parse_list_query
 from eventapp.core.http.openapi import LOCATION_HEADER
+from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.http.responses import created_response, json_response
 from eventapp.core.json import JsonObject
 

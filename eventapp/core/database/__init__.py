@@ -1,4 +1,4 @@
-"""The database: its client, readiness, indexes and retried writes, and when it is unavailable."""
+"""The database: its client, indexes and preparation, retried writes, and its unavailability."""
 
 from eventapp.core.database.client import (
     CLIENT_OPTIONS,
@@ -9,11 +9,12 @@ from eventapp.core.database.client import (
     connect,
 )
 from eventapp.core.database.errors import is_unavailable
-from eventapp.core.database.indexes import Indexes, ensure_indexes
-from eventapp.core.database.open_database import (
+from eventapp.core.database.lifecycle import (
     OPEN_DATABASE,
     PREPARE_TIMEOUT_SECONDS,
+    Indexes,
     OpenDatabase,
+    ensure_indexes,
     get_db,
     init_app,
     open_database,

@@ -1,17 +1,22 @@
-"""Read JSON bodies and query strings, and validate them by marshmallow schemas."""
+"""Read JSON bodies and query strings, and validate them by marshmallow schemas.
+
+The cursor of a list contains the filters of that list. So a request with a cursor needs no other
+parameter: only `limit` is still read. `eventapp.core.paging` encodes and decodes cursors.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-import marshmallow
 from flask import Request
-from marshmallow import EXCLUDE, Schema, fields
+from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
 
-from eventapp.core import json
+from eventapp.core import json, paging
 from eventapp.core.errors import MalformedJson, TooLarge, UnsupportedMediaType, ValidationFailed
+from eventapp.core.json import JsonObject
 
 MAX_BODY_BYTES = 1_000_000
+PAGING_PARAMETERS = frozenset({"cursor", "page", "limit"})
 
 
 class RequestParser(FlaskParser):
@@ -53,7 +58,7 @@ class RequestParser(FlaskParser):
             raise validation_failed(errors)
         return req.args.to_dict()
 
-    def handle_error(self, error: marshmallow.ValidationError, *_args: Any, **_kw: Any) -> NoReturn:
+    def handle_error(self, error: ValidationError, *_args: Any, **_kw: Any) -> NoReturn:
         """Raise the errors that marshmallow has found as ValidationFailed."""
         messages = error.messages_dict  # {location: errors}, and the request has one location.
         raise validation_failed(_flatten(next(iter(messages.values()))))
@@ -75,3 +80,33 @@ def _flatten(messages: Any, path: str = "") -> dict[str, list[str]]:
         # marshmallow names the errors of a whole object "_schema".
         flat.update(_flatten(nested, path if name == "_schema" else f"{path}.{name}".lstrip(".")))
     return flat
+
+
+def parse_list_query(
+    query: Mapping[str, Any], schema: type[Schema]
+) -> tuple[JsonObject, JsonObject | None]:
+    """Return the filters of a list, and the position after which its page begins.
+
+    Args:
+        query: the query parameters as `schema` has loaded them.
+
+    Returns:
+        The filters; the decoded cursor, or None for a request without one.
+
+    Raises:
+        ValidationFailed: the cursor does not belong to such a list. The filters in a cursor are
+            validated again, because clients can forge cursors.
+    """
+    cursor = query.get("cursor")
+    if not cursor:
+        filters = {name: value for name, value in query.items() if name not in PAGING_PARAMETERS}
+        return filters, None
+    position = paging.decode_cursor(cursor)
+    raw_filters = position.get("query")
+    if not isinstance(raw_filters, dict):
+        raise paging.invalid_cursor()
+    try:
+        filters = schema(only=set(schema().fields) - PAGING_PARAMETERS).load(raw_filters)
+        return dict(filters), position
+    except ValidationError:
+        raise paging.invalid_cursor() from None

@@ -5,7 +5,6 @@ from typing import Any, cast
 from flask import Response, request
 
 from eventapp.core import json
-from eventapp.core.etags import content_etag
 
 PRIVATE = "private, no-cache"
 PUBLIC = "public, max-age=0, s-maxage=1, must-revalidate"
@@ -37,7 +36,7 @@ def conditional_response(response: Response, etag: str | None = None) -> Respons
     Args:
         etag: the ETag without quotes; by default it is computed from the body.
     """
-    tag = content_etag(response.get_data()) if etag is None else etag
+    tag = json.make_etag(response.get_data()) if etag is None else etag
     response.headers["ETag"] = f'"{tag}"'
     response.headers["Vary"] = "Authorization, X-Device-Id"
     is_personal = "Authorization" in request.headers or "X-Device-Id" in request.headers

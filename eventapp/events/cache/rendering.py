@@ -12,8 +12,7 @@ from typing import NamedTuple, cast
 from bson import ObjectId
 
 from eventapp.core import json
-from eventapp.core.etags import content_etag
-from eventapp.core.json import JsonObject
+from eventapp.core.json import JsonObject, make_etag
 from eventapp.events import rules
 from eventapp.events.rules import ListState
 from eventapp.events.types import Event, SaleState
@@ -197,4 +196,4 @@ def render_page(page: ListPage, events: Iterable[RenderedEvent], view: PageView)
         for event in events
     )
     body = b'{"events":[' + rows + b"]," + page.envelope
-    return RenderedPage(view, body, content_etag(body))
+    return RenderedPage(view, body, make_etag(body))

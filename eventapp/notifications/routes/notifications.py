@@ -8,7 +8,7 @@ from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
-from eventapp.core.http.list_queries import parse_list_query
+from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
 from eventapp.notifications import service

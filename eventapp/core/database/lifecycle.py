@@ -1,14 +1,14 @@
-"""The database that the settings name: opened once, prepared before use and again each day."""
+"""Open the database that the settings name, and prepare it before its first use and on each day."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 
 import pymongo
 import structlog
 from flask import Flask
-from pymongo import MongoClient
+from pymongo import IndexModel, MongoClient
 from pymongo.errors import PyMongoError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_fixed
 
@@ -25,18 +25,26 @@ PREPARE_RETRY_SECONDS = 0.5
 # interrupted would start from the beginning at each retry, and never end.
 PREPARE_TIMEOUT_SECONDS = 3600
 
+# The indexes of one feature, by the name of their collection.
+Indexes: TypeAlias = Mapping[str, Iterable[IndexModel]]
+
 log = structlog.get_logger()
 
 
 class OpenDatabase:
-    """A database, on MongoDB or embedded, that may be used once `prepare` has run for today.
+    """A database, on MongoDB or embedded, that may be used once it has been prepared for today.
 
-    Some of the values by which events are listed change with the date alone, so `prepare` runs
-    again on each new day.
+    Some stored values by which events are listed depend on today's date, so the database is
+    prepared again on each new day.
     """
 
     def __init__(self, client: Any, db: Db, prepare: Callable[[Db], None]) -> None:
-        """Wrap a client and one of its databases; `prepare` creates indexes and derived values."""
+        """Wrap a client and one of its databases.
+
+        Args:
+            client: a MongoClient, or the client of the embedded store.
+            prepare: creates the indexes, and updates the values that depend on the date.
+        """
         self.client, self.db = client, db
         self._prepare = prepare
         self._prepared_on: date | None = None
@@ -44,14 +52,14 @@ class OpenDatabase:
 
     @property
     def is_ready(self) -> bool:
-        """Whether `prepare` has succeeded at least once."""
+        """Whether the database has been prepared at least once."""
         return self._prepared_on is not None
 
     def ensure_prepared(self, today: date) -> None:
         """Prepare the database unless that was done today. Concurrent callers wait for the first.
 
         Raises:
-            PyMongoError: the preparation failed, and will be tried again by the next caller.
+            PyMongoError: the preparation failed. The next caller tries it again.
         """
         if self._prepared_on == today:
             return
@@ -61,7 +69,7 @@ class OpenDatabase:
                 self._prepared_on = today
 
     def start(self) -> None:
-        """Prepare the database now; while it is unavailable, keep trying on a thread."""
+        """Prepare the database now, or on a thread as soon as it is available."""
         try:
             self.ensure_prepared(utc_now().date())
         except PyMongoError as error:
@@ -79,9 +87,9 @@ class OpenDatabase:
             wait=wait_fixed(PREPARE_RETRY_SECONDS),
             before_sleep=_log_failed_attempt,
         )
-        retrying(self._prepare_patiently)
+        retrying(self._prepare_with_long_timeout)
 
-    def _prepare_patiently(self) -> None:
+    def _prepare_with_long_timeout(self) -> None:
         with pymongo.timeout(PREPARE_TIMEOUT_SECONDS):
             self.ensure_prepared(utc_now().date())
 
@@ -110,6 +118,16 @@ def open_database(config: Config, prepare: Callable[[Db], None]) -> OpenDatabase
     return OpenDatabase(client, client.get_default_database(DEFAULT_DATABASE), prepare)
 
 
+def ensure_indexes(db: Db, indexes: Iterable[Indexes]) -> None:
+    """Create the indexes whose names do not exist yet. An existing index is never changed."""
+    for feature in indexes:
+        for collection, models in feature.items():
+            existing = db[collection].index_information()
+            missing = [model for model in models if model.document["name"] not in existing]
+            if missing:
+                db[collection].create_indexes(missing)
+
+
 def init_app(app: Flask, database: OpenDatabase) -> None:
     """Attach the database to the application, and start to prepare it."""
     OPEN_DATABASE.set(app, database)
@@ -120,7 +138,7 @@ def get_db() -> Db:
     """Return the database of this request's application.
 
     Raises:
-        DatabaseUnavailable: it has not been prepared yet, so that indexes may be missing.
+        DatabaseUnavailable: the database has not been prepared yet, so indexes may be missing.
     """
     database = OPEN_DATABASE.get()
     if not database.is_ready:
