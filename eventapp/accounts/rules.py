@@ -1,4 +1,4 @@
-"""Decide which names and passwords are valid, and which refresh tokens may be used again."""
+"""Decide which names are valid, and which refresh tokens may be used again."""
 
 import unicodedata
 from datetime import datetime, timedelta
@@ -10,8 +10,7 @@ from eventapp.core.textsearch import fold_account_name
 SIGN_UP_ROLES = (ATTENDEE, ORGANIZER)
 
 MAX_NAME, MAX_ABOUT, MAX_URL = 100, 2000, 2000  # characters
-# bcrypt ignores what follows the first 72 bytes.
-MIN_PASSWORD, MAX_PASSWORD_BYTES = 8, 72
+MIN_PASSWORD = 8  # characters
 # How long after a refresh the replaced refresh token may be sent again.
 RETRY_WINDOW = timedelta(seconds=5)
 
@@ -20,25 +19,9 @@ def find_name_error(name: str) -> str | None:
     """Return the error of an invalid name, None if the name is valid."""
     if not 1 <= len(name) <= MAX_NAME or not fold_account_name(name):
         return f"Must have 1 to {MAX_NAME} characters."
-    return _find_control_character_error(name)
-
-
-def find_password_error(password: str, min_length: int = MIN_PASSWORD) -> str | None:
-    """Return the error of an invalid new password, None if the password is valid.
-
-    Args:
-        min_length: the least number of characters.
-    """
-    if len(password) < min_length:
-        return f"Must have at least {min_length} characters."
-    if len(password.encode()) > MAX_PASSWORD_BYTES:
-        return f"Must have at most {MAX_PASSWORD_BYTES} bytes."
-    return _find_control_character_error(password)
-
-
-def _find_control_character_error(text: str) -> str | None:
-    has_any = any(unicodedata.category(char) in ("Cc", "Cs") for char in text)
-    return "Must not hold control characters." if has_any else None
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in name):
+        return "Must not hold control characters."
+    return None
 
 
 def is_honest_retry(session: StoredSession, token_id: str, now: datetime) -> bool:

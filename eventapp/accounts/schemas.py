@@ -17,6 +17,7 @@ from eventapp.core.http.fields import (
     MAX_EMAIL,
     Email,
     ImageUrl,
+    NewPassword,
     PageAnswer,
     PageQuery,
     Password,
@@ -25,10 +26,6 @@ from eventapp.core.http.fields import (
 )
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ATTENDEE, ROLES
-
-
-def _new_password_field() -> Password:
-    return Password(rules.MIN_PASSWORD, rules.MAX_PASSWORD_BYTES)
 
 
 def _make_any_of_schema(*names: str) -> JsonObject:
@@ -54,7 +51,7 @@ class NameOrUsername(Schema):
 
 class NewAccount(NameOrUsername):
     email = Email(required=True)
-    password = _new_password_field()
+    password = NewPassword(rules.MIN_PASSWORD)
 
     @validates_schema
     def require_name(self, data: JsonObject, **_kwargs: Any) -> None:
@@ -112,7 +109,7 @@ class UserBody(ProfileBody):
 
 class PasswordBody(Schema):
     currentPassword = Password()
-    newPassword = _new_password_field()
+    newPassword = NewPassword(rules.MIN_PASSWORD)
 
 
 class UsersQuery(PageQuery):

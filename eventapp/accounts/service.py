@@ -11,7 +11,7 @@ from eventapp.accounts.errors import EmailTaken, LastAdmin, NameTaken, UserNotFo
 from eventapp.accounts.types import PublicUser, StoredUser, UserChanges
 from eventapp.core import paging
 from eventapp.core.access.emails import find_email_error
-from eventapp.core.access.passwords import hash_password
+from eventapp.core.access.passwords import find_password_error, hash_password
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
@@ -67,7 +67,7 @@ def register(
     _raise_errors(
         name=rules.find_name_error(name),
         email=find_email_error(email),
-        password=rules.find_password_error(password, min_password),
+        password=find_password_error(password, min_password),
     )
     user = _make_user(name, email, hash_password(password, bcrypt_rounds), role, now)
     if store.insert(db, user):

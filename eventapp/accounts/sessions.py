@@ -20,7 +20,12 @@ from eventapp.accounts import rules, store, store_sessions
 from eventapp.accounts.errors import BadCredentials, SessionEnded, TokenReused, WrongPassword
 from eventapp.accounts.sign_in_attempts import begin_attempt, record_success
 from eventapp.accounts.types import ActiveSession, StoredSession, StoredUser
-from eventapp.core.access.passwords import hash_password, needs_rehash, verify_password
+from eventapp.core.access.passwords import (
+    find_password_error,
+    hash_password,
+    needs_rehash,
+    verify_password,
+)
 from eventapp.core.batching import Batcher
 from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
@@ -162,7 +167,7 @@ def change_password(
         WrongPassword: the current password is wrong.
         TooManyRequests: too many attempts failed lately. The password was not checked.
     """
-    password_error = rules.find_password_error(new)
+    password_error = find_password_error(new, rules.MIN_PASSWORD)
     if password_error:
         raise ValidationFailed("Invalid newPassword", errors={"newPassword": [password_error]})
     attempt = begin_attempt(db, str(user_id), address, now)

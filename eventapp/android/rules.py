@@ -6,7 +6,7 @@ from eventapp.accounts.types import StoredUser
 from eventapp.android.types import AppEvent, AppTicketType, AppUser
 from eventapp.events.bodies import EventView, TicketTypeView
 
-MIN_PASSWORD, MAX_PASSWORD_BYTES = 6, 72
+MIN_PASSWORD = 6  # characters
 
 
 def render_event(event: EventView) -> AppEvent:

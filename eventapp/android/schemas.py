@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 
 from eventapp.android import rules
-from eventapp.core.http.fields import Email, Password, PositiveInt64, Text
+from eventapp.core.http.fields import Email, NewPassword, Password, PositiveInt64, Text
 from eventapp.core.json import JsonObject
 
 CATEGORY, MAX_CATEGORIES = Text(0, 100), 50
@@ -37,7 +37,7 @@ class Credentials(AppBody):
 
 class NewUser(Credentials):
     email = Email(required=True)
-    password = Password(rules.MIN_PASSWORD, rules.MAX_PASSWORD_BYTES)
+    password = NewPassword(rules.MIN_PASSWORD)
 
 
 class Profile(AppBody):

@@ -14,7 +14,12 @@ from eventapp.accounts.sign_in_back_off import (
     make_record_ids,
 )
 from eventapp.core.access.emails import find_email_error
-from eventapp.core.access.passwords import hash_password, needs_rehash, verify_password
+from eventapp.core.access.passwords import (
+    find_password_error,
+    hash_password,
+    needs_rehash,
+    verify_password,
+)
 from eventapp.core.access.rate_limits import client_network, limits_by_scope
 from eventapp.core.textsearch import fold_account_name
 
@@ -76,7 +81,7 @@ def test_emails_that_are_not_valid(email):
     ],
 )
 def test_which_passwords_are_valid(password, min_length, valid):
-    assert (rules.find_password_error(password, min_length) is None) is valid
+    assert (find_password_error(password, min_length) is None) is valid
 
 
 def test_text_of_other_case_spacing_and_width_folds_to_the_same():

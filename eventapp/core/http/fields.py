@@ -14,6 +14,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from eventapp.core import json
 from eventapp.core.access import emails
+from eventapp.core.access.passwords import MAX_PASSWORD_BYTES
 
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
 MAX_PRICE = 1_000_000
@@ -62,18 +63,28 @@ class Text(fields.String):
 
 
 class Password(fields.String):
-    """A string of 1 to 1000 characters, which is neither trimmed nor judged.
+    """A string of 1 to 1000 characters, which is not trimmed."""
+
+    def __init__(self, **documentation: Any) -> None:
+        length = validate.Length(1, 1000)
+        metadata = {"format": "password", "minLength": 1, "maxLength": 1000, **documentation}
+        super().__init__(required=True, validate=length, metadata=metadata)
+
+
+class NewPassword(Password):
+    """A password to set, documented with its requirements.
+
+    Services check them by `find_password_error`, because the greatest length is in bytes, which a
+    schema cannot count.
 
     Args:
-        min_length, max_length: the lengths of a new password in the OpenAPI document. The service
-            checks them, because it counts bytes, which a schema cannot.
+        min_length: the least number of characters.
     """
 
-    def __init__(self, min_length: int = 1, max_length: int = 1000) -> None:
-        metadata = {"format": "password", "minLength": min_length, "maxLength": max_length}
-        if min_length > 1:
-            metadata["pattern"] = f"^[^{_CONTROL}]*$"
-        super().__init__(required=True, validate=validate.Length(1, 1000), metadata=metadata)
+    def __init__(self, min_length: int) -> None:
+        super().__init__(
+            minLength=min_length, maxLength=MAX_PASSWORD_BYTES, pattern=f"^[^{_CONTROL}]*$"
+        )
 
 
 class Email(Text):
