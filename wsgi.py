@@ -17,11 +17,12 @@ from multiprocessing.util import Finalize
 from typing import NoReturn
 
 if __name__ == "__main__":
-    # prometheus_client reads this when it is first imported, below: the workers count together.
+    # prometheus_client reads this when it is first imported, below. It lets the workers share their
+    # counters.
     METRICS_DIRECTORY = tempfile.mkdtemp(prefix="eventapp-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = METRICS_DIRECTORY
-    # Granian's allocator reads this when Granian is first imported. It would keep free memory for
-    # each thread, which with 1,000 streams is 60 MB, and 70 MB more once requests have run on them.
+    # Granian's allocator reads this when Granian is first imported. By default it keeps free memory
+    # for each thread: 60 MB with 1,000 streams, and 70 MB more once requests have run on them.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "tcache:false")
 
 from flask import Flask
@@ -58,7 +59,7 @@ def fail(reason: object, exit_code: int) -> NoReturn:
 
 
 def load_settings() -> Config:
-    """Return the settings; exit with 2 if one is wrong."""
+    """Return the settings; exit with code 2 if one is wrong."""
     try:
         return load_config()
     except ConfigError as error:
@@ -66,7 +67,7 @@ def load_settings() -> Config:
 
 
 def open_app(config: Config) -> Flask:
-    """Return the application; exit with 1 if another process has the embedded store."""
+    """Return the application; exit with code 1 if another process has the embedded store open."""
     try:
         app = create_app(config)
     except EmbeddedStoreBusy as error:
@@ -76,9 +77,9 @@ def open_app(config: Config) -> Flask:
 
 
 def check_before_start(config: Config) -> None:
-    """Find errors of the settings before any worker starts, and exit with one line.
+    """Exit with one line if the workers could not start with these settings.
 
-    The exit code is 1 if another process has the embedded store, and 2 for a wrong CACHE_URL.
+    The exit code is 1 if another process has the embedded store open, and 2 for a wrong CACHE_URL.
     """
     try:
         if not config.mongo_uri:
@@ -91,7 +92,7 @@ def check_before_start(config: Config) -> None:
 
 
 def open_listeners(config: Config) -> list[socket.socket]:
-    """Return a listening socket for each worker; exit with 1 if the address is not available."""
+    """Return sockets that listen on the address; exit with code 1 if it is not available."""
     try:
         return open_sockets(config.host, config.port, config.web_concurrency)
     except OSError as error:
@@ -109,24 +110,24 @@ def start_worker(config: Config) -> Flask:
     start_jobs(app)
     popularity = POPULARITY.get(app)
     popularity.start()
-    # A forked worker runs no atexit handlers, so the last changes would not be written. A higher
-    # priority runs first: the views are counted before the database closes.
+    # A forked worker runs no atexit handlers, so these finalizers write the last changes. The one
+    # with the higher priority runs first: views are counted before the database closes.
     Finalize(None, popularity.stop, exitpriority=2)
     Finalize(None, OPEN_DATABASE.get(app).client.close, exitpriority=1)
     return app
 
 
 def serve(config: Config) -> None:
-    """Serve until SIGTERM or SIGINT. Requests under way are finished first."""
+    """Serve until SIGTERM or SIGINT arrives, and finish the requests under way."""
     check_before_start(config)
     raise_open_file_limit()
     limit_malloc_arenas()
     with ExitStack() as close_at_end:
-        listeners = [close_at_end.enter_context(one) for one in open_listeners(config)]
+        listeners = [close_at_end.enter_context(each) for each in open_listeners(config)]
         store = "MongoDB" if config.mongo_uri else f"the embedded store in {config.instance_dir}"
         print_line(f"http://{config.host}:{config.port} on {store}")
         multiprocessing.set_start_method("fork")  # Python 3.14 would start new interpreters.
-        gc.freeze()  # What has been imported so far stays shared between the forks.
+        gc.freeze()  # The forks keep sharing the memory of all objects that exist so far.
         server = GranianServer(config.web_concurrency, listeners)
         server.serve_app(partial(start_worker, config))
 

@@ -62,7 +62,7 @@ from eventapp.waitlist import routes as waitlist_routes
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
 
-# The indexes of every collection.
+# The indexes that every feature needs, by collection; `prepare_database` creates them.
 INDEXES = (
     accounts_store.INDEXES,
     favorites_store.INDEXES,
@@ -115,13 +115,13 @@ USER_DATA = PersonalData(
 
 
 def create_app(config: Config | None = None) -> Flask:
-    """Return the application on the database that `config` names.
+    """Create the application and connect it to the database that `config` names.
 
     Args:
         config: the settings; by default they are read from `.env` and the environment.
 
     Raises:
-        ConfigError: a setting is wrong; its one line names the setting.
+        ConfigError: a setting is wrong. The message is one line that names it.
         EmbeddedStoreBusy: another process has opened the embedded store.
     """
     config = config or load_config()
@@ -136,7 +136,9 @@ def create_app(config: Config | None = None) -> Flask:
 
 
 def set_up_http(app: Flask, config: Config) -> Api:
-    """Add logging, errors, headers, authentication and rate limits, in the order of their hooks.
+    """Set up logging, errors, headers, authentication and rate limits.
+
+    The order of the calls is the order in which Flask runs their hooks.
 
     Returns:
         The object on which blueprints are registered to appear in the OpenAPI document.
@@ -152,20 +154,20 @@ def set_up_http(app: Flask, config: Config) -> Api:
 
 
 def set_up_database(app: Flask, config: Config) -> Db:
-    """Open the database and prepare it, in the background while the server does not answer."""
+    """Open the database, and prepare it now or, if it does not answer, as soon as it does."""
     opened = database.open_database(config, prepare_database)
     database.init_app(app, opened)
     return opened.db
 
 
 def prepare_database(db: Db) -> None:
-    """Create missing indexes and the event counter, and update what depends on today's date."""
+    """Create missing indexes and the event counter, and update values that depend on the date."""
     database.ensure_indexes(db, INDEXES)
     events.prepare(db, utc_now())
 
 
 def set_up_services(app: Flask, config: Config, db: Db) -> None:
-    """Build the objects that routes find by a typed key: caches, bookings, streams."""
+    """Build the objects that routes look up by an AppKey: caches, the booking context, streams."""
     PERSONAL_DATA.set(app, USER_DATA)
     JOB_STATUS.set(app, jobs.get_job_status)
     shared_cache = open_shared_cache(config.cache_url, config.jwt_secret)
@@ -176,11 +178,11 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
     context = open_booking_context(config, db, event_cache, popularity.add_booking)
     BOOKING_CONTEXT.set(app, context)
     INVENTORY.set(app, context.inventory)
-    HUB.set(app, open_streams(db))
+    HUB.set(app, create_hub(db))
 
 
 def register_blueprints(app: Flask, api: Api) -> None:
-    """Add every feature's routes."""
+    """Register the routes of every feature."""
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     for blueprint in UNDOCUMENTED_BLUEPRINTS:
@@ -193,11 +195,13 @@ def open_booking_context(
     event_changes: EventChanges = NO_EVENT_CACHE,
     on_booked: Callable[[int], None] = lambda _event_id: None,
 ) -> BookingContext:
-    """Return what the functions of bookings work with. Scripts use it without an application.
+    """Build the objects and limits that the functions of `bookings` take as their context.
+
+    Scripts call this without an application, and leave the default arguments.
 
     Args:
-        event_changes: notified of every event that bookings write.
-        on_booked: called with the eventId of each booking.
+        event_changes: receives the eventId of every event that bookings write.
+        on_booked: called with the eventId of each new booking.
     """
     base_url = config.public_base_url or f"http://{config.host}:{config.port}"
     outbox = open_outbox(config.smtp_url, config.mail_from, base_url)
@@ -205,7 +209,7 @@ def open_booking_context(
     return BookingContext(
         db,
         Inventory(db, event_changes),
-        booking_limits(config),
+        read_booking_limits(config),
         payments,
         outbox,
         tickets.build_ticket_attachments,
@@ -214,8 +218,8 @@ def open_booking_context(
     )
 
 
-def booking_limits(config: Config) -> Limits:
-    """Return the limits of bookings that the settings name."""
+def read_booking_limits(config: Config) -> Limits:
+    """Return the limits of bookings from the settings."""
     return Limits(
         per_booking=config.max_tickets_per_booking,
         per_user=config.max_tickets_per_user,
@@ -226,8 +230,8 @@ def booking_limits(config: Config) -> Limits:
     )
 
 
-def open_streams(db: Db) -> Hub:
-    """Return the hub of this process, with the polls of each kind of stream."""
+def create_hub(db: Db) -> Hub:
+    """Create the hub of this process's streams, which polls for events and for notifications."""
     hub = Hub()
     hub.add_poll(event_stream.TOPIC_KIND, event_stream.EventReader(db, hub).refresh)
     hub.add_poll(live_notifications.TOPIC_KIND, live_notifications.NotificationReader(db).refresh)
@@ -235,6 +239,9 @@ def open_streams(db: Db) -> Hub:
 
 
 def start_jobs(app: Flask) -> None:
-    """Start the background jobs if the store is embedded, since no other process can run them."""
+    """Start the background jobs in this process if the store is embedded.
+
+    No other process can open an embedded store. On MongoDB, `scripts/worker.py` runs the jobs.
+    """
     if CONFIG.get(app).mongo_uri is None:
         jobs.start_scheduler(BOOKING_CONTEXT.get(app))

@@ -33,7 +33,7 @@ class ConfigError(Exception):
     """A setting has a value that the server cannot run with. The text is one line that names it."""
 
 
-def is_server_url(*schemes: str, example: str) -> Validator:
+def make_url_validator(*schemes: str, example: str) -> Validator:
     """Return a validator of URLs with one of these schemes, a host and optionally a port."""
 
     def validate(url: str) -> None:
@@ -43,17 +43,21 @@ def is_server_url(*schemes: str, example: str) -> Validator:
         except ValueError:
             is_valid = False
         if not is_valid:
-            raise ValidationError(f"must be as {example}")
+            raise ValidationError(f"must look like {example}")
 
     return validate
 
 
-def is_sender(text: str) -> None:
-    """Validate one mail address with or without a name, since every mail is sent from it."""
-    found = getaddresses([text])
-    user, _, domain = found[0][1].rpartition("@") if len(found) == 1 else ("", "", "")
+def validate_sender(text: str) -> None:
+    """Check that the text is one mail address, with or without a name.
+
+    Raises:
+        ValidationError: it is not.
+    """
+    addresses = getaddresses([text])
+    user, _, domain = addresses[0][1].rpartition("@") if len(addresses) == 1 else ("", "", "")
     if not (user and domain and text.isprintable()):
-        raise ValidationError("must be as Events <events@example.org>")
+        raise ValidationError("must look like Events <events@example.org>")
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,10 @@ class Setting:
     """The declaration of one setting.
 
     Attributes:
-        default: its text in `.env.example`, which is also what is read if the setting is unset;
-            None if it has no value then.
-        help: what it is for, with its unit and what None means.
+        default: the text that is read if the setting is unset, also shown in `.env.example`;
+            None if an unset setting has no value.
+        validators: called with the parsed value; each raises ValidationError if it refuses it.
+        help: the meaning and unit of the setting, and of leaving it unset.
     """
 
     default: str | None
@@ -72,7 +77,7 @@ class Setting:
 
 
 def setting(default: str | None, *validators: Validator, help: str) -> Any:  # noqa: A002
-    """Declare a field of `Config`. The field's name and type are those of the setting."""
+    """Declare a setting, as a field of `Config` that has its name and type."""
     return field(metadata={"setting": Setting(default, validators, help)})
 
 
@@ -83,7 +88,7 @@ class Config:
     mongo_uri: str | None = setting(
         None,
         Regexp(r"mongodb(\+srv)?://.+", error="must start with mongodb:// or mongodb+srv://"),
-        help="The MongoDB database, as mongodb://host:port/name. "
+        help="The MongoDB database, such as mongodb://host:port/name. "
         "Unset: the embedded store, which serves one process.",
     )
     instance_dir: Path = setting(
@@ -111,7 +116,8 @@ class Config:
     public_base_url: str | None = setting(
         None,
         Regexp(r"https?://[^\s]+", error="must be an http or https URL"),
-        help="What links to images and links in mails begin with, as https://tickets.example.org. "
+        help="What links to images and links in mails begin with, such as "
+        "https://tickets.example.org. "
         "Unset: images use the host of the request, and mails use HOST and PORT.",
     )
     jwt_secret: str = setting(
@@ -123,7 +129,7 @@ class Config:
         "15m", help="Lifetime of access tokens: a number followed by s, m, h or d."
     )
     jwt_refresh_expires_in: timedelta = setting(
-        "30d", help="Lifetime of refresh tokens and sessions, as JWT_EXPIRES_IN."
+        "30d", help="Lifetime of refresh tokens and sessions, in the same form."
     )
     bcrypt_rounds: int = setting(
         "12", Range(4, 16), help="Cost of a password hash, as a power of two."
@@ -148,9 +154,9 @@ class Config:
     rate_limit_max_requests: int = setting(
         "1000",
         Range(1, 10**9),
-        help="Reads that a user, or else an address, may make in a window. It may make a fifth as "
-        "many writes (at least 30), a twentieth as many sign-ins (at least 10), neither of them "
-        "more than reads, and open twice as many streams.",
+        help="Reads that a user may make in a window, or an address without a user. Writes are "
+        "limited to a fifth of it (at least 30), sign-ins to a twentieth (at least 10), and "
+        "neither to more than reads. Streams may be opened twice as often.",
     )
     rate_limit_storage_uri: str | None = setting(
         None,
@@ -184,28 +190,28 @@ class Config:
     )
     currency: str = setting(
         "EUR",
-        Regexp(r"[A-Z]{3}$", error="must be a code as EUR"),
+        Regexp(r"[A-Z]{3}$", error="must be a code such as EUR"),
         help="ISO 4217 code of the currency of all prices.",
     )
     smtp_url: str | None = setting(
         None,
-        is_server_url("smtp", "smtps", example="smtp://user:pass@host:port"),
-        help="The mail server, as smtp://user:pass@host:port. smtps:// uses TLS from the start; "
-        "smtp:// uses STARTTLS if the server offers it. Certificates are verified. Unset: mails "
-        "are logged instead of sent.",
+        make_url_validator("smtp", "smtps", example="smtp://user:pass@host:port"),
+        help="The mail server, such as smtp://user:pass@host:port. smtps:// uses TLS from the "
+        "start; smtp:// uses STARTTLS if the server offers it. Certificates are verified. Unset: "
+        "mails are logged instead of sent.",
     )
     mail_from: str | None = setting(
         None,
-        is_sender,
-        help="The sender of mails, as Events <events@example.org>. Links in mails begin with "
+        validate_sender,
+        help="The sender of mails, such as Events <events@example.org>. Links in mails begin with "
         "PUBLIC_BASE_URL, so set that too.",
     )
     cache_url: str | None = setting(
         None,
-        is_server_url("redis", "rediss", example="redis://user:pass@host:port/0"),
-        help="A Redis cache that several machines share, as redis://host:port/0. Requests wait for "
-        "it 0.05 s at most; ?socket_timeout=0.1 raises that. Unset: each process caches for "
-        "itself.",
+        make_url_validator("redis", "rediss", example="redis://user:pass@host:port/0"),
+        help="A Redis cache that several machines share, such as redis://host:port/0. A request "
+        "waits for it at most 0.05 s; ?socket_timeout=0.1 raises this limit. Unset: each process "
+        "has only its own cache.",
     )
     demo_open: bool = setting(
         "false",
@@ -215,7 +221,7 @@ class Config:
     log_level: str = setting(
         "info",
         OneOf(("debug", "info", "warning", "error")),
-        help="Least severity that is logged: debug, info, warning or error.",
+        help="The least severe level that is logged: debug, info, warning or error.",
     )
     log_format: str = setting(
         None,
@@ -225,7 +231,7 @@ class Config:
 
     @property
     def is_production(self) -> bool:
-        """True if APP_ENV is production."""
+        """Whether APP_ENV is production."""
         return self.app_env == "production"
 
 
@@ -235,9 +241,9 @@ SETTINGS: dict[str, Setting] = {
 
 
 class MappingEnv(Env):
-    """An environs reader of the values of a mapping instead of the process environment.
+    """Reads the values of a mapping with environs, instead of the process environment.
 
-    It overrides a private method, since environs reads os.environ before all else.
+    It overrides a private method, because environs always looks into os.environ first.
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:
@@ -279,15 +285,15 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
     """Return the settings.
 
     Args:
-        environ: where they are read from; by default the environment and, for variables that it
-            does not have, the file `.env`. A blank value counts as unset.
+        environ: the values by name, where a blank value counts as unset. By default they come
+            from the environment and, for names that are missing there, from the file `.env`.
 
     Raises:
         ConfigError: a value is missing, malformed or too weak.
     """
     if environ is None:
         environ = {**_read_dotenv(ROOT / ".env"), **os.environ}
-    values = _parse(environ)
+    values = _parse_values(environ)
     values["instance_dir"] = (ROOT / values["instance_dir"]).resolve()
     _choose_worker_count(values)
     _require_secure_settings(values)
@@ -300,13 +306,13 @@ def _read_dotenv(path: Path) -> dict[str, str]:
     return {name: value for name, value in dotenv_values(path).items() if value is not None}
 
 
-def _parse(environ: Mapping[str, str]) -> dict[str, Any]:
+def _parse_values(environ: Mapping[str, str]) -> dict[str, Any]:
     defaults = {name: each.default for name, each in SETTINGS.items() if each.default is not None}
     given = {name: value.strip() for name, value in environ.items() if value.strip()}
     texts = defaults | given
     env = MappingEnv(texts)
     values = {
-        each.name: _read(env, each) if each.name.upper() in texts else None
+        each.name: _read_setting(env, each) if each.name.upper() in texts else None
         for each in fields(Config)
     }
     try:
@@ -316,7 +322,7 @@ def _parse(environ: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-def _read(env: MappingEnv, declared: Field[Any]) -> Any:
+def _read_setting(env: MappingEnv, declared: Field[Any]) -> Any:
     types: tuple[object, ...] = get_args(declared.type) if declared.type not in _PARSERS else ()
     parser = next(_PARSERS[each] for each in (declared.type, *types) if each in _PARSERS)
     validators = declared.metadata["setting"].validators
@@ -329,6 +335,7 @@ def _format_errors(messages: ErrorMapping) -> str:
 
 
 def _choose_worker_count(values: dict[str, Any]) -> None:
+    """Set the number of processes if it is unset, and refuse several on the embedded store."""
     is_embedded = values["mongo_uri"] is None
     if is_embedded and (values["web_concurrency"] or 1) > 1:
         raise ConfigError(
@@ -355,7 +362,7 @@ def _require_secure_settings(values: dict[str, Any]) -> None:
 
 
 def _load_or_create_secret(path: Path) -> str:
-    """Return the secret in a file, which the first of several processes creates."""
+    """Return the secret in a file. Of several processes, the first one creates it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         draft = path.with_name(f".jwt_secret.{os.getpid()}")

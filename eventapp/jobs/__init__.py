@@ -1,1 +1,1 @@
-"""The background jobs: which there are, how often they run, and how their last runs ended."""
+"""The background jobs: what they do, how often they run, and how their last runs ended."""

@@ -1,6 +1,6 @@
 """The background jobs, and the scheduler that runs them.
 
-Every job may be run any number of times at once, on any number of machines.
+The same job may run several times at once, in any number of processes and machines.
 """
 
 import logging
@@ -30,15 +30,16 @@ from eventapp.media import service as media
 from eventapp.messages import service as messages
 from eventapp.notifications import outbox
 
-# How often a worker looks whether it was told to stop.
+# How often a worker checks whether it has received a signal to stop.
 STOP_POLL_SECONDS = 0.5
-# A job is overdue if its last run is older than two periods and this. A run takes time, and runs
-# that find nothing to do are not all stored.
-OVERDUE_AFTER = timedelta(minutes=1)
-# How far the search for changed events goes back behind the last run: the clocks of two machines
-# differ, and a write may become visible later than the time that it carries.
-OVERLAP = timedelta(minutes=2)
-EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
+# A job is overdue if its last run is older than two periods plus this margin. A run takes time, and
+# not every run that finds nothing to do is stored.
+OVERDUE_MARGIN = timedelta(minutes=1)
+# The search for changed events begins this long before the last run: the clocks of two machines
+# differ, and a write may become visible later than the time that it records.
+SEARCH_OVERLAP = timedelta(minutes=2)
+# Stands for the time of the last run of a job that has never run.
+NEVER_RUN = datetime(1970, 1, 2, tzinfo=UTC)
 MAX_ERROR_LENGTH = 500
 
 log = structlog.get_logger("jobs")
@@ -50,7 +51,7 @@ class Job:
 
     Attributes:
         name: names the job in its stored last run, in the health report and on the command line.
-        function: does the work at the given time; returns how many things it did.
+        function: does the work at the given time, and returns how many items it processed.
         every_seconds: the time from the start of one run to the next.
     """
 
@@ -60,7 +61,7 @@ class Job:
 
 
 def _roll_day(context: BookingContext, now: datetime) -> int:
-    """Update what changes in the lists of events when a day begins."""
+    """Update the stored values of events that depend on the date."""
     events.start_day(context.db, now.date())
     return 0
 
@@ -71,11 +72,11 @@ def _send_mails(context: BookingContext, now: datetime) -> int:
 
 
 def _warn_of_low_tickets(context: BookingContext, now: datetime) -> int:
-    """Send low stock alerts for the events that changed since the last successful run."""
+    """Send alerts for events that changed since the last successful run and have few tickets."""
     last = store.find_job(context.db, "low-tickets")
-    last_ok = last.get("lastOk", EPOCH) if last else EPOCH
+    last_ok = last.get("lastOk", NEVER_RUN) if last else NEVER_RUN
     base_url = context.outbox.base_url
-    return event_alerts.alert_low_tickets(context.db, base_url, last_ok - OVERLAP, now)
+    return event_alerts.alert_low_tickets(context.db, base_url, last_ok - SEARCH_OVERLAP, now)
 
 
 def _delete_orphaned_chats(context: BookingContext, _now: datetime) -> int:
@@ -84,7 +85,7 @@ def _delete_orphaned_chats(context: BookingContext, _now: datetime) -> int:
 
 
 def _delete_orphaned_photos(context: BookingContext, now: datetime) -> int:
-    """Delete what interrupted uploads and deletions of photos left."""
+    """Delete the data that interrupted uploads and deletions of photos left behind."""
     return media.delete_orphaned_chunks(context.db, now)
 
 
@@ -114,10 +115,11 @@ JOBS: dict[str, Job] = {
 
 
 def run_job(name: str, context: BookingContext) -> int:
-    """Run one job now and store how it ended; return how many things it did.
+    """Run one job now, store how it ended, and return how many items it processed.
 
     Raises:
-        KeyError: there is no such job. An error of the job itself is stored and raised.
+        KeyError: no job has this name.
+        Exception: the job failed. The error has been stored.
     """
     job = JOBS[name]
     with _RunRecorder(name, context.db) as run:
@@ -151,16 +153,13 @@ class _RunRecorder:
         else:
             text = " ".join(f"{type(error).__name__}: {error}".split())
             run["lastError"], run["lastErrorAt"] = text[:MAX_ERROR_LENGTH], self.started_at
-        always = bool(self.done or error)
-        store.record_run(self.db, self.name, run, now=self.started_at, always=always)
+        is_idle = not self.done and error is None
+        store.record_run(self.db, self.name, run, now=self.started_at, is_idle=is_idle)
 
 
 def get_job_status(db: Db) -> dict[str, JobStatus]:
-    """Return each job's period and its last run, by name.
-
-    Of runs that found nothing to do, one in store.IDLE_RUN_PERIOD is stored.
-    """
-    last_runs = {last_run["_id"]: last_run for last_run in store.find_all(db)}
+    """Return the period and the last stored run of each job, by the job's name."""
+    last_runs = {job["_id"]: job for job in store.find_jobs(db)}
     return {name: _describe_job(job, last_runs.get(name)) for name, job in JOBS.items()}
 
 
@@ -183,21 +182,21 @@ def _describe_job(job: Job, last_run: StoredJob | None) -> JobStatus:
 
 
 def find_overdue_jobs(db: Db, now: datetime) -> list[str]:
-    """Return the names of the jobs that no worker runs as often as it should."""
-    last_runs = {job["_id"]: job["lastRun"] for job in store.find_all(db)}
+    """Return the names of the jobs that have not run for two of their periods."""
+    last_runs = {job["_id"]: job["lastRun"] for job in store.find_jobs(db)}
     return [
         name
         for name, job in JOBS.items()
-        if now - last_runs.get(name, EPOCH)
-        > 2 * timedelta(seconds=job.every_seconds) + OVERDUE_AFTER
+        if now - last_runs.get(name, NEVER_RUN)
+        > 2 * timedelta(seconds=job.every_seconds) + OVERDUE_MARGIN
     ]
 
 
 def schedule_jobs(scheduler: BaseScheduler, context: BookingContext) -> None:
     """Add all jobs to the scheduler. A job never runs twice at once within this process.
 
-    A job that fails, for example because the database is unavailable, is logged, and runs again
-    when it is due.
+    The failure of a job, for example because the database is unavailable, is logged. The job runs
+    again when it is next due.
     """
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # _log_failure logs failures.
     scheduler.add_listener(_log_failure, EVENT_JOB_ERROR)
@@ -227,13 +226,13 @@ def start_scheduler(context: BookingContext) -> BackgroundScheduler:
 
 
 def run_worker(context: BookingContext) -> None:
-    """Run all jobs until SIGTERM or SIGINT, and return when the running jobs have finished."""
-    received: list[int] = []
-    # A container's first process ignores every signal that it has no handler for. The handler
-    # raises nothing, because the scheduler would swallow the exception.
+    """Run all jobs until SIGTERM or SIGINT arrives. Return when the jobs that run have finished."""
+    signals: list[int] = []
+    # The first process of a container ignores every signal for which it has no handler. The handler
+    # only records the signal, because the scheduler would swallow an exception.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _frame: received.append(number))
+        signal.signal(number, lambda number, _frame: signals.append(number))
     scheduler = start_scheduler(context)
-    while not received:
+    while not signals:
         time.sleep(STOP_POLL_SECONDS)
     scheduler.shutdown()

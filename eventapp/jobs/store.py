@@ -9,7 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from eventapp.core.database import Db, Query
 from eventapp.jobs.types import JobRun, StoredJob
 
-# Most runs find nothing to do. Of those, one in this period is stored.
+# Most runs are idle: they find nothing to do. At most one idle run in this period is stored.
 IDLE_RUN_PERIOD = timedelta(seconds=10)
 
 
@@ -17,21 +17,21 @@ def _jobs(db: Db) -> Collection[StoredJob]:
     return cast(Collection[StoredJob], db.jobs)
 
 
-def record_run(db: Db, name: str, run: JobRun, *, now: datetime, always: bool) -> None:
-    """Store the last run of a job.
+def record_run(db: Db, name: str, run: JobRun, *, now: datetime, is_idle: bool) -> None:
+    """Store the last run of a job. Skip an idle run soon after a run that was stored.
 
     Args:
-        always: False to skip the write if a run was stored within IDLE_RUN_PERIOD.
+        is_idle: whether the run found nothing to do.
     """
-    where: Query = {"_id": name}
-    if not always:
-        where["lastRun"] = {"$not": {"$gt": now - IDLE_RUN_PERIOD}}
-    if db.jobs.update_one(where, {"$set": run}).matched_count:
+    query: Query = {"_id": name}
+    if is_idle:
+        query["lastRun"] = {"$not": {"$gt": now - IDLE_RUN_PERIOD}}
+    if db.jobs.update_one(query, {"$set": run}).matched_count:
         return
     try:
         db.jobs.insert_one({"_id": name, **run})
     except DuplicateKeyError:
-        return  # A run was stored within IDLE_RUN_PERIOD, or by another worker just now.
+        return  # This idle run is skipped, or another worker has stored a run just now.
 
 
 def find_job(db: Db, name: str) -> StoredJob | None:
@@ -39,6 +39,6 @@ def find_job(db: Db, name: str) -> StoredJob | None:
     return _jobs(db).find_one({"_id": name})
 
 
-def find_all(db: Db) -> list[StoredJob]:
+def find_jobs(db: Db) -> list[StoredJob]:
     """Return the last run of every job that has run."""
     return list(_jobs(db).find())

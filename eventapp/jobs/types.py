@@ -1,4 +1,4 @@
-"""The last run of a background job, as it is stored and as it is shown."""
+"""The last run of a background job, as stored and as shown in the health report."""
 
 from datetime import datetime
 from typing import NotRequired, TypedDict
@@ -10,19 +10,19 @@ class JobRun(TypedDict, total=False):
     lastRun: datetime  # UTC, when the run started
     durationMs: int
     lastError: str | None  # None if the run succeeded
-    lastOk: datetime  # UTC, when the last successful run started; set only by those
-    lastErrorAt: datetime  # UTC, when the last failed run started; set only by those
+    lastOk: datetime  # UTC, when the run started; set only if it succeeded
+    lastErrorAt: datetime  # UTC, when the run started; set only if it failed
 
 
 class StoredJob(TypedDict):
-    """A document of `jobs`: the last run of one job that was stored."""
+    """A document of `jobs`: the last run of one job that was stored. Times are in UTC."""
 
     _id: str  # the name of the job
-    lastRun: datetime
-    durationMs: int
-    lastError: str | None
-    lastOk: NotRequired[datetime]  # absent before the first success
-    lastErrorAt: NotRequired[datetime]  # absent before the first failure
+    lastRun: datetime  # when the last run started
+    durationMs: int  # of the last run
+    lastError: str | None  # None if the last run succeeded
+    lastOk: NotRequired[datetime]  # start of the last success; absent before the first
+    lastErrorAt: NotRequired[datetime]  # start of the last failure; absent before the first
 
 
 class JobStatus(TypedDict):
