@@ -129,7 +129,7 @@ class Config:
         "15m", help="Lifetime of access tokens: a number followed by s, m, h or d."
     )
     jwt_refresh_expires_in: timedelta = setting(
-        "30d", help="Lifetime of refresh tokens and sessions, in the same form."
+        "30d", help="Lifetime of refresh tokens and sessions, in the form of JWT_EXPIRES_IN."
     )
     bcrypt_rounds: int = setting(
         "12", Range(4, 16), help="Cost of a password hash, as a power of two."

@@ -170,7 +170,7 @@ def list_users(
     """
     search = fold_account_name(search)
     counted = store.count(db, search=search, role=role, limit=paging.COUNT_LIMIT + 1)
-    skip = 0 if before else paging.page_offset(page=page, limit=limit, counted=counted)
+    skip = 0 if before else paging.find_page_offset(page=page, limit=limit, counted=counted)
     found: list[StoredUser] = []
     if skip is not None:
         found = store.find_page(
@@ -178,7 +178,7 @@ def list_users(
         )
     body = {
         "users": [render_user(user) for user in found[:limit]],
-        **paging.page_envelope(page=page, limit=limit, counted=counted),
+        **paging.make_page_envelope(page=page, limit=limit, counted=counted),
     }
     return body, found[limit - 1]["_id"] if len(found) > limit else None
 

@@ -187,7 +187,7 @@ def list_events(
         for stock in store_figures.find_stock(db, organizer_id, status)
     ]
     figures.sort(key=lambda each: each.sort_key(sort_by))
-    skip = paging.page_offset(page=page, limit=limit, counted=len(figures))
+    skip = paging.find_page_offset(page=page, limit=limit, counted=len(figures))
     shown = figures[skip : skip + limit] if skip is not None else []
     headings = store_figures.find_headings(db, (each.stock["eventId"] for each in shown))
     return {
@@ -196,7 +196,7 @@ def list_events(
             for each in shown
             if each.stock["eventId"] in headings
         ],
-        **paging.page_envelope(page=page, limit=limit, counted=len(figures)),
+        **paging.make_page_envelope(page=page, limit=limit, counted=len(figures)),
     }
 
 
@@ -228,13 +228,13 @@ def list_waitlists(
     event_ids = store_figures.find_waitlisted_event_ids(db, organizer_id)
     waitlists = store_figures.sum_waitlists(db, event_ids)
     waitlists.sort(key=lambda each: (-each["tickets"], each["eventId"]))
-    skip = paging.page_offset(page=page, limit=limit, counted=len(waitlists))
+    skip = paging.find_page_offset(page=page, limit=limit, counted=len(waitlists))
     shown = waitlists[skip : skip + limit] if skip is not None else []
     return {
         "events": _render_waitlists(db, shown),
         "entries": sum(each["entries"] for each in waitlists),
         "tickets": sum(each["tickets"] for each in waitlists),
-        **paging.page_envelope(page=page, limit=limit, counted=len(waitlists)),
+        **paging.make_page_envelope(page=page, limit=limit, counted=len(waitlists)),
     }
 
 

@@ -183,7 +183,7 @@ def _list_page(
         start = _parse_cursor(request.cursor, list_id)
     else:
         counted = store.count_bookings(context.db, where, up_to=paging.COUNT_LIMIT + 1, hint=hint)
-        skip = paging.page_offset(page=request.page, limit=request.limit, counted=counted)
+        skip = paging.find_page_offset(page=request.page, limit=request.limit, counted=counted)
         start = _Start(None, skip, counted, request.page)
     found: list[StoredBooking] = []
     if start.skip is not None:
@@ -199,7 +199,7 @@ def _list_page(
     has_more = len(found) > request.limit
     return {
         "bookings": [render_booking(booking) for booking in bookings],
-        **paging.page_envelope(page=start.page, limit=request.limit, counted=start.counted),
+        **paging.make_page_envelope(page=start.page, limit=request.limit, counted=start.counted),
         "next": _build_position(bookings[-1], start, list_id) if has_more else None,
     }
 
@@ -235,10 +235,10 @@ def _parse_cursor(cursor: Mapping[str, Any], list_id: str) -> _Start:
         ValidationFailed: it is not a cursor of this list.
     """
     if cursor.get("of") != list_id:
-        raise paging.invalid_cursor()
-    counted, page = paging.counted_before(cursor)
-    created_at = paging.cursor_time(paging.cursor_int(cursor.get("value")))
-    booking_id = paging.cursor_object_id(cursor.get("id"))
+        raise paging.InvalidCursor
+    counted, page = paging.parse_cursor_page(cursor)
+    created_at = paging.parse_cursor_time(paging.parse_cursor_int(cursor.get("value")))
+    booking_id = paging.parse_cursor_object_id(cursor.get("id"))
     return _Start((created_at, booking_id), 0, counted, page)
 
 

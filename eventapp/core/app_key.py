@@ -1,7 +1,7 @@
-"""Typed keys for the objects that `create_app` builds and routes need.
+"""Typed keys of the objects that `create_app` builds for the routes.
 
-A key is a module constant with the type of its value, so that the type checker finds a misspelt
-method of that value: `INVENTORY: AppKey[Inventory] = AppKey("inventory")`.
+A key is a module constant that declares the type of its value, so that the type checker finds
+misspelt methods of the value: `INVENTORY: AppKey[Inventory] = AppKey("inventory")`.
 """
 
 from typing import Generic, TypeVar, cast
@@ -15,7 +15,7 @@ class AppKey(Generic[Value]):
     """The key of one value in `app.extensions`."""
 
     def __init__(self, name: str) -> None:
-        """Create the key of a name that no other extension uses."""
+        """Create a key; no other extension of the application may have the same name."""
         self._name = name
 
     def set(self, app: Flask, value: Value) -> None:
@@ -23,5 +23,5 @@ class AppKey(Generic[Value]):
         app.extensions[self._name] = value
 
     def get(self, app: Flask | None = None) -> Value:
-        """Return the value of an application, by default the one that handles this request."""
+        """Return the value in an application, by default in the one that handles this request."""
         return cast(Value, (app or current_app).extensions[self._name])

@@ -1,8 +1,8 @@
 """Group commit: concurrent calls for one key run as one batch, with one trip to the database.
 
-The first caller for a key leads: it runs the work for itself at once. Calls that arrive while a
-batch runs wait, and the first of them leads the next batch. So a caller without company is never
-delayed, and at most one batch per key runs at a time.
+The first caller for a key is the leader: it runs the work for its own item at once. Calls that
+arrive while a batch runs wait, and the first of them leads the next batch. So a single caller is
+never delayed, and at most one batch for a key runs at a time.
 """
 
 import sys
@@ -14,13 +14,14 @@ from typing import Generic, TypeVar
 
 from eventapp.core.database import is_unavailable
 
-# A key is under load when its last batch left at least this many callers, not longer ago than this.
+# A key is under load if at least this many callers were present when its last batch ended, and that
+# was at most this long ago.
 MIN_LOADED_CALLERS, LOADED_SECONDS = 3, 0.05
 # Under load, a leader waits until as many callers have arrived as were present when the last batch
 # ended: those that were in the batch and those that waited behind it. It waits up to the first
 # value for each further arrival, and up to the second value in all. Fewer, fuller batches take half
 # the time of many small ones. If the leader did not wait, the callers would split into two halves
-# that take turns. The values are the gaps between the calls of a batch, measured on a busy machine.
+# that take turns. The values come from the gaps between calls that were measured on a busy machine.
 ARRIVAL_GAP_SECONDS, MAX_ARRIVAL_WAIT_SECONDS = 0.005, 0.03
 
 Item = TypeVar("Item")
@@ -49,7 +50,7 @@ class _Call(Generic[Item, Result]):
 
 
 class _KeyQueue(Generic[Item, Result]):
-    """The calls that wait for one key. The batcher's lock guards every field.
+    """The calls for one key that wait. The batcher's lock guards every field.
 
     Attributes:
         waiting: the calls that no batch has taken yet, in order of arrival.
@@ -94,10 +95,10 @@ class Batcher(Generic[Item, Result]):
 
         Args:
             work: called by one thread per key at a time.
-            max_batch_size: how many items one batch takes at most.
-            fails_all_waiting: whether an exception that `work` raised goes to the callers that
-                still wait, too. By default it does when the database is unavailable: their batch
-                would fail in the same way, but only after their deadline.
+            max_batch_size: the most items that one batch takes.
+            fails_all_waiting: returns whether an exception that `work` raised also goes to the
+                callers that still wait. By default it does if the database is unavailable: their
+                own batch would fail in the same way, but only after their deadline.
         """
         self._work, self._max_batch_size = work, max_batch_size
         self._fails_all_waiting = fails_all_waiting
@@ -165,9 +166,10 @@ class Batcher(Generic[Item, Result]):
         *,
         fail_waiting: bool,
     ) -> None:
-        """Let the first waiting call lead the next batch, or drop the queue if it is not needed.
+        """Make the first waiting call the next leader, or drop a queue that is no longer needed.
 
-        With `fail_waiting`, the waiting calls join `batch`, so that they get its failure.
+        Args:
+            fail_waiting: move the waiting calls into `batch`, so that they receive its failure.
         """
         with self._lock:
             queue.expected = min(len(batch) + len(queue.waiting), self._max_batch_size)
@@ -185,7 +187,7 @@ class Batcher(Generic[Item, Result]):
 
 
 def _wake_followers(batch: Sequence[_Call[Item, Result]], failure: BaseException | None) -> None:
-    """Wake every caller of the batch but its leader, with the failure of the batch if it failed."""
+    """Wake every caller of the batch except its leader, and pass on the failure if there is one."""
     for call in batch[1:]:
         call.error = failure
         call.wake_up.release()

@@ -1,4 +1,4 @@
-"""Read the time, in this one place. Rules and services take the time as an argument."""
+"""Read the current time. Rules and use cases take it as an argument instead."""
 
 import time
 from collections.abc import Callable
@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 
 def utc_now() -> datetime:
-    """Return the aware UTC time, truncated to milliseconds as BSON stores it."""
+    """Return the time as an aware datetime in UTC, truncated to milliseconds as BSON stores it."""
     return _truncate(datetime.now(UTC))
 
 
 def advancing_clock(now: datetime) -> Callable[[], datetime]:
-    """Return a function that returns `now` plus the time since this call.
+    """Return a function that returns `now` plus the time that has passed since this call.
 
-    Long work of many steps needs it: a step that recorded the time at which the whole work began
-    would be taken for abandoned.
+    Work in many steps uses it, so that each step records its own time. A step that recorded the
+    start of the whole work would soon be taken for abandoned.
     """
     started = time.monotonic()
     return lambda: _truncate(now + timedelta(seconds=time.monotonic() - started))

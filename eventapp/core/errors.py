@@ -1,6 +1,6 @@
 """The base classes of the errors that the API answers.
 
-Services raise them, so they know nothing of HTTP except the number of their status.
+Services raise these errors. Their only tie to HTTP is the status, and sometimes a header.
 """
 
 from typing import Any
@@ -9,15 +9,15 @@ from eventapp.core.json import JsonObject
 
 
 class AppError(Exception):
-    """An error that the API answers.
+    """An error that becomes an answer of the API.
 
     Attributes:
         status: the HTTP status.
-        code: a stable name of the error for programs.
-        message: a text for people.
+        code: the name of the error for programs, which never changes.
+        message: the text for people.
         errors: a list of messages for each invalid field.
         headers: further headers of the response.
-        details: further fields of the body, such as `available`.
+        details: further fields of the body, such as `available`; JSON values.
     """
 
     status = 500
@@ -79,7 +79,7 @@ class NotFound(AppError):
 
 
 class Conflict(AppError):
-    """A business rule forbids the request in the current state."""
+    """A business rule refuses the request in the current state."""
 
     status, code, message = 409, "conflict", "The request conflicts with the current state"
 

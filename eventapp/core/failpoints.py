@@ -6,13 +6,13 @@ _hook: Callable[[str], None] | None = None
 
 
 def failpoint(name: str) -> None:
-    """Mark a point that follows one write of a protocol. Without a hook, do nothing."""
+    """Call the hook, if a test has set one. Call this after each write of a protocol."""
     if _hook is not None:
         _hook(name)
 
 
 def set_failpoint_hook(hook: Callable[[str], None] | None) -> None:
-    """Call `hook` with the name of every failpoint that is passed; None removes the hook.
+    """Set the function that receives the name of every failpoint passed; None removes it.
 
     Only tests use this.
     """

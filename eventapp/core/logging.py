@@ -1,4 +1,4 @@
-"""Configure logging: one format for this application and its libraries, without secrets."""
+"""Configure logging: one format for this application and its libraries, with secrets removed."""
 
 import logging
 import re
@@ -23,7 +23,7 @@ _SECRET_TEXT = re.compile(
 
 
 def redact_secrets(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-    """Replace the values of a log line that are secret by their name or form."""
+    """Replace the values of a log line whose name or form shows that they are secret."""
     for name, value in line.items():
         if _SECRET_NAME.search(name) and value is not None:
             line[name] = REDACTED
@@ -35,7 +35,7 @@ def redact_secrets(_logger: WrappedLogger, _method: str, line: EventDict) -> Eve
 
 
 def configure_logging(config: Config) -> None:
-    """Log to standard error, as LOG_LEVEL and LOG_FORMAT say, with the warnings of libraries."""
+    """Log to standard error, by LOG_LEVEL and LOG_FORMAT; of libraries, log only warnings."""
     level = getattr(logging, config.log_level.upper())
     processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -44,23 +44,23 @@ def configure_logging(config: Config) -> None:
         structlog.processors.format_exc_info,
         redact_secrets,
     ]
-    renderer = _renderer(config)
+    renderer = _make_renderer(config)
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    _log_libraries(processors, renderer)
+    _configure_library_logging(processors, renderer)
 
 
-def _renderer(config: Config) -> Processor:
+def _make_renderer(config: Config) -> Processor:
     if config.log_format == "text":
         return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     return structlog.processors.JSONRenderer(default=str)
 
 
-def _log_libraries(processors: list[Processor], renderer: Processor) -> None:
+def _configure_library_logging(processors: list[Processor], renderer: Processor) -> None:
     root = logging.getLogger()
     for handler in root.handlers:
         if isinstance(handler.formatter, ProcessorFormatter):

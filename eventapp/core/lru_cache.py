@@ -1,4 +1,4 @@
-"""An in-memory cache that is bounded in size and safe for any number of threads."""
+"""A cache in memory that is bounded in size and safe for any number of threads."""
 
 import threading
 from collections.abc import Callable
@@ -13,17 +13,17 @@ Value = TypeVar("Value")
 class LRUCache(Generic[Key, Value]):
     """A `cachetools.LRUCache` behind a lock.
 
-    When a new value does not fit, the values that were not asked for longest are evicted.
+    When a new value does not fit, the least recently used values are evicted.
     """
 
     def __init__(self, max_size: int, size_of: Callable[[Value], int] | None = None) -> None:
         """Create an empty cache.
 
         Args:
-            max_size: the most that all values may take together: bytes if `size_of` is given, and
-                else the number of values.
-            size_of: returns the bytes that a value takes, its key included. It must return the
-                same number each time for the same value.
+            max_size: the total size of all values at most: in bytes if `size_of` is given, and
+                otherwise the number of values.
+            size_of: returns the size of a value together with its key, in bytes. For the same value
+                it must always return the same number.
         """
         self._lock = threading.Lock()
         self._values: cachetools.LRUCache[Key, Value] = cachetools.LRUCache(max_size, size_of)
@@ -37,7 +37,7 @@ class LRUCache(Generic[Key, Value]):
                 return None
 
     def put(self, key: Key, value: Value) -> None:
-        """Store a value. One that is larger than the whole cache evicts all, and is not stored."""
+        """Store a value. One that is larger than the whole cache evicts all and is not stored."""
         with self._lock:
             try:
                 self._values[key] = value

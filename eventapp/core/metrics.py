@@ -1,4 +1,4 @@
-"""The Prometheus metrics, counted in each process and reported for all of them together."""
+"""The Prometheus metrics. Each process counts its own; a report sums those of all processes."""
 
 import os
 from collections.abc import Iterator
@@ -25,17 +25,17 @@ SHARED_CACHE = Counter(
 
 
 def render_metrics() -> bytes:
-    """Return all metrics of all server processes in the text format of Prometheus."""
-    return generate_latest(_registry())
+    """Return the metrics of all server processes, in the text format of Prometheus."""
+    return generate_latest(_make_registry())
 
 
 def iter_samples() -> Iterator[Sample]:
-    """Yield the same metrics, one sample at a time."""
-    for metric in _registry().collect():
+    """Yield every sample of the metrics of all server processes."""
+    for metric in _make_registry().collect():
         yield from metric.samples
 
 
-def _registry() -> CollectorRegistry:
+def _make_registry() -> CollectorRegistry:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY
     registry = CollectorRegistry()

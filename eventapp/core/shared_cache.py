@@ -1,14 +1,14 @@
-"""A cache shared by processes and machines, which never makes a request fail or wait for long.
+"""A cache that processes and machines share. It never makes a request fail or wait for long.
 
-`open_shared_cache` returns the one that the setting `CACHE_URL` names, or one that holds nothing,
-so that callers need not know whether there is a shared cache.
+`open_shared_cache` returns the Redis cache that CACHE_URL names, or a cache that is always empty.
+Callers treat both alike.
 
-The Redis implementation treats every failure as a miss: when Redis is down, slow, full or answers
-nonsense, nothing is found and nothing is stored. It then makes no calls until a background thread
-has found that Redis answers again. The failure is counted, and logged once.
+The Redis cache treats every failure as a miss: when Redis is down, slow, full or answers nonsense,
+nothing is found and nothing is stored. It then makes no calls until a background thread has found
+that Redis answers again. The failure is counted, and logged once.
 
-A value is signed together with its name, by a key that is derived from the application's secret.
-A value that anyone else wrote, or copied to another name, is treated as a miss.
+A value is signed together with its name, with a key that is derived from the application's secret.
+A value that another program wrote, or copied to another name, is treated as a miss.
 """
 
 import hashlib
@@ -23,8 +23,8 @@ import structlog
 from eventapp.config import ConfigError
 from eventapp.core.metrics import SHARED_CACHE
 
-# The longest that one call may take. A call that took longer counts as a failure, even if it
-# succeeded. `?socket_timeout=0.1` in the URL overrides it.
+# The longest time that one call may take. A call that took longer counts as a failure, even if it
+# succeeded. `?socket_timeout=0.1` in the URL overrides this value.
 TIMEOUT_SECONDS = 0.05
 RETRY_SECONDS = 5.0
 PROBE_NAME, PROBE_LIFETIME_MS = "eventapp:probe", 60_000
@@ -37,31 +37,31 @@ log = structlog.get_logger()
 
 
 class SharedCache(Protocol):
-    """Values under names, shared by the processes of one application. Any value may be missing."""
+    """Named values that the processes of one application share. Any value may be missing."""
 
     def get(self, names: Sequence[str]) -> Sequence[bytes | None]:
-        """Return the value of each name, or None where none is found."""
+        """Return the value of each name in order, None where no value is found."""
 
     def put(self, values: Iterable[tuple[str, bytes]], lifetime_ms: int) -> None:
-        """Store these (name, value) pairs for so many milliseconds, if possible."""
+        """Store these (name, value) pairs for `lifetime_ms` milliseconds, if possible."""
 
 
 class NoSharedCache:
-    """Holds nothing: for a process without `CACHE_URL`."""
+    """A cache that is always empty, for a process without CACHE_URL."""
 
     def get(self, names: Sequence[str]) -> Sequence[bytes | None]:
-        """Find nothing."""
+        """Return None for each name."""
         return [None] * len(names)
 
     def put(self, values: Iterable[tuple[str, bytes]], lifetime_ms: int) -> None:
-        """Store nothing, and leave `values` unread, so that no pair is made in vain."""
+        """Store nothing. `values` is not iterated, so a generator does no work."""
 
 
 NO_SHARED_CACHE: SharedCache = NoSharedCache()
 
 
 def open_shared_cache(url: str | None, secret: str) -> SharedCache:
-    """Return the cache in the Redis at this URL, or one that holds nothing if there is no URL.
+    """Return the cache in the Redis at this URL, or NO_SHARED_CACHE without a URL.
 
     Raises:
         ConfigError: the URL is invalid. Whether a server answers is not checked.
@@ -89,14 +89,14 @@ class RedisCache:
         self._probe_thread: threading.Thread | None = None
 
     def get(self, names: Sequence[str]) -> Sequence[bytes | None]:
-        """Return the value of each name, or None where none of this application is found."""
-        found = self._call(lambda: _checked_values(self._redis.mget(names), len(names)))
+        """Return the value of each name in order, None where this application stored no value."""
+        found = self._call(lambda: _check_values(self._redis.mget(names), len(names)))
         if found is None:
             return [None] * len(names)
-        return [self._verified(name, value) for name, value in zip(names, found, strict=True)]
+        return [self._verify(name, value) for name, value in zip(names, found, strict=True)]
 
     def put(self, values: Iterable[tuple[str, bytes]], lifetime_ms: int) -> None:
-        """Store these (name, value) pairs for so many milliseconds, if Redis is available."""
+        """Store these (name, value) pairs for `lifetime_ms` milliseconds, if Redis is available."""
         pairs = list(values)
 
         def store() -> bool:
@@ -115,7 +115,7 @@ class RedisCache:
         keyed_hash.update(value)
         return keyed_hash.digest()
 
-    def _verified(self, name: str, signed: bytes | None) -> bytes | None:
+    def _verify(self, name: str, signed: bytes | None) -> bytes | None:
         if signed is None:
             MISSES.inc()
             return None
@@ -150,7 +150,7 @@ class RedisCache:
         self._start_probing(delay=RETRY_SECONDS)
 
     def _start_probing(self, delay: float = 0.0) -> None:
-        """Let a thread wait until Redis answers, so that no request has to."""
+        """Start a thread that waits until Redis answers, unless one is running."""
         with self._lock:
             is_probing = self._probe_thread is not None and self._probe_thread.is_alive()
             if self._is_available or is_probing:
@@ -168,7 +168,7 @@ class RedisCache:
         self._log_availability(available=True)
 
     def _probe(self) -> bool:
-        """Return whether Redis stores a value. A full or read-only one would answer a PING."""
+        """Return whether Redis stores a value. A full or read-only Redis still answers a PING."""
         try:
             stored = self._redis.set(PROBE_NAME, b"1", px=PROBE_LIFETIME_MS)
         except self._errors as error:
@@ -190,12 +190,12 @@ class RedisCache:
 
 def _create_client(url: str) -> tuple[Any, type[Exception]]:
     """Return a client of the `redis` library and the base class of its errors."""
-    # Imported only here, because it takes 6 MB that a process without CACHE_URL does not need.
+    # The library takes 6 MB, so a process without CACHE_URL does not import it.
     redis = import_module("redis")
     try:
         client = redis.Redis.from_url(
             url,
-            protocol=2,  # saves the HELLO of protocol 3, and every server speaks it
+            protocol=2,  # Every server supports it, and it needs no HELLO as protocol 3 does.
             driver_info=None,
             socket_timeout=TIMEOUT_SECONDS,
             socket_connect_timeout=TIMEOUT_SECONDS,
@@ -208,8 +208,8 @@ def _create_client(url: str) -> tuple[Any, type[Exception]]:
     return client, redis.RedisError
 
 
-def _checked_values(answer: Any, count: int) -> list[bytes | None]:
-    """Return the values of an MGET answer. Raise ValueError if it has another form."""
+def _check_values(answer: Any, count: int) -> list[bytes | None]:
+    """Return the values of an answer to MGET; raise ValueError if it has another form."""
     if not isinstance(answer, list) or len(answer) != count:
         raise ValueError("not an answer to MGET")
     return [value if isinstance(value, bytes) else None for value in answer]

@@ -1,7 +1,7 @@
 """Fold texts for comparison, and search texts as MongoDB's `$text` does.
 
-Folding: three functions bring texts into a form in which they are compared. They differ on purpose,
-because stored keys were made with them:
+Folding brings texts into the form in which they are compared. There are three functions, and they
+must stay different, because stored keys were made with each of them:
 
 - `fold_filter_key` removes case, accents and compatibility forms. Event filters, the order by
   title and the names of ticket types use it.
@@ -10,14 +10,14 @@ because stored keys were made with them:
 - `fold_search_word` removes case and accents as MongoDB's text index does. Text search uses it.
 
 Searching: a `$search` string is parsed into words and phrases, words are stemmed into terms, and
-each term of a document is scored. Two functions score, because two answerers do:
+each term of a document is scored. There are two scoring functions, one for each index:
 
-- `score_as_mongodb` computes MongoDB's text score of one string. The embedded store's `TextIndex`
-  uses it, so that both stores sort alike.
+- `score_as_mongodb` computes MongoDB's text score of one string. The `TextIndex` of the embedded
+  store uses it, so that a search sorts alike on both stores.
 - `score_as_byte` computes a small integer for each term of a document. The in-memory index of
-  listed events uses it, which keeps a byte for each event and word.
+  listed events uses it, because that index keeps one byte for each event and term.
 
-Scores of different answerers cannot be compared. A MongoDB server computes the third kind itself.
+Their scores cannot be compared with each other, nor with the scores of a MongoDB server.
 """
 
 import re
@@ -51,11 +51,11 @@ _STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
 def fold_filter_key(text: str) -> str:
     """Return `text` without case, accents and compatibility forms: "Straße" becomes "strasse".
 
-    Folding a folded text changes nothing. Events keep `titleKey`, `places` and `tagKeys` in this
-    form, and filters by city and tag are folded likewise.
+    Folding a folded text changes nothing. Events store `titleKey`, `places` and `tagKeys` in this
+    form, and the values of the filters by city and tag are folded in the same way.
     """
     folded = text
-    # Decomposing may bring letters that have case, and folding case letters with accents.
+    # Decomposing can produce letters with case, and folding case can produce letters with accents.
     for _pass in range(2):
         folded = unicodedata.normalize("NFKD", folded.casefold())
         folded = "".join(char for char in folded if not unicodedata.combining(char))
@@ -65,8 +65,8 @@ def fold_filter_key(text: str) -> str:
 def fold_account_name(text: str) -> str:
     """Return `text` in one case, one spacing and one Unicode form: "  ANNA  Smith" -> "anna smith".
 
-    Accounts keep `nameKey`, `emailKey` and `loginName` in this form, and logins and the search of
-    accounts are folded likewise. Accents stay: "José" and "Jose" are different names.
+    Accounts store `nameKey`, `emailKey` and `loginName` in this form, and the input of logins and
+    of the search for accounts is folded in the same way. "José" and "Jose" are different names.
     """
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
@@ -83,24 +83,24 @@ def fold_search_word(text: str) -> str:
 
 
 @lru_cache(maxsize=50_000)
-def _term(word: str) -> str | None:
-    """Return the term a lower-case word is indexed by, or None for a stop word."""
+def _find_term(word: str) -> str | None:
+    """Return the term under which a lower-case word is indexed, or None for a stop word."""
     if word in _STOP_WORDS:
         return None
     return fold_search_word(_STEMMER.stemWord(word))
 
 
-def terms_of(text: str) -> list[str]:
-    """Return the indexed terms of `text`, in order, repeats included."""
-    found = (_term(word) for word in _WORD.findall(text.lower()))
-    return [term for term in found if term]
+def extract_terms(text: str) -> list[str]:
+    """Return the terms of `text`, in order, with repetitions."""
+    terms = (_find_term(word) for word in _WORD.findall(text.lower()))
+    return [term for term in terms if term]
 
 
 @dataclass
 class TextQuery:
     """A parsed `$search` string.
 
-    A document matches if it has any of `terms`, all of `phrases`, and none of the excluded ones.
+    A document matches if it contains any of `terms`, all of `phrases`, and nothing excluded.
     """
 
     terms: set[str] = field(default_factory=set)
@@ -120,14 +120,14 @@ def parse_search(search: str) -> TextQuery:
         elif part == "-":
             negated = negated or spaced
         elif part != '"':
-            (query.excluded if negated else query.terms).update(terms_of(part))
+            (query.excluded if negated else query.terms).update(extract_terms(part))
         elif phrase is None:
             phrase = ""
         else:
             _add_phrase(query, phrase, negated)
             phrase = None
         spaced = part.isspace()
-    query.terms.update(terms_of(phrase or ""))
+    query.terms.update(extract_terms(phrase or ""))
     return query
 
 
@@ -136,16 +136,17 @@ def _add_phrase(query: TextQuery, phrase: str, negated: bool) -> None:
         query.excluded_phrases.append(fold_search_word(phrase))
         return
     query.phrases.append(fold_search_word(phrase))
-    query.terms.update(terms_of(phrase))
+    query.terms.update(extract_terms(phrase))
 
 
 def score_as_mongodb(text: str, weight: float) -> dict[str, float]:
     """Return MongoDB's text score of each term of one string.
 
-    Repeats count for less and less, a long string for less than a short one, and a string that is
-    a single word for a tenth more. A document's score of a term is the sum over its strings.
+    Each repetition counts half as much as the one before, a term of a long string counts for less
+    than one of a short string, and a string that is the term itself for a tenth more. The score of
+    a term in a document is the sum over its strings.
     """
-    terms = terms_of(text)
+    terms = extract_terms(text)
     counts: dict[str, int] = {}
     for term in terms:
         counts[term] = counts.get(term, 0) + 1
@@ -158,66 +159,70 @@ def score_as_mongodb(text: str, weight: float) -> dict[str, float]:
     }
 
 
-# One point of a weight, and the highest score: a byte holds each.
-POINTS, MAX_BYTE_SCORE = 8, 255
+# The byte score of a weight of 1, and the greatest byte score.
+POINTS_PER_WEIGHT, MAX_BYTE_SCORE = 8, 255
 
 
 def score_as_byte(texts: Iterable[tuple[str, float]]) -> dict[str, int]:
     """Return a score from 1 to 255 for each term of a document.
 
-    The string in which a term weighs most decides. A long string counts for less than a short one,
-    and each repetition adds a quarter.
+    A term scores by the string in which it weighs most. A term of a long string weighs less than
+    one of a short string, and each further occurrence adds a quarter of its weight.
 
     Args:
         texts: the strings of the document, each with the weight of its field.
     """
     scores: dict[str, float] = {}
     for text, weight in texts:
-        terms = terms_of(text)
+        terms = extract_terms(text)
         for term in terms:
             share = weight * (0.5 + 0.5 / len(terms))
             scores[term] = max(scores.get(term, 0.0), share) + 0.25 * share * (term in scores)
     return {
-        term: min(MAX_BYTE_SCORE, max(1, round(score * POINTS))) for term, score in scores.items()
+        term: min(MAX_BYTE_SCORE, max(1, round(score * POINTS_PER_WEIGHT)))
+        for term, score in scores.items()
     }
 
 
-def _strings(value: Any, path: list[str]) -> Iterator[str]:
-    """Yield the strings at `path`, going through arrays."""
+def _iter_strings(value: Any, path: list[str]) -> Iterator[str]:
+    """Yield the strings at `path` in a value, and in the items of arrays on the way."""
     if isinstance(value, list):
         for item in value:
-            yield from _strings(item, path)
+            yield from _iter_strings(item, path)
     elif path and isinstance(value, Mapping):
-        yield from _strings(value.get(path[0]), path[1:])
+        yield from _iter_strings(value.get(path[0]), path[1:])
     elif not path and isinstance(value, str):
         yield value
 
 
 @dataclass
 class _Entry:
+    """An indexed document: its (field, text) pairs, and the score of each of its terms."""
+
     texts: list[tuple[str, str]]
     scores: dict[str, float]
 
     @cached_property
     def folded(self) -> list[str]:
-        """The texts in the form in which phrases are compared, computed for the first phrase."""
+        """The texts in the form in which phrases are compared, computed when first needed."""
         return [fold_search_word(text) for _, text in self.texts]
 
 
 class TextIndex:
     """The inverted index of one collection in the embedded store.
 
-    A document that was written is indexed at the next search.
+    A document that was written is indexed again by the next search.
     """
 
     def __init__(self, weights: Mapping[str, float]) -> None:
+        """Create an empty index of the fields that have a weight, by their dotted paths."""
         self._paths = {name: (name.split("."), weight) for name, weight in weights.items()}
         self._entries: dict[Hashable, _Entry] = {}
         self._postings: dict[str, dict[Hashable, float]] = {}
         self._stale: dict[Hashable, Mapping[str, Any] | None] = {}
 
-    def changed(self, key: Hashable, document: Mapping[str, Any] | None) -> None:
-        """Note that the document `key` is now `document`, or gone (None)."""
+    def record_change(self, key: Hashable, document: Mapping[str, Any] | None) -> None:
+        """Record that a document was written, or deleted if it is None, for the next search."""
         self._stale[key] = document
 
     def search(self, search: str) -> dict[Hashable, float]:
@@ -225,13 +230,13 @@ class TextIndex:
         self._refresh()
         query = parse_search(search)
         found: dict[Hashable, float] = {}
-        # Sorted, so that equal searches add up to equal floats, in another process too.
+        # The terms are sorted, so that every process adds the floats in the same order.
         for term in sorted(query.terms):
             for key, score in self._postings.get(term, {}).items():
                 found[key] = found.get(key, 0.0) + score
-        return {key: score for key, score in found.items() if self._allows(query, key)}
+        return {key: score for key, score in found.items() if self._is_match(query, key)}
 
-    def _allows(self, query: TextQuery, key: Hashable) -> bool:
+    def _is_match(self, query: TextQuery, key: Hashable) -> bool:
         entry = self._entries[key]
         if not query.excluded.isdisjoint(entry.scores):
             return False
@@ -243,20 +248,20 @@ class TextIndex:
         )
 
     def _refresh(self) -> None:
-        """Index the documents written since the last search. Most writes change no text."""
+        """Index the documents written since the last search whose text has changed."""
         for key, document in self._stale.items():
-            texts = self._texts(document) if document is not None else []
+            texts = self._find_texts(document) if document is not None else []
             old = self._entries.get(key)
             if old is None or old.texts != texts:
                 self._remove(key)
                 self._add(key, texts)
         self._stale.clear()
 
-    def _texts(self, document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def _find_texts(self, document: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [
             (name, text)
             for name, (path, _) in self._paths.items()
-            for text in _strings(document, path)
+            for text in _iter_strings(document, path)
         ]
 
     def _remove(self, key: Hashable) -> None:

@@ -108,17 +108,17 @@ def parse_position(position: JsonObject, field: str) -> ListPosition:
     Raises:
         ValidationFailed: the cursor belongs to another list.
     """
-    counted, page = paging.counted_before(position)
+    counted, page = paging.parse_cursor_page(position)
     scorer, rank = position.get("scorer"), position.get("rank")
     if scorer not in (None, "index", "database"):
-        raise paging.invalid_cursor()
+        raise paging.InvalidCursor
     return ListPosition(
         sort_value=_parse_sort_value(position.get("value"), field),
-        event_id=paging.cursor_int(position.get("id")),
+        event_id=paging.parse_cursor_int(position.get("id")),
         counted=counted,
         page=page,
         scorer=scorer,
-        rank=None if scorer is None else paging.cursor_int(rank),
+        rank=None if scorer is None else paging.parse_cursor_int(rank),
     )
 
 
@@ -128,8 +128,8 @@ def _parse_sort_value(value: object, field: str) -> SortValue:
     if field == "titleKey":
         if isinstance(value, str):
             return value
-        raise paging.invalid_cursor()
-    return value if isinstance(value, float) else paging.cursor_int(value)
+        raise paging.InvalidCursor
+    return value if isinstance(value, float) else paging.parse_cursor_int(value)
 
 
 def _parse_date(value: object) -> datetime:
@@ -138,7 +138,7 @@ def _parse_date(value: object) -> datetime:
             return rules.midnight(date.fromisoformat(value))
     except ValueError:
         pass
-    raise paging.invalid_cursor()
+    raise paging.InvalidCursor
 
 
 def render_position(

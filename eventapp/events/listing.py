@@ -199,7 +199,7 @@ def _page_start(request: ListRequest, scorer: Scorer | None, count: Callable[[],
     position = request.position
     if position is None:
         counted = min(count(), paging.COUNT_LIMIT + 1)
-        skip = paging.page_offset(page=request.page, limit=request.limit, counted=counted)
+        skip = paging.find_page_offset(page=request.page, limit=request.limit, counted=counted)
         return PageStart(request.page, counted, skip, rank=skip or 0)
     rank = _rank_of(position, request.limit)
     if scorer and position.scorer and position.scorer != scorer:
@@ -292,8 +292,8 @@ def _found_page(
             rank=start.rank + limit,
         )
     envelope: JsonObject = {
-        **paging.page_envelope(page=start.number, limit=limit, counted=start.counted),
-        "nextCursor": paging.next_cursor(position, dict(request.cursor_query)),
+        **paging.make_page_envelope(page=start.number, limit=limit, counted=start.counted),
+        "nextCursor": paging.make_next_cursor(position, dict(request.cursor_query)),
     }
     event_ids = tuple(event_id for _, event_id in rows.keys[:limit])
     return FoundPage(event_ids, rows.events[:limit], envelope)

@@ -22,7 +22,7 @@ from eventapp.core.http.fields import (
     StrictFloat,
     StrictInt,
     Text,
-    limit_field,
+    make_limit_field,
 )
 from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.json import JsonObject
@@ -199,7 +199,7 @@ CARRIED = frozenset(EventListFilters().fields)
 class PopularQuery(Schema):
     """The query of the most popular events."""
 
-    limit = limit_field()
+    limit = make_limit_field()
 
 
 class FavoriteBody(Schema):

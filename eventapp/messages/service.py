@@ -98,7 +98,7 @@ def list_messages(
     counted, skip = query.counted, 0
     if query.before is None:
         counted = store.count(db, event_id, limit=paging.COUNT_LIMIT + 1)
-        offset = paging.page_offset(page=query.page, limit=query.limit, counted=counted)
+        offset = paging.find_page_offset(page=query.page, limit=query.limit, counted=counted)
         if offset is None:
             return _render_page([], query, counted)
         skip = offset
@@ -124,7 +124,7 @@ def _render_page(
         }
     body = {
         "messages": [rules.render_message(message) for message in messages],
-        **paging.page_envelope(page=query.page, limit=query.limit, counted=counted),
+        **paging.make_page_envelope(page=query.page, limit=query.limit, counted=counted),
     }
     return body, next_position
 

@@ -93,18 +93,18 @@ def list_notifications(
     before: ObjectId | None = None
     skip: int | None = 0
     if request.position is not None:
-        counted, page = paging.counted_before(request.position)
-        before = paging.cursor_object_id(request.position.get("id"))
+        counted, page = paging.parse_cursor_page(request.position)
+        before = paging.parse_cursor_object_id(request.position.get("id"))
     else:
         counted, page = store.count(db, where, up_to=paging.COUNT_LIMIT + 1), request.page
-        skip = paging.page_offset(page=page, limit=request.limit, counted=counted)
+        skip = paging.find_page_offset(page=page, limit=request.limit, counted=counted)
     found: list[StoredNotification] = []
     if skip is not None:
         found = store.find_page(db, where, skip=skip, limit=request.limit + 1, before=before)
     shown = found[: request.limit]
     body = {
         "notifications": [rules.render_notification(each) for each in shown],
-        **paging.page_envelope(page=page, limit=request.limit, counted=counted),
+        **paging.make_page_envelope(page=page, limit=request.limit, counted=counted),
         "unreadCount": _count_unread(db, user_id),
     }
     if len(found) <= request.limit:

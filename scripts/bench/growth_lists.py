@@ -166,7 +166,7 @@ def _one_week(rng: random.Random) -> Parameters:
 def _after_cursor(rng: random.Random, size: int) -> Parameters:
     event_id = rng.randrange(size // 2, size * 9 // 10)
     position = {"value": event_id, "id": event_id, "counted": paging.COUNT_LIMIT + 1, "page": 1}
-    return {"cursor": str(paging.next_cursor(position, {}))}
+    return {"cursor": str(paging.make_next_cursor(position, {}))}
 
 
 def open_context(db: Db) -> BookingContext:

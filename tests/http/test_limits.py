@@ -140,7 +140,7 @@ def test_a_route_may_declare_its_scope():
     scopes = []
     for path, method in requests:
         with app.test_request_context(path, method=method):
-            scopes.append(rate_limits._request_scope())
+            scopes.append(rate_limits._get_request_scope())
     assert scopes == [rate_limits.READS, rate_limits.WRITES, rate_limits.READS, rate_limits.SIGN_IN]
 
 

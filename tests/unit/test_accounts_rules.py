@@ -20,7 +20,7 @@ from eventapp.core.access.passwords import (
     needs_rehash,
     verify_password,
 )
-from eventapp.core.access.rate_limits import client_network, limits_by_scope
+from eventapp.core.access.rate_limits import derive_limits, find_client_network
 from eventapp.core.textsearch import fold_account_name
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
@@ -145,7 +145,7 @@ def test_record_ids_differ_by_account_and_address_and_hide_both():
     ],
 )
 def test_an_ipv6_network_counts_as_one_client(address, network):
-    assert client_network(address) == network
+    assert find_client_network(address) == network
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_an_ipv6_network_counts_as_one_client(address, network):
 )
 def test_limits_are_fractions_of_the_limit_of_reads_with_a_minimum(reads, writes, sign_in):
     limits = {"reads": reads, "writes": writes, "sign-in": sign_in, "streams": 2 * reads}
-    assert limits_by_scope(reads) == limits
+    assert derive_limits(reads) == limits
 
 
 def test_passwords_are_hashed_and_recognised():

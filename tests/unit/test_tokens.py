@@ -64,7 +64,7 @@ def test_both_read_the_same_claims_of_an_access_token(app):
     claims = tokens.verify_token(token, "access")
     assert claims == verify_with_flask_jwt_extended(app, token, "access")
     assert (claims["sub"], claims["gen"]) == (str(USER_ID), 3)
-    assert tokens.session_id_of(claims) == SESSION_ID
+    assert tokens.get_session_id(claims) == SESSION_ID
 
 
 def test_both_read_the_same_claims_of_a_refresh_token(app):

@@ -95,7 +95,7 @@ def refresh(body: JsonObject) -> Response:
     claims = tokens.verify_refresh_token(body.get("refreshToken"))
     session = sessions.refresh_session(
         get_db(),
-        tokens.session_id_of(claims),
+        tokens.get_session_id(claims),
         claims["rid"],
         now=utc_now(),
         lifetime=current_config().jwt_refresh_expires_in,

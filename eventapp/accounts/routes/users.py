@@ -34,12 +34,12 @@ def list_users(query: JsonObject) -> Response:
         get_db(),
         search=filters.get("search", ""),
         role=filters.get("role"),
-        before=paging.cursor_object_id(position.get("before")) if position else None,
+        before=paging.parse_cursor_object_id(position.get("before")) if position else None,
         page=query["page"],
         limit=query["limit"],
     )
     next_position = {"before": next_before} if next_before else None
-    return json_response({**body, "nextCursor": paging.next_cursor(next_position, filters)})
+    return json_response({**body, "nextCursor": paging.make_next_cursor(next_position, filters)})
 
 
 @bp.route("/<oid:user_id>")

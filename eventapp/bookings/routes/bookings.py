@@ -107,7 +107,7 @@ def page_response(
         )
     )
     next_position = page.pop("next")
-    return json_response({**page, "nextCursor": paging.next_cursor(next_position, filters)})
+    return json_response({**page, "nextCursor": paging.make_next_cursor(next_position, filters)})
 
 
 @bp.route("/<oid:booking_id>")

@@ -17,11 +17,11 @@ class Actor:
     """The caller of a request.
 
     Attributes:
-        user_id: the signed-in user; None for a device, for the guest, and for the caller without
-            a token when DEMO_OPEN is set.
+        user_id: the signed-in user. It is None for a device, for the guest, and for a caller
+            without a token when DEMO_OPEN is set.
         role: ATTENDEE, ORGANIZER or ADMIN; empty for a caller without a role.
-        session_id: the session that the access token belongs to.
-        device_id: the value of the X-Device-Id header.
+        session_id: the session that the access token belongs to; None without a token.
+        device_id: the value of the X-Device-Id header; None without that header.
     """
 
     user_id: ObjectId | None = None
@@ -31,12 +31,12 @@ class Actor:
 
     @property
     def is_admin(self) -> bool:
-        """True if the caller has the role of an admin."""
+        """Whether the caller is an admin."""
         return self.role == ADMIN
 
     @property
     def may_organize(self) -> bool:
-        """True if the caller's role lets them have events of their own."""
+        """Whether the caller's role allows them to create events."""
         return self.role in (ORGANIZER, ADMIN)
 
     @property

@@ -1,4 +1,4 @@
-"""The syntax of email addresses. Whether one exists shows only when a mail is sent to it."""
+"""Check the syntax of email addresses. Only sending a mail shows whether an address exists."""
 
 import re
 
@@ -12,7 +12,7 @@ EMAIL_PATTERN = rf"[^{_NOT_IN_LOCAL_PART}]+@{_LABEL}(?:\.{_LABEL})+"
 
 
 def find_email_error(email: str) -> str | None:
-    """Return what is wrong with the syntax of an email address, None if nothing is."""
+    """Return what is wrong with the syntax of an email address, or None if it is correct."""
     if len(email) > MAX_EMAIL:
         return f"Must have at most {MAX_EMAIL} characters."
     if not re.fullmatch(EMAIL_PATTERN, email) or any(

@@ -1,7 +1,7 @@
 """Identify the caller of a request, and declare which callers each route accepts.
 
 Every route has one of the decorators `anyone`, `anonymous`, `user_required`, `role_required` and
-`self_or_admin`; the application does not start if one has none.
+`self_or_admin`. The application does not start if a route has none of them.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class ActiveSession(TypedDict):
-    """The part of a session that every request with an access token reads."""
+    """The fields of a session that are read for every request with an access token."""
 
     userId: ObjectId
     role: str  # the user's role now, which may have changed after the sign-in
@@ -50,9 +50,10 @@ class Authentication:
     """The functions and settings by which callers are identified.
 
     Attributes:
-        load_session: returns the session of an id if it is active at a time, and else None. It is
-            called for every request with a token, so that a session that ends is refused at once.
-        confirm_receipt: called once, at the first use of the access token of a refreshed session.
+        load_session: returns the session with an id if it is active at a time, or None. It is
+            called for every request with a token, so that an ended session is refused at once.
+        confirm_receipt: called once with the id and refresh count of a refreshed session, when its
+            new access token is first used.
         is_demo_open: whether a caller without a token has the role of an admin.
     """
 
@@ -75,7 +76,10 @@ def init_app(
 
 
 def current_claims() -> Claims:
-    """Return the claims of the caller's access token, verified once a request; {} without one."""
+    """Return the verified claims of the caller's access token, or {} without a token.
+
+    They are verified once for each request.
+    """
     if "claims" not in g:
         has_token = "Authorization" in request.headers
         g.claims = tokens.verify_bearer_token(optional=True) if has_token else {}
@@ -99,21 +103,21 @@ def _identify_caller() -> Actor:
     if claims:
         return _identify_user(claims)
     if AUTHENTICATION.get().is_demo_open:
-        return Actor(role=ADMIN, device_id=_device_id())
-    return Actor(device_id=_device_id())
+        return Actor(role=ADMIN, device_id=_read_device_id())
+    return Actor(device_id=_read_device_id())
 
 
 def _identify_user(claims: Claims) -> Actor:
-    authentication, session_id = AUTHENTICATION.get(), tokens.session_id_of(claims)
+    authentication, session_id = AUTHENTICATION.get(), tokens.get_session_id(claims)
     session = authentication.load_session(get_db(), session_id, utc_now())
     if session is None:
         raise Unauthorized("The session has ended", code="token_revoked")
     if "previousId" in session and session["gen"] == claims.get("gen"):
         authentication.confirm_receipt(get_db(), session_id, session["gen"])
-    return Actor(session["userId"], session["role"], session_id, _device_id())
+    return Actor(session["userId"], session["role"], session_id, _read_device_id())
 
 
-def _device_id() -> str | None:
+def _read_device_id() -> str | None:
     device_id = request.headers.get("X-Device-Id")
     if device_id is not None and not DEVICE_ID.fullmatch(device_id):
         message = "Must be 8 to 64 characters of A-Z, a-z, 0-9 and -"
@@ -122,13 +126,13 @@ def _device_id() -> str | None:
 
 
 def anyone(view: View) -> View:
-    """Declare that a route needs no token, but adapts its answer to a caller who sends one."""
-    return _declare(view, "anyone", {}, {BEARER: []})
+    """Declare that a route needs no token, but adapts its answer to a caller with a token."""
+    return _declare_permission(view, "anyone", {}, {BEARER: []})
 
 
 def anonymous(view: View) -> View:
     """Declare that a route does not identify its caller."""
-    return _declare(view, "anyone")
+    return _declare_permission(view, "anyone")
 
 
 def user_required(view: View) -> View:
@@ -137,7 +141,9 @@ def user_required(view: View) -> View:
 
 
 def role_required(*roles: str, needs_account: bool = False) -> Callable[[View], View]:
-    """Restrict a route to these roles and to admins: 401 without a token, 403 for other roles.
+    """Restrict a route to these roles and to admins.
+
+    It answers 401 to a caller without a token, and 403 to one with another role.
 
     Args:
         needs_account: refuse a caller without a token even if DEMO_OPEN is set.
@@ -151,7 +157,7 @@ def role_required(*roles: str, needs_account: bool = False) -> Callable[[View], 
                 raise Forbidden
             return view(*args, **kwargs)
 
-        return _declare(cast(View, guarded), " ".join(roles), {BEARER: []})
+        return _declare_permission(cast(View, guarded), " ".join(roles), {BEARER: []})
 
     return decorate
 
@@ -165,7 +171,7 @@ def self_or_admin(view: View) -> View:
             raise Forbidden
         return view(*args, user_id=user_id, **kwargs)
 
-    return _declare(cast(View, guarded), "self admin", {BEARER: []})
+    return _declare_permission(cast(View, guarded), "self admin", {BEARER: []})
 
 
 def _require_role(*, needs_account: bool = False) -> Actor:
@@ -175,7 +181,7 @@ def _require_role(*, needs_account: bool = False) -> Actor:
     return actor
 
 
-def _declare(view: View, permission: str, *security: dict[str, list[str]]) -> View:
+def _declare_permission(view: View, permission: str, *security: dict[str, list[str]]) -> View:
     """Record on a view which callers it accepts.
 
     Args:

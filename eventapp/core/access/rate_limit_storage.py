@@ -1,7 +1,7 @@
 """Count requests for rate limits in memory, MongoDB or Redis.
 
-Counters follow the interface of the `limits` library. Each belongs to one time window, whose number
-is part of its key, so that no counter is ever reset: old ones expire.
+Counters follow the interface of the `limits` library. Each counter belongs to one time window,
+whose number is part of its key. So no counter is ever reset: old counters expire.
 """
 
 import threading
@@ -21,8 +21,8 @@ from eventapp.config import ConfigError
 from eventapp.core.clock import utc_now
 from eventapp.core.database import DEFAULT_DATABASE, Document
 
-# A request waits this long for a storage that hangs, and must still be able to answer 503 for the
-# database within 3 s.
+# The longest time that a request waits for the storage. If the database is unavailable too, the
+# request must still be answered with 503 within 3 s.
 TIMEOUT_MS = 400
 RETRY_SECONDS = 5.0
 INDEX_TIMEOUT_SECONDS = 60
@@ -44,8 +44,8 @@ class CounterStorage(Protocol):
 class MongoDBCounterStorage:
     """Counters in the collection `rateLimits`, incremented by plain updates.
 
-    The MongoDB storage of `limits` uses an update pipeline. On some MongoDB-compatible servers that
-    update fails if two requests create the same counter at once.
+    The MongoDB storage of `limits` uses an update pipeline instead. On some MongoDB-compatible
+    servers it fails if two requests create the same counter at once.
     """
 
     def __init__(self, uri: str) -> None:
@@ -65,7 +65,7 @@ class MongoDBCounterStorage:
             count = self._create_or_increment(key, expiry)
         except PyMongoError as error:
             raise StorageError(error) from error
-        if not self._has_index:  # Without it expired counters would fill the database.
+        if not self._has_index:  # Without the index, expired counters would fill the database.
             self._has_index = True
             threading.Thread(target=self._create_index, name="limits-index", daemon=True).start()
         return count
@@ -97,12 +97,12 @@ class MongoDBCounterStorage:
 
 
 class FallbackStorage:
-    """A storage that counts in memory for RETRY_SECONDS after its own storage did not answer."""
+    """Counts in a storage, and in memory for RETRY_SECONDS after that storage did not answer."""
 
     def __init__(self, uri: str) -> None:
         self._storage = open_storage(uri)
         self._memory = MemoryStorage()
-        self._unavailable_until = 0.0  # in the seconds of time.monotonic()
+        self._unavailable_until = 0.0  # seconds of time.monotonic()
 
     def incr(self, key: str, expiry: int) -> int:
         """See CounterStorage. This never raises StorageError."""

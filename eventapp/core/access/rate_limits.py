@@ -1,7 +1,7 @@
 """Limit how many requests each caller may make in a fixed time window.
 
 A caller is a signed-in user, or else a network address. Each request counts towards one of four
-scopes. RATE_LIMIT_MAX_REQUESTS is the limit of reads; `limits_by_scope` derives the others from it.
+scopes. RATE_LIMIT_MAX_REQUESTS is the limit of reads; `derive_limits` derives the others from it.
 """
 
 import math
@@ -32,7 +32,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def sign_in_rate_limit(view: View) -> View:
-    """Limit a route that creates or opens accounts: few requests, always counted by address."""
+    """Limit a route for sign-up or sign-in to few requests, always counted by address."""
     return _set_scope(view, SIGN_IN)
 
 
@@ -54,12 +54,13 @@ def _set_scope(view: View, scope: str) -> View:
     return view
 
 
-def limits_by_scope(max_requests: int) -> dict[str, int]:
-    """Return how many requests each scope allows a window, if reads allow `max_requests`.
+def derive_limits(max_requests: int) -> dict[str, int]:
+    """Return how many requests each scope allows in a window, given the limit of reads.
 
-    Writes have a fifth and sign-ins a twentieth, but at least 30 and 10, which one person with a
-    phone may need, and never more than reads. Streams have twice as many as reads, since a client
-    opens its stream again whenever the connection breaks.
+    Writes are limited to a fifth of the reads and sign-ins to a twentieth, but to no fewer than 30
+    and 10, which one person with a phone may need, and to no more than the reads. Streams may be
+    opened twice as often as reads, since a client opens its stream again whenever the connection
+    breaks.
     """
     return {
         READS: max_requests,
@@ -79,18 +80,18 @@ class WindowStats:
 
 
 class RateLimiter:
-    """The rate limits of one application, with windows that begin at multiples of their length."""
+    """The rate limits of an application. A window begins at each multiple of its length."""
 
     def __init__(self, config: Config) -> None:
-        self._limits = limits_by_scope(config.rate_limit_max_requests)
+        self._limits = derive_limits(config.rate_limit_max_requests)
         self._window_seconds = config.rate_limit_window_ms / 1000
         self._storage = FallbackStorage(config.rate_limit_storage_uri or MEMORY)
 
     def hit(self, scope: str, caller: str, now: float) -> WindowStats:
-        """Count a request and return the caller's use of the window.
+        """Count a request, and return the caller's use of the current window.
 
         Args:
-            now: Unix time, so that all processes agree on where a window begins.
+            now: Unix time in seconds, so that all processes agree on when a window begins.
         """
         window, elapsed = divmod(now, self._window_seconds)
         reset_seconds = math.ceil(self._window_seconds - elapsed)
@@ -120,42 +121,42 @@ def init_app(app: Flask, config: Config) -> None:
 def _limit_request() -> None:
     if request.method == "OPTIONS" or request.path.startswith(EXEMPT_PATHS):
         return
-    scope = _request_scope()
-    caller = client_address_key() if scope == SIGN_IN else _caller_key()
+    scope = _get_request_scope()
+    caller = get_client_address_key() if scope == SIGN_IN else _get_caller_key()
     g.window_stats = stats = RATE_LIMITER.get().hit(scope, caller, time.time())
     if stats.remaining < 0:
         raise TooManyRequests(retry_after=stats.reset_seconds)
 
 
-def _request_scope() -> str:
+def _get_request_scope() -> str:
     view = current_app.view_functions.get(request.endpoint or "")
-    by_method = READS if request.method in READING_METHODS else WRITES
-    return getattr(view, "rate_limit_scope", by_method)
+    default = READS if request.method in READING_METHODS else WRITES
+    return getattr(view, "rate_limit_scope", default)
 
 
-def _caller_key() -> str:
-    """Return a key for the signed-in user, so that users behind one address do not share a limit.
+def _get_caller_key() -> str:
+    """Return the key of the signed-in user or, without a valid token, of the address.
 
-    Without a valid token the key is that of the address.
+    Users behind one address thus do not share a limit.
     """
     try:
         claims = current_claims()
     except Unauthorized:  # The route refuses the token itself if it needs one.
         claims = {}
-    return f"user:{claims['sub']}" if claims else client_address_key()
+    return f"user:{claims['sub']}" if claims else get_client_address_key()
 
 
-def client_address_key() -> str:
-    """Return the key of the client's network; TRUSTED_PROXIES decides how its address is found."""
-    return f"address:{client_network(request.remote_addr or '')}"
+def get_client_address_key() -> str:
+    """Return the key of the client's network. TRUSTED_PROXIES decides how its address is found."""
+    return f"address:{find_client_network(request.remote_addr or '')}"
 
 
 @lru_cache(maxsize=4096)
-def client_network(address: str) -> str:
-    """Return the addresses that one client can use: an IPv4 address, or an IPv6 /64 network."""
+def find_client_network(address: str) -> str:
+    """Return the network whose addresses one client can use: an IPv4 address or an IPv6 /64."""
     try:
         parsed = ip_address(address)
-    except ValueError:  # The address of a Unix socket, or none at all.
+    except ValueError:  # A Unix socket has no IP address.
         return address
     if not isinstance(parsed, IPv6Address):
         return str(parsed)

@@ -24,12 +24,12 @@ class Claims(TypedDict, total=False):
     type: str  # "access" or "refresh"
     sid: str  # the id of the session
     gen: int  # access tokens: how often the session had been refreshed
-    rid: str  # refresh tokens: the id that the session accepts once
+    rid: str  # refresh tokens: the id of the token, which the session accepts once
     exp: int  # when the token expires, in seconds since 1970
     iat: int  # when the token was made, in seconds since 1970
     nbf: int  # when the token becomes valid, the same as `iat`
-    jti: str  # a random id, which is not used
-    fresh: bool  # access tokens: set by flask-jwt-extended and not used
+    jti: str  # a random id; unused
+    fresh: bool  # access tokens: set by flask-jwt-extended; unused
 
 
 ALGORITHM = "HS256"
@@ -90,7 +90,7 @@ def verify_refresh_token(token: str | None) -> Claims:
 
 
 def verify_token(token: str, token_type: str) -> Claims:
-    """Return the claims of a token, verified once.
+    """Verify a token and return its claims.
 
     Raises:
         Unauthorized: the token is expired, forged or of another type.
@@ -107,13 +107,13 @@ def verify_token(token: str, token_type: str) -> Claims:
     except jwt.PyJWTError:
         raise Unauthorized from None
     claims = cast(Claims, decoded)
-    # The same key signs access and refresh tokens, so the signature does not tell them apart.
+    # One key signs access and refresh tokens, so the signature does not distinguish them.
     if claims["type"] != token_type:
         raise Unauthorized
     return claims
 
 
-def session_id_of(claims: Claims) -> ObjectId:
+def get_session_id(claims: Claims) -> ObjectId:
     """Return the id of the session that a token belongs to.
 
     Raises:

@@ -103,7 +103,7 @@ class IndexCatalog:
         for index in self._hash_indexes.values():
             index.update(key, old, new)
         if self._text_index:
-            self._text_index.changed(key, new)
+            self._text_index.record_change(key, new)
 
     def contains(self, definition: Document) -> bool:
         """Return whether this index is declared already.
@@ -135,7 +135,7 @@ class IndexCatalog:
         if is_text_index(definition):
             self._text_index = TextIndex(definition["weights"])
             for key, document in stored:
-                self._text_index.changed(key, document)
+                self._text_index.record_change(key, document)
         else:
             index = HashIndex(self._namespace, definition)
             for key, document in stored:

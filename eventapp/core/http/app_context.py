@@ -1,4 +1,4 @@
-"""Give routes the settings of the running application, and the base of its image URLs."""
+"""The settings of the running application, and the base of its image URLs."""
 
 from flask import request
 
@@ -16,7 +16,7 @@ def current_config() -> Config:
 def image_base_url() -> str:
     """Return the scheme and host that image URLs begin with, without a slash at the end.
 
-    This is PUBLIC_BASE_URL if it is set, and else the host that this request was sent to.
+    They are those of PUBLIC_BASE_URL if it is set, and otherwise those of this request.
     """
     base = current_config().public_base_url or f"{request.scheme}://{request.host}"
     return base.rstrip("/")

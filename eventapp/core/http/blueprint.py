@@ -1,4 +1,4 @@
-"""The blueprint of every feature: its decorators parse requests and document the routes."""
+"""The class of all blueprints. Its decorators parse requests and document routes."""
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
@@ -35,8 +35,8 @@ class Blueprint(UnwrappedBlueprint):
     def query_arguments(self, schema_class: type[Schema]) -> Callable[[View], View]:
         """Parse the query like `arguments(..., location="query")`, for routes with much traffic.
 
-        The results are cached by the raw query string, so that a query that has been parsed before
-        is not parsed again. Requests share them, so the schema must load an immutable object.
+        The results are cached by the raw query string, so that an equal query is not parsed again.
+        Requests share the results, so the schema must load an immutable object.
         """
         schema = schema_class(unknown=EXCLUDE)
 
@@ -56,7 +56,7 @@ class Blueprint(UnwrappedBlueprint):
         return decorate
 
     def error_responses(self, *statuses: int) -> Callable[[View], View]:
-        """Document errors of a route, besides those that `openapi` adds to every such route."""
+        """Document errors of a route, besides the usual ones that `openapi` adds."""
 
         def decorate(view: View) -> View:
             for status in statuses:
@@ -67,19 +67,20 @@ class Blueprint(UnwrappedBlueprint):
 
     def header_parameter(self, name: str, **schema: Any) -> Callable[[View], View]:
         """Document a header that the view reads from the request itself."""
-        return self.doc(parameters=[openapi.header_parameter(name, **schema)])
+        return self.doc(parameters=[openapi.describe_header(name, **schema)])
 
     def response_link(
         self, status: int, operation_id: str, body: Any = None, **parameters: str
     ) -> Callable[[View], View]:
-        """Document which operation can follow a response, as an OpenAPI link.
+        """Document an operation that can follow a response, as an OpenAPI link.
 
         Args:
             status: the status of the response.
-            body, parameters: the body and the path or query parameters of the next request, as
-                runtime expressions. They are needed only if names alone do not match.
+            operation_id: the operation of the next request.
+            body: the body of the next request, as a runtime expression or with such in it.
+            parameters: its path and query parameters, as runtime expressions.
         """
-        links = openapi.link(operation_id, body, parameters)
+        links = openapi.describe_link(operation_id, body, parameters)
         return self.doc(responses={status: {"links": links}})
 
     if TYPE_CHECKING:  # flask-smorest has no types. These decorators return the view they get.

@@ -1,4 +1,4 @@
-"""Turn errors into HTTP responses, all with the body that `openapi.ErrorBody` describes."""
+"""Turn errors into HTTP responses. All have the body that `openapi.ErrorBody` describes."""
 
 from http import HTTPStatus
 
@@ -23,14 +23,14 @@ def init_app(app: Flask) -> None:
 
 
 def handle_app_error(error: AppError) -> Response:
-    """Answer with the status, body and headers of an error of this application."""
+    """Return the response with the status, body and headers of an error of this application."""
     response = json_response(error.to_dict(), error.status)
     response.headers.update(error.headers)
     return response
 
 
 def handle_http_exception(error: HTTPException) -> Response:
-    """Answer an error that Flask raises itself, such as 404 or 405, with the body of ours."""
+    """Return the response to an error that Flask itself raises, such as 404 or 405."""
     status = error.code or 500
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return handle_app_error(TooLarge())
@@ -45,7 +45,7 @@ def handle_http_exception(error: HTTPException) -> Response:
 
 
 def handle_database_error(error: PyMongoError) -> Response:
-    """Answer 503 if the database does not answer, and 500 for any other error of the driver."""
+    """Return 503 if the database does not answer, and 500 for any other error of the driver."""
     if is_unavailable(error):
         log.warning("database does not answer", error=type(error).__name__)
         return handle_app_error(DatabaseUnavailable())
@@ -53,6 +53,6 @@ def handle_database_error(error: PyMongoError) -> Response:
 
 
 def handle_unexpected_error(error: Exception) -> Response:
-    """Answer 500 without any detail, and log the error with its traceback."""
+    """Return 500 without any detail, and log the error with its traceback."""
     log.error("unexpected error", path=request.path, exc_info=error)
     return handle_app_error(AppError())

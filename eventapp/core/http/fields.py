@@ -1,4 +1,4 @@
-"""Fields of request bodies and queries, stricter than marshmallow's, and schemas of every list.
+"""Fields of bodies and queries, stricter than marshmallow's, and schemas that all lists share.
 
 Each field documents what it accepts in the OpenAPI document, as a pattern or a range. The patterns
 use only syntax that Python and the regular expressions of JSON Schema share.
@@ -18,9 +18,9 @@ from eventapp.core.access.passwords import MAX_PASSWORD_BYTES
 
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
 MAX_PRICE = 1_000_000
-# Schemas may import core only from core.http, so these two are repeated here.
+# Schemas of features take these from here, because they may import only this part of core.
 MAX_EMAIL, MAX_INT64 = emails.MAX_EMAIL, json.MAX_INT64
-MAX_WORD = 100
+MAX_WORD = 100  # characters of one word in a CommaSeparatedList
 _LINE_BREAKS = "\n\r\t"
 _DATE_PREFIX = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|[T ])")
 _BLANK = re.compile(r"[\s\ufeff]*")
@@ -33,8 +33,8 @@ class Text(fields.String):
     """A string without control characters, which is trimmed.
 
     Args:
-        min_length: least length after trimming.
-        max_length: greatest length before trimming.
+        min_length: the least number of characters after trimming.
+        max_length: the greatest number of characters before trimming.
         multiline: accept line breaks and tabs.
     """
 
@@ -168,7 +168,7 @@ class Price(StrictFloat):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
         amount = super()._deserialize(value, attr, data, **kwargs)
-        if abs(amount) > MAX_PRICE:  # The range refuses it; its cents might be infinite.
+        if abs(amount) > MAX_PRICE:  # The validator refuses it; rounding might overflow.
             return amount
         cents = round(amount * 100)
         if abs(amount * 100 - cents) > 1e-6:
@@ -177,9 +177,9 @@ class Price(StrictFloat):
 
 
 class CalendarDate(fields.Field[date]):
-    """A date from 1900 to 8999 as `YYYY-MM-DD`, or an ISO date-time, whose date is kept as written.
+    """A date from 1900 to 8999 as `YYYY-MM-DD`, or as an ISO date-time.
 
-    The time zone of a date-time is ignored: `2026-05-01T23:00:00-04:00` is 1 May.
+    Only the date of a date-time is kept: `2026-05-01T23:00:00-04:00` becomes 1 May.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -187,7 +187,7 @@ class CalendarDate(fields.Field[date]):
             "type": "string",
             "pattern": r"^(?:19|[2-8][0-9])[0-9]{2}-",
             "anyOf": [{"format": "date"}, {"format": "date-time"}],
-            "description": "Of a date-time the date is kept as written.",
+            "description": "Only the date of a date-time is kept, as written.",
         }
         super().__init__(metadata=metadata, **kwargs)
 
@@ -219,7 +219,7 @@ class CommaSeparatedList(fields.Field[list[str]]):
     """Words in a query such as `a,b,c`, trimmed and without empty ones.
 
     Args:
-        max_words: how many words are accepted, each of at most MAX_WORD characters.
+        max_words: the greatest number of words. Each has at most MAX_WORD characters.
     """
 
     def __init__(self, max_words: int = 20, **kwargs: Any) -> None:
@@ -237,8 +237,8 @@ class CommaSeparatedList(fields.Field[list[str]]):
         return [word.strip() for word in words if word.strip()]
 
 
-def limit_field() -> fields.Integer:
-    """Return the field for how many rows a page holds."""
+def make_limit_field() -> fields.Integer:
+    """Return a field for the number of rows on a page."""
     return fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT))
 
 
@@ -246,11 +246,11 @@ class PageQuery(Schema):
     """The query of every list with numbered pages."""
 
     page = fields.Integer(load_default=1, validate=validate.Range(1, 10**9))
-    limit = limit_field()
+    limit = make_limit_field()
 
 
 class PageAnswer(Schema):
-    """The fields that such a list answers besides its rows; see core.paging."""
+    """The fields that a list with numbered pages answers besides its rows; see core.paging."""
 
     page = fields.Integer(required=True)
     limit = fields.Integer(required=True)
@@ -261,7 +261,7 @@ class PageAnswer(Schema):
 
 
 class Message(Schema):
-    """An answer that only confirms that something was done."""
+    """An answer that only confirms an action."""
 
     message = fields.String(required=True)
 

@@ -1,7 +1,7 @@
 """The OpenAPI document at `/api/openapi.json`.
 
-Blueprints document each route. This module adds what follows from the kind of route, such as the
-errors that it can answer and the headers that it reads.
+Blueprints document each route. This module adds the errors and headers that follow from the
+permission, the input and the responses of a route.
 """
 
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from eventapp.core.access.actor import DEVICE_ID
 from eventapp.core.access.permissions import BEARER
 from eventapp.core.access.rate_limits import EXEMPT_PATHS
 from eventapp.core.http import paths
-from eventapp.core.http.smorest import JsonSchemaPlugin, extra_json_schema
+from eventapp.core.http.smorest import JsonSchemaPlugin, get_extra_json_schema
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ATTENDEE
 
@@ -28,7 +28,7 @@ SMOREST_SETTINGS = {
     "OPENAPI_URL_PREFIX": "/api",
     "OPENAPI_JSON_PATH": "openapi.json",
 }
-# The header of `responses.created_response`.
+# The documentation of the header that `responses.created_response` sends.
 LOCATION_HEADER = {"Location": {"schema": {"type": "string"}, "required": True}}
 
 
@@ -51,7 +51,7 @@ class DocumentedApi(Api):  # type: ignore[misc]
 
 
 def init_app(app: Flask) -> Api:
-    """Serve the document. Blueprints that are registered on the returned Api appear in it."""
+    """Serve the document, and return the Api whose registered blueprints appear in it."""
     app.config.from_mapping(SMOREST_SETTINGS)
     plugins = {"marshmallow_plugin": JsonSchemaPlugin(), "extra_plugins": [RoutePlugin(app)]}
     api = DocumentedApi(app, spec_kwargs=plugins)
@@ -60,13 +60,13 @@ def init_app(app: Flask) -> Api:
     return api
 
 
-def header_parameter(name: str, **schema: Any) -> JsonObject:
-    """Return a header that an operation reads, as a parameter object."""
+def describe_header(name: str, **schema: Any) -> JsonObject:
+    """Return the parameter object of a header that an operation reads."""
     return {"in": "header", "name": name, "schema": {"type": "string", **schema}}
 
 
-def link(operation_id: str, body: Any, parameters: dict[str, str]) -> JsonObject:
-    """Return the links object of a response with one link to an operation."""
+def describe_link(operation_id: str, body: Any, parameters: dict[str, str]) -> JsonObject:
+    """Return the links object of a response, with one link to an operation."""
     target: JsonObject = {"operationId": operation_id}
     if parameters:
         target["parameters"] = parameters
@@ -78,11 +78,11 @@ def link(operation_id: str, body: Any, parameters: dict[str, str]) -> JsonObject
 def requires_value(schema: Schema) -> bool:
     """Return False if the schema accepts `{}`."""
     has_required = any(field.required for field in schema.fields.values())
-    return bool(extra_json_schema(schema)) or has_required
+    return bool(get_extra_json_schema(schema)) or has_required
 
 
 class RoutePlugin(BasePlugin):
-    """Add to each operation its id, its security, and its usual errors and headers."""
+    """Adds to each operation its id, its security, and its usual errors and headers."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -99,14 +99,14 @@ class RoutePlugin(BasePlugin):
             operation["operationId"] = rule.endpoint.replace(".", "_")
             responses = operation["responses"]
             documented = {str(status) for status in responses}
-            for status in _usual_errors(rule, view.permission, operation):
+            for status in _list_usual_errors(rule, view.permission, operation):
                 if str(status.value) not in documented:
                     responses[str(status.value)] = status.name
-            if headers := _usual_headers(operation, documented):
+            if headers := _list_usual_headers(operation, documented):
                 operation.setdefault("parameters", []).extend(headers)
 
 
-def _usual_errors(rule: Rule, permission: str, operation: JsonObject) -> list[HTTPStatus]:
+def _list_usual_errors(rule: Rule, permission: str, operation: JsonObject) -> list[HTTPStatus]:
     identifies_caller, has_body = "security" in operation, "requestBody" in operation
     has_input = paths.has_checked_values(rule) or "parameters" in operation or has_body
     applies = {
@@ -121,11 +121,11 @@ def _usual_errors(rule: Rule, permission: str, operation: JsonObject) -> list[HT
     return [status for status, is_usual in applies.items() if is_usual]
 
 
-def _usual_headers(operation: JsonObject, statuses: set[str]) -> list[JsonObject]:
-    """Return the headers of routes that need no token, and of routes that answer 304."""
+def _list_usual_headers(operation: JsonObject, statuses: set[str]) -> list[JsonObject]:
+    """Return X-Device-Id for a route that needs no token, and If-None-Match if it answers 304."""
     headers = []
     if {} in operation.get("security", []):
-        headers.append(header_parameter("X-Device-Id", pattern=f"^{DEVICE_ID.pattern}$"))
+        headers.append(describe_header("X-Device-Id", pattern=f"^{DEVICE_ID.pattern}$"))
     if "304" in statuses:
-        headers.append(header_parameter("If-None-Match"))
+        headers.append(describe_header("If-None-Match"))
     return headers

@@ -1,7 +1,7 @@
 """URL converters for numbers and ids, whose values are refused with 400 instead of 404.
 
-`/waitlist/<whole:event_id>` would also match `/waitlist/join`. A path without values is
-preferred for every method: `DELETE /waitlist/join` is 405, not 400 for an event id of `join`.
+`/waitlist/<whole:event_id>` also matches `/waitlist/join`. A route whose path is fixed takes
+precedence for every method: `DELETE /waitlist/join` is 405, not 400 for the event id `join`.
 """
 
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ from werkzeug.routing import BaseConverter, Rule
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.json import MAX_INT64
 
-# What a converter returns for a value that it does not accept. A converter that raised an error
-# instead would make Flask answer 404.
+# The converters return these for a value that they do not accept. If they raised an error instead,
+# Flask would answer 404.
 _INVALID_NUMBER, _INVALID_ID = object(), object()
 
 
@@ -27,7 +27,7 @@ class WholeNumberConverter(BaseConverter):
     label_by_name = {"event_id": "eventId", "ticket_type_id": "ticketTypeId"}
 
     def to_python(self, value: str) -> Any:
-        """Return the number, or a marker if the value is none."""
+        """Return the number, or _INVALID_NUMBER."""
         if value.isascii() and value.isdigit() and len(value) < 20 and int(value) <= MAX_INT64:
             return int(value)
         return _INVALID_NUMBER
@@ -37,7 +37,7 @@ class ObjectIdConverter(BaseConverter):
     """`<oid:user_id>`: an ObjectId as 24 hex characters; anything else is 400 `Invalid id`."""
 
     def to_python(self, value: str) -> Any:
-        """Return the ObjectId, or a marker if the value is none."""
+        """Return the ObjectId, or _INVALID_ID."""
         return ObjectId(value) if ObjectId.is_valid(value) else _INVALID_ID
 
 
@@ -45,7 +45,7 @@ CONVERTERS = {"whole": WholeNumberConverter, "oid": ObjectIdConverter}
 
 
 def init_app(app: Flask) -> None:
-    """Add the converters. This comes before any route, since routes look their converters up."""
+    """Add the converters. Call this before any route is added: routes look up their converters."""
     app.url_map.converters.update(CONVERTERS)
     app.url_value_preprocessor(_refuse_invalid_values)
     app.after_request(_set_allow_header)
@@ -66,7 +66,7 @@ def has_checked_values(rule: Rule) -> bool:
 
 def _refuse_invalid_values(_endpoint: str | None, values: Mapping[str, object] | None) -> None:
     for name, value in (values or {}).items():
-        if value in (_INVALID_ID, _INVALID_NUMBER) and (methods := _methods_of_fixed_path()):
+        if value in (_INVALID_ID, _INVALID_NUMBER) and (methods := _find_fixed_path_methods()):
             raise MethodNotAllowed(sorted(methods))
         if value is _INVALID_ID:
             message = "Must be 24 hex characters"
@@ -76,8 +76,8 @@ def _refuse_invalid_values(_endpoint: str | None, values: Mapping[str, object] |
             raise ValidationFailed(f"Invalid {label}", errors={label: ["Must be a whole number"]})
 
 
-def _methods_of_fixed_path() -> set[str]:
-    """Return the methods of the requested path if a route has it literally, and else none."""
+def _find_fixed_path_methods() -> set[str]:
+    """Return the methods of the routes whose path, without values, is the requested one."""
     path = request.path.rstrip("/")
     rules = [rule for rule in current_app.url_map.iter_rules() if rule.rule == path]
     return {method for rule in rules for method in rule.methods or ()}
@@ -85,6 +85,6 @@ def _methods_of_fixed_path() -> set[str]:
 
 def _set_allow_header(response: Response) -> Response:
     """Restrict Allow to the methods of a fixed path. Werkzeug adds those of all matching routes."""
-    if "Allow" in response.headers and (methods := _methods_of_fixed_path()):
+    if "Allow" in response.headers and (methods := _find_fixed_path_methods()):
         response.headers["Allow"] = ", ".join(sorted(methods))
     return response

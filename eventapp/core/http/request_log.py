@@ -18,8 +18,8 @@ log = structlog.get_logger("request")
 def init_app(app: Flask) -> None:
     """Install the hooks.
 
-    A URL value preprocessor runs before every other hook, so that a request which one of them
-    refuses has an id and a log line too.
+    A URL value preprocessor runs before every other hook. So a request that one of them refuses has
+    an id and a log line, too.
     """
     app.url_value_preprocessor(_start)
     app.after_request(_finish)

@@ -23,14 +23,14 @@ class RequestParser(FlaskParser):
     """A webargs parser that raises the errors of this API."""
 
     DEFAULT_VALIDATION_STATUS = 400
-    # None leaves unknown fields to the schema's `Meta.unknown`, which refuses them by default.
+    # With None, the `Meta.unknown` of the schema applies. By default it refuses unknown fields.
     DEFAULT_UNKNOWN_BY_LOCATION = {"json": None, "query": EXCLUDE, "form": None, "files": None}
 
     def load_json(self, req: Request, _schema: Schema) -> Any:
-        """Return the value of the JSON body, {} for an empty body.
+        """Return the value of the JSON body, or {} for an empty body.
 
         Raises:
-            TooLarge: a body of unknown length exceeds the limit, at which reading stops.
+            TooLarge: a body of unknown length exceeds the limit. Reading stops at the limit.
             UnsupportedMediaType: the body is not declared as JSON.
             MalformedJson: the body is not valid JSON.
         """
@@ -55,16 +55,16 @@ class RequestParser(FlaskParser):
         repeated = [name for name, values in req.args.lists() if len(values) > 1]
         errors = {name: ["Given more than once."] for name in repeated if name in schema.fields}
         if errors:
-            raise validation_failed(errors)
+            raise make_validation_error(errors)
         return req.args.to_dict()
 
     def handle_error(self, error: ValidationError, *_args: Any, **_kw: Any) -> NoReturn:
-        """Raise the errors that marshmallow has found as ValidationFailed."""
+        """Raise ValidationFailed with the errors that marshmallow has found."""
         messages = error.messages_dict  # {location: errors}, and the request has one location.
-        raise validation_failed(_flatten(next(iter(messages.values()))))
+        raise make_validation_error(_flatten(next(iter(messages.values()))))
 
 
-def validation_failed(errors: dict[str, list[str]]) -> ValidationFailed:
+def make_validation_error(errors: dict[str, list[str]]) -> ValidationFailed:
     """Return the error for these fields. Its message names the first: `Missing x`, `Invalid x`."""
     field, messages = next(iter(errors.items()))
     is_missing = messages[0] == fields.Field.default_error_messages["required"]
@@ -72,7 +72,7 @@ def validation_failed(errors: dict[str, list[str]]) -> ValidationFailed:
 
 
 def _flatten(messages: Any, path: str = "") -> dict[str, list[str]]:
-    """Return marshmallow's nested messages by dotted path, such as `schedule.0.date`."""
+    """Return marshmallow's nested messages by their dotted path, such as `schedule.0.date`."""
     if not isinstance(messages, Mapping):
         return {path or "body": [str(message) for message in messages]}
     flat: dict[str, list[str]] = {}
@@ -104,9 +104,9 @@ def parse_list_query(
     position = paging.decode_cursor(cursor)
     raw_filters = position.get("query")
     if not isinstance(raw_filters, dict):
-        raise paging.invalid_cursor()
+        raise paging.InvalidCursor
     try:
         filters = schema(only=set(schema().fields) - PAGING_PARAMETERS).load(raw_filters)
         return dict(filters), position
     except ValidationError:
-        raise paging.invalid_cursor() from None
+        raise paging.InvalidCursor from None

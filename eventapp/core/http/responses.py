@@ -11,12 +11,12 @@ PUBLIC = "public, max-age=0, s-maxage=1, must-revalidate"
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    """Return `value` as a JSON answer. ObjectIds and dates in it are written as strings."""
+    """Return an answer with `value` as JSON. ObjectIds and dates in it become strings."""
     return bytes_response(json.dumps(value), status)
 
 
 def bytes_response(body: bytes, status: int = 200) -> Response:
-    """Return an answer whose body is JSON that has been rendered before."""
+    """Return an answer whose body is JSON that is encoded already."""
     return Response(body, status, content_type="application/json")
 
 
@@ -30,8 +30,8 @@ def created_response(value: Any, location: str) -> Response:
 def conditional_response(response: Response, etag: str | None = None) -> Response:
     """Return the response with its ETag, or 304 if the client's If-None-Match names that ETag.
 
-    A response to a token or a device id is personal, so that only its client may store it. Any
-    other response may be served by a CDN for one second.
+    Only the client itself may store the response to a request with a token or a device id. A CDN
+    may serve any other response for one second.
 
     Args:
         etag: the ETag without quotes; by default it is computed from the body.

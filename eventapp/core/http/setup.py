@@ -13,7 +13,7 @@ DOCS_URL = "/api/docs"
 
 
 def init_app(app: Flask) -> Api:
-    """Set up the application, and return the Api on which blueprints are registered."""
+    """Set up the application, and return the Api on which to register blueprints."""
     app.json = json.ApiJsonProvider(app)
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = app.config.get("MAX_CONTENT_LENGTH") or MAX_BODY_BYTES
@@ -25,7 +25,7 @@ def init_app(app: Flask) -> Api:
 
 
 def _serve_swagger_ui(app: Flask) -> None:
-    """Serve Swagger UI for the OpenAPI document, with its files from this server."""
+    """Serve Swagger UI, with all its files, from this server."""
     docs = get_swaggerui_blueprint(DOCS_URL, "/api/openapi.json", {"app_name": "eventapp"})
     app.register_blueprint(docs)
     for endpoint, view in app.view_functions.items():

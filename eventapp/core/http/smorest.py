@@ -1,6 +1,6 @@
-"""The parts of flask-smorest and apispec that are overridden although they are private to them.
+"""Override private parts of flask-smorest and apispec.
 
-flask-smorest keeps the documentation of a view in its attribute `_apidoc`. Only this module
+flask-smorest keeps the documentation of a view in the view's attribute `_apidoc`. Only this module
 reads and writes that attribute. `tests/unit/test_smorest.py` fails if an update of either library
 changes what is relied on here.
 """
@@ -22,8 +22,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 class UnwrappedBlueprint(SmorestBlueprint):  # type: ignore[misc]
     """A flask-smorest blueprint whose documenting decorators do not wrap the view.
 
-    The views of this API make their responses themselves, so the wrappers would do nothing. Three
-    or four of them cost more time than most views take.
+    The views of this API return complete responses, so the wrappers would do nothing. Three or four
+    of them take more time than most views.
     """
 
     def response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:
@@ -59,7 +59,7 @@ def document_query(view: Callable[..., Any], schema: Schema) -> None:
 class _Converter(OpenAPIConverter):
     def schema2jsonschema(self, schema: Schema) -> JsonObject:
         by_fields: JsonObject = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
-        return {**by_fields, **extra_json_schema(schema)}
+        return {**by_fields, **get_extra_json_schema(schema)}
 
 
 class JsonSchemaPlugin(MarshmallowPlugin):
@@ -68,7 +68,7 @@ class JsonSchemaPlugin(MarshmallowPlugin):
     Converter = _Converter
 
 
-def extra_json_schema(schema: Schema) -> JsonObject:
-    """Return what a schema's Meta adds to the JSON Schema of its fields, such as `anyOf`."""
+def get_extra_json_schema(schema: Schema) -> JsonObject:
+    """Return the keywords that a schema's Meta adds to its JSON Schema, such as `anyOf`."""
     extra: JsonObject = getattr(schema.Meta, "json_schema", {})
     return extra

@@ -1,4 +1,4 @@
-"""Receive one file in a multipart body, which may be larger than a JSON body."""
+"""Receive one file in a multipart body, up to a greater size than that of a JSON body."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -18,7 +18,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class UploadBody(Schema):
-    """A form with one file. Its other fields are ignored."""
+    """A form with one file. Other fields are ignored."""
 
     file = fields.Raw(required=True, metadata={"type": "string", "format": "binary"})
 
@@ -29,7 +29,7 @@ class UploadBody(Schema):
 def multipart_upload(view: View) -> View:
     """Let a view with `bp.arguments(UploadBody, location="files")` receive MAX_FILE_BYTES.
 
-    Werkzeug writes files over 500 kB to the disk, so a file uses memory only when it is read.
+    Werkzeug writes files over 500 kB to the disk, so they use memory only when they are read.
     """
 
     @wraps(view)
@@ -46,7 +46,7 @@ def read_uploaded_file(files: dict[str, FileStorage]) -> bytes:
     """Return the content of the file in a form that UploadBody has loaded.
 
     Raises:
-        TooLarge: it has more than MAX_FILE_BYTES.
+        TooLarge: the file has more than MAX_FILE_BYTES.
     """
     data: bytes = files["file"].read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:

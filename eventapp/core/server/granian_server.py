@@ -1,4 +1,4 @@
-"""Granian on sockets of ours, with a supervision of its workers that never gives up on crashes.
+"""Run Granian on sockets that are opened here, and replace workers whenever they crash.
 
 This module overrides private methods of Granian, so its version is pinned exactly, and
 tests/unit/test_granian_server.py fails when an update changes one of them.
@@ -22,7 +22,8 @@ from eventapp.core.server.resources import MAX_CONNECTIONS, THREADS
 from eventapp.core.server.sockets import BACKLOG
 
 STOP_SECONDS = 30  # how long requests under way may take after SIGTERM
-# Threads idle for this long end, such as those of streams that have ended. It is Granian's minimum.
+# A thread that is idle for this long ends, such as that of a stream that has ended. Granian does not
+# allow a shorter time.
 IDLE_THREAD_SECONDS = 5
 # A worker that ends by itself within this time has failed to start. After this many failures in a
 # row no worker can start, and the server ends.
@@ -33,8 +34,8 @@ STOPPED_FROM_OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM)
 class GranianServer(Granian):  # type: ignore[misc, valid-type, unused-ignore]
     """Granian with listening sockets that the main process opened, which replaces dead workers.
 
-    Granian itself opens the sockets in such a way that two servers can share a port without knowing
-    it, and it ends the server when a worker is killed twice within 5.5 s.
+    Granian itself opens its sockets so that two servers can share a port unnoticed, and it ends the
+    server when a worker is killed twice within 5.5 s.
     """
 
     def __init__(self, workers: int, listeners: list[socket.socket]) -> None:
@@ -57,7 +58,7 @@ class GranianServer(Granian):  # type: ignore[misc, valid-type, unused-ignore]
         self._failed_starts = 0
 
     def serve_app(self, load_app: Callable[[], Flask]) -> None:
-        """Serve until SIGTERM or SIGINT; each worker calls `load_app` first."""
+        """Serve until SIGTERM or SIGINT arrives. Each worker calls `load_app` for its application."""
         self.serve(target_loader=load_app, wrap_loader=False)
 
     def _init_shared_socket(self) -> None:
@@ -72,7 +73,8 @@ class GranianServer(Granian):  # type: ignore[misc, valid-type, unused-ignore]
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         while True:
             self.main_loop_interrupt.wait()
-            # The event is cleared before the workers are checked: one that dies meanwhile sets it.
+            # The event is cleared before the workers are checked. A worker that dies during the
+            # check sets it again.
             self.main_loop_interrupt.clear()
             if self.interrupt_signal or self.reload_signal:
                 self.interrupt_children.clear()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# Threads, not processes, wait for the database: 16 keep two cores busy.
+# Most of a request is waiting for the database, so 16 at once keep two cores busy.
 MAX_CONCURRENT_REQUESTS = 16
+# The number of threads that open streams, and the end of the path of every stream.
 STREAM_OPENERS, STREAM_PATH = 4, "/stream"
 READ_BYTES, MAX_READ_BYTES = 64 * 1024, 32 * 1024 * 1024
 
@@ -17,13 +18,13 @@ READ_BYTES, MAX_READ_BYTES = 64 * 1024, 32 * 1024 * 1024
 def limit_concurrency(
     app: "WSGIApplication", max_concurrent: int = MAX_CONCURRENT_REQUESTS
 ) -> "WSGIApplication":
-    """Return an application that works on at most `max_concurrent` requests at once.
+    """Return an application that handles at most `max_concurrent` requests at once.
 
-    The other requests wait in order: at work, they would only delay each other.
+    The other requests wait in order. If they ran too, all requests would only become slower.
 
-    Streams do not count. A thread keeps the memory that its deepest call once needed, and each of
-    a thousand streams has a thread. So a stream is opened on one of a few threads for that purpose,
-    and its own thread only waits for what it is to send.
+    Streams do not count. Each stream occupies a thread, and a thread keeps the memory that its
+    deepest call once needed. So a stream is opened on one of a few threads for that purpose, and
+    its own thread only waits for events to send.
     """
     permits: queue.SimpleQueue[None] = queue.SimpleQueue()
     for _ in range(max_concurrent):
@@ -33,7 +34,7 @@ def limit_concurrency(
     def limited(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["PATH_INFO"].endswith(STREAM_PATH):
             response = openers.submit(app, environ, start_response).result()
-            environ.clear()  # Granian would keep it as long as the stream lasts.
+            environ.clear()  # Granian keeps it until the stream ends.
             return response
         permits.get()
         try:
@@ -47,8 +48,8 @@ def limit_concurrency(
 def read_whole_body(app: "WSGIApplication") -> "WSGIApplication":
     """Return an application that reads the rest of each body, up to MAX_READ_BYTES.
 
-    If the server closed the connection of a client that still sends, the client would receive a
-    reset instead of the response that refuses its body.
+    A client whose connection is closed while it still sends would receive a reset instead of the
+    response that refuses its body.
     """
 
     def reading(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

@@ -6,8 +6,8 @@ import resource
 
 from eventapp.core.streams.connection_limits import MAX_STREAMS
 
-# Each stream occupies a thread that only waits. The others are for requests, most of which wait
-# for a permit when there are many: see core.server.middleware.
+# Each stream occupies a thread that only waits. The other threads are for requests, most of which
+# wait for a permit under load: see core.server.middleware.
 THREADS = MAX_STREAMS + 132
 MAX_CONNECTIONS = 4_096
 # The parameter of glibc's mallopt that limits the number of arenas, and its value here. By default
@@ -25,9 +25,10 @@ def raise_open_file_limit() -> None:
 
 
 def limit_malloc_arenas() -> None:
-    """Limit the memory arenas of glibc, unless MALLOC_ARENA_MAX does; do nothing elsewhere.
+    """Limit the memory arenas of glibc, unless MALLOC_ARENA_MAX is set.
 
-    Threads that are blocked on the GIL do not need an arena of their own.
+    Threads that are blocked on the GIL do not need an arena of their own. Without glibc, this does
+    nothing.
     """
     c_library = ctypes.CDLL(None)
     if hasattr(c_library, "mallopt") and "MALLOC_ARENA_MAX" not in os.environ:

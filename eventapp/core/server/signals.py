@@ -1,4 +1,4 @@
-"""How a worker process learns that it is to stop: by a signal, or because its parent is gone."""
+"""Stop a worker process on a signal, or when its parent process has ended."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ PARENT_CHECK_SECONDS = 0.5
 
 
 def detach_from_parent_signals() -> None:
-    """Undo what a forked worker inherits: the process group and the parent's signal handlers.
+    """Leave the parent's process group, and reset the signal handlers inherited from it.
 
     Ctrl-C then reaches the main process alone, which stops its workers. Until Granian installs its
     own handlers, signals have their default effect.
@@ -22,7 +22,7 @@ def detach_from_parent_signals() -> None:
 
 
 def stop_with_parent() -> None:
-    """Stop this process when its parent is gone: an orphan would keep the port and the store."""
+    """Stop this process when its parent has ended. An orphan would keep the port and the store."""
     threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
 
 
@@ -35,11 +35,11 @@ def _watch_parent(parent: int) -> None:
 def call_on_stop_signal(callback: Callable[[], None]) -> None:
     """Call `callback`, on a thread of its own, when this process receives SIGTERM or SIGINT.
 
-    Granian owns the signal handlers, and only waits for the responses under way. So signals are
-    also received through Python's wakeup file descriptor. Call this from the main thread.
+    Granian installs its own signal handlers, which only wait for the responses under way. So this
+    receives signals through Python's wakeup file descriptor. Call it from the main thread.
 
-    Python runs handlers on the main thread. A signal that arrives just before that thread begins
-    to wait does not wake it up. So it is woken by SIGURG, whose handler does nothing else.
+    Python runs handlers on the main thread, and a signal that arrives just before that thread
+    begins to wait does not wake it. So it is woken by SIGURG, whose handler does nothing.
     """
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)

@@ -5,30 +5,30 @@ import sys
 from typing import Any
 
 BACKLOG = 1024
-# The kernel closes a connection whose client has not acknowledged sent data for this long, because
-# it stopped reading or disappeared. That frees the thread of a stream.
+# The kernel closes a connection if the client has not acknowledged data for this long, because it
+# has stopped reading or disappeared. That frees the thread of a stream.
 UNACKNOWLEDGED_MS = 20_000
 
 
 def open_sockets(host: str, port: int, count: int) -> list[socket.socket]:
-    """Return listening sockets on one port, among which the system distributes connections.
+    """Open sockets that listen on one port. The system distributes connections among them.
 
-    If all workers waited for one socket, the first to wake up would accept a whole burst, and the
-    others would be idle. The main process keeps the sockets open, so that no client is refused
-    while a dead worker is replaced.
+    If all workers waited on one socket, the first to wake up would accept a whole burst of
+    connections. The main process keeps the sockets open, so that no client is refused while a dead
+    worker is replaced.
 
     Args:
         count: the number of workers.
 
     Returns:
-        One socket for each worker on Linux; elsewhere, where systems do not distribute evenly, one
-        for all of them.
+        One socket for each worker on Linux, and one for all workers on other systems, which do not
+        distribute connections evenly.
 
     Raises:
-        OSError: another server has the port, for example.
+        OSError: for example, another server has the port.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    family, _type, _protocol, _name, address = found[0]
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    family, _type, _protocol, _name, address = addresses[0]
     # The first socket does not share its port yet, so this fails if another server listens.
     first = _bind(family, address[:2])
     sockets = [first]
@@ -42,7 +42,7 @@ def open_sockets(host: str, port: int, count: int) -> list[socket.socket]:
 
 
 def _bind(family: int, address: Any, *, share_port: bool = False) -> socket.socket:
-    """Return a bound socket with every option that its connections are to inherit."""
+    """Return a bound socket with the options that its connections inherit."""
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:

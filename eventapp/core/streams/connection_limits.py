@@ -1,8 +1,8 @@
-"""How many streams one process may have open, in all and for each caller.
+"""Limit the open streams of one process, in all and for each caller.
 
-A caller is an address or a user. Either may open as many streams as are free, because a whole
-school may share one address. Only the last RESERVED_STREAMS are kept for callers that have few
-streams, so that nobody can occupy them all.
+A caller is an address or a user. Each may open almost all streams, because a whole school may share
+one address. Only the last RESERVED_STREAMS are reserved for callers with few open streams, so that
+no caller can occupy them all.
 """
 
 import threading
@@ -13,13 +13,14 @@ from eventapp.core.errors import AppError, TooManyRequests
 
 # A server process has threads for requests besides these: see core.server.resources.
 MAX_STREAMS = 1_200
-# The last streams, and how many a caller may have open to get one of them.
+# A caller with fewer than FEW_STREAMS open streams may open one of the last RESERVED_STREAMS.
 RESERVED_STREAMS, FEW_STREAMS = 100, 10
+# The Retry-After of each error. A server notices within 15 s that a client has gone.
 RETRY_SECONDS, OWN_RETRY_SECONDS = 5, 15
 
 
 class TooManyStreams(AppError):
-    """This process has no free stream. Another process, or this one later, may have one."""
+    """This process can open no more streams. Another process may, or this one later."""
 
     status, code = 503, "too_many_streams"
     message = "Too many open streams; try again shortly"
@@ -29,10 +30,7 @@ class TooManyStreams(AppError):
 
 
 class TooManyOwnStreams(TooManyRequests):
-    """The free streams are reserved for other callers.
-
-    The server notices within OWN_RETRY_SECONDS that a client has gone.
-    """
+    """The remaining streams are reserved for callers with fewer open streams."""
 
     code = "too_many_own_streams"
     message = "You have too many open streams; close some, or try again shortly"
@@ -42,7 +40,7 @@ class TooManyOwnStreams(TooManyRequests):
 
 
 class ConnectionLimits:
-    """Counts the open streams of one process, in all and by caller."""
+    """Counts the open streams of one process, in all and for each caller."""
 
     def __init__(self, max_open: int = MAX_STREAMS) -> None:
         self._max_open, self.open_count = max_open, 0
@@ -53,16 +51,19 @@ class ConnectionLimits:
         """Count one more stream.
 
         Args:
-            callers: every caller that the stream counts for: its address, and its user.
+            callers: the callers for which the stream counts: its address, and its user.
 
         Raises:
-            TooManyStreams, TooManyOwnStreams: the stream is not counted.
+            TooManyStreams: no stream is free.
+            TooManyOwnStreams: the free streams are reserved for other callers.
         """
         with self._lock:
             if self.open_count >= self._max_open:
                 raise TooManyStreams
             only_reserved = self.open_count >= self._max_open - RESERVED_STREAMS
-            if only_reserved and any(self._open_by_caller[one] >= FEW_STREAMS for one in callers):
+            if only_reserved and any(
+                self._open_by_caller[caller] >= FEW_STREAMS for caller in callers
+            ):
                 raise TooManyOwnStreams
             self.open_count += 1
             self._open_by_caller.update(callers)

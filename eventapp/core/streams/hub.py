@@ -1,15 +1,15 @@
 """Server-sent events: topics that one thread keeps up to date, and the listeners that read them.
 
-Nothing is pushed to a listener. One thread of each process polls the database for every topic that
-somebody listens to, every 0.5 s, or sooner when this process has written (`Hub.wake`). The topic
-keeps its state and its latest entries, and wakes its listeners. Each listener has a position of its
-own in the topic, and reads what comes after it. So a slow client costs nothing and delays nobody.
-Once the entries after its position are no longer kept, its stream ends, and it comes back by itself
-with its `Last-Event-ID`.
+Listeners pull; nothing is pushed to them. One thread of each process polls the database for every
+topic with listeners, every 0.5 s, or sooner after a write of this process (`Hub.wake`). The topic
+keeps its state and its latest entries, and wakes its listeners. Each listener has its own position
+in the topic, and reads the entries after it. So a slow client costs nothing and delays nobody. When
+the entries after its position have been discarded, its stream ends, and the client reconnects with
+its `Last-Event-ID`.
 
 Invariant: a listener misses no change. It reads the topic's version before the topic's state, and
 then waits until the version differs. Only the poll thread writes the state, always before it
-increases the version. A stream that cannot go on ends: it never stays open and silent.
+increases the version. A stream that cannot continue ends: it never stays open and silent.
 """
 
 import threading
@@ -25,7 +25,7 @@ from pymongo.errors import PyMongoError
 from eventapp.core.app_key import AppKey
 from eventapp.core.streams.connection_limits import ConnectionLimits, TooManyStreams
 
-# How often the poll thread reads the database, and the least time between two polls after a wake.
+# The time between two polls of the database, and the least time if `Hub.wake` was called.
 POLL_SECONDS, MIN_POLL_SECONDS = 0.5, 0.05
 # How often an idle stream sends a comment, and how often it checks the caller's session.
 COMMENT_SECONDS = 15.0
@@ -42,12 +42,12 @@ def encode_event(event_id: str, event: str, data: bytes) -> bytes:
 
 
 class Topic:
-    """One thing that clients listen to. Subclasses add its state, which only pollers write.
+    """A subject that clients listen to. Subclasses add its state, which only polls write.
 
     Attributes:
-        kind, key: what the topic is about, such as ("event", 7).
-        has_ended: whether no more is to come.
-        listener_count: how many streams are open; guarded by the hub's lock.
+        kind, key: the subject, such as ("event", 7).
+        has_ended: whether no further entries will follow.
+        listener_count: the number of open streams; guarded by the hub's lock.
     """
 
     def __init__(self, kind: str, key: Hashable) -> None:
@@ -59,22 +59,22 @@ class Topic:
 
     @property
     def version(self) -> int:
-        """How often the topic has changed. Read it before the state, then wait for the next."""
+        """The number of changes so far. Read it before the state, then wait for a change."""
         return self._version
 
     def publish(self) -> None:
-        """Wake all listeners, after the state was changed."""
+        """Wake all listeners, after a change of the state."""
         with self._changed:
             self._version += 1
             self._changed.notify_all()
 
     def end(self) -> None:
-        """Let the listeners end when they have read what there is."""
+        """End the streams of this topic, once their listeners have read its last entries."""
         self.has_ended = True
         self.publish()
 
     def wait_for_change(self, version: int, seconds: float) -> None:
-        """Wait until the version differs from `version`, at most `seconds`."""
+        """Wait until the version differs from `version`, but at most `seconds`."""
         with self._changed:
             self._changed.wait_for(lambda: self._version != version, max(0.0, seconds))
 
@@ -83,10 +83,10 @@ class Listener(Protocol):
     """One stream's position in its topic."""
 
     def read_new(self) -> bytes:
-        """Return the encoded events after the position, and move behind them.
+        """Return the encoded events after the position, and move the position behind them.
 
         Raises:
-            StreamEnded: the stream cannot go on.
+            StreamEnded: the stream cannot continue.
         """
 
     def is_alive(self) -> bool:
@@ -94,7 +94,7 @@ class Listener(Protocol):
 
 
 class StreamEnded(Exception):
-    """The next entries are no longer kept, or this caller may no longer read them."""
+    """The next entries have been discarded, or the caller may no longer read them."""
 
 
 # Brings the topics of one kind up to date.
@@ -102,7 +102,7 @@ Poll = Callable[[Sequence[Any]], None]
 
 
 class Hub:
-    """The open streams of one process, and its poll thread, which runs while any is open."""
+    """The open streams of one process, and the poll thread, which runs while any is open."""
 
     def __init__(self) -> None:
         self.limits = ConnectionLimits()
@@ -123,11 +123,11 @@ class Hub:
 
         Args:
             open_topic: reads the topic; called if no stream of it is open in this process.
-            callers: whose stream it is, for the limits; the same as in `unsubscribe`.
+            callers: the callers for which the stream counts, as in `ConnectionLimits.acquire`.
 
         Raises:
             TooManyOwnStreams: the free streams are reserved for other callers.
-            TooManyStreams: none is free, or the process is about to end.
+            TooManyStreams: no stream is free, or the process is about to end.
         """
         with ExitStack() as undo:
             self.limits.acquire(callers)
@@ -150,14 +150,14 @@ class Hub:
 
     @contextmanager
     def unsubscribe_on_failure(self, topic: Topic, callers: Sequence[str]) -> Iterator[None]:
-        """Unsubscribe if the code between subscribing and streaming fails."""
+        """Unsubscribe if the code in the `with` block fails, before it starts the stream."""
         with ExitStack() as undo:
             undo.callback(self.unsubscribe, topic, callers)
             yield
             undo.pop_all()
 
     def unsubscribe(self, topic: Topic, callers: Sequence[str]) -> None:
-        """Close a stream of a topic."""
+        """Close a stream of a topic. `callers` are those that were given to `subscribe`."""
         with self._lock:
             topic.listener_count -= 1
             OPEN_STREAMS.dec()
@@ -167,12 +167,12 @@ class Hub:
         self.limits.release(callers)
 
     def wake(self, kind: str, key: Hashable) -> None:
-        """Poll soon, because this process changed the topic; do nothing if nobody listens."""
+        """Poll soon, because this process changed the topic; do nothing without listeners."""
         if (kind, key) in self._topics:
             self._wake.set()
 
     def close(self) -> None:
-        """End all streams and open no more: the process is about to end."""
+        """End all streams and refuse new ones, because the process is about to end."""
         self._is_closed = True
         self._wake.set()
         self._end_all()
@@ -185,18 +185,18 @@ class Hub:
             topic.end()
 
     def _run_polls(self) -> None:
-        finished = False
+        has_finished = False
         try:
             while self._keep_polling():
                 self._poll_once()
                 time.sleep(MIN_POLL_SECONDS)
                 self._wake.wait(POLL_SECONDS - MIN_POLL_SECONDS)
                 self._wake.clear()
-            finished = True
+            has_finished = True
         finally:
-            if not finished:
-                # A bug ended this thread. Streams that end are opened again by their clients, and
-                # start it anew; streams without it would stay silent.
+            if not has_finished:
+                # A bug ended this thread. Without it the streams would stay silent. When they end,
+                # their clients open them again, and that starts a new thread.
                 self._is_polling = False
                 self._end_all()
 
@@ -209,12 +209,12 @@ class Hub:
         with self._lock:
             topics = list(self._topics.values())
         for kind, poll in self._polls.items():
-            open_topics = [one for one in topics if one.kind == kind and not one.has_ended]
+            open_topics = [topic for topic in topics if topic.kind == kind and not topic.has_ended]
             try:
                 if open_topics:
                     poll(open_topics)
             except PyMongoError as error:
-                # The streams stay open, and go on when the database is back.
+                # The streams stay open, and continue when the database answers again.
                 log.warning("streams cannot poll", kind=kind, error=type(error).__name__)
 
 
@@ -222,15 +222,15 @@ HUB: AppKey[Hub] = AppKey("streams")
 
 
 def stream_events(topic: Topic, listener: Listener) -> Iterator[bytes]:
-    """Yield what a listener is sent, until the topic ends or the listener cannot go on.
+    """Yield the bytes of a stream, until its topic ends or its listener cannot continue.
 
-    After at most COMMENT_SECONDS, a comment or an event is sent, so that a broken connection is
-    noticed. The listener is checked that often as well.
+    A comment is sent if there was no event for COMMENT_SECONDS, so that a broken connection is
+    noticed. The stream checks `Listener.is_alive` as often.
     """
     yield OPENING
     checked_at = time.monotonic()
     while True:
-        version, has_ended = topic.version, topic.has_ended  # before its state: see the invariant
+        version, has_ended = topic.version, topic.has_ended  # Read before the state: see above.
         try:
             data = listener.read_new()
         except (StreamEnded, PyMongoError):

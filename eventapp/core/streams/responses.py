@@ -1,4 +1,4 @@
-"""Streams over HTTP: the response, the callers it counts for, and the check of their session."""
+"""Streams over HTTP: the response, the callers for which it counts, and the session check."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,13 @@ from flask import Response
 
 from eventapp.core.access.actor import Actor
 from eventapp.core.access.permissions import AUTHENTICATION, current_actor
-from eventapp.core.access.rate_limits import client_address_key
+from eventapp.core.access.rate_limits import get_client_address_key
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.streams.hub import HUB, Hub, Listener, Topic, stream_events
 
 EVENT_STREAM = "text/event-stream"
-# X-Accel-Buffering: a proxy that collects a response before it sends it on would send nothing.
+# X-Accel-Buffering tells proxies not to collect the whole response before they forward it.
 HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 
 
@@ -22,9 +22,9 @@ def get_hub() -> Hub:
 
 
 def current_callers() -> tuple[str, ...]:
-    """Return the callers that this request's stream counts for: its address, and its user."""
+    """Return the callers for which a stream of this request counts: its address, and its user."""
     user_id = current_actor().user_id
-    return (client_address_key(), f"user:{user_id}") if user_id else (client_address_key(),)
+    return (get_client_address_key(), f"user:{user_id}") if user_id else (get_client_address_key(),)
 
 
 def stream_response(topic: Topic, listener: Listener) -> Response:
@@ -36,10 +36,10 @@ def stream_response(topic: Topic, listener: Listener) -> Response:
     return response
 
 
-def session_check(actor: Actor) -> Callable[[], bool]:
-    """Return a function that tells, outside any request, whether the caller is still signed in.
+def make_session_check(actor: Actor) -> Callable[[], bool]:
+    """Return a function that checks whether the caller is still signed in.
 
-    It always returns True for a caller without a session.
+    The function needs no request context. For a caller without a session it returns True.
     """
     load_session, db = AUTHENTICATION.get().load_session, get_db()
     session_id = actor.session_id

@@ -10,7 +10,7 @@ from eventapp.core.streams.responses import (
     EVENT_STREAM,
     current_callers,
     get_hub,
-    session_check,
+    make_session_check,
     stream_response,
 )
 from eventapp.messages.event_stream import subscribe
@@ -38,6 +38,6 @@ def stream_event(event_id: int) -> Response:
         last_event_id=request.headers.get("Last-Event-ID"),
         actor=actor,
         callers=current_callers(),
-        has_session=session_check(actor),
+        has_session=make_session_check(actor),
     )
     return stream_response(topic, listener)

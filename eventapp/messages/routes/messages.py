@@ -50,12 +50,12 @@ def _parse_query(query: JsonObject) -> service.ChatQuery:
         return service.ChatQuery(page=query["page"], limit=limit, after=query.get("after"))
     position = paging.decode_cursor(cursor)
     if "after" in position:
-        return service.ChatQuery(limit=limit, after=paging.cursor_int(position["after"]))
+        return service.ChatQuery(limit=limit, after=paging.parse_cursor_int(position["after"]))
     return service.ChatQuery(
-        page=paging.cursor_int(position.get("page")),
+        page=paging.parse_cursor_int(position.get("page")),
         limit=limit,
-        before=paging.cursor_int(position.get("before")),
-        counted=paging.cursor_int(position.get("counted"), paging.COUNT_LIMIT + 1),
+        before=paging.parse_cursor_int(position.get("before")),
+        counted=paging.parse_cursor_int(position.get("counted"), paging.COUNT_LIMIT + 1),
     )
 
 

@@ -45,7 +45,7 @@ def my_notifications(query: JsonObject) -> Response:
     body, next_position = service.list_notifications(
         get_db(), current_actor().require_user_id(), request
     )
-    return json_response({**body, "nextCursor": paging.next_cursor(next_position, filters)})
+    return json_response({**body, "nextCursor": paging.make_next_cursor(next_position, filters)})
 
 
 @bp.route("/<oid:notification_id>/read", methods=["POST"])
