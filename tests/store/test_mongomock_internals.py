@@ -71,11 +71,13 @@ def test_the_client_takes_our_stores():
 
 
 def test_our_patches_are_where_mongomock_looks_for_them():
-    assert mongomock.filtering.iter_key_candidates is mongomock_internals._candidates_with_missing
+    assert (
+        mongomock.filtering.iter_key_candidates is mongomock_internals._iter_candidates_with_missing
+    )
     assert mongomock.aggregate._Parser is mongomock_internals._Parser
     operators = mongomock.filtering._filterer_inst._operator_map
-    assert operators["$type"] is mongomock_internals._type_op
-    assert operators["$mod"] is mongomock_internals._mod_op
+    assert operators["$type"] is mongomock_internals._match_type
+    assert operators["$mod"] is mongomock_internals._match_mod
     assert mongomock.filtering._filterer_inst.parse_expression[0] is mongomock_internals._evaluate
 
 

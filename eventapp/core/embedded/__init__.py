@@ -1,19 +1,21 @@
-"""The embedded store: an in-process document store that takes PyMongo calls, for one process.
+"""The embedded store: a document store inside one process, with the interface of PyMongo.
 
-It serves when no MongoDB server is configured. Filters, projections, update operators and
-aggregation stages are mongomock's; indexes, text search, sorting, locking and persistence are ours.
+It is used if no MongoDB server is configured. mongomock evaluates filters, projections, update
+operators and aggregation stages. This package adds indexes, text search, sorting, locking and
+persistence.
 
 Locking: every operation runs from beginning to end under the one re-entrant lock of its client, so
-operations are atomic and serial. (mongomock alone lets two threads pass the same condition.) A
-stored document is never modified in place: a write checks first, and then puts a new document in
-the place of the old one. So a refused write has changed nothing, and a reference that was taken
-under the lock stays a consistent snapshot after the lock is released.
+operations are atomic and serial. (In mongomock alone, two threads can pass the same condition.) A
+stored document is never modified: a write makes all its checks first, and then replaces the old
+document by a new one. So a refused write changes nothing, and a reference that was taken under the
+lock stays a consistent snapshot after the lock is released.
 
-Durability: each write records under the same lock what it changed. A thread takes the recorded
-changes at intervals, copies the references under the lock, and writes them to SQLite in one durable
-transaction. So the file always holds the state of one moment, between two operations, across all
-collections. Changes are written 0.1 s after the first of them; callers write them themselves once
-they are 0.4 s late, so a killed process loses less than 1 s. `close` writes the rest.
+Durability: each write records its changes under the same lock. A thread takes the recorded changes
+at intervals, copies the references to their documents under the lock, and writes the documents to
+SQLite in one durable transaction. So the file always contains the state between two operations,
+across all collections. Changes are written 0.1 s after the first of them. If that has not happened
+after 0.4 s, the calling threads write them, so that a killed process loses less than 1 s. `close`
+writes the rest.
 """
 
 from eventapp.core.embedded.client import open_embedded

@@ -1,4 +1,4 @@
-"""Aggregation on the embedded store: an indexed, text-aware `$match`, then mongomock's stages."""
+"""Aggregation: an initial `$match` that uses indexes and text search, then mongomock's stages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,10 +9,10 @@ from eventapp.core.embedded.mongomock_internals import Document, MongomockCollec
 from eventapp.core.embedded.operations import CollectionOperations, Matches
 from eventapp.core.embedded.pymongo_interface import TEXT_SCORE
 from eventapp.core.embedded.updates import require_same_id
-from eventapp.core.embedded.values import caller_copy, stored_copy
+from eventapp.core.embedded.values import copy_as_stored, copy_for_caller
 
-# mongomock's stages do not know text scores. So the score of a document is a field of this name
-# while it passes through them, and the field is removed from the results.
+# mongomock's stages do not support text scores. So each document has its score in a field of this
+# name while it passes through them, and the field is removed from the results.
 _SCORE_FIELD = "__textScore"
 _UPDATE_STAGES = frozenset(
     ("$set", "$addFields", "$unset", "$project", "$replaceRoot", "$replaceWith")
@@ -23,49 +23,54 @@ _BAD_VALUE = 2
 def aggregate(
     operations: CollectionOperations, pipeline: Sequence[Mapping[str, Any]]
 ) -> list[Document]:
-    """Run a pipeline. `$text` may stand in its first `$match` only.
+    """Run a pipeline, in which `$text` may occur only in an initial `$match`.
 
     Raises:
-        NotImplementedError: mongomock lacks a stage or an operator.
+        NotImplementedError: mongomock does not support a stage or an operator.
     """
-    stages = stored_copy({"stages": list(pipeline)})["stages"]
+    stages = copy_as_stored({"stages": list(pipeline)})["stages"]
     query = stages.pop(0)["$match"] if stages and "$match" in stages[0] else {}
     matches = operations.match(query)
-    documents = [stored_copy(document) for document in matches.documents]
+    documents = [copy_as_stored(document) for document in matches.documents]
     has_scores = matches.scores is not None
     if has_scores:
         for document in documents:
-            document[_SCORE_FIELD] = matches.score(document)
-    results = _run(operations.native, documents, _rewrite_stages(stages, has_scores=has_scores))
+            document[_SCORE_FIELD] = matches.get_score(document)
+    results = _run_stages(
+        operations.native, documents, _rewrite_stages(stages, has_scores=has_scores)
+    )
     if has_scores:
         results = [_remove_score(result) for result in results]
-    return [caller_copy(result) for result in results]
+    return [copy_for_caller(result) for result in results]
 
 
 def apply_pipeline(
     native: MongomockCollection, document: Document, pipeline: Sequence[Mapping[str, Any]]
 ) -> Document:
-    """Return what an update that is a pipeline makes of a document, which stays as it is.
+    """Return the document that results from an update by a pipeline.
 
     Raises:
         WriteError: a stage is not allowed in an update, or the `_id` would change.
     """
-    stages = stored_copy({"stages": list(pipeline)})["stages"]
+    stages = copy_as_stored({"stages": list(pipeline)})["stages"]
     if refused := [name for stage in stages for name in stage if name not in _UPDATE_STAGES]:
         raise WriteError(f"{refused[0]} is not allowed to be used within an update", _BAD_VALUE)
     rewritten = _rewrite_stages(stages, has_scores=False)
-    (result,) = native.run_stages([stored_copy(document)], rewritten)
+    (result,) = native.run_stages([copy_as_stored(document)], rewritten)
     return require_same_id(document, result)
 
 
-def _run(
+def _run_stages(
     native: MongomockCollection, documents: list[Document], stages: list[Document]
 ) -> list[Document]:
-    """Run the stages one by one. mongomock would group and count even without documents."""
+    """Run the stages one by one.
+
+    Without documents, `$group` and `$count` are skipped: mongomock would return a result for them.
+    """
     for stage in stages:
         ((name, options),) = stage.items()
         if name == "$facet":
-            facets = {title: _run(native, documents, run) for title, run in options.items()}
+            facets = {title: _run_stages(native, documents, run) for title, run in options.items()}
             documents = [facets]
         elif name == "$sort":
             matches = Matches(list(documents))
@@ -77,7 +82,7 @@ def _run(
 
 
 def _rewrite_stages(stages: list[Document], *, has_scores: bool) -> list[Document]:
-    """Return the stages in terms of those that mongomock has."""
+    """Replace the stages that mongomock does not support by stages that it supports."""
     rewritten: list[Document] = []
     for stage in stages:
         ((name, options),) = stage.items()
@@ -94,7 +99,7 @@ def _rewrite_stages(stages: list[Document], *, has_scores: bool) -> list[Documen
 
 
 def _use_score_field(name: str, options: Any) -> Any:
-    """Replace `{"$meta": "textScore"}` in a stage by the score field, and keep that field."""
+    """Replace `{"$meta": "textScore"}` in a stage by the score field, and keep the field."""
     if name == "$sort":
         return dict(
             (_SCORE_FIELD, -1) if direction == TEXT_SCORE else (path, direction)
@@ -124,20 +129,20 @@ def _remove_score(value: Any) -> Any:
     return value
 
 
-def _unset(paths: Any) -> list[Document]:
+def _rewrite_unset(paths: Any) -> list[Document]:
     return [{"$project": dict.fromkeys([paths] if isinstance(paths, str) else paths, 0)}]
 
 
-def _replace_with(root: Any) -> list[Document]:
+def _rewrite_replace_with(root: Any) -> list[Document]:
     return [{"$replaceRoot": {"newRoot": root}}]
 
 
-def _sort_by_count(expression: Any) -> list[Document]:
+def _rewrite_sort_by_count(expression: Any) -> list[Document]:
     return [{"$group": {"_id": expression, "count": {"$sum": 1}}}, {"$sort": {"count": -1}}]
 
 
 _REWRITES: dict[str, Callable[[Any], list[Document]]] = {
-    "$unset": _unset,
-    "$replaceWith": _replace_with,
-    "$sortByCount": _sort_by_count,
+    "$unset": _rewrite_unset,
+    "$replaceWith": _rewrite_replace_with,
+    "$sortByCount": _rewrite_sort_by_count,
 }

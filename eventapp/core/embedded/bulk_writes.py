@@ -1,4 +1,4 @@
-"""Many writes in one call: `insert_many` and `bulk_write` of the embedded store."""
+"""Perform many writes in one call, for `insert_many` and `bulk_write`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -37,17 +37,17 @@ def bulk_write(writer: Writer, requests: Sequence[Write], *, ordered: bool) -> B
         ordered: whether to stop at the first write that is refused.
 
     Raises:
-        BulkWriteError: a write was refused. Without `ordered` the others have been performed.
+        BulkWriteError: a write was refused. The others have been performed unless `ordered`.
     """
     if not requests:
         raise InvalidOperation("No operations to execute")
-    result = _empty_result()
+    result = _make_empty_result()
     for index, request in enumerate(requests):
         try:
             _HANDLERS[type(request)](writer, request, result, index)
         except WriteError as error:
             operation = getattr(request, "_doc", None)
-            result["writeErrors"].append(_write_error(error, index, operation))
+            result["writeErrors"].append(_make_write_error(error, index, operation))
             if ordered:
                 break
     if result["writeErrors"]:
@@ -55,12 +55,12 @@ def bulk_write(writer: Writer, requests: Sequence[Write], *, ordered: bool) -> B
     return BulkWriteResult(result, True)
 
 
-def _empty_result() -> Document:
+def _make_empty_result() -> Document:
     counts = dict.fromkeys(("nInserted", "nMatched", "nModified", "nRemoved", "nUpserted"), 0)
     return {**counts, "upserted": [], "writeErrors": [], "writeConcernErrors": []}
 
 
-def _write_error(error: WriteError, index: int, operation: Any) -> Document:
+def _make_write_error(error: WriteError, index: int, operation: Any) -> Document:
     details: Mapping[str, Any] = error.details or {}
     message = details.get("errmsg", str(error))
     return {**details, "index": index, "code": error.code, "errmsg": message, "op": operation}
@@ -80,16 +80,16 @@ def _add_update(update: UpdateResult, result: Document, index: int) -> None:
 
 
 def _update_one(writer: Writer, request: Any, result: Document, index: int) -> None:
-    update = writer.update_one(request._filter, request._doc, **_update_options(request))
+    update = writer.update_one(request._filter, request._doc, **_get_update_options(request))
     _add_update(update, result, index)
 
 
 def _update_many(writer: Writer, request: Any, result: Document, index: int) -> None:
-    update = writer.update_many(request._filter, request._doc, **_update_options(request))
+    update = writer.update_many(request._filter, request._doc, **_get_update_options(request))
     _add_update(update, result, index)
 
 
-def _update_options(request: Any) -> Document:
+def _get_update_options(request: Any) -> Document:
     return {"upsert": bool(request._upsert), "array_filters": request._array_filters}
 
 

@@ -21,8 +21,8 @@ def open_embedded(directory: Path | None) -> "EmbeddedClient":
     """Open the embedded store.
 
     Args:
-        directory: where the data is kept, created if missing. None keeps it in memory, without a
-            thread or a file.
+        directory: the directory of the data, which is created if it is missing. With None the data
+            is kept in memory only.
 
     Raises:
         EmbeddedStoreBusy: another process has the directory open.

@@ -33,10 +33,10 @@ from eventapp.core.embedded.pymongo_interface import (
     PyMongoStandIn,
     Sort,
     check_options,
-    sort_pairs,
+    parse_sort,
 )
 from eventapp.core.embedded.updates import apply_operators, apply_replacement
-from eventapp.core.embedded.values import stored_copy
+from eventapp.core.embedded.values import copy_as_stored
 
 Filter: TypeAlias = Mapping[str, Any]
 
@@ -120,7 +120,7 @@ class EmbeddedCollection(PyMongoStandIn):
 
     @locked
     def distinct(self, key: str, filter: Filter | None = None, **options: Any) -> list[Any]:
-        """Return the distinct values of a field, array items each."""
+        """Return the distinct values of a field. The items of an array count as separate values."""
         check_options(options)
         return self._operations.distinct(key, filter or {})
 
@@ -128,10 +128,10 @@ class EmbeddedCollection(PyMongoStandIn):
     def aggregate(
         self, pipeline: Sequence[Mapping[str, Any]], **options: Any
     ) -> EmbeddedCommandCursor:
-        """Run a pipeline at once.
+        """Run a pipeline, and return a cursor of its results.
 
         Raises:
-            NotImplementedError: mongomock lacks a stage or an operator.
+            NotImplementedError: mongomock does not support a stage or an operator.
         """
         check_options(options)
         results = aggregate(self._operations, pipeline)
@@ -153,7 +153,7 @@ class EmbeddedCollection(PyMongoStandIn):
     def insert_many(
         self, documents: Iterable[Any], ordered: bool = True, **options: Any
     ) -> InsertManyResult:
-        """Insert one after the other; BulkWriteError names those refused."""
+        """Insert the documents one after the other; BulkWriteError names those refused."""
         documents = list(documents)
         if not documents:
             raise TypeError("documents must be a non-empty list")
@@ -164,21 +164,21 @@ class EmbeddedCollection(PyMongoStandIn):
     def bulk_write(
         self, requests: Sequence[Write], ordered: bool = True, **options: Any
     ) -> BulkWriteResult:
-        """Perform several writes as one operation; BulkWriteError names those refused."""
+        """Perform several writes in one operation; BulkWriteError names those refused."""
         check_options(options)
         return bulk_write(self, list(requests), ordered=ordered)
 
     def update_one(self, filter: Filter, update: Any, **options: Any) -> UpdateResult:
-        """Update the first match; options: upsert, sort, array_filters."""
-        return _update_result(self._update(filter, update, **options))
+        """Update the first match. The options are upsert, sort and array_filters."""
+        return _make_update_result(self._update(filter, update, **options))
 
     def update_many(self, filter: Filter, update: Any, **options: Any) -> UpdateResult:
-        """Update all matches; options: upsert, array_filters."""
-        return _update_result(self._update(filter, update, many=True, **options))
+        """Update all matches. The options are upsert and array_filters."""
+        return _make_update_result(self._update(filter, update, many=True, **options))
 
     def replace_one(self, filter: Filter, replacement: Filter, **options: Any) -> UpdateResult:
-        """Replace the first match; options: upsert, sort."""
-        return _update_result(self._replace(filter, replacement, **options))
+        """Replace the first match. The options are upsert and sort."""
+        return _make_update_result(self._replace(filter, replacement, **options))
 
     def delete_one(self, filter: Filter, **options: Any) -> DeleteResult:
         """Delete the first match."""
@@ -199,7 +199,7 @@ class EmbeddedCollection(PyMongoStandIn):
         return_document: bool = ReturnDocument.BEFORE,
         **options: Any,
     ) -> Document | None:
-        """Update the first match and return it, before or after; None if nothing matches."""
+        """Update the first match. Return it before or after the update, or None without a match."""
         outcome = self._update(filter, update, upsert=upsert, sort=sort, **options)
         return self._project_outcome(outcome, projection, return_document)
 
@@ -214,7 +214,7 @@ class EmbeddedCollection(PyMongoStandIn):
         return_document: bool = ReturnDocument.BEFORE,
         **options: Any,
     ) -> Document | None:
-        """Replace the first match and return it, before or after; None if nothing matches."""
+        """Replace the first match. Return the old or the new document, or None without a match."""
         outcome = self._replace(filter, replacement, upsert=upsert, sort=sort, **options)
         return self._project_outcome(outcome, projection, return_document)
 
@@ -222,7 +222,7 @@ class EmbeddedCollection(PyMongoStandIn):
     def find_one_and_delete(
         self, filter: Filter, projection: Any = None, sort: Any = None, **options: Any
     ) -> Document | None:
-        """Delete the first match and return it; None if nothing matches."""
+        """Delete the first match and return it, or None without a match."""
         deleted = self._delete(filter, sort=sort, **options)
         if not deleted.documents:
             return None
@@ -240,14 +240,14 @@ class EmbeddedCollection(PyMongoStandIn):
     def _update(
         self, filter: Filter, update: Any, *, array_filters: Any = None, **options: Any
     ) -> WriteOutcome:
-        native, base = self._operations.native, self._operations.upsert_base(filter)
+        native, base = self._operations.native, self._operations.make_upsert_base(filter)
         if isinstance(update, list) and not array_filters:
             return self._rewrite(
                 filter, lambda old, _: apply_pipeline(native, old, update), base, **options
             )
         check_update(update)
-        query, operators = stored_copy(filter), stored_copy(update)
-        filters = stored_copy({"filters": array_filters or []})["filters"]
+        query, operators = copy_as_stored(filter), copy_as_stored(update)
+        filters = copy_as_stored({"filters": array_filters or []})["filters"]
 
         def change(document: Document, inserting: bool) -> Document:
             return apply_operators(native, document, query, operators, filters, inserting=inserting)
@@ -257,8 +257,8 @@ class EmbeddedCollection(PyMongoStandIn):
     @locked
     def _replace(self, filter: Filter, replacement: Filter, **options: Any) -> WriteOutcome:
         check_replacement(replacement)
-        new = stored_copy(replacement)
-        base = self._operations.upsert_base(filter)
+        new = copy_as_stored(replacement)
+        base = self._operations.make_upsert_base(filter)
         id_only = {name: value for name, value in base.items() if name == "_id"}
         return self._rewrite(filter, lambda old, _: apply_replacement(old, new), id_only, **options)
 
@@ -274,7 +274,7 @@ class EmbeddedCollection(PyMongoStandIn):
         **options: Any,
     ) -> WriteOutcome:
         check_options(options)
-        pairs = sort_pairs(sort) if sort else None
+        pairs = parse_sort(sort) if sort else None
         return self._operations.rewrite(
             filter, change, base=base if upsert else None, sort=pairs, many=many
         )
@@ -284,26 +284,27 @@ class EmbeddedCollection(PyMongoStandIn):
         self, filter: Filter, *, sort: Any = None, many: bool = False, **options: Any
     ) -> Matches:
         check_options(options)
-        return self._operations.delete(filter, sort_pairs(sort) if sort else None, many=many)
+        return self._operations.delete(filter, parse_sort(sort) if sort else None, many=many)
 
     # Indexes
 
     def create_index(self, keys: Any, session: None = None, **options: Any) -> str:
-        """Declare an index and return its name; options are those of `pymongo.IndexModel`.
+        """Create an index and return its name. The options are those of `pymongo.IndexModel`.
 
         Raises:
-            DuplicateKeyError: it is unique, and the documents are not; nothing has changed.
-            OperationFailure: it conflicts with an index that exists.
+            DuplicateKeyError: the index is unique, but the stored values are not. The index is not
+                created.
+            OperationFailure: the index conflicts with an existing one.
         """
         options.pop("comment", None)
         return self.create_indexes([IndexModel(keys, **options)], session=session)[0]
 
     @locked
     def create_indexes(self, indexes: Sequence[IndexModel], **options: Any) -> list[str]:
-        """Declare several indexes and return their names."""
+        """Create several indexes and return their names."""
         check_options(options)
         store = self._operations.store
-        definitions = [_index_definition(model) for model in indexes]
+        definitions = [_make_index_definition(model) for model in indexes]
         for definition in definitions:
             if not store.catalog.contains(definition):
                 store.add_index(definition)
@@ -319,7 +320,7 @@ class EmbeddedCollection(PyMongoStandIn):
 
     @locked
     def drop_indexes(self, **options: Any) -> None:
-        """Drop all indexes but that of `_id`."""
+        """Drop all indexes except that of `_id`."""
         check_options(options)
         for name in list(self._operations.store.catalog.definitions):
             self._operations.store.drop_index(name)
@@ -330,23 +331,23 @@ class EmbeddedCollection(PyMongoStandIn):
         check_options(options)
         return {
             shown.pop("name"): {**shown, "key": list(shown["key"].items())}
-            for shown in self._shown_indexes()
+            for shown in self._describe_indexes()
         }
 
     @locked
     def list_indexes(self, **options: Any) -> EmbeddedCommandCursor:
         """Return the indexes as documents."""
         check_options(options)
-        shown = self._shown_indexes()
+        shown = self._describe_indexes()
         return EmbeddedCommandCursor(lambda: shown)
 
-    def _shown_indexes(self) -> list[Document]:
+    def _describe_indexes(self) -> list[Document]:
         store = self._operations.store
         if not store.is_created:
             return []
         of_id = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
         definitions = store.catalog.definitions.values()
-        return [of_id, *(_shown_index(definition) for definition in definitions)]
+        return [of_id, *(_describe_index(definition) for definition in definitions)]
 
     @locked
     def drop(self, **options: Any) -> None:
@@ -355,16 +356,16 @@ class EmbeddedCollection(PyMongoStandIn):
         self._operations.store.drop()
 
 
-def _update_result(outcome: WriteOutcome) -> UpdateResult:
+def _make_update_result(outcome: WriteOutcome) -> UpdateResult:
     raw: Document = {"n": outcome.matched, "nModified": outcome.modified}
     if outcome.upserted_id is not None:
         raw |= {"n": 1, "upserted": outcome.upserted_id}
     return UpdateResult(raw, True)
 
 
-def _index_definition(model: IndexModel) -> Document:
-    """Return what the store keeps of a declaration. A text index gets a weight for each field."""
-    definition = stored_copy(model.document)
+def _make_index_definition(model: IndexModel) -> Document:
+    """Return the definition that is stored. It has a weight for each field of a text index."""
+    definition = copy_as_stored(model.document)
     definition.pop("background", None)
     if is_text_index(definition):
         fields = [name for name, kind in definition["key"].items() if kind == "text"]
@@ -372,7 +373,7 @@ def _index_definition(model: IndexModel) -> Document:
     return definition
 
 
-def _shown_index(definition: Document) -> Document:
+def _describe_index(definition: Document) -> Document:
     """Return an index definition as a server lists it."""
     shown = {"v": 2, **definition}
     if is_text_index(definition):

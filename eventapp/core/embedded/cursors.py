@@ -1,4 +1,4 @@
-"""The cursors of the embedded store: PyMongo's interface over results that are in memory."""
+"""The cursors of the embedded store: PyMongo's interface to results in memory."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -7,7 +7,7 @@ from typing import Any, Self
 from pymongo.errors import InvalidOperation
 
 from eventapp.core.embedded.mongomock_internals import Document
-from eventapp.core.embedded.pymongo_interface import Sort, sort_pairs
+from eventapp.core.embedded.pymongo_interface import Sort, parse_sort
 
 
 class EmbeddedCommandCursor:
@@ -44,7 +44,7 @@ class EmbeddedCommandCursor:
         return list(islice(self, length))
 
     def close(self) -> None:
-        """Yield no more results."""
+        """Discard the remaining results."""
         self._results, self.alive = iter(()), False
 
     def __enter__(self) -> Self:
@@ -59,7 +59,7 @@ class EmbeddedCommandCursor:
 
 
 class EmbeddedCursor(EmbeddedCommandCursor):
-    """The results of a find, which are all read, under the lock, when the first one is read."""
+    """Iterates over the results of a find. The first access reads them all, under the lock."""
 
     def __init__(
         self,
@@ -70,17 +70,17 @@ class EmbeddedCursor(EmbeddedCommandCursor):
     ) -> None:
         """Create a cursor; `read(sort, skip, limit)` is called when the first result is read."""
         super().__init__(lambda: read(self._sort, self._skip, self._limit))
-        self._sort: Sort | None = sort_pairs(sort) if sort else None
+        self._sort: Sort | None = parse_sort(sort) if sort else None
         self._skip, self._limit = skip, limit
 
     def sort(self, key_or_list: Any, direction: Any = None) -> Self:
         """Sort by a field, or by a list of (field, direction or `$meta`)."""
         self._check_unread()
-        self._sort = sort_pairs(key_or_list, direction)
+        self._sort = parse_sort(key_or_list, direction)
         return self
 
     def skip(self, count: int) -> Self:
-        """Leave out the first `count` results."""
+        """Skip the first `count` results."""
         self._check_unread()
         if count < 0:
             raise ValueError("skip must be >= 0")
@@ -88,7 +88,7 @@ class EmbeddedCursor(EmbeddedCommandCursor):
         return self
 
     def limit(self, count: int) -> Self:
-        """Stop after `count` results; 0 is no limit."""
+        """Stop after `count` results; 0 means no limit."""
         self._check_unread()
         self._limit = count
         return self
@@ -98,7 +98,7 @@ class EmbeddedCursor(EmbeddedCommandCursor):
             raise InvalidOperation("cannot set options after executing query")
 
     def _ignore_option(self, *_: Any, **__: Any) -> Self:
-        """Accept an option that means something to a server only."""
+        """Accept an option that only matters to a server."""
         return self
 
     max_time_ms = hint = comment = allow_disk_use = _ignore_option

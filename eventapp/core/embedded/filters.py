@@ -1,4 +1,4 @@
-"""What a filter says before it is evaluated: its conditions, the values it names, its `$text`."""
+"""Analyse filters before they are evaluated: their conditions, equal values and `$text`."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -9,18 +9,18 @@ from bson import ObjectId
 from eventapp.core.embedded.mongomock_internals import Document
 
 
-def required_conditions(query: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def iter_required_conditions(query: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the (path, condition) pairs that must all hold, including those inside `$and`."""
     for path, condition in query.items():
         if path == "$and":
             for clause in condition:
-                yield from required_conditions(clause)
+                yield from iter_required_conditions(clause)
         elif not path.startswith("$"):
             yield path, condition
 
 
-def equal_values(condition: Any) -> list[Any] | None:
-    """Return the scalars that a condition lets a field equal, or None if it is of another kind."""
+def find_equal_values(condition: Any) -> list[Any] | None:
+    """Return the scalars of a condition `=`, `$eq` or `$in`, or None for any other condition."""
     if isinstance(condition, dict) and len(condition) == 1:
         condition = condition.get("$in", [condition.get("$eq")])
     values = condition if isinstance(condition, list) else [condition]
@@ -29,7 +29,7 @@ def equal_values(condition: Any) -> list[Any] | None:
 
 
 def split_text(query: Document) -> tuple[Document, Document | None]:
-    """Return the filter without its `$text`, and that `$text`, from the top level or an `$and`."""
+    """Remove `$text` from the top level or an `$and`; return the rest of the filter and `$text`."""
     rest = dict(query)
     text = rest.pop("$text", None)
     clauses = [split_text(clause) for clause in rest.get("$and", [])]

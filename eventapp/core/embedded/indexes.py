@@ -6,9 +6,9 @@ from typing import Any, TypeAlias
 
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from eventapp.core.embedded.filters import equal_values
+from eventapp.core.embedded.filters import find_equal_values
 from eventapp.core.embedded.mongomock_internals import Document, matches_filter
-from eventapp.core.embedded.values import has_path, hashable, indexed_values
+from eventapp.core.embedded.values import find_indexed_values, has_path, make_hashable
 from eventapp.core.textsearch import TextIndex
 
 # Error codes of MongoDB.
@@ -19,14 +19,14 @@ KeyedDocuments: TypeAlias = Iterable[tuple[Hashable, Document]]
 
 
 class HashIndex:
-    """One declared index, kept as two maps.
+    """One index, kept as two maps.
 
-    The first maps the values of a unique index to the key of the document that has them. The second
-    maps the value of the first field to the keys of the documents that have it.
+    The first maps the values of a unique index to the key of the document with these values. The
+    second maps each value of the first field to the keys of the documents with this value.
     """
 
     def __init__(self, namespace: str, definition: Document) -> None:
-        """Create an index over no documents; `namespace` is for error messages."""
+        """Create an empty index; `namespace` is used in error messages."""
         self.definition = definition
         self.fields = list(definition["key"])
         self._namespace = namespace
@@ -35,28 +35,28 @@ class HashIndex:
 
     def check(self, key: Hashable, document: Document) -> None:
         """Raise DuplicateKeyError if another document has one of the document's unique values."""
-        for values in self._unique_values(document):
-            if self._owners.get(hashable(values), key) != key:
-                raise self._duplicate_key_error(values)
+        for values in self._iter_unique_values(document):
+            if self._owners.get(make_hashable(values), key) != key:
+                raise self._make_duplicate_key_error(values)
 
     def update(self, key: Hashable, old: Document | None, new: Document | None) -> None:
         """Replace the entries of `old` by those of `new`; None stands for no document."""
         if old is not None:
-            for values in self._unique_values(old):
-                self._owners.pop(hashable(values), None)
+            for values in self._iter_unique_values(old):
+                self._owners.pop(make_hashable(values), None)
         if new is not None:
-            for values in self._unique_values(new):
-                self._owners[hashable(values)] = key
-        self._update_first_field(key, self._first_values(old), self._first_values(new))
+            for values in self._iter_unique_values(new):
+                self._owners[make_hashable(values)] = key
+        self._update_first_field(key, self._find_first_values(old), self._find_first_values(new))
 
     def find_keys(self, value: Any) -> dict[Hashable, None]:
         """Return the keys of the documents that may have `value` in the first field."""
-        return self._by_first_field.get(hashable(value), {})
+        return self._by_first_field.get(make_hashable(value), {})
 
-    def _first_values(self, document: Document | None) -> set[Hashable]:
+    def _find_first_values(self, document: Document | None) -> set[Hashable]:
         if document is None:
             return set()
-        return {hashable(value) for value in indexed_values(document, self.fields[0])}
+        return {make_hashable(value) for value in find_indexed_values(document, self.fields[0])}
 
     def _update_first_field(self, key: Hashable, old: set[Hashable], new: set[Hashable]) -> None:
         for value in old - new:
@@ -66,17 +66,17 @@ class HashIndex:
         for value in new - old:
             self._by_first_field.setdefault(value, {})[key] = None
 
-    def _unique_values(self, document: Document) -> Iterator[tuple[Any, ...]]:
+    def _iter_unique_values(self, document: Document) -> Iterator[tuple[Any, ...]]:
         if self.definition.get("unique") and self._covers(document):
-            yield from product(*(indexed_values(document, path) for path in self.fields))
+            yield from product(*(find_indexed_values(document, path) for path in self.fields))
 
     def _covers(self, document: Document) -> bool:
         if self.definition.get("sparse"):
             return any(has_path(document, path) for path in self.fields)
         return matches_filter(self.definition.get("partialFilterExpression", {}), document)
 
-    def _duplicate_key_error(self, values: tuple[Any, ...]) -> DuplicateKeyError:
-        return duplicate_key_error(
+    def _make_duplicate_key_error(self, values: tuple[Any, ...]) -> DuplicateKeyError:
+        return make_duplicate_key_error(
             self._namespace,
             self.definition["name"],
             dict(self.definition["key"]),
@@ -85,7 +85,7 @@ class HashIndex:
 
 
 class IndexCatalog:
-    """All the indexes of one collection. They are updated with every document that is written."""
+    """The indexes of one collection. They are updated with every write of a document."""
 
     def __init__(self, namespace: str) -> None:
         self.definitions: dict[str, Document] = {}
@@ -106,10 +106,10 @@ class IndexCatalog:
             self._text_index.record_change(key, new)
 
     def contains(self, definition: Document) -> bool:
-        """Return whether this index is declared already.
+        """Return whether this index exists already.
 
         Raises:
-            OperationFailure: another index conflicts with it, as on a server (codes 67, 85, 86).
+            OperationFailure: it conflicts with another index, as on a server (codes 67, 85, 86).
         """
         name = definition["name"]
         if name in self.definitions:
@@ -121,16 +121,16 @@ class IndexCatalog:
             if is_text_index(other) and is_text_index(definition):
                 message = "only one text index per collection allowed"
                 raise OperationFailure(message, _CANNOT_CREATE)
-            if _key_and_filter(other) == _key_and_filter(definition):
+            if _get_key_and_filter(other) == _get_key_and_filter(definition):
                 message = f"Index already exists as {other['name']}"
                 raise OperationFailure(message, _OPTIONS_CONFLICT)
         return False
 
     def add(self, definition: Document, stored: KeyedDocuments) -> None:
-        """Declare an index over the stored documents.
+        """Create an index of the stored documents.
 
         Raises:
-            DuplicateKeyError: they are not unique; the index is not added.
+            DuplicateKeyError: their values are not unique. The index is not added.
         """
         if is_text_index(definition):
             self._text_index = TextIndex(definition["weights"])
@@ -152,11 +152,15 @@ class IndexCatalog:
             self._text_index = None
         self._hash_indexes.pop(name, None)
 
-    def ttl_definitions(self) -> list[Document]:
+    def find_ttl_definitions(self) -> list[Document]:
         """Return the definitions of the TTL indexes."""
-        return [one for one in self.definitions.values() if "expireAfterSeconds" in one]
+        return [
+            definition
+            for definition in self.definitions.values()
+            if "expireAfterSeconds" in definition
+        ]
 
-    def text_scores(self, text: Mapping[str, Any]) -> dict[Hashable, float]:
+    def find_text_scores(self, text: Mapping[str, Any]) -> dict[Hashable, float]:
         """Return the score of every document that matches a `$text` operator, by key.
 
         Raises:
@@ -173,34 +177,35 @@ class IndexCatalog:
         """Return the keys of all documents that may meet these (path, condition) pairs.
 
         Returns:
-            The shortest answer of an index, or None if no index answers any of the conditions.
+            The shortest list that an index gives, or None if no index covers a condition.
         """
-        answers = (self._find_keys(path, condition) for path, condition in conditions)
-        found = [keys for keys in answers if keys is not None]
-        return min(found, key=len) if found else None
+        by_condition = (self._find_keys(path, condition) for path, condition in conditions)
+        candidates = [keys for keys in by_condition if keys is not None]
+        return min(candidates, key=len) if candidates else None
 
     def _find_keys(self, path: str, condition: Any) -> list[Hashable] | None:
-        values = equal_values(condition)
-        index = next((one for one in self._hash_indexes.values() if one.fields[0] == path), None)
+        values = find_equal_values(condition)
+        by_path = (index for index in self._hash_indexes.values() if index.fields[0] == path)
+        index = next(by_path, None)
         if values is None or index is None:
             return None
         return list(dict.fromkeys(key for value in values for key in index.find_keys(value)))
 
 
 def is_text_index(definition: Mapping[str, Any]) -> bool:
-    """Return whether an index definition declares a text index."""
+    """Return whether a definition is that of a text index."""
     return "text" in definition["key"].values()
 
 
-def duplicate_key_error(
+def make_duplicate_key_error(
     namespace: str, index: str, pattern: Document, values: Document
 ) -> DuplicateKeyError:
-    """Build the error that a MongoDB server answers, with its details.
+    """Return the same error, with the same details, as for a MongoDB server.
 
     Args:
         index: the name of the index.
-        pattern: its fields and directions.
-        values: its fields and the values that are taken.
+        pattern: the directions of the index by field.
+        values: the duplicate values by field.
     """
     shown = ", ".join(f"{name}: {value!r}" for name, value in values.items())
     message = (
@@ -211,10 +216,10 @@ def duplicate_key_error(
     return DuplicateKeyError(message, _DUPLICATE_KEY, details)
 
 
-def _key_and_filter(definition: Document) -> tuple[list[tuple[str, Any]], Any]:
-    """Return what no two indexes may share: the fields in their order, and the partial filter."""
+def _get_key_and_filter(definition: Document) -> tuple[list[tuple[str, Any]], Any]:
+    """Return the ordered fields and the partial filter, which no two indexes may have in common."""
     return list(definition["key"].items()), definition.get("partialFilterExpression")
 
 
 def _is_same(one: Document, other: Document) -> bool:
-    return one == other and _key_and_filter(one) == _key_and_filter(other)
+    return one == other and _get_key_and_filter(one) == _get_key_and_filter(other)

@@ -1,4 +1,4 @@
-"""The locks of the embedded store: one process for a directory, one operation at a time."""
+"""The locks of the embedded store: one process per directory, one operation at a time."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from pymongo.errors import InvalidOperation
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-class EmbeddedStoreBusy(Exception):  # noqa: N818 (it names a state, not a fault)
+class EmbeddedStoreBusy(Exception):  # noqa: N818 (The name describes a state.)
     """Another process has the directory open."""
 
     def __init__(self, directory: Path | None) -> None:
@@ -27,10 +27,10 @@ def lock_directory(directory: Path) -> int:
     """Lock the directory for this process, and create it if it is missing.
 
     Returns:
-        The descriptor that holds the lock until it is closed.
+        A file descriptor. Closing it releases the lock.
 
     Raises:
-        EmbeddedStoreBusy: another process, or another client in this one, holds the lock.
+        EmbeddedStoreBusy: another process, or another client in this one, has the lock.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(directory / "embedded.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -43,17 +43,17 @@ def lock_directory(directory: Path) -> int:
 
 
 def check_directory_is_free(directory: Path) -> None:
-    """Raise EmbeddedStoreBusy if the directory is open; create it if it is missing."""
+    """Raise EmbeddedStoreBusy if a process has the directory open; create it if it is missing."""
     os.close(lock_directory(directory))
 
 
 class StoreLock:
-    """The one lock of a client. Taking it fails once the client is closed, and in a fork.
+    """The lock of a client. It cannot be taken in a fork, or when the client is closed.
 
     Attributes:
-        mutex: the lock itself, for those who need it without these checks.
+        mutex: the lock itself, for code that must skip these checks.
         is_closed: whether operations are refused; written under `mutex`.
-        after_operation: called after each operation, without the lock; None for nothing.
+        after_operation: called after each operation, without the lock, unless it is None.
     """
 
     def __init__(self, directory: Path | None) -> None:

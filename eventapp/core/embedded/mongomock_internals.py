@@ -1,8 +1,8 @@
-"""Everything that the embedded store takes from inside mongomock, typed, in one place.
+"""The parts of mongomock that the embedded store uses, with types.
 
-Most of it is private to mongomock, so its version is pinned exactly, and
-tests/store/test_mongomock_internals.py fails when an update breaks one of the parts. Importing this
-module also patches mongomock where it answers differently from MongoDB.
+Most of them are private. So the version of mongomock is pinned exactly, and
+tests/store/test_mongomock_internals.py fails if an update breaks one of them. Importing this module
+also patches mongomock where its results differ from those of MongoDB.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,11 +30,11 @@ MISSING: Any = _filtering.NOTHING
 _NULL_RANK: int = _filtering._get_compare_type(None)
 
 
-# The stores: what mongomock calls on the object that is given to its client.
+# The interfaces that mongomock expects of the object that is passed to its client.
 
 
 class CollectionStoreInterface(Protocol):
-    """What mongomock calls on the documents of a collection, in `$lookup` and `$out` as well."""
+    """The documents of a collection, also for `$lookup` and `$out`."""
 
     name: str
     indexes: dict[str, Any]
@@ -55,7 +55,7 @@ class CollectionStoreInterface(Protocol):
 
 
 class DatabaseStoreInterface(Protocol):
-    """What mongomock calls on the collections of a database."""
+    """The collections of a database."""
 
     @property
     def is_created(self) -> bool: ...
@@ -65,7 +65,7 @@ class DatabaseStoreInterface(Protocol):
 
 
 class ServerStoreInterface(Protocol):
-    """What mongomock calls on the databases of a client."""
+    """The databases of a client."""
 
     def __getitem__(self, name: str) -> DatabaseStoreInterface: ...
     def list_created_database_names(self) -> list[str]: ...
@@ -74,7 +74,7 @@ class ServerStoreInterface(Protocol):
 def open_mongomock(server: ServerStoreInterface) -> Any:
     """Return a mongomock client that keeps its documents in `server`.
 
-    It works on naive UTC datetimes throughout; callers of the embedded store get aware copies.
+    All its datetimes are naive and in UTC. Callers of the embedded store get aware copies.
     """
     return mongomock.MongoClient(_store=server, tz_aware=False)
 
@@ -91,12 +91,12 @@ def matches_filter(query: Document, document: Document) -> bool:
     return bool(_filtering.filter_applies(query, document))
 
 
-def values_at_path(path: str, document: Document) -> list[Any]:
+def get_values_at_path(path: str, document: Document) -> list[Any]:
     """Return the values at a dotted path: one for each item of an array on the way, or MISSING."""
     return list(_filtering.iter_key_candidates(path, document))
 
 
-def value_at_path(path: str, document: Document) -> Any:
+def get_value_at_path(path: str, document: Document) -> Any:
     """Return the one value at a dotted path with numeric array indexes, or MISSING."""
     try:
         return _helpers.get_value_by_dot(document, path)
@@ -105,7 +105,7 @@ def value_at_path(path: str, document: Document) -> Any:
 
 
 class _BsonOrdered:
-    """A value that Python would compare differently from BSON."""
+    """A wrapper for a value that Python and BSON compare differently."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -117,8 +117,8 @@ class _BsonOrdered:
         return bool(_filtering.bson_compare(lt, self.value, other.value))
 
 
-def bson_sort_key(value: Any) -> tuple[int, Any]:
-    """Return a key that sorts as BSON does: by type, where missing equals null, then by value."""
+def make_bson_sort_key(value: Any) -> tuple[int, Any]:
+    """Return a key that sorts like BSON: by type, where missing equals null, and then by value."""
     if value is MISSING or value is None:
         return (_NULL_RANK, 0)
     direct = isinstance(value, str | int | float | datetime | ObjectId)
@@ -126,7 +126,7 @@ def bson_sort_key(value: Any) -> tuple[int, Any]:
 
 
 class MongomockCollection:
-    """mongomock's operators, for the documents of one collection. It never touches the store."""
+    """mongomock's operators on the documents of one collection. They never use the store."""
 
     def __init__(self, native: Any) -> None:
         """Wrap a collection that a mongomock client returned."""
@@ -145,7 +145,7 @@ class MongomockCollection:
         """Run aggregation stages over `documents`, which may be modified.
 
         Raises:
-            NotImplementedError: mongomock lacks a stage or an operator.
+            NotImplementedError: mongomock does not support a stage or an operator.
         """
         results: Iterable[Document] = _aggregate.process_pipeline(
             documents, self._native.database, stages, None
@@ -187,29 +187,31 @@ _TYPE_NAMES = {1: "double", 2: "string", 3: "object", 4: "array", 7: "objectId",
 }
 
 
-def _candidates_with_missing(path: str, value: Any) -> Any:
-    """Treat a path that goes on behind null or a scalar as missing: `{"a.b": None}` matches it."""
+def _iter_candidates_with_missing(path: str, value: Any) -> Any:
+    """Treat a path that continues below null or a scalar as missing: `{"a.b": None}` matches."""
     if path and not isinstance(value, dict | list):
         return [MISSING]
     return _unpatched_candidates(path, value)
 
 
-def _type_op(value: Any, wanted: Any) -> bool:
+def _match_type(value: Any, wanted: Any) -> bool:
     """Let `$type` accept type numbers and lists of types."""
     names = wanted if isinstance(wanted, list) else [wanted]
     return any(_unpatched_type_op(value, _TYPE_NAMES.get(name, name)) for name in names)
 
 
-def _mod_op(value: Any, wanted: list[float]) -> bool:
-    """Let `$mod` accept arrays and ignore what is not a number."""
+def _match_mod(value: Any, wanted: list[float]) -> bool:
+    """Let `$mod` accept arrays, and ignore items that are not numbers."""
     divisor, remainder = wanted
     values = value if isinstance(value, list) else [value]
-    numbers = (one for one in values if isinstance(one, int | float) and not isinstance(one, bool))
-    return any(int(one) % int(divisor) == remainder for one in numbers)
+    numbers = (
+        item for item in values if isinstance(item, int | float) and not isinstance(item, bool)
+    )
+    return any(int(number) % int(divisor) == remainder for number in numbers)
 
 
 class _Parser(_aggregate._Parser):  # type: ignore[misc]
-    """Evaluates expressions. It adds `$round`, and comparisons with a missing field."""
+    """Evaluates expressions, with `$round` and comparisons with a missing field added."""
 
     def parse(self, expression: Any) -> Any:
         if isinstance(expression, dict) and list(expression) == ["$round"]:
@@ -223,21 +225,21 @@ class _Parser(_aggregate._Parser):  # type: ignore[misc]
     def _handle_comparison_operator(self, operator: str, operands: list[Any]) -> Any:
         first, second = (self._parse_or_nothing(operand) for operand in operands)
         if MISSING in (first, second):
-            # Missing sorts before every value, null included.
+            # A missing field sorts before every value, null included.
             first, second = first is not MISSING, second is not MISSING
         literals = [{"$literal": first}, {"$literal": second}]
         return super()._handle_comparison_operator(operator, literals)
 
 
 def _evaluate(expression: Any, document: Any, ignore_missing_keys: bool) -> Any:
-    """Evaluate an `$expr`; an expression without a value is not true."""
+    """Evaluate an `$expr`; return None for an expression without a value."""
     try:
         return _Parser(document, ignore_missing_keys=ignore_missing_keys).parse(expression)
     except KeyError:
         return None
 
 
-_filtering.iter_key_candidates = _candidates_with_missing
-_filtering._filterer_inst._operator_map |= {"$type": _type_op, "$mod": _mod_op}
+_filtering.iter_key_candidates = _iter_candidates_with_missing
+_filtering._filterer_inst._operator_map |= {"$type": _match_type, "$mod": _match_mod}
 _filtering.register_parse_expression(_evaluate)
 _aggregate._Parser = _Parser

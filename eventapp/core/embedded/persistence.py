@@ -1,4 +1,4 @@
-"""How the embedded store outlives its process: a thread writes its changes to one SQLite file."""
+"""Persistence of the embedded store: a thread writes its changes to one SQLite file."""
 
 import logging
 import os
@@ -18,8 +18,8 @@ from eventapp.core.embedded.storage import PendingChanges, ServerStore, Snapshot
 
 _LOG = logging.getLogger(__name__)
 
-_GATHER_SECONDS = 0.1  # how long changes gather before one flush writes them all
-_LATE_SECONDS = 0.4  # callers write changes that are older than this themselves
+_GATHER_SECONDS = 0.1  # the time for which changes are collected before one flush writes them
+_LATE_SECONDS = 0.4  # the age from which the calling threads write the changes
 _RETRY_SECONDS = 1.0
 _ROWS_PER_STATEMENT = 200  # SQLite allows 999 variables in a statement, and a row has 4
 _SCHEMA = """
@@ -34,7 +34,7 @@ class SqliteFile:
     """The SQLite file of a directory. Each write is one durable transaction."""
 
     def __init__(self, directory: Path) -> None:
-        """Open the file, or create it; sqlite3.Error if it is damaged."""
+        """Open the file, or create it; raise sqlite3.Error if it is damaged."""
         path = directory / "eventapp.sqlite3"
         # The file contains personal data and keys. SQLite gives its logs the same mode.
         path.touch(mode=0o600)
@@ -44,7 +44,7 @@ class SqliteFile:
         self._connection.executescript(_SCHEMA)
 
     def load_into(self, server: ServerStore) -> None:
-        """Put everything in the file into `server`, which must be new."""
+        """Load the content of the file into `server`, which must be empty."""
         with closing(self._connection.cursor()) as cursor:
             for row, database, name, body in cursor.execute(
                 "SELECT row, database, collection, body FROM documents ORDER BY row"
@@ -55,7 +55,7 @@ class SqliteFile:
                 server[database][name].load_collection(bson.decode(indexes)["indexes"])
 
     def write(self, snapshot: Snapshot) -> None:
-        """Write a snapshot, all of it or nothing (sqlite3.Error)."""
+        """Write the whole snapshot, or nothing and raise sqlite3.Error."""
         written = [
             (row, database, name, bson.encode(document))
             for row, database, name, document in snapshot.written
@@ -71,8 +71,8 @@ class SqliteFile:
     def _execute_in_chunks(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Execute a statement for many rows at a time; `{}` stands for their values.
 
-        Each step of SQLite releases the GIL, and a busy process lets this thread have it back only
-        after milliseconds: row by row, a flush would take seconds.
+        Each call of SQLite releases the GIL, and in a busy process this thread gets it back only
+        after milliseconds. With one call for each row, a flush would take seconds.
         """
         for start in range(0, len(rows), _ROWS_PER_STATEMENT):
             chunk = rows[start : start + _ROWS_PER_STATEMENT]
@@ -89,7 +89,7 @@ class SqliteFile:
             self._connection.execute("REPLACE INTO collections VALUES (?, ?, ?)", row)
 
     def close(self) -> None:
-        """Fold the write-ahead log in and close the file."""
+        """Merge the write-ahead log into the file and close it."""
         self._connection.close()
 
 
@@ -101,10 +101,10 @@ class FlushThread(threading.Thread):
     """
 
     def __init__(self, directory: Path, server: ServerStore, mutex: threading.RLock) -> None:
-        """Lock the directory and load its file into `server`; the thread is not started.
+        """Lock the directory and load its file into `server`, without starting the thread.
 
         Args:
-            mutex: the client's lock, under which changes are taken.
+            mutex: the client's lock.
 
         Raises:
             EmbeddedStoreBusy: another process has the directory open.
@@ -124,17 +124,17 @@ class FlushThread(threading.Thread):
             on_failure.pop_all()
 
     def run(self) -> None:
-        """Flush until stopped. A flush that fails is logged, kept as `failure`, and tried again."""
+        """Flush until stopped. A failed flush is logged, stored as `failure`, and retried."""
         while not self._stopping.is_set():
             self._changes.has_pending.wait()
             self._stopping.wait(_RETRY_SECONDS if self.failure else _GATHER_SECONDS)
             self._try_flush()
 
     def flush_if_late(self) -> None:
-        """Flush on the caller's thread if changes have waited too long.
+        """Flush on the calling thread if changes have waited too long.
 
-        Busy callers can keep this thread from the GIL for seconds. Then they do its work, or wait
-        until it is done, so that a killed process loses less than a second.
+        In a busy process, the flush thread may wait for the GIL for seconds. Then the callers do
+        its work, or wait until it is done, so that a killed process loses less than a second.
         """
         waiting = self._being_written or self._changes.pending
         if waiting and not self.failure and time.monotonic() - waiting.since > _LATE_SECONDS:
@@ -148,7 +148,7 @@ class FlushThread(threading.Thread):
             _LOG.error("cannot write to %s, will try again: %s", self._directory, error)
 
     def flush(self) -> None:
-        """Write all changes so far. If that fails, they stay pending, and the error is raised."""
+        """Write all changes so far. If that fails, keep them pending and raise the error."""
         with self._flush_lock, ExitStack() as on_failure:
             with self._mutex:
                 changes = self._being_written = self._changes.take()
@@ -165,7 +165,11 @@ class FlushThread(threading.Thread):
             self._being_written = None
 
     def stop(self) -> None:
-        """Write the last changes (or raise sqlite3.Error), and unlock the directory."""
+        """Write the last changes and unlock the directory.
+
+        Raises:
+            sqlite3.Error: the changes could not be written. The directory is unlocked all the same.
+        """
         self._stopping.set()
         self._changes.has_pending.set()
         self.join()

@@ -1,4 +1,4 @@
-"""What the stand-ins for PyMongo's classes share: options, sorts and the type they claim to be."""
+"""The common parts of the classes that stand in for those of PyMongo: options, sorts and type."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, TypeAlias
@@ -12,7 +12,7 @@ from eventapp.core.embedded.mongomock_internals import Document
 Sort: TypeAlias = Sequence[tuple[str, Any]]
 TEXT_SCORE = {"$meta": "textScore"}
 
-# Options that mean something to a server only.
+# Options that only matter to a server.
 _IGNORED_OPTIONS = frozenset(
     ("max_time_ms", "maxTimeMS", "comment", "hint", "batch_size", "batchSize", "allow_disk_use")
     + ("allowDiskUse", "no_cursor_timeout", "bypass_document_validation", "allow_partial_results")
@@ -21,10 +21,10 @@ _UNSUPPORTED_OPTIONS = frozenset(("session", "collation", "let"))
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Accept the options that make no difference in memory.
+    """Check the options of a call, and ignore those that make no difference in memory.
 
     Raises:
-        NotImplementedError: an option would change the answer, and the store does not support it.
+        NotImplementedError: the store does not support an option that would change the result.
         TypeError: PyMongo has no such option.
     """
     for name, value in options.items():
@@ -35,7 +35,7 @@ def check_options(options: Mapping[str, Any]) -> None:
             raise TypeError(f"unexpected option {name!r}")
 
 
-def sort_pairs(key_or_list: Any, direction: Any = None) -> Sort:
+def parse_sort(key_or_list: Any, direction: Any = None) -> Sort:
     """Return a sort as (path, direction) pairs; PyMongo accepts it in several forms."""
     if isinstance(key_or_list, str):
         return [(key_or_list, 1 if direction is None else direction)]
@@ -45,9 +45,9 @@ def sort_pairs(key_or_list: Any, direction: Any = None) -> Sort:
 
 
 class PyMongoStandIn:
-    """Stands in for a class of PyMongo's, also for a library that checks for that class.
+    """Stands in for a class of PyMongo, even for `isinstance`.
 
-    `gridfs` checks a database with `isinstance`, and copies it with other options.
+    `gridfs` checks the class of a database, and copies it with other options.
     """
 
     stands_in_for: type
@@ -59,5 +59,5 @@ class PyMongoStandIn:
         return self.stands_in_for
 
     def with_options(self, *_: Any, **__: Any) -> Self:
-        """Return the same object: concerns and preferences mean nothing to one process."""
+        """Return the same object: concerns and preferences do not matter in one process."""
         return self

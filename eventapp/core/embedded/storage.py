@@ -1,7 +1,7 @@
-"""Where the embedded documents live, and the record of what changed since the last flush.
+"""The stored documents of the embedded store, and the changes since the last flush.
 
-The stores have the interface that mongomock expects of its own (see mongomock_internals), so that
-its `$lookup` reads them. The caller of every method holds the client's lock.
+The stores have the interface of mongomock's stores (see mongomock_internals), so that its `$lookup`
+can read them. Every method must be called under the client's lock.
 """
 
 import threading
@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from eventapp.core.embedded.filters import equal_values, required_conditions
+from eventapp.core.embedded.filters import find_equal_values, iter_required_conditions
 from eventapp.core.embedded.indexes import IndexCatalog
 from eventapp.core.embedded.mongomock_internals import Document, matches_filter
-from eventapp.core.embedded.values import hashable, indexed_values, stored_copy
+from eventapp.core.embedded.values import copy_as_stored, find_indexed_values, make_hashable
 
 _EXPIRY_PERIOD = timedelta(seconds=1)
 _NEVER = datetime.min
@@ -25,7 +25,7 @@ class PendingChanges:
     """The rows and collections that changed since the last flush.
 
     Attributes:
-        since: when the first of them changed, in seconds of `time.monotonic`.
+        since: the time of the first change, in seconds of `time.monotonic`.
         rows: the store and the key of each changed document, by row number.
         collections: the collections whose existence or indexes changed.
     """
@@ -36,17 +36,21 @@ class PendingChanges:
 
 
 class ChangeLog:
-    """Records what changes, for the next flush."""
+    """Records changes for the next flush."""
 
     def __init__(self, *, is_active: bool) -> None:
-        """Create an empty log. An inactive log, of a store in memory only, records nothing."""
+        """Create an empty log.
+
+        Args:
+            is_active: False for a store in memory only, whose log records nothing.
+        """
         self._is_active = is_active
         self.next_row = 1
         self.pending: PendingChanges | None = None
         self.has_pending = threading.Event()
 
-    def new_row(self) -> int:
-        """Return the next row number: the order of rows is the order of insertion."""
+    def allocate_row(self) -> int:
+        """Return the next row number. Rows are numbered in order of insertion."""
         self.next_row += 1
         return self.next_row - 1
 
@@ -73,7 +77,7 @@ class ChangeLog:
         return pending
 
     def put_back(self, changes: PendingChanges) -> None:
-        """Put changes back that could not be written, ahead of those recorded meanwhile."""
+        """Put back changes that could not be written, before those recorded in the meantime."""
         if self.pending is not None:
             changes.rows |= self.pending.rows
             changes.collections |= self.pending.collections
@@ -83,12 +87,13 @@ class ChangeLog:
 
 @dataclass
 class Snapshot:
-    """What one flush writes: the state of the changed parts at one moment, in all collections.
+    """The data that one flush writes: the changed parts of all collections at one moment.
 
     Attributes:
         written: (row, database, collection, document) of each document to write.
         deleted: the rows to delete.
-        collections: (database, name, index definitions); None for a collection that is gone.
+        collections: (database, name, index definitions); the definitions are None for a dropped
+            collection.
     """
 
     written: list[tuple[int, str, str, Document]] = field(default_factory=list)
@@ -97,10 +102,10 @@ class Snapshot:
 
 
 def take_snapshot(changes: PendingChanges) -> Snapshot:
-    """Return the present state of what changed."""
+    """Return the present state of the documents and collections that changed."""
     snapshot = Snapshot()
     for row, (store, key) in changes.rows.items():
-        document = store.document_in_row(row, key)
+        document = store.get_document_in_row(row, key)
         if document is None:
             snapshot.deleted.append(row)
         else:
@@ -158,17 +163,17 @@ class CollectionStore:
         self._changes.record_collection(self)
 
     def __setitem__(self, key: Hashable, value: Mapping[str, Any]) -> None:
-        """Store a copy of a document, in the place of the present one if there is one.
+        """Store a copy of a document, which replaces the one that has this key.
 
         Raises:
-            DuplicateKeyError: a unique index refuses it; nothing has changed.
+            DuplicateKeyError: a unique index refuses the document. Nothing has changed.
         """
-        document = stored_copy(value)
+        document = copy_as_stored(value)
         self.catalog.check(key, document)
         self.catalog.update(key, self._documents.get(key), document)
         self._documents[key] = document
         if key not in self._rows:
-            self._rows[key] = self._changes.new_row()
+            self._rows[key] = self._changes.allocate_row()
             if not self._exists_empty:
                 self.create()  # A collection outlives its documents.
         self._changes.record_document(self._rows[key], self, key)
@@ -195,13 +200,13 @@ class CollectionStore:
         self._remove_expired_documents()
         return iter(list(self._documents.values()))
 
-    def document_in_row(self, row: int, key: Hashable) -> Document | None:
-        """Return the document that has this row number, or None if it is gone."""
+    def get_document_in_row(self, row: int, key: Hashable) -> Document | None:
+        """Return the document that has this row number, or None if it was deleted."""
         return self._documents.get(key) if self._rows.get(key) == row else None
 
     def load_document(self, row: int, document: Document) -> None:
         """Store a document that was read from the disk, without recording a change."""
-        key = hashable(document["_id"])
+        key = make_hashable(document["_id"])
         self._documents[key] = document
         self._rows[key] = row
         self.catalog.update(key, None, document)
@@ -226,19 +231,19 @@ class CollectionStore:
         self.catalog.remove(name)
         self._changes.record_collection(self)
 
-    def text_scores(self, text: Mapping[str, Any]) -> dict[Hashable, float]:
-        """Return the scores that the text index gives; see IndexCatalog.text_scores."""
+    def find_text_scores(self, text: Mapping[str, Any]) -> dict[Hashable, float]:
+        """Return the score of each matching document; see IndexCatalog.find_text_scores."""
         self._remove_expired_documents()
-        return self.catalog.text_scores(text)
+        return self.catalog.find_text_scores(text)
 
     def find_candidates(self, query: Mapping[str, Any]) -> Iterable[Document]:
         """Return the documents that may match a filter, through an index if one applies."""
         self._remove_expired_documents()
-        ids = equal_values(query.get("_id"))
+        ids = find_equal_values(query.get("_id"))
         if ids is None:
-            keys = self.catalog.find_keys(required_conditions(query))
+            keys = self.catalog.find_keys(iter_required_conditions(query))
         else:
-            keys = [hashable(id_) for id_ in ids]
+            keys = [make_hashable(id_) for id_ in ids]
         if keys is None:
             return list(self._documents.values())
         return self.find_existing(dict.fromkeys(keys))
@@ -253,14 +258,14 @@ class CollectionStore:
         if now - self._expired_at < _EXPIRY_PERIOD:
             return
         self._expired_at = now
-        for definition in self.catalog.ttl_definitions():
+        for definition in self.catalog.find_ttl_definitions():
             self._expire(definition, now - timedelta(seconds=definition["expireAfterSeconds"]))
 
     def _expire(self, definition: Document, limit: datetime) -> None:
         (path,) = definition["key"]
         partial = definition.get("partialFilterExpression", {})
         for key, document in list(self._documents.items()):
-            times = [v for v in indexed_values(document, path) if isinstance(v, datetime)]
+            times = [v for v in find_indexed_values(document, path) if isinstance(v, datetime)]
             if times and min(times) <= limit and matches_filter(partial, document):
                 del self[key]
 

@@ -1,6 +1,6 @@
-"""What an update makes of one document: mongomock's operators, with their gaps filled.
+"""Apply an update to one document, by mongomock's operators and others that it gets wrong.
 
-Every function returns a new document and leaves the one it is given as it is.
+Every function returns a new document and does not change its arguments.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,22 +12,22 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import WriteError
 
-from eventapp.core.embedded.filters import required_conditions
+from eventapp.core.embedded.filters import iter_required_conditions
 from eventapp.core.embedded.mongomock_internals import (
     MISSING,
     Document,
     MongomockCollection,
-    bson_sort_key,
+    get_value_at_path,
+    make_bson_sort_key,
     matches_filter,
-    value_at_path,
 )
-from eventapp.core.embedded.values import stored_copy
+from eventapp.core.embedded.values import copy_as_stored
 
 # Error codes of MongoDB.
 _BAD_VALUE, _FAILED_TO_PARSE, _TYPE_MISMATCH = 2, 9, 14
 _PATH_NOT_VIABLE, _CONFLICTING_UPDATE, _IMMUTABLE_FIELD = 28, 40, 66
 
-# Operators that create the path they write to.
+# Operators that create the path to which they write.
 _CREATING = frozenset(
     ("$set", "$setOnInsert", "$inc", "$mul", "$min", "$max", "$currentDate", "$push", "$addToSet")
 )
@@ -48,13 +48,13 @@ def apply_operators(
     Args:
         query: the filter that found the document, which the positional `$` refers to.
         array_filters: the filters that `$[name]` refers to.
-        inserting: whether `$setOnInsert` counts.
+        inserting: whether `$setOnInsert` applies.
 
     Raises:
-        WriteError: an operator does not fit the document, as on a server.
+        WriteError: an operator cannot be applied to the document.
     """
     _check_operators(update)
-    result = stored_copy(document)
+    result = copy_as_stored(document)
     resolved = {
         operator: {
             path: operand
@@ -81,15 +81,15 @@ def apply_replacement(document: Document, replacement: Document) -> Document:
     return require_same_id(document, {"_id": document["_id"], **replacement})
 
 
-def upsert_base(collection: MongomockCollection, query: Document) -> Document:
+def make_upsert_base(collection: MongomockCollection, query: Document) -> Document:
     """Return the document that an upsert starts from: the equalities of its filter."""
     document: Document = {}
-    for path, value in _equalities(query):
+    for path, value in _iter_equalities(query):
         collection.apply_operators(document, {"$set": {path: value}}, inserting=True)
     return document
 
 
-def with_id(document: Document) -> Document:
+def add_missing_id(document: Document) -> Document:
     """Return `document` with its `_id` first, a new one if it has none."""
     return {"_id": document["_id"] if "_id" in document else ObjectId(), **document}
 
@@ -102,7 +102,7 @@ def require_same_id(old: Document, new: Document) -> Document:
 
 
 def _check_operators(update: Document) -> None:
-    """Refuse unknown operators, and two operators on one field or on a field and its part."""
+    """Refuse unknown operators, and two operators on one field or on a field and its subfield."""
     if unknown := update.keys() - _OPERATORS:
         raise WriteError(f"Unknown modifier: {min(unknown)}", _FAILED_TO_PARSE)
     paths = sorted(tuple(path.split(".")) for fields in update.values() for path in fields)
@@ -113,18 +113,18 @@ def _check_operators(update: Document) -> None:
 
 
 def _check_path(document: Document, path: str) -> None:
-    """Refuse a path that goes through a scalar or null, where no field can be created."""
+    """Refuse a path through a scalar or null, in which no field can be created."""
     parts = path.split(".")
     for length in range(1, len(parts)):
-        value, part = value_at_path(".".join(parts[:length]), document), parts[length]
+        value, part = get_value_at_path(".".join(parts[:length]), document), parts[length]
         if value is MISSING:
             return
         if not (isinstance(value, dict) or (isinstance(value, list) and part.isdecimal())):
             raise WriteError(f"Cannot create field '{part}' of '{path}'", _PATH_NOT_VIABLE)
 
 
-def _equalities(query: Document) -> Iterator[tuple[str, Any]]:
-    for path, condition in required_conditions(query):
+def _iter_equalities(query: Document) -> Iterator[tuple[str, Any]]:
+    for path, condition in iter_required_conditions(query):
         if not _has_operators(condition):
             yield path, condition
         elif "$eq" in condition:
@@ -135,7 +135,7 @@ def _has_operators(condition: Any) -> bool:
     return isinstance(condition, dict) and any(name.startswith("$") for name in condition)
 
 
-# Positional operators: `$`, `$[]` and `$[name]` become array indexes.
+# Positional operators: `$`, `$[]` and `$[name]` are replaced by array indexes.
 
 
 def _resolve_positions(
@@ -143,54 +143,60 @@ def _resolve_positions(
 ) -> Iterator[str]:
     """Yield `path` once for each combination of array indexes that its operators stand for."""
     parts = path.split(".")
-    position = next((at for at, part in enumerate(parts) if part.startswith("$")), None)
+    position = next((n for n, part in enumerate(parts) if part.startswith("$")), None)
     if position is None:
         yield path
         return
     prefix, operator = ".".join(parts[:position]), parts[position]
-    array = _array_at(document, prefix)
-    for index in _positions(array, prefix, operator, query, array_filters):
+    array = _get_array(document, prefix)
+    for index in _find_positions(array, prefix, operator, query, array_filters):
         resolved = ".".join([prefix, str(index), *parts[position + 1 :]])
         yield from _resolve_positions(document, resolved, query, array_filters)
 
 
-def _array_at(document: Document, path: str) -> list[Any]:
-    value = value_at_path(path, document)
+def _get_array(document: Document, path: str) -> list[Any]:
+    value = get_value_at_path(path, document)
     if not isinstance(value, list):
         raise WriteError(f"The path '{path}' must exist and be an array", _BAD_VALUE)
     return value
 
 
-def _positions(
+def _find_positions(
     array: list[Any], prefix: str, operator: str, query: Document, array_filters: list[Document]
 ) -> list[int]:
     if operator == "$[]":
         return list(range(len(array)))
     if operator == "$":
-        return [_first_match(array, prefix, query)]
+        return [_find_first_match(array, prefix, query)]
     name = operator[2:-1]
-    named = [one for one in array_filters if all(key.split(".")[0] == name for key in one)]
+    named = [
+        array_filter
+        for array_filter in array_filters
+        if all(path.split(".")[0] == name for path in array_filter)
+    ]
     if not named:
         raise WriteError(f"No array filter found for identifier '{name}'", _BAD_VALUE)
     return [index for index, item in enumerate(array) if matches_filter(named[0], {name: item})]
 
 
-def _first_match(array: list[Any], prefix: str, query: Document) -> int:
+def _find_first_match(array: list[Any], prefix: str, query: Document) -> int:
     """Return the index of the first item that meets the filter's conditions on this array."""
     conditions = [
         {"item" + path[len(prefix) :]: condition}
-        for path, condition in required_conditions(query)
+        for path, condition in iter_required_conditions(query)
         if path == prefix or path.startswith(prefix + ".")
     ]
     for index, item in enumerate(array):
-        if conditions and all(matches_filter(one, {"item": [item]}) for one in conditions):
+        if conditions and all(
+            matches_filter(condition, {"item": [item]}) for condition in conditions
+        ):
             return index
     raise WriteError(
         "The positional operator did not find the match needed from the query", _BAD_VALUE
     )
 
 
-# Arithmetic and comparing operators, whose edge cases mongomock gets wrong.
+# Arithmetic and comparison operators. mongomock gets their edge cases wrong.
 
 
 def _compute_values(document: Document, update: Mapping[str, Document]) -> Document:
@@ -199,11 +205,11 @@ def _compute_values(document: Document, update: Mapping[str, Document]) -> Docum
     values = dict(others.pop("$set", {}))
     for name, compute in _COMPUTED.items():
         for path, operand in update.get(name, {}).items():
-            values[path] = compute(value_at_path(path, document), operand)
+            values[path] = compute(get_value_at_path(path, document), operand)
     return {**others, "$set": values}
 
 
-def _arithmetic(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _make_arithmetic(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def compute(current: Any, operand: Any) -> Any:
         for value in (current, operand):
             if value is not MISSING and (isinstance(value, bool) or not isinstance(value, Number)):
@@ -213,19 +219,19 @@ def _arithmetic(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], An
     return compute
 
 
-def _min(current: Any, operand: Any) -> Any:
-    is_less = current is MISSING or bson_sort_key(operand) < bson_sort_key(current)
+def _compute_min(current: Any, operand: Any) -> Any:
+    is_less = current is MISSING or make_bson_sort_key(operand) < make_bson_sort_key(current)
     return operand if is_less else current
 
 
-def _max(current: Any, operand: Any) -> Any:
-    is_greater = current is MISSING or bson_sort_key(current) < bson_sort_key(operand)
+def _compute_max(current: Any, operand: Any) -> Any:
+    is_greater = current is MISSING or make_bson_sort_key(current) < make_bson_sort_key(operand)
     return operand if is_greater else current
 
 
 _COMPUTED: dict[str, Callable[[Any, Any], Any]] = {
-    "$inc": _arithmetic(add),
-    "$mul": _arithmetic(mul),
-    "$min": _min,
-    "$max": _max,
+    "$inc": _make_arithmetic(add),
+    "$mul": _make_arithmetic(mul),
+    "$min": _compute_min,
+    "$max": _compute_max,
 }

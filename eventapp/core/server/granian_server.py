@@ -22,8 +22,8 @@ from eventapp.core.server.resources import MAX_CONNECTIONS, THREADS
 from eventapp.core.server.sockets import BACKLOG
 
 STOP_SECONDS = 30  # how long requests under way may take after SIGTERM
-# A thread that is idle for this long ends, such as that of a stream that has ended. Granian does not
-# allow a shorter time.
+# A thread that is idle for this long ends, such as that of a closed stream. This is the least time
+# that Granian allows.
 IDLE_THREAD_SECONDS = 5
 # A worker that ends by itself within this time has failed to start. After this many failures in a
 # row no worker can start, and the server ends.
@@ -58,7 +58,7 @@ class GranianServer(Granian):  # type: ignore[misc, valid-type, unused-ignore]
         self._failed_starts = 0
 
     def serve_app(self, load_app: Callable[[], Flask]) -> None:
-        """Serve until SIGTERM or SIGINT arrives. Each worker calls `load_app` for its application."""
+        """Serve until SIGTERM or SIGINT arrives. Each worker gets its app from `load_app`."""
         self.serve(target_loader=load_app, wrap_loader=False)
 
     def _init_shared_socket(self) -> None:
