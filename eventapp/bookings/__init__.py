@@ -1,1 +1,1 @@
-"""Bookings: make, hold, confirm, cancel and refund them; offer tickets to the waitlist; recover."""
+"""Bookings: made, held, confirmed, cancelled and refunded; offers to the waitlist; recovery."""

@@ -59,7 +59,7 @@ def _notify_of_bookings(
         if rules.is_worth_notifying(kind, booking)
     ]
     written = notifications.notify(context.db, context.outbox.base_url, pending, now)
-    failpoint("told")
+    failpoint("notified")
     store.clear_pending_notifications(context.db, bookings)
     return written
 

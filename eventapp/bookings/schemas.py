@@ -1,4 +1,4 @@
-"""The bodies, queries and answers of the routes of bookings."""
+"""Schemas of the bodies, queries and answers of the bookings routes."""
 
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ SHORTFALLS = ("reject", "partial", "waitlist")
 
 
 class ItemBody(Schema):
-    """One ticket type of an order, named by its id or by its name."""
+    """One ticket type of a purchase, named by its id or by its name."""
 
     ticketTypeId = StrictInt(1)
     type = Text(1, 100)
@@ -38,7 +38,7 @@ class ItemBody(Schema):
 
 
 class BookingBody(Schema):
-    """An order: items, the short form of one ticket type, or a quantity of the only ticket type."""
+    """A purchase: items, one ticket type with a quantity, or a quantity of the only ticket type."""
 
     eventId = PositiveInt64(required=True)
     items = fields.List(fields.Nested(ItemBody), validate=validate.Length(1, 50))
@@ -73,20 +73,20 @@ class BookingBody(Schema):
 
 
 class AcceptBody(Schema):
-    """How many tickets of an offer are accepted; all, if `quantity` is absent."""
+    """The number of tickets of an offer to accept; all if `quantity` is absent."""
 
     quantity = StrictInt(1, MAX_QUANTITY)
 
 
 class EventBookingsQuery(PageQuery):
-    """Which page of an event's bookings is listed."""
+    """Filters and page of a list of an event's bookings."""
 
     status = fields.String(validate=validate.OneOf(STATUSES))
     cursor = fields.String(validate=validate.Length(1, 2000))
 
 
 class BookingsQuery(EventBookingsQuery):
-    """Which page of a user's bookings is listed."""
+    """Filters and page of a list of a user's bookings."""
 
     eventId = fields.Integer(validate=validate.Range(1, MAX_INT64))
     upcoming = fields.Boolean()
@@ -103,7 +103,7 @@ class BookedItem(Schema):
 
 
 class Refund(Schema):
-    """Money that goes back to the holder."""
+    """Money that is paid back to the holder."""
 
     amount = fields.Float(required=True)
     currency = fields.String(required=True)
@@ -143,7 +143,7 @@ class BookingData(Schema):
 
 
 class BookedAnswer(Schema):
-    """What became of an order, a booking or an offer."""
+    """The result of a purchase, or a booking after a request."""
 
     message = fields.String(required=True)
     data = fields.Nested(BookingData, required=True)

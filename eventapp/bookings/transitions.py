@@ -296,7 +296,7 @@ def make_pending_moves(
     )
     _pay_refunds(context, bookings, now)
     store.record_moves_made(context.db, ids, keys)
-    failpoint("restocked")
+    failpoint("move-recorded")
     context.inventory.mark_recorded(event_id, keys)
 
 

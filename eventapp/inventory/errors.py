@@ -10,7 +10,7 @@ class NotOnSale(Conflict):
 
 
 class EventBusy(AppError):
-    """Other writes changed the event before each of many attempts; nothing was written."""
+    """Other writes changed the event during each of many attempts; nothing was written."""
 
     status, code = 503, "event_busy"
     message = "Too many are changing this event at once; try again"

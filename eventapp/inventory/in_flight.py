@@ -1,4 +1,4 @@
-"""Read and clear the in-flight entries of events; nothing here changes the stock."""
+"""Read and clear the in-flight entries of events, without changing the stock."""
 
 import threading
 from collections import defaultdict
@@ -9,16 +9,17 @@ from eventapp.core.database import Db
 from eventapp.events.types import InFlightEntry, InFlightState
 from eventapp.inventory import store
 
-# Clearing more entries in one update would make that update slow.
+# More keys would make an update slow.
 MAX_CLEARED_KEYS = 200
+# Bounds of ClearableEntries: events, and keys of each event.
 MAX_EVENTS, MAX_KEYS = 5000, 2000
 
 
 class ClearableEntries:
-    """The in-flight entries that one process may clear, to be cleared by its next writes.
+    """The keys of in-flight entries that the next writes of this process may clear.
 
-    They are kept in memory, at most MAX_EVENTS events and MAX_KEYS keys of each. The worker clears
-    those that are dropped here.
+    They are kept in memory, for at most MAX_EVENTS events and MAX_KEYS keys of each. The worker
+    clears the entries whose keys are dropped here.
     """
 
     def __init__(self) -> None:
@@ -26,14 +27,15 @@ class ClearableEntries:
         self._keys: defaultdict[int, list[str]] = defaultdict(list)
 
     def add(self, event_id: int, keys: Iterable[str]) -> None:
-        """Note that these entries of an event may be cleared."""
+        """Add keys of entries of an event that may be cleared."""
         with self._lock:
             if len(self._keys) > MAX_EVENTS:
                 self._keys.clear()
-            kept = self._keys[event_id]
-            kept.extend(keys)
-            # A process that writes little, such as the worker, would collect keys without end.
-            del kept[:-MAX_KEYS]
+            event_keys = self._keys[event_id]
+            event_keys.extend(keys)
+            # Without a bound, a process that seldom takes tickets, such as the worker, would
+            # collect ever more keys.
+            del event_keys[:-MAX_KEYS]
 
     def pop(self, event_id: int, at_least: int = 1) -> list[str]:
         """Remove and return up to MAX_CLEARED_KEYS keys, none if there are fewer than `at_least`.
@@ -50,7 +52,7 @@ class ClearableEntries:
 
 
 class InFlightEntries:
-    """The in-flight entries of all events, as recovery, audits and the ticket limit need them."""
+    """Reads and clears in-flight entries for recovery, audits and the ticket limit."""
 
     def __init__(self, db: Db) -> None:
         self._db = db
@@ -60,7 +62,7 @@ class InFlightEntries:
         return store.find_with_entries(self._db, event_id)
 
     def find_events_after(self, event_id: int, limit: int) -> list[InFlightState]:
-        """Return the next events after this eventId, in that order, with their entries."""
+        """Return the next events after this eventId, in order of eventId, with their entries."""
         return store.find_after(self._db, event_id, limit)
 
     def find_event_ids_before(self, moment: datetime, limit: int) -> list[int]:
@@ -73,14 +75,14 @@ class InFlightEntries:
         return {key: entry for key, entry in entries.items() if entry["at"] < moment}
 
     def has_take(self, event_id: int, requester: str) -> bool:
-        """Return whether tickets taken by this requester are in flight."""
+        """Return whether a take of this requester is in flight."""
         return any(
             entry["kind"] == "take" and entry.get("by") == requester
             for entry in self._entries(event_id).values()
         )
 
     def count_taken(self, event_id: int, requester_prefix: str) -> dict[str, int]:
-        """Return the tickets of each take whose requester starts so, by the booking's hex id."""
+        """Return the tickets of each take whose requester has this prefix, by hex booking id."""
         return {
             key: sum(quantity for _, quantity in entry["items"])
             for key, entry in self._entries(event_id).items()
@@ -88,14 +90,14 @@ class InFlightEntries:
         }
 
     def clear(self, event_id: int, keys: Sequence[str]) -> None:
-        """Remove entries of an event; keys that are not there are ignored."""
+        """Remove entries of an event; ignore keys that do not exist."""
         for start in range(0, len(keys), MAX_CLEARED_KEYS):
             store.clear_entries(self._db, event_id, keys[start : start + MAX_CLEARED_KEYS])
 
     def refresh_oldest(self, event_id: int) -> None:
-        """Store anew how old the oldest entry is, so that `find_event_ids_before` skips the event.
+        """Update the stored time of the oldest entry, which `find_event_ids_before` compares.
 
-        Nothing is written when the event changes meanwhile.
+        Nothing is written if the event changes meanwhile.
         """
         event = store.find_with_entries(self._db, event_id)
         if event:

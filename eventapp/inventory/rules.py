@@ -1,4 +1,4 @@
-"""Decide which caller gets which tickets, and what a take, a move or an undo adds to the stock."""
+"""Decide who gets which tickets, and compute how takes, moves and undos change the stock."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,24 +8,25 @@ from typing import Literal, cast
 from eventapp.events.types import InFlightEntry, MoveEntry, SaleState, TakeEntry
 from eventapp.inventory.types import IndexedChanges, Quantities, StockChanges, Waitlisted
 
-# What to do when there are fewer tickets than requested: refuse, give what is left, give what is
-# left and put the rest on the waitlist, or only join the waitlist and only when nothing is left.
+# What to do when fewer tickets are available than requested. REJECT: refuse. PARTIAL: give the
+# available ones. WAITLIST: give the available ones and put the rest on the waitlist. WAITLIST_ONLY:
+# put all on the waitlist if none is available, else refuse.
 REJECT, PARTIAL, WAITLIST, WAITLIST_ONLY = "reject", "partial", "waitlist", "waitlist_only"
 
 
 @dataclass(frozen=True)
 class TicketRequest:
-    """The tickets that one caller wants of one event.
+    """A request of one caller for tickets of one event.
 
     Attributes:
-        booking_id: hex id of the booking to record, and so the key of the in-flight entry.
-        items: quantities, each 1 or more.
+        booking_id: hex id of the booking to record. It is also the key of the in-flight entry.
+        items: quantities by ticketTypeId, each 1 or more.
         held: True to hold the tickets for a payment, False to sell them.
         on_shortfall: REJECT, PARTIAL, WAITLIST or WAITLIST_ONLY.
-        requester: the user's id, then a blank and the idempotency key where there is one. All
-            requests of a user share the beginning, all retries of one request the whole.
-        waitlist_entry_ids: for WAITLIST and WAITLIST_ONLY, the hex id of the waitlist entry that
-            each ticket type would get.
+        requester: the user's id, followed by a space and the idempotency key if there is one. It
+            begins equally for all requests of a user, and is equal for all retries of a request.
+        waitlist_entry_ids: for WAITLIST and WAITLIST_ONLY, the hex id for the waitlist entry of
+            each ticket type.
     """
 
     booking_id: str
@@ -38,13 +39,14 @@ class TicketRequest:
 
 @dataclass(frozen=True)
 class Allocation:
-    """What one request gets: tickets, waitlist positions, both, or neither.
+    """The result of one request: tickets, waitlist positions, both, or neither.
 
     Attributes:
-        taken: tickets that are taken for the request.
-        waitlisted: the rest of each ticket type that goes to the waitlist.
-        available: tickets of each requested type that the caller could have had at its turn.
-        unknown_type_id: a requested ticket type that the event does not have.
+        taken: the tickets that are taken for the request.
+        waitlisted: the part of each ticket type that goes to the waitlist.
+        available: the tickets of each requested type that were available for this request, after
+            the requests before it in the batch.
+        unknown_type_id: a requested ticket type that the event does not have; None if it has all.
     """
 
     taken: Quantities = field(default_factory=dict)
@@ -58,13 +60,13 @@ class Allocation:
         return not self.taken and not self.waitlisted
 
 
-# Requests with what each of them gets; none of them a refusal.
+# Requests with their allocations, without those that are refused.
 Grants = Sequence[tuple[TicketRequest, Allocation]]
 
 
 @dataclass(frozen=True)
 class StockMove:
-    """A change of the stock for one booking or waitlist entry that must be applied exactly once.
+    """A stock change that follows a change of a booking or waitlist entry. It is applied once.
 
     Attributes:
         key: the key of the in-flight entry that shows that the move was applied.
@@ -77,13 +79,13 @@ class StockMove:
     @classmethod
     def for_return(cls, booking_id: str, items: Quantities, *, held: bool) -> "StockMove":
         """Return the move of a booking's tickets back on sale."""
-        return cls(f"give-{booking_id}", _returned(items.items(), held=held))
+        return cls(f"give-{booking_id}", _compute_return(items.items(), held=held))
 
     @classmethod
     def for_confirmation(
         cls, booking_id: str, sold: Quantities, returned: Quantities
     ) -> "StockMove":
-        """Return the move of held tickets to sold ones, and of `returned` ones back on sale."""
+        """Return the move that sells held tickets, and puts `returned` ones back on sale."""
         changes: dict[int, dict[str, int]] = {}
         for type_id in {**sold, **returned}:
             sells, returns = sold.get(type_id, 0), returned.get(type_id, 0)
@@ -96,7 +98,7 @@ class StockMove:
 
     @classmethod
     def for_leaving(cls, entry_id: str, type_id: int) -> "StockMove":
-        """Return the move of a waitlist entry out of the count `waiting`."""
+        """Return the move that lowers `waiting` by an ended waitlist entry."""
         return cls(leave_key(entry_id), {type_id: {"waiting": -1}})
 
     def to_entry(self, now: datetime) -> MoveEntry:
@@ -135,30 +137,31 @@ def is_on_sale(event: SaleState, today: datetime) -> bool:
 
 def index_types(event: SaleState) -> dict[int, int]:
     """Return the index of each ticket type in the event's array, by ticketTypeId."""
-    return {kind["ticketTypeId"]: i for i, kind in enumerate(event["ticketTypes"])}
+    return {each["ticketTypeId"]: index for index, each in enumerate(event["ticketTypes"])}
 
 
 def allocate(event: SaleState, requests: Sequence[TicketRequest]) -> list[Allocation]:
-    """Give out tickets in order of arrival while they last, and return what each request gets.
+    """Allocate tickets to requests in their order, until no more are available.
 
-    While anyone waits for a ticket type, requests get none of it: tickets that come back belong
-    to the waitlist.
+    While anyone waits for a ticket type, requests get no tickets of it: returned tickets go to the
+    waitlist first.
     """
-    types = {kind["ticketTypeId"]: kind for kind in event["ticketTypes"]}
-    remaining = {id_: 0 if t["waiting"] else t["availableTickets"] for id_, t in types.items()}
-    queues = {id_: _Queue(t["waitSequence"], t["waiting"]) for id_, t in types.items()}
+    remaining, queues = {}, {}
+    for each in event["ticketTypes"]:
+        remaining[each["ticketTypeId"]] = 0 if each["waiting"] else each["availableTickets"]
+        queues[each["ticketTypeId"]] = _Queue(each["waitSequence"], each["waiting"])
     return [_allocate_one(request, remaining, queues) for request in requests]
 
 
 @dataclass(slots=True)
 class _Queue:
-    """The last sequence number given and the length of one ticket type's waitlist."""
+    """The last sequence number and the length of one ticket type's waitlist."""
 
     sequence: int
     length: int
 
     def append(self, quantity: int) -> Waitlisted:
-        """Add a request for so many tickets at the end."""
+        """Add an entry for this many tickets at the end of the queue."""
         self.sequence += 1
         self.length += 1
         return Waitlisted(quantity, self.sequence, self.length)
@@ -167,7 +170,7 @@ class _Queue:
 def _allocate_one(
     request: TicketRequest, remaining: Quantities, queues: Mapping[int, _Queue]
 ) -> Allocation:
-    """Return what one request gets, and take it off `remaining` or add it to `queues`."""
+    """Return the allocation of one request; update `remaining` and `queues` accordingly."""
     wanted, mode = request.items, request.on_shortfall
     unknown = next((type_id for type_id in wanted if type_id not in remaining), None)
     if unknown is not None:
@@ -192,7 +195,7 @@ def _allocate_one(
 
 
 def compute_sale_changes(event: SaleState, grants: Grants) -> IndexedChanges:
-    """Return what the grants add to the counters of the ticket types that they touch."""
+    """Return what the grants add to the counters of the ticket types that they change."""
     sold = sum_quantities(allocation.taken for request, allocation in grants if not request.held)
     held = sum_quantities(allocation.taken for request, allocation in grants if request.held)
     joined = sum_quantities(dict.fromkeys(allocation.waitlisted, 1) for _, allocation in grants)
@@ -232,7 +235,7 @@ def compute_offer_changes(index: int, quantity: int, *, last: bool) -> IndexedCh
     """Return what an offer adds to the counters of the ticket type at this index.
 
     Args:
-        last: True if the waitlist entry wants no more than this, and so stops waiting.
+        last: True if the waitlist entry wants no more tickets than this, and so ends.
     """
     change = {"availableTickets": -quantity, "heldTickets": quantity, "waiting": -int(last)}
     return {index: change}
@@ -250,33 +253,33 @@ def build_offer_entry(type_id: int, quantity: int, *, last: bool, now: datetime)
 
 
 def compute_reversal(entry: InFlightEntry) -> StockChanges:
-    """Return the changes that undo a take or a join.
+    """Return the changes that undo the take or join of an in-flight entry.
 
     Raises:
-        ValueError: the entry shows a move, which is never undone.
+        ValueError: the entry belongs to a move, which is never undone.
     """
     if entry["kind"] == "enter":
         return {entry["type"]: {"waiting": -1}}
     if entry["kind"] != "take":
-        raise ValueError(f"a move is not undone: {entry['kind']}")
-    changes = _returned(entry["items"], held=entry["held"])
+        raise ValueError(f"moves are never undone: {entry['kind']}")
+    changes = _compute_return(entry["items"], held=entry["held"])
     for type_id, left_queue in entry.get("leftQueue", []):
         changes[type_id]["waiting"] = left_queue
     return changes
 
 
-def _returned(items: Iterable[Sequence[int]], *, held: bool) -> dict[int, dict[str, int]]:
+def _compute_return(items: Iterable[Sequence[int]], *, held: bool) -> dict[int, dict[str, int]]:
     counter = "heldTickets" if held else "soldTickets"
     return {id_: {"availableTickets": quantity, counter: -quantity} for id_, quantity in items}
 
 
 def sum_changes_by_index(event: SaleState, *several: StockChanges) -> IndexedChanges:
     """Return the sum of several changes, by the index of each ticket type in the event's array."""
-    index_of = index_types(event)
+    indexes = index_types(event)
     sums: IndexedChanges = {}
     for changes in several:
         for type_id, counters in changes.items():
-            sum_ = sums.setdefault(index_of[type_id], {})
+            sum_ = sums.setdefault(indexes[type_id], {})
             for counter, change in counters.items():
                 sum_[counter] = sum_.get(counter, 0) + change
     return sums

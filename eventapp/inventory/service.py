@@ -1,7 +1,7 @@
 """Take tickets and give them back, so that none is ever sold twice or lost.
 
-`Inventory` is the one door to the stock of events. The protocol of its writes, and what happens
-when two processes sell the last ticket, is described in `eventapp.inventory.store`.
+All changes of the stock of events go through `Inventory`. `eventapp.inventory.store` describes the
+protocol of its writes, and what happens when two processes sell the last ticket.
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
@@ -57,7 +57,7 @@ __all__ = [
     "start_of_day",
 ]
 
-# On a hot event other sales may come between a read and its write many times over.
+# On a popular event, other sales may come between a read and its write many times in a row.
 ATTEMPTS = 100
 MAX_CACHED_STATES = 5000
 
@@ -69,8 +69,9 @@ class Inventory:
     two processes sell the last ticket, the guard of the second update fails; `take_batch` then
     reads the event again and refuses. See `eventapp.inventory.store` for the guards.
 
-    The same update adds or removes an in-flight entry, which names the booking or waitlist entry
-    that the change belongs to. So the change is completed or undone when a process dies after it.
+    The same update adds or removes an in-flight entry, which holds the id of the booking or
+    waitlist entry that the change belongs to. If the process then dies, the worker completes or
+    undoes the change.
 
     The last sale state seen of each event is cached to save a read. Every update verifies it, and a
     refusal is never based on it.
@@ -104,7 +105,7 @@ class Inventory:
 
     @contextmanager
     def hiding_drafts(self, event_id: int, actor: Actor) -> Iterator[None]:
-        """Turn errors of the block into EventNotFound if `actor` may not see the event, a draft.
+        """Replace errors of the block by EventNotFound if `actor` may not see the event.
 
         Any other error would reveal that the draft exists.
         """
@@ -117,7 +118,7 @@ class Inventory:
             raise
 
     def find_event_ids_to_offer(self, limit: int) -> list[int]:
-        """Return eventIds on sale that have tickets of a ticket type somebody waits for."""
+        """Return eventIds on sale that have available tickets of a type somebody waits for."""
         return store.find_ids_to_offer(self._db, limit)
 
     def find_ended_event_ids_with_waitlist(self, limit: int) -> list[int]:
@@ -129,7 +130,7 @@ class Inventory:
     def take(
         self, event_id: int, request: TicketRequest, now: datetime
     ) -> tuple[Allocation, SaleState]:
-        """Take tickets for one caller as `take_batch` does for many, and raise its error."""
+        """Take tickets for one caller as `take_batch` does, but raise the error."""
         outcome = self.take_batch(event_id, [request], now)[0]
         if isinstance(outcome, AppError):
             raise outcome
@@ -138,13 +139,13 @@ class Inventory:
     def take_batch(
         self, event_id: int, requests: Sequence[TicketRequest], now: datetime
     ) -> list[tuple[Allocation, SaleState] | AppError]:
-        """Take tickets and waitlist positions for many callers, first come first served, at once.
+        """Take tickets and waitlist positions for many callers in one update, in their order.
 
-        What is granted gets an in-flight entry. The caller records the booking or waitlist
-        entry and then calls `mark_recorded`, or else calls `undo`.
+        The update adds an in-flight entry for each take and each join. The caller then records the
+        booking or waitlist entry and calls `mark_recorded`, or calls `undo`.
 
         Returns:
-            For each request what it gets, which may be a refusal, with the sale state after the
+            For each request its allocation, which may be a refusal, with the sale state after the
             update; or NotOnSale or TicketTypeNotFound.
 
         Raises:
@@ -164,7 +165,7 @@ class Inventory:
                 continue
             after = self._write_take(state, requests, allocations, now)
             if after:
-                return [_outcome(allocation, after) for allocation in allocations]
+                return [_build_outcome(allocation, after) for allocation in allocations]
             STOCK_CONFLICTS.inc()
             state, fresh = self._read(event_id), True
         raise EventBusy
@@ -176,7 +177,12 @@ class Inventory:
         allocations: Sequence[Allocation],
         now: datetime,
     ) -> SaleState | None:
-        """Write all that is granted in one update; return `state` itself if nothing is granted."""
+        """Write all grants in one update.
+
+        Returns:
+            The sale state after the update; `state` itself if nothing is granted; None, with
+            nothing written, if a guard failed.
+        """
         pairs = zip(requests, allocations, strict=True)
         grants = [(request, given) for request, given in pairs if not given.is_refusal]
         if not grants:
@@ -214,14 +220,15 @@ class Inventory:
         last: bool,
         now: datetime,
     ) -> SaleState | None:
-        """Hold tickets for the first in a waitlist; this take alone may pass the waitlist.
+        """Hold tickets for the first waitlist entry, although others wait.
 
         Args:
-            booking_id: hex id of the offer to record, and so the key of the in-flight entry.
-            last: True if the waitlist entry wants no more than this: `waiting` falls by 1.
+            booking_id: hex id of the offer to record. It is also the key of the in-flight entry.
+            last: True if the waitlist entry wants no more tickets than this, so that `waiting`
+                falls by 1.
 
         Returns:
-            The sale state after the update; None, with nothing written, if the tickets are gone.
+            The sale state after the update; None, with nothing written, if a guard failed.
 
         Raises:
             EventNotFound: there is no such event.
@@ -249,11 +256,11 @@ class Inventory:
     # Completing or undoing what was taken.
 
     def mark_recorded(self, event_id: int, keys: Iterable[str]) -> None:
-        """Let a later write of this process clear in-flight entries whose outcome is recorded."""
+        """Let a later write of this process clear these entries: their outcome is recorded."""
         self._clearable.add(event_id, keys)
 
     def undo(self, event_id: int, key: str) -> None:
-        """Undo the take or join of an in-flight entry, exactly once whoever calls.
+        """Undo the take or join of an in-flight entry. Do nothing if the entry is gone.
 
         Raises:
             EventBusy: nothing is written.
@@ -285,16 +292,16 @@ class Inventory:
         *,
         find_pending: Callable[[], Container[str]],
     ) -> None:
-        """Apply those moves of one event that were not applied before, in one update.
+        """Apply the moves of one event that are not applied yet, in one update.
 
-        Their in-flight entries stay until `mark_recorded`. If the event is gone, there is nothing
-        to move.
+        Their in-flight entries stay until `mark_recorded`. If the event was deleted, nothing is
+        done.
 
         Args:
-            find_pending: returns the keys of moves that are not yet recorded as applied. It is
-                called after the event was read. A move that is pending then has had no entry that
-                could be cleared; so if the event as read has no entry of it, and none is cleared
-                before the write, the move was not applied.
+            find_pending: returns the keys of the moves that are not yet recorded as applied. It is
+                called after the event was read. The entry of a move is cleared only after the move
+                is recorded, so a pending move that was applied still has its entry. The guard of
+                the update makes sure that no such entry is added and cleared after the read.
 
         Raises:
             EventBusy: nothing is written.
@@ -312,7 +319,7 @@ class Inventory:
 
     def _write_moves(self, event: InFlightState, moves: Sequence[StockMove], now: datetime) -> bool:
         event_id = event["eventId"]
-        # Clearing entries makes concurrent moves try again, so it waits until there are many.
+        # Clearing entries makes concurrent moves fail and repeat, so it is done for many together.
         cleared = self._clearable.pop(event_id, at_least=MAX_CLEARED_KEYS)
         after = store.update_stock(
             self._db,
@@ -333,7 +340,7 @@ class Inventory:
     # Repairs.
 
     def replace_ticket_types(self, event: SaleState, ticket_types: list[TicketType]) -> bool:
-        """Set the ticket types, for repairs; return False if the event changed since the read."""
+        """Replace the ticket types, for repairs; return False if the event has changed."""
         available = sum(each["availableTickets"] for each in ticket_types)
         return store.replace_stock(self._db, event, ticket_types, available)
 
@@ -358,10 +365,13 @@ INVENTORY: AppKey[Inventory] = AppKey("inventory")
 
 def _grants_all(requests: Sequence[TicketRequest], allocations: Sequence[Allocation]) -> bool:
     """Return whether every request gets exactly the tickets that it wants."""
-    return all(g.taken == r.items for r, g in zip(requests, allocations, strict=True))
+    pairs = zip(requests, allocations, strict=True)
+    return all(allocation.taken == request.items for request, allocation in pairs)
 
 
-def _outcome(allocation: Allocation, state: SaleState) -> tuple[Allocation, SaleState] | AppError:
+def _build_outcome(
+    allocation: Allocation, state: SaleState
+) -> tuple[Allocation, SaleState] | AppError:
     if allocation.unknown_type_id is not None:
         return TicketTypeNotFound()
     return allocation, state

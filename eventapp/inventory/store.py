@@ -10,17 +10,17 @@ The protocol that sells a ticket, in the order of its writes:
 3. *Clear.* A later update of the event, or the worker, removes the entry.
 
 When a process dies after the take, the worker finds the entry. Before it undoes the take, it
-inserts a tombstone under the booking's id: a process that was only suspended can then never record
+inserts a tombstone under the booking's id. A process that was only suspended can then never record
 the booking.
 
-Invariant: at any moment the counters of an event equal what its recorded bookings and waitlist
-entries say, plus the takes and joins in flight that are not recorded, minus the moves that are
-noted as pending and have no in-flight entry. No counter is ever negative. A process may therefore
-die between any two writes, and the worker can tell from the entry what is left to do.
+Invariant: at any moment the counters of an event equal the sums of its recorded bookings and
+waitlist entries, plus the takes and joins in flight that are not recorded, minus the moves that are
+recorded as pending and have no in-flight entry. No counter is ever negative. A process may
+therefore die between any two writes: the entry tells the worker what to complete or undo.
 
 Two processes that sell the last ticket both send a take with the guard `availableTickets >= 1`.
-MongoDB applies updates of one document one after the other. The first makes it 0, so that the
-filter of the second matches nothing. That process reads the event again and refuses.
+MongoDB applies updates of one document one after the other. The first lowers the counter to 0, so
+the filter of the second matches nothing. The second process reads the event again and refuses.
 
 Guards of a take (`sale_guards`, `on_sale_guard`):
 
@@ -29,16 +29,16 @@ Guards of a take (`sale_guards`, `on_sale_guard`):
 * `waiting = 0`: nobody waits for them. The take of an offer (`waiting >= 1`) is the only one that
   passes the waitlist.
 * `status` and `schedule.date`: the event is still on sale.
-* For a join, `waitSequence` is as read and no ticket is left over: two joins never get the same
-  number, and nobody waits beside free tickets.
+* For a join, `waitSequence` is unchanged since the read, so that no two joins get the same number;
+  and no ticket is left, so that nobody waits while tickets are available.
 
-A *move* (tickets go back, holds become sales, an entry leaves the waitlist) is noted as pending in
-its booking or waitlist entry first, then applied here with an entry `give-<bookingId>`,
-`confirm-<bookingId>` or `leave-<entryId>`, and then noted as done. Its guard is that its entry is
-*not* there. An entry that came and was cleared again would pass that guard, and a writer that was
-suspended meanwhile would apply the move twice. The stored counter `struck` therefore counts the
-updates that clear entries of moves, and the guard wants it unchanged since the event was read
-(`never_existed_guard`).
+A *move* (tickets go back, holds become sales, an entry leaves the waitlist) is first recorded as
+pending in its booking or waitlist entry, then applied here with an in-flight entry
+`give-<bookingId>`, `confirm-<bookingId>` or `leave-<entryId>`, and then recorded as done. Its guard
+is that its in-flight entry does *not* exist. That alone is not enough: if the entry was added and
+cleared again while a writer was suspended, the writer would apply the move twice. The stored
+counter `struck` therefore counts the updates that clear entries of moves, and the guard requires
+that it is unchanged since the event was read (`never_existed_guard`).
 
 `marksSince` is never later than the oldest entry, so that the worker finds old entries by an index.
 """
@@ -72,7 +72,7 @@ SALE_FIELDS = {
     "__v": 1,
 }
 FIELDS_WITH_ENTRIES = {**SALE_FIELDS, "available": 1, "inFlight": 1, "marksSince": 1, "struck": 1}
-# The keys of the entries of moves start with these.
+# The keys of the in-flight entries of moves start with these (see `rules.StockMove`).
 MOVE_PREFIXES = ("give-", "confirm-", "leave-")
 
 
@@ -173,15 +173,15 @@ def _count_clearing(keys: Iterable[str]) -> dict[str, int]:
 def on_sale_guard(today: datetime) -> Query:
     """Return the guard that the event is on sale, as `rules.is_on_sale` defines it.
 
-    It compares the schedule rather than `lastDate`, which would say the same. `lastDate` has an
-    index of its own, and one query planner reads all of that index, each event to come, beside
-    the one event that is asked for.
+    It compares the dates of the schedule. Comparing `lastDate` would be equivalent, but `lastDate`
+    has an index, and the query planner of one MongoDB-compatible server scans that index instead of
+    finding the event by its eventId.
     """
     return {"status": "published", "schedule.date": {"$gte": today}}
 
 
 def sale_guards(event: SaleState, changes: IndexedChanges) -> Query:
-    """Return the guards of all ticket types that a sale takes from or whose waitlist it joins."""
+    """Return the guards of the ticket types that a sale takes or whose waitlist it joins."""
     guards: Query = {}
     for index, counters in changes.items():
         guards |= _type_guards(f"ticketTypes.{index}", event["ticketTypes"][index], counters)
@@ -209,12 +209,12 @@ def offer_guards(index: int, quantity: int) -> Query:
 
 
 def exists_guard(key: str) -> Query:
-    """Return the guard that this in-flight entry is there."""
+    """Return the guard that this in-flight entry exists."""
     return {f"inFlight.{key}": {"$exists": True}}
 
 
 def never_existed_guard(event: InFlightState, keys: Iterable[str]) -> Query:
-    """Return the guard that no such entry was added, or added and cleared, since the read."""
+    """Return the guard that none of these entries exists or was cleared since the read."""
     absent: Query = {f"inFlight.{key}": {"$exists": False} for key in keys}
     return {**absent, "struck": event.get("struck")}
 
@@ -242,9 +242,9 @@ def set_oldest_entry_time(db: Db, event: InFlightState, oldest: datetime | None)
 
 
 def find_ids_to_offer(db: Db, limit: int) -> list[int]:
-    """Return eventIds on sale that have tickets of a ticket type somebody waits for."""
-    servable = {"waiting": {"$gt": 0}, "availableTickets": {"$gt": 0}}
-    where = {"hadWaitlist": True, "status": "published", "ticketTypes": {"$elemMatch": servable}}
+    """Return eventIds on sale that have available tickets of a type somebody waits for."""
+    offerable = {"waiting": {"$gt": 0}, "availableTickets": {"$gt": 0}}
+    where = {"hadWaitlist": True, "status": "published", "ticketTypes": {"$elemMatch": offerable}}
     return [event["eventId"] for event in db.events.find(where, {"eventId": 1}).limit(limit)]
 
 

@@ -1,4 +1,4 @@
-"""The payment providers, and what each of them must do.
+"""The interface of payment providers, and its implementations.
 
 To add one, write a class with the methods of `PaymentProvider` here and add it to PROVIDERS.
 `open_booking_context` in `eventapp/__init__.py` chooses the one that bookings use.
@@ -17,7 +17,7 @@ class PaymentProvider(Protocol):
     """Charges for held bookings and refunds them.
 
     Every method may be called again for the same booking, because a process may have died before it
-    recorded the result. Only the first call of each has an effect.
+    recorded the result. Only the first call of each method has an effect.
 
     Attributes:
         name: recorded with each payment.
@@ -26,19 +26,19 @@ class PaymentProvider(Protocol):
     name: str
 
     def charge(self, booking_id: ObjectId, cents: int, currency: str) -> str:
-        """Charge an amount for a booking, once however often it is called; return the charge's id.
+        """Charge an amount for a booking, only once; return the id of the charge.
 
         Raises:
-            PaymentRefused: no money was taken. This is also raised after `void`.
+            PaymentRefused: no money was taken. It is also raised after `void`.
         """
 
     def void(self, booking_id: ObjectId) -> int:
         """Refuse every later charge for a booking; return the cents charged before, 0 for none."""
 
     def refund(self, booking_id: ObjectId, cents: int, currency: str) -> str:
-        """Pay back what was charged for a booking, once however often it is called.
+        """Pay back what was charged for a booking, only once.
 
-        A booking that was never held was not charged here, so its refund moves no money.
+        A booking that was never held was not charged by the provider. Its refund pays nothing back.
 
         Returns:
             The refund's id.
@@ -46,15 +46,15 @@ class PaymentProvider(Protocol):
 
 
 class MockPayments:
-    """Accepts every charge and moves no money. The ids are made from the id of the booking.
+    """Accepts every charge and moves no money. The ids contain the id of the booking.
 
-    It stores nothing, so `void` finds no charge whose result was not recorded.
+    It has no memory, so `void` reports that nothing was charged.
     """
 
     name = "mock"
 
     def charge(self, booking_id: ObjectId, cents: int, currency: str) -> str:
-        """Return the id of a charge that was not made."""
+        """Return an id; charge nothing."""
         return f"mock-payment-{booking_id}"
 
     def void(self, booking_id: ObjectId) -> int:
@@ -62,7 +62,7 @@ class MockPayments:
         return 0
 
     def refund(self, booking_id: ObjectId, cents: int, currency: str) -> str:
-        """Return the id of a refund that was not made."""
+        """Return an id; refund nothing."""
         return f"mock-refund-{booking_id}"
 
 

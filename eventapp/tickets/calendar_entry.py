@@ -1,4 +1,4 @@
-"""A booking as an iCalendar file (RFC 5545) with one entry."""
+"""Render a booking as an iCalendar file (RFC 5545)."""
 
 from datetime import timedelta
 
@@ -16,8 +16,8 @@ from eventapp.events.types import Event, ScheduleEntry
 PRODID = "-//eventapp//bookings//EN"
 STATUSES = {"held": "TENTATIVE", "confirmed": "CONFIRMED"}
 CANCELLED = "CANCELLED"
-# The SEQUENCE of an entry whose event was deleted, after which nothing changes. Calendars store it
-# in 32 bits.
+# The SEQUENCE of an entry whose event was deleted: the highest, as no change follows. Calendars
+# store SEQUENCE in 32 bits.
 LAST_SEQUENCE = 2**31 - 1
 
 
@@ -26,8 +26,8 @@ def build_calendar(
 ) -> tuple[str, bytes]:
     """Return the booking's reference, and an iCalendar file with an all-day entry on its date.
 
-    The UID of the entry never changes. Every edit of the event, and the end of the booking, raise
-    its SEQUENCE, so that calendars that have imported the entry update it.
+    The UID of the entry never changes. Each edit of the event, and the end of the booking, raises
+    its SEQUENCE. A calendar that imports the file again then updates the entry.
 
     Raises:
         BookingNotFound: there is no such booking, or it is another user's.
@@ -77,11 +77,11 @@ def _build_entry(booking: StoredBooking, event: Event | None) -> icalendar.Event
 
 
 def _find_schedule_entry(booking: StoredBooking, event: Event | None) -> ScheduleEntry | None:
-    """Return the booked schedule entry as it is now, or None if it can't be told.
+    """Return the present state of the booked schedule entry; None if none can be matched.
 
-    A booking stores the date and the location of its entry, and the event may have been edited
-    since. The entry that has both is it, else the first with the date, else the first with the
-    location. The only entry of an event is it in any case.
+    A booking stores the date and the location of its entry, and an edit of the event may have
+    changed both. The entries are matched by date and location, else by date, else by location. If
+    none matches, the only entry of an event is taken.
     """
     schedule = event["schedule"] if event else []
     by_date = [each for each in schedule if each["date"] == booking["date"]]

@@ -1,4 +1,4 @@
-"""Check in tickets at the entrance, each once, whether the scanner is online or not."""
+"""Check in tickets, each once, by scanners that are online or offline."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,12 +17,17 @@ from eventapp.tickets.signing_key import TicketKey, load_key
 from eventapp.tickets.types import CheckedInTicket, ScanResult, ValidTicket
 
 CHECKED_IN = "checked_in"
+# Bookings that are read at a time.
 BATCH_SIZE = 500
 
 
 @dataclass(frozen=True)
 class Scan:
-    """A code that a scanner read while it was offline, and when."""
+    """A code that a scanner read while it was offline.
+
+    Attributes:
+        scanned_at: the time of the scanner's clock.
+    """
 
     code: str
     scanned_at: datetime
@@ -39,8 +44,8 @@ class EventCheckIn:
     ) -> CheckedInTicket:
         """Check in the ticket with this code and return it.
 
-        If several scanners send a code at the same moment, one of them succeeds. An offline scan
-        that is sent again, recognized by its time, is answered as it was the first time.
+        If several scanners send a code at the same time, one of them succeeds. An offline scan that
+        is sent again gets the same answer again; it is recognized by its time.
 
         Args:
             scanned_at: the time of an offline scan. A time in the future counts as `now`.
@@ -54,7 +59,7 @@ class EventCheckIn:
         check_in: CheckIn = {"at": min(scanned_at or now, now), "scannedAt": scanned_at}
         booking_id = ObjectId(ticket.booking_id)
         updated = store.check_in(
-            self.db, booking_id, ticket.number, event_id=self.event_id, check_in=check_in
+            self.db, booking_id, ticket.local_id, event_id=self.event_id, check_in=check_in
         )
         booking = updated or store.find_booking(self.db, booking_id)
         type_names = dict(rules.iter_tickets(booking)) if booking else {}
@@ -70,7 +75,7 @@ class EventCheckIn:
         }
 
     def iter_valid_tickets(self) -> Iterator[list[ValidTicket]]:
-        """Yield all valid tickets, those of BATCH_SIZE bookings at a time."""
+        """Yield lists of valid tickets, each list for BATCH_SIZE bookings."""
         after = None
         while batch := store.find_confirmed(self.db, self.event_id, after=after, limit=BATCH_SIZE):
             after = (batch[-1]["createdAt"], batch[-1]["_id"])
@@ -83,8 +88,8 @@ class EventCheckIn:
     def upload_scans(self, scans: list[Scan], now: datetime) -> list[ScanResult]:
         """Check in the tickets of offline scans; return the result of each, in the given order.
 
-        The earliest scan of a ticket within a batch counts. A batch may be sent again, whole or
-        in part: a scan that counted is answered as it was the first time.
+        If a ticket was scanned several times, the earliest scan checks it in. A scan that is
+        uploaded again gets the same result again.
         """
         by_time = sorted(range(len(scans)), key=lambda index: scans[index].scanned_at)
         results = {index: self._check_in_scan(scans[index], now) for index in by_time}
@@ -112,8 +117,12 @@ class EventCheckIn:
 def _refuse_another_scan(
     booking: StoredBooking, ticket: rules.Ticket, scanned_at: datetime | None
 ) -> None:
-    """Raise AlreadyCheckedIn unless this offline scan is the one that checked the ticket in."""
-    check_in = booking["checkIns"][ticket.number]
+    """Refuse a ticket that is checked in, unless by this very offline scan.
+
+    Raises:
+        AlreadyCheckedIn: the ticket was checked in by another scan.
+    """
+    check_in = booking["checkIns"][ticket.local_id]
     if scanned_at is None or check_in["scannedAt"] != scanned_at:
         raise AlreadyCheckedIn(ticketId=ticket.ticket_id, checkedInAt=check_in["at"])
 
@@ -122,7 +131,7 @@ def open_check_in(db: Db, event_id: int, actor: Actor, now: datetime) -> EventCh
     """Return the check-in of an event, for its organizer and admins.
 
     Raises:
-        EventNotFound, Forbidden.
+        EventNotFound, Forbidden: there is no such event, or it is not the caller's.
     """
     events.get_managed(db, event_id, actor)
     return EventCheckIn(db, event_id, load_key(db, now))

@@ -6,7 +6,7 @@ from eventapp.core.errors import Conflict, NotFound
 class TicketNotFound(NotFound):
     """The code is forged, or the ticket belongs to another event or user.
 
-    Tickets of bookings that are not confirmed, or no longer, are not found either.
+    A booking that is not confirmed has no tickets.
     """
 
     code, message = "ticket_not_found", "Ticket not found"

@@ -7,8 +7,8 @@ type and a number within the type. A ticket's code is
     EVT1.<eventId>.<TICKETID>.<signature>
 
 The signature is an Ed25519 signature of the ASCII text before its dot, in base32 without padding.
-All characters are in QR's alphanumeric alphabet, which keeps the QR code small. A scanner needs
-only the public key to verify a code.
+All characters are in the alphanumeric alphabet of QR codes, which keeps the QR code small. A
+scanner needs only the public key to verify a code.
 """
 
 import base64
@@ -20,7 +20,9 @@ from datetime import datetime
 from eventapp.bookings.types import StoredBooking
 from eventapp.tickets.types import TicketedBooking, ValidTicket
 
+# The status of a booking that has tickets.
 CONFIRMED = "confirmed"
+# The scans that a scanner may upload in one request.
 MAX_SCANS = 500
 
 _TICKET_ID = re.compile(r"([0-9a-f]{24})-([1-9]\d{0,9})-([1-9]\d{0,5})", re.ASCII)
@@ -34,16 +36,17 @@ class Ticket:
     """One ticket of a booking.
 
     Attributes:
-        number: `<ticketTypeId>-<number within the type>`, the ticket's key in the booking's
-            `checkIns`.
+        booking_id: hex id of the booking.
+        local_id: `<ticketTypeId>-<number within the type>`, unique within the booking. It is the
+            ticket's key in `checkIns`.
     """
 
     booking_id: str
-    number: str
+    local_id: str
 
     @property
     def ticket_id(self) -> str:
-        return f"{self.booking_id}-{self.number}"
+        return f"{self.booking_id}-{self.local_id}"
 
 
 def parse_ticket_id(ticket_id: str) -> Ticket | None:
@@ -53,7 +56,7 @@ def parse_ticket_id(ticket_id: str) -> Ticket | None:
 
 
 def iter_tickets(booking: TicketedBooking | StoredBooking) -> Iterator[tuple[Ticket, str]]:
-    """Yield each ticket of a booking with its type's name; none unless it is confirmed."""
+    """Yield each ticket of a booking with the name of its type; none if it is not confirmed."""
     if booking["status"] != CONFIRMED:
         return
     for item in booking["items"]:
@@ -62,8 +65,8 @@ def iter_tickets(booking: TicketedBooking | StoredBooking) -> Iterator[tuple[Tic
 
 
 def find_check_in_time(booking: TicketedBooking | StoredBooking, ticket: Ticket) -> datetime | None:
-    """Return when a ticket of the booking was checked in; None if it was not."""
-    check_in = booking.get("checkIns", {}).get(ticket.number)
+    """Return when a ticket of the booking was checked in; None if it is not checked in."""
+    check_in = booking.get("checkIns", {}).get(ticket.local_id)
     return check_in["at"] if check_in else None
 
 
@@ -78,7 +81,7 @@ def build_code(payload: str, signature: bytes) -> str:
 
 
 def normalize_code(text: str) -> str:
-    """Return a code as it was issued: scanners and people send it in any case, with spaces."""
+    """Return a code as it was issued. Clients may send it in lower case or with spaces."""
     return text.strip().upper()
 
 

@@ -1,4 +1,4 @@
-"""Tickets for their holder: listed, as QR codes, and attached to the mail of a booking."""
+"""List the tickets of a booking, draw their QR codes, and attach them to mails."""
 
 import io
 from datetime import datetime
@@ -18,7 +18,7 @@ from eventapp.tickets.errors import TicketNotFound
 from eventapp.tickets.signing_key import TicketKey, load_key
 from eventapp.tickets.types import PictureFormat, TicketView
 
-# The routes of tickets work with the same context as those of bookings.
+# For the routes of tickets, which may not import other features.
 __all__ = ["current_booking_context"]
 
 # Error correction level M: about 15 % of the code may be unreadable. A module is 8 pixels wide.
@@ -45,7 +45,7 @@ def list_tickets(
 def render_ticket(
     booking: StoredBooking, ticket: rules.Ticket, type_name: str, key: TicketKey
 ) -> TicketView:
-    """Return a ticket as its holder sees it."""
+    """Return a ticket as the API shows it to its holder."""
     return {
         "ticketId": ticket.ticket_id,
         "type": type_name,
@@ -61,7 +61,7 @@ def draw_ticket(
     actor: Actor,
     now: datetime,
 ) -> bytes:
-    """Return the QR code of the caller's ticket.
+    """Return the QR code of the caller's ticket as an image file.
 
     Raises:
         TicketNotFound: there is no such ticket, or it is another user's.
@@ -102,8 +102,8 @@ def export_user(db: Db, user_id: ObjectId) -> JsonObject:
     """Return when the user's tickets were checked in."""
     return {
         "checkIns": [
-            {"ticketId": f"{booking['_id']}-{number}", **check_in}
+            {"ticketId": f"{booking['_id']}-{local_id}", **check_in}
             for booking in store.find_checked_in(db, user_id)
-            for number, check_in in booking["checkIns"].items()
+            for local_id, check_in in booking["checkIns"].items()
         ]
     }

@@ -1,8 +1,9 @@
-"""The key that signs tickets: created on first use, and stored in the database.
+"""The key that signs tickets. It is created on first use and stored in the database.
 
-The key is not derived from JWT_SECRET. That secret is changed when it may have leaked, and a change
+The key is not derived from JWT_SECRET: that secret is changed when it may have leaked, and a change
 would invalidate every printed ticket. The key is stored in the same database as the bookings, so
-that one backup holds both. Whoever can write to the database needs no forged ticket.
+that one backup contains both. This adds no risk, because a person with write access to the database
+can add bookings and needs no forged ticket.
 """
 
 import base64
@@ -29,15 +30,14 @@ class TicketKey:
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
     def sign(self, event_id: int, ticket_id: str) -> str:
-        """Return the code of a ticket. Ed25519 is deterministic, so it is always the same."""
+        """Return the code of a ticket. It is always the same, because Ed25519 is deterministic."""
         payload = rules.build_payload(event_id, ticket_id)
         return rules.build_code(payload, self._key.sign(payload.encode()).signature)
 
     def verify(self, event_id: int, text: str) -> rules.Ticket | None:
-        """Return the ticket of a code that this key signed for this event, or None.
+        """Return the ticket of a code if this key signed it for this event; else None.
 
-        The code is compared as a whole with the one that `sign` returns, so that a ticket has
-        exactly one valid code.
+        The code must equal the result of `sign`, so that a ticket has exactly one valid code.
         """
         code = rules.normalize_code(text)
         parsed = rules.parse_code(code)
@@ -49,12 +49,12 @@ class TicketKey:
 
 
 def load_key(db: Db, now: datetime) -> TicketKey:
-    """Return the key of this database; create it if there is none."""
+    """Return the key that is stored in this database; create it if there is none."""
     return TicketKey(store.load_seed(db, lambda: SigningKey.generate().encode(), now))
 
 
 def replace_key(db: Db, now: datetime) -> TicketKey:
-    """Store a new key and return it. All codes that were issued before become invalid."""
+    """Store a new key and return it. All codes issued before become invalid."""
     seed = SigningKey.generate().encode()
     store.replace_seed(db, seed, now)
     return TicketKey(seed)

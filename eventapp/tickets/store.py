@@ -31,7 +31,7 @@ def _bookings(db: Db) -> Collection[StoredBooking]:
 def load_seed(db: Db, generate: Callable[[], bytes], now: datetime) -> bytes:
     """Return the seed of the private key; store a generated one if there is none.
 
-    Of several processes that generate one at once, the first to store it wins.
+    If several processes generate a seed at the same time, all of them use the one stored first.
     """
     stored = cast(StoredKey | None, db["keys"].find_one({"_id": KEY_ID}))
     if stored:
@@ -43,26 +43,29 @@ def load_seed(db: Db, generate: Callable[[], bytes], now: datetime) -> bytes:
 
 
 def replace_seed(db: Db, seed: bytes, now: datetime) -> None:
-    """Store the seed of the private key in place of the present one, if there is one."""
+    """Store the seed of the private key; replace the present one."""
     update = {"$set": {"seed": seed, "createdAt": now}}
     retry_on_write_conflict(lambda: db["keys"].update_one({"_id": KEY_ID}, update, upsert=True))
 
 
 def find_booking(db: Db, booking_id: ObjectId) -> StoredBooking | None:
-    """Return a booking of any status and user; None if there is none."""
+    """Return a booking of any user and status; None if there is none with this id."""
     return _bookings(db).find_one({"_id": booking_id, "void": {"$ne": True}})
 
 
 def check_in(
-    db: Db, booking_id: ObjectId, ticket_number: str, *, event_id: int, check_in: CheckIn
+    db: Db, booking_id: ObjectId, local_id: str, *, event_id: int, check_in: CheckIn
 ) -> StoredBooking | None:
     """Store a check-in in one guarded write.
+
+    Args:
+        local_id: the `local_id` of the ticket.
 
     Returns:
         The booking after the write. None, with nothing written, if the ticket is checked in
         already or the booking is not a confirmed one of this event.
     """
-    field = f"checkIns.{ticket_number}"
+    field = f"checkIns.{local_id}"
     where = {
         "_id": booking_id,
         "eventId": event_id,

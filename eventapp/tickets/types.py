@@ -24,7 +24,7 @@ class TicketedBooking(TypedDict):
     items: list[BookingItem]
     date: datetime  # UTC midnight of the booked date
     createdAt: datetime  # UTC
-    checkIns: NotRequired[dict[str, CheckIn]]  # by Ticket.number; absent before the first one
+    checkIns: NotRequired[dict[str, CheckIn]]  # by Ticket.local_id; absent before the first one
 
 
 class CheckedInBooking(TypedDict):
@@ -35,7 +35,7 @@ class CheckedInBooking(TypedDict):
 
 
 class TicketView(TypedDict):
-    """A ticket as its holder sees it."""
+    """A ticket as the API shows it to its holder."""
 
     ticketId: str
     type: str  # the name of the ticket type
@@ -44,7 +44,7 @@ class TicketView(TypedDict):
 
 
 class CheckedInTicket(TicketView):
-    """A ticket that was just checked in, as the scanner sees it."""
+    """A ticket that was just checked in, as the API shows it to the scanner."""
 
     bookingReference: str
     date: str  # ISO 8601

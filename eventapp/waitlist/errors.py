@@ -10,7 +10,7 @@ class AlreadyWaitlisted(Conflict):
 
 
 class TicketsAvailable(Conflict):
-    """Tickets can be booked right now; `available` says how many."""
+    """Tickets can be booked now: `available` is their number."""
 
     code, message = "tickets_available", "There are tickets: book them"
 

@@ -1,6 +1,7 @@
-"""Routes to join waitlists and to list one's own entries.
+"""Routes to join a waitlist and to list the caller's entries.
 
-The routes for offers, and for leaving, which may decline an offer, belong to the bookings.
+The routes for offers, and to leave a waitlist (which declines offers), are in
+`eventapp.bookings.routes.offers`.
 """
 
 from flask import Response

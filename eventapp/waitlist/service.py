@@ -1,12 +1,14 @@
-"""Keep the waitlists: who waits for tickets of which type, in which order.
+"""Keep the waitlists: which users wait for tickets of which type, in which order.
 
-The order of an entry is given by the same update of the event that counts it in `waiting`, so that
-two entries never share a position. The entry is stored afterwards, as a booking is after its take
-(see `eventapp.inventory.store`). An entry that ends is marked with `restock: due`, is then taken
-out of the event's `waiting`, and is marked with `restock: done`.
+The update of the event that counts an entry in `waiting` also gives the entry its sequence number,
+so that two entries never share a position. The entry is stored afterwards, as a booking is stored
+after its take (see `eventapp.inventory.store`). When an entry ends, its leave is first recorded as
+pending, then the event's `waiting` is lowered (the entry is *counted out*), and then the leave is
+recorded as done.
 
-An offer is a held booking, made by the bookings. A process first claims the entry, so that no
-other one makes it an offer, and counts the offer against the entry at last, or releases the claim.
+An offer is a held booking; `eventapp.bookings.waitlist_offers` makes it. A process claims the entry
+first, so that no other process makes an offer of it. At the end it counts the offer against the
+entry, or releases the claim.
 """
 
 import math
@@ -40,7 +42,7 @@ from eventapp.waitlist.types import EntryStatus, EntryView, WaitlistEntry
 __all__ = ["INVENTORY", "AlreadyWaitlisted", "NotOnWaitlist"]
 
 MAX_LISTED = 500
-# Entries that are ended before the event counts all of them out in one update.
+# Entries that are counted out in one update of the event.
 ENTRIES_PER_UPDATE = 200
 
 
@@ -146,7 +148,7 @@ def record_entry(db: Db, inventory: Inventory, entry: WaitlistEntry) -> bool:
     """Store an entry that the event counts already.
 
     Returns:
-        False if the user waits for this ticket type already; the event then counts it no more.
+        False if the user waits for this ticket type already. The join of the entry is then undone.
     """
     key = join_key(str(entry["_id"]))
     if store.insert_entry(db, entry):
@@ -167,7 +169,7 @@ def _show_active(db: Db, entry: WaitlistEntry) -> EntryView:
 
 
 def _view(entry: WaitlistEntry, position: int | None) -> EntryView:
-    """Return the entry as the API shows it; position 1 is next, None is for an ended entry."""
+    """Return the entry as the API shows it. Position 1 is next; an ended entry has None."""
     return {
         "_id": entry["_id"],
         "eventId": entry["eventId"],
@@ -226,7 +228,7 @@ def close_waitlist(
     """End the entries of an event that is cancelled, past or deleted.
 
     Args:
-        max_seconds: after this time it stops, and leaves the rest to the worker.
+        max_seconds: stop after this time; the worker ends the rest.
     """
     deadline = time.monotonic() + max_seconds
     while entries := store.find_active_of_event(db, event_id, ENTRIES_PER_UPDATE):
@@ -243,7 +245,7 @@ def close_waitlist(
 def count_out(
     db: Db, inventory: Inventory, entries: Sequence[WaitlistEntry], now: datetime
 ) -> None:
-    """Lower the event's `waiting` by its ended entries, exactly once for each.
+    """Lower the event's `waiting` by ended entries, exactly once for each.
 
     Args:
         entries: ended entries of one event.
@@ -257,12 +259,12 @@ def count_out(
         return {leave_key(str(id_)) for id_ in store.find_pending_among(db, ids)}
 
     inventory.apply_moves(event_id, moves, now, find_pending=find_pending)
-    store.set_counted_out(db, ids)
-    failpoint("entry-restocked")
+    store.record_counted_out(db, ids)
+    failpoint("entry-counted-out")
     inventory.mark_recorded(event_id, [move.key for move in moves])
 
 
-# Offers, which the bookings make.
+# Offers, which `eventapp.bookings.waitlist_offers` makes.
 
 
 def find_first(db: Db, event_id: int, type_id: int) -> WaitlistEntry | None:
@@ -291,7 +293,7 @@ def count_offer(
 ) -> None:
     """Subtract a recorded offer from its entry and drop the claim, exactly once.
 
-    What is left of the entry keeps its position; an entry of which nothing is left ends.
+    An entry that wants more tickets keeps its position; else it ends.
     """
     entry = store.find_entry(db, entry_id)
     if entry and "offering" in entry and entry["offering"]["bookingId"] == booking_id:
@@ -302,7 +304,7 @@ def count_offer(
 def is_being_offered(
     db: Db, user_id: ObjectId, event_id: int, *, except_entry: ObjectId | None = None
 ) -> bool:
-    """Return whether an entry of the user for this event, other than the given, is claimed."""
+    """Return whether an entry of the user for this event is claimed, ignoring `except_entry`."""
     entries = store.find_of_user_and_event(db, user_id, event_id)
     return any("offering" in entry for entry in entries if entry["_id"] != except_entry)
 
@@ -313,7 +315,7 @@ def is_being_offered(
 def finish_leaving(
     db: Db, inventory: Inventory, *, before: datetime, now: datetime, limit: int
 ) -> None:
-    """Count out ended entries of processes that died before they did so.
+    """Count out ended entries whose process died before it could.
 
     Args:
         before: only entries that ended before this time.
@@ -328,7 +330,7 @@ def find_claims_before(db: Db, before: datetime, limit: int) -> list[WaitlistEnt
 
 
 def entry_exists(db: Db, entry_id: ObjectId) -> bool:
-    """Return whether an entry is stored under this id; a tombstone is not one."""
+    """Return whether an entry, not a tombstone, is stored under this id."""
     return store.find_entry(db, entry_id) is not None
 
 
@@ -348,28 +350,27 @@ def count_active(db: Db, event_ids: list[int]) -> dict[int, dict[int, int]]:
 
 
 def find_pending_leaves(db: Db, event_ids: list[int]) -> list[WaitlistEntry]:
-    """Return ended entries of these events that are not yet known to be counted out."""
+    """Return ended entries of these events that are not yet recorded as counted out."""
     return store.find_pending_of_events(db, event_ids)
 
 
 def find_claimed_booking_ids(db: Db, booking_ids: list[ObjectId]) -> list[ObjectId]:
-    """Return those of the booking ids that an entry is claimed for."""
+    """Return the given booking ids that an entry is claimed for."""
     return store.find_claimed_booking_ids(db, booking_ids)
 
 
 def find_existing_ids(db: Db, entry_ids: list[ObjectId]) -> list[ObjectId]:
-    """Return those of the ids under which an entry is stored."""
+    """Return the given ids under which an entry is stored."""
     return store.find_existing_ids(db, entry_ids)
 
 
-# Privacy.
+# Personal data.
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
     """End the user's entries and remove the user from all of them.
 
-    The worker then counts the ended entries out. An entry that is claimed for an offer ends with
-    the offer, when its time runs out.
+    The worker counts the ended entries out later. A claimed entry ends when its offer expires.
     """
     store.forget_user(db, user_id)
 

@@ -1,8 +1,11 @@
 """The stored waitlists: one document for each entry.
 
-The queue of a ticket type holds its entries with `active: true`, ordered by `sequence`, which the
-event's own update gives (see `eventapp.inventory.store`). `offering` is the claim of one process
-to make the entry an offer.
+The queue of a ticket type consists of its entries with `active: true`, ordered by `sequence`. The
+update of the event that counts the entry assigns that number (see `eventapp.inventory.store`).
+`offering` is the claim of a process that is making an offer from the entry.
+
+`restock` is the state of an ended entry's leave: "due" until the event's `waiting` is lowered, then
+"done".
 
 A tombstone is a document with an entry's id and `void: true`. The worker inserts it before it
 undoes a join that was never recorded. A process that was only suspended can then not store the
@@ -54,7 +57,7 @@ INDEXES = {
         IndexModel([("offering.bookingId", ASCENDING)], name="offered_as", sparse=True),
     ]
 }
-# An active entry that no process is making an offer of.
+# Matches active entries from which no process is making an offer.
 UNCLAIMED: Query = {"active": True, "offering": {"$exists": False}}
 
 
@@ -97,7 +100,7 @@ def find_by_idempotency_key(db: Db, user_id: ObjectId, key: str) -> WaitlistEntr
 
 
 def find_existing_ids(db: Db, entry_ids: list[ObjectId]) -> list[ObjectId]:
-    """Return those of the ids under which an entry is stored, tombstones excepted."""
+    """Return the given ids under which an entry, not a tombstone, is stored."""
     found = db.waitlist.find({"_id": {"$in": entry_ids}, "void": {"$ne": True}}, {"_id": 1})
     return [entry["_id"] for entry in found]
 
@@ -164,7 +167,7 @@ def claim_for_offer(
 
 
 def release_claim(db: Db, entry_id: ObjectId, booking_id: ObjectId) -> None:
-    """Remove the claim for this booking, if it is still there."""
+    """Remove the claim for this booking if the entry still has it."""
     db.waitlist.update_one(
         {"_id": entry_id, "offering.bookingId": booking_id}, {"$unset": {"offering": ""}}
     )
@@ -173,7 +176,7 @@ def release_claim(db: Db, entry_id: ObjectId, booking_id: ObjectId) -> None:
 def count_offer(
     db: Db, entry_id: ObjectId, booking_id: ObjectId, quantity: int, *, last: bool, now: datetime
 ) -> None:
-    """Replace the claim for this booking by the offer, if the claim is still there.
+    """Replace the claim for this booking by the offer, if the entry still has the claim.
 
     Args:
         quantity: tickets offered.
@@ -199,7 +202,7 @@ def find_claims_before(db: Db, before: datetime, limit: int) -> list[WaitlistEnt
 
 
 def find_claimed_booking_ids(db: Db, booking_ids: list[ObjectId]) -> list[ObjectId]:
-    """Return those of the booking ids that an entry is claimed for."""
+    """Return the given booking ids that an entry is claimed for."""
     found = db.waitlist.find({"offering.bookingId": {"$in": booking_ids}}, {"offering": 1})
     return [entry["offering"]["bookingId"] for entry in found]
 
@@ -207,7 +210,7 @@ def find_claimed_booking_ids(db: Db, booking_ids: list[ObjectId]) -> list[Object
 def end_entry(
     db: Db, entry_id: ObjectId, status: EntryStatus, now: datetime
 ) -> WaitlistEntry | None:
-    """End an active, unclaimed entry and return it; only one caller gets it."""
+    """End an active, unclaimed entry and return it; return None if it is not one."""
     return _entries(db).find_one_and_update(
         {"_id": entry_id, **UNCLAIMED},
         {"$set": {"active": False, "status": status, "restock": "due", "updatedAt": now}},
@@ -215,25 +218,25 @@ def end_entry(
     )
 
 
-def set_counted_out(db: Db, entry_ids: Sequence[ObjectId]) -> None:
-    """Note that the event's `waiting` was lowered by these ended entries."""
+def record_counted_out(db: Db, entry_ids: Sequence[ObjectId]) -> None:
+    """Record that these ended entries are counted out."""
     db.waitlist.update_many({"_id": {"$in": entry_ids}}, {"$set": {"restock": "done"}})
 
 
 def find_pending_among(db: Db, entry_ids: Sequence[ObjectId]) -> list[ObjectId]:
-    """Return those of the ended entries that are not yet noted as counted out."""
+    """Return the ids of the given entries that are not yet recorded as counted out."""
     pending = {"_id": {"$in": entry_ids}, "restock": "due"}
     return [entry["_id"] for entry in db.waitlist.find(pending, {"_id": 1})]
 
 
 def find_pending_before(db: Db, before: datetime, limit: int) -> list[WaitlistEntry]:
-    """Return entries that ended before this time and are not yet noted as counted out."""
+    """Return entries that ended before this time and are not yet recorded as counted out."""
     pending = {"restock": "due", "updatedAt": {"$lt": before}}
     return list(_entries(db).find(pending).limit(limit))
 
 
 def find_pending_of_events(db: Db, event_ids: list[int]) -> list[WaitlistEntry]:
-    """Return ended entries of these events that are not yet noted as counted out."""
+    """Return ended entries of these events that are not yet recorded as counted out."""
     return list(_entries(db).find({"restock": "due", "eventId": {"$in": event_ids}}))
 
 

@@ -15,33 +15,33 @@ EntryStatus: TypeAlias = Literal["waiting", "offered", "left", "closed"]
 
 
 class OfferClaim(TypedDict):
-    """The claim of one process to make an entry an offer."""
+    """The claim of a process that is making an offer from an entry."""
 
     bookingId: ObjectId  # of the held booking that will be the offer
     at: datetime  # when the claim was made
 
 
 class RecordedAnswer(TypedDict):
-    """The answer to the order that an entry was made by."""
+    """The stored answer to a purchase."""
 
     status: int  # of HTTP
     message: str
-    data: Mapping[str, object]  # what the body holds beside the message
+    data: Mapping[str, object]  # `data` of the body
 
 
 class IdempotencyRecord(TypedDict):
-    """What lets a repeated request get the same answer."""
+    """The idempotency key of a purchase with its answer, to answer a repeated request."""
 
     key: str  # the header Idempotency-Key
-    digest: str  # of the request's body
+    digest: str  # hash of the request's body
     answer: RecordedAnswer
 
 
 class WaitlistEntry(TypedDict):
-    """One user's wait for tickets of one type of one event."""
+    """A waitlist entry: one user waits for tickets of one type of one event."""
 
     _id: ObjectId
-    userId: ObjectId  # null once the entry has ended and the user is deleted; not read then
+    userId: ObjectId  # stored as null when an ended entry's user is deleted; not read after that
     eventId: int
     eventTitle: str  # as it was when the user joined
     ticketTypeId: int
@@ -53,11 +53,12 @@ class WaitlistEntry(TypedDict):
     offers: list[ObjectId]  # the bookings that were offered, oldest first
     joinedAt: datetime
     updatedAt: datetime
-    offering: NotRequired[OfferClaim]  # while an offer is being made of it
-    # "due" from the end of the entry until the event's `waiting` is lowered, then "done". Absent
-    # while the entry waits, and after an offer, which lowers `waiting` itself.
+    offering: NotRequired[OfferClaim]  # while an offer is being made from it
+    # "due" from the end of the entry until it is counted out of the event's `waiting`, then "done".
+    # Absent while the entry is active, and if an offer ended it, because the take of the offer
+    # lowers `waiting`.
     restock: NotRequired[Literal["due", "done"]]
-    # Only on the first entry of an order with an Idempotency-Key that gave no booking.
+    # Only in the first entry of a purchase that had an Idempotency-Key and gave no booking.
     idempotency: NotRequired[IdempotencyRecord]
 
 

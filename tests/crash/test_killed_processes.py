@@ -18,8 +18,19 @@ pytestmark = pytest.mark.crash
 ROUNDS = 20 if FULL else 1
 # Every failpoint on the path of a request.
 FAILPOINTS = (
-    *("take", "record", "entry", "undo", "end", "move", "restocked", "pay", "charge", "confirm"),
-    *("offer-claim", "offer-take", "offer-record", "offered", "entry-end", "entry-restocked"),
+    *(
+        "take",
+        "record",
+        "entry",
+        "undo",
+        "end",
+        "move",
+        "move-recorded",
+        "pay",
+        "charge",
+        "confirm",
+    ),
+    *("offer-claim", "offer-take", "offer-record", "offered", "entry-end", "entry-counted-out"),
 )
 MAX_WAIT_SECONDS = 20
 A_MINUTE = 60

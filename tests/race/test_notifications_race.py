@@ -95,7 +95,7 @@ def test_a_booking_whose_process_died_after_the_insert_is_notified(context, db, 
     assert count_all(db) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("step", ["end", "restocked"])
+@pytest.mark.parametrize("step", ["end", "move-recorded"])
 def test_a_cancellation_whose_process_died_is_notified(context, db, people, kill, step):
     event = make_event(db)
     id_ = ObjectId(kit.booking_id(kit.book(context, event, user=people[0])))
@@ -117,7 +117,7 @@ def test_a_worker_that_dies_before_clearing_the_notes_notifies_nobody_twice(
     event = make_event(db)
     for user in people:
         kit.book(context, event, user=user)
-    kill("told")
+    kill("notified")
     with pytest.raises(Killed):
         notify_holders(context)
     failpoints.set_failpoint_hook(None)

@@ -1,4 +1,4 @@
-"""Routes of bookings, waitlist offers, and what organizers do with an event's bookings."""
+"""Routes of bookings, of waitlist offers, and of events with their bookings."""
 
 from eventapp.bookings.routes import bookings, event_bookings, offers
 

@@ -1,4 +1,4 @@
-"""Routes of bookings: make, list, show, cancel and confirm them."""
+"""Routes to make, list, show, cancel and confirm bookings."""
 
 from collections.abc import Callable
 
@@ -62,7 +62,7 @@ def _idempotency_key() -> str | None:
 @bp.response(200, BookingsAnswer)
 @bp.response_link(200, "bookings_my_bookings", cursor="$response.body#/nextCursor")
 def my_bookings(query: JsonObject) -> Response:
-    """List the caller's bookings, newest first. A cursor carries its own filters."""
+    """List the caller's bookings, newest first. A cursor contains its filters."""
     return _list_user_bookings(query, current_actor().require_user_id())
 
 
@@ -90,10 +90,11 @@ def page_response(
     schema: type[Schema],
     find_page: Callable[[service.PageRequest], JsonObject],
 ) -> Response:
-    """Return the answer to a request for a page, with the cursor of the next page.
+    """Return the answer to a request for a page of bookings, with the cursor of the next page.
 
     Args:
         query: the query parameters as `schema` has loaded them.
+        find_page: returns the page for the parsed request.
     """
     filters, position = parse_list_query(query, schema)
     page = find_page(
@@ -125,7 +126,7 @@ def show_booking(booking_id: ObjectId) -> Response:
 @bp.response(200, BookedAnswer)
 @bp.error_responses(404)
 def show_by_reference(reference: str) -> Response:
-    """Show the booking with this reference; upper and lower case are the same."""
+    """Show the booking with this reference, in upper or lower case."""
     booking = service.show_booking_by_reference(
         current_booking_context(), reference.upper(), current_actor()
     )
@@ -138,7 +139,7 @@ def show_by_reference(reference: str) -> Response:
 @bp.response(200, BookedAnswer)
 @bp.error_responses(404, 409)
 def cancel_booking(booking_id: ObjectId) -> Response:
-    """Cancel and refund a booking; a second time changes nothing."""
+    """Cancel and refund a booking. Cancelling again changes nothing."""
     cancelled = waitlist_offers.cancel_and_offer(
         current_booking_context(), booking_id, current_actor(), utc_now()
     )

@@ -1,4 +1,4 @@
-"""Routes of an event for its organizer: list its bookings, cancel it, delete it."""
+"""Routes for the organizer of an event: list its bookings, cancel it, delete it."""
 
 from flask import Response
 
@@ -55,6 +55,6 @@ def cancel_event(event_id: int) -> Response:
 @bp.response(200, Message)
 @bp.error_responses(404, 409)
 def delete_event(event_id: int) -> Response:
-    """Delete an event of which nobody has tickets, and end its waitlist."""
+    """Delete an event without active bookings, and close its waitlist."""
     event_closing.delete_event(current_booking_context(), event_id, current_actor(), utc_now())
     return json_response({"message": "Event deleted successfully"})

@@ -1,4 +1,4 @@
-"""Routes of the waitlist that concern offers: list and accept them, and leave the waitlist."""
+"""Routes of the waitlist that concern offers: list offers, accept one, leave the waitlist."""
 
 from flask import Response
 
@@ -31,7 +31,7 @@ def my_offers() -> Response:
 @bp.response(200, BookedAnswer)
 @bp.error_responses(404, 409)
 def accept_offer(body: AcceptInput, event_id: int) -> Response:
-    """Make the caller's open offer a confirmed booking, of all or some of its tickets."""
+    """Accept the caller's open offer, for all or some of its tickets."""
     booking = waitlist_offers.accept_offer(
         current_booking_context(), event_id, current_actor(), body.get("quantity"), utc_now()
     )
@@ -43,6 +43,6 @@ def accept_offer(body: AcceptInput, event_id: int) -> Response:
 @bp.response(200, Message)
 @bp.error_responses(404)
 def leave_waitlist(event_id: int) -> Response:
-    """Leave an event's waitlist and decline open offers of it."""
+    """Leave an event's waitlist and decline its open offers to the caller."""
     waitlist_offers.leave_waitlist(current_booking_context(), event_id, current_actor(), utc_now())
     return json_response({"message": "You left the waitlist"})

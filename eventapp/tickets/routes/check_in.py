@@ -1,4 +1,4 @@
-"""Check-in routes, for the organizer of an event."""
+"""Routes of check-in, for the organizer of an event."""
 
 from collections.abc import Iterator
 
@@ -16,12 +16,13 @@ from eventapp.tickets import check_ins
 from eventapp.tickets.schemas import BatchAnswer, BatchBody, CheckedIn, CheckInBody, DoorAnswer
 from eventapp.tickets.types import ValidTicket
 
-# The name is part of the operation ids in the OpenAPI document.
+# The name "door" is part of the operation ids in the OpenAPI document.
 bp = Blueprint("door", __name__, url_prefix="/api/events", description="Tickets")
 
 
 @bp.after_request
 def forbid_caching(response: Response) -> Response:
+    """Forbid caching, because anyone who has a code can use the ticket."""
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -36,7 +37,7 @@ def open_check_in(event_id: int) -> check_ins.EventCheckIn:
 @bp.response(200, CheckedIn)
 @bp.error_responses(404, 409)
 def check_in(body: JsonObject, event_id: int) -> Response:
-    """Let in who has this code, once."""
+    """Check in the ticket with this code, once."""
     return json_response(open_check_in(event_id).check_in(body["code"], utc_now()))
 
 
@@ -45,7 +46,7 @@ def check_in(body: JsonObject, event_id: int) -> Response:
 @bp.response(200, DoorAnswer)
 @bp.error_responses(404)
 def check_in_list(event_id: int) -> Response:
-    """What a scanner needs to work offline: the public key, and all valid tickets."""
+    """Return what a scanner needs to work offline: the public key and all valid tickets."""
     event_check_in = open_check_in(event_id)
     header: JsonObject = {
         "eventId": event_id,
@@ -61,7 +62,7 @@ def check_in_list(event_id: int) -> Response:
 def _stream_list(
     header: JsonObject, first: list[ValidTicket], batches: Iterator[list[ValidTicket]]
 ) -> Iterator[bytes]:
-    """Yield the JSON answer in parts: an event may have too many tickets for one string."""
+    """Yield the JSON answer in parts, because it may be too long to build in memory."""
     yield json.dumps(header)[:-1] + b',"tickets":[' + json.dumps(first)[1:-1]
     for batch in batches:
         yield b"," + json.dumps(batch)[1:-1]
@@ -74,6 +75,6 @@ def _stream_list(
 @bp.response(200, BatchAnswer)
 @bp.error_responses(404)
 def check_in_batch(body: JsonObject, event_id: int) -> Response:
-    """Upload offline scans; sent again it changes nothing and answers the same."""
+    """Upload offline scans. Uploading them again changes nothing and returns the same results."""
     scans = [check_ins.Scan(scan["code"], scan["scannedAt"]) for scan in body["scans"]]
     return json_response({"results": open_check_in(event_id).upload_scans(scans, utc_now())})

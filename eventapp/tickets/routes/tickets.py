@@ -17,7 +17,7 @@ bp = Blueprint("tickets", __name__, url_prefix="/api", description="Tickets")
 
 @bp.after_request
 def forbid_caching(response: Response) -> Response:
-    """Forbid caching: whoever has a code can check in with it."""
+    """Forbid caching, because anyone who has a code can use the ticket."""
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -27,7 +27,7 @@ def forbid_caching(response: Response) -> Response:
 @bp.response(200, TicketsAnswer)
 @bp.error_responses(404)
 def booking_tickets(booking_id: ObjectId) -> Response:
-    """The tickets of one's booking, one a seat; none while it is not confirmed."""
+    """List the tickets of a booking of the caller; there are none unless it is confirmed."""
     tickets = service.list_tickets(
         current_booking_context(), booking_id, current_actor(), utc_now()
     )
@@ -39,8 +39,8 @@ def booking_tickets(booking_id: ObjectId) -> Response:
 @bp.response(200, content_type="image/png")
 @bp.error_responses(404)
 def ticket_png(ticket_id: str) -> Response:
-    """The QR code of one's ticket."""
-    return _picture(ticket_id, "png", "image/png")
+    """Return the QR code of a ticket of the caller as PNG."""
+    return _draw_picture(ticket_id, "png", "image/png")
 
 
 @bp.route("/tickets/<ticket_id>/qr.svg")
@@ -48,11 +48,11 @@ def ticket_png(ticket_id: str) -> Response:
 @bp.response(200, content_type="image/svg+xml")
 @bp.error_responses(404)
 def ticket_svg(ticket_id: str) -> Response:
-    """The QR code of one's ticket, to be printed in any size."""
-    return _picture(ticket_id, "svg", "image/svg+xml")
+    """Return the QR code of a ticket of the caller as SVG, to be printed in any size."""
+    return _draw_picture(ticket_id, "svg", "image/svg+xml")
 
 
-def _picture(ticket_id: str, picture_format: PictureFormat, content_type: str) -> Response:
+def _draw_picture(ticket_id: str, picture_format: PictureFormat, content_type: str) -> Response:
     picture = service.draw_ticket(
         current_booking_context(), ticket_id, picture_format, current_actor(), utc_now()
     )
@@ -64,7 +64,7 @@ def _picture(ticket_id: str, picture_format: PictureFormat, content_type: str) -
 @bp.response(200, content_type="text/calendar")
 @bp.error_responses(404)
 def booking_calendar(booking_id: ObjectId) -> Response:
-    """One's booking as a calendar entry, all day on its date."""
+    """Return a booking of the caller as an iCalendar file with an all-day entry."""
     reference, calendar = calendar_entry.build_calendar(
         current_booking_context(), booking_id, current_actor()
     )
