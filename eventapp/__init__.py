@@ -32,7 +32,6 @@ from eventapp.core.streams.hub import HUB, Hub
 from eventapp.events import routes as events_routes
 from eventapp.events import service as events
 from eventapp.events import store as events_store
-from eventapp.events import store_alerts as event_alerts_store
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.events.popularity import POPULARITY, Popularity
@@ -72,7 +71,6 @@ INDEXES = (
     bookings_store.INDEXES,
     media_store.INDEXES,
     messages_store.INDEXES,
-    event_alerts_store.INDEXES,
     notifications_store.INDEXES,
     outbox_store.INDEXES,
     analytics_store.INDEXES,

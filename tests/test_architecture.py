@@ -104,7 +104,7 @@ def test_the_diagram_of_features_is_true():
     ("name", "line"),
     [
         ("events/routes/events.py", "from eventapp.events import store"),
-        ("events/routes/photos.py", "from eventapp.favorites import service"),
+        ("events/routes/favorites.py", "from eventapp.favorites import service"),
         ("events/routes/events.py", "from pymongo import MongoClient"),
         ("events/service.py", "from eventapp.events import schemas"),
         ("events/service.py", "from eventapp.events.routes.events import bp"),

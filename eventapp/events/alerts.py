@@ -9,7 +9,7 @@ from datetime import datetime
 from eventapp.accounts import service as accounts
 from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Db
-from eventapp.events import rules, store_alerts
+from eventapp.events import rules, store
 from eventapp.events.types import AlertEvent, LowTicketsEvent, OrganizerEvent
 from eventapp.favorites import service as favorites
 from eventapp.notifications import service as notifications
@@ -20,12 +20,12 @@ BATCH_SIZE = 200
 
 def find_schedule_changes(db: Db, limit: int) -> list[AlertEvent]:
     """Return events whose schedule changed and whose ticket holders are not notified yet."""
-    return store_alerts.find_schedule_changes(db, limit)
+    return store.find_schedule_changes(db, limit)
 
 
 def clear_schedule_changes(db: Db, event: AlertEvent) -> None:
     """Record that holders are notified. Changes made since the event was read stay recorded."""
-    store_alerts.clear_schedule_changes(db, event)
+    store.clear_schedule_changes(db, event)
 
 
 def has_entry(event: AlertEvent, date: datetime, location: str) -> bool:
@@ -51,10 +51,10 @@ def alert_low_tickets(db: Db, base_url: str, since: datetime, now: datetime) -> 
         How many notifications were written.
     """
     clock, count = advancing_clock(now), 0
-    for event in store_alerts.find_low_on_tickets(db, since, rules.FEW_TICKETS):
+    for event in store.find_low_on_tickets(db, since, rules.FEW_TICKETS):
         if rules.is_low_on_tickets(event):
             count += _alert_favoriting_users(db, base_url, event, clock())
-            store_alerts.set_low_alert_sent(db, event["eventId"], now)
+            store.set_low_alert_sent(db, event["eventId"], now)
     return count
 
 
@@ -94,4 +94,4 @@ def find_organizer_events(
     Args:
         after_id: only events with a higher eventId.
     """
-    return store_alerts.find_organizer_events(db, after_id, since, limit)
+    return store.find_organizer_events(db, after_id, since, limit)

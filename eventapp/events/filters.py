@@ -22,8 +22,7 @@ from eventapp.core.database import Query
 from eventapp.core.http.fields import CalendarDate, CommaSeparatedList, ObjectIdField, Text
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_filter_key
-from eventapp.events.index.facets import Facets, FacetSpec
-from eventapp.events.index.postings import PostingList
+from eventapp.events.index.postings import Facets, FacetSpec, PostingList
 from eventapp.events.rules import CATEGORIES, midnight
 from eventapp.events.types import IndexedEvent
 

@@ -20,8 +20,8 @@ from eventapp.events import rules, store, store_listing
 from eventapp.events.bodies import EventView
 from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.cache.rendering import FoundPage
+from eventapp.events.index.event_index import Matches
 from eventapp.events.index.live_index import LiveIndex
-from eventapp.events.index.matches import Matches
 from eventapp.events.list_requests import (
     ListPosition,
     ListRequest,
@@ -268,7 +268,7 @@ def _find_by_walking(db: Db, request: ListRequest, start: PageStart, matches: Ma
     skip, end = start.skip or 0, (start.skip or 0) + request.limit + 1
     found: list[tuple[SortValue, int]] = []
     for keys in store_listing.walk_listed(db, request.order, after=start.after):
-        is_match = matches.contain([event_id for _, event_id in keys])
+        is_match = matches.contain_each([event_id for _, event_id in keys])
         found += [key for key, matching in zip(keys, is_match, strict=True) if matching]
         if len(found) >= end:
             break

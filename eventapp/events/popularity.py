@@ -20,7 +20,7 @@ from math import log2
 from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
-from eventapp.events import store_popularity
+from eventapp.events import store
 
 VIEW, FAVORITE, BOOKING = 1.0, 5.0, 10.0
 HALF_LIFE = timedelta(days=7)
@@ -41,7 +41,7 @@ def scale_weight(weight: float, now: datetime) -> float:
 def raise_score(score: float, scaled: float) -> float:
     """Return the score after one interaction of this scaled weight.
 
-    `store_popularity` computes the same within the database.
+    `store.raise_scores` computes the same within the database.
     """
     larger = max(score, scaled)
     return larger + log2(2 ** (score - larger) + 2 ** (scaled - larger))
@@ -79,7 +79,7 @@ class Popularity:
                 event_id: (scale_weight(weight, now), views)
                 for event_id, (weight, views) in self._heaviest(MAX_WRITTEN)
             }
-            written = store_popularity.raise_scores(self._db, raises) if raises else []
+            written = store.raise_scores(self._db, raises) if raises else []
             for event_id in written:
                 del self._pending[event_id]
             if len(self._pending) > MAX_PENDING:

@@ -1,27 +1,26 @@
-"""The events collection: single reads, guarded writes, and what other processes learn from.
+"""All reads and writes of events but two: `store_listing` reads lists, `inventory` writes stock."""
 
-`store_listing` has the lists, and `store_alerts` and `store_popularity` what their names say.
-Inventory writes stock and in-flight entries of the same documents.
-"""
-
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import cast
 
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from eventapp.core.database import Db, Query
+from eventapp.core.database import Db, Query, is_unavailable
 from eventapp.events.types import (
+    AlertEvent,
     ClosingEvent,
     Event,
     EventChange,
     EventRevision,
     EventSchedule,
     IndexedEvent,
+    LowTicketsEvent,
     NewEvent,
+    OrganizerEvent,
     StoredEvent,
 )
 
@@ -55,6 +54,7 @@ INDEXES = {
             weights=TEXT_WEIGHTS,
         ),
         IndexModel([("changedAt", ASCENDING)], name="changedAt"),
+        IndexModel([("tellAt", ASCENDING)], name="tell", sparse=True),
     ],
     "goneEvents": [
         IndexModel([("changedAt", ASCENDING)], name="changedAt", expireAfterSeconds=86400)
@@ -81,6 +81,20 @@ INDEX_FIELDS = (
 )
 # The fields of a `StoredEvent` that are no part of an `Event`, for reads to leave out.
 NOT_LOADED = {"inFlight": 0, "places": 0, "tagKeys": 0}
+ALERT_FIELDS = {"eventId": 1, "title": 1, "schedule": 1, "tell": 1}
+LOW_TICKETS_FIELDS = {
+    "eventId": 1,
+    "title": 1,
+    "schedule": 1,
+    "nextDate": 1,
+    "available": 1,
+    "listed": 1,
+    "ticketTypes.capacity": 1,
+}
+# How many scores one bulk write raises.
+SCORES_PER_WRITE = 500
+# 2 ** -100 vanishes in a double beside 1. Some servers refuse to compute much smaller powers.
+MIN_EXPONENT = -100.0
 
 
 def _events(db: Db) -> Collection[Event]:
@@ -291,3 +305,94 @@ def find_closing(db: Db) -> list[ClosingEvent]:
 def clear_closing(db: Db, event_id: int) -> None:
     """Record that the bookings of a cancelled event have all ended."""
     db.events.update_one({"eventId": event_id}, {"$unset": {"closing": ""}, "$inc": {"rev": 1}})
+
+
+# Alerts. An edit of a schedule sets `tell` and `tellAt`, in the same write.
+
+
+def find_schedule_changes(db: Db, limit: int) -> list[AlertEvent]:
+    """Return events with schedule changes that are not notified yet, the oldest change first."""
+    found = db.events.find({"tellAt": {"$exists": True}}, ALERT_FIELDS)
+    return cast(list[AlertEvent], list(found.sort("tellAt", ASCENDING).limit(limit)))
+
+
+def clear_schedule_changes(db: Db, event: AlertEvent) -> None:
+    """Clear the recorded changes if there are none beyond those that were read."""
+    unchanged = {"eventId": event["eventId"], "tell": event["tell"]}
+    db.events.update_one(unchanged, {"$unset": {"tell": "", "tellAt": ""}})
+
+
+def find_low_on_tickets(db: Db, since: datetime, few: int) -> list[LowTicketsEvent]:
+    """Return events that changed since then, have 1 to `few` tickets left, and had no alert.
+
+    The index of `changedAt` serves this query: few events changed lately, and many are listed.
+    """
+    where: Query = {
+        "changedAt": {"$gte": since},
+        "available": {"$gte": 1, "$lte": few},
+        "lowToldAt": {"$exists": False},
+    }
+    return cast(list[LowTicketsEvent], list(db.events.find(where, LOW_TICKETS_FIELDS)))
+
+
+def set_low_alert_sent(db: Db, event_id: int, now: datetime) -> None:
+    """Record that the alert of few tickets was sent."""
+    db.events.update_one({"eventId": event_id}, {"$set": {"lowToldAt": now}})
+
+
+def find_organizer_events(
+    db: Db, after_id: int, since: datetime, limit: int
+) -> list[OrganizerEvent]:
+    """Return events with an organizer and a last date not before `since`, by eventId."""
+    where: Query = {
+        "eventId": {"$gt": after_id},
+        "organizerId": {"$ne": None},
+        "lastDate": {"$gte": since},
+    }
+    found = db.events.find(where, {"eventId": 1, "title": 1, "organizerId": 1})
+    return cast(list[OrganizerEvent], list(found.sort("eventId", ASCENDING).limit(limit)))
+
+
+# Popularity. Raising a score is no edit: `rev`, `__v` and `changedAt` stay.
+
+
+def raise_scores(db: Db, raises: Mapping[int, tuple[float, int]]) -> list[int]:
+    """Raise the score and the views of events. A deleted event is passed over.
+
+    Args:
+        raises: for each eventId the scaled weight and the number of views to add.
+
+    Returns:
+        The eventIds that were written: not all of them where the database does not answer.
+    """
+    written: list[int] = []
+    ids = list(raises)
+    for start in range(0, len(ids), SCORES_PER_WRITE):
+        batch = ids[start : start + SCORES_PER_WRITE]
+        writes = [_raise(event_id, *raises[event_id]) for event_id in batch]
+        try:
+            db.events.bulk_write(writes, ordered=False)
+        except PyMongoError as error:
+            if not is_unavailable(error):
+                raise
+            return written
+        written += batch
+    return written
+
+
+def _raise(event_id: int, scaled: float, views: int) -> UpdateOne:
+    """Build the update that does what `popularity.raise_score` does.
+
+    The database computes it, for other processes may raise the same score at the same time.
+    """
+    score: Query = {"$ifNull": ["$popularity", 0.0]}
+    larger: Query = {"$max": [score, scaled]}
+    powers = [{"$pow": [2.0, _exponent(value, larger)]} for value in (score, scaled)]
+    raised = {"$add": [larger, {"$log": [{"$add": powers}, 2]}]}
+    all_views = {"$add": [{"$ifNull": ["$views", 0]}, views]}
+    return UpdateOne({"eventId": event_id}, [{"$set": {"popularity": raised, "views": all_views}}])
+
+
+def _exponent(value: Query | float, larger: Query) -> Query:
+    """Return the difference of the two, no lower than MIN_EXPONENT."""
+    return {"$max": [MIN_EXPONENT, {"$subtract": [value, larger]}]}

@@ -30,9 +30,8 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.streams.hub import Hub, StreamEnded, Topic, encode_event
-from eventapp.events import live_state
 from eventapp.events import service as events
-from eventapp.events.live_state import LiveState
+from eventapp.events.service import LiveState
 from eventapp.messages import rules, store
 from eventapp.messages.rules import StreamPosition
 from eventapp.messages.types import StoredEntry
@@ -121,11 +120,11 @@ class EventReader:
                 self._refresh_chat(topic)
 
     def _refresh_events(self, topics: Sequence[EventTopic]) -> None:
-        revisions = live_state.find_revisions(self._db, [topic.event_id for topic in topics])
+        revisions = events.find_revisions(self._db, [topic.event_id for topic in topics])
         changed = [t for t in topics if revisions.get(t.event_id) != t.snapshot.event.revision]
         if not changed:
             return
-        found = live_state.find_live_states(self._db, [topic.event_id for topic in changed])
+        found = events.find_live_states(self._db, [topic.event_id for topic in changed])
         for topic in changed:
             event = found.get(topic.event_id)
             if event is None:
@@ -261,7 +260,7 @@ def open_topic(db: Db, event_id: int) -> EventTopic:
     Raises:
         EventNotFound: the event does not exist.
     """
-    event = live_state.find_live_states(db, [event_id]).get(event_id)
+    event = events.find_live_states(db, [event_id]).get(event_id)
     if event is None:
         raise events.EventNotFound
     last_seq = store.find_last_seqs(db, [event_id]).get(event_id, 0)
@@ -283,7 +282,7 @@ def _check_position(
     snapshot = topic.snapshot
     if position is None or _is_reached(position, snapshot.event, snapshot.seq):
         return position
-    event = live_state.find_live_states(db, [topic.event_id]).get(topic.event_id, snapshot.event)
+    event = events.find_live_states(db, [topic.event_id]).get(topic.event_id, snapshot.event)
     seq = store.find_last_seqs(db, [topic.event_id]).get(topic.event_id, 0)
     return position if _is_reached(position, event, seq) else None
 

@@ -12,7 +12,6 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.core.errors import Forbidden, TooManyRequests
 from eventapp.core.json import JsonObject
-from eventapp.events import live_state
 from eventapp.events import service as events
 from eventapp.messages import rules, store
 from eventapp.messages.errors import MessageNotFound
@@ -221,7 +220,7 @@ def delete_orphaned_chats(db: Db) -> int:
     deleted, last_id = 0, 0
     while event_ids := store.find_chat_ids(db, last_id, CHATS_PER_BATCH):
         last_id = event_ids[-1]
-        for event_id in set(event_ids) - live_state.find_existing(db, event_ids):
+        for event_id in set(event_ids) - events.find_revisions(db, event_ids).keys():
             store.delete_chat(db, event_id)
             deleted += 1
     return deleted

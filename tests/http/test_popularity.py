@@ -7,8 +7,14 @@ import pytest
 
 from eventapp.core.clock import utc_now
 from eventapp.events import popularity as popularity_module
-from eventapp.events import store_popularity
-from eventapp.events.popularity import BOOKING, HALF_LIFE, raise_score, scale_weight
+from eventapp.events import store as events_store
+from eventapp.events.popularity import (
+    BOOKING,
+    HALF_LIFE,
+    POPULARITY,
+    raise_score,
+    scale_weight,
+)
 from eventapp.events.routes import events as event_routes
 from tests.bookings_factories import Caller, event_of
 from tests.factories import event_body
@@ -16,7 +22,7 @@ from tests.factories import event_body
 
 @pytest.fixture
 def popularity(app, db):
-    counters = app.extensions["popularity"]
+    counters = POPULARITY.get(app)
     counters.flush(utc_now())  # write the views of other tests
     return counters
 
@@ -167,7 +173,7 @@ def test_scores_that_could_not_be_written_are_written_later(db, events, populari
     popularity.add_view(1)
     popularity.add_favorite(1)
     with monkeypatch.context() as patched:
-        patched.setattr(store_popularity, "raise_scores", lambda *_args: [])
+        patched.setattr(events_store, "raise_scores", lambda *_args: [])
         assert popularity.flush(utc_now()) == 0
     now = utc_now()
     assert popularity.flush(now) == 1
@@ -195,7 +201,7 @@ def test_the_events_with_the_most_weight_are_written_first(db, events, popularit
 
 def test_the_number_of_pending_events_is_bounded(db, popularity, monkeypatch):
     monkeypatch.setattr(popularity_module, "MAX_PENDING", 3)
-    monkeypatch.setattr(store_popularity, "raise_scores", lambda *_args: [])
+    monkeypatch.setattr(events_store, "raise_scores", lambda *_args: [])
     for event_id in (5, 6, 7, 8, 8):
         popularity.add_view(event_id)
     popularity.add_favorite(6)

@@ -157,7 +157,7 @@ def test_it_finds_what_a_loop_over_all_events_finds(
             rest = [row for row in expected if (-row[1], row[0]) > (-score, event_id)]
             assert matches.after_score(score, event_id).best(99) == rest
     ids = sorted(event_id for event_id, _ in expected)
-    assert matches.contain(list(range(14))) == [event_id in ids for event_id in range(14)]
+    assert matches.contain_each(list(range(14))) == [event_id in ids for event_id in range(14)]
     for direction in (1, -1):
         assert matches.first_by_id(limit, direction) == ids[::direction][:limit]
         for event_id in (0, *ids, 99):
@@ -194,13 +194,13 @@ def test_equal_scores_are_cut_by_the_lower_id():
     assert [id_ for id_, _ in found.best(3)] == [1, 3, 5]
 
 
-def test_an_index_of_mostly_replaced_events_is_worn():
+def test_an_index_of_mostly_replaced_events_needs_rebuild():
     index = EventIndex(event_of(id_) for id_ in range(1, 601))
     for _again in range(2):
-        assert not index.is_worn
+        assert not index.needs_rebuild
         for event_id in range(1, 601):
             index.add(event_of(event_id))
-    assert index.is_worn
+    assert index.needs_rebuild
     assert len(index) == 600
     late = midnight(DAYS[0] + timedelta(days=1))
-    assert not EventIndex(event_of(n, lastDate=late) for n in range(9)).is_worn
+    assert not EventIndex(event_of(n, lastDate=late) for n in range(9)).needs_rebuild

@@ -1,1 +1,1 @@
-"""The in-memory index of listed events. Other packages use `live_index` and `matches`."""
+"""The in-memory index of listed events; `live_index` is its interface."""

@@ -1,14 +1,13 @@
-"""The index of listed events of one process, built when it is first needed and then kept current.
+"""Keep the index of listed events of one process, built when it is first needed, up to date.
 
-Who changes an event calls `event_changed`, which only notes the eventId; the noted events are read
-again before the next query. A change that arrives while events are being read is noted for the
-query after it, so that none is lost.
+`event_changed` marks an event as stale, and stale events are read again before the next query. An
+event that changes while stale events are being read is marked again, so that no change is lost.
 
-Up to MAX_BUILT_INLINE events the index is built within the query that needs it, beyond that on a
-thread of its own, while the database answers queries. Beyond MAX_INDEXED listed events there is no
-index and the database always answers. The database reads what matches words, or filters without an
-index of its own, one by one for each query: with ten thousand events that is too slow for many
-callers, with a million for any.
+An index of up to MAX_BUILT_INLINE events is built within the query that needs it. A larger one is
+built on a thread of its own, while the database answers queries. With more than MAX_INDEXED listed
+events there is no index and the database always answers. For each query, the database reads all
+events that contain the words, or that match a filter which no database index covers. With ten
+thousand events that is too slow for many callers, with a million it is too slow for one.
 """
 
 import threading
@@ -23,45 +22,46 @@ from eventapp.core.database import Db
 from eventapp.core.textsearch import parse_search
 from eventapp.events import store
 from eventapp.events.filters import INDEXED_FIELDS, Filter
-from eventapp.events.index.event_index import EventIndex
-from eventapp.events.index.matches import Matches
+from eventapp.events.index.event_index import EventIndex, Matches
 from eventapp.events.rules import ListState
 from eventapp.events.types import IndexedEvent
 
 # An event takes about 0.2 kB.
 MAX_INDEXED, MAX_BUILT_INLINE = 1_500_000, 2_000
 BATCH_SIZE = 500
-# A thread that only computes holds the interpreter's lock for 5 ms each time that a request waits
-# for it. So the building thread sleeps for a moment after every few events.
+# A thread that only computes holds the interpreter's lock for 5 ms whenever a request waits for
+# that lock. Therefore the thread that builds sleeps for a moment after every few events.
 EVENTS_PER_PAUSE, PAUSE_SECONDS = 8, 0.0005
 
 Result = TypeVar("Result")
-Paced = Callable[[Iterable[IndexedEvent]], Iterable[IndexedEvent]]
+Pacer = Callable[[Iterable[IndexedEvent]], Iterable[IndexedEvent]]
 
 
 class LiveIndex:
-    """The index of one database in one process, for any number of threads."""
+    """The index of one database in one process. Any number of threads may use it."""
 
     def __init__(self, db: Db) -> None:
-        """Create it without building the index yet."""
+        """Create it without an index; the first query builds that."""
         self._db = db
-        # Held while the index is read or written.
+        # Guards the index and the fields below.
         self._lock = threading.Lock()
         self._index: EventIndex | None = None
-        # The day for which the index, or its absence, is valid; None before it was built.
+        # The day for which the index is valid, or for which it is valid that there is none because
+        # too many events are listed. None while the index must be built.
         self._valid_on: date | None = None
         self._builder: threading.Thread | None = None
         self._reset_count = 0
-        # Never held while the database is read, so that noting a change does not wait for it.
+        # Guards the stale ids. It is never held during a read of the database, so that
+        # `event_changed` does not wait for one.
         self._stale_lock = threading.Lock()
         self._stale_ids: set[int] = set()
 
     def event_changed(self, event_id: int, state: ListState | None = None) -> None:
-        """Note that an event was created, edited, sold or deleted.
+        """Make the next query read an event again, which was created, edited, sold or deleted.
 
         Args:
-            state: of the event now, None if unknown. Most sales leave it as it was, and then the
-                event need not be read again.
+            state: the state of the event now; None if unknown. If the index has the event in this
+                state, as after most sales, the event is not read again.
         """
         index = self._index
         if state is None or index is None or not index.is_current(event_id, state):
@@ -75,14 +75,14 @@ class LiveIndex:
             self._reset_count += 1
 
     def find(self, filters: Sequence[Filter], search: str, today: date) -> Matches | None:
-        """Return the listed events that all filters leave and the search matches.
+        """Return the listed events that match all filters and the search.
 
         Args:
             search: words to search for; empty matches all events.
 
         Returns:
-            None if the database must answer: there are too many events, the index is being built,
-            or the search has a phrase.
+            None if the database must answer, because there are too many events, the index is being
+            built, or the search contains a phrase.
         """
         words = parse_search(search) if search else None
         if words and (words.phrases or words.excluded_phrases):
@@ -104,15 +104,15 @@ class LiveIndex:
 
     def _must_build(self, today: date) -> bool:
         if self._index is None:
-            # Where there were too many events, there may be fewer on another day.
+            # If there were too many events, there may be fewer on another day.
             return self._valid_on != today
-        return self._valid_on is None or self._index.is_worn or len(self._index) > MAX_INDEXED
+        return self._valid_on is None or self._index.needs_rebuild or len(self._index) > MAX_INDEXED
 
     def _start_building(self, today: date) -> None:
         if self._builder and self._builder.is_alive():
             return
         self._index = self._valid_on = None
-        self._take_stale_ids()  # The build reads every change that was noted so far.
+        self._take_stale_ids()  # The build reads all events anyway.
         if store.count_listed(self._db, MAX_BUILT_INLINE + 1) > MAX_BUILT_INLINE:
             build = partial(self._build_in_background, today, self._reset_count)
             self._builder = threading.Thread(target=build, name="event index", daemon=True)
@@ -121,15 +121,15 @@ class LiveIndex:
         self._index, self._valid_on = self._build(), today
 
     def _build_in_background(self, today: date, reset_count: int) -> None:
-        # If reading fails, the thread ends and the next query starts building again.
+        # If reading fails, the thread ends, and the next query starts another one.
         index = self._build(with_pauses)
         with self._lock:
             if reset_count == self._reset_count:
                 self._index, self._valid_on = index, today
 
-    def _build(self, paced: Paced = iter) -> EventIndex | None:
+    def _build(self, pacer: Pacer = iter) -> EventIndex | None:
         """Return an index of all listed events, or None if there are too many."""
-        index = EventIndex(islice(paced(self._read_listed()), MAX_INDEXED + 1))
+        index = EventIndex(islice(pacer(self._read_listed()), MAX_INDEXED + 1))
         return index if len(index) <= MAX_INDEXED else None
 
     def _read_listed(self) -> Iterator[IndexedEvent]:
@@ -145,8 +145,8 @@ class LiveIndex:
         try:
             while stale_ids:
                 batch = list(islice(stale_ids, BATCH_SIZE))
-                # They are removed before they are read: a change that arrives after the read must
-                # not find the index current.
+                # They are removed before they are read, so that `event_changed` marks an event
+                # which changes after the read as stale again.
                 for event_id in batch:
                     index.remove(event_id)
                 for event in store.find_indexed(self._db, batch, fields=INDEXED_FIELDS):
@@ -154,20 +154,20 @@ class LiveIndex:
                 stale_ids.difference_update(batch)
         finally:
             with self._stale_lock:
-                self._stale_ids |= stale_ids  # Those that could not be read.
+                self._stale_ids |= stale_ids  # the events that could not be read
         if self._valid_on != today:
             index.remove_past(today)
             self._valid_on = today
 
     def _take_stale_ids(self) -> set[int]:
-        """Return the noted eventIds and forget them; the caller must read these events."""
+        """Return the stale eventIds and forget them; the caller must read these events."""
         with self._stale_lock:
             stale_ids, self._stale_ids = self._stale_ids, set()
         return stale_ids
 
 
 def with_pauses(events: Iterable[IndexedEvent]) -> Iterator[IndexedEvent]:
-    """Yield the events, sleeping after every few of them so that other threads can run."""
+    """Yield the events, and sleep after every few of them so that other threads can run."""
     for number, event in enumerate(events):
         if number % EVENTS_PER_PAUSE == 0:
             time.sleep(PAUSE_SECONDS)

@@ -1,24 +1,33 @@
-"""Posting lists: which positions of the index have a value, or contain a word.
+"""Posting lists, which say what events have a value or contain a word; and facets, made of them.
 
-Each event of the index has a position, a number from 0 that is its place in all arrays. A posting
-list holds the positions of the events that have one value (a category, a day, a price) or contain
-one word. To look something up is to set the bits of its posting lists in a mask, an array with one
-boolean for each position.
+Each event of the index has a position: a number from 0, by which all arrays of the index are
+indexed. A posting list holds the positions of the events that have one value (a category, a day, a
+price) or contain one word. A query sets the positions of a posting list in a mask, which is an
+array with one boolean for each position.
 
 Few positions are kept as sorted numbers. Many positions are kept as a bitmap with one bit for each
-position, or for words as an array of scores with one byte for each position. That takes less memory
-then, and setting a mask of a million positions from it takes 0.1 ms.
+position, or for words as an array of scores with one byte for each position. For many positions
+that takes less memory, and setting a mask of a million positions from it takes 0.1 ms.
+
+A facet is one property of events that a filter compares, with a posting list for each of its
+values. A filter declares its facets as `FacetSpec`s, and the index has a `Facet` for each.
 """
 
 from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from eventapp.events.types import IndexedEvent
+
 Mask = npt.NDArray[np.bool_]
 Scores = npt.NDArray[np.uint16]
-# A list is made dense when it holds more than one position in this many: there a bit takes less
-# memory than a number, and a byte less than a number and a score.
+# A list is made dense when it holds more than one in this many positions. From there on, a bit for
+# each position takes less memory than the numbers, and a byte less than the numbers and scores.
 DENSE_ONE_IN, DENSE_SCORED_ONE_IN = 32, 6
 INITIAL_CAPACITY = 1024
 
@@ -26,7 +35,7 @@ INITIAL_CAPACITY = 1024
 class GrowingArray:
     """An array of int64 that grows by appending.
 
-    An array that `values` returned never changes, because appending writes only behind it.
+    An array that `values` has returned never changes, because appending writes only behind its end.
     """
 
     def __init__(self) -> None:
@@ -43,7 +52,7 @@ class GrowingArray:
         self._length += 1
 
     def values(self) -> npt.NDArray[np.int64]:
-        """Return the numbers, without copying them."""
+        """Return the numbers as an array, without a copy."""
         return self._buffer[: self._length]
 
 
@@ -53,14 +62,14 @@ class PostingList:
     __slots__ = ("_bitmap", "_bitmap_length", "_positions")
 
     def __init__(self) -> None:
-        # The bitmap of the first `_bitmap_length` positions, None while the list is sparse, and
-        # the positions that were added after it was made.
+        # The bitmap of the first `_bitmap_length` positions, or None while the list is sparse.
+        # `_positions` holds those that were added since.
         self._bitmap: npt.NDArray[np.uint8] | None = None
         self._bitmap_length = 0
         self._positions = array("i")
 
     def add(self, position: int) -> None:
-        """Add a position that is higher than all before."""
+        """Add a position, which must be higher than all before."""
         self._positions.append(position)
 
     def compact(self, length: int) -> None:
@@ -90,7 +99,7 @@ class ScoredPostingList:
         self._positions, self._scores = array("i"), array("B")
 
     def add(self, position: int, score: int) -> None:
-        """Add a position that is higher than all before."""
+        """Add a position, which must be higher than all before."""
         self._positions.append(position)
         self._scores.append(score)
 
@@ -115,3 +124,91 @@ class ScoredPostingList:
             scores[: len(self._dense_scores)] *= self._dense_scores == 0
         if self._positions:
             scores[np.frombuffer(self._positions, np.int32)] = 0
+
+
+# Facets.
+
+
+class Sortable(Protocol):
+    """A value that can be sorted and be the key of a dictionary."""
+
+    def __lt__(self, other: Any, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+
+Value = TypeVar("Value", bound=Sortable)
+
+
+class Facet(Generic[Value]):
+    """The posting lists of one property of events, by its values.
+
+    A lookup returns posting lists. It finds the events that are in any of them.
+    """
+
+    def __init__(self) -> None:
+        self._lists: dict[Value, PostingList] = {}
+        self._sorted_values: list[Value] | None = None
+
+    def add(self, values: Iterable[Value], position: int) -> None:
+        """Add a position under each value of its event; repeated values count once."""
+        for value in set(values):
+            postings = self._lists.get(value)
+            if postings is None:
+                postings = self._lists[value] = PostingList()
+                self._sorted_values = None
+            postings.add(position)
+
+    def compact(self, length: int) -> None:
+        """Make posting lists dense where that saves memory."""
+        for postings in self._lists.values():
+            postings.compact(length)
+
+    def equal_to(self, value: Value) -> list[PostingList]:
+        """Look up the events that have this value."""
+        postings = self._lists.get(value)
+        return [postings] if postings else []
+
+    def between(self, low: Value | None, high: Value | None) -> list[PostingList]:
+        """Look up the events with a value from `low` to `high`, both included; None is no bound."""
+        if self._sorted_values is None:
+            self._sorted_values = sorted(self._lists)
+        values = self._sorted_values
+        first = 0 if low is None else bisect_left(values, low)
+        end = len(values) if high is None else bisect_right(values, high)
+        return [self._lists[value] for value in values[first:end]]
+
+    def where(self, predicate: Callable[[Value], bool]) -> list[PostingList]:
+        """Look up the events with a value for which the predicate holds."""
+        return [postings for value, postings in self._lists.items() if predicate(value)]
+
+
+@dataclass(frozen=True, eq=False)
+class FacetSpec(Generic[Value]):
+    """The declaration of a facet, by which `Facets` finds it.
+
+    Attributes:
+        get_values: returns the values of an event; an event may have any number.
+    """
+
+    get_values: Callable[[IndexedEvent], Iterable[Value]]
+
+
+class Facets:
+    """The facets of one index."""
+
+    def __init__(self, specs: Iterable[FacetSpec[Any]]) -> None:
+        """Create an empty facet for each of these declarations."""
+        self._facets: dict[FacetSpec[Any], Facet[Any]] = {spec: Facet() for spec in specs}
+
+    def __getitem__(self, spec: FacetSpec[Value]) -> Facet[Value]:
+        return cast(Facet[Value], self._facets[spec])
+
+    def add(self, event: IndexedEvent, position: int) -> None:
+        """Add an event to each facet."""
+        for spec, facet in self._facets.items():
+            facet.add(spec.get_values(event), position)
+
+    def compact(self, length: int) -> None:
+        """Make posting lists dense where that saves memory in an index of this many positions."""
+        for facet in self._facets.values():
+            facet.compact(length)

@@ -1,11 +1,11 @@
 """Routes of events, their ticket types and photos, and favorites."""
 
-from eventapp.events.routes import events, favorites, photos, ticket_types
+from eventapp.events.routes import events, favorites
 
 BLUEPRINTS = (
     events.bp,
-    ticket_types.bp,
-    photos.bp,
+    events.parts_bp,
+    events.photos_bp,
     favorites.bp,
     favorites.recoms_bp,
 )

@@ -1,4 +1,4 @@
-"""Routes of events: the list, single events, and the changes of a whole event."""
+"""Routes of events: the list, single events, their ticket types, schedule and photo."""
 
 from flask import Response
 
@@ -14,10 +14,10 @@ from eventapp.core.http.responses import (
     created_response,
     json_response,
 )
+from eventapp.core.http.uploads import UploadBody, multipart_upload, read_uploaded_file
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ORGANIZER
-from eventapp.events import editing, listing, service
-from eventapp.events.bodies import EventInput
+from eventapp.events import bodies, editing, listing, service
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from eventapp.events.list_requests import ListRequest
 from eventapp.events.popularity import POPULARITY
@@ -27,7 +27,12 @@ from eventapp.events.schemas import (
     EventBody,
     EventQuery,
     EventsAnswer,
+    NewTicketType,
     PopularQuery,
+    ScheduleEntryPatch,
+    TicketTypeIndexPatch,
+    TicketTypePatch,
+    TicketTypesAnswer,
 )
 
 # Runtime expressions for the links of the OpenAPI document: the ids in the answer to a new event.
@@ -35,6 +40,8 @@ EVENT_ID = "$response.body#/eventId"
 TYPE_ID = "$response.body#/ticketTypes/0/ticketTypeId"
 ORDER = {"eventId": EVENT_ID, "ticketTypeId": TYPE_ID}
 bp = Blueprint("events", __name__, url_prefix="/api/events", description="Events")
+parts_bp = Blueprint("event_parts", __name__, url_prefix="/api/events", description="Events")
+photos_bp = Blueprint("event_photos", __name__, url_prefix="/api/events", description="Photos")
 
 
 @bp.route("")
@@ -83,7 +90,7 @@ def popular_events(query: JsonObject) -> Response:
 @bp.response_link(201, "event_parts_drop_type", event_id=EVENT_ID, ticket_type_id=TYPE_ID)
 @bp.response_link(201, "bookings_create_booking", {**ORDER, "quantity": 1})
 @bp.response_link(201, "waitlist_join_waitlist", ORDER)
-def create_event(body: EventInput) -> Response:
+def create_event(body: bodies.EventInput) -> Response:
     """Create an event of the caller. The server gives it its eventId."""
     event = service.create_event(
         get_db(),
@@ -119,9 +126,9 @@ def show_event(event_id: int) -> Response:
 @bp.arguments(EventBody)
 @bp.response(200, EventAnswer)
 @bp.error_responses(404, 409)
-def replace_event(body: EventInput, event_id: int) -> Response:
+def replace_event(body: bodies.EventInput, event_id: int) -> Response:
     """Replace all of an event but its ids and what is sold and held."""
-    return edit(event_id, editing.replace_event(body))
+    return _edit(event_id, editing.replace_event(body))
 
 
 @bp.route("/<whole:event_id>/publish", methods=["POST"])
@@ -130,11 +137,97 @@ def replace_event(body: EventInput, event_id: int) -> Response:
 @bp.error_responses(404, 409)
 def publish_event(event_id: int) -> Response:
     """Publish a draft. Publishing an event twice is no error."""
-    return edit(event_id, editing.publish_event())
+    return _edit(event_id, editing.publish_event())
 
 
-def edit(event_id: int, change: editing.Change) -> Response:
-    """Apply a change in the name of the caller, and answer the event after it."""
+@parts_bp.route("/<whole:event_id>/ticketTypes/<whole:ticket_type_index>", methods=["PATCH"])
+@role_required(ORGANIZER)
+@parts_bp.arguments(TicketTypeIndexPatch)
+@parts_bp.response(200, EventAnswer)
+@parts_bp.error_responses(404, 409)
+def patch_type_by_index(
+    body: bodies.TicketTypePatch, event_id: int, ticket_type_index: int
+) -> Response:
+    """Change the ticket type at this index, from 0."""
+    return _edit(event_id, editing.patch_type_at(ticket_type_index, body))
+
+
+@parts_bp.route("/<whole:event_id>/schedule/<whole:schedule_index>", methods=["PATCH"])
+@role_required(ORGANIZER)
+@parts_bp.arguments(ScheduleEntryPatch)
+@parts_bp.response(200, EventAnswer)
+@parts_bp.error_responses(404, 409)
+def patch_schedule_entry(
+    body: bodies.ScheduleEntryPatch, event_id: int, schedule_index: int
+) -> Response:
+    """Change the schedule entry at this index, from 0."""
+    return _edit(event_id, editing.patch_entry(schedule_index, body))
+
+
+@parts_bp.route("/<whole:event_id>/ticket-types")
+@anyone
+@parts_bp.response(200, TicketTypesAnswer)
+@parts_bp.error_responses(404)
+def list_types(event_id: int) -> Response:
+    """List an event's ticket types."""
+    ticket_types = service.list_ticket_types(get_db(), event_id, actor=current_actor())
+    return json_response({"ticketTypes": ticket_types})
+
+
+@parts_bp.route("/<whole:event_id>/ticket-types", methods=["POST"])
+@role_required(ORGANIZER)
+@parts_bp.arguments(NewTicketType)
+@parts_bp.response(201, EventAnswer)
+@parts_bp.error_responses(404, 409)
+def add_type(body: bodies.TicketTypePatch, event_id: int) -> tuple[Response, int]:
+    """Add a ticket type, and answer the whole event."""
+    return _edit(event_id, editing.add_type(body)), 201
+
+
+@parts_bp.route("/<whole:event_id>/ticket-types/<whole:ticket_type_id>", methods=["PATCH"])
+@role_required(ORGANIZER)
+@parts_bp.arguments(TicketTypePatch)
+@parts_bp.response(200, EventAnswer)
+@parts_bp.error_responses(404, 409)
+def patch_type(body: bodies.TicketTypePatch, event_id: int, ticket_type_id: int) -> Response:
+    """Change a ticket type by its id, which it keeps when types are reordered."""
+    return _edit(event_id, editing.patch_type(ticket_type_id, body))
+
+
+@parts_bp.route("/<whole:event_id>/ticket-types/<whole:ticket_type_id>", methods=["DELETE"])
+@role_required(ORGANIZER)
+@parts_bp.response(200, EventAnswer)
+@parts_bp.error_responses(404, 409)
+def drop_type(event_id: int, ticket_type_id: int) -> Response:
+    """Remove a ticket type of which no ticket is sold, held or waited for."""
+    return _edit(event_id, editing.remove_type(ticket_type_id))
+
+
+@photos_bp.route("/<whole:event_id>/image", methods=["PUT"])
+@role_required(ORGANIZER)
+@multipart_upload
+@photos_bp.arguments(UploadBody, location="files")
+@photos_bp.response(200, EventAnswer)
+@photos_bp.error_responses(404)
+def set_photo(files: JsonObject, event_id: int) -> Response:
+    """Make the photo in a JPEG, PNG or WebP file the image of an event.
+
+    The photo before it is deleted.
+    """
+    event = editing.set_photo(
+        get_db(),
+        event_id,
+        read_uploaded_file(files),
+        event_changes=EVENT_CACHE.get(),
+        actor=current_actor(),
+        now=utc_now(),
+        image_base_url=image_base_url(),
+    )
+    return json_response(event)
+
+
+def _edit(event_id: int, change: editing.Change) -> Response:
+    """Apply a change on behalf of the caller, and return the event after it."""
     event = editing.edit_event(
         get_db(),
         event_id,
