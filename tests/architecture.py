@@ -86,6 +86,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "editing": "service",
         "filters": "filters",
         "index": "index",
+        "list_pages": "service",
         "list_requests": "filters",
         "listing": "service",
         "popularity": "service",

@@ -1,4 +1,4 @@
-"""Lists of events in the database: scopes, orders, pages and counts."""
+"""Read lists of events: filters, orders, pages and counts."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -10,12 +10,13 @@ from eventapp.core.database import Db, Query
 from eventapp.events.store import NOT_LOADED
 from eventapp.events.types import RELEVANCE, Event, SortValue
 
-# Scoring every match of a common word takes the database seconds at a hundred thousand events. So
-# at most this many matches are scored, those found first, and a walk by relevance ends with them.
+# With a hundred thousand events, scoring every match of a common word takes the database seconds.
+# Therefore it scores only this many matches, the first that it finds, and a walk by relevance ends
+# with them.
 MAX_SCORED = 1_000
 WALK_BATCH_SIZE = 500
 
-# A scalar field or RELEVANCE, and 1 for ascending or -1 for descending.
+# A field or RELEVANCE, and 1 for ascending or -1 for descending.
 Order = tuple[str, int]
 # The sort value and the eventId of a row.
 SortKey = tuple[SortValue, int]
@@ -24,7 +25,7 @@ SortKey = tuple[SortValue, int]
 def public_filter(*, upcoming: bool, organizer_id: ObjectId | None = None) -> Query:
     """Return the filter of the events that everyone may see in lists.
 
-    Without an organizer it has one field only, with which every index of a list begins.
+    Without an organizer it compares one field only, with which every index of a list begins.
 
     Args:
         organizer_id: only events of this user; None for the events of all.
@@ -36,8 +37,8 @@ def public_filter(*, upcoming: bool, organizer_id: ObjectId | None = None) -> Qu
 def organizer_filter(today: datetime, organizer_id: ObjectId, *, upcoming: bool) -> Query:
     """Return the filter of an organizer's own events, drafts included.
 
-    It compares the schedule and not `lastDate`, because a server would then also read the index of
-    `lastDate`, which contains the events of everyone.
+    It compares the schedule and not `lastDate`. With `lastDate`, a server would also read the index
+    of that field, which contains the events of all organizers.
     """
     dates = {"schedule.date": {"$gte": today}} if upcoming else {}
     return {"organizerId": organizer_id, **dates}
@@ -83,32 +84,25 @@ def find_page(
     Events that are sorted by RELEVANCE have a further field with their score.
 
     Args:
-        after: go on behind the row with this sort key.
-        skip: how many rows to leave out, from `after` on.
+        after: continue behind the row with this sort key.
+        skip: how many rows to leave out from there on.
     """
     if order[0] == RELEVANCE:
         return _find_by_relevance(db, where, after=after, skip=skip, limit=limit)
     return _find_sorted(db, where, order, after=after, skip=skip, limit=limit, fields=NOT_LOADED)
 
 
-def sort_value(event: Event, field: str) -> SortValue:
-    """Return the value of the field that a list is sorted by."""
-    return cast(dict[str, SortValue], event)[field]
+def sort_key(event: Event, order: Order) -> SortKey:
+    """Return the sort key of an event that was read in this order."""
+    return cast(dict[str, SortValue], event)[order[0]], event["eventId"]
 
 
 def walk_listed(db: Db, order: Order, *, after: SortKey | None = None) -> Iterator[list[SortKey]]:
     """Yield the sort keys of all listed events in an order other than relevance, in batches."""
-    where, field = public_filter(upcoming=True), order[0]
+    where, fields = public_filter(upcoming=True), {"eventId": 1, order[0]: 1}
     while True:
-        events = _find_sorted(
-            db,
-            where,
-            order,
-            after=after,
-            limit=WALK_BATCH_SIZE,
-            fields={"eventId": 1, field: 1},
-        )
-        keys = [(sort_value(event, field), event["eventId"]) for event in events]
+        events = _find_sorted(db, where, order, after=after, limit=WALK_BATCH_SIZE, fields=fields)
+        keys = [sort_key(event, order) for event in events]
         yield keys
         if len(keys) < WALK_BATCH_SIZE:
             return
@@ -128,18 +122,19 @@ def _find_sorted(
     field, direction = order
     sort = [(field, direction), ("eventId", direction)][: 1 if field == "eventId" else 2]
     found: list[Event] = []
-    for stretch in _stretches_after(order, after):
+    for condition in _conditions_after(order, after):
         remaining = limit - len(found)
         if remaining:
-            cursor = db.events.find({"$and": [where, stretch]} if stretch else where, fields)
+            cursor = db.events.find({"$and": [where, condition]} if condition else where, fields)
             found += cast(list[Event], list(cursor.sort(sort).skip(skip).limit(remaining)))
     return found
 
 
-def _stretches_after(order: Order, after: SortKey | None) -> list[Query]:
-    """Return the conditions of the rows behind one: first its equals, then the others.
+def _conditions_after(order: Order, after: SortKey | None) -> list[Query]:
+    """Return the conditions of the rows behind `after`: first those with an equal value.
 
-    They are two queries, because one `$or` would make the server walk all equals from the first.
+    They are for two queries, because with one `$or` the server would walk all rows with an equal
+    value from the first one on.
     """
     if after is None:
         return [{}]
@@ -155,7 +150,7 @@ def _find_by_relevance(
 ) -> list[Event]:
     """Return matching events, the best first.
 
-    The score is computed, so only an aggregation can go on behind one.
+    The score is computed, so that only an aggregation can compare it with that of `after`.
     """
     stages: list[Query] = [
         {"$match": where},

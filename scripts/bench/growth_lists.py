@@ -28,7 +28,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ADMIN
-from eventapp.events import listing, rules
+from eventapp.events import list_pages, listing, rules
 from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.schemas import EventQuery
 from eventapp.events.types import StoredEvent
@@ -137,9 +137,8 @@ def build_index(db: Db) -> LiveIndex:
 
 def _list_events(db: Db, index: LiveIndex, parameters: Parameters) -> JsonObject:
     """Return the answer to a list request, made as if no page was cached."""
-    request, actor = EventQuery().load(parameters), Actor()
-    page = listing.find_page(db, request, actor, utc_now(), index)
-    return listing.present_page(db, page, actor, image_base_url="")
+    page = list_pages.find_page(db, EventQuery().load(parameters), utc_now().date(), index)
+    return listing.present_page(db, page, Actor(), image_base_url="")
 
 
 def _list_sorted(list_events: ListEvents, field: str, rng: random.Random) -> JsonObject:

@@ -10,10 +10,9 @@ import threading
 import pytest
 
 from eventapp.core import paging
-from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import ValidationFailed
-from eventapp.events import listing
+from eventapp.events import list_pages
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.index import live_index
 from eventapp.events.index.live_index import LiveIndex
@@ -43,7 +42,7 @@ def events(db):
 
 def find_page(db, query, index):
     """Return the eventIds of a page and the cursor of the next one."""
-    found = listing.find_page(db, EventQuery().load(query), Actor(), utc_now(), index)
+    found = list_pages.find_page(db, EventQuery().load(query), utc_now().date(), index)
     return list(found.event_ids), found.envelope["nextCursor"]
 
 

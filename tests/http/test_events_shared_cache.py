@@ -12,12 +12,13 @@ import redis
 import requests
 
 from eventapp.core import shared_cache
+from eventapp.core.clock import utc_now
 from eventapp.core.shared_cache import RedisCache
 from eventapp.events import store as events_store
-from eventapp.events.cache import shared_events
+from eventapp.events.cache import loader
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
-from eventapp.events.cache.rendering import FoundPage
 from eventapp.events.errors import EventNotFound
+from eventapp.events.list_requests import ListRequest
 from tests.conftest import MONGO_URI, fresh_uri
 from tests.factories import event_body, make_event, sign_in
 from tests.http.test_events_cache import by_another_process, renamed, within_a_second
@@ -132,8 +133,8 @@ def test_the_events_of_a_list_are_looked_up_in_one_call(client, db, start, reads
     cache = shared_cache_of(other)
     get = cache.get
     monkeypatch.setattr(cache, "get", lambda names: calls.append(len(names)) or get(names))
-    page = other.load_page(("jazz",), lambda: FoundPage((5, 4, 3, 2, 1), [], {}))
-    body = other.render_page(page, "nobody", "").body
+    request = ListRequest(search="jazz", sort_by="eventId", descending=True)
+    body = other.show_page(request, utc_now(), "nobody", "").body
     assert [body.count(b'"title":"Jazz %d"' % number) for number in range(5)] == [1] * 5
     assert (calls, reads) == ([5], [1, 2, 3, 5, 4])
 
@@ -268,7 +269,7 @@ def test_another_version_of_the_rendering_shares_nothing(client, db, start, read
     make_event(db)
     poll(client)
     shown(client)
-    monkeypatch.setattr(shared_events, "_rendering_version", lambda: "newer")
+    monkeypatch.setattr(loader, "_rendering_version", lambda: "newer")
     assert title(start()) == "Sample Event"
     assert reads == [1, 1]
 

@@ -1,47 +1,46 @@
-"""The cache of events and lists in one process.
+"""The cache of events, lists and favorites in one process.
 
-What this process changes is shown at once, what another process changed within about a second; see
-`freshness` for how, and docs/caching.md for the whole picture.
+A change by this process shows at once, a change by another process within about a second; see
+`freshness` for how, and docs/caching.md for an overview.
 """
 
 import itertools
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from eventapp.core import json
+from eventapp.core.access.actor import Actor
 from eventapp.core.app_key import AppKey
 from eventapp.core.batching import Batcher
 from eventapp.core.database import Db
 from eventapp.core.lru_cache import LRUCache
 from eventapp.core.shared_cache import NO_SHARED_CACHE, SharedCache
-from eventapp.events.cache.freshness import (
-    MAX_AGE_SECONDS,
-    ChangeFeed,
-    Effect,
-    Freshness,
-)
-from eventapp.events.cache.loader import EventLoader
+from eventapp.events.cache.freshness import MAX_AGE_SECONDS, ChangeFeed, Effect, Freshness
+from eventapp.events.cache.loader import EventLoader, SharedEvents
 from eventapp.events.cache.rendering import (
-    FoundPage,
-    ListPage,
+    CachedPage,
+    PageKey,
     PageView,
     RenderedEvent,
     RenderedPage,
     render_event,
     render_page,
 )
-from eventapp.events.cache.shared_events import SharedEvents
+from eventapp.events.errors import EventNotFound
 from eventapp.events.index.live_index import LiveIndex
+from eventapp.events.list_pages import find_page
+from eventapp.events.list_requests import ListRequest
 from eventapp.events.rules import list_state
 from eventapp.events.types import EventChange, SaleState
 from eventapp.favorites import service as favorites
 
-LISTS_BYTES, RENDERED_PAGES_BYTES, FAVORITES_BYTES = 4_000_000, 8_000_000, 4_000_000
-# About the bytes that the favorites of an owner take, and each of them.
+PAGES_BYTES, RENDERED_PAGES_BYTES, FAVORITES_BYTES = 4_000_000, 8_000_000, 4_000_000
+# The approximate bytes that the entry of an owner takes, and each favorite in it.
 OWNER_BYTES, FAVORITE_BYTES = 400, 80
-
-PageKey = tuple[Hashable, ...]
+# Popularity changes without a change of an event, so a page in its order is cached this long.
+POPULARITY_PAGE_SECONDS = 5
 
 
 class FavoritesEntry(NamedTuple):
@@ -52,7 +51,7 @@ class FavoritesEntry(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """About how many bytes of memory a cache needs for it."""
+        """The approximate bytes of memory that a cache needs for the entry."""
         return OWNER_BYTES + FAVORITE_BYTES * len(self.event_ids)
 
 
@@ -60,22 +59,24 @@ class EventCache:
     """Rendered events, pages of lists and favorites of one database, as one process holds them.
 
     It is the process's `EventChanges`: services notify it of what they write.
+
+    Attributes:
+        index: the in-memory index of listed events.
     """
 
     def __init__(self, db: Db, shared_cache: SharedCache = NO_SHARED_CACHE) -> None:
         """Create an empty cache; nothing is read yet.
 
         Args:
-            shared_cache: holds what other processes rendered.
+            shared_cache: contains what other processes rendered.
         """
         self._db = db
         self.index = LiveIndex(db)
         self._freshness = Freshness()
         self._change_feed = ChangeFeed(db, self._freshness, self._apply_change)
-        shared_events = SharedEvents(shared_cache, db.name)
-        self._loader = EventLoader(db, self._freshness, shared_events)
-        self._pages: LRUCache[PageKey, ListPage] = LRUCache(
-            LISTS_BYTES, lambda page: page.size_bytes
+        self._loader = EventLoader(db, self._freshness, SharedEvents(shared_cache, db.name))
+        self._pages: LRUCache[PageKey, CachedPage] = LRUCache(
+            PAGES_BYTES, lambda page: page.size_bytes
         )
         self._rendered_pages: LRUCache[PageKey, RenderedPage] = LRUCache(
             RENDERED_PAGES_BYTES, lambda page: page.size_bytes
@@ -83,15 +84,32 @@ class EventCache:
         self._favorites: LRUCache[str, FavoritesEntry] = LRUCache(
             FAVORITES_BYTES, lambda entry: entry.size_bytes
         )
-        self._page_finders: Batcher[Callable[[], ListPage], ListPage] = Batcher(_find_once)
-        # What is held is outdated when the version that it was made of is no longer the current
-        # one: a page, after a change that may alter lists; a page's JSON, after any change of an
-        # event. Favorites that were read while this process changed any are not held.
+        self._page_searches: Batcher[PageKey, CachedPage] = Batcher(self._find_once)
+        # A page is outdated once the list version is another one than when the page was found. It
+        # changes with every change that may alter lists. The JSON of a page is outdated once the
+        # content version is another one, which changes with every change of an event. Favorites
+        # are not cached if the favorites version changed while they were read.
         self._list_version = self._content_version = self._favorites_version = 0
-        # Versions are never used again, so that an outdated page can't become valid later.
+        # No version is used twice, so that an outdated page can't become valid later.
         self._new_versions = itertools.count(1)
 
-    # What requests ask for.
+    # Events.
+
+    def show_event(self, event_id: int, actor: Actor, image_base_url: str) -> bytes | None:
+        """Return the event as JSON for this caller.
+
+        Returns:
+            None if the event is a draft or the caller may manage it. Such callers see more than the
+            cache contains.
+
+        Raises:
+            EventNotFound, DatabaseUnavailable.
+        """
+        event = self.get_event(event_id)
+        if event.is_draft or actor.may_manage_events_of(event.organizer_id):
+            return None
+        favorited = event_id in self._get_favorites(actor.favorites_key)
+        return event.to_json(image_base_url, favorited=favorited)
 
     def get_event(self, event_id: int) -> RenderedEvent:
         """Return the event as callers without special permissions see it, drafts included.
@@ -100,42 +118,63 @@ class EventCache:
             EventNotFound, DatabaseUnavailable.
         """
         self._change_feed.poll_if_due()
-        return self._loader.load(event_id)
+        event = self._freshness.get(event_id) or self._loader.load((event_id,)).get(event_id)
+        if event is None:
+            raise EventNotFound
+        return event
 
-    def get_page(self, key: PageKey) -> ListPage | None:
-        """Return the page of this key if it is held and up to date.
+    def _get_events(self, event_ids: Sequence[int]) -> list[RenderedEvent]:
+        """Return those of these events that exist, in this order."""
+        events = {event_id: self._freshness.get(event_id) for event_id in event_ids}
+        missing = tuple(event_id for event_id, event in events.items() if event is None)
+        if missing:
+            events.update(self._loader.load(missing))
+        return [event for event in events.values() if event]
+
+    # Pages of the list.
+
+    def show_page(
+        self, request: ListRequest, now: datetime, caller: str, image_base_url: str
+    ) -> RenderedPage:
+        """Return a page of the public list as JSON for this caller (an actor's favorites key).
 
         Raises:
+            ValidationFailed: the page lies beyond the rows that are counted.
             DatabaseUnavailable.
         """
-        self._change_feed.poll_if_due()
-        page = self._pages.get(key)
-        return page if page and page.list_version == self._list_version else None
-
-    def load_page(self, key: PageKey, find: Callable[[], FoundPage]) -> ListPage:
-        """Return the page of this key, found anew if none is held.
-
-        Calls for the same key at the same time find it once.
-
-        Args:
-            find: finds the page in the index or the database.
-        """
-        page = self.get_page(key)
-        return page or self._page_finders.submit(key, lambda: self._find_page(key, find))
-
-    def render_page(self, page: ListPage, caller: str, image_base_url: str) -> RenderedPage:
-        """Return the page as JSON for this caller (an actor's key)."""
-        favorited = self.get_favorites(caller).intersection(page.event_ids)
+        page = self._get_page(_page_key(request, now))
+        favorited = self._get_favorites(caller).intersection(page.event_ids)
         view = PageView(self._content_version, image_base_url, favorited)
         rendered = self._rendered_pages.get(page.key)
         if rendered is None or rendered.view != view:
-            rendered = render_page(page, self._loader.load_many(page.event_ids), view)
+            rendered = render_page(page, self._get_events(page.event_ids), view)
             if page.was_shown:
                 self._rendered_pages.put(page.key, rendered)
             page.was_shown = True
         return rendered
 
-    def get_favorites(self, owner: str) -> frozenset[int]:
+    def _get_page(self, key: PageKey) -> CachedPage:
+        """Return the page of this key. Equal calls at the same time find a missing page once."""
+        self._change_feed.poll_if_due()
+        page = self._pages.get(key)
+        if page and page.list_version == self._list_version:
+            return page
+        return self._page_searches.submit(key, key)
+
+    def _find_once(self, _key: Hashable, keys: Sequence[PageKey]) -> Sequence[CachedPage]:
+        """Find and cache the page of equal keys, and return it for each of them."""
+        key = keys[0]
+        list_version, started = self._list_version, self._freshness.start_read()
+        found = find_page(self._db, key.request, key.day, self.index)
+        for event in found.events:
+            self._freshness.keep(render_event(event), started)
+        page = CachedPage(key, list_version, found.event_ids, json.dumps(found.envelope)[1:])
+        self._pages.put(key, page)
+        return [page] * len(keys)
+
+    # Favorites.
+
+    def _get_favorites(self, owner: str) -> frozenset[int]:
         """Return the eventIds of the owner's favorites, at most MAX_AGE_SECONDS old."""
         entry, now, version = self._favorites.get(owner), time.monotonic(), self._favorites_version
         if entry and now - entry.read_at < MAX_AGE_SECONDS:
@@ -145,7 +184,7 @@ class EventCache:
             self._favorites.put(owner, FavoritesEntry(now, event_ids))
         return event_ids
 
-    # What services of this process changed (EventChanges).
+    # Changes by services of this process (EventChanges).
 
     def changed(self, event_id: int) -> None:
         """Receive that this process created, edited or deleted the event."""
@@ -176,10 +215,10 @@ class EventCache:
         self._favorites.clear()
         self._expire_pages(lists_differ=True)
 
-    # How the cache is filled and kept up to date.
+    # Changes by other processes.
 
     def _apply_change(self, change: EventChange, effect: Effect) -> None:
-        """Expire what a change that a poll returned makes outdated."""
+        """Expire what is outdated by a change that a poll returned."""
         lists_differ = effect is Effect.LISTS
         if lists_differ:
             state = None if "gone" in change else list_state(change)
@@ -191,20 +230,11 @@ class EventCache:
             self._list_version = next(self._new_versions)
         self._content_version = next(self._new_versions)
 
-    def _find_page(self, key: PageKey, find: Callable[[], FoundPage]) -> ListPage:
-        list_version, started = self._list_version, self._freshness.start_read()
-        found = find()
-        for event in found.events:
-            self._freshness.keep(render_event(event), started)
-        page = ListPage(key, list_version, found.event_ids, json.dumps(found.envelope)[1:])
-        self._pages.put(key, page)
-        return page
-
 
 EVENT_CACHE: AppKey[EventCache] = AppKey("event_cache")
 
 
-def _find_once(_key: Hashable, finders: Sequence[Callable[[], ListPage]]) -> Sequence[ListPage]:
-    """Return the page that the first of these calls finds to all of them."""
-    page = finders[0]()
-    return [page] * len(finders)
+def _page_key(request: ListRequest, now: datetime) -> PageKey:
+    if request.sort_by == "popularity":
+        return PageKey(request, now.date(), int(now.timestamp() // POPULARITY_PAGE_SECONDS))
+    return PageKey(request, now.date())

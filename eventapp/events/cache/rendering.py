@@ -1,12 +1,14 @@
-"""Events and pages of lists as JSON bytes, rendered once and shown many times.
+"""Render events and pages of lists as JSON bytes, once for all callers.
 
-An event is rendered in parts. What differs between callers (the base URL of its image, whether it
-is a favorite) and what a sale changes (the stock) is inserted without rendering the rest.
+An event is rendered in parts. The values that differ between callers (the base URL of its image,
+whether it is a favorite) are inserted into the answer without rendering the event again. A sale
+replaces only the part with the ticket types.
 """
 
 import sys
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import NamedTuple, cast
 
 from bson import ObjectId
@@ -14,14 +16,15 @@ from bson import ObjectId
 from eventapp.core import json
 from eventapp.core.json import JsonObject, make_etag
 from eventapp.events import rules
+from eventapp.events.list_requests import ListRequest
 from eventapp.events.rules import ListState
 from eventapp.events.types import Event, SaleState
 
 _IMAGE_START = b',"image":"'
 _FAVORITED = {False: b',"favorited":false,', True: b',"favorited":true,'}
 _SOLD_OUT = {False: b',"soldOut":false}', True: b',"soldOut":true}'}
-# About the bytes that an entry of a cache takes beside its texts: its objects and its place in the
-# cache's dictionaries.
+# The approximate bytes that an entry of a cache takes in addition to its texts, for its objects and
+# the cache's dictionaries.
 _OVERHEAD_BYTES = 700
 
 
@@ -62,14 +65,14 @@ class RenderedEvent:
 
     @property
     def size_bytes(self) -> int:
-        """About how many bytes of memory a cache needs for it."""
+        """The approximate bytes of memory that a cache needs for the event."""
         return len(self.head) + len(self.ticket_types) + len(self.tail) + _OVERHEAD_BYTES
 
     def to_json(self, image_base_url: str, *, favorited: bool) -> bytes:
-        """Return the event's JSON for a caller.
+        """Return the event as JSON for a caller.
 
         Args:
-            image_base_url: what the URL of an uploaded image starts with, such as `https://host`.
+            image_base_url: what the URL of an uploaded image begins with, such as `https://host`.
             favorited: whether the event is a favorite of the caller.
         """
         head, offset = self.head, self.image_offset
@@ -80,7 +83,7 @@ class RenderedEvent:
         return b"".join((*parts, _SOLD_OUT[self.is_sold_out]))
 
     def after_sale(self, sale_state: SaleState) -> "RenderedEvent":
-        """Return the same event with the revision and the stock of this state."""
+        """Return the event with the revision and the stock of this state."""
         sold_out_types = rules.sold_out_types(sale_state)
         return replace(
             self,
@@ -120,35 +123,35 @@ def _render_ticket_types(event: Event | SaleState) -> bytes:
     return json.dumps(views)
 
 
-class FoundPage(NamedTuple):
-    """A page of a list as it was found, before it is cached.
+class PageKey(NamedTuple):
+    """What decides which events a page shows, as long as no event changes.
 
     Attributes:
-        event_ids: of its events, in order.
-        events: the events themselves if finding them has read them, else empty.
-        envelope: the fields that follow the events in the answer.
+        request: the page that is requested.
+        day: today, because events that are over leave the lists.
+        interval: for a list by popularity, the number of the time interval for which a page is
+            cached; None for other lists.
     """
 
-    event_ids: tuple[int, ...]
-    events: list[Event]
-    envelope: JsonObject
+    request: ListRequest
+    day: date
+    interval: int | None = None
 
 
 @dataclass(slots=True)
-class ListPage:
-    """A page of a list: which events it shows, and until when that is true.
+class CachedPage:
+    """The events that a page of a list shows.
 
     Attributes:
-        key: the request for the list, and what else decides which events it shows.
-        list_version: of the cache when the page was made. The page is outdated when the cache's
-            list version is another one.
+        list_version: the list version of the cache when the page was found. The page is outdated
+            when the cache has another list version.
         event_ids: of its events, in order.
         envelope: the JSON fields that follow the events, with the closing brace.
-        was_shown: the page was shown before. Its JSON is kept from the second time on, because most
-            searches are made only once.
+        was_shown: the page was shown before. Its JSON is cached from the second time on, because
+            most searches are made only once.
     """
 
-    key: tuple[Hashable, ...]
+    key: PageKey
     list_version: int
     event_ids: tuple[int, ...]
     envelope: bytes
@@ -156,17 +159,17 @@ class ListPage:
 
     @property
     def size_bytes(self) -> int:
-        """About how many bytes of memory a cache needs for it."""
+        """The approximate bytes of memory that a cache needs for the page."""
         key_bytes = sum(sys.getsizeof(part) for part in self.key)
         return key_bytes + 40 * len(self.event_ids) + len(self.envelope) + _OVERHEAD_BYTES
 
 
 class PageView(NamedTuple):
-    """What the JSON of a page depends on, beside the page itself.
+    """What the JSON of a page depends on besides the page itself.
 
     Attributes:
-        content_version: of the cache when the JSON was made.
-        image_base_url: what the URLs of uploaded images start with.
+        content_version: the content version of the cache when the JSON was made.
+        image_base_url: what the URLs of uploaded images begin with.
         favorites: the events of the page that are favorites of the caller.
     """
 
@@ -185,12 +188,12 @@ class RenderedPage:
 
     @property
     def size_bytes(self) -> int:
-        """About how many bytes of memory a cache needs for it."""
+        """The approximate bytes of memory that a cache needs for the JSON."""
         return len(self.body) + _OVERHEAD_BYTES
 
 
-def render_page(page: ListPage, events: Iterable[RenderedEvent], view: PageView) -> RenderedPage:
-    """Render a page with these events, which are its events that still exist."""
+def render_page(page: CachedPage, events: Iterable[RenderedEvent], view: PageView) -> RenderedPage:
+    """Render a page with those of its events that still exist."""
     rows = b",".join(
         event.to_json(view.image_base_url, favorited=event.event_id in view.favorites)
         for event in events

@@ -110,14 +110,12 @@ def create_event(body: bodies.EventInput) -> Response:
 @bp.error_responses(404)
 def show_event(event_id: int) -> Response:
     """Show an event."""
-    db, actor = get_db(), current_actor()
-    event = EVENT_CACHE.get().get_event(event_id)
-    if event.is_draft or actor.may_manage_events_of(event.organizer_id):
-        shown = service.show_event(db, event_id, actor=actor, image_base_url=image_base_url())
+    db, actor, base_url = get_db(), current_actor(), image_base_url()
+    body = EVENT_CACHE.get().show_event(event_id, actor, base_url)
+    if body is None:
+        shown = service.show_event(db, event_id, actor=actor, image_base_url=base_url)
         return conditional_response(json_response(shown))
     POPULARITY.get().add_view(event_id)
-    favorited = event_id in EVENT_CACHE.get().get_favorites(actor.favorites_key)
-    body = event.to_json(image_base_url(), favorited=favorited)
     return conditional_response(bytes_response(body))
 
 

@@ -1,0 +1,231 @@
+"""Find the events of one page of the list, by the in-memory index or by the database.
+
+The index answers what it can. The database answers lists of events that are over, an organizer's
+own events, phrases, and everything while there is no index.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import NamedTuple, cast
+
+from eventapp.core import paging
+from eventapp.core.database import Db, Query
+from eventapp.core.json import JsonObject
+from eventapp.events import store_listing
+from eventapp.events.index.event_index import Matches
+from eventapp.events.index.live_index import LiveIndex
+from eventapp.events.list_requests import ListPosition, ListRequest, Scorer, render_position
+from eventapp.events.store_listing import SortKey
+from eventapp.events.types import RELEVANCE, Event
+
+# Up to this many matches, or one in this many of all listed events, are few: the database sorts
+# them faster than it finds them by walking the order of the list.
+FEW_MATCHES, FEW_ONE_IN = 500, 500
+
+
+class FoundPage(NamedTuple):
+    """The events of a page, and the fields of the answer besides them.
+
+    Attributes:
+        event_ids: of the events, in order.
+        events: the events themselves if finding them has read them, else empty.
+        envelope: the fields that follow the events in the answer.
+    """
+
+    event_ids: tuple[int, ...]
+    events: list[Event]
+    envelope: JsonObject
+
+
+def find_page(
+    db: Db, request: ListRequest, today: date, index: LiveIndex, own_scope: Query | None = None
+) -> FoundPage:
+    """Find the events of a page.
+
+    Args:
+        own_scope: if `request.mine` is set, the MongoDB filter of the caller's own events.
+
+    Raises:
+        ValidationFailed: the page lies beyond the rows that are counted.
+    """
+    return _PageFinder(db, request, today, index, own_scope).find()
+
+
+@dataclass(frozen=True)
+class _PageStart:
+    """Where a page of the list begins.
+
+    Attributes:
+        number: the number of the page, from 1.
+        counted: the rows of the whole list, counted no further than COUNT_LIMIT + 1.
+        skip: how many rows to skip behind `after`; None if the page lies behind the last row.
+        after: the row to continue behind; None to start at the first row.
+        rank: how many rows of the list come before the page.
+    """
+
+    number: int
+    counted: int
+    skip: int | None
+    after: SortKey | None = None
+    rank: int = 0
+
+
+@dataclass(frozen=True)
+class _PageRows:
+    """The rows of a page and, if there is one, the row behind it.
+
+    Attributes:
+        keys: the sort key of each row.
+        events: the events themselves, if finding them has read them.
+    """
+
+    keys: list[SortKey]
+    events: list[Event]
+
+
+class _PageFinder:
+    """The search for one page. It asks the index first, and the database for what is missing."""
+
+    def __init__(
+        self,
+        db: Db,
+        request: ListRequest,
+        today: date,
+        index: LiveIndex,
+        own_scope: Query | None,
+    ) -> None:
+        self._db, self._request, self._today, self._index = db, request, today, index
+        self._own_scope = own_scope
+        self._matches = self._find_matches()
+        self._scorer: Scorer | None = None
+        if request.order[0] == RELEVANCE:
+            self._scorer = "database" if self._matches is None else "index"
+
+    def find(self) -> FoundPage:
+        start = self._find_start()
+        if start.skip is None:
+            rows = _PageRows([], [])
+        elif self._matches is None:
+            rows = self._find_in_database(self._where, start)
+        else:
+            rows = self._find_among(self._matches, start)
+        return self._make_page(start, rows)
+
+    def _find_matches(self) -> Matches | None:
+        """Return what the index finds; None if it can't answer, or if nothing narrows the list."""
+        request = self._request
+        if request.mine or not request.upcoming or not (request.filters or request.search):
+            return None
+        return self._index.find(request.filters, request.search, self._today)
+
+    @cached_property
+    def _where(self) -> Query:
+        """The MongoDB filter of all rows of the list."""
+        scope = self._own_scope
+        if scope is None:
+            scope = store_listing.public_filter(upcoming=self._request.upcoming)
+        conditions = [list_filter.condition() for list_filter in self._request.filters]
+        if self._request.search:
+            conditions.insert(0, store_listing.text_condition(self._request.search))
+        return store_listing.narrow(scope, conditions)
+
+    # Where the page begins.
+
+    def _find_start(self) -> _PageStart:
+        request, position = self._request, self._request.position
+        if position is None:
+            counted = min(self._count(), paging.COUNT_LIMIT + 1)
+            skip = paging.page_offset(page=request.page, limit=request.limit, counted=counted)
+            return _PageStart(request.page, counted, skip, rank=skip or 0)
+        rank = _get_rank(position, request.limit)
+        if self._scorer and position.scorer and position.scorer != self._scorer:
+            # Scores of different scorers can't be compared, so the walk continues by rank.
+            return _PageStart(position.page, position.counted, skip=rank, rank=rank)
+        after = position.sort_value, position.event_id
+        return _PageStart(position.page, position.counted, skip=0, after=after, rank=rank)
+
+    def _count(self) -> int:
+        """Count the rows of the list; the database counts no further than COUNT_LIMIT + 1."""
+        if self._matches is not None:
+            return self._matches.count
+        request = self._request
+        is_whole_list = request.upcoming and not (request.mine or request.filters or request.search)
+        listed_count = self._index.count(self._today) if is_whole_list else None
+        if listed_count is not None:
+            return listed_count
+        return store_listing.count(self._db, self._where, limit=paging.COUNT_LIMIT + 1)
+
+    # The rows of the page, and the one behind it.
+
+    def _find_in_database(self, where: Query, start: _PageStart) -> _PageRows:
+        order, limit = self._request.order, self._request.limit + 1
+        events = store_listing.find_page(
+            self._db, where, order, after=start.after, skip=start.skip or 0, limit=limit
+        )
+        return _PageRows([store_listing.sort_key(event, order) for event in events], events)
+
+    def _find_among(self, matches: Matches, start: _PageStart) -> _PageRows:
+        """Find the rows among the matches of the index."""
+        field, direction = self._request.order
+        skip, limit = start.skip or 0, self._request.limit + 1
+        if field == RELEVANCE:
+            if start.after is not None:
+                score, event_id = start.after
+                matches = matches.after_score(cast(float, score), event_id)
+            best = matches.best(limit, skip=skip)
+            return _PageRows([(score, event_id) for event_id, score in best], [])
+        if field == "eventId":
+            if start.after is not None:
+                matches = matches.after_id(start.after[1], direction)
+            ids = matches.first_by_id(skip + limit, direction)[skip:]
+            return _PageRows([(event_id, event_id) for event_id in ids], [])
+        if matches.count <= max(FEW_MATCHES, matches.listed_count // FEW_ONE_IN):
+            # The database can't know how few they are, so it gets their ids instead of the filters.
+            public = store_listing.public_filter(upcoming=True)
+            return self._find_in_database(
+                {**public, **store_listing.among(matches.all_ids())}, start
+            )
+        if self._request.search:
+            return self._find_by_walking(matches, start)
+        return self._find_in_database(self._where, start)
+
+    def _find_by_walking(self, matches: Matches, start: _PageStart) -> _PageRows:
+        """Find the rows among many matches of a search, in another order than relevance.
+
+        To sort them, the database would read all matches of the words. Walking the order of the
+        list until the page is full reads few events, because there are many matches.
+        """
+        skip, end = start.skip or 0, (start.skip or 0) + self._request.limit + 1
+        found: list[SortKey] = []
+        for keys in store_listing.walk_listed(self._db, self._request.order, after=start.after):
+            is_match = matches.contain_each([event_id for _, event_id in keys])
+            found += [key for key, matching in zip(keys, is_match, strict=True) if matching]
+            if len(found) >= end:
+                break
+        return _PageRows(found[skip:end], [])
+
+    def _make_page(self, start: _PageStart, rows: _PageRows) -> FoundPage:
+        """Return the page with its envelope, which has the cursor of the next page."""
+        limit, position = self._request.limit, None
+        if len(rows.keys) > limit:
+            sort_value, event_id = rows.keys[limit - 1]
+            position = render_position(
+                sort_value=sort_value,
+                event_id=event_id,
+                counted=start.counted,
+                page=start.number,
+                scorer=self._scorer,
+                rank=start.rank + limit,
+            )
+        envelope: JsonObject = {
+            **paging.page_envelope(page=start.number, limit=limit, counted=start.counted),
+            "nextCursor": paging.next_cursor(position, dict(self._request.cursor_query)),
+        }
+        event_ids = tuple(event_id for _, event_id in rows.keys[:limit])
+        return FoundPage(event_ids, rows.events[:limit], envelope)
+
+
+def _get_rank(position: ListPosition, limit: int) -> int:
+    """Return the rank of a position. Without one, assume that all pages had the same limit."""
+    return (position.page - 1) * limit if position.rank is None else position.rank
