@@ -24,7 +24,7 @@ def find_schedule_changes(db: Db, limit: int) -> list[AlertEvent]:
 
 
 def clear_schedule_changes(db: Db, event: AlertEvent) -> None:
-    """Record that holders are notified. Changes made since the event was read stay recorded."""
+    """Record that ticket holders are notified. Changes after the event was read stay recorded."""
     store.clear_schedule_changes(db, event)
 
 
@@ -45,7 +45,7 @@ def alert_low_tickets(db: Db, base_url: str, since: datetime, now: datetime) -> 
     """Notify everyone who has an event as a favorite when few tickets are left, once an event.
 
     Args:
-        since: only events that changed since then are looked at.
+        since: events that have not changed since then are skipped.
 
     Returns:
         How many notifications were written.
@@ -92,6 +92,6 @@ def find_organizer_events(
     """Return events that have an organizer and could be booked since then, by eventId.
 
     Args:
-        after_id: only events with a higher eventId.
+        after_id: the eventIds returned are above this one.
     """
     return store.find_organizer_events(db, after_id, since, limit)

@@ -1,4 +1,4 @@
-"""Request bodies about events as the schemas load them, and events as the API answers them."""
+"""Types of request bodies about events, as the schemas load them, and of events in answers."""
 
 from datetime import date, datetime
 from typing import NotRequired, TypedDict
@@ -29,7 +29,7 @@ class ScheduleEntryPatch(TypedDict, total=False):
 class TicketTypeInput(TypedDict):
     """A ticket type of a whole event."""
 
-    ticketTypeId: NotRequired[int]  # which of the event's types it replaces; absent: by its name
+    ticketTypeId: NotRequired[int]  # the type that it replaces; absent: the one of this name
     type: str
     price: float
     availableTickets: int
@@ -83,7 +83,7 @@ class TicketTypeView(TypedDict):
 
 
 class EventView(EditCount):
-    """An event of an answer. `rules.view` fixes the order of its fields."""
+    """An event of an answer. `rules.present_event` fixes the order of its fields."""
 
     _id: ObjectId
     eventId: int

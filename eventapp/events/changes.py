@@ -1,8 +1,8 @@
-"""The notification that every service sends after it has written an event.
+"""Define the interface by which services notify the event cache of what they have written.
 
 A process that serves requests keeps rendered events in memory. `create_app` passes its cache to
 the services as an `EventChanges`, so that no answer sent after a write shows the state before it.
-Scripts and the worker keep no cache and pass `NO_EVENT_CACHE`. Other processes learn of the write
+Scripts and the worker have no cache and pass `NO_EVENT_CACHE`. Other processes learn of the write
 from the database (see docs/caching.md).
 """
 
@@ -25,7 +25,7 @@ class EventChanges(Protocol):
         """
 
     def favorites_changed(self, owner: str) -> None:
-        """Receive that this process changed the favorites that `owner` (an actor's key) has."""
+        """Receive that this process changed the favorites of `owner` (an actor's favorites key)."""
 
 
 class NoEventCache:

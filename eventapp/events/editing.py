@@ -1,7 +1,7 @@
-"""Use cases that change an event, each safe against sales and other edits at the same time.
+"""Use cases that change an event, safe against sales and other edits at the same time.
 
-An edit reads the event, computes what to set, and writes it only if the event still has the
-revision that was read. Otherwise all of that is repeated, so that no sale is overwritten.
+An edit reads the event, computes the fields to set, and writes them only if the event still has the
+revision that was read. Otherwise it begins again, so that it never overwrites a sale.
 """
 
 from collections.abc import Callable
@@ -55,12 +55,13 @@ def edit_event(
     """Apply a change to an event, and return the event after it.
 
     Args:
-        change: is called again whenever a sale or another edit came between read and write.
-        event_changes: is notified as soon as the event is written.
+        change: called again each time that a sale or another edit came between read and write.
+        event_changes: notified as soon as the event is written.
 
     Raises:
-        EventNotFound, Forbidden, EditConflict if every attempt was overtaken, and what `change`
-        raises; nothing is written then.
+        EventNotFound, Forbidden: from `get_managed`.
+        EditConflict: other writes came between the read and the write of every attempt.
+        AppError: whatever `change` raises. In all cases, nothing is written.
     """
     for _attempt in range(EDIT_ATTEMPTS):
         event = get_managed(db, event_id, actor)
@@ -73,25 +74,25 @@ def edit_event(
 
 
 def _fields_to_set(event: Event, patch: EventPatch, now: datetime) -> Query:
-    """Return the fields of a patch and all that follow from them."""
+    """Return the fields of a patch and all that are derived from them."""
     parts = cast(ListedParts, {**event, **patch})
     return {
         **patch,
         "updatedAt": now,
         **rules.derive_fields(parts, now.date()),
-        **rules.note_schedule_change(event, parts["schedule"], parts["status"], now),
+        **rules.record_schedule_change(event, parts["schedule"], parts["status"], now),
     }
 
 
 def _delete_unused_photo(db: Db, event: Event) -> None:
-    """Delete the event's uploaded photo if its image is another one now."""
+    """Delete the event's uploaded photo if its image is no longer that photo."""
     photo = event.get("photo")
     if photo and photo["sha"] not in event["image"]:
         media.delete_photo(db, media.make_event_owner(event["eventId"]), photo["_id"])
 
 
 def delete_event(db: Db, event_id: int, actor: Actor, event_changes: EventChanges) -> None:
-    """Delete an event of which no ticket is sold or held.
+    """Delete an event that has no sold or held tickets.
 
     Raises:
         EventNotFound, Forbidden, EventHasBookings, EditConflict: nothing is deleted.
@@ -123,11 +124,11 @@ def set_photo(
     now: datetime,
     image_base_url: str,
 ) -> EventView:
-    """Make the photo in a file the event's image, and delete the photo before it.
+    """Make the photo in a file the event's image, and delete the previous photo.
 
     Raises:
-        EventNotFound, Forbidden, EditConflict, and what `media.store_photo` raises; nothing is
-        written then.
+        EventNotFound, Forbidden, EditConflict: as `edit_event`.
+        AppError: whatever `media.store_photo` raises. In all cases, nothing is written.
     """
     get_managed(db, event_id, actor)
     owner = media.make_event_owner(event_id)
@@ -161,7 +162,7 @@ def set_photo(
 
 
 def replace_event(body: EventInput) -> Change:
-    """Return the change that replaces all but ids and what is sold and held.
+    """Return the change that replaces everything except ids, sold and held tickets.
 
     It raises TicketsTaken, Conflict, EventHasBookings.
     """
@@ -177,7 +178,7 @@ def replace_event(body: EventInput) -> Change:
             refuse_bookings(event)
         patch = {
             **body,
-            "schedule": [rules.stored_entry(entry) for entry in body["schedule"]],
+            "schedule": [rules.make_schedule_entry(entry) for entry in body["schedule"]],
             "ticketTypes": after,
             "nextTypeId": max(next_id, *(each["ticketTypeId"] + 1 for each in after)),
         }
@@ -204,7 +205,7 @@ def _refuse_ended(event: Event) -> None:
 def cancel_event(now: datetime) -> Change:
     """Return the change that cancels an event for good. It raises Conflict for a completed one.
 
-    `closing` makes the worker end the bookings of the event until none is left.
+    The worker then ends the bookings of the event, because of the field `closing`.
     """
 
     def change(event: Event) -> EventPatch:
@@ -252,7 +253,7 @@ def patch_type(type_id: int, patch: TicketTypePatch) -> Change:
     """
 
     def change(event: Event) -> EventPatch:
-        index = _index_of(event, type_id)
+        index = _find_index(event, type_id)
         types = list(event["ticketTypes"])
         patched = rules.patch_ticket_type(types[index], patch)
         if patched is None:
@@ -274,7 +275,7 @@ def add_type(body: TicketTypePatch) -> Change:
     def change(event: Event) -> EventPatch:
         type_id = event["nextTypeId"]
         capacity = body["capacity"] if "capacity" in body else body["availableTickets"]
-        added = rules.new_ticket_type(type_id, body["type"], body["price"], capacity)
+        added = rules.make_ticket_type(type_id, body["type"], body["price"], capacity)
         types = [*event["ticketTypes"], added]
         if len(types) > rules.MAX_TYPES:
             raise ValidationFailed(f"At most {rules.MAX_TYPES} ticket types")
@@ -285,13 +286,13 @@ def add_type(body: TicketTypePatch) -> Change:
 
 
 def remove_type(type_id: int) -> Change:
-    """Return the change that removes a ticket type of which no ticket is sold, held or waited for.
+    """Return the change that removes a ticket type without sold, held or awaited tickets.
 
     It raises TicketTypeNotFound, TicketsTaken.
     """
 
     def change(event: Event) -> EventPatch:
-        index = _index_of(event, type_id)
+        index = _find_index(event, type_id)
         types = [*event["ticketTypes"][:index], *event["ticketTypes"][index + 1 :]]
         if not types:
             raise TicketsTaken("An event keeps at least one ticket type")
@@ -302,7 +303,7 @@ def remove_type(type_id: int) -> Change:
     return change
 
 
-def _index_of(event: Event, type_id: int) -> int:
+def _find_index(event: Event, type_id: int) -> int:
     for index, ticket_type in enumerate(event["ticketTypes"]):
         if ticket_type["ticketTypeId"] == type_id:
             return index

@@ -4,13 +4,13 @@ from eventapp.core.errors import Conflict, NotFound, ValidationFailed
 
 
 class EventNotFound(NotFound):
-    """There is no such event, or it is a draft that the caller may not see."""
+    """No event has this id, or it is a draft that the caller may not see."""
 
     code, message = "event_not_found", "Event not found"
 
 
 class InvalidIndex(ValidationFailed):
-    """There is no part of the event at this index."""
+    """The event has no ticket type or schedule entry at this index."""
 
     def __init__(self, part: str) -> None:
         """Name the part in the message: `ticket type` or `schedule`."""
@@ -36,13 +36,13 @@ class EventHasBookings(Conflict):
 
 
 class EditConflict(Conflict):
-    """Other writes overtook every attempt of an edit, and nothing was written."""
+    """Other writes came between the read and the write of every attempt; nothing was written."""
 
     code, message = "edit_conflict", "The event is being changed by others; try again"
 
 
 class AlreadyFavorited(Conflict):
-    """The event is one of the caller's favorites already."""
+    """The event is already one of the caller's favorites."""
 
     code, message = "already_favorited", "Already favorited"
 
@@ -54,6 +54,6 @@ class TooManyFavorites(Conflict):
 
 
 class FavoriteNotFound(NotFound):
-    """The event is none of the caller's favorites."""
+    """The event is not one of the caller's favorites."""
 
     code, message = "favorite_not_found", "Favorite not found"

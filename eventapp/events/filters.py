@@ -1,9 +1,9 @@
-"""The filters of the list of events, each declared once.
+"""Declare the filters of the list of events, each in one class.
 
-A filter is a class, and a list request holds an instance of each filter that it sets. The class
-says everything about the filter: its query parameters, the MongoDB condition, the facets that the
-in-memory index keeps for it and how they are looked up, and examples. The query schema, the
-conditions, the index and the test that compares both answerers follow from `FILTERS`.
+A list request contains an instance of each filter that it sets. The class defines everything about
+the filter: its query parameters, the MongoDB condition, the facets that the in-memory index keeps
+for it, how they are looked up, and examples. The query schema, the conditions, the index, and the
+test that compares the answers of index and database are made from `FILTERS`.
 
 To add a filter, see "How to add a filter to the list of events" in docs/architecture.md.
 """
@@ -30,7 +30,7 @@ MAX_PRICE_FILTER = 1e9
 
 
 class Filter(ABC):
-    """One way to narrow the list of events. Subclasses are frozen, so that they can be hashed.
+    """A condition that narrows the list of events. Subclasses are frozen dataclasses, for hashing.
 
     Attributes:
         parameters: the query parameters, by their names in the API.
@@ -47,7 +47,7 @@ class Filter(ABC):
     @classmethod
     @abstractmethod
     def from_query(cls, query: JsonObject) -> Self | None:
-        """Return the filter that the loaded query parameters set, None where they set none."""
+        """Return the filter that the loaded query parameters set, or None."""
 
     @abstractmethod
     def condition(self) -> Query:
@@ -55,7 +55,7 @@ class Filter(ABC):
 
     @abstractmethod
     def look_up(self, facets: Facets) -> list[list[PostingList]]:
-        """Return what the index looks up: an event must be in one list of each group."""
+        """Return groups of posting lists: a match is in at least one list of each group."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def _prices_on_sale(event: IndexedEvent) -> list[float]:
 
 @dataclass(frozen=True)
 class PriceFilter(Filter):
-    """Events with one ticket type between two prices and, if asked for, with tickets left.
+    """Events with a ticket type between two prices, or with tickets left, or with both.
 
     Both conditions are one filter, because they must hold for the same ticket type.
     """
@@ -271,7 +271,7 @@ FACETS = tuple(spec for each in FILTERS for spec in each.facets)
 INDEXED_FIELDS = tuple(dict.fromkeys(name for each in FILTERS for name in each.indexed_fields))
 
 
-def filters_of(query: JsonObject) -> tuple[Filter, ...]:
+def make_filters(query: JsonObject) -> tuple[Filter, ...]:
     """Return the filters that the loaded query parameters set."""
     found = (each.from_query(query) for each in FILTERS)
     return tuple(each for each in found if each is not None)

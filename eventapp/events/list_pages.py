@@ -136,7 +136,7 @@ class _PageFinder:
         request, position = self._request, self._request.position
         if position is None:
             counted = min(self._count(), paging.COUNT_LIMIT + 1)
-            skip = paging.page_offset(page=request.page, limit=request.limit, counted=counted)
+            skip = paging.find_page_offset(page=request.page, limit=request.limit, counted=counted)
             return _PageStart(request.page, counted, skip, rank=skip or 0)
         rank = _get_rank(position, request.limit)
         if self._scorer and position.scorer and position.scorer != self._scorer:
@@ -219,8 +219,8 @@ class _PageFinder:
                 rank=start.rank + limit,
             )
         envelope: JsonObject = {
-            **paging.page_envelope(page=start.number, limit=limit, counted=start.counted),
-            "nextCursor": paging.next_cursor(position, dict(self._request.cursor_query)),
+            **paging.make_page_envelope(page=start.number, limit=limit, counted=start.counted),
+            "nextCursor": paging.make_next_cursor(position, dict(self._request.cursor_query)),
         }
         event_ids = tuple(event_id for _, event_id in rows.keys[:limit])
         return FoundPage(event_ids, rows.events[:limit], envelope)

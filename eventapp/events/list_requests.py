@@ -1,9 +1,9 @@
-"""A request for a page of the list of events, as parsed from the query, and the cursor positions.
+"""Parse requests for pages of the list of events, and parse and render the positions of cursors.
 
-A position holds what decides where the next page begins: the sort value and the eventId of the last
-row. A search that is sorted by relevance is scored by one of two answerers, the in-memory index or
-the database, and a score of one means nothing to the other. Its positions therefore hold the scorer
-and the rank of the last row, too: an answerer that scores otherwise goes on by rank.
+A position says where the next page begins, by the sort value and the eventId of the last row. A
+search that is sorted by relevance is scored either by the in-memory index or by the database, whose
+scores can't be compared. The positions of such a search therefore also contain the scorer and the
+rank of the last row. If another scorer answers the next page, it continues by rank.
 """
 
 from datetime import date, datetime
@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from eventapp.core import paging
 from eventapp.core.json import JsonObject
 from eventapp.events import rules
-from eventapp.events.filters import Filter, filters_of
+from eventapp.events.filters import Filter, make_filters
 from eventapp.events.types import RELEVANCE, SortValue
 
 Scorer: TypeAlias = Literal["index", "database"]
@@ -26,8 +26,8 @@ class ListPosition(NamedTuple):
         event_id: of the last row; it decides between equal sort values.
         counted: the rows of the whole list, counted where the walk began.
         page: the number of the next page.
-        scorer: who computed the relevance that is `sort_value`. None for other orders, and for
-            cursors that were made before they named it.
+        scorer: what computed the relevance that is `sort_value`. None for other orders, and for
+            cursors of versions that did not name it.
         rank: how many rows of the list precede the next page. None if `scorer` is None.
     """
 
@@ -40,10 +40,10 @@ class ListPosition(NamedTuple):
 
 
 class ListRequest(NamedTuple):
-    """A page of the list of events that someone asks for.
+    """A request for a page of the list of events.
 
     Attributes:
-        filters: those that are set.
+        filters: the filters that are set.
         search: words and phrases to search for; empty without a search.
         upcoming: leave out events that are over.
         mine: only events of the caller, drafts too.
@@ -72,24 +72,24 @@ class ListRequest(NamedTuple):
         return rules.SORTS[self.sort_by or "eventId"], -1 if self.descending else 1
 
     def __sizeof__(self) -> int:
-        """Return about how many bytes of memory the request takes with all that it holds."""
+        """Return the approximate bytes of memory that the request takes, with its values."""
         return 400 + sum(200 + 2 * (len(name) + len(str(v))) for name, v in self.cursor_query)
 
 
 def make_list_request(
     query: JsonObject, *, position: JsonObject | None, cursor_query: JsonObject
 ) -> ListRequest:
-    """Return the request that the loaded query parameters make.
+    """Return the request that the loaded query parameters describe.
 
     Args:
-        position: what the cursor holds, None without a cursor.
+        position: the decoded cursor; None without a cursor.
         cursor_query: the parameters that the next cursor must carry.
 
     Raises:
         ValidationFailed: the cursor does not belong to such a list.
     """
     request = ListRequest(
-        filters=filters_of(query),
+        filters=make_filters(query),
         search=query.get("search", ""),
         upcoming=query["upcoming"],
         mine=query["mine"],
@@ -103,7 +103,7 @@ def make_list_request(
 
 
 def parse_position(position: JsonObject, field: str) -> ListPosition:
-    """Return the position that a cursor of a list sorted by `field` holds.
+    """Return the position in the decoded cursor of a list that is sorted by `field`.
 
     Raises:
         ValidationFailed: the cursor belongs to another list.
@@ -154,7 +154,7 @@ def render_position(
 
     Args:
         page: the number of the page that ends here.
-        scorer: who scored; None if the list is not sorted by relevance.
+        scorer: what scored; None if the list is not sorted by relevance.
         rank: how many rows of the list precede the next page.
     """
     if isinstance(sort_value, datetime):

@@ -121,7 +121,7 @@ def _present_upcoming(
 
 def list_favorites(db: Db, *, actor: Actor, image_base_url: str) -> list[EventView]:
     """Return the caller's favorites that exist and may be seen, the newest favorite first."""
-    ids = favorites.newest_first(db, actor.favorites_key)
+    ids = favorites.list_event_ids(db, actor.favorites_key)
     events = _load_in_order(db, ids) if ids else []
     visible = [event for event in events if may_see(event, actor)]
     return present_events(db, visible, actor, image_base_url)

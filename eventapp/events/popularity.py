@@ -1,14 +1,15 @@
-"""How popular events are: views, favorites and bookings, counted in memory and written in bulk.
+"""Count views, favorites and bookings of events in memory, and write popularity scores in bulk.
 
 The score of an event is `log2(1 + sum)`. Each view, favorite and booking adds its weight to the
-sum, multiplied by 2 to the power of the number of half-lives from EPOCH to its moment. The result
-is the order of exponentially decaying sums: an interaction counts half as much as one that comes a
-half-life later. Scores need no rewriting when time passes. Without new interest a score stays as it
-is, and with steady interest it grows by 1 a week.
+sum, multiplied by 2 to the power of the number of half-lives from EPOCH to the interaction. Scores
+therefore order events as exponentially decaying sums would: an interaction counts half as much as
+one that comes a half-life later. Scores need no rewriting when time passes. Without new
+interactions a score stays as it is, and with a steady rate of them it grows by 1 a week.
 
-Counting a view costs one append: no lock and no write. A score costs a write of its event, so each
-flush writes only the events with the most weight, and the others wait for a later flush. A process
-that is killed loses what it had not written yet; one that stops in order writes once more.
+Counting a view costs one append, without a lock or a write. Raising a score costs a write of its
+event, so each flush writes only the events with the most weight, and the others wait for a later
+flush. A process that stops in order writes once more. One that is killed loses what it has not
+written.
 """
 
 import threading
@@ -28,13 +29,17 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 # Writing 200 events every 10 seconds takes the database 2 to 4% of the time of a core.
 FLUSH_SECONDS, MAX_WRITTEN = 10, 200
-# What exceeds these is not counted, so that memory stays bounded while the database is away:
-# interactions between two flushes, and events that wait to be written.
+# The most interactions between two flushes, and the most events that wait to be written. What
+# exceeds these is not counted, so that memory stays bounded while the database is unavailable.
 MAX_QUEUED, MAX_PENDING = 500_000, 10_000
 
 
 def scale_weight(weight: float, now: datetime) -> float:
-    """Return what an interaction of this weight, above 0, at this time raises a score by."""
+    """Return the base-2 logarithm of what an interaction at this time adds to the sum.
+
+    Args:
+        weight: above 0.
+    """
     return log2(weight) + (now - EPOCH) / HALF_LIFE
 
 
@@ -48,13 +53,13 @@ def raise_score(score: float, scaled: float) -> float:
 
 
 class Popularity:
-    """The counters of one process. `append` and `popleft` of a deque are atomic."""
+    """The counters of one process. Adding takes no lock, because a deque's `append` is atomic."""
 
     def __init__(self, db: Db) -> None:
         self._db = db
         self._views: deque[int] = deque(maxlen=MAX_QUEUED)
         self._other_interactions: deque[tuple[int, float]] = deque(maxlen=MAX_QUEUED)
-        # For each eventId the weight that is not written yet, and the views that are part of it.
+        # For each eventId the weight and the number of views that are not written yet.
         self._pending: dict[int, tuple[float, int]] = {}
         self._stopping = threading.Event()
         self._flushing = threading.Lock()

@@ -1,4 +1,4 @@
-"""The rules of events: derived fields, edits of ticket types, and how an event is shown."""
+"""Rules of events: derived fields, edits of ticket types, and events as answers present them."""
 
 from collections.abc import Hashable, Iterable, Sequence
 from datetime import UTC, date, datetime, time
@@ -52,8 +52,8 @@ SORTS = {
     "popularity": "popularity",
 }
 MAX_FAVORITES = 500
-# An event is low on tickets when at most FEW_TICKETS, and at most FEW_PERCENT of its capacity, can
-# still be bought.
+# An event is low on tickets when no more than FEW_TICKETS tickets, and no more than FEW_PERCENT of
+# its capacity, can still be bought.
 FEW_TICKETS, FEW_PERCENT = 10, 10
 MAX_ENTRIES, MAX_TYPES, MAX_TAGS = 100, 50, 20
 # The stored fields that an answer shows, in its order: before and after `favorited`.
@@ -64,17 +64,17 @@ TAIL_FIELDS = ("organizer", "organizerId", "tags", "status", "createdAt", "updat
 
 
 def midnight(day: date) -> datetime:
-    """Return the first moment of a day in UTC, as which the store keeps calendar dates."""
+    """Return the first moment of a day in UTC, in which form calendar dates are stored."""
     return datetime.combine(day, time.min, UTC)
 
 
-def stored_entry(entry: ScheduleEntryInput) -> ScheduleEntry:
-    """Return a schedule entry of a request as the store keeps it."""
+def make_schedule_entry(entry: ScheduleEntryInput) -> ScheduleEntry:
+    """Return a schedule entry of a request as it is stored."""
     return cast(ScheduleEntry, {**entry, "date": midnight(entry["date"])})
 
 
-def new_ticket_type(type_id: int, name: str, price: float, available: int) -> TicketType:
-    """Return a ticket type of which nothing is sold yet."""
+def make_ticket_type(type_id: int, name: str, price: float, available: int) -> TicketType:
+    """Return a new ticket type, without sold tickets."""
     return {
         "ticketTypeId": type_id,
         "type": name,
@@ -89,7 +89,7 @@ def new_ticket_type(type_id: int, name: str, price: float, available: int) -> Ti
 
 
 def derive_fields(event: ListedParts, today: date) -> DerivedFields:
-    """Return the fields that lists filter and sort by.
+    """Return the fields by which lists are filtered and sorted.
 
     Those that depend on today, `listed` and `nextDate`, are updated by `service.start_day`.
     """
@@ -115,33 +115,33 @@ def merge_ticket_types(
 ) -> list[TicketType]:
     """Return the ticket types after a request replaces all of them.
 
-    A requested type continues the stored one with its id, else the one with its name, and keeps
-    that one's id, sold and held tickets and waitlist.
+    A requested type replaces the stored type with its id, else the one with its name. It keeps the
+    id, the sold and held tickets and the waitlist of that type.
 
     Args:
         next_id: the first id that the event never used.
     """
     merged = []
-    for each, continued in zip(requested, _find_continued(stored, requested), strict=True):
+    for each, replaced in zip(requested, _find_replaced(stored, requested), strict=True):
         name, price, available = each["type"], each["price"], each["availableTickets"]
-        if continued is None:
-            merged.append(new_ticket_type(next_id, name, price, available))
+        if replaced is None:
+            merged.append(make_ticket_type(next_id, name, price, available))
             next_id += 1
         else:
-            merged.append(_with_stock({**continued, "type": name, "price": price}, available))
+            merged.append(_with_stock({**replaced, "type": name, "price": price}, available))
     return merged
 
 
 def _with_stock(ticket_type: TicketType, available: int) -> TicketType:
-    """Return the type with this many tickets left; its capacity follows."""
+    """Return the type with this number of available tickets, and the capacity to match."""
     capacity = available + ticket_type["soldTickets"] + ticket_type["heldTickets"]
     return {**ticket_type, "availableTickets": available, "capacity": capacity}
 
 
-def _find_continued(
+def _find_replaced(
     stored: Sequence[TicketType], requested: Sequence[TicketTypeInput]
 ) -> list[TicketType | None]:
-    """Return for each requested type the stored one that it continues, None for a new one.
+    """Return for each requested type the stored one that it replaces, None for a new one.
 
     All ids are matched before any name, so that two types can swap their names.
     """
@@ -190,7 +190,7 @@ def has_duplicates(values: Iterable[Hashable]) -> bool:
 
 
 def has_duplicate_names(ticket_types: Iterable[TicketType | TicketTypeInput]) -> bool:
-    """Return whether two ticket types have the same name but for case and accents."""
+    """Return whether two ticket types have the same name, ignoring case and accents."""
     return has_duplicates(fold_filter_key(ticket_type["type"]) for ticket_type in ticket_types)
 
 
@@ -199,16 +199,17 @@ def has_entry(schedule: Iterable[ScheduleEntry], date: datetime, location: str) 
     return any(entry["date"] == date and entry["location"] == location for entry in schedule)
 
 
-def note_schedule_change(
+def record_schedule_change(
     event: Event, schedule: Sequence[ScheduleEntry], status: str, now: datetime
 ) -> ScheduleChangeFields:
     """Return the fields that make the alerts job notify ticket holders of an edit.
 
-    They are empty if every date of the event stays where it is, or if the event is not published.
+    No fields are returned if the schedule keeps every date and its location, or if the event is not
+    published.
 
     Args:
-        event: as it was read before the edit.
-        schedule: after the edit, as is `status`.
+        event: the event before the edit.
+        schedule, status: those of the event after the edit.
     """
     entries = ((entry["date"], entry["location"]) for entry in event["schedule"])
     is_moved = not all(has_entry(schedule, date, location) for date, location in entries)
@@ -226,8 +227,10 @@ def is_low_on_tickets(event: Event | LowTicketsEvent) -> bool:
     return event["listed"] and is_few and available > 0
 
 
-def view(event: Event, *, favorited: bool, with_counts: bool, image_base_url: str) -> EventView:
-    """Return an event as the API answers it.
+def present_event(
+    event: Event, *, favorited: bool, with_counts: bool, image_base_url: str
+) -> EventView:
+    """Return an event as answers present it.
 
     Args:
         favorited: whether it is a favorite of the caller.
@@ -239,21 +242,21 @@ def view(event: Event, *, favorited: bool, with_counts: bool, image_base_url: st
     shown: dict[str, object] = {name: event.get(name) for name in HEAD_FIELDS}
     if event["image"].startswith("/"):
         shown["image"] = image_base_url + event["image"]
-    shown["schedule"] = [entry_view(entry) for entry in event["schedule"]]
-    shown["ticketTypes"] = [type_view(each, with_counts) for each in event["ticketTypes"]]
+    shown["schedule"] = [_present_entry(entry) for entry in event["schedule"]]
+    shown["ticketTypes"] = [present_ticket_type(each, with_counts) for each in event["ticketTypes"]]
     shown["favorited"] = favorited
     shown.update({name: event.get(name) for name in TAIL_FIELDS})
     shown["soldOut"] = is_sold_out(event)
     return cast(EventView, shown)
 
 
-def entry_view(entry: ScheduleEntry) -> ScheduleEntryView:
-    """Return a schedule entry as the API answers it."""
+def _present_entry(entry: ScheduleEntry) -> ScheduleEntryView:
+    """Return a schedule entry as answers present it."""
     return cast(ScheduleEntryView, {**entry, "date": entry["date"].date().isoformat()})
 
 
-def type_view(ticket_type: TicketType, with_counts: bool) -> TicketTypeView:
-    """Return a ticket type as the API answers it; `with_counts` as for `view`."""
+def present_ticket_type(ticket_type: TicketType, with_counts: bool) -> TicketTypeView:
+    """Return a ticket type as answers present it; `with_counts` as for `present_event`."""
     shown: TicketTypeView = {
         "ticketTypeId": ticket_type["ticketTypeId"],
         "type": ticket_type["type"],
@@ -273,10 +276,10 @@ def is_sold_out(event: Event) -> bool:
 
 
 class ListState(NamedTuple):
-    """The part of an event's state that decides which lists contain it, and where in them.
+    """The part of an event's state that decides which lists contain it, and at which position.
 
-    Only edits and sales change it. The passing of days and popularity, by which lists differ too,
-    are no part of it.
+    Only edits and sales change it. Lists also depend on today's date and on popularity, which are
+    not part of it.
 
     Attributes:
         edit_count: of the stored event (`__v`).

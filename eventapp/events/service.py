@@ -1,6 +1,6 @@
-"""Use cases of single events: create, show, favorite, and what changes with the day.
+"""Use cases of single events: create and show them, their favorites, and what each new day changes.
 
-`editing` has those that change an event, `listing` those that list events.
+`editing` contains the use cases that change an event, `listing` those that list events.
 """
 
 from collections.abc import Iterable
@@ -28,10 +28,10 @@ from eventapp.events.popularity import Popularity
 from eventapp.events.types import Event, ListedParts, NewEvent, SaleState
 from eventapp.favorites import service as favorites
 
-# Features that call events raise these errors, too.
+# Features that use events raise these errors, too.
 __all__ = ["EventNotFound", "TicketTypeNotFound"]
 
-# A sale between the read and the write of a next date makes the write fail; then it is repeated.
+# A sale between the read and the write of a next date makes the write fail. Then both are repeated.
 NEXT_DATE_ATTEMPTS = 20
 _CHANGE_FIELDS = ("eventId", "status", "title", "updatedAt", "__v")
 
@@ -43,9 +43,9 @@ def prepare(db: Db, now: datetime) -> None:
 
 
 def start_day(db: Db, today: date) -> None:
-    """Update the fields of events that only the passing of a day changes.
+    """Update the fields of events that depend on today's date.
 
-    It may run at any time, and several times at once. An edit that comes between wins.
+    It may run at any time, and several times at once. It never overwrites an edit.
     """
     midnight = rules.midnight(today)
     store.unlist_past(db, midnight)
@@ -74,13 +74,12 @@ def create_event(
     now: datetime,
     image_base_url: str,
 ) -> EventView:
-    """Create an event of this organizer, published unless the body says draft."""
+    """Create an event of the caller, who is an organizer or admin, as a draft or published."""
     event = store.insert(db, new_event(body, organizer_id=actor.user_id, now=now))
     event_changes.changed(event["eventId"])
-    # Nobody can have made it a favorite yet.
-    with_counts = actor.may_manage_events_of(event["organizerId"])
-    return rules.view(
-        event, favorited=False, with_counts=with_counts, image_base_url=image_base_url
+    # Nobody can have made it a favorite yet, and the caller is its organizer or an admin.
+    return rules.present_event(
+        event, favorited=False, with_counts=True, image_base_url=image_base_url
     )
 
 
@@ -89,7 +88,7 @@ def new_event(body: EventInput, *, organizer_id: ObjectId | None, now: datetime)
     ticket_types = rules.merge_ticket_types([], body["ticketTypes"], next_id=1)
     parts: ListedParts = {
         "title": body["title"],
-        "schedule": [rules.stored_entry(entry) for entry in body["schedule"]],
+        "schedule": [rules.make_schedule_entry(entry) for entry in body["schedule"]],
         "ticketTypes": ticket_types,
         "tags": body["tags"],
         "status": body.get("status", rules.PUBLISHED),
@@ -115,7 +114,7 @@ def new_event(body: EventInput, *, organizer_id: ObjectId | None, now: datetime)
 
 
 def get_event(db: Db, event_id: int) -> Event:
-    """Return an event to anyone. Raise EventNotFound if there is none."""
+    """Return an event without regard to the caller. Raise EventNotFound if there is none."""
     event = store.find_event(db, event_id)
     if event is None:
         raise EventNotFound
@@ -126,7 +125,7 @@ def get_visible(db: Db, event_id: int, actor: Actor) -> Event:
     """Return an event that the caller may see.
 
     Raises:
-        EventNotFound: there is none, or it is a draft of someone else.
+        EventNotFound: there is none, or it is a draft that the caller may not manage.
     """
     event = get_event(db, event_id)
     if not may_see(event, actor):
@@ -158,7 +157,7 @@ def present_events(
     """Return events as this caller sees them."""
     favorited = set(favorites.list_event_ids(db, actor.favorites_key))
     return [
-        rules.view(
+        rules.present_event(
             event,
             favorited=event["eventId"] in favorited,
             with_counts=actor.may_manage_events_of(event["organizerId"]),
@@ -169,7 +168,11 @@ def present_events(
 
 
 def show_event(db: Db, event_id: int, *, actor: Actor, image_base_url: str) -> EventView:
-    """Return an event as the caller sees it. Raise EventNotFound, also for drafts of others."""
+    """Return an event as the caller sees it, read from the database.
+
+    Raises:
+        EventNotFound: as `get_visible`.
+    """
     return present_events(db, [get_visible(db, event_id, actor)], actor, image_base_url)[0]
 
 
@@ -177,7 +180,7 @@ def list_ticket_types(db: Db, event_id: int, *, actor: Actor) -> list[TicketType
     """Return an event's ticket types as the caller sees them. Raise EventNotFound."""
     event = get_visible(db, event_id, actor)
     with_counts = actor.may_manage_events_of(event["organizerId"])
-    return [rules.type_view(each, with_counts) for each in event["ticketTypes"]]
+    return [rules.present_ticket_type(each, with_counts) for each in event["ticketTypes"]]
 
 
 def add_favorite(
@@ -221,7 +224,7 @@ def clear_closing(db: Db, event_id: int) -> None:
     store.clear_closing(db, event_id)
 
 
-# What the live stream of an event sends.
+# Live streams, which send the state of an event to everyone alike.
 
 
 @dataclass(frozen=True)
@@ -232,8 +235,9 @@ class LiveState:
         edit_count: raised by edits.
         revision: raised by every write.
         organizer_id: the user who manages it; None for sample events.
-        availability: the data of an `availability` message: which tickets are left.
-        change: the data of a `change` message: whether it was edited, cancelled or completed.
+        availability: the data of an `availability` message, which says how many tickets are left.
+        change: the data of a `change` message, which says that the event was edited, cancelled or
+            completed.
     """
 
     event_id: int
@@ -246,7 +250,7 @@ class LiveState:
 
 
 def find_revisions(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
-    """Return the revision of each of these events that exists; every write raises it."""
+    """Return the revision of each of these events that exists, by eventId."""
     return store.find_revisions(db, event_ids)
 
 
@@ -256,7 +260,7 @@ def find_live_states(db: Db, event_ids: Iterable[int]) -> dict[int, LiveState]:
 
 
 def _live_state(event: Event) -> LiveState:
-    types = [rules.type_view(each, with_counts=False) for each in event["ticketTypes"]]
+    types = [rules.present_ticket_type(each, with_counts=False) for each in event["ticketTypes"]]
     is_ended = event["status"] in (rules.CANCELLED, rules.COMPLETED)
     return LiveState(
         event_id=event["eventId"],

@@ -81,19 +81,13 @@ INDEX_FIELDS = (
 )
 # The fields of a `StoredEvent` that are no part of an `Event`, for reads to leave out.
 NOT_LOADED = {"inFlight": 0, "places": 0, "tagKeys": 0}
-ALERT_FIELDS = {"eventId": 1, "title": 1, "schedule": 1, "tell": 1}
-LOW_TICKETS_FIELDS = {
-    "eventId": 1,
-    "title": 1,
-    "schedule": 1,
-    "nextDate": 1,
-    "available": 1,
-    "listed": 1,
-    "ticketTypes.capacity": 1,
-}
+ALERT_FIELDS = dict.fromkeys(("eventId", "title", "schedule", "tell"), 1)
+LOW_TICKETS_FIELDS = dict.fromkeys(
+    ("eventId", "title", "schedule", "nextDate", "available", "listed", "ticketTypes.capacity"), 1
+)
 # How many scores one bulk write raises.
 SCORES_PER_WRITE = 500
-# 2 ** -100 vanishes in a double beside 1. Some servers refuse to compute much smaller powers.
+# Adding 2 ** -100 to 1 does not change a double. Some servers refuse to compute smaller powers.
 MIN_EXPONENT = -100.0
 
 
@@ -119,7 +113,8 @@ def highest_event_id(db: Db) -> int:
 
 def allocate_event_ids(db: Db, count: int = 1) -> range:
     """Return eventIds that were never returned before and never will be again."""
-    # This is no upsert: two upserts at once of a missing counter both begin at 1 on the engine.
+    # This is no upsert, because two concurrent upserts of a missing counter both begin at 1 on some
+    # servers.
     counter = None
     while counter is None:
         counter = db.counters.find_one_and_update(
@@ -137,15 +132,16 @@ def allocate_event_ids(db: Db, count: int = 1) -> range:
 
 
 def insert(db: Db, event: NewEvent) -> StoredEvent:
-    """Insert an event under a new eventId, and return it with it.
+    """Insert an event under a new eventId, and return it with its ids.
 
-    Events that were imported by other means may have the eventId already; then it gets the next.
+    An event that was imported by other means may have the eventId already. Then the new event gets
+    the next one.
     """
     stored = cast(StoredEvent, {"_id": ObjectId(), **event})
     while True:
         stored["eventId"] = allocate_event_ids(db)[0]
-        # `changedAt` is set by the database: were it set by a clock that is ahead, the change feed
-        # would pass over later changes.
+        # The database sets `changedAt`. If a process set it by a clock that is ahead, the change
+        # feed would miss later changes.
         fields = {name: value for name, value in stored.items() if name not in ("_id", "changedAt")}
         try:
             db.events.update_one(
@@ -184,7 +180,11 @@ def write_if_unchanged(
 
 
 def delete_if_unchanged(db: Db, event: EventRevision) -> bool:
-    """Delete the event if it still has the revision that was read; return whether it was."""
+    """Delete the event if it still has the revision that was read.
+
+    Returns:
+        Whether it was deleted.
+    """
     event_id, revision = event["eventId"], event["rev"]
     if db.events.delete_one({"eventId": event_id, "rev": revision}).deleted_count == 0:
         return False
@@ -244,11 +244,11 @@ def _index_projection(fields: Iterable[str]) -> Query:
     return dict.fromkeys((*INDEX_FIELDS, *fields), 1)
 
 
-# What other processes changed.
+# What the change feed reads.
 
 
 def last_changed_at(db: Db) -> datetime:
-    """Return when an event last changed, by the database's clock; EPOCH if none ever did."""
+    """Return when an event last changed, by the database's clock; EPOCH without any change."""
     newest = [("changedAt", DESCENDING)]
     last = [db[name].find_one({}, {"changedAt": 1}, sort=newest) for name in CHANGE_COLLECTIONS]
     return max((found.get("changedAt", EPOCH) for found in last if found), default=EPOCH)
@@ -272,14 +272,14 @@ def unlist_past(db: Db, today: datetime) -> None:
 
 
 def find_with_past_next_date(db: Db, today: datetime) -> list[EventSchedule]:
-    """Return events, drafts too, whose `nextDate` is over although a later date is to come."""
+    """Return events, drafts too, whose `nextDate` is over although they have a later date."""
     where = {"lastDate": {"$gte": today}, "nextDate": {"$lt": today}}
     found = db.events.find(where, {"eventId": 1, "rev": 1, "schedule": 1})
     return cast(list[EventSchedule], list(found))
 
 
 def set_next_date_if_unchanged(db: Db, event: EventRevision, next_date: datetime) -> None:
-    """Set `nextDate` if the event still has the revision that was read. An edit sets it itself."""
+    """Set `nextDate` if the event still has the revision that was read; an edit sets it anyway."""
     db.events.update_one(
         {"eventId": event["eventId"], "rev": event["rev"]},
         {"$set": {"nextDate": next_date}, "$inc": {"rev": 1}, **SET_CHANGED_AT},
@@ -357,13 +357,13 @@ def find_organizer_events(
 
 
 def raise_scores(db: Db, raises: Mapping[int, tuple[float, int]]) -> list[int]:
-    """Raise the score and the views of events. A deleted event is passed over.
+    """Raise the score and the views of events. Deleted events are skipped.
 
     Args:
         raises: for each eventId the scaled weight and the number of views to add.
 
     Returns:
-        The eventIds that were written: not all of them where the database does not answer.
+        The eventIds that were written; not all of them if the database becomes unavailable.
     """
     written: list[int] = []
     ids = list(raises)
@@ -381,9 +381,9 @@ def raise_scores(db: Db, raises: Mapping[int, tuple[float, int]]) -> list[int]:
 
 
 def _raise(event_id: int, scaled: float, views: int) -> UpdateOne:
-    """Build the update that does what `popularity.raise_score` does.
+    """Return the update that does what `popularity.raise_score` does.
 
-    The database computes it, for other processes may raise the same score at the same time.
+    The database computes it, because other processes may raise the same score at the same time.
     """
     score: Query = {"$ifNull": ["$popularity", 0.0]}
     larger: Query = {"$max": [score, scaled]}
@@ -394,5 +394,5 @@ def _raise(event_id: int, scaled: float, views: int) -> UpdateOne:
 
 
 def _exponent(value: Query | float, larger: Query) -> Query:
-    """Return the difference of the two, no lower than MIN_EXPONENT."""
+    """Return the expression `value - larger`, but no lower than MIN_EXPONENT."""
     return {"$max": [MIN_EXPONENT, {"$subtract": [value, larger]}]}

@@ -1,7 +1,7 @@
-"""The documents of the `events` collection: one type for the whole, one for each projection.
+"""Types of the documents of the `events` collection: of whole events, and of each projection.
 
-A function names the smallest type that holds what it reads, so that no type promises a field that
-was not read. Times are aware and in UTC; prices are amounts in the currency of the settings
+A function takes the smallest type with the fields that it needs, so that no type promises a field
+that was not read. Times are aware and in UTC. Prices are amounts in the currency of the settings
 (`CURRENCY`), not cents.
 
 Three fields distinguish the states of an event. The revision `rev` is raised by every write, also
@@ -53,7 +53,7 @@ class ScheduleChange(TypedDict):
 
 
 class ScheduleChangeFields(TypedDict, total=False):
-    """The fields that note schedule changes for the alerts job; both or none are set."""
+    """The fields that record schedule changes for the alerts job; both or none are set."""
 
     tell: list[ScheduleChange]
     tellAt: datetime
@@ -65,7 +65,7 @@ class TakeEntry(TypedDict):
     kind: Literal["take"]
     items: list[list[int]]  # [ticketTypeId, quantity] of each ticket type
     held: bool  # True: the tickets were held; False: they were sold
-    by: NotRequired[str]  # who takes them; absent where a waitlist offer takes them
+    by: NotRequired[str]  # the requester (see inventory.rules); absent for a waitlist offer
     at: datetime  # when they were taken
     leftQueue: NotRequired[list[list[int]]]  # [ticketTypeId, entries that stopped waiting]
 
@@ -75,7 +75,7 @@ class EnterEntry(TypedDict):
 
     kind: Literal["enter"]
     type: int  # the ticketTypeId
-    by: str  # who waits
+    by: str  # the requester
     at: datetime  # when `waiting` was raised
 
 
@@ -135,8 +135,8 @@ class EventFields(ListedParts, Revision, EditCount):
     createdAt: datetime
     updatedAt: datetime  # of the last edit
     changedAt: datetime  # of the last write that other processes must learn of
-    # Scalars that lists filter and sort by, computed from the fields above by
-    # `rules.derive_fields`.
+    # Values by which lists are filtered and sorted. `rules.derive_fields` computes them from the
+    # fields above.
     firstDate: datetime  # of the first schedule entry
     lastDate: datetime  # of the last schedule entry
     nextDate: datetime  # of the first entry on or after today, else of the last one
@@ -148,12 +148,12 @@ class EventFields(ListedParts, Revision, EditCount):
     # Popularity.
     popularity: float  # logarithmic score, see popularity.py; 0.0 at first
     views: NotRequired[int]  # times it was shown; absent until the first are counted
-    # What the background jobs look for.
+    # What the background jobs read.
     closing: NotRequired[datetime]  # when it was cancelled, while its bookings are being ended
     tell: NotRequired[list[ScheduleChange]]  # schedule changes not yet notified
     tellAt: NotRequired[datetime]  # of the newest of `tell`; absent without one
     lowToldAt: NotRequired[datetime]  # when a low stock alert was sent, once an event
-    hadWaitlist: NotRequired[bool]  # True since anyone first waited for it; absent before
+    hadWaitlist: NotRequired[bool]  # True once anyone has waited for it; absent before
     marksSince: NotRequired[datetime]  # not after the oldest in-flight entry; absent without one
     struck: NotRequired[int]  # writes that cleared in-flight entries of moves; absent before
 
@@ -167,7 +167,7 @@ class InternalFields(TypedDict):
 
 
 class NewEvent(EventFields, InternalFields):
-    """A new event, before it has its ids."""
+    """A new event without its ids, which the store adds."""
 
 
 class Event(EventKey, EventFields):
@@ -181,7 +181,7 @@ class StoredEvent(Event, InternalFields):
 
 
 class EventPatch(TypedDict, total=False):
-    """The fields that an edit sets. Those that follow from them are computed for every edit."""
+    """The fields that an edit sets, without those that are computed from them."""
 
     title: str
     description: str
@@ -198,7 +198,7 @@ class EventPatch(TypedDict, total=False):
 
 
 class DerivedFields(TypedDict):
-    """The fields that `rules.derive_fields` computes; EventFields says what they mean."""
+    """The fields that `rules.derive_fields` computes; EventFields documents them."""
 
     firstDate: datetime
     lastDate: datetime
@@ -212,7 +212,7 @@ class DerivedFields(TypedDict):
     tagKeys: list[str]
 
 
-# Projections: what one kind of read loads of an event.
+# Projections.
 
 
 class SaleState(EventRevision, EditCount):
@@ -273,7 +273,7 @@ class Stock(TypedDict):
 
 
 class EventChange(EventRevision, EditCount):
-    """A change as the change feed reads it: the event's state after it, or that it was deleted."""
+    """A change as the change feed reads it: the event's state after it, or its deletion."""
 
     changedAt: datetime
     ticketTypes: list[Stock]  # absent of a deleted event, as is `__v`

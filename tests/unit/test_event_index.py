@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventapp.core.textsearch import parse_search, score_as_byte
-from eventapp.events.filters import filters_of
+from eventapp.events.filters import make_filters
 from eventapp.events.index.event_index import EventIndex, weighted_texts
 from eventapp.events.rules import list_state
 
@@ -146,7 +146,7 @@ def test_it_finds_what_a_loop_over_all_events_finds(
         for event_id in past:
             stored.pop(event_id)
     words = parse_search(search) if search else None
-    expected, matches = find_by_loop(stored, query, words), index.find(filters_of(query), words)
+    expected, matches = find_by_loop(stored, query, words), index.find(make_filters(query), words)
     assert len(index) == matches.listed_count == sum(event["listed"] for event in stored.values())
     assert matches.count == len(expected)
     assert sorted(matches.all_ids()) == sorted(event_id for event_id, _ in expected)

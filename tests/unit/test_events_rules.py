@@ -22,7 +22,7 @@ def entry(day, location="Athens"):
 
 
 def ticket_type(type_id, name="A", price=10, available=5, sold=0, held=0):
-    ticket_type = rules.new_ticket_type(type_id, name, price, available)
+    ticket_type = rules.make_ticket_type(type_id, name, price, available)
     taken = {"soldTickets": sold, "heldTickets": held, "capacity": available + sold + held}
     return {**ticket_type, **taken}
 
@@ -150,7 +150,9 @@ def test_removed_types_in_use_are_found(changes, refused):
 )
 def test_the_url_of_an_uploaded_image_is_absolute(image, shown):
     stored = {**event(), "image": image, "eventId": 1, "_id": ObjectId()}
-    view = rules.view(stored, favorited=False, with_counts=False, image_base_url="https://h")
+    view = rules.present_event(
+        stored, favorited=False, with_counts=False, image_base_url="https://h"
+    )
     assert view["image"] == shown
     assert view["schedule"][1] == {"date": "2026-05-20", "location": "Athens"}
 

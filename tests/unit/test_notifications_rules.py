@@ -159,13 +159,13 @@ def scheduled(*entries, **more):
 )
 def test_an_edit_is_noted_where_a_date_or_place_goes(after, noted):
     before = scheduled((1, "A"), (2, "B"))
-    note = events.note_schedule_change(before, after["schedule"], after["status"], NOW)
+    note = events.record_schedule_change(before, after["schedule"], after["status"], NOW)
     assert note == ({"tell": [{"at": NOW, "rev": 4}], "tellAt": NOW} if noted else {})
 
 
 def test_a_second_edit_keeps_the_first_note():
     before = scheduled((1, "A"), tell=[{"at": NOW, "rev": 2}])
-    note = events.note_schedule_change(before, [], "published", NOW)
+    note = events.record_schedule_change(before, [], "published", NOW)
     assert [one["rev"] for one in note["tell"]] == [2, 4]
 
 

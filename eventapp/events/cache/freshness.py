@@ -1,4 +1,4 @@
-"""Which renderings of events a process may show, and how it learns what other processes changed.
+"""Decide which renderings of events a process may show, and receive what other processes change.
 
 Every write that an answer can show raises the event's revision and sets its `changedAt`. A process
 receives its own writes from its services, before it answers the request (`EventChanges`). It
@@ -18,14 +18,14 @@ received. To be held, it must be
 
 So it does not matter in which order values reach the shared cache, how long they stay there, or how
 slow a process is: an outdated rendering lacks a change that was received, and is refused for that.
-What no rendering is sure to contain is a change that this process has yet to receive. It is less
-than a second old, and the rendering is dropped when the change is received.
+A rendering may still lack a change that this process has yet to receive. Such a change is less than
+a second old, and the rendering is dropped when the change is received.
 
 Five clocks order these things:
 
 revision        of an event, stored as `rev`: every write raises it by one, also a sale.
 edit count      of an event, stored as `__v`: every edit raises it by one; a sale does not.
-change number   of this process: counts the changes received, of all events. A read notes the
+change number   of this process: counts the changes received, of all events. A read remembers the
                 number at which it began.
 changed_at      database time of a write, stored as `changedAt`. Writes may become visible in
                 another order, but none later than VISIBILITY_DELAY after its changed_at.
@@ -51,12 +51,12 @@ from eventapp.events.rules import ListState, list_state
 from eventapp.events.types import EventChange, SaleState
 
 MAX_BYTES, MAX_CHANGES = 24_000_000, 5_000
-# Of a ticket type with no more tickets than this, all may be sold and some returned between two
-# changes that a process receives.
+# A ticket type with no more tickets than this may sell out and get tickets back between two changes
+# that a process receives.
 FEW_TICKETS = 100
 VISIBILITY_DELAY = timedelta(seconds=0.5)
-# A request polls when the last poll is older than POLL_SECONDS. One that finds a poll running
-# waits for it only when the last poll is older than MAX_AGE_SECONDS.
+# A request polls when the last poll is older than POLL_SECONDS. If another request is polling
+# already, it waits for that only when the last poll is older than MAX_AGE_SECONDS.
 POLL_SECONDS, MAX_AGE_SECONDS = 0.4, 0.8
 
 
@@ -106,9 +106,6 @@ class Effect(Enum):
     LISTS = "also which lists contain the event, or where"
 
 
-# Deciding.
-
-
 class Freshness:
     """The renderings that this process holds and the changes that it has received.
 
@@ -126,8 +123,8 @@ class Freshness:
         # Changes up to this number may be forgotten, so that a read which began before it can't be
         # compared with them.
         self._forgotten_up_to = 0
-        # The eventIds read since the last poll but one began, and since the last poll began. These
-        # reads may contain changes that no poll has returned yet.
+        # The eventIds of renderings held between the starts of the last two polls, and of those
+        # held since. These renderings may contain changes that no poll has returned yet.
         self._recent_reads: tuple[set[int], set[int]] = set(), set()
         self._newest_changed_at: datetime | None = None
         self._complete_up_to: datetime | None = None
@@ -139,13 +136,13 @@ class Freshness:
         return self._rendered.get(event_id)
 
     def start_read(self) -> ReadStart:
-        """Return what to pass to `keep`. To be called before the database is read."""
+        """Return what this process knows now, for `keep`. Call it before reading the database."""
         return ReadStart(self._last_number, self._complete_up_to)
 
     # Renderings.
 
     def keep(self, rendered: RenderedEvent, started: ReadStart) -> None:
-        """Hold what the database returned to a read that started then, unless it is outdated."""
+        """Hold an event from a read of the database that started then, unless it is outdated."""
         with self._lock:
             change = self._changes.get(rendered.event_id)
             if self._is_overtaken(change, rendered.revision, started):
@@ -164,7 +161,7 @@ class Freshness:
         return last.min_revision is None or revision < last.min_revision
 
     def keep_shared(self, rendered: RenderedEvent, complete_up_to: datetime) -> bool:
-        """Hold what another process read, unless it is outdated; return whether it is held.
+        """Hold an event that another process read, unless it is outdated; return if it is held.
 
         Args:
             complete_up_to: of the read by the other process.
@@ -202,7 +199,10 @@ class Freshness:
                 return False  # another thread's later sale was received first
             lists_differ = self._may_change_lists(change, rendered, sale_state)
             self._changes[event_id] = ReceivedChange(
-                _raised(change, revision), self._next_number(), revision, list_state(sale_state)
+                _raise_min_revision(change, revision),
+                self._next_number(),
+                revision,
+                list_state(sale_state),
             )
             if rendered and rendered.revision < revision:
                 if rendered.edit_count == sale_state["__v"]:
@@ -214,13 +214,13 @@ class Freshness:
     # Changes by any process, as polls return them.
 
     def start_poll(self) -> ReadStart:
-        """Return what to pass to `receive`. To be called before the database is polled."""
+        """Return what this process knows now, for `receive`. Call it before polling."""
         with self._lock:
             self._recent_reads = self._recent_reads[1], set()
             return self.start_read()
 
     def receive(self, change: EventChange, started: ReadStart) -> Effect:
-        """Receive a change that a poll returned, which started then."""
+        """Receive a change that a poll returned which started then."""
         event_id, revision = change["eventId"], change["rev"]
         is_deleted = "gone" in change
         with self._lock:
@@ -240,7 +240,7 @@ class Freshness:
             return Effect.LISTS if lists_differ else Effect.CONTENT
 
     def finish_poll(self, newest_changed_at: datetime, started: ReadStart) -> None:
-        """Note that every change which a poll returned was received.
+        """Record that every change which a poll returned was received.
 
         Args:
             newest_changed_at: of all changes so far.
@@ -299,14 +299,14 @@ class Freshness:
         return before != list_state(event) or (has_few and skipped_revisions)
 
 
-def _raised(change: ReceivedChange | None, revision: int) -> int | None:
+def _raise_min_revision(change: ReceivedChange | None, revision: int) -> int | None:
     """Return the revision that a rendering must have after this change and one of `revision`."""
     if change is None:
         return revision
     return None if change.min_revision is None else max(change.min_revision, revision)
 
 
-# Receiving.
+# What other processes change.
 
 OnChange = Callable[[EventChange, Effect], None]
 
@@ -355,7 +355,7 @@ class ChangeFeed:
                 # A thread that waited for a failed poll need not wait for another one to fail.
                 raise DatabaseUnavailable
             if time.monotonic() - self._polled_at >= POLL_SECONDS:
-                self._poll_and_note_time()
+                self._poll_and_record_time()
         finally:
             self._poll_lock.release()
 
@@ -363,7 +363,7 @@ class ChangeFeed:
         """Make the next request poll, and all requests wait for that."""
         self._polled_at = -MAX_AGE_SECONDS
 
-    def _poll_and_note_time(self) -> None:
+    def _poll_and_record_time(self) -> None:
         started_at, succeeded = time.monotonic(), False
         try:
             self.poll()

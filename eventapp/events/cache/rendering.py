@@ -95,8 +95,8 @@ class RenderedEvent:
 
 
 def render_event(event: Event) -> RenderedEvent:
-    """Render an event as `rules.view` shows it to a caller without special permissions."""
-    view = rules.view(event, favorited=False, with_counts=False, image_base_url="")
+    """Render an event as `rules.present_event` shows it to a caller without special permissions."""
+    view = rules.present_event(event, favorited=False, with_counts=False, image_base_url="")
     fields = cast(JsonObject, view)
     first = {name: fields[name] for name in rules.HEAD_FIELDS if name != "ticketTypes"}
     head = json.dumps(first)[:-1] + b',"ticketTypes":'
@@ -119,7 +119,7 @@ def render_event(event: Event) -> RenderedEvent:
 
 
 def _render_ticket_types(event: Event | SaleState) -> bytes:
-    views = [rules.type_view(each, with_counts=False) for each in event["ticketTypes"]]
+    views = [rules.present_ticket_type(each, with_counts=False) for each in event["ticketTypes"]]
     return json.dumps(views)
 
 

@@ -53,7 +53,7 @@ photos_bp = Blueprint("event_photos", __name__, url_prefix="/api/events", descri
 def list_events(request: ListRequest) -> Response:
     """Browse and search events.
 
-    A cursor carries its own filters, so that only `limit` is read beside it.
+    A cursor carries the filters of its list, so that only `limit` is read in addition to it.
     """
     answer = listing.list_events(
         get_db(),
@@ -125,7 +125,7 @@ def show_event(event_id: int) -> Response:
 @bp.response(200, EventAnswer)
 @bp.error_responses(404, 409)
 def replace_event(body: bodies.EventInput, event_id: int) -> Response:
-    """Replace all of an event but its ids and what is sold and held."""
+    """Replace an event, except its ids and its sold and held tickets."""
     return _edit(event_id, editing.replace_event(body))
 
 
@@ -197,7 +197,7 @@ def patch_type(body: bodies.TicketTypePatch, event_id: int, ticket_type_id: int)
 @parts_bp.response(200, EventAnswer)
 @parts_bp.error_responses(404, 409)
 def drop_type(event_id: int, ticket_type_id: int) -> Response:
-    """Remove a ticket type of which no ticket is sold, held or waited for."""
+    """Remove a ticket type that has no sold or held tickets and no waitlist."""
     return _edit(event_id, editing.remove_type(ticket_type_id))
 
 
@@ -210,7 +210,7 @@ def drop_type(event_id: int, ticket_type_id: int) -> Response:
 def set_photo(files: JsonObject, event_id: int) -> Response:
     """Make the photo in a JPEG, PNG or WebP file the image of an event.
 
-    The photo before it is deleted.
+    The previous photo is deleted.
     """
     event = editing.set_photo(
         get_db(),
