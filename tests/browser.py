@@ -25,7 +25,7 @@ FLAGS = (
 
 
 class Browser:
-    """One window. `close` ends it and its driver."""
+    """A browser window. `close` ends it and its driver."""
 
     def __init__(self, directory):
         port = free_port()
@@ -53,6 +53,7 @@ class Browser:
             return False
 
     def close(self):
+        """Close the window and stop the driver."""
         if self._session:
             requests.delete(self._url + self._session, timeout=20)
         self._driver.terminate()
@@ -65,27 +66,31 @@ class Browser:
         return answer["value"]
 
     def open(self, url):
+        """Load a page."""
         self._post("/url", {"url": url})
 
     def run(self, script, *arguments):
-        """Run a script and return what its `return` gives."""
+        """Run a script and return its result."""
         return self._post("/execute/sync", {"script": script, "args": list(arguments)})
 
     def type(self, selector, text):
+        """Type text into an element."""
         self._post(f"/element/{self._find(selector)}/value", {"text": text})
 
     def click(self, selector):
+        """Click an element."""
         self._post(f"/element/{self._find(selector)}/click", {})
 
     def press(self, keys):
         """Press keys, which go to the element that has the focus."""
-        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        actions = [{"type": name, "value": key} for key in keys for name in ("keyDown", "keyUp")]
         self._post("/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
 
     def _find(self, selector):
         return self._post("/element", {"using": "css selector", "value": selector})[ELEMENT]
 
     def resize(self, width, height, *, dark=False):
+        """Set the size of the page in pixels, and the preferred colour scheme."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._cdp("Emulation.setDeviceMetricsOverride", metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -101,6 +106,6 @@ class Browser:
         return base64.b64decode(shot["data"])
 
     def console_errors(self):
-        """Return the errors in the console: of scripts, and refusals of the content policy."""
+        """Return the errors in the console: those of scripts, and violations of the policy."""
         entries = self._post("/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]

@@ -59,12 +59,12 @@ def worker_context(context, outbox):
 
 
 def notify_holders(context, **span):
-    """Run the job `tell` after this span of time; return how many notifications it wrote."""
+    """Run the job `tell` as if a span of time had passed; return how many it wrote."""
     return booking_notifications.notify_holders(context, utc_now() + timedelta(**span))
 
 
 def send_mails(db, outbox, **span):
-    """Send the due mails after this span of time; return how many are finished."""
+    """Send due mails as if a span of time had passed; return how many are finished."""
     return send_due_mails(db, outbox, utc_now() + timedelta(**span))
 
 
@@ -74,7 +74,8 @@ class Mailbox:
     Attributes:
         answers: the answers to "RCPT" and "DATA". By default both are accepted. "stall" never
             answers, and "drop" closes the connection.
-        received: `(recipient, content)` of each message, also of those that were dropped.
+        received: the recipient and the content of each message that was accepted or dropped.
+        release: set at the end, so that stalled connections end.
     """
 
     def __init__(self):

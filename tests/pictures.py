@@ -10,34 +10,37 @@ RED, BLUE = (200, 30, 30), (30, 30, 200)
 ORIENTATION, CAMERA = 0x0112, 0x0110
 
 
-def file_of(picture, kind, **options):
+def encode(picture, file_format, **options):
+    """Return a picture as a file of a format of Pillow, such as JPEG."""
     out = BytesIO()
-    picture.save(out, kind, **options)
+    picture.save(out, file_format, **options)
     return out.getvalue()
 
 
 def picture(width=60, height=40, mode="RGB"):
     """Return a picture whose left half is red and whose right half is blue."""
-    made = Image.new(mode, (width, height), RED)
-    made.paste(BLUE, (width // 2, 0, width, height))
-    return made
+    image = Image.new(mode, (width, height), RED)
+    image.paste(BLUE, (width // 2, 0, width, height))
+    return image
 
 
-def photo(kind="JPEG", width=60, height=40, **options):
-    return file_of(picture(width, height), kind, **options)
+def photo(file_format="JPEG", width=60, height=40, **options):
+    """Return a picture as a file."""
+    return encode(picture(width, height), file_format, **options)
 
 
 def camera_jpeg():
-    """Return a JPEG that lies on its side, with a camera, a location and a comment in it."""
+    """Return a JPEG that is rotated, and whose metadata has a camera, a location and a comment."""
     exif = Image.Exif()
     exif[ORIENTATION], exif[CAMERA] = 6, "SpyCam 3000"
     exif.get_ifd(0x8825)[1] = "N"
     return photo(exif=exif, comment=b"taken at home", icc_profile=b"SpyProfile" * 20)
 
 
-def animated(kind):
+def animated(file_format):
+    """Return a file with two pictures."""
     frames = [picture(), picture().transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
-    return file_of(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
+    return encode(frames[0], file_format, save_all=True, append_images=frames[1:], duration=100)
 
 
 def _chunk(name, data):
@@ -75,9 +78,9 @@ HTML = b"<html><script>alert(1)</script></html>"
 
 def riff_chunks(webp):
     """Return the names of the chunks of a WebP."""
-    names, at = [], 12
-    while at < len(webp):
-        names.append(webp[at : at + 4])
-        (length,) = struct.unpack("<I", webp[at + 4 : at + 8])
-        at += 8 + length + length % 2
+    names, offset = [], 12
+    while offset < len(webp):
+        names.append(webp[offset : offset + 4])
+        (length,) = struct.unpack("<I", webp[offset + 4 : offset + 8])
+        offset += 8 + length + length % 2
     return names

@@ -328,23 +328,3 @@ class OrganizerEvent(EventKey):
 
     title: str
     organizerId: ObjectId
-
-
-class NamedEvent(EventKey):
-    """An event as reports and dashboards name it."""
-
-    title: str
-    organizerId: ObjectId | None
-    organizer: str
-    nextDate: datetime
-    views: NotRequired[int]
-
-
-class EventStock(EventKey):
-    """The tickets of an event, summed over its types."""
-
-    status: str
-    capacity: int
-    sold: int
-    held: int
-    available: int

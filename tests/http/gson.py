@@ -1,4 +1,4 @@
-"""Decode answers as the Android app's Gson models do, where a wrong type or a null is a crash."""
+"""Decode answers as the Android app's Gson models do. A wrong type or a null crashes the app."""
 
 from typing import Any
 

@@ -99,10 +99,10 @@ def test_a_shared_name_logs_in_its_first_account(client, ann):
 
 @pytest.mark.parametrize("path", ["/api/auth/login", "/api/users/login"])
 @pytest.mark.parametrize(
-    "who", [{"email": "ANN@example.org "}, {"name": "ann"}, {"username": "Ann"}]
+    "login", [{"email": "ANN@example.org "}, {"name": "ann"}, {"username": "Ann"}]
 )
-def test_login_by_email_or_name(client, ann, path, who):
-    answer = client.post(path, json={**who, "password": PASSWORD})
+def test_an_account_logs_in_by_email_or_name(client, ann, path, login):
+    answer = client.post(path, json={**login, "password": PASSWORD})
     assert answer.status_code == 200
     assert answer.json["message"] == "Login successful"
     assert answer.json["user"] == ann["user"]
@@ -190,14 +190,14 @@ def test_a_changed_name_and_email_log_in(client, ann):
     body = {"name": "Anna", "email": "anna@example.org"}
     client.put("/api/auth/profile", json=body, headers=ann["headers"])
 
-    def status(**who):
-        return client.post("/api/auth/login", json={**who, "password": PASSWORD}).status_code
+    def log_in(**login):
+        return client.post("/api/auth/login", json={**login, "password": PASSWORD}).status_code
 
-    assert status(name="anna") == status(email="anna@example.org") == 200
-    assert status(name="ann") == status(email="ann@example.org") == 401
+    assert log_in(name="anna") == log_in(email="anna@example.org") == 200
+    assert log_in(name="ann") == log_in(email="ann@example.org") == 401
     other = client.post("/api/users", json={**ANN, "email": "new@example.org"})
     assert other.status_code == 201
-    assert status(name="Ann") == 200
+    assert log_in(name="Ann") == 200
 
 
 def test_renaming_does_not_take_over_a_login_name(client, ann):

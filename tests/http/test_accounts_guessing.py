@@ -22,17 +22,17 @@ def ann(client):
     return client.post("/api/auth/register", json=ANN).json
 
 
-def login(client, address, password="correct horse", **who):
-    who = who or {"email": "ann@example.org"}
+def login(client, address, password="correct horse", **account):
+    account = account or {"email": "ann@example.org"}
     return client.post(
         "/api/auth/login",
-        json={**who, "password": password},
+        json={**account, "password": password},
         environ_base={"REMOTE_ADDR": address},
     )
 
 
-def guess(client, address, times, **who):
-    return [login(client, address, "a wrong guess", **who).status_code for _ in range(times)]
+def guess(client, address, times, **account):
+    return [login(client, address, "a wrong guess", **account).status_code for _ in range(times)]
 
 
 def test_guesses_are_slowed_down(client, ann):
@@ -152,8 +152,8 @@ def test_an_unknown_account_takes_as_long_as_a_known_one(slow_client):
 
 
 def test_control_without_the_stand_in_hash_an_unknown_account_is_faster(slow_client, monkeypatch):
-    def hasty(password, hashed, rounds):
+    def verify_existing_only(password, hashed, rounds):
         return hashed is not None and verify_password(password, hashed, rounds)
 
-    monkeypatch.setattr(sessions, "verify_password", hasty)
+    monkeypatch.setattr(sessions, "verify_password", verify_existing_only)
     assert time_ratio(slow_client, "192.0.3") < 0.6

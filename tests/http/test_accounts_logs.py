@@ -17,16 +17,16 @@ from eventapp.core.database import OPEN_DATABASE
 app = create_app()
 client = app.test_client()
 body = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
-signed = client.post("/api/users", json=body).json
-headers = {"Authorization": f"Bearer {signed['token']}", "X-Request-Id": "my-id-1"}
+signed_in = client.post("/api/users", json=body).json
+headers = {"Authorization": f"Bearer {signed_in['token']}", "X-Request-Id": "my-id-1"}
 client.get("/api/auth/profile", headers=headers)
 client.post("/api/auth/login", json={**body, "password": "wrong horse"})
-client.post("/api/auth/refresh", json={"refreshToken": signed["refreshToken"]})
+client.post("/api/auth/refresh", json={"refreshToken": signed_in["refreshToken"]})
 broken = b'{"currentPassword": "correct horse'
 client.put("/api/auth/change-password", data=broken, headers=headers)
-logging.getLogger("library").warning("Bearer %s", signed["token"])
+logging.getLogger("library").warning("Bearer %s", signed_in["token"])
 OPEN_DATABASE.get(app).client.close()
-print(json.dumps(signed))
+print(json.dumps(signed_in))
 """
 
 
@@ -43,20 +43,20 @@ def serve(directory, **changes):
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_no_secret_is_logged(tmp_path, log_format):
-    signed, logged = serve(tmp_path, LOG_FORMAT=log_format, LOG_LEVEL="debug")
-    signature = signed["token"].rsplit(".")[-1]
-    for secret in ("horse", signed["token"], signed["refreshToken"], signature, "$2b$"):
+    signed_in, logged = serve(tmp_path, LOG_FORMAT=log_format, LOG_LEVEL="debug")
+    signature = signed_in["token"].rsplit(".")[-1]
+    for secret in ("horse", signed_in["token"], signed_in["refreshToken"], signature, "$2b$"):
         assert secret not in logged
     assert "Bearer [hidden]" in logged
 
 
 def test_each_request_is_one_json_line(tmp_path):
-    signed, logged = serve(tmp_path, LOG_FORMAT="json")
+    signed_in, logged = serve(tmp_path, LOG_FORMAT="json")
     lines = [json.loads(line) for line in logged.splitlines()]
     requests = [line for line in lines if line["event"] == "request"]
     assert len(requests) == 5
     profile = next(line for line in requests if line["request_id"] == "my-id-1")
-    assert profile["user"] == signed["user"]["_id"]
+    assert profile["user"] == signed_in["user"]["_id"]
     assert profile["route"] == "/api/auth/profile"
     assert (profile["method"], profile["status"], profile["level"]) == ("GET", 200, "info")
     assert profile["ms"] >= 0

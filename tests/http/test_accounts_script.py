@@ -62,9 +62,9 @@ def test_each_error_is_one_line(environ, changes, message):
 
 
 def test_a_taken_email_is_refused(environ):
-    given = {**environ, "ADMIN_PASSWORD": PASSWORD}
-    assert run(given).returncode == 0
-    again = run(given)
+    with_password = {**environ, "ADMIN_PASSWORD": PASSWORD}
+    assert run(with_password).returncode == 0
+    again = run(with_password)
     assert again.returncode == 1
     assert again.stderr == "create_admin: This email is already registered\n"
 
@@ -76,9 +76,9 @@ def test_a_bad_email_is_refused(environ):
 
 @pytest.mark.skipif(bool(MONGO_URI), reason="a MongoDB server serves several processes")
 def test_an_embedded_store_in_use_is_reported_in_one_line(environ, tmp_path):
-    held = lock_directory(tmp_path)
+    lock = lock_directory(tmp_path)
     done = run({**environ, "ADMIN_PASSWORD": PASSWORD})
-    os.close(held)
+    os.close(lock)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "in use by another" in done.stderr

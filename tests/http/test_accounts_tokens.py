@@ -32,11 +32,11 @@ def secret(app):
     return CONFIG.get(app).jwt_secret
 
 
-def claims_of(token):
+def decode_claims(token):
     return jwt.decode(token, options={"verify_signature": False})
 
 
-def profile(client, token):
+def get_profile(client, token):
     answer = client.get("/api/auth/profile", headers=bearer(token))
     return answer.status_code, answer.json.get("code")
 
@@ -45,42 +45,42 @@ def refresh(client, token):
     return client.post("/api/auth/refresh", json={"refreshToken": token})
 
 
-def unsigned(claims):
-    def part(value):
+def make_unsigned_token(claims):
+    def encode(value):
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
-    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
+    return f"{encode({'alg': 'none', 'typ': 'JWT'})}.{encode(claims)}."
 
 
 def test_an_unsigned_token_is_refused(client, ann):
     for algorithm in ("none", "None", "NONE"):
-        token = unsigned(claims_of(ann["token"])).replace("none", algorithm)
-        assert profile(client, token) == (401, "unauthorized")
+        token = make_unsigned_token(decode_claims(ann["token"])).replace("none", algorithm)
+        assert get_profile(client, token) == (401, "unauthorized")
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
 def test_a_wrong_key_is_refused(client, ann, algorithm):
-    token = jwt.encode(claims_of(ann["token"]), "another secret of many bytes" * 3, algorithm)
-    assert profile(client, token) == (401, "unauthorized")
+    token = jwt.encode(decode_claims(ann["token"]), "another secret of many bytes" * 3, algorithm)
+    assert get_profile(client, token) == (401, "unauthorized")
 
 
 def test_another_algorithm_under_the_right_key_is_refused(client, ann, secret):
-    token = jwt.encode(claims_of(ann["token"]), secret * 2, "HS512")
-    assert profile(client, token) == (401, "unauthorized")
+    token = jwt.encode(decode_claims(ann["token"]), secret * 2, "HS512")
+    assert get_profile(client, token) == (401, "unauthorized")
 
 
 def test_an_expired_token_is_refused_with_its_own_code(client, ann, secret):
-    claims = {**claims_of(ann["token"]), "exp": int(utc_now().timestamp()) - 1}
-    assert profile(client, jwt.encode(claims, secret, "HS256")) == (401, "token_expired")
+    claims = {**decode_claims(ann["token"]), "exp": int(utc_now().timestamp()) - 1}
+    assert get_profile(client, jwt.encode(claims, secret, "HS256")) == (401, "token_expired")
 
 
 @pytest.mark.parametrize(
     "change",
     [{"sid": None}, {"sid": "x"}, {"sid": {"$gt": ""}}, {"sub": None}, {"sub": 7}, {"type": "x"}],
 )
-def test_a_token_of_another_kind_is_refused(client, ann, secret, change):
-    token = jwt.encode({**claims_of(ann["token"]), **change}, secret, "HS256")
-    assert profile(client, token)[0] == 401
+def test_a_token_with_other_claims_is_refused(client, ann, secret, change):
+    token = jwt.encode({**decode_claims(ann["token"]), **change}, secret, "HS256")
+    assert get_profile(client, token)[0] == 401
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ def test_a_malformed_token_is_refused(client, header):
 
 def test_a_tampered_token_is_refused(client, ann):
     head, body, signature = ann["token"].split(".")
-    claims = {**claims_of(ann["token"]), "sub": str(ObjectId())}
+    claims = {**decode_claims(ann["token"]), "sub": str(ObjectId())}
     forged = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
-    assert profile(client, f"{head}.{forged}.{signature}") == (401, "unauthorized")
-    assert profile(client, f"{head}.{body}.{signature[:-2]}") == (401, "unauthorized")
+    assert get_profile(client, f"{head}.{forged}.{signature}") == (401, "unauthorized")
+    assert get_profile(client, f"{head}.{body}.{signature[:-2]}") == (401, "unauthorized")
 
 
 def test_access_and_refresh_tokens_are_not_interchangeable(client, ann):
-    assert profile(client, ann["refreshToken"]) == (401, "unauthorized")
+    assert get_profile(client, ann["refreshToken"]) == (401, "unauthorized")
     assert refresh(client, ann["token"]).status_code == 401
     header = client.post("/api/auth/refresh", headers=bearer(ann["token"]))
     assert header.status_code == 401
@@ -116,20 +116,20 @@ def test_a_bad_token_is_refused_by_a_route_that_needs_none(client, ann, db):
 
 def test_tokens_have_the_lifetimes_of_the_settings(ann):
     for name, seconds in (("accessToken", 15 * 60), ("refreshToken", 30 * 24 * 3600)):
-        claims = claims_of(ann[name])
+        claims = decode_claims(ann[name])
         assert claims["exp"] - claims["iat"] == seconds
 
 
 def test_an_expired_session_is_refused_before_the_database_deletes_it(client, ann, db):
     db.sessions.update_one({}, {"$set": {"expiresAt": utc_now() - timedelta(seconds=1)}})
-    assert profile(client, ann["token"]) == (401, "token_revoked")
+    assert get_profile(client, ann["token"]) == (401, "token_revoked")
     assert refresh(client, ann["refreshToken"]).json["code"] == "token_revoked"
 
 
 def test_the_tokens_of_a_deleted_user_are_refused(client, ann):
     path = f"/api/users/{ann['user']['_id']}"
     assert client.delete(path, headers=bearer(ann["token"])).status_code == 200
-    assert profile(client, ann["token"]) == (401, "token_revoked")
+    assert get_profile(client, ann["token"]) == (401, "token_revoked")
     assert refresh(client, ann["refreshToken"]).json["code"] == "token_revoked"
 
 
@@ -140,8 +140,8 @@ def test_refresh_returns_new_tokens(client, ann, db, in_body):
     answer = client.post("/api/auth/refresh", **sent)
     assert answer.status_code == 200
     assert set(answer.json) == {"accessToken", "refreshToken", "token"}
-    assert profile(client, answer.json["token"]) == (200, None)
-    assert profile(client, ann["token"]) == (200, None)  # It stays valid until it expires.
+    assert get_profile(client, answer.json["token"]) == (200, None)
+    assert get_profile(client, ann["token"]) == (200, None)  # It stays valid until it expires.
     assert db.sessions.count_documents({}) == 1
     assert refresh(client, answer.json["refreshToken"]).status_code == 200
 
@@ -158,17 +158,18 @@ def test_a_reused_refresh_token_ends_only_its_own_session(client, ann):
     reused = refresh(client, ann["refreshToken"])
     assert (reused.status_code, reused.json["code"]) == (401, "token_reused")
     for pair in (second, third):
-        assert profile(client, pair["token"]) == (401, "token_revoked")
+        assert get_profile(client, pair["token"]) == (401, "token_revoked")
         assert refresh(client, pair["refreshToken"]).status_code == 401
-    assert profile(client, other["token"]) == (200, None)
+    assert get_profile(client, other["token"]) == (200, None)
 
 
 def test_a_retry_after_a_lost_answer_gets_the_same_successor(client, ann):
     lost = refresh(client, ann["refreshToken"]).json
     again = refresh(client, ann["refreshToken"])
     assert again.status_code == 200
-    assert claims_of(again.json["refreshToken"])["rid"] == claims_of(lost["refreshToken"])["rid"]
-    assert profile(client, again.json["token"]) == (200, None)
+    ids = [decode_claims(each["refreshToken"])["rid"] for each in (lost, again.json)]
+    assert ids[0] == ids[1]
+    assert get_profile(client, again.json["token"]) == (200, None)
     assert refresh(client, again.json["refreshToken"]).status_code == 200
 
 
@@ -176,31 +177,31 @@ def test_a_retry_after_a_lost_answer_gets_the_same_successor(client, ann):
 def test_the_old_token_counts_as_reused_once_its_successor_was_used(client, ann, use):
     successor = refresh(client, ann["refreshToken"]).json
     if use == "token":
-        assert profile(client, successor["token"]) == (200, None)
+        assert get_profile(client, successor["token"]) == (200, None)
     else:
         assert refresh(client, successor["refreshToken"]).status_code == 200
     assert refresh(client, ann["refreshToken"]).json["code"] == "token_reused"
-    assert profile(client, successor["token"]) == (401, "token_revoked")
+    assert get_profile(client, successor["token"]) == (401, "token_revoked")
 
 
 def test_using_the_old_access_token_still_allows_a_retry(client, ann):
     refresh(client, ann["refreshToken"])
-    assert profile(client, ann["token"]) == (200, None)
+    assert get_profile(client, ann["token"]) == (200, None)
     assert refresh(client, ann["refreshToken"]).status_code == 200
 
 
 def test_a_retry_is_allowed_for_five_seconds(client, ann, db):
-    claims = claims_of(ann["refreshToken"])
+    claims = decode_claims(ann["refreshToken"])
     session_id, token_id, now = ObjectId(claims["sid"]), claims["rid"], utc_now()
 
-    def at(seconds):
-        when = now + timedelta(seconds=seconds)
-        return sessions.refresh_session(db, session_id, token_id, now=when, lifetime=LIFETIME)
+    def refresh_after(seconds):
+        later = now + timedelta(seconds=seconds)
+        return sessions.refresh_session(db, session_id, token_id, now=later, lifetime=LIFETIME)
 
-    first = at(0)
-    assert at(5)["refreshId"] == first["refreshId"]
+    first = refresh_after(0)
+    assert refresh_after(5)["refreshId"] == first["refreshId"]
     with pytest.raises(TokenReused):
-        at(5.001)
+        refresh_after(5.001)
     assert db.sessions.count_documents({}) == 0
 
 
@@ -214,19 +215,22 @@ def test_using_new_tokens_costs_one_write_for_each_refresh(client, ann, db, monk
     )
     token = refresh(client, ann["refreshToken"]).json["token"]
     for _ in range(3):
-        assert profile(client, token) == (200, None)
+        assert get_profile(client, token) == (200, None)
     assert len(calls) == 1
 
 
 @pytest.mark.skipif(not MONGO_URI, reason="processes share a server: set MONGO_URI")
 @pytest.mark.parametrize("ending", ["logout", "password", "delete"])
 def test_a_session_that_ended_is_refused_by_every_server(make_app, ending):
-    shared = {"MONGO_URI": fresh_uri(MONGO_URI), "JWT_SECRET": "of both servers, and long enough"}
+    shared = {
+        "MONGO_URI": fresh_uri(MONGO_URI),
+        "JWT_SECRET": "a long secret that both servers share",
+    }
     here, there = (make_app(**shared).test_client() for _ in range(2))
     ann = here.post("/api/auth/register", json=ANN).json
     other = there.post("/api/auth/login", json={"name": "Ann", "password": ANN["password"]}).json
     headers = bearer(ann["token"])
-    assert profile(there, ann["token"]) == profile(here, other["token"]) == (200, None)
+    assert get_profile(there, ann["token"]) == get_profile(here, other["token"]) == (200, None)
     if ending == "logout":
         here.post("/api/auth/logout", json={"everywhere": True}, headers=headers)
     elif ending == "password":
@@ -235,8 +239,8 @@ def test_a_session_that_ended_is_refused_by_every_server(make_app, ending):
     else:
         here.delete(f"/api/users/{ann['user']['_id']}", headers=headers)
     for server in (here, there):
-        assert profile(server, other["token"]) == (401, "token_revoked")
-    assert (profile(there, ann["token"]) == (200, None)) is (ending == "password")
+        assert get_profile(server, other["token"]) == (401, "token_revoked")
+    assert (get_profile(there, ann["token"]) == (200, None)) is (ending == "password")
 
 
 def test_a_changed_role_applies_at_once(client, ann, admin):

@@ -8,7 +8,7 @@ from eventapp.core.clock import utc_now
 from tests import factories
 
 PASSWORD = "correct horse"
-MINE = ("GET", "PUT", "DELETE")
+METHODS = ("GET", "PUT", "DELETE")
 
 
 def bearer(token):
@@ -51,7 +51,7 @@ def test_the_user_and_admins_read_an_account(client, ann, admin):
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("method", MINE)
+@pytest.mark.parametrize("method", METHODS)
 def test_the_account_of_another_user_is_forbidden(client, ann, attendee, organizer, method, db):
     before = db.users.find_one({"email": ann["user"]["email"]})
     for headers, status in ((attendee["headers"], 403), (organizer["headers"], 403), ({}, 401)):
@@ -62,7 +62,7 @@ def test_the_account_of_another_user_is_forbidden(client, ann, attendee, organiz
     assert db.users.find_one({"email": ann["user"]["email"]}) == before
 
 
-@pytest.mark.parametrize("method", MINE)
+@pytest.mark.parametrize("method", METHODS)
 def test_unknown_and_invalid_ids_are_refused(client, admin, method):
     unknown = client.open(f"/api/users/{ObjectId()}", method=method, headers=admin["headers"])
     assert (unknown.status_code, unknown.json["code"]) == (404, "user_not_found")
@@ -151,7 +151,7 @@ def test_one_of_two_admins_can_be_demoted_and_deleted(client, app, admin):
     assert client.delete(path, headers=other["headers"]).status_code == 200
 
 
-def test_the_export_contains_all_except_secrets(client, ann, db):
+def test_the_export_contains_everything_except_secrets(client, ann, db):
     event = factories.make_event(db)
     client.post("/api/favorites", json={"eventId": event["eventId"]}, headers=ann["headers"])
     answer = client.get(f"{ann['path']}/export", headers=ann["headers"])

@@ -1,4 +1,4 @@
-"""Answers for admins, and the CSV table of bookings."""
+"""The routes for admins, and the CSV table of bookings."""
 
 import csv
 import io

@@ -134,10 +134,10 @@ def test_every_other_id_is_refused(client, app, db, attendee):
 
 def test_a_capability_with_one_changed_letter_is_refused(client, db):
     capability = register(client)["_id"]
-    for place in (0, len(capability) // 2, len(capability) - 2):
-        letter = "A" if capability[place] != "A" else "B"
+    for index in (0, len(capability) // 2, len(capability) - 2):
+        letter = "A" if capability[index] != "A" else "B"
         assert (
-            rename(client, capability[:place] + letter + capability[place + 1 :]).status_code == 401
+            rename(client, capability[:index] + letter + capability[index + 1 :]).status_code == 401
         )
     assert rename(client, capability).status_code == 200
 

@@ -14,12 +14,12 @@ from tests import factories, pictures
 from tests.bookings_factories import refused
 
 
-def send(client, method, path, who, data=None, name="photo.jpg", **more):
+def upload(client, method, path, user, data=None, name="photo.jpg", **more):
     form = {"file": (BytesIO(pictures.photo() if data is None else data), name), **more}
-    return client.open(f"/api{path}", method=method, data=form, headers=who["headers"])
+    return client.open(f"/api{path}", method=method, data=form, headers=user["headers"])
 
 
-def path_of(url):
+def get_path(url):
     """Return the path of a photo's URL on this server."""
     assert url.startswith("http://localhost/images/")
     return url.removeprefix("http://localhost")
@@ -43,7 +43,7 @@ def event(db, organizer):
 class TestServed:
     @pytest.fixture
     def url(self, client, attendee, photo_path):
-        return path_of(send(client, "PUT", photo_path, attendee).json["userImg"])
+        return get_path(upload(client, "PUT", photo_path, attendee).json["userImg"])
 
     def test_the_url_names_the_content_and_is_cached_forever(self, client, url):
         answer = client.get(url)
@@ -78,46 +78,46 @@ class TestServed:
 
 class TestProfile:
     def test_the_profile_shows_the_photo(self, client, attendee, photo_path):
-        answer = send(client, "PUT", photo_path, attendee)
+        answer = upload(client, "PUT", photo_path, attendee)
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "no-store"
         profile = client.get("/api/auth/profile", headers=attendee["headers"]).json
         assert answer.json == profile
-        assert client.get(path_of(profile["userImg"])).status_code == 200
+        assert client.get(get_path(profile["userImg"])).status_code == 200
 
     def test_a_new_photo_replaces_the_old_one(self, client, db, attendee, photo_path):
-        old = send(client, "PUT", photo_path, attendee).json["userImg"]
-        new = send(client, "PUT", photo_path, attendee, pictures.photo("PNG", 30, 30)).json[
+        old = upload(client, "PUT", photo_path, attendee).json["userImg"]
+        new = upload(client, "PUT", photo_path, attendee, pictures.photo("PNG", 30, 30)).json[
             "userImg"
         ]
-        assert client.get(path_of(old)).status_code == 404
-        assert client.get(path_of(new)).status_code == 200
+        assert client.get(get_path(old)).status_code == 404
+        assert client.get(get_path(new)).status_code == 200
         assert db[store.FILES].count_documents({}) == 1
 
     def test_uploading_the_same_photo_again_keeps_it(self, client, db, attendee, photo_path):
-        first = send(client, "PUT", photo_path, attendee).json["userImg"]
-        assert send(client, "PUT", photo_path, attendee).json["userImg"] == first
-        assert client.get(path_of(first)).status_code == 200
+        first = upload(client, "PUT", photo_path, attendee).json["userImg"]
+        assert upload(client, "PUT", photo_path, attendee).json["userImg"] == first
+        assert client.get(get_path(first)).status_code == 200
         assert db[store.FILES].count_documents({}) == 1
 
     def test_replacing_a_photo_keeps_the_copy_of_another_user(
         self, app, client, attendee, photo_path
     ):
         other = factories.sign_in(app)
-        mine = send(client, "PUT", photo_path, attendee).json["userImg"]
-        assert send(client, "PUT", f"/users/{other['id']}/photo", other).json["userImg"] == mine
-        send(client, "PUT", photo_path, attendee, pictures.photo("PNG", 30, 30))
-        assert client.get(path_of(mine)).status_code == 200
+        mine = upload(client, "PUT", photo_path, attendee).json["userImg"]
+        assert upload(client, "PUT", f"/users/{other['id']}/photo", other).json["userImg"] == mine
+        upload(client, "PUT", photo_path, attendee, pictures.photo("PNG", 30, 30))
+        assert client.get(get_path(mine)).status_code == 200
 
     def test_only_the_user_and_admins_have_access(
         self, app, client, db, attendee, admin, photo_path
     ):
-        refused(send(client, "PUT", photo_path, factories.sign_in(app)), 403, "forbidden")
+        refused(upload(client, "PUT", photo_path, factories.sign_in(app)), 403, "forbidden")
         refused(client.put(f"/api{photo_path}", data={}), 401, "unauthorized")
         assert db[store.FILES].count_documents({}) == 0
-        assert send(client, "PUT", photo_path, admin).status_code == 200
+        assert upload(client, "PUT", photo_path, admin).status_code == 200
         nobody = f"/users/{ObjectId()}/photo"
-        refused(send(client, "PUT", nobody, admin), 404, "user_not_found")
+        refused(upload(client, "PUT", nobody, admin), 404, "user_not_found")
 
 
 class TestRefused:
@@ -138,21 +138,21 @@ class TestRefused:
         self, client, db, attendee, photo_path, data, status, code
     ):
         for name in ("photo.jpg", "photo.svg", "../../etc/passwd"):
-            refused(send(client, "PUT", photo_path, attendee, data, name), status, code)
+            refused(upload(client, "PUT", photo_path, attendee, data, name), status, code)
         assert db[store.FILES].count_documents({}) == 0
         assert db.users.find_one({"_id": attendee["id"]})["userImg"] == ""
 
     def test_a_photo_with_any_file_name_is_accepted(self, client, attendee, photo_path):
         for name in ("photo.svg", "x.php", "../../etc/passwd", "n\0ul"):
-            answer = send(client, "PUT", photo_path, attendee, name=name)
+            answer = upload(client, "PUT", photo_path, attendee, name=name)
             assert answer.status_code == 200, name
 
     def test_more_than_5_mb_is_refused(self, client, db, attendee, photo_path):
         full = pictures.photo("PNG") + bytes(MAX_FILE_BYTES)
         full = full[:MAX_FILE_BYTES]
-        assert send(client, "PUT", photo_path, attendee, full).status_code == 200
+        assert upload(client, "PUT", photo_path, attendee, full).status_code == 200
         for over in (full + b"\0", full + bytes(100_000), full + bytes(20_000_000)):
-            refused(send(client, "PUT", photo_path, attendee, over), 413, "too_large")
+            refused(upload(client, "PUT", photo_path, attendee, over), 413, "too_large")
 
     def test_json_bodies_have_their_own_limit(self, client, attendee):
         body = b'{"name": "' + b"x" * 1_100_000 + b'"}'
@@ -186,7 +186,7 @@ class TestGallery:
         images = []
         for side in (20, 30):
             data = pictures.photo("PNG", side, side)
-            answer = send(client, "POST", gallery_path, attendee, data)
+            answer = upload(client, "POST", gallery_path, attendee, data)
             assert answer.status_code == 201
             images.insert(0, answer.json["image"])
         assert images[0].keys() == {"imageId", "url", "width", "height", "createdAt"}
@@ -197,21 +197,21 @@ class TestGallery:
         path = f"/api{gallery_path}/{images[0]['imageId']}"
         assert client.delete(path, headers=attendee["headers"]).status_code == 200
         refused(client.delete(path, headers=attendee["headers"]), 404, "image_not_found")
-        assert client.get(path_of(images[0]["url"])).status_code == 404
-        assert client.get(path_of(images[1]["url"])).status_code == 200
+        assert client.get(get_path(images[0]["url"])).status_code == 404
+        assert client.get(get_path(images[1]["url"])).status_code == 200
 
     def test_a_gallery_has_a_limit(self, client, attendee, gallery_path, monkeypatch):
         monkeypatch.setattr(rules, "GALLERY_LIMIT", 2)
-        kept = [send(client, "POST", gallery_path, attendee) for _ in range(2)]
-        refused(send(client, "POST", gallery_path, attendee), 409, "gallery_full")
+        kept = [upload(client, "POST", gallery_path, attendee) for _ in range(2)]
+        refused(upload(client, "POST", gallery_path, attendee), 409, "gallery_full")
         image = kept[0].json["image"]["imageId"]
         client.delete(f"/api{gallery_path}/{image}", headers=attendee["headers"])
-        assert send(client, "POST", gallery_path, attendee).status_code == 201
+        assert upload(client, "POST", gallery_path, attendee).status_code == 201
 
     def test_only_the_user_and_admins_have_access(self, app, client, attendee, admin, gallery_path):
-        image = send(client, "POST", gallery_path, attendee).json["image"]["imageId"]
+        image = upload(client, "POST", gallery_path, attendee).json["image"]["imageId"]
         other = factories.sign_in(app)
-        refused(send(client, "POST", gallery_path, other), 403, "forbidden")
+        refused(upload(client, "POST", gallery_path, other), 403, "forbidden")
         for method, path in (("GET", gallery_path), ("DELETE", f"{gallery_path}/{image}")):
             answer = client.open(f"/api{path}", method=method, headers=other["headers"])
             refused(answer, 403, "forbidden")
@@ -230,9 +230,9 @@ class TestEvents:
     def test_the_event_shows_the_photo_at_once(self, client, organizer, event):
         path = f"/events/{event['eventId']}"
         client.get(f"/api{path}")  # The event cache now has the event without it.
-        answer = send(client, "PUT", f"{path}/image", organizer)
+        answer = upload(client, "PUT", f"{path}/image", organizer)
         assert answer.status_code == 200
-        assert client.get(path_of(answer.json["image"])).status_code == 200
+        assert client.get(get_path(answer.json["image"])).status_code == 200
         for shown in (
             client.get(f"/api{path}").json,
             client.get("/api/events").json["events"][0],
@@ -244,17 +244,17 @@ class TestEvents:
         self, client, db, organizer, event
     ):
         path = f"/events/{event['eventId']}"
-        first = send(client, "PUT", f"{path}/image", organizer).json["image"]
+        first = upload(client, "PUT", f"{path}/image", organizer).json["image"]
         png = pictures.photo("PNG", 30, 30)
-        second = send(client, "PUT", f"{path}/image", organizer, png).json["image"]
-        assert client.get(path_of(first)).status_code == 404
+        second = upload(client, "PUT", f"{path}/image", organizer, png).json["image"]
+        assert client.get(get_path(first)).status_code == 404
         body = factories.event_body(image=second, title="The same photo, sent back")
         kept = client.put(f"/api{path}", json=body, headers=organizer["headers"]).json
         assert kept["image"] == second
-        assert client.get(path_of(second)).status_code == 200
+        assert client.get(get_path(second)).status_code == 200
         client.put(f"/api{path}", json=factories.event_body(), headers=organizer["headers"])
-        assert client.get(path_of(second)).status_code == 404
-        send(client, "PUT", f"{path}/image", organizer)
+        assert client.get(get_path(second)).status_code == 404
+        upload(client, "PUT", f"{path}/image", organizer)
         assert db[store.FILES].count_documents({}) == 1
         assert client.delete(f"/api{path}", headers=organizer["headers"]).status_code == 200
         assert db[store.FILES].count_documents({}) == 0
@@ -263,15 +263,15 @@ class TestEvents:
         self, app, client, db, attendee, admin, event
     ):
         path = f"/events/{event['eventId']}/image"
-        refused(send(client, "PUT", path, attendee), 403, "forbidden")
-        refused(send(client, "PUT", path, factories.sign_in(app, "organizer")), 403, "forbidden")
-        refused(send(client, "PUT", "/events/999/image", admin), 404, "event_not_found")
+        refused(upload(client, "PUT", path, attendee), 403, "forbidden")
+        refused(upload(client, "PUT", path, factories.sign_in(app, "organizer")), 403, "forbidden")
+        refused(upload(client, "PUT", "/events/999/image", admin), 404, "event_not_found")
         assert db[store.FILES].count_documents({}) == 0
-        assert send(client, "PUT", path, admin).status_code == 200
+        assert upload(client, "PUT", path, admin).status_code == 200
 
     def test_a_failed_edit_leaves_no_photo(self, client, db, organizer, event, monkeypatch):
         monkeypatch.setattr(editing.store, "write_if_unchanged", lambda *_a, **_k: None)
-        answer = send(client, "PUT", f"/events/{event['eventId']}/image", organizer)
+        answer = upload(client, "PUT", f"/events/{event['eventId']}/image", organizer)
         assert answer.status_code == 409
         assert db[store.FILES].count_documents({}) == 0
 
@@ -280,28 +280,28 @@ class TestUser:
     def test_the_export_lists_the_photos_and_deletion_removes_them(
         self, client, db, attendee, photo_path, gallery_path
     ):
-        photo = send(client, "PUT", photo_path, attendee).json["userImg"]
-        image = send(client, "POST", gallery_path, attendee, pictures.photo("PNG", 9, 9)).json[
+        photo = upload(client, "PUT", photo_path, attendee).json["userImg"]
+        image = upload(client, "POST", gallery_path, attendee, pictures.photo("PNG", 9, 9)).json[
             "image"
         ]
         user = f"/api/users/{attendee['id']}"
         exported = client.get(f"{user}/export", headers=attendee["headers"]).json
-        assert [each["url"] for each in exported["photos"]] == [path_of(photo)]
+        assert [each["url"] for each in exported["photos"]] == [get_path(photo)]
         assert [each["imageId"] for each in exported["gallery"]] == [image["imageId"]]
         assert client.delete(user, headers=attendee["headers"]).status_code == 200
         assert db[store.FILES].count_documents({}) == 0
         for url in (photo, image["url"]):
-            assert client.get(path_of(url)).status_code == 404
+            assert client.get(get_path(url)).status_code == 404
 
     def test_another_url_deletes_the_photo(self, client, db, attendee, photo_path):
-        url = send(client, "PUT", photo_path, attendee).json["userImg"]
+        url = upload(client, "PUT", photo_path, attendee).json["userImg"]
 
         def change(user_img):
             body = {"userImg": user_img}
             return client.put("/api/auth/profile", json=body, headers=attendee["headers"])
 
         assert change(url).json["userImg"] == url
-        assert client.get(path_of(url)).status_code == 200
+        assert client.get(get_path(url)).status_code == 200
         assert change("").json["userImg"] == ""
-        assert client.get(path_of(url)).status_code == 404
+        assert client.get(get_path(url)).status_code == 404
         assert db[store.FILES].count_documents({}) == 0

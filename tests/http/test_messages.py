@@ -13,12 +13,12 @@ def event(db, organizer):
     return factories.make_event(db, organizer_id=organizer["id"])
 
 
-def path(event):
+def chat_path(event):
     return f"/api/events/{event['eventId']}/messages"
 
 
-def say(client, event, person, text="hello"):
-    answer = client.post(path(event), json={"text": text}, headers=person["headers"])
+def write(client, event, person, text="hello"):
+    answer = client.post(chat_path(event), json={"text": text}, headers=person["headers"])
     assert answer.status_code == 201, answer.json
     return answer.json["data"]["message"]
 
@@ -30,12 +30,12 @@ def texts(answer):
 
 def test_a_message_is_stored_as_text_and_read_by_anyone(client, db, event, attendee):
     text = 'Hi <script>alert("x")</script> & \u202ebye\nsecond line {{7*7}} $where'
-    message = say(client, event, attendee, f"  {text}  ")
+    message = write(client, event, attendee, f"  {text}  ")
     name = db.users.find_one({"_id": attendee["id"]})["name"]
     assert message["text"] == text
     assert message["author"] == {"_id": str(attendee["id"]), "name": name}
     assert message["eventId"] == event["eventId"]
-    shown = client.get(path(event))
+    shown = client.get(chat_path(event))
     assert shown.json["messages"] == [message]
     assert shown.content_type == "application/json"
     assert "@" not in shown.get_data(as_text=True)
@@ -59,24 +59,24 @@ def test_a_message_is_stored_as_text_and_read_by_anyone(client, db, event, atten
     ],
 )
 def test_an_invalid_message_is_refused(client, db, event, attendee, body):
-    answer = client.post(path(event), json=body, headers=attendee["headers"])
+    answer = client.post(chat_path(event), json=body, headers=attendee["headers"])
     assert (answer.status_code, answer.json["code"]) == (400, "validation_error")
     assert db.messages.count_documents({}) == 0
 
 
 def test_a_message_of_2000_characters_is_accepted(client, event, attendee):
-    assert say(client, event, attendee, "\N{GRINNING FACE}" * 2000)
+    assert write(client, event, attendee, "\N{GRINNING FACE}" * 2000)
 
 
 def test_only_signed_in_users_write(client, event):
-    answer = client.post(path(event), json={"text": "x"})
+    answer = client.post(chat_path(event), json={"text": "x"})
     assert answer.status_code == 401
 
 
 def test_the_list_begins_with_the_newest_and_a_cursor_goes_back(client, event, attendee):
     for number in range(7):
-        say(client, event, attendee, str(number))
-    first = client.get(path(event) + "?limit=3")
+        write(client, event, attendee, str(number))
+    first = client.get(chat_path(event) + "?limit=3")
     assert texts(first) == ["6", "5", "4"]
     assert {name: first.json[name] for name in ("page", "limit", "total", "pages")} == {
         "page": 1,
@@ -84,108 +84,107 @@ def test_the_list_begins_with_the_newest_and_a_cursor_goes_back(client, event, a
         "total": 7,
         "pages": 3,
     }
-    say(client, event, attendee, "new")
-    second = client.get(f"{path(event)}?limit=3&cursor={first.json['nextCursor']}")
+    write(client, event, attendee, "new")
+    second = client.get(f"{chat_path(event)}?limit=3&cursor={first.json['nextCursor']}")
     assert texts(second) == ["3", "2", "1"]
-    third = client.get(f"{path(event)}?limit=3&cursor={second.json['nextCursor']}")
+    third = client.get(f"{chat_path(event)}?limit=3&cursor={second.json['nextCursor']}")
     assert texts(third) == ["0"]
     assert third.json["nextCursor"] is None
-    assert texts(client.get(path(event) + "?limit=3&page=2")) == ["4", "3", "2"]
-    assert texts(client.get(path(event) + "?limit=3&page=9")) == []
+    assert texts(client.get(chat_path(event) + "?limit=3&page=2")) == ["4", "3", "2"]
+    assert texts(client.get(chat_path(event) + "?limit=3&page=9")) == []
 
 
 def test_messages_after_a_number_are_listed_in_order(client, event, attendee, organizer):
-    seen = [say(client, event, attendee, str(number)) for number in range(5)]
-    gone = f"{path(event)}/{seen[2]['_id']}"
-    assert client.delete(gone, headers=organizer["headers"]).status_code == 200
-    first = client.get(f"{path(event)}?limit=2&after={seen[0]['seq']}")
+    seen = [write(client, event, attendee, str(number)) for number in range(5)]
+    message_path = f"{chat_path(event)}/{seen[2]['_id']}"
+    assert client.delete(message_path, headers=organizer["headers"]).status_code == 200
+    first = client.get(f"{chat_path(event)}?limit=2&after={seen[0]['seq']}")
     assert texts(first) == ["1", "3"]
-    second = client.get(f"{path(event)}?limit=2&cursor={first.json['nextCursor']}")
+    second = client.get(f"{chat_path(event)}?limit=2&cursor={first.json['nextCursor']}")
     assert texts(second) == ["4"]
     assert second.json["nextCursor"] is None
-    assert texts(client.get(f"{path(event)}?after=0&limit=50")) == ["0", "1", "3", "4"]
-    assert texts(client.get(f"{path(event)}?after=99")) == []
+    assert texts(client.get(f"{chat_path(event)}?after=0&limit=50")) == ["0", "1", "3", "4"]
+    assert texts(client.get(f"{chat_path(event)}?after=99")) == []
 
 
 def test_the_list_after_a_number_ends_before_a_gap_until_its_timeout(client, db, event, attendee):
-    say(client, event, attendee, "one")
+    write(client, event, attendee, "one")
     store._next_seq(db, event["eventId"])
-    say(client, event, attendee, "three")
-    assert texts(client.get(path(event) + "?after=0")) == ["one"]
+    write(client, event, attendee, "three")
+    assert texts(client.get(chat_path(event) + "?after=0")) == ["one"]
     old = db.messages.find_one({"text": "three"})["createdAt"] - 2 * service.rules.GAP_TIMEOUT
     db.messages.update_one({"text": "three"}, {"$set": {"createdAt": old}})
-    assert texts(client.get(path(event) + "?after=0")) == ["one", "three"]
+    assert texts(client.get(chat_path(event) + "?after=0")) == ["one", "three"]
 
 
 @pytest.mark.parametrize(
     "query", ["cursor=x", "cursor=", "cursor=e30", "after=-1", "after=x", "limit=0", "limit=101"]
 )
 def test_an_invalid_query_is_refused(client, event, query):
-    assert client.get(f"{path(event)}?{query}").status_code == 400
+    assert client.get(f"{chat_path(event)}?{query}").status_code == 400
 
 
 def test_only_author_organizer_and_admin_delete_a_message(
     app, client, db, event, attendee, organizer, admin
 ):
-    for who in (attendee, organizer, admin):
-        gone = f"{path(event)}/{say(client, event, attendee)['_id']}"
-        assert client.delete(gone).status_code == 401
+    for user in (attendee, organizer, admin):
+        message_path = f"{chat_path(event)}/{write(client, event, attendee)['_id']}"
+        assert client.delete(message_path).status_code == 401
         for other in ("attendee", "organizer"):
-            refused = client.delete(gone, headers=factories.sign_in(app, other)["headers"])
+            refused = client.delete(message_path, headers=factories.sign_in(app, other)["headers"])
             assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
-        assert client.delete(gone, headers=who["headers"]).status_code == 200
-        again = client.delete(gone, headers=who["headers"])
+        assert client.delete(message_path, headers=user["headers"]).status_code == 200
+        again = client.delete(message_path, headers=user["headers"])
         assert (again.status_code, again.json["code"]) == (404, "message_not_found")
-    assert client.get(path(event)).json["messages"] == []
+    assert client.get(chat_path(event)).json["messages"] == []
     assert db.messages.count_documents({"text": {"$exists": True}}) == 0
     assert db.messages.count_documents({"authorId": {"$exists": True}}) == 0
 
 
 def test_a_message_is_deleted_only_through_its_own_chat(client, db, event, attendee, organizer):
     other = factories.make_event(db, organizer_id=organizer["id"])
-    message = say(client, event, attendee)
-    elsewhere = client.delete(f"{path(other)}/{message['_id']}", headers=attendee["headers"])
+    message = write(client, event, attendee)
+    elsewhere = client.delete(f"{chat_path(other)}/{message['_id']}", headers=attendee["headers"])
     assert elsewhere.status_code == 404
-    assert client.delete(f"{path(event)}/x", headers=attendee["headers"]).status_code == 400
-    assert (
-        client.delete(f"{path(event)}/{ObjectId()}", headers=attendee["headers"]).status_code == 404
-    )
+    assert client.delete(f"{chat_path(event)}/x", headers=attendee["headers"]).status_code == 400
+    unknown = client.delete(f"{chat_path(event)}/{ObjectId()}", headers=attendee["headers"])
+    assert unknown.status_code == 404
 
 
 def test_only_its_organizer_uses_the_chat_of_a_draft(client, db, attendee, organizer):
     draft = factories.make_event(db, organizer_id=organizer["id"], status="draft")
     answers = [
-        client.get(path(draft)),
-        client.get(path(draft) + "?after=0"),
-        client.post(path(draft), json={"text": "x"}, headers=attendee["headers"]),
-        client.delete(f"{path(draft)}/{ObjectId()}", headers=attendee["headers"]),
+        client.get(chat_path(draft)),
+        client.get(chat_path(draft) + "?after=0"),
+        client.post(chat_path(draft), json={"text": "x"}, headers=attendee["headers"]),
+        client.delete(f"{chat_path(draft)}/{ObjectId()}", headers=attendee["headers"]),
     ]
     assert [answer.json["code"] for answer in answers] == ["event_not_found"] * 4
-    assert say(client, draft, organizer)
+    assert write(client, draft, organizer)
 
 
 def test_the_chat_of_a_deleted_event_is_hidden_and_then_deleted(
     client, db, event, attendee, organizer
 ):
     kept = factories.make_event(db, organizer_id=organizer["id"])
-    say(client, event, attendee)
-    say(client, kept, attendee)
+    write(client, event, attendee)
+    write(client, kept, attendee)
     assert service.delete_orphaned_chats(db) == 0
     client.delete(f"/api/events/{event['eventId']}", headers=organizer["headers"])
-    assert client.get(path(event)).status_code == 404
+    assert client.get(chat_path(event)).status_code == 404
     assert service.delete_orphaned_chats(db) == 1
     assert db.messages.count_documents({}) == 1
     assert db.chats.count_documents({}) == 1
 
 
 def test_a_users_messages_are_exported_and_stay_without_author(client, event, attendee, organizer):
-    say(client, event, attendee, "mine")
-    say(client, event, organizer, "not mine")
+    write(client, event, attendee, "mine")
+    write(client, event, organizer, "not mine")
     me = f"/api/users/{attendee['id']}"
     exported = client.get(f"{me}/export", headers=attendee["headers"]).json["messages"]
     assert [message["text"] for message in exported] == ["mine"]
     assert client.delete(me, headers=attendee["headers"]).status_code == 200
-    shown = client.get(path(event)).json["messages"]
+    shown = client.get(chat_path(event)).json["messages"]
     assert [(message["text"], bool(message["author"])) for message in shown] == [
         ("not mine", True),
         ("mine", False),
@@ -198,10 +197,10 @@ def test_a_user_may_write_ten_messages_in_a_burst(make_app, monkeypatch):
     ann, bob = factories.sign_in(app), factories.sign_in(app)
     one, other = factories.make_event(db), factories.make_event(db)
     for number in range(10):
-        say(client, (one, other)[number % 2], ann)
-    refused = client.post(path(one), json={"text": "x"}, headers=ann["headers"])
+        write(client, (one, other)[number % 2], ann)
+    refused = client.post(chat_path(one), json={"text": "x"}, headers=ann["headers"])
     assert (refused.status_code, refused.json["code"]) == (429, "too_many_requests")
     assert 0 < int(refused.headers["Retry-After"]) <= 30
-    say(client, one, bob)
+    write(client, one, bob)
     monkeypatch.setattr(service.rules, "BURST_WINDOW", service.rules.BURST_WINDOW * 0)
-    say(client, one, ann)
+    write(client, one, ann)

@@ -43,7 +43,7 @@ def person(name, role="attendee"):
     return {"name": name, "email": f"{name}@example.org", "password": PASSWORD, "role": role}
 
 
-def account(server, name, role="attendee"):
+def register(server, name, role="attendee"):
     """Return the headers of a new account."""
     token = server.post("/api/auth/register", person(name, role)).json()["accessToken"]
     return {"Authorization": f"Bearer {token}"}
@@ -51,8 +51,8 @@ def account(server, name, role="attendee"):
 
 @pytest.fixture(scope="module")
 def people(shared):
-    organizer = account(shared[0], "Olga", "organizer")
-    return {"organizer": organizer, "ann": account(shared[0], "Ann")}
+    organizer = register(shared[0], "Olga", "organizer")
+    return {"organizer": organizer, "ann": register(shared[0], "Ann")}
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def stream_of(server, event, last_event_id=None):
     return ServerStream(f"{server.url}/api/events/{event['eventId']}/stream", last_event_id)
 
 
-def say(server, event, text, headers):
+def write(server, event, text, headers):
     path = f"/api/events/{event['eventId']}/messages"
     answer = requests.post(server.url + path, json={"text": text}, headers=headers, timeout=10)
     assert answer.status_code == 201, answer.text
@@ -81,52 +81,56 @@ def test_a_server_streams_the_changes_of_another_one(shared, people, event):
         )
         order = {"eventId": event["eventId"], "ticketTypeId": 1, "quantity": 3}
         assert there.post("/api/bookings", order, headers=people["ann"]).status_code == 201
-        said = source.next("availability")
-        assert said.data["ticketTypes"][0]["availableTickets"] == 97
-        say(there, event, "Hello <b>there</b>", people["ann"])
-        said = source.next("message")
-        assert (said.data["text"], said.data["author"]["name"]) == ("Hello <b>there</b>", "Ann")
+        availability = source.next("availability")
+        assert availability.data["ticketTypes"][0]["availableTickets"] == 97
+        write(there, event, "Hello <b>there</b>", people["ann"])
+        message = source.next("message")
+        assert (message.data["text"], message.data["author"]["name"]) == (
+            "Hello <b>there</b>",
+            "Ann",
+        )
         path = f"/api/events/{event['eventId']}/cancel"
         assert there.post(path, {}, headers=people["organizer"]).status_code == 200
         assert source.next("event").data["change"] == "cancelled"
 
 
 def test_a_stream_resumed_under_load_misses_and_repeats_nothing(shared, people, event):
-    writers, each, got, last = 3, 40, [], None
+    writers, count, received, last_id = 3, 40, [], None
 
-    def write(number):
-        for count in range(each):
-            say(shared[count % 2], event, f"{number}:{count}", people["ann"])
+    def write_all(number):
+        for index in range(count):
+            write(shared[index % 2], event, f"{number}:{index}", people["ann"])
 
     with stream_of(shared[0], event) as source:
-        last = source.next().id
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(writers)]
+        last_id = source.next().id
+    threads = [threading.Thread(target=write_all, args=(number,)) for number in range(writers)]
     for thread in threads:
         thread.start()
     cuts = 0
-    while len(got) < writers * each:
-        with stream_of(shared[cuts % 2], event, last) as source:
+    while len(received) < writers * count:
+        with stream_of(shared[cuts % 2], event, last_id) as source:
             for _ in range(17):  # Then the connection is cut, whatever may be on its way.
-                said = source.next("message")
-                got.append(said.data)
-                last = said.id
-                if len(got) == writers * each:
+                message = source.next("message")
+                received.append(message.data)
+                last_id = message.id
+                if len(received) == writers * count:
                     break
         cuts += 1
     for thread in threads:
         thread.join()
     assert cuts >= 7
-    assert [said["seq"] for said in got] == list(range(1, writers * each + 1))
-    assert len({said["text"] for said in got}) == writers * each
+    texts = [message["text"] for message in received]
+    assert [message["seq"] for message in received] == list(range(1, writers * count + 1))
+    assert len(set(texts)) == writers * count
     for number in range(writers):  # The messages of each writer come in the order of writing.
-        mine = [said["text"] for said in got if said["text"].startswith(f"{number}:")]
-        assert mine == [f"{number}:{count}" for count in range(each)]
+        written = [text for text in texts if text.startswith(f"{number}:")]
+        assert written == [f"{number}:{index}" for index in range(count)]
 
 
 def test_streams_end_and_requests_finish_when_the_server_stops(tmp_path):
     server = Server(tmp_path, BCRYPT_ROUNDS="12", WEB_CONCURRENCY="1").wait()
     try:
-        organizer = account(server, "Olga", "organizer")
+        organizer = register(server, "Olga", "organizer")
         event = server.post("/api/events", factories.event_body(), headers=organizer).json()
         sources = [stream_of(server, event) for _ in range(30)]
         for source in sources:
@@ -163,7 +167,7 @@ def test_a_disconnected_client_no_longer_counts_as_an_open_stream(shared, people
     assert open_streams(server) >= 5
     for source in sources:
         source.disconnect()
-    say(server, event, "anyone there?", people["ann"])
+    write(server, event, "anyone there?", people["ann"])
     # The end is noticed at the latest when the next comment is sent, after 15 s.
     eventually(lambda: open_streams(server) <= before, 60)
 
@@ -177,7 +181,7 @@ def test_a_client_that_stops_reading_does_not_delay_others(shared, people, event
         quick.next("availability")
         long = "\N{GRINNING FACE}" * 2000
         for number in range(60):
-            say(server, event, f"{number}{long}"[:2000], people["ann"])
+            write(server, event, f"{number}{long}"[:2000], people["ann"])
         for number in range(60):
             assert quick.next("message").data["text"].startswith(str(number))
 
@@ -197,14 +201,14 @@ def test_an_open_stream_costs_less_than_75_kb(tmp_path, monkeypatch, allocator, 
     if allocator:
         monkeypatch.setenv("_RJEM_MALLOC_CONF", allocator)
     with Server(tmp_path, WEB_CONCURRENCY="1") as server, ExitStack() as open_lines:
-        organizer = account(server.wait(), "Olga", "organizer")
+        organizer = register(server.wait(), "Olga", "organizer")
         event = server.post("/api/events", factories.event_body(), headers=organizer).json()
-        asked = f"GET /api/events/{event['eventId']}/stream HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        request = f"GET /api/events/{event['eventId']}/stream HTTP/1.1\r\nHost: x\r\n\r\n".encode()
         (worker,) = server.workers()
         before = resident_kb(worker)
         for _ in range(STREAMS):
             line = socket.create_connection(("127.0.0.1", server.port))
-            open_lines.enter_context(line).sendall(asked)
+            open_lines.enter_context(line).sendall(request)
             assert line.recv(4096).startswith(b"HTTP/1.1 200")
         each = (resident_kb(worker) - before) / STREAMS
         if MONGO_URI:

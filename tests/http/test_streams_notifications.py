@@ -24,7 +24,7 @@ def notify(app, db):
             "key": f"{user['id']}:{number}",
             "userId": user["id"],
             "kind": "booking_confirmed",
-            "title": f"Told {number}",
+            "title": f"Title {number}",
             "message": "",
             "data": {},
             "createdAt": utc_now(),
@@ -49,7 +49,7 @@ def test_new_notifications_are_streamed_to_their_recipient(app, client, attendee
         notify(attendee, 1)
         event = stream.next()
         assert event.event == "notification"
-        assert (event.data["title"], event.data["read"]) == ("Told 1", False)
+        assert (event.data["title"], event.data["read"]) == ("Title 1", False)
 
 
 def test_a_reconnected_client_misses_and_repeats_nothing(app, client, attendee, notify):
@@ -57,13 +57,13 @@ def test_a_reconnected_client_misses_and_repeats_nothing(app, client, attendee, 
         next(stream.blocks)
         notify(attendee, 1)
         notify(attendee, 2)
-        assert titles(stream, 2) == ["Told 1", "Told 2"]
+        assert titles(stream, 2) == ["Title 1", "Title 2"]
         last = stream.last_event_id
     notify(attendee, 3)
     with ClientStream(client, PATH, last, attendee["headers"]) as stream:
-        assert titles(stream, 1) == ["Told 3"]
+        assert titles(stream, 1) == ["Title 3"]
         notify(attendee, 4)
-        assert titles(stream, 1) == ["Told 4"]
+        assert titles(stream, 1) == ["Title 4"]
 
 
 def test_a_notification_that_arrives_late_with_a_lower_id_is_not_missed(
@@ -75,13 +75,13 @@ def test_a_notification_that_arrives_late_with_a_lower_id_is_not_missed(
     with ClientStream(client, PATH, headers=attendee["headers"]) as stream:
         next(stream.blocks)
         notify(attendee, 1)
-        assert titles(stream, 1) == ["Told 1"]
+        assert titles(stream, 1) == ["Title 1"]
         notify(attendee, 2, early)
-        assert titles(stream, 1) == ["Told 2"]
+        assert titles(stream, 1) == ["Title 2"]
         last = stream.last_event_id
     notify(attendee, 3, earlier)
     with ClientStream(client, PATH, last, attendee["headers"]) as stream:
-        assert titles(stream, 1) == ["Told 3"]
+        assert titles(stream, 1) == ["Title 3"]
 
 
 def test_the_stream_ends_with_the_session(app, client, db, attendee, monkeypatch):
@@ -103,4 +103,4 @@ def test_a_malformed_last_event_id_is_ignored(app, client, attendee, notify, mal
     with ClientStream(client, PATH, malformed, attendee["headers"]) as stream:
         next(stream.blocks)
         notify(attendee, 1)
-        assert titles(stream, 1) == ["Told 1"]
+        assert titles(stream, 1) == ["Title 1"]

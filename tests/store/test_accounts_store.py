@@ -22,8 +22,8 @@ QUERIES = ("find", "findAndModify", "update", "delete", "aggregate", "count")
 
 
 def register(db, number, **changes):
-    asked = {"name": f"Person {number}", "email": f"p{number}@example.org", **changes}
-    return service.register(db, **asked, password="correct horse", now=NOW, bcrypt_rounds=4)
+    fields = {"name": f"Person {number}", "email": f"p{number}@example.org", **changes}
+    return service.register(db, **fields, password="correct horse", now=NOW, bcrypt_rounds=4)
 
 
 def session(user_id, **changes):

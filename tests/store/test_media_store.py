@@ -1,4 +1,4 @@
-"""Photos in GridFS: owners, slots that are taken once, and the remains of a crash."""
+"""Photos in GridFS: owners, slots, deletion, and what an interruption leaves."""
 
 from datetime import timedelta
 
@@ -101,18 +101,18 @@ def test_deleting_no_photo_does_nothing(db):
     assert counts(db) == (1, 1)
 
 
-@pytest.mark.parametrize(("error", "left"), [(OperationFailure("no"), 0), (AutoReconnect(), 1)])
-def test_a_failed_upload_is_not_found(db, monkeypatch, error, left):
+@pytest.mark.parametrize(("error", "orphans"), [(OperationFailure("no"), 0), (AutoReconnect(), 1)])
+def test_a_failed_upload_is_not_found(db, monkeypatch, error, orphans):
     """Chunks stay behind if the database is unavailable, and are deleted otherwise."""
 
-    def written(stream):
+    def fail_to_close(stream):
         stream._flush_buffer(force=True)
         raise error
 
-    monkeypatch.setattr("gridfs.synchronous.grid_file.GridIn.close", written)
+    monkeypatch.setattr("gridfs.synchronous.grid_file.GridIn.close", fail_to_close)
     with pytest.raises(type(error)):
         store.insert(db, photo("user/1"), DATA)
-    assert counts(db) == (0, left)
+    assert counts(db) == (0, orphans)
 
 
 class TestInterrupted:

@@ -37,7 +37,7 @@ def test_all_notifications_of_a_user_are_found_oldest_first(db, ann):
     assert len(found) == 5
 
 
-def test_a_note_that_grew_since_it_was_read_stays(db):
+def test_pending_notifications_added_since_the_read_are_not_cleared(db):
     now = utc_now()
     tell = {"booking_confirmed": now}
     db.bookings.insert_one({"_id": 1, "tell": tell, "tellAt": now, "bookingReference": "a"})
@@ -46,13 +46,13 @@ def test_a_note_that_grew_since_it_was_read_stays(db):
     db.bookings.update_one({"_id": 2}, {"$set": {"tell.booking_cancelled": now}})
     bookings_store.clear_pending_notifications(db, read)
     bookings_store.clear_pending_notifications(db, read)
-    (left,) = bookings_store.find_with_pending_notifications(db, 10)
-    assert left["_id"] == 2
-    assert left["tell"].keys() == {"booking_confirmed", "booking_cancelled"}
+    (pending,) = bookings_store.find_with_pending_notifications(db, 10)
+    assert pending["_id"] == 2
+    assert pending["tell"].keys() == {"booking_confirmed", "booking_cancelled"}
     assert [b["_id"] for b in bookings_store.find_with_pending_notifications(db, 1)] == [2]
 
 
-def test_bookings_of_nobody_are_passed_over(app, db):
+def test_bookings_without_a_user_are_not_notified(app, db):
     now = utc_now()
     nobody = {"userId": None, "tell": {"booking_confirmed": now}, "tellAt": now}
     gone = {**nobody, "userId": ObjectId(), "bookingReference": "b"}

@@ -1,4 +1,4 @@
-"""Rules of accounts: valid fields, honest retries, waits after failures, passwords, rate limits."""
+"""Rules of accounts: valid fields, honest retries, waits after failures, passwords, limits."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,17 +27,17 @@ NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("name", ["A", "x" * 100, "Γιώργος Π.", "O'Neil", "李雷"])
-def test_names_that_are_valid(name):
+def test_a_valid_name_is_accepted(name):
     assert rules.find_name_error(name) is None
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101, "a\0b", "a\nb", "\u200b\0", "a\x7fb"])
-def test_names_that_are_not_valid(name):
+def test_an_invalid_name_is_refused(name):
     assert rules.find_name_error(name)
 
 
 @pytest.mark.parametrize("email", ["a@b.cd", "first.last+tag@mail.example.org", "ü@bücher.example"])
-def test_emails_that_are_valid(email):
+def test_a_valid_email_is_accepted(email):
     assert find_email_error(email) is None
 
 
@@ -61,7 +61,7 @@ def test_emails_that_are_valid(email):
     ]
     + ["a\0@b.cd", "a@b.cd\n", "a" * 250 + "@b.cd"],
 )
-def test_emails_that_are_not_valid(email):
+def test_an_invalid_email_is_refused(email):
     assert find_email_error(email)
 
 
@@ -80,11 +80,11 @@ def test_emails_that_are_not_valid(email):
         ("        ", 8, True),
     ],
 )
-def test_which_passwords_are_valid(password, min_length, valid):
+def test_a_password_has_a_least_and_a_greatest_length(password, min_length, valid):
     assert (find_password_error(password, min_length) is None) is valid
 
 
-def test_text_of_other_case_spacing_and_width_folds_to_the_same():
+def test_names_that_differ_in_case_spacing_or_width_fold_to_the_same_text():
     assert fold_account_name("  Anna \t SMITH ") == fold_account_name("anna smith")
     assert fold_account_name("ΟΔΥΣΣΕΑΣ") == fold_account_name("οδυσσεας")
     assert fold_account_name("\uff21nn") == "ann"
@@ -100,7 +100,7 @@ def test_text_of_other_case_spacing_and_width_folds_to_the_same():
         ({"rotatedAt": NOW}, "a", 0, False),
     ],
 )
-def test_which_retries_are_honest(session, token_id, after, honest):
+def test_a_retry_is_honest_only_with_the_last_token_and_soon(session, token_id, after, honest):
     assert rules.is_honest_retry(session, token_id, NOW + timedelta(seconds=after)) is honest
 
 
@@ -156,7 +156,7 @@ def test_limits_are_fractions_of_the_limit_of_reads_with_a_minimum(reads, writes
     assert derive_limits(reads) == limits
 
 
-def test_passwords_are_hashed_and_recognised():
+def test_a_hash_matches_only_its_password():
     hashed = hash_password("correct horse", 4)
     assert "correct" not in hashed
     assert verify_password("correct horse", hashed, 4)

@@ -1,4 +1,4 @@
-"""Local calendars, totals, the CSV table and quantiles."""
+"""Rules of analytics: local calendars, totals, the CSV table and quantiles."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ ZONES = st.sampled_from(
         ("UTC", date(2026, 3, 29), 24),
     ],
 )
-def test_the_length_of_days_with_a_clock_change(zone, day, hours):
+def test_a_day_with_a_clock_change_is_shorter_or_longer(zone, day, hours):
     zone = rules.load_zone(zone)
     length = rules.find_day_start(day + timedelta(days=1), zone) - rules.find_day_start(day, zone)
     assert length == timedelta(hours=hours)
@@ -52,7 +52,7 @@ def test_an_unknown_time_zone_is_refused(name):
         ("month", (2026, 1, 31), (2026, 1, 31), ["2026-01-01"]),
     ],
 )
-def test_the_starts_of_intervals(interval, first, last, starts):
+def test_intervals_start_on_their_first_day(interval, first, last, starts):
     found = rules.iter_interval_starts(date(*first), date(*last), interval)
     assert [day.isoformat() for day in found] == starts
 
@@ -89,15 +89,15 @@ def test_each_bucket_of_a_utc_day_belongs_to_its_local_day(day, zone):
 
 
 @given(st.sets(st.integers(0, 60), max_size=40))
-def test_merged_periods_cover_exactly_their_parts(numbers):
+def test_merged_ranges_cover_exactly_their_parts(numbers):
     starts = {utc(2026, 1, 1) + n * rules.BUCKET for n in numbers}
-    periods = rules.merge_adjacent(starts, rules.BUCKET)
-    covered = {s + n * rules.BUCKET for s, e in periods for n in range((e - s) // rules.BUCKET)}
+    ranges = rules.merge_adjacent(starts, rules.BUCKET)
+    covered = {s + n * rules.BUCKET for s, e in ranges for n in range((e - s) // rules.BUCKET)}
     assert covered == starts
-    assert all(a[1] < b[0] for a, b in zip(periods, periods[1:], strict=False))
+    assert all(a[1] < b[0] for a, b in zip(ranges, ranges[1:], strict=False))
 
 
-def test_tally():
+def test_totals_add_up_by_status():
     totals = BookingTotals()
     assert totals.is_empty
     assert (totals.revenue, totals.cancellation_rate) == (0, 0.0)
@@ -120,7 +120,7 @@ def table(*bookings):
     return list(csv.DictReader(io.StringIO(text[3:].decode(), newline="")))
 
 
-def test_a_row_of_the_csv_table():
+def test_a_row_of_the_csv_table_has_the_values_of_its_booking():
     made = booking(EVENT, status="confirmed", at=utc(2026, 3, 1, 9), taken={1: 3}, price=9.99)
     (row,) = table(made)
     assert row["totalPrice"] == "29.97"

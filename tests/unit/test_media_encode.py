@@ -1,4 +1,4 @@
-"""Which photos are accepted and refused, and what is kept of them when they are encoded anew."""
+"""Photos are accepted or refused, and encoded anew without metadata."""
 
 import threading
 import tracemalloc
@@ -21,32 +21,32 @@ def reencode(data):
     return picture
 
 
-def near(pixel, colour):
+def is_near(pixel, colour):
     return all(abs(a - b) < 40 for a, b in zip(pixel, colour, strict=False))
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_a_photo_keeps_its_picture(kind):
-    picture = reencode(pictures.photo(kind))
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_a_photo_keeps_its_picture(file_format):
+    picture = reencode(pictures.photo(file_format))
     assert picture.size == (60, 40)
-    assert near(picture.getpixel((5, 20)), pictures.RED)
-    assert near(picture.getpixel((55, 20)), pictures.BLUE)
+    assert is_near(picture.getpixel((5, 20)), pictures.RED)
+    assert is_near(picture.getpixel((55, 20)), pictures.BLUE)
 
 
 @pytest.mark.parametrize(
-    ("kind", "mode"),
+    ("file_format", "mode"),
     [("JPEG", "L"), ("JPEG", "CMYK"), *(("PNG", m) for m in ("L", "P", "1", "LA", "I;16", "RGBA"))],
 )
-def test_every_mode_of_pixels_is_accepted(kind, mode):
+def test_every_mode_of_pixels_is_accepted(file_format, mode):
     plain = pictures.picture()
-    made = plain.convert("L").convert(mode) if mode == "I;16" else plain.convert(mode)
-    assert reencode(pictures.file_of(made, kind)).size == (60, 40)
+    image = plain.convert("L").convert(mode) if mode == "I;16" else plain.convert(mode)
+    assert reencode(pictures.encode(image, file_format)).size == (60, 40)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_transparency_is_kept(kind):
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP"])
+def test_transparency_is_kept(file_format):
     clear = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
-    assert reencode(pictures.file_of(clear, kind)).getpixel((5, 5))[3] == 0
+    assert reencode(pictures.encode(clear, file_format)).getpixel((5, 5))[3] == 0
 
 
 def test_a_large_photo_is_shrunk_and_keeps_its_proportions():
@@ -58,15 +58,15 @@ def test_a_large_photo_is_shrunk_and_keeps_its_proportions():
 def test_a_photo_is_turned_upright():
     picture = reencode(pictures.camera_jpeg())
     assert picture.size == (40, 60)
-    assert near(picture.getpixel((20, 5)), pictures.RED)
-    assert near(picture.getpixel((20, 55)), pictures.BLUE)
+    assert is_near(picture.getpixel((20, 5)), pictures.RED)
+    assert is_near(picture.getpixel((20, 55)), pictures.BLUE)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_no_metadata_is_kept(kind):
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_no_metadata_is_kept(file_format):
     exif = Image.Exif()
     exif[pictures.CAMERA] = "SpyCam 3000"
-    source = pictures.photo(kind, exif=exif, icc_profile=b"SpyProfile" * 20)
+    source = pictures.photo(file_format, exif=exif, icc_profile=b"SpyProfile" * 20)
     assert b"Spy" in source
     kept = encode_photo(source).data
     assert b"Spy" not in kept
@@ -74,10 +74,10 @@ def test_no_metadata_is_kept(kind):
     assert b"home" not in encode_photo(pictures.camera_jpeg()).data
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("other", [pictures.HTML, pictures.SVG, b"PK\3\4 an archive PK\5\6"])
-def test_content_beside_the_photo_is_not_kept(kind, other):
-    kept = encode_photo(pictures.photo(kind) + other).data
+def test_content_after_the_photo_is_not_kept(file_format, other):
+    kept = encode_photo(pictures.photo(file_format) + other).data
     assert other not in kept
     assert set(pictures.riff_chunks(kept)) <= {b"VP8 ", b"VP8L"}
 
@@ -103,10 +103,10 @@ def test_other_formats_are_refused(data):
         encode_photo(data)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("part", [0.05, 0.3, 0.5, 0.9])
-def test_a_truncated_photo_is_refused(kind, part):
-    whole = pictures.file_of(Image.effect_noise((80, 80), 90).convert("RGB"), kind)
+def test_a_truncated_photo_is_refused(file_format, part):
+    whole = pictures.encode(Image.effect_noise((80, 80), 90).convert("RGB"), file_format)
     cut = whole[: max(12, int(len(whole) * part))]
     with pytest.raises(DamagedPhoto) as refusal:
         encode_photo(cut)
@@ -119,15 +119,15 @@ def test_garbage_after_the_first_bytes_of_a_photo_is_refused():
             encode_photo(begin + bytes(range(256)) * 20)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_an_animated_photo_is_refused(kind):
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP"])
+def test_an_animated_photo_is_refused(file_format):
     with pytest.raises(AnimatedPhoto):
-        encode_photo(pictures.animated(kind))
+        encode_photo(pictures.animated(file_format))
 
 
 def test_the_first_picture_of_a_camera_file_is_used():
     first, second = pictures.picture(60, 40), pictures.picture(30, 20)
-    both = pictures.file_of(first, "MPO", save_all=True, append_images=[second])
+    both = pictures.encode(first, "MPO", save_all=True, append_images=[second])
     assert reencode(both).size == (60, 40)
 
 
@@ -156,7 +156,7 @@ def test_a_png_whose_text_expands_too_much_is_refused():
 
 def test_forty_megapixels_are_accepted():
     flat = Image.new("1", (8000, 5000))
-    assert encode_photo(pictures.file_of(flat, "PNG")).width == 2000
+    assert encode_photo(pictures.encode(flat, "PNG")).width == 2000
 
 
 def test_the_pixels_of_a_webp_are_read_from_each_type_of_header():
@@ -171,12 +171,12 @@ def test_the_pixels_of_a_webp_are_read_from_each_type_of_header():
 
 def test_an_upload_that_waits_too_long_gets_503(monkeypatch):
     monkeypatch.setattr(encoding, "QUEUE_TIMEOUT_SECONDS", 0.01)
-    go_on = threading.Event()
-    ahead = encoding._worker.submit(go_on.wait, 20)
+    finish = threading.Event()
+    ahead = encoding._worker.submit(finish.wait, 20)
     with pytest.raises(PhotosBusy) as refusal:
         encode_photo(pictures.photo())
     assert refusal.value.status == 503
-    go_on.set()
+    finish.set()
     assert ahead.result()
     monkeypatch.setattr(encoding, "QUEUE_TIMEOUT_SECONDS", 20)
     assert encode_photo(pictures.photo()).width == 60

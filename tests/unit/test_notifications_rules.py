@@ -1,4 +1,4 @@
-"""Texts of notifications, retries of mails, report periods and what is notified."""
+"""Texts of notifications, retries of mails, periods of reports, and what causes notifications."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -76,7 +76,7 @@ def test_a_message_has_the_expected_headers_whatever_users_write(title, name):
 @pytest.mark.parametrize(
     ("quantity", "text"), [(1, "1 ticket"), (2, "2 tickets"), (10, "10 tickets")]
 )
-def test_the_number_of_tickets_in_words(quantity, text):
+def test_one_ticket_is_written_in_the_singular(quantity, text):
     assert rules.format_ticket_count({"quantity": quantity}) == text
 
 
@@ -114,7 +114,7 @@ def test_report_periods_are_the_last_full_day_and_week(now, days, weeks):
         assert weekly.until - weekly.since == timedelta(days=7)
 
 
-def test_sums_of_a_report():
+def test_a_report_sums_up_confirmed_bookings_and_counts_ended_ones():
     rows = [
         {"_id": {"status": "confirmed"}, "bookings": 2, "tickets": 5, "cents": 1250},
         {"_id": {"status": "cancelled"}, "bookings": 1, "tickets": 9, "cents": 9999},
@@ -134,18 +134,18 @@ def event_with(available, capacity, *, listed=True):
     ("available", "capacity", "low"),
     [(10, 100, True), (11, 110, False), (10, 99, False), (1, 10, True), (1, 9, False), (0, 9, 0)],
 )
-def test_few_tickets(available, capacity, low):
+def test_at_most_10_tickets_and_a_tenth_of_the_capacity_are_few(available, capacity, low):
     assert events.is_low_on_tickets(event_with(available, capacity)) is bool(low)
     assert not events.is_low_on_tickets(event_with(available, capacity, listed=False))
 
 
 def scheduled(*entries, **more):
-    schedule = [{"date": NOW + timedelta(days=d), "location": place} for d, place in entries]
+    schedule = [{"date": NOW + timedelta(days=d), "location": city} for d, city in entries]
     return {"schedule": schedule, "status": "published", "rev": 4, **more}
 
 
 @pytest.mark.parametrize(
-    ("after", "noted"),
+    ("after", "is_recorded"),
     [
         (scheduled((1, "A"), (2, "B")), False),
         (scheduled((2, "B"), (1, "A")), False),
@@ -157,16 +157,16 @@ def scheduled(*entries, **more):
         (scheduled((3, "A"), status="cancelled"), False),
     ],
 )
-def test_an_edit_is_noted_where_a_date_or_place_goes(after, noted):
+def test_an_edit_that_removes_a_date_or_location_is_recorded(after, is_recorded):
     before = scheduled((1, "A"), (2, "B"))
-    note = events.record_schedule_change(before, after["schedule"], after["status"], NOW)
-    assert note == ({"tell": [{"at": NOW, "rev": 4}], "tellAt": NOW} if noted else {})
+    fields = events.record_schedule_change(before, after["schedule"], after["status"], NOW)
+    assert fields == ({"tell": [{"at": NOW, "rev": 4}], "tellAt": NOW} if is_recorded else {})
 
 
-def test_a_second_edit_keeps_the_first_note():
+def test_a_second_edit_is_recorded_after_the_first():
     before = scheduled((1, "A"), tell=[{"at": NOW, "rev": 2}])
-    note = events.record_schedule_change(before, [], "published", NOW)
-    assert [one["rev"] for one in note["tell"]] == [2, 4]
+    fields = events.record_schedule_change(before, [], "published", NOW)
+    assert [change["rev"] for change in fields["tell"]] == [2, 4]
 
 
 @pytest.mark.parametrize(
@@ -178,9 +178,9 @@ def test_a_second_edit_keeps_the_first_note():
         ("declined", None),
     ],
 )
-def test_what_is_told_of_a_booking_that_ends(reason, kind):
-    noted = bookings.pending_notification_fields(bookings.END_NOTIFICATIONS.get(reason), NOW)
-    assert noted == ({f"tell.{kind}": NOW, "tellAt": NOW} if kind else {})
+def test_the_reason_why_a_booking_ends_decides_its_notification(reason, kind):
+    fields = bookings.pending_notification_fields(bookings.END_NOTIFICATIONS.get(reason), NOW)
+    assert fields == ({f"tell.{kind}": NOW, "tellAt": NOW} if kind else {})
 
 
 def test_bookings_and_notifications_use_the_same_kinds():
