@@ -7,7 +7,7 @@ import time
 
 import requests
 
-from tests.live import eventually, free_port
+from tests.live import eventually, find_free_port
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
@@ -28,7 +28,7 @@ class Browser:
     """A browser window. `close` ends it and its driver."""
 
     def __init__(self, directory):
-        port = free_port()
+        port = find_free_port()
         self._driver = subprocess.Popen(
             [DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

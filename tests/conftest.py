@@ -30,17 +30,17 @@ QUIET = {"RATE_LIMIT_ENABLED": "false", "BCRYPT_ROUNDS": "4", "LOG_LEVEL": "erro
 MONGO_URI = os.environ.get("MONGO_URI")
 
 
-def fresh_uri(server: str) -> str:
-    """Return the URI of a server with the name of a new database."""
-    parts = urlsplit(server)
+def make_database_uri(server_uri: str) -> str:
+    """Return the URI of a new database on a server."""
+    parts = urlsplit(server_uri)
     return urlunsplit(parts._replace(path=f"/eventapp_test_{uuid.uuid4().hex[:12]}"))
 
 
-def settings_for(directory: Path, **changes: str) -> dict[str, str]:
+def make_settings(directory: Path, **changes: str) -> dict[str, str]:
     """Return the settings of an application that keeps its data in `directory` or on MONGO_URI."""
     environ = {**QUIET, "INSTANCE_DIR": str(directory), **changes}
     if MONGO_URI:
-        environ.setdefault("MONGO_URI", fresh_uri(MONGO_URI))
+        environ.setdefault("MONGO_URI", make_database_uri(MONGO_URI))
     return environ
 
 
@@ -56,18 +56,18 @@ def make_app(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., Flask]]:
     """A function that creates an application with some settings, on a database of its own."""
-    made: list[Flask] = []
+    apps: list[Flask] = []
 
     def make(**changes: str) -> Flask:
         directory = tmp_path_factory.mktemp("instance")
-        app = create_app(load_config(settings_for(directory, **changes)))
+        app = create_app(load_config(make_settings(directory, **changes)))
         app.testing = True
         app.config["PROPAGATE_EXCEPTIONS"] = False
-        made.append(app)
+        apps.append(app)
         return app
 
     yield make
-    for app in made:
+    for app in apps:
         OPEN_DATABASE.get(app).client.close()
         drop_database(CONFIG.get(app))
 
@@ -82,14 +82,14 @@ def app(make_app: Callable[..., Flask]) -> Flask:
 def db(app: Flask) -> Iterator[Any]:
     """The database of the application, empty before and after each test."""
     database = OPEN_DATABASE.get(app).db
-    empty(database)
+    empty_database(database)
     EVENT_CACHE.get(app).reset()
     yield database
-    empty(database)
+    empty_database(database)
 
 
-def empty(database: Any) -> None:
-    """Delete all documents; indexes stay."""
+def empty_database(database: Any) -> None:
+    """Delete all documents, but keep the indexes."""
     for name in database.list_collection_names():
         database[name].delete_many({})
     events.prepare(database, utc_now())
@@ -102,9 +102,9 @@ def client(app: Flask, db: Any) -> FlaskClient:
 
 @pytest.fixture
 def clean_inventory(app: Flask, db: Any) -> Iterator[None]:
-    """Assert after the test that the tickets of every event add up; for tests that book."""
+    """Assert after a test with bookings that the tickets of every event add up."""
     context = BOOKING_CONTEXT.get(app)
-    for event_id in range(1, 100):  # Events of earlier tests had these ids.
+    for event_id in range(1, 100):  # Events of other tests have the same ids.
         context.inventory.invalidate(event_id)
     yield
     faults = [fault.message for fault in auditing.check(context, utc_now())]

@@ -13,12 +13,12 @@ from pathlib import Path
 import requests
 
 from eventapp.config import ROOT, SETTINGS
-from tests.conftest import settings_for
+from tests.conftest import make_settings
 
 START_SECONDS = 60
 
 
-def free_port():
+def find_free_port():
     """Return a port that no socket uses at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
@@ -47,18 +47,18 @@ class Server:
     """A process of `python wsgi.py` with these settings and no others.
 
     Attributes:
-        url: what its paths are appended to.
+        url: the scheme, host and port of the server.
         settings: its environment variables.
-        log: the file that its standard output and error are written to.
+        log: the file with its standard output and error.
         http: a session of requests.
     """
 
     script = "wsgi.py"
 
     def __init__(self, directory: Path, **settings):
-        self.port = int(settings.get("PORT") or free_port())
+        self.port = int(settings.get("PORT") or find_free_port())
         self.url = f"http://127.0.0.1:{self.port}"
-        self.settings = settings_for(directory, **{"PORT": str(self.port), **settings})
+        self.settings = make_settings(directory, **{"PORT": str(self.port), **settings})
         # Blank values override the environment of a developer and a .env file.
         blank = dict.fromkeys(SETTINGS, "")
         environ = {**os.environ, **blank, **self.settings, "TMPDIR": str(directory)}
@@ -73,7 +73,7 @@ class Server:
         return self
 
     def __exit__(self, *_):
-        """Kill the process and its workers, in whatever state they are."""
+        """Kill the process and its workers."""
         with suppress(ProcessLookupError):
             workers = self.workers()
             self.process.kill()
@@ -102,7 +102,7 @@ class Server:
         return False
 
     def workers(self):
-        """Return the process ids of the workers."""
+        """Return the process ids of the workers (on Linux)."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(pid) for pid in children.read_text().split()] if children.exists() else []
 
@@ -112,19 +112,19 @@ class Server:
         return self.process.wait(40)
 
     def log_text(self):
-        """Return what the process has printed."""
+        """Return the output of the process so far."""
         return self.log.read_text()
 
 
 class TcpProxy:
-    """A proxy to a server that can be cut (it refuses and resets) and stalled (it goes silent)."""
+    """A proxy to a server that tests can cut, so that it refuses connections, and stall."""
 
     def __init__(self, host, port):
         self.target = (host, port)
         self._forwarding = threading.Event()
         self._forwarding.set()
         self._listener, self._sockets = None, []
-        self.port = free_port()
+        self.port = find_free_port()
 
     def __enter__(self):
         self.restore()
@@ -134,7 +134,7 @@ class TcpProxy:
         self.cut()
 
     def restore(self):
-        """Accept connections, and forward what arrives."""
+        """Accept connections, and forward all data."""
         self._forwarding.set()
         if self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", self.port))
@@ -145,7 +145,7 @@ class TcpProxy:
         self._forwarding.clear()
 
     def cut(self):
-        """Close all connections and accept no more."""
+        """Close all connections, and refuse new ones."""
         if self._listener:
             # Without a shutdown the blocked accept() would keep the port.
             self._listener.shutdown(socket.SHUT_RDWR)

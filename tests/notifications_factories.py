@@ -17,7 +17,7 @@ from eventapp.notifications import service as notifications
 from eventapp.notifications.outbox import Outbox, send_due_mails
 from eventapp.notifications.smtp import SmtpConnection
 from eventapp.notifications.types import NewNotification, Recipient
-from tests.live import free_port
+from tests.live import find_free_port
 
 FACTS = {
     "bookingId": "b1",
@@ -79,7 +79,7 @@ class Mailbox:
     """
 
     def __init__(self):
-        self.answers, self.received, self.port = {}, [], free_port()
+        self.answers, self.received, self.port = {}, [], find_free_port()
         self.release = threading.Event()
 
     async def _answer(self, server, command, by_default):

@@ -1,4 +1,4 @@
-"""Clients of server-sent events, which read as a browser does, over a test client or a network."""
+"""Clients of server-sent events, for a Flask test client and for a real server."""
 
 import json
 import queue
@@ -78,7 +78,7 @@ class ServerStream:
                 return event
 
     def disconnect(self) -> None:
-        """Break the connection, as a client does that loses its network."""
+        """Break the connection, like a client that loses its network."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 

@@ -1,4 +1,4 @@
-"""How long the crash tests run, what they need, and how they report measurements."""
+"""The length of crash tests, the server that they need, and the report of measurements."""
 
 import os
 import sys

@@ -1,8 +1,8 @@
-"""wsgi.py for tests: a server process kills itself at a failpoint that a file names.
+"""wsgi.py for tests: a server process kills itself at an armed failpoint.
 
 The file `CRASH_DIR/<failpoint>` arms a failpoint. The first process that passes it removes the file
-and dies as by `kill -9`. With `UNGUARDED` set, the updates that take tickets lose their conditions,
-so that they rely on what their process remembers.
+and dies as by `kill -9`. With `UNGUARDED` set, the updates that take tickets have no conditions, so
+that they rely on the state that their process has cached.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A database server of its own for the tests that crash it; others use the one of MONGO_URI."""
+"""A second database server, for the tests that crash it. All others use that of MONGO_URI."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eventapp.config import ROOT
-from tests.live import free_port
+from tests.live import find_free_port
 
 SCRIPT = ROOT.parent / "shared" / "engine" / "engine"
 COMMAND_SECONDS = 180
@@ -23,13 +23,13 @@ class Engine:
 
     def __init__(self):
         self.home = Path(f"{default_home()}-crash-tests")
-        port = free_port()
+        port = find_free_port()
         self.uri = f"mongodb://127.0.0.1:{port}/?directConnection=true"
         self.environ = {
             **os.environ,
             "ENGINE_HOME": str(self.home),
             "ENGINE_PORT": str(port),
-            "ENGINE_PG_PORT": str(free_port()),
+            "ENGINE_PG_PORT": str(find_free_port()),
         }
 
     def __enter__(self):
@@ -42,7 +42,7 @@ class Engine:
 
     def run(self, command):
         """Run a command of the engine's script: start, crash or wipe."""
-        # The output is not captured: the processes that it starts would keep the pipe open.
+        # The output is not captured, because the started processes would keep the pipe open.
         done = subprocess.run(
             [str(SCRIPT), command],
             env=self.environ,
@@ -60,22 +60,23 @@ def default_home():
     return os.environ.get("ENGINE_HOME") or found[1]
 
 
-def reason_against():
-    """Return why there cannot be a second engine on this machine, or None."""
+def find_obstacle():
+    """Return why a second engine cannot run on this machine, or None if it can."""
     if not SCRIPT.exists():
-        return "there is no engine beside this repository to crash"
+        return "the engine's script is not next to this repository"
     if os.geteuid() != 0:
         return "the engine needs root"
     return None
 
 
 def skip_if_impossible():
-    if reason := reason_against():
+    """Skip the test if a second engine cannot run on this machine."""
+    if reason := find_obstacle():
         pytest.skip(reason)
 
 
 def install(home):
-    """Copy the programs of the installed engine, not its data: that is faster than a download."""
+    """Copy the programs of the installed engine without its data, instead of a download."""
     installed = Path(default_home())
     if (home / "root.done").exists() or not (installed / "root.done").exists():
         return

@@ -1,4 +1,4 @@
-"""Four server processes and hundreds of concurrent users sell exactly the tickets there are."""
+"""Four server processes and hundreds of concurrent users sell exactly the available tickets."""
 
 import random
 import subprocess
@@ -51,7 +51,7 @@ def book_concurrently(server, event, *, quantity, hold=False):
 
 
 @pytest.mark.parametrize("hold", [False, True])
-def test_concurrent_bookings_sell_exactly_the_tickets_there_are(tmp_path, report, hold):
+def test_concurrent_bookings_sell_exactly_the_available_tickets(tmp_path, report, hold):
     with CrashServer(tmp_path, WEB_CONCURRENCY=str(PROCESSES)) as server:
         event = make_event(server, TICKETS)
         began = time.monotonic()
@@ -92,7 +92,7 @@ def has_done_enough(load):
 
 
 def test_after_any_mix_of_actions_the_tickets_add_up(tmp_path, report):
-    """Holds expire after about a second, and two workers run beside the servers."""
+    """Holds expire after about a second, and two workers run at the same time."""
     settings = {"HOLD_MINUTES": "0.02", "WAITLIST_OFFER_MINUTES": "0.02"}
     with CrashServer(tmp_path, WEB_CONCURRENCY=str(PROCESSES), **settings) as server:
         event = make_event(server, 60)

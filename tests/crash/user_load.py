@@ -1,4 +1,4 @@
-"""Many concurrent users of one server: what they request, and what must hold afterwards."""
+"""Many concurrent users of one server: their requests, and the checks of the responses."""
 
 import json
 import random
@@ -19,7 +19,7 @@ from tests.live import Server
 from tests.race import kit
 
 TIMEOUT_SECONDS = 10
-# No request has an invalid body or concerns another user, so these are all statuses that may occur.
+# The statuses that may occur. No request has an invalid body or concerns another user.
 EXPECTED_STATUSES = {
     "book": {201, 202, 409},
     "cancel": {200, 409},
@@ -76,7 +76,7 @@ class UserLoad:
     """Threads of users of one event, who act at random until the block is left.
 
     Attributes:
-        responses: how often each action had each outcome, such as "book 201" or "no response".
+        responses: the number of requests by outcome, such as "book 201" or "no response".
         slowest: the longest time of each outcome, in seconds.
         unexpected: the responses with a status that may not occur.
         booked: the ids of the bookings in the responses, by idempotency key.
@@ -94,7 +94,7 @@ class UserLoad:
         self._stop, self._threads, self._lock = threading.Event(), [], threading.Lock()
 
     def __enter__(self):
-        """Start the threads. Each has users of its own, who do one thing after the other."""
+        """Start the threads. Each acts for its own users, with one request after the other."""
         for number in range(self.thread_count):
             users = self.users[number :: self.thread_count]
             thread = threading.Thread(
@@ -111,10 +111,10 @@ class UserLoad:
         self.pool.close()
 
     def request(self, action, user, method, path, body=None, key=None):
-        """Return the response to a request, which is repeated while there is none, or a 503.
+        """Send a request, again after a 503 or without a response, and return the response.
 
         Returns:
-            None if the load was stopped before there was a response.
+            The response; None if the load was stopped before it arrived.
         """
         headers = {**user["headers"], "Content-Type": "application/json"}
         if key:
@@ -163,7 +163,7 @@ class UserLoad:
             self._act_once(random_source, random_source.choice(users), bookings)
 
     def _act_once(self, random_source, user, bookings):
-        """Do one thing, mostly book or cancel: so every failpoint is passed soon."""
+        """Send one request, mostly to book or cancel, so that every failpoint is passed soon."""
         event_id, booking_id = self.event["eventId"], bookings.get(user["id"])
         roll = random_source.random()
         if booking_id and roll < 0.45:

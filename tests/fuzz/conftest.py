@@ -18,10 +18,10 @@ from eventapp.core.access.passwords import hash_password
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
 from tests import factories
-from tests.conftest import MONGO_URI, drop_database, settings_for
+from tests.conftest import MONGO_URI, drop_database, make_settings
 from tests.live import Server
 
-# Fuzzing ends sessions, deletes users and takes their roles away. Then another session is used.
+# Fuzzing ends sessions, deletes users and removes their roles. Then it uses another session.
 USERS, SESSIONS, EVENTS, PASSWORD = 10, 30, 8, "correct horse"
 TICKET_TYPES = [
     {"type": "Seat", "price": 19.5, "availableTickets": 3},
@@ -46,7 +46,7 @@ class FuzzTarget:
 @pytest.fixture
 def target(tmp_path):
     """Start the server. Check afterwards that its log has no error and all tickets add up."""
-    settings = settings_for(tmp_path, **SETTINGS)
+    settings = make_settings(tmp_path, **SETTINGS)
     with open_app(settings) as app:
         tokens = {
             role: add_users(app, role, tmp_path) for role in ("attendee", "organizer", "admin")

@@ -1,4 +1,4 @@
-"""Hooks of schemathesis: which user calls, and which errors no schema can announce."""
+"""Hooks of schemathesis: authentication, and errors that no schema can describe."""
 
 import itertools
 import json
@@ -78,7 +78,7 @@ def after_call(context, case, response):
 
 @schemathesis.check
 def what_the_schema_allows_is_accepted(context, response, case):
-    """Check `positive_data_acceptance`, except for errors that no schema can announce."""
+    """Check `positive_data_acceptance`, except for errors that no schema can describe."""
     if not is_positive(case) or response.status_code != 400 or follows_a_wrong_link(case):
         return
     error = response.json()

@@ -1,6 +1,6 @@
-"""Those who call: two people, an organizer, and an admin.
+"""Callers of the API: two attendees, an organizer and an admin.
 
-A file whose people are others defines its own.
+A test file that needs other callers defines its own fixtures.
 """
 
 import pytest

@@ -9,7 +9,7 @@ import pytest
 
 from eventapp.config import ROOT, load_config
 from eventapp.core.embedded.locking import lock_directory
-from tests.conftest import MONGO_URI, drop_database, settings_for
+from tests.conftest import MONGO_URI, drop_database, make_settings
 
 PASSWORD = "correct horse"
 ROOT_ADMIN = ("--name", "Root", "--email", "root@example.org")
@@ -17,7 +17,7 @@ ROOT_ADMIN = ("--name", "Root", "--email", "root@example.org")
 
 @pytest.fixture
 def environ(tmp_path):
-    settings = settings_for(tmp_path, WEB_CONCURRENCY="1")
+    settings = make_settings(tmp_path, WEB_CONCURRENCY="1")
     yield {**os.environ, **settings}
     drop_database(load_config(settings))
 

@@ -12,7 +12,7 @@ from eventapp.accounts import sessions, store_sessions
 from eventapp.accounts.errors import TokenReused
 from eventapp.core.clock import utc_now
 from eventapp.core.http.app_context import CONFIG
-from tests.conftest import MONGO_URI, fresh_uri
+from tests.conftest import MONGO_URI, make_database_uri
 
 ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
 LIFETIME = timedelta(days=30)
@@ -223,7 +223,7 @@ def test_using_new_tokens_costs_one_write_for_each_refresh(client, ann, db, monk
 @pytest.mark.parametrize("ending", ["logout", "password", "delete"])
 def test_a_session_that_ended_is_refused_by_every_server(make_app, ending):
     shared = {
-        "MONGO_URI": fresh_uri(MONGO_URI),
+        "MONGO_URI": make_database_uri(MONGO_URI),
         "JWT_SECRET": "a long secret that both servers share",
     }
     here, there = (make_app(**shared).test_client() for _ in range(2))

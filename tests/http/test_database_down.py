@@ -9,7 +9,7 @@ import requests
 
 from eventapp.config import load_config
 from eventapp.core.database import OpenDatabase, connect
-from tests.conftest import MONGO_URI, drop_database, fresh_uri
+from tests.conftest import MONGO_URI, drop_database, make_database_uri
 from tests.live import Server, TcpProxy, eventually
 
 ANSWER_SECONDS = 3
@@ -56,7 +56,7 @@ def proxy():
 @pytest.fixture
 def server(tmp_path, proxy):
     """A server that reaches its database through the proxy only."""
-    direct = fresh_uri(MONGO_URI)
+    direct = make_database_uri(MONGO_URI)
     proxied_uri = urlunsplit(urlsplit(direct)._replace(netloc=f"127.0.0.1:{proxy.port}"))
     settings = {"MONGO_URI": proxied_uri, "WEB_CONCURRENCY": "2"}
     with Server(tmp_path, **settings) as server_:

@@ -36,7 +36,7 @@ def test_the_page_shows_this_document(client):
     assert "/api/openapi.json" in page
 
 
-def operations(document):
+def list_operations(document):
     """Return the method, the path and the object of each operation."""
     methods = {"get", "post", "put", "patch", "delete"}
     return [
@@ -62,7 +62,7 @@ def test_every_api_route_is_documented(app, document):
 
 
 def test_every_operation_has_a_summary_and_a_success(document):
-    for method, path, operation in operations(document):
+    for method, path, operation in list_operations(document):
         assert operation.get("summary"), f"{method} {path} has no docstring"
         successes = [status for status in operation["responses"] if status.startswith(("2", "3"))]
         assert successes, f"{method} {path} documents no success"
@@ -78,14 +78,14 @@ def test_errors_have_one_documented_shape(document):
 
 
 def test_every_reference_has_a_target(document):
-    def references(node):
+    def iter_references(node):
         if isinstance(node, dict):
             yield from ([node["$ref"]] if isinstance(node.get("$ref"), str) else [])
             node = list(node.values())
         for inner in node if isinstance(node, list) else []:
-            yield from references(inner)
+            yield from iter_references(inner)
 
-    for reference in set(references(document)):
+    for reference in set(iter_references(document)):
         found = document
         for step in reference.removeprefix("#/").split("/"):
             assert step in found, reference
@@ -94,11 +94,12 @@ def test_every_reference_has_a_target(document):
 
 def test_links_name_operations_and_their_parameters(document):
     by_id = {
-        operation["operationId"]: (path, operation) for _, path, operation in operations(document)
+        operation["operationId"]: (path, operation)
+        for _, path, operation in list_operations(document)
     }
     links = [
         link
-        for _, _, operation in operations(document)
+        for _, _, operation in list_operations(document)
         for answer in operation["responses"].values()
         for link in answer.get("links", {}).values()
     ]
@@ -112,7 +113,7 @@ def test_links_name_operations_and_their_parameters(document):
 
 
 def test_the_calls_of_the_tickest_client_are_documented(document):
-    documented = {(method, path) for method, path, _ in operations(document)}
+    documented = {(method, path) for method, path, _ in list_operations(document)}
     for call in [
         ("get", "/api/events"),
         ("post", "/api/events"),

@@ -1,4 +1,4 @@
-"""What all responses share: request ids, ETags, HEAD, compression, and one body of errors."""
+"""Conventions of all responses: request ids, ETags, HEAD, compression, and one error body."""
 
 import gzip
 import json

@@ -19,7 +19,7 @@ from eventapp.events.cache import loader
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.errors import EventNotFound
 from eventapp.events.list_requests import ListRequest
-from tests.conftest import MONGO_URI, fresh_uri
+from tests.conftest import MONGO_URI, make_database_uri
 from tests.factories import event_body, make_event, sign_in
 from tests.http.test_events_cache import by_another_process, renamed, within_a_second
 from tests.live import Server, TcpProxy, eventually
@@ -284,7 +284,7 @@ def hits(server):
 @pytest.fixture
 def servers(make_app, tmp_path_factory, port):
     """Start two servers on one database and one Redis; return them and an organizer's headers."""
-    shared = {"MONGO_URI": fresh_uri(MONGO_URI), "JWT_SECRET": SECRET}
+    shared = {"MONGO_URI": make_database_uri(MONGO_URI), "JWT_SECRET": SECRET}
     organizer = sign_in(make_app(**shared), "organizer")["headers"]
     one, two = (
         Server(

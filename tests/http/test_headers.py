@@ -1,4 +1,4 @@
-"""Security headers, CORS, the client's address behind proxies, and refusals of production."""
+"""Security headers, CORS, the client's address behind proxies, and weak production settings."""
 
 import pytest
 
@@ -37,15 +37,15 @@ def test_swagger_ui_may_load_scripts_only_from_this_server(client):
 
 
 def test_hsts_is_sent_only_in_production_over_https(production, client):
-    def hsts(server, base):
+    def get_hsts(server, base):
         return server.get("/healthz", base_url=base).headers.get("Strict-Transport-Security")
 
-    assert hsts(production, "https://x.example") == "max-age=31536000; includeSubDomains"
-    assert hsts(production, "http://x.example") is None
-    assert hsts(client, "https://x.example") is None
+    assert get_hsts(production, "https://x.example") == "max-age=31536000; includeSubDomains"
+    assert get_hsts(production, "http://x.example") is None
+    assert get_hsts(client, "https://x.example") is None
 
 
-def preflight(server, origin=ORIGIN, method="PUT"):
+def send_preflight(server, origin=ORIGIN, method="PUT"):
     headers = {
         "Origin": origin,
         "Access-Control-Request-Method": method,
@@ -60,7 +60,7 @@ def test_development_allows_all_origins(client):
     exposed = answer.headers["Access-Control-Expose-Headers"]
     for name in ("ETag", "X-Request-Id", "Retry-After"):
         assert name in exposed
-    allowed = preflight(client)
+    allowed = send_preflight(client)
     assert allowed.status_code == 200
     assert "PUT" in allowed.headers["Access-Control-Allow-Methods"]
     assert "authorization" in allowed.headers["Access-Control-Allow-Headers"]
@@ -76,7 +76,7 @@ def test_errors_have_cors_headers_too(client):
 def test_production_allows_no_origin_by_default(production):
     for answer in (
         production.get("/api/events", headers={"Origin": ORIGIN}),
-        preflight(production),
+        send_preflight(production),
     ):
         assert "Access-Control-Allow-Origin" not in answer.headers
 
@@ -86,32 +86,32 @@ def test_production_allows_the_configured_origins(make_app):
     answer = server.get("/api/events", headers={"Origin": ORIGIN})
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert "Origin" in ",".join(answer.headers.getlist("Vary"))
-    assert preflight(server).headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert send_preflight(server).headers["Access-Control-Allow-Origin"] == ORIGIN
     for origin in ("https://evil.example", f"{ORIGIN}.evil.example", "null"):
-        assert "Access-Control-Allow-Origin" not in preflight(server, origin).headers
+        assert "Access-Control-Allow-Origin" not in send_preflight(server, origin).headers
 
 
-def limited(make_app, **changes):
+def make_limited_client(make_app, **changes):
     return make_app(RATE_LIMIT_ENABLED="true", RATE_LIMIT_MAX_REQUESTS="1", **changes).test_client()
 
 
-def status(server, forwarded):
+def get_status(server, forwarded):
     return server.get("/api/events", headers={"X-Forwarded-For": forwarded}).status_code
 
 
 def test_one_trusted_proxy_reports_the_address(make_app):
-    server = limited(make_app, TRUSTED_PROXIES="1")
-    assert status(server, "203.0.113.1") == 200
-    assert status(server, "203.0.113.2") == 200
-    assert status(server, "203.0.113.1") == 429
+    server = make_limited_client(make_app, TRUSTED_PROXIES="1")
+    assert get_status(server, "203.0.113.1") == 200
+    assert get_status(server, "203.0.113.2") == 200
+    assert get_status(server, "203.0.113.1") == 429
     # Addresses that the client itself has written before that of the proxy are ignored.
-    assert status(server, "198.51.100.9, 203.0.113.1") == 429
+    assert get_status(server, "198.51.100.9, 203.0.113.1") == 429
 
 
 def test_no_proxy_is_trusted_by_default(make_app):
-    server = limited(make_app)
-    assert status(server, "203.0.113.1") == 200
-    assert status(server, "203.0.113.2") == 429
+    server = make_limited_client(make_app)
+    assert get_status(server, "203.0.113.1") == 200
+    assert get_status(server, "203.0.113.2") == 429
 
 
 def test_https_is_recognized_behind_a_trusted_proxy_only(make_app):

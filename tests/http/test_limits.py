@@ -1,11 +1,8 @@
-"""Rate limits by scope, for users and addresses, in one process and over several."""
+"""Rate limits by scope, for users and addresses, in one process and in several."""
 
-import os
 import subprocess
 import sys
 import time
-import uuid
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import redis
@@ -16,12 +13,12 @@ from eventapp.core.access import rate_limits
 from eventapp.core.access.rate_limit_storage import FallbackStorage, open_storage
 from eventapp.core.http.app_context import CONFIG
 from tests import factories
-from tests.live import Server
+from tests.conftest import MONGO_URI, make_database_uri
+from tests.live import Server, eventually
 from tests.redis_server import redis_server, redis_url
 
 ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
 HOME_ADDRESS, OTHER_ADDRESS = "198.51.100.1", "198.51.100.2"
-MONGO_URI = os.environ.get("MONGO_URI")
 needs_server = pytest.mark.skipif(not MONGO_URI, reason="processes share a server: set MONGO_URI")
 
 
@@ -43,7 +40,7 @@ def call(client, method, path, times, address=HOME_ADDRESS, **more):
     return answer
 
 
-def test_a_read_reports_the_limit_and_what_remains_of_it(client):
+def test_a_read_reports_the_limit_and_the_remaining_requests(client):
     last = call(client, "GET", "/api/events", 40)
     assert last.status_code == 200
     assert last.headers["RateLimit-Limit"] == "40"
@@ -190,23 +187,18 @@ def test_a_storage_whose_package_is_missing_is_a_configuration_error(monkeypatch
         open_storage("redis://127.0.0.1:6379")
 
 
-def shared_uri():
-    parts = urlsplit(MONGO_URI)
-    return urlunsplit(parts._replace(path=f"/eventapp_test_{uuid.uuid4().hex[:12]}"))
-
-
 PROCESS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from eventapp.core.access import rate_limit_storage
-rate_limit_storage.TIMEOUT_MS = 10_000  # A busy machine must not make it count in memory.
+rate_limit_storage.TIMEOUT_MS = 10_000  # On a busy machine it would otherwise count in memory.
 storage = rate_limit_storage.FallbackStorage(sys.argv[1])
 with ThreadPoolExecutor(8) as pool:
     print(sorted(pool.map(lambda _: storage.incr("reads/x/1", 60), range(50))))
 """
 
 
-def counted_by_two_processes(uri):
+def count_in_two_processes(uri):
     command = [sys.executable, "-c", PROCESS, uri]
     running = [
         subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) for _ in range(2)
@@ -216,8 +208,8 @@ def counted_by_two_processes(uri):
 
 @needs_server
 def test_processes_share_one_count():
-    uri = shared_uri()
-    assert counted_by_two_processes(uri) == list(range(1, 101))
+    uri = make_database_uri(MONGO_URI)
+    assert count_in_two_processes(uri) == list(range(1, 101))
     storage = open_storage(uri)
     assert storage.counters.find_one({"_id": "reads/x/1"})["count"] == 100
     storage.client.drop_database(storage.counters.database)
@@ -225,23 +217,20 @@ def test_processes_share_one_count():
 
 @needs_server
 def test_servers_share_one_limit(make_app):
-    uri = shared_uri()
+    uri = make_database_uri(MONGO_URI)
     changes = {"RATE_LIMIT_MAX_REQUESTS": "5", "RATE_LIMIT_STORAGE_URI": uri}
     one, two = (make_app(RATE_LIMIT_ENABLED="true", **changes).test_client() for _ in range(2))
     statuses = [call(server, "GET", "/api/events", 1).status_code for server in (one, two) * 3]
     assert statuses == [200] * 5 + [429]
     storage = open_storage(uri)
-    deadline = time.monotonic() + 30
-    while "expiresAt" not in storage.counters.index_information():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(lambda: "expiresAt" in storage.counters.index_information())
     assert storage.counters.index_information()["expiresAt"]["expireAfterSeconds"] == 0
     storage.client.drop_database(storage.counters.database)
 
 
 def test_processes_share_one_count_in_redis():
     with redis_server() as port:
-        assert counted_by_two_processes(redis_url(port)) == list(range(1, 101))
+        assert count_in_two_processes(redis_url(port)) == list(range(1, 101))
         assert 0 < redis.Redis(port=port).ttl("LIMITS:reads/x/1") <= 60
 
 

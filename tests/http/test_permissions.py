@@ -15,7 +15,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PERMISSIONS = {"anyone", "self admin", "admin", "organizer", "attendee organizer admin"}
 
 
-def routes(app):
+def iter_routes(app):
     """Yield the method, a path with sample values, and the permission of each route."""
     for rule in app.url_map.iter_rules():
         permission = app.view_functions[rule.endpoint].permission
@@ -28,8 +28,8 @@ def _sample(match):
     return SAMPLES[match[1] or "string"]
 
 
-def refusal_status(permission, role):
-    """Return the status with which a role is refused, None if it is accepted."""
+def get_refusal_status(permission, role):
+    """Return the status of the refusal of a role, or None if it is accepted."""
     if permission == "anyone" or (role == "admin" and role):
         return None
     if role is None:
@@ -38,7 +38,7 @@ def refusal_status(permission, role):
 
 
 def test_every_route_declares_a_permission(app):
-    declared = {permission for _, _, permission in routes(app)}
+    declared = {permission for _, _, permission in iter_routes(app)}
     assert declared <= PERMISSIONS
     assert len(declared) >= 4
 
@@ -56,8 +56,8 @@ def test_a_route_without_a_permission_is_an_error_at_start():
 def test_every_route_refuses_callers_without_its_permission(app, client, role):
     headers = factories.sign_in(app, role)["headers"] if role else {}
     checked = 0
-    for method, path, permission in routes(app):
-        status = refusal_status(permission, role)
+    for method, path, permission in iter_routes(app):
+        status = get_refusal_status(permission, role)
         if status is None:
             continue
         answer = client.open(path, method=method, json={}, headers=headers)
@@ -106,7 +106,7 @@ def demo_app(make_app):
 
 
 class TestDemoOpen:
-    """DEMO_OPEN=1 lets callers without a token do all that needs no account of their own."""
+    """With DEMO_OPEN=1, callers without a token may use every route that needs no account."""
 
     @pytest.fixture
     def app(self, demo_app):

@@ -18,8 +18,8 @@ def requests():
     return [request for folder in postman.read_folders() for request in folder.requests]
 
 
-def route_of(app, request):
-    """Return the method and the rule of a request, None if it has no route."""
+def find_route(app, request):
+    """Return the method and the rule of a request, or None if it has no route."""
     method, path = re.sub(r"{{\w+}}", "7", request.call).split(" ", 1)
     routes = app.url_map.bind("localhost")
     try:
@@ -30,7 +30,7 @@ def route_of(app, request):
 
 
 def succeeds(request):
-    """Return True if the request, or the script before it, makes the route succeed."""
+    """Return True if the route succeeds for the request or for the script before it."""
     return request.status < 400 or "pm.sendRequest" in request.before
 
 
@@ -45,12 +45,12 @@ def test_every_route_has_a_request_that_succeeds(app, requests):
         for rule in app.url_map.iter_rules()
         for method in rule.methods & METHODS
     }
-    missing = routes - {route_of(app, request) for request in requests if succeeds(request)}
+    missing = routes - {find_route(app, request) for request in requests if succeeds(request)}
     assert not missing, f"add requests to docs/postman/ for {sorted(missing)}"
 
 
 def test_every_request_has_a_route(app, requests):
-    without_route = [request.call for request in requests if route_of(app, request) is None]
+    without_route = [request.call for request in requests if find_route(app, request) is None]
     assert without_route == ["GET /api/nowhere", "DELETE /api/events"]
 
 
@@ -67,15 +67,15 @@ def test_every_variable_is_set_before_it_is_used():
     }
     for item in (item for folder in collection["item"] for item in folder["item"]):
         scripts = {event["listen"]: "\n".join(event["script"]["exec"]) for event in item["event"]}
-        known_variables |= variables_set_by(scripts.get("prerequest", ""))
+        known_variables |= find_assigned_variables(scripts.get("prerequest", ""))
         sent = json.dumps(item["request"])
         read = re.findall(r"ariables\.get\('(\w+)'\)", "\n".join(scripts.values()))
         unknown_variables = {*re.findall(r"{{(\w+)}}", sent), *read} - known_variables
         assert not unknown_variables, f"{item['name']} uses {unknown_variables}"
-        known_variables |= variables_set_by(scripts["test"])
+        known_variables |= find_assigned_variables(scripts["test"])
 
 
-def variables_set_by(script):
+def find_assigned_variables(script):
     return set(re.findall(r"ariables\.set\('(\w+)'", script))
 
 

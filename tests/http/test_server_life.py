@@ -1,4 +1,4 @@
-"""The life of `python wsgi.py`: signals, dying workers, restarts, and starts that are refused."""
+"""`python wsgi.py` as a process: signals, killed workers, restarts, and refused starts."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 
 from eventapp.config import load_config
 from tests.conftest import MONGO_URI, drop_database
-from tests.live import Server, eventually, free_port
+from tests.live import Server, eventually, find_free_port
 
 EMBEDDED = {"MONGO_URI": ""}
 NO_DATABASE = {"MONGO_URI": "mongodb://127.0.0.1:9/x"}
@@ -128,7 +128,7 @@ def wait_for_exit(server):
 
 
 def test_a_port_in_use_is_reported_in_one_line(serve):
-    port = free_port()
+    port = find_free_port()
     with socket.create_server(("127.0.0.1", port)):
         code, lines = wait_for_exit(serve(**EMBEDDED, PORT=str(port)))
     assert code == 1

@@ -1,4 +1,4 @@
-"""`python wsgi.py` as a process: what it serves over HTTP, and what it refuses."""
+"""`python wsgi.py` as a process serves requests over HTTP and refuses malformed ones."""
 
 import http.client
 import socket
@@ -18,7 +18,7 @@ def shared(tmp_path_factory):
         yield server.wait()
 
 
-def raw(server, data):
+def send_raw(server, data):
     """Send these bytes, and return the status and the body of the response."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(data)
@@ -56,7 +56,7 @@ def test_photos_are_served_and_no_file_outside_their_folder(shared):
     assert photo.content[8:12] == b"WEBP"
     assert "max-age=" in photo.headers["Cache-Control"]
     for path in (b"/images/../wsgi.py", b"/images/%2e%2e/wsgi.py", b"/images/..%2fwsgi.py"):
-        status, body = raw(shared, b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        status, body = send_raw(shared, b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (status, b"granian" in body) == (404, False)
     assert shared.get("/images/").status_code == 404
 
@@ -77,7 +77,7 @@ def test_the_documentation_is_served(shared):
 )
 def test_a_body_of_20_mb_is_413(shared, framing):
     body = b'{"email": "' + b"x" * 20_000_000 + b'"}'
-    status, answer = raw(shared, LOGIN + framing % (len(body), body))
+    status, answer = send_raw(shared, LOGIN + framing % (len(body), body))
     assert (status, b'"too_large"' in answer) == (413, True)
     assert shared.answers("/healthz")
 
@@ -91,7 +91,7 @@ def test_a_body_of_20_mb_is_413(shared, framing):
     ],
 )
 def test_chunked_bodies_are_read_to_their_end(shared, chunks, code):
-    status, answer = raw(shared, LOGIN + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+    status, answer = send_raw(shared, LOGIN + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
     assert status == 400
     assert code.encode() in answer
 
@@ -106,5 +106,5 @@ def test_chunked_bodies_are_read_to_their_end(shared, chunks, code):
     ],
 )
 def test_malformed_http_is_400(shared, data):
-    assert raw(shared, data)[0] == 400
+    assert send_raw(shared, data)[0] == 400
     assert shared.answers("/healthz")

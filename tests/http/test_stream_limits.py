@@ -21,7 +21,7 @@ def event(db):
 
 @pytest.fixture
 def hub(app, monkeypatch):
-    """The hub with at most 8 streams, of which 3 are for callers with fewer than 2."""
+    """The hub with at most 8 streams, of which 3 are reserved for callers with fewer than 2."""
     hub = HUB.get(app)
     monkeypatch.setattr(hub.limits, "_max_open", 8)
     monkeypatch.setattr(connection_limits, "RESERVED_STREAMS", 3)

@@ -1,4 +1,4 @@
-"""The stream of an event: what is sent, to whom, and where it continues after a break."""
+"""The stream of an event: its content, who may read it, and how it continues after a break."""
 
 import pytest
 from bson import ObjectId
@@ -21,12 +21,12 @@ def hub(app):
     return HUB.get(app)
 
 
-def path(event):
+def make_path(event):
     return f"/api/events/{event['eventId']}"
 
 
-def stream_of(client, event, last_event_id=None, **headers):
-    return ClientStream(client, path(event) + "/stream", last_event_id, **headers)
+def open_stream(client, event, last_event_id=None, **headers):
+    return ClientStream(client, make_path(event) + "/stream", last_event_id, **headers)
 
 
 def write_message(db, event, text="hello", **changes):
@@ -42,7 +42,7 @@ def sell(db, event, count):
 
 def test_a_stream_is_neither_compressed_nor_cached_nor_buffered(client, event):
     headers = {"Accept-Encoding": "gzip, br, zstd", "Accept": "text/event-stream"}
-    with stream_of(client, event, headers=headers) as stream:
+    with open_stream(client, event, headers=headers) as stream:
         answered = stream.response.headers
         assert stream.response.status_code == 200
         assert answered["Content-Type"] == "text/event-stream; charset=utf-8"
@@ -53,7 +53,7 @@ def test_a_stream_is_neither_compressed_nor_cached_nor_buffered(client, event):
 
 
 def test_a_stream_begins_with_the_availability(client, event):
-    with stream_of(client, event) as stream:
+    with open_stream(client, event) as stream:
         sent = stream.next()
         ticket_types = [
             {"ticketTypeId": 1, "type": "General", "price": 20, "availableTickets": 100}
@@ -63,7 +63,7 @@ def test_a_stream_begins_with_the_availability(client, event):
 
 
 def test_sales_are_sent_as_one_availability(client, db, event):
-    with stream_of(client, event) as stream:
+    with open_stream(client, event) as stream:
         stream.next()
         for _ in range(4):
             sell(db, event, 25)
@@ -78,28 +78,28 @@ def test_sales_are_sent_as_one_availability(client, db, event):
 
 @pytest.mark.parametrize(("action", "change"), [("cancel", "cancelled"), (None, "edited")])
 def test_edits_and_cancellations_are_sent(client, event, organizer, action, change):
-    with stream_of(client, event) as stream:
+    with open_stream(client, event) as stream:
         stream.next()
         if action:
-            client.post(f"{path(event)}/{action}", headers=organizer["headers"])
+            client.post(f"{make_path(event)}/{action}", headers=organizer["headers"])
         else:
             body = {"location": "Elsewhere"}
-            client.patch(f"{path(event)}/schedule/0", json=body, headers=organizer["headers"])
+            client.patch(f"{make_path(event)}/schedule/0", json=body, headers=organizer["headers"])
         assert stream.next("event").data["change"] == change
 
 
 def test_deleting_an_event_ends_its_streams(client, event, organizer):
-    with stream_of(client, event) as stream:
+    with open_stream(client, event) as stream:
         stream.next()
-        client.delete(path(event), headers=organizer["headers"])
+        client.delete(make_path(event), headers=organizer["headers"])
         assert stream.next("event").data["change"] == "deleted"
         assert stream.has_ended()
-    assert client.get(path(event) + "/stream").status_code == 404
+    assert client.get(make_path(event) + "/stream").status_code == 404
 
 
 def test_a_new_stream_continues_after_the_last_event_id(client, db, event):
     write_message(db, event, "before")
-    with stream_of(client, event) as stream:
+    with open_stream(client, event) as stream:
         last = stream.next("availability").id
         for number in range(3):
             write_message(db, event, str(number))
@@ -107,20 +107,20 @@ def test_a_new_stream_continues_after_the_last_event_id(client, db, event):
         last = stream.last_event_id
     sell(db, event, 1)
     write_message(db, event, "3")
-    with stream_of(client, event, last) as stream:
+    with open_stream(client, event, last) as stream:
         assert stream.next().data["ticketTypes"][0]["availableTickets"] == 99
         assert [stream.next("message").data["text"] for _ in range(3)] == ["1", "2", "3"]
         last = stream.last_event_id
-    with stream_of(client, event, last) as stream:  # Nothing is sent twice.
+    with open_stream(client, event, last) as stream:  # Nothing is sent twice.
         write_message(db, event, "4")
         assert stream.next().data["text"] == "4"
 
 
 def test_an_edit_between_two_streams_is_sent(client, event, organizer):
-    with stream_of(client, event) as stream:
+    with open_stream(client, event) as stream:
         last = stream.next().id
-    client.post(path(event) + "/cancel", headers=organizer["headers"])
-    with stream_of(client, event, last) as stream:
+    client.post(make_path(event) + "/cancel", headers=organizer["headers"])
+    with open_stream(client, event, last) as stream:
         assert stream.next().data["change"] == "cancelled"
 
 
@@ -128,7 +128,7 @@ def test_an_edit_between_two_streams_is_sent(client, event, organizer):
     "malformed", ["x", "1", "-1.0.0", "0.0.99999", "999.0.0", "9" * 400, "\N{SUPERSCRIPT TWO}.1.1"]
 )
 def test_a_malformed_last_event_id_starts_a_new_stream(client, db, event, malformed):
-    with stream_of(client, event, malformed.encode().decode("latin-1")) as stream:
+    with open_stream(client, event, malformed.encode().decode("latin-1")) as stream:
         assert stream.next().event == "availability"
         write_message(db, event)
         assert stream.next("message").data["seq"] == 1
@@ -136,23 +136,23 @@ def test_a_malformed_last_event_id_starts_a_new_stream(client, db, event, malfor
 
 def test_messages_wait_for_one_with_a_lower_number(client, db, event):
     write_message(db, event, "one")
-    with stream_of(client, event) as stream:
+    with open_stream(client, event) as stream:
         stream.next()
         seq = store._next_seq(db, event["eventId"])  # Another process has taken its number,
-        write_message(db, event, "three")  # and this one is faster.
+        write_message(db, event, "three")  # and is overtaken by this one.
         late = {"_id": ObjectId(), "eventId": event["eventId"], "seq": seq, "shown": True}
         db.messages.insert_one({**late, "text": "two", "createdAt": utc_now()})
         assert [stream.next("message").data["text"] for _ in range(2)] == ["two", "three"]
 
 
-def test_a_number_that_is_never_used_is_given_up(client, db, event, monkeypatch):
+def test_a_number_that_is_never_used_is_skipped(client, db, event, monkeypatch):
     monkeypatch.setattr(rules, "GAP_TIMEOUT", rules.GAP_TIMEOUT / 10)
-    with stream_of(client, event) as stream:
+    with open_stream(client, event) as stream:
         stream.next()
         lost = store._next_seq(db, event["eventId"])
         write_message(db, event, "after it")
         assert stream.next("message").data["text"] == "after it"
-        # If its writer came now, the number would be taken, and it would get the next one.
+        # A writer that uses the number only now finds it taken, and gets the next one.
         monkeypatch.setattr(store, "_next_seq", _return_first(lost, store._next_seq))
         write_message(db, event, "late after all")
         assert stream.next("message").data["seq"] == lost + 2
@@ -165,10 +165,10 @@ def _return_first(value, function):
 
 
 def test_a_deletion_is_sent_in_order(client, db, event, organizer):
-    with stream_of(client, event) as stream:
+    with open_stream(client, event) as stream:
         stream.next()
         message = write_message(db, event)
-        client.delete(f"{path(event)}/messages/{message['_id']}", headers=organizer["headers"])
+        client.delete(f"{make_path(event)}/messages/{message['_id']}", headers=organizer["headers"])
         write_message(db, event, "after")
         received = [stream.next("message").data]
         while received[-1].get("text") != "after":
@@ -181,7 +181,7 @@ def test_a_client_that_reads_too_slowly_is_dropped_and_can_return(
     client, db, event, hub, monkeypatch
 ):
     monkeypatch.setattr(event_stream, "MAX_BUFFERED", 5)
-    with stream_of(client, event) as slow, stream_of(client, event) as quick:
+    with open_stream(client, event) as slow, open_stream(client, event) as quick:
         slow.next()
         quick.next()
         write_message(db, event, "seen")
@@ -192,7 +192,7 @@ def test_a_client_that_reads_too_slowly_is_dropped_and_can_return(
         quick.next("message")
         assert slow.has_ended()
         last = slow.last_event_id
-    with stream_of(client, event, last) as stream:
+    with open_stream(client, event, last) as stream:
         assert [stream.next("message").data["seq"] for _ in range(8)] == list(range(2, 10))
     assert hub.limits.open_count == 0
 
@@ -200,7 +200,7 @@ def test_a_client_that_reads_too_slowly_is_dropped_and_can_return(
 def test_an_idle_stream_sends_comments(client, event, monkeypatch):
     assert hub_module.COMMENT_SECONDS == 15
     monkeypatch.setattr(hub_module, "COMMENT_SECONDS", 0.1)
-    with stream_of(client, event) as stream:
+    with open_stream(client, event) as stream:
         stream.next()
         assert [next(stream.blocks) for _ in range(3)] == [b": \n\n"] * 3
 
@@ -208,17 +208,17 @@ def test_an_idle_stream_sends_comments(client, event, monkeypatch):
 def test_a_draft_is_streamed_only_to_its_managers(app, client, db, organizer, admin):
     draft = factories.make_event(db, organizer_id=organizer["id"], status="draft")
     other = factories.sign_in(app, "organizer")
-    assert client.get(path(draft) + "/stream").status_code == 404
-    assert client.get(path(draft) + "/stream", headers=other["headers"]).status_code == 404
-    for who in (organizer, admin):
-        with stream_of(client, draft, headers=who["headers"]) as stream:
+    assert client.get(make_path(draft) + "/stream").status_code == 404
+    assert client.get(make_path(draft) + "/stream", headers=other["headers"]).status_code == 404
+    for manager in (organizer, admin):
+        with open_stream(client, draft, headers=manager["headers"]) as stream:
             assert stream.next().event == "availability"
 
 
 def test_an_event_that_becomes_a_draft_ends_for_the_public(client, db, event, organizer):
     with (
-        stream_of(client, event) as public,
-        stream_of(client, event, headers=organizer["headers"]) as own,
+        open_stream(client, event) as public,
+        open_stream(client, event, headers=organizer["headers"]) as own,
     ):
         public.next()
         own.next()
@@ -230,6 +230,6 @@ def test_an_event_that_becomes_a_draft_ends_for_the_public(client, db, event, or
 
 def test_an_invalid_token_opens_no_stream(client, event, hub):
     headers = {"Authorization": "Bearer a.b.c"}
-    assert client.get(path(event) + "/stream", headers=headers).status_code == 401
+    assert client.get(make_path(event) + "/stream", headers=headers).status_code == 401
     assert client.get("/api/events/0x1/stream").status_code == 400
     assert hub.limits.open_count == 0

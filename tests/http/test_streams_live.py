@@ -14,7 +14,7 @@ import requests
 
 from eventapp.config import load_config
 from tests import factories
-from tests.conftest import MONGO_URI, drop_database, fresh_uri
+from tests.conftest import MONGO_URI, drop_database, make_database_uri
 from tests.live import Server, eventually, has_read_everything
 from tests.streaming import ServerStream
 
@@ -26,7 +26,7 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """Two servers on one database; on the embedded store, which serves one process, one twice."""
-    uri = {"MONGO_URI": fresh_uri(MONGO_URI)} if MONGO_URI else {}
+    uri = {"MONGO_URI": make_database_uri(MONGO_URI)} if MONGO_URI else {}
     folders = [tmp_path_factory.mktemp("server") for _ in range(2 if uri else 1)]
     same = {"WEB_CONCURRENCY": "1", "JWT_SECRET": "s" * 40}
     servers = [Server(folder, **same, **uri) for folder in folders]

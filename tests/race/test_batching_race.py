@@ -1,4 +1,4 @@
-"""A Batcher under many threads: batches in order, each caller's own result, nobody left waiting."""
+"""A Batcher under many threads: batches run in order, and every caller gets its own result."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ class Refused(Exception):
 
 
 def submit_all(batcher, items, key="k"):
-    """Submit all items at once; return each one's result, or the error it was refused with."""
+    """Submit all items at once; return the result or the error of each."""
 
     def submit(item):
         try:
@@ -29,7 +29,7 @@ def submit_all(batcher, items, key="k"):
 
 
 def submit_behind_first(batcher, entered, proceed, items):
-    """Let the first call run alone until all others wait behind it; return the futures."""
+    """Block the first batch until all other calls wait; return the futures of all calls."""
     with ThreadPoolExecutor(len(items) + 1) as pool:
         first = pool.submit(batcher.submit, "k", "first")
         assert entered.wait(TIMEOUT_SECONDS)
@@ -42,7 +42,7 @@ def submit_behind_first(batcher, entered, proceed, items):
         return first, calls
 
 
-def batcher_with_blocked_first_batch(work):
+def make_batcher_with_blocked_first_batch(work):
     """Return a batcher, the two events that control its first batch, and its list of batches."""
     entered, proceed, batches = threading.Event(), threading.Event(), []
 
@@ -56,14 +56,14 @@ def batcher_with_blocked_first_batch(work):
     return Batcher(run, max_batch_size=4), entered, proceed, batches
 
 
-def test_a_failure_that_awaits_every_caller_is_raised_to_all_at_once():
+def test_a_failure_that_fails_all_waiting_is_raised_to_all_callers_at_once():
     class Gone(Exception):
         pass
 
     def work(items):
         raise Gone
 
-    batcher, entered, proceed, batches = batcher_with_blocked_first_batch(work)
+    batcher, entered, proceed, batches = make_batcher_with_blocked_first_batch(work)
     batcher._fails_all_waiting = lambda error: isinstance(error, Gone)
     first, calls = submit_behind_first(batcher, entered, proceed, list("abcdef"))
     assert isinstance(first.exception(TIMEOUT_SECONDS), Gone)
@@ -75,7 +75,7 @@ def test_a_failure_that_awaits_every_caller_is_raised_to_all_at_once():
     assert len(batches) == 2
 
 
-def test_no_caller_is_left_waiting_under_many_threads():
+def test_under_many_threads_every_caller_gets_an_outcome():
     """Batches succeed, refuse some items, or fail; afterwards no call and no leader remains."""
     at_work, overlaps = threading.Lock(), []
 

@@ -16,7 +16,7 @@ from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.http.app_context import CONFIG
 from scripts import check_inventory
 from tests.bookings_factories import Caller, context_of, event_of, stock_of
-from tests.conftest import drop_database, settings_for
+from tests.conftest import drop_database, make_settings
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
@@ -186,7 +186,7 @@ def test_more_events_than_a_batch_are_checked(run, db, people, monkeypatch):
     ],
 )
 def test_from_the_command_line(tmp_path, command, said):
-    settings = settings_for(tmp_path)
+    settings = make_settings(tmp_path)
     try:
         script, *arguments = command
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Persistence of the embedded store: its directory, its file, and what survives a crash."""
+"""Persistence of the embedded store: its directory, its file, and its state after a crash."""
 
 import os
 import signal
@@ -19,15 +19,15 @@ from eventapp.core.embedded.persistence import SqliteFile
 
 ROOT = Path(__file__).parents[2]
 
-# Moves tickets from the event to bookings, each in two writes, and prints the number of each.
+# Moves tickets from the event to bookings, with two writes for each, and prints their numbers.
 BUSY_SELLER = """
 import sys
 from pathlib import Path
 from eventapp.core.embedded import open_embedded
 db = open_embedded(Path(sys.argv[1]))["eventapp"]
-db["events"].insert_one({"_id": 1, "left": 1_000_000, "marks": {}})
+db["events"].insert_one({"_id": 1, "available": 1_000_000})
 for number in range(1_000_000):
-    db["events"].update_one({"_id": 1}, {"$inc": {"left": -1}, "$set": {"last": number}})
+    db["events"].update_one({"_id": 1}, {"$inc": {"available": -1}, "$set": {"last": number}})
     db["bookings"].insert_one({"_id": number})
     print(number, flush=True)
 """
@@ -125,8 +125,8 @@ def test_a_killed_process_loses_at_most_a_second_and_leaves_a_consistent_state(
 
     with open_embedded(tmp_path) as client:
         event = client["eventapp"]["events"].find_one({"_id": 1})
-        bookings = {one["_id"] for one in client["eventapp"]["bookings"].find()}
-    assert event["left"] == 1_000_000 - (event["last"] + 1)
+        bookings = {booking["_id"] for booking in client["eventapp"]["bookings"].find()}
+    assert event["available"] == 1_000_000 - (event["last"] + 1)
     # A flush may fall between the two writes of a ticket, and nowhere else.
     assert bookings in (set(range(event["last"] + 1)), set(range(event["last"])))
     safe = max(number for at, number in printed if at < killed - 1)
@@ -134,9 +134,9 @@ def test_a_killed_process_loses_at_most_a_second_and_leaves_a_consistent_state(
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
-    hold = "import sys; from pathlib import Path; from eventapp.core.embedded import open_embedded"
-    hold += "; open_embedded(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
-    holder = run_python(hold, tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    code = "import sys; from pathlib import Path; from eventapp.core.embedded import open_embedded"
+    code += "; open_embedded(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
+    holder = run_python(code, tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert holder.stdin
     assert holder.stdout
     assert holder.stdout.readline() == "open\n"

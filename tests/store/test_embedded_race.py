@@ -1,4 +1,4 @@
-"""With 16 threads and 500 tickets the embedded store sells 500, and mongomock alone sells more."""
+"""16 threads sell exactly 500 tickets on the embedded store, and more on mongomock alone."""
 
 import threading
 import time

@@ -42,7 +42,7 @@ def events() -> Iterator[Any]:
         yield events
 
 
-def found(events: Any, search: str) -> list[int]:
+def search_ids(events: Any, search: str) -> list[int]:
     order = [("score", SCORE), ("_id", 1)]
     spec = {"$text": {"$search": search}}
     return [one["_id"] for one in events.find(spec, {"score": SCORE}).sort(order)]
@@ -79,7 +79,7 @@ def found(events: Any, search: str) -> list[int]:
 def test_a_search_finds_the_documents_that_a_server_finds(
     events: Any, search: str, ids: list[int]
 ) -> None:
-    assert found(events, search) == ids
+    assert search_ids(events, search) == ids
     assert events.count_documents({"$text": {"$search": search}}) == len(ids)
 
 
@@ -130,11 +130,11 @@ def test_a_pipeline_can_sort_by_and_project_the_score(events: Any) -> None:
 
 def test_a_search_sees_earlier_writes(events: Any) -> None:
     events.update_one({"_id": 4}, {"$set": {"title": "Jazz on the rocks"}})
-    assert sorted(found(events, "jazz")) == [1, 2, 4]
-    assert found(events, "climbing") == []
+    assert sorted(search_ids(events, "jazz")) == [1, 2, 4]
+    assert search_ids(events, "climbing") == []
     events.delete_one({"_id": 1})
     events.insert_one({"_id": 9, "tags": ["Jazz"]})
-    assert sorted(found(events, "jazz")) == [2, 4, 9]
+    assert sorted(search_ids(events, "jazz")) == [2, 4, 9]
 
 
 def test_text_without_an_index_and_a_score_without_text_are_refused(events: Any) -> None:
@@ -157,8 +157,8 @@ def test_a_search_over_ten_thousand_documents_takes_under_a_tenth_of_a_second(ev
         {"_id": 100 + n, "title": f"{words[n % 9]} {n}", "description": " ".join(words[n % 7 :])}
         for n in range(10_000)
     )
-    found(events, "nothing")
+    search_ids(events, "nothing")
     events.update_one({"_id": 100}, {"$set": {"title": "a zebra"}})
     started = time.perf_counter()
-    assert found(events, "zebra") == [100]
+    assert search_ids(events, "zebra") == [100]
     assert time.perf_counter() - started < 0.1

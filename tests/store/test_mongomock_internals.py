@@ -43,7 +43,7 @@ SIGNATURES = [
 
 
 @pytest.mark.parametrize(("part", "signature"), SIGNATURES, ids=lambda part: str(part)[:60])
-def test_a_part_has_the_signature_that_we_call(part, signature):
+def test_a_part_has_the_expected_signature(part, signature):
     assert str(inspect.signature(part)) == signature
 
 

@@ -19,7 +19,7 @@ from eventapp.events import rules, store
 from eventapp.media import store as photos
 from scripts import seed
 from scripts.synthetic_events import WORDS, generate_bodies
-from tests.conftest import MONGO_URI, fresh_uri, settings_for
+from tests.conftest import MONGO_URI, make_database_uri, make_settings
 
 SAMPLES = len(json.loads(seed.SAMPLES.read_text(encoding="utf-8")))
 TODAY = date(2026, 5, 20)
@@ -191,7 +191,7 @@ def environment(monkeypatch, tmp_path):
     """Return a function that sets the environment to the settings of a test, with changes."""
 
     def put(**changes):
-        for name, value in settings_for(tmp_path, **changes).items():
+        for name, value in make_settings(tmp_path, **changes).items():
             monkeypatch.setenv(name, value)
         return tmp_path
 
@@ -231,5 +231,5 @@ def test_the_command_seeds_the_configured_database(environment, capsys):
     assert seed.main(["--if-empty"]) == 0
     assert capsys.readouterr().out == f"added {SAMPLES} sample events; 0 were there already\n"
     if MONGO_URI:
-        with connect(load_config().mongo_uri or fresh_uri(MONGO_URI)) as client:
+        with connect(load_config().mongo_uri or make_database_uri(MONGO_URI)) as client:
             client.drop_database(client.get_default_database())

@@ -15,7 +15,7 @@ from eventapp.core.http.app_context import CONFIG
 from eventapp.jobs import service as jobs
 from scripts import worker
 from tests.bookings_factories import context_of, later
-from tests.conftest import settings_for
+from tests.conftest import make_settings
 from tests.live import eventually
 
 START_SECONDS = 20
@@ -67,7 +67,7 @@ def handles(process, number):
 def test_it_stops_on_a_signal_without_output(app, db, tmp_path, number):
     blank = dict.fromkeys(SETTINGS, "")
     uri = CONFIG.get(app).mongo_uri or ""
-    environ = {**os.environ, **blank, **settings_for(tmp_path, MONGO_URI=uri)}
+    environ = {**os.environ, **blank, **make_settings(tmp_path, MONGO_URI=uri)}
     command = [sys.executable, "scripts/worker.py"]
     with subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE) as process:
         try:

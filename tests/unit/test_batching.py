@@ -10,7 +10,7 @@ from eventapp.core.batching import Batcher
 
 
 class Work:
-    """Doubles numbers and records the batches. A blocked one waits for `proceed`."""
+    """Doubles numbers and records the batches. If it is blocked, it waits for `proceed`."""
 
     def __init__(self, *, blocked=False):
         self.batches, self.started, self.proceed = [], threading.Event(), threading.Event()
@@ -29,24 +29,24 @@ class Work:
 def submit_behind(batcher, work, first, others):
     """Submit `first`, then `others` in order while it runs; return the outcomes in order."""
     with ThreadPoolExecutor(20) as pool:
-        futures = [pool.submit(outcome, batcher, first)]
+        futures = [pool.submit(get_outcome, batcher, first)]
         assert work.started.wait(10)
         for number, item in enumerate(others, 1):
-            futures.append(pool.submit(outcome, batcher, item))
+            futures.append(pool.submit(get_outcome, batcher, item))
             while len(batcher._queues["key"].waiting) < number:
                 pass
         work.proceed.set()
         return [future.result(10) for future in futures]
 
 
-def outcome(batcher, item):
+def get_outcome(batcher, item):
     try:
         return batcher.submit("key", item)
     except (ValueError, ConnectionError) as error:
         return error
 
 
-def test_a_caller_without_company_starts_at_once():
+def test_a_single_caller_starts_at_once():
     work = Work()
     assert Batcher(work).submit("key", 4) == 8
     assert work.batches == [("key", [4])]
@@ -98,7 +98,7 @@ def test_no_call_is_kept_after_it_has_ended():
         items = range(500)
         assert list(pool.map(lambda n: batcher.submit(n % 7, n), items)) == [n * 2 for n in items]
         assert batcher.submit("alone", 1) == 2
-    for queue in batcher._queues.values():  # kept only to know that the key is under load
+    for queue in batcher._queues.values():  # A queue is kept to know that its key is under load.
         assert (queue.has_leader, list(queue.waiting), queue.all_arrived) == (False, [], None)
 
 
@@ -109,7 +109,7 @@ def test_work_that_returns_the_wrong_number_of_results_is_an_error(results):
         batcher.submit("key", 1)
 
 
-def batcher_after_four(monkeypatch, *, arrival_wait, loaded_seconds=60):
+def make_loaded_batcher(monkeypatch, *, arrival_wait, loaded_seconds=60):
     """Return a batcher whose last batch had four callers, and its work."""
     work = Work(blocked=True)
     batcher = Batcher(work)
@@ -126,7 +126,7 @@ def set_arrival_wait(monkeypatch, seconds):
 
 
 def test_under_load_a_leader_waits_for_as_many_callers_as_the_last_batch_had(monkeypatch):
-    batcher, work = batcher_after_four(monkeypatch, arrival_wait=10)
+    batcher, work = make_loaded_batcher(monkeypatch, arrival_wait=10)
     began = time.monotonic()
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda item: batcher.submit("key", item), "abcd"))
@@ -146,13 +146,13 @@ def test_two_groups_that_take_turns_merge_into_one_batch(monkeypatch):
             pass
         work.proceed.set()
         assert first.result(10) == "aa"
-        again = batcher.submit("key", "a")  # joins the batch of the others, whose leader waits
+        again = batcher.submit("key", "a")  # It joins the batch of the others, whose leader waits.
         assert (again, {other.result(10) for other in others}) == ("aa", {"bb", "cc", "dd"})
     assert [sorted(items) for _, items in work.batches] == [["a"], list("abcd")]
 
 
 def test_a_leader_stops_waiting_when_nobody_else_arrives(monkeypatch):
-    batcher, work = batcher_after_four(monkeypatch, arrival_wait=0.05)
+    batcher, work = make_loaded_batcher(monkeypatch, arrival_wait=0.05)
     assert batcher.submit("key", 6) == 12
     assert batcher.submit("key", 7) == 14
     assert [items for _, items in work.batches] == [[6], [7]]
@@ -160,7 +160,9 @@ def test_a_leader_stops_waiting_when_nobody_else_arrives(monkeypatch):
 
 @pytest.mark.parametrize("loaded_seconds", [0, 60])
 def test_without_load_no_leader_waits(monkeypatch, loaded_seconds):
-    batcher, work = batcher_after_four(monkeypatch, arrival_wait=0.5, loaded_seconds=loaded_seconds)
+    batcher, work = make_loaded_batcher(
+        monkeypatch, arrival_wait=0.5, loaded_seconds=loaded_seconds
+    )
     for item in range(5):
         assert batcher.submit("key", item) == item * 2
     began = time.monotonic()

@@ -13,7 +13,7 @@ from scripts import settings_docs
 
 STRONG = "0123456789abcdefghijABCDEFGHIJ-_xyz"
 SERVER = "mongodb://db.example.org/tickets"
-# The defaults that the specification names, repeated here so that a change is noticed.
+# The defaults of the specification, repeated here so that a change is noticed.
 DEFAULTS = {
     "MONGO_URI": "",
     "INSTANCE_DIR": "instance",

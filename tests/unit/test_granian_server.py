@@ -33,12 +33,12 @@ def server():
         listener.close()
 
 
-def test_we_extend_the_server_of_processes():
+def test_granian_is_the_server_with_worker_processes():
     assert Granian is MPServer
 
 
 @pytest.mark.parametrize(("name", "signature"), SIGNATURES)
-def test_a_private_method_has_the_signature_that_we_rely_on(name, signature):
+def test_a_private_method_has_the_expected_signature(name, signature):
     assert str(inspect.signature(getattr(Granian, name))) == signature
 
 
@@ -48,7 +48,7 @@ def test_each_overridden_method_exists_in_granian():
     assert private == {"_init_shared_socket", "_spawn_worker", "_serve_loop"}
 
 
-def test_the_attributes_that_we_read_and_write_exist(server):
+def test_the_private_attributes_exist(server):
     assert not server.main_loop_interrupt.is_set()
     assert (server.interrupt_signal, server.reload_signal) == (False, False)
     assert (server.wrks, server.interrupt_children) == ([], [])
@@ -59,7 +59,7 @@ def test_the_attributes_that_we_read_and_write_exist(server):
     assert "_init_shared_socket()" in inspect.getsource(AbstractServer.startup)
 
 
-def test_a_worker_has_an_index_a_process_and_a_time_of_birth(server):
+def test_a_worker_has_an_index_a_process_and_a_start_time(server):
     server._init_shared_socket()
     server._ipc = [(None, None)] * 2
     worker = WorkerProcess(server, 1, lambda: None, ())

@@ -9,8 +9,8 @@ from eventapp.core import json
 ANSWERS = 1000
 
 
-def bytes_kept_alive(dumps):
-    """Return how many bytes of memory each of many encoded answers keeps alive."""
+def measure_bytes_kept_alive(dumps):
+    """Return the average number of bytes that an encoded answer keeps alive."""
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
@@ -21,8 +21,8 @@ def bytes_kept_alive(dumps):
 
 
 def test_an_encoded_answer_keeps_no_more_than_itself_alive():
-    assert bytes_kept_alive(json.dumps) < 150
+    assert measure_bytes_kept_alive(json.dumps) < 150
 
 
 def test_control_the_bytes_of_orjson_keep_its_whole_buffer_alive():
-    assert bytes_kept_alive(orjson.dumps) > 1000
+    assert measure_bytes_kept_alive(orjson.dumps) > 1000

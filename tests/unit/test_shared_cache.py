@@ -1,4 +1,4 @@
-"""The shared cache helps or does nothing; it never fails and never makes a request wait."""
+"""The shared cache never fails, and never makes a request wait for long."""
 
 import random
 import socket
@@ -38,7 +38,7 @@ def open_available(url, secret=SECRET):
     return cache
 
 
-def count_of(outcome):
+def get_count(outcome):
     return SHARED_CACHE.labels(outcome)._value.get()
 
 
@@ -69,10 +69,10 @@ def test_values_that_others_wrote_or_moved_are_not_found(port):
     direct.set("short", b"x")
     direct.set("empty", b"")
     direct.lpush("list", signed)
-    before = count_of("foreign")
+    before = get_count("foreign")
     names = ["theirs", "moved", "changed", "short", "empty", "list", "mine"]
     assert cache.get(names) == [None] * 6 + [b"value"]
-    assert count_of("foreign") == before + 5
+    assert get_count("foreign") == before + 5
 
 
 def test_no_call_is_made_before_redis_has_answered_a_probe(port):
@@ -95,31 +95,31 @@ class Log:
     info = warning
 
 
-def test_a_redis_that_went_down_costs_nothing_is_logged_once_and_found_again(port, monkeypatch):
+def test_an_outage_of_redis_costs_no_time_is_logged_once_and_ends(port, monkeypatch):
     log = Log()
     monkeypatch.setattr(shared_cache, "log", log)
-    with TcpProxy("127.0.0.1", port) as line:
-        cache = open_available(redis_url(line.port))
+    with TcpProxy("127.0.0.1", port) as proxy:
+        cache = open_available(redis_url(proxy.port))
         cache.put({"a": b"1"}.items(), LIFETIME)
-        before = count_of("failed")
-        line.cut()
+        before = get_count("failed")
+        proxy.cut()
         began = time.perf_counter()
         for _ in range(200):
             assert cache.get(["a", "b"]) == [None, None]
             cache.put({"a": b"2"}.items(), LIFETIME)
         assert time.perf_counter() - began < 2
-        assert count_of("failed") == before + 1
+        assert get_count("failed") == before + 1
         time.sleep(0.5)  # meanwhile the probes fail
         assert log.messages == ["the shared cache does not answer"]
-        line.restore()
+        proxy.restore()
         eventually(lambda: cache.get(["a"]) == [b"1"])
     eventually(lambda: log.messages[1:] == ["the shared cache answers again"])
 
 
-def test_a_redis_that_does_not_answer_is_given_up_soon(port):
-    with TcpProxy("127.0.0.1", port) as line:
-        cache = open_available(f"redis://127.0.0.1:{line.port}/?socket_timeout=0.3")
-        line.stall()
+def test_a_redis_that_does_not_answer_is_soon_no_longer_called(port):
+    with TcpProxy("127.0.0.1", port) as proxy:
+        cache = open_available(f"redis://127.0.0.1:{proxy.port}/?socket_timeout=0.3")
+        proxy.stall()
         began = time.perf_counter()
         results = [None] * 16
 
@@ -137,7 +137,7 @@ def test_a_redis_that_does_not_answer_is_given_up_soon(port):
         assert 0.2 < time.perf_counter() - began < 1.5
 
 
-def test_a_redis_that_answers_slowly_is_left_alone(port, monkeypatch):
+def test_a_redis_that_answers_slowly_is_no_longer_called(port, monkeypatch):
     cache = open_available(f"redis://127.0.0.1:{port}/?socket_timeout=0.3")
     mget = cache._redis.mget
 
@@ -198,7 +198,7 @@ def test_a_reply_that_is_not_redis_counts_as_a_failure(reply):
     with server_that_replies(reply) as port:
         cache = RedisCache(f"redis://127.0.0.1:{port}/?socket_timeout=0.2", SECRET)
         assert not cache._probe()
-        cache._is_available = True  # as if it had answered a probe
+        cache._is_available = True  # as after a successful probe
         assert cache.get(["a", "b"]) == [None, None]
         cache._is_available = True
         cache.put({"a": b"1"}.items(), LIFETIME)
@@ -220,7 +220,7 @@ def test_an_invalid_url_is_refused_at_the_start(url):
         open_shared_cache(url, SECRET)
 
 
-def test_without_a_url_nothing_is_held():
+def test_without_a_url_nothing_is_stored():
     cache = open_shared_cache(None, SECRET)
     cache.put([("a", b"1")], LIFETIME)
     assert cache.get(["a", "b"]) == [None, None]

@@ -1,4 +1,4 @@
-"""What core.http.smorest overrides in flask-smorest and apispec still works as it relies on."""
+"""The private parts of flask-smorest and apispec that core.http.smorest overrides still exist."""
 
 import pytest
 from flask import Flask, Response

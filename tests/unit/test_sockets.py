@@ -26,7 +26,7 @@ def count_waiting(listener):
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not share a port evenly")
 def test_a_burst_of_connections_is_distributed_among_the_workers():
     with ExitStack() as opened:
-        sockets = [opened.enter_context(one) for one in open_sockets("127.0.0.1", 0, 2)]
+        sockets = [opened.enter_context(each) for each in open_sockets("127.0.0.1", 0, 2)]
         address = sockets[0].getsockname()
         for _ in range(CONNECTIONS):
             opened.enter_context(socket.create_connection(address))
@@ -38,7 +38,7 @@ def test_a_burst_of_connections_is_distributed_among_the_workers():
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_port_of_another_server_is_refused(count):
     with ExitStack() as opened:
-        first = [opened.enter_context(one) for one in open_sockets("127.0.0.1", 0, count)]
+        first = [opened.enter_context(each) for each in open_sockets("127.0.0.1", 0, count)]
         port = first[0].getsockname()[1]
         with pytest.raises(OSError, match="in use"):
             open_sockets("127.0.0.1", port, count)

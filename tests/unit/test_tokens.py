@@ -1,4 +1,4 @@
-"""flask-jwt-extended creates tokens and PyJWT verifies them: both must read and refuse the same."""
+"""flask-jwt-extended creates tokens and PyJWT verifies them. Both must accept the same tokens."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -34,6 +34,7 @@ def verify_with_flask_jwt_extended(app, token, token_type):
 
 
 def is_refused_by_both(app, token, token_type="access"):
+    """Return True if both libraries refuse the token; fail otherwise."""
     with pytest.raises(Unauthorized):
         tokens.verify_token(token, token_type)
     with pytest.raises((jwt.PyJWTError, JWTExtendedException)):

@@ -7,8 +7,8 @@ from eventapp.core.database.client import (
     Document,
     Query,
     connect,
+    is_unavailable,
 )
-from eventapp.core.database.errors import is_unavailable
 from eventapp.core.database.lifecycle import (
     OPEN_DATABASE,
     PREPARE_TIMEOUT_SECONDS,

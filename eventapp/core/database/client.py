@@ -1,9 +1,10 @@
-"""The PyMongo client: its options, and the type aliases for what it reads and writes."""
+"""The PyMongo client: its options, the types of its data, and errors of unavailability."""
 
 from typing import Any, TypeAlias
 
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
 # A raw BSON document, for code that handles every collection alike. A feature describes its
@@ -14,8 +15,8 @@ Query: TypeAlias = dict[str, Any]
 Db: TypeAlias = Database[Document]
 
 DEFAULT_DATABASE = "eventapp"
-# A request must be answered with 503 within 3 s. So no operation may take longer than timeoutMS,
-# retries included, plus up to 0.5 s that the driver pauses between two attempts to find the server.
+# A request must be answered with 503 within 3 s. An operation with its retries takes at most
+# timeoutMS, plus up to 0.5 s for which the driver pauses between two attempts to find the server.
 CLIENT_OPTIONS: dict[str, Any] = {
     "appname": "eventapp",
     "timeoutMS": 2200,
@@ -24,6 +25,9 @@ CLIENT_OPTIONS: dict[str, Any] = {
     "waitQueueTimeoutMS": 2000,
     "maxPoolSize": 64,
 }
+# Error codes of a server that is reachable but cannot serve: it was interrupted, is shutting down,
+# is not primary, or has no connection left.
+UNAVAILABLE_CODES = frozenset({6, 7, 8, 89, 91, 189, 202, 262, 10107, 11600, 11602, 13435, 13436})
 
 
 def connect(uri: str) -> MongoClient[Document]:
@@ -33,3 +37,12 @@ def connect(uri: str) -> MongoClient[Document]:
         name: value for name, value in CLIENT_OPTIONS.items() if name.lower() not in uri_options
     }
     return MongoClient(uri, tz_aware=True, connect=False, **options)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Return whether the database did not answer, so that the same call may succeed later."""
+    if not isinstance(error, PyMongoError):
+        return False
+    if isinstance(error, ConnectionFailure) or error.timeout:
+        return True
+    return isinstance(error, OperationFailure) and error.code in UNAVAILABLE_CODES

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import Any, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import pymongo
 import structlog
@@ -15,8 +15,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_fixed
 from eventapp.config import Config
 from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
-from eventapp.core.database.client import DEFAULT_DATABASE, Db, Document, connect
-from eventapp.core.database.errors import is_unavailable
+from eventapp.core.database.client import DEFAULT_DATABASE, Db, Document, connect, is_unavailable
 from eventapp.core.embedded import open_embedded
 from eventapp.core.errors import DatabaseUnavailable
 
@@ -31,6 +30,14 @@ Indexes: TypeAlias = Mapping[str, Iterable[IndexModel]]
 log = structlog.get_logger()
 
 
+class DatabaseClient(Protocol):
+    """The common part of MongoClient and the client of the embedded store."""
+
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, error_type: Any, error: Any, trace: Any, /) -> None: ...
+
+
 class OpenDatabase:
     """A database, on MongoDB or embedded, that may be used once it has been prepared for today.
 
@@ -38,11 +45,10 @@ class OpenDatabase:
     prepared again on each new day.
     """
 
-    def __init__(self, client: Any, db: Db, prepare: Callable[[Db], None]) -> None:
+    def __init__(self, client: DatabaseClient, db: Db, prepare: Callable[[Db], None]) -> None:
         """Wrap a client and one of its databases.
 
         Args:
-            client: a MongoClient, or the client of the embedded store.
             prepare: creates the indexes, and updates the values that depend on the date.
         """
         self.client, self.db = client, db
