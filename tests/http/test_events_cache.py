@@ -180,7 +180,7 @@ def test_an_event_that_another_process_just_created_is_found(client, db):
 
 
 def test_an_event_created_with_an_id_below_the_highest_shows_at_once(client, db, organizer):
-    """The eventId was asked for in vain while its event was being created."""
+    """The eventId was requested, and not found, while its event was being created."""
     make_event(db)
     db.events.update_one({"eventId": 1}, {"$set": {"eventId": 9}})
     db.counters.update_one({"_id": "eventId"}, {"$set": {"value": 4}})

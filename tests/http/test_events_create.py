@@ -78,9 +78,9 @@ def test_the_event_is_stored_with_its_derived_fields(client, db, organizer):
 
 
 def test_ticket_types_and_events_are_numbered_from_one(client, organizer):
-    kinds = [{"type": name, "price": 1, "availableTickets": 1} for name in ("A", "B", "C")]
-    event = create(client, organizer, ticketTypes=kinds).json
-    assert [kind["ticketTypeId"] for kind in event["ticketTypes"]] == [1, 2, 3]
+    types = [{"type": name, "price": 1, "availableTickets": 1} for name in ("A", "B", "C")]
+    event = create(client, organizer, ticketTypes=types).json
+    assert [ticket_type["ticketTypeId"] for ticket_type in event["ticketTypes"]] == [1, 2, 3]
     assert create(client, organizer).json["eventId"] == 2
 
 
@@ -137,7 +137,7 @@ def test_optional_fields_have_defaults(client, organizer):
     assert event["schedule"] == [{"date": day(30), "location": "Volos"}]
 
 
-def kind(**changes):
+def ticket_type(**changes):
     return {"type": "A", "price": 1, "availableTickets": 1, **changes}
 
 
@@ -167,14 +167,14 @@ def entry(**changes):
         ({"schedule": [entry(lng=True)]}, "schedule.0.lng"),
         ({"schedule": [entry(hall=1)]}, "schedule.0.hall"),
         ({"ticketTypes": []}, "ticketTypes"),
-        ({"ticketTypes": [kind(type="")]}, "ticketTypes.0.type"),
-        ({"ticketTypes": [kind(price=-1)]}, "ticketTypes.0.price"),
-        ({"ticketTypes": [kind(price=1.005)]}, "ticketTypes.0.price"),
-        ({"ticketTypes": [kind(price="1")]}, "ticketTypes.0.price"),
-        ({"ticketTypes": [kind(availableTickets=-1)]}, "ticketTypes.0.availableTickets"),
-        ({"ticketTypes": [kind(availableTickets=1.5)]}, "ticketTypes.0.availableTickets"),
-        ({"ticketTypes": [kind(soldTickets=1)]}, "ticketTypes.0.soldTickets"),
-        ({"ticketTypes": [kind(), kind(type=" a ")]}, "ticketTypes"),
+        ({"ticketTypes": [ticket_type(type="")]}, "ticketTypes.0.type"),
+        ({"ticketTypes": [ticket_type(price=-1)]}, "ticketTypes.0.price"),
+        ({"ticketTypes": [ticket_type(price=1.005)]}, "ticketTypes.0.price"),
+        ({"ticketTypes": [ticket_type(price="1")]}, "ticketTypes.0.price"),
+        ({"ticketTypes": [ticket_type(availableTickets=-1)]}, "ticketTypes.0.availableTickets"),
+        ({"ticketTypes": [ticket_type(availableTickets=1.5)]}, "ticketTypes.0.availableTickets"),
+        ({"ticketTypes": [ticket_type(soldTickets=1)]}, "ticketTypes.0.soldTickets"),
+        ({"ticketTypes": [ticket_type(), ticket_type(type=" a ")]}, "ticketTypes"),
         ({"image": "not a url"}, "image"),
         ({"image": "ftp://example.org/x.jpg"}, "image"),
         ({"tags": ["x"] * 21}, "tags"),
@@ -188,13 +188,13 @@ def test_invalid_events_are_refused(client, db, organizer, changes, field):
     assert (answer.status_code, answer.json["code"]) == (400, "validation_error")
     assert answer.json["message"] in (f"Invalid {field}", f"Missing {field}")
     assert list(answer.json["errors"]) == [field]
-    assert all(isinstance(said, str) for said in answer.json["errors"][field])
+    assert all(isinstance(text, str) for text in answer.json["errors"][field])
     assert db.events.count_documents({}) == 0
 
 
 def test_values_at_the_limits_are_accepted(client, organizer):
     corners = [entry(lat=-90, lng=-180), entry(lat=90.0, lng=180.0)]
-    free = [kind(price=0, availableTickets=0)]
+    free = [ticket_type(price=0, availableTickets=0)]
     event = create(client, organizer, schedule=corners, ticketTypes=free, title="x" * 200).json
     assert event["soldOut"] is True
     assert event["schedule"][0]["lat"] == -90
@@ -210,8 +210,8 @@ def test_texts_are_trimmed(client, organizer):
     [("25", "25"), ("25.0", "25"), ("12.5", "12.5"), ("19.99", "19.99"), ("0.07", "0.07")],
 )
 def test_whole_prices_are_ints(client, organizer, sent, shown):
-    kinds = f'[{{"type":"A","price":{sent},"availableTickets":1}}]'
-    body = client.application.json.dumps(event_body(ticketTypes="KINDS")).replace('"KINDS"', kinds)
+    types = f'[{{"type":"A","price":{sent},"availableTickets":1}}]'
+    body = client.application.json.dumps(event_body(ticketTypes="TYPES")).replace('"TYPES"', types)
     headers = {**organizer["headers"], "Content-Type": "application/json"}
     answer = client.post("/api/events", data=body, headers=headers)
     assert answer.status_code == 201

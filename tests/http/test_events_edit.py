@@ -16,13 +16,13 @@ CALLS = [
 ]
 
 
-def kind(type_, price=1, left=1, **more):
-    return {"type": type_, "price": price, "availableTickets": left, **more}
+def ticket_type(name, price=1, available=1, **more):
+    return {"type": name, "price": price, "availableTickets": available, **more}
 
 
 @pytest.fixture
 def event(db, organizer):
-    types = [kind("General", 20, 100), kind("VIP", 50, 10)]
+    types = [ticket_type("General", 20, 100), ticket_type("VIP", 50, 10)]
     return make_event(db, organizer_id=organizer["id"], ticketTypes=types)
 
 
@@ -79,7 +79,7 @@ def test_put_replaces_the_whole_event(client, db, event, organizer):
         "title": "New",
         "category": "comedy",
         "schedule": [{"date": day(2), "location": "Lyon"}],
-        "ticketTypes": [kind("General", 12.5, 7), kind("VIP", 3)],
+        "ticketTypes": [ticket_type("General", 12.5, 7), ticket_type("VIP", 3)],
         "organizer": "Other",
     }
     answer = client.put("/api/events/1", json=body, headers=organizer["headers"])
@@ -104,7 +104,13 @@ def test_put_replaces_the_whole_event(client, db, event, organizer):
 
 def test_put_updates_the_fields_that_lists_filter_and_sort_by(client, db, event, organizer):
     schedule = [{"date": day(2), "location": "Lyon"}]
-    put(client, organizer, title="Zoo", schedule=schedule, ticketTypes=[kind("General", 3, 0)])
+    put(
+        client,
+        organizer,
+        title="Zoo",
+        schedule=schedule,
+        ticketTypes=[ticket_type("General", 3, 0)],
+    )
     stored = db.events.find_one({})
     assert (stored["titleKey"], stored["places"], stored["minPrice"]) == ("zoo", ["lyon"], 3)
     assert stored["nextDate"].date().isoformat() == day(2)
@@ -131,7 +137,7 @@ def test_put_needs_a_full_body(client, event, organizer):
 
 def test_put_matches_types_by_name_and_keeps_their_counts(client, db, event, organizer):
     sell(db, 0, soldTickets=3, heldTickets=2)
-    types = [kind("new", 1, 1), kind("VIP", 5, 5), kind("GENERAL", 30, 90)]
+    types = [ticket_type("new", 1, 1), ticket_type("VIP", 5, 5), ticket_type("GENERAL", 30, 90)]
     shown = put(client, organizer, ticketTypes=types).json["ticketTypes"]
     assert [(t["ticketTypeId"], t["type"]) for t in shown] == [
         (3, "new"),
@@ -143,41 +149,46 @@ def test_put_matches_types_by_name_and_keeps_their_counts(client, db, event, org
 
 def test_put_matches_types_by_id_first(client, db, event, organizer):
     sell(db, 0, soldTickets=3)
-    renamed = [kind("Standing", ticketTypeId=1), kind("VIP")]
+    renamed = [ticket_type("Standing", ticketTypeId=1), ticket_type("VIP")]
     shown = put(client, organizer, ticketTypes=renamed).json["ticketTypes"]
     assert [(t["ticketTypeId"], t["soldTickets"]) for t in shown] == [(1, 3), (2, 0)]
 
 
 def test_put_lets_two_types_swap_names(client, db, event, organizer):
     sell(db, 0, soldTickets=3)
-    swapped = [kind("VIP", ticketTypeId=1), kind("General")]
+    swapped = [ticket_type("VIP", ticketTypeId=1), ticket_type("General")]
     shown = put(client, organizer, ticketTypes=swapped).json["ticketTypes"]
     ids = [(t["ticketTypeId"], t["type"], t["soldTickets"]) for t in shown]
     assert ids == [(1, "VIP", 3), (3, "General", 0)]
 
 
 def test_put_keeps_ids_stable_when_types_are_reordered(client, event, organizer):
-    types = [kind("VIP", ticketTypeId=2), kind("General", ticketTypeId=1)]
+    types = [ticket_type("VIP", ticketTypeId=2), ticket_type("General", ticketTypeId=1)]
     shown = put(client, organizer, ticketTypes=types).json["ticketTypes"]
     assert [(t["ticketTypeId"], t["type"]) for t in shown] == [(2, "VIP"), (1, "General")]
 
 
 def test_put_never_reuses_the_id_of_a_removed_type(client, event, organizer):
-    put(client, organizer, ticketTypes=[kind("General")])
-    shown = put(client, organizer, ticketTypes=[kind("General"), kind("VIP")]).json["ticketTypes"]
+    put(client, organizer, ticketTypes=[ticket_type("General")])
+    shown = put(client, organizer, ticketTypes=[ticket_type("General"), ticket_type("VIP")]).json[
+        "ticketTypes"
+    ]
     assert [t["ticketTypeId"] for t in shown] == [1, 3]
 
 
 @pytest.mark.parametrize("count", ["soldTickets", "heldTickets", "waiting"])
 def test_put_cannot_remove_a_type_in_use(client, db, event, organizer, count):
     sell(db, 1, **{count: 1})
-    answer = put(client, organizer, ticketTypes=[kind("General")])
+    answer = put(client, organizer, ticketTypes=[ticket_type("General")])
     assert (answer.status_code, answer.json["code"]) == (409, "tickets_taken")
     assert len(db.events.find_one({})["ticketTypes"]) == 2
 
 
 def test_put_refuses_two_types_with_the_same_name_or_id(client, event, organizer):
-    for types in ([kind("A"), kind("a")], [kind("A", ticketTypeId=1), kind("B", ticketTypeId=1)]):
+    for types in (
+        [ticket_type("A"), ticket_type("a")],
+        [ticket_type("A", ticketTypeId=1), ticket_type("B", ticketTypeId=1)],
+    ):
         assert put(client, organizer, ticketTypes=types).status_code == 400
 
 
@@ -186,7 +197,7 @@ def test_put_makes_an_event_a_draft_only_without_bookings(client, db, event, org
     assert client.get("/api/events/1").status_code == 404
     assert put(client, organizer).json["status"] == "draft"
     assert put(client, organizer, status="published").json["status"] == "published"
-    types = [kind("General"), kind("VIP")]
+    types = [ticket_type("General"), ticket_type("VIP")]
     put(client, organizer, ticketTypes=types)
     sell(db, 0, soldTickets=1)
     answer = put(client, organizer, status="draft", ticketTypes=types)

@@ -27,8 +27,8 @@ INVALID = {
 
 def ticket_types(*pairs):
     return [
-        {"type": f"T{number}", "price": price, "availableTickets": left}
-        for number, (price, left) in enumerate(pairs)
+        {"type": f"T{number}", "price": price, "availableTickets": available}
+        for number, (price, available) in enumerate(pairs)
     ]
 
 

@@ -12,8 +12,10 @@ SORTS = {
     "title": lambda event: event["title"].lower().replace("é", "e"),
     "date": lambda event: min(entry["date"] for entry in event["schedule"]),
     "schedule.date": lambda event: min(entry["date"] for entry in event["schedule"]),
-    "price": lambda event: min(kind["price"] for kind in event["ticketTypes"]),
-    "ticketTypes.price": lambda event: min(kind["price"] for kind in event["ticketTypes"]),
+    "price": lambda event: min(ticket_type["price"] for ticket_type in event["ticketTypes"]),
+    "ticketTypes.price": lambda event: min(
+        ticket_type["price"] for ticket_type in event["ticketTypes"]
+    ),
 }
 DIRECTIONS = ["asc", "desc"]
 
@@ -96,8 +98,8 @@ def test_pages_have_exact_totals_and_every_row_once(client, dozen):
     assert [len(answer["events"]) for answer in answers] == [5, 5, 2, 0]
     assert sum((ids(answer) for answer in answers), []) == list(range(1, 13))
     for number, answer in enumerate(answers, start=1):
-        said = (answer["page"], answer["limit"], answer["total"], answer["pages"])
-        assert said == (number, 5, 12, 3)
+        numbers = (answer["page"], answer["limit"], answer["total"], answer["pages"])
+        assert numbers == (number, 5, 12, 3)
         assert "totalIsCapped" not in answer
     assert [bool(answer["nextCursor"]) for answer in answers] == [True, True, False, False]
 

@@ -137,7 +137,7 @@ def test_a_refused_patch_writes_nothing(call, db, path, body, field):
 def test_types_are_listed_with_counts_for_the_organizer(call, client):
     types = call("GET", "/ticket-types").json
     assert list(types) == ["ticketTypes"]
-    assert [kind["ticketTypeId"] for kind in types["ticketTypes"]] == [1, 2]
+    assert [ticket_type["ticketTypeId"] for ticket_type in types["ticketTypes"]] == [1, 2]
     assert types["ticketTypes"][0]["capacity"] == 100
 
 
@@ -186,7 +186,10 @@ def test_a_type_keeps_its_id_when_types_are_reordered(call, db):
     stored = db.events.find_one({})["ticketTypes"]
     db.events.update_one({}, {"$set": {"ticketTypes": stored[::-1]}})
     shown = call("PATCH", "/ticket-types/1", {"price": 5}).json["ticketTypes"]
-    assert [(kind["ticketTypeId"], kind["price"]) for kind in shown] == [(2, 50), (1, 5)]
+    assert [(ticket_type["ticketTypeId"], ticket_type["price"]) for ticket_type in shown] == [
+        (2, 50),
+        (1, 5),
+    ]
 
 
 def test_a_type_may_change_the_case_of_its_own_name(call):
@@ -218,9 +221,9 @@ def test_capacity_includes_and_never_undercuts_sold_and_held_tickets(call, db):
 
 def test_the_id_of_a_removed_type_is_not_used_again(call):
     shown = call("DELETE", "/ticket-types/2").json
-    assert [kind["ticketTypeId"] for kind in shown["ticketTypes"]] == [1]
+    assert [ticket_type["ticketTypeId"] for ticket_type in shown["ticketTypes"]] == [1]
     shown = call("POST", "/ticket-types", {"type": "VIP", "price": 1, "capacity": 1}).json
-    assert [kind["ticketTypeId"] for kind in shown["ticketTypes"]] == [1, 3]
+    assert [ticket_type["ticketTypeId"] for ticket_type in shown["ticketTypes"]] == [1, 3]
 
 
 def test_a_type_in_use_and_the_last_type_are_not_removed(call, db):

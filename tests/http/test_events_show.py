@@ -1,4 +1,4 @@
-"""GET /api/events/:eventId: its fields, and who may see them."""
+"""GET /api/events/:eventId: its fields, and which callers see them."""
 
 import pytest
 

@@ -31,9 +31,14 @@ def edit(db: Any, change: editing.Change) -> dict[str, Any]:
 
 def raise_price(event: Any) -> dict[str, Any]:
     """Return a change that depends on what it reads, so that a lost one shows."""
-    kind = event["ticketTypes"][0]
+    ticket_type = event["ticketTypes"][0]
     time.sleep(0.001)  # lets others in between read and write
-    return {"ticketTypes": [{**kind, "price": kind["price"] + 1}, *event["ticketTypes"][1:]]}
+    return {
+        "ticketTypes": [
+            {**ticket_type, "price": ticket_type["price"] + 1},
+            *event["ticketTypes"][1:],
+        ]
+    }
 
 
 def sell_one(db: Any) -> None:
@@ -63,8 +68,8 @@ def repeat(work: Any) -> Any:
 
 
 def first_type(db: Any) -> dict[str, Any]:
-    kind: dict[str, Any] = db.events.find_one({})["ticketTypes"][0]
-    return kind
+    ticket_type: dict[str, Any] = db.events.find_one({})["ticketTypes"][0]
+    return ticket_type
 
 
 def test_concurrent_edits_are_never_lost(db, event):
@@ -85,9 +90,12 @@ def test_an_edit_never_overwrites_a_sale(db, event):
     edits = [repeat(lambda: edit(db, raise_price))] * 3
     sales = [repeat(lambda: sell_one(db))] * 3
     assert together(*edits, *sales) == []
-    kind = first_type(db)
-    assert (kind["availableTickets"], kind["soldTickets"]) == (200 - 3 * EACH, 3 * EACH)
-    assert kind["price"] == 3 * EACH
+    ticket_type = first_type(db)
+    assert (ticket_type["availableTickets"], ticket_type["soldTickets"]) == (
+        200 - 3 * EACH,
+        3 * EACH,
+    )
+    assert ticket_type["price"] == 3 * EACH
 
 
 def test_the_control_overwrites_sales(db, event, monkeypatch):
@@ -95,8 +103,8 @@ def test_the_control_overwrites_sales(db, event, monkeypatch):
     for _round in range(10):
         edits = [repeat(lambda: edit(db, raise_price))] * 3
         together(*edits, *[repeat(lambda: sell_one(db))] * 3)
-        kind = first_type(db)
-        if kind["soldTickets"] < 3 * EACH * (_round + 1):
+        ticket_type = first_type(db)
+        if ticket_type["soldTickets"] < 3 * EACH * (_round + 1):
             return
     pytest.fail("no sale was lost: this race shows nothing")
 
@@ -132,7 +140,7 @@ def test_types_added_at_once_get_distinct_ids(db, event):
 
     works = [lambda name=name: add(name) for name in "BCDEFG"]
     assert together(*works) == []
-    ids = [kind["ticketTypeId"] for kind in db.events.find_one({})["ticketTypes"]]
+    ids = [ticket_type["ticketTypeId"] for ticket_type in db.events.find_one({})["ticketTypes"]]
     assert sorted(ids) == list(range(1, 8))
 
 
@@ -144,10 +152,10 @@ def test_a_delete_never_takes_an_event_just_sold(db, event):
             db.events.update_one({"_id": again["_id"]}, {"$set": {"eventId": 1}})
         sold: list[bool] = []
 
-        sell = partial(lambda said: said.append(sold_one(db)), sold)
+        sell = partial(lambda outcomes: outcomes.append(sold_one(db)), sold)
         raised = together(sell, lambda: editing.delete_event(db, 1, ADMIN, NO_EVENT_CACHE))
-        left = db.events.find_one({"eventId": 1})
-        assert (left is not None) == sold[0]
+        found = db.events.find_one({"eventId": 1})
+        assert (found is not None) == sold[0]
         assert [type(error) for error in raised] == ([EventHasBookings] if sold[0] else [])
 
 

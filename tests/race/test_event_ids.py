@@ -31,7 +31,7 @@ def together(*works: Callable[[], Any]) -> list[BaseException]:
 
 
 def naive_id(db: Any) -> int:
-    """The control, as Tickest did it: return the highest id in use plus one."""
+    """The control: return the highest id in use plus one."""
     last = db.events.find_one({}, sort=[("eventId", -1)])
     time.sleep(0.001)  # as long as an insert may take
     return (last["eventId"] if last else 0) + 1

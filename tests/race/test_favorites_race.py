@@ -36,31 +36,31 @@ def naive_add(db: Any, number: int, limit: int) -> bool:
 
 @pytest.mark.parametrize("_round", range(5))
 def test_concurrent_first_favorites_are_all_kept(db, _round):
-    said: list[bool] = []
-    works = [lambda number=number: said.append(add(db, number)) for number in range(THREADS)]
+    results: list[bool] = []
+    works = [lambda number=number: results.append(add(db, number)) for number in range(THREADS)]
     assert together(*works) == []
-    assert said == [True] * THREADS
+    assert results == [True] * THREADS
     assert kept(db) == list(range(THREADS))
     assert db.favorites.find_one({})["count"] == THREADS
 
 
 @pytest.mark.parametrize("_round", range(5))
 def test_an_event_that_is_added_concurrently_is_added_once(db, _round):
-    said: list[bool] = []
-    assert together(*[lambda: said.append(add(db, 7))] * THREADS) == []
-    assert sorted(said) == [False] * (THREADS - 1) + [True]
+    results: list[bool] = []
+    assert together(*[lambda: results.append(add(db, 7))] * THREADS) == []
+    assert sorted(results) == [False] * (THREADS - 1) + [True]
     assert kept(db) == [7]
 
 
 def test_the_limit_holds_between_threads(db):
-    said: list[bool] = []
+    results: list[bool] = []
 
     def fill(first: int) -> None:
-        said.extend(add(db, first + step, limit=20) for step in range(10))
+        results.extend(add(db, first + step, limit=20) for step in range(10))
 
     works = [lambda first=first: fill(first) for first in range(0, THREADS * 10, 10)]
     assert together(*works) == []
-    assert said.count(True) == len(kept(db)) == 20
+    assert results.count(True) == len(kept(db)) == 20
     assert db.favorites.find_one({})["count"] == 20
 
 
@@ -86,9 +86,9 @@ def test_concurrent_adding_and_removing_keeps_the_count_right(db):
 
 def test_one_of_two_concurrent_removals_succeeds(db):
     add(db, 3)
-    said: list[bool] = []
-    assert together(*[lambda: said.append(store.remove(db, "guest", 3))] * THREADS) == []
-    assert said.count(True) == 1
+    results: list[bool] = []
+    assert together(*[lambda: results.append(store.remove(db, "guest", 3))] * THREADS) == []
+    assert results.count(True) == 1
 
 
 def test_the_limit_holds_over_http(app, db, monkeypatch):

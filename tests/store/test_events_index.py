@@ -187,6 +187,6 @@ def test_a_new_day_removes_the_events_that_are_over(events):
     index.count(today)
     later = today + timedelta(days=100)
     upcoming = {"listed": True, "lastDate": {"$gte": rules.midnight(later)}}
-    left = events.events.count_documents(upcoming)
-    assert 0 < left < index.count(today)
-    assert index.count(later) == left
+    remaining = events.events.count_documents(upcoming)
+    assert 0 < remaining < index.count(today)
+    assert index.count(later) == remaining

@@ -102,7 +102,7 @@ def test_insert_skips_the_ids_of_imported_events(db):
 
 
 def test_a_new_event_has_changed_by_the_clock_of_the_database(db):
-    """By a clock that is ahead, the change feed would pass over the changes until then."""
+    """If it were a clock that is ahead, the change feed would miss the changes until then."""
     ahead = utc_now() + timedelta(hours=1)
     body = event_body(schedule=[{"date": in_days(3), "location": "X"}])
     event = store.insert(db, service.new_event(body, organizer_id=None, now=ahead))

@@ -88,8 +88,8 @@ def test_only_published_events_are_listed(status):
 
 
 def want(name, type_id=None, **more):
-    said = {"type": name, "price": 1, "availableTickets": 1, **more}
-    return {**said, "ticketTypeId": type_id} if type_id else said
+    wanted = {"type": name, "price": 1, "availableTickets": 1, **more}
+    return {**wanted, "ticketTypeId": type_id} if type_id else wanted
 
 
 @pytest.mark.parametrize(
@@ -232,8 +232,8 @@ def test_times_are_written_as_utc_with_milliseconds(moment, text):
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers(0, 2**53) | st.text(max_size=10)))
-def test_a_decoded_cursor_is_what_was_encoded(place):
-    assert paging.decode_cursor(paging.encode_cursor(place)) == place
+def test_a_decoded_cursor_is_the_encoded_position(position):
+    assert paging.decode_cursor(paging.encode_cursor(position)) == position
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "[]", "e", "é", "bnVsbA", "W10", "\ud800"])

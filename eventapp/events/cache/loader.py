@@ -36,10 +36,57 @@ _FIELD_NAMES = tuple(field.name for field in fields(RenderedEvent))
 _AWARE_TIMES: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
 
+class SharedEvents:
+    """The rendered events of one database in a shared cache.
+
+    `Freshness.keep_shared` decides whether a process may show what it finds here.
+    """
+
+    def __init__(self, cache: SharedCache, database_name: str) -> None:
+        """Use names that begin with the database's name and the version of the rendering."""
+        self._cache = cache
+        self._prefix = f"eventapp:{database_name}:{_rendering_version()}:event:"
+
+    def find(self, event_ids: Iterable[int]) -> list[tuple[RenderedEvent, datetime]]:
+        """Return the events that are found, each with the `complete_up_to` of its read."""
+        values = self._cache.get([self._name_of(event_id) for event_id in event_ids])
+        return [_unpack(value) for value in values if value is not None]
+
+    def store(self, events: Sequence[RenderedEvent], complete_up_to: datetime) -> None:
+        """Store events from a read that contains every change made up to `complete_up_to`."""
+        pairs = ((self._name_of(event.event_id), _pack(event, complete_up_to)) for event in events)
+        self._cache.put(pairs, SHARED_LIFETIME_MS)
+
+    def _name_of(self, event_id: int) -> str:
+        return f"{self._prefix}{event_id}"
+
+
+def _pack(event: RenderedEvent, complete_up_to: datetime) -> bytes:
+    values = {name: getattr(event, name) for name in _FIELD_NAMES}
+    return bson.encode({"complete_up_to": complete_up_to, **values})
+
+
+def _unpack(packed: bytes) -> tuple[RenderedEvent, datetime]:
+    values = bson.decode(packed, _AWARE_TIMES)
+    complete_up_to = values.pop("complete_up_to")
+    # BSON has no tuples.
+    values["sold_out_types"] = tuple(values["sold_out_types"])
+    return RenderedEvent(**values), complete_up_to
+
+
+def _rendering_version() -> str:
+    """Return a hash of the code that renders events.
+
+    During an update, processes of the old and the new version do not find each other's events.
+    """
+    sources = [Path(str(module.__file__)).read_bytes() for module in _RENDERING_MODULES]
+    return hashlib.blake2b(b"".join(sources), digest_size=6).hexdigest()
+
+
 class EventLoader:
     """Loads the rendered events of one database, once for equal requests at the same time."""
 
-    def __init__(self, db: Db, freshness: Freshness, shared_events: "SharedEvents") -> None:
+    def __init__(self, db: Db, freshness: Freshness, shared_events: SharedEvents) -> None:
         """Create a loader that gives what it loads to `freshness`, which decides what is held."""
         self._db, self._freshness, self._shared_events = db, freshness, shared_events
         self._loads: Batcher[EventIds, EventsById] = Batcher(self._load_once)
@@ -86,50 +133,3 @@ class EventLoader:
         if events and started.complete_up_to is not None:
             self._shared_events.store(events, started.complete_up_to)
         return events
-
-
-class SharedEvents:
-    """The rendered events of one database in a shared cache.
-
-    `Freshness.keep_shared` decides whether a process may show what it finds here.
-    """
-
-    def __init__(self, cache: SharedCache, database_name: str) -> None:
-        """Use names that begin with the database's name and the version of the rendering."""
-        self._cache = cache
-        self._prefix = f"eventapp:{database_name}:{_rendering_version()}:event:"
-
-    def find(self, event_ids: Iterable[int]) -> list[tuple[RenderedEvent, datetime]]:
-        """Return the events that are found, each with the `complete_up_to` of its read."""
-        values = self._cache.get([self._name_of(event_id) for event_id in event_ids])
-        return [_unpack(value) for value in values if value is not None]
-
-    def store(self, events: Sequence[RenderedEvent], complete_up_to: datetime) -> None:
-        """Store events from a read that contains every change made up to `complete_up_to`."""
-        pairs = ((self._name_of(event.event_id), _pack(event, complete_up_to)) for event in events)
-        self._cache.put(pairs, SHARED_LIFETIME_MS)
-
-    def _name_of(self, event_id: int) -> str:
-        return f"{self._prefix}{event_id}"
-
-
-def _pack(event: RenderedEvent, complete_up_to: datetime) -> bytes:
-    values = {name: getattr(event, name) for name in _FIELD_NAMES}
-    return bson.encode({"complete_up_to": complete_up_to, **values})
-
-
-def _unpack(packed: bytes) -> tuple[RenderedEvent, datetime]:
-    values = bson.decode(packed, _AWARE_TIMES)
-    complete_up_to = values.pop("complete_up_to")
-    # BSON has no tuples.
-    values["sold_out_types"] = tuple(values["sold_out_types"])
-    return RenderedEvent(**values), complete_up_to
-
-
-def _rendering_version() -> str:
-    """Return a hash of the code that renders events.
-
-    During an update, processes of the old and the new version do not find each other's events.
-    """
-    sources = [Path(str(module.__file__)).read_bytes() for module in _RENDERING_MODULES]
-    return hashlib.blake2b(b"".join(sources), digest_size=6).hexdigest()
