@@ -16,18 +16,18 @@ CLOCKS = (bookings, event_bookings, offers, waitlist_routes)
 COUNTERS = ("availableTickets", "soldTickets", "heldTickets", "waiting")
 
 
-def types(*amounts, price=20):
+def types(*quantities, price=20):
     """Return ticket types A, B, ... with these numbers of tickets."""
-    names = "ABCDEFGH"[: len(amounts)]
+    names = "ABCDEFGH"[: len(quantities)]
     return [
-        {"type": name, "price": price, "availableTickets": amount}
-        for name, amount in zip(names, amounts, strict=True)
+        {"type": name, "price": price, "availableTickets": quantity}
+        for name, quantity in zip(names, quantities, strict=True)
     ]
 
 
-def event_of(db, *amounts, **changes) -> int:
+def event_of(db, *quantities, **changes) -> int:
     """Insert an event with these numbers of tickets; return its eventId."""
-    changes.setdefault("ticketTypes", types(*amounts))
+    changes.setdefault("ticketTypes", types(*quantities))
     return make_event(db, **changes)["eventId"]
 
 
@@ -131,8 +131,8 @@ def context_of(app):
 def stock_of(db, event_id, type_id=1):
     """Return the stored available, sold, held and waiting counts of a ticket type."""
     event = db.events.find_one({"eventId": event_id})
-    kind = next(k for k in event["ticketTypes"] if k["ticketTypeId"] == type_id)
-    return tuple(kind[name] for name in COUNTERS)
+    ticket_type = next(t for t in event["ticketTypes"] if t["ticketTypeId"] == type_id)
+    return tuple(ticket_type[name] for name in COUNTERS)
 
 
 def later(**span):

@@ -221,7 +221,7 @@ def test_two_concurrent_confirmations_charge_once(db, ann, held, provider):
     assert (stock_of(db, 1), provider.balance) == ((7, 3, 0, 0), 3702)
 
 
-def test_a_charge_of_a_providerthat_then_fails_is_refunded(db, app, ann, held, provider):
+def test_a_charge_by_a_provider_that_then_fails_is_refunded(db, app, ann, held, provider):
     def charge_and_break():
         provider.charged[db.bookings.find_one({})["_id"]] = 3702
         raise ConnectionError

@@ -113,9 +113,9 @@ def test_the_total_is_exact_to_the_cent(db, ann, price, quantity, subtotal):
 
 
 def test_the_total_adds_up_several_prices(db, ann):
-    kinds = types(10, 10)
-    kinds[0]["price"], kinds[1]["price"] = 0.1, 0.2
-    event_of(db, ticketTypes=kinds)
+    ticket_types = types(10, 10)
+    ticket_types[0]["price"], ticket_types[1]["price"] = 0.1, 0.2
+    event_of(db, ticketTypes=ticket_types)
     items = [{"ticketTypeId": 1, "quantity": 1}, {"ticketTypeId": 2, "quantity": 1}]
     assert booked(ann.order(1, items=items))["totalPrice"] == 0.3
 
@@ -149,11 +149,12 @@ SCHEDULE = [
 
 
 @pytest.mark.parametrize(
-    ("index", "place"), [({}, "Now"), ({"scheduleIndex": 0}, "Late"), ({"scheduleIndex": 2}, "Now")]
+    ("index", "location"),
+    [({}, "Now"), ({"scheduleIndex": 0}, "Late"), ({"scheduleIndex": 2}, "Now")],
 )
-def test_the_schedule_entry_is_the_one_named_or_the_next(db, ann, index, place):
+def test_the_schedule_entry_is_the_one_named_or_the_next(db, ann, index, location):
     event_of(db, 10, schedule=SCHEDULE)
-    assert booked(ann.order(1, quantity=1, **index))["location"] == place
+    assert booked(ann.order(1, quantity=1, **index))["location"] == location
 
 
 def test_a_schedule_entry_that_is_over_or_missing_is_refused(db, ann):

@@ -32,15 +32,15 @@ def ann(people):
     return people[0]
 
 
-def kind(name, left, **more):
-    return {"type": name, "price": 20, "availableTickets": left, **more}
+def ticket_type(name, available, **more):
+    return {"type": name, "price": 20, "availableTickets": available, **more}
 
 
-def put(host, *kinds, **changes):
-    return host.call("PUT", "/events/1", event_body(ticketTypes=list(kinds), **changes))
+def put(host, *ticket_types, **changes):
+    return host.call("PUT", "/events/1", event_body(ticketTypes=list(ticket_types), **changes))
 
 
-def type_of(answer, index=0):
+def counters_of(answer, index=0):
     names = ("availableTickets", "soldTickets", "heldTickets", "capacity")
     return tuple(answer.json["ticketTypes"][index][name] for name in names)
 
@@ -50,7 +50,7 @@ def test_available_tickets_do_not_include_sold_and_held_ones(db, host, people):
     people[0].book(1, 3)
     people[1].book(1, 2, hold=True)
     answer = host.call("PATCH", "/events/1/ticketTypes/0", {"availableTickets": 1})
-    assert type_of(answer) == (1, 3, 2, 6)
+    assert counters_of(answer) == (1, 3, 2, 6)
     people[2].book(1, 1)
     refused(people[0].order(1, ticketTypeId=1, quantity=1), 409, "already_booked")
     assert stock_of(db, 1) == (0, 4, 2, 0)
@@ -62,9 +62,9 @@ def test_capacity_cannot_fall_below_sold_and_held_tickets(db, host, people):
     people[1].book(1, 2, hold=True)
     refused(host.call("PATCH", "/events/1/ticket-types/1", {"capacity": 4}), 409, "tickets_taken")
     answer = host.call("PATCH", "/events/1/ticket-types/1", {"capacity": 5})
-    assert type_of(answer) == (0, 3, 2, 5)
+    assert counters_of(answer) == (0, 3, 2, 5)
     answer = host.call("PATCH", "/events/1/ticket-types/1", {"capacity": 8})
-    assert type_of(answer) == (3, 3, 2, 8)
+    assert counters_of(answer) == (3, 3, 2, 8)
 
 
 def test_a_full_edit_keeps_sold_held_and_waiting_counts(db, host, people):
@@ -72,8 +72,8 @@ def test_a_full_edit_keeps_sold_held_and_waiting_counts(db, host, people):
     people[0].book(1, 3)
     people[1].book(1, 2, hold=True)
     people[2].wait(1, 1, 2)
-    answer = put(host, kind("A", 50), kind("B", 0))
-    assert (answer.status_code, type_of(answer)) == (200, (50, 3, 2, 55))
+    answer = put(host, ticket_type("A", 50), ticket_type("B", 0))
+    assert (answer.status_code, counters_of(answer)) == (200, (50, 3, 2, 55))
     assert stock_of(db, 1, 2) == (0, 0, 0, 1)
 
 
@@ -86,7 +86,7 @@ def test_a_ticket_type_in_use_cannot_be_deleted(db, host, ann, how):
         "waited for": lambda: ann.wait(1, 1, 2),
     }[how]()
     used = 2 if how == "waited for" else 3
-    kept = [kind(name, 1) for id_, name in enumerate("ABC", 1) if id_ != used]
+    kept = [ticket_type(name, 1) for id_, name in enumerate("ABC", 1) if id_ != used]
     refused(put(host, *kept), 409, "tickets_taken")
     refused(host.call("DELETE", f"/events/1/ticket-types/{used}"), 409, "tickets_taken")
     assert host.call("DELETE", "/events/1/ticket-types/1").status_code == 200
@@ -102,7 +102,7 @@ def test_a_ticket_type_can_be_deleted_once_its_booking_is_cancelled(db, host, an
 def test_reordered_ticket_types_keep_their_counters_apart(db, app, host, ann, ending):
     event_of(db, 10, 10, organizer_id=host.id)
     booking = ann.book(1, 3, 2, hold=ending != "cancel")
-    put(host, kind("C", 7), kind("B", 4), kind("A", 5))
+    put(host, ticket_type("C", 7), ticket_type("B", 4), ticket_type("A", 5))
     {
         "cancel": lambda: ann.cancel(booking),
         "lapse": lambda: expire_holds(app, minutes=11),
@@ -116,7 +116,7 @@ def test_reordered_ticket_types_keep_their_counters_apart(db, app, host, ann, en
 def test_a_booking_keeps_the_names_it_was_made_with(db, host, ann):
     event_of(db, 10, organizer_id=host.id, title="Old")
     booking = ann.book(1, 2)
-    put(host, kind("Renamed", 8, ticketTypeId=1), title="New")
+    put(host, ticket_type("Renamed", 8, ticketTypeId=1), title="New")
     assert ann.get(f"/bookings/{booking['_id']}").json["data"]["booking"] == booking
 
 
@@ -134,7 +134,7 @@ def test_an_event_with_bookings_is_not_deleted(db, host, ann):
 def test_an_event_with_bookings_cannot_become_a_draft(db, host, ann):
     event_of(db, 10, organizer_id=host.id)
     ann.book(1)
-    refused(put(host, kind("A", 1), status="draft"), 409, "event_has_bookings")
+    refused(put(host, ticket_type("A", 1), status="draft"), 409, "event_has_bookings")
 
 
 def test_cancelling_an_event_cancels_and_refunds_its_bookings(db, host, people):
@@ -142,7 +142,7 @@ def test_cancelling_an_event_cancels_and_refunds_its_bookings(db, host, people):
     sold, held = people[0].book(1, 3), people[1].book(1, 2, 2, hold=True)
     answer = host.call("POST", "/events/1/cancel")
     assert (answer.status_code, answer.json["status"]) == (200, "cancelled")
-    assert (type_of(answer, 0), type_of(answer, 1)) == ((10, 0, 0, 10), (5, 0, 0, 5))
+    assert (counters_of(answer, 0), counters_of(answer, 1)) == ((10, 0, 0, 10), (5, 0, 0, 5))
     mine = people[0].get(f"/bookings/{sold['_id']}").json["data"]["booking"]
     assert (mine["status"], mine["refund"]["amount"]) == ("cancelled", 60)
     assert (mine["refund"]["reason"], bool(mine["refund"]["refundId"])) == ("event_cancelled", True)
@@ -157,7 +157,7 @@ def test_a_cancelled_event_stays_cancelled(db, host, ann):
     ann.book(1)
     host.call("POST", "/events/1/cancel")
     refused(host.call("POST", "/events/1/publish"), 409, "not_publishable")
-    refused(put(host, kind("A", 1), status="published"), 409, "not_publishable")
+    refused(put(host, ticket_type("A", 1), status="published"), 409, "not_publishable")
     assert host.call("POST", "/events/1/cancel").json["status"] == "cancelled"
     assert host.call("DELETE", "/events/1").status_code == 200
 
@@ -205,9 +205,9 @@ def test_deleting_a_user_ends_their_waitlist_entries(db, client, app, host, peop
 def test_the_hold_of_a_deleted_user_expires_and_is_in_the_export_before(db, app, host, ann):
     event_of(db, 5, 0, organizer_id=host.id)
     held = ann.book(1, 2, hold=True)
-    place = ann.wait(1, 1, 2)
-    told = ann.get(f"/users/{ann.id}/export").json
-    assert ([b["_id"] for b in told["bookings"]], told["waitlist"]) == ([held["_id"]], [place])
+    entry = ann.wait(1, 1, 2)
+    export = ann.get(f"/users/{ann.id}/export").json
+    assert ([b["_id"] for b in export["bookings"]], export["waitlist"]) == ([held["_id"]], [entry])
     ann.call("DELETE", f"/users/{ann.id}")
     assert expire_holds(app, minutes=11) == 1
     recovery.recover(context_of(app), later(seconds=31))
@@ -219,8 +219,8 @@ def test_an_export_holds_payments_and_ended_waitlist_entries(db, ann, host):
     left = ann.wait(1, 1, 2)
     ann.call("DELETE", "/waitlist/1")
     ann.call("POST", f"/bookings/{ann.book(1, 2, hold=True)['_id']}/confirm")
-    told = ann.get(f"/users/{ann.id}/export").json
-    (paid,), (ended,) = told["bookings"], told["waitlist"]
+    export = ann.get(f"/users/{ann.id}/export").json
+    (paid,), (ended,) = export["bookings"], export["waitlist"]
     assert (paid["payment"]["provider"], paid["payment"]["cents"]) == ("mock", 4000)
     assert ended == {**left, "status": "left", "position": None}
 

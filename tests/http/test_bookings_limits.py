@@ -9,16 +9,16 @@ from tests.factories import day
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
 
-def of(*pairs):
+def items_of(*pairs):
     return [{"ticketTypeId": type_id, "quantity": quantity} for type_id, quantity in pairs]
 
 
 def test_a_booking_has_at_most_ten_tickets(db, ann):
     event_of(db, 50, 50)
-    refused(ann.order(1, items=of((1, 6), (2, 5))), 409, "ticket_limit_exceeded")
+    refused(ann.order(1, items=items_of((1, 6), (2, 5))), 409, "ticket_limit_exceeded")
     refused(ann.order(1, ticketTypeId=1, quantity=11), 409, "ticket_limit_exceeded")
     assert db.bookings.count_documents({}) == 0
-    assert ann.order(1, items=of((1, 5), (2, 5))).status_code == 201
+    assert ann.order(1, items=items_of((1, 5), (2, 5))).status_code == 201
 
 
 def test_a_quantity_over_the_limit_does_not_join_the_waitlist(db, ann):
@@ -123,14 +123,14 @@ def test_a_draft_is_not_on_sale_and_others_do_not_find_it(db, client, app, ann):
     host, boss = Caller(client, app, "organizer"), Caller(client, app, "admin")
     event_of(db, 10, 10, status="draft", organizer_id=host.id)
     event_of(db, 10, status="draft", schedule=[{"date": day(-1), "location": "X"}])
-    unlike = (
+    invalid_orders = (
         {"ticketTypeId": 99, "quantity": 1},
         {"type": "Nobody knows", "quantity": 1},
         {"ticketTypeId": 1, "quantity": 11},
         {"ticketTypeId": 1, "quantity": 1, "scheduleIndex": 7},
     )
     for event_id in (1, 2):
-        for body in (*ORDERS, *unlike):
+        for body in (*ORDERS, *invalid_orders):
             answer = refused(ann.order(event_id, **body), 404, "event_not_found")
             assert answer == ann.order(77, **body).json
         for type_id, quantity in ((1, 1), (99, 1), (None, 1), (1, 11)):

@@ -49,8 +49,8 @@ def test_a_users_bookings_are_listed_newest_first(db, ann, bob):
     bob.book(1)
     answer = ann.get("/bookings")
     assert ids(answer) == made[::-1]
-    said = {name: answer.json[name] for name in ("page", "limit", "total", "pages", "nextCursor")}
-    assert said == {"page": 1, "limit": 20, "total": 3, "pages": 1, "nextCursor": None}
+    shown = {name: answer.json[name] for name in ("page", "limit", "total", "pages", "nextCursor")}
+    assert shown == {"page": 1, "limit": 20, "total": 3, "pages": 1, "nextCursor": None}
     assert ids(Caller.get(bob, "/bookings")) != []
 
 
@@ -132,8 +132,12 @@ def test_a_cursor_carries_its_filters(db, ann):
     made = many(db, ann, 5)
     first = ann.get("/bookings?status=cancelled&eventId=1&upcoming=true&limit=2")
     cursor = first.json["nextCursor"]
-    for beside in ("", "&status=cancelled", "&status=confirmed&eventId=7&upcoming=false&page=9"):
-        second = ann.get(f"/bookings?limit=50&cursor={cursor}{beside}")
+    for other_parameters in (
+        "",
+        "&status=cancelled",
+        "&status=confirmed&eventId=7&upcoming=false&page=9",
+    ):
+        second = ann.get(f"/bookings?limit=50&cursor={cursor}{other_parameters}")
         assert len(set(ids(first)) | set(ids(second))) == 4
         assert {row["status"] for row in second.json["bookings"]} == {"cancelled"}
         assert (second.json["total"], second.json["page"]) == (4, 2)
@@ -179,9 +183,9 @@ def test_a_cursor_of_another_list_is_refused(db, ann, bob, root):
 )
 def test_a_forged_cursor_is_refused(db, ann, wrong):
     many(db, ann, 5)
-    place = paging.decode_cursor(ann.get("/bookings?limit=2").json["nextCursor"])
-    assert ann.get(f"/bookings?cursor={paging.encode_cursor(place)}").status_code == 200
-    cursor = paging.encode_cursor({**place, **wrong})
+    position = paging.decode_cursor(ann.get("/bookings?limit=2").json["nextCursor"])
+    assert ann.get(f"/bookings?cursor={paging.encode_cursor(position)}").status_code == 200
+    cursor = paging.encode_cursor({**position, **wrong})
     body = refused(ann.get(f"/bookings?cursor={cursor}"), 400, "validation_error")
     assert list(body["errors"]) == ["cursor"]
 

@@ -7,7 +7,7 @@ from tests.bookings_factories import event_of, refused, stock_of
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
 
-def of(*pairs):
+def items_of(*pairs):
     return [{"ticketTypeId": type_id, "quantity": quantity} for type_id, quantity in pairs]
 
 
@@ -16,11 +16,11 @@ def taken(answer):
     return {item["ticketTypeId"]: item["quantity"] for item in items}
 
 
-@pytest.mark.parametrize("asked", [{"onShortfall": "reject"}, {}])
-def test_reject_answers_what_is_available_and_writes_nothing(db, ann, asked):
+@pytest.mark.parametrize("mode", [{"onShortfall": "reject"}, {}])
+def test_reject_answers_what_is_available_and_writes_nothing(db, ann, mode):
     event_of(db, 2)
     before = db.events.find_one({})
-    body = refused(ann.order(1, type="A", quantity=3, **asked), 409, "sold_out")
+    body = refused(ann.order(1, type="A", quantity=3, **mode), 409, "sold_out")
     assert body["available"] == 2
     assert body["ticketTypes"] == [{"ticketTypeId": 1, "type": "A", "availableTickets": 2}]
     assert db.events.find_one({}) == before
@@ -30,7 +30,7 @@ def test_reject_answers_what_is_available_and_writes_nothing(db, ann, asked):
 @pytest.mark.parametrize("mode", [{}, {"onShortfall": "reject"}])
 def test_several_types_are_sold_together_or_not_at_all(db, ann, mode):
     event_of(db, 5, 1)
-    body = refused(ann.order(1, items=of((1, 2), (2, 2)), **mode), 409, "sold_out")
+    body = refused(ann.order(1, items=items_of((1, 2), (2, 2)), **mode), 409, "sold_out")
     assert [kind["availableTickets"] for kind in body["ticketTypes"]] == [5, 1]
     assert (stock_of(db, 1, 1), stock_of(db, 1, 2)) == ((5, 0, 0, 0), (1, 0, 0, 0))
 
@@ -52,7 +52,7 @@ def test_partial_books_the_available_tickets(db, ann):
 
 def test_partial_books_what_is_available_of_each_type(db, ann):
     event_of(db, 2, 0, 5)
-    answer = ann.order(1, items=of((1, 3), (2, 2), (3, 2)), onShortfall="partial", hold=True)
+    answer = ann.order(1, items=items_of((1, 3), (2, 2), (3, 2)), onShortfall="partial", hold=True)
     assert taken(answer) == {1: 2, 3: 2}
     assert stock_of(db, 1, 3) == (3, 0, 2, 0)
     assert db.waitlist.count_documents({}) == 0
@@ -60,7 +60,7 @@ def test_partial_books_what_is_available_of_each_type(db, ann):
 
 def test_partial_is_sold_out_if_no_ticket_is_available(db, ann):
     event_of(db, 0, 0)
-    answer = ann.order(1, items=of((1, 3), (2, 2)), onShortfall="partial")
+    answer = ann.order(1, items=items_of((1, 3), (2, 2)), onShortfall="partial")
     assert refused(answer, 409, "sold_out")["available"] == 0
 
 
@@ -97,7 +97,7 @@ def test_waitlist_answers_202_with_an_entry_if_no_ticket_is_available(db, ann, b
 
 def test_waitlist_makes_an_entry_for_each_type(db, ann):
     event_of(db, 1, 0, 5)
-    answer = ann.order(1, items=of((1, 3), (2, 2), (3, 1)), onShortfall="waitlist")
+    answer = ann.order(1, items=items_of((1, 3), (2, 2), (3, 1)), onShortfall="waitlist")
     assert taken(answer) == {1: 1, 3: 1}
     entries = answer.json["data"]["waitlistEntries"]
     assert [(e["ticketTypeId"], e["quantity"], e["position"]) for e in entries] == [
@@ -105,7 +105,7 @@ def test_waitlist_makes_an_entry_for_each_type(db, ann):
         (2, 2, 1),
     ]
     assert answer.json["data"]["waitlistEntry"] == entries[0]
-    assert sorted(place["_id"] for place in ann.waitlist_entries()) == sorted(
+    assert sorted(entry["_id"] for entry in ann.waitlist_entries()) == sorted(
         e["_id"] for e in entries
     )
     assert [stock_of(db, 1, id_)[3] for id_ in (1, 2, 3)] == [1, 1, 0]
@@ -128,24 +128,24 @@ def test_a_second_entry_for_a_ticket_type_is_refused(db, ann):
 
 def test_an_entry_is_kept_beside_a_booking_of_another_type(db, ann):
     event_of(db, 0, 5)
-    place = ann.wait(1, 2, 1)
-    answer = ann.order(1, items=of((1, 3), (2, 2)), onShortfall="waitlist")
+    entry = ann.wait(1, 2, 1)
+    answer = ann.order(1, items=items_of((1, 3), (2, 2)), onShortfall="waitlist")
     assert (answer.status_code, taken(answer)) == (201, {2: 2})
     assert answer.json["message"] == "Booked 2 tickets."
     assert list(answer.json["data"]) == ["booking"]
-    assert ann.waitlist_entries() == [place]
+    assert ann.waitlist_entries() == [entry]
     assert stock_of(db, 1, 1) == (0, 0, 0, 1)
 
 
 def test_an_entry_is_kept_beside_a_new_one_for_another_type(db, ann):
     event_of(db, 0, 0)
     old = ann.wait(1, 2, 1)
-    answer = ann.order(1, key="k", items=of((1, 3), (2, 2)), onShortfall="waitlist")
+    answer = ann.order(1, key="k", items=items_of((1, 3), (2, 2)), onShortfall="waitlist")
     assert answer.status_code == 202
     new = answer.json["data"]["waitlistEntry"]
     assert new["ticketTypeId"] == 2
     assert ann.waitlist_entries() == [new, old]
-    again = ann.order(1, key="k", items=of((1, 3), (2, 2)), onShortfall="waitlist")
+    again = ann.order(1, key="k", items=items_of((1, 3), (2, 2)), onShortfall="waitlist")
     assert again.data == answer.data
 
 

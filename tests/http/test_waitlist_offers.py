@@ -36,7 +36,7 @@ def open_offers(person):
     return [offer["quantity"] for offer in person.offers() if offer["status"] == "open"]
 
 
-def serve(app, **span):
+def offer_available(app, **span):
     return waitlist_offers.offer_available_tickets(context_of(app), later(**span))
 
 
@@ -64,8 +64,8 @@ def test_offers_are_made_in_order_and_may_be_smaller_than_wanted(db, people, hol
         person.wait(1, quantity)
     holder.cancel(booking)
     assert [open_offers(person) for person in people[:3]] == [[2], [1], [2]]
-    (place,) = people[2].waitlist_entries()
-    assert (place["quantity"], place["position"], place["status"]) == (2, 1, "waiting")
+    (entry,) = people[2].waitlist_entries()
+    assert (entry["quantity"], entry["position"], entry["status"]) == (2, 1, "waiting")
     assert stock_of(db, 1) == (0, 0, 5, 1)
 
 
@@ -181,7 +181,7 @@ def test_tickets_added_by_the_organizer_are_offered_first(db, client, app, peopl
     more = {"availableTickets": 5}
     client.patch("/api/events/1/ticketTypes/0", json=more, headers=organizer["headers"])
     refused(people[1].order(1, ticketTypeId=1, quantity=1), 409, "sold_out")
-    assert serve(app) == 1
+    assert offer_available(app) == 1
     assert open_offers(people[0]) == [2]
     people[1].book(1, 3)
     assert stock_of(db, 1) == (0, 3, 2, 0)
@@ -207,7 +207,7 @@ def test_no_tickets_are_offered_of_an_event_not_on_sale(db, app, people, holder,
         db.events.update_one({"eventId": 1}, {"$set": {"status": "draft"}})
     context, span = context_of(app), {"days": 4} if how == "past" else {}
     event_closing.end_all_bookings(context, 1, "test", later(**span))
-    assert serve(app, **span) == 0
+    assert offer_available(app, **span) == 0
     assert people[0].offers() == []
     if how == "past":
         assert event_closing.close_past_events(context, later(**span)) == 1

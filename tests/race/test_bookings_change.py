@@ -39,7 +39,7 @@ def update_booking_unguarded(db, booking_id, where, fields):
     }
 
 
-def several_cancel(context, event, user):
+def cancel_concurrently(context, event, user):
     booking_id = kit.booking_id(kit.book(context, event, 3, user=user))
     contexts = [kit.another_process(context) for _ in range(8)]
     now = utc_now()
@@ -50,7 +50,7 @@ def several_cancel(context, event, user):
 
 def test_concurrent_cancellations_return_the_tickets_once(context, db):
     event = event_of(db, 10)
-    results = several_cancel(context, event, ObjectId())
+    results = cancel_concurrently(context, event, ObjectId())
     assert {r["status"] for r in results} == {"cancelled"}
     assert len({r["refund"]["refundId"] for r in results}) == 1
     assert kit.stock_counters(db, event) == (10, 0, 0, 0)
@@ -71,7 +71,7 @@ def test_control_without_the_guard_tickets_are_returned_twice(context, db, monke
     assert kit.stock_counters(db, event)[2] < db.bookings.count_documents({"active": True})
 
 
-def confirm_and_expire(context, db, event):
+def confirm_and_expire_concurrently(context, db, event):
     user, now = ObjectId(), utc_now()
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
     booking = transitions.find_booking(context, held)
@@ -84,7 +84,7 @@ def confirm_and_expire(context, db, event):
 def test_a_hold_is_either_confirmed_or_expires(context, db):
     event, sold = event_of(db, 100), 0
     for _ in range(15):
-        booking, confirmed, expired = confirm_and_expire(context, db, event)
+        booking, confirmed, expired = confirm_and_expire_concurrently(context, db, event)
         assert booking["status"] == ("expired" if expired else "confirmed")
         assert isinstance(confirmed, AppError) == expired
         sold += 0 if expired else 2
@@ -150,7 +150,7 @@ def test_concurrent_confirmations_charge_once(context, db):
     kit.assert_consistent(context)
 
 
-def edited(db, event, change):
+def edit(db, event, change):
     return editing.edit_event(
         db,
         event["eventId"],
@@ -178,23 +178,21 @@ def test_edits_during_a_sale_lose_no_ticket(context, db):
         partial(kit.book, kit.another_process(context), event, items=((n % 2 + 1, None, 2),))
         for n in range(24)
     ]
-    patches = [
-        partial(edited, db, event, editing.patch_type(1, {"capacity": 40})) for _ in range(2)
-    ]
-    orders = [partial(edited, db, event, reorder) for _ in range(4)]
+    patches = [partial(edit, db, event, editing.patch_type(1, {"capacity": 40})) for _ in range(2)]
+    orders = [partial(edit, db, event, reorder) for _ in range(4)]
     results = kit.run_concurrently(*sales, *patches, *orders)
     assert not [r for r in results if isinstance(r, AppError)]
-    kinds = {k["ticketTypeId"]: k for k in db.events.find_one()["ticketTypes"]}
-    assert (kinds[1]["availableTickets"], kinds[1]["soldTickets"]) == (16, 24)
-    assert (kinds[2]["availableTickets"], kinds[2]["soldTickets"]) == (36, 24)
+    types_by_id = {each["ticketTypeId"]: each for each in db.events.find_one()["ticketTypes"]}
+    assert (types_by_id[1]["availableTickets"], types_by_id[1]["soldTickets"]) == (16, 24)
+    assert (types_by_id[2]["availableTickets"], types_by_id[2]["soldTickets"]) == (36, 24)
     kit.assert_consistent(context)
 
 
-def lower_during_sale(context, db, monkeypatch):
+def edit_during_sale(context, db, monkeypatch):
     """Edit the available tickets while a sale comes between the edit's read and its write."""
     event = event_of(db, 5)
     with kit.suspended(monkeypatch, events_store, "write_if_unchanged") as suspension:
-        lowering = partial(edited, db, event, editing.patch_type(1, {"capacity": 5}))
+        lowering = partial(edit, db, event, editing.patch_type(1, {"capacity": 5}))
         with kit.in_background(lowering) as low:
             suspension.wait()
             kit.book(context, event, 4)
@@ -204,7 +202,7 @@ def lower_during_sale(context, db, monkeypatch):
 
 
 def test_a_sale_between_the_read_and_the_write_of_an_edit_is_kept(context, db, monkeypatch):
-    event = lower_during_sale(context, db, monkeypatch)
+    event = edit_during_sale(context, db, monkeypatch)
     assert kit.stock_counters(db, event) == (1, 0, 4, 0)
     kit.assert_consistent(context)
 
@@ -215,7 +213,7 @@ def test_control_an_edit_without_its_guard_loses_the_sale(context, db, monkeypat
         return events_store.find_event(db, event["eventId"])
 
     monkeypatch.setattr(events_store, "write_if_unchanged", unguarded)
-    event = lower_during_sale(context, db, monkeypatch)
+    event = edit_during_sale(context, db, monkeypatch)
     assert kit.stock_counters(db, event) == (5, 0, 0, 0)
     assert kit.find_faults(context)
 

@@ -24,7 +24,7 @@ def applies_a_move(_db, _event, _changes, *, new_entries=None, **_rest):
     return any(key.startswith(inventory_store.MOVE_PREFIXES) for key in new_entries or {})
 
 
-def confirm_suspended(context, db, event, monkeypatch):
+def confirm_with_suspended_move(context, db, event, monkeypatch):
     """Confirm a hold, suspended before its move while others apply it and clear its entry."""
     user, now = ObjectId(), utc_now()
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True))
@@ -47,7 +47,7 @@ def test_a_move_that_another_process_applied_meanwhile_is_not_applied_again(
     context, db, monkeypatch
 ):
     event = event_of(db, 10)
-    confirm_suspended(context, db, event, monkeypatch)
+    confirm_with_suspended_move(context, db, event, monkeypatch)
     assert kit.stock_counters(db, event) == (7, 0, 3, 0)
     kit.assert_consistent(context)
 
@@ -58,7 +58,7 @@ def test_control_without_the_count_of_clearings_it_is_applied_twice(context, db,
 
     monkeypatch.setattr(inventory_store, "never_existed_guard", absent_only)
     event = event_of(db, 10)
-    confirm_suspended(context, db, event, monkeypatch)
+    confirm_with_suspended_move(context, db, event, monkeypatch)
     assert kit.stock_counters(db, event)[1] < 0
 
 

@@ -65,14 +65,14 @@ def test_each_of_a_hundred_tickets_is_sold_once(context, db):
     event = event_of(db, 100)
     contexts = processes(context)
 
-    def buy_on(number):
+    def buy_repeatedly(number):
         sold = 0
         for _ in range(20):
             answer = kit.run_concurrently(partial(kit.book, contexts[number % 4], event))[0]
             sold += getattr(answer, "status", 0) == 201
         return sold
 
-    assert sum(kit.run_concurrently(*[partial(buy_on, n) for n in range(THREADS)])) == 100
+    assert sum(kit.run_concurrently(*[partial(buy_repeatedly, n) for n in range(THREADS)])) == 100
     assert kit.stock_counters(db, event) == (0, 0, 100, 0)
     kit.assert_consistent(context)
 
@@ -99,8 +99,8 @@ def test_waitlist_positions_are_given_once_each_in_order(context, db):
     event = event_of(db, 20)
     results = race(context, event, quantity=3, on_shortfall="waitlist")
     assert kit.count_outcomes(results) == {201: 7, 202: THREADS - 7}
-    places = [r.data["waitlistEntry"]["position"] for r in results if "waitlistEntry" in r.data]
-    assert sorted(places) == list(range(1, THREADS - 5))
+    positions = [r.data["waitlistEntry"]["position"] for r in results if "waitlistEntry" in r.data]
+    assert sorted(positions) == list(range(1, THREADS - 5))
     assert kit.stock_counters(db, event) == (0, 0, 20, THREADS - 6)
     kit.assert_consistent(context)
 
@@ -206,10 +206,12 @@ def test_a_check_during_sales_finds_no_fault(context, db):
     event = event_of(db, 200)
     found = []
 
-    def look():
+    def check_repeatedly():
         for _ in range(10):
             found.extend(auditing.check(context, kit.utc_now()))
 
-    kit.run_concurrently(look, *[partial(race, context, event, calls=8) for _ in range(3)])
+    kit.run_concurrently(
+        check_repeatedly, *[partial(race, context, event, calls=8) for _ in range(3)]
+    )
     assert found == []
     kit.assert_consistent(context)

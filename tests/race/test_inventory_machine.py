@@ -52,7 +52,7 @@ class Model:
     def add(self, user, slot, quantity, status, until=None):
         self.bookings[user, slot] = {"quantity": quantity, "status": status, "until": until}
 
-    def serve(self, now, offers):
+    def make_offers(self, now, offers):
         """Offer tickets first come, first served; a user at the limit leaves the queue."""
         while self.queue and self.available:
             entry = self.queue[0]
@@ -141,7 +141,7 @@ class InventoryMachine(RuleBasedStateMachine):
                 self.context, booking["_id"], self.actor(user), self.now
             )
             del self.model.bookings[user, "direct"]
-            self.model.serve(self.now, self.offers)
+            self.model.make_offers(self.now, self.offers)
 
     @rule(user=people)
     def confirm(self, user):
@@ -176,7 +176,7 @@ class InventoryMachine(RuleBasedStateMachine):
         if open_:
             kept = min(quantity, open_[0]["quantity"])
             open_[0].update(status="confirmed", until=None, quantity=kept)
-            self.model.serve(self.now, self.offers)
+            self.model.make_offers(self.now, self.offers)
 
     @rule(user=people)
     def leave(self, user):
@@ -195,7 +195,7 @@ class InventoryMachine(RuleBasedStateMachine):
         )
         assert result == (None if left else "not_on_waitlist")
         if left:
-            self.model.serve(self.now, self.offers)
+            self.model.make_offers(self.now, self.offers)
 
     @rule(minutes=st.sampled_from([3, 11, 31]))
     def expire(self, minutes):
@@ -205,7 +205,7 @@ class InventoryMachine(RuleBasedStateMachine):
         for key in over:
             del self.model.bookings[key]
         if over:
-            self.model.serve(self.now, self.offers)
+            self.model.make_offers(self.now, self.offers)
 
     @rule(capacity=st.integers(0, 9))
     def edit(self, capacity):
@@ -224,7 +224,7 @@ class InventoryMachine(RuleBasedStateMachine):
         if fits:
             self.model.capacity = capacity
             waitlist_offers.offer_available_tickets(self.context, self.now)
-            self.model.serve(self.now, self.offers)
+            self.model.make_offers(self.now, self.offers)
 
     @precondition(lambda self: self.model.bookings or self.model.queue)
     @rule()

@@ -12,9 +12,9 @@ from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from tests import factories
 from tests.race import kit
-from tests.race.test_waitlist_race import offered, serve, wait
+from tests.race.test_waitlist_race import make_offers, offered, wait
 
-MOST = 10
+LIMIT = 10
 
 
 def event_of(db, *tickets):
@@ -25,7 +25,7 @@ def event_of(db, *tickets):
     return factories.make_event(db, ticketTypes=types)
 
 
-def one_waits(context, event, quantity, types=(1,)):
+def return_tickets_to_a_waiting_user(context, event, quantity, types=(1,)):
     """Return all tickets of these types while one user waits for them; return the user's id."""
     user = ObjectId()
     sold = [kit.booking_id(kit.book(context, event, items=((t, None, quantity),))) for t in types]
@@ -37,7 +37,7 @@ def one_waits(context, event, quantity, types=(1,)):
     return user
 
 
-def has(db, user):
+def count_tickets(db, user):
     """Return how many tickets the user holds or owns."""
     return sum(b["quantity"] for b in db.bookings.find({"userId": user, "active": True}))
 
@@ -46,13 +46,13 @@ def of_type_b(quantity):
     return {"items": ((2, None, quantity),)}
 
 
-def booked_while_an_offer_is_made(context, db, monkeypatch):
+def book_during_an_offer(context, db, monkeypatch):
     event = event_of(db, 6, 20)
-    user = one_waits(context, event, 6)
+    user = return_tickets_to_a_waiting_user(context, event, 6)
     offering = kit.another_process(context)
     with (
         kit.suspended(monkeypatch, offering.sales, "record") as suspension,
-        kit.in_background(partial(serve, offering, event)) as made,
+        kit.in_background(partial(make_offers, offering, event)) as made,
     ):
         suspension.wait()
         (result,) = kit.run_concurrently(
@@ -64,42 +64,46 @@ def booked_while_an_offer_is_made(context, db, monkeypatch):
 
 
 def test_a_purchase_finds_an_offer_in_progress(context, db, monkeypatch):
-    _event, user, result = booked_while_an_offer_is_made(context, db, monkeypatch)
-    assert (getattr(result, "code", result), has(db, user)) == ("offer_under_way", 6)
+    _event, user, result = book_during_an_offer(context, db, monkeypatch)
+    assert (getattr(result, "code", result), count_tickets(db, user)) == ("offer_under_way", 6)
     kit.assert_consistent(context)
 
 
-def test_control_without_looking_for_offers_a_purchase_exceeds_the_limit(context, db, monkeypatch):
+def test_control_without_the_search_for_offers_a_purchase_exceeds_the_limit(
+    context, db, monkeypatch
+):
     monkeypatch.setattr(ticket_limit.waitlist, "is_being_offered", lambda *_a, **_k: False)
-    _event, user, _result = booked_while_an_offer_is_made(context, db, monkeypatch)
-    assert has(db, user) > MOST
+    _event, user, _result = book_during_an_offer(context, db, monkeypatch)
+    assert count_tickets(db, user) > LIMIT
 
 
 def test_a_purchase_waits_for_an_offer_and_gets_what_it_leaves(context, db, monkeypatch):
     event = event_of(db, 6, 20)
-    user = one_waits(context, event, 6)
+    user = return_tickets_to_a_waiting_user(context, event, 6)
     offering = kit.another_process(context)
     with (
         kit.suspended(monkeypatch, offering.sales, "record") as suspension,
-        kit.in_background(partial(serve, offering, event)) as made,
+        kit.in_background(partial(make_offers, offering, event)) as made,
     ):
         suspension.wait()
-        looks = kit.suspended(monkeypatch, ticket_limit.waitlist, "is_being_offered", after=True)
+        searching = kit.suspended(
+            monkeypatch, ticket_limit.waitlist, "is_being_offered", after=True
+        )
         booking = partial(kit.book, context, event, user=user, **of_type_b(4))
-        with looks as looked, kit.in_background(booking) as booked:
-            looked.wait()
+        with searching as search, kit.in_background(booking) as booked:
+            search.wait()
             suspension.resume()
             made.result()
-            looked.resume()
+            search.resume()
             assert booked.result().status == 201
-    assert has(db, user) == MOST
+    assert count_tickets(db, user) == LIMIT
     kit.assert_consistent(context)
 
 
-def offered_while_one_books(context, db, monkeypatch, waited_before):
+def offer_during_a_purchase(context, db, monkeypatch, waited_before):
     """Take tickets of B, and make an offer of A before the booking is stored."""
     event = event_of(db, 6, 20)
-    user = one_waits(context, event, 6) if waited_before else ObjectId()
+    user = return_tickets_to_a_waiting_user(context, event, 6) if waited_before else ObjectId()
     with (
         kit.suspended(monkeypatch, bookings_store, "insert_bookings") as suspension,
         kit.in_background(partial(kit.book, context, event, user=user, **of_type_b(8))) as booked,
@@ -111,7 +115,7 @@ def offered_while_one_books(context, db, monkeypatch, waited_before):
             wait(offering, event, 6, user)
             holder = kit.attendee(transitions.find_booking(context, first)["userId"])
             transitions.cancel(offering, first, holder, utc_now())
-        serve(offering, event)
+        make_offers(offering, event)
         suspension.resume()
         assert booked.result().status == 201
     return event, user
@@ -119,48 +123,48 @@ def offered_while_one_books(context, db, monkeypatch, waited_before):
 
 @pytest.mark.parametrize("waited_before", [True, False])
 def test_an_offer_finds_a_purchase_in_progress(context, db, monkeypatch, waited_before):
-    event, user = offered_while_one_books(context, db, monkeypatch, waited_before)
-    assert has(db, user) == MOST
+    event, user = offer_during_a_purchase(context, db, monkeypatch, waited_before)
+    assert count_tickets(db, user) == LIMIT
     kit.assert_consistent(context)
     assert waitlist_offers.offer_tickets(context, event["eventId"], utc_now()) == 0
     assert db.waitlist.count_documents({"active": True}) == 0  # the user is at the limit
 
 
 @pytest.mark.parametrize("waited_before", [True, False])
-def test_control_without_looking_an_offer_exceeds_the_limit(
+def test_control_without_the_search_an_offer_exceeds_the_limit(
     context, db, monkeypatch, waited_before
 ):
     monkeypatch.setattr(ticket_limit, "_find_tickets_in_progress", lambda *_: {})
-    _event, user = offered_while_one_books(context, db, monkeypatch, waited_before)
-    assert has(db, user) > MOST
+    _event, user = offer_during_a_purchase(context, db, monkeypatch, waited_before)
+    assert count_tickets(db, user) > LIMIT
 
 
 def test_no_offer_is_made_while_a_purchase_in_progress_leaves_nothing(context, db, monkeypatch):
     event = event_of(db, 6, 20)
-    user = one_waits(context, event, 6)
+    user = return_tickets_to_a_waiting_user(context, event, 6)
     with (
         kit.suspended(monkeypatch, bookings_store, "insert_bookings") as suspension,
         kit.in_background(partial(kit.book, context, event, user=user, **of_type_b(10))) as booked,
     ):
         suspension.wait()
-        assert serve(kit.another_process(context), event) == 0
+        assert make_offers(kit.another_process(context), event) == 0
         assert db.waitlist.count_documents({"userId": user, "active": True}) == 1
         recovery.recover(context, utc_now() + kit.AFTER_ABANDONMENT)  # the purchase is undone
         suspension.resume()
         with pytest.raises(AppError):
             booked.result()
-    assert serve(kit.another_process(context), event) == 1
-    assert (has(db, user), offered(db)) == (6, [(user, 6)])
+    assert make_offers(kit.another_process(context), event) == 1
+    assert (count_tickets(db, user), offered(db)) == (6, [(user, 6)])
     kit.assert_consistent(context)
 
 
-def two_offers_at_once(context, db, monkeypatch):
+def make_two_offers_concurrently(context, db, monkeypatch):
     event = event_of(db, 6, 6)
-    user = one_waits(context, event, 6, (1, 2))
+    user = return_tickets_to_a_waiting_user(context, event, 6, (1, 2))
     offering = kit.another_process(context)
     with (
         kit.suspended(monkeypatch, offering.sales, "record") as suspension,
-        kit.in_background(partial(serve, offering, event)) as made,
+        kit.in_background(partial(make_offers, offering, event)) as made,
     ):
         suspension.wait()
         waitlist_offers._offer_to_first(
@@ -172,31 +176,31 @@ def two_offers_at_once(context, db, monkeypatch):
 
 
 def test_two_concurrent_offers_find_each_other(context, db, monkeypatch):
-    event, user = two_offers_at_once(context, db, monkeypatch)
-    serve(context, event)
-    assert (has(db, user), sorted(q for _, q in offered(db))) == (MOST, [4, 6])
+    event, user = make_two_offers_concurrently(context, db, monkeypatch)
+    make_offers(context, event)
+    assert (count_tickets(db, user), sorted(q for _, q in offered(db))) == (LIMIT, [4, 6])
     kit.assert_consistent(context)
 
 
-def test_control_without_looking_two_offers_exceed_the_limit(context, db, monkeypatch):
+def test_control_without_the_search_two_offers_exceed_the_limit(context, db, monkeypatch):
     monkeypatch.setattr(ticket_limit.waitlist, "is_being_offered", lambda *_a, **_k: False)
-    _event, user = two_offers_at_once(context, db, monkeypatch)
-    assert has(db, user) > MOST
+    _event, user = make_two_offers_concurrently(context, db, monkeypatch)
+    assert count_tickets(db, user) > LIMIT
 
 
 @pytest.mark.parametrize("number", range(6))
 def test_purchases_and_offers_started_together_stay_within_the_limit(context, db, number):
     """The threads run in any order."""
     event = event_of(db, 6, 6, 20)
-    user = one_waits(context, event, 6, (1, 2))
+    user = return_tickets_to_a_waiting_user(context, event, 6, (1, 2))
     contexts = [kit.another_process(context) for _ in range(4)]
     kit.run_concurrently(
-        partial(serve, contexts[0], event),
+        partial(make_offers, contexts[0], event),
         partial(kit.book, contexts[1], event, user=user, items=((3, None, 2 + number),)),
-        partial(serve, contexts[2], event),
+        partial(make_offers, contexts[2], event),
         partial(kit.book, contexts[3], event, user=user, items=((3, None, 9),)),
     )
-    assert has(db, user) <= MOST
-    serve(context, event)
-    assert has(db, user) == MOST
+    assert count_tickets(db, user) <= LIMIT
+    make_offers(context, event)
+    assert count_tickets(db, user) == LIMIT
     kit.assert_consistent(context)

@@ -1,4 +1,4 @@
-"""Concurrent scanners, and a scanner beside a cancellation: one of them wins."""
+"""Of concurrent scanners, or a scanner and a cancellation, one succeeds."""
 
 from functools import partial
 
@@ -37,7 +37,7 @@ def code_of(db, event, booking):
     return load_key(db, utc_now()).sign(event["eventId"], ticket.ticket_id)
 
 
-def scan_at_once(db, event, booking):
+def scan_concurrently(db, event, booking):
     code = code_of(db, event, booking)
     scanners = [open_check_in(db, event) for _ in range(SCANNERS)]
     return kit.count_outcomes(
@@ -46,7 +46,7 @@ def scan_at_once(db, event, booking):
 
 
 def test_one_of_several_concurrent_scanners_checks_a_ticket_in(db, event, booking):
-    assert scan_at_once(db, event, booking) == {"dict": 1, "already_checked_in": SCANNERS - 1}
+    assert scan_concurrently(db, event, booking) == {"dict": 1, "already_checked_in": SCANNERS - 1}
 
 
 def test_control_with_separate_read_and_write_several_scanners_check_it_in(
@@ -54,18 +54,16 @@ def test_control_with_separate_read_and_write_several_scanners_check_it_in(
 ):
     gate = kit.threading.Barrier(SCANNERS)
 
-    def read_then_write(db, booking_id, ticket_number, *, event_id, check_in):
+    def read_then_write(db, booking_id, local_id, *, event_id, check_in):
         seen = db.bookings.find_one({"_id": booking_id})
         gate.wait(kit.TIMEOUT_SECONDS)
-        if ticket_number in seen.get("checkIns", {}):
+        if local_id in seen.get("checkIns", {}):
             return None
-        db.bookings.update_one(
-            {"_id": booking_id}, {"$set": {f"checkIns.{ticket_number}": check_in}}
-        )
+        db.bookings.update_one({"_id": booking_id}, {"$set": {f"checkIns.{local_id}": check_in}})
         return db.bookings.find_one({"_id": booking_id})
 
     monkeypatch.setattr(store, "check_in", read_then_write)
-    assert scan_at_once(db, event, booking)["dict"] > 1
+    assert scan_concurrently(db, event, booking)["dict"] > 1
 
 
 def test_two_tickets_of_a_booking_are_checked_in_concurrently(db, event, booking):

@@ -54,7 +54,7 @@ def offered(db):
     return [(offer["userId"], offer["quantity"]) for offer in offers]
 
 
-def serve(context, event, now=None):
+def make_offers(context, event, now=None):
     return waitlist_offers.offer_tickets(context, event["eventId"], now or utc_now())
 
 
@@ -74,7 +74,7 @@ def test_returned_tickets_go_to_the_waitlist(context, db):
     ]
     results = kit.run_concurrently(*public, *back)
     assert kit.count_outcomes(results) == {"sold_out": 12, "dict": 2}
-    serve(context, event)
+    make_offers(context, event)
     assert sorted(offered(db)) == sorted([(first, 1), (second, 1)])
     assert kit.stock_counters(db, event) == (0, 2, 1, 0)
     kit.assert_consistent(context)
@@ -98,8 +98,8 @@ def test_concurrent_processes_offer_each_ticket_once_and_in_order(context, db, q
     for booking_id in sold:
         cancel(context, booking_id)
     contexts = [kit.another_process(context) for _ in range(8)]
-    kit.run_concurrently(*[partial(serve, one, event) for one in contexts])
-    serve(context, event)  # what one process left to another that had just ended
+    kit.run_concurrently(*[partial(make_offers, one, event) for one in contexts])
+    make_offers(context, event)  # what one process left to another that had just ended
     served = 6 // quantity
     assert offered(db) == [(user, quantity) for user in people[:served]][:6]
     left = max(0, 6 - quantity * 5)
@@ -116,7 +116,7 @@ def test_control_without_the_claim_one_entry_gets_two_offers(context, db, monkey
     )
     with (
         kit.suspended(monkeypatch, waitlist, "count_offer") as suspension,
-        kit.in_background(partial(serve, context, event)) as offering,
+        kit.in_background(partial(make_offers, context, event)) as offering,
     ):
         suspension.wait()
         waitlist_offers._offer_to_first(
@@ -130,12 +130,14 @@ def test_control_without_the_claim_one_entry_gets_two_offers(context, db, monkey
 def test_an_entry_offered_in_part_keeps_its_position(context, db):
     event, sold, (first, second) = sold_out_event(context, db, 3, 2, quantity=2)
     cancel(context, sold[0])
-    serve(context, event)
+    make_offers(context, event)
     assert offered(db) == [(first, 1)]
     for booking_id in sold[1:]:
         cancel(context, booking_id)
-    kit.run_concurrently(*[partial(serve, kit.another_process(context), event) for _ in range(4)])
-    serve(context, event)
+    kit.run_concurrently(
+        *[partial(make_offers, kit.another_process(context), event) for _ in range(4)]
+    )
+    make_offers(context, event)
     assert offered(db) == [(first, 1), (first, 1), (second, 1)]
     assert kit.stock_counters(db, event) == (0, 3, 0, 1)
     kit.assert_consistent(context)
@@ -147,7 +149,7 @@ def test_an_offer_is_either_accepted_or_expires(context, db):
         event, sold, (user, _) = sold_out_event(context, db, 1, 2)
         cancel(context, sold[0])
         now = utc_now()
-        serve(context, event, now)
+        make_offers(context, event, now)
         results = kit.run_concurrently(
             partial(
                 waitlist_offers.accept_offer,
@@ -163,7 +165,7 @@ def test_an_offer_is_either_accepted_or_expires(context, db):
         )
         taken = not isinstance(results[0], AppError)
         accepted += taken
-        serve(context, event, now + AFTER_THE_OFFER)
+        make_offers(context, event, now + AFTER_THE_OFFER)
         assert kit.stock_counters(db, event) == ((0, 0, 1, 1) if taken else (0, 1, 0, 0))
         assert len(offered(db)) == (1 if taken else 2)
         assert kit.find_faults(context) == []
@@ -177,7 +179,7 @@ def test_concurrent_acceptances_in_part_sell_once(context, db):
     for booking_id in sold:
         cancel(context, booking_id)
     now = utc_now()
-    serve(context, event, now)
+    make_offers(context, event, now)
     accept = lambda one: waitlist_offers.accept_offer(  # noqa: E731
         one, event["eventId"], kit.attendee(user), 2, now
     )
@@ -194,7 +196,7 @@ def test_leaving_while_an_offer_is_made_ends_entry_and_offer(context, db, monkey
     cancel(context, sold[0])
     with (
         kit.suspended(monkeypatch, bookings_store, "insert_bookings") as suspension,
-        kit.in_background(partial(serve, context, event)) as offering,
+        kit.in_background(partial(make_offers, context, event)) as offering,
     ):
         suspension.wait()
         leaving = partial(
@@ -214,7 +216,7 @@ def test_leaving_while_an_offer_is_made_ends_entry_and_offer(context, db, monkey
             left.result()
     assert db.waitlist.count_documents({"userId": user, "active": True}) == 0
     assert db.bookings.count_documents({"userId": user, "active": True}) == 0
-    serve(context, event)
+    make_offers(context, event)
     assert offered(db)[-1] == (other, 1)
     assert kit.stock_counters(db, event) == (0, 1, 0, 0)
     kit.assert_consistent(context)
@@ -235,10 +237,10 @@ def test_leaving_and_offering_concurrently_loses_no_ticket(context, db):
         for user in people[:4]
     ]
     results = kit.run_concurrently(
-        *leaving, *[partial(serve, kit.another_process(context), event) for _ in range(3)]
+        *leaving, *[partial(make_offers, kit.another_process(context), event) for _ in range(3)]
     )
     assert [r for r in results if isinstance(r, AppError)] == []
-    serve(context, event)
+    make_offers(context, event)
     holders = [b["userId"] for b in db.bookings.find({"active": True})]
     assert sorted(holders) == sorted(people[4:])
     assert kit.stock_counters(db, event) == (0, 4, 0, 0)
@@ -278,7 +280,7 @@ def test_mixed_load_keeps_the_stock_correct_and_the_waitlist_first(context, db):
     contexts = [kit.another_process(context) for _ in range(4)]
     calls = [partial(kit.book, contexts[n % 4], event, 2, hold=n % 2 == 0) for n in range(8)]
     calls += [partial(cancel, contexts[n % 4], id_) for n, id_ in enumerate(sold)]
-    calls += [partial(serve, one, event) for one in contexts]
+    calls += [partial(make_offers, one, event) for one in contexts]
     calls += [
         partial(
             waitlist_offers.leave_waitlist,

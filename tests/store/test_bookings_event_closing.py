@@ -13,7 +13,7 @@ from tests import sales
 from tests.bookings_factories import Caller, context_of, event_of, later, stock_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
-BOSS = Actor(ObjectId(), "admin")
+ADMIN = Actor(ObjectId(), "admin")
 MANY = 650
 
 
@@ -39,7 +39,7 @@ def sold_out(db, host, count=MANY, waiting=0):
 
 
 @contextmanager
-def watched(monkeypatch):
+def count_writes(monkeypatch):
     """Count the writes of the event, and the most in-flight entries that it had."""
     seen, change = {"writes": 0, "entries": 0}, inventory_store.update_stock
 
@@ -58,7 +58,7 @@ def watched(monkeypatch):
 def test_all_bookings_end_in_few_writes(db, app, host, monkeypatch):
     monkeypatch.setattr(event_closing, "REQUEST_SECONDS", 60)
     sold_out(db, host, waiting=MANY)
-    with watched(monkeypatch) as seen:
+    with count_writes(monkeypatch) as seen:
         assert host.call("POST", "/events/1/cancel").status_code == 200
     assert db.bookings.count_documents({"active": True}) == 0
     assert db.bookings.count_documents({"refund.refundId": {"$exists": True}}) == MANY

@@ -156,7 +156,7 @@ def test_joining_and_leaving_the_waitlist_uses_indexes(recorded):
         lambda: ann.wait(4, 1, 2),
         lambda: ann.join(4, 1, 2),
         lambda: bob.wait(4, 1, 2),
-        ann.places,
+        ann.waitlist_entries,
         ann.offers,
         lambda: ann.accept(4),
         lambda: ann.call("DELETE", "/waitlist/4"),

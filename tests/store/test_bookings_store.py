@@ -41,7 +41,7 @@ def test_references_and_idempotency_keys_are_unique(db):
     assert store.find_by_idempotency_key(db, first["userId"], "k")["_id"] == first["_id"]
 
 
-def test_no_booking_is_stored_under_a_voided_id(db):
+def test_no_booking_is_stored_under_the_id_of_a_tombstone(db):
     late, there = row(), row()
     assert store.insert_tombstone(db, late["_id"]) is True
     assert store.insert_tombstone(db, late["_id"]) is True

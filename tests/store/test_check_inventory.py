@@ -119,11 +119,11 @@ def test_a_repair_raises_the_capacity_of_an_oversold_event(run, db, people):
 
 def test_an_old_in_flight_entry_is_found(run, db, people):
     long_ago = utc_now() - timedelta(seconds=121)
-    mark = {"kind": "take", "items": [[1, 1]], "held": False, "by": "", "at": long_ago}
+    entry = {"kind": "take", "items": [[1, 1]], "held": False, "by": "", "at": long_ago}
     key = str(ObjectId())
     change = {"ticketTypes.0.availableTickets": -1, "ticketTypes.0.soldTickets": 1, "available": -1}
-    noted = {f"inFlight.{key}": mark, "marksSince": long_ago}
-    db.events.update_one({"eventId": 1}, {"$inc": change, "$set": noted})
+    stored = {f"inFlight.{key}": entry, "marksSince": long_ago}
+    db.events.update_one({"eventId": 1}, {"$inc": change, "$set": stored})
     code, lines = run()
     assert (code, lines[0][:40]) == (1, f"event 1: {key} is stuck"[:40])
     assert run("--repair")[0] == 0
@@ -132,11 +132,11 @@ def test_an_old_in_flight_entry_is_found(run, db, people):
 
 def test_changes_in_flight_are_no_fault(run, db, people):
     key, now = str(ObjectId()), utc_now()
-    mark = {"kind": "take", "items": [[1, 1]], "held": True, "by": "", "at": now}
+    entry = {"kind": "take", "items": [[1, 1]], "held": True, "by": "", "at": now}
     change = {"ticketTypes.0.availableTickets": -1, "ticketTypes.0.heldTickets": 1, "available": -1}
     enter = {"kind": "enter", "type": 2, "by": "", "at": now}
-    noted = {f"inFlight.{key}": mark, f"inFlight.wait-{ObjectId()}": enter, "marksSince": now}
-    db.events.update_one({"eventId": 1}, {"$inc": change, "$set": noted})
+    stored = {f"inFlight.{key}": entry, f"inFlight.wait-{ObjectId()}": enter, "marksSince": now}
+    db.events.update_one({"eventId": 1}, {"$inc": change, "$set": stored})
     damage(db, **{B + "waiting": 1})
     assert run() == (0, ["all tickets add up"])
     damage(db, **{A + "heldTickets": 1})
@@ -179,13 +179,13 @@ def test_more_events_than_a_batch_are_checked(run, db, people, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "output"),
     [
         (["check_inventory.py"], "all tickets add up"),
         (["worker.py", "--once", "settle"], "settle: 0 done"),
     ],
 )
-def test_from_the_command_line(tmp_path, command, said):
+def test_from_the_command_line(tmp_path, command, output):
     settings = make_settings(tmp_path)
     try:
         script, *arguments = command
@@ -198,4 +198,4 @@ def test_from_the_command_line(tmp_path, command, said):
         )
     finally:
         drop_database(load_config(settings))
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{said}\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{output}\n", "")

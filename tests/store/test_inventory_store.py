@@ -57,7 +57,7 @@ def test_a_failed_guard_writes_nothing(db, event, guards):
 
 
 def test_no_guard_of_a_sale_has_an_index_of_its_own():
-    """The query planner would read all of that index beside the one of eventId."""
+    """The query planner of a MongoDB-compatible server would scan that index instead of eventId."""
     first_fields = {next(iter(model.document["key"])) for model in events_store.INDEXES["events"]}
     assert "eventId" in first_fields
     assert not first_fields & store.on_sale_guard(utc_now()).keys()
@@ -120,7 +120,7 @@ def test_a_repair_replaces_only_the_stock_that_it_read(db, event):
     assert db.events.find_one({})["available"] == 99
 
 
-def test_events_to_serve_have_tickets_of_a_type_that_somebody_waits_for(db, event):
+def test_offerable_events_have_tickets_of_a_type_that_somebody_waits_for(db, event):
     assert store.find_ids_to_offer(db, 10) == []
     waiting = {"ticketTypes.1.waiting": 1, "hadWaitlist": True}
     db.events.update_one({}, {"$set": waiting})
