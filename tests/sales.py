@@ -66,8 +66,8 @@ def at_random(rng, events, count, first, days):
     ]
 
 
-def void():
-    """Return a document that only takes an id, and is not a booking."""
+def tombstone():
+    """Return a document that occupies the id of a booking."""
     id_ = ObjectId()
     return {"_id": id_, "bookingReference": f"void-{id_}", "void": True}
 

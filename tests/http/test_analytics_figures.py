@@ -27,7 +27,7 @@ def made(db, host):
     other = ObjectId()
     events = sales.events_of(db, [host.id, host.id, host.id, other, other])
     bookings = sales.at_random(random.Random(3), events, 250, FIRST, 20)
-    db.bookings.insert_many([*bookings, sales.void()])
+    db.bookings.insert_many([*bookings, sales.tombstone()])
     return bookings
 
 

@@ -34,7 +34,7 @@ def bookings(db, now):
     rng = random.Random(5)
     events = sales.events_of(db, [*ORGANIZERS, *ORGANIZERS])
     made = sales.at_random(rng, events, 300, now - timedelta(days=40), 39)
-    db.bookings.insert_many([*made, sales.void()])
+    db.bookings.insert_many([*made, sales.tombstone()])
     return made
 
 
