@@ -1,4 +1,4 @@
-"""Encode uploaded pictures anew, so that what is stored and served is harmless.
+"""Re-encode uploaded pictures, so that stored and served files are harmless.
 
 A photo is decoded within limits of memory, turned upright, shrunk, and encoded as WebP without
 metadata or trailing bytes. So a file that is a web page, a script or an archive as well as a
@@ -42,7 +42,7 @@ class EncodedPhoto:
 
 
 def encode_photo(data: bytes) -> EncodedPhoto:
-    """Return an uploaded photo, encoded anew.
+    """Re-encode an uploaded photo.
 
     Raises:
         NotAPhoto: the file is neither JPEG nor PNG nor WebP.

@@ -38,7 +38,7 @@ def _make_gallery_owner(user_id: ObjectId) -> str:
 
 
 def store_photo(db: Db, owner: str, file: bytes, now: datetime) -> StoredPhoto:
-    """Encode an uploaded photo anew and store it for an owner.
+    """Re-encode an uploaded photo and store it for an owner.
 
     Args:
         file: the bytes of the upload.
@@ -129,7 +129,7 @@ def list_gallery(db: Db, user_id: ObjectId, image_base_url: str) -> list[Rendere
 def add_to_gallery(
     db: Db, user_id: ObjectId, file: bytes, *, now: datetime, image_base_url: str
 ) -> RenderedPhoto:
-    """Encode an uploaded photo anew and add it to a user's gallery.
+    """Re-encode an uploaded photo and add it to a user's gallery.
 
     Each photo takes one of GALLERY_LIMIT slots, and a unique index lets only one photo have a
     slot. So simultaneous uploads cannot exceed the limit.

@@ -1,4 +1,4 @@
-"""Photos are accepted or refused, and encoded anew without metadata."""
+"""Photos are accepted or refused, and re-encoded without metadata."""
 
 import threading
 import tracemalloc
