@@ -27,7 +27,6 @@ from eventapp.events.service import get_managed, present_events
 from eventapp.events.types import (
     Event,
     EventPatch,
-    EventPhoto,
     ListedParts,
     ScheduleEntry,
     TicketType,
@@ -127,8 +126,7 @@ def set_photo(
     """Make the photo in a file the event's image, and delete the previous photo.
 
     Raises:
-        EventNotFound, Forbidden, EditConflict: as `edit_event`.
-        AppError: whatever `media.store_photo` raises. In all cases, nothing is written.
+        AppError: whatever `edit_event` and `media.store_photo` raise; nothing is written then.
     """
     get_managed(db, event_id, actor)
     owner = media.make_event_owner(event_id)
@@ -138,8 +136,10 @@ def set_photo(
     def change(event: Event) -> EventPatch:
         nonlocal replaced_id
         replaced_id = event["photo"]["_id"] if "photo" in event else None
-        stored: EventPhoto = {"_id": photo["_id"], "sha": photo["sha"]}
-        return {"image": media.make_path(photo), "photo": stored}
+        return {
+            "image": media.make_path(photo),
+            "photo": {"_id": photo["_id"], "sha": photo["sha"]},
+        }
 
     try:
         event = edit_event(

@@ -51,7 +51,7 @@ _CATEGORIES = {
 CATEGORIES_BODY = {"content": {"application/json": {"schema": _CATEGORIES}}}
 
 
-def category(**kwargs: Any) -> fields.String:
+def make_category_field(**kwargs: Any) -> fields.String:
     """Return a field for one of the categories."""
     return fields.String(validate=validate.OneOf(CATEGORIES), **kwargs)
 
@@ -140,7 +140,7 @@ class EventBody(Schema):
 
     title = Text(1, 200, required=True)
     description = Text(0, 10_000, multiline=True, load_default="")
-    category = category(required=True)
+    category = make_category_field(required=True)
     image = ImageUrl(2000, load_default="")
     schedule = fields.List(
         fields.Nested(ScheduleEntry), required=True, validate=validate.Length(1, MAX_ENTRIES)
@@ -211,7 +211,9 @@ class FavoriteBody(Schema):
 class Recommendation(Schema):
     """A bare list of categories, which loads as `categories`."""
 
-    categories = fields.List(category(), required=True, validate=validate.Length(0, MAX_CATEGORIES))
+    categories = fields.List(
+        make_category_field(), required=True, validate=validate.Length(0, MAX_CATEGORIES)
+    )
 
     @pre_load
     def wrap_list(self, data: object, **_kwargs: Any) -> JsonObject:

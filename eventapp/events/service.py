@@ -28,7 +28,7 @@ from eventapp.events.popularity import Popularity
 from eventapp.events.types import Event, ListedParts, NewEvent, SaleState
 from eventapp.favorites import service as favorites
 
-# Features that use events raise these errors, too.
+# Features that use events also raise these errors.
 __all__ = ["EventNotFound", "TicketTypeNotFound"]
 
 # A sale between the read and the write of a next date makes the write fail. Then both are repeated.

@@ -74,7 +74,7 @@ CHANGE_FIELDS = {
 # clocks of processes differ.
 SET_CHANGED_AT: Query = {"$currentDate": {"changedAt": True}}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# The fields that the in-memory index reads of every event, in addition to those of the filters.
+# The fields of an event that the in-memory index reads, in addition to the fields of the filters.
 INDEX_FIELDS = (
     *("eventId", "__v", "listed", "lastDate", "title", "description", "tags"),
     "ticketTypes.availableTickets",
