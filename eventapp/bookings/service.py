@@ -3,10 +3,9 @@
 This is also the module that other features call.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 
@@ -119,7 +118,7 @@ class PageRequest:
     upcoming: bool | None = None
     page: int = 1
     limit: int = 20
-    cursor: Mapping[str, Any] | None = None
+    cursor: JsonObject | None = None
 
 
 @dataclass(frozen=True)
@@ -228,7 +227,7 @@ def _build_position(booking: StoredBooking, start: _Start, list_id: str) -> Json
     }
 
 
-def _parse_cursor(cursor: Mapping[str, Any], list_id: str) -> _Start:
+def _parse_cursor(cursor: JsonObject, list_id: str) -> _Start:
     """Return the start of the page that a cursor leads to.
 
     Raises:
