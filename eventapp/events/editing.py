@@ -27,12 +27,14 @@ from eventapp.events.service import get_managed, present_events
 from eventapp.events.types import (
     Event,
     EventPatch,
+    EventPhoto,
     ListedParts,
     ScheduleEntry,
     TicketType,
 )
 from eventapp.favorites import service as favorites
 from eventapp.media import service as media
+from eventapp.media.types import StoredPhoto
 
 # On a hot event, sales may come between the read and the write of an edit many times in a row.
 EDIT_ATTEMPTS = 100
@@ -136,10 +138,7 @@ def set_photo(
     def change(event: Event) -> EventPatch:
         nonlocal replaced_id
         replaced_id = event["photo"]["_id"] if "photo" in event else None
-        return {
-            "image": media.make_path(photo),
-            "photo": {"_id": photo["_id"], "sha": photo["sha"]},
-        }
+        return _show_photo(photo)
 
     try:
         event = edit_event(
@@ -156,6 +155,11 @@ def set_photo(
         raise
     media.delete_photo(db, owner, replaced_id)
     return event
+
+
+def _show_photo(photo: StoredPhoto) -> EventPatch:
+    stored: EventPhoto = {"_id": photo["_id"], "sha": photo["sha"]}
+    return {"image": media.make_path(photo), "photo": stored}
 
 
 # Changes of an event.
