@@ -1,1 +1,1 @@
-"""Identify callers and limit what they may do: tokens, roles, passwords, rate limits."""
+"""Identify callers and limit their access: tokens, permissions, passwords, rate limits."""

@@ -7,7 +7,7 @@ import bcrypt
 # bcrypt ignores what follows the first 72 bytes, so longer passwords are refused.
 MAX_PASSWORD_BYTES = 72
 # A salt and a digest that belong to no password. Verifying against them takes as long as against a
-# real hash, so that response times do not tell which accounts exist.
+# real hash, so that response times do not reveal which accounts exist.
 _UNKNOWN_USER_DIGEST = "NoPasswordHasThisHash." + "." * 31
 
 

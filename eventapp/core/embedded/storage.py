@@ -265,7 +265,8 @@ class CollectionStore:
         (path,) = definition["key"]
         partial = definition.get("partialFilterExpression", {})
         for key, document in list(self._documents.items()):
-            times = [v for v in find_indexed_values(document, path) if isinstance(v, datetime)]
+            values = find_indexed_values(document, path)
+            times = [value for value in values if isinstance(value, datetime)]
             if times and min(times) <= limit and matches_filter(partial, document):
                 del self[key]
 

@@ -1,4 +1,4 @@
-"""Documents and their values as BSON sees them: copies, equality and paths."""
+"""Copy, compare and look into documents by the rules of BSON."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any

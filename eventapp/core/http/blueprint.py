@@ -77,7 +77,7 @@ class Blueprint(UnwrappedBlueprint):
         Args:
             status: the status of the response.
             operation_id: the operation of the next request.
-            body: the body of the next request, as a runtime expression or with such in it.
+            body: the body of the next request, which may contain runtime expressions.
             parameters: its path and query parameters, as runtime expressions.
         """
         links = openapi.describe_link(operation_id, body, parameters)

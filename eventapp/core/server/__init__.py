@@ -1,1 +1,1 @@
-"""How the server processes run: Granian, sockets, WSGI middleware, signals and resource limits."""
+"""Run server processes: Granian, sockets, WSGI middleware, signals and resource limits."""
