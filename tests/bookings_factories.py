@@ -110,7 +110,7 @@ class RecordingProvider:
         self.after()
         return f"charge-{booking_id}"
 
-    def void(self, booking_id):
+    def forbid_charges(self, booking_id):
         self.voided.add(booking_id)
         return self.charged.get(booking_id, 0)
 

@@ -20,7 +20,7 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.recovery import ABANDONED_AFTER, recover
 from eventapp.bookings.types import ActiveTickets, StoredBooking
 from eventapp.events.types import InFlightEntry, InFlightState, TicketType
-from eventapp.inventory.service import leave_key, parse_document_id
+from eventapp.inventory.service import make_leave_key, parse_document_id
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
 
@@ -156,7 +156,7 @@ class Records:
         for type_id, count in self.waiting.get(event["eventId"], {}).items():
             expected[type_id]["waiting"] += count
         for key, changes in self._pending_moves(event):
-            if key not in event["inFlight"]:  # The event has not made this move yet.
+            if key not in event["inFlight"]:  # The move is not applied yet.
                 for type_id, counters in changes:
                     for counter, change in counters.items():
                         expected[type_id][counter] -= change
@@ -177,11 +177,11 @@ class Records:
 
     def _pending_moves(self, event: InFlightState) -> Iterator[MoveChanges]:
         for booking in self.pending_bookings:
-            if booking["eventId"] == event["eventId"] and (move := store.pending_move(booking)):
+            if booking["eventId"] == event["eventId"] and (move := store.get_pending_move(booking)):
                 yield move["key"], move["changes"]
         for entry in self.pending_leaves:
             if entry["eventId"] == event["eventId"]:
-                yield leave_key(str(entry["_id"])), [(entry["ticketTypeId"], {"waiting": -1})]
+                yield make_leave_key(str(entry["_id"])), [(entry["ticketTypeId"], {"waiting": -1})]
 
     def _add_unrecorded(self, key: str, entry: InFlightEntry, expected: ExpectedCounters) -> None:
         """Add what an in-flight entry has changed and is not yet stored as a document."""

@@ -50,7 +50,7 @@ class IdempotencyMismatch(Conflict):
 
 
 class CancellationClosed(Conflict):
-    """The deadline has passed that `rules.cancellation_deadline` defines."""
+    """The holder may no longer cancel: see `rules.compute_cancellation_deadline`."""
 
     code, message = "cancellation_closed", "It is too late to cancel this booking"
 

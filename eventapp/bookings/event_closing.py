@@ -7,7 +7,7 @@ from datetime import datetime
 
 from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.transitions import build_end_fields, make_pending_moves
+from eventapp.bookings.transitions import apply_pending_moves, build_end_fields
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import advancing_clock
 from eventapp.core.failpoints import failpoint
@@ -55,6 +55,9 @@ def cancel_event(
 
 def delete_event(context: BookingContext, event_id: int, actor: Actor, now: datetime) -> None:
     """Delete an event that has no active bookings, and close its waitlist.
+
+    If the process dies after the deletion, the waitlist entries that it has not closed stay active:
+    the worker closes those of cancelled and completed events only.
 
     Raises:
         EventNotFound, Forbidden, EventHasBookings: nothing is written.
@@ -105,7 +108,7 @@ def _end_each_booking(
     while batch := store.find_page(context.db, active, skip=0, limit=BATCH_SIZE, after=after):
         after = (batch[-1]["createdAt"], batch[-1]["_id"])
         now = clock()
-        make_pending_moves(context, list(filter(store.pending_move, batch)), now)
+        apply_pending_moves(context, list(filter(store.get_pending_move, batch)), now)
         changes = [
             (booking, build_end_fields(booking, rules.CANCELLED, reason, now)) for booking in batch
         ]
@@ -113,7 +116,7 @@ def _end_each_booking(
             failpoint("end")
         total += ended
         ids = [booking["_id"] for booking in batch]
-        make_pending_moves(context, store.find_with_pending_moves(context.db, ids), now)
+        apply_pending_moves(context, store.find_with_pending_moves(context.db, ids), now)
         if time.monotonic() > deadline:
             break
     return total

@@ -24,7 +24,7 @@ from eventapp.notifications import service as notifications
 from eventapp.notifications.types import Attachment, Facts, NewNotification, Recipient, ReportRow
 
 BATCH_SIZE = 200
-# Batches of bookings in one run, so that schedule changes are not delayed for long.
+# Batches of bookings that one run notifies of, so that schedule changes are not delayed for long.
 MAX_BATCHES = 25
 DAY = timedelta(days=1)
 
@@ -55,7 +55,7 @@ def _notify_of_bookings(
         _build_booking_notification(context, booking, kind, due_since, holders[user_id])
         for booking in bookings
         if (user_id := booking["userId"]) and user_id in holders
-        for kind, due_since in rules.pending_notifications(booking).items()
+        for kind, due_since in rules.get_pending_notifications(booking).items()
         if rules.is_worth_notifying(kind, booking)
     ]
     written = notifications.notify(context.db, context.outbox.base_url, pending, now)
@@ -149,7 +149,7 @@ def _notify_of_event_change(context: BookingContext, event: AlertEvent, now: dat
 def _build_change_notification(
     event: AlertEvent, booking: StoredBooking, holder: Recipient
 ) -> NewNotification:
-    last_change = event["tell"][-1]
+    last_change = events.find_last_schedule_change(event)
     return NewNotification(
         key=f"event:{event['eventId']}:{last_change['rev']}:{booking['_id']}",
         kind="event_changed",
@@ -242,8 +242,8 @@ def _iterate_rows(
 ) -> Iterator[tuple[OrganizerEvent, SalesRow]]:
     event_ids = [event["eventId"] for event in batch]
     sums: dict[int, list[SalesSum]] = {}
-    for sum_ in store.sum_sales(context.db, event_ids, period.since, period.until):
-        sums.setdefault(sum_["_id"]["event"], []).append(sum_)
+    for sales in store.sum_sales(context.db, event_ids, period.since, period.until):
+        sums.setdefault(sales["_id"]["event"], []).append(sales)
     for event in batch:
         if event["eventId"] in sums:
             yield event, build_sales_row(event["title"], sums[event["eventId"]])
@@ -252,13 +252,13 @@ def _iterate_rows(
 def build_sales_row(title: str, sums: Iterable[SalesSum]) -> SalesRow:
     """Return the row of an event: its confirmed bookings, and how many bookings have ended."""
     row: SalesRow = {"title": title, "bookings": 0, "tickets": 0, "cents": 0, "ended": 0}
-    for sum_ in sums:
-        if sum_["_id"]["status"] == rules.CONFIRMED:
-            row["bookings"] = sum_["bookings"]
-            row["tickets"] = sum_["tickets"]
-            row["cents"] = sum_["cents"]
+    for sales in sums:
+        if sales["_id"]["status"] == rules.CONFIRMED:
+            row["bookings"] = sales["bookings"]
+            row["tickets"] = sales["tickets"]
+            row["cents"] = sales["cents"]
         else:
-            row["ended"] += sum_["bookings"]
+            row["ended"] += sales["bookings"]
     return row
 
 
@@ -277,7 +277,7 @@ def _build_report(
         occurred_at=now,
         data={"period": period.name, "from": period.first_day, "to": period.last_day},
         mail_data={
-            "rows": [_report_row(row) for row in rows],
+            "rows": [_render_report_row(row) for row in rows],
             "bookings": sum(row["bookings"] for row in rows),
             "tickets": sum(row["tickets"] for row in rows),
             "revenue": rules.from_cents(cents),
@@ -288,7 +288,7 @@ def _build_report(
     )
 
 
-def _report_row(row: SalesRow) -> ReportRow:
+def _render_report_row(row: SalesRow) -> ReportRow:
     return {
         "title": row["title"],
         "bookings": row["bookings"],

@@ -4,13 +4,13 @@ Every change of a booking is several writes, and a process may die between any t
 left unfinished is found by its age: ABANDONED_AFTER is longer than a request may take, so no
 process works any more on what is older. There are four cases:
 
-* A pending stock move of a booking or of an ended waitlist entry is made.
+* A pending stock move of a booking or of an ended waitlist entry is applied.
 * A claimed waitlist entry: if the offer is stored, it is counted against the entry. Else a
   tombstone is inserted under its id, its tickets are given back, and the claim is released.
 * An in-flight entry of a take or a join: if the booking or waitlist entry is stored, the in-flight
   entry is cleared. Else a tombstone is inserted under its id, so that a process that was only
   suspended can no longer store it, and then the take or join is undone.
-* An in-flight entry of a stock move is cleared once the move is recorded as made.
+* An in-flight entry of a stock move is cleared once the move is recorded as applied.
 
 Every step may be interrupted, repeated, and run by several workers at the same time.
 """
@@ -22,7 +22,7 @@ from bson import ObjectId
 
 from eventapp.bookings import store
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.transitions import make_pending_moves
+from eventapp.bookings.transitions import apply_pending_moves
 from eventapp.core.clock import advancing_clock
 from eventapp.events.types import InFlightEntry
 from eventapp.inventory.service import parse_document_id
@@ -40,7 +40,7 @@ def recover(context: BookingContext, now: datetime) -> int:
         How many events had in-flight entries that were abandoned.
     """
     before = now - ABANDONED_AFTER
-    _make_pending_moves(context, before, now)
+    _apply_pending_moves(context, before, now)
     _finish_claims(context, before, now)
     event_ids = context.inventory.in_flight.find_event_ids_before(before, MAX_PER_RUN)
     for event_id in event_ids:
@@ -50,11 +50,11 @@ def recover(context: BookingContext, now: datetime) -> int:
     return len(event_ids)
 
 
-def _make_pending_moves(context: BookingContext, before: datetime, now: datetime) -> None:
+def _apply_pending_moves(context: BookingContext, before: datetime, now: datetime) -> None:
     clock = advancing_clock(now)
     for booking in store.find_pending_moves_before(context.db, before, MAX_PER_RUN):
-        make_pending_moves(context, [booking], clock())
-    waitlist.finish_leaving(
+        apply_pending_moves(context, [booking], clock())
+    waitlist.apply_old_leaves(
         context.db, context.inventory, before=before, now=clock(), limit=MAX_PER_RUN
     )
 
@@ -99,7 +99,7 @@ def _resolve_in_flight_entries(
 def _is_move_pending(
     context: BookingContext, key: str, entry: InFlightEntry, document_id: ObjectId
 ) -> bool:
-    """Return whether the move of an in-flight entry is not yet recorded as made.
+    """Return whether the move of an in-flight entry is not yet recorded as applied.
 
     Args:
         document_id: the id of the booking or, if the entry's kind is `leave`, of the waitlist

@@ -55,7 +55,8 @@ class Limits:
     Attributes:
         per_booking: tickets of one booking.
         per_user: tickets of one event that one user may have.
-        cancellation_cutoff: how long before the booked date cancelling ends.
+        cancellation_cutoff: how long before 00:00 UTC of the booked date the holder may cancel for
+            the last time.
         hold: how long a hold lasts.
         offer: how long a waitlist offer lasts.
         currency: ISO 4217 code of all prices.
@@ -69,8 +70,11 @@ class Limits:
     currency: str
 
 
-def cancellation_deadline(booking: StoredBooking, cutoff: timedelta) -> datetime:
-    """Return the last moment to cancel: `cutoff` before midnight UTC of the booked date."""
+def compute_cancellation_deadline(booking: StoredBooking, cutoff: timedelta) -> datetime:
+    """Return when the holder may cancel for the last time: `cutoff` before the booked date begins.
+
+    The date begins at 00:00 UTC. The time at which the event opens its doors is not stored.
+    """
     return booking["date"] - cutoff
 
 
@@ -115,12 +119,12 @@ def sum_items(items: Iterable[BookingItem]) -> BookingTotals:
     }
 
 
-def quantities_by_type(items: Iterable[BookingItem]) -> dict[int, int]:
+def collect_quantities(items: Iterable[BookingItem]) -> dict[int, int]:
     """Return the quantities of items by ticketTypeId."""
     return {item["ticketTypeId"]: item["quantity"] for item in items}
 
 
-def new_booking(
+def build_booking(
     booking_id: BookingId,
     *,
     reference: str,
@@ -162,15 +166,15 @@ def new_booking(
         "cancelledAt": None,
         "refund": None,
     }
-    return booking if hold_until else with_pending_notification(booking, BOOKING_CONFIRMED, now)
+    return booking if hold_until else add_pending_notification(booking, BOOKING_CONFIRMED, now)
 
 
-def with_pending_notification(booking: StoredBooking, kind: str, now: datetime) -> StoredBooking:
-    """Return the booking with a pending notification of its holder, which the worker writes."""
+def add_pending_notification(booking: StoredBooking, kind: str, now: datetime) -> StoredBooking:
+    """Return a copy of the booking with a pending notification, which the worker will write."""
     return {**booking, "tell": {kind: now}, "tellAt": now}
 
 
-def pending_notification_fields(kind: str | None, now: datetime) -> dict[str, datetime]:
+def build_pending_notification_fields(kind: str | None, now: datetime) -> dict[str, datetime]:
     """Return the fields that add a pending notification to a stored booking; none for no kind.
 
     Notifications of other kinds stay pending.
@@ -178,13 +182,13 @@ def pending_notification_fields(kind: str | None, now: datetime) -> dict[str, da
     return {f"tell.{kind}": now, "tellAt": now} if kind else {}
 
 
-def pending_notifications(booking: StoredBooking) -> dict[str, datetime]:
+def get_pending_notifications(booking: StoredBooking) -> dict[str, datetime]:
     """Return when each pending notification of the holder became due, by kind."""
     return booking["tell"]
 
 
 def is_worth_notifying(kind: str, booking: StoredBooking) -> bool:
-    """Return whether a notification is still of use: not for an offer that has been answered."""
+    """Return whether a notification is still of use. That of an offer is not once it has ended."""
     return kind != WAITLIST_OFFER or booking["status"] == HELD
 
 
@@ -194,10 +198,10 @@ def render_booking(booking: StoredBooking) -> BookingView:
     return cast(BookingView, {**shown, "date": booking["date"].date().isoformat()})
 
 
-def charged_cents(booking: StoredBooking) -> int:
+def compute_charged_cents(booking: StoredBooking) -> int:
     """Return what a confirmed booking was charged, in cents.
 
-    A booking that was never held has no payment. It counts as charged in full.
+    A booking that was confirmed without a hold has no payment. It counts as charged in full.
     """
     payment = booking.get("payment")
     return payment.get("cents", booking["totalCents"]) if payment else booking["totalCents"]
@@ -208,8 +212,8 @@ def is_charge_uncertain(payment: Payment | None) -> bool:
     return payment is not None and "id" not in payment
 
 
-def new_refund(cents: int, currency: str, reason: str, now: datetime) -> Refund:
-    """Return a refund that is decided but not yet paid back, and so has no `refundId`."""
+def build_refund(cents: int, currency: str, reason: str, now: datetime) -> Refund:
+    """Return a refund that is decided and not yet paid, and therefore has no `refundId`."""
     return {"amount": from_cents(cents), "currency": currency, "reason": reason, "refundedAt": now}
 
 

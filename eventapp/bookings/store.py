@@ -11,7 +11,7 @@ given back.
 
 `restock: "due"` means that the stock move in `due` is pending: the booking has changed, and it is
 not yet recorded that the event's stock has changed accordingly. A booking with a pending move does
-not change again until the move is recorded as made (`restock: "done"`).
+not change again until the move is recorded as applied (`restock: "done"`).
 
 `tell` holds the pending notifications of the holder. It is set by the same write as the change that
 the holder is notified of. `tellAt` lets the worker find the booking.
@@ -261,7 +261,9 @@ def set_refunds(db: Db, refunds: Mapping[ObjectId, Refund]) -> None:
 # Pending stock moves.
 
 
-def pending_move_fields(key: str, changes: Mapping[int, Mapping[str, int]], reason: str) -> Query:
+def build_pending_move_fields(
+    key: str, changes: Mapping[int, Mapping[str, int]], reason: str
+) -> Query:
     """Return the fields that add a pending stock move to a booking. They are set with its change.
 
     Args:
@@ -273,8 +275,8 @@ def pending_move_fields(key: str, changes: Mapping[int, Mapping[str, int]], reas
     return {"restock": "due", "due": {"key": key, "changes": pairs, "reason": reason}}
 
 
-def pending_move(booking: StoredBooking) -> PendingMove | None:
-    """Return the stock move of a booking that is not recorded as made; None if there is none."""
+def get_pending_move(booking: StoredBooking) -> PendingMove | None:
+    """Return the stock move of a booking that is not recorded as applied; None without one."""
     return booking["due"] if booking.get("restock") == "due" else None
 
 
@@ -301,10 +303,13 @@ def find_pending_move_keys(db: Db, booking_ids: Sequence[ObjectId]) -> set[str]:
     return {booking["due"]["key"] for booking in found}
 
 
-def record_moves_made(db: Db, booking_ids: Sequence[ObjectId], keys: Sequence[str]) -> None:
-    """Record that the moves with these keys are made. A later move of a booking stays pending."""
-    made = {"_id": {"$in": booking_ids}, "due.key": {"$in": keys}}
-    db.bookings.update_many(made, {"$set": {"restock": "done"}})
+def record_moves_applied(db: Db, booking_ids: Sequence[ObjectId], keys: Sequence[str]) -> None:
+    """Record that the moves with these keys are applied.
+
+    A later move of one of these bookings stays pending.
+    """
+    applied = {"_id": {"$in": booking_ids}, "due.key": {"$in": keys}}
+    db.bookings.update_many(applied, {"$set": {"restock": "done"}})
 
 
 # Audits.

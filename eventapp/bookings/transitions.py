@@ -1,14 +1,14 @@
-"""Confirm, cancel and expire bookings, each exactly once even if several requests try.
+"""Confirm, cancel and expire bookings, each exactly once, however many processes try.
 
 A transition has two steps. One guarded update of the booking changes its status, and adds a pending
-stock move and the refund that it decides. Then `make_pending_moves` changes the event's stock, pays
-the refund and records the move as made. If a process dies between the two, the next request or
-`bookings.recovery` repeats the second step. That is safe: the stock move has a key, and the payment
-provider charges and refunds a booking only once.
+stock move and the refund that it decides. Then `apply_pending_moves` changes the event's stock,
+pays the refund and records the move as applied. If a process dies between the two, the next request
+or `bookings.recovery` repeats the second step. That is safe: the stock move has a key, and the
+payment provider charges and refunds a booking only once.
 
 A refund is paid only after the booking has ended, and only for what was charged. If a process died
-while it charged, it is not known whether the charge was made. `PaymentProvider.void` then forbids
-all later charges for the booking and returns what was charged.
+while it charged, it is not known whether the charge was made. `PaymentProvider.forbid_charges` then
+forbids all later charges for the booking and returns what was charged.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,6 @@ from bson import ObjectId
 from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import (
-    BookingNotFound,
     CancellationClosed,
     HoldExpired,
     NotCancellable,
@@ -28,8 +27,8 @@ from eventapp.bookings.errors import (
 )
 from eventapp.bookings.service import (
     find_booking,
+    find_own_booking,
     find_visible_booking,
-    is_holder_or_admin,
     is_organizer_or_admin,
 )
 from eventapp.bookings.types import Payment, Refund, Status, StoredBooking
@@ -40,11 +39,12 @@ from eventapp.core.failpoints import failpoint
 from eventapp.inventory.service import StockMove
 from eventapp.payments.providers import PaymentRefused
 
-# An attempt fails only while another request changes the same booking, which takes a moment.
+# An attempt fails if another request has changed the booking since it was read. An attempt to
+# confirm also fails while a charge of another amount is recorded as begun.
 ATTEMPTS = 20
 
 
-def cancel(
+def cancel_booking(
     context: BookingContext, booking_id: ObjectId, actor: Actor, now: datetime
 ) -> StoredBooking:
     """Cancel a booking, put its tickets back on sale and refund it.
@@ -60,16 +60,16 @@ def cancel(
     for _attempt in range(ATTEMPTS):
         booking = find_visible_booking(context, booking_id, actor)
         if booking["status"] == rules.CANCELLED:
-            # The request that cancelled it may not have made the stock move yet, or have died.
-            finish_pending_move(context, booking_id, now)
+            # The process that cancelled it may not have applied the stock move yet, or have died.
+            apply_move_if_pending(context, booking_id, now)
             return find_booking(context, booking_id)
         if booking["status"] == rules.EXPIRED:
             raise NotCancellable
         _refuse_after_deadline(context, booking, actor, now)
         if cancelled := end_booking(context, booking, rules.CANCELLED, "cancelled", now):
-            make_pending_moves(context, [cancelled], now)
+            apply_pending_moves(context, [cancelled], now)
             return find_booking(context, booking_id)
-        finish_pending_move(context, booking_id, now)
+        apply_move_if_pending(context, booking_id, now)
     raise Conflict("The booking is being changed; try again")
 
 
@@ -78,36 +78,42 @@ def _refuse_after_deadline(
 ) -> None:
     """Refuse the holder of a confirmed booking after the cancellation deadline.
 
-    A hold can be cancelled until it expires. Organizers and admins can cancel at any time.
+    A hold can be cancelled until the worker has expired it. Organizers and admins can cancel at any
+    time.
 
     Raises:
         CancellationClosed: the deadline has passed.
     """
     if booking["status"] == rules.HELD or is_organizer_or_admin(booking, actor):
         return
-    if now > rules.cancellation_deadline(booking, context.limits.cancellation_cutoff):
+    if now > rules.compute_cancellation_deadline(booking, context.limits.cancellation_cutoff):
         raise CancellationClosed
 
 
-def expire(context: BookingContext, booking: StoredBooking, now: datetime) -> bool:
-    """Expire a hold whose time is over; return False if it was confirmed or ended meanwhile."""
+def expire_hold(context: BookingContext, booking: StoredBooking, now: datetime) -> bool:
+    """Expire a hold; return False if another request has confirmed or ended it.
+
+    The caller has checked that its time is over.
+    """
     ended = end_booking(context, booking, rules.EXPIRED, "expired", now)
     if ended:
-        make_pending_moves(context, [ended], now)
+        apply_pending_moves(context, [ended], now)
     return ended is not None
 
 
 def end_booking(
     context: BookingContext, booking: StoredBooking, status: Status, reason: str, now: datetime
 ) -> StoredBooking | None:
-    """End an active booking, with a pending move of its tickets back on sale.
+    """End an active booking, and note that its tickets must go back on sale.
+
+    The caller then puts them back by `apply_pending_moves`.
 
     Args:
         reason: recorded with the refund; it also decides how the holder is notified.
 
     Returns:
-        The ended booking; None if another request changed the booking first. The caller that gets
-        the booking makes the move.
+        The ended booking; None if another request has changed the booking, or its last stock move
+        is still pending.
     """
     fields = build_end_fields(booking, status, reason, now)
     ended = store.update_booking(context.db, booking["_id"], {"status": booking["status"]}, fields)
@@ -119,25 +125,25 @@ def end_booking(
 def build_end_fields(booking: StoredBooking, status: Status, reason: str, now: datetime) -> Query:
     """Return the fields to set in order to end an active booking."""
     is_held = booking["status"] == rules.HELD
-    quantities = rules.quantities_by_type(booking["items"])
+    quantities = rules.collect_quantities(booking["items"])
     move = StockMove.for_return(str(booking["_id"]), quantities, held=is_held)
     fields: Query = {
         "status": status,
         "active": False,
         "updatedAt": now,
         "expiresAt": None if status == rules.CANCELLED else booking["expiresAt"],
-        **store.pending_move_fields(move.key, move.changes, reason),
-        **rules.pending_notification_fields(rules.END_NOTIFICATIONS.get(reason), now),
+        **store.build_pending_move_fields(move.key, move.changes, reason),
+        **rules.build_pending_notification_fields(rules.END_NOTIFICATIONS.get(reason), now),
     }
     if status == rules.CANCELLED:
         fields["cancelledAt"] = now
     if not is_held:
-        cents = rules.charged_cents(booking)
-        fields["refund"] = rules.new_refund(cents, booking["currency"], reason, now)
+        cents = rules.compute_charged_cents(booking)
+        fields["refund"] = rules.build_refund(cents, booking["currency"], reason, now)
     return fields
 
 
-def confirm(
+def confirm_booking(
     context: BookingContext,
     booking_id: ObjectId,
     actor: Actor,
@@ -159,24 +165,22 @@ def confirm(
             that was made after the end of the hold is refunded.
     """
     for _attempt in range(ATTEMPTS):
-        booking = find_booking(context, booking_id)
-        if not is_holder_or_admin(booking, actor):
-            raise BookingNotFound
+        booking = find_own_booking(context, booking_id, actor)
         if booking["status"] == rules.CONFIRMED:
             return booking
         if booking["status"] == rules.CANCELLED:
             raise NotHeld
-        if booking["status"] == rules.EXPIRED or _is_over(booking, now):
+        if booking["status"] == rules.EXPIRED or _has_expired(booking, now):
             raise HoldExpired
         if confirmed := _charge_and_confirm(context, booking, quantity, now):
             if "waitlistEntryId" in confirmed:  # An offer counts as a booking once it is accepted.
                 context.on_booked(confirmed["eventId"])
-            make_pending_moves(context, [confirmed], now)
+            apply_pending_moves(context, [confirmed], now)
             return find_booking(context, booking_id)
     raise Conflict("The booking is being changed; try again")
 
 
-def _is_over(hold: StoredBooking, now: datetime) -> bool:
+def _has_expired(hold: StoredBooking, now: datetime) -> bool:
     return hold["expiresAt"] is not None and hold["expiresAt"] <= now
 
 
@@ -186,7 +190,8 @@ def _charge_and_confirm(
     """Charge for a hold, then confirm it in one guarded update.
 
     Returns:
-        The confirmed booking; None if another request has charged, confirmed or ended it.
+        The confirmed booking; None if the hold has ended, another request has confirmed it, or a
+        charge of another amount is recorded.
 
     Raises:
         HoldExpired: the hold ended after the charge, which is refunded.
@@ -198,7 +203,7 @@ def _charge_and_confirm(
     if payment is None:
         return None
     failpoint("charge")
-    sold = rules.quantities_by_type(kept)
+    sold = rules.collect_quantities(kept)
     move = StockMove.for_confirmation(str(booking["_id"]), sold, returned)
     fields = {
         **totals,
@@ -206,12 +211,12 @@ def _charge_and_confirm(
         "expiresAt": None,
         "payment": payment,
         "updatedAt": now,
-        **store.pending_move_fields(move.key, move.changes, "confirmed"),
-        **rules.pending_notification_fields(rules.BOOKING_CONFIRMED, now),
+        **store.build_pending_move_fields(move.key, move.changes, "confirmed"),
+        **rules.build_pending_notification_fields(rules.BOOKING_CONFIRMED, now),
     }
     confirmed = store.update_booking(context.db, booking["_id"], {"status": rules.HELD}, fields)
     if confirmed is None:
-        _refund_if_ended(context, booking["_id"], payment, now)
+        _refund_late_charge(context, booking["_id"], payment, now)
     else:
         failpoint("confirm")
     return confirmed
@@ -224,11 +229,12 @@ def _charge(
 
     The charge is recorded as begun before it is made. While its amount is recorded, only a charge
     of the same amount may begin, because the provider charges a booking once. A refused charge
-    stays recorded, without an amount: of two charges at the same time only one may have been
-    refused, so `_find_unpaid_refund` still asks the provider.
+    stays recorded, without an amount, because a second charge at the same time may have succeeded.
+    `_find_unpaid_refund` therefore still asks the provider.
 
     Returns:
-        The payment to record; None if the hold has ended or another request is charging.
+        The payment to record; None if the hold has ended, another request has confirmed it, or a
+        charge of another amount is recorded.
 
     Raises:
         PaymentFailed: the provider refused.
@@ -250,14 +256,16 @@ def _charge(
         store.update_booking(context.db, booking["_id"], unchanged, {"payment": refused})
         if find_booking(context, booking["_id"])["status"] == rules.HELD:
             raise PaymentFailed from None
-        return None  # The hold has ended, or another request has paid for it.
+        return None
     return {**payment, "id": charge_id, "paidAt": now}
 
 
-def _refund_if_ended(
+def _refund_late_charge(
     context: BookingContext, booking_id: ObjectId, payment: Payment, now: datetime
 ) -> None:
-    """Refund a charge if the hold ended before it could be confirmed; else do nothing.
+    """Refund a charge for a hold that ended before it could be confirmed.
+
+    Do nothing if the booking is active: another request has confirmed it with the same charge.
 
     Raises:
         HoldExpired: the charge was refunded.
@@ -265,29 +273,29 @@ def _refund_if_ended(
     booking = find_booking(context, booking_id)
     if booking["active"]:
         return
-    unpaid = rules.new_refund(payment["cents"], booking["currency"], "hold_expired", now)
+    unpaid = rules.build_refund(payment["cents"], booking["currency"], "hold_expired", now)
     refund = _pay_refund(context, booking_id, unpaid)
     store.set_refunds(context.db, {booking_id: refund})
     raise HoldExpired("The hold has expired; the payment is refunded", refund=refund)
 
 
-def finish_pending_move(context: BookingContext, booking_id: ObjectId, now: datetime) -> None:
-    """Make the stock move of a booking if it is still pending."""
+def apply_move_if_pending(context: BookingContext, booking_id: ObjectId, now: datetime) -> None:
+    """Apply the last stock move of a booking if it is still pending."""
     booking = find_booking(context, booking_id)
-    if store.pending_move(booking):
-        make_pending_moves(context, [booking], now)
+    if store.get_pending_move(booking):
+        apply_pending_moves(context, [booking], now)
 
 
-def make_pending_moves(
+def apply_pending_moves(
     context: BookingContext, bookings: Sequence[StoredBooking], now: datetime
 ) -> None:
-    """Make the pending stock moves of bookings of one event, and pay their unpaid refunds.
+    """Apply the pending stock moves of bookings of one event, and pay their unpaid refunds.
 
     It may be repeated for the same bookings.
     """
     if not bookings:
         return
-    pending = filter(None, map(store.pending_move, bookings))
+    pending = filter(None, map(store.get_pending_move, bookings))
     moves = [StockMove(move["key"], dict(move["changes"])) for move in pending]
     event_id, ids = bookings[0]["eventId"], [booking["_id"] for booking in bookings]
     keys = [move.key for move in moves]
@@ -295,7 +303,7 @@ def make_pending_moves(
         event_id, moves, now, find_pending=lambda: store.find_pending_move_keys(context.db, ids)
     )
     _pay_refunds(context, bookings, now)
-    store.record_moves_made(context.db, ids, keys)
+    store.record_moves_applied(context.db, ids, keys)
     failpoint("move-recorded")
     context.inventory.mark_recorded(event_id, keys)
 
@@ -318,11 +326,11 @@ def _find_unpaid_refund(
         return None if "refundId" in refund else refund
     if booking["active"] or not rules.is_charge_uncertain(booking.get("payment")):
         return None
-    move = store.pending_move(booking)
-    cents = context.payments.void(booking["_id"])
+    move = store.get_pending_move(booking)
+    cents = context.payments.forbid_charges(booking["_id"])
     if not move or not cents:
         return None
-    return rules.new_refund(cents, booking["currency"], move["reason"], now)
+    return rules.build_refund(cents, booking["currency"], move["reason"], now)
 
 
 def _pay_refund(context: BookingContext, booking_id: ObjectId, refund: Refund) -> Refund:

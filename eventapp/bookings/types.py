@@ -29,7 +29,7 @@ class BookingItem(TypedDict):
 
 
 class Payment(TypedDict, total=False):
-    """An attempt to charge for a hold. A booking that was never held has no payment.
+    """An attempt to charge for a hold. A booking that was confirmed without a hold has no payment.
 
     `provider` is always set. A charge that was begun has `cents` and `begunAt`, and also `id` and
     `paidAt` once its success is recorded. A refused charge has only `refusedAt`.
@@ -92,7 +92,8 @@ class OfferView(TypedDict):
 class PendingMove(TypedDict):
     """A change of the event's stock that follows a change of a booking.
 
-    It is pending while the booking's `restock` is "due". Afterwards it is kept as a record.
+    It is pending while the booking's `restock` is "due". Once it is applied to the event it is kept
+    as a record.
     """
 
     key: str  # of the in-flight entry: "give-<bookingId>" or "confirm-<bookingId>"
@@ -140,7 +141,7 @@ class StoredBooking(TypedDict):
     cancelledAt: datetime | None  # UTC; None unless cancelled
     refund: Refund | None  # None unless a refund was decided
     payment: NotRequired[Payment]  # absent if no charge for a hold was ever tried
-    restock: NotRequired[Literal["due", "done"]]  # whether the move in `due` is pending or made
+    restock: NotRequired[Literal["due", "done"]]  # the move in `due` is pending, or applied
     due: NotRequired[PendingMove]  # the last stock move; absent before the first, like `restock`
     tell: NotRequired[dict[str, datetime]]  # pending notifications: {kind: when it became due}
     tellAt: NotRequired[datetime]  # UTC, of the last change that set `tell`; absent without `tell`

@@ -18,7 +18,13 @@ from eventapp.bookings.errors import NoOffer, OfferUnderWay
 from eventapp.bookings.sales import ticket_limit
 from eventapp.bookings.sales.batches import generate_reference
 from eventapp.bookings.sales.purchases import choose_schedule_entry
-from eventapp.bookings.transitions import cancel, confirm, end_booking, expire, make_pending_moves
+from eventapp.bookings.transitions import (
+    apply_pending_moves,
+    cancel_booking,
+    confirm_booking,
+    end_booking,
+    expire_hold,
+)
 from eventapp.bookings.types import OfferView, StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import advancing_clock
@@ -45,7 +51,7 @@ def offer_tickets(context: BookingContext, event_id: int, now: datetime) -> int:
     """
     offers, clock = 0, advancing_clock(now)
     try:
-        event = context.inventory.sale_state(event_id, fresh=True)
+        event = context.inventory.get_sale_state(event_id, fresh=True)
     except EventNotFound:
         return 0
     for type_id in [each["ticketTypeId"] for each in event["ticketTypes"]]:
@@ -74,7 +80,7 @@ def _offer_to_first(
     Returns:
         The event after the offer; None if nobody waits or no offer can be made now.
     """
-    first = waitlist.find_first(context.db, event_id, type_id)
+    first = waitlist.find_first_entry(context.db, event_id, type_id)
     booking_id = ObjectId()
     claimed = first and waitlist.claim_for_offer(context.db, first, booking_id, now)
     if not claimed:
@@ -88,7 +94,7 @@ def _offer_to_first(
     if quantity <= 0:  # The user has as many tickets of the event as the limit allows.
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         waitlist.end_entry(context.db, context.inventory, claimed, "closed", now)
-        return context.inventory.sale_state(event_id, fresh=True)
+        return context.inventory.get_sale_state(event_id, fresh=True)
     event = context.inventory.take_for_offer(
         event_id,
         str(booking_id),
@@ -100,11 +106,11 @@ def _offer_to_first(
     if event is None:
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         return None
-    offer = _new_offer(context, claimed, booking_id, event, {type_id: quantity}, now)
+    offer = _build_offer(context, claimed, booking_id, event, {type_id: quantity}, now)
     return event if _record_offer(context, claimed, offer, now) else None
 
 
-def _new_offer(
+def _build_offer(
     context: BookingContext,
     entry: WaitlistEntry,
     booking_id: ObjectId,
@@ -112,7 +118,7 @@ def _new_offer(
     taken: dict[int, int],
     now: datetime,
 ) -> StoredBooking:
-    offer = rules.new_booking(
+    offer = rules.build_booking(
         booking_id,
         reference=generate_reference(),
         user_id=entry["userId"],
@@ -126,7 +132,7 @@ def _new_offer(
     offer["slot"] = f"offer-{booking_id}"
     offer["waitlistEntryId"] = entry["_id"]
     offer["offeredQuantity"] = offer["quantity"]
-    return rules.with_pending_notification(offer, rules.WAITLIST_OFFER, now)
+    return rules.add_pending_notification(offer, rules.WAITLIST_OFFER, now)
 
 
 def _record_offer(
@@ -155,8 +161,8 @@ def _record_offer(
 def cancel_and_offer(
     context: BookingContext, booking_id: ObjectId, actor: Actor, now: datetime
 ) -> StoredBooking:
-    """Cancel a booking as `transitions.cancel` does, and offer its tickets to the waitlist."""
-    booking = cancel(context, booking_id, actor, now)
+    """Cancel a booking by `transitions.cancel_booking`, and offer its tickets to the waitlist."""
+    booking = cancel_booking(context, booking_id, actor, now)
     offer_tickets(context, booking["eventId"], now)
     return booking
 
@@ -169,7 +175,7 @@ def expire_holds(context: BookingContext, now: datetime) -> int:
     """
     over = store.find_expired_holds(context.db, now, MAX_HOLDS_PER_RUN)
     clock = advancing_clock(now)
-    expired = [booking for booking in over if expire(context, booking, clock())]
+    expired = [booking for booking in over if expire_hold(context, booking, clock())]
     for event_id in {booking["eventId"] for booking in expired}:
         offer_tickets(context, event_id, clock())
     return len(expired)
@@ -206,7 +212,7 @@ def accept_offer(
     if not open_offers:
         raise NoOffer
     oldest = open_offers[-1]
-    booking = confirm(context, oldest["_id"], actor, now, quantity)
+    booking = confirm_booking(context, oldest["_id"], actor, now, quantity)
     offer_tickets(context, event_id, now)
     return booking
 
@@ -220,13 +226,13 @@ def leave_waitlist(context: BookingContext, event_id: int, actor: Actor, now: da
     """
     user_id, ended = actor.require_user_id(), 0
     for _attempt in range(LEAVE_ATTEMPTS):
-        ended += waitlist.leave(
+        ended += waitlist.end_entries(
             context.db, context.inventory, user_id=user_id, event_id=event_id, now=now
         )
         # This is read before the offers, so that the offer of an entry that has ended is found.
         is_waiting = waitlist.is_waiting(context.db, user_id, event_id)
         offers = _find_offers(context, user_id, event_id)
-        ended += sum(_decline(context, offer, now) for offer in offers)
+        ended += sum(_decline_offer(context, offer, now) for offer in offers)
         if not is_waiting:
             break
         time.sleep(LEAVE_PAUSE_SECONDS)  # An entry is claimed: its offer is being made.
@@ -237,13 +243,13 @@ def leave_waitlist(context: BookingContext, event_id: int, actor: Actor, now: da
     offer_tickets(context, event_id, now)
 
 
-def _decline(context: BookingContext, offer: StoredBooking, now: datetime) -> bool:
+def _decline_offer(context: BookingContext, offer: StoredBooking, now: datetime) -> bool:
     """Decline an open offer; return False if it is not open, or another request is changing it."""
     if offer["status"] != rules.HELD:
         return False
     declined = end_booking(context, offer, rules.CANCELLED, "declined", now)
     if declined:
-        make_pending_moves(context, [declined], now)
+        apply_pending_moves(context, [declined], now)
     return declined is not None
 
 
@@ -258,7 +264,7 @@ def list_offers(context: BookingContext, actor: Actor, now: datetime) -> list[Of
             "eventTitle": offer["eventTitle"],
             "quantity": offer["quantity"],
             "items": offer["items"],
-            "status": _offer_status(offer, now),
+            "status": _find_offer_status(offer, now),
             "expiresAt": offer["expiresAt"],
             "createdAt": offer["createdAt"],
         }
@@ -275,7 +281,7 @@ def _is_open(offer: StoredBooking, now: datetime) -> bool:
     return offer["status"] == rules.HELD and expires_at is not None and expires_at > now
 
 
-def _offer_status(offer: StoredBooking, now: datetime) -> str:
+def _find_offer_status(offer: StoredBooking, now: datetime) -> str:
     if _is_open(offer, now):
         return "open"
     return {rules.CONFIRMED: "accepted", rules.CANCELLED: "declined"}.get(

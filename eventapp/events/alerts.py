@@ -10,7 +10,7 @@ from eventapp.accounts import service as accounts
 from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Db
 from eventapp.events import rules, store
-from eventapp.events.types import AlertEvent, LowTicketsEvent, OrganizerEvent
+from eventapp.events.types import AlertEvent, LowTicketsEvent, OrganizerEvent, ScheduleChange
 from eventapp.favorites import service as favorites
 from eventapp.notifications import service as notifications
 from eventapp.notifications.types import DateAndLocation, NewNotification, Recipient
@@ -26,6 +26,11 @@ def find_schedule_changes(db: Db, limit: int) -> list[AlertEvent]:
 def clear_schedule_changes(db: Db, event: AlertEvent) -> None:
     """Record that ticket holders are notified. Changes after the event was read stay recorded."""
     store.clear_schedule_changes(db, event)
+
+
+def find_last_schedule_change(event: AlertEvent) -> ScheduleChange:
+    """Return the newest schedule change whose ticket holders are not notified yet."""
+    return event["tell"][-1]
 
 
 def has_entry(event: AlertEvent, date: datetime, location: str) -> bool:

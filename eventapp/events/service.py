@@ -233,7 +233,7 @@ class LiveState:
 
     Attributes:
         edit_count: raised by edits.
-        revision: raised by every write.
+        revision: raised by every write that an answer can show.
         organizer_id: the user who manages it; None for sample events.
         availability: the data of an `availability` message, which says how many tickets are left.
         change: the data of a `change` message, which says that the event was edited, cancelled or

@@ -163,7 +163,7 @@ def write_if_unchanged(
 ) -> Event | None:
     """Set fields if the event still has the revision that was read.
 
-    Every write of an event, a sale too, raises the revision. So an edit never overwrites a sale.
+    Every sale and every edit raises the revision. So an edit never overwrites a sale.
 
     Returns:
         The event after the write, or None, with nothing written, if it has changed.
@@ -181,6 +181,9 @@ def write_if_unchanged(
 
 def delete_if_unchanged(db: Db, event: EventRevision) -> bool:
     """Delete the event if it still has the revision that was read.
+
+    The second write lets other processes learn of the deletion. If this process dies between the
+    two, they never do: they show the event for as long as they keep it in memory.
 
     Returns:
         Whether it was deleted.

@@ -4,9 +4,11 @@ A function takes the smallest type with the fields that it needs, so that no typ
 that was not read. Times are aware and in UTC. Prices are amounts in the currency of the settings
 (`CURRENCY`), not cents.
 
-Three fields distinguish the states of an event. The revision `rev` is raised by every write, also
-by a sale. The edit count `__v` is raised by edits that the API shows, but not by sales. `changedAt`
-is the time of the last write that other processes must learn of, by the database's clock.
+Three fields distinguish the states of an event. The revision `rev` is raised by every write that an
+answer can show, also by a sale, and by every write that a guarded write relies on. It is not raised
+when a score of popularity rises, an alert is recorded as sent, or `marksSince` is refreshed. The
+edit count `__v` is raised by edits that the API shows, but not by sales. `changedAt` is the time of
+the last write that other processes must learn of, by the database's clock.
 """
 
 from datetime import datetime
@@ -70,8 +72,8 @@ class TakeEntry(TypedDict):
     leftQueue: NotRequired[list[list[int]]]  # [ticketTypeId, entries that stopped waiting]
 
 
-class EnterEntry(TypedDict):
-    """An in-flight entry: `waiting` was raised for a waitlist entry that may not be recorded."""
+class JoinEntry(TypedDict):
+    """An in-flight entry of a join: `waiting` was raised for an entry that may not be recorded."""
 
     kind: Literal["enter"]
     type: int  # the ticketTypeId
@@ -80,13 +82,13 @@ class EnterEntry(TypedDict):
 
 
 class MoveEntry(TypedDict):
-    """An in-flight entry: a stock move was made that may not be recorded as made yet."""
+    """An in-flight entry: a stock move was applied that may not be recorded as applied yet."""
 
     kind: Literal["give", "confirm", "leave"]
-    at: datetime  # when the move was made
+    at: datetime  # when the move was applied
 
 
-InFlightEntry: TypeAlias = TakeEntry | EnterEntry | MoveEntry
+InFlightEntry: TypeAlias = TakeEntry | JoinEntry | MoveEntry
 
 
 class EventKey(TypedDict):
@@ -98,7 +100,7 @@ class EventKey(TypedDict):
 class Revision(TypedDict):
     """The revision of an event."""
 
-    rev: int  # from 0, raised by every write
+    rev: int  # from 0, see above
 
 
 class EventRevision(EventKey, Revision):

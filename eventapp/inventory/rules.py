@@ -23,8 +23,9 @@ class TicketRequest:
         items: quantities by ticketTypeId, each 1 or more.
         held: True to hold the tickets for a payment, False to sell them.
         on_shortfall: REJECT, PARTIAL, WAITLIST or WAITLIST_ONLY.
-        requester: the user's id, followed by a space and the idempotency key if there is one. It
-            begins equally for all requests of a user, and is equal for all retries of a request.
+        requester: the user's id, followed by a space and the idempotency key if there is one. All
+            requests of a user share the prefix, and all retries of a request the whole. In-flight
+            entries store it as `by`.
         waitlist_entry_ids: for WAITLIST and WAITLIST_ONLY, the hex id for the waitlist entry of
             each ticket type.
     """
@@ -55,7 +56,7 @@ class Allocation:
     unknown_type_id: int | None = None
 
     @property
-    def is_refusal(self) -> bool:
+    def is_empty(self) -> bool:
         """True when the request gets neither tickets nor a waitlist position."""
         return not self.taken and not self.waitlisted
 
@@ -85,7 +86,7 @@ class StockMove:
     def for_confirmation(
         cls, booking_id: str, sold: Quantities, returned: Quantities
     ) -> "StockMove":
-        """Return the move that sells held tickets, and puts `returned` ones back on sale."""
+        """Return the move that sells the held tickets `sold` and puts `returned` back on sale."""
         changes: dict[int, dict[str, int]] = {}
         for type_id in {**sold, **returned}:
             sells, returns = sold.get(type_id, 0), returned.get(type_id, 0)
@@ -99,7 +100,7 @@ class StockMove:
     @classmethod
     def for_leaving(cls, entry_id: str, type_id: int) -> "StockMove":
         """Return the move that lowers `waiting` by an ended waitlist entry."""
-        return cls(leave_key(entry_id), {type_id: {"waiting": -1}})
+        return cls(make_leave_key(entry_id), {type_id: {"waiting": -1}})
 
     def to_entry(self, now: datetime) -> MoveEntry:
         """Return the in-flight entry that shows that the move was applied."""
@@ -107,13 +108,13 @@ class StockMove:
         return {"kind": kind, "at": now}
 
 
-def join_key(entry_id: str) -> str:
-    """Return the key of the in-flight entry for a waitlist entry that joined."""
+def make_join_key(entry_id: str) -> str:
+    """Return the key of the in-flight entry of a join: of a waitlist entry counted in `waiting`."""
     return f"wait-{entry_id}"
 
 
-def leave_key(entry_id: str) -> str:
-    """Return the key of the in-flight entry for a waitlist entry that left."""
+def make_leave_key(entry_id: str) -> str:
+    """Return the key of the in-flight entry of a leave: the move of a waitlist entry that ended."""
     return f"leave-{entry_id}"
 
 
@@ -226,7 +227,7 @@ def build_sale_entries(grants: Grants, now: datetime) -> dict[str, InFlightEntry
                 "at": now,
             }
         for type_id in allocation.waitlisted:
-            key = join_key(request.waitlist_entry_ids[type_id])
+            key = make_join_key(request.waitlist_entry_ids[type_id])
             entries[key] = {"kind": "enter", "type": type_id, "by": request.requester, "at": now}
     return entries
 
@@ -263,8 +264,8 @@ def compute_reversal(entry: InFlightEntry) -> StockChanges:
     if entry["kind"] != "take":
         raise ValueError(f"moves are never undone: {entry['kind']}")
     changes = _compute_return(entry["items"], held=entry["held"])
-    for type_id, left_queue in entry.get("leftQueue", []):
-        changes[type_id]["waiting"] = left_queue
+    for type_id, ended_entries in entry.get("leftQueue", []):
+        changes[type_id]["waiting"] = ended_entries
     return changes
 
 

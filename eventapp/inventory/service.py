@@ -29,8 +29,8 @@ from eventapp.inventory.rules import (
     Allocation,
     StockMove,
     TicketRequest,
-    join_key,
-    leave_key,
+    make_join_key,
+    make_leave_key,
     parse_document_id,
     start_of_day,
 )
@@ -51,8 +51,8 @@ __all__ = [
     "StockMove",
     "TicketRequest",
     "TicketTypeNotFound",
-    "join_key",
-    "leave_key",
+    "make_join_key",
+    "make_leave_key",
     "parse_document_id",
     "start_of_day",
 ]
@@ -67,7 +67,7 @@ class Inventory:
 
     Every method that changes the stock does so in one guarded update of the event's document. When
     two processes sell the last ticket, the guard of the second update fails; `take_batch` then
-    reads the event again and refuses. See `eventapp.inventory.store` for the guards.
+    reads the event again and allocates again. See `eventapp.inventory.store` for the guards.
 
     The same update adds or removes an in-flight entry, which holds the id of the booking or
     waitlist entry that the change belongs to. If the process then dies, the worker completes or
@@ -90,7 +90,7 @@ class Inventory:
 
     # Reading.
 
-    def sale_state(self, event_id: int, *, fresh: bool = False) -> SaleState:
+    def get_sale_state(self, event_id: int, *, fresh: bool = False) -> SaleState:
         """Return what a sale needs to know of the event, from the cache unless `fresh`.
 
         Raises:
@@ -112,8 +112,8 @@ class Inventory:
         try:
             yield
         except AppError:
-            visible = may_see(self.sale_state(event_id), actor)
-            if not (visible or may_see(self.sale_state(event_id, fresh=True), actor)):
+            visible = may_see(self.get_sale_state(event_id), actor)
+            if not (visible or may_see(self.get_sale_state(event_id, fresh=True), actor)):
                 raise EventNotFound from None
             raise
 
@@ -145,14 +145,14 @@ class Inventory:
         booking or waitlist entry and calls `mark_recorded`, or calls `undo`.
 
         Returns:
-            For each request its allocation, which may be a refusal, with the sale state after the
+            For each request its allocation, which may be empty, with the sale state after the
             update; or NotOnSale or TicketTypeNotFound.
 
         Raises:
             EventNotFound, EventBusy: nothing is written for any request.
         """
         today = start_of_day(now)
-        state, fresh = self.sale_state(event_id), False
+        state, fresh = self.get_sale_state(event_id), False
         for _attempt in range(ATTEMPTS):
             if not rules.is_on_sale(state, today):
                 if fresh:
@@ -184,24 +184,23 @@ class Inventory:
             nothing written, if a guard failed.
         """
         pairs = zip(requests, allocations, strict=True)
-        grants = [(request, given) for request, given in pairs if not given.is_refusal]
+        grants = [(request, given) for request, given in pairs if not given.is_empty]
         if not grants:
             return state
         changes = rules.compute_sale_changes(state, grants)
-        joins = any(given.waitlisted for _, given in grants)
+        has_joins = any(given.waitlisted for _, given in grants)
         cleared = self._clearable.pop(state["eventId"])
         after = store.update_stock(
             self._db,
             state,
             changes,
             guards={
-                **store.sale_guards(state, changes),
-                **store.on_sale_guard(start_of_day(now)),
+                **store.build_sale_guards(state, changes),
+                **store.build_on_sale_guard(start_of_day(now)),
             },
             new_entries=rules.build_sale_entries(grants, now),
             cleared_keys=cleared,
-            fields={"hadWaitlist": True} if joins else None,
-            now=now,
+            fields={"hadWaitlist": True} if has_joins else None,
         )
         if after:
             failpoint("take")
@@ -240,13 +239,12 @@ class Inventory:
             state,
             rules.compute_offer_changes(index, quantity, last=last),
             guards={
-                **store.offer_guards(index, quantity),
-                **store.on_sale_guard(start_of_day(now)),
+                **store.build_offer_guards(index, quantity),
+                **store.build_on_sale_guard(start_of_day(now)),
             },
             new_entries={
                 booking_id: rules.build_offer_entry(type_id, quantity, last=last, now=now)
             },
-            now=now,
         )
         if after:
             failpoint("offer-take")
@@ -274,9 +272,8 @@ class Inventory:
                 self._db,
                 event,
                 rules.sum_changes_by_index(event, rules.compute_reversal(entry)),
-                guards=store.exists_guard(key),
+                guards=store.build_exists_guard(key),
                 cleared_keys=[key],
-                now=entry["at"],
             )
             if after:
                 failpoint("undo")
@@ -325,10 +322,9 @@ class Inventory:
             self._db,
             event,
             rules.sum_changes_by_index(event, *(move.changes for move in moves)),
-            guards=store.never_existed_guard(event, [move.key for move in moves]),
+            guards=store.build_never_existed_guard(event, [move.key for move in moves]),
             new_entries={move.key: move.to_entry(now) for move in moves},
             cleared_keys=cleared,
-            now=now,
         )
         if not after:
             self._clearable.add(event_id, cleared)

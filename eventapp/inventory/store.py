@@ -20,25 +20,30 @@ therefore die between any two writes: the entry tells the worker what to complet
 
 Two processes that sell the last ticket both send a take with the guard `availableTickets >= 1`.
 MongoDB applies updates of one document one after the other. The first lowers the counter to 0, so
-the filter of the second matches nothing. The second process reads the event again and refuses.
+the filter of the second matches nothing. The second process reads the event again, and then refuses
+the request or puts it on the waitlist.
 
-Guards of a take (`sale_guards`, `on_sale_guard`):
+Guards of a take (`build_sale_guards`, `build_on_sale_guard`):
 
 * `ticketTypes.<i>.ticketTypeId`: an edit may have moved the ticket types within the array.
 * `availableTickets >= n`: the tickets are still there.
 * `waiting = 0`: nobody waits for them. The take of an offer (`waiting >= 1`) is the only one that
   passes the waitlist.
 * `status` and `schedule.date`: the event is still on sale.
-* For a join, `waitSequence` is unchanged since the read, so that no two joins get the same number;
-  and no ticket is left, so that nobody waits while tickets are available.
+* For a join, `waitSequence` is unchanged since the read, so that no two joins get the same number.
+  Somebody waits already, or the same update takes every available ticket, so that nobody begins to
+  wait while tickets are available.
+
+A *join* raises `waiting` for a new waitlist entry. In stored data its key is `wait-<entryId>` and
+its `kind` is `enter`.
 
 A *move* (tickets go back, holds become sales, an entry leaves the waitlist) is first recorded as
 pending in its booking or waitlist entry, then applied here with an in-flight entry
-`give-<bookingId>`, `confirm-<bookingId>` or `leave-<entryId>`, and then recorded as done. Its guard
-is that its in-flight entry does *not* exist. That alone is not enough: if the entry was added and
-cleared again while a writer was suspended, the writer would apply the move twice. The stored
+`give-<bookingId>`, `confirm-<bookingId>` or `leave-<entryId>`, and then recorded as applied. Its
+guard is that its in-flight entry does *not* exist. That alone is not enough: if the entry was added
+and cleared again while a writer was suspended, the writer would apply the move twice. The stored
 counter `struck` therefore counts the updates that clear entries of moves, and the guard requires
-that it is unchanged since the event was read (`never_existed_guard`).
+that it is unchanged since the event was read (`build_never_existed_guard`).
 
 `marksSince` is never later than the oldest entry, so that the worker finds old entries by an index.
 """
@@ -103,7 +108,6 @@ def update_stock(
     new_entries: Mapping[str, InFlightEntry] | None = None,
     cleared_keys: Sequence[str] = (),
     fields: Query | None = None,
-    now: datetime,
 ) -> SaleState | None:
     """Change counters and in-flight entries of an event in one update, if all guards hold.
 
@@ -127,34 +131,33 @@ def update_stock(
     entries = {f"inFlight.{key}": entry for key, entry in (new_entries or {}).items()}
     after = db.events.find_one_and_update(
         where,
-        _stock_update(changes, entries, cleared_keys, fields or {}, now),
+        _build_stock_update(changes, entries, cleared_keys, fields or {}),
         projection=SALE_FIELDS,
         return_document=ReturnDocument.AFTER,
     )
     return cast(SaleState | None, after)
 
 
-def _stock_update(
+def _build_stock_update(
     changes: IndexedChanges,
     entries: Mapping[str, InFlightEntry],
     cleared_keys: Sequence[str],
     fields: Query,
-    now: datetime,
 ) -> Query:
     update: Query = {
-        "$inc": {**_increments(changes), "rev": 1, **_count_clearing(cleared_keys)},
+        "$inc": {**_build_increments(changes), "rev": 1, **_count_clearing(cleared_keys)},
         "$currentDate": {"changedAt": True},
     }
     if fields or entries:
         update["$set"] = {**fields, **entries}
     if entries:
-        update["$min"] = {"marksSince": now}
+        update["$min"] = {"marksSince": min(entry["at"] for entry in entries.values())}
     if cleared_keys:
         update["$unset"] = {f"inFlight.{key}": "" for key in cleared_keys}
     return update
 
 
-def _increments(changes: IndexedChanges) -> dict[str, int]:
+def _build_increments(changes: IndexedChanges) -> dict[str, int]:
     increments = {
         f"ticketTypes.{index}.{counter}": change
         for index, counters in changes.items()
@@ -166,11 +169,11 @@ def _increments(changes: IndexedChanges) -> dict[str, int]:
 
 
 def _count_clearing(keys: Iterable[str]) -> dict[str, int]:
-    moves = any(key.startswith(MOVE_PREFIXES) for key in keys)
-    return {"struck": 1} if moves else {}
+    has_moves = any(key.startswith(MOVE_PREFIXES) for key in keys)
+    return {"struck": 1} if has_moves else {}
 
 
-def on_sale_guard(today: datetime) -> Query:
+def build_on_sale_guard(today: datetime) -> Query:
     """Return the guard that the event is on sale, as `rules.is_on_sale` defines it.
 
     It compares the dates of the schedule. Comparing `lastDate` would be equivalent, but `lastDate`
@@ -180,47 +183,47 @@ def on_sale_guard(today: datetime) -> Query:
     return {"status": "published", "schedule.date": {"$gte": today}}
 
 
-def sale_guards(event: SaleState, changes: IndexedChanges) -> Query:
+def build_sale_guards(event: SaleState, changes: IndexedChanges) -> Query:
     """Return the guards of the ticket types that a sale takes or whose waitlist it joins."""
     guards: Query = {}
     for index, counters in changes.items():
-        guards |= _type_guards(f"ticketTypes.{index}", event["ticketTypes"][index], counters)
+        guards |= _build_type_guards(f"ticketTypes.{index}", event["ticketTypes"][index], counters)
     return guards
 
 
-def _type_guards(path: str, ticket_type: TicketType, change: Mapping[str, int]) -> Query:
+def _build_type_guards(path: str, ticket_type: TicketType, change: Mapping[str, int]) -> Query:
     """Return the guards of one ticket type.
 
     Without a join: nobody waits, and there are enough tickets. With a join: the last sequence
-    number is as read, and somebody waits or the sale takes every ticket that is left.
+    number is as read, and either somebody waits or the sale takes every available ticket.
     """
     taken, joins = -change["availableTickets"], change["waiting"]
     if not joins:
         return {f"{path}.waiting": 0, f"{path}.availableTickets": {"$gte": taken}}
-    takes_all_left = {f"{path}.waiting": 0, f"{path}.availableTickets": taken}
-    queue = {f"{path}.waiting": {"$gte": 1}} if ticket_type["waiting"] else takes_all_left
+    takes_all = {f"{path}.waiting": 0, f"{path}.availableTickets": taken}
+    queue = {f"{path}.waiting": {"$gte": 1}} if ticket_type["waiting"] else takes_all
     return {**queue, f"{path}.waitSequence": ticket_type["waitSequence"]}
 
 
-def offer_guards(index: int, quantity: int) -> Query:
+def build_offer_guards(index: int, quantity: int) -> Query:
     """Return the guards for holding tickets for the first in the waitlist of a ticket type."""
     path = f"ticketTypes.{index}"
     return {f"{path}.availableTickets": {"$gte": quantity}, f"{path}.waiting": {"$gte": 1}}
 
 
-def exists_guard(key: str) -> Query:
+def build_exists_guard(key: str) -> Query:
     """Return the guard that this in-flight entry exists."""
     return {f"inFlight.{key}": {"$exists": True}}
 
 
-def never_existed_guard(event: InFlightState, keys: Iterable[str]) -> Query:
+def build_never_existed_guard(event: InFlightState, keys: Iterable[str]) -> Query:
     """Return the guard that none of these entries exists or was cleared since the read."""
     absent: Query = {f"inFlight.{key}": {"$exists": False} for key in keys}
     return {**absent, "struck": event.get("struck")}
 
 
 def clear_entries(db: Db, event_id: int, keys: Sequence[str]) -> None:
-    """Remove in-flight entries; keys that are not there are ignored."""
+    """Remove in-flight entries; ignore keys that do not exist."""
     cleared = {f"inFlight.{key}": "" for key in keys}
     counts = {"rev": 1, **_count_clearing(keys)}
     db.events.update_one({"eventId": event_id}, {"$unset": cleared, "$inc": counts})

@@ -94,6 +94,8 @@ def _count_sales(context: BookingContext, now: datetime) -> int:
     return sales_sums.refresh_sums(context.db, now)
 
 
+# The names are stored and appear in health reports. `settle` and `tell` are older than the names of
+# their functions.
 JOBS: dict[str, Job] = {
     job.name: job
     for job in (

@@ -1,7 +1,7 @@
 """The interface of payment providers, and its implementations.
 
-To add one, write a class with the methods of `PaymentProvider` here and add it to PROVIDERS.
-`open_booking_context` in `eventapp/__init__.py` chooses the one that bookings use.
+To add one, write a class with the methods of `PaymentProvider` here and add it to PROVIDERS. The
+expression `PROVIDERS["mock"]` in `eventapp/__init__.py` picks the provider of all bookings.
 """
 
 from typing import Protocol
@@ -29,16 +29,18 @@ class PaymentProvider(Protocol):
         """Charge an amount for a booking, only once; return the id of the charge.
 
         Raises:
-            PaymentRefused: no money was taken. It is also raised after `void`.
+            PaymentRefused: no money was taken. It is also raised after `forbid_charges`.
         """
 
-    def void(self, booking_id: ObjectId) -> int:
+    def forbid_charges(self, booking_id: ObjectId) -> int:
         """Refuse every later charge for a booking; return the cents charged before, 0 for none."""
 
     def refund(self, booking_id: ObjectId, cents: int, currency: str) -> str:
         """Pay back what was charged for a booking, only once.
 
-        A booking that was never held was not charged by the provider. Its refund pays nothing back.
+        A booking that was confirmed without a hold was never charged: nothing in this application
+        charges for it yet. It is refunded here all the same, so a provider must accept a refund
+        without a charge and pay nothing back.
 
         Returns:
             The refund's id.
@@ -48,7 +50,7 @@ class PaymentProvider(Protocol):
 class MockPayments:
     """Accepts every charge and moves no money. The ids contain the id of the booking.
 
-    It has no memory, so `void` reports that nothing was charged.
+    It has no memory, so `forbid_charges` reports that nothing was charged.
     """
 
     name = "mock"
@@ -57,7 +59,7 @@ class MockPayments:
         """Return an id; charge nothing."""
         return f"mock-payment-{booking_id}"
 
-    def void(self, booking_id: ObjectId) -> int:
+    def forbid_charges(self, booking_id: ObjectId) -> int:
         """Return 0."""
         return 0
 

@@ -30,7 +30,7 @@ BLUEPRINTS = (bp,)
 @bp.error_responses(404, 409)
 def join_waitlist(body: JoinInput) -> Response:
     """Join the waitlist of a ticket type that has no tickets left."""
-    entry = service.join(
+    entry = service.join_waitlist(
         get_db(),
         service.INVENTORY.get(),
         actor=current_actor(),

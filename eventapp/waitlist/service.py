@@ -2,9 +2,8 @@
 
 The update of the event that counts an entry in `waiting` also gives the entry its sequence number,
 so that two entries never share a position. The entry is stored afterwards, as a booking is stored
-after its take (see `eventapp.inventory.store`). When an entry ends, its leave is first recorded as
-pending, then the event's `waiting` is lowered (the entry is *counted out*), and then the leave is
-recorded as done.
+after its take (see `eventapp.inventory.store`). When an entry ends, its *leave* is first recorded
+as pending, then applied, which lowers the event's `waiting`, and then recorded as applied.
 
 An offer is a held booking; `eventapp.bookings.waitlist_offers` makes it. A process claims the entry
 first, so that no other process makes an offer of it. At the end it counts the offer against the
@@ -31,8 +30,8 @@ from eventapp.inventory.service import (
     Inventory,
     StockMove,
     TicketRequest,
-    join_key,
-    leave_key,
+    make_join_key,
+    make_leave_key,
 )
 from eventapp.waitlist import store
 from eventapp.waitlist.errors import AlreadyWaitlisted, NotOnWaitlist, TicketsAvailable
@@ -42,14 +41,14 @@ from eventapp.waitlist.types import EntryStatus, EntryView, WaitlistEntry
 __all__ = ["INVENTORY", "AlreadyWaitlisted", "NotOnWaitlist"]
 
 MAX_LISTED = 500
-# Entries that are counted out in one update of the event.
+# Leaves that are applied in one update of the event.
 ENTRIES_PER_UPDATE = 200
 
 
 # Joining and listing.
 
 
-def join(
+def join_waitlist(
     db: Db,
     inventory: Inventory,
     *,
@@ -77,10 +76,10 @@ def join(
             raise Conflict(
                 f"At most {max_quantity} tickets of an event", code="ticket_limit_exceeded"
             )
-        type_id = type_id or require_only_type_id(inventory.sale_state(event_id, fresh=True))
-        request = _join_request(type_id, quantity)
+        type_id = type_id or require_only_type_id(inventory.get_sale_state(event_id, fresh=True))
+        request = _build_join_request(type_id, quantity)
         allocation, event = inventory.take(event_id, request, now)
-        if allocation.is_refusal:
+        if allocation.is_empty:
             raise TicketsAvailable(available=allocation.available[type_id])
         entry, shown = build_entries(request, allocation, event, user_id=user_id, now=now)[0]
         if not record_entry(db, inventory, entry):
@@ -88,7 +87,7 @@ def join(
         return shown
 
 
-def _join_request(type_id: int, quantity: int) -> TicketRequest:
+def _build_join_request(type_id: int, quantity: int) -> TicketRequest:
     entry_id = str(ObjectId())
     return TicketRequest(
         booking_id=entry_id,  # not used: this mode takes no tickets
@@ -127,7 +126,7 @@ def build_entries(
             "eventId": event["eventId"],
             "eventTitle": event["title"],
             "ticketTypeId": type_id,
-            "type": _type_name(event, type_id),
+            "type": _find_type_name(event, type_id),
             "quantity": waitlisted.quantity,
             "sequence": waitlisted.sequence,
             "status": "waiting",
@@ -136,11 +135,11 @@ def build_entries(
             "joinedAt": now,
             "updatedAt": now,
         }
-        built.append((entry, _view(entry, waitlisted.position)))
+        built.append((entry, _build_view(entry, waitlisted.position)))
     return built
 
 
-def _type_name(event: SaleState, type_id: int) -> str:
+def _find_type_name(event: SaleState, type_id: int) -> str:
     return next(t["type"] for t in event["ticketTypes"] if t["ticketTypeId"] == type_id)
 
 
@@ -150,7 +149,7 @@ def record_entry(db: Db, inventory: Inventory, entry: WaitlistEntry) -> bool:
     Returns:
         False if the user waits for this ticket type already. The join of the entry is then undone.
     """
-    key = join_key(str(entry["_id"]))
+    key = make_join_key(str(entry["_id"]))
     if store.insert_entry(db, entry):
         failpoint("entry")
         inventory.mark_recorded(entry["eventId"], [key])
@@ -165,10 +164,10 @@ def list_entries(db: Db, user_id: ObjectId) -> list[EntryView]:
 
 
 def _show_active(db: Db, entry: WaitlistEntry) -> EntryView:
-    return _view(entry, store.count_ahead(db, entry) + 1)
+    return _build_view(entry, store.count_ahead(db, entry) + 1)
 
 
-def _view(entry: WaitlistEntry, position: int | None) -> EntryView:
+def _build_view(entry: WaitlistEntry, position: int | None) -> EntryView:
     """Return the entry as the API shows it. Position 1 is next; an ended entry has None."""
     return {
         "_id": entry["_id"],
@@ -201,7 +200,9 @@ def is_waiting(db: Db, user_id: ObjectId, event_id: int) -> bool:
 # Leaving.
 
 
-def leave(db: Db, inventory: Inventory, *, user_id: ObjectId, event_id: int, now: datetime) -> int:
+def end_entries(
+    db: Db, inventory: Inventory, *, user_id: ObjectId, event_id: int, now: datetime
+) -> int:
     """End the user's active entries for this event, and return how many were ended.
 
     An entry that is claimed for an offer stays.
@@ -218,7 +219,7 @@ def end_entry(
     if ended is None:
         return False
     failpoint("entry-end")
-    count_out(db, inventory, [ended], now)
+    apply_leaves(db, inventory, [ended], now)
     return True
 
 
@@ -228,7 +229,7 @@ def close_waitlist(
     """End the entries of an event that is cancelled, past or deleted.
 
     Args:
-        max_seconds: stop after this time; the worker ends the rest.
+        max_seconds: stop after this time. The worker ends the rest, unless the event is deleted.
     """
     deadline = time.monotonic() + max_seconds
     while entries := store.find_active_of_event(db, event_id, ENTRIES_PER_UPDATE):
@@ -237,15 +238,15 @@ def close_waitlist(
         if not ended:
             return
         failpoint("entry-end")
-        count_out(db, inventory, ended, now)
+        apply_leaves(db, inventory, ended, now)
         if time.monotonic() > deadline:
             return
 
 
-def count_out(
+def apply_leaves(
     db: Db, inventory: Inventory, entries: Sequence[WaitlistEntry], now: datetime
 ) -> None:
-    """Lower the event's `waiting` by ended entries, exactly once for each.
+    """Apply the leaves of ended entries: lower the event's `waiting`, exactly once for each.
 
     Args:
         entries: ended entries of one event.
@@ -256,20 +257,20 @@ def count_out(
     moves = [StockMove.for_leaving(str(entry["_id"]), entry["ticketTypeId"]) for entry in entries]
 
     def find_pending() -> set[str]:
-        return {leave_key(str(id_)) for id_ in store.find_pending_among(db, ids)}
+        return {make_leave_key(str(id_)) for id_ in store.find_pending_among(db, ids)}
 
     inventory.apply_moves(event_id, moves, now, find_pending=find_pending)
-    store.record_counted_out(db, ids)
-    failpoint("entry-counted-out")
+    store.record_leaves_applied(db, ids)
+    failpoint("leave-recorded")
     inventory.mark_recorded(event_id, [move.key for move in moves])
 
 
 # Offers, which `eventapp.bookings.waitlist_offers` makes.
 
 
-def find_first(db: Db, event_id: int, type_id: int) -> WaitlistEntry | None:
+def find_first_entry(db: Db, event_id: int, type_id: int) -> WaitlistEntry | None:
     """Return the first active entry in the queue of a ticket type."""
-    return store.find_first(db, event_id, type_id)
+    return store.find_first_entry(db, event_id, type_id)
 
 
 def claim_for_offer(
@@ -312,16 +313,15 @@ def is_being_offered(
 # What recovery and the inventory check need.
 
 
-def finish_leaving(
+def apply_old_leaves(
     db: Db, inventory: Inventory, *, before: datetime, now: datetime, limit: int
 ) -> None:
-    """Count out ended entries whose process died before it could.
+    """Apply the pending leaves of entries that ended before this time.
 
-    Args:
-        before: only entries that ended before this time.
+    The processes that ended them have died.
     """
     for entry in store.find_pending_before(db, before, limit):
-        count_out(db, inventory, [entry], now)
+        apply_leaves(db, inventory, [entry], now)
 
 
 def find_claims_before(db: Db, before: datetime, limit: int) -> list[WaitlistEntry]:
@@ -340,7 +340,7 @@ def insert_tombstone(db: Db, entry_id: ObjectId) -> bool:
 
 
 def is_leave_pending(db: Db, entry_id: ObjectId) -> bool:
-    """Return whether this entry has ended and is not yet recorded as counted out."""
+    """Return whether this entry has ended and its leave is not yet recorded as applied."""
     return bool(store.find_pending_among(db, [entry_id]))
 
 
@@ -350,7 +350,7 @@ def count_active(db: Db, event_ids: list[int]) -> dict[int, dict[int, int]]:
 
 
 def find_pending_leaves(db: Db, event_ids: list[int]) -> list[WaitlistEntry]:
-    """Return ended entries of these events that are not yet recorded as counted out."""
+    """Return ended entries of these events whose leave is not yet recorded as applied."""
     return store.find_pending_of_events(db, event_ids)
 
 
@@ -368,9 +368,10 @@ def find_existing_ids(db: Db, entry_ids: list[ObjectId]) -> list[ObjectId]:
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """End the user's entries and remove the user from all of them.
+    """End the user's unclaimed entries, and remove the user's id from all ended ones.
 
-    The worker counts the ended entries out later. A claimed entry ends when its offer expires.
+    The worker applies the leaves later. An entry that is claimed for an offer at this moment stays
+    active and keeps the id.
     """
     store.forget_user(db, user_id)
 
@@ -380,6 +381,7 @@ def export_user(db: Db, user_id: ObjectId) -> JsonObject:
     entries = store.find_all_of_user(db, user_id)
     return {
         "waitlist": [
-            _show_active(db, entry) if entry["active"] else _view(entry, None) for entry in entries
+            _show_active(db, entry) if entry["active"] else _build_view(entry, None)
+            for entry in entries
         ]
     }

@@ -4,8 +4,8 @@ The queue of a ticket type consists of its entries with `active: true`, ordered 
 update of the event that counts the entry assigns that number (see `eventapp.inventory.store`).
 `offering` is the claim of a process that is making an offer from the entry.
 
-`restock` is the state of an ended entry's leave: "due" until the event's `waiting` is lowered, then
-"done".
+`restock` is the state of an ended entry's leave: "due" while it is pending, "done" once it is
+applied, which lowers the event's `waiting`.
 
 A tombstone is a document with an entry's id and `void: true`. The worker inserts it before it
 undoes a join that was never recorded. A process that was only suspended can then not store the
@@ -126,8 +126,8 @@ def find_active_of_event(db: Db, event_id: int, limit: int) -> list[WaitlistEntr
     return list(_entries(db).find({"eventId": event_id, "active": True}).limit(limit))
 
 
-def find_first(db: Db, event_id: int, type_id: int) -> WaitlistEntry | None:
-    """Return the first entry in the queue of a ticket type."""
+def find_first_entry(db: Db, event_id: int, type_id: int) -> WaitlistEntry | None:
+    """Return the active entry of a ticket type with the lowest sequence number."""
     queue = {"eventId": event_id, "ticketTypeId": type_id, "active": True}
     return _entries(db).find_one(queue, sort=[("sequence", ASCENDING)])
 
@@ -180,7 +180,7 @@ def count_offer(
 
     Args:
         quantity: tickets offered.
-        last: True to end the entry.
+        last: True to end the entry, which then wants no more tickets.
     """
     fields: Query = {"updatedAt": now}
     if last:
@@ -218,25 +218,25 @@ def end_entry(
     )
 
 
-def record_counted_out(db: Db, entry_ids: Sequence[ObjectId]) -> None:
-    """Record that these ended entries are counted out."""
+def record_leaves_applied(db: Db, entry_ids: Sequence[ObjectId]) -> None:
+    """Record that the leaves of these ended entries are applied."""
     db.waitlist.update_many({"_id": {"$in": entry_ids}}, {"$set": {"restock": "done"}})
 
 
 def find_pending_among(db: Db, entry_ids: Sequence[ObjectId]) -> list[ObjectId]:
-    """Return the ids of the given entries that are not yet recorded as counted out."""
+    """Return the ids of the given entries whose leave is not yet recorded as applied."""
     pending = {"_id": {"$in": entry_ids}, "restock": "due"}
     return [entry["_id"] for entry in db.waitlist.find(pending, {"_id": 1})]
 
 
 def find_pending_before(db: Db, before: datetime, limit: int) -> list[WaitlistEntry]:
-    """Return entries that ended before this time and are not yet recorded as counted out."""
+    """Return entries that ended before this time and whose leave is not yet recorded as applied."""
     pending = {"restock": "due", "updatedAt": {"$lt": before}}
     return list(_entries(db).find(pending).limit(limit))
 
 
 def find_pending_of_events(db: Db, event_ids: list[int]) -> list[WaitlistEntry]:
-    """Return ended entries of these events that are not yet recorded as counted out."""
+    """Return ended entries of these events whose leave is not yet recorded as applied."""
     return list(_entries(db).find({"restock": "due", "eventId": {"$in": event_ids}}))
 
 

@@ -54,9 +54,8 @@ class WaitlistEntry(TypedDict):
     joinedAt: datetime
     updatedAt: datetime
     offering: NotRequired[OfferClaim]  # while an offer is being made from it
-    # "due" from the end of the entry until it is counted out of the event's `waiting`, then "done".
-    # Absent while the entry is active, and if an offer ended it, because the take of the offer
-    # lowers `waiting`.
+    # The state of its leave: "due" while pending, "done" once applied. Absent while the entry is
+    # active, and if an offer ended it, because the take of the offer lowers `waiting`.
     restock: NotRequired[Literal["due", "done"]]
     # Only in the first entry of a purchase that had an Idempotency-Key and gave no booking.
     idempotency: NotRequired[IdempotencyRecord]

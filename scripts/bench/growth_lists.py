@@ -77,7 +77,7 @@ def _make_booking(events: list[StoredEvent], number: int) -> StoredBooking:
     half, is_even = number // 2, number % 2 == 0
     event = events[0] if is_even else events[1 + half % BOOKINGS_PER_USER]
     now = utc_now() - timedelta(seconds=number % 100_000)
-    booking = booking_rules.new_booking(
+    booking = booking_rules.build_booking(
         ObjectId(),
         reference=f"EVT-{number:08}",
         user_id=_user_id(1_000_000 + half) if is_even else _user_id(half // BOOKINGS_PER_USER),

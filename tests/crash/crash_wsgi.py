@@ -33,5 +33,5 @@ def die_if_armed(failpoint: str) -> None:
 if __name__ == "__main__":
     set_failpoint_hook(die_if_armed)
     if os.environ.get("UNGUARDED"):
-        store._type_guards = lambda *_: {}  # type: ignore[assignment]
+        store._build_type_guards = lambda *_: {}  # type: ignore[assignment]
     runpy.run_path(str(ROOT / "wsgi.py"), run_name="__main__")

@@ -30,7 +30,7 @@ FAILPOINTS = (
         "charge",
         "confirm",
     ),
-    *("offer-claim", "offer-take", "offer-record", "offered", "entry-end", "entry-counted-out"),
+    *("offer-claim", "offer-take", "offer-record", "offered", "entry-end", "leave-recorded"),
 )
 MAX_WAIT_SECONDS = 20
 A_MINUTE = 60

@@ -185,13 +185,15 @@ def test_nothing_is_refunded_if_the_process_died_before_the_charge(
         with monkeypatch.context() as dying:
             dying.setattr(context.payments, "charge", lambda *_: (_ for _ in ()).throw(SystemExit))
             with pytest.raises(SystemExit):
-                transitions.confirm(context, ObjectId(held["_id"]), Actor(ann.id), utc_now())
+                transitions.confirm_booking(
+                    context, ObjectId(held["_id"]), Actor(ann.id), utc_now()
+                )
         ENDS[status](app, ann, held)
         booking = shown(ann, held)
         assert (booking["status"], booking["refund"]) == (status, None)
         assert stock_of(db, 1) == (10, 0, 0, 0)
         with pytest.raises(AppError):
-            transitions.confirm(context, ObjectId(held["_id"]), Actor(ann.id), utc_now())
+            transitions.confirm_booking(context, ObjectId(held["_id"]), Actor(ann.id), utc_now())
         assert db.bookings.find_one({})["status"] == status
 
 
@@ -199,7 +201,9 @@ def test_nothing_is_refunded_if_the_process_died_before_the_charge(
 def test_a_charge_is_refunded_if_the_process_died_after_it(db, app, ann, held, provider, status):
     provider.after = lambda: (_ for _ in ()).throw(SystemExit)
     with pytest.raises(SystemExit):
-        transitions.confirm(context_of(app), ObjectId(held["_id"]), Actor(ann.id), utc_now())
+        transitions.confirm_booking(
+            context_of(app), ObjectId(held["_id"]), Actor(ann.id), utc_now()
+        )
     assert provider.balance == 3702
     ENDS[status](app, ann, held)
     refund = shown(ann, held)["refund"]

@@ -44,7 +44,10 @@ def cancel_concurrently(context, event, user):
     contexts = [kit.another_process(context) for _ in range(8)]
     now = utc_now()
     return kit.run_concurrently(
-        *[partial(transitions.cancel, one, booking_id, kit.attendee(user), now) for one in contexts]
+        *[
+            partial(transitions.cancel_booking, one, booking_id, kit.attendee(user), now)
+            for one in contexts
+        ]
     )
 
 
@@ -65,7 +68,7 @@ def test_control_without_the_guard_tickets_are_returned_twice(context, db, monke
     )
     for each in (context, kit.another_process(context)):
         ended = transitions.end_booking(each, booking, "cancelled", "cancelled", now)
-        transitions.make_pending_moves(each, [ended], now)
+        transitions.apply_pending_moves(each, [ended], now)
         context.inventory.mark_recorded(event["eventId"], [ended["due"]["key"]])
         kit.book(context, event)  # clears the in-flight entry
     assert kit.stock_counters(db, event)[2] < db.bookings.count_documents({"active": True})
@@ -75,8 +78,10 @@ def confirm_and_expire_concurrently(context, db, event):
     user, now = ObjectId(), utc_now()
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
     booking = transitions.find_booking(context, held)
-    in_time = partial(transitions.confirm, context, held, kit.attendee(user), now)
-    over = partial(transitions.expire, kit.another_process(context), booking, now + AFTER_THE_HOLD)
+    in_time = partial(transitions.confirm_booking, context, held, kit.attendee(user), now)
+    over = partial(
+        transitions.expire_hold, kit.another_process(context), booking, now + AFTER_THE_HOLD
+    )
     confirmed, expired = kit.run_concurrently(in_time, over)
     return transitions.find_booking(context, held), confirmed, expired
 
@@ -97,7 +102,7 @@ def test_control_without_the_guard_an_expired_hold_is_confirmed(context, db, mon
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
     with kit.suspended(monkeypatch, context.payments, "charge") as suspension:
-        paying = partial(transitions.confirm, context, held, kit.attendee(user), now)
+        paying = partial(transitions.confirm_booking, context, held, kit.attendee(user), now)
         with kit.in_background(paying) as paid:
             suspension.wait()
             waitlist_offers.expire_holds(kit.another_process(context), now + AFTER_THE_HOLD)
@@ -110,7 +115,7 @@ def test_a_charge_for_a_hold_that_ends_meanwhile_is_refunded(context, db, monkey
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
     with kit.suspended(monkeypatch, context.payments, "charge", after=True) as suspension:
-        paying = partial(transitions.confirm, context, held, kit.attendee(user), now)
+        paying = partial(transitions.confirm_booking, context, held, kit.attendee(user), now)
         with kit.in_background(paying) as paid:
             suspension.wait()
             waitlist_offers.expire_holds(kit.another_process(context), now + AFTER_THE_HOLD)
@@ -131,8 +136,8 @@ def test_the_charge_of_a_process_that_dies_is_refunded(context, db, monkeypatch,
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
     before = transitions.find_booking(context, held)
     with pytest.raises(SystemExit):
-        transitions.confirm(context, held, kit.attendee(user), now)
-    assert transitions.expire(context, before, now + AFTER_THE_HOLD)
+        transitions.confirm_booking(context, held, kit.attendee(user), now)
+    assert transitions.expire_hold(context, before, now + AFTER_THE_HOLD)
     refund = db.bookings.find_one({"_id": held})["refund"]
     assert ((refund or {}).get("amount"), provider.balance) == (40 if charged else None, 0)
     kit.assert_consistent(context, utc_now() + AFTER_THE_HOLD)
@@ -143,7 +148,10 @@ def test_concurrent_confirmations_charge_once(context, db):
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
     contexts = [kit.another_process(context) for _ in range(8)]
     results = kit.run_concurrently(
-        *[partial(transitions.confirm, one, held, kit.attendee(user), now) for one in contexts]
+        *[
+            partial(transitions.confirm_booking, one, held, kit.attendee(user), now)
+            for one in contexts
+        ]
     )
     assert {r["status"] for r in results} == {"confirmed"}
     assert kit.stock_counters(db, event) == (3, 0, 2, 0)
@@ -263,13 +271,13 @@ def test_the_worker_ends_a_sale_recorded_after_the_event_was_cancelled(context, 
 
 def test_control_without_the_guards_a_cancelled_event_is_sold(context, db, monkeypatch):
     event = event_of(db, 5)
-    seen = context.inventory.sale_state(event["eventId"])
+    seen = context.inventory.get_sale_state(event["eventId"])
     cancel_event(kit.another_process(context), event)
     with pytest.raises(Conflict):
         kit.book(context, event)
     context.inventory._states.put(event["eventId"], seen)
-    monkeypatch.setattr(inventory_store, "sale_guards", lambda *_: {})
-    monkeypatch.setattr(inventory_store, "on_sale_guard", lambda *_: {})
+    monkeypatch.setattr(inventory_store, "build_sale_guards", lambda *_: {})
+    monkeypatch.setattr(inventory_store, "build_on_sale_guard", lambda *_: {})
     kit.book(context, event)
     assert db.bookings.count_documents({"active": True}) == 1
 

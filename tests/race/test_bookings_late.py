@@ -31,10 +31,10 @@ def confirm_with_suspended_move(context, db, event, monkeypatch):
     with kit.suspended(
         monkeypatch, inventory_store, "update_stock", when=applies_a_move
     ) as suspension:
-        confirming = lambda: transitions.confirm(context, held, kit.attendee(user), now)  # noqa: E731
+        confirming = lambda: transitions.confirm_booking(context, held, kit.attendee(user), now)  # noqa: E731
         with kit.in_background(confirming) as confirmed:
             suspension.wait()
-            transitions.finish_pending_move(context, held, now)
+            transitions.apply_move_if_pending(context, held, now)
             kit.book(context, event)  # clears the entry of the move
             assert db.events.find_one({"eventId": event["eventId"]})["inFlight"].keys() <= {
                 str(b["_id"]) for b in db.bookings.find({})
@@ -56,7 +56,7 @@ def test_control_without_the_count_of_clearings_it_is_applied_twice(context, db,
     def absent_only(_event, keys):
         return {f"inFlight.{key}": {"$exists": False} for key in keys}
 
-    monkeypatch.setattr(inventory_store, "never_existed_guard", absent_only)
+    monkeypatch.setattr(inventory_store, "build_never_existed_guard", absent_only)
     event = event_of(db, 10)
     confirm_with_suspended_move(context, db, event, monkeypatch)
     assert kit.stock_counters(db, event)[1] < 0
@@ -65,11 +65,11 @@ def test_control_without_the_count_of_clearings_it_is_applied_twice(context, db,
 def test_recording_a_move_as_applied_does_not_record_the_next_one(context, db, monkeypatch):
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True))
-    with kit.suspended(monkeypatch, bookings_store, "record_moves_made") as suspension:
-        confirming = lambda: transitions.confirm(context, held, kit.attendee(user), now)  # noqa: E731
+    with kit.suspended(monkeypatch, bookings_store, "record_moves_applied") as suspension:
+        confirming = lambda: transitions.confirm_booking(context, held, kit.attendee(user), now)  # noqa: E731
         with kit.in_background(confirming) as confirmed:
             suspension.wait()
-            transitions.finish_pending_move(context, held, now)
+            transitions.apply_move_if_pending(context, held, now)
             booking = transitions.find_booking(context, held)
             assert transitions.end_booking(
                 context, booking, "cancelled", "cancelled", now
@@ -134,7 +134,7 @@ def test_an_offer_with_a_tombstone_is_not_made(context, db, monkeypatch, step):
     kit.book(context, event, on_shortfall="waitlist")
     kit.book(context, event, on_shortfall="waitlist")
     owner = context.inventory if step == "take_for_offer" else context.sales
-    transitions.cancel(context, first, kit.attendee(user), utc_now())
+    transitions.cancel_booking(context, first, kit.attendee(user), utc_now())
     with (
         kit.suspended(monkeypatch, owner, step) as suspension,
         kit.in_background(

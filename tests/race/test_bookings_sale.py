@@ -39,7 +39,7 @@ def race(context, event, calls=THREADS, **order):
 
 def without_guard(monkeypatch):
     """Take the take's guards out: what was seen before the write decides alone."""
-    monkeypatch.setattr(inventory_store, "_type_guards", lambda *_: {})
+    monkeypatch.setattr(inventory_store, "_build_type_guards", lambda *_: {})
 
 
 def test_the_last_ticket_is_sold_once(context, db):
@@ -55,7 +55,7 @@ def test_control_without_the_guard_it_is_sold_several_times(context, db, monkeyp
     event = event_of(db, 1)
     contexts = processes(context)
     for one in contexts:
-        one.inventory.sale_state(event["eventId"])  # each has seen the last ticket
+        one.inventory.get_sale_state(event["eventId"])  # each has seen the last ticket
     results = kit.run_concurrently(*[partial(kit.book, one, event) for one in contexts])
     assert kit.count_outcomes(results)[201] == len(contexts)
     assert kit.stock_counters(db, event)[0] < 0

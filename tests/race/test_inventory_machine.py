@@ -117,7 +117,7 @@ class InventoryMachine(RuleBasedStateMachine):
         waits = any(entry["user"] == user for entry in self.model.queue)
         free = 0 if self.model.queue else self.model.available
         result = self.result_or_code(
-            waitlist.join,
+            waitlist.join_waitlist,
             self.context.db,
             self.context.inventory,
             actor=kit.attendee(user),
@@ -149,7 +149,11 @@ class InventoryMachine(RuleBasedStateMachine):
         if mine.get("status") == "held":
             booking = self.stored(user, "direct")
             result = self.result_or_code(
-                transitions.confirm, self.context, booking["_id"], self.actor(user), self.now
+                transitions.confirm_booking,
+                self.context,
+                booking["_id"],
+                self.actor(user),
+                self.now,
             )
             in_time = mine["until"] > self.now
             assert isinstance(result, dict) == in_time
@@ -293,7 +297,7 @@ def test_control_the_machine_notices_tickets_that_are_not_returned(machine, monk
     run = sold_out(machine)
     run.cancel(user=PEOPLE[0])
     run.stock_is_the_models()
-    monkeypatch.setattr(transitions, "make_pending_moves", lambda *_: None)
+    monkeypatch.setattr(transitions, "apply_pending_moves", lambda *_: None)
     run.cancel(user=PEOPLE[1])
     with pytest.raises(AssertionError):
         run.stock_is_the_models()
@@ -311,7 +315,7 @@ def test_control_the_machine_notices_a_sale_that_passes_the_waitlist(machine, mo
     run.cancel(user=PEOPLE[0])
     assert kit.stock_counters(run.context.db, run.event) == (3, 0, 3, 1)
     run.book(user=PEOPLE[3], quantity=1, hold=False, mode="reject")
-    monkeypatch.setattr(inventory_store, "_type_guards", lambda *_: {})
+    monkeypatch.setattr(inventory_store, "_build_type_guards", lambda *_: {})
     monkeypatch.setattr(inventory_rules, "allocate", nobody_waits)
     with pytest.raises(AssertionError):
         run.book(user=PEOPLE[3], quantity=1, hold=False, mode="reject")

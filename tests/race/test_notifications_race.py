@@ -76,7 +76,7 @@ def test_a_change_between_reading_and_clearing_the_notes_is_notified_too(
         kit.in_background(lambda: notify_holders(kit.another_process(context))) as telling,
     ):
         suspension.wait()
-        transitions.cancel(context, id_, kit.attendee(people[0]), utc_now())
+        transitions.cancel_booking(context, id_, kit.attendee(people[0]), utc_now())
         suspension.resume()
         assert telling.result() == 1
     assert count_all(db) == (1, 1, 1)
@@ -102,7 +102,7 @@ def test_a_cancellation_whose_process_died_is_notified(context, db, people, kill
     notify_holders(context)
     kill(step)
     with pytest.raises(Killed):
-        transitions.cancel(context, id_, kit.attendee(people[0]), utc_now())
+        transitions.cancel_booking(context, id_, kit.attendee(people[0]), utc_now())
     failpoints.set_failpoint_hook(None)
     assert notify_holders(kit.another_process(context)) == 1
     assert [n["kind"] for n in db.notifications.find().sort("_id", 1)] == [

@@ -33,7 +33,7 @@ def return_tickets_to_a_waiting_user(context, event, quantity, types=(1,)):
         wait(context, event, quantity, user, type_id=type_id)
     for booking_id in sold:
         holder = kit.attendee(transitions.find_booking(context, booking_id)["userId"])
-        transitions.cancel(context, booking_id, holder, utc_now())
+        transitions.cancel_booking(context, booking_id, holder, utc_now())
     return user
 
 
@@ -114,7 +114,7 @@ def offer_during_a_purchase(context, db, monkeypatch, waited_before):
             first = kit.booking_id(kit.book(offering, event, 6))
             wait(offering, event, 6, user)
             holder = kit.attendee(transitions.find_booking(context, first)["userId"])
-            transitions.cancel(offering, first, holder, utc_now())
+            transitions.cancel_booking(offering, first, holder, utc_now())
         make_offers(offering, event)
         suspension.resume()
         assert booked.result().status == 201

@@ -94,7 +94,7 @@ def test_a_ticket_cancelled_before_the_check_in_is_written_is_refused(
         ) as result,
     ):
         scanner.wait()
-        transitions.cancel(context, booking["_id"], ADMIN, utc_now())
+        transitions.cancel_booking(context, booking["_id"], ADMIN, utc_now())
         scanner.resume()
         (refusal,) = result.result()
     assert isinstance(refusal, AppError)

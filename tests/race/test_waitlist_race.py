@@ -30,7 +30,7 @@ def sold_out_event(context, db, tickets, waiting, quantity=1):
 
 def wait(context, event, quantity=1, user=None, type_id=1):
     user = user or ObjectId()
-    waitlist.join(
+    waitlist.join_waitlist(
         context.db,
         context.inventory,
         actor=kit.attendee(user),
@@ -45,7 +45,9 @@ def wait(context, event, quantity=1, user=None, type_id=1):
 
 def cancel(context, booking_id):
     booking = transitions.find_booking(context, booking_id)
-    return transitions.cancel(context, booking_id, kit.attendee(booking["userId"]), utc_now())
+    return transitions.cancel_booking(
+        context, booking_id, kit.attendee(booking["userId"]), utc_now()
+    )
 
 
 def offered(db):
@@ -82,7 +84,7 @@ def test_returned_tickets_go_to_the_waitlist(context, db):
 
 def test_control_without_the_guard_a_purchase_passes_the_waitlist(context, db, monkeypatch):
     event, sold, _ = sold_out_event(context, db, 1, 1)
-    monkeypatch.setattr(inventory_store, "_type_guards", lambda *_: {})
+    monkeypatch.setattr(inventory_store, "_build_type_guards", lambda *_: {})
     allocate = inventory_rules.allocate
     blind = lambda e, r: allocate(  # noqa: E731
         {**e, "ticketTypes": [{**k, "waiting": 0} for k in e["ticketTypes"]]}, r

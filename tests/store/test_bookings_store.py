@@ -66,9 +66,9 @@ def test_no_transition_succeeds_while_a_move_is_pending(db):
     store.insert_bookings(db, [booking])
     fields = {"status": "cancelled"}
     assert store.update_booking(db, booking["_id"], {}, fields) is None
-    store.record_moves_made(db, [booking["_id"]], ["give-x"])
+    store.record_moves_applied(db, [booking["_id"]], ["give-x"])
     assert store.find_pending_move_keys(db, [booking["_id"]]) == {"confirm-x"}
-    store.record_moves_made(db, [booking["_id"]], ["confirm-x"])
+    store.record_moves_applied(db, [booking["_id"]], ["confirm-x"])
     assert store.find_pending_move_keys(db, [booking["_id"]]) == set()
     assert store.update_booking(db, booking["_id"], {}, fields) is not None
 

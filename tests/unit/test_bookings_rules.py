@@ -23,7 +23,7 @@ whole_cents = st.integers(0, 100_000_000)
 
 
 def booking(taken, **changes):
-    made = rules.new_booking(
+    made = rules.build_booking(
         "id",
         reference="EVT-AAAAAA",
         user_id="user",
@@ -64,7 +64,7 @@ def test_a_new_booking_adds_up_its_items():
     assert (made["status"], made["expiresAt"], made["active"]) == ("confirmed", None, True)
     assert (made["quantity"], made["totalPrice"], made["totalCents"]) == (4, 64.97, 6497)
     assert [item["subtotal"] for item in made["items"]] == [59.97, 5]
-    assert rules.quantities_by_type(made["items"]) == {1: 3, 4: 1}
+    assert rules.collect_quantities(made["items"]) == {1: 3, 4: 1}
 
 
 def test_the_view_hides_internal_fields():
@@ -83,7 +83,7 @@ def test_the_view_hides_internal_fields():
     ],
 )
 def test_the_cancellation_deadline_is_counted_from_midnight(cutoff, deadline):
-    assert rules.cancellation_deadline(booking({1: 1}), cutoff) == deadline
+    assert rules.compute_cancellation_deadline(booking({1: 1}), cutoff) == deadline
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_the_cancellation_deadline_is_counted_from_midnight(cutoff, deadline):
     ],
 )
 def test_the_refund_equals_the_charge(changes, amount):
-    cents = rules.charged_cents(booking({1: 3}, **changes))
-    refund = rules.new_refund(cents, "EUR", "cancelled", NOW)
+    cents = rules.compute_charged_cents(booking({1: 3}, **changes))
+    refund = rules.build_refund(cents, "EUR", "cancelled", NOW)
     assert refund == {
         "amount": amount,
         "currency": "EUR",
@@ -118,7 +118,7 @@ def test_the_refund_equals_the_charge(changes, amount):
 )
 def test_items_are_split_at_a_quantity(quantity, kept, returned):
     items, back = rules.split_items(booking({1: 3, 4: 2})["items"], quantity)
-    assert (rules.quantities_by_type(items), back) == (kept, returned)
+    assert (rules.collect_quantities(items), back) == (kept, returned)
     assert all(
         rules.to_cents(item["subtotal"]) == rules.to_cents(item["unitPrice"]) * item["quantity"]
         for item in items

@@ -62,7 +62,7 @@ def request_of(items, mode=REJECT, booking_id="b", **more):
 def test_a_request_alone_gets_what_its_mode_allows(stocks, items, mode, taken, waitlisted):
     (allocation,) = rules.allocate(event_of(*stocks), [request_of(items, mode)])
     assert (allocation.taken, allocation.waitlisted) == (taken, waitlisted)
-    assert allocation.is_refusal == (not taken and not waitlisted)
+    assert allocation.is_empty == (not taken and not waitlisted)
 
 
 def test_an_unknown_ticket_type_is_named():
@@ -105,7 +105,7 @@ def test_no_more_is_taken_than_available_and_nothing_that_others_wait_for(stocks
     grants = [
         (request, allocation)
         for request, allocation in zip(requests, allocations, strict=True)
-        if not allocation.is_refusal
+        if not allocation.is_empty
     ]
     for change in rules.compute_sale_changes(event, grants).values():
         assert sum(change[n] for n in ("availableTickets", "soldTickets", "heldTickets")) == 0
@@ -132,7 +132,7 @@ def test_the_reversal_of_a_take_undoes_all_of_its_changes(held):
     event = event_of(5, 5)
     grants = [(request_of({1: 2, 2: 1}, held=held), rules.Allocation({1: 2, 2: 1}))]
     changes = rules.compute_sale_changes(event, grants)
-    guards = store.sale_guards(event, changes)
+    guards = store.build_sale_guards(event, changes)
     entry = rules.build_sale_entries(grants, TODAY)["b"]
     undone = rules.sum_changes_by_index(event, rules.compute_reversal(entry))
     for index, reversal in undone.items():

@@ -179,7 +179,7 @@ def test_a_second_edit_is_recorded_after_the_first():
     ],
 )
 def test_the_reason_why_a_booking_ends_decides_its_notification(reason, kind):
-    fields = bookings.pending_notification_fields(bookings.END_NOTIFICATIONS.get(reason), NOW)
+    fields = bookings.build_pending_notification_fields(bookings.END_NOTIFICATIONS.get(reason), NOW)
     assert fields == ({f"tell.{kind}": NOW, "tellAt": NOW} if kind else {})
 
 

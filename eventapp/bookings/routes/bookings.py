@@ -152,7 +152,7 @@ def cancel_booking(booking_id: ObjectId) -> Response:
 @bp.error_responses(404, 409)
 def confirm_booking(booking_id: ObjectId) -> Response:
     """Pay for a held booking before it expires."""
-    confirmed = transitions.confirm(
+    confirmed = transitions.confirm_booking(
         current_booking_context(), booking_id, current_actor(), utc_now()
     )
     return booking_response("Booking confirmed", service.render_booking(confirmed))

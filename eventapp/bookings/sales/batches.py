@@ -1,6 +1,6 @@
 """Sell tickets in batches: one update of the event and one insert of bookings for many callers.
 
-Sales of one event that arrive while a batch is running form the next batch (see `core.batching`).
+Sales of one event that arrive while a batch runs form the next batch (see `core.batching`).
 A batch takes the tickets of all its sales in one guarded update of the event. Then it inserts the
 bookings that need no further check, together with those of other events' batches.
 """
@@ -38,11 +38,11 @@ class EventEdited(Exception):
 
 @dataclass(frozen=True)
 class Sale:
-    """A purchase that was resolved against the last state seen of its event.
+    """A purchase resolved against one state of its event.
 
     Attributes:
         user_id: the buyer.
-        purchase: the purchase as the client sent it.
+        purchase: the purchase as the client sent it, to resolve it again after an edit.
         request: the tickets to take, and the id of the booking to store.
         limits: the limits and durations that the settings give.
         now: the time of the request.
@@ -54,29 +54,29 @@ class Sale:
     limits: Limits
     now: datetime
 
-    def draft_booking(self, allocation: Allocation, event: SaleState) -> StoredBooking | None:
+    def build_booking(self, allocation: Allocation, event: SaleState) -> StoredBooking | None:
         """Return the booking to store for the taken tickets; None if no ticket was taken.
 
         Args:
             event: the event right after the tickets were taken.
 
         Raises:
-            EventEdited: the purchase must be resolved again, and may then be refused.
+            EventEdited: the purchase must be resolved again. Resolving it again may refuse it.
         """
         try:
             if resolve_items(self.purchase, event) != self.request.items:
                 raise EventEdited
             if not allocation.taken:
                 return None
-            entry = choose_schedule_entry(event, self.purchase.schedule_index, self.now)
+            schedule_entry = choose_schedule_entry(event, self.purchase.schedule_index, self.now)
         except (EventPast, TicketTypeNotFound, ValidationFailed):
             raise EventEdited from None
-        return rules.new_booking(
+        return rules.build_booking(
             ObjectId(self.request.booking_id),
             reference=generate_reference(),
             user_id=self.user_id,
             event=event,
-            schedule_entry=entry,
+            schedule_entry=schedule_entry,
             taken=allocation.taken,
             currency=self.limits.currency,
             hold_until=self.now + self.limits.hold if self.purchase.hold else None,
@@ -93,7 +93,8 @@ class SaleResult:
         event: the event right after that.
         booking: the booking to store; None if no ticket was taken.
         event_was_edited: True if the tickets must be given back and the purchase resolved again.
-        is_recorded: True if the booking is stored already.
+        is_recorded: True if the batch has stored the booking; False if the booking needs a further
+            check, or if a unique index has refused it.
     """
 
     allocation: Allocation
@@ -138,11 +139,11 @@ class SaleBatcher:
         self, sales: Sequence[Sale], results: Sequence[SaleResult | AppError]
     ) -> Sequence[SaleResult | BaseException]:
         """Store all bookings that need no further check in one insert."""
-        bookings = {
-            index: booking
-            for index, (sale, result) in enumerate(zip(sales, results, strict=True))
-            if isinstance(result, SaleResult) and (booking := _complete_booking(sale, result))
-        }
+        bookings: dict[int, StoredBooking] = {}
+        for index, (sale, result) in enumerate(zip(sales, results, strict=True)):
+            if isinstance(result, SaleResult) and result.booking and _is_final(sale, result):
+                _add_idempotency_record(sale, result.booking)
+                bookings[index] = result.booking
         if not bookings:
             return results
         stored = self._inserts.submit("bookings", list(bookings.values()))
@@ -166,25 +167,25 @@ class SaleBatcher:
 
 def _build_result(sale: Sale, allocation: Allocation, event: SaleState) -> SaleResult:
     try:
-        return SaleResult(allocation, event, sale.draft_booking(allocation, event))
+        return SaleResult(allocation, event, sale.build_booking(allocation, event))
     except EventEdited:
         return SaleResult(allocation, event, event_was_edited=True)
 
 
-def _complete_booking(sale: Sale, result: SaleResult) -> StoredBooking | None:
-    """Return the booking of a sale with its idempotency record, if it needs no further check.
+def _is_final(sale: Sale, result: SaleResult) -> bool:
+    """Return whether the booking of a sale needs no further check.
 
-    Otherwise return None. That is the case if not all tickets were granted, or if the event ever
-    had a waitlist: the user's other bookings and waitlist entries must then be checked first.
+    It needs one if not all tickets were granted, or if the event ever had a waitlist: the user's
+    other bookings and waitlist entries must then be checked first.
     """
-    booking = result.booking
-    if not booking or result.allocation.taken != sale.request.items:
-        return None
-    if result.event.get("hadWaitlist"):
-        return None
+    has_all_tickets = result.allocation.taken == sale.request.items
+    return has_all_tickets and not result.event.get("hadWaitlist")
+
+
+def _add_idempotency_record(sale: Sale, booking: StoredBooking) -> None:
+    """Add the answer to a sale that has a key, in the case that there are no waitlist entries."""
     if record := build_record(sale.purchase, build_answer(booking, [])):
         booking["idempotency"] = record
-    return booking
 
 
 def generate_reference() -> str:

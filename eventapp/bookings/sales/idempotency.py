@@ -4,6 +4,10 @@ The answer is stored in the first document that a purchase stores: its booking o
 its first waitlist entry. Unique indexes over user and key let only one of several concurrent
 requests store it. The others find the stored answer, give back what they have taken, and return the
 same answer.
+
+A request that gets no tickets may have lost them to a concurrent request with its own key. It waits
+for the answer of that request, but not for long (`await_answer`). If there is still no answer, it
+is refused or put on the waitlist as if it had no key.
 """
 
 import time
@@ -20,6 +24,7 @@ from eventapp.inventory.service import Inventory
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import IdempotencyRecord
 
+# How often, and after which pause, the answer of a concurrent request is read.
 WAIT_ATTEMPTS, WAIT_PAUSE_SECONDS = 100, 0.02
 
 
@@ -97,8 +102,8 @@ def await_answer(
     """Wait for a concurrent request with the same key that has taken tickets.
 
     Returns:
-        The answer of that request; None if there is none, it has given its tickets back, or it has
-        not answered in about 2 seconds.
+        The answer of that request; None if there is no such request, it has given its tickets back,
+        or it has stored no answer in WAIT_ATTEMPTS pauses, which take 2 seconds.
     """
     if purchase.idempotency_key is None:
         return None

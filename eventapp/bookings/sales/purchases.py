@@ -1,7 +1,7 @@
 """Read a purchase from a request, resolve it against an event, and build the answer.
 
-`read_purchase` parses a request into a `Purchase`. `resolve` turns the purchase into quantities by
-ticket type, for one state of the event. No other module interprets the request.
+`read_purchase` parses a request into a `Purchase`. `resolve_purchase` turns the purchase into
+quantities by ticket type, for one state of the event. No other module interprets the request.
 """
 
 import hashlib
@@ -116,7 +116,7 @@ def _collect_items(body: PurchaseInput) -> Sequence[ItemInput]:
     return [item]
 
 
-def resolve(
+def resolve_purchase(
     purchase: Purchase, event: SaleState, limits: rules.Limits, now: datetime
 ) -> Quantities:
     """Return the quantities by ticketTypeId that a purchase asks for.

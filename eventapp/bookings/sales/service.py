@@ -8,14 +8,18 @@ the following steps. `bookings.recovery` then completes or undoes the purchase.
    are decided here.
 3. Take the tickets, and waitlist positions for the rest, in one update of the event that also adds
    an in-flight entry. If the event was edited since step 2, undo the update and begin again.
-4. Store the booking. If nobody ever waited for the event, the batch of step 3 does this. Otherwise
-   the user's other bookings and waitlist entries are checked first.
+4. Store the booking. If all tickets were granted and the event never had a waitlist, the batch of
+   step 3 does this. Otherwise the user's other bookings and waitlist entries are checked first.
 5. Store the waitlist entries.
+
+A *purchase* is what the client asks for, as parsed from the request. A *sale* is a purchase
+resolved against one state of its event.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import NoReturn
 
 from bson import ObjectId
 
@@ -36,13 +40,13 @@ from eventapp.bookings.sales.purchases import (
     Purchase,
     PurchaseAnswer,
     build_answer,
-    resolve,
+    resolve_purchase,
 )
 from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
 from eventapp.core.metrics import BOOKINGS
-from eventapp.inventory.service import Allocation, TicketRequest, TicketTypeNotFound, join_key
+from eventapp.inventory.service import Allocation, TicketRequest, TicketTypeNotFound, make_join_key
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import IdempotencyRecord, WaitlistEntry
 
@@ -65,7 +69,9 @@ def book(
     Raises:
         EventNotFound, TicketTypeNotFound, ValidationFailed, TicketLimit, NotOnSale, EventPast,
         SoldOut, AlreadyBooked, AlreadyWaitlisted, OfferUnderWay, IdempotencyMismatch: nothing is
-        written, or it is undone.
+            written, or it is undone.
+        EventBusy: nothing is written, or recovery undoes it.
+        DatabaseUnavailable: recovery has undone the take.
     """
     with context.inventory.hiding_drafts(purchase.event_id, actor):
         user_id = actor.require_user_id()
@@ -84,7 +90,7 @@ def _try_to_book(
     sale = _resolve_sale(context, user_id, purchase, now)
     result = context.sales.sell(purchase.event_id, sale)
     try:
-        return _complete(context, sale, result)
+        return _check_and_record(context, sale, result)
     except AnsweredBefore as repeated:
         _undo(context, sale, result.allocation)
         return repeated.answer
@@ -107,11 +113,11 @@ def _resolve_sale(
     """
     inventory, limits = context.inventory, context.limits
     try:
-        items = resolve(purchase, inventory.sale_state(purchase.event_id), limits, now)
+        items = resolve_purchase(purchase, inventory.get_sale_state(purchase.event_id), limits, now)
     except (EventPast, TicketTypeNotFound, ValidationFailed):
         # The cached state may be out of date, so no refusal is based on it.
-        fresh = inventory.sale_state(purchase.event_id, fresh=True)
-        items = resolve(purchase, fresh, limits, now)
+        fresh = inventory.get_sale_state(purchase.event_id, fresh=True)
+        items = resolve_purchase(purchase, fresh, limits, now)
     request = TicketRequest(
         booking_id=str(ObjectId()),
         items=items,
@@ -123,12 +129,13 @@ def _resolve_sale(
     return Sale(user_id, purchase, request, limits, now)
 
 
-def _complete(context: BookingContext, sale: Sale, result: SaleResult) -> PurchaseAnswer:
-    """Store the booking and waitlist entries of a sale, and return the answer.
+def _check_and_record(context: BookingContext, sale: Sale, result: SaleResult) -> PurchaseAnswer:
+    """Check what a sale got, store its booking and waitlist entries, and return the answer.
 
     Raises:
         SoldOut: nothing was taken.
         EventEdited, AnsweredBefore and LATE_REFUSALS: what was taken must be given back.
+        DatabaseUnavailable: from `_record_booking`.
     """
     if result.event_was_edited:
         raise EventEdited
@@ -137,28 +144,29 @@ def _complete(context: BookingContext, sale: Sale, result: SaleResult) -> Purcha
         answer := idempotency.await_answer(context.db, context.inventory, user_id, purchase)
     ):
         raise AnsweredBefore(answer)
-    if allocation.is_refusal:
-        raise _build_sold_out(context, sale, result)
+    if allocation.is_empty:
+        _refuse_sold_out(context, sale, result)
     if allocation.waitlisted or result.event.get("hadWaitlist"):
         taken = sum(allocation.taken.values())
         ticket_limit.refuse_over_limit(context, user_id, purchase, taken)
     if allocation.waitlisted:
-        allocation = _drop_waited_types(context, sale, allocation)
-    return _record(context, sale, replace(result, allocation=allocation))
+        allocation = _undo_duplicate_joins(context, sale, allocation)
+    return _record_purchase(context, sale, replace(result, allocation=allocation))
 
 
-def _build_sold_out(context: BookingContext, sale: Sale, result: SaleResult) -> SoldOut:
-    """Return the refusal of a sale that got neither tickets nor a waitlist position.
+def _refuse_sold_out(context: BookingContext, sale: Sale, result: SaleResult) -> NoReturn:
+    """Refuse a sale that got neither tickets nor a waitlist position.
 
     Raises:
-        AlreadyBooked: the user has a booking of the event, which says more than that it is sold
-            out.
+        AlreadyBooked: the user has made a booking of the event. To a request that is repeated, this
+            says more than SoldOut.
+        SoldOut: the user has not.
     """
     _refuse_second_booking(context, sale)
     BOOKINGS.labels("sold_out").inc()
     names = {each["ticketTypeId"]: each["type"] for each in result.event["ticketTypes"]}
     available = result.allocation.available
-    return SoldOut(
+    raise SoldOut(
         available=sum(available.values()),
         ticketTypes=[
             {"ticketTypeId": type_id, "type": names[type_id], "availableTickets": quantity}
@@ -173,11 +181,13 @@ def _refuse_second_booking(context: BookingContext, sale: Sale) -> None:
         raise AlreadyBooked
 
 
-def _drop_waited_types(context: BookingContext, sale: Sale, allocation: Allocation) -> Allocation:
+def _undo_duplicate_joins(
+    context: BookingContext, sale: Sale, allocation: Allocation
+) -> Allocation:
     """Undo the join of each ticket type that the user waits for already.
 
     Returns:
-        The allocation without these types.
+        The allocation without these joins.
 
     Raises:
         AlreadyWaitlisted, AnsweredBefore: nothing of the allocation remains.
@@ -186,7 +196,7 @@ def _drop_waited_types(context: BookingContext, sale: Sale, allocation: Allocati
     waited = waitlist.find_waited_type_ids(context.db, sale.user_id, event_id)
     dropped = waited & allocation.waitlisted.keys()
     for type_id in dropped:
-        context.inventory.undo(event_id, join_key(sale.request.waitlist_entry_ids[type_id]))
+        context.inventory.undo(event_id, make_join_key(sale.request.waitlist_entry_ids[type_id]))
     kept = {id_: each for id_, each in allocation.waitlisted.items() if id_ not in dropped}
     if not kept and not allocation.taken:
         idempotency.raise_if_answered(context.db, sale.user_id, sale.purchase)
@@ -194,8 +204,14 @@ def _drop_waited_types(context: BookingContext, sale: Sale, allocation: Allocati
     return replace(allocation, waitlisted=kept)
 
 
-def _record(context: BookingContext, sale: Sale, result: SaleResult) -> PurchaseAnswer:
-    """Store the booking and the waitlist entries, and return the answer."""
+def _record_purchase(context: BookingContext, sale: Sale, result: SaleResult) -> PurchaseAnswer:
+    """Store the booking and the waitlist entries, and return the answer.
+
+    The metric of bookings is counted, and `on_booked` is called if there is a booking.
+
+    Raises:
+        AlreadyBooked, AlreadyWaitlisted, AnsweredBefore, DatabaseUnavailable: nothing is stored.
+    """
     event_id, booking = sale.purchase.event_id, result.booking
     entries = waitlist.build_entries(
         sale.request, result.allocation, result.event, user_id=sale.user_id, now=sale.now
@@ -222,6 +238,7 @@ def _record_booking(
 
     Raises:
         AlreadyBooked, AnsweredBefore: a concurrent request of the user has booked first.
+            AlreadyBooked is also raised if each of REFERENCE_ATTEMPTS references is in use.
         DatabaseUnavailable: this process was suspended for so long that recovery has given the
             tickets back.
     """
@@ -229,7 +246,7 @@ def _record_booking(
         if context.sales.record(booking):
             return
         if store.has_tombstone(context.db, booking["_id"]):
-            raise DatabaseUnavailable
+            raise DatabaseUnavailable  # A temporary failure: the client may send it again.
         idempotency.raise_if_answered(context.db, sale.user_id, sale.purchase)
         _refuse_second_booking(context, sale)
         reference = generate_reference()
@@ -249,7 +266,7 @@ def _record_entries(
     If there is no booking, the first entry that is stored holds the idempotency record.
 
     Raises:
-        AlreadyWaitlisted, AnsweredBefore: nothing was stored, not even a booking.
+        AlreadyWaitlisted, AnsweredBefore: neither a booking nor an entry was stored.
     """
     is_anything_stored = booking is not None
     for entry in entries:
@@ -267,6 +284,6 @@ def _undo(context: BookingContext, sale: Sale, allocation: Allocation) -> None:
     """Undo the take and the joins of a sale, unless they are undone already."""
     event_id = sale.purchase.event_id
     for type_id in allocation.waitlisted:
-        context.inventory.undo(event_id, join_key(sale.request.waitlist_entry_ids[type_id]))
+        context.inventory.undo(event_id, make_join_key(sale.request.waitlist_entry_ids[type_id]))
     if allocation.taken:
         context.inventory.undo(event_id, sale.request.booking_id)

@@ -38,6 +38,7 @@ from eventapp.bookings.sales.purchases import Purchase
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
 
+# How often, and after which pause, a purchase looks whether a claim is gone.
 WAIT_ATTEMPTS, WAIT_PAUSE_SECONDS = 50, 0.02
 
 
@@ -51,7 +52,8 @@ def refuse_over_limit(
 
     Raises:
         AlreadyBooked, AnsweredBefore, TicketLimit: because of the user's other bookings.
-        OfferUnderWay: an offer to the user takes too long. Its process may have died.
+        OfferUnderWay: an offer to the user has taken longer than all pauses, which is a second. Its
+            process may have died.
     """
     if taken:
         _await_offers(context, user_id, purchase.event_id)

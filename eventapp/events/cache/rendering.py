@@ -35,7 +35,7 @@ class RenderedEvent:
     The shared cache stores these fields under their names.
 
     Attributes:
-        revision: of the stored event; every write raises it.
+        revision: of the stored event; every write that an answer can show raises it.
         edit_count: of the stored event; only edits raise it.
         organizer_id: the user who manages the event; None for sample events.
         head: the JSON up to the ticket types.
