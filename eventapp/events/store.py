@@ -180,13 +180,10 @@ def write_if_unchanged(
 
 
 def delete_if_unchanged(db: Db, event: EventRevision) -> bool:
-    """Delete the event if it still has the revision that was read.
+    """Delete the event if it still has the revision that was read; return whether it was deleted.
 
     The second write lets other processes learn of the deletion. If this process dies between the
-    two, they never do: they show the event for as long as they keep it in memory.
-
-    Returns:
-        Whether it was deleted.
+    two, they never do, and show the event for as long as they keep it in memory.
     """
     event_id, revision = event["eventId"], event["rev"]
     if db.events.delete_one({"eventId": event_id, "rev": revision}).deleted_count == 0:

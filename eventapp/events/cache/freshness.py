@@ -23,8 +23,7 @@ a second old, and the rendering is dropped when the change is received.
 
 Five clocks order these things:
 
-revision        of an event, stored as `rev`: every write that an answer can show, also a sale,
-                raises it by one.
+revision        of an event, stored as `rev`: raised by every write that an answer can show.
 edit count      of an event, stored as `__v`: every edit raises it by one; a sale does not.
 change number   of this process: counts the changes received, of all events. A read remembers the
                 number at which it began.
