@@ -175,8 +175,8 @@ class Config:
     cancellation_cutoff_hours: float = setting(
         "24",
         Range(0, 1e6, min_inclusive=False),
-        help="Hours before the event when its bookings can no longer be cancelled. May be a "
-        "fraction.",
+        help="How many hours before 00:00 UTC of the booked date its holder can last cancel a "
+        "confirmed booking. May be a fraction.",
     )
     hold_minutes: float = setting(
         "10",

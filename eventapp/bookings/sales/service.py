@@ -68,8 +68,8 @@ def book(
 
     Raises:
         EventNotFound, TicketTypeNotFound, ValidationFailed, TicketLimit, NotOnSale, EventPast,
-        SoldOut, AlreadyBooked, AlreadyWaitlisted, OfferUnderWay, IdempotencyMismatch: nothing is
-            written, or it is undone.
+            SoldOut, AlreadyBooked, AlreadyWaitlisted, OfferUnderWay, IdempotencyMismatch: nothing
+            is written, or it is undone.
         EventBusy: nothing is written, or recovery undoes it.
         DatabaseUnavailable: recovery has undone the take.
     """
@@ -210,7 +210,8 @@ def _record_purchase(context: BookingContext, sale: Sale, result: SaleResult) ->
     The metric of bookings is counted, and `on_booked` is called if there is a booking.
 
     Raises:
-        AlreadyBooked, AlreadyWaitlisted, AnsweredBefore, DatabaseUnavailable: nothing is stored.
+        AlreadyBooked, AlreadyWaitlisted, AnsweredBefore, IdempotencyMismatch, DatabaseUnavailable:
+            nothing is stored.
     """
     event_id, booking = sale.purchase.event_id, result.booking
     entries = waitlist.build_entries(
