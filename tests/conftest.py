@@ -25,6 +25,7 @@ from eventapp.core.http.app_context import CONFIG
 from eventapp.events import service as events
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from tests import factories
+from tests.data_access import checked_queries
 
 QUIET = {"RATE_LIMIT_ENABLED": "false", "BCRYPT_ROUNDS": "4", "LOG_LEVEL": "error"}
 MONGO_URI = os.environ.get("MONGO_URI")
@@ -49,6 +50,13 @@ def drop_database(config: Config) -> None:
     if config.mongo_uri:
         with MongoClient(config.mongo_uri) as client:
             client.drop_database(client.get_default_database())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _queries_are_checked() -> Iterator[None]:
+    """Every query of a store is held against the tables of tests/data_access.py."""
+    with checked_queries():
+        yield
 
 
 @pytest.fixture(scope="session")

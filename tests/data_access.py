@@ -25,10 +25,122 @@ MAPS = frozenset({"inFlight", "tell", "checkIns", "slots"})
 TESTS, FEATURES, CORE = f"{ROOT}/tests/", f"{PACKAGE}/", f"{PACKAGE}/core/"
 Table = Mapping[str, Mapping[str, Iterable[str]]]
 
-# {collection: {store: fields that its updates write}}; `name.*` is within an array or a map.
-WRITES: Table = {}
-# The same for reading, by top-level fields; ALL where whole documents are read.
-READS: Table = {}
+STOCK = ("availableTickets", "soldTickets", "heldTickets", "waiting", "waitSequence")
+# {collection: {store: what it writes}}; `name.*` is any element of an array or value of a map.
+WRITES: Table = {
+    "bookings": {
+        "bookings.store": (
+            *(
+                INSERT,
+                "active",
+                "status",
+                "slot",
+                "userId",
+                "updatedAt",
+                "cancelledAt",
+                "expiresAt",
+            ),
+            *("items", "quantity", "totalPrice", "totalCents", "payment", "refund"),
+            *("restock", "due", "idempotency", "tell", "tell.*", "tellAt"),
+        ),
+        "tickets.store": ("checkIns.*",),
+    },
+    "chats": {"messages.store": (INSERT, DELETE, "seq")},
+    "counters": {"events.store": ("value",)},
+    "dailySales": {"analytics.store_sums": (INSERT, DELETE, "run", "slots.*")},
+    "eventDays": {"analytics.store_sums": (INSERT, DELETE, "run", "parts")},
+    "eventSales": {"analytics.store_sums": (INSERT, DELETE, "run", "numbers")},
+    "events": {
+        # An edit replaces `ticketTypes` as a whole, guarded by the revision that it has read.
+        "events.store": (
+            *(INSERT, DELETE, "title", "description", "category", "image", "photo", "organizer"),
+            *("schedule", "ticketTypes", "nextTypeId", "tags", "status", "closing", "updatedAt"),
+            *("available", "firstDate", "lastDate", "nextDate", "listed", "public", "minPrice"),
+            *("places", "tagKeys", "titleKey", "popularity", "views", "lowToldAt"),
+            *("tell", "tellAt", "rev", "__v", "changedAt"),
+        ),
+        # Repairs of `check_inventory` replace `ticketTypes`, too.
+        "inventory.store": (
+            *(f"ticketTypes.*.{counter}" for counter in STOCK),
+            *("ticketTypes", "available", "inFlight.*", "marksSince", "struck", "hadWaitlist"),
+            *("rev", "changedAt"),
+        ),
+    },
+    "favorites": {"favorites.store": (INSERT, DELETE, "count", "events")},
+    "goneEvents": {"events.store": ("eventId", "gone", "rev", "changedAt")},
+    "jobs": {
+        "jobs.store": (INSERT, "durationMs", "lastError", "lastErrorAt", "lastOk", "lastRun"),
+    },
+    "keys": {"tickets.store": (INSERT, "createdAt", "seed")},
+    "loginMarks": {"accounts.store_attempts": (INSERT, "expiresAt", "failures", "lastAt")},
+    "mails": {
+        "notifications.store": (INSERT,),
+        "notifications.store_outbox": (
+            *(DELETE, "attempts", "claim", "doneAt", "lastError", "nextTryAt", "status"),
+        ),
+    },
+    "messages": {"messages.store": (INSERT, DELETE, "authorId", "authorName", "shown", "text")},
+    "notifications": {"notifications.store": (INSERT, DELETE, "readAt", "unread")},
+    "photos.chunks": {"media.store": (INSERT, DELETE)},
+    "photos.files": {"media.store": (INSERT, DELETE)},
+    "reportPeriods": {"bookings.store": (INSERT,)},
+    "salesMarker": {"analytics.store_sums": (INSERT, "busyUntil", "run", "upTo")},
+    "sessions": {
+        "accounts.store_sessions": (
+            *(INSERT, DELETE, "expiresAt", "gen", "previousId", "refreshId", "role", "rotatedAt"),
+        ),
+    },
+    "users": {
+        "accounts.store": (
+            *(INSERT, DELETE, "name", "nameKey", "loginName", "email", "emailKey", "passwordHash"),
+            *("role", "about", "userImg", "photo", "updatedAt"),
+        ),
+    },
+    "waitlist": {
+        "waitlist.store": (
+            *(INSERT, "active", "status", "quantity", "offering", "offers", "restock"),
+            *("userId", "idempotency", "updatedAt"),
+        ),
+    },
+}
+# The same for reading, by top-level fields.
+READS: Table = {
+    "bookings": {
+        "analytics.store_figures": (ALL,),
+        "analytics.store_sums": (ALL,),
+        "bookings.store": (ALL,),
+        "tickets.store": (ALL,),
+    },
+    "chats": {"messages.store": (ALL,)},
+    "counters": {"events.store": ("value",)},
+    "dailySales": {"analytics.store_sums": (ALL,)},
+    "eventDays": {"analytics.store_sums": (ALL,)},
+    "eventSales": {"analytics.store_sums": (ALL,)},
+    "events": {
+        "analytics.store_figures": (ALL,),
+        "events.store": (ALL,),
+        "events.store_listing": (ALL,),
+        "inventory.store": (
+            *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
+            *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
+        ),
+    },
+    "favorites": {"analytics.store_figures": (ALL,), "favorites.store": (ALL,)},
+    "goneEvents": {"events.store": ("eventId", "gone", "rev", "__v", "changedAt", "ticketTypes")},
+    "jobs": {"jobs.store": (ALL,)},
+    "keys": {"tickets.store": (ALL,)},
+    "loginMarks": {"accounts.store_attempts": (ALL,)},
+    "mails": {"notifications.store_outbox": (ALL,)},
+    "messages": {"messages.store": (ALL,)},
+    "notifications": {"notifications.store": (ALL,)},
+    "photos.chunks": {"media.store": (ALL,)},
+    "photos.files": {"media.store": (ALL,)},
+    "reportPeriods": {"bookings.store": (ALL,)},
+    "salesMarker": {"analytics.store_sums": (ALL,)},
+    "sessions": {"accounts.store_sessions": (ALL,)},
+    "users": {"accounts.store": (ALL,), "analytics.store_figures": (ALL,)},
+    "waitlist": {"analytics.store_figures": (ALL,), "waitlist.store": (ALL,)},
+}
 
 
 class UndeclaredQuery(AssertionError):
