@@ -12,9 +12,9 @@ from eventapp.events.types import SaleState
 
 
 class EventChanges(Protocol):
-    """Receives the changes that this process has made, after they are written."""
+    """Receives the changes that this process makes, right after each write."""
 
-    def changed(self, event_id: int) -> None:
+    def event_changed(self, event_id: int) -> None:
         """Receive that this process created, edited or deleted the event."""
 
     def stock_changed(self, sale_state: SaleState) -> None:
@@ -31,7 +31,7 @@ class EventChanges(Protocol):
 class NoEventCache:
     """Ignores all changes, for a process that keeps no events in memory."""
 
-    def changed(self, event_id: int) -> None:
+    def event_changed(self, event_id: int) -> None:
         """Do nothing."""
 
     def stock_changed(self, sale_state: SaleState) -> None:

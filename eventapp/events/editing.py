@@ -68,7 +68,7 @@ def edit_event(
         event = get_managed(db, event_id, actor)
         after = store.write_if_unchanged(db, event, _fields_to_set(event, change(event), now))
         if after:
-            event_changes.changed(event_id)
+            event_changes.event_changed(event_id)
             _delete_unused_photo(db, after)
             return present_events(db, [after], actor, image_base_url)[0]
     raise EditConflict
@@ -102,7 +102,7 @@ def delete_event(db: Db, event_id: int, actor: Actor, event_changes: EventChange
         event = get_managed(db, event_id, actor)
         refuse_bookings(event)
         if store.delete_if_unchanged(db, event):
-            event_changes.changed(event_id)
+            event_changes.event_changed(event_id)
             favorites.forget_event(db, event_id)
             media.delete_photos(db, media.make_event_owner(event_id))
             return

@@ -35,27 +35,31 @@ class Filter(ABC):
     Attributes:
         parameters: the query parameters, by their names in the API.
         facets: what the index keeps for the filter.
-        indexed_fields: the fields of stored events that `facets` read.
+        facet_fields: the fields of stored events from which `facets` take their values.
         examples: parameters with values, as a client sends them.
     """
 
     parameters: ClassVar[Mapping[str, fields.Field[Any]]]
     facets: ClassVar[tuple[FacetSpec[Any], ...]]
-    indexed_fields: ClassVar[tuple[str, ...]]
+    facet_fields: ClassVar[tuple[str, ...]]
     examples: ClassVar[tuple[Mapping[str, str], ...]]
 
     @classmethod
     @abstractmethod
     def from_query(cls, query: JsonObject) -> Self | None:
-        """Return the filter that the loaded query parameters set, or None."""
+        """Return the filter that the loaded query parameters set, or None if they set none."""
 
     @abstractmethod
-    def condition(self) -> Query:
+    def make_condition(self) -> Query:
         """Return the MongoDB condition that stored events must meet."""
 
     @abstractmethod
     def look_up(self, facets: Facets) -> list[list[PostingList]]:
-        """Return groups of posting lists: a match is in at least one list of each group."""
+        """Return groups of posting lists from the facets of the index.
+
+        The lists of a group are alternatives, and all groups must be met: an event matches if each
+        group has a list that contains it. A group without lists is met by no event.
+        """
 
 
 @dataclass(frozen=True)
@@ -67,15 +71,15 @@ class CategoryFilter(Filter):
     parameters = {"category": fields.String(validate=validate.OneOf(CATEGORIES))}
     categories = FacetSpec[str](lambda event: [event["category"]])
     facets = (categories,)
-    indexed_fields = ("category",)
+    facet_fields = ("category",)
     examples = ({"category": "concert"}, {"category": "theater"})
 
     @classmethod
     def from_query(cls, query: JsonObject) -> Self | None:
         category = query.get("category")
-        return cls(category) if category else None
+        return None if category is None else cls(category)
 
-    def condition(self) -> Query:
+    def make_condition(self) -> Query:
         return {"category": self.category}
 
     def look_up(self, facets: Facets) -> list[list[PostingList]]:
@@ -95,15 +99,16 @@ class CityFilter(Filter):
     parameters = {"city": Text(0, 100)}
     locations = FacetSpec[str](lambda event: event["places"])
     facets = (locations,)
-    indexed_fields = ("places",)
+    facet_fields = ("places",)
     examples = ({"city": "Athens"}, {"city": "zür"}, {"city": "arena"})
 
     @classmethod
     def from_query(cls, query: JsonObject) -> Self | None:
         city_key = fold_filter_key(query.get("city", ""))
-        return cls(city_key) if city_key else None
+        # An empty text sets no filter.
+        return None if city_key == "" else cls(city_key)
 
-    def condition(self) -> Query:
+    def make_condition(self) -> Query:
         return {"places": {"$regex": re.escape(self.city_key)}}
 
     def look_up(self, facets: Facets) -> list[list[PostingList]]:
@@ -123,15 +128,16 @@ class TagsFilter(Filter):
     parameters = {"tags": CommaSeparatedList()}
     tags = FacetSpec[str](lambda event: event["tagKeys"])
     facets = (tags,)
-    indexed_fields = ("tagKeys",)
+    facet_fields = ("tagKeys",)
     examples = ({"tags": "jazz"}, {"tags": "Jazz,night"})
 
     @classmethod
     def from_query(cls, query: JsonObject) -> Self | None:
         tag_keys = tuple(fold_filter_key(tag) for tag in query.get("tags", ()))
-        return cls(tag_keys) if tag_keys else None
+        # An empty list sets no filter.
+        return None if tag_keys == () else cls(tag_keys)
 
-    def condition(self) -> Query:
+    def make_condition(self) -> Query:
         return {"tagKeys": {"$all": list(self.tag_keys)}}
 
     def look_up(self, facets: Facets) -> list[list[PostingList]]:
@@ -146,18 +152,18 @@ class OrganizerFilter(Filter):
 
     parameters = {"organizerId": ObjectIdField()}
     organizers = FacetSpec[ObjectId](
-        lambda event: [event["organizerId"]] if event["organizerId"] else []
+        lambda event: [] if event["organizerId"] is None else [event["organizerId"]]
     )
     facets = (organizers,)
-    indexed_fields = ("organizerId",)
+    facet_fields = ("organizerId",)
     examples = ({"organizerId": "65f000000000000000000001"},)
 
     @classmethod
     def from_query(cls, query: JsonObject) -> Self | None:
         organizer_id = query.get("organizerId")
-        return cls(organizer_id) if organizer_id else None
+        return None if organizer_id is None else cls(organizer_id)
 
-    def condition(self) -> Query:
+    def make_condition(self) -> Query:
         return {"organizerId": self.organizer_id}
 
     def look_up(self, facets: Facets) -> list[list[PostingList]]:
@@ -174,7 +180,7 @@ class DateFilter(Filter):
     parameters = {"dateFrom": CalendarDate(), "dateTo": CalendarDate()}
     days = FacetSpec[int](lambda event: [entry["date"].toordinal() for entry in event["schedule"]])
     facets = (days,)
-    indexed_fields = ("schedule.date",)
+    facet_fields = ("schedule.date",)
     examples = (
         {"dateFrom": "2027-01-15"},
         {"dateTo": "2027-06-30"},
@@ -184,29 +190,33 @@ class DateFilter(Filter):
     @classmethod
     def from_query(cls, query: JsonObject) -> Self | None:
         first, last = query.get("dateFrom"), query.get("dateTo")
-        return cls(first, last) if first or last else None
+        return None if first is None and last is None else cls(first, last)
 
-    def condition(self) -> Query:
-        first = midnight(self.first) if self.first else None
-        last = midnight(self.last) if self.last else None
-        return {"schedule": {"$elemMatch": {"date": _bounds(first, last)}}}
+    def make_condition(self) -> Query:
+        first = None if self.first is None else midnight(self.first)
+        last = None if self.last is None else midnight(self.last)
+        return {"schedule": {"$elemMatch": {"date": _make_range_condition(first, last)}}}
 
     def look_up(self, facets: Facets) -> list[list[PostingList]]:
-        first = self.first.toordinal() if self.first else None
-        last = self.last.toordinal() if self.last else None
+        first = None if self.first is None else self.first.toordinal()
+        last = None if self.last is None else self.last.toordinal()
         return [facets[self.days].between(first, last)]
 
 
-def _prices_on_sale(event: IndexedEvent) -> list[float]:
+def _get_prices_on_sale(event: IndexedEvent) -> list[float]:
     types = event["ticketTypes"]
     return [each["price"] for each in types if each["availableTickets"]]
 
 
 @dataclass(frozen=True)
 class PriceFilter(Filter):
-    """Events with a ticket type between two prices, or with tickets left, or with both.
+    """Events with a ticket type whose price is in a range, that has tickets left, or both.
 
-    Both conditions are one filter, because they must hold for the same ticket type.
+    This is one filter, because the same ticket type must meet both conditions.
+
+    Attributes:
+        low, high: the range of prices, both included; None is no bound.
+        available_only: the ticket type must have tickets left.
     """
 
     low: float | None
@@ -219,10 +229,10 @@ class PriceFilter(Filter):
         "availableOnly": fields.Boolean(load_default=False),
     }
     prices = FacetSpec[float](lambda event: [each["price"] for each in event["ticketTypes"]])
-    prices_on_sale = FacetSpec[float](_prices_on_sale)
-    on_sale = FacetSpec[bool](lambda event: [bool(_prices_on_sale(event))])
+    prices_on_sale = FacetSpec[float](_get_prices_on_sale)
+    on_sale = FacetSpec[bool](lambda event: [bool(_get_prices_on_sale(event))])
     facets = (prices, prices_on_sale, on_sale)
-    indexed_fields = ("ticketTypes.price", "ticketTypes.availableTickets")
+    facet_fields = ("ticketTypes.price", "ticketTypes.availableTickets")
     examples = (
         {"minPrice": "12.5"},
         {"maxPrice": "20"},
@@ -238,10 +248,10 @@ class PriceFilter(Filter):
         is_set = low is not None or high is not None or available_only
         return cls(low, high, available_only) if is_set else None
 
-    def condition(self) -> Query:
+    def make_condition(self) -> Query:
         ticket_type: Query = {}
-        if bounds := _bounds(self.low, self.high):
-            ticket_type["price"] = bounds
+        if self.low is not None or self.high is not None:
+            ticket_type["price"] = _make_range_condition(self.low, self.high)
         if self.available_only:
             ticket_type["availableTickets"] = {"$gt": 0}
         return {"ticketTypes": {"$elemMatch": ticket_type}}
@@ -253,7 +263,8 @@ class PriceFilter(Filter):
         return [prices.between(self.low, self.high)]
 
 
-def _bounds(low: object, high: object) -> Query:
+def _make_range_condition(low: object, high: object) -> Query:
+    """Return the condition that a value is in a range, both ends included; None is no bound."""
     bounds = {"$gte": low, "$lte": high}
     return {operator: value for operator, value in bounds.items() if value is not None}
 
@@ -268,7 +279,7 @@ FILTERS: tuple[type[Filter], ...] = (
 )
 PARAMETERS = {name: field for each in FILTERS for name, field in each.parameters.items()}
 FACETS = tuple(spec for each in FILTERS for spec in each.facets)
-INDEXED_FIELDS = tuple(dict.fromkeys(name for each in FILTERS for name in each.indexed_fields))
+FACET_FIELDS = tuple(dict.fromkeys(name for each in FILTERS for name in each.facet_fields))
 
 
 def make_filters(query: JsonObject) -> tuple[Filter, ...]:

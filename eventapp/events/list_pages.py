@@ -1,7 +1,7 @@
 """Find the events of one page of the list, by the in-memory index or by the database.
 
-The index answers what it can. The database answers lists of events that are over, an organizer's
-own events, phrases, and everything while there is no index.
+The index answers what it can. The database answers lists that include past events, lists of the
+caller's own events, searches with phrases, and every list while there is no index.
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,18 @@ from eventapp.events.list_requests import ListPosition, ListRequest, Scorer, ren
 from eventapp.events.store_listing import SortKey
 from eventapp.events.types import RELEVANCE, Event
 
-# Up to this many matches, or one in this many of all listed events, are few: the database sorts
-# them faster than it finds them by walking the order of the list.
-FEW_MATCHES, FEW_ONE_IN = 500, 500
+# Matches are few if there are no more than MAX_FEW_MATCHES, or no more than MAX_FEW_PER_THOUSAND of
+# a thousand listed events. The database sorts few matches faster than it finds them by reading an
+# index in the order of the list.
+MAX_FEW_MATCHES, MAX_FEW_PER_THOUSAND = 500, 2
 
 
 class FoundPage(NamedTuple):
-    """The events of a page, and the fields of the answer besides them.
+    """A page as it was found, before its events are rendered.
 
     Attributes:
-        event_ids: of the events, in order.
-        events: the events themselves if finding them has read them, else empty.
+        event_ids: the eventIds of the page, in order.
+        events: the same events, if they were read from the database; empty if the index found them.
         envelope: the fields that follow the events in the answer.
     """
 
@@ -44,10 +45,10 @@ def find_page(
     """Find the events of a page.
 
     Args:
-        own_scope: if `request.mine` is set, the MongoDB filter of the caller's own events.
+        own_scope: the MongoDB filter of the caller's own events; None unless `request.mine` is set.
 
     Raises:
-        ValidationFailed: the page lies beyond the rows that are counted.
+        ValidationFailed: the page begins after the last row that a page number can reach.
     """
     return _PageFinder(db, request, today, index, own_scope).find()
 
@@ -58,26 +59,26 @@ class _PageStart:
 
     Attributes:
         number: the number of the page, from 1.
-        counted: the rows of the whole list, counted no further than COUNT_LIMIT + 1.
-        skip: how many rows to skip behind `after`; None if the page lies behind the last row.
-        after: the row to continue behind; None to start at the first row.
-        rank: how many rows of the list come before the page.
+        counted: the number of rows of the list, counted no further than COUNT_LIMIT + 1.
+        skip: how many rows to skip after `after`; None if the list ends before the page.
+        after: the sort key of the row after which to continue; None to start at the first row.
+        rows_before: how many rows of the list come before the page.
     """
 
     number: int
     counted: int
     skip: int | None
     after: SortKey | None = None
-    rank: int = 0
+    rows_before: int = 0
 
 
 @dataclass(frozen=True)
 class _PageRows:
-    """The rows of a page and, if there is one, the row behind it.
+    """The rows of a page and, if there is one, the row after it.
 
     Attributes:
         keys: the sort key of each row.
-        events: the events themselves, if finding them has read them.
+        events: the event of each row, or empty, as in FoundPage.
     """
 
     keys: list[SortKey]
@@ -85,7 +86,7 @@ class _PageRows:
 
 
 class _PageFinder:
-    """The search for one page. It asks the index first, and the database for what is missing."""
+    """Finds one page: by the index if it has an answer, else by the database."""
 
     def __init__(
         self,
@@ -107,27 +108,30 @@ class _PageFinder:
         if start.skip is None:
             rows = _PageRows([], [])
         elif self._matches is None:
-            rows = self._find_in_database(self._where, start)
+            rows = self._find_in_database(self._database_filter, start)
         else:
             rows = self._find_among(self._matches, start)
         return self._make_page(start, rows)
 
     def _find_matches(self) -> Matches | None:
-        """Return what the index finds; None if it can't answer, or if nothing narrows the list."""
+        """Return what the index finds, or None if the database must find the page.
+
+        The database finds a page of the whole public list as fast.
+        """
         request = self._request
         if request.mine or not request.upcoming or not (request.filters or request.search):
             return None
         return self._index.find(request.filters, request.search, self._today)
 
     @cached_property
-    def _where(self) -> Query:
+    def _database_filter(self) -> Query:
         """The MongoDB filter of all rows of the list."""
         scope = self._own_scope
         if scope is None:
-            scope = store_listing.public_filter(upcoming=self._request.upcoming)
-        conditions = [list_filter.condition() for list_filter in self._request.filters]
+            scope = store_listing.make_public_filter(upcoming=self._request.upcoming)
+        conditions = [list_filter.make_condition() for list_filter in self._request.filters]
         if self._request.search:
-            conditions.insert(0, store_listing.text_condition(self._request.search))
+            conditions.insert(0, store_listing.make_text_condition(self._request.search))
         return store_listing.narrow(scope, conditions)
 
     # Where the page begins.
@@ -137,13 +141,14 @@ class _PageFinder:
         if position is None:
             counted = min(self._count(), paging.COUNT_LIMIT + 1)
             skip = paging.find_page_offset(page=request.page, limit=request.limit, counted=counted)
-            return _PageStart(request.page, counted, skip, rank=skip or 0)
-        rank = _get_rank(position, request.limit)
+            return _PageStart(request.page, counted, skip, rows_before=skip or 0)
+        page, counted = position.page, position.counted
+        rows_before = _count_rows_before(position, request.limit)
         if self._scorer and position.scorer and position.scorer != self._scorer:
-            # Scores of different scorers can't be compared, so the walk continues by rank.
-            return _PageStart(position.page, position.counted, skip=rank, rank=rank)
+            # Scores of different scorers can't be compared. Skip as many rows as came before.
+            return _PageStart(page, counted, skip=rows_before, rows_before=rows_before)
         after = position.sort_value, position.event_id
-        return _PageStart(position.page, position.counted, skip=0, after=after, rank=rank)
+        return _PageStart(page, counted, skip=0, after=after, rows_before=rows_before)
 
     def _count(self) -> int:
         """Count the rows of the list; the database counts no further than COUNT_LIMIT + 1."""
@@ -154,16 +159,18 @@ class _PageFinder:
         listed_count = self._index.count(self._today) if is_whole_list else None
         if listed_count is not None:
             return listed_count
-        return store_listing.count(self._db, self._where, limit=paging.COUNT_LIMIT + 1)
+        return store_listing.count_matching(
+            self._db, self._database_filter, limit=paging.COUNT_LIMIT + 1
+        )
 
-    # The rows of the page, and the one behind it.
+    # The rows of the page, and the one after it.
 
     def _find_in_database(self, where: Query, start: _PageStart) -> _PageRows:
         order, limit = self._request.order, self._request.limit + 1
-        events = store_listing.find_page(
+        events = store_listing.find_in_order(
             self._db, where, order, after=start.after, skip=start.skip or 0, limit=limit
         )
-        return _PageRows([store_listing.sort_key(event, order) for event in events], events)
+        return _PageRows([store_listing.get_sort_key(event, order) for event in events], events)
 
     def _find_among(self, matches: Matches, start: _PageStart) -> _PageRows:
         """Find the rows among the matches of the index."""
@@ -180,25 +187,26 @@ class _PageFinder:
                 matches = matches.after_id(start.after[1], direction)
             ids = matches.first_by_id(skip + limit, direction)[skip:]
             return _PageRows([(event_id, event_id) for event_id in ids], [])
-        if matches.count <= max(FEW_MATCHES, matches.listed_count // FEW_ONE_IN):
-            # The database can't know how few they are, so it gets their ids instead of the filters.
-            public = store_listing.public_filter(upcoming=True)
+        if _are_few(matches):
+            # The database can't know that they are few. Given their ids instead of the filters of
+            # the request, it reads only them.
+            public = store_listing.make_public_filter(upcoming=True)
             return self._find_in_database(
-                {**public, **store_listing.among(matches.all_ids())}, start
+                {**public, **store_listing.make_id_condition(matches.all_ids())}, start
             )
         if self._request.search:
-            return self._find_by_walking(matches, start)
-        return self._find_in_database(self._where, start)
+            return self._scan_list_order(matches, start)
+        return self._find_in_database(self._database_filter, start)
 
-    def _find_by_walking(self, matches: Matches, start: _PageStart) -> _PageRows:
+    def _scan_list_order(self, matches: Matches, start: _PageStart) -> _PageRows:
         """Find the rows among many matches of a search, in another order than relevance.
 
-        To sort them, the database would read all matches of the words. Walking the order of the
-        list until the page is full reads few events, because there are many matches.
+        To sort them, the database would read all matches of the words. Reading all listed events in
+        the order of the list, until the page is full, reads fewer, because many of them match.
         """
         skip, end = start.skip or 0, (start.skip or 0) + self._request.limit + 1
         found: list[SortKey] = []
-        for keys in store_listing.walk_listed(self._db, self._request.order, after=start.after):
+        for keys in store_listing.scan_listed(self._db, self._request.order, after=start.after):
             is_match = matches.contain_each([event_id for _, event_id in keys])
             found += [key for key, matching in zip(keys, is_match, strict=True) if matching]
             if len(found) >= end:
@@ -216,7 +224,7 @@ class _PageFinder:
                 counted=start.counted,
                 page=start.number,
                 scorer=self._scorer,
-                rank=start.rank + limit,
+                rows_before=start.rows_before + limit,
             )
         envelope: JsonObject = {
             **paging.make_page_envelope(page=start.number, limit=limit, counted=start.counted),
@@ -226,6 +234,16 @@ class _PageFinder:
         return FoundPage(event_ids, rows.events[:limit], envelope)
 
 
-def _get_rank(position: ListPosition, limit: int) -> int:
-    """Return the rank of a position. Without one, assume that all pages had the same limit."""
-    return (position.page - 1) * limit if position.rank is None else position.rank
+def _count_rows_before(position: ListPosition, limit: int) -> int:
+    """Return how many rows come before the page that begins at a position.
+
+    If the position does not contain it, assume that all pages had this limit.
+    """
+    if position.rows_before is None:
+        return (position.page - 1) * limit
+    return position.rows_before
+
+
+def _are_few(matches: Matches) -> bool:
+    is_small_share = matches.count * 1000 <= matches.listed_count * MAX_FEW_PER_THOUSAND
+    return matches.count <= MAX_FEW_MATCHES or is_small_share

@@ -1,9 +1,10 @@
 """Parse requests for pages of the list of events, and parse and render the positions of cursors.
 
-A position says where the next page begins, by the sort value and the eventId of the last row. A
-search that is sorted by relevance is scored either by the in-memory index or by the database, whose
-scores can't be compared. The positions of such a search therefore also contain the scorer and the
-rank of the last row. If another scorer answers the next page, it continues by rank.
+A position says where the next page begins, by the sort value and the eventId of the last row. In a
+search by relevance the sort value is a score, either of the in-memory index or of the database,
+whose scores can't be compared. The position of such a search therefore also contains the scorer and
+the number of rows before the next page. If the other scorer answers that page, it skips this number
+of rows.
 """
 
 from datetime import date, datetime
@@ -15,6 +16,7 @@ from eventapp.events import rules
 from eventapp.events.filters import Filter, make_filters
 from eventapp.events.types import RELEVANCE, SortValue
 
+# What computes the relevance of a search.
 Scorer: TypeAlias = Literal["index", "database"]
 
 
@@ -24,11 +26,11 @@ class ListPosition(NamedTuple):
     Attributes:
         sort_value: of the last row.
         event_id: of the last row; it decides between equal sort values.
-        counted: the rows of the whole list, counted where the walk began.
+        counted: the number of rows of the list, as it was counted for the first page.
         page: the number of the next page.
         scorer: what computed the relevance that is `sort_value`. None for other orders, and for
             cursors of versions that did not name it.
-        rank: how many rows of the list precede the next page. None if `scorer` is None.
+        rows_before: how many rows of the list come before the next page. None if `scorer` is None.
     """
 
     sort_value: SortValue
@@ -36,7 +38,7 @@ class ListPosition(NamedTuple):
     counted: int
     page: int
     scorer: Scorer | None = None
-    rank: int | None = None
+    rows_before: int | None = None
 
 
 class ListRequest(NamedTuple):
@@ -118,7 +120,7 @@ def parse_position(position: JsonObject, field: str) -> ListPosition:
         counted=counted,
         page=page,
         scorer=scorer,
-        rank=None if scorer is None else paging.parse_cursor_int(rank),
+        rows_before=None if scorer is None else paging.parse_cursor_int(rank),
     )
 
 
@@ -148,14 +150,14 @@ def render_position(
     counted: int,
     page: int,
     scorer: Scorer | None,
-    rank: int,
+    rows_before: int,
 ) -> JsonObject:
     """Return the end of a page as JSON; `parse_position` reads it.
 
     Args:
         page: the number of the page that ends here.
-        scorer: what scored; None if the list is not sorted by relevance.
-        rank: how many rows of the list precede the next page.
+        scorer: what computed the scores; None if the list is not sorted by relevance.
+        rows_before: how many rows of the list come before the next page.
     """
     if isinstance(sort_value, datetime):
         sort_value = sort_value.date().isoformat()
@@ -165,4 +167,4 @@ def render_position(
         "counted": counted,
         "page": page,
     }
-    return {**position, "scorer": scorer, "rank": rank} if scorer else position
+    return position if scorer is None else {**position, "scorer": scorer, "rank": rows_before}

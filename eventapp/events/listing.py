@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
 
 from eventapp.core import json
 from eventapp.core.access.actor import Actor
@@ -22,13 +21,6 @@ from eventapp.favorites import service as favorites
 MAX_UNPAGED = 500
 
 
-class ListAnswer(NamedTuple):
-    """A page as the body of an answer, with its ETag."""
-
-    body: bytes
-    etag: str
-
-
 def list_events(
     db: Db,
     request: ListRequest,
@@ -37,36 +29,39 @@ def list_events(
     actor: Actor,
     now: datetime,
     image_base_url: str,
-) -> ListAnswer:
-    """Return a page of events as this caller sees them.
+) -> tuple[bytes, str]:
+    """Return a page of events as this caller sees them: the body of the answer, and its ETag.
 
-    The pages of callers who may organize events are not cached, because these callers see the
-    counts of their own events.
+    Pages for organizers and admins are not cached, because they contain the counts of sold tickets
+    of the caller's own events. They are found without polling for changes by other processes
+    before, so that the index is as old as the last poll by any request.
 
     Raises:
-        ValidationFailed: the page lies beyond the rows that are counted.
+        ValidationFailed: the page begins after the last row that a page number can reach.
         Unauthorized: `mine` is set and no user is signed in.
     """
     if request.mine or actor.may_organize:
         own_scope = _own_scope(request, actor, now) if request.mine else None
         found = find_page(db, request, now.date(), event_cache.index, own_scope)
         body = json.dumps(present_page(db, found, actor, image_base_url))
-        return ListAnswer(body, make_etag(body))
+        return body, make_etag(body)
     page = event_cache.show_page(request, now, actor.favorites_key, image_base_url)
-    return ListAnswer(page.body, page.etag)
+    return page.body, page.etag
 
 
 def _own_scope(request: ListRequest, actor: Actor, now: datetime) -> Query:
     """Return the MongoDB filter of the caller's own events, before the filters of the request.
 
-    A user who is no organizer any more sees only those of their events that everyone sees.
+    A user who is no longer an organizer sees only the events among them that everyone sees.
     """
     if actor.user_id is None:
         raise Unauthorized
     if not actor.may_organize:
-        return store_listing.public_filter(upcoming=request.upcoming, organizer_id=actor.user_id)
+        return store_listing.make_public_filter(
+            upcoming=request.upcoming, organizer_id=actor.user_id
+        )
     today = rules.midnight(now.date())
-    return store_listing.organizer_filter(today, actor.user_id, upcoming=request.upcoming)
+    return store_listing.make_organizer_filter(today, actor.user_id, upcoming=request.upcoming)
 
 
 def present_page(db: Db, page: FoundPage, actor: Actor, image_base_url: str) -> JsonObject:
@@ -97,12 +92,12 @@ def recommend(
     """
     if not categories:
         return list_popular(db, limit=MAX_UNPAGED, actor=actor, image_base_url=image_base_url)
-    conditions = [store_listing.in_categories(categories)]
+    conditions = [store_listing.make_category_condition(categories)]
     return _present_upcoming(db, ("nextDate", 1), conditions, MAX_UNPAGED, actor, image_base_url)
 
 
 def list_upcoming(db: Db, *, actor: Actor, image_base_url: str) -> list[EventView]:
-    """Return up to MAX_UNPAGED upcoming events by eventId. The Android app filters them itself."""
+    """Return up to MAX_UNPAGED upcoming events, sorted by eventId, for the Android app."""
     return _present_upcoming(db, ("eventId", 1), [], MAX_UNPAGED, actor, image_base_url)
 
 
@@ -114,8 +109,8 @@ def _present_upcoming(
     actor: Actor,
     image_base_url: str,
 ) -> list[EventView]:
-    where = store_listing.narrow(store_listing.public_filter(upcoming=True), conditions)
-    events = store_listing.find_page(db, where, order, limit=limit)
+    where = store_listing.narrow(store_listing.make_public_filter(upcoming=True), conditions)
+    events = store_listing.find_in_order(db, where, order, limit=limit)
     return present_events(db, events, actor, image_base_url)
 
 

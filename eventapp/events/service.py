@@ -76,7 +76,7 @@ def create_event(
 ) -> EventView:
     """Create an event of the caller, who is an organizer or admin, as a draft or published."""
     event = store.insert(db, new_event(body, organizer_id=actor.user_id, now=now))
-    event_changes.changed(event["eventId"])
+    event_changes.event_changed(event["eventId"])
     # Nobody can have made it a favorite yet, and the caller is its organizer or an admin.
     return rules.present_event(
         event, favorited=False, with_counts=True, image_base_url=image_base_url

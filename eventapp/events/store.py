@@ -24,7 +24,7 @@ from eventapp.events.types import (
     StoredEvent,
 )
 
-# A word in the title says most about an event, then one in a tag.
+# How much a word counts in a search by relevance, by the field that contains it.
 TEXT_WEIGHTS = {"title": 10, "tags": 5, "description": 1}
 
 
@@ -74,8 +74,9 @@ CHANGE_FIELDS = {
 # clocks of processes differ.
 SET_CHANGED_AT: Query = {"$currentDate": {"changedAt": True}}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# The fields of an event that the in-memory index reads, in addition to the fields of the filters.
-INDEX_FIELDS = (
+# The fields of an event that the in-memory index reads for every query. It also reads the fields of
+# the filters (`filters.FACET_FIELDS`).
+BASE_INDEX_FIELDS = (
     *("eventId", "__v", "listed", "lastDate", "title", "description", "tags"),
     "ticketTypes.availableTickets",
 )
@@ -227,7 +228,7 @@ def find_indexed_after(
     """Return listed events with a higher eventId, by eventId.
 
     Args:
-        fields: what to read of each in addition to INDEX_FIELDS.
+        fields: what to read of each in addition to BASE_INDEX_FIELDS.
     """
     where = {"listed": True, "eventId": {"$gt": event_id}}
     found = db.events.find(where, _index_projection(fields))
@@ -241,7 +242,7 @@ def find_indexed(db: Db, event_ids: list[int], *, fields: Iterable[str]) -> list
 
 
 def _index_projection(fields: Iterable[str]) -> Query:
-    return dict.fromkeys((*INDEX_FIELDS, *fields), 1)
+    return dict.fromkeys((*BASE_INDEX_FIELDS, *fields), 1)
 
 
 # What the change feed reads.

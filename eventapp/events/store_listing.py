@@ -1,4 +1,4 @@
-"""Read lists of events: filters, orders, pages and counts."""
+"""Read lists of events: build MongoDB filters, find events in an order, count matches."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -11,21 +11,22 @@ from eventapp.events.store import NOT_LOADED
 from eventapp.events.types import RELEVANCE, Event, SortValue
 
 # With a hundred thousand events, scoring every match of a common word takes the database seconds.
-# Therefore it scores only this many matches, the first that it finds, and a walk by relevance ends
-# with them.
+# Therefore it scores only this many matches, the first that it finds, and a list by relevance that
+# the database answers contains no others.
 MAX_SCORED = 1_000
-WALK_BATCH_SIZE = 500
+# How many sort keys `scan_listed` reads at once.
+SCAN_BATCH_SIZE = 500
 
-# A field or RELEVANCE, and 1 for ascending or -1 for descending.
+# A stored field or RELEVANCE, and 1 for ascending or -1 for descending.
 Order = tuple[str, int]
-# The sort value and the eventId of a row.
+# The sort value and the eventId of an event.
 SortKey = tuple[SortValue, int]
 
 
-def public_filter(*, upcoming: bool, organizer_id: ObjectId | None = None) -> Query:
+def make_public_filter(*, upcoming: bool, organizer_id: ObjectId | None = None) -> Query:
     """Return the filter of the events that everyone may see in lists.
 
-    Without an organizer it compares one field only, with which every index of a list begins.
+    Without an organizer the filter compares one field, with which the indexes of lists begin.
 
     Args:
         organizer_id: only events of this user; None for the events of all.
@@ -34,27 +35,27 @@ def public_filter(*, upcoming: bool, organizer_id: ObjectId | None = None) -> Qu
     return {**public, "organizerId": organizer_id} if organizer_id else public
 
 
-def organizer_filter(today: datetime, organizer_id: ObjectId, *, upcoming: bool) -> Query:
+def make_organizer_filter(today: datetime, organizer_id: ObjectId, *, upcoming: bool) -> Query:
     """Return the filter of an organizer's own events, drafts included.
 
-    It compares the schedule and not `lastDate`. With `lastDate`, a server would also read the index
-    of that field, which contains the events of all organizers.
+    The filter compares the schedule and not `lastDate`. With `lastDate`, a server would also read
+    the index of that field, which contains the events of all organizers.
     """
     dates = {"schedule.date": {"$gte": today}} if upcoming else {}
     return {"organizerId": organizer_id, **dates}
 
 
-def text_condition(search: str) -> Query:
-    """Return the condition that a text contains the words of a search."""
+def make_text_condition(search: str) -> Query:
+    """Return the condition that an event matches the words and phrases of a search."""
     return {"$text": {"$search": search}}
 
 
-def in_categories(categories: list[str]) -> Query:
+def make_category_condition(categories: list[str]) -> Query:
     """Return the condition that an event has one of these categories."""
     return {"category": {"$in": categories}}
 
 
-def among(event_ids: list[int]) -> Query:
+def make_id_condition(event_ids: list[int]) -> Query:
     """Return the condition that an event is one of these."""
     return {"eventId": {"$in": event_ids}}
 
@@ -65,12 +66,12 @@ def narrow(scope: Query, conditions: Iterable[Query]) -> Query:
     return {**scope, "$and": conditions} if conditions else scope
 
 
-def count(db: Db, where: Query, *, limit: int) -> int:
+def count_matching(db: Db, where: Query, *, limit: int) -> int:
     """Count the matching events, no further than `limit`."""
     return db.events.count_documents(where, limit=limit)
 
 
-def find_page(
+def find_in_order(
     db: Db,
     where: Query,
     order: Order,
@@ -79,32 +80,33 @@ def find_page(
     skip: int = 0,
     limit: int,
 ) -> list[Event]:
-    """Return matching events in their order; the eventId decides between equal ones.
+    """Return matching events in this order; equal ones are sorted by eventId.
 
     Events that are sorted by RELEVANCE have a further field with their score.
 
     Args:
-        after: continue behind the row with this sort key.
-        skip: how many rows to leave out from there on.
+        after: the sort key after which to continue; None to start with the first event.
+        skip: how many events to leave out from there on.
+        limit: how many events to return at most.
     """
     if order[0] == RELEVANCE:
         return _find_by_relevance(db, where, after=after, skip=skip, limit=limit)
     return _find_sorted(db, where, order, after=after, skip=skip, limit=limit, fields=NOT_LOADED)
 
 
-def sort_key(event: Event, order: Order) -> SortKey:
+def get_sort_key(event: Event, order: Order) -> SortKey:
     """Return the sort key of an event that was read in this order."""
     return cast(dict[str, SortValue], event)[order[0]], event["eventId"]
 
 
-def walk_listed(db: Db, order: Order, *, after: SortKey | None = None) -> Iterator[list[SortKey]]:
+def scan_listed(db: Db, order: Order, *, after: SortKey | None = None) -> Iterator[list[SortKey]]:
     """Yield the sort keys of all listed events in an order other than relevance, in batches."""
-    where, fields = public_filter(upcoming=True), {"eventId": 1, order[0]: 1}
+    where, fields = make_public_filter(upcoming=True), {"eventId": 1, order[0]: 1}
     while True:
-        events = _find_sorted(db, where, order, after=after, limit=WALK_BATCH_SIZE, fields=fields)
-        keys = [sort_key(event, order) for event in events]
+        events = _find_sorted(db, where, order, after=after, limit=SCAN_BATCH_SIZE, fields=fields)
+        keys = [get_sort_key(event, order) for event in events]
         yield keys
-        if len(keys) < WALK_BATCH_SIZE:
+        if len(keys) < SCAN_BATCH_SIZE:
             return
         after = keys[-1]
 
@@ -131,10 +133,10 @@ def _find_sorted(
 
 
 def _conditions_after(order: Order, after: SortKey | None) -> list[Query]:
-    """Return the conditions of the rows behind `after`: first those with an equal value.
+    """Return the conditions of the events after this sort key, for queries in this order.
 
-    They are for two queries, because with one `$or` the server would walk all rows with an equal
-    value from the first one on.
+    The first query finds those with an equal sort value, the second one the rest. With one `$or`
+    the server would read all events with an equal value, from the first one on.
     """
     if after is None:
         return [{}]
@@ -150,7 +152,7 @@ def _find_by_relevance(
 ) -> list[Event]:
     """Return matching events, the best first.
 
-    The score is computed, so that only an aggregation can compare it with that of `after`.
+    This is an aggregation, because a query cannot compare a computed score with that of `after`.
     """
     stages: list[Query] = [
         {"$match": where},

@@ -124,7 +124,7 @@ def test_a_big_index_is_built_in_the_background(client, app, events, monkeypatch
     go_on.set()
     index._builder.join(10)
     assert index._index
-    EVENT_CACHE.get(app).changed(0)  # so that no list is cached
+    EVENT_CACHE.get(app).event_changed(0)  # so that no list is cached
     assert found(client, "search=jazz") == [3, 2, 1]
 
 

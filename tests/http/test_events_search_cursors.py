@@ -1,8 +1,8 @@
-"""A walk through a search by cursors goes on when another answerer takes over.
+"""A walk through a search by cursors goes on when another scorer answers the next page.
 
 The in-memory index and the database score relevance differently. Pages may be answered by either:
 after a restart, while the index is built, or by another process. Every page must then be the part
-of its answerer's own order that follows as many rows as were shown before.
+of its scorer's own order that follows as many rows as were shown before.
 """
 
 import threading
@@ -50,10 +50,10 @@ def whole_order(db, index):
     return find_page(db, {"search": "jazz", "limit": "100"}, index)[0]
 
 
-def walk(db, answerers):
-    """Return the pages of a search, each answered by the next of these indexes."""
+def walk(db, scorers):
+    """Return the pages of a search, each scored by the next of these indexes."""
     pages, query = [], {"search": "jazz", "limit": str(LIMIT)}
-    for index in answerers:
+    for index in scorers:
         ids, cursor = find_page(db, query, index)
         pages.append(ids)
         query = {"cursor": cursor, "limit": str(LIMIT)}
@@ -66,20 +66,20 @@ def part(order, number):
 
 
 @pytest.mark.parametrize("pattern", ["idiii", "iddid", "didid", "ididi", "iiiii", "ddddd"])
-def test_each_page_continues_by_rank_when_the_answerer_changes(events, pattern):
-    answerers = {"i": LiveIndex(events), "d": NoIndex()}
-    orders = {name: whole_order(events, index) for name, index in answerers.items()}
+def test_each_page_continues_by_rank_when_the_scorer_changes(events, pattern):
+    scorers = {"i": LiveIndex(events), "d": NoIndex()}
+    orders = {name: whole_order(events, index) for name, index in scorers.items()}
     assert len(orders["i"]) == 18
     assert sorted(orders["i"]) == sorted(orders["d"])
-    pages = walk(events, [answerers[name] for name in pattern])
+    pages = walk(events, [scorers[name] for name in pattern])
     assert pages == [part(orders[name], number) for number, name in enumerate(pattern)]
 
 
 @pytest.mark.parametrize("pattern", ["id", "di"])
 def test_the_control_without_scorer_and_rank_misreads_the_score(events, pattern):
     """A cursor as it was before it named its scorer is taken, but its score means nothing."""
-    answerers = {"i": LiveIndex(events), "d": NoIndex()}
-    first, second = (answerers[name] for name in pattern)
+    scorers = {"i": LiveIndex(events), "d": NoIndex()}
+    first, second = (scorers[name] for name in pattern)
     ids, cursor = find_page(events, {"search": "jazz", "limit": str(LIMIT)}, first)
     ids, _ = find_page(events, {"cursor": without_scorer(cursor), "limit": str(LIMIT)}, second)
     assert ids != part(whole_order(events, second), 1)
@@ -135,7 +135,7 @@ def test_a_cursor_with_a_wrong_scorer_or_rank_is_refused(events, wrong):
         EventQuery().load({"cursor": forged})
 
 
-def test_a_rank_behind_the_last_row_finds_nothing(events):
+def test_a_rank_after_the_last_row_finds_nothing(events):
     _, cursor = find_page(events, {"search": "jazz", "limit": "4"}, LiveIndex(events))
     forged = paging.encode_cursor({**paging.decode_cursor(cursor), "rank": 2**62})
     assert find_page(events, {"cursor": forged}, NoIndex()) == ([], None)

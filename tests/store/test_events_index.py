@@ -7,7 +7,7 @@ import pytest
 
 from eventapp.core.clock import utc_now
 from eventapp.events import list_pages, rules, service, store, store_listing
-from eventapp.events.filters import FILTERS, INDEXED_FIELDS
+from eventapp.events.filters import FACET_FIELDS, FILTERS
 from eventapp.events.index import live_index
 from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.rules import list_state
@@ -81,11 +81,11 @@ def assert_answered_alike(db, query, index):
     return rows
 
 
-@pytest.mark.parametrize("few", [0, list_pages.FEW_MATCHES])
+@pytest.mark.parametrize("few", [0, list_pages.MAX_FEW_MATCHES])
 @pytest.mark.parametrize("sort", [None, "title", "date", "price", "popularity"])
 def test_the_index_and_the_database_agree(events, organizer, monkeypatch, sort, few):
-    monkeypatch.setattr(list_pages, "FEW_MATCHES", few)
-    monkeypatch.setattr(store_listing, "WALK_BATCH_SIZE", 7)
+    monkeypatch.setattr(list_pages, "MAX_FEW_MATCHES", few)
+    monkeypatch.setattr(store_listing, "SCAN_BATCH_SIZE", 7)
     rng, index, rows = random.Random(f"{sort} {few}"), LiveIndex(events), 0
     for _ in range(QUERIES):
         query = random_query(rng, organizer["id"])
@@ -166,7 +166,7 @@ def test_many_changes_are_read_in_batches(events, monkeypatch):
     count, read = index.count(today), store.find_indexed
     listed = [
         event["eventId"]
-        for event in store.find_indexed_after(events, 0, limit=5, fields=INDEXED_FIELDS)
+        for event in store.find_indexed_after(events, 0, limit=5, fields=FACET_FIELDS)
     ]
     events.events.update_many({"eventId": {"$in": listed}}, {"$set": {"listed": False}})
 

@@ -23,8 +23,8 @@ def in_days(offset):
 
 def found(db, search):
     """Return the titles of the events that a search finds, the best match first."""
-    where = {"listed": True, **store_listing.text_condition(search)}
-    rows = store_listing.find_page(db, where, (RELEVANCE, -1), limit=50)
+    where = {"listed": True, **store_listing.make_text_condition(search)}
+    rows = store_listing.find_in_order(db, where, (RELEVANCE, -1), limit=50)
     return [event["title"] for event in rows]
 
 
@@ -241,14 +241,14 @@ def test_the_title_weighs_more_than_tags_and_they_more_than_the_description(db, 
 
 
 def test_a_search_counts_the_events_that_it_lists(db, events):
-    where = {"listed": True, **store_listing.text_condition("jazz")}
-    assert store_listing.count(db, where, limit=100) == 3
-    assert store_listing.count(db, where, limit=2) == 2
+    where = {"listed": True, **store_listing.make_text_condition("jazz")}
+    assert store_listing.count_matching(db, where, limit=100) == 3
+    assert store_listing.count_matching(db, where, limit=2) == 2
 
 
 def test_the_rows_of_a_search_leave_out_internal_fields(db, events):
-    row = store_listing.find_page(
-        db, store_listing.text_condition("jazz"), (RELEVANCE, -1), limit=1
+    row = store_listing.find_in_order(
+        db, store_listing.make_text_condition("jazz"), (RELEVANCE, -1), limit=1
     )[0]
     assert {"inFlight", "places", "tagKeys"}.isdisjoint(row)
 

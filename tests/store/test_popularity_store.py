@@ -25,8 +25,8 @@ def test_raises_many_scores_and_passes_over_a_missing_event(db, monkeypatch):
     for id_ in ids[1:]:
         assert stored[id_]["popularity"] == pytest.approx(raise_score(0.0, id_))
     assert stored[1]["popularity"] == pytest.approx(raise_score(raise_score(0.0, 1.0), 8.0))
-    where = store_listing.public_filter(upcoming=True)
-    rows = store_listing.find_page(db, where, ("popularity", -1), limit=3)
+    where = store_listing.make_public_filter(upcoming=True)
+    rows = store_listing.find_in_order(db, where, ("popularity", -1), limit=3)
     assert [row["eventId"] for row in rows] == [1, 8, 7]
 
 
@@ -38,8 +38,8 @@ def test_scores_stay_finite_and_in_order_for_centuries(db):
             now = datetime(year, 12, 1 + later, tzinfo=UTC)
             store.raise_scores(db, {later + 1: (scale_weight(score, now), 1)})
     store.raise_scores(db, {2: (-9000.0, 1)})
-    where = store_listing.public_filter(upcoming=True)
-    rows = store_listing.find_page(db, where, ("popularity", -1), limit=5)
+    where = store_listing.make_public_filter(upcoming=True)
+    rows = store_listing.find_in_order(db, where, ("popularity", -1), limit=5)
     assert [row["eventId"] for row in rows] == [4, 1, 3, 2, 5]
     assert all(math.isfinite(row["popularity"]) for row in rows)
 

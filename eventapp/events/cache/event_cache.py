@@ -1,7 +1,10 @@
-"""The cache of events, lists and favorites in one process.
+"""The cache of events, pages of lists, and favorites in one process.
 
-A change by this process shows at once, a change by another process within about a second; see
-`freshness` for how, and docs/caching.md for an overview.
+`EventCache` also owns what keeps its contents fresh: the `Freshness` of rendered events, the
+`ChangeFeed` that polls for changes by other processes, the `EventLoader` that reads missing events,
+and the in-memory index of listed events. A change by this process shows at once, and one by another
+process within about a second. `freshness` describes the protocol, and docs/caching.md is an
+overview.
 """
 
 import itertools
@@ -37,14 +40,19 @@ from eventapp.events.types import EventChange, SaleState
 from eventapp.favorites import service as favorites
 
 PAGES_BYTES, RENDERED_PAGES_BYTES, FAVORITES_BYTES = 4_000_000, 8_000_000, 4_000_000
-# The approximate bytes that the entry of an owner takes, and each favorite in it.
+# Estimated bytes of the favorites of one owner, and of each favorite among them.
 OWNER_BYTES, FAVORITE_BYTES = 400, 80
-# Popularity changes without a change of an event, so a page in its order is cached this long.
+# A score of popularity changes without a change that processes receive. Therefore a page in that
+# order is cached no longer than this.
 POPULARITY_PAGE_SECONDS = 5
 
 
 class FavoritesEntry(NamedTuple):
-    """The favorites of an owner, as read at a time in monotonic seconds."""
+    """The favorites of an owner, as they were read.
+
+    Attributes:
+        read_at: when the read began, in monotonic seconds.
+    """
 
     read_at: float
     event_ids: frozenset[int]
@@ -56,12 +64,13 @@ class FavoritesEntry(NamedTuple):
 
 
 class EventCache:
-    """Rendered events, pages of lists and favorites of one database, as one process holds them.
+    """The cached events, pages of lists and favorites of one database in one process.
 
-    It is the process's `EventChanges`: services notify it of what they write.
+    It implements `EventChanges`: the services of the process notify it of what they write.
 
     Attributes:
-        index: the in-memory index of listed events.
+        index: the in-memory index of listed events. It contains the changes by other processes up
+            to the last poll. Only the methods of the cache poll; a query of the index does not.
     """
 
     def __init__(self, db: Db, shared_cache: SharedCache = NO_SHARED_CACHE) -> None:
@@ -85,13 +94,15 @@ class EventCache:
             FAVORITES_BYTES, lambda entry: entry.size_bytes
         )
         self._page_searches: Batcher[PageKey, CachedPage] = Batcher(self._find_once)
-        # A page is outdated once the list version is another one than when the page was found. It
-        # changes with every change that may alter lists. The JSON of a page is outdated once the
-        # content version is another one, which changes with every change of an event. Favorites
-        # are not cached if the favorites version changed while they were read.
-        self._list_version = self._content_version = self._favorites_version = 0
-        # No version is used twice, so that an outdated page can't become valid later.
+        # What was found or rendered under another version is outdated. Every version is used once.
         self._new_versions = itertools.count(1)
+        # Of all pages: changes with every change that may alter which events a list contains.
+        self._list_version = 0
+        # Of the JSON of all pages: changes with every change of an event.
+        self._content_version = 0
+        # Of all favorites: changes with every change of a favorite by this process. Favorites that
+        # were read while it changed are not cached.
+        self._favorites_version = 0
 
     # Events.
 
@@ -99,8 +110,8 @@ class EventCache:
         """Return the event as JSON for this caller.
 
         Returns:
-            None if the event is a draft or the caller may manage it. Such callers see more than the
-            cache contains.
+            None if the event is a draft, or if the caller may manage it. The caller of this method
+            must then read the event from the database and check who may see it.
 
         Raises:
             EventNotFound, DatabaseUnavailable.
@@ -112,7 +123,9 @@ class EventCache:
         return event.to_json(image_base_url, favorited=favorited)
 
     def get_event(self, event_id: int) -> RenderedEvent:
-        """Return the event as callers without special permissions see it, drafts included.
+        """Return the event without the counts that only its organizer and admins see.
+
+        It may be a draft, which only they may see at all; `is_draft` says so.
 
         Raises:
             EventNotFound, DatabaseUnavailable.
@@ -134,16 +147,20 @@ class EventCache:
     # Pages of the list.
 
     def show_page(
-        self, request: ListRequest, now: datetime, caller: str, image_base_url: str
+        self, request: ListRequest, now: datetime, owner: str, image_base_url: str
     ) -> RenderedPage:
-        """Return a page of the public list as JSON for this caller (an actor's favorites key).
+        """Return a page of the public list as JSON.
+
+        Args:
+            owner: the owner of the favorites that the page shows: the caller's
+                `Actor.favorites_key`.
 
         Raises:
-            ValidationFailed: the page lies beyond the rows that are counted.
+            ValidationFailed: the page begins after the last row that a page number can reach.
             DatabaseUnavailable.
         """
-        page = self._get_page(_page_key(request, now))
-        favorited = self._get_favorites(caller).intersection(page.event_ids)
+        page = self._get_page(_make_page_key(request, now))
+        favorited = self._get_favorites(owner).intersection(page.event_ids)
         view = PageView(self._content_version, image_base_url, favorited)
         rendered = self._rendered_pages.get(page.key)
         if rendered is None or rendered.view != view:
@@ -154,7 +171,10 @@ class EventCache:
         return rendered
 
     def _get_page(self, key: PageKey) -> CachedPage:
-        """Return the page of this key. Equal calls at the same time find a missing page once."""
+        """Return the page of this key, found again if it is outdated.
+
+        If several threads need the same page at the same time, one of them finds it for all.
+        """
         self._change_feed.poll_if_due()
         page = self._pages.get(key)
         if page and page.list_version == self._list_version:
@@ -162,7 +182,7 @@ class EventCache:
         return self._page_searches.submit(key, key)
 
     def _find_once(self, _key: Hashable, keys: Sequence[PageKey]) -> Sequence[CachedPage]:
-        """Find and cache the page of equal keys, and return it for each of them."""
+        """Find the page of these equal keys once, cache it, and return it for each of them."""
         key = keys[0]
         list_version, started = self._list_version, self._freshness.start_read()
         found = find_page(self._db, key.request, key.day, self.index)
@@ -186,7 +206,7 @@ class EventCache:
 
     # Changes by services of this process (EventChanges).
 
-    def changed(self, event_id: int) -> None:
+    def event_changed(self, event_id: int) -> None:
         """Receive that this process created, edited or deleted the event."""
         self._freshness.record_edit(event_id)
         self.index.event_changed(event_id)
@@ -205,7 +225,7 @@ class EventCache:
         self._favorites.discard(owner)
 
     def reset(self) -> None:
-        """Forget everything, because anything may have changed."""
+        """Drop everything that is cached, because anything may have changed."""
         self._favorites_version = next(self._new_versions)
         self._freshness.reset()
         self._change_feed.expire()
@@ -218,7 +238,7 @@ class EventCache:
     # Changes by other processes.
 
     def _apply_change(self, change: EventChange, effect: Effect) -> None:
-        """Expire what is outdated by a change that a poll returned."""
+        """Expire what a change that a poll returned makes outdated."""
         lists_differ = effect is Effect.LISTS
         if lists_differ:
             state = None if "gone" in change else list_state(change)
@@ -226,6 +246,7 @@ class EventCache:
         self._expire_pages(lists_differ=lists_differ)
 
     def _expire_pages(self, *, lists_differ: bool) -> None:
+        """Make the JSON of all pages outdated, and if lists differ, the pages themselves too."""
         if lists_differ:
             self._list_version = next(self._new_versions)
         self._content_version = next(self._new_versions)
@@ -234,7 +255,7 @@ class EventCache:
 EVENT_CACHE: AppKey[EventCache] = AppKey("event_cache")
 
 
-def _page_key(request: ListRequest, now: datetime) -> PageKey:
+def _make_page_key(request: ListRequest, now: datetime) -> PageKey:
     if request.sort_by == "popularity":
         return PageKey(request, now.date(), int(now.timestamp() // POPULARITY_PAGE_SECONDS))
     return PageKey(request, now.date())

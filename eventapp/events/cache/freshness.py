@@ -1,9 +1,10 @@
 """Decide which renderings of events a process may show, and receive what other processes change.
 
-Every write that an answer can show raises the event's revision and sets its `changedAt`. A process
-receives its own writes from its services, before it answers the request (`EventChanges`). It
-receives the writes of other processes by polling the database (`ChangeFeed`), within
-MAX_AGE_SECONDS. `Freshness` holds the newest change received of each event, and renderings.
+Every write that an answer can show raises the event's revision and sets its `changedAt`. The only
+exceptions are the scores of popularity, by which lists can be sorted. A process receives its own
+writes from its services, before it answers the request (`EventChanges`). It receives the writes of
+other processes by polling the database (`ChangeFeed`), within MAX_AGE_SECONDS. `Freshness` holds
+the newest change received of each event, and renderings.
 
 Invariant: a rendering that is held contains every change of its event that this process has
 received. To be held, it must be
@@ -18,12 +19,17 @@ received. To be held, it must be
 
 So it does not matter in which order values reach the shared cache, how long they stay there, or how
 slow a process is: an outdated rendering lacks a change that was received, and is refused for that.
-A rendering may still lack a change that this process has yet to receive. Such a change is less than
-a second old, and the rendering is dropped when the change is received.
+A rendering may still lack a change that this process has not received yet. Such a change is less
+than a second old, and the rendering is dropped when the change is received.
+
+There is one gap. The deletion of an event is two writes, of which other processes receive only the
+second one (see `store.delete_if_unchanged`). If the database or the process fails in between, other
+processes may show the event until they restart.
 
 Five clocks order these things:
 
-revision        of an event, stored as `rev`: raised by every write that an answer can show.
+revision        of an event, stored as `rev`: raised by one by every write that an answer can show
+                or that a guarded write relies on, also by a sale.
 edit count      of an event, stored as `__v`: every edit raises it by one; a sale does not.
 change number   of this process: counts the changes received, of all events. A read remembers the
                 number at which it began.
@@ -51,9 +57,9 @@ from eventapp.events.rules import ListState, list_state
 from eventapp.events.types import EventChange, SaleState
 
 MAX_BYTES, MAX_CHANGES = 24_000_000, 5_000
-# A ticket type with no more tickets than this may sell out and get tickets back between two changes
-# that a process receives.
-FEW_TICKETS = 100
+# No more than this many tickets of a type are assumed to be returned between two changes that a
+# process receives. So a type with more tickets was not sold out in between.
+MAX_UNSEEN_RETURNS = 100
 VISIBILITY_DELAY = timedelta(seconds=0.5)
 # A request polls when the last poll is older than POLL_SECONDS. If another request is polling
 # already, it waits for that only when the last poll is older than MAX_AGE_SECONDS.
@@ -142,7 +148,11 @@ class Freshness:
     # Renderings.
 
     def keep(self, rendered: RenderedEvent, started: ReadStart) -> None:
-        """Hold an event from a read of the database that started then, unless it is outdated."""
+        """Hold an event that was read from the database, unless it is outdated.
+
+        Args:
+            started: what this process knew when the read started.
+        """
         with self._lock:
             change = self._changes.get(rendered.event_id)
             if self._is_overtaken(change, rendered.revision, started):
@@ -190,7 +200,7 @@ class Freshness:
     def record_sale(self, sale_state: SaleState) -> bool:
         """Receive that this process sold or returned tickets; return whether lists may differ.
 
-        A rendering that is held is brought up to date, instead of read again.
+        A rendering that is held gets the new stock, so that it need not be read again.
         """
         event_id, revision = sale_state["eventId"], sale_state["rev"]
         with self._lock:
@@ -220,7 +230,11 @@ class Freshness:
             return self.start_read()
 
     def receive(self, change: EventChange, started: ReadStart) -> Effect:
-        """Receive a change that a poll returned which started then."""
+        """Receive a change that a poll has returned.
+
+        Args:
+            started: what this process knew when the poll started.
+        """
         event_id, revision = change["eventId"], change["rev"]
         is_deleted = "gone" in change
         with self._lock:
@@ -261,7 +275,7 @@ class Freshness:
                 self._history_start = newest_changed_at
 
     def reset(self) -> None:
-        """Forget all renderings and changes, because anything may have changed."""
+        """Drop all renderings and changes, because anything may have changed."""
         with self._lock:
             self._last_number += 1
             self._changes, self._forgotten_up_to = {}, self._last_number
@@ -294,9 +308,11 @@ class Freshness:
         else:
             return True
         # Tickets may have run out and come back between revisions that this process never saw.
-        has_few = any(stock["availableTickets"] <= FEW_TICKETS for stock in event["ticketTypes"])
+        may_have_sold_out = any(
+            stock["availableTickets"] <= MAX_UNSEEN_RETURNS for stock in event["ticketTypes"]
+        )
         skipped_revisions = revision != event["rev"] - 1
-        return before != list_state(event) or (has_few and skipped_revisions)
+        return before != list_state(event) or (may_have_sold_out and skipped_revisions)
 
 
 def _raise_min_revision(change: ReceivedChange | None, revision: int) -> int | None:
@@ -312,7 +328,7 @@ OnChange = Callable[[EventChange, Effect], None]
 
 
 @dataclass
-class _Position:
+class _FeedPosition:
     """How far the changes of one collection are received.
 
     Attributes:
@@ -339,7 +355,7 @@ class ChangeFeed:
         self._poll_lock = threading.Lock()
         # In monotonic seconds: when the last successful poll started, and the last one failed.
         self._polled_at = self._failed_at = -MAX_AGE_SECONDS
-        self._positions: dict[str, _Position] = {}  # by collection
+        self._positions: dict[str, _FeedPosition] = {}  # by collection
 
     def poll_if_due(self) -> None:
         """Poll if the last poll is old; wait for another thread's poll only if it is too old.
@@ -378,14 +394,14 @@ class ChangeFeed:
         if not self._positions:
             first = store.last_changed_at(self._db) - VISIBILITY_DELAY
             names = store.CHANGE_COLLECTIONS
-            self._positions = {name: _Position(first, time.monotonic()) for name in names}
+            self._positions = {name: _FeedPosition(first, time.monotonic()) for name in names}
         for name, position in self._positions.items():
             self._poll_collection(name, position, started)
         newest = max(position.changed_at for position in self._positions.values())
         if newest > store.EPOCH:
             self._freshness.finish_poll(newest, started)
 
-    def _poll_collection(self, name: str, position: _Position, started: ReadStart) -> None:
+    def _poll_collection(self, name: str, position: _FeedPosition, started: ReadStart) -> None:
         started_at, after = time.monotonic(), position.changed_at
         if not position.is_settled:
             after -= VISIBILITY_DELAY

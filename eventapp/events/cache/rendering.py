@@ -35,8 +35,8 @@ class RenderedEvent:
     The shared cache stores these fields under their names.
 
     Attributes:
-        revision: of the stored event; every write that an answer can show raises it.
-        edit_count: of the stored event; only edits raise it.
+        revision: `rev` of the stored event; edits and sales raise it.
+        edit_count: `__v` of the stored event; only edits raise it.
         organizer_id: the user who manages the event; None for sample events.
         head: the JSON up to the ticket types.
         image_offset: where in `head` the base URL of the image belongs; None if the image's URL is

@@ -1,14 +1,13 @@
 """Index the listed events in arrays, to find those that match filters and words.
 
-Each event has a position: a number from 0, by which all arrays of the index are indexed. For each
-value of a facet (a category, a city, a day) the index has the positions of the events with that
-value. For each word it has the positions of the events that contain the word, with scores. A query
-makes a mask of all positions for each filter and combines the masks. That takes about a millisecond
-for a million events. A database would read the matching events one by one, unless one of its
-indexes covers the whole query.
+Each event has a row: a number from 0, which is its index in all arrays. For each value of a facet
+(a category, a city, a day) the index has the rows of the events with that value. For each word it
+has the rows of the events that contain the word, with scores. A query makes a mask of all rows for
+each filter and combines the masks. That takes about a millisecond for a million events. A database
+would read the matching events one by one, unless one of its indexes covers the whole query.
 
-An edited event gets a new position at the end, and its old position becomes inactive. No position
-is used twice, so that a result stays valid while the index changes.
+An edited event gets a new row at the end, and its old row becomes inactive. No row is used twice,
+so that a result stays valid while the index changes.
 """
 
 from array import array
@@ -34,27 +33,27 @@ from eventapp.events.index.postings import (
 from eventapp.events.rules import ListState, sold_out_types
 from eventapp.events.types import IndexedEvent
 
-# The edit count of a position whose event was removed. No event has it.
+# The edit count of a row whose event was removed. No event has it.
 REMOVED = -1
-# An index with fewer inactive positions than this is never worth rebuilding.
+# An index with no more inactive rows than this is not worth rebuilding.
 MIN_INACTIVE = 1000
 # The first matches are searched in a prefix of the mask, which grows until it contains enough of
-# them. The first page seldom needs more than the first 4,096 positions.
+# them. The first page seldom needs more than the first 4,096 rows.
 FIRST_PREFIX, PREFIX_GROWTH = 4096, 8
 
 
 @dataclass(frozen=True)
 class Matches:
-    """The events that match one query, as positions of the index at the time of the query.
+    """The events that match one query, as rows of the index at the time of the query.
 
     Attributes:
-        event_ids: the eventId of each position.
-        sorted_count: how many of the first positions have ascending eventIds; the rest are in no
-            order.
-        mask: whether each position matches.
+        event_ids: the eventId of each row.
+        sorted_count: how many rows, from the first on, have ascending eventIds. The eventIds of
+            the rest are in no order.
+        mask: for each row, whether it matches.
         listed_count: how many events are listed in all.
-        scores: the relevance of each position, 0 for one that does not match. None for a query
-            without words.
+        scores: the relevance of each row, 0 for one that does not match. None for a query without
+            words.
     """
 
     event_ids: npt.NDArray[np.int64]
@@ -76,10 +75,10 @@ class Matches:
     def contain_each(self, event_ids: list[int]) -> list[bool]:
         """Return for each of these eventIds whether it is among the matches."""
         wanted, sorted_ids = np.array(event_ids, np.int64), self.event_ids[: self.sorted_count]
-        positions = np.searchsorted(sorted_ids, wanted)
-        found = positions < self.sorted_count
-        found[found] = sorted_ids[positions[found]] == wanted[found]
-        found[found] = self.mask[positions[found]]
+        rows = np.searchsorted(sorted_ids, wanted)
+        found = rows < self.sorted_count
+        found[found] = sorted_ids[rows[found]] == wanted[found]
+        found[found] = self.mask[rows[found]]
         unsorted_matches = self.event_ids[self.sorted_count :][self.mask[self.sorted_count :]]
         contained: list[bool] = (found | np.isin(wanted, unsorted_matches)).tolist()
         return contained
@@ -88,11 +87,11 @@ class Matches:
 
     def first_by_id(self, limit: int, direction: int) -> list[int]:
         """Return the first eventIds in ascending order, or descending if `direction` is -1."""
-        positions = _first_set(self.mask[: self.sorted_count][::direction], limit)
+        rows = _find_first_rows(self.mask[: self.sorted_count][::direction], limit)
         if direction < 0:
-            positions = self.sorted_count - 1 - positions
+            rows = self.sorted_count - 1 - rows
         unsorted = np.flatnonzero(self.mask[self.sorted_count :]) + self.sorted_count
-        found = np.sort(self.event_ids[np.concatenate((positions, unsorted))])[::direction]
+        found = np.sort(self.event_ids[np.concatenate((rows, unsorted))])[::direction]
         ids: list[int] = found[:limit].tolist()
         return ids
 
@@ -112,8 +111,8 @@ class Matches:
         """
         if not limit or self.scores is None:
             return []
-        positions = self._best_positions(skip + limit, self.scores)
-        ids, scores = self.event_ids[positions], self.scores[positions].astype(np.int64)
+        rows = self._find_best_rows(skip + limit, self.scores)
+        ids, scores = self.event_ids[rows], self.scores[rows].astype(np.int64)
         order = np.lexsort((ids, -scores))[skip : skip + limit]
         return list(zip(ids[order].tolist(), scores[order].tolist(), strict=True))
 
@@ -124,8 +123,8 @@ class Matches:
         mask = self.mask & ((self.scores < score) | ties)
         return replace(self, mask=mask, scores=self.scores * mask)
 
-    def _best_positions(self, limit: int, scores: Scores) -> npt.NDArray[np.intp]:
-        """Return the positions of the best `limit` matches, in no order, without sorting all.
+    def _find_best_rows(self, limit: int, scores: Scores) -> npt.NDArray[np.intp]:
+        """Return the rows of the best `limit` matches, in no order, without sorting all.
 
         Among equal scores, lower eventIds are better.
         """
@@ -140,13 +139,13 @@ class Matches:
         lowest_score = np.partition(candidate_scores, nth)[nth]
         better = candidates[candidate_scores > lowest_score]
         ties = candidates[candidate_scores == lowest_score]
-        room = limit - len(better)
-        lowest_ids = np.argpartition(self.event_ids[ties], room - 1)[:room]
+        missing = limit - len(better)
+        lowest_ids = np.argpartition(self.event_ids[ties], missing - 1)[:missing]
         return np.concatenate((better, ties[lowest_ids]))
 
 
-def _first_set(mask: Mask, limit: int) -> npt.NDArray[np.intp]:
-    """Return the first positions that are set in the mask, at most `limit`."""
+def _find_first_rows(mask: Mask, limit: int) -> npt.NDArray[np.intp]:
+    """Return the first rows that match according to the mask, at most `limit`."""
     prefix = FIRST_PREFIX
     while True:
         found = np.flatnonzero(mask[:prefix])
@@ -164,18 +163,18 @@ class EventIndex:
 
     def __init__(self, events: Iterable[IndexedEvent] = ()) -> None:
         """Index these events, then compact all posting lists once."""
-        # By position: the eventId, the list state (edit count and sold-out types), the day of the
-        # last date as an ordinal, and whether the position is active. It is active while its event
-        # is listed and has no later position.
+        # One element for each row: the eventId, the list state (edit count and sold-out types), the
+        # day of the last date as an ordinal, and whether the row is active. A row is active while
+        # its event is listed and has no later row.
         self._event_ids = GrowingArray()
         self._edit_counts, self._last_days = array("i"), array("i")
         self._sold_out_types: list[tuple[bool, ...]] = []
         self._active = bytearray()
         self._inactive_count = 0
-        # The first positions have ascending eventIds and are found by bisection; this is their
-        # number. The positions of all other events are found in the dictionary.
-        self._sorted_count, self._unsorted_positions = 0, dict[int, int]()
-        # Equal tuples of sold out types are stored once.
+        # The first `_sorted_count` rows have ascending eventIds and are found by bisection. The
+        # later rows are found in the dictionary, by eventId.
+        self._sorted_count, self._unsorted_rows = 0, dict[int, int]()
+        # Equal tuples of sold-out types are stored once.
         self._distinct_sold_out_types = dict[tuple[bool, ...], tuple[bool, ...]]()
         self._words = dict[str, ScoredPostingList]()
         self._facets = Facets(FACETS)
@@ -189,22 +188,22 @@ class EventIndex:
 
     @property
     def needs_rebuild(self) -> bool:
-        """Whether most positions are inactive, so that rebuilding the index saves memory."""
+        """Whether most rows are inactive, so that rebuilding the index saves memory."""
         return self._inactive_count > max(len(self), MIN_INACTIVE)
 
     def is_current(self, event_id: int, state: ListState) -> bool:
         """Return whether the event was last added in this state, listed or not."""
-        position = self._position_of(event_id)
-        if position is None:
+        row = self._find_row(event_id)
+        if row is None:
             return False
-        return (self._edit_counts[position], self._sold_out_types[position]) == state
+        return (self._edit_counts[row], self._sold_out_types[row]) == state
 
     def add(self, event: IndexedEvent) -> None:
         """Add an event, or replace it. Queries no longer find an event that is not listed now."""
-        event_id, position = event["eventId"], len(self._event_ids)
+        event_id, row = event["eventId"], len(self._event_ids)
         self.remove(event_id)
-        is_sorted = self._sorted_count == position and (
-            not position or self._event_ids.values()[-1] < event_id
+        is_sorted = self._sorted_count == row and (
+            not row or self._event_ids.values()[-1] < event_id
         )
         sold_out = sold_out_types(event)
         self._event_ids.append(event_id)
@@ -213,22 +212,21 @@ class EventIndex:
         self._last_days.append(event["lastDate"].toordinal())
         self._active.append(event["listed"])
         if event["listed"]:
-            self._add_postings(event, position)
+            self._add_postings(event, row)
         else:
             self._inactive_count += 1
-        # This comes last, because until then `is_current` in another thread must not find the
-        # position.
+        # This comes last, because `is_current` in another thread must not find an unfinished row.
         if is_sorted:
             self._sorted_count += 1
         else:
-            self._unsorted_positions[event_id] = position
+            self._unsorted_rows[event_id] = row
 
-    def _add_postings(self, event: IndexedEvent, position: int) -> None:
+    def _add_postings(self, event: IndexedEvent, row: int) -> None:
         for term, score in score_as_byte(weighted_texts(event)).items():
             if term not in self._words:
                 self._words[term] = ScoredPostingList()
-            self._words[term].add(position, score)
-        self._facets.add(event, position)
+            self._words[term].add(row, score)
+        self._facets.add(event, row)
 
     def _compact(self) -> None:
         length = len(self._event_ids)
@@ -238,21 +236,22 @@ class EventIndex:
 
     def remove(self, event_id: int) -> None:
         """Remove an event if the index contains it."""
-        position = self._position_of(event_id)
-        if position is not None:
-            self._unsorted_positions.pop(event_id, None)
-            self._edit_counts[position] = REMOVED
-            self._inactive_count += self._active[position]
-            self._active[position] = False
+        row = self._find_row(event_id)
+        if row is not None:
+            self._unsorted_rows.pop(event_id, None)
+            self._edit_counts[row] = REMOVED
+            self._inactive_count += self._active[row]
+            self._active[row] = False
 
-    def _position_of(self, event_id: int) -> int | None:
-        position = self._unsorted_positions.get(event_id)
-        if position is not None:
-            return position
+    def _find_row(self, event_id: int) -> int | None:
+        """Return the last row of the event, which may be inactive; None if there is none."""
+        row = self._unsorted_rows.get(event_id)
+        if row is not None:
+            return row
         sorted_ids = self._event_ids.values()[: self._sorted_count]
-        position = bisect_left(sorted_ids, event_id)
-        is_found = position < len(sorted_ids) and sorted_ids[position] == event_id
-        return position if is_found else None
+        row = bisect_left(sorted_ids, event_id)
+        is_found = row < len(sorted_ids) and sorted_ids[row] == event_id
+        return row if is_found else None
 
     def remove_past(self, today: date) -> None:
         """Deactivate the events whose last date is before today."""
@@ -265,8 +264,9 @@ class EventIndex:
         """Return the listed events that match all filters and the words.
 
         Args:
-            words: an event must contain one of its terms and no excluded term. Phrases are ignored,
-                because the index does not store the order of words. None matches all events.
+            words: a match contains one or more of its terms and no excluded term. Phrases are
+                ignored, because the index does not store the order of words. None matches all
+                events.
         """
         mask = np.frombuffer(self._active, np.bool_).copy()
         for list_filter in filters:
@@ -278,14 +278,15 @@ class EventIndex:
         return Matches(self._event_ids.values(), self._sorted_count, mask, len(self), scores)
 
     def _apply(self, list_filter: Filter, mask: Mask) -> None:
-        """Clear the positions in the mask that do not match the filter."""
-        for alternatives in list_filter.look_up(self._facets):
+        """Clear the rows in the mask that do not match the filter."""
+        for posting_lists in list_filter.look_up(self._facets):
             matching = np.zeros(len(mask), np.bool_)
-            for postings in alternatives:
+            for postings in posting_lists:
                 postings.set_in(matching)
             mask &= matching
 
     def _score(self, words: TextQuery) -> Scores:
+        """Return the sum of the scores of the words for each row; 0 if it has an excluded one."""
         scores = np.zeros(len(self._event_ids), np.uint16)
         for term in words.terms & self._words.keys():
             self._words[term].add_to(scores)

@@ -1,13 +1,14 @@
-"""Keep the index of listed events of one process, built when it is first needed, up to date.
+"""Build the index of listed events in one process when it is first needed, and keep it up to date.
 
-`event_changed` marks an event as stale, and stale events are read again before the next query. An
-event that changes while stale events are being read is marked again, so that no change is lost.
+`event_changed` records that an event is stale, and stale events are read again before the next
+query. An event that changes while stale events are being read is recorded again, so that no change
+is lost.
 
-An index of up to MAX_BUILT_INLINE events is built within the query that needs it. A larger one is
-built on a thread of its own, while the database answers queries. With more than MAX_INDEXED listed
-events there is no index and the database always answers. For each query, the database reads all
-events that contain the words, or that match a filter which no database index covers. With ten
-thousand events that is too slow for many callers, with a million it is too slow for one.
+The query that needs an index builds it if no more than MAX_BUILT_INLINE events are listed.
+Otherwise a thread builds it, and the database answers queries until then. If more than MAX_INDEXED
+events are listed, there is no index and the database always answers. It is slower: for each query
+it reads every event that contains the words, or that matches a filter without a database index.
+With ten thousand events that is too slow for many callers, with a million it is too slow for one.
 """
 
 import threading
@@ -21,47 +22,49 @@ from typing import TypeVar
 from eventapp.core.database import Db
 from eventapp.core.textsearch import parse_search
 from eventapp.events import store
-from eventapp.events.filters import INDEXED_FIELDS, Filter
+from eventapp.events.filters import FACET_FIELDS, Filter
 from eventapp.events.index.event_index import EventIndex, Matches
 from eventapp.events.rules import ListState
 from eventapp.events.types import IndexedEvent
 
 # An event takes about 0.2 kB.
 MAX_INDEXED, MAX_BUILT_INLINE = 1_500_000, 2_000
+# How many events are read from the database at once.
 BATCH_SIZE = 500
 # A thread that only computes holds the interpreter's lock for 5 ms whenever a request waits for
 # that lock. Therefore the thread that builds sleeps for a moment after every few events.
 EVENTS_PER_PAUSE, PAUSE_SECONDS = 8, 0.0005
 
 Result = TypeVar("Result")
-Pacer = Callable[[Iterable[IndexedEvent]], Iterable[IndexedEvent]]
 
 
 class LiveIndex:
     """The index of one database in one process. Any number of threads may use it."""
 
     def __init__(self, db: Db) -> None:
-        """Create it without an index; the first query builds that."""
+        """Read nothing yet; the first query builds the index."""
         self._db = db
-        # Guards the index and the fields below.
+        # Guards the fields up to `_stale_lock`. It is also held while a query reads stale events,
+        # or all events of a small index, from the database.
         self._lock = threading.Lock()
+        # None while it is being built, and while too many events are listed.
         self._index: EventIndex | None = None
-        # The day for which the index is valid, or for which it is valid that there is none because
-        # too many events are listed. None while the index must be built.
+        # The day for which `_index` was last built, or brought up to date by `remove_past`. None
+        # while the index must be built.
         self._valid_on: date | None = None
         self._builder: threading.Thread | None = None
         self._reset_count = 0
-        # Guards the stale ids. It is never held during a read of the database, so that
-        # `event_changed` does not wait for one.
+        # Guards `_stale_ids`. It is never held while the database is read, so that `event_changed`
+        # does not wait for that.
         self._stale_lock = threading.Lock()
         self._stale_ids: set[int] = set()
 
     def event_changed(self, event_id: int, state: ListState | None = None) -> None:
-        """Make the next query read an event again, which was created, edited, sold or deleted.
+        """Make the next query read an event again, unless the index has its present state.
 
         Args:
-            state: the state of the event now; None if unknown. If the index has the event in this
-                state, as after most sales, the event is not read again.
+            state: the list state of the event now; None if it is unknown or the event was deleted.
+                Most sales do not change it.
         """
         index = self._index
         if state is None or index is None or not index.is_current(event_id, state):
@@ -81,8 +84,8 @@ class LiveIndex:
             search: words to search for; empty matches all events.
 
         Returns:
-            None if the database must answer, because there are too many events, the index is being
-            built, or the search contains a phrase.
+            None if the database must answer: there are too many events, the index is being built,
+            or the search contains a phrase.
         """
         words = parse_search(search) if search else None
         if words and (words.phrases or words.excluded_phrases):
@@ -94,9 +97,10 @@ class LiveIndex:
         return self._query(today, len)
 
     def _query(self, today: date, query: Callable[[EventIndex], Result]) -> Result | None:
+        """Return the result of the query on an up-to-date index; None if there is no index."""
         with self._lock:
             if self._must_build(today):
-                self._start_building(today)
+                self._build_or_start_thread(today)
             if self._valid_on is None or self._index is None:
                 return None
             self._refresh(self._index, today)
@@ -104,11 +108,12 @@ class LiveIndex:
 
     def _must_build(self, today: date) -> bool:
         if self._index is None:
-            # If there were too many events, there may be fewer on another day.
+            # Too many events were listed on `_valid_on`. Fewer may be listed on another day.
             return self._valid_on != today
         return self._valid_on is None or self._index.needs_rebuild or len(self._index) > MAX_INDEXED
 
-    def _start_building(self, today: date) -> None:
+    def _build_or_start_thread(self, today: date) -> None:
+        """Build a small index now. Start a thread that builds a large one, unless one runs."""
         if self._builder and self._builder.is_alive():
             return
         self._index = self._valid_on = None
@@ -118,38 +123,36 @@ class LiveIndex:
             self._builder = threading.Thread(target=build, name="event index", daemon=True)
             self._builder.start()
             return
-        self._index, self._valid_on = self._build(), today
+        self._index, self._valid_on = _build_index(self._read_listed()), today
 
     def _build_in_background(self, today: date, reset_count: int) -> None:
         # If reading fails, the thread ends, and the next query starts another one.
-        index = self._build(with_pauses)
+        index = _build_index(_pause_regularly(self._read_listed()))
         with self._lock:
             if reset_count == self._reset_count:
                 self._index, self._valid_on = index, today
 
-    def _build(self, pacer: Pacer = iter) -> EventIndex | None:
-        """Return an index of all listed events, or None if there are too many."""
-        index = EventIndex(islice(pacer(self._read_listed()), MAX_INDEXED + 1))
-        return index if len(index) <= MAX_INDEXED else None
-
     def _read_listed(self) -> Iterator[IndexedEvent]:
+        """Yield all listed events by eventId, read in batches."""
         last_id = 0
         while batch := store.find_indexed_after(
-            self._db, last_id, limit=BATCH_SIZE, fields=INDEXED_FIELDS
+            self._db, last_id, limit=BATCH_SIZE, fields=FACET_FIELDS
         ):
             yield from batch
             last_id = batch[-1]["eventId"]
 
     def _refresh(self, index: EventIndex, today: date) -> None:
+        """Read stale events again, and on a new day remove the events that are over."""
         stale_ids = self._take_stale_ids()
         try:
             while stale_ids:
                 batch = list(islice(stale_ids, BATCH_SIZE))
-                # They are removed before they are read, so that `event_changed` marks an event
-                # which changes after the read as stale again.
+                # They are removed before they are read. Otherwise `event_changed` could find the
+                # state before the read current, and an event that changes during the read would
+                # not become stale again.
                 for event_id in batch:
                     index.remove(event_id)
-                for event in store.find_indexed(self._db, batch, fields=INDEXED_FIELDS):
+                for event in store.find_indexed(self._db, batch, fields=FACET_FIELDS):
                     index.add(event)
                 stale_ids.difference_update(batch)
         finally:
@@ -160,13 +163,19 @@ class LiveIndex:
             self._valid_on = today
 
     def _take_stale_ids(self) -> set[int]:
-        """Return the stale eventIds and forget them; the caller must read these events."""
+        """Return the stale eventIds and clear them; the caller must read these events."""
         with self._stale_lock:
             stale_ids, self._stale_ids = self._stale_ids, set()
         return stale_ids
 
 
-def with_pauses(events: Iterable[IndexedEvent]) -> Iterator[IndexedEvent]:
+def _build_index(events: Iterable[IndexedEvent]) -> EventIndex | None:
+    """Return an index of these events, or None if there are too many."""
+    index = EventIndex(islice(events, MAX_INDEXED + 1))
+    return index if len(index) <= MAX_INDEXED else None
+
+
+def _pause_regularly(events: Iterable[IndexedEvent]) -> Iterator[IndexedEvent]:
     """Yield the events, and sleep after every few of them so that other threads can run."""
     for number, event in enumerate(events):
         if number % EVENTS_PER_PAUSE == 0:

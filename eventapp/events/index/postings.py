@@ -1,13 +1,12 @@
-"""Posting lists, which say what events have a value or contain a word; and facets, made of them.
+"""Posting lists: which events have a value or contain a word. Facets, which consist of them.
 
-Each event of the index has a position: a number from 0, by which all arrays of the index are
-indexed. A posting list holds the positions of the events that have one value (a category, a day, a
-price) or contain one word. A query sets the positions of a posting list in a mask, which is an
-array with one boolean for each position.
+Each event of the index has a row, a number from 0. A posting list contains the rows of the events
+that have one value (a category, a day, a price) or contain one word. A query sets the rows of a
+posting list in a mask, which is an array with one boolean for each row of the index.
 
-Few positions are kept as sorted numbers. Many positions are kept as a bitmap with one bit for each
-position, or for words as an array of scores with one byte for each position. For many positions
-that takes less memory, and setting a mask of a million positions from it takes 0.1 ms.
+A sparse list keeps its rows as sorted numbers. A dense list keeps a bitmap with one bit for each
+row of the index, or for a word an array of scores with one byte for each row. For many rows that
+takes less memory, and setting a mask of a million rows from it takes 0.1 ms.
 
 A facet is one property of events that a filter compares, with a posting list for each of its
 values. A filter declares its facets as `FacetSpec`s, and the index has a `Facet` for each.
@@ -26,8 +25,8 @@ from eventapp.events.types import IndexedEvent
 
 Mask = npt.NDArray[np.bool_]
 Scores = npt.NDArray[np.uint16]
-# A list is made dense when it holds more than one in this many positions. From there on, a bit for
-# each position takes less memory than the numbers, and a byte less than the numbers and scores.
+# A list is made dense when it contains more than one in this many rows of the index. Then a bit for
+# each row takes less memory than the numbers, and a byte less than the numbers and scores.
 DENSE_ONE_IN, DENSE_SCORED_ONE_IN = 32, 6
 INITIAL_CAPACITY = 1024
 
@@ -35,7 +34,7 @@ INITIAL_CAPACITY = 1024
 class GrowingArray:
     """An array of int64 that grows by appending.
 
-    An array that `values` has returned never changes, because appending writes only behind its end.
+    An array that `values` has returned never changes, because appending writes only after its end.
     """
 
     def __init__(self) -> None:
@@ -57,73 +56,73 @@ class GrowingArray:
 
 
 class PostingList:
-    """The positions that have one value, in order."""
+    """The rows whose events have one value, in order."""
 
-    __slots__ = ("_bitmap", "_bitmap_length", "_positions")
+    __slots__ = ("_bitmap", "_bitmap_length", "_rows")
 
     def __init__(self) -> None:
-        # The bitmap of the first `_bitmap_length` positions, or None while the list is sparse.
-        # `_positions` holds those that were added since.
+        # The bitmap of the first `_bitmap_length` rows of the index, None while the list is sparse.
+        # `_rows` contains the rows that were added later.
         self._bitmap: npt.NDArray[np.uint8] | None = None
         self._bitmap_length = 0
-        self._positions = array("i")
+        self._rows = array("i")
 
-    def add(self, position: int) -> None:
-        """Add a position, which must be higher than all before."""
-        self._positions.append(position)
+    def add(self, row: int) -> None:
+        """Add a row, which must be higher than all before."""
+        self._rows.append(row)
 
     def compact(self, length: int) -> None:
-        """Make the list dense if that saves memory in an index of this many positions."""
-        if len(self._positions) * DENSE_ONE_IN > length:
+        """Make the list dense if that saves memory in an index of this many rows."""
+        if len(self._rows) * DENSE_ONE_IN > length:
             mask = np.zeros(length, np.bool_)
             self.set_in(mask)
             self._bitmap, self._bitmap_length = np.packbits(mask), length
-            self._positions = array("i")
+            self._rows = array("i")
 
     def set_in(self, mask: Mask) -> None:
-        """Set the positions of this list in the mask."""
+        """Set the rows of this list in the mask."""
         if self._bitmap is not None:
             bits = np.unpackbits(self._bitmap, count=self._bitmap_length)
             mask[: self._bitmap_length] |= bits.view(np.bool_)
-        if self._positions:
-            mask[np.frombuffer(self._positions, np.int32)] = True
+        if self._rows:
+            mask[np.frombuffer(self._rows, np.int32)] = True
 
 
 class ScoredPostingList:
-    """The positions whose events contain one word, in order, each with a score from 1 to 255."""
+    """The rows whose events contain one word, in order, each with a score from 1 to 255."""
 
-    __slots__ = ("_dense_scores", "_positions", "_scores")
+    __slots__ = ("_dense_scores", "_rows", "_scores")
 
     def __init__(self) -> None:
         self._dense_scores: npt.NDArray[np.uint8] | None = None
-        self._positions, self._scores = array("i"), array("B")
+        self._rows, self._scores = array("i"), array("B")
 
-    def add(self, position: int, score: int) -> None:
-        """Add a position, which must be higher than all before."""
-        self._positions.append(position)
+    def add(self, row: int, score: int) -> None:
+        """Add a row, which must be higher than all before."""
+        self._rows.append(row)
         self._scores.append(score)
 
     def compact(self, length: int) -> None:
-        """Make the list dense if that saves memory in an index of this many positions."""
-        if len(self._positions) * DENSE_SCORED_ONE_IN > length:
+        """Make the list dense if that saves memory in an index of this many rows."""
+        if len(self._rows) * DENSE_SCORED_ONE_IN > length:
             dense = np.zeros(length, np.uint8)
-            dense[np.frombuffer(self._positions, np.int32)] = np.frombuffer(self._scores, np.uint8)
-            self._dense_scores, self._positions, self._scores = dense, array("i"), array("B")
+            dense[np.frombuffer(self._rows, np.int32)] = np.frombuffer(self._scores, np.uint8)
+            self._dense_scores, self._rows, self._scores = dense, array("i"), array("B")
 
     def add_to(self, scores: Scores) -> None:
-        """Add the word's scores to those of all positions."""
+        """Add the word's scores to those of all rows."""
         if self._dense_scores is not None:
             scores[: len(self._dense_scores)] += self._dense_scores
-        if self._positions:
-            positions = np.frombuffer(self._positions, np.int32)
-            scores[positions] += np.frombuffer(self._scores, np.uint8)
+        if self._rows:
+            rows = np.frombuffer(self._rows, np.int32)
+            scores[rows] += np.frombuffer(self._scores, np.uint8)
 
     def exclude_from(self, scores: Scores) -> None:
-        """Set the score of each position that contains the word to 0."""
+        """Set the score of each row that contains the word to 0."""
         if self._dense_scores is not None:
             scores[: len(self._dense_scores)] *= self._dense_scores == 0
-        if self._positions:
-            scores[np.frombuffer(self._positions, np.int32)] = 0
+        if self._rows:
+            scores[np.frombuffer(self._rows, np.int32)] = 0
 
 
 # Facets.
@@ -142,21 +141,21 @@ Value = TypeVar("Value", bound=Sortable)
 class Facet(Generic[Value]):
     """The posting lists of one property of events, by its values.
 
-    A lookup returns posting lists. It finds the events that are in any of them.
+    A lookup returns posting lists. An event is found if any of them contains it.
     """
 
     def __init__(self) -> None:
         self._lists: dict[Value, PostingList] = {}
         self._sorted_values: list[Value] | None = None
 
-    def add(self, values: Iterable[Value], position: int) -> None:
-        """Add a position under each value of its event; repeated values count once."""
+    def add(self, values: Iterable[Value], row: int) -> None:
+        """Add a row under each value of its event; repeated values count once."""
         for value in set(values):
             postings = self._lists.get(value)
             if postings is None:
                 postings = self._lists[value] = PostingList()
                 self._sorted_values = None
-            postings.add(position)
+            postings.add(row)
 
     def compact(self, length: int) -> None:
         """Make posting lists dense where that saves memory."""
@@ -164,12 +163,12 @@ class Facet(Generic[Value]):
             postings.compact(length)
 
     def equal_to(self, value: Value) -> list[PostingList]:
-        """Look up the events that have this value."""
+        """Return the posting list of this value, if any event has it."""
         postings = self._lists.get(value)
-        return [postings] if postings else []
+        return [] if postings is None else [postings]
 
     def between(self, low: Value | None, high: Value | None) -> list[PostingList]:
-        """Look up the events with a value from `low` to `high`, both included; None is no bound."""
+        """Return the lists of the values from `low` to `high`, both included; None is no bound."""
         if self._sorted_values is None:
             self._sorted_values = sorted(self._lists)
         values = self._sorted_values
@@ -178,7 +177,7 @@ class Facet(Generic[Value]):
         return [self._lists[value] for value in values[first:end]]
 
     def where(self, predicate: Callable[[Value], bool]) -> list[PostingList]:
-        """Look up the events with a value for which the predicate holds."""
+        """Return the lists of the values for which the predicate is true."""
         return [postings for value, postings in self._lists.items() if predicate(value)]
 
 
@@ -203,12 +202,12 @@ class Facets:
     def __getitem__(self, spec: FacetSpec[Value]) -> Facet[Value]:
         return cast(Facet[Value], self._facets[spec])
 
-    def add(self, event: IndexedEvent, position: int) -> None:
+    def add(self, event: IndexedEvent, row: int) -> None:
         """Add an event to each facet."""
         for spec, facet in self._facets.items():
-            facet.add(spec.get_values(event), position)
+            facet.add(spec.get_values(event), row)
 
     def compact(self, length: int) -> None:
-        """Make posting lists dense where that saves memory in an index of this many positions."""
+        """Make posting lists dense where that saves memory in an index of this many rows."""
         for facet in self._facets.values():
             facet.compact(length)

@@ -55,7 +55,7 @@ def list_events(request: ListRequest) -> Response:
 
     A cursor carries the filters of its list, so that only `limit` is read in addition to it.
     """
-    answer = listing.list_events(
+    body, etag = listing.list_events(
         get_db(),
         request,
         event_cache=EVENT_CACHE.get(),
@@ -63,7 +63,7 @@ def list_events(request: ListRequest) -> Response:
         now=utc_now(),
         image_base_url=image_base_url(),
     )
-    return conditional_response(bytes_response(answer.body), answer.etag)
+    return conditional_response(bytes_response(body), etag)
 
 
 @bp.route("/popular")
