@@ -62,20 +62,14 @@ INDEXES = {
 }
 # Where other processes look for changes: `goneEvents` has an entry for each deleted event.
 CHANGE_COLLECTIONS = ("events", "goneEvents")
-CHANGE_FIELDS = {
-    "eventId": 1,
-    "rev": 1,
-    "__v": 1,
-    "changedAt": 1,
-    "gone": 1,
-    "ticketTypes.availableTickets": 1,
-}
+CHANGE_FIELDS = dict.fromkeys(
+    ("eventId", "rev", "__v", "changedAt", "gone", "ticketTypes.availableTickets"), 1
+)
 # Part of every write that other processes must learn of. The time is the database's, because the
 # clocks of processes differ.
 SET_CHANGED_AT: Query = {"$currentDate": {"changedAt": True}}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# The fields of an event that the in-memory index reads for every query. It also reads the fields of
-# the filters (`filters.FACET_FIELDS`).
+# What the in-memory index reads of an event besides `filters.FACET_FIELDS`.
 BASE_INDEX_FIELDS = (
     *("eventId", "__v", "listed", "lastDate", "title", "description", "tags"),
     "ticketTypes.availableTickets",

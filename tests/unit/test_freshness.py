@@ -12,8 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from eventapp.events.cache import freshness
-from eventapp.events.cache.freshness import VISIBILITY_DELAY, ChangeFeed, Effect, Freshness
+from eventapp.events.cache import change_feed, freshness
+from eventapp.events.cache.change_feed import ChangeFeed
+from eventapp.events.cache.freshness import VISIBILITY_DELAY, Effect, Freshness
 from eventapp.events.rules import ListState, list_state, sold_out_types
 
 # The first event has one ticket, so that it sells out with every second sale; the other has plenty.
@@ -281,9 +282,9 @@ def walk(monkeypatch):
 
     def walk_(freshness_class, walks):
         clock = SimpleNamespace(monotonic=lambda: model.database.now.timestamp())
-        monkeypatch.setattr(freshness, "time", clock)
-        monkeypatch.setattr(freshness.store, "last_changed_at", Model.last_changed_at)
-        monkeypatch.setattr(freshness.store, "find_changes_since", Model.find_changes_since)
+        monkeypatch.setattr(change_feed, "time", clock)
+        monkeypatch.setattr(change_feed.store, "last_changed_at", Model.last_changed_at)
+        monkeypatch.setattr(change_feed.store, "find_changes_since", Model.find_changes_since)
         for seed in range(walks):
             model = Model(freshness_class, random.Random(seed))
             for _ in range(STEPS):
