@@ -16,6 +16,7 @@ from eventapp.events import service as events
 from eventapp.events.bodies import EventView
 from eventapp.waitlist import service as waitlist
 
+# Bookings that are read together, and ended in one write.
 BATCH_SIZE = 200
 # How long a request may take to end bookings, and again to end waitlist entries. The worker ends
 # the rest.
@@ -37,6 +38,7 @@ def cancel_event(
 
     Raises:
         EventNotFound, Forbidden, Conflict: nothing is written.
+        EventBusy: the event is cancelled. The worker ends the remaining bookings.
     """
     editing.edit_event(
         context.db,
@@ -60,7 +62,7 @@ def delete_event(context: BookingContext, event_id: int, actor: Actor, now: date
     the worker closes those of cancelled and completed events only.
 
     Raises:
-        EventNotFound, Forbidden, EventHasBookings: nothing is written.
+        EventNotFound, Forbidden, EventHasBookings, EditConflict: nothing is written.
     """
     editing.delete_event(context.db, event_id, actor, context.event_changes)
     context.inventory.invalidate(event_id)

@@ -13,7 +13,7 @@ from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import BookingNotFound
 from eventapp.bookings.rules import from_cents, render_booking, to_cents
-from eventapp.bookings.store import Position
+from eventapp.bookings.store import ListPosition
 from eventapp.bookings.types import BookingView, StoredBooking
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
@@ -127,12 +127,12 @@ class _Start:
 
     Attributes:
         after: the position that it begins after; None to count from the newest booking.
-        skip: bookings to skip; None if the page lies behind the last booking.
+        skip: bookings to skip; None if the page lies after the last booking.
         counted: bookings that match, counted no further than `paging.COUNT_LIMIT` + 1.
         page: the number of the page.
     """
 
-    after: Position | None
+    after: ListPosition | None
     skip: int | None
     counted: int
     page: int

@@ -90,7 +90,7 @@ INDEXES = {
 }
 
 # A position in NEWEST_FIRST: createdAt and _id of a booking.
-Position = tuple[datetime, ObjectId]
+ListPosition = tuple[datetime, ObjectId]
 
 
 def _bookings(db: Db) -> Collection[StoredBooking]:
@@ -187,7 +187,7 @@ def find_page(
     *,
     skip: int,
     limit: int,
-    after: Position | None,
+    after: ListPosition | None,
     hint: str | None = None,
 ) -> list[StoredBooking]:
     """Return bookings that match `where`, newest first.

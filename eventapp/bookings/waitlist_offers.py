@@ -37,6 +37,7 @@ from eventapp.waitlist.types import WaitlistEntry
 MAX_LISTED = 100
 # What one run of the worker handles. The next run, seconds later, handles more.
 MAX_HOLDS_PER_RUN = MAX_EVENTS_PER_RUN = 500
+# How often leaving is tried while an offer is being made, and the pause after each attempt.
 LEAVE_ATTEMPTS, LEAVE_PAUSE_SECONDS = 50, 0.02
 
 
@@ -173,9 +174,9 @@ def expire_holds(context: BookingContext, now: datetime) -> int:
     Returns:
         How many holds were expired.
     """
-    over = store.find_expired_holds(context.db, now, MAX_HOLDS_PER_RUN)
+    holds = store.find_expired_holds(context.db, now, MAX_HOLDS_PER_RUN)
     clock = advancing_clock(now)
-    expired = [booking for booking in over if expire_hold(context, booking, clock())]
+    expired = [booking for booking in holds if expire_hold(context, booking, clock())]
     for event_id in {booking["eventId"] for booking in expired}:
         offer_tickets(context, event_id, clock())
     return len(expired)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time
 from typing import Literal, cast
 
 from eventapp.events.types import InFlightEntry, MoveEntry, SaleState, TakeEntry
-from eventapp.inventory.types import IndexedChanges, Quantities, StockChanges, Waitlisted
+from eventapp.inventory.types import IndexedChanges, Quantities, StockChanges, WaitlistedPart
 
 # What to do when fewer tickets are available than requested. REJECT: refuse. PARTIAL: give the
 # available ones. WAITLIST: give the available ones and put the rest on the waitlist. WAITLIST_ONLY:
@@ -51,7 +51,7 @@ class Allocation:
     """
 
     taken: Quantities = field(default_factory=dict)
-    waitlisted: dict[int, Waitlisted] = field(default_factory=dict)
+    waitlisted: dict[int, WaitlistedPart] = field(default_factory=dict)
     available: Quantities = field(default_factory=dict)
     unknown_type_id: int | None = None
 
@@ -161,11 +161,11 @@ class _Queue:
     sequence: int
     length: int
 
-    def append(self, quantity: int) -> Waitlisted:
+    def append(self, quantity: int) -> WaitlistedPart:
         """Add an entry for this many tickets at the end of the queue."""
         self.sequence += 1
         self.length += 1
-        return Waitlisted(quantity, self.sequence, self.length)
+        return WaitlistedPart(quantity, self.sequence, self.length)
 
 
 def _allocate_one(

@@ -184,11 +184,11 @@ class Inventory:
             nothing written, if a guard failed.
         """
         pairs = zip(requests, allocations, strict=True)
-        grants = [(request, given) for request, given in pairs if not given.is_empty]
+        grants = [(request, allocation) for request, allocation in pairs if not allocation.is_empty]
         if not grants:
             return state
         changes = rules.compute_sale_changes(state, grants)
-        has_joins = any(given.waitlisted for _, given in grants)
+        has_joins = any(allocation.waitlisted for _, allocation in grants)
         cleared = self._clearable.pop(state["eventId"])
         after = store.update_stock(
             self._db,

@@ -12,7 +12,7 @@ StockChanges: TypeAlias = Mapping[int, Mapping[str, int]]
 IndexedChanges: TypeAlias = dict[int, dict[str, int]]
 
 
-class Waitlisted(NamedTuple):
+class WaitlistedPart(NamedTuple):
     """The part of a request that goes to the waitlist of one ticket type."""
 
     quantity: int

@@ -6,12 +6,16 @@ from eventapp.core.http.fields import PositiveInt64, StrictInt
 
 
 class WaitlistBody(Schema):
+    """A request to join the waitlist of a ticket type."""
+
     eventId = PositiveInt64(required=True)
     ticketTypeId = StrictInt(1)
     quantity = StrictInt(1, 10_000, load_default=1)
 
 
 class WaitlistEntryAnswer(Schema):
+    """A waitlist entry of the caller."""
+
     _id = fields.String(required=True)
     eventId = fields.Integer(required=True)
     eventTitle = fields.String(required=True)
@@ -24,13 +28,19 @@ class WaitlistEntryAnswer(Schema):
 
 
 class EntryData(Schema):
+    """The entry that was made."""
+
     waitlistEntry = fields.Nested(WaitlistEntryAnswer, required=True)
 
 
 class JoinedAnswer(Schema):
+    """The answer to a request to join."""
+
     message = fields.String(required=True)
     data = fields.Nested(EntryData, required=True)
 
 
 class EntriesAnswer(Schema):
+    """The caller's active entries."""
+
     waitlist = fields.List(fields.Nested(WaitlistEntryAnswer), required=True)

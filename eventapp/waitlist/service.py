@@ -302,7 +302,7 @@ def count_offer(
         store.count_offer(db, entry_id, booking_id, quantity, last=last, now=now)
 
 
-def is_being_offered(
+def is_offer_in_progress(
     db: Db, user_id: ObjectId, event_id: int, *, except_entry: ObjectId | None = None
 ) -> bool:
     """Return whether an entry of the user for this event is claimed, ignoring `except_entry`."""

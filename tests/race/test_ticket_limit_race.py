@@ -72,7 +72,7 @@ def test_a_purchase_finds_an_offer_in_progress(context, db, monkeypatch):
 def test_control_without_the_search_for_offers_a_purchase_exceeds_the_limit(
     context, db, monkeypatch
 ):
-    monkeypatch.setattr(ticket_limit.waitlist, "is_being_offered", lambda *_a, **_k: False)
+    monkeypatch.setattr(ticket_limit.waitlist, "is_offer_in_progress", lambda *_a, **_k: False)
     _event, user, _result = book_during_an_offer(context, db, monkeypatch)
     assert count_tickets(db, user) > LIMIT
 
@@ -87,7 +87,7 @@ def test_a_purchase_waits_for_an_offer_and_gets_what_it_leaves(context, db, monk
     ):
         suspension.wait()
         searching = kit.suspended(
-            monkeypatch, ticket_limit.waitlist, "is_being_offered", after=True
+            monkeypatch, ticket_limit.waitlist, "is_offer_in_progress", after=True
         )
         booking = partial(kit.book, context, event, user=user, **of_type_b(4))
         with searching as search, kit.in_background(booking) as booked:
@@ -183,7 +183,7 @@ def test_two_concurrent_offers_find_each_other(context, db, monkeypatch):
 
 
 def test_control_without_the_search_two_offers_exceed_the_limit(context, db, monkeypatch):
-    monkeypatch.setattr(ticket_limit.waitlist, "is_being_offered", lambda *_a, **_k: False)
+    monkeypatch.setattr(ticket_limit.waitlist, "is_offer_in_progress", lambda *_a, **_k: False)
     _event, user = make_two_offers_concurrently(context, db, monkeypatch)
     assert count_tickets(db, user) > LIMIT
 

@@ -40,7 +40,7 @@ REFERENCE = "$response.body#/data/booking/bookingReference"
 @bp.error_responses(404, 409)
 def create_booking(body: PurchaseInput) -> Response:
     """Book tickets for the caller, once for each `Idempotency-Key`."""
-    purchase = read_purchase(body, _idempotency_key())
+    purchase = read_purchase(body, _read_idempotency_key())
     answer = sales.book(current_booking_context(), current_actor(), purchase, utc_now())
     answer_body = {"message": answer.message, "data": answer.data}
     if answer.status != CREATED:
@@ -48,7 +48,7 @@ def create_booking(body: PurchaseInput) -> Response:
     return created_response(answer_body, f"/api/bookings/{answer.data['booking']['_id']}")
 
 
-def _idempotency_key() -> str | None:
+def _read_idempotency_key() -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not (1 <= len(key) <= MAX_KEY_LENGTH and key.isprintable()):
         errors = {"Idempotency-Key": [f"Must have 1 to {MAX_KEY_LENGTH} printable characters"]}
@@ -56,22 +56,22 @@ def _idempotency_key() -> str | None:
     return key
 
 
-@bp.route("")
+@bp.route("", endpoint="my_bookings")  # the endpoint is the operationId
 @user_required
 @bp.arguments(BookingsQuery, location="query")
 @bp.response(200, BookingsAnswer)
 @bp.response_link(200, "bookings_my_bookings", cursor="$response.body#/nextCursor")
-def my_bookings(query: JsonObject) -> Response:
+def list_own_bookings(query: JsonObject) -> Response:
     """List the caller's bookings, newest first. A cursor contains its filters."""
     return _list_user_bookings(query, current_actor().require_user_id())
 
 
-@users_bp.route("/<oid:user_id>/bookings")
+@users_bp.route("/<oid:user_id>/bookings", endpoint="users_bookings")
 @user_required
 @users_bp.arguments(BookingsQuery, location="query")
 @users_bp.response(200, BookingsAnswer)
 @users_bp.error_responses(403)
-def users_bookings(query: JsonObject, user_id: ObjectId) -> Response:
+def list_bookings_of_user(query: JsonObject, user_id: ObjectId) -> Response:
     """List the bookings of a user, for the user and for admins."""
     if not current_actor().may_manage(user_id):
         raise Forbidden

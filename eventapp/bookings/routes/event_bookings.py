@@ -18,12 +18,12 @@ from eventapp.core.roles import ORGANIZER
 bp = Blueprint("event_bookings", __name__, url_prefix="/api/events", description="Bookings")
 
 
-@bp.route("/<whole:event_id>/bookings")
+@bp.route("/<whole:event_id>/bookings", endpoint="event_bookings")
 @role_required(ORGANIZER)
 @bp.arguments(EventBookingsQuery, location="query")
 @bp.response(200, BookingsAnswer)
 @bp.error_responses(404)
-def event_bookings(query: JsonObject, event_id: int) -> Response:
+def list_event_bookings(query: JsonObject, event_id: int) -> Response:
     """List the bookings of the caller's event, newest first."""
 
     def find_page(parsed: service.PageRequest) -> JsonObject:

@@ -16,10 +16,10 @@ from eventapp.core.http.responses import json_response
 bp = Blueprint("offers", __name__, url_prefix="/api/waitlist", description="Waitlist")
 
 
-@bp.route("/notifications")
+@bp.route("/notifications", endpoint="my_offers")
 @user_required
 @bp.response(200, OffersAnswer)
-def my_offers() -> Response:
+def list_own_offers() -> Response:
     """List the offers to the caller, newest first."""
     offers = waitlist_offers.list_offers(current_booking_context(), current_actor(), utc_now())
     return json_response({"notifications": offers})

@@ -24,7 +24,7 @@ from eventapp.inventory.service import Inventory
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import IdempotencyRecord
 
-# How often, and after which pause, the answer of a concurrent request is read.
+# How often the answer of a concurrent request is read, and the pause after each read.
 WAIT_ATTEMPTS, WAIT_PAUSE_SECONDS = 100, 0.02
 
 

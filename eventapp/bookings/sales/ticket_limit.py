@@ -1,20 +1,20 @@
 """Limit the tickets of an event that one user may have, purchased and offered, to `per_user`.
 
 A user may make one booking of an event, and may get more bookings as waitlist offers. A purchase
-and an offer may run at the same time in two processes, without a lock. Each writes a sign of itself
-before it searches for the sign of the other:
+and an offer may run at the same time in two processes, without a lock. Each sets a flag in the
+database before it searches for the flag of the other:
 
-* A purchase takes its tickets. The same update writes its sign, an in-flight entry with the user's
+* A purchase takes its tickets. The same update sets its flag, an in-flight entry with the user's
   id. Then it searches for offers in progress, and last for stored bookings. Finally its booking is
   stored.
-* An offer claims a waitlist entry, which is its sign. Then it searches for other claims of the
+* An offer claims a waitlist entry: the claim is its flag. Then it searches for other claims of the
   user, then for in-flight entries of the user, and last for stored bookings. Finally it takes its
   tickets, its booking is stored, and the claim is dropped.
 
-Proof. Of any two operations, one wrote its sign first. The second one searches after it has written
-its own sign, and so after the first sign was written. If the first operation is still in progress,
-the second one finds its sign, because a sign stays until the booking is stored or can never be
-stored. If the first booking is stored, the second operation finds the booking, because it reads
+Proof. Of any two operations, one set its flag first. The second one searches after it has set its
+own flag, and so after the first flag was set. If the first operation is still in progress, the
+second one finds its flag, because a flag stays until the booking is stored or can never be stored.
+If the first booking is stored, the second operation finds the booking, because it reads
 stored bookings last. So two operations cannot both miss each other and exceed the limit together.
 
 A purchase that finds a claim waits until the claim is gone. An offer that finds an operation in
@@ -38,7 +38,7 @@ from eventapp.bookings.sales.purchases import Purchase
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
 
-# How often, and after which pause, a purchase looks whether a claim is gone.
+# How often a purchase checks whether a claim is gone, and the pause after each check.
 WAIT_ATTEMPTS, WAIT_PAUSE_SECONDS = 50, 0.02
 
 
@@ -67,7 +67,7 @@ def refuse_over_limit(
 
 def _await_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> None:
     for _attempt in range(WAIT_ATTEMPTS):
-        if not waitlist.is_being_offered(context.db, user_id, event_id):
+        if not waitlist.is_offer_in_progress(context.db, user_id, event_id):
             return
         time.sleep(WAIT_PAUSE_SECONDS)
     raise OfferUnderWay
@@ -81,7 +81,7 @@ def count_tickets_left_for_offer(context: BookingContext, entry: WaitlistEntry) 
         progress uses up the limit but may still fail.
     """
     user_id, event_id = entry["userId"], entry["eventId"]
-    if waitlist.is_being_offered(context.db, user_id, event_id, except_entry=entry["_id"]):
+    if waitlist.is_offer_in_progress(context.db, user_id, event_id, except_entry=entry["_id"]):
         return None
     in_progress = _find_tickets_in_progress(context, user_id, event_id)
     active = store.find_active_bookings(context.db, user_id, event_id)
