@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 300
 
 def new_event(body: EventInput) -> Document:
     """Return the document of a new event that belongs to no account, without its eventId."""
-    return cast(Document, service.new_event(body, organizer_id=None, now=utc_now()))
+    return cast(Document, service.make_new_event(body, organizer_id=None, now=utc_now()))
 
 
 def insert_events(db: Db, events: Sequence[Document]) -> list[int]:

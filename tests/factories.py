@@ -42,7 +42,7 @@ def make_event(db: Any, *, organizer_id: ObjectId | None = None, **changes: Any)
     body["schedule"] = [
         {**entry, "date": date.fromisoformat(entry["date"])} for entry in body["schedule"]
     ]
-    event = events.new_event(body, organizer_id=organizer_id, now=utc_now())
+    event = events.make_new_event(body, organizer_id=organizer_id, now=utc_now())
     return events_store.insert(db, event)
 
 

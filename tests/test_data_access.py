@@ -95,7 +95,7 @@ def test_a_write_that_the_table_does_not_give_is_found(collection, store, fields
 
 
 def test_a_query_that_is_not_declared_is_refused(db, monkeypatch):
-    store.last_changed_at(db)
+    store.find_last_changed_at(db)
     monkeypatch.setitem(READS, "events", {})
     with pytest.raises(UndeclaredQuery, match=r"events\.store: find_one of events"):
-        store.last_changed_at(db)
+        store.find_last_changed_at(db)

@@ -43,7 +43,7 @@ def cancel_event(
     editing.edit_event(
         context.db,
         event_id,
-        editing.cancel_event(now),
+        editing.make_cancellation(now),
         event_changes=context.event_changes,
         actor=actor,
         now=now,

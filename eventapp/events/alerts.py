@@ -67,12 +67,12 @@ def _alert_favoriting_users(db: Db, base_url: str, event: LowTicketsEvent, now: 
     user_ids, count = favorites.find_users_with(db, event["eventId"]), 0
     for start in range(0, len(user_ids), BATCH_SIZE):
         contacts = accounts.find_recipients(db, user_ids[start : start + BATCH_SIZE])
-        alerts = [_low_tickets_alert(event, contact, now) for contact in contacts.values()]
+        alerts = [_make_low_tickets_alert(event, contact, now) for contact in contacts.values()]
         count += notifications.notify(db, base_url, alerts, now)
     return count
 
 
-def _low_tickets_alert(
+def _make_low_tickets_alert(
     event: LowTicketsEvent, recipient: Recipient, now: datetime
 ) -> NewNotification:
     entry = min(event["schedule"], key=lambda e: (e["date"] < event["nextDate"], e["date"]))

@@ -40,33 +40,33 @@ from eventapp.media.types import StoredPhoto
 EDIT_ATTEMPTS = 100
 
 # Returns the fields to set, given the event as it was read. It raises to refuse the edit.
-Change = Callable[[Event], EventPatch]
+Edit = Callable[[Event], EventPatch]
 
 
 def edit_event(
     db: Db,
     event_id: int,
-    change: Change,
+    edit: Edit,
     *,
     event_changes: EventChanges,
     actor: Actor,
     now: datetime,
     image_base_url: str,
 ) -> EventView:
-    """Apply a change to an event, and return the event after it.
+    """Apply an edit to an event, and return the event after it.
 
     Args:
-        change: called again each time that a sale or another edit came between read and write.
+        edit: called again each time that a sale or another edit came between read and write.
         event_changes: notified as soon as the event is written.
 
     Raises:
         EventNotFound, Forbidden: from `get_managed`.
         EditConflict: other writes came between the read and the write of every attempt.
-        AppError: whatever `change` raises. In all cases, nothing is written.
+        AppError: whatever `edit` raises. In all cases, nothing is written.
     """
     for _attempt in range(EDIT_ATTEMPTS):
         event = get_managed(db, event_id, actor)
-        after = store.write_if_unchanged(db, event, _fields_to_set(event, change(event), now))
+        after = store.write_if_unchanged(db, event, _fields_to_set(event, edit(event), now))
         if after:
             event_changes.event_changed(event_id)
             _delete_unused_photo(db, after)
@@ -135,7 +135,7 @@ def set_photo(
     photo = media.store_photo(db, owner, file, now)
     replaced_id: ObjectId | None = None
 
-    def change(event: Event) -> EventPatch:
+    def edit(event: Event) -> EventPatch:
         nonlocal replaced_id
         replaced_id = event["photo"]["_id"] if "photo" in event else None
         return _show_photo(photo)
@@ -144,7 +144,7 @@ def set_photo(
         event = edit_event(
             db,
             event_id,
-            change,
+            edit,
             event_changes=event_changes,
             actor=actor,
             now=now,
@@ -165,13 +165,13 @@ def _show_photo(photo: StoredPhoto) -> EventPatch:
 # Changes of an event.
 
 
-def replace_event(body: EventInput) -> Change:
-    """Return the change that replaces everything except ids, sold and held tickets.
+def make_replacement(body: EventInput) -> Edit:
+    """Return the edit that replaces everything except ids, sold and held tickets.
 
     It raises TicketsTaken, Conflict, EventHasBookings.
     """
 
-    def change(event: Event) -> EventPatch:
+    def edit(event: Event) -> EventPatch:
         before, next_id = event["ticketTypes"], event["nextTypeId"]
         after = rules.merge_ticket_types(before, body["ticketTypes"], next_id)
         if dropped := rules.find_dropped_in_use(before, after):
@@ -188,17 +188,17 @@ def replace_event(body: EventInput) -> Change:
         }
         return cast(EventPatch, patch)
 
-    return change
+    return edit
 
 
-def publish_event() -> Change:
-    """Return the change that publishes a draft. It raises Conflict for an ended event."""
+def make_publication() -> Edit:
+    """Return the edit that publishes a draft. It raises Conflict for an ended event."""
 
-    def change(event: Event) -> EventPatch:
+    def edit(event: Event) -> EventPatch:
         _refuse_ended(event)
         return {"status": rules.PUBLISHED}
 
-    return change
+    return edit
 
 
 def _refuse_ended(event: Event) -> None:
@@ -206,24 +206,24 @@ def _refuse_ended(event: Event) -> None:
         raise Conflict(f"The event is {event['status']}", code="not_publishable")
 
 
-def cancel_event(now: datetime) -> Change:
-    """Return the change that cancels an event for good. It raises Conflict for a completed one.
+def make_cancellation(now: datetime) -> Edit:
+    """Return the edit that cancels an event for good. It raises Conflict for a completed one.
 
     The worker then ends the bookings of the event, because of the field `closing`.
     """
 
-    def change(event: Event) -> EventPatch:
+    def edit(event: Event) -> EventPatch:
         if event["status"] == rules.COMPLETED:
             raise Conflict("The event is over", code="event_past")
         return {"status": rules.CANCELLED, "closing": now}
 
-    return change
+    return edit
 
 
-def patch_entry(index: int, patch: ScheduleEntryPatch) -> Change:
-    """Return the change of the schedule entry at an index. It raises InvalidIndex."""
+def make_entry_patch(index: int, patch: ScheduleEntryPatch) -> Edit:
+    """Return the edit that patches the schedule entry at an index. It raises InvalidIndex."""
 
-    def change(event: Event) -> EventPatch:
+    def edit(event: Event) -> EventPatch:
         entries = list(event["schedule"])
         if index >= len(entries):
             raise InvalidIndex("schedule")
@@ -233,30 +233,30 @@ def patch_entry(index: int, patch: ScheduleEntryPatch) -> Change:
         entries[index] = cast(ScheduleEntry, merged)
         return {"schedule": entries}
 
-    return change
+    return edit
 
 
-def patch_type_at(index: int, patch: TicketTypePatch) -> Change:
-    """Return the change of the ticket type at an index.
+def make_indexed_type_patch(index: int, patch: TicketTypePatch) -> Edit:
+    """Return the edit that patches the ticket type at an index.
 
     It raises InvalidIndex, TicketsTaken, ValidationFailed.
     """
 
-    def change(event: Event) -> EventPatch:
+    def edit(event: Event) -> EventPatch:
         if index >= len(event["ticketTypes"]):
             raise InvalidIndex("ticket type")
-        return patch_type(event["ticketTypes"][index]["ticketTypeId"], patch)(event)
+        return make_type_patch(event["ticketTypes"][index]["ticketTypeId"], patch)(event)
 
-    return change
+    return edit
 
 
-def patch_type(type_id: int, patch: TicketTypePatch) -> Change:
-    """Return the change of a ticket type.
+def make_type_patch(type_id: int, patch: TicketTypePatch) -> Edit:
+    """Return the edit that patches a ticket type.
 
     It raises TicketTypeNotFound, TicketsTaken, ValidationFailed.
     """
 
-    def change(event: Event) -> EventPatch:
+    def edit(event: Event) -> EventPatch:
         index = _find_index(event, type_id)
         types = list(event["ticketTypes"])
         patched = rules.patch_ticket_type(types[index], patch)
@@ -267,16 +267,16 @@ def patch_type(type_id: int, patch: TicketTypePatch) -> Change:
         _refuse_same_names(types)
         return {"ticketTypes": types}
 
-    return change
+    return edit
 
 
-def add_type(body: TicketTypePatch) -> Change:
-    """Return the change that adds a ticket type, described by all its fields.
+def make_type_addition(body: TicketTypePatch) -> Edit:
+    """Return the edit that adds a ticket type, described by all its fields.
 
     It raises ValidationFailed.
     """
 
-    def change(event: Event) -> EventPatch:
+    def edit(event: Event) -> EventPatch:
         type_id = event["nextTypeId"]
         capacity = body["capacity"] if "capacity" in body else body["availableTickets"]
         added = rules.make_ticket_type(type_id, body["type"], body["price"], capacity)
@@ -286,16 +286,16 @@ def add_type(body: TicketTypePatch) -> Change:
         _refuse_same_names(types)
         return {"ticketTypes": types, "nextTypeId": type_id + 1}
 
-    return change
+    return edit
 
 
-def remove_type(type_id: int) -> Change:
-    """Return the change that removes a ticket type without sold, held or awaited tickets.
+def make_type_removal(type_id: int) -> Edit:
+    """Return the edit that removes a ticket type without sold, held or awaited tickets.
 
     It raises TicketTypeNotFound, TicketsTaken.
     """
 
-    def change(event: Event) -> EventPatch:
+    def edit(event: Event) -> EventPatch:
         index = _find_index(event, type_id)
         types = [*event["ticketTypes"][:index], *event["ticketTypes"][index + 1 :]]
         if not types:
@@ -304,7 +304,7 @@ def remove_type(type_id: int) -> Change:
             raise TicketsTaken("Tickets of this type are sold, held or waited for")
         return {"ticketTypes": types}
 
-    return change
+    return edit
 
 
 def _find_index(event: Event, type_id: int) -> int:

@@ -41,7 +41,7 @@ def list_events(
         Unauthorized: `mine` is set and no user is signed in.
     """
     if request.mine or actor.may_organize:
-        own_scope = _own_scope(request, actor, now) if request.mine else None
+        own_scope = _make_own_scope(request, actor, now) if request.mine else None
         found = find_page(db, request, now.date(), event_cache.index, own_scope)
         body = json.dumps(present_page(db, found, actor, image_base_url))
         return body, make_etag(body)
@@ -49,7 +49,7 @@ def list_events(
     return page.body, page.etag
 
 
-def _own_scope(request: ListRequest, actor: Actor, now: datetime) -> Query:
+def _make_own_scope(request: ListRequest, actor: Actor, now: datetime) -> Query:
     """Return the MongoDB filter of the caller's own events, before the filters of the request.
 
     A user who is no longer an organizer sees only the events among them that everyone sees.

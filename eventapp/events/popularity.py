@@ -82,13 +82,13 @@ class Popularity:
             self._collect()
             raises = {
                 event_id: (scale_weight(weight, now), views)
-                for event_id, (weight, views) in self._heaviest(MAX_WRITTEN)
+                for event_id, (weight, views) in self._find_heaviest(MAX_WRITTEN)
             }
             written = store.raise_scores(self._db, raises) if raises else []
             for event_id in written:
                 del self._pending[event_id]
             if len(self._pending) > MAX_PENDING:
-                self._pending = dict(self._heaviest(MAX_PENDING))
+                self._pending = dict(self._find_heaviest(MAX_PENDING))
         return len(written)
 
     def _collect(self) -> None:
@@ -101,7 +101,7 @@ class Popularity:
         pending_weight, pending_views = self._pending.get(event_id, (0.0, 0))
         self._pending[event_id] = pending_weight + weight, pending_views + views
 
-    def _heaviest(self, limit: int) -> list[tuple[int, tuple[float, int]]]:
+    def _find_heaviest(self, limit: int) -> list[tuple[int, tuple[float, int]]]:
         return nlargest(limit, self._pending.items(), key=lambda item: item[1])
 
     def start(self) -> None:

@@ -128,11 +128,11 @@ def merge_ticket_types(
             merged.append(make_ticket_type(next_id, name, price, available))
             next_id += 1
         else:
-            merged.append(_with_stock({**replaced, "type": name, "price": price}, available))
+            merged.append(_replace_available({**replaced, "type": name, "price": price}, available))
     return merged
 
 
-def _with_stock(ticket_type: TicketType, available: int) -> TicketType:
+def _replace_available(ticket_type: TicketType, available: int) -> TicketType:
     """Return the type with this number of available tickets, and the capacity to match."""
     capacity = available + ticket_type["soldTickets"] + ticket_type["heldTickets"]
     return {**ticket_type, "availableTickets": available, "capacity": capacity}
@@ -167,7 +167,7 @@ def patch_ticket_type(ticket_type: TicketType, patch: TicketTypePatch) -> Ticket
         "type": patch.get("type", ticket_type["type"]),
         "price": patch.get("price", ticket_type["price"]),
     }
-    return _with_stock(named, available)
+    return _replace_available(named, available)
 
 
 def find_dropped_in_use(
@@ -290,11 +290,11 @@ class ListState(NamedTuple):
     sold_out_types: tuple[bool, ...]
 
 
-def list_state(event: Event | SaleState | EventChange) -> ListState:
+def get_list_state(event: Event | SaleState | EventChange) -> ListState:
     """Return the list state of a stored event."""
-    return ListState(event["__v"], sold_out_types(event))
+    return ListState(event["__v"], is_sold_out_by_type(event))
 
 
-def sold_out_types(event: Event | SaleState | EventChange | IndexedEvent) -> tuple[bool, ...]:
+def is_sold_out_by_type(event: Event | SaleState | EventChange | IndexedEvent) -> tuple[bool, ...]:
     """Return for each ticket type whether no ticket can be bought."""
     return tuple(stock["availableTickets"] == 0 for stock in event["ticketTypes"])

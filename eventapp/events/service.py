@@ -75,7 +75,7 @@ def create_event(
     image_base_url: str,
 ) -> EventView:
     """Create an event of the caller, who is an organizer or admin, as a draft or published."""
-    event = store.insert(db, new_event(body, organizer_id=actor.user_id, now=now))
+    event = store.insert(db, make_new_event(body, organizer_id=actor.user_id, now=now))
     event_changes.event_changed(event["eventId"])
     # Nobody can have made it a favorite yet, and the caller is its organizer or an admin.
     return rules.present_event(
@@ -83,7 +83,7 @@ def create_event(
     )
 
 
-def new_event(body: EventInput, *, organizer_id: ObjectId | None, now: datetime) -> NewEvent:
+def make_new_event(body: EventInput, *, organizer_id: ObjectId | None, now: datetime) -> NewEvent:
     """Return the document of a new event."""
     ticket_types = rules.merge_ticket_types([], body["ticketTypes"], next_id=1)
     parts: ListedParts = {
@@ -256,10 +256,10 @@ def find_revisions(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
 
 def find_live_states(db: Db, event_ids: Iterable[int]) -> dict[int, LiveState]:
     """Return the state of each of these events that exists, by eventId."""
-    return {event["eventId"]: _live_state(event) for event in store.find_events(db, event_ids)}
+    return {event["eventId"]: _make_live_state(event) for event in store.find_events(db, event_ids)}
 
 
-def _live_state(event: Event) -> LiveState:
+def _make_live_state(event: Event) -> LiveState:
     types = [rules.present_ticket_type(each, with_counts=False) for each in event["ticketTypes"]]
     is_ended = event["status"] in (rules.CANCELLED, rules.COMPLETED)
     return LiveState(

@@ -28,22 +28,22 @@ from eventapp.events.types import (
 TEXT_WEIGHTS = {"title": 10, "tags": 5, "description": 1}
 
 
-def _listed(name: str, *keys: tuple[str, int]) -> IndexModel:
+def _make_listed_index(name: str, *keys: tuple[str, int]) -> IndexModel:
     return IndexModel([("listed", ASCENDING), *keys], name=name)
 
 
 INDEXES = {
     "events": [
         IndexModel([("eventId", ASCENDING)], name="eventId", unique=True),
-        _listed("listed_eventId", ("eventId", ASCENDING)),
-        _listed("listed_title", ("titleKey", ASCENDING), ("eventId", ASCENDING)),
-        _listed("listed_date", ("nextDate", ASCENDING), ("eventId", ASCENDING)),
-        _listed("listed_price", ("minPrice", ASCENDING), ("eventId", ASCENDING)),
-        _listed("listed_popularity", ("popularity", ASCENDING), ("eventId", ASCENDING)),
-        _listed("listed_category", ("category", ASCENDING), ("eventId", ASCENDING)),
-        _listed("listed_places", ("places", ASCENDING), ("eventId", ASCENDING)),
-        _listed("listed_tags", ("tagKeys", ASCENDING), ("eventId", ASCENDING)),
-        _listed("listed_days", ("schedule.date", ASCENDING)),
+        _make_listed_index("listed_eventId", ("eventId", ASCENDING)),
+        _make_listed_index("listed_title", ("titleKey", ASCENDING), ("eventId", ASCENDING)),
+        _make_listed_index("listed_date", ("nextDate", ASCENDING), ("eventId", ASCENDING)),
+        _make_listed_index("listed_price", ("minPrice", ASCENDING), ("eventId", ASCENDING)),
+        _make_listed_index("listed_popularity", ("popularity", ASCENDING), ("eventId", ASCENDING)),
+        _make_listed_index("listed_category", ("category", ASCENDING), ("eventId", ASCENDING)),
+        _make_listed_index("listed_places", ("places", ASCENDING), ("eventId", ASCENDING)),
+        _make_listed_index("listed_tags", ("tagKeys", ASCENDING), ("eventId", ASCENDING)),
+        _make_listed_index("listed_days", ("schedule.date", ASCENDING)),
         IndexModel([("lastDate", ASCENDING)], name="lastDate"),
         IndexModel([("closing", ASCENDING)], name="closing", sparse=True),
         IndexModel([("organizerId", ASCENDING), ("eventId", ASCENDING)], name="organizer"),
@@ -96,11 +96,11 @@ def _events(db: Db) -> Collection[Event]:
 
 def raise_event_id_counter(db: Db) -> None:
     """Let new eventIds start after the highest one in use."""
-    highest = highest_event_id(db)
+    highest = find_highest_event_id(db)
     db.counters.update_one({"_id": "eventId"}, {"$max": {"value": highest}}, upsert=True)
 
 
-def highest_event_id(db: Db) -> int:
+def find_highest_event_id(db: Db) -> int:
     """Return the highest eventId in use, 0 if there is no event."""
     event = _events(db).find_one({}, {"eventId": 1}, sort=[("eventId", DESCENDING)])
     return event["eventId"] if event else 0
@@ -225,24 +225,24 @@ def find_indexed_after(
         fields: what to read of each in addition to BASE_INDEX_FIELDS.
     """
     where = {"listed": True, "eventId": {"$gt": event_id}}
-    found = db.events.find(where, _index_projection(fields))
+    found = db.events.find(where, _make_index_projection(fields))
     return cast(list[IndexedEvent], list(found.sort("eventId", ASCENDING).limit(limit)))
 
 
 def find_indexed(db: Db, event_ids: list[int], *, fields: Iterable[str]) -> list[IndexedEvent]:
     """Return the events of these ids that exist, listed or not; `fields` as above."""
-    found = db.events.find({"eventId": {"$in": event_ids}}, _index_projection(fields))
+    found = db.events.find({"eventId": {"$in": event_ids}}, _make_index_projection(fields))
     return cast(list[IndexedEvent], list(found))
 
 
-def _index_projection(fields: Iterable[str]) -> Query:
+def _make_index_projection(fields: Iterable[str]) -> Query:
     return dict.fromkeys((*BASE_INDEX_FIELDS, *fields), 1)
 
 
 # What the change feed reads.
 
 
-def last_changed_at(db: Db) -> datetime:
+def find_last_changed_at(db: Db) -> datetime:
     """Return when an event last changed, by the database's clock; EPOCH without any change."""
     newest = [("changedAt", DESCENDING)]
     last = [db[name].find_one({}, {"changedAt": 1}, sort=newest) for name in CHANGE_COLLECTIONS]
@@ -364,7 +364,7 @@ def raise_scores(db: Db, raises: Mapping[int, tuple[float, int]]) -> list[int]:
     ids = list(raises)
     for start in range(0, len(ids), SCORES_PER_WRITE):
         batch = ids[start : start + SCORES_PER_WRITE]
-        writes = [_raise(event_id, *raises[event_id]) for event_id in batch]
+        writes = [_make_raise(event_id, *raises[event_id]) for event_id in batch]
         try:
             db.events.bulk_write(writes, ordered=False)
         except PyMongoError as error:
@@ -375,19 +375,19 @@ def raise_scores(db: Db, raises: Mapping[int, tuple[float, int]]) -> list[int]:
     return written
 
 
-def _raise(event_id: int, scaled: float, views: int) -> UpdateOne:
+def _make_raise(event_id: int, scaled: float, views: int) -> UpdateOne:
     """Return the update that does what `popularity.raise_score` does.
 
     The database computes it, because other processes may raise the same score at the same time.
     """
     score: Query = {"$ifNull": ["$popularity", 0.0]}
     larger: Query = {"$max": [score, scaled]}
-    powers = [{"$pow": [2.0, _exponent(value, larger)]} for value in (score, scaled)]
+    powers = [{"$pow": [2.0, _make_exponent(value, larger)]} for value in (score, scaled)]
     raised = {"$add": [larger, {"$log": [{"$add": powers}, 2]}]}
     all_views = {"$add": [{"$ifNull": ["$views", 0]}, views]}
     return UpdateOne({"eventId": event_id}, [{"$set": {"popularity": raised, "views": all_views}}])
 
 
-def _exponent(value: Query | float, larger: Query) -> Query:
+def _make_exponent(value: Query | float, larger: Query) -> Query:
     """Return the expression `value - larger`, but no lower than MIN_EXPONENT."""
     return {"$max": [MIN_EXPONENT, {"$subtract": [value, larger]}]}

@@ -33,7 +33,9 @@ def store_event(db: Any, body: dict[str, Any], shift: timedelta) -> dict[str, An
     schedule = [
         {**entry, "date": date.fromisoformat(entry["date"]) + shift} for entry in body["schedule"]
     ]
-    document = events.new_event({**body, "schedule": schedule}, organizer_id=None, now=utc_now())
+    document = events.make_new_event(
+        {**body, "schedule": schedule}, organizer_id=None, now=utc_now()
+    )
     return events_store.insert(db, document)
 
 
@@ -63,7 +65,7 @@ def test_the_home_screen_finds_the_events_it_shows(client, seeded):
 
 def test_the_list_contains_at_most_500_upcoming_events(client, db):
     body = {**event_body(), "schedule": [{"date": date.fromisoformat(day(3)), "location": "X"}]}
-    many = [events.new_event(body, organizer_id=None, now=utc_now()) for _ in range(502)]
+    many = [events.make_new_event(body, organizer_id=None, now=utc_now()) for _ in range(502)]
     for number, event in zip(events_store.allocate_event_ids(db, 502), many, strict=True):
         event["eventId"] = number
     events_store.insert_many(db, many)

@@ -269,7 +269,7 @@ def test_another_version_of_the_rendering_shares_nothing(client, db, start, read
     make_event(db)
     poll(client)
     shown(client)
-    monkeypatch.setattr(loader, "_rendering_version", lambda: "newer")
+    monkeypatch.setattr(loader, "_hash_rendering_code", lambda: "newer")
     assert title(start()) == "Sample Event"
     assert reads == [1, 1]
 

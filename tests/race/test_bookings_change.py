@@ -186,7 +186,9 @@ def test_edits_during_a_sale_lose_no_ticket(context, db):
         partial(kit.book, kit.another_process(context), event, items=((n % 2 + 1, None, 2),))
         for n in range(24)
     ]
-    patches = [partial(edit, db, event, editing.patch_type(1, {"capacity": 40})) for _ in range(2)]
+    patches = [
+        partial(edit, db, event, editing.make_type_patch(1, {"capacity": 40})) for _ in range(2)
+    ]
     orders = [partial(edit, db, event, reorder) for _ in range(4)]
     results = kit.run_concurrently(*sales, *patches, *orders)
     assert not [r for r in results if isinstance(r, AppError)]
@@ -200,7 +202,7 @@ def edit_during_sale(context, db, monkeypatch):
     """Edit the available tickets while a sale comes between the edit's read and its write."""
     event = event_of(db, 5)
     with kit.suspended(monkeypatch, events_store, "write_if_unchanged") as suspension:
-        lowering = partial(edit, db, event, editing.patch_type(1, {"capacity": 5}))
+        lowering = partial(edit, db, event, editing.make_type_patch(1, {"capacity": 5}))
         with kit.in_background(lowering) as low:
             suspension.wait()
             kit.book(context, event, 4)

@@ -23,7 +23,7 @@ def event(db):
     return make_event(db, ticketTypes=[{"type": "A", "price": 0, "availableTickets": 200}])
 
 
-def edit(db: Any, change: editing.Change) -> dict[str, Any]:
+def edit(db: Any, change: editing.Edit) -> dict[str, Any]:
     return editing.edit_event(
         db, 1, change, event_changes=NO_EVENT_CACHE, actor=ADMIN, now=utc_now(), image_base_url=""
     )
@@ -123,7 +123,7 @@ def test_different_edits_over_http_are_all_made(app, db, event, admin):
             lambda: patch("/api/events/1/ticketTypes/0", {"type": "Renamed"}),
             lambda: patch("/api/events/1/schedule/0", {"location": "Rome"}),
             lambda: patch("/api/events/1/schedule/0", {"lat": 1.5}),
-            lambda: edit(db, editing.add_type(add)),
+            lambda: edit(db, editing.make_type_addition(add)),
         )
         == []
     )
@@ -136,7 +136,7 @@ def test_different_edits_over_http_are_all_made(app, db, event, admin):
 
 def test_types_added_at_once_get_distinct_ids(db, event):
     def add(name: str) -> None:
-        edit(db, editing.add_type({"type": name, "price": 1, "capacity": 1}))
+        edit(db, editing.make_type_addition({"type": name, "price": 1, "capacity": 1}))
 
     works = [lambda name=name: add(name) for name in "BCDEFG"]
     assert together(*works) == []

@@ -217,7 +217,7 @@ class InventoryMachine(RuleBasedStateMachine):
             editing.edit_event,
             self.context.db,
             self.event["eventId"],
-            editing.patch_type(1, {"capacity": capacity}),
+            editing.make_type_patch(1, {"capacity": capacity}),
             event_changes=NO_EVENT_CACHE,
             actor=ADMIN,
             now=self.now,

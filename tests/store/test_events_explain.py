@@ -42,7 +42,7 @@ def fill(db: Any, organizer_id: Any) -> None:
             schedule=[{"date": days[number % 90], "location": f"City {number % 40}"}],
             ticketTypes=[{"type": "A", "price": number % 60, "availableTickets": number % 7}],
         )
-        event = service.new_event(body, organizer_id=organizer_id, now=factories.utc_now())
+        event = service.make_new_event(body, organizer_id=organizer_id, now=factories.utc_now())
         db.events.insert_one({**event, "eventId": number})
     store.raise_event_id_counter(db)
 

@@ -10,7 +10,7 @@ from eventapp.events import list_pages, rules, service, store, store_listing
 from eventapp.events.filters import FACET_FIELDS, FILTERS
 from eventapp.events.index import live_index
 from eventapp.events.index.live_index import LiveIndex
-from eventapp.events.rules import list_state
+from eventapp.events.rules import get_list_state
 from eventapp.events.schemas import EventQuery
 from scripts.synthetic_events import CITIES, COMMON_WORDS, generate_bodies
 from tests.factories import make_event
@@ -33,7 +33,7 @@ class NoIndex:
 def events(db, organizer):
     today = utc_now().date()
     made = [
-        service.new_event(body, organizer_id=organizer["id"] if n % 3 else None, now=utc_now())
+        service.make_new_event(body, organizer_id=organizer["id"] if n % 3 else None, now=utc_now())
         | {"eventId": n}
         for n, body in enumerate(generate_bodies(EVENTS, seed=7, today=today), 1)
     ]
@@ -134,7 +134,7 @@ def test_a_reverted_change_that_arrives_while_the_first_is_read_is_not_lost(even
     """The read sees a state that neither the index had before nor the event has now."""
     index, today, one = LiveIndex(events), utc_now().date(), {"eventId": 1}
     count, read = index.count(today), store.find_indexed
-    before = list_state(events.events.find_one(one))
+    before = get_list_state(events.events.find_one(one))
 
     def read_then_change_back(db, event_ids, **options):
         found = read(db, event_ids, **options)

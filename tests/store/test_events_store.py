@@ -105,12 +105,12 @@ def test_a_new_event_has_changed_by_the_clock_of_the_database(db):
     """If it were a clock that is ahead, the change feed would miss the changes until then."""
     ahead = utc_now() + timedelta(hours=1)
     body = event_body(schedule=[{"date": in_days(3), "location": "X"}])
-    event = store.insert(db, service.new_event(body, organizer_id=None, now=ahead))
+    event = store.insert(db, service.make_new_event(body, organizer_id=None, now=ahead))
     stored = db.events.find_one({"eventId": 1})
     assert abs(stored["changedAt"] - utc_now()) < timedelta(minutes=5)
     assert {**stored, "changedAt": ahead} == {**event, **rounded(event, "createdAt", "updatedAt")}
     assert store.find_changes_since(db, "events", utc_now() - timedelta(minutes=5)) != []
-    assert store.last_changed_at(db) == stored["changedAt"]
+    assert store.find_last_changed_at(db) == stored["changedAt"]
 
 
 def rounded(event, *names):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from eventapp.core.textsearch import parse_search, score_as_byte
 from eventapp.events.filters import make_filters
-from eventapp.events.index.event_index import EventIndex, weighted_texts
-from eventapp.events.rules import list_state
+from eventapp.events.index.event_index import EventIndex, iter_weighted_texts
+from eventapp.events.rules import get_list_state
 
 WORDS = ["jazz", "night", "harbour", "opera", "loud"]
 DAYS = [date(2030, 1, day) for day in range(1, 6)]
@@ -112,7 +112,7 @@ def find_by_loop(stored, query, words):
     """Return the matches as (eventId, score), the best first, of equals the lower id."""
     found = {}
     for event in stored.values():
-        scores = score_as_byte(weighted_texts(event))
+        scores = score_as_byte(iter_weighted_texts(event))
         score = sum(scores.get(term, 0) for term in words.terms) if words else 0
         has_words = not words or (score and not words.excluded & scores.keys())
         if has_words and matches_query(query, event):
@@ -170,17 +170,17 @@ def test_it_finds_what_a_loop_over_all_events_finds(
 def test_an_event_is_current_in_the_state_in_which_it_was_added(listed):
     event = event_of(4, __v=4, listed=listed)
     index = EventIndex([event_of(1), event])
-    assert index.is_current(4, list_state(event))
+    assert index.is_current(4, get_list_state(event))
     assert not index.is_current(4, (5, (False,)))
     assert not index.is_current(4, (4, (True,)))
-    assert not index.is_current(3, list_state(event))
+    assert not index.is_current(3, get_list_state(event))
     again = event_of(1, __v=9)
     index.add(again)
-    assert index.is_current(1, list_state(again))
+    assert index.is_current(1, get_list_state(again))
     for event_id in (1, 4):
         index.remove(event_id)
-    assert not index.is_current(4, list_state(event))
-    assert not index.is_current(1, list_state(again))
+    assert not index.is_current(4, get_list_state(event))
+    assert not index.is_current(1, get_list_state(again))
 
 
 def test_an_empty_index_finds_nothing():

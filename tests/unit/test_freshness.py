@@ -15,7 +15,7 @@ import pytest
 from eventapp.events.cache import change_feed, freshness
 from eventapp.events.cache.change_feed import ChangeFeed
 from eventapp.events.cache.freshness import VISIBILITY_DELAY, Effect, Freshness
-from eventapp.events.rules import ListState, list_state, sold_out_types
+from eventapp.events.rules import ListState, get_list_state, is_sold_out_by_type
 
 # The first event has one ticket, so that it sells out with every second sale; the other has plenty.
 TYPES = {1: [{"availableTickets": 1}], 2: [{"availableTickets": 1_000}]}
@@ -39,11 +39,13 @@ class Rendered:
         return ListState(self.edit_count, self.sold_out_types)
 
     def after_sale(self, sale_state):
-        return replace(self, revision=sale_state["rev"], sold_out_types=sold_out_types(sale_state))
+        return replace(
+            self, revision=sale_state["rev"], sold_out_types=is_sold_out_by_type(sale_state)
+        )
 
 
 def rendered(event):
-    return Rendered(event["eventId"], event["rev"], *list_state(event))
+    return Rendered(event["eventId"], event["rev"], *get_list_state(event))
 
 
 class Database:
@@ -155,7 +157,7 @@ class Model:
 
     # As eventapp.events.store answers.
 
-    def last_changed_at(self):
+    def find_last_changed_at(self):
         return max(event["changedAt"] for event in self.database.all_documents())
 
     def find_changes_since(self, name, moment):
@@ -204,7 +206,7 @@ class Model:
         list_version, events = process.page
         if change == "sale" and list_version == process.list_version and event_id in events:
             found = events[event_id]
-            assert found.revision >= after["rev"] or found.list_state == list_state(after)
+            assert found.revision >= after["rev"] or found.list_state == get_list_state(after)
 
     def begins_to_read(self):
         process, event_id = self._any(), self._event()
@@ -272,7 +274,7 @@ class Model:
             self.processes[self._rng.choice(PROCESSES)] = self._process()
 
 
-NO_STEPS = ("step", "last_changed_at", "find_changes_since")
+NO_STEPS = ("step", "find_last_changed_at", "find_changes_since")
 STEP_NAMES = [name for name in vars(Model) if not name.startswith("_") and name not in NO_STEPS]
 
 
@@ -283,7 +285,7 @@ def walk(monkeypatch):
     def walk_(freshness_class, walks):
         clock = SimpleNamespace(monotonic=lambda: model.database.now.timestamp())
         monkeypatch.setattr(change_feed, "time", clock)
-        monkeypatch.setattr(change_feed.store, "last_changed_at", Model.last_changed_at)
+        monkeypatch.setattr(change_feed.store, "find_last_changed_at", Model.find_last_changed_at)
         monkeypatch.setattr(change_feed.store, "find_changes_since", Model.find_changes_since)
         for seed in range(walks):
             model = Model(freshness_class, random.Random(seed))

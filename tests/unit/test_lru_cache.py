@@ -5,7 +5,7 @@ import tracemalloc
 from eventapp.core.clock import utc_now
 from eventapp.core.lru_cache import LRUCache
 from eventapp.events.cache.rendering import render_event
-from eventapp.events.service import new_event
+from eventapp.events.service import make_new_event
 from tests.factories import event_body
 
 
@@ -37,7 +37,9 @@ def test_the_bound_counts_bytes_not_values():
 
 
 def test_an_event_takes_no_more_memory_than_its_size_says():
-    events = [new_event(loaded_body(number), organizer_id=None, now=utc_now()) for number in "123"]
+    events = [
+        make_new_event(loaded_body(number), organizer_id=None, now=utc_now()) for number in "123"
+    ]
     documents = [
         {**event, "_id": None, "eventId": 1000 + number} for number, event in enumerate(events * 99)
     ]

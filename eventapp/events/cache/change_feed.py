@@ -88,7 +88,7 @@ class ChangeFeed:
         """Receive what changed since the last poll."""
         started = self._freshness.start_poll()
         if not self._positions:
-            first = store.last_changed_at(self._db) - VISIBILITY_DELAY
+            first = store.find_last_changed_at(self._db) - VISIBILITY_DELAY
             names = store.CHANGE_COLLECTIONS
             self._positions = {name: _FeedPosition(first, time.monotonic()) for name in names}
         for name, position in self._positions.items():

@@ -36,7 +36,7 @@ from eventapp.events.errors import EventNotFound
 from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.list_pages import find_page
 from eventapp.events.list_requests import ListRequest
-from eventapp.events.rules import list_state
+from eventapp.events.rules import get_list_state
 from eventapp.events.types import EventChange, SaleState
 from eventapp.favorites import service as favorites
 
@@ -217,7 +217,7 @@ class EventCache:
         """Receive that this process sold or returned tickets: the event's stock after it."""
         lists_differ = self._freshness.record_sale(sale_state)
         if lists_differ:
-            self.index.event_changed(sale_state["eventId"], list_state(sale_state))
+            self.index.event_changed(sale_state["eventId"], get_list_state(sale_state))
         self._expire_pages(lists_differ=lists_differ)
 
     def favorites_changed(self, owner: str) -> None:
@@ -242,7 +242,7 @@ class EventCache:
         """Expire what a change that a poll returned makes outdated."""
         lists_differ = effect is Effect.LISTS
         if lists_differ:
-            state = None if "gone" in change else list_state(change)
+            state = None if "gone" in change else get_list_state(change)
             self.index.event_changed(change["eventId"], state)
         self._expire_pages(lists_differ=lists_differ)
 

@@ -47,7 +47,7 @@ from typing import NamedTuple
 
 from eventapp.core.lru_cache import LRUCache
 from eventapp.events.cache.rendering import RenderedEvent
-from eventapp.events.rules import ListState, list_state
+from eventapp.events.rules import ListState, get_list_state
 from eventapp.events.types import EventChange, SaleState
 
 MAX_BYTES, MAX_CHANGES = 24_000_000, 5_000
@@ -203,7 +203,7 @@ class Freshness:
                 _raise_min_revision(change, revision),
                 self._next_number(),
                 revision,
-                list_state(sale_state),
+                get_list_state(sale_state),
             )
             if rendered and rendered.revision < revision:
                 if rendered.edit_count == sale_state["__v"]:
@@ -236,7 +236,7 @@ class Freshness:
             if self._is_overtaken(last, revision, started):
                 return Effect.NOTHING
             lists_differ = is_deleted or self._may_change_lists(last, rendered, change)
-            state = None if is_deleted else list_state(change)
+            state = None if is_deleted else get_list_state(change)
             self._changes[event_id] = ReceivedChange(
                 revision, self._next_number(), revision, state, change["changedAt"]
             )
@@ -303,7 +303,7 @@ class Freshness:
             stock["availableTickets"] <= MAX_UNSEEN_RETURNS for stock in event["ticketTypes"]
         )
         skipped_revisions = revision != event["rev"] - 1
-        return before != list_state(event) or (may_have_sold_out and skipped_revisions)
+        return before != get_list_state(event) or (may_have_sold_out and skipped_revisions)
 
 
 def _raise_min_revision(change: ReceivedChange | None, revision: int) -> int | None:

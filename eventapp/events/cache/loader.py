@@ -45,19 +45,21 @@ class SharedEvents:
     def __init__(self, cache: SharedCache, database_name: str) -> None:
         """Use names that begin with the database's name and the version of the rendering."""
         self._cache = cache
-        self._prefix = f"eventapp:{database_name}:{_rendering_version()}:event:"
+        self._prefix = f"eventapp:{database_name}:{_hash_rendering_code()}:event:"
 
     def find(self, event_ids: Iterable[int]) -> list[tuple[RenderedEvent, datetime]]:
         """Return the events that are found, each with the `complete_up_to` of its read."""
-        values = self._cache.get([self._name_of(event_id) for event_id in event_ids])
+        values = self._cache.get([self._make_name(event_id) for event_id in event_ids])
         return [_unpack(value) for value in values if value is not None]
 
     def store(self, events: Sequence[RenderedEvent], complete_up_to: datetime) -> None:
         """Store events from a read that contains every change made up to `complete_up_to`."""
-        pairs = ((self._name_of(event.event_id), _pack(event, complete_up_to)) for event in events)
+        pairs = (
+            (self._make_name(event.event_id), _pack(event, complete_up_to)) for event in events
+        )
         self._cache.put(pairs, SHARED_LIFETIME_MS)
 
-    def _name_of(self, event_id: int) -> str:
+    def _make_name(self, event_id: int) -> str:
         return f"{self._prefix}{event_id}"
 
 
@@ -74,7 +76,7 @@ def _unpack(packed: bytes) -> tuple[RenderedEvent, datetime]:
     return RenderedEvent(**values), complete_up_to
 
 
-def _rendering_version() -> str:
+def _hash_rendering_code() -> str:
     """Return a hash of the code that renders events.
 
     During an update, processes of the old and the new version do not find each other's events.

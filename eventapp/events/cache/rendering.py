@@ -84,7 +84,7 @@ class RenderedEvent:
 
     def after_sale(self, sale_state: SaleState) -> "RenderedEvent":
         """Return the event with the revision and the stock of this state."""
-        sold_out_types = rules.sold_out_types(sale_state)
+        sold_out_types = rules.is_sold_out_by_type(sale_state)
         return replace(
             self,
             revision=sale_state["rev"],
@@ -114,7 +114,7 @@ def render_event(event: Event) -> RenderedEvent:
         ticket_types=_render_ticket_types(event),
         tail=json.dumps(last)[1:-1],
         is_sold_out=view["soldOut"],
-        sold_out_types=rules.sold_out_types(event),
+        sold_out_types=rules.is_sold_out_by_type(event),
     )
 
 

@@ -30,7 +30,7 @@ from eventapp.events.index.postings import (
     ScoredPostingList,
     Scores,
 )
-from eventapp.events.rules import ListState, sold_out_types
+from eventapp.events.rules import ListState, is_sold_out_by_type
 from eventapp.events.types import IndexedEvent
 
 # The edit count of a row whose event was removed. No event has it.
@@ -205,7 +205,7 @@ class EventIndex:
         is_sorted = self._sorted_count == row and (
             not row or self._event_ids.values()[-1] < event_id
         )
-        sold_out = sold_out_types(event)
+        sold_out = is_sold_out_by_type(event)
         self._event_ids.append(event_id)
         self._edit_counts.append(event["__v"])
         self._sold_out_types.append(self._distinct_sold_out_types.setdefault(sold_out, sold_out))
@@ -222,7 +222,7 @@ class EventIndex:
             self._unsorted_rows[event_id] = row
 
     def _add_postings(self, event: IndexedEvent, row: int) -> None:
-        for term, score in score_as_byte(weighted_texts(event)).items():
+        for term, score in score_as_byte(iter_weighted_texts(event)).items():
             if term not in self._words:
                 self._words[term] = ScoredPostingList()
             self._words[term].add(row, score)
@@ -295,7 +295,7 @@ class EventIndex:
         return scores
 
 
-def weighted_texts(event: IndexedEvent) -> Iterator[tuple[str, float]]:
+def iter_weighted_texts(event: IndexedEvent) -> Iterator[tuple[str, float]]:
     """Yield the texts of an event that are searched, each with the weight of its field."""
     yield event["title"], store.TEXT_WEIGHTS["title"]
     yield event["description"], store.TEXT_WEIGHTS["description"]

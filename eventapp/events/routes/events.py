@@ -126,7 +126,7 @@ def show_event(event_id: int) -> Response:
 @bp.error_responses(404, 409)
 def replace_event(body: bodies.EventInput, event_id: int) -> Response:
     """Replace an event, except its ids and its sold and held tickets."""
-    return _edit(event_id, editing.replace_event(body))
+    return _edit(event_id, editing.make_replacement(body))
 
 
 @bp.route("/<whole:event_id>/publish", methods=["POST"])
@@ -135,7 +135,7 @@ def replace_event(body: bodies.EventInput, event_id: int) -> Response:
 @bp.error_responses(404, 409)
 def publish_event(event_id: int) -> Response:
     """Publish a draft. Publishing an event twice is no error."""
-    return _edit(event_id, editing.publish_event())
+    return _edit(event_id, editing.make_publication())
 
 
 @parts_bp.route("/<whole:event_id>/ticketTypes/<whole:ticket_type_index>", methods=["PATCH"])
@@ -147,7 +147,7 @@ def patch_type_by_index(
     body: bodies.TicketTypePatch, event_id: int, ticket_type_index: int
 ) -> Response:
     """Change the ticket type at this index, from 0."""
-    return _edit(event_id, editing.patch_type_at(ticket_type_index, body))
+    return _edit(event_id, editing.make_indexed_type_patch(ticket_type_index, body))
 
 
 @parts_bp.route("/<whole:event_id>/schedule/<whole:schedule_index>", methods=["PATCH"])
@@ -159,7 +159,7 @@ def patch_schedule_entry(
     body: bodies.ScheduleEntryPatch, event_id: int, schedule_index: int
 ) -> Response:
     """Change the schedule entry at this index, from 0."""
-    return _edit(event_id, editing.patch_entry(schedule_index, body))
+    return _edit(event_id, editing.make_entry_patch(schedule_index, body))
 
 
 @parts_bp.route("/<whole:event_id>/ticket-types")
@@ -179,7 +179,7 @@ def list_types(event_id: int) -> Response:
 @parts_bp.error_responses(404, 409)
 def add_type(body: bodies.TicketTypePatch, event_id: int) -> tuple[Response, int]:
     """Add a ticket type, and answer the whole event."""
-    return _edit(event_id, editing.add_type(body)), 201
+    return _edit(event_id, editing.make_type_addition(body)), 201
 
 
 @parts_bp.route("/<whole:event_id>/ticket-types/<whole:ticket_type_id>", methods=["PATCH"])
@@ -189,7 +189,7 @@ def add_type(body: bodies.TicketTypePatch, event_id: int) -> tuple[Response, int
 @parts_bp.error_responses(404, 409)
 def patch_type(body: bodies.TicketTypePatch, event_id: int, ticket_type_id: int) -> Response:
     """Change a ticket type by its id, which it keeps when types are reordered."""
-    return _edit(event_id, editing.patch_type(ticket_type_id, body))
+    return _edit(event_id, editing.make_type_patch(ticket_type_id, body))
 
 
 @parts_bp.route("/<whole:event_id>/ticket-types/<whole:ticket_type_id>", methods=["DELETE"])
@@ -198,7 +198,7 @@ def patch_type(body: bodies.TicketTypePatch, event_id: int, ticket_type_id: int)
 @parts_bp.error_responses(404, 409)
 def drop_type(event_id: int, ticket_type_id: int) -> Response:
     """Remove a ticket type that has no sold or held tickets and no waitlist."""
-    return _edit(event_id, editing.remove_type(ticket_type_id))
+    return _edit(event_id, editing.make_type_removal(ticket_type_id))
 
 
 @photos_bp.route("/<whole:event_id>/image", methods=["PUT"])
@@ -224,12 +224,12 @@ def set_photo(files: JsonObject, event_id: int) -> Response:
     return json_response(event)
 
 
-def _edit(event_id: int, change: editing.Change) -> Response:
-    """Apply a change on behalf of the caller, and return the event after it."""
+def _edit(event_id: int, edit: editing.Edit) -> Response:
+    """Apply an edit on behalf of the caller, and answer the event after it."""
     event = editing.edit_event(
         get_db(),
         event_id,
-        change,
+        edit,
         event_changes=EVENT_CACHE.get(),
         actor=current_actor(),
         now=utc_now(),
