@@ -75,6 +75,7 @@ def _alert_favoriting_users(db: Db, base_url: str, event: LowTicketsEvent, now: 
 def _make_low_tickets_alert(
     event: LowTicketsEvent, recipient: Recipient, now: datetime
 ) -> NewNotification:
+    # The entry on `nextDate`.
     entry = min(event["schedule"], key=lambda e: (e["date"] < event["nextDate"], e["date"]))
     return NewNotification(
         key=f"low:{event['eventId']}:{rules.FEW_TICKETS}:{recipient.id}",

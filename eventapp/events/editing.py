@@ -81,7 +81,7 @@ def _fields_to_set(event: Event, patch: EventPatch, now: datetime) -> Query:
         **patch,
         "updatedAt": now,
         **rules.derive_fields(parts, now.date()),
-        **rules.record_schedule_change(event, parts["schedule"], parts["status"], now),
+        **rules.make_schedule_change_fields(event, parts["schedule"], parts["status"], now),
     }
 
 
@@ -128,7 +128,8 @@ def set_photo(
     """Make the photo in a file the event's image, and delete the previous photo.
 
     Raises:
-        AppError: whatever `edit_event` and `media.store_photo` raise; nothing is written then.
+        AppError: whatever `edit_event` and `media.store_photo` raise. The event then shows what it
+            showed before, and the new photo is deleted.
     """
     get_managed(db, event_id, actor)
     owner = media.make_event_owner(event_id)
@@ -138,7 +139,7 @@ def set_photo(
     def edit(event: Event) -> EventPatch:
         nonlocal replaced_id
         replaced_id = event["photo"]["_id"] if "photo" in event else None
-        return _show_photo(photo)
+        return _make_photo_patch(photo)
 
     try:
         event = edit_event(
@@ -157,16 +158,16 @@ def set_photo(
     return event
 
 
-def _show_photo(photo: StoredPhoto) -> EventPatch:
+def _make_photo_patch(photo: StoredPhoto) -> EventPatch:
     stored: EventPhoto = {"_id": photo["_id"], "sha": photo["sha"]}
     return {"image": media.make_path(photo), "photo": stored}
 
 
-# Changes of an event.
+# Edits, for `edit_event`.
 
 
 def make_replacement(body: EventInput) -> Edit:
-    """Return the edit that replaces everything except ids, sold and held tickets.
+    """Return the edit that replaces everything except ids, sold and held tickets, and waitlists.
 
     It raises TicketsTaken, Conflict, EventHasBookings.
     """

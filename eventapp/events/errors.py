@@ -1,4 +1,4 @@
-"""The errors that calls about events raise."""
+"""The errors that requests about events and favorites raise."""
 
 from eventapp.core.errors import Conflict, NotFound, ValidationFailed
 

@@ -65,7 +65,7 @@ class Popularity:
         self._flushing = threading.Lock()
 
     def add_view(self, event_id: int) -> None:
-        """Count that someone looked at the event."""
+        """Count that someone viewed the event."""
         self._views.append(event_id)
 
     def add_favorite(self, event_id: int) -> None:

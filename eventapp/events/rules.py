@@ -51,10 +51,12 @@ SORTS = {
     "ticketTypes.price": "minPrice",
     "popularity": "popularity",
 }
+# Of one owner, see `favorites.service`.
 MAX_FAVORITES = 500
 # An event is low on tickets when no more than FEW_TICKETS tickets, and no more than FEW_PERCENT of
 # its capacity, can still be bought.
 FEW_TICKETS, FEW_PERCENT = 10, 10
+# Of one event.
 MAX_ENTRIES, MAX_TYPES, MAX_TAGS = 100, 50, 20
 # The stored fields that an answer shows, in its order: before and after `favorited`.
 HEAD_FIELDS = (
@@ -199,7 +201,7 @@ def has_entry(schedule: Iterable[ScheduleEntry], date: datetime, location: str) 
     return any(entry["date"] == date and entry["location"] == location for entry in schedule)
 
 
-def record_schedule_change(
+def make_schedule_change_fields(
     event: Event, schedule: Sequence[ScheduleEntry], status: str, now: datetime
 ) -> ScheduleChangeFields:
     """Return the fields that make the alerts job notify ticket holders of an edit.
@@ -276,7 +278,7 @@ def is_sold_out(event: Event) -> bool:
 
 
 class ListState(NamedTuple):
-    """The part of an event's state that decides which lists contain it, and at which position.
+    """The part of an event's state that decides which lists contain it, and in which order.
 
     Only edits and sales change it. Lists also depend on today's date and on popularity, which are
     not part of it.

@@ -1,4 +1,4 @@
-"""Use cases of single events: create and show them, their favorites, and what each new day changes.
+"""Use cases of single events: create, show and favorite them, and update them every day.
 
 `editing` contains the use cases that change an event, `listing` those that list events.
 """

@@ -255,7 +255,7 @@ def find_changes_since(db: Db, collection: str, moment: datetime) -> list[EventC
     return cast(list[EventChange], list(found))
 
 
-# What changes with the day.
+# Updates of a new day.
 
 
 def unlist_past(db: Db, today: datetime) -> None:

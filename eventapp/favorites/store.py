@@ -27,12 +27,12 @@ def add(db: Db, owner: str, event_id: int, *, limit: int, now: datetime) -> bool
     guard: Query = {
         "_id": owner,
         "events.eventId": {"$ne": event_id},
-        "count": {"$not": {"$gte": limit}},
+        "count": {"$not": {"$gte": limit}},  # also true for a new owner, who has no count
     }
     entry: FavoriteEntry = {"eventId": event_id, "at": now}
     update: Query = {"$push": {"events": entry}, "$inc": {"count": 1}}
     # The upsert fails on `_id` in two cases. Either the owner exists and the guard did not match,
-    # or another call inserted the owner's first favorite at the same moment. In the second case
+    # or another request inserted the owner's first favorite at the same moment. In the second case
     # the second attempt succeeds.
     for _attempt in range(2):
         try:

@@ -159,13 +159,13 @@ def scheduled(*entries, **more):
 )
 def test_an_edit_that_removes_a_date_or_location_is_recorded(after, is_recorded):
     before = scheduled((1, "A"), (2, "B"))
-    fields = events.record_schedule_change(before, after["schedule"], after["status"], NOW)
+    fields = events.make_schedule_change_fields(before, after["schedule"], after["status"], NOW)
     assert fields == ({"tell": [{"at": NOW, "rev": 4}], "tellAt": NOW} if is_recorded else {})
 
 
 def test_a_second_edit_is_recorded_after_the_first():
     before = scheduled((1, "A"), tell=[{"at": NOW, "rev": 2}])
-    fields = events.record_schedule_change(before, [], "published", NOW)
+    fields = events.make_schedule_change_fields(before, [], "published", NOW)
     assert [change["rev"] for change in fields["tell"]] == [2, 4]
 
 

@@ -25,7 +25,7 @@ OnChange = Callable[[EventChange, Effect], None]
 
 @dataclass
 class _FeedPosition:
-    """How far the changes of one collection are received.
+    """How far this process has received the changes in one collection.
 
     Attributes:
         changed_at: of the newest change received.
@@ -49,15 +49,18 @@ class ChangeFeed:
         """
         self._db, self._freshness, self._on_change = db, freshness, on_change
         self._poll_lock = threading.Lock()
-        # In monotonic seconds: when the last successful poll started, and the last one failed.
+        # When the last successful poll started and the last poll failed, in monotonic seconds.
         self._polled_at = self._failed_at = -MAX_AGE_SECONDS
         self._positions: dict[str, _FeedPosition] = {}  # by collection
 
     def poll_if_due(self) -> None:
-        """Poll if the last poll is old; wait for another thread's poll only if it is too old.
+        """Poll if the last poll is older than POLL_SECONDS and no other thread is polling.
+
+        If another thread is polling, wait for it only if the last poll is older than
+        MAX_AGE_SECONDS.
 
         Raises:
-            DatabaseUnavailable: the poll failed, or one that this call waited for.
+            DatabaseUnavailable: this poll failed, or the poll for which this thread waited.
         """
         age = time.monotonic() - self._polled_at
         if age < POLL_SECONDS or not self._poll_lock.acquire(blocking=age > MAX_AGE_SECONDS):
@@ -72,7 +75,7 @@ class ChangeFeed:
             self._poll_lock.release()
 
     def expire(self) -> None:
-        """Make the next request poll, and all requests wait for that."""
+        """Make the next request poll, and all others wait for that poll."""
         self._polled_at = -MAX_AGE_SECONDS
 
     def _poll_and_record_time(self) -> None:
@@ -88,6 +91,7 @@ class ChangeFeed:
         """Receive what changed since the last poll."""
         started = self._freshness.start_poll()
         if not self._positions:
+            # Renderings are read after this, so that they contain the changes of before.
             first = store.find_last_changed_at(self._db) - VISIBILITY_DELAY
             names = store.CHANGE_COLLECTIONS
             self._positions = {name: _FeedPosition(first, time.monotonic()) for name in names}
@@ -98,6 +102,7 @@ class ChangeFeed:
             self._freshness.finish_poll(newest, started)
 
     def _poll_collection(self, name: str, position: _FeedPosition, started: ReadStart) -> None:
+        """Receive the changes in a collection after its position, and advance the position."""
         started_at, after = time.monotonic(), position.changed_at
         if not position.is_settled:
             after -= VISIBILITY_DELAY

@@ -98,7 +98,7 @@ class ReceivedChange(NamedTuple):
 class Effect(Enum):
     """What a received change makes outdated."""
 
-    NOTHING = "the change was received before"
+    NOTHING = "nothing, because this or a later change was received before"
     CONTENT = "what is shown of the event"
     LISTS = "also which lists contain the event, or where"
 

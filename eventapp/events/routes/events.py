@@ -38,7 +38,7 @@ from eventapp.events.schemas import (
 # Runtime expressions for the links of the OpenAPI document: the ids in the answer to a new event.
 EVENT_ID = "$response.body#/eventId"
 TYPE_ID = "$response.body#/ticketTypes/0/ticketTypeId"
-ORDER = {"eventId": EVENT_ID, "ticketTypeId": TYPE_ID}
+NEW_TICKET_TYPE = {"eventId": EVENT_ID, "ticketTypeId": TYPE_ID}
 bp = Blueprint("events", __name__, url_prefix="/api/events", description="Events")
 parts_bp = Blueprint("event_parts", __name__, url_prefix="/api/events", description="Events")
 photos_bp = Blueprint("event_photos", __name__, url_prefix="/api/events", description="Photos")
@@ -88,8 +88,8 @@ def popular_events(query: JsonObject) -> Response:
 @bp.response(201, EventAnswer, headers=LOCATION_HEADER)
 @bp.response_link(201, "event_parts_patch_type", event_id=EVENT_ID, ticket_type_id=TYPE_ID)
 @bp.response_link(201, "event_parts_drop_type", event_id=EVENT_ID, ticket_type_id=TYPE_ID)
-@bp.response_link(201, "bookings_create_booking", {**ORDER, "quantity": 1})
-@bp.response_link(201, "waitlist_join_waitlist", ORDER)
+@bp.response_link(201, "bookings_create_booking", {**NEW_TICKET_TYPE, "quantity": 1})
+@bp.response_link(201, "waitlist_join_waitlist", NEW_TICKET_TYPE)
 def create_event(body: bodies.EventInput) -> Response:
     """Create an event of the caller. The server gives it its eventId."""
     event = service.create_event(
