@@ -30,7 +30,7 @@ class FoundPage(NamedTuple):
 
     Attributes:
         event_ids: the eventIds of the page, in order.
-        events: the same events, if they were read from the database; empty if the index found them.
+        events: the same events if the search has read them; empty if it has found only the ids.
         envelope: the fields that follow the events in the answer.
     """
 
