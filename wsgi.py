@@ -27,7 +27,7 @@ if __name__ == "__main__":
 
 from flask import Flask
 
-from eventapp import create_app, start_jobs
+from eventapp import create_app, start_jobs_if_embedded
 from eventapp.config import Config, ConfigError, load_config
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.embedded import EmbeddedStoreBusy, check_directory_is_free
@@ -107,7 +107,7 @@ def start_worker(config: Config) -> Flask:
     app = open_app(config)
     app.wsgi_app = limit_concurrency(app.wsgi_app)  # type: ignore[assignment, method-assign]
     call_on_stop_signal(HUB.get(app).close)
-    start_jobs(app)
+    start_jobs_if_embedded(app)
     popularity = POPULARITY.get(app)
     popularity.start()
     # A forked worker runs no atexit handlers, so these finalizers write the last changes. The one

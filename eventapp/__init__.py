@@ -9,7 +9,7 @@ from flask_smorest import Api
 
 from eventapp.accounts import routes as accounts_routes
 from eventapp.accounts import store as accounts_store
-from eventapp.accounts.service import PERSONAL_DATA, PersonalData
+from eventapp.accounts.service import PERSONAL_DATA_HANDLERS, PersonalDataHandlers
 from eventapp.accounts.sessions import SessionReader, confirm_receipt
 from eventapp.analytics import routes as analytics_routes
 from eventapp.analytics import store_sums as analytics_store
@@ -89,26 +89,26 @@ BLUEPRINTS = (
     *android_routes.BLUEPRINTS,
 )
 UNDOCUMENTED_BLUEPRINTS = media_routes.BLUEPRINTS
-# How each feature removes, and exports, what it stores about a user.
-USER_DATA = PersonalData(
-    forget=(
-        favorites.forget_user,
-        waitlist.forget_user,
-        bookings.forget_user,
-        media.forget_user,
-        messages.forget_user,
-        # Notifications come last, because removing the rest may still notify the user.
-        notifications.forget_user,
-    ),
-    export=(
-        favorites.export_user,
-        waitlist.export_user,
-        bookings.export_user,
-        tickets.export_user,
-        media.export_user,
-        messages.export_user,
-        notifications.export_user,
-    ),
+# How each feature removes what it stores about a user. `tickets` is absent: it stores check-ins in
+# bookings, from which `bookings` removes the user.
+FORGET_USER = (
+    favorites.forget_user,
+    waitlist.forget_user,
+    bookings.forget_user,
+    media.forget_user,
+    messages.forget_user,
+    # Notifications come last, because removing the rest may still notify the user.
+    notifications.forget_user,
+)
+# How each feature exports what it stores about a user.
+EXPORT_USER = (
+    favorites.export_user,
+    waitlist.export_user,
+    bookings.export_user,
+    tickets.export_user,
+    media.export_user,
+    messages.export_user,
+    notifications.export_user,
 )
 
 
@@ -136,7 +136,8 @@ def create_app(config: Config | None = None) -> Flask:
 def set_up_http(app: Flask, config: Config) -> Api:
     """Set up logging, errors, headers, authentication and rate limits.
 
-    The order of the calls is the order in which Flask runs their hooks.
+    Flask runs the hooks before a request in the order of the calls, and the hooks after a request
+    in reverse order.
 
     Returns:
         The object on which blueprints are registered to appear in the OpenAPI document.
@@ -144,15 +145,17 @@ def set_up_http(app: Flask, config: Config) -> Api:
     logging.configure_logging(config)
     request_log.init_app(app)
     api = setup.init_app(app)
-    headers.init_app(app, config)  # Before Compress, which must add to Vary after CORS has set it.
+    headers.init_app(app, config)
+    # The hook of Compress must run before that of CORS, which `headers` installs: Compress replaces
+    # all Vary headers by one, and CORS adds another.
     Compress(app)
-    permissions.init_app(app, config, SessionReader().find_active_session, confirm_receipt)
+    permissions.init_app(app, config, SessionReader().load_session, confirm_receipt)
     rate_limits.init_app(app, config)
     return api
 
 
 def set_up_database(app: Flask, config: Config) -> Db:
-    """Open the database, and prepare it now or, if it does not answer, as soon as it does."""
+    """Open the database and prepare it. If MongoDB does not answer yet, a thread keeps trying."""
     opened = database.open_database(config, prepare_database)
     database.init_app(app, opened)
     return opened.db
@@ -165,18 +168,18 @@ def prepare_database(db: Db) -> None:
 
 
 def set_up_services(app: Flask, config: Config, db: Db) -> None:
-    """Build the objects that routes look up by an AppKey: caches, the booking context, streams."""
-    PERSONAL_DATA.set(app, USER_DATA)
+    """Build the objects that routes look up by an AppKey: the event cache, the hub and others."""
+    PERSONAL_DATA_HANDLERS.set(app, PersonalDataHandlers(FORGET_USER, EXPORT_USER))
     JOB_STATUS.set(app, jobs.get_job_status)
     shared_cache = open_shared_cache(config.cache_url, config.jwt_secret)
     event_cache = EventCache(db, shared_cache)
     EVENT_CACHE.set(app, event_cache)
     popularity = Popularity(db)
     POPULARITY.set(app, popularity)
-    context = open_booking_context(config, db, event_cache, popularity.add_booking)
+    context = build_booking_context(config, db, event_cache, popularity.add_booking)
     BOOKING_CONTEXT.set(app, context)
     INVENTORY.set(app, context.inventory)
-    HUB.set(app, create_hub(db))
+    HUB.set(app, build_hub(db))
 
 
 def register_blueprints(app: Flask, api: Api) -> None:
@@ -187,7 +190,7 @@ def register_blueprints(app: Flask, api: Api) -> None:
         app.register_blueprint(blueprint)
 
 
-def open_booking_context(
+def build_booking_context(
     config: Config,
     db: Db,
     event_changes: EventChanges = NO_EVENT_CACHE,
@@ -198,21 +201,20 @@ def open_booking_context(
     Scripts call this without an application, and leave the default arguments.
 
     Args:
-        event_changes: receives the eventId of every event that bookings write.
-        on_booked: called with the eventId of each new booking.
+        event_changes: receives the events that bookings change.
+        on_booked: called with the eventId of each booking and of each accepted offer.
     """
     base_url = config.public_base_url or f"http://{config.host}:{config.port}"
     outbox = open_outbox(config.smtp_url, config.mail_from, base_url)
-    payments = PROVIDERS["mock"]()
     return BookingContext(
         db,
-        Inventory(db, event_changes),
-        read_booking_limits(config),
-        payments,
-        outbox,
-        tickets.build_ticket_attachments,
-        on_booked,
-        event_changes,
+        inventory=Inventory(db, event_changes),
+        limits=read_booking_limits(config),
+        payments=PROVIDERS["mock"](),  # The only provider; a setting would choose one here.
+        outbox=outbox,
+        ticket_attachments=tickets.build_ticket_attachments,
+        on_booked=on_booked,
+        event_changes=event_changes,
     )
 
 
@@ -228,15 +230,15 @@ def read_booking_limits(config: Config) -> Limits:
     )
 
 
-def create_hub(db: Db) -> Hub:
-    """Create the hub of this process's streams, which polls for events and for notifications."""
+def build_hub(db: Db) -> Hub:
+    """Build the hub of this process's streams, which polls for events and for notifications."""
     hub = Hub()
     hub.add_poll(event_stream.TOPIC_KIND, event_stream.EventReader(db, hub).refresh)
     hub.add_poll(live_notifications.TOPIC_KIND, live_notifications.NotificationReader(db).refresh)
     return hub
 
 
-def start_jobs(app: Flask) -> None:
+def start_jobs_if_embedded(app: Flask) -> None:
     """Start the background jobs in this process if the store is embedded.
 
     No other process can open an embedded store. On MongoDB, `scripts/worker.py` runs the jobs.

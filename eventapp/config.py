@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from datetime import timedelta
 from email.utils import getaddresses
 from pathlib import Path
@@ -136,7 +136,7 @@ class Config:
     )
     cors_origins: tuple[str, ...] | None = setting(
         None,
-        help="Origins that browsers may call the API from, separated by commas. Unset: all in "
+        help="Origins whose pages may use the API in a browser, separated by commas. Unset: all in "
         "development, none in production.",
     )
     trusted_proxies: int = setting(
@@ -155,7 +155,7 @@ class Config:
         "1000",
         Range(1, 10**9),
         help="Reads that a user may make in a window, or an address without a user. Writes are "
-        "limited to a fifth of it (at least 30), sign-ins to a twentieth (at least 10), and "
+        "limited to a fifth of it (at least 30), logins to a twentieth (at least 10), and "
         "neither to more than reads. Streams may be opened twice as often.",
     )
     rate_limit_storage_uri: str | None = setting(
@@ -215,7 +215,7 @@ class Config:
     )
     demo_open: bool = setting(
         "false",
-        help="true lets callers without a token make every call of the Tickest client, for work "
+        help="true lets callers without a token use every endpoint of the Tickest client, for work "
         "on a frontend. Production refuses it.",
     )
     log_level: str = setting(
@@ -293,72 +293,75 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
     """
     if environ is None:
         environ = {**_read_dotenv(ROOT / ".env"), **os.environ}
-    values = _parse_values(environ)
-    values["instance_dir"] = (ROOT / values["instance_dir"]).resolve()
-    _choose_worker_count(values)
-    _require_secure_settings(values)
-    if values["log_format"] is None:
-        values["log_format"] = "json" if values["app_env"] == "production" else "text"
-    return Config(**values)
+    config = _parse_config(environ)
+    config = replace(config, instance_dir=(ROOT / config.instance_dir).resolve())
+    worker_count = _choose_worker_count(config)
+    if config.is_production and config.demo_open:
+        raise ConfigError("DEMO_OPEN: is refused when APP_ENV is production")
+    return replace(
+        config,
+        web_concurrency=worker_count,
+        jwt_secret=_choose_secret(config),
+        log_format=config.log_format or ("json" if config.is_production else "text"),
+    )
 
 
 def _read_dotenv(path: Path) -> dict[str, str]:
     return {name: value for name, value in dotenv_values(path).items() if value is not None}
 
 
-def _parse_values(environ: Mapping[str, str]) -> dict[str, Any]:
+def _parse_config(environ: Mapping[str, str]) -> Config:
+    """Return the settings as they are given. Every unset one is None, whatever its type."""
     defaults = {name: each.default for name, each in SETTINGS.items() if each.default is not None}
     given = {name: value.strip() for name, value in environ.items() if value.strip()}
     texts = defaults | given
     env = MappingEnv(texts)
-    values = {
-        each.name: _read_setting(env, each) if each.name.upper() in texts else None
-        for each in fields(Config)
-    }
+    values = {each.name: _read_setting(env, each, texts) for each in fields(Config)}
     try:
         env.seal()
     except EnvValidationError as error:
         raise ConfigError(_format_errors(cast(ErrorMapping, error.error_messages))) from None
-    return values
+    return Config(**values)
 
 
-def _read_setting(env: MappingEnv, declared: Field[Any]) -> Any:
+def _read_setting(env: MappingEnv, declared: Field[Any], texts: Mapping[str, str]) -> Any:
+    """Return the parsed value of a setting, or None if it has no text."""
+    name = declared.name.upper()
+    if name not in texts:
+        return None
     types: tuple[object, ...] = get_args(declared.type) if declared.type not in _PARSERS else ()
     parser = next(_PARSERS[each] for each in (declared.type, *types) if each in _PARSERS)
     validators = declared.metadata["setting"].validators
     options = {"validate": validators} if validators else {}
-    return getattr(env, parser)(declared.name.upper(), **options)
+    return getattr(env, parser)(name, **options)
 
 
 def _format_errors(messages: ErrorMapping) -> str:
     return "; ".join(f"{name}: {' '.join(map(str, each))}" for name, each in messages.items())
 
 
-def _choose_worker_count(values: dict[str, Any]) -> None:
-    """Set the number of processes if it is unset, and refuse several on the embedded store."""
-    is_embedded = values["mongo_uri"] is None
-    if is_embedded and (values["web_concurrency"] or 1) > 1:
+def _choose_worker_count(config: Config) -> int:
+    """Return WEB_CONCURRENCY or its default, and refuse several processes on the embedded store."""
+    is_embedded = config.mongo_uri is None
+    if is_embedded and (config.web_concurrency or 1) > 1:
         raise ConfigError(
             "WEB_CONCURRENCY: the embedded store serves one process; set MONGO_URI for more"
         )
-    if values["web_concurrency"] is None:
-        values["web_concurrency"] = 1 if is_embedded else (os.cpu_count() or 1)
+    return config.web_concurrency or (1 if is_embedded else os.cpu_count() or 1)
 
 
-def _require_secure_settings(values: dict[str, Any]) -> None:
-    """Refuse weak settings in production, and choose a secret in development if there is none."""
-    is_production = values["app_env"] == "production"
-    if is_production and values["demo_open"]:
-        raise ConfigError("DEMO_OPEN: is refused when APP_ENV is production")
-    secret = values["jwt_secret"]
-    if secret is None and is_production:
-        raise ConfigError("JWT_SECRET: must be set when APP_ENV is production")
-    if secret is None:
-        values["jwt_secret"] = _load_or_create_secret(values["instance_dir"] / "jwt_secret")
-    elif len(secret.encode()) < MIN_SECRET_BYTES or (
-        is_production and len(set(secret)) < MIN_SECRET_CHARACTERS
+def _choose_secret(config: Config) -> str:
+    """Return JWT_SECRET or, in development, a random one if it is unset. Refuse a weak secret."""
+    secret = config.jwt_secret
+    if not secret:
+        if config.is_production:
+            raise ConfigError("JWT_SECRET: must be set when APP_ENV is production")
+        return _load_or_create_secret(config.instance_dir / "jwt_secret")
+    if len(secret.encode()) < MIN_SECRET_BYTES or (
+        config.is_production and len(set(secret)) < MIN_SECRET_CHARACTERS
     ):
         raise ConfigError(f"JWT_SECRET: must be random and at least {MIN_SECRET_BYTES} bytes long")
+    return secret
 
 
 def _load_or_create_secret(path: Path) -> str:

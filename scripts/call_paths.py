@@ -82,7 +82,7 @@ def trace(request: Callable[[], Any]) -> CallPath:
 
 
 class Caller:
-    """A signed-in user of the application, for whom every call must succeed."""
+    """A logged-in user of the application, whose every request must succeed."""
 
     def __init__(self, client: FlaskClient, name: str, role: str = "attendee") -> None:
         self._client, self._token = client, ""

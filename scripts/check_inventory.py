@@ -11,7 +11,7 @@ import pymongo
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from eventapp import open_booking_context
+from eventapp import build_booking_context
 from eventapp.bookings import auditing
 from eventapp.bookings.context import BookingContext
 from eventapp.core.clock import utc_now
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         open_configured_database("check_inventory") as (config, database),
         pymongo.timeout(TIMEOUT_SECONDS),
     ):
-        context = open_booking_context(config, database.db)
+        context = build_booking_context(config, database.db)
         faulty_events = print_faults(context)
         if faulty_events and options.repair:
             repair(context, faulty_events)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from eventapp import open_booking_context
+from eventapp import build_booking_context
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.jobs import service as jobs
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     with open_configured_database("worker") as (config, database):
         if options.check:
             return check_jobs(database.db)
-        context = open_booking_context(config, database.db)
+        context = build_booking_context(config, database.db)
         if options.once:
             print(f"{options.once}: {jobs.run_job(options.once, context)} done")
         else:

@@ -52,8 +52,8 @@ LAYERS: dict[str, dict[str, str]] = {
     "accounts": {
         "photos": "service",
         "sessions": "service",
-        "sign_in_attempts": "service",
-        "sign_in_back_off": "rules",
+        "login_attempts": "service",
+        "login_back_off": "rules",
         "store_attempts": "store",
         "store_sessions": "store",
     },

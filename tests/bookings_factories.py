@@ -32,7 +32,7 @@ def event_of(db, *quantities, **changes) -> int:
 
 
 class Caller:
-    """A signed-in user and the requests that the tests make as this user."""
+    """A logged-in user and the requests that the tests make as this user."""
 
     def __init__(self, client, app, role="attendee"):
         person = sign_in(app, role)

@@ -1,4 +1,4 @@
-"""Factories for what tests need: bodies, events, signed-in users."""
+"""Factories for what tests need: bodies, events, logged-in users."""
 
 from datetime import date, timedelta
 from itertools import count

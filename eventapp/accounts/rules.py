@@ -24,7 +24,7 @@ def find_name_error(name: str) -> str | None:
     return None
 
 
-def is_honest_retry(session: StoredSession, token_id: str, now: datetime) -> bool:
+def is_honest_retry(session: StoredSession, refresh_id: str, now: datetime) -> bool:
     """Return True if a refresh token that was used already may be used once more.
 
     It must be the token that the last refresh replaced, no longer than RETRY_WINDOW ago, and its
@@ -33,6 +33,6 @@ def is_honest_retry(session: StoredSession, token_id: str, now: datetime) -> boo
     a stolen token is not taken for a retry.
 
     Args:
-        token_id: the `rid` claim of the refresh token.
+        refresh_id: the `rid` claim of the refresh token.
     """
-    return session.get("previousId") == token_id and now - session["rotatedAt"] <= RETRY_WINDOW
+    return session.get("previousId") == refresh_id and now - session["rotatedAt"] <= RETRY_WINDOW

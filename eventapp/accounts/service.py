@@ -27,14 +27,14 @@ ExportUser = Callable[[Db, ObjectId], JsonObject]
 
 
 @dataclass(frozen=True)
-class PersonalData:
+class PersonalDataHandlers:
     """The functions by which the other features remove and export what they store about a user."""
 
     forget: tuple[ForgetUser, ...]
     export: tuple[ExportUser, ...]
 
 
-PERSONAL_DATA: AppKey[PersonalData] = AppKey("personal_data")
+PERSONAL_DATA_HANDLERS: AppKey[PersonalDataHandlers] = AppKey("personal_data_handlers")
 
 
 def register(

@@ -1,13 +1,13 @@
-"""Sign in, refresh, find and end sessions, and change passwords.
+"""Log in, refresh, find and end sessions, and change passwords.
 
 A session has one valid refresh token at a time. Each refresh replaces it, and a token that comes
 a second time ends the session, because somebody else may hold it. The exception is an honest
 retry, see `rules.is_honest_retry`.
 
-Invariant: no session outlives a change of its user's password, except the one that made the
-change, and none has a role that its user has lost. A change of an account writes the account first
-and its sessions second; `open_session` writes the session first and reads the account second. So
-one of the two sees what the other wrote.
+Invariant: a change of a user's password ends every session of the user except the one that made
+the change, and no session has a role that its user has lost. A change of an account writes the
+account first and its sessions second; `open_session` writes the session first and reads the account
+second. So either the change reaches the new session, or `open_session` sees the change.
 """
 
 import secrets
@@ -18,7 +18,7 @@ from bson import ObjectId
 
 from eventapp.accounts import rules, store, store_sessions
 from eventapp.accounts.errors import BadCredentials, SessionEnded, TokenReused, WrongPassword
-from eventapp.accounts.sign_in_attempts import begin_attempt, record_success
+from eventapp.accounts.login_attempts import begin_attempt, record_success
 from eventapp.accounts.types import ActiveSession, StoredSession, StoredUser
 from eventapp.core.access.passwords import (
     find_password_error,
@@ -32,6 +32,9 @@ from eventapp.core.errors import ValidationFailed
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_account_name
 
+# The arguments of one `SessionReader.load_session`.
+SessionLookup = tuple[Db, ObjectId, datetime]
+
 
 def log_in(
     db: Db,
@@ -39,7 +42,7 @@ def log_in(
     email: str | None,
     name: str | None,
     password: str,
-    address: str,
+    client_ip: str,
     now: datetime,
     lifetime: timedelta,
     bcrypt_rounds: int,
@@ -49,7 +52,7 @@ def log_in(
     Args:
         email: the account's email; None to find the account by its name.
         name: the name that the account logs in by; ignored if there is an email.
-        address: the client's IP address, by which failures are counted.
+        client_ip: the client's IP address, by which failures are counted.
         lifetime: how long the session lasts without a refresh.
         bcrypt_rounds: the cost of password hashes. A hash of another cost is replaced.
 
@@ -58,13 +61,13 @@ def log_in(
 
     Raises:
         BadCredentials: there is no such account, or the password is wrong. Both take the same
-            time.
+            time. It is also raised if the account changes meanwhile, see `open_session`.
         TooManyRequests: too many attempts failed lately. The password was not checked.
     """
-    account = fold_account_name(email if email is not None else name or "")
-    attempt = begin_attempt(db, account, address, now)
+    login_key = fold_account_name(email if email is not None else name or "")
+    attempt = begin_attempt(db, login_key, client_ip, now)
     find = store.find_by_login_name if email is None else store.find_by_email
-    user = find(db, account)
+    user = find(db, login_key)
     hashed = user["passwordHash"] if user else None
     if not verify_password(password, hashed, bcrypt_rounds) or user is None:
         raise BadCredentials
@@ -89,7 +92,7 @@ def open_session(db: Db, user: StoredUser, *, now: datetime, lifetime: timedelta
         "_id": ObjectId(),
         "userId": user["_id"],
         "role": user["role"],
-        "refreshId": _new_token_id(),
+        "refreshId": _make_refresh_id(),
         "gen": 0,
         "createdAt": now,
         "expiresAt": now + lifetime,
@@ -103,12 +106,12 @@ def open_session(db: Db, user: StoredUser, *, now: datetime, lifetime: timedelta
 
 
 def refresh_session(
-    db: Db, session_id: ObjectId, token_id: str, *, now: datetime, lifetime: timedelta
+    db: Db, session_id: ObjectId, refresh_id: str, *, now: datetime, lifetime: timedelta
 ) -> StoredSession:
     """Replace the refresh token of a session and extend the session.
 
     Args:
-        token_id: the `rid` claim of the refresh token that was sent.
+        refresh_id: the `rid` claim of the refresh token that was sent.
         lifetime: how long the session lasts from now without a further refresh.
 
     Returns:
@@ -120,26 +123,26 @@ def refresh_session(
         TokenReused: the token was used before. The session was ended.
     """
     rotated = store_sessions.rotate(
-        db, session_id, token_id, _new_token_id(), now=now, expires_at=now + lifetime
+        db, session_id, refresh_id, _make_refresh_id(), now=now, expires_at=now + lifetime
     )
     if rotated:
         return rotated
     session = store_sessions.find(db, session_id, now)
     if session is None:
         raise SessionEnded
-    if rules.is_honest_retry(session, token_id, now):
+    if rules.is_honest_retry(session, refresh_id, now):
         return session
     store_sessions.delete(db, session_id)
     raise TokenReused
 
 
-def confirm_receipt(db: Db, session_id: ObjectId, generation: int) -> None:
+def confirm_receipt(db: Db, session_id: ObjectId, refresh_count: int) -> None:
     """Record that an access token was used, which proves that the client received its tokens.
 
     Args:
-        generation: the `gen` claim of the access token.
+        refresh_count: the `gen` claim of the access token.
     """
-    store_sessions.forget_previous_token(db, session_id, generation)
+    store_sessions.forget_previous_token(db, session_id, refresh_count)
 
 
 def change_password(
@@ -149,28 +152,28 @@ def change_password(
     session_id: ObjectId | None,
     current: str,
     new: str,
-    address: str,
+    client_ip: str,
     now: datetime,
     bcrypt_rounds: int,
 ) -> None:
-    """Change the password of an account and end all its sessions except this one.
+    """Change the password of an account, and end its sessions except the one of this request.
 
     Args:
-        session_id: the session that is kept.
-        current: the current password; a wrong one counts as a failed attempt to sign in.
+        session_id: the session of this request, which stays; None to end all.
+        current: the current password; a wrong one counts as a failed attempt to log in.
         new: the new password.
-        address: the client's IP address, by which failures are counted.
+        client_ip: the client's IP address, by which failures are counted.
         bcrypt_rounds: the cost of the new hash.
 
     Raises:
         ValidationFailed: the new password is not valid.
-        WrongPassword: the current password is wrong.
+        WrongPassword: the current password is wrong, or the account was deleted.
         TooManyRequests: too many attempts failed lately. The password was not checked.
     """
     password_error = find_password_error(new, rules.MIN_PASSWORD)
     if password_error:
         raise ValidationFailed("Invalid newPassword", errors={"newPassword": [password_error]})
-    attempt = begin_attempt(db, str(user_id), address, now)
+    attempt = begin_attempt(db, str(user_id), client_ip, now)
     user = store.find(db, user_id)
     if user is None or not verify_password(current, user["passwordHash"], bcrypt_rounds):
         raise WrongPassword
@@ -201,39 +204,37 @@ def export_sessions(db: Db, user_id: ObjectId) -> list[JsonObject]:
 
 
 def find_active_session(db: Db, session_id: ObjectId, now: datetime) -> ActiveSession | None:
-    """Return the fields of a session that requests read, None if it has ended."""
+    """Return an active session; None if it has ended. `SessionReader` does this in batches."""
     return store_sessions.find_active(db, session_id, now)
 
 
 class SessionReader:
-    """Find active sessions, with one query for requests that arrive at the same time.
+    """Finds active sessions, with one query for requests that arrive at the same time.
 
     A session is always read after the request that needs it has arrived. So a request that begins
-    after a sign-out was answered never finds the session.
+    after a log-out was answered never finds the session.
     """
 
     def __init__(self) -> None:
-        self._batcher: Batcher[tuple[Db, ObjectId, datetime], ActiveSession | None] = Batcher(
-            _find_batch
-        )
+        self._batcher: Batcher[SessionLookup, ActiveSession | None] = Batcher(_find_batch)
 
-    def find_active_session(
-        self, db: Db, session_id: ObjectId, now: datetime
-    ) -> ActiveSession | None:
-        """Return the fields of a session that requests read, None if it has ended."""
+    def load_session(self, db: Db, session_id: ObjectId, now: datetime) -> ActiveSession | None:
+        """Return an active session, read in one batch with those of other requests.
+
+        Returns:
+            The session; None if it has ended.
+        """
         return self._batcher.submit("sessions", (db, session_id, now))
 
 
-def _find_batch(
-    _key: Hashable, calls: Sequence[tuple[Db, ObjectId, datetime]]
-) -> Sequence[ActiveSession | None]:
-    """Return the active session of each call, None where it has ended."""
-    db, session_id, now = calls[0]
-    if len(calls) == 1:
+def _find_batch(_key: Hashable, lookups: Sequence[SessionLookup]) -> Sequence[ActiveSession | None]:
+    """Return the active session of each lookup, None where it has ended."""
+    db, session_id, now = lookups[0]
+    if len(lookups) == 1:
         return [store_sessions.find_active(db, session_id, now)]
-    found = store_sessions.find_active_many(db, {each for _, each, _ in calls}, now)
-    return [found.get(each) for _, each, _ in calls]
+    found = store_sessions.find_active_many(db, {each for _, each, _ in lookups}, now)
+    return [found.get(each) for _, each, _ in lookups]
 
 
-def _new_token_id() -> str:
+def _make_refresh_id() -> str:
     return secrets.token_urlsafe(16)

@@ -9,15 +9,15 @@ from pymongo import ReturnDocument, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.accounts.types import StoredSignInRecord
+from eventapp.accounts.types import StoredLoginRecord
 from eventapp.core.database import Db, Query
 
 
-def _records(db: Db) -> Collection[StoredSignInRecord]:
-    return cast(Collection[StoredSignInRecord], db.loginMarks)
+def _records(db: Db) -> Collection[StoredLoginRecord]:
+    return cast(Collection[StoredLoginRecord], db.loginMarks)
 
 
-def find_records(db: Db, ids: Iterable[str]) -> dict[str, StoredSignInRecord]:
+def find_records(db: Db, ids: Iterable[str]) -> dict[str, StoredLoginRecord]:
     """Return the records with these ids, by id. Ids without a record are left out."""
     return {record["_id"]: record for record in _records(db).find({"_id": {"$in": list(ids)}})}
 

@@ -54,13 +54,19 @@ def find_by_user(db: Db, user_id: ObjectId) -> list[StoredSession]:
 
 
 def rotate(
-    db: Db, session_id: ObjectId, sent_id: str, new_id: str, *, now: datetime, expires_at: datetime
+    db: Db,
+    session_id: ObjectId,
+    refresh_id: str,
+    new_refresh_id: str,
+    *,
+    now: datetime,
+    expires_at: datetime,
 ) -> StoredSession | None:
     """Replace the refresh token of a session, if the token that was sent is the valid one.
 
     Args:
-        sent_id: the `rid` claim of the refresh token that was sent.
-        new_id: the `rid` claim of its successor.
+        refresh_id: the `rid` claim of the refresh token that was sent.
+        new_refresh_id: the `rid` claim of its successor.
 
     Returns:
         The session after the write. None, with nothing written, if the session has ended or
@@ -68,23 +74,25 @@ def rotate(
     """
     change: Query = {
         "$set": {
-            "refreshId": new_id,
-            "previousId": sent_id,
+            "refreshId": new_refresh_id,
+            "previousId": refresh_id,
             "rotatedAt": now,
             "expiresAt": expires_at,
         },
         "$inc": {"gen": 1},
     }
     return _sessions(db).find_one_and_update(
-        {"_id": session_id, "refreshId": sent_id, "expiresAt": {"$gt": now}},
+        {"_id": session_id, "refreshId": refresh_id, "expiresAt": {"$gt": now}},
         change,
         return_document=ReturnDocument.AFTER,
     )
 
 
-def forget_previous_token(db: Db, session_id: ObjectId, generation: int) -> None:
-    """Remove `previousId` from a session, unless it was refreshed since this generation."""
-    _sessions(db).update_one({"_id": session_id, "gen": generation}, {"$unset": {"previousId": ""}})
+def forget_previous_token(db: Db, session_id: ObjectId, refresh_count: int) -> None:
+    """Remove `previousId` from a session, unless it was refreshed more often than this."""
+    _sessions(db).update_one(
+        {"_id": session_id, "gen": refresh_count}, {"$unset": {"previousId": ""}}
+    )
 
 
 def set_role(db: Db, user_id: ObjectId, role: str) -> None:

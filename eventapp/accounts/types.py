@@ -79,17 +79,22 @@ class UserChanges(TypedDict, total=False):
 
 
 class StoredSession(TypedDict):
-    """A document of the `sessions` collection: one login. It is deleted when the session ends."""
+    """A document of the `sessions` collection: one session, which a login opens.
+
+    It is deleted when the session ends, or after it has expired.
+    """
 
     _id: ObjectId  # the `sid` claim of the session's tokens
     userId: ObjectId
     role: str  # a copy of the user's role, so that a request reads one document
-    refreshId: str  # the `rid` claim of the only refresh token that is valid
-    gen: int  # how many times the session was refreshed; the `gen` claim of its access tokens
+    refreshId: str  # the refresh id: the `rid` claim of the only refresh token that is valid
+    # The refresh count: how many times the session was refreshed. It is the `gen` claim of the
+    # access tokens that were made since the last refresh.
+    gen: int
     createdAt: datetime
     expiresAt: datetime  # moved on by each refresh; a TTL index deletes the document afterwards
-    # The `rid` of the refresh token before this one. Absent before the first refresh, and again
-    # as soon as a token of the current generation was used.
+    # The refresh id before this one. Absent before the first refresh, and again as soon as a token
+    # that was made since the last refresh is used.
     previousId: NotRequired[str]
     rotatedAt: NotRequired[datetime]  # the time of the last refresh; absent before the first one
 
@@ -104,7 +109,7 @@ class ActiveSession(TypedDict):
     previousId: NotRequired[str]  # see StoredSession
 
 
-class StoredSignInRecord(TypedDict):
+class StoredLoginRecord(TypedDict):
     """A document of the `loginMarks` collection: a failure counter or a trusted address.
 
     A failure counter belongs to an account, an address or a pair of both, and to one time window,

@@ -15,7 +15,7 @@ from eventapp.android.schemas import (
 )
 from eventapp.android.types import ProfileChanges
 from eventapp.core.access.permissions import anonymous
-from eventapp.core.access.rate_limits import read_rate_limit, sign_in_rate_limit
+from eventapp.core.access.rate_limits import login_rate_limit, read_rate_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.app_context import current_config, image_base_url
@@ -91,7 +91,7 @@ def remove_favorite(body: JsonObject) -> Response:
 
 
 @bp.route("/users", methods=["POST"])
-@sign_in_rate_limit
+@login_rate_limit
 @anonymous
 @bp.arguments(NewUser)
 @bp.response(201, AppUser)
@@ -99,12 +99,12 @@ def remove_favorite(body: JsonObject) -> Response:
 @bp.error_responses(409, 503)
 def register(body: JsonObject) -> Response:
     """Register an account with a name that no other account logs in by, and log in."""
-    user = service.register(get_db(), **body, settings=_sign_in_settings(), now=utc_now())
+    user = service.register(get_db(), **body, settings=_login_settings(), now=utc_now())
     return _forbid_caching(json_response(user, 201))
 
 
 @bp.route("/users/login", methods=["POST"])
-@sign_in_rate_limit
+@login_rate_limit
 @anonymous
 @bp.arguments(Credentials)
 @bp.response(200, AppUser)
@@ -112,9 +112,9 @@ def register(body: JsonObject) -> Response:
 @bp.error_responses(401, 503)
 def log_in(body: JsonObject) -> Response:
     """Log in by name. The `_id` in the answer is the id for `PUT users/{id}`."""
-    address = request.remote_addr or ""
+    client_ip = request.remote_addr or ""
     user = service.log_in(
-        get_db(), **body, address=address, settings=_sign_in_settings(), now=utc_now()
+        get_db(), **body, client_ip=client_ip, settings=_login_settings(), now=utc_now()
     )
     return _forbid_caching(json_response(user))
 
@@ -127,7 +127,7 @@ def log_in(body: JsonObject) -> Response:
 def change_profile(body: ProfileChanges, capability: str) -> Response:
     """Change the profile of the user who received this `_id` at login."""
     user = service.change_profile(
-        get_db(), capability, body, settings=_sign_in_settings(), now=utc_now()
+        get_db(), capability, body, settings=_login_settings(), now=utc_now()
     )
     return _forbid_caching(json_response(user))
 
@@ -138,9 +138,9 @@ def _forbid_caching(response: Response) -> Response:
     return response
 
 
-def _sign_in_settings() -> service.SignInSettings:
+def _login_settings() -> service.LoginSettings:
     config = current_config()
-    return service.SignInSettings(
+    return service.LoginSettings(
         secret=config.jwt_secret,
         session_lifetime=config.jwt_refresh_expires_in,
         bcrypt_rounds=config.bcrypt_rounds,

@@ -34,8 +34,8 @@ LOG_IN_AGAIN = "Log in again to change the profile"
 
 
 @dataclass(frozen=True)
-class SignInSettings:
-    """The settings that signing in needs.
+class LoginSettings:
+    """The settings that a login needs.
 
     Attributes:
         secret: the secret that capabilities are signed with.
@@ -95,7 +95,7 @@ def remove_favorite(db: Db, event_id: int, event_changes: EventChanges) -> None:
 
 
 def register(
-    db: Db, *, name: str, email: str, password: str, settings: SignInSettings, now: datetime
+    db: Db, *, name: str, email: str, password: str, settings: LoginSettings, now: datetime
 ) -> AppUser:
     """Add an account and log in to it.
 
@@ -119,12 +119,12 @@ def register(
 
 
 def log_in(
-    db: Db, *, name: str, password: str, address: str, settings: SignInSettings, now: datetime
+    db: Db, *, name: str, password: str, client_ip: str, settings: LoginSettings, now: datetime
 ) -> AppUser:
     """Log in by name and password.
 
     Args:
-        address: the client's IP address, by which failures are counted.
+        client_ip: the client's IP address, by which failures are counted.
 
     Raises:
         BadCredentials: there is no such account, or the password is wrong.
@@ -135,7 +135,7 @@ def log_in(
         name=name,
         email=None,
         password=password,
-        address=address,
+        client_ip=client_ip,
         now=now,
         lifetime=settings.session_lifetime,
         bcrypt_rounds=settings.bcrypt_rounds,
@@ -144,7 +144,7 @@ def log_in(
 
 
 def change_profile(
-    db: Db, capability: str, changes: ProfileChanges, *, settings: SignInSettings, now: datetime
+    db: Db, capability: str, changes: ProfileChanges, *, settings: LoginSettings, now: datetime
 ) -> AppUser:
     """Set any of name, email and about of the account that a capability belongs to.
 
@@ -161,11 +161,11 @@ def change_profile(
     return rules.render_user(user, capability)
 
 
-def _sign_capability(session: StoredSession, settings: SignInSettings) -> str:
+def _sign_capability(session: StoredSession, settings: LoginSettings) -> str:
     return _make_signer(settings).dumps(str(session["_id"]))
 
 
-def _read_session_id(capability: str, settings: SignInSettings) -> ObjectId:
+def _read_session_id(capability: str, settings: LoginSettings) -> ObjectId:
     try:
         max_age = int(settings.session_lifetime.total_seconds())
         session_id = _make_signer(settings).loads(capability, max_age=max_age)
@@ -174,5 +174,5 @@ def _read_session_id(capability: str, settings: SignInSettings) -> ObjectId:
     return ObjectId(session_id)
 
 
-def _make_signer(settings: SignInSettings) -> URLSafeTimedSerializer:
+def _make_signer(settings: LoginSettings) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(settings.secret, salt=CAPABILITY_SALT)

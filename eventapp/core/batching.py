@@ -1,8 +1,8 @@
 """Group commit: concurrent calls for one key run as one batch, with one trip to the database.
 
 The first caller for a key is the leader: it runs the work for its own item at once. Calls that
-arrive while a batch runs wait, and the first of them leads the next batch. So a single caller is
-never delayed, and at most one batch for a key runs at a time.
+arrive while a batch runs wait, and the first of them leads the next batch. So at most one batch for
+a key runs at a time. A leader delays its batch only if the key is under load.
 """
 
 import sys
@@ -14,15 +14,18 @@ from typing import Generic, TypeVar
 
 from eventapp.core.database import is_unavailable
 
-# A key is under load if at least this many callers were present when its last batch ended, and that
-# was at most this long ago.
+# A key is under load if at least MIN_LOADED_CALLERS were present when its last batch ended, within
+# the last LOADED_SECONDS. The callers of the batch and those that waited behind it are present.
 MIN_LOADED_CALLERS, LOADED_SECONDS = 3, 0.05
 # Under load, a leader waits until as many callers have arrived as were present when the last batch
-# ended: those that were in the batch and those that waited behind it. It waits up to the first
-# value for each further arrival, and up to the second value in all. Fewer, fuller batches take half
-# the time of many small ones. If the leader did not wait, the callers would split into two halves
-# that take turns. The values come from the gaps between calls that were measured on a busy machine.
+# ended. It waits up to ARRIVAL_GAP_SECONDS for each further arrival, and MAX_ARRIVAL_WAIT_SECONDS
+# in all. Fewer, fuller batches take half the time of many small ones. If the leader did not wait,
+# the callers would split into two halves that take turns. The values come from the gaps between
+# calls that were measured on a busy machine.
 ARRIVAL_GAP_SECONDS, MAX_ARRIVAL_WAIT_SECONDS = 0.005, 0.03
+# When a batch ends and no call waits, the queue is kept to know that its key is under load, but not
+# if there are more queues than this.
+MAX_QUEUES = 128
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,19 +37,19 @@ class _Call(Generic[Item, Result]):
     Attributes:
         wake_up: a lock that the caller blocks on until it leads or its outcome is set.
         is_leader: whether this caller runs the next batch.
-        result: what the work returned for the item; an exception is raised to the caller.
-        error: an exception that ended the whole batch.
+        outcome: what the work returned for the item; an exception is raised to the caller.
+        batch_error: an exception that ended the whole batch; None if the work returned.
     """
 
-    __slots__ = ("error", "is_leader", "item", "result", "wake_up")
+    __slots__ = ("batch_error", "is_leader", "item", "outcome", "wake_up")
 
     def __init__(self, item: Item) -> None:
         self.item = item
         self.wake_up = threading.Lock()
         self.wake_up.acquire()
         self.is_leader = False
-        self.result: Result | BaseException | None = None
-        self.error: BaseException | None = None
+        self.outcome: Result | BaseException | None = None
+        self.batch_error: BaseException | None = None
 
 
 class _KeyQueue(Generic[Item, Result]):
@@ -106,7 +109,11 @@ class Batcher(Generic[Item, Result]):
         self._queues: dict[Hashable, _KeyQueue[Item, Result]] = {}
 
     def submit(self, key: Hashable, item: Item) -> Result:
-        """Run `item` in a batch and return its result, or raise its exception."""
+        """Run `item` in a batch and return its result.
+
+        Raises:
+            BaseException: the exception that `work` returned for the item, or raised for the batch.
+        """
         call: _Call[Item, Result] = _Call(item)
         with self._lock:
             queue = self._queues.get(key)
@@ -117,11 +124,11 @@ class Batcher(Generic[Item, Result]):
             call.wake_up.acquire()
         if call.is_leader:
             self._run_batch(key, queue)
-        if call.error is not None:
-            raise call.error
-        if isinstance(call.result, BaseException):
-            raise call.result
-        return call.result  # type: ignore[return-value]
+        if call.batch_error is not None:
+            raise call.batch_error
+        if isinstance(call.outcome, BaseException):
+            raise call.outcome
+        return call.outcome  # type: ignore[return-value]
 
     def _run_batch(self, key: Hashable, queue: _KeyQueue[Item, Result]) -> None:
         self._wait_for_arrivals(queue)
@@ -129,17 +136,17 @@ class Batcher(Generic[Item, Result]):
             waiting = queue.waiting
             batch = [waiting.popleft() for _ in range(min(len(waiting), self._max_batch_size))]
         try:
-            results = self._work(key, [call.item for call in batch])
-            for call, result in zip(batch, results, strict=True):
-                call.result = result
+            outcomes = self._work(key, [call.item for call in batch])
+            for call, outcome in zip(batch, outcomes, strict=True):
+                call.outcome = outcome
         finally:
             failure = sys.exc_info()[1]
             fail_waiting = failure is not None and self._fails_all_waiting(failure)
-            self._choose_next_leader(key, queue, batch, fail_waiting=fail_waiting)
+            self._hand_over(key, queue, batch, fail_waiting=fail_waiting)
             _wake_followers(batch, failure)
 
     def _wait_for_arrivals(self, queue: _KeyQueue[Item, Result]) -> None:
-        """Under load, wait for the callers of the last batch to call again."""
+        """Under load, wait until `expected` callers wait, but at most MAX_ARRIVAL_WAIT_SECONDS."""
         now = time.monotonic()
         with self._lock:
             arrived = len(queue.waiting)
@@ -158,7 +165,7 @@ class Batcher(Generic[Item, Result]):
                     queue.all_arrived = None
                     return
 
-    def _choose_next_leader(
+    def _hand_over(
         self,
         key: Hashable,
         queue: _KeyQueue[Item, Result],
@@ -166,10 +173,11 @@ class Batcher(Generic[Item, Result]):
         *,
         fail_waiting: bool,
     ) -> None:
-        """Make the first waiting call the next leader, or drop a queue that is no longer needed.
+        """End a batch: make the first waiting call the next leader, or drop an unneeded queue.
 
         Args:
-            fail_waiting: move the waiting calls into `batch`, so that they receive its failure.
+            fail_waiting: first move the waiting calls into `batch`, so that they receive its
+                failure, too.
         """
         with self._lock:
             queue.expected = min(len(batch) + len(queue.waiting), self._max_batch_size)
@@ -182,12 +190,12 @@ class Batcher(Generic[Item, Result]):
                 queue.waiting[0].wake_up.release()
                 return
             queue.has_leader = False
-            if queue.expected < MIN_LOADED_CALLERS or len(self._queues) > self._max_batch_size:
+            if queue.expected < MIN_LOADED_CALLERS or len(self._queues) > MAX_QUEUES:
                 del self._queues[key]
 
 
 def _wake_followers(batch: Sequence[_Call[Item, Result]], failure: BaseException | None) -> None:
     """Wake every caller of the batch except its leader, and pass on the failure if there is one."""
     for call in batch[1:]:
-        call.error = failure
+        call.batch_error = failure
         call.wake_up.release()

@@ -38,7 +38,7 @@ def list_events(
 
     Raises:
         ValidationFailed: the page begins after the last row that a page number can reach.
-        Unauthorized: `mine` is set and no user is signed in.
+        Unauthorized: `mine` is set and no user is logged in.
     """
     if request.mine or actor.may_organize:
         own_scope = _make_own_scope(request, actor, now) if request.mine else None

@@ -8,7 +8,7 @@ import random
 from typing import Any
 from urllib.parse import quote
 
-from eventapp import open_booking_context
+from eventapp import build_booking_context
 from eventapp.bookings import auditing
 from eventapp.config import Config
 from eventapp.core.clock import utc_now
@@ -57,7 +57,7 @@ def check_booking_count(db: Db, created: int) -> None:
 
 def check_inventory(config: Config, db: Db) -> None:
     """Let the worker's job finish stock changes, then check as `scripts/check_inventory.py`."""
-    context = open_booking_context(config, db)
+    context = build_booking_context(config, db)
     for _attempt in range(MAX_JOB_RUNS):
         if not jobs.run_job("settle", context):
             break

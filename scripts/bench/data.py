@@ -1,4 +1,4 @@
-"""The data that a benchmark runs on: 10,000 events, signed-in users, and the requests they send."""
+"""The data that a benchmark runs on: 10,000 events, logged-in users, and the requests they send."""
 
 import json
 import random
@@ -50,7 +50,7 @@ class BenchmarkData:
 
 
 def load_data(db: Db, config: Config, users: int) -> BenchmarkData:
-    """Fill an empty database with indexes, events and this many signed-in users."""
+    """Fill an empty database with indexes, events and this many logged-in users."""
     prepare_database(db)
     event_ids = insert_events(db, list(generate_events()))
     bookable = event_ids[-(2 * SPREAD_EVENTS + HOT_EVENTS) :]
@@ -60,7 +60,7 @@ def load_data(db: Db, config: Config, users: int) -> BenchmarkData:
         reference=bookable[:SPREAD_EVENTS],
         spread=bookable[SPREAD_EVENTS : 2 * SPREAD_EVENTS],
         hot=bookable[2 * SPREAD_EVENTS :],
-        tokens=sign_in_users(db, config, users),
+        tokens=log_in_users(db, config, users),
     )
 
 
@@ -83,7 +83,7 @@ def make_bookable(body: EventInput, day: date, tickets: int) -> EventInput:
     }
 
 
-def sign_in_users(db: Db, config: Config, count: int) -> list[str]:
+def log_in_users(db: Db, config: Config, count: int) -> list[str]:
     """Store users with one session each, without the API; return their access tokens."""
     app = Flask("bench")
     tokens.init_app(app, config)

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from bson import ObjectId
 
-from eventapp import open_booking_context
+from eventapp import build_booking_context
 from eventapp.bookings import rules as booking_rules
 from eventapp.bookings import service as booking_service
 from eventapp.bookings import store as booking_store
@@ -170,7 +170,7 @@ def _after_cursor(rng: random.Random, size: int) -> Parameters:
 
 def open_context(db: Db) -> BookingContext:
     """Return the context that lists of bookings need."""
-    return open_booking_context(load_config({"JWT_SECRET": "0" * 32}), db)
+    return build_booking_context(load_config({"JWT_SECRET": "0" * 32}), db)
 
 
 def booking_lists(context: BookingContext, size: int) -> dict[str, ListCall]:

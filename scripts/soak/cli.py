@@ -24,14 +24,14 @@ from typing import Any
 import pymongo
 from bson import ObjectId
 
-from eventapp import open_booking_context
+from eventapp import build_booking_context
 from eventapp.bookings import auditing
 from eventapp.config import ROOT, Config, load_config
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, connect
 from eventapp.jobs import service as jobs
 from scripts.bench.cli import make_scratch_uri
-from scripts.bench.data import make_bookable, sign_in_users
+from scripts.bench.data import log_in_users, make_bookable
 from scripts.bench.server import Server, make_settings, resident_mb
 from scripts.bulk_load import insert_events, new_event
 from scripts.soak.chart import render_chart
@@ -104,7 +104,7 @@ def run_soak(
     config = load_config({name: value for name, value in settings.items() if value})
     with pymongo.timeout(TIMEOUT_SECONDS):
         event_ids = add_events(db)
-        tokens = sign_in_users(db, config, ACCOUNTS)
+        tokens = log_in_users(db, config, ACCOUNTS)
     log, samples, away = TrafficLog(), [], (0.0, 0.0)
     with (
         Server(settings, folder) as server,
@@ -263,7 +263,7 @@ def find_traffic_faults(samples: list[Sample], log: TrafficLog) -> list[str]:
 def find_database_faults(db: Db, config: Config, log: TrafficLog) -> list[str]:
     """Return the faults of the stored data after the worker's job has finished stock changes."""
     with pymongo.timeout(TIMEOUT_SECONDS):
-        context = open_booking_context(config, db)
+        context = build_booking_context(config, db)
         jobs.run_job("settle", context)
         faults = [
             f"{fault.event_id}: {fault.message}" for fault in auditing.check(context, utc_now())

@@ -8,7 +8,7 @@ import pytest
 
 from eventapp.accounts import sessions
 from eventapp.accounts.errors import BadCredentials
-from eventapp.accounts.sign_in_back_off import BY_ACCOUNT
+from eventapp.accounts.login_back_off import BY_ACCOUNT
 from eventapp.core.access.passwords import verify_password
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import TooManyRequests
@@ -97,7 +97,7 @@ def test_an_attempt_is_allowed_after_the_wait(client, ann, db):
             email="ann@example.org",
             name=None,
             password=password,
-            address=CAFE,
+            client_ip=CAFE,
             now=now + timedelta(seconds=after),
             lifetime=timedelta(days=1),
             bcrypt_rounds=4,

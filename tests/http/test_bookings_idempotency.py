@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from eventapp import open_booking_context
+from eventapp import build_booking_context
 from eventapp.bookings import store
 from eventapp.bookings.sales import idempotency
 from eventapp.core.http.app_context import CONFIG
@@ -161,7 +161,7 @@ def test_a_repeated_request_waits_for_the_one_in_progress(db, app, ann, body, mo
     thread.start()
     assert taken.wait(5)
     # The second reaches another process: in the same one it would wait for the batch of the first.
-    another = open_booking_context(CONFIG.get(app), db)
+    another = build_booking_context(CONFIG.get(app), db)
     monkeypatch.setitem(app.extensions, "booking_context", another)
     second = ann.order(1, key="k", **body)
     thread.join()

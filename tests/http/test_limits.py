@@ -66,7 +66,7 @@ def test_a_request_over_the_limit_is_refused_with_the_common_error_body(client):
     assert answer.headers["X-Request-Id"]
 
 
-def test_writes_and_sign_ins_have_limits_of_their_own(client):
+def test_writes_and_logins_have_limits_of_their_own(client):
     body = {"eventId": 999}
     assert call(client, "POST", "/api/favorites", 30, json=body).status_code == 404
     assert call(client, "POST", "/api/favorites", 1, json=body).status_code == 429
@@ -132,13 +132,13 @@ def test_a_route_may_declare_its_scope():
     app = Flask(__name__)
     app.add_url_rule("/read", "read", rate_limits.read_rate_limit(lambda: "x"), methods=["POST"])
     app.add_url_rule("/write", "write", view, methods=["POST", "GET"])
-    app.add_url_rule("/in", "in", rate_limits.sign_in_rate_limit(lambda: "x"), methods=["POST"])
+    app.add_url_rule("/in", "in", rate_limits.login_rate_limit(lambda: "x"), methods=["POST"])
     requests = (("/read", "POST"), ("/write", "POST"), ("/write", "GET"), ("/in", "POST"))
     scopes = []
     for path, method in requests:
         with app.test_request_context(path, method=method):
             scopes.append(rate_limits._get_request_scope())
-    assert scopes == [rate_limits.READS, rate_limits.WRITES, rate_limits.READS, rate_limits.SIGN_IN]
+    assert scopes == [rate_limits.READS, rate_limits.WRITES, rate_limits.READS, rate_limits.LOGINS]
 
 
 def test_no_hook_is_installed_if_rate_limits_are_disabled(make_app):

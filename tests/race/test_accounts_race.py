@@ -7,7 +7,7 @@ import pytest
 
 from eventapp.accounts import service, sessions, store, store_sessions
 from eventapp.accounts.errors import BadCredentials, EmailTaken, LastAdmin, NameTaken
-from eventapp.accounts.sign_in_back_off import BY_ACCOUNT_AND_ADDRESS
+from eventapp.accounts.login_back_off import BY_ACCOUNT_AND_ADDRESS
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError, TooManyRequests
 from tests.race.kit import run_concurrently
@@ -135,7 +135,7 @@ def guessing(db, now):
         email="p0@example.org",
         name=None,
         password="a wrong guess",
-        address="198.51.100.1",
+        client_ip="198.51.100.1",
         now=now,
         lifetime=DAY,
         bcrypt_rounds=4,
@@ -163,7 +163,7 @@ def test_a_password_change_ends_the_session_of_a_simultaneous_login(db):
                 session_id=k["_id"],
                 current="correct horse",
                 new="a new password",
-                address="198.51.100.1",
+                client_ip="198.51.100.1",
                 now=utc_now(),
                 bcrypt_rounds=4,
             )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventapp.accounts import rules
-from eventapp.accounts.sign_in_back_off import (
+from eventapp.accounts.login_back_off import (
     BY_ACCOUNT,
     BY_ACCOUNT_AND_ADDRESS,
     BY_ADDRESS,
@@ -149,10 +149,10 @@ def test_an_ipv6_network_counts_as_one_client(address, network):
 
 
 @pytest.mark.parametrize(
-    ("reads", "writes", "sign_in"), [(1000, 200, 50), (100, 30, 10), (20, 20, 10), (3, 3, 3)]
+    ("reads", "writes", "logins"), [(1000, 200, 50), (100, 30, 10), (20, 20, 10), (3, 3, 3)]
 )
-def test_limits_are_fractions_of_the_limit_of_reads_with_a_minimum(reads, writes, sign_in):
-    limits = {"reads": reads, "writes": writes, "sign-in": sign_in, "streams": 2 * reads}
+def test_limits_are_fractions_of_the_limit_of_reads_with_a_minimum(reads, writes, logins):
+    limits = {"reads": reads, "writes": writes, "sign-in": logins, "streams": 2 * reads}
     assert derive_limits(reads) == limits
 
 

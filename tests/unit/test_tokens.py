@@ -61,7 +61,7 @@ def sign(key=SECRET, algorithm="HS256", **changes):
 
 
 def test_both_read_the_same_claims_of_an_access_token(app):
-    token = tokens.create_access_token(USER_ID, SESSION_ID, generation=3)
+    token = tokens.create_access_token(USER_ID, SESSION_ID, refresh_count=3)
     claims = tokens.verify_token(token, "access")
     assert claims == verify_with_flask_jwt_extended(app, token, "access")
     assert (claims["sub"], claims["gen"]) == (str(USER_ID), 3)

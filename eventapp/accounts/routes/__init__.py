@@ -1,4 +1,4 @@
-"""Routes of accounts, sign-in and profile photos."""
+"""Routes of accounts, sessions and profile photos."""
 
 from eventapp.accounts.routes import auth, photos, users
 

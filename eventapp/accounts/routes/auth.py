@@ -1,4 +1,4 @@
-"""Routes to sign up, sign in, refresh tokens, sign out and edit the caller's own account."""
+"""Routes to register, log in, refresh tokens, log out and edit the caller's own account."""
 
 from flask import Response, request
 
@@ -20,7 +20,7 @@ from eventapp.accounts.schemas import (
 from eventapp.accounts.types import StoredSession, StoredUser, UserChanges
 from eventapp.core.access import tokens
 from eventapp.core.access.permissions import anonymous, current_actor, role_required, user_required
-from eventapp.core.access.rate_limits import sign_in_rate_limit
+from eventapp.core.access.rate_limits import login_rate_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.app_context import current_config
@@ -44,14 +44,14 @@ def forbid_caching(response: Response) -> Response:
 
 @bp.route("/register", methods=["POST"])
 @users_bp.route("", methods=["POST"])
-@sign_in_rate_limit
+@login_rate_limit
 @anonymous
 @bp.arguments(Registration)
 @bp.response(201, SignedInAnswer, headers=LOCATION_HEADER)
 @bp.response_link(201, "auth_refresh", {"refreshToken": "$response.body#/refreshToken"})
 @bp.error_responses(409, 503)
 def register(body: JsonObject) -> Response:
-    """Register an account and sign in to it."""
+    """Register an account and log in to it."""
     config, now = current_config(), utc_now()
     user = service.register(get_db(), **body, now=now, bcrypt_rounds=config.bcrypt_rounds)
     session = sessions.open_session(get_db(), user, now=now, lifetime=config.jwt_refresh_expires_in)
@@ -60,14 +60,14 @@ def register(body: JsonObject) -> Response:
 
 @bp.route("/login", methods=["POST"])
 @users_bp.route("/login", methods=["POST"])
-@sign_in_rate_limit
+@login_rate_limit
 @anonymous
 @bp.arguments(Login)
 @bp.response(200, SignedInAnswer)
 @bp.response_link(200, "auth_refresh", {"refreshToken": "$response.body#/refreshToken"})
 @bp.error_responses(401, 503)
 def log_in(body: JsonObject) -> Response:
-    """Sign in by email or name.
+    """Log in by email or name.
 
     If both are sent, the email is used.
     """
@@ -77,7 +77,7 @@ def log_in(body: JsonObject) -> Response:
         email=body.get("email"),
         name=body.get("name"),
         password=body["password"],
-        address=request.remote_addr or "",
+        client_ip=request.remote_addr or "",
         now=utc_now(),
         lifetime=config.jwt_refresh_expires_in,
         bcrypt_rounds=config.bcrypt_rounds,
@@ -137,7 +137,7 @@ def change_profile(body: UserChanges) -> Response:
 
 
 @bp.route("/change-password", methods=["PUT"])
-@sign_in_rate_limit
+@login_rate_limit
 @user_required
 @bp.arguments(PasswordBody)
 @bp.response(200, Message)
@@ -150,7 +150,7 @@ def change_password(body: JsonObject) -> Response:
         session_id=actor.session_id,
         current=body["currentPassword"],
         new=body["newPassword"],
-        address=request.remote_addr or "",
+        client_ip=request.remote_addr or "",
         now=utc_now(),
         bcrypt_rounds=current_config().bcrypt_rounds,
     )

@@ -5,7 +5,7 @@ from flask import Response
 
 from eventapp.accounts import service
 from eventapp.accounts.schemas import ExportAnswer, UserAnswer, UserBody, UsersAnswer, UsersQuery
-from eventapp.accounts.service import PERSONAL_DATA
+from eventapp.accounts.service import PERSONAL_DATA_HANDLERS
 from eventapp.accounts.types import UserChanges
 from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, role_required, self_or_admin
@@ -70,7 +70,9 @@ def change_user(body: UserChanges, user_id: ObjectId) -> Response:
 @bp.error_responses(404, 409)
 def delete_user(user_id: ObjectId) -> Response:
     """Delete an account and the user's personal data. Bookings stay, without the user's id."""
-    service.delete_user(get_db(), user_id, forget=PERSONAL_DATA.get().forget, now=utc_now())
+    service.delete_user(
+        get_db(), user_id, forget=PERSONAL_DATA_HANDLERS.get().forget, now=utc_now()
+    )
     return json_response({"message": "User deleted successfully"})
 
 
@@ -80,5 +82,5 @@ def delete_user(user_id: ObjectId) -> Response:
 @bp.error_responses(404)
 def export_user(user_id: ObjectId) -> Response:
     """Return everything that is stored about the user."""
-    exporters = PERSONAL_DATA.get().export
+    exporters = PERSONAL_DATA_HANDLERS.get().export
     return json_response(service.export_user(get_db(), user_id, exporters=exporters))

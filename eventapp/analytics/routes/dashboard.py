@@ -20,7 +20,7 @@ FILES = frozenset({"page.css", "page.js", "charts.js"})
 @anonymous
 @bp.response(200, content_type="text/html")
 def page() -> Response:
-    """Return the dashboard page, on which organizers and admins sign in."""
+    """Return the dashboard page, on which organizers and admins log in."""
     return _send("index.html")
 
 

@@ -1,4 +1,4 @@
-"""The caller of a request: a signed-in user, a device without an account, or the shared guest."""
+"""The caller of a request: a logged-in user, a device without an account, or the shared guest."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Actor:
     """The caller of a request.
 
     Attributes:
-        user_id: the signed-in user. It is None for a device, for the guest, and for a caller
+        user_id: the logged-in user. It is None for a device, for the guest, and for a caller
             without a token when DEMO_OPEN is set.
         role: ATTENDEE, ORGANIZER or ADMIN; empty for a caller without a role.
         session_id: the session that the access token belongs to; None without a token.
@@ -47,7 +47,7 @@ class Actor:
         return f"device:{self.device_id}" if self.device_id else GUEST_FAVORITES_KEY
 
     def require_user_id(self) -> ObjectId:
-        """Return the id of the signed-in user.
+        """Return the id of the logged-in user.
 
         Raises:
             Unauthorized: the caller has no account.

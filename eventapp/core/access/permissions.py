@@ -1,7 +1,7 @@
 """Identify the caller of a request, and declare which callers each route accepts.
 
-Every route has one of the decorators `anyone`, `anonymous`, `user_required`, `role_required` and
-`self_or_admin`. The application does not start if a route has none of them.
+Every route has one of the decorators in DECORATORS. The application does not start if a route has
+none of them.
 """
 
 from collections.abc import Callable
@@ -24,6 +24,7 @@ from eventapp.core.database import Db, get_db
 from eventapp.core.errors import Forbidden, Unauthorized, ValidationFailed
 from eventapp.core.roles import ADMIN, ATTENDEE, ORGANIZER
 
+DECORATORS = "anyone, anonymous, user_required, role_required or self_or_admin"
 # The name of the security scheme for access tokens in the OpenAPI document.
 BEARER = "bearer"
 
@@ -36,9 +37,9 @@ class ActiveSession(TypedDict):
     """The fields of a session that are read for every request with an access token."""
 
     userId: ObjectId
-    role: str  # the user's role now, which may have changed after the sign-in
-    gen: int  # how often the session has been refreshed
-    previousId: NotRequired[str]  # the last refresh token; absent once the new one was received
+    role: str  # the user's role now, which may have changed after the login
+    gen: int  # the refresh count: how often the session has been refreshed
+    previousId: NotRequired[str]  # the last refresh id; absent once the new tokens were received
 
 
 SessionLoader = Callable[[Db, ObjectId, datetime], ActiveSession | None]
@@ -126,17 +127,20 @@ def _read_device_id() -> str | None:
 
 
 def anyone(view: View) -> View:
-    """Declare that a route needs no token, but adapts its answer to a caller with a token."""
+    """Declare that a route needs no token, but identifies a caller who sends one.
+
+    Its answer may depend on the caller. A token that is not valid is refused.
+    """
     return _declare_permission(view, "anyone", {}, {BEARER: []})
 
 
 def anonymous(view: View) -> View:
-    """Declare that a route does not identify its caller."""
+    """Declare that a route does not identify its caller: it ignores any access token."""
     return _declare_permission(view, "anyone")
 
 
 def user_required(view: View) -> View:
-    """Restrict a route to signed-in users."""
+    """Restrict a route to logged-in users."""
     return role_required(ATTENDEE, ORGANIZER, ADMIN, needs_account=True)(view)
 
 
@@ -205,5 +209,4 @@ def require_declared_permissions(app: Flask) -> None:
         if not hasattr(app.view_functions[rule.endpoint], "permission")
     ]
     if undeclared:
-        decorators = "anyone, anonymous, user_required or role_required"
-        raise RuntimeError(f"decorate with {decorators}: {undeclared}")
+        raise RuntimeError(f"decorate with {DECORATORS}: {undeclared}")

@@ -1,6 +1,6 @@
 """Limit how many requests each caller may make in a fixed time window.
 
-A caller is a signed-in user, or else a network address. Each request counts towards one of four
+A caller is a logged-in user, or else a network address. Each request counts towards one of four
 scopes. RATE_LIMIT_MAX_REQUESTS is the limit of reads; `derive_limits` derives the others from it.
 """
 
@@ -21,7 +21,8 @@ from eventapp.core.access.rate_limit_storage import FallbackStorage
 from eventapp.core.app_key import AppKey
 from eventapp.core.errors import TooManyRequests, Unauthorized
 
-READS, WRITES, SIGN_IN, STREAMS = "reads", "writes", "sign-in", "streams"
+# The scopes. Their values are parts of the keys of stored counters.
+READS, WRITES, LOGINS, STREAMS = "reads", "writes", "sign-in", "streams"
 READING_METHODS = frozenset(("GET", "HEAD"))
 EXEMPT_PATHS = ("/healthz", "/api/healthz", "/readyz", "/metrics", "/images/", "/api/docs")
 MEMORY = "memory://"
@@ -31,9 +32,9 @@ log = structlog.get_logger()
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def sign_in_rate_limit(view: View) -> View:
-    """Limit a route for sign-up or sign-in to few requests, always counted by address."""
-    return _set_scope(view, SIGN_IN)
+def login_rate_limit(view: View) -> View:
+    """Limit a route that registers, logs in or checks a password. It is counted by address."""
+    return _set_scope(view, LOGINS)
 
 
 def read_rate_limit(view: View) -> View:
@@ -57,7 +58,7 @@ def _set_scope(view: View, scope: str) -> View:
 def derive_limits(max_requests: int) -> dict[str, int]:
     """Return how many requests each scope allows in a window, given the limit of reads.
 
-    Writes are limited to a fifth of the reads and sign-ins to a twentieth, but to no fewer than 30
+    Writes are limited to a fifth of the reads and logins to a twentieth, but to no fewer than 30
     and 10, which one person with a phone may need, and to no more than the reads. Streams may be
     opened twice as often as reads, since a client opens its stream again whenever the connection
     breaks.
@@ -65,7 +66,7 @@ def derive_limits(max_requests: int) -> dict[str, int]:
     return {
         READS: max_requests,
         WRITES: min(max_requests, max(30, max_requests // 5)),
-        SIGN_IN: min(max_requests, max(10, max_requests // 20)),
+        LOGINS: min(max_requests, max(10, max_requests // 20)),
         STREAMS: 2 * max_requests,
     }
 
@@ -122,7 +123,7 @@ def _limit_request() -> None:
     if request.method == "OPTIONS" or request.path.startswith(EXEMPT_PATHS):
         return
     scope = _get_request_scope()
-    caller = get_client_address_key() if scope == SIGN_IN else _get_caller_key()
+    caller = get_client_address_key() if scope == LOGINS else _get_caller_key()
     g.window_stats = stats = RATE_LIMITER.get().hit(scope, caller, time.time())
     if stats.remaining < 0:
         raise TooManyRequests(retry_after=stats.reset_seconds)
@@ -135,7 +136,7 @@ def _get_request_scope() -> str:
 
 
 def _get_caller_key() -> str:
-    """Return the key of the signed-in user or, without a valid token, of the address.
+    """Return the key of the logged-in user or, without a valid token, of the address.
 
     Users behind one address thus do not share a limit.
     """

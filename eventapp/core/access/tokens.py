@@ -23,8 +23,8 @@ class Claims(TypedDict, total=False):
     sub: str  # the id of the user
     type: str  # "access" or "refresh"
     sid: str  # the id of the session
-    gen: int  # access tokens: how often the session had been refreshed
-    rid: str  # refresh tokens: the id of the token, which the session accepts once
+    gen: int  # access tokens: the refresh count of the session when the token was made
+    rid: str  # refresh tokens: the refresh id, which the session accepts once
     exp: int  # when the token expires, in seconds since 1970
     iat: int  # when the token was made, in seconds since 1970
     nbf: int  # when the token becomes valid, the same as `iat`
@@ -48,20 +48,20 @@ def init_app(app: Flask, config: Config) -> None:
     flask_jwt_extended.JWTManager(app)
 
 
-def create_access_token(user_id: ObjectId, session_id: ObjectId, generation: int = 0) -> str:
+def create_access_token(user_id: ObjectId, session_id: ObjectId, refresh_count: int = 0) -> str:
     """Return a new access token.
 
     Args:
-        generation: how often the session had been refreshed when this token was made.
+        refresh_count: how often the session has been refreshed.
     """
-    claims = {"sid": str(session_id), "gen": generation}
+    claims = {"sid": str(session_id), "gen": refresh_count}
     token = flask_jwt_extended.create_access_token(str(user_id), additional_claims=claims)
     return cast(str, token)
 
 
-def create_refresh_token(user_id: ObjectId, session_id: ObjectId, token_id: str) -> str:
-    """Return a new refresh token. The session accepts each `token_id` only once."""
-    claims = {"sid": str(session_id), "rid": token_id}
+def create_refresh_token(user_id: ObjectId, session_id: ObjectId, refresh_id: str) -> str:
+    """Return a new refresh token. The session accepts each `refresh_id` only once."""
+    claims = {"sid": str(session_id), "rid": refresh_id}
     token = flask_jwt_extended.create_refresh_token(str(user_id), additional_claims=claims)
     return cast(str, token)
 

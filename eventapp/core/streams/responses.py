@@ -37,7 +37,7 @@ def stream_response(topic: Topic, listener: Listener) -> Response:
 
 
 def make_session_check(actor: Actor) -> Callable[[], bool]:
-    """Return a function that checks whether the caller is still signed in.
+    """Return a function that checks whether the caller's session still exists.
 
     The function needs no request context. For a caller without a session it returns True.
     """

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from eventapp.accounts.types import StoredSignInRecord
+from eventapp.accounts.types import StoredLoginRecord
 
 # How long an address that has logged in to an account is exempt from the count by account.
 TRUST_DURATION = timedelta(days=90)
@@ -39,7 +39,7 @@ class BackOff:
     max_wait: int
     window: timedelta
 
-    def compute_wait(self, record: StoredSignInRecord | None, now: datetime) -> int:
+    def compute_wait(self, record: StoredLoginRecord | None, now: datetime) -> int:
         """Return the whole seconds until the next attempt is allowed, 0 if it is allowed now.
 
         Args:
@@ -86,22 +86,22 @@ class RecordIds:
     trusted: str
 
 
-def make_record_ids(account: str, address: str, now: datetime) -> RecordIds:
-    """Return the ids of the records that concern an attempt on `account` from `address`.
+def make_record_ids(login_key: str, client_ip: str, now: datetime) -> RecordIds:
+    """Return the ids of the records that concern an attempt on an account from an address.
 
     Args:
-        account: the folded name or email that was sent, or an account's id.
-        address: the client's IP address.
+        login_key: the folded name or email that was sent, or an account's id.
+        client_ip: the client's IP address.
     """
 
     def counter_id(back_off: BackOff, *parts: str) -> str:
         return _digest(back_off.scope, *parts, back_off.find_window_end(now))
 
     return RecordIds(
-        pair=counter_id(BY_ACCOUNT_AND_ADDRESS, account, address),
-        address=counter_id(BY_ADDRESS, address),
-        account=counter_id(BY_ACCOUNT, account),
-        trusted=_digest("known", account, address),  # The word is a part of stored ids.
+        pair=counter_id(BY_ACCOUNT_AND_ADDRESS, login_key, client_ip),
+        address=counter_id(BY_ADDRESS, client_ip),
+        account=counter_id(BY_ACCOUNT, login_key),
+        trusted=_digest("known", login_key, client_ip),  # The word is a part of stored ids.
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from eventapp.accounts import store_attempts
-from eventapp.accounts.sign_in_back_off import (
+from eventapp.accounts.login_back_off import (
     BY_ACCOUNT,
     BY_ACCOUNT_AND_ADDRESS,
     BY_ADDRESS,
@@ -36,19 +36,19 @@ class Attempt:
     began_at: datetime
 
 
-def begin_attempt(db: Db, account: str, address: str, now: datetime) -> Attempt:
+def begin_attempt(db: Db, login_key: str, client_ip: str, now: datetime) -> Attempt:
     """Count one attempt on an account, before its password is checked.
 
     An attempt that earlier failures already forbid is refused without being counted.
 
     Args:
-        account: the folded name or email that was sent, or an account's id.
-        address: the client's IP address.
+        login_key: the folded name or email that was sent, or an account's id.
+        client_ip: the client's IP address.
 
     Raises:
         TooManyRequests: too many attempts failed lately.
     """
-    ids = make_record_ids(account, address, now)
+    ids = make_record_ids(login_key, client_ip, now)
     records = store_attempts.find_records(db, (ids.pair, ids.address, ids.account, ids.trusted))
     back_offs = {ids.pair: BY_ACCOUNT_AND_ADDRESS, ids.address: BY_ADDRESS}
     if ids.trusted not in records:
