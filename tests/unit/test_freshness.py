@@ -1,7 +1,7 @@
 """No order of reads, writes, polls and shared values makes a process show an outdated event.
 
 A model of the database, the shared cache and two processes takes random steps, and after each step
-no process holds an event that lacks a change it received. The controls take one rule out of the
+no process has an event cached that lacks a change it received. The controls take one rule out of the
 protocol, and the same random steps then find an outdated event.
 """
 
@@ -308,7 +308,7 @@ class KeepsAllReads(Freshness):
 
 class KeepsAllSharedValues(Freshness):
     def keep_shared(self, rendered, complete_up_to):
-        self._hold(rendered)
+        self._put(rendered)
         return True
 
 
@@ -338,7 +338,7 @@ class ForgetsChangesOnly(Freshness):
 
 
 class TrustsRecentReadsForLists(Freshness):
-    def _hold(self, rendered):
+    def _put(self, rendered):
         self._rendered.put(rendered.event_id, rendered)
 
 

@@ -1,1 +1,1 @@
-"""Rendered events and lists, kept fresh across processes."""
+"""The cache of rendered events and lists, and how it stays fresh across processes."""

@@ -3,11 +3,11 @@
 Every write that an answer can show raises the event's revision and sets its `changedAt`. The only
 exceptions are the scores of popularity, by which lists can be sorted. A process receives its own
 writes from its services, before it answers the request (`EventChanges`). It receives the writes of
-other processes by polling the database (`ChangeFeed`), about once a second. `Freshness` holds
-the newest change received of each event, and renderings.
+other processes by polling the database (`ChangeFeed`), about once a second. `Freshness` caches
+renderings, and remembers the newest change received of each event.
 
-Invariant: a rendering that is held contains every change of its event that this process has
-received. To be held, it must be
+Invariant: a cached rendering contains every change of its event that this process has
+received. To be cached, it must be
 
 - read from the database by this process, and either no change of the event was received since the
   read began, or the rendering's revision is not below that of the change; or
@@ -63,7 +63,7 @@ class ReadStart(NamedTuple):
     Attributes:
         change_number: of the last change received before.
         complete_up_to: the read is sure to contain every change made up to this database time;
-            None before the first poll, and while the database holds no change at all.
+            None before the first poll, and while the database contains no change at all.
     """
 
     change_number: int
@@ -104,7 +104,7 @@ class Effect(Enum):
 
 
 class Freshness:
-    """The renderings that this process holds and the changes that it has received.
+    """The renderings that this process caches and the changes that it has received.
 
     All methods may be called by any number of threads.
     """
@@ -120,8 +120,8 @@ class Freshness:
         # Changes up to this number may be forgotten, so that a read which began before it can't be
         # compared with them.
         self._forgotten_up_to = 0
-        # The eventIds of renderings held between the starts of the last two polls, and of those
-        # held since. These renderings may contain changes that no poll has returned yet.
+        # The eventIds of renderings cached between the starts of the last two polls, and of those
+        # cached since. These renderings may contain changes that no poll has returned yet.
         self._recent_reads: tuple[set[int], set[int]] = set(), set()
         self._newest_changed_at: datetime | None = None
         self._complete_up_to: datetime | None = None
@@ -129,7 +129,7 @@ class Freshness:
         self._history_start: datetime | None = None
 
     def get(self, event_id: int) -> RenderedEvent | None:
-        """Return the rendering held of this event, or None."""
+        """Return the cached rendering of this event, or None."""
         return self._rendered.get(event_id)
 
     def start_read(self) -> ReadStart:
@@ -139,7 +139,7 @@ class Freshness:
     # Renderings.
 
     def keep(self, rendered: RenderedEvent, started: ReadStart) -> None:
-        """Hold an event that was read from the database, unless it is outdated.
+        """Cache an event that was read from the database, unless it is outdated.
 
         Args:
             started: what this process knew when the read started.
@@ -151,7 +151,7 @@ class Freshness:
             if change and change.number <= started.change_number:
                 # The read began after the change was received, so even a lower revision counts.
                 self._changes[rendered.event_id] = change._replace(min_revision=rendered.revision)
-            self._hold(rendered)
+            self._put(rendered)
 
     def _is_overtaken(self, last: ReceivedChange | None, revision: int, started: ReadStart) -> bool:
         """Return whether a read of this revision may lack the newest change received."""
@@ -162,7 +162,7 @@ class Freshness:
         return last.min_revision is None or revision < last.min_revision
 
     def keep_shared(self, rendered: RenderedEvent, complete_up_to: datetime) -> bool:
-        """Hold an event that another process read, unless it is outdated; return if it is held.
+        """Cache an event that another process read, unless it is outdated; return if it is cached.
 
         Args:
             complete_up_to: of the read by the other process.
@@ -173,10 +173,10 @@ class Freshness:
             change = self._changes.get(rendered.event_id)
             if change and change.is_missing_from(rendered.revision, complete_up_to):
                 return False
-            self._hold(rendered)
+            self._put(rendered)
             return True
 
-    def _hold(self, rendered: RenderedEvent) -> None:
+    def _put(self, rendered: RenderedEvent) -> None:
         self._rendered.put(rendered.event_id, rendered)
         self._recent_reads[1].add(rendered.event_id)
 
@@ -191,7 +191,7 @@ class Freshness:
     def record_sale(self, sale_state: SaleState) -> bool:
         """Receive that this process sold or returned tickets; return whether lists may differ.
 
-        A rendering that is held gets the new stock, so that it need not be read again.
+        The cached rendering gets the new stock, so that it need not be read again.
         """
         event_id, revision = sale_state["eventId"], sale_state["rev"]
         with self._lock:
@@ -287,7 +287,7 @@ class Freshness:
 
         Args:
             last: the newest change of the event received before.
-            rendered: the rendering held before.
+            rendered: the rendering cached before.
             event: the state after the change.
         """
         event_id = event["eventId"]

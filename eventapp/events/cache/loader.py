@@ -1,4 +1,4 @@
-"""Load the events that a process does not hold: from the shared cache, else from the database.
+"""Load the events that a process has not cached: from the shared cache, else from the database.
 
 The loader never records that an event does not exist. Another process may have created it just now,
 and its client may ask this process for it at once.
@@ -89,7 +89,7 @@ class EventLoader:
     """Loads the rendered events of one database, once for equal requests at the same time."""
 
     def __init__(self, db: Db, freshness: Freshness, shared_events: SharedEvents) -> None:
-        """Create a loader that gives what it loads to `freshness`, which decides what is held."""
+        """Create a loader that gives what it loads to `freshness`, which decides what is cached."""
         self._db, self._freshness, self._shared_events = db, freshness, shared_events
         self._loads: Batcher[EventIds, EventsById] = Batcher(self._load_once)
 
@@ -113,7 +113,7 @@ class EventLoader:
         return [found] * len(requests)
 
     def _find_shared(self, event_ids: list[int]) -> list[RenderedEvent]:
-        """Return the events that the shared cache holds and this process may show."""
+        """Return the events in the shared cache that this process may show."""
         shared = self._shared_events.find(event_ids)
         fresh = [
             event
@@ -126,7 +126,7 @@ class EventLoader:
         return fresh
 
     def _find_stored(self, event_ids: list[int]) -> list[RenderedEvent]:
-        """Return the events that the database holds, and share them."""
+        """Return the events that exist in the database, and share them."""
         started = self._freshness.start_read()
         stored = store.find_events(self._db, event_ids)
         events = [render_event(event) for event in stored]
