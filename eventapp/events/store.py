@@ -230,7 +230,7 @@ def find_indexed_after(
 
 
 def find_indexed(db: Db, event_ids: list[int], *, fields: Iterable[str]) -> list[IndexedEvent]:
-    """Return the events of these ids that exist, listed or not; `fields` as for `find_indexed_after`."""
+    """Return these events, listed or not, if they exist; `fields` as for `find_indexed_after`."""
     found = db.events.find({"eventId": {"$in": event_ids}}, _make_index_projection(fields))
     return cast(list[IndexedEvent], list(found))
 

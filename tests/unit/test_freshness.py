@@ -1,8 +1,8 @@
 """No order of reads, writes, polls and shared values makes a process show an outdated event.
 
 A model of the database, the shared cache and two processes takes random steps, and after each step
-no process has an event cached that lacks a change it received. The controls take one rule out of the
-protocol, and the same random steps then find an outdated event.
+no process has cached an event that lacks a change it received. The controls take one rule out of
+the protocol, and the same random steps then find an outdated event.
 """
 
 import random
