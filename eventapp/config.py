@@ -23,7 +23,8 @@ from environs.types import ErrorMapping
 from marshmallow.validate import OneOf, Range, Regexp
 
 ROOT = Path(__file__).resolve().parent.parent
-MIN_SECRET_BYTES, MIN_SECRET_CHARACTERS = 32, 8
+# The least length of JWT_SECRET, and how many different characters it needs in production.
+MIN_SECRET_BYTES, MIN_DISTINCT_CHARACTERS = 32, 8
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 Validator = Callable[[Any], Any]
@@ -358,7 +359,7 @@ def _choose_secret(config: Config) -> str:
             raise ConfigError("JWT_SECRET: must be set when APP_ENV is production")
         return _load_or_create_secret(config.instance_dir / "jwt_secret")
     if len(secret.encode()) < MIN_SECRET_BYTES or (
-        config.is_production and len(set(secret)) < MIN_SECRET_CHARACTERS
+        config.is_production and len(set(secret)) < MIN_DISTINCT_CHARACTERS
     ):
         raise ConfigError(f"JWT_SECRET: must be random and at least {MIN_SECRET_BYTES} bytes long")
     return secret

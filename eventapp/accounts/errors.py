@@ -49,6 +49,6 @@ class SessionEnded(Unauthorized):
 
 
 class TokenReused(Unauthorized):
-    """A refresh token was used twice, so that its session was ended for every holder of a token."""
+    """A refresh token was used twice. Its session was ended: somebody else may hold the token."""
 
     code, message = "token_reused", "This refresh token was used before; log in again"

@@ -83,8 +83,8 @@ def record_success(db: Db, attempt: Attempt) -> None:
     ids = attempt.ids
     store_attempts.record_success(
         db,
-        cleared=ids.pair,
-        lowered=[counter_id for counter_id in attempt.counter_ids if counter_id != ids.pair],
-        trusted=ids.trusted,
+        cleared_id=ids.pair,
+        lowered_ids=[counter_id for counter_id in attempt.counter_ids if counter_id != ids.pair],
+        trusted_id=ids.trusted,
         trusted_until=attempt.began_at + TRUST_DURATION,
     )

@@ -94,13 +94,13 @@ def make_record_ids(login_key: str, client_ip: str, now: datetime) -> RecordIds:
         client_ip: the client's IP address.
     """
 
-    def counter_id(back_off: BackOff, *parts: str) -> str:
+    def make_counter_id(back_off: BackOff, *parts: str) -> str:
         return _digest(back_off.scope, *parts, back_off.find_window_end(now))
 
     return RecordIds(
-        pair=counter_id(BY_ACCOUNT_AND_ADDRESS, login_key, client_ip),
-        address=counter_id(BY_ADDRESS, client_ip),
-        account=counter_id(BY_ACCOUNT, login_key),
+        pair=make_counter_id(BY_ACCOUNT_AND_ADDRESS, login_key, client_ip),
+        address=make_counter_id(BY_ADDRESS, client_ip),
+        account=make_counter_id(BY_ACCOUNT, login_key),
         trusted=_digest("known", login_key, client_ip),  # The word is a part of stored ids.
     )
 

@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from eventapp.accounts import rules, sessions, store, store_sessions
 from eventapp.accounts.errors import EmailTaken, LastAdmin, NameTaken, UserNotFound
-from eventapp.accounts.types import PublicUser, StoredUser, UserChanges
+from eventapp.accounts.types import RenderedUser, StoredUser, UserChanges
 from eventapp.core import paging
 from eventapp.core.access.emails import find_email_error
 from eventapp.core.access.passwords import find_password_error, hash_password
@@ -105,7 +105,7 @@ def _raise_errors(**errors_by_field: str | None) -> None:
         raise ValidationFailed(f"Invalid {next(iter(errors))}", errors=errors)
 
 
-def render_user(user: StoredUser) -> PublicUser:
+def render_user(user: StoredUser) -> RenderedUser:
     """Return the fields of an account that the API shows; never a hash."""
     return {
         "_id": user["_id"],
@@ -166,7 +166,7 @@ def list_users(
         The body of the answer, and the `before` of the next page, which is None at the end.
 
     Raises:
-        ValidationFailed: the page lies beyond the rows that are counted.
+        ValidationFailed: the page begins after the last row that a page number can reach.
     """
     search = fold_account_name(search)
     counted = store.count(db, search=search, role=role, limit=paging.COUNT_LIMIT + 1)
@@ -246,6 +246,7 @@ def _write_changes(
 def _claim_name_and_write(
     db: Db, user_id: ObjectId, changes: UserChanges, *, unique_name: bool
 ) -> StoredUser | None:
+    """Write the changes. A new name becomes the login name too, if no other account has it."""
     if "name" not in changes:
         return store.update(db, user_id, changes)
     login_name = changes["nameKey"]

@@ -47,20 +47,23 @@ def _increment(db: Db, counter_id: str, change: Query) -> int | None:
 
 
 def record_success(
-    db: Db, *, cleared: str, lowered: Iterable[str], trusted: str, trusted_until: datetime
+    db: Db, *, cleared_id: str, lowered_ids: Iterable[str], trusted_id: str, trusted_until: datetime
 ) -> None:
     """Reset a counter, take one failure from others, and trust an address, in one call.
 
     Args:
-        cleared: the id of the counter that is set to 0.
-        lowered: the ids of the counters that get one failure less.
-        trusted: the id of the trusted address, which is created if it does not exist.
+        cleared_id: the id of the counter that is set to 0.
+        lowered_ids: the ids of the counters that get one failure less.
+        trusted_id: the id of the trusted address, which is created if it does not exist.
     """
     _records(db).bulk_write(
         [
-            UpdateOne({"_id": cleared}, {"$set": {"failures": 0}}),
-            *(UpdateOne({"_id": counter_id}, {"$inc": {"failures": -1}}) for counter_id in lowered),
-            UpdateOne({"_id": trusted}, {"$set": {"expiresAt": trusted_until}}, upsert=True),
+            UpdateOne({"_id": cleared_id}, {"$set": {"failures": 0}}),
+            *(
+                UpdateOne({"_id": counter_id}, {"$inc": {"failures": -1}})
+                for counter_id in lowered_ids
+            ),
+            UpdateOne({"_id": trusted_id}, {"$set": {"expiresAt": trusted_until}}, upsert=True),
         ],
         ordered=False,
     )

@@ -39,8 +39,8 @@ StoredUser = TypedDict(
 
 
 # An account as the API shows it, to the user and to admins. The fields are those of StoredUser.
-PublicUser = TypedDict(
-    "PublicUser",
+RenderedUser = TypedDict(
+    "RenderedUser",
     {
         "_id": ObjectId,
         "name": str,

@@ -1,10 +1,10 @@
 """Pages and cursors of lists.
 
 A client requests a page by its number, up to the row COUNT_LIMIT, or by a cursor, which costs the
-same for every page. A cursor is the position after which its page begins: JSON, encoded as base64.
-It contains the sort values of the last row before the page and, if the list has filters, the
-filters, so that a client sends nothing else with it. Clients can read and forge cursors, so their
-content is validated like any other input.
+same for every page. A cursor is a list position: JSON, encoded as base64. It contains the sort
+values of the row after which the page begins and, if the list has filters, the filters, so that a
+client sends nothing else with it. Clients can read and forge cursors, so their content is validated
+like any other input.
 """
 
 import base64
@@ -67,29 +67,31 @@ def find_page_offset(*, page: int, limit: int, counted: int) -> int | None:
     return None
 
 
-def make_next_cursor(position: Mapping[str, Any] | None, filters: Mapping[str, Any]) -> str | None:
+def make_next_cursor(
+    list_position: Mapping[str, Any] | None, filters: Mapping[str, Any]
+) -> str | None:
     """Return the cursor of a position in a list with these filters, or None without a position."""
-    return encode_cursor({**position, "query": dict(filters)}) if position else None
+    return encode_cursor({**list_position, "query": dict(filters)}) if list_position else None
 
 
-def encode_cursor(position: JsonObject) -> str:
-    """Encode a position as a cursor, a string that is safe in URLs."""
-    return base64.urlsafe_b64encode(json.dumps(position)).rstrip(b"=").decode()
+def encode_cursor(list_position: JsonObject) -> str:
+    """Encode a list position as a cursor, a string that is safe in URLs."""
+    return base64.urlsafe_b64encode(json.dumps(list_position)).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str) -> JsonObject:
-    """Decode the position in a cursor.
+    """Decode the list position in a cursor.
 
     Raises:
         InvalidCursor: the text is not base64 of a JSON object.
     """
     try:
-        position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        list_position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:
-        position = None
-    if not isinstance(position, dict):
+        list_position = None
+    if not isinstance(list_position, dict):
         raise InvalidCursor
-    return position
+    return list_position
 
 
 def parse_cursor_int(value: object, maximum: int = MAX_INT64) -> int:
@@ -114,10 +116,10 @@ def parse_cursor_time(milliseconds: int) -> datetime:
         raise InvalidCursor from None
 
 
-def parse_cursor_page(position: Mapping[str, Any]) -> tuple[int, int]:
-    """Return the count of rows, and the number of the page that a cursor leads to.
+def parse_cursor_page(list_position: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the count of rows, and the number of the page that begins at a list position.
 
     The count is that of the first page, because counting the rows again would slow down every page.
     """
-    counted = parse_cursor_int(position.get("counted"), COUNT_LIMIT + 1)
-    return counted, parse_cursor_int(position.get("page")) + 1
+    counted = parse_cursor_int(list_position.get("counted"), COUNT_LIMIT + 1)
+    return counted, parse_cursor_int(list_position.get("page")) + 1

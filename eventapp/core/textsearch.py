@@ -196,7 +196,7 @@ def _iter_strings(value: Any, path: list[str]) -> Iterator[str]:
 
 
 @dataclass
-class _Entry:
+class _IndexedDocument:
     """An indexed document: its (field, text) pairs, and the score of each of its terms."""
 
     texts: list[tuple[str, str]]
@@ -217,7 +217,7 @@ class TextIndex:
     def __init__(self, weights: Mapping[str, float]) -> None:
         """Create an empty index of the fields that have a weight, by their dotted paths."""
         self._paths = {name: (name.split("."), weight) for name, weight in weights.items()}
-        self._entries: dict[Hashable, _Entry] = {}
+        self._documents: dict[Hashable, _IndexedDocument] = {}
         self._postings: dict[str, dict[Hashable, float]] = {}
         self._stale: dict[Hashable, Mapping[str, Any] | None] = {}
 
@@ -237,12 +237,12 @@ class TextIndex:
         return {key: score for key, score in found.items() if self._is_match(query, key)}
 
     def _is_match(self, query: TextQuery, key: Hashable) -> bool:
-        entry = self._entries[key]
-        if not query.excluded.isdisjoint(entry.scores):
+        indexed = self._documents[key]
+        if not query.excluded.isdisjoint(indexed.scores):
             return False
         if not (query.phrases or query.excluded_phrases):
             return True
-        texts = entry.folded
+        texts = indexed.folded
         return all(any(phrase in text for text in texts) for phrase in query.phrases) and not any(
             phrase in text for phrase in query.excluded_phrases for text in texts
         )
@@ -251,7 +251,7 @@ class TextIndex:
         """Index the documents written since the last search whose text has changed."""
         for key, document in self._stale.items():
             texts = self._find_texts(document) if document is not None else []
-            old = self._entries.get(key)
+            old = self._documents.get(key)
             if old is None or old.texts != texts:
                 self._remove(key)
                 self._add(key, texts)
@@ -265,8 +265,8 @@ class TextIndex:
         ]
 
     def _remove(self, key: Hashable) -> None:
-        entry = self._entries.pop(key, None)
-        for term in entry.scores if entry else ():
+        indexed = self._documents.pop(key, None)
+        for term in indexed.scores if indexed else ():
             del self._postings[term][key]
 
     def _add(self, key: Hashable, texts: list[tuple[str, str]]) -> None:
@@ -275,6 +275,6 @@ class TextIndex:
             for term, score in score_as_mongodb(text, self._paths[name][1]).items():
                 scores[term] = scores.get(term, 0.0) + score
         if texts:
-            self._entries[key] = _Entry(texts, scores)
+            self._documents[key] = _IndexedDocument(texts, scores)
         for term, score in scores.items():
             self._postings.setdefault(term, {})[key] = score

@@ -2,21 +2,21 @@
 
 Each process reads the events that it streams from the database, a few times a second for all of
 its clients together (see `core.streams.hub`). So it makes no difference which process changed an
-event. A stream sends only the latest availability and the latest edit, but every entry of the
-chat, in the order of the numbers.
+event. A stream sends only the latest availability and the latest edit, but every chat entry, in
+the order of the numbers.
 
-Numbers. A writer takes the next number of a chat from a counter, and then inserts its entry. An
-entry may therefore become visible after one with a higher number. No reader goes past a missing
+Numbers. A writer takes the next number of a chat from a counter, and then inserts its chat entry.
+An entry may therefore become visible after one with a higher number. No reader goes past a missing
 number. If the missing entry does not arrive within GAP_TIMEOUT, the reader fills the number with a
 hidden entry. If the writer inserts its entry after that, a unique index refuses the number, and the
 writer takes the next one.
 
-Positions. The id of each sent event is a `StreamPosition`: the edit count and the revision of the
-event and the number of the chat entry that were sent last. A client that reconnects sends the id as
-`Last-Event-ID`, and any process goes on from there. If the process does not buffer the entries
-after the position, it reads them from the database.
+Stream positions. The id of each sent event is a `StreamPosition`: the edit count and the revision
+of the event and the number of the chat entry that were sent last. A client that reconnects sends
+the id as `Last-Event-ID`, and any process goes on from there. If the process does not buffer the
+entries after the stream position, it reads them from the database.
 
-Invariant: a client that has received position n has received each message up to number n, exactly
+Invariant: a client that has received number n has received each message up to number n, exactly
 once and in order, and the stream that follows begins with number n + 1. It ends with the current
 availability and the last edit.
 """
@@ -34,18 +34,18 @@ from eventapp.events import service as events
 from eventapp.events.service import LiveState
 from eventapp.messages import rules, store
 from eventapp.messages.rules import StreamPosition
-from eventapp.messages.types import StoredEntry
+from eventapp.messages.types import StoredChatEntry
 
 TOPIC_KIND = "event"
-# A stream that falls behind by more than this many entries ends; its client reconnects.
+# A stream that falls behind by more than this many chat entries ends; its client reconnects.
 MAX_BUFFERED = 1_024
-# The most entries that are read at once.
+# The most chat entries that are read at once.
 READ_LIMIT = 512
 # How many of the last numbers are checked for gaps when a topic is opened.
 GAP_SEARCH_LENGTH = 64
 
-# The number of an entry and the JSON that is sent for it, None for an entry that is not sent.
-EncodedEntry = tuple[int, bytes | None]
+# The number of a chat entry and the JSON that is sent for it, None for one that is not sent.
+EncodedChatEntry = tuple[int, bytes | None]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class EventSnapshot:
     event: LiveState
     availability_revision: int
     seq: int
-    buffered: tuple[EncodedEntry, ...] = ()
+    buffered: tuple[EncodedChatEntry, ...] = ()
     is_deleted: bool = False
 
 
@@ -85,8 +85,8 @@ class EventTopic(Topic):
         self.snapshot = replace(previous, event=event, availability_revision=revision)
         self.publish()
 
-    def add_entries(self, entries: Sequence[StoredEntry]) -> None:
-        """Publish the entries of the chat that follow those published before."""
+    def add_entries(self, entries: Sequence[StoredChatEntry]) -> None:
+        """Publish the chat entries that follow those published before."""
         encoded = tuple(_encode_entry(entry) for entry in entries)
         buffered = (self.snapshot.buffered + encoded)[-MAX_BUFFERED:]
         self.snapshot = replace(self.snapshot, seq=encoded[-1][0], buffered=buffered)
@@ -146,7 +146,7 @@ class EventReader:
 
 
 class EventListener:
-    """The position of one stream in its topic: see `core.streams.hub.Listener`."""
+    """One stream of an event: see `core.streams.hub.Listener`."""
 
     def __init__(
         self,
@@ -156,11 +156,12 @@ class EventListener:
         actor: Actor,
         has_session: Callable[[], bool],
     ) -> None:
-        """Begin at a position, or at the current end of the chat if the position is None."""
+        """Begin at a stream position, or at the current end of the chat if it is None."""
         self._db, self._topic, self._actor = db, topic, actor
         self._has_session = has_session
         snapshot = topic.snapshot
         self._position = position or StreamPosition(snapshot.event.edit_count, -1, snapshot.seq)
+        # A listener that has not caught up reads from the database what the topic did not buffer.
         self._caught_up = self._deletion_sent = False
 
     def is_alive(self) -> bool:
@@ -168,7 +169,7 @@ class EventListener:
         return not self._topic.snapshot.event.is_draft or self._has_session()
 
     def read_new(self) -> bytes:
-        """Return the events that were not sent yet, encoded, and move the position past them.
+        """Return the events that were not sent yet, encoded, and advance the position past them.
 
         Raises:
             StreamEnded: the caller may no longer see the event, or the stream is so slow that the
@@ -198,7 +199,7 @@ class EventListener:
 
     def _read_entries(self, snapshot: EventSnapshot) -> list[bytes]:
         after, buffered = self._position.seq, snapshot.buffered
-        entries: Sequence[EncodedEntry] = ()
+        entries: Sequence[EncodedChatEntry] = ()
         if after >= snapshot.seq:
             self._caught_up = True
         elif after >= snapshot.seq - len(buffered):
@@ -210,14 +211,15 @@ class EventListener:
             entries = self._read_missed(after, snapshot.seq)
         return [encoded for seq, data in entries if (encoded := self._encode_next(seq, data))]
 
-    def _read_missed(self, after: int, up_to: int) -> Sequence[EncodedEntry]:
+    def _read_missed(self, after: int, up_to: int) -> Sequence[EncodedChatEntry]:
         """Read entries that were published before the topic began to buffer."""
         found = store.find_entries(self._db, self._topic.event_id, after=after, limit=READ_LIMIT)
         missed = [_encode_entry(entry) for entry in found if entry["seq"] <= up_to]
+        # If there are none, the chat was deleted with its event.
         return missed or [(up_to, None)]
 
     def _encode_next(self, seq: int, data: bytes | None) -> bytes | None:
-        """Move the position to the next entry and return its event, None if it is not sent."""
+        """Advance the position to the next entry and return its event, None if it is not sent."""
         self._position = replace(self._position, seq=seq)
         return encode_event(str(self._position), "message", data) if data else None
 
@@ -244,13 +246,13 @@ def subscribe(
     Raises:
         EventNotFound: the event does not exist, or the caller may not see it.
         TooManyStreams: no more streams can be opened in this process.
-        TooManyOwnStreams: the remaining streams of this process are reserved for other callers.
+        TooManyOwnStreams: the caller has many streams, and the last free ones are reserved.
     """
     events.get_visible(db, event_id, actor)
     topic = hub.subscribe(TOPIC_KIND, event_id, lambda: open_topic(db, event_id), callers)
     assert isinstance(topic, EventTopic)
     with hub.unsubscribe_on_failure(topic, callers):
-        position = _check_position(db, topic, rules.parse_position(last_event_id))
+        position = _check_stream_position(db, topic, rules.parse_stream_position(last_event_id))
         return topic, EventListener(db, topic, position, actor, has_session)
 
 
@@ -271,10 +273,10 @@ def open_topic(db: Db, event_id: int) -> EventTopic:
     return EventTopic(event, start + len(complete))
 
 
-def _check_position(
+def _check_stream_position(
     db: Db, topic: EventTopic, position: StreamPosition | None
 ) -> StreamPosition | None:
-    """Return the position of a client, None if it is ahead of the event.
+    """Return the stream position of a client, None if it is ahead of the event.
 
     The process that sent the position may have read more than this one. So a position that is
     ahead of the topic is compared with the database.
@@ -300,6 +302,6 @@ def _may_see(event: LiveState, actor: Actor) -> bool:
     return not event.is_draft or actor.may_manage_events_of(event.organizer_id)
 
 
-def _encode_entry(entry: StoredEntry) -> EncodedEntry:
+def _encode_entry(entry: StoredChatEntry) -> EncodedChatEntry:
     rendered = rules.render_streamed(entry)
     return entry["seq"], json.dumps(rendered) if rendered else None

@@ -1,11 +1,11 @@
-"""Render the entries of a chat, find gaps in their numbers, and parse positions of streams."""
+"""Render chat entries, find gaps in their numbers, and parse the positions of event streams."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from eventapp.messages.types import RenderedMessage, RenderedRemoval, StoredEntry, StoredMessage
+from eventapp.messages.types import RenderedMessage, RenderedRemoval, StoredChatEntry, StoredMessage
 
 MAX_TEXT = 2_000  # characters
 # How many messages one user may write within the window, in all chats together. The rate limit
@@ -31,8 +31,8 @@ def render_message(message: StoredMessage) -> RenderedMessage:
     }
 
 
-def render_streamed(entry: StoredEntry) -> RenderedMessage | RenderedRemoval | None:
-    """Return what a stream sends for an entry: a message or a deletion, None for a filler."""
+def render_streamed(entry: StoredChatEntry) -> RenderedMessage | RenderedRemoval | None:
+    """Return what a stream sends for a chat entry: a message or a deletion, None for a filler."""
     if entry["shown"] is True:
         return render_message(entry)
     if "removes" in entry:
@@ -41,9 +41,9 @@ def render_streamed(entry: StoredEntry) -> RenderedMessage | RenderedRemoval | N
 
 
 def take_until_gap(
-    entries: Sequence[StoredEntry], after: int
-) -> tuple[Sequence[StoredEntry], int | None]:
-    """Return the entries up to the first missing number.
+    entries: Sequence[StoredChatEntry], after: int
+) -> tuple[Sequence[StoredChatEntry], int | None]:
+    """Return the chat entries up to the first missing number.
 
     Args:
         entries: the entries with numbers above `after`, in ascending order.
@@ -80,8 +80,8 @@ class StreamPosition:
         return f"{self.edit_count}.{self.revision}.{self.seq}"
 
 
-def parse_position(last_event_id: str | None) -> StreamPosition | None:
-    """Return the position in a `Last-Event-ID`, None if there is none or it is malformed."""
+def parse_stream_position(last_event_id: str | None) -> StreamPosition | None:
+    """Return the position in a `Last-Event-ID`, None if it is absent or malformed."""
     found = _POSITION.fullmatch(last_event_id or "")
     return StreamPosition(*map(int, found.groups())) if found else None
 

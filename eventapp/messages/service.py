@@ -15,13 +15,13 @@ from eventapp.core.json import JsonObject
 from eventapp.events import service as events
 from eventapp.messages import rules, store
 from eventapp.messages.errors import MessageNotFound
-from eventapp.messages.types import HiddenEntry, RenderedMessage, StoredEntry, StoredMessage
+from eventapp.messages.types import HiddenChatEntry, RenderedMessage, StoredChatEntry, StoredMessage
 
 # For how many chats one query checks whether their events exist.
 CHATS_PER_BATCH = 500
 
 # Where the next page of a list begins: the content of its cursor. None at the end of the list.
-NextPosition = dict[str, int] | None
+NextListPosition = dict[str, int] | None
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,12 @@ def _check_burst(db: Db, author_id: ObjectId, now: datetime) -> None:
 
 def list_messages(
     db: Db, event_id: int, query: ChatQuery, *, actor: Actor
-) -> tuple[JsonObject, NextPosition]:
+) -> tuple[JsonObject, NextListPosition]:
     """Return a page of a chat, newest first, and where the next page begins.
 
     Raises:
         EventNotFound: the event does not exist, or the caller may not see it.
-        ValidationFailed: the page lies beyond the messages that are counted.
+        ValidationFailed: the page begins after the last row that a page number can reach.
     """
     events.get_visible(db, event_id, actor)
     counted, skip = query.counted, 0
@@ -107,14 +107,14 @@ def list_messages(
 
 def _render_page(
     found: Sequence[StoredMessage], query: ChatQuery, counted: int
-) -> tuple[JsonObject, NextPosition]:
+) -> tuple[JsonObject, NextListPosition]:
     """Return the body of a page, and where the next one begins.
 
     Args:
         found: the messages of the page, and one more if there is a next page.
     """
     messages = found[: query.limit]
-    next_position: NextPosition = None
+    next_position: NextListPosition = None
     if len(found) > query.limit:
         next_position = {
             "before": messages[-1]["seq"],
@@ -130,7 +130,7 @@ def _render_page(
 
 def list_messages_after(
     db: Db, event_id: int, query: ChatQuery, *, actor: Actor, now: datetime
-) -> tuple[JsonObject, NextPosition]:
+) -> tuple[JsonObject, NextListPosition]:
     """Return the messages above the number `query.after`, oldest first.
 
     The list ends before a number whose entry may still arrive, see `messages.event_stream`.
@@ -143,7 +143,7 @@ def list_messages_after(
     """
     events.get_visible(db, event_id, actor)
     after, messages = query.after or 0, list[StoredMessage]()
-    while True:
+    while True:  # Hidden entries are left out, so that a page may need several reads.
         found = store.find_entries(db, event_id, after=after, limit=query.limit)
         complete, missing = rules.take_until_gap(found, after)
         if missing is not None and now - found[len(complete)]["createdAt"] > rules.GAP_TIMEOUT:
@@ -159,7 +159,7 @@ def list_messages_after(
             return {"messages": rendered}, {"after": after} if has_more else None
 
 
-def _take_messages(entries: Sequence[StoredEntry], wanted: int) -> Sequence[StoredEntry]:
+def _take_messages(entries: Sequence[StoredChatEntry], wanted: int) -> Sequence[StoredChatEntry]:
     """Return the entries up to the last of the wanted messages; all if there are fewer."""
     messages = 0
     for index, entry in enumerate(entries):
@@ -190,7 +190,7 @@ def delete_message(
         raise Forbidden("Only its author, the event's organizer or an admin may delete it")
     if not store.hide(db, message_id):
         raise MessageNotFound
-    deletion_record: HiddenEntry = {
+    deletion_record: HiddenChatEntry = {
         "_id": ObjectId(),
         "eventId": event_id,
         "seq": 0,

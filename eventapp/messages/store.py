@@ -1,4 +1,4 @@
-"""Queries on chats: a counter for each event in `chats`, and numbered entries in `messages`."""
+"""Queries on chats: a counter for each event in `chats`, and chat entries in `messages`."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,10 +12,10 @@ from pymongo.errors import DuplicateKeyError
 
 from eventapp.core.database import Db, Query, retry_on_write_conflict
 from eventapp.messages.types import (
-    HiddenEntry,
+    HiddenChatEntry,
     MessageTime,
     StoredChat,
-    StoredEntry,
+    StoredChatEntry,
     StoredMessage,
 )
 
@@ -29,15 +29,15 @@ INDEXES = {
     ]
 }
 
-Entry = TypeVar("Entry", StoredMessage, HiddenEntry)
+NewChatEntry = TypeVar("NewChatEntry", StoredMessage, HiddenChatEntry)
 
 
 def _chats(db: Db) -> Collection[StoredChat]:
     return cast(Collection[StoredChat], db.chats)
 
 
-def _entries(db: Db) -> Collection[StoredEntry]:
-    return cast(Collection[StoredEntry], db.messages)
+def _entries(db: Db) -> Collection[StoredChatEntry]:
+    return cast(Collection[StoredChatEntry], db.messages)
 
 
 def _messages(db: Db) -> Collection[StoredMessage]:
@@ -58,8 +58,8 @@ def _next_seq(db: Db, event_id: int) -> int:
             retry_on_write_conflict(lambda: _chats(db).insert_one({"_id": event_id, "seq": 0}))
 
 
-def append(db: Db, entry: Entry) -> Entry:
-    """Add an entry to its chat and return it with its number.
+def append(db: Db, entry: NewChatEntry) -> NewChatEntry:
+    """Add a chat entry to its chat and return it with its number.
 
     Args:
         entry: the entry. Its `seq` is ignored. The stored entry has the next number, or a later
@@ -77,7 +77,7 @@ def append(db: Db, entry: Entry) -> Entry:
 
 def fill_gap(db: Db, event_id: int, seq: int, now: datetime) -> None:
     """Store a hidden entry with a missing number, unless the missing entry has arrived."""
-    filler: HiddenEntry = {
+    filler: HiddenChatEntry = {
         "_id": ObjectId(),
         "eventId": event_id,
         "seq": seq,
@@ -93,8 +93,8 @@ def find_last_seqs(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
     return {chat["_id"]: chat["seq"] for chat in _chats(db).find({"_id": {"$in": list(event_ids)}})}
 
 
-def find_entries(db: Db, event_id: int, *, after: int, limit: int) -> list[StoredEntry]:
-    """Return the entries with numbers above `after`, in ascending order.
+def find_entries(db: Db, event_id: int, *, after: int, limit: int) -> list[StoredChatEntry]:
+    """Return the chat entries with numbers above `after`, in ascending order.
 
     Numbers may be missing between them, see `rules.take_until_gap`.
     """

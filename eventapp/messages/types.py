@@ -1,6 +1,6 @@
 """The documents of an event's chat as MongoDB holds them. All times are aware and in UTC.
 
-A chat is a log of numbered entries. An entry is either a message, which is shown, or it is hidden.
+A chat is a log of numbered chat entries. An entry is either a message, which is shown, or hidden.
 Hidden entries are deleted messages, deletion records, which tell streams that a message was
 deleted, and fillers for numbers whose writers failed.
 """
@@ -31,7 +31,7 @@ class StoredMessage(TypedDict):
     createdAt: datetime
 
 
-class HiddenEntry(TypedDict):
+class HiddenChatEntry(TypedDict):
     """A document of the `messages` collection that is not shown."""
 
     _id: ObjectId
@@ -42,7 +42,7 @@ class HiddenEntry(TypedDict):
     createdAt: datetime
 
 
-StoredEntry: TypeAlias = StoredMessage | HiddenEntry
+StoredChatEntry: TypeAlias = StoredMessage | HiddenChatEntry
 
 
 class MessageTime(TypedDict):

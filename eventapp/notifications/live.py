@@ -71,7 +71,7 @@ class NotificationTopic(Topic):
 
 
 class NotificationReader:
-    """Reads new notifications for all open topics. The hub calls it from one thread."""
+    """Reads new notifications for all open topics. The hub calls it from its poll thread."""
 
     def __init__(self, db: Db) -> None:
         self._db = db
@@ -88,7 +88,7 @@ class NotificationReader:
 
 
 class NotificationListener:
-    """The position of one stream in its topic: see core.streams.hub.Listener."""
+    """One stream of a user's notifications: see `core.streams.hub.Listener`."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class NotificationListener:
         return self._has_session()
 
     def read_new(self) -> bytes:
-        """Return the events that were not sent yet, encoded, and move the position past them.
+        """Return the events that were not sent yet, encoded, and record them as sent.
 
         Raises:
             StreamEnded: the topic no longer buffers all of them.
@@ -153,7 +153,7 @@ def subscribe(
 
     Raises:
         TooManyStreams: no more streams can be opened in this process.
-        TooManyOwnStreams: the remaining streams of this process are reserved for other callers.
+        TooManyOwnStreams: the caller has many streams, and the last free ones are reserved.
     """
 
     def open_topic() -> NotificationTopic:

@@ -72,7 +72,7 @@ def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
             if mail is None:
                 continue
             failpoint("mail-claim")
-            outcome, is_server_reachable = _attempt(connection, outbox, mail, clock)
+            outcome, is_server_reachable = _try_to_send(connection, outbox, mail, clock)
             failpoint("mail-sent")
             if store_outbox.record_outcome(db, mail, outcome) and "doneAt" in outcome:
                 finished += 1
@@ -81,7 +81,7 @@ def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
     return finished
 
 
-def _attempt(
+def _try_to_send(
     connection: MailConnection | None,
     outbox: Outbox,
     mail: QueuedMail,
@@ -114,7 +114,7 @@ def _give_up(mail: QueuedMail, reason: str, now: datetime) -> MailOutcome:
 
 
 def build_message(mail: QueuedMail, mail_from: str) -> EmailMessage:
-    """Return a stored mail as a message, the same on every call.
+    """Return a stored mail as a message, always with the same Message-ID.
 
     Raises:
         DeliveryFailed: with `is_permanent`, if the recipient is not exactly one address, or if an

@@ -3,7 +3,7 @@
 import unicodedata
 from datetime import datetime, timedelta
 
-from eventapp.notifications.types import Facts, NotificationView, StoredNotification
+from eventapp.notifications.types import Facts, RenderedNotification, StoredNotification
 
 BOOKING_CONFIRMED, BOOKING_CANCELLED = "booking_confirmed", "booking_cancelled"
 BOOKING_EXPIRED, WAITLIST_OFFER = "booking_expired", "waitlist_offer"
@@ -151,7 +151,7 @@ def schedule_next_attempt(attempts: int, created_at: datetime, now: datetime) ->
     return now + min(FIRST_PAUSE * factor, LONGEST_PAUSE)
 
 
-def render_notification(notification: StoredNotification) -> NotificationView:
+def render_notification(notification: StoredNotification) -> RenderedNotification:
     """Return a notification as the API shows it."""
     return {
         "_id": notification["_id"],

@@ -18,7 +18,7 @@ from eventapp.notifications.errors import NotificationNotFound
 from eventapp.notifications.mail_templates import render_mail
 from eventapp.notifications.types import (
     NewNotification,
-    NotificationView,
+    RenderedNotification,
     StoredNotification,
 )
 
@@ -31,15 +31,16 @@ class PageRequest:
 
     Attributes:
         unread: list unread notifications only.
-        page: the number of the page, from 1; ignored if `position` is set.
+        page: the number of the page, from 1; ignored if `list_position` is set.
         limit: the most notifications to return.
-        position: where the page begins, as an earlier page returned it; None for page `page`.
+        list_position: where the page begins, as the page before returned it; None for page
+            `page`.
     """
 
     unread: bool = False
     page: int = 1
     limit: int = 20
-    position: JsonObject | None = None
+    list_position: JsonObject | None = None
 
 
 def notify(db: Db, base_url: str, notifications: Sequence[NewNotification], now: datetime) -> int:
@@ -83,18 +84,18 @@ def list_notifications(
     """Return a page of the user's notifications, newest first, and how many are unread.
 
     Returns:
-        The body of the answer, and the position of the next page, which is None at the end.
+        The body of the answer, and the list position of the next page, which is None at the end.
 
     Raises:
-        ValidationFailed: the page lies beyond the rows that are counted, or the position is
-            malformed.
+        ValidationFailed: the page begins after the last row that a page number can reach, or the
+            list position is malformed.
     """
     where = store.build_user_filter(user_id, unread=request.unread)
     before: ObjectId | None = None
     skip: int | None = 0
-    if request.position is not None:
-        counted, page = paging.parse_cursor_page(request.position)
-        before = paging.parse_cursor_object_id(request.position.get("id"))
+    if request.list_position is not None:
+        counted, page = paging.parse_cursor_page(request.list_position)
+        before = paging.parse_cursor_object_id(request.list_position.get("id"))
     else:
         counted, page = store.count(db, where, up_to=paging.COUNT_LIMIT + 1), request.page
         skip = paging.find_page_offset(page=page, limit=request.limit, counted=counted)
@@ -120,7 +121,7 @@ def _count_unread(db: Db, user_id: ObjectId) -> int:
 
 def mark_read(
     db: Db, user_id: ObjectId, notification_id: ObjectId, now: datetime
-) -> NotificationView:
+) -> RenderedNotification:
     """Mark a notification as read and return it. Marking it again changes nothing.
 
     Raises:

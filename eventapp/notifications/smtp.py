@@ -12,11 +12,11 @@ PERMANENT_ERRORS = range(500, 600)  # reply codes, see RFC 5321, section 4.2.1
 
 
 class DeliveryFailed(Exception):
-    """The server did not accept a message, or did not say whether it did.
+    """The server did not accept a message, or its answer did not arrive.
 
     Attributes:
         is_permanent: the server will never accept this message.
-        is_server_down: the server can't be reached or refuses the login, whatever the message.
+        is_server_down: the server can't be reached, or refuses the login; no mail can be sent.
     """
 
     def __init__(

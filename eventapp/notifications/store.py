@@ -1,6 +1,6 @@
 """Queries on the `notifications` collection.
 
-The unique index `key` prevents that a notification is written twice. Notifications are ordered by
+The unique index `key` keeps a notification from being written twice. Notifications are ordered by
 `_id`. A TTL index deletes them after a year.
 """
 

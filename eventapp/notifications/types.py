@@ -143,7 +143,7 @@ class StoredNotification(TypedDict):
     unread: NotRequired[bool]  # True until it is read, then absent, for a partial index
 
 
-class NotificationView(TypedDict):
+class RenderedNotification(TypedDict):
     """A notification as the API shows it."""
 
     _id: ObjectId

@@ -15,18 +15,18 @@ NUMBERS = st.integers(0, 10**18 - 1)
 @given(NUMBERS, NUMBERS, NUMBERS)
 def test_a_position_is_parsed_from_its_text(edit_count, revision, seq):
     position = StreamPosition(edit_count, revision, seq)
-    assert rules.parse_position(str(position)) == position
+    assert rules.parse_stream_position(str(position)) == position
 
 
 @given(st.none() | st.text())
 def test_any_other_text_is_no_position(text):
-    position = rules.parse_position(text)
+    position = rules.parse_stream_position(text)
     assert position is None or str(position) == text or text.count(".") == 2
 
 
 @pytest.mark.parametrize("text", ["1.2", "1.2.3.4", "-1.2.3", "1.2.3\n", " 1.2.3", "1.2.x"])
 def test_a_position_has_three_numbers(text):
-    assert rules.parse_position(text) is None
+    assert rules.parse_stream_position(text) is None
 
 
 @given(st.sets(st.integers(1, 30)), st.integers(0, 30))

@@ -29,12 +29,14 @@ bp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts
 @bp.response_link(200, "users_list_users", cursor="$response.body#/nextCursor")
 def list_users(query: JsonObject) -> Response:
     """Return a page of accounts, newest first. A cursor contains its `search` and `role`."""
-    filters, position = parse_list_query(query, UsersQuery)
+    filters, list_position = parse_list_query(query, UsersQuery)
     body, next_before = service.list_users(
         get_db(),
         search=filters.get("search", ""),
         role=filters.get("role"),
-        before=paging.parse_cursor_object_id(position.get("before")) if position else None,
+        before=(
+            paging.parse_cursor_object_id(list_position.get("before")) if list_position else None
+        ),
         page=query["page"],
         limit=query["limit"],
     )

@@ -1,6 +1,6 @@
 """Repeat writes that failed with a write conflict.
 
-Two writes that touch the same entry of a unique index conflict: one fails with WriteConflict and
+Two writes of the same key in a unique index conflict: one fails with WriteConflict and
 has written nothing. MongoDB retries it by itself; a compatible server may leave that to the client.
 There is no pause between attempts, because a request waits and the other write has ended by then.
 """
@@ -45,9 +45,11 @@ def insert_unordered(collection: Collection[Stored], documents: Sequence[Stored]
         if not remaining:
             break
         error_codes = _insert_once(collection, [documents[index] for index in remaining])
-        for position, code in error_codes.items():
-            inserted[remaining[position]] = code != DUPLICATE_KEY_CODE
-        remaining = [remaining[i] for i, code in error_codes.items() if code == WRITE_CONFLICT_CODE]
+        for index, code in error_codes.items():
+            inserted[remaining[index]] = code != DUPLICATE_KEY_CODE
+        remaining = [
+            remaining[index] for index, code in error_codes.items() if code == WRITE_CONFLICT_CODE
+        ]
     if remaining:
         raise AutoReconnect(f"{collection.name}: inserts conflicted at every attempt")
     return inserted

@@ -77,7 +77,7 @@ def _refuse_invalid_values(_endpoint: str | None, values: Mapping[str, object] |
 
 
 def _find_fixed_path_methods() -> set[str]:
-    """Return the methods of the routes whose path, without values, is the requested one."""
+    """Return the methods of the routes with a fixed path that equals the requested path."""
     path = request.path.rstrip("/")
     rules = [rule for rule in current_app.url_map.iter_rules() if rule.rule == path]
     return {method for rule in rules for method in rule.methods or ()}

@@ -85,13 +85,13 @@ def _flatten(messages: Any, path: str = "") -> dict[str, list[str]]:
 def parse_list_query(
     query: Mapping[str, Any], schema: type[Schema]
 ) -> tuple[JsonObject, JsonObject | None]:
-    """Return the filters of a list, and the position after which its page begins.
+    """Return the filters of a list, and the list position at which its page begins.
 
     Args:
         query: the query parameters as `schema` has loaded them.
 
     Returns:
-        The filters; the decoded cursor, or None for a request without one.
+        The filters, and the decoded cursor, which is None for a request without one.
 
     Raises:
         ValidationFailed: the cursor does not belong to such a list. The filters in a cursor are
@@ -101,12 +101,12 @@ def parse_list_query(
     if not cursor:
         filters = {name: value for name, value in query.items() if name not in PAGING_PARAMETERS}
         return filters, None
-    position = paging.decode_cursor(cursor)
-    raw_filters = position.get("query")
+    list_position = paging.decode_cursor(cursor)
+    raw_filters = list_position.get("query")
     if not isinstance(raw_filters, dict):
         raise paging.InvalidCursor
     try:
         filters = schema(only=set(schema().fields) - PAGING_PARAMETERS).load(raw_filters)
-        return dict(filters), position
+        return dict(filters), list_position
     except ValidationError:
         raise paging.InvalidCursor from None

@@ -55,7 +55,7 @@ class ConnectionLimits:
 
         Raises:
             TooManyStreams: no stream is free.
-            TooManyOwnStreams: the free streams are reserved for other callers.
+            TooManyOwnStreams: a caller has many streams, and the last free ones are reserved.
         """
         with self._lock:
             if self.open_count >= self._max_open:
@@ -69,7 +69,7 @@ class ConnectionLimits:
             self._open_by_caller.update(callers)
 
     def release(self, callers: Sequence[str]) -> None:
-        """Count one stream less, for the same callers as in `acquire`."""
+        """Count one open stream less. `callers` are those that were given to `acquire`."""
         with self._lock:
             self.open_count -= 1
             self._open_by_caller.subtract(callers)

@@ -1,15 +1,19 @@
 """Server-sent events: topics that one thread keeps up to date, and the listeners that read them.
 
-Listeners pull; nothing is pushed to them. One thread of each process polls the database for every
-topic with listeners, every 0.5 s, or sooner after a write of this process (`Hub.wake`). The topic
-keeps its state and its latest entries, and wakes its listeners. Each listener has its own position
-in the topic, and reads the entries after it. So a slow client costs nothing and delays nobody. When
-the entries after its position have been discarded, its stream ends, and the client reconnects with
-its `Last-Event-ID`.
+One thread of each process polls the database for every topic with listeners, every 0.5 s, or
+sooner after a write of this process (`Hub.wake`). The topic keeps its state, such as the
+availability of an event, and its latest items, such as chat entries. It wakes its listeners, which
+read it for themselves: each listener has a stream position and reads the items after it. So a slow
+client delays nobody. If the topic has discarded an item that a listener has not read, the stream
+ends, and the client reconnects with its `Last-Event-ID`.
 
 Invariant: a listener misses no change. It reads the topic's version before the topic's state, and
-then waits until the version differs. Only the poll thread writes the state, always before it
-increases the version. A stream that cannot continue ends: it never stays open and silent.
+then waits until the version differs. The request that opens a topic builds its state; from then on
+only the poll thread writes the state, always before it increases the version.
+
+While the database does not answer, streams stay open and send comments, except those that must
+read missed items from it: they end. If the poll thread fails, every stream ends, because it would
+send nothing any more.
 """
 
 import threading
@@ -27,8 +31,9 @@ from eventapp.core.streams.connection_limits import ConnectionLimits, TooManyStr
 
 # The time between two polls of the database, and the least time if `Hub.wake` was called.
 POLL_SECONDS, MIN_POLL_SECONDS = 0.5, 0.05
-# How often an idle stream sends a comment, and how often it checks the caller's session.
+# How often a stream checks the caller's session, and sends a comment if it is idle.
 COMMENT_SECONDS = 15.0
+# How long a client waits before it reconnects, in milliseconds. Each stream begins with it.
 RETRY_MS = 2_000
 OPENING, COMMENT = f"retry: {RETRY_MS}\n: open\n\n".encode(), b": \n\n"
 OPEN_STREAMS = Gauge("eventapp_open_streams", "Open streams", multiprocess_mode="livesum")
@@ -46,7 +51,7 @@ class Topic:
 
     Attributes:
         kind, key: the subject, such as ("event", 7).
-        has_ended: whether no further entries will follow.
+        has_ended: whether no further change will follow.
         listener_count: the number of open streams; guarded by the hub's lock.
     """
 
@@ -69,7 +74,7 @@ class Topic:
             self._changed.notify_all()
 
     def end(self) -> None:
-        """End the streams of this topic, once their listeners have read its last entries."""
+        """End the streams of this topic, once their listeners have read its last state."""
         self.has_ended = True
         self.publish()
 
@@ -80,10 +85,10 @@ class Topic:
 
 
 class Listener(Protocol):
-    """One stream's position in its topic."""
+    """One stream of a topic: its stream position, and what its caller may read."""
 
     def read_new(self) -> bytes:
-        """Return the encoded events after the position, and move the position behind them.
+        """Return the encoded events after the stream position, and advance the position past them.
 
         Raises:
             StreamEnded: the stream cannot continue.
@@ -94,10 +99,10 @@ class Listener(Protocol):
 
 
 class StreamEnded(Exception):
-    """The next entries have been discarded, or the caller may no longer read them."""
+    """The topic has discarded the next items, or the caller may no longer read them."""
 
 
-# Brings the topics of one kind up to date.
+# Reads the database for topics, all of one kind, and publishes what has changed.
 Poll = Callable[[Sequence[Any]], None]
 
 
@@ -126,7 +131,7 @@ class Hub:
             callers: the callers for which the stream counts, as in `ConnectionLimits.acquire`.
 
         Raises:
-            TooManyOwnStreams: the free streams are reserved for other callers.
+            TooManyOwnStreams: the caller has many streams, and the last free ones are reserved.
             TooManyStreams: no stream is free, or the process is about to end.
         """
         with ExitStack() as undo:
@@ -187,7 +192,7 @@ class Hub:
     def _run_polls(self) -> None:
         has_finished = False
         try:
-            while self._keep_polling():
+            while self._update_is_polling():
                 self._poll_once()
                 time.sleep(MIN_POLL_SECONDS)
                 self._wake.wait(POLL_SECONDS - MIN_POLL_SECONDS)
@@ -195,12 +200,13 @@ class Hub:
             has_finished = True
         finally:
             if not has_finished:
-                # A bug ended this thread. Without it the streams would stay silent. When they end,
-                # their clients open them again, and that starts a new thread.
+                # A bug ended this thread. When the streams end, their clients open them again, and
+                # that starts a new thread.
                 self._is_polling = False
                 self._end_all()
 
-    def _keep_polling(self) -> bool:
+    def _update_is_polling(self) -> bool:
+        """Return whether the poll thread is still needed, and record it."""
         with self._lock:
             self._is_polling = bool(self._topics) and not self._is_closed
             return self._is_polling
@@ -218,19 +224,22 @@ class Hub:
                 log.warning("streams cannot poll", kind=kind, error=type(error).__name__)
 
 
-HUB: AppKey[Hub] = AppKey("streams")
+HUB: AppKey[Hub] = AppKey("hub")
 
 
 def stream_events(topic: Topic, listener: Listener) -> Iterator[bytes]:
     """Yield the bytes of a stream, until its topic ends or its listener cannot continue.
 
-    A comment is sent if there was no event for COMMENT_SECONDS, so that a broken connection is
-    noticed. The stream checks `Listener.is_alive` as often.
+    Every COMMENT_SECONDS the stream checks `Listener.is_alive`. If there is no event to send then,
+    it sends a comment, so that a broken connection is noticed.
     """
     yield OPENING
     checked_at = time.monotonic()
     while True:
-        version, has_ended = topic.version, topic.has_ended  # Read before the state: see above.
+        version, has_ended = (
+            topic.version,
+            topic.has_ended,
+        )  # Read before the state: see the invariant.
         try:
             data = listener.read_new()
         except (StreamEnded, PyMongoError):

@@ -9,27 +9,22 @@ from eventapp.core.access.permissions import AUTHENTICATION, current_actor
 from eventapp.core.access.rate_limits import get_client_address_key
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.streams.hub import HUB, Hub, Listener, Topic, stream_events
+from eventapp.core.streams.hub import HUB, Listener, Topic, stream_events
 
 EVENT_STREAM = "text/event-stream"
 # X-Accel-Buffering tells proxies not to collect the whole response before they forward it.
 HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 
 
-def get_hub() -> Hub:
-    """Return the hub of this application."""
-    return HUB.get()
-
-
 def current_callers() -> tuple[str, ...]:
     """Return the callers for which a stream of this request counts: its address, and its user."""
-    user_id = current_actor().user_id
-    return (get_client_address_key(), f"user:{user_id}") if user_id else (get_client_address_key(),)
+    user_id, address_key = current_actor().user_id, get_client_address_key()
+    return (address_key, f"user:{user_id}") if user_id else (address_key,)
 
 
 def stream_response(topic: Topic, listener: Listener) -> Response:
     """Return the response that streams a topic to a subscribed listener, and then unsubscribes."""
-    hub, callers = get_hub(), current_callers()
+    hub, callers = HUB.get(), current_callers()
     response = Response(stream_events(topic, listener), headers=HEADERS)
     response.headers["Content-Type"] = f"{EVENT_STREAM}; charset=utf-8"
     response.call_on_close(lambda: hub.unsubscribe(topic, callers))

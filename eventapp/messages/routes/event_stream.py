@@ -6,10 +6,10 @@ from eventapp.core.access.permissions import anyone, current_actor
 from eventapp.core.access.rate_limits import stream_rate_limit
 from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.streams.hub import HUB
 from eventapp.core.streams.responses import (
     EVENT_STREAM,
     current_callers,
-    get_hub,
     make_session_check,
     stream_response,
 )
@@ -33,7 +33,7 @@ def stream_event(event_id: int) -> Response:
     actor = current_actor()
     topic, listener = subscribe(
         get_db(),
-        get_hub(),
+        HUB.get(),
         event_id,
         last_event_id=request.headers.get("Last-Event-ID"),
         actor=actor,

@@ -12,7 +12,7 @@ from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
-from eventapp.core.streams.responses import get_hub
+from eventapp.core.streams.hub import HUB
 from eventapp.messages import event_stream, service
 from eventapp.messages.schemas import MessageAnswer, MessageBody, MessagesAnswer, MessagesQuery
 
@@ -48,14 +48,14 @@ def _parse_query(query: JsonObject) -> service.ChatQuery:
     limit = query["limit"]
     if not (cursor := query.get("cursor")):
         return service.ChatQuery(page=query["page"], limit=limit, after=query.get("after"))
-    position = paging.decode_cursor(cursor)
-    if "after" in position:
-        return service.ChatQuery(limit=limit, after=paging.parse_cursor_int(position["after"]))
+    list_position = paging.decode_cursor(cursor)
+    if "after" in list_position:
+        return service.ChatQuery(limit=limit, after=paging.parse_cursor_int(list_position["after"]))
     return service.ChatQuery(
-        page=paging.parse_cursor_int(position.get("page")),
+        page=paging.parse_cursor_int(list_position.get("page")),
         limit=limit,
-        before=paging.parse_cursor_int(position.get("before")),
-        counted=paging.parse_cursor_int(position.get("counted"), paging.COUNT_LIMIT + 1),
+        before=paging.parse_cursor_int(list_position.get("before")),
+        counted=paging.parse_cursor_int(list_position.get("counted"), paging.COUNT_LIMIT + 1),
     )
 
 
@@ -80,7 +80,7 @@ def write_message(body: JsonObject, event_id: int) -> Response:
         now=utc_now(),
         limit_bursts=current_config().rate_limit_enabled,
     )
-    get_hub().wake(event_stream.TOPIC_KIND, event_id)
+    HUB.get().wake(event_stream.TOPIC_KIND, event_id)
     return json_response({"message": "Message sent", "data": {"message": message}}, 201)
 
 
@@ -91,5 +91,5 @@ def write_message(body: JsonObject, event_id: int) -> Response:
 def delete_message(event_id: int, message_id: ObjectId) -> Response:
     """Delete a message. Its author, the event's organizer and admins may do that."""
     service.delete_message(get_db(), event_id, message_id, actor=current_actor(), now=utc_now())
-    get_hub().wake(event_stream.TOPIC_KIND, event_id)
+    HUB.get().wake(event_stream.TOPIC_KIND, event_id)
     return json_response({"message": "Message deleted"})

@@ -35,12 +35,12 @@ def my_notifications(query: JsonObject) -> Response:
     With `unread=true`, only unread notifications are listed. A cursor contains the value of its
     `unread`.
     """
-    filters, position = parse_list_query(query, NotificationsQuery)
+    filters, list_position = parse_list_query(query, NotificationsQuery)
     request = service.PageRequest(
         unread=filters.get("unread", False),
         page=query["page"],
         limit=query["limit"],
-        position=position,
+        list_position=list_position,
     )
     body, next_position = service.list_notifications(
         get_db(), current_actor().require_user_id(), request

@@ -6,10 +6,10 @@ from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.access.rate_limits import stream_rate_limit
 from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.streams.hub import HUB
 from eventapp.core.streams.responses import (
     EVENT_STREAM,
     current_callers,
-    get_hub,
     make_session_check,
     stream_response,
 )
@@ -34,7 +34,7 @@ def stream_notifications() -> Response:
     actor = current_actor()
     topic, listener = live.subscribe(
         get_db(),
-        get_hub(),
+        HUB.get(),
         actor.require_user_id(),
         last_event_id=request.headers.get("Last-Event-ID"),
         callers=current_callers(),
