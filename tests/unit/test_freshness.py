@@ -12,9 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from eventapp.events.cache import change_feed, freshness
-from eventapp.events.cache.change_feed import ChangeFeed
-from eventapp.events.cache.freshness import VISIBILITY_DELAY, Effect, Freshness
+from eventapp.events.cache import freshness
+from eventapp.events.cache.freshness import VISIBILITY_DELAY, ChangeFeed, Effect, Freshness
 from eventapp.events.rules import ListState, get_list_state, is_sold_out_by_type
 
 # The first event has one ticket, so that it sells out with every second sale; the other has plenty.
@@ -284,9 +283,9 @@ def walk(monkeypatch):
 
     def walk_(freshness_class, walks):
         clock = SimpleNamespace(monotonic=lambda: model.database.now.timestamp())
-        monkeypatch.setattr(change_feed, "time", clock)
-        monkeypatch.setattr(change_feed.store, "find_last_changed_at", Model.find_last_changed_at)
-        monkeypatch.setattr(change_feed.store, "find_changes_since", Model.find_changes_since)
+        monkeypatch.setattr(freshness, "time", clock)
+        monkeypatch.setattr(freshness.store, "find_last_changed_at", Model.find_last_changed_at)
+        monkeypatch.setattr(freshness.store, "find_changes_since", Model.find_changes_since)
         for seed in range(walks):
             model = Model(freshness_class, random.Random(seed))
             for _ in range(STEPS):

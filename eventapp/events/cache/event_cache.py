@@ -20,8 +20,7 @@ from eventapp.core.batching import Batcher
 from eventapp.core.database import Db
 from eventapp.core.lru_cache import LRUCache
 from eventapp.core.shared_cache import NO_SHARED_CACHE, SharedCache
-from eventapp.events.cache.change_feed import MAX_AGE_SECONDS, ChangeFeed
-from eventapp.events.cache.freshness import Effect, Freshness
+from eventapp.events.cache.freshness import MAX_AGE_SECONDS, ChangeFeed, Effect, Freshness
 from eventapp.events.cache.loader import EventLoader, SharedEvents
 from eventapp.events.cache.rendering import (
     CachedPage,

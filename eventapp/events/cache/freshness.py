@@ -41,11 +41,17 @@ complete_up_to  database time: a read is sure to contain every change made up to
 """
 
 import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
+from eventapp.core.database import Db
+from eventapp.core.errors import DatabaseUnavailable
 from eventapp.core.lru_cache import LRUCache
+from eventapp.events import store
 from eventapp.events.cache.rendering import RenderedEvent
 from eventapp.events.rules import ListState, get_list_state
 from eventapp.events.types import EventChange, SaleState
@@ -55,6 +61,9 @@ MAX_BYTES, MAX_CHANGES = 24_000_000, 5_000
 # process receives. So a type with more tickets was not sold out in between.
 MAX_UNSEEN_RETURNS = 100
 VISIBILITY_DELAY = timedelta(seconds=0.5)
+# A request polls when the last poll is older than POLL_SECONDS. If another request is polling
+# already, it waits for that only when the last poll is older than MAX_AGE_SECONDS.
+POLL_SECONDS, MAX_AGE_SECONDS = 0.4, 0.8
 
 
 class ReadStart(NamedTuple):
@@ -311,3 +320,102 @@ def _raise_min_revision(change: ReceivedChange | None, revision: int) -> int | N
     if change is None:
         return revision
     return None if change.min_revision is None else max(change.min_revision, revision)
+
+
+@dataclass
+class _FeedPosition:
+    """How far this process has received the changes in one collection.
+
+    Attributes:
+        changed_at: of the newest change received.
+        received_at: when it was received, in monotonic seconds of this process.
+        is_settled: no change with an earlier changed_at can become visible any more.
+    """
+
+    changed_at: datetime
+    received_at: float
+    is_settled: bool = False
+
+
+class ChangeFeed:
+    """Polls the database for changes and passes each to `Freshness`, then to a callback.
+
+    There is no thread that polls: a request polls before it uses the cache.
+    """
+
+    def __init__(
+        self, db: Db, freshness: Freshness, on_change: Callable[[EventChange, Effect], None]
+    ) -> None:
+        """Create a feed; nothing is read yet.
+
+        Args:
+            on_change: called with each change that was not received before.
+        """
+        self._db, self._freshness, self._on_change = db, freshness, on_change
+        self._poll_lock = threading.Lock()
+        # When the last successful poll started and the last poll failed, in monotonic seconds.
+        self._polled_at = self._failed_at = -MAX_AGE_SECONDS
+        self._positions: dict[str, _FeedPosition] = {}  # by collection
+
+    def poll_if_due(self) -> None:
+        """Poll if the last poll is older than POLL_SECONDS and no other thread is polling.
+
+        If another thread is polling, wait for it only if the last poll is older than
+        MAX_AGE_SECONDS.
+
+        Raises:
+            DatabaseUnavailable: this poll failed, or the poll for which this thread waited.
+        """
+        age = time.monotonic() - self._polled_at
+        if age < POLL_SECONDS or not self._poll_lock.acquire(blocking=age > MAX_AGE_SECONDS):
+            return
+        try:
+            if time.monotonic() - self._failed_at < MAX_AGE_SECONDS:
+                # A thread that waited for a failed poll need not wait for another one to fail.
+                raise DatabaseUnavailable
+            if time.monotonic() - self._polled_at >= POLL_SECONDS:
+                self._poll_and_record_time()
+        finally:
+            self._poll_lock.release()
+
+    def expire(self) -> None:
+        """Make the next request poll, and all others wait for that poll."""
+        self._polled_at = -MAX_AGE_SECONDS
+
+    def _poll_and_record_time(self) -> None:
+        started_at, succeeded = time.monotonic(), False
+        try:
+            self.poll()
+            self._polled_at, succeeded = started_at, True
+        finally:
+            if not succeeded:
+                self._failed_at = time.monotonic()
+
+    def poll(self) -> None:
+        """Receive what changed since the last poll."""
+        started = self._freshness.start_poll()
+        if not self._positions:
+            # Renderings are read after this, so that they contain the changes of before.
+            first = store.find_last_changed_at(self._db) - VISIBILITY_DELAY
+            names = store.CHANGE_COLLECTIONS
+            self._positions = {name: _FeedPosition(first, time.monotonic()) for name in names}
+        for name, position in self._positions.items():
+            self._poll_collection(name, position, started)
+        newest = max(position.changed_at for position in self._positions.values())
+        if newest > store.EPOCH:
+            self._freshness.finish_poll(newest, started)
+
+    def _poll_collection(self, name: str, position: _FeedPosition, started: ReadStart) -> None:
+        """Receive the changes in a collection after its position, and advance the position."""
+        started_at, after = time.monotonic(), position.changed_at
+        if not position.is_settled:
+            after -= VISIBILITY_DELAY
+        for change in store.find_changes_since(self._db, name, after):
+            if change["changedAt"] > position.changed_at:
+                position.changed_at = change["changedAt"]
+                position.received_at = time.monotonic()
+            effect = self._freshness.receive(change, started)
+            if effect is not Effect.NOTHING:
+                self._on_change(change, effect)
+        settling_seconds = 2 * VISIBILITY_DELAY.total_seconds()
+        position.is_settled = started_at - position.received_at > settling_seconds
