@@ -169,7 +169,7 @@ def prepare_database(db: Db) -> None:
 
 def set_up_services(app: Flask, config: Config, db: Db) -> None:
     """Build the objects that routes look up by an AppKey: the event cache, the hub and others."""
-    PERSONAL_DATA_HANDLERS.set(app, PersonalDataHandlers(FORGET_USER, EXPORT_USER))
+    PERSONAL_DATA_HANDLERS.set(app, PersonalDataHandlers(forget=FORGET_USER, export=EXPORT_USER))
     JOB_STATUS.set(app, jobs.get_job_status)
     shared_cache = open_shared_cache(config.cache_url, config.jwt_secret)
     event_cache = EventCache(db, shared_cache)

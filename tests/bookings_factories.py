@@ -10,7 +10,7 @@ from eventapp.bookings.routes import bookings, event_bookings, offers
 from eventapp.core.clock import utc_now
 from eventapp.payments.providers import PaymentRefused
 from eventapp.waitlist import routes as waitlist_routes
-from tests.factories import make_event, sign_in
+from tests.factories import make_event, make_user
 
 CLOCKS = (bookings, event_bookings, offers, waitlist_routes)
 COUNTERS = ("availableTickets", "soldTickets", "heldTickets", "waiting")
@@ -35,7 +35,7 @@ class Caller:
     """A logged-in user and the requests that the tests make as this user."""
 
     def __init__(self, client, app, role="attendee"):
-        person = sign_in(app, role)
+        person = make_user(app, role)
         self.client, self.id, self.headers = client, person["id"], person["headers"]
 
     def call(self, method, path, body=None, **headers):

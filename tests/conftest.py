@@ -121,14 +121,14 @@ def clean_inventory(app: Flask, db: Any) -> Iterator[None]:
 
 @pytest.fixture
 def organizer(app: Flask, db: Any) -> dict[str, Any]:
-    return factories.sign_in(app, "organizer")
+    return factories.make_user(app, "organizer")
 
 
 @pytest.fixture
 def admin(app: Flask, db: Any) -> dict[str, Any]:
-    return factories.sign_in(app, "admin")
+    return factories.make_user(app, "admin")
 
 
 @pytest.fixture
 def attendee(app: Flask, db: Any) -> dict[str, Any]:
-    return factories.sign_in(app, "attendee")
+    return factories.make_user(app, "attendee")

@@ -46,7 +46,9 @@ def make_event(db: Any, *, organizer_id: ObjectId | None = None, **changes: Any)
     return events_store.insert(db, event)
 
 
-def sign_in(app: Flask, role: str = "attendee", user_id: ObjectId | None = None) -> dict[str, Any]:
+def make_user(
+    app: Flask, role: str = "attendee", user_id: ObjectId | None = None
+) -> dict[str, Any]:
     """Store a user with a session, without the API.
 
     Returns:

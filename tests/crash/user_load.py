@@ -84,7 +84,7 @@ class UserLoad:
 
     def __init__(self, server, event, user_count, *, threads=8, seed=0):
         self.server, self.event = server, event
-        self.users = [factories.sign_in(server.app) for _ in range(user_count)]
+        self.users = [factories.make_user(server.app) for _ in range(user_count)]
         self.thread_count, self.seed = threads, seed
         self.pool = urllib3.HTTPConnectionPool(
             "127.0.0.1", server.port, maxsize=threads, retries=False, timeout=TIMEOUT_SECONDS

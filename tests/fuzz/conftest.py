@@ -81,7 +81,7 @@ def add_users(app, role, directory):
     second organizer has.
     """
     db, now = OPEN_DATABASE.get(app).db, utc_now()
-    users = [factories.sign_in(app, role)["id"] for _ in range(USERS)]
+    users = [factories.make_user(app, role)["id"] for _ in range(USERS)]
     password = {"passwordHash": hash_password(PASSWORD, 4)}
     db.users.update_many({"_id": {"$in": users}}, {"$set": password})
     address = f"{role}@example.org"

@@ -192,11 +192,11 @@ def test_using_the_old_access_token_still_allows_a_retry(client, ann):
 
 def test_a_retry_is_allowed_for_five_seconds(client, ann, db):
     claims = decode_claims(ann["refreshToken"])
-    session_id, token_id, now = ObjectId(claims["sid"]), claims["rid"], utc_now()
+    session_id, refresh_id, now = ObjectId(claims["sid"]), claims["rid"], utc_now()
 
     def refresh_after(seconds):
         later = now + timedelta(seconds=seconds)
-        return sessions.refresh_session(db, session_id, token_id, now=later, lifetime=LIFETIME)
+        return sessions.refresh_session(db, session_id, refresh_id, now=later, lifetime=LIFETIME)
 
     first = refresh_after(0)
     assert refresh_after(5)["refreshId"] == first["refreshId"]

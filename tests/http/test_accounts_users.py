@@ -143,7 +143,7 @@ def test_the_last_admin_cannot_be_deleted_or_demoted(client, admin, db):
 
 
 def test_one_of_two_admins_can_be_demoted_and_deleted(client, app, admin):
-    other = factories.sign_in(app, "admin")
+    other = factories.make_user(app, "admin")
     path = f"/api/users/{other['id']}"
     answer = client.put(path, json={"role": "attendee"}, headers=admin["headers"])
     assert answer.status_code == 200

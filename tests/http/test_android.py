@@ -9,7 +9,7 @@ import pytest
 
 from eventapp.events import service as events
 from eventapp.events import store as events_store
-from tests.factories import day, event_body, make_event, sign_in, utc_now
+from tests.factories import day, event_body, make_event, make_user, utc_now
 from tests.http.gson import BASE, decode_events
 
 EVENTS_FILE = Path(__file__).parents[2] / "data" / "events.json"
@@ -116,7 +116,7 @@ def test_favorites_belong_to_the_shared_guest(client, db, app):
     assert decode_events(client.get(BASE + "favorites"))[0]["favorited"] is True
     assert client.get(BASE + "events").json[0]["favorited"] is True
     assert len(client.get("/api/favorites").json["events"]) == 1
-    someone = sign_in(app)["headers"]
+    someone = make_user(app)["headers"]
     assert client.get("/api/favorites", headers=someone).json == {"events": []}
 
 

@@ -5,7 +5,7 @@ from bson import ObjectId
 
 from eventapp.core import paging
 from tests.bookings_factories import Caller, event_of, expire_holds, later, refused, set_clock
-from tests.factories import day, sign_in
+from tests.factories import day, make_user
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
@@ -212,4 +212,4 @@ def test_a_users_bookings_are_shown_to_the_user_and_admins(db, client, app, ann,
     for person in (bob, Caller(client, app, "organizer")):
         refused(person.get(path), 403, "forbidden")
     refused(client.get(f"/api{path}"), 401, "unauthorized")
-    assert ids(root.get(f"/users/{sign_in(app)['id']}/bookings")) == []
+    assert ids(root.get(f"/users/{make_user(app)['id']}/bookings")) == []

@@ -13,7 +13,7 @@ from eventapp.events import store as events_store
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.cache.freshness import MAX_AGE_SECONDS
 from eventapp.events.changes import NO_EVENT_CACHE
-from tests.factories import day, event_body, make_event, sign_in
+from tests.factories import day, event_body, make_event, make_user
 
 ADMIN = Actor(role="admin")
 # A process shows what another process changed within a second: what the design promises.
@@ -76,7 +76,7 @@ def test_a_sale_by_this_process_shows_at_once_also_in_lists_by_availability(clie
     ticket_type = {"type": "G", "price": 5, "availableTickets": 2}
     body = event_body(ticketTypes=[ticket_type])
     client.post("/api/events", json=body, headers=organizer["headers"])
-    buyer = sign_in(app)["headers"]
+    buyer = make_user(app)["headers"]
     assert len(titles(client, "?availableOnly=true")) == 1
     assert not client.get("/api/events/1").json["soldOut"]
     order = {"eventId": 1, "ticketTypeId": 1, "quantity": 2}
@@ -163,7 +163,7 @@ def test_a_sale_of_an_event_that_is_not_held_shows_in_lists_at_once(client, app,
     ticket_type = {"type": "G", "price": 5, "availableTickets": 1}
     body = event_body(ticketTypes=[ticket_type])
     client.post("/api/events", json=body, headers=organizer["headers"])
-    buyer = sign_in(app)["headers"]
+    buyer = make_user(app)["headers"]
     assert len(titles(client, "?availableOnly=true")) == 1
     EVENT_CACHE.get(app)._freshness._rendered.clear()
     order = {"eventId": 1, "ticketTypeId": 1, "quantity": 1}

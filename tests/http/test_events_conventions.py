@@ -7,7 +7,7 @@ import re
 import pytest
 
 from eventapp.events.cache.event_cache import EventCache
-from tests.factories import event_body, make_event, sign_in
+from tests.factories import event_body, make_event, make_user
 
 PATHS = ["/api/events", "/api/events/1", "/api/events/popular"]
 
@@ -56,7 +56,7 @@ def test_the_etag_changes_with_the_event(client, organizer, event, path):
 
 def test_the_etag_changes_with_the_favorites_of_the_caller(client, app, event):
     tag = client.get("/api/events/1").headers["ETag"]
-    fan = sign_in(app)["headers"]
+    fan = make_user(app)["headers"]
     client.post("/api/favorites", json={"eventId": 1}, headers=fan)
     again = client.get("/api/events/1", headers={**fan, "If-None-Match": tag})
     assert again.json["favorited"] is True

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.factories import day, event_body, make_event, sign_in
+from tests.factories import day, event_body, make_event, make_user
 
 CALLS = [
     ("PUT", "", event_body()),
@@ -42,7 +42,7 @@ def test_others_than_the_organizer_and_admins_are_refused(
     client, db, app, event, attendee, method, path, body
 ):
     before = db.events.find_one({})
-    for person, status in ((None, 401), (attendee, 403), (sign_in(app, "organizer"), 403)):
+    for person, status in ((None, 401), (attendee, 403), (make_user(app, "organizer"), 403)):
         headers = person["headers"] if person else {}
         answer = client.open(f"/api/events/1{path}", method=method, json=body, headers=headers)
         assert answer.status_code == status
@@ -61,7 +61,7 @@ def test_an_admin_may_change_any_event(client, db, event, admin, method, path, b
 def test_a_missing_event_or_a_draft_of_another_is_404(
     client, db, app, event, organizer, method, path, body
 ):
-    make_event(db, status="draft", organizer_id=sign_in(app, "organizer")["id"])
+    make_event(db, status="draft", organizer_id=make_user(app, "organizer")["id"])
     for number, status, message in [
         ("99", 404, "Event not found"),
         ("2", 404, "Event not found"),

@@ -5,7 +5,7 @@ from urllib.parse import quote
 import pytest
 from bson import ObjectId
 
-from tests.factories import day, make_event, sign_in
+from tests.factories import day, make_event, make_user
 
 INVALID = {
     "page": ["0", "-1", "x", "1.5", ""],
@@ -221,7 +221,7 @@ def test_drafts_are_listed_only_among_ones_own_events(client, events, app, organ
     assert mine == ["Antigone", "Draft", "Cancelled"]
     assert titles(client, "", organizer["headers"]) == UPCOMING
     assert titles(client, "mine=true", admin["headers"]) == []
-    assert titles(client, "mine=true", sign_in(app, "organizer")["headers"]) == []
+    assert titles(client, "mine=true", make_user(app, "organizer")["headers"]) == []
     assert titles(client, "mine=true&category=theater", organizer["headers"]) == ["Antigone"]
 
 

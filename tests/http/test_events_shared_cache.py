@@ -20,7 +20,7 @@ from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.errors import EventNotFound
 from eventapp.events.list_requests import ListRequest
 from tests.conftest import MONGO_URI, make_database_uri
-from tests.factories import event_body, make_event, sign_in
+from tests.factories import event_body, make_event, make_user
 from tests.http.test_events_cache import by_another_process, renamed, within_a_second
 from tests.live import Server, TcpProxy, eventually
 from tests.redis_server import redis_server, redis_url
@@ -152,7 +152,7 @@ def test_an_edit_shows_at_once_whatever_is_in_the_shared_cache(client, app, db, 
 
 def test_a_sale_shows_at_once_whatever_is_in_the_shared_cache(client, app, db, start):
     make_event(db)
-    buyer, other = sign_in(app), start()
+    buyer, other = make_user(app), start()
     assert title(other) == "Sample Event"
     client.post("/api/bookings", json=ORDER, headers=buyer["headers"])  # an event it never showed
     assert available(client) == 99
@@ -285,7 +285,7 @@ def hits(server):
 def servers(make_app, tmp_path_factory, port):
     """Start two servers on one database and one Redis; return them and an organizer's headers."""
     shared = {"MONGO_URI": make_database_uri(MONGO_URI), "JWT_SECRET": SECRET}
-    organizer = sign_in(make_app(**shared), "organizer")["headers"]
+    organizer = make_user(make_app(**shared), "organizer")["headers"]
     one, two = (
         Server(
             tmp_path_factory.mktemp(name),

@@ -3,7 +3,7 @@
 import pytest
 
 from eventapp.core.http.app_context import CONFIG
-from tests.factories import make_event, sign_in
+from tests.factories import make_event, make_user
 
 TYPE_FOR_ALL = {"ticketTypeId", "type", "price", "availableTickets"}
 TYPE_FOR_ORGANIZER = TYPE_FOR_ALL | {"soldTickets", "heldTickets", "capacity"}
@@ -60,7 +60,7 @@ def test_only_the_organizer_and_admins_see_counts(client, db, app, organizer, ad
         for name, person in [
             ("nobody", None),
             ("attendee", attendee),
-            ("another", sign_in(app, "organizer")),
+            ("another", make_user(app, "organizer")),
             ("organizer", organizer),
             ("admin", admin),
         ]
@@ -71,7 +71,7 @@ def test_only_the_organizer_and_admins_see_counts(client, db, app, organizer, ad
 
 def test_lists_show_organizers_the_counts_of_their_own_events(client, db, app, organizer):
     make_event(db, organizer_id=organizer["id"])
-    make_event(db, organizer_id=sign_in(app, "organizer")["id"])
+    make_event(db, organizer_id=make_user(app, "organizer")["id"])
     shown = client.get("/api/events", headers=organizer["headers"]).json["events"]
     assert set(shown[0]["ticketTypes"][0]) == TYPE_FOR_ORGANIZER
     assert set(shown[1]["ticketTypes"][0]) == TYPE_FOR_ALL
@@ -79,7 +79,7 @@ def test_lists_show_organizers_the_counts_of_their_own_events(client, db, app, o
 
 def test_only_the_organizer_and_admins_see_a_draft(client, db, app, organizer, admin, attendee):
     event = make_event(db, organizer_id=organizer["id"], status="draft")
-    for person in (None, attendee, sign_in(app, "organizer")):
+    for person in (None, attendee, make_user(app, "organizer")):
         assert show(client, event, person).json["message"] == "Event not found"
     for person in (organizer, admin):
         assert show(client, event, person).json["status"] == "draft"
@@ -97,11 +97,11 @@ def test_an_event_is_sold_out_when_no_type_has_tickets(client, db):
 
 
 def test_favorited_depends_on_the_caller_and_is_not_stored(client, db, app):
-    event, fan = make_event(db), sign_in(app)
+    event, fan = make_event(db), make_user(app)
     client.post("/api/favorites", json={"eventId": 1}, headers=fan["headers"])
     assert show(client, event, fan).json["favorited"] is True
     assert show(client, event).json["favorited"] is False
-    assert show(client, event, sign_in(app)).json["favorited"] is False
+    assert show(client, event, make_user(app)).json["favorited"] is False
     assert "favorited" not in db.events.find_one({})
 
 

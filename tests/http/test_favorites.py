@@ -3,7 +3,7 @@
 import pytest
 
 from eventapp.events import rules
-from tests.factories import make_event, sign_in
+from tests.factories import make_event, make_user
 
 DEVICE, OTHER_DEVICE = {"X-Device-Id": "phone-0001"}, {"X-Device-Id": "phone-0002"}
 
@@ -116,7 +116,7 @@ def test_removing_by_path_needs_a_number(client):
 
 
 def test_each_caller_has_separate_favorites(client, app):
-    first, second = sign_in(app)["headers"], sign_in(app)["headers"]
+    first, second = make_user(app)["headers"], make_user(app)["headers"]
     callers = [None, DEVICE, OTHER_DEVICE, first, second]
     for headers in callers:
         assert listed(client, headers) == []

@@ -92,7 +92,7 @@ def test_addresses_are_counted_apart(client):
 
 
 def test_users_behind_one_address_are_counted_apart(app, client, db):
-    ann, bob = factories.sign_in(app)["headers"], factories.sign_in(app)["headers"]
+    ann, bob = factories.make_user(app)["headers"], factories.make_user(app)["headers"]
     call(client, "GET", "/api/events", 41)
     assert call(client, "GET", "/api/events", 40, headers=ann).status_code == 200
     assert call(client, "GET", "/api/events", 1, headers=ann).status_code == 429

@@ -103,7 +103,7 @@ class TestProfile:
     def test_replacing_a_photo_keeps_the_copy_of_another_user(
         self, app, client, attendee, photo_path
     ):
-        other = factories.sign_in(app)
+        other = factories.make_user(app)
         mine = upload(client, "PUT", photo_path, attendee).json["userImg"]
         assert upload(client, "PUT", f"/users/{other['id']}/photo", other).json["userImg"] == mine
         upload(client, "PUT", photo_path, attendee, pictures.photo("PNG", 30, 30))
@@ -112,7 +112,7 @@ class TestProfile:
     def test_only_the_user_and_admins_have_access(
         self, app, client, db, attendee, admin, photo_path
     ):
-        refused(upload(client, "PUT", photo_path, factories.sign_in(app)), 403, "forbidden")
+        refused(upload(client, "PUT", photo_path, factories.make_user(app)), 403, "forbidden")
         refused(client.put(f"/api{photo_path}", data={}), 401, "unauthorized")
         assert db[store.FILES].count_documents({}) == 0
         assert upload(client, "PUT", photo_path, admin).status_code == 200
@@ -210,7 +210,7 @@ class TestGallery:
 
     def test_only_the_user_and_admins_have_access(self, app, client, attendee, admin, gallery_path):
         image = upload(client, "POST", gallery_path, attendee).json["image"]["imageId"]
-        other = factories.sign_in(app)
+        other = factories.make_user(app)
         refused(upload(client, "POST", gallery_path, other), 403, "forbidden")
         for method, path in (("GET", gallery_path), ("DELETE", f"{gallery_path}/{image}")):
             answer = client.open(f"/api{path}", method=method, headers=other["headers"])
@@ -264,7 +264,9 @@ class TestEvents:
     ):
         path = f"/events/{event['eventId']}/image"
         refused(upload(client, "PUT", path, attendee), 403, "forbidden")
-        refused(upload(client, "PUT", path, factories.sign_in(app, "organizer")), 403, "forbidden")
+        refused(
+            upload(client, "PUT", path, factories.make_user(app, "organizer")), 403, "forbidden"
+        )
         refused(upload(client, "PUT", "/events/999/image", admin), 404, "event_not_found")
         assert db[store.FILES].count_documents({}) == 0
         assert upload(client, "PUT", path, admin).status_code == 200

@@ -131,7 +131,9 @@ def test_only_author_organizer_and_admin_delete_a_message(
         message_path = f"{chat_path(event)}/{write(client, event, attendee)['_id']}"
         assert client.delete(message_path).status_code == 401
         for other in ("attendee", "organizer"):
-            refused = client.delete(message_path, headers=factories.sign_in(app, other)["headers"])
+            refused = client.delete(
+                message_path, headers=factories.make_user(app, other)["headers"]
+            )
             assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
         assert client.delete(message_path, headers=user["headers"]).status_code == 200
         again = client.delete(message_path, headers=user["headers"])
@@ -194,7 +196,7 @@ def test_a_users_messages_are_exported_and_stay_without_author(client, event, at
 def test_a_user_may_write_ten_messages_in_a_burst(make_app, monkeypatch):
     app = make_app(RATE_LIMIT_ENABLED="true")
     client, db = app.test_client(), OPEN_DATABASE.get(app).db
-    ann, bob = factories.sign_in(app), factories.sign_in(app)
+    ann, bob = factories.make_user(app), factories.make_user(app)
     one, other = factories.make_event(db), factories.make_event(db)
     for number in range(10):
         write(client, (one, other)[number % 2], ann)

@@ -54,7 +54,7 @@ def test_a_route_without_a_permission_is_an_error_at_start():
 
 @pytest.mark.parametrize("role", [None, "attendee", "organizer"])
 def test_every_route_refuses_callers_without_its_permission(app, client, role):
-    headers = factories.sign_in(app, role)["headers"] if role else {}
+    headers = factories.make_user(app, role)["headers"] if role else {}
     checked = 0
     for method, path, permission in iter_routes(app):
         status = get_refusal_status(permission, role)
@@ -87,7 +87,7 @@ def test_routes_for_anyone_need_no_token(client, method, path):
 
 def test_organizers_manage_only_their_own_events(app, client, db, organizer, admin):
     event = factories.make_event(db, organizer_id=organizer["id"])
-    other = factories.sign_in(app, "organizer")
+    other = factories.make_user(app, "organizer")
     path = f"/api/events/{event['eventId']}"
     for method in ("PUT", "DELETE"):
         body = factories.event_body()
@@ -148,6 +148,6 @@ class TestDemoOpen:
         assert client.open(path, method=method, json={}).status_code == 401
 
     def test_a_token_still_limits_its_user_to_their_role(self, app, client, db):
-        attendee = factories.sign_in(app, "attendee")
+        attendee = factories.make_user(app, "attendee")
         answer = client.post("/api/events", json={}, headers=attendee["headers"])
         assert answer.status_code == 403

@@ -207,7 +207,7 @@ def test_an_idle_stream_sends_comments(client, event, monkeypatch):
 
 def test_a_draft_is_streamed_only_to_its_managers(app, client, db, organizer, admin):
     draft = factories.make_event(db, organizer_id=organizer["id"], status="draft")
-    other = factories.sign_in(app, "organizer")
+    other = factories.make_user(app, "organizer")
     assert client.get(make_path(draft) + "/stream").status_code == 404
     assert client.get(make_path(draft) + "/stream", headers=other["headers"]).status_code == 404
     for manager in (organizer, admin):

@@ -45,7 +45,7 @@ def test_new_notifications_are_streamed_to_their_recipient(app, client, attendee
     with ClientStream(client, PATH, headers=attendee["headers"]) as stream:
         assert stream.response.content_type == "text/event-stream; charset=utf-8"
         next(stream.blocks)
-        notify(factories.sign_in(app), "another's")
+        notify(factories.make_user(app), "another's")
         notify(attendee, 1)
         event = stream.next()
         assert event.event == "notification"

@@ -8,7 +8,7 @@ import pytest
 from eventapp.core.clock import utc_now
 from eventapp.events import rules
 from eventapp.favorites import store
-from tests.factories import make_event, sign_in
+from tests.factories import make_event, make_user
 from tests.race.test_event_ids import together
 
 THREADS = 8
@@ -93,7 +93,7 @@ def test_one_of_two_concurrent_removals_succeeds(db):
 
 def test_the_limit_holds_over_http(app, db, monkeypatch):
     monkeypatch.setattr(rules, "MAX_FAVORITES", 5)
-    fan, statuses = sign_in(app)["headers"], []
+    fan, statuses = make_user(app)["headers"], []
     for _ in range(THREADS):
         make_event(db)
 

@@ -19,7 +19,7 @@ BASE_URL = "http://localhost"
 
 @pytest.fixture
 def user_id(app, db):
-    return factories.sign_in(app)["id"]
+    return factories.make_user(app)["id"]
 
 
 def fill_except(db, user_id, free_slots):

@@ -12,7 +12,7 @@ from eventapp.core import failpoints
 from eventapp.core.clock import utc_now
 from eventapp.notifications import outbox, store_outbox
 from eventapp.notifications import service as notifications
-from tests.factories import make_event, sign_in
+from tests.factories import make_event, make_user
 from tests.notifications_factories import (
     mail_server,
     make_notification,
@@ -28,7 +28,7 @@ WORKERS, MAILS = 8, 40
 
 @pytest.fixture
 def people(app, db):
-    return [sign_in(app)["id"] for _ in range(5)]
+    return [make_user(app)["id"] for _ in range(5)]
 
 
 class Killed(BaseException):

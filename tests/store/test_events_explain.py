@@ -27,7 +27,7 @@ def recorded(make_app: Any) -> Any:
     with record_commands(recorder):
         app = make_app()
     db = OPEN_DATABASE.get(app).db
-    person = factories.sign_in(app, "organizer")
+    person = factories.make_user(app, "organizer")
     fill(db, person["id"])
     return app, recorder, db, person["headers"]
 

@@ -35,7 +35,7 @@ def recorded(make_app):
 def test_no_command_scans_a_collection(recorded):
     app, db, recorder = recorded
     event = factories.make_event(db)
-    event_id, reader = event["eventId"], factories.sign_in(app)
+    event_id, reader = event["eventId"], factories.make_user(app)
     actor, now = attendee(reader["id"]), utc_now()
     recorder.commands.clear()
 

@@ -91,7 +91,7 @@ def test_names_that_differ_in_case_spacing_or_width_fold_to_the_same_text():
 
 
 @pytest.mark.parametrize(
-    ("session", "token_id", "after", "honest"),
+    ("session", "refresh_id", "after", "honest"),
     [
         ({"previousId": "a", "rotatedAt": NOW}, "a", 0, True),
         ({"previousId": "a", "rotatedAt": NOW}, "a", 5, True),
@@ -100,8 +100,8 @@ def test_names_that_differ_in_case_spacing_or_width_fold_to_the_same_text():
         ({"rotatedAt": NOW}, "a", 0, False),
     ],
 )
-def test_a_retry_is_honest_only_with_the_last_token_and_soon(session, token_id, after, honest):
-    assert rules.is_honest_retry(session, token_id, NOW + timedelta(seconds=after)) is honest
+def test_a_retry_is_honest_only_with_the_last_token_and_soon(session, refresh_id, after, honest):
+    assert rules.is_honest_retry(session, refresh_id, NOW + timedelta(seconds=after)) is honest
 
 
 @pytest.mark.parametrize(
