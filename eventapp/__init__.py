@@ -91,7 +91,7 @@ BLUEPRINTS = (
 UNDOCUMENTED_BLUEPRINTS = media_routes.BLUEPRINTS
 # How each feature removes what it stores about a user. `tickets` is absent: it stores check-ins in
 # bookings, from which `bookings` removes the user.
-FORGET_USER = (
+FORGET_FUNCTIONS = (
     favorites.forget_user,
     waitlist.forget_user,
     bookings.forget_user,
@@ -101,7 +101,7 @@ FORGET_USER = (
     notifications.forget_user,
 )
 # How each feature exports what it stores about a user.
-EXPORT_USER = (
+EXPORT_FUNCTIONS = (
     favorites.export_user,
     waitlist.export_user,
     bookings.export_user,
@@ -169,7 +169,7 @@ def prepare_database(db: Db) -> None:
 
 def set_up_services(app: Flask, config: Config, db: Db) -> None:
     """Build the objects that routes look up by an AppKey: the event cache, the hub and others."""
-    PERSONAL_DATA_HANDLERS.set(app, PersonalDataHandlers(forget=FORGET_USER, export=EXPORT_USER))
+    PERSONAL_DATA_HANDLERS.set(app, PersonalDataHandlers(FORGET_FUNCTIONS, EXPORT_FUNCTIONS))
     JOB_STATUS.set(app, jobs.get_job_status)
     shared_cache = open_shared_cache(config.cache_url, config.jwt_secret)
     event_cache = EventCache(db, shared_cache)

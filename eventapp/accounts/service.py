@@ -21,17 +21,19 @@ from eventapp.core.textsearch import fold_account_name
 from eventapp.media import service as media
 from eventapp.notifications.types import Recipient
 
-# Functions of another feature that remove, or return, everything that it stores about a user.
-ForgetUser = Callable[[Db, ObjectId], None]
-ExportUser = Callable[[Db, ObjectId], JsonObject]
+# A function of another feature that removes what the feature stores about a user.
+ForgetFunction = Callable[[Db, ObjectId], None]
+# A function of another feature that returns what the feature stores about a user, under keys that
+# no other feature uses.
+ExportFunction = Callable[[Db, ObjectId], JsonObject]
 
 
 @dataclass(frozen=True)
 class PersonalDataHandlers:
     """The functions by which the other features remove and export what they store about a user."""
 
-    forget: tuple[ForgetUser, ...]
-    export: tuple[ExportUser, ...]
+    forget_functions: tuple[ForgetFunction, ...]
+    export_functions: tuple[ExportFunction, ...]
 
 
 PERSONAL_DATA_HANDLERS: AppKey[PersonalDataHandlers] = AppKey("personal_data_handlers")
@@ -64,7 +66,7 @@ def register(
         NameTaken: another account logs in by the name, and `unique_name` is set.
     """
     name, email = name.strip(), email.strip()
-    _raise_errors(
+    _refuse_invalid(
         name=rules.find_name_error(name),
         email=find_email_error(email),
         password=find_password_error(password, min_password),
@@ -72,10 +74,11 @@ def register(
     user = _make_user(name, email, hash_password(password, bcrypt_rounds), role, now)
     if store.insert(db, user):
         return user
-    if unique_name and store.find_by_login_name(db, user["loginName"]):
-        raise NameTaken
+    if unique_name:
+        raise NameTaken if store.find_by_login_name(db, user["loginName"]) else EmailTaken
+    # Without a login name, only the email can belong to another account.
     del user["loginName"]
-    if unique_name or not store.insert(db, user):
+    if not store.insert(db, user):
         raise EmailTaken
     return user
 
@@ -98,8 +101,8 @@ def _make_user(name: str, email: str, password_hash: str, role: str, now: dateti
     }
 
 
-def _raise_errors(**errors_by_field: str | None) -> None:
-    """Raise ValidationFailed if any of these fields has an error."""
+def _refuse_invalid(**errors_by_field: str | None) -> None:
+    """Raise ValidationFailed if there is an error for any of these fields."""
     errors = {field: [error] for field, error in errors_by_field.items() if error}
     if errors:
         raise ValidationFailed(f"Invalid {next(iter(errors))}", errors=errors)
@@ -138,11 +141,8 @@ def find_recipients(db: Db, user_ids: Iterable[ObjectId]) -> dict[ObjectId, Reci
     Ids without an account are left out.
     """
     ids = list(user_ids)
-    contacts = store.find_contacts(db, ids) if ids else []
-    return {
-        contact["_id"]: Recipient(contact["_id"], contact["name"], contact["email"])
-        for contact in contacts
-    }
+    users = store.find_contacts(db, ids) if ids else []
+    return {user["_id"]: Recipient(user["_id"], user["name"], user["email"]) for user in users}
 
 
 def list_users(
@@ -152,29 +152,30 @@ def list_users(
     role: str | None = None,
     page: int = 1,
     limit: int = 20,
-    before: ObjectId | None = None,
+    older_than: ObjectId | None = None,
 ) -> tuple[JsonObject, ObjectId | None]:
     """Return a page of accounts, newest first.
 
     Args:
         search: part of a name or an email, in any case; empty for all accounts.
         role: the role that the accounts have; None for any.
-        page: the number of the page, from 1. It is only repeated in the answer if `before` is set.
-        before: begin after this account.
+        page: the number of the page, from 1. If `older_than` is set, it selects nothing and is
+            only echoed in the answer.
+        older_than: return only accounts that were added before this one.
 
     Returns:
-        The body of the answer, and the `before` of the next page, which is None at the end.
+        The body of the answer, and the `older_than` of the next page, which is None at the end.
 
     Raises:
         ValidationFailed: the page begins after the last row that a page number can reach.
     """
     search = fold_account_name(search)
     counted = store.count(db, search=search, role=role, limit=paging.COUNT_LIMIT + 1)
-    skip = 0 if before else paging.find_page_offset(page=page, limit=limit, counted=counted)
+    skip = 0 if older_than else paging.find_page_offset(page=page, limit=limit, counted=counted)
     found: list[StoredUser] = []
     if skip is not None:
         found = store.find_page(
-            db, search=search, role=role, before=before, skip=skip, limit=limit + 1
+            db, search=search, role=role, older_than=older_than, skip=skip, limit=limit + 1
         )
     body = {
         "users": [render_user(user) for user in found[:limit]],
@@ -204,7 +205,7 @@ def update_user(
         NameTaken: another account logs in by the name, and `unique_name` is set.
         LastAdmin: the account is the only admin and would lose the role.
     """
-    _raise_errors(
+    _refuse_invalid(
         name=rules.find_name_error(changes["name"]) if "name" in changes else None,
         email=find_email_error(changes["email"]) if "email" in changes else None,
     )
@@ -212,7 +213,7 @@ def update_user(
     loses_admin_role = previous["role"] == ADMIN and changes.get("role", ADMIN) != ADMIN
     if loses_admin_role and store.count_role(db, ADMIN, 2) < 2:
         raise LastAdmin
-    user = _write_changes(db, user_id, _add_keys(changes, now), unique_name=unique_name)
+    user = _write_changes(db, user_id, _add_folded_fields(changes, now), unique_name=unique_name)
     if loses_admin_role:
         _restore_last_admin(db, user_id, now)
     if user["role"] != previous["role"]:
@@ -221,7 +222,7 @@ def update_user(
     return user
 
 
-def _add_keys(changes: UserChanges, now: datetime) -> UserChanges:
+def _add_folded_fields(changes: UserChanges, now: datetime) -> UserChanges:
     """Return the changes with the folded name and email, and the time of the update, added."""
     complete: UserChanges = {**changes, "updatedAt": now}
     if "name" in changes:
@@ -260,10 +261,13 @@ def _claim_name_and_write(
 
 
 def _restore_last_admin(db: Db, user_id: ObjectId, now: datetime) -> None:
-    """Give the role back to an account that lost it, if no admin is left.
+    """Make an account an admin again if no admin is left.
 
-    It can happen although the admins were counted before the write: of two admins who lose the
-    role at the same time, each still counts the other one.
+    This can happen although the admins were counted before the write: if two admins lose the role
+    at the same time, each request still counts the other admin.
+
+    Raises:
+        LastAdmin: no admin was left, and the account has the role again.
     """
     if store.count_role(db, ADMIN, 1) == 0:
         store.set_role(db, user_id, ADMIN, now)
@@ -278,14 +282,14 @@ def _delete_replaced_photo(db: Db, user: StoredUser) -> None:
 
 
 def delete_user(
-    db: Db, user_id: ObjectId, *, forget: Collection[ForgetUser], now: datetime
+    db: Db, user_id: ObjectId, *, forget_functions: Collection[ForgetFunction], now: datetime
 ) -> None:
     """Delete an account and what the other features store about the user.
 
-    If it is interrupted, it can be called again: the account itself is deleted last.
+    The account itself is deleted last, so an interrupted deletion can be repeated.
 
     Args:
-        forget: the functions of the other features that remove the user.
+        forget_functions: see PersonalDataHandlers.
 
     Raises:
         UserNotFound: there is no account with this id.
@@ -293,24 +297,27 @@ def delete_user(
     """
     if get_user(db, user_id)["role"] == ADMIN:
         update_user(db, user_id, {"role": ATTENDEE}, now=now)
-    _delete_sessions_and_forget(db, user_id, forget)
+    _delete_personal_data(db, user_id, forget_functions)
     store.delete(db, user_id)
     # A login or another request that was running may have written something since the first pass.
-    _delete_sessions_and_forget(db, user_id, forget)
+    _delete_personal_data(db, user_id, forget_functions)
 
 
-def _delete_sessions_and_forget(db: Db, user_id: ObjectId, forget: Collection[ForgetUser]) -> None:
+def _delete_personal_data(
+    db: Db, user_id: ObjectId, forget_functions: Iterable[ForgetFunction]
+) -> None:
     store_sessions.delete_all(db, user_id)
-    for forget_user in forget:
+    for forget_user in forget_functions:
         forget_user(db, user_id)
 
 
-def export_user(db: Db, user_id: ObjectId, *, exporters: Iterable[ExportUser]) -> JsonObject:
+def export_user(
+    db: Db, user_id: ObjectId, *, export_functions: Iterable[ExportFunction]
+) -> JsonObject:
     """Return everything that is stored about a user, except hashes and tokens.
 
     Args:
-        exporters: the functions of the other features that return what they store, each under
-            names of its own.
+        export_functions: see PersonalDataHandlers.
 
     Raises:
         UserNotFound: there is no account with this id.
@@ -319,6 +326,6 @@ def export_user(db: Db, user_id: ObjectId, *, exporters: Iterable[ExportUser]) -
         "user": render_user(get_user(db, user_id)),
         "sessions": sessions.export_sessions(db, user_id),
     }
-    for export_from_feature in exporters:
-        exported.update(export_from_feature(db, user_id))
+    for export_function in export_functions:
+        exported.update(export_function(db, user_id))
     return exported

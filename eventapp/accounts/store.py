@@ -139,18 +139,18 @@ def delete(db: Db, user_id: ObjectId) -> None:
 
 
 def find_page(
-    db: Db, *, search: str, role: str | None, before: ObjectId | None, skip: int, limit: int
+    db: Db, *, search: str, role: str | None, older_than: ObjectId | None, skip: int, limit: int
 ) -> list[StoredUser]:
     """Return accounts, newest first.
 
     Args:
         search: folded text that the name or the email must contain; empty for all accounts.
         role: the role that the accounts must have; None for any.
-        before: return only accounts that are older than this one.
+        older_than: return only accounts that were added before this one.
     """
     where = _build_page_filter(search, role)
-    if before is not None:
-        where["_id"] = {"$lt": before}
+    if older_than is not None:
+        where["_id"] = {"$lt": older_than}
     return list(_users(db).find(where).sort("_id", DESCENDING).skip(skip).limit(limit))
 
 

@@ -122,10 +122,10 @@ def test_an_interrupted_delete_can_be_repeated(client, ann, db):
         raise RuntimeError("the database went away")
 
     with pytest.raises(RuntimeError):
-        service.delete_user(db, user_id, forget=[fails], now=utc_now())
+        service.delete_user(db, user_id, forget_functions=[fails], now=utc_now())
     forgotten = []
-    forget = [lambda _db, gone: forgotten.append(gone)]
-    service.delete_user(db, user_id, forget=forget, now=utc_now())
+    forget_functions = [lambda _db, forgotten_id: forgotten.append(forgotten_id)]
+    service.delete_user(db, user_id, forget_functions=forget_functions, now=utc_now())
     assert set(forgotten) == {user_id}
     assert db.users.count_documents({}) == 0
 

@@ -102,7 +102,7 @@ def test_the_last_two_admins_cannot_both_lose_the_role(db):
         one, two = (person["_id"] for person in admins)
         results = run_concurrently(
             lambda one=one: service.update_user(db, one, {"role": "attendee"}, now=utc_now()),
-            lambda two=two: service.delete_user(db, two, forget=[], now=utc_now()),
+            lambda two=two: service.delete_user(db, two, forget_functions=[], now=utc_now()),
         )
         assert db.users.count_documents({"role": "admin"}) >= 1
         assert any(isinstance(result, LastAdmin) for result in results)

@@ -152,16 +152,16 @@ CALLS = {
     "count_all_of_a_role": lambda db: store.count(db, search="", role="admin", limit=10),
     "count_search": lambda db: store.count(db, search="son 77", role=None, limit=10),
     "find_page": lambda db: store.find_page(
-        db, search="", role=None, before=None, skip=0, limit=20
+        db, search="", role=None, older_than=None, skip=0, limit=20
     ),
     "find_page_before": lambda db: store.find_page(
-        db, search="", role=None, before=USER["_id"], skip=0, limit=20
+        db, search="", role=None, older_than=USER["_id"], skip=0, limit=20
     ),
     "find_page_role": lambda db: store.find_page(
-        db, search="", role="admin", before=None, skip=0, limit=20
+        db, search="", role="admin", older_than=None, skip=0, limit=20
     ),
     "find_page_search": lambda db: store.find_page(
-        db, search="son 77", role=None, before=None, skip=0, limit=20
+        db, search="son 77", role=None, older_than=None, skip=0, limit=20
     ),
     "session_find_active": lambda db: store_sessions.find_active(db, USER["_id"], NOW),
     "session_find_active_many": lambda db: store_sessions.find_active_many(db, [USER["_id"]], NOW),

@@ -30,17 +30,17 @@ bp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts
 def list_users(query: JsonObject) -> Response:
     """Return a page of accounts, newest first. A cursor contains its `search` and `role`."""
     filters, list_position = parse_list_query(query, UsersQuery)
-    body, next_before = service.list_users(
+    body, next_older_than = service.list_users(
         get_db(),
         search=filters.get("search", ""),
         role=filters.get("role"),
-        before=(
+        older_than=(
             paging.parse_cursor_object_id(list_position.get("before")) if list_position else None
         ),
         page=query["page"],
         limit=query["limit"],
     )
-    next_position = {"before": next_before} if next_before else None
+    next_position = {"before": next_older_than} if next_older_than else None
     return json_response({**body, "nextCursor": paging.make_next_cursor(next_position, filters)})
 
 
@@ -72,9 +72,8 @@ def change_user(body: UserChanges, user_id: ObjectId) -> Response:
 @bp.error_responses(404, 409)
 def delete_user(user_id: ObjectId) -> Response:
     """Delete an account and the user's personal data. Bookings stay, without the user's id."""
-    service.delete_user(
-        get_db(), user_id, forget=PERSONAL_DATA_HANDLERS.get().forget, now=utc_now()
-    )
+    forget_functions = PERSONAL_DATA_HANDLERS.get().forget_functions
+    service.delete_user(get_db(), user_id, forget_functions=forget_functions, now=utc_now())
     return json_response({"message": "User deleted successfully"})
 
 
@@ -84,5 +83,6 @@ def delete_user(user_id: ObjectId) -> Response:
 @bp.error_responses(404)
 def export_user(user_id: ObjectId) -> Response:
     """Return everything that is stored about the user."""
-    exporters = PERSONAL_DATA_HANDLERS.get().export
-    return json_response(service.export_user(get_db(), user_id, exporters=exporters))
+    export_functions = PERSONAL_DATA_HANDLERS.get().export_functions
+    exported = service.export_user(get_db(), user_id, export_functions=export_functions)
+    return json_response(exported)

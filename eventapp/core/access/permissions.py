@@ -1,7 +1,7 @@
 """Identify the caller of a request, and declare which callers each route accepts.
 
-Every route has one of the decorators in DECORATORS. The application does not start if a route has
-none of them.
+Every route has one of PERMISSION_DECORATORS. The application does not start if a route has none of
+them.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,8 @@ from eventapp.core.database import Db, get_db
 from eventapp.core.errors import Forbidden, Unauthorized, ValidationFailed
 from eventapp.core.roles import ADMIN, ATTENDEE, ORGANIZER
 
-DECORATORS = "anyone, anonymous, user_required, role_required or self_or_admin"
+# The names of the decorators in this module that declare a permission.
+PERMISSION_DECORATORS = ("anyone", "anonymous", "user_required", "role_required", "self_or_admin")
 # The name of the security scheme for access tokens in the OpenAPI document.
 BEARER = "bearer"
 
@@ -33,8 +34,8 @@ log = structlog.get_logger()
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-class ActiveSession(TypedDict):
-    """The fields of a session that are read for every request with an access token."""
+class CallerSession(TypedDict):
+    """The fields of an active session by which the caller of a request is identified."""
 
     userId: ObjectId
     role: str  # the user's role now, which may have changed after the login
@@ -42,7 +43,7 @@ class ActiveSession(TypedDict):
     previousId: NotRequired[str]  # the last refresh id; absent once the new tokens were received
 
 
-SessionLoader = Callable[[Db, ObjectId, datetime], ActiveSession | None]
+SessionLoader = Callable[[Db, ObjectId, datetime], CallerSession | None]
 ReceiptConfirmer = Callable[[Db, ObjectId, int], None]
 
 
@@ -189,7 +190,9 @@ def _declare_permission(view: View, permission: str, *security: dict[str, list[s
     """Record on a view which callers it accepts.
 
     Args:
-        permission: "anyone", "self admin" or role names, separated by spaces.
+        permission: "anyone", "self admin" or role names, separated by spaces. It names the callers
+            that are accepted. `anyone` and `anonymous` both accept every caller, so both record
+            "anyone".
         security: the alternative security requirements in the OpenAPI document; {} means none.
     """
     function: Any = getattr(view, "__func__", view)  # A bound method accepts no attributes.
@@ -209,4 +212,5 @@ def require_declared_permissions(app: Flask) -> None:
         if not hasattr(app.view_functions[rule.endpoint], "permission")
     ]
     if undeclared:
-        raise RuntimeError(f"decorate with {DECORATORS}: {undeclared}")
+        decorators = ", ".join(PERMISSION_DECORATORS)
+        raise RuntimeError(f"decorate with one of {decorators}: {undeclared}")
