@@ -15,7 +15,7 @@ from typing import Literal
 
 from bson import ObjectId
 
-from eventapp.bookings import store
+from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.recovery import ABANDONED_AFTER, recover
 from eventapp.bookings.types import ActiveTickets, StoredBooking
@@ -177,7 +177,7 @@ class Records:
 
     def _pending_moves(self, event: InFlightState) -> Iterator[MoveChanges]:
         for booking in self.pending_bookings:
-            if booking["eventId"] == event["eventId"] and (move := store.get_pending_move(booking)):
+            if booking["eventId"] == event["eventId"] and (move := rules.get_pending_move(booking)):
                 yield move["key"], move["changes"]
         for entry in self.pending_leaves:
             if entry["eventId"] == event["eventId"]:
@@ -210,7 +210,7 @@ def _read_records(context: BookingContext, events: Sequence[InFlightState]) -> R
     return Records(
         active_tickets=store.sum_active_tickets(context.db, event_ids),
         waiting=waitlist.count_active(context.db, event_ids),
-        pending_bookings=store.find_pending_moves_of_events(context.db, event_ids),
+        pending_bookings=store.find_bookings_of_events_with_moves(context.db, event_ids),
         pending_leaves=waitlist.find_pending_leaves(context.db, event_ids),
         recorded_ids=frozenset(
             str(id_)

@@ -24,12 +24,6 @@ class AlreadyBooked(Conflict):
     code, message = "already_booked", "You have an active booking of this event"
 
 
-class TicketLimit(Conflict):
-    """The booking has more tickets, or the user would get more, than the limits allow."""
-
-    code = "ticket_limit_exceeded"
-
-
 class OfferUnderWay(Conflict):
     """A waitlist offer to the user is being made and not yet stored."""
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.transitions import apply_pending_moves, build_end_fields
+from eventapp.bookings.types import ChangeReason
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import advancing_clock
 from eventapp.core.failpoints import failpoint
@@ -72,7 +73,7 @@ def delete_event(context: BookingContext, event_id: int, actor: Actor, now: date
 def end_all_bookings(
     context: BookingContext,
     event_id: int,
-    reason: str,
+    reason: ChangeReason,
     now: datetime,
     max_seconds: float = math.inf,
 ) -> int:
@@ -93,7 +94,7 @@ def end_all_bookings(
 def _end_each_booking(
     context: BookingContext,
     event_id: int,
-    reason: str,
+    reason: ChangeReason,
     clock: Callable[[], datetime],
     deadline: float,
 ) -> int:
@@ -110,7 +111,7 @@ def _end_each_booking(
     while batch := store.find_page(context.db, active, skip=0, limit=BATCH_SIZE, after=after):
         after = (batch[-1]["createdAt"], batch[-1]["_id"])
         now = clock()
-        apply_pending_moves(context, list(filter(store.get_pending_move, batch)), now)
+        apply_pending_moves(context, list(filter(rules.get_pending_move, batch)), now)
         changes = [
             (booking, build_end_fields(booking, rules.CANCELLED, reason, now)) for booking in batch
         ]
@@ -118,7 +119,7 @@ def _end_each_booking(
             failpoint("end")
         total += ended
         ids = [booking["_id"] for booking in batch]
-        apply_pending_moves(context, store.find_with_pending_moves(context.db, ids), now)
+        apply_pending_moves(context, store.find_bookings_with_pending_moves(context.db, ids), now)
         if time.monotonic() > deadline:
             break
     return total

@@ -5,7 +5,7 @@ left unfinished is found by its age: ABANDONED_AFTER is longer than a request ma
 process works any more on what is older. There are four cases:
 
 * A pending stock move of a booking or of an ended waitlist entry is applied.
-* A claimed waitlist entry: if the offer is stored, it is counted against the entry. Else a
+* A claimed waitlist entry: if the offer is stored, it is subtracted from the entry. Else a
   tombstone is inserted under its id, its tickets are given back, and the claim is released.
 * An in-flight entry of a take or a join: if the booking or waitlist entry is stored, the in-flight
   entry is cleared. Else a tombstone is inserted under its id, so that a process that was only
@@ -37,7 +37,7 @@ def recover(context: BookingContext, now: datetime) -> int:
     """Complete or undo what was abandoned.
 
     Returns:
-        How many events had in-flight entries that were abandoned.
+        How many events were searched for abandoned in-flight entries. Each of them may have some.
     """
     before = now - ABANDONED_AFTER
     _apply_pending_moves(context, before, now)
@@ -52,7 +52,7 @@ def recover(context: BookingContext, now: datetime) -> int:
 
 def _apply_pending_moves(context: BookingContext, before: datetime, now: datetime) -> None:
     clock = advancing_clock(now)
-    for booking in store.find_pending_moves_before(context.db, before, MAX_PER_RUN):
+    for booking in store.find_bookings_with_moves_before(context.db, before, MAX_PER_RUN):
         apply_pending_moves(context, [booking], clock())
     waitlist.apply_old_leaves(
         context.db, context.inventory, before=before, now=clock(), limit=MAX_PER_RUN
@@ -60,13 +60,16 @@ def _apply_pending_moves(context: BookingContext, before: datetime, now: datetim
 
 
 def _finish_claims(context: BookingContext, before: datetime, now: datetime) -> None:
-    """Count the offer of each old claim if it is stored; else undo its take and drop the claim."""
+    """Subtract the offer of each old claim from its entry if it is stored; else undo its take.
+
+    In both cases the entry loses its claim.
+    """
     for entry in waitlist.find_claims_before(context.db, before, MAX_PER_RUN):
         booking_id = entry["offering"]["bookingId"]
         offer = store.find_booking(context.db, booking_id)
         if offer:
             quantity = offer["offeredQuantity"]
-            waitlist.count_offer(context.db, entry["_id"], booking_id, quantity, now)
+            waitlist.subtract_offer(context.db, entry["_id"], booking_id, quantity, now)
         elif store.insert_tombstone(context.db, booking_id):
             context.inventory.undo(entry["eventId"], str(booking_id))
             waitlist.release_claim(context.db, entry["_id"], booking_id)

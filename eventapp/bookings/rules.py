@@ -13,9 +13,11 @@ from eventapp.bookings.types import (
     Amount,
     BookingId,
     BookingItem,
-    BookingTotals,
     BookingView,
+    ChangeReason,
+    ItemTotals,
     Payment,
+    PendingMove,
     Refund,
     Status,
     StoredBooking,
@@ -41,7 +43,7 @@ VIEW_FIELDS = tuple(BookingView.__annotations__)
 BOOKING_CONFIRMED, WAITLIST_OFFER = "booking_confirmed", "waitlist_offer"
 # The kind of notification to the holder, by the reason why the booking ended. A holder who declines
 # an offer is not notified.
-END_NOTIFICATIONS = {
+END_NOTIFICATIONS: dict[ChangeReason, str] = {
     "cancelled": "booking_cancelled",
     "event_cancelled": "event_cancelled",
     "expired": "booking_expired",
@@ -55,8 +57,8 @@ class Limits:
     Attributes:
         per_booking: tickets of one booking.
         per_user: tickets of one event that one user may have.
-        cancellation_cutoff: how long before 00:00 UTC of the booked date the holder may cancel for
-            the last time.
+        cancellation_cutoff: the holder may cancel until this long before 00:00 UTC of the booked
+            date.
         hold: how long a hold lasts.
         offer: how long a waitlist offer lasts.
         currency: ISO 4217 code of all prices.
@@ -71,7 +73,7 @@ class Limits:
 
 
 def compute_cancellation_deadline(booking: StoredBooking, cutoff: timedelta) -> datetime:
-    """Return when the holder may cancel for the last time: `cutoff` before the booked date begins.
+    """Return until when the holder may cancel: until `cutoff` before the booked date begins.
 
     The date begins at 00:00 UTC. The time at which the event opens its doors is not stored.
     """
@@ -107,7 +109,7 @@ def price_items(event: SaleState, taken: Mapping[int, int]) -> list[BookingItem]
     ]
 
 
-def sum_items(items: Iterable[BookingItem]) -> BookingTotals:
+def sum_items(items: Iterable[BookingItem]) -> ItemTotals:
     """Return the items together with their total quantity and price."""
     listed = list(items)
     total = sum(to_cents(item["unitPrice"]) * item["quantity"] for item in listed)
@@ -198,6 +200,17 @@ def render_booking(booking: StoredBooking) -> BookingView:
     return cast(BookingView, {**shown, "date": booking["date"].date().isoformat()})
 
 
+def is_open_hold(booking: StoredBooking, now: datetime) -> bool:
+    """Return whether the booking is held and its hold has not ended."""
+    expires_at = booking["expiresAt"]
+    return booking["status"] == HELD and expires_at is not None and expires_at > now
+
+
+def get_pending_move(booking: StoredBooking) -> PendingMove | None:
+    """Return the stock move of a booking that is not recorded as applied; None without one."""
+    return booking["due"] if booking.get("restock") == "due" else None
+
+
 def compute_charged_cents(booking: StoredBooking) -> int:
     """Return what a confirmed booking was charged, in cents.
 
@@ -212,7 +225,7 @@ def is_charge_uncertain(payment: Payment | None) -> bool:
     return payment is not None and "id" not in payment
 
 
-def build_refund(cents: int, currency: str, reason: str, now: datetime) -> Refund:
+def build_refund(cents: int, currency: str, reason: ChangeReason, now: datetime) -> Refund:
     """Return a refund that is decided and not yet paid, and therefore has no `refundId`."""
     return {"amount": from_cents(cents), "currency": currency, "reason": reason, "refundedAt": now}
 

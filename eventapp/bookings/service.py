@@ -13,7 +13,7 @@ from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import BookingNotFound
 from eventapp.bookings.rules import from_cents, render_booking, to_cents
-from eventapp.bookings.store import ListPosition
+from eventapp.bookings.store import BookingPosition
 from eventapp.bookings.types import BookingView, StoredBooking
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
@@ -79,7 +79,9 @@ def is_organizer_or_admin(booking: StoredBooking, actor: Actor) -> bool:
     return actor.may_manage_events_of(booking["organizerId"])
 
 
-def show_booking(context: BookingContext, booking_id: ObjectId, actor: Actor) -> BookingView:
+def render_visible_booking(
+    context: BookingContext, booking_id: ObjectId, actor: Actor
+) -> BookingView:
     """Return a booking as the API shows it.
 
     Raises:
@@ -88,7 +90,9 @@ def show_booking(context: BookingContext, booking_id: ObjectId, actor: Actor) ->
     return render_booking(find_visible_booking(context, booking_id, actor))
 
 
-def show_booking_by_reference(context: BookingContext, reference: str, actor: Actor) -> BookingView:
+def render_booking_by_reference(
+    context: BookingContext, reference: str, actor: Actor
+) -> BookingView:
     """Return the booking with this reference as the API shows it.
 
     Raises:
@@ -101,7 +105,7 @@ def show_booking_by_reference(context: BookingContext, reference: str, actor: Ac
 
 
 @dataclass(frozen=True)
-class PageRequest:
+class BookingPageRequest:
     """A request for a page of a list of bookings.
 
     Attributes:
@@ -132,21 +136,21 @@ class _Start:
         page: the number of the page.
     """
 
-    after: ListPosition | None
+    after: BookingPosition | None
     skip: int | None
     counted: int
     page: int
 
 
 def list_user_bookings(
-    context: BookingContext, user_id: ObjectId, request: PageRequest, now: datetime
+    context: BookingContext, user_id: ObjectId, request: BookingPageRequest, now: datetime
 ) -> JsonObject:
     """Return a page of a user's bookings, newest first."""
     return _list_page(context, "userId", user_id, _build_filters(request, now), request)
 
 
 def list_event_bookings(
-    context: BookingContext, event_id: int, actor: Actor, request: PageRequest, now: datetime
+    context: BookingContext, event_id: int, actor: Actor, request: BookingPageRequest, now: datetime
 ) -> JsonObject:
     """Return a page of an event's bookings, newest first, for its organizer.
 
@@ -168,7 +172,7 @@ def _list_page(
     owner_field: str,
     owner_id: ObjectId | int,
     filters: Query,
-    request: PageRequest,
+    request: BookingPageRequest,
     hint: str | None = None,
 ) -> JsonObject:
     """Return a page of the bookings of one user or one event.
@@ -203,7 +207,7 @@ def _list_page(
     }
 
 
-def _build_filters(request: PageRequest, now: datetime) -> Query:
+def _build_filters(request: BookingPageRequest, now: datetime) -> Query:
     """Return the query for the filters of a request."""
     where: Query = {}
     if request.status:
@@ -260,7 +264,7 @@ def iterate_event_bookings(db: Db, event_id: int) -> Iterator[StoredBooking]:
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
     """Remove a deleted user from their bookings, which are kept."""
-    store.anonymize_user(db, user_id)
+    store.forget_user(db, user_id)
 
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:

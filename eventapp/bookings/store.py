@@ -9,9 +9,9 @@ A document with `void: true` is a tombstone, not a booking. It occupies the id o
 never recorded. A process that was suspended can then not record that booking after its tickets were
 given back.
 
-`restock: "due"` means that the stock move in `due` is pending: the booking has changed, and it is
-not yet recorded that the event's stock has changed accordingly. A booking with a pending move does
-not change again until the move is recorded as applied (`restock: "done"`).
+`restock: "due"` means that the stock move in `due` is pending: the booking was confirmed or has
+ended, and it is not yet recorded that the event's stock has changed accordingly. A booking with a
+pending move does not change again until the move is recorded as applied (`restock: "done"`).
 
 `tell` holds the pending notifications of the holder. It is set by the same write as the change that
 the holder is notified of. `tellAt` lets the worker find the booking.
@@ -31,7 +31,7 @@ from eventapp.bookings.types import (
     ActiveTickets,
     BookingIdOnly,
     BookingWithMoveKey,
-    PendingMove,
+    ChangeReason,
     Refund,
     SalesSum,
     StoredBooking,
@@ -51,6 +51,8 @@ REPORT_PERIOD_SECONDS = 60 * 86400
 INDEXES = {
     "bookings": [
         IndexModel([("bookingReference", ASCENDING)], name="reference", unique=True),
+        # One active booking that the user made. The slots of offers differ, so a user may have
+        # several active bookings of an event.
         IndexModel(
             [("userId", ASCENDING), ("eventId", ASCENDING), ("slot", ASCENDING)],
             name="one_active_booking",
@@ -90,7 +92,7 @@ INDEXES = {
 }
 
 # A position in NEWEST_FIRST: createdAt and _id of a booking.
-ListPosition = tuple[datetime, ObjectId]
+BookingPosition = tuple[datetime, ObjectId]
 
 
 def _bookings(db: Db) -> Collection[StoredBooking]:
@@ -110,7 +112,12 @@ def insert_bookings(db: Db, bookings: Sequence[StoredBooking | Tombstone]) -> li
 
 
 def insert_tombstone(db: Db, booking_id: ObjectId) -> bool:
-    """Keep a booking from ever being stored under this id; return False if one is stored."""
+    """Keep a booking from ever being stored under this id.
+
+    Returns:
+        True if there is now a tombstone under the id, or was one already; False if a booking is
+        stored under it.
+    """
     tombstone: Tombstone = {
         "_id": booking_id,
         "bookingReference": f"void-{booking_id}",
@@ -164,7 +171,7 @@ def find_existing_ids(db: Db, booking_ids: Iterable[ObjectId]) -> set[ObjectId]:
 
 
 def find_expired_holds(db: Db, now: datetime, limit: int) -> list[StoredBooking]:
-    """Return bookings that are still held after the end of their hold."""
+    """Return bookings that are still held after the end of their hold (`rules.is_open_hold`)."""
     expired = {"status": "held", "expiresAt": {"$lte": now}}
     return list(_bookings(db).find(expired).limit(limit))
 
@@ -187,10 +194,12 @@ def find_page(
     *,
     skip: int,
     limit: int,
-    after: ListPosition | None,
+    after: BookingPosition | None,
     hint: str | None = None,
 ) -> list[StoredBooking]:
-    """Return bookings that match `where`, newest first.
+    """Return a page of the bookings that match `where`, newest first.
+
+    Loops over all matching bookings also read them page by page.
 
     Args:
         after: the position that the page begins after; None to begin with the newest.
@@ -262,36 +271,33 @@ def set_refunds(db: Db, refunds: Mapping[ObjectId, Refund]) -> None:
 
 
 def build_pending_move_fields(
-    key: str, changes: Mapping[int, Mapping[str, int]], reason: str
+    key: str, changes: Mapping[int, Mapping[str, int]], reason: ChangeReason
 ) -> Query:
     """Return the fields that add a pending stock move to a booking. They are set with its change.
 
     Args:
         key: the key of the move's in-flight entry.
         changes: what to add to the counters of each ticket type, by ticketTypeId.
-        reason: why the booking changes.
+        reason: why the booking changes: see `ChangeReason`.
     """
     pairs = [[type_id, dict(counters)] for type_id, counters in changes.items()]
     return {"restock": "due", "due": {"key": key, "changes": pairs, "reason": reason}}
 
 
-def get_pending_move(booking: StoredBooking) -> PendingMove | None:
-    """Return the stock move of a booking that is not recorded as applied; None without one."""
-    return booking["due"] if booking.get("restock") == "due" else None
-
-
-def find_with_pending_moves(db: Db, booking_ids: Sequence[ObjectId]) -> list[StoredBooking]:
+def find_bookings_with_pending_moves(
+    db: Db, booking_ids: Sequence[ObjectId]
+) -> list[StoredBooking]:
     """Return the given bookings that have a pending stock move."""
     return list(_bookings(db).find({"_id": {"$in": booking_ids}, "restock": "due"}))
 
 
-def find_pending_moves_before(db: Db, before: datetime, limit: int) -> list[StoredBooking]:
+def find_bookings_with_moves_before(db: Db, before: datetime, limit: int) -> list[StoredBooking]:
     """Return bookings whose stock move has been pending since before this time."""
     old = {"restock": "due", "updatedAt": {"$lt": before}}
     return list(_bookings(db).find(old).limit(limit))
 
 
-def find_pending_moves_of_events(db: Db, event_ids: list[int]) -> list[StoredBooking]:
+def find_bookings_of_events_with_moves(db: Db, event_ids: list[int]) -> list[StoredBooking]:
     """Return the bookings of these events that have a pending stock move."""
     return list(_bookings(db).find({"restock": "due", "eventId": {"$in": event_ids}}))
 
@@ -306,7 +312,7 @@ def find_pending_move_keys(db: Db, booking_ids: Sequence[ObjectId]) -> set[str]:
 def record_moves_applied(db: Db, booking_ids: Sequence[ObjectId], keys: Sequence[str]) -> None:
     """Record that the moves with these keys are applied.
 
-    A later move of one of these bookings stays pending.
+    If a booking has a later move with another key by now, that move stays pending.
     """
     applied = {"_id": {"$in": booking_ids}, "due.key": {"$in": keys}}
     db.bookings.update_many(applied, {"$set": {"restock": "done"}})
@@ -344,7 +350,7 @@ def find_with_pending_notifications(db: Db, limit: int) -> list[StoredBooking]:
 
 
 def clear_pending_notifications(db: Db, bookings: Iterable[StoredBooking]) -> None:
-    """Clear the pending notifications of bookings, unless some were added since they were read."""
+    """Clear the pending notifications of each booking that has no newer ones than were read."""
     clear = {"$unset": {"tell": "", "tellAt": ""}}
     unchanged = ({"_id": booking["_id"], "tell": booking["tell"]} for booking in bookings)
     if updates := [UpdateOne(where, clear) for where in unchanged]:
@@ -390,7 +396,7 @@ def find_bookings_of_user(db: Db, user_id: ObjectId) -> list[StoredBooking]:
     return list(_bookings(db).find({"userId": user_id}).sort("createdAt", DESCENDING))
 
 
-def anonymize_user(db: Db, user_id: ObjectId) -> None:
+def forget_user(db: Db, user_id: ObjectId) -> None:
     """Remove the user's id and idempotency keys from their bookings, which are kept."""
     found = cast(Iterable[BookingIdOnly], db.bookings.find({"userId": user_id}, {"_id": 1}))
     for booking in found:

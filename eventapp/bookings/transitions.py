@@ -31,7 +31,7 @@ from eventapp.bookings.service import (
     find_visible_booking,
     is_organizer_or_admin,
 )
-from eventapp.bookings.types import Payment, Refund, Status, StoredBooking
+from eventapp.bookings.types import ChangeReason, Payment, Refund, Status, StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Query
 from eventapp.core.errors import Conflict
@@ -41,7 +41,7 @@ from eventapp.payments.providers import PaymentRefused
 
 # An attempt fails if another request has changed the booking since it was read. An attempt to
 # confirm also fails while a charge of another amount is recorded as begun.
-ATTEMPTS = 20
+CHANGE_ATTEMPTS = 20
 
 
 def cancel_booking(
@@ -57,7 +57,7 @@ def cancel_booking(
     Raises:
         BookingNotFound, CancellationClosed, NotCancellable: nothing is written.
     """
-    for _attempt in range(ATTEMPTS):
+    for _attempt in range(CHANGE_ATTEMPTS):
         booking = find_visible_booking(context, booking_id, actor)
         if booking["status"] == rules.CANCELLED:
             # The process that cancelled it may not have applied the stock move yet, or have died.
@@ -102,11 +102,15 @@ def expire_hold(context: BookingContext, booking: StoredBooking, now: datetime) 
 
 
 def end_booking(
-    context: BookingContext, booking: StoredBooking, status: Status, reason: str, now: datetime
+    context: BookingContext,
+    booking: StoredBooking,
+    status: Status,
+    reason: ChangeReason,
+    now: datetime,
 ) -> StoredBooking | None:
-    """End an active booking, and note that its tickets must go back on sale.
+    """End an active booking, and record the return of its tickets as a pending stock move.
 
-    The caller then puts them back by `apply_pending_moves`.
+    The caller then applies the move by `apply_pending_moves`.
 
     Args:
         reason: recorded with the refund; it also decides how the holder is notified.
@@ -122,8 +126,13 @@ def end_booking(
     return ended
 
 
-def build_end_fields(booking: StoredBooking, status: Status, reason: str, now: datetime) -> Query:
-    """Return the fields to set in order to end an active booking."""
+def build_end_fields(
+    booking: StoredBooking, status: Status, reason: ChangeReason, now: datetime
+) -> Query:
+    """Return the fields that end an active booking and add its stock move and notification.
+
+    A confirmed booking also gets a refund, which `apply_pending_moves` pays.
+    """
     is_held = booking["status"] == rules.HELD
     quantities = rules.collect_quantities(booking["items"])
     move = StockMove.for_return(str(booking["_id"]), quantities, held=is_held)
@@ -164,13 +173,13 @@ def confirm_booking(
         BookingNotFound, NotHeld, HoldExpired, PaymentFailed: the booking is not confirmed. A charge
             that was made after the end of the hold is refunded.
     """
-    for _attempt in range(ATTEMPTS):
+    for _attempt in range(CHANGE_ATTEMPTS):
         booking = find_own_booking(context, booking_id, actor)
         if booking["status"] == rules.CONFIRMED:
             return booking
         if booking["status"] == rules.CANCELLED:
             raise NotHeld
-        if booking["status"] == rules.EXPIRED or _has_expired(booking, now):
+        if not rules.is_open_hold(booking, now):
             raise HoldExpired
         if confirmed := _charge_and_confirm(context, booking, quantity, now):
             if "waitlistEntryId" in confirmed:  # An offer counts as a booking once it is accepted.
@@ -178,10 +187,6 @@ def confirm_booking(
             apply_pending_moves(context, [confirmed], now)
             return find_booking(context, booking_id)
     raise Conflict("The booking is being changed; try again")
-
-
-def _has_expired(hold: StoredBooking, now: datetime) -> bool:
-    return hold["expiresAt"] is not None and hold["expiresAt"] <= now
 
 
 def _charge_and_confirm(
@@ -228,9 +233,9 @@ def _charge(
     """Charge for a hold.
 
     The charge is recorded as begun before it is made. While its amount is recorded, only a charge
-    of the same amount may begin, because the provider charges a booking once. A refused charge
-    stays recorded, without an amount, because a second charge at the same time may have succeeded.
-    `_find_unpaid_refund` therefore still asks the provider.
+    of the same amount may begin, because the provider charges a booking once. A refusal replaces
+    the record by `refusedAt`. The record must not vanish: a parallel charge may have succeeded, so
+    the provider is asked before a refund (`_determine_refund`).
 
     Returns:
         The payment to record; None if the hold has ended, another request has confirmed it, or a
@@ -240,12 +245,14 @@ def _charge(
         PaymentFailed: the provider refused.
     """
     payment: Payment = {"provider": context.payments.name, "cents": cents, "begunAt": now}
-    chargeable = {
+    may_charge_filter = {
         "status": rules.HELD,
         "expiresAt": {"$gt": now},
         "payment.cents": {"$in": [None, cents]},
     }
-    if not store.update_booking(context.db, booking["_id"], chargeable, {"payment": payment}):
+    if not store.update_booking(
+        context.db, booking["_id"], may_charge_filter, {"payment": payment}
+    ):
         return None
     failpoint("pay")
     try:
@@ -265,7 +272,8 @@ def _refund_late_charge(
 ) -> None:
     """Refund a charge for a hold that ended before it could be confirmed.
 
-    Do nothing if the booking is active: another request has confirmed it with the same charge.
+    Do nothing if the booking is active, which includes held: another request has confirmed it with
+    the same charge, or may still confirm it.
 
     Raises:
         HoldExpired: the charge was refunded.
@@ -273,8 +281,8 @@ def _refund_late_charge(
     booking = find_booking(context, booking_id)
     if booking["active"]:
         return
-    unpaid = rules.build_refund(payment["cents"], booking["currency"], "hold_expired", now)
-    refund = _pay_refund(context, booking_id, unpaid)
+    unpaid_refund = rules.build_refund(payment["cents"], booking["currency"], "hold_expired", now)
+    refund = _pay_refund(context, booking_id, unpaid_refund)
     store.set_refunds(context.db, {booking_id: refund})
     raise HoldExpired("The hold has expired; the payment is refunded", refund=refund)
 
@@ -282,20 +290,23 @@ def _refund_late_charge(
 def apply_move_if_pending(context: BookingContext, booking_id: ObjectId, now: datetime) -> None:
     """Apply the last stock move of a booking if it is still pending."""
     booking = find_booking(context, booking_id)
-    if store.get_pending_move(booking):
+    if rules.get_pending_move(booking):
         apply_pending_moves(context, [booking], now)
 
 
 def apply_pending_moves(
     context: BookingContext, bookings: Sequence[StoredBooking], now: datetime
 ) -> None:
-    """Apply the pending stock moves of bookings of one event, and pay their unpaid refunds.
+    """Apply the pending stock moves of bookings, and pay their unpaid refunds.
 
     It may be repeated for the same bookings.
+
+    Args:
+        bookings: bookings of one event, each with a pending move.
     """
     if not bookings:
         return
-    pending = filter(None, map(store.get_pending_move, bookings))
+    pending = filter(None, map(rules.get_pending_move, bookings))
     moves = [StockMove(move["key"], dict(move["changes"])) for move in pending]
     event_id, ids = bookings[0]["eventId"], [booking["_id"] for booking in bookings]
     keys = [move.key for move in moves]
@@ -305,28 +316,32 @@ def apply_pending_moves(
     _pay_refunds(context, bookings, now)
     store.record_moves_applied(context.db, ids, keys)
     failpoint("move-recorded")
-    context.inventory.mark_recorded(event_id, keys)
+    context.inventory.allow_clearing(event_id, keys)
 
 
 def _pay_refunds(context: BookingContext, bookings: Sequence[StoredBooking], now: datetime) -> None:
-    unpaid = ((each["_id"], _find_unpaid_refund(context, each, now)) for each in bookings)
+    unpaid = ((each["_id"], _determine_refund(context, each, now)) for each in bookings)
     paid = {id_: _pay_refund(context, id_, refund) for id_, refund in unpaid if refund}
     store.set_refunds(context.db, paid)
 
 
-def _find_unpaid_refund(
+def _determine_refund(
     context: BookingContext, booking: StoredBooking, now: datetime
 ) -> Refund | None:
-    """Return the refund that is still to be paid for a booking with a pending move; else None.
+    """Return the refund that is still to be paid for a booking; None if there is none.
 
-    A hold that ended has no refund. But if a charge for it was begun, the provider is asked what
-    was charged.
+    The refund of a confirmed booking was decided when it ended. For a hold that ended while the
+    success of its charge was unknown, the provider forbids all later charges and says what was
+    charged. That amount is refunded.
+
+    Args:
+        booking: a booking with a pending move.
     """
     if refund := booking["refund"]:
         return None if "refundId" in refund else refund
     if booking["active"] or not rules.is_charge_uncertain(booking.get("payment")):
         return None
-    move = store.get_pending_move(booking)
+    move = rules.get_pending_move(booking)
     cents = context.payments.forbid_charges(booking["_id"])
     if not move or not cents:
         return None

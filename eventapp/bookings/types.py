@@ -14,6 +14,15 @@ from eventapp.waitlist.types import EntryView, IdempotencyRecord
 BookingId: TypeAlias = ObjectId
 UserId: TypeAlias = ObjectId
 Status: TypeAlias = Literal["held", "confirmed", "cancelled", "expired"]
+# Why a booking changed. Recorded with its stock move, and with the refund that follows.
+ChangeReason: TypeAlias = Literal[
+    "confirmed",
+    "cancelled",  # by its holder, the organizer or an admin
+    "event_cancelled",
+    "declined",  # an offer, by its holder
+    "expired",  # a hold or an offer
+    "hold_expired",  # only of a refund: the charge for a hold was made after the hold had ended
+]
 # Cents as the API writes an amount of money: an int where it is whole, else a float.
 Amount: TypeAlias = int | float
 
@@ -48,7 +57,7 @@ class Refund(TypedDict):
 
     amount: Amount  # in whole currency units
     currency: str  # ISO 4217
-    reason: str  # "cancelled", "event_cancelled", "declined", "expired", "hold_expired", ...
+    reason: ChangeReason
     refundedAt: datetime  # UTC, when the refund was decided
     refundId: NotRequired[str]  # the provider's id; absent until the provider has paid it back
 
@@ -98,7 +107,7 @@ class PendingMove(TypedDict):
 
     key: str  # of the in-flight entry: "give-<bookingId>" or "confirm-<bookingId>"
     changes: list[tuple[int, dict[str, int]]]  # [ticketTypeId, {counter: change}] of each type
-    reason: str  # why the booking changed; also the reason of a refund that follows
+    reason: ChangeReason  # also the reason of a refund that follows
 
 
 class PurchaseData(TypedDict, total=False):
@@ -151,7 +160,7 @@ class StoredBooking(TypedDict):
     checkIns: NotRequired[dict[str, CheckIn]]  # by ticket; only `eventapp.tickets` uses it
 
 
-class BookingTotals(TypedDict):
+class ItemTotals(TypedDict):
     """The fields of a booking that follow from its items."""
 
     items: list[BookingItem]

@@ -2,9 +2,9 @@
 
 An offer is a held booking that is made from a waitlist entry. Several processes may make offers at
 the same time. A process claims the first entry of a queue, determines how many tickets the user may
-have, takes them, stores the offer, and counts it against the entry, which drops the claim. If the
-process dies on the way, `bookings.recovery` counts the offer if it is stored, and undoes the other
-steps if it is not.
+have, takes them, stores the offer, and subtracts it from the entry, which drops the claim. If the
+process dies on the way, `bookings.recovery` subtracts the offer if it is stored, and undoes the
+other steps if it is not.
 """
 
 import time
@@ -101,7 +101,7 @@ def _offer_to_first(
         str(booking_id),
         type_id,
         quantity,
-        last=quantity == claimed["quantity"],
+        ends_entry=claimed["quantity"] <= quantity,
         now=now,
     )
     if event is None:
@@ -139,7 +139,7 @@ def _build_offer(
 def _record_offer(
     context: BookingContext, entry: WaitlistEntry, offer: StoredBooking, now: datetime
 ) -> bool:
-    """Store an offer and count it against its entry.
+    """Store an offer and subtract it from its entry.
 
     Returns:
         False, with the tickets given back, if recovery has inserted a tombstone under the offer's
@@ -153,9 +153,9 @@ def _record_offer(
         # Its slot is unique, so only its reference can be in use.
         offer["bookingReference"] = generate_reference()
     failpoint("offer-record")
-    waitlist.count_offer(context.db, entry["_id"], booking_id, offer["quantity"], now)
+    waitlist.subtract_offer(context.db, entry["_id"], booking_id, offer["quantity"], now)
     failpoint("offered")
-    context.inventory.mark_recorded(event_id, [str(booking_id)])
+    context.inventory.allow_clearing(event_id, [str(booking_id)])
     return True
 
 
@@ -209,7 +209,7 @@ def accept_offer(
         NoOffer, HoldExpired, PaymentFailed: the booking is not confirmed.
     """
     offers = _find_offers(context, actor.require_user_id(), event_id)
-    open_offers = [offer for offer in offers if _is_open(offer, now)]
+    open_offers = [offer for offer in offers if rules.is_open_hold(offer, now)]
     if not open_offers:
         raise NoOffer
     oldest = open_offers[-1]
@@ -277,13 +277,8 @@ def _find_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> l
     return store.find_offers(context.db, user_id, event_id, MAX_LISTED)
 
 
-def _is_open(offer: StoredBooking, now: datetime) -> bool:
-    expires_at = offer["expiresAt"]
-    return offer["status"] == rules.HELD and expires_at is not None and expires_at > now
-
-
 def _find_offer_status(offer: StoredBooking, now: datetime) -> str:
-    if _is_open(offer, now):
+    if rules.is_open_hold(offer, now):
         return "open"
     return {rules.CONFIRMED: "accepted", rules.CANCELLED: "declined"}.get(
         offer["status"], "expired"

@@ -9,6 +9,12 @@ class NotOnSale(Conflict):
     code, message = "event_not_on_sale", "Tickets of this event are not on sale"
 
 
+class TicketLimit(Conflict):
+    """The user asks for more tickets, or would get more, than the limits allow."""
+
+    code = "ticket_limit_exceeded"
+
+
 class EventBusy(AppError):
     """Other writes changed the event during each of many attempts; nothing was written."""
 

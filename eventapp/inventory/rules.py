@@ -232,24 +232,24 @@ def build_sale_entries(grants: Grants, now: datetime) -> dict[str, InFlightEntry
     return entries
 
 
-def compute_offer_changes(index: int, quantity: int, *, last: bool) -> IndexedChanges:
+def compute_offer_changes(index: int, quantity: int, *, ends_entry: bool) -> IndexedChanges:
     """Return what an offer adds to the counters of the ticket type at this index.
 
     Args:
-        last: True if the waitlist entry wants no more tickets than this, and so ends.
+        ends_entry: True if the waitlist entry wants no more tickets than this.
     """
-    change = {"availableTickets": -quantity, "heldTickets": quantity, "waiting": -int(last)}
+    change = {"availableTickets": -quantity, "heldTickets": quantity, "waiting": -int(ends_entry)}
     return {index: change}
 
 
-def build_offer_entry(type_id: int, quantity: int, *, last: bool, now: datetime) -> TakeEntry:
+def build_offer_entry(type_id: int, quantity: int, *, ends_entry: bool, now: datetime) -> TakeEntry:
     """Return the in-flight entry of an offer."""
     return {
         "kind": "take",
         "items": [[type_id, quantity]],
         "held": True,
         "at": now,
-        "leftQueue": [[type_id, int(last)]],
+        "leftQueue": [[type_id, int(ends_entry)]],
     }
 
 

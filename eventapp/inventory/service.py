@@ -19,7 +19,7 @@ from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.events.service import EventNotFound, TicketTypeNotFound, may_see
 from eventapp.events.types import InFlightState, SaleState, TicketType
 from eventapp.inventory import rules, store
-from eventapp.inventory.errors import EventBusy, NotOnSale
+from eventapp.inventory.errors import EventBusy, NotOnSale, TicketLimit
 from eventapp.inventory.in_flight import MAX_CLEARED_KEYS, ClearableEntries, InFlightEntries
 from eventapp.inventory.rules import (
     PARTIAL,
@@ -49,6 +49,7 @@ __all__ = [
     "NotOnSale",
     "Quantities",
     "StockMove",
+    "TicketLimit",
     "TicketRequest",
     "TicketTypeNotFound",
     "make_join_key",
@@ -58,7 +59,7 @@ __all__ = [
 ]
 
 # On a popular event, other sales may come between a read and its write many times in a row.
-ATTEMPTS = 100
+UPDATE_ATTEMPTS = 100
 MAX_CACHED_STATES = 5000
 
 
@@ -69,7 +70,7 @@ class Inventory:
     two processes sell the last ticket, the guard of the second update fails; `take_batch` then
     reads the event again and allocates again. See `eventapp.inventory.store` for the guards.
 
-    The same update adds or removes an in-flight entry, which holds the id of the booking or
+    The same update adds or removes an in-flight entry, whose key contains the id of the booking or
     waitlist entry that the change belongs to. If the process then dies, the worker completes or
     undoes the change.
 
@@ -104,7 +105,7 @@ class Inventory:
         self._states.discard(event_id)
 
     @contextmanager
-    def hiding_drafts(self, event_id: int, actor: Actor) -> Iterator[None]:
+    def hide_drafts_from(self, actor: Actor, event_id: int) -> Iterator[None]:
         """Replace errors of the block by EventNotFound if `actor` may not see the event.
 
         Any other error would reveal that the draft exists.
@@ -142,7 +143,7 @@ class Inventory:
         """Take tickets and waitlist positions for many callers in one update, in their order.
 
         The update adds an in-flight entry for each take and each join. The caller then records the
-        booking or waitlist entry and calls `mark_recorded`, or calls `undo`.
+        booking or waitlist entry and calls `allow_clearing`, or calls `undo`.
 
         Returns:
             For each request its allocation, which may be empty, with the sale state after the
@@ -151,24 +152,36 @@ class Inventory:
         Raises:
             EventNotFound, EventBusy: nothing is written for any request.
         """
-        today = start_of_day(now)
-        state, fresh = self.get_sale_state(event_id), False
-        for _attempt in range(ATTEMPTS):
-            if not rules.is_on_sale(state, today):
-                if fresh:
-                    return [NotOnSale() for _ in requests]
-                state, fresh = self._read(event_id), True
-                continue
-            allocations = rules.allocate(state, requests)
-            if not fresh and not _grants_all(requests, allocations):
-                state, fresh = self._read(event_id), True
-                continue
-            after = self._write_take(state, requests, allocations, now)
-            if after:
-                return [_build_outcome(allocation, after) for allocation in allocations]
-            STOCK_CONFLICTS.inc()
-            state, fresh = self._read(event_id), True
+        state, is_fresh = self.get_sale_state(event_id), False
+        for _attempt in range(UPDATE_ATTEMPTS):
+            outcomes = self._try_to_take(state, requests, now, is_fresh=is_fresh)
+            if outcomes is not None:
+                return outcomes
+            state, is_fresh = self._read(event_id), True
         raise EventBusy
+
+    def _try_to_take(
+        self, state: SaleState, requests: Sequence[TicketRequest], now: datetime, *, is_fresh: bool
+    ) -> list[tuple[Allocation, SaleState] | AppError] | None:
+        """Take tickets as `take_batch` does, once.
+
+        Args:
+            is_fresh: False if `state` is from the cache and may be out of date. It then decides no
+                refusal, no shortfall and no waitlist position.
+
+        Returns:
+            The outcomes; None, with nothing written, if the event must be read and tried again.
+        """
+        if not rules.is_on_sale(state, start_of_day(now)):
+            return [NotOnSale() for _ in requests] if is_fresh else None
+        allocations = rules.allocate(state, requests)
+        if not is_fresh and not _grants_all(requests, allocations):
+            return None
+        after = self._write_take(state, requests, allocations, now)
+        if after is None:
+            STOCK_CONFLICTS.inc()
+            return None
+        return [_build_outcome(allocation, after) for allocation in allocations]
 
     def _write_take(
         self,
@@ -189,7 +202,7 @@ class Inventory:
             return state
         changes = rules.compute_sale_changes(state, grants)
         has_joins = any(allocation.waitlisted for _, allocation in grants)
-        cleared = self._clearable.pop(state["eventId"])
+        keys_to_clear = self._clearable.pop(state["eventId"])
         after = store.update_stock(
             self._db,
             state,
@@ -199,14 +212,14 @@ class Inventory:
                 **store.build_on_sale_guard(start_of_day(now)),
             },
             new_entries=rules.build_sale_entries(grants, now),
-            cleared_keys=cleared,
+            cleared_keys=keys_to_clear,
             fields={"hadWaitlist": True} if has_joins else None,
         )
         if after:
             failpoint("take")
             self._publish(after)
         else:
-            self._clearable.add(state["eventId"], cleared)
+            self._clearable.add(state["eventId"], keys_to_clear)
         return after
 
     def take_for_offer(
@@ -216,14 +229,14 @@ class Inventory:
         type_id: int,
         quantity: int,
         *,
-        last: bool,
+        ends_entry: bool,
         now: datetime,
     ) -> SaleState | None:
         """Hold tickets for the first waitlist entry, although others wait.
 
         Args:
             booking_id: hex id of the offer to record. It is also the key of the in-flight entry.
-            last: True if the waitlist entry wants no more tickets than this, so that `waiting`
+            ends_entry: True if the waitlist entry wants no more tickets than this. Then `waiting`
                 falls by 1.
 
         Returns:
@@ -237,13 +250,15 @@ class Inventory:
         after = store.update_stock(
             self._db,
             state,
-            rules.compute_offer_changes(index, quantity, last=last),
+            rules.compute_offer_changes(index, quantity, ends_entry=ends_entry),
             guards={
                 **store.build_offer_guards(index, quantity),
                 **store.build_on_sale_guard(start_of_day(now)),
             },
             new_entries={
-                booking_id: rules.build_offer_entry(type_id, quantity, last=last, now=now)
+                booking_id: rules.build_offer_entry(
+                    type_id, quantity, ends_entry=ends_entry, now=now
+                )
             },
         )
         if after:
@@ -253,7 +268,7 @@ class Inventory:
 
     # Completing or undoing what was taken.
 
-    def mark_recorded(self, event_id: int, keys: Iterable[str]) -> None:
+    def allow_clearing(self, event_id: int, keys: Iterable[str]) -> None:
         """Let a later write of this process clear these entries: their outcome is recorded."""
         self._clearable.add(event_id, keys)
 
@@ -263,7 +278,7 @@ class Inventory:
         Raises:
             EventBusy: nothing is written.
         """
-        for _attempt in range(ATTEMPTS):
+        for _attempt in range(UPDATE_ATTEMPTS):
             event = self.in_flight.find_event(event_id)
             entry = event["inFlight"].get(key) if event else None
             if not event or not entry:
@@ -291,19 +306,19 @@ class Inventory:
     ) -> None:
         """Apply the moves of one event that are not applied yet, in one update.
 
-        Their in-flight entries stay until `mark_recorded`. If the event was deleted, nothing is
+        Their in-flight entries stay until `allow_clearing`. If the event was deleted, nothing is
         done.
 
         Args:
             find_pending: returns the keys of the moves that are not yet recorded as applied. It is
-                called after the event was read. The entry of a move is cleared only after the move
-                is recorded, so a pending move that was applied still has its entry. The guard of
-                the update makes sure that no such entry is added and cleared after the read.
+                called after the event was read. A move that is pending but had no entry at that
+                read was not applied: its entry is cleared only after the move is recorded. The
+                guard of the update makes sure that no such entry is added and cleared meanwhile.
 
         Raises:
             EventBusy: nothing is written.
         """
-        for _attempt in range(ATTEMPTS):
+        for _attempt in range(UPDATE_ATTEMPTS):
             event = self.in_flight.find_event(event_id)
             without_entry = [m for m in moves if event and m.key not in event["inFlight"]]
             if not event or not without_entry:
@@ -317,17 +332,17 @@ class Inventory:
     def _write_moves(self, event: InFlightState, moves: Sequence[StockMove], now: datetime) -> bool:
         event_id = event["eventId"]
         # Clearing entries makes concurrent moves fail and repeat, so it is done for many together.
-        cleared = self._clearable.pop(event_id, at_least=MAX_CLEARED_KEYS)
+        keys_to_clear = self._clearable.pop(event_id, at_least=MAX_CLEARED_KEYS)
         after = store.update_stock(
             self._db,
             event,
             rules.sum_changes_by_index(event, *(move.changes for move in moves)),
             guards=store.build_never_existed_guard(event, [move.key for move in moves]),
             new_entries={move.key: move.to_entry(now) for move in moves},
-            cleared_keys=cleared,
+            cleared_keys=keys_to_clear,
         )
         if not after:
-            self._clearable.add(event_id, cleared)
+            self._clearable.add(event_id, keys_to_clear)
             return False
         failpoint("move")
         self._publish(after)
@@ -336,7 +351,14 @@ class Inventory:
     # Repairs.
 
     def replace_ticket_types(self, event: SaleState, ticket_types: list[TicketType]) -> bool:
-        """Replace the ticket types, for repairs; return False if the event has changed."""
+        """Replace the ticket types, for repairs by scripts.
+
+        Scripts run in a process of their own, so this neither drops the cached sale state nor
+        publishes the change.
+
+        Returns:
+            False, with nothing written, if the event has changed since it was read.
+        """
         available = sum(each["availableTickets"] for each in ticket_types)
         return store.replace_stock(self._db, event, ticket_types, available)
 
@@ -360,7 +382,10 @@ INVENTORY: AppKey[Inventory] = AppKey("inventory")
 
 
 def _grants_all(requests: Sequence[TicketRequest], allocations: Sequence[Allocation]) -> bool:
-    """Return whether every request gets exactly the tickets that it wants."""
+    """Return whether every request gets exactly the tickets that it wants.
+
+    A request in the mode WAITLIST_ONLY never does.
+    """
     pairs = zip(requests, allocations, strict=True)
     return all(allocation.taken == request.items for request, allocation in pairs)
 

@@ -1,4 +1,7 @@
-"""The only writes that change the stock of an event, each one guarded update of its document.
+"""Change the stock of an event, each time in one guarded update of its document.
+
+All changes of the counters are here. An edit of an event also replaces `ticketTypes` as a whole
+(`eventapp.events.editing`), and is guarded by the revision that it has read.
 
 The protocol that sells a ticket, in the order of its writes:
 
@@ -23,9 +26,10 @@ MongoDB applies updates of one document one after the other. The first lowers th
 the filter of the second matches nothing. The second process reads the event again, and then refuses
 the request or puts it on the waitlist.
 
-Guards of a take (`build_sale_guards`, `build_on_sale_guard`):
+Guards of a take (`update_stock`, `build_sale_guards`, `build_on_sale_guard`):
 
-* `ticketTypes.<i>.ticketTypeId`: an edit may have moved the ticket types within the array.
+* `ticketTypes.<i>.ticketTypeId`, in every update: an edit may have moved the ticket types within
+  the array.
 * `availableTickets >= n`: the tickets are still there.
 * `waiting = 0`: nobody waits for them. The take of an offer (`waiting >= 1`) is the only one that
   passes the waitlist.

@@ -2,12 +2,16 @@
 
 The update of the event that counts an entry in `waiting` also gives the entry its sequence number,
 so that two entries never share a position. The entry is stored afterwards, as a booking is stored
-after its take (see `eventapp.inventory.store`). When an entry ends, its *leave* is first recorded
-as pending, then applied, which lowers the event's `waiting`, and then recorded as applied.
+after its take (see `eventapp.inventory.store`).
+
+An entry *ends* when its user leaves, when all of its tickets are offered, or when the waitlist is
+*closed*, which ends all entries of the event. Its *leave* is the stock move that follows, except
+after an offer: it is first recorded as pending, then applied, which lowers the event's `waiting`,
+and then recorded as applied.
 
 An offer is a held booking; `eventapp.bookings.waitlist_offers` makes it. A process claims the entry
-first, so that no other process makes an offer of it. At the end it counts the offer against the
-entry, or releases the claim.
+first, so that no other process makes an offer from it. At the end it subtracts the offered tickets
+from the entry, or releases the claim.
 """
 
 import math
@@ -19,7 +23,7 @@ from bson import ObjectId
 
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
-from eventapp.core.errors import Conflict, ValidationFailed
+from eventapp.core.errors import ValidationFailed
 from eventapp.core.failpoints import failpoint
 from eventapp.core.json import JsonObject
 from eventapp.events.types import SaleState
@@ -29,6 +33,7 @@ from eventapp.inventory.service import (
     Allocation,
     Inventory,
     StockMove,
+    TicketLimit,
     TicketRequest,
     make_join_key,
     make_leave_key,
@@ -37,7 +42,7 @@ from eventapp.waitlist import store
 from eventapp.waitlist.errors import AlreadyWaitlisted, NotOnWaitlist, TicketsAvailable
 from eventapp.waitlist.types import EntryStatus, EntryView, WaitlistEntry
 
-# What routes and bookings import from here.
+# Re-exported for routes and bookings, which cannot import the modules that define them.
 __all__ = ["INVENTORY", "AlreadyWaitlisted", "NotOnWaitlist"]
 
 MAX_LISTED = 500
@@ -63,28 +68,26 @@ def join_waitlist(
 
     Args:
         type_id: None for the event's only ticket type.
-        max_quantity: how many tickets of one event a user may have.
+        max_quantity: the most tickets of one event that a user may have.
 
     Raises:
-        EventNotFound, TicketTypeNotFound, NotOnSale, ValidationFailed, Conflict: nothing is
-            written. The Conflict is TicketsAvailable, AlreadyWaitlisted, or says that the
-            quantity is too high.
+        EventNotFound, TicketTypeNotFound, NotOnSale, ValidationFailed, TicketLimit,
+            TicketsAvailable, AlreadyWaitlisted: nothing is written, or it is undone.
+        EventBusy: nothing is written, or recovery undoes it.
     """
     user_id = actor.require_user_id()
-    with inventory.hiding_drafts(event_id, actor):
+    with inventory.hide_drafts_from(actor, event_id):
         if quantity > max_quantity:
-            raise Conflict(
-                f"At most {max_quantity} tickets of an event", code="ticket_limit_exceeded"
-            )
+            raise TicketLimit(f"At most {max_quantity} tickets of an event")
         type_id = type_id or require_only_type_id(inventory.get_sale_state(event_id, fresh=True))
         request = _build_join_request(type_id, quantity)
         allocation, event = inventory.take(event_id, request, now)
         if allocation.is_empty:
             raise TicketsAvailable(available=allocation.available[type_id])
-        entry, shown = build_entries(request, allocation, event, user_id=user_id, now=now)[0]
+        entry, view = build_entries(request, allocation, event, user_id=user_id, now=now)[0]
         if not record_entry(db, inventory, entry):
             raise AlreadyWaitlisted
-        return shown
+        return view
 
 
 def _build_join_request(type_id: int, quantity: int) -> TicketRequest:
@@ -135,7 +138,7 @@ def build_entries(
             "joinedAt": now,
             "updatedAt": now,
         }
-        built.append((entry, _build_view(entry, waitlisted.position)))
+        built.append((entry, _render_entry(entry, waitlisted.position)))
     return built
 
 
@@ -147,12 +150,13 @@ def record_entry(db: Db, inventory: Inventory, entry: WaitlistEntry) -> bool:
     """Store an entry that the event counts already.
 
     Returns:
-        False if the user waits for this ticket type already. The join of the entry is then undone.
+        False if the entry was refused (see `store.insert_entry`), usually because the user waits
+        for this ticket type already. The join of the entry is then undone.
     """
     key = make_join_key(str(entry["_id"]))
     if store.insert_entry(db, entry):
         failpoint("entry")
-        inventory.mark_recorded(entry["eventId"], [key])
+        inventory.allow_clearing(entry["eventId"], [key])
         return True
     inventory.undo(entry["eventId"], key)
     return False
@@ -160,14 +164,14 @@ def record_entry(db: Db, inventory: Inventory, entry: WaitlistEntry) -> bool:
 
 def list_entries(db: Db, user_id: ObjectId) -> list[EntryView]:
     """Return the user's active entries with their positions, newest first, at most MAX_LISTED."""
-    return [_show_active(db, entry) for entry in store.find_of_user(db, user_id, MAX_LISTED)]
+    return [_render_active(db, entry) for entry in store.find_of_user(db, user_id, MAX_LISTED)]
 
 
-def _show_active(db: Db, entry: WaitlistEntry) -> EntryView:
-    return _build_view(entry, store.count_ahead(db, entry) + 1)
+def _render_active(db: Db, entry: WaitlistEntry) -> EntryView:
+    return _render_entry(entry, store.count_ahead(db, entry) + 1)
 
 
-def _build_view(entry: WaitlistEntry, position: int | None) -> EntryView:
+def _render_entry(entry: WaitlistEntry, position: int | None) -> EntryView:
     """Return the entry as the API shows it. Position 1 is next; an ended entry has None."""
     return {
         "_id": entry["_id"],
@@ -205,7 +209,7 @@ def end_entries(
 ) -> int:
     """End the user's active entries for this event, and return how many were ended.
 
-    An entry that is claimed for an offer stays.
+    An entry that is claimed for an offer stays active.
     """
     entries = store.find_of_user_and_event(db, user_id, event_id)
     return sum(end_entry(db, inventory, entry, "left", now) for entry in entries)
@@ -262,7 +266,7 @@ def apply_leaves(
     inventory.apply_moves(event_id, moves, now, find_pending=find_pending)
     store.record_leaves_applied(db, ids)
     failpoint("leave-recorded")
-    inventory.mark_recorded(event_id, [move.key for move in moves])
+    inventory.allow_clearing(event_id, [move.key for move in moves])
 
 
 # Offers, which `eventapp.bookings.waitlist_offers` makes.
@@ -289,7 +293,7 @@ def release_claim(db: Db, entry_id: ObjectId, booking_id: ObjectId) -> None:
     store.release_claim(db, entry_id, booking_id)
 
 
-def count_offer(
+def subtract_offer(
     db: Db, entry_id: ObjectId, booking_id: ObjectId, quantity: int, now: datetime
 ) -> None:
     """Subtract a recorded offer from its entry and drop the claim, exactly once.
@@ -298,8 +302,8 @@ def count_offer(
     """
     entry = store.find_entry(db, entry_id)
     if entry and "offering" in entry and entry["offering"]["bookingId"] == booking_id:
-        last = entry["quantity"] <= quantity
-        store.count_offer(db, entry_id, booking_id, quantity, last=last, now=now)
+        ends_entry = entry["quantity"] <= quantity
+        store.subtract_offer(db, entry_id, booking_id, quantity, ends_entry=ends_entry, now=now)
 
 
 def is_offer_in_progress(
@@ -381,7 +385,7 @@ def export_user(db: Db, user_id: ObjectId) -> JsonObject:
     entries = store.find_all_of_user(db, user_id)
     return {
         "waitlist": [
-            _show_active(db, entry) if entry["active"] else _build_view(entry, None)
+            _render_active(db, entry) if entry["active"] else _render_entry(entry, None)
             for entry in entries
         ]
     }

@@ -173,17 +173,23 @@ def release_claim(db: Db, entry_id: ObjectId, booking_id: ObjectId) -> None:
     )
 
 
-def count_offer(
-    db: Db, entry_id: ObjectId, booking_id: ObjectId, quantity: int, *, last: bool, now: datetime
+def subtract_offer(
+    db: Db,
+    entry_id: ObjectId,
+    booking_id: ObjectId,
+    quantity: int,
+    *,
+    ends_entry: bool,
+    now: datetime,
 ) -> None:
     """Replace the claim for this booking by the offer, if the entry still has the claim.
 
     Args:
         quantity: tickets offered.
-        last: True to end the entry, which then wants no more tickets.
+        ends_entry: True to end the entry, which then wants no more tickets.
     """
     fields: Query = {"updatedAt": now}
-    if last:
+    if ends_entry:
         fields |= {"active": False, "status": "offered"}
     db.waitlist.update_one(
         {"_id": entry_id, "offering.bookingId": booking_id},
@@ -210,7 +216,7 @@ def find_claimed_booking_ids(db: Db, booking_ids: list[ObjectId]) -> list[Object
 def end_entry(
     db: Db, entry_id: ObjectId, status: EntryStatus, now: datetime
 ) -> WaitlistEntry | None:
-    """End an active, unclaimed entry and return it; return None if it is not one."""
+    """End an entry and return it; return None if it has ended or is claimed for an offer."""
     return _entries(db).find_one_and_update(
         {"_id": entry_id, **UNCLAIMED},
         {"$set": {"active": False, "status": status, "restock": "due", "updatedAt": now}},

@@ -19,7 +19,7 @@ from eventapp.bookings import rules as booking_rules
 from eventapp.bookings import service as booking_service
 from eventapp.bookings import store as booking_store
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.service import PageRequest
+from eventapp.bookings.service import BookingPageRequest
 from eventapp.bookings.types import StoredBooking
 from eventapp.config import load_config
 from eventapp.core import paging
@@ -178,23 +178,27 @@ def booking_lists(context: BookingContext, size: int) -> dict[str, ListCall]:
     admin, users = Actor(ObjectId(), ADMIN), size // (2 * BOOKINGS_PER_USER)
     first_event = context.db.events.find({}).sort("eventId", 1).limit(1)[0]["eventId"]
 
-    def of_user(request: PageRequest, rng: random.Random) -> Any:
+    def of_user(request: BookingPageRequest, rng: random.Random) -> Any:
         user_id = _user_id(rng.randrange(users))
         return _require_rows(
             booking_service.list_user_bookings(context, user_id, request, utc_now())
         )
 
-    def of_event(request: PageRequest) -> Any:
+    def of_event(request: BookingPageRequest) -> Any:
         return _require_rows(
             booking_service.list_event_bookings(context, first_event, admin, request, utc_now())
         )
 
     return {
-        "bookings of a user": lambda rng: of_user(PageRequest(), rng),
-        "bookings of a user, confirmed": lambda rng: of_user(PageRequest(status="confirmed"), rng),
-        "bookings of an event": lambda _: of_event(PageRequest()),
-        "bookings of an event, page 50": lambda _: of_event(PageRequest(page=50)),
-        "bookings of an event, cancelled": lambda _: of_event(PageRequest(status="cancelled")),
+        "bookings of a user": lambda rng: of_user(BookingPageRequest(), rng),
+        "bookings of a user, confirmed": lambda rng: of_user(
+            BookingPageRequest(status="confirmed"), rng
+        ),
+        "bookings of an event": lambda _: of_event(BookingPageRequest()),
+        "bookings of an event, page 50": lambda _: of_event(BookingPageRequest(page=50)),
+        "bookings of an event, cancelled": lambda _: of_event(
+            BookingPageRequest(status="cancelled")
+        ),
     }
 
 

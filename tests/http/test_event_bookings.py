@@ -54,7 +54,7 @@ def test_no_query_reaches_bookings_of_other_events_or_users(db, client, app, hos
         assert ids(host.get(f"/events/1/bookings?{query}")) == [mine["_id"]]
         got = people[0].get(f"/bookings?{query}").json["bookings"]
         assert other["_id"] not in [booking["_id"] for booking in got]
-    request = service.PageRequest(event_id=2)
+    request = service.BookingPageRequest(event_id=2)
     page = service.list_event_bookings(
         context_of(app), 1, Actor(host.id, "organizer"), request, later()
     )

@@ -69,7 +69,7 @@ def test_control_without_the_guard_tickets_are_returned_twice(context, db, monke
     for each in (context, kit.another_process(context)):
         ended = transitions.end_booking(each, booking, "cancelled", "cancelled", now)
         transitions.apply_pending_moves(each, [ended], now)
-        context.inventory.mark_recorded(event["eventId"], [ended["due"]["key"]])
+        context.inventory.allow_clearing(event["eventId"], [ended["due"]["key"]])
         kit.book(context, event)  # clears the in-flight entry
     assert kit.stock_counters(db, event)[2] < db.bookings.count_documents({"active": True})
 

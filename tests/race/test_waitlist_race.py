@@ -117,7 +117,7 @@ def test_control_without_the_claim_one_entry_gets_two_offers(context, db, monkey
         waitlist_store, "claim_for_offer", lambda db_, id_, *_: db_.waitlist.find_one({"_id": id_})
     )
     with (
-        kit.suspended(monkeypatch, waitlist, "count_offer") as suspension,
+        kit.suspended(monkeypatch, waitlist, "subtract_offer") as suspension,
         kit.in_background(partial(make_offers, context, event)) as offering,
     ):
         suspension.wait()

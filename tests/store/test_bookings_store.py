@@ -87,7 +87,7 @@ def test_bookings_of_a_deleted_user_stay_without_the_user(db):
     one, other = row(idempotency={"key": "k"}), row(idempotency={"key": "k"})
     store.insert_bookings(db, [one, other])
     for booking in (one, other):
-        store.anonymize_user(db, booking["userId"])
+        store.forget_user(db, booking["userId"])
     kept = list(db.bookings.find())
     assert [booking["userId"] for booking in kept] == [None, None]
     assert not any("idempotency" in booking for booking in kept)

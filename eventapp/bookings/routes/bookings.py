@@ -79,7 +79,7 @@ def list_bookings_of_user(query: JsonObject, user_id: ObjectId) -> Response:
 
 
 def _list_user_bookings(query: JsonObject, user_id: ObjectId) -> Response:
-    def find_page(parsed: service.PageRequest) -> JsonObject:
+    def find_page(parsed: service.BookingPageRequest) -> JsonObject:
         return service.list_user_bookings(current_booking_context(), user_id, parsed, utc_now())
 
     return page_response(query, BookingsQuery, find_page)
@@ -88,7 +88,7 @@ def _list_user_bookings(query: JsonObject, user_id: ObjectId) -> Response:
 def page_response(
     query: JsonObject,
     schema: type[Schema],
-    find_page: Callable[[service.PageRequest], JsonObject],
+    find_page: Callable[[service.BookingPageRequest], JsonObject],
 ) -> Response:
     """Return the answer to a request for a page of bookings, with the cursor of the next page.
 
@@ -98,7 +98,7 @@ def page_response(
     """
     filters, position = parse_list_query(query, schema)
     page = find_page(
-        service.PageRequest(
+        service.BookingPageRequest(
             status=filters.get("status"),
             event_id=filters.get("eventId"),
             upcoming=filters.get("upcoming"),
@@ -117,7 +117,7 @@ def page_response(
 @bp.error_responses(404)
 def show_booking(booking_id: ObjectId) -> Response:
     """Show a booking to its holder and to the event's organizer."""
-    booking = service.show_booking(current_booking_context(), booking_id, current_actor())
+    booking = service.render_visible_booking(current_booking_context(), booking_id, current_actor())
     return booking_response("Booking found", booking)
 
 
@@ -127,7 +127,7 @@ def show_booking(booking_id: ObjectId) -> Response:
 @bp.error_responses(404)
 def show_by_reference(reference: str) -> Response:
     """Show the booking with this reference, in upper or lower case."""
-    booking = service.show_booking_by_reference(
+    booking = service.render_booking_by_reference(
         current_booking_context(), reference.upper(), current_actor()
     )
     return booking_response("Booking found", booking)

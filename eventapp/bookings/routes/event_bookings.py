@@ -26,7 +26,7 @@ bp = Blueprint("event_bookings", __name__, url_prefix="/api/events", description
 def list_event_bookings(query: JsonObject, event_id: int) -> Response:
     """List the bookings of the caller's event, newest first."""
 
-    def find_page(parsed: service.PageRequest) -> JsonObject:
+    def find_page(parsed: service.BookingPageRequest) -> JsonObject:
         return service.list_event_bookings(
             current_booking_context(), event_id, current_actor(), parsed, utc_now()
         )

@@ -1,4 +1,4 @@
-"""Give each Idempotency-Key one answer, even if two requests with it run at the same time.
+"""Repeat the stored answer to an Idempotency-Key, even if requests with it run at the same time.
 
 The answer is stored in the first document that a purchase stores: its booking or, if there is none,
 its first waitlist entry. Unique indexes over user and key let only one of several concurrent
@@ -7,7 +7,9 @@ same answer.
 
 A request that gets no tickets may have lost them to a concurrent request with its own key. It waits
 for the answer of that request, but not for long (`await_answer`). If there is still no answer, it
-is refused or put on the waitlist as if it had no key.
+is refused or put on the waitlist. Its waitlist entry then stores the key and an answer, and the
+booking of the other request may later store the key with another answer. No index spans both
+collections, so in this case one key has two answers, and a repetition gets that of the booking.
 """
 
 import time
@@ -43,7 +45,8 @@ class AnsweredBefore(Exception):
 def build_record(purchase: Purchase, answer: PurchaseAnswer) -> IdempotencyRecord | None:
     """Return the record to store with the first document of a purchase; None without a key.
 
-    The record refers to `answer.data`, so that a later change of the data changes the record too.
+    The record shares the dictionary `answer.data`: a reference that is replaced there later is
+    replaced in the record as well.
     """
     if purchase.idempotency_key is None:
         return None

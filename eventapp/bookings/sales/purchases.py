@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from eventapp.bookings import rules
-from eventapp.bookings.errors import EventPast, TicketLimit
+from eventapp.bookings.errors import EventPast
 from eventapp.bookings.types import (
     ItemInput,
     PurchaseData,
@@ -25,6 +25,7 @@ from eventapp.inventory.service import (
     REJECT,
     WAITLIST,
     Quantities,
+    TicketLimit,
     TicketTypeNotFound,
     start_of_day,
 )

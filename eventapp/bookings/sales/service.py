@@ -31,7 +31,6 @@ from eventapp.bookings.errors import (
     IdempotencyMismatch,
     OfferUnderWay,
     SoldOut,
-    TicketLimit,
 )
 from eventapp.bookings.sales import idempotency, ticket_limit
 from eventapp.bookings.sales.batches import EventEdited, Sale, SaleResult, generate_reference
@@ -46,7 +45,13 @@ from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
 from eventapp.core.metrics import BOOKINGS
-from eventapp.inventory.service import Allocation, TicketRequest, TicketTypeNotFound, make_join_key
+from eventapp.inventory.service import (
+    Allocation,
+    TicketLimit,
+    TicketRequest,
+    TicketTypeNotFound,
+    make_join_key,
+)
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import IdempotencyRecord, WaitlistEntry
 
@@ -73,7 +78,7 @@ def book(
         EventBusy: nothing is written, or recovery undoes it.
         DatabaseUnavailable: recovery has undone the take.
     """
-    with context.inventory.hiding_drafts(purchase.event_id, actor):
+    with context.inventory.hide_drafts_from(actor, purchase.event_id):
         user_id = actor.require_user_id()
         while True:
             try:
@@ -91,9 +96,9 @@ def _try_to_book(
     result = context.sales.sell(purchase.event_id, sale)
     try:
         return _check_and_record(context, sale, result)
-    except AnsweredBefore as repeated:
+    except AnsweredBefore as answered:
         _undo(context, sale, result.allocation)
-        return repeated.answer
+        return answered.answer
     except EventEdited:
         _undo(context, sale, result.allocation)
         raise
@@ -224,7 +229,7 @@ def _record_purchase(context: BookingContext, sale: Sale, result: SaleResult) ->
             if record:
                 booking["idempotency"] = record
             _record_booking(context, sale, booking, answer)
-        context.inventory.mark_recorded(event_id, [sale.request.booking_id])
+        context.inventory.allow_clearing(event_id, [sale.request.booking_id])
     _record_entries(context, sale, [entry for entry, _ in entries], record, booking)
     BOOKINGS.labels(booking["status"] if booking else "waitlisted").inc()
     if booking:

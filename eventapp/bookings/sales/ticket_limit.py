@@ -32,9 +32,10 @@ from bson import ObjectId
 
 from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.errors import AlreadyBooked, OfferUnderWay, TicketLimit
+from eventapp.bookings.errors import AlreadyBooked, OfferUnderWay
 from eventapp.bookings.sales import idempotency
 from eventapp.bookings.sales.purchases import Purchase
+from eventapp.inventory.service import TicketLimit
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
 
