@@ -155,7 +155,7 @@ class Records:
             expected[row["type"]][COUNTER_OF_STATUS[row["status"]]] += row["quantity"]
         for type_id, count in self.waiting.get(event["eventId"], {}).items():
             expected[type_id]["waiting"] += count
-        for key, changes in self._pending_moves(event):
+        for key, changes in self._iterate_pending_moves(event):
             if key not in event["inFlight"]:  # The move is not applied yet.
                 for type_id, counters in changes:
                     for counter, change in counters.items():
@@ -166,7 +166,7 @@ class Records:
 
     def find_stuck_keys(self, event: InFlightState, *, before: datetime) -> Iterator[str]:
         """Yield the keys of in-flight entries from before this time that are still unresolved."""
-        pending = {key for key, _changes in self._pending_moves(event)}
+        pending = {key for key, _changes in self._iterate_pending_moves(event)}
         for key, entry in event["inFlight"].items():
             is_unrecorded = (
                 entry["kind"] in ("take", "enter")
@@ -175,7 +175,7 @@ class Records:
             if entry["at"] < before and (is_unrecorded or key in pending):
                 yield key
 
-    def _pending_moves(self, event: InFlightState) -> Iterator[MoveChanges]:
+    def _iterate_pending_moves(self, event: InFlightState) -> Iterator[MoveChanges]:
         for booking in self.pending_bookings:
             if booking["eventId"] == event["eventId"] and (move := rules.get_pending_move(booking)):
                 yield move["key"], move["changes"]

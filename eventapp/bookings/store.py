@@ -350,7 +350,7 @@ def find_with_pending_notifications(db: Db, limit: int) -> list[StoredBooking]:
 
 
 def clear_pending_notifications(db: Db, bookings: Iterable[StoredBooking]) -> None:
-    """Clear the pending notifications of each booking that has no newer ones than were read."""
+    """Clear the pending notifications of each booking if they are unchanged since the read."""
     clear = {"$unset": {"tell": "", "tellAt": ""}}
     unchanged = ({"_id": booking["_id"], "tell": booking["tell"]} for booking in bookings)
     if updates := [UpdateOne(where, clear) for where in unchanged]:
