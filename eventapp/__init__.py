@@ -233,8 +233,8 @@ def read_booking_limits(config: Config) -> Limits:
 def build_hub(db: Db) -> Hub:
     """Build the hub of this process's streams, which polls for events and for notifications."""
     hub = Hub()
-    hub.add_poll(event_stream.TOPIC_KIND, event_stream.EventReader(db, hub).refresh)
-    hub.add_poll(live_notifications.TOPIC_KIND, live_notifications.NotificationReader(db).refresh)
+    hub.add_poll(event_stream.TOPIC_KIND, event_stream.EventPoller(db, hub).refresh)
+    hub.add_poll(live_notifications.TOPIC_KIND, live_notifications.NotificationPoller(db).refresh)
     return hub
 
 

@@ -58,7 +58,7 @@ def list_users(
     Raises:
         ValidationFailed: the page lies beyond the rows that are counted.
     """
-    answer, _next_position = accounts.list_users(
+    answer, _next_older_than = accounts.list_users(
         db, search=search, role=role, page=page, limit=limit
     )
     spending = _sum_spending(db, [user["_id"] for user in answer["users"]])

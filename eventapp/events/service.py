@@ -248,6 +248,10 @@ class LiveState:
     availability: JsonObject
     change: JsonObject
 
+    def is_visible_to(self, actor: Actor) -> bool:
+        """Return whether the caller may see the event; the same rule as `may_see`."""
+        return not self.is_draft or actor.may_manage_events_of(self.organizer_id)
+
 
 def find_revisions(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
     """Return the revision of each of these events that exists, by eventId."""

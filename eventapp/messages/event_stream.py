@@ -1,35 +1,39 @@
-"""Stream what happens to an event: its availability, its edits, and the messages of its chat.
+"""Stream the availability of an event, its edits, and the entries of its chat.
+
+In this module an event is one that tickets are booked for. What a stream sends is a *stream
+message* (a server-sent event). What users write are chat entries.
 
 Each process reads the events that it streams from the database, a few times a second for all of
 its clients together (see `core.streams.hub`). So it makes no difference which process changed an
 event. A stream sends only the latest availability and the latest edit, but every chat entry, in
-the order of the numbers.
+the order of their numbers.
 
-Numbers. A writer takes the next number of a chat from a counter, and then inserts its chat entry.
-An entry may therefore become visible after one with a higher number. No reader goes past a missing
-number. If the missing entry does not arrive within GAP_TIMEOUT, the reader fills the number with a
-hidden entry. If the writer inserts its entry after that, a unique index refuses the number, and the
-writer takes the next one.
+Numbers. Each chat entry has a number, stored as `seq`. A writer takes the next number of a chat
+from a counter, and then inserts its entry. An entry may therefore become visible after one with a
+higher number. No reader goes past a missing number. If the missing entry does not arrive within
+GAP_TIMEOUT, the reader fills the number with a hidden entry. If the writer inserts its entry after
+that, a unique index refuses the number, and the writer takes the next one.
 
-Stream positions. The id of each sent event is a `StreamPosition`: the edit count and the revision
-of the event and the number of the chat entry that were sent last. A client that reconnects sends
-the id as `Last-Event-ID`, and any process goes on from there. If the process does not buffer the
-entries after the stream position, it reads them from the database.
+Stream positions. The id of each stream message is a `StreamPosition`: the edit count and the
+revision of the event and the number of the chat entry that were sent last. A client that reconnects
+sends the id as `Last-Event-ID`, and any process goes on from there. If the process does not buffer
+the entries after the stream position, it reads them from the database.
 
-Invariant: a client that has received number n has received each message up to number n, exactly
-once and in order, and the stream that follows begins with number n + 1. It ends with the current
-availability and the last edit.
+Invariant: a client that has received the chat entry with number n has received each shown entry up
+to n, exactly once and in order. If it reconnects, the new stream begins with number n + 1. Once it
+has caught up, the client also has the current availability and the last edit.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from eventapp.core import json
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
-from eventapp.core.streams.hub import Hub, StreamEnded, Topic, encode_event
+from eventapp.core.streams.hub import Hub, StreamEnded, Topic, encode_stream_message
 from eventapp.events import service as events
 from eventapp.events.service import LiveState
 from eventapp.messages import rules, store
@@ -44,7 +48,7 @@ READ_LIMIT = 512
 # How many of the last numbers are checked for gaps when a topic is opened.
 GAP_SEARCH_LENGTH = 64
 
-# The number of a chat entry and the JSON that is sent for it, None for one that is not sent.
+# The number of a chat entry and the JSON that is sent for it; None if the entry is hidden.
 EncodedChatEntry = tuple[int, bytes | None]
 
 
@@ -54,10 +58,10 @@ class EventSnapshot:
 
     Attributes:
         event: the event as it was read last.
-        availability_revision: the revision at which this process first read the present
-            availability.
+        availability_revision: the first revision at which this process read the current
+            availability. Streams with a lower revision have not sent it yet.
         seq: the number of the last chat entry that was read.
-        buffered: the last MAX_BUFFERED entries up to that one.
+        buffered: the last MAX_BUFFERED chat entries up to `seq`.
         is_deleted: whether the event was deleted.
     """
 
@@ -75,7 +79,8 @@ class EventTopic(Topic):
         super().__init__(TOPIC_KIND, event.event_id)
         self.event_id = event.event_id
         self.snapshot = EventSnapshot(event, event.revision, seq)
-        self._gap_seq, self._gap_since = 0, 0.0
+        self._gap_seq = 0  # the number of the entry that was missing last
+        self._gap_since = 0.0  # seconds of time.monotonic()
 
     def set_event(self, event: LiveState) -> None:
         """Publish the event as it was just read."""
@@ -97,15 +102,19 @@ class EventTopic(Topic):
         self.snapshot = replace(self.snapshot, is_deleted=True)
         self.end()
 
-    def is_overdue(self, missing: int) -> bool:
-        """Return True if the entry with this number has been missing longer than GAP_TIMEOUT."""
+    def record_gap(self, missing: int) -> timedelta:
+        """Record that an entry is missing, and return for how long it has been missing.
+
+        Args:
+            missing: the number of the first missing entry.
+        """
         now = time.monotonic()
         if self._gap_seq != missing:
             self._gap_seq, self._gap_since = missing, now
-        return now - self._gap_since > rules.GAP_TIMEOUT.total_seconds()
+        return timedelta(seconds=now - self._gap_since)
 
 
-class EventReader:
+class EventPoller:
     """Reads changes of events for all open topics. The hub calls it from its poll thread."""
 
     def __init__(self, db: Db, hub: Hub) -> None:
@@ -140,7 +149,7 @@ class EventReader:
             topic.add_entries(complete)
         if len(found) == READ_LIMIT:
             self._hub.wake(TOPIC_KIND, topic.key)
-        if missing is not None and topic.is_overdue(missing):
+        if missing is not None and topic.record_gap(missing) > rules.GAP_TIMEOUT:
             store.fill_gap(self._db, topic.event_id, missing, utc_now())
             self._hub.wake(TOPIC_KIND, topic.key)
 
@@ -160,7 +169,9 @@ class EventListener:
         self._db, self._topic, self._actor = db, topic, actor
         self._has_session = has_session
         snapshot = topic.snapshot
-        self._position = position or StreamPosition(snapshot.event.edit_count, -1, snapshot.seq)
+        self._position = position or StreamPosition(
+            snapshot.event.edit_count, rules.NOTHING_SENT, snapshot.seq
+        )
         # A listener that has not caught up reads from the database what the topic did not buffer.
         self._caught_up = self._deletion_sent = False
 
@@ -169,14 +180,14 @@ class EventListener:
         return not self._topic.snapshot.event.is_draft or self._has_session()
 
     def read_new(self) -> bytes:
-        """Return the events that were not sent yet, encoded, and advance the position past them.
+        """Return the stream messages that were not sent yet, and advance the position past them.
 
         Raises:
             StreamEnded: the caller may no longer see the event, or the stream is so slow that the
                 topic no longer buffers its next entry.
         """
         snapshot = self._topic.snapshot
-        if not _may_see(snapshot.event, self._actor):
+        if not snapshot.event.is_visible_to(self._actor):
             raise StreamEnded
         return b"".join([*self._read_changes(snapshot), *self._read_entries(snapshot)])
 
@@ -184,17 +195,17 @@ class EventListener:
         encoded, event = [], snapshot.event
         if event.edit_count > self._position.edit_count:
             self._position = replace(self._position, edit_count=event.edit_count)
-            # An id cannot contain -1. A client that reconnects with 0 still gets an availability.
+            # An id contains no NOTHING_SENT. A client that reconnects with 0 gets the availability.
             resumable = replace(self._position, revision=max(0, self._position.revision))
-            encoded.append(encode_event(str(resumable), "event", json.dumps(event.change)))
+            encoded.append(encode_stream_message(str(resumable), "event", json.dumps(event.change)))
         if snapshot.availability_revision > self._position.revision:
             self._position = replace(self._position, revision=event.revision)
             data = json.dumps(event.availability)
-            encoded.append(encode_event(str(self._position), "availability", data))
+            encoded.append(encode_stream_message(str(self._position), "availability", data))
         if snapshot.is_deleted and not self._deletion_sent:
             self._deletion_sent = True
             deletion = json.dumps({"change": "deleted", "eventId": event.event_id})
-            encoded.append(encode_event(str(self._position), "event", deletion))
+            encoded.append(encode_stream_message(str(self._position), "event", deletion))
         return encoded
 
     def _read_entries(self, snapshot: EventSnapshot) -> list[bytes]:
@@ -219,9 +230,9 @@ class EventListener:
         return missed or [(up_to, None)]
 
     def _encode_next(self, seq: int, data: bytes | None) -> bytes | None:
-        """Advance the position to the next entry and return its event, None if it is not sent."""
+        """Advance the position to an entry, and return its stream message; None if it is hidden."""
         self._position = replace(self._position, seq=seq)
-        return encode_event(str(self._position), "message", data) if data else None
+        return encode_stream_message(str(self._position), "message", data) if data else None
 
 
 def subscribe(
@@ -237,9 +248,9 @@ def subscribe(
     """Open a stream of an event.
 
     Args:
-        last_event_id: the id of the last event that the client received. If it is None, malformed
-            or ahead of the event, the stream begins with the current availability and new
-            messages.
+        last_event_id: the id of the last stream message that the client received. If it is None,
+            malformed or ahead of the event, the stream begins with the current availability and
+            new chat entries.
         callers: the address and the user whose open streams are limited.
         has_session: returns whether the caller's session still exists.
 
@@ -252,7 +263,7 @@ def subscribe(
     topic = hub.subscribe(TOPIC_KIND, event_id, lambda: open_topic(db, event_id), callers)
     assert isinstance(topic, EventTopic)
     with hub.unsubscribe_on_failure(topic, callers):
-        position = _check_stream_position(db, topic, rules.parse_stream_position(last_event_id))
+        position = _accept_stream_position(db, topic, rules.parse_stream_position(last_event_id))
         return topic, EventListener(db, topic, position, actor, has_session)
 
 
@@ -273,10 +284,10 @@ def open_topic(db: Db, event_id: int) -> EventTopic:
     return EventTopic(event, start + len(complete))
 
 
-def _check_stream_position(
+def _accept_stream_position(
     db: Db, topic: EventTopic, position: StreamPosition | None
 ) -> StreamPosition | None:
-    """Return the stream position of a client, None if it is ahead of the event.
+    """Return the position from which a client may go on, None if it is ahead of the event.
 
     The process that sent the position may have read more than this one. So a position that is
     ahead of the topic is compared with the database.
@@ -296,10 +307,6 @@ def _is_reached(position: StreamPosition, event: LiveState, seq: int) -> bool:
         and position.revision <= event.revision
         and position.seq <= seq
     )
-
-
-def _may_see(event: LiveState, actor: Actor) -> bool:
-    return not event.is_draft or actor.may_manage_events_of(event.organizer_id)
 
 
 def _encode_entry(entry: StoredChatEntry) -> EncodedChatEntry:

@@ -15,6 +15,9 @@ BURST_LIMIT, BURST_WINDOW = 10, timedelta(seconds=30)
 # loses nothing: it takes the next number.
 GAP_TIMEOUT = timedelta(seconds=3)
 
+# The revision in the position of a new stream, which has not sent an availability yet.
+NOTHING_SENT = -1
+
 _POSITION = re.compile(r"(\d{1,18})\.(\d{1,18})\.(\d{1,18})")
 
 
@@ -64,11 +67,12 @@ def take_until_gap(
 class StreamPosition:
     """How much of the stream of an event a client has received.
 
-    Its text, such as `3.17.42`, is the id of a sent event.
+    Its text, such as `3.17.42`, is the id of a stream message.
 
     Attributes:
         edit_count: the edit count (`__v`) of the event.
-        revision: the revision (`rev`) of the event. It is -1 until the first availability is sent.
+        revision: the revision (`rev`) of the event. It is NOTHING_SENT until the first
+            availability is sent.
         seq: the number of the last chat entry.
     """
 

@@ -6,12 +6,12 @@ notifications were sent. Therefore:
 
 - Each read begins OVERLAP before the previous read, and skips the notifications that were published
   already.
-- The id of a sent event lists the ids of the notifications that the stream sent within OVERLAP
-  before the newest one. A client that reconnects with this id receives the notifications of that
-  time and later, except the listed ones.
+- The id of a stream message (a server-sent event) lists the ids of the notifications that the
+  stream sent within OVERLAP before the newest one. A client that reconnects with this id receives
+  the notifications of that time and later, except the listed ones.
 
 Invariant: a client receives each notification exactly once, also across reconnects, provided that
-it becomes visible within OVERLAP of the time in its id, and that at most MAX_IDS_IN_EVENT_ID are
+it becomes visible within OVERLAP of the time in its id, and that at most MAX_IDS_IN_MESSAGE_ID are
 sent within OVERLAP.
 """
 
@@ -24,7 +24,7 @@ from bson import ObjectId
 from eventapp.core import json
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
-from eventapp.core.streams.hub import Hub, StreamEnded, Topic, encode_event
+from eventapp.core.streams.hub import Hub, StreamEnded, Topic, encode_stream_message
 from eventapp.notifications import rules, store
 from eventapp.notifications.types import StoredNotification
 
@@ -32,7 +32,7 @@ TOPIC_KIND = "notifications"
 OVERLAP = timedelta(seconds=10)
 # A stream that falls behind by more than this many notifications ends; its client reconnects.
 MAX_BUFFERED = 256
-MAX_IDS_IN_EVENT_ID = 40
+MAX_IDS_IN_MESSAGE_ID = 40
 
 
 class NotificationTopic(Topic):
@@ -70,7 +70,7 @@ class NotificationTopic(Topic):
             self.publish()
 
 
-class NotificationReader:
+class NotificationPoller:
     """Reads new notifications for all open topics. The hub calls it from its poll thread."""
 
     def __init__(self, db: Db) -> None:
@@ -98,7 +98,7 @@ class NotificationListener:
         has_session: Callable[[], bool],
     ) -> None:
         self._topic, self._has_session = topic, has_session
-        self._sent_ids = deque(_parse_event_id(last_event_id), maxlen=MAX_IDS_IN_EVENT_ID)
+        self._sent_ids = deque(_parse_message_id(last_event_id), maxlen=MAX_IDS_IN_MESSAGE_ID)
         # The count is read before the database, so that no notification falls between the two.
         self._count = topic.state[0]
         self._missed = self._find_missed(db)
@@ -108,10 +108,10 @@ class NotificationListener:
         return self._has_session()
 
     def read_new(self) -> bytes:
-        """Return the events that were not sent yet, encoded, and record them as sent.
+        """Return the stream messages that were not sent yet, and record them as sent.
 
         Raises:
-            StreamEnded: the topic no longer buffers all of them.
+            StreamEnded: the topic no longer buffers all notifications that were not sent yet.
         """
         count, buffered = self._topic.state
         if self._count < count - len(buffered):
@@ -128,9 +128,9 @@ class NotificationListener:
     def _encode(self, notification: StoredNotification) -> bytes:
         self._sent_ids.append(notification["_id"])
         oldest_id = ObjectId.from_datetime(_compute_overlap_start(self._sent_ids))
-        event_id = ".".join(str(id_) for id_ in self._sent_ids if id_ >= oldest_id)
-        return encode_event(
-            event_id, "notification", json.dumps(rules.render_notification(notification))
+        message_id = ".".join(str(id_) for id_ in self._sent_ids if id_ >= oldest_id)
+        return encode_stream_message(
+            message_id, "notification", json.dumps(rules.render_notification(notification))
         )
 
 
@@ -146,7 +146,7 @@ def subscribe(
     """Open a stream of a user's notifications.
 
     Args:
-        last_event_id: the id of the last event that the client received. If it is None or
+        last_event_id: the id of the last stream message that the client received. If it is None or
             malformed, the stream begins with new notifications.
         callers: the address and the user whose open streams are limited.
         has_session: returns whether the caller's session still exists.
@@ -172,7 +172,7 @@ def _compute_overlap_start(sent_ids: Iterable[ObjectId]) -> datetime:
     return newest - OVERLAP
 
 
-def _parse_event_id(last_event_id: str | None) -> list[ObjectId]:
-    """Return the ids that an event id lists, an empty list if it is malformed."""
+def _parse_message_id(last_event_id: str | None) -> list[ObjectId]:
+    """Return the ids that a `Last-Event-ID` lists, an empty list if it is malformed."""
     ids = (last_event_id or "").split(".")
     return [ObjectId(id_) for id_ in ids] if all(map(ObjectId.is_valid, ids)) else []

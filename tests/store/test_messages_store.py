@@ -52,13 +52,13 @@ def test_no_command_scans_a_collection(recorded):
     event_topic, listener = event_stream.subscribe(
         db, hub, event_id, last_event_id="0.0.0", actor=actor, **caller
     )
-    event_stream.EventReader(db, hub).refresh([event_topic])
+    event_stream.EventPoller(db, hub).refresh([event_topic])
     listener.read_new()
     notification_topic, _ = live.subscribe(
         db, hub, reader["id"], last_event_id=str(ObjectId()), **caller
     )
     notification_topic.read_at -= timedelta(seconds=5)
-    live.NotificationReader(db).refresh([notification_topic])
+    live.NotificationPoller(db).refresh([notification_topic])
     hub.close()
     service.delete_orphaned_chats(db)
 

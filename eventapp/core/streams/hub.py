@@ -41,9 +41,16 @@ OPEN_STREAMS = Gauge("eventapp_open_streams", "Open streams", multiprocess_mode=
 log = structlog.get_logger()
 
 
-def encode_event(event_id: str, event: str, data: bytes) -> bytes:
-    """Return one server-sent event. `data` is JSON, which contains no line breaks."""
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (event_id.encode(), event.encode(), data)
+def encode_stream_message(message_id: str, message_type: str, data: bytes) -> bytes:
+    """Return one server-sent event, encoded.
+
+    Args:
+        message_id: the id that a client sends as `Last-Event-ID` when it reconnects.
+        message_type: the type by which a client selects its handler, such as "notification".
+        data: JSON, which contains no line breaks.
+    """
+    fields = (message_id.encode(), message_type.encode(), data)
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % fields
 
 
 class Topic:
