@@ -176,8 +176,8 @@ class Config:
     cancellation_cutoff_hours: float = setting(
         "24",
         Range(0, 1e6, min_inclusive=False),
-        help="How many hours before 00:00 UTC of the booked date its holder can last cancel a "
-        "confirmed booking. May be a fraction.",
+        help="A confirmed booking can be cancelled until this many hours before 00:00 UTC of the "
+        "booked date. May be a fraction.",
     )
     hold_minutes: float = setting(
         "10",

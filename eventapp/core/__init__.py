@@ -1,0 +1,1 @@
+"""What every feature may use. It imports no feature, only `eventapp.config`."""

@@ -16,9 +16,7 @@ from prometheus_client.samples import Sample
 REQUESTS = Counter("eventapp_requests_total", "Requests", ["method", "route", "status"])
 LATENCY = Histogram("eventapp_request_seconds", "Request latency", ["method", "route"])
 BOOKINGS = Counter("eventapp_bookings_total", "Booking requests", ["outcome"])
-STOCK_CONFLICTS = Counter(
-    "eventapp_stock_conflicts_total", "Stock moves that found fewer tickets than expected"
-)
+STOCK_CONFLICTS = Counter("eventapp_stock_conflicts_total", "Takes whose guard failed")
 SHARED_CACHE = Counter(
     "eventapp_shared_cache_total", "Reads of the cache at CACHE_URL", ["outcome"]
 )

@@ -1,1 +1,1 @@
-
+"""Events: created, edited, shown, listed and searched, and their popularity."""

@@ -1,11 +1,11 @@
 """Server-sent events: topics that one thread keeps up to date, and the listeners that read them.
 
-One thread of each process polls the database for every topic with listeners, every 0.5 s, or
-sooner after a write of this process (`Hub.wake`). The topic keeps its state, such as the
-availability of an event, and its latest items, such as chat entries. It wakes its listeners, which
-read it for themselves: each listener has a stream position and reads the items after it. So a slow
-client delays nobody. If the topic has discarded an item that a listener has not read, the stream
-ends, and the client reconnects with its `Last-Event-ID`.
+One thread of each process polls the database for every topic with listeners, every 0.5 s, or sooner
+if `Hub.wake` is called, as it is after this process changed a chat. The topic keeps its state, such
+as the availability of an event, and its latest items, such as chat entries. It wakes its listeners,
+which read it for themselves: each listener has a stream position and reads the items after it. So a
+slow client delays nobody. If the topic has discarded an item that a listener has not read, the
+stream ends, and the client reconnects with its `Last-Event-ID`.
 
 Invariant: a listener misses no change. It reads the topic's version before the topic's state, and
 then waits until the version differs. The request that opens a topic builds its state; from then on
