@@ -15,17 +15,17 @@ class EventChanges(Protocol):
     """Receives the changes that this process makes, right after each write."""
 
     def event_changed(self, event_id: int) -> None:
-        """Receive that this process created, edited or deleted the event."""
+        """Record that this process created, edited or deleted the event."""
 
     def stock_changed(self, sale_state: SaleState) -> None:
-        """Receive that this process sold or returned tickets of an event.
+        """Record that this process sold or returned tickets of an event.
 
         Args:
             sale_state: the event after the write.
         """
 
     def favorites_changed(self, owner: str) -> None:
-        """Receive that this process changed the favorites of `owner` (an actor's favorites key)."""
+        """Record that this process changed the favorites of `owner` (an actor's favorites key)."""
 
 
 class NoEventCache:

@@ -111,7 +111,7 @@ def test_the_whole_list_is_counted_by_the_index(events):
 
 def unlist(db, index):
     assert db.events.update_one({"eventId": 1}, {"$set": {"listed": False}}).modified_count
-    index.event_changed(1)
+    index.mark_stale(1)
 
 
 def test_a_change_that_arrives_while_another_is_read_is_not_lost(events, monkeypatch):
@@ -125,7 +125,7 @@ def test_a_change_that_arrives_while_another_is_read_is_not_lost(events, monkeyp
         return found
 
     monkeypatch.setattr(store, "find_indexed", read_then_change)
-    index.event_changed(1)
+    index.mark_stale(1)
     assert index.count(today) == count  # as it was when the index read it
     assert index.count(today) == count - 1
 
@@ -140,12 +140,12 @@ def test_a_reverted_change_that_arrives_while_the_first_is_read_is_not_lost(even
         found = read(db, event_ids, **options)
         monkeypatch.setattr(store, "find_indexed", read)
         db.events.update_one(one, {"$set": {"listed": True}, "$inc": {"__v": -1}})
-        index.event_changed(1, before)
+        index.mark_stale(1, before)
         return found
 
     monkeypatch.setattr(store, "find_indexed", read_then_change_back)
     events.events.update_one(one, {"$set": {"listed": False}, "$inc": {"__v": 1}})
-    index.event_changed(1)
+    index.mark_stale(1)
     assert index.count(today) == count - 1  # as it was when the index read it
     assert index.count(today) == count
 
@@ -177,7 +177,7 @@ def test_many_changes_are_read_in_batches(events, monkeypatch):
     monkeypatch.setattr(live_index, "BATCH_SIZE", 2)
     monkeypatch.setattr(store, "find_indexed", record)
     for event_id in listed:
-        index.event_changed(event_id)
+        index.mark_stale(event_id)
     assert index.count(today) == count - 5
     assert batch_sizes == [2, 2, 1]
 

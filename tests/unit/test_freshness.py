@@ -301,7 +301,7 @@ def test_no_outdated_event_is_ever_shown(walk, monkeypatch, max_changes):
 
 
 class KeepsAllReads(Freshness):
-    def _is_overtaken(self, change, revision, started):
+    def _may_lack(self, change, revision, started):
         return False
 
 

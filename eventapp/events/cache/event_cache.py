@@ -2,9 +2,9 @@
 
 `EventCache` also owns what keeps its contents fresh: the `Freshness` of rendered events, the
 `ChangeFeed` that polls for changes by other processes, the `EventLoader` that reads missing events,
-and the in-memory index of listed events. A change by this process shows at once, and one by another
-process within about a second. `freshness` describes the protocol, and docs/caching.md is an
-overview.
+and the in-memory index of listed events. A change by this process shows at once. One by another
+process shows within about a second, because a request polls first if the last poll is older than
+0.4 s. `freshness` describes the protocol, and docs/caching.md is an overview.
 """
 
 import itertools
@@ -207,20 +207,20 @@ class EventCache:
     # Changes by services of this process (EventChanges).
 
     def event_changed(self, event_id: int) -> None:
-        """Receive that this process created, edited or deleted the event."""
+        """Record that this process created, edited or deleted the event."""
         self._freshness.record_edit(event_id)
-        self.index.event_changed(event_id)
+        self.index.mark_stale(event_id)
         self._expire_pages(lists_differ=True)
 
     def stock_changed(self, sale_state: SaleState) -> None:
-        """Receive that this process sold or returned tickets: the event's stock after it."""
+        """Record that this process sold or returned tickets: `sale_state` is the result."""
         lists_differ = self._freshness.record_sale(sale_state)
         if lists_differ:
-            self.index.event_changed(sale_state["eventId"], get_list_state(sale_state))
+            self.index.mark_stale(sale_state["eventId"], get_list_state(sale_state))
         self._expire_pages(lists_differ=lists_differ)
 
     def favorites_changed(self, owner: str) -> None:
-        """Receive that this process changed the owner's favorites."""
+        """Record that this process changed the owner's favorites."""
         self._favorites_version = next(self._new_versions)
         self._favorites.discard(owner)
 
@@ -228,7 +228,7 @@ class EventCache:
         """Drop everything that is cached, because anything may have changed."""
         self._favorites_version = next(self._new_versions)
         self._freshness.reset()
-        self._change_feed.expire()
+        self._change_feed.force_poll()
         self.index.reset()
         self._pages.clear()
         self._rendered_pages.clear()
@@ -242,7 +242,7 @@ class EventCache:
         lists_differ = effect is Effect.LISTS
         if lists_differ:
             state = None if "gone" in change else get_list_state(change)
-            self.index.event_changed(change["eventId"], state)
+            self.index.mark_stale(change["eventId"], state)
         self._expire_pages(lists_differ=lists_differ)
 
     def _expire_pages(self, *, lists_differ: bool) -> None:

@@ -1,10 +1,11 @@
 """Decide which renderings of events a process may show, and receive what other processes change.
 
 Every write that an answer can show raises the event's revision and sets its `changedAt`. The only
-exceptions are the scores of popularity, by which lists can be sorted. A process receives its own
-writes from its services, before it answers the request (`EventChanges`). It receives the writes of
-other processes by polling the database (`ChangeFeed`), about once a second. `Freshness` caches
-renderings, and remembers the newest change received of each event.
+exceptions are popularity scores, counts of views, and bulk loading (`store.insert_many`). A process
+receives its own writes from its services, before it answers the request (`EventChanges`). It
+receives the writes of other processes by polling the database (`ChangeFeed`): a request polls first
+if the last poll is older than 0.4 s. `Freshness` caches renderings, and remembers the newest change
+received of each event.
 
 Invariant: a cached rendering contains every change of its event that this process has
 received. To be cached, it must be
@@ -14,19 +15,19 @@ received. To be cached, it must be
 - found in the shared cache, where another process stored it with the `complete_up_to` of its read.
   Its revision must not be below that of the newest change received. As this process may never have
   received the changes before its `history_start`, `complete_up_to` must not be earlier than that.
-  Nor may it be much earlier than the newest change received, because the revisions of an event
-  start at 0 again when someone deletes and restores it without this application.
+  Nor may it be more than VISIBILITY_DELAY earlier than the newest change received, because the
+  revisions of an event start at 0 again if it is deleted and restored without this application.
 
 So it does not matter in which order values reach the shared cache, how long they stay there, or how
 slow a process is: an outdated rendering lacks a change that was received, and is refused for that.
 A rendering may still lack a change that this process has not received yet. Such a change is less
-than a second old, and the rendering is dropped when the change is received.
+than about a second old, and the rendering is dropped when the change is received.
 
 There is one gap. The deletion of an event is two writes, of which other processes receive only the
 second one (see `store.delete_if_unchanged`). If the database or the process fails in between, other
-processes may show the event until they restart.
+processes may show the event for as long as they cache it.
 
-Five clocks order these things:
+Five values order reads and changes:
 
 revision        of an event, stored as `rev`: raised by one by every write that an answer can show
                 or that a guarded write relies on, also by a sale.
@@ -57,8 +58,8 @@ from eventapp.events.rules import ListState, get_list_state
 from eventapp.events.types import EventChange, SaleState
 
 MAX_BYTES, MAX_CHANGES = 24_000_000, 5_000
-# No more than this many tickets of a type are assumed to be returned between two changes that a
-# process receives. So a type with more tickets was not sold out in between.
+# Between two changes that a process receives, at most this many tickets of a type are assumed to be
+# returned. A type with more available tickets therefore cannot have been sold out in between.
 MAX_UNSEEN_RETURNS = 100
 VISIBILITY_DELAY = timedelta(seconds=0.5)
 # A request polls when the last poll is older than POLL_SECONDS. If another request is polling
@@ -67,7 +68,7 @@ POLL_SECONDS, MAX_AGE_SECONDS = 0.4, 0.8
 
 
 class ReadStart(NamedTuple):
-    """What a process knew when a read of the database began.
+    """What a process knew when a read or a poll of the database began.
 
     Attributes:
         change_number: of the last change received before.
@@ -83,23 +84,23 @@ class ReceivedChange(NamedTuple):
     """The newest change of an event that this process has received.
 
     Attributes:
-        min_revision: the revision that a rendering must have to contain the change; None after an
-            edit by this process, until the event is read again.
+        required_revision: the revision that a rendering must have to contain the change; None
+            after an edit by this process, until the event is read again.
         number: the change number.
-        revision: the revision that the change made; None for an edit by this process.
+        made_revision: the revision that the change made; None for an edit by this process.
         list_state: the event's list state after the change; None if unknown or deleted.
         changed_at: None for a change by this process, until a poll returns it.
     """
 
-    min_revision: int | None
+    required_revision: int | None
     number: int
-    revision: int | None = None
+    made_revision: int | None = None
     list_state: ListState | None = None
     changed_at: datetime | None = None
 
-    def is_missing_from(self, revision: int, complete_up_to: datetime) -> bool:
+    def may_be_missing_from(self, revision: int, complete_up_to: datetime) -> bool:
         """Return whether a shared rendering of this revision may lack the change."""
-        if self.min_revision is None or revision < self.min_revision:
+        if self.required_revision is None or revision < self.required_revision:
             return True
         return self.changed_at is not None and complete_up_to < self.changed_at - VISIBILITY_DELAY
 
@@ -108,12 +109,12 @@ class Effect(Enum):
     """What a received change makes outdated."""
 
     NOTHING = "nothing, because this or a later change was received before"
-    CONTENT = "what is shown of the event"
-    LISTS = "also which lists contain the event, or where"
+    CONTENT = "the rendering of the event"
+    LISTS = "the rendering of the event, and the order or the events of lists"
 
 
 class Freshness:
-    """The renderings that this process caches and the changes that it has received.
+    """A cache of rendered events that refuses those which lack a change this process has received.
 
     All methods may be called by any number of threads.
     """
@@ -126,12 +127,12 @@ class Freshness:
         )
         self._changes: dict[int, ReceivedChange] = {}  # by eventId
         self._last_number = 0
-        # Changes up to this number may be forgotten, so that a read which began before it can't be
-        # compared with them.
+        # Changes up to this number may be forgotten. A read that began before the last of them was
+        # received can't be compared with them, and is refused.
         self._forgotten_up_to = 0
         # The eventIds of renderings cached between the starts of the last two polls, and of those
         # cached since. These renderings may contain changes that no poll has returned yet.
-        self._recent_reads: tuple[set[int], set[int]] = set(), set()
+        self._cached_before_poll, self._cached_since_poll = set[int](), set[int]()
         self._newest_changed_at: datetime | None = None
         self._complete_up_to: datetime | None = None
         # This process has received, and not forgotten, every change made after this database time.
@@ -155,23 +156,24 @@ class Freshness:
         """
         with self._lock:
             change = self._changes.get(rendered.event_id)
-            if self._is_overtaken(change, rendered.revision, started):
+            if self._may_lack(change, rendered.revision, started):
                 return
             if change and change.number <= started.change_number:
                 # The read began after the change was received, so even a lower revision counts.
-                self._changes[rendered.event_id] = change._replace(min_revision=rendered.revision)
+                change = change._replace(required_revision=rendered.revision)
+                self._changes[rendered.event_id] = change
             self._put(rendered)
 
-    def _is_overtaken(self, last: ReceivedChange | None, revision: int, started: ReadStart) -> bool:
-        """Return whether a read of this revision may lack the newest change received."""
+    def _may_lack(self, last: ReceivedChange | None, revision: int, started: ReadStart) -> bool:
+        """Return whether a read of this revision may lack the change `last`, or a forgotten one."""
         if started.change_number < self._forgotten_up_to:
             return True
         if last is None or last.number <= started.change_number:
             return False
-        return last.min_revision is None or revision < last.min_revision
+        return last.required_revision is None or revision < last.required_revision
 
     def keep_shared(self, rendered: RenderedEvent, complete_up_to: datetime) -> bool:
-        """Cache an event that another process read, unless it is outdated; return if it is cached.
+        """Cache an event that another process read; return False if it is outdated.
 
         Args:
             complete_up_to: of the read by the other process.
@@ -180,36 +182,36 @@ class Freshness:
             if self._history_start is None or complete_up_to < self._history_start:
                 return False
             change = self._changes.get(rendered.event_id)
-            if change and change.is_missing_from(rendered.revision, complete_up_to):
+            if change and change.may_be_missing_from(rendered.revision, complete_up_to):
                 return False
             self._put(rendered)
             return True
 
     def _put(self, rendered: RenderedEvent) -> None:
         self._rendered.put(rendered.event_id, rendered)
-        self._recent_reads[1].add(rendered.event_id)
+        self._cached_since_poll.add(rendered.event_id)
 
     # Changes by this process.
 
     def record_edit(self, event_id: int) -> None:
-        """Receive that this process created, edited or deleted the event."""
+        """Record that this process created, edited or deleted the event."""
         with self._lock:
             self._changes[event_id] = ReceivedChange(None, self._next_number())
             self._rendered.discard(event_id)
 
     def record_sale(self, sale_state: SaleState) -> bool:
-        """Receive that this process sold or returned tickets; return whether lists may differ.
+        """Record that this process sold or returned tickets; return whether lists may differ.
 
         The cached rendering gets the new stock, so that it need not be read again.
         """
         event_id, revision = sale_state["eventId"], sale_state["rev"]
         with self._lock:
             change, rendered = self._changes.get(event_id), self._rendered.get(event_id)
-            if change and change.revision is not None and change.revision >= revision:
+            if change and change.made_revision is not None and change.made_revision >= revision:
                 return False  # another thread's later sale was received first
             lists_differ = self._may_change_lists(change, rendered, sale_state)
             self._changes[event_id] = ReceivedChange(
-                _raise_min_revision(change, revision),
+                _raise_required_revision(change, revision),
                 self._next_number(),
                 revision,
                 get_list_state(sale_state),
@@ -226,7 +228,7 @@ class Freshness:
     def start_poll(self) -> ReadStart:
         """Return what this process knows now, for `receive`. Call it before polling."""
         with self._lock:
-            self._recent_reads = self._recent_reads[1], set()
+            self._cached_before_poll, self._cached_since_poll = self._cached_since_poll, set()
             return self.start_read()
 
     def receive(self, change: EventChange, started: ReadStart) -> Effect:
@@ -239,10 +241,10 @@ class Freshness:
         is_deleted = "gone" in change
         with self._lock:
             last, rendered = self._changes.get(event_id), self._rendered.get(event_id)
-            if last and last.revision == revision:
+            if last and last.made_revision == revision:
                 self._changes[event_id] = last._replace(changed_at=change["changedAt"])
                 return Effect.NOTHING
-            if self._is_overtaken(last, revision, started):
+            if self._may_lack(last, revision, started):
                 return Effect.NOTHING
             lists_differ = is_deleted or self._may_change_lists(last, rendered, change)
             state = None if is_deleted else get_list_state(change)
@@ -265,7 +267,7 @@ class Freshness:
             self._complete_up_to = newest_changed_at - VISIBILITY_DELAY
             self._history_start = self._history_start or self._complete_up_to
             if len(self._changes) > MAX_CHANGES:
-                # Every change received before the poll started was made by newest_changed_at.
+                # No change received before the poll started was made after newest_changed_at.
                 self._changes = {
                     event_id: change
                     for event_id, change in self._changes.items()
@@ -292,7 +294,7 @@ class Freshness:
         rendered: RenderedEvent | None,
         event: SaleState | EventChange,
     ) -> bool:
-        """Return whether the event's list state is, or for a moment was, another than before.
+        """Return whether the list state may have changed, even if only for a moment in between.
 
         Args:
             last: the newest change of the event received before.
@@ -300,14 +302,15 @@ class Freshness:
             event: the state after the change.
         """
         event_id = event["eventId"]
+        is_recent = event_id in self._cached_before_poll or event_id in self._cached_since_poll
         if last and last.list_state:
-            revision, before = last.revision, last.list_state
-        elif rendered and not any(event_id in read for read in self._recent_reads):
+            revision, before = last.made_revision, last.list_state
+        elif rendered and not is_recent:
             # Every change that this rendering contains was received, so no list is older than it.
             revision, before = rendered.revision, rendered.list_state
         else:
             return True
-        # Tickets may have run out and come back between revisions that this process never saw.
+        # In a skipped revision, a type may have been sold out before tickets were returned.
         may_have_sold_out = any(
             stock["availableTickets"] <= MAX_UNSEEN_RETURNS for stock in event["ticketTypes"]
         )
@@ -315,11 +318,11 @@ class Freshness:
         return before != get_list_state(event) or (may_have_sold_out and skipped_revisions)
 
 
-def _raise_min_revision(change: ReceivedChange | None, revision: int) -> int | None:
-    """Return the revision that a rendering must have after this change and one of `revision`."""
+def _raise_required_revision(change: ReceivedChange | None, revision: int) -> int | None:
+    """Return the required revision after `change` and a later one, which made `revision`."""
     if change is None:
         return revision
-    return None if change.min_revision is None else max(change.min_revision, revision)
+    return None if change.required_revision is None else max(change.required_revision, revision)
 
 
 @dataclass
@@ -338,7 +341,7 @@ class _FeedPosition:
 
 
 class ChangeFeed:
-    """Polls the database for changes and passes each to `Freshness`, then to a callback.
+    """Polls the database for changes, and passes each to `Freshness` and then to a callback.
 
     There is no thread that polls: a request polls before it uses the cache.
     """
@@ -378,7 +381,7 @@ class ChangeFeed:
         finally:
             self._poll_lock.release()
 
-    def expire(self) -> None:
+    def force_poll(self) -> None:
         """Make the next request poll, and all others wait for that poll."""
         self._polled_at = -MAX_AGE_SECONDS
 
@@ -395,14 +398,14 @@ class ChangeFeed:
         """Receive what changed since the last poll."""
         started = self._freshness.start_poll()
         if not self._positions:
-            # Renderings are read after this, so that they contain the changes of before.
+            # All renderings are read later, so that they contain every change made before.
             first = store.find_last_changed_at(self._db) - VISIBILITY_DELAY
             names = store.CHANGE_COLLECTIONS
             self._positions = {name: _FeedPosition(first, time.monotonic()) for name in names}
         for name, position in self._positions.items():
             self._poll_collection(name, position, started)
         newest = max(position.changed_at for position in self._positions.values())
-        if newest > store.EPOCH:
+        if newest > store.NEVER_CHANGED:
             self._freshness.finish_poll(newest, started)
 
     def _poll_collection(self, name: str, position: _FeedPosition, started: ReadStart) -> None:

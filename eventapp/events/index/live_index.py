@@ -1,6 +1,6 @@
 """Build the index of listed events in one process when it is first needed, and keep it up to date.
 
-`event_changed` records that an event is stale, and stale events are read again before the next
+`mark_stale` records that an event is stale, and stale events are read again before the next
 query. An event that changes while stale events are being read is recorded again, so that no change
 is lost.
 
@@ -54,12 +54,12 @@ class LiveIndex:
         self._valid_on: date | None = None
         self._builder: threading.Thread | None = None
         self._reset_count = 0
-        # Guards `_stale_ids`. It is never held while the database is read, so that `event_changed`
+        # Guards `_stale_ids`. It is never held while the database is read, so that `mark_stale`
         # does not wait for that.
         self._stale_lock = threading.Lock()
         self._stale_ids: set[int] = set()
 
-    def event_changed(self, event_id: int, state: ListState | None = None) -> None:
+    def mark_stale(self, event_id: int, state: ListState | None = None) -> None:
         """Make the next query read an event again, unless the index has its present state.
 
         Args:
@@ -147,7 +147,7 @@ class LiveIndex:
         try:
             while stale_ids:
                 batch = list(islice(stale_ids, BATCH_SIZE))
-                # They are removed before they are read. Otherwise `event_changed` could find the
+                # They are removed before they are read. Otherwise `mark_stale` could find the
                 # state before the read current, and an event that changes during the read would
                 # not become stale again.
                 for event_id in batch:
