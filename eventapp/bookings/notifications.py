@@ -18,7 +18,7 @@ from eventapp.bookings.types import SalesRow, SalesSum, StoredBooking
 from eventapp.core.clock import advancing_clock
 from eventapp.core.failpoints import failpoint
 from eventapp.events import alerts as events
-from eventapp.events.types import AlertEvent, OrganizerEvent
+from eventapp.events.types import OrganizerEvent, RescheduledEvent
 from eventapp.inventory.service import start_of_day
 from eventapp.notifications import service as notifications
 from eventapp.notifications.types import Attachment, Facts, NewNotification, Recipient, ReportRow
@@ -121,7 +121,7 @@ def _render_facts(booking: StoredBooking) -> Facts:
     }
 
 
-def _notify_of_event_change(context: BookingContext, event: AlertEvent, now: datetime) -> int:
+def _notify_of_event_change(context: BookingContext, event: RescheduledEvent, now: datetime) -> int:
     """Notify the holders whose booked date or location is no longer in the event's schedule.
 
     Returns:
@@ -147,7 +147,7 @@ def _notify_of_event_change(context: BookingContext, event: AlertEvent, now: dat
 
 
 def _build_change_notification(
-    event: AlertEvent, booking: StoredBooking, holder: Recipient
+    event: RescheduledEvent, booking: StoredBooking, holder: Recipient
 ) -> NewNotification:
     last_change = events.find_last_schedule_change(event)
     return NewNotification(

@@ -10,7 +10,7 @@ from eventapp.accounts import service as accounts
 from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Db
 from eventapp.events import rules, store
-from eventapp.events.types import AlertEvent, LowTicketsEvent, OrganizerEvent, ScheduleChange
+from eventapp.events.types import LowTicketsEvent, OrganizerEvent, RescheduledEvent, ScheduleChange
 from eventapp.favorites import service as favorites
 from eventapp.notifications import service as notifications
 from eventapp.notifications.types import DateAndLocation, NewNotification, Recipient
@@ -18,27 +18,27 @@ from eventapp.notifications.types import DateAndLocation, NewNotification, Recip
 BATCH_SIZE = 200
 
 
-def find_schedule_changes(db: Db, limit: int) -> list[AlertEvent]:
+def find_schedule_changes(db: Db, limit: int) -> list[RescheduledEvent]:
     """Return events whose schedule changed and whose ticket holders are not notified yet."""
     return store.find_schedule_changes(db, limit)
 
 
-def clear_schedule_changes(db: Db, event: AlertEvent) -> None:
+def clear_schedule_changes(db: Db, event: RescheduledEvent) -> None:
     """Record that ticket holders are notified. Changes after the event was read stay recorded."""
     store.clear_schedule_changes(db, event)
 
 
-def find_last_schedule_change(event: AlertEvent) -> ScheduleChange:
+def find_last_schedule_change(event: RescheduledEvent) -> ScheduleChange:
     """Return the newest schedule change whose ticket holders are not notified yet."""
     return event["tell"][-1]
 
 
-def has_entry(event: AlertEvent, date: datetime, location: str) -> bool:
+def has_entry(event: RescheduledEvent, date: datetime, location: str) -> bool:
     """Return whether the event's schedule has an entry with this date and location."""
     return rules.has_entry(event["schedule"], date, location)
 
 
-def show_schedule(event: AlertEvent) -> list[DateAndLocation]:
+def show_schedule(event: RescheduledEvent) -> list[DateAndLocation]:
     """Return the event's schedule as a notification shows it."""
     return [
         {"date": entry["date"].date().isoformat(), "location": entry["location"]}
@@ -46,17 +46,17 @@ def show_schedule(event: AlertEvent) -> list[DateAndLocation]:
     ]
 
 
-def alert_low_tickets(db: Db, base_url: str, since: datetime, now: datetime) -> int:
+def alert_low_tickets(db: Db, base_url: str, changed_since: datetime, now: datetime) -> int:
     """Notify everyone who has an event as a favorite when few tickets are left, once an event.
 
     Args:
-        since: events that have not changed since then are skipped.
+        changed_since: events that have not changed since then are skipped.
 
     Returns:
         How many notifications were written.
     """
     clock, count = advancing_clock(now), 0
-    for event in store.find_low_on_tickets(db, since, rules.FEW_TICKETS):
+    for event in store.find_low_on_tickets(db, changed_since, rules.FEW_TICKETS):
         if rules.is_low_on_tickets(event):
             count += _alert_favoriting_users(db, base_url, event, clock())
             store.set_low_alert_sent(db, event["eventId"], now)
@@ -93,11 +93,11 @@ def _make_low_tickets_alert(
 
 
 def find_organizer_events(
-    db: Db, after_id: int, since: datetime, limit: int
+    db: Db, after_id: int, first_day: datetime, limit: int
 ) -> list[OrganizerEvent]:
-    """Return events that have an organizer and could be booked since then, by eventId.
+    """Return events with an organizer and a last date on `first_day` or later, by eventId.
 
     Args:
         after_id: the eventIds returned are above this one.
     """
-    return store.find_organizer_events(db, after_id, since, limit)
+    return store.find_organizer_events(db, after_id, first_day, limit)

@@ -1,7 +1,8 @@
 """Find the events of one page of the list, by the in-memory index or by the database.
 
-The index answers what it can. The database answers lists that include past events, lists of the
-caller's own events, searches with phrases, and every list while there is no index.
+The index answers searches and filters of the public list. The database answers the public list
+without them, lists that include past events, lists of the caller's own events, searches with
+phrases, and every list while there is no index.
 """
 
 from dataclasses import dataclass

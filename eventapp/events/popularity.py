@@ -1,12 +1,12 @@
 """Count views, favorites and bookings of events in memory, and write popularity scores in bulk.
 
 The score of an event is `log2(1 + sum)`. Each view, favorite and booking adds its weight to the
-sum, multiplied by 2 to the power of the number of half-lives from EPOCH to the interaction. Scores
-therefore order events as exponentially decaying sums would: an interaction counts half as much as
-one that comes a half-life later. Scores need no rewriting when time passes. Without new
+sum, multiplied by 2 to the power of the number of half-lives from SCORE_EPOCH to the interaction.
+Scores therefore order events as exponentially decaying sums would: an interaction counts half as
+much as one that comes a half-life later. Scores need no rewriting when time passes. Without new
 interactions a score stays as it is, and with a steady rate of them it grows by 1 a week.
 
-Counting a view costs one append, without a lock or a write. Raising a score costs a write of its
+Counting a view costs one append, without a lock or a write. Increasing a score costs a write of its
 event, so each flush writes only the events with the most weight, and the others wait for a later
 flush. A process that stops in order writes once more. One that is killed loses what it has not
 written.
@@ -25,7 +25,7 @@ from eventapp.events import store
 
 VIEW, FAVORITE, BOOKING = 1.0, 5.0, 10.0
 HALF_LIFE = timedelta(days=7)
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+SCORE_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 # Writing 200 events every 10 seconds takes the database 2 to 4% of the time of a core.
 FLUSH_SECONDS, MAX_WRITTEN = 10, 200
@@ -40,13 +40,13 @@ def scale_weight(weight: float, now: datetime) -> float:
     Args:
         weight: above 0.
     """
-    return log2(weight) + (now - EPOCH) / HALF_LIFE
+    return log2(weight) + (now - SCORE_EPOCH) / HALF_LIFE
 
 
-def raise_score(score: float, scaled: float) -> float:
+def increase_score(score: float, scaled: float) -> float:
     """Return the score after one interaction of this scaled weight.
 
-    `store.raise_scores` computes the same within the database.
+    `store.increase_scores` computes the same within the database.
     """
     larger = max(score, scaled)
     return larger + log2(2 ** (score - larger) + 2 ** (scaled - larger))
@@ -80,11 +80,11 @@ class Popularity:
         """Write the events with the most weight, and return how many were written."""
         with self._flushing:
             self._collect()
-            raises = {
+            increases = {
                 event_id: (scale_weight(weight, now), views)
                 for event_id, (weight, views) in self._find_heaviest(MAX_WRITTEN)
             }
-            written = store.raise_scores(self._db, raises) if raises else []
+            written = store.increase_scores(self._db, increases) if increases else []
             for event_id in written:
                 del self._pending[event_id]
             if len(self._pending) > MAX_PENDING:

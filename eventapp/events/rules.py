@@ -40,7 +40,7 @@ CATEGORIES = (
     "other",
 )
 DRAFT, PUBLISHED, CANCELLED, COMPLETED = "draft", "published", "cancelled", "completed"
-STATUSES = (DRAFT, PUBLISHED, CANCELLED, COMPLETED)
+EVENT_STATUSES = (DRAFT, PUBLISHED, CANCELLED, COMPLETED)
 # The values of `sortBy`, each with the stored field that the list is sorted by.
 SORTS = {
     "eventId": "eventId",

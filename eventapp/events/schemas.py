@@ -31,12 +31,12 @@ from eventapp.events.list_requests import ListRequest, make_list_request
 from eventapp.events.rules import (
     CATEGORIES,
     DRAFT,
+    EVENT_STATUSES,
     MAX_ENTRIES,
     MAX_TAGS,
     MAX_TYPES,
     PUBLISHED,
     SORTS,
-    STATUSES,
     has_duplicate_names,
     has_duplicates,
 )
@@ -261,7 +261,7 @@ class EventAnswer(Schema):
     organizer = fields.String(required=True)
     organizerId = fields.String(required=True, allow_none=True)
     tags = fields.List(fields.String(), required=True)
-    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
+    status = fields.String(required=True, validate=validate.OneOf(EVENT_STATUSES))
     createdAt = fields.DateTime(required=True)
     updatedAt = fields.DateTime(required=True)
     soldOut = fields.Boolean(required=True)

@@ -38,7 +38,7 @@ _CHANGE_FIELDS = ("eventId", "status", "title", "updatedAt", "__v")
 
 def prepare(db: Db, now: datetime) -> None:
     """Prepare the database at start: the counter of eventIds, and the fields that change daily."""
-    store.raise_event_id_counter(db)
+    store.advance_event_id_counter(db)
     start_day(db, now.date())
 
 

@@ -1,4 +1,9 @@
-"""All reads and writes of events but two: `store_listing` reads lists, `inventory` writes stock."""
+"""Read and write the `events` collection.
+
+Three other modules use it too: `store_listing` reads pages of lists, `inventory.store` changes the
+stock of ticket types, and `analytics.store_figures` computes figures. An edit replaces the ticket
+types as a whole. The revision guards it, so that it never overwrites a sale.
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -11,7 +16,6 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from eventapp.core.database import Db, Query, is_unavailable
 from eventapp.events.types import (
-    AlertEvent,
     ClosingEvent,
     Event,
     EventChange,
@@ -21,6 +25,7 @@ from eventapp.events.types import (
     LowTicketsEvent,
     NewEvent,
     OrganizerEvent,
+    RescheduledEvent,
     StoredEvent,
 )
 
@@ -68,33 +73,34 @@ CHANGE_FIELDS = dict.fromkeys(
 # Part of every write that other processes must learn of. The time is the database's, because the
 # clocks of processes differ.
 SET_CHANGED_AT: Query = {"$currentDate": {"changedAt": True}}
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Stands for the time of the last change while the database contains no change.
+NEVER_CHANGED = datetime(1970, 1, 1, tzinfo=UTC)
 # What the in-memory index reads of an event besides `filters.FACET_FIELDS`.
 BASE_INDEX_FIELDS = (
     *("eventId", "__v", "listed", "lastDate", "title", "description", "tags"),
     "ticketTypes.availableTickets",
 )
 # The fields of a `StoredEvent` that are no part of an `Event`, for reads to leave out.
-NOT_LOADED = {"inFlight": 0, "places": 0, "tagKeys": 0}
-ALERT_FIELDS = dict.fromkeys(("eventId", "title", "schedule", "tell"), 1)
+EXCLUDED_FIELDS = {"inFlight": 0, "places": 0, "tagKeys": 0}
+RESCHEDULED_FIELDS = dict.fromkeys(("eventId", "title", "schedule", "tell"), 1)
 LOW_TICKETS_FIELDS = dict.fromkeys(
     ("eventId", "title", "schedule", "nextDate", "available", "listed", "ticketTypes.capacity"), 1
 )
-# How many scores one bulk write raises.
+# How many scores one bulk write increases.
 SCORES_PER_WRITE = 500
 # Adding 2 ** -100 to 1 does not change a double. Some servers refuse to compute smaller powers.
 MIN_EXPONENT = -100.0
 
 
 def _events(db: Db) -> Collection[Event]:
-    """Return the collection, for reads that leave out NOT_LOADED."""
+    """Return the collection, for reads that leave out EXCLUDED_FIELDS."""
     return cast(Collection[Event], db.events)
 
 
 # EventIds.
 
 
-def raise_event_id_counter(db: Db) -> None:
+def advance_event_id_counter(db: Db) -> None:
     """Let new eventIds start after the highest one in use."""
     highest = find_highest_event_id(db)
     db.counters.update_one({"_id": "eventId"}, {"$max": {"value": highest}}, upsert=True)
@@ -118,7 +124,7 @@ def allocate_event_ids(db: Db, count: int = 1) -> range:
             return_document=ReturnDocument.AFTER,
         )
         if counter is None:
-            raise_event_id_counter(db)
+            advance_event_id_counter(db)
     highest: int = counter["value"]
     return range(highest - count + 1, highest + 1)
 
@@ -143,19 +149,20 @@ def insert(db: Db, event: NewEvent) -> StoredEvent:
                 {"_id": stored["_id"]}, {"$setOnInsert": fields, **SET_CHANGED_AT}, upsert=True
             )
         except DuplicateKeyError:
-            raise_event_id_counter(db)
+            advance_event_id_counter(db)
             continue
         return stored
 
 
 def insert_many(db: Db, events: list[StoredEvent]) -> None:
-    """Insert events that have their eventIds, in one batch."""
+    """Insert events that have their eventIds, in one batch, for bulk loading.
+
+    This does not set `changedAt`, so that running processes do not learn of these events.
+    """
     cast(Collection[StoredEvent], db.events).insert_many(events, ordered=False)
 
 
-def write_if_unchanged(
-    db: Db, event: EventRevision, fields: Query, *, unset: Iterable[str] = ()
-) -> Event | None:
+def write_if_unchanged(db: Db, event: EventRevision, fields: Query) -> Event | None:
     """Set fields if the event still has the revision that was read.
 
     Every sale and every edit raises the revision. So an edit never overwrites a sale.
@@ -164,12 +171,10 @@ def write_if_unchanged(
         The event after the write, or None, with nothing written, if it has changed.
     """
     update: Query = {"$set": fields, "$inc": {"rev": 1, "__v": 1}, **SET_CHANGED_AT}
-    if unset:
-        update["$unset"] = dict.fromkeys(unset, "")
     return _events(db).find_one_and_update(
         {"eventId": event["eventId"], "rev": event["rev"]},
         update,
-        projection=NOT_LOADED,
+        projection=EXCLUDED_FIELDS,
         return_document=ReturnDocument.AFTER,
     )
 
@@ -177,8 +182,8 @@ def write_if_unchanged(
 def delete_if_unchanged(db: Db, event: EventRevision) -> bool:
     """Delete the event if it still has the revision that was read; return whether it was deleted.
 
-    The second write lets other processes learn of the deletion. If this process dies between the
-    two, they never do, and show the event for as long as they keep it in memory.
+    The second write lets other processes learn of the deletion. If it fails, or this process dies
+    before it, they may show the event for as long as they cache it.
     """
     event_id, revision = event["eventId"], event["rev"]
     if db.events.delete_one({"eventId": event_id, "rev": revision}).deleted_count == 0:
@@ -193,12 +198,12 @@ def delete_if_unchanged(db: Db, event: EventRevision) -> bool:
 
 def find_event(db: Db, event_id: int) -> Event | None:
     """Return an event, None if there is none."""
-    return _events(db).find_one({"eventId": event_id}, NOT_LOADED)
+    return _events(db).find_one({"eventId": event_id}, EXCLUDED_FIELDS)
 
 
 def find_events(db: Db, event_ids: Iterable[int]) -> list[Event]:
     """Return the events of these ids that exist, in no order."""
-    return list(_events(db).find({"eventId": {"$in": list(event_ids)}}, NOT_LOADED))
+    return list(_events(db).find({"eventId": {"$in": list(event_ids)}}, EXCLUDED_FIELDS))
 
 
 def find_revisions(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
@@ -243,10 +248,11 @@ def _make_index_projection(fields: Iterable[str]) -> Query:
 
 
 def find_last_changed_at(db: Db) -> datetime:
-    """Return when an event last changed, by the database's clock; EPOCH without any change."""
+    """Return when an event last changed, by the database's clock; NEVER_CHANGED without any."""
     newest = [("changedAt", DESCENDING)]
     last = [db[name].find_one({}, {"changedAt": 1}, sort=newest) for name in CHANGE_COLLECTIONS]
-    return max((found.get("changedAt", EPOCH) for found in last if found), default=EPOCH)
+    times = (found.get("changedAt", NEVER_CHANGED) for found in last if found)
+    return max(times, default=NEVER_CHANGED)
 
 
 def find_changes_since(db: Db, collection: str, moment: datetime) -> list[EventChange]:
@@ -267,7 +273,7 @@ def unlist_past(db: Db, today: datetime) -> None:
 
 
 def find_with_past_next_date(db: Db, today: datetime) -> list[EventSchedule]:
-    """Return events, drafts too, whose `nextDate` is over although they have a later date."""
+    """Return events, including drafts, with a `nextDate` before today and a later date."""
     where = {"lastDate": {"$gte": today}, "nextDate": {"$lt": today}}
     found = db.events.find(where, {"eventId": 1, "rev": 1, "schedule": 1})
     return cast(list[EventSchedule], list(found))
@@ -292,7 +298,7 @@ def find_published_before(db: Db, today: datetime) -> list[EventRevision]:
 
 
 def find_closing(db: Db) -> list[ClosingEvent]:
-    """Return the cancelled events whose bookings are still being ended."""
+    """Return the cancelled events whose bookings have not all ended yet."""
     found = db.events.find({"closing": {"$exists": True}}, {"eventId": 1, "closing": 1})
     return cast(list[ClosingEvent], list(found))
 
@@ -302,28 +308,29 @@ def clear_closing(db: Db, event_id: int) -> None:
     db.events.update_one({"eventId": event_id}, {"$unset": {"closing": ""}, "$inc": {"rev": 1}})
 
 
-# Alerts. An edit of a schedule sets `tell` and `tellAt`, in the same write.
+# Notifications. An edit of a schedule records the change in `tell` and its time in `tellAt`, in the
+# same write. Both fields are removed when the ticket holders have been notified.
 
 
-def find_schedule_changes(db: Db, limit: int) -> list[AlertEvent]:
+def find_schedule_changes(db: Db, limit: int) -> list[RescheduledEvent]:
     """Return events with schedule changes that are not notified yet, the oldest change first."""
-    found = db.events.find({"tellAt": {"$exists": True}}, ALERT_FIELDS)
-    return cast(list[AlertEvent], list(found.sort("tellAt", ASCENDING).limit(limit)))
+    found = db.events.find({"tellAt": {"$exists": True}}, RESCHEDULED_FIELDS)
+    return cast(list[RescheduledEvent], list(found.sort("tellAt", ASCENDING).limit(limit)))
 
 
-def clear_schedule_changes(db: Db, event: AlertEvent) -> None:
+def clear_schedule_changes(db: Db, event: RescheduledEvent) -> None:
     """Clear the recorded changes if there are none beyond those that were read."""
     unchanged = {"eventId": event["eventId"], "tell": event["tell"]}
     db.events.update_one(unchanged, {"$unset": {"tell": "", "tellAt": ""}})
 
 
-def find_low_on_tickets(db: Db, since: datetime, few: int) -> list[LowTicketsEvent]:
-    """Return events that changed since then, have 1 to `few` tickets left, and had no alert.
+def find_low_on_tickets(db: Db, changed_since: datetime, few: int) -> list[LowTicketsEvent]:
+    """Return events changed at or after `changed_since` with 1 to `few` tickets left and no alert.
 
     The index of `changedAt` serves this query: few events changed lately, and many are listed.
     """
     where: Query = {
-        "changedAt": {"$gte": since},
+        "changedAt": {"$gte": changed_since},
         "available": {"$gte": 1, "$lte": few},
         "lowToldAt": {"$exists": False},
     }
@@ -336,35 +343,35 @@ def set_low_alert_sent(db: Db, event_id: int, now: datetime) -> None:
 
 
 def find_organizer_events(
-    db: Db, after_id: int, since: datetime, limit: int
+    db: Db, after_id: int, first_day: datetime, limit: int
 ) -> list[OrganizerEvent]:
-    """Return events with an organizer and a last date not before `since`, by eventId."""
+    """Return events with an organizer and a last date on `first_day` or later, by eventId."""
     where: Query = {
         "eventId": {"$gt": after_id},
         "organizerId": {"$ne": None},
-        "lastDate": {"$gte": since},
+        "lastDate": {"$gte": first_day},
     }
     found = db.events.find(where, {"eventId": 1, "title": 1, "organizerId": 1})
     return cast(list[OrganizerEvent], list(found.sort("eventId", ASCENDING).limit(limit)))
 
 
-# Popularity. Raising a score is no edit: `rev`, `__v` and `changedAt` stay.
+# Popularity. The increase of a score is no edit: `rev`, `__v` and `changedAt` stay.
 
 
-def raise_scores(db: Db, raises: Mapping[int, tuple[float, int]]) -> list[int]:
-    """Raise the score and the views of events. Deleted events are skipped.
+def increase_scores(db: Db, increases: Mapping[int, tuple[float, int]]) -> list[int]:
+    """Increase the score and the views of events. Deleted events are skipped.
 
     Args:
-        raises: for each eventId the scaled weight and the number of views to add.
+        increases: for each eventId the scaled weight and the number of views to add.
 
     Returns:
         The eventIds that were written; not all of them if the database becomes unavailable.
     """
     written: list[int] = []
-    ids = list(raises)
+    ids = list(increases)
     for start in range(0, len(ids), SCORES_PER_WRITE):
         batch = ids[start : start + SCORES_PER_WRITE]
-        writes = [_make_raise(event_id, *raises[event_id]) for event_id in batch]
+        writes = [_make_increase(event_id, *increases[event_id]) for event_id in batch]
         try:
             db.events.bulk_write(writes, ordered=False)
         except PyMongoError as error:
@@ -375,17 +382,19 @@ def raise_scores(db: Db, raises: Mapping[int, tuple[float, int]]) -> list[int]:
     return written
 
 
-def _make_raise(event_id: int, scaled: float, views: int) -> UpdateOne:
-    """Return the update that does what `popularity.raise_score` does.
+def _make_increase(event_id: int, scaled: float, views: int) -> UpdateOne:
+    """Return the update that does what `popularity.increase_score` does.
 
-    The database computes it, because other processes may raise the same score at the same time.
+    The database computes it, because other processes may increase the same score at the same time.
     """
     score: Query = {"$ifNull": ["$popularity", 0.0]}
     larger: Query = {"$max": [score, scaled]}
     powers = [{"$pow": [2.0, _make_exponent(value, larger)]} for value in (score, scaled)]
-    raised = {"$add": [larger, {"$log": [{"$add": powers}, 2]}]}
+    increased = {"$add": [larger, {"$log": [{"$add": powers}, 2]}]}
     all_views = {"$add": [{"$ifNull": ["$views", 0]}, views]}
-    return UpdateOne({"eventId": event_id}, [{"$set": {"popularity": raised, "views": all_views}}])
+    return UpdateOne(
+        {"eventId": event_id}, [{"$set": {"popularity": increased, "views": all_views}}]
+    )
 
 
 def _make_exponent(value: Query | float, larger: Query) -> Query:

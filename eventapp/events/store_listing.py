@@ -7,7 +7,7 @@ from typing import cast
 from bson import ObjectId
 
 from eventapp.core.database import Db, Query
-from eventapp.events.store import NOT_LOADED
+from eventapp.events.store import EXCLUDED_FIELDS
 from eventapp.events.types import RELEVANCE, Event, SortValue
 
 # With a hundred thousand events, scoring every match of a common word takes the database seconds.
@@ -91,7 +91,9 @@ def find_in_order(
     """
     if order[0] == RELEVANCE:
         return _find_by_relevance(db, where, after=after, skip=skip, limit=limit)
-    return _find_sorted(db, where, order, after=after, skip=skip, limit=limit, fields=NOT_LOADED)
+    return _find_sorted(
+        db, where, order, after=after, skip=skip, limit=limit, fields=EXCLUDED_FIELDS
+    )
 
 
 def get_sort_key(event: Event, order: Order) -> SortKey:
@@ -165,5 +167,5 @@ def _find_by_relevance(
         stages.append({"$match": {"$or": [{RELEVANCE: {"$lt": score}}, tie]}})
     stages.append({"$sort": {RELEVANCE: -1, "eventId": 1}})
     stages += [{"$skip": skip}] if skip else []
-    stages += [{"$limit": limit}, {"$project": NOT_LOADED}]
+    stages += [{"$limit": limit}, {"$project": EXCLUDED_FIELDS}]
     return cast(list[Event], list(db.events.aggregate(stages)))

@@ -121,7 +121,7 @@ class ListedParts(TypedDict):
     schedule: list[ScheduleEntry]  # 1 to 100, in the organizer's order
     ticketTypes: list[TicketType]  # 1 to 50, in the organizer's order
     tags: list[str]  # up to 20, as the organizer wrote them
-    status: str  # one of rules.STATUSES
+    status: str  # one of rules.EVENT_STATUSES
 
 
 class EventFields(ListedParts, Revision, EditCount):
@@ -268,7 +268,7 @@ class IndexedEvent(EventKey, EditCount):
     ticketTypes: list[PriceAndStock]
 
 
-class Stock(TypedDict):
+class TicketTypeStock(TypedDict):
     """How many tickets of a type can be bought."""
 
     availableTickets: int
@@ -278,7 +278,7 @@ class EventChange(EventRevision, EditCount):
     """A change as the change feed reads it: the event's state after it, or its deletion."""
 
     changedAt: datetime
-    ticketTypes: list[Stock]  # absent of a deleted event, as is `__v`
+    ticketTypes: list[TicketTypeStock]  # absent of a deleted event, as is `__v`
     gone: NotRequired[Literal[True]]  # the event was deleted; absent while it exists
 
 
@@ -300,8 +300,8 @@ class ClosingEvent(EventKey):
     closing: datetime
 
 
-class AlertEvent(EventKey):
-    """An event whose schedule changed, with the changes not yet notified."""
+class RescheduledEvent(EventKey):
+    """An event with schedule changes of which its ticket holders are not notified yet."""
 
     title: str
     schedule: list[ScheduleEntry]

@@ -12,7 +12,7 @@ from eventapp.events.popularity import (
     BOOKING,
     HALF_LIFE,
     POPULARITY,
-    raise_score,
+    increase_score,
     scale_weight,
 )
 from eventapp.events.routes import events as event_routes
@@ -131,7 +131,7 @@ def test_only_the_flush_writes_and_it_is_no_edit(db, client, events, popularity)
     assert popularity.flush(now) == 1
     after = db.events.find_one({"eventId": 1})
     assert after.pop("views") == 5
-    assert after.pop("popularity") == pytest.approx(raise_score(0.0, scale_weight(5, now)))
+    assert after.pop("popularity") == pytest.approx(increase_score(0.0, scale_weight(5, now)))
     del before["popularity"]
     assert after == before
     assert popularity.flush(now) == 0
@@ -173,14 +173,14 @@ def test_scores_that_could_not_be_written_are_written_later(db, events, populari
     popularity.add_view(1)
     popularity.add_favorite(1)
     with monkeypatch.context() as patched:
-        patched.setattr(events_store, "raise_scores", lambda *_args: [])
+        patched.setattr(events_store, "increase_scores", lambda *_args: [])
         assert popularity.flush(utc_now()) == 0
     now = utc_now()
     assert popularity.flush(now) == 1
     event = db.events.find_one({"eventId": 1})
     assert (event["views"], event["popularity"]) == (
         1,
-        pytest.approx(raise_score(0.0, scale_weight(6, now))),
+        pytest.approx(increase_score(0.0, scale_weight(6, now))),
     )
 
 
@@ -201,7 +201,7 @@ def test_the_events_with_the_most_weight_are_written_first(db, events, popularit
 
 def test_the_number_of_pending_events_is_bounded(db, popularity, monkeypatch):
     monkeypatch.setattr(popularity_module, "MAX_PENDING", 3)
-    monkeypatch.setattr(events_store, "raise_scores", lambda *_args: [])
+    monkeypatch.setattr(events_store, "increase_scores", lambda *_args: [])
     for event_id in (5, 6, 7, 8, 8):
         popularity.add_view(event_id)
     popularity.add_favorite(6)

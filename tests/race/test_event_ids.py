@@ -95,5 +95,5 @@ def test_many_starts_at_once_agree_on_the_counter(db):
     db.events.insert_one({"eventId": 30})
     for _round in range(3):
         db.counters.delete_many({})
-        assert together(*[lambda: store.raise_event_id_counter(db)] * THREADS) == []
+        assert together(*[lambda: store.advance_event_id_counter(db)] * THREADS) == []
         assert store.allocate_event_ids(db)[0] == 31

@@ -44,7 +44,7 @@ def fill(db: Any, organizer_id: Any) -> None:
         )
         event = service.make_new_event(body, organizer_id=organizer_id, now=factories.utc_now())
         db.events.insert_one({**event, "eventId": number})
-    store.raise_event_id_counter(db)
+    store.advance_event_id_counter(db)
 
 
 def commands_of(recorded: Any, method: str, path: str, body: Any = None) -> list[dict[str, Any]]:
