@@ -53,7 +53,9 @@ class Fault:
 def check(context: BookingContext, now: datetime) -> Iterator[Fault]:
     """Yield all faults of all events."""
     last_id = 0
-    while events := context.inventory.in_flight.find_events_after(last_id, EVENTS_PER_BATCH):
+    while events := context.inventory.in_flight_entries.find_events_after(
+        last_id, EVENTS_PER_BATCH
+    ):
         records = _read_records(context, events)
         for event in events:
             for message in _find_faults(event, records, now):
@@ -73,7 +75,7 @@ def repair(context: BookingContext, event_id: int, now: datetime) -> bool:
     """
     recover(context, now)
     for _attempt in range(REPAIR_ATTEMPTS):
-        event = context.inventory.in_flight.find_event(event_id)
+        event = context.inventory.in_flight_entries.find_event(event_id)
         if event is None:
             return True
         expected = _read_records(context, [event]).compute_expected(event)
@@ -98,7 +100,7 @@ def _repair_type(ticket_type: TicketType, expected: ExpectedCounters) -> TicketT
 
 
 def _find_current_faults(context: BookingContext, event_id: int, now: datetime) -> list[str]:
-    event = context.inventory.in_flight.find_event(event_id)
+    event = context.inventory.in_flight_entries.find_event(event_id)
     return list(_find_faults(event, _read_records(context, [event]), now)) if event else []
 
 

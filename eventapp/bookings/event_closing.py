@@ -145,7 +145,7 @@ def close_cancelled_events(context: BookingContext, now: datetime) -> int:
     """
     closing = events.find_closing(context.db)
     for event_id, _cancelled_at in closing:
-        event = context.inventory.in_flight.find_event(event_id)
+        event = context.inventory.in_flight_entries.find_event(event_id)
         ended = end_all_bookings(context, event_id, "event_cancelled", now)
         waitlist.close_waitlist(context.db, context.inventory, event_id, now)
         if event and not event["inFlight"] and not ended:

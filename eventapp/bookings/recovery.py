@@ -42,11 +42,11 @@ def recover(context: BookingContext, now: datetime) -> int:
     before = now - ABANDONED_AFTER
     _apply_pending_moves(context, before, now)
     _finish_claims(context, before, now)
-    event_ids = context.inventory.in_flight.find_event_ids_before(before, MAX_PER_RUN)
+    event_ids = context.inventory.in_flight_entries.find_event_ids_before(before, MAX_PER_RUN)
     for event_id in event_ids:
-        entries = context.inventory.in_flight.find_before(event_id, before)
+        entries = context.inventory.in_flight_entries.find_before(event_id, before)
         _resolve_in_flight_entries(context, event_id, entries)
-        context.inventory.in_flight.refresh_oldest(event_id)
+        context.inventory.in_flight_entries.refresh_oldest(event_id)
     return len(event_ids)
 
 
@@ -96,7 +96,7 @@ def _resolve_in_flight_entries(
                 context.inventory.undo(event_id, key)
         elif not _is_move_pending(context, key, entry, document_id):
             recorded.append(key)
-    context.inventory.in_flight.clear(event_id, recorded)
+    context.inventory.in_flight_entries.clear(event_id, recorded)
 
 
 def _is_move_pending(

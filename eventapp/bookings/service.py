@@ -1,4 +1,4 @@
-"""Find, show and list bookings, and check who may see them.
+"""Find, render and list bookings, and check who may see them.
 
 This is also the module that other features call.
 """

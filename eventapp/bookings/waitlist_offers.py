@@ -265,7 +265,7 @@ def list_offers(context: BookingContext, actor: Actor, now: datetime) -> list[Of
             "eventTitle": offer["eventTitle"],
             "quantity": offer["quantity"],
             "items": offer["items"],
-            "status": _find_offer_status(offer, now),
+            "status": _determine_offer_status(offer, now),
             "expiresAt": offer["expiresAt"],
             "createdAt": offer["createdAt"],
         }
@@ -277,7 +277,7 @@ def _find_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> l
     return store.find_offers(context.db, user_id, event_id, MAX_LISTED)
 
 
-def _find_offer_status(offer: StoredBooking, now: datetime) -> str:
+def _determine_offer_status(offer: StoredBooking, now: datetime) -> str:
     if rules.is_open_hold(offer, now):
         return "open"
     return {rules.CONFIRMED: "accepted", rules.CANCELLED: "declined"}.get(

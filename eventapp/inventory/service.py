@@ -78,12 +78,12 @@ class Inventory:
     refusal is never based on it.
 
     Attributes:
-        in_flight: reads and clears in-flight entries.
+        in_flight_entries: reads and clears in-flight entries.
     """
 
     def __init__(self, db: Db, event_changes: EventChanges = NO_EVENT_CACHE) -> None:
         """Open the inventory of `db`; `event_changes` receives each change of the stock."""
-        self.in_flight = InFlightEntries(db)
+        self.in_flight_entries = InFlightEntries(db)
         self._db = db
         self._event_changes = event_changes
         self._clearable = ClearableEntries()
@@ -279,7 +279,7 @@ class Inventory:
             EventBusy: nothing is written.
         """
         for _attempt in range(UPDATE_ATTEMPTS):
-            event = self.in_flight.find_event(event_id)
+            event = self.in_flight_entries.find_event(event_id)
             entry = event["inFlight"].get(key) if event else None
             if not event or not entry:
                 return
@@ -319,7 +319,7 @@ class Inventory:
             EventBusy: nothing is written.
         """
         for _attempt in range(UPDATE_ATTEMPTS):
-            event = self.in_flight.find_event(event_id)
+            event = self.in_flight_entries.find_event(event_id)
             without_entry = [m for m in moves if event and m.key not in event["inFlight"]]
             if not event or not without_entry:
                 return

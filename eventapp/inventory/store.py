@@ -1,7 +1,7 @@
 """Change the stock of an event, each time in one guarded update of its document.
 
-All changes of the counters are here. An edit of an event also replaces `ticketTypes` as a whole
-(`eventapp.events.editing`), and is guarded by the revision that it has read.
+Besides these writes, only an edit changes the stock of an existing event. It replaces `ticketTypes`
+as a whole, guarded by the revision that it has read (`eventapp.events.editing`).
 
 The protocol that sells a ticket, in the order of its writes:
 

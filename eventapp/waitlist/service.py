@@ -201,7 +201,7 @@ def is_waiting(db: Db, user_id: ObjectId, event_id: int) -> bool:
     return bool(store.find_of_user_and_event(db, user_id, event_id))
 
 
-# Leaving.
+# Ending entries.
 
 
 def end_entries(

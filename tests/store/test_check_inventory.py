@@ -145,7 +145,7 @@ def test_changes_in_flight_are_no_fault(run, db, people):
 
 
 def test_a_repair_does_not_overwrite_a_concurrent_change(db, app, people, monkeypatch):
-    context, read = context_of(app), context_of(app).inventory.in_flight.find_event
+    context, read = context_of(app), context_of(app).inventory.in_flight_entries.find_event
     damage(db, **{A + "soldTickets": 1})
     sales = iter([lambda: people[1].call("DELETE", "/bookings/" + str(held["_id"]))])
     held = db.bookings.find_one({"status": "held"})
@@ -156,7 +156,7 @@ def test_a_repair_does_not_overwrite_a_concurrent_change(db, app, people, monkey
             sale()
         return event
 
-    monkeypatch.setattr(context.inventory.in_flight, "find_event", read_and_sell)
+    monkeypatch.setattr(context.inventory.in_flight_entries, "find_event", read_and_sell)
     assert auditing.repair(context, 1, utc_now()) is True
     assert stock_of(db, 1) == (6, 4, 0, 0)
 

@@ -113,7 +113,7 @@ def await_answer(
     requester = build_requester(user_id, purchase)
     for _attempt in range(WAIT_ATTEMPTS):
         # The entry is read before the answer: an answer that is stored in between is found.
-        is_in_flight = inventory.in_flight.has_take(purchase.event_id, requester)
+        is_in_flight = inventory.in_flight_entries.has_take(purchase.event_id, requester)
         if answer := find_answer(db, user_id, purchase):
             return answer
         if not is_in_flight:

@@ -97,6 +97,6 @@ def _find_tickets_in_progress(
     context: BookingContext, user_id: ObjectId, event_id: int
 ) -> dict[str, int]:
     """Return the tickets that the user's unrecorded purchases have taken, by hex booking id."""
-    taken = context.inventory.in_flight.count_taken(event_id, str(user_id))
+    taken = context.inventory.in_flight_entries.count_taken(event_id, str(user_id))
     stored = store.find_existing_ids(context.db, map(ObjectId, taken))
     return {id_: quantity for id_, quantity in taken.items() if ObjectId(id_) not in stored}
