@@ -56,7 +56,7 @@ def list_users(
         role: the role that the accounts have; None for any.
 
     Raises:
-        ValidationFailed: the page lies beyond the rows that are counted.
+        ValidationFailed: the page begins after the last row that a page number can reach.
     """
     answer, _next_older_than = accounts.list_users(
         db, search=search, role=role, page=page, limit=limit

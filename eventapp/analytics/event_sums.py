@@ -13,10 +13,10 @@ from bson import ObjectId
 from eventapp.analytics import rules, segments, store_sums
 from eventapp.analytics.rules import BookingTotals
 from eventapp.analytics.segments import Segment
-from eventapp.analytics.store_sums import EventTimeRange
+from eventapp.analytics.store_sums import EventTimeRange, SumsDocument
 from eventapp.analytics.types import (
     ChangedBooking,
-    EventMomentSums,
+    EventTimeSums,
     StoredSegment,
     TicketPriceSums,
 )
@@ -33,11 +33,11 @@ MinutesByDay = defaultdict[EventDayKey, dict[datetime, Segment]]
 
 def load_segments(db: Db, event_id: int) -> list[Segment]:
     """Return the current totals of an event, in segments that each lie within a UTC day."""
-    complete_up_to = store_sums.find_complete_up_to(db)
-    if complete_up_to is None:
+    checkpoint = store_sums.find_checkpoint(db)
+    if checkpoint is None:
         counted, _ = _count(db, [(event_id, None)], store_sums.DAY)
         return [segment for day in counted.values() for segment in day.values()]
-    changed = store_sums.find_changed(db, complete_up_to, event_id=event_id)
+    changed = store_sums.find_changed(db, checkpoint, event_id=event_id)
     days, _ = _load_current(db, [event_id], changed)
     return [segment for day in days.values() for segment in day]
 
@@ -76,7 +76,9 @@ def save_event_sums(
         "eventSales",
         run,
         [
-            ({"_id": event_id, "organizerId": organizers[event_id]}, {"numbers": totals.numbers})
+            SumsDocument(
+                {"_id": event_id, "organizerId": organizers[event_id]}, {"numbers": totals.numbers}
+            )
             for event_id, totals in _sum_by_event(days).items()
         ],
     )
@@ -86,8 +88,8 @@ def _make_day_key(booking: ChangedBooking) -> EventDayKey:
     return booking["eventId"], rules.floor_to_utc_day(booking["createdAt"])
 
 
-def _build_day_document(day: EventDayKey, day_segments: Sequence[Segment]) -> tuple[Query, Query]:
-    """Return the identity and the fields of a document of `eventDays`."""
+def _build_day_document(day: EventDayKey, day_segments: Sequence[Segment]) -> SumsDocument:
+    """Return the document of `eventDays` for an event and a day."""
     event_id, utc_day = day
     parts: list[StoredSegment] = [
         {
@@ -98,7 +100,7 @@ def _build_day_document(day: EventDayKey, day_segments: Sequence[Segment]) -> tu
         for segment in day_segments
     ]
     identity = {"_id": f"{event_id}:{utc_day:%Y-%m-%d}", "eventId": event_id, "day": utc_day}
-    return identity, {"parts": parts}
+    return SumsDocument(identity, {"parts": parts})
 
 
 def _sum_by_event(days: SegmentsByDay) -> dict[int, BookingTotals]:
@@ -153,30 +155,30 @@ def _load_segment(stored: StoredSegment) -> Segment:
 
 
 def _count(
-    db: Db, ranges: Sequence[EventTimeRange], moment: Query = store_sums.MINUTE
+    db: Db, ranges: Sequence[EventTimeRange], granularity: Query = store_sums.MINUTE
 ) -> tuple[MinutesByDay, dict[int, ObjectId | None]]:
     """Count the bookings of these events and time ranges.
 
     Args:
-        moment: store_sums.MINUTE or DAY.
+        granularity: store_sums.MINUTE or DAY.
 
     Returns:
-        The totals by day and moment, and the organizers of the events.
+        The totals by day and then by minute (or day), and the organizers of the events.
     """
     days: MinutesByDay = defaultdict(dict)
     organizers: dict[int, ObjectId | None] = {}
-    for row in store_sums.sum_event_ranges(db, ranges, moment):
+    for row in store_sums.sum_by_event_and_time(db, ranges, granularity):
         organizers[row["event"]] = row["organizer"]
         totals = _get_row_segment(days, row).totals
         totals.add(row["status"], row["bookings"], row["tickets"], row["cents"])
-    for price_row in store_sums.sum_ticket_prices(db, ranges, moment):
+    for price_row in store_sums.count_tickets_by_price(db, ranges, granularity):
         cents = bookings.to_cents(price_row["price"]) * price_row["tickets"]
         _get_row_segment(days, price_row).cents_by_type[price_row["type"]] += cents
     return days, organizers
 
 
-def _get_row_segment(days: MinutesByDay, row: EventMomentSums | TicketPriceSums) -> Segment:
-    """Return the segment of a row's moment, which is added if it does not exist yet."""
-    moment = datetime.fromisoformat(row["moment"]).replace(tzinfo=UTC)
-    minutes = days[row["event"], rules.floor_to_utc_day(moment)]
-    return minutes.setdefault(moment, Segment(moment))
+def _get_row_segment(days: MinutesByDay, row: EventTimeSums | TicketPriceSums) -> Segment:
+    """Return the segment of a row's minute or day, which is added if it does not exist yet."""
+    start = datetime.fromisoformat(row["time"]).replace(tzinfo=UTC)
+    minutes = days[row["event"], rules.floor_to_utc_day(start)]
+    return minutes.setdefault(start, Segment(start))

@@ -13,7 +13,7 @@ from functools import cache
 from operator import add
 from zoneinfo import ZoneInfo, available_timezones
 
-from eventapp.analytics.types import STATUSES
+from eventapp.analytics.types import STATUSES, TimeRange
 
 CONFIRMED, HELD, CANCELLED, EXPIRED = STATUSES
 EVENT_STATUSES = ("draft", "published", "cancelled", "completed")
@@ -171,14 +171,12 @@ def group_by_interval(
     return by_interval
 
 
-def merge_adjacent(
-    starts: Iterable[datetime], length: timedelta
-) -> list[tuple[datetime, datetime]]:
+def merge_adjacent(starts: Iterable[datetime], length: timedelta) -> list[TimeRange]:
     """Return the time ranges that start at these times and have this length.
 
     Ranges that touch each other are merged into one.
     """
-    merged: list[tuple[datetime, datetime]] = []
+    merged: list[TimeRange] = []
     for start in sorted(starts):
         if merged and merged[-1][1] == start:
             merged[-1] = (merged[-1][0], start + length)

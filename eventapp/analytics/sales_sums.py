@@ -29,8 +29,8 @@ from bson import ObjectId
 
 from eventapp.analytics import event_sums, rules, store_sums
 from eventapp.analytics.rules import BUCKET, BUCKETS_PER_DAY, ONE_DAY, BookingTotals
-from eventapp.analytics.store_sums import TimeRange
-from eventapp.analytics.types import ChangedBooking, MinuteSums, StatusSums
+from eventapp.analytics.store_sums import SumsDocument
+from eventapp.analytics.types import ChangedBooking, MinuteSums, StatusSums, TimeRange
 from eventapp.core.clock import advancing_clock
 from eventapp.core.database import Db, Query
 
@@ -51,10 +51,10 @@ def sum_by_day(
         organizer_id: count the bookings of this organizer's events, or of all events if None.
     """
     start, end = rules.find_day_start(first, zone), rules.find_day_start(last + ONE_DAY, zone)
-    complete_up_to = store_sums.find_complete_up_to(db)
-    if complete_up_to is None:
+    checkpoint = store_sums.find_checkpoint(db)
+    if checkpoint is None:
         return _count_by_day(db, organizer_id, [(start, end)], zone)
-    changed = store_sums.find_changed(db, complete_up_to, organizer_id)
+    changed = store_sums.find_changed(db, checkpoint, organizer_id)
     stale = {rules.floor_to_bucket(booking["createdAt"]) for booking in changed}
     days = _load_by_day(db, organizer_id, start, end, zone, stale_buckets=stale)
     stale_ranges = rules.merge_adjacent((each for each in stale if start <= each < end), BUCKET)
@@ -121,13 +121,13 @@ def sum_by_event(db: Db, organizer_id: ObjectId | None) -> dict[int, BookingTota
     Args:
         organizer_id: return this organizer's events, or all events if None.
     """
-    complete_up_to = store_sums.find_complete_up_to(db)
-    if complete_up_to is None:
+    checkpoint = store_sums.find_checkpoint(db)
+    if checkpoint is None:
         counted: defaultdict[int, BookingTotals] = defaultdict(BookingTotals)
         for row in store_sums.sum_by_event(db, organizer_id):
             _add_row(counted[row["event"]], row)
         return dict(counted)
-    changed = store_sums.find_changed(db, complete_up_to, organizer_id)
+    changed = store_sums.find_changed(db, checkpoint, organizer_id)
     stored = store_sums.find_event_sums(db, organizer_id)
     totals = {event["_id"]: BookingTotals(event["numbers"]) for event in stored}
     return totals | event_sums.sum_changed_events(db, changed)
@@ -139,13 +139,12 @@ def refresh_sums(db: Db, now: datetime) -> int:
     Any number of processes may call it at any time. While one of them has the lease, the calls of
     the others return 0 at once.
     """
-    checkpoint = store_sums.begin_run(db, now, LEASE)
-    if checkpoint is None:
+    state = store_sums.begin_run(db, now, LEASE)
+    if state is None:
         return 0
-    run, clock = checkpoint["run"], advancing_clock(now)
+    run, clock, checkpoint = state["run"], advancing_clock(now), state.get("upTo")
     with store_sums.allow_job_timeout():
-        since = checkpoint.get("upTo")
-        changed = store_sums.find_changed(db, since) if since else None
+        changed = store_sums.find_changed(db, checkpoint) if checkpoint else None
         buckets_by_day = _group_by_utc_day(_find_stale_buckets(db, changed))
         changed_by_event = _group_by_event(db, changed)
     for days in _split_into_batches(sorted(buckets_by_day), DAYS_PER_BATCH):
@@ -206,7 +205,7 @@ def _save_days(db: Db, run: int, buckets: Sequence[datetime]) -> None:
     for (scope, bucket), totals in counted.items():
         utc_day = rules.floor_to_utc_day(bucket)
         fields[scope, utc_day][f"slots.{(bucket - utc_day) // BUCKET}"] = totals.numbers
-    documents = [(_build_day_identity(*key), values) for key, values in fields.items()]
+    documents = [SumsDocument(_build_day_identity(*key), values) for key, values in fields.items()]
     store_sums.save_sums(db, "dailySales", run, documents)
 
 

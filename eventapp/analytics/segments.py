@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from eventapp.analytics.rules import ONE_DAY, BookingTotals
+from eventapp.analytics.types import TimeRange
 
 
 @dataclass
@@ -40,10 +41,8 @@ def find_segment(moment: datetime, segments: Sequence[Segment]) -> int:
     return max(0, bisect_right(segments, moment, key=lambda segment: segment.since) - 1)
 
 
-def compute_segment_range(
-    index: int, segments: Sequence[Segment], utc_day: datetime
-) -> tuple[datetime, datetime]:
-    """Return the start and the end (exclusive) of a segment of a day."""
+def compute_segment_range(index: int, segments: Sequence[Segment], utc_day: datetime) -> TimeRange:
+    """Return the time range of a segment of a day."""
     start = segments[index].since if index else utc_day
     is_last = index + 1 == len(segments)
     return start, utc_day + ONE_DAY if is_last else segments[index + 1].since

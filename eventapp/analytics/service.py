@@ -21,17 +21,19 @@ from eventapp.core.errors import ValidationFailed
 from eventapp.core.json import JsonObject
 
 DEFAULT_DAYS, WAITLISTS_IN_OVERVIEW = 30, 10
-# The capacity of drafts and cancelled events would distort the utilization.
-STATUSES_ON_SALE = ("published", "completed")
+# The statuses of the events whose stock is summed up in the overview. Drafts and cancelled events
+# sell nothing, so their capacity would distort the utilization.
+STATUSES_WITH_STOCK = ("published", "completed")
 
 
 @dataclass(frozen=True)
 class RevenuePeriod:
-    """Which days the revenue is wanted of, and how they are grouped.
+    """The days for which the revenue is returned, and how they are grouped.
 
     Attributes:
-        first: the first local day; None for DEFAULT_DAYS before the end of the period.
-        last: the last local day, which is included; None for today.
+        first: the first local day; None for a period of DEFAULT_DAYS.
+        last: the last local day, which is included; None for today, or for `first` if that is
+            later.
         interval: one of rules.INTERVALS.
         timezone: an IANA name, such as `Europe/Athens`.
     """
@@ -60,8 +62,14 @@ class EventFigures:
         return -values[sort_by], self.stock["eventId"]
 
 
-def find_visible_organizer(actor: Actor) -> ObjectId | None:
-    """Return the organizer whose events the caller may see, None for an admin, who may see all."""
+def find_organizer_scope(actor: Actor) -> ObjectId | None:
+    """Return the id of the organizer to whose events the figures for a caller are limited.
+
+    It is the caller's own id; None for an admin, for whom the figures of all events are computed.
+
+    Raises:
+        Unauthorized: the caller has no account.
+    """
     return None if actor.is_admin else actor.require_user_id()
 
 
@@ -93,12 +101,12 @@ def _count_events(events: dict[str, EventsOfStatus]) -> dict[str, int]:
 
 
 def _sum_stock(events: dict[str, EventsOfStatus]) -> JsonObject:
-    on_sale = [row for status, row in events.items() if status in STATUSES_ON_SALE]
-    capacity = sum(row["capacity"] for row in on_sale)
+    counted = [row for status, row in events.items() if status in STATUSES_WITH_STOCK]
+    capacity = sum(row["capacity"] for row in counted)
     return {
         "capacity": capacity,
-        "available": sum(row["available"] for row in on_sale),
-        "utilization": rules.compute_ratio(sum(row["sold"] for row in on_sale), capacity),
+        "available": sum(row["available"] for row in counted),
+        "utilization": rules.compute_ratio(sum(row["sold"] for row in counted), capacity),
     }
 
 
@@ -107,14 +115,16 @@ def get_revenue(
 ) -> JsonObject:
     """Return what was booked in a period, by day, week (from Monday) or month of a time zone.
 
-    The first and the last point count only the days in the period, although their `start` is the
-    first day of the whole interval. The points add up exactly to the total.
+    Each point has the first day of its interval as its `start`, but counts only days of the period.
+    The first point can therefore have a `start` before the period. The points add up exactly to the
+    total.
 
     Raises:
         ValidationFailed: `from` is after `to`, the period is longer than MAX_DAYS, or there is no
             such time zone.
     """
     zone = _load_zone(period.timezone)
+    # A period that begins after today ends with its first day.
     last = period.last or max(now.astimezone(zone).date(), period.first or date.min)
     first = period.first or last - timedelta(days=DEFAULT_DAYS - 1)
     _validate_period(first, last)
@@ -175,7 +185,7 @@ def list_events(
         status: return only events with this status.
 
     Raises:
-        ValidationFailed: the page lies beyond the rows that are counted.
+        ValidationFailed: the page begins after the last row that a page number can reach.
     """
     totals = sales_sums.sum_by_event(db, organizer_id)
     figures = [
@@ -224,7 +234,13 @@ def _render_event(figures: EventFigures, heading: EventHeading) -> JsonObject:
 def list_waitlists(
     db: Db, organizer_id: ObjectId | None, *, page: int = 1, limit: int = 20
 ) -> JsonObject:
-    """Return a page of events with waitlists, most wanted tickets first, and sums of all pages."""
+    """Return a page of events with waitlists, and the sums of the waitlists of all pages.
+
+    The events for which the most tickets are wanted come first.
+
+    Raises:
+        ValidationFailed: the page begins after the last row that a page number can reach.
+    """
     event_ids = store_figures.find_waitlisted_event_ids(db, organizer_id)
     waitlists = store_figures.sum_waitlists(db, event_ids)
     waitlists.sort(key=lambda each: (-each["tickets"], each["eventId"]))

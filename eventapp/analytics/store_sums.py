@@ -1,14 +1,15 @@
 """Queries that sum up bookings, and that store and load the sums of the job `count-sales`.
 
-The stored sums and the checkpoint are described in types.py and sales_sums.py. Each run of the job
-has a higher number, which is stored with everything that it writes. The number is a fencing token:
-a run that was suspended while its lease ended never overwrites the sums of a later run.
+types.py and sales_sums.py describe the stored sums, the state of the job and the checkpoint. Each
+run of the job has a higher number, which is stored with everything that the run writes. The number
+is a fencing token: a run that was suspended while its lease ended never overwrites the sums of a
+later run.
 """
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import cast
+from typing import NamedTuple, cast
 
 import pymongo
 from bson import ObjectId
@@ -20,16 +21,17 @@ from eventapp.analytics.types import (
     ChangedBooking,
     DaySums,
     EventDay,
-    EventMomentSums,
     EventStatusSums,
     EventSums,
+    EventTimeSums,
     MinuteSums,
-    StoredCheckpoint,
+    StoredJobState,
     TicketPriceSums,
+    TimeRange,
 )
 from eventapp.core.database import DUPLICATE_KEY_CODE, Db, Document, Query
 
-ALL_ORGANIZERS, CHECKPOINT_ID = "all", "bookings"
+ALL_ORGANIZERS, JOB_STATE_ID = "all", "bookings"
 INDEXES = {
     "bookings": [
         IndexModel([("createdAt", ASCENDING)], name="created"),
@@ -48,13 +50,25 @@ SUMS: Query = {
     "tickets": {"$sum": "$quantity"},
     "cents": {"$sum": "$totalCents"},
 }
+# Granularities: expressions for the UTC minute or day on which a booking was made, as text.
 MINUTE: Query = {"$dateToString": {"format": "%Y-%m-%dT%H:%M", "date": "$createdAt"}}
 DAY: Query = {"$dateToString": {"format": "%Y-%m-%d", "date": "$createdAt"}}
 
-# The start, and the end (exclusive).
-TimeRange = tuple[datetime, datetime]
 # An eventId and the time range in which bookings were made, None for all bookings of the event.
 EventTimeRange = tuple[int, TimeRange | None]
+
+
+class SumsDocument(NamedTuple):
+    """A document of stored sums, as `save_sums` writes it.
+
+    Attributes:
+        identity: `_id` and the fields that never change. They are written only when the document
+            is inserted.
+        fields: the sums, by their names in an update.
+    """
+
+    identity: Query
+    fields: Query
 
 
 def build_organizer_filter(organizer_id: ObjectId | None) -> Query:
@@ -65,7 +79,7 @@ def build_organizer_filter(organizer_id: ObjectId | None) -> Query:
 def _group_bookings(db: Db, where: Query, key: Query) -> list[Document]:
     """Return sums of the bookings, grouped by `key` and status.
 
-    Documents that only reserve an id have no status, and are left out.
+    Tombstones, which have no status, are left out: see bookings/store.py.
     """
     stages: list[Query] = [
         {"$match": {**where, "status": {"$in": BOOKING_STATUSES}}},
@@ -98,32 +112,32 @@ def sum_by_event(db: Db, organizer_id: ObjectId | None = None) -> list[EventStat
     return cast(list[EventStatusSums], rows)
 
 
-def sum_event_ranges(
-    db: Db, ranges: Sequence[EventTimeRange], moment: Query
-) -> list[EventMomentSums]:
-    """Return sums of the bookings of these events and time ranges, by event and moment.
+def sum_by_event_and_time(
+    db: Db, ranges: Sequence[EventTimeRange], granularity: Query
+) -> list[EventTimeSums]:
+    """Return sums of the bookings of these events and time ranges, by event and minute or day.
 
     Args:
-        moment: MINUTE or DAY.
+        granularity: MINUTE or DAY.
     """
-    key = {"event": "$eventId", "organizer": "$organizerId", "moment": moment}
+    key = {"event": "$eventId", "organizer": "$organizerId", "time": granularity}
     rows = [row for where in _iter_event_filters(ranges) for row in _group_bookings(db, where, key)]
-    return cast(list[EventMomentSums], rows)
+    return cast(list[EventTimeSums], rows)
 
 
-def sum_ticket_prices(
-    db: Db, ranges: Sequence[EventTimeRange], moment: Query
+def count_tickets_by_price(
+    db: Db, ranges: Sequence[EventTimeRange], granularity: Query
 ) -> list[TicketPriceSums]:
-    """Return sums of confirmed tickets of these events and time ranges.
+    """Return the numbers of confirmed tickets of these events and time ranges.
 
-    They are grouped by event, moment, ticket type and the price at which they were booked.
+    They are grouped by event, minute or day, ticket type and the price at which they were booked.
 
     Args:
-        moment: MINUTE or DAY.
+        granularity: MINUTE or DAY.
     """
     key = {
         "event": "$eventId",
-        "moment": moment,
+        "time": granularity,
         "type": "$items.ticketTypeId",
         "price": "$items.unitPrice",
     }
@@ -150,7 +164,7 @@ def build_event_filter(event_id: int, time_range: TimeRange | None) -> Query:
     return {"eventId": event_id, **created}
 
 
-def find_first_and_last(db: Db) -> TimeRange | None:
+def find_first_and_last(db: Db) -> tuple[datetime, datetime] | None:
     """Return when the first and the last booking were made, None if there are no bookings."""
     first, last = (
         db.bookings.find_one(
@@ -190,30 +204,34 @@ def find_booked_event_ids(db: Db) -> list[int]:
     return sorted(group["_id"] for group in groups if group["_id"] is not None)
 
 
-def find_complete_up_to(db: Db) -> datetime | None:
+def find_checkpoint(db: Db) -> datetime | None:
     """Return the time up to which the stored sums are complete, None before the first run."""
-    where = {"_id": CHECKPOINT_ID, "upTo": {"$exists": True}}
-    checkpoint = cast(StoredCheckpoint | None, db.salesMarker.find_one(where))
-    return checkpoint["upTo"] if checkpoint else None
+    where = {"_id": JOB_STATE_ID, "upTo": {"$exists": True}}
+    state = cast(StoredJobState | None, db.salesMarker.find_one(where))
+    return state["upTo"] if state else None
 
 
-def begin_run(db: Db, now: datetime, lease: timedelta) -> StoredCheckpoint | None:
-    """Begin a run. Return the checkpoint with its number, None if another run has the lease."""
-    is_free = {"_id": CHECKPOINT_ID, "busyUntil": {"$lte": now}}
+def begin_run(db: Db, now: datetime, lease: timedelta) -> StoredJobState | None:
+    """Begin a run, unless another run has the lease.
+
+    Returns:
+        The state of the job, with the number of the new run; None if another run has the lease.
+    """
+    where = {"_id": JOB_STATE_ID, "busyUntil": {"$lte": now}}
     update = {"$inc": {"run": 1}, "$set": {"busyUntil": now + lease}}
     for _attempt in range(2):
-        checkpoint = db.salesMarker.find_one_and_update(
-            is_free, update, return_document=ReturnDocument.AFTER
+        state = db.salesMarker.find_one_and_update(
+            where, update, return_document=ReturnDocument.AFTER
         )
-        if checkpoint or not _insert_first_checkpoint(db, now):
-            return cast(StoredCheckpoint | None, checkpoint)
+        if state or not _insert_job_state(db, now):
+            return cast(StoredJobState | None, state)
     return None
 
 
-def _insert_first_checkpoint(db: Db, now: datetime) -> bool:
-    """Insert the checkpoint if it does not exist. Return False if it does."""
+def _insert_job_state(db: Db, now: datetime) -> bool:
+    """Insert the state of a job that never ran. Return False if a state exists."""
     try:
-        db.salesMarker.insert_one({"_id": CHECKPOINT_ID, "run": 0, "busyUntil": now})
+        db.salesMarker.insert_one({"_id": JOB_STATE_ID, "run": 0, "busyUntil": now})
     except DuplicateKeyError:
         return False
     return True
@@ -221,23 +239,18 @@ def _insert_first_checkpoint(db: Db, now: datetime) -> bool:
 
 def extend_lease(db: Db, run: int, until: datetime) -> None:
     """Extend the lease of a run, unless a later run has begun."""
-    where = {"_id": CHECKPOINT_ID, "run": run}
+    where = {"_id": JOB_STATE_ID, "run": run}
     db.salesMarker.update_one(where, {"$max": {"busyUntil": until}})
 
 
-def end_run(db: Db, run: int, complete_up_to: datetime, now: datetime) -> None:
+def end_run(db: Db, run: int, checkpoint: datetime, now: datetime) -> None:
     """Move the checkpoint and end the lease, unless a later run has begun."""
-    fields = {"upTo": complete_up_to, "busyUntil": now}
-    db.salesMarker.update_one({"_id": CHECKPOINT_ID, "run": run}, {"$set": fields})
+    fields = {"upTo": checkpoint, "busyUntil": now}
+    db.salesMarker.update_one({"_id": JOB_STATE_ID, "run": run}, {"$set": fields})
 
 
-def save_sums(db: Db, collection: str, run: int, documents: Iterable[tuple[Query, Query]]) -> None:
-    """Write stored sums, except those that a later run has written.
-
-    Args:
-        documents: the identity and the fields of each document. The identity contains `_id` and
-            what never changes, and is written only when the document is inserted.
-    """
+def save_sums(db: Db, collection: str, run: int, documents: Iterable[SumsDocument]) -> None:
+    """Write stored sums, except those that a later run has written."""
     updates = [
         UpdateOne(
             {"_id": identity["_id"], "run": {"$lte": run}},

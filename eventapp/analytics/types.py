@@ -9,6 +9,9 @@ from typing import Final, NotRequired, TypedDict
 
 from bson import ObjectId
 
+# The start, and the end (exclusive).
+TimeRange = tuple[datetime, datetime]
+
 # The statuses of bookings, in the order of stored totals.
 STATUSES: Final = ("confirmed", "held", "cancelled", "expired")
 
@@ -19,7 +22,9 @@ class StoredDaySums(TypedDict):
     _id: str  # "<scope>:<YYYY-MM-DD>"
     scope: str  # "all", or the id of an organizer
     day: datetime
-    slots: dict[str, list[int]]  # totals by bucket of 15 minutes with bookings, "0" to "95"
+    # The buckets: totals by the number of the bucket of 15 minutes, "0" to "95". Buckets without
+    # bookings may be absent.
+    slots: dict[str, list[int]]
     run: int  # the number of the run that wrote the document
 
 
@@ -46,17 +51,19 @@ class StoredEventDay(TypedDict):
     _id: str  # "<eventId>:<YYYY-MM-DD>"
     eventId: int
     day: datetime
-    parts: list[StoredSegment]  # in chronological order
+    parts: list[StoredSegment]  # the segments, in chronological order
     run: int
 
 
-class StoredCheckpoint(TypedDict):
-    """The document of `salesMarker`: up to when the stored sums are complete."""
+class StoredJobState(TypedDict):
+    """The document of `salesMarker`: the state of the job `count-sales`."""
 
     _id: str  # "bookings"
     run: int  # the number of the last run that has begun
     busyUntil: datetime  # UTC end of the lease of that run
-    upTo: NotRequired[datetime]  # UTC; absent before the first complete run
+    # The checkpoint: the UTC time up to which the stored sums are complete. Absent before the first
+    # complete run.
+    upTo: NotRequired[datetime]
 
 
 class DaySums(TypedDict):
@@ -110,18 +117,18 @@ class EventStatusSums(StatusSums):
     event: int  # eventId
 
 
-class EventMomentSums(EventStatusSums):
+class EventTimeSums(EventStatusSums):
     """Sums of the bookings of one event that were made in one minute or on one day."""
 
     organizer: ObjectId | None  # None for sample events
-    moment: str  # "YYYY-MM-DDTHH:MM" or "YYYY-MM-DD", UTC
+    time: str  # the minute or the day: "YYYY-MM-DDTHH:MM" or "YYYY-MM-DD", UTC
 
 
 class TicketPriceSums(TypedDict):
     """Confirmed tickets of one type and price that were booked in one minute or on one day."""
 
     event: int  # eventId
-    moment: str  # "YYYY-MM-DDTHH:MM" or "YYYY-MM-DD", UTC
+    time: str  # the minute or the day: "YYYY-MM-DDTHH:MM" or "YYYY-MM-DD", UTC
     type: int  # ticketTypeId
     price: float  # of one ticket when it was booked, in whole currency units
     tickets: int

@@ -11,17 +11,18 @@ the order of their numbers.
 Numbers. Each chat entry has a number, stored as `seq`. A writer takes the next number of a chat
 from a counter, and then inserts its entry. An entry may therefore become visible after one with a
 higher number. No reader goes past a missing number. If the missing entry does not arrive within
-GAP_TIMEOUT, the reader fills the number with a hidden entry. If the writer inserts its entry after
-that, a unique index refuses the number, and the writer takes the next one.
+GAP_TIMEOUT, the reader fills the number with a filler, a hidden entry. If the writer
+inserts its entry after that, a unique index refuses the number, and the writer takes the next one.
 
 Stream positions. The id of each stream message is a `StreamPosition`: the edit count and the
 revision of the event and the number of the chat entry that were sent last. A client that reconnects
 sends the id as `Last-Event-ID`, and any process goes on from there. If the process does not buffer
 the entries after the stream position, it reads them from the database.
 
-Invariant: a client that has received the chat entry with number n has received each shown entry up
-to n, exactly once and in order. If it reconnects, the new stream begins with number n + 1. Once it
-has caught up, the client also has the current availability and the last edit.
+Invariant: a client whose stream position has number n has received, exactly once and in order, a
+stream message for each chat entry up to n that streams do not skip. If it reconnects, the new
+stream begins with number n + 1. Once it has caught up, the client also has the current availability
+and the last edit.
 """
 
 import time
@@ -48,7 +49,7 @@ READ_LIMIT = 512
 # How many of the last numbers are checked for gaps when a topic is opened.
 GAP_SEARCH_LENGTH = 64
 
-# The number of a chat entry and the JSON that is sent for it; None if the entry is hidden.
+# The number of a chat entry and the JSON that is sent for it; None for an entry that streams skip.
 EncodedChatEntry = tuple[int, bytes | None]
 
 
@@ -195,7 +196,7 @@ class EventListener:
         encoded, event = [], snapshot.event
         if event.edit_count > self._position.edit_count:
             self._position = replace(self._position, edit_count=event.edit_count)
-            # An id contains no NOTHING_SENT. A client that reconnects with 0 gets the availability.
+            # An id cannot be negative. A client that reconnects with 0 still gets the availability.
             resumable = replace(self._position, revision=max(0, self._position.revision))
             encoded.append(encode_stream_message(str(resumable), "event", json.dumps(event.change)))
         if snapshot.availability_revision > self._position.revision:
@@ -230,7 +231,7 @@ class EventListener:
         return missed or [(up_to, None)]
 
     def _encode_next(self, seq: int, data: bytes | None) -> bytes | None:
-        """Advance the position to an entry, and return its stream message; None if it is hidden."""
+        """Advance the position to an entry, and return its stream message; None to skip it."""
         self._position = replace(self._position, seq=seq)
         return encode_stream_message(str(self._position), "message", data) if data else None
 

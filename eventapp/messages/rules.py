@@ -35,7 +35,11 @@ def render_message(message: StoredMessage) -> RenderedMessage:
 
 
 def render_streamed(entry: StoredChatEntry) -> RenderedMessage | RenderedRemoval | None:
-    """Return what a stream sends for a chat entry: a message or a deletion, None for a filler."""
+    """Return what a stream sends for a chat entry: a message or a deletion.
+
+    Returns:
+        None for an entry that streams skip: a message that was deleted, or a filler.
+    """
     if entry["shown"] is True:
         return render_message(entry)
     if "removes" in entry:

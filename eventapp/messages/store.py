@@ -76,7 +76,7 @@ def append(db: Db, entry: NewChatEntry) -> NewChatEntry:
 
 
 def fill_gap(db: Db, event_id: int, seq: int, now: datetime) -> None:
-    """Store a hidden entry with a missing number, unless the missing entry has arrived."""
+    """Store a filler with a missing number, unless the missing entry has arrived."""
     filler: HiddenChatEntry = {
         "_id": ObjectId(),
         "eventId": event_id,

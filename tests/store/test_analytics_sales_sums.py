@@ -108,8 +108,8 @@ def test_sums_are_right_before_the_first_run(db, bookings):
 
 def test_sums_are_right_after_a_run(db, bookings, now):
     assert sales_sums.refresh_sums(db, now) > 40
-    assert store_sums.find_complete_up_to(db) == now - rules.CHECKPOINT_DELAY
-    assert store_sums.find_changed(db, store_sums.find_complete_up_to(db)) == []
+    assert store_sums.find_checkpoint(db) == now - rules.CHECKPOINT_DELAY
+    assert store_sums.find_changed(db, store_sums.find_checkpoint(db)) == []
     check_all_sums(db)
 
 
@@ -177,13 +177,13 @@ def test_only_the_segment_of_a_changed_booking_is_counted_anew(db, now, monkeypa
     sales_sums.refresh_sums(db, now)
     change = {"status": "cancelled", "updatedAt": now}
     db.bookings.update_one({"_id": rows[30]["_id"]}, {"$set": change})
-    counted, real = [], store_sums.sum_event_ranges
+    counted, real = [], store_sums.sum_by_event_and_time
 
-    def record(db_, periods, moment):
-        counted.extend(periods)
-        return real(db_, periods, moment)
+    def record(db_, ranges, granularity):
+        counted.extend(ranges)
+        return real(db_, ranges, granularity)
 
-    monkeypatch.setattr(store_sums, "sum_event_ranges", record)
+    monkeypatch.setattr(store_sums, "sum_by_event_and_time", record)
     check_all_sums(db)
     assert {until - since for _, (since, until) in counted} == {timedelta(minutes=3)}
     sales_sums.refresh_sums(db, now + LATER)
@@ -203,17 +203,18 @@ def test_an_older_run_does_not_overwrite_a_later_one(db, bookings, now):
     sales_sums.refresh_sums(db, now)
     stored_document = db.eventSales.find_one()
     old = {"numbers": [0] * 12}
-    store_sums.save_sums(db, "eventSales", 0, [({"_id": stored_document["_id"]}, old)])
+    document = store_sums.SumsDocument({"_id": stored_document["_id"]}, old)
+    store_sums.save_sums(db, "eventSales", 0, [document])
     assert db.eventSales.find_one({"_id": stored_document["_id"]}) == stored_document
 
 
 def test_a_run_excludes_others_until_its_lease_ends(db, bookings, now):
     begun = store_sums.begin_run(db, now, sales_sums.LEASE)
     assert sales_sums.refresh_sums(db, now + timedelta(seconds=1)) == 0
-    assert store_sums.find_complete_up_to(db) is None
+    assert store_sums.find_checkpoint(db) is None
     assert sales_sums.refresh_sums(db, now + sales_sums.LEASE) > 0
     store_sums.end_run(db, begun["run"], now, now)  # The first run resumes, and changes nothing.
-    assert store_sums.find_complete_up_to(db) == now + sales_sums.LEASE - rules.CHECKPOINT_DELAY
+    assert store_sums.find_checkpoint(db) == now + sales_sums.LEASE - rules.CHECKPOINT_DELAY
     check_all_sums(db)
 
 

@@ -34,7 +34,7 @@ def overview() -> Response:
     """
     answer = service.get_overview(
         get_db(),
-        service.find_visible_organizer(current_actor()),
+        service.find_organizer_scope(current_actor()),
         currency=current_config().currency,
     )
     return respond_uncached(answer)
@@ -51,7 +51,7 @@ def revenue(query: JsonObject) -> Response:
     )
     answer = service.get_revenue(
         get_db(),
-        service.find_visible_organizer(current_actor()),
+        service.find_organizer_scope(current_actor()),
         period,
         now=utc_now(),
         currency=current_config().currency,
@@ -65,7 +65,7 @@ def revenue(query: JsonObject) -> Response:
 @bp.response(200, EventFiguresAnswer)
 def events(query: JsonObject) -> Response:
     """Return a page of events with their figures, the highest `sortBy` first."""
-    organizer_id = service.find_visible_organizer(current_actor())
+    organizer_id = service.find_organizer_scope(current_actor())
     return respond_uncached(
         service.list_events(get_db(), organizer_id, **to_service_arguments(query))
     )
