@@ -22,7 +22,7 @@ def items() -> Iterator[Any]:
 def test_a_ttl_index_removes_only_expired_documents(
     items: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventapp.core.embedded.storage._EXPIRY_PERIOD", timedelta(0))
+    monkeypatch.setattr("eventapp.core.embedded.storage._EXPIRY_CHECK_INTERVAL", timedelta(0))
     now = datetime.now(UTC)
     items.create_index("at", expireAfterSeconds=60)
     items.insert_many(

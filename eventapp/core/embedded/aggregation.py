@@ -5,8 +5,8 @@ from typing import Any
 
 from pymongo.errors import WriteError
 
-from eventapp.core.embedded.mongomock_internals import Document, MongomockCollection
-from eventapp.core.embedded.operations import CollectionOperations, Matches
+from eventapp.core.embedded.mongomock_internals import Document, MongomockOperators
+from eventapp.core.embedded.operations import CollectionOperations, MatchedDocuments
 from eventapp.core.embedded.pymongo_interface import TEXT_SCORE
 from eventapp.core.embedded.updates import require_same_id
 from eventapp.core.embedded.values import copy_as_stored, copy_for_caller
@@ -20,7 +20,7 @@ _UPDATE_STAGES = frozenset(
 _BAD_VALUE = 2
 
 
-def aggregate(
+def run_pipeline(
     operations: CollectionOperations, pipeline: Sequence[Mapping[str, Any]]
 ) -> list[Document]:
     """Run a pipeline, in which `$text` may occur only in an initial `$match`.
@@ -37,7 +37,7 @@ def aggregate(
         for document in documents:
             document[_SCORE_FIELD] = matches.get_score(document)
     results = _run_stages(
-        operations.native, documents, _rewrite_stages(stages, has_scores=has_scores)
+        operations.mongomock_operators, documents, _rewrite_stages(stages, has_scores=has_scores)
     )
     if has_scores:
         results = [_remove_score(result) for result in results]
@@ -45,7 +45,7 @@ def aggregate(
 
 
 def apply_pipeline(
-    native: MongomockCollection, document: Document, pipeline: Sequence[Mapping[str, Any]]
+    mongomock: MongomockOperators, document: Document, pipeline: Sequence[Mapping[str, Any]]
 ) -> Document:
     """Return the document that results from an update by a pipeline.
 
@@ -56,12 +56,12 @@ def apply_pipeline(
     if refused := [name for stage in stages for name in stage if name not in _UPDATE_STAGES]:
         raise WriteError(f"{refused[0]} is not allowed to be used within an update", _BAD_VALUE)
     rewritten = _rewrite_stages(stages, has_scores=False)
-    (result,) = native.run_stages([copy_as_stored(document)], rewritten)
+    (result,) = mongomock.run_stages([copy_as_stored(document)], rewritten)
     return require_same_id(document, result)
 
 
 def _run_stages(
-    native: MongomockCollection, documents: list[Document], stages: list[Document]
+    mongomock: MongomockOperators, documents: list[Document], stages: list[Document]
 ) -> list[Document]:
     """Run the stages one by one.
 
@@ -70,14 +70,16 @@ def _run_stages(
     for stage in stages:
         ((name, options),) = stage.items()
         if name == "$facet":
-            facets = {title: _run_stages(native, documents, run) for title, run in options.items()}
+            facets = {
+                title: _run_stages(mongomock, documents, run) for title, run in options.items()
+            }
             documents = [facets]
         elif name == "$sort":
-            matches = Matches(list(documents))
+            matches = MatchedDocuments(list(documents))
             matches.sort(list(options.items()))
             documents = matches.documents
         elif documents or name not in ("$group", "$count"):
-            documents = list(native.run_stages(documents, [stage]))
+            documents = list(mongomock.run_stages(documents, [stage]))
     return documents
 
 

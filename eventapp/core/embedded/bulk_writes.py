@@ -30,7 +30,7 @@ class Writer(Protocol):
     def delete_many(self, filter: Any) -> DeleteResult: ...
 
 
-def bulk_write(writer: Writer, requests: Sequence[Write], *, ordered: bool) -> BulkWriteResult:
+def run_bulk_write(writer: Writer, requests: Sequence[Write], *, ordered: bool) -> BulkWriteResult:
     """Perform the writes one after the other.
 
     Args:

@@ -10,7 +10,7 @@ from pymongo.errors import CollectionInvalid, ConnectionFailure
 
 from eventapp.core.embedded.collection import EmbeddedCollection
 from eventapp.core.embedded.locking import StoreLock
-from eventapp.core.embedded.mongomock_internals import MongomockCollection, open_mongomock
+from eventapp.core.embedded.mongomock_internals import MongomockOperators, open_mongomock
 from eventapp.core.embedded.operations import CollectionOperations
 from eventapp.core.embedded.persistence import FlushThread
 from eventapp.core.embedded.pymongo_interface import PyMongoStandIn
@@ -39,7 +39,7 @@ class EmbeddedClient:
     def __init__(self, directory: Path | None) -> None:
         self._server = ServerStore(ChangeLog(is_active=directory is not None))
         self._lock = StoreLock(directory)
-        self._native: Any = open_mongomock(self._server)
+        self._mongomock: Any = open_mongomock(self._server)
         self._databases: dict[str, EmbeddedDatabase] = {}
         self._flush_thread: FlushThread | None = None
         if directory is not None:
@@ -61,9 +61,9 @@ class EmbeddedClient:
         """
         with self._lock:
             if name not in self._databases:
-                native = self._native.get_database(name)
+                mongomock_database = self._mongomock.get_database(name)
                 self._databases[name] = EmbeddedDatabase(
-                    self, native, self._server[name], self._lock
+                    self, mongomock_database, self._server[name], self._lock
                 )
             return self._databases[name]
 
@@ -75,7 +75,7 @@ class EmbeddedClient:
     def list_database_names(self) -> list[str]:
         """Return the names of the databases that exist."""
         with self._lock:
-            names: list[str] = self._native.list_database_names()
+            names: list[str] = self._mongomock.list_database_names()
             return names
 
     def drop_database(self, name_or_database: Any) -> None:
@@ -88,7 +88,7 @@ class EmbeddedClient:
 
     def server_info(self) -> dict[str, Any]:
         """Return a description of the server; `embedded` distinguishes it from MongoDB."""
-        return {**self._native.server_info(), "embedded": True}
+        return {**self._mongomock.server_info(), "embedded": True}
 
     def check_disk(self) -> None:
         """Raise ConnectionFailure while changes cannot be written to the disk."""
@@ -123,11 +123,11 @@ class EmbeddedDatabase(PyMongoStandIn):
     stands_in_for = Database
 
     def __init__(
-        self, client: EmbeddedClient, native: Any, store: DatabaseStore, lock: StoreLock
+        self, client: EmbeddedClient, mongomock_database: Any, store: DatabaseStore, lock: StoreLock
     ) -> None:
         self.client = client
-        self.name: str = native.name
-        self._native, self._store, self._lock = native, store, lock
+        self.name: str = mongomock_database.name
+        self._mongomock, self._store, self._lock = mongomock_database, store, lock
         self._collections: dict[str, EmbeddedCollection] = {}
 
     def __repr__(self) -> str:
@@ -149,8 +149,8 @@ class EmbeddedDatabase(PyMongoStandIn):
         """Return a collection; it exists once something is stored in it."""
         with self._lock:
             if name not in self._collections:
-                native = MongomockCollection(self._native.get_collection(name))
-                operations = CollectionOperations(native, self._store[name])
+                mongomock_operators = MongomockOperators(self._mongomock.get_collection(name))
+                operations = CollectionOperations(mongomock_operators, self._store[name])
                 self._collections[name] = EmbeddedCollection(self, operations, self._lock)
             return self._collections[name]
 
@@ -159,13 +159,13 @@ class EmbeddedDatabase(PyMongoStandIn):
         with self._lock:
             if name in self.list_collection_names():
                 raise CollectionInvalid(f"collection {name} already exists")
-            self._native.create_collection(name)
+            self._mongomock.create_collection(name)
             return self.get_collection(name)
 
     def list_collection_names(self, **_: Any) -> list[str]:
         """Return the names of the collections that exist."""
         with self._lock:
-            names: list[str] = self._native.list_collection_names()
+            names: list[str] = self._mongomock.list_collection_names()
             return names
 
     def drop_collection(self, name_or_collection: Any, **_: Any) -> None:

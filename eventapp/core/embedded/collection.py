@@ -1,4 +1,9 @@
-"""A collection of the embedded store, with the interface of PyMongo's."""
+"""A collection of the embedded store, with the interface of PyMongo's.
+
+`EmbeddedCollection` checks arguments as PyMongo does, takes the client's lock, and returns the
+result types of PyMongo. `CollectionOperations` does the work, on the documents of a
+`CollectionStore`.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -16,8 +21,8 @@ from pymongo.results import (
     UpdateResult,
 )
 
-from eventapp.core.embedded.aggregation import aggregate, apply_pipeline
-from eventapp.core.embedded.bulk_writes import Write, bulk_write
+from eventapp.core.embedded.aggregation import apply_pipeline, run_pipeline
+from eventapp.core.embedded.bulk_writes import Write, run_bulk_write
 from eventapp.core.embedded.cursors import EmbeddedCommandCursor, EmbeddedCursor
 from eventapp.core.embedded.indexes import is_text_index
 from eventapp.core.embedded.locking import StoreLock, locked
@@ -28,7 +33,12 @@ from eventapp.core.embedded.mongomock_internals import (
     check_replacement,
     check_update,
 )
-from eventapp.core.embedded.operations import Change, CollectionOperations, Matches, WriteOutcome
+from eventapp.core.embedded.operations import (
+    Change,
+    CollectionOperations,
+    MatchedDocuments,
+    WriteOutcome,
+)
 from eventapp.core.embedded.pymongo_interface import (
     PyMongoStandIn,
     Sort,
@@ -38,7 +48,8 @@ from eventapp.core.embedded.pymongo_interface import (
 from eventapp.core.embedded.updates import apply_operators, apply_replacement
 from eventapp.core.embedded.values import copy_as_stored
 
-Filter: TypeAlias = Mapping[str, Any]
+# PyMongo names the parameter `filter`; private functions of the embedded store name it `query`.
+QueryFilter: TypeAlias = Mapping[str, Any]
 
 _BAD_LIMIT = 15958  # MongoDB's error code
 
@@ -80,7 +91,7 @@ class EmbeddedCollection(PyMongoStandIn):
 
     def find(
         self,
-        filter: Filter | None = None,
+        filter: QueryFilter | None = None,
         projection: Any = None,
         skip: int = 0,
         limit: int = 0,
@@ -88,7 +99,7 @@ class EmbeddedCollection(PyMongoStandIn):
         sort: Any = None,
         **options: Any,
     ) -> EmbeddedCursor:
-        """Return a cursor, which reads all its results when the first one is read."""
+        """Return a cursor. It reads all results at once when the first one is fetched."""
         check_options(options)
         query = {} if filter is None else filter
         check_filter(query)
@@ -96,7 +107,7 @@ class EmbeddedCollection(PyMongoStandIn):
 
     @locked
     def _read(
-        self, query: Filter, projection: Any, sort: Sort | None, skip: int, limit: int
+        self, query: QueryFilter, projection: Any, sort: Sort | None, skip: int, limit: int
     ) -> list[Document]:
         return self._operations.find(query, projection, sort, skip, limit)
 
@@ -109,7 +120,7 @@ class EmbeddedCollection(PyMongoStandIn):
 
     @locked
     def count_documents(
-        self, filter: Filter, skip: int = 0, limit: int | None = None, **options: Any
+        self, filter: QueryFilter, skip: int = 0, limit: int | None = None, **options: Any
     ) -> int:
         """Count the matches after the first `skip`, up to `limit`."""
         check_options(options)
@@ -119,7 +130,7 @@ class EmbeddedCollection(PyMongoStandIn):
         return count if limit is None else min(count, limit)
 
     @locked
-    def distinct(self, key: str, filter: Filter | None = None, **options: Any) -> list[Any]:
+    def distinct(self, key: str, filter: QueryFilter | None = None, **options: Any) -> list[Any]:
         """Return the distinct values of a field. The items of an array count as separate values."""
         check_options(options)
         return self._operations.distinct(key, filter or {})
@@ -134,7 +145,7 @@ class EmbeddedCollection(PyMongoStandIn):
             NotImplementedError: mongomock does not support a stage or an operator.
         """
         check_options(options)
-        results = aggregate(self._operations, pipeline)
+        results = run_pipeline(self._operations, pipeline)
         return EmbeddedCommandCursor(lambda: results)
 
     # Writes
@@ -166,32 +177,34 @@ class EmbeddedCollection(PyMongoStandIn):
     ) -> BulkWriteResult:
         """Perform several writes in one operation; BulkWriteError names those refused."""
         check_options(options)
-        return bulk_write(self, list(requests), ordered=ordered)
+        return run_bulk_write(self, list(requests), ordered=ordered)
 
-    def update_one(self, filter: Filter, update: Any, **options: Any) -> UpdateResult:
+    def update_one(self, filter: QueryFilter, update: Any, **options: Any) -> UpdateResult:
         """Update the first match. The options are upsert, sort and array_filters."""
         return _make_update_result(self._update(filter, update, **options))
 
-    def update_many(self, filter: Filter, update: Any, **options: Any) -> UpdateResult:
+    def update_many(self, filter: QueryFilter, update: Any, **options: Any) -> UpdateResult:
         """Update all matches. The options are upsert and array_filters."""
         return _make_update_result(self._update(filter, update, many=True, **options))
 
-    def replace_one(self, filter: Filter, replacement: Filter, **options: Any) -> UpdateResult:
+    def replace_one(
+        self, filter: QueryFilter, replacement: QueryFilter, **options: Any
+    ) -> UpdateResult:
         """Replace the first match. The options are upsert and sort."""
         return _make_update_result(self._replace(filter, replacement, **options))
 
-    def delete_one(self, filter: Filter, **options: Any) -> DeleteResult:
+    def delete_one(self, filter: QueryFilter, **options: Any) -> DeleteResult:
         """Delete the first match."""
         return DeleteResult({"n": len(self._delete(filter, **options).documents)}, True)
 
-    def delete_many(self, filter: Filter, **options: Any) -> DeleteResult:
+    def delete_many(self, filter: QueryFilter, **options: Any) -> DeleteResult:
         """Delete all matches."""
         return DeleteResult({"n": len(self._delete(filter, many=True, **options).documents)}, True)
 
     @locked
     def find_one_and_update(
         self,
-        filter: Filter,
+        filter: QueryFilter,
         update: Any,
         projection: Any = None,
         sort: Any = None,
@@ -206,8 +219,8 @@ class EmbeddedCollection(PyMongoStandIn):
     @locked
     def find_one_and_replace(
         self,
-        filter: Filter,
-        replacement: Filter,
+        filter: QueryFilter,
+        replacement: QueryFilter,
         projection: Any = None,
         sort: Any = None,
         upsert: bool = False,
@@ -220,7 +233,7 @@ class EmbeddedCollection(PyMongoStandIn):
 
     @locked
     def find_one_and_delete(
-        self, filter: Filter, projection: Any = None, sort: Any = None, **options: Any
+        self, filter: QueryFilter, projection: Any = None, sort: Any = None, **options: Any
     ) -> Document | None:
         """Delete the first match and return it, or None without a match."""
         deleted = self._delete(filter, sort=sort, **options)
@@ -229,44 +242,54 @@ class EmbeddedCollection(PyMongoStandIn):
         return self._operations.project(deleted, deleted.documents[0], projection)
 
     def _project_outcome(
-        self, outcome: WriteOutcome, projection: Any, after: bool
+        self, outcome: WriteOutcome, projection: Any, return_after: bool
     ) -> Document | None:
-        document = outcome.after if after else outcome.before
+        document = outcome.after if return_after else outcome.before
         if document is None:
             return None
-        return self._operations.project(Matches(), document, projection)
+        return self._operations.project(MatchedDocuments(), document, projection)
 
     @locked
     def _update(
-        self, filter: Filter, update: Any, *, array_filters: Any = None, **options: Any
+        self, query: QueryFilter, update: Any, *, array_filters: Any = None, **options: Any
     ) -> WriteOutcome:
-        native, base = self._operations.native, self._operations.make_upsert_base(filter)
+        mongomock = self._operations.mongomock_operators
+        upsert_base = self._operations.make_upsert_base(query)
         if isinstance(update, list) and not array_filters:
             return self._rewrite(
-                filter, lambda old, _: apply_pipeline(native, old, update), base, **options
+                query, lambda old, _: apply_pipeline(mongomock, old, update), upsert_base, **options
             )
         check_update(update)
-        query, operators = copy_as_stored(filter), copy_as_stored(update)
-        filters = copy_as_stored({"filters": array_filters or []})["filters"]
+        stored_query, stored_update = copy_as_stored(query), copy_as_stored(update)
+        stored_filters = copy_as_stored({"filters": array_filters or []})["filters"]
 
         def change(document: Document, inserting: bool) -> Document:
-            return apply_operators(native, document, query, operators, filters, inserting=inserting)
+            return apply_operators(
+                mongomock,
+                document,
+                stored_query,
+                stored_update,
+                stored_filters,
+                inserting=inserting,
+            )
 
-        return self._rewrite(filter, change, base, **options)
+        return self._rewrite(query, change, upsert_base, **options)
 
     @locked
-    def _replace(self, filter: Filter, replacement: Filter, **options: Any) -> WriteOutcome:
+    def _replace(
+        self, query: QueryFilter, replacement: QueryFilter, **options: Any
+    ) -> WriteOutcome:
         check_replacement(replacement)
         new = copy_as_stored(replacement)
-        base = self._operations.make_upsert_base(filter)
-        id_only = {name: value for name, value in base.items() if name == "_id"}
-        return self._rewrite(filter, lambda old, _: apply_replacement(old, new), id_only, **options)
+        upsert_base = self._operations.make_upsert_base(query)
+        id_only = {name: value for name, value in upsert_base.items() if name == "_id"}
+        return self._rewrite(query, lambda old, _: apply_replacement(old, new), id_only, **options)
 
     def _rewrite(
         self,
-        filter: Filter,
+        query: QueryFilter,
         change: Change,
-        base: Document,
+        upsert_base: Document,
         *,
         upsert: bool = False,
         sort: Any = None,
@@ -274,17 +297,17 @@ class EmbeddedCollection(PyMongoStandIn):
         **options: Any,
     ) -> WriteOutcome:
         check_options(options)
-        pairs = parse_sort(sort) if sort else None
+        sort_pairs = parse_sort(sort) if sort else None
         return self._operations.rewrite(
-            filter, change, base=base if upsert else None, sort=pairs, many=many
+            query, change, upsert_base=upsert_base if upsert else None, sort=sort_pairs, many=many
         )
 
     @locked
     def _delete(
-        self, filter: Filter, *, sort: Any = None, many: bool = False, **options: Any
-    ) -> Matches:
+        self, query: QueryFilter, *, sort: Any = None, many: bool = False, **options: Any
+    ) -> MatchedDocuments:
         check_options(options)
-        return self._operations.delete(filter, parse_sort(sort) if sort else None, many=many)
+        return self._operations.delete(query, parse_sort(sort) if sort else None, many=many)
 
     # Indexes
 
@@ -330,24 +353,24 @@ class EmbeddedCollection(PyMongoStandIn):
         """Return {name: {"key": [(field, direction)], ...}}, as PyMongo does."""
         check_options(options)
         return {
-            shown.pop("name"): {**shown, "key": list(shown["key"].items())}
-            for shown in self._describe_indexes()
+            description.pop("name"): {**description, "key": list(description["key"].items())}
+            for description in self._describe_indexes()
         }
 
     @locked
     def list_indexes(self, **options: Any) -> EmbeddedCommandCursor:
         """Return the indexes as documents."""
         check_options(options)
-        shown = self._describe_indexes()
-        return EmbeddedCommandCursor(lambda: shown)
+        descriptions = self._describe_indexes()
+        return EmbeddedCommandCursor(lambda: descriptions)
 
     def _describe_indexes(self) -> list[Document]:
         store = self._operations.store
         if not store.is_created:
             return []
-        of_id = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
+        id_index = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
         definitions = store.catalog.definitions.values()
-        return [of_id, *(_describe_index(definition) for definition in definitions)]
+        return [id_index, *(_describe_index(definition) for definition in definitions)]
 
     @locked
     def drop(self, **options: Any) -> None:
@@ -368,15 +391,15 @@ def _make_index_definition(model: IndexModel) -> Document:
     definition = copy_as_stored(model.document)
     definition.pop("background", None)
     if is_text_index(definition):
-        fields = [name for name, kind in definition["key"].items() if kind == "text"]
+        fields = [name for name, index_type in definition["key"].items() if index_type == "text"]
         definition["weights"] = {**dict.fromkeys(fields, 1), **definition.get("weights", {})}
     return definition
 
 
 def _describe_index(definition: Document) -> Document:
     """Return an index definition as a server lists it."""
-    shown = {"v": 2, **definition}
+    description = {"v": 2, **definition}
     if is_text_index(definition):
-        shown["key"] = {"_fts": "text", "_ftsx": 1}
-        shown.setdefault("default_language", "english")
-    return shown
+        description["key"] = {"_fts": "text", "_ftsx": 1}
+        description.setdefault("default_language", "english")
+    return description

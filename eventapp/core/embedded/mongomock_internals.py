@@ -125,20 +125,20 @@ def make_bson_sort_key(value: Any) -> tuple[int, Any]:
     return (_filtering._get_compare_type(value), value if direct else _BsonOrdered(value))
 
 
-class MongomockCollection:
+class MongomockOperators:
     """mongomock's operators on the documents of one collection. They never use the store."""
 
-    def __init__(self, native: Any) -> None:
+    def __init__(self, mongomock_collection: Any) -> None:
         """Wrap a collection that a mongomock client returned."""
-        self._native: Any = native
+        self._collection: Any = mongomock_collection
 
     def apply_operators(self, document: Document, update: Document, *, inserting: bool) -> None:
         """Apply update operators in place; `$setOnInsert` counts only if `inserting`."""
-        self._native._apply_update_document(document, {}, update, inserting)
+        self._collection._apply_update_document(document, {}, update, inserting)
 
     def project(self, document: Document, fields: Document | None) -> Document:
         """Return a copy with the projected fields, or with all of them for None."""
-        result: Document = self._native._copy_only_fields(document, fields, dict)
+        result: Document = self._collection._copy_only_fields(document, fields, dict)
         return result
 
     def run_stages(self, documents: list[Document], stages: list[Document]) -> Iterable[Document]:
@@ -148,7 +148,7 @@ class MongomockCollection:
             NotImplementedError: mongomock does not support a stage or an operator.
         """
         results: Iterable[Document] = _aggregate.process_pipeline(
-            documents, self._native.database, stages, None
+            documents, self._collection.database, stages, None
         )
         return results
 

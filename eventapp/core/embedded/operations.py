@@ -1,6 +1,6 @@
 """The operations on one embedded collection: find, insert, rewrite and delete over its store.
 
-The caller holds the client's lock, and checks the arguments and options.
+The caller, `EmbeddedCollection`, holds the client's lock, and checks the arguments and options.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -15,7 +15,7 @@ from eventapp.core.embedded.indexes import make_duplicate_key_error
 from eventapp.core.embedded.mongomock_internals import (
     MISSING,
     Document,
-    MongomockCollection,
+    MongomockOperators,
     get_values_at_path,
     make_bson_sort_key,
     matches_filter,
@@ -36,7 +36,7 @@ Change = Callable[[Document, bool], Document]
 
 
 @dataclass
-class Matches:
+class MatchedDocuments:
     """The stored documents that match a filter, with their text scores if it had a `$text`."""
 
     documents: list[Document] = field(default_factory=list)
@@ -103,38 +103,38 @@ class CollectionOperations:
     """The operations of one collection.
 
     Attributes:
-        native: mongomock's operators for the collection.
+        mongomock_operators: mongomock's operators for the documents of the collection.
         store: the documents and indexes of the collection.
     """
 
-    def __init__(self, native: MongomockCollection, store: CollectionStore) -> None:
-        self.native = native
+    def __init__(self, mongomock_operators: MongomockOperators, store: CollectionStore) -> None:
+        self.mongomock_operators = mongomock_operators
         self.store = store
 
-    def match(self, query: Mapping[str, Any], sort: Sort | None = None) -> Matches:
+    def match(self, query: Mapping[str, Any], sort: Sort | None = None) -> MatchedDocuments:
         """Return the documents that match a filter, sorted."""
         rest, text = split_text(copy_as_stored(query))
         if self.store.is_empty:
             matches_filter(rest, {})  # Refuse a malformed filter even without documents.
         if text is None:
-            matches = Matches(list(self.store.find_candidates(rest)))
+            matches = MatchedDocuments(list(self.store.find_candidates(rest)))
         else:
             scores = self.store.find_text_scores(text)
-            matches = Matches(self.store.find_existing(scores), scores)
+            matches = MatchedDocuments(self.store.find_existing(scores), scores)
         matches.documents = [
             document for document in matches.documents if matches_filter(rest, document)
         ]
         matches.sort(sort or ())
         return matches
 
-    def project(self, matches: Matches, document: Document, projection: Any) -> Document:
+    def project(self, matches: MatchedDocuments, document: Document, projection: Any) -> Document:
         """Return the projected copy of one match, for the caller."""
         if projection is None or projection == {}:
             return copy_for_caller(document)
         if not isinstance(projection, Mapping):
             projection = dict.fromkeys(projection, 1) or {"_id": 1}
         fields = {name: value for name, value in projection.items() if value != TEXT_SCORE}
-        result = self.native.project(document, fields or None)
+        result = self.mongomock_operators.project(document, fields or None)
         for name in projection.keys() - fields.keys():
             result[name] = matches.get_score(document)
         return copy_for_caller(result)
@@ -177,18 +177,19 @@ class CollectionOperations:
         query: Mapping[str, Any],
         change: Change,
         *,
-        base: Document | None = None,
+        upsert_base: Document | None = None,
         sort: Sort | None = None,
         many: bool = False,
     ) -> WriteOutcome:
         """Replace the first match by `change(match, False)`, or every match if `many`.
 
         Args:
-            base: without a match, `change(base, True)` is inserted, unless `base` is None.
+            upsert_base: the document that an upsert starts from. Without a match,
+                `change(upsert_base, True)` is inserted. None if the write is no upsert.
         """
         found = self.match(query, sort).documents
-        if not found and base is not None:
-            return self._insert_upserted(change(base, True))
+        if not found and upsert_base is not None:
+            return self._insert_upserted(change(upsert_base, True))
         outcome = WriteOutcome()
         for document in found if many else found[:1]:
             self._replace(document, change(document, False), outcome)
@@ -212,11 +213,11 @@ class CollectionOperations:
 
     def make_upsert_base(self, query: Mapping[str, Any]) -> Document:
         """Return the document that an upsert with this filter starts from."""
-        return make_upsert_base(self.native, split_text(copy_as_stored(query))[0])
+        return make_upsert_base(self.mongomock_operators, split_text(copy_as_stored(query))[0])
 
     def delete(
         self, query: Mapping[str, Any], sort: Sort | None = None, *, many: bool = False
-    ) -> Matches:
+    ) -> MatchedDocuments:
         """Delete the first match, or every match if `many`; return the deleted documents."""
         matches = self.match(query, sort)
         if not many:

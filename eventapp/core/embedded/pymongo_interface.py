@@ -50,7 +50,7 @@ class PyMongoStandIn:
     `gridfs` checks the class of a database, and copies it with other options.
     """
 
-    stands_in_for: type
+    stands_in_for: type  # the class of PyMongo that `isinstance` and `__class__` report
     codec_options: CodecOptions[Document] = CodecOptions(tz_aware=True)
     write_concern = WriteConcern()
 

@@ -1,7 +1,8 @@
 """The stored documents of the embedded store, and the changes since the last flush.
 
-The stores have the interface of mongomock's stores (see mongomock_internals), so that its `$lookup`
-can read them. Every method must be called under the client's lock.
+The classes have the methods of mongomock's own stores (the protocols in mongomock_internals), so
+that mongomock's `$lookup` can read other collections. The caller of a method must hold the client's
+lock.
 """
 
 import threading
@@ -16,7 +17,7 @@ from eventapp.core.embedded.indexes import IndexCatalog
 from eventapp.core.embedded.mongomock_internals import Document, matches_filter
 from eventapp.core.embedded.values import copy_as_stored, find_indexed_values, make_hashable
 
-_EXPIRY_PERIOD = timedelta(seconds=1)
+_EXPIRY_CHECK_INTERVAL = timedelta(seconds=1)
 _NEVER = datetime.min
 
 
@@ -77,7 +78,7 @@ class ChangeLog:
         return pending
 
     def put_back(self, changes: PendingChanges) -> None:
-        """Put back changes that could not be written, before those recorded in the meantime."""
+        """Record again changes that could not be written; those recorded since then stay."""
         if self.pending is not None:
             changes.rows |= self.pending.rows
             changes.collections |= self.pending.collections
@@ -119,8 +120,10 @@ def take_snapshot(changes: PendingChanges) -> Snapshot:
 class CollectionStore:
     """The documents of one collection in order of insertion, and its indexes.
 
+    A read first deletes the documents that a TTL index has expired, at most once a second.
+
     Attributes:
-        indexes: empty, for mongomock, which must not check uniqueness itself.
+        indexes: always empty. mongomock checks uniqueness by it, but here `catalog` does that.
     """
 
     def __init__(self, database: str, name: str, changes: ChangeLog) -> None:
@@ -130,8 +133,8 @@ class CollectionStore:
         self._changes = changes
         self._documents: dict[Hashable, Document] = {}
         self._rows: dict[Hashable, int] = {}
-        self._exists_empty = False
-        self._expired_at = _NEVER
+        self._was_created = False
+        self._last_expiry_check = _NEVER
 
     @property
     def namespace(self) -> str:
@@ -141,7 +144,7 @@ class CollectionStore:
     @property
     def is_created(self) -> bool:
         """Whether the collection exists for `list_collection_names`."""
-        return bool(self._documents or self.catalog.definitions or self._exists_empty)
+        return bool(self._documents or self.catalog.definitions or self._was_created)
 
     @property
     def is_empty(self) -> bool:
@@ -150,7 +153,7 @@ class CollectionStore:
 
     def create(self) -> None:
         """Make the collection exist while it is empty."""
-        self._exists_empty = True
+        self._was_created = True
         self._changes.record_collection(self)
 
     def drop(self) -> None:
@@ -159,7 +162,7 @@ class CollectionStore:
             del self[key]
         for name in list(self.catalog.definitions):
             self.drop_index(name)
-        self._exists_empty = False
+        self._was_created = False
         self._changes.record_collection(self)
 
     def __setitem__(self, key: Hashable, value: Mapping[str, Any]) -> None:
@@ -174,7 +177,7 @@ class CollectionStore:
         self._documents[key] = document
         if key not in self._rows:
             self._rows[key] = self._changes.allocate_row()
-            if not self._exists_empty:
+            if not self._was_created:
                 self.create()  # A collection outlives its documents.
         self._changes.record_document(self._rows[key], self, key)
 
@@ -201,7 +204,7 @@ class CollectionStore:
         return iter(list(self._documents.values()))
 
     def get_document_in_row(self, row: int, key: Hashable) -> Document | None:
-        """Return the document that has this row number, or None if it was deleted."""
+        """Return the document of this key if it is still in this row, or None if it was deleted."""
         return self._documents.get(key) if self._rows.get(key) == row else None
 
     def load_document(self, row: int, document: Document) -> None:
@@ -213,7 +216,7 @@ class CollectionStore:
 
     def load_collection(self, definitions: list[Document]) -> None:
         """Make the collection exist with these indexes, as read from the disk."""
-        self._exists_empty = True
+        self._was_created = True
         for definition in definitions:
             self.add_index(definition)
 
@@ -255,19 +258,20 @@ class CollectionStore:
     def _remove_expired_documents(self) -> None:
         """Delete the documents that a TTL index has expired, at most once a second."""
         now = datetime.now(UTC).replace(tzinfo=None)
-        if now - self._expired_at < _EXPIRY_PERIOD:
+        if now - self._last_expiry_check < _EXPIRY_CHECK_INTERVAL:
             return
-        self._expired_at = now
+        self._last_expiry_check = now
         for definition in self.catalog.find_ttl_definitions():
-            self._expire(definition, now - timedelta(seconds=definition["expireAfterSeconds"]))
+            cutoff = now - timedelta(seconds=definition["expireAfterSeconds"])
+            self._delete_expired(definition, cutoff)
 
-    def _expire(self, definition: Document, limit: datetime) -> None:
+    def _delete_expired(self, definition: Document, cutoff: datetime) -> None:
         (path,) = definition["key"]
         partial = definition.get("partialFilterExpression", {})
         for key, document in list(self._documents.items()):
             values = find_indexed_values(document, path)
             times = [value for value in values if isinstance(value, datetime)]
-            if times and min(times) <= limit and matches_filter(partial, document):
+            if times and min(times) <= cutoff and matches_filter(partial, document):
                 del self[key]
 
 
@@ -301,7 +305,7 @@ class DatabaseStore:
 
 
 class ServerStore:
-    """All databases of one client."""
+    """All databases of one client. It replaces the class of the same name in mongomock."""
 
     def __init__(self, changes: ChangeLog) -> None:
         self.changes = changes

@@ -16,7 +16,7 @@ from eventapp.core.embedded.filters import iter_required_conditions
 from eventapp.core.embedded.mongomock_internals import (
     MISSING,
     Document,
-    MongomockCollection,
+    MongomockOperators,
     get_value_at_path,
     make_bson_sort_key,
     matches_filter,
@@ -35,7 +35,7 @@ _OPERATORS = _CREATING | {"$unset", "$pull", "$pullAll", "$pop", "$rename"}
 
 
 def apply_operators(
-    collection: MongomockCollection,
+    mongomock: MongomockOperators,
     document: Document,
     query: Document,
     update: Document,
@@ -68,7 +68,7 @@ def apply_operators(
             _check_path(result, path)
     try:
         with_values = _compute_values(result, resolved)
-        collection.apply_operators(result, with_values, inserting=inserting)
+        mongomock.apply_operators(result, with_values, inserting=inserting)
     except (TypeError, IndexError, AttributeError) as error:
         raise WriteError(f"the update does not fit the document: {error}", _BAD_VALUE) from error
     return require_same_id(document, result)
@@ -81,11 +81,11 @@ def apply_replacement(document: Document, replacement: Document) -> Document:
     return require_same_id(document, {"_id": document["_id"], **replacement})
 
 
-def make_upsert_base(collection: MongomockCollection, query: Document) -> Document:
+def make_upsert_base(mongomock: MongomockOperators, query: Document) -> Document:
     """Return the document that an upsert starts from: the equalities of its filter."""
     document: Document = {}
     for path, value in _iter_equalities(query):
-        collection.apply_operators(document, {"$set": {path: value}}, inserting=True)
+        mongomock.apply_operators(document, {"$set": {path: value}}, inserting=True)
     return document
 
 
