@@ -142,9 +142,9 @@ def _add_phrase(query: TextQuery, phrase: str, negated: bool) -> None:
 def score_as_mongodb(text: str, weight: float) -> dict[str, float]:
     """Return MongoDB's text score of each term of one string.
 
-    Each repetition counts half as much as the one before, a term of a long string counts for less
-    than one of a short string, and a string that is the term itself for a tenth more. The score of
-    a term in a document is the sum over its strings.
+    Each repetition counts half as much as the one before. A term of a long string counts for less
+    than one of a short string. A term that is the whole string counts for a tenth more. The score
+    of a term in a document is the sum over its strings.
     """
     terms = extract_terms(text)
     counts: dict[str, int] = {}

@@ -6,7 +6,7 @@ that was not read. Times are aware and in UTC. Prices are amounts in the currenc
 
 Three fields distinguish the states of an event. The revision `rev` is raised by every write that an
 answer can show, also by a sale, and by every write that a guarded write relies on. It is not raised
-when a score of popularity rises, an alert is recorded as sent, or `marksSince` is refreshed. The
+when a popularity score increases, an alert is recorded as sent, or `marksSince` is refreshed. The
 edit count `__v` is raised by edits that the API shows, but not by sales. `changedAt` is the time of
 the last write that other processes must learn of, by the database's clock.
 """
@@ -27,7 +27,10 @@ class ScheduleEntry(TypedDict):
 
 
 class TicketType(TypedDict):
-    """A kind of ticket. Always capacity = availableTickets + heldTickets + soldTickets."""
+    """A type of ticket, with its price and stock.
+
+    Always capacity = availableTickets + heldTickets + soldTickets.
+    """
 
     ticketTypeId: int  # from 1, unique within its event, never used again
     type: str  # its name, 1 to 100 characters, unique within its event when folded
@@ -218,7 +221,7 @@ class DerivedFields(TypedDict):
 
 
 class SaleState(EventRevision, EditCount):
-    """What a sale needs to know of an event."""
+    """The fields of an event that a sale reads."""
 
     _id: ObjectId
     title: str
@@ -231,7 +234,7 @@ class SaleState(EventRevision, EditCount):
 
 
 class InFlightState(SaleState):
-    """What recovery and the inventory check need to know of an event."""
+    """The fields of an event that recovery and the inventory check read."""
 
     available: int
     inFlight: dict[str, InFlightEntry]
@@ -253,7 +256,7 @@ class PriceAndStock(TypedDict):
 
 
 class IndexedEvent(EventKey, EditCount):
-    """What the in-memory index keeps of an event."""
+    """The fields of an event that the in-memory index reads."""
 
     listed: bool
     title: str
@@ -275,7 +278,7 @@ class TicketTypeStock(TypedDict):
 
 
 class EventChange(EventRevision, EditCount):
-    """A change as the change feed reads it: the event's state after it, or its deletion."""
+    """A change as the change feed reads it: the state of the event after it, or its deletion."""
 
     changedAt: datetime
     ticketTypes: list[TicketTypeStock]  # absent of a deleted event, as is `__v`
@@ -301,7 +304,7 @@ class ClosingEvent(EventKey):
 
 
 class RescheduledEvent(EventKey):
-    """An event with schedule changes of which its ticket holders are not notified yet."""
+    """An event with schedule changes that its ticket holders are not notified of yet."""
 
     title: str
     schedule: list[ScheduleEntry]
