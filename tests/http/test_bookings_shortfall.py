@@ -126,7 +126,7 @@ def test_a_second_entry_for_a_ticket_type_is_refused(db, ann):
     assert ann.waitlist_entries()[0]["quantity"] == 3
 
 
-def test_an_entry_is_kept_beside_a_booking_of_another_type(db, ann):
+def test_an_entry_is_kept_if_the_user_books_another_type(db, ann):
     event_of(db, 0, 5)
     entry = ann.wait(1, 2, 1)
     answer = ann.order(1, items=items_of((1, 3), (2, 2)), onShortfall="waitlist")
@@ -137,7 +137,7 @@ def test_an_entry_is_kept_beside_a_booking_of_another_type(db, ann):
     assert stock_of(db, 1, 1) == (0, 0, 0, 1)
 
 
-def test_an_entry_is_kept_beside_a_new_one_for_another_type(db, ann):
+def test_an_entry_is_kept_if_the_user_also_waits_for_another_type(db, ann):
     event_of(db, 0, 0)
     old = ann.wait(1, 2, 1)
     answer = ann.order(1, key="k", items=items_of((1, 3), (2, 2)), onShortfall="waitlist")
