@@ -155,7 +155,7 @@ def _build_change_notification(
         kind="event_changed",
         recipient=holder,
         occurred_at=last_change["at"],
-        data={**_render_facts(booking), "schedule": events.show_schedule(event)},
+        data={**_render_facts(booking), "schedule": events.present_schedule(event)},
     )
 
 

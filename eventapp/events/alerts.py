@@ -38,8 +38,8 @@ def has_entry(event: RescheduledEvent, date: datetime, location: str) -> bool:
     return rules.has_entry(event["schedule"], date, location)
 
 
-def show_schedule(event: RescheduledEvent) -> list[DateAndLocation]:
-    """Return the event's schedule as a notification shows it."""
+def present_schedule(event: RescheduledEvent) -> list[DateAndLocation]:
+    """Return the event's schedule as notifications present it."""
     return [
         {"date": entry["date"].date().isoformat(), "location": entry["location"]}
         for entry in event["schedule"]

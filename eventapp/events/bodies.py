@@ -71,7 +71,7 @@ class ScheduleEntryView(TypedDict):
 
 
 class TicketTypeView(TypedDict):
-    """A ticket type of an answer; the last three only for the event's organizer and admins."""
+    """A ticket type of an answer. Only the organizer and admins see the last three fields."""
 
     ticketTypeId: int
     type: str

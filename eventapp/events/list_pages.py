@@ -111,7 +111,7 @@ class _PageFinder:
         elif self._matches is None:
             rows = self._find_in_database(self._database_filter, start)
         else:
-            rows = self._find_among(self._matches, start)
+            rows = self._find_among_matches(self._matches, start)
         return self._make_page(start, rows)
 
     def _find_matches(self) -> Matches | None:
@@ -173,7 +173,7 @@ class _PageFinder:
         )
         return _PageRows([store_listing.get_sort_key(event, order) for event in events], events)
 
-    def _find_among(self, matches: Matches, start: _PageStart) -> _PageRows:
+    def _find_among_matches(self, matches: Matches, start: _PageStart) -> _PageRows:
         """Find the rows among the matches of the index."""
         field, direction = self._request.order
         skip, limit = start.skip or 0, self._request.limit + 1

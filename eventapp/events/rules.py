@@ -155,7 +155,7 @@ def _find_replaced(
 
 
 def patch_ticket_type(ticket_type: TicketType, patch: TicketTypePatch) -> TicketType | None:
-    """Return the type with the changes of a request, None if its capacity became too small."""
+    """Return the type after a patch, or None if fewer tickets would exist than are taken."""
     taken = ticket_type["soldTickets"] + ticket_type["heldTickets"]
     available = ticket_type["availableTickets"]
     if "availableTickets" in patch:
@@ -222,7 +222,7 @@ def make_schedule_change_fields(
 
 
 def is_low_on_tickets(event: Event | LowTicketsEvent) -> bool:
-    """Return whether few tickets are left of an event that can be booked."""
+    """Return whether the event can be booked and has few tickets left."""
     capacity = sum(ticket_type["capacity"] for ticket_type in event["ticketTypes"])
     available = event["available"]
     is_few = available <= FEW_TICKETS and available * 100 <= capacity * FEW_PERCENT
@@ -241,15 +241,15 @@ def present_event(
         image_base_url: what the URL of an uploaded photo (`/images/...`) begins with, such as
             `https://host`.
     """
-    shown: dict[str, object] = {name: event.get(name) for name in HEAD_FIELDS}
+    view: dict[str, object] = {name: event.get(name) for name in HEAD_FIELDS}
     if event["image"].startswith("/"):
-        shown["image"] = image_base_url + event["image"]
-    shown["schedule"] = [_present_entry(entry) for entry in event["schedule"]]
-    shown["ticketTypes"] = [present_ticket_type(each, with_counts) for each in event["ticketTypes"]]
-    shown["favorited"] = favorited
-    shown.update({name: event.get(name) for name in TAIL_FIELDS})
-    shown["soldOut"] = is_sold_out(event)
-    return cast(EventView, shown)
+        view["image"] = image_base_url + event["image"]
+    view["schedule"] = [_present_entry(entry) for entry in event["schedule"]]
+    view["ticketTypes"] = [present_ticket_type(each, with_counts) for each in event["ticketTypes"]]
+    view["favorited"] = favorited
+    view.update({name: event.get(name) for name in TAIL_FIELDS})
+    view["soldOut"] = is_sold_out(event)
+    return cast(EventView, view)
 
 
 def _present_entry(entry: ScheduleEntry) -> ScheduleEntryView:
@@ -259,17 +259,17 @@ def _present_entry(entry: ScheduleEntry) -> ScheduleEntryView:
 
 def present_ticket_type(ticket_type: TicketType, with_counts: bool) -> TicketTypeView:
     """Return a ticket type as answers present it; `with_counts` as for `present_event`."""
-    shown: TicketTypeView = {
+    view: TicketTypeView = {
         "ticketTypeId": ticket_type["ticketTypeId"],
         "type": ticket_type["type"],
         "price": ticket_type["price"],
         "availableTickets": ticket_type["availableTickets"],
     }
     if with_counts:
-        shown["soldTickets"] = ticket_type["soldTickets"]
-        shown["heldTickets"] = ticket_type["heldTickets"]
-        shown["capacity"] = ticket_type["capacity"]
-    return shown
+        view["soldTickets"] = ticket_type["soldTickets"]
+        view["heldTickets"] = ticket_type["heldTickets"]
+        view["capacity"] = ticket_type["capacity"]
+    return view
 
 
 def is_sold_out(event: Event) -> bool:

@@ -155,7 +155,7 @@ class EventFields(ListedParts, Revision, EditCount):
     views: NotRequired[int]  # times it was shown; absent until the first are counted
     # What the background jobs read.
     closing: NotRequired[datetime]  # when it was cancelled, while its bookings are being ended
-    tell: NotRequired[list[ScheduleChange]]  # schedule changes not yet notified
+    tell: NotRequired[list[ScheduleChange]]  # schedule changes that no one was notified of yet
     tellAt: NotRequired[datetime]  # of the newest of `tell`; absent without one
     lowToldAt: NotRequired[datetime]  # when a low stock alert was sent, once an event
     hadWaitlist: NotRequired[bool]  # True once anyone has waited for it; absent before

@@ -1,4 +1,4 @@
-"""Scores in the store: raised in bulk, and sorted by an index."""
+"""Scores in the store: increased in bulk, and sorted by an index."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -46,9 +46,9 @@ def test_scores_stay_finite_and_in_order_for_centuries(db):
 
 def test_concurrent_increases_lose_nothing(db):
     event_of(db, 5)
-    raise_once = lambda: store.increase_scores(db, {1: (3.0, 1)})  # noqa: E731
+    increase_once = lambda: store.increase_scores(db, {1: (3.0, 1)})  # noqa: E731
     with ThreadPoolExecutor(8) as pool:
-        for done in [pool.submit(raise_once) for _ in range(64)]:
+        for done in [pool.submit(increase_once) for _ in range(64)]:
             done.result()
     event = db.events.find_one({"eventId": 1})
     assert event["views"] == 64

@@ -173,7 +173,7 @@ class Freshness:
         return last.required_revision is None or revision < last.required_revision
 
     def keep_shared(self, rendered: RenderedEvent, complete_up_to: datetime) -> bool:
-        """Cache an event that another process read; return False if it is outdated.
+        """Cache an event that another process read, or return False if it is outdated.
 
         Args:
             complete_up_to: of the read by the other process.
