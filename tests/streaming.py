@@ -38,7 +38,7 @@ class ServerStream:
 
     Attributes:
         response: the response, whose body the thread reads.
-        last_event_id: the id of the last event.
+        last_event_id: the id of the last stream message.
         comments: how many comments were received.
         ended: set when the server has ended the stream, or the connection broke.
     """
@@ -96,7 +96,7 @@ class ClientStream:
     Attributes:
         response: the response.
         blocks: an iterator over its raw blocks, comments included.
-        last_event_id: the id of the last event that `next` returned.
+        last_event_id: the id of the last stream message that `next` returned.
         comments: how many comments `next` has skipped.
     """
 

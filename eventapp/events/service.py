@@ -235,9 +235,10 @@ class LiveState:
         edit_count: raised by edits.
         revision: raised by every write that an answer can show.
         organizer_id: the user who manages it; None for sample events.
-        availability: the data of an `availability` message, which says how many tickets are left.
-        change: the data of a `change` message, which says that the event was edited, cancelled or
-            completed.
+        availability: the data of a stream message of type `availability`, which says how many
+            tickets are left.
+        change: the data of a stream message of type `event`, which says that the event was edited,
+            cancelled or completed.
     """
 
     event_id: int

@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 
 def encode_stream_message(message_id: str, message_type: str, data: bytes) -> bytes:
-    """Return one server-sent event, encoded.
+    """Return one stream message, which is a server-sent event, encoded.
 
     Args:
         message_id: the id that a client sends as `Last-Event-ID` when it reconnects.
@@ -95,7 +95,7 @@ class Listener(Protocol):
     """One stream of a topic: its stream position, and what its caller may read."""
 
     def read_new(self) -> bytes:
-        """Return the encoded events after the stream position, and advance the position past them.
+        """Return the stream messages after the stream position, and advance it past them.
 
         Raises:
             StreamEnded: the stream cannot continue.
@@ -237,16 +237,14 @@ HUB: AppKey[Hub] = AppKey("hub")
 def stream_events(topic: Topic, listener: Listener) -> Iterator[bytes]:
     """Yield the bytes of a stream, until its topic ends or its listener cannot continue.
 
-    Every COMMENT_SECONDS the stream checks `Listener.is_alive`. If there is no event to send then,
+    Every COMMENT_SECONDS the stream checks `Listener.is_alive`. If there is nothing to send then,
     it sends a comment, so that a broken connection is noticed.
     """
     yield OPENING
     checked_at = time.monotonic()
     while True:
-        version, has_ended = (
-            topic.version,
-            topic.has_ended,
-        )  # Read before the state: see the invariant.
+        # Both are read before the listener reads the state: see the invariant of the module.
+        version, has_ended = topic.version, topic.has_ended
         try:
             data = listener.read_new()
         except (StreamEnded, PyMongoError):

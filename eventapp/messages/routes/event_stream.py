@@ -1,4 +1,4 @@
-"""Route that streams the changes and the messages of an event as Server-Sent Events."""
+"""Route that streams the changes and the messages of an event as server-sent events."""
 
 from flask import Response, request
 
