@@ -4,13 +4,15 @@ If MONGO_URI is set, the database is a new one on that server; otherwise it is a
 """
 
 import os
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 from pymongo import MongoClient
@@ -50,6 +52,25 @@ def drop_database(config: Config) -> None:
     if config.mongo_uri:
         with MongoClient(config.mongo_uri) as client:
             client.drop_database(client.get_default_database())
+
+
+class CurrentStderr:
+    """A file that writes to what `sys.stderr` is at the moment."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_go_to_the_current_stderr() -> Iterator[None]:
+    """Loggers keep the file that they are made with, which `capsys` closes after its test."""
+    factory = structlog.PrintLoggerFactory(cast(TextIO, CurrentStderr()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "PrintLoggerFactory", lambda _file: factory)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
