@@ -157,7 +157,8 @@ def insert(db: Db, event: NewEvent) -> StoredEvent:
 def insert_many(db: Db, events: list[StoredEvent]) -> None:
     """Insert events that have their eventIds, in one batch, for bulk loading.
 
-    This does not set `changedAt`, so that running processes do not learn of these events.
+    `changedAt` stays as the caller set it, by its own clock. A running process therefore receives
+    these events only if the caller's clock is not behind the database's.
     """
     cast(Collection[StoredEvent], db.events).insert_many(events, ordered=False)
 
