@@ -1,4 +1,4 @@
-"""Callers of the API: two attendees, an organizer and an admin.
+"""Callers of the API: attendees, an organizer and an admin.
 
 A test file that needs other callers defines its own fixtures.
 """
@@ -15,6 +15,12 @@ def ann(client, app):
 
 @pytest.fixture
 def bob(client, app):
+    return Caller(client, app)
+
+
+@pytest.fixture
+def holder(client, app):
+    """The attendee who holds the tickets."""
     return Caller(client, app)
 
 

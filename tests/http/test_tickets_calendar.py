@@ -14,11 +14,6 @@ PLACE = {"location": "Théâtre, Hall 1; north\\south", "lat": 39.3622, "lng": -
 
 
 @pytest.fixture
-def holder(client, app, db):
-    return Caller(client, app)
-
-
-@pytest.fixture
 def organizer(client, app, db):
     return Caller(client, app, "organizer")
 

@@ -19,11 +19,6 @@ pytestmark = pytest.mark.usefixtures("clean_inventory")
 
 
 @pytest.fixture
-def holder(client, app, db):
-    return Caller(client, app)
-
-
-@pytest.fixture
 def organizer(client, app, db):
     return Caller(client, app, "organizer")
 

@@ -15,11 +15,6 @@ from tests.bookings_factories import Caller, event_of, expire_holds, refused
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
 
-@pytest.fixture
-def holder(client, app, db):
-    return Caller(client, app)
-
-
 def tickets(caller, booking):
     answer = caller.get(f"/bookings/{booking['_id']}/tickets")
     assert answer.status_code == 200, answer.json
