@@ -1,5 +1,6 @@
 """Factories for what tests need: bodies, events, logged-in users."""
 
+import os
 from datetime import date, timedelta
 from itertools import count
 from typing import Any
@@ -15,20 +16,34 @@ from eventapp.events import store as events_store
 
 _numbers = count(1)
 
+# A date in the future whenever the tests run, and a schedule on it. Parameters of tests use them in
+# place of day(), as they are computed while tests are collected.
+FAR_DAY = "2099-06-15"
+FAR_SCHEDULE = [{"date": FAR_DAY, "location": "Volos"}]
+
 
 def day(offset: int) -> str:
-    """Return the UTC date this many days from today, as text."""
+    """Return the UTC date this many days from today, as text.
+
+    Raises:
+        RuntimeError: If no test runs. Tests are collected minutes before the last of them runs, and
+            a date computed then is wrong for the tests that run after midnight.
+    """
+    if "PYTEST_CURRENT_TEST" not in os.environ:
+        raise RuntimeError("call day() inside a test or a fixture, not while tests are collected")
     return (utc_now().date() + timedelta(days=offset)).isoformat()
 
 
 def event_body(**changes: Any) -> dict[str, Any]:
     """Return a valid body of POST /api/events with these changes."""
+    if "schedule" not in changes:
+        place = {"location": "Volos", "lat": 39.36, "lng": 22.94}
+        changes["schedule"] = [{"date": day(30), **place}]
     body = {
         "title": "Sample Event",
         "description": "An example event",
         "category": "other",
         "image": "https://example.org/sample.jpg",
-        "schedule": [{"date": day(30), "location": "Volos", "lat": 39.36, "lng": 22.94}],
         "ticketTypes": [{"type": "General", "price": 20, "availableTickets": 100}],
         "organizer": "Some Organizer",
         "tags": ["test", "api"],

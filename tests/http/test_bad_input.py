@@ -282,7 +282,7 @@ def test_any_json_as_a_body_is_handled(send, method_path, body):
 
 
 @QUICK
-@given(name=st.sampled_from(sorted(event_body())), value=VALUES)
+@given(name=st.deferred(lambda: st.sampled_from(sorted(event_body()))), value=VALUES)
 def test_any_json_in_one_field_of_an_event_is_handled(send, name, value):
     answer = send("PUT", "/api/events/1", json.dumps({**event_body(), name: value}))
     assert answer.status_code in (200, 400), answer.json

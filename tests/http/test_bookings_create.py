@@ -141,11 +141,12 @@ def test_a_hold_keeps_tickets_for_ten_minutes(db, ann):
     assert stock_of(db, 1) == (7, 0, 3, 0)
 
 
-SCHEDULE = [
-    {"date": day(20), "location": "Late"},
-    {"date": day(-1), "location": "Past"},
-    {"date": day(0), "location": "Now"},
-]
+def make_schedule():
+    return [
+        {"date": day(20), "location": "Late"},
+        {"date": day(-1), "location": "Past"},
+        {"date": day(0), "location": "Now"},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -153,12 +154,12 @@ SCHEDULE = [
     [({}, "Now"), ({"scheduleIndex": 0}, "Late"), ({"scheduleIndex": 2}, "Now")],
 )
 def test_the_schedule_entry_is_the_one_named_or_the_next(db, ann, index, location):
-    event_of(db, 10, schedule=SCHEDULE)
+    event_of(db, 10, schedule=make_schedule())
     assert booked(ann.order(1, quantity=1, **index))["location"] == location
 
 
 def test_a_schedule_entry_that_is_over_or_missing_is_refused(db, ann):
-    event_of(db, 10, schedule=SCHEDULE)
+    event_of(db, 10, schedule=make_schedule())
     refused(ann.order(1, quantity=1, scheduleIndex=1), 409, "event_past")
     body = refused(ann.order(1, quantity=1, scheduleIndex=3), 400, "validation_error")
     assert body["message"] == "Invalid schedule index"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.factories import day, event_body, make_event, make_user
+from tests.factories import FAR_DAY, day, event_body, make_event, make_user
 
 SHOWN = {
     "_id",
@@ -142,7 +142,7 @@ def ticket_type(**changes):
 
 
 def entry(**changes):
-    return {"date": day(3), "location": "X", **changes}
+    return {"date": FAR_DAY, "location": "X", **changes}
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def entry(**changes):
         ({"schedule": []}, "schedule"),
         ({"schedule": [entry()] * 101}, "schedule"),
         ({"schedule": [{"location": "X"}]}, "schedule.0.date"),
-        ({"schedule": [{"date": day(3)}]}, "schedule.0.location"),
+        ({"schedule": [{"date": FAR_DAY}]}, "schedule.0.location"),
         ({"schedule": [entry(), entry(location="")]}, "schedule.1.location"),
         ({"schedule": [entry(lat=90.1)]}, "schedule.0.lat"),
         ({"schedule": [entry(lat=-90.1)]}, "schedule.0.lat"),

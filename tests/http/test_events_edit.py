@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.factories import day, event_body, make_event, make_user
+from tests.factories import FAR_SCHEDULE, day, event_body, make_event, make_user
 
 CALLS = [
-    ("PUT", "", event_body()),
+    ("PUT", "", event_body(schedule=FAR_SCHEDULE)),
     ("DELETE", "", None),
     ("POST", "/publish", None),
     ("PATCH", "/ticketTypes/0", {"price": 1}),

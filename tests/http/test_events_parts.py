@@ -5,8 +5,8 @@ import pytest
 from tests.factories import day, make_event
 
 SCHEDULE = [
-    {"date": day(5), "location": "Athens", "lat": 37.98, "lng": 23.73},
-    {"date": day(9), "location": "Volos"},
+    {"date": "2099-01-05", "location": "Athens", "lat": 37.98, "lng": 23.73},
+    {"date": "2099-01-09", "location": "Volos"},
 ]
 TYPES = [
     {"type": "General", "price": 20, "availableTickets": 100},
@@ -80,10 +80,10 @@ def test_an_invalid_schedule_index_is_refused(call, db, event, index):
     "patch",
     [
         {"location": "Rome"},
-        {"date": day(30)},
+        {"date": "2099-01-30"},
         {"lat": 1.5},
         {"lng": -2},
-        {"date": day(1), "location": "Rome", "lat": 41.9, "lng": 12.5},
+        {"date": "2099-01-01", "location": "Rome", "lat": 41.9, "lng": 12.5},
     ],
 )
 @pytest.mark.parametrize("index", [0, 1])

@@ -8,7 +8,7 @@ from bson import ObjectId
 from eventapp.core.clock import utc_now
 from eventapp.jobs import service as jobs
 from tests.bookings_factories import Caller, context_of, event_of, expire_holds, types
-from tests.factories import day
+from tests.factories import FAR_DAY, day
 from tests.notifications_factories import make_notification, notify, notify_holders
 
 
@@ -123,7 +123,7 @@ def test_a_cancelled_event_is_notified_to_its_holders(app, client, db, ann, ben,
 @pytest.mark.parametrize(
     ("patch", "is_notified"),
     [
-        ({"date": day(31)}, True),
+        ({"date": FAR_DAY}, True),
         ({"location": "Larissa"}, True),
         ({"lat": 10.5}, False),
         ({"location": "Volos"}, False),

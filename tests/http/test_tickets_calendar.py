@@ -7,7 +7,7 @@ import pytest
 import vobject
 
 from tests.bookings_factories import Caller, event_of, types
-from tests.factories import day, event_body
+from tests.factories import FAR_DAY, day, event_body
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 PLACE = {"location": "Théâtre, Hall 1; north\\south", "lat": 39.3622, "lng": -22.9442}
@@ -96,7 +96,7 @@ def test_the_entry_is_of_the_booked_date(holder, event):
     ("patch", "name", "value"),
     [
         ({"location": "Hall 2"}, "LOCATION", "Hall 2"),
-        ({"date": day(33)}, "DTSTART", date.fromisoformat(day(33))),
+        ({"date": FAR_DAY}, "DTSTART", date.fromisoformat(FAR_DAY)),
         ({"lat": 1.5, "lng": 2.5}, "GEO", (1.5, 2.5)),
     ],
 )

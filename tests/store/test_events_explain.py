@@ -116,8 +116,8 @@ def test_each_filter_uses_an_index(recorded, query):
         ("GET", "/android/api/favorites", None),
         ("PATCH", "/api/events/5/ticketTypes/0", {"price": 4}),
         ("PATCH", "/api/events/5/schedule/0", {"location": "X"}),
-        ("POST", "/api/events", factories.event_body()),
-        ("PUT", "/api/events/6", factories.event_body()),
+        ("POST", "/api/events", factories.event_body(schedule=factories.FAR_SCHEDULE)),
+        ("PUT", "/api/events/6", factories.event_body(schedule=factories.FAR_SCHEDULE)),
         ("DELETE", "/api/events/7", None),
     ],
 )
