@@ -14,10 +14,11 @@ from eventapp.events import service as events
 from eventapp.events.types import Event, ScheduleEntry
 
 PRODID = "-//eventapp//bookings//EN"
+# The STATUS of an entry by the status of its booking. A booking in any other status has ended.
 STATUSES = {"held": "TENTATIVE", "confirmed": "CONFIRMED"}
 CANCELLED = "CANCELLED"
-# The SEQUENCE of an entry whose event was deleted: the highest, as no change follows. Calendars
-# store SEQUENCE in 32 bits.
+# The SEQUENCE of an entry whose event was deleted. It is the highest that fits into the 32 bits in
+# which calendars store it, because no change follows.
 LAST_SEQUENCE = 2**31 - 1
 
 
@@ -51,16 +52,18 @@ def _find_event(db: Db, booking: StoredBooking) -> Event | None:
 
 def _build_entry(booking: StoredBooking, event: Event | None) -> icalendar.Event:
     schedule_entry = _find_schedule_entry(booking, event)
-    booked = schedule_entry or booking
-    day = booked["date"].date()
-    changed_at = max(booking["updatedAt"], (event or booking)["updatedAt"])
+    date_and_location = schedule_entry or booking
+    day = date_and_location["date"].date()
+    changed_at = booking["updatedAt"]
+    if event:
+        changed_at = max(changed_at, event["updatedAt"])
     properties: dict[str, object] = {
         "uid": f"{booking['_id']}@eventapp",
         "sequence": _compute_sequence(booking, event),
         "status": STATUSES.get(booking["status"], CANCELLED),
         "summary": event["title"] if event else booking["eventTitle"],
         "description": _describe(booking),
-        "location": booked["location"],
+        "location": date_and_location["location"],
         "dtstart": day,
         "dtend": day + timedelta(days=1),  # RFC 5545: the end of an all-day entry is exclusive
         "dtstamp": changed_at,
@@ -96,7 +99,8 @@ def _find_schedule_entry(booking: StoredBooking, event: Event | None) -> Schedul
 def _compute_sequence(booking: StoredBooking, event: Event | None) -> int:
     if event is None:
         return LAST_SEQUENCE
-    return event["__v"] + (booking["status"] not in STATUSES)
+    has_ended = booking["status"] not in STATUSES
+    return event["__v"] + int(has_ended)
 
 
 def _describe(booking: StoredBooking) -> str:

@@ -17,7 +17,7 @@ from eventapp.tickets.signing_key import TicketKey, load_key
 from eventapp.tickets.types import CheckedInTicket, ScanResult, ValidTicket
 
 CHECKED_IN = "checked_in"
-# Bookings that are read at a time.
+# How many bookings are read at once.
 BATCH_SIZE = 500
 
 
@@ -75,7 +75,7 @@ class EventCheckIn:
         }
 
     def iter_valid_tickets(self) -> Iterator[list[ValidTicket]]:
-        """Yield lists of valid tickets, each list for BATCH_SIZE bookings."""
+        """Yield the valid tickets of the event, in lists for at most BATCH_SIZE bookings each."""
         after = None
         while batch := store.find_confirmed(self.db, self.event_id, after=after, limit=BATCH_SIZE):
             after = (batch[-1]["createdAt"], batch[-1]["_id"])

@@ -26,8 +26,9 @@ CONFIRMED = "confirmed"
 MAX_SCANS = 500
 
 _TICKET_ID = re.compile(r"([0-9a-f]{24})-([1-9]\d{0,9})-([1-9]\d{0,5})", re.ASCII)
+# The 64 bytes of a signature are 103 characters in base32.
 _CODE = re.compile(
-    r"(EVT1\.([1-9]\d{0,18})\.([0-9A-F]{24}-\d{1,10}-\d{1,6}))\.[A-Z2-7]{103}", re.ASCII
+    r"EVT1\.([1-9]\d{0,18})\.([0-9A-F]{24}-\d{1,10}-\d{1,6})\.[A-Z2-7]{103}", re.ASCII
 )
 
 
@@ -91,8 +92,10 @@ def parse_code(code: str) -> tuple[int, Ticket] | None:
     The signature is not verified.
     """
     match = _CODE.fullmatch(code)
-    ticket = parse_ticket_id(match[3].lower()) if match else None
-    return (int(match[2]), ticket) if match and ticket else None
+    if match is None:
+        return None
+    ticket = parse_ticket_id(match[2].lower())
+    return (int(match[1]), ticket) if ticket else None
 
 
 def render_valid_ticket(booking: TicketedBooking, ticket: Ticket, type_name: str) -> ValidTicket:

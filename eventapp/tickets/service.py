@@ -21,8 +21,8 @@ from eventapp.tickets.types import PictureFormat, TicketView
 # For the routes of tickets, which may not import other features.
 __all__ = ["current_booking_context"]
 
-# Error correction level M: about 15 % of the code may be unreadable. A module is 8 pixels wide.
-# The border is the quiet zone of 4 modules that the QR standard demands.
+# Error correction level M: about 15 % of the QR code may be unreadable. A QR module, one square of
+# the code, is 8 pixels wide. The border is the quiet zone that the standard demands: 4 QR modules.
 ERROR_CORRECTION, SCALE, BORDER = "m", 8, 4
 
 
@@ -67,8 +67,10 @@ def draw_ticket(
         TicketNotFound: there is no such ticket, or it is another user's.
     """
     ticket = rules.parse_ticket_id(ticket_id)
-    booking = ticket and store.find_booking(context.db, ObjectId(ticket.booking_id))
-    if not ticket or not booking or not bookings.is_holder_or_admin(booking, actor):
+    if ticket is None:
+        raise TicketNotFound
+    booking = store.find_booking(context.db, ObjectId(ticket.booking_id))
+    if booking is None or not bookings.is_holder_or_admin(booking, actor):
         raise TicketNotFound
     if ticket not in (each for each, _type_name in rules.iter_tickets(booking)):
         raise TicketNotFound
@@ -99,10 +101,10 @@ def build_ticket_attachments(
 
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:
-    """Return when the user's tickets were checked in."""
+    """Return when the user's tickets were checked in, as `checkIns`."""
     return {
         "checkIns": [
-            {"ticketId": f"{booking['_id']}-{local_id}", **check_in}
+            {"ticketId": rules.Ticket(str(booking["_id"]), local_id).ticket_id, **check_in}
             for booking in store.find_checked_in(db, user_id)
             for local_id, check_in in booking["checkIns"].items()
         ]

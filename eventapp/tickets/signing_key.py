@@ -41,9 +41,11 @@ class TicketKey:
         """
         code = rules.normalize_code(text)
         parsed = rules.parse_code(code)
-        if parsed is None or parsed[0] != event_id:
+        if parsed is None:
             return None
-        ticket = parsed[1]
+        coded_event_id, ticket = parsed
+        if coded_event_id != event_id:
+            return None
         expected = self.sign(event_id, ticket.ticket_id)
         return ticket if hmac.compare_digest(expected, code) else None
 

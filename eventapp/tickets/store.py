@@ -59,7 +59,7 @@ def check_in(
     """Store a check-in in one guarded write.
 
     Args:
-        local_id: the `local_id` of the ticket.
+        local_id: as in `rules.Ticket`.
 
     Returns:
         The booking after the write. None, with nothing written, if the ticket is checked in

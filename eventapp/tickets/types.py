@@ -39,8 +39,8 @@ class TicketView(TypedDict):
 
     ticketId: str
     type: str  # the name of the ticket type
-    code: str
-    checkedInAt: datetime | None
+    code: str  # what the QR code contains, see `rules`
+    checkedInAt: datetime | None  # UTC; None before the check-in
 
 
 class CheckedInTicket(TicketView):
@@ -57,16 +57,16 @@ class ValidTicket(TypedDict):
     ticketId: str
     type: str
     date: str  # ISO 8601
-    checkedInAt: datetime | None
+    checkedInAt: datetime | None  # UTC; None before the check-in
 
 
-class ScanResult(TypedDict, total=False):
-    """The result of an uploaded scan. Only `status` is always there."""
+class ScanResult(TypedDict):
+    """The result of an uploaded scan."""
 
     status: str  # "checked_in", "already_checked_in" or "ticket_not_found"
-    ticketId: str
-    type: str  # only of "checked_in"
-    checkedInAt: datetime | None
+    ticketId: NotRequired[str]  # absent if the status is "ticket_not_found"
+    type: NotRequired[str]  # present only if the status is "checked_in"
+    checkedInAt: NotRequired[datetime | None]  # UTC; present together with `ticketId`
 
 
 PictureFormat = Literal["png", "svg"]

@@ -164,7 +164,9 @@ def record_entry(db: Db, inventory: Inventory, entry: WaitlistEntry) -> bool:
 
 def list_entries(db: Db, user_id: ObjectId) -> list[EntryView]:
     """Return the user's active entries with their positions, newest first, at most MAX_LISTED."""
-    return [_render_active(db, entry) for entry in store.find_of_user(db, user_id, MAX_LISTED)]
+    return [
+        _render_active(db, entry) for entry in store.find_active_of_user(db, user_id, MAX_LISTED)
+    ]
 
 
 def _render_active(db: Db, entry: WaitlistEntry) -> EntryView:
@@ -193,12 +195,15 @@ def find_by_idempotency_key(db: Db, user_id: ObjectId, key: str) -> WaitlistEntr
 
 def find_waited_type_ids(db: Db, user_id: ObjectId, event_id: int) -> set[int]:
     """Return the ticket types of this event that the user waits for."""
-    return {entry["ticketTypeId"] for entry in store.find_of_user_and_event(db, user_id, event_id)}
+    return {
+        entry["ticketTypeId"]
+        for entry in store.find_active_of_user_and_event(db, user_id, event_id)
+    }
 
 
 def is_waiting(db: Db, user_id: ObjectId, event_id: int) -> bool:
     """Return whether the user has an active entry for this event."""
-    return bool(store.find_of_user_and_event(db, user_id, event_id))
+    return bool(store.find_active_of_user_and_event(db, user_id, event_id))
 
 
 # Ending entries.
@@ -211,7 +216,7 @@ def end_entries(
 
     An entry that is claimed for an offer stays active.
     """
-    entries = store.find_of_user_and_event(db, user_id, event_id)
+    entries = store.find_active_of_user_and_event(db, user_id, event_id)
     return sum(end_entry(db, inventory, entry, "left", now) for entry in entries)
 
 
@@ -261,7 +266,7 @@ def apply_leaves(
     moves = [StockMove.for_leaving(str(entry["_id"]), entry["ticketTypeId"]) for entry in entries]
 
     def find_pending() -> set[str]:
-        return {make_leave_key(str(id_)) for id_ in store.find_pending_among(db, ids)}
+        return {make_leave_key(str(id_)) for id_ in store.find_pending_leave_ids(db, ids)}
 
     inventory.apply_moves(event_id, moves, now, find_pending=find_pending)
     store.record_leaves_applied(db, ids)
@@ -310,7 +315,7 @@ def is_offer_in_progress(
     db: Db, user_id: ObjectId, event_id: int, *, except_entry: ObjectId | None = None
 ) -> bool:
     """Return whether an entry of the user for this event is claimed, ignoring `except_entry`."""
-    entries = store.find_of_user_and_event(db, user_id, event_id)
+    entries = store.find_active_of_user_and_event(db, user_id, event_id)
     return any("offering" in entry for entry in entries if entry["_id"] != except_entry)
 
 
@@ -322,9 +327,9 @@ def apply_old_leaves(
 ) -> None:
     """Apply the pending leaves of entries that ended before this time.
 
-    The processes that ended them have died.
+    Processes that died left these leaves pending, or `forget_user` did.
     """
-    for entry in store.find_pending_before(db, before, limit):
+    for entry in store.find_pending_leaves_before(db, before, limit):
         apply_leaves(db, inventory, [entry], now)
 
 
@@ -345,7 +350,7 @@ def insert_tombstone(db: Db, entry_id: ObjectId) -> bool:
 
 def is_leave_pending(db: Db, entry_id: ObjectId) -> bool:
     """Return whether this entry has ended and its leave is not yet recorded as applied."""
-    return bool(store.find_pending_among(db, [entry_id]))
+    return bool(store.find_pending_leave_ids(db, [entry_id]))
 
 
 def count_active(db: Db, event_ids: list[int]) -> dict[int, dict[int, int]]:
@@ -355,7 +360,7 @@ def count_active(db: Db, event_ids: list[int]) -> dict[int, dict[int, int]]:
 
 def find_pending_leaves(db: Db, event_ids: list[int]) -> list[WaitlistEntry]:
     """Return ended entries of these events whose leave is not yet recorded as applied."""
-    return store.find_pending_of_events(db, event_ids)
+    return store.find_pending_leaves_of_events(db, event_ids)
 
 
 def find_claimed_booking_ids(db: Db, booking_ids: list[ObjectId]) -> list[ObjectId]:

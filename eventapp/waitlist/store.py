@@ -105,7 +105,7 @@ def find_existing_ids(db: Db, entry_ids: list[ObjectId]) -> list[ObjectId]:
     return [entry["_id"] for entry in found]
 
 
-def find_of_user(db: Db, user_id: ObjectId, limit: int) -> list[WaitlistEntry]:
+def find_active_of_user(db: Db, user_id: ObjectId, limit: int) -> list[WaitlistEntry]:
     """Return the user's active entries, newest first."""
     active = {"userId": user_id, "active": True}
     return list(_entries(db).find(active).sort("joinedAt", DESCENDING).limit(limit))
@@ -116,7 +116,7 @@ def find_all_of_user(db: Db, user_id: ObjectId) -> list[WaitlistEntry]:
     return list(_entries(db).find({"userId": user_id}).sort("joinedAt", DESCENDING))
 
 
-def find_of_user_and_event(db: Db, user_id: ObjectId, event_id: int) -> list[WaitlistEntry]:
+def find_active_of_user_and_event(db: Db, user_id: ObjectId, event_id: int) -> list[WaitlistEntry]:
     """Return the user's active entries for one event."""
     return list(_entries(db).find({"userId": user_id, "eventId": event_id, "active": True}))
 
@@ -229,19 +229,19 @@ def record_leaves_applied(db: Db, entry_ids: Sequence[ObjectId]) -> None:
     db.waitlist.update_many({"_id": {"$in": entry_ids}}, {"$set": {"restock": "done"}})
 
 
-def find_pending_among(db: Db, entry_ids: Sequence[ObjectId]) -> list[ObjectId]:
+def find_pending_leave_ids(db: Db, entry_ids: Sequence[ObjectId]) -> list[ObjectId]:
     """Return the ids of the given entries whose leave is not yet recorded as applied."""
     pending = {"_id": {"$in": entry_ids}, "restock": "due"}
     return [entry["_id"] for entry in db.waitlist.find(pending, {"_id": 1})]
 
 
-def find_pending_before(db: Db, before: datetime, limit: int) -> list[WaitlistEntry]:
+def find_pending_leaves_before(db: Db, before: datetime, limit: int) -> list[WaitlistEntry]:
     """Return entries that ended before this time and whose leave is not yet recorded as applied."""
     pending = {"restock": "due", "updatedAt": {"$lt": before}}
     return list(_entries(db).find(pending).limit(limit))
 
 
-def find_pending_of_events(db: Db, event_ids: list[int]) -> list[WaitlistEntry]:
+def find_pending_leaves_of_events(db: Db, event_ids: list[int]) -> list[WaitlistEntry]:
     """Return ended entries of these events whose leave is not yet recorded as applied."""
     return list(_entries(db).find({"restock": "due", "eventId": {"$in": event_ids}}))
 

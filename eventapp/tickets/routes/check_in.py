@@ -13,18 +13,13 @@ from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ORGANIZER
 from eventapp.tickets import check_ins
+from eventapp.tickets.routes.tickets import forbid_caching
 from eventapp.tickets.schemas import BatchAnswer, BatchBody, CheckedIn, CheckInBody, DoorAnswer
 from eventapp.tickets.types import ValidTicket
 
 # The name "door" is part of the operation ids in the OpenAPI document.
 bp = Blueprint("door", __name__, url_prefix="/api/events", description="Tickets")
-
-
-@bp.after_request
-def forbid_caching(response: Response) -> Response:
-    """Forbid caching, because anyone who has a code can use the ticket."""
-    response.headers["Cache-Control"] = "no-store"
-    return response
+bp.after_request(forbid_caching)
 
 
 def open_check_in(event_id: int) -> check_ins.EventCheckIn:
