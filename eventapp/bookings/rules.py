@@ -184,6 +184,14 @@ def build_pending_notification_fields(kind: str | None, now: datetime) -> dict[s
     return {f"tell.{kind}": now, "tellAt": now} if kind else {}
 
 
+def has_direct_booking(active: Iterable[StoredBooking]) -> bool:
+    """Return whether the holder made one of these active bookings, of one user and event.
+
+    The others are waitlist offers.
+    """
+    return any(booking["slot"] == DIRECT_SLOT for booking in active)
+
+
 def get_pending_notifications(booking: StoredBooking) -> dict[str, datetime]:
     """Return when each pending notification of the holder became due, by kind."""
     return booking["tell"]

@@ -2,7 +2,8 @@
 
 Sales of one event that arrive while a batch runs form the next batch (see `core.batching`).
 A batch takes the tickets of all its sales in one guarded update of the event. Then it inserts the
-bookings that need no further check, together with those of other events' batches.
+bookings that need no further check, together with those of other events' batches. Their sales are
+then finished. `sales.service` checks and records the others one by one.
 """
 
 import secrets
@@ -19,6 +20,7 @@ from eventapp.bookings.rules import Limits
 from eventapp.bookings.sales.idempotency import build_record
 from eventapp.bookings.sales.purchases import (
     Purchase,
+    PurchaseAnswer,
     build_answer,
     choose_schedule_entry,
     resolve_items,
@@ -91,17 +93,17 @@ class SaleResult:
     Attributes:
         allocation: the tickets that were taken and the waitlist positions that were given.
         event: the event right after that.
-        booking: the booking to store; None if no ticket was taken.
+        booking: the booking of the tickets; None if no ticket was taken.
         event_was_edited: True if the tickets must be given back and the purchase resolved again.
-        is_recorded: True if the batch has stored the booking; False if the booking needs a further
-            check, or if a unique index has refused it.
+        answer: the answer to the purchase if the batch has stored the booking; None if the sale
+            needs a further check, or if a unique index has refused the booking.
     """
 
     allocation: Allocation
     event: SaleState
     booking: StoredBooking | None = None
     event_was_edited: bool = False
-    is_recorded: bool = False
+    answer: PurchaseAnswer | None = None
 
 
 class SaleBatcher:
@@ -113,7 +115,7 @@ class SaleBatcher:
         self._inserts: Batcher[list[StoredBooking], list[bool]] = Batcher(self._insert_batch)
 
     def sell(self, event_id: int, sale: Sale) -> SaleResult:
-        """Take tickets. Store the booking as well if it needs no further check.
+        """Take tickets. Also store the booking and answer the purchase if no check is left.
 
         Raises:
             EventNotFound, NotOnSale, TicketTypeNotFound, EventBusy: nothing is written.
@@ -125,35 +127,38 @@ class SaleBatcher:
         return self._inserts.submit("bookings", [booking])[0]
 
     def _sell_batch(
-        self, event_id: Hashable, sales: Sequence[Sale]
+        self, key: Hashable, sales: Sequence[Sale]
     ) -> Sequence[SaleResult | BaseException]:
+        event_id = cast(int, key)
         requests = [sale.request for sale in sales]
-        outcomes = self._inventory.take_batch(cast(int, event_id), requests, sales[0].now)
+        outcomes = self._inventory.take_batch(event_id, requests, sales[0].now)
         results = [
             outcome if isinstance(outcome, AppError) else _build_result(sale, *outcome)
             for sale, outcome in zip(sales, outcomes, strict=True)
         ]
-        return self._record_batch(sales, results)
+        return self._record_batch(event_id, sales, results)
 
     def _record_batch(
-        self, sales: Sequence[Sale], results: Sequence[SaleResult | AppError]
-    ) -> Sequence[SaleResult | BaseException]:
-        """Store all bookings that need no further check in one insert."""
+        self, event_id: int, sales: Sequence[Sale], results: Sequence[SaleResult | AppError]
+    ) -> Sequence[SaleResult | AppError]:
+        """Store all bookings that need no further check in one insert.
+
+        Returns:
+            The results, with the answer to each purchase whose booking was stored.
+        """
         bookings: dict[int, StoredBooking] = {}
+        answered: dict[int, SaleResult] = {}
         for index, (sale, result) in enumerate(zip(sales, results, strict=True)):
             if isinstance(result, SaleResult) and result.booking and _is_final(sale, result):
-                _add_idempotency_record(sale, result.booking)
                 bookings[index] = result.booking
+                answered[index] = replace(result, answer=_build_answer(sale, result.booking))
         if not bookings:
             return results
-        stored = self._inserts.submit("bookings", list(bookings.values()))
-        is_stored = dict(zip(bookings, stored, strict=True))
-        return [
-            replace(result, is_recorded=is_stored[index])
-            if isinstance(result, SaleResult) and index in is_stored
-            else result
-            for index, result in enumerate(results)
-        ]
+        inserted = self._inserts.submit("bookings", list(bookings.values()))
+        stored = [index for index, is_stored in zip(bookings, inserted, strict=True) if is_stored]
+        self._inventory.allow_clearing(event_id, [str(bookings[index]["_id"]) for index in stored])
+        finished = {index: answered[index] for index in stored}
+        return [finished.get(index, result) for index, result in enumerate(results)]
 
     def _insert_batch(
         self, _key: Hashable, batches: Sequence[list[StoredBooking]]
@@ -182,10 +187,12 @@ def _is_final(sale: Sale, result: SaleResult) -> bool:
     return has_all_tickets and not result.event.get("hadWaitlist")
 
 
-def _add_idempotency_record(sale: Sale, booking: StoredBooking) -> None:
-    """Add the answer to a sale that has a key, in the case that there are no waitlist entries."""
-    if record := build_record(sale.purchase, build_answer(booking, [])):
+def _build_answer(sale: Sale, booking: StoredBooking) -> PurchaseAnswer:
+    """Return the answer to a sale without waitlist entries; with a key, add it to the booking."""
+    answer = build_answer(booking, [])
+    if record := build_record(sale.purchase, answer):
         booking["idempotency"] = record
+    return answer
 
 
 def generate_reference() -> str:

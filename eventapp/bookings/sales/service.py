@@ -9,7 +9,8 @@ the following steps. `bookings.recovery` then completes or undoes the purchase.
 3. Take the tickets, and waitlist positions for the rest, in one update of the event that also adds
    an in-flight entry. If the event was edited since step 2, undo the update and begin again.
 4. Store the booking. If all tickets were granted and the event never had a waitlist, the batch of
-   step 3 does this. Otherwise the user's other bookings and waitlist entries are checked first.
+   step 3 does this, and the purchase is answered. Otherwise the user's other bookings and waitlist
+   entries are checked first.
 5. Store the waitlist entries.
 
 A *purchase* is what the client asks for, as parsed from the request. A *sale* is a purchase
@@ -90,12 +91,16 @@ def book(
 def _try_to_book(
     context: BookingContext, user_id: ObjectId, purchase: Purchase, now: datetime
 ) -> PurchaseAnswer:
+    """Book tickets as `book` does, once; raise EventEdited if the event was edited meanwhile.
+
+    The metric of bookings is counted, and `on_booked` is called if there is a booking.
+    """
     if answer := find_answer(context.db, user_id, purchase):
         return answer
     sale = _resolve_sale(context, user_id, purchase, now)
     result = context.sales.sell(purchase.event_id, sale)
     try:
-        return _check_and_record(context, sale, result)
+        answer = result.answer or _check_and_record(context, sale, result)
     except AnsweredBefore as answered:
         _undo(context, sale, result.allocation)
         return answered.answer
@@ -106,6 +111,10 @@ def _try_to_book(
         _undo(context, sale, result.allocation)
         BOOKINGS.labels("refused").inc()
         raise
+    BOOKINGS.labels(result.booking["status"] if result.booking else "waitlisted").inc()
+    if result.booking:
+        context.on_booked(purchase.event_id)
+    return answer
 
 
 def _resolve_sale(
@@ -135,7 +144,7 @@ def _resolve_sale(
 
 
 def _check_and_record(context: BookingContext, sale: Sale, result: SaleResult) -> PurchaseAnswer:
-    """Check what a sale got, store its booking and waitlist entries, and return the answer.
+    """Check a sale whose booking the batch has not stored, record it, and return the answer.
 
     Raises:
         SoldOut: nothing was taken.
@@ -182,7 +191,7 @@ def _refuse_sold_out(context: BookingContext, sale: Sale, result: SaleResult) ->
 
 def _refuse_second_booking(context: BookingContext, sale: Sale) -> None:
     active = store.find_active_bookings(context.db, sale.user_id, sale.purchase.event_id)
-    if any(booking["slot"] == rules.DIRECT_SLOT for booking in active):
+    if rules.has_direct_booking(active):
         raise AlreadyBooked
 
 
@@ -212,28 +221,22 @@ def _undo_duplicate_joins(
 def _record_purchase(context: BookingContext, sale: Sale, result: SaleResult) -> PurchaseAnswer:
     """Store the booking and the waitlist entries, and return the answer.
 
-    The metric of bookings is counted, and `on_booked` is called if there is a booking.
-
     Raises:
         AlreadyBooked, AlreadyWaitlisted, AnsweredBefore, IdempotencyMismatch, DatabaseUnavailable:
             nothing is stored.
     """
-    event_id, booking = sale.purchase.event_id, result.booking
+    booking = result.booking
     entries = waitlist.build_entries(
         sale.request, result.allocation, result.event, user_id=sale.user_id, now=sale.now
     )
     answer = build_answer(booking, [shown for _, shown in entries])
     record = idempotency.build_record(sale.purchase, answer)
     if booking:
-        if not result.is_recorded:
-            if record:
-                booking["idempotency"] = record
-            _record_booking(context, sale, booking, answer)
-        context.inventory.allow_clearing(event_id, [sale.request.booking_id])
+        if record:
+            booking["idempotency"] = record
+        _record_booking(context, sale, booking, answer)
+        context.inventory.allow_clearing(sale.purchase.event_id, [sale.request.booking_id])
     _record_entries(context, sale, [entry for entry, _ in entries], record, booking)
-    BOOKINGS.labels(booking["status"] if booking else "waitlisted").inc()
-    if booking:
-        context.on_booked(event_id)
     return answer
 
 

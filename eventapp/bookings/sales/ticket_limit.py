@@ -59,7 +59,7 @@ def refuse_over_limit(
     if taken:
         _await_offers(context, user_id, purchase.event_id)
     active = store.find_active_bookings(context.db, user_id, purchase.event_id)
-    if any(booking["slot"] == rules.DIRECT_SLOT for booking in active):
+    if rules.has_direct_booking(active):
         idempotency.raise_if_answered(context.db, user_id, purchase)
         raise AlreadyBooked
     if taken + sum(booking["quantity"] for booking in active) > context.limits.per_user:
