@@ -36,7 +36,7 @@ MAX_IDS_IN_MESSAGE_ID = 40
 
 
 class NotificationTopic(Topic):
-    """The notifications of one user who has open streams.
+    """The notifications of one user who has open streams. Those in `existing` are not published.
 
     Attributes:
         read_at: when notifications were last read from the database, in UTC.
@@ -57,7 +57,8 @@ class NotificationTopic(Topic):
         """Publish the new ones among the notifications that were just read.
 
         Args:
-            read: the user's notifications of at least the last OVERLAP before `read_at`.
+            read: the user's notifications since OVERLAP before `read_at`, or since an earlier time.
+            now: when the read began, in UTC.
         """
         oldest_id = ObjectId.from_datetime(self.read_at - OVERLAP)
         recent = [each for each in read if each["_id"] >= oldest_id]
@@ -114,9 +115,10 @@ class NotificationListener:
             StreamEnded: the topic no longer buffers all notifications that were not sent yet.
         """
         count, buffered = self._topic.state
-        if self._count < count - len(buffered):
+        unsent = count - self._count
+        if unsent > len(buffered):
             raise StreamEnded
-        new = [*self._missed, *buffered[len(buffered) - (count - self._count) :]]
+        new = [*self._missed, *buffered[len(buffered) - unsent :]]
         self._count, self._missed = count, []
         return b"".join(self._encode(each) for each in new if each["_id"] not in self._sent_ids)
 
@@ -158,7 +160,10 @@ def subscribe(
 
     def open_topic() -> NotificationTopic:
         now = utc_now()
-        return NotificationTopic(user_id, store.find_since(db, [user_id], now - 2 * OVERLAP), now)
+        # This read begins earlier than the first one after it, which begins OVERLAP before `now`.
+        # So no notification that existed before is published as a new one.
+        existing = store.find_since(db, [user_id], now - 2 * OVERLAP)
+        return NotificationTopic(user_id, existing, now)
 
     topic = hub.subscribe(TOPIC_KIND, user_id, open_topic, callers)
     assert isinstance(topic, NotificationTopic)
@@ -167,7 +172,10 @@ def subscribe(
 
 
 def _compute_overlap_start(sent_ids: Iterable[ObjectId]) -> datetime:
-    """Return the time OVERLAP before the newest id, since which more may become visible."""
+    """Return the time OVERLAP before the newest of these ids.
+
+    Notifications of that time and later may still become visible.
+    """
     newest: datetime = max(sent_ids).generation_time
     return newest - OVERLAP
 

@@ -25,6 +25,7 @@ from eventapp.notifications.types import MailOutcome, QueuedMail
 
 # Sending one mail takes less than this, even if every step of SMTP lasts until its timeout.
 LEASE = timedelta(minutes=10)
+# The most mails that one call sends.
 BATCH_SIZE = 1000
 DEFAULT_FROM = "eventapp@localhost"
 DEFAULT_BASE_URL = "http://127.0.0.1:10000"
@@ -33,15 +34,15 @@ log = structlog.get_logger("mail")
 
 
 class MailConnection(Protocol):
-    """An open connection to a mail server."""
+    """A connection to a mail server."""
 
     def send(self, message: EmailMessage) -> None:
-        """Send a message, or raise DeliveryFailed."""
+        """Send a message to its `To`, or raise DeliveryFailed."""
 
 
 @dataclass(frozen=True)
 class Outbox:
-    """The settings by which mails are written and sent.
+    """What the outbox needs to write and send its mails, which are stored in the database.
 
     Attributes:
         connect: opens a connection to the mail server. If it is None, mails are only logged.
@@ -63,7 +64,7 @@ def open_outbox(smtp_url: str | None, mail_from: str | None, base_url: str) -> O
 def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
     """Send the mails that are due, and return how many were sent, logged or given up.
 
-    If the server can't be reached at all, the remaining mails wait for the next call.
+    If the server can't be reached or refuses the login, the remaining mails wait for the next call.
     """
     finished, clock = 0, advancing_clock(now)
     with outbox.connect() if outbox.connect else nullcontext() as connection:
@@ -72,11 +73,11 @@ def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
             if mail is None:
                 continue
             failpoint("mail-claim")
-            outcome, is_server_reachable = _try_to_send(connection, outbox, mail, clock)
+            outcome, is_server_up = _try_to_send(connection, outbox, mail, clock)
             failpoint("mail-sent")
             if store_outbox.record_outcome(db, mail, outcome) and "doneAt" in outcome:
                 finished += 1
-            if not is_server_reachable:
+            if not is_server_up:
                 break
     return finished
 
@@ -87,11 +88,19 @@ def _try_to_send(
     mail: QueuedMail,
     clock: Callable[[], datetime],
 ) -> tuple[MailOutcome, bool]:
-    """Try to send a mail. Return the fields to store, and whether the server could be reached."""
+    """Try to send a mail.
+
+    Args:
+        connection: None if mails are only logged.
+
+    Returns:
+        The fields to store, and whether the server can take further mails.
+    """
     if connection is None:
         log.info("mail not sent: no SMTP_URL", to=mail["to"], subject=mail["subject"])
         return {"status": rules.LOGGED, "doneAt": clock()}, True
-    if mail["attempts"] > 1 and clock() - mail["createdAt"] >= rules.GIVE_UP_AFTER:
+    # The first attempt is made at any age: a mail may be old because no worker has run.
+    if mail["attempts"] > 1 and rules.is_too_old_to_retry(mail["createdAt"], clock()):
         return _give_up(mail, mail.get("lastError", "never finished"), clock()), True
     try:
         connection.send(build_message(mail, outbox.mail_from))
@@ -125,7 +134,7 @@ def build_message(mail: QueuedMail, mail_from: str) -> EmailMessage:
         message["From"] = mail_from
         message["To"] = mail["to"]
         message["Subject"] = mail["subject"]
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError) as error:  # The parser raises IndexError for "ann@".
         raise DeliveryFailed(f"{type(error).__name__}: {error}", is_permanent=True) from error
     addresses = message["To"].addresses
     if len(addresses) != 1 or not (addresses[0].username and addresses[0].domain):

@@ -2,8 +2,9 @@
 
 import unicodedata
 from datetime import datetime, timedelta
+from typing import Final
 
-from eventapp.notifications.types import Facts, RenderedNotification, StoredNotification
+from eventapp.notifications.types import Facts, MailStatus, RenderedNotification, StoredNotification
 
 BOOKING_CONFIRMED, BOOKING_CANCELLED = "booking_confirmed", "booking_cancelled"
 BOOKING_EXPIRED, WAITLIST_OFFER = "booking_expired", "waitlist_offer"
@@ -20,9 +21,17 @@ KINDS = (
     LOW_TICKETS,
 )
 
-QUEUED, SENDING, SENT, FAILED, LOGGED = "queued", "sending", "sent", "failed", "logged"
-STATUSES = (QUEUED, SENDING, SENT, FAILED, LOGGED)
+QUEUED: Final = "queued"
+SENDING: Final = "sending"
+SENT: Final = "sent"
+FAILED: Final = "failed"
+LOGGED: Final = "logged"
+STATUSES: tuple[MailStatus, ...] = (QUEUED, SENDING, SENT, FAILED, LOGGED)
+# The shortest and the longest time between two attempts to send a mail.
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=2)
+# 2 to this power is enough for LONGEST_PAUSE. It limits a number that would overflow otherwise.
+MAX_DOUBLINGS = 10
+# The age from which a mail is not sent again.
 GIVE_UP_AFTER = timedelta(days=1)
 MAX_SUBJECT = 200  # characters
 
@@ -46,7 +55,7 @@ def _compose_confirmed(data: Facts) -> tuple[str, str]:
     return (
         f"Booking confirmed: {data['eventTitle']}",
         f"Your booking {data['bookingReference']} of {format_ticket_count(data)} for "
-        f"{_describe_occasion(data)} is confirmed.",
+        f"{_describe_event(data)} is confirmed.",
     )
 
 
@@ -54,7 +63,7 @@ def _compose_cancelled(data: Facts) -> tuple[str, str]:
     return (
         f"Booking cancelled: {data['eventTitle']}",
         f"Your booking {data['bookingReference']} of {format_ticket_count(data)} for "
-        f"{_describe_occasion(data)} is cancelled.{_describe_refund(data)}",
+        f"{_describe_event(data)} is cancelled.{_describe_refund(data)}",
     )
 
 
@@ -62,7 +71,7 @@ def _compose_expired(data: Facts) -> tuple[str, str]:
     return (
         f"Booking expired: {data['eventTitle']}",
         f"The time to confirm {data['bookingReference']} of {format_ticket_count(data)} for "
-        f"{_describe_occasion(data)} is over; the tickets are free again.{_describe_refund(data)}",
+        f"{_describe_event(data)} is over; the tickets are free again.{_describe_refund(data)}",
     )
 
 
@@ -72,7 +81,7 @@ def _compose_offer(data: Facts) -> tuple[str, str]:
     until = expires_at.strftime("%d %B, %H:%M UTC")
     return (
         f"Tickets for you: {data['eventTitle']}",
-        f"You waited for {_describe_occasion(data)}: {format_ticket_count(data)} are kept for you "
+        f"You waited for {_describe_event(data)}: {format_ticket_count(data)} are kept for you "
         f"until {until}. Accept the offer before then.",
     )
 
@@ -81,7 +90,7 @@ def _compose_event_changed(data: Facts) -> tuple[str, str]:
     dates = "; ".join(f"{entry['date']}, {entry['location']}" for entry in data["schedule"])
     return (
         f"Event changed: {data['eventTitle']}",
-        f"You have booking {data['bookingReference']} for {_describe_occasion(data)}. "
+        f"You have booking {data['bookingReference']} for {_describe_event(data)}. "
         f"The event now takes place: {dates}.",
     )
 
@@ -89,7 +98,7 @@ def _compose_event_changed(data: Facts) -> tuple[str, str]:
 def _compose_event_cancelled(data: Facts) -> tuple[str, str]:
     return (
         f"Event cancelled: {data['eventTitle']}",
-        f"{_describe_occasion(data)} does not take place. Your booking {data['bookingReference']} "
+        f"{_describe_event(data)} does not take place. Your booking {data['bookingReference']} "
         f"is cancelled.{_describe_refund(data)}",
     )
 
@@ -97,8 +106,7 @@ def _compose_event_cancelled(data: Facts) -> tuple[str, str]:
 def _compose_low_tickets(data: Facts) -> tuple[str, str]:
     return (
         f"Few tickets left: {data['eventTitle']}",
-        f"Only {format_ticket_count(data)} left of {_describe_occasion(data)}, "
-        "one of your favorites.",
+        f"Only {format_ticket_count(data)} left of {_describe_event(data)}, one of your favorites.",
     )
 
 
@@ -115,7 +123,7 @@ def format_ticket_count(data: Facts) -> str:
     return f"{quantity} ticket{'' if quantity == 1 else 's'}"
 
 
-def _describe_occasion(data: Facts) -> str:
+def _describe_event(data: Facts) -> str:
     return f"{data['eventTitle']} on {data['date']}, {data['location']}"
 
 
@@ -136,17 +144,22 @@ _COMPOSERS = {
 }
 
 
+def is_too_old_to_retry(created_at: datetime, now: datetime) -> bool:
+    """Return whether a mail that was written at `created_at` is not sent again after a failure."""
+    return now - created_at >= GIVE_UP_AFTER
+
+
 def schedule_next_attempt(attempts: int, created_at: datetime, now: datetime) -> datetime | None:
-    """Return when to send a mail again, None if GIVE_UP_AFTER has passed.
+    """Return when to send a mail again, None if it is too old.
 
     The pause doubles with each attempt, from FIRST_PAUSE up to LONGEST_PAUSE.
 
     Args:
         attempts: how often sending has failed, at least 1.
     """
-    if now - created_at >= GIVE_UP_AFTER:
+    if is_too_old_to_retry(created_at, now):
         return None
-    doublings = min(attempts - 1, 10)
+    doublings = min(attempts - 1, MAX_DOUBLINGS)
     factor: int = 2**doublings
     return now + min(FIRST_PAUSE * factor, LONGEST_PAUSE)
 

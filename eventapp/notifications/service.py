@@ -17,6 +17,7 @@ from eventapp.notifications import rules, store, store_outbox
 from eventapp.notifications.errors import NotificationNotFound
 from eventapp.notifications.mail_templates import render_mail
 from eventapp.notifications.types import (
+    MailHealth,
     NewNotification,
     RenderedNotification,
     StoredNotification,
@@ -33,8 +34,8 @@ class PageRequest:
         unread: list unread notifications only.
         page: the number of the page, from 1; ignored if `list_position` is set.
         limit: the most notifications to return.
-        list_position: where the page begins, as the page before returned it; None for page
-            `page`.
+        list_position: where the page begins, as `list_notifications` returned it with the page
+            before; None for the page with number `page`.
     """
 
     unread: bool = False
@@ -138,7 +139,7 @@ def mark_all_read(db: Db, user_id: ObjectId, now: datetime) -> int:
     return store.mark_all_read(db, user_id, now)
 
 
-def get_mail_health(db: Db) -> JsonObject:
+def get_mail_health(db: Db) -> MailHealth:
     """Return the number of mails by status, and the mails that were given up last, newest first."""
     return {
         "counts": store_outbox.count_by_status(db, rules.STATUSES),
@@ -153,7 +154,7 @@ def forget_user(db: Db, user_id: ObjectId) -> None:
 
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:
-    """Return the notifications of a user and the mails without their HTML, under these names."""
+    """Return a user's notifications, and the mails to the user without their HTML."""
     notifications = store.find_all(db, user_id)
     return {
         "notifications": [rules.render_notification(each) for each in notifications],

@@ -1,4 +1,4 @@
-"""Connect to the mail server of `SMTP_URL`."""
+"""Send messages to the mail server of the setting `SMTP_URL`, over one connection."""
 
 import smtplib
 import ssl
@@ -74,6 +74,7 @@ class SmtpConnection:
         return smtplib.SMTP(host, port or 25, timeout=self._timeout)
 
     def _log_in(self, server: smtplib.SMTP) -> None:
+        """Secure the connection if the server offers it, and log in if the URL names a user."""
         server.ehlo()
         if self._url.scheme == "smtp" and server.has_extn("starttls"):
             server.starttls(context=ssl.create_default_context())

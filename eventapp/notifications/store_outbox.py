@@ -15,7 +15,7 @@ from pymongo.collection import Collection
 
 from eventapp.core.database import Db
 from eventapp.notifications.store import insert_missing
-from eventapp.notifications.types import DueMail, FailedMail, MailOutcome, QueuedMail
+from eventapp.notifications.types import DueMail, FailedMail, MailOutcome, MailStatus, QueuedMail
 
 RETENTION_SECONDS = 30 * 86400
 INDEXES = {
@@ -75,7 +75,7 @@ def record_outcome(db: Db, mail: QueuedMail, outcome: MailOutcome) -> bool:
     return _mails(db).update_one(claimed, update).modified_count == 1
 
 
-def count_by_status(db: Db, statuses: Sequence[str]) -> dict[str, int]:
+def count_by_status(db: Db, statuses: Sequence[MailStatus]) -> dict[MailStatus, int]:
     """Return how many mails have each status."""
     return {status: _mails(db).count_documents({"status": status}) for status in statuses}
 

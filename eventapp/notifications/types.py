@@ -6,7 +6,7 @@ Times are aware and in UTC. Amounts of money are in whole currency units.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from bson import ObjectId
 
@@ -164,6 +164,11 @@ class StoredAttachment(TypedDict):
     content: bytes
 
 
+# `queued`: waits for the first or the next attempt. `sending`: claimed by a process. `sent`: taken
+# by the mail server. `failed`: given up. `logged`: only logged, because there is no mail server.
+MailStatus: TypeAlias = Literal["queued", "sending", "sent", "failed", "logged"]
+
+
 class QueuedMail(TypedDict):
     """A document of `mails`: a mail that waits to be sent, is being sent, or is finished."""
 
@@ -176,7 +181,7 @@ class QueuedMail(TypedDict):
     text: str  # the plain text body
     html: str  # the HTML body
     attachments: list[StoredAttachment]
-    status: str  # one of rules.STATUSES
+    status: MailStatus
     attempts: int  # how often a process has claimed it
     createdAt: datetime
     nextTryAt: NotRequired[datetime]  # when it may be claimed; absent once it is finished
@@ -188,7 +193,7 @@ class QueuedMail(TypedDict):
 class MailOutcome(TypedDict, total=False):
     """The fields that an attempt to send a mail sets."""
 
-    status: str
+    status: MailStatus
     nextTryAt: datetime  # present if the mail is tried again
     doneAt: datetime  # present if the mail is finished
     lastError: str  # present if the attempt failed
@@ -202,7 +207,7 @@ class DueMail(TypedDict):
 
 
 class FailedMail(TypedDict):
-    """Projection of QueuedMail: a mail that was given up, for the health report."""
+    """Projection of QueuedMail: a mail that was given up, for the report on the server's health."""
 
     _id: ObjectId
     kind: str
@@ -211,3 +216,10 @@ class FailedMail(TypedDict):
     lastError: str
     attempts: int
     doneAt: datetime
+
+
+class MailHealth(TypedDict):
+    """The part of the report on the server's health that is about mails."""
+
+    counts: dict[MailStatus, int]  # how many mails have each status
+    failures: list[FailedMail]  # the mails that were given up last, newest first

@@ -164,9 +164,8 @@ def record_entry(db: Db, inventory: Inventory, entry: WaitlistEntry) -> bool:
 
 def list_entries(db: Db, user_id: ObjectId) -> list[EntryView]:
     """Return the user's active entries with their positions, newest first, at most MAX_LISTED."""
-    return [
-        _render_active(db, entry) for entry in store.find_active_of_user(db, user_id, MAX_LISTED)
-    ]
+    entries = store.find_active_of_user(db, user_id, MAX_LISTED)
+    return [_render_active(db, entry) for entry in entries]
 
 
 def _render_active(db: Db, entry: WaitlistEntry) -> EntryView:
@@ -195,10 +194,8 @@ def find_by_idempotency_key(db: Db, user_id: ObjectId, key: str) -> WaitlistEntr
 
 def find_waited_type_ids(db: Db, user_id: ObjectId, event_id: int) -> set[int]:
     """Return the ticket types of this event that the user waits for."""
-    return {
-        entry["ticketTypeId"]
-        for entry in store.find_active_of_user_and_event(db, user_id, event_id)
-    }
+    entries = store.find_active_of_user_and_event(db, user_id, event_id)
+    return {entry["ticketTypeId"] for entry in entries}
 
 
 def is_waiting(db: Db, user_id: ObjectId, event_id: int) -> bool:
