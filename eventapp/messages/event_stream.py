@@ -11,8 +11,8 @@ the order of their numbers.
 Numbers. Each chat entry has a number, stored as `seq`. A writer takes the next number of a chat
 from a counter, and then inserts its entry. An entry may therefore become visible after one with a
 higher number. No reader goes past a missing number. If the missing entry does not arrive within
-GAP_TIMEOUT, the reader fills the number with a filler, a hidden entry. If the writer
-inserts its entry after that, a unique index refuses the number, and the writer takes the next one.
+GAP_TIMEOUT, the reader inserts a filler, a hidden entry with this number. If the writer inserts its
+entry after that, a unique index refuses the number, and the writer takes the next one.
 
 Stream positions. The id of each stream message is a `StreamPosition`: the edit count and the
 revision of the event and the number of the chat entry that were sent last. A client that reconnects
@@ -77,11 +77,12 @@ class EventTopic(Topic):
     """An event that has open streams. Only the poll thread changes it."""
 
     def __init__(self, event: LiveState, seq: int) -> None:
+        """Begin with the event as it is, and after the chat entry with number `seq`."""
         super().__init__(TOPIC_KIND, event.event_id)
         self.event_id = event.event_id
         self.snapshot = EventSnapshot(event, event.revision, seq)
-        self._gap_seq = 0  # the number of the entry that was missing last
-        self._gap_since = 0.0  # seconds of time.monotonic()
+        self._gap_seq = 0  # the missing number that was recorded last
+        self._gap_since = 0.0  # when it was first recorded, in seconds of time.monotonic()
 
     def set_event(self, event: LiveState) -> None:
         """Publish the event as it was just read."""
@@ -95,7 +96,7 @@ class EventTopic(Topic):
         """Publish the chat entries that follow those published before."""
         encoded = tuple(_encode_entry(entry) for entry in entries)
         buffered = (self.snapshot.buffered + encoded)[-MAX_BUFFERED:]
-        self.snapshot = replace(self.snapshot, seq=encoded[-1][0], buffered=buffered)
+        self.snapshot = replace(self.snapshot, seq=entries[-1]["seq"], buffered=buffered)
         self.publish()
 
     def set_deleted(self) -> None:
@@ -177,7 +178,7 @@ class EventListener:
         self._caught_up = self._deletion_sent = False
 
     def is_alive(self) -> bool:
-        """Return False if the stream must end: it shows a draft and the session has ended."""
+        """Return False if the stream must end: the event is a draft and the session has ended."""
         return not self._topic.snapshot.event.is_draft or self._has_session()
 
     def read_new(self) -> bytes:
@@ -210,17 +211,17 @@ class EventListener:
         return encoded
 
     def _read_entries(self, snapshot: EventSnapshot) -> list[bytes]:
-        after, buffered = self._position.seq, snapshot.buffered
+        unsent = snapshot.seq - self._position.seq
         entries: Sequence[EncodedChatEntry] = ()
-        if after >= snapshot.seq:
+        if unsent <= 0:
             self._caught_up = True
-        elif after >= snapshot.seq - len(buffered):
+        elif unsent <= len(snapshot.buffered):
             self._caught_up = True
-            entries = buffered[after - snapshot.seq :]
+            entries = snapshot.buffered[-unsent:]
         elif self._caught_up:
             raise StreamEnded
         else:
-            entries = self._read_missed(after, snapshot.seq)
+            entries = self._read_missed(self._position.seq, snapshot.seq)
         return [encoded for seq, data in entries if (encoded := self._encode_next(seq, data))]
 
     def _read_missed(self, after: int, up_to: int) -> Sequence[EncodedChatEntry]:

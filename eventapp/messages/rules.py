@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from eventapp.messages.types import RenderedMessage, RenderedRemoval, StoredChatEntry, StoredMessage
+from eventapp.messages.types import (
+    RenderedDeletion,
+    RenderedMessage,
+    StoredChatEntry,
+    StoredMessage,
+)
 
 MAX_TEXT = 2_000  # characters
 # How many messages one user may write within the window, in all chats together. The rate limit
@@ -34,7 +39,7 @@ def render_message(message: StoredMessage) -> RenderedMessage:
     }
 
 
-def render_streamed(entry: StoredChatEntry) -> RenderedMessage | RenderedRemoval | None:
+def render_streamed(entry: StoredChatEntry) -> RenderedMessage | RenderedDeletion | None:
     """Return what a stream sends for a chat entry: a message or a deletion.
 
     Returns:

@@ -17,7 +17,7 @@ from eventapp.messages import rules, store
 from eventapp.messages.errors import MessageNotFound
 from eventapp.messages.types import HiddenChatEntry, RenderedMessage, StoredChatEntry, StoredMessage
 
-# For how many chats one query checks whether their events exist.
+# The number of chats for which one query checks whether their events exist.
 CHATS_PER_BATCH = 500
 
 # Where the next page of a list begins: the content of its cursor. None at the end of the list.
@@ -63,7 +63,7 @@ def write_message(
     message: StoredMessage = {
         "_id": ObjectId(),
         "eventId": event_id,
-        "seq": 0,
+        "seq": 0,  # replaced by store.append
         "shown": True,
         "authorId": author_id,
         "authorName": accounts.get_user(db, author_id)["name"],
@@ -142,13 +142,16 @@ def list_messages_after(
         EventNotFound: the event does not exist, or the caller may not see it.
     """
     events.get_visible(db, event_id, actor)
-    after, messages = query.after or 0, list[StoredMessage]()
-    while True:  # Hidden entries are left out, so that a page may need several reads.
+    after = query.after or 0
+    messages: list[StoredMessage] = []
+    while True:  # Hidden entries are left out, so a page may need several reads.
         found = store.find_entries(db, event_id, after=after, limit=query.limit)
         complete, missing = rules.take_until_gap(found, after)
-        if missing is not None and now - found[len(complete)]["createdAt"] > rules.GAP_TIMEOUT:
-            store.fill_gap(db, event_id, missing, now)
-            continue
+        if missing is not None:
+            next_entry = found[len(complete)]
+            if now - next_entry["createdAt"] > rules.GAP_TIMEOUT:
+                store.fill_gap(db, event_id, missing, now)
+                continue
         taken = _take_messages(complete, query.limit - len(messages))
         messages += [entry for entry in taken if entry["shown"] is True]
         after = taken[-1]["seq"] if taken else after
@@ -160,12 +163,17 @@ def list_messages_after(
 
 
 def _take_messages(entries: Sequence[StoredChatEntry], wanted: int) -> Sequence[StoredChatEntry]:
-    """Return the entries up to the last of the wanted messages; all if there are fewer."""
-    messages = 0
+    """Return the entries up to and including the last wanted message, all if there are fewer.
+
+    Args:
+        wanted: the number of messages, at least 1. Hidden entries do not count.
+    """
+    count = 0
     for index, entry in enumerate(entries):
-        messages += entry["shown"]
-        if messages == wanted:
-            return entries[: index + 1]
+        if entry["shown"]:
+            count += 1
+            if count == wanted:
+                return entries[: index + 1]
     return entries
 
 
@@ -193,7 +201,7 @@ def delete_message(
     deletion_record: HiddenChatEntry = {
         "_id": ObjectId(),
         "eventId": event_id,
-        "seq": 0,
+        "seq": 0,  # replaced by store.append
         "shown": False,
         "removes": message_id,
         "createdAt": now,
@@ -202,7 +210,7 @@ def delete_message(
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """Remove the author from the messages of a deleted user. The texts stay."""
+    """Remove the author's id and name from the messages of a deleted user. The texts stay."""
     store.remove_author(db, user_id)
 
 

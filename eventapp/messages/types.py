@@ -1,4 +1,6 @@
-"""The documents of an event's chat as MongoDB holds them. All times are aware and in UTC.
+"""The documents of an event's chat as stored, and messages as the API shows them.
+
+Times are aware and in UTC.
 
 A chat is a log of numbered chat entries. An entry is either a message, which is shown, or hidden.
 Hidden entries are deleted messages, deletion records, which tell streams that a message was
@@ -70,7 +72,7 @@ class RenderedMessage(TypedDict):
     createdAt: datetime
 
 
-class RenderedRemoval(TypedDict):
+class RenderedDeletion(TypedDict):
     """The deletion of a message as a stream sends it."""
 
     _id: ObjectId  # of the message

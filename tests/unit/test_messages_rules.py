@@ -49,8 +49,8 @@ def test_a_burst_ends_when_its_oldest_message_no_longer_counts(seconds_ago, retr
 
 def test_a_stream_sends_messages_and_deletions_but_no_fillers():
     assert rules.render_streamed({"seq": 1, "eventId": 2, "shown": False}) is None
-    removal = {"seq": 2, "eventId": 2, "shown": False, "removes": "x"}
-    assert rules.render_streamed(removal) == {"_id": "x", "eventId": 2, "deleted": True}
+    deletion = {"seq": 2, "eventId": 2, "shown": False, "removes": "x"}
+    assert rules.render_streamed(deletion) == {"_id": "x", "eventId": 2, "deleted": True}
     message = {"_id": 1, "eventId": 2, "seq": 3, "text": "t", "createdAt": 4, "shown": True}
     assert rules.render_streamed(message) == {**_shown(message), "author": None}
     named = {**message, "authorId": 5, "authorName": "Ann", "email": "never"}
