@@ -48,7 +48,7 @@ BUSY_EXIT, CONFIG_EXIT = 1, 2
 
 
 def print_line(text: object) -> None:
-    """Print one line to standard error."""
+    """Print one line to standard error, after the name of the program."""
     print(f"eventapp: {text}", file=sys.stderr, flush=True)
 
 

@@ -136,8 +136,8 @@ def create_app(config: Config | None = None) -> Flask:
 def set_up_http(app: Flask, config: Config) -> Api:
     """Set up logging, errors, headers, authentication and rate limits.
 
-    Flask runs the hooks before a request in the order of the calls, and the hooks after a request
-    in reverse order.
+    Flask runs the hooks before a request in the order of the calls below, and the hooks after a
+    request in reverse order.
 
     Returns:
         The object on which blueprints are registered to appear in the OpenAPI document.

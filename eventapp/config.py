@@ -27,11 +27,11 @@ ROOT = Path(__file__).resolve().parent.parent
 MIN_SECRET_BYTES, MIN_DISTINCT_CHARACTERS = 32, 8
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
-Validator = Callable[[Any], Any]
+Validator = Callable[[Any], object]
 
 
 class ConfigError(Exception):
-    """A setting has a value that the server cannot run with. The text is one line that names it."""
+    """A setting has a value that the server cannot run with. The text is one line and names it."""
 
 
 def make_url_validator(*schemes: str, example: str) -> Validator:
@@ -270,7 +270,7 @@ def parse_words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-# The method of MappingEnv that reads settings of a type.
+# The method of MappingEnv that reads a setting, by the type of its field.
 _PARSERS: dict[object, str] = {
     bool: "bool",
     int: "int",
@@ -330,11 +330,12 @@ def _read_setting(env: MappingEnv, declared: Field[Any], texts: Mapping[str, str
     name = declared.name.upper()
     if name not in texts:
         return None
-    types: tuple[object, ...] = get_args(declared.type) if declared.type not in _PARSERS else ()
-    parser = next(_PARSERS[each] for each in (declared.type, *types) if each in _PARSERS)
+    is_optional = declared.type not in _PARSERS  # The other types are all written `str | None`.
+    value_type = get_args(declared.type)[0] if is_optional else declared.type
+    read = getattr(env, _PARSERS[value_type])
     validators = declared.metadata["setting"].validators
-    options = {"validate": validators} if validators else {}
-    return getattr(env, parser)(name, **options)
+    # The parsers of durations and words take no `validate`, and their settings have no validators.
+    return read(name, validate=validators) if validators else read(name)
 
 
 def _format_errors(messages: ErrorMapping) -> str:
@@ -366,7 +367,10 @@ def _choose_secret(config: Config) -> str:
 
 
 def _load_or_create_secret(path: Path) -> str:
-    """Return the secret in a file. Of several processes, the first one creates it."""
+    """Return the secret in a file, which is created if it is missing.
+
+    Processes that do so at once all return the secret of the first one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         draft = path.with_name(f".jwt_secret.{os.getpid()}")

@@ -29,7 +29,7 @@ QUEUE_TIMEOUT_SECONDS = 20
 # A process encodes one photo at a time: at 40 megapixels a PNG takes 220 MB and a WebP 620 MB. It
 # uses one thread, because each thread that allocates keeps some of the memory: after eight uploads
 # 240 MB were kept with a thread for each, and 50 MB with one.
-_worker = ThreadPoolExecutor(1, "photos")
+_encoder = ThreadPoolExecutor(1, "photos")
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,20 @@ def encode_photo(data: bytes) -> EncodedPhoto:
         AnimatedPhoto: the file contains more than one picture.
         TooManyPixels: the photo has more than MAX_PIXELS. Nothing of it was decoded.
         DamagedPhoto: the file begins like a photo, but ends early or cannot be decoded.
-        PhotosBusy: other photos took longer than QUEUE_TIMEOUT_SECONDS.
+        PhotosBusy: the photos before it took longer than QUEUE_TIMEOUT_SECONDS.
     """
-    format_ = rules.detect_format(data)
-    if format_ is None:
+    file_format = rules.detect_format(data)
+    if file_format is None:
         raise NotAPhoto
-    if format_ == rules.WEBP and rules.read_webp_pixels(data) > rules.MAX_PIXELS:
+    if file_format == rules.WEBP and rules.read_webp_pixels(data) > rules.MAX_PIXELS:
         raise TooManyPixels
-    pending = _worker.submit(_reencode, data)
+    pending = _encoder.submit(_reencode, data)
     try:
         return pending.result(QUEUE_TIMEOUT_SECONDS)
     except TimeoutError:
         if pending.cancel():
             raise PhotosBusy from None
-        return pending.result()
+        return pending.result()  # It is being encoded already.
 
 
 def _reencode(data: bytes) -> EncodedPhoto:

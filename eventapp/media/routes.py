@@ -10,7 +10,7 @@ from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.media import service
 
-bp = Blueprint("media", __name__, url_prefix="/images", description="Event photos")
+bp = Blueprint("media", __name__, url_prefix="/images")
 BLUEPRINTS = (bp,)
 IMAGES = ROOT / "images"
 MAX_AGE_SECONDS = 30 * 24 * 3600
@@ -20,8 +20,6 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 
 @bp.route("/<path:file>")
 @anonymous
-@bp.response(200, content_type="image/webp")
-@bp.error_responses(404)
 def image(file: str) -> Response:
     """Return an uploaded photo, or one of the `images/` folder, with a long cache time."""
     sha = service.parse_file_name(file)

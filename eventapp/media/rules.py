@@ -26,27 +26,32 @@ def detect_format(data: bytes) -> str | None:
 def read_webp_pixels(data: bytes) -> int:
     """Return the number of pixels that the header of a WebP file claims, 0 if it is malformed.
 
-    Pillow knows the size only after its decoder has allocated memory for two whole pictures.
-    The layout of the headers is defined in RFC 9649 and, for VP8, in RFC 6386.
+    This does not use Pillow, because Pillow knows the size only after its decoder has allocated
+    memory for two whole pictures. The layout of the headers is defined in RFC 9649 and, for VP8, in
+    RFC 6386.
     """
     chunk, header = data[12:16], data[20:30]
     if len(header) < 10:
         return 0
     if chunk == b"VP8X":
-        width, height = (int.from_bytes(header[at : at + 3], "little") + 1 for at in (4, 7))
+        width, height = (
+            int.from_bytes(header[start : start + 3], "little") + 1 for start in (4, 7)
+        )
     elif chunk == b"VP8L":
         bits = int.from_bytes(header[1:5], "little")
         width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     elif chunk == b"VP8 ":
-        width, height = (int.from_bytes(header[at : at + 2], "little") & 0x3FFF for at in (6, 8))
+        width, height = (
+            int.from_bytes(header[start : start + 2], "little") & 0x3FFF for start in (6, 8)
+        )
     else:
         return 0
     return width * height
 
 
-def make_path(sha: str) -> str:
+def make_path(photo: StoredPhoto) -> str:
     """Return the URL path of a photo. It names the content, so caches may keep it forever."""
-    return f"/images/{sha}.webp"
+    return f"/images/{photo['sha']}.webp"
 
 
 def parse_file_name(file_name: str) -> str | None:
@@ -63,7 +68,7 @@ def render_photo(photo: StoredPhoto, image_base_url: str) -> RenderedPhoto:
     """
     return {
         "imageId": photo["_id"],
-        "url": image_base_url + make_path(photo["sha"]),
+        "url": image_base_url + make_path(photo),
         "width": photo["width"],
         "height": photo["height"],
         "createdAt": photo["createdAt"],

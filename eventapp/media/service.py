@@ -90,7 +90,7 @@ def delete_orphaned_chunks(db: Db, now: datetime) -> int:
 
 def make_path(photo: StoredPhoto) -> str:
     """Return the URL path of a photo."""
-    return rules.make_path(photo["sha"])
+    return rules.make_path(photo)
 
 
 def parse_file_name(file_name: str) -> str | None:

@@ -172,7 +172,7 @@ def test_the_pixels_of_a_webp_are_read_from_each_type_of_header():
 def test_an_upload_that_waits_too_long_gets_503(monkeypatch):
     monkeypatch.setattr(encoding, "QUEUE_TIMEOUT_SECONDS", 0.01)
     finish = threading.Event()
-    ahead = encoding._worker.submit(finish.wait, 20)
+    ahead = encoding._encoder.submit(finish.wait, 20)
     with pytest.raises(PhotosBusy) as refusal:
         encode_photo(pictures.photo())
     assert refusal.value.status == 503

@@ -21,6 +21,7 @@ def find_password_error(password: str, min_length: int) -> str | None:
         return f"Must have at least {min_length} characters."
     if len(password.encode()) > MAX_PASSWORD_BYTES:
         return f"Must have at most {MAX_PASSWORD_BYTES} bytes."
+    # The categories of control characters, and of surrogates, which UTF-8 cannot encode.
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in password):
         return "Must not hold control characters."
     return None
@@ -36,7 +37,7 @@ def verify_password(password: str, hashed: str | None, rounds: int) -> bool:
 
     Args:
         hashed: None if there is no such user. The result is then False, after the same time.
-        rounds: the cost in that case.
+        rounds: the cost of the comparison if `hashed` is None: 2**rounds, as in `hash_password`.
     """
     stored = hashed or f"$2b${rounds:02d}${_UNKNOWN_USER_DIGEST}"
     encoded = password.encode()

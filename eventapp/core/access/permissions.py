@@ -96,7 +96,7 @@ def current_actor() -> Actor:
     """
     if "actor" not in g:
         g.actor = _identify_caller()
-        g.user_id = g.actor.user_id
+        g.user_id = g.actor.user_id  # for the line of this request in the log
     return cast(Actor, g.actor)
 
 

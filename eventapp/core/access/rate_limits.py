@@ -58,10 +58,10 @@ def _set_scope(view: View, scope: str) -> View:
 def derive_limits(max_requests: int) -> dict[str, int]:
     """Return how many requests each scope allows in a window, given the limit of reads.
 
-    Writes are limited to a fifth of the reads and logins to a twentieth, but to no fewer than 30
-    and 10, which one person with a phone may need, and to no more than the reads. Streams may be
-    opened twice as often as reads, since a client opens its stream again whenever the connection
-    breaks.
+    The limit of writes is a fifth of that of reads, but at least 30. The limit of logins is a
+    twentieth, but at least 10. One person with a phone may need that many. Neither exceeds the
+    limit of reads. The limit of streams is twice that of reads, because a client opens its stream
+    again whenever the connection breaks.
     """
     return {
         READS: max_requests,

@@ -1,6 +1,6 @@
 """Create and verify JSON web tokens.
 
-flask-jwt-extended creates the tokens and PyJWT, the library under it, decodes them:
+flask-jwt-extended creates the tokens. PyJWT, the library under it, decodes them, because
 flask-jwt-extended decodes each token three times, which took a fifth of the time of a booking.
 `tests/unit/test_tokens.py` checks that both libraries read and refuse the same tokens.
 """

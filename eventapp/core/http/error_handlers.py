@@ -34,6 +34,7 @@ def handle_http_exception(error: HTTPException) -> Response:
     status = error.code or 500
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return handle_app_error(TooLarge())
+    # A redirect, or an error that brings a response of its own.
     if error.response is not None or status < 400:
         return error.get_response(request.environ)  # type: ignore[return-value]
     phrase = HTTPStatus(status).phrase

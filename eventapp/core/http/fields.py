@@ -1,4 +1,4 @@
-"""Fields of bodies and queries, stricter than marshmallow's, and schemas that all lists share.
+"""Fields of bodies and queries, stricter than marshmallow's, and schemas that features share.
 
 Each field documents what it accepts in the OpenAPI document, as a pattern or a range. The patterns
 use only syntax that Python and the regular expressions of JSON Schema share.
@@ -21,8 +21,12 @@ MAX_PRICE = 1_000_000
 # Schemas of features take these from here, because they may import only this part of core.
 MAX_EMAIL, MAX_INT64 = emails.MAX_EMAIL, json.MAX_INT64
 MAX_WORD = 100  # characters of one word in a CommaSeparatedList
-_LINE_BREAKS = "\n\r\t"
+OBJECT_ID_PATTERN = "^[0-9a-fA-F]{24}$"
+_LINE_BREAKS_AND_TAB = "\n\r\t"
+# The Unicode categories of control characters, and of surrogates, which UTF-8 cannot encode.
+_FORBIDDEN_CATEGORIES = ("Cc", "Cs")
 _DATE_PREFIX = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|[T ])")
+# `str.strip` keeps the byte order mark, which is whitespace in JSON Schema.
 _BLANK = re.compile(r"[\s\ufeff]*")
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
 _CONTROL_BUT_LINE_BREAKS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
@@ -47,19 +51,21 @@ class Text(fields.String):
         metadata |= kwargs.pop("metadata", {})
         length = validate.Length(min_length, max_length)
         super().__init__(validate=length, metadata=metadata, **kwargs)
-        self._max_length, self._is_required_text = max_length, min_length > 0
-        self._allowed_controls = _LINE_BREAKS if multiline else ""
+        self._max_length, self._refuses_blank = max_length, min_length > 0
+        self._allowed_controls = _LINE_BREAKS_AND_TAB if multiline else ""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         validate.Length(max=self._max_length)(text)
         if any(self._is_forbidden(character) for character in text):
             raise ValidationError("Must not hold control characters.")
-        return "" if self._is_required_text and _BLANK.fullmatch(text) else text.strip()
+        if self._refuses_blank and _BLANK.fullmatch(text):
+            return ""  # The validator of the length refuses it.
+        return text.strip()
 
     def _is_forbidden(self, character: str) -> bool:
-        is_control = unicodedata.category(character) in ("Cc", "Cs")
-        return is_control and character not in self._allowed_controls
+        is_forbidden = unicodedata.category(character) in _FORBIDDEN_CATEGORIES
+        return is_forbidden and character not in self._allowed_controls
 
 
 class Password(fields.String):
@@ -207,7 +213,7 @@ class ObjectIdField(fields.Field[ObjectId]):
     """An ObjectId as 24 hex characters."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"type": "string", "pattern": "^[0-9a-fA-F]{24}$"}, **kwargs)
+        super().__init__(metadata={"type": "string", "pattern": OBJECT_ID_PATTERN}, **kwargs)
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> ObjectId:
         if not isinstance(value, str) or not ObjectId.is_valid(value):

@@ -76,7 +76,7 @@ def describe_link(operation_id: str, body: Any, parameters: dict[str, str]) -> J
 
 
 def requires_value(schema: Schema) -> bool:
-    """Return False if the schema accepts `{}`."""
+    """Return False if the schema accepts `{}`, the value of a missing body."""
     has_required = any(field.required for field in schema.fields.values())
     return bool(get_extra_json_schema(schema)) or has_required
 
@@ -107,12 +107,16 @@ class RoutePlugin(BasePlugin):
 
 
 def _list_usual_errors(rule: Rule, permission: str, operation: JsonObject) -> list[HTTPStatus]:
+    """Return the errors that follow from the permission, the path and the input of a route."""
     identifies_caller, has_body = "security" in operation, "requestBody" in operation
     has_input = paths.has_checked_values(rule) or "parameters" in operation or has_body
+    # Only `user_required` accepts attendees, and it accepts all other users too.
+    accepted = permission.split()
+    accepts_every_user = "anyone" in accepted or ATTENDEE in accepted
     applies = {
         HTTPStatus.BAD_REQUEST: identifies_caller or has_input,
         HTTPStatus.UNAUTHORIZED: identifies_caller,
-        HTTPStatus.FORBIDDEN: not {"anyone", ATTENDEE} & set(permission.split()),
+        HTTPStatus.FORBIDDEN: not accepts_every_user,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: has_body,
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: has_body,
         HTTPStatus.TOO_MANY_REQUESTS: not rule.rule.startswith(EXEMPT_PATHS),

@@ -1,11 +1,10 @@
-"""URL converters for numbers and ids, whose values are refused with 400 instead of 404.
+"""URL converters for numbers and ids. A value that they do not accept is 400 instead of 404.
 
 `/waitlist/<whole:event_id>` also matches `/waitlist/join`. A route whose path is fixed takes
 precedence for every method: `DELETE /waitlist/join` is 405, not 400 for the event id `join`.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from bson import ObjectId
 from flask import Flask, Response, current_app, request
@@ -14,6 +13,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import BaseConverter, Rule
 
 from eventapp.core.errors import ValidationFailed
+from eventapp.core.http.fields import OBJECT_ID_PATTERN
 from eventapp.core.json import MAX_INT64
 
 # The converters return these for a value that they do not accept. If they raised an error instead,
@@ -26,7 +26,7 @@ class WholeNumberConverter(BaseConverter):
 
     label_by_name = {"event_id": "eventId", "ticket_type_id": "ticketTypeId"}
 
-    def to_python(self, value: str) -> Any:
+    def to_python(self, value: str) -> object:
         """Return the number, or _INVALID_NUMBER."""
         if value.isascii() and value.isdigit() and len(value) < 20 and int(value) <= MAX_INT64:
             return int(value)
@@ -36,7 +36,7 @@ class WholeNumberConverter(BaseConverter):
 class ObjectIdConverter(BaseConverter):
     """`<oid:user_id>`: an ObjectId as 24 hex characters; anything else is 400 `Invalid id`."""
 
-    def to_python(self, value: str) -> Any:
+    def to_python(self, value: str) -> object:
         """Return the ObjectId, or _INVALID_ID."""
         return ObjectId(value) if ObjectId.is_valid(value) else _INVALID_ID
 
@@ -53,7 +53,7 @@ def init_app(app: Flask) -> None:
 
 def document_converters(api: Api) -> None:
     """Describe the values of the converters in the OpenAPI document."""
-    object_id = {"type": "string", "pattern": "^[0-9a-fA-F]{24}$"}
+    object_id = {"type": "string", "pattern": OBJECT_ID_PATTERN}
     whole_number = {"type": "integer", "minimum": 0, "maximum": MAX_INT64}
     api.register_converter(ObjectIdConverter, lambda _converter: object_id)
     api.register_converter(WholeNumberConverter, lambda _converter: whole_number)

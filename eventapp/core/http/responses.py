@@ -6,6 +6,7 @@ from flask import Response, request
 
 from eventapp.core import json
 
+# The Cache-Control of an answer for the client alone, and of one that a CDN may serve too.
 PRIVATE = "private, no-cache"
 PUBLIC = "public, max-age=0, s-maxage=1, must-revalidate"
 
@@ -30,8 +31,8 @@ def created_response(value: Any, location: str) -> Response:
 def conditional_response(response: Response, etag: str | None = None) -> Response:
     """Return the response with its ETag, or 304 if the client's If-None-Match names that ETag.
 
-    Only the client itself may store the response to a request with a token or a device id. A CDN
-    may serve any other response for one second.
+    Only the client may store the response to a request with a token or a device id. A CDN may
+    serve any other response for one second.
 
     Args:
         etag: the ETag without quotes; by default it is computed from the body.

@@ -7,16 +7,15 @@ from flask_swagger_ui import get_swaggerui_blueprint
 from eventapp.core import json
 from eventapp.core.access.permissions import anonymous
 from eventapp.core.http import error_handlers, openapi, paths
+from eventapp.core.http.headers import SWAGGER_UI_PATH
 from eventapp.core.http.request_parser import MAX_BODY_BYTES
-
-DOCS_URL = "/api/docs"
 
 
 def init_app(app: Flask) -> Api:
     """Set up the application, and return the Api on which to register blueprints."""
     app.json = json.ApiJsonProvider(app)
     app.url_map.strict_slashes = False
-    app.config["MAX_CONTENT_LENGTH"] = app.config.get("MAX_CONTENT_LENGTH") or MAX_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     paths.init_app(app)
     api = openapi.init_app(app)
     _serve_swagger_ui(app)
@@ -26,7 +25,7 @@ def init_app(app: Flask) -> Api:
 
 def _serve_swagger_ui(app: Flask) -> None:
     """Serve Swagger UI, with all its files, from this server."""
-    docs = get_swaggerui_blueprint(DOCS_URL, "/api/openapi.json", {"app_name": "eventapp"})
+    docs = get_swaggerui_blueprint(SWAGGER_UI_PATH, "/api/openapi.json", {"app_name": "eventapp"})
     app.register_blueprint(docs)
     for endpoint, view in app.view_functions.items():
         if endpoint.startswith((f"{docs.name}.", "api-docs.")):

@@ -32,7 +32,7 @@ STOPPED_FROM_OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM)
 
 
 class GranianServer(Granian):  # type: ignore[misc, valid-type, unused-ignore]
-    """Granian with listening sockets that the main process opened, which replaces dead workers.
+    """Granian that listens on sockets of the main process, and replaces every dead worker.
 
     Granian itself opens its sockets so that two servers can share a port unnoticed, and it ends the
     server when a worker is killed twice within 5.5 s.
@@ -80,7 +80,8 @@ class GranianServer(Granian):  # type: ignore[misc, valid-type, unused-ignore]
                 self.interrupt_children.clear()
                 return
             dead = [worker for worker in self.wrks if not worker.is_alive()]
-            if self._cannot_start(dead):
+            self._count_failed_starts(dead)
+            if self._failed_starts >= MAX_FAILED_STARTS:
                 sys.stderr.write("eventapp: the server processes cannot start\n")
                 return
             for worker in dead:
@@ -88,13 +89,13 @@ class GranianServer(Granian):  # type: ignore[misc, valid-type, unused-ignore]
             self.interrupt_children.clear()
             self._respawn_workers([worker.idx for worker in dead], spawn_target, target_loader)
 
-    def _cannot_start(self, dead: list[Any]) -> bool:
+    def _count_failed_starts(self, dead: list[Any]) -> None:
+        """Count the dead workers that failed to start, since the last one that ended later."""
         for worker in dead:
             if worker.inner.exitcode in STOPPED_FROM_OUTSIDE:
                 continue
             failed_to_start = time.monotonic() - worker.birth < START_SECONDS
             self._failed_starts = self._failed_starts + 1 if failed_to_start else 0
-        return self._failed_starts >= MAX_FAILED_STARTS
 
 
 def _log_to_stderr() -> dict[str, Any]:

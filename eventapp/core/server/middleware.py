@@ -20,7 +20,7 @@ def limit_concurrency(
 ) -> "WSGIApplication":
     """Return an application that handles at most `max_concurrent` requests at once.
 
-    The other requests wait in order. If they ran too, all requests would only become slower.
+    The other requests wait. If they ran too, all requests would only become slower.
 
     Streams do not count. Each stream occupies a thread, and a thread keeps the memory that its
     deepest call once needed. So a stream is opened on one of a few threads for that purpose, and
@@ -34,7 +34,7 @@ def limit_concurrency(
     def limited(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["PATH_INFO"].endswith(STREAM_PATH):
             response = openers.submit(app, environ, start_response).result()
-            environ.clear()  # Granian keeps it until the stream ends.
+            environ.clear()  # Granian keeps this dict until the stream ends.
             return response
         permits.get()
         try:

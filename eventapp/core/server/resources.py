@@ -16,7 +16,7 @@ M_ARENA_MAX, MAX_ARENAS = -8, 2
 
 
 def raise_open_file_limit() -> None:
-    """Allow as many open files as MAX_CONNECTIONS need, or as the hard limit permits."""
+    """Allow two open files for each of MAX_CONNECTIONS, or as many as the hard limit permits."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * MAX_CONNECTIONS
     if soft != resource.RLIM_INFINITY and soft < wanted:

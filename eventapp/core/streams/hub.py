@@ -2,18 +2,18 @@
 
 One thread of each process polls the database for every topic with listeners, every 0.5 s, or sooner
 if `Hub.wake` is called, as it is after this process changed a chat. The topic keeps its state, such
-as the availability of an event, and its latest items, such as chat entries. It wakes its listeners,
-which read it for themselves: each listener has a stream position and reads the items after it. So a
-slow client delays nobody. If the topic has discarded an item that a listener has not read, the
-stream ends, and the client reconnects with its `Last-Event-ID`.
+as the availability of an event, and its latest items, such as chat entries. When the topic changes,
+it wakes its listeners. Each listener has a stream position of its own, and reads the items after
+it. So a slow client delays nobody. If the topic has discarded an item that a listener has not read,
+the stream ends, and the client reconnects with its `Last-Event-ID`.
 
 Invariant: a listener misses no change. It reads the topic's version before the topic's state, and
 then waits until the version differs. The request that opens a topic builds its state; from then on
 only the poll thread writes the state, always before it increases the version.
 
-While the database does not answer, streams stay open and send comments, except those that must
-read missed items from it: they end. If the poll thread fails, every stream ends, because it would
-send nothing any more.
+While the database does not answer, streams stay open and send comments. Only a stream that must
+read missed items from the database ends. If the poll thread fails, every stream ends, because none
+would send anything any more.
 """
 
 import threading
@@ -109,7 +109,8 @@ class StreamEnded(Exception):
     """The topic has discarded the next items, or the caller may no longer read them."""
 
 
-# Reads the database for topics, all of one kind, and publishes what has changed.
+# Reads the database for topics of one kind, and publishes what has changed. Each kind has its own
+# subclass of Topic, which its poll expects.
 Poll = Callable[[Sequence[Any]], None]
 
 
@@ -149,6 +150,7 @@ class Hub:
         return topic
 
     def _add_listener(self, topic: Topic) -> Topic:
+        """Count a listener of this topic, or of the same one that another request has opened."""
         with self._lock:
             if self._is_closed:
                 raise TooManyStreams
