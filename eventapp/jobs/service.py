@@ -132,19 +132,25 @@ def run_job(name: str, context: BookingContext) -> int:
 
 
 class _RunRecorder:
-    """Stores a run of a job when it ends, also when it ends with an error."""
+    """A block that stores a run of a job when it ends, whatever error ends it.
+
+    Attributes:
+        started_at: when the run started.
+        done: how many items the run processed; the block sets it.
+        milliseconds: how long the run took, once the block has ended.
+    """
 
     def __init__(self, name: str, db: Db) -> None:
-        self.name, self.db, self.done, self.milliseconds = name, db, 0, 0
+        self.started_at, self.done, self.milliseconds = utc_now(), 0, 0
+        self._name, self._db, self._timer = name, db, time.perf_counter()
 
     def __enter__(self) -> Self:
-        self.started_at, self._started = utc_now(), time.perf_counter()
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, error: BaseException | None, _trace: object
     ) -> None:
-        self.milliseconds = round((time.perf_counter() - self._started) * 1000)
+        self.milliseconds = round((time.perf_counter() - self._timer) * 1000)
         run: JobRun = {
             "lastRun": self.started_at,
             "durationMs": self.milliseconds,
@@ -155,8 +161,7 @@ class _RunRecorder:
         else:
             text = " ".join(f"{type(error).__name__}: {error}".split())
             run["lastError"], run["lastErrorAt"] = text[:MAX_ERROR_LENGTH], self.started_at
-        is_idle = not self.done and error is None
-        store.record_run(self.db, self.name, run, now=self.started_at, is_idle=is_idle)
+        store.record_run(self._db, self._name, run, is_idle=not self.done and error is None)
 
 
 def get_job_status(db: Db) -> dict[str, JobStatus]:

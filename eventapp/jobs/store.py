@@ -1,6 +1,6 @@
 """The `jobs` collection: the last run of each background job."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import cast
 
 from pymongo.collection import Collection
@@ -17,15 +17,15 @@ def _jobs(db: Db) -> Collection[StoredJob]:
     return cast(Collection[StoredJob], db.jobs)
 
 
-def record_run(db: Db, name: str, run: JobRun, *, now: datetime, is_idle: bool) -> None:
-    """Store the last run of a job. Skip an idle run soon after a run that was stored.
+def record_run(db: Db, name: str, run: JobRun, *, is_idle: bool) -> None:
+    """Store the last run of a job, but not an idle run within IDLE_RUN_PERIOD of the stored one.
 
     Args:
         is_idle: whether the run found nothing to do.
     """
     query: Query = {"_id": name}
     if is_idle:
-        query["lastRun"] = {"$not": {"$gt": now - IDLE_RUN_PERIOD}}
+        query["lastRun"] = {"$not": {"$gt": run["lastRun"] - IDLE_RUN_PERIOD}}
     if db.jobs.update_one(query, {"$set": run}).matched_count:
         return
     try:

@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import NotRequired, TypedDict
 
 
-class JobRun(TypedDict, total=False):
-    """The fields that a run of a job sets."""
+class JobRun(TypedDict):
+    """One run of a job: the fields of `StoredJob` that it sets. Times are in UTC."""
 
-    lastRun: datetime  # UTC, when the run started
+    lastRun: datetime  # when the run started
     durationMs: int
     lastError: str | None  # None if the run succeeded
-    lastOk: datetime  # UTC, when the run started; set only if it succeeded
-    lastErrorAt: datetime  # UTC, when the run started; set only if it failed
+    lastOk: NotRequired[datetime]  # when the run started; absent if it failed
+    lastErrorAt: NotRequired[datetime]  # when the run started; absent if it succeeded
 
 
 class StoredJob(TypedDict):
@@ -26,11 +26,11 @@ class StoredJob(TypedDict):
 
 
 class JobStatus(TypedDict):
-    """A job as the server's health report shows it."""
+    """A job as the server's health report shows it: its period and the fields of `StoredJob`."""
 
     everySeconds: float
     lastRun: datetime | None  # None if the job has never run
-    durationMs: int | None
-    lastError: str | None
+    durationMs: int | None  # None if the job has never run
+    lastError: str | None  # None if the last run succeeded, or the job has never run
     lastOk: NotRequired[datetime]
     lastErrorAt: NotRequired[datetime]
