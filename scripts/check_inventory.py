@@ -1,6 +1,6 @@
 """Check that the ticket counters of all events agree with their bookings.
 
-Ends with 0 if they do. Else it prints a line for each fault and ends with 1.
+Exits with 0 if they do. Otherwise it prints a line for each fault and exits with 1.
 """
 
 import argparse

@@ -34,7 +34,7 @@ Counter = Literal["availableTickets", "soldTickets", "heldTickets", "waiting"]
 # The counters that follow from bookings and waitlist entries, and all that are never negative.
 DERIVED_COUNTERS: tuple[Counter, ...] = ("soldTickets", "heldTickets", "waiting")
 COUNTERS: tuple[Counter, ...] = ("availableTickets", *DERIVED_COUNTERS)
-COUNTER_OF_STATUS = {"confirmed": "soldTickets", "held": "heldTickets"}
+COUNTER_OF_STATUS: dict[str, Counter] = {"confirmed": "soldTickets", "held": "heldTickets"}
 
 # The key of a stock move, and what it adds to the counters of each ticket type.
 MoveChanges = tuple[str, Sequence[tuple[int, dict[str, int]]]]
@@ -186,7 +186,7 @@ class Records:
                 yield make_leave_key(str(entry["_id"])), [(entry["ticketTypeId"], {"waiting": -1})]
 
     def _add_unrecorded(self, key: str, entry: InFlightEntry, expected: ExpectedCounters) -> None:
-        """Add what an in-flight entry has changed and is not yet stored as a document."""
+        """Add what an in-flight entry has changed in the event and no document records yet."""
         if entry["kind"] == "enter" and parse_document_id(key) not in self.recorded_ids:
             expected[entry["type"]]["waiting"] += 1
         if entry["kind"] != "take":

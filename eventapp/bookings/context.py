@@ -67,5 +67,5 @@ def current_booking_context() -> BookingContext:
     Raises:
         DatabaseUnavailable: the database has not been prepared yet.
     """
-    get_db()
+    get_db()  # It raises the error, and prepares the database for the day.
     return BOOKING_CONTEXT.get()

@@ -37,7 +37,7 @@ class EventPast(Conflict):
 
 
 class IdempotencyMismatch(Conflict):
-    """The key was used with another body."""
+    """The Idempotency-Key was used with another body."""
 
     code = "idempotency_mismatch"
     message = "This Idempotency-Key came with another body before"
@@ -56,13 +56,13 @@ class NotCancellable(Conflict):
 
 
 class NotHeld(Conflict):
-    """The booking was cancelled, so that it cannot be confirmed."""
+    """The booking was cancelled and cannot be confirmed any more."""
 
     code, message = "not_held", "The booking is not held"
 
 
 class HoldExpired(Conflict):
-    """The hold is over. If a charge was made too late, `refund` is its refund."""
+    """The hold has ended. If a charge was made too late, `refund` is its refund."""
 
     code, message = "hold_expired", "The hold has expired; nothing was charged"
 

@@ -106,10 +106,9 @@ def _end_each_booking(
         clock: returns the time to record.
         deadline: time of the monotonic clock after which no batch begins.
     """
-    total, after = 0, None
+    total = 0
     active = {"eventId": event_id, "active": True}
-    while batch := store.find_page(context.db, active, skip=0, limit=BATCH_SIZE, after=after):
-        after = (batch[-1]["createdAt"], batch[-1]["_id"])
+    for batch in store.iterate_batches(context.db, active, BATCH_SIZE):
         now = clock()
         apply_pending_moves(context, list(filter(rules.get_pending_move, batch)), now)
         changes = [

@@ -17,7 +17,7 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.types import SalesRow, SalesSum, StoredBooking
 from eventapp.core.clock import advancing_clock
 from eventapp.core.failpoints import failpoint
-from eventapp.events import alerts as events
+from eventapp.events import alerts as event_alerts
 from eventapp.events.types import OrganizerEvent, RescheduledEvent
 from eventapp.inventory.service import start_of_day
 from eventapp.notifications import service as notifications
@@ -41,9 +41,9 @@ def notify_holders(context: BookingContext, now: datetime) -> int:
         written += _notify_of_bookings(context, bookings, clock())
         if len(bookings) < BATCH_SIZE:
             break
-    for event in events.find_schedule_changes(context.db, BATCH_SIZE):
+    for event in event_alerts.find_schedule_changes(context.db, BATCH_SIZE):
         written += _notify_of_event_change(context, event, clock())
-        events.clear_schedule_changes(context.db, event)
+        event_alerts.clear_schedule_changes(context.db, event)
     return written
 
 
@@ -127,14 +127,13 @@ def _notify_of_event_change(context: BookingContext, event: RescheduledEvent, no
     Returns:
         How many notifications were written.
     """
-    written, after = 0, None
+    written = 0
     active = {"eventId": event["eventId"], "active": True}
-    while batch := store.find_page(context.db, active, skip=0, limit=BATCH_SIZE, after=after):
-        after = (batch[-1]["createdAt"], batch[-1]["_id"])
+    for batch in store.iterate_batches(context.db, active, BATCH_SIZE):
         moved = [
             booking
             for booking in batch
-            if not events.has_entry(event, booking["date"], booking["location"])
+            if not event_alerts.has_entry(event, booking["date"], booking["location"])
         ]
         holders = accounts.find_recipients(context.db, _collect_holder_ids(moved))
         pending = [
@@ -149,13 +148,13 @@ def _notify_of_event_change(context: BookingContext, event: RescheduledEvent, no
 def _build_change_notification(
     event: RescheduledEvent, booking: StoredBooking, holder: Recipient
 ) -> NewNotification:
-    last_change = events.find_last_schedule_change(event)
+    last_change = event_alerts.find_last_schedule_change(event)
     return NewNotification(
         key=f"event:{event['eventId']}:{last_change['rev']}:{booking['_id']}",
         kind="event_changed",
         recipient=holder,
         occurred_at=last_change["at"],
-        data={**_render_facts(booking), "schedule": events.present_schedule(event)},
+        data={**_render_facts(booking), "schedule": event_alerts.present_schedule(event)},
     )
 
 
@@ -230,7 +229,9 @@ def _collect_rows(context: BookingContext, period: ReportPeriod) -> dict[ObjectI
     """Return a row for each event with bookings in the period, by the id of its organizer."""
     rows: dict[ObjectId, list[SalesRow]] = {}
     last_id = 0
-    while batch := events.find_organizer_events(context.db, last_id, period.since, BATCH_SIZE):
+    while batch := event_alerts.find_organizer_events(
+        context.db, last_id, period.since, BATCH_SIZE
+    ):
         last_id = batch[-1]["eventId"]
         for event, row in _iterate_rows(context, batch, period):
             rows.setdefault(event["organizerId"], []).append(row)

@@ -37,7 +37,7 @@ def recover(context: BookingContext, now: datetime) -> int:
     """Complete or undo what was abandoned.
 
     Returns:
-        How many events were searched for abandoned in-flight entries. Each of them may have some.
+        How many events were searched for abandoned in-flight entries, whether they had one or not.
     """
     before = now - ABANDONED_AFTER
     _apply_pending_moves(context, before, now)

@@ -73,7 +73,7 @@ class Limits:
 
 
 def compute_cancellation_deadline(booking: StoredBooking, cutoff: timedelta) -> datetime:
-    """Return until when the holder may cancel: until `cutoff` before the booked date begins.
+    """Return the last moment at which the holder may cancel: `cutoff` before the booked date.
 
     The date begins at 00:00 UTC. The time at which the event opens its doors is not stored.
     """
@@ -177,9 +177,9 @@ def add_pending_notification(booking: StoredBooking, kind: str, now: datetime) -
 
 
 def build_pending_notification_fields(kind: str | None, now: datetime) -> dict[str, datetime]:
-    """Return the fields that add a pending notification to a stored booking; none for no kind.
+    """Return the fields that add a pending notification to a stored booking.
 
-    Notifications of other kinds stay pending.
+    Notifications of other kinds stay pending. If `kind` is None, there are no fields.
     """
     return {f"tell.{kind}": now, "tellAt": now} if kind else {}
 
@@ -193,12 +193,15 @@ def has_direct_booking(active: Iterable[StoredBooking]) -> bool:
 
 
 def get_pending_notifications(booking: StoredBooking) -> dict[str, datetime]:
-    """Return when each pending notification of the holder became due, by kind."""
+    """Return the pending notifications of a booking that has some: {kind: when it became due}."""
     return booking["tell"]
 
 
 def is_worth_notifying(kind: str, booking: StoredBooking) -> bool:
-    """Return whether a notification is still of use. That of an offer is not once it has ended."""
+    """Return whether a notification is still of use.
+
+    The notification of a waitlist offer is of no use once the offer was accepted or has ended.
+    """
     return kind != WAITLIST_OFFER or booking["status"] == HELD
 
 
@@ -229,7 +232,10 @@ def compute_charged_cents(booking: StoredBooking) -> int:
 
 
 def is_charge_uncertain(payment: Payment | None) -> bool:
-    """Return whether a charge was begun and its success was never recorded."""
+    """Return whether a charge was begun and its success was never recorded.
+
+    A refused charge counts too, because a parallel charge may have succeeded.
+    """
     return payment is not None and "id" not in payment
 
 

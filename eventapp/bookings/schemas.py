@@ -1,10 +1,11 @@
 """Schemas of the bodies, queries and answers of the bookings routes."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from eventapp.bookings.rules import STATUSES
+from eventapp.bookings.types import Shortfall
 from eventapp.core.http.fields import (
     MAX_INT64,
     PageAnswer,
@@ -16,7 +17,6 @@ from eventapp.core.http.fields import (
 )
 
 MAX_QUANTITY = 10_000
-SHORTFALLS = ("reject", "partial", "waitlist")
 
 
 class ItemBody(Schema):
@@ -47,7 +47,7 @@ class BookingBody(Schema):
     quantity = StrictInt(1, MAX_QUANTITY)
     scheduleIndex = StrictInt(0, 1000)
     hold = StrictBool(load_default=False)
-    onShortfall = fields.String(validate=validate.OneOf(SHORTFALLS))
+    onShortfall = fields.String(validate=validate.OneOf(get_args(Shortfall)))
 
     class Meta:
         json_schema: ClassVar[dict[str, Any]] = {

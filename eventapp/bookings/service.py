@@ -55,7 +55,9 @@ def find_own_booking(context: BookingContext, booking_id: ObjectId, actor: Actor
 def find_visible_booking(
     context: BookingContext, booking_id: ObjectId, actor: Actor
 ) -> StoredBooking:
-    """Return a booking that the caller made, or that is for an event of the caller.
+    """Return a booking that the caller made or that is for an event of the caller.
+
+    Admins may see every booking.
 
     Raises:
         BookingNotFound: there is none, or the caller may not see it.
@@ -179,6 +181,10 @@ def _list_page(
 
     Args:
         owner_field: `userId` or `eventId`. No filter overrides it.
+
+    Returns:
+        `bookings` as the API shows them, the fields of `paging.make_page_envelope`, and `next`: the
+        position of the next page, None if this is the last one.
     """
     list_id = f"{owner_field}:{owner_id}"
     where = {**filters, owner_field: owner_id}
@@ -246,20 +252,9 @@ def _parse_cursor(cursor: JsonObject, list_id: str) -> _Start:
 
 
 def iterate_event_bookings(db: Db, event_id: int) -> Iterator[StoredBooking]:
-    """Yield all bookings of an event, newest first, with BOOKINGS_PER_QUERY in memory at a time.
-
-    Each query continues after the last booking of the one before. A slow consumer therefore meets
-    no cursor timeout, and no booking is skipped or yielded twice.
-    """
-    after = None
-    while True:
-        page = store.find_page(
-            db, {"eventId": event_id}, skip=0, limit=BOOKINGS_PER_QUERY, after=after
-        )
-        yield from page
-        if len(page) < BOOKINGS_PER_QUERY:
-            return
-        after = (page[-1]["createdAt"], page[-1]["_id"])
+    """Yield all bookings of an event, newest first, with BOOKINGS_PER_QUERY in memory at a time."""
+    for batch in store.iterate_batches(db, {"eventId": event_id}, BOOKINGS_PER_QUERY):
+        yield from batch
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:

@@ -17,7 +17,7 @@ pending move does not change again until the move is recorded as applied (`resto
 the holder is notified of. `tellAt` lets the worker find the booking.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import cast
@@ -106,7 +106,7 @@ def insert_bookings(db: Db, bookings: Sequence[StoredBooking | Tombstone]) -> li
     """Insert documents in one write.
 
     Returns:
-        For each whether it was inserted; False where a unique index refused it.
+        For each document whether it was inserted; False where a unique index refused it.
     """
     return insert_unordered(cast(Collection[StoredBooking | Tombstone], db.bookings), bookings)
 
@@ -199,8 +199,6 @@ def find_page(
 ) -> list[StoredBooking]:
     """Return a page of the bookings that match `where`, newest first.
 
-    Loops over all matching bookings also read them page by page.
-
     Args:
         after: the position that the page begins after; None to begin with the newest.
         hint: the name of the index to use; None to let the server choose.
@@ -211,6 +209,20 @@ def find_page(
         where = {"$and": [where, {"createdAt": {"$lte": created_at}}, {"$or": older}]}
     found = _bookings(db).find(where, hint=hint)
     return list(found.sort(NEWEST_FIRST).skip(skip).limit(limit))
+
+
+def iterate_batches(db: Db, where: Query, batch_size: int) -> Iterator[list[StoredBooking]]:
+    """Yield the bookings that match `where`, newest first, in lists of up to `batch_size`.
+
+    Each list is read when it is asked for, and continues after the last booking of the one before.
+    A slow consumer therefore meets no cursor timeout, and no booking is skipped or yielded twice.
+    """
+    after = None
+    while batch := find_page(db, where, skip=0, limit=batch_size, after=after):
+        yield batch
+        if len(batch) < batch_size:
+            return
+        after = (batch[-1]["createdAt"], batch[-1]["_id"])
 
 
 def count_bookings(db: Db, where: Query, *, up_to: int, hint: str | None = None) -> int:

@@ -272,8 +272,8 @@ def _refund_late_charge(
 ) -> None:
     """Refund a charge for a hold that ended before it could be confirmed.
 
-    Do nothing if the booking is active: another request has confirmed it with the same charge. It
-    cannot be held, because a booking that is no longer held is never held again.
+    Do nothing if the booking is active: another request has confirmed it with the same charge. The
+    booking is not held, because a booking that is no longer held is never held again.
 
     Raises:
         HoldExpired: the charge was refunded.

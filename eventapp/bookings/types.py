@@ -23,6 +23,10 @@ ChangeReason: TypeAlias = Literal[
     "expired",  # a hold or an offer
     "hold_expired",  # only of a refund: the charge for a hold was made after the hold had ended
 ]
+# What to do when fewer tickets are available than requested: see `eventapp.inventory.rules`.
+Shortfall: TypeAlias = Literal["reject", "partial", "waitlist"]
+# How a waitlist offer was answered: `open` before, and `expired` if it was not answered in time.
+OfferStatus: TypeAlias = Literal["open", "accepted", "declined", "expired"]
 # Cents as the API writes an amount of money: an int where it is whole, else a float.
 Amount: TypeAlias = int | float
 
@@ -93,7 +97,7 @@ class OfferView(TypedDict):
     eventTitle: str
     quantity: int
     items: list[BookingItem]
-    status: str  # "open", "accepted", "declined" or "expired"
+    status: OfferStatus
     expiresAt: datetime | None
     createdAt: datetime
 
@@ -259,7 +263,7 @@ class PurchaseInput(TypedDict):
     quantity: NotRequired[int]
     scheduleIndex: NotRequired[int]  # from 0; absent for the next entry of the schedule
     hold: bool  # True to hold the tickets for a payment
-    onShortfall: NotRequired[Literal["reject", "partial", "waitlist"]]
+    onShortfall: NotRequired[Shortfall]
 
 
 class AcceptInput(TypedDict):

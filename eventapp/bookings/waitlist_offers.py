@@ -25,7 +25,7 @@ from eventapp.bookings.transitions import (
     end_booking,
     expire_hold,
 )
-from eventapp.bookings.types import OfferView, StoredBooking
+from eventapp.bookings.types import OfferStatus, OfferView, StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import advancing_clock
 from eventapp.core.failpoints import failpoint
@@ -47,8 +47,8 @@ LEAVE_ATTEMPTS, LEAVE_PAUSE_SECONDS = 50, 0.02
 def offer_tickets(context: BookingContext, event_id: int, now: datetime) -> int:
     """Offer the available tickets of an event to its waitlist; return how many offers were made.
 
-    For each ticket type it stops when no ticket is available, nobody waits, or no offer can be made
-    to the first entry now.
+    Offers of a ticket type end when no ticket is available, nobody waits, or no offer can be made
+    to the first entry now. An entry that is closed because of the ticket limit is counted too.
     """
     offers, clock = 0, advancing_clock(now)
     try:
@@ -78,8 +78,10 @@ def _offer_to_first(
 ) -> SaleState | None:
     """Make an offer from the first waitlist entry of a ticket type.
 
+    The entry is closed instead if its user has as many tickets of the event as the limit allows.
+
     Returns:
-        The event after the offer; None if nobody waits or no offer can be made now.
+        The event after the offer or the closing; None if nobody waits or no offer can be made now.
     """
     first = waitlist.find_first_entry(context.db, event_id, type_id)
     booking_id = ObjectId()
@@ -230,7 +232,7 @@ def leave_waitlist(context: BookingContext, event_id: int, actor: Actor, now: da
         ended += waitlist.end_entries(
             context.db, context.inventory, user_id=user_id, event_id=event_id, now=now
         )
-        # This is read before the offers, so that the offer of an entry that has ended is found.
+        # The entries are read before the offers, so that the offer of an ended entry is found.
         is_waiting = waitlist.is_waiting(context.db, user_id, event_id)
         offers = _find_offers(context, user_id, event_id)
         ended += sum(_decline_offer(context, offer, now) for offer in offers)
@@ -277,9 +279,9 @@ def _find_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> l
     return store.find_offers(context.db, user_id, event_id, MAX_LISTED)
 
 
-def _determine_offer_status(offer: StoredBooking, now: datetime) -> str:
+def _determine_offer_status(offer: StoredBooking, now: datetime) -> OfferStatus:
     if rules.is_open_hold(offer, now):
         return "open"
-    return {rules.CONFIRMED: "accepted", rules.CANCELLED: "declined"}.get(
-        offer["status"], "expired"
-    )
+    if offer["status"] == rules.CONFIRMED:
+        return "accepted"
+    return "declined" if offer["status"] == rules.CANCELLED else "expired"

@@ -17,8 +17,7 @@ class PaymentProvider(Protocol):
     """Charges for held bookings and refunds them.
 
     Every method may be called again for the same booking, because a process may have died before it
-    recorded the result. Only the first successful call of each
-    method has an effect.
+    recorded the result. Only the first successful call of each method has an effect.
 
     Attributes:
         name: recorded with each payment.

@@ -16,6 +16,7 @@ from eventapp.bookings.types import (
     ItemInput,
     PurchaseData,
     PurchaseInput,
+    Shortfall,
     StoredBooking,
 )
 from eventapp.core import json
@@ -36,11 +37,11 @@ CREATED, ACCEPTED = 201, 202
 
 
 class PurchaseItem(NamedTuple):
-    """Tickets of one ticket type, which is named by its id or by its name."""
+    """Tickets of one ticket type, which is named either by its id or by its name."""
 
-    type_id: int | None
-    type_name: str | None
-    quantity: int
+    type_id: int | None  # None if the type is named by `type_name`
+    type_name: str | None  # None if the type is named by `type_id`
+    quantity: int  # tickets, at least 1
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ class Purchase:
             else None.
         schedule_index: the index of the schedule entry; None for the next entry.
         hold: True to hold the tickets for a payment, False to confirm the booking at once.
-        on_shortfall: what to do when too few tickets are left: REJECT, PARTIAL or WAITLIST; None
-            for the default.
+        on_shortfall: what to do when too few tickets are left; None for the default.
         idempotency_key: the value of the Idempotency-Key header; None without one.
         body_digest: a hash of the body, to detect that a key is sent again with another body. Empty
             without a key.
@@ -66,7 +66,7 @@ class Purchase:
     only_type_quantity: int | None = None
     schedule_index: int | None = None
     hold: bool = False
-    on_shortfall: str | None = None
+    on_shortfall: Shortfall | None = None
     idempotency_key: str | None = None
     body_digest: str = ""
 
@@ -145,13 +145,14 @@ def resolve_items(purchase: Purchase, event: SaleState) -> Quantities:
     """
     if purchase.only_type_quantity is not None:
         return {waitlist.require_only_type_id(event): purchase.only_type_quantity}
-    ids = {each["type"]: each["ticketTypeId"] for each in event["ticketTypes"]}
+    ids_by_name = {each["type"]: each["ticketTypeId"] for each in event["ticketTypes"]}
     quantities: Quantities = {}
-    for type_id, name, quantity in purchase.items:
-        found = type_id if type_id in ids.values() else ids.get(name or "")
-        if found is None:
+    for type_id, type_name, quantity in purchase.items:
+        if type_name is not None:
+            type_id = ids_by_name.get(type_name)
+        if type_id is None or type_id not in ids_by_name.values():
             raise TicketTypeNotFound
-        quantities[found] = quantities.get(found, 0) + quantity
+        quantities[type_id] = quantities.get(type_id, 0) + quantity
     return quantities
 
 
