@@ -34,10 +34,6 @@ from eventapp.events.types import SaleState
 from eventapp.inventory.service import Allocation, Inventory, TicketRequest, TicketTypeNotFound
 
 
-class EventEdited(Exception):
-    """The event was edited after a purchase was resolved, which changes what the purchase means."""
-
-
 @dataclass(frozen=True)
 class Sale:
     """A purchase resolved against one state of its event.
@@ -56,35 +52,6 @@ class Sale:
     limits: Limits
     now: datetime
 
-    def build_booking(self, allocation: Allocation, event: SaleState) -> StoredBooking | None:
-        """Return the booking to store for the taken tickets; None if no ticket was taken.
-
-        Args:
-            event: the event right after the tickets were taken.
-
-        Raises:
-            EventEdited: the purchase must be resolved again. Resolving it again may refuse it.
-        """
-        try:
-            if resolve_items(self.purchase, event) != self.request.items:
-                raise EventEdited
-            if not allocation.taken:
-                return None
-            schedule_entry = choose_schedule_entry(event, self.purchase.schedule_index, self.now)
-        except (EventPast, TicketTypeNotFound, ValidationFailed):
-            raise EventEdited from None
-        return rules.build_booking(
-            ObjectId(self.request.booking_id),
-            reference=generate_reference(),
-            user_id=self.user_id,
-            event=event,
-            schedule_entry=schedule_entry,
-            taken=allocation.taken,
-            currency=self.limits.currency,
-            hold_until=self.now + self.limits.hold if self.purchase.hold else None,
-            now=self.now,
-        )
-
 
 @dataclass(frozen=True)
 class SaleResult:
@@ -93,8 +60,10 @@ class SaleResult:
     Attributes:
         allocation: the tickets that were taken and the waitlist positions that were given.
         event: the event right after that.
-        booking: the booking of the tickets; None if no ticket was taken.
-        event_was_edited: True if the tickets must be given back and the purchase resolved again.
+        booking: the booking of the tickets; None if no ticket was taken or `event_was_edited`.
+        event_was_edited: True if an edit of the event after the purchase was resolved has changed
+            what the purchase means. What was taken must be given back, and the purchase resolved
+            again, which may refuse it.
         answer: the answer to the purchase if the batch has stored the booking; None if the sale
             needs a further check, or if a unique index has refused the booking.
     """
@@ -171,10 +140,27 @@ class SaleBatcher:
 
 
 def _build_result(sale: Sale, allocation: Allocation, event: SaleState) -> SaleResult:
+    """Return the result of a sale, with the booking to store for the taken tickets."""
     try:
-        return SaleResult(allocation, event, sale.build_booking(allocation, event))
-    except EventEdited:
+        if resolve_items(sale.purchase, event) != sale.request.items:
+            return SaleResult(allocation, event, event_was_edited=True)
+        if not allocation.taken:
+            return SaleResult(allocation, event)
+        schedule_entry = choose_schedule_entry(event, sale.purchase.schedule_index, sale.now)
+    except (EventPast, TicketTypeNotFound, ValidationFailed):
         return SaleResult(allocation, event, event_was_edited=True)
+    booking = rules.build_booking(
+        ObjectId(sale.request.booking_id),
+        reference=generate_reference(),
+        user_id=sale.user_id,
+        event=event,
+        schedule_entry=schedule_entry,
+        taken=allocation.taken,
+        currency=sale.limits.currency,
+        hold_until=sale.now + sale.limits.hold if sale.purchase.hold else None,
+        now=sale.now,
+    )
+    return SaleResult(allocation, event, booking)
 
 
 def _is_final(sale: Sale, result: SaleResult) -> bool:

@@ -34,7 +34,7 @@ from eventapp.bookings.errors import (
     SoldOut,
 )
 from eventapp.bookings.sales import idempotency, ticket_limit
-from eventapp.bookings.sales.batches import EventEdited, Sale, SaleResult, generate_reference
+from eventapp.bookings.sales.batches import Sale, SaleResult, generate_reference
 from eventapp.bookings.sales.idempotency import AnsweredBefore, find_answer
 from eventapp.bookings.sales.purchases import (
     Purchase,
@@ -82,16 +82,14 @@ def book(
     with context.inventory.hide_drafts_from(actor, purchase.event_id):
         user_id = actor.require_user_id()
         while True:
-            try:
-                return _try_to_book(context, user_id, purchase, now)
-            except EventEdited:
-                continue
+            if answer := _try_to_book(context, user_id, purchase, now):
+                return answer
 
 
 def _try_to_book(
     context: BookingContext, user_id: ObjectId, purchase: Purchase, now: datetime
-) -> PurchaseAnswer:
-    """Book tickets as `book` does, once; raise EventEdited if the event was edited meanwhile.
+) -> PurchaseAnswer | None:
+    """Book tickets as `book` does; return None, with all undone, if the event was edited meanwhile.
 
     The metric of bookings is counted, and `on_booked` is called if there is a booking.
     """
@@ -99,14 +97,14 @@ def _try_to_book(
         return answer
     sale = _resolve_sale(context, user_id, purchase, now)
     result = context.sales.sell(purchase.event_id, sale)
+    if result.event_was_edited:
+        _undo(context, sale, result.allocation)
+        return None
     try:
         answer = result.answer or _check_and_record(context, sale, result)
     except AnsweredBefore as answered:
         _undo(context, sale, result.allocation)
         return answered.answer
-    except EventEdited:
-        _undo(context, sale, result.allocation)
-        raise
     except LATE_REFUSALS:
         _undo(context, sale, result.allocation)
         BOOKINGS.labels("refused").inc()
@@ -148,11 +146,9 @@ def _check_and_record(context: BookingContext, sale: Sale, result: SaleResult) -
 
     Raises:
         SoldOut: nothing was taken.
-        EventEdited, AnsweredBefore and LATE_REFUSALS: what was taken must be given back.
+        AnsweredBefore and LATE_REFUSALS: what was taken must be given back.
         DatabaseUnavailable: from `_record_booking`.
     """
-    if result.event_was_edited:
-        raise EventEdited
     user_id, purchase, allocation = sale.user_id, sale.purchase, result.allocation
     if not allocation.taken and (
         answer := idempotency.await_answer(context.db, context.inventory, user_id, purchase)
