@@ -244,7 +244,7 @@ def subscribe(
     *,
     last_event_id: str | None,
     actor: Actor,
-    callers: Sequence[str],
+    caller_keys: Sequence[str],
     has_session: Callable[[], bool],
 ) -> tuple[EventTopic, EventListener]:
     """Open a stream of an event.
@@ -253,7 +253,7 @@ def subscribe(
         last_event_id: the id of the last stream message that the client received. If it is None,
             malformed or ahead of the event, the stream begins with the current availability and
             new chat entries.
-        callers: the address and the user whose open streams are limited.
+        caller_keys: the callers for whom the stream counts, as in `ConnectionLimits.acquire`.
         has_session: returns whether the caller's session still exists.
 
     Raises:
@@ -262,9 +262,9 @@ def subscribe(
         TooManyOwnStreams: the caller has many streams, and the last free ones are reserved.
     """
     events.get_visible(db, event_id, actor)
-    topic = hub.subscribe(TOPIC_KIND, event_id, lambda: open_topic(db, event_id), callers)
+    topic = hub.subscribe(TOPIC_KIND, event_id, lambda: open_topic(db, event_id), caller_keys)
     assert isinstance(topic, EventTopic)
-    with hub.unsubscribe_on_failure(topic, callers):
+    with hub.unsubscribe_on_failure(topic, caller_keys):
         position = _accept_stream_position(db, topic, rules.parse_stream_position(last_event_id))
         return topic, EventListener(db, topic, position, actor, has_session)
 

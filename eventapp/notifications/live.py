@@ -142,7 +142,7 @@ def subscribe(
     user_id: ObjectId,
     *,
     last_event_id: str | None,
-    callers: Sequence[str],
+    caller_keys: Sequence[str],
     has_session: Callable[[], bool],
 ) -> tuple[NotificationTopic, NotificationListener]:
     """Open a stream of a user's notifications.
@@ -150,7 +150,7 @@ def subscribe(
     Args:
         last_event_id: the id of the last stream message that the client received. If it is None or
             malformed, the stream begins with new notifications.
-        callers: the address and the user whose open streams are limited.
+        caller_keys: the callers for whom the stream counts, as in `ConnectionLimits.acquire`.
         has_session: returns whether the caller's session still exists.
 
     Raises:
@@ -165,9 +165,9 @@ def subscribe(
         existing = store.find_since(db, [user_id], now - 2 * OVERLAP)
         return NotificationTopic(user_id, existing, now)
 
-    topic = hub.subscribe(TOPIC_KIND, user_id, open_topic, callers)
+    topic = hub.subscribe(TOPIC_KIND, user_id, open_topic, caller_keys)
     assert isinstance(topic, NotificationTopic)
-    with hub.unsubscribe_on_failure(topic, callers):
+    with hub.unsubscribe_on_failure(topic, caller_keys):
         return topic, NotificationListener(db, topic, last_event_id, has_session)
 
 

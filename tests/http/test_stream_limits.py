@@ -43,7 +43,7 @@ def open_streams(client, event, hub):
 
         yield open_many
     assert hub.limits.open_count == 0
-    assert not hub.limits._open_by_caller
+    assert not hub.limits._open_by_key
     assert hub._topics == {}
 
 

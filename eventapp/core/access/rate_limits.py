@@ -88,15 +88,16 @@ class RateLimiter:
         self._window_seconds = config.rate_limit_window_ms / 1000
         self._storage = FallbackStorage(config.rate_limit_storage_uri or MEMORY)
 
-    def hit(self, scope: str, caller: str, now: float) -> WindowStats:
+    def hit(self, scope: str, caller_key: str, now: float) -> WindowStats:
         """Count a request, and return the caller's use of the current window.
 
         Args:
+            caller_key: names the user or the address, such as `user:<id>` or `address:<network>`.
             now: Unix time in seconds, so that all processes agree on when a window begins.
         """
         window, elapsed = divmod(now, self._window_seconds)
         reset_seconds = math.ceil(self._window_seconds - elapsed)
-        count = self._storage.incr(f"{scope}/{caller}/{int(window)}", reset_seconds)
+        count = self._storage.incr(f"{scope}/{caller_key}/{int(window)}", reset_seconds)
         limit = self._limits[scope]
         return WindowStats(limit, limit - count, reset_seconds)
 
@@ -123,8 +124,8 @@ def _limit_request() -> None:
     if request.method == "OPTIONS" or request.path.startswith(EXEMPT_PATHS):
         return
     scope = _get_request_scope()
-    caller = get_client_address_key() if scope == LOGINS else _get_caller_key()
-    g.window_stats = stats = RATE_LIMITER.get().hit(scope, caller, time.time())
+    caller_key = get_client_address_key() if scope == LOGINS else _get_caller_key()
+    g.window_stats = stats = RATE_LIMITER.get().hit(scope, caller_key, time.time())
     if stats.remaining < 0:
         raise TooManyRequests(retry_after=stats.reset_seconds)
 

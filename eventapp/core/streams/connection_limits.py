@@ -44,14 +44,14 @@ class ConnectionLimits:
 
     def __init__(self, max_open: int = MAX_STREAMS) -> None:
         self._max_open, self.open_count = max_open, 0
-        self._open_by_caller: Counter[str] = Counter()
+        self._open_by_key: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def acquire(self, callers: Sequence[str]) -> None:
+    def acquire(self, caller_keys: Sequence[str]) -> None:
         """Count one more stream.
 
         Args:
-            callers: the callers for which the stream counts: its address, and its user.
+            caller_keys: the keys of the address and of the user for which the stream counts.
 
         Raises:
             TooManyStreams: no stream is free.
@@ -61,18 +61,16 @@ class ConnectionLimits:
             if self.open_count >= self._max_open:
                 raise TooManyStreams
             only_reserved = self.open_count >= self._max_open - RESERVED_STREAMS
-            if only_reserved and any(
-                self._open_by_caller[caller] >= FEW_STREAMS for caller in callers
-            ):
+            if only_reserved and any(self._open_by_key[key] >= FEW_STREAMS for key in caller_keys):
                 raise TooManyOwnStreams
             self.open_count += 1
-            self._open_by_caller.update(callers)
+            self._open_by_key.update(caller_keys)
 
-    def release(self, callers: Sequence[str]) -> None:
-        """Count one open stream less. `callers` are those that were given to `acquire`."""
+    def release(self, caller_keys: Sequence[str]) -> None:
+        """Count one open stream less. `caller_keys` are those that were given to `acquire`."""
         with self._lock:
             self.open_count -= 1
-            self._open_by_caller.subtract(callers)
-            for caller in callers:
-                if not self._open_by_caller[caller]:
-                    del self._open_by_caller[caller]
+            self._open_by_key.subtract(caller_keys)
+            for key in caller_keys:
+                if not self._open_by_key[key]:
+                    del self._open_by_key[key]

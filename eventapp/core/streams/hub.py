@@ -130,21 +130,21 @@ class Hub:
         self._polls[kind] = poll
 
     def subscribe(
-        self, kind: str, key: Hashable, open_topic: Callable[[], Topic], callers: Sequence[str]
+        self, kind: str, key: Hashable, open_topic: Callable[[], Topic], caller_keys: Sequence[str]
     ) -> Topic:
         """Open a stream of a topic.
 
         Args:
             open_topic: reads the topic; called if no stream of it is open in this process.
-            callers: the callers for which the stream counts, as in `ConnectionLimits.acquire`.
+            caller_keys: the callers for whom the stream counts, as in `ConnectionLimits.acquire`.
 
         Raises:
             TooManyOwnStreams: the caller has many streams, and the last free ones are reserved.
             TooManyStreams: no stream is free, or the process is about to end.
         """
         with ExitStack() as undo:
-            self.limits.acquire(callers)
-            undo.callback(self.limits.release, callers)
+            self.limits.acquire(caller_keys)
+            undo.callback(self.limits.release, caller_keys)
             topic = self._add_listener(self._topics.get((kind, key)) or open_topic())
             undo.pop_all()
         return topic
@@ -163,22 +163,22 @@ class Hub:
         return topic
 
     @contextmanager
-    def unsubscribe_on_failure(self, topic: Topic, callers: Sequence[str]) -> Iterator[None]:
+    def unsubscribe_on_failure(self, topic: Topic, caller_keys: Sequence[str]) -> Iterator[None]:
         """Unsubscribe if the code in the `with` block fails, before it starts the stream."""
         with ExitStack() as undo:
-            undo.callback(self.unsubscribe, topic, callers)
+            undo.callback(self.unsubscribe, topic, caller_keys)
             yield
             undo.pop_all()
 
-    def unsubscribe(self, topic: Topic, callers: Sequence[str]) -> None:
-        """Close a stream of a topic. `callers` are those that were given to `subscribe`."""
+    def unsubscribe(self, topic: Topic, caller_keys: Sequence[str]) -> None:
+        """Close a stream of a topic. `caller_keys` are those that were given to `subscribe`."""
         with self._lock:
             topic.listener_count -= 1
             OPEN_STREAMS.dec()
             name = (topic.kind, topic.key)
             if topic.listener_count == 0 and self._topics.get(name) is topic:
                 del self._topics[name]
-        self.limits.release(callers)
+        self.limits.release(caller_keys)
 
     def wake(self, kind: str, key: Hashable) -> None:
         """Poll soon, because this process changed the topic; do nothing without listeners."""

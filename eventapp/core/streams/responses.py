@@ -1,4 +1,4 @@
-"""Streams over HTTP: the response, the callers for which it counts, and the session check."""
+"""Streams over HTTP: the response, the callers for whom it counts, and the session check."""
 
 from collections.abc import Callable
 
@@ -16,18 +16,18 @@ EVENT_STREAM = "text/event-stream"
 HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 
 
-def current_callers() -> tuple[str, ...]:
-    """Return the callers for which a stream of this request counts: its address, and its user."""
+def current_caller_keys() -> tuple[str, ...]:
+    """Return the keys of the address and of the user for which a stream of this request counts."""
     user_id, address_key = current_actor().user_id, get_client_address_key()
     return (address_key, f"user:{user_id}") if user_id else (address_key,)
 
 
 def stream_response(topic: Topic, listener: Listener) -> Response:
     """Return the response that streams a topic to a subscribed listener, and then unsubscribes."""
-    hub, callers = HUB.get(), current_callers()
+    hub, caller_keys = HUB.get(), current_caller_keys()
     response = Response(stream_events(topic, listener), headers=HEADERS)
     response.headers["Content-Type"] = f"{EVENT_STREAM}; charset=utf-8"
-    response.call_on_close(lambda: hub.unsubscribe(topic, callers))
+    response.call_on_close(lambda: hub.unsubscribe(topic, caller_keys))
     return response
 
 

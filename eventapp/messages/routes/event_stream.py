@@ -9,7 +9,7 @@ from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.streams.hub import HUB
 from eventapp.core.streams.responses import (
     EVENT_STREAM,
-    current_callers,
+    current_caller_keys,
     make_session_check,
     stream_response,
 )
@@ -37,7 +37,7 @@ def stream_event(event_id: int) -> Response:
         event_id,
         last_event_id=request.headers.get("Last-Event-ID"),
         actor=actor,
-        callers=current_callers(),
+        caller_keys=current_caller_keys(),
         has_session=make_session_check(actor),
     )
     return stream_response(topic, listener)
