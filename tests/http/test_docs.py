@@ -34,6 +34,8 @@ def test_the_page_and_its_files_are_served_by_this_server(client):
 def test_the_page_shows_this_document(client):
     page = client.get("/api/docs/").get_data(as_text=True)
     assert "/api/openapi.json" in page
+    assert 'src="http' not in page
+    assert 'href="http' not in page
 
 
 def list_operations(document):
@@ -59,6 +61,19 @@ def test_every_api_route_is_documented(app, document):
         if not path.startswith(("/api/docs", "/api/openapi.json"))
     }
     assert undocumented == set()
+
+
+def test_the_document_describes_the_methods_and_parameters_of_a_path(document):
+    paths = document["paths"]
+    assert {"get", "post"} <= set(paths["/api/events"])
+    assert {"get", "put", "delete"} <= set(paths["/api/events/{event_id}"])
+    assert {"get", "post", "delete"} <= set(paths["/api/favorites"])
+    assert (
+        paths["/api/recoms"]["post"]["requestBody"]["content"]["application/json"]["schema"]["type"]
+        == "array"
+    )
+    names = {parameter["name"] for parameter in paths["/api/events"]["get"]["parameters"]}
+    assert {"search", "city", "dateFrom", "cursor", "page", "limit", "sortBy"} <= names
 
 
 def test_every_operation_has_a_summary_and_a_success(document):

@@ -180,9 +180,13 @@ def test_a_bad_value_is_named_in_one_line(load, name, value):
     ("name", "changes"),
     [
         ("JWT_SECRET", {}),
+        ("JWT_SECRET", {"JWT_SECRET": ""}),
+        ("JWT_SECRET", {"JWT_SECRET": "short"}),
         ("JWT_SECRET", {"JWT_SECRET": "x" * 31}),
+        ("JWT_SECRET", {"JWT_SECRET": "x" * 40}),
         ("JWT_SECRET", {"JWT_SECRET": "x" * 64}),
         ("DEMO_OPEN", {"JWT_SECRET": STRONG, "DEMO_OPEN": "true"}),
+        ("DEMO_OPEN", {"JWT_SECRET": STRONG, "DEMO_OPEN": "1"}),
     ],
 )
 def test_production_refuses_weak_settings(load, name, changes):
