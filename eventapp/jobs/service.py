@@ -1,6 +1,7 @@
 """The background jobs, and the scheduler that runs them.
 
-The same job may run several times at once, in any number of processes and machines.
+A process runs a job once at a time. Other processes, on any number of machines, may run the same
+job at the same moment: every job is written so that this does no harm.
 """
 
 import logging

@@ -129,7 +129,7 @@ def test_a_refused_payment_leaves_the_booking_held(db, ann, held, provider):
     assert (stock_of(db, 1), provider.balance) == ((7, 3, 0, 0), 3702)
 
 
-@pytest.mark.parametrize("end", ["cancel", "lapse"])
+@pytest.mark.parametrize("end", ["cancel", "expire"])
 def test_after_a_refused_payment_nothing_is_refunded(db, app, ann, held, provider, end):
     provider.refuses = True
     refused(ann.confirm(held), 409, "payment_failed")

@@ -118,7 +118,9 @@ def _try_to_book(
 def _resolve_sale(
     context: BookingContext, user_id: ObjectId, purchase: Purchase, now: datetime
 ) -> Sale:
-    """Return the sale of a purchase, resolved against the last state seen of its event.
+    """Return the sale of a purchase, resolved against the cached sale state of its event.
+
+    A refusal that depends on the event is based on a state that was just read.
 
     Raises:
         TicketTypeNotFound, ValidationFailed, TicketLimit, EventPast: nothing is written.
@@ -127,7 +129,7 @@ def _resolve_sale(
     try:
         items = resolve_purchase(purchase, inventory.get_sale_state(purchase.event_id), limits, now)
     except (EventPast, TicketTypeNotFound, ValidationFailed):
-        # The cached state may be out of date, so no refusal is based on it.
+        # The cached state may be out of date.
         fresh = inventory.get_sale_state(purchase.event_id, fresh=True)
         items = resolve_purchase(purchase, fresh, limits, now)
     request = TicketRequest(
