@@ -84,7 +84,10 @@ def setting(default: str | None, *validators: Validator, help: str) -> Any:  # n
 
 @dataclass(frozen=True)
 class Config:
-    """The settings. Each field has the name of its environment variable in lower case."""
+    """The settings. Each field has the name of its environment variable in lower case.
+
+    `load_config` computes an unset field that has no default and may not be None.
+    """
 
     mongo_uri: str | None = setting(
         None,

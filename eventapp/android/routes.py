@@ -18,7 +18,7 @@ from eventapp.core.access.permissions import anonymous
 from eventapp.core.access.rate_limits import login_rate_limit, read_rate_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import current_config, image_base_url
+from eventapp.core.http.app_context import current_config, get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import conditional_response, json_response
@@ -35,7 +35,7 @@ BLUEPRINTS = (bp,)
 @bp.error_responses(503)
 def list_events() -> Response:
     """Return up to 500 upcoming events, by eventId. The app searches in them on the phone."""
-    found = service.list_upcoming(get_db(), image_base_url=image_base_url())
+    found = service.list_upcoming(get_db(), image_base_url=get_image_base_url())
     return conditional_response(json_response(found))
 
 
@@ -48,7 +48,7 @@ def list_events() -> Response:
 @bp.doc(requestBody=CATEGORIES_BODY)
 def recommend(body: JsonObject) -> Response:
     """Return upcoming events of these categories, or the most popular events without any."""
-    found = service.recommend(get_db(), body["categories"], image_base_url=image_base_url())
+    found = service.recommend(get_db(), body["categories"], image_base_url=get_image_base_url())
     return json_response(found)
 
 
@@ -58,7 +58,7 @@ def recommend(body: JsonObject) -> Response:
 @bp.error_responses(503)
 def list_favorites() -> Response:
     """Return the shared guest's favorites, newest first."""
-    return json_response(service.list_favorites(get_db(), image_base_url=image_base_url()))
+    return json_response(service.list_favorites(get_db(), image_base_url=get_image_base_url()))
 
 
 @bp.route("/favorites", methods=["POST"])

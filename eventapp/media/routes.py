@@ -24,11 +24,11 @@ def image(file: str) -> Response:
     """Return an uploaded photo, or one of the `images/` folder, with a long cache time."""
     sha = service.parse_file_name(file)
     if sha:
-        return _uploaded_photo(sha)
+        return _serve_uploaded_photo(sha)
     return send_from_directory(IMAGES, file, max_age=MAX_AGE_SECONDS)
 
 
-def _uploaded_photo(sha: str) -> Response:
+def _serve_uploaded_photo(sha: str) -> Response:
     """Return an uploaded photo. Its bytes are not read if the answer is 304."""
     if request.if_none_match.contains(sha):
         service.require_photo(get_db(), sha)

@@ -149,16 +149,16 @@ def delete_orphaned_chunks(db: Db, now: datetime) -> int:
     Returns:
         The number of photos that the chunks belonged to.
     """
-    photos, last_id = 0, ObjectId(bytes(12))
+    photo_count, last_id = 0, ObjectId(bytes(12))
     end_id = ObjectId.from_datetime(now - UPLOAD_TIMEOUT)
     while True:
         where = {"files_id": {"$gt": last_id, "$lt": end_id}}
         chunks = db[CHUNKS].find(where, {"_id": 0, "files_id": 1}).sort("files_id")
         ids = {chunk["files_id"] for chunk in chunks.limit(CHUNKS_PER_BATCH)}
         if not ids:
-            return photos
+            return photo_count
         last_id = max(ids)
         orphans = ids - set(_files(db).distinct("_id", {"_id": {"$in": list(ids)}}))
         if orphans:
             db[CHUNKS].delete_many({"files_id": {"$in": list(orphans)}})
-            photos += len(orphans)
+            photo_count += len(orphans)

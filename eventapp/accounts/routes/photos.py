@@ -8,7 +8,7 @@ from eventapp.accounts.schemas import GalleryAdded, GalleryAnswer, UserAnswer
 from eventapp.core.access.permissions import self_or_admin
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import image_base_url
+from eventapp.core.http.app_context import get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
@@ -34,7 +34,11 @@ def forbid_caching(response: Response) -> Response:
 def set_photo(files: JsonObject, user_id: ObjectId) -> Response:
     """Upload the photo of the profile: JPEG, PNG or WebP. It replaces the previous photo."""
     user = photos.set_profile_photo(
-        get_db(), user_id, read_uploaded_file(files), now=utc_now(), image_base_url=image_base_url()
+        get_db(),
+        user_id,
+        read_uploaded_file(files),
+        now=utc_now(),
+        image_base_url=get_image_base_url(),
     )
     return json_response(service.render_user(user))
 
@@ -45,7 +49,7 @@ def set_photo(files: JsonObject, user_id: ObjectId) -> Response:
 @bp.error_responses(404)
 def show_gallery(user_id: ObjectId) -> Response:
     """Return the images of the gallery, newest first; at most 50."""
-    return json_response({"images": photos.list_gallery(get_db(), user_id, image_base_url())})
+    return json_response({"images": photos.list_gallery(get_db(), user_id, get_image_base_url())})
 
 
 @bp.route("/<oid:user_id>/gallery", methods=["POST"])
@@ -63,7 +67,11 @@ def show_gallery(user_id: ObjectId) -> Response:
 def add_to_gallery(files: JsonObject, user_id: ObjectId) -> Response:
     """Upload an image to the gallery: JPEG, PNG or WebP."""
     image = photos.add_to_gallery(
-        get_db(), user_id, read_uploaded_file(files), now=utc_now(), image_base_url=image_base_url()
+        get_db(),
+        user_id,
+        read_uploaded_file(files),
+        now=utc_now(),
+        image_base_url=get_image_base_url(),
     )
     return json_response({"message": "Image added", "image": image}, 201)
 

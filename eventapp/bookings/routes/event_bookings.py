@@ -8,7 +8,7 @@ from eventapp.bookings.routes.bookings import page_response
 from eventapp.bookings.schemas import BookingsAnswer, EventBookingsQuery
 from eventapp.core.access.permissions import current_actor, role_required
 from eventapp.core.clock import utc_now
-from eventapp.core.http.app_context import image_base_url
+from eventapp.core.http.app_context import get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
@@ -45,7 +45,7 @@ def cancel_event(event_id: int) -> Response:
         event_id,
         current_actor(),
         now=utc_now(),
-        image_base_url=image_base_url(),
+        image_base_url=get_image_base_url(),
     )
     return json_response(event)
 

@@ -13,7 +13,7 @@ def current_config() -> Config:
     return CONFIG.get()
 
 
-def image_base_url() -> str:
+def get_image_base_url() -> str:
     """Return the scheme and host that image URLs begin with, without a slash at the end.
 
     They are those of PUBLIC_BASE_URL if it is set, and otherwise those of this request.

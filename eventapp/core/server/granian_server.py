@@ -62,15 +62,19 @@ class GranianServer(Granian):  # type: ignore[misc, valid-type, unused-ignore]
         self.serve(target_loader=load_app, wrap_loader=False)
 
     def _init_shared_socket(self) -> None:
+        """Open no socket, because `_spawn_worker` gives each worker one that is open already."""
         self._ssp, self._sso = None, None
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
+        """Start a worker that listens on the socket of its index."""
         listener = self._listeners[idx % len(self._listeners)]
-        arguments = (listener.fileno(), False, BACKLOG)
+        is_unix_socket = False
+        arguments = (listener.fileno(), is_unix_socket, BACKLOG)
         self._shd = SocketHolder(*arguments)  # type: ignore[call-arg]
         return super()._spawn_worker(idx, target, callback_loader)
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+        """Replace dead workers until a signal arrives, or until no worker can start."""
         while True:
             self.main_loop_interrupt.wait()
             # The event is cleared before the workers are checked. A worker that dies during the

@@ -5,7 +5,7 @@ from flask import Response
 from eventapp.core.access.permissions import anyone, current_actor, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import image_base_url
+from eventapp.core.http.app_context import get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.openapi import LOCATION_HEADER
 from eventapp.core.http.responses import (
@@ -61,7 +61,7 @@ def list_events(request: ListRequest) -> Response:
         event_cache=EVENT_CACHE.get(),
         actor=current_actor(),
         now=utc_now(),
-        image_base_url=image_base_url(),
+        image_base_url=get_image_base_url(),
     )
     return conditional_response(bytes_response(body), etag)
 
@@ -77,7 +77,7 @@ def popular_events(query: JsonObject) -> Response:
         get_db(),
         limit=query["limit"],
         actor=current_actor(),
-        image_base_url=image_base_url(),
+        image_base_url=get_image_base_url(),
     )
     return conditional_response(json_response({"events": found}))
 
@@ -98,7 +98,7 @@ def create_event(body: bodies.EventInput) -> Response:
         event_changes=EVENT_CACHE.get(),
         actor=current_actor(),
         now=utc_now(),
-        image_base_url=image_base_url(),
+        image_base_url=get_image_base_url(),
     )
     return created_response(event, f"/api/events/{event['eventId']}")
 
@@ -110,7 +110,7 @@ def create_event(body: bodies.EventInput) -> Response:
 @bp.error_responses(404)
 def show_event(event_id: int) -> Response:
     """Show an event."""
-    db, actor, base_url = get_db(), current_actor(), image_base_url()
+    db, actor, base_url = get_db(), current_actor(), get_image_base_url()
     body = EVENT_CACHE.get().show_event(event_id, actor, base_url)
     if body is None:
         shown = service.show_event(db, event_id, actor=actor, image_base_url=base_url)
@@ -219,7 +219,7 @@ def set_photo(files: JsonObject, event_id: int) -> Response:
         event_changes=EVENT_CACHE.get(),
         actor=current_actor(),
         now=utc_now(),
-        image_base_url=image_base_url(),
+        image_base_url=get_image_base_url(),
     )
     return json_response(event)
 
@@ -233,6 +233,6 @@ def _edit(event_id: int, edit: editing.Edit) -> Response:
         event_changes=EVENT_CACHE.get(),
         actor=current_actor(),
         now=utc_now(),
-        image_base_url=image_base_url(),
+        image_base_url=get_image_base_url(),
     )
     return json_response(event)

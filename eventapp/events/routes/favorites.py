@@ -6,7 +6,7 @@ from eventapp.core.access.permissions import anyone, current_actor
 from eventapp.core.access.rate_limits import read_rate_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import image_base_url
+from eventapp.core.http.app_context import get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import json_response
@@ -33,7 +33,7 @@ FAVORITED, REMOVED = {"message": "Event favorited"}, {"message": "Favorite remov
 def list_favorites() -> Response:
     """List the caller's favorites, the newest first."""
     actor = current_actor()
-    found = listing.list_favorites(get_db(), actor=actor, image_base_url=image_base_url())
+    found = listing.list_favorites(get_db(), actor=actor, image_base_url=get_image_base_url())
     return json_response({"events": found})
 
 
@@ -95,6 +95,6 @@ def recommend(body: JsonObject) -> Response:
     An empty list of categories gives the most popular events.
     """
     found = listing.recommend(
-        get_db(), body["categories"], actor=current_actor(), image_base_url=image_base_url()
+        get_db(), body["categories"], actor=current_actor(), image_base_url=get_image_base_url()
     )
     return json_response(found)
