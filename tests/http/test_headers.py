@@ -2,7 +2,7 @@
 
 import pytest
 
-ORIGIN = "https://context.example.org"
+ORIGIN = "https://frontend.example.org"
 SECRET = "0123456789abcdef0123456789abcdef-random"
 PRODUCTION = {"APP_ENV": "production", "JWT_SECRET": SECRET}
 

@@ -39,13 +39,13 @@ def shared(tmp_path_factory):
             drop_database(load_config(servers[0].settings))
 
 
-def person(name, role="attendee"):
+def make_person(name, role="attendee"):
     return {"name": name, "email": f"{name}@example.org", "password": PASSWORD, "role": role}
 
 
 def register(server, name, role="attendee"):
     """Return the headers of a new account."""
-    token = server.post("/api/auth/register", person(name, role)).json()["accessToken"]
+    token = server.post("/api/auth/register", make_person(name, role)).json()["accessToken"]
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -61,7 +61,7 @@ def event(shared, people):
     return shared[0].post("/api/events", body, headers=people["organizer"]).json()
 
 
-def stream_of(server, event, last_event_id=None):
+def open_stream(server, event, last_event_id=None):
     return ServerStream(f"{server.url}/api/events/{event['eventId']}/stream", last_event_id)
 
 
@@ -73,7 +73,7 @@ def write(server, event, text, headers):
 
 def test_a_server_streams_the_changes_of_another_one(shared, people, event):
     here, there = shared
-    with stream_of(here, event) as source:
+    with open_stream(here, event) as source:
         first = source.next()
         assert (first.event, first.data["ticketTypes"][0]["availableTickets"]) == (
             "availability",
@@ -101,14 +101,14 @@ def test_a_stream_resumed_under_load_misses_and_repeats_nothing(shared, people, 
         for index in range(count):
             write(shared[index % 2], event, f"{number}:{index}", people["ann"])
 
-    with stream_of(shared[0], event) as source:
+    with open_stream(shared[0], event) as source:
         last_id = source.next().id
     threads = [threading.Thread(target=write_all, args=(number,)) for number in range(writers)]
     for thread in threads:
         thread.start()
     cuts = 0
     while len(received) < writers * count:
-        with stream_of(shared[cuts % 2], event, last_id) as source:
+        with open_stream(shared[cuts % 2], event, last_id) as source:
             for _ in range(17):  # Then the connection is cut, whatever may be on its way.
                 message = source.next("message")
                 received.append(message.data)
@@ -132,11 +132,11 @@ def test_streams_end_and_requests_finish_when_the_server_stops(tmp_path):
     try:
         organizer = register(server, "Olga", "organizer")
         event = server.post("/api/events", factories.event_body(), headers=organizer).json()
-        sources = [stream_of(server, event) for _ in range(30)]
+        sources = [open_stream(server, event) for _ in range(30)]
         for source in sources:
             source.next("availability")
         late = http.client.HTTPConnection("127.0.0.1", server.port)
-        late.request("POST", "/api/auth/register", json.dumps(person("Late")), JSON)
+        late.request("POST", "/api/auth/register", json.dumps(make_person("Late")), JSON)
         eventually(lambda: has_read_everything(late.sock))
         began = time.monotonic()
         assert server.stop() == 0
@@ -151,7 +151,7 @@ def test_streams_end_and_requests_finish_when_the_server_stops(tmp_path):
             drop_database(load_config(server.settings))
 
 
-def open_streams(server):
+def count_open_streams(server):
     """Return how many open streams the server reports."""
     lines = server.get("/metrics").text.splitlines()
     counted = [line for line in lines if line.startswith("eventapp_open_streams")]
@@ -160,21 +160,21 @@ def open_streams(server):
 
 def test_a_disconnected_client_no_longer_counts_as_an_open_stream(shared, people, event):
     server = shared[0]
-    before = open_streams(server)  # Those of other tests, whose end is noticed later.
-    sources = [stream_of(server, event) for _ in range(5)]
+    before = count_open_streams(server)  # Those of other tests, whose end is noticed later.
+    sources = [open_stream(server, event) for _ in range(5)]
     for source in sources:
         source.next("availability")
-    assert open_streams(server) >= 5
+    assert count_open_streams(server) >= 5
     for source in sources:
         source.disconnect()
     write(server, event, "anyone there?", people["ann"])
     # The end is noticed at the latest when the next comment is sent, after 15 s.
-    eventually(lambda: open_streams(server) <= before, 60)
+    eventually(lambda: count_open_streams(server) <= before, 60)
 
 
 def test_a_client_that_stops_reading_does_not_delay_others(shared, people, event):
     server, path = shared[0], f"/api/events/{event['eventId']}/stream"
-    with socket.socket() as slow, stream_of(server, event) as quick:
+    with socket.socket() as slow, open_stream(server, event) as quick:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect(("127.0.0.1", server.port))
         slow.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -186,7 +186,7 @@ def test_a_client_that_stops_reading_does_not_delay_others(shared, people, event
             assert quick.next("message").data["text"].startswith(str(number))
 
 
-def resident_kb(pid):
+def read_resident_kb(pid):
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0])
 
@@ -205,12 +205,12 @@ def test_an_open_stream_costs_less_than_75_kb(tmp_path, monkeypatch, allocator, 
         event = server.post("/api/events", factories.event_body(), headers=organizer).json()
         request = f"GET /api/events/{event['eventId']}/stream HTTP/1.1\r\nHost: x\r\n\r\n".encode()
         (worker,) = server.workers()
-        before = resident_kb(worker)
+        before = read_resident_kb(worker)
         for _ in range(STREAMS):
             line = socket.create_connection(("127.0.0.1", server.port))
             open_lines.enter_context(line).sendall(request)
             assert line.recv(4096).startswith(b"HTTP/1.1 200")
-        each = (resident_kb(worker) - before) / STREAMS
+        each = (read_resident_kb(worker) - before) / STREAMS
         if MONGO_URI:
             drop_database(load_config(server.settings))
     assert (each < 75) is cheap, f"{each} kB"

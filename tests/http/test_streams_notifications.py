@@ -36,7 +36,7 @@ def notify(app, db):
     return notify
 
 
-def titles(stream, count):
+def read_titles(stream, count):
     return [stream.next("notification").data["title"] for _ in range(count)]
 
 
@@ -57,13 +57,13 @@ def test_a_reconnected_client_misses_and_repeats_nothing(app, client, attendee, 
         next(stream.blocks)
         notify(attendee, 1)
         notify(attendee, 2)
-        assert titles(stream, 2) == ["Title 1", "Title 2"]
+        assert read_titles(stream, 2) == ["Title 1", "Title 2"]
         last = stream.last_event_id
     notify(attendee, 3)
     with ClientStream(client, PATH, last, attendee["headers"]) as stream:
-        assert titles(stream, 1) == ["Title 3"]
+        assert read_titles(stream, 1) == ["Title 3"]
         notify(attendee, 4)
-        assert titles(stream, 1) == ["Title 4"]
+        assert read_titles(stream, 1) == ["Title 4"]
 
 
 def test_a_notification_that_arrives_late_with_a_lower_id_is_not_missed(
@@ -75,13 +75,13 @@ def test_a_notification_that_arrives_late_with_a_lower_id_is_not_missed(
     with ClientStream(client, PATH, headers=attendee["headers"]) as stream:
         next(stream.blocks)
         notify(attendee, 1)
-        assert titles(stream, 1) == ["Title 1"]
+        assert read_titles(stream, 1) == ["Title 1"]
         notify(attendee, 2, early)
-        assert titles(stream, 1) == ["Title 2"]
+        assert read_titles(stream, 1) == ["Title 2"]
         last = stream.last_event_id
     notify(attendee, 3, earlier)
     with ClientStream(client, PATH, last, attendee["headers"]) as stream:
-        assert titles(stream, 1) == ["Title 3"]
+        assert read_titles(stream, 1) == ["Title 3"]
 
 
 def test_the_stream_ends_with_the_session(app, client, db, attendee, monkeypatch):
@@ -103,4 +103,4 @@ def test_a_malformed_last_event_id_is_ignored(app, client, attendee, notify, mal
     with ClientStream(client, PATH, malformed, attendee["headers"]) as stream:
         next(stream.blocks)
         notify(attendee, 1)
-        assert titles(stream, 1) == ["Title 1"]
+        assert read_titles(stream, 1) == ["Title 1"]
