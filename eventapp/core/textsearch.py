@@ -12,20 +12,19 @@ must stay different, because stored keys were made with each of them:
 Searching: a `$search` string is parsed into words and phrases, words are stemmed into terms, and
 each term of a document is scored. There are two scoring functions, one for each index:
 
-- `score_as_mongodb` computes MongoDB's text score of one string. The `TextIndex` of the embedded
-  store uses it, so that a search sorts alike on both stores.
+- `score_as_mongodb` computes MongoDB's text score of one string. The text index of the embedded
+  store uses it, so that a search gives the same order there as on a server.
 - `score_as_byte` computes a small integer for each term of a document. The in-memory index of
   listed events uses it, because that index keeps one byte for each event and term.
 
-Their scores cannot be compared with each other, nor with the scores of a MongoDB server.
+The two kinds of scores cannot be compared with each other.
 """
 
 import re
 import unicodedata
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import lru_cache
 
 import snowballstemmer
 
@@ -100,7 +99,8 @@ def extract_terms(text: str) -> list[str]:
 class TextQuery:
     """A parsed `$search` string.
 
-    A document matches if it contains any of `terms`, all of `phrases`, and nothing excluded.
+    A document matches if it contains any of `terms`, all of `phrases`, and nothing excluded. The
+    words of a phrase are among `terms`, too.
     """
 
     terms: set[str] = field(default_factory=set)
@@ -111,14 +111,17 @@ class TextQuery:
 
 def parse_search(search: str) -> TextQuery:
     """Parse a `$search` string: any word, "every phrase", -excluded word, -"excluded phrase"."""
-    query, negated, spaced, phrase = TextQuery(), False, True, None
+    query = TextQuery()
+    phrase: str | None = None  # what has been read of an open phrase
+    negated = False
+    after_space = True  # A hyphen inside a word does not negate.
     for part in _QUERY_PART.findall(search):
         if phrase is not None and part != '"':
             phrase += part
         elif part.isspace():
             negated = False
         elif part == "-":
-            negated = negated or spaced
+            negated = negated or after_space
         elif part != '"':
             (query.excluded if negated else query.terms).update(extract_terms(part))
         elif phrase is None:
@@ -126,8 +129,9 @@ def parse_search(search: str) -> TextQuery:
         else:
             _add_phrase(query, phrase, negated)
             phrase = None
-        spaced = part.isspace()
-    query.terms.update(extract_terms(phrase or ""))
+        after_space = part.isspace()
+    if phrase is not None:  # A phrase that does not end is read as single words.
+        query.terms.update(extract_terms(phrase))
     return query
 
 
@@ -177,104 +181,11 @@ def score_as_byte(texts: Iterable[tuple[str, float]]) -> dict[str, int]:
         terms = extract_terms(text)
         for term in terms:
             share = weight * (0.5 + 0.5 / len(terms))
-            scores[term] = max(scores.get(term, 0.0), share) + 0.25 * share * (term in scores)
+            if term in scores:
+                scores[term] = max(scores[term], share) + 0.25 * share
+            else:
+                scores[term] = share
     return {
         term: min(MAX_BYTE_SCORE, max(1, round(score * POINTS_PER_WEIGHT)))
         for term, score in scores.items()
     }
-
-
-def _iter_strings(value: Any, path: list[str]) -> Iterator[str]:
-    """Yield the strings at `path` in a value, and in the items of arrays on the way."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _iter_strings(item, path)
-    elif path and isinstance(value, Mapping):
-        yield from _iter_strings(value.get(path[0]), path[1:])
-    elif not path and isinstance(value, str):
-        yield value
-
-
-@dataclass
-class _IndexedDocument:
-    """An indexed document: its (field, text) pairs, and the score of each of its terms."""
-
-    texts: list[tuple[str, str]]
-    scores: dict[str, float]
-
-    @cached_property
-    def folded(self) -> list[str]:
-        """The texts in the form in which phrases are compared, computed when first needed."""
-        return [fold_search_word(text) for _, text in self.texts]
-
-
-class TextIndex:
-    """The inverted index of one collection in the embedded store.
-
-    A document that was written is indexed again by the next search.
-    """
-
-    def __init__(self, weights: Mapping[str, float]) -> None:
-        """Create an empty index of the fields that have a weight, by their dotted paths."""
-        self._paths = {name: (name.split("."), weight) for name, weight in weights.items()}
-        self._documents: dict[Hashable, _IndexedDocument] = {}
-        self._postings: dict[str, dict[Hashable, float]] = {}
-        self._stale: dict[Hashable, Mapping[str, Any] | None] = {}
-
-    def record_change(self, key: Hashable, document: Mapping[str, Any] | None) -> None:
-        """Record that a document was written, or deleted if it is None, for the next search."""
-        self._stale[key] = document
-
-    def search(self, search: str) -> dict[Hashable, float]:
-        """Return the score of each document that matches the `$search` string, by its key."""
-        self._refresh()
-        query = parse_search(search)
-        found: dict[Hashable, float] = {}
-        # The terms are sorted, so that every process adds the floats in the same order.
-        for term in sorted(query.terms):
-            for key, score in self._postings.get(term, {}).items():
-                found[key] = found.get(key, 0.0) + score
-        return {key: score for key, score in found.items() if self._is_match(query, key)}
-
-    def _is_match(self, query: TextQuery, key: Hashable) -> bool:
-        indexed = self._documents[key]
-        if not query.excluded.isdisjoint(indexed.scores):
-            return False
-        if not (query.phrases or query.excluded_phrases):
-            return True
-        texts = indexed.folded
-        return all(any(phrase in text for text in texts) for phrase in query.phrases) and not any(
-            phrase in text for phrase in query.excluded_phrases for text in texts
-        )
-
-    def _refresh(self) -> None:
-        """Index the documents written since the last search whose text has changed."""
-        for key, document in self._stale.items():
-            texts = self._find_texts(document) if document is not None else []
-            old = self._documents.get(key)
-            if old is None or old.texts != texts:
-                self._remove(key)
-                self._add(key, texts)
-        self._stale.clear()
-
-    def _find_texts(self, document: Mapping[str, Any]) -> list[tuple[str, str]]:
-        return [
-            (name, text)
-            for name, (path, _) in self._paths.items()
-            for text in _iter_strings(document, path)
-        ]
-
-    def _remove(self, key: Hashable) -> None:
-        indexed = self._documents.pop(key, None)
-        for term in indexed.scores if indexed else ():
-            del self._postings[term][key]
-
-    def _add(self, key: Hashable, texts: list[tuple[str, str]]) -> None:
-        scores: dict[str, float] = {}
-        for name, text in texts:
-            for term, score in score_as_mongodb(text, self._paths[name][1]).items():
-                scores[term] = scores.get(term, 0.0) + score
-        if texts:
-            self._documents[key] = _IndexedDocument(texts, scores)
-        for term, score in scores.items():
-            self._postings.setdefault(term, {})[key] = score

@@ -8,8 +8,8 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from eventapp.core.embedded.filters import find_equal_values
 from eventapp.core.embedded.mongomock_internals import Document, matches_filter
+from eventapp.core.embedded.text_index import TextIndex
 from eventapp.core.embedded.values import find_indexed_values, has_path, make_hashable
-from eventapp.core.textsearch import TextIndex
 
 # Error codes of MongoDB.
 _INDEX_NOT_FOUND, _UNSUPPORTED_OPTION, _CANNOT_CREATE = 27, 9, 67
@@ -21,8 +21,9 @@ KeyedDocuments: TypeAlias = Iterable[tuple[Hashable, Document]]
 class HashIndex:
     """One index, kept as two maps.
 
-    The first maps the values of a unique index to the key of the document with these values. The
-    second maps each value of the first field to the keys of the documents with this value.
+    `_owners` maps the values of all fields to the key of the one document that has them; it stays
+    empty if the index is not unique. `_by_first_field` maps each value of the first field to the
+    keys of the documents that have it.
     """
 
     def __init__(self, namespace: str, definition: Document) -> None:
@@ -50,7 +51,10 @@ class HashIndex:
         self._update_first_field(key, self._find_first_values(old), self._find_first_values(new))
 
     def find_keys(self, value: Any) -> dict[Hashable, None]:
-        """Return the keys of the documents that may have `value` in the first field."""
+        """Return the keys of the documents whose first field is `value`, or an array with `value`.
+
+        A missing field and an empty array count as None.
+        """
         return self._by_first_field.get(make_hashable(value), {})
 
     def _find_first_values(self, document: Document | None) -> set[Hashable]:
@@ -200,7 +204,7 @@ def is_text_index(definition: Mapping[str, Any]) -> bool:
 def make_duplicate_key_error(
     namespace: str, index: str, pattern: Document, values: Document
 ) -> DuplicateKeyError:
-    """Return the same error, with the same details, as for a MongoDB server.
+    """Return the error that PyMongo raises for a MongoDB server, with the same details.
 
     Args:
         index: the name of the index.
@@ -211,13 +215,18 @@ def make_duplicate_key_error(
     message = (
         f"E11000 duplicate key error collection: {namespace} index: {index} dup key: {{ {shown} }}"
     )
-    details = {"index": 0, "code": _DUPLICATE_KEY, "errmsg": message}
-    details |= {"keyPattern": pattern, "keyValue": values}
+    details = {
+        "index": 0,
+        "code": _DUPLICATE_KEY,
+        "errmsg": message,
+        "keyPattern": pattern,
+        "keyValue": values,
+    }
     return DuplicateKeyError(message, _DUPLICATE_KEY, details)
 
 
 def _get_key_and_filter(definition: Document) -> tuple[list[tuple[str, Any]], Any]:
-    """Return the ordered fields and the partial filter, which no two indexes may have in common."""
+    """Return the ordered fields and the partial filter. No two indexes may have both in common."""
     return list(definition["key"].items()), definition.get("partialFilterExpression")
 
 
