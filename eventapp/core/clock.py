@@ -1,4 +1,4 @@
-"""Read the current time. Rules and use cases take it as an argument instead."""
+"""Read the current time. Rules and use cases take the time as an argument instead."""
 
 import time
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """The base classes of the errors that the API answers.
 
-Services raise these errors. Their only tie to HTTP is the status, and sometimes a header.
+Services raise these errors. All that an error knows of HTTP is its status, and sometimes a header.
 """
 
 from typing import Any

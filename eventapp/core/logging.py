@@ -35,7 +35,10 @@ def redact_secrets(_logger: WrappedLogger, _method: str, line: EventDict) -> Eve
 
 
 def configure_logging(config: Config) -> None:
-    """Log to standard error, by LOG_LEVEL and LOG_FORMAT; of libraries, log only warnings."""
+    """Log to standard error, as LOG_LEVEL and LOG_FORMAT say.
+
+    Libraries log only warnings and errors, in the same format.
+    """
     level = getattr(logging, config.log_level.upper())
     processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -20,8 +20,8 @@ class LRUCache(Generic[Key, Value]):
         """Create an empty cache.
 
         Args:
-            max_size: the total size of all values at most: in bytes if `size_of` is given, and
-                otherwise the number of values.
+            max_size: the greatest total size of all values, in bytes. Without `size_of` it is the
+                greatest number of values.
             size_of: returns the size of a value together with its key, in bytes. For the same value
                 it must always return the same number.
         """

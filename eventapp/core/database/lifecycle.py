@@ -1,4 +1,4 @@
-"""Open the database that the settings name, and prepare it before its first use and on each day."""
+"""Open the database that the settings name, and prepare it at the start and on each new day."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class DatabaseClient(Protocol):
-    """The common part of MongoClient and the client of the embedded store."""
+    """What MongoClient and the client of the embedded store have in common."""
 
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
@@ -49,7 +49,7 @@ class OpenDatabase:
         """Wrap a client and one of its databases.
 
         Args:
-            prepare: creates the indexes, and updates the values that depend on the date.
+            prepare: creates the indexes, and updates the stored values that depend on the date.
         """
         self.client, self.db = client, db
         self._prepare = prepare

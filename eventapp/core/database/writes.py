@@ -1,6 +1,6 @@
 """Repeat writes that failed with a write conflict.
 
-Two writes of the same key in a unique index conflict: one fails with WriteConflict and
+Two concurrent writes of the same key in a unique index conflict: one fails with WriteConflict and
 has written nothing. MongoDB retries it by itself; a compatible server may leave that to the client.
 There is no pause between attempts, because a request waits and the other write has ended by then.
 """
@@ -14,13 +14,18 @@ from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
 Result = TypeVar("Result")
 Stored = TypeVar("Stored", bound=Mapping[str, Any])
 
+# Error codes of MongoDB.
 DUPLICATE_KEY_CODE, WRITE_CONFLICT_CODE = 11000, 112
 MAX_RETRIES = 5
-INSERT_ATTEMPTS = 10
+MAX_INSERT_ATTEMPTS = 10
 
 
 def retry_on_write_conflict(write: Callable[[], Result]) -> Result:
-    """Return the result of `write`, which is called again after a write conflict."""
+    """Return the result of `write`, which is called again after a write conflict.
+
+    Raises:
+        OperationFailure: `write` raised it, or conflicted at every attempt.
+    """
     for _ in range(MAX_RETRIES):
         try:
             return write()
@@ -31,17 +36,19 @@ def retry_on_write_conflict(write: Callable[[], Result]) -> Result:
 
 
 def insert_unordered(collection: Collection[Stored], documents: Sequence[Stored]) -> list[bool]:
-    """Insert documents in one write, each whether or not the others can be inserted.
+    """Insert many documents in one write. A document that is refused does not stop the others.
 
     Returns:
         For each document whether it was inserted; False where a unique index refused it.
 
     Raises:
-        AutoReconnect: some documents conflicted at every attempt.
+        AutoReconnect: some documents conflicted at every attempt. For `is_unavailable` this is an
+            unavailable database, so the client is told to try again.
+        BulkWriteError: a document was refused for a reason other than these two.
     """
     inserted = [True] * len(documents)
     remaining = list(range(len(documents)))
-    for _attempt in range(INSERT_ATTEMPTS):
+    for _attempt in range(MAX_INSERT_ATTEMPTS):
         if not remaining:
             break
         error_codes = _insert_once(collection, [documents[index] for index in remaining])

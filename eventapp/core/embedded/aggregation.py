@@ -71,7 +71,7 @@ def _run_stages(
         ((name, options),) = stage.items()
         if name == "$facet":
             facets = {
-                title: _run_stages(mongomock, documents, run) for title, run in options.items()
+                title: _run_stages(mongomock, documents, inner) for title, inner in options.items()
             }
             documents = [facets]
         elif name == "$sort":
@@ -90,7 +90,8 @@ def _rewrite_stages(stages: list[Document], *, has_scores: bool) -> list[Documen
         ((name, options),) = stage.items()
         if name == "$facet":
             facets = {
-                title: _rewrite_stages(run, has_scores=has_scores) for title, run in options.items()
+                title: _rewrite_stages(inner, has_scores=has_scores)
+                for title, inner in options.items()
             }
             rewritten.append({name: facets})
         elif name in _REWRITES:
@@ -101,7 +102,10 @@ def _rewrite_stages(stages: list[Document], *, has_scores: bool) -> list[Documen
 
 
 def _use_score_field(name: str, options: Any) -> Any:
-    """Replace `{"$meta": "textScore"}` in a stage by the score field, and keep the field."""
+    """Replace TEXT_SCORE in the options of a stage by the score field.
+
+    A `$project` that lists the fields to keep also keeps the score field, for later stages.
+    """
     if name == "$sort":
         return dict(
             (_SCORE_FIELD, -1) if direction == TEXT_SCORE else (path, direction)

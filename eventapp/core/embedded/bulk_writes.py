@@ -20,7 +20,7 @@ Write = InsertOne[Document] | UpdateOne | UpdateMany | ReplaceOne[Document] | De
 
 
 class Writer(Protocol):
-    """The single writes that a bulk consists of."""
+    """The methods of a collection that a bulk write calls for its single writes."""
 
     def insert_one(self, document: Any) -> InsertOneResult: ...
     def update_one(self, filter: Any, update: Any, **options: Any) -> UpdateResult: ...
@@ -37,7 +37,9 @@ def run_bulk_write(writer: Writer, requests: Sequence[Write], *, ordered: bool) 
         ordered: whether to stop at the first write that is refused.
 
     Raises:
-        BulkWriteError: a write was refused. The others have been performed unless `ordered`.
+        BulkWriteError: a write was refused. Those before it have been performed and, unless
+            `ordered`, those after it as well.
+        InvalidOperation: there are no writes.
     """
     if not requests:
         raise InvalidOperation("No operations to execute")

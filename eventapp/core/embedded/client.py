@@ -34,7 +34,7 @@ def open_embedded(directory: Path | None) -> "EmbeddedClient":
 class EmbeddedClient:
     """Stands in for `pymongo.MongoClient(tz_aware=True)`."""
 
-    options = ClientOptions("", "", None, {})
+    options = ClientOptions("", "", None, {})  # `gridfs` reads its timeout.
 
     def __init__(self, directory: Path | None) -> None:
         self._server = ServerStore(ChangeLog(is_active=directory is not None))
@@ -69,7 +69,7 @@ class EmbeddedClient:
 
     @property
     def admin(self) -> Any:
-        """The database that answers `ping`."""
+        """The database to which callers send `ping`; every database answers it."""
         return self["admin"]
 
     def list_database_names(self) -> list[str]:
@@ -86,10 +86,6 @@ class EmbeddedClient:
             for collection in database.list_collection_names():
                 database.drop_collection(collection)
 
-    def server_info(self) -> dict[str, Any]:
-        """Return a description of the server; `embedded` distinguishes it from MongoDB."""
-        return {**self._mongomock.server_info(), "embedded": True}
-
     def check_disk(self) -> None:
         """Raise ConnectionFailure while changes cannot be written to the disk."""
         if self._flush_thread and self._flush_thread.failure:
@@ -104,7 +100,7 @@ class EmbeddedClient:
         """
         if self._lock.is_closed or self._lock.is_in_fork:
             return
-        with self._lock.mutex:  # Every write that has been confirmed is in the last flush.
+        with self._lock.mutex:  # The last flush then contains every write that was confirmed.
             self._lock.is_closed = True
         atexit.unregister(self.close)
         if self._flush_thread:

@@ -164,7 +164,7 @@ class EmbeddedCollection(PyMongoStandIn):
     def insert_many(
         self, documents: Iterable[Any], ordered: bool = True, **options: Any
     ) -> InsertManyResult:
-        """Insert the documents one after the other; BulkWriteError names those refused."""
+        """Insert the documents one after the other. A BulkWriteError lists the refused ones."""
         documents = list(documents)
         if not documents:
             raise TypeError("documents must be a non-empty list")
@@ -175,7 +175,7 @@ class EmbeddedCollection(PyMongoStandIn):
     def bulk_write(
         self, requests: Sequence[Write], ordered: bool = True, **options: Any
     ) -> BulkWriteResult:
-        """Perform several writes in one operation; BulkWriteError names those refused."""
+        """Perform several writes in one operation. A BulkWriteError lists the refused ones."""
         check_options(options)
         return run_bulk_write(self, list(requests), ordered=ordered)
 
@@ -188,7 +188,7 @@ class EmbeddedCollection(PyMongoStandIn):
         return _make_update_result(self._update(filter, update, many=True, **options))
 
     def replace_one(
-        self, filter: QueryFilter, replacement: QueryFilter, **options: Any
+        self, filter: QueryFilter, replacement: Mapping[str, Any], **options: Any
     ) -> UpdateResult:
         """Replace the first match. The options are upsert and sort."""
         return _make_update_result(self._replace(filter, replacement, **options))
@@ -220,7 +220,7 @@ class EmbeddedCollection(PyMongoStandIn):
     def find_one_and_replace(
         self,
         filter: QueryFilter,
-        replacement: QueryFilter,
+        replacement: Mapping[str, Any],
         projection: Any = None,
         sort: Any = None,
         upsert: bool = False,
@@ -277,7 +277,7 @@ class EmbeddedCollection(PyMongoStandIn):
 
     @locked
     def _replace(
-        self, query: QueryFilter, replacement: QueryFilter, **options: Any
+        self, query: QueryFilter, replacement: Mapping[str, Any], **options: Any
     ) -> WriteOutcome:
         check_replacement(replacement)
         new = copy_as_stored(replacement)

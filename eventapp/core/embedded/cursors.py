@@ -1,4 +1,4 @@
-"""The cursors of the embedded store: PyMongo's interface to results in memory."""
+"""The cursors of the embedded store: results in memory, with the interface of PyMongo's cursors."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -33,10 +33,6 @@ class EmbeddedCommandCursor:
 
     next = __next__
 
-    def try_next(self) -> Document | None:
-        """Return the next result, or None at the end."""
-        return next(self, None)
-
     def to_list(self, length: int | None = None) -> list[Document]:
         """Return the next `length` results, or all remaining ones."""
         if length is None:
@@ -59,7 +55,7 @@ class EmbeddedCommandCursor:
 
 
 class EmbeddedCursor(EmbeddedCommandCursor):
-    """Iterates over the results of a find. The first access reads them all, under the lock."""
+    """Iterates over the results of a find. They are all read when the first one is needed."""
 
     def __init__(
         self,

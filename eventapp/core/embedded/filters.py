@@ -1,4 +1,4 @@
-"""Analyse filters before they are evaluated: their conditions, equal values and `$text`."""
+"""Take filters apart before they are evaluated: their conditions, equal values and `$text`."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -7,6 +7,8 @@ from typing import Any
 from bson import ObjectId
 
 from eventapp.core.embedded.mongomock_internals import Document
+
+_SCALAR_TYPES = str | int | float | ObjectId | datetime
 
 
 def iter_required_conditions(query: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -20,16 +22,21 @@ def iter_required_conditions(query: Mapping[str, Any]) -> Iterator[tuple[str, An
 
 
 def find_equal_values(condition: Any) -> list[Any] | None:
-    """Return the scalars of a condition `=`, `$eq` or `$in`, or None for any other condition."""
+    """Return the scalars of which a field, or an item of it, must equal one to meet a condition.
+
+    Returns:
+        The value of a plain condition or of `$eq`, the items of a plain array or of `$in`. None for
+        any other condition, and if one of the values is not a scalar.
+    """
+    # Any other single operator gives [None], which is not a scalar.
     if isinstance(condition, dict) and len(condition) == 1:
         condition = condition.get("$in", [condition.get("$eq")])
     values = condition if isinstance(condition, list) else [condition]
-    scalar_types = str | int | float | ObjectId | datetime
-    return values if all(isinstance(value, scalar_types) for value in values) else None
+    return values if all(isinstance(value, _SCALAR_TYPES) for value in values) else None
 
 
 def split_text(query: Document) -> tuple[Document, Document | None]:
-    """Remove `$text` from the top level or an `$and`; return the rest of the filter and `$text`."""
+    """Return a filter without the `$text` at its top level or inside `$and`, and that `$text`."""
     rest = dict(query)
     text = rest.pop("$text", None)
     clauses = [split_text(clause) for clause in rest.get("$and", [])]

@@ -14,7 +14,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class EmbeddedStoreBusy(Exception):  # noqa: N818 (The name describes a state.)
-    """Another process has the directory open."""
+    """Another process, or another client in this one, has the directory open."""
 
     def __init__(self, directory: Path | None) -> None:
         super().__init__(
@@ -88,7 +88,7 @@ class StoreLock:
 
 
 class HasLock(Protocol):
-    """An object whose methods may be made atomic with `locked`."""
+    """An object whose methods may be made atomic with `locked`. The lock is that of its client."""
 
     _lock: StoreLock
 

@@ -180,7 +180,14 @@ def check_replacement(replacement: Mapping[str, Any]) -> None:
 
 _unpatched_candidates: Any = _filtering.iter_key_candidates
 _unpatched_type_op: Any = _filtering._type_op
-_TYPE_NAMES = {1: "double", 2: "string", 3: "object", 4: "array", 7: "objectId", 8: "bool"} | {
+# The names of BSON types by their numbers.
+_TYPE_NAMES = {
+    1: "double",
+    2: "string",
+    3: "object",
+    4: "array",
+    7: "objectId",
+    8: "bool",
     9: "date",
     16: "int",
     18: "long",
@@ -195,13 +202,13 @@ def _iter_candidates_with_missing(path: str, value: Any) -> Any:
 
 
 def _match_type(value: Any, wanted: Any) -> bool:
-    """Let `$type` accept type numbers and lists of types."""
+    """Evaluate `$type`, also for type numbers and lists of types."""
     names = wanted if isinstance(wanted, list) else [wanted]
     return any(_unpatched_type_op(value, _TYPE_NAMES.get(name, name)) for name in names)
 
 
 def _match_mod(value: Any, wanted: list[float]) -> bool:
-    """Let `$mod` accept arrays, and ignore items that are not numbers."""
+    """Evaluate `$mod`, also for arrays, of which items that are not numbers are ignored."""
     divisor, remainder = wanted
     values = value if isinstance(value, list) else [value]
     numbers = (
@@ -225,7 +232,7 @@ class _Parser(_aggregate._Parser):  # type: ignore[misc]
     def _handle_comparison_operator(self, operator: str, operands: list[Any]) -> Any:
         first, second = (self._parse_or_nothing(operand) for operand in operands)
         if MISSING in (first, second):
-            # A missing field sorts before every value, null included.
+            # A missing field sorts before every value, null included, as False does before True.
             first, second = first is not MISSING, second is not MISSING
         literals = [{"$literal": first}, {"$literal": second}]
         return super()._handle_comparison_operator(operator, literals)

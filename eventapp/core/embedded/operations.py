@@ -3,7 +3,7 @@
 The caller, `EmbeddedCollection`, holds the client's lock, and checks the arguments and options.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,14 +67,18 @@ class MatchedDocuments:
 
 
 def _make_sort_key(document: Document, path: str, descending: bool) -> tuple[int, Any]:
-    """Return the key of a path. An array sorts by its least item, descending by its greatest."""
+    """Return the sort key of the values at a path.
+
+    An array sorts by its least item, or by its greatest if descending. An empty one sorts before
+    all other values.
+    """
     keys = list(_iter_item_keys(get_values_at_path(path, document)))
     if not keys:
         return (0, make_bson_sort_key(None))
     return (1, max(keys) if descending else min(keys))
 
 
-def _iter_item_keys(values: list[Any]) -> Iterable[tuple[int, Any]]:
+def _iter_item_keys(values: list[Any]) -> Iterator[tuple[int, Any]]:
     for value in values or [None]:
         for item in value if isinstance(value, list) else [value]:
             yield make_bson_sort_key(item)
@@ -184,8 +188,8 @@ class CollectionOperations:
         """Replace the first match by `change(match, False)`, or every match if `many`.
 
         Args:
-            upsert_base: the document that an upsert starts from. Without a match,
-                `change(upsert_base, True)` is inserted. None if the write is no upsert.
+            upsert_base: the document that an upsert starts from; None if the write is no upsert.
+                If nothing matches, `change(upsert_base, True)` is inserted.
         """
         found = self.match(query, sort).documents
         if not found and upsert_base is not None:

@@ -31,7 +31,10 @@ CREATE TABLE IF NOT EXISTS collections(
 
 
 class SqliteFile:
-    """The SQLite file of a directory. Each write is one durable transaction."""
+    """The SQLite file of a directory.
+
+    Each call of `write` is one durable transaction. A document is stored as BSON under its row.
+    """
 
     def __init__(self, directory: Path) -> None:
         """Open the file, or create it; raise sqlite3.Error if it is damaged."""
@@ -69,7 +72,7 @@ class SqliteFile:
                 self._write_collection(database, name, indexes)
 
     def _execute_in_chunks(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Execute a statement for many rows at a time; `{}` stands for their values.
+        """Execute a statement for many rows at a time. In it, `{}` stands for their values.
 
         Each call of SQLite releases the GIL, and in a busy process this thread gets it back only
         after milliseconds. With one call for each row, a flush would take seconds.

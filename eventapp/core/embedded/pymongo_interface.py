@@ -1,4 +1,4 @@
-"""The common parts of the classes that stand in for those of PyMongo: options, sorts and type."""
+"""What the classes that stand in for those of PyMongo have in common: options, sorts and type."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, TypeAlias
@@ -14,8 +14,19 @@ TEXT_SCORE = {"$meta": "textScore"}
 
 # Options that only matter to a server.
 _IGNORED_OPTIONS = frozenset(
-    ("max_time_ms", "maxTimeMS", "comment", "hint", "batch_size", "batchSize", "allow_disk_use")
-    + ("allowDiskUse", "no_cursor_timeout", "bypass_document_validation", "allow_partial_results")
+    {
+        "allowDiskUse",
+        "allow_disk_use",
+        "allow_partial_results",
+        "batchSize",
+        "batch_size",
+        "bypass_document_validation",
+        "comment",
+        "hint",
+        "maxTimeMS",
+        "max_time_ms",
+        "no_cursor_timeout",
+    }
 )
 _UNSUPPORTED_OPTIONS = frozenset(("session", "collation", "let"))
 

@@ -1,5 +1,8 @@
 """The stored documents of the embedded store, and the changes since the last flush.
 
+A document has a key, which is its `_id` in a hashable form, and a row: a number in the order of
+insertion, which is its primary key in the SQLite file. A replaced document keeps its row.
+
 The classes have the methods of mongomock's own stores (the protocols in mongomock_internals), so
 that mongomock's `$lookup` can read other collections. The caller of a method must hold the client's
 lock.
@@ -27,7 +30,7 @@ class PendingChanges:
 
     Attributes:
         since: the time of the first change, in seconds of `time.monotonic`.
-        rows: the store and the key of each changed document, by row number.
+        rows: the store and the key of each changed document, by its row.
         collections: the collections whose existence or indexes changed.
     """
 
@@ -51,7 +54,7 @@ class ChangeLog:
         self.has_pending = threading.Event()
 
     def allocate_row(self) -> int:
-        """Return the next row number. Rows are numbered in order of insertion."""
+        """Return the row of a document that is being inserted."""
         self.next_row += 1
         return self.next_row - 1
 
@@ -78,7 +81,7 @@ class ChangeLog:
         return pending
 
     def put_back(self, changes: PendingChanges) -> None:
-        """Record again changes that could not be written; those recorded since then stay."""
+        """Record changes again that could not be written. Those recorded since then are kept."""
         if self.pending is not None:
             changes.rows |= self.pending.rows
             changes.collections |= self.pending.collections
@@ -123,7 +126,8 @@ class CollectionStore:
     A read first deletes the documents that a TTL index has expired, at most once a second.
 
     Attributes:
-        indexes: always empty. mongomock checks uniqueness by it, but here `catalog` does that.
+        catalog: the indexes.
+        indexes: always empty. mongomock checks unique indexes by it; here `catalog` does that.
     """
 
     def __init__(self, database: str, name: str, changes: ChangeLog) -> None:

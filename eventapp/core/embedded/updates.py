@@ -1,6 +1,7 @@
-"""Apply an update to one document, by mongomock's operators and others that it gets wrong.
+"""Apply an update to one document.
 
-Every function returns a new document and does not change its arguments.
+This module checks the update, resolves its positional operators, and computes the operators that
+mongomock gets wrong. mongomock applies the rest. No function changes its arguments.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -82,7 +83,7 @@ def apply_replacement(document: Document, replacement: Document) -> Document:
 
 
 def make_upsert_base(mongomock: MongomockOperators, query: Document) -> Document:
-    """Return the document that an upsert starts from: the equalities of its filter."""
+    """Return the document that an upsert starts from: the equalities of its filter, as fields."""
     document: Document = {}
     for path, value in _iter_equalities(query):
         mongomock.apply_operators(document, {"$set": {path: value}}, inserting=True)

@@ -25,16 +25,15 @@ def copy_for_caller(document: Mapping[str, Any]) -> Document:
     return bson.decode(bson.encode(document), _AWARE)
 
 
-def make_hashable(value: Any) -> Hashable:
-    """Return a hashable object for a value. Two are equal if and only if MongoDB's values are."""
+def make_hashable(value: object) -> Hashable:
+    """Return a hashable form of a value. Forms are equal if and only if MongoDB's values are."""
     if isinstance(value, bool):  # In Python, True == 1; in BSON, true differs from 1.
         return (bool, value)
     if isinstance(value, Mapping):
         return (dict, tuple((name, make_hashable(item)) for name, item in value.items()))
     if isinstance(value, list | tuple):
         return (list, tuple(make_hashable(item) for item in value))
-    stand_in: Hashable = value
-    return stand_in
+    return value
 
 
 def make_document_key(document: Mapping[str, Any]) -> Hashable:
@@ -43,10 +42,16 @@ def make_document_key(document: Mapping[str, Any]) -> Hashable:
 
 
 def find_indexed_values(document: Document, path: str) -> list[Any]:
-    """Return the values to index for a path: each array item, and None for a missing field."""
+    """Return the values to index for a path.
+
+    They are each item of an array, and None for a missing field or an empty array.
+    """
     values: list[Any] = []
     for value in get_values_at_path(path, document):
-        values.extend(value) if isinstance(value, list) else values.append(value)
+        if isinstance(value, list):
+            values.extend(value)
+        else:
+            values.append(value)
     return [None if value is MISSING else value for value in values] or [None]
 
 
