@@ -1,4 +1,4 @@
-"""The Prometheus metrics. Each process counts its own; a report sums those of all processes."""
+"""The Prometheus metrics. Each process counts for itself, and a report sums up all processes."""
 
 import os
 from collections.abc import Iterator

@@ -48,6 +48,7 @@ def run_threads(work: Callable[[], None]) -> None:
 def switch_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let other threads run where mongomock is between its read and its write of a document."""
     apply = mongomock.collection.Collection._apply_update_document
+    find_one = mongomock.collection.Collection.find_one
 
     def pause_and_apply(*args: Any, **kwargs: Any) -> Any:
         time.sleep(0)
@@ -58,7 +59,6 @@ def switch_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(0.0001)
         return found
 
-    find_one = mongomock.collection.Collection.find_one
     monkeypatch.setattr(mongomock.collection.Collection, "find_one", pause_and_find)
     monkeypatch.setattr(mongomock.collection.Collection, "_apply_update_document", pause_and_apply)
 

@@ -521,7 +521,7 @@ def test_upserts_start_from_the_equalities_of_the_filter(db: Any) -> None:
     assert counters.find_one({"_id": 9}) == {"_id": 9, "a": 1}
 
 
-def test_find_one_and_modify_and_many_writes(db: Any) -> None:
+def test_writes_return_the_old_document_or_the_number_of_documents(db: Any) -> None:
     items = db["items"]
     items.insert_many([{"_id": n, "n": n % 2} for n in range(4)])
     newest = [("_id", -1)]
@@ -538,7 +538,7 @@ def test_find_one_and_modify_and_many_writes(db: Any) -> None:
     assert items.count_documents({}) == 1
 
 
-def test_cursor_methods_count_and_distinct(db: Any) -> None:
+def test_cursors_take_options_and_matches_are_counted_and_made_distinct(db: Any) -> None:
     items = db["items"]
     items.insert_many([{"_id": n, "g": n % 3} for n in range(10)])
     cursor = items.find({}).sort("_id", -1).skip(2).limit(3).batch_size(2).max_time_ms(2000)
@@ -702,7 +702,7 @@ def test_reads_return_copies(db: Any) -> None:
     assert items.find_one({"_id": document["_id"]}) == document
 
 
-def test_names_ping_and_truth_value(db: Any) -> None:
+def test_databases_and_collections_have_names_and_no_truth_value_and_answer_ping(db: Any) -> None:
     assert db.client.admin.command("ping")["ok"] == 1
     assert db.command("ping")["ok"] == 1
     db["a"].insert_one({})

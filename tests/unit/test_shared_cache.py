@@ -86,6 +86,8 @@ def test_no_call_is_made_before_redis_has_answered_a_probe(port):
 
 
 class Log:
+    """Keeps the messages that the cache logs."""
+
     def __init__(self):
         self.messages = []
 

@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import Any, Protocol, Self, TypeAlias
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias
 
 import pymongo
 import structlog
@@ -35,7 +36,13 @@ class DatabaseClient(Protocol):
 
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
-    def __exit__(self, error_type: Any, error: Any, trace: Any, /) -> None: ...
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
 
 
 class OpenDatabase:

@@ -1,7 +1,7 @@
 """Perform many writes in one call, for `insert_many` and `bulk_write`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from pymongo.errors import BulkWriteError, InvalidOperation, WriteError
 from pymongo.operations import (
@@ -16,7 +16,9 @@ from pymongo.results import BulkWriteResult, DeleteResult, InsertOneResult, Upda
 
 from eventapp.core.embedded.mongomock_internals import Document
 
-Write = InsertOne[Document] | UpdateOne | UpdateMany | ReplaceOne[Document] | DeleteOne | DeleteMany
+Write: TypeAlias = (
+    InsertOne[Document] | UpdateOne | UpdateMany | ReplaceOne[Document] | DeleteOne | DeleteMany
+)
 
 
 class Writer(Protocol):

@@ -24,7 +24,7 @@ from pymongo.results import (
 from eventapp.core.embedded.aggregation import apply_pipeline, run_pipeline
 from eventapp.core.embedded.bulk_writes import Write, run_bulk_write
 from eventapp.core.embedded.cursors import EmbeddedCommandCursor, EmbeddedCursor
-from eventapp.core.embedded.indexes import is_text_index
+from eventapp.core.embedded.indexes import describe_index, make_index_definition
 from eventapp.core.embedded.locking import StoreLock, locked
 from eventapp.core.embedded.mongomock_internals import (
     Document,
@@ -327,7 +327,7 @@ class EmbeddedCollection(PyMongoStandIn):
         """Create several indexes and return their names."""
         check_options(options)
         store = self._operations.store
-        definitions = [_make_index_definition(model) for model in indexes]
+        definitions = [make_index_definition(model) for model in indexes]
         for definition in definitions:
             if not store.catalog.contains(definition):
                 store.add_index(definition)
@@ -370,7 +370,7 @@ class EmbeddedCollection(PyMongoStandIn):
             return []
         id_index = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
         definitions = store.catalog.definitions.values()
-        return [id_index, *(_describe_index(definition) for definition in definitions)]
+        return [id_index, *(describe_index(definition) for definition in definitions)]
 
     @locked
     def drop(self, **options: Any) -> None:
@@ -384,22 +384,3 @@ def _make_update_result(outcome: WriteOutcome) -> UpdateResult:
     if outcome.upserted_id is not None:
         raw |= {"n": 1, "upserted": outcome.upserted_id}
     return UpdateResult(raw, True)
-
-
-def _make_index_definition(model: IndexModel) -> Document:
-    """Return the definition that is stored. It has a weight for each field of a text index."""
-    definition = copy_as_stored(model.document)
-    definition.pop("background", None)
-    if is_text_index(definition):
-        fields = [name for name, index_type in definition["key"].items() if index_type == "text"]
-        definition["weights"] = {**dict.fromkeys(fields, 1), **definition.get("weights", {})}
-    return definition
-
-
-def _describe_index(definition: Document) -> Document:
-    """Return an index definition as a server lists it."""
-    description = {"v": 2, **definition}
-    if is_text_index(definition):
-        description["key"] = {"_fts": "text", "_ftsx": 1}
-        description.setdefault("default_language", "english")
-    return description

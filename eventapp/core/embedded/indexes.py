@@ -2,20 +2,63 @@
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import product
-from typing import Any, TypeAlias
+from typing import Any, NotRequired, TypeAlias, TypedDict, cast
 
+from pymongo import IndexModel
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from eventapp.core.embedded.filters import find_equal_values
 from eventapp.core.embedded.mongomock_internals import Document, matches_filter
 from eventapp.core.embedded.text_index import TextIndex
-from eventapp.core.embedded.values import find_indexed_values, has_path, make_hashable
+from eventapp.core.embedded.values import (
+    copy_as_stored,
+    find_indexed_values,
+    has_path,
+    make_hashable,
+)
 
 # Error codes of MongoDB.
 _INDEX_NOT_FOUND, _UNSUPPORTED_OPTION, _CANNOT_CREATE = 27, 9, 67
 _OPTIONS_CONFLICT, _KEY_SPECS_CONFLICT, _DUPLICATE_KEY = 85, 86, 11000
 
 KeyedDocuments: TypeAlias = Iterable[tuple[Hashable, Document]]
+
+
+class IndexDefinition(TypedDict):
+    """The document of a `pymongo.IndexModel` as it is stored. It may have further options."""
+
+    name: str
+    key: dict[str, Any]  # 1, -1 or "text" for each field, in the order of the index
+    unique: NotRequired[bool]
+    sparse: NotRequired[bool]  # whether documents without any of the fields are left out
+    partialFilterExpression: NotRequired[Document]  # a filter; other documents are left out
+    expireAfterSeconds: NotRequired[float]  # in a TTL index, the age at which documents are deleted
+    weights: NotRequired[dict[str, float]]  # in a text index, for every field
+
+
+def make_index_definition(model: IndexModel) -> IndexDefinition:
+    """Return the definition of an index. In a text index, the default weight of a field is 1."""
+    document = copy_as_stored(model.document)
+    document.pop("background", None)
+    definition = cast(IndexDefinition, document)
+    if is_text_index(definition):
+        fields = [name for name, index_type in definition["key"].items() if index_type == "text"]
+        definition["weights"] = {**dict.fromkeys(fields, 1), **definition.get("weights", {})}
+    return definition
+
+
+def describe_index(definition: IndexDefinition) -> Document:
+    """Return an index as a server lists it."""
+    description: Document = {"v": 2, **definition}
+    if is_text_index(definition):
+        description["key"] = {"_fts": "text", "_ftsx": 1}
+        description.setdefault("default_language", "english")
+    return description
+
+
+def is_text_index(definition: IndexDefinition) -> bool:
+    """Return whether a definition is that of a text index."""
+    return "text" in definition["key"].values()
 
 
 class HashIndex:
@@ -26,7 +69,7 @@ class HashIndex:
     keys of the documents that have it.
     """
 
-    def __init__(self, namespace: str, definition: Document) -> None:
+    def __init__(self, namespace: str, definition: IndexDefinition) -> None:
         """Create an empty index; `namespace` is used in error messages."""
         self.definition = definition
         self.fields = list(definition["key"])
@@ -89,10 +132,15 @@ class HashIndex:
 
 
 class IndexCatalog:
-    """The indexes of one collection. They are updated with every write of a document."""
+    """The indexes of one collection. They are updated with every write of a document.
+
+    Attributes:
+        definitions: the definition of each index, by its name. That of `_id` is not among them.
+    """
 
     def __init__(self, namespace: str) -> None:
-        self.definitions: dict[str, Document] = {}
+        """Create an empty catalog; `namespace` is used in error messages."""
+        self.definitions: dict[str, IndexDefinition] = {}
         self._namespace = namespace
         self._hash_indexes: dict[str, HashIndex] = {}
         self._text_index: TextIndex | None = None
@@ -109,7 +157,7 @@ class IndexCatalog:
         if self._text_index:
             self._text_index.record_change(key, new)
 
-    def contains(self, definition: Document) -> bool:
+    def contains(self, definition: IndexDefinition) -> bool:
         """Return whether this index exists already.
 
         Raises:
@@ -130,7 +178,7 @@ class IndexCatalog:
                 raise OperationFailure(message, _OPTIONS_CONFLICT)
         return False
 
-    def add(self, definition: Document, stored: KeyedDocuments) -> None:
+    def add(self, definition: IndexDefinition, stored: KeyedDocuments) -> None:
         """Create an index of the stored documents.
 
         Raises:
@@ -156,7 +204,7 @@ class IndexCatalog:
             self._text_index = None
         self._hash_indexes.pop(name, None)
 
-    def find_ttl_definitions(self) -> list[Document]:
+    def find_ttl_definitions(self) -> list[IndexDefinition]:
         """Return the definitions of the TTL indexes."""
         return [
             definition
@@ -196,11 +244,6 @@ class IndexCatalog:
         return list(dict.fromkeys(key for value in values for key in index.find_keys(value)))
 
 
-def is_text_index(definition: Mapping[str, Any]) -> bool:
-    """Return whether a definition is that of a text index."""
-    return "text" in definition["key"].values()
-
-
 def make_duplicate_key_error(
     namespace: str, index: str, pattern: Document, values: Document
 ) -> DuplicateKeyError:
@@ -225,10 +268,13 @@ def make_duplicate_key_error(
     return DuplicateKeyError(message, _DUPLICATE_KEY, details)
 
 
-def _get_key_and_filter(definition: Document) -> tuple[list[tuple[str, Any]], Any]:
+def _get_key_and_filter(
+    definition: IndexDefinition,
+) -> tuple[list[tuple[str, Any]], Document | None]:
     """Return the ordered fields and the partial filter. No two indexes may have both in common."""
     return list(definition["key"].items()), definition.get("partialFilterExpression")
 
 
-def _is_same(one: Document, other: Document) -> bool:
+def _is_same(one: IndexDefinition, other: IndexDefinition) -> bool:
+    """Return whether two definitions are equal, with their fields in the same order."""
     return one == other and _get_key_and_filter(one) == _get_key_and_filter(other)

@@ -60,7 +60,7 @@ class StoreLock:
         self.mutex = threading.RLock()
         self.is_closed = False
         self.after_operation: Callable[[], None] | None = None
-        self._depth = 0
+        self._depth = 0  # how many operations, one inside the other, hold the lock
         self._directory = directory
         self._process = os.getpid()
 

@@ -8,7 +8,7 @@ also patches mongomock where its results differ from those of MongoDB.
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from operator import lt
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import mongomock
 import mongomock.aggregate
@@ -17,7 +17,8 @@ import mongomock.filtering
 import mongomock.helpers
 from bson import ObjectId
 
-Document = dict[str, Any]
+# A document, a filter, an update or a pipeline stage.
+Document: TypeAlias = dict[str, Any]
 
 # mongomock's own functions carry no types.
 _aggregate: Any = mongomock.aggregate

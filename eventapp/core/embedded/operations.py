@@ -5,7 +5,7 @@ The caller, `EmbeddedCollection`, holds the client's lock, and checks the argume
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import bson
 from pymongo.errors import OperationFailure
@@ -32,7 +32,7 @@ from eventapp.core.embedded.values import (
 
 # A function that returns the new document for an old one. Its second argument is whether the
 # document is being inserted.
-Change = Callable[[Document, bool], Document]
+Change: TypeAlias = Callable[[Document, bool], Document]
 
 
 @dataclass

@@ -12,8 +12,8 @@ from typing import Any
 
 import bson
 
+from eventapp.core.embedded.indexes import IndexDefinition
 from eventapp.core.embedded.locking import lock_directory
-from eventapp.core.embedded.mongomock_internals import Document
 from eventapp.core.embedded.storage import PendingChanges, ServerStore, Snapshot, take_snapshot
 
 _LOG = logging.getLogger(__name__)
@@ -83,7 +83,9 @@ class SqliteFile:
             filled = statement.format(", ".join([placeholders] * len(chunk)))
             self._connection.execute(filled, [value for row in chunk for value in row])
 
-    def _write_collection(self, database: str, name: str, indexes: list[Document] | None) -> None:
+    def _write_collection(
+        self, database: str, name: str, indexes: list[IndexDefinition] | None
+    ) -> None:
         if indexes is None:
             delete = "DELETE FROM collections WHERE database = ? AND name = ?"
             self._connection.execute(delete, (database, name))
@@ -118,6 +120,7 @@ class FlushThread(threading.Thread):
         self._directory, self._changes, self._mutex = directory, server.changes, mutex
         self._stopping = threading.Event()
         self._flush_lock = threading.Lock()
+        # The changes that a flush is writing. They are not pending, but not on the disk either.
         self._being_written: PendingChanges | None = None
         self._lock_descriptor = lock_directory(directory)
         with ExitStack() as on_failure:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from eventapp.core.embedded.filters import find_equal_values, iter_required_conditions
-from eventapp.core.embedded.indexes import IndexCatalog
+from eventapp.core.embedded.indexes import IndexCatalog, IndexDefinition
 from eventapp.core.embedded.mongomock_internals import Document, matches_filter
 from eventapp.core.embedded.values import copy_as_stored, find_indexed_values, make_hashable
 
@@ -102,7 +102,7 @@ class Snapshot:
 
     written: list[tuple[int, str, str, Document]] = field(default_factory=list)
     deleted: list[int] = field(default_factory=list)
-    collections: list[tuple[str, str, list[Document] | None]] = field(default_factory=list)
+    collections: list[tuple[str, str, list[IndexDefinition] | None]] = field(default_factory=list)
 
 
 def take_snapshot(changes: PendingChanges) -> Snapshot:
@@ -218,13 +218,13 @@ class CollectionStore:
         self._rows[key] = row
         self.catalog.update(key, None, document)
 
-    def load_collection(self, definitions: list[Document]) -> None:
+    def load_collection(self, definitions: list[IndexDefinition]) -> None:
         """Make the collection exist with these indexes, as read from the disk."""
         self._was_created = True
         for definition in definitions:
             self.add_index(definition)
 
-    def add_index(self, definition: Document) -> None:
+    def add_index(self, definition: IndexDefinition) -> None:
         """Add an index over the present documents.
 
         Raises:
@@ -269,7 +269,7 @@ class CollectionStore:
             cutoff = now - timedelta(seconds=definition["expireAfterSeconds"])
             self._delete_expired(definition, cutoff)
 
-    def _delete_expired(self, definition: Document, cutoff: datetime) -> None:
+    def _delete_expired(self, definition: IndexDefinition, cutoff: datetime) -> None:
         (path,) = definition["key"]
         partial = definition.get("partialFilterExpression", {})
         for key, document in list(self._documents.items()):
