@@ -31,7 +31,7 @@ from eventapp.analytics import event_sums, rules, store_sums
 from eventapp.analytics.rules import BUCKET, BUCKETS_PER_DAY, ONE_DAY, BookingTotals
 from eventapp.analytics.store_sums import SumsDocument
 from eventapp.analytics.types import ChangedBooking, MinuteSums, StatusSums, TimeRange
-from eventapp.core.clock import advancing_clock
+from eventapp.core.clock import start_clock
 from eventapp.core.database import Db, Query
 
 LEASE = timedelta(seconds=120)
@@ -142,7 +142,7 @@ def refresh_sums(db: Db, now: datetime) -> int:
     state = store_sums.begin_run(db, now, LEASE)
     if state is None:
         return 0
-    run, clock, checkpoint = state["run"], advancing_clock(now), state.get("upTo")
+    run, clock, checkpoint = state["run"], start_clock(now), state.get("upTo")
     with store_sums.allow_job_timeout():
         changed = store_sums.find_changed(db, checkpoint) if checkpoint else None
         buckets_by_day = _group_by_utc_day(_find_stale_buckets(db, changed))

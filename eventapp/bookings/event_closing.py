@@ -10,7 +10,7 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.transitions import apply_pending_moves, build_end_fields
 from eventapp.bookings.types import ChangeReason
 from eventapp.core.access.actor import Actor
-from eventapp.core.clock import advancing_clock
+from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
 from eventapp.events import editing
 from eventapp.events import service as events
@@ -83,7 +83,7 @@ def end_all_bookings(
         reason: recorded with each refund.
         max_seconds: stop after this time, even if active bookings remain.
     """
-    total, clock, deadline = 0, advancing_clock(now), time.monotonic() + max_seconds
+    total, clock, deadline = 0, start_clock(now), time.monotonic() + max_seconds
     while ended := _end_each_booking(context, event_id, reason, clock, deadline):
         total += ended
         if time.monotonic() > deadline:

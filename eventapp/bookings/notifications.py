@@ -15,7 +15,7 @@ from eventapp.accounts import service as accounts
 from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.types import SalesRow, SalesSum, StoredBooking
-from eventapp.core.clock import advancing_clock
+from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
 from eventapp.events import alerts as event_alerts
 from eventapp.events.types import OrganizerEvent, RescheduledEvent
@@ -34,7 +34,7 @@ DAY = timedelta(days=1)
 
 def notify_holders(context: BookingContext, now: datetime) -> int:
     """Write all pending notifications to holders; return how many were written."""
-    clock = advancing_clock(now)
+    clock = start_clock(now)
     written = 0
     for _batch in range(MAX_BATCHES):
         bookings = store.find_with_pending_notifications(context.db, BATCH_SIZE)

@@ -23,7 +23,7 @@ from bson import ObjectId
 from eventapp.bookings import store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.transitions import apply_pending_moves
-from eventapp.core.clock import advancing_clock
+from eventapp.core.clock import start_clock
 from eventapp.events.types import InFlightEntry
 from eventapp.inventory.service import parse_document_id
 from eventapp.waitlist import service as waitlist
@@ -51,7 +51,7 @@ def recover(context: BookingContext, now: datetime) -> int:
 
 
 def _apply_pending_moves(context: BookingContext, before: datetime, now: datetime) -> None:
-    clock = advancing_clock(now)
+    clock = start_clock(now)
     for booking in store.find_bookings_with_moves_before(context.db, before, MAX_PER_RUN):
         apply_pending_moves(context, [booking], clock())
     waitlist.apply_old_leaves(

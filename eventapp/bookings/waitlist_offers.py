@@ -27,7 +27,7 @@ from eventapp.bookings.transitions import (
 )
 from eventapp.bookings.types import OfferStatus, OfferView, StoredBooking
 from eventapp.core.access.actor import Actor
-from eventapp.core.clock import advancing_clock
+from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
 from eventapp.events.types import SaleState, TicketType
 from eventapp.inventory.service import EventNotFound
@@ -50,7 +50,7 @@ def offer_tickets(context: BookingContext, event_id: int, now: datetime) -> int:
     Offers of a ticket type end when no ticket is available, nobody waits, or no offer can be made
     to the first entry now. An entry that is closed because of the ticket limit is counted too.
     """
-    offers, clock = 0, advancing_clock(now)
+    offers, clock = 0, start_clock(now)
     try:
         event = context.inventory.get_sale_state(event_id, fresh=True)
     except EventNotFound:
@@ -177,7 +177,7 @@ def expire_holds(context: BookingContext, now: datetime) -> int:
         How many holds were expired.
     """
     holds = store.find_expired_holds(context.db, now, MAX_HOLDS_PER_RUN)
-    clock = advancing_clock(now)
+    clock = start_clock(now)
     expired = [booking for booking in holds if expire_hold(context, booking, clock())]
     for event_id in {booking["eventId"] for booking in expired}:
         offer_tickets(context, event_id, clock())
@@ -186,7 +186,7 @@ def expire_holds(context: BookingContext, now: datetime) -> int:
 
 def offer_available_tickets(context: BookingContext, now: datetime) -> int:
     """Offer the available tickets of all events with a waitlist; return how many offers."""
-    clock = advancing_clock(now)
+    clock = start_clock(now)
     return sum(
         offer_tickets(context, event_id, clock())
         for event_id in context.inventory.find_event_ids_to_offer(MAX_EVENTS_PER_RUN)

@@ -10,8 +10,8 @@ def utc_now() -> datetime:
     return _truncate(datetime.now(UTC))
 
 
-def advancing_clock(now: datetime) -> Callable[[], datetime]:
-    """Return a function that returns `now` plus the time that has passed since this call.
+def start_clock(now: datetime) -> Callable[[], datetime]:
+    """Return a clock: a function that returns `now` plus the time passed since `start_clock`.
 
     Work in many steps uses it, so that each step records its own time. A step that recorded the
     start of the whole work would soon be taken for abandoned.

@@ -7,7 +7,7 @@ ticket holders. Alerts of few tickets go to everyone who has the event as a favo
 from datetime import datetime
 
 from eventapp.accounts import service as accounts
-from eventapp.core.clock import advancing_clock
+from eventapp.core.clock import start_clock
 from eventapp.core.database import Db
 from eventapp.events import rules, store
 from eventapp.events.types import LowTicketsEvent, OrganizerEvent, RescheduledEvent, ScheduleChange
@@ -55,7 +55,7 @@ def alert_low_tickets(db: Db, base_url: str, changed_since: datetime, now: datet
     Returns:
         How many notifications were written.
     """
-    clock, count = advancing_clock(now), 0
+    clock, count = start_clock(now), 0
     for event in store.find_low_on_tickets(db, changed_since, rules.FEW_TICKETS):
         if rules.is_low_on_tickets(event):
             count += _alert_favoriting_users(db, base_url, event, clock())

@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 from bson import ObjectId
 
-from eventapp.core.clock import advancing_clock
+from eventapp.core.clock import start_clock
 from eventapp.core.database import Db
 from eventapp.core.failpoints import failpoint
 from eventapp.notifications import rules, store_outbox
@@ -66,7 +66,7 @@ def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
 
     If the server can't be reached or refuses the login, the remaining mails wait for the next call.
     """
-    finished, clock = 0, advancing_clock(now)
+    finished, clock = 0, start_clock(now)
     with outbox.connect() if outbox.connect else nullcontext() as connection:
         for due in store_outbox.find_due(db, now, BATCH_SIZE):
             mail = store_outbox.claim(db, due, ObjectId(), clock() + LEASE)
