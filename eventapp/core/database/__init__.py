@@ -1,4 +1,4 @@
-"""The database: its client, indexes and preparation, retried writes, and its unavailability."""
+"""The database: its client, its preparation, retried writes, and errors of unavailability."""
 
 from eventapp.core.database.client import (
     CLIENT_OPTIONS,

@@ -4,6 +4,11 @@ It is used if no MongoDB server is configured. mongomock evaluates filters, proj
 operators and aggregation stages. This package adds indexes, text search, sorting, locking and
 persistence.
 
+Modules, from the top: `client` and `collection` have PyMongo's interface, check arguments and lock.
+`operations`, `updates`, `aggregation` and `bulk_writes` do the work. `storage` keeps the documents
+and their `indexes`, and `persistence` writes them to the disk. `mongomock_internals` is the only
+module that uses mongomock.
+
 Locking: every operation runs from beginning to end under the one re-entrant lock of its client, so
 operations are atomic and serial. (In mongomock alone, two threads can pass the same condition.) A
 stored document is never modified: a write makes all its checks first, and then replaces the old

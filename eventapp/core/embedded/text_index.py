@@ -5,12 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from eventapp.core.textsearch import (
-    TextQuery,
-    fold_search_word,
-    parse_search,
-    score_as_mongodb,
-)
+from eventapp.core.textsearch import TextQuery, fold_search_word, parse_search, score_as_mongodb
 
 
 def _iter_strings(value: Any, path: list[str]) -> Iterator[str]:
