@@ -65,15 +65,23 @@ def begin_attempt(db: Db, login_key: str, client_ip: str, now: datetime) -> Atte
 def _count_failure(
     db: Db, counter_id: str, back_off: BackOff, failures_read: int, now: datetime
 ) -> None:
-    """Count the attempt. Refuse it if other attempts, counted since the read, require a wait."""
+    """Count the attempt, and refuse it if attempts that were counted since the read forbid it.
+
+    Args:
+        failures_read: the failures of the counter when it was read, before this attempt.
+
+    Raises:
+        TooManyRequests: the client must wait.
+    """
     expires_at = back_off.find_window_end(now)
-    failures = store_attempts.count_failure(db, counter_id, now=now, expires_at=expires_at) - 1
-    if failures > failures_read:
-        _require_no_wait(back_off.compute_wait_after(failures, now, now))
+    failures = store_attempts.count_failure(db, counter_id, now=now, expires_at=expires_at)
+    failures_before = failures - 1
+    if failures_before > failures_read:
+        _require_no_wait(back_off.compute_wait_after(failures_before, now, now))
 
 
 def _require_no_wait(seconds: int) -> None:
-    """Raise TooManyRequests if the client must wait for any number of seconds."""
+    """Raise TooManyRequests unless the client has to wait 0 seconds."""
     if seconds:
         raise TooManyRequests("Too many failed attempts; wait a little", retry_after=seconds)
 

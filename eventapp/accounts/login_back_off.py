@@ -28,8 +28,8 @@ class BackOff:
 
     Attributes:
         scope: what failures are counted by; a part of the counter's id.
-        free_failures: the number of failures in a window that cost no waiting time. Each further
-            one doubles it, from one second.
+        free_failures: with fewer failures than this in a window, the client need not wait. With
+            this many it waits one second, and each further failure doubles the time.
         max_wait: the longest waiting time, in seconds.
         window: how long failures are counted together.
     """
@@ -50,7 +50,12 @@ class BackOff:
         return self.compute_wait_after(record.get("failures", 0), record.get("lastAt", now), now)
 
     def compute_wait_after(self, failures: int, last_failure: datetime, now: datetime) -> int:
-        """Return the whole seconds until the next attempt is allowed, 0 if it is allowed now."""
+        """Return the whole seconds until the next attempt is allowed, 0 if it is allowed now.
+
+        Args:
+            failures: the number of failures in the window.
+            last_failure: when the last of them happened.
+        """
         excess = failures - self.free_failures
         if excess < 0:
             return 0
@@ -58,7 +63,7 @@ class BackOff:
         return max(0, math.ceil((last_failure + wait - now).total_seconds()))
 
     def find_window_end(self, now: datetime) -> datetime:
-        """Return when the window that `now` lies in ends."""
+        """Return the end of the window that contains `now`."""
         return _EPOCH + ((now - _EPOCH) // self.window + 1) * self.window
 
 
@@ -71,7 +76,7 @@ BY_ACCOUNT = BackOff("account", 20, max_wait=30, window=timedelta(hours=1))
 class RecordIds:
     """The ids of the records that concern one attempt, in the collection `loginMarks`.
 
-    They are digests, so that the database holds no addresses.
+    The ids are digests, so that the database holds no addresses.
 
     Attributes:
         pair: the failure counter of the account and the address together.

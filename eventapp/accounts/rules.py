@@ -27,8 +27,8 @@ def find_name_error(name: str) -> str | None:
 def is_honest_retry(session: StoredSession, refresh_id: str, now: datetime) -> bool:
     """Return True if a refresh token that was used already may be used once more.
 
-    It must be the token that the last refresh replaced, no longer than RETRY_WINDOW ago, and its
-    successor must be unused. Then either the client never received the successor, or it sent two
+    The last refresh must have replaced this token, no longer than RETRY_WINDOW ago, and the
+    successor of the token must be unused. Then either the client never received the successor, or it sent two
     refreshes at the same time. `previousId` is removed as soon as the successor is used, so that
     a stolen token is not taken for a retry.
 

@@ -109,7 +109,7 @@ def _refuse_invalid(**errors_by_field: str | None) -> None:
 
 
 def render_user(user: StoredUser) -> RenderedUser:
-    """Return the fields of an account that the API shows; never a hash."""
+    """Return the fields of an account that the API shows. The password hash is not among them."""
     return {
         "_id": user["_id"],
         "name": user["name"],
@@ -263,8 +263,8 @@ def _claim_name_and_write(
 def _restore_last_admin(db: Db, user_id: ObjectId, now: datetime) -> None:
     """Make an account an admin again if no admin is left.
 
-    This can happen although the admins were counted before the write: if two admins lose the role
-    at the same time, each request still counts the other admin.
+    No admin may be left although the admins were counted before the write: if two admins lose the
+    role at the same time, each request still counts the other admin.
 
     Raises:
         LastAdmin: no admin was left, and the account has the role again.

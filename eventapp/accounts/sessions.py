@@ -204,15 +204,15 @@ def export_sessions(db: Db, user_id: ObjectId) -> list[JsonObject]:
 
 
 def find_active_session(db: Db, session_id: ObjectId, now: datetime) -> ActiveSession | None:
-    """Return an active session; None if it has ended. `SessionReader` does this in batches."""
+    """Return an active session, read by a query of its own; None if the session has ended."""
     return store_sessions.find_active(db, session_id, now)
 
 
 class SessionReader:
-    """Finds active sessions, with one query for requests that arrive at the same time.
+    """Find active sessions, with one query for requests that arrive at the same time.
 
-    A session is always read after the request that needs it has arrived. So a request that begins
-    after a log-out was answered never finds the session.
+    A session is always read after the request that needs it has arrived. So a request that arrives
+    after a log-out was answered never finds the session that the log-out ended.
     """
 
     def __init__(self) -> None:

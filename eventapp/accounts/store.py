@@ -112,7 +112,7 @@ def update(
 def set_photo(
     db: Db, user_id: ObjectId, *, url: str, photo: ProfilePhoto, now: datetime
 ) -> StoredUser | None:
-    """Set the profile photo of an account: its URL and its id change in one write.
+    """Set the profile photo of an account. The URL and the id of the photo change in one write.
 
     Returns:
         The account before the write, None if there is none.

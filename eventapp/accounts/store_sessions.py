@@ -89,7 +89,11 @@ def rotate(
 
 
 def forget_previous_token(db: Db, session_id: ObjectId, refresh_count: int) -> None:
-    """Remove `previousId` from a session, unless it was refreshed more often than this."""
+    """Remove `previousId` from a session, unless the session was refreshed in the meantime.
+
+    Args:
+        refresh_count: how many times the session was refreshed when the caller's token was made.
+    """
     _sessions(db).update_one(
         {"_id": session_id, "gen": refresh_count}, {"$unset": {"previousId": ""}}
     )

@@ -92,7 +92,7 @@ class StoredSession(TypedDict):
     # access tokens that were made since the last refresh.
     gen: int
     createdAt: datetime
-    expiresAt: datetime  # moved on by each refresh; a TTL index deletes the document afterwards
+    expiresAt: datetime  # postponed by each refresh; a TTL index deletes the document afterwards
     # The refresh id before this one. Absent before the first refresh, and again as soon as a token
     # that was made since the last refresh is used.
     previousId: NotRequired[str]
@@ -118,5 +118,5 @@ class StoredLoginRecord(TypedDict):
 
     _id: str  # a digest of what the record is about; it names neither account nor address
     failures: NotRequired[int]  # 0 or more; absent for a trusted address
-    lastAt: NotRequired[datetime]  # the last failure; absent before the first, or without a count
+    lastAt: NotRequired[datetime]  # the last failure; absent before the first, and where trusted
     expiresAt: datetime  # the end of the window, or of the trust; a TTL index deletes the record

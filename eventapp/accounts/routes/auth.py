@@ -37,7 +37,7 @@ bp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Accounts")
 @bp.after_request
 @users_bp.after_request
 def forbid_caching(response: Response) -> Response:
-    """Forbid caches to store the answer: it holds tokens or personal data."""
+    """Forbid caches to store the answer, because it holds tokens or personal data."""
     response.headers["Cache-Control"] = "no-store"
     return response
 

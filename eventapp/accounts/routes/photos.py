@@ -20,7 +20,7 @@ bp = Blueprint("user_photos", __name__, url_prefix="/api/users", description="Ph
 
 @bp.after_request
 def forbid_caching(response: Response) -> Response:
-    """Forbid caches to store the answer: it holds personal data."""
+    """Forbid caches to store the answer, because it holds personal data."""
     response.headers["Cache-Control"] = "no-store"
     return response
 
