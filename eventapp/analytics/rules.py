@@ -20,17 +20,20 @@ EVENT_STATUSES = ("draft", "published", "cancelled", "completed")
 DAY, WEEK, MONTH = "day", "week", "month"
 INTERVALS = (DAY, WEEK, MONTH)
 SORTS = ("revenue", "sold", "utilization")
-MAX_DAYS = 3660  # of one request for the revenue
+MAX_DAYS = 3660  # the longest period of a request for the revenue
 # The length of a bucket of stored sums. The offset from UTC of every time zone in use is a multiple
 # of it, so that a local day always consists of whole buckets.
-BUCKET = timedelta(minutes=15)
+BUCKET_MINUTES = 15
+BUCKET = timedelta(minutes=BUCKET_MINUTES)
 ONE_DAY = timedelta(days=1)
 BUCKETS_PER_DAY = ONE_DAY // BUCKET
 # A run moves the checkpoint to this time before its own start. The delay is longer than a request
 # can last and than clocks differ, so that no write with an earlier `updatedAt` becomes visible
 # after the run.
 CHECKPOINT_DELAY = timedelta(seconds=60)
-STOCK_FIELDS = ("capacity", "sold", "held", "available")
+NUMBERS_PER_STATUS = 3  # bookings, tickets, cents
+# The index in BookingTotals.numbers at which the numbers of each status begin.
+FIRST_INDEX = {status: NUMBERS_PER_STATUS * order for order, status in enumerate(STATUSES)}
 
 
 @dataclass
@@ -42,11 +45,11 @@ class BookingTotals:
             form in which totals are stored.
     """
 
-    numbers: list[int] = field(default_factory=lambda: [0] * (3 * len(STATUSES)))
+    numbers: list[int] = field(default_factory=lambda: [0] * (NUMBERS_PER_STATUS * len(STATUSES)))
 
     def add(self, status: str, bookings: int, tickets: int, cents: int) -> None:
         """Add bookings of one status."""
-        first = 3 * STATUSES.index(status)
+        first = FIRST_INDEX[status]
         for offset, number in enumerate((bookings, tickets, cents)):
             self.numbers[first + offset] += number
 
@@ -60,25 +63,25 @@ class BookingTotals:
 
     def count_bookings(self, status: str) -> int:
         """Return the number of bookings with this status."""
-        return self.numbers[3 * STATUSES.index(status)]
+        return self.numbers[FIRST_INDEX[status]]
 
     def count_tickets(self, status: str) -> int:
         """Return the number of tickets of bookings with this status."""
-        return self.numbers[3 * STATUSES.index(status) + 1]
+        return self.numbers[FIRST_INDEX[status] + 1]
 
     @property
     def all_bookings(self) -> int:
         """The number of bookings with any status."""
-        return sum(self.numbers[::3])
+        return sum(self.numbers[::NUMBERS_PER_STATUS])
 
     @property
     def revenue(self) -> int:
         """The cents of confirmed bookings."""
-        return self.numbers[3 * STATUSES.index(CONFIRMED) + 2]
+        return self.numbers[FIRST_INDEX[CONFIRMED] + 2]
 
     @property
     def cancellation_rate(self) -> float:
-        """The share of cancelled bookings, from 0 to 1; see the module."""
+        """The share of cancelled bookings, from 0 to 1, as defined at the top of the module."""
         cancelled = self.count_bookings(CANCELLED)
         return compute_ratio(cancelled, self.count_bookings(CONFIRMED) + cancelled)
 
@@ -127,7 +130,9 @@ def find_day_start(day: date, zone: ZoneInfo) -> datetime:
 def floor_to_bucket(moment: datetime) -> datetime:
     """Return the first moment of the bucket that a UTC time lies in."""
     return moment - timedelta(
-        minutes=moment.minute % 15, seconds=moment.second, microseconds=moment.microsecond
+        minutes=moment.minute % BUCKET_MINUTES,
+        seconds=moment.second,
+        microseconds=moment.microsecond,
     )
 
 
@@ -148,8 +153,8 @@ def iter_interval_starts(first: date, last: date, interval: str) -> Iterator[dat
     start = floor_to_interval(first, interval)
     while start <= last:
         yield start
-        day_in_next = start + timedelta(days={DAY: 1, WEEK: 7, MONTH: 31}[interval])
-        start = floor_to_interval(day_in_next, interval)
+        day_in_next_interval = start + timedelta(days={DAY: 1, WEEK: 7, MONTH: 31}[interval])
+        start = floor_to_interval(day_in_next_interval, interval)
 
 
 def split_utc_day(utc_day: datetime, zone: ZoneInfo) -> Iterator[tuple[date, range]]:

@@ -65,11 +65,11 @@ def sum_by_day(
 
 def sum_all_days(db: Db, organizer_id: ObjectId | None) -> DailyTotals:
     """Return the totals of all bookings by UTC day."""
-    ends = store_sums.find_first_and_last(db)
-    if ends is None:
+    booking_times = store_sums.find_first_and_last_time(db)
+    if booking_times is None:
         return {}
-    utc = rules.load_zone("UTC")
-    return sum_by_day(db, organizer_id, ends[0].date(), ends[1].date(), utc)
+    first, last = booking_times
+    return sum_by_day(db, organizer_id, first.date(), last.date(), rules.load_zone("UTC"))
 
 
 def _load_by_day(
@@ -154,8 +154,7 @@ def refresh_sums(db: Db, now: datetime) -> int:
     for event_ids in _split_into_batches(sorted(changed_by_event), EVENTS_PER_BATCH):
         with store_sums.allow_job_timeout():
             batch = [booking for id_ in event_ids for booking in changed_by_event[id_]]
-            count_all = changed is None
-            event_sums.save_event_sums(db, run, event_ids, None if count_all else batch)
+            event_sums.save_event_sums(db, run, event_ids, None if changed is None else batch)
         store_sums.extend_lease(db, run, clock() + LEASE)
     store_sums.end_run(db, run, now - rules.CHECKPOINT_DELAY, now)
     return len(buckets_by_day) + len(changed_by_event)
@@ -165,12 +164,12 @@ def _find_stale_buckets(db: Db, changed: Sequence[ChangedBooking] | None) -> lis
     """Return the buckets in which changed bookings were made, all buckets if `changed` is None."""
     if changed is not None:
         return sorted({rules.floor_to_bucket(booking["createdAt"]) for booking in changed})
-    ends = store_sums.find_first_and_last(db)
-    if ends is None:
+    booking_times = store_sums.find_first_and_last_time(db)
+    if booking_times is None:
         return []
-    first = rules.floor_to_utc_day(ends[0])
-    count = (rules.floor_to_utc_day(ends[1]) + ONE_DAY - first) // BUCKET
-    return [first + number * BUCKET for number in range(count)]
+    start, last_day = (rules.floor_to_utc_day(moment) for moment in booking_times)
+    count = (last_day + ONE_DAY - start) // BUCKET
+    return [start + number * BUCKET for number in range(count)]
 
 
 def _group_by_event(

@@ -20,7 +20,7 @@ from eventapp.notifications import service as notifications
 JobStatusReader = Callable[[Db], Mapping[str, Mapping[str, object]]]
 JOB_STATUS: AppKey[JobStatusReader] = AppKey("job_status")
 
-_started_at = time.monotonic()
+_PROCESS_STARTED_AT = time.monotonic()
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
@@ -43,12 +43,14 @@ def get_health(db: Db, now: datetime, *, read_job_status: JobStatusReader) -> Js
 def _measure_process() -> JsonObject:
     """Return the memory and CPU use of this process, and the load of the machine."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    cpu_seconds, uptime = usage.ru_utime + usage.ru_stime, time.monotonic() - _started_at
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    uptime = time.monotonic() - _PROCESS_STARTED_AT
+    peak_bytes = usage.ru_maxrss * 1024
     return {
         "pid": os.getpid(),
         "uptimeSeconds": round(uptime, 1),
-        "memoryMiB": round(_read_resident_bytes(usage.ru_maxrss * 1024) / 2**20, 1),
-        "peakMemoryMiB": round(usage.ru_maxrss / 1024, 1),
+        "memoryMiB": round(_read_resident_bytes(peak_bytes) / 2**20, 1),
+        "peakMemoryMiB": round(peak_bytes / 2**20, 1),
         "cpuSeconds": round(cpu_seconds, 2),
         "cpuShare": round(cpu_seconds / uptime, 4) if uptime else 0.0,
         "load": [round(value, 2) for value in os.getloadavg()],
@@ -56,13 +58,13 @@ def _measure_process() -> JsonObject:
     }
 
 
-def _read_resident_bytes(peak: int) -> int:
-    """Return the resident memory in bytes, or `peak` on systems without /proc."""
+def _read_resident_bytes(peak_bytes: int) -> int:
+    """Return the resident memory in bytes, or its peak on systems without /proc."""
     try:
         pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * resource.getpagesize()
     except OSError:
-        return peak
+        return peak_bytes
 
 
 def _summarize_requests() -> JsonObject:

@@ -52,7 +52,7 @@ class EventFigures:
     totals: BookingTotals
     utilization: float
 
-    def sort_key(self, sort_by: str) -> tuple[float, int]:
+    def make_sort_key(self, sort_by: str) -> tuple[float, int]:
         """Return the key that sorts events by one of rules.SORTS, descending, then by eventId."""
         values: dict[str, float] = {
             "revenue": self.totals.revenue,
@@ -181,7 +181,7 @@ def list_events(
     """Return a page of events with their figures, sorted in descending order.
 
     Args:
-        sort_by: `revenue`, `sold` or `utilization`.
+        sort_by: one of rules.SORTS.
         status: return only events with this status.
 
     Raises:
@@ -196,7 +196,7 @@ def list_events(
         )
         for stock in store_figures.find_stock(db, organizer_id, status)
     ]
-    figures.sort(key=lambda each: each.sort_key(sort_by))
+    figures.sort(key=lambda each: each.make_sort_key(sort_by))
     skip = paging.find_page_offset(page=page, limit=limit, counted=len(figures))
     shown = figures[skip : skip + limit] if skip is not None else []
     headings = store_figures.find_headings(db, (each.stock["eventId"] for each in shown))

@@ -45,6 +45,7 @@ BOOKING_STATUSES = list(STATUSES)
 RANGES_PER_QUERY, UPDATES_PER_WRITE = 50, 500
 # No request waits for the job, so its operations may take longer than those of requests.
 JOB_TIMEOUT_SECONDS = 120
+# The expressions of a group of bookings that give the numbers of StatusSums.
 SUMS: Query = {
     "bookings": {"$sum": 1},
     "tickets": {"$sum": "$quantity"},
@@ -80,6 +81,9 @@ def _group_bookings(db: Db, where: Query, key: Query) -> list[Document]:
     """Return sums of the bookings, grouped by `key` and status.
 
     Tombstones, which have no status, are left out: see bookings/store.py.
+
+    Returns:
+        Rows with the names of `key`, `status`, and the names of SUMS.
     """
     stages: list[Query] = [
         {"$match": {**where, "status": {"$in": BOOKING_STATUSES}}},
@@ -164,7 +168,7 @@ def build_event_filter(event_id: int, time_range: TimeRange | None) -> Query:
     return {"eventId": event_id, **created}
 
 
-def find_first_and_last(db: Db) -> tuple[datetime, datetime] | None:
+def find_first_and_last_time(db: Db) -> tuple[datetime, datetime] | None:
     """Return when the first and the last booking were made, None if there are no bookings."""
     first, last = (
         db.bookings.find_one(

@@ -18,7 +18,7 @@ function roundUp(value) {
   return [1, 2, 5, 10].map((n) => n * power).find((n) => n >= value);
 }
 
-// Draws the grid lines with their values.
+// Returns an SVG element with the grid lines and their values.
 function createFrame(label, maximum, format) {
   const chart = createSvg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label });
   for (const fraction of [0, 0.5, 1]) {

@@ -100,12 +100,13 @@ function showPeriod(figures) {
   byId("points").replaceChildren(createTable(["From", "Revenue", "Bookings", "Tickets", "Cancelled"], rows));
 }
 
-// Shows a bar for each event. valueOf returns the value of an event, and textOf the text of it.
-function showBars(id, events, valueOf, maximum, textOf) {
+// Shows a bar for each event. The functions return the value of an event, the value of a full bar,
+// and the text beside the bar.
+function showBars(id, events, { valueOf, maximumOf, textOf }) {
   const rows = events.map((event) => {
     const row = createElement("div", undefined, "row");
     const bar = createElement("progress");
-    bar.max = maximum || 1;
+    bar.max = maximumOf(event) || 1;
     bar.value = valueOf(event);
     bar.setAttribute("aria-label", `${event.title}: ${textOf(event)}`);
     row.append(createElement("span", event.title, "name"), createElement("span", textOf(event), "value"), bar);
@@ -136,9 +137,17 @@ async function load() {
   ]);
   showOverview(overview);
   await loadPeriod();
-  showBars("best", best.events, (e) => e.revenue, Math.max(...best.events.map((e) => e.revenue)), (e) => formatMoney(e.revenue));
-  showBars("capacity", fullest.events, (e) => e.sold, 1, (e) => `${formatNumber(e.sold)} of ${formatNumber(e.capacity)}`);
-  fullest.events.forEach((e, index) => { byId("capacity").querySelectorAll("progress")[index].max = e.capacity || 1; });
+  const highestRevenue = Math.max(...best.events.map((event) => event.revenue));
+  showBars("best", best.events, {
+    valueOf: (event) => event.revenue,
+    maximumOf: () => highestRevenue,
+    textOf: (event) => formatMoney(event.revenue),
+  });
+  showBars("capacity", fullest.events, {
+    valueOf: (event) => event.sold,
+    maximumOf: (event) => event.capacity,
+    textOf: (event) => `${formatNumber(event.sold)} of ${formatNumber(event.capacity)}`,
+  });
   showWaitlist(overview.waitlist);
   showUser(user);
   showStatus(`Figures of ${new Date().toLocaleTimeString("en")}`);
@@ -188,7 +197,8 @@ byId("sign-out").addEventListener("click", () => run(async () => {
 }));
 
 // Returns the UTC date this number of days from today.
-const dateFromToday = (offset) => new Date(Date.now() + offset * 864e5).toISOString().slice(0, 10);
+const MS_PER_DAY = 24 * 60 * 60 * 1000;
+const dateFromToday = (days) => new Date(Date.now() + days * MS_PER_DAY).toISOString().slice(0, 10);
 byId("period").elements.from.value = dateFromToday(-29);
 byId("period").elements.to.value = dateFromToday(0);
 if (session) run(load);
