@@ -28,9 +28,9 @@ def is_honest_retry(session: StoredSession, refresh_id: str, now: datetime) -> b
     """Return True if a refresh token that was used already may be used once more.
 
     The last refresh must have replaced this token, no longer than RETRY_WINDOW ago, and the
-    successor of the token must be unused. Then either the client never received the successor, or it sent two
-    refreshes at the same time. `previousId` is removed as soon as the successor is used, so that
-    a stolen token is not taken for a retry.
+    successor of the token must be unused. Then either the client never received the successor, or
+    it sent two refreshes at the same time. `previousId` is removed as soon as the successor is
+    used, so that a stolen token is not taken for a retry.
 
     Args:
         refresh_id: the `rid` claim of the refresh token.
