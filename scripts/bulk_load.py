@@ -24,7 +24,7 @@ MIN_EVENTS_TO_DROP_INDEXES = 10_000
 TIMEOUT_SECONDS = 300
 
 
-def new_event(body: EventInput) -> Document:
+def make_unowned_event(body: EventInput) -> Document:
     """Return the document of a new event that belongs to no account, without its eventId."""
     return cast(Document, service.make_new_event(body, organizer_id=None, now=utc_now()))
 
@@ -83,7 +83,7 @@ def write_synthetic_events(db: Db, count: int) -> None:
     bodies = generate_bodies(count, seed=seed, today=utc_now().date())
     pending: set[Future[int]] = set()
     with ThreadPoolExecutor(WRITERS) as pool, tqdm(total=count, unit=" events") as progress:
-        while batch := [new_event(body) for body in islice(bodies, BATCH_SIZE)]:
+        while batch := [make_unowned_event(body) for body in islice(bodies, BATCH_SIZE)]:
             pending.add(pool.submit(_write_batch, db, batch))
             if len(pending) > WRITERS:
                 pending = _wait_for_one(pending, progress)

@@ -38,7 +38,7 @@ class CallPath:
     Attributes:
         files: the files entered, in order, relative to the package.
         crossings: calls from one file into another.
-        callbacks: those of them into a file with a call still waiting further up the stack.
+        callbacks: how many of the crossings enter a file that still waits further up the stack.
     """
 
     files: dict[str, None] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Tracer:
 
 
 def trace(request: Callable[[], Any]) -> CallPath:
-    """Return what the request passes through in this thread."""
+    """Make the request and return what it passes through in this thread."""
     tracer = Tracer()
     sys.setprofile(tracer)
     try:
@@ -90,7 +90,7 @@ class Caller:
         self._token = self.call("POST", "/auth/register", {**body, "role": role})["token"]
 
     def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Return the JSON answer. RuntimeError where the status is an error."""
+        """Return the JSON of the answer. Raise RuntimeError if its status is an error."""
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         answer = self._client.open(f"/api{path}", method=method, json=body, headers=headers)
         if answer.status_code >= 400:
@@ -99,7 +99,7 @@ class Caller:
         return found
 
 
-def event_body(tickets: int) -> dict[str, Any]:
+def make_event_body(tickets: int) -> dict[str, Any]:
     """Return a body of `POST /api/events`, a month ahead, with this many tickets."""
     date = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
     return {
@@ -115,8 +115,8 @@ def measure(client: FlaskClient) -> Iterator[tuple[str, CallPath]]:
     """Yield the name of each typical request and what it passes through."""
     organizer = Caller(client, "ada", "organizer")
     holder, waiter = Caller(client, "ben"), Caller(client, "cem")
-    event_id = organizer.call("POST", "/events", event_body(50))["eventId"]
-    last_one = organizer.call("POST", "/events", event_body(1))["eventId"]
+    event_id = organizer.call("POST", "/events", make_event_body(50))["eventId"]
+    last_one = organizer.call("POST", "/events", make_event_body(1))["eventId"]
     order = {"eventId": event_id, "ticketTypeId": 1, "quantity": 1}
     show, search = f"/api/events/{event_id}", "/api/events?search=jazz&city=volos"
     client.get(show)
@@ -126,7 +126,7 @@ def measure(client: FlaskClient) -> Iterator[tuple[str, CallPath]]:
     yield "list with search and city, cold", trace(lambda: client.get(search))
     client.get(search)  # an answer is kept from the second time on
     yield "list with search and city, warm", trace(lambda: client.get(search))
-    yield "creating an event", trace(lambda: organizer.call("POST", "/events", event_body(9)))
+    yield "creating an event", trace(lambda: organizer.call("POST", "/events", make_event_body(9)))
     ticket_type = f"/events/{event_id}/ticket-types/1"
     price = {"price": 25}
     yield "patching a ticket type", trace(lambda: organizer.call("PATCH", ticket_type, price))
@@ -141,7 +141,7 @@ def measure(client: FlaskClient) -> Iterator[tuple[str, CallPath]]:
 
 
 def main() -> int:
-    """Print the table; 0."""
+    """Print the table and return 0."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--files", action="store_true", help="list the files of each request")
     arguments = parser.parse_args()

@@ -45,7 +45,10 @@ Event = dict[str, Any]
 
 
 class Art:
-    """The picture of a poster, 1600 x 1330 pixels; a method for each event category draws it."""
+    """The picture of a poster, 1600 x 1330 pixels.
+
+    For each event category the method of the same name draws it.
+    """
 
     def __init__(self, rng: random.Random, palette: list[str]) -> None:
         """Fill the picture with a gradient. Colours with an alpha byte are blended."""
@@ -156,7 +159,7 @@ class Art:
         self.pen.rectangle((x - 320, y + 75, x + 320, y + 140), self.paper)
 
     def workshop(self) -> None:
-        """Three turned and striped jars with brushes on a table."""
+        """Draw three turned and striped jars with brushes on a table."""
         self.dot(self.rng.uniform(500, 1100), 530, 450, self.warm)
         self.pen.rectangle((0, 1120, 1600, 1330), self.dark)
         for x, tall in zip((340, 800, 1260), self.rng.sample((400, 510, 620), 3), strict=True):
@@ -171,7 +174,7 @@ class Art:
                 )
 
     def exhibition(self) -> None:
-        """A gallery wall of framed abstracts with two visitors."""
+        """Draw a gallery wall of framed abstracts with two visitors."""
         self.pen.rectangle((0, 0, 1600, 1130), self.paper)
         for x in (110, 590, 1070):
             (a, b, c), turn = (

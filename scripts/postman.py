@@ -75,7 +75,11 @@ class Folder:
 
 
 def read_folders() -> list[Folder]:
-    """Return all folders in order. Raise TypeError if a request has an unknown field."""
+    """Return all folders in the order of their files.
+
+    Raises:
+        TypeError: a request has an unknown key.
+    """
     files = [yaml.safe_load(path.read_text()) for path in sorted(SOURCE.glob("[0-9]*.yaml"))]
     return [
         Folder(each["folder"], each["about"], [Request(**fields) for fields in each["requests"]])
@@ -93,45 +97,45 @@ def build_collection() -> dict[str, Any]:
     variables = [{"key": name, "value": value} for name, value in about["variables"].items()]
     return {
         "info": {"name": about["name"], "description": about["about"], "schema": SCHEMA},
-        "item": [_folder(folder) for folder in read_folders()],
-        "event": _events("", about["after each"]),
+        "item": [_build_folder(folder) for folder in read_folders()],
+        "event": _build_events("", about["after each"]),
         "variable": variables + shapes,
     }
 
 
-def _folder(folder: Folder) -> dict[str, Any]:
+def _build_folder(folder: Folder) -> dict[str, Any]:
     return {
         "name": folder.name,
         "description": folder.about,
-        "item": [_item(request) for request in folder.requests],
+        "item": [_build_item(request) for request in folder.requests],
     }
 
 
-def _item(request: Request) -> dict[str, Any]:
+def _build_item(request: Request) -> dict[str, Any]:
     method, _, path = request.call.partition(" ")
     sent = {
         "method": method,
         "header": [{"key": name, "value": value} for name, value in request.headers.items()],
         "url": f"{{{{baseUrl}}}}{path}",
         "description": request.about,
-        **_auth(request.by),
-        **_body(request),
+        **_build_auth(request.by),
+        **_build_body(request),
     }
     return {
         "name": request.name,
         "request": {name: value for name, value in sent.items() if value},
-        "event": _events(request.before, "\n".join(_script(request))),
+        "event": _build_events(request.before, "\n".join(_iter_script(request))),
     }
 
 
-def _auth(by: str) -> dict[str, Any]:
+def _build_auth(by: str) -> dict[str, Any]:
     if not by:
         return {}
     token = {"key": "token", "value": f"{{{{{by}Token}}}}", "type": "string"}
     return {"auth": {"type": "bearer", "bearer": [token]}}
 
 
-def _body(request: Request) -> dict[str, Any]:
+def _build_body(request: Request) -> dict[str, Any]:
     if request.file:
         part = {"key": "file", "type": "file", "src": request.file}
         return {"body": {"mode": "formdata", "formdata": [part]}}
@@ -141,7 +145,7 @@ def _body(request: Request) -> dict[str, Any]:
     return {}
 
 
-def _events(before: str, after: str) -> list[dict[str, Any]]:
+def _build_events(before: str, after: str) -> list[dict[str, Any]]:
     scripts = {"prerequest": before, "test": after}
     return [
         {"listen": name, "script": {"type": "text/javascript", "exec": script.strip().split("\n")}}
@@ -150,44 +154,46 @@ def _events(before: str, after: str) -> list[dict[str, Any]]:
     ]
 
 
-def _script(request: Request) -> Iterator[str]:
-    """Yield the lines of the script that runs after the request."""
+def _iter_script(request: Request) -> Iterator[str]:
+    """Yield the lines of the script that runs after the answer."""
     if request.answers == JSON_TYPE:
         yield "const body = pm.response.json();"
     if request.until:
-        yield from _until(request.until, _checks(request))
+        yield from _iter_repetition(request.until, _iter_checks(request))
     else:
-        yield from _checks(request)
+        yield from _iter_checks(request)
 
 
-def _checks(request: Request) -> Iterator[str]:
+def _iter_checks(request: Request) -> Iterator[str]:
     """Yield the lines that test the answer and keep values of it for later requests."""
-    yield from _test(
+    yield from _iter_test(
         f"status is {request.status}", f"pm.response.to.have.status({request.status});"
     )
     if request.answers != NO_CONTENT:
         content_type = "pm.response.headers.get('Content-Type')"
         code = f"pm.expect({content_type}).to.include('{request.answers}');"
-        yield from _test(f"answers {request.answers}", code)
+        yield from _iter_test(f"answers {request.answers}", code)
     if request.code:
         code = f"pm.expect(body.code).to.eql('{request.code}');"
-        yield from _test(f"code is {request.code}", code)
+        yield from _iter_test(f"code is {request.code}", code)
     for part, shape in request.shapes.items():
         schema = f"JSON.parse(pm.collectionVariables.get('shape_{shape}'))"
-        yield from _test(f"{part}: {shape}", f"pm.expect({part}).to.have.jsonSchema({schema});")
+        yield from _iter_test(
+            f"{part}: {shape}", f"pm.expect({part}).to.have.jsonSchema({schema});"
+        )
     for name, code in request.tests.items():
-        yield from _test(name, code)
+        yield from _iter_test(name, code)
     for name, value in request.keep.items():
         yield f"pm.collectionVariables.set('{name}', {value});"
 
 
-def _test(name: str, code: str) -> Iterator[str]:
+def _iter_test(name: str, code: str) -> Iterator[str]:
     yield f"pm.test({json.dumps(name, ensure_ascii=False)}, () => {{"
     yield from (f"    {line}" for line in code.strip().split("\n"))
     yield "});"
 
 
-def _until(condition: str, checks: Iterator[str]) -> Iterator[str]:
+def _iter_repetition(condition: str, checks: Iterator[str]) -> Iterator[str]:
     """Yield lines that send the request again until the condition is true, then run the checks."""
     yield "const tries = Number(pm.collectionVariables.get('tries'));"
     yield f"if (!({condition}) && tries < {MAX_TRIES}) {{"

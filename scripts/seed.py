@@ -23,7 +23,12 @@ from eventapp.core.database import Db
 from eventapp.events.bodies import EventInput, ScheduleEntryInput
 from eventapp.events.rules import midnight
 from eventapp.media import service as media
-from scripts.bulk_load import TIMEOUT_SECONDS, add_synthetic_events, insert_events, new_event
+from scripts.bulk_load import (
+    TIMEOUT_SECONDS,
+    add_synthetic_events,
+    insert_events,
+    make_unowned_event,
+)
 from scripts.configured_database import open_configured_database
 
 SAMPLES = ROOT / "data" / "events.json"
@@ -95,19 +100,19 @@ def reset(db: Db) -> None:
 
 
 def add_samples(db: Db, *, keep_dates: bool) -> None:
-    """Add the sample events that are missing, and print how many of the others are past."""
-    samples = {sample_id(body): body for body in read_samples(keep_dates=keep_dates)}
+    """Add the sample events that are missing, and print how many of the existing ones are over."""
+    samples = {make_sample_id(body): body for body in read_samples(keep_dates=keep_dates)}
     existing = list(db.events.find({"_id": {"$in": list(samples)}}, {"lastDate": 1}))
     for event in existing:
         del samples[event["_id"]]
-    insert_events(db, [{**new_event(body), "_id": id_} for id_, body in samples.items()])
+    insert_events(db, [{**make_unowned_event(body), "_id": id_} for id_, body in samples.items()])
     print(f"added {len(samples)} sample events; {len(existing)} were there already")
     past = sum(event["lastDate"] < midnight(utc_now().date()) for event in existing)
     if past:
         print(f"{past} of them are over: --reset deletes all events and starts with new dates")
 
 
-def sample_id(body: EventInput) -> ObjectId:
+def make_sample_id(body: EventInput) -> ObjectId:
     """Return the `_id` of a sample event: the same in every run, so that it is stored once."""
     name = f"{body['title']}\n{body['organizer']}"
     return ObjectId(hashlib.sha256(name.encode()).digest()[:12])
@@ -125,18 +130,18 @@ def read_samples(*, keep_dates: bool) -> list[EventInput]:
         for entry in sample["schedule"]:
             entry["date"] = date.fromisoformat(entry["date"])
     if not keep_dates:
-        first = min(entry["date"] for entry in _schedule_entries(samples))
-        shift = upcoming_shift(first, utc_now().date())
-        for entry in _schedule_entries(samples):
+        first = min(entry["date"] for entry in _iter_schedule_entries(samples))
+        shift = compute_shift(first, utc_now().date())
+        for entry in _iter_schedule_entries(samples):
             entry["date"] += shift
     return samples
 
 
-def _schedule_entries(samples: Iterable[EventInput]) -> Iterator[ScheduleEntryInput]:
+def _iter_schedule_entries(samples: Iterable[EventInput]) -> Iterator[ScheduleEntryInput]:
     return (entry for sample in samples for entry in sample["schedule"])
 
 
-def upcoming_shift(first: date, today: date) -> timedelta:
+def compute_shift(first: date, today: date) -> timedelta:
     """Return the shift that moves `first` to at least two and less than three weeks from today.
 
     It is a number of whole weeks, so that a Saturday stays a Saturday.

@@ -1,7 +1,7 @@
 """Write .env.example and the settings table in README.md from the declarations in eventapp.config.
 
 Run `python -m scripts.settings_docs` after a change; `tests/unit/test_config.py` checks that both
-are up to date. The table holds the settings that README.md names in its first column.
+are up to date. Which settings the table holds is decided in README.md, by its first column.
 """
 
 import re

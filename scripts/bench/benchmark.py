@@ -21,16 +21,16 @@ import pymongo
 from eventapp.config import load_config
 from eventapp.core.database import Db, connect
 from scripts.bench.checks import check_booking_count, check_inventory, check_reads
-from scripts.bench.data import BenchmarkData, booking_requests, load_data, word_pairs
+from scripts.bench.data import BenchmarkData, draw_word_pairs, load_data, make_booking_requests
 from scripts.bench.reference import Reference, undo_sales
-from scripts.bench.server import Server, make_settings, resident_mb
+from scripts.bench.server import Server, make_settings, read_resident_mb
 from scripts.bench.streams import measure_round as measure_streams
 from scripts.bench.table import ROWS, RoundFigures, summarize_row
 from scripts.bench.wrk import BenchmarkError, Load, load_bookings, load_paths
 
 WARM_UP_SECONDS = 2
 DATABASE_TIMEOUT_SECONDS = 600
-# More searches and bookings a second than are ever answered, so that none comes twice.
+# More searches and bookings a second than are ever answered, so that none is sent twice.
 MAX_SEARCH_RATE, MAX_BOOKING_RATE = 4000, 4000
 # All events are read until each process has very likely rendered each of them.
 EVENT_WARM_UP_LOADS, EVENT_WARM_UP_SECONDS, EVENT_WARM_UP_PASSES = 12, 5, 6
@@ -52,7 +52,7 @@ def measure_table(uri: str, parts: set[str], rounds: int, seconds: int) -> dict[
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="eventapp-bench-")))
         settings = make_settings(uri, secrets.token_urlsafe(48), directory)
-        db = stack.enter_context(temporary_database(uri))
+        db = stack.enter_context(open_temporary_database(uri))
         config = load_config(settings)
         print_progress("loading 10,000 events, and users")
         users = MAX_BOOKING_RATE * seconds if parts & BOOKING_PARTS else 1
@@ -72,7 +72,7 @@ def measure_table(uri: str, parts: set[str], rounds: int, seconds: int) -> dict[
 
 
 @contextmanager
-def temporary_database(uri: str) -> Iterator[Db]:
+def open_temporary_database(uri: str) -> Iterator[Db]:
     """Yield the database of this URI, and drop it at the end."""
     with connect(uri) as client, pymongo.timeout(DATABASE_TIMEOUT_SECONDS):
         db: Db = client.get_default_database()
@@ -137,7 +137,8 @@ class RoundRunner:
         Returns:
             Figures and references by their names, in the units of the rows.
         """
-        run_seconds, self._seconds = self._seconds, seconds or self._seconds
+        usual_seconds = self._seconds
+        self._seconds = seconds or usual_seconds
         self._figures = {}
         if not self._round and "event" in parts:
             self._warm_event_caches()
@@ -148,11 +149,11 @@ class RoundRunner:
                 except BenchmarkError as error:
                     self.failures[part] = f"{self._current}: {error}"
         self._round += 1
-        self._seconds = run_seconds
+        self._seconds = usual_seconds
         return self._figures
 
     def _warm_event_caches(self) -> None:
-        """Read all events several times, as each request reaches only one of the processes."""
+        """Read all events several times, because a request warms the cache of one process only."""
         paths, answered = [f"/api/events/{id_}" for id_ in self.data.event_ids], 0
         for _load in range(EVENT_WARM_UP_LOADS):
             load = load_paths(self.server.url, paths, EVENT_WARM_UP_SECONDS, expected='"eventId":')
@@ -178,10 +179,14 @@ class RoundRunner:
         self._measure_reads("list", ["/api/events"], expected='{"events":[{')
 
     def measure_search(self) -> None:
-        """Measure searches for two words. No search comes twice in the whole run."""
-        self._figures["find"] = self._reference.find_rate(self.data.event_ids, self._seconds)
+        """Measure searches for two words. No search is sent twice in the whole run."""
+        self._figures["find"] = self._reference.measure_find_rate(
+            self.data.event_ids, self._seconds
+        )
         for name, common in (("search", False), ("search-common", True)):
-            pairs = word_pairs(MAX_SEARCH_RATE * self._seconds, seed=self._round, common=common)
+            pairs = draw_word_pairs(
+                MAX_SEARCH_RATE * self._seconds, seed=self._round, common=common
+            )
             random.Random(self._round).shuffle(pairs)
             paths = [f"/api/events?search={quote(pair)}" for pair in pairs]
             self._measure_reads(name, paths, expected='{"events":[', once=True)
@@ -199,7 +204,7 @@ class RoundRunner:
 
     def measure_memory(self) -> None:
         """Read the resident memory of the largest process of the server."""
-        sizes = [resident_mb(pid) for pid in self.server.pids()]
+        sizes = [read_resident_mb(pid) for pid in self.server.find_pids()]
         self._figures["memory"] = max(sizes)
         self.details.append({"round": self._round, "name": "memory", "each_mb": sizes})
 
@@ -225,11 +230,13 @@ class RoundRunner:
         self, name: str, reference: str, reference_ids: Sequence[int], event_ids: list[int]
     ) -> None:
         try:
-            self._figures[reference] = self._reference.sale_rate(reference_ids, self._seconds)
+            self._figures[reference] = self._reference.measure_sale_rate(
+                reference_ids, self._seconds
+            )
         finally:
             undo_sales(self.db, reference_ids)
         self._current = name
-        requests = booking_requests(self.data.tokens, event_ids)
+        requests = make_booking_requests(self.data.tokens, event_ids)
         load = load_bookings(self.server.url, requests, self._seconds)
         self._booked += load.answered
         check_booking_count(self.db, self._booked)
@@ -254,8 +261,8 @@ MEASUREMENTS = {
 def measure_rounds(runner: RoundRunner, parts: set[str], rounds: int) -> RoundFigures:
     """Measure this many rounds, and check the answers of reads before and after.
 
-    Streams are measured last: their threads live on for some seconds and would count as memory of
-    the other parts.
+    Streams are measured last. Their threads end some seconds after the streams, and would count as
+    memory of the other parts until then.
     """
     check_reads(runner.server, runner.db, runner.data)
     figures = []

@@ -1,6 +1,6 @@
 """Check that the server's answers are right, before and after the load.
 
-Every function raises BenchmarkError if they are wrong, which ends the benchmark.
+Every check raises BenchmarkError if an answer is wrong, which ends the benchmark.
 """
 
 import json
@@ -14,7 +14,7 @@ from eventapp.config import Config
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.jobs import service as jobs
-from scripts.bench.data import BenchmarkData, word_pairs
+from scripts.bench.data import BenchmarkData, draw_word_pairs
 from scripts.bench.server import Server
 from scripts.bench.wrk import BenchmarkError
 
@@ -36,7 +36,7 @@ def check_reads(server: Server, db: Db, data: BenchmarkData) -> None:
     require([e["eventId"] for e in page["events"]] == listed, "the list has other events")
     total = db.events.count_documents({"listed": True})
     require(page["total"] == total, f"the list counts {page['total']}, not {total}")
-    for pair in word_pairs(SAMPLES, seed=random.randrange(2**30), common=True):
+    for pair in draw_word_pairs(SAMPLES, seed=random.randrange(2**30), common=True):
         check_search(get_json(server, f"/api/events?search={quote(pair)}"), pair.split())
 
 
@@ -56,7 +56,7 @@ def check_booking_count(db: Db, created: int) -> None:
 
 
 def check_inventory(config: Config, db: Db) -> None:
-    """Let the worker's job finish stock changes, then check as `scripts/check_inventory.py`."""
+    """Let the job `settle` finish stock changes, then check like `scripts/check_inventory.py`."""
     context = build_booking_context(config, db)
     for _attempt in range(MAX_JOB_RUNS):
         if not jobs.run_job("settle", context):

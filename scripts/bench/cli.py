@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import signal
-import sys
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -24,6 +23,7 @@ from scripts.bench.growth import SIZES, measure_growth
 from scripts.bench.growth_report import render_markdown, write_pages
 from scripts.bench.table import PARTS, format_table
 from scripts.bench.wrk import BenchmarkError, require_wrk
+from scripts.configured_database import exit_with_error
 
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 MAX_SIZE = 1_000_000
@@ -43,11 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
         require_wrk()
         report = run(uri, options)
     except BenchmarkError as error:
-        exit_with_error(error)
+        exit_with_error("bench", error, 2)
     except PyMongoError as error:
         if not is_unavailable(error):
             raise
-        exit_with_error("the database does not answer")
+        exit_with_error("bench", "the database does not answer", 2)
     if options.json:
         options.json.write_text(json.dumps(report, indent=1, default=str) + "\n")
     return 0 if all(row["met"] for row in report.get("rows", ())) else 1
@@ -71,12 +71,6 @@ def run(uri: str, options: argparse.Namespace) -> dict[str, Any]:
 def _exit_on_signal(_number: int, _frame: FrameType | None) -> NoReturn:
     """End by an exception, so that the server is stopped and the database dropped."""
     raise SystemExit(3)
-
-
-def exit_with_error(reason: object) -> NoReturn:
-    """Print one line on standard error and end the process with 2."""
-    print(f"bench: {reason}", file=sys.stderr)
-    raise SystemExit(2)
 
 
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:

@@ -17,7 +17,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import Db, Document
 from eventapp.core.roles import ATTENDEE
 from eventapp.events.bodies import EventInput
-from scripts.bulk_load import insert_events, new_event
+from scripts.bulk_load import insert_events, make_unowned_event
 from scripts.synthetic_events import CUMULATIVE_WEIGHTS, WORDS, generate_bodies
 
 EVENTS = 10_000
@@ -69,9 +69,9 @@ def generate_events() -> Iterator[Document]:
     today = utc_now().date()
     for number, body in enumerate(generate_bodies(EVENTS, seed=SEED, today=today)):
         if number >= EVENTS - 2 * SPREAD_EVENTS - HOT_EVENTS:
-            yield new_event(make_bookable(body, today + timedelta(days=60), AMPLE_TICKETS))
+            yield make_unowned_event(make_bookable(body, today + timedelta(days=60), AMPLE_TICKETS))
         else:
-            yield new_event(body)
+            yield make_unowned_event(body)
 
 
 def make_bookable(body: EventInput, day: date, tickets: int) -> EventInput:
@@ -129,7 +129,7 @@ def _make_session(user: Document) -> Document:
     }
 
 
-def booking_requests(
+def make_booking_requests(
     access_tokens: Iterable[str], event_ids: Sequence[int]
 ) -> Iterator[tuple[str, str]]:
     """Yield a token and a body of POST /api/bookings for each user, for the events in turn."""
@@ -142,11 +142,12 @@ def booking_requests(
         yield token, json.dumps(order)
 
 
-def word_pairs(count: int, *, seed: int, common: bool) -> list[str]:
-    """Return pairs of words to search for, no two alike in either order.
+def draw_word_pairs(count: int, *, seed: int, common: bool) -> list[str]:
+    """Return different pairs of words to search for. The order of a pair does not count.
 
     Args:
-        common: True draws words as often as they occur in texts; False draws each word alike.
+        common: True draws words as often as they occur in texts; False draws all words equally
+            often.
     """
     rng, pairs = random.Random(seed), set[frozenset[str]]()
     while len(pairs) < count:

@@ -25,8 +25,8 @@ from scripts.bench.growth_lists import (
     ListCall,
     add_bookings,
     add_events,
-    booking_lists,
-    event_lists,
+    make_booking_lists,
+    make_event_lists,
     open_context,
 )
 
@@ -35,7 +35,8 @@ SIZES = (10_000, 100_000)
 # CALL_SECONDS in all.
 CALLS, MIN_CALLS, CALL_SECONDS = 15, 3, 15.0
 LOADING_SECONDS = 3600
-# The engine's query planner has statistics of a new table a few seconds after it was filled.
+# The engine, a server that is compatible with MongoDB and stores in PostgreSQL, collects statistics
+# for its query planner only some seconds after a table was filled.
 STATISTICS_SECONDS = 10
 TIMED_OUT = float("inf")
 
@@ -106,7 +107,7 @@ def _measure_size(
     context: BookingContext, recorder: "CommandRecorder", size: int, times: dict[str, ListTimes]
 ) -> None:
     db = context.db
-    for name, call in {**event_lists(db, size), **booking_lists(context, size)}.items():
+    for name, call in {**make_event_lists(db, size), **make_booking_lists(context, size)}.items():
         list_times = times.setdefault(name, ListTimes(name))
         ms, find_ms = measure_calls(call, partial(_find_one, db, size))
         list_times.ms.append(ms)
@@ -188,11 +189,11 @@ def _explain(db: Db, command: dict[str, Any]) -> str:
 def describe_plan(plan: Any) -> str:
     """Return the names of the indexes in a plan, and ", sorted" if it sorts in memory.
 
-    It reads the plans of MongoDB and those of the engine, which are PostgreSQL's.
+    It reads the plans of MongoDB, and those of the engine, which are plans of PostgreSQL.
     """
     text = str(plan)
     names = re.findall(r"indexName(?:'?: '?)([\w.]+)", text)
-    # The engine calls a scan of the whole collection along _id an index scan, without a name.
+    # The engine reports a scan of the whole collection along _id as an index scan without a name.
     used = ", ".join(dict.fromkeys(names)) or "no index"
     sorts = re.search(r"-> +(Incremental )?Sort\b|'(Limit|Sort)',? ?'?Sort|'stage': 'SORT'", text)
     return f"{used}, sorted" if sorts else used

@@ -32,7 +32,7 @@ from eventapp.events import list_pages, listing, rules
 from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.schemas import EventQuery
 from eventapp.events.types import StoredEvent
-from scripts.bench.data import word_pairs
+from scripts.bench.data import draw_word_pairs
 from scripts.bench.wrk import BenchmarkError
 from scripts.bulk_load import BATCH_SIZE, add_synthetic_events
 from scripts.synthetic_events import CITIES, COMMON_WORDS
@@ -43,7 +43,7 @@ INDEX_POLL_SECONDS = 0.5
 # Half of all bookings are of one event. The others are of users who have this many each, for this
 # many other events.
 BOOKINGS_PER_USER = 20
-# Two of this many bookings are cancelled.
+# Of every so many bookings, the first two are cancelled.
 CANCELLED_CYCLE = 10
 
 ListCall = Callable[[random.Random], Any]
@@ -80,7 +80,7 @@ def _make_booking(events: list[StoredEvent], number: int) -> StoredBooking:
     booking = booking_rules.build_booking(
         ObjectId(),
         reference=f"EVT-{number:08}",
-        user_id=_user_id(1_000_000 + half) if is_even else _user_id(half // BOOKINGS_PER_USER),
+        user_id=_make_user_id(1_000_000 + half if is_even else half // BOOKINGS_PER_USER),
         event=event,
         schedule_entry=event["schedule"][0],
         taken={1: 1},
@@ -95,34 +95,34 @@ def _make_booking(events: list[StoredEvent], number: int) -> StoredBooking:
     return booking
 
 
-def _user_id(number: int) -> ObjectId:
+def _make_user_id(number: int) -> ObjectId:
     return ObjectId(f"{number:024x}")
 
 
-def event_lists(db: Db, size: int) -> dict[str, ListCall]:
-    """Return the lists of events, by their names in docs/growth.md."""
+def make_event_lists(db: Db, size: int) -> dict[str, ListCall]:
+    """Return the calls that list events, by their names in docs/growth.md."""
     list_events = partial(_list_events, db, build_index(db))
     lists: dict[str, ListCall] = {
         "events": lambda _: list_events({}),
         f"events, page {DEEP_PAGE}": lambda _: list_events({"page": str(DEEP_PAGE)}),
-        "events, cursor": lambda rng: list_events(_after_cursor(rng, size)),
+        "events, cursor": lambda rng: list_events(_make_cursor_parameters(rng, size)),
         "events, past too": lambda _: list_events({"upcoming": "false"}),
-        "by category": lambda rng: list_events({"category": _category(rng)}),
-        "by city": lambda rng: list_events({"city": _city(rng)}),
+        "by category": lambda rng: list_events({"category": _choose_category(rng)}),
+        "by city": lambda rng: list_events({"city": _choose_city(rng)}),
         "by tag": lambda rng: list_events({"tags": rng.choice(COMMON_WORDS)}),
         "by category and city": lambda rng: list_events(
-            {"category": _category(rng), "city": _city(rng)}
+            {"category": _choose_category(rng), "city": _choose_city(rng)}
         ),
         "by price": lambda rng: list_events(
             {"minPrice": "5", "maxPrice": str(rng.randrange(10, 40))}
         ),
-        "by date": lambda rng: list_events(_one_week(rng)),
+        "by date": lambda rng: list_events(_choose_week(rng)),
         "with tickets": lambda _: list_events({"availableOnly": "true"}),
     }
     for name in ("title", "date", "price", "popularity"):
         lists[f"sorted by {name}"] = partial(_list_sorted, list_events, name)
     for name, common in (("search", False), ("search, common words", True)):
-        searches = word_pairs(SEARCHES, seed=size, common=common)
+        searches = draw_word_pairs(SEARCHES, seed=size, common=common)
         lists[name] = partial(_list_matches, list_events, searches)
     return lists
 
@@ -149,20 +149,20 @@ def _list_matches(list_events: ListEvents, searches: list[str], rng: random.Rand
     return list_events({"search": rng.choice(searches)})
 
 
-def _category(rng: random.Random) -> str:
+def _choose_category(rng: random.Random) -> str:
     return rng.choice(rules.CATEGORIES)
 
 
-def _city(rng: random.Random) -> str:
+def _choose_city(rng: random.Random) -> str:
     return rng.choice(CITIES)[0]
 
 
-def _one_week(rng: random.Random) -> Parameters:
+def _choose_week(rng: random.Random) -> Parameters:
     first = utc_now().date() + timedelta(days=rng.randrange(600))
     return {"dateFrom": first.isoformat(), "dateTo": (first + timedelta(days=6)).isoformat()}
 
 
-def _after_cursor(rng: random.Random, size: int) -> Parameters:
+def _make_cursor_parameters(rng: random.Random, size: int) -> Parameters:
     event_id = rng.randrange(size // 2, size * 9 // 10)
     position = {"value": event_id, "id": event_id, "counted": paging.COUNT_LIMIT + 1, "page": 1}
     return {"cursor": str(paging.make_next_cursor(position, {}))}
@@ -173,30 +173,30 @@ def open_context(db: Db) -> BookingContext:
     return build_booking_context(load_config({"JWT_SECRET": "0" * 32}), db)
 
 
-def booking_lists(context: BookingContext, size: int) -> dict[str, ListCall]:
-    """Return the lists of bookings, by their names in docs/growth.md."""
+def make_booking_lists(context: BookingContext, size: int) -> dict[str, ListCall]:
+    """Return the calls that list bookings, by their names in docs/growth.md."""
     admin, users = Actor(ObjectId(), ADMIN), size // (2 * BOOKINGS_PER_USER)
     first_event = context.db.events.find({}).sort("eventId", 1).limit(1)[0]["eventId"]
 
-    def of_user(request: BookingPageRequest, rng: random.Random) -> Any:
-        user_id = _user_id(rng.randrange(users))
+    def list_of_user(request: BookingPageRequest, rng: random.Random) -> Any:
+        user_id = _make_user_id(rng.randrange(users))
         return _require_rows(
             booking_service.list_user_bookings(context, user_id, request, utc_now())
         )
 
-    def of_event(request: BookingPageRequest) -> Any:
+    def list_of_event(request: BookingPageRequest) -> Any:
         return _require_rows(
             booking_service.list_event_bookings(context, first_event, admin, request, utc_now())
         )
 
     return {
-        "bookings of a user": lambda rng: of_user(BookingPageRequest(), rng),
-        "bookings of a user, confirmed": lambda rng: of_user(
+        "bookings of a user": lambda rng: list_of_user(BookingPageRequest(), rng),
+        "bookings of a user, confirmed": lambda rng: list_of_user(
             BookingPageRequest(status="confirmed"), rng
         ),
-        "bookings of an event": lambda _: of_event(BookingPageRequest()),
-        "bookings of an event, page 50": lambda _: of_event(BookingPageRequest(page=50)),
-        "bookings of an event, cancelled": lambda _: of_event(
+        "bookings of an event": lambda _: list_of_event(BookingPageRequest()),
+        "bookings of an event, page 50": lambda _: list_of_event(BookingPageRequest(page=50)),
+        "bookings of an event, cancelled": lambda _: list_of_event(
             BookingPageRequest(status="cancelled")
         ),
     }

@@ -30,7 +30,7 @@ def render_markdown(growth: dict[str, Any]) -> str:
     head = ["uncached", *(f"{size:,}" for size in sizes), "growth", "index and ms of each command"]
     rows = []
     for times in growth["kinds"]:
-        cells = [_cell(*pair) for pair in zip(times["ms"], times["find_ms"], strict=True)]
+        cells = [_format_cell(*pair) for pair in zip(times["ms"], times["find_ms"], strict=True)]
         plans = "; ".join(times["plans"][-1]) or "in memory"
         rows.append([times["name"], *cells, format_growth(times), plans])
     lines = [head, ["---"] * len(head), *rows]
@@ -64,7 +64,7 @@ def format_growth(times: dict[str, Any]) -> str:
     return f"{last / times['find_ms'][-1] / (first / times['find_ms'][0]):.1f}"
 
 
-def _cell(ms: float | None, find_ms: float) -> str:
+def _format_cell(ms: float | None, find_ms: float) -> str:
     return "-" if ms is None else f"{ms:.1f} ({ms / find_ms:.1f})"
 
 

@@ -19,7 +19,7 @@ Call = Callable[[random.Random], bool]
 
 
 def measure_rate(call: Call, seconds: float) -> float:
-    """Return the calls a second of 16 threads.
+    """Return the calls a second that CONNECTIONS threads make in all.
 
     Raises:
         BenchmarkError: a call returned False. What a call raises itself is raised here, too.
@@ -65,8 +65,8 @@ class Reference:
     def close(self) -> None:
         self._client.close()
 
-    def find_rate(self, event_ids: Sequence[int], seconds: float) -> float:
-        """Return how many `find_one` by eventId a second it answers, of random events."""
+    def measure_find_rate(self, event_ids: Sequence[int], seconds: float) -> float:
+        """Return how many calls of `find_one` a second read a random event by its eventId."""
         events = self._events
 
         def find_one(rng: random.Random) -> bool:
@@ -74,8 +74,8 @@ class Reference:
 
         return measure_rate(find_one, seconds)
 
-    def sale_rate(self, event_ids: Sequence[int], seconds: float) -> float:
-        """Return how many guarded updates a second it answers, each of which sells a ticket."""
+    def measure_sale_rate(self, event_ids: Sequence[int], seconds: float) -> float:
+        """Return how many guarded updates a second sell a ticket of a random event."""
         events = self._events
         sale = {"$inc": {"ticketTypes.0.availableTickets": -1, "ticketTypes.0.soldTickets": 1}}
 
@@ -88,6 +88,6 @@ class Reference:
 
 
 def undo_sales(db: Db, event_ids: Sequence[int]) -> None:
-    """Return the tickets that the reference sold, so that the inventory adds up again."""
+    """Make the tickets that the reference sold available again, so that the inventory adds up."""
     unsold = {"ticketTypes.0.availableTickets": AMPLE_TICKETS, "ticketTypes.0.soldTickets": 0}
     db.events.update_many({"eventId": {"$in": list(event_ids)}}, {"$set": unsold})

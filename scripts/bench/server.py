@@ -81,14 +81,14 @@ class Server:
         finally:
             connection.close()
 
-    def pids(self) -> list[int]:
+    def find_pids(self) -> list[int]:
         """Return the process ids of the main process and its workers."""
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children")
         workers = children.read_text().split() if children.exists() else []
         return [pid, *map(int, workers)]
 
-    def log_tail(self) -> str:
+    def read_log_tail(self) -> str:
         """Return the end of the server's log."""
         return self._log.read_text(errors="replace")[-2000:]
 
@@ -96,7 +96,7 @@ class Server:
         """Send SIGTERM, and SIGKILL to the processes that have not ended after STOP_SECONDS."""
         if self._process.poll() is not None:
             return
-        pids = self.pids()
+        pids = self.find_pids()
         self._process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_SECONDS)
@@ -115,7 +115,9 @@ class Server:
                 if self.get(path)[0] == 200:
                     return time.monotonic() - self._started
             time.sleep(POLL_SECONDS)
-        raise BenchmarkError(f"no 200 of {path} in {elapsed:.1f} s; its log: {self.log_tail()}")
+        raise BenchmarkError(
+            f"no 200 of {path} in {elapsed:.1f} s; its log: {self.read_log_tail()}"
+        )
 
 
 def _start_process(environ: dict[str, str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
@@ -129,7 +131,7 @@ def _start_process(environ: dict[str, str], log: IO[bytes]) -> "subprocess.Popen
     )
 
 
-def resident_mb(pid: int) -> float:
+def read_resident_mb(pid: int) -> float:
     """Return the resident memory of a process, in MB (10^6 bytes)."""
     status = Path(f"/proc/{pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))

@@ -30,7 +30,7 @@ from eventapp.core.database import Db, connect
 from eventapp.messages import store as messages
 from eventapp.messages.types import StoredMessage
 from scripts.bench.data import generate_events
-from scripts.bench.server import Server, make_settings, resident_mb
+from scripts.bench.server import Server, make_settings, read_resident_mb
 from scripts.bench.wrk import BenchmarkError, load_paths
 from scripts.bulk_load import insert_events
 
@@ -112,8 +112,9 @@ class OpenStreams:
 
 def measure_alone(server: Server, db: Db, event_ids: Sequence[int], seconds: int) -> StreamFigures:
     """Return the medians of the rates of ROUNDS rounds, and the maxima of memory and delivery."""
-    read_rate(server, f"/api/events/{event_ids[0]}", seconds)  # The first load is not counted.
-    mb_without = largest_mb(server)
+    # The first load is not counted.
+    measure_read_rate(server, f"/api/events/{event_ids[0]}", seconds)
+    mb_without = measure_largest_mb(server)
     rounds = [measure_round(server, db, event_ids, seconds) for _ in range(ROUNDS)]
     return StreamFigures(
         streams=STREAMS,
@@ -128,12 +129,12 @@ def measure_alone(server: Server, db: Db, event_ids: Sequence[int], seconds: int
 
 def measure_round(server: Server, db: Db, event_ids: Sequence[int], seconds: int) -> StreamFigures:
     """Measure the same load without and with streams, on a server of any number of processes."""
-    path, mb_without = f"/api/events/{event_ids[0]}", largest_mb(server)
-    rate_without = read_rate(server, path, seconds)
+    path, mb_without = f"/api/events/{event_ids[0]}", measure_largest_mb(server)
+    rate_without = measure_read_rate(server, path, seconds)
     with OpenStreams(server.port, event_ids, STREAMS) as streams:
         time.sleep(OPENED_SECONDS)
-        mb_with = largest_mb(server)
-        rate_with = read_rate(server, path, seconds)
+        mb_with = measure_largest_mb(server)
+        rate_with = measure_read_rate(server, path, seconds)
         reach_seconds = measure_delivery(db, streams, event_ids)
     # The server notices a closed stream only when it writes to it.
     for event_id in event_ids:
@@ -150,12 +151,12 @@ def measure_round(server: Server, db: Db, event_ids: Sequence[int], seconds: int
     )
 
 
-def largest_mb(server: Server) -> float:
+def measure_largest_mb(server: Server) -> float:
     """Return the resident memory of the largest process of the server, in MB."""
-    return max(resident_mb(pid) for pid in server.pids())
+    return max(read_resident_mb(pid) for pid in server.find_pids())
 
 
-def read_rate(server: Server, path: str, seconds: int) -> float:
+def measure_read_rate(server: Server, path: str, seconds: int) -> float:
     """Return the answers a second to reads of an event."""
     return load_paths(server.url, [path], seconds, expected='"eventId":').rate
 
@@ -186,7 +187,7 @@ def measure_delivery(db: Db, streams: OpenStreams, event_ids: Sequence[int]) -> 
 
 
 @contextmanager
-def single_process_server(uri: str) -> Iterator[tuple[Server, Db]]:
+def run_single_process_server(uri: str) -> Iterator[tuple[Server, Db]]:
     """Yield a server of one process and its own database, which is dropped at the end."""
     scratch_uri = urlunsplit(urlsplit(uri)._replace(path=f"/eventapp_bench_{os.getpid()}"))
     with (
@@ -211,7 +212,7 @@ def main() -> int:
     uri = os.environ.get("MONGO_URI")
     if not uri:
         raise SystemExit("bench: set MONGO_URI to a MongoDB server on this machine")
-    with single_process_server(uri) as (server, db):
+    with run_single_process_server(uri) as (server, db):
         event_count = STREAMS if options.each else 1
         event_ids = insert_events(db, list(generate_events())[-event_count:])
         figures = measure_alone(server, db, event_ids, options.seconds)

@@ -80,7 +80,7 @@ def summarize_row(row: Row, rounds: RoundFigures, failures: Mapping[str, str]) -
 def format_table(summaries: list[dict[str, Any]]) -> str:
     """Return the table as lines with aligned columns."""
     lines = [("what", "figure", "reference", "ratio", "target", "met?")]
-    lines += [_cells(summary) for summary in summaries]
+    lines += [_format_cells(summary) for summary in summaries]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -88,7 +88,7 @@ def format_table(summaries: list[dict[str, Any]]) -> str:
     )
 
 
-def _cells(summary: dict[str, Any]) -> tuple[str, str, str, str, str, str]:
+def _format_cells(summary: dict[str, Any]) -> tuple[str, str, str, str, str, str]:
     what = summary["what"]
     if "figure" not in summary:
         status = f"FAILED: {summary['failed']}" if "failed" in summary else NOT_MEASURED

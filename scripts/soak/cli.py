@@ -32,8 +32,8 @@ from eventapp.core.database import Db, connect
 from eventapp.jobs import service as jobs
 from scripts.bench.cli import make_scratch_uri
 from scripts.bench.data import log_in_users, make_bookable
-from scripts.bench.server import Server, make_settings, resident_mb
-from scripts.bulk_load import insert_events, new_event
+from scripts.bench.server import Server, make_settings, read_resident_mb
+from scripts.bulk_load import insert_events, make_unowned_event
 from scripts.soak.chart import render_chart
 from scripts.soak.traffic import SimulatedUser, StreamListener, TrafficLog
 from scripts.synthetic_events import generate_bodies
@@ -70,7 +70,7 @@ def main() -> int:
         options.plot.write_text(render_chart(report["samples"], report["away"]))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
-    for name, value in report["said"].items():
+    for name, value in report["results"].items():
         print(f"{name}: {value}")
     for fault in report["faults"]:
         print(f"FAULT {fault}")
@@ -123,7 +123,7 @@ def run_soak(
     return {
         "samples": samples,
         "away": away,
-        "said": summarize(samples, log),
+        "results": summarize(samples, log),
         "faults": [*find_traffic_faults(samples, log), *find_database_faults(db, config, log)],
     }
 
@@ -132,7 +132,9 @@ def add_events(db: Db) -> list[int]:
     """Add events with so few tickets that they sell out during the run; return their eventIds."""
     today = utc_now().date()
     bodies = generate_bodies(EVENTS, seed=7, today=today)
-    return insert_events(db, [new_event(make_bookable(body, today, TICKETS)) for body in bodies])
+    return insert_events(
+        db, [make_unowned_event(make_bookable(body, today, TICKETS)) for body in bodies]
+    )
 
 
 @contextmanager
@@ -215,7 +217,7 @@ def take_sample(server: Server, log: TrafficLog, seconds: float) -> Sample:
     ]
     return {
         "seconds": round(seconds, 1),
-        "mb": [round(resident_mb(pid), 1) for pid in server.pids()],
+        "mb": [round(read_resident_mb(pid), 1) for pid in server.find_pids()],
         "answers": len(durations),
         "ms": [round(value, 1) for value in ms],
     }
@@ -239,8 +241,8 @@ def summarize(samples: list[Sample], log: TrafficLog) -> dict[str, Any]:
     return {
         "answers": sum(log.statuses.values()),
         "by status": dict(sorted(log.statuses.items())),
-        "bookings told": len(log.booking_ids),
-        "events heard on streams": log.stream_events,
+        "bookings answered 201": len(log.booking_ids),
+        "messages received on streams": log.stream_messages,
         "memory of the largest process": f"{early_mb:.0f} MB settled, {late_mb:.0f} MB at the end",
         "median ms, and of the slowest in 20": (
             f"{statistics.median(sample['ms'][0] for sample in answered):.1f}, "
@@ -255,13 +257,13 @@ def find_traffic_faults(samples: list[Sample], log: TrafficLog) -> list[str]:
     early_mb, late_mb = compare_memory(samples)
     if late_mb > early_mb * MAX_GROWTH:
         faults.append(f"memory grew from {early_mb:.0f} to {late_mb:.0f} MB")
-    if not log.stream_events:
+    if not log.stream_messages:
         faults.append("no stream sent an event")
     return faults
 
 
 def find_database_faults(db: Db, config: Config, log: TrafficLog) -> list[str]:
-    """Return the faults of the stored data after the worker's job has finished stock changes."""
+    """Return the faults of the stored data, after the job `settle` has finished stock changes."""
     with pymongo.timeout(TIMEOUT_SECONDS):
         context = build_booking_context(config, db)
         jobs.run_job("settle", context)

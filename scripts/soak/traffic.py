@@ -24,14 +24,14 @@ UNAVAILABLE = 503
 
 @dataclass
 class TrafficLog:
-    """What all threads saw together.
+    """The answers and stream messages that all threads have received.
 
     Attributes:
         durations: seconds of each answer since the last sample was taken.
         statuses: the number of answers by status.
         faults: the number of wrong or missing answers, by request and status.
         booking_ids: ids of all bookings that were answered 201.
-        stream_events: events received on streams.
+        stream_messages: the number of messages received on streams.
         database_down: True while an answer of 503 is not a fault.
     """
 
@@ -39,7 +39,7 @@ class TrafficLog:
     statuses: Counter[int] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     booking_ids: list[str] = field(default_factory=list)
-    stream_events: int = 0
+    stream_messages: int = 0
     database_down: bool = False
 
 
@@ -167,7 +167,7 @@ class SimulatedUser(threading.Thread):
 
 
 class StreamListener(threading.Thread):
-    """Keep event streams open until stopped, and count the events that they send."""
+    """Keep event streams open until stopped, and count the messages that they send."""
 
     def __init__(self, port: int, event_ids: Sequence[int], log: TrafficLog) -> None:
         super().__init__(name="stream-listener", daemon=True)
@@ -203,7 +203,7 @@ class StreamListener(threading.Thread):
         return True
 
     def _receive(self, selector: selectors.BaseSelector, connection: socket.socket) -> None:
-        """Count the events that have arrived, and close a stream that has ended."""
+        """Count the messages that have arrived, and close a stream that has ended."""
         received = b""
         with suppress(OSError):
             received = connection.recv(65536)
@@ -211,4 +211,4 @@ class StreamListener(threading.Thread):
             selector.unregister(connection)
             connection.close()
             time.sleep(0.1)
-        self._log.stream_events += received.count(b"event: ")
+        self._log.stream_messages += received.count(b"event: ")

@@ -74,7 +74,7 @@ def test_dates_move_by_one_shift_of_whole_weeks(db):
 @pytest.mark.parametrize("days", [-4000, -35, -1, 0, 1, 13, 14, 15, 400])
 def test_shift_lands_two_to_three_weeks_from_today(days):
     moved = TODAY + timedelta(days=days)
-    ahead = moved + seed.upcoming_shift(moved, TODAY) - TODAY
+    ahead = moved + seed.compute_shift(moved, TODAY) - TODAY
     assert timedelta(days=14) <= ahead < timedelta(days=21)
 
 

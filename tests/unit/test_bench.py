@@ -7,10 +7,10 @@ import pytest
 from scripts.bench import cli
 from scripts.bench import wrk as wrk_module
 from scripts.bench.checks import check_search
-from scripts.bench.data import booking_requests, word_pairs
+from scripts.bench.data import draw_word_pairs, make_booking_requests
 from scripts.bench.growth import describe_plan
 from scripts.bench.growth_report import format_growth, render_chart, render_markdown
-from scripts.bench.server import make_settings, resident_mb
+from scripts.bench.server import make_settings, read_resident_mb
 from scripts.bench.table import PARTS, ROWS, Row, format_table, summarize_row
 from scripts.bench.wrk import BenchmarkError, parse_result
 
@@ -128,12 +128,12 @@ def test_invalid_arguments_are_refused(monkeypatch, capsys, arguments):
 
 @pytest.mark.parametrize("common", [True, False])
 def test_no_search_comes_twice(common):
-    pairs = word_pairs(500, seed=1, common=common)
+    pairs = draw_word_pairs(500, seed=1, common=common)
     assert len({frozenset(pair.split()) for pair in pairs}) == len(pairs) == 500
 
 
 def test_each_booking_is_by_another_user():
-    requests = list(booking_requests(["a", "b", "c"], [7, 8]))
+    requests = list(make_booking_requests(["a", "b", "c"], [7, 8]))
     assert [token for token, _ in requests] == ["a", "b", "c"]
     assert ['"eventId": 7' in body for _, body in requests] == [True, False, True]
 
@@ -154,7 +154,7 @@ def test_the_server_runs_with_production_settings(tmp_path):
 
 
 def test_the_resident_memory_of_a_process_is_read():
-    assert 5 < resident_mb(os.getpid()) < 5000
+    assert 5 < read_resident_mb(os.getpid()) < 5000
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_the_chart_marks_the_time_when_the_database_was_down():
     [([50, 100, 101, 99, 100, 101], False), ([50, 100, 110, 120, 130, 140], True)],
 )
 def test_memory_that_grows_is_a_fault(mb, is_fault):
-    faults = find_traffic_faults(samples(*mb), TrafficLog(stream_events=1))
+    faults = find_traffic_faults(samples(*mb), TrafficLog(stream_messages=1))
     assert [fault for fault in faults if "memory grew" in fault] == faults
     assert bool(faults) == is_fault
 
