@@ -1,6 +1,6 @@
 """The layers and directions of docs/architecture.md, as tables, and the code that checks imports.
 
-Each fault that is reported says how to mend it. `tests/test_architecture.py` runs the checks.
+Each fault says how to mend it. `tests/test_architecture.py` runs the checks.
 """
 
 import ast
@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "eventapp"
@@ -32,7 +33,8 @@ FEATURE_ORDER = (
 # job of `analytics`.
 OBSERVERS = ("analytics", "jobs", "health")
 
-# Core, bottom to top: a module may import only what stands before its own group.
+# Core, bottom to top. A module may import its own package or module, and those of its own group and
+# of the groups above it in this list.
 CORE_ORDER = (
     ("errors", "clock", "json", "roles", "failpoints", "logging"),
     ("metrics", "textsearch", "lru_cache"),
@@ -46,8 +48,8 @@ CORE_ORDER = (
     ("server",),
 )
 
-# The layer of every module whose file name is not itself the name of a layer. A folder's layer
-# holds for all files in it. Files are named for their subject; their layer is declared here, once.
+# The layer of every module whose file name is not itself the name of a layer. The layer of a folder
+# holds for all files in it.
 LAYERS: dict[str, dict[str, str]] = {
     "accounts": {
         "photos": "service",
@@ -110,8 +112,8 @@ LAYERS: dict[str, dict[str, str]] = {
     },
 }
 
-ALL = True
-Allowed = frozenset[str] | bool
+ALL: Literal[True] = True
+Allowed = frozenset[str] | Literal[True]
 
 
 class Layer:
@@ -119,9 +121,10 @@ class Layer:
 
     Attributes:
         own: the layers of the same feature.
-        core: the top names of `eventapp.core`, ALL for every one, minus `not_core`.
-        libraries: libraries beyond the standard one, ALL for every one, minus `not_libraries`.
-        services_of_others: whether it may import the service layer of other features.
+        core: the modules and packages of `eventapp.core`; ALL for every one except `not_core`.
+        libraries: the libraries besides the standard library; ALL for every one except
+            `not_libraries`.
+        services_of_others: True if it may import the services and caches of other features.
     """
 
     def __init__(
@@ -137,6 +140,18 @@ class Layer:
         self.core, self.not_core = core, not_core
         self.libraries, self.not_libraries = libraries, not_libraries
         self.services_of_others = services_of_others
+
+    def allows_core(self, name: str) -> bool:
+        """Return True if the layer may import this module or package of core."""
+        return _is_allowed(name, self.core, self.not_core)
+
+    def allows_library(self, name: str) -> bool:
+        """Return True if the layer may import this library, which is not the standard library."""
+        return _is_allowed(name, self.libraries, self.not_libraries)
+
+
+def _is_allowed(name: str, allowed: Allowed, refused: frozenset[str]) -> bool:
+    return name not in refused and (allowed is ALL or name in allowed)
 
 
 NOT_IN_SERVICES = frozenset({"pymongo", "flask", "werkzeug", "flask_smorest", "marshmallow"})
@@ -182,51 +197,59 @@ LAYER_RULES = {
     "types": Layer("types", libraries=frozenset({"bson"})),
     "errors": Layer("errors", core=frozenset({"errors"})),
 }
-# Readiness is asked of the database itself, which belongs to no feature and so has no store.
+# The route for readiness asks the database itself, which belongs to no feature and has no store.
 EXCEPTIONS = {("eventapp/health/routes.py", "pymongo.errors")}
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
+def iter_imports(tree: ast.AST) -> Iterator[str]:
     """Yield the modules that a source imports, `from package import module` as package.module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = "." * node.level + (node.module or "")
-            yield from (_module(base, alias.name) for alias in node.names)
+            yield from (_find_module(base, alias.name) for alias in node.names)
 
 
-def _module(base: str, name: str) -> str:
+def _find_module(base: str, name: str) -> str:
     folder = ROOT / base.replace(".", "/")
     is_module = (folder / name).is_dir() or (folder / f"{name}.py").is_file()
     return f"{base}.{name}" if is_module else base
 
 
-def feature_of(name: str) -> str | None:
-    """Return the feature of `eventapp/events/rules.py`; None for core and the top level."""
+def find_feature(name: str) -> str | None:
+    """Return the feature that a file belongs to; None for files of core and of the top level.
+
+    Args:
+        name: the path of the file, such as `eventapp/events/rules.py`.
+    """
     parts = name.split("/")
     return parts[1] if len(parts) > 2 and parts[1] != "core" else None
 
 
-def layer_of(module: str) -> str | None:
-    """Return the layer of `eventapp.events.cache.loader`; None where none is declared."""
+def find_layer(module: str) -> str | None:
+    """Return the layer of a module; None if none is declared.
+
+    Args:
+        module: the full name of the module, such as `eventapp.events.cache.loader`.
+    """
     _, feature, *names = module.split(".")
     table = LAYERS.get(feature, {})
     first = names[0] if names else ""
     return table.get(first) or (first if first in LAYER_RULES else None)
 
 
-def import_faults(name: str, source: str) -> list[str]:
+def find_import_faults(name: str, source: str) -> list[str]:
     """Return what a feature's file imports that it may not, each with its remedy."""
-    feature, module = feature_of(name), name.removesuffix(".py").replace("/", ".")
+    feature, module = find_feature(name), name.removesuffix(".py").replace("/", ".")
     assert feature, name
     if module == f"eventapp.{feature}.__init__":
-        return [] if not list(imports(ast.parse(source))) else ["move the code into a module"]
-    layer = layer_of(module)
+        return [] if not list(iter_imports(ast.parse(source))) else ["move the code into a module"]
+    layer = find_layer(module)
     if layer is None:
         return ["has no layer: declare it in LAYERS"]
-    found = sorted(set(imports(ast.parse(source))))
-    faults = ((each, _fault(feature, layer, each)) for each in found)
+    found = sorted(set(iter_imports(ast.parse(source))))
+    faults = ((each, _find_fault(feature, layer, each)) for each in found)
     return [
         f"imports {each}: {fault}"
         for each, fault in faults
@@ -234,36 +257,31 @@ def import_faults(name: str, source: str) -> list[str]:
     ]
 
 
-def _fault(feature: str, layer: str, module: str) -> str | None:
+def _find_fault(feature: str, layer: str, module: str) -> str | None:
     rule, parts = LAYER_RULES[layer], module.split(".")
     if parts[0] != "eventapp":
-        return _library_fault(layer, parts[0])
+        return _find_library_fault(layer, parts[0])
     if module == "eventapp.config":
         return None if layer == "routes" else "take the settings as arguments"
     if len(parts) < 3:
         return "only create_app sees every feature; take what you need as an argument"
     if parts[1] == "core":
-        allowed = rule.core is True or (rule.core is not False and parts[2] in rule.core)
-        fits = allowed and parts[2] not in rule.not_core
+        fits = rule.allows_core(parts[2])
         return None if fits else f"the {layer} layer may not use this part of core"
-    imported = layer_of(module) or parts[2]
+    imported = find_layer(module) or parts[2]
     if parts[1] == feature:
         fits = imported in rule.own
         return None if fits else f"the {layer} layer may use only {sorted(rule.own)} of its own"
-    return _direction_fault(feature, layer, parts[1], imported)
+    return _find_direction_fault(feature, layer, parts[1], imported)
 
 
-def _library_fault(layer: str, library: str) -> str | None:
-    rule = LAYER_RULES[layer]
-    if library in sys.stdlib_module_names:
+def _find_library_fault(layer: str, library: str) -> str | None:
+    if library in sys.stdlib_module_names or LAYER_RULES[layer].allows_library(library):
         return None
-    allowed = rule.libraries is True or (rule.libraries is not False and library in rule.libraries)
-    if library in rule.not_libraries or not allowed:
-        return f"not in {layer}: database calls belong in a store, HTTP in routes and schemas"
-    return None
+    return f"not in {layer}: database calls belong in a store, HTTP in routes and schemas"
 
 
-def _direction_fault(feature: str, layer: str, other: str, imported: str) -> str | None:
+def _find_direction_fault(feature: str, layer: str, other: str, imported: str) -> str | None:
     if imported == "types":
         fits = layer in ("service", "cache", "index", "types", "rules", "store")
         return None if fits else "routes and schemas do not name the types of other features"
@@ -277,8 +295,8 @@ def _direction_fault(feature: str, layer: str, other: str, imported: str) -> str
     return None
 
 
-def core_rank(module: str) -> int:
-    """Return the place of `eventapp.core.http.fields` in CORE_ORDER."""
+def find_core_rank(module: str) -> int:
+    """Return the index in CORE_ORDER of the group that a module of core belongs to."""
     name = module.split(".")[2]
     for rank, group in enumerate(CORE_ORDER):
         if name in group:
@@ -286,59 +304,68 @@ def core_rank(module: str) -> int:
     raise LookupError(f"{module} has no place: declare it in CORE_ORDER")
 
 
-def core_faults(name: str, source: str) -> list[str]:
+def find_core_faults(name: str, source: str) -> list[str]:
     """Return what a file of core imports that it may not, each with its remedy."""
     module, faults = name.removesuffix(".py").replace("/", "."), []
-    for each in set(imports(ast.parse(source))):
+    for each in set(iter_imports(ast.parse(source))):
         parts = each.split(".")
         if parts[0] != "eventapp" or each == "eventapp.config":
             continue
         if parts[1] != "core":
             faults.append(f"imports {each}: core knows no feature; take it as an argument")
         elif len(parts) > 2 and parts[2] != module.split(".")[2]:
-            own, other = core_rank(module), core_rank(each)
+            own, other = find_core_rank(module), find_core_rank(each)
             if other > own:
                 faults.append(f"imports {each}, which stands above it in CORE_ORDER")
     return faults
 
 
-def feature_calls() -> dict[str, set[str]]:
-    """Return which features each feature imports."""
+def find_feature_calls() -> dict[str, set[str]]:
+    """Return the features that each feature imports, by its name."""
     found: dict[str, set[str]] = {}
     for name in FILES:
-        feature = feature_of(name)
+        feature = find_feature(name)
         if feature:
-            parts = (module.split(".") for module in imports(ast.parse((ROOT / name).read_text())))
+            tree = ast.parse((ROOT / name).read_text())
+            parts = (module.split(".") for module in iter_imports(tree))
             others = {p[1] for p in parts if p[0] == "eventapp" and len(p) > 2}
             found.setdefault(feature, set()).update(others - {feature, "core"})
     return found
 
 
-def direct_calls(calls: dict[str, set[str]]) -> set[tuple[str, str]]:
-    """Return the calls that no longer path implies: the arrows of docs/architecture.md."""
+def find_direct_calls(calls: dict[str, set[str]]) -> set[tuple[str, str]]:
+    """Return the calls that no path of several calls implies: the arrows of docs/architecture.md.
 
-    def reachable(feature: str) -> set[str]:
-        return {further for other in calls[feature] for further in calls[other] | reachable(other)}
+    Args:
+        calls: the features that each feature calls.
+    """
 
-    return {(one, other) for one in calls for other in calls[one] - reachable(one)}
+    def find_called_indirectly(feature: str) -> set[str]:
+        return {
+            further
+            for other in calls[feature]
+            for further in calls[other] | find_called_indirectly(other)
+        }
+
+    return {(one, other) for one in calls for other in calls[one] - find_called_indirectly(one)}
 
 
-def drawn_calls(page: str) -> set[tuple[str, str]]:
+def read_drawn_calls(page: str) -> set[tuple[str, str]]:
     """Return the arrows between features of a page's diagram."""
     features = page.partition("subgraph features")[2].partition("\n    end")[0]
     return set(re.findall(r"(\w+) --> (\w+)", features))
 
 
-def drawn_layout(page: str) -> set[str]:
+def read_drawn_layout(page: str) -> set[str]:
     """Return the paths of the tree under the heading Layout, folders without their slash."""
     tree = page.partition("## Layout")[2].split("```")[1]
     folders: list[str] = []
     paths: set[str] = set()
     for line in filter(str.strip, tree.splitlines()):
         depth = (len(line) - len(line.lstrip())) // 4
-        names = re.findall(
-            r"\S+/(?=\s|$)|\S+\.py", line.partition("   ")[0] if depth == 0 else line
-        )
+        # Only a line at the top may name several folders. Three spaces separate its description.
+        drawn = line.partition("   ")[0] if depth == 0 else line
+        names = re.findall(r"\S+/(?=\s|$)|\S+\.py", drawn)
         for name in names if depth == 0 else names[:1]:
             path = "/".join([*folders[:depth], name.rstrip("/")])
             paths.add(path)
@@ -346,25 +373,25 @@ def drawn_layout(page: str) -> set[str]:
     return paths
 
 
-def packages() -> set[str]:
+def find_packages() -> set[str]:
     """Return the folders of the package that hold modules."""
     return {path.parent.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("__init__.py")}
 
 
-def untyped_access_faults(name: str, source: str) -> list[str]:
-    """Return how a file could reach a service past the type checker, each with its remedy."""
+def find_untyped_access_faults(name: str, source: str) -> list[str]:
+    """Return the places where a file reaches a service without a type, each with its remedy."""
     faults = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             returns_any = isinstance(node.returns, ast.Name) and node.returns.id == "Any"
-            if returns_any and feature_of(name):
+            if returns_any and find_feature(name):
                 faults.append(f"line {node.lineno}: {node.name} returns Any: name the type")
         if isinstance(node, ast.Attribute) and node.attr == "extensions":
             faults.append(f"line {node.lineno}: use an AppKey instead of a name in extensions")
     return faults if name != "eventapp/core/app_key.py" else []
 
 
-def style_faults(source: str) -> list[str]:
+def find_style_faults(source: str) -> list[str]:
     """Return imports inside functions, relative imports, and handlers that catch everything."""
     faults = []
     for node in ast.walk(ast.parse(source)):

@@ -27,7 +27,7 @@ from eventapp.core.http.app_context import CONFIG
 from eventapp.events import service as events
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from tests import factories
-from tests.data_access import checked_queries
+from tests.data_access import check_queries
 
 QUIET = {"RATE_LIMIT_ENABLED": "false", "BCRYPT_ROUNDS": "4", "LOG_LEVEL": "error"}
 MONGO_URI = os.environ.get("MONGO_URI")
@@ -76,7 +76,7 @@ def _logs_go_to_the_current_stderr() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _queries_are_checked() -> Iterator[None]:
     """Every query of a store is held against the tables of tests/data_access.py."""
-    with checked_queries():
+    with check_queries():
         yield
 
 

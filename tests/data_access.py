@@ -1,7 +1,7 @@
-"""Which store may read and write which fields of which collection; held against every query.
+"""Declare which store may read and write which fields of which collection, and check every query.
 
-`checked_queries` watches the queries that the tests cause in this process and refuses those that
-the tables below do not allow. Queries that a test makes itself are not watched.
+`check_queries` checks the queries that stores make in this process during the tests, and refuses
+those that the tables below do not allow. Queries that a test makes itself are not checked.
 """
 
 import functools
@@ -30,16 +30,8 @@ STOCK = ("availableTickets", "soldTickets", "heldTickets", "waiting", "waitSeque
 WRITES: Table = {
     "bookings": {
         "bookings.store": (
-            *(
-                INSERT,
-                "active",
-                "status",
-                "slot",
-                "userId",
-                "updatedAt",
-                "cancelledAt",
-                "expiresAt",
-            ),
+            *(INSERT, "active", "status", "slot", "userId"),
+            *("updatedAt", "cancelledAt", "expiresAt"),
             *("items", "quantity", "totalPrice", "totalCents", "payment", "refund"),
             *("restock", "due", "idempotency", "tell", "tell.*", "tellAt"),
         ),
@@ -147,8 +139,11 @@ class UndeclaredQuery(AssertionError):
     """A store reads or writes what the tables do not give it."""
 
 
-def fields_written(update: Any) -> set[str]:
-    """Return what an update, a pipeline or a document writes: fields, or INSERT."""
+def list_fields_written(update: Any) -> set[str]:
+    """Return the fields that an update or a pipeline writes; INSERT for a whole document.
+
+    An update with `$setOnInsert` gives INSERT besides the other fields.
+    """
     if isinstance(update, list):  # a pipeline
         return {name for stage in update for fields in stage.values() for name in fields}
     operators = [name for name in update if name.startswith("$")]
@@ -156,17 +151,20 @@ def fields_written(update: Any) -> set[str]:
         return {INSERT}
     inserts = {INSERT} if "$setOnInsert" in operators else set()
     updates = [update[name] for name in operators if name != "$setOnInsert"]
-    return inserts | {_path(name) for fields in updates for name in fields}
+    return inserts | {_generalize(name) for fields in updates for name in fields}
 
 
-def _path(name: str) -> str:
-    """Return `ticketTypes.0.price` as `ticketTypes.*.price`, `inFlight.<id>` as `inFlight.*`."""
+def _generalize(name: str) -> str:
+    """Return the name of a field as the tables write it.
+
+    `ticketTypes.0.price` becomes `ticketTypes.*.price`, and `inFlight.<id>` becomes `inFlight.*`.
+    """
     name = re.sub(r"\.(\d+|\$(\[\w*\])?)(?=\.|$)", ".*", name)
     first, dot, _ = name.partition(".")
     return f"{first}.*" if dot and first in MAPS else name
 
 
-def fields_read(projection: Any) -> set[str]:
+def list_fields_read(projection: Any) -> set[str]:
     """Return the top-level fields that a projection includes, ALL where it excludes or is None."""
     if not projection:
         return {ALL}
@@ -179,18 +177,18 @@ def fields_read(projection: Any) -> set[str]:
 def _of_find(
     _filter: Any = None, projection: Any = None, *_arguments: Any, **_options: Any
 ) -> set[str]:
-    return fields_read(projection)
+    return list_fields_read(projection)
 
 
 def _of_update(_filter: Any, update: Any, *_arguments: Any, **_options: Any) -> set[str]:
-    return fields_written(update)
+    return list_fields_written(update)
 
 
 def _of_bulk(requests: Iterable[Any], *_arguments: Any, **_options: Any) -> set[str]:
     found: set[str] = set()
     for request in requests:
         deletes = isinstance(request, DeleteOne | DeleteMany)
-        found |= {DELETE} if deletes else fields_written(request._doc)
+        found |= {DELETE} if deletes else list_fields_written(request._doc)
     return found
 
 
@@ -218,10 +216,11 @@ WRITING: dict[str, Callable[..., set[str]]] = {
 }
 
 
-def store_of(frame: FrameType | None) -> str | None:
-    """Return the module of a feature that makes the query of this frame, as `events.store`.
+def find_store(frame: FrameType | None) -> str | None:
+    """Return the module of a feature that makes the query of a frame, such as `events.store`.
 
-    None for a query that a test or core makes itself.
+    Returns:
+        The module; None for a query that a test or core makes itself.
     """
     while frame is not None:
         name = frame.f_code.co_filename
@@ -233,14 +232,14 @@ def store_of(frame: FrameType | None) -> str | None:
     return None
 
 
-def undeclared(table: Table, collection: str, store: str, fields: set[str]) -> set[str]:
+def find_undeclared(table: Table, collection: str, store: str, fields: set[str]) -> set[str]:
     """Return the fields that the table does not give this store."""
     allowed = set(table.get(collection, {}).get(store, ()))
     return set() if ALL in allowed else fields - allowed
 
 
 @contextmanager
-def checked_queries() -> Iterator[None]:
+def check_queries() -> Iterator[None]:
     """Check every query of this process against the tables until the end.
 
     Raises:
@@ -252,7 +251,7 @@ def checked_queries() -> Iterator[None]:
             for name, fields_of in methods.items():
                 original = getattr(kind, name)
                 replaced.append((kind, name, original))
-                setattr(kind, name, _checked(original, table, fields_of))
+                setattr(kind, name, _wrap(original, table, fields_of))
     try:
         yield
     finally:
@@ -260,15 +259,15 @@ def checked_queries() -> Iterator[None]:
             setattr(kind, name, original)
 
 
-def _checked(
+def _wrap(
     original: Callable[..., Any], table: Table, fields_of: Callable[..., set[str]]
 ) -> Callable[..., Any]:
     @functools.wraps(original)
     def query(collection: Any, *arguments: Any, **options: Any) -> Any:
-        store = store_of(sys._getframe(1))
+        store = find_store(sys._getframe(1))
         if store is not None:
             fields = fields_of(*arguments, **options)
-            if more := undeclared(table, collection.name, store, fields):
+            if more := find_undeclared(table, collection.name, store, fields):
                 raise UndeclaredQuery(
                     f"{store}: {original.__name__} of {collection.name}: {sorted(more)}; "
                     "declare it in tests/data_access.py, or leave it to the store that may"

@@ -26,7 +26,7 @@ def day(offset: int) -> str:
     """Return the UTC date this many days from today, as text.
 
     Raises:
-        RuntimeError: If no test runs. Tests are collected minutes before the last of them runs, and
+        RuntimeError: no test runs. Tests are collected minutes before the last of them runs, and
             a date computed then is wrong for the tests that run after midnight.
     """
     if "PYTEST_CURRENT_TEST" not in os.environ:

@@ -12,7 +12,8 @@ from pymongo.monitoring import CommandListener
 
 from eventapp.core.database import OpenDatabase
 
-# The engine plans by statistics that it collects every 5 seconds, or less often under load.
+# The engine, a server that is compatible with MongoDB and stores in PostgreSQL, plans by statistics
+# that it collects every 5 seconds, or less often under load.
 STATISTICS_SECONDS = 60.0
 # What the driver adds to a command and `explain` refuses.
 DRIVER_FIELDS = ("lsid", "$db", "$clusterTime", "$readPreference", "maxTimeMS", "txnNumber")
@@ -45,12 +46,12 @@ def is_scan(plan: Any) -> bool:
     """Return whether a plan reads a whole collection, on MongoDB or on the engine."""
     lines = postgres_plan(plan)
     if lines is None:
-        return "COLLSCAN" in str(plan)
+        return has_collscan(plan)
     # The engine reports IXSCAN also if it reads a whole collection along _id. Such a plan has no
     # condition, or only one on the shard key.
     conditions = [line for line in lines if "Index Cond:" in line]
-    by_value = all("document " in line or "object_id" in line for line in conditions)
-    return not (conditions and by_value)
+    finds_by_value = all("document " in line or "object_id" in line for line in conditions)
+    return not conditions or not finds_by_value
 
 
 def postgres_plan(plan: Any) -> list[str] | None:
@@ -67,7 +68,7 @@ def postgres_plan(plan: Any) -> list[str] | None:
 
 
 class CommandRecorder(CommandListener):
-    """Records the filters of reads and writes as commands that can be explained."""
+    """Record the filters of reads and writes as commands that can be explained."""
 
     def __init__(self) -> None:
         self.commands: list[dict[str, Any]] = []

@@ -12,27 +12,27 @@ from tests.architecture import (
     OBSERVERS,
     PACKAGE,
     ROOT,
-    core_faults,
-    direct_calls,
-    drawn_calls,
-    drawn_layout,
-    feature_calls,
-    feature_of,
-    import_faults,
-    packages,
-    style_faults,
-    untyped_access_faults,
+    find_core_faults,
+    find_direct_calls,
+    find_feature,
+    find_feature_calls,
+    find_import_faults,
+    find_packages,
+    find_style_faults,
+    find_untyped_access_faults,
+    read_drawn_calls,
+    read_drawn_layout,
 )
 
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 # About 400: the longest module is one protocol with its proof.
 MAX_LINES = 425
-FEATURE_FILES = [name for name in FILES if feature_of(name)]
+FEATURE_FILES = [name for name in FILES if find_feature(name)]
 CORE_FILES = [name for name in FILES if name.startswith("eventapp/core/")]
 
 
 def test_every_feature_has_a_place_in_the_order():
-    features = {feature_of(name) for name in FEATURE_FILES}
+    features = {find_feature(name) for name in FEATURE_FILES}
     unknown = features - {*FEATURE_ORDER, *OBSERVERS}
     assert not unknown, f"say in FEATURE_ORDER whom {unknown} may call"
 
@@ -50,13 +50,13 @@ def test_every_declared_layer_belongs_to_a_module():
 
 @pytest.mark.parametrize("name", FEATURE_FILES)
 def test_a_feature_module_imports_what_its_layer_may(name):
-    faults = import_faults(name, (ROOT / name).read_text())
+    faults = find_import_faults(name, (ROOT / name).read_text())
     assert not faults, "; ".join(faults)
 
 
 @pytest.mark.parametrize("name", CORE_FILES)
 def test_core_modules_import_only_what_stands_below_them(name):
-    faults = core_faults(name, (ROOT / name).read_text())
+    faults = find_core_faults(name, (ROOT / name).read_text())
     assert not faults, "; ".join(faults)
 
 
@@ -66,20 +66,20 @@ def test_files_keep_the_house_style(name):
     stem, lines = Path(name).stem, source.count("\n")
     assert not re.fullmatch(r"(.*_)?(utils?|helpers?|common|misc)", stem), "name its subject"
     assert lines <= MAX_LINES, f"{lines} lines: it has more than one subject"
-    faults = style_faults(source)
+    faults = find_style_faults(source)
     assert not faults, "; ".join(faults)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_no_service_is_reached_past_the_type_checker(name):
-    faults = untyped_access_faults(name, (ROOT / name).read_text())
+    faults = find_untyped_access_faults(name, (ROOT / name).read_text())
     assert not faults, "; ".join(faults)
 
 
 def test_the_layout_that_is_drawn_is_the_layout_there_is():
-    drawn = drawn_layout(ARCHITECTURE)
+    drawn = read_drawn_layout(ARCHITECTURE)
     assert not {path for path in drawn if not (ROOT / path).exists()}, "it draws what is gone"
-    assert not packages() - drawn, "draw these in docs/architecture.md"
+    assert not find_packages() - drawn, "draw these in docs/architecture.md"
 
 
 def test_every_file_that_the_page_names_exists():
@@ -96,7 +96,7 @@ def test_the_glossary_has_at_most_forty_terms_of_a_line_each():
 
 
 def test_the_diagram_of_features_is_true():
-    drawn, real = drawn_calls(ARCHITECTURE), direct_calls(feature_calls())
+    drawn, real = read_drawn_calls(ARCHITECTURE), find_direct_calls(find_feature_calls())
     assert drawn == real, "draw docs/architecture.md anew"
 
 
@@ -131,7 +131,7 @@ def test_the_diagram_of_features_is_true():
     ],
 )
 def test_a_wrong_import_is_found(name, line):
-    assert import_faults(f"eventapp/{name}", line)
+    assert find_import_faults(f"eventapp/{name}", line)
 
 
 @pytest.mark.parametrize(
@@ -144,12 +144,12 @@ def test_a_wrong_import_is_found(name, line):
     ],
 )
 def test_a_wrong_import_in_core_is_found(name, line):
-    assert core_faults(f"eventapp/{name}", line)
+    assert find_core_faults(f"eventapp/{name}", line)
 
 
 def test_core_may_import_settings_and_what_stands_below():
     line = "from eventapp.config import Config\nfrom eventapp.core.errors import NotFound"
-    assert not core_faults("eventapp/core/http/fields.py", line)
+    assert not find_core_faults("eventapp/core/http/fields.py", line)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_core_may_import_settings_and_what_stands_below():
     ],
 )
 def test_a_bad_habit_is_found(source):
-    assert style_faults(source)
+    assert find_style_faults(source)
 
 
 @pytest.mark.parametrize(
@@ -174,4 +174,4 @@ def test_a_bad_habit_is_found(source):
     ],
 )
 def test_untyped_access_to_a_service_is_found(source):
-    assert untyped_access_faults("eventapp/waitlist/routes.py", source)
+    assert find_untyped_access_faults("eventapp/waitlist/routes.py", source)

@@ -10,9 +10,9 @@ from tests.data_access import (
     READS,
     WRITES,
     UndeclaredQuery,
-    fields_read,
-    fields_written,
-    undeclared,
+    find_undeclared,
+    list_fields_read,
+    list_fields_written,
 )
 
 
@@ -62,7 +62,7 @@ def test_every_store_of_the_tables_exists():
     ],
 )
 def test_the_fields_that_an_update_writes(update, fields):
-    assert fields_written(update) == fields
+    assert list_fields_written(update) == fields
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_fields_that_an_update_writes(update, fields):
     ],
 )
 def test_the_fields_that_a_projection_reads(projection, fields):
-    assert fields_read(projection) == fields
+    assert list_fields_read(projection) == fields
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_the_fields_that_a_projection_reads(projection, fields):
     ],
 )
 def test_a_write_that_the_table_does_not_give_is_found(collection, store, fields):
-    assert undeclared(WRITES, collection, store, fields) == fields
+    assert find_undeclared(WRITES, collection, store, fields) == fields
 
 
 def test_a_query_that_is_not_declared_is_refused(db, monkeypatch):
