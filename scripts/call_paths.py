@@ -1,11 +1,11 @@
 """Count the files of eventapp that a request passes through, and the calls from one to another.
 
-Prints one row for each of some typical requests: how many files it enters, how many calls cross
-from one file into another, and how many of these go back into a file that is already waiting
-further up (a callback). With --files it lists the files, in the order in which they are entered.
+Print one row for each of several typical requests: how many files it enters, how many calls cross
+from one file into another, and how many of these enter a file that still waits for a call further
+up (a callback). With --files, also list the files in the order in which they are entered.
 
 The requests run in this process, on an embedded store in a temporary folder, so the script needs
-no server: `.venv/bin/python scripts/call_paths.py`. The inside of the embedded store is not
+no server: `.venv/bin/python scripts/call_paths.py`. Calls inside the embedded store are not
 counted.
 """
 
@@ -27,7 +27,7 @@ from eventapp import create_app
 from eventapp.config import ROOT, load_config
 
 PACKAGE = f"{ROOT / 'eventapp'}/"
-# The embedded store stands in for the database driver, whose inside is not counted either.
+# The embedded store takes the place of the database driver, whose calls are not counted either.
 DRIVER = f"{PACKAGE}core/embedded"
 
 

@@ -85,11 +85,6 @@ class BookingTotals:
         cancelled = self.count_bookings(CANCELLED)
         return compute_ratio(cancelled, self.count_bookings(CONFIRMED) + cancelled)
 
-    @property
-    def is_empty(self) -> bool:
-        """True if all numbers are 0."""
-        return not any(self.numbers)
-
 
 def compute_ratio(part: int, whole: int) -> float:
     """Return part / whole, rounded to four decimals, or 0 if `whole` is 0."""

@@ -2,22 +2,32 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 240, 46, 90, 26, 24
 # The ticks of the logarithmic time axis, in milliseconds.
 TICKS_MS = (1, 10, 100, 1000, 10_000)
 COLOURS = ("#1f5fa8", "#c2571a", "#3d8a4f", "#8a3d86")
 
+
+class Sample(TypedDict):
+    """Memory and answer times of a few seconds of a soak test."""
+
+    seconds: float  # from the start of the run
+    mb: list[float]  # resident memory of each process, the main process first; 10^6 bytes
+    answers: int  # the number of answers since the last sample
+    ms: list[float]  # 50th, 95th and 99th percentile of their times; empty if there were none
+
+
 # The points of each line, by its name: seconds, and the height as a number from 0 to 1.
 Lines = dict[str, list[tuple[float, float]]]
 
 
-def render_chart(samples: Sequence[dict[str, Any]], down: tuple[float, float]) -> str:
+def render_chart(samples: Sequence[Sample], down: tuple[float, float]) -> str:
     """Return two panels: megabytes of each process, and milliseconds of the answers.
 
     Args:
-        samples: what `take_sample` returned, in order.
+        samples: the samples of the run, in chronological order.
         down: the seconds from the start at which the database was killed and started again; two
             zeros if it was not.
     """
@@ -39,7 +49,7 @@ def render_chart(samples: Sequence[dict[str, Any]], down: tuple[float, float]) -
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{style}{background}{body}</svg>\n'
 
 
-def _memory_lines(samples: Sequence[dict[str, Any]], max_mb: float) -> Lines:
+def _memory_lines(samples: Sequence[Sample], max_mb: float) -> Lines:
     return {
         ("main" if number == 0 else f"worker {number}"): [
             (sample["seconds"], sample["mb"][number] / max_mb)
@@ -50,7 +60,7 @@ def _memory_lines(samples: Sequence[dict[str, Any]], max_mb: float) -> Lines:
     }
 
 
-def _latency_lines(samples: Sequence[dict[str, Any]]) -> Lines:
+def _latency_lines(samples: Sequence[Sample]) -> Lines:
     return {
         name: [
             (sample["seconds"], _log_share(sample["ms"][number]))

@@ -34,7 +34,7 @@ from scripts.bench.cli import make_scratch_uri
 from scripts.bench.data import log_in_users, make_bookable
 from scripts.bench.server import Server, make_settings, read_resident_mb
 from scripts.bulk_load import insert_events, make_unowned_event
-from scripts.soak.chart import render_chart
+from scripts.soak.chart import Sample, render_chart
 from scripts.soak.traffic import SimulatedUser, StreamListener, TrafficLog
 from scripts.synthetic_events import generate_bodies
 
@@ -46,9 +46,6 @@ DOWN_SECONDS, RECOVERY_SECONDS = 5.0, 15.0
 # Memory may grow by this factor from the time when it has settled to the last third of the run.
 MAX_GROWTH = 1.15
 TIMEOUT_SECONDS = 120
-
-# Memory and answer times of a few seconds; see `take_sample`.
-Sample = dict[str, Any]
 
 
 def main() -> int:
@@ -67,7 +64,7 @@ def main() -> int:
             with pymongo.timeout(TIMEOUT_SECONDS):
                 client.drop_database(db)
     if options.plot:
-        options.plot.write_text(render_chart(report["samples"], report["away"]))
+        options.plot.write_text(render_chart(report["samples"], report["down"]))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     for name, value in report["results"].items():
@@ -98,31 +95,33 @@ def run_soak(
     """Run server, worker and traffic, and check the database afterwards.
 
     Returns:
-        The report: `samples`; `away`, the seconds from the start at which the database was killed
-        and at which it was started again; `said`, the results by name; and `faults`.
+        The report: `samples`; `down`, the seconds from the start at which the database was killed
+        and at which it was started again, two zeros if it was not; `results` by their names; and
+        `faults`.
     """
     config = load_config({name: value for name, value in settings.items() if value})
     with pymongo.timeout(TIMEOUT_SECONDS):
         event_ids = add_events(db)
         tokens = log_in_users(db, config, ACCOUNTS)
-    log, samples, away = TrafficLog(), [], (0.0, 0.0)
+    log, samples, down = TrafficLog(), [], (0.0, 0.0)
     with (
         Server(settings, folder) as server,
         run_worker(settings),
         run_traffic(server, tokens, event_ids, log),
     ):
-        started, crash_at = time.monotonic(), options.minutes * 30 if options.crash else None
+        started = time.monotonic()
+        crash_at = options.minutes * 60 / 2 if options.crash else None
         while (elapsed := time.monotonic() - started) < options.minutes * 60:
             if crash_at is not None and elapsed >= crash_at:
                 crash_at = None
                 crash_database(options.crash, options.start, log)
-                away = (elapsed, time.monotonic() - started)
+                down = (elapsed, time.monotonic() - started)
             time.sleep(SAMPLE_SECONDS)
-            log.database_down &= time.monotonic() - started < away[1] + RECOVERY_SECONDS
+            log.database_down &= time.monotonic() - started < down[1] + RECOVERY_SECONDS
             samples.append(take_sample(server, log, time.monotonic() - started))
     return {
         "samples": samples,
-        "away": away,
+        "down": down,
         "results": summarize(samples, log),
         "faults": [*find_traffic_faults(samples, log), *find_database_faults(db, config, log)],
     }
@@ -204,10 +203,6 @@ def take_sample(server: Server, log: TrafficLog, seconds: float) -> Sample:
 
     Args:
         seconds: the time from the start of the run.
-
-    Returns:
-        `seconds`; `mb` of each process; the number of `answers`; and `ms`, the 50th, 95th and 99th
-        percentile of their times, or an empty list if there were none.
     """
     durations, log.durations = sorted(log.durations), []
     ms = [
