@@ -211,7 +211,7 @@ def update_user(
     )
     previous = get_user(db, user_id)
     loses_admin_role = previous["role"] == ADMIN and changes.get("role", ADMIN) != ADMIN
-    if loses_admin_role and store.count_role(db, ADMIN, 2) < 2:
+    if loses_admin_role and store.count_with_role(db, ADMIN, 2) < 2:
         raise LastAdmin
     user = _write_changes(db, user_id, _add_folded_fields(changes, now), unique_name=unique_name)
     if loses_admin_role:
@@ -269,7 +269,7 @@ def _restore_last_admin(db: Db, user_id: ObjectId, now: datetime) -> None:
     Raises:
         LastAdmin: no admin was left, and the account has the role again.
     """
-    if store.count_role(db, ADMIN, 1) == 0:
+    if store.count_with_role(db, ADMIN, 1) == 0:
         store.set_role(db, user_id, ADMIN, now)
         raise LastAdmin
 

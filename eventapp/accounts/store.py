@@ -128,7 +128,7 @@ def set_role(db: Db, user_id: ObjectId, role: str, now: datetime) -> None:
     _users(db).update_one({"_id": user_id}, {"$set": {"role": role, "updatedAt": now}})
 
 
-def count_role(db: Db, role: str, limit: int) -> int:
+def count_with_role(db: Db, role: str, limit: int) -> int:
     """Return the number of accounts with a role, counted up to `limit`."""
     return _users(db).count_documents({"role": role}, limit=limit)
 

@@ -35,16 +35,16 @@ def load_segments(db: Db, event_id: int) -> list[Segment]:
     """Return the current totals of an event, in segments that each lie within a UTC day."""
     checkpoint = store_sums.find_checkpoint(db)
     if checkpoint is None:
-        counted, _ = _count(db, [(event_id, None)], store_sums.DAY)
+        counted, _ = _count_bookings(db, [(event_id, None)], store_sums.DAY)
         return [segment for day in counted.values() for segment in day.values()]
     changed = store_sums.find_changed(db, checkpoint, event_id=event_id)
-    days, _ = _load_current(db, [event_id], changed)
+    days, _ = _load_current_segments(db, [event_id], changed)
     return [segment for day in days.values() for segment in day]
 
 
 def sum_changed_events(db: Db, changed: Sequence[ChangedBooking]) -> dict[int, BookingTotals]:
     """Return the current totals, by eventId, of the events of these changed bookings."""
-    days, _ = _load_current(db, {booking["eventId"] for booking in changed}, changed)
+    days, _ = _load_current_segments(db, {booking["eventId"] for booking in changed}, changed)
     return _sum_by_event(days)
 
 
@@ -59,14 +59,14 @@ def save_event_sums(
         changed: the changed bookings of these events; None to count all their bookings.
     """
     if changed is None:
-        counted, organizers = _count(db, [(event_id, None) for event_id in event_ids])
+        counted, organizers = _count_bookings(db, [(event_id, None) for event_id in event_ids])
         days = {
             day: segments.build_segments(minutes.values(), MAX_BOOKINGS_PER_SEGMENT)
             for day, minutes in counted.items()
         }
         changed_days = set(days)
     else:
-        days, organizers = _load_current(db, event_ids, changed)
+        days, organizers = _load_current_segments(db, event_ids, changed)
         changed_days = {_make_day_key(booking) for booking in changed}
     store_sums.save_sums(
         db, "eventDays", run, [_build_day_document(day, days[day]) for day in changed_days]
@@ -110,7 +110,7 @@ def _sum_by_event(days: SegmentsByDay) -> dict[int, BookingTotals]:
     return dict(totals)
 
 
-def _load_current(
+def _load_current_segments(
     db: Db, event_ids: Iterable[int], changed: Sequence[ChangedBooking]
 ) -> tuple[SegmentsByDay, dict[int, ObjectId | None]]:
     """Load the stored segments of events, and recount those of changed bookings.
@@ -118,15 +118,15 @@ def _load_current(
     Returns:
         All current segments of these events, and the organizers of the recounted events.
     """
-    days = _load_stored(db, event_ids)
+    days = _load_stored_segments(db, event_ids)
     stale: defaultdict[EventDayKey, set[int]] = defaultdict(set)
     for booking in changed:
         day = _make_day_key(booking)
         stale[day].add(segments.find_segment(booking["createdAt"], days.get(day, [])))
     ranges = [
-        _compute_range(day, index, days) for day, indexes in stale.items() for index in indexes
+        _compute_time_range(day, index, days) for day, indexes in stale.items() for index in indexes
     ]
-    counted, organizers = _count(db, ranges)
+    counted, organizers = _count_bookings(db, ranges)
     for day, indexes in stale.items():
         days[day] = segments.replace_stale_segments(
             days.get(day, []), counted[day], indexes, MAX_BOOKINGS_PER_SEGMENT
@@ -134,13 +134,13 @@ def _load_current(
     return days, organizers
 
 
-def _compute_range(day: EventDayKey, index: int, days: SegmentsByDay) -> EventTimeRange:
+def _compute_time_range(day: EventDayKey, index: int, days: SegmentsByDay) -> EventTimeRange:
     event_id, utc_day = day
     day_segments = days.get(day, [Segment(utc_day)])
     return event_id, segments.compute_segment_range(index, day_segments, utc_day)
 
 
-def _load_stored(db: Db, event_ids: Iterable[int]) -> SegmentsByDay:
+def _load_stored_segments(db: Db, event_ids: Iterable[int]) -> SegmentsByDay:
     return {
         (stored["eventId"], stored["day"].astimezone(UTC)): [
             _load_segment(part) for part in stored["parts"]
@@ -154,7 +154,7 @@ def _load_segment(stored: StoredSegment) -> Segment:
     return Segment(stored["since"], BookingTotals(stored["numbers"]), cents_by_type)
 
 
-def _count(
+def _count_bookings(
     db: Db, ranges: Sequence[EventTimeRange], granularity: Query = store_sums.MINUTE
 ) -> tuple[MinutesByDay, dict[int, ObjectId | None]]:
     """Count the bookings of these events and time ranges.

@@ -111,14 +111,14 @@ def test_the_last_two_admins_cannot_both_lose_the_role(db):
 
 def test_control_without_the_second_count_both_lose_the_role(db, monkeypatch):
     monkeypatch.setattr(service, "_restore_last_admin", lambda *_sent: None)
-    gate, count = Barrier(2), store.count_role
+    gate, count = Barrier(2), store.count_with_role
 
     def count_and_wait(*sent):
         number = count(*sent)
         gate.wait()
         return number
 
-    monkeypatch.setattr(store, "count_role", count_and_wait)
+    monkeypatch.setattr(store, "count_with_role", count_and_wait)
     admins = [register(db, n, role="admin") for n in range(2)]
     run_concurrently(
         *[

@@ -147,7 +147,7 @@ CALLS = {
     "has_same_credentials": lambda db: store.has_same_credentials(db, USER),
     "update": lambda db: store.update(db, USER["_id"], {"about": "x"}),
     "set_role": lambda db: store.set_role(db, USER["_id"], "admin", NOW),
-    "count_role": lambda db: store.count_role(db, "admin", 2),
+    "count_with_role": lambda db: store.count_with_role(db, "admin", 2),
     "delete": lambda db: store.delete(db, USER["_id"]),
     "count_all_of_a_role": lambda db: store.count(db, search="", role="admin", limit=10),
     "count_search": lambda db: store.count(db, search="son 77", role=None, limit=10),

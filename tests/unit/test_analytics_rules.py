@@ -99,7 +99,7 @@ def test_merged_ranges_cover_exactly_their_parts(numbers):
 
 def test_totals_add_up_by_status():
     totals = BookingTotals()
-    assert totals.is_empty
+    assert totals.numbers == [0] * 12
     assert (totals.revenue, totals.cancellation_rate) == (0, 0.0)
     totals.add("confirmed", 2, 5, 1999)
     totals.add("cancelled", 1, 3, 500)

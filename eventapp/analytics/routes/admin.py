@@ -3,7 +3,7 @@
 from flask import Response
 
 from eventapp.analytics import admin, server_health, service
-from eventapp.analytics.routes.figures import respond_uncached, to_service_arguments
+from eventapp.analytics.routes.figures import make_service_arguments, respond_uncached
 from eventapp.analytics.schemas import (
     BookersAnswer,
     DashboardAnswer,
@@ -50,7 +50,7 @@ def users(query: JsonObject) -> Response:
 @bp.response(200, EventFiguresAnswer)
 def events(query: JsonObject) -> Response:
     """Return a page of all events, drafts included, with their figures."""
-    return respond_uncached(service.list_events(get_db(), None, **to_service_arguments(query)))
+    return respond_uncached(service.list_events(get_db(), None, **make_service_arguments(query)))
 
 
 @bp.route("/waitlist")

@@ -23,6 +23,9 @@ from eventapp.core.roles import ORGANIZER
 bp = Blueprint("analytics", __name__, url_prefix="/api/analytics", description="Analytics")
 events_bp = Blueprint("event_figures", __name__, url_prefix="/api/events", description="Analytics")
 
+# The service's parameters by the names of the query's fields, where the names differ.
+PARAMETER_NAMES = {"sortBy": "sort_by"}
+
 
 @bp.route("/overview")
 @role_required(ORGANIZER)
@@ -67,13 +70,13 @@ def events(query: JsonObject) -> Response:
     """Return a page of events with their figures, the highest `sortBy` first."""
     organizer_id = service.find_organizer_scope(current_actor())
     return respond_uncached(
-        service.list_events(get_db(), organizer_id, **to_service_arguments(query))
+        service.list_events(get_db(), organizer_id, **make_service_arguments(query))
     )
 
 
-def to_service_arguments(query: JsonObject) -> JsonObject:
-    """Return the values of a query under the names of the service's parameters."""
-    return {{"sortBy": "sort_by"}.get(name, name): value for name, value in query.items()}
+def make_service_arguments(query: JsonObject) -> JsonObject:
+    """Return the values of a query by the names of the service's parameters."""
+    return {PARAMETER_NAMES.get(name, name): value for name, value in query.items()}
 
 
 @events_bp.route("/<whole:event_id>/stats")
