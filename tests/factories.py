@@ -91,4 +91,9 @@ def make_user(
     )
     with app.app_context():
         token = tokens.create_access_token(user["_id"], session["_id"])
-    return {"id": user["_id"], "headers": {"Authorization": f"Bearer {token}"}}
+    return {"id": user["_id"], "headers": bearer(token)}
+
+
+def bearer(token: str) -> dict[str, str]:
+    """Return the headers that send a token."""
+    return {"Authorization": f"Bearer {token}"}

@@ -12,7 +12,7 @@ import requests
 
 @dataclass(frozen=True)
 class StreamEvent:
-    """One event of a stream."""
+    """A stream message: one server-sent event."""
 
     id: str
     event: str
@@ -20,7 +20,7 @@ class StreamEvent:
 
 
 def parse_event(block: str) -> StreamEvent | None:
-    """Return the event of a block of lines; None for comments and `retry`."""
+    """Return the stream message of a block of lines; None for comments and `retry`."""
     fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line[1:])
     if "data" not in fields:
         return None
@@ -29,7 +29,7 @@ def parse_event(block: str) -> StreamEvent | None:
 
 
 def parse_events(raw: bytes) -> list[StreamEvent]:
-    """Return all events in these bytes."""
+    """Return all stream messages in these bytes."""
     return [event for block in raw.decode().split("\n\n") if (event := parse_event(block))]
 
 
@@ -71,7 +71,7 @@ class ServerStream:
         self.ended.set()
 
     def next(self, name: str | None = None, seconds: float = 30) -> StreamEvent:
-        """Return the next event, or the next one of this name, skipping others."""
+        """Return the next stream message, or the next one of this name, skipping others."""
         while True:
             event = self._events.get(timeout=seconds)
             if name in (None, event.event):
@@ -110,7 +110,7 @@ class ClientStream:
         self.last_event_id, self.comments = None, 0
 
     def next(self, name: str | None = None) -> StreamEvent:
-        """Return the next event, or the next one of this name, skipping others.
+        """Return the next stream message, or the next one of this name, skipping others.
 
         Raises:
             StopIteration: the stream ends first.
@@ -126,7 +126,7 @@ class ClientStream:
                 return event
 
     def has_ended(self) -> bool:
-        """Wait for the next event, and return whether the stream ended instead."""
+        """Wait for the next stream message, and return whether the stream ended instead."""
         try:
             self.next()
         except StopIteration:

@@ -3,14 +3,11 @@
 import pytest
 
 from eventapp.core.access.passwords import hash_password
+from tests.factories import bearer
 
 PASSWORD = "correct horse"
 ANN = {"name": "Ann", "email": "Ann@Example.org", "password": PASSWORD}
 USER_FIELDS = {"_id", "name", "email", "role", "about", "userImg", "createdAt", "updatedAt", "__v"}
-
-
-def bearer(token):
-    return {"Authorization": f"Bearer {token}"}
 
 
 @pytest.fixture

@@ -13,13 +13,10 @@ from eventapp.accounts.errors import TokenReused
 from eventapp.core.clock import utc_now
 from eventapp.core.http.app_context import CONFIG
 from tests.conftest import MONGO_URI, make_database_uri
+from tests.factories import bearer
 
 ANN = {"name": "Ann", "email": "ann@example.org", "password": "correct horse"}
 LIFETIME = timedelta(days=30)
-
-
-def bearer(token):
-    return {"Authorization": f"Bearer {token}"}
 
 
 @pytest.fixture

@@ -6,13 +6,10 @@ from bson import ObjectId
 from eventapp.accounts import service
 from eventapp.core.clock import utc_now
 from tests import factories
+from tests.factories import bearer
 
 PASSWORD = "correct horse"
 METHODS = ("GET", "PUT", "DELETE")
-
-
-def bearer(token):
-    return {"Authorization": f"Bearer {token}"}
 
 
 def sign_up(client, name, **changes):
