@@ -158,9 +158,10 @@ class Config:
     rate_limit_max_requests: int = setting(
         "1000",
         Range(1, 10**9),
-        help="Reads that a user may make in a window, or an address without a user. Writes are "
-        "limited to a fifth of it (at least 30), logins to a twentieth (at least 10), and "
-        "neither to more than reads. Streams may be opened twice as often.",
+        help="Reads that a user, or an address without a logged-in user, may make in a window. "
+        "The limit of writes is a fifth of it, but at least 30. The limit of logins is a "
+        "twentieth, but at least 10. Neither exceeds the limit of reads. Streams may be opened "
+        "twice as often.",
     )
     rate_limit_storage_uri: str | None = setting(
         None,

@@ -1,7 +1,8 @@
 """Send the mails in the outbox, each by one process at a time, and again after a failure.
 
-A process claims a mail for LEASE before it sends the mail. If the process dies, the mail is sent
-again after the lease. The mail server may then receive it twice, with the same Message-ID.
+`service.notify` stores each mail once, by its unique key. A process claims a mail for LEASE before
+it sends the mail. If the process dies, the mail is sent again after the lease. The mail server may
+then receive it twice, with the same Message-ID.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,9 @@
 """Limit how many requests each caller may make in a fixed time window.
 
 A caller is a logged-in user, or else a network address. Each request counts towards one of four
-scopes. RATE_LIMIT_MAX_REQUESTS is the limit of reads; `derive_limits` derives the others from it.
+scopes, which its method decides unless a decorator of this module is on its route.
+RATE_LIMIT_MAX_REQUESTS is the limit of reads; `derive_limits` derives the others from it.
+`rate_limit_storage` keeps the counters, in the storage that RATE_LIMIT_STORAGE_URI names.
 """
 
 import math
