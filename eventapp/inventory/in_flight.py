@@ -1,4 +1,7 @@
-"""Read and clear the in-flight entries of events, without changing the stock."""
+"""Read and clear the in-flight entries of events, without changing the stock.
+
+`inventory.store` describes what an entry means, and when it may be cleared.
+"""
 
 import threading
 from collections import defaultdict
@@ -9,7 +12,7 @@ from eventapp.core.database import Db
 from eventapp.events.types import InFlightEntry, InFlightState
 from eventapp.inventory import store
 
-# More keys would make an update slow.
+# How many keys one update clears. More would make it slow.
 MAX_CLEARED_KEYS = 200
 # Bounds of ClearableEntries: events, and keys of each event.
 MAX_EVENTS, MAX_KEYS = 5000, 2000
@@ -18,8 +21,8 @@ MAX_EVENTS, MAX_KEYS = 5000, 2000
 class ClearableEntries:
     """The keys of in-flight entries that the next writes of this process may clear.
 
-    They are kept in memory, for at most MAX_EVENTS events and MAX_KEYS keys of each. The worker
-    clears the entries whose keys are dropped here.
+    They are kept in memory, for about MAX_EVENTS events and at most MAX_KEYS keys of each. The
+    worker clears the entries whose keys are dropped here.
     """
 
     def __init__(self) -> None:
@@ -66,7 +69,7 @@ class InFlightEntries:
         return store.find_after(self._db, event_id, limit)
 
     def find_event_ids_before(self, moment: datetime, limit: int) -> list[int]:
-        """Return eventIds that may have an entry from before this moment."""
+        """Return the ids of events that may have an entry from before this moment."""
         return store.find_ids_with_entries_before(self._db, moment, limit)
 
     def find_before(self, event_id: int, moment: datetime) -> dict[str, InFlightEntry]:

@@ -23,9 +23,9 @@ class TicketRequest:
         items: quantities by ticketTypeId, each 1 or more.
         held: True to hold the tickets for a payment, False to sell them.
         on_shortfall: REJECT, PARTIAL, WAITLIST or WAITLIST_ONLY.
-        requester: the user's id, followed by a space and the idempotency key if there is one. All
-            requests of a user share the prefix, and all retries of a request the whole. In-flight
-            entries store it as `by`.
+        requester: the user's id, followed by a space and the idempotency key if there is one. It
+            begins alike for all requests of a user, and is equal for all retries of a request.
+            In-flight entries store it as `by`.
         waitlist_entry_ids: for WAITLIST and WAITLIST_ONLY, the hex id for the waitlist entry of
             each ticket type.
     """
@@ -99,7 +99,7 @@ class StockMove:
 
     @classmethod
     def for_leaving(cls, entry_id: str, type_id: int) -> "StockMove":
-        """Return the move that lowers `waiting` by an ended waitlist entry."""
+        """Return the move that lowers `waiting` by 1, for a waitlist entry that ended."""
         return cls(make_leave_key(entry_id), {type_id: {"waiting": -1}})
 
     def to_entry(self, now: datetime) -> MoveEntry:
@@ -280,9 +280,9 @@ def sum_changes_by_index(event: SaleState, *several: StockChanges) -> IndexedCha
     sums: IndexedChanges = {}
     for changes in several:
         for type_id, counters in changes.items():
-            sum_ = sums.setdefault(indexes[type_id], {})
+            type_sums = sums.setdefault(indexes[type_id], {})
             for counter, change in counters.items():
-                sum_[counter] = sum_.get(counter, 0) + change
+                type_sums[counter] = type_sums.get(counter, 0) + change
     return sums
 
 

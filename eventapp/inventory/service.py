@@ -1,12 +1,13 @@
 """Take tickets and give them back, so that none is ever sold twice or lost.
 
-All changes of the stock of events go through `Inventory`. `eventapp.inventory.store` describes the
-protocol of its writes, and what happens when two processes sell the last ticket.
+All changes of the stock of events, except by edits, go through `Inventory`. `inventory.store`
+describes the protocol of its writes, and what happens when two processes sell the last ticket.
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TypeAlias
 
 from eventapp.core.access.actor import Actor
 from eventapp.core.app_key import AppKey
@@ -61,6 +62,9 @@ __all__ = [
 # On a popular event, other sales may come between a read and its write many times in a row.
 UPDATE_ATTEMPTS = 100
 MAX_CACHED_STATES = 5000
+
+# The outcome of one request: its allocation with the sale state after the update, or the error.
+TakeOutcome: TypeAlias = tuple[Allocation, SaleState] | AppError
 
 
 class Inventory:
@@ -119,11 +123,11 @@ class Inventory:
             raise
 
     def find_event_ids_to_offer(self, limit: int) -> list[int]:
-        """Return eventIds on sale that have available tickets of a type somebody waits for."""
+        """Return the ids of published events with available tickets for which somebody waits."""
         return store.find_ids_to_offer(self._db, limit)
 
     def find_ended_event_ids_with_waitlist(self, limit: int) -> list[int]:
-        """Return eventIds that are cancelled or completed while somebody still waits."""
+        """Return the ids of cancelled and completed events for which somebody still waits."""
         return store.find_ended_ids_with_waitlist(self._db, limit)
 
     # Taking tickets.
@@ -139,7 +143,7 @@ class Inventory:
 
     def take_batch(
         self, event_id: int, requests: Sequence[TicketRequest], now: datetime
-    ) -> list[tuple[Allocation, SaleState] | AppError]:
+    ) -> list[TakeOutcome]:
         """Take tickets and waitlist positions for many callers in one update, in their order.
 
         The update adds an in-flight entry for each take and each join. The caller then records the
@@ -162,7 +166,7 @@ class Inventory:
 
     def _try_to_take(
         self, state: SaleState, requests: Sequence[TicketRequest], now: datetime, *, is_fresh: bool
-    ) -> list[tuple[Allocation, SaleState] | AppError] | None:
+    ) -> list[TakeOutcome] | None:
         """Take tickets as `take_batch` does, once.
 
         Args:
@@ -232,7 +236,7 @@ class Inventory:
         ends_entry: bool,
         now: datetime,
     ) -> SaleState | None:
-        """Hold tickets for the first waitlist entry, although others wait.
+        """Hold tickets for an offer to the first waitlist entry.
 
         Args:
             booking_id: hex id of the offer to record. It is also the key of the in-flight entry.
@@ -330,6 +334,7 @@ class Inventory:
         raise EventBusy
 
     def _write_moves(self, event: InFlightState, moves: Sequence[StockMove], now: datetime) -> bool:
+        """Write moves in one update. Return False, with nothing written, if a guard failed."""
         event_id = event["eventId"]
         # Clearing entries makes concurrent moves fail and repeat, so it is done for many together.
         keys_to_clear = self._clearable.pop(event_id, at_least=MAX_CLEARED_KEYS)
@@ -390,9 +395,7 @@ def _grants_all(requests: Sequence[TicketRequest], allocations: Sequence[Allocat
     return all(allocation.taken == request.items for request, allocation in pairs)
 
 
-def _build_outcome(
-    allocation: Allocation, state: SaleState
-) -> tuple[Allocation, SaleState] | AppError:
+def _build_outcome(allocation: Allocation, state: SaleState) -> TakeOutcome:
     if allocation.unknown_type_id is not None:
         return TicketTypeNotFound()
     return allocation, state

@@ -16,10 +16,21 @@ When a process dies after the take, the worker finds the entry. Before it undoes
 inserts a tombstone under the booking's id. A process that was only suspended can then never record
 the booking.
 
-Invariant: at any moment the counters of an event equal the sums of its recorded bookings and
-waitlist entries, plus the takes and joins in flight that are not recorded, minus the moves that are
-recorded as pending and have no in-flight entry. No counter is ever negative. A process may
-therefore die between any two writes: the entry tells the worker what to complete or undo.
+A *join* follows the same steps: it raises `waiting` for a waitlist entry, which is recorded next.
+In stored data its key is `wait-<entryId>` and its `kind` is `enter`.
+
+A *move* (tickets go back, holds become sales, an entry leaves the waitlist) has its record first.
+It is noted as pending in its booking or waitlist entry, then applied here with an in-flight entry
+`give-<bookingId>`, `confirm-<bookingId>` or `leave-<entryId>`, then recorded as applied in the
+booking or waitlist entry, and then cleared. A move is never undone.
+
+Invariant: at any moment `soldTickets`, `heldTickets` and `waiting` equal the sums of the confirmed
+bookings, held bookings and active waitlist entries, plus the changes by takes and joins in flight
+that are not recorded, minus the changes of moves that are pending and have no in-flight entry. The
+take of an offer may also lower `waiting`; that part is not recorded until the waitlist entry has
+lost its claim. Available, held and sold tickets add up to `capacity`, and no counter is ever
+negative. A process may therefore die between any two writes: the entry tells the worker what to
+complete or undo. `eventapp.bookings.auditing` checks this invariant.
 
 Two processes that sell the last ticket both send a take with the guard `availableTickets >= 1`.
 MongoDB applies updates of one document one after the other. The first lowers the counter to 0, so
@@ -38,18 +49,22 @@ Guards of a take (`update_stock`, `build_sale_guards`, `build_on_sale_guard`):
   Somebody waits already, or the same update takes every available ticket, so that nobody begins to
   wait while tickets are available.
 
-A *join* raises `waiting` for a new waitlist entry. In stored data its key is `wait-<entryId>` and
-its `kind` is `enter`.
+The guard of a move is that its in-flight entry does *not* exist. That alone is not enough: if the
+entry was added and cleared again while a writer was suspended, the writer would apply the move
+twice. The guard therefore also requires that `struck` is unchanged since the event was read
+(`build_never_existed_guard`).
 
-A *move* (tickets go back, holds become sales, an entry leaves the waitlist) is first recorded as
-pending in its booking or waitlist entry, then applied here with an in-flight entry
-`give-<bookingId>`, `confirm-<bookingId>` or `leave-<entryId>`, and then recorded as applied. Its
-guard is that its in-flight entry does *not* exist. That alone is not enough: if the entry was added
-and cleared again while a writer was suspended, the writer would apply the move twice. The stored
-counter `struck` therefore counts the updates that clear entries of moves, and the guard requires
-that it is unchanged since the event was read (`build_never_existed_guard`).
+The stored counters and times of an event on which the protocol relies:
 
-`marksSince` is never later than the oldest entry, so that the worker finds old entries by an index.
+rev           counts every write here, except those of `marksSince` alone. Edits, repairs and
+              `set_oldest_entry_time` are guarded by it.
+struck        counts the updates that clear entries of moves. It guards moves.
+waitSequence  of a ticket type: the number of the last waitlist entry. It guards joins.
+at            of an in-flight entry: when it was added, by the clock of the process that added it.
+marksSince    never later than the `at` of the oldest entry, so that the worker finds events with
+              old entries by an index.
+changedAt     database time of the last write that an answer can show. Clearing entries alone does
+              not set it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -221,7 +236,7 @@ def build_exists_guard(key: str) -> Query:
 
 
 def build_never_existed_guard(event: InFlightState, keys: Iterable[str]) -> Query:
-    """Return the guard that none of these entries exists or was cleared since the read."""
+    """Return the guard that none of these entries of moves exists or was cleared since the read."""
     absent: Query = {f"inFlight.{key}": {"$exists": False} for key in keys}
     return {**absent, "struck": event.get("struck")}
 
@@ -234,7 +249,7 @@ def clear_entries(db: Db, event_id: int, keys: Sequence[str]) -> None:
 
 
 def find_ids_with_entries_before(db: Db, moment: datetime, limit: int) -> list[int]:
-    """Return eventIds that may have an in-flight entry from before this moment."""
+    """Return the ids of events that may have an in-flight entry from before this moment."""
     found = db.events.find({"marksSince": {"$lt": moment}}, {"eventId": 1}).limit(limit)
     return [event["eventId"] for event in found]
 
@@ -249,14 +264,14 @@ def set_oldest_entry_time(db: Db, event: InFlightState, oldest: datetime | None)
 
 
 def find_ids_to_offer(db: Db, limit: int) -> list[int]:
-    """Return eventIds on sale that have available tickets of a type somebody waits for."""
+    """Return the ids of published events with available tickets for which somebody waits."""
     offerable = {"waiting": {"$gt": 0}, "availableTickets": {"$gt": 0}}
     where = {"hadWaitlist": True, "status": "published", "ticketTypes": {"$elemMatch": offerable}}
     return [event["eventId"] for event in db.events.find(where, {"eventId": 1}).limit(limit)]
 
 
 def find_ended_ids_with_waitlist(db: Db, limit: int) -> list[int]:
-    """Return eventIds that are cancelled or completed while somebody still waits."""
+    """Return the ids of cancelled and completed events for which somebody still waits."""
     ended = {"$in": ["cancelled", "completed"]}
     where = {"hadWaitlist": True, "status": ended, "ticketTypes.waiting": {"$gt": 0}}
     return [event["eventId"] for event in db.events.find(where, {"eventId": 1}).limit(limit)]
