@@ -42,8 +42,8 @@ from eventapp.favorites import service as favorites
 PAGES_BYTES, RENDERED_PAGES_BYTES, FAVORITES_BYTES = 4_000_000, 8_000_000, 4_000_000
 # Estimated bytes of the favorites of one owner, and of each favorite among them.
 OWNER_BYTES, FAVORITE_BYTES = 400, 80
-# A score of popularity changes without a change that processes receive. Therefore a page in that
-# order is cached no longer than this.
+# Popularity scores change without setting `changedAt`, so that no poll returns the change. A page
+# in that order is therefore cached no longer than this.
 POPULARITY_PAGE_SECONDS = 5
 
 

@@ -11,7 +11,8 @@ Invariant: a cached rendering contains every change of its event that this proce
 received. To be cached, it must be
 
 - read from the database by this process, and either no change of the event was received since the
-  read began, or the rendering's revision is not below that of the change; or
+  read began, or the rendering's revision is not below that of the change (which is unknown after an
+  edit by this process, until a read or a poll that began later supplies it); or
 - found in the shared cache, where another process stored it with the `complete_up_to` of its read.
   Its revision must not be below that of the newest change received. As this process may never have
   received the changes before its `history_start`, `complete_up_to` must not be earlier than that.
@@ -27,7 +28,7 @@ There is one gap. The deletion of an event is two writes, of which other process
 second one (see `store.delete_if_unchanged`). If the database or the process fails in between, other
 processes may show the event for as long as they cache it.
 
-Five values order reads and changes:
+Six values order reads and changes:
 
 revision        of an event, stored as `rev`: raised by one by every write that an answer can show
                 or that a guarded write relies on, also by a sale.
@@ -39,6 +40,7 @@ changed_at      database time of a write, stored as `changedAt`. Writes may beco
 complete_up_to  database time: a read is sure to contain every change made up to then. It is the
                 changed_at of the newest change at the last poll before the read, less
                 VISIBILITY_DELAY.
+history_start   database time: every change made after it was received, and is not forgotten.
 """
 
 import threading
@@ -84,8 +86,8 @@ class ReceivedChange(NamedTuple):
     """The newest change of an event that this process has received.
 
     Attributes:
-        required_revision: the revision that a rendering must have to contain the change; None
-            after an edit by this process, until the event is read again.
+        required_revision: the lowest revision of a rendering that contains the change; None after
+            an edit by this process, until the event is read again.
         number: the change number.
         made_revision: the revision that the change made; None for an edit by this process.
         list_state: the event's list state after the change; None if unknown or deleted.
@@ -128,14 +130,13 @@ class Freshness:
         self._changes: dict[int, ReceivedChange] = {}  # by eventId
         self._last_number = 0
         # Changes up to this number may be forgotten. A read that began before the last of them was
-        # received can't be compared with them, and is refused.
+        # received cannot be compared with them, and is refused.
         self._forgotten_up_to = 0
         # The eventIds of renderings cached between the starts of the last two polls, and of those
         # cached since. These renderings may contain changes that no poll has returned yet.
         self._cached_before_poll, self._cached_since_poll = set[int](), set[int]()
         self._newest_changed_at: datetime | None = None
         self._complete_up_to: datetime | None = None
-        # This process has received, and not forgotten, every change made after this database time.
         self._history_start: datetime | None = None
 
     def get(self, event_id: int) -> RenderedEvent | None:
@@ -159,7 +160,7 @@ class Freshness:
             if self._may_lack(change, rendered.revision, started):
                 return
             if change and change.number <= started.change_number:
-                # The read began after the change was received, so even a lower revision counts.
+                # The read contains the change, even at the lower revision of a restored event.
                 change = change._replace(required_revision=rendered.revision)
                 self._changes[rendered.event_id] = change
             self._put(rendered)
@@ -267,7 +268,7 @@ class Freshness:
             self._complete_up_to = newest_changed_at - VISIBILITY_DELAY
             self._history_start = self._history_start or self._complete_up_to
             if len(self._changes) > MAX_CHANGES:
-                # No change received before the poll started was made after newest_changed_at.
+                # None of the changes that are forgotten here was made after newest_changed_at.
                 self._changes = {
                     event_id: change
                     for event_id, change in self._changes.items()
@@ -398,7 +399,7 @@ class ChangeFeed:
         """Receive what changed since the last poll."""
         started = self._freshness.start_poll()
         if not self._positions:
-            # All renderings are read later, so that they contain every change made before.
+            # Nothing is cached yet. What is read later contains every change made before.
             first = store.find_last_changed_at(self._db) - VISIBILITY_DELAY
             names = store.CHANGE_COLLECTIONS
             self._positions = {name: _FeedPosition(first, time.monotonic()) for name in names}

@@ -1,8 +1,10 @@
 """Build the index of listed events in one process when it is first needed, and keep it up to date.
 
-`mark_stale` records that an event is stale, and stale events are read again before the next
-query. An event that changes while stale events are being read is recorded again, so that no change
-is lost.
+Invariant: a query sees every change that was passed to `mark_stale` before the query began.
+
+`mark_stale` records that an event is stale, and stale events are read again before the next query.
+An event stops being stale before it is read, not after: if it changes during the read, `mark_stale`
+makes it stale again. So does a read that fails.
 
 The query that needs an index builds it if no more than MAX_BUILT_INLINE events are listed.
 Otherwise a thread builds it, and the database answers queries until then. If more than MAX_INDEXED
@@ -27,7 +29,7 @@ from eventapp.events.index.event_index import EventIndex, Matches
 from eventapp.events.rules import ListState
 from eventapp.events.types import IndexedEvent
 
-# An event takes about 0.2 kB.
+# Numbers of listed events. The index takes about 0.2 kB for each.
 MAX_INDEXED, MAX_BUILT_INLINE = 1_500_000, 2_000
 # How many events are read from the database at once.
 BATCH_SIZE = 500
