@@ -159,7 +159,7 @@ def test_lists_follow_a_change_that_was_read_before_it_was_received(client, app,
     within_a_second(lambda: titles(client, "?sortBy=title") == ["A New One", "Another"])
 
 
-def test_a_sale_of_an_event_that_is_not_held_shows_in_lists_at_once(client, app, organizer):
+def test_a_sale_of_an_event_that_is_not_cached_shows_in_lists_at_once(client, app, organizer):
     ticket_type = {"type": "G", "price": 5, "availableTickets": 1}
     body = event_body(ticketTypes=[ticket_type])
     client.post("/api/events", json=body, headers=organizer["headers"])

@@ -37,32 +37,32 @@ def port():
 
 
 @pytest.fixture(scope="module")
-def line(port):
-    """A connection to Redis that tests may cut."""
-    with TcpProxy("127.0.0.1", port) as line:
-        yield line
+def proxy(port):
+    """Return a proxy to Redis, whose connections tests may cut or stall."""
+    with TcpProxy("127.0.0.1", port) as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="module")
-def app(make_app, line):
-    return make_app(CACHE_URL=redis_url(line.port), JWT_SECRET=SECRET)
+def app(make_app, proxy):
+    return make_app(CACHE_URL=redis_url(proxy.port), JWT_SECRET=SECRET)
 
 
 @pytest.fixture
-def client(app, db, line, monkeypatch):
+def client(app, db, proxy, monkeypatch):
     """Return a client of the application, once its Redis answers."""
     monkeypatch.setattr(shared_cache, "RETRY_SECONDS", 0.2)
-    line.restore()
+    proxy.restore()
     wait_until_shared(EVENT_CACHE.get(app))
     return app.test_client()
 
 
 @pytest.fixture
-def start(db, line):
+def start(db, proxy):
     """Return a function that starts another process, with an empty cache."""
 
     def start_(secret=SECRET):
-        return wait_until_shared(EventCache(db, RedisCache(redis_url(line.port), secret)))
+        return wait_until_shared(EventCache(db, RedisCache(redis_url(proxy.port), secret)))
 
     return start_
 
@@ -230,13 +230,13 @@ def test_an_outdated_value_that_arrives_late_is_never_shown(
 
 
 def test_when_redis_is_down_every_answer_is_right_and_quick(
-    client, app, db, line, organizer, monkeypatch
+    client, app, db, proxy, organizer, monkeypatch
 ):
     make_event(db, organizer_id=organizer["id"])
-    cache = RedisCache(f"redis://127.0.0.1:{line.port}", SECRET)  # with the default timeout
+    cache = RedisCache(f"redis://127.0.0.1:{proxy.port}", SECRET)  # with the default timeout
     monkeypatch.setitem(app.extensions, "event_cache", EventCache(db, cache))
     times, number = [], 0
-    for change in (line.restore, line.cut, line.restore, line.stall, line.cut, line.restore):
+    for change in (proxy.restore, proxy.cut, proxy.restore, proxy.stall, proxy.cut, proxy.restore):
         change()
         until = time.monotonic() + 0.5
         while time.monotonic() < until:

@@ -236,7 +236,7 @@ class InventoryMachine(RuleBasedStateMachine):
         recovery.recover(self.context, self.now + kit.AFTER_ABANDONMENT)
 
     @invariant()
-    def stock_is_the_models(self):
+    def stock_equals_that_of_the_model(self):
         model, db = self.model, self.context.db
         expected = (model.available, model.sum("held"), model.sum("confirmed"), len(model.queue))
         assert kit.stock_counters(db, self.event) == expected
@@ -289,24 +289,24 @@ def sold_out(machine):
     run = machine()
     for user in PEOPLE[:2]:
         run.book(user=user, quantity=3, hold=False, mode="reject")
-    run.stock_is_the_models()
+    run.stock_equals_that_of_the_model()
     return run
 
 
 def test_control_the_machine_notices_tickets_that_are_not_returned(machine, monkeypatch):
     run = sold_out(machine)
     run.cancel(user=PEOPLE[0])
-    run.stock_is_the_models()
+    run.stock_equals_that_of_the_model()
     monkeypatch.setattr(transitions, "apply_pending_moves", lambda *_: None)
     run.cancel(user=PEOPLE[1])
     with pytest.raises(AssertionError):
-        run.stock_is_the_models()
+        run.stock_equals_that_of_the_model()
 
 
 def test_control_the_machine_notices_a_sale_that_passes_the_waitlist(machine, monkeypatch):
     def nobody_waits(event, requests):
-        kinds = [{**kind, "waiting": 0} for kind in event["ticketTypes"]]
-        return allocate({**event, "ticketTypes": kinds}, requests)
+        ticket_types = [{**each, "waiting": 0} for each in event["ticketTypes"]]
+        return allocate({**event, "ticketTypes": ticket_types}, requests)
 
     allocate = inventory_rules.allocate
     run = sold_out(machine)

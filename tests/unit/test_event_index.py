@@ -14,7 +14,7 @@ from eventapp.events.rules import get_list_state
 
 WORDS = ["jazz", "night", "harbour", "opera", "loud"]
 DAYS = [date(2030, 1, day) for day in range(1, 6)]
-HOSTS = [ObjectId(), ObjectId()]
+ORGANIZERS = [ObjectId(), ObjectId()]
 PLACES = ["arena, rome", "opera, rome", "arena, volos"]
 texts = st.lists(st.sampled_from(WORDS), max_size=4).map(" ".join)
 prices = st.sampled_from([0, 5, 12.5, 40])
@@ -48,7 +48,7 @@ def events(draw):
     """An event of one of few ids, so that some come again as others."""
     days = sorted(draw(st.sets(st.sampled_from(DAYS), min_size=1, max_size=3)))
     tags = draw(st.lists(st.sampled_from(WORDS), max_size=2))
-    kinds = st.fixed_dictionaries({"price": prices, "availableTickets": st.integers(0, 1)})
+    ticket_types = st.fixed_dictionaries({"price": prices, "availableTickets": st.integers(0, 1)})
     return event_of(
         draw(st.integers(1, 12)),
         __v=draw(st.integers(0, 3)),
@@ -58,11 +58,11 @@ def events(draw):
         tags=tags,
         tagKeys=tags,
         category=draw(st.sampled_from(["concert", "movie"])),
-        organizerId=draw(st.sampled_from([None, *HOSTS])),
+        organizerId=draw(st.sampled_from([None, *ORGANIZERS])),
         places=draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=2, unique=True)),
         schedule=[{"date": midnight(day)} for day in days],
         lastDate=midnight(days[-1]),
-        ticketTypes=draw(st.lists(kinds, min_size=1, max_size=3)),
+        ticketTypes=draw(st.lists(ticket_types, min_size=1, max_size=3)),
     )
 
 
@@ -76,7 +76,7 @@ PARAMETERS = {
     "minPrice": prices,
     "maxPrice": prices,
     "tags": st.lists(st.sampled_from(WORDS), max_size=2),
-    "organizerId": st.sampled_from([*HOSTS, ObjectId()]),
+    "organizerId": st.sampled_from([*ORGANIZERS, ObjectId()]),
 }
 
 

@@ -343,7 +343,9 @@ class TrustsRecentReadsForLists(Freshness):
 
 class MissesTicketsThatComeBack(Freshness):
     def _may_change_lists(self, last, rendered, event):
-        types = [{"availableTickets": 999 * k["availableTickets"]} for k in event["ticketTypes"]]
+        types = [
+            {"availableTickets": 999 * each["availableTickets"]} for each in event["ticketTypes"]
+        ]
         return super()._may_change_lists(last, rendered, event | {"ticketTypes": types})
 
 
