@@ -50,7 +50,11 @@ class AlreadyFavorited(Conflict):
 class TooManyFavorites(Conflict):
     """The caller has as many favorites as are allowed."""
 
-    code, message = "too_many_favorites", "At most 500 favorites"
+    code = "too_many_favorites"
+
+    def __init__(self, limit: int) -> None:
+        """Name the limit in the message."""
+        super().__init__(f"At most {limit} favorites")
 
 
 class FavoriteNotFound(NotFound):

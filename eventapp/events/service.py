@@ -10,12 +10,14 @@ from typing import cast
 
 from bson import ObjectId
 
+from eventapp.core import json
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.core.errors import Forbidden
 from eventapp.core.json import JsonObject
 from eventapp.events import rules, store
 from eventapp.events.bodies import EventInput, EventView, TicketTypeView
+from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.changes import EventChanges
 from eventapp.events.errors import (
     AlreadyFavorited,
@@ -33,7 +35,8 @@ __all__ = ["EventNotFound", "TicketTypeNotFound"]
 
 # A sale between the read and the write of a next date makes the write fail. Then both are repeated.
 NEXT_DATE_ATTEMPTS = 20
-_CHANGE_FIELDS = ("eventId", "status", "title", "updatedAt", "__v")
+# What a stream message shows of an event that was edited, cancelled or completed.
+_MESSAGE_FIELDS = ("eventId", "status", "title", "updatedAt", "__v")
 
 
 def prepare(db: Db, now: datetime) -> None:
@@ -167,6 +170,29 @@ def present_events(
     ]
 
 
+def view_event(
+    db: Db,
+    event_id: int,
+    *,
+    event_cache: EventCache,
+    popularity: Popularity,
+    actor: Actor,
+    image_base_url: str,
+) -> bytes:
+    """Return the JSON of an event as the caller sees it, and count the view for its popularity.
+
+    Views of drafts, and views by those who may manage the event, are not counted.
+
+    Raises:
+        EventNotFound: as `get_visible`.
+    """
+    body = event_cache.show_event(event_id, actor, image_base_url)
+    if body is None:
+        return json.dumps(show_event(db, event_id, actor=actor, image_base_url=image_base_url))
+    popularity.add_view(event_id)
+    return body
+
+
 def show_event(db: Db, event_id: int, *, actor: Actor, image_base_url: str) -> EventView:
     """Return an event as the caller sees it, read from the database.
 
@@ -204,7 +230,7 @@ def add_favorite(
         return
     if event_id in favorites.list_event_ids(db, actor.favorites_key):
         raise AlreadyFavorited
-    raise TooManyFavorites
+    raise TooManyFavorites(rules.MAX_FAVORITES)
 
 
 def remove_favorite(db: Db, event_id: int, *, event_changes: EventChanges, actor: Actor) -> None:
@@ -280,6 +306,6 @@ def _make_live_state(event: Event) -> LiveState:
         },
         change={
             "change": event["status"] if is_ended else "edited",
-            **{name: event.get(name) for name in _CHANGE_FIELDS},
+            **{name: event.get(name) for name in _MESSAGE_FIELDS},
         },
     )

@@ -110,12 +110,14 @@ def create_event(body: bodies.EventInput) -> Response:
 @bp.error_responses(404)
 def show_event(event_id: int) -> Response:
     """Show an event."""
-    db, actor, base_url = get_db(), current_actor(), get_image_base_url()
-    body = EVENT_CACHE.get().show_event(event_id, actor, base_url)
-    if body is None:
-        shown = service.show_event(db, event_id, actor=actor, image_base_url=base_url)
-        return conditional_response(json_response(shown))
-    POPULARITY.get().add_view(event_id)
+    body = service.view_event(
+        get_db(),
+        event_id,
+        event_cache=EVENT_CACHE.get(),
+        popularity=POPULARITY.get(),
+        actor=current_actor(),
+        image_base_url=get_image_base_url(),
+    )
     return conditional_response(bytes_response(body))
 
 
