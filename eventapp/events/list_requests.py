@@ -50,7 +50,8 @@ class ListRequest(NamedTuple):
         upcoming: leave out events that are over.
         mine: only events of the caller, drafts too.
         sort_by: a key of `rules.SORTS`. None sorts a search by relevance, other lists by eventId.
-        page: the number of the page; ignored if there is a `position`.
+        page: the number of the page, from 1; ignored if there is a `position`.
+        limit: how many events a page has.
         position: where an earlier page ended.
         cursor_query: the parameters that the next cursor must carry, as the client sent them.
     """
@@ -79,11 +80,18 @@ class ListRequest(NamedTuple):
 
 
 def make_list_request(
-    query: JsonObject, *, position: JsonObject | None, cursor_query: JsonObject
+    query: JsonObject,
+    *,
+    page: int,
+    limit: int,
+    position: JsonObject | None,
+    cursor_query: JsonObject,
 ) -> ListRequest:
-    """Return the request that the loaded query parameters describe.
+    """Return the request for a page of the list that the loaded query parameters describe.
 
     Args:
+        page: the number of the page, from 1.
+        limit: how many events a page has.
         position: the decoded cursor; None without a cursor.
         cursor_query: the parameters that the next cursor must carry.
 
@@ -97,6 +105,8 @@ def make_list_request(
         mine=query["mine"],
         sort_by=query.get("sortBy"),
         descending="desc" in (query.get("sortOrder"), query.get("order")),
+        page=page,
+        limit=limit,
         cursor_query=tuple(cursor_query.items()),
     )
     if position is None:

@@ -184,16 +184,16 @@ class EventQuery(EventListFilters, PageQuery):
         """Return the request. The filters of a cursor replace those sent with it."""
         filters, position = parse_list_query(data, EventListFilters)
         sent = original if position is None else position["query"]
-        request = make_list_request(
+        return make_list_request(
             filters,
+            page=data["page"],
+            limit=data["limit"],
             position=position,
-            cursor_query={name: sent[name] for name in sent if name in CARRIED},
+            cursor_query={name: sent[name] for name in sent if name in CARRIED_PARAMETERS},
         )
-        return request._replace(page=data["page"], limit=data["limit"])
 
 
-# The parameters that a cursor carries.
-CARRIED = frozenset(EventListFilters().fields)
+CARRIED_PARAMETERS = frozenset(EventListFilters().fields)
 
 
 class PopularQuery(Schema):

@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from eventapp.core.database import Db, Query
 from eventapp.events.store import EXCLUDED_FIELDS
-from eventapp.events.types import RELEVANCE, Event, SortValue
+from eventapp.events.types import RELEVANCE, Event, EventKey, SortValue
 
 # With a hundred thousand events, scoring every match of a common word takes the database seconds.
 # Therefore it scores only this many matches, the first that it finds, and a list by relevance that
@@ -91,12 +91,13 @@ def find_in_order(
     """
     if order[0] == RELEVANCE:
         return _find_by_relevance(db, where, after=after, skip=skip, limit=limit)
-    return _find_sorted(
+    found = _find_sorted(
         db, where, order, after=after, skip=skip, limit=limit, fields=EXCLUDED_FIELDS
     )
+    return cast(list[Event], found)
 
 
-def get_sort_key(event: Event, order: Order) -> SortKey:
+def get_sort_key(event: EventKey, order: Order) -> SortKey:
     """Return the sort key of an event that was read in this order."""
     return cast(dict[str, SortValue], event)[order[0]], event["eventId"]
 
@@ -122,19 +123,22 @@ def _find_sorted(
     skip: int = 0,
     limit: int,
     fields: Query,
-) -> list[Event]:
+) -> list[EventKey]:
+    """Return events in an order other than relevance, with the fields of this projection."""
     field, direction = order
-    sort = [(field, direction), ("eventId", direction)][: 1 if field == "eventId" else 2]
-    found: list[Event] = []
-    for condition in _conditions_after(order, after):
+    sort = [(field, direction)]
+    if field != "eventId":
+        sort.append(("eventId", direction))
+    found: list[EventKey] = []
+    for condition in _make_conditions_after(order, after):
         remaining = limit - len(found)
         if remaining:
             cursor = db.events.find({"$and": [where, condition]} if condition else where, fields)
-            found += cast(list[Event], list(cursor.sort(sort).skip(skip).limit(remaining)))
+            found += cast(list[EventKey], list(cursor.sort(sort).skip(skip).limit(remaining)))
     return found
 
 
-def _conditions_after(order: Order, after: SortKey | None) -> list[Query]:
+def _make_conditions_after(order: Order, after: SortKey | None) -> list[Query]:
     """Return the conditions of the events after this sort key, for queries in this order.
 
     The first query finds those with an equal sort value, the second one the rest. With one `$or`
