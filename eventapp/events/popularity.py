@@ -23,6 +23,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.events import store
 
+# The weights of the interactions.
 VIEW, FAVORITE, BOOKING = 1.0, 5.0, 10.0
 HALF_LIFE = timedelta(days=7)
 SCORE_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -19,6 +19,7 @@ from eventapp.events.types import (
     ClosingEvent,
     Event,
     EventChange,
+    EventKey,
     EventRevision,
     EventSchedule,
     IndexedEvent,
@@ -77,7 +78,13 @@ SET_CHANGED_AT: Query = {"$currentDate": {"changedAt": True}}
 NEVER_CHANGED = datetime(1970, 1, 1, tzinfo=UTC)
 # What the in-memory index reads of an event besides `filters.FACET_FIELDS`.
 BASE_INDEX_FIELDS = (
-    *("eventId", "__v", "listed", "lastDate", "title", "description", "tags"),
+    "eventId",
+    "__v",
+    "listed",
+    "lastDate",
+    "title",
+    "description",
+    "tags",
     "ticketTypes.availableTickets",
 )
 # The fields of a `StoredEvent` that are no part of an `Event`, for reads to leave out.
@@ -86,8 +93,6 @@ RESCHEDULED_FIELDS = dict.fromkeys(("eventId", "title", "schedule", "tell"), 1)
 LOW_TICKETS_FIELDS = dict.fromkeys(
     ("eventId", "title", "schedule", "nextDate", "available", "listed", "ticketTypes.capacity"), 1
 )
-# How many scores one bulk write increases.
-SCORES_PER_WRITE = 500
 # Adding 2 ** -100 to 1 does not change a double. Some servers refuse to compute smaller powers.
 MIN_EXPONENT = -100.0
 
@@ -108,8 +113,8 @@ def advance_event_id_counter(db: Db) -> None:
 
 def find_highest_event_id(db: Db) -> int:
     """Return the highest eventId in use, 0 if there is no event."""
-    event = _events(db).find_one({}, {"eventId": 1}, sort=[("eventId", DESCENDING)])
-    return event["eventId"] if event else 0
+    event = db.events.find_one({}, {"eventId": 1}, sort=[("eventId", DESCENDING)])
+    return cast(EventKey, event)["eventId"] if event else 0
 
 
 def allocate_event_ids(db: Db, count: int = 1) -> range:
@@ -210,8 +215,8 @@ def find_events(db: Db, event_ids: Iterable[int]) -> list[Event]:
 def find_revisions(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
     """Return the revision of each of these events that exists, by eventId."""
     where = {"eventId": {"$in": list(event_ids)}}
-    found = _events(db).find(where, {"_id": 0, "eventId": 1, "rev": 1})
-    return {event["eventId"]: event["rev"] for event in found}
+    found = db.events.find(where, {"_id": 0, "eventId": 1, "rev": 1})
+    return {event["eventId"]: event["rev"] for event in cast(Iterable[EventRevision], found)}
 
 
 # What the in-memory index reads.
@@ -366,21 +371,17 @@ def increase_scores(db: Db, increases: Mapping[int, tuple[float, int]]) -> list[
         increases: for each eventId the scaled weight and the number of views to add.
 
     Returns:
-        The eventIds that were written; not all of them if the database becomes unavailable.
+        The eventIds whose increases need not be repeated: all of them, or none if the database is
+        unavailable. In that case some may have been written.
     """
-    written: list[int] = []
-    ids = list(increases)
-    for start in range(0, len(ids), SCORES_PER_WRITE):
-        batch = ids[start : start + SCORES_PER_WRITE]
-        writes = [_make_increase(event_id, *increases[event_id]) for event_id in batch]
-        try:
-            db.events.bulk_write(writes, ordered=False)
-        except PyMongoError as error:
-            if not is_unavailable(error):
-                raise
-            return written
-        written += batch
-    return written
+    writes = [_make_increase(event_id, *increase) for event_id, increase in increases.items()]
+    try:
+        db.events.bulk_write(writes, ordered=False)
+    except PyMongoError as error:
+        if not is_unavailable(error):
+            raise
+        return []
+    return list(increases)
 
 
 def _make_increase(event_id: int, scaled: float, views: int) -> UpdateOne:

@@ -13,8 +13,7 @@ from tests.conftest import MONGO_URI
 from tests.plans import has_collscan, wait_for_plan
 
 
-def test_increases_many_scores_and_passes_over_a_missing_event(db, monkeypatch):
-    monkeypatch.setattr(store, "SCORES_PER_WRITE", 3)
+def test_increases_many_scores_and_passes_over_a_missing_event(db):
     ids = [event_of(db, 5) for _ in range(8)]
     increases = {event_id: (float(event_id), event_id * 2) for event_id in [*ids, 99]}
     assert sorted(store.increase_scores(db, increases)) == [*ids, 99]
