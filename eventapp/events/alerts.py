@@ -1,7 +1,9 @@
 """Find events that users must be notified of: those with a changed schedule or few tickets left.
 
-The edit that changes a schedule records that on the event, and a job of the bookings notifies the
-ticket holders. Alerts of few tickets go to everyone who has the event as a favorite.
+An edit that changes a schedule records the change on the event. `bookings.notifications` reads the
+records here and notifies the ticket holders. Alerts of few tickets go to everyone who has the event
+as a favorite. `bookings.notifications` also finds here the events whose sales it reports to their
+organizers.
 """
 
 from datetime import datetime
@@ -15,6 +17,7 @@ from eventapp.favorites import service as favorites
 from eventapp.notifications import service as notifications
 from eventapp.notifications.types import DateAndLocation, NewNotification, Recipient
 
+# How many users are notified in one write.
 BATCH_SIZE = 200
 
 
@@ -47,9 +50,10 @@ def present_schedule(event: RescheduledEvent) -> list[DateAndLocation]:
 
 
 def alert_low_tickets(db: Db, base_url: str, changed_since: datetime, now: datetime) -> int:
-    """Notify everyone who has an event as a favorite when few tickets are left, once an event.
+    """Notify everyone who has an event as a favorite that few tickets are left, once an event.
 
     Args:
+        base_url: the start of every link in a mail.
         changed_since: events that have not changed since then are skipped.
 
     Returns:
@@ -75,8 +79,7 @@ def _alert_favoriting_users(db: Db, base_url: str, event: LowTicketsEvent, now: 
 def _make_low_tickets_alert(
     event: LowTicketsEvent, recipient: Recipient, now: datetime
 ) -> NewNotification:
-    # The entry on `nextDate`.
-    entry = min(event["schedule"], key=lambda e: (e["date"] < event["nextDate"], e["date"]))
+    entry = next(each for each in event["schedule"] if each["date"] == event["nextDate"])
     return NewNotification(
         key=f"low:{event['eventId']}:{rules.FEW_TICKETS}:{recipient.id}",
         kind="low_tickets",

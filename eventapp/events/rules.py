@@ -51,16 +51,23 @@ SORTS = {
     "ticketTypes.price": "minPrice",
     "popularity": "popularity",
 }
-# Of one owner, see `favorites.service`.
+# The most favorites of one owner (see `favorites.service`).
 MAX_FAVORITES = 500
 # An event is low on tickets when no more than FEW_TICKETS tickets, and no more than FEW_PERCENT of
 # its capacity, can still be bought.
 FEW_TICKETS, FEW_PERCENT = 10, 10
-# Of one event.
+# The most schedule entries, ticket types and tags of one event.
 MAX_ENTRIES, MAX_TYPES, MAX_TAGS = 100, 50, 20
 # The stored fields that an answer shows, in its order: before and after `favorited`.
 HEAD_FIELDS = (
-    *("_id", "eventId", "title", "description", "category", "image", "schedule", "ticketTypes"),
+    "_id",
+    "eventId",
+    "title",
+    "description",
+    "category",
+    "image",
+    "schedule",
+    "ticketTypes",
 )
 TAIL_FIELDS = ("organizer", "organizerId", "tags", "status", "createdAt", "updatedAt", "__v")
 
@@ -221,7 +228,7 @@ def make_schedule_change_fields(
     return {"tell": [*event.get("tell", ()), change], "tellAt": now}
 
 
-def is_low_on_tickets(event: Event | LowTicketsEvent) -> bool:
+def is_low_on_tickets(event: LowTicketsEvent) -> bool:
     """Return whether the event can be booked and has few tickets left."""
     capacity = sum(ticket_type["capacity"] for ticket_type in event["ticketTypes"])
     available = event["available"]
