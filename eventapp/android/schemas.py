@@ -11,7 +11,8 @@ from eventapp.android import rules
 from eventapp.core.http.fields import Email, NewPassword, Password, PositiveInt64, Text
 from eventapp.core.json import JsonObject
 
-CATEGORY, MAX_CATEGORIES = Text(0, 100), 50
+CATEGORY = Text(0, 100)
+MAX_CATEGORIES = 50
 # marshmallow has no schema for a bare list, so the OpenAPI document gets this one.
 _CATEGORIES = {
     "type": "array",

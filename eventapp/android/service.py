@@ -22,6 +22,8 @@ from eventapp.core.database import Db
 from eventapp.core.errors import Unauthorized
 from eventapp.events import listing as event_lists
 from eventapp.events import service as events
+
+# `routes` reads these two keys from here, because routes import nothing of another feature.
 from eventapp.events.cache.event_cache import EVENT_CACHE as EVENT_CACHE
 from eventapp.events.changes import EventChanges
 from eventapp.events.popularity import POPULARITY as POPULARITY

@@ -66,7 +66,7 @@ def edit_event(
     """
     for _attempt in range(EDIT_ATTEMPTS):
         event = get_managed(db, event_id, actor)
-        after = store.write_if_unchanged(db, event, _fields_to_set(event, edit(event), now))
+        after = store.write_if_unchanged(db, event, _complete_patch(event, edit(event), now))
         if after:
             event_changes.event_changed(event_id)
             _delete_unused_photo(db, after)
@@ -74,8 +74,8 @@ def edit_event(
     raise EditConflict
 
 
-def _fields_to_set(event: Event, patch: EventPatch, now: datetime) -> Query:
-    """Return the fields of a patch and all that are derived from them."""
+def _complete_patch(event: Event, patch: EventPatch, now: datetime) -> Query:
+    """Return the fields to write: those of the patch, and all that change because of them."""
     parts = cast(ListedParts, {**event, **patch})
     return {
         **patch,
@@ -258,7 +258,7 @@ def make_type_patch(type_id: int, patch: TicketTypePatch) -> Edit:
     """
 
     def edit(event: Event) -> EventPatch:
-        index = _find_index(event, type_id)
+        index = _find_type_index(event, type_id)
         types = list(event["ticketTypes"])
         patched = rules.patch_ticket_type(types[index], patch)
         if patched is None:
@@ -297,7 +297,7 @@ def make_type_removal(type_id: int) -> Edit:
     """
 
     def edit(event: Event) -> EventPatch:
-        index = _find_index(event, type_id)
+        index = _find_type_index(event, type_id)
         types = [*event["ticketTypes"][:index], *event["ticketTypes"][index + 1 :]]
         if not types:
             raise TicketsTaken("An event keeps at least one ticket type")
@@ -308,7 +308,7 @@ def make_type_removal(type_id: int) -> Edit:
     return edit
 
 
-def _find_index(event: Event, type_id: int) -> int:
+def _find_type_index(event: Event, type_id: int) -> int:
     for index, ticket_type in enumerate(event["ticketTypes"]):
         if ticket_type["ticketTypeId"] == type_id:
             return index

@@ -33,8 +33,8 @@ def list_events(
     """Return a page of events as this caller sees them: the body of the answer, and its ETag.
 
     Pages for organizers and admins are not cached, because they contain the counts of sold tickets
-    of the caller's own events. They are found without polling for changes by other processes
-    before, so that the index is as old as the last poll by any request.
+    of the caller's own events. Finding them does not poll for changes by other processes, so the
+    index is as old as the last poll by any request.
 
     Raises:
         ValidationFailed: the page begins after the last row that a page number can reach.

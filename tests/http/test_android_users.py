@@ -1,5 +1,6 @@
 """The account routes of the Android app, whose user id is a capability instead of a token."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -154,7 +155,7 @@ def test_a_capability_is_no_bearer_token(client, db):
 def test_a_capability_expires(client, app, db, monkeypatch):
     capability = register(client)["_id"]
     lifetime = CONFIG.get(app).jwt_refresh_expires_in.total_seconds()
-    real = __import__("time").time
+    real = time.time
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: real() + lifetime + 2)
     assert rename(client, capability).status_code == 401
 

@@ -28,12 +28,12 @@ def call(client, organizer, event):
     return send
 
 
-def sold(db, index, count):
+def sell(db, index, count):
     name = f"ticketTypes.{index}.soldTickets"
     db.events.update_one({}, {"$set": {name: count}, "$inc": {"rev": 1}})
 
 
-def refused(answer, status, message, code=None):
+def assert_refused(answer, status, message, code=None):
     assert (answer.status_code, answer.json["message"]) == (status, message)
     if code:
         assert answer.json["code"] == code
@@ -66,13 +66,17 @@ def test_patching_a_type_updates_the_lowest_price(call, db):
 
 @pytest.mark.parametrize("index", ["2", "99", "x", "-1", "1.0", "9223372036854775808"])
 def test_an_invalid_ticket_type_index_is_refused(call, db, event, index):
-    refused(call("PATCH", f"/ticketTypes/{index}", {"price": 1}), 400, "Invalid ticket type index")
+    assert_refused(
+        call("PATCH", f"/ticketTypes/{index}", {"price": 1}), 400, "Invalid ticket type index"
+    )
     assert db.events.find_one({})["rev"] == 0
 
 
 @pytest.mark.parametrize("index", ["2", "99", "x", "-1", "1.0", "9223372036854775808"])
 def test_an_invalid_schedule_index_is_refused(call, db, event, index):
-    refused(call("PATCH", f"/schedule/{index}", {"location": "X"}), 400, "Invalid schedule index")
+    assert_refused(
+        call("PATCH", f"/schedule/{index}", {"location": "X"}), 400, "Invalid schedule index"
+    )
     assert db.events.find_one({})["rev"] == 0
 
 
@@ -144,7 +148,7 @@ def test_types_are_listed_with_counts_for_the_organizer(call, client):
 def test_the_types_of_a_missing_event_are_404(client, event, organizer):
     for number, status, message in (("9", 404, "Event not found"), ("x", 400, "Invalid eventId")):
         path = f"/api/events/{number}/ticket-types"
-        refused(client.get(path, headers=organizer["headers"]), status, message)
+        assert_refused(client.get(path, headers=organizer["headers"]), status, message)
 
 
 @pytest.mark.parametrize("amount", ["availableTickets", "capacity"])
@@ -200,15 +204,15 @@ def test_a_type_may_change_the_case_of_its_own_name(call):
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 def test_an_unknown_type_is_404(call, method):
     body = {"price": 1} if method == "PATCH" else None
-    refused(call(method, "/ticket-types/3", body), 404, "Ticket type not found")
-    refused(call(method, "/ticket-types/x", body), 400, "Invalid ticketTypeId")
+    assert_refused(call(method, "/ticket-types/3", body), 404, "Ticket type not found")
+    assert_refused(call(method, "/ticket-types/x", body), 400, "Invalid ticketTypeId")
 
 
 def test_capacity_includes_and_never_undercuts_sold_and_held_tickets(call, db):
-    sold(db, 0, 30)
+    sell(db, 0, 30)
     shown = call("PATCH", "/ticket-types/1", {"capacity": 40}).json["ticketTypes"][0]
     assert (shown["availableTickets"], shown["soldTickets"], shown["capacity"]) == (10, 30, 40)
-    refused(
+    assert_refused(
         call("PATCH", "/ticket-types/1", {"capacity": 29}),
         409,
         "30 tickets are sold or held already",
@@ -227,7 +231,7 @@ def test_the_id_of_a_removed_type_is_not_used_again(call):
 
 
 def test_a_type_in_use_and_the_last_type_are_not_removed(call, db):
-    sold(db, 1, 1)
+    sell(db, 1, 1)
     assert call("DELETE", "/ticket-types/2").json["code"] == "tickets_taken"
     assert call("DELETE", "/ticket-types/1").status_code == 200
     answer = call("DELETE", "/ticket-types/2")

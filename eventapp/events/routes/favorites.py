@@ -24,7 +24,6 @@ from eventapp.events.schemas import (
 
 bp = Blueprint("favorites", __name__, url_prefix="/api/favorites", description="Favorites")
 recoms_bp = Blueprint("recoms", __name__, url_prefix="/api/recoms", description="Favorites")
-FAVORITED, REMOVED = {"message": "Event favorited"}, {"message": "Favorite removed"}
 
 
 @bp.route("")
@@ -55,7 +54,7 @@ def add_favorite(body: JsonObject) -> Response:
         actor=actor,
         now=utc_now(),
     )
-    return json_response(FAVORITED, 201)
+    return json_response({"message": "Event favorited"}, 201)
 
 
 @bp.route("", methods=["DELETE"])
@@ -80,7 +79,7 @@ def remove_favorite_by_path(event_id: int) -> Response:
 def _remove(event_id: int) -> Response:
     actor = current_actor()
     service.remove_favorite(get_db(), event_id, event_changes=EVENT_CACHE.get(), actor=actor)
-    return json_response(REMOVED)
+    return json_response({"message": "Favorite removed"})
 
 
 @recoms_bp.route("", methods=["POST"])
