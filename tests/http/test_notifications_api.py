@@ -1,4 +1,4 @@
-"""The notifications of a user: what is written, listed, and marked as read."""
+"""Notifications that bookings, edits and jobs cause; listing them and marking them as read."""
 
 from datetime import timedelta
 
@@ -294,7 +294,7 @@ def test_reports_to_organizers_add_up(app, client, db, ann, ben, clean_inventory
     assert "<td>37.5</td>" in weekly["html"]
     assert db.notifications.count_documents({"kind": "report"}) == 0
     db.reportPeriods.delete_many({})
-    jobs.run_job("reports", context_of(app))  # as after a crash: no report is written twice
+    jobs.run_job("reports", context_of(app))  # As after a crash: no report is written twice.
     assert db.mails.count_documents({"kind": "report"}) == 2
 
 

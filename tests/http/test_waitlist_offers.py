@@ -1,6 +1,6 @@
 """Returned tickets are offered to those who wait: in order, for a time, whole or in part."""
 
-from itertools import count
+from itertools import count, pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -239,7 +239,7 @@ def test_a_user_can_join_again_after_an_offer(db, people, holder):
 
 
 def test_each_offer_of_a_long_run_has_its_own_time(db, app, people, holder, monkeypatch):
-    """Otherwise the worker of another machine would take the last ones for abandoned."""
+    """If all had the time of the first one, a worker could take the last ones for abandoned."""
     event_of(db, 4)
     booking = holder.book(1, 4)
     for person in people[:4]:
@@ -249,7 +249,5 @@ def test_each_offer_of_a_long_run_has_its_own_time(db, app, people, holder, monk
     holder.cancel(booking)
     monkeypatch.undo()
     made = [offer["createdAt"] for offer in db.bookings.find({"status": "held"})]
-    gaps = [
-        (later - earlier).total_seconds() for earlier, later in zip(made, made[1:], strict=False)
-    ]
+    gaps = [(second - first).total_seconds() for first, second in pairwise(made)]
     assert gaps == [10, 10, 10]

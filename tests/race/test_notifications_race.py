@@ -51,9 +51,9 @@ def kill():
 
 
 def count_all(db):
-    """Return the number of notifications, of mails, and of bookings that still have notes."""
-    notes = db.bookings.count_documents({"tellAt": {"$exists": True}})
-    return db.notifications.count_documents({}), db.mails.count_documents({}), notes
+    """Return how many notifications, mails, and bookings with pending notifications there are."""
+    pending = db.bookings.count_documents({"tellAt": {"$exists": True}})
+    return db.notifications.count_documents({}), db.mails.count_documents({}), pending
 
 
 def test_concurrent_workers_write_each_notification_once(context, db, people):
@@ -66,19 +66,19 @@ def test_concurrent_workers_write_each_notification_once(context, db, people):
     assert count_all(db) == (5, 5, 0)
 
 
-def test_a_change_between_reading_and_clearing_the_notes_is_notified_too(
+def test_a_change_before_pending_notifications_are_cleared_is_notified_too(
     context, db, people, monkeypatch
 ):
     event = make_event(db)
     id_ = ObjectId(kit.booking_id(kit.book(context, event, user=people[0])))
     with (
         kit.suspended(monkeypatch, notifications, "notify", after=True) as suspension,
-        kit.in_background(lambda: notify_holders(kit.another_process(context))) as telling,
+        kit.in_background(lambda: notify_holders(kit.another_process(context))) as notifying,
     ):
         suspension.wait()
         transitions.cancel_booking(context, id_, kit.attendee(people[0]), utc_now())
         suspension.resume()
-        assert telling.result() == 1
+        assert notifying.result() == 1
     assert count_all(db) == (1, 1, 1)
     assert notify_holders(context) == 1
     assert count_all(db) == (2, 2, 0)
@@ -111,9 +111,7 @@ def test_a_cancellation_whose_process_died_is_notified(context, db, people, kill
     ]
 
 
-def test_a_worker_that_dies_before_clearing_the_notes_notifies_nobody_twice(
-    context, db, people, kill
-):
+def test_a_worker_that_dies_before_clearing_them_notifies_nobody_twice(context, db, people, kill):
     event = make_event(db)
     for user in people:
         kit.book(context, event, user=user)
@@ -173,10 +171,10 @@ def test_a_worker_whose_claim_lapsed_overwrites_nothing(db, monkeypatch):
     """Another worker has sent the mail meanwhile and stored that."""
     notify(db, make_notification())
     with mail_server() as box:
-        slept = store_outbox.claim(db, db.mails.find_one({}), ObjectId(), utc_now())
+        late_mail = store_outbox.claim(db, db.mails.find_one({}), ObjectId(), utc_now())
         assert send_mails(db, box.outbox(), seconds=1) == 1
-        late = {"status": "queued", "nextTryAt": utc_now()}
-        assert store_outbox.record_outcome(db, slept, late) is False
+        outcome = {"status": "queued", "nextTryAt": utc_now()}
+        assert store_outbox.record_outcome(db, late_mail, outcome) is False
         assert db.mails.find_one({})["status"] == "sent"
         assert send_mails(db, box.outbox(), hours=1) == 0
 

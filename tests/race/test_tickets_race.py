@@ -1,5 +1,6 @@
 """Of concurrent scanners, or a scanner and a cancellation, one succeeds."""
 
+import threading
 from functools import partial
 
 import pytest
@@ -52,11 +53,11 @@ def test_one_of_several_concurrent_scanners_checks_a_ticket_in(db, event, bookin
 def test_control_with_separate_read_and_write_several_scanners_check_it_in(
     db, event, booking, monkeypatch
 ):
-    gate = kit.threading.Barrier(SCANNERS)
+    all_have_read = threading.Barrier(SCANNERS)
 
     def read_then_write(db, booking_id, local_id, *, event_id, check_in):
         seen = db.bookings.find_one({"_id": booking_id})
-        gate.wait(kit.TIMEOUT_SECONDS)
+        all_have_read.wait(kit.TIMEOUT_SECONDS)
         if local_id in seen.get("checkIns", {}):
             return None
         db.bookings.update_one({"_id": booking_id}, {"$set": {f"checkIns.{local_id}": check_in}})
