@@ -1,4 +1,4 @@
-"""Find, render and list bookings, and check who may see them.
+"""Find, render and list bookings, and refuse callers that may not see them.
 
 This is also the module that other features call.
 """

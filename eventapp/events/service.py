@@ -181,7 +181,7 @@ def view_event(
 ) -> bytes:
     """Return the JSON of an event as the caller sees it, and count the view for its popularity.
 
-    Views of drafts, and views by those who may manage the event, are not counted.
+    A view of a draft is not counted, nor a view by the organizer of the event or by an admin.
 
     Raises:
         EventNotFound: as `get_visible`.

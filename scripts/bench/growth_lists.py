@@ -43,7 +43,7 @@ INDEX_POLL_SECONDS = 0.5
 # Half of all bookings are of one event. The others are of users who have this many each, for this
 # many other events.
 BOOKINGS_PER_USER = 20
-# Of every so many bookings, the first two are cancelled.
+# Two of this many bookings are cancelled.
 CANCELLED_CYCLE = 10
 
 ListCall = Callable[[random.Random], Any]

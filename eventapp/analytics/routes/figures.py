@@ -16,7 +16,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
-from eventapp.core.http.responses import json_response
+from eventapp.core.http.responses import forbid_caching, json_response
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ORGANIZER
 
@@ -100,12 +100,9 @@ def event_bookings_csv(event_id: int) -> Response:
     chunks = event_figures.stream_bookings_csv(get_db(), event_id, current_actor())
     response = Response(chunks, content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="bookings-{event_id}.csv"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return forbid_caching(response)
 
 
 def respond_uncached(answer: JsonObject) -> Response:
     """Return an answer that no cache may store, because figures are for the caller only."""
-    response = json_response(answer)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return forbid_caching(json_response(answer))

@@ -28,6 +28,12 @@ def created_response(value: Any, location: str) -> Response:
     return response
 
 
+def forbid_caching(response: Response) -> Response:
+    """Return the response, marked so that no cache may store it, not even that of the client."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def conditional_response(response: Response, etag: str | None = None) -> Response:
     """Return the response with its ETag, or 304 if the client's If-None-Match names that ETag.
 

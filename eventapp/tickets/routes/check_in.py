@@ -9,11 +9,10 @@ from eventapp.core.access.permissions import current_actor, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
-from eventapp.core.http.responses import json_response
+from eventapp.core.http.responses import forbid_caching, json_response
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ORGANIZER
 from eventapp.tickets import check_ins
-from eventapp.tickets.routes.tickets import forbid_caching
 from eventapp.tickets.schemas import BatchAnswer, BatchBody, CheckedIn, CheckInBody, DoorAnswer
 from eventapp.tickets.types import ValidTicket
 

@@ -6,20 +6,14 @@ from flask import Response
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.http.blueprint import Blueprint
-from eventapp.core.http.responses import json_response
+from eventapp.core.http.responses import forbid_caching, json_response
 from eventapp.tickets import calendar_entry, service
 from eventapp.tickets.schemas import TicketsAnswer
 from eventapp.tickets.service import current_booking_context
 from eventapp.tickets.types import PictureFormat
 
 bp = Blueprint("tickets", __name__, url_prefix="/api", description="Tickets")
-
-
-@bp.after_request
-def forbid_caching(response: Response) -> Response:
-    """Forbid caching, because anyone who has a code can use the ticket."""
-    response.headers["Cache-Control"] = "no-store"
-    return response
+bp.after_request(forbid_caching)  # Anyone who has the code of a ticket can use it.
 
 
 @bp.route("/bookings/<oid:booking_id>/tickets")
