@@ -31,7 +31,7 @@ FEATURE_FILES = [name for name in FILES if find_feature(name)]
 CORE_FILES = [name for name in FILES if name.startswith("eventapp/core/")]
 
 
-def test_every_feature_has_a_place_in_the_order():
+def test_every_feature_is_in_the_order_of_features():
     features = {find_feature(name) for name in FEATURE_FILES}
     unknown = features - {*FEATURE_ORDER, *OBSERVERS}
     assert not unknown, f"say in FEATURE_ORDER whom {unknown} may call"
@@ -76,7 +76,7 @@ def test_no_service_is_reached_past_the_type_checker(name):
     assert not faults, "; ".join(faults)
 
 
-def test_the_layout_that_is_drawn_is_the_layout_there_is():
+def test_the_drawn_layout_equals_the_real_one():
     drawn = read_drawn_layout(ARCHITECTURE)
     assert not {path for path in drawn if not (ROOT / path).exists()}, "it draws what is gone"
     assert not find_packages() - drawn, "draw these in docs/architecture.md"

@@ -79,7 +79,8 @@ def _alert_favoriting_users(db: Db, base_url: str, event: LowTicketsEvent, now: 
 def _make_low_tickets_alert(
     event: LowTicketsEvent, recipient: Recipient, now: datetime
 ) -> NewNotification:
-    entry = next(each for each in event["schedule"] if each["date"] == event["nextDate"])
+    upcoming = [each for each in event["schedule"] if each["date"] >= event["nextDate"]]
+    entry = min(upcoming or event["schedule"], key=lambda each: each["date"])
     return NewNotification(
         key=f"low:{event['eventId']}:{rules.FEW_TICKETS}:{recipient.id}",
         kind="low_tickets",
