@@ -21,7 +21,7 @@ from eventapp.core.database import get_db
 from eventapp.core.http.app_context import current_config, get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
-from eventapp.core.http.responses import conditional_response, forbid_caching, json_response
+from eventapp.core.http.responses import conditional_response, json_response
 from eventapp.core.json import JsonObject
 
 bp = Blueprint("android", __name__, url_prefix="/android/api", description="The Android app")
@@ -100,7 +100,7 @@ def remove_favorite(body: JsonObject) -> Response:
 def register(body: JsonObject) -> Response:
     """Register an account with a name that no other account logs in by, and log in."""
     user = service.register(get_db(), **body, settings=_login_settings(), now=utc_now())
-    return forbid_caching(json_response(user, 201))
+    return json_response(user, 201)
 
 
 @bp.route("/users/login", methods=["POST"])
@@ -116,7 +116,7 @@ def log_in(body: JsonObject) -> Response:
     user = service.log_in(
         get_db(), **body, client_ip=client_ip, settings=_login_settings(), now=utc_now()
     )
-    return forbid_caching(json_response(user))
+    return json_response(user)
 
 
 @bp.route("/users/<capability>", methods=["PUT"])
@@ -129,7 +129,7 @@ def change_profile(body: ProfileChanges, capability: str) -> Response:
     user = service.change_profile(
         get_db(), capability, body, settings=_login_settings(), now=utc_now()
     )
-    return forbid_caching(json_response(user))
+    return json_response(user)
 
 
 def _login_settings() -> service.LoginSettings:

@@ -25,7 +25,7 @@ def test_register_signs_in_a_new_account(client, db, path):
     assert set(answer.json["user"]) == USER_FIELDS
     assert answer.json["user"]["email"] == "Ann@Example.org"
     assert answer.json["user"]["role"] == "attendee"
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Cache-Control"] == "private, no-store"
     stored = db.users.find_one()
     assert stored["emailKey"] == "ann@example.org"
     assert stored["passwordHash"].startswith("$2b$04$")

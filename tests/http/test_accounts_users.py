@@ -45,7 +45,7 @@ def test_the_user_and_admins_read_an_account(client, ann, admin):
     for headers in (ann["headers"], admin["headers"]):
         answer = client.get(ann["path"], headers=headers)
         assert (answer.status_code, answer.json) == (200, ann["user"])
-        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Cache-Control"] == "private, no-store"
 
 
 @pytest.mark.parametrize("method", METHODS)

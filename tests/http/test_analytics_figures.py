@@ -62,7 +62,7 @@ def test_the_overview_sums_up_all_bookings(db, state, host, admin):
             "total": events, "draft": 0, "published": events, "cancelled": 0, "completed": 0,
         }  # fmt: skip
         assert body["capacity"] == body["available"] == events * 2000
-        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Cache-Control"] == "private, no-store"
 
 
 def month(day):

@@ -191,4 +191,4 @@ def test_a_capability_ends_with_the_account(client, db, admin):
 
 def test_answers_with_a_capability_are_not_cached(client):
     register(client)
-    assert log_in(client).headers["Cache-Control"] == "no-store"
+    assert log_in(client).headers["Cache-Control"] == "private, no-store"

@@ -80,7 +80,7 @@ class TestProfile:
     def test_the_profile_shows_the_photo(self, client, attendee, photo_path):
         answer = upload(client, "PUT", photo_path, attendee)
         assert answer.status_code == 200
-        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Cache-Control"] == "private, no-store"
         profile = client.get("/api/auth/profile", headers=attendee["headers"]).json
         assert answer.json == profile
         assert client.get(get_path(profile["userImg"])).status_code == 200

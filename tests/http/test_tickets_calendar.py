@@ -48,7 +48,7 @@ def test_the_answer_is_a_calendar_file(holder, booking):
     answer = fetch(holder, booking)
     assert answer.content_type == "text/calendar; charset=utf-8"
     assert f'filename="{booking["bookingReference"]}.ics"' in answer.headers["Content-Disposition"]
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Cache-Control"] == "private, no-store"
     assert answer.data.endswith(b"END:VCALENDAR\r\n")
     assert max(len(line) for line in answer.data.split(b"\r\n")) <= 75
 

@@ -146,7 +146,7 @@ class TestList:
         latest = other.book(event, 1)
         answer = organizer.get(f"/events/{event}/check-in")
         assert (answer.status_code, answer.content_type) == (200, "application/json")
-        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Cache-Control"] == "private, no-store"
         assert (answer.json["eventId"], answer.json["algorithm"]) == (event, "Ed25519")
         rows = answer.json["tickets"]
         ids = [f"{latest['_id']}-1-1", f"{booking['_id']}-1-1", f"{booking['_id']}-1-2"]

@@ -108,7 +108,7 @@ class TestTickets:
         booking = holder.book(event_of(db, 5))
         ticket = tickets(holder, booking)[0]["ticketId"]
         for path in (f"/bookings/{booking['_id']}/tickets", f"/tickets/{ticket}/qr.png"):
-            assert holder.get(path).headers["Cache-Control"] == "no-store"
+            assert holder.get(path).headers["Cache-Control"] == "private, no-store"
 
     def test_the_private_key_is_not_exported(self, client, app, db, holder):
         booking = holder.book(event_of(db, 5))

@@ -27,16 +27,11 @@ from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.openapi import LOCATION_HEADER
-from eventapp.core.http.responses import created_response, forbid_caching, json_response
+from eventapp.core.http.responses import created_response, json_response
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ADMIN
 
 bp = Blueprint("auth", __name__, url_prefix="/api/auth", description="Accounts")
-
-
-# The answers hold tokens or personal data.
-bp.after_request(forbid_caching)
-users_bp.after_request(forbid_caching)
 
 
 @bp.route("/register", methods=["POST"])

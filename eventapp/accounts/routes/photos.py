@@ -11,12 +11,11 @@ from eventapp.core.database import get_db
 from eventapp.core.http.app_context import get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
-from eventapp.core.http.responses import forbid_caching, json_response
+from eventapp.core.http.responses import json_response
 from eventapp.core.http.uploads import UploadBody, multipart_upload, read_uploaded_file
 from eventapp.core.json import JsonObject
 
 bp = Blueprint("user_photos", __name__, url_prefix="/api/users", description="Photos")
-bp.after_request(forbid_caching)  # The answers hold personal data.
 
 
 @bp.route("/<oid:user_id>/photo", methods=["PUT"])

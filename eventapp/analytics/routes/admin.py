@@ -3,7 +3,7 @@
 from flask import Response
 
 from eventapp.analytics import admin, server_health, service
-from eventapp.analytics.routes.figures import make_service_arguments, respond_uncached
+from eventapp.analytics.routes.figures import make_service_arguments
 from eventapp.analytics.schemas import (
     BookersAnswer,
     DashboardAnswer,
@@ -19,6 +19,7 @@ from eventapp.core.database import get_db
 from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import PageQuery
+from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ADMIN
 
@@ -30,7 +31,7 @@ bp = Blueprint("admin", __name__, url_prefix="/api/admin", description="Administ
 @bp.response(200, DashboardAnswer)
 def dashboard() -> Response:
     """Return the overview, daily trends, the top events, the waitlists and engagement."""
-    return respond_uncached(
+    return json_response(
         admin.get_dashboard(get_db(), utc_now(), currency=current_config().currency)
     )
 
@@ -41,7 +42,7 @@ def dashboard() -> Response:
 @bp.response(200, BookersAnswer)
 def users(query: JsonObject) -> Response:
     """Return a page of accounts, newest first, with their bookings and spending."""
-    return respond_uncached(admin.list_users(get_db(), **query))
+    return json_response(admin.list_users(get_db(), **query))
 
 
 @bp.route("/events")
@@ -50,7 +51,7 @@ def users(query: JsonObject) -> Response:
 @bp.response(200, EventFiguresAnswer)
 def events(query: JsonObject) -> Response:
     """Return a page of all events, drafts included, with their figures."""
-    return respond_uncached(service.list_events(get_db(), None, **make_service_arguments(query)))
+    return json_response(service.list_events(get_db(), None, **make_service_arguments(query)))
 
 
 @bp.route("/waitlist")
@@ -59,7 +60,7 @@ def events(query: JsonObject) -> Response:
 @bp.response(200, WaitlistAnswer)
 def waitlist(query: JsonObject) -> Response:
     """Return a page of the events that have waitlists, most wanted tickets first."""
-    return respond_uncached(service.list_waitlists(get_db(), None, **query))
+    return json_response(service.list_waitlists(get_db(), None, **query))
 
 
 @bp.route("/health")
@@ -67,7 +68,7 @@ def waitlist(query: JsonObject) -> Response:
 @bp.response(200, HealthAnswer)
 def health() -> Response:
     """Return the health report: database, process, requests, pending work, mails and jobs."""
-    return respond_uncached(
+    return json_response(
         server_health.get_health(
             get_db(), utc_now(), read_job_status=server_health.JOB_STATUS.get()
         )

@@ -16,7 +16,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
-from eventapp.core.http.responses import forbid_caching, json_response
+from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ORGANIZER
 
@@ -40,7 +40,7 @@ def overview() -> Response:
         service.find_organizer_scope(current_actor()),
         currency=current_config().currency,
     )
-    return respond_uncached(answer)
+    return json_response(answer)
 
 
 @bp.route("/revenue")
@@ -59,7 +59,7 @@ def revenue(query: JsonObject) -> Response:
         now=utc_now(),
         currency=current_config().currency,
     )
-    return respond_uncached(answer)
+    return json_response(answer)
 
 
 @bp.route("/events")
@@ -69,7 +69,7 @@ def revenue(query: JsonObject) -> Response:
 def events(query: JsonObject) -> Response:
     """Return a page of events with their figures, the highest `sortBy` first."""
     organizer_id = service.find_organizer_scope(current_actor())
-    return respond_uncached(
+    return json_response(
         service.list_events(get_db(), organizer_id, **make_service_arguments(query))
     )
 
@@ -88,7 +88,7 @@ def event_stats(event_id: int) -> Response:
     answer = event_figures.get_event_stats(
         get_db(), event_id, current_actor(), currency=current_config().currency
     )
-    return respond_uncached(answer)
+    return json_response(answer)
 
 
 @events_bp.route("/<whole:event_id>/bookings.csv")
@@ -100,9 +100,4 @@ def event_bookings_csv(event_id: int) -> Response:
     chunks = event_figures.stream_bookings_csv(get_db(), event_id, current_actor())
     response = Response(chunks, content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="bookings-{event_id}.csv"'
-    return forbid_caching(response)
-
-
-def respond_uncached(answer: JsonObject) -> Response:
-    """Return an answer that no cache may store, because figures are for the caller only."""
-    return forbid_caching(json_response(answer))
+    return response

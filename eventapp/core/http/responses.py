@@ -6,7 +6,9 @@ from flask import Response, request
 
 from eventapp.core import json
 
-# The Cache-Control of an answer for the client alone, and of one that a CDN may serve too.
+# The Cache-Control of an answer that no cache may store, of one that only the client may store, and
+# of one that a CDN may serve too. `headers` gives the first to every answer that has none.
+NOT_STORED = "private, no-store"
 PRIVATE = "private, no-cache"
 PUBLIC = "public, max-age=0, s-maxage=1, must-revalidate"
 
@@ -25,12 +27,6 @@ def created_response(value: Any, location: str) -> Response:
     """Return 201 with `value`, and the path of the new resource in the Location header."""
     response = json_response(value, 201)
     response.headers["Location"] = location
-    return response
-
-
-def forbid_caching(response: Response) -> Response:
-    """Return the response, marked so that no cache may store it, not even that of the client."""
-    response.headers["Cache-Control"] = "no-store"
     return response
 
 

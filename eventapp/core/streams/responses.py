@@ -9,11 +9,12 @@ from eventapp.core.access.permissions import AUTHENTICATION, current_actor
 from eventapp.core.access.rate_limits import get_client_address_key
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
+from eventapp.core.http.responses import NOT_STORED
 from eventapp.core.streams.hub import HUB, Listener, Topic, stream_events
 
 EVENT_STREAM = "text/event-stream"
-# X-Accel-Buffering tells proxies not to collect the whole response before they forward it.
-HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+# `no-transform` and X-Accel-Buffering tell proxies to forward each message at once, as it is.
+HEADERS = {"Cache-Control": f"no-cache, {NOT_STORED}, no-transform", "X-Accel-Buffering": "no"}
 
 
 def current_caller_keys() -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from eventapp.core.access.permissions import current_actor, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
-from eventapp.core.http.responses import forbid_caching, json_response
+from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ORGANIZER
 from eventapp.tickets import check_ins
@@ -18,7 +18,6 @@ from eventapp.tickets.types import ValidTicket
 
 # The name "door" is part of the operation ids in the OpenAPI document.
 bp = Blueprint("door", __name__, url_prefix="/api/events", description="Tickets")
-bp.after_request(forbid_caching)
 
 
 def open_check_in(event_id: int) -> check_ins.EventCheckIn:

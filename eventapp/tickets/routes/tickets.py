@@ -6,14 +6,13 @@ from flask import Response
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.http.blueprint import Blueprint
-from eventapp.core.http.responses import forbid_caching, json_response
+from eventapp.core.http.responses import json_response
 from eventapp.tickets import calendar_entry, service
 from eventapp.tickets.schemas import TicketsAnswer
 from eventapp.tickets.service import current_booking_context
 from eventapp.tickets.types import PictureFormat
 
 bp = Blueprint("tickets", __name__, url_prefix="/api", description="Tickets")
-bp.after_request(forbid_caching)  # Anyone who has the code of a ticket can use it.
 
 
 @bp.route("/bookings/<oid:booking_id>/tickets")
