@@ -18,6 +18,7 @@ from eventapp.android import routes as android_routes
 from eventapp.bookings import routes as bookings_routes
 from eventapp.bookings import service as bookings
 from eventapp.bookings import store as bookings_store
+from eventapp.bookings import store_reports as report_store
 from eventapp.bookings.context import BOOKING_CONTEXT, BookingContext
 from eventapp.bookings.rules import Limits
 from eventapp.config import Config, load_config
@@ -69,6 +70,7 @@ INDEXES = (
     inventory_store.INDEXES,
     waitlist_store.INDEXES,
     bookings_store.INDEXES,
+    report_store.INDEXES,
     media_store.INDEXES,
     messages_store.INDEXES,
     notifications_store.INDEXES,

@@ -77,6 +77,8 @@ LAYERS: dict[str, dict[str, str]] = {
         "notifications": "service",
         "recovery": "service",
         "sales": "service",
+        "store_moves": "store",
+        "store_reports": "store",
         "transitions": "service",
         "waitlist_offers": "service",
     },

@@ -15,7 +15,7 @@ from typing import Literal
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store
+from eventapp.bookings import rules, store, store_moves
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.recovery import ABANDONED_AFTER, recover
 from eventapp.bookings.types import ActiveTickets, StoredBooking
@@ -212,7 +212,7 @@ def _read_records(context: BookingContext, events: Sequence[InFlightState]) -> R
     return Records(
         active_tickets=store.sum_active_tickets(context.db, event_ids),
         waiting=waitlist.count_active(context.db, event_ids),
-        pending_bookings=store.find_bookings_of_events_with_moves(context.db, event_ids),
+        pending_bookings=store_moves.find_bookings_of_events_with_moves(context.db, event_ids),
         pending_leaves=waitlist.find_pending_leaves(context.db, event_ids),
         recorded_ids=frozenset(
             str(id_)

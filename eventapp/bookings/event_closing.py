@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from eventapp.bookings import rules, store
+from eventapp.bookings import rules, store, store_moves
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.transitions import apply_pending_moves, build_end_fields
 from eventapp.bookings.types import ChangeReason
@@ -118,7 +118,9 @@ def _end_each_booking(
             failpoint("end")
         total += ended
         ids = [booking["_id"] for booking in batch]
-        apply_pending_moves(context, store.find_bookings_with_pending_moves(context.db, ids), now)
+        apply_pending_moves(
+            context, store_moves.find_bookings_with_pending_moves(context.db, ids), now
+        )
         if time.monotonic() > deadline:
             break
     return total

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from bson import ObjectId
 
 from eventapp.accounts import service as accounts
-from eventapp.bookings import rules, store
+from eventapp.bookings import rules, store, store_reports
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.types import SalesRow, SalesSum, StoredBooking
 from eventapp.core.clock import start_clock
@@ -205,9 +205,9 @@ def send_reports(context: BookingContext, now: datetime) -> int:
     """Write the reports of the last finished day and week, once each; return how many reports."""
     reports = 0
     for period in find_finished_periods(now):
-        if not store.is_period_reported(context.db, period.key):
+        if not store_reports.is_period_reported(context.db, period.key):
             reports += _send_period_reports(context, period, now)
-            store.record_period_reported(context.db, period.key, now)
+            store_reports.record_period_reported(context.db, period.key, now)
     return reports
 
 
@@ -243,7 +243,7 @@ def _iterate_rows(
 ) -> Iterator[tuple[OrganizerEvent, SalesRow]]:
     event_ids = [event["eventId"] for event in batch]
     sums: dict[int, list[SalesSum]] = {}
-    for sales in store.sum_sales(context.db, event_ids, period.since, period.until):
+    for sales in store_reports.sum_sales(context.db, event_ids, period.since, period.until):
         sums.setdefault(sales["_id"]["event"], []).append(sales)
     for event in batch:
         if event["eventId"] in sums:

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from eventapp.bookings import store
+from eventapp.bookings import store, store_moves
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.transitions import apply_pending_moves
 from eventapp.core.clock import start_clock
@@ -52,7 +52,7 @@ def recover(context: BookingContext, now: datetime) -> int:
 
 def _apply_pending_moves(context: BookingContext, before: datetime, now: datetime) -> None:
     clock = start_clock(now)
-    for booking in store.find_bookings_with_moves_before(context.db, before, MAX_PER_RUN):
+    for booking in store_moves.find_bookings_with_moves_before(context.db, before, MAX_PER_RUN):
         apply_pending_moves(context, [booking], clock())
     waitlist.apply_old_leaves(
         context.db, context.inventory, before=before, now=clock(), limit=MAX_PER_RUN
@@ -110,4 +110,4 @@ def _is_move_pending(
     """
     if entry["kind"] == "leave":
         return waitlist.is_leave_pending(context.db, document_id)
-    return key in store.find_pending_move_keys(context.db, [document_id])
+    return key in store_moves.find_pending_move_keys(context.db, [document_id])

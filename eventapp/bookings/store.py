@@ -1,4 +1,4 @@
-"""Read and write the collections `bookings` and `reportPeriods`.
+"""Read and write the collection `bookings`. Its stock moves are in `bookings.store_moves`.
 
 `active` is true while a booking is held or confirmed. A unique index over `userId`, `eventId` and
 `slot` lets a user have one active booking of an event that they made themselves (slot `direct`) and
@@ -9,31 +9,23 @@ A document with `void: true` is a tombstone, not a booking. It occupies the id o
 never recorded. A process that was suspended can then not record that booking after its tickets were
 given back.
 
-`restock: "due"` means that the stock move in `due` is pending: the booking was confirmed or has
-ended, and it is not yet recorded that the event's stock has changed accordingly. A booking with a
-pending move does not change again until the move is recorded as applied (`restock: "done"`).
+A booking with a pending stock move does not change again until the move is recorded as applied.
 
 `tell` holds the pending notifications of the holder. It is set by the same write as the change that
 the holder is notified of. `tellAt` lets the worker find the booking.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import cast
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
-from pymongo.errors import DuplicateKeyError
 
 from eventapp.bookings.types import (
     ActiveTickets,
     BookingIdOnly,
-    BookingWithMoveKey,
-    ChangeReason,
-    Refund,
-    SalesSum,
     StoredBooking,
     Tombstone,
 )
@@ -47,7 +39,6 @@ NEWEST_FIRST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 
 # The name of the index over held bookings.
 HELD_INDEX = "held"
-REPORT_PERIOD_SECONDS = 60 * 86400
 INDEXES = {
     "bookings": [
         IndexModel([("bookingReference", ASCENDING)], name="reference", unique=True),
@@ -83,11 +74,6 @@ INDEXES = {
         ),
         IndexModel([("waitlistEntryId", ASCENDING)], name="offers", sparse=True),
         IndexModel([("tellAt", ASCENDING)], name="tell", sparse=True),
-    ],
-    "reportPeriods": [
-        IndexModel(
-            [("reportedAt", ASCENDING)], name="old", expireAfterSeconds=REPORT_PERIOD_SECONDS
-        )
     ],
 }
 
@@ -269,67 +255,6 @@ def update_bookings(db: Db, changes: Iterable[tuple[StoredBooking, Query]]) -> i
     return db.bookings.bulk_write(updates, ordered=False).modified_count if updates else 0
 
 
-def set_refunds(db: Db, refunds: Mapping[ObjectId, Refund]) -> None:
-    """Store refunds of bookings that have ended, by booking id, also while a move is pending."""
-    updates = [
-        UpdateOne({"_id": booking_id, "active": False}, {"$set": {"refund": refund}})
-        for booking_id, refund in refunds.items()
-    ]
-    if updates:
-        db.bookings.bulk_write(updates, ordered=False)
-
-
-# Pending stock moves.
-
-
-def build_pending_move_fields(
-    key: str, changes: Mapping[int, Mapping[str, int]], reason: ChangeReason
-) -> Query:
-    """Return the fields that add a pending stock move to a booking. They are set with its change.
-
-    Args:
-        key: the key of the move's in-flight entry.
-        changes: what to add to the counters of each ticket type, by ticketTypeId.
-        reason: why the booking changes: see `ChangeReason`.
-    """
-    pairs = [[type_id, dict(counters)] for type_id, counters in changes.items()]
-    return {"restock": "due", "due": {"key": key, "changes": pairs, "reason": reason}}
-
-
-def find_bookings_with_pending_moves(
-    db: Db, booking_ids: Sequence[ObjectId]
-) -> list[StoredBooking]:
-    """Return the given bookings that have a pending stock move."""
-    return list(_bookings(db).find({"_id": {"$in": booking_ids}, "restock": "due"}))
-
-
-def find_bookings_with_moves_before(db: Db, before: datetime, limit: int) -> list[StoredBooking]:
-    """Return bookings whose stock move has been pending since before this time."""
-    old = {"restock": "due", "updatedAt": {"$lt": before}}
-    return list(_bookings(db).find(old).limit(limit))
-
-
-def find_bookings_of_events_with_moves(db: Db, event_ids: list[int]) -> list[StoredBooking]:
-    """Return the bookings of these events that have a pending stock move."""
-    return list(_bookings(db).find({"restock": "due", "eventId": {"$in": event_ids}}))
-
-
-def find_pending_move_keys(db: Db, booking_ids: Sequence[ObjectId]) -> set[str]:
-    """Return the keys of the pending stock moves of these bookings."""
-    pending = {"_id": {"$in": booking_ids}, "restock": "due"}
-    found = cast(Iterable[BookingWithMoveKey], db.bookings.find(pending, {"due.key": 1}))
-    return {booking["due"]["key"] for booking in found}
-
-
-def record_moves_applied(db: Db, booking_ids: Sequence[ObjectId], keys: Sequence[str]) -> None:
-    """Record that the moves with these keys are applied.
-
-    If a booking has a later move with another key by now, that move stays pending.
-    """
-    applied = {"_id": {"$in": booking_ids}, "due.key": {"$in": keys}}
-    db.bookings.update_many(applied, {"$set": {"restock": "done"}})
-
-
 # Audits.
 
 
@@ -367,37 +292,6 @@ def clear_pending_notifications(db: Db, bookings: Iterable[StoredBooking]) -> No
     unchanged = ({"_id": booking["_id"], "tell": booking["tell"]} for booking in bookings)
     if updates := [UpdateOne(where, clear) for where in unchanged]:
         db.bookings.bulk_write(updates, ordered=False)
-
-
-# Reports to organizers.
-
-
-def sum_sales(db: Db, event_ids: list[int], since: datetime, until: datetime) -> list[SalesSum]:
-    """Return the bookings made from `since` to before `until`, summed by event and status.
-
-    Held bookings are not counted, because they may still be confirmed or expire.
-    """
-    made = {"eventId": {"$in": event_ids}, "createdAt": {"$gte": since, "$lt": until}}
-    group = {
-        "_id": {"event": "$eventId", "status": "$status"},
-        "bookings": {"$sum": 1},
-        "tickets": {"$sum": "$quantity"},
-        "cents": {"$sum": "$totalCents"},
-    }
-    decided = {"status": {"$in": ["confirmed", "cancelled", "expired"]}}
-    rows = db.bookings.aggregate([{"$match": {**made, **decided}}, {"$group": group}])
-    return cast(list[SalesSum], list(rows))
-
-
-def is_period_reported(db: Db, period_key: str) -> bool:
-    """Return whether all reports of this period are written."""
-    return db.reportPeriods.find_one({"_id": period_key}) is not None
-
-
-def record_period_reported(db: Db, period_key: str, now: datetime) -> None:
-    """Record that all reports of this period are written."""
-    with suppress(DuplicateKeyError):  # Another worker has recorded it.
-        db.reportPeriods.insert_one({"_id": period_key, "reportedAt": now})
 
 
 # Personal data.

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store
+from eventapp.bookings import rules, store, store_moves
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import (
     CancellationClosed,
@@ -141,7 +141,7 @@ def build_end_fields(
         "active": False,
         "updatedAt": now,
         "expiresAt": None if status == rules.CANCELLED else booking["expiresAt"],
-        **store.build_pending_move_fields(move.key, move.changes, reason),
+        **store_moves.build_pending_move_fields(move.key, move.changes, reason),
         **rules.build_pending_notification_fields(rules.END_NOTIFICATIONS.get(reason), now),
     }
     if status == rules.CANCELLED:
@@ -216,7 +216,7 @@ def _charge_and_confirm(
         "expiresAt": None,
         "payment": payment,
         "updatedAt": now,
-        **store.build_pending_move_fields(move.key, move.changes, "confirmed"),
+        **store_moves.build_pending_move_fields(move.key, move.changes, "confirmed"),
         **rules.build_pending_notification_fields(rules.BOOKING_CONFIRMED, now),
     }
     confirmed = store.update_booking(context.db, booking["_id"], {"status": rules.HELD}, fields)
@@ -283,7 +283,7 @@ def _refund_late_charge(
         return
     unpaid_refund = rules.build_refund(payment["cents"], booking["currency"], "hold_expired", now)
     refund = _pay_refund(context, booking_id, unpaid_refund)
-    store.set_refunds(context.db, {booking_id: refund})
+    store_moves.set_refunds(context.db, {booking_id: refund})
     raise HoldExpired("The hold has expired; the payment is refunded", refund=refund)
 
 
@@ -311,10 +311,13 @@ def apply_pending_moves(
     event_id, ids = bookings[0]["eventId"], [booking["_id"] for booking in bookings]
     keys = [move.key for move in moves]
     context.inventory.apply_moves(
-        event_id, moves, now, find_pending=lambda: store.find_pending_move_keys(context.db, ids)
+        event_id,
+        moves,
+        now,
+        find_pending=lambda: store_moves.find_pending_move_keys(context.db, ids),
     )
     _pay_refunds(context, bookings, now)
-    store.record_moves_applied(context.db, ids, keys)
+    store_moves.record_moves_applied(context.db, ids, keys)
     failpoint("move-recorded")
     context.inventory.allow_clearing(event_id, keys)
 
@@ -322,7 +325,7 @@ def apply_pending_moves(
 def _pay_refunds(context: BookingContext, bookings: Sequence[StoredBooking], now: datetime) -> None:
     unpaid = ((each["_id"], _determine_refund(context, each, now)) for each in bookings)
     paid = {id_: _pay_refund(context, id_, refund) for id_, refund in unpaid if refund}
-    store.set_refunds(context.db, paid)
+    store_moves.set_refunds(context.db, paid)
 
 
 def _determine_refund(

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import recovery, transitions, waitlist_offers
+from eventapp.bookings import recovery, store_moves, transitions, waitlist_offers
 from eventapp.bookings import store as bookings_store
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import DatabaseUnavailable
@@ -67,7 +67,7 @@ def test_control_without_the_count_of_clearings_it_is_applied_twice(context, db,
 def test_recording_a_move_as_applied_does_not_record_the_next_one(context, db, monkeypatch):
     event, user, now = event_of(db, 5), ObjectId(), utc_now()
     held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True))
-    with kit.suspended(monkeypatch, bookings_store, "record_moves_applied") as suspension:
+    with kit.suspended(monkeypatch, store_moves, "record_moves_applied") as suspension:
         confirming = partial(transitions.confirm_booking, context, held, kit.attendee(user), now)
         with kit.in_background(confirming) as confirmed:
             suspension.wait()

@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import store
+from eventapp.bookings import store, store_moves
 from eventapp.core.clock import utc_now
 
 
@@ -66,10 +66,10 @@ def test_no_transition_succeeds_while_a_move_is_pending(db):
     store.insert_bookings(db, [booking])
     fields = {"status": "cancelled"}
     assert store.update_booking(db, booking["_id"], {}, fields) is None
-    store.record_moves_applied(db, [booking["_id"]], ["give-x"])
-    assert store.find_pending_move_keys(db, [booking["_id"]]) == {"confirm-x"}
-    store.record_moves_applied(db, [booking["_id"]], ["confirm-x"])
-    assert store.find_pending_move_keys(db, [booking["_id"]]) == set()
+    store_moves.record_moves_applied(db, [booking["_id"]], ["give-x"])
+    assert store_moves.find_pending_move_keys(db, [booking["_id"]]) == {"confirm-x"}
+    store_moves.record_moves_applied(db, [booking["_id"]], ["confirm-x"])
+    assert store_moves.find_pending_move_keys(db, [booking["_id"]]) == set()
     assert store.update_booking(db, booking["_id"], {}, fields) is not None
 
 
@@ -77,8 +77,8 @@ def test_no_transition_succeeds_while_a_move_is_pending(db):
 def test_a_refund_is_stored_only_for_an_ended_booking(db, active):
     booking = row(active=active, refund=None)
     store.insert_bookings(db, [booking])
-    store.set_refunds(db, {booking["_id"]: {"amount": 1, "refundId": "r"}})
-    store.set_refunds(db, {})
+    store_moves.set_refunds(db, {booking["_id"]: {"amount": 1, "refundId": "r"}})
+    store_moves.set_refunds(db, {})
     stored = store.find_booking(db, booking["_id"])["refund"]
     assert stored == (None if active else {"amount": 1, "refundId": "r"})
 

@@ -1,0 +1,79 @@
+"""Store refunds and pending stock moves of bookings.
+
+`restock: "due"` means that the stock move in `due` is pending: the booking was confirmed or has
+ended, and it is not yet recorded that the event's stock has changed accordingly. A booking with a
+pending move does not change again until the move is recorded as applied (`restock: "done"`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import cast
+
+from bson import ObjectId
+from pymongo import UpdateOne
+from pymongo.collection import Collection
+
+from eventapp.bookings.types import BookingWithMoveKey, ChangeReason, Refund, StoredBooking
+from eventapp.core.database import Db, Query
+
+
+def _bookings(db: Db) -> Collection[StoredBooking]:
+    return cast(Collection[StoredBooking], db.bookings)
+
+
+def build_pending_move_fields(
+    key: str, changes: Mapping[int, Mapping[str, int]], reason: ChangeReason
+) -> Query:
+    """Return the fields that add a pending stock move to a booking. They are set with its change.
+
+    Args:
+        key: the key of the move's in-flight entry.
+        changes: what to add to the counters of each ticket type, by ticketTypeId.
+        reason: why the booking changes: see `ChangeReason`.
+    """
+    pairs = [[type_id, dict(counters)] for type_id, counters in changes.items()]
+    return {"restock": "due", "due": {"key": key, "changes": pairs, "reason": reason}}
+
+
+def find_bookings_with_pending_moves(
+    db: Db, booking_ids: Sequence[ObjectId]
+) -> list[StoredBooking]:
+    """Return the given bookings that have a pending stock move."""
+    return list(_bookings(db).find({"_id": {"$in": booking_ids}, "restock": "due"}))
+
+
+def find_bookings_with_moves_before(db: Db, before: datetime, limit: int) -> list[StoredBooking]:
+    """Return bookings whose stock move has been pending since before this time."""
+    old = {"restock": "due", "updatedAt": {"$lt": before}}
+    return list(_bookings(db).find(old).limit(limit))
+
+
+def find_bookings_of_events_with_moves(db: Db, event_ids: list[int]) -> list[StoredBooking]:
+    """Return the bookings of these events that have a pending stock move."""
+    return list(_bookings(db).find({"restock": "due", "eventId": {"$in": event_ids}}))
+
+
+def find_pending_move_keys(db: Db, booking_ids: Sequence[ObjectId]) -> set[str]:
+    """Return the keys of the pending stock moves of these bookings."""
+    pending = {"_id": {"$in": booking_ids}, "restock": "due"}
+    found = cast(Iterable[BookingWithMoveKey], db.bookings.find(pending, {"due.key": 1}))
+    return {booking["due"]["key"] for booking in found}
+
+
+def record_moves_applied(db: Db, booking_ids: Sequence[ObjectId], keys: Sequence[str]) -> None:
+    """Record that the moves with these keys are applied.
+
+    If a booking has a later move with another key by now, that move stays pending.
+    """
+    applied = {"_id": {"$in": booking_ids}, "due.key": {"$in": keys}}
+    db.bookings.update_many(applied, {"$set": {"restock": "done"}})
+
+
+def set_refunds(db: Db, refunds: Mapping[ObjectId, Refund]) -> None:
+    """Store refunds of bookings that have ended, by booking id, also while a move is pending."""
+    updates = [
+        UpdateOne({"_id": booking_id, "active": False}, {"$set": {"refund": refund}})
+        for booking_id, refund in refunds.items()
+    ]
+    if updates:
+        db.bookings.bulk_write(updates, ordered=False)
