@@ -148,8 +148,6 @@ def set_up_http(app: Flask, config: Config) -> Api:
     request_log.init_app(app)
     api = setup.init_app(app)
     headers.init_app(app, config)
-    # The hook of Compress must run before that of CORS, which `headers` installs: Compress replaces
-    # all Vary headers by one, and CORS adds another.
     Compress(app)
     permissions.init_app(app, config, SessionReader().load_session, confirm_receipt)
     rate_limits.init_app(app, config)

@@ -6,59 +6,37 @@ and a test compares them.
 """
 
 import os
-import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields, replace
 from datetime import timedelta
-from email.utils import getaddresses
 from pathlib import Path
 from typing import Any, cast, get_args
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from environs import Env, EnvValidationError, ValidationError
+from environs import Env, EnvValidationError
 from environs.types import ErrorMapping
 from marshmallow.validate import OneOf, Range, Regexp
+
+from eventapp.setting_values import (
+    Validator,
+    make_parser,
+    make_url_validator,
+    normalize_origin,
+    parse_duration,
+    parse_words,
+    validate_origins,
+    validate_sender,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 # The least length of JWT_SECRET, and how many different characters it needs in production.
 MIN_SECRET_BYTES, MIN_DISTINCT_CHARACTERS = 32, 8
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-Validator = Callable[[Any], object]
 
 
 class ConfigError(Exception):
     """A setting has a value that the server cannot run with. The text is one line and names it."""
-
-
-def make_url_validator(*schemes: str, example: str) -> Validator:
-    """Return a validator of URLs with one of these schemes, a host and optionally a port."""
-
-    def validate(url: str) -> None:
-        try:
-            parts = urlsplit(url)
-            is_valid = parts.scheme in schemes and parts.hostname and parts.port != 0
-        except ValueError:
-            is_valid = False
-        if not is_valid:
-            raise ValidationError(f"must look like {example}")
-
-    return validate
-
-
-def validate_sender(text: str) -> None:
-    """Check that the text is one mail address, with or without a name.
-
-    Raises:
-        ValidationError: it is not.
-    """
-    addresses = getaddresses([text])
-    user, _, domain = addresses[0][1].rpartition("@") if len(addresses) == 1 else ("", "", "")
-    if not (user and domain and text.isprintable()):
-        raise ValidationError("must look like Events <events@example.org>")
 
 
 @dataclass(frozen=True)
@@ -140,8 +118,9 @@ class Config:
     )
     cors_origins: tuple[str, ...] | None = setting(
         None,
-        help="Origins whose pages may use the API in a browser, separated by commas. Unset: all in "
-        "development, none in production.",
+        validate_origins,
+        help="Origins whose pages may use the API in a browser, such as https://app.example.org, "
+        "separated by commas; * allows all. Unset: all in development, none in production.",
     )
     trusted_proxies: int = setting(
         "0",
@@ -254,24 +233,11 @@ class MappingEnv(Env):
     def __init__(self, values: Mapping[str, str]) -> None:
         super().__init__(eager=False)  # All wrong settings are reported at once, by seal().
         self._mapping = values
-        self.add_parser("duration", parse_duration)
-        self.add_parser("words", parse_words)
+        self.add_parser("duration", make_parser(parse_duration))
+        self.add_parser("words", make_parser(parse_words))
 
     def _get_value(self, env_key: str, default: object) -> object:
         return self._mapping.get(env_key, default)
-
-
-def parse_duration(text: str) -> timedelta:
-    """Return the duration of a text such as `90s`, `15m`, `12h` or `30d`."""
-    match = re.fullmatch(r"([1-9]\d{0,8})([smhd])", text)
-    if not match:
-        raise ValidationError("must be a number and s, m, h or d, as in 15m")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-def parse_words(text: str) -> tuple[str, ...]:
-    """Return the words of a comma-separated list, trimmed."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 # The method of MappingEnv that reads a setting, by the type of its field.
@@ -299,7 +265,11 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
     if environ is None:
         environ = {**_read_dotenv(ROOT / ".env"), **os.environ}
     config = _parse_config(environ)
-    config = replace(config, instance_dir=(ROOT / config.instance_dir).resolve())
+    config = replace(
+        config,
+        instance_dir=(ROOT / config.instance_dir).resolve(),
+        cors_origins=config.cors_origins and tuple(map(normalize_origin, config.cors_origins)),
+    )
     worker_count = _choose_worker_count(config)
     if config.is_production and config.demo_open:
         raise ConfigError("DEMO_OPEN: is refused when APP_ENV is production")
@@ -338,8 +308,7 @@ def _read_setting(env: MappingEnv, declared: Field[Any], texts: Mapping[str, str
     value_type = get_args(declared.type)[0] if is_optional else declared.type
     read = getattr(env, _PARSERS[value_type])
     validators = declared.metadata["setting"].validators
-    # The parsers of durations and words take no `validate`, and their settings have no validators.
-    return read(name, validate=validators) if validators else read(name)
+    return read(name, validate=validators)
 
 
 def _format_errors(messages: ErrorMapping) -> str:

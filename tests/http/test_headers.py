@@ -56,7 +56,7 @@ def test_development_allows_all_origins(client):
     answer = client.get("/api/events", headers={"Origin": ORIGIN})
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     exposed = answer.headers["Access-Control-Expose-Headers"]
-    for name in ("ETag", "X-Request-Id", "Retry-After"):
+    for name in ("ETag", "X-Request-Id", "Retry-After", "Content-Disposition", "Location"):
         assert name in exposed
     allowed = send_preflight(client)
     assert allowed.status_code == 200
@@ -87,6 +87,52 @@ def test_production_allows_the_configured_origins(make_app):
     assert send_preflight(server).headers["Access-Control-Allow-Origin"] == ORIGIN
     for origin in ("https://evil.example", f"{ORIGIN}.evil.example", "null"):
         assert "Access-Control-Allow-Origin" not in send_preflight(server, origin).headers
+
+
+def vary_of(answer):
+    return {each.strip() for each in ",".join(answer.headers.getlist("Vary")).split(",")}
+
+
+def test_every_answer_varies_by_origin_where_origins_are_listed(make_app):
+    """Without it a cache shows the answer to an unknown origin, without CORS, to an allowed one."""
+    server = make_app(CORS_ORIGINS="https://a.example,https://b.example").test_client()
+    for origin in ("https://a.example", "https://evil.example", None):
+        headers = {"Origin": origin, "Accept-Encoding": "gzip"} if origin else {}
+        for path in ("/api/events", "/api/nowhere", "/images/midnight-bakery.webp", "/api/users"):
+            answer = server.get(path, headers=headers)
+            assert {"Origin", "Accept-Encoding"} <= vary_of(answer), (origin, path)
+            allowed = answer.headers.getlist("Access-Control-Allow-Origin")
+            assert allowed == ([origin] if origin == "https://a.example" else [])
+            answer.close()
+    tag = server.get("/api/events").headers["ETag"]
+    unchanged = server.get("/api/events", headers={"If-None-Match": tag})
+    assert unchanged.status_code == 304
+    assert {"Origin", "Authorization", "X-Device-Id"} <= vary_of(unchanged)
+
+
+def test_answers_do_not_vary_by_origin_where_every_origin_is_allowed(client):
+    for headers in ({}, {"Origin": ORIGIN}):
+        answer = client.get("/api/events", headers=headers)
+        assert "Origin" not in vary_of(answer)
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize(
+    ("setting", "origin"),
+    [
+        ("https://b.example/", "https://b.example"),
+        ("HTTPS://B.Example:443", "https://b.example"),
+        ("http://localhost:5173/", "http://localhost:5173"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+        ("https://münchen.example", "https://xn--mnchen-3ya.example"),
+        ("capacitor://localhost", "capacitor://localhost"),
+        ("https://b.example, *", "https://any.example"),
+    ],
+)
+def test_an_origin_is_allowed_however_it_is_written(make_app, setting, origin):
+    server = make_app(CORS_ORIGINS=setting).test_client()
+    allowed = send_preflight(server, origin).headers["Access-Control-Allow-Origin"]
+    assert allowed == ("*" if "*" in setting else origin)
 
 
 def make_limited_client(make_app, **changes):

@@ -6,6 +6,7 @@ import stat
 from datetime import timedelta
 
 import pytest
+from environs import ValidationError
 
 from eventapp import config
 from eventapp.config import ROOT, SETTINGS, Config, ConfigError, MappingEnv, load_config
@@ -148,6 +149,16 @@ def test_values_are_parsed_and_blank_values_are_unset(load):
         ("JWT_REFRESH_EXPIRES_IN", "a month"),
         ("BCRYPT_ROUNDS", "3"),
         ("BCRYPT_ROUNDS", "31"),
+        ("CORS_ORIGINS", "nothing"),
+        ("CORS_ORIGINS", "null"),
+        ("CORS_ORIGINS", "https://a.example/app"),
+        ("CORS_ORIGINS", "https://a.example?x"),
+        ("CORS_ORIGINS", "https://*.example"),
+        ("CORS_ORIGINS", "https://user@a.example"),
+        ("CORS_ORIGINS", "https://a.example:port"),
+        ("CORS_ORIGINS", "https://a.example https://b.example"),
+        ("CORS_ORIGINS", "//a.example"),
+        ("CORS_ORIGINS", "*.example"),
         ("TRUSTED_PROXIES", "-1"),
         ("RATE_LIMIT_ENABLED", "perhaps"),
         ("RATE_LIMIT_WINDOW_MS", "1"),
@@ -220,6 +231,24 @@ def test_the_environment_overrides_the_file(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     settings = load_config()
     assert (settings.host, settings.port, settings.jwt_secret) == ("0.0.0.0", 4321, STRONG)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_validator_may_refuse_a_setting_of_any_type(load, monkeypatch, name):
+    """Even those whose parser is added to environs, which calls it with `validate`."""
+
+    def refuse(_value):
+        raise ValidationError("is refused")
+
+    values = {"MONGO_URI": SERVER, "WEB_CONCURRENCY": "2", "JWT_SECRET": STRONG}
+    declared = SETTINGS[name]
+    value = values.get(name, declared.default or "x")
+    field = next(each for each in dataclasses.fields(Config) if each.name == name.lower())
+    monkeypatch.setattr(
+        field, "metadata", {"setting": dataclasses.replace(declared, validators=(refuse,))}
+    )
+    with pytest.raises(ConfigError, match=f"^{name}: is refused"):
+        load(**{name: value})
 
 
 def test_environs_reads_the_mapping_instead_of_the_process_environment(monkeypatch):

@@ -8,6 +8,8 @@ flask-talisman is not used for the security headers: its hook takes 25 instead o
 each response, and adds redirects and session cookies, which an API does not need.
 """
 
+import re
+
 from flask import Flask, Response, request
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -36,15 +38,19 @@ API_HEADERS = (*COMMON_HEADERS, ("Content-Security-Policy", API_POLICY))
 SWAGGER_UI_HEADERS = (*COMMON_HEADERS, ("Content-Security-Policy", SWAGGER_UI_POLICY))
 DASHBOARD_HEADERS = (*COMMON_HEADERS, ("Content-Security-Policy", DASHBOARD_POLICY))
 HSTS = "max-age=31536000; includeSubDomains"
+# What a page of another origin may read, beside Content-Type, Cache-Control and a few more.
 EXPOSED_HEADERS = [
+    "Allow",
+    "Content-Disposition",
     "ETag",
-    "X-Request-Id",
+    "Location",
     "Retry-After",
+    "X-Request-Id",
     "RateLimit-Limit",
     "RateLimit-Remaining",
     "RateLimit-Reset",
 ]
-PREFLIGHT_MAX_AGE_SECONDS = 600
+ANY_ORIGIN, PREFLIGHT_MAX_AGE_SECONDS = "*", 600
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -64,15 +70,34 @@ def _trust_proxies(app: Flask, count: int) -> None:
 def _allow_origins(app: Flask, config: Config) -> None:
     origins = config.cors_origins
     if origins is None:
-        origins = () if config.is_production else ("*",)
+        origins = () if config.is_production else (ANY_ORIGIN,)
+    is_open = ANY_ORIGIN in origins
     if origins:
         CORS(
             app,
-            origins=list(origins),
+            origins=[ANY_ORIGIN] if is_open else _make_patterns(origins),
             expose_headers=EXPOSED_HEADERS,
             max_age=PREFLIGHT_MAX_AGE_SECONDS,
             send_wildcard=True,  # No request needs cookies, so one response suits every origin.
+            always_send=is_open,
+            vary_header=False,  # flask-cors adds it only to answers for an allowed origin.
         )
+    if origins and not is_open:
+        app.after_request(_vary_by_origin)
+
+
+def _make_patterns(origins: tuple[str, ...]) -> list[re.Pattern[str]]:
+    """Return a pattern that matches exactly one origin, for each of them.
+
+    flask-cors would take an origin with an IPv6 address for a regular expression: it has brackets.
+    """
+    return [re.compile(re.escape(origin) + r"\Z") for origin in origins]
+
+
+def _vary_by_origin(response: Response) -> Response:
+    """Add Origin to Vary, so that a cache never shows one origin the answer to another."""
+    response.vary.add("Origin")
+    return response
 
 
 def _add_headers(response: Response) -> Response:
