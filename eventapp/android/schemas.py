@@ -3,17 +3,20 @@
 The app sends whole models, with fields that a call does not need. They are ignored.
 """
 
-from typing import Any
-
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
+from marshmallow import EXCLUDE, Schema, fields, validate
 
 from eventapp.android import rules
-from eventapp.core.http.fields import Email, NewPassword, Password, PositiveInt64, Text
-from eventapp.core.json import JsonObject
+from eventapp.core.http.fields import (
+    Email,
+    ListBody,
+    NewPassword,
+    Password,
+    PositiveInt64,
+    Text,
+)
 
 CATEGORY = Text(0, 100)
 MAX_CATEGORIES = 50
-# marshmallow has no schema for a bare list, so the OpenAPI document gets this one.
 _CATEGORIES = {
     "type": "array",
     "maxItems": MAX_CATEGORIES,
@@ -53,17 +56,11 @@ class AppFavorite(AppBody):
     eventId = PositiveInt64(required=True)
 
 
-class Categories(Schema):
+class Categories(ListBody):
     """A bare list of categories. A category that does not exist matches no event."""
 
+    list_field = "categories"
     categories = fields.List(CATEGORY, required=True, validate=validate.Length(0, MAX_CATEGORIES))
-
-    @pre_load
-    def wrap_list(self, data: Any, **_kwargs: Any) -> JsonObject:
-        """Return the list as the field `categories`, because marshmallow loads objects only."""
-        if not isinstance(data, list):
-            raise ValidationError("Send a list of categories.")
-        return {"categories": data}
 
 
 class AppUser(Schema):

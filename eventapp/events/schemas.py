@@ -7,7 +7,6 @@ from marshmallow import (
     ValidationError,
     fields,
     post_load,
-    pre_load,
     validate,
     validates_schema,
 )
@@ -15,6 +14,7 @@ from marshmallow import (
 from eventapp.core.http.fields import (
     CalendarDate,
     ImageUrl,
+    ListBody,
     PageAnswer,
     PageQuery,
     PositiveInt64,
@@ -41,7 +41,6 @@ from eventapp.events.rules import (
     has_duplicates,
 )
 
-# marshmallow has no schema for a bare list, so the body of a recommendation is documented by hand.
 MAX_CATEGORIES = 50
 _CATEGORIES = {
     "type": "array",
@@ -208,18 +207,13 @@ class FavoriteBody(Schema):
     eventId = PositiveInt64(required=True)
 
 
-class Recommendation(Schema):
+class Recommendation(ListBody):
     """A bare list of categories, which loads as `categories`."""
 
+    list_field = "categories"
     categories = fields.List(
         make_category_field(), required=True, validate=validate.Length(0, MAX_CATEGORIES)
     )
-
-    @pre_load
-    def wrap_list(self, data: object, **_kwargs: Any) -> JsonObject:
-        if not isinstance(data, list):
-            raise ValidationError("Send a list of categories.")
-        return {"categories": data}
 
 
 # Answers.

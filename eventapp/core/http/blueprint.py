@@ -1,6 +1,6 @@
 """The class of all blueprints. Its decorators parse requests and document routes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, wraps
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -30,7 +30,12 @@ class Blueprint(UnwrappedBlueprint):
         """
         instance = schema() if isinstance(schema, type) else schema
         kwargs.setdefault("required", openapi.requires_value(instance))
-        return cast(Callable[[View], View], super().arguments(instance, **kwargs))
+        parse_input = cast(Callable[[View], View], super().arguments(instance, **kwargs))
+
+        def decorate(view: View) -> View:
+            return _declare_input(parse_input(view), kwargs.get("location", "json"), instance)
+
+        return decorate
 
     def query_arguments(self, schema_class: type[Schema]) -> Callable[[View], View]:
         """Parse the query like `arguments(..., location="query")`, for routes with much traffic.
@@ -51,7 +56,7 @@ class Blueprint(UnwrappedBlueprint):
                 return view(parse_query(request.query_string), *args, **kwargs)
 
             document_query(with_query, schema)
-            return cast(View, with_query)
+            return _declare_input(cast(View, with_query), "query", schema)
 
         return decorate
 
@@ -86,3 +91,16 @@ class Blueprint(UnwrappedBlueprint):
     if TYPE_CHECKING:  # flask-smorest has no types. These decorators return the view they get.
         route: Callable[..., Callable[[View], View]]
         after_request: Callable[[View], View]
+
+
+def _declare_input(view: View, location: str, schema: Schema) -> View:
+    """Record on a view which part of the request it reads, and by which schema."""
+    declared = get_input_schemas(view)
+    view.input_schemas = {**declared, location: schema}  # type: ignore[attr-defined]
+    return view
+
+
+def get_input_schemas(view: Callable[..., Any]) -> Mapping[str, Schema]:
+    """Return the schemas of what a view reads, by location: `json`, `query` or `files`."""
+    schemas: Mapping[str, Schema] = getattr(view, "input_schemas", {})
+    return schemas

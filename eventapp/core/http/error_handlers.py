@@ -1,15 +1,23 @@
 """Turn errors into HTTP responses. All have the body that `openapi.ErrorBody` describes."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from itertools import islice
 
 import structlog
 from flask import Flask, Response, request
 from pymongo.errors import PyMongoError
 from werkzeug.exceptions import HTTPException
 
+from eventapp.core import json
 from eventapp.core.database import is_unavailable
 from eventapp.core.errors import AppError, DatabaseUnavailable, TooLarge
+from eventapp.core.http.body_limits import MAX_FAULTS
 from eventapp.core.http.responses import json_response
+
+# An answer to a request that is not valid names the first faults only, and stays under 16 kB.
+# The lengths are in characters, of which each takes up to 6 bytes.
+MAX_NAME, MAX_MESSAGE, MAX_ERRORS_BYTES = 100, 300, 10_000
 
 log = structlog.get_logger()
 
@@ -24,9 +32,33 @@ def init_app(app: Flask) -> None:
 
 def handle_app_error(error: AppError) -> Response:
     """Return the response with the status, body and headers of an error of this application."""
-    response = json_response(error.to_dict(), error.status)
+    body = error.to_dict()
+    body["message"] = _shorten(error.message, MAX_MESSAGE)
+    if error.errors:
+        body["errors"] = _shorten_errors(error.errors)
+    response = json_response(body, error.status)
     response.headers.update(error.headers)
     return response
+
+
+def _shorten(text: str, max_length: int) -> str:
+    return text if len(text) <= max_length else f"{text[:max_length]}..."
+
+
+def _shorten_errors(errors: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return the first MAX_FAULTS faults, as far as they fit into MAX_ERRORS_BYTES.
+
+    Names of fields and messages may repeat what the client has sent, so they are shortened, too.
+    """
+    shown: dict[str, list[str]] = {}
+    size = 0
+    for name, messages in islice(errors.items(), MAX_FAULTS):
+        fault = {_shorten(name, MAX_NAME): [_shorten(each, MAX_MESSAGE) for each in messages[:5]]}
+        size += len(json.dumps(fault))
+        if size > MAX_ERRORS_BYTES:
+            break
+        shown.update(fault)
+    return shown
 
 
 def handle_http_exception(error: HTTPException) -> Response:

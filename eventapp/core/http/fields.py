@@ -7,14 +7,15 @@ use only syntax that Python and the regular expressions of JSON Schema share.
 import re
 import unicodedata
 from datetime import date, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from bson import ObjectId
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, pre_load, validate
 
 from eventapp.core import json
 from eventapp.core.access import emails
 from eventapp.core.access.passwords import MAX_PASSWORD_BYTES
+from eventapp.core.json import JsonObject
 
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
 MAX_PRICE = 1_000_000
@@ -241,6 +242,26 @@ class CommaSeparatedList(fields.Field[list[str]]):
         if len(words) > self._max_words or any(len(word) > MAX_WORD for word in words):
             raise ValidationError(f"At most {self._max_words} words of {MAX_WORD} characters.")
         return [word.strip() for word in words if word.strip()]
+
+
+class ListBody(Schema):
+    """A body that is a bare list. It loads as the field `list_field`, the only field.
+
+    marshmallow has no schema for such a body, so its OpenAPI document is written by hand.
+    """
+
+    list_field: ClassVar[str]
+
+    def wrap_list(self, body: list[object]) -> JsonObject:
+        """Return the object that the fields of this schema load."""
+        return {self.list_field: body}
+
+    @pre_load
+    def require_list(self, data: object, **_kwargs: Any) -> JsonObject:
+        """Return the list as an object; raise ValidationError if the body is not a list."""
+        if not isinstance(data, list):
+            raise ValidationError(f"Send a list of {self.list_field}.")
+        return self.wrap_list(data)
 
 
 def make_limit_field() -> fields.Integer:

@@ -13,6 +13,7 @@ from webargs.flaskparser import FlaskParser
 
 from eventapp.core import json, paging
 from eventapp.core.errors import MalformedJson, TooLarge, UnsupportedMediaType, ValidationFailed
+from eventapp.core.http import body_limits
 from eventapp.core.json import JsonObject
 
 MAX_BODY_BYTES = 1_000_000
@@ -57,6 +58,16 @@ class RequestParser(FlaskParser):
         if errors:
             raise make_validation_error(errors)
         return req.args.to_dict()
+
+    def pre_load(self, location_data: Any, *, schema: Schema, req: Request, location: str) -> Any:
+        """Return the data; webargs calls this before it validates them.
+
+        Raises:
+            ValidationFailed: the data are larger than the schema accepts.
+        """
+        if errors := body_limits.find_excess(schema, location_data):
+            raise make_validation_error(errors)
+        return location_data
 
     def handle_error(self, error: ValidationError, *_args: Any, **_kw: Any) -> NoReturn:
         """Raise ValidationFailed with the errors that marshmallow has found."""
