@@ -26,6 +26,7 @@ from eventapp.setting_values import (
     normalize_origin,
     parse_duration,
     parse_words,
+    validate_base_url,
     validate_origins,
     validate_sender,
 )
@@ -97,9 +98,9 @@ class Config:
     )
     public_base_url: str | None = setting(
         None,
-        Regexp(r"https?://[^\s]+", error="must be an http or https URL"),
+        validate_base_url,
         help="What links to images and links in mails begin with, such as "
-        "https://tickets.example.org. "
+        "https://tickets.example.org. Production requires it. "
         "Unset: images use the host of the request, and mails use HOST and PORT.",
     )
     jwt_secret: str = setting(
@@ -273,10 +274,13 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
     worker_count = _choose_worker_count(config)
     if config.is_production and config.demo_open:
         raise ConfigError("DEMO_OPEN: is refused when APP_ENV is production")
+    secret = _choose_secret(config)
+    if config.is_production and not config.public_base_url:
+        raise ConfigError("PUBLIC_BASE_URL: must be set when APP_ENV is production")
     return replace(
         config,
         web_concurrency=worker_count,
-        jwt_secret=_choose_secret(config),
+        jwt_secret=secret,
         log_format=config.log_format or ("json" if config.is_production else "text"),
     )
 

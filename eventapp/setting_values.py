@@ -17,18 +17,34 @@ Value = TypeVar("Value")
 
 
 def make_url_validator(*schemes: str, example: str) -> Validator:
-    """Return a validator of URLs with one of these schemes, a host and optionally a port."""
+    """Return a validator of URLs with one of these schemes, a host and optionally a port.
+
+    The URL may have a path. Spaces are refused.
+    """
 
     def validate(url: str) -> None:
         try:
             parts = urlsplit(url)
-            is_valid = parts.scheme in schemes and parts.hostname and parts.port != 0
+            has_address = parts.scheme in schemes and parts.hostname and parts.port != 0
+            is_valid = has_address and not re.search(r"\s", url)
         except ValueError:
             is_valid = False
         if not is_valid:
             raise ValidationError(f"must look like {example}")
 
     return validate
+
+
+def validate_base_url(url: str) -> None:
+    """Check that a path can be added to the URL.
+
+    Raises:
+        ValidationError: it is no http or https URL, or it ends with a query or a fragment.
+    """
+    example = "https://tickets.example.org"
+    make_url_validator("http", "https", example=example)(url)
+    if "?" in url or "#" in url:
+        raise ValidationError(f"must look like {example}")
 
 
 def validate_sender(text: str) -> None:

@@ -13,14 +13,11 @@ from eventapp.media import service as media
 from eventapp.media.types import RenderedPhoto
 
 
-def set_profile_photo(
-    db: Db, user_id: ObjectId, file: bytes, *, now: datetime, image_base_url: str
-) -> StoredUser:
+def set_profile_photo(db: Db, user_id: ObjectId, file: bytes, now: datetime) -> StoredUser:
     """Store an uploaded photo and show it in the profile. The previous photo is deleted.
 
     Args:
         file: the bytes of the upload: JPEG, PNG or WebP.
-        image_base_url: the beginning of the photo's URL, such as `https://host`.
 
     Returns:
         The account after the write.
@@ -33,8 +30,8 @@ def set_profile_photo(
     owner = media.make_profile_owner(user_id)
     stored = media.store_photo(db, owner, file, now)
     photo: ProfilePhoto = {"_id": stored["_id"], "sha": stored["sha"]}
-    url = image_base_url + media.make_path(stored)
-    previous = store.set_photo(db, user_id, url=url, photo=photo, now=now)
+    path = media.make_path(stored)
+    previous = store.set_photo(db, user_id, path=path, photo=photo, now=now)
     if previous is None:  # The account was deleted in the meantime.
         media.forget_user(db, user_id)
         raise UserNotFound

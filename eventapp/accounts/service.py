@@ -108,19 +108,38 @@ def _refuse_invalid(**errors_by_field: str | None) -> None:
         raise ValidationFailed(f"Invalid {next(iter(errors))}", errors=errors)
 
 
-def render_user(user: StoredUser) -> RenderedUser:
-    """Return the fields of an account that the API shows. The password hash is not among them."""
+def render_user(user: StoredUser, image_base_url: str) -> RenderedUser:
+    """Return the fields of an account that the API shows. The password hash is not among them.
+
+    Args:
+        image_base_url: the beginning of the URL of an uploaded photo, such as `https://host`.
+    """
     return {
         "_id": user["_id"],
         "name": user["name"],
         "email": user["email"],
         "role": user["role"],
         "about": user["about"],
-        "userImg": user["userImg"],
+        "userImg": make_photo_url(user, image_base_url),
         "createdAt": user["createdAt"],
         "updatedAt": user["updatedAt"],
         "__v": user["__v"],
     }
+
+
+def make_photo_url(user: StoredUser, image_base_url: str) -> str:
+    """Return the URL of the photo of a profile, or an empty text.
+
+    Args:
+        image_base_url: the beginning of the URL of an uploaded photo, such as `https://host`.
+    """
+    url = _make_image_value(user, user["userImg"])
+    return image_base_url + url if url.startswith("/") else url
+
+
+def _make_image_value(user: StoredUser, url: str) -> str:
+    photo = user.get("photo")
+    return media.make_image_value(url, photo["sha"] if photo else None)
 
 
 def get_user(db: Db, user_id: ObjectId) -> StoredUser:
@@ -153,6 +172,7 @@ def list_users(
     page: int = 1,
     limit: int = 20,
     older_than: ObjectId | None = None,
+    image_base_url: str,
 ) -> tuple[JsonObject, ObjectId | None]:
     """Return a page of accounts, newest first.
 
@@ -162,6 +182,7 @@ def list_users(
         page: the number of the page, from 1. If `older_than` is set, it selects nothing and is
             only echoed in the answer.
         older_than: return only accounts that were added before this one.
+        image_base_url: the beginning of the URLs of uploaded photos, such as `https://host`.
 
     Returns:
         The body of the answer, and the `older_than` of the next page, which is None at the end.
@@ -178,7 +199,7 @@ def list_users(
             db, search=search, role=role, older_than=older_than, skip=skip, limit=limit + 1
         )
     body = {
-        "users": [render_user(user) for user in found[:limit]],
+        "users": [render_user(user, image_base_url) for user in found[:limit]],
         **paging.make_page_envelope(page=page, limit=limit, counted=counted),
     }
     return body, found[limit - 1]["_id"] if len(found) > limit else None
@@ -213,6 +234,8 @@ def update_user(
     loses_admin_role = previous["role"] == ADMIN and changes.get("role", ADMIN) != ADMIN
     if loses_admin_role and store.count_with_role(db, ADMIN, 2) < 2:
         raise LastAdmin
+    if "userImg" in changes:
+        changes = {**changes, "userImg": _make_image_value(previous, changes["userImg"])}
     user = _write_changes(db, user_id, _add_folded_fields(changes, now), unique_name=unique_name)
     if loses_admin_role:
         _restore_last_admin(db, user_id, now)
@@ -323,7 +346,7 @@ def export_user(
         UserNotFound: there is no account with this id.
     """
     exported: JsonObject = {
-        "user": render_user(get_user(db, user_id)),
+        "user": render_user(get_user(db, user_id), ""),
         "sessions": sessions.export_sessions(db, user_id),
     }
     for export_function in export_functions:

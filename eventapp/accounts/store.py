@@ -110,14 +110,14 @@ def update(
 
 
 def set_photo(
-    db: Db, user_id: ObjectId, *, url: str, photo: ProfilePhoto, now: datetime
+    db: Db, user_id: ObjectId, *, path: str, photo: ProfilePhoto, now: datetime
 ) -> StoredUser | None:
-    """Set the profile photo of an account. The URL and the id of the photo change in one write.
+    """Set the profile photo of an account: its URL path and its id, in one write.
 
     Returns:
         The account before the write, None if there is none.
     """
-    change = {"userImg": url, "photo": photo, "updatedAt": now}
+    change = {"userImg": path, "photo": photo, "updatedAt": now}
     return _users(db).find_one_and_update(
         {"_id": user_id}, {"$set": change}, return_document=ReturnDocument.BEFORE
     )

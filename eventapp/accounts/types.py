@@ -29,7 +29,9 @@ StoredUser = TypedDict(
         "passwordHash": str,  # bcrypt
         "role": str,  # attendee, organizer or admin
         "about": str,  # at most 2,000 characters; may be empty
-        "userImg": str,  # URL of the photo, uploaded here or elsewhere; empty where there is none
+        # URL of the photo: `/images/...` if it was uploaded here, with a host in front in documents
+        # of older versions; empty where there is none.
+        "userImg": str,
         "photo": NotRequired[ProfilePhoto],  # absent until a photo is uploaded
         "createdAt": datetime,
         "updatedAt": datetime,

@@ -47,19 +47,26 @@ def _get_engagement(db: Db, now: datetime) -> JsonObject:
 
 
 def list_users(
-    db: Db, *, search: str = "", role: str | None = None, page: int = 1, limit: int = 20
+    db: Db,
+    *,
+    search: str = "",
+    role: str | None = None,
+    page: int = 1,
+    limit: int = 20,
+    image_base_url: str,
 ) -> JsonObject:
     """Return a page of accounts, newest first, each with its number of bookings and its spending.
 
     Args:
         search: part of a name or an email, in any case; empty for all accounts.
         role: the role that the accounts have; None for any.
+        image_base_url: the beginning of the URLs of uploaded photos, such as `https://host`.
 
     Raises:
         ValidationFailed: the page begins after the last row that a page number can reach.
     """
     answer, _next_older_than = accounts.list_users(
-        db, search=search, role=role, page=page, limit=limit
+        db, search=search, role=role, page=page, limit=limit, image_base_url=image_base_url
     )
     spending = _sum_spending(db, [user["_id"] for user in answer["users"]])
     answer["users"] = [{**user, **spending[user["_id"]]} for user in answer["users"]]

@@ -44,14 +44,18 @@ def _render_ticket_type(ticket_type: TicketTypeView) -> AppTicketType:
     }
 
 
-def render_user(user: StoredUser, capability: str) -> AppUser:
-    """Return a user as the app reads it, with the capability to change the profile as its id."""
+def render_user(user: StoredUser, capability: str, photo_url: str) -> AppUser:
+    """Return a user as the app reads it, with the capability to change the profile as its id.
+
+    Args:
+        photo_url: the URL of the photo; an empty text without one.
+    """
     return {
         "_id": capability,
         "name": user["name"],
         "email": user["email"],
         "about": user["about"],
-        "userImg": user["userImg"],
+        "userImg": photo_url,
         "createdAt": user["createdAt"],
         "updatedAt": user["updatedAt"],
         "__v": user["__v"],

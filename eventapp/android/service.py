@@ -14,7 +14,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from eventapp.accounts import service as accounts
 from eventapp.accounts import sessions
-from eventapp.accounts.types import StoredSession
+from eventapp.accounts.types import StoredSession, StoredUser
 from eventapp.android import rules
 from eventapp.android.types import AppEvent, AppUser, ProfileChanges
 from eventapp.core.access.actor import Actor
@@ -43,11 +43,13 @@ class LoginSettings:
         secret: the secret that capabilities are signed with.
         session_lifetime: how long a login lasts.
         bcrypt_rounds: the cost of password hashes.
+        image_base_url: the beginning of the URLs of uploaded photos, such as `https://host`.
     """
 
     secret: str
     session_lifetime: timedelta
     bcrypt_rounds: int
+    image_base_url: str
 
 
 def list_upcoming(db: Db, *, image_base_url: str) -> list[AppEvent]:
@@ -117,7 +119,7 @@ def register(
         unique_name=True,
     )
     session = sessions.open_session(db, user, now=now, lifetime=settings.session_lifetime)
-    return rules.render_user(user, _sign_capability(session, settings))
+    return _render_user(user, _sign_capability(session, settings), settings)
 
 
 def log_in(
@@ -142,7 +144,7 @@ def log_in(
         lifetime=settings.session_lifetime,
         bcrypt_rounds=settings.bcrypt_rounds,
     )
-    return rules.render_user(user, _sign_capability(session, settings))
+    return _render_user(user, _sign_capability(session, settings), settings)
 
 
 def change_profile(
@@ -160,7 +162,12 @@ def change_profile(
     if session is None:
         raise Unauthorized(LOG_IN_AGAIN)
     user = accounts.update_user(db, session["userId"], changes, now=now, unique_name=True)
-    return rules.render_user(user, capability)
+    return _render_user(user, capability, settings)
+
+
+def _render_user(user: StoredUser, capability: str, settings: LoginSettings) -> AppUser:
+    photo_url = accounts.make_photo_url(user, settings.image_base_url)
+    return rules.render_user(user, capability, photo_url)
 
 
 def _sign_capability(session: StoredSession, settings: LoginSettings) -> str:

@@ -181,8 +181,10 @@ def make_replacement(body: EventInput) -> Edit:
             _refuse_ended(event)
         if body.get("status") == rules.DRAFT:
             refuse_bookings(event)
+        photo = event.get("photo")
         patch = {
             **body,
+            "image": media.make_image_value(body["image"], photo["sha"] if photo else None),
             "schedule": [rules.make_schedule_entry(entry) for entry in body["schedule"]],
             "ticketTypes": after,
             "nextTypeId": max(next_id, *(each["ticketTypeId"] + 1 for each in after)),

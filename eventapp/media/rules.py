@@ -54,6 +54,19 @@ def make_path(photo: StoredPhoto) -> str:
     return f"/images/{photo['sha']}.webp"
 
 
+def make_image_value(url: str, sha: str | None) -> str:
+    """Return what to store as an image: the path of an uploaded photo, or the URL as it is.
+
+    Clients send back the URLs that they were shown. Their host is that of an earlier request, which
+    is nothing to keep.
+
+    Args:
+        sha: the hash of the photo that the owner of the image has uploaded; None without one.
+    """
+    path = f"/images/{sha}.webp"
+    return path if sha and url.endswith(path) else url
+
+
 def parse_file_name(file_name: str) -> str | None:
     """Return the `sha` in the file name of an uploaded photo, None for any other file name."""
     match = _FILE_NAME.fullmatch(file_name)

@@ -93,6 +93,15 @@ def make_path(photo: StoredPhoto) -> str:
     return rules.make_path(photo)
 
 
+def make_image_value(url: str, sha: str | None) -> str:
+    """Return what to store as an image: the path of an uploaded photo, or the URL as it is.
+
+    Args:
+        sha: the hash of the photo that the owner of the image has uploaded; None without one.
+    """
+    return rules.make_image_value(url, sha)
+
+
 def parse_file_name(file_name: str) -> str | None:
     """Return the `sha` in the file name of an uploaded photo, None for any other file name."""
     return rules.parse_file_name(file_name)

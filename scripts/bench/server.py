@@ -29,6 +29,7 @@ def make_settings(mongo_uri: str, secret: str, directory: Path) -> dict[str, str
         "JWT_EXPIRES_IN": TOKEN_LIFETIME,
         "INSTANCE_DIR": str(directory),
         "APP_ENV": "production",
+        "PUBLIC_BASE_URL": "http://127.0.0.1",
         "WEB_CONCURRENCY": str(PROCESSES),
         "RATE_LIMIT_ENABLED": "false",
         "LOG_LEVEL": "warning",

@@ -4,7 +4,11 @@ import pytest
 
 ORIGIN = "https://frontend.example.org"
 SECRET = "0123456789abcdef0123456789abcdef-random"
-PRODUCTION = {"APP_ENV": "production", "JWT_SECRET": SECRET}
+PRODUCTION = {
+    "APP_ENV": "production",
+    "JWT_SECRET": SECRET,
+    "PUBLIC_BASE_URL": "https://tickets.example.org",
+}
 
 
 @pytest.fixture(scope="module")

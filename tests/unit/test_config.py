@@ -14,6 +14,7 @@ from scripts import settings_docs
 
 STRONG = "0123456789abcdefghijABCDEFGHIJ-_xyz"
 SERVER = "mongodb://db.example.org/tickets"
+SITE = "https://tickets.example.org"
 # The defaults of the specification, repeated here so that a change is noticed.
 DEFAULTS = {
     "MONGO_URI": "",
@@ -108,7 +109,8 @@ def test_defaults(load, tmp_path):
 
 
 def test_production_defaults(load):
-    settings = load(APP_ENV="production", JWT_SECRET=STRONG, MONGO_URI=SERVER)
+    given = {"JWT_SECRET": STRONG, "MONGO_URI": SERVER, "PUBLIC_BASE_URL": SITE}
+    settings = load(APP_ENV="production", **given)
     assert settings.is_production
     assert settings.log_format == "json"
     assert settings.web_concurrency == os.cpu_count()
@@ -142,6 +144,9 @@ def test_values_are_parsed_and_blank_values_are_unset(load):
         ("WEB_CONCURRENCY", "2"),  # on the embedded store
         ("WEB_CONCURRENCY", "0"),
         ("PUBLIC_BASE_URL", "tickets.example.org"),
+        ("PUBLIC_BASE_URL", "https://"),
+        ("PUBLIC_BASE_URL", "https://tickets.example.org?a=b"),
+        ("PUBLIC_BASE_URL", "https://tickets.example.org/ x"),
         ("JWT_SECRET", "short"),
         ("JWT_SECRET", "x" * 31),
         ("JWT_EXPIRES_IN", "15"),
@@ -196,6 +201,8 @@ def test_a_bad_value_is_named_in_one_line(load, name, value):
         ("JWT_SECRET", {"JWT_SECRET": "x" * 31}),
         ("JWT_SECRET", {"JWT_SECRET": "x" * 40}),
         ("JWT_SECRET", {"JWT_SECRET": "x" * 64}),
+        ("PUBLIC_BASE_URL", {"JWT_SECRET": STRONG}),
+        ("PUBLIC_BASE_URL", {"JWT_SECRET": STRONG, "PUBLIC_BASE_URL": " "}),
         ("DEMO_OPEN", {"JWT_SECRET": STRONG, "DEMO_OPEN": "true"}),
         ("DEMO_OPEN", {"JWT_SECRET": STRONG, "DEMO_OPEN": "1"}),
     ],

@@ -23,7 +23,7 @@ from eventapp.core.access.permissions import anonymous, current_actor, role_requ
 from eventapp.core.access.rate_limits import login_rate_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import current_config
+from eventapp.core.http.app_context import current_config, get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.openapi import LOCATION_HEADER
@@ -114,7 +114,7 @@ def log_out(body: JsonObject) -> Response:
 def show_profile() -> Response:
     """Return the caller's account."""
     user = service.get_user(get_db(), current_actor().require_user_id())
-    return json_response(service.render_user(user))
+    return json_response(service.render_user(user, get_image_base_url()))
 
 
 @bp.route("/profile", methods=["PUT"])
@@ -125,7 +125,7 @@ def show_profile() -> Response:
 def change_profile(body: UserChanges) -> Response:
     """Change the fields of the caller's account that are sent."""
     user = service.update_user(get_db(), current_actor().require_user_id(), body, now=utc_now())
-    return json_response(service.render_user(user))
+    return json_response(service.render_user(user, get_image_base_url()))
 
 
 @bp.route("/change-password", methods=["PUT"])
@@ -160,7 +160,8 @@ def create_admin(body: JsonObject) -> Response:
         get_db(), **body, role=ADMIN, now=utc_now(), bcrypt_rounds=current_config().bcrypt_rounds
     )
     return created_response(
-        {"message": "Admin created", "user": service.render_user(user)}, _user_url(user)
+        {"message": "Admin created", "user": service.render_user(user, get_image_base_url())},
+        _user_url(user),
     )
 
 
@@ -169,7 +170,11 @@ def _user_url(user: StoredUser) -> str:
 
 
 def _signed_in_body(message: str, user: StoredUser, session: StoredSession) -> JsonObject:
-    return {"message": message, "user": service.render_user(user), **_tokens_body(session)}
+    return {
+        "message": message,
+        "user": service.render_user(user, get_image_base_url()),
+        **_tokens_body(session),
+    }
 
 
 def _tokens_body(session: StoredSession) -> dict[str, str]:

@@ -26,14 +26,8 @@ bp = Blueprint("user_photos", __name__, url_prefix="/api/users", description="Ph
 @bp.error_responses(404)
 def set_photo(files: JsonObject, user_id: ObjectId) -> Response:
     """Upload the photo of the profile: JPEG, PNG or WebP. It replaces the previous photo."""
-    user = photos.set_profile_photo(
-        get_db(),
-        user_id,
-        read_uploaded_file(files),
-        now=utc_now(),
-        image_base_url=get_image_base_url(),
-    )
-    return json_response(service.render_user(user))
+    user = photos.set_profile_photo(get_db(), user_id, read_uploaded_file(files), utc_now())
+    return json_response(service.render_user(user, get_image_base_url()))
 
 
 @bp.route("/<oid:user_id>/gallery")

@@ -12,6 +12,7 @@ from eventapp.core.access.permissions import current_actor, role_required, self_
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.errors import Forbidden
+from eventapp.core.http.app_context import get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
 from eventapp.core.http.request_parser import parse_list_query
@@ -39,6 +40,7 @@ def list_users(query: JsonObject) -> Response:
         ),
         page=query["page"],
         limit=query["limit"],
+        image_base_url=get_image_base_url(),
     )
     next_position = {"before": next_older_than} if next_older_than else None
     return json_response({**body, "nextCursor": paging.make_next_cursor(next_position, filters)})
@@ -50,7 +52,9 @@ def list_users(query: JsonObject) -> Response:
 @bp.error_responses(404)
 def show_user(user_id: ObjectId) -> Response:
     """Return an account."""
-    return json_response(service.render_user(service.get_user(get_db(), user_id)))
+    return json_response(
+        service.render_user(service.get_user(get_db(), user_id), get_image_base_url())
+    )
 
 
 @bp.route("/<oid:user_id>", methods=["PUT"])
@@ -63,7 +67,7 @@ def change_user(body: UserChanges, user_id: ObjectId) -> Response:
     if "role" in body and not current_actor().is_admin:
         raise Forbidden("Only an admin may change a role")
     user = service.update_user(get_db(), user_id, body, now=utc_now())
-    return json_response(service.render_user(user))
+    return json_response(service.render_user(user, get_image_base_url()))
 
 
 @bp.route("/<oid:user_id>", methods=["DELETE"])

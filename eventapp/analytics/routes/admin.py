@@ -16,7 +16,7 @@ from eventapp.analytics.schemas import (
 from eventapp.core.access.permissions import role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import current_config
+from eventapp.core.http.app_context import current_config, get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import PageQuery
 from eventapp.core.http.responses import json_response
@@ -42,7 +42,7 @@ def dashboard() -> Response:
 @bp.response(200, BookersAnswer)
 def users(query: JsonObject) -> Response:
     """Return a page of accounts, newest first, with their bookings and spending."""
-    return json_response(admin.list_users(get_db(), **query))
+    return json_response(admin.list_users(get_db(), **query, image_base_url=get_image_base_url()))
 
 
 @bp.route("/events")
