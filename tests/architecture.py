@@ -49,7 +49,7 @@ CORE_ORDER = (
 )
 
 # The layer of every module whose file name is not itself the name of a layer. The layer of a folder
-# holds for all files in it.
+# holds for all files in it that are not named with the folder.
 LAYERS: dict[str, dict[str, str]] = {
     "accounts": {
         "photos": "service",
@@ -74,6 +74,10 @@ LAYERS: dict[str, dict[str, str]] = {
         "auditing": "service",
         "context": "service",
         "event_closing": "service",
+        "ledger": "service",
+        "ledger.entries": "rules",
+        "ledger.store": "store",
+        "ledger.types": "types",
         "notifications": "service",
         "recovery": "service",
         "sales": "service",
@@ -238,7 +242,8 @@ def find_layer(module: str) -> str | None:
     _, feature, *names = module.split(".")
     table = LAYERS.get(feature, {})
     first = names[0] if names else ""
-    return table.get(first) or (first if first in LAYER_RULES else None)
+    layer = table.get(".".join(names[:2])) or table.get(first)
+    return layer or (first if first in LAYER_RULES else None)
 
 
 def find_import_faults(name: str, source: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Declare which store may read and write which fields of which collection, and check every query.
 
 `check_queries` checks the queries that stores make in this process during the tests, and refuses
-those that the tables below do not allow. Queries that a test makes itself are not checked.
+those that the tables below do not allow. Queries that a test makes itself are not checked. It also
+refuses a change of a booking's tickets or money that adds no entry for the ledger.
 """
 
 import functools
@@ -34,8 +35,9 @@ WRITES: Table = {
             *("updatedAt", "cancelledAt", "expiresAt"),
             *("items", "quantity", "totalPrice", "totalCents", "payment", "refund"),
             *("restock", "due", "idempotency", "tell", "tell.*", "tellAt"),
+            *("entries", "ledgerDue"),
         ),
-        "bookings.store_moves": ("refund", "restock"),
+        "bookings.store_moves": ("refund", "restock", "entries", "ledgerDue"),
         "tickets.store": ("checkIns.*",),
     },
     "chats": {"messages.store": (INSERT, DELETE, "seq")},
@@ -137,9 +139,21 @@ READS: Table = {
     "waitlist": {"analytics.store_figures": (ALL,), "waitlist.store": (ALL,)},
 }
 
+# The fields of a booking that say which tickets it has and what was paid for them. Whoever writes
+# one of them writes ENTRY_FIELDS, too (eventapp/bookings/ledger).
+MONEY_FIELDS = frozenset(
+    {"status", "active", "items", "quantity", "totalPrice", "totalCents", "refund"}
+    | {"refund.refundId"}
+)
+ENTRY_FIELDS = frozenset({"entries", "ledgerDue"})
+
 
 class UndeclaredQuery(AssertionError):
     """A store reads or writes what the tables do not give it."""
+
+
+class MissingEntry(AssertionError):
+    """A store changes the tickets or the money of a booking without an entry for the ledger."""
 
 
 def list_fields_written(update: Any) -> set[str]:
@@ -219,6 +233,30 @@ WRITING: dict[str, Callable[..., set[str]]] = {
 }
 
 
+def lacks_entry(write: Any) -> bool:
+    """Return whether a change of a booking's tickets or money has no entry for the ledger.
+
+    Args:
+        write: an update, or a document to insert.
+    """
+    if isinstance(write, list) or any(name.startswith("$") for name in write):
+        fields = list_fields_written(write)
+    else:
+        fields = set() if write.get("void") else set(write)
+    return bool(fields & MONEY_FIELDS) and not fields >= ENTRY_FIELDS
+
+
+def _list_writes(name: str, arguments: tuple[Any, ...]) -> list[Any]:
+    """Return the updates and documents of a call of one of WRITING that changes documents."""
+    if name == "insert_one":
+        return [arguments[0]]
+    if name == "insert_many":
+        return list(arguments[0])
+    if name == "bulk_write":
+        return [request._doc for request in arguments[0] if hasattr(request, "_doc")]
+    return [] if "delete" in name else [arguments[1]]
+
+
 def find_store(frame: FrameType | None) -> str | None:
     """Return the module of a feature that makes the query of a frame, such as `events.store`.
 
@@ -275,6 +313,10 @@ def _wrap(
                     f"{store}: {original.__name__} of {collection.name}: {sorted(more)}; "
                     "declare it in tests/data_access.py, or leave it to the store that may"
                 )
+            if table is WRITES and collection.name == "bookings":
+                name = original.__name__
+                if any(map(lacks_entry, _list_writes(name, arguments))):
+                    raise MissingEntry(f"{store}: {name} of bookings has no entry for the ledger")
         return original(collection, *arguments, **options)
 
     return query

@@ -42,7 +42,7 @@ def test_every_declared_layer_belongs_to_a_module():
     gone = {
         (feature, name)
         for feature, name in declared
-        if not (PACKAGE / feature / f"{name}.py").exists()
+        if not (PACKAGE / feature / f"{name.replace('.', '/')}.py").exists()
         and not (PACKAGE / feature / name).is_dir()
     }
     assert gone - {("events", "changes")} == set(), "take these out of LAYERS"

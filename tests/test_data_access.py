@@ -2,6 +2,7 @@
 
 import pytest
 
+from eventapp.bookings import store as bookings_store
 from eventapp.events import store
 from tests.architecture import PACKAGE
 from tests.data_access import (
@@ -9,8 +10,10 @@ from tests.data_access import (
     INSERT,
     READS,
     WRITES,
+    MissingEntry,
     UndeclaredQuery,
     find_undeclared,
+    lacks_entry,
     list_fields_read,
     list_fields_written,
 )
@@ -92,6 +95,35 @@ def test_the_fields_that_a_projection_reads(projection, fields):
 )
 def test_a_write_that_the_table_does_not_give_is_found(collection, store, fields):
     assert find_undeclared(WRITES, collection, store, fields) == fields
+
+
+ENTRY = {"$set": {"ledgerDue": True}, "$push": {"entries": {"$each": [{}]}}}
+
+
+@pytest.mark.parametrize(
+    ("write", "lacks"),
+    [
+        ({"$set": {"status": "cancelled"}}, True),
+        ({"$set": {"refund.refundId": "r"}}, True),
+        ({"$set": {"items": []}, "$push": {"entries": {}}}, True),  # the copier would not find it
+        ({**ENTRY, "$unset": {"refund": ""}}, False),
+        ({"$set": {"userId": None}}, False),
+        ({"_id": 1, "status": "held"}, True),
+        ({"_id": 1, "status": "held", "entries": [{}], "ledgerDue": True}, False),
+        ({"_id": 1, "void": True}, False),
+    ],
+)
+def test_a_change_of_tickets_or_money_needs_an_entry(write, lacks):
+    assert lacks_entry(write) is lacks
+
+
+def test_a_booking_that_is_stored_without_an_entry_is_refused(db):
+    with pytest.raises(MissingEntry, match=r"bookings\.store: insert_many"):
+        bookings_store.insert_bookings(db, [{"_id": 1, "status": "held"}])
+    with pytest.raises(MissingEntry, match=r"bookings\.store: find_one_and_update"):
+        bookings_store.update_booking(db, 1, {}, {"status": "confirmed"})
+    with pytest.raises(MissingEntry, match=r"bookings\.store: bulk_write"):
+        bookings_store.update_bookings(db, [({"_id": 1, "status": "held"}, {"active": False}, [])])
 
 
 def test_a_query_that_is_not_declared_is_refused(db, monkeypatch):

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from eventapp.bookings import rules, store, store_moves
 from eventapp.bookings.context import BookingContext
+from eventapp.bookings.ledger.entries import build_end_entries
 from eventapp.bookings.transitions import apply_pending_moves, build_end_fields
 from eventapp.bookings.types import ChangeReason
 from eventapp.core.access.actor import Actor
@@ -112,7 +113,12 @@ def _end_each_booking(
         now = clock()
         apply_pending_moves(context, list(filter(rules.get_pending_move, batch)), now)
         changes = [
-            (booking, build_end_fields(booking, rules.CANCELLED, reason, now)) for booking in batch
+            (
+                booking,
+                build_end_fields(booking, rules.CANCELLED, reason, now),
+                build_end_entries(booking, reason, now),
+            )
+            for booking in batch
         ]
         if ended := store.update_bookings(context.db, changes):
             failpoint("end")

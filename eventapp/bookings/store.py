@@ -23,6 +23,8 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
 
+from eventapp.bookings.ledger.store import build_update
+from eventapp.bookings.ledger.types import LedgerEntry
 from eventapp.bookings.types import (
     ActiveTickets,
     BookingIdOnly,
@@ -222,25 +224,34 @@ def count_bookings(db: Db, where: Query, *, up_to: int, hint: str | None = None)
 
 
 def update_booking(
-    db: Db, booking_id: ObjectId, where: Query, fields: Query
+    db: Db,
+    booking_id: ObjectId,
+    where: Query,
+    fields: Query,
+    entries: Sequence[LedgerEntry] = (),
 ) -> StoredBooking | None:
     """Set fields of a booking if it matches `where` and has no pending stock move.
+
+    Args:
+        entries: added to the booking; needed if its tickets or its money change.
 
     Returns:
         The booking after the update; None, with nothing written, if it did not match.
     """
     return _bookings(db).find_one_and_update(
         {"_id": booking_id, **NO_PENDING_MOVE, **where},
-        {"$set": fields},
+        build_update(fields, entries),
         return_document=ReturnDocument.AFTER,
     )
 
 
-def update_bookings(db: Db, changes: Iterable[tuple[StoredBooking, Query]]) -> int:
+def update_bookings(
+    db: Db, changes: Iterable[tuple[StoredBooking, Query, Sequence[LedgerEntry]]]
+) -> int:
     """Set fields of bookings whose status is unchanged and that have no pending stock move.
 
     Args:
-        changes: each booking as it was read, with the fields to set.
+        changes: each booking as it was read, with the fields to set and the entries to add.
 
     Returns:
         How many bookings were changed.
@@ -248,9 +259,9 @@ def update_bookings(db: Db, changes: Iterable[tuple[StoredBooking, Query]]) -> i
     updates = [
         UpdateOne(
             {"_id": booking["_id"], **NO_PENDING_MOVE, "status": booking["status"]},
-            {"$set": fields},
+            build_update(fields, entries),
         )
-        for booking, fields in changes
+        for booking, fields, entries in changes
     ]
     return db.bookings.bulk_write(updates, ordered=False).modified_count if updates else 0
 

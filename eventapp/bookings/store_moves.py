@@ -13,6 +13,8 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.collection import Collection
 
+from eventapp.bookings.ledger.store import build_update
+from eventapp.bookings.ledger.types import LedgerEntry
 from eventapp.bookings.types import BookingWithMoveKey, ChangeReason, Refund, StoredBooking
 from eventapp.core.database import Db, Query
 
@@ -69,11 +71,22 @@ def record_moves_applied(db: Db, booking_ids: Sequence[ObjectId], keys: Sequence
     db.bookings.update_many(applied, {"$set": {"restock": "done"}})
 
 
-def set_refunds(db: Db, refunds: Mapping[ObjectId, Refund]) -> None:
-    """Store refunds of bookings that have ended, by booking id, also while a move is pending."""
+def record_refunds_paid(
+    db: Db, refunds: Iterable[tuple[StoredBooking, Refund, Sequence[LedgerEntry]]]
+) -> None:
+    """Store refunds that were paid, of bookings that have ended, also while a move is pending.
+
+    A refund that is recorded as paid already is left as it is.
+
+    Args:
+        refunds: each booking as it was read, with its paid refund and the entries to add.
+    """
     updates = [
-        UpdateOne({"_id": booking_id, "active": False}, {"$set": {"refund": refund}})
-        for booking_id, refund in refunds.items()
+        UpdateOne(
+            {"_id": booking["_id"], "active": False, "refund.refundId": {"$exists": False}},
+            build_update({"refund": refund}, entries),
+        )
+        for booking, refund, entries in refunds
     ]
     if updates:
         db.bookings.bulk_write(updates, ordered=False)

@@ -25,6 +25,11 @@ from eventapp.bookings.errors import (
     NotHeld,
     PaymentFailed,
 )
+from eventapp.bookings.ledger.entries import (
+    build_confirmation_entries,
+    build_end_entries,
+    build_refund_entries,
+)
 from eventapp.bookings.service import (
     find_booking,
     find_own_booking,
@@ -120,7 +125,9 @@ def end_booking(
         is still pending.
     """
     fields = build_end_fields(booking, status, reason, now)
-    ended = store.update_booking(context.db, booking["_id"], {"status": booking["status"]}, fields)
+    entries = build_end_entries(booking, reason, now)
+    unchanged = {"status": booking["status"]}
+    ended = store.update_booking(context.db, booking["_id"], unchanged, fields, entries)
     if ended:
         failpoint("end")
     return ended
@@ -219,7 +226,10 @@ def _charge_and_confirm(
         **store_moves.build_pending_move_fields(move.key, move.changes, "confirmed"),
         **rules.build_pending_notification_fields(rules.BOOKING_CONFIRMED, now),
     }
-    confirmed = store.update_booking(context.db, booking["_id"], {"status": rules.HELD}, fields)
+    entries = build_confirmation_entries(booking, totals, now)
+    confirmed = store.update_booking(
+        context.db, booking["_id"], {"status": rules.HELD}, fields, entries
+    )
     if confirmed is None:
         _refund_late_charge(context, booking["_id"], payment, now)
     else:
@@ -283,7 +293,8 @@ def _refund_late_charge(
         return
     unpaid_refund = rules.build_refund(payment["cents"], booking["currency"], "hold_expired", now)
     refund = _pay_refund(context, booking_id, unpaid_refund)
-    store_moves.set_refunds(context.db, {booking_id: refund})
+    entries = build_refund_entries(booking, refund, now)
+    store_moves.record_refunds_paid(context.db, [(booking, refund, entries)])
     raise HoldExpired("The hold has expired; the payment is refunded", refund=refund)
 
 
@@ -323,9 +334,12 @@ def apply_pending_moves(
 
 
 def _pay_refunds(context: BookingContext, bookings: Sequence[StoredBooking], now: datetime) -> None:
-    unpaid = ((each["_id"], _determine_refund(context, each, now)) for each in bookings)
-    paid = {id_: _pay_refund(context, id_, refund) for id_, refund in unpaid if refund}
-    store_moves.set_refunds(context.db, paid)
+    unpaid = ((each, _determine_refund(context, each, now)) for each in bookings)
+    paid = [(each, _pay_refund(context, each["_id"], refund)) for each, refund in unpaid if refund]
+    store_moves.record_refunds_paid(
+        context.db,
+        [(each, refund, build_refund_entries(each, refund, now)) for each, refund in paid],
+    )
 
 
 def _determine_refund(

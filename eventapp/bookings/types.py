@@ -8,6 +8,7 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from bson import ObjectId
 
+from eventapp.bookings.ledger.types import LedgerEntry
 from eventapp.waitlist.types import EntryView, IdempotencyRecord
 
 # The rules name ids by these, because only types may import bson.
@@ -161,6 +162,10 @@ class StoredBooking(TypedDict):
     idempotency: NotRequired[IdempotencyRecord]  # absent without an Idempotency-Key
     waitlistEntryId: NotRequired[ObjectId]  # the entry that this offer was made for
     offeredQuantity: NotRequired[int]  # tickets of the offer when it was made
+    # All changes of tickets and money, in order; absent until the first change if the booking was
+    # stored before there were entries.
+    entries: NotRequired[list[LedgerEntry]]
+    ledgerDue: NotRequired[Literal[True]]  # there are entries that are not yet in the ledger
     checkIns: NotRequired[dict[str, CheckIn]]  # by ticket; only `eventapp.tickets` uses it
 
 

@@ -15,6 +15,7 @@ from bson import ObjectId
 from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import NoOffer, OfferUnderWay
+from eventapp.bookings.ledger.entries import add_first_entry
 from eventapp.bookings.sales import ticket_limit
 from eventapp.bookings.sales.batches import generate_reference
 from eventapp.bookings.sales.purchases import choose_schedule_entry
@@ -135,7 +136,7 @@ def _build_offer(
     offer["slot"] = f"offer-{booking_id}"
     offer["waitlistEntryId"] = entry["_id"]
     offer["offeredQuantity"] = offer["quantity"]
-    return rules.add_pending_notification(offer, rules.WAITLIST_OFFER, now)
+    return add_first_entry(rules.add_pending_notification(offer, rules.WAITLIST_OFFER, now))
 
 
 def _record_offer(

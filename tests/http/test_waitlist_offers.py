@@ -206,7 +206,7 @@ def test_no_tickets_are_offered_of_an_event_not_on_sale(db, app, people, holder,
     if how == "draft":
         db.events.update_one({"eventId": 1}, {"$set": {"status": "draft"}})
     context, span = context_of(app), {"days": 4} if how == "past" else {}
-    event_closing.end_all_bookings(context, 1, "test", later(**span))
+    event_closing.end_all_bookings(context, 1, "event_cancelled", later(**span))
     assert offer_available(app, **span) == 0
     assert people[0].offers() == []
     if how == "past":

@@ -89,10 +89,39 @@ def find_faults(context):
     return [f"{fault.event_id}: {fault.message}" for fault in auditing.check(context, utc_now())]
 
 
+def find_wrong_entries(db):
+    """Return the bookings whose entries do not add up to their tickets and money."""
+    bookings = db.bookings.find({"void": {"$ne": True}})
+    wrong = (booking for booking in bookings if _sum_entries(booking) != _list_state(booking))
+    return [(_sum_entries(booking), booking) for booking in wrong]
+
+
+def _sum_entries(booking):
+    return {
+        name: sum(entry[name] for entry in booking["entries"])
+        for name in ("bookings", "held", "sold", "cents", "paid")
+    }
+
+
+def _list_state(booking):
+    """Return what the entries of a booking must add up to, from its other fields."""
+    held, confirmed = (booking["status"] == status for status in ("held", "confirmed"))
+    refund = booking["refund"] or {"refundId": None}
+    is_paid = confirmed or "refundId" not in refund
+    return {
+        "bookings": int(confirmed),
+        "held": booking["quantity"] * held,
+        "sold": booking["quantity"] * confirmed,
+        "cents": booking["totalCents"] * confirmed,
+        "paid": booking["totalCents"] * is_paid,
+    }
+
+
 def assert_consistent(context, now=None):
-    """Assert that the stock has no fault now, nor after the worker has completed everything."""
+    """Assert that stock and entries have no fault now, nor when the worker has run."""
     now = now or utc_now()
     assert find_faults(context) == []
+    assert find_wrong_entries(context.db) == []
     run_all_jobs(context, now + AFTER_ABANDONMENT)
     assert find_faults(context) == []
     # This clears the in-flight entries of what the first run did.
@@ -100,6 +129,7 @@ def assert_consistent(context, now=None):
     events = context.db.events.find({}, {"inFlight": 1})
     entries = [entry for event in events for entry in event["inFlight"].values()]
     assert [entry for entry in entries if entry["at"] < now] == []
+    assert find_wrong_entries(context.db) == []
     assert context.db.bookings.count_documents({"restock": "due"}) == 0
     assert context.db.waitlist.count_documents({"restock": "due"}) == 0
 

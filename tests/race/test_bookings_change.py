@@ -9,6 +9,7 @@ from bson import ObjectId
 
 from eventapp.bookings import event_closing, transitions, waitlist_offers
 from eventapp.bookings import store as bookings_store
+from eventapp.bookings.ledger.store import build_update
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Document
@@ -32,9 +33,10 @@ def event_of(db, tickets):
     )
 
 
-def update_booking_unguarded(db, booking_id, where, fields):
+def update_booking_unguarded(db, booking_id, where, fields, entries=()):
     """Do what `store.update_booking` does, without its guards."""
-    return db.bookings.find_one_and_update({"_id": booking_id}, {"$set": fields}) and {
+    update = build_update(fields, entries)
+    return db.bookings.find_one_and_update({"_id": booking_id}, update) and {
         **db.bookings.find_one({"_id": booking_id})
     }
 

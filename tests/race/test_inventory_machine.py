@@ -254,6 +254,10 @@ class InventoryMachine(RuleBasedStateMachine):
     def inventory_check_finds_nothing(self):
         assert kit.find_faults(self.context) == []
 
+    @invariant()
+    def entries_add_up_to_the_state_of_each_booking(self):
+        assert kit.find_wrong_entries(self.context.db) == []
+
 
 @pytest.fixture
 def machine(app, db):

@@ -86,6 +86,7 @@ def test_a_take_without_a_booking_is_undone(db, context, held):
     assert in_flight_entries(db) == {}
     assert "marksSince" not in db.events.find_one({})
     late = {"_id": id_, "bookingReference": "EVT-LATEST", "status": "confirmed"}
+    late |= {"entries": [{}], "ledgerDue": True}
     assert context.sales.record(late) is False  # a suspended process can no longer store it
 
 

@@ -19,6 +19,8 @@ def row(**changes):
         "status": "confirmed",
         "createdAt": utc_now(),
         "updatedAt": utc_now(),
+        "entries": [],
+        "ledgerDue": True,
         **changes,
     }
 
@@ -56,31 +58,35 @@ def test_no_booking_is_stored_under_the_id_of_a_tombstone(db):
 def test_only_one_of_several_transitions_succeeds(db):
     booking = row()
     store.insert_bookings(db, [booking])
-    where, fields = {"status": "confirmed"}, {"status": "cancelled"}
-    assert store.update_booking(db, booking["_id"], where, fields)["status"] == "cancelled"
-    assert store.update_booking(db, booking["_id"], where, fields) is None
+    change = ({"status": "confirmed"}, {"status": "cancelled"}, [{"kind": "cancelled"}])
+    assert store.update_booking(db, booking["_id"], *change)["status"] == "cancelled"
+    assert store.update_booking(db, booking["_id"], *change) is None
+    assert store.find_booking(db, booking["_id"])["entries"] == [{"kind": "cancelled"}]
 
 
 def test_no_transition_succeeds_while_a_move_is_pending(db):
     booking = row(restock="due", due={"key": "confirm-x", "changes": []})
     store.insert_bookings(db, [booking])
-    fields = {"status": "cancelled"}
-    assert store.update_booking(db, booking["_id"], {}, fields) is None
+    change = ({}, {"status": "cancelled"}, [{"kind": "cancelled"}])
+    assert store.update_booking(db, booking["_id"], *change) is None
     store_moves.record_moves_applied(db, [booking["_id"]], ["give-x"])
     assert store_moves.find_pending_move_keys(db, [booking["_id"]]) == {"confirm-x"}
     store_moves.record_moves_applied(db, [booking["_id"]], ["confirm-x"])
     assert store_moves.find_pending_move_keys(db, [booking["_id"]]) == set()
-    assert store.update_booking(db, booking["_id"], {}, fields) is not None
+    assert store.update_booking(db, booking["_id"], *change) is not None
 
 
 @pytest.mark.parametrize("active", [True, False])
-def test_a_refund_is_stored_only_for_an_ended_booking(db, active):
+def test_a_refund_is_stored_once_and_only_for_an_ended_booking(db, active):
     booking = row(active=active, refund=None)
     store.insert_bookings(db, [booking])
-    store_moves.set_refunds(db, {booking["_id"]: {"amount": 1, "refundId": "r"}})
-    store_moves.set_refunds(db, {})
-    stored = store.find_booking(db, booking["_id"])["refund"]
-    assert stored == (None if active else {"amount": 1, "refundId": "r"})
+    for refund_id in ("r", "r2"):
+        paid = (booking, {"amount": 1, "refundId": refund_id}, [{"kind": "refunded"}])
+        store_moves.record_refunds_paid(db, [paid])
+    store_moves.record_refunds_paid(db, [])
+    stored = store.find_booking(db, booking["_id"])
+    assert stored["refund"] == (None if active else {"amount": 1, "refundId": "r"})
+    assert len(stored["entries"]) == (0 if active else 1)
 
 
 def test_bookings_of_a_deleted_user_stay_without_the_user(db):

@@ -16,6 +16,7 @@ from bson import ObjectId
 
 from eventapp.bookings import rules, store
 from eventapp.bookings.errors import EventPast
+from eventapp.bookings.ledger.entries import add_first_entry
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.sales.idempotency import build_record
 from eventapp.bookings.sales.purchases import (
@@ -160,7 +161,7 @@ def _build_result(sale: Sale, allocation: Allocation, event: SaleState) -> SaleR
         hold_until=sale.now + sale.limits.hold if sale.purchase.hold else None,
         now=sale.now,
     )
-    return SaleResult(allocation, event, booking)
+    return SaleResult(allocation, event, add_first_entry(booking))
 
 
 def _is_final(sale: Sale, result: SaleResult) -> bool:

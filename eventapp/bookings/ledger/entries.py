@@ -1,0 +1,120 @@
+"""Build the entries that a change of a booking adds to it.
+
+Every write of a booking that changes its tickets or its money pushes its entries in the same
+update. So there is an entry if and only if there is the change. A booking that was stored before
+there were entries gets an opening entry with its first change.
+"""
+
+from datetime import datetime
+
+from eventapp.bookings import rules
+from eventapp.bookings.ledger.types import EntryKind, LedgerEntry
+from eventapp.bookings.types import ChangeReason, ItemTotals, Refund, StoredBooking
+
+# The kind of the entry by the reason why a booking ended.
+END_KINDS: dict[ChangeReason, EntryKind] = {
+    "cancelled": "cancelled",
+    "event_cancelled": "event_cancelled",
+    "declined": "declined",
+    "expired": "expired",
+}
+
+
+def add_first_entry(booking: StoredBooking) -> StoredBooking:
+    """Return a copy of a new booking with its first entry, to be stored."""
+    kind: EntryKind = "held" if booking["status"] == rules.HELD else "sold"
+    return {**booking, "entries": [_build_state_entry(booking, kind)], "ledgerDue": True}
+
+
+def build_confirmation_entries(
+    booking: StoredBooking, kept: ItemTotals, at: datetime
+) -> list[LedgerEntry]:
+    """Return the entries that confirm a hold.
+
+    Args:
+        booking: the hold as it was read.
+        kept: the tickets that were charged. The rest of an offer is returned.
+    """
+    entry = _build_entry(
+        "confirmed",
+        at,
+        bookings=1,
+        held=-booking["quantity"],
+        sold=kept["quantity"],
+        cents=kept["totalCents"],
+        paid=kept["totalCents"],
+    )
+    return [*_build_opening(booking), entry]
+
+
+def build_end_entries(
+    booking: StoredBooking, reason: ChangeReason, at: datetime
+) -> list[LedgerEntry]:
+    """Return the entries that end an active booking.
+
+    Args:
+        booking: the booking as it was read.
+    """
+    if booking["status"] == rules.HELD:
+        entry = _build_entry(END_KINDS[reason], at, held=-booking["quantity"])
+    else:
+        entry = _build_entry(
+            END_KINDS[reason],
+            at,
+            bookings=-1,
+            sold=-booking["quantity"],
+            cents=-booking["totalCents"],
+        )
+    return [*_build_opening(booking), entry]
+
+
+def build_refund_entries(booking: StoredBooking, refund: Refund, at: datetime) -> list[LedgerEntry]:
+    """Return the entries of a refund that was paid.
+
+    Args:
+        booking: the booking as it was read. If no refund is decided in it, the refund is of a
+            charge that the booking does not count as paid: the hold had ended before its success
+            was recorded.
+    """
+    cents = rules.to_cents(refund["amount"])
+    charged = [] if booking["refund"] else [_build_entry("charged", at, paid=cents)]
+    return [*_build_opening(booking), *charged, _build_entry("refunded", at, paid=-cents)]
+
+
+def _build_opening(booking: StoredBooking) -> list[LedgerEntry]:
+    """Return the opening entry of a booking that has no entries; else nothing."""
+    return [] if booking.get("entries") else [_build_state_entry(booking, "opening")]
+
+
+def _build_state_entry(booking: StoredBooking, kind: EntryKind) -> LedgerEntry:
+    """Return the entry that leads from nothing to the present state of a booking."""
+    at, quantity = booking["createdAt"], booking["quantity"]
+    if booking["status"] == rules.HELD:
+        return _build_entry(kind, at, held=quantity)
+    if booking["status"] == rules.CONFIRMED:
+        cents, paid = booking["totalCents"], rules.compute_charged_cents(booking)
+        return _build_entry(kind, at, bookings=1, sold=quantity, cents=cents, paid=paid)
+    refund = booking["refund"]
+    unpaid = rules.to_cents(refund["amount"]) if refund and "refundId" not in refund else 0
+    return _build_entry(kind, at, paid=unpaid)
+
+
+def _build_entry(
+    kind: EntryKind,
+    at: datetime,
+    *,
+    bookings: int = 0,
+    held: int = 0,
+    sold: int = 0,
+    cents: int = 0,
+    paid: int = 0,
+) -> LedgerEntry:
+    return {
+        "at": at,
+        "kind": kind,
+        "bookings": bookings,
+        "held": held,
+        "sold": sold,
+        "cents": cents,
+        "paid": paid,
+    }
