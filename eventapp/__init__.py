@@ -30,6 +30,7 @@ from eventapp.core.http import headers, request_log, setup
 from eventapp.core.http.app_context import CONFIG
 from eventapp.core.shared_cache import open_shared_cache
 from eventapp.core.streams.hub import HUB, Hub
+from eventapp.due_work import store as due_work_store
 from eventapp.events import routes as events_routes
 from eventapp.events import service as events
 from eventapp.events import store as events_store
@@ -76,6 +77,7 @@ INDEXES = (
     notifications_store.INDEXES,
     outbox_store.INDEXES,
     analytics_store.INDEXES,
+    due_work_store.INDEXES,
 )
 # Every feature's routes. The OpenAPI document lists the paths in this order.
 BLUEPRINTS = (

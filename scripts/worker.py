@@ -14,16 +14,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from eventapp import build_booking_context
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
+from eventapp.due_work import service as due_work
 from eventapp.jobs import service as jobs
 from scripts.configured_database import open_configured_database
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run all jobs until SIGTERM or SIGINT, one job once, or check them; return the exit code."""
+    """Run all jobs, run one of them, check them, or retry what failed; return the exit code."""
     options = parse_options(arguments)
     with open_configured_database("worker") as (config, database):
         if options.check:
             return check_jobs(database.db)
+        if options.retry_failed:
+            print(f"{due_work.retry_all(database.db, utc_now())} items will be tried again")
+            return 0
         context = build_booking_context(config, database.db)
         if options.once:
             print(f"{options.once}: {jobs.run_job(options.once, context)} done")
@@ -45,6 +49,11 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         "--check",
         action="store_true",
         help="print the jobs that no worker ran when they were due; exit with 1 if there are any",
+    )
+    mode.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="let the worker try again at once what failed (failedWork in /api/admin/health)",
     )
     return parser.parse_args(arguments)
 

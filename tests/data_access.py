@@ -37,6 +37,7 @@ WRITES: Table = {
             *("restock", "due", "idempotency", "tell", "tell.*", "tellAt"),
             *("entries", "ledgerDue"),
         ),
+        "bookings.store_due": ("tell", "tellAt"),
         "bookings.store_moves": ("refund", "restock", "entries", "ledgerDue"),
         "tickets.store": ("checkIns.*",),
     },
@@ -51,14 +52,20 @@ WRITES: Table = {
             *(INSERT, DELETE, "title", "description", "category", "image", "photo", "organizer"),
             *("schedule", "ticketTypes", "nextTypeId", "tags", "status", "closing", "updatedAt"),
             *("available", "firstDate", "lastDate", "nextDate", "listed", "public", "minPrice"),
-            *("places", "tagKeys", "titleKey", "popularity", "views", "lowToldAt"),
+            *("places", "tagKeys", "titleKey", "popularity", "views"),
             *("tell", "tellAt", "rev", "__v", "changedAt"),
         ),
+        "events.store_alerts": ("tell", "tellAt", "lowToldAt"),
         # Repairs of `check_inventory` replace `ticketTypes`, too.
         "inventory.store": (
             *(f"ticketTypes.*.{counter}" for counter in STOCK),
             *("ticketTypes", "available", "inFlight.*", "marksSince", "struck", "hadWaitlist"),
             *("rev", "changedAt"),
+        ),
+    },
+    "failedWork": {
+        "due_work.store": (
+            *(INSERT, DELETE, "attempts", "error", "lastFailedAt", "nextAttemptAt", "setAsideAt"),
         ),
     },
     "favorites": {"favorites.store": (INSERT, DELETE, "count", "events")},
@@ -104,6 +111,7 @@ READS: Table = {
         "analytics.store_figures": (ALL,),
         "analytics.store_sums": (ALL,),
         "bookings.store": (ALL,),
+        "bookings.store_due": (ALL,),
         "bookings.store_moves": (ALL,),
         "bookings.store_reports": (ALL,),
         "tickets.store": (ALL,),
@@ -116,12 +124,14 @@ READS: Table = {
     "events": {
         "analytics.store_figures": (ALL,),
         "events.store": (ALL,),
+        "events.store_alerts": (ALL,),
         "events.store_listing": (ALL,),
         "inventory.store": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
         ),
     },
+    "failedWork": {"due_work.store": (ALL,)},
     "favorites": {"analytics.store_figures": (ALL,), "favorites.store": (ALL,)},
     "goneEvents": {"events.store": ("eventId", "gone", "rev", "__v", "changedAt", "ticketTypes")},
     "jobs": {"jobs.store": (ALL,)},
@@ -148,11 +158,14 @@ MONEY_FIELDS = frozenset(
 ENTRY_FIELDS = frozenset({"entries", "ledgerDue"})
 
 
-class UndeclaredQuery(AssertionError):
-    """A store reads or writes what the tables do not give it."""
+class UndeclaredQuery(BaseException):
+    """A store reads or writes what the tables do not give it.
+
+    It is no Exception, because `eventapp.due_work` records those of the jobs and goes on.
+    """
 
 
-class MissingEntry(AssertionError):
+class MissingEntry(BaseException):
     """A store changes the tickets or the money of a booking without an entry for the ledger."""
 
 

@@ -194,5 +194,6 @@ class HealthAnswer(Schema):
     process = fields.Dict(required=True)
     requests = fields.Dict(required=True)
     queues = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    failedWork = fields.Dict(required=True)
     mail = fields.Dict(required=True)
     jobs = fields.Dict(keys=fields.String(), values=fields.Dict(), required=True)

@@ -14,6 +14,7 @@ from eventapp.core import metrics
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
+from eventapp.due_work.service import get_failed_work
 from eventapp.notifications import service as notifications
 
 # Returns the last run of each background job by its name.
@@ -35,6 +36,7 @@ def get_health(db: Db, now: datetime, *, read_job_status: JobStatusReader) -> Js
         "process": _measure_process(),
         "requests": _summarize_requests(),
         "queues": store_figures.count_pending_work(db) if is_available else {},
+        "failedWork": get_failed_work(db) if is_available else {},
         "mail": notifications.get_mail_health(db) if is_available else {},
         "jobs": read_job_status(db) if is_available else {},
     }

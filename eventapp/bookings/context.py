@@ -33,6 +33,7 @@ class BookingContext:
         on_booked: called with the eventId of each booking and of each accepted offer.
         event_changes: receives the events that are cancelled or deleted.
         sales: sells the tickets that the requests of this process ask for, in batches.
+        last_offered_event_id: where the job that offers tickets goes on; 0 to begin anew.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class BookingContext:
         self.on_booked = on_booked
         self.event_changes = event_changes
         self.sales = SaleBatcher(db, inventory)
+        self.last_offered_event_id = 0
 
 
 BOOKING_CONTEXT: AppKey[BookingContext] = AppKey("booking_context")

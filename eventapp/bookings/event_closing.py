@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from eventapp.bookings import rules, store, store_moves
 from eventapp.bookings.context import BookingContext
@@ -13,6 +14,7 @@ from eventapp.bookings.types import ChangeReason
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
+from eventapp.due_work.service import process_due
 from eventapp.events import editing
 from eventapp.events import service as events
 from eventapp.events.bodies import EventView
@@ -139,9 +141,21 @@ def close_past_events(context: BookingContext, now: datetime) -> int:
         How many events were completed.
     """
     completed = events.complete_past_events(context.db, now)
-    for event_id in context.inventory.find_ended_event_ids_with_waitlist(MAX_EVENTS_PER_RUN):
+
+    def close_waitlist(event_id: int) -> int:
         waitlist.close_waitlist(context.db, context.inventory, event_id, now)
-    return len(completed)
+        return 1
+
+    process_due(
+        context.db,
+        "waitlist closing",
+        now,
+        find=context.inventory.find_ended_event_ids_with_waitlist,
+        limit=MAX_EVENTS_PER_RUN,
+        get_key=lambda event_id: event_id,
+        handle=close_waitlist,
+    )
+    return completed
 
 
 def close_cancelled_events(context: BookingContext, now: datetime) -> int:
@@ -150,11 +164,21 @@ def close_cancelled_events(context: BookingContext, now: datetime) -> int:
     An event is closed once it has had no in-flight entry and, after that, no active booking. The
     entries are read first: a sale whose booking is stored after that read still has its entry.
     """
-    closing = events.find_closing(context.db)
-    for event_id, _cancelled_at in closing:
+
+    def close(event_id: int) -> int:
         event = context.inventory.in_flight_entries.find_event(event_id)
         ended = end_all_bookings(context, event_id, "event_cancelled", now)
         waitlist.close_waitlist(context.db, context.inventory, event_id, now)
         if event and not event["inFlight"] and not ended:
             events.clear_closing(context.db, event_id)
-    return len(closing)
+        return 1
+
+    return process_due(
+        context.db,
+        "event closing",
+        now,
+        find=partial(events.find_closing, context.db),
+        limit=MAX_EVENTS_PER_RUN,
+        get_key=lambda event_id: event_id,
+        handle=close,
+    )

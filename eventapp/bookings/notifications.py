@@ -8,15 +8,17 @@ every notification has a unique key and is written once.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from bson import ObjectId
 
 from eventapp.accounts import service as accounts
-from eventapp.bookings import rules, store, store_reports
+from eventapp.bookings import rules, store, store_due, store_reports
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.types import SalesRow, SalesSum, StoredBooking
 from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
+from eventapp.due_work.service import DueRun, PartsFailed, process_due
 from eventapp.events import alerts as event_alerts
 from eventapp.events.types import OrganizerEvent, RescheduledEvent
 from eventapp.inventory.service import start_of_day
@@ -34,17 +36,24 @@ DAY = timedelta(days=1)
 
 def notify_holders(context: BookingContext, now: datetime) -> int:
     """Write all pending notifications to holders; return how many were written."""
-    clock = start_clock(now)
-    written = 0
+    clock, written = start_clock(now), 0
+    run = DueRun(context.db, "notification", now)
     for _batch in range(MAX_BATCHES):
-        bookings = store.find_with_pending_notifications(context.db, BATCH_SIZE)
-        written += _notify_of_bookings(context, bookings, clock())
+        bookings = store_due.find_with_pending_notifications(context.db, BATCH_SIZE, run.waiting)
+        written += run.process(
+            bookings,
+            get_key=_get_id,
+            handle=lambda booking: _notify_of_bookings(context, [booking], clock()),
+            handle_together=lambda batch: _notify_of_bookings(context, batch, clock()),
+        )
         if len(bookings) < BATCH_SIZE:
+            run.forget_absent()
             break
-    for event in event_alerts.find_schedule_changes(context.db, BATCH_SIZE):
-        written += _notify_of_event_change(context, event, clock())
-        event_alerts.clear_schedule_changes(context.db, event)
-    return written
+    return written + _notify_of_schedule_changes(context, now)
+
+
+def _get_id(booking: StoredBooking) -> ObjectId:
+    return booking["_id"]
 
 
 def _notify_of_bookings(
@@ -60,7 +69,7 @@ def _notify_of_bookings(
     ]
     written = notifications.notify(context.db, context.outbox.base_url, pending, now)
     failpoint("notified")
-    store.clear_pending_notifications(context.db, bookings)
+    store_due.clear_pending_notifications(context.db, bookings)
     return written
 
 
@@ -121,28 +130,66 @@ def _render_facts(booking: StoredBooking) -> Facts:
     }
 
 
-def _notify_of_event_change(context: BookingContext, event: RescheduledEvent, now: datetime) -> int:
+def _notify_of_schedule_changes(context: BookingContext, now: datetime) -> int:
+    """Notify the holders of bookings of events whose schedule changed; return how many."""
+    clock = start_clock(now)
+    bookings_run = DueRun(context.db, "schedule change of booking", now)
+    return process_due(
+        context.db,
+        "schedule change",
+        now,
+        find=partial(event_alerts.find_schedule_changes, context.db),
+        limit=BATCH_SIZE,
+        get_key=lambda event: event["eventId"],
+        handle=lambda event: _notify_of_event_change(context, event, bookings_run, clock()),
+    )
+
+
+def _notify_of_event_change(
+    context: BookingContext, event: RescheduledEvent, run: DueRun, now: datetime
+) -> int:
     """Notify the holders whose booked date or location is no longer in the event's schedule.
 
     Returns:
         How many notifications were written.
+
+    Raises:
+        PartsFailed: some holders could not be notified, but all others are. The change stays
+            recorded, and is tried again for all; nobody is notified twice.
     """
-    written = 0
+    written, failed_before = 0, len(run.waiting)
     active = {"eventId": event["eventId"], "active": True}
     for batch in store.iterate_batches(context.db, active, BATCH_SIZE):
-        moved = [
-            booking
-            for booking in batch
-            if not event_alerts.has_entry(event, booking["date"], booking["location"])
-        ]
-        holders = accounts.find_recipients(context.db, _collect_holder_ids(moved))
-        pending = [
-            _build_change_notification(event, booking, holders[user_id])
-            for booking in moved
-            if (user_id := booking["userId"]) and user_id in holders
-        ]
-        written += notifications.notify(context.db, context.outbox.base_url, pending, now)
+        written += run.process(
+            batch,
+            get_key=_get_id,
+            handle=lambda booking: _notify_of_move(context, event, [booking], now),
+            handle_together=lambda bookings: _notify_of_move(context, event, bookings, now),
+        )
+    if len(run.waiting) > failed_before:
+        raise PartsFailed(f"{len(run.waiting) - failed_before} bookings")
+    event_alerts.clear_schedule_changes(context.db, event)
     return written
+
+
+def _notify_of_move(
+    context: BookingContext,
+    event: RescheduledEvent,
+    bookings: Sequence[StoredBooking],
+    now: datetime,
+) -> int:
+    moved = [
+        booking
+        for booking in bookings
+        if not event_alerts.has_entry(event, booking["date"], booking["location"])
+    ]
+    holders = accounts.find_recipients(context.db, _collect_holder_ids(moved))
+    pending = [
+        _build_change_notification(event, booking, holders[user_id])
+        for booking in moved
+        if (user_id := booking["userId"]) and user_id in holders
+    ]
+    return notifications.notify(context.db, context.outbox.base_url, pending, now)
 
 
 def _build_change_notification(

@@ -12,21 +12,26 @@ process works any more on what is older. There are four cases:
   suspended can no longer store it, and then the take or join is undone.
 * An in-flight entry of a stock move is cleared once the move is recorded as applied.
 
-Every step may be interrupted, repeated, and run by several workers at the same time.
+Every step may be interrupted, repeated, and run by several workers at the same time. What fails is
+recorded and tried again later, and delays nothing else (`eventapp.due_work`).
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from bson import ObjectId
 
-from eventapp.bookings import store, store_moves
+from eventapp.bookings import store, store_due, store_moves
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.transitions import apply_pending_moves
+from eventapp.bookings.types import StoredBooking
 from eventapp.core.clock import start_clock
+from eventapp.due_work.service import DueRun, process_due
 from eventapp.events.types import InFlightEntry
 from eventapp.inventory.service import parse_document_id
 from eventapp.waitlist import service as waitlist
+from eventapp.waitlist.types import WaitlistEntry
 
 ABANDONED_AFTER = timedelta(seconds=30)
 # What one run handles of each case. The next run, seconds later, handles more.
@@ -37,47 +42,117 @@ def recover(context: BookingContext, now: datetime) -> int:
     """Complete or undo what was abandoned.
 
     Returns:
-        How many events were searched for abandoned in-flight entries, whether they had one or not.
+        How many events had abandoned in-flight entries.
     """
     before = now - ABANDONED_AFTER
-    _apply_pending_moves(context, before, now)
+    _apply_moves(context, before, now)
+    _apply_leaves(context, before, now)
     _finish_claims(context, before, now)
-    event_ids = context.inventory.in_flight_entries.find_event_ids_before(before, MAX_PER_RUN)
-    for event_id in event_ids:
-        entries = context.inventory.in_flight_entries.find_before(event_id, before)
-        _resolve_in_flight_entries(context, event_id, entries)
-        context.inventory.in_flight_entries.refresh_oldest(event_id)
-    return len(event_ids)
+    return _resolve_old_entries(context, before, now)
 
 
-def _apply_pending_moves(context: BookingContext, before: datetime, now: datetime) -> None:
+def _apply_moves(context: BookingContext, before: datetime, now: datetime) -> None:
     clock = start_clock(now)
-    for booking in store_moves.find_bookings_with_moves_before(context.db, before, MAX_PER_RUN):
+
+    def apply(booking: StoredBooking) -> int:
         apply_pending_moves(context, [booking], clock())
-    waitlist.apply_old_leaves(
-        context.db, context.inventory, before=before, now=clock(), limit=MAX_PER_RUN
+        return 1
+
+    process_due(
+        context.db,
+        "stock move",
+        now,
+        find=partial(store_due.find_moves_before, context.db, before),
+        limit=MAX_PER_RUN,
+        get_key=lambda booking: booking["_id"],
+        handle=apply,
+    )
+
+
+def _apply_leaves(context: BookingContext, before: datetime, now: datetime) -> None:
+    clock = start_clock(now)
+
+    def apply(entry: WaitlistEntry) -> int:
+        waitlist.apply_leaves(context.db, context.inventory, [entry], clock())
+        return 1
+
+    process_due(
+        context.db,
+        "waitlist leave",
+        now,
+        find=partial(waitlist.find_pending_leaves_before, context.db, before),
+        limit=MAX_PER_RUN,
+        get_key=lambda entry: entry["_id"],
+        handle=apply,
     )
 
 
 def _finish_claims(context: BookingContext, before: datetime, now: datetime) -> None:
-    """Subtract the offer of each old claim from its entry if it is stored; else undo its take.
+    process_due(
+        context.db,
+        "offer claim",
+        now,
+        find=partial(waitlist.find_claims_before, context.db, before),
+        limit=MAX_PER_RUN,
+        get_key=lambda entry: entry["_id"],
+        handle=lambda entry: _finish_claim(context, entry, now),
+    )
+
+
+def _finish_claim(context: BookingContext, entry: WaitlistEntry, now: datetime) -> int:
+    """Subtract the offer of an old claim from its entry if it is stored; else undo its take.
 
     In both cases the entry loses its claim.
     """
-    for entry in waitlist.find_claims_before(context.db, before, MAX_PER_RUN):
-        booking_id = entry["offering"]["bookingId"]
-        offer = store.find_booking(context.db, booking_id)
-        if offer:
-            quantity = offer["offeredQuantity"]
-            waitlist.subtract_offer(context.db, entry["_id"], booking_id, quantity, now)
-        elif store.insert_tombstone(context.db, booking_id):
-            context.inventory.undo(entry["eventId"], str(booking_id))
-            waitlist.release_claim(context.db, entry["_id"], booking_id)
+    booking_id = entry["offering"]["bookingId"]
+    offer = store.find_booking(context.db, booking_id)
+    if offer:
+        quantity = offer["offeredQuantity"]
+        waitlist.subtract_offer(context.db, entry["_id"], booking_id, quantity, now)
+    elif store.insert_tombstone(context.db, booking_id):
+        context.inventory.undo(entry["eventId"], str(booking_id))
+        waitlist.release_claim(context.db, entry["_id"], booking_id)
+    return 1
 
 
-def _resolve_in_flight_entries(
+def _resolve_old_entries(context: BookingContext, before: datetime, now: datetime) -> int:
+    """Resolve the old in-flight entries of events, each entry on its own if one of them fails.
+
+    Returns:
+        How many events had entries to resolve.
+    """
+    in_flight = context.inventory.in_flight_entries
+    entries_run = DueRun(context.db, "in-flight entry", now)
+    # An event with an entry that fails is found by every run, in addition to the others.
+    limit = MAX_PER_RUN + len(entries_run.waiting)
+
+    def resolve_event(event_id: int) -> int:
+        prefix, waiting = f"{event_id}:", set(entries_run.waiting)
+        old = in_flight.find_before(event_id, before)
+        entries = {key: each for key, each in old.items() if prefix + key not in waiting}
+        entries_run.process(
+            list(entries),
+            get_key=lambda key: prefix + key,
+            handle=lambda key: _resolve_entries(context, event_id, {key: entries[key]}),
+            handle_together=lambda _keys: _resolve_entries(context, event_id, entries),
+        )
+        in_flight.refresh_oldest(event_id)
+        return bool(entries)
+
+    return process_due(
+        context.db,
+        "events with in-flight entries",
+        now,
+        find=partial(in_flight.find_event_ids_before, before),
+        limit=limit,
+        get_key=lambda event_id: event_id,
+        handle=resolve_event,
+    )
+
+
+def _resolve_entries(
     context: BookingContext, event_id: int, entries: Mapping[str, InFlightEntry]
-) -> None:
+) -> int:
     """Clear the entries whose outcome is recorded; undo takes and joins that never will be."""
     take_ids = [ObjectId(key) for key, entry in entries.items() if entry["kind"] == "take"]
     booked = {str(id_) for id_ in store.find_existing_ids(context.db, take_ids)}
@@ -97,6 +172,7 @@ def _resolve_in_flight_entries(
         elif not _is_move_pending(context, key, entry, document_id):
             recorded.append(key)
     context.inventory.in_flight_entries.clear(event_id, recorded)
+    return len(entries)
 
 
 def _is_move_pending(

@@ -158,12 +158,6 @@ def find_existing_ids(db: Db, booking_ids: Iterable[ObjectId]) -> set[ObjectId]:
     return {booking["_id"] for booking in found}
 
 
-def find_expired_holds(db: Db, now: datetime, limit: int) -> list[StoredBooking]:
-    """Return bookings that are still held after the end of their hold (`rules.is_open_hold`)."""
-    expired = {"status": "held", "expiresAt": {"$lte": now}}
-    return list(_bookings(db).find(expired).limit(limit))
-
-
 def find_offers(db: Db, user_id: ObjectId, event_id: int | None, limit: int) -> list[StoredBooking]:
     """Return the waitlist offers to a user, accepted and ended ones too, newest first.
 
@@ -286,23 +280,6 @@ def sum_active_tickets(db: Db, event_ids: list[int]) -> dict[int, list[ActiveTic
         sum_ = cast(ActiveTickets, {**row["_id"], "quantity": row["quantity"]})
         sums.setdefault(sum_["event"], []).append(sum_)
     return sums
-
-
-# Notifications to holders.
-
-
-def find_with_pending_notifications(db: Db, limit: int) -> list[StoredBooking]:
-    """Return bookings with pending notifications, the oldest change first."""
-    found = _bookings(db).find({"tellAt": {"$exists": True}})
-    return list(found.sort("tellAt", ASCENDING).limit(limit))
-
-
-def clear_pending_notifications(db: Db, bookings: Iterable[StoredBooking]) -> None:
-    """Clear the pending notifications of each booking if they are unchanged since the read."""
-    clear = {"$unset": {"tell": "", "tellAt": ""}}
-    unchanged = ({"_id": booking["_id"], "tell": booking["tell"]} for booking in bookings)
-    if updates := [UpdateOne(where, clear) for where in unchanged]:
-        db.bookings.bulk_write(updates, ordered=False)
 
 
 # Personal data.

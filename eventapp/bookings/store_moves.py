@@ -6,7 +6,6 @@ pending move does not change again until the move is recorded as applied (`resto
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import cast
 
 from bson import ObjectId
@@ -42,12 +41,6 @@ def find_bookings_with_pending_moves(
 ) -> list[StoredBooking]:
     """Return the given bookings that have a pending stock move."""
     return list(_bookings(db).find({"_id": {"$in": booking_ids}, "restock": "due"}))
-
-
-def find_bookings_with_moves_before(db: Db, before: datetime, limit: int) -> list[StoredBooking]:
-    """Return bookings whose stock move has been pending since before this time."""
-    old = {"restock": "due", "updatedAt": {"$lt": before}}
-    return list(_bookings(db).find(old).limit(limit))
 
 
 def find_bookings_of_events_with_moves(db: Db, event_ids: list[int]) -> list[StoredBooking]:

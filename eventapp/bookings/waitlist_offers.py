@@ -8,11 +8,13 @@ other steps if it is not.
 """
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store
+from eventapp.bookings import rules, store, store_due
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import NoOffer, OfferUnderWay
 from eventapp.bookings.ledger.entries import add_first_entry
@@ -30,6 +32,7 @@ from eventapp.bookings.types import OfferStatus, OfferView, StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
+from eventapp.due_work.service import DueRun, process_due, process_now
 from eventapp.events.types import SaleState, TicketType
 from eventapp.inventory.service import EventNotFound
 from eventapp.waitlist import service as waitlist
@@ -38,6 +41,10 @@ from eventapp.waitlist.types import WaitlistEntry
 MAX_LISTED = 100
 # What one run of the worker handles. The next run, seconds later, handles more.
 MAX_HOLDS_PER_RUN = MAX_EVENTS_PER_RUN = 500
+# Waitlist entries of one event that a request, and a run of the worker, make offers from.
+MAX_OFFERS_PER_REQUEST, MAX_OFFERS_PER_RUN = 10, 200
+# The name of this work in the records of what fails.
+OFFER_KIND = "offer"
 # How often leaving is tried while an offer is being made, and the pause after each attempt.
 LEAVE_ATTEMPTS, LEAVE_PAUSE_SECONDS = 50, 0.02
 
@@ -45,11 +52,16 @@ LEAVE_ATTEMPTS, LEAVE_PAUSE_SECONDS = 50, 0.02
 # Making offers.
 
 
-def offer_tickets(context: BookingContext, event_id: int, now: datetime) -> int:
+def offer_tickets(
+    context: BookingContext, event_id: int, now: datetime, limit: int = MAX_OFFERS_PER_RUN
+) -> int:
     """Offer the available tickets of an event to its waitlist; return how many offers were made.
 
     Offers of a ticket type end when no ticket is available, nobody waits, or no offer can be made
-    to the first entry now. An entry that is closed because of the ticket limit is counted too.
+    to the first entry now.
+
+    Args:
+        limit: the most waitlist entries to handle; the next run of the worker handles more.
     """
     offers, clock = 0, start_clock(now)
     try:
@@ -58,10 +70,24 @@ def offer_tickets(context: BookingContext, event_id: int, now: datetime) -> int:
         return 0
     for type_id in [each["ticketTypeId"] for each in event["ticketTypes"]]:
         state: SaleState | None = event
-        while state and (available := _count_offerable(state, type_id)):
-            state = _offer_to_first(context, event_id, type_id, available, clock())
-            offers += state is not None
+        while limit and state and (available := _count_offerable(state, type_id)):
+            state, is_offered = _offer_to_first(context, event_id, type_id, available, clock())
+            offers += is_offered
+            limit -= 1
     return offers
+
+
+def _offer_in_request(context: BookingContext, event_id: int, now: datetime) -> None:
+    """Make a few offers in a request that returned tickets; the worker makes the others.
+
+    The request does not fail if an offer does. The worker tries again.
+    """
+    process_now(
+        context.db,
+        OFFER_KIND,
+        event_id,
+        lambda _key: offer_tickets(context, event_id, now, MAX_OFFERS_PER_REQUEST),
+    )
 
 
 def _count_offerable(event: SaleState, type_id: int) -> int:
@@ -76,29 +102,30 @@ def _find_type(event: SaleState, type_id: int) -> TicketType | None:
 
 def _offer_to_first(
     context: BookingContext, event_id: int, type_id: int, available: int, now: datetime
-) -> SaleState | None:
+) -> tuple[SaleState | None, bool]:
     """Make an offer from the first waitlist entry of a ticket type.
 
     The entry is closed instead if its user has as many tickets of the event as the limit allows.
 
     Returns:
-        The event after the offer or the closing; None if nobody waits or no offer can be made now.
+        The event after the offer or the closing, and whether an offer was made. The event is None
+        if nobody waits or no offer can be made now.
     """
     first = waitlist.find_first_entry(context.db, event_id, type_id)
     booking_id = ObjectId()
     claimed = first and waitlist.claim_for_offer(context.db, first, booking_id, now)
     if not claimed:
-        return None
+        return None, False
     failpoint("offer-claim")
     allowed = ticket_limit.count_tickets_left_for_offer(context, claimed)
     if allowed is None:  # The worker tries again.
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
-        return None
+        return None, False
     quantity = min(available, claimed["quantity"], allowed)
     if quantity <= 0:  # The user has as many tickets of the event as the limit allows.
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         waitlist.end_entry(context.db, context.inventory, claimed, "closed", now)
-        return context.inventory.get_sale_state(event_id, fresh=True)
+        return context.inventory.get_sale_state(event_id, fresh=True), False
     event = context.inventory.take_for_offer(
         event_id,
         str(booking_id),
@@ -109,9 +136,10 @@ def _offer_to_first(
     )
     if event is None:
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
-        return None
+        return None, False
     offer = _build_offer(context, claimed, booking_id, event, {type_id: quantity}, now)
-    return event if _record_offer(context, claimed, offer, now) else None
+    is_recorded = _record_offer(context, claimed, offer, now)
+    return event if is_recorded else None, is_recorded
 
 
 def _build_offer(
@@ -167,7 +195,7 @@ def cancel_and_offer(
 ) -> StoredBooking:
     """Cancel a booking by `transitions.cancel_booking`, and offer its tickets to the waitlist."""
     booking = cancel_booking(context, booking_id, actor, now)
-    offer_tickets(context, booking["eventId"], now)
+    _offer_in_request(context, booking["eventId"], now)
     return booking
 
 
@@ -177,20 +205,55 @@ def expire_holds(context: BookingContext, now: datetime) -> int:
     Returns:
         How many holds were expired.
     """
-    holds = store.find_expired_holds(context.db, now, MAX_HOLDS_PER_RUN)
-    clock = start_clock(now)
-    expired = [booking for booking in holds if expire_hold(context, booking, clock())]
-    for event_id in {booking["eventId"] for booking in expired}:
-        offer_tickets(context, event_id, clock())
-    return len(expired)
+    clock, freed = start_clock(now), set[int]()
+
+    def expire(booking: StoredBooking) -> int:
+        if not expire_hold(context, booking, clock()):
+            return 0
+        freed.add(booking["eventId"])
+        return 1
+
+    expired = process_due(
+        context.db,
+        "expired hold",
+        now,
+        find=partial(store_due.find_expired_holds, context.db, now),
+        limit=MAX_HOLDS_PER_RUN,
+        get_key=lambda booking: booking["_id"],
+        handle=expire,
+    )
+    if freed:
+        run = DueRun(context.db, OFFER_KIND, clock())
+        _offer_each(context, run, sorted(freed.difference(run.waiting)), clock())
+    return expired
 
 
 def offer_available_tickets(context: BookingContext, now: datetime) -> int:
-    """Offer the available tickets of all events with a waitlist; return how many offers."""
+    """Offer the available tickets of events with a waitlist; return how many offers were made.
+
+    If there are more such events than one run handles, the next run begins after the last of them.
+    """
+    run = DueRun(context.db, OFFER_KIND, now)
+    after = context.last_offered_event_id
+    event_ids = context.inventory.find_event_ids_to_offer(
+        now, MAX_EVENTS_PER_RUN, after=after, without=run.waiting
+    )
+    offers = _offer_each(context, run, event_ids, now)
+    has_more = len(event_ids) == MAX_EVENTS_PER_RUN
+    context.last_offered_event_id = event_ids[-1] if has_more else 0
+    if not after and not has_more:
+        run.forget_absent()
+    return offers
+
+
+def _offer_each(
+    context: BookingContext, run: DueRun, event_ids: Sequence[int], now: datetime
+) -> int:
     clock = start_clock(now)
-    return sum(
-        offer_tickets(context, event_id, clock())
-        for event_id in context.inventory.find_event_ids_to_offer(MAX_EVENTS_PER_RUN)
+    return run.process(
+        event_ids,
+        get_key=lambda event_id: event_id,
+        handle=lambda event_id: offer_tickets(context, event_id, clock()),
     )
 
 
@@ -217,7 +280,7 @@ def accept_offer(
         raise NoOffer
     oldest = open_offers[-1]
     booking = confirm_booking(context, oldest["_id"], actor, now, quantity)
-    offer_tickets(context, event_id, now)
+    _offer_in_request(context, event_id, now)
     return booking
 
 
@@ -244,7 +307,7 @@ def leave_waitlist(context: BookingContext, event_id: int, actor: Actor, now: da
         raise OfferUnderWay
     if not ended:
         raise waitlist.NotOnWaitlist
-    offer_tickets(context, event_id, now)
+    _offer_in_request(context, event_id, now)
 
 
 def _decline_offer(context: BookingContext, offer: StoredBooking, now: datetime) -> bool:

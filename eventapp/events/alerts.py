@@ -6,12 +6,14 @@ as a favorite. `bookings.notifications` also finds here the events whose sales i
 organizers.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from eventapp.accounts import service as accounts
 from eventapp.core.clock import start_clock
 from eventapp.core.database import Db
-from eventapp.events import rules, store
+from eventapp.due_work.service import DueRun
+from eventapp.events import rules, store, store_alerts
 from eventapp.events.types import LowTicketsEvent, OrganizerEvent, RescheduledEvent, ScheduleChange
 from eventapp.favorites import service as favorites
 from eventapp.notifications import service as notifications
@@ -21,14 +23,20 @@ from eventapp.notifications.types import DateAndLocation, NewNotification, Recip
 BATCH_SIZE = 200
 
 
-def find_schedule_changes(db: Db, limit: int) -> list[RescheduledEvent]:
-    """Return events whose schedule changed and whose ticket holders are not notified yet."""
-    return store.find_schedule_changes(db, limit)
+def find_schedule_changes(
+    db: Db, limit: int, without: Sequence[object] = ()
+) -> list[RescheduledEvent]:
+    """Return events whose schedule changed and whose ticket holders are not notified yet.
+
+    Args:
+        without: eventIds to leave out.
+    """
+    return store_alerts.find_schedule_changes(db, limit, without)
 
 
 def clear_schedule_changes(db: Db, event: RescheduledEvent) -> None:
     """Record that ticket holders are notified. Changes after the event was read stay recorded."""
-    store.clear_schedule_changes(db, event)
+    store_alerts.clear_schedule_changes(db, event)
 
 
 def find_last_schedule_change(event: RescheduledEvent) -> ScheduleChange:
@@ -59,12 +67,21 @@ def alert_low_tickets(db: Db, base_url: str, changed_since: datetime, now: datet
     Returns:
         How many notifications were written.
     """
-    clock, count = start_clock(now), 0
-    for event in store.find_low_on_tickets(db, changed_since, rules.FEW_TICKETS):
-        if rules.is_low_on_tickets(event):
-            count += _alert_favoriting_users(db, base_url, event, clock())
-            store.set_low_alert_sent(db, event["eventId"], now)
-    return count
+    clock, run = start_clock(now), DueRun(db, "low-ticket alert", now)
+
+    def alert(event: LowTicketsEvent) -> int:
+        if not rules.is_low_on_tickets(event):
+            return 0
+        written = _alert_favoriting_users(db, base_url, event, clock())
+        store_alerts.set_low_alert_sent(db, event["eventId"], now)
+        return written
+
+    events = store_alerts.find_low_on_tickets(
+        db, changed_since, rules.FEW_TICKETS, also=list(run.retried), without=run.waiting
+    )
+    written = run.process(events, get_key=lambda event: event["eventId"], handle=alert)
+    run.forget_absent()
+    return written
 
 
 def _alert_favoriting_users(db: Db, base_url: str, event: LowTicketsEvent, now: datetime) -> int:

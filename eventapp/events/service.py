@@ -3,18 +3,21 @@
 `editing` contains the use cases that change an event, `listing` those that list events.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import cast
 
 from bson import ObjectId
 
 from eventapp.core import json
 from eventapp.core.access.actor import Actor
+from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.errors import Forbidden
 from eventapp.core.json import JsonObject
+from eventapp.due_work.service import DueRun, process_due
 from eventapp.events import rules, store
 from eventapp.events.bodies import EventInput, EventView, TicketTypeView
 from eventapp.events.cache.event_cache import EventCache
@@ -27,7 +30,14 @@ from eventapp.events.errors import (
     TooManyFavorites,
 )
 from eventapp.events.popularity import Popularity
-from eventapp.events.types import Event, ListedParts, NewEvent, SaleState
+from eventapp.events.types import (
+    Event,
+    EventKey,
+    EventSchedule,
+    ListedParts,
+    NewEvent,
+    SaleState,
+)
 from eventapp.favorites import service as favorites
 
 # Features that use events also raise these errors.
@@ -35,6 +45,8 @@ __all__ = ["EventNotFound", "TicketTypeNotFound"]
 
 # A sale between the read and the write of a next date makes the write fail. Then both are repeated.
 NEXT_DATE_ATTEMPTS = 20
+# Past events that one call completes. The worker calls every few minutes.
+MAX_COMPLETED = 5000
 # What a stream message shows of an event that was edited, cancelled or completed.
 _MESSAGE_FIELDS = ("eventId", "status", "title", "updatedAt", "__v")
 
@@ -52,20 +64,36 @@ def start_day(db: Db, today: date) -> None:
     """
     midnight = rules.midnight(today)
     store.unlist_past(db, midnight)
+
+    def set_next_date(event: EventSchedule) -> int:
+        upcoming = (entry["date"] for entry in event["schedule"] if entry["date"] >= midnight)
+        store.set_next_date_if_unchanged(db, event, min(upcoming))
+        return 1
+
+    run = DueRun(db, "next date", utc_now())
     for _attempt in range(NEXT_DATE_ATTEMPTS):
-        events = store.find_with_past_next_date(db, midnight)
+        events = store.find_with_past_next_date(db, midnight, run.waiting)
         if not events:
             return
-        for event in events:
-            upcoming = (entry["date"] for entry in event["schedule"] if entry["date"] >= midnight)
-            store.set_next_date_if_unchanged(db, event, min(upcoming))
+        run.process(events, get_key=_get_event_id, handle=set_next_date)
 
 
-def complete_past_events(db: Db, now: datetime) -> list[int]:
-    """Mark published events whose last date is over as completed; return their eventIds."""
+def complete_past_events(db: Db, now: datetime) -> int:
+    """Mark published events whose last date is over as completed; return how many."""
     completed = {"status": rules.COMPLETED, "listed": False}
-    events = store.find_published_before(db, rules.midnight(now.date()))
-    return [event["eventId"] for event in events if store.write_if_unchanged(db, event, completed)]
+    return process_due(
+        db,
+        "completion",
+        now,
+        find=partial(store.find_published_before, db, rules.midnight(now.date())),
+        limit=MAX_COMPLETED,
+        get_key=_get_event_id,
+        handle=lambda event: int(store.write_if_unchanged(db, event, completed) is not None),
+    )
+
+
+def _get_event_id(event: EventKey) -> int:
+    return event["eventId"]
 
 
 def create_event(
@@ -240,9 +268,13 @@ def remove_favorite(db: Db, event_id: int, *, event_changes: EventChanges, actor
     event_changes.favorites_changed(actor.favorites_key)
 
 
-def find_closing(db: Db) -> list[tuple[int, datetime]]:
-    """Return the eventId and the time of cancellation of events whose bookings are being ended."""
-    return [(event["eventId"], event["closing"]) for event in store.find_closing(db)]
+def find_closing(db: Db, limit: int, without: Sequence[object] = ()) -> list[int]:
+    """Return the eventIds of events whose bookings are being ended, the first cancelled first.
+
+    Args:
+        without: eventIds to leave out.
+    """
+    return [event["eventId"] for event in store.find_closing(db, limit, without)]
 
 
 def clear_closing(db: Db, event_id: int) -> None:

@@ -5,7 +5,7 @@ stock of ticket types, and `analytics.store_figures` computes figures. An edit r
 types as a whole. The revision guards it, so that it never overwrites a sale.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
@@ -14,7 +14,7 @@ from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel, ReturnDocument, Upd
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from eventapp.core.database import Db, Query, is_unavailable
+from eventapp.core.database import Db, Query, exclude_ids, is_unavailable
 from eventapp.events.types import (
     ClosingEvent,
     Event,
@@ -23,10 +23,8 @@ from eventapp.events.types import (
     EventRevision,
     EventSchedule,
     IndexedEvent,
-    LowTicketsEvent,
     NewEvent,
     OrganizerEvent,
-    RescheduledEvent,
     StoredEvent,
 )
 
@@ -89,10 +87,6 @@ BASE_INDEX_FIELDS = (
 )
 # The fields of a `StoredEvent` that are no part of an `Event`, for reads to leave out.
 EXCLUDED_FIELDS = {"inFlight": 0, "places": 0, "tagKeys": 0}
-RESCHEDULED_FIELDS = dict.fromkeys(("eventId", "title", "schedule", "tell"), 1)
-LOW_TICKETS_FIELDS = dict.fromkeys(
-    ("eventId", "title", "schedule", "nextDate", "available", "listed", "ticketTypes.capacity"), 1
-)
 # Adding 2 ** -100 to 1 does not change a double. Some servers refuse to compute smaller powers.
 MIN_EXPONENT = -100.0
 
@@ -278,9 +272,19 @@ def unlist_past(db: Db, today: datetime) -> None:
     )
 
 
-def find_with_past_next_date(db: Db, today: datetime) -> list[EventSchedule]:
-    """Return events, including drafts, with a `nextDate` before today and a later date."""
-    where = {"lastDate": {"$gte": today}, "nextDate": {"$lt": today}}
+def find_with_past_next_date(
+    db: Db, today: datetime, without: Sequence[object] = ()
+) -> list[EventSchedule]:
+    """Return events, including drafts, with a `nextDate` before today and a later date.
+
+    Args:
+        without: eventIds to leave out.
+    """
+    where = {
+        "lastDate": {"$gte": today},
+        "nextDate": {"$lt": today},
+        **exclude_ids(without, "eventId"),
+    }
     found = db.events.find(where, {"eventId": 1, "rev": 1, "schedule": 1})
     return cast(list[EventSchedule], list(found))
 
@@ -293,20 +297,35 @@ def set_next_date_if_unchanged(db: Db, event: EventRevision, next_date: datetime
     )
 
 
-def find_published_before(db: Db, today: datetime) -> list[EventRevision]:
-    """Return the published events whose last date is before today."""
-    where = {"status": "published", "lastDate": {"$lt": today}}
-    found = db.events.find(where, {"eventId": 1, "rev": 1})
-    return cast(list[EventRevision], list(found))
+def find_published_before(
+    db: Db, today: datetime, limit: int, without: Sequence[object] = ()
+) -> list[EventRevision]:
+    """Return published events whose last date is before today, the longest over first.
+
+    Args:
+        without: eventIds to leave out.
+    """
+    where = {
+        "status": "published",
+        "lastDate": {"$lt": today},
+        **exclude_ids(without, "eventId"),
+    }
+    found = db.events.find(where, {"eventId": 1, "rev": 1}).sort("lastDate", ASCENDING)
+    return cast(list[EventRevision], list(found.limit(limit)))
 
 
 # Cancelled events.
 
 
-def find_closing(db: Db) -> list[ClosingEvent]:
-    """Return the cancelled events whose bookings have not all ended yet."""
-    found = db.events.find({"closing": {"$exists": True}}, {"eventId": 1, "closing": 1})
-    return cast(list[ClosingEvent], list(found))
+def find_closing(db: Db, limit: int, without: Sequence[object] = ()) -> list[ClosingEvent]:
+    """Return cancelled events whose bookings have not all ended yet, the first cancelled first.
+
+    Args:
+        without: eventIds to leave out.
+    """
+    where = {"closing": {"$exists": True}, **exclude_ids(without, "eventId")}
+    found = db.events.find(where, {"eventId": 1, "closing": 1}).sort("closing", ASCENDING)
+    return cast(list[ClosingEvent], list(found.limit(limit)))
 
 
 def clear_closing(db: Db, event_id: int) -> None:
@@ -314,38 +333,7 @@ def clear_closing(db: Db, event_id: int) -> None:
     db.events.update_one({"eventId": event_id}, {"$unset": {"closing": ""}, "$inc": {"rev": 1}})
 
 
-# Notifications. An edit of a schedule records the change in `tell` and its time in `tellAt`, in the
-# same write. Both fields are removed when the ticket holders have been notified.
-
-
-def find_schedule_changes(db: Db, limit: int) -> list[RescheduledEvent]:
-    """Return events with schedule changes that are not notified yet, the oldest change first."""
-    found = db.events.find({"tellAt": {"$exists": True}}, RESCHEDULED_FIELDS)
-    return cast(list[RescheduledEvent], list(found.sort("tellAt", ASCENDING).limit(limit)))
-
-
-def clear_schedule_changes(db: Db, event: RescheduledEvent) -> None:
-    """Clear the recorded changes if there are none beyond those that were read."""
-    unchanged = {"eventId": event["eventId"], "tell": event["tell"]}
-    db.events.update_one(unchanged, {"$unset": {"tell": "", "tellAt": ""}})
-
-
-def find_low_on_tickets(db: Db, changed_since: datetime, few: int) -> list[LowTicketsEvent]:
-    """Return events changed at or after `changed_since` with 1 to `few` tickets left and no alert.
-
-    The index of `changedAt` serves this query: few events changed lately, and many are listed.
-    """
-    where: Query = {
-        "changedAt": {"$gte": changed_since},
-        "available": {"$gte": 1, "$lte": few},
-        "lowToldAt": {"$exists": False},
-    }
-    return cast(list[LowTicketsEvent], list(db.events.find(where, LOW_TICKETS_FIELDS)))
-
-
-def set_low_alert_sent(db: Db, event_id: int, now: datetime) -> None:
-    """Record that the alert of few tickets was sent."""
-    db.events.update_one({"eventId": event_id}, {"$set": {"lowToldAt": now}})
+# Reports to organizers.
 
 
 def find_organizer_events(

@@ -68,9 +68,15 @@ class InFlightEntries:
         """Return the next events after this eventId, in order of eventId, with their entries."""
         return store.find_after(self._db, event_id, limit)
 
-    def find_event_ids_before(self, moment: datetime, limit: int) -> list[int]:
-        """Return the ids of events that may have an entry from before this moment."""
-        return store.find_ids_with_entries_before(self._db, moment, limit)
+    def find_event_ids_before(
+        self, moment: datetime, limit: int, without: Sequence[object] = ()
+    ) -> list[int]:
+        """Return the ids of events that may have an entry from before this moment, oldest first.
+
+        Args:
+            without: eventIds to leave out.
+        """
+        return store.find_ids_with_entries_before(self._db, moment, limit, without)
 
     def find_before(self, event_id: int, moment: datetime) -> dict[str, InFlightEntry]:
         """Return the event's entries from before this moment by their keys."""

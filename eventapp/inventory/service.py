@@ -122,13 +122,27 @@ class Inventory:
                 raise EventNotFound from None
             raise
 
-    def find_event_ids_to_offer(self, limit: int) -> list[int]:
-        """Return the ids of published events with available tickets for which somebody waits."""
-        return store.find_ids_to_offer(self._db, limit)
+    def find_event_ids_to_offer(
+        self, now: datetime, limit: int, *, after: int = 0, without: Sequence[object] = ()
+    ) -> list[int]:
+        """Return the ids of events on sale with available tickets for which somebody waits.
 
-    def find_ended_event_ids_with_waitlist(self, limit: int) -> list[int]:
-        """Return the ids of cancelled and completed events for which somebody still waits."""
-        return store.find_ended_ids_with_waitlist(self._db, limit)
+        Args:
+            after: the eventIds returned are above this one, in order.
+            without: eventIds to leave out.
+        """
+        today = start_of_day(now)
+        return store.find_ids_to_offer(self._db, today, limit, after=after, without=without)
+
+    def find_ended_event_ids_with_waitlist(
+        self, limit: int, without: Sequence[object] = ()
+    ) -> list[int]:
+        """Return the ids of cancelled and completed events for which somebody still waits.
+
+        Args:
+            without: eventIds to leave out.
+        """
+        return store.find_ended_ids_with_waitlist(self._db, limit, without)
 
     # Taking tickets.
 

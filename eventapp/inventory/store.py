@@ -73,7 +73,7 @@ from typing import cast
 
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
-from eventapp.core.database import Db, Query
+from eventapp.core.database import Db, Query, exclude_ids
 from eventapp.events.types import InFlightEntry, InFlightState, SaleState, TicketType
 from eventapp.inventory.types import IndexedChanges
 
@@ -248,9 +248,19 @@ def clear_entries(db: Db, event_id: int, keys: Sequence[str]) -> None:
     db.events.update_one({"eventId": event_id}, {"$unset": cleared, "$inc": counts})
 
 
-def find_ids_with_entries_before(db: Db, moment: datetime, limit: int) -> list[int]:
-    """Return the ids of events that may have an in-flight entry from before this moment."""
-    found = db.events.find({"marksSince": {"$lt": moment}}, {"eventId": 1}).limit(limit)
+def find_ids_with_entries_before(
+    db: Db, moment: datetime, limit: int, without: Sequence[object] = ()
+) -> list[int]:
+    """Return the ids of events that may have an in-flight entry from before this moment.
+
+    Args:
+        without: eventIds to leave out.
+
+    Returns:
+        The event with the oldest entry first.
+    """
+    where = {"marksSince": {"$lt": moment}, **exclude_ids(without, "eventId")}
+    found = db.events.find(where, {"eventId": 1}).sort("marksSince", ASCENDING).limit(limit)
     return [event["eventId"] for event in found]
 
 
@@ -263,18 +273,44 @@ def set_oldest_entry_time(db: Db, event: InFlightState, oldest: datetime | None)
         db.events.update_one(unchanged, {"$set": {"marksSince": oldest}})
 
 
-def find_ids_to_offer(db: Db, limit: int) -> list[int]:
-    """Return the ids of published events with available tickets for which somebody waits."""
+def find_ids_to_offer(
+    db: Db, today: datetime, limit: int, *, after: int = 0, without: Sequence[object] = ()
+) -> list[int]:
+    """Return the ids of events on sale with available tickets for which somebody waits.
+
+    Args:
+        after: the eventIds returned are above this one.
+        without: eventIds to leave out.
+
+    Returns:
+        The lowest eventIds, in order.
+    """
     offerable = {"waiting": {"$gt": 0}, "availableTickets": {"$gt": 0}}
-    where = {"hadWaitlist": True, "status": "published", "ticketTypes": {"$elemMatch": offerable}}
-    return [event["eventId"] for event in db.events.find(where, {"eventId": 1}).limit(limit)]
+    where = {
+        "hadWaitlist": True,
+        **build_on_sale_guard(today),
+        "ticketTypes": {"$elemMatch": offerable},
+        "eventId": {"$gt": after, **exclude_ids(without, "eventId").get("eventId", {})},
+    }
+    found = db.events.find(where, {"eventId": 1}).sort("eventId", ASCENDING).limit(limit)
+    return [event["eventId"] for event in found]
 
 
-def find_ended_ids_with_waitlist(db: Db, limit: int) -> list[int]:
-    """Return the ids of cancelled and completed events for which somebody still waits."""
+def find_ended_ids_with_waitlist(db: Db, limit: int, without: Sequence[object] = ()) -> list[int]:
+    """Return the ids of cancelled and completed events for which somebody still waits.
+
+    Args:
+        without: eventIds to leave out.
+    """
     ended = {"$in": ["cancelled", "completed"]}
-    where = {"hadWaitlist": True, "status": ended, "ticketTypes.waiting": {"$gt": 0}}
-    return [event["eventId"] for event in db.events.find(where, {"eventId": 1}).limit(limit)]
+    where = {
+        "hadWaitlist": True,
+        "status": ended,
+        "ticketTypes.waiting": {"$gt": 0},
+        **exclude_ids(without, "eventId"),
+    }
+    found = db.events.find(where, {"eventId": 1}).sort("eventId", ASCENDING).limit(limit)
+    return [event["eventId"] for event in found]
 
 
 def replace_stock(db: Db, event: SaleState, ticket_types: list[TicketType], available: int) -> bool:

@@ -23,6 +23,7 @@ from eventapp.bookings import notifications as booking_notifications
 from eventapp.bookings.context import BookingContext
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
+from eventapp.due_work.service import describe_error
 from eventapp.events import alerts as event_alerts
 from eventapp.events import service as events
 from eventapp.jobs import store
@@ -41,7 +42,6 @@ OVERDUE_MARGIN = timedelta(minutes=1)
 SEARCH_OVERLAP = timedelta(minutes=2)
 # Stands for the time of the last run of a job that has never run.
 NEVER_RUN = datetime(1970, 1, 2, tzinfo=UTC)
-MAX_ERROR_LENGTH = 500
 
 log = structlog.get_logger("jobs")
 
@@ -80,9 +80,9 @@ def _warn_of_low_tickets(context: BookingContext, now: datetime) -> int:
     return event_alerts.alert_low_tickets(context.db, base_url, last_ok - SEARCH_OVERLAP, now)
 
 
-def _delete_orphaned_chats(context: BookingContext, _now: datetime) -> int:
+def _delete_orphaned_chats(context: BookingContext, now: datetime) -> int:
     """Delete the chats of events that were deleted."""
-    return messages.delete_orphaned_chats(context.db)
+    return messages.delete_orphaned_chats(context.db, now)
 
 
 def _delete_orphaned_photos(context: BookingContext, now: datetime) -> int:
@@ -160,8 +160,7 @@ class _RunRecorder:
         if error is None:
             run["lastOk"] = self.started_at
         else:
-            text = " ".join(f"{type(error).__name__}: {error}".split())
-            run["lastError"], run["lastErrorAt"] = text[:MAX_ERROR_LENGTH], self.started_at
+            run["lastError"], run["lastErrorAt"] = describe_error(error), self.started_at
         store.record_run(self._db, self._name, run, is_idle=not self.done and error is None)
 
 

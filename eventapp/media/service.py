@@ -13,6 +13,7 @@ from bson import ObjectId
 
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
+from eventapp.due_work.service import DueRun
 from eventapp.media import rules, store
 from eventapp.media.encoding import EncodedPhoto, encode_photo
 from eventapp.media.errors import GalleryFull, PhotoNotFound
@@ -85,7 +86,16 @@ def delete_orphaned_chunks(db: Db, now: datetime) -> int:
     Returns:
         The number of photos whose remains were deleted.
     """
-    return store.delete_orphaned_chunks(db, now)
+    run, deleted = DueRun(db, "orphaned photo", now), 0
+    for ids in store.iterate_orphaned_ids(db, now):
+        deleted += run.process(
+            [id_ for id_ in ids if id_ not in run.waiting],
+            get_key=lambda id_: id_,
+            handle=lambda id_: store.delete_chunks(db, [id_]),
+            handle_together=lambda batch: store.delete_chunks(db, batch),
+        )
+    run.forget_absent()
+    return deleted
 
 
 def make_path(photo: StoredPhoto) -> str:

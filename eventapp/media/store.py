@@ -5,9 +5,10 @@ stored twice, under the same name. So deleting the file of one owner never affec
 
 Invariant: a photo exists as long as its document in FILES does. An upload writes the chunks first
 and the document second, and a deletion deletes the document first. So an interrupted upload or
-deletion leaves only chunks that no read finds. `delete_orphaned_chunks` removes them.
+deletion leaves only chunks that no read finds. The worker deletes them (`iterate_orphaned_ids`).
 """
 
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import cast
@@ -143,22 +144,22 @@ def _delete_each(db: Db, where: Query) -> int:
     return deleted
 
 
-def delete_orphaned_chunks(db: Db, now: datetime) -> int:
-    """Delete chunks that have no file and are older than UPLOAD_TIMEOUT.
-
-    Returns:
-        The number of photos that the chunks belonged to.
-    """
-    photo_count, last_id = 0, ObjectId(bytes(12))
+def iterate_orphaned_ids(db: Db, now: datetime) -> Iterator[list[ObjectId]]:
+    """Yield the ids of photos that have chunks older than UPLOAD_TIMEOUT, but no file."""
+    last_id = ObjectId(bytes(12))
     end_id = ObjectId.from_datetime(now - UPLOAD_TIMEOUT)
     while True:
         where = {"files_id": {"$gt": last_id, "$lt": end_id}}
         chunks = db[CHUNKS].find(where, {"_id": 0, "files_id": 1}).sort("files_id")
         ids = {chunk["files_id"] for chunk in chunks.limit(CHUNKS_PER_BATCH)}
         if not ids:
-            return photo_count
+            return
         last_id = max(ids)
-        orphans = ids - set(_files(db).distinct("_id", {"_id": {"$in": list(ids)}}))
-        if orphans:
-            db[CHUNKS].delete_many({"files_id": {"$in": list(orphans)}})
-            photo_count += len(orphans)
+        yield sorted(ids - set(_files(db).distinct("_id", {"_id": {"$in": list(ids)}})))
+
+
+def delete_chunks(db: Db, ids: Sequence[ObjectId]) -> int:
+    """Delete the chunks of these photos; return how many photos that are."""
+    if ids:
+        db[CHUNKS].delete_many({"files_id": {"$in": list(ids)}})
+    return len(ids)

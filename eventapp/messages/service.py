@@ -12,6 +12,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.core.errors import Forbidden, TooManyRequests
 from eventapp.core.json import JsonObject
+from eventapp.due_work.service import DueRun
 from eventapp.events import service as events
 from eventapp.messages import rules, store
 from eventapp.messages.errors import MessageNotFound
@@ -220,15 +221,21 @@ def export_user(db: Db, user_id: ObjectId) -> JsonObject:
     return {"messages": [rules.render_message(message) for message in messages]}
 
 
-def delete_orphaned_chats(db: Db) -> int:
+def delete_orphaned_chats(db: Db, now: datetime) -> int:
     """Delete the chats of events that were deleted, and return how many.
 
     An eventId is never used again, so a chat without an event stays without one.
     """
-    deleted, last_id = 0, 0
+    deleted, last_id, run = 0, 0, DueRun(db, "orphaned chat", now)
+
+    def delete(event_id: int) -> int:
+        store.delete_chat(db, event_id)
+        return 1
+
     while event_ids := store.find_chat_ids(db, last_id, CHATS_PER_BATCH):
         last_id = event_ids[-1]
-        for event_id in set(event_ids) - events.find_revisions(db, event_ids).keys():
-            store.delete_chat(db, event_id)
-            deleted += 1
+        orphaned = set(event_ids) - events.find_revisions(db, event_ids).keys()
+        due = sorted(orphaned.difference(run.waiting))
+        deleted += run.process(due, get_key=lambda event_id: event_id, handle=delete)
+    run.forget_absent()
     return deleted

@@ -20,9 +20,10 @@ from bson import ObjectId
 from eventapp.core.clock import start_clock
 from eventapp.core.database import Db
 from eventapp.core.failpoints import failpoint
+from eventapp.due_work.service import DueRun
 from eventapp.notifications import rules, store_outbox
 from eventapp.notifications.smtp import DeliveryFailed, SmtpConnection
-from eventapp.notifications.types import MailOutcome, QueuedMail
+from eventapp.notifications.types import DueMail, MailOutcome, QueuedMail
 
 # Sending one mail takes less than this, even if every step of SMTP lasts until its timeout.
 LEASE = timedelta(minutes=10)
@@ -67,19 +68,29 @@ def send_due_mails(db: Db, outbox: Outbox, now: datetime) -> int:
 
     If the server can't be reached or refuses the login, the remaining mails wait for the next call.
     """
-    finished, clock = 0, start_clock(now)
+    clock, run, is_server_down = start_clock(now), DueRun(db, "mail", now), False
+
+    def send(due: DueMail) -> int:
+        nonlocal is_server_down
+        mail = store_outbox.claim(db, due, ObjectId(), clock() + LEASE)
+        if mail is None:
+            return 0
+        failpoint("mail-claim")
+        outcome, is_server_up = _try_to_send(connection, outbox, mail, clock)
+        is_server_down = not is_server_up
+        failpoint("mail-sent")
+        return int(store_outbox.record_outcome(db, mail, outcome) and "doneAt" in outcome)
+
     with outbox.connect() if outbox.connect else nullcontext() as connection:
-        for due in store_outbox.find_due(db, now, BATCH_SIZE):
-            mail = store_outbox.claim(db, due, ObjectId(), clock() + LEASE)
-            if mail is None:
-                continue
-            failpoint("mail-claim")
-            outcome, is_server_up = _try_to_send(connection, outbox, mail, clock)
-            failpoint("mail-sent")
-            if store_outbox.record_outcome(db, mail, outcome) and "doneAt" in outcome:
-                finished += 1
-            if not is_server_up:
-                break
+        mails = store_outbox.find_due(db, now, BATCH_SIZE, run.waiting)
+        finished = run.process(
+            mails,
+            get_key=lambda mail: mail["_id"],
+            handle=send,
+            is_stopped=lambda: is_server_down,
+        )
+    if len(mails) < BATCH_SIZE and not is_server_down:
+        run.forget_absent()
     return finished
 
 

@@ -13,7 +13,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.collection import Collection
 
-from eventapp.core.database import Db
+from eventapp.core.database import Db, exclude_ids
 from eventapp.notifications.store import insert_missing
 from eventapp.notifications.types import DueMail, FailedMail, MailOutcome, MailStatus, QueuedMail
 
@@ -39,9 +39,14 @@ def insert_mails(db: Db, mails: Sequence[QueuedMail]) -> int:
     return insert_missing(_mails(db), mails)
 
 
-def find_due(db: Db, now: datetime, limit: int) -> list[DueMail]:
-    """Return mails that may be claimed, the longest overdue first."""
-    due = cast(Collection[DueMail], db.mails).find({"nextTryAt": {"$lte": now}}, {"nextTryAt": 1})
+def find_due(db: Db, now: datetime, limit: int, without: Sequence[object] = ()) -> list[DueMail]:
+    """Return mails that may be claimed, the longest overdue first.
+
+    Args:
+        without: ids of mails to leave out.
+    """
+    where = {"nextTryAt": {"$lte": now}, **exclude_ids(without)}
+    due = cast(Collection[DueMail], db.mails).find(where, {"nextTryAt": 1})
     return list(due.sort("nextTryAt", ASCENDING).limit(limit))
 
 

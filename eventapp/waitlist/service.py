@@ -319,20 +319,28 @@ def is_offer_in_progress(
 # What recovery and the inventory check need.
 
 
-def apply_old_leaves(
-    db: Db, inventory: Inventory, *, before: datetime, now: datetime, limit: int
-) -> None:
-    """Apply the pending leaves of entries that ended before this time.
+def find_pending_leaves_before(
+    db: Db, before: datetime, limit: int, without: Sequence[object]
+) -> list[WaitlistEntry]:
+    """Return entries that ended before this time and whose leave is pending, oldest first.
 
     Processes that died left these leaves pending, or `forget_user` did.
+
+    Args:
+        without: ids of entries to leave out.
     """
-    for entry in store.find_pending_leaves_before(db, before, limit):
-        apply_leaves(db, inventory, [entry], now)
+    return store.find_pending_leaves_before(db, before, limit, without)
 
 
-def find_claims_before(db: Db, before: datetime, limit: int) -> list[WaitlistEntry]:
-    """Return entries that were claimed for an offer before this time and still are."""
-    return store.find_claims_before(db, before, limit)
+def find_claims_before(
+    db: Db, before: datetime, limit: int, without: Sequence[object]
+) -> list[WaitlistEntry]:
+    """Return entries that were claimed for an offer before this time and still are, oldest first.
+
+    Args:
+        without: ids of entries to leave out.
+    """
+    return store.find_claims_before(db, before, limit, without)
 
 
 def entry_exists(db: Db, entry_id: ObjectId) -> bool:

@@ -21,7 +21,13 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from eventapp.core.database import Db, Document, Query, retry_on_write_conflict
+from eventapp.core.database import (
+    Db,
+    Document,
+    Query,
+    exclude_ids,
+    retry_on_write_conflict,
+)
 from eventapp.waitlist.types import EntryStatus, WaitlistEntry
 
 INDEXES = {
@@ -202,9 +208,16 @@ def subtract_offer(
     )
 
 
-def find_claims_before(db: Db, before: datetime, limit: int) -> list[WaitlistEntry]:
-    """Return entries that were claimed before this time and still are."""
-    return list(_entries(db).find({"offering.at": {"$lt": before}}).limit(limit))
+def find_claims_before(
+    db: Db, before: datetime, limit: int, without: Sequence[object] = ()
+) -> list[WaitlistEntry]:
+    """Return entries that were claimed before this time and still are, the oldest claim first.
+
+    Args:
+        without: ids of entries to leave out.
+    """
+    old = {"offering.at": {"$lt": before}, **exclude_ids(without)}
+    return list(_entries(db).find(old).sort("offering.at", ASCENDING).limit(limit))
 
 
 def find_claimed_booking_ids(db: Db, booking_ids: list[ObjectId]) -> list[ObjectId]:
@@ -235,10 +248,16 @@ def find_pending_leave_ids(db: Db, entry_ids: Sequence[ObjectId]) -> list[Object
     return [entry["_id"] for entry in db.waitlist.find(pending, {"_id": 1})]
 
 
-def find_pending_leaves_before(db: Db, before: datetime, limit: int) -> list[WaitlistEntry]:
-    """Return entries that ended before this time and whose leave is not yet recorded as applied."""
-    pending = {"restock": "due", "updatedAt": {"$lt": before}}
-    return list(_entries(db).find(pending).limit(limit))
+def find_pending_leaves_before(
+    db: Db, before: datetime, limit: int, without: Sequence[object] = ()
+) -> list[WaitlistEntry]:
+    """Return entries that ended before this time and have a pending leave, the first ended first.
+
+    Args:
+        without: ids of entries to leave out.
+    """
+    pending = {"restock": "due", "updatedAt": {"$lt": before}, **exclude_ids(without)}
+    return list(_entries(db).find(pending).sort("updatedAt", ASCENDING).limit(limit))
 
 
 def find_pending_leaves_of_events(db: Db, event_ids: list[int]) -> list[WaitlistEntry]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
+from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.messages import rules, service, store
 from tests import factories
@@ -173,10 +174,10 @@ def test_the_chat_of_a_deleted_event_is_hidden_and_then_deleted(
     kept = factories.make_event(db, organizer_id=organizer["id"])
     write(client, event, attendee)
     write(client, kept, attendee)
-    assert service.delete_orphaned_chats(db) == 0
+    assert service.delete_orphaned_chats(db, utc_now()) == 0
     client.delete(f"/api/events/{event['eventId']}", headers=organizer["headers"])
     assert client.get(chat_path(event)).status_code == 404
-    assert service.delete_orphaned_chats(db) == 1
+    assert service.delete_orphaned_chats(db, utc_now()) == 1
     assert db.messages.count_documents({}) == 1
     assert db.chats.count_documents({}) == 1
 

@@ -160,7 +160,7 @@ def test_a_sale_in_between_does_not_prevent_the_update(db, monkeypatch):
     plain = store.find_with_past_next_date
     sales = iter([1, 1, 0, 0])
 
-    def sell_after_reading(db, today):
+    def sell_after_reading(db, today, without=()):
         events = plain(db, today)
         db.events.update_one({}, {"$inc": {"rev": next(sales)}})
         return events

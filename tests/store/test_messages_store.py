@@ -60,7 +60,7 @@ def test_no_command_scans_a_collection(recorded):
     notification_topic.read_at -= timedelta(seconds=5)
     live.NotificationPoller(db).refresh([notification_topic])
     hub.close()
-    service.delete_orphaned_chats(db)
+    service.delete_orphaned_chats(db, utc_now())
 
     seen = set()
     for command in recorder.commands:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import store as bookings_store
+from eventapp.bookings import store_due
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.core.clock import utc_now
 from eventapp.notifications import service, store, store_outbox
@@ -42,14 +42,14 @@ def test_pending_notifications_added_since_the_read_are_not_cleared(db):
     tell = {"booking_confirmed": now}
     db.bookings.insert_one({"_id": 1, "tell": tell, "tellAt": now, "bookingReference": "a"})
     db.bookings.insert_one({"_id": 2, "tell": tell, "tellAt": now, "bookingReference": "b"})
-    read = bookings_store.find_with_pending_notifications(db, 10)
+    read = store_due.find_with_pending_notifications(db, 10)
     db.bookings.update_one({"_id": 2}, {"$set": {"tell.booking_cancelled": now}})
-    bookings_store.clear_pending_notifications(db, read)
-    bookings_store.clear_pending_notifications(db, read)
-    (pending,) = bookings_store.find_with_pending_notifications(db, 10)
+    store_due.clear_pending_notifications(db, read)
+    store_due.clear_pending_notifications(db, read)
+    (pending,) = store_due.find_with_pending_notifications(db, 10)
     assert pending["_id"] == 2
     assert pending["tell"].keys() == {"booking_confirmed", "booking_cancelled"}
-    assert [b["_id"] for b in bookings_store.find_with_pending_notifications(db, 1)] == [2]
+    assert [b["_id"] for b in store_due.find_with_pending_notifications(db, 1)] == [2]
 
 
 def test_bookings_without_a_user_are_not_notified(app, db):
@@ -58,7 +58,7 @@ def test_bookings_without_a_user_are_not_notified(app, db):
     gone = {**nobody, "userId": ObjectId(), "bookingReference": "b"}
     db.bookings.insert_many([{**nobody, "bookingReference": "a"}, gone])
     assert notify_holders(BOOKING_CONTEXT.get(app)) == 0
-    assert bookings_store.find_with_pending_notifications(db, 10) == []
+    assert store_due.find_with_pending_notifications(db, 10) == []
 
 
 def test_failed_mails_are_reported_newest_first(db):

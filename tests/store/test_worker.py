@@ -55,6 +55,15 @@ def test_check_prints_the_overdue_jobs(app, db, check, capsys):
     assert printed.count("\n") == 1
 
 
+def test_what_failed_is_tried_again_at_once_on_request(app, db, check, capsys, monkeypatch):
+    later_on = later(hours=1)
+    db.failedWork.insert_one({"_id": "mail:1", "kind": "mail", "nextAttemptAt": later_on})
+    check()
+    assert worker.main(["--retry-failed"]) == 0
+    assert "1 items" in capsys.readouterr().out
+    assert db.failedWork.find_one({})["nextAttemptAt"] < later_on
+
+
 def handles(process, number):
     """Return whether the process has installed a handler for this signal."""
     assert process.poll() is None, process.stderr.read()

@@ -7,6 +7,7 @@ from eventapp.core.database.client import (
     Document,
     Query,
     connect,
+    exclude_ids,
     is_unavailable,
 )
 from eventapp.core.database.lifecycle import (
@@ -38,6 +39,7 @@ __all__ = [
     "Query",
     "connect",
     "ensure_indexes",
+    "exclude_ids",
     "get_db",
     "init_app",
     "insert_unordered",

@@ -1,5 +1,6 @@
 """The PyMongo client: its options, the types of its data, and errors of unavailability."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from pymongo import MongoClient
@@ -37,6 +38,11 @@ def connect(uri: str) -> MongoClient[Document]:
         name: value for name, value in CLIENT_OPTIONS.items() if name.lower() not in uri_options
     }
     return MongoClient(uri, tz_aware=True, connect=False, **options)
+
+
+def exclude_ids(ids: Sequence[object], field: str = "_id") -> Query:
+    """Return the condition that a field has none of these values."""
+    return {field: {"$nin": list(ids)}} if ids else {}
 
 
 def is_unavailable(error: BaseException) -> bool:

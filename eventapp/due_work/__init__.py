@@ -1,0 +1,1 @@
+"""Processes due work item by item, and remembers the items that fail."""

@@ -1,0 +1,29 @@
+"""Decide when an item that failed is tried again."""
+
+from datetime import datetime, timedelta
+
+# The pause after the first failed attempt. It doubles with every further one.
+FIRST_PAUSE = timedelta(seconds=5)
+# About 20 minutes after the first failure.
+MAX_ATTEMPTS = 8
+# How often an item is tried that was set aside. It is also the longest pause.
+SET_ASIDE_PAUSE = timedelta(hours=1)
+MAX_ERROR_LENGTH = 500
+
+
+def schedule_next_attempt(attempts: int, now: datetime) -> datetime:
+    """Return when to try again after so many failed attempts."""
+    if is_set_aside(attempts):
+        return now + SET_ASIDE_PAUSE
+    pause: timedelta = FIRST_PAUSE * 2 ** (attempts - 1)
+    return now + min(pause, SET_ASIDE_PAUSE)
+
+
+def is_set_aside(attempts: int) -> bool:
+    """Return whether so many failed attempts set an item aside."""
+    return attempts >= MAX_ATTEMPTS
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the class and the text of an error in one line of at most MAX_ERROR_LENGTH."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:MAX_ERROR_LENGTH]

@@ -1,0 +1,69 @@
+"""Find events that users must be notified of, and record that they are notified.
+
+An edit of a schedule records the change in `tell` and its time in `tellAt`, in the same write. Both
+fields are removed when the ticket holders have been notified.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+
+from pymongo import ASCENDING
+
+from eventapp.core.database import Db, Query, exclude_ids
+from eventapp.events.types import LowTicketsEvent, RescheduledEvent
+
+RESCHEDULED_FIELDS = dict.fromkeys(("eventId", "title", "schedule", "tell"), 1)
+LOW_TICKETS_FIELDS = dict.fromkeys(
+    ("eventId", "title", "schedule", "nextDate", "available", "listed", "ticketTypes.capacity"), 1
+)
+
+
+def find_schedule_changes(
+    db: Db, limit: int, without: Sequence[object] = ()
+) -> list[RescheduledEvent]:
+    """Return events with schedule changes that are not notified yet, the oldest change first.
+
+    Args:
+        without: eventIds to leave out.
+    """
+    where = {"tellAt": {"$exists": True}, **exclude_ids(without, "eventId")}
+    found = db.events.find(where, RESCHEDULED_FIELDS)
+    return cast(list[RescheduledEvent], list(found.sort("tellAt", ASCENDING).limit(limit)))
+
+
+def clear_schedule_changes(db: Db, event: RescheduledEvent) -> None:
+    """Clear the recorded changes if there are none beyond those that were read."""
+    unchanged = {"eventId": event["eventId"], "tell": event["tell"]}
+    db.events.update_one(unchanged, {"$unset": {"tell": "", "tellAt": ""}})
+
+
+def find_low_on_tickets(
+    db: Db,
+    changed_since: datetime,
+    few: int,
+    *,
+    also: Sequence[object] = (),
+    without: Sequence[object] = (),
+) -> list[LowTicketsEvent]:
+    """Return events changed at or after `changed_since` with 1 to `few` tickets left and no alert.
+
+    The index of `changedAt` serves this query: few events changed lately, and many are listed.
+
+    Args:
+        also: eventIds of which events are returned too, whenever they changed.
+        without: eventIds to leave out.
+    """
+    low: Query = {"available": {"$gte": 1, "$lte": few}, "lowToldAt": {"$exists": False}}
+    changed = {"changedAt": {"$gte": changed_since}, **exclude_ids(without, "eventId")}
+    found = list(db.events.find({**changed, **low}, LOW_TICKETS_FIELDS).sort("changedAt"))
+    if also:
+        seen = [event["eventId"] for event in found]
+        others = {"eventId": {"$in": list(also), "$nin": seen}}
+        found += db.events.find({**others, **low}, LOW_TICKETS_FIELDS)
+    return cast(list[LowTicketsEvent], found)
+
+
+def set_low_alert_sent(db: Db, event_id: int, now: datetime) -> None:
+    """Record that the alert of few tickets was sent."""
+    db.events.update_one({"eventId": event_id}, {"$set": {"lowToldAt": now}})
