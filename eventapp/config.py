@@ -6,9 +6,7 @@ and a test compares them.
 """
 
 import os
-import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,8 +17,11 @@ from environs import Env, EnvValidationError
 from environs.types import ErrorMapping
 from marshmallow.validate import OneOf, Range, Regexp
 
+from eventapp.instance_directory import UnsafeDirectory, load_or_create_secret, make_private
+from eventapp.secret_strength import find_length_fault, find_secret_fault
 from eventapp.setting_values import (
     Validator,
+    is_loopback,
     make_parser,
     make_url_validator,
     normalize_origin,
@@ -32,8 +33,6 @@ from eventapp.setting_values import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent
-# The least length of JWT_SECRET, and how many different characters it needs in production.
-MIN_SECRET_BYTES, MIN_DISTINCT_CHARACTERS = 32, 8
 
 
 class ConfigError(Exception):
@@ -77,7 +76,7 @@ class Config:
     instance_dir: Path = setting(
         "instance",
         help="The directory of the embedded store and of generated secrets, "
-        "relative to the project.",
+        "relative to the project. It is closed to other users of the machine.",
     )
     app_env: str = setting(
         "development",
@@ -201,7 +200,8 @@ class Config:
     demo_open: bool = setting(
         "false",
         help="true lets callers without a token use every endpoint of the Tickest client, for work "
-        "on a frontend. Production refuses it.",
+        "on a frontend on this machine: HOST must be 127.0.0.1, ::1 or localhost. Production "
+        "refuses it.",
     )
     log_level: str = setting(
         "info",
@@ -272,8 +272,8 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
         cors_origins=config.cors_origins and tuple(map(normalize_origin, config.cors_origins)),
     )
     worker_count = _choose_worker_count(config)
-    if config.is_production and config.demo_open:
-        raise ConfigError("DEMO_OPEN: is refused when APP_ENV is production")
+    _refuse_demo_in_public(config)
+    _prepare_instance_directory(config)
     secret = _choose_secret(config)
     if config.is_production and not config.public_base_url:
         raise ConfigError("PUBLIC_BASE_URL: must be set when APP_ENV is production")
@@ -335,25 +335,30 @@ def _choose_secret(config: Config) -> str:
     if not secret:
         if config.is_production:
             raise ConfigError("JWT_SECRET: must be set when APP_ENV is production")
-        return _load_or_create_secret(config.instance_dir / "jwt_secret")
-    if len(secret.encode()) < MIN_SECRET_BYTES or (
-        config.is_production and len(set(secret)) < MIN_DISTINCT_CHARACTERS
-    ):
-        raise ConfigError(f"JWT_SECRET: must be random and at least {MIN_SECRET_BYTES} bytes long")
+        return load_or_create_secret(config.instance_dir)
+    fault = find_secret_fault(secret) if config.is_production else find_length_fault(secret)
+    if fault:
+        raise ConfigError(f"JWT_SECRET: {fault}")
     return secret
 
 
-def _load_or_create_secret(path: Path) -> str:
-    """Return the secret in a file, which is created if it is missing.
+def _prepare_instance_directory(config: Config) -> None:
+    """Close INSTANCE_DIR to other users, if the embedded store or a secret is kept in it."""
+    if config.mongo_uri and config.jwt_secret:
+        return
+    try:
+        make_private(config.instance_dir)
+    except UnsafeDirectory as error:
+        raise ConfigError(f"INSTANCE_DIR: {error}") from error
 
-    Processes that do so at once all return the secret of the first one.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        draft = path.with_name(f".jwt_secret.{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(48))
-        with suppress(FileExistsError):
-            os.link(draft, path)
-        draft.unlink()
-    return path.read_text()
+
+def _refuse_demo_in_public(config: Config) -> None:
+    """Refuse DEMO_OPEN where other machines than this one can reach the server."""
+    if not config.demo_open:
+        return
+    if config.is_production:
+        raise ConfigError("DEMO_OPEN: is refused when APP_ENV is production")
+    if not is_loopback(config.host) or config.trusted_proxies:
+        raise ConfigError(
+            "DEMO_OPEN: is refused unless HOST is 127.0.0.1, ::1 or localhost, without a proxy"
+        )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from email.utils import getaddresses
+from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -45,6 +46,16 @@ def validate_base_url(url: str) -> None:
     make_url_validator("http", "https", example=example)(url)
     if "?" in url or "#" in url:
         raise ValidationError(f"must look like {example}")
+
+
+def is_loopback(host: str) -> bool:
+    """Return True if only this machine can reach a server that listens on this host."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def validate_sender(text: str) -> None:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import re
+import secrets
 import stat
 from datetime import timedelta
 
@@ -212,6 +214,71 @@ def test_production_refuses_weak_settings(load, name, changes):
         load(APP_ENV="production", **changes)
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "your-secret-key-change-in-production",
+        "your-super-secret-jwt-key-min-32-chars-long",
+        "a-string-secret-at-least-256-bits-long",
+        "ChangeThisToALongRandomStringInProduction1234",
+        "supersecretjwtkeysupersecretjwtkey12345",
+        "dev_secret_key_do_not_use_in_production_please",
+        "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
+        "09D25E094FAA6CA2556C818166B7A9563B93F7099F6F0F4CAA6CF63B88E8D3E7",
+        "0123456789abcdef" * 2,
+        "abcdefgh" * 8,
+        "aaaabbbbccccddddeeeeffffgggghhhhiiii",
+        "1234567890" * 4,
+    ],
+)
+def test_production_refuses_a_secret_that_can_be_guessed(load, secret):
+    with pytest.raises(ConfigError, match=r"^JWT_SECRET: [^\n]+$"):
+        load(APP_ENV="production", PUBLIC_BASE_URL=SITE, JWT_SECRET=secret)
+
+
+def test_no_secret_that_the_documents_print_is_accepted(load):
+    """What the documents of this project and its references show as a value of JWT_SECRET."""
+    documents = [
+        ROOT / ".env.example",
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*"),
+        ROOT / "Dockerfile",
+    ]
+    texts = [path.read_text(errors="replace") for path in documents if path.is_file()]
+    printed = {value for text in texts for value in re.findall(r"JWT_SECRET\W*[=:]\s*(\S+)", text)}
+    for value in printed:
+        with pytest.raises(ConfigError, match="^JWT_SECRET: "):
+            load(APP_ENV="production", PUBLIC_BASE_URL=SITE, JWT_SECRET=value)
+
+
+@pytest.mark.parametrize("prefix", ["", "prod-", "eventapp_secret_"])
+def test_random_secrets_are_accepted(load, prefix):
+    for make in (secrets.token_hex, secrets.token_urlsafe):
+        secret = prefix + make(32)
+        settings = load(APP_ENV="production", PUBLIC_BASE_URL=SITE, JWT_SECRET=secret)
+        assert settings.jwt_secret == secret
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"HOST": "0.0.0.0"},
+        {"HOST": "::"},
+        {"HOST": "192.168.1.7"},
+        {"HOST": "tickets.example.org"},
+        {"TRUSTED_PROXIES": "1"},
+    ],
+)
+def test_demo_open_is_refused_where_others_can_reach_it(load, changes):
+    with pytest.raises(ConfigError, match=r"^DEMO_OPEN: [^\n]+$"):
+        load(DEMO_OPEN="true", **changes)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_demo_open_is_accepted_on_this_machine(load, host):
+    assert load(DEMO_OPEN="true", HOST=host).demo_open
+
+
 def test_several_bad_values_are_still_one_line(load):
     with pytest.raises(ConfigError) as refused:
         load(PORT="x", LOG_LEVEL="loud")
@@ -228,6 +295,47 @@ def test_the_development_secret_is_kept_in_a_private_file(load, tmp_path):
     kept = tmp_path / "jwt_secret"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert load_config({"INSTANCE_DIR": str(tmp_path / "other")}).jwt_secret != first
+
+
+def mode_of(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_instance_directory_is_closed_to_other_users(load, tmp_path):
+    tmp_path.chmod(0o755)
+    (tmp_path / "eventapp.sqlite3-wal").touch(mode=0o644)
+    (tmp_path / "backup").touch()
+    (tmp_path / "backup").chmod(0o644)
+    load()
+    assert mode_of(tmp_path) == 0o700
+    assert mode_of(tmp_path / "eventapp.sqlite3-wal") == 0o600
+    assert mode_of(tmp_path / "backup") == 0o644
+    new = tmp_path / "a" / "b"
+    load_config({"INSTANCE_DIR": str(new)})
+    assert mode_of(new) == 0o700
+
+
+def test_an_open_directory_of_others_is_refused_and_not_changed(tmp_path):
+    (tmp_path / "theirs").touch()
+    for mode in (0o755, 0o1777):
+        tmp_path.chmod(mode)
+        with pytest.raises(ConfigError, match=r"^INSTANCE_DIR: [^\n]+ name another one$"):
+            load_config({"INSTANCE_DIR": str(tmp_path)})
+        assert mode_of(tmp_path) == mode
+    tmp_path.chmod(0o700)
+    assert load_config({"INSTANCE_DIR": str(tmp_path)}).instance_dir == tmp_path
+
+
+def test_a_file_in_place_of_the_instance_directory_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ConfigError, match=r"^INSTANCE_DIR: cannot use [^\n]+$"):
+            load_config({"INSTANCE_DIR": str(path)})
+
+
+def test_the_instance_directory_is_not_made_where_nothing_needs_it(tmp_path):
+    load_config({"INSTANCE_DIR": str(tmp_path / "x"), "MONGO_URI": SERVER, "JWT_SECRET": STRONG})
+    assert not (tmp_path / "x").exists()
 
 
 def test_the_environment_overrides_the_file(monkeypatch, tmp_path):

@@ -150,7 +150,7 @@ def change_password(body: JsonObject) -> Response:
 
 
 @bp.route("/create-admin", methods=["POST"])
-@role_required(ADMIN, needs_account=True)
+@role_required(ADMIN)
 @bp.arguments(NewAdmin)
 @bp.response(201, CreatedAnswer, headers=LOCATION_HEADER)
 @bp.error_responses(409)

@@ -8,7 +8,12 @@ from eventapp.accounts.schemas import ExportAnswer, UserAnswer, UserBody, UsersA
 from eventapp.accounts.service import PERSONAL_DATA_HANDLERS
 from eventapp.accounts.types import UserChanges
 from eventapp.core import paging
-from eventapp.core.access.permissions import current_actor, role_required, self_or_admin
+from eventapp.core.access.permissions import (
+    current_actor,
+    open_in_demo,
+    role_required,
+    self_or_admin,
+)
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.errors import Forbidden
@@ -24,6 +29,7 @@ bp = Blueprint("users", __name__, url_prefix="/api/users", description="Accounts
 
 
 @bp.route("")
+@open_in_demo
 @role_required(ADMIN)
 @bp.arguments(UsersQuery, location="query")
 @bp.response(200, UsersAnswer)
@@ -47,6 +53,7 @@ def list_users(query: JsonObject) -> Response:
 
 
 @bp.route("/<oid:user_id>")
+@open_in_demo
 @self_or_admin
 @bp.response(200, UserAnswer)
 @bp.error_responses(404)
@@ -58,24 +65,28 @@ def show_user(user_id: ObjectId) -> Response:
 
 
 @bp.route("/<oid:user_id>", methods=["PUT"])
+@open_in_demo
 @self_or_admin
 @bp.arguments(UserBody)
 @bp.response(200, UserAnswer)
 @bp.error_responses(404, 409)
 def change_user(body: UserChanges, user_id: ObjectId) -> Response:
     """Change the fields of an account that are sent. Only an admin may change `role`."""
-    if "role" in body and not current_actor().is_admin:
+    if "role" in body and not _is_admin_with_account():
         raise Forbidden("Only an admin may change a role")
+    _refuse_admins_account(user_id)
     user = service.update_user(get_db(), user_id, body, now=utc_now())
     return json_response(service.render_user(user, get_image_base_url()))
 
 
 @bp.route("/<oid:user_id>", methods=["DELETE"])
+@open_in_demo
 @self_or_admin
 @bp.response(200, Message)
 @bp.error_responses(404, 409)
 def delete_user(user_id: ObjectId) -> Response:
     """Delete an account and the user's personal data. Bookings stay, without the user's id."""
+    _refuse_admins_account(user_id)
     forget_functions = PERSONAL_DATA_HANDLERS.get().forget_functions
     service.delete_user(get_db(), user_id, forget_functions=forget_functions, now=utc_now())
     return json_response({"message": "User deleted successfully"})
@@ -90,3 +101,19 @@ def export_user(user_id: ObjectId) -> Response:
     export_functions = PERSONAL_DATA_HANDLERS.get().export_functions
     exported = service.export_user(get_db(), user_id, export_functions=export_functions)
     return json_response(exported)
+
+
+def _is_admin_with_account() -> bool:
+    """Return False also for a caller without a token whom DEMO_OPEN admits."""
+    return current_actor().is_admin and current_actor().user_id is not None
+
+
+def _refuse_admins_account(user_id: ObjectId) -> None:
+    """Refuse a caller without an account to change an admin's, and so to get the role.
+
+    Raises:
+        Forbidden: DEMO_OPEN admitted the caller, and the account is that of an admin.
+        UserNotFound: DEMO_OPEN admitted the caller, and there is no such account.
+    """
+    if current_actor().user_id is None and service.get_user(get_db(), user_id)["role"] == ADMIN:
+        raise Forbidden("Only an admin may change an admin's account")

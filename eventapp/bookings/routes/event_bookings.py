@@ -6,7 +6,7 @@ from eventapp.bookings import event_closing, service
 from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.routes.bookings import page_response
 from eventapp.bookings.schemas import BookingsAnswer, EventBookingsQuery
-from eventapp.core.access.permissions import current_actor, role_required
+from eventapp.core.access.permissions import current_actor, open_in_demo, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.http.app_context import get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
@@ -51,6 +51,7 @@ def cancel_event(event_id: int) -> Response:
 
 
 @bp.route("/<whole:event_id>", methods=["DELETE"])
+@open_in_demo
 @role_required(ORGANIZER)
 @bp.response(200, Message)
 @bp.error_responses(404, 409)

@@ -18,7 +18,7 @@ class Actor:
 
     Attributes:
         user_id: the logged-in user. It is None for a device, for the guest, and for a caller
-            without a token when DEMO_OPEN is set.
+            without a token whom DEMO_OPEN admits.
         role: ATTENDEE, ORGANIZER or ADMIN; empty for a caller without a role.
         session_id: the session that the access token belongs to; None without a token.
         device_id: the value of the X-Device-Id header; None without that header.

@@ -5,7 +5,7 @@ them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import wraps
 from typing import Any, NotRequired, TypedDict, TypeVar, cast
@@ -56,7 +56,8 @@ class Authentication:
             called for every request with a token, so that an ended session is refused at once.
         confirm_receipt: called once with the id and refresh count of a refreshed session, when its
             new access token is first used.
-        is_demo_open: whether a caller without a token has the role of an admin.
+        is_demo_open: whether a caller without a token has the role of an admin on the routes with
+            `open_in_demo`.
     """
 
     load_session: SessionLoader
@@ -104,8 +105,6 @@ def _identify_caller() -> Actor:
     claims = current_claims()
     if claims:
         return _identify_user(claims)
-    if AUTHENTICATION.get().is_demo_open:
-        return Actor(role=ADMIN, device_id=_read_device_id())
     return Actor(device_id=_read_device_id())
 
 
@@ -142,22 +141,19 @@ def anonymous(view: View) -> View:
 
 def user_required(view: View) -> View:
     """Restrict a route to logged-in users."""
-    return role_required(ATTENDEE, ORGANIZER, ADMIN, needs_account=True)(view)
+    return role_required(ATTENDEE, ORGANIZER, ADMIN)(view)
 
 
-def role_required(*roles: str, needs_account: bool = False) -> Callable[[View], View]:
+def role_required(*roles: str) -> Callable[[View], View]:
     """Restrict a route to these roles and to admins.
 
     It answers 401 to a caller without a token, and 403 to one with another role.
-
-    Args:
-        needs_account: refuse a caller without a token even if DEMO_OPEN is set.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            actor = _require_role(needs_account=needs_account)
+            actor = _require_role()
             if actor.role not in (*roles, ADMIN):
                 raise Forbidden
             return view(*args, **kwargs)
@@ -179,11 +175,27 @@ def self_or_admin(view: View) -> View:
     return _declare_permission(cast(View, guarded), "self admin", {BEARER: []})
 
 
-def _require_role(*, needs_account: bool = False) -> Actor:
+def _require_role() -> Actor:
     actor = current_actor()
-    if not actor.role or (needs_account and actor.user_id is None):
+    if not actor.role:
         raise Unauthorized
     return actor
+
+
+def open_in_demo(view: View) -> View:
+    """Open a restricted route of the Tickest API to callers without a token if DEMO_OPEN is set.
+
+    It stands above the decorator that restricts the route. Such a caller has the role of an admin
+    for this request, but no account.
+    """
+
+    @wraps(view)
+    def opened(*args: Any, **kwargs: Any) -> Any:
+        if AUTHENTICATION.get().is_demo_open and not current_actor().role:
+            g.actor = replace(current_actor(), role=ADMIN)
+        return view(*args, **kwargs)
+
+    return cast(View, opened)
 
 
 def _declare_permission(view: View, permission: str, *security: dict[str, list[str]]) -> View:

@@ -2,7 +2,12 @@
 
 from flask import Response
 
-from eventapp.core.access.permissions import anyone, current_actor, role_required
+from eventapp.core.access.permissions import (
+    anyone,
+    current_actor,
+    open_in_demo,
+    role_required,
+)
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.app_context import get_image_base_url
@@ -83,6 +88,7 @@ def popular_events(query: JsonObject) -> Response:
 
 
 @bp.route("", methods=["POST"])
+@open_in_demo
 @role_required(ORGANIZER)
 @bp.arguments(EventBody)
 @bp.response(201, EventAnswer, headers=LOCATION_HEADER)
@@ -122,6 +128,7 @@ def show_event(event_id: int) -> Response:
 
 
 @bp.route("/<whole:event_id>", methods=["PUT"])
+@open_in_demo
 @role_required(ORGANIZER)
 @bp.arguments(EventBody)
 @bp.response(200, EventAnswer)
@@ -141,6 +148,7 @@ def publish_event(event_id: int) -> Response:
 
 
 @parts_bp.route("/<whole:event_id>/ticketTypes/<whole:ticket_type_index>", methods=["PATCH"])
+@open_in_demo
 @role_required(ORGANIZER)
 @parts_bp.arguments(TicketTypeIndexPatch)
 @parts_bp.response(200, EventAnswer)
@@ -153,6 +161,7 @@ def patch_type_by_index(
 
 
 @parts_bp.route("/<whole:event_id>/schedule/<whole:schedule_index>", methods=["PATCH"])
+@open_in_demo
 @role_required(ORGANIZER)
 @parts_bp.arguments(ScheduleEntryPatch)
 @parts_bp.response(200, EventAnswer)
