@@ -20,6 +20,7 @@ from eventapp.bookings import service as bookings
 from eventapp.bookings import store as bookings_store
 from eventapp.bookings import store_reports as report_store
 from eventapp.bookings.context import BOOKING_CONTEXT, BookingContext
+from eventapp.bookings.ledger import store as ledger_store
 from eventapp.bookings.rules import Limits
 from eventapp.config import Config, load_config
 from eventapp.core import database, logging
@@ -71,6 +72,7 @@ INDEXES = (
     inventory_store.INDEXES,
     waitlist_store.INDEXES,
     bookings_store.INDEXES,
+    ledger_store.INDEXES,
     report_store.INDEXES,
     media_store.INDEXES,
     messages_store.INDEXES,

@@ -39,6 +39,7 @@ WRITES: Table = {
         ),
         "bookings.store_due": ("tell", "tellAt"),
         "bookings.store_moves": ("refund", "restock", "entries", "ledgerDue"),
+        "bookings.ledger.store": ("ledgerDue",),
         "tickets.store": ("checkIns.*",),
     },
     "chats": {"messages.store": (INSERT, DELETE, "seq")},
@@ -74,6 +75,7 @@ WRITES: Table = {
         "jobs.store": (INSERT, "durationMs", "lastError", "lastErrorAt", "lastOk", "lastRun"),
     },
     "keys": {"tickets.store": (INSERT, "createdAt", "seed")},
+    "ledger": {"bookings.ledger.store": (INSERT,)},
     "loginMarks": {"accounts.store_attempts": (INSERT, "expiresAt", "failures", "lastAt")},
     "mails": {
         "notifications.store": (INSERT,),
@@ -110,6 +112,7 @@ READS: Table = {
     "bookings": {
         "analytics.store_figures": (ALL,),
         "analytics.store_sums": (ALL,),
+        "bookings.ledger.store": ("eventId", "organizerId", "createdAt", "entries"),
         "bookings.store": (ALL,),
         "bookings.store_due": (ALL,),
         "bookings.store_moves": (ALL,),
@@ -136,6 +139,7 @@ READS: Table = {
     "goneEvents": {"events.store": ("eventId", "gone", "rev", "__v", "changedAt", "ticketTypes")},
     "jobs": {"jobs.store": (ALL,)},
     "keys": {"tickets.store": (ALL,)},
+    "ledger": {"bookings.ledger.store": ("_id", "number")},
     "loginMarks": {"accounts.store_attempts": (ALL,)},
     "mails": {"notifications.store_outbox": (ALL,)},
     "messages": {"messages.store": (ALL,)},

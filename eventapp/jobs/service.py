@@ -21,6 +21,7 @@ from eventapp.analytics import sales_sums
 from eventapp.bookings import event_closing, recovery, waitlist_offers
 from eventapp.bookings import notifications as booking_notifications
 from eventapp.bookings.context import BookingContext
+from eventapp.bookings.ledger import service as ledger
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.due_work.service import describe_error
@@ -90,6 +91,11 @@ def _delete_orphaned_photos(context: BookingContext, now: datetime) -> int:
     return media.delete_orphaned_chunks(context.db, now)
 
 
+def _copy_to_ledger(context: BookingContext, _now: datetime) -> int:
+    """Copy the changes of bookings into the ledger."""
+    return ledger.copy_entries(context.db)
+
+
 def _count_sales(context: BookingContext, now: datetime) -> int:
     """Bring the stored sums of bookings up to date."""
     return sales_sums.refresh_sums(context.db, now)
@@ -106,6 +112,7 @@ JOBS: dict[str, Job] = {
         Job("close-cancelled", event_closing.close_cancelled_events, 10),
         Job("complete-past", event_closing.close_past_events, 300),
         Job("roll-day", _roll_day, 300),
+        Job("ledger", _copy_to_ledger, 5),
         Job("tell", booking_notifications.notify_holders, 2),
         Job("mail", _send_mails, 2),
         Job("low-tickets", _warn_of_low_tickets, 30),

@@ -1,9 +1,38 @@
-"""Add entries to bookings."""
+"""Add entries to bookings, and copy them into the collection `ledger`."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
-from eventapp.bookings.ledger.types import LedgerEntry
-from eventapp.core.database import Query
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.collection import Collection
+
+from eventapp.bookings.ledger.types import (
+    BookingWithEntries,
+    LedgerEntry,
+    LedgerNumber,
+    LedgerRow,
+    LedgerRowId,
+    NewLedgerRow,
+)
+from eventapp.core.database import Db, Query, insert_in_order
+
+INDEXES = {
+    "bookings": [
+        IndexModel(
+            [("ledgerDue", ASCENDING), ("_id", ASCENDING)],
+            name="ledger_due",
+            partialFilterExpression={"ledgerDue": True},
+        )
+    ],
+    "ledger": [
+        IndexModel([("number", ASCENDING)], name="number", unique=True),
+        # For reports, which look for the rows of a day.
+        IndexModel([("at", ASCENDING), ("number", ASCENDING)], name="at"),
+    ],
+}
+COPIED_FIELDS = ("eventId", "organizerId", "createdAt", "entries")
 
 
 def build_update(fields: Mapping[str, object], entries: Sequence[LedgerEntry]) -> Query:
@@ -18,3 +47,64 @@ def build_update(fields: Mapping[str, object], entries: Sequence[LedgerEntry]) -
         "$set": {**fields, "ledgerDue": True},
         "$push": {"entries": {"$each": list(entries)}},
     }
+
+
+def find_due(db: Db, after_id: ObjectId | None, limit: int) -> list[BookingWithEntries]:
+    """Return bookings with entries that are not yet in the ledger, by their ids.
+
+    Args:
+        after_id: the id that they follow; None to begin with the first.
+    """
+    where: Query = {"ledgerDue": True}
+    if after_id is not None:
+        where["_id"] = {"$gt": after_id}
+    found = db.bookings.find(where, COPIED_FIELDS).sort("_id", ASCENDING).limit(limit)
+    return cast(list[BookingWithEntries], list(found))
+
+
+def clear_due(db: Db, bookings: Iterable[BookingWithEntries]) -> None:
+    """Record that all entries of these bookings are in the ledger.
+
+    A booking that got another entry since it was read stays due.
+    """
+    ids_by_count: defaultdict[int, list[ObjectId]] = defaultdict(list)
+    for booking in bookings:
+        ids_by_count[len(booking.get("entries", []))].append(booking["_id"])
+    for count, ids in ids_by_count.items():
+        unchanged = {"_id": {"$in": ids}, f"entries.{count}": {"$exists": False}}
+        db.bookings.update_many(unchanged, {"$unset": {"ledgerDue": ""}})
+
+
+def append_rows(db: Db, rows: Sequence[NewLedgerRow]) -> None:
+    """Append rows to the ledger, except those that it has.
+
+    Each row gets the number that follows the highest one. If another process appends rows at the
+    same moment, the unique index refuses the number that both have chosen; one of them then reads
+    the ledger again and goes on. Rows are stored in the order of their numbers. So at any time the
+    numbers in the ledger are those from 1 to the highest, and no lower one is ever added.
+    """
+    ledger = cast(Collection[LedgerRow], db.ledger)
+    while missing := _leave_out_existing(db, rows):
+        first = find_highest_number(db) + 1
+        numbered = [
+            cast(LedgerRow, {**row, "number": number})
+            for number, row in enumerate(missing, start=first)
+        ]
+        if insert_in_order(ledger, numbered):
+            return
+        rows = missing
+
+
+def _leave_out_existing(db: Db, rows: Sequence[NewLedgerRow]) -> list[NewLedgerRow]:
+    if not rows:
+        return []
+    ids = [row["_id"] for row in rows]
+    found = cast(Iterable[LedgerRowId], db.ledger.find({"_id": {"$in": ids}}, {"_id": 1}))
+    existing = {row["_id"] for row in found}
+    return [row for row in rows if row["_id"] not in existing]
+
+
+def find_highest_number(db: Db) -> int:
+    """Return the highest number in the ledger, 0 if it is empty."""
+    last = db.ledger.find_one({}, {"_id": 0, "number": 1}, sort=[("number", DESCENDING)])
+    return cast(LedgerNumber, last)["number"] if last else 0

@@ -1,7 +1,9 @@
-"""The entries of a booking, from which the ledger is made."""
+"""The entries of a booking, and the rows of the ledger, which are copies of them."""
 
 from datetime import datetime
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+from bson import ObjectId
 
 # What happened to a booking.
 EntryKind: TypeAlias = Literal[
@@ -31,3 +33,43 @@ class LedgerEntry(TypedDict):
     sold: int  # tickets of confirmed bookings
     cents: int  # the price of confirmed bookings
     paid: int  # the money that the holder paid, less refunds, in cents
+
+
+class NewLedgerRow(LedgerEntry):
+    """An entry that is to be copied, with what its readers need of its booking."""
+
+    _id: str  # "<bookingId>-<n>", where n is the position of the entry in its booking, from 1
+    eventId: int
+    organizerId: ObjectId | None  # the organizer of the event; None for sample events
+    bookedAt: datetime  # UTC, when the booking was made
+
+
+class LedgerRow(NewLedgerRow):
+    """A document of `ledger`."""
+
+    number: int  # from 1, without gaps, in the order in which the rows were stored
+
+
+# Projections.
+
+
+class BookingWithEntries(TypedDict):
+    """A booking with entries that are not yet in the ledger."""
+
+    _id: ObjectId
+    eventId: int
+    organizerId: ObjectId | None
+    createdAt: datetime
+    entries: NotRequired[list[LedgerEntry]]
+
+
+class LedgerRowId(TypedDict):
+    """The id of a row of the ledger."""
+
+    _id: str
+
+
+class LedgerNumber(TypedDict):
+    """The number of a row of the ledger."""
+
+    number: int

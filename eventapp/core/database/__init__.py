@@ -22,6 +22,7 @@ from eventapp.core.database.lifecycle import (
 )
 from eventapp.core.database.writes import (
     DUPLICATE_KEY_CODE,
+    insert_in_order,
     insert_unordered,
     retry_on_write_conflict,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "exclude_ids",
     "get_db",
     "init_app",
+    "insert_in_order",
     "insert_unordered",
     "is_unavailable",
     "open_database",

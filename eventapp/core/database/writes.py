@@ -62,6 +62,25 @@ def insert_unordered(collection: Collection[Stored], documents: Sequence[Stored]
     return inserted
 
 
+def insert_in_order(collection: Collection[Stored], documents: Sequence[Stored]) -> bool:
+    """Insert documents one after the other, up to the first that is refused.
+
+    Returns:
+        True if all were inserted; False if a unique index or a write conflict refused one.
+
+    Raises:
+        BulkWriteError: a document was refused for another reason.
+    """
+    try:
+        collection.insert_many(documents, ordered=True)
+    except BulkWriteError as error:
+        codes = {fault["code"] for fault in error.details["writeErrors"]}
+        if codes - {DUPLICATE_KEY_CODE, WRITE_CONFLICT_CODE}:
+            raise
+        return False
+    return True
+
+
 def _insert_once(collection: Collection[Stored], documents: Sequence[Stored]) -> dict[int, int]:
     """Insert what can be inserted; return the error codes of the rest by index in `documents`."""
     try:

@@ -1,0 +1,61 @@
+"""Copy the entries of bookings into the ledger, and read up to which number it is filled.
+
+The ledger has a row for each entry of each booking. A row never changes, and is never removed. Its
+number tells when it was stored, in relation to all other rows. Whoever has read all rows up to a
+number, and later reads those with a higher number, misses none and reads none twice, whatever the
+clocks of the processes say. The time of an entry is that of the request that made the change, and
+may be older than the row by any span.
+
+**Copying.** An entry is pushed to its booking in the same write as the change, and this write marks
+the booking as due (`ledgerDue`). `copy_entries` copies the entries of due bookings, and unmarks a
+booking if it has got no other entry since it was read. It may be interrupted between any two writes
+and run in any number of processes at the same time: the id of a row is that of its booking and the
+position of the entry, so no entry is copied twice, and a booking is unmarked only after all its
+entries were copied. `store.append_rows` explains the numbers.
+"""
+
+from eventapp.bookings.ledger import store
+from eventapp.bookings.ledger.types import BookingWithEntries, NewLedgerRow
+from eventapp.core.database import Db
+from eventapp.core.failpoints import failpoint
+
+BATCH_SIZE = 500
+# What one call copies at most. The next run of the job, seconds later, copies more.
+MAX_BATCHES = 100
+
+
+def copy_entries(db: Db) -> int:
+    """Copy the entries of due bookings, of BATCH_SIZE * MAX_BATCHES at most.
+
+    Returns:
+        How many bookings were due.
+    """
+    copied, after_id = 0, None
+    for _batch in range(MAX_BATCHES):
+        bookings = store.find_due(db, after_id, BATCH_SIZE)
+        store.append_rows(db, [row for each in bookings for row in _build_rows(each)])
+        failpoint("ledger-appended")
+        store.clear_due(db, bookings)
+        copied += len(bookings)
+        if len(bookings) < BATCH_SIZE:
+            break
+        after_id = bookings[-1]["_id"]
+    return copied
+
+
+def find_highest_number(db: Db) -> int:
+    """Return the number of the last row of the ledger, 0 if it is empty."""
+    return store.find_highest_number(db)
+
+
+def _build_rows(booking: BookingWithEntries) -> list[NewLedgerRow]:
+    return [
+        {
+            **entry,
+            "_id": f"{booking['_id']}-{number}",
+            "eventId": booking["eventId"],
+            "organizerId": booking["organizerId"],
+            "bookedAt": booking["createdAt"],
+        }
+        for number, entry in enumerate(booking.get("entries", []), start=1)
+    ]
