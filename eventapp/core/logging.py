@@ -13,13 +13,21 @@ from eventapp.config import Config
 
 REDACTED = "[hidden]"
 _SECRET_NAME = re.compile(r"passw|token|secret|authorization|cookie|hash", re.IGNORECASE)
-# A JSON web token, a bcrypt hash, a bearer token, the user and password of a URI.
+# A JSON web token, a bcrypt hash, a bearer token, the user and password of a URI. The first part of
+# a token is matched without the others too. A search for the others from each "eyJ" of a long text
+# would need quadratic time.
 _SECRET_TEXT = re.compile(
-    r"eyJ[\w-]+\.[\w-]+\.[\w-]*"
+    r"eyJ[\w-]+(?P<lacks_parts>(?!\.[\w-]+\.))?(?:\.[\w-]+\.[\w-]*)?"
     r"|\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}"
     r"|(?<=Bearer )\S+"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
 )
+
+
+def _hide_secrets(text: str) -> str:
+    return _SECRET_TEXT.sub(
+        lambda match: REDACTED if match["lacks_parts"] is None else match[0], text
+    )
 
 
 def redact_secrets(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
@@ -28,9 +36,9 @@ def redact_secrets(_logger: WrappedLogger, _method: str, line: EventDict) -> Eve
         if _SECRET_NAME.search(name) and value is not None:
             line[name] = REDACTED
         elif isinstance(value, str):
-            line[name] = _SECRET_TEXT.sub(REDACTED, value)
+            line[name] = _hide_secrets(value)
         elif isinstance(value, dict | list | tuple):
-            line[name] = _SECRET_TEXT.sub(REDACTED, str(value))
+            line[name] = _hide_secrets(str(value))
     return line
 
 

@@ -13,6 +13,7 @@ from eventapp.core.errors import TooLarge, UnsupportedMediaType
 MAX_FILE_BYTES = 5 * 1024 * 1024
 # Room for the boundaries and headers of the multipart body, and for fields that are ignored.
 MAX_OVERHEAD_BYTES = 64 * 1024
+MAX_BOUNDARY = 70  # the limit of RFC 2046; Werkzeug compiles boundaries to regular expressions
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -35,7 +36,8 @@ def multipart_upload(view: View) -> View:
     @wraps(view)
     def with_limit(*args: Any, **kwargs: Any) -> Any:
         request.max_content_length = MAX_FILE_BYTES + MAX_OVERHEAD_BYTES
-        if request.mimetype != "multipart/form-data":
+        boundary = request.mimetype_params.get("boundary", "")
+        if request.mimetype != "multipart/form-data" or len(boundary) > MAX_BOUNDARY:
             raise UnsupportedMediaType("Send multipart/form-data with a file named `file`")
         return view(*args, **kwargs)
 
