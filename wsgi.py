@@ -33,7 +33,7 @@ from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.embedded import EmbeddedStoreBusy, check_directory_is_free
 from eventapp.core.server.granian_server import GranianServer
 from eventapp.core.server.middleware import limit_concurrency, read_whole_body
-from eventapp.core.server.resources import limit_malloc_arenas, raise_open_file_limit
+from eventapp.core.server.resources import limit_malloc, raise_open_file_limit
 from eventapp.core.server.signals import (
     call_on_stop_signal,
     detach_from_parent_signals,
@@ -121,7 +121,7 @@ def serve(config: Config) -> None:
     """Serve until SIGTERM or SIGINT arrives, and finish the requests under way."""
     check_before_start(config)
     raise_open_file_limit()
-    limit_malloc_arenas()
+    limit_malloc()
     with ExitStack() as close_at_end:
         listeners = [close_at_end.enter_context(each) for each in open_listeners(config)]
         store = "MongoDB" if config.mongo_uri else f"the embedded store in {config.instance_dir}"

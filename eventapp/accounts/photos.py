@@ -24,14 +24,22 @@ def set_profile_photo(db: Db, user_id: ObjectId, file: bytes, now: datetime) -> 
 
     Raises:
         UserNotFound: there is no account with this id.
-        AppError: the file is refused, see `media.store_photo`.
+        AppError: the file is refused, see `media.store_photo`. After any error, the new photo is
+            deleted unless the profile shows it.
     """
     get_user(db, user_id)
     owner = media.make_profile_owner(user_id)
     stored = media.store_photo(db, owner, file, now)
     photo: ProfilePhoto = {"_id": stored["_id"], "sha": stored["sha"]}
     path = media.make_path(stored)
-    previous = store.set_photo(db, user_id, path=path, photo=photo, now=now)
+    try:
+        previous = store.set_photo(db, user_id, path=path, photo=photo, now=now)
+    except Exception:
+        # After an error of the database, the account may have been written.
+        user = store.find(db, user_id)
+        if user is None or "photo" not in user or user["photo"]["_id"] != photo["_id"]:
+            media.delete_photo(db, owner, photo["_id"])
+        raise
     if previous is None:  # The account was deleted in the meantime.
         media.forget_user(db, user_id)
         raise UserNotFound

@@ -12,7 +12,7 @@ from bson import ObjectId
 
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Query
-from eventapp.core.errors import AppError, Conflict, ValidationFailed
+from eventapp.core.errors import Conflict, ValidationFailed
 from eventapp.events import rules, store
 from eventapp.events.bodies import EventInput, EventView, ScheduleEntryPatch, TicketTypePatch
 from eventapp.events.changes import EventChanges
@@ -129,7 +129,8 @@ def set_photo(
 
     Raises:
         AppError: whatever `edit_event` and `media.store_photo` raise. The event then shows what it
-            showed before, and the new photo is deleted.
+            showed before, and the new photo is deleted. The new photo is also deleted after any
+            other error, unless the event shows it.
     """
     get_managed(db, event_id, actor)
     owner = media.make_event_owner(event_id)
@@ -151,11 +152,18 @@ def set_photo(
             now=now,
             image_base_url=image_base_url,
         )
-    except AppError:
-        media.delete_photo(db, owner, photo["_id"])
+    except Exception:
+        # After an error of the database, the event may have been written.
+        if not _shows_photo(db, event_id, photo):
+            media.delete_photo(db, owner, photo["_id"])
         raise
     media.delete_photo(db, owner, replaced_id)
     return event
+
+
+def _shows_photo(db: Db, event_id: int, photo: StoredPhoto) -> bool:
+    event = store.find_event(db, event_id)
+    return event is not None and "photo" in event and event["photo"]["_id"] == photo["_id"]
 
 
 def _make_photo_patch(photo: StoredPhoto) -> EventPatch:

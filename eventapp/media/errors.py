@@ -34,7 +34,7 @@ class DamagedPhoto(ValidationFailed):
 class TooManyPixels(TooLarge):
     """Decoding the photo would take too much memory."""
 
-    code, message = "too_many_pixels", "The image has more than 40 megapixels"
+    code, message = "too_many_pixels", "The image has too many pixels or too long a side"
 
 
 class PhotosBusy(AppError):

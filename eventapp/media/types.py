@@ -1,5 +1,6 @@
 """Photos, and the GridFS documents that contain them. All times are aware and in UTC."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NotRequired, TypedDict
 
@@ -32,6 +33,31 @@ class PhotoFile(TypedDict):
     length: int  # bytes
     chunkSize: int  # bytes
     uploadDate: datetime
+
+
+@dataclass(frozen=True)
+class PhotoHeader:
+    """What a file says about the photo in it, before the photo is decoded.
+
+    Attributes:
+        file_format: JPEG, PNG or WEBP.
+        width: pixels.
+        height: pixels.
+        channels: colors and transparency of each pixel, 1 to 4.
+        bytes_per_channel: 1, or 2 for a PNG of 16 bits.
+        page_count: 1, or the number of pictures in an animated WebP.
+        is_progressive: True for an interlaced PNG and for a JPEG of several scans.
+        has_small_chroma: True for a JPEG whose two color channels have a quarter of the pixels.
+    """
+
+    file_format: str | None
+    width: int
+    height: int
+    channels: int
+    bytes_per_channel: int
+    page_count: int
+    is_progressive: bool
+    has_small_chroma: bool
 
 
 class RenderedPhoto(TypedDict):

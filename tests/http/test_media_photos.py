@@ -6,7 +6,9 @@ from io import BytesIO
 import pytest
 from bson import ObjectId
 from PIL import Image
+from pymongo.errors import AutoReconnect
 
+from eventapp.accounts import store as accounts_store
 from eventapp.core.http.uploads import MAX_FILE_BYTES
 from eventapp.events import editing
 from eventapp.media import routes, rules, store
@@ -17,6 +19,18 @@ from tests.bookings_factories import refused
 def upload(client, method, path, user, data=None, name="photo.jpg", **more):
     form = {"file": (BytesIO(pictures.photo() if data is None else data), name), **more}
     return client.open(f"/api{path}", method=method, data=form, headers=user["headers"])
+
+
+def fail_after(module, name, is_written, monkeypatch):
+    """Let a write fail because the connection is lost, before or after it was made."""
+    original = getattr(module, name)
+
+    def fail(*arguments, **options):
+        if is_written:
+            original(*arguments, **options)
+        raise AutoReconnect("connection lost")
+
+    monkeypatch.setattr(module, name, fail)
 
 
 def get_path(url):
@@ -277,8 +291,25 @@ class TestEvents:
         assert answer.status_code == 409
         assert db[store.FILES].count_documents({}) == 0
 
+    @pytest.mark.parametrize("is_written", [False, True])
+    def test_a_database_error_leaves_only_a_photo_that_is_shown(
+        self, client, db, organizer, event, monkeypatch, is_written
+    ):
+        fail_after(editing.store, "write_if_unchanged", is_written, monkeypatch)
+        answer = upload(client, "PUT", f"/events/{event['eventId']}/image", organizer)
+        assert answer.status_code == 503
+        assert db[store.FILES].count_documents({}) == is_written
+
 
 class TestUser:
+    @pytest.mark.parametrize("is_written", [False, True])
+    def test_a_database_error_leaves_only_a_photo_that_is_shown(
+        self, client, db, attendee, photo_path, monkeypatch, is_written
+    ):
+        fail_after(accounts_store, "set_photo", is_written, monkeypatch)
+        assert upload(client, "PUT", photo_path, attendee).status_code == 503
+        assert db[store.FILES].count_documents({}) == is_written
+
     def test_the_export_lists_the_photos_and_deletion_removes_them(
         self, client, db, attendee, photo_path, gallery_path
     ):

@@ -13,6 +13,9 @@ MAX_CONNECTIONS = 4_096
 # The parameter of glibc's mallopt that limits the number of arenas, and its value here. By default
 # there are up to 8 arenas for each core.
 M_ARENA_MAX, MAX_ARENAS = -8, 2
+# The parameter that returns each larger piece of memory to the system as soon as it is freed. By
+# default glibc raises the size up to 32 MB: after six photos it then kept 70 MB, and 12 MB with it.
+M_MMAP_THRESHOLD, MMAP_THRESHOLD = -3, 256 * 1024
 
 
 def raise_open_file_limit() -> None:
@@ -24,12 +27,16 @@ def raise_open_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
-def limit_malloc_arenas() -> None:
-    """Limit the memory arenas of glibc, unless MALLOC_ARENA_MAX is set.
+def limit_malloc() -> None:
+    """Limit the memory that glibc keeps, unless MALLOC_ARENA_MAX or MALLOC_MMAP_THRESHOLD_ is set.
 
     Threads that are blocked on the GIL do not need an arena of their own. Without glibc, this does
     nothing.
     """
     c_library = ctypes.CDLL(None)
-    if hasattr(c_library, "mallopt") and "MALLOC_ARENA_MAX" not in os.environ:
+    if not hasattr(c_library, "mallopt"):
+        return
+    if "MALLOC_ARENA_MAX" not in os.environ:
         c_library.mallopt(M_ARENA_MAX, MAX_ARENAS)
+    if "MALLOC_MMAP_THRESHOLD_" not in os.environ:
+        c_library.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD)
