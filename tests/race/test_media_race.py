@@ -63,13 +63,10 @@ DIFFERENT = [pictures.photo("PNG", side, side) for side in range(10, 18)]
 
 
 def upload_at_once(db, user_id, files=DIFFERENT):
-    uploads = [
-        partial(photos.set_profile_photo, db, user_id, file, now=utc_now(), image_base_url=BASE_URL)
-        for file in files
-    ]
+    uploads = [partial(photos.set_profile_photo, db, user_id, file, utc_now()) for file in files]
     kit.run_concurrently(*uploads)
     shown = db.users.find_one({"_id": user_id})["userImg"]
-    return shown.removeprefix(f"{BASE_URL}/images/").removesuffix(".webp")
+    return shown.removeprefix("/images/").removesuffix(".webp")
 
 
 @pytest.mark.parametrize("files", [DIFFERENT, DIFFERENT[:1] * 8])
