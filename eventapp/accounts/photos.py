@@ -1,6 +1,7 @@
 """Set the photo of a profile, and list, add and delete the images of a user's gallery."""
 
 from datetime import datetime
+from functools import partial
 
 from bson import ObjectId
 
@@ -29,23 +30,22 @@ def set_profile_photo(db: Db, user_id: ObjectId, file: bytes, now: datetime) -> 
     """
     get_user(db, user_id)
     owner = media.make_profile_owner(user_id)
-    stored = media.store_photo(db, owner, file, now)
-    photo: ProfilePhoto = {"_id": stored["_id"], "sha": stored["sha"]}
-    path = media.make_path(stored)
-    try:
+    is_shown = partial(_shows_photo, db, user_id)
+    with media.store_photo_to_show(db, owner, file, now, is_shown=is_shown) as stored:
+        photo: ProfilePhoto = {"_id": stored["_id"], "sha": stored["sha"]}
+        path = media.make_path(stored)
         previous = store.set_photo(db, user_id, path=path, photo=photo, now=now)
-    except Exception:
-        # After an error of the database, the account may have been written.
-        user = store.find(db, user_id)
-        if user is None or "photo" not in user or user["photo"]["_id"] != photo["_id"]:
-            media.delete_photo(db, owner, photo["_id"])
-        raise
     if previous is None:  # The account was deleted in the meantime.
         media.forget_user(db, user_id)
         raise UserNotFound
     if "photo" in previous:
         media.delete_photo(db, owner, previous["photo"]["_id"])
     return get_user(db, user_id)
+
+
+def _shows_photo(db: Db, user_id: ObjectId, photo_id: ObjectId) -> bool:
+    user = store.find(db, user_id)
+    return user is not None and "photo" in user and user["photo"]["_id"] == photo_id
 
 
 def list_gallery(db: Db, user_id: ObjectId, image_base_url: str) -> list[RenderedPhoto]:

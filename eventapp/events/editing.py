@@ -6,6 +6,7 @@ revision that was read. Otherwise it begins again, so that it never overwrites a
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import cast
 
 from bson import ObjectId
@@ -134,7 +135,6 @@ def set_photo(
     """
     get_managed(db, event_id, actor)
     owner = media.make_event_owner(event_id)
-    photo = media.store_photo(db, owner, file, now)
     replaced_id: ObjectId | None = None
 
     def edit(event: Event) -> EventPatch:
@@ -142,7 +142,8 @@ def set_photo(
         replaced_id = event["photo"]["_id"] if "photo" in event else None
         return _make_photo_patch(photo)
 
-    try:
+    is_shown = partial(_shows_photo, db, event_id)
+    with media.store_photo_to_show(db, owner, file, now, is_shown=is_shown) as photo:
         event = edit_event(
             db,
             event_id,
@@ -152,18 +153,13 @@ def set_photo(
             now=now,
             image_base_url=image_base_url,
         )
-    except Exception:
-        # After an error of the database, the event may have been written.
-        if not _shows_photo(db, event_id, photo):
-            media.delete_photo(db, owner, photo["_id"])
-        raise
     media.delete_photo(db, owner, replaced_id)
     return event
 
 
-def _shows_photo(db: Db, event_id: int, photo: StoredPhoto) -> bool:
+def _shows_photo(db: Db, event_id: int, photo_id: ObjectId) -> bool:
     event = store.find_event(db, event_id)
-    return event is not None and "photo" in event and event["photo"]["_id"] == photo["_id"]
+    return event is not None and "photo" in event and event["photo"]["_id"] == photo_id
 
 
 def _make_photo_patch(photo: StoredPhoto) -> EventPatch:

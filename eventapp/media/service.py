@@ -7,6 +7,8 @@ exactly the photo that is shown is kept.
 """
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from bson import ObjectId
@@ -51,6 +53,32 @@ def store_photo(db: Db, owner: str, file: bytes, now: datetime) -> StoredPhoto:
     photo = _make_photo(owner, encoded, now)
     store.insert(db, photo, encoded.data)
     return photo
+
+
+@contextmanager
+def store_photo_to_show(
+    db: Db, owner: str, file: bytes, now: datetime, *, is_shown: Callable[[ObjectId], bool]
+) -> Iterator[StoredPhoto]:
+    """Store an uploaded photo for a block that makes its owner show it.
+
+    If the block fails, the photo is deleted, unless the owner shows it. After an error of the
+    database it may.
+
+    Args:
+        file: the bytes of the upload.
+        is_shown: returns whether the owner shows the photo with this id.
+
+    Raises:
+        NotAPhoto, AnimatedPhoto, DamagedPhoto, TooManyPixels, PhotosBusy: see `encode_photo`.
+    """
+    photo = store_photo(db, owner, file, now)
+    is_done = False
+    try:
+        yield photo
+        is_done = True
+    finally:
+        if not is_done and not is_shown(photo["_id"]):
+            store.delete(db, owner, photo["_id"])
 
 
 def _make_photo(owner: str, encoded: EncodedPhoto, now: datetime) -> StoredPhoto:
