@@ -12,6 +12,7 @@ from eventapp.accounts import store as accounts_store
 from eventapp.accounts.service import PERSONAL_DATA_HANDLERS, PersonalDataHandlers
 from eventapp.accounts.sessions import SessionReader, confirm_receipt
 from eventapp.analytics import routes as analytics_routes
+from eventapp.analytics import store_ranking as ranking_store
 from eventapp.analytics import store_sums as analytics_store
 from eventapp.analytics.server_health import JOB_STATUS
 from eventapp.android import routes as android_routes
@@ -80,6 +81,7 @@ INDEXES = (
     outbox_store.INDEXES,
     analytics_store.INDEXES,
     due_work_store.INDEXES,
+    ranking_store.INDEXES,
 )
 # Every feature's routes. The OpenAPI document lists the paths in this order.
 BLUEPRINTS = (

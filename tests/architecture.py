@@ -67,10 +67,12 @@ LAYERS: dict[str, dict[str, str]] = {
         "bookings_csv": "rules",
         "event_figures": "service",
         "event_sums": "service",
+        "ranking": "service",
         "sales_sums": "service",
         "segments": "rules",
         "server_health": "service",
         "store_figures": "store",
+        "store_ranking": "store",
         "store_sums": "store",
     },
     "bookings": {

@@ -46,6 +46,12 @@ WRITES: Table = {
     "counters": {"events.store": ("value",)},
     "dailySales": {"analytics.store_sums": (INSERT, DELETE, "run", "slots.*")},
     "eventDays": {"analytics.store_sums": (INSERT, DELETE, "run", "parts")},
+    "eventRanks": {
+        "analytics.store_sums": (
+            *(INSERT, "run", "organizerId", "status", "goneAt"),
+            *("revenue", "sold", "utilization", "wanted", "entries"),
+        ),
+    },
     "eventSales": {"analytics.store_sums": (INSERT, DELETE, "run", "numbers")},
     "events": {
         # An edit replaces `ticketTypes` as a whole, guarded by the revision that it has read.
@@ -123,9 +129,11 @@ READS: Table = {
     "counters": {"events.store": ("value",)},
     "dailySales": {"analytics.store_sums": (ALL,)},
     "eventDays": {"analytics.store_sums": (ALL,)},
+    "eventRanks": {"analytics.store_ranking": (ALL,), "analytics.store_sums": ("run",)},
     "eventSales": {"analytics.store_sums": (ALL,)},
     "events": {
         "analytics.store_figures": (ALL,),
+        "analytics.store_ranking": ("eventId", "changedAt"),
         "events.store": (ALL,),
         "events.store_alerts": (ALL,),
         "events.store_listing": (ALL,),
@@ -136,7 +144,10 @@ READS: Table = {
     },
     "failedWork": {"due_work.store": (ALL,)},
     "favorites": {"analytics.store_figures": (ALL,), "favorites.store": (ALL,)},
-    "goneEvents": {"events.store": ("eventId", "gone", "rev", "__v", "changedAt", "ticketTypes")},
+    "goneEvents": {
+        "analytics.store_ranking": ("eventId", "changedAt"),
+        "events.store": ("eventId", "gone", "rev", "__v", "changedAt", "ticketTypes"),
+    },
     "jobs": {"jobs.store": (ALL,)},
     "keys": {"tickets.store": (ALL,)},
     "ledger": {"bookings.ledger.store": ("_id", "number")},

@@ -13,6 +13,7 @@ from eventapp.analytics.service import RevenuePeriod
 from eventapp.bookings.service import from_cents
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
+from eventapp.core.paging import PageRequest
 from eventapp.core.roles import ROLES
 
 ENGAGEMENT_SPAN = timedelta(days=30)
@@ -21,14 +22,15 @@ TOP_EVENTS = 5
 
 def get_dashboard(db: Db, now: datetime, *, currency: str) -> JsonObject:
     """Return the overview, the last 30 days, the top events, the waitlists and engagement."""
-    by_revenue = service.list_events(db, None, sort_by="revenue", limit=TOP_EVENTS)
-    by_utilization = service.list_events(db, None, sort_by="utilization", limit=TOP_EVENTS)
+    first = PageRequest(limit=TOP_EVENTS)
+    by_revenue = service.list_events(db, None, first, sort_by="revenue").body
+    by_utilization = service.list_events(db, None, first, sort_by="utilization").body
     return {
         "overview": service.get_overview(db, None, currency=currency),
         "trends": service.get_revenue(db, None, RevenuePeriod(), now=now, currency=currency),
         "topEvents": by_revenue["events"],
         "fullestEvents": by_utilization["events"],
-        "waitlist": service.list_waitlists(db, None, limit=TOP_EVENTS),
+        "waitlist": service.list_waitlists(db, None, first).body,
         "engagement": _get_engagement(db, now),
     }
 
@@ -53,24 +55,35 @@ def list_users(
     role: str | None = None,
     page: int = 1,
     limit: int = 20,
+    older_than: ObjectId | None = None,
     image_base_url: str,
-) -> JsonObject:
+) -> tuple[JsonObject, ObjectId | None]:
     """Return a page of accounts, newest first, each with its number of bookings and its spending.
 
     Args:
         search: part of a name or an email, in any case; empty for all accounts.
         role: the role that the accounts have; None for any.
+        page, older_than: as for `accounts.list_users`.
         image_base_url: the beginning of the URLs of uploaded photos, such as `https://host`.
+
+    Returns:
+        The body of the answer, and the `older_than` of the next page, which is None at the end.
 
     Raises:
         ValidationFailed: the page begins after the last row that a page number can reach.
     """
-    answer, _next_older_than = accounts.list_users(
-        db, search=search, role=role, page=page, limit=limit, image_base_url=image_base_url
+    answer, next_older_than = accounts.list_users(
+        db,
+        search=search,
+        role=role,
+        page=page,
+        limit=limit,
+        older_than=older_than,
+        image_base_url=image_base_url,
     )
     spending = _sum_spending(db, [user["_id"] for user in answer["users"]])
     answer["users"] = [{**user, **spending[user["_id"]]} for user in answer["users"]]
-    return answer
+    return answer, next_older_than
 
 
 def _sum_spending(db: Db, user_ids: Sequence[ObjectId]) -> dict[ObjectId, JsonObject]:

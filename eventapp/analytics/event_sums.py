@@ -37,7 +37,7 @@ def load_segments(db: Db, event_id: int) -> list[Segment]:
     if checkpoint is None:
         counted, _ = _count_bookings(db, [(event_id, None)], store_sums.DAY)
         return [segment for day in counted.values() for segment in day.values()]
-    changed = store_sums.find_changed(db, checkpoint, event_id=event_id)
+    changed = store_sums.find_changed(db, checkpoint, event_ids=[event_id])
     days, _ = _load_current_segments(db, [event_id], changed)
     return [segment for day in days.values() for segment in day]
 

@@ -115,20 +115,23 @@ def _add_row(totals: BookingTotals, row: StatusSums) -> None:
     totals.add(row["status"], row["bookings"], row["tickets"], row["cents"])
 
 
-def sum_by_event(db: Db, organizer_id: ObjectId | None) -> dict[int, BookingTotals]:
+def sum_by_event(
+    db: Db, organizer_id: ObjectId | None, event_ids: Sequence[int] | None = None
+) -> dict[int, BookingTotals]:
     """Return the totals by eventId of all events that have bookings.
 
     Args:
         organizer_id: return this organizer's events, or all events if None.
+        event_ids: return only these events.
     """
     checkpoint = store_sums.find_checkpoint(db)
     if checkpoint is None:
         counted: defaultdict[int, BookingTotals] = defaultdict(BookingTotals)
-        for row in store_sums.sum_by_event(db, organizer_id):
+        for row in store_sums.sum_by_event(db, organizer_id, event_ids):
             _add_row(counted[row["event"]], row)
         return dict(counted)
-    changed = store_sums.find_changed(db, checkpoint, organizer_id)
-    stored = store_sums.find_event_sums(db, organizer_id)
+    changed = store_sums.find_changed(db, checkpoint, organizer_id, event_ids)
+    stored = store_sums.find_event_sums(db, organizer_id, event_ids)
     totals = {event["_id"]: BookingTotals(event["numbers"]) for event in stored}
     return totals | event_sums.sum_changed_events(db, changed)
 

@@ -15,12 +15,16 @@ class RevenueQuery(Schema):
         include = {"from": CalendarDate(), "to": CalendarDate()}
 
 
-class EventsQuery(PageQuery):
+class ListQuery(PageQuery):
+    cursor = fields.String(validate=validate.Length(1, 2000))
+
+
+class EventsQuery(ListQuery):
     sortBy = fields.String(load_default="revenue", validate=validate.OneOf(rules.SORTS))
     status = fields.String(validate=validate.OneOf(rules.EVENT_STATUSES))
 
 
-class UsersQuery(PageQuery):
+class UsersQuery(ListQuery):
     search = Text(0, 100)
     role = fields.String(validate=validate.OneOf(ROLES))
 

@@ -6,19 +6,22 @@ rules.py defines the figures.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
 from eventapp.analytics import rules, sales_sums, store_figures
+from eventapp.analytics.ranking import RankedEvents
 from eventapp.analytics.rules import BookingTotals
-from eventapp.analytics.types import EventHeading, EventsOfStatus, EventStock, WaitlistSums
+from eventapp.analytics.types import EventHeading, EventsOfStatus, EventStock, WaitlistTotals
 from eventapp.bookings.service import from_cents
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.json import JsonObject
+from eventapp.core.paging import PageRequest
 
 DEFAULT_DAYS, WAITLISTS_IN_OVERVIEW = 30, 10
 # The statuses of the events whose stock is summed up in the overview. Drafts and cancelled events
@@ -44,22 +47,16 @@ class RevenuePeriod:
     timezone: str = "UTC"
 
 
-@dataclass(frozen=True)
-class EventFigures:
-    """The stock of an event and the totals of its bookings."""
+class ListPage(NamedTuple):
+    """A page of a list.
 
-    stock: EventStock
-    totals: BookingTotals
-    utilization: float
+    Attributes:
+        body: the rows and the fields of `paging.make_page_envelope`.
+        next_position: where the next page begins; None at the end of the list.
+    """
 
-    def make_sort_key(self, sort_by: str) -> tuple[float, int]:
-        """Return the key that sorts events by one of rules.SORTS, descending, then by eventId."""
-        values: dict[str, float] = {
-            "revenue": self.totals.revenue,
-            "sold": self.stock["sold"],
-            "utilization": self.utilization,
-        }
-        return -values[sort_by], self.stock["eventId"]
+    body: JsonObject
+    next_position: JsonObject | None
 
 
 def find_organizer_scope(actor: Actor) -> ObjectId | None:
@@ -77,7 +74,7 @@ def get_overview(db: Db, organizer_id: ObjectId | None, *, currency: str) -> Jso
     """Return figures of events, bookings, tickets, revenue and waitlists, without a period."""
     totals = rules.sum_totals(sales_sums.sum_all_days(db, organizer_id).values())
     events = store_figures.sum_events_by_status(db, organizer_id)
-    waitlists = list_waitlists(db, organizer_id, limit=WAITLISTS_IN_OVERVIEW)
+    waitlists = list_waitlists(db, organizer_id, PageRequest(limit=WAITLISTS_IN_OVERVIEW)).body
     return {
         "currency": currency,
         "revenue": from_cents(totals.revenue),
@@ -172,46 +169,38 @@ def render_sales(totals: BookingTotals) -> JsonObject:
 def list_events(
     db: Db,
     organizer_id: ObjectId | None,
+    request: PageRequest | None = None,
     *,
     sort_by: str = "revenue",
     status: str | None = None,
-    page: int = 1,
-    limit: int = 20,
-) -> JsonObject:
-    """Return a page of events with their figures, sorted in descending order.
+) -> ListPage:
+    """Return a page of events with their figures, sorted in descending order; see ranking.py.
 
     Args:
+        request: which page; None for the first one.
         sort_by: one of rules.SORTS.
         status: return only events with this status.
 
     Raises:
-        ValidationFailed: the page begins after the last row that a page number can reach.
+        ValidationFailed: the page begins after the last row that a page number can reach, or the
+            list position is malformed.
     """
-    totals = sales_sums.sum_by_event(db, organizer_id)
-    figures = [
-        EventFigures(
-            stock,
-            totals.get(stock["eventId"]) or BookingTotals(),
-            rules.compute_ratio(stock["sold"], stock["capacity"]),
-        )
-        for stock in store_figures.find_stock(db, organizer_id, status)
+    ranked = RankedEvents(db, sort_by, organizer_id, status)
+    page = ranked.find_page(request or PageRequest())
+    ids = page.event_ids
+    stock = {each["eventId"]: each for each in store_figures.find_stock(db, event_ids=ids)}
+    headings = store_figures.find_headings(db, ids)
+    totals = sales_sums.sum_by_event(db, None, ids) if ids else {}
+    # An event that was deleted a moment ago is left out.
+    shown = [id_ for id_ in ids if id_ in stock and id_ in headings]
+    rows = [
+        _render_event(stock[id_], totals.get(id_) or BookingTotals(), headings[id_])
+        for id_ in shown
     ]
-    figures.sort(key=lambda each: each.make_sort_key(sort_by))
-    skip = paging.find_page_offset(page=page, limit=limit, counted=len(figures))
-    shown = figures[skip : skip + limit] if skip is not None else []
-    headings = store_figures.find_headings(db, (each.stock["eventId"] for each in shown))
-    return {
-        "events": [
-            _render_event(each, headings[each.stock["eventId"]])
-            for each in shown
-            if each.stock["eventId"] in headings
-        ],
-        **paging.make_page_envelope(page=page, limit=limit, counted=len(figures)),
-    }
+    return ListPage({"events": rows, **page.envelope}, page.next_position)
 
 
-def _render_event(figures: EventFigures, heading: EventHeading) -> JsonObject:
-    stock, totals = figures.stock, figures.totals
+def _render_event(stock: EventStock, totals: BookingTotals, heading: EventHeading) -> JsonObject:
     return {
         "eventId": stock["eventId"],
         "status": stock["status"],
@@ -219,7 +208,7 @@ def _render_event(figures: EventFigures, heading: EventHeading) -> JsonObject:
         "sold": stock["sold"],
         "held": stock["held"],
         "available": stock["available"],
-        "utilization": figures.utilization,
+        "utilization": rules.compute_ratio(stock["sold"], stock["capacity"]),
         "title": heading["title"],
         "organizer": heading["organizer"],
         "organizerId": heading["organizerId"],
@@ -232,37 +221,46 @@ def _render_event(figures: EventFigures, heading: EventHeading) -> JsonObject:
 
 
 def list_waitlists(
-    db: Db, organizer_id: ObjectId | None, *, page: int = 1, limit: int = 20
-) -> JsonObject:
+    db: Db, organizer_id: ObjectId | None, request: PageRequest | None = None
+) -> ListPage:
     """Return a page of events with waitlists, and the sums of the waitlists of all pages.
 
-    The events for which the most tickets are wanted come first.
+    The events for which the most tickets are wanted come first; see ranking.py. A page that begins
+    at a list position repeats the sums of the first page, because computing them again would slow
+    down every page.
 
     Raises:
-        ValidationFailed: the page begins after the last row that a page number can reach.
+        ValidationFailed: the page begins after the last row that a page number can reach, or the
+            list position is malformed.
     """
-    event_ids = store_figures.find_waitlisted_event_ids(db, organizer_id)
-    waitlists = store_figures.sum_waitlists(db, event_ids)
-    waitlists.sort(key=lambda each: (-each["tickets"], each["eventId"]))
-    skip = paging.find_page_offset(page=page, limit=limit, counted=len(waitlists))
-    shown = waitlists[skip : skip + limit] if skip is not None else []
+    request = request or PageRequest()
+    ranked = RankedEvents(db, "wanted", organizer_id)
+    page = ranked.find_page(request)
+    position = request.list_position
+    totals = ranked.sum_waitlists() if position is None else _parse_waitlist_totals(position)
+    rows = _render_waitlists(db, page.event_ids)
+    next_position = {**page.next_position, **totals} if page.next_position else None
+    return ListPage({"events": rows, **totals, **page.envelope}, next_position)
+
+
+def _parse_waitlist_totals(position: JsonObject) -> WaitlistTotals:
     return {
-        "events": _render_waitlists(db, shown),
-        "entries": sum(each["entries"] for each in waitlists),
-        "tickets": sum(each["tickets"] for each in waitlists),
-        **paging.make_page_envelope(page=page, limit=limit, counted=len(waitlists)),
+        "entries": paging.parse_cursor_int(position.get("entries")),
+        "tickets": paging.parse_cursor_int(position.get("tickets")),
     }
 
 
-def _render_waitlists(db: Db, waitlists: Sequence[WaitlistSums]) -> list[JsonObject]:
-    ids = [each["eventId"] for each in waitlists]
-    headings = store_figures.find_headings(db, ids)
-    open_offers = store_figures.count_open_offers(db, ids)
+def _render_waitlists(db: Db, event_ids: Sequence[int]) -> list[JsonObject]:
+    """Return what is shown of the waitlists of these events, without those that ended by now."""
+    waitlists = {each["eventId"]: each for each in store_figures.sum_waitlists(db, event_ids)}
+    headings = store_figures.find_headings(db, event_ids)
+    open_offers = store_figures.count_open_offers(db, event_ids)
     return [
         {
-            **each,
-            "title": headings[each["eventId"]]["title"] if each["eventId"] in headings else "",
-            "openOffers": open_offers.get(each["eventId"], 0),
+            **waitlists[id_],
+            "title": headings[id_]["title"] if id_ in headings else "",
+            "openOffers": open_offers.get(id_, 0),
         }
-        for each in waitlists
+        for id_ in event_ids
+        if id_ in waitlists
     ]

@@ -42,18 +42,25 @@ def sum_events_by_status(db: Db, organizer_id: ObjectId | None) -> dict[str, Eve
 
 
 def find_stock(
-    db: Db, organizer_id: ObjectId | None, status: str | None = None
+    db: Db,
+    organizer_id: ObjectId | None = None,
+    status: str | None = None,
+    *,
+    event_ids: Sequence[int] | None = None,
 ) -> list[EventStock]:
     """Return the stock of each event.
 
     Args:
         organizer_id: return only events of this organizer.
         status: return only events with this status.
+        event_ids: return only these events.
     """
     where = build_organizer_filter(organizer_id)
     if status:
         where["status"] = status
-    fields = {"_id": 0, "eventId": 1, "status": 1, **STOCK}
+    if event_ids is not None:
+        where["eventId"] = {"$in": list(event_ids)}
+    fields = {"_id": 0, "eventId": 1, "status": 1, "organizerId": 1, **STOCK}
     rows = db.events.aggregate([{"$match": where}, {"$project": fields}])
     return cast(list[EventStock], list(rows))
 

@@ -110,9 +110,14 @@ def sum_by_minute(
     return cast(list[MinuteSums], rows)
 
 
-def sum_by_event(db: Db, organizer_id: ObjectId | None = None) -> list[EventStatusSums]:
-    """Return sums of the bookings of all events, or of an organizer's events, by event."""
-    rows = _group_bookings(db, build_organizer_filter(organizer_id), {"event": "$eventId"})
+def sum_by_event(
+    db: Db, organizer_id: ObjectId | None = None, event_ids: Sequence[int] | None = None
+) -> list[EventStatusSums]:
+    """Return sums of the bookings of all events, an organizer's or these events, by event."""
+    where = build_organizer_filter(organizer_id)
+    if event_ids is not None:
+        where["eventId"] = {"$in": list(event_ids)}
+    rows = _group_bookings(db, where, {"event": "$eventId"})
     return cast(list[EventStatusSums], rows)
 
 
@@ -183,21 +188,21 @@ def find_changed(
     db: Db,
     since: datetime,
     organizer_id: ObjectId | None = None,
-    event_id: int | None = None,
+    event_ids: Sequence[int] | None = None,
 ) -> list[ChangedBooking]:
     """Return the bookings that were made or changed at this time or later.
 
     Args:
         organizer_id: return only bookings of this organizer's events.
-        event_id: return only bookings of this event.
+        event_ids: return only bookings of these events.
     """
     where: Query = {
         "updatedAt": {"$gte": since},
         "status": {"$in": BOOKING_STATUSES},
         **build_organizer_filter(organizer_id),
     }
-    if event_id is not None:
-        where["eventId"] = event_id
+    if event_ids is not None:
+        where["eventId"] = {"$in": list(event_ids)}
     found = db.bookings.find(where, {"_id": 0, "createdAt": 1, "eventId": 1})
     return cast(list[ChangedBooking], list(found))
 
@@ -208,49 +213,53 @@ def find_booked_event_ids(db: Db) -> list[int]:
     return sorted(group["_id"] for group in groups if group["_id"] is not None)
 
 
-def find_checkpoint(db: Db) -> datetime | None:
-    """Return the time up to which the stored sums are complete, None before the first run."""
-    where = {"_id": JOB_STATE_ID, "upTo": {"$exists": True}}
+def find_checkpoint(db: Db, state_id: str = JOB_STATE_ID) -> datetime | None:
+    """Return the time up to which a job's stored sums are complete, None before the first run."""
+    where = {"_id": state_id, "upTo": {"$exists": True}}
     state = cast(StoredJobState | None, db.salesMarker.find_one(where))
     return state["upTo"] if state else None
 
 
-def begin_run(db: Db, now: datetime, lease: timedelta) -> StoredJobState | None:
+def begin_run(
+    db: Db, now: datetime, lease: timedelta, state_id: str = JOB_STATE_ID
+) -> StoredJobState | None:
     """Begin a run, unless another run has the lease.
 
     Returns:
         The state of the job, with the number of the new run; None if another run has the lease.
     """
-    where = {"_id": JOB_STATE_ID, "busyUntil": {"$lte": now}}
+    where = {"_id": state_id, "busyUntil": {"$lte": now}}
     update = {"$inc": {"run": 1}, "$set": {"busyUntil": now + lease}}
     for _attempt in range(2):
         state = db.salesMarker.find_one_and_update(
             where, update, return_document=ReturnDocument.AFTER
         )
-        if state or not _insert_job_state(db, now):
+        if state or not _insert_job_state(db, now, state_id):
             return cast(StoredJobState | None, state)
     return None
 
 
-def _insert_job_state(db: Db, now: datetime) -> bool:
+def _insert_job_state(db: Db, now: datetime, state_id: str) -> bool:
     """Insert the state of a job that never ran. Return False if a state exists."""
     try:
-        db.salesMarker.insert_one({"_id": JOB_STATE_ID, "run": 0, "busyUntil": now})
+        db.salesMarker.insert_one({"_id": state_id, "run": 0, "busyUntil": now})
     except DuplicateKeyError:
         return False
     return True
 
 
-def extend_lease(db: Db, run: int, until: datetime) -> None:
+def extend_lease(db: Db, run: int, until: datetime, state_id: str = JOB_STATE_ID) -> None:
     """Extend the lease of a run, unless a later run has begun."""
-    where = {"_id": JOB_STATE_ID, "run": run}
+    where = {"_id": state_id, "run": run}
     db.salesMarker.update_one(where, {"$max": {"busyUntil": until}})
 
 
-def end_run(db: Db, run: int, checkpoint: datetime, now: datetime) -> None:
+def end_run(
+    db: Db, run: int, checkpoint: datetime, now: datetime, state_id: str = JOB_STATE_ID
+) -> None:
     """Move the checkpoint and end the lease, unless a later run has begun."""
     fields = {"upTo": checkpoint, "busyUntil": now}
-    db.salesMarker.update_one({"_id": JOB_STATE_ID, "run": run}, {"$set": fields})
+    db.salesMarker.update_one({"_id": state_id, "run": run}, {"$set": fields})
 
 
 def save_sums(db: Db, collection: str, run: int, documents: Iterable[SumsDocument]) -> None:
@@ -283,9 +292,14 @@ def find_day_sums(db: Db, scope: str, start: datetime, end: datetime) -> list[Da
     return cast(list[DaySums], list(found))
 
 
-def find_event_sums(db: Db, organizer_id: ObjectId | None = None) -> list[EventSums]:
-    """Return the stored sums of all events, or of an organizer's events."""
-    found = db.eventSales.find(build_organizer_filter(organizer_id), {"numbers": 1})
+def find_event_sums(
+    db: Db, organizer_id: ObjectId | None = None, event_ids: Sequence[int] | None = None
+) -> list[EventSums]:
+    """Return the stored sums of all events, of an organizer's events, or of these events."""
+    where = build_organizer_filter(organizer_id)
+    if event_ids is not None:
+        where["_id"] = {"$in": list(event_ids)}
+    found = db.eventSales.find(where, {"numbers": 1})
     return cast(list[EventSums], list(found))
 
 

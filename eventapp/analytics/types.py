@@ -5,7 +5,7 @@ status in the order of STATUSES. Days are UTC days, stored as their first moment
 """
 
 from datetime import datetime
-from typing import Final, NotRequired, TypedDict
+from typing import Final, NamedTuple, NotRequired, TypedDict
 
 from bson import ObjectId
 
@@ -155,6 +155,50 @@ class EventStock(Stock):
 
     eventId: int
     status: str
+    organizerId: ObjectId | None
+
+
+class StoredRank(TypedDict):
+    """A document of `eventRanks`: the figures by which lists of events are sorted."""
+
+    # All fields but `_id`, `run` and `goneAt` are None once the event is deleted.
+    _id: int  # eventId
+    organizerId: ObjectId | None  # None for sample events, too
+    status: str | None
+    revenue: int | None  # cents
+    sold: int | None  # tickets
+    utilization: float | None  # sold / capacity, from 0 to 1
+    wanted: int | None  # tickets that the entries of waitlists wait for
+    entries: int | None  # active waitlist entries
+    run: int  # the number of the run that wrote the document
+    goneAt: NotRequired[datetime]  # when a run found that the event was deleted
+
+
+class FiguresOfEvent(TypedDict):
+    """The figures of one event by which lists are sorted; see StoredRank."""
+
+    eventId: int
+    organizerId: ObjectId | None
+    status: str
+    revenue: int
+    sold: int
+    utilization: float
+    wanted: int
+    entries: int
+
+
+class RankKey(NamedTuple):
+    """The place of an event in a list that is sorted by one figure."""
+
+    value: float  # the figure
+    event_id: int
+
+
+class WaitlistTotals(TypedDict):
+    """Sums of the active waitlist entries of several events."""
+
+    entries: int
+    tickets: int
 
 
 class EventHeading(TypedDict):

@@ -169,7 +169,13 @@ class Offer(Schema):
     createdAt = fields.DateTime(required=True)
 
 
-class OffersAnswer(Schema):
-    """The offers to a user."""
+class OffersQuery(PageQuery):
+    """The page of a list of the offers to a user."""
+
+    cursor = fields.String(validate=validate.Length(1, 2000))
+
+
+class OffersAnswer(PageAnswer):
+    """A page of the offers to a user."""
 
     notifications = fields.List(fields.Nested(Offer), required=True)

@@ -164,10 +164,33 @@ def find_offers(db: Db, user_id: ObjectId, event_id: int | None, limit: int) -> 
     Args:
         event_id: None for the offers of all events.
     """
-    where: Query = {"userId": user_id, "waitlistEntryId": {"$exists": True}}
+    where = _build_offers_filter(user_id)
     if event_id is not None:
         where["eventId"] = event_id
     return list(_bookings(db).find(where).sort("createdAt", DESCENDING).limit(limit))
+
+
+def find_offers_page(
+    db: Db, user_id: ObjectId, *, before: ObjectId | None, skip: int, limit: int
+) -> list[StoredBooking]:
+    """Return waitlist offers to a user, accepted and ended ones too, newest first.
+
+    Args:
+        before: return only offers with a lower id than this.
+    """
+    where = _build_offers_filter(user_id)
+    if before is not None:
+        where["_id"] = {"$lt": before}
+    return list(_bookings(db).find(where).sort("_id", DESCENDING).skip(skip).limit(limit))
+
+
+def count_offers(db: Db, user_id: ObjectId, limit: int) -> int:
+    """Return the number of waitlist offers to a user, counted up to `limit`."""
+    return db.bookings.count_documents(_build_offers_filter(user_id), limit=limit)
+
+
+def _build_offers_filter(user_id: ObjectId) -> Query:
+    return {"userId": user_id, "waitlistEntryId": {"$exists": True}}
 
 
 def find_page(

@@ -29,9 +29,12 @@ from eventapp.bookings.transitions import (
     expire_hold,
 )
 from eventapp.bookings.types import OfferStatus, OfferView, StoredBooking
+from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
+from eventapp.core.json import JsonObject
+from eventapp.core.paging import PageRequest
 from eventapp.due_work.service import DueRun, process_due, process_now
 from eventapp.events.types import SaleState, TicketType
 from eventapp.inventory.service import EventNotFound
@@ -320,23 +323,43 @@ def _decline_offer(context: BookingContext, offer: StoredBooking, now: datetime)
     return declined is not None
 
 
-def list_offers(context: BookingContext, actor: Actor, now: datetime) -> list[OfferView]:
-    """Return the offers to the caller, newest first, at most MAX_LISTED."""
-    offers = store.find_offers(context.db, actor.require_user_id(), None, MAX_LISTED)
-    return [
-        {
-            "bookingId": offer["_id"],
-            "bookingReference": offer["bookingReference"],
-            "eventId": offer["eventId"],
-            "eventTitle": offer["eventTitle"],
-            "quantity": offer["quantity"],
-            "items": offer["items"],
-            "status": _determine_offer_status(offer, now),
-            "expiresAt": offer["expiresAt"],
-            "createdAt": offer["createdAt"],
-        }
-        for offer in offers
-    ]
+def list_offers(
+    context: BookingContext, actor: Actor, request: PageRequest, now: datetime
+) -> tuple[JsonObject, JsonObject | None]:
+    """Return a page of the offers to the caller, newest first.
+
+    Returns:
+        The body of the answer, and the list position of the next page, which is None at the end.
+
+    Raises:
+        ValidationFailed: the page begins after the last row that a page number can reach, or the
+            list position is malformed.
+    """
+    user_id = actor.require_user_id()
+
+    def count(limit: int) -> int:
+        return store.count_offers(context.db, user_id, limit)
+
+    def find(before: ObjectId | None, skip: int, limit: int) -> list[StoredBooking]:
+        return store.find_offers_page(context.db, user_id, before=before, skip=skip, limit=limit)
+
+    page = paging.find_page_by_id(request, count, find)
+    rows = [_render_offer(offer, now) for offer in page.rows]
+    return {"notifications": rows, **page.envelope}, page.next_position
+
+
+def _render_offer(offer: StoredBooking, now: datetime) -> OfferView:
+    return {
+        "bookingId": offer["_id"],
+        "bookingReference": offer["bookingReference"],
+        "eventId": offer["eventId"],
+        "eventTitle": offer["eventTitle"],
+        "quantity": offer["quantity"],
+        "items": offer["items"],
+        "status": _determine_offer_status(offer, now),
+        "expiresAt": offer["expiresAt"],
+        "createdAt": offer["createdAt"],
+    }
 
 
 def _find_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> list[StoredBooking]:

@@ -8,9 +8,10 @@ like any other input.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from bson import ObjectId
 
@@ -20,6 +21,7 @@ from eventapp.core.json import MAX_INT64, JsonObject
 
 # Rows are counted up to this number only, because counting all would cost more as a list grows.
 COUNT_LIMIT = 10_000
+Row = TypeVar("Row", bound=Mapping[str, Any])
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -28,6 +30,22 @@ class InvalidCursor(ValidationFailed):
 
     def __init__(self) -> None:
         super().__init__("Invalid cursor", errors={"cursor": ["Not a cursor of this list"]})
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """Which page of a list a client wants.
+
+    Attributes:
+        page: the number of the page, from 1; ignored if `list_position` is set.
+        limit: the most rows to return.
+        list_position: where the page begins, as the page before returned it; None for the page
+            with number `page`.
+    """
+
+    page: int = 1
+    limit: int = 20
+    list_position: JsonObject | None = None
 
 
 def make_page_envelope(*, page: int, limit: int, counted: int) -> JsonObject:
@@ -67,6 +85,53 @@ def find_page_offset(*, page: int, limit: int, counted: int) -> int | None:
     return None
 
 
+@dataclass(frozen=True)
+class PageOfRows(Generic[Row]):
+    """A page of a list.
+
+    Attributes:
+        rows: in the order of the list.
+        envelope: the fields of `make_page_envelope`.
+        next_position: where the next page begins; None at the end of the list.
+    """
+
+    rows: list[Row]
+    envelope: JsonObject
+    next_position: JsonObject | None
+
+
+def find_page_by_id(
+    request: PageRequest,
+    count: Callable[[int], int],
+    find: Callable[[ObjectId | None, int, int], list[Row]],
+) -> PageOfRows[Row]:
+    """Return a page of a list of documents that is ordered by `_id`, the highest first.
+
+    Args:
+        count: returns the number of rows of the whole list, counted up to the given limit.
+        find: returns rows; it gets the id before which they begin or None, how many rows to skip,
+            and how many to return at most.
+
+    Raises:
+        ValidationFailed: the page begins after row COUNT_LIMIT, or the list position is malformed.
+    """
+    before: ObjectId | None = None
+    skip: int | None = 0
+    if request.list_position is not None:
+        counted, page = parse_cursor_page(request.list_position)
+        before = parse_cursor_object_id(request.list_position.get("id"))
+    else:
+        counted, page = count(COUNT_LIMIT + 1), request.page
+        skip = find_page_offset(page=page, limit=request.limit, counted=counted)
+    found = [] if skip is None else find(before, skip, request.limit + 1)
+    rows = found[: request.limit]
+    envelope = make_page_envelope(page=page, limit=request.limit, counted=counted)
+    if len(found) <= request.limit:
+        return PageOfRows(rows, envelope, None)
+    position = {"id": str(rows[-1]["_id"]), "counted": counted, "page": page}
+    return PageOfRows(rows, envelope, position)
+
+
 def make_next_cursor(
     list_position: Mapping[str, Any] | None, filters: Mapping[str, Any]
 ) -> str | None:
@@ -97,6 +162,13 @@ def decode_cursor(cursor: str) -> JsonObject:
 def parse_cursor_int(value: object, maximum: int = MAX_INT64) -> int:
     """Return a number in a cursor; raise InvalidCursor unless it is an int from 0 to `maximum`."""
     if type(value) is int and 0 <= value <= maximum:
+        return value
+    raise InvalidCursor
+
+
+def parse_cursor_number(value: object) -> float:
+    """Return a number in a cursor; raise InvalidCursor unless it is one from 0 to MAX_INT64."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_INT64:
         return value
     raise InvalidCursor
 

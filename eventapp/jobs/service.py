@@ -17,7 +17,7 @@ from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 
-from eventapp.analytics import sales_sums
+from eventapp.analytics import ranking, sales_sums
 from eventapp.bookings import event_closing, recovery, waitlist_offers
 from eventapp.bookings import notifications as booking_notifications
 from eventapp.bookings.context import BookingContext
@@ -101,6 +101,11 @@ def _count_sales(context: BookingContext, now: datetime) -> int:
     return sales_sums.refresh_sums(context.db, now)
 
 
+def _rank_events(context: BookingContext, now: datetime) -> int:
+    """Bring the stored figures by which lists of events are sorted up to date."""
+    return ranking.refresh_ranks(context.db, now)
+
+
 # The names are stored and appear in health reports. `settle` and `tell` are older than the names of
 # their functions.
 JOBS: dict[str, Job] = {
@@ -120,6 +125,7 @@ JOBS: dict[str, Job] = {
         Job("chats", _delete_orphaned_chats, 3600),
         Job("photos", _delete_orphaned_photos, 86_400),
         Job("count-sales", _count_sales, 30),
+        Job("rank-events", _rank_events, 30),
     )
 }
 

@@ -6,14 +6,18 @@ The routes for offers, and to leave a waitlist (which declines offers), are in
 
 from flask import Response
 
+from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.http.responses import json_response
+from eventapp.core.json import JsonObject
+from eventapp.core.paging import PageRequest
 from eventapp.waitlist import service
-from eventapp.waitlist.schemas import EntriesAnswer, JoinedAnswer, WaitlistBody
+from eventapp.waitlist.schemas import EntriesAnswer, EntriesQuery, JoinedAnswer, WaitlistBody
 from eventapp.waitlist.types import JoinInput
 
 bp = Blueprint("waitlist", __name__, url_prefix="/api/waitlist", description="Waitlist")
@@ -46,9 +50,12 @@ def join_waitlist(body: JoinInput) -> Response:
 
 @bp.route("", endpoint="my_places")  # the endpoint is the operationId
 @user_required
+@bp.arguments(EntriesQuery, location="query")
 @bp.response(200, EntriesAnswer)
-def list_my_entries() -> Response:
+@bp.response_link(200, "waitlist_my_places", cursor="$response.body#/nextCursor")
+def list_my_entries(query: JsonObject) -> Response:
     """List the caller's active entries, newest first, with their positions: 1 is next."""
-    return json_response(
-        {"waitlist": service.list_entries(get_db(), current_actor().require_user_id())}
-    )
+    _filters, list_position = parse_list_query(query, EntriesQuery)
+    request = PageRequest(query["page"], query["limit"], list_position)
+    body, next_position = service.list_entries(get_db(), current_actor().require_user_id(), request)
+    return json_response({**body, "nextCursor": paging.make_next_cursor(next_position, {})})

@@ -1,8 +1,8 @@
 """Schemas of the bodies and answers of the waitlist routes."""
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
-from eventapp.core.http.fields import PositiveInt64, StrictInt
+from eventapp.core.http.fields import PageAnswer, PageQuery, PositiveInt64, StrictInt
 
 
 class WaitlistBody(Schema):
@@ -40,7 +40,13 @@ class JoinedAnswer(Schema):
     data = fields.Nested(EntryData, required=True)
 
 
-class EntriesAnswer(Schema):
-    """The caller's active entries."""
+class EntriesQuery(PageQuery):
+    """The page of a list of the caller's entries."""
+
+    cursor = fields.String(validate=validate.Length(1, 2000))
+
+
+class EntriesAnswer(PageAnswer):
+    """A page of the caller's active entries."""
 
     waitlist = fields.List(fields.Nested(WaitlistEntryAnswer), required=True)

@@ -21,11 +21,13 @@ from datetime import datetime
 
 from bson import ObjectId
 
+from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.failpoints import failpoint
 from eventapp.core.json import JsonObject
+from eventapp.core.paging import PageRequest
 from eventapp.events.types import SaleState
 from eventapp.inventory.service import (
     INVENTORY,
@@ -45,7 +47,6 @@ from eventapp.waitlist.types import EntryStatus, EntryView, WaitlistEntry
 # Re-exported for routes and bookings, which cannot import the modules that define them.
 __all__ = ["INVENTORY", "AlreadyWaitlisted", "NotOnWaitlist"]
 
-MAX_LISTED = 500
 # Leaves that are applied in one update of the event.
 ENTRIES_PER_UPDATE = 200
 
@@ -162,14 +163,36 @@ def record_entry(db: Db, inventory: Inventory, entry: WaitlistEntry) -> bool:
     return False
 
 
-def list_entries(db: Db, user_id: ObjectId) -> list[EntryView]:
-    """Return the user's active entries with their positions, newest first, at most MAX_LISTED."""
-    entries = store.find_active_of_user(db, user_id, MAX_LISTED)
-    return [_render_active(db, entry) for entry in entries]
+def list_entries(
+    db: Db, user_id: ObjectId, request: PageRequest
+) -> tuple[JsonObject, JsonObject | None]:
+    """Return a page of the user's active entries with their positions, newest first.
+
+    Returns:
+        The body of the answer, and the list position of the next page, which is None at the end.
+
+    Raises:
+        ValidationFailed: the page begins after the last row that a page number can reach, or the
+            list position is malformed.
+    """
+
+    def count(limit: int) -> int:
+        return store.count_active_of_user(db, user_id, limit)
+
+    def find(before: ObjectId | None, skip: int, limit: int) -> list[WaitlistEntry]:
+        return store.find_active_of_user(db, user_id, before=before, skip=skip, limit=limit)
+
+    page = paging.find_page_by_id(request, count, find)
+    return {"waitlist": _render_entries(db, page.rows), **page.envelope}, page.next_position
 
 
-def _render_active(db: Db, entry: WaitlistEntry) -> EntryView:
-    return _render_entry(entry, store.count_ahead(db, entry) + 1)
+def _render_entries(db: Db, entries: Sequence[WaitlistEntry]) -> list[EntryView]:
+    """Return entries of one user as the API shows them; one that has ended has no position."""
+    ahead = store.count_ahead(db, [entry for entry in entries if entry["active"]])
+    return [
+        _render_entry(entry, ahead[entry["_id"]] + 1 if entry["active"] else None)
+        for entry in entries
+    ]
 
 
 def _render_entry(entry: WaitlistEntry, position: int | None) -> EntryView:
@@ -392,10 +415,4 @@ def forget_user(db: Db, user_id: ObjectId) -> None:
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:
     """Return all entries of the user; one that has ended has no position."""
-    entries = store.find_all_of_user(db, user_id)
-    return {
-        "waitlist": [
-            _render_active(db, entry) if entry["active"] else _render_entry(entry, None)
-            for entry in entries
-        ]
-    }
+    return {"waitlist": _render_entries(db, store.find_all_of_user(db, user_id))}

@@ -49,6 +49,9 @@ INDEXES = {
         ),
         IndexModel([("userId", ASCENDING), ("joinedAt", DESCENDING)], name="user"),
         IndexModel(
+            [("userId", ASCENDING), ("active", ASCENDING), ("_id", DESCENDING)], name="user_active"
+        ),
+        IndexModel(
             [("userId", ASCENDING), ("idempotency.key", ASCENDING)],
             name="idempotency",
             unique=True,
@@ -63,6 +66,8 @@ INDEXES = {
         IndexModel([("offering.bookingId", ASCENDING)], name="offered_as", sparse=True),
     ]
 }
+# How many queues one query counts.
+QUEUES_PER_QUERY = 100
 # Matches active entries from which no process is making an offer.
 UNCLAIMED: Query = {"active": True, "offering": {"$exists": False}}
 
@@ -111,10 +116,23 @@ def find_existing_ids(db: Db, entry_ids: list[ObjectId]) -> list[ObjectId]:
     return [entry["_id"] for entry in found]
 
 
-def find_active_of_user(db: Db, user_id: ObjectId, limit: int) -> list[WaitlistEntry]:
-    """Return the user's active entries, newest first."""
-    active = {"userId": user_id, "active": True}
-    return list(_entries(db).find(active).sort("joinedAt", DESCENDING).limit(limit))
+def find_active_of_user(
+    db: Db, user_id: ObjectId, *, before: ObjectId | None, skip: int, limit: int
+) -> list[WaitlistEntry]:
+    """Return the user's active entries, newest first.
+
+    Args:
+        before: return only entries with a lower id than this.
+    """
+    active: Query = {"userId": user_id, "active": True}
+    if before is not None:
+        active["_id"] = {"$lt": before}
+    return list(_entries(db).find(active).sort("_id", DESCENDING).skip(skip).limit(limit))
+
+
+def count_active_of_user(db: Db, user_id: ObjectId, limit: int) -> int:
+    """Return the number of the user's active entries, counted up to `limit`."""
+    return db.waitlist.count_documents({"userId": user_id, "active": True}, limit=limit)
 
 
 def find_all_of_user(db: Db, user_id: ObjectId) -> list[WaitlistEntry]:
@@ -138,15 +156,33 @@ def find_first_entry(db: Db, event_id: int, type_id: int) -> WaitlistEntry | Non
     return _entries(db).find_one(queue, sort=[("sequence", ASCENDING)])
 
 
-def count_ahead(db: Db, entry: WaitlistEntry) -> int:
-    """Return the number of active entries before this one in its queue."""
-    ahead = {
+def count_ahead(db: Db, entries: Sequence[WaitlistEntry]) -> dict[ObjectId, int]:
+    """Return the number of active entries before each of these in its queue, by entry id.
+
+    Args:
+        entries: active entries of one user, of whom each queue has at most one.
+    """
+    entry_ids = {(entry["eventId"], entry["ticketTypeId"]): entry["_id"] for entry in entries}
+    ahead = dict.fromkeys(entry_ids.values(), 0)
+    for first in range(0, len(entries), QUEUES_PER_QUERY):
+        queues = [_build_filter_ahead(each) for each in entries[first : first + QUEUES_PER_QUERY]]
+        stages: list[Query] = [
+            {"$match": {"$or": queues}},
+            {"$group": {"_id": {"event": "$eventId", "type": "$ticketTypeId"}, "n": {"$sum": 1}}},
+        ]
+        for group in db.waitlist.aggregate(stages):
+            queue = group["_id"]
+            ahead[entry_ids[queue["event"], queue["type"]]] = group["n"]
+    return ahead
+
+
+def _build_filter_ahead(entry: WaitlistEntry) -> Query:
+    return {
         "eventId": entry["eventId"],
         "ticketTypeId": entry["ticketTypeId"],
         "active": True,
         "sequence": {"$lt": entry["sequence"]},
     }
-    return db.waitlist.count_documents(ahead)
 
 
 def count_active(db: Db, event_ids: list[int]) -> dict[int, dict[int, int]]:

@@ -1,5 +1,6 @@
 """Routes of the figures of one event, of an organizer's events, and of all events for an admin."""
 
+from bson import ObjectId
 from flask import Response
 
 from eventapp.analytics import event_figures, service
@@ -11,20 +12,20 @@ from eventapp.analytics.schemas import (
     RevenueQuery,
     StatsAnswer,
 )
+from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.app_context import current_config
 from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
+from eventapp.core.paging import PageRequest
 from eventapp.core.roles import ORGANIZER
 
 bp = Blueprint("analytics", __name__, url_prefix="/api/analytics", description="Analytics")
 events_bp = Blueprint("event_figures", __name__, url_prefix="/api/events", description="Analytics")
-
-# The service's parameters by the names of the query's fields, where the names differ.
-PARAMETER_NAMES = {"sortBy": "sort_by"}
 
 
 @bp.route("/overview")
@@ -66,17 +67,38 @@ def revenue(query: JsonObject) -> Response:
 @role_required(ORGANIZER)
 @bp.arguments(EventsQuery, location="query")
 @bp.response(200, EventFiguresAnswer)
+@bp.response_link(200, "analytics_events", cursor="$response.body#/nextCursor")
 def events(query: JsonObject) -> Response:
-    """Return a page of events with their figures, the highest `sortBy` first."""
-    organizer_id = service.find_organizer_scope(current_actor())
-    return json_response(
-        service.list_events(get_db(), organizer_id, **make_service_arguments(query))
+    """Return a page of events with their figures, the highest `sortBy` first.
+
+    A cursor contains its `sortBy` and `status`. If the figure of an event changes while a client
+    pages, that event moves in the list and may be listed twice or not at all; no other event is.
+    """
+    return respond_events(query, service.find_organizer_scope(current_actor()))
+
+
+def respond_events(query: JsonObject, organizer_id: ObjectId | None) -> Response:
+    """Return the answer to a request for a page of events with their figures.
+
+    Args:
+        query: the query parameters as EventsQuery has loaded them.
+        organizer_id: list only this organizer's events.
+    """
+    filters, list_position = parse_list_query(query, EventsQuery)
+    page = service.list_events(
+        get_db(),
+        organizer_id,
+        PageRequest(query["page"], query["limit"], list_position),
+        sort_by=filters["sortBy"],
+        status=filters.get("status"),
     )
+    return respond_page(page, filters)
 
 
-def make_service_arguments(query: JsonObject) -> JsonObject:
-    """Return the values of a query by the names of the service's parameters."""
-    return {PARAMETER_NAMES.get(name, name): value for name, value in query.items()}
+def respond_page(page: service.ListPage, filters: JsonObject) -> Response:
+    """Return an answer with a page and the cursor of the next one."""
+    cursor = paging.make_next_cursor(page.next_position, filters)
+    return json_response({**page.body, "nextCursor": cursor})
 
 
 @events_bp.route("/<whole:event_id>/stats")

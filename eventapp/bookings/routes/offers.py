@@ -5,24 +5,34 @@ from flask import Response
 from eventapp.bookings import service, waitlist_offers
 from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.routes.bookings import booking_response
-from eventapp.bookings.schemas import AcceptBody, BookedAnswer, OffersAnswer
+from eventapp.bookings.schemas import AcceptBody, BookedAnswer, OffersAnswer, OffersQuery
 from eventapp.bookings.types import AcceptInput
+from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
+from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.http.responses import json_response
+from eventapp.core.json import JsonObject
+from eventapp.core.paging import PageRequest
 
 bp = Blueprint("offers", __name__, url_prefix="/api/waitlist", description="Waitlist")
 
 
 @bp.route("/notifications", endpoint="my_offers")
 @user_required
+@bp.arguments(OffersQuery, location="query")
 @bp.response(200, OffersAnswer)
-def list_own_offers() -> Response:
+@bp.response_link(200, "offers_my_offers", cursor="$response.body#/nextCursor")
+def list_own_offers(query: JsonObject) -> Response:
     """List the offers to the caller, newest first."""
-    offers = waitlist_offers.list_offers(current_booking_context(), current_actor(), utc_now())
-    return json_response({"notifications": offers})
+    _filters, list_position = parse_list_query(query, OffersQuery)
+    request = PageRequest(query["page"], query["limit"], list_position)
+    body, next_position = waitlist_offers.list_offers(
+        current_booking_context(), current_actor(), request, utc_now()
+    )
+    return json_response({**body, "nextCursor": paging.make_next_cursor(next_position, {})})
 
 
 @bp.route("/<whole:event_id>/accept", methods=["POST"])
