@@ -135,12 +135,15 @@ class Batcher(Generic[Item, Result]):
         with self._lock:
             waiting = queue.waiting
             batch = [waiting.popleft() for _ in range(min(len(waiting), self._max_batch_size))]
+        is_done = False
         try:
             outcomes = self._work(key, [call.item for call in batch])
             for call, outcome in zip(batch, outcomes, strict=True):
                 call.outcome = outcome
+            is_done = True
         finally:
-            failure = sys.exc_info()[1]
+            # Without a failure, exc_info would be an exception that the leader handles outside.
+            failure = None if is_done else sys.exc_info()[1]
             fail_waiting = failure is not None and self._fails_all_waiting(failure)
             self._hand_over(key, queue, batch, fail_waiting=fail_waiting)
             _wake_followers(batch, failure)

@@ -73,7 +73,7 @@ def _make_renderer(config: Config) -> Processor:
 
 def _configure_library_logging(processors: list[Processor], renderer: Processor) -> None:
     root = logging.getLogger()
-    for handler in root.handlers:
+    for handler in tuple(root.handlers):
         if isinstance(handler.formatter, ProcessorFormatter):
             root.removeHandler(handler)
     library_handler: logging.StreamHandler[Any] = logging.StreamHandler(sys.stderr)

@@ -26,13 +26,13 @@ class Work:
         return [ValueError(item) if item == "bad" else item * 2 for item in items]
 
 
-def submit_behind(batcher, work, first, others):
+def submit_behind(batcher, work, first, others, submit=None):
     """Submit `first`, then `others` in order while it runs; return the outcomes in order."""
     with ThreadPoolExecutor(20) as pool:
-        futures = [pool.submit(get_outcome, batcher, first)]
+        futures = [pool.submit(submit or get_outcome, batcher, first)]
         assert work.started.wait(10)
         for number, item in enumerate(others, 1):
-            futures.append(pool.submit(get_outcome, batcher, item))
+            futures.append(pool.submit(submit or get_outcome, batcher, item))
             while len(batcher._queues["key"].waiting) < number:
                 pass
         work.proceed.set()
@@ -50,6 +50,18 @@ def test_a_single_caller_starts_at_once():
     work = Work()
     assert Batcher(work).submit("key", 4) == 8
     assert work.batches == [("key", [4])]
+
+
+def test_an_exception_that_the_leader_handles_outside_is_not_passed_on():
+    def submit_while_handling(batcher, item):
+        try:
+            raise ConnectionError("of the caller")
+        except ConnectionError:
+            return get_outcome(batcher, item)
+
+    work = Work(blocked=True)
+    outcomes = submit_behind(Batcher(work), work, 1, [2, 3, 4], submit=submit_while_handling)
+    assert outcomes == [2, 4, 6, 8]
 
 
 def test_calls_that_arrive_during_a_batch_form_the_next_one_in_order():
