@@ -28,7 +28,7 @@ from eventapp.core import database, logging
 from eventapp.core.access import permissions, rate_limits
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
-from eventapp.core.http import headers, request_log, setup
+from eventapp.core.http import headers, request_log, setup, undeclared_input
 from eventapp.core.http.app_context import CONFIG
 from eventapp.core.shared_cache import open_shared_cache
 from eventapp.core.streams.hub import HUB, Hub
@@ -157,6 +157,7 @@ def set_up_http(app: Flask, config: Config) -> Api:
     Compress(app)
     permissions.init_app(app, config, SessionReader().load_session, confirm_receipt)
     rate_limits.init_app(app, config)
+    undeclared_input.init_app(app)
     return api
 
 

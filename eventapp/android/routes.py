@@ -24,7 +24,13 @@ from eventapp.core.http.fields import Message
 from eventapp.core.http.responses import conditional_response, json_response
 from eventapp.core.json import JsonObject
 
-bp = Blueprint("android", __name__, url_prefix="/android/api", description="The Android app")
+bp = Blueprint(
+    "android",
+    __name__,
+    url_prefix="/android/api",
+    description="The Android app",
+    ignores_unknown_parameters=True,
+)
 BLUEPRINTS = (bp,)
 
 

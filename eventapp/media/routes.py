@@ -10,7 +10,7 @@ from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.media import service
 
-bp = Blueprint("media", __name__, url_prefix="/images")
+bp = Blueprint("media", __name__, url_prefix="/images", ignores_unknown_parameters=True)
 BLUEPRINTS = (bp,)
 IMAGES = ROOT / "images"
 MAX_AGE_SECONDS = 30 * 24 * 3600

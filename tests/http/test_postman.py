@@ -2,10 +2,12 @@
 
 import json
 import re
+from urllib.parse import parse_qsl
 
 import pytest
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
+from eventapp.core.http.blueprint import get_input_schemas
 from scripts import postman
 from tests.architecture import ROOT
 
@@ -88,3 +90,18 @@ def test_the_lock_file_names_no_registry():
     assert "resolved" not in LOCK.read_text(), (
         "run npm install in tests/postman: its .npmrc leaves the registry out"
     )
+
+
+def test_requests_send_only_what_their_routes_declare(app, requests):
+    undeclared = []
+    for request in requests:
+        method, path = re.sub(r"{{\w+}}", "7", request.call).split(" ", 1)
+        if find_route(app, request) is None or not succeeds(request):
+            continue
+        endpoint = app.url_map.bind("localhost").match(path.partition("?")[0], method)[0]
+        declared = get_input_schemas(app.view_functions[endpoint])
+        names = {name for name, _ in parse_qsl(path.partition("?")[2], keep_blank_values=True)}
+        known = declared["query"].fields if "query" in declared else {}
+        if names - set(known) or (request.body and "json" not in declared):
+            undeclared.append(request.name)
+    assert undeclared == []

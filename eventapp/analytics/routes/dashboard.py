@@ -11,7 +11,13 @@ from eventapp.core.access.permissions import anonymous
 from eventapp.core.errors import NotFound
 from eventapp.core.http.blueprint import Blueprint
 
-bp = Blueprint("dashboard", __name__, url_prefix="/dashboard", description="Analytics")
+bp = Blueprint(
+    "dashboard",
+    __name__,
+    url_prefix="/dashboard",
+    description="Analytics",
+    ignores_unknown_parameters=True,
+)
 PAGE_FOLDER = Path(__file__).resolve().parent.parent / "page"
 FILES = frozenset({"page.css", "page.js", "charts.js"})
 

@@ -4,7 +4,7 @@ Every route has one of PERMISSION_DECORATORS. The application does not start if 
 them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import wraps
@@ -45,6 +45,7 @@ class CallerSession(TypedDict):
 
 SessionLoader = Callable[[Db, ObjectId, datetime], CallerSession | None]
 ReceiptConfirmer = Callable[[Db, ObjectId, int], None]
+PermissionCheck = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,11 @@ def anyone(view: View) -> View:
 
     Its answer may depend on the caller. A token that is not valid is refused.
     """
-    return _declare_permission(view, "anyone", {}, {BEARER: []})
+
+    def check(_values: Mapping[str, Any]) -> None:
+        current_actor()
+
+    return _declare_permission(view, "anyone", {}, {BEARER: []}, check=check)
 
 
 def anonymous(view: View) -> View:
@@ -150,15 +155,19 @@ def role_required(*roles: str) -> Callable[[View], View]:
     It answers 401 to a caller without a token, and 403 to one with another role.
     """
 
+    def check(_values: Mapping[str, Any]) -> None:
+        actor = _require_role()
+        if actor.role not in (*roles, ADMIN):
+            raise Forbidden
+
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            actor = _require_role()
-            if actor.role not in (*roles, ADMIN):
-                raise Forbidden
+            check(kwargs)
             return view(*args, **kwargs)
 
-        return _declare_permission(cast(View, guarded), " ".join(roles), {BEARER: []})
+        guarded_view = cast(View, guarded)
+        return _declare_permission(guarded_view, " ".join(roles), {BEARER: []}, check=check)
 
     return decorate
 
@@ -166,13 +175,16 @@ def role_required(*roles: str) -> Callable[[View], View]:
 def self_or_admin(view: View) -> View:
     """Restrict a route under `/<oid:user_id>` to that user and to admins."""
 
-    @wraps(view)
-    def guarded(*args: Any, user_id: ObjectId, **kwargs: Any) -> Any:
-        if not _require_role().may_manage(user_id):
+    def check(values: Mapping[str, Any]) -> None:
+        if not _require_role().may_manage(values["user_id"]):
             raise Forbidden
-        return view(*args, user_id=user_id, **kwargs)
 
-    return _declare_permission(cast(View, guarded), "self admin", {BEARER: []})
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        check(kwargs)
+        return view(*args, **kwargs)
+
+    return _declare_permission(cast(View, guarded), "self admin", {BEARER: []}, check=check)
 
 
 def _require_role() -> Actor:
@@ -189,16 +201,33 @@ def open_in_demo(view: View) -> View:
     for this request, but no account.
     """
 
-    @wraps(view)
-    def opened(*args: Any, **kwargs: Any) -> Any:
+    def give_role() -> None:
         if AUTHENTICATION.get().is_demo_open and not current_actor().role:
             g.actor = replace(current_actor(), role=ADMIN)
+
+    @wraps(view)
+    def opened(*args: Any, **kwargs: Any) -> Any:
+        give_role()
         return view(*args, **kwargs)
 
+    def check(values: Mapping[str, Any]) -> None:
+        give_role()
+        check_permission(view, values)
+
+    opened.check_permission = check  # type: ignore[attr-defined]
     return cast(View, opened)
 
 
-def _declare_permission(view: View, permission: str, *security: dict[str, list[str]]) -> View:
+def _accept_every_caller(_values: Mapping[str, Any]) -> None:
+    """Check nothing, because the route does not identify its caller."""
+
+
+def _declare_permission(
+    view: View,
+    permission: str,
+    *security: dict[str, list[str]],
+    check: PermissionCheck = _accept_every_caller,
+) -> View:
     """Record on a view which callers it accepts.
 
     Args:
@@ -206,10 +235,25 @@ def _declare_permission(view: View, permission: str, *security: dict[str, list[s
             that are accepted. `anyone` and `anonymous` both accept every caller, so both record
             "anyone".
         security: the alternative security requirements in the OpenAPI document; {} means none.
+        check: see `check_permission`.
     """
     function: Any = getattr(view, "__func__", view)  # A bound method accepts no attributes.
     function.permission, function.security = permission, security
+    function.check_permission = check
     return view
+
+
+def check_permission(view: Callable[..., Any], values: Mapping[str, Any]) -> None:
+    """Check the permission of a route before its view runs, which checks it again.
+
+    Args:
+        values: the values in the path.
+
+    Raises:
+        AppError: what the route raises for a caller whom it does not accept.
+    """
+    check: PermissionCheck = view.check_permission  # type: ignore[attr-defined]
+    check(values)
 
 
 def require_declared_permissions(app: Flask) -> None:

@@ -12,7 +12,8 @@ from eventapp.core.http import openapi
 from eventapp.core.http.request_parser import RequestParser
 from eventapp.core.http.smorest import UnwrappedBlueprint, document_query
 
-QUERY_CACHE_SIZE = 2048
+# A cached result takes at most 10 times the memory of its query string, so a cache takes 20 MB.
+QUERY_CACHE_SIZE, MAX_CACHED_QUERY_BYTES = 2048, 1024
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -21,6 +22,17 @@ class Blueprint(UnwrappedBlueprint):
     """A feature's routes, documented by the schemas that validate their requests."""
 
     ARGUMENTS_PARSER = RequestParser()
+
+    def __init__(self, *args: Any, ignores_unknown_parameters: bool = False, **kwargs: Any) -> None:
+        """Create a blueprint without routes.
+
+        Args:
+            ignores_unknown_parameters: accept any query parameter on routes that declare none.
+                This is for pages and files, to whose addresses browsers, caches and mails add some,
+                and for clients that cannot be changed.
+        """
+        super().__init__(*args, **kwargs)
+        self.ignores_unknown_parameters = ignores_unknown_parameters
 
     def arguments(self, schema: Schema | type[Schema], **kwargs: Any) -> Callable[[View], View]:
         """Parse the body, or another `location`, and pass it to the view as its first argument.
@@ -53,7 +65,10 @@ class Blueprint(UnwrappedBlueprint):
         def decorate(view: View) -> View:
             @wraps(view)
             def with_query(*args: Any, **kwargs: Any) -> Any:
-                return view(parse_query(request.query_string), *args, **kwargs)
+                query_string = request.query_string
+                is_short = len(query_string) <= MAX_CACHED_QUERY_BYTES
+                parse = parse_query if is_short else parse_query.__wrapped__
+                return view(parse(query_string), *args, **kwargs)
 
             document_query(with_query, schema)
             return _declare_input(cast(View, with_query), "query", schema)
@@ -104,3 +119,8 @@ def get_input_schemas(view: Callable[..., Any]) -> Mapping[str, Schema]:
     """Return the schemas of what a view reads, by location: `json`, `query` or `files`."""
     schemas: Mapping[str, Schema] = getattr(view, "input_schemas", {})
     return schemas
+
+
+def ignores_unknown_parameters(blueprint: object) -> bool:
+    """Return True if the routes of a blueprint accept query parameters that they do not declare."""
+    return bool(getattr(blueprint, "ignores_unknown_parameters", False))

@@ -109,12 +109,11 @@ class RoutePlugin(BasePlugin):
 def _list_usual_errors(rule: Rule, permission: str, operation: JsonObject) -> list[HTTPStatus]:
     """Return the errors that follow from the permission, the path and the input of a route."""
     identifies_caller, has_body = "security" in operation, "requestBody" in operation
-    has_input = paths.has_checked_values(rule) or "parameters" in operation or has_body
     # Only `user_required` accepts attendees, and it accepts all other users too.
     accepted = permission.split()
     accepts_every_user = "anyone" in accepted or ATTENDEE in accepted
     applies = {
-        HTTPStatus.BAD_REQUEST: identifies_caller or has_input,
+        HTTPStatus.BAD_REQUEST: True,  # for an unknown parameter, or a body that is not declared
         HTTPStatus.UNAUTHORIZED: identifies_caller,
         HTTPStatus.FORBIDDEN: not accepts_every_user,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: has_body,

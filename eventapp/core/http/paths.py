@@ -10,7 +10,7 @@ from bson import ObjectId
 from flask import Flask, Response, current_app, request
 from flask_smorest import Api
 from werkzeug.exceptions import MethodNotAllowed
-from werkzeug.routing import BaseConverter, Rule
+from werkzeug.routing import BaseConverter
 
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.http.fields import OBJECT_ID_PATTERN
@@ -57,11 +57,6 @@ def document_converters(api: Api) -> None:
     whole_number = {"type": "integer", "minimum": 0, "maximum": MAX_INT64}
     api.register_converter(ObjectIdConverter, lambda _converter: object_id)
     api.register_converter(WholeNumberConverter, lambda _converter: whole_number)
-
-
-def has_checked_values(rule: Rule) -> bool:
-    """Return True if the path of a route has a value that one of the converters checks."""
-    return any(f"<{name}:" in rule.rule for name in CONVERTERS)
 
 
 def _refuse_invalid_values(_endpoint: str | None, values: Mapping[str, object] | None) -> None:

@@ -4,7 +4,10 @@ The cursor of a list contains the filters of that list. So a request with a curs
 parameter: only `limit` is still read. `eventapp.core.paging` encodes and decodes cursors.
 """
 
-from collections.abc import Mapping
+import codecs
+import difflib
+from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 from typing import Any, NoReturn
 
 from flask import Request
@@ -14,9 +17,16 @@ from webargs.flaskparser import FlaskParser
 from eventapp.core import json, paging
 from eventapp.core.errors import MalformedJson, TooLarge, UnsupportedMediaType, ValidationFailed
 from eventapp.core.http import body_limits
+from eventapp.core.http.body_limits import MAX_FAULTS
 from eventapp.core.json import JsonObject
 
 MAX_BODY_BYTES = 1_000_000
+# Query parameters with names that begin so are ignored.
+IGNORED_PREFIXES = ("_", "utm_")
+# The greatest length of an unknown parameter for which a similar one is looked up, in characters.
+MAX_SUGGESTION_LENGTH = 40
+UNKNOWN_FIELD = "Unknown field."  # the words of marshmallow
+REPEATED = "Given more than once."
 PAGING_PARAMETERS = frozenset({"cursor", "page", "limit"})
 
 
@@ -31,33 +41,39 @@ class RequestParser(FlaskParser):
         """Return the value of the JSON body, or {} for an empty body.
 
         Raises:
-            TooLarge: a body of unknown length exceeds the limit. Reading stops at the limit.
+            TooLarge: the body exceeds the limit.
             UnsupportedMediaType: the body is not declared as JSON.
             MalformedJson: the body is not valid JSON.
         """
-        raw = req.get_data()
-        if req.content_length is None and len(raw) >= (req.max_content_length or MAX_BODY_BYTES):
-            raise TooLarge
-        if not raw:
-            return {}
-        if not req.is_json:
+        raw = _read_body(req)
+        if raw and not req.is_json:
             raise UnsupportedMediaType
-        try:
-            return json.loads(raw)
-        except ValueError as error:
-            raise MalformedJson from error
+        return _decode_body(raw)
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
         """Return the query parameters as a dict, which is faster to read than the MultiDict.
 
         Raises:
-            ValidationFailed: a parameter of the schema is given more than once.
+            ValidationFailed: a parameter is unknown, or one of the schema is given more than once.
         """
+        refuse_unknown_parameters(req.args, known=schema.fields)
         repeated = [name for name, values in req.args.lists() if len(values) > 1]
-        errors = {name: ["Given more than once."] for name in repeated if name in schema.fields}
+        errors = {name: [REPEATED] for name in repeated if name in schema.fields}
         if errors:
             raise make_validation_error(errors)
         return req.args.to_dict()
+
+    def load_files(self, req: Request, schema: Schema) -> Any:
+        """Return the parts of a multipart body by their names.
+
+        Raises:
+            ValidationFailed: a part of the schema is not a file, or a file is given more than once.
+        """
+        errors = {name: ["Must be a file."] for name in req.form if name in schema.fields}
+        errors |= {name: [REPEATED] for name, files in req.files.lists() if len(files) > 1}
+        if errors:
+            raise make_validation_error(errors)
+        return {**req.form.to_dict(), **req.files.to_dict()}
 
     def pre_load(self, location_data: Any, *, schema: Schema, req: Request, location: str) -> Any:
         """Return the data; webargs calls this before it validates them.
@@ -73,6 +89,70 @@ class RequestParser(FlaskParser):
         """Raise ValidationFailed with the errors that marshmallow has found."""
         messages = error.messages_dict  # {location: errors}, and the request has one location.
         raise make_validation_error(_flatten(next(iter(messages.values()))))
+
+
+def refuse_unknown_parameters(sent: Iterable[str], *, known: Collection[str]) -> None:
+    """Raise ValidationFailed if a query parameter is not known.
+
+    Names that begin with IGNORED_PREFIXES are ignored: mails, advertisements and scripts add them
+    to any address.
+    """
+    unknown = [name for name in sent if name not in known and not name.startswith(IGNORED_PREFIXES)]
+    if not unknown:
+        return
+    hints = {name: _suggest(name, known) for name in unknown[:MAX_FAULTS]}
+    errors = {name: [f"Unknown parameter{hint or '.'}"] for name, hint in hints.items()}
+    raise ValidationFailed(f"Unknown parameter {unknown[0]}{hints[unknown[0]]}", errors=errors)
+
+
+def _suggest(name: str, known: Collection[str]) -> str:
+    """Return a question that names the known parameter that is most like `name`, or nothing."""
+    by_lower = {each.lower(): each for each in known}
+    is_short = len(name) <= MAX_SUGGESTION_LENGTH
+    similar = difflib.get_close_matches(name.lower(), by_lower, n=1) if is_short else []
+    return f"; did you mean {by_lower[similar[0]]}?" if similar else ""
+
+
+def refuse_body(req: Request) -> None:
+    """Refuse the body of a request for a route without a schema for it, whatever its media type.
+
+    Only an empty body and `{}` are accepted, because some clients always send one.
+
+    Raises:
+        TooLarge: the body exceeds the limit.
+        MalformedJson: the body is not valid JSON.
+        ValidationFailed: the body has a value.
+    """
+    value = _decode_body(_read_body(req))
+    if isinstance(value, dict):
+        errors = {name: [UNKNOWN_FIELD] for name in islice(value, MAX_FAULTS)}
+    else:
+        errors = {"body": ["This call takes no body."]}
+    if errors:
+        raise make_validation_error(errors)
+
+
+def _read_body(req: Request) -> bytes:
+    """Return the body; raise TooLarge if it exceeds the limit."""
+    raw = req.get_data()
+    # If its length is unknown, reading has stopped at the limit.
+    if req.content_length is None and len(raw) >= (req.max_content_length or MAX_BODY_BYTES):
+        raise TooLarge
+    return raw
+
+
+def _decode_body(raw: bytes) -> Any:
+    """Return the value of a JSON body, which may begin with a byte order mark; {} if it is empty.
+
+    Raises:
+        MalformedJson: the body is not valid JSON.
+    """
+    if not raw:
+        return {}
+    try:
+        return json.loads(raw.removeprefix(codecs.BOM_UTF8))
+    except ValueError as error:
+        raise MalformedJson from error
 
 
 def make_validation_error(errors: dict[str, list[str]]) -> ValidationFailed:

@@ -26,6 +26,7 @@ def init_app(app: Flask) -> Api:
 def _serve_swagger_ui(app: Flask) -> None:
     """Serve Swagger UI, with all its files, from this server."""
     docs = get_swaggerui_blueprint(SWAGGER_UI_PATH, "/api/openapi.json", {"app_name": "eventapp"})
+    docs.ignores_unknown_parameters = True
     app.register_blueprint(docs)
     for endpoint, view in app.view_functions.items():
         if endpoint.startswith((f"{docs.name}.", "api-docs.")):

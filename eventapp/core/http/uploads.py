@@ -5,13 +5,13 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from flask import request
-from marshmallow import EXCLUDE, Schema, fields
+from marshmallow import Schema, fields
 from werkzeug.datastructures import FileStorage
 
 from eventapp.core.errors import TooLarge, UnsupportedMediaType
 
 MAX_FILE_BYTES = 5 * 1024 * 1024
-# Room for the boundaries and headers of the multipart body, and for fields that are ignored.
+# Room for the boundaries and headers of the multipart body.
 MAX_OVERHEAD_BYTES = 64 * 1024
 MAX_BOUNDARY = 70  # the limit of RFC 2046; Werkzeug compiles boundaries to regular expressions
 
@@ -19,12 +19,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class UploadBody(Schema):
-    """A form with one file. Other fields are ignored."""
+    """A form with one file and no other part."""
 
     file = fields.Raw(required=True, metadata={"type": "string", "format": "binary"})
-
-    class Meta:
-        unknown = EXCLUDE
 
 
 def multipart_upload(view: View) -> View:
