@@ -87,6 +87,8 @@ LAYERS: dict[str, dict[str, str]] = {
         "recovery": "service",
         "sales": "service",
         "store_due": "store",
+        "stock_audit": "service",
+        "store_audits": "store",
         "store_moves": "store",
         "store_reports": "store",
         "transitions": "service",
@@ -97,6 +99,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "bodies": "types",
         "cache": "cache",
         "changes": "types",
+        "closures": "service",
         "editing": "service",
         "filters": "filters",
         "index": "index",
@@ -107,7 +110,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "store_alerts": "store",
         "store_listing": "store",
     },
-    "inventory": {"in_flight": "service"},
+    "inventory": {"in_flight": "service", "repairs": "service"},
     "media": {"encoding": "service"},
     "messages": {"event_stream": "service"},
     "notifications": {
@@ -123,6 +126,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "check_ins": "service",
         "signing_key": "service",
     },
+    "waitlist": {"store_audits": "store"},
 }
 
 ALL: Literal[True] = True

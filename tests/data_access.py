@@ -67,7 +67,7 @@ WRITES: Table = {
         "inventory.store": (
             *(f"ticketTypes.*.{counter}" for counter in STOCK),
             *("ticketTypes", "available", "inFlight.*", "marksSince", "struck", "hadWaitlist"),
-            *("rev", "changedAt"),
+            *("closedUntil", "closedBy", "rev", "changedAt"),
         ),
     },
     "failedWork": {
@@ -121,6 +121,7 @@ READS: Table = {
         "bookings.ledger.store": ("eventId", "organizerId", "createdAt", "entries"),
         "bookings.store": (ALL,),
         "bookings.store_due": (ALL,),
+        "bookings.store_audits": (ALL,),
         "bookings.store_moves": (ALL,),
         "bookings.store_reports": (ALL,),
         "tickets.store": (ALL,),
@@ -140,6 +141,7 @@ READS: Table = {
         "inventory.store": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
+            "closedUntil",
         ),
     },
     "failedWork": {"due_work.store": (ALL,)},
@@ -161,7 +163,11 @@ READS: Table = {
     "salesMarker": {"analytics.store_sums": (ALL,)},
     "sessions": {"accounts.store_sessions": (ALL,)},
     "users": {"accounts.store": (ALL,), "analytics.store_figures": (ALL,)},
-    "waitlist": {"analytics.store_figures": (ALL,), "waitlist.store": (ALL,)},
+    "waitlist": {
+        "analytics.store_figures": (ALL,),
+        "waitlist.store": (ALL,),
+        "waitlist.store_audits": (ALL,),
+    },
 }
 
 # The fields of a booking that say which tickets it has and what was paid for them. Whoever writes

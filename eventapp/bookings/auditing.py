@@ -2,44 +2,48 @@
 
 The counters of a ticket type must equal the records: `soldTickets` the tickets of its confirmed
 bookings, `heldTickets` those of its held bookings, and `waiting` its active waitlist entries.
-Available, sold and held tickets must add up to `capacity`. While changes are in flight, counters
-and records differ. The audit computes the difference from the in-flight entries and the pending
-stock moves, so that it can run while tickets are sold.
+Available, sold and held tickets must add up to `capacity`. `bookings.stock_audit` computes what the
+counters should be, also while changes are in flight.
+
+Its result is exact for an event that is not written while the records are read. A check therefore
+reads the revision of each event again. If it has changed, the event is compared once more, and if
+it keeps changing, it is closed for the time that its records are read: sales and edits of the event
+wait for a moment. A repair always closes the event. It writes only if the event still has the
+revision that it has read, and its own token. So neither a process that writes too early, because
+its clock is ahead, nor a repair that was suspended can make a wrong counter. A repair that dies
+leaves an event that opens by itself.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Literal, TypeVar
 
-from bson import ObjectId
-
-from eventapp.bookings import rules, store, store_moves
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.recovery import ABANDONED_AFTER, recover
-from eventapp.bookings.types import ActiveTickets, StoredBooking
-from eventapp.events.types import InFlightEntry, InFlightState, TicketType
-from eventapp.inventory.service import make_leave_key, parse_document_id
-from eventapp.waitlist import service as waitlist
-from eventapp.waitlist.types import WaitlistEntry
+from eventapp.bookings.stock_audit import ExpectedStock, read_expected_stock
+from eventapp.core.clock import start_clock
+from eventapp.events.types import InFlightState, TicketType
+from eventapp.inventory.repairs import ClosedEvent
 
 EVENTS_PER_BATCH = 500
-REPAIR_ATTEMPTS = 20
+# How often an event that keeps changing is compared while it is open, and then while it is closed.
+OPEN_ATTEMPTS, CLOSED_ATTEMPTS = 5, 10
+# The first attempt closes an event for this long, and each further attempt for as much longer.
+# Reading the records of most events takes milliseconds, but there may be a million bookings.
+CLOSED_FOR = timedelta(seconds=5)
+# The requests that waited for a closed event go first, before it is closed again.
+PAUSE_SECONDS = 0.1
 # A worker resolves entries that are older than ABANDONED_AFTER. An entry as old as this shows that
 # no worker runs.
 STUCK_AFTER = 4 * ABANDONED_AFTER
 
+Result = TypeVar("Result")
 Counter = Literal["availableTickets", "soldTickets", "heldTickets", "waiting"]
 # The counters that follow from bookings and waitlist entries, and all that are never negative.
 DERIVED_COUNTERS: tuple[Counter, ...] = ("soldTickets", "heldTickets", "waiting")
 COUNTERS: tuple[Counter, ...] = ("availableTickets", *DERIVED_COUNTERS)
-COUNTER_OF_STATUS: dict[str, Counter] = {"confirmed": "soldTickets", "held": "heldTickets"}
-
-# The key of a stock move, and what it adds to the counters of each ticket type.
-MoveChanges = tuple[str, Sequence[tuple[int, dict[str, int]]]]
-# The value that each counter of each ticket type should have: {ticketTypeId: {counter: value}}.
-ExpectedCounters = defaultdict[int, defaultdict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -50,75 +54,101 @@ class Fault:
     message: str
 
 
+# Checking.
+
+
 def check(context: BookingContext, now: datetime) -> Iterator[Fault]:
-    """Yield all faults of all events."""
+    """Yield all faults of all events.
+
+    Nothing is written, except that an event which changes during each of OPEN_ATTEMPTS comparisons
+    is closed for a moment.
+    """
     last_id = 0
     while events := context.inventory.in_flight_entries.find_events_after(
         last_id, EVENTS_PER_BATCH
     ):
-        records = _read_records(context, events)
+        expected = read_expected_stock(context, events)
+        unchanged = _find_unchanged(context, events)
         for event in events:
-            for message in _find_faults(event, records, now):
-                # A sale may have changed the event between the two reads, so both are repeated.
-                if message in _find_current_faults(context, event["eventId"], now):
-                    yield Fault(event["eventId"], message)
+            event_id = event["eventId"]
+            if event_id in unchanged:
+                messages = list(_find_faults(event, expected[event_id], now))
+            else:
+                messages = _check_changing_event(context, event_id, now)
+            for message in messages:
+                yield Fault(event_id, message)
         last_id = events[-1]["eventId"]
 
 
-def repair(context: BookingContext, event_id: int, now: datetime) -> bool:
-    """Set the event's counters to what its bookings and waitlist entries require.
+def _find_unchanged(context: BookingContext, events: list[InFlightState]) -> set[int]:
+    """Return the eventIds of those events that still have the revision that was read."""
+    revisions = context.inventory.repairs.find_revisions([event["eventId"] for event in events])
+    return {event["eventId"] for event in events if revisions.get(event["eventId"]) == event["rev"]}
 
-    If more tickets were taken than were put on sale, `capacity` is raised: no booking is cancelled.
 
-    Returns:
-        False, with nothing repaired, if the event changed before each of REPAIR_ATTEMPTS writes.
-    """
-    recover(context, now)
-    for _attempt in range(REPAIR_ATTEMPTS):
+def _check_changing_event(context: BookingContext, event_id: int, now: datetime) -> list[str]:
+    """Return the faults of an event that changes while it is compared."""
+    for _attempt in range(OPEN_ATTEMPTS):
         event = context.inventory.in_flight_entries.find_event(event_id)
         if event is None:
-            return True
-        expected = _read_records(context, [event]).compute_expected(event)
-        repaired = [_repair_type(each, expected) for each in event["ticketTypes"]]
-        if context.inventory.replace_ticket_types(event, repaired):
-            return True
-    return False
+            return []
+        faults = _compare(context, event, now)
+        if faults is not None:
+            return faults
+    faults = _run_while_closed(
+        context, event_id, now, lambda closed: _compare(context, closed.event, now)
+    )
+    if faults is None and context.inventory.in_flight_entries.find_event(event_id):
+        return ["kept changing, so it was not compared"]
+    return faults or []
 
 
-def _repair_type(ticket_type: TicketType, expected: ExpectedCounters) -> TicketType:
-    counters = expected[ticket_type["ticketTypeId"]]
-    sold, held = counters["soldTickets"], counters["heldTickets"]
-    capacity = max(ticket_type["capacity"], sold + held)
-    return {
-        **ticket_type,
-        "soldTickets": sold,
-        "heldTickets": held,
-        "waiting": counters["waiting"],
-        "capacity": capacity,
-        "availableTickets": capacity - sold - held,
-    }
+def _compare(context: BookingContext, event: InFlightState, now: datetime) -> list[str] | None:
+    """Return the faults of an event, or None if it has changed since it was read."""
+    expected = read_expected_stock(context, [event])[event["eventId"]]
+    if not _find_unchanged(context, [event]):
+        return None
+    return list(_find_faults(event, expected, now))
 
 
-def _find_current_faults(context: BookingContext, event_id: int, now: datetime) -> list[str]:
-    event = context.inventory.in_flight_entries.find_event(event_id)
-    return list(_find_faults(event, _read_records(context, [event]), now)) if event else []
+def _run_while_closed(
+    context: BookingContext,
+    event_id: int,
+    now: datetime,
+    work: Callable[[ClosedEvent], Result | None],
+) -> Result | None:
+    """Close an event and call `work` until it returns a result, up to CLOSED_ATTEMPTS times.
+
+    Returns:
+        The result; None if there was none, if there is no such event, or if another repair kept it
+        closed.
+    """
+    clock = start_clock(now)
+    for attempt in range(1, CLOSED_ATTEMPTS + 1):
+        until = clock() + attempt * CLOSED_FOR
+        with context.inventory.repairs.close(event_id, clock(), until) as closed:
+            result = work(closed) if closed else None
+        if result is not None or not context.inventory.repairs.find_revisions([event_id]):
+            return result
+        time.sleep(PAUSE_SECONDS)
+    return None
 
 
-def _find_faults(event: InFlightState, records: "Records", now: datetime) -> Iterator[str]:
-    expected = records.compute_expected(event)
+def _find_faults(event: InFlightState, expected: ExpectedStock, now: datetime) -> Iterator[str]:
     for ticket_type in event["ticketTypes"]:
-        yield from _find_type_faults(ticket_type, expected[ticket_type["ticketTypeId"]])
+        yield from _find_type_faults(ticket_type, expected.counters[ticket_type["ticketTypeId"]])
     if event["available"] != sum(each["availableTickets"] for each in event["ticketTypes"]):
         yield f"available is {event['available']}, not the sum of its types"
-    for key in records.find_stuck_keys(event, before=now - STUCK_AFTER):
+    for key in expected.find_stuck_keys(before=now - STUCK_AFTER):
         yield f"{key} is stuck: neither recorded nor given back"
 
 
-def _find_type_faults(ticket_type: TicketType, expected: dict[str, int]) -> Iterator[str]:
+def _find_type_faults(ticket_type: TicketType, expected: Mapping[str, int]) -> Iterator[str]:
     name, capacity = ticket_type["type"], ticket_type["capacity"]
     for counter in DERIVED_COUNTERS:
-        if ticket_type[counter] != expected[counter]:
-            yield f"{name}: {counter} is {ticket_type[counter]}, should be {expected[counter]}"
+        if ticket_type[counter] != expected.get(counter, 0):
+            value, should_be = ticket_type[counter], expected.get(counter, 0)
+            yield f"{name}: {counter} is {value}, should be {should_be}"
     for counter in COUNTERS:
         if ticket_type[counter] < 0:
             yield f"{name}: {counter} is negative: {ticket_type[counter]}"
@@ -129,97 +159,40 @@ def _find_type_faults(ticket_type: TicketType, expected: dict[str, int]) -> Iter
         yield f"{name}: {total} tickets where {capacity} were put on sale"
 
 
-@dataclass(frozen=True)
-class Records:
-    """What the bookings and waitlist entries of some events require of the stock.
+# Repairing.
 
-    Attributes:
-        active_tickets: tickets of active bookings by eventId.
-        waiting: active waitlist entries by eventId and ticketTypeId.
-        pending_bookings: bookings with a pending stock move.
-        pending_leaves: ended waitlist entries that `waiting` may still count.
-        recorded_ids: hex ids of the bookings and waitlist entries of in-flight takes and joins that
-            are stored.
-        claimed_ids: hex ids of the bookings of in-flight offers whose waitlist entry is claimed.
+
+def repair(context: BookingContext, event_id: int, now: datetime) -> bool:
+    """Set the event's counters to what its bookings and waitlist entries require.
+
+    The event may be on sale. If more tickets were taken than were put on sale, `capacity` is
+    raised: no booking is cancelled.
+
+    Returns:
+        False, with nothing repaired, if the event changed before each of CLOSED_ATTEMPTS writes.
     """
+    recover(context, now)
 
-    active_tickets: dict[int, list[ActiveTickets]]
-    waiting: dict[int, dict[int, int]]
-    pending_bookings: list[StoredBooking]
-    pending_leaves: list[WaitlistEntry]
-    recorded_ids: frozenset[str]
-    claimed_ids: frozenset[str]
+    def try_to_repair(closed: ClosedEvent) -> Literal[True] | None:
+        expected = read_expected_stock(context, [closed.event])[event_id].counters
+        repaired = [
+            _repair_type(each, expected[each["ticketTypeId"]])
+            for each in closed.event["ticketTypes"]
+        ]
+        return True if context.inventory.repairs.replace(closed, repaired) else None
 
-    def compute_expected(self, event: InFlightState) -> ExpectedCounters:
-        """Return what the counters of the event's ticket types should be."""
-        expected: ExpectedCounters = defaultdict(lambda: defaultdict(int))
-        for row in self.active_tickets.get(event["eventId"], []):
-            expected[row["type"]][COUNTER_OF_STATUS[row["status"]]] += row["quantity"]
-        for type_id, count in self.waiting.get(event["eventId"], {}).items():
-            expected[type_id]["waiting"] += count
-        for key, changes in self._iterate_pending_moves(event):
-            if key not in event["inFlight"]:  # The move is not applied yet.
-                for type_id, counters in changes:
-                    for counter, change in counters.items():
-                        expected[type_id][counter] -= change
-        for key, entry in event["inFlight"].items():
-            self._add_unrecorded(key, entry, expected)
-        return expected
-
-    def find_stuck_keys(self, event: InFlightState, *, before: datetime) -> Iterator[str]:
-        """Yield the keys of in-flight entries from before this time that are still unresolved."""
-        pending = {key for key, _changes in self._iterate_pending_moves(event)}
-        for key, entry in event["inFlight"].items():
-            is_unrecorded = (
-                entry["kind"] in ("take", "enter")
-                and parse_document_id(key) not in self.recorded_ids
-            )
-            if entry["at"] < before and (is_unrecorded or key in pending):
-                yield key
-
-    def _iterate_pending_moves(self, event: InFlightState) -> Iterator[MoveChanges]:
-        for booking in self.pending_bookings:
-            if booking["eventId"] == event["eventId"] and (move := rules.get_pending_move(booking)):
-                yield move["key"], move["changes"]
-        for entry in self.pending_leaves:
-            if entry["eventId"] == event["eventId"]:
-                yield make_leave_key(str(entry["_id"])), [(entry["ticketTypeId"], {"waiting": -1})]
-
-    def _add_unrecorded(self, key: str, entry: InFlightEntry, expected: ExpectedCounters) -> None:
-        """Add what an in-flight entry has changed in the event and no document records yet."""
-        if entry["kind"] == "enter" and parse_document_id(key) not in self.recorded_ids:
-            expected[entry["type"]]["waiting"] += 1
-        if entry["kind"] != "take":
-            return
-        if key not in self.recorded_ids:
-            counter = "heldTickets" if entry["held"] else "soldTickets"
-            for type_id, quantity in entry["items"]:
-                expected[type_id][counter] += quantity
-        if key in self.claimed_ids:
-            for type_id, ended_entries in entry.get("leftQueue", []):
-                expected[type_id]["waiting"] -= ended_entries
+    is_repaired = _run_while_closed(context, event_id, now, try_to_repair)
+    return is_repaired or context.inventory.in_flight_entries.find_event(event_id) is None
 
 
-def _read_records(context: BookingContext, events: Sequence[InFlightState]) -> Records:
-    """Read the records of these events, each kind with one query for all events."""
-    event_ids = [event["eventId"] for event in events]
-    entries = [item for event in events for item in event["inFlight"].items()]
-    take_ids = [ObjectId(key) for key, entry in entries if entry["kind"] == "take"]
-    join_ids = [
-        ObjectId(parse_document_id(key)) for key, entry in entries if entry["kind"] == "enter"
-    ]
-    offer_ids = [ObjectId(key) for key, entry in entries if "leftQueue" in entry]
-    return Records(
-        active_tickets=store.sum_active_tickets(context.db, event_ids),
-        waiting=waitlist.count_active(context.db, event_ids),
-        pending_bookings=store_moves.find_bookings_of_events_with_moves(context.db, event_ids),
-        pending_leaves=waitlist.find_pending_leaves(context.db, event_ids),
-        recorded_ids=frozenset(
-            str(id_)
-            for id_ in (
-                *store.find_existing_ids(context.db, take_ids),
-                *waitlist.find_existing_ids(context.db, join_ids),
-            )
-        ),
-        claimed_ids=frozenset(map(str, waitlist.find_claimed_booking_ids(context.db, offer_ids))),
-    )
+def _repair_type(ticket_type: TicketType, expected: Mapping[str, int]) -> TicketType:
+    sold, held = expected.get("soldTickets", 0), expected.get("heldTickets", 0)
+    capacity = max(ticket_type["capacity"], sold + held)
+    return {
+        **ticket_type,
+        "soldTickets": sold,
+        "heldTickets": held,
+        "waiting": expected.get("waiting", 0),
+        "capacity": capacity,
+        "availableTickets": capacity - sold - held,
+    }

@@ -66,9 +66,9 @@ def delete_event(context: BookingContext, event_id: int, actor: Actor, now: date
     the worker closes those of cancelled and completed events only.
 
     Raises:
-        EventNotFound, Forbidden, EventHasBookings, EditConflict: nothing is written.
+        EventNotFound, Forbidden, EventHasBookings, EditConflict, EventClosed: nothing is written.
     """
-    editing.delete_event(context.db, event_id, actor, context.event_changes)
+    editing.delete_event(context.db, event_id, actor, context.event_changes, now)
     context.inventory.invalidate(event_id)
     waitlist.close_waitlist(context.db, context.inventory, event_id, now)
 

@@ -26,7 +26,6 @@ from pymongo.collection import Collection
 from eventapp.bookings.ledger.store import build_update
 from eventapp.bookings.ledger.types import LedgerEntry
 from eventapp.bookings.types import (
-    ActiveTickets,
     BookingIdOnly,
     StoredBooking,
     Tombstone,
@@ -281,28 +280,6 @@ def update_bookings(
         for booking, fields, entries in changes
     ]
     return db.bookings.bulk_write(updates, ordered=False).modified_count if updates else 0
-
-
-# Audits.
-
-
-def sum_active_tickets(db: Db, event_ids: list[int]) -> dict[int, list[ActiveTickets]]:
-    """Return the tickets of active bookings by eventId, summed by ticket type and status."""
-    stages: list[Query] = [
-        {"$match": {"eventId": {"$in": event_ids}, "active": True}},
-        {"$unwind": "$items"},
-        {
-            "$group": {
-                "_id": {"event": "$eventId", "type": "$items.ticketTypeId", "status": "$status"},
-                "quantity": {"$sum": "$items.quantity"},
-            }
-        },
-    ]
-    sums: dict[int, list[ActiveTickets]] = {}
-    for row in db.bookings.aggregate(stages):
-        sum_ = cast(ActiveTickets, {**row["_id"], "quantity": row["quantity"]})
-        sums.setdefault(sum_["event"], []).append(sum_)
-    return sums
 
 
 # Personal data.

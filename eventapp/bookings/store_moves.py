@@ -43,11 +43,6 @@ def find_bookings_with_pending_moves(
     return list(_bookings(db).find({"_id": {"$in": booking_ids}, "restock": "due"}))
 
 
-def find_bookings_of_events_with_moves(db: Db, event_ids: list[int]) -> list[StoredBooking]:
-    """Return the bookings of these events that have a pending stock move."""
-    return list(_bookings(db).find({"restock": "due", "eventId": {"$in": event_ids}}))
-
-
 def find_pending_move_keys(db: Db, booking_ids: Sequence[ObjectId]) -> set[str]:
     """Return the keys of the pending stock moves of these bookings."""
     pending = {"_id": {"$in": booking_ids}, "restock": "due"}

@@ -208,13 +208,14 @@ class BookingWithMoveKey(TypedDict):
     due: PendingMoveKey
 
 
-class ActiveTickets(TypedDict):
-    """Tickets of the active bookings of one event, summed by ticket type and status."""
+class TicketSum(TypedDict):
+    """Tickets of bookings of one event, ticket type, status and pending move."""
 
     event: int  # eventId
     type: int  # ticketTypeId
-    status: Literal["held", "confirmed"]
+    status: Status
     quantity: int  # tickets
+    move: PendingMove | None  # their pending stock move; then they are of one booking
 
 
 class SalesGroup(TypedDict):

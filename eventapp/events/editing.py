@@ -17,6 +17,7 @@ from eventapp.core.errors import Conflict, ValidationFailed
 from eventapp.events import rules, store
 from eventapp.events.bodies import EventInput, EventView, ScheduleEntryPatch, TicketTypePatch
 from eventapp.events.changes import EventChanges
+from eventapp.events.closures import ClosureWait
 from eventapp.events.errors import (
     EditConflict,
     EventHasBookings,
@@ -63,11 +64,15 @@ def edit_event(
     Raises:
         EventNotFound, Forbidden: from `get_managed`.
         EditConflict: other writes came between the read and the write of every attempt.
+        EventClosed: the event stayed closed for a repair of its stock.
         AppError: whatever `edit` raises. In all cases, nothing is written.
     """
+    wait = ClosureWait(now)
     for _attempt in range(EDIT_ATTEMPTS):
         event = get_managed(db, event_id, actor)
-        after = store.write_if_unchanged(db, event, _complete_patch(event, edit(event), now))
+        wait.pause_if_closed(event)
+        patch = _complete_patch(event, edit(event), now)
+        after = store.write_if_unchanged(db, event, patch, now=wait.clock())
         if after:
             event_changes.event_changed(event_id)
             _delete_unused_photo(db, after)
@@ -93,16 +98,20 @@ def _delete_unused_photo(db: Db, event: Event) -> None:
         media.delete_photo(db, media.make_event_owner(event["eventId"]), photo["_id"])
 
 
-def delete_event(db: Db, event_id: int, actor: Actor, event_changes: EventChanges) -> None:
+def delete_event(
+    db: Db, event_id: int, actor: Actor, event_changes: EventChanges, now: datetime
+) -> None:
     """Delete an event that has no sold or held tickets.
 
     Raises:
-        EventNotFound, Forbidden, EventHasBookings, EditConflict: nothing is deleted.
+        EventNotFound, Forbidden, EventHasBookings, EditConflict, EventClosed: nothing is deleted.
     """
+    wait = ClosureWait(now)
     for _attempt in range(EDIT_ATTEMPTS):
         event = get_managed(db, event_id, actor)
+        wait.pause_if_closed(event)
         refuse_bookings(event)
-        if store.delete_if_unchanged(db, event):
+        if store.delete_if_unchanged(db, event, now=wait.clock()):
             event_changes.event_changed(event_id)
             favorites.forget_event(db, event_id)
             media.delete_photos(db, media.make_event_owner(event_id))

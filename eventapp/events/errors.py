@@ -1,6 +1,6 @@
 """The errors that requests about events and favorites raise."""
 
-from eventapp.core.errors import Conflict, NotFound, ValidationFailed
+from eventapp.core.errors import AppError, Conflict, NotFound, ValidationFailed
 
 
 class EventNotFound(NotFound):
@@ -39,6 +39,22 @@ class EditConflict(Conflict):
     """Other writes came between the read and the write of every attempt; nothing was written."""
 
     code, message = "edit_conflict", "The event is being changed by others; try again"
+
+
+class EventBusy(AppError):
+    """Other writes changed the event during each of many attempts; nothing was written."""
+
+    status, code = 503, "event_busy"
+    message = "Too many are changing this event at once; try again"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})
+
+
+class EventClosed(EventBusy):
+    """The event stayed closed for as long as a request may wait; nothing was written."""
+
+    message = "The tickets of this event are being counted; try again"
 
 
 class AlreadyFavorited(Conflict):

@@ -14,6 +14,7 @@ from eventapp.events.bodies import (
     TicketTypeView,
 )
 from eventapp.events.types import (
+    Closable,
     DerivedFields,
     Event,
     EventChange,
@@ -226,6 +227,11 @@ def make_schedule_change_fields(
         return {}
     change: ScheduleChange = {"at": now, "rev": event["rev"]}
     return {"tell": [*event.get("tell", ()), change], "tellAt": now}
+
+
+def is_closed(event: Closable, now: datetime) -> bool:
+    """Return whether the event is closed: nothing may change its stock or edit it."""
+    return "closedUntil" in event and event["closedUntil"] > now
 
 
 def is_low_on_tickets(event: LowTicketsEvent) -> bool:

@@ -24,6 +24,8 @@ from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.changes import EventChanges
 from eventapp.events.errors import (
     AlreadyFavorited,
+    EventBusy,
+    EventClosed,
     EventNotFound,
     FavoriteNotFound,
     TicketTypeNotFound,
@@ -33,6 +35,7 @@ from eventapp.events.popularity import Popularity
 from eventapp.events.types import (
     Event,
     EventKey,
+    EventRevision,
     EventSchedule,
     ListedParts,
     NewEvent,
@@ -41,7 +44,7 @@ from eventapp.events.types import (
 from eventapp.favorites import service as favorites
 
 # Features that use events also raise these errors.
-__all__ = ["EventNotFound", "TicketTypeNotFound"]
+__all__ = ["EventBusy", "EventClosed", "EventNotFound", "TicketTypeNotFound"]
 
 # A sale between the read and the write of a next date makes the write fail. Then both are repeated.
 NEXT_DATE_ATTEMPTS = 20
@@ -81,6 +84,10 @@ def start_day(db: Db, today: date) -> None:
 def complete_past_events(db: Db, now: datetime) -> int:
     """Mark published events whose last date is over as completed; return how many."""
     completed = {"status": rules.COMPLETED, "listed": False}
+
+    def complete(event: EventRevision) -> int:
+        return int(store.write_if_unchanged(db, event, completed, now=now) is not None)
+
     return process_due(
         db,
         "completion",
@@ -88,7 +95,9 @@ def complete_past_events(db: Db, now: datetime) -> int:
         find=partial(store.find_published_before, db, rules.midnight(now.date())),
         limit=MAX_COMPLETED,
         get_key=_get_event_id,
-        handle=lambda event: int(store.write_if_unchanged(db, event, completed) is not None),
+        handle=lambda event: int(
+            store.write_if_unchanged(db, event, completed, now=now) is not None
+        ),
     )
 
 

@@ -162,31 +162,42 @@ def insert_many(db: Db, events: list[StoredEvent]) -> None:
     cast(Collection[StoredEvent], db.events).insert_many(events, ordered=False)
 
 
-def write_if_unchanged(db: Db, event: EventRevision, fields: Query) -> Event | None:
-    """Set fields if the event still has the revision that was read.
+def write_if_unchanged(
+    db: Db, event: EventRevision, fields: Query, *, now: datetime
+) -> Event | None:
+    """Set fields if the event is open and still has the revision that was read.
 
     Every sale and every edit raises the revision. So an edit never overwrites a sale.
 
     Returns:
-        The event after the write, or None, with nothing written, if it has changed.
+        The event after the write, or None, with nothing written, if it has changed or is closed.
     """
     update: Query = {"$set": fields, "$inc": {"rev": 1, "__v": 1}, **SET_CHANGED_AT}
     return _events(db).find_one_and_update(
-        {"eventId": event["eventId"], "rev": event["rev"]},
+        _make_unchanged_filter(event, now),
         update,
         projection=EXCLUDED_FIELDS,
         return_document=ReturnDocument.AFTER,
     )
 
 
-def delete_if_unchanged(db: Db, event: EventRevision) -> bool:
-    """Delete the event if it still has the revision that was read; return whether it was deleted.
+def _make_unchanged_filter(event: EventRevision, now: datetime) -> Query:
+    """Match the event while it has the revision that was read and is not closed."""
+    is_open = {"closedUntil": {"$not": {"$gt": now}}}
+    return {"eventId": event["eventId"], "rev": event["rev"], **is_open}
+
+
+def delete_if_unchanged(db: Db, event: EventRevision, *, now: datetime) -> bool:
+    """Delete the event if it is open and still has the revision that was read.
+
+    Returns:
+        Whether it was deleted.
 
     The second write lets other processes learn of the deletion. If it fails, or this process dies
     before it, they may show the event for as long as they cache it.
     """
     event_id, revision = event["eventId"], event["rev"]
-    if db.events.delete_one({"eventId": event_id, "rev": revision}).deleted_count == 0:
+    if db.events.delete_one(_make_unchanged_filter(event, now)).deleted_count == 0:
         return False
     deletion = {"eventId": event_id, "rev": revision + 1, "gone": True}
     db.goneEvents.update_one({"_id": event_id}, {"$set": deletion, **SET_CHANGED_AT}, upsert=True)

@@ -110,6 +110,17 @@ class EventRevision(EventKey, Revision):
     """An event and its revision."""
 
 
+class Closable(TypedDict):
+    """Whether an event is closed while a script compares or repairs its stock.
+
+    Every edit, and every write that changes the stock, is guarded by this time. It is compared with
+    the clock of the writing process. A process whose clock is ahead may therefore write too early,
+    so a repair also guards its own write by the revision that it has read.
+    """
+
+    closedUntil: NotRequired[datetime]  # absent while the event is open; in the past, it is open
+
+
 # Functional syntax, because a class body would mangle the name `__v`.
 EditCount = TypedDict(
     "EditCount",
@@ -127,7 +138,7 @@ class ListedParts(TypedDict):
     status: str  # one of rules.EVENT_STATUSES
 
 
-class EventFields(ListedParts, Revision, EditCount):
+class EventFields(ListedParts, Revision, EditCount, Closable):
     """The fields of every event that answers and edits need."""
 
     description: str  # up to 10,000 characters, may be empty
@@ -161,6 +172,7 @@ class EventFields(ListedParts, Revision, EditCount):
     hadWaitlist: NotRequired[bool]  # True once anyone has waited for it; absent before
     marksSince: NotRequired[datetime]  # not after the oldest in-flight entry; absent without one
     struck: NotRequired[int]  # writes that cleared in-flight entries of moves; absent before
+    closedBy: NotRequired[ObjectId]  # the token of who closed it; set and removed with closedUntil
 
 
 class InternalFields(TypedDict):
@@ -220,7 +232,7 @@ class DerivedFields(TypedDict):
 # Projections.
 
 
-class SaleState(EventRevision, EditCount):
+class SaleState(EventRevision, EditCount, Closable):
     """The fields of an event that a sale reads."""
 
     _id: ObjectId

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.events.types import InFlightEntry, InFlightState
 from eventapp.inventory import store
@@ -99,9 +100,10 @@ class InFlightEntries:
         }
 
     def clear(self, event_id: int, keys: Sequence[str]) -> None:
-        """Remove entries of an event; ignore keys that do not exist."""
+        """Remove entries of an event, unless it is closed; ignore keys that do not exist."""
         for start in range(0, len(keys), MAX_CLEARED_KEYS):
-            store.clear_entries(self._db, event_id, keys[start : start + MAX_CLEARED_KEYS])
+            some = keys[start : start + MAX_CLEARED_KEYS]
+            store.clear_entries(self._db, event_id, some, utc_now())
 
     def refresh_oldest(self, event_id: int) -> None:
         """Update the stored time of the oldest entry, which `find_event_ids_before` compares.

@@ -11,17 +11,26 @@ from typing import TypeAlias
 
 from eventapp.core.access.actor import Actor
 from eventapp.core.app_key import AppKey
+from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.errors import AppError
 from eventapp.core.failpoints import failpoint
 from eventapp.core.lru_cache import LRUCache
 from eventapp.core.metrics import STOCK_CONFLICTS
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
-from eventapp.events.service import EventNotFound, TicketTypeNotFound, may_see
-from eventapp.events.types import InFlightState, SaleState, TicketType
+from eventapp.events.closures import ClosureWait
+from eventapp.events.service import (
+    EventBusy,
+    EventClosed,
+    EventNotFound,
+    TicketTypeNotFound,
+    may_see,
+)
+from eventapp.events.types import InFlightState, SaleState
 from eventapp.inventory import rules, store
-from eventapp.inventory.errors import EventBusy, NotOnSale, TicketLimit
+from eventapp.inventory.errors import NotOnSale, TicketLimit
 from eventapp.inventory.in_flight import MAX_CLEARED_KEYS, ClearableEntries, InFlightEntries
+from eventapp.inventory.repairs import StockRepairs
 from eventapp.inventory.rules import (
     PARTIAL,
     REJECT,
@@ -45,6 +54,7 @@ __all__ = [
     "WAITLIST_ONLY",
     "Allocation",
     "EventBusy",
+    "EventClosed",
     "EventNotFound",
     "Inventory",
     "NotOnSale",
@@ -83,11 +93,13 @@ class Inventory:
 
     Attributes:
         in_flight_entries: reads and clears in-flight entries.
+        repairs: closes events and replaces their counters.
     """
 
     def __init__(self, db: Db, event_changes: EventChanges = NO_EVENT_CACHE) -> None:
         """Open the inventory of `db`; `event_changes` receives each change of the stock."""
         self.in_flight_entries = InFlightEntries(db)
+        self.repairs = StockRepairs(db)
         self._db = db
         self._event_changes = event_changes
         self._clearable = ClearableEntries()
@@ -168,14 +180,15 @@ class Inventory:
             update; or NotOnSale or TicketTypeNotFound.
 
         Raises:
-            EventNotFound, EventBusy: nothing is written for any request.
+            EventNotFound, EventBusy, EventClosed: nothing is written for any request.
         """
-        state, is_fresh = self.get_sale_state(event_id), False
+        state, is_fresh, wait = self.get_sale_state(event_id), False, ClosureWait(now)
         for _attempt in range(UPDATE_ATTEMPTS):
-            outcomes = self._try_to_take(state, requests, now, is_fresh=is_fresh)
+            outcomes = self._try_to_take(state, requests, wait.clock(), is_fresh=is_fresh)
             if outcomes is not None:
                 return outcomes
             state, is_fresh = self._read(event_id), True
+            wait.pause_if_closed(state)
         raise EventBusy
 
     def _try_to_take(
@@ -230,6 +243,7 @@ class Inventory:
                 **store.build_on_sale_guard(start_of_day(now)),
             },
             new_entries=rules.build_sale_entries(grants, now),
+            now=now,
             cleared_keys=keys_to_clear,
             fields={"hadWaitlist": True} if has_joins else None,
         )
@@ -278,6 +292,7 @@ class Inventory:
                     type_id, quantity, ends_entry=ends_entry, now=now
                 )
             },
+            now=now,
         )
         if after:
             failpoint("offer-take")
@@ -294,18 +309,21 @@ class Inventory:
         """Undo the take or join of an in-flight entry. Do nothing if the entry is gone.
 
         Raises:
-            EventBusy: nothing is written.
+            EventBusy, EventClosed: nothing is written.
         """
+        wait = ClosureWait(utc_now())
         for _attempt in range(UPDATE_ATTEMPTS):
             event = self.in_flight_entries.find_event(event_id)
             entry = event["inFlight"].get(key) if event else None
             if not event or not entry:
                 return
+            wait.pause_if_closed(event)
             after = store.update_stock(
                 self._db,
                 event,
                 rules.sum_changes_by_index(event, rules.compute_reversal(entry)),
                 guards=store.build_exists_guard(key),
+                now=wait.clock(),
                 cleared_keys=[key],
             )
             if after:
@@ -334,16 +352,18 @@ class Inventory:
                 guard of the update makes sure that no such entry is added and cleared meanwhile.
 
         Raises:
-            EventBusy: nothing is written.
+            EventBusy, EventClosed: nothing is written.
         """
+        wait = ClosureWait(now)
         for _attempt in range(UPDATE_ATTEMPTS):
             event = self.in_flight_entries.find_event(event_id)
             without_entry = [m for m in moves if event and m.key not in event["inFlight"]]
             if not event or not without_entry:
                 return
+            wait.pause_if_closed(event)
             pending = find_pending()
             unapplied = [move for move in without_entry if move.key in pending]
-            if not unapplied or self._write_moves(event, unapplied, now):
+            if not unapplied or self._write_moves(event, unapplied, wait.clock()):
                 return
         raise EventBusy
 
@@ -358,6 +378,7 @@ class Inventory:
             rules.sum_changes_by_index(event, *(move.changes for move in moves)),
             guards=store.build_never_existed_guard(event, [move.key for move in moves]),
             new_entries={move.key: move.to_entry(now) for move in moves},
+            now=now,
             cleared_keys=keys_to_clear,
         )
         if not after:
@@ -366,20 +387,6 @@ class Inventory:
         failpoint("move")
         self._publish(after)
         return True
-
-    # Repairs.
-
-    def replace_ticket_types(self, event: SaleState, ticket_types: list[TicketType]) -> bool:
-        """Replace the ticket types, for repairs by scripts.
-
-        Scripts run in a process of their own, so this neither drops the cached sale state nor
-        publishes the change.
-
-        Returns:
-            False, with nothing written, if the event has changed since it was read.
-        """
-        available = sum(each["availableTickets"] for each in ticket_types)
-        return store.replace_stock(self._db, event, ticket_types, available)
 
     # The cached sale states.
 

@@ -54,6 +54,14 @@ entry was added and cleared again while a writer was suspended, the writer would
 twice. The guard therefore also requires that `struck` is unchanged since the event was read
 (`build_never_existed_guard`).
 
+A *repair* (`eventapp.bookings.auditing`) closes the event: it sets `closedUntil`, a time a few
+seconds ahead, and `closedBy`, a token of its own. While `closedUntil` is ahead, the filter of every
+write of this module that changes counters or in-flight entries fails, and so does that of every
+edit. The event opens when the repair removes both fields or, if the repair dies, at that time. The
+time is compared with the clock of each writing process, and clocks differ. So the closure only
+makes room for the repair. What makes it safe is the filter of its write: the event still has the
+revision that the repair has read, and its token.
+
 The stored counters and times of an event on which the protocol relies:
 
 rev           counts every write here, except those of `marksSince` alone. Edits, repairs and
@@ -71,10 +79,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
+from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from eventapp.core.database import Db, Query, exclude_ids
-from eventapp.events.types import InFlightEntry, InFlightState, SaleState, TicketType
+from eventapp.events.types import (
+    EventRevision,
+    InFlightEntry,
+    InFlightState,
+    SaleState,
+    TicketType,
+)
 from eventapp.inventory.types import IndexedChanges
 
 INDEXES = {
@@ -92,10 +107,12 @@ SALE_FIELDS = {
     "ticketTypes": 1,
     "organizerId": 1,
     "hadWaitlist": 1,
+    "closedUntil": 1,
     "rev": 1,
     "__v": 1,
 }
 FIELDS_WITH_ENTRIES = {**SALE_FIELDS, "available": 1, "inFlight": 1, "marksSince": 1, "struck": 1}
+_REOPEN: Query = {"$unset": {"closedUntil": "", "closedBy": ""}}
 # The keys of the in-flight entries of moves start with these (see `rules.StockMove`).
 MOVE_PREFIXES = ("give-", "confirm-", "leave-")
 
@@ -124,18 +141,21 @@ def update_stock(
     changes: IndexedChanges,
     *,
     guards: Query,
+    now: datetime,
     new_entries: Mapping[str, InFlightEntry] | None = None,
     cleared_keys: Sequence[str] = (),
     fields: Query | None = None,
 ) -> SaleState | None:
     """Change counters and in-flight entries of an event in one update, if all guards hold.
 
-    The update also fails when a ticket type is no longer at its index in `event`.
+    The update also fails when a ticket type is no longer at its index in `event`, and while the
+    event is closed.
 
     Args:
         changes: what to add to the counters; the guards must keep each of them from falling
             below 0.
         guards: conditions that the event must meet.
+        now: the time with which the end of a closure is compared.
         new_entries: in-flight entries to add, by their keys.
         cleared_keys: keys of in-flight entries to remove.
         fields: other fields of the event to set.
@@ -143,7 +163,7 @@ def update_stock(
     Returns:
         The sale state after the update; None, with nothing written, when a guard failed.
     """
-    where: Query = {"eventId": event["eventId"], **guards}
+    where: Query = {"eventId": event["eventId"], **build_open_guard(now), **guards}
     for index in changes:
         path = f"ticketTypes.{index}.ticketTypeId"
         where[path] = event["ticketTypes"][index]["ticketTypeId"]
@@ -190,6 +210,11 @@ def _build_increments(changes: IndexedChanges) -> dict[str, int]:
 def _count_clearing(keys: Iterable[str]) -> dict[str, int]:
     has_moves = any(key.startswith(MOVE_PREFIXES) for key in keys)
     return {"struck": 1} if has_moves else {}
+
+
+def build_open_guard(now: datetime) -> Query:
+    """Return the guard that no repair has closed the event."""
+    return {"closedUntil": {"$not": {"$gt": now}}}
 
 
 def build_on_sale_guard(today: datetime) -> Query:
@@ -241,11 +266,12 @@ def build_never_existed_guard(event: InFlightState, keys: Iterable[str]) -> Quer
     return {**absent, "struck": event.get("struck")}
 
 
-def clear_entries(db: Db, event_id: int, keys: Sequence[str]) -> None:
-    """Remove in-flight entries; ignore keys that do not exist."""
+def clear_entries(db: Db, event_id: int, keys: Sequence[str], now: datetime) -> None:
+    """Remove in-flight entries, unless the event is closed; ignore keys that do not exist."""
     cleared = {f"inFlight.{key}": "" for key in keys}
     counts = {"rev": 1, **_count_clearing(keys)}
-    db.events.update_one({"eventId": event_id}, {"$unset": cleared, "$inc": counts})
+    where = {"eventId": event_id, **build_open_guard(now)}
+    db.events.update_one(where, {"$unset": cleared, "$inc": counts})
 
 
 def find_ids_with_entries_before(
@@ -313,11 +339,50 @@ def find_ended_ids_with_waitlist(db: Db, limit: int, without: Sequence[object] =
     return [event["eventId"] for event in found]
 
 
-def replace_stock(db: Db, event: SaleState, ticket_types: list[TicketType], available: int) -> bool:
-    """Set all counters, for repairs. Return False if the event changed since it was read."""
-    fields = {"ticketTypes": ticket_types, "available": available}
-    unchanged = {"eventId": event["eventId"], "rev": event["rev"]}
-    result = db.events.update_one(
-        unchanged, {"$set": fields, "$inc": {"rev": 1}, "$currentDate": {"changedAt": True}}
+# Audits and repairs.
+
+
+def find_revisions(db: Db, event_ids: list[int]) -> dict[int, int]:
+    """Return the revision of each of these events that exists, by eventId."""
+    found = db.events.find({"eventId": {"$in": event_ids}}, {"eventId": 1, "rev": 1})
+    return {event["eventId"]: event["rev"] for event in cast(Iterable[EventRevision], found)}
+
+
+def close_event(
+    db: Db, event_id: int, token: ObjectId, now: datetime, until: datetime
+) -> InFlightState | None:
+    """Close an event for a repair until a time, and return it with its in-flight entries.
+
+    Returns:
+        None, with nothing written, if there is no such event, or it is closed already.
+    """
+    found = db.events.find_one_and_update(
+        {"eventId": event_id, **build_open_guard(now)},
+        {"$set": {"closedUntil": until, "closedBy": token}, "$inc": {"rev": 1}},
+        projection=FIELDS_WITH_ENTRIES,
+        return_document=ReturnDocument.AFTER,
     )
-    return result.modified_count == 1
+    return cast(InFlightState | None, found)
+
+
+def reopen_event(db: Db, event_id: int, token: ObjectId) -> None:
+    """Open an event if it was closed by this token and by no other since."""
+    db.events.update_one({"eventId": event_id, "closedBy": token}, {**_REOPEN, "$inc": {"rev": 1}})
+
+
+def replace_stock(
+    db: Db, event: SaleState, token: ObjectId, ticket_types: list[TicketType], available: int
+) -> bool:
+    """Set all counters of a closed event, and open it.
+
+    Returns:
+        False, with nothing written, if the event changed since it was read, or was closed by
+        another token since.
+    """
+    unchanged = {"eventId": event["eventId"], "rev": event["rev"], "closedBy": token}
+    update: Query = {
+        "$set": {"ticketTypes": ticket_types, "available": available},
+        "$inc": {"rev": 1},
+        "$currentDate": {"changedAt": True},
+    }
+    return db.events.update_one(unchanged, {**update, **_REOPEN}).modified_count == 1

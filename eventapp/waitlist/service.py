@@ -40,9 +40,9 @@ from eventapp.inventory.service import (
     make_join_key,
     make_leave_key,
 )
-from eventapp.waitlist import store
+from eventapp.waitlist import store, store_audits
 from eventapp.waitlist.errors import AlreadyWaitlisted, NotOnWaitlist, TicketsAvailable
-from eventapp.waitlist.types import EntryStatus, EntryView, WaitlistEntry
+from eventapp.waitlist.types import EntryStatus, EntryView, WaitingSum, WaitlistEntry
 
 # Re-exported for routes and bookings, which cannot import the modules that define them.
 __all__ = ["INVENTORY", "AlreadyWaitlisted", "NotOnWaitlist"]
@@ -381,24 +381,20 @@ def is_leave_pending(db: Db, entry_id: ObjectId) -> bool:
     return bool(store.find_pending_leave_ids(db, [entry_id]))
 
 
-def count_active(db: Db, event_ids: list[int]) -> dict[int, dict[int, int]]:
-    """Return the number of active entries by eventId and ticketTypeId."""
-    return store.count_active(db, event_ids)
+def sum_waiting(
+    db: Db, event_ids: Sequence[int], excluded_ids: Sequence[ObjectId]
+) -> list[WaitingSum]:
+    """Return how many entries of these events are active or have a pending leave.
+
+    Args:
+        excluded_ids: entries that are not counted.
+    """
+    return store_audits.sum_waiting(db, event_ids, excluded_ids)
 
 
-def find_pending_leaves(db: Db, event_ids: list[int]) -> list[WaitlistEntry]:
-    """Return ended entries of these events whose leave is not yet recorded as applied."""
-    return store.find_pending_leaves_of_events(db, event_ids)
-
-
-def find_claimed_booking_ids(db: Db, booking_ids: list[ObjectId]) -> list[ObjectId]:
-    """Return the given booking ids that an entry is claimed for."""
-    return store.find_claimed_booking_ids(db, booking_ids)
-
-
-def find_existing_ids(db: Db, entry_ids: list[ObjectId]) -> list[ObjectId]:
-    """Return the given ids under which an entry is stored."""
-    return store.find_existing_ids(db, entry_ids)
+def find_entries(db: Db, entry_ids: Sequence[ObjectId]) -> list[WaitlistEntry]:
+    """Return the entries that are stored under these ids."""
+    return store_audits.find_entries(db, entry_ids)
 
 
 # Personal data.

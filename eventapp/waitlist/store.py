@@ -47,6 +47,8 @@ INDEXES = {
             ],
             name="queue",
         ),
+        # For audits: its keys never change (see `waitlist.store_audits`).
+        IndexModel([("eventId", ASCENDING), ("_id", ASCENDING)], name="event"),
         IndexModel([("userId", ASCENDING), ("joinedAt", DESCENDING)], name="user"),
         IndexModel(
             [("userId", ASCENDING), ("active", ASCENDING), ("_id", DESCENDING)], name="user_active"
@@ -108,12 +110,6 @@ def find_entry(db: Db, entry_id: ObjectId) -> WaitlistEntry | None:
 def find_by_idempotency_key(db: Db, user_id: ObjectId, key: str) -> WaitlistEntry | None:
     """Return the entry that the user made with this idempotency key."""
     return _entries(db).find_one({"userId": user_id, "idempotency.key": key})
-
-
-def find_existing_ids(db: Db, entry_ids: list[ObjectId]) -> list[ObjectId]:
-    """Return the given ids under which an entry, not a tombstone, is stored."""
-    found = db.waitlist.find({"_id": {"$in": entry_ids}, "void": {"$ne": True}}, {"_id": 1})
-    return [entry["_id"] for entry in found]
 
 
 def find_active_of_user(
@@ -185,18 +181,6 @@ def _build_filter_ahead(entry: WaitlistEntry) -> Query:
     }
 
 
-def count_active(db: Db, event_ids: list[int]) -> dict[int, dict[int, int]]:
-    """Return the number of active entries by eventId and ticketTypeId."""
-    stages: list[Query] = [
-        {"$match": {"eventId": {"$in": event_ids}, "active": True}},
-        {"$group": {"_id": {"event": "$eventId", "type": "$ticketTypeId"}, "n": {"$sum": 1}}},
-    ]
-    counts: dict[int, dict[int, int]] = {}
-    for group in db.waitlist.aggregate(stages):
-        counts.setdefault(group["_id"]["event"], {})[group["_id"]["type"]] = group["n"]
-    return counts
-
-
 def claim_for_offer(
     db: Db, entry_id: ObjectId, booking_id: ObjectId, now: datetime
 ) -> WaitlistEntry | None:
@@ -256,12 +240,6 @@ def find_claims_before(
     return list(_entries(db).find(old).sort("offering.at", ASCENDING).limit(limit))
 
 
-def find_claimed_booking_ids(db: Db, booking_ids: list[ObjectId]) -> list[ObjectId]:
-    """Return the given booking ids that an entry is claimed for."""
-    found = db.waitlist.find({"offering.bookingId": {"$in": booking_ids}}, {"offering": 1})
-    return [entry["offering"]["bookingId"] for entry in found]
-
-
 def end_entry(
     db: Db, entry_id: ObjectId, status: EntryStatus, now: datetime
 ) -> WaitlistEntry | None:
@@ -294,11 +272,6 @@ def find_pending_leaves_before(
     """
     pending = {"restock": "due", "updatedAt": {"$lt": before}, **exclude_ids(without)}
     return list(_entries(db).find(pending).sort("updatedAt", ASCENDING).limit(limit))
-
-
-def find_pending_leaves_of_events(db: Db, event_ids: list[int]) -> list[WaitlistEntry]:
-    """Return ended entries of these events whose leave is not yet recorded as applied."""
-    return list(_entries(db).find({"restock": "due", "eventId": {"$in": event_ids}}))
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:

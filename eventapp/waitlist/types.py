@@ -61,6 +61,16 @@ class WaitlistEntry(TypedDict):
     idempotency: NotRequired[IdempotencyRecord]
 
 
+class WaitingSum(TypedDict):
+    """A number of entries of one event and ticket type that are active or have a pending leave."""
+
+    event: int  # eventId
+    type: int  # ticketTypeId
+    leavingId: ObjectId | None  # the id of the one entry, if it has ended and its leave is pending
+    offerId: ObjectId | None  # the bookingId of the claim, if it is claimed for an offer
+    entries: int
+
+
 class EntryView(TypedDict):
     """An entry as the API shows it."""
 

@@ -153,7 +153,8 @@ def test_a_delete_never_takes_an_event_just_sold(db, event):
         sold: list[bool] = []
 
         sell = partial(lambda outcomes: outcomes.append(sold_one(db)), sold)
-        raised = together(sell, lambda: editing.delete_event(db, 1, ADMIN, NO_EVENT_CACHE))
+        delete = partial(editing.delete_event, db, 1, ADMIN, NO_EVENT_CACHE, utc_now())
+        raised = together(sell, delete)
         found = db.events.find_one({"eventId": 1})
         assert (found is not None) == sold[0]
         assert [type(error) for error in raised] == ([EventHasBookings] if sold[0] else [])

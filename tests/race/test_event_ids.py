@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from eventapp.core.clock import utc_now
 from eventapp.events import store
 from tests.factories import event_body, make_event
 
@@ -85,7 +86,7 @@ def test_the_id_of_a_deleted_event_is_not_used_again(db):
         for _ in range(EACH):
             event = make_event(db)
             made.append(event["eventId"])
-            store.delete_if_unchanged(db, event)
+            store.delete_if_unchanged(db, event, now=utc_now())
 
     assert together(*[create_and_delete] * THREADS) == []
     assert sorted(made) == list(range(1, THREADS * EACH + 1))

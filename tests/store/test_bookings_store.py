@@ -3,7 +3,7 @@
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import store, store_moves
+from eventapp.bookings import store, store_audits, store_moves
 from eventapp.core.clock import utc_now
 
 
@@ -99,11 +99,23 @@ def test_bookings_of_a_deleted_user_stay_without_the_user(db):
     assert not any("idempotency" in booking for booking in kept)
 
 
-def test_only_active_bookings_are_summed(db):
+def test_bookings_are_summed_by_type_status_and_pending_move(db):
     items = [{"ticketTypeId": 1, "quantity": 2}, {"ticketTypeId": 2, "quantity": 1}]
-    rows = [row(items=items), row(items=items, status="held"), row(items=items, active=False)]
+    move = {"key": "give-1", "changes": [[1, {"soldTickets": -2}]], "reason": "cancelled"}
+    rows = [
+        row(items=items),
+        row(items=items),
+        row(items=items, status="held", restock="done", due=move),
+        row(items=items, active=False, status="cancelled"),
+        row(items=items[:1], active=False, status="cancelled", restock="due", due=move),
+        row(items=items),
+    ]
     store.insert_bookings(db, rows)
-    sums = store.sum_active_tickets(db, [1, 2])
-    found = sorted((r["type"], r["status"], r["quantity"]) for r in sums[1])
-    assert found == [(1, "confirmed", 2), (1, "held", 2), (2, "confirmed", 1), (2, "held", 1)]
-    assert 2 not in sums
+    sums = store_audits.sum_tickets(db, [1, 2], [rows[-1]["_id"]])
+    assert sorted((r["event"], r["type"], r["status"], r["quantity"], r["move"]) for r in sums) == [
+        (1, 1, "cancelled", 2, move),
+        (1, 1, "confirmed", 4, None),
+        (1, 1, "held", 2, None),
+        (1, 2, "confirmed", 2, None),
+        (1, 2, "held", 1, None),
+    ]

@@ -144,28 +144,21 @@ def test_changes_in_flight_are_no_fault(run, db, people):
     assert stock_of(db, 1) == (3, 4, 3, 0)  # what is in flight stays in flight
 
 
-def test_a_repair_does_not_overwrite_a_concurrent_change(db, app, people, monkeypatch):
-    context, read = context_of(app), context_of(app).inventory.in_flight_entries.find_event
-    damage(db, **{A + "soldTickets": 1})
-    sales = iter([lambda: people[1].call("DELETE", "/bookings/" + str(held["_id"]))])
-    held = db.bookings.find_one({"status": "held"})
-
-    def read_and_sell(event_id):
-        event = read(event_id)
-        for sale in sales:
-            sale()
-        return event
-
-    monkeypatch.setattr(context.inventory.in_flight_entries, "find_event", read_and_sell)
-    assert auditing.repair(context, 1, utc_now()) is True
-    assert stock_of(db, 1) == (6, 4, 0, 0)
-
-
 def test_a_repair_gives_up_on_an_event_that_keeps_changing(db, app, people, monkeypatch):
     context = context_of(app)
-    monkeypatch.setattr(context.inventory, "replace_ticket_types", lambda *_args: False)
+    monkeypatch.setattr(auditing, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(context.inventory.repairs, "replace", lambda *_args: False)
     assert auditing.repair(context, 1, utc_now()) is False
     assert auditing.repair(context, 99, utc_now()) is True
+    assert "closedUntil" not in db.events.find_one({"eventId": 1})
+
+
+def test_a_check_reports_an_event_that_keeps_changing(db, app, people, monkeypatch):
+    monkeypatch.setattr(auditing, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(auditing, "_find_unchanged", lambda *_args: set())
+    messages = {fault.message for fault in auditing.check(context_of(app), utc_now())}
+    assert messages == {"kept changing, so it was not compared"}
+    monkeypatch.undo()
 
 
 def test_more_events_than_a_batch_are_checked(run, db, people, monkeypatch):

@@ -30,30 +30,31 @@ def found(db, search):
 
 def test_an_edit_is_written_once_and_raises_revision_and_edit_count(db):
     event = make_event(db)
-    after = store.write_if_unchanged(db, event, {"title": "New"})
+    after = store.write_if_unchanged(db, event, {"title": "New"}, now=utc_now())
     assert (after["title"], after["rev"], after["__v"]) == ("New", 1, 1)
     assert store.find_event(db, 1)["title"] == "New"
 
 
 def test_an_edit_of_an_event_that_has_changed_writes_nothing(db):
     event = make_event(db)
-    store.write_if_unchanged(db, event, {"title": "First"})
-    assert store.write_if_unchanged(db, event, {"title": "Second"}) is None
+    store.write_if_unchanged(db, event, {"title": "First"}, now=utc_now())
+    assert store.write_if_unchanged(db, event, {"title": "Second"}, now=utc_now()) is None
     assert store.find_event(db, 1)["title"] == "First"
 
 
 def test_a_sale_counts_as_a_change(db):
     event = make_event(db)
     db.events.update_one({"eventId": 1}, {"$inc": {"ticketTypes.0.availableTickets": -1, "rev": 1}})
-    assert store.write_if_unchanged(db, event, {"ticketTypes": event["ticketTypes"]}) is None
+    fields = {"ticketTypes": event["ticketTypes"]}
+    assert store.write_if_unchanged(db, event, fields, now=utc_now()) is None
     assert store.find_event(db, 1)["ticketTypes"][0]["availableTickets"] == 99
 
 
 def test_only_the_revision_that_was_read_is_deleted(db):
     event = make_event(db)
-    store.write_if_unchanged(db, event, {"title": "New"})
-    assert store.delete_if_unchanged(db, event) is False
-    assert store.delete_if_unchanged(db, store.find_event(db, 1)) is True
+    store.write_if_unchanged(db, event, {"title": "New"}, now=utc_now())
+    assert store.delete_if_unchanged(db, event, now=utc_now()) is False
+    assert store.delete_if_unchanged(db, store.find_event(db, 1), now=utc_now()) is True
     assert store.find_event(db, 1) is None
 
 
@@ -176,7 +177,7 @@ def test_an_edit_in_between_wins_over_the_update(db):
     entries = [{"date": rules.midnight(in_days(7)), "location": "X"}]
     fields = {"schedule": entries}
     fields |= rules.derive_fields({**event, **fields}, in_days(1))
-    store.write_if_unchanged(db, event, fields)
+    store.write_if_unchanged(db, event, fields, now=utc_now())
     store.set_next_date_if_unchanged(db, stale, rules.midnight(in_days(4)))
     assert db.events.find_one({})["nextDate"] == rules.midnight(in_days(7))
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from bson import ObjectId
 
 from eventapp.core.clock import utc_now
 from eventapp.events import store as events_store
@@ -20,6 +21,7 @@ def event(db):
 
 def take(db, event, quantity, **more):
     more.setdefault("guards", {"ticketTypes.0.availableTickets": {"$gte": quantity}})
+    more.setdefault("now", utc_now())
     changes = {0: {"availableTickets": -quantity, "soldTickets": quantity}}
     return store.update_stock(db, event, changes, **more)
 
@@ -74,7 +76,7 @@ def test_marks_since_is_the_time_of_the_oldest_entry(db, event):
     now = utc_now()
     for key, age in (("a", 5), ("b", 50), ("c", 20)):
         at = now - timedelta(seconds=age)
-        store.update_stock(db, event, {}, guards={}, new_entries={key: {**ENTRY, "at": at}})
+        take(db, event, 0, new_entries={key: {**ENTRY, "at": at}})
     assert db.events.find_one({})["marksSince"] == now - timedelta(seconds=50)
     assert store.find_ids_with_entries_before(db, now - timedelta(seconds=49), 10) == [1]
     assert store.find_ids_with_entries_before(db, now - timedelta(seconds=51), 10) == []
@@ -85,18 +87,18 @@ def test_entries_are_cleared_with_a_change_or_alone(db, event):
         take(db, event, 1, new_entries={key: {**ENTRY, "at": utc_now()}})
     take(db, event, 1, cleared_keys=["a"])
     assert list(db.events.find_one({})["inFlight"]) == ["b", "give-c"]
-    store.clear_entries(db, 1, ["b", "nothing"])
+    store.clear_entries(db, 1, ["b", "nothing"], utc_now())
     assert list(db.events.find_one({})["inFlight"]) == ["give-c"]
     assert "struck" not in db.events.find_one({})
-    store.clear_entries(db, 1, ["give-c"])
+    store.clear_entries(db, 1, ["give-c"], utc_now())
     assert db.events.find_one({})["struck"] == 1
 
 
 def test_a_move_fails_if_its_entry_was_added_and_cleared_since_the_read(db, event):
     guards = store.build_never_existed_guard(event, ["give-x"])
-    store.update_stock(db, event, {}, guards={}, new_entries={"give-x": {"at": utc_now()}})
+    take(db, event, 0, new_entries={"give-x": {"at": utc_now()}})
     assert take(db, event, 1, guards=guards) is None
-    store.clear_entries(db, 1, ["give-x"])
+    store.clear_entries(db, 1, ["give-x"], utc_now())
     assert take(db, event, 1, guards=guards) is None
     again = store.find_with_entries(db, 1)
     assert take(db, again, 1, guards=store.build_never_existed_guard(again, ["give-x"])) is not None
@@ -107,24 +109,64 @@ def test_marks_since_is_not_set_later_than_a_new_entry(db, event):
     take(db, event, 1, new_entries={"a": {**ENTRY, "at": now}})
     store.set_oldest_entry_time(db, event, None)
     assert "marksSince" in db.events.find_one({})
-    store.clear_entries(db, 1, ["a"])
+    store.clear_entries(db, 1, ["a"], utc_now())
     store.set_oldest_entry_time(db, store.find_with_entries(db, 1), None)
     assert "marksSince" not in db.events.find_one({})
 
 
+def close(db, **ahead):
+    token = ObjectId()
+    return token, store.close_event(db, 1, token, utc_now(), utc_now() + timedelta(**ahead))
+
+
 def test_a_repair_replaces_only_the_stock_that_it_read(db, event):
-    assert store.replace_stock(db, event, event["ticketTypes"], 99) is True
-    assert store.replace_stock(db, event, event["ticketTypes"], 98) is False
-    assert db.events.find_one({})["available"] == 99
+    token, closed = close(db, seconds=9)
+    assert store.replace_stock(db, {**closed, "rev": 7}, token, event["ticketTypes"], 98) is False
+    assert store.replace_stock(db, closed, ObjectId(), event["ticketTypes"], 98) is False
+    assert store.replace_stock(db, closed, token, event["ticketTypes"], 99) is True
+    assert store.replace_stock(db, closed, token, event["ticketTypes"], 98) is False
+    stored = db.events.find_one({})
+    assert stored["available"] == 99
+    assert not {"closedUntil", "closedBy"} & stored.keys()
+
+
+def test_an_event_is_closed_by_one_repair_at_a_time_and_opens_by_itself(db, event):
+    first, _closed = close(db, seconds=9)
+    assert close(db, seconds=9)[1] is None
+    store.reopen_event(db, 1, ObjectId())
+    assert close(db, seconds=9)[1] is None
+    store.reopen_event(db, 1, first)
+    second, closed = close(db, seconds=-1)
+    assert closed is not None
+    third, again = close(db, seconds=9)
+    assert again is not None
+    store.reopen_event(db, 1, second)
+    assert db.events.find_one({})["closedBy"] == third
+
+
+def test_marks_since_is_only_set_at_the_revision_that_was_read(db, event):
+    """Otherwise it could become later than an entry that a slower clock has added since."""
+    now = utc_now()
+    take(db, event, 1, new_entries={"a": {**ENTRY, "at": now}})
+    read = store.find_with_entries(db, 1)
+    older = now - timedelta(seconds=60)
+    take(db, event, 1, new_entries={"b": {**ENTRY, "at": older}})
+    store.set_oldest_entry_time(db, read, now)
+    assert db.events.find_one({})["marksSince"] == older
+    assert store.find_ids_with_entries_before(db, now - timedelta(seconds=59), 10) == [1]
+
+
+def find_ids_to_offer(db):
+    return store.find_ids_to_offer(db, utc_now(), 10)
 
 
 def test_offerable_events_have_tickets_of_a_type_that_somebody_waits_for(db, event):
-    assert store.find_ids_to_offer(db, 10) == []
+    assert find_ids_to_offer(db) == []
     waiting = {"ticketTypes.1.waiting": 1, "hadWaitlist": True}
     db.events.update_one({}, {"$set": waiting})
-    assert store.find_ids_to_offer(db, 10) == [1]
+    assert find_ids_to_offer(db) == [1]
     db.events.update_one({}, {"$set": {"ticketTypes.1.availableTickets": 0}})
-    assert store.find_ids_to_offer(db, 10) == []
+    assert find_ids_to_offer(db) == []
 
 
 def test_keys_to_clear_are_kept_when_a_guard_fails(db, client, app, event, clean_inventory):

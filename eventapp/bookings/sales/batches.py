@@ -28,11 +28,17 @@ from eventapp.bookings.sales.purchases import (
 )
 from eventapp.bookings.types import StoredBooking
 from eventapp.core.batching import Batcher
-from eventapp.core.database import Db
+from eventapp.core.database import Db, is_unavailable
 from eventapp.core.errors import AppError, ValidationFailed
 from eventapp.core.failpoints import failpoint
 from eventapp.events.types import SaleState
-from eventapp.inventory.service import Allocation, Inventory, TicketRequest, TicketTypeNotFound
+from eventapp.inventory.service import (
+    Allocation,
+    EventClosed,
+    Inventory,
+    TicketRequest,
+    TicketTypeNotFound,
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,9 @@ class SaleBatcher:
 
     def __init__(self, db: Db, inventory: Inventory) -> None:
         self._db, self._inventory = db, inventory
-        self._sales: Batcher[Sale, SaleResult] = Batcher(self._sell_batch)
+        self._sales: Batcher[Sale, SaleResult] = Batcher(
+            self._sell_batch, fails_all_waiting=_fails_all_waiting
+        )
         self._inserts: Batcher[list[StoredBooking], list[bool]] = Batcher(self._insert_batch)
 
     def sell(self, event_id: int, sale: Sale) -> SaleResult:
@@ -138,6 +146,14 @@ class SaleBatcher:
         inserted = iter(store.insert_bookings(self._db, bookings))
         failpoint("record")
         return [[next(inserted) for _ in batch] for batch in batches]
+
+
+def _fails_all_waiting(error: BaseException) -> bool:
+    """Return whether an error also refuses the sales of the event that wait for the next batch.
+
+    While an event is closed, each batch would wait as long as the one before.
+    """
+    return isinstance(error, EventClosed) or is_unavailable(error)
 
 
 def _build_result(sale: Sale, allocation: Allocation, event: SaleState) -> SaleResult:

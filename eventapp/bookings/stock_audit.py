@@ -1,0 +1,190 @@
+"""Compute what the counters of an event should be, also while its tickets are sold.
+
+A counter and the records change in different writes, so they differ while a change is in flight.
+The event says which changes are: each of its writes adds or removes an in-flight entry. The value
+that a counter should have is the sum of what each booking and waitlist entry contributes to it:
+
+* An active booking contributes its tickets: to `heldTickets` while it is held, to `soldTickets`
+  once it is confirmed. If it has a pending stock move without an in-flight entry, the event has not
+  changed yet, so the changes of the move are subtracted. With an entry, the event has changed.
+* A booking that has ended contributes nothing but its pending move, in the same way.
+* An active waitlist entry contributes 1 to `waiting`; not if it is claimed for an offer, the take
+  of the offer is in flight, and that take has lowered `waiting` for it.
+* An ended waitlist entry contributes 1 while its leave is pending and has no in-flight entry.
+* A take or a join in flight whose booking or waitlist entry is not stored contributes what the
+  in-flight entry says. If the document is stored, the document alone counts.
+
+Why the sum is exact. Suppose that the event has the same revision before and after the records were
+read, so it was not written in between. Then the contribution of no booking and of no waitlist entry
+changed in between, whenever it was read:
+
+* A document is inserted after its take or join. Its in-flight entry was there all the time, and
+  contributes the same as the new document. An entry that was cleared before the first read of the
+  event belongs to a document that was stored even earlier.
+* A write that changes a status also makes a move pending, and the changes of the move cancel those
+  of the status until the event is written.
+* A move is recorded as applied only while its in-flight entry is there. Then neither the pending
+  move nor the recorded one contributes.
+* A claim on a waitlist entry is made before the take of its offer, and dropped by the write that
+  subtracts the offer, which ends the entry if and only if the take has lowered `waiting` for it.
+* A tombstone is inserted while the take or join is in flight, and counts as no document.
+
+So it only matters that each document is read once, at one moment. Those of takes and joins in
+flight are read by their ids, all others by scanning an index whose keys never change.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from bson import ObjectId
+
+from eventapp.bookings import rules, store_audits
+from eventapp.bookings.context import BookingContext
+from eventapp.bookings.types import PendingMove, StoredBooking, TicketSum
+from eventapp.events.types import InFlightEntry, InFlightState
+from eventapp.inventory.service import make_leave_key, parse_document_id
+from eventapp.waitlist import service as waitlist
+from eventapp.waitlist.types import WaitingSum, WaitlistEntry
+
+COUNTER_OF_STATUS: dict[str, str] = {rules.CONFIRMED: "soldTickets", rules.HELD: "heldTickets"}
+
+
+class ExpectedStock:
+    """What the counters of one event should be, as the sum of all contributions.
+
+    Attributes:
+        counters: the value of each counter by ticketTypeId.
+    """
+
+    def __init__(self, event: InFlightState) -> None:
+        """Start with no contributions; `event` is the event as it was read before them."""
+        self.counters: defaultdict[int, defaultdict[str, int]] = defaultdict(
+            lambda: defaultdict(int)
+        )
+        self._entries = event["inFlight"]
+        self._pending_keys: set[str] = set()
+        self._unrecorded_keys: set[str] = set()
+
+    def add_sum(self, row: TicketSum) -> None:
+        """Add the contribution of bookings."""
+        self._add_tickets(row["type"], row["status"], row["quantity"])
+        if row["move"]:
+            self._add_pending_move(row["move"])
+
+    def add_take(self, key: str, booking: StoredBooking | None) -> None:
+        """Add the contribution of a take in flight, or of its booking if that is stored."""
+        entry = self._entries[key]
+        if booking is None and entry["kind"] == "take":
+            self._unrecorded_keys.add(key)
+            status = rules.HELD if entry["held"] else rules.CONFIRMED
+            for type_id, quantity in entry["items"]:
+                self._add_tickets(type_id, status, quantity)
+        elif booking:
+            for item in booking["items"]:
+                self._add_tickets(item["ticketTypeId"], booking["status"], item["quantity"])
+            if move := rules.get_pending_move(booking):
+                self._add_pending_move(move)
+
+    def add_waiting(self, row: WaitingSum) -> None:
+        """Add the contribution of waitlist entries."""
+        if row["leavingId"]:
+            key = make_leave_key(str(row["leavingId"]))
+            self._pending_keys.add(key)
+            counts = key not in self._entries
+        else:
+            counts = not self._has_left_queue(row["offerId"], row["type"])
+        if counts:
+            self.counters[row["type"]]["waiting"] += row["entries"]
+
+    def add_join(self, key: str, stored: WaitlistEntry | None) -> None:
+        """Add the contribution of a join in flight, or of its waitlist entry if that is stored."""
+        entry = self._entries[key]
+        if stored:
+            for row in _sum_entry(stored):
+                self.add_waiting(row)
+        elif entry["kind"] == "enter":
+            self._unrecorded_keys.add(key)
+            self.counters[entry["type"]]["waiting"] += 1
+
+    def find_stuck_keys(self, *, before: datetime) -> Iterator[str]:
+        """Yield the keys of in-flight entries from before this time that are still unresolved."""
+        for key, entry in self._entries.items():
+            unresolved = key in self._unrecorded_keys or key in self._pending_keys
+            if entry["at"] < before and unresolved:
+                yield key
+
+    def _add_tickets(self, type_id: int, status: str, quantity: int) -> None:
+        if counter := COUNTER_OF_STATUS.get(status):
+            self.counters[type_id][counter] += quantity
+
+    def _add_pending_move(self, move: PendingMove) -> None:
+        """Subtract what a move will change, unless the event has changed already.
+
+        A booking with tickets of several types brings its move several times.
+        """
+        is_known = move["key"] in self._pending_keys
+        self._pending_keys.add(move["key"])
+        if is_known or move["key"] in self._entries:
+            return
+        for type_id, changes in move["changes"]:
+            for counter, change in changes.items():
+                self.counters[type_id][counter] -= change
+
+    def _has_left_queue(self, offer_id: ObjectId | None, type_id: int) -> bool:
+        """Return whether the take of this offer has lowered `waiting` for the claimed entry."""
+        entry = self._entries.get(str(offer_id))
+        left_queue = entry.get("leftQueue", []) if entry and entry["kind"] == "take" else []
+        return any(id_ == type_id and ended_entries for id_, ended_entries in left_queue)
+
+
+def _sum_entry(entry: WaitlistEntry) -> list[WaitingSum]:
+    """Return the rows of an entry as `waitlist.sum_waiting` returns them: one or none."""
+    is_leaving = entry.get("restock") == "due"
+    if not entry["active"] and not is_leaving:
+        return []
+    row: WaitingSum = {
+        "event": entry["eventId"],
+        "type": entry["ticketTypeId"],
+        "leavingId": None if entry["active"] else entry["_id"],
+        "offerId": entry["offering"]["bookingId"] if "offering" in entry else None,
+        "entries": 1,
+    }
+    return [row]
+
+
+def read_expected_stock(
+    context: BookingContext, events: Sequence[InFlightState]
+) -> Mapping[int, ExpectedStock]:
+    """Return by eventId what the counters of these events should be.
+
+    The result is exact for an event that still has its revision afterwards.
+    """
+    expected = {event["eventId"]: ExpectedStock(event) for event in events}
+    event_ids = list(expected)
+    takes, joins = _find_ids(events, "take"), _find_ids(events, "enter")
+    for tickets in store_audits.sum_tickets(context.db, event_ids, list(takes)):
+        expected[tickets["event"]].add_sum(tickets)
+    for entries in waitlist.sum_waiting(context.db, event_ids, list(joins)):
+        expected[entries["event"]].add_waiting(entries)
+    bookings = {b["_id"]: b for b in store_audits.find_bookings(context.db, list(takes))}
+    for booking_id, (event_id, key) in takes.items():
+        expected[event_id].add_take(key, bookings.get(booking_id))
+    stored = {each["_id"]: each for each in waitlist.find_entries(context.db, list(joins))}
+    for entry_id, (event_id, key) in joins.items():
+        expected[event_id].add_join(key, stored.get(entry_id))
+    return expected
+
+
+def _find_ids(events: Iterable[InFlightState], kind: str) -> dict[ObjectId, tuple[int, str]]:
+    """Return the documents of the in-flight entries of a kind: eventId and key by their ids."""
+
+    def is_of_kind(entry: InFlightEntry) -> bool:
+        return entry["kind"] == kind
+
+    return {
+        ObjectId(parse_document_id(key)): (event["eventId"], key)
+        for event in events
+        for key, entry in event["inFlight"].items()
+        if is_of_kind(entry)
+    }

@@ -1,0 +1,67 @@
+"""Close events while their stock is compared with the bookings, and replace wrong counters.
+
+`eventapp.bookings.auditing` decides what the counters should be. It runs in scripts. A script is a
+process of its own, so nothing here drops a cached sale state or publishes a change.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import NamedTuple
+
+from bson import ObjectId
+
+from eventapp.core.database import Db
+from eventapp.events.types import InFlightState, TicketType
+from eventapp.inventory import store
+
+
+class ClosedEvent(NamedTuple):
+    """An event that a repair has closed.
+
+    Attributes:
+        event: the event as it was when it was closed, with its in-flight entries.
+        token: identifies the repair that closed it.
+    """
+
+    event: InFlightState
+    token: ObjectId
+
+
+class StockRepairs:
+    """Closes and repairs events of one database."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+
+    def find_revisions(self, event_ids: list[int]) -> dict[int, int]:
+        """Return the revisions of these events by eventId, without those that do not exist."""
+        return store.find_revisions(self._db, event_ids)
+
+    @contextmanager
+    def close(self, event_id: int, now: datetime, until: datetime) -> Iterator[ClosedEvent | None]:
+        """Keep all others from changing an event's stock or editing it, until the block ends.
+
+        Args:
+            until: when the event opens by itself if this process dies in the block.
+
+        Yields:
+            The closed event; None if there is no such event, or another repair has closed it.
+        """
+        token = ObjectId()
+        event = store.close_event(self._db, event_id, token, now, until)
+        try:
+            yield ClosedEvent(event, token) if event else None
+        finally:
+            if event:
+                store.reopen_event(self._db, event_id, token)
+
+    def replace(self, closed: ClosedEvent, ticket_types: list[TicketType]) -> bool:
+        """Replace the ticket types of a closed event, and open it.
+
+        Returns:
+            False, with nothing written, if the event has changed since it was closed, or another
+            repair has closed it.
+        """
+        available = sum(each["availableTickets"] for each in ticket_types)
+        return store.replace_stock(self._db, closed.event, closed.token, ticket_types, available)

@@ -1,0 +1,115 @@
+"""While an event is closed for a repair, nothing changes its stock, and nothing edits it."""
+
+import ast
+import importlib
+import inspect
+import re
+from datetime import timedelta
+
+import pytest
+
+from eventapp.core.clock import utc_now
+from eventapp.events import store as events_store
+from eventapp.events import store_alerts
+from eventapp.inventory import store as inventory_store
+from tests.architecture import PACKAGE, ROOT
+from tests.factories import make_event
+
+WRITE_METHODS = {
+    "update_one",
+    "update_many",
+    "find_one_and_update",
+    "replace_one",
+    "delete_one",
+    "delete_many",
+    "bulk_write",
+    "insert_one",
+    "insert_many",
+}
+TAKE = {"kind": "take", "items": [[1, 1]], "held": False, "by": "", "at": utc_now()}
+# Each guarded write, as a call with the database, the stored event, and the current time.
+GUARDED = {
+    inventory_store.update_stock: lambda db, event, now: inventory_store.update_stock(
+        db,
+        event,
+        {0: {"availableTickets": -1, "soldTickets": 1}},
+        guards={},
+        now=now,
+        new_entries={"b": TAKE},
+    ),
+    inventory_store.clear_entries: lambda db, _event, now: inventory_store.clear_entries(
+        db, 1, ["a"], now
+    ),
+    inventory_store.close_event: lambda db, _event, now: inventory_store.close_event(
+        db, 1, None, now, now + timedelta(days=1)
+    ),
+    events_store.write_if_unchanged: lambda db, event, now: events_store.write_if_unchanged(
+        db, event, {"title": "New", "ticketTypes": []}, now=now
+    ),
+    events_store.delete_if_unchanged: lambda db, event, now: events_store.delete_if_unchanged(
+        db, event, now=now
+    ),
+}
+# Writes that a closed event need not refuse.
+UNGUARDED = {
+    # They belong to the repair itself, and are guarded by its token.
+    inventory_store.reopen_event,
+    inventory_store.replace_stock,
+    # They make new events.
+    events_store.insert,
+    events_store.insert_many,
+    # They change neither counters nor in-flight entries, nor what an organizer edits.
+    inventory_store.set_oldest_entry_time,
+    events_store.unlist_past,
+    events_store.set_next_date_if_unchanged,
+    events_store.clear_closing,
+    store_alerts.clear_schedule_changes,
+    store_alerts.set_low_alert_sent,
+    events_store.increase_scores,
+}
+
+
+def list_writers(module):
+    """Return the functions of a store that write the collection `events`."""
+    for node in ast.parse(inspect.getsource(module)).body:
+        if isinstance(node, ast.FunctionDef) and any(map(writes_events, ast.walk(node))):
+            yield getattr(module, node.name)
+
+
+def writes_events(node):
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return False
+    collection = ast.unparse(node.func.value)
+    return node.func.attr in WRITE_METHODS and re.search(r"db\.events\b|_events\(", collection)
+
+
+def test_every_write_of_an_event_is_listed_here():
+    paths = (path.relative_to(ROOT).with_suffix("") for path in PACKAGE.rglob("store*.py"))
+    modules = [importlib.import_module(".".join(path.parts)) for path in paths]
+    writers = {writer for module in modules for writer in list_writers(module)}
+    assert writers == GUARDED.keys() | UNGUARDED
+
+
+@pytest.mark.parametrize("write", GUARDED, ids=lambda write: write.__name__)
+def test_a_closed_event_refuses_the_write(db, write):
+    make_event(db)
+    now = utc_now()
+    db.events.update_one({}, {"$set": {"inFlight.a": TAKE, "closedUntil": now}})
+    until = now + timedelta(seconds=5)
+    db.events.update_one({}, {"$set": {"closedUntil": until}})
+    closed = db.events.find_one({})
+    assert not GUARDED[write](db, closed, now)
+    assert db.events.find_one({}) == closed
+    assert db.goneEvents.count_documents({}) == 0
+    GUARDED[write](db, closed, until)
+    assert db.events.find_one({}) != closed
+
+
+@pytest.mark.parametrize("closed", [{}, {"closedUntil": None}])
+@pytest.mark.parametrize("write", GUARDED, ids=lambda write: write.__name__)
+def test_an_open_event_allows_the_write(db, write, closed):
+    make_event(db)
+    db.events.update_one({}, {"$set": {"inFlight.a": TAKE, **closed}})
+    before = db.events.find_one({})
+    GUARDED[write](db, before, utc_now())
+    assert db.events.find_one({}) != before
