@@ -154,7 +154,7 @@ READS: Table = {
     "keys": {"tickets.store": (ALL,)},
     "ledger": {"bookings.ledger.store": ("_id", "number")},
     "loginMarks": {"accounts.store_attempts": (ALL,)},
-    "mails": {"notifications.store_outbox": (ALL,)},
+    "mails": {"notifications.store": ("void",), "notifications.store_outbox": (ALL,)},
     "messages": {"messages.store": (ALL,)},
     "notifications": {"notifications.store": (ALL,)},
     "photos.chunks": {"media.store": (ALL,)},

@@ -29,7 +29,7 @@ from eventapp.analytics.types import (
     TicketPriceSums,
     TimeRange,
 )
-from eventapp.core.database import DUPLICATE_KEY_CODE, Db, Document, Query
+from eventapp.core.database import Db, Document, Query, has_only_duplicates
 
 ALL_ORGANIZERS, JOB_STATE_ID = "all", "bookings"
 INDEXES = {
@@ -277,7 +277,7 @@ def save_sums(db: Db, collection: str, run: int, documents: Iterable[SumsDocumen
             db[collection].bulk_write(updates[first : first + UPDATES_PER_WRITE], ordered=False)
         except BulkWriteError as error:
             # An upsert finds its `_id` taken if a later run has written the document.
-            if {fault["code"] for fault in error.details["writeErrors"]} != {DUPLICATE_KEY_CODE}:
+            if not has_only_duplicates(error):
                 raise
 
 

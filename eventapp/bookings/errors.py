@@ -1,6 +1,6 @@
 """Why a booking cannot be made, changed or found."""
 
-from eventapp.core.errors import Conflict, NotFound
+from eventapp.core.errors import AppError, Conflict, NotFound
 
 
 class BookingNotFound(NotFound):
@@ -41,6 +41,28 @@ class IdempotencyMismatch(Conflict):
 
     code = "idempotency_mismatch"
     message = "This Idempotency-Key came with another body before"
+
+
+class TemporaryFailure(AppError):
+    """The request can succeed if it is sent again; nothing is written, or it is undone."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})
+
+
+class RequestUnderWay(TemporaryFailure):
+    """A request with the same Idempotency-Key has taken tickets and is not answered yet."""
+
+    code = "request_under_way"
+    message = "Your first request with this Idempotency-Key is not finished; try again"
+
+
+class NoFreeReference(TemporaryFailure):
+    """Each of several random booking references is in use."""
+
+    code, message = "no_free_reference", "No booking reference was free; try again"
 
 
 class CancellationClosed(Conflict):

@@ -30,7 +30,7 @@ from eventapp.bookings.types import (
     StoredBooking,
     Tombstone,
 )
-from eventapp.core.database import Db, Query, insert_unordered
+from eventapp.core.database import Db, Query, make_unknown_outcome_error, try_insert_unordered
 
 NO_TOMBSTONE: Query = {"void": {"$ne": True}}
 NO_PENDING_MOVE: Query = {"restock": {"$ne": "due"}}
@@ -89,13 +89,14 @@ def _bookings(db: Db) -> Collection[StoredBooking]:
 # Recording bookings.
 
 
-def insert_bookings(db: Db, bookings: Sequence[StoredBooking | Tombstone]) -> list[bool]:
+def insert_bookings(db: Db, bookings: Sequence[StoredBooking | Tombstone]) -> list[bool | None]:
     """Insert documents in one write.
 
     Returns:
-        For each document whether it was inserted; False where a unique index refused it.
+        For each document whether it is stored: False where a unique index refused it, None where
+        that is unknown. A booking that is not stored yet may then still be stored later.
     """
-    return insert_unordered(cast(Collection[StoredBooking | Tombstone], db.bookings), bookings)
+    return try_insert_unordered(cast(Collection[StoredBooking | Tombstone], db.bookings), bookings)
 
 
 def insert_tombstone(db: Db, booking_id: ObjectId) -> bool:
@@ -104,13 +105,19 @@ def insert_tombstone(db: Db, booking_id: ObjectId) -> bool:
     Returns:
         True if there is now a tombstone under the id, or was one already; False if a booking is
         stored under it.
+
+    Raises:
+        AutoReconnect: it is unknown whether there is a tombstone.
     """
     tombstone: Tombstone = {
         "_id": booking_id,
         "bookingReference": f"void-{booking_id}",
         "void": True,
     }
-    return insert_bookings(db, [tombstone])[0] or has_tombstone(db, booking_id)
+    (is_stored,) = insert_bookings(db, [tombstone])
+    if is_stored is None:
+        raise make_unknown_outcome_error("bookings")
+    return is_stored
 
 
 def has_tombstone(db: Db, booking_id: ObjectId) -> bool:

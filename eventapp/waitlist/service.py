@@ -24,7 +24,7 @@ from bson import ObjectId
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
-from eventapp.core.errors import ValidationFailed
+from eventapp.core.errors import AppError, DatabaseUnavailable, ValidationFailed
 from eventapp.core.failpoints import failpoint
 from eventapp.core.json import JsonObject
 from eventapp.core.paging import PageRequest
@@ -87,7 +87,7 @@ def join_waitlist(
             raise TicketsAvailable(available=allocation.available[type_id])
         entry, view = build_entries(request, allocation, event, user_id=user_id, now=now)[0]
         if not record_entry(db, inventory, entry):
-            raise AlreadyWaitlisted
+            raise make_refusal(db, entry["_id"])
         return view
 
 
@@ -161,6 +161,13 @@ def record_entry(db: Db, inventory: Inventory, entry: WaitlistEntry) -> bool:
         return True
     inventory.undo(entry["eventId"], key)
     return False
+
+
+def make_refusal(db: Db, entry_id: ObjectId) -> AppError:
+    """Return the error to raise if an entry was refused and nothing else was stored."""
+    # A tombstone: this process was suspended, and recovery has undone the join. It may be repeated.
+    is_undone = store.has_tombstone(db, entry_id)
+    return DatabaseUnavailable() if is_undone else AlreadyWaitlisted()
 
 
 def list_entries(
@@ -347,10 +354,8 @@ def find_pending_leaves_before(
 ) -> list[WaitlistEntry]:
     """Return entries that ended before this time and whose leave is pending, oldest first.
 
-    Processes that died left these leaves pending, or `forget_user` did.
-
-    Args:
-        without: ids of entries to leave out.
+    Processes that died left these leaves pending, or `forget_user` did. `without` names entries to
+    leave out.
     """
     return store.find_pending_leaves_before(db, before, limit, without)
 

@@ -19,14 +19,12 @@ from typing import cast
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.collection import Collection
-from pymongo.errors import DuplicateKeyError
 
 from eventapp.core.database import (
     Db,
-    Document,
     Query,
     exclude_ids,
-    retry_on_write_conflict,
+    insert_unordered,
 )
 from eventapp.waitlist.types import EntryStatus, WaitlistEntry
 
@@ -84,22 +82,25 @@ def insert_entry(db: Db, entry: WaitlistEntry) -> bool:
     Returns:
         False, with nothing written, if the user waits for this ticket type already, has used the
         idempotency key, or there is a tombstone under the entry's id.
+
+    Raises:
+        AutoReconnect: it is unknown whether the entry is stored.
     """
-    return _insert(db, cast(Document, entry))
+    return insert_unordered(_entries(db), [entry])[0]
 
 
 def insert_tombstone(db: Db, entry_id: ObjectId) -> bool:
-    """Insert a tombstone, also if there is one already; return False if the entry is stored."""
-    inserted = _insert(db, {"_id": entry_id, "void": True})
-    return inserted or find_entry(db, entry_id) is None
+    """Insert a tombstone, also if there is one already; return False if the entry is stored.
+
+    Raises:
+        AutoReconnect: it is unknown whether there is a tombstone.
+    """
+    return insert_unordered(db.waitlist, [{"_id": entry_id, "void": True}])[0]
 
 
-def _insert(db: Db, document: Document) -> bool:
-    try:
-        retry_on_write_conflict(lambda: db.waitlist.insert_one(document))
-    except DuplicateKeyError:
-        return False
-    return True
+def has_tombstone(db: Db, entry_id: ObjectId) -> bool:
+    """Return whether there is a tombstone under this id."""
+    return db.waitlist.count_documents({"_id": entry_id, "void": True}, limit=1) == 1
 
 
 def find_entry(db: Db, entry_id: ObjectId) -> WaitlistEntry | None:

@@ -8,7 +8,8 @@ from bson import ObjectId
 
 from eventapp.bookings import auditing
 from eventapp.bookings import store as bookings_store
-from eventapp.bookings.sales import idempotency
+from eventapp.bookings.errors import NoFreeReference, RequestUnderWay
+from eventapp.bookings.sales import batches, idempotency
 from eventapp.bookings.sales import service as sales
 from eventapp.inventory import store as inventory_store
 from tests import factories
@@ -190,6 +191,26 @@ def test_a_key_books_once_over_all_events(context, db):
     kit.assert_consistent(context)
 
 
+def test_a_key_has_one_answer_however_long_the_first_request_takes(context, db, monkeypatch):
+    """The second request gets no ticket while the first has not stored its booking."""
+    event, user = event_of(db, 1), ObjectId()
+    order = {"user": user, "key": "k1", "on_shortfall": "waitlist"}
+    monkeypatch.setattr(idempotency, "WAIT_ATTEMPTS", 2)
+    with (
+        kit.suspended(monkeypatch, bookings_store, "insert_bookings") as suspension,
+        kit.in_background(partial(kit.book, context, event, **order)) as first,
+    ):
+        suspension.wait()
+        with pytest.raises(RequestUnderWay):
+            kit.book(kit.another_process(context), event, **order)
+        assert db.waitlist.count_documents({}) == 0
+        suspension.resume()
+        answer = first.result()
+    again = kit.book(kit.another_process(context), event, **order)
+    assert (again.status, again.data) == (201, answer.data)
+    kit.assert_consistent(context)
+
+
 def test_a_refusal_with_a_key_does_not_wait_for_an_older_booking(context, db, monkeypatch):
     """The in-flight entry of a stored booking does not show a concurrent request."""
     event, user = event_of(db, 1), ObjectId()
@@ -214,4 +235,18 @@ def test_a_check_during_sales_finds_no_fault(context, db):
         check_repeatedly, *[partial(race, context, event, calls=8) for _ in range(3)]
     )
     assert found == []
+    kit.assert_consistent(context)
+
+
+def test_a_sale_without_a_free_reference_is_undone_and_may_be_tried_again(context, db, monkeypatch):
+    event = event_of(db, 2)
+    taken = kit.book(context, event).data["booking"]["bookingReference"]
+    with monkeypatch.context() as patch:
+        for module in (batches, sales):
+            patch.setattr(module, "generate_reference", lambda: taken)
+        with pytest.raises(NoFreeReference) as refusal:
+            kit.book(context, event)
+    assert (refusal.value.status, refusal.value.headers) == (503, {"Retry-After": "1"})
+    assert kit.stock_counters(db, event) == (1, 0, 1, 0)
+    assert kit.book(context, event).status == 201
     kit.assert_consistent(context)

@@ -28,7 +28,7 @@ from eventapp.bookings.sales.purchases import (
 )
 from eventapp.bookings.types import StoredBooking
 from eventapp.core.batching import Batcher
-from eventapp.core.database import Db, is_unavailable
+from eventapp.core.database import Db, is_unavailable, make_unknown_outcome_error
 from eventapp.core.errors import AppError, ValidationFailed
 from eventapp.core.failpoints import failpoint
 from eventapp.events.types import SaleState
@@ -140,12 +140,27 @@ class SaleBatcher:
 
     def _insert_batch(
         self, _key: Hashable, batches: Sequence[list[StoredBooking]]
-    ) -> Sequence[list[bool]]:
-        """Store the bookings of the batches of several events in one insert."""
+    ) -> Sequence[list[bool] | BaseException]:
+        """Store the bookings of the batches of several events in one insert.
+
+        Returns:
+            For each batch which of its bookings are stored; an error if that is not known of all.
+
+        Raises:
+            AutoReconnect: it is not known of any booking.
+        """
         bookings = [booking for batch in batches for booking in batch]
-        inserted = iter(store.insert_bookings(self._db, bookings))
+        outcomes = store.insert_bookings(self._db, bookings)
         failpoint("record")
-        return [[next(inserted) for _ in batch] for batch in batches]
+        error = make_unknown_outcome_error("bookings")
+        if all(is_stored is None for is_stored in outcomes):
+            raise error
+        remaining = iter(outcomes)
+        by_batch = [[next(remaining) for _ in batch] for batch in batches]
+        return [
+            error if None in batch else [is_stored is True for is_stored in batch]
+            for batch in by_batch
+        ]
 
 
 def _fails_all_waiting(error: BaseException) -> bool:

@@ -6,10 +6,10 @@ requests store it. The others find the stored answer, give back what they have t
 same answer.
 
 A request that gets no tickets may have lost them to a concurrent request with its own key. It waits
-for the answer of that request, but not for long (`await_answer`). If there is still no answer, it
-is refused or put on the waitlist. Its waitlist entry then stores the key and an answer, and the
-booking of the other request may later store the key with another answer. No index spans both
-collections, so in this case one key has two answers, and a repetition gets that of the booking.
+for the answer of that request, but not for long (`await_answer`). If there is still no answer, the
+client is told to try again. It is not put on the waitlist: its entry would store the key and an
+answer, and the booking of the other request could store the key with another answer, because no
+index spans both collections.
 """
 
 import time
@@ -18,7 +18,7 @@ from typing import cast
 from bson import ObjectId
 
 from eventapp.bookings import store
-from eventapp.bookings.errors import IdempotencyMismatch
+from eventapp.bookings.errors import IdempotencyMismatch, RequestUnderWay
 from eventapp.bookings.sales.purchases import Purchase, PurchaseAnswer
 from eventapp.bookings.types import PurchaseData
 from eventapp.core.database import Db
@@ -105,8 +105,12 @@ def await_answer(
     """Wait for a concurrent request with the same key that has taken tickets.
 
     Returns:
-        The answer of that request; None if there is no such request, it has given its tickets back,
-        or it has stored no answer in WAIT_ATTEMPTS pauses, which take 2 seconds.
+        The answer of that request; None if there is no such request, or it has given its tickets
+        back.
+
+    Raises:
+        RequestUnderWay: the request has stored no answer in WAIT_ATTEMPTS pauses, which take 2
+            seconds.
     """
     if purchase.idempotency_key is None:
         return None
@@ -119,4 +123,4 @@ def await_answer(
         if not is_in_flight:
             return None
         time.sleep(WAIT_PAUSE_SECONDS)
-    return None
+    raise RequestUnderWay

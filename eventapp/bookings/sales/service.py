@@ -30,7 +30,9 @@ from eventapp.bookings.errors import (
     AlreadyBooked,
     EventPast,
     IdempotencyMismatch,
+    NoFreeReference,
     OfferUnderWay,
+    RequestUnderWay,
     SoldOut,
 )
 from eventapp.bookings.sales import idempotency, ticket_limit
@@ -61,7 +63,9 @@ REFERENCE_ATTEMPTS = 5
 LATE_REFUSALS = (
     AlreadyBooked,
     IdempotencyMismatch,
+    NoFreeReference,
     OfferUnderWay,
+    RequestUnderWay,
     TicketLimit,
     waitlist.AlreadyWaitlisted,
 )
@@ -245,7 +249,7 @@ def _record_booking(
 
     Raises:
         AlreadyBooked, AnsweredBefore: a concurrent request of the user has booked first.
-            AlreadyBooked is also raised if each of REFERENCE_ATTEMPTS references is in use.
+        NoFreeReference: each of REFERENCE_ATTEMPTS references is in use.
         DatabaseUnavailable: this process was suspended for so long that recovery has given the
             tickets back.
     """
@@ -258,7 +262,7 @@ def _record_booking(
         _refuse_second_booking(context, sale)
         reference = generate_reference()
         booking["bookingReference"] = answer.data["booking"]["bookingReference"] = reference
-    raise AlreadyBooked
+    raise NoFreeReference
 
 
 def _record_entries(
@@ -284,7 +288,7 @@ def _record_entries(
         elif not is_anything_stored:
             idempotency.raise_if_answered(context.db, sale.user_id, sale.purchase)
     if not is_anything_stored:
-        raise waitlist.AlreadyWaitlisted
+        raise waitlist.make_refusal(context.db, entries[0]["_id"])
 
 
 def _undo(context: BookingContext, sale: Sale, allocation: Allocation) -> None:

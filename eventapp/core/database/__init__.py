@@ -22,9 +22,12 @@ from eventapp.core.database.lifecycle import (
 )
 from eventapp.core.database.writes import (
     DUPLICATE_KEY_CODE,
+    has_only_duplicates,
     insert_in_order,
     insert_unordered,
+    make_unknown_outcome_error,
     retry_on_write_conflict,
+    try_insert_unordered,
 )
 
 __all__ = [
@@ -42,10 +45,13 @@ __all__ = [
     "ensure_indexes",
     "exclude_ids",
     "get_db",
+    "has_only_duplicates",
     "init_app",
     "insert_in_order",
     "insert_unordered",
     "is_unavailable",
+    "make_unknown_outcome_error",
     "open_database",
     "retry_on_write_conflict",
+    "try_insert_unordered",
 ]

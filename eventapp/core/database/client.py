@@ -5,7 +5,13 @@ from typing import Any, TypeAlias
 
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
 from pymongo.uri_parser import parse_uri
 
 # A raw BSON document, for code that handles every collection alike. A feature describes its
@@ -26,18 +32,24 @@ CLIENT_OPTIONS: dict[str, Any] = {
     "waitQueueTimeoutMS": 2000,
     "maxPoolSize": 64,
 }
+# A sale must survive a failover, so a write is done once a majority of the servers has it.
+# `timeoutMS` bounds the wait, too. The timeout here is for jobs, whose operations may take longer.
+WRITE_CONCERN: dict[str, Any] = {"w": "majority", "wTimeoutMS": 2000}
 # Error codes of a server that is reachable but cannot serve: it was interrupted, is shutting down,
 # is not primary, or has no connection left.
 UNAVAILABLE_CODES = frozenset({6, 7, 8, 89, 91, 189, 202, 262, 10107, 11600, 11602, 13435, 13436})
 
 
 def connect(uri: str) -> MongoClient[Document]:
-    """Return a client with CLIENT_OPTIONS; an option in the URI takes precedence."""
+    """Return a client with CLIENT_OPTIONS and WRITE_CONCERN.
+
+    An option in the URI takes precedence over CLIENT_OPTIONS, but not over WRITE_CONCERN.
+    """
     uri_options = {name.lower() for name in parse_uri(uri)["options"]}
     options = {
         name: value for name, value in CLIENT_OPTIONS.items() if name.lower() not in uri_options
     }
-    return MongoClient(uri, tz_aware=True, connect=False, **options)
+    return MongoClient(uri, tz_aware=True, connect=False, **options, **WRITE_CONCERN)
 
 
 def exclude_ids(ids: Sequence[object], field: str = "_id") -> Query:
@@ -46,9 +58,15 @@ def exclude_ids(ids: Sequence[object], field: str = "_id") -> Query:
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Return whether the database did not answer, so that the same call may succeed later."""
+    """Return whether the database did not answer, so that the same call may succeed later.
+
+    A write concern error counts too: the write was made, but it may be rolled back. After any of
+    these errors it is unknown whether a write was made.
+    """
     if not isinstance(error, PyMongoError):
         return False
-    if isinstance(error, ConnectionFailure) or error.timeout:
+    if isinstance(error, ConnectionFailure | WriteConcernError) or error.timeout:
         return True
+    if isinstance(error, BulkWriteError):
+        return bool(error.details.get("writeConcernErrors"))
     return isinstance(error, OperationFailure) and error.code in UNAVAILABLE_CODES

@@ -1,15 +1,24 @@
-"""Repeat writes that failed with a write conflict.
+"""Insert documents, and repeat writes that failed with a write conflict.
 
 Two concurrent writes of the same key in a unique index conflict: one fails with WriteConflict and
 has written nothing. MongoDB retries it by itself; a compatible server may leave that to the client.
 There is no pause between attempts, because a request waits and the other write has ended by then.
+
+If the connection is lost, the time is over or a write concern error is reported, the outcome of a
+write is unknown: it may have been made, be made later, or be rolled back. Then nothing is reported
+as done. An insert reads its documents again by their ids with majority read concern. Those that are
+found are stored for good; of the others nothing is known.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import pymongo
 from pymongo.collection import Collection
-from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
+from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from eventapp.core.database.client import is_unavailable
 
 Result = TypeVar("Result")
 Stored = TypeVar("Stored", bound=Mapping[str, Any])
@@ -18,6 +27,18 @@ Stored = TypeVar("Stored", bound=Mapping[str, Any])
 DUPLICATE_KEY_CODE, WRITE_CONFLICT_CODE = 11000, 112
 MAX_RETRIES = 5
 MAX_INSERT_ATTEMPTS = 10
+# Stands for an error code where it is unknown whether a write was made.
+UNKNOWN_OUTCOME = 0
+# Whether a document was inserted, by its error code; None if nothing is known.
+OUTCOMES: dict[int | None, bool | None] = {
+    DUPLICATE_KEY_CODE: False,
+    WRITE_CONFLICT_CODE: None,
+    UNKNOWN_OUTCOME: None,
+}
+# How long to read documents again. The write may have used up most of the time of the request.
+READ_AGAIN_SECONDS = 0.4
+# A document with `void: true` occupies an `_id`, so that no document is ever stored under it.
+TOMBSTONE_FIELD = "void"
 
 
 def retry_on_write_conflict(write: Callable[[], Result]) -> Result:
@@ -39,27 +60,51 @@ def insert_unordered(collection: Collection[Stored], documents: Sequence[Stored]
     """Insert many documents in one write. A document that is refused does not stop the others.
 
     Returns:
-        For each document whether it was inserted; False where a unique index refused it.
+        For each document whether it is stored; False where a unique index refused it. It is stored
+        also if an earlier attempt has inserted it, but not if a tombstone has its `_id`.
 
     Raises:
-        AutoReconnect: some documents conflicted at every attempt. For `is_unavailable` this is an
-            unavailable database, so the client is told to try again.
-        BulkWriteError: a document was refused for a reason other than these two.
+        AutoReconnect: it is unknown whether some documents are stored, or some conflicted at every
+            attempt. For `is_unavailable` this is an unavailable database, so the client is told to
+            try again.
+        BulkWriteError: a document was refused for a reason other than these.
     """
-    inserted = [True] * len(documents)
+    outcomes = try_insert_unordered(collection, documents)
+    if None in outcomes:
+        raise make_unknown_outcome_error(collection.name)
+    return [outcome is True for outcome in outcomes]
+
+
+def try_insert_unordered(
+    collection: Collection[Stored], documents: Sequence[Stored]
+) -> list[bool | None]:
+    """Insert many documents as `insert_unordered` does; return None where the outcome is unknown.
+
+    Raises:
+        BulkWriteError: a document was refused for another reason than a unique index.
+    """
+    outcomes: list[bool | None] = [True] * len(documents)
     remaining = list(range(len(documents)))
     for _attempt in range(MAX_INSERT_ATTEMPTS):
         if not remaining:
             break
         error_codes = _insert_once(collection, [documents[index] for index in remaining])
-        for index, code in error_codes.items():
-            inserted[remaining[index]] = code != DUPLICATE_KEY_CODE
+        for index, position in enumerate(remaining):
+            outcomes[position] = OUTCOMES.get(error_codes.get(index), True)
         remaining = [
             remaining[index] for index, code in error_codes.items() if code == WRITE_CONFLICT_CODE
         ]
-    if remaining:
-        raise AutoReconnect(f"{collection.name}: inserts conflicted at every attempt")
-    return inserted
+    doubtful = [index for index, outcome in enumerate(outcomes) if not outcome]
+    stored = _find_stored(collection, [documents[index] for index in doubtful])
+    for index in doubtful:
+        if documents[index]["_id"] in stored:
+            outcomes[index] = True
+    return outcomes
+
+
+def make_unknown_outcome_error(name: str) -> AutoReconnect:
+    """Return the error to raise if it is unknown whether a document is stored."""
+    return AutoReconnect(f"{name}: it is unknown whether a document is stored")
 
 
 def insert_in_order(collection: Collection[Stored], documents: Sequence[Stored]) -> bool:
@@ -69,25 +114,62 @@ def insert_in_order(collection: Collection[Stored], documents: Sequence[Stored])
         True if all were inserted; False if a unique index or a write conflict refused one.
 
     Raises:
-        BulkWriteError: a document was refused for another reason.
+        BulkWriteError: a document was refused for another reason, or it is unknown which of them
+            are stored.
     """
     try:
         collection.insert_many(documents, ordered=True)
     except BulkWriteError as error:
         codes = {fault["code"] for fault in error.details["writeErrors"]}
-        if codes - {DUPLICATE_KEY_CODE, WRITE_CONFLICT_CODE}:
+        is_known = not error.details["writeConcernErrors"]
+        if codes - {DUPLICATE_KEY_CODE, WRITE_CONFLICT_CODE} or not is_known:
             raise
         return False
     return True
 
 
 def _insert_once(collection: Collection[Stored], documents: Sequence[Stored]) -> dict[int, int]:
-    """Insert what can be inserted; return the error codes of the rest by index in `documents`."""
+    """Insert what can be inserted; return the error codes of the rest by index in `documents`.
+
+    UNKNOWN_OUTCOME stands for the error code of a document that may be stored.
+    """
     try:
         collection.insert_many(documents, ordered=False)
     except BulkWriteError as error:
-        codes = {fault["index"]: fault["code"] for fault in error.details["writeErrors"]}
+        faults = error.details["writeErrors"]
+        codes: dict[int, int] = {fault["index"]: fault["code"] for fault in faults}
         if set(codes.values()) - {DUPLICATE_KEY_CODE, WRITE_CONFLICT_CODE}:
             raise
+        if error.details["writeConcernErrors"]:
+            return dict.fromkeys(range(len(documents)), UNKNOWN_OUTCOME) | codes
         return codes
+    except PyMongoError as error:
+        if not is_unavailable(error):
+            raise
+        return dict.fromkeys(range(len(documents)), UNKNOWN_OUTCOME)
     return {}
+
+
+def _find_stored(collection: Collection[Stored], documents: Sequence[Stored]) -> set[object]:
+    """Return the ids under which these documents are stored for good, and not tombstones instead.
+
+    Nothing is raised if the database does not answer: then no id is returned.
+    """
+    if not documents:
+        return set()
+    tombstones = {document["_id"]: document.get(TOMBSTONE_FIELD) for document in documents}
+    majority = collection.with_options(read_concern=ReadConcern("majority"))
+    try:
+        with pymongo.timeout(READ_AGAIN_SECONDS):
+            found = list(majority.find({"_id": {"$in": list(tombstones)}}, {TOMBSTONE_FIELD: 1}))
+    except PyMongoError as error:
+        if not is_unavailable(error):
+            raise
+        return set()
+    return {each["_id"] for each in found if each.get(TOMBSTONE_FIELD) == tombstones[each["_id"]]}
+
+
+def has_only_duplicates(error: BulkWriteError) -> bool:
+    """Return whether a unique index refused writes, and all others are done."""
+    codes = {fault["code"] for fault in error.details["writeErrors"]}
+    return codes == {DUPLICATE_KEY_CODE} and not error.details["writeConcernErrors"]

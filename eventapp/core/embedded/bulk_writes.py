@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
-from pymongo.errors import BulkWriteError, InvalidOperation, WriteError
+from pymongo.errors import BulkWriteError, InvalidOperation, WriteConcernError, WriteError
 from pymongo.operations import (
     DeleteMany,
     DeleteOne,
@@ -49,12 +49,14 @@ def run_bulk_write(writer: Writer, requests: Sequence[Write], *, ordered: bool) 
     for index, request in enumerate(requests):
         try:
             _HANDLERS[type(request)](writer, request, result, index)
+        except WriteConcernError as error:  # The write was made, as far as is known.
+            result["writeConcernErrors"].append(error.details)
         except WriteError as error:
             operation = getattr(request, "_doc", None)
             result["writeErrors"].append(_make_write_error(error, index, operation))
             if ordered:
                 break
-    if result["writeErrors"]:
+    if result["writeErrors"] or result["writeConcernErrors"]:
         raise BulkWriteError(result)
     return BulkWriteResult(result, True)
 
