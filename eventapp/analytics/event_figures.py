@@ -9,7 +9,7 @@ from eventapp.analytics.segments import Segment
 from eventapp.analytics.service import render_sales
 from eventapp.bookings import service as bookings
 from eventapp.bookings.service import from_cents
-from eventapp.core.access.actor import Actor
+from eventapp.core.access.actor import Actor, ActorLoader
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
 from eventapp.events import service as events
@@ -84,8 +84,13 @@ def _render_types(segments: Iterable[Segment], event: Event) -> list[JsonObject]
     ]
 
 
-def stream_bookings_csv(db: Db, event_id: int, actor: Actor) -> Iterator[bytes]:
-    """Return all bookings of an event as CSV, in chunks.
+def stream_bookings_csv(
+    db: Db, event_id: int, actor: Actor, load_actor: ActorLoader
+) -> Iterator[bytes]:
+    """Return all bookings of an event as CSV, in chunks, while the caller may manage the event.
+
+    Args:
+        load_actor: loads the caller again, as they may act at that moment.
 
     Raises:
         EventNotFound: there is no such event.
@@ -98,7 +103,7 @@ def stream_bookings_csv(db: Db, event_id: int, actor: Actor) -> Iterator[bytes]:
     # The first chunk is read here, so that an unavailable database is an error answer and not a
     # truncated table.
     first = next(chunks)
-    return _prepend(first, chunks)
+    return _prepend(first, events.iterate_while_managed(db, event_id, load_actor, chunks))
 
 
 def _prepend(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -33,8 +33,7 @@ def list_events(
     """Return a page of events as this caller sees them: the body of the answer, and its ETag.
 
     Pages for organizers and admins are not cached, because they contain the counts of sold tickets
-    of the caller's own events. Finding them does not poll for changes by other processes, so the
-    index is as old as the last poll by any request.
+    of the caller's own events.
 
     Raises:
         ValidationFailed: the page begins after the last row that a page number can reach.
@@ -42,6 +41,7 @@ def list_events(
     """
     if request.mine or actor.may_organize:
         own_scope = _make_own_scope(request, actor, now) if request.mine else None
+        event_cache.receive_changes()
         found = find_page(db, request, now.date(), event_cache.index, own_scope)
         body = json.dumps(present_page(db, found, actor, image_base_url))
         return body, make_etag(body)
@@ -68,7 +68,9 @@ def present_page(db: Db, page: FoundPage, actor: Actor, image_base_url: str) -> 
     """Return the answer for a page that is not cached, as this caller sees it."""
     events = page.events
     if page.event_ids and not events:
-        events = _load_in_order(db, page.event_ids)
+        # Only public lists are found by the index. An event may have become a draft since.
+        found = _load_in_order(db, page.event_ids)
+        events = [event for event in found if event["status"] != rules.DRAFT]
     return {"events": present_events(db, events, actor, image_base_url), **page.envelope}
 
 

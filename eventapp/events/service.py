@@ -3,19 +3,20 @@
 `editing` contains the use cases that change an event, `listing` those that list events.
 """
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 
 from bson import ObjectId
 
 from eventapp.core import json
-from eventapp.core.access.actor import Actor
+from eventapp.core.access.actor import Actor, ActorLoader
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
-from eventapp.core.errors import Forbidden
+from eventapp.core.errors import Forbidden, Unauthorized
 from eventapp.core.json import JsonObject
 from eventapp.due_work.service import DueRun, process_due
 from eventapp.events import rules, store
@@ -52,6 +53,10 @@ NEXT_DATE_ATTEMPTS = 20
 MAX_COMPLETED = 5000
 # What a stream message shows of an event that was edited, cancelled or completed.
 _MESSAGE_FIELDS = ("eventId", "status", "title", "updatedAt", "__v")
+# How often the caller of a long answer is checked again.
+RECHECK_SECONDS = 1.0
+
+Part = TypeVar("Part")
 
 
 def prepare(db: Db, now: datetime) -> None:
@@ -189,6 +194,29 @@ def get_managed(db: Db, event_id: int, actor: Actor) -> Event:
     if not actor.may_manage_events_of(event["organizerId"]):
         raise Forbidden("Only the event's organizer or an admin may do this")
     return event
+
+
+def iterate_while_managed(
+    db: Db, event_id: int, load_actor: ActorLoader, parts: Iterator[Part]
+) -> Iterator[Part]:
+    """Yield the parts of a long answer as long as the caller may manage the event.
+
+    The caller is checked before a part is yielded, if the last check is RECHECK_SECONDS old. The
+    error breaks the answer off, so that what was sent does not look complete.
+
+    Raises:
+        Unauthorized: the session has ended.
+        EventNotFound, Forbidden: the caller may no longer manage the event.
+    """
+    checked_at = time.monotonic()
+    for part in parts:
+        if time.monotonic() - checked_at >= RECHECK_SECONDS:
+            actor = load_actor()
+            if actor is None:
+                raise Unauthorized
+            get_managed(db, event_id, actor)
+            checked_at = time.monotonic()
+        yield part
 
 
 def present_events(

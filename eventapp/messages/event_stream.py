@@ -26,12 +26,12 @@ and the last edit.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from eventapp.core import json
-from eventapp.core.access.actor import Actor
+from eventapp.core.access.actor import Actor, ActorLoader
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.streams.hub import Hub, StreamEnded, Topic, encode_stream_message
@@ -165,11 +165,11 @@ class EventListener:
         topic: EventTopic,
         position: StreamPosition | None,
         actor: Actor,
-        has_session: Callable[[], bool],
+        load_actor: ActorLoader,
     ) -> None:
         """Begin at a stream position, or at the current end of the chat if it is None."""
         self._db, self._topic, self._actor = db, topic, actor
-        self._has_session = has_session
+        self._load_actor = load_actor
         snapshot = topic.snapshot
         self._position = position or StreamPosition(
             snapshot.event.edit_count, rules.NOTHING_SENT, snapshot.seq
@@ -177,9 +177,18 @@ class EventListener:
         # A listener that has not caught up reads from the database what the topic did not buffer.
         self._caught_up = self._deletion_sent = False
 
+    @property
+    def is_restricted(self) -> bool:
+        """Whether the event is a draft, which only its organizer and admins may see."""
+        return self._topic.snapshot.event.is_draft
+
     def is_alive(self) -> bool:
-        """Return False if the stream must end: the event is a draft and the session has ended."""
-        return not self._topic.snapshot.event.is_draft or self._has_session()
+        """Return False if the stream must end, because the caller may no longer see the draft."""
+        event = self._topic.snapshot.event
+        if not event.is_draft:
+            return True
+        actor = self._load_actor()
+        return actor is not None and event.is_visible_to(actor)
 
     def read_new(self) -> bytes:
         """Return the stream messages that were not sent yet, and advance the position past them.
@@ -191,7 +200,11 @@ class EventListener:
         snapshot = self._topic.snapshot
         if not snapshot.event.is_visible_to(self._actor):
             raise StreamEnded
-        return b"".join([*self._read_changes(snapshot), *self._read_entries(snapshot)])
+        new = b"".join([*self._read_changes(snapshot), *self._read_entries(snapshot)])
+        # The caller may have lost the role or the session since the stream was opened.
+        if new and snapshot.event.is_draft and not self.is_alive():
+            raise StreamEnded
+        return new
 
     def _read_changes(self, snapshot: EventSnapshot) -> list[bytes]:
         encoded, event = [], snapshot.event
@@ -245,7 +258,7 @@ def subscribe(
     last_event_id: str | None,
     actor: Actor,
     caller_keys: Sequence[str],
-    has_session: Callable[[], bool],
+    load_actor: ActorLoader,
 ) -> tuple[EventTopic, EventListener]:
     """Open a stream of an event.
 
@@ -254,7 +267,7 @@ def subscribe(
             malformed or ahead of the event, the stream begins with the current availability and
             new chat entries.
         caller_keys: the callers for whom the stream counts, as in `ConnectionLimits.acquire`.
-        has_session: returns whether the caller's session still exists.
+        load_actor: loads the caller again, as they may act at that moment.
 
     Raises:
         EventNotFound: the event does not exist, or the caller may not see it.
@@ -266,7 +279,7 @@ def subscribe(
     assert isinstance(topic, EventTopic)
     with hub.unsubscribe_on_failure(topic, caller_keys):
         position = _accept_stream_position(db, topic, rules.parse_stream_position(last_event_id))
-        return topic, EventListener(db, topic, position, actor, has_session)
+        return topic, EventListener(db, topic, position, actor, load_actor)
 
 
 def open_topic(db: Db, event_id: int) -> EventTopic:

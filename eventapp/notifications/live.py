@@ -16,12 +16,13 @@ sent within OVERLAP.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bson import ObjectId
 
 from eventapp.core import json
+from eventapp.core.access.actor import ActorLoader
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.streams.hub import Hub, StreamEnded, Topic, encode_stream_message
@@ -96,9 +97,9 @@ class NotificationListener:
         db: Db,
         topic: NotificationTopic,
         last_event_id: str | None,
-        has_session: Callable[[], bool],
+        load_actor: ActorLoader,
     ) -> None:
-        self._topic, self._has_session = topic, has_session
+        self._topic, self._load_actor = topic, load_actor
         self._sent_ids = deque(_parse_message_id(last_event_id), maxlen=MAX_IDS_IN_MESSAGE_ID)
         # The count is read before the database, so that no notification falls between the two.
         self._count = topic.state[0]
@@ -106,19 +107,27 @@ class NotificationListener:
 
     def is_alive(self) -> bool:
         """Return False if the stream must end, because the user's session has ended."""
-        return self._has_session()
+        return self._load_actor() is not None
+
+    @property
+    def is_restricted(self) -> bool:
+        """False: a role plays no part, and the session is checked before anything is sent."""
+        return False
 
     def read_new(self) -> bytes:
         """Return the stream messages that were not sent yet, and record them as sent.
 
         Raises:
-            StreamEnded: the topic no longer buffers all notifications that were not sent yet.
+            StreamEnded: the session has ended, or the topic no longer buffers all notifications
+                that were not sent yet.
         """
         count, buffered = self._topic.state
         unsent = count - self._count
         if unsent > len(buffered):
             raise StreamEnded
         new = [*self._missed, *buffered[len(buffered) - unsent :]]
+        if new and not self.is_alive():
+            raise StreamEnded
         self._count, self._missed = count, []
         return b"".join(self._encode(each) for each in new if each["_id"] not in self._sent_ids)
 
@@ -143,7 +152,7 @@ def subscribe(
     *,
     last_event_id: str | None,
     caller_keys: Sequence[str],
-    has_session: Callable[[], bool],
+    load_actor: ActorLoader,
 ) -> tuple[NotificationTopic, NotificationListener]:
     """Open a stream of a user's notifications.
 
@@ -151,7 +160,7 @@ def subscribe(
         last_event_id: the id of the last stream message that the client received. If it is None or
             malformed, the stream begins with new notifications.
         caller_keys: the callers for whom the stream counts, as in `ConnectionLimits.acquire`.
-        has_session: returns whether the caller's session still exists.
+        load_actor: loads the caller again, as they may act at that moment.
 
     Raises:
         TooManyStreams: no more streams can be opened in this process.
@@ -168,7 +177,7 @@ def subscribe(
     topic = hub.subscribe(TOPIC_KIND, user_id, open_topic, caller_keys)
     assert isinstance(topic, NotificationTopic)
     with hub.unsubscribe_on_failure(topic, caller_keys):
-        return topic, NotificationListener(db, topic, last_event_id, has_session)
+        return topic, NotificationListener(db, topic, last_event_id, load_actor)
 
 
 def _compute_overlap_start(sent_ids: Iterable[ObjectId]) -> datetime:

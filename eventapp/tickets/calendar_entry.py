@@ -38,7 +38,11 @@ def build_calendar(
     calendar.add("prodid", PRODID)
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
-    calendar.add_component(_build_entry(booking, _find_event(context.db, booking)))
+    event = _find_event(context.db, booking)
+    # A booking that has ended may be of an event that is a draft again. Then the entry shows what
+    # the booking says.
+    shown = event if event and events.may_see(event, actor) else None
+    calendar.add_component(_build_entry(booking, shown, _compute_sequence(booking, event)))
     file: bytes = calendar.to_ical()
     return booking["bookingReference"], file
 
@@ -50,7 +54,13 @@ def _find_event(db: Db, booking: StoredBooking) -> Event | None:
         return None
 
 
-def _build_entry(booking: StoredBooking, event: Event | None) -> icalendar.Event:
+def _build_entry(booking: StoredBooking, event: Event | None, sequence: int) -> icalendar.Event:
+    """Return the entry of a booking.
+
+    Args:
+        event: what the caller may see of the event; None for a deleted one and a draft.
+        sequence: the number of changes of the entry.
+    """
     schedule_entry = _find_schedule_entry(booking, event)
     date_and_location = schedule_entry or booking
     day = date_and_location["date"].date()
@@ -59,7 +69,7 @@ def _build_entry(booking: StoredBooking, event: Event | None) -> icalendar.Event
         changed_at = max(changed_at, event["updatedAt"])
     properties: dict[str, object] = {
         "uid": f"{booking['_id']}@eventapp",
-        "sequence": _compute_sequence(booking, event),
+        "sequence": sequence,
         "status": STATUSES.get(booking["status"], CANCELLED),
         "summary": event["title"] if event else booking["eventTitle"],
         "description": _describe(booking),

@@ -7,7 +7,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.bookings.types import CheckIn, StoredBooking
-from eventapp.core.access.actor import Actor
+from eventapp.core.access.actor import Actor, ActorLoader
 from eventapp.core.database import Db
 from eventapp.events import service as events
 from eventapp.tickets import rules, store
@@ -74,8 +74,19 @@ class EventCheckIn:
             "location": booking["location"],
         }
 
-    def iter_valid_tickets(self) -> Iterator[list[ValidTicket]]:
-        """Yield the valid tickets of the event, in lists for at most BATCH_SIZE bookings each."""
+    def iter_valid_tickets(self, load_actor: ActorLoader) -> Iterator[list[ValidTicket]]:
+        """Yield the valid tickets of the event, in lists for at most BATCH_SIZE bookings each.
+
+        Args:
+            load_actor: loads the caller again, who must still manage the event at that moment.
+
+        Raises:
+            Unauthorized, EventNotFound, Forbidden: the caller no longer manages the event.
+        """
+        batches = self._iter_valid_tickets()
+        return events.iterate_while_managed(self.db, self.event_id, load_actor, batches)
+
+    def _iter_valid_tickets(self) -> Iterator[list[ValidTicket]]:
         after = None
         while batch := store.find_confirmed(self.db, self.event_id, after=after, limit=BATCH_SIZE):
             after = (batch[-1]["createdAt"], batch[-1]["_id"])

@@ -2,7 +2,11 @@
 
 import pytest
 
+from eventapp.analytics import bookings_csv
 from eventapp.core.clock import utc_now
+from eventapp.core.errors import Forbidden, Unauthorized
+from eventapp.events import service as event_service
+from eventapp.tickets import check_ins
 from tests.bookings_factories import Caller, event_of, refused, stock_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -68,3 +72,26 @@ def test_a_former_organizer_cannot_delete_others_messages(db, client, app, ann, 
     id_ = db.messages.find_one({"text": "hello"})["_id"]
     demote(client, app, host)
     refused(host.call("DELETE", f"/events/1/messages/{id_}"), 403, "forbidden")
+
+
+@pytest.mark.parametrize("path", ["bookings.csv", "check-in"])
+@pytest.mark.parametrize("loss", ["role", "session"])
+def test_a_long_answer_breaks_off_for_who_may_no_longer_see_it(
+    db, client, app, ann, bob, host, monkeypatch, path, loss
+):
+    monkeypatch.setattr(event_service, "RECHECK_SECONDS", 0)
+    monkeypatch.setattr(bookings_csv, "ROWS_PER_CHUNK", 1)
+    monkeypatch.setattr(check_ins, "BATCH_SIZE", 1)
+    event_of(db, 10, organizer_id=host.id)
+    ann.book(1)
+    bob.book(1)
+    answer = client.get(f"/api/events/1/{path}", headers=host.headers, buffered=False)
+    parts = iter(answer.response)
+    next(parts)
+    if loss == "role":
+        demote(client, app, host)
+    else:
+        host.call("POST", "/auth/logout")
+    with pytest.raises(Forbidden if loss == "role" else Unauthorized):
+        list(parts)
+    answer.close()

@@ -25,8 +25,9 @@ def event(db, organizer):
     return make_event(db, organizer_id=organizer["id"])
 
 
-def titles(client, query=""):
-    return [event["title"] for event in client.get(f"/api/events{query}").json["events"]]
+def titles(client, query="", headers=None):
+    answer = client.get(f"/api/events{query}", headers=headers)
+    return [event["title"] for event in answer.json["events"]]
 
 
 def by_another_process(db, event_id, change):
@@ -132,6 +133,31 @@ def test_events_created_and_deleted_by_another_process_show_within_a_second(clie
     events_store.delete_if_unchanged(db, added, now=utc_now())
     within_a_second(lambda: titles(client) == ["Sample Event"])
     assert client.get("/api/events/2").status_code == 404
+
+
+@pytest.mark.parametrize("role", ["organizer", "admin"])
+def test_lists_of_organizers_and_admins_are_as_fresh_as_others(client, app, db, event, role):
+    """They are not cached, but the index that finds their events is."""
+    headers = make_user(app, role)["headers"]
+    assert titles(client, "?category=other", headers) == ["Sample Event"]
+    by_another_process(db, event["eventId"], lambda _event: {"category": "concert"})
+    within_a_second(lambda: titles(client, "?category=other", headers) == [])
+
+
+@pytest.mark.parametrize("role", [None, "attendee", "organizer", "admin"])
+def test_a_draft_is_not_listed_although_the_index_has_it(client, app, db, event, role, monkeypatch):
+    """The events that the index finds are checked again when they are read."""
+    headers = make_user(app, role)["headers"] if role else {}
+    assert titles(client, "?category=other", headers) == ["Sample Event"]
+    cache = EVENT_CACHE.get(app)
+    with monkeypatch.context() as patch:  # No poll tells this process of the draft.
+        patch.setattr(cache._change_feed, "poll_if_due", lambda: None)
+        draft = {"$set": {"status": "draft"}, "$inc": {"__v": 1, "rev": 1}}
+        db.events.update_one({"eventId": event["eventId"]}, draft)
+        cache._freshness.reset()
+        cache._expire_pages(lists_differ=True)
+        for query in ("?category=other", "?search=sample"):
+            assert titles(client, query, headers) == []
 
 
 def test_after_a_pause_the_first_answer_is_fresh(client, db, event):

@@ -215,6 +215,45 @@ def test_a_draft_is_streamed_only_to_its_managers(app, client, db, organizer, ad
             assert stream.next().event == "availability"
 
 
+LOSSES = {
+    "role": lambda client, admin, who: client.put(
+        f"/api/users/{who['id']}", json={"role": "attendee"}, headers=admin["headers"]
+    ),
+    "account": lambda client, admin, who: client.delete(
+        f"/api/users/{who['id']}", headers=admin["headers"]
+    ),
+    "session": lambda client, _admin, who: client.post("/api/auth/logout", headers=who["headers"]),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("is_idle", [False, True])
+def test_who_loses_the_right_to_see_a_draft_loses_its_stream(
+    client, db, organizer, admin, monkeypatch, loss, is_idle
+):
+    monkeypatch.setattr(hub_module, "RESTRICTED_CHECK_SECONDS", 0.05 if is_idle else 3600)
+    draft = factories.make_event(db, organizer_id=organizer["id"], status="draft")
+    with open_stream(client, draft, headers=organizer["headers"]) as stream:
+        assert stream.next().event == "availability"
+        answer = LOSSES[loss](client, admin, organizer)
+        assert answer.status_code == 200, answer.json
+        if not is_idle:
+            write_message(db, draft, "secret")
+            sell(db, draft, 1)
+        assert stream.has_ended()
+
+
+def test_a_public_event_that_becomes_a_draft_ends_for_its_former_organizer(
+    client, db, event, organizer, admin
+):
+    with open_stream(client, event, headers=organizer["headers"]) as stream:
+        stream.next()
+        LOSSES["role"](client, admin, organizer)
+        change = {"$set": {"status": "draft"}, "$inc": {"rev": 1, "__v": 1}}
+        db.events.update_one({"eventId": event["eventId"]}, change)
+        assert stream.has_ended()
+
+
 def test_an_event_that_becomes_a_draft_ends_for_the_public(client, db, event, organizer):
     with (
         open_stream(client, event) as public,

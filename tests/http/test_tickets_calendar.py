@@ -159,5 +159,19 @@ def test_the_entry_of_a_cancelled_or_deleted_event_is_cancelled(organizer, holde
     assert sequences == sorted(set(sequences))
 
 
+def test_the_entry_of_an_ended_booking_shows_nothing_of_a_draft(
+    db, organizer, holder, event, booking
+):
+    before = entry(holder, booking)
+    holder.cancel(booking)
+    secret = {"title": "Secret", "schedule.0.location": "Secret", "status": "draft"}
+    db.events.update_one({"eventId": event}, {"$set": secret, "$inc": {"rev": 1, "__v": 1}})
+    ended = entry(holder, booking)
+    assert "Secret" not in fetch(holder, booking).text
+    assert ended["SUMMARY"] == before["SUMMARY"]
+    assert ended["LOCATION"] == before["LOCATION"]
+    assert before["SEQUENCE"] < ended["SEQUENCE"] < 2**31 - 1  # It may be published again.
+
+
 def test_admins_see_the_entry(client, app, booking):
     assert entry(Caller(client, app, "admin"), booking)["STATUS"] == "CONFIRMED"

@@ -47,7 +47,7 @@ def test_no_command_scans_a_collection(recorded):
     store.fill_gap(db, event_id, 99, now)
     service.export_user(db, reader["id"])
     service.forget_user(db, reader["id"])
-    caller = {"caller_keys": ["::1"], "has_session": lambda: True}
+    caller = {"caller_keys": ["::1"], "load_actor": lambda: actor}
     hub = Hub()
     event_topic, listener = event_stream.subscribe(
         db, hub, event_id, last_event_id="0.0.0", actor=actor, **caller

@@ -13,7 +13,7 @@ from eventapp.analytics.schemas import (
     StatsAnswer,
 )
 from eventapp.core import paging
-from eventapp.core.access.permissions import current_actor, role_required
+from eventapp.core.access.permissions import current_actor, make_actor_loader, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.app_context import current_config
@@ -119,7 +119,8 @@ def event_stats(event_id: int) -> Response:
 @events_bp.error_responses(404)
 def event_bookings_csv(event_id: int) -> Response:
     """Return all bookings of an event, newest first, as CSV in UTF-8 with a byte order mark."""
-    chunks = event_figures.stream_bookings_csv(get_db(), event_id, current_actor())
+    actor = current_actor()
+    chunks = event_figures.stream_bookings_csv(get_db(), event_id, actor, make_actor_loader(actor))
     response = Response(chunks, content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="bookings-{event_id}.csv"'
     return response

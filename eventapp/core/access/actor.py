@@ -1,6 +1,7 @@
 """The caller of a request: a logged-in user, a device without an account, or the shared guest."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bson import ObjectId
@@ -63,3 +64,7 @@ class Actor:
     def may_manage_events_of(self, organizer_id: ObjectId | None) -> bool:
         """Return True if the caller is an admin, or is this user and still an organizer."""
         return self.may_organize and self.may_manage(organizer_id)
+
+
+# Returns the caller of a request as they may act now; None once their session has ended.
+ActorLoader = Callable[[], Actor | None]

@@ -16,7 +16,7 @@ from flask import Flask, g, request
 
 from eventapp.config import Config
 from eventapp.core.access import tokens
-from eventapp.core.access.actor import DEVICE_ID, Actor
+from eventapp.core.access.actor import DEVICE_ID, Actor, ActorLoader
 from eventapp.core.access.tokens import Claims
 from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
@@ -125,6 +125,23 @@ def _read_device_id() -> str | None:
         message = "Must be 8 to 64 characters of A-Z, a-z, 0-9 and -"
         raise ValidationFailed("Invalid X-Device-Id", errors={"X-Device-Id": [message]})
     return device_id
+
+
+def make_actor_loader(actor: Actor) -> ActorLoader:
+    """Return a function that loads a caller again, for an answer that takes long.
+
+    The function needs no request context. It returns the caller with the role that the user has
+    now, or None if the session has ended. A caller without a session stays the same.
+    """
+    load_session, db = AUTHENTICATION.get().load_session, get_db()
+
+    def load_actor() -> Actor | None:
+        if actor.session_id is None:
+            return actor
+        session = load_session(db, actor.session_id, utc_now())
+        return replace(actor, role=session["role"]) if session else None
+
+    return load_actor
 
 
 def anyone(view: View) -> View:

@@ -31,8 +31,10 @@ from eventapp.core.streams.connection_limits import ConnectionLimits, TooManyStr
 
 # The time between two polls of the database, and the least time if `Hub.wake` was called.
 POLL_SECONDS, MIN_POLL_SECONDS = 0.5, 0.05
-# How often a stream checks the caller's session, and sends a comment if it is idle.
+# How often a stream checks whether its caller may still read it, and sends a comment if it is idle.
 COMMENT_SECONDS = 15.0
+# How often a stream that only some callers may read checks whether this caller still may.
+RESTRICTED_CHECK_SECONDS = 1.0
 # How long a client waits before it reconnects, in milliseconds. Each stream begins with it.
 RETRY_MS = 2_000
 OPENING, COMMENT = f"retry: {RETRY_MS}\n: open\n\n".encode(), b": \n\n"
@@ -100,6 +102,10 @@ class Listener(Protocol):
         Raises:
             StreamEnded: the stream cannot continue.
         """
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether only some callers may read the topic, so that roles must be checked often."""
 
     def is_alive(self) -> bool:
         """Return False once the stream must end, for example with its caller's session."""
@@ -239,11 +245,12 @@ HUB: AppKey[Hub] = AppKey("hub")
 def stream_events(topic: Topic, listener: Listener) -> Iterator[bytes]:
     """Yield the bytes of a stream, until its topic ends or its listener cannot continue.
 
-    Every COMMENT_SECONDS the stream checks `Listener.is_alive`. If there is nothing to send then,
-    it sends a comment, so that a broken connection is noticed.
+    Every COMMENT_SECONDS the stream sends a comment if there is nothing else to send, so that a
+    broken connection is noticed. It also checks `Listener.is_alive`, more often if the listener is
+    restricted.
     """
     yield OPENING
-    checked_at = time.monotonic()
+    checked_at = commented_at = time.monotonic()
     while True:
         # Both are read before the listener reads the state: see the invariant of the module.
         version, has_ended = topic.version, topic.has_ended
@@ -252,17 +259,21 @@ def stream_events(topic: Topic, listener: Listener) -> Iterator[bytes]:
         except (StreamEnded, PyMongoError):
             return
         now = time.monotonic()
-        if now - checked_at >= COMMENT_SECONDS:
+        check_seconds = RESTRICTED_CHECK_SECONDS if listener.is_restricted else COMMENT_SECONDS
+        if now - checked_at >= check_seconds:
             checked_at = now
             if not _is_alive(listener):
                 return
+        if now - commented_at >= COMMENT_SECONDS:
+            commented_at = now
             data = data or COMMENT
         if data:
             yield data
         elif has_ended:
             return
         else:
-            topic.wait_for_change(version, checked_at + COMMENT_SECONDS - now)
+            due = min(checked_at + check_seconds, commented_at + COMMENT_SECONDS)
+            topic.wait_for_change(version, due - now)
 
 
 def _is_alive(listener: Listener) -> bool:

@@ -1,14 +1,9 @@
-"""Streams over HTTP: the response, the callers for whom it counts, and the session check."""
-
-from collections.abc import Callable
+"""Streams over HTTP: the response, and the callers for whom it counts."""
 
 from flask import Response
 
-from eventapp.core.access.actor import Actor
-from eventapp.core.access.permissions import AUTHENTICATION, current_actor
+from eventapp.core.access.permissions import current_actor
 from eventapp.core.access.rate_limits import get_client_address_key
-from eventapp.core.clock import utc_now
-from eventapp.core.database import get_db
 from eventapp.core.http.responses import NOT_STORED
 from eventapp.core.streams.hub import HUB, Listener, Topic, stream_events
 
@@ -30,17 +25,3 @@ def stream_response(topic: Topic, listener: Listener) -> Response:
     response.headers["Content-Type"] = f"{EVENT_STREAM}; charset=utf-8"
     response.call_on_close(lambda: hub.unsubscribe(topic, caller_keys))
     return response
-
-
-def make_session_check(actor: Actor) -> Callable[[], bool]:
-    """Return a function that checks whether the caller's session still exists.
-
-    The function needs no request context. For a caller without a session it returns True.
-    """
-    load_session, db = AUTHENTICATION.get().load_session, get_db()
-    session_id = actor.session_id
-
-    def has_session() -> bool:
-        return session_id is None or load_session(db, session_id, utc_now()) is not None
-
-    return has_session

@@ -70,7 +70,7 @@ class EventCache:
 
     Attributes:
         index: the in-memory index of listed events. It contains the changes by other processes up
-            to the last poll. Only the methods of the cache poll; a query of the index does not.
+            to the last poll. A query of the index does not poll; call `receive_changes` before.
     """
 
     def __init__(self, db: Db, shared_cache: SharedCache = NO_SHARED_CACHE) -> None:
@@ -103,6 +103,14 @@ class EventCache:
         # Of all favorites: changes with every change of a favorite by this process. Favorites that
         # were read while it changed are not cached.
         self._favorites_version = 0
+
+    def receive_changes(self) -> None:
+        """Receive the changes by other processes, unless that was done less than 0.4 s ago.
+
+        Raises:
+            DatabaseUnavailable.
+        """
+        self._change_feed.poll_if_due()
 
     # Events.
 
@@ -137,12 +145,15 @@ class EventCache:
         return event
 
     def _get_events(self, event_ids: Sequence[int]) -> list[RenderedEvent]:
-        """Return those of these events that exist, in this order."""
+        """Return those of these events that exist and are no drafts, in this order.
+
+        The index or another process's page may name an event that has become a draft since.
+        """
         events = {event_id: self._freshness.get(event_id) for event_id in event_ids}
         missing = tuple(event_id for event_id, event in events.items() if event is None)
         if missing:
             events.update(self._loader.load(missing))
-        return [event for event in events.values() if event]
+        return [event for event in events.values() if event and not event.is_draft]
 
     # Pages of the list.
 

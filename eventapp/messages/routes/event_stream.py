@@ -2,7 +2,7 @@
 
 from flask import Response, request
 
-from eventapp.core.access.permissions import anyone, current_actor
+from eventapp.core.access.permissions import anyone, current_actor, make_actor_loader
 from eventapp.core.access.rate_limits import stream_rate_limit
 from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
@@ -10,7 +10,6 @@ from eventapp.core.streams.hub import HUB
 from eventapp.core.streams.responses import (
     EVENT_STREAM,
     current_caller_keys,
-    make_session_check,
     stream_response,
 )
 from eventapp.messages.event_stream import subscribe
@@ -38,6 +37,6 @@ def stream_event(event_id: int) -> Response:
         last_event_id=request.headers.get("Last-Event-ID"),
         actor=actor,
         caller_keys=current_caller_keys(),
-        has_session=make_session_check(actor),
+        load_actor=make_actor_loader(actor),
     )
     return stream_response(topic, listener)

@@ -2,7 +2,7 @@
 
 from flask import Response, request
 
-from eventapp.core.access.permissions import current_actor, user_required
+from eventapp.core.access.permissions import current_actor, make_actor_loader, user_required
 from eventapp.core.access.rate_limits import stream_rate_limit
 from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
@@ -10,7 +10,6 @@ from eventapp.core.streams.hub import HUB
 from eventapp.core.streams.responses import (
     EVENT_STREAM,
     current_caller_keys,
-    make_session_check,
     stream_response,
 )
 from eventapp.notifications import live
@@ -38,6 +37,6 @@ def stream_notifications() -> Response:
         actor.require_user_id(),
         last_event_id=request.headers.get("Last-Event-ID"),
         caller_keys=current_caller_keys(),
-        has_session=make_session_check(actor),
+        load_actor=make_actor_loader(actor),
     )
     return stream_response(topic, listener)

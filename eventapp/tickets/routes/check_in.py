@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from flask import Response
 
 from eventapp.core import json
-from eventapp.core.access.permissions import current_actor, role_required
+from eventapp.core.access.permissions import current_actor, make_actor_loader, role_required
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
 from eventapp.core.http.blueprint import Blueprint
@@ -46,7 +46,7 @@ def check_in_list(event_id: int) -> Response:
         "algorithm": "Ed25519",
         "publicKey": event_check_in.key.public_key,
     }
-    batches = event_check_in.iter_valid_tickets()
+    batches = event_check_in.iter_valid_tickets(make_actor_loader(current_actor()))
     # The first batch is read before the answer begins, so that an unavailable database is a 503.
     first = next(batches, [])
     return Response(_stream_list(header, first, batches), content_type="application/json")
