@@ -7,6 +7,8 @@ password is right. So attempts that run at the same time all count.
 from dataclasses import dataclass
 from datetime import datetime
 
+from bson import ObjectId
+
 from eventapp.accounts import store_attempts
 from eventapp.accounts.login_back_off import (
     BY_ACCOUNT,
@@ -17,6 +19,7 @@ from eventapp.accounts.login_back_off import (
     RecordIds,
     make_record_ids,
 )
+from eventapp.core.access.rate_limits import find_client_network
 from eventapp.core.database import Db
 from eventapp.core.errors import TooManyRequests
 
@@ -36,19 +39,25 @@ class Attempt:
     began_at: datetime
 
 
+def make_login_key(user_id: ObjectId) -> str:
+    """Return the key by which the failures of an account are counted, however it is named."""
+    return f"account {user_id}"
+
+
 def begin_attempt(db: Db, login_key: str, client_ip: str, now: datetime) -> Attempt:
     """Count one attempt on an account, before its password is checked.
 
     An attempt that earlier failures already forbid is refused without being counted.
 
     Args:
-        login_key: the folded name or email that was sent, or an account's id.
+        login_key: `make_login_key` of the account, or the folded name or email that was sent if
+            there is no such account.
         client_ip: the client's IP address.
 
     Raises:
         TooManyRequests: too many attempts failed lately.
     """
-    ids = make_record_ids(login_key, client_ip, now)
+    ids = make_record_ids(login_key, find_client_network(client_ip), now)
     records = store_attempts.find_records(db, (ids.pair, ids.address, ids.account, ids.trusted))
     back_offs = {ids.pair: BY_ACCOUNT_AND_ADDRESS, ids.address: BY_ADDRESS}
     if ids.trusted not in records:

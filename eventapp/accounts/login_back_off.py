@@ -3,7 +3,7 @@
 Failures are counted in three ways: by account and address together, by address, and by account.
 The first two slow down only the client that guesses. The third slows down all addresses that have
 not logged in to the account before, and only for a short time, so that nobody can lock out the
-owner.
+owner. An address is an IPv4 address or an IPv6 /64, because one client can use all of a /64.
 """
 
 import hashlib
@@ -91,22 +91,22 @@ class RecordIds:
     trusted: str
 
 
-def make_record_ids(login_key: str, client_ip: str, now: datetime) -> RecordIds:
-    """Return the ids of the records that concern an attempt on an account from an address.
+def make_record_ids(login_key: str, network: str, now: datetime) -> RecordIds:
+    """Return the ids of the records that concern an attempt on an account from a network.
 
     Args:
-        login_key: the folded name or email that was sent, or an account's id.
-        client_ip: the client's IP address.
+        login_key: names the account, or what was sent if there is no account.
+        network: the client's IPv4 address or IPv6 /64, all of whose addresses one client can use.
     """
 
     def make_counter_id(back_off: BackOff, *parts: str) -> str:
         return _digest(back_off.scope, *parts, back_off.find_window_end(now))
 
     return RecordIds(
-        pair=make_counter_id(BY_ACCOUNT_AND_ADDRESS, login_key, client_ip),
-        address=make_counter_id(BY_ADDRESS, client_ip),
+        pair=make_counter_id(BY_ACCOUNT_AND_ADDRESS, login_key, network),
+        address=make_counter_id(BY_ADDRESS, network),
         account=make_counter_id(BY_ACCOUNT, login_key),
-        trusted=_digest("known", login_key, client_ip),  # The word is a part of stored ids.
+        trusted=_digest("known", login_key, network),  # The word is a part of stored ids.
     )
 
 

@@ -239,8 +239,9 @@ def update_user(
     user = _write_changes(db, user_id, _add_folded_fields(changes, now), unique_name=unique_name)
     if loses_admin_role:
         _restore_last_admin(db, user_id, now)
-    if user["role"] != previous["role"]:
-        store_sessions.set_role(db, user_id, user["role"])
+    # Also where the role stays the same: the request that set it may have died before this.
+    if "role" in changes:
+        sessions.apply_role(db, user)
     _delete_replaced_photo(db, user)
     return user
 

@@ -7,7 +7,8 @@ retry, see `rules.is_honest_retry`.
 Invariant: a change of a user's password ends every session of the user except the one that made
 the change, and no session has a role that its user has lost. A change of an account writes the
 account first and its sessions second; `open_session` writes the session first and reads the account
-second. So either the change reaches the new session, or `open_session` sees the change.
+second. So either the change reaches the new session, or `open_session` sees the change. A password
+hash is only replaced where it is the one that the right password was compared with.
 """
 
 import secrets
@@ -18,7 +19,7 @@ from bson import ObjectId
 
 from eventapp.accounts import rules, store, store_sessions
 from eventapp.accounts.errors import BadCredentials, SessionEnded, TokenReused, WrongPassword
-from eventapp.accounts.login_attempts import begin_attempt, record_success
+from eventapp.accounts.login_attempts import begin_attempt, make_login_key, record_success
 from eventapp.accounts.types import ActiveSession, StoredSession, StoredUser
 from eventapp.core.access.passwords import (
     find_password_error,
@@ -32,6 +33,8 @@ from eventapp.core.errors import ValidationFailed
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_account_name
 
+# How often a write is repeated if other requests change the account at the same time.
+OPEN_ATTEMPTS, ROLE_ATTEMPTS, CHANGE_ATTEMPTS = 5, 20, 5
 # The arguments of one `SessionReader.load_session`.
 SessionLookup = tuple[Db, ObjectId, datetime]
 
@@ -61,48 +64,106 @@ def log_in(
 
     Raises:
         BadCredentials: there is no such account, or the password is wrong. Both take the same
-            time. It is also raised if the account changes meanwhile, see `open_session`.
+            time. It is also raised if the password changes meanwhile, see `open_session`.
         TooManyRequests: too many attempts failed lately. The password was not checked.
     """
-    login_key = fold_account_name(email if email is not None else name or "")
+    user, login_key = _find_account(db, email, name or "")
     attempt = begin_attempt(db, login_key, client_ip, now)
-    find = store.find_by_login_name if email is None else store.find_by_email
-    user = find(db, login_key)
     hashed = user["passwordHash"] if user else None
     if not verify_password(password, hashed, bcrypt_rounds) or user is None:
         raise BadCredentials
     record_success(db, attempt)
-    if needs_rehash(user["passwordHash"], bcrypt_rounds):
-        rehashed = hash_password(password, bcrypt_rounds)
-        user = store.update(db, user["_id"], {"passwordHash": rehashed}) or user
-    return user, open_session(db, user, now=now, lifetime=lifetime)
+    if needs_rehash(password, user["passwordHash"], bcrypt_rounds):
+        user = _replace_hash(db, user, password, bcrypt_rounds)
+    session = open_session(db, user, now=now, lifetime=lifetime)
+    return {**user, "role": session["role"]}, session
+
+
+def _find_account(db: Db, email: str | None, name: str) -> tuple[StoredUser | None, str]:
+    """Return the account that logs in by an email or a name, and the key to count its failures by.
+
+    The failures of an account are counted together, whether it is named by its email or its name.
+    """
+    if email is not None:
+        user, sent = store.find_by_email(db, fold_account_name(email)), email
+    else:
+        user, sent = store.find_by_login_name(db, fold_account_name(name)), name
+    return user, make_login_key(user["_id"]) if user else fold_account_name(sent)
+
+
+def _replace_hash(db: Db, user: StoredUser, password: str, bcrypt_rounds: int) -> StoredUser:
+    """Replace an outdated hash of a right password, unless another request has replaced it.
+
+    Returns:
+        The account after the write.
+
+    Raises:
+        BadCredentials: another request has changed the password, or deleted the account.
+    """
+    hashed = hash_password(password, bcrypt_rounds)
+    replaced = store.replace_password(db, user, hashed, user["updatedAt"])
+    if replaced:
+        return replaced
+    found = store.find(db, user["_id"])
+    if found is None or not verify_password(password, found["passwordHash"], bcrypt_rounds):
+        raise BadCredentials
+    return found
 
 
 def open_session(db: Db, user: StoredUser, *, now: datetime, lifetime: timedelta) -> StoredSession:
-    """Open a session for an account that was just read.
+    """Open a session for an account that was just read, with the role that the account has now.
 
     Args:
         lifetime: how long the session lasts without a refresh.
 
     Raises:
-        BadCredentials: the account's role or password has changed since it was read, or the
-            account was deleted.
+        BadCredentials: the account's password has changed since it was read, or the account was
+            deleted, or its role changed again and again.
     """
-    session: StoredSession = {
+    role = user["role"]
+    for _attempt in range(OPEN_ATTEMPTS):
+        session = _make_session(user["_id"], role, now, lifetime)
+        store_sessions.insert(db, session)
+        # The order of this write and this read upholds the invariant of the module.
+        found = store.find(db, user["_id"])
+        has_same_password = found and found["passwordHash"] == user["passwordHash"]
+        if found and has_same_password and found["role"] == role:
+            return session
+        store_sessions.delete(db, session["_id"])
+        if not found or not has_same_password:
+            break
+        role = found["role"]
+    raise BadCredentials
+
+
+def _make_session(
+    user_id: ObjectId, role: str, now: datetime, lifetime: timedelta
+) -> StoredSession:
+    return {
         "_id": ObjectId(),
-        "userId": user["_id"],
-        "role": user["role"],
+        "userId": user_id,
+        "role": role,
         "refreshId": _make_refresh_id(),
         "gen": 0,
         "createdAt": now,
         "expiresAt": now + lifetime,
     }
-    store_sessions.insert(db, session)
-    # The order of this write and this read upholds the invariant of the module.
-    if not store.has_same_credentials(db, user):
-        store_sessions.delete(db, session["_id"])
-        raise BadCredentials
-    return session
+
+
+def apply_role(db: Db, user: StoredUser) -> None:
+    """Set the role of an account in all its sessions.
+
+    Args:
+        user: the account after its role was written.
+    """
+    role = user["role"]
+    for _attempt in range(ROLE_ATTEMPTS):
+        store_sessions.set_role(db, user["_id"], role)
+        # Another request may have written a role, and the sessions, between the two writes.
+        found = store.find(db, user["_id"])
+        if found is None or found["role"] == role:
+            return
+        role = found["role"]
 
 
 def refresh_session(
@@ -173,14 +234,17 @@ def change_password(
     password_error = find_password_error(new, rules.MIN_PASSWORD)
     if password_error:
         raise ValidationFailed("Invalid newPassword", errors={"newPassword": [password_error]})
-    attempt = begin_attempt(db, str(user_id), client_ip, now)
-    user = store.find(db, user_id)
-    if user is None or not verify_password(current, user["passwordHash"], bcrypt_rounds):
-        raise WrongPassword
-    record_success(db, attempt)
+    attempt = begin_attempt(db, make_login_key(user_id), client_ip, now)
     hashed = hash_password(new, bcrypt_rounds)
-    store.update(db, user_id, {"passwordHash": hashed, "updatedAt": now})
-    store_sessions.delete_all(db, user_id, except_for=session_id)
+    for _attempt in range(CHANGE_ATTEMPTS):
+        user = store.find(db, user_id)
+        if user is None or not verify_password(current, user["passwordHash"], bcrypt_rounds):
+            raise WrongPassword
+        if store.replace_password(db, user, hashed, now):
+            record_success(db, attempt)
+            store_sessions.delete_all(db, user_id, except_for=session_id)
+            return
+    raise WrongPassword
 
 
 def log_out(db: Db, session_id: ObjectId | None, user_id: ObjectId, *, everywhere: bool) -> None:

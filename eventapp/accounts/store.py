@@ -76,10 +76,18 @@ def find_by_login_name(db: Db, login_name: str) -> StoredUser | None:
     return _users(db).find_one({"loginName": login_name})
 
 
-def has_same_credentials(db: Db, user: StoredUser) -> bool:
-    """Return True if the role and the password of an account are the same as when it was read."""
-    where = {"_id": user["_id"], "role": user["role"], "passwordHash": user["passwordHash"]}
-    return _users(db).find_one(where, {"_id": 1}) is not None
+def replace_password(
+    db: Db, user: StoredUser, password_hash: str, updated_at: datetime
+) -> StoredUser | None:
+    """Set the password hash of an account, unless it has changed since the account was read.
+
+    Returns:
+        The account after the write. None, with nothing written, if another write has replaced the
+        hash, or the account was deleted.
+    """
+    where = {"_id": user["_id"], "passwordHash": user["passwordHash"]}
+    change = {"$set": {"passwordHash": password_hash, "updatedAt": updated_at}}
+    return _users(db).find_one_and_update(where, change, return_document=ReturnDocument.AFTER)
 
 
 def update(

@@ -73,7 +73,6 @@ class UserChanges(TypedDict, total=False):
     loginName: str  # set with `name` where no other account has claimed it
     email: str
     emailKey: str  # set with `email`
-    passwordHash: str
     role: str
     about: str
     userImg: str

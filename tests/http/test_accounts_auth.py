@@ -1,5 +1,8 @@
 """The routes of `/api/auth`: registration, login, the profile, the password and logout."""
 
+import json
+
+import bcrypt
 import pytest
 
 from eventapp.core.access.passwords import hash_password
@@ -151,6 +154,36 @@ def test_login_replaces_a_hash_of_another_cost(client, ann, db):
     assert client.post("/api/auth/login", json=login).status_code == 200
     assert db.users.find_one()["passwordHash"].startswith("$2b$04$")
     assert client.post("/api/auth/login", json=login).status_code == 200
+
+
+def test_a_decomposed_password_of_an_earlier_version_is_hashed_again(client, ann, db):
+    typed_on_a_mac, typed_on_a_phone = "pa\u00dfwo\u0308rter", "pa\u00dfw\u00f6rter"
+    older_hash = bcrypt.hashpw(typed_on_a_mac.encode(), bcrypt.gensalt(4)).decode()
+    db.users.update_one({}, {"$set": {"passwordHash": older_hash}})
+    for typed in (typed_on_a_mac, typed_on_a_phone):
+        answer = client.post("/api/auth/login", json={"name": "Ann", "password": typed})
+        assert answer.status_code == 200
+    stored = db.users.find_one()["passwordHash"]
+    assert bcrypt.checkpw(typed_on_a_phone.encode(), stored.encode())
+
+
+@pytest.mark.parametrize("password", ["correct \ud800", "correct \0 horse"])
+def test_a_password_that_cannot_be_hashed_is_refused(client, ann, password):
+    def send(method, path, body, headers=None):
+        # json.dumps escapes a lone surrogate, which the test client does not encode.
+        text = json.dumps(body)
+        answer = client.open(
+            path, method=method, data=text, content_type="application/json", headers=headers
+        )
+        return answer.status_code
+
+    body = {"name": "Bob", "email": "b@example.org", "password": password}
+    assert send("POST", "/api/auth/register", body) == 400
+    assert send("POST", "/android/api/users", body) == 400
+    changing = {"currentPassword": PASSWORD, "newPassword": password}
+    assert send("PUT", "/api/auth/change-password", changing, ann["headers"]) == 400
+    for path in ("/api/auth/login", "/android/api/users/login"):
+        assert send("POST", path, {"name": "Ann", "password": password}) in (400, 401)
 
 
 def test_the_profile_changes_the_fields_that_are_sent(client, ann):

@@ -57,6 +57,44 @@ def test_the_owner_at_another_address_is_not_locked_out(client, ann):
     assert login(client, HOME).status_code == 200
 
 
+def guess_in_every_way(client, address, headers):
+    """Guess at Ann's password by email, by name, in the app, and by changing it."""
+    password = "a wrong guess"
+    changing = {"currentPassword": password, "newPassword": "another password"}
+    calls = [
+        ("POST", "/api/auth/login", {"email": "ann@example.org", "password": password}),
+        ("POST", "/api/users/login", {"name": "Ann", "password": password}),
+        ("POST", "/android/api/users/login", {"name": "Ann", "password": password}),
+        ("PUT", "/api/auth/change-password", changing),
+    ]
+    for method, path, body in calls:
+        yield client.open(
+            path,
+            method=method,
+            json=body,
+            headers=headers if "change" in path else {},
+            environ_base={"REMOTE_ADDR": address},
+        ).status_code
+
+
+def test_guesses_in_all_ways_are_counted_together(client, ann):
+    headers = {"Authorization": f"Bearer {ann['token']}"}
+    statuses = [*guess_in_every_way(client, CAFE, headers)]
+    statuses += guess_in_every_way(client, CAFE, headers)
+    assert statuses == [401, 401, 401, 400, 401, 429, 429, 429]
+    assert login(client, HOME).status_code == 200
+
+
+def test_the_addresses_of_an_ipv6_network_are_counted_together(client, ann):
+    statuses = [guess(client, f"2001:db8:1:2::{n}", 1)[0] for n in range(7)]
+    assert statuses == [401] * 5 + [429] * 2
+    assert guess(client, "2001:db8:1:3::1", 1) == [401]
+    assert login(client, "2001:db8:1:4::1").status_code == 200
+    statuses = [guess(client, f"2001:db8:9:{n:x}::1", 1)[0] for n in range(20)]
+    assert 429 in statuses
+    assert login(client, "2001:db8:1:4:ffff::2").status_code == 200
+
+
 def test_a_success_resets_the_count_of_failures(client, ann):
     for _ in range(3):
         assert guess(client, HOME, 4) == [401] * 4

@@ -6,7 +6,7 @@ from threading import Barrier
 import pytest
 
 from eventapp.accounts import service, sessions, store, store_sessions
-from eventapp.accounts.errors import BadCredentials, EmailTaken, LastAdmin, NameTaken
+from eventapp.accounts.errors import BadCredentials, EmailTaken, LastAdmin, NameTaken, WrongPassword
 from eventapp.accounts.login_back_off import BY_ACCOUNT_AND_ADDRESS
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError, TooManyRequests
@@ -172,6 +172,95 @@ def test_a_password_change_ends_the_session_of_a_simultaneous_login(db):
         run_concurrently(*changing, *opening)
         alive = [each["_id"] for each in db.sessions.find({"userId": user["_id"]})]
         assert alive == [kept["_id"]]
+
+
+def log_in_with(db, password, rounds=4):
+    return sessions.log_in(
+        db,
+        email="p0@example.org",
+        name=None,
+        password=password,
+        client_ip="198.51.100.1",
+        now=utc_now(),
+        lifetime=DAY,
+        bcrypt_rounds=rounds,
+    )
+
+
+def change_password(db, user, current, new):
+    sessions.change_password(
+        db,
+        user_id=user["_id"],
+        session_id=None,
+        current=current,
+        new=new,
+        client_ip="198.51.100.1",
+        now=utc_now(),
+        bcrypt_rounds=4,
+    )
+
+
+def interfere_once(monkeypatch, interfere):
+    """Call a function between the check of a password and the write that follows it."""
+    original, calls = store.replace_password, []
+
+    def replace(*arguments):
+        if not calls:
+            calls.append(True)
+            interfere()
+        return original(*arguments)
+
+    monkeypatch.setattr(store, "replace_password", replace)
+
+
+def test_a_login_does_not_overwrite_a_password_that_was_changed_meanwhile(db, monkeypatch):
+    user = register(db)
+    interfere_once(
+        monkeypatch, lambda: change_password(db, user, "correct horse", "a new password")
+    )
+    with pytest.raises(BadCredentials):
+        log_in_with(db, "correct horse", rounds=5)
+    assert db.sessions.count_documents({}) == 0
+    assert log_in_with(db, "a new password")
+
+
+def test_a_login_whose_hash_another_login_replaced_succeeds(db, monkeypatch):
+    register(db)
+    interfere_once(monkeypatch, lambda: log_in_with(db, "correct horse", rounds=5))
+    assert log_in_with(db, "correct horse", rounds=5)
+    assert db.sessions.count_documents({}) == 2
+
+
+def test_of_two_password_changes_at_once_one_is_refused(db, monkeypatch):
+    user = register(db)
+    interfere_once(
+        monkeypatch, lambda: change_password(db, user, "correct horse", "the first change")
+    )
+    with pytest.raises(WrongPassword):
+        change_password(db, user, "correct horse", "the second change")
+    assert log_in_with(db, "the first change")
+
+
+def test_a_password_change_succeeds_although_a_login_replaced_the_hash(db, monkeypatch):
+    user = register(db)
+    interfere_once(monkeypatch, lambda: log_in_with(db, "correct horse", rounds=5))
+    change_password(db, user, "correct horse", "a new password")
+    assert log_in_with(db, "a new password")
+    assert db.sessions.count_documents({}) == 1
+
+
+def test_two_changes_of_role_at_once_leave_the_stored_role_in_the_sessions(db):
+    for number in range(8):
+        user = register(db, number)
+        sessions.open_session(db, user, now=utc_now(), lifetime=DAY)
+        run_concurrently(
+            *[
+                lambda u=user, r=role: service.update_user(db, u["_id"], {"role": r}, now=utc_now())
+                for role in ("organizer", "attendee") * 3
+            ]
+        )
+        role = db.users.find_one({"_id": user["_id"]})["role"]
+        assert db.sessions.find_one({"userId": user["_id"]})["role"] == role
 
 
 def test_no_session_keeps_a_role_that_was_taken_away(db):

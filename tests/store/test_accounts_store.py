@@ -144,7 +144,7 @@ CALLS = {
     "find": lambda db: store.find(db, USER["_id"]),
     "find_by_email": lambda db: store.find_by_email(db, "p7@example.org"),
     "find_by_login_name": lambda db: store.find_by_login_name(db, "person 7"),
-    "has_same_credentials": lambda db: store.has_same_credentials(db, USER),
+    "replace_password": lambda db: store.replace_password(db, USER, "hash", utc_now()),
     "update": lambda db: store.update(db, USER["_id"], {"about": "x"}),
     "set_role": lambda db: store.set_role(db, USER["_id"], "admin", NOW),
     "count_with_role": lambda db: store.count_with_role(db, "admin", 2),

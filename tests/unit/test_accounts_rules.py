@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import bcrypt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +79,12 @@ def test_an_invalid_email_is_refused(email):
         ("ä" * 37, 8, False),
         ("12345678\0", 8, False),
         ("        ", 8, True),
+        ("a\u0308" * 8, 8, True),
+        ("a\u0308" * 7, 8, False),
+        ("a\u0308" * 36, 8, True),
+        ("a\u0308" * 37, 8, False),
+        ("\u3000" * 72, 8, True),
+        ("1234567\ud800", 8, False),
     ],
 )
 def test_a_password_has_a_least_and_a_greatest_length(password, min_length, valid):
@@ -162,8 +169,27 @@ def test_a_hash_matches_only_its_password():
     assert verify_password("correct horse", hashed, 4)
     assert not verify_password("correct hors", hashed, 4)
     assert not verify_password("correct horse", None, 4)
-    assert needs_rehash(hashed, 5)
-    assert not needs_rehash(hashed, 4)
+    assert needs_rehash("correct horse", hashed, 5)
+    assert not needs_rehash("correct horse", hashed, 4)
+
+
+@pytest.mark.parametrize("stored", ["pa\u00dfw\u00f6rter", "pa\u00dfwo\u0308rter"])
+@pytest.mark.parametrize("typed", ["pa\u00dfw\u00f6rter", "pa\u00dfwo\u0308rter"])
+def test_a_password_is_the_same_composed_and_decomposed(stored, typed):
+    assert verify_password(typed, hash_password(stored, 4), 4)
+    assert not needs_rehash(typed, hash_password(stored, 4), 4)
+    older_hash = bcrypt.hashpw(stored.encode(), bcrypt.gensalt(4)).decode()
+    assert verify_password(typed, older_hash, 4)
+    assert needs_rehash(typed, older_hash, 4) == (stored != "pa\u00dfw\u00f6rter")
+
+
+def test_every_space_is_the_same_in_a_password():
+    assert verify_password("correct\u00a0horse", hash_password("correct horse", 4), 4)
+    assert not verify_password("correct horse", hash_password("correcthorse", 4), 4)
+
+
+def test_a_lone_surrogate_matches_no_password():
+    assert not verify_password("correct \ud800", hash_password("correct ?", 4), 4)
 
 
 def test_a_longer_password_is_not_cut_to_the_stored_one():
