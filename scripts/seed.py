@@ -40,7 +40,8 @@ MAX_SYNTHETIC_EVENTS = 10_000_000
 # and so does the counter of eventIds: no eventId is used twice.
 RESET_COLLECTIONS = (
     *("events", "favorites", "bookings", "waitlist", "chats", "messages", "notifications", "mails"),
-    *("dailySales", "eventSales", "eventDays", "salesMarker"),  # sums of the bookings
+    # Changes of the bookings, and their sums.
+    *("ledger", "dailySales", "eventSales", "eventDays", "salesMarker"),
 )
 
 

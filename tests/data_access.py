@@ -94,7 +94,7 @@ WRITES: Table = {
     "photos.chunks": {"media.store": (INSERT, DELETE)},
     "photos.files": {"media.store": (INSERT, DELETE)},
     "reportPeriods": {"bookings.store_reports": (INSERT,)},
-    "salesMarker": {"analytics.store_sums": (INSERT, "busyUntil", "run", "upTo")},
+    "salesMarker": {"analytics.store_sums": (INSERT, "busyUntil", "run", "upTo", "upToNumber")},
     "sessions": {
         "accounts.store_sessions": (
             *(INSERT, DELETE, "expiresAt", "gen", "previousId", "refreshId", "role", "rotatedAt"),
@@ -152,7 +152,10 @@ READS: Table = {
     },
     "jobs": {"jobs.store": (ALL,)},
     "keys": {"tickets.store": (ALL,)},
-    "ledger": {"bookings.ledger.store": ("_id", "number")},
+    "ledger": {
+        "analytics.store_sums": ("number", "bookedAt", "eventId", "organizerId"),
+        "bookings.ledger.store": ("_id", "number"),
+    },
     "loginMarks": {"accounts.store_attempts": (ALL,)},
     "mails": {"notifications.store": ("void",), "notifications.store_outbox": (ALL,)},
     "messages": {"messages.store": (ALL,)},

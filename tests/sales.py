@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from bson import ObjectId
 
 from eventapp.bookings import rules
+from eventapp.bookings.ledger.entries import add_first_entry
+from eventapp.bookings.ledger.store import build_update
 from tests.factories import make_event
 
 STATUSES = ("confirmed", "held", "cancelled", "expired")
@@ -17,7 +19,7 @@ def events_of(db, organizer_ids, types=2):
     return [make_event(db, organizer_id=id_, ticketTypes=ticket_types) for id_ in organizer_ids]
 
 
-def booking(event, *, status, at, taken, price=10, changed=None, number=None):
+def booking(event, *, status, at, taken, price=10, number=None):
     """Return a booking as it is stored; `taken` is {ticketTypeId: tickets}."""
     items = [
         {
@@ -30,7 +32,7 @@ def booking(event, *, status, at, taken, price=10, changed=None, number=None):
         for type_id, quantity in taken.items()
     ]
     id_ = ObjectId()
-    return {
+    made = {
         "_id": id_,
         "bookingReference": f"EVT-{number if number is not None else id_}",
         "userId": ObjectId(),
@@ -46,10 +48,17 @@ def booking(event, *, status, at, taken, price=10, changed=None, number=None):
         "slot": "direct",
         "expiresAt": None,
         "createdAt": at,
-        "updatedAt": changed or at,
+        "updatedAt": at,
         "cancelledAt": None,
         "refund": None,
     }
+    return add_first_entry(made)
+
+
+def change(db, booking, **fields):
+    """Change a stored booking, with an entry whose numbers do not matter."""
+    entry = {**booking["entries"][0], "kind": "cancelled"}
+    db.bookings.update_one({"_id": booking["_id"]}, build_update(fields, [entry]))
 
 
 def at_random(rng, events, count, first, days):

@@ -2,8 +2,9 @@
 
 **What is stored.** The job `rank-events` calls `refresh_ranks` every 30 seconds. It stores the
 figures of each event by which lists are sorted: revenue, sold tickets, utilization, and the tickets
-wanted by waitlists. The checkpoint is the time up to which all changes of events are in the stored
-figures. A run recomputes the events that changed since. The first run computes all events.
+wanted by waitlists. The checkpoint says up to where all changes are in the stored figures: by a
+number of the ledger for changes of bookings (sales_sums.py), and by a time for those of events and
+waitlists. A run recomputes the events that changed since. The first run computes all events.
 
 **How a list is read.** The reader takes the stored ranks of all events that did not change since
 the checkpoint, and computes those of the changed events. The order is therefore exact at any time.
@@ -26,7 +27,9 @@ from bson import ObjectId
 from eventapp.analytics import rules, sales_sums, store_figures, store_ranking, store_sums
 from eventapp.analytics.rules import BookingTotals
 from eventapp.analytics.store_ranking import WANTED, RankList
+from eventapp.analytics.store_sums import Checkpoint
 from eventapp.analytics.types import FiguresOfEvent, RankKey, WaitlistTotals
+from eventapp.bookings.ledger import service as ledger
 from eventapp.core import paging
 from eventapp.core.clock import start_clock
 from eventapp.core.database import Db
@@ -153,9 +156,10 @@ def _sort_key(rank: RankKey) -> tuple[float, int]:
     return -rank.value, rank.event_id
 
 
-def _find_changed(db: Db, checkpoint: datetime) -> set[int]:
+def _find_changed(db: Db, checkpoint: Checkpoint) -> set[int]:
     """Return the events that changed since the checkpoint, none if there are too many of them."""
-    changed = store_ranking.find_changed_event_ids(db, checkpoint, MAX_CHANGED + 1)
+    changed = store_ranking.find_changed_event_ids(db, checkpoint.time, MAX_CHANGED + 1)
+    changed |= {booking["eventId"] for booking in store_sums.find_changed(db, checkpoint)}
     return changed if len(changed) <= MAX_CHANGED else set()
 
 
@@ -208,21 +212,25 @@ def refresh_ranks(db: Db, now: datetime) -> int:
     if state is None:
         return 0
     run, clock, written = state["run"], start_clock(now), 0
-    for event_ids in _iterate_changed(db, state.get("upTo")):
+    ledger.copy_entries(db)
+    reached = Checkpoint(ledger.find_highest_number(db), now - CHECKPOINT_DELAY)
+    for event_ids in _iterate_changed(db, store_sums.get_checkpoint(state)):
         with store_sums.allow_job_timeout():
             figures = compute_figures(db, event_ids)
             store_ranking.save_ranks(db, run, event_ids, figures, now)
         store_sums.extend_lease(db, run, clock() + LEASE, JOB_STATE_ID)
         written += len(event_ids)
-    store_sums.end_run(db, run, now - CHECKPOINT_DELAY, now, JOB_STATE_ID)
+    store_sums.end_run(db, run, reached, now, JOB_STATE_ID)
     return written
 
 
-def _iterate_changed(db: Db, checkpoint: datetime | None) -> Iterable[Sequence[int]]:
+def _iterate_changed(db: Db, checkpoint: Checkpoint | None) -> Iterable[Sequence[int]]:
     """Yield the events that changed since the checkpoint, or all events, in batches."""
     if checkpoint is not None:
         limit = store_ranking.NO_LIMIT
-        changed = sorted(store_ranking.find_changed_event_ids(db, checkpoint, limit))
+        ids = store_ranking.find_changed_event_ids(db, checkpoint.time, limit)
+        ids |= {booking["eventId"] for booking in store_sums.find_changed(db, checkpoint)}
+        changed = sorted(ids)
         for first in range(0, len(changed), EVENTS_PER_BATCH):
             yield changed[first : first + EVENTS_PER_BATCH]
         return

@@ -27,10 +27,6 @@ BUCKET_MINUTES = 15
 BUCKET = timedelta(minutes=BUCKET_MINUTES)
 ONE_DAY = timedelta(days=1)
 BUCKETS_PER_DAY = ONE_DAY // BUCKET
-# A run moves the checkpoint to this time before its own start. The delay is longer than a request
-# can last and than clocks differ, so that no write with an earlier `updatedAt` becomes visible
-# after the run.
-CHECKPOINT_DELAY = timedelta(seconds=60)
 NUMBERS_PER_STATUS = 3  # bookings, tickets, cents
 # The index in BookingTotals.numbers at which the numbers of each status begin.
 FIRST_INDEX = {status: NUMBERS_PER_STATUS * order for order, status in enumerate(STATUSES)}

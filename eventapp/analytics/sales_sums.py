@@ -7,16 +7,31 @@
 - `eventSales`: totals of each event.
 - `eventDays`: totals of each event and UTC day in segments (segments.py, event_sums.py).
 
-**When it is refreshed.** The checkpoint is the time up to which all changes of bookings are in the
-stored sums. A run finds the bookings with a later `updatedAt`, recounts their buckets and segments
-from the bookings, stores them, and moves the checkpoint to CHECKPOINT_DELAY before its own start.
-A lease prevents that two runs work at the same time. A run that dies does not move the checkpoint,
-so that the next run repeats its work. The first run counts all bookings.
+**When it is refreshed.** Changes are found by the ledger (bookings/ledger), not by a clock. The
+checkpoint is a number of the ledger: every change with this number or a lower one is in the stored
+sums. A run copies the pending entries of bookings into the ledger, then reads its highest number,
+then the rows from the checkpoint to that number. It recounts the buckets and segments of their
+bookings from the bookings, stores them, and moves the checkpoint to that number. A lease prevents
+that two runs work at the same time. A run that dies does not move the checkpoint, so that the next
+run repeats its work. The first run counts all bookings; so does the first run on a database of an
+older version, whose checkpoint was a time.
 
-**How a reader combines stored sums and changes.** It reads the checkpoint first, and then the
-bookings that changed since. A bucket (or segment) in which a changed booking was made is stale. The
-reader takes the stored totals of all other buckets, and counts the stale ones from the bookings.
-The result is exact at any time. Before there is a checkpoint, the reader counts all bookings.
+**How a reader combines stored sums and changes.** It reads the checkpoint first, then the bookings
+with entries that are not in the ledger yet, and last the rows of the ledger after the checkpoint. A
+bucket (or segment) in which one of these bookings was made is stale. The reader takes the stored
+totals of all other buckets, and counts the stale ones from the bookings. Before there is a
+checkpoint, the reader counts all bookings.
+
+**Why the result is exact.** Take a change that was written before the reader began, and the entry
+that was written with it. When the reader looks for bookings with pending entries, either it finds
+the booking there, or the entry has been copied, because a booking stays due until all its entries
+are in the ledger. In the second case the row has a number. If the number is above the checkpoint,
+the reader finds the row, because it reads the ledger later and rows stay. In both cases it recounts
+the bucket. If the number is not above the checkpoint, the run that set this checkpoint had read
+that number before it counted, so it counted the booking with the change. The stored bucket may also
+be newer than the checkpoint, because a run stores its buckets before it moves the checkpoint. Then
+it was counted later, and is exact as well. No lower number appears later, so the argument holds
+for slow requests, suspended processes and wrong clocks.
 """
 
 from collections import defaultdict
@@ -31,6 +46,7 @@ from eventapp.analytics import event_sums, rules, store_sums
 from eventapp.analytics.rules import BUCKET, BUCKETS_PER_DAY, ONE_DAY, BookingTotals
 from eventapp.analytics.store_sums import SumsDocument
 from eventapp.analytics.types import ChangedBooking, MinuteSums, StatusSums, TimeRange
+from eventapp.bookings.ledger import service as ledger
 from eventapp.core.clock import start_clock
 from eventapp.core.database import Db, Query
 
@@ -145,9 +161,14 @@ def refresh_sums(db: Db, now: datetime) -> int:
     state = store_sums.begin_run(db, now, LEASE)
     if state is None:
         return 0
-    run, clock, checkpoint = state["run"], start_clock(now), state.get("upTo")
+    run, clock, checkpoint = state["run"], start_clock(now), store_sums.get_checkpoint(state)
+    ledger.copy_entries(db)
     with store_sums.allow_job_timeout():
-        changed = store_sums.find_changed(db, checkpoint) if checkpoint else None
+        # The number is read before the bookings are counted.
+        reached = store_sums.Checkpoint(ledger.find_highest_number(db), now)
+        changed = None
+        if checkpoint is not None:
+            changed = store_sums.find_copied_changes(db, checkpoint, reached)
         buckets_by_day = _group_by_utc_day(_find_stale_buckets(db, changed))
         changed_by_event = _group_by_event(db, changed)
     for days in _split_into_batches(sorted(buckets_by_day), DAYS_PER_BATCH):
@@ -159,7 +180,7 @@ def refresh_sums(db: Db, now: datetime) -> int:
             batch = [booking for id_ in event_ids for booking in changed_by_event[id_]]
             event_sums.save_event_sums(db, run, event_ids, None if changed is None else batch)
         store_sums.extend_lease(db, run, clock() + LEASE)
-    store_sums.end_run(db, run, now - rules.CHECKPOINT_DELAY, now)
+    store_sums.end_run(db, run, reached, now)
     return len(buckets_by_day) + len(changed_by_event)
 
 

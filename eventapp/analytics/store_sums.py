@@ -33,10 +33,7 @@ from eventapp.core.database import Db, Document, Query, has_only_duplicates
 
 ALL_ORGANIZERS, JOB_STATE_ID = "all", "bookings"
 INDEXES = {
-    "bookings": [
-        IndexModel([("createdAt", ASCENDING)], name="created"),
-        IndexModel([("updatedAt", ASCENDING)], name="updated"),
-    ],
+    "bookings": [IndexModel([("createdAt", ASCENDING)], name="created")],
     "dailySales": [IndexModel([("scope", ASCENDING), ("day", ASCENDING)], name="scope_day")],
     "eventSales": [IndexModel([("organizerId", ASCENDING)], name="organizer")],
     "eventDays": [IndexModel([("eventId", ASCENDING)], name="event")],
@@ -57,6 +54,19 @@ DAY: Query = {"$dateToString": {"format": "%Y-%m-%d", "date": "$createdAt"}}
 
 # An eventId and the time range in which bookings were made, None for all bookings of the event.
 EventTimeRange = tuple[int, TimeRange | None]
+
+
+class Checkpoint(NamedTuple):
+    """Up to where stored sums are complete.
+
+    Attributes:
+        number: a number of the ledger. The sums have all changes with this number or a lower one.
+        time: UTC. The sums have all changes of events with this time or an earlier one, if they
+            depend on events.
+    """
+
+    number: int
+    time: datetime
 
 
 class SumsDocument(NamedTuple):
@@ -186,25 +196,38 @@ def find_first_and_last_time(db: Db) -> tuple[datetime, datetime] | None:
 
 def find_changed(
     db: Db,
-    since: datetime,
+    checkpoint: Checkpoint,
     organizer_id: ObjectId | None = None,
     event_ids: Sequence[int] | None = None,
 ) -> list[ChangedBooking]:
-    """Return the bookings that were made or changed at this time or later.
+    """Return the bookings that changed since a checkpoint, also if the ledger lacks the change.
+
+    A booking may be returned several times.
 
     Args:
         organizer_id: return only bookings of this organizer's events.
         event_ids: return only bookings of these events.
     """
-    where: Query = {
-        "updatedAt": {"$gte": since},
-        "status": {"$in": BOOKING_STATUSES},
-        **build_organizer_filter(organizer_id),
-    }
+    filters = build_organizer_filter(organizer_id)
     if event_ids is not None:
-        where["eventId"] = {"$in": list(event_ids)}
-    found = db.bookings.find(where, {"_id": 0, "createdAt": 1, "eventId": 1})
-    return cast(list[ChangedBooking], list(found))
+        filters["eventId"] = {"$in": list(event_ids)}
+    # These are read before the ledger: a change that is copied in between is found there.
+    due = db.bookings.find({"ledgerDue": True, **filters}, {"_id": 0, "createdAt": 1, "eventId": 1})
+    pending = cast(list[ChangedBooking], list(due))
+    return pending + _find_ledger_rows(db, {"number": {"$gt": checkpoint.number}, **filters})
+
+
+def find_copied_changes(db: Db, checkpoint: Checkpoint, up_to: Checkpoint) -> list[ChangedBooking]:
+    """Return the bookings of the ledger's rows after one checkpoint, up to another.
+
+    A booking may be returned several times.
+    """
+    return _find_ledger_rows(db, {"number": {"$gt": checkpoint.number, "$lte": up_to.number}})
+
+
+def _find_ledger_rows(db: Db, where: Query) -> list[ChangedBooking]:
+    found = db.ledger.find(where, {"_id": 0, "bookedAt": 1, "eventId": 1})
+    return [{"eventId": row["eventId"], "createdAt": row["bookedAt"]} for row in found]
 
 
 def find_booked_event_ids(db: Db) -> list[int]:
@@ -213,11 +236,20 @@ def find_booked_event_ids(db: Db) -> list[int]:
     return sorted(group["_id"] for group in groups if group["_id"] is not None)
 
 
-def find_checkpoint(db: Db, state_id: str = JOB_STATE_ID) -> datetime | None:
-    """Return the time up to which a job's stored sums are complete, None before the first run."""
-    where = {"_id": state_id, "upTo": {"$exists": True}}
-    state = cast(StoredJobState | None, db.salesMarker.find_one(where))
-    return state["upTo"] if state else None
+def find_checkpoint(db: Db, state_id: str = JOB_STATE_ID) -> Checkpoint | None:
+    """Return up to where a job's stored sums are complete, None before the first run."""
+    state = cast(StoredJobState | None, db.salesMarker.find_one({"_id": state_id}))
+    return get_checkpoint(state) if state else None
+
+
+def get_checkpoint(state: StoredJobState) -> Checkpoint | None:
+    """Return the checkpoint of a job, None before the first run.
+
+    One without a number was stored by an older version, and counts as none.
+    """
+    if "upToNumber" not in state:
+        return None
+    return Checkpoint(state["upToNumber"], state["upTo"])
 
 
 def begin_run(
@@ -255,10 +287,10 @@ def extend_lease(db: Db, run: int, until: datetime, state_id: str = JOB_STATE_ID
 
 
 def end_run(
-    db: Db, run: int, checkpoint: datetime, now: datetime, state_id: str = JOB_STATE_ID
+    db: Db, run: int, checkpoint: Checkpoint, now: datetime, state_id: str = JOB_STATE_ID
 ) -> None:
     """Move the checkpoint and end the lease, unless a later run has begun."""
-    fields = {"upTo": checkpoint, "busyUntil": now}
+    fields = {"upToNumber": checkpoint.number, "upTo": checkpoint.time, "busyUntil": now}
     db.salesMarker.update_one({"_id": state_id, "run": run}, {"$set": fields})
 
 

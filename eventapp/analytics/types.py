@@ -56,14 +56,15 @@ class StoredEventDay(TypedDict):
 
 
 class StoredJobState(TypedDict):
-    """The document of `salesMarker`: the state of the job `count-sales`."""
+    """A document of `salesMarker`: the state of a job that stores sums."""
 
-    _id: str  # "bookings"
+    _id: str  # "bookings" of `count-sales`, "ranks" of `rank-events`
     run: int  # the number of the last run that has begun
     busyUntil: datetime  # UTC end of the lease of that run
-    # The checkpoint: the UTC time up to which the stored sums are complete. Absent before the first
-    # complete run.
+    # The checkpoint: see `store_sums.Checkpoint`. Absent before the first complete run, and
+    # `upToNumber` before the first one of this version.
     upTo: NotRequired[datetime]
+    upToNumber: NotRequired[int]
 
 
 class DaySums(TypedDict):
@@ -89,7 +90,7 @@ class EventDay(TypedDict):
 
 
 class ChangedBooking(TypedDict):
-    """Projection of a booking that was made or changed after the checkpoint."""
+    """A booking that was made or changed after the checkpoint."""
 
     eventId: int
     createdAt: datetime

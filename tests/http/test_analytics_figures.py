@@ -38,8 +38,7 @@ def state(request, db, made):
         sales_sums.refresh_sums(db, utc_now())
     if request.param == "changed since":
         for one in made[:10]:
-            change = {"status": "cancelled", "updatedAt": utc_now()}
-            db.bookings.update_one({"_id": one["_id"]}, {"$set": change})
+            sales.change(db, one, status="cancelled")
 
 
 def stored_bookings(db, organizer_id=None):
