@@ -77,6 +77,12 @@ class NotCancellable(Conflict):
     code, message = "not_cancellable", "The booking has expired"
 
 
+class TicketCheckedIn(Conflict):
+    """A ticket of the booking is checked in, so the booking cannot be cancelled on its own."""
+
+    code, message = "ticket_checked_in", "A ticket of this booking is checked in"
+
+
 class NotHeld(Conflict):
     """The booking was cancelled and cannot be confirmed any more."""
 

@@ -24,6 +24,7 @@ from eventapp.bookings.errors import (
     NotCancellable,
     NotHeld,
     PaymentFailed,
+    TicketCheckedIn,
 )
 from eventapp.bookings.ledger.entries import (
     build_confirmation_entries,
@@ -47,6 +48,9 @@ from eventapp.payments.providers import PaymentRefused
 # An attempt fails if another request has changed the booking since it was read. An attempt to
 # confirm also fails while a charge of another amount is recorded as begun.
 CHANGE_ATTEMPTS = 20
+# The guard of a cancellation. Its counterpart is in `tickets.store.check_in`, which requires that
+# the booking is confirmed: of a check-in and a cancellation at once, only one is written.
+NOT_CHECKED_IN: Query = {"checkIns": {"$exists": False}}
 
 
 def cancel_booking(
@@ -60,7 +64,8 @@ def cancel_booking(
         The cancelled booking.
 
     Raises:
-        BookingNotFound, CancellationClosed, NotCancellable: nothing is written.
+        BookingNotFound, CancellationClosed, NotCancellable, TicketCheckedIn: nothing is written.
+            Only the cancellation of the event ends a booking with a checked-in ticket.
     """
     for _attempt in range(CHANGE_ATTEMPTS):
         booking = find_visible_booking(context, booking_id, actor)
@@ -70,8 +75,12 @@ def cancel_booking(
             return find_booking(context, booking_id)
         if booking["status"] == rules.EXPIRED:
             raise NotCancellable
+        if booking.get("checkIns"):
+            raise TicketCheckedIn
         _refuse_after_deadline(context, booking, actor, now)
-        if cancelled := end_booking(context, booking, rules.CANCELLED, "cancelled", now):
+        if cancelled := end_booking(
+            context, booking, rules.CANCELLED, "cancelled", now, guard=NOT_CHECKED_IN
+        ):
             apply_pending_moves(context, [cancelled], now)
             return find_booking(context, booking_id)
         apply_move_if_pending(context, booking_id, now)
@@ -112,6 +121,8 @@ def end_booking(
     status: Status,
     reason: ChangeReason,
     now: datetime,
+    *,
+    guard: Query | None = None,
 ) -> StoredBooking | None:
     """End an active booking, and record the return of its tickets as a pending stock move.
 
@@ -119,14 +130,15 @@ def end_booking(
 
     Args:
         reason: recorded with the refund; it also decides how the holder is notified.
+        guard: a further condition that the booking must meet.
 
     Returns:
-        The ended booking; None if another request has changed the booking, or its last stock move
-        is still pending.
+        The ended booking; None if another request has changed the booking, its last stock move is
+        still pending, or the guard failed.
     """
     fields = build_end_fields(booking, status, reason, now)
     entries = build_end_entries(booking, reason, now)
-    unchanged = {"status": booking["status"]}
+    unchanged = {"status": booking["status"], **(guard or {})}
     ended = store.update_booking(context.db, booking["_id"], unchanged, fields, entries)
     if ended:
         failpoint("end")

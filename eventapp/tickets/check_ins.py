@@ -19,6 +19,8 @@ from eventapp.tickets.types import CheckedInTicket, ScanResult, ValidTicket
 CHECKED_IN = "checked_in"
 # How many bookings are read at once.
 BATCH_SIZE = 500
+# How often a ticket is tried that becomes valid during the check-in.
+CHECK_IN_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,17 @@ class EventCheckIn:
         if ticket is None:
             raise TicketNotFound
         check_in: CheckIn = {"at": min(scanned_at or now, now), "scannedAt": scanned_at}
+        for _attempt in range(CHECK_IN_ATTEMPTS):
+            if checked_in := self._try_to_check_in(ticket, check_in):
+                return checked_in
+        raise TicketNotFound
+
+    def _try_to_check_in(self, ticket: rules.Ticket, check_in: CheckIn) -> CheckedInTicket | None:
+        """Check in a ticket as `check_in` does.
+
+        Returns:
+            None, with nothing written, if the booking was confirmed only after the attempt.
+        """
         booking_id = ObjectId(ticket.booking_id)
         updated = store.check_in(
             self.db, booking_id, ticket.local_id, event_id=self.event_id, check_in=check_in
@@ -66,7 +79,9 @@ class EventCheckIn:
         if booking is None or ticket not in type_names:
             raise TicketNotFound
         if updated is None:
-            _refuse_another_scan(booking, ticket, scanned_at)
+            if rules.find_check_in_time(booking, ticket) is None:
+                return None
+            _refuse_another_scan(booking, ticket, check_in["scannedAt"])
         return {
             **render_ticket(booking, ticket, type_names[ticket], self.key),
             "bookingReference": booking["bookingReference"],

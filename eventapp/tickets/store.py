@@ -1,7 +1,8 @@
 """Check-ins, which are stored in the bookings, and the key that signs tickets.
 
 Only this feature writes `checkIns` of a booking. So one guarded write verifies both that the
-booking is confirmed and that the ticket was not checked in before.
+booking is confirmed and that the ticket was not checked in before. A cancellation is guarded by the
+absence of `checkIns` (`bookings.transitions`): a checked-in ticket never goes back on sale.
 """
 
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from eventapp.tickets import check_ins
 from eventapp.tickets.rules import MAX_SCANS
 from eventapp.tickets.signing_key import TicketKey
 from scripts import new_ticket_key
-from tests.bookings_factories import Caller, event_of, refused
+from tests.bookings_factories import Caller, event_of, refused, stock_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
@@ -104,11 +104,26 @@ class TestCheckIn:
         holder.cancel(booking)
         refused(check_in(organizer, event, codes[0]), 404, "ticket_not_found")
 
-    def test_a_checked_in_ticket_is_refused_after_its_booking_is_cancelled(
-        self, holder, organizer, event, booking, codes
+    @pytest.mark.parametrize("role", ["attendee", "organizer", "admin"])
+    def test_a_booking_with_a_checked_in_ticket_cannot_be_cancelled(
+        self, db, client, app, holder, organizer, event, booking, codes, role
     ):
         check_in(organizer, event, codes[0])
-        holder.cancel(booking)
+        before = db.bookings.find_one()
+        caller = {"attendee": holder, "organizer": organizer, "admin": Caller(client, app, "admin")}
+        for _again in range(2):
+            refused(caller[role].cancel(booking), 409, "ticket_checked_in")
+        assert db.bookings.find_one() == before
+        assert stock_of(db, event) == (8, 2, 0, 0)
+        assert check_in(organizer, event, codes[1]).status_code == 200
+
+    def test_the_cancellation_of_the_event_refunds_checked_in_tickets_too(
+        self, db, holder, organizer, event, booking, codes
+    ):
+        check_in(organizer, event, codes[0])
+        assert organizer.call("POST", f"/events/{event}/cancel").status_code == 200
+        cancelled = holder.get(f"/bookings/{booking['_id']}").json["data"]["booking"]
+        assert (cancelled["status"], cancelled["refund"]["amount"]) == ("cancelled", 40)
         refused(check_in(organizer, event, codes[0]), 404, "ticket_not_found")
         assert organizer.get(f"/events/{event}/check-in").json["tickets"] == []
 

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from eventapp.bookings import recovery, transitions
+from eventapp.bookings import store as bookings_store
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
@@ -102,6 +103,74 @@ def test_a_ticket_cancelled_before_the_check_in_is_written_is_refused(
     assert refusal.code == "ticket_not_found"
     assert "checkIns" not in db.bookings.find_one({"_id": booking["_id"]})
     recovery.recover(context, utc_now())
+
+
+def cancel_during_a_check_in(context, db, event, booking, monkeypatch):
+    """Check a ticket in after the cancellation has read the booking; return the refusals."""
+    opened, code = open_check_in(db, event), code_of(db, event, booking)
+    holder = kit.attendee(booking["userId"])
+    cancel = partial(transitions.cancel_booking, context, booking["_id"], holder, utc_now())
+    with (
+        kit.suspended(monkeypatch, bookings_store, "update_booking") as cancellation,
+        kit.in_background(partial(kit.run_concurrently, cancel)) as result,
+    ):
+        cancellation.wait()
+        opened.check_in(code, utc_now())
+        cancellation.resume()
+        return [each for each in result.result() if isinstance(each, AppError)]
+
+
+def test_a_ticket_checked_in_before_the_cancellation_is_written_stays(
+    context, db, event, booking, monkeypatch
+):
+    (refusal,) = cancel_during_a_check_in(context, db, event, booking, monkeypatch)
+    assert refusal.code == "ticket_checked_in"
+    assert db.bookings.find_one({"_id": booking["_id"]})["status"] == "confirmed"
+    kit.assert_consistent(context)
+
+
+def test_control_without_the_guard_a_checked_in_ticket_is_sold_again(
+    context, db, event, booking, monkeypatch
+):
+    monkeypatch.setattr(transitions, "NOT_CHECKED_IN", {})
+    assert cancel_during_a_check_in(context, db, event, booking, monkeypatch) == []
+    stored = db.bookings.find_one({"_id": booking["_id"]})
+    assert stored["checkIns"]
+    assert stored["refund"]
+
+
+@pytest.mark.parametrize("_round", range(5))
+def test_either_the_check_in_or_the_cancellation_succeeds(context, db, event, booking, _round):
+    opened, code = open_check_in(db, event), code_of(db, event, booking)
+    holder = kit.attendee(booking["userId"])
+    results = kit.run_concurrently(
+        partial(opened.check_in, code, utc_now()),
+        partial(transitions.cancel_booking, context, booking["_id"], holder, utc_now()),
+    )
+    outcomes = kit.count_outcomes(results)
+    stored = db.bookings.find_one({"_id": booking["_id"]})
+    if stored["status"] == "cancelled":
+        assert outcomes == {"ticket_not_found": 1, "dict": 1}
+        assert "checkIns" not in stored
+    else:
+        assert outcomes == {"ticket_checked_in": 1, "dict": 1}
+    kit.assert_consistent(context)
+
+
+def test_a_ticket_that_becomes_valid_during_the_scan_is_checked_in(
+    context, db, event, booking, monkeypatch
+):
+    """The booking is confirmed after the check-in was refused, and before it is read."""
+    db.bookings.update_one({"_id": booking["_id"]}, {"$set": {"status": "held"}})
+    opened, code = open_check_in(db, event), code_of(db, event, booking)
+    find = store.find_booking
+
+    def confirm_and_find(db, booking_id):
+        db.bookings.update_one({"_id": booking_id}, {"$set": {"status": "confirmed"}})
+        return find(db, booking_id)
+
+    monkeypatch.setattr(store, "find_booking", confirm_and_find)
+    assert opened.check_in(code, utc_now())["checkedInAt"]
 
 
 def test_a_batch_uploaded_several_times_at_once_counts_once(db, event, booking):
