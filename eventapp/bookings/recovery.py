@@ -7,9 +7,10 @@ process works any more on what is older. There are four cases:
 * A pending stock move of a booking or of an ended waitlist entry is applied.
 * A claimed waitlist entry: if the offer is stored, it is subtracted from the entry. Else a
   tombstone is inserted under its id, its tickets are given back, and the claim is released.
-* An in-flight entry of a take or a join: if the booking or waitlist entry is stored, the in-flight
-  entry is cleared. Else a tombstone is inserted under its id, so that a process that was only
-  suspended can no longer store it, and then the take or join is undone.
+* An in-flight entry of a take or a join: if the booking or waitlist entry is stored, and no claim
+  on a waitlist entry is left for that booking, the in-flight entry is cleared. If it is not stored,
+  a tombstone is inserted under its id, so that a process that was only suspended can no longer
+  store it, and then the take or join is undone.
 * An in-flight entry of a stock move is cleared once the move is recorded as applied.
 
 Every step may be interrupted, repeated, and run by several workers at the same time. What fails is
@@ -160,7 +161,10 @@ def _resolve_entries(
     for key, entry in entries.items():
         document_id = ObjectId(parse_document_id(key))
         if key in booked:
-            recorded.append(key)
+            # The entry of an offer says that the take has ended a claimed waitlist entry. It stays
+            # until the offer is subtracted from that entry.
+            if "leftQueue" not in entry or not waitlist.is_claimed_for(context.db, document_id):
+                recorded.append(key)
         elif entry["kind"] == "take":
             if store.insert_tombstone(context.db, document_id):
                 context.inventory.undo(event_id, key)

@@ -338,6 +338,11 @@ def subtract_offer(
         store.subtract_offer(db, entry_id, booking_id, quantity, ends_entry=ends_entry, now=now)
 
 
+def is_claimed_for(db: Db, booking_id: ObjectId) -> bool:
+    """Return whether an entry is claimed for the offer with this booking's id."""
+    return store.is_claimed_for(db, booking_id)
+
+
 def is_offer_in_progress(
     db: Db, user_id: ObjectId, event_id: int, *, except_entry: ObjectId | None = None
 ) -> bool:

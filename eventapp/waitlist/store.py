@@ -241,6 +241,11 @@ def find_claims_before(
     return list(_entries(db).find(old).sort("offering.at", ASCENDING).limit(limit))
 
 
+def is_claimed_for(db: Db, booking_id: ObjectId) -> bool:
+    """Return whether an entry is claimed for this booking."""
+    return db.waitlist.count_documents({"offering.bookingId": booking_id}, limit=1) == 1
+
+
 def end_entry(
     db: Db, entry_id: ObjectId, status: EntryStatus, now: datetime
 ) -> WaitlistEntry | None:

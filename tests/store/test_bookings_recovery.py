@@ -7,6 +7,7 @@ from bson import ObjectId
 
 from eventapp.bookings import auditing, recovery, waitlist_offers
 from eventapp.core.clock import utc_now
+from eventapp.waitlist import service as waitlist
 from tests.bookings_factories import Caller, context_of, event_of, stock_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
@@ -243,3 +244,22 @@ def test_an_old_entry_is_resolved_beside_a_new_one(db, context):
     recover_twice(context)
     assert (stock_of(db, 1), list(in_flight_entries(db))) == ((8, 2, 0, 0), [str(young)])
     assert db.events.find_one({})["marksSince"] == in_flight_entries(db)[str(young)]["at"]
+
+
+def test_the_take_of_an_offer_stays_in_flight_while_its_entry_is_claimed(
+    db, context, ann, monkeypatch
+):
+    """Without it, the check would count the entry that the take has subtracted from `waiting`."""
+    event_of(db, 0)
+    ann.wait(1, 2)
+    db.events.update_one({}, {"$inc": {"ticketTypes.0.availableTickets": 2, "available": 2}})
+    db.events.update_one({}, {"$inc": {"ticketTypes.0.capacity": 2}})
+    with monkeypatch.context() as patch:
+        patch.setattr(waitlist, "subtract_offer", lambda *_args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            waitlist_offers.offer_tickets(context, 1, utc_now() - OLD)
+        recovery.recover(context, utc_now())
+    assert [fault.message for fault in auditing.check(context, utc_now())] == []
+    recovery.recover(context, utc_now() + OLD)
+    assert in_flight_entries(db) == {}
+    assert db.waitlist.find_one({})["active"] is False
