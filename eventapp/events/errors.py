@@ -57,6 +57,12 @@ class EventClosed(EventBusy):
     message = "The tickets of this event are being counted; try again"
 
 
+class EventOverloaded(EventBusy):
+    """Too many changes of the stock are in flight; nothing was written."""
+
+    message = "Too many changes of this event are unfinished; try again"
+
+
 class AlreadyFavorited(Conflict):
     """The event is already one of the caller's favorites."""
 

@@ -28,6 +28,7 @@ from eventapp.events.errors import (
     EventBusy,
     EventClosed,
     EventNotFound,
+    EventOverloaded,
     FavoriteNotFound,
     TicketTypeNotFound,
     TooManyFavorites,
@@ -45,7 +46,13 @@ from eventapp.events.types import (
 from eventapp.favorites import service as favorites
 
 # Features that use events also raise these errors.
-__all__ = ["EventBusy", "EventClosed", "EventNotFound", "TicketTypeNotFound"]
+__all__ = [
+    "EventBusy",
+    "EventClosed",
+    "EventNotFound",
+    "EventOverloaded",
+    "TicketTypeNotFound",
+]
 
 # A sale between the read and the write of a next date makes the write fail. Then both are repeated.
 NEXT_DATE_ATTEMPTS = 20

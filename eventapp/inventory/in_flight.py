@@ -10,6 +10,7 @@ from datetime import datetime
 
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
+from eventapp.events.service import EventOverloaded
 from eventapp.events.types import InFlightEntry, InFlightState
 from eventapp.inventory import store
 
@@ -98,6 +99,27 @@ class InFlightEntries:
             for key, entry in self._entries(event_id).items()
             if entry["kind"] == "take" and entry.get("by", "").startswith(requester_prefix)
         }
+
+    def find_sales(self, event_id: int) -> list[str]:
+        """Return the keys of all takes but those of offers: the hex ids of their bookings."""
+        return [
+            key
+            for key, entry in self._entries(event_id).items()
+            if entry["kind"] == "take" and "leftQueue" not in entry
+        ]
+
+    def make_room(self, event_id: int, clearable: ClearableEntries) -> None:
+        """Clear entries that this process knows if the event has as many as are allowed.
+
+        Raises:
+            EventOverloaded: there are too many, and this process may clear none of them.
+        """
+        if len(self._entries(event_id)) < store.MAX_ENTRIES:
+            return
+        keys = clearable.pop(event_id)
+        if not keys:
+            raise EventOverloaded
+        self.clear(event_id, keys)
 
     def clear(self, event_id: int, keys: Sequence[str]) -> None:
         """Remove entries of an event, unless it is closed; ignore keys that do not exist."""

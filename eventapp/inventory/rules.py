@@ -195,6 +195,15 @@ def _allocate_one(
     return Allocation(taken, waitlisted, available)
 
 
+def grants_all(requests: Sequence[TicketRequest], allocations: Sequence[Allocation]) -> bool:
+    """Return whether every request gets exactly the tickets that it wants.
+
+    A request in the mode WAITLIST_ONLY never does.
+    """
+    pairs = zip(requests, allocations, strict=True)
+    return all(allocation.taken == request.items for request, allocation in pairs)
+
+
 def compute_sale_changes(event: SaleState, grants: Grants) -> IndexedChanges:
     """Return what the grants add to the counters of the ticket types that they change."""
     sold = sum_quantities(allocation.taken for request, allocation in grants if not request.held)

@@ -23,6 +23,7 @@ from eventapp.events.service import (
     EventBusy,
     EventClosed,
     EventNotFound,
+    EventOverloaded,
     TicketTypeNotFound,
     may_see,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "EventBusy",
     "EventClosed",
     "EventNotFound",
+    "EventOverloaded",
     "Inventory",
     "NotOnSale",
     "Quantities",
@@ -71,6 +73,8 @@ __all__ = [
 
 # On a popular event, other sales may come between a read and its write many times in a row.
 UPDATE_ATTEMPTS = 100
+# A take whose guard fails as often as this reads whether too many entries are the reason.
+MIN_ATTEMPTS_BEFORE_CLEARING = 2
 MAX_CACHED_STATES = 5000
 
 # The outcome of one request: its allocation with the sale state after the update, or the error.
@@ -180,15 +184,18 @@ class Inventory:
             update; or NotOnSale or TicketTypeNotFound.
 
         Raises:
-            EventNotFound, EventBusy, EventClosed: nothing is written for any request.
+            EventNotFound, EventBusy, EventClosed, EventOverloaded: nothing is written for any
+                request.
         """
         state, is_fresh, wait = self.get_sale_state(event_id), False, ClosureWait(now)
-        for _attempt in range(UPDATE_ATTEMPTS):
+        for attempt in range(UPDATE_ATTEMPTS):
             outcomes = self._try_to_take(state, requests, wait.clock(), is_fresh=is_fresh)
             if outcomes is not None:
                 return outcomes
             state, is_fresh = self._read(event_id), True
             wait.pause_if_closed(state)
+            if attempt >= MIN_ATTEMPTS_BEFORE_CLEARING:
+                self.in_flight_entries.make_room(event_id, self._clearable)
         raise EventBusy
 
     def _try_to_take(
@@ -206,7 +213,7 @@ class Inventory:
         if not rules.is_on_sale(state, start_of_day(now)):
             return [NotOnSale() for _ in requests] if is_fresh else None
         allocations = rules.allocate(state, requests)
-        if not is_fresh and not _grants_all(requests, allocations):
+        if not is_fresh and not rules.grants_all(requests, allocations):
             return None
         after = self._write_take(state, requests, allocations, now)
         if after is None:
@@ -240,6 +247,7 @@ class Inventory:
             changes,
             guards={
                 **store.build_sale_guards(state, changes),
+                **store.build_room_guard(),
                 **store.build_on_sale_guard(start_of_day(now)),
             },
             new_entries=rules.build_sale_entries(grants, now),
@@ -285,6 +293,7 @@ class Inventory:
             rules.compute_offer_changes(index, quantity, ends_entry=ends_entry),
             guards={
                 **store.build_offer_guards(index, quantity),
+                **store.build_room_guard(),
                 **store.build_on_sale_guard(start_of_day(now)),
             },
             new_entries={
@@ -405,15 +414,6 @@ class Inventory:
 
 # The inventory of an application.
 INVENTORY: AppKey[Inventory] = AppKey("inventory")
-
-
-def _grants_all(requests: Sequence[TicketRequest], allocations: Sequence[Allocation]) -> bool:
-    """Return whether every request gets exactly the tickets that it wants.
-
-    A request in the mode WAITLIST_ONLY never does.
-    """
-    pairs = zip(requests, allocations, strict=True)
-    return all(allocation.taken == request.items for request, allocation in pairs)
 
 
 def _build_outcome(allocation: Allocation, state: SaleState) -> TakeOutcome:

@@ -28,9 +28,10 @@ Invariant: at any moment `soldTickets`, `heldTickets` and `waiting` equal the su
 bookings, held bookings and active waitlist entries, plus the changes by takes and joins in flight
 that are not recorded, minus the changes of moves that are pending and have no in-flight entry. The
 take of an offer may also lower `waiting`; that part is not recorded until the waitlist entry has
-lost its claim. Available, held and sold tickets add up to `capacity`, and no counter is ever
-negative. A process may therefore die between any two writes: the entry tells the worker what to
-complete or undo. `eventapp.bookings.auditing` checks this invariant.
+lost its claim, and until then the in-flight entry is not cleared. Available, held and sold tickets
+add up to `capacity`, and no counter is ever negative. A process may therefore die between any two
+writes: the entry tells the worker what to complete or undo. `eventapp.bookings.auditing` checks
+this invariant.
 
 Two processes that sell the last ticket both send a take with the guard `availableTickets >= 1`.
 MongoDB applies updates of one document one after the other. The first lowers the counter to 0, so
@@ -45,6 +46,7 @@ Guards of a take (`update_stock`, `build_sale_guards`, `build_on_sale_guard`):
 * `waiting = 0`: nobody waits for them. The take of an offer (`waiting >= 1`) is the only one that
   passes the waitlist.
 * `status` and `schedule.date`: the event is still on sale.
+* `inFlight` has fewer than MAX_ENTRIES entries.
 * For a join, `waitSequence` is unchanged since the read, so that no two joins get the same number.
   Somebody waits already, or the same update takes every available ticket, so that nobody begins to
   wait while tickets are available.
@@ -113,6 +115,9 @@ SALE_FIELDS = {
 }
 FIELDS_WITH_ENTRIES = {**SALE_FIELDS, "available": 1, "inFlight": 1, "marksSince": 1, "struck": 1}
 _REOPEN: Query = {"$unset": {"closedUntil": "", "closedBy": ""}}
+# The most in-flight entries with which an event can be sold. Every update rewrites the document, so
+# it must not grow without a limit while no worker clears entries. Moves are not limited.
+MAX_ENTRIES = 2000
 # The keys of the in-flight entries of moves start with these (see `rules.StockMove`).
 MOVE_PREFIXES = ("give-", "confirm-", "leave-")
 
@@ -253,6 +258,12 @@ def build_offer_guards(index: int, quantity: int) -> Query:
     """Return the guards for holding tickets for the first in the waitlist of a ticket type."""
     path = f"ticketTypes.{index}"
     return {f"{path}.availableTickets": {"$gte": quantity}, f"{path}.waiting": {"$gte": 1}}
+
+
+def build_room_guard() -> Query:
+    """Return the guard that the event has fewer than MAX_ENTRIES in-flight entries."""
+    entries: Query = {"$size": {"$objectToArray": {"$ifNull": ["$inFlight", {}]}}}
+    return {"$expr": {"$lt": [entries, MAX_ENTRIES]}}
 
 
 def build_exists_guard(key: str) -> Query:

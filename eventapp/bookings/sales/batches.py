@@ -35,7 +35,9 @@ from eventapp.events.types import SaleState
 from eventapp.inventory.service import (
     Allocation,
     EventClosed,
+    EventOverloaded,
     Inventory,
+    TakeOutcome,
     TicketRequest,
     TicketTypeNotFound,
 )
@@ -109,12 +111,26 @@ class SaleBatcher:
     ) -> Sequence[SaleResult | BaseException]:
         event_id = cast(int, key)
         requests = [sale.request for sale in sales]
-        outcomes = self._inventory.take_batch(event_id, requests, sales[0].now)
+        outcomes = self._take_batch(event_id, requests, sales[0].now)
         results = [
             outcome if isinstance(outcome, AppError) else _build_result(sale, *outcome)
             for sale, outcome in zip(sales, outcomes, strict=True)
         ]
         return self._record_batch(event_id, sales, results)
+
+    def _take_batch(
+        self, event_id: int, requests: Sequence[TicketRequest], now: datetime
+    ) -> Sequence[TakeOutcome]:
+        """Take tickets; if too many takes are in flight, first clear those that are recorded."""
+        try:
+            return self._inventory.take_batch(event_id, requests, now)
+        except EventOverloaded:
+            entries = self._inventory.in_flight_entries.find_sales(event_id)
+            recorded = store.find_existing_ids(self._db, map(ObjectId, entries))
+            if not recorded:
+                raise
+            self._inventory.in_flight_entries.clear(event_id, [str(id_) for id_ in recorded])
+            return self._inventory.take_batch(event_id, requests, now)
 
     def _record_batch(
         self, event_id: int, sales: Sequence[Sale], results: Sequence[SaleResult | AppError]
