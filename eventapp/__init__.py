@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from flask import Flask
 from flask_compress import Compress
@@ -9,13 +10,14 @@ from flask_smorest import Api
 
 from eventapp.accounts import routes as accounts_routes
 from eventapp.accounts import store as accounts_store
-from eventapp.accounts.service import PERSONAL_DATA_HANDLERS, PersonalDataHandlers
+from eventapp.accounts.service import PERSONAL_DATA_HANDLERS, EventOwnership, PersonalDataHandlers
 from eventapp.accounts.sessions import SessionReader, confirm_receipt
 from eventapp.analytics import routes as analytics_routes
 from eventapp.analytics import store_ranking as ranking_store
 from eventapp.analytics import store_sums as analytics_store
 from eventapp.analytics.server_health import JOB_STATUS
 from eventapp.android import routes as android_routes
+from eventapp.bookings import event_transfer
 from eventapp.bookings import routes as bookings_routes
 from eventapp.bookings import service as bookings
 from eventapp.bookings import store as bookings_store
@@ -33,6 +35,7 @@ from eventapp.core.http.app_context import CONFIG
 from eventapp.core.shared_cache import open_shared_cache
 from eventapp.core.streams.hub import HUB, Hub
 from eventapp.due_work import store as due_work_store
+from eventapp.events import ownership
 from eventapp.events import routes as events_routes
 from eventapp.events import service as events
 from eventapp.events import store as events_store
@@ -176,7 +179,6 @@ def prepare_database(db: Db) -> None:
 
 def set_up_services(app: Flask, config: Config, db: Db) -> None:
     """Build the objects that routes look up by an AppKey: the event cache, the hub and others."""
-    PERSONAL_DATA_HANDLERS.set(app, PersonalDataHandlers(FORGET_FUNCTIONS, EXPORT_FUNCTIONS))
     JOB_STATUS.set(app, jobs.get_job_status)
     shared_cache = open_shared_cache(config.cache_url, config.jwt_secret)
     event_cache = EventCache(db, shared_cache)
@@ -186,6 +188,17 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
     context = build_booking_context(config, db, event_cache, popularity.add_booking)
     BOOKING_CONTEXT.set(app, context)
     INVENTORY.set(app, context.inventory)
+    PERSONAL_DATA_HANDLERS.set(
+        app,
+        PersonalDataHandlers(
+            FORGET_FUNCTIONS,
+            EXPORT_FUNCTIONS,
+            EventOwnership(
+                partial(ownership.has_open_events, db),
+                partial(event_transfer.transfer_all_events, context),
+            ),
+        ),
+    )
     HUB.set(app, build_hub(db))
 
 

@@ -55,6 +55,7 @@ CORE_ORDER = (
 # holds for all files in it that are not named with the folder.
 LAYERS: dict[str, dict[str, str]] = {
     "accounts": {
+        "organizers": "service",
         "photos": "service",
         "sessions": "service",
         "login_attempts": "service",
@@ -79,6 +80,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "auditing": "service",
         "context": "service",
         "event_closing": "service",
+        "event_transfer": "service",
         "ledger": "service",
         "ledger.entries": "rules",
         "ledger.store": "store",
@@ -101,6 +103,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "changes": "types",
         "closures": "service",
         "editing": "service",
+        "ownership": "service",
         "filters": "filters",
         "index": "index",
         "list_pages": "service",
@@ -108,6 +111,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "listing": "service",
         "popularity": "service",
         "store_alerts": "store",
+        "store_ownership": "store",
         "store_listing": "store",
     },
     "inventory": {"in_flight": "service", "repairs": "service"},

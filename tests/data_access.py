@@ -31,7 +31,7 @@ STOCK = ("availableTickets", "soldTickets", "heldTickets", "waiting", "waitSeque
 WRITES: Table = {
     "bookings": {
         "bookings.store": (
-            *(INSERT, "active", "status", "slot", "userId"),
+            *(INSERT, "active", "status", "slot", "userId", "organizerId"),
             *("updatedAt", "cancelledAt", "expiresAt"),
             *("items", "quantity", "totalPrice", "totalCents", "payment", "refund"),
             *("restock", "due", "idempotency", "tell", "tell.*", "tellAt"),
@@ -63,6 +63,7 @@ WRITES: Table = {
             *("tell", "tellAt", "rev", "__v", "changedAt"),
         ),
         "events.store_alerts": ("tell", "tellAt", "lowToldAt"),
+        "events.store_ownership": ("organizerId", "updatedAt", "rev", "__v", "changedAt"),
         # Repairs of `check_inventory` replace `ticketTypes`, too.
         "inventory.store": (
             *(f"ticketTypes.*.{counter}" for counter in STOCK),
@@ -138,6 +139,7 @@ READS: Table = {
         "events.store": (ALL,),
         "events.store_alerts": (ALL,),
         "events.store_listing": (ALL,),
+        "events.store_ownership": ("eventId", "organizerId", "status", "lastDate"),
         "inventory.store": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),

@@ -21,6 +21,13 @@ class LastAdmin(Conflict):
     code, message = "last_admin", "The last admin can't be deleted or lose the role"
 
 
+class OrganizerHasEvents(Conflict):
+    """The account is the organizer of drafts, or of published events that are not over."""
+
+    code = "organizer_has_events"
+    message = "This account has events that are not over: cancel, delete or transfer them first"
+
+
 class UserNotFound(NotFound):
     """There is no account with this id."""
 

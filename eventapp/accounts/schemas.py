@@ -18,6 +18,7 @@ from eventapp.core.http.fields import (
     Email,
     ImageUrl,
     NewPassword,
+    ObjectIdField,
     PageAnswer,
     PageQuery,
     Password,
@@ -116,6 +117,12 @@ class UsersQuery(PageQuery):
     search = Text(0, 100)
     role = fields.String(validate=validate.OneOf(ROLES))
     cursor = fields.String(validate=validate.Length(1, 2000))
+
+
+class DeleteUserQuery(Schema):
+    """Who takes over the events of an organizer who is deleted. Only an admin may name somebody."""
+
+    transferTo = ObjectIdField()
 
 
 UserAnswer = Schema.from_dict(

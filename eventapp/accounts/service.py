@@ -6,8 +6,15 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.accounts import rules, sessions, store, store_sessions
-from eventapp.accounts.errors import EmailTaken, LastAdmin, NameTaken, UserNotFound
+from eventapp.accounts import organizers, rules, sessions, store, store_sessions
+from eventapp.accounts.errors import (
+    EmailTaken,
+    LastAdmin,
+    NameTaken,
+    OrganizerHasEvents,
+    UserNotFound,
+)
+from eventapp.accounts.organizers import NO_EVENTS, EventOwnership, may_organize
 from eventapp.accounts.types import RenderedUser, StoredUser, UserChanges
 from eventapp.core import paging
 from eventapp.core.access.emails import find_email_error
@@ -20,6 +27,9 @@ from eventapp.core.roles import ADMIN, ATTENDEE
 from eventapp.core.textsearch import fold_account_name
 from eventapp.media import service as media
 from eventapp.notifications.types import Recipient
+
+# Re-exported for other features, which may only use this module.
+__all__ = ["EventOwnership", "may_organize"]
 
 # A function of another feature that removes what the feature stores about a user.
 ForgetFunction = Callable[[Db, ObjectId], None]
@@ -34,6 +44,7 @@ class PersonalDataHandlers:
 
     forget_functions: tuple[ForgetFunction, ...]
     export_functions: tuple[ExportFunction, ...]
+    events: EventOwnership = NO_EVENTS
 
 
 PERSONAL_DATA_HANDLERS: AppKey[PersonalDataHandlers] = AppKey("personal_data_handlers")
@@ -306,21 +317,42 @@ def _delete_replaced_photo(db: Db, user: StoredUser) -> None:
 
 
 def delete_user(
-    db: Db, user_id: ObjectId, *, forget_functions: Collection[ForgetFunction], now: datetime
+    db: Db,
+    user_id: ObjectId,
+    *,
+    forget_functions: Collection[ForgetFunction],
+    now: datetime,
+    events: EventOwnership = NO_EVENTS,
+    transfer_to: ObjectId | None = None,
 ) -> None:
     """Delete an account and what the other features store about the user.
 
     The account itself is deleted last, so an interrupted deletion can be repeated.
 
     Args:
-        forget_functions: see PersonalDataHandlers.
+        forget_functions, events: see PersonalDataHandlers.
+        transfer_to: the organizer or admin who takes over all events of the user; None to refuse
+            the deletion of an organizer with events that are not over.
 
     Raises:
         UserNotFound: there is no account with this id.
         LastAdmin: the account is the only admin.
+        OrganizerHasEvents: the user has events that are not over, and nobody takes them over.
+        ValidationFailed: the other user cannot take over events.
     """
-    if get_user(db, user_id)["role"] == ADMIN:
+    user = get_user(db, user_id)
+    if transfer_to is not None:
+        organizers.require_new_organizer(db, user_id, transfer_to)
+    elif events.has_open_events(user_id, now):
+        raise OrganizerHasEvents
+    if user["role"] != ATTENDEE:
+        # From now on the user can create no event: see `events.service.create_event`.
         update_user(db, user_id, {"role": ATTENDEE}, now=now)
+    try:
+        organizers.leave_events(db, user_id, events, transfer_to, now)
+    except (OrganizerHasEvents, ValidationFailed):
+        update_user(db, user_id, {"role": user["role"]}, now=now)
+        raise
     _delete_personal_data(db, user_id, forget_functions)
     store.delete(db, user_id)
     # A login or another request that was running may have written something since the first pass.

@@ -20,7 +20,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Query
 from eventapp.core.json import JsonObject
 from eventapp.events import service as events
-from eventapp.inventory.service import start_of_day
+from eventapp.inventory.service import EventNotFound, start_of_day
 
 # Routes and other features use these, and cannot import the rules.
 __all__ = ["from_cents", "render_booking", "to_cents"]
@@ -62,11 +62,15 @@ def find_visible_booking(
     Raises:
         BookingNotFound: there is none, or the caller may not see it.
     """
-    return _require_visible(store.find_booking(context.db, booking_id), actor)
+    return _require_visible(context, store.find_booking(context.db, booking_id), actor)
 
 
-def _require_visible(booking: StoredBooking | None, actor: Actor) -> StoredBooking:
-    if booking and (is_holder_or_admin(booking, actor) or is_organizer_or_admin(booking, actor)):
+def _require_visible(
+    context: BookingContext, booking: StoredBooking | None, actor: Actor
+) -> StoredBooking:
+    if booking and is_holder_or_admin(booking, actor):
+        return booking
+    if booking and is_organizer_or_admin(context, booking, actor):
         return booking
     raise BookingNotFound
 
@@ -76,9 +80,19 @@ def is_holder_or_admin(booking: StoredBooking, actor: Actor) -> bool:
     return actor.may_manage(booking["userId"])
 
 
-def is_organizer_or_admin(booking: StoredBooking, actor: Actor) -> bool:
-    """Return whether the caller is the organizer of the booked event, or an admin."""
-    return actor.may_manage_events_of(booking["organizerId"])
+def is_organizer_or_admin(context: BookingContext, booking: StoredBooking, actor: Actor) -> bool:
+    """Return whether the caller is the organizer of the booked event, or an admin.
+
+    The event is read, because it may have another organizer than when it was booked. If it was
+    deleted, its last organizer is the one in the booking.
+    """
+    if not actor.may_organize or actor.is_admin:
+        return actor.is_admin
+    try:
+        organizer_id = events.get_event(context.db, booking["eventId"])["organizerId"]
+    except EventNotFound:
+        organizer_id = booking["organizerId"]
+    return actor.may_manage_events_of(organizer_id)
 
 
 def render_visible_booking(
@@ -100,7 +114,9 @@ def render_booking_by_reference(
     Raises:
         BookingNotFound: there is none, or the caller may not see it.
     """
-    return render_booking(_require_visible(store.find_by_reference(context.db, reference), actor))
+    return render_booking(
+        _require_visible(context, store.find_by_reference(context.db, reference), actor)
+    )
 
 
 # Lists.

@@ -297,6 +297,20 @@ def find_bookings_of_user(db: Db, user_id: ObjectId) -> list[StoredBooking]:
     return list(_bookings(db).find({"userId": user_id}).sort("createdAt", DESCENDING))
 
 
+def set_organizer(
+    db: Db, event_ids: list[int], *, old_id: ObjectId, new_id: ObjectId, now: datetime
+) -> None:
+    """Replace the organizer `old_id` in the bookings of these events.
+
+    `updatedAt` changes, so that the stored sums of the organizers are computed again.
+    """
+    for event_id in event_ids:
+        db.bookings.update_many(
+            {"eventId": event_id, "organizerId": old_id},
+            {"$set": {"organizerId": new_id, "updatedAt": now}},
+        )
+
+
 def forget_user(db: Db, user_id: ObjectId) -> None:
     """Remove the user's id and idempotency keys from their bookings, which are kept."""
     found = cast(Iterable[BookingIdOnly], db.bookings.find({"userId": user_id}, {"_id": 1}))

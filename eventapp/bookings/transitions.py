@@ -98,7 +98,7 @@ def _refuse_after_deadline(
     Raises:
         CancellationClosed: the deadline has passed.
     """
-    if booking["status"] == rules.HELD or is_organizer_or_admin(booking, actor):
+    if booking["status"] == rules.HELD or is_organizer_or_admin(context, booking, actor):
         return
     if now > rules.compute_cancellation_deadline(booking, context.limits.cancellation_cutoff):
         raise CancellationClosed

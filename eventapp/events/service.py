@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 
 from bson import ObjectId
 
+from eventapp.accounts import service as accounts
 from eventapp.core import json
 from eventapp.core.access.actor import Actor, ActorLoader
 from eventapp.core.clock import utc_now
@@ -126,8 +127,17 @@ def create_event(
     now: datetime,
     image_base_url: str,
 ) -> EventView:
-    """Create an event of the caller, who is an organizer or admin, as a draft or published."""
+    """Create an event of the caller, who is an organizer or admin, as a draft or published.
+
+    Raises:
+        Forbidden: the caller's account was deleted or lost its role since the request began. The
+            account is read after the event is inserted: an account that is being deleted loses its
+            role before its events are looked for, so one of both requests sees the other.
+    """
     event = store.insert(db, make_new_event(body, organizer_id=actor.user_id, now=now))
+    if actor.user_id and not accounts.may_organize(db, actor.user_id):
+        store.delete_if_unchanged(db, event, now=now)
+        raise Forbidden
     event_changes.event_changed(event["eventId"])
     # Nobody can have made it a favorite yet, and the caller is its organizer or an admin.
     return rules.present_event(

@@ -4,7 +4,14 @@ from bson import ObjectId
 from flask import Response
 
 from eventapp.accounts import service
-from eventapp.accounts.schemas import ExportAnswer, UserAnswer, UserBody, UsersAnswer, UsersQuery
+from eventapp.accounts.schemas import (
+    DeleteUserQuery,
+    ExportAnswer,
+    UserAnswer,
+    UserBody,
+    UsersAnswer,
+    UsersQuery,
+)
 from eventapp.accounts.service import PERSONAL_DATA_HANDLERS
 from eventapp.accounts.types import UserChanges
 from eventapp.core import paging
@@ -82,13 +89,28 @@ def change_user(body: UserChanges, user_id: ObjectId) -> Response:
 @bp.route("/<oid:user_id>", methods=["DELETE"])
 @open_in_demo
 @self_or_admin
+@bp.arguments(DeleteUserQuery, location="query")
 @bp.response(200, Message)
 @bp.error_responses(404, 409)
-def delete_user(user_id: ObjectId) -> Response:
-    """Delete an account and the user's personal data. Bookings stay, without the user's id."""
+def delete_user(query: JsonObject, user_id: ObjectId) -> Response:
+    """Delete an account and the user's personal data. Bookings stay, without the user's id.
+
+    An organizer with drafts, or with published events that are not over, is not deleted, unless an
+    admin names the organizer or admin who takes over all events of the account.
+    """
+    transfer_to = query.get("transferTo")
+    if transfer_to is not None and not _is_admin_with_account():
+        raise Forbidden("Only an admin may transfer events")
     _refuse_admins_account(user_id)
-    forget_functions = PERSONAL_DATA_HANDLERS.get().forget_functions
-    service.delete_user(get_db(), user_id, forget_functions=forget_functions, now=utc_now())
+    handlers = PERSONAL_DATA_HANDLERS.get()
+    service.delete_user(
+        get_db(),
+        user_id,
+        forget_functions=handlers.forget_functions,
+        now=utc_now(),
+        events=handlers.events,
+        transfer_to=transfer_to,
+    )
     return json_response({"message": "User deleted successfully"})
 
 

@@ -1,0 +1,42 @@
+"""Find the events of an organizer, and replace the organizer of events."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import cast
+
+from bson import ObjectId
+from pymongo import ASCENDING
+
+from eventapp.core.database import Db, Query
+from eventapp.events.store import SET_CHANGED_AT
+from eventapp.events.types import EventKey
+
+
+def has_open_event(db: Db, organizer_id: ObjectId, today: datetime) -> bool:
+    """Return whether this user has a draft, or a published event with a date from today on."""
+    where: Query = {
+        "organizerId": organizer_id,
+        "$or": [{"status": "draft"}, {"status": "published", "lastDate": {"$gte": today}}],
+    }
+    return db.events.find_one(where, {"eventId": 1}) is not None
+
+
+def find_ids_of_organizer(db: Db, organizer_id: ObjectId, limit: int) -> list[int]:
+    """Return eventIds of this user, in order."""
+    found = db.events.find({"organizerId": organizer_id}, {"_id": 0, "eventId": 1})
+    keys = cast(Iterable[EventKey], found.sort("eventId", ASCENDING).limit(limit))
+    return [event["eventId"] for event in keys]
+
+
+def set_organizer(
+    db: Db, event_ids: list[int], *, old_id: ObjectId, new_id: ObjectId, now: datetime
+) -> None:
+    """Replace the organizer `old_id` of these events. Events of other users stay."""
+    db.events.update_many(
+        {"organizerId": old_id, "eventId": {"$in": event_ids}},
+        {
+            "$set": {"organizerId": new_id, "updatedAt": now},
+            "$inc": {"rev": 1, "__v": 1},
+            **SET_CHANGED_AT,
+        },
+    )
