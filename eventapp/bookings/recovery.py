@@ -140,7 +140,7 @@ def _resolve_old_entries(context: BookingContext, before: datetime, now: datetim
         in_flight.refresh_oldest(event_id)
         return bool(entries)
 
-    return process_due(
+    resolved = process_due(
         context.db,
         "events with in-flight entries",
         now,
@@ -149,6 +149,9 @@ def _resolve_old_entries(context: BookingContext, before: datetime, now: datetim
         get_key=lambda event_id: event_id,
         handle=resolve_event,
     )
+    if resolved < MAX_PER_RUN:
+        entries_run.forget_absent()
+    return resolved
 
 
 def _resolve_entries(

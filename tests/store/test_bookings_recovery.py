@@ -263,3 +263,20 @@ def test_the_take_of_an_offer_stays_in_flight_while_its_entry_is_claimed(
     recovery.recover(context, utc_now() + OLD)
     assert in_flight_entries(db) == {}
     assert db.waitlist.find_one({})["active"] is False
+
+
+def test_an_entry_that_failed_and_was_resolved_elsewhere_leaves_no_failed_work(
+    db, context, monkeypatch
+):
+    def fail(*_arguments):
+        raise RuntimeError("too much contention")
+
+    event_of(db, 10)
+    id_ = store_take(db, OLD, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(context.inventory, "undo", fail)
+        recovery.recover(context, utc_now())
+    assert db.failedWork.count_documents({}) == 1
+    context.inventory.undo(1, str(id_))
+    recovery.recover(context, utc_now() + timedelta(hours=1))
+    assert db.failedWork.count_documents({}) == 0

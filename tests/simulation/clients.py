@@ -1,0 +1,245 @@
+"""What the clients of a history do: the requests of one user, or of the organizer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from bson import ObjectId
+
+from eventapp.bookings import event_closing, transitions, waitlist_offers
+from eventapp.bookings.context import BookingContext
+from eventapp.bookings.sales import service as sales
+from eventapp.bookings.sales.purchases import Purchase, PurchaseItem
+from eventapp.core.access.actor import Actor
+from eventapp.core.errors import AppError
+from eventapp.events import editing
+from eventapp.events.changes import NO_EVENT_CACHE
+from eventapp.waitlist import service as waitlist
+from tests.simulation import invariants
+from tests.simulation.scheduler import Process, Scheduler
+from tests.simulation.store import SimulatedStore
+
+
+@dataclass
+class Server:
+    """A server process: its context, which dies with it."""
+
+    process: Process
+    context: BookingContext
+
+
+@dataclass
+class Outcome:
+    """How a request ended for its client.
+
+    Attributes:
+        value: what the service returned; None if it did not.
+        error: the refusal, or the failure that the client sees as a 503; None for neither.
+        is_done: False if the process died first, so that the client got no answer.
+    """
+
+    value: Any = None
+    error: Exception | None = None
+    is_done: bool = False
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the client was told that nothing was done."""
+        return isinstance(self.error, AppError) and self.error.status < 500
+
+
+class World(Protocol):
+    """What a client needs of its history.
+
+    Attributes:
+        events: the events, as they were when the history began.
+        told: what clients were told of each booking: see `invariants.check_answers`.
+        action_weights: how likely each action is.
+        hold_chance: the probability that a booking is held for a payment.
+    """
+
+    store: SimulatedStore
+    scheduler: Scheduler
+    events: list[dict[str, Any]]
+    told: dict[ObjectId, str]
+    action_weights: list[int]
+    hold_chance: float
+
+    def request(self, text: str, call: Callable[[Server], Any]) -> Outcome:
+        """Send a request to one of the servers, and wait for its answer or the server's death."""
+
+
+class Client:
+    """The requests of one user."""
+
+    def __init__(self, world: World, actor: Actor) -> None:
+        self._world, self._actor = world, actor
+        self._random = world.scheduler.random
+        self._bookings: list[ObjectId] = []
+        self._sent: list[Purchase] = []
+        self._actions = (
+            *(self.book, self.book_again, self.cancel, self.confirm),
+            *(self.join, self.accept, self.leave),
+        )
+
+    def act(self) -> None:
+        """Send one request. Some histories consist mostly of a few kinds of requests."""
+        self._random.choices(self._actions, self._world.action_weights)[0]()
+
+    def _now(self, server: Server) -> datetime:
+        return self._world.scheduler.time_of(server.process)
+
+    def _choose_event(self) -> dict[str, Any]:
+        return self._random.choice(self._world.events)
+
+    def book(self) -> None:
+        """Book some tickets, maybe for a later payment, maybe with a key."""
+        event = self._choose_event()
+        type_ = self._random.choice(event["ticketTypes"])
+        key = self._random.choice([None, f"key {len(self._sent)}"])
+        purchase = Purchase(
+            event_id=event["eventId"],
+            items=(PurchaseItem(type_["ticketTypeId"], None, self._random.randint(1, 3)),),
+            hold=self._random.random() < self._world.hold_chance,
+            on_shortfall=self._random.choice(["reject", "partial", "waitlist"]),
+            idempotency_key=key,
+            body_digest="digest" if key else "",
+        )
+        self._send(purchase)
+
+    def book_again(self) -> None:
+        """Repeat a request with its key, as a client without an answer does."""
+        with_keys = [purchase for purchase in self._sent if purchase.idempotency_key]
+        if with_keys:
+            self._send(self._random.choice(with_keys))
+
+    def _send(self, purchase: Purchase) -> None:
+        self._sent.append(purchase)
+        outcome = self._world.request(
+            f"book {purchase}",
+            lambda server: sales.book(server.context, self._actor, purchase, self._now(server)),
+        )
+        booking = outcome.value and outcome.value.data.get("booking")
+        if booking:
+            self._bookings.append(booking["_id"])
+            self._world.told.setdefault(booking["_id"], booking["status"])
+
+    def cancel(self) -> None:
+        """Cancel one of the user's bookings."""
+        if self._bookings:
+            self._cancel(self._random.choice(self._bookings))
+
+    def _cancel(self, booking_id: ObjectId) -> None:
+        self._world.told[booking_id] = "ended"
+        self._world.request(
+            f"cancel {booking_id}",
+            lambda server: waitlist_offers.cancel_and_offer(
+                server.context, booking_id, self._actor, self._now(server)
+            ),
+        )
+
+    def confirm(self) -> None:
+        """Pay for one of the user's bookings. Without an answer, try again, or cancel it."""
+        if self._bookings:
+            booking_id = self._random.choice(self._bookings)
+            while not self._confirm(booking_id):
+                if self._random.random() < 0.5:
+                    self._cancel(booking_id)
+                    break
+
+    def _confirm(self, booking_id: ObjectId) -> bool:
+        """Return whether there was an answer."""
+        outcome = self._world.request(
+            f"confirm {booking_id}",
+            lambda server: transitions.confirm_booking(
+                server.context, booking_id, self._actor, self._now(server)
+            ),
+        )
+        if outcome.value and self._world.told[booking_id] == "held":
+            self._world.told[booking_id] = "confirmed"
+        return outcome.value is not None or outcome.is_refused
+
+    def join(self) -> None:
+        """Join a waitlist."""
+        event = self._choose_event()
+        type_ = self._random.choice(event["ticketTypes"])
+        quantity = self._random.randint(1, 3)
+        self._world.request(
+            f"join {event['eventId']}",
+            lambda server: waitlist.join_waitlist(
+                server.context.db,
+                server.context.inventory,
+                actor=self._actor,
+                event_id=event["eventId"],
+                type_id=type_["ticketTypeId"],
+                quantity=quantity,
+                max_quantity=invariants.MAX_PER_USER,
+                now=self._now(server),
+            ),
+        )
+
+    def accept(self) -> None:
+        """Wait for an offer, and accept it or a part of it."""
+        event, quantity = self._choose_event(), self._random.choice([None, 1, 2])
+        self._world.scheduler.pause(lambda: self._has_offer(event), seconds=100)
+        outcome = self._world.request(
+            f"accept {quantity} of {event['eventId']}",
+            lambda server: waitlist_offers.accept_offer(
+                server.context, event["eventId"], self._actor, quantity, self._now(server)
+            ),
+        )
+        if outcome.value:
+            self._bookings.append(outcome.value["_id"])
+            self._world.told[outcome.value["_id"]] = "confirmed"
+
+    def _has_offer(self, event: dict[str, Any]) -> bool:
+        """Return whether the user would see an offer in the app."""
+        return any(
+            booking["userId"] == self._actor.user_id and "waitlistEntryId" in booking
+            for booking in self._world.store.read("bookings")
+            if booking.get("status") == "held" and booking["eventId"] == event["eventId"]
+        )
+
+    def leave(self) -> None:
+        """Leave a waitlist, and decline its offers."""
+        event = self._choose_event()
+        self._world.request(
+            f"leave {event['eventId']}",
+            lambda server: waitlist_offers.leave_waitlist(
+                server.context, event["eventId"], self._actor, self._now(server)
+            ),
+        )
+
+    # What only the organizer does.
+
+    def edit_capacity(self) -> None:
+        """Change the capacity of a ticket type."""
+        event, capacity = self._choose_event(), self._random.randint(0, 6)
+        type_ = self._random.choice(event["ticketTypes"])
+        self._world.request(
+            f"capacity {capacity}",
+            lambda server: editing.edit_event(
+                server.context.db,
+                event["eventId"],
+                editing.make_type_patch(type_["ticketTypeId"], {"capacity": capacity}),
+                event_changes=NO_EVENT_CACHE,
+                actor=self._actor,
+                now=self._now(server),
+                image_base_url="http://localhost",
+            ),
+        )
+
+    def cancel_event(self) -> None:
+        """Cancel an event, which ends its bookings."""
+        event = self._choose_event()
+        self._world.request(
+            f"cancel event {event['eventId']}",
+            lambda server: event_closing.cancel_event(
+                server.context,
+                event["eventId"],
+                self._actor,
+                now=self._now(server),
+                image_base_url="http://localhost",
+            ),
+        )

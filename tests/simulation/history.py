@@ -1,0 +1,278 @@
+"""One history: what the clients, the organizer and the worker of a simulation do, from a seed."""
+
+import operator
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from eventapp import prepare_database
+from eventapp.bookings import auditing
+from eventapp.bookings.context import BookingContext
+from eventapp.bookings.rules import Limits
+from eventapp.core.access.actor import Actor
+from eventapp.core.errors import AppError
+from eventapp.inventory.service import Inventory
+from eventapp.jobs import service as jobs
+from tests.factories import FAR_SCHEDULE, make_event
+from tests.simulation import invariants
+from tests.simulation.clients import Client, Outcome, Server
+from tests.simulation.provider import SimulatedProvider
+from tests.simulation.scheduler import Faults, Process, Scheduler, simulated_time
+from tests.simulation.store import SimulatedStore, failpoints
+
+# The jobs that change neither tickets nor money.
+OTHER_JOBS = {
+    *("roll-day", "complete-past", "mail", "low-tickets", "reports", "chats", "photos"),
+    *("count-sales", "rank-events"),
+}
+ADMIN = Actor(user_id=ObjectId(), role="admin")
+LIMITS = Limits(
+    per_booking=invariants.MAX_PER_USER,
+    per_user=invariants.MAX_PER_USER,
+    cancellation_cutoff=timedelta(hours=24),
+    hold=timedelta(seconds=60),
+    offer=timedelta(seconds=90),
+    currency="EUR",
+)
+# The worker's rounds after the last client has gone, and the time that passes before each. Holds
+# and offers expire in between, and each round makes the offers that have become possible.
+MAX_ROUNDS, ROUND_SECONDS = 16, 200.0
+# How long a client waits between two requests; a hold ends after about a minute.
+THINK_SECONDS = (0, 0, 0, 0, 0, 1, 59.9, 65)
+CLOCK_ERRORS = (0, 0, 0, -90, 90)
+
+
+@dataclass
+class History:
+    """Runs one history and checks it.
+
+    Attributes:
+        told: what clients were told of each booking: see `invariants.check_answers`.
+        failures: exceptions that no client and no job should ever meet.
+    """
+
+    store: SimulatedStore
+    seed: int
+    told: dict[ObjectId, str] = field(default_factory=dict)
+    failures: list[Exception] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.scheduler = Scheduler(self.seed, check=self._check_step)
+        self.random = self.scheduler.random
+        self.provider = SimulatedProvider(
+            self.scheduler,
+            failure=self.random.choice([0, 0, 0.05]),
+            refusal=self.random.choice([0, 0.1]),
+        )
+        self.servers: list[Server] = []
+        self._checked: list[dict[str, Any]] = []
+        self.action_weights = [4, *(self.random.choice([0, 1, 4]) for _ in range(6))]
+        self.hold_chance = self.random.choice([0, 0.5, 1])
+        self._unfinished = 0
+
+    def run(self) -> None:
+        """Run the history.
+
+        Raises:
+            AssertionError: an invariant does not hold.
+        """
+        self.store.clear()
+        time = simulated_time(self.scheduler, _find_modules_with_time())
+        with time, failpoints(self.scheduler):
+            self._set_up()
+            self.store.use(self.scheduler)
+            try:
+                self.scheduler.run(until=lambda: self._unfinished == 0)
+                self._come_to_rest()
+            finally:
+                self.store.use(None)
+                self.scheduler.end()
+        assert not self.failures, repr(self.failures)
+
+    def _set_up(self) -> None:
+        prices = [0, 5, 12.5]
+        self.events = [
+            make_event(
+                self.store.db,
+                schedule=FAR_SCHEDULE,
+                ticketTypes=[
+                    {
+                        "type": name,
+                        "price": self.random.choice(prices),
+                        "availableTickets": self.random.randint(1, 4),
+                    }
+                    for name in ("A", "B")[: self.random.randint(1, 2)]
+                ],
+            )
+            for _ in range(self.random.choice([1, 1, 1, 2]))
+        ]
+        self.scheduler.faults = self._choose_faults()
+        for number in range(self.random.randint(1, 3)):
+            self.servers.append(self._start_process(f"server {number}"))
+        for number in range(self.random.randint(1, 2)):
+            self._start_worker(f"worker {number}")
+        for number in range(self.random.randint(2, 4)):
+            self._start_client(f"client {number}")
+        self._start_organizer()
+
+    def _choose_faults(self) -> Faults:
+        """Return faults of some kinds only, so that each kind also occurs alone."""
+
+        def chance(probability: float) -> float:
+            return self.random.choice([0, 0, probability])
+
+        return Faults(chance(0.01), chance(0.03), chance(0.01), chance(0.01))
+
+    def _start_process(self, name: str) -> Server:
+        error = timedelta(seconds=self.random.choice(CLOCK_ERRORS))
+        context = BookingContext(self.store.db, Inventory(self.store.db), LIMITS, self.provider)
+        return Server(Process(name, error), context)
+
+    def _check_step(self) -> None:
+        documents = self.store.read("events") + self.store.read("bookings")
+        # A document that changes is replaced as a whole.
+        unchanged = len(documents) == len(self._checked) and all(
+            map(operator.is_, documents, self._checked)
+        )
+        if not unchanged:
+            self._checked = documents
+            invariants.check_step(self.store)
+
+    # Workers.
+
+    def _start_worker(self, name: str) -> None:
+        worker = self._start_process(name)
+
+        def work() -> None:
+            while True:
+                for job_name in self.random.sample(_list_jobs(), 2):
+                    self._run_job(worker, job_name)
+                self.scheduler.pause(seconds=self.random.uniform(1, 20))
+
+        self.scheduler.spawn(name, work, worker.process)
+
+        def restart() -> None:
+            self.scheduler.pause(lambda: not worker.process.is_alive)
+            self._start_worker(name)
+
+        self.scheduler.spawn(f"supervisor of {name}", restart, None)
+
+    def _run_job(self, worker: Server, name: str) -> None:
+        self.scheduler.note(f"job {name}")
+        now = self.scheduler.time_of(worker.process)
+        self._attempt(lambda: jobs.JOBS[name].function(worker.context, now))
+
+    def _attempt(self, call: Callable[[], Any]) -> Outcome:
+        """Call a service, and keep every exception but refusals and failed calls as a failure."""
+        try:
+            return Outcome(call(), is_done=True)
+        except (AppError, PyMongoError, ConnectionError) as error:
+            self.scheduler.note(f"{type(error).__name__}: {error}")
+            return Outcome(error=error, is_done=True)
+        except Exception as error:  # noqa: BLE001 (It is reported by `run`.)
+            self.scheduler.note(f"failed: {error!r}")
+            self.failures.append(error)
+            return Outcome(error=error, is_done=True)
+
+    # Clients.
+
+    def _start_client(self, name: str) -> None:
+        """Start the devices of a user, which act at the same time and know the same bookings."""
+        client = Client(self, Actor(user_id=ObjectId(), role="attendee"))
+
+        def act() -> None:
+            for _ in range(self.random.randint(2, 5)):
+                client.act()
+                self.scheduler.pause(seconds=self.random.choice(THINK_SECONDS))
+            self._unfinished -= 1
+
+        for device in range(self.random.randint(1, 2)):
+            self._unfinished += 1
+            self.scheduler.spawn(f"{name}.{device}", act, None)
+
+    def _start_organizer(self) -> None:
+        organizer = Client(self, ADMIN)
+        self._unfinished += 1
+
+        def act() -> None:
+            for _ in range(self.random.randint(0, 2)):
+                self.scheduler.pause(seconds=self.random.uniform(0, 30))
+                organizer.edit_capacity()
+            if self.random.random() < 0.15:
+                organizer.cancel_event()
+            self._unfinished -= 1
+
+        self.scheduler.spawn("organizer", act, None)
+
+    def request(self, text: str, call: Callable[[Server], Any]) -> Outcome:
+        """Send a request to one of the servers, and wait for its answer or the server's death."""
+        index = self.random.randrange(len(self.servers))
+        if not self.servers[index].process.is_alive:
+            self.servers[index] = self._start_process(self.servers[index].process.name)
+        server = self.servers[index]
+        outcomes: list[Outcome] = []
+        client = self.scheduler.current
+        name = f"{client.name if client else '?'} on {server.process.name}"
+        self.scheduler.note(text)
+        self.scheduler.spawn(
+            name, lambda: outcomes.append(self._attempt(lambda: call(server))), server.process
+        )
+        self.scheduler.pause(lambda: bool(outcomes) or not server.process.is_alive)
+        return outcomes[0] if outcomes else Outcome()
+
+    # The end.
+
+    def _come_to_rest(self) -> None:
+        """Let the worker finish everything, without faults, and check the result."""
+        self.scheduler.note("the last client has gone")
+        self.scheduler.faults, self.provider.failure = Faults(), 0
+        worker = self._start_process("last worker")
+        worker.process.clock_error = timedelta()
+        for _round in range(MAX_ROUNDS):
+            self.scheduler.now += ROUND_SECONDS
+            for name in _list_jobs():
+                self._run_job(worker, name)
+            if self._is_at_rest():
+                break
+        invariants.check_rest(self.store, self.provider)
+        invariants.check_answers(self.store, self.told)
+        faults = list(auditing.check(worker.context, self.scheduler.time_of()))
+        assert not faults, repr(faults)
+
+    def _is_at_rest(self) -> bool:
+        try:
+            invariants.check_rest(self.store, self.provider)
+        except AssertionError:
+            return False
+        return not any(booking.get("status") == "held" for booking in self.store.read("bookings"))
+
+
+def _list_jobs() -> list[str]:
+    return [name for name in jobs.JOBS if name not in OTHER_JOBS]
+
+
+def _find_modules_with_time() -> list[types.ModuleType]:
+    """Return the modules of the application that use `time` or `threading`, except the store."""
+    return [
+        module
+        for name, module in sys.modules.items()
+        if name.startswith("eventapp.") and not name.startswith("eventapp.core.embedded")
+    ]
+
+
+def open_store() -> SimulatedStore:
+    """Return an empty store with the indexes of the application."""
+    return SimulatedStore(prepare_database)
+
+
+def run_history(store: SimulatedStore, seed: int) -> History:
+    """Run the history of a seed and return it; raise AssertionError if an invariant is broken."""
+    history = History(store, seed)
+    history.run()
+    return history

@@ -1,0 +1,157 @@
+"""What must hold after each step of a history, and once everything is at rest.
+
+The checks read the stored documents themselves. They share no code with the application, except
+that the last one also asks `bookings.auditing`, which must agree that there is no fault.
+"""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from bson import ObjectId
+
+from tests.simulation.provider import SimulatedProvider
+from tests.simulation.store import SimulatedStore
+
+COUNTERS = ("availableTickets", "soldTickets", "heldTickets", "waiting")
+MAX_PER_USER = 4
+
+# Tickets by eventId, ticketTypeId and status.
+TicketCounts = Counter[tuple[int, int, str]]
+
+
+def count_tickets(store: SimulatedStore) -> TicketCounts:
+    """Return the tickets of the active bookings."""
+    counts: TicketCounts = Counter()
+    for booking in store.read("bookings"):
+        if booking.get("active"):
+            for item in booking["items"]:
+                key = booking["eventId"], item["ticketTypeId"], booking["status"]
+                counts[key] += item["quantity"]
+    return counts
+
+
+def check_step(store: SimulatedStore) -> None:
+    """Check that no counter is negative and that no ticket is sold twice."""
+    tickets = count_tickets(store)
+    for event in store.read("events"):
+        for type_ in event["ticketTypes"]:
+            counters = [type_[name] for name in COUNTERS]
+            assert min(counters) >= 0, f"a counter is negative: {type_}"
+            assert sum(counters[:3]) == type_["capacity"], f"tickets do not add up: {type_}"
+            key = event["eventId"], type_["ticketTypeId"]
+            booked = tickets[*key, "confirmed"] + tickets[*key, "held"]
+            assert booked <= type_["capacity"], f"{booked} tickets are booked: {type_}"
+
+
+def check_rest(store: SimulatedStore, provider: SimulatedProvider) -> None:
+    """Check that stock, bookings, waitlist and money agree, and that nothing is left undone."""
+    check_step(store)
+    _check_stock(store)
+    _check_nothing_is_pending(store)
+    _check_limits(store)
+    _check_entries(store)
+    _check_ledger(store)
+    _check_money(store, provider)
+
+
+def _check_stock(store: SimulatedStore) -> None:
+    tickets = count_tickets(store)
+    waiting = Counter(
+        (entry["eventId"], entry["ticketTypeId"])
+        for entry in store.read("waitlist")
+        if entry.get("active")
+    )
+    for event in store.read("events"):
+        for type_ in event["ticketTypes"]:
+            key = event["eventId"], type_["ticketTypeId"]
+            counted = (tickets[*key, "confirmed"], tickets[*key, "held"], waiting[key])
+            stored = (type_["soldTickets"], type_["heldTickets"], type_["waiting"])
+            assert stored == counted, f"sold, held, waiting: {stored} stored, {counted} counted"
+            is_on_sale = event["status"] == "published"
+            is_starving = type_["waiting"] and (type_["availableTickets"] or not is_on_sale)
+            assert not is_starving, f"somebody waits for nothing: {type_} {event['status']}"
+            assert is_on_sale or not sum(counted[:2]), "a cancelled event has bookings"
+
+
+def _check_nothing_is_pending(store: SimulatedStore) -> None:
+    for event in store.read("events"):
+        assert not event["inFlight"], f"in flight: {event['inFlight']}"
+    assert not store.read("failedWork"), f"work has failed: {store.read('failedWork')}"
+    for name in ("bookings", "waitlist"):
+        for document in store.read(name):
+            assert document.get("restock") != "due", f"a move is pending: {document}"
+            assert "offering" not in document, f"a claim is left: {document}"
+            assert "tell" not in document, f"a notification is pending: {document}"
+
+
+def _check_limits(store: SimulatedStore) -> None:
+    by_user: dict[tuple[Any, int], list[dict[str, Any]]] = defaultdict(list)
+    for booking in store.read("bookings"):
+        if booking.get("active"):
+            by_user[booking["userId"], booking["eventId"]].append(booking)
+    for bookings in by_user.values():
+        assert sum(b["slot"] == "direct" for b in bookings) <= 1, "two bookings of one user"
+        total = sum(booking["quantity"] for booking in bookings)
+        assert total <= MAX_PER_USER, f"{total} tickets of one user"
+
+
+def _check_entries(store: SimulatedStore) -> None:
+    """Check that the entries of each booking add up to its present state."""
+    for booking in store.read("bookings"):
+        if booking.get("void"):
+            continue
+        sums = {
+            name: sum(entry[name] for entry in booking["entries"])
+            for name in ("bookings", "held", "sold", "cents", "paid")
+        }
+        status, quantity = booking["status"], booking["quantity"]
+        is_owned = status == "confirmed"
+        price = booking["totalCents"] if is_owned else 0
+        expected = {
+            "bookings": int(is_owned),
+            "held": quantity if status == "held" else 0,
+            "sold": quantity if is_owned else 0,
+            "cents": price,
+            "paid": price,
+        }
+        assert sums == expected, f"entries add up to {sums}: {booking}"
+
+
+def _check_ledger(store: SimulatedStore) -> None:
+    """Check that the ledger has each entry of each booking once, numbered without gaps."""
+    rows = store.read("ledger")
+    assert sorted(row["number"] for row in rows) == list(range(1, len(rows) + 1))
+    entries = {
+        f"{booking['_id']}-{number}": entry
+        for booking in store.read("bookings")
+        for number, entry in enumerate(booking.get("entries", []), start=1)
+    }
+    copies = {row["_id"]: {name: row[name] for name in entries[row["_id"]]} for row in rows}
+    assert copies == entries, "the ledger differs from the entries of the bookings"
+
+
+def _check_money(store: SimulatedStore, provider: SimulatedProvider) -> None:
+    """Check that what was charged and not refunded is the price of the confirmed bookings."""
+    bookings = {booking["_id"]: booking for booking in store.read("bookings")}
+    for booking_id in {*provider.charged, *provider.refunded}:
+        balance = provider.charged[booking_id] - provider.refunded[booking_id]
+        booking = bookings[booking_id]
+        is_owned = booking.get("status") == "confirmed"
+        owed = booking["totalCents"] if is_owned else 0
+        assert balance == owed, f"{balance} cents paid, {owed} owed: {booking}"
+
+
+def check_answers(store: SimulatedStore, told: dict[ObjectId, str]) -> None:
+    """Check that every booking that a client was told of is there.
+
+    Args:
+        told: the status that the client was told last, by booking id; `ended` if the client has
+            since tried to end it.
+    """
+    cancelled = {e["eventId"] for e in store.read("events") if e["status"] == "cancelled"}
+    bookings = {booking["_id"]: booking for booking in store.read("bookings")}
+    for booking_id, status in told.items():
+        booking = bookings.get(booking_id, {"void": True})
+        assert not booking.get("void"), f"a booking is lost: {booking_id}"
+        if status == "confirmed" and booking["eventId"] not in cancelled:
+            assert booking["status"] == "confirmed", f"a confirmed booking ended: {booking}"

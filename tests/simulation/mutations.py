@@ -1,0 +1,68 @@
+"""Guards of the application, each taken out: the simulation must notice every one of them.
+
+A mutation is a list of replacements: a module or class, a name in it, and what takes its place.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+from eventapp.bookings import store as bookings_store
+from eventapp.inventory import store as inventory_store
+from eventapp.waitlist import store as waitlist_store
+
+Replacement = tuple[Any, str, Any]
+
+
+def _without_tombstones() -> list[Replacement]:
+    def pretend(db: Any, id_: Any) -> bool:
+        return db.bookings.count_documents({"_id": id_}) == 0
+
+    return [(bookings_store, "insert_tombstone", pretend)]
+
+
+def _without_status_guard() -> list[Replacement]:
+    real = bookings_store.update_booking
+
+    def update(db: Any, id_: Any, _where: Any, *changes: Any) -> Any:
+        return real(db, id_, {}, *changes)
+
+    return [(bookings_store, "update_booking", update)]
+
+
+def _without_claims() -> list[Replacement]:
+    real = waitlist_store.claim_for_offer
+
+    def claim(db: Any, entry_id: Any, booking_id: Any, now: Any) -> Any:
+        return real(db, entry_id, booking_id, now) or db.waitlist.find_one({"_id": entry_id})
+
+    return [(waitlist_store, "claim_for_offer", claim)]
+
+
+MUTATIONS: dict[str, Callable[[], list[Replacement]]] = {
+    "a take without the guard of its tickets": lambda: [
+        (inventory_store, "_build_type_guards", lambda *_: {})
+    ],
+    "a move without the guard that it is not applied yet": lambda: [
+        (inventory_store, "build_never_existed_guard", lambda *_: {})
+    ],
+    "an undo without the guard that the take exists": lambda: [
+        (inventory_store, "build_exists_guard", lambda *_: {})
+    ],
+    "undoing a take without a tombstone": _without_tombstones,
+    "a change of a booking while a move is pending": lambda: [
+        (bookings_store, "NO_PENDING_MOVE", {})
+    ],
+    "a change of a booking without the guard of its status": _without_status_guard,
+    "an offer without its claim": _without_claims,
+}
+
+
+@contextmanager
+def mutated(name: str) -> Iterator[None]:
+    """Run the block with a guard taken out."""
+    with ExitStack() as stack:
+        for owner, attribute, replacement in MUTATIONS[name]():
+            stack.enter_context(mock.patch.object(owner, attribute, replacement))
+        yield

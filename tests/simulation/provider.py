@@ -1,0 +1,57 @@
+"""A payment provider that is slow, refuses, fails before or after it has charged, and remembers."""
+
+from collections import Counter
+
+from bson import ObjectId
+
+from eventapp.payments.providers import PaymentRefused
+from tests.simulation.scheduler import Scheduler
+
+
+class SimulatedProvider:
+    """Charges and refunds each booking at most once, however often it is asked.
+
+    Attributes:
+        charged, refunded: cents by booking id.
+        failure: the probability that a call fails before it has an effect, and again after it.
+        refusal: the probability that a charge is refused.
+    """
+
+    name = "simulated"
+
+    def __init__(self, scheduler: Scheduler, failure: float, refusal: float) -> None:
+        self._scheduler, self.failure, self.refusal = scheduler, failure, refusal
+        self.charged: Counter[ObjectId] = Counter()
+        self.refunded: Counter[ObjectId] = Counter()
+        self._forbidden: set[ObjectId] = set()
+
+    def charge(self, booking_id: ObjectId, cents: int, currency: str) -> str:
+        """Charge an amount for a booking, unless it was charged before."""
+        self._be_slow_or_fail()
+        if booking_id not in self.charged:
+            refuses = self._scheduler.random.random() < self.refusal
+            if refuses or booking_id in self._forbidden:
+                raise PaymentRefused
+            self.charged[booking_id] = cents
+        self._be_slow_or_fail()
+        return f"charge-{booking_id}"
+
+    def forbid_charges(self, booking_id: ObjectId) -> int:
+        """Refuse all later charges for a booking; return the cents charged before."""
+        self._be_slow_or_fail()
+        self._forbidden.add(booking_id)
+        self._be_slow_or_fail()
+        return self.charged[booking_id]
+
+    def refund(self, booking_id: ObjectId, cents: int, currency: str) -> str:
+        """Pay back what was charged for a booking."""
+        self._be_slow_or_fail()
+        self.refunded[booking_id] = self.charged[booking_id]
+        self._be_slow_or_fail()
+        return f"refund-{booking_id}"
+
+    def _be_slow_or_fail(self) -> None:
+        self._scheduler.pause()
+        if self._scheduler.random.random() < self.failure:
+            self._scheduler.note("the provider does not answer")
+            raise ConnectionError("the provider does not answer")

@@ -1,0 +1,55 @@
+"""2,000 histories keep every invariant, and each guard that is taken out breaks one."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import MONGO_URI
+from tests.simulation.__main__ import FAILED
+from tests.simulation.mutations import MUTATIONS
+
+pytestmark = pytest.mark.skipif(
+    MONGO_URI is not None, reason="the simulation needs no server: it runs on the embedded store"
+)
+SEEDS, WORKERS = 2000, 2
+TIMEOUT_SECONDS = 900
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Start a simulation in a process of its own, whose order of sets is fixed."""
+    command = [sys.executable, "-m", "tests.simulation", *arguments]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Return the exit status and the output of a simulation."""
+    try:
+        output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
+    finally:
+        process.kill()
+    return process.returncode, output
+
+
+def test_every_history_keeps_the_invariants() -> None:
+    count = SEEDS // WORKERS
+    processes = [
+        start("--from", str(number * count), "--count", str(count)) for number in range(WORKERS)
+    ]
+    results = [finish(process) for process in processes]
+    assert [status for status, _ in results] == [0] * WORKERS, "\n".join(out for _, out in results)
+
+
+def test_a_seed_determines_its_history() -> None:
+    first, second = (finish(start("11")) for _ in range(2))
+    assert first[0] == 0
+    assert first == second
+
+
+@pytest.mark.parametrize("guard", sorted(MUTATIONS))
+def test_control_a_missing_guard_is_found(guard: str) -> None:
+    status, output = finish(start("--without", guard, "--count", str(SEEDS)))
+    assert status == FAILED, output
+    assert output.startswith("seed ")
