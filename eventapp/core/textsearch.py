@@ -81,11 +81,23 @@ def fold_search_word(text: str) -> str:
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
-@lru_cache(maxsize=50_000)
+# The terms of words up to MAX_CACHED_WORD characters are cached, which takes at most 25 MB.
+MAX_CACHED_TERMS, MAX_CACHED_WORD = 50_000, 32
+
+
 def _find_term(word: str) -> str | None:
     """Return the term under which a lower-case word is indexed, or None for a stop word."""
-    if word in _STOP_WORDS:
-        return None
+    if len(word) > MAX_CACHED_WORD:
+        return _stem(word)
+    return _find_cached_term(word)
+
+
+@lru_cache(maxsize=MAX_CACHED_TERMS)
+def _find_cached_term(word: str) -> str | None:
+    return None if word in _STOP_WORDS else _stem(word)
+
+
+def _stem(word: str) -> str:
     return fold_search_word(_STEMMER.stemWord(word))
 
 

@@ -76,7 +76,14 @@ class ListRequest(NamedTuple):
 
     def __sizeof__(self) -> int:
         """Return the approximate bytes of memory that the request takes, with its values."""
-        return 400 + sum(200 + 2 * (len(name) + len(str(v))) for name, v in self.cursor_query)
+        return 400 + sum(200 + len(name) + _get_bytes(v) for name, v in self.cursor_query)
+
+
+def _get_bytes(value: object) -> int:
+    """Return the most bytes that a value of a parameter and its folded form take."""
+    text = str(value)
+    # Folding may replace one character by 18 others, of 2 bytes each.
+    return 2 * len(text) if text.isascii() else 40 * len(text)
 
 
 def make_list_request(

@@ -32,7 +32,7 @@ SCORE_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 FLUSH_SECONDS, MAX_WRITTEN = 10, 200
 # The most interactions between two flushes, and the most events that wait to be written. What
 # exceeds these is not counted, so that memory stays bounded while the database is unavailable.
-MAX_QUEUED, MAX_PENDING = 500_000, 10_000
+MAX_QUEUED, MAX_PENDING = 100_000, 10_000
 
 
 def scale_weight(weight: float, now: datetime) -> float:

@@ -16,31 +16,36 @@ from eventapp.inventory import store
 
 # How many keys one update clears. More would make it slow.
 MAX_CLEARED_KEYS = 200
-# Bounds of ClearableEntries: events, and keys of each event.
-MAX_EVENTS, MAX_KEYS = 5000, 2000
+# Bounds of ClearableEntries: events, keys of each event, and keys of all events. A key takes 100
+# bytes, so all take at most 5 MB.
+MAX_EVENTS, MAX_KEYS, MAX_ALL_KEYS = 5000, 2000, 50_000
 
 
 class ClearableEntries:
     """The keys of in-flight entries that the next writes of this process may clear.
 
-    They are kept in memory, for about MAX_EVENTS events and at most MAX_KEYS keys of each. The
-    worker clears the entries whose keys are dropped here.
+    They are kept in memory, within MAX_EVENTS, MAX_KEYS and MAX_ALL_KEYS. The worker clears the
+    entries whose keys are dropped here.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._keys: defaultdict[int, list[str]] = defaultdict(list)
+        self._key_count = 0  # of all events
 
     def add(self, event_id: int, keys: Iterable[str]) -> None:
         """Add keys of entries of an event that may be cleared."""
         with self._lock:
-            if len(self._keys) > MAX_EVENTS:
+            if len(self._keys) >= MAX_EVENTS or self._key_count >= MAX_ALL_KEYS:
                 self._keys.clear()
+                self._key_count = 0
             event_keys = self._keys[event_id]
+            self._key_count -= len(event_keys)
             event_keys.extend(keys)
             # Without a bound, a process that seldom takes tickets, such as the worker, would
             # collect ever more keys.
             del event_keys[:-MAX_KEYS]
+            self._key_count += len(event_keys)
 
     def pop(self, event_id: int, at_least: int = 1) -> list[str]:
         """Remove and return up to MAX_CLEARED_KEYS keys, none if there are fewer than `at_least`.
@@ -53,7 +58,9 @@ class ClearableEntries:
             keys = self._keys.pop(event_id)
             if len(keys) > MAX_CLEARED_KEYS:
                 self._keys[event_id] = keys[MAX_CLEARED_KEYS:]
-        return keys[:MAX_CLEARED_KEYS]
+            popped = keys[:MAX_CLEARED_KEYS]
+            self._key_count -= len(popped)
+        return popped
 
 
 class InFlightEntries:

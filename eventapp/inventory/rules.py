@@ -8,6 +8,10 @@ from typing import Literal, cast
 from eventapp.events.types import InFlightEntry, MoveEntry, SaleState, TakeEntry
 from eventapp.inventory.types import IndexedChanges, Quantities, StockChanges, WaitlistedPart
 
+# The most bytes of memory that a sale state takes besides its lists, and that each of its ticket
+# types and schedule entries takes.
+STATE_BYTES, TICKET_TYPE_BYTES, ENTRY_BYTES = 2_000, 1_000, 1_500
+
 # What to do when fewer tickets are available than requested. REJECT: refuse. PARTIAL: give the
 # available ones. WAITLIST: give the available ones and put the rest on the waitlist. WAITLIST_ONLY:
 # put all on the waitlist if none is available, else refuse.
@@ -302,3 +306,9 @@ def sum_quantities(quantities: Iterable[Quantities]) -> Quantities:
         for type_id, quantity in each.items():
             sums[type_id] = sums.get(type_id, 0) + quantity
     return sums
+
+
+def get_state_bytes(state: SaleState) -> int:
+    """Return an upper bound of the bytes of memory that a cached sale state takes."""
+    types, entries = len(state["ticketTypes"]), len(state["schedule"])
+    return STATE_BYTES + TICKET_TYPE_BYTES * types + ENTRY_BYTES * entries

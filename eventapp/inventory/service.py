@@ -75,7 +75,7 @@ __all__ = [
 UPDATE_ATTEMPTS = 100
 # A take whose guard fails as often as this reads whether too many entries are the reason.
 MIN_ATTEMPTS_BEFORE_CLEARING = 2
-MAX_CACHED_STATES = 5000
+STATES_BYTES = 20_000_000  # of the cached sale states
 
 # The outcome of one request: its allocation with the sale state after the update, or the error.
 TakeOutcome: TypeAlias = tuple[Allocation, SaleState] | AppError
@@ -107,7 +107,7 @@ class Inventory:
         self._db = db
         self._event_changes = event_changes
         self._clearable = ClearableEntries()
-        self._states: LRUCache[int, SaleState] = LRUCache(MAX_CACHED_STATES)
+        self._states: LRUCache[int, SaleState] = LRUCache(STATES_BYTES, rules.get_state_bytes)
 
     # Reading.
 

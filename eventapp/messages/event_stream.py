@@ -42,8 +42,9 @@ from eventapp.messages.rules import StreamPosition
 from eventapp.messages.types import StoredChatEntry
 
 TOPIC_KIND = "event"
-# A stream that falls behind by more than this many chat entries ends; its client reconnects.
-MAX_BUFFERED = 1_024
+# A stream that falls behind by more than this many chat entries, or bytes of them, ends; its client
+# reconnects.
+MAX_BUFFERED, MAX_BUFFERED_BYTES = 1_024, 256_000
 # The most chat entries that are read at once.
 READ_LIMIT = 512
 # How many of the last numbers are checked for gaps when a topic is opened.
@@ -62,7 +63,7 @@ class EventSnapshot:
         availability_revision: the first revision at which this process read the current
             availability. Streams with a lower revision have not sent it yet.
         seq: the number of the last chat entry that was read.
-        buffered: the last MAX_BUFFERED chat entries up to `seq`.
+        buffered: the last chat entries up to `seq`, within MAX_BUFFERED and MAX_BUFFERED_BYTES.
         is_deleted: whether the event was deleted.
     """
 
@@ -95,7 +96,7 @@ class EventTopic(Topic):
     def add_entries(self, entries: Sequence[StoredChatEntry]) -> None:
         """Publish the chat entries that follow those published before."""
         encoded = tuple(_encode_entry(entry) for entry in entries)
-        buffered = (self.snapshot.buffered + encoded)[-MAX_BUFFERED:]
+        buffered = _take_last(self.snapshot.buffered + encoded)
         self.snapshot = replace(self.snapshot, seq=entries[-1]["seq"], buffered=buffered)
         self.publish()
 
@@ -322,6 +323,17 @@ def _is_reached(position: StreamPosition, event: LiveState, seq: int) -> bool:
         and position.revision <= event.revision
         and position.seq <= seq
     )
+
+
+def _take_last(entries: tuple[EncodedChatEntry, ...]) -> tuple[EncodedChatEntry, ...]:
+    """Return the last entries, within MAX_BUFFERED and MAX_BUFFERED_BYTES."""
+    count, size = 0, 0
+    for _, data in reversed(entries[-MAX_BUFFERED:]):
+        size += len(data or b"")
+        if size > MAX_BUFFERED_BYTES:
+            break
+        count += 1
+    return entries[len(entries) - count :]
 
 
 def _encode_entry(entry: StoredChatEntry) -> EncodedChatEntry:

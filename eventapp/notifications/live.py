@@ -32,7 +32,7 @@ from eventapp.notifications.types import StoredNotification
 TOPIC_KIND = "notifications"
 OVERLAP = timedelta(seconds=10)
 # A stream that falls behind by more than this many notifications ends; its client reconnects.
-MAX_BUFFERED = 256
+MAX_BUFFERED = 64
 MAX_IDS_IN_MESSAGE_ID = 40
 
 

@@ -10,10 +10,11 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Protocol, cast
 
+import cachetools
 import pymongo
 import structlog
 from limits.errors import ConfigurationError, StorageError
-from limits.storage import MemoryStorage, storage_from_string
+from limits.storage import storage_from_string
 from pymongo import MongoClient, ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
@@ -26,6 +27,7 @@ from eventapp.core.database import DEFAULT_DATABASE, Document
 TIMEOUT_MS = 400
 RETRY_SECONDS = 5.0
 INDEX_TIMEOUT_SECONDS = 60
+MAX_COUNTERS = 50_000  # in memory; each takes about 300 bytes
 
 log = structlog.get_logger()
 
@@ -96,12 +98,31 @@ class MongoDBCounterStorage:
             log.warning("no index on rate limits yet", error=type(error).__name__)
 
 
+class MemoryCounterStorage:
+    """The MAX_COUNTERS counters that were incremented last, in memory.
+
+    The memory storage of `limits` has no bound, so a client with many addresses could fill it.
+    Counters of past windows are not incremented any more, and so are the first to be evicted.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: cachetools.LRUCache[str, int] = cachetools.LRUCache(MAX_COUNTERS)
+
+    def incr(self, key: str, expiry: int) -> int:
+        """See CounterStorage."""
+        with self._lock:
+            count = self._counts.get(key, 0) + 1
+            self._counts[key] = count
+        return count
+
+
 class FallbackStorage:
     """Counts in a storage, and in memory for RETRY_SECONDS after that storage did not answer."""
 
     def __init__(self, uri: str) -> None:
         self._storage = open_storage(uri)
-        self._memory = MemoryStorage()
+        self._memory = MemoryCounterStorage()
         self._unavailable_until = 0.0  # seconds of time.monotonic()
 
     def incr(self, key: str, expiry: int) -> int:
@@ -124,6 +145,8 @@ def open_storage(uri: str) -> CounterStorage:
     """
     if uri.startswith("mongodb"):
         return MongoDBCounterStorage(uri)
+    if uri.startswith("memory"):
+        return MemoryCounterStorage()
     options: dict[str, Any] = {}
     if uri.startswith("redis"):
         seconds = TIMEOUT_MS / 1000

@@ -28,7 +28,7 @@ READS, WRITES, LOGINS, STREAMS = "reads", "writes", "sign-in", "streams"
 READING_METHODS = frozenset(("GET", "HEAD"))
 EXEMPT_PATHS = ("/healthz", "/api/healthz", "/readyz", "/metrics", "/images/", "/api/docs")
 MEMORY = "memory://"
-IPV6_PREFIX = 64
+IPV6_PREFIX, MAX_ADDRESS_LENGTH = 64, 64
 
 log = structlog.get_logger()
 View = TypeVar("View", bound=Callable[..., Any])
@@ -155,9 +155,14 @@ def get_client_address_key() -> str:
     return f"address:{find_client_network(request.remote_addr or '')}"
 
 
-@lru_cache(maxsize=4096)
 def find_client_network(address: str) -> str:
     """Return the network whose addresses one client can use: an IPv4 address or an IPv6 /64."""
+    # A trusted proxy may pass on any text as the address.
+    return _find_client_network(address[:MAX_ADDRESS_LENGTH])
+
+
+@lru_cache(maxsize=4096)
+def _find_client_network(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:  # A Unix socket has no IP address.

@@ -137,6 +137,11 @@ class PageKey(NamedTuple):
     day: date
     interval: int | None = None
 
+    @property
+    def size_bytes(self) -> int:
+        """The approximate bytes of memory that the key takes."""
+        return sum(sys.getsizeof(part) for part in self)
+
 
 @dataclass(slots=True)
 class CachedPage:
@@ -160,8 +165,8 @@ class CachedPage:
     @property
     def size_bytes(self) -> int:
         """The approximate bytes of memory that a cache needs for the page."""
-        key_bytes = sum(sys.getsizeof(part) for part in self.key)
-        return key_bytes + 40 * len(self.event_ids) + len(self.envelope) + _OVERHEAD_BYTES
+        ids_bytes = 40 * len(self.event_ids)
+        return self.key.size_bytes + ids_bytes + len(self.envelope) + _OVERHEAD_BYTES
 
 
 class PageView(NamedTuple):
@@ -177,11 +182,21 @@ class PageView(NamedTuple):
     image_base_url: str
     favorites: frozenset[int]
 
+    @property
+    def size_bytes(self) -> int:
+        """The approximate bytes of memory that the view takes."""
+        return sys.getsizeof(self.image_base_url) + sys.getsizeof(self.favorites)
+
 
 @dataclass(frozen=True, slots=True)
 class RenderedPage:
-    """A page as JSON for every caller with the same view of it."""
+    """A page as JSON for every caller with the same view of it.
 
+    Attributes:
+        key_bytes: the approximate bytes of memory that the key of the page takes.
+    """
+
+    key_bytes: int
     view: PageView
     body: bytes
     etag: str
@@ -189,7 +204,7 @@ class RenderedPage:
     @property
     def size_bytes(self) -> int:
         """The approximate bytes of memory that a cache needs for the JSON."""
-        return len(self.body) + _OVERHEAD_BYTES
+        return self.key_bytes + self.view.size_bytes + len(self.body) + _OVERHEAD_BYTES
 
 
 def render_page(page: CachedPage, events: Iterable[RenderedEvent], view: PageView) -> RenderedPage:
@@ -199,4 +214,4 @@ def render_page(page: CachedPage, events: Iterable[RenderedEvent], view: PageVie
         for event in events
     )
     body = b'{"events":[' + rows + b"]," + page.envelope
-    return RenderedPage(view, body, make_etag(body))
+    return RenderedPage(page.key.size_bytes, view, body, make_etag(body))

@@ -1,0 +1,223 @@
+"""Each cache in the memory of a process has a bound, which the largest accepted input respects."""
+
+import ast
+import pickle
+import tracemalloc
+from datetime import date, timedelta
+from urllib.parse import quote
+
+import pytest
+
+from eventapp.config import ROOT
+from eventapp.core import textsearch
+from eventapp.core.access import rate_limit_storage, rate_limits
+from eventapp.core.access.rate_limit_storage import MemoryCounterStorage
+from eventapp.core.clock import utc_now
+from eventapp.core.http import blueprint
+from eventapp.core.metrics import REQUESTS
+from eventapp.events.cache.rendering import CachedPage, PageKey, PageView, render_page
+from eventapp.events.rules import MAX_ENTRIES, MAX_TYPES
+from eventapp.events.schemas import EventQuery
+from eventapp.events.service import make_new_event
+from eventapp.inventory import in_flight, rules
+from eventapp.inventory.in_flight import ClearableEntries
+from eventapp.messages import event_stream
+from eventapp.messages.event_stream import EventTopic
+from eventapp.messages.rules import MAX_TEXT
+from tests.factories import event_body
+
+CACHE_MAKERS = {"lru_cache", "cache", "LRUCache", "TTLCache", "LFUCache", "deque"}
+# What each module caches, and its bound. Declare a new cache here, and in docs/caching.md.
+BOUNDS = {
+    "core/access/rate_limit_storage.py": "50,000 counters of 0.3 kB",
+    "core/access/rate_limits.py": "4,096 addresses of 64 characters",
+    "core/batching.py": "the calls of a batch, at most one for each request in work",
+    "core/http/blueprint.py": "2,048 query strings of 1 kB, with 10 kB each",
+    "core/lru_cache.py": "the size that its user gives",
+    "core/textsearch.py": "50,000 words of 32 characters",
+    "analytics/rules.py": "the IANA time zones, about 600",
+    "events/cache/event_cache.py": "16 MB",
+    "events/cache/freshness.py": "24 MB",
+    "events/popularity.py": "100,000 interactions of each kind, of 0.1 kB",
+    "inventory/service.py": "20 MB",
+    "notifications/live.py": "40 ids for each open stream",
+}
+WIDEST = "\ufdfa"  # 3 bytes in UTF-8, which folding replaces by 18 characters of 2 bytes
+
+
+def find_caches():
+    """Return the modules that make caches or queues."""
+    found = set()
+    for path in (ROOT / "eventapp").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            functions = [node.func] if isinstance(node, ast.Call) else []
+            if isinstance(node, ast.FunctionDef):
+                functions = node.decorator_list
+            names = {getattr(each, "id", getattr(each, "attr", None)) for each in functions}
+            if names & CACHE_MAKERS:
+                found.add(path.relative_to(ROOT / "eventapp").as_posix())
+    return found
+
+
+def measure(make, count):
+    """Return the bytes that `count` values take, which `make` returns for numbers."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        kept = [make(number) for number in range(count)]
+        return tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+        del kept
+
+
+def test_every_cache_is_listed_with_its_bound():
+    assert find_caches() == set(BOUNDS)
+
+
+def make_long_query(number):
+    """Return a query of the greatest length that is cached, with the most memory."""
+    letters = quote(WIDEST) * 45
+    query = f"page={number + 1}&city={letters}&tags={letters}"
+    return f"{query}&utm_x={'x' * (blueprint.MAX_CACHED_QUERY_BYTES - len(query) - 7)}".encode()
+
+
+def test_the_cache_of_parsed_queries_takes_at_most_20_mb():
+    schema = EventQuery(unknown="exclude")
+
+    def parse(number):
+        raw = make_long_query(number)
+        assert len(raw) == blueprint.MAX_CACHED_QUERY_BYTES
+        return raw, schema.load({"page": number + 1, "city": WIDEST * 45, "tags": WIDEST * 45})
+
+    parse(0)
+    assert measure(parse, 100) / 100 * blueprint.QUERY_CACHE_SIZE < 22_000_000
+
+
+def test_a_query_over_the_bound_is_not_cached(app, client, monkeypatch):
+    (parse,) = [
+        cell.cell_contents
+        for cell in find_wrapper(app.view_functions["events.list_events"]).__closure__
+        if hasattr(cell.cell_contents, "cache_info")
+    ]
+    before = parse.cache_info().currsize
+    for number in range(20):
+        query = make_long_query(number).decode()
+        assert client.get(f"/api/events?{query}y").status_code == 200
+    assert parse.cache_info().currsize == before
+    assert client.get(f"/api/events?{make_long_query(3).decode()}").status_code == 200
+    assert parse.cache_info().currsize == before + 1
+
+
+def find_wrapper(view):
+    while view.__code__.co_name != "with_query":
+        view = view.__wrapped__
+    return view
+
+
+def test_the_cache_of_terms_takes_at_most_25_mb():
+    textsearch._find_cached_term.cache_clear()
+    find = textsearch._find_term
+    count = 2_000
+    taken = measure(lambda number: find("\U0001f600" * 26 + f"{number:06}"), count)
+    assert textsearch._find_cached_term.cache_info().currsize == count
+    assert taken / count * textsearch.MAX_CACHED_TERMS < 25_000_000
+    assert find("x" * 10_000) == "x" * 10_000
+    assert textsearch._find_cached_term.cache_info().currsize == count
+
+
+def test_a_sale_state_takes_no_more_memory_than_it_counts():
+    body = event_body(
+        title="日" * 200,
+        schedule=[
+            {"date": date(2099, 1, 1) + timedelta(days=n), "location": "日" * 200, "lat": 1.5}
+            for n in range(MAX_ENTRIES)
+        ],
+        ticketTypes=[
+            {"type": "日" * 96 + f"{n:04}", "price": 1.25, "availableTickets": 10**6 + n}
+            for n in range(MAX_TYPES)
+        ],
+    )
+    event = make_new_event(body, organizer_id=None, now=utc_now())
+    names = {"title", "status", "lastDate", "schedule", "ticketTypes", "rev"}
+    for types, entries in ((MAX_TYPES, MAX_ENTRIES), (1, 1), (MAX_TYPES, 1), (1, MAX_ENTRIES)):
+        state = {name: event[name] for name in names}
+        state["ticketTypes"] = state["ticketTypes"][:types]
+        state["schedule"] = state["schedule"][:entries]
+        encoded = pickle.dumps(state)
+        taken = measure(lambda _, encoded=encoded: pickle.loads(encoded), 10) / 10
+        assert taken < rules.get_state_bytes(state)
+
+
+def test_the_keys_to_clear_are_bounded_over_all_events():
+    entries = ClearableEntries()
+    for event_id in range(200):
+        entries.add(event_id, [f"{event_id}:{number}" for number in range(1_000)])
+    count = sum(map(len, entries._keys.values()))
+    assert count == entries._key_count <= in_flight.MAX_ALL_KEYS + in_flight.MAX_KEYS
+    entries.pop(199)
+    assert entries._key_count == count - in_flight.MAX_CLEARED_KEYS
+    for event_id in range(in_flight.MAX_EVENTS + 5):
+        entries.add(event_id, ["key"])
+    assert len(entries._keys) <= in_flight.MAX_EVENTS
+
+
+class LiveEvent:
+    """The part of a live state that a topic reads when it is opened."""
+
+    event_id, revision, availability = 1, 1, ()
+
+
+def test_a_stream_buffers_a_bounded_number_of_bytes():
+    topic = EventTopic(LiveEvent(), 0)
+    for seq in range(1, 200):
+        entry = {"_id": seq, "eventId": 1, "seq": seq, "text": "日" * MAX_TEXT}
+        entry |= {"authorId": None, "authorName": "A", "createdAt": utc_now(), "shown": True}
+        topic.add_entries([entry])
+    buffered = topic.snapshot.buffered
+    assert len(buffered) > 20
+    assert buffered[-1][0] == topic.snapshot.seq == 199
+    assert [seq for seq, _ in buffered] == list(range(200 - len(buffered), 200))
+    assert sum(len(data) for _, data in buffered) <= event_stream.MAX_BUFFERED_BYTES
+
+
+def test_counters_in_memory_are_bounded_and_the_latest_are_kept(monkeypatch):
+    monkeypatch.setattr(rate_limit_storage, "MAX_COUNTERS", 100)
+    storage = MemoryCounterStorage()
+    for number in range(1_000):
+        storage.incr(f"reads/address:{number}/1", 60)
+        assert storage.incr("reads/busy", 60) == number + 1
+    assert len(storage._counts) == 100
+    assert storage.incr("reads/address:5/1", 60) == 1
+
+
+def test_the_network_of_a_long_address_is_short():
+    for number in range(5):
+        network = rate_limits.find_client_network(f"{number}" + "x" * 60_000)
+        assert len(network) == rate_limits.MAX_ADDRESS_LENGTH
+
+
+@pytest.mark.parametrize("city", ["x" * 100, "日" * 100, WIDEST * 100])
+def test_a_page_counts_its_key_and_its_view(city):
+    query = {"city": city, "tags": city, "search": city}
+    schema = EventQuery()
+
+    def make_pages(number):
+        key = PageKey(schema.load({**query, "page": number + 1}), utc_now().date())
+        page = CachedPage(key, 1, tuple(range(1_000, 1_100)), b"x" * 80)
+        base_url = f"https://{number}.example/" + "x" * 10_000
+        view = PageView(1, base_url, frozenset(range(2_000, 2_100)))
+        return page, render_page(page, (), view)
+
+    make_pages(0)
+    page, rendered = make_pages(1)
+    taken = measure(make_pages, 50) / 50
+    assert taken < page.size_bytes + rendered.size_bytes
+
+
+def test_requests_are_counted_by_known_methods_only(client):
+    for number in range(20):
+        client.open("/healthz", method=f"METHOD{number}")
+    methods = {sample.labels.get("method") for sample in REQUESTS.collect()[0].samples}
+    assert not any(method.startswith("METHOD") for method in methods)
+    assert "other" in methods
