@@ -23,6 +23,7 @@ from eventapp.core.http.fields import (
     PageQuery,
     Password,
     StrictBool,
+    StrictText,
     Text,
 )
 from eventapp.core.json import JsonObject
@@ -114,7 +115,7 @@ class PasswordBody(Schema):
 
 
 class UsersQuery(PageQuery):
-    search = Text(0, 100)
+    search = StrictText(0, 100)
     role = fields.String(validate=validate.OneOf(ROLES))
     cursor = fields.String(validate=validate.Length(1, 2000))
 

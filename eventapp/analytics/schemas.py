@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from eventapp.analytics import rules
-from eventapp.core.http.fields import CalendarDate, PageAnswer, PageQuery, Text
+from eventapp.core.http.fields import CalendarDate, PageAnswer, PageQuery, StrictText
 from eventapp.core.roles import ROLES
 
 
@@ -25,7 +25,7 @@ class EventsQuery(ListQuery):
 
 
 class UsersQuery(ListQuery):
-    search = Text(0, 100)
+    search = StrictText(0, 100)
     role = fields.String(validate=validate.OneOf(ROLES))
 
 

@@ -19,7 +19,7 @@ from bson import ObjectId
 from marshmallow import fields, validate
 
 from eventapp.core.database import Query
-from eventapp.core.http.fields import CalendarDate, CommaSeparatedList, ObjectIdField, Text
+from eventapp.core.http.fields import CalendarDate, CommaSeparatedList, ObjectIdField, StrictText
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_filter_key
 from eventapp.events.index.postings import Facets, FacetSpec, PostingList
@@ -62,13 +62,24 @@ class Filter(ABC):
         """
 
 
+class CategoryName(fields.String):
+    """One of the categories, in any case."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=validate.OneOf(CATEGORIES), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        name: str = super()._deserialize(value, attr, data, **kwargs)
+        return name.strip().lower()
+
+
 @dataclass(frozen=True)
 class CategoryFilter(Filter):
     """Events of one category."""
 
     category: str
 
-    parameters = {"category": fields.String(validate=validate.OneOf(CATEGORIES))}
+    parameters = {"category": CategoryName()}
     categories = FacetSpec[str](lambda event: [event["category"]])
     facets = (categories,)
     facet_fields = ("category",)
@@ -96,7 +107,7 @@ class CityFilter(Filter):
 
     city_key: str
 
-    parameters = {"city": Text(0, 100)}
+    parameters = {"city": StrictText(0, 100)}
     locations = FacetSpec[str](lambda event: event["places"])
     facets = (locations,)
     facet_fields = ("places",)

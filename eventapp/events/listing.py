@@ -94,7 +94,7 @@ def recommend(
     """
     if not categories:
         return list_popular(db, limit=MAX_UNPAGED, actor=actor, image_base_url=image_base_url)
-    conditions = [store_listing.make_category_condition(categories)]
+    conditions = [store_listing.make_category_condition([name.lower() for name in categories])]
     return _present_upcoming(db, ("nextDate", 1), conditions, MAX_UNPAGED, actor, image_base_url)
 
 

@@ -58,7 +58,7 @@ MAX_FAVORITES = 500
 # its capacity, can still be bought.
 FEW_TICKETS, FEW_PERCENT = 10, 10
 # The most schedule entries, ticket types and tags of one event.
-MAX_ENTRIES, MAX_TYPES, MAX_TAGS = 100, 50, 20
+MAX_ENTRIES, MAX_TYPES, MAX_TAGS = 366, 50, 50
 # The stored fields that an answer shows, in its order: before and after `favorited`.
 HEAD_FIELDS = (
     "_id",

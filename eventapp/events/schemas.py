@@ -21,12 +21,13 @@ from eventapp.core.http.fields import (
     Price,
     StrictFloat,
     StrictInt,
+    StrictText,
     Text,
     make_limit_field,
 )
 from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.json import JsonObject
-from eventapp.events.filters import PARAMETERS
+from eventapp.events.filters import PARAMETERS, CategoryName
 from eventapp.events.list_requests import ListRequest, make_list_request
 from eventapp.events.rules import (
     CATEGORIES,
@@ -48,11 +49,6 @@ _CATEGORIES = {
     "items": {"type": "string", "enum": list(CATEGORIES)},
 }
 CATEGORIES_BODY = {"content": {"application/json": {"schema": _CATEGORIES}}}
-
-
-def make_category_field(**kwargs: Any) -> fields.String:
-    """Return a field for one of the categories."""
-    return fields.String(validate=validate.OneOf(CATEGORIES), **kwargs)
 
 
 class Patch(Schema):
@@ -139,7 +135,7 @@ class EventBody(Schema):
 
     title = Text(1, 200, required=True)
     description = Text(0, 10_000, multiline=True, load_default="")
-    category = make_category_field(required=True)
+    category = CategoryName(required=True)
     image = ImageUrl(2000, load_default="")
     schedule = fields.List(
         fields.Nested(ScheduleEntry), required=True, validate=validate.Length(1, MAX_ENTRIES)
@@ -148,7 +144,7 @@ class EventBody(Schema):
         fields.Nested(TicketType), required=True, validate=validate.Length(1, MAX_TYPES)
     )
     organizer = Text(1, 200, required=True)
-    tags = fields.List(Text(1, 50), load_default=list, validate=validate.Length(0, MAX_TAGS))
+    tags = fields.List(Text(1, 60), load_default=list, validate=validate.Length(0, MAX_TAGS))
     status = fields.String(validate=validate.OneOf((DRAFT, PUBLISHED)))
 
     @validates_schema
@@ -162,7 +158,7 @@ class EventBody(Schema):
 class EventListFilters(Schema):
     """What a cursor of the list of events carries: all filters and the order."""
 
-    search = Text(0, 200)
+    search = StrictText(0, 200)
     upcoming = fields.Boolean(load_default=True)
     mine = fields.Boolean(load_default=False)
     sortBy = fields.String(validate=validate.OneOf(SORTS))
@@ -212,7 +208,7 @@ class Recommendation(ListBody):
 
     list_field = "categories"
     categories = fields.List(
-        make_category_field(), required=True, validate=validate.Length(0, MAX_CATEGORIES)
+        CategoryName(), required=True, validate=validate.Length(0, MAX_CATEGORIES)
     )
 
 

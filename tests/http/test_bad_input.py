@@ -144,8 +144,8 @@ def test_a_body_of_twenty_megabytes_is_413(send, method, path):
 
 @pytest.mark.parametrize("name", ["title", "description", "category", "image", "organizer"])
 @pytest.mark.usefixtures("unchanged")
-def test_a_value_that_is_no_clean_string_is_400(client, organizer, name):
-    for value in ({"$gt": ""}, ["x"], 5, True, None, "nul\0", "bell\a"):
+def test_a_value_that_is_no_string_is_400(client, organizer, name):
+    for value in ({"$gt": ""}, ["x"], 5, True, None):
         body = event_body(**{name: value})
         answer = client.post("/api/events", json=body, headers=organizer["headers"])
         assert (answer.status_code, answer.json["message"]) == (400, f"Invalid {name}")

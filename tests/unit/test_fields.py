@@ -16,6 +16,7 @@ from eventapp.core.http.fields import (
     ObjectIdField,
     StrictBool,
     StrictInt,
+    StrictText,
     Text,
 )
 
@@ -24,6 +25,8 @@ FIELDS = [
     Text(0, 20),
     Text(1, 20, multiline=True),
     Text(0, 20, multiline=True),
+    StrictText(0, 20),
+    StrictText(1, 20),
     ImageUrl(40),
     CommaSeparatedList(3),
     ObjectIdField(),
@@ -41,7 +44,7 @@ def is_documented(field, text):
     """Return True if the OpenAPI document alone allows the text."""
     metadata = field.metadata
     # `$` matches before a final line break in Python, but not in JSON Schema.
-    pattern = re.sub(r"\$$", r"\\Z", metadata["pattern"])
+    pattern = re.sub(r"\$$", r"\\Z", metadata.get("pattern", ""))
     is_too_long = isinstance(field, Text) and len(text) > metadata["maxLength"]
     return re.search(pattern, text) is not None and not is_too_long
 
@@ -88,3 +91,24 @@ def test_a_strict_int_accepts_a_number_with_a_zero_fraction():
 def test_an_email_address_is_accepted_if_and_only_if_it_is_documented(text):
     accepted = is_accepted(Email(), text) and find_email_error(Email().deserialize(text)) is None
     assert accepted == is_documented(Email(), text)
+
+
+@pytest.mark.parametrize(
+    ("sent", "line", "lines"),
+    [
+        ("caf\x97\u00e9", "caf\u00e9", "caf\u00e9"),
+        ("a\r\nb\tc", "a  b c", "a\r\nb\tc"),
+        ("\0\x1b[31m\x7f\x85 red ", "[31m red", "[31m red"),
+        ("cafe\u0301", "caf\u00e9", "caf\u00e9"),
+    ],
+)
+def test_control_characters_are_removed_from_texts(sent, line, lines):
+    assert Text().deserialize(sent) == line
+    assert Text(multiline=True).deserialize(sent) == lines
+
+
+@given(st.text())
+def test_a_text_that_was_stored_is_accepted_again_unchanged(text):
+    for field in (Text(), Text(multiline=True)):
+        stored = field.deserialize(text[:200])
+        assert field.deserialize(stored[:200]) == stored[:200].strip()

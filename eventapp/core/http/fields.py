@@ -24,49 +24,72 @@ MAX_EMAIL, MAX_INT64 = emails.MAX_EMAIL, json.MAX_INT64
 MAX_WORD = 100  # characters of one word in a CommaSeparatedList
 OBJECT_ID_PATTERN = "^[0-9a-fA-F]{24}$"
 _LINE_BREAKS_AND_TAB = "\n\r\t"
-# The Unicode categories of control characters, and of surrogates, which UTF-8 cannot encode.
-_FORBIDDEN_CATEGORIES = ("Cc", "Cs")
 _DATE_PREFIX = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|[T ])")
 # `str.strip` keeps the byte order mark, which is whitespace in JSON Schema.
 _BLANK = re.compile(r"[\s\ufeff]*")
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
-_CONTROL_BUT_LINE_BREAKS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 _URL = rf"https?://[A-Za-z0-9._~%\[\]:-]+(?:[/?#][^\s{_CONTROL}]*)?"
 
 
 class Text(fields.String):
-    """A string without control characters, which is trimmed.
+    """A string that is trimmed, in NFC, and without control characters, which are removed.
+
+    Texts of old programs contain control characters that nobody sees. A line break or tab becomes a
+    space where a text has a single line.
 
     Args:
-        min_length: the least number of characters after trimming.
+        min_length: the least number of characters after trimming, 0 or 1.
         max_length: the greatest number of characters before trimming.
-        multiline: accept line breaks and tabs.
+        multiline: keep line breaks and tabs.
     """
 
     def __init__(
         self, min_length: int = 0, max_length: int = 200, *, multiline: bool = False, **kwargs: Any
     ) -> None:
-        control = _CONTROL_BUT_LINE_BREAKS if multiline else _CONTROL
-        visible = rf"[^\s{control}][^{control}]*" if min_length else ""
-        metadata = {"pattern": f"^[^{control}]*{visible}$", "maxLength": max_length}
-        metadata |= kwargs.pop("metadata", {})
-        length = validate.Length(min_length, max_length)
-        super().__init__(validate=length, metadata=metadata, **kwargs)
+        pattern = {"pattern": rf"[^\s{_CONTROL}]"} if min_length else {}
+        metadata = {**pattern, "maxLength": max_length, **kwargs.pop("metadata", {})}
+        super().__init__(validate=validate.Length(min_length), metadata=metadata, **kwargs)
         self._max_length, self._refuses_blank = max_length, min_length > 0
-        self._allowed_controls = _LINE_BREAKS_AND_TAB if multiline else ""
+        self._spaces = "" if multiline else _LINE_BREAKS_AND_TAB
+        self._kept_controls = _LINE_BREAKS_AND_TAB if multiline else ""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         validate.Length(max=self._max_length)(text)
-        if any(self._is_forbidden(character) for character in text):
-            raise ValidationError("Must not hold control characters.")
+        text = unicodedata.normalize("NFC", self._clean(text))
         if self._refuses_blank and _BLANK.fullmatch(text):
             return ""  # The validator of the length refuses it.
         return text.strip()
 
-    def _is_forbidden(self, character: str) -> bool:
-        is_forbidden = unicodedata.category(character) in _FORBIDDEN_CATEGORIES
-        return is_forbidden and character not in self._allowed_controls
+    def _clean(self, text: str) -> str:
+        """Return the text as it is stored, but for its form and the whitespace around it."""
+        if text.isprintable():
+            return text
+        spaced = text.translate(dict.fromkeys(map(ord, self._spaces), " "))
+        return "".join(char for char in spaced if not self._is_removed(char))
+
+    def _is_removed(self, character: str) -> bool:
+        category = unicodedata.category(character)
+        if category == "Cs":  # UTF-8 cannot encode it.
+            raise ValidationError("Must not hold half a surrogate pair.")
+        return category == "Cc" and character not in self._kept_controls
+
+
+class StrictText(Text):
+    """A text that is no prose, such as an address: one with control characters is refused.
+
+    Args: see `Text`.
+    """
+
+    def __init__(self, min_length: int = 0, max_length: int = 200, **kwargs: Any) -> None:
+        visible = rf"[^\s{_CONTROL}][^{_CONTROL}]*" if min_length else ""
+        metadata = {"pattern": f"^[^{_CONTROL}]*{visible}$", **kwargs.pop("metadata", {})}
+        super().__init__(min_length, max_length, metadata=metadata, **kwargs)
+
+    def _clean(self, text: str) -> str:
+        if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
+            raise ValidationError("Must not hold control characters.")
+        return text
 
 
 class Password(fields.String):
@@ -94,7 +117,7 @@ class NewPassword(Password):
         )
 
 
-class Email(Text):
+class Email(StrictText):
     """A text of 3 to 254 characters, trimmed. Services check whether it is an email address."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -104,7 +127,7 @@ class Email(Text):
         )
 
 
-class ImageUrl(Text):
+class ImageUrl(StrictText):
     """An http or https URL, or an empty string; trimmed."""
 
     def __init__(self, max_length: int, **kwargs: Any) -> None:
