@@ -22,6 +22,7 @@ from eventapp.events.errors import (
     EditConflict,
     EventHasBookings,
     InvalidIndex,
+    LastTicketType,
     TicketsTaken,
     TicketTypeNotFound,
 )
@@ -242,7 +243,7 @@ def make_entry_patch(index: int, patch: ScheduleEntryPatch) -> Edit:
     def edit(event: Event) -> EventPatch:
         entries = list(event["schedule"])
         if index >= len(entries):
-            raise InvalidIndex("schedule")
+            raise InvalidIndex("schedule", "scheduleIndex")
         merged = {**entries[index], **patch}
         if "date" in patch:
             merged["date"] = rules.midnight(patch["date"])
@@ -260,7 +261,7 @@ def make_indexed_type_patch(index: int, patch: TicketTypePatch) -> Edit:
 
     def edit(event: Event) -> EventPatch:
         if index >= len(event["ticketTypes"]):
-            raise InvalidIndex("ticket type")
+            raise InvalidIndex("ticket type", "ticketTypeIndex")
         return make_type_patch(event["ticketTypes"][index]["ticketTypeId"], patch)(event)
 
     return edit
@@ -298,7 +299,8 @@ def make_type_addition(body: TicketTypePatch) -> Edit:
         added = rules.make_ticket_type(type_id, body["type"], body["price"], capacity)
         types = [*event["ticketTypes"], added]
         if len(types) > rules.MAX_TYPES:
-            raise ValidationFailed(f"At most {rules.MAX_TYPES} ticket types")
+            message = f"At most {rules.MAX_TYPES} ticket types"
+            raise ValidationFailed(message, errors={"ticketTypes": [message]})
         _refuse_same_names(types)
         return {"ticketTypes": types, "nextTypeId": type_id + 1}
 
@@ -308,14 +310,14 @@ def make_type_addition(body: TicketTypePatch) -> Edit:
 def make_type_removal(type_id: int) -> Edit:
     """Return the edit that removes a ticket type without sold, held or awaited tickets.
 
-    It raises TicketTypeNotFound, TicketsTaken.
+    It raises TicketTypeNotFound, LastTicketType, TicketsTaken.
     """
 
     def edit(event: Event) -> EventPatch:
         index = _find_type_index(event, type_id)
         types = [*event["ticketTypes"][:index], *event["ticketTypes"][index + 1 :]]
         if not types:
-            raise TicketsTaken("An event keeps at least one ticket type")
+            raise LastTicketType
         if rules.find_dropped_in_use(event["ticketTypes"], types):
             raise TicketsTaken("Tickets of this type are sold, held or waited for")
         return {"ticketTypes": types}

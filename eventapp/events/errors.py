@@ -12,9 +12,9 @@ class EventNotFound(NotFound):
 class InvalidIndex(ValidationFailed):
     """The event has no ticket type or schedule entry at this index."""
 
-    def __init__(self, part: str) -> None:
-        """Name the part in the message: `ticket type` or `schedule`."""
-        super().__init__(f"Invalid {part} index")
+    def __init__(self, part: str, field: str) -> None:
+        """Name the part in the message, `ticket type` or `schedule`, and the field at fault."""
+        super().__init__(f"Invalid {part} index", errors={field: ["The event has no such entry."]})
 
 
 class TicketTypeNotFound(NotFound):
@@ -27,6 +27,12 @@ class TicketsTaken(Conflict):
     """An edit would remove tickets that are sold, held or waited for."""
 
     code = "tickets_taken"
+
+
+class LastTicketType(Conflict):
+    """The only ticket type of an event can't be removed."""
+
+    code, message = "last_ticket_type", "An event needs at least one ticket type"
 
 
 class EventHasBookings(Conflict):

@@ -20,8 +20,7 @@ INEXPRESSIBLE_ERRORS = {
     "Not an IANA time zone, as Europe/Athens",
     # These depend on the stored event.
     "Another ticket type has this name.",
-    "Invalid schedule index",
-    "Invalid ticket type index",
+    "The event has no such entry.",
 }
 # The codes of 400 answers that depend on stored data.
 STATE_DEPENDENT_CODES = {"ticket_type_required", "wrong_password"}

@@ -235,5 +235,6 @@ def test_a_type_in_use_and_the_last_type_are_not_removed(call, db):
     assert call("DELETE", "/ticket-types/2").json["code"] == "tickets_taken"
     assert call("DELETE", "/ticket-types/1").status_code == 200
     answer = call("DELETE", "/ticket-types/2")
-    assert (answer.status_code, answer.json["code"]) == (409, "tickets_taken")
+    assert (answer.status_code, answer.json["code"]) == (409, "last_ticket_type")
+    assert answer.json["message"] == "An event needs at least one ticket type"
     assert len(db.events.find_one({})["ticketTypes"]) == 1

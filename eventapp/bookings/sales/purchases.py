@@ -179,7 +179,8 @@ def choose_schedule_entry(event: SaleState, index: int | None, now: datetime) ->
         upcoming = [entry for entry in entries if entry["date"] >= today]
         return min(upcoming or entries, key=lambda entry: entry["date"])
     if index >= len(entries):
-        raise ValidationFailed("Invalid schedule index")
+        errors = {"scheduleIndex": ["The event has no such entry."]}
+        raise ValidationFailed("Invalid schedule index", errors=errors)
     if entries[index]["date"] < today:
         raise EventPast
     return entries[index]

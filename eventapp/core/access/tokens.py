@@ -33,6 +33,8 @@ class Claims(TypedDict, total=False):
 
 ALGORITHM = "HS256"
 BEARER = "bearer"
+# What clients without a token send after "Bearer".
+NO_TOKENS = frozenset({"", "null", "undefined", "none"})
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -77,8 +79,9 @@ def verify_bearer_token(token_type: str = "access", *, optional: bool = False) -
     """
     # A regular expression with optional spaces at both ends would need quadratic time.
     scheme, *token = request.headers.get("Authorization", "").split(maxsplit=1) or [""]
-    if scheme.lower() == BEARER:
-        return verify_token("".join(token).rstrip(), token_type)
+    text = "".join(token).rstrip()
+    if scheme.lower() == BEARER and text.lower() not in NO_TOKENS:
+        return verify_token(text, token_type)
     if optional:
         return {}
     raise Unauthorized

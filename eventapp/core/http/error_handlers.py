@@ -19,6 +19,10 @@ from eventapp.core.http.responses import json_response
 # The lengths are in characters, of which each takes up to 6 bytes.
 MAX_NAME, MAX_MESSAGE, MAX_ERRORS_BYTES = 100, 300, 10_000
 
+# The challenges to a request without a token, and to one with a token that is not accepted.
+CHALLENGE = 'Bearer realm="eventapp"'
+INVALID_TOKEN = f'{CHALLENGE}, error="invalid_token"'
+
 log = structlog.get_logger()
 
 
@@ -38,6 +42,9 @@ def handle_app_error(error: AppError) -> Response:
         body["errors"] = _shorten_errors(error.errors)
     response = json_response(body, error.status)
     response.headers.update(error.headers)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        is_token_at_fault = "Authorization" in request.headers
+        response.headers["WWW-Authenticate"] = INVALID_TOKEN if is_token_at_fault else CHALLENGE
     return response
 
 

@@ -68,7 +68,14 @@ def _refuse_invalid_values(_endpoint: str | None, values: Mapping[str, object] |
             raise ValidationFailed("Invalid id", errors={"id": [message]})
         if value is _INVALID_NUMBER:
             label = WholeNumberConverter.label_by_name.get(name, name.replace("_", " "))
-            raise ValidationFailed(f"Invalid {label}", errors={label: ["Must be a whole number"]})
+            errors = {_make_field_name(name): ["Must be a whole number"]}
+            raise ValidationFailed(f"Invalid {label}", errors=errors)
+
+
+def _make_field_name(name: str) -> str:
+    """Return a name such as `ticket_type_index` in the form of the API: `ticketTypeIndex`."""
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def _find_fixed_path_methods() -> set[str]:

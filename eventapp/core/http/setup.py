@@ -15,6 +15,8 @@ def init_app(app: Flask) -> Api:
     """Set up the application, and return the Api on which to register blueprints."""
     app.json = json.ApiJsonProvider(app)
     app.url_map.strict_slashes = False
+    # `/api/events/%2F` is no event, and would otherwise be redirected to the list.
+    app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     paths.init_app(app)
     api = openapi.init_app(app)
