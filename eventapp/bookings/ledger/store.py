@@ -7,6 +7,7 @@ from typing import cast
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.collection import Collection
+from pymongo.read_concern import ReadConcern
 
 from eventapp.bookings.ledger.types import (
     BookingWithEntries,
@@ -16,7 +17,7 @@ from eventapp.bookings.ledger.types import (
     LedgerRowId,
     NewLedgerRow,
 )
-from eventapp.core.database import Db, Query, insert_in_order
+from eventapp.core.database import Db, Query, insert_in_order, make_unknown_outcome_error
 
 INDEXES = {
     "bookings": [
@@ -32,6 +33,8 @@ INDEXES = {
         IndexModel([("at", ASCENDING), ("number", ASCENDING)], name="at"),
     ],
 }
+# How often rows are numbered anew because others have stored some at the same moment.
+MAX_ATTEMPTS = 200
 COPIED_FIELDS = ("eventId", "organizerId", "createdAt", "entries")
 
 
@@ -82,9 +85,16 @@ def append_rows(db: Db, rows: Sequence[NewLedgerRow]) -> None:
     same moment, the unique index refuses the number that both have chosen; one of them then reads
     the ledger again and goes on. Rows are stored in the order of their numbers. So at any time the
     numbers in the ledger are those from 1 to the highest, and no lower one is ever added.
+
+    Raises:
+        AutoReconnect: rows that others have stored are not visible yet, because the servers of the
+            replica set do not answer. Some rows may have been appended.
     """
     ledger = cast(Collection[LedgerRow], db.ledger)
-    while missing := _leave_out_existing(db, rows):
+    for _attempt in range(MAX_ATTEMPTS):
+        missing = _leave_out_existing(db, rows)
+        if not missing:
+            return
         first = find_highest_number(db) + 1
         numbered = [
             cast(LedgerRow, {**row, "number": number})
@@ -93,6 +103,7 @@ def append_rows(db: Db, rows: Sequence[NewLedgerRow]) -> None:
         if insert_in_order(ledger, numbered):
             return
         rows = missing
+    raise make_unknown_outcome_error(ledger.name)
 
 
 def _leave_out_existing(db: Db, rows: Sequence[NewLedgerRow]) -> list[NewLedgerRow]:
@@ -105,6 +116,10 @@ def _leave_out_existing(db: Db, rows: Sequence[NewLedgerRow]) -> list[NewLedgerR
 
 
 def find_highest_number(db: Db) -> int:
-    """Return the highest number in the ledger, 0 if it is empty."""
-    last = db.ledger.find_one({}, {"_id": 0, "number": 1}, sort=[("number", DESCENDING)])
+    """Return the highest number in the ledger, 0 if it is empty.
+
+    It is that of a row that no failover can roll back: otherwise the number would be free again.
+    """
+    ledger = db.ledger.with_options(read_concern=ReadConcern("majority"))
+    last = ledger.find_one({}, {"_id": 0, "number": 1}, sort=[("number", DESCENDING)])
     return cast(LedgerNumber, last)["number"] if last else 0
