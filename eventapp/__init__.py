@@ -21,7 +21,6 @@ from eventapp.bookings import event_transfer
 from eventapp.bookings import routes as bookings_routes
 from eventapp.bookings import service as bookings
 from eventapp.bookings import store as bookings_store
-from eventapp.bookings import store_reports as report_store
 from eventapp.bookings.context import BOOKING_CONTEXT, BookingContext
 from eventapp.bookings.ledger import store as ledger_store
 from eventapp.bookings.rules import Limits
@@ -77,7 +76,6 @@ INDEXES = (
     waitlist_store.INDEXES,
     bookings_store.INDEXES,
     ledger_store.INDEXES,
-    report_store.INDEXES,
     media_store.INDEXES,
     messages_store.INDEXES,
     notifications_store.INDEXES,

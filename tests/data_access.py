@@ -94,7 +94,7 @@ WRITES: Table = {
     "notifications": {"notifications.store": (INSERT, DELETE, "readAt", "unread")},
     "photos.chunks": {"media.store": (INSERT, DELETE)},
     "photos.files": {"media.store": (INSERT, DELETE)},
-    "reportPeriods": {"bookings.store_reports": (INSERT,)},
+    "reportPeriods": {"bookings.store_reports": (INSERT, DELETE, "finishedAt")},
     "salesMarker": {"analytics.store_sums": (INSERT, "busyUntil", "run", "upTo", "upToNumber")},
     "sessions": {
         "accounts.store_sessions": (
@@ -157,6 +157,7 @@ READS: Table = {
     "ledger": {
         "analytics.store_sums": ("number", "bookedAt", "eventId", "organizerId"),
         "bookings.ledger.store": ("_id", "number"),
+        "bookings.store_reports": (ALL,),
     },
     "loginMarks": {"accounts.store_attempts": (ALL,)},
     "mails": {"notifications.store": ("void",), "notifications.store_outbox": (ALL,)},

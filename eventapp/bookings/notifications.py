@@ -1,29 +1,27 @@
-"""Notify holders of changes of their bookings, and send organizers reports of their sales.
+"""Notify holders of changes of their bookings.
 
 A change of a booking adds pending notifications to it (see `bookings.store`), and the worker writes
 them here. The worker may be interrupted at any point, and several workers may run at the same time:
 every notification has a unique key and is written once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
 from bson import ObjectId
 
 from eventapp.accounts import service as accounts
-from eventapp.bookings import rules, store, store_due, store_reports
+from eventapp.bookings import rules, store, store_due
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.types import SalesRow, SalesSum, StoredBooking
+from eventapp.bookings.types import StoredBooking
 from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import DueRun, PartsFailed, process_due
 from eventapp.events import alerts as event_alerts
-from eventapp.events.types import OrganizerEvent, RescheduledEvent
-from eventapp.inventory.service import start_of_day
+from eventapp.events.types import RescheduledEvent
 from eventapp.notifications import service as notifications
-from eventapp.notifications.types import Attachment, Facts, NewNotification, Recipient, ReportRow
+from eventapp.notifications.types import Attachment, Facts, NewNotification, Recipient
 
 BATCH_SIZE = 200
 # Batches of bookings that one run notifies of, so that schedule changes are not delayed for long.
@@ -203,144 +201,3 @@ def _build_change_notification(
         occurred_at=last_change["at"],
         data={**_render_facts(booking), "schedule": event_alerts.present_schedule(event)},
     )
-
-
-# Reports to organizers.
-
-
-@dataclass(frozen=True)
-class ReportPeriod:
-    """A day or a week in UTC.
-
-    Attributes:
-        name: `daily` or `weekly`.
-        since: its first moment, a midnight.
-        until: the midnight that follows it.
-    """
-
-    name: str
-    since: datetime
-    until: datetime
-
-    @property
-    def first_day(self) -> str:
-        """The first day, as YYYY-MM-DD."""
-        return self.since.date().isoformat()
-
-    @property
-    def last_day(self) -> str:
-        """The last day, as YYYY-MM-DD."""
-        return (self.until - DAY).date().isoformat()
-
-    @property
-    def key(self) -> str:
-        """The key under which the period is recorded as reported."""
-        return f"{self.name}:{self.first_day}"
-
-
-def find_finished_periods(now: datetime) -> list[ReportPeriod]:
-    """Return yesterday, and the last week (Monday to Sunday) that is over."""
-    today = start_of_day(now)
-    monday = today - now.weekday() * DAY
-    return [
-        ReportPeriod("daily", today - DAY, today),
-        ReportPeriod("weekly", monday - 7 * DAY, monday),
-    ]
-
-
-def send_reports(context: BookingContext, now: datetime) -> int:
-    """Write the reports of the last finished day and week, once each; return how many reports."""
-    reports = 0
-    for period in find_finished_periods(now):
-        if not store_reports.is_period_reported(context.db, period.key):
-            reports += _send_period_reports(context, period, now)
-            store_reports.record_period_reported(context.db, period.key, now)
-    return reports
-
-
-def _send_period_reports(context: BookingContext, period: ReportPeriod, now: datetime) -> int:
-    rows = _collect_rows(context, period)
-    organizer_ids, reports = sorted(rows), 0
-    for start in range(0, len(organizer_ids), BATCH_SIZE):
-        batch = organizer_ids[start : start + BATCH_SIZE]
-        pending = [
-            _build_report(period, organizer, rows[id_], context.limits.currency, now)
-            for id_, organizer in accounts.find_recipients(context.db, batch).items()
-        ]
-        notifications.notify(context.db, context.outbox.base_url, pending, now)
-        reports += len(pending)
-    return reports
-
-
-def _collect_rows(context: BookingContext, period: ReportPeriod) -> dict[ObjectId, list[SalesRow]]:
-    """Return a row for each event with bookings in the period, by the id of its organizer."""
-    rows: dict[ObjectId, list[SalesRow]] = {}
-    last_id = 0
-    while batch := event_alerts.find_organizer_events(
-        context.db, last_id, period.since, BATCH_SIZE
-    ):
-        last_id = batch[-1]["eventId"]
-        for event, row in _iterate_rows(context, batch, period):
-            rows.setdefault(event["organizerId"], []).append(row)
-    return rows
-
-
-def _iterate_rows(
-    context: BookingContext, batch: Sequence[OrganizerEvent], period: ReportPeriod
-) -> Iterator[tuple[OrganizerEvent, SalesRow]]:
-    event_ids = [event["eventId"] for event in batch]
-    sums: dict[int, list[SalesSum]] = {}
-    for sales in store_reports.sum_sales(context.db, event_ids, period.since, period.until):
-        sums.setdefault(sales["_id"]["event"], []).append(sales)
-    for event in batch:
-        if event["eventId"] in sums:
-            yield event, build_sales_row(event["title"], sums[event["eventId"]])
-
-
-def build_sales_row(title: str, sums: Iterable[SalesSum]) -> SalesRow:
-    """Return the row of an event: its confirmed bookings, and how many bookings have ended."""
-    row: SalesRow = {"title": title, "bookings": 0, "tickets": 0, "cents": 0, "ended": 0}
-    for sales in sums:
-        if sales["_id"]["status"] == rules.CONFIRMED:
-            row["bookings"] = sales["bookings"]
-            row["tickets"] = sales["tickets"]
-            row["cents"] = sales["cents"]
-        else:
-            row["ended"] += sales["bookings"]
-    return row
-
-
-def _build_report(
-    period: ReportPeriod,
-    organizer: Recipient,
-    rows: Sequence[SalesRow],
-    currency: str,
-    now: datetime,
-) -> NewNotification:
-    cents = sum(row["cents"] for row in rows)
-    return NewNotification(
-        key=f"report:{period.key}:{organizer.id}",
-        kind="report",
-        recipient=organizer,
-        occurred_at=now,
-        data={"period": period.name, "from": period.first_day, "to": period.last_day},
-        mail_data={
-            "rows": [_render_report_row(row) for row in rows],
-            "bookings": sum(row["bookings"] for row in rows),
-            "tickets": sum(row["tickets"] for row in rows),
-            "revenue": rules.from_cents(cents),
-            "ended": sum(row["ended"] for row in rows),
-            "currency": currency,
-        },
-        in_app=False,
-    )
-
-
-def _render_report_row(row: SalesRow) -> ReportRow:
-    return {
-        "title": row["title"],
-        "bookings": row["bookings"],
-        "tickets": row["tickets"],
-        "revenue": rules.from_cents(row["cents"]),
-        "ended": row["ended"],
-    }

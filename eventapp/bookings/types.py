@@ -218,30 +218,32 @@ class TicketSum(TypedDict):
     move: PendingMove | None  # their pending stock move; then they are of one booking
 
 
-class SalesGroup(TypedDict):
-    """The key that `SalesSum` groups bookings by."""
+class BookingTitle(TypedDict):
+    """The title of a booked event."""
 
-    event: int  # eventId
-    status: Literal["confirmed", "cancelled", "expired"]
+    _id: ObjectId
+    eventTitle: str
 
 
 class SalesSum(TypedDict):
     """Bookings of one event and status, summed for a report."""
 
-    _id: SalesGroup
+    event: int  # eventId
+    organizer: ObjectId | None
+    status: Literal["confirmed", "cancelled", "expired"]
     bookings: int
     tickets: int
     cents: int
 
 
 class SalesRow(TypedDict):
-    """The sales of one event in a report to its organizer."""
+    """The changes of one event's bookings in a report to its organizer."""
 
     title: str  # of the event
-    bookings: int  # confirmed bookings
-    tickets: int  # tickets of the confirmed bookings
-    cents: int  # price of the confirmed bookings, in cents
-    ended: int  # bookings of the period that were cancelled or have expired
+    bookings: int  # bookings that were confirmed, less confirmed ones that were cancelled
+    tickets: int  # their tickets
+    cents: int  # their price, in cents
+    ended: int  # bookings that were cancelled or have expired, held ones too
 
 
 # Request bodies as the schemas load them.

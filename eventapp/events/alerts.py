@@ -2,8 +2,7 @@
 
 An edit that changes a schedule records the change on the event. `bookings.notifications` reads the
 records here and notifies the ticket holders. Alerts of few tickets go to everyone who has the event
-as a favorite. `bookings.notifications` also finds here the events whose sales it reports to their
-organizers.
+as a favorite. Reports of sales to organizers find the titles of events here.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from eventapp.core.clock import start_clock
 from eventapp.core.database import Db
 from eventapp.due_work.service import DueRun
 from eventapp.events import rules, store, store_alerts
-from eventapp.events.types import LowTicketsEvent, OrganizerEvent, RescheduledEvent, ScheduleChange
+from eventapp.events.types import LowTicketsEvent, RescheduledEvent, ScheduleChange
 from eventapp.favorites import service as favorites
 from eventapp.notifications import service as notifications
 from eventapp.notifications.types import DateAndLocation, NewNotification, Recipient
@@ -113,12 +112,6 @@ def _make_low_tickets_alert(
     )
 
 
-def find_organizer_events(
-    db: Db, after_id: int, first_day: datetime, limit: int
-) -> list[OrganizerEvent]:
-    """Return events with an organizer and a last date on `first_day` or later, by eventId.
-
-    Args:
-        after_id: the eventIds returned are above this one.
-    """
-    return store.find_organizer_events(db, after_id, first_day, limit)
+def find_titles(db: Db, event_ids: Sequence[int]) -> dict[int, str]:
+    """Return the titles of those of these events that exist, by eventId."""
+    return store.find_titles(db, event_ids)

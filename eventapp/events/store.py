@@ -24,7 +24,6 @@ from eventapp.events.types import (
     EventSchedule,
     IndexedEvent,
     NewEvent,
-    OrganizerEvent,
     StoredEvent,
 )
 
@@ -347,17 +346,10 @@ def clear_closing(db: Db, event_id: int) -> None:
 # Reports to organizers.
 
 
-def find_organizer_events(
-    db: Db, after_id: int, first_day: datetime, limit: int
-) -> list[OrganizerEvent]:
-    """Return events with an organizer and a last date on `first_day` or later, by eventId."""
-    where: Query = {
-        "eventId": {"$gt": after_id},
-        "organizerId": {"$ne": None},
-        "lastDate": {"$gte": first_day},
-    }
-    found = db.events.find(where, {"eventId": 1, "title": 1, "organizerId": 1})
-    return cast(list[OrganizerEvent], list(found.sort("eventId", ASCENDING).limit(limit)))
+def find_titles(db: Db, event_ids: Iterable[int]) -> dict[int, str]:
+    """Return the titles of those of these events that exist, by eventId."""
+    found = db.events.find({"eventId": {"$in": list(event_ids)}}, {"eventId": 1, "title": 1})
+    return {event["eventId"]: event["title"] for event in found}
 
 
 # Popularity. The increase of a score is no edit: `rev`, `__v` and `changedAt` stay.

@@ -338,10 +338,3 @@ class LowTicketsEvent(EventKey):
     available: int
     listed: bool
     ticketTypes: list[Capacity]
-
-
-class OrganizerEvent(EventKey):
-    """An event by title and organizer."""
-
-    title: str
-    organizerId: ObjectId

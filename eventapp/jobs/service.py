@@ -21,6 +21,7 @@ from eventapp.analytics import ranking, sales_sums
 from eventapp.bookings import event_closing, recovery, waitlist_offers
 from eventapp.bookings import notifications as booking_notifications
 from eventapp.bookings.context import BookingContext
+from eventapp.bookings.ledger import reports
 from eventapp.bookings.ledger import service as ledger
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
@@ -121,7 +122,7 @@ JOBS: dict[str, Job] = {
         Job("tell", booking_notifications.notify_holders, 2),
         Job("mail", _send_mails, 2),
         Job("low-tickets", _warn_of_low_tickets, 30),
-        Job("reports", booking_notifications.send_reports, 600),
+        Job("reports", reports.send_reports, 600),
         Job("chats", _delete_orphaned_chats, 3600),
         Job("photos", _delete_orphaned_photos, 86_400),
         Job("count-sales", _count_sales, 30),

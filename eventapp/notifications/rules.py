@@ -113,7 +113,8 @@ def _compose_low_tickets(data: Facts) -> tuple[str, str]:
 def _compose_report(data: Facts) -> tuple[str, str]:
     return (
         f"Your {data['period']} report: {data['from']}",
-        f"What was booked of your events from {data['from']} to {data['to']} (UTC).",
+        f"What was booked of your events from {data['from']} to {data['to']} (UTC), less what was "
+        "cancelled.",
     )
 
 

@@ -278,19 +278,21 @@ def test_reports_to_organizers_add_up(app, client, db, ann, ben, clean_inventory
     event_of(db, organizer_id=host.id, title="Two", ticketTypes=types(10, price=30))
     event_of(db, organizer_id=other.id, title="Empty", ticketTypes=types(10))
     ann.book(1, 3)
-    ann.book(2, 1)
     ben.cancel(ben.book(1, 2))
-    db.bookings.update_many({}, {"$set": {"createdAt": utc_now() - timedelta(days=7)}})
-    db.bookings.update_one({"eventId": 2}, {"$set": {"createdAt": utc_now() - timedelta(days=1)}})
+    days_ago = {1: 7, 2: 1}
+    ann.book(2, 1)
+    for booking in db.bookings.find():
+        at = utc_now() - timedelta(days=days_ago[booking["eventId"]])
+        db.bookings.update_one({"_id": booking["_id"]}, {"$set": {"entries.$[].at": at}})
     reports = jobs.run_job("reports", context_of(app))
     assert jobs.run_job("reports", context_of(app)) == 0
     found = {mail["key"].split(":")[1]: mail for mail in db.mails.find({"kind": "report"})}
     assert reports == len(found)
     assert {mail["userId"] for mail in found.values()} == {host.id}
     daily, weekly = found["daily"], found["weekly"]
-    assert "Two: 1 booked, 1 tickets, 30 EUR; 0 since" in daily["text"]
+    assert "Two: 1 booked, 1 tickets, 30 EUR; 0 cancelled or expired" in daily["text"]
     assert "One" not in daily["text"]
-    assert "One: 1 booked, 3 tickets, 37.5 EUR; 1 since cancelled" in weekly["text"]
+    assert "One: 1 booked, 3 tickets, 37.5 EUR; 1 cancelled or expired" in weekly["text"]
     assert "<td>37.5</td>" in weekly["html"]
     assert db.notifications.count_documents({"kind": "report"}) == 0
     db.reportPeriods.delete_many({})

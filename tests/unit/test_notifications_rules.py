@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eventapp
-from eventapp.bookings import notifications
 from eventapp.bookings import rules as bookings
+from eventapp.bookings.ledger import reports
 from eventapp.config import ConfigError, load_config
 from eventapp.events import rules as events
 from eventapp.notifications import rules
@@ -107,23 +107,11 @@ def test_a_mail_is_given_up_after_a_day(age, given_up):
 def test_report_periods_are_the_last_full_day_and_week(now, days, weeks):
     moment = datetime.fromisoformat(f"{now}T00:00:00+00:00")
     for at in (moment, moment + timedelta(hours=23, minutes=59)):
-        daily, weekly = notifications.find_finished_periods(at)
+        daily, weekly = reports.find_finished_periods(at)
         assert (daily.first_day, daily.last_day) == days
         assert (weekly.first_day, weekly.last_day) == weeks
         assert daily.until <= at
         assert weekly.until - weekly.since == timedelta(days=7)
-
-
-def test_a_report_sums_up_confirmed_bookings_and_counts_ended_ones():
-    rows = [
-        {"_id": {"status": "confirmed"}, "bookings": 2, "tickets": 5, "cents": 1250},
-        {"_id": {"status": "cancelled"}, "bookings": 1, "tickets": 9, "cents": 9999},
-        {"_id": {"status": "expired"}, "bookings": 3, "tickets": 9, "cents": 9999},
-    ]
-    summed = {"bookings": 2, "tickets": 5, "cents": 1250, "ended": 4}
-    assert notifications.build_sales_row("Show", rows) == {"title": "Show", **summed}
-    empty = {"title": "Show", **dict.fromkeys(summed, 0)}
-    assert notifications.build_sales_row("Show", []) == empty
 
 
 def event_with(available, capacity, *, listed=True):

@@ -73,3 +73,31 @@ class LedgerNumber(TypedDict):
     """The number of a row of the ledger."""
 
     number: int
+
+
+class LedgerSum(TypedDict):
+    """Rows of one event, organizer and kind, summed for a report."""
+
+    event: int  # eventId
+    organizer: ObjectId | None
+    kind: EntryKind
+    rows: int
+    bookings: int
+    tickets: int  # of confirmed bookings
+    cents: int
+
+
+class StoredReportPeriod(TypedDict):
+    """A document of `reportPeriods`: which rows the reports of a day or a week have.
+
+    They have the rows with a number up to `upTo` and a time before the end of the period, except
+    those with a number up to `after` and a time before `since`. Only `_id` and `reportedAt` exist
+    if an older version wrote the reports.
+    """
+
+    _id: str  # "daily:<YYYY-MM-DD>" or "weekly:<YYYY-MM-DD>", with the first day
+    after: int  # `upTo` of the report before; `upTo` of this one if there is none
+    since: datetime  # UTC, the end of the period before that was reported; else of its own start
+    upTo: int  # the highest number of the ledger when the reports were begun
+    finishedAt: NotRequired[datetime]  # UTC, when all reports were written
+    reportedAt: NotRequired[datetime]  # UTC, the same of an older version
