@@ -100,6 +100,11 @@ def open_listeners(config: Config) -> list[socket.socket]:
         fail(f"cannot listen on {config.host}:{config.port}: {reason}", BUSY_EXIT)
 
 
+def format_host(host: str) -> str:
+    """Return a host as it stands in a URL: an IPv6 address is put into brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def start_worker(config: Config) -> Flask:
     """Prepare a worker, which is a fork of the main process, and return its application."""
     detach_from_parent_signals()
@@ -125,7 +130,9 @@ def serve(config: Config) -> None:
     with ExitStack() as close_at_end:
         listeners = [close_at_end.enter_context(each) for each in open_listeners(config)]
         store = "MongoDB" if config.mongo_uri else f"the embedded store in {config.instance_dir}"
-        print_line(f"http://{config.host}:{config.port} on {store}")
+        site = f"http://{format_host(config.host)}:{config.port}"
+        print_line(f"API {site}/api on {store}")
+        print_line(f"documentation {site}/api/docs/, dashboard {site}/dashboard")
         multiprocessing.set_start_method("fork")  # Python 3.14 would start new interpreters.
         gc.freeze()  # The forks keep sharing the memory of all objects that exist so far.
         server = GranianServer(config.web_concurrency, listeners)

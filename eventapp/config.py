@@ -12,11 +12,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from dotenv import dotenv_values
 from environs import Env, EnvValidationError
 from environs.types import ErrorMapping
 from marshmallow.validate import OneOf, Range, Regexp
 
+from eventapp.dotenv_file import DotenvError, read_dotenv
 from eventapp.instance_directory import UnsafeDirectory, load_or_create_secret, make_private
 from eventapp.secret_strength import find_length_fault, find_secret_fault
 from eventapp.setting_values import (
@@ -158,7 +158,7 @@ class Config:
     )
     cancellation_cutoff_hours: float = setting(
         "24",
-        Range(0, 1e6, min_inclusive=False),
+        Range(0, 1e6),
         help="A confirmed booking can be cancelled until this many hours before 00:00 UTC of the "
         "booked date. May be a fraction.",
     )
@@ -264,7 +264,7 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
         ConfigError: a value is missing, malformed or too weak.
     """
     if environ is None:
-        environ = {**_read_dotenv(ROOT / ".env"), **os.environ}
+        environ = {**_read_dotenv(), **os.environ}
     config = _parse_config(environ)
     config = replace(
         config,
@@ -285,8 +285,11 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
     )
 
 
-def _read_dotenv(path: Path) -> dict[str, str]:
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+def _read_dotenv() -> dict[str, str]:
+    try:
+        return read_dotenv(ROOT / ".env", SETTINGS)
+    except DotenvError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _parse_config(environ: Mapping[str, str]) -> Config:

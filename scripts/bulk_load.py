@@ -1,13 +1,18 @@
 """Insert many events at once, for `seed.py` and the benchmark."""
 
+import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import cast
 
 import pymongo
 from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp import prepare_database
 from eventapp.core.clock import utc_now
@@ -103,3 +108,9 @@ def _wait_for_one(pending: set[Future[int]], progress: "tqdm[None]") -> set[Futu
     for future in done:
         progress.update(future.result())
     return still_pending
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.parse_args()
+    parser.error("no command; use scripts/seed.py --synthetic N")

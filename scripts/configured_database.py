@@ -1,12 +1,16 @@
 """Open the database that the settings name, for a command that an operator runs."""
 
+import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 import pymongo
 from pymongo.errors import PyMongoError
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp import prepare_database
 from eventapp.config import Config, ConfigError, load_config
@@ -18,6 +22,22 @@ from eventapp.core.database import (
 )
 from eventapp.core.embedded import EmbeddedStoreBusy
 from eventapp.core.logging import configure_logging
+
+
+def require_server(command: str, reason: str) -> None:
+    """End the process with one line on standard error if the settings name no MongoDB server.
+
+    Args:
+        reason: why the command does not use the embedded store.
+
+    Raises:
+        SystemExit: 2 if MONGO_URI is not set, or a setting is wrong.
+    """
+    try:
+        if load_config().mongo_uri is None:
+            exit_with_error(command, reason, 2)
+    except ConfigError as error:
+        exit_with_error(command, error, 2)
 
 
 @contextmanager
@@ -58,3 +78,9 @@ def exit_with_error(command: str, reason: object, code: int) -> NoReturn:
     """Print one line on standard error and end the process with this exit code."""
     print(f"{command}: {reason}", file=sys.stderr)
     raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.parse_args()
+    parser.error("no command; scripts/seed.py, worker.py and others use it")

@@ -3,6 +3,7 @@
 The title of an event seeds the random numbers, so that its poster is the same in every run.
 """
 
+import argparse
 import json
 import math
 import random
@@ -262,6 +263,7 @@ def save_poster(image: Image.Image, path: Path, quality: int = 90) -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     raw = unicodedata.normalize("NFD", (ROOT / "data/events.json").read_text("utf-8"))
     for event in json.loads(raw.translate(LATIN_LETTERS).encode("ascii", "ignore")):
         print(

@@ -3,6 +3,7 @@
 People edit the YAML files; the collection is generated.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -212,5 +213,6 @@ def render_collection() -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     COLLECTION.write_text(render_collection())
     print(f"{COLLECTION.relative_to(ROOT)} has been written", file=sys.stderr)

@@ -4,8 +4,13 @@ Run `python -m scripts.settings_docs` after a change; `tests/unit/test_config.py
 are up to date. Which settings the table holds is decided in README.md, by its first column.
 """
 
+import argparse
 import re
+import sys
 import textwrap
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp.config import ROOT, SETTINGS
 
@@ -48,5 +53,6 @@ def render_readme(text: str) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     EXAMPLE.write_text(render_example(), encoding="utf-8")
     README.write_text(render_readme(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -42,14 +42,16 @@ def book_and_cancel(site: str) -> str:
 
     Raises:
         OSError: the site is not ready in time or refuses a request.
-        LookupError: no event has tickets left.
+        LookupError: no event has tickets left, or an answer lacks a field.
     """
     wait_until(READY_SECONDS, lambda: send(f"{site}/readyz")["status"] == "ready")
     listed = send(f"{site}/api/events?availableOnly=true&limit=1")["events"]
     if not listed:
         raise LookupError("no event has tickets left")
     event = send(f"{site}/api/events/{listed[0]['eventId']}")
-    ticket_type = next(each for each in event["ticketTypes"] if each["availableTickets"])
+    on_sale = [each for each in event["ticketTypes"] if each["availableTickets"]]
+    if not on_sale:
+        raise LookupError(f"{event['title']} was sold out meanwhile")
     print(f"ready; first event: {event['title']}")
 
     email = f"smoke-{secrets.token_hex(6)}@example.org"
@@ -57,7 +59,7 @@ def book_and_cancel(site: str) -> str:
     token = send(f"{site}/api/auth/register", user)["token"]
     order = {
         "eventId": event["eventId"],
-        "ticketTypeId": ticket_type["ticketTypeId"],
+        "ticketTypeId": on_sale[0]["ticketTypeId"],
         "quantity": 1,
     }
     booking = send(f"{site}/api/bookings", order, token)["data"]["booking"]

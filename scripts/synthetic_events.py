@@ -4,10 +4,15 @@ Titles and descriptions draw their words by Zipf's law, as real texts do, so tha
 or many events as they would in real data.
 """
 
+import argparse
 import random
+import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import accumulate
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp.events.bodies import EventInput, ScheduleEntryInput, TicketTypeInput
 from eventapp.events.rules import CATEGORIES
@@ -120,3 +125,9 @@ def _generate_ticket_types(rng: random.Random) -> list[TicketTypeInput]:
         {"type": name, "price": round(base_price * factor, 2), "availableTickets": available}
         for name, factor in ticket_types
     ]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.parse_args()
+    parser.error("no command; use scripts/seed.py --synthetic N")

@@ -16,12 +16,16 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.due_work import service as due_work
 from eventapp.jobs import service as jobs
-from scripts.configured_database import open_configured_database
+from scripts.configured_database import open_configured_database, require_server
+
+EMBEDDED_REFUSAL = "MONGO_URI is not set; the server itself runs the jobs of the embedded store"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run all jobs, run one of them, check them, or retry what failed; return the exit code."""
     options = parse_options(arguments)
+    if not (options.once or options.check or options.retry_failed):
+        require_server("worker", EMBEDDED_REFUSAL)
     with open_configured_database("worker") as (config, database):
         if options.check:
             return check_jobs(database.db)

@@ -15,7 +15,7 @@ from eventapp.core.http.app_context import CONFIG
 from eventapp.jobs import service as jobs
 from scripts import worker
 from tests.bookings_factories import context_of, later
-from tests.conftest import make_settings
+from tests.conftest import MONGO_URI, make_settings
 from tests.live import eventually
 
 START_SECONDS = 20
@@ -72,6 +72,15 @@ def handles(process, number):
     return int(caught.split()[1], 16) >> (number - 1) & 1
 
 
+def test_without_a_server_it_is_refused_in_one_line(tmp_path):
+    """Else it would keep the embedded store from the server, which runs the jobs itself."""
+    environ = {**os.environ, **dict.fromkeys(SETTINGS, ""), "INSTANCE_DIR": str(tmp_path / "x")}
+    command = [sys.executable, "scripts/worker.py"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, f"worker: {worker.EMBEDDED_REFUSAL}\n")
+
+
+@pytest.mark.skipif(not MONGO_URI, reason="needs MONGO_URI: the embedded store has no worker")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_on_a_signal_without_output(app, db, tmp_path, number):
     blank = dict.fromkeys(SETTINGS, "")

@@ -348,6 +348,67 @@ def test_the_environment_overrides_the_file(monkeypatch, tmp_path):
     assert (settings.host, settings.port, settings.jwt_secret) == ("0.0.0.0", 4321, STRONG)
 
 
+@pytest.fixture
+def load_file(monkeypatch, tmp_path):
+    """Return a function that loads the settings from a file `.env` with this text alone."""
+    monkeypatch.setattr(config, "ROOT", tmp_path)
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+
+    def load_text(text):
+        data = text if isinstance(text, bytes) else text.encode()
+        (tmp_path / ".env").write_bytes(data)
+        return load_config()
+
+    return load_text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("JWT_SECRE=x\n", "JWT_SECRE in line 1 of .*; did you mean JWT_SECRET?"),
+        ("PORT=1\n\n# why\nMONGODB_URI=x\n", "MONGODB_URI in line 4 of .*; did you mean MONGO_URI"),
+        ("port=8080\n", "port in line 1 of .*; did you mean PORT"),
+        ("LOG_LEVELS=info\n", "did you mean LOG_LEVEL"),
+        ("export JWT_EXPIRES=1h\n", "did you mean JWT_EXPIRES_IN"),
+        ("HOST=x\nPORT: 1\n", "line 2 of .* cannot be read; it must look like NAME=value"),
+        ("PORT:1\n", "line 1 of .* cannot be read"),
+        ("PORT\n", "line 1 of .* cannot be read"),
+        ("\n\nthis is no setting\n", "line 3 of .* cannot be read"),
+        ("JWT_SECRET='never closed\n", "line 1 of .* cannot be read"),
+        (b"HOST=\xff\xfe\n", "cannot be read: it is not UTF-8"),
+    ],
+)
+def test_a_mistake_in_the_file_stops_the_start_with_one_line(load_file, text, said):
+    with pytest.raises(ConfigError, match=said) as refused:
+        load_file(text)
+    assert "\n" not in str(refused.value)
+    assert "never closed" not in str(refused.value)  # It may be a secret.
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ADMIN_PASSWORD=x\nCOMPOSE_PROJECT_NAME=x\nMAILS_PORT=8025\nFLASK_DEBUG=1\nTZ=UTC\n",
+        "# PORT: 1\n\n  \nexport HOST='127.0.0.1' # here\n",
+        "\ufeffHOST=127.0.0.1\r\n",
+        "DATABASE_URL=x\nREDIS_URL=x\nAPP_NAME=x\nSECRET_KEY=x\nLOG_FILE=x\nUNRELATED=\n",
+    ],
+)
+def test_other_names_and_comments_in_the_file_are_left_alone(load_file, text):
+    assert load_file(text).host == "127.0.0.1"
+
+
+def test_a_file_that_is_a_directory_is_refused(load_file, tmp_path):
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory$"):
+        load_config()
+
+
+def test_a_cutoff_of_no_hours_is_accepted(load):
+    assert load(CANCELLATION_CUTOFF_HOURS="0").cancellation_cutoff_hours == 0
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_validator_may_refuse_a_setting_of_any_type(load, monkeypatch, name):
     """Even those whose parser is added to environs, which calls it with `validate`."""
