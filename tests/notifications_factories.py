@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 from bson import ObjectId
 
 from eventapp.bookings import notifications as booking_notifications
@@ -42,7 +43,7 @@ def make_notification(kind="booking_confirmed", *, key=None, email="ann@example.
         recipient=Recipient(changes.pop("user_id", ObjectId()), "Ann", email),
         occurred_at=utc_now(),
         data={**FACTS, **changes.pop("data", {})},
-        mail_data={"items": ITEMS, "totalPrice": 40},
+        mail_data=changes.pop("mail_data", {"items": ITEMS, "totalPrice": 40}),
         **changes,
     )
 
@@ -110,10 +111,20 @@ class Mailbox:
 
 
 @contextmanager
-def mail_server():
-    """Run a mail server and yield its Mailbox."""
+def mail_server(login=None):
+    """Run a mail server and yield its Mailbox.
+
+    Args:
+        login: the name and the password that clients must log in with; None if they need not.
+    """
     box = Mailbox()
-    controller = Controller(box, hostname="127.0.0.1", port=box.port)
+
+    def authenticate(_server, _session, _envelope, _mechanism, data):
+        sent = (data.login.decode(), data.password.decode())
+        return AuthResult(success=sent == login)
+
+    options = {"authenticator": authenticate, "auth_required": True, "auth_require_tls": False}
+    controller = Controller(box, hostname="127.0.0.1", port=box.port, **(options if login else {}))
     controller.start()
     try:
         yield box

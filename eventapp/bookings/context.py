@@ -29,7 +29,7 @@ class BookingContext:
         limits: the limits and durations that the settings give.
         payments: the payment provider.
         outbox: holds the mails to send.
-        ticket_attachments: renders the tickets for the mail of a confirmed booking.
+        ticket_attachments: renders the tickets and the calendar entry for mails about a booking.
         on_booked: called with the eventId of each booking and of each accepted offer.
         event_changes: receives the events that are cancelled or deleted.
         sales: sells the tickets that the requests of this process ask for, in batches.

@@ -27,6 +27,8 @@ BATCH_SIZE = 200
 # Batches of bookings that one run notifies of, so that schedule changes are not delayed for long.
 MAX_BATCHES = 25
 DAY = timedelta(days=1)
+# The kinds of notifications whose mail removes the calendar entry that an earlier mail had.
+CANCELLATIONS = ("booking_cancelled", "event_cancelled")
 
 
 # Notifications to holders.
@@ -101,12 +103,12 @@ def _build_booking_notification(
 def _build_attachments(
     context: BookingContext, booking: StoredBooking, kind: str, now: datetime
 ) -> tuple[list[str], tuple[Attachment, ...]]:
-    """Return the ticket codes and files for the mail of a confirmation.
+    """Return the ticket codes and files for the mail of a confirmation or cancellation.
 
-    There are none for other mails, or if the booking has ended since.
+    There are none for other mails, or for a confirmation if the booking has ended since.
     """
-    has_tickets = kind == rules.BOOKING_CONFIRMED and booking["status"] == rules.CONFIRMED
-    if context.ticket_attachments and has_tickets:
+    is_confirmed = kind == rules.BOOKING_CONFIRMED and booking["status"] == rules.CONFIRMED
+    if context.ticket_attachments and (is_confirmed or kind in CANCELLATIONS):
         return context.ticket_attachments(context, booking, now)
     return [], ()
 
@@ -183,7 +185,7 @@ def _notify_of_move(
     ]
     holders = accounts.find_recipients(context.db, _collect_holder_ids(moved))
     pending = [
-        _build_change_notification(event, booking, holders[user_id])
+        _build_change_notification(context, event, booking, holders[user_id], now)
         for booking in moved
         if (user_id := booking["userId"]) and user_id in holders
     ]
@@ -191,8 +193,15 @@ def _notify_of_move(
 
 
 def _build_change_notification(
-    event: RescheduledEvent, booking: StoredBooking, holder: Recipient
+    context: BookingContext,
+    event: RescheduledEvent,
+    booking: StoredBooking,
+    holder: Recipient,
+    now: datetime,
 ) -> NewNotification:
+    files: tuple[Attachment, ...] = ()
+    if context.ticket_attachments:
+        _codes, files = context.ticket_attachments(context, booking, now)
     last_change = event_alerts.find_last_schedule_change(event)
     return NewNotification(
         key=f"event:{event['eventId']}:{last_change['rev']}:{booking['_id']}",
@@ -200,4 +209,5 @@ def _build_change_notification(
         recipient=holder,
         occurred_at=last_change["at"],
         data={**_render_facts(booking), "schedule": event_alerts.present_schedule(event)},
+        attachments=files,
     )

@@ -279,7 +279,8 @@ def make_type_patch(type_id: int, patch: TicketTypePatch) -> Edit:
         patched = rules.patch_ticket_type(types[index], patch)
         if patched is None:
             taken = types[index]["soldTickets"] + types[index]["heldTickets"]
-            raise TicketsTaken(f"{taken} tickets are sold or held already")
+            tickets = "ticket is" if taken == 1 else "tickets are"
+            raise TicketsTaken(f"{taken} {tickets} sold or held already")
         types[index] = patched
         _refuse_same_names(types)
         return {"ticketTypes": types}

@@ -31,6 +31,10 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 
+_environment.filters["amount"] = rules.format_amount
+_environment.globals["format_price"] = rules.format_price
+_environment.globals["format_total"] = rules.format_total
+
 
 def render_mail(notification: NewNotification, base_url: str, now: datetime) -> QueuedMail:
     """Return the mail of a notification, ready to be stored. It is due at once.

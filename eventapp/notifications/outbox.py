@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import parseaddr
 from functools import partial
@@ -17,13 +18,14 @@ from typing import Protocol
 import structlog
 from bson import ObjectId
 
+from eventapp.core.access.emails import encode_email_domain
 from eventapp.core.clock import start_clock
 from eventapp.core.database import Db
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import DueRun
 from eventapp.notifications import rules, store_outbox
 from eventapp.notifications.smtp import DeliveryFailed, SmtpConnection
-from eventapp.notifications.types import DueMail, MailOutcome, QueuedMail
+from eventapp.notifications.types import DueMail, MailOutcome, QueuedMail, StoredAttachment
 
 # Sending one mail takes less than this, even if every step of SMTP lasts until its timeout.
 LEASE = timedelta(minutes=10)
@@ -109,7 +111,7 @@ def _try_to_send(
         The fields to store, and whether the server can take further mails.
     """
     if connection is None:
-        log.info("mail not sent: no SMTP_URL", to=mail["to"], subject=mail["subject"])
+        log.info("mail not sent: no SMTP_URL", kind=mail["kind"], id=str(mail["_id"]))
         return {"status": rules.LOGGED, "doneAt": clock()}, True
     # The first attempt is made at any age: a mail may be old because no worker has run.
     if mail["attempts"] > 1 and rules.is_too_old_to_retry(mail["createdAt"], clock()):
@@ -144,9 +146,11 @@ def build_message(mail: QueuedMail, mail_from: str) -> EmailMessage:
     message = EmailMessage()
     try:
         message["From"] = mail_from
-        message["To"] = mail["to"]
+        # Few servers take a domain that is not in ASCII.
+        message["To"] = encode_email_domain(mail["to"])
         message["Subject"] = mail["subject"]
-    except (ValueError, IndexError) as error:  # The parser raises IndexError for "ann@".
+    # The parser raises IndexError for "ann@".
+    except (ValueError, IndexError, MessageError) as error:
         raise DeliveryFailed(f"{type(error).__name__}: {error}", is_permanent=True) from error
     addresses = message["To"].addresses
     if len(addresses) != 1 or not (addresses[0].username and addresses[0].domain):
@@ -158,6 +162,17 @@ def build_message(mail: QueuedMail, mail_from: str) -> EmailMessage:
     message.set_content(mail["text"])
     message.add_alternative(mail["html"], subtype="html")
     for file in mail["attachments"]:
-        main, _, sub = file["type"].partition("/")
-        message.add_attachment(file["content"], maintype=main, subtype=sub, filename=file["name"])
+        _attach(message, file)
     return message
+
+
+def _attach(message: EmailMessage, file: StoredAttachment) -> None:
+    part = EmailMessage()
+    part["Content-Type"] = file["type"]
+    message.add_attachment(
+        file["content"],
+        maintype=part.get_content_maintype(),
+        subtype=part.get_content_subtype(),
+        filename=file["name"],
+        params=dict(part["Content-Type"].params),
+    )

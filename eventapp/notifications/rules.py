@@ -71,7 +71,8 @@ def _compose_expired(data: Facts) -> tuple[str, str]:
     return (
         f"Booking expired: {data['eventTitle']}",
         f"The time to confirm {data['bookingReference']} of {format_ticket_count(data)} for "
-        f"{_describe_event(data)} is over; the tickets are free again.{_describe_refund(data)}",
+        f"{_describe_event(data)} is over; {_choose(data, 'the ticket is', 'the tickets are')} "
+        f"free again.{_describe_refund(data)}",
     )
 
 
@@ -80,9 +81,9 @@ def _compose_offer(data: Facts) -> tuple[str, str]:
     assert expires_at, "a waitlist offer always expires"
     until = expires_at.strftime("%d %B, %H:%M UTC")
     return (
-        f"Tickets for you: {data['eventTitle']}",
-        f"You waited for {_describe_event(data)}: {format_ticket_count(data)} are kept for you "
-        f"until {until}. Accept the offer before then.",
+        f"{_choose(data, 'A ticket', 'Tickets')} for you: {data['eventTitle']}",
+        f"You waited for {_describe_event(data)}: {format_ticket_count(data)} "
+        f"{_choose(data, 'is', 'are')} kept for you until {until}. Accept the offer before then.",
     )
 
 
@@ -105,7 +106,7 @@ def _compose_event_cancelled(data: Facts) -> tuple[str, str]:
 
 def _compose_low_tickets(data: Facts) -> tuple[str, str]:
     return (
-        f"Few tickets left: {data['eventTitle']}",
+        f"{_choose(data, 'One ticket', 'Few tickets')} left: {data['eventTitle']}",
         f"Only {format_ticket_count(data)} left of {_describe_event(data)}, one of your favorites.",
     )
 
@@ -124,13 +125,38 @@ def format_ticket_count(data: Facts) -> str:
     return f"{quantity} ticket{'' if quantity == 1 else 's'}"
 
 
+def _choose(data: Facts, singular: str, plural: str) -> str:
+    """Return the words that fit the number of tickets."""
+    return singular if data["quantity"] == 1 else plural
+
+
+def format_amount(amount: int | float) -> str:
+    """Return an amount of money with no decimals or with two: `20`, `12.50`."""
+    return f"{amount:.0f}" if amount == int(amount) else f"{amount:.2f}"
+
+
+def format_price(unit_price: int | float, subtotal: int | float, currency: str) -> str:
+    """Return the price of the tickets of one type: `at 20 = 40 EUR`, or `free`."""
+    if not unit_price:
+        return "free"
+    return f"at {format_amount(unit_price)} = {format_amount(subtotal)} {currency}"
+
+
+def format_total(total: int | float, currency: str) -> str:
+    """Return the sum of a booking: `40 EUR`, or `free`."""
+    return f"{format_amount(total)} {currency}" if total else "free"
+
+
 def _describe_event(data: Facts) -> str:
     return f"{data['eventTitle']} on {data['date']}, {data['location']}"
 
 
 def _describe_refund(data: Facts) -> str:
     refund = data.get("refund")
-    return f" {refund} {data['currency']} are refunded." if refund else ""
+    if not refund:
+        return ""
+    verb = "is" if refund == 1 else "are"
+    return f" {format_amount(refund)} {data['currency']} {verb} refunded."
 
 
 _COMPOSERS = {

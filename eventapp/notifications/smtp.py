@@ -1,5 +1,6 @@
 """Send messages to the mail server of the setting `SMTP_URL`, over one connection."""
 
+import base64
 import smtplib
 import ssl
 from email.message import EmailMessage
@@ -8,7 +9,8 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 TIMEOUT_SECONDS = 20.0  # of each step of SMTP
-PERMANENT_ERRORS = range(500, 600)  # reply codes, see RFC 5321, section 4.2.1
+# Reply codes, see RFC 5321, section 4.2.1, and RFC 4954, section 6.
+PERMANENT_ERRORS, AUTHENTICATED = range(500, 600), 235
 
 
 class DeliveryFailed(Exception):
@@ -51,17 +53,28 @@ class SmtpConnection:
     def send(self, message: EmailMessage) -> None:
         """Send a message to its `To`, or raise DeliveryFailed."""
         server = self._server or self._connect()
+        is_sent = False
         try:
             server.send_message(message)
+            is_sent = True
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            self._close()
             raise DeliveryFailed(_describe(error), is_permanent=_is_permanent(error)) from error
+        finally:
+            # After any error, the server may still wait for the rest of this message.
+            if not is_sent:
+                self._close()
 
     def _connect(self) -> smtplib.SMTP:
+        """Open the connection and log in.
+
+        Raises:
+            DeliveryFailed: with `is_server_down`. ValueError stands for a host or a user name that
+                cannot be encoded, so it concerns all mails.
+        """
         try:
             self._server = self._open()
             self._log_in(self._server)
-        except (smtplib.SMTPException, OSError) as error:
+        except (smtplib.SMTPException, OSError, ValueError) as error:
             self._close()
             raise DeliveryFailed(_describe(error), is_server_down=True) from error
         return self._server
@@ -80,13 +93,24 @@ class SmtpConnection:
             server.starttls(context=ssl.create_default_context())
             server.ehlo()
         if self._url.username:
-            server.login(unquote(self._url.username), unquote(self._url.password or ""))
+            _authenticate(server, unquote(self._url.username), unquote(self._url.password or ""))
 
     def _close(self) -> None:
         """Close the socket without QUIT: a stalled server would not answer it."""
         server, self._server = self._server, None
         if server:
             server.close()
+
+
+def _authenticate(server: smtplib.SMTP, user: str, password: str) -> None:
+    """Log in, also with characters that `smtplib` cannot send: PLAIN is UTF-8, see RFC 4616."""
+    if user.isascii() and password.isascii():
+        server.login(user, password)
+        return
+    credentials = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+    code, reply = server.docmd("AUTH", f"PLAIN {credentials}")
+    if code != AUTHENTICATED:
+        raise smtplib.SMTPAuthenticationError(code, reply)
 
 
 def _is_permanent(error: Exception) -> bool:

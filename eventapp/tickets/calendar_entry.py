@@ -1,6 +1,7 @@
 """Render a booking as an iCalendar file (RFC 5545)."""
 
 from datetime import timedelta
+from email.utils import parseaddr
 
 import icalendar
 from bson import ObjectId
@@ -12,23 +13,40 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.events import service as events
 from eventapp.events.types import Event, ScheduleEntry
+from eventapp.notifications.types import Attachment
 
 PRODID = "-//eventapp//bookings//EN"
 # The STATUS of an entry by the status of its booking. A booking in any other status has ended.
 STATUSES = {"held": "TENTATIVE", "confirmed": "CONFIRMED"}
 CANCELLED = "CANCELLED"
+PUBLISH, CANCEL = "PUBLISH", "CANCEL"
 # The SEQUENCE of an entry whose event was deleted. It is the highest that fits into the 32 bits in
 # which calendars store it, because no change follows.
 LAST_SEQUENCE = 2**31 - 1
 
 
+def build_attachment(context: BookingContext, booking_id: ObjectId, actor: Actor) -> Attachment:
+    """Return the calendar entry of a booking for a mail; it removes the entry of an ended booking.
+
+    Raises:
+        BookingNotFound: there is no such booking, or it is another user's.
+    """
+    booking = bookings.find_own_booking(context, booking_id, actor)
+    method = PUBLISH if booking["status"] in STATUSES else CANCEL
+    reference, file = build_calendar(context, booking_id, actor, method)
+    return Attachment(f"{reference}.ics", f"text/calendar; charset=utf-8; method={method}", file)
+
+
 def build_calendar(
-    context: BookingContext, booking_id: ObjectId, actor: Actor
+    context: BookingContext, booking_id: ObjectId, actor: Actor, method: str = PUBLISH
 ) -> tuple[str, bytes]:
     """Return the booking's reference, and an iCalendar file with an all-day entry on its date.
 
     The UID of the entry never changes. Each edit of the event, and the end of the booking, raises
     its SEQUENCE. A calendar that imports the file again then updates the entry.
+
+    Args:
+        method: PUBLISH, or CANCEL to make a calendar remove the entry (RFC 5546).
 
     Raises:
         BookingNotFound: there is no such booking, or it is another user's.
@@ -37,12 +55,14 @@ def build_calendar(
     calendar = icalendar.Calendar()
     calendar.add("prodid", PRODID)
     calendar.add("version", "2.0")
-    calendar.add("method", "PUBLISH")
+    calendar.add("method", method)
     event = _find_event(context.db, booking)
     # A booking that has ended may be of an event that is a draft again. Then the entry shows what
     # the booking says.
     shown = event if event and events.may_see(event, actor) else None
-    calendar.add_component(_build_entry(booking, shown, _compute_sequence(booking, event)))
+    entry = _build_entry(booking, shown, _compute_sequence(booking, event))
+    entry.add("organizer", f"mailto:{parseaddr(context.outbox.mail_from)[1]}")
+    calendar.add_component(entry)
     file: bytes = calendar.to_ical()
     return booking["bookingReference"], file
 

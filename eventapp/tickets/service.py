@@ -88,15 +88,16 @@ def _draw_qr_code(text: str, picture_format: PictureFormat) -> bytes:
 def build_ticket_attachments(
     context: BookingContext, booking: StoredBooking, now: datetime
 ) -> tuple[list[str], tuple[Attachment, ...]]:
-    """Return the ticket codes and the calendar entry for the mail of a confirmed booking.
+    """Return the ticket codes and the calendar entry for a mail about a booking.
+
+    A booking that has ended has no codes, and an entry that removes the one of earlier mails.
 
     Raises:
         BookingNotFound: the holder's account was deleted since the booking was read.
     """
     holder = Actor(booking["userId"])
     tickets = list_tickets(context, booking["_id"], holder, now)
-    reference, calendar = calendar_entry.build_calendar(context, booking["_id"], holder)
-    entry = Attachment(f"{reference}.ics", "text/calendar", calendar)
+    entry = calendar_entry.build_attachment(context, booking["_id"], holder)
     return [ticket["code"] for ticket in tickets], (entry,)
 
 

@@ -1,15 +1,21 @@
 """Mails are sent to a real SMTP server that accepts, refuses, stalls or hangs up."""
 
 import email
+import re
 import time
 from email.policy import default
 
 import pytest
+import structlog
 
+from eventapp.core.clock import utc_now
+from eventapp.notifications import outbox
 from eventapp.notifications import service as notifications
 from eventapp.notifications.outbox import Outbox, open_outbox
+from eventapp.notifications.rules import KINDS, compose_text
 from eventapp.notifications.types import Attachment
 from tests.notifications_factories import (
+    FACTS,
     Mailbox,
     mail_server,
     make_notification,
@@ -67,6 +73,29 @@ def test_a_mail_has_attachments_and_ticket_codes(db, box):
     assert "BEGIN:VCALENDAR" in str(attached.get_content())
     assert "code-2" in message.get_body(("plain",)).get_content()
     assert "<code>code-1</code>" in message.get_body(("html",)).get_content()
+
+
+def test_a_calendar_entry_has_its_charset_and_method(db, box):
+    kind = "text/calendar; charset=utf-8; method=CANCEL"
+    content = "SUMMARY:Καφέ\r\n".encode()
+    notify(db, make_notification(attachments=(Attachment("event.ics", kind, content),)))
+    send_mails(db, box.outbox())
+    (attached,) = messages_in(box)[0].iter_attachments()
+    assert attached.get_content_type() == "text/calendar"
+    assert attached.get_filename() == "event.ics"
+    assert attached.get_param("charset") == "utf-8"
+    assert attached.get_param("method") == "CANCEL"
+    assert attached.get_content() == "SUMMARY:Καφέ\r\n"
+
+
+@pytest.mark.parametrize("mail_from", ["events@tickets.example", "Events <events@bücher.example>"])
+def test_a_mail_to_an_international_domain_is_sent_in_ascii(db, box, mail_from):
+    notify(db, make_notification(email="user@münchen.de"))
+    sender = Outbox(box.outbox().connect, mail_from, "https://tickets.example")
+    assert send_mails(db, sender) == 1
+    assert mails(db)[0]["status"] == "sent"
+    assert [to for to, _content in box.received] == ["user@xn--mnchen-3ya.de"]
+    assert messages_in(box)[0]["To"] == "user@xn--mnchen-3ya.de"
 
 
 def test_no_mail_is_sent_without_an_address(db, box):
@@ -158,11 +187,78 @@ def test_without_a_server_the_remaining_mails_are_not_tried(db):
 
 def test_a_refused_login_is_retried(db, box):
     notify(db, make_notification())
-    outbox = open_outbox(f"smtp://ann:wrong@127.0.0.1:{box.port}", None, "http://x.example")
-    assert send_mails(db, outbox) == 0
+    sender = open_outbox(f"smtp://ann:wrong@127.0.0.1:{box.port}", None, "http://x.example")
+    assert send_mails(db, sender) == 0
     (mail,) = mails(db)
     assert mail["status"] == "queued"
     assert "wrong" not in mail["lastError"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["smtp://ann:paßwort@127.0.0.1", "smtp://a%C3%A9:b@127.0.0.1", "smtp://%80:%FF@127.0.0.1"],
+)
+def test_a_login_that_is_not_ascii_is_tried(db, box, url):
+    notify(db, make_notification())
+    assert send_mails(db, open_outbox(f"{url}:{box.port}", None, "http://x.example")) == 0
+    (mail,) = mails(db)
+    assert mail["status"] == "queued"
+    assert "SMTPAuthenticationError" in mail["lastError"]
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+def test_a_login_that_is_not_ascii_succeeds(db):
+    with mail_server(login=("annä", "paßwort")) as box:
+        notify(db, make_notification())
+        url = f"smtp://ann%C3%A4:pa%C3%9Fwort@127.0.0.1:{box.port}"
+        assert send_mails(db, open_outbox(url, None, "http://x.example")) == 1
+        assert len(box.received) == 1
+
+
+@pytest.mark.parametrize("url", ["smtp://127.0.0.1:99999", f"smtp://{'x' * 80}.example"])
+def test_a_server_that_cannot_be_named_delays_all_mails_and_raises_nothing(db, url):
+    notify(db, make_notification(), make_notification())
+    assert send_mails(db, open_outbox(url, None, "http://x.example")) == 0
+    assert sorted((mail["status"], mail["attempts"]) for mail in mails(db)) == [
+        ("queued", 0),
+        ("queued", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"to": "ann@exa\ud7ffmple..org"},
+        {"to": "x" * 5000 + "@example.org"},
+        {"to": "=?utf-8?q?=00?=@example.org"},
+        {"to": "ünï@example.org"},
+        {"to": 7},
+        {"subject": None},
+        {"text": None},
+        {"attachments": [{"name": "x", "type": "nonsense", "content": b"x"}]},
+        {"attachments": [{"name": "x", "type": "", "content": "no bytes"}]},
+        {"createdAt": None},
+    ],
+    ids=str,
+)
+def test_a_mail_that_cannot_be_sent_stops_no_other(db, box, broken):
+    notify(db, make_notification(key="broken"))
+    db.mails.update_one({"key": "broken"}, {"$set": broken})
+    notify(
+        db, make_notification(email="ben@example.org"), make_notification(email="eve@example.org")
+    )
+    send_mails(db, box.outbox())
+    sent = [to for to, _content in box.received]
+    assert {"ben@example.org", "eve@example.org"} <= set(sent)
+
+
+def test_the_log_of_an_unsent_mail_holds_no_address(db, monkeypatch):
+    logger = structlog.testing.CapturingLogger()
+    monkeypatch.setattr(outbox, "log", logger)
+    notify(db, make_notification())
+    send_mails(db, open_outbox(None, None, "http://x.example"))
+    assert "mail not sent" in str(logger.calls)
+    assert "ann@example.org" not in str(logger.calls)
 
 
 def test_a_mail_whose_sender_died_is_sent_by_another_worker(db, box):
@@ -238,6 +334,33 @@ def test_a_subject_with_non_ascii_letters_arrives(db, box):
     notify(db, make_notification(data={"eventTitle": "Καφέ 🎷"}))
     send_mails(db, box.outbox())
     assert messages_in(box)[0]["Subject"] == "Booking confirmed: Καφέ 🎷"
+
+
+def test_free_tickets_and_amounts_read_well(db):
+    items = [
+        {"type": "Free", "quantity": 1, "unitPrice": 0, "subtotal": 0},
+        {"type": "VIP", "quantity": 2, "unitPrice": 12.5, "subtotal": 25},
+    ]
+    paid = make_notification(mail_data={"items": items, "totalPrice": 25})
+    free = make_notification(mail_data={"items": items[:1], "totalPrice": 0})
+    notify(db, paid)
+    notify(db, free)
+    text, free_text = (mail["text"] for mail in mails(db))
+    assert "1 x Free free\n" in text
+    assert "2 x VIP at 12.50 = 25 EUR\n" in text
+    assert "Total:     25 EUR" in text
+    assert "Total:     free" in free_text
+    assert "0 EUR" not in free_text
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "event_changed"])
+def test_one_ticket_and_several_agree_with_their_verbs(kind):
+    facts = {**FACTS, "expiresAt": utc_now(), "refund": 1}
+    one = " ".join(compose_text(kind, {**facts, "quantity": 1}))
+    two = " ".join(compose_text(kind, {**facts, "quantity": 2, "refund": 2.5}))
+    assert not re.search(r"\b1 (tickets|EUR are|ticket are)|tickets? (is|are) \d", one)
+    assert "tickets" not in one.lower()
+    assert not re.search(r"\b2 ticket\b|2.5 |EUR is", two)
 
 
 @pytest.mark.parametrize("kind", ["booking_cancelled", "booking_expired", "event_cancelled"])

@@ -21,6 +21,7 @@ from tests.notifications_factories import FACTS, make_notification
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
 TEMPLATES = Path(eventapp.__file__).parent / "notifications" / "templates"
 ALL_FACTS = {
+    "revenue": 30,
     **FACTS,
     "expiresAt": NOW,
     "schedule": [{"date": "2030-05-02", "location": "Larissa"}],

@@ -1,6 +1,14 @@
-"""Check the syntax of email addresses. Only sending a mail shows whether an address exists."""
+"""Check the syntax of email addresses, and compare and encode them.
+
+Only sending a mail shows whether an address exists. A domain with letters that are not in ASCII has
+two forms, such as `münchen.de` and `xn--mnchen-3ya.de` (IDNA, RFC 5890), which are the same domain.
+"""
 
 import re
+
+import idna
+
+from eventapp.core.textsearch import fold_account_name
 
 MAX_EMAIL = 254
 # These patterns are also part of the OpenAPI document, so they use only syntax that Python and the
@@ -20,3 +28,42 @@ def find_email_error(email: str) -> str | None:
     ):
         return "Not a valid email address."
     return None
+
+
+def encode_email_domain(email: str) -> str:
+    """Return an address with its domain in ASCII, unchanged if the domain is not valid."""
+    local_part, at, domain = email.rpartition("@")
+    if domain.isascii():
+        return email
+    try:
+        return local_part + at + idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        return email
+
+
+def make_email_key(email: str) -> str:
+    """Return an address in the form that is the same for all its spellings.
+
+    Case and Unicode form are folded, and the domain is in letters, not in ASCII.
+    """
+    local_part, at, domain = fold_account_name(email).rpartition("@")
+    return local_part + at + fold_account_name(_decode_domain(domain))
+
+
+def list_email_keys(email: str) -> list[str]:
+    """Return the keys under which the account of an address may be stored, the present one first.
+
+    The keys of earlier versions have the domain as it was typed.
+    """
+    present = make_email_key(email)
+    keys = (present, fold_account_name(email), encode_email_domain(present))
+    return list(dict.fromkeys(keys))
+
+
+def _decode_domain(domain: str) -> str:
+    if "xn--" not in domain:
+        return domain
+    try:
+        return idna.decode(domain)
+    except idna.IDNAError:
+        return domain
