@@ -10,20 +10,26 @@ from flask_smorest import Api
 
 from eventapp.accounts import routes as accounts_routes
 from eventapp.accounts import store as accounts_store
-from eventapp.accounts.service import PERSONAL_DATA_HANDLERS, EventOwnership, PersonalDataHandlers
+from eventapp.accounts.service import (
+    PERSONAL_DATA_HANDLERS,
+    EventOwnership,
+    ForgetFunction,
+    PersonalDataHandlers,
+)
 from eventapp.accounts.sessions import SessionReader, confirm_receipt
 from eventapp.analytics import routes as analytics_routes
 from eventapp.analytics import store_ranking as ranking_store
 from eventapp.analytics import store_sums as analytics_store
 from eventapp.analytics.server_health import JOB_STATUS
 from eventapp.android import routes as android_routes
-from eventapp.bookings import event_transfer
+from eventapp.bookings import event_transfer, waitlist_offers
 from eventapp.bookings import routes as bookings_routes
 from eventapp.bookings import service as bookings
 from eventapp.bookings import store as bookings_store
 from eventapp.bookings.context import BOOKING_CONTEXT, BookingContext
 from eventapp.bookings.ledger import store as ledger_store
 from eventapp.bookings.rules import Limits
+from eventapp.bookings.sales import ticket_limit
 from eventapp.config import Config, load_config
 from eventapp.core import database, logging
 from eventapp.core.access import permissions, rate_limits
@@ -63,9 +69,11 @@ from eventapp.notifications.outbox import open_outbox
 from eventapp.payments.providers import PROVIDERS
 from eventapp.tickets import routes as tickets_routes
 from eventapp.tickets import service as tickets
+from eventapp.waitlist import listing as waitlist_lists
 from eventapp.waitlist import routes as waitlist_routes
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
+from eventapp.waitlist.service import TICKET_COUNTER
 
 # The indexes that every feature needs, by collection; `prepare_database` creates them.
 INDEXES = (
@@ -112,7 +120,7 @@ FORGET_FUNCTIONS = (
 # How each feature exports what it stores about a user.
 EXPORT_FUNCTIONS = (
     favorites.export_user,
-    waitlist.export_user,
+    waitlist_lists.export_user,
     bookings.export_user,
     tickets.export_user,
     media.export_user,
@@ -186,10 +194,11 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
     context = build_booking_context(config, db, event_cache, popularity.add_booking)
     BOOKING_CONTEXT.set(app, context)
     INVENTORY.set(app, context.inventory)
+    TICKET_COUNTER.set(app, ticket_limit.count_tickets)
     PERSONAL_DATA_HANDLERS.set(
         app,
         PersonalDataHandlers(
-            FORGET_FUNCTIONS,
+            (make_withdrawal(context), *FORGET_FUNCTIONS),
             EXPORT_FUNCTIONS,
             EventOwnership(
                 partial(ownership.has_open_events, db),
@@ -198,6 +207,11 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
         ),
     )
     HUB.set(app, build_hub(db))
+
+
+def make_withdrawal(context: BookingContext) -> ForgetFunction:
+    """Return the function that gives back the tickets that a deleted user holds or is offered."""
+    return lambda _db, user_id: waitlist_offers.withdraw_user(context, user_id, utc_now())
 
 
 def register_blueprints(app: Flask, api: Api) -> None:

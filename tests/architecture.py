@@ -88,6 +88,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "notifications": "service",
         "recovery": "service",
         "sales": "service",
+        "offer_lists": "service",
         "store_due": "store",
         "stock_audit": "service",
         "store_audits": "store",
@@ -130,7 +131,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "check_ins": "service",
         "signing_key": "service",
     },
-    "waitlist": {"store_audits": "store"},
+    "waitlist": {"listing": "service", "notifications": "service", "store_audits": "store"},
 }
 
 ALL: Literal[True] = True

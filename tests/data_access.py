@@ -110,7 +110,7 @@ WRITES: Table = {
     "waitlist": {
         "waitlist.store": (
             *(INSERT, "active", "status", "quantity", "offering", "offers", "restock"),
-            *("userId", "idempotency", "updatedAt"),
+            *("userId", "idempotency", "updatedAt", "forgotten", "tellAt", "closeReason"),
         ),
     },
 }

@@ -22,6 +22,7 @@ from eventapp.events import alerts as event_alerts
 from eventapp.events.types import RescheduledEvent
 from eventapp.notifications import service as notifications
 from eventapp.notifications.types import Attachment, Facts, NewNotification, Recipient
+from eventapp.waitlist import notifications as waitlist_notifications
 
 BATCH_SIZE = 200
 # Batches of bookings that one run notifies of, so that schedule changes are not delayed for long.
@@ -35,7 +36,7 @@ CANCELLATIONS = ("booking_cancelled", "event_cancelled")
 
 
 def notify_holders(context: BookingContext, now: datetime) -> int:
-    """Write all pending notifications to holders; return how many were written."""
+    """Write all pending notifications to holders and waiting users; return how many."""
     clock, written = start_clock(now), 0
     run = DueRun(context.db, "notification", now)
     for _batch in range(MAX_BATCHES):
@@ -49,7 +50,10 @@ def notify_holders(context: BookingContext, now: datetime) -> int:
         if len(bookings) < BATCH_SIZE:
             run.forget_absent()
             break
-    return written + _notify_of_schedule_changes(context, now)
+    written += _notify_of_schedule_changes(context, now)
+    return written + waitlist_notifications.notify_waiters(
+        context.db, context.outbox.base_url, clock()
+    )
 
 
 def _get_id(booking: StoredBooking) -> ObjectId:

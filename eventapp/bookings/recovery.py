@@ -27,6 +27,7 @@ from eventapp.bookings import store, store_due, store_moves
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.transitions import apply_pending_moves
 from eventapp.bookings.types import StoredBooking
+from eventapp.bookings.waitlist_offers import withdraw_forgotten
 from eventapp.core.clock import start_clock
 from eventapp.due_work.service import DueRun, process_due
 from eventapp.events.types import InFlightEntry
@@ -110,6 +111,7 @@ def _finish_claim(context: BookingContext, entry: WaitlistEntry, now: datetime) 
     if offer:
         quantity = offer["offeredQuantity"]
         waitlist.subtract_offer(context.db, entry["_id"], booking_id, quantity, now)
+        withdraw_forgotten(context, entry["_id"], offer, now)
     elif store.insert_tombstone(context.db, booking_id):
         context.inventory.undo(entry["eventId"], str(booking_id))
         waitlist.release_claim(context.db, entry["_id"], booking_id)

@@ -176,6 +176,11 @@ def find_offers(db: Db, user_id: ObjectId, event_id: int | None, limit: int) -> 
     return list(_bookings(db).find(where).sort("createdAt", DESCENDING).limit(limit))
 
 
+def find_held_of_user(db: Db, user_id: ObjectId) -> list[StoredBooking]:
+    """Return the holds and the open offers of a user."""
+    return list(_bookings(db).find({"userId": user_id, "active": True, "status": "held"}))
+
+
 def find_offers_page(
     db: Db, user_id: ObjectId, *, before: ObjectId | None, skip: int, limit: int
 ) -> list[StoredBooking]:

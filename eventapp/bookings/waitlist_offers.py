@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from bson import ObjectId
 
@@ -18,6 +19,7 @@ from eventapp.bookings import rules, store, store_due
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import NoOffer, OfferUnderWay
 from eventapp.bookings.ledger.entries import add_first_entry
+from eventapp.bookings.offer_lists import determine_offer_status
 from eventapp.bookings.sales import ticket_limit
 from eventapp.bookings.sales.batches import generate_reference
 from eventapp.bookings.sales.purchases import choose_schedule_entry
@@ -28,13 +30,10 @@ from eventapp.bookings.transitions import (
     end_booking,
     expire_hold,
 )
-from eventapp.bookings.types import OfferStatus, OfferView, StoredBooking
-from eventapp.core import paging
+from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
-from eventapp.core.json import JsonObject
-from eventapp.core.paging import PageRequest
 from eventapp.due_work.service import DueRun, process_due, process_now
 from eventapp.events.types import SaleState, TicketType
 from eventapp.inventory.service import EventNotFound
@@ -120,6 +119,10 @@ def _offer_to_first(
     if not claimed:
         return None, False
     failpoint("offer-claim")
+    if claimed.get("forgotten"):  # The user was deleted while an earlier offer was being made.
+        waitlist.release_claim(context.db, claimed["_id"], booking_id)
+        waitlist.end_entry(context.db, context.inventory, claimed, "left", now)
+        return context.inventory.get_sale_state(event_id, fresh=True), False
     allowed = ticket_limit.count_tickets_left_for_offer(context, claimed)
     if allowed is None:  # The worker tries again.
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
@@ -127,7 +130,7 @@ def _offer_to_first(
     quantity = min(available, claimed["quantity"], allowed)
     if quantity <= 0:  # The user has as many tickets of the event as the limit allows.
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
-        waitlist.end_entry(context.db, context.inventory, claimed, "closed", now)
+        waitlist.end_entry(context.db, context.inventory, claimed, "closed", now, "ticket_limit")
         return context.inventory.get_sale_state(event_id, fresh=True), False
     event = context.inventory.take_for_offer(
         event_id,
@@ -190,7 +193,22 @@ def _record_offer(
     waitlist.subtract_offer(context.db, entry["_id"], booking_id, offer["quantity"], now)
     failpoint("offered")
     context.inventory.allow_clearing(event_id, [str(booking_id)])
+    withdraw_forgotten(context, entry["_id"], offer, now)
     return True
+
+
+def withdraw_forgotten(
+    context: BookingContext, entry_id: ObjectId, offer: StoredBooking, now: datetime
+) -> None:
+    """Decline an offer whose user was deleted while it was made, and remove the user from it.
+
+    A deletion removes the user from the claimed entry before it looks for offers, and this reads
+    the entry after the offer is stored. So one of both finds what the other has written.
+    """
+    if waitlist.is_forgotten(context.db, entry_id):
+        _decline_offer(context, offer, now)
+        if offer["userId"]:
+            store.forget_user(context.db, offer["userId"])
 
 
 def cancel_and_offer(
@@ -263,13 +281,21 @@ def _offer_each(
 # Answering offers.
 
 
+class LeftWaitlist(NamedTuple):
+    """What a user gave up: active entries, and the tickets of open offers."""
+
+    entries: int
+    tickets: int
+
+
 def accept_offer(
     context: BookingContext, event_id: int, actor: Actor, quantity: int | None, now: datetime
 ) -> StoredBooking:
     """Charge for the oldest open offer to the caller and confirm it.
 
     Args:
-        quantity: how many of the offered tickets to take; None for all.
+        quantity: how many of the offered tickets to take; None for all. If it is more than were
+            offered, all are taken.
 
     Returns:
         The confirmed booking.
@@ -280,21 +306,33 @@ def accept_offer(
     offers = _find_offers(context, actor.require_user_id(), event_id)
     open_offers = [offer for offer in offers if rules.is_open_hold(offer, now)]
     if not open_offers:
-        raise NoOffer
+        raise _make_no_offer(offers, now)
     oldest = open_offers[-1]
     booking = confirm_booking(context, oldest["_id"], actor, now, quantity)
     _offer_in_request(context, event_id, now)
     return booking
 
 
-def leave_waitlist(context: BookingContext, event_id: int, actor: Actor, now: datetime) -> None:
+def _make_no_offer(offers: Sequence[StoredBooking], now: datetime) -> NoOffer:
+    """Return the error that says what became of the last of these offers, which has ended."""
+    if not offers:
+        return NoOffer()
+    status = determine_offer_status(offers[0], now)
+    return NoOffer(
+        f"Your last offer, {offers[0]['bookingReference']}, was {status}", offerStatus=status
+    )
+
+
+def leave_waitlist(
+    context: BookingContext, event_id: int, actor: Actor, now: datetime
+) -> LeftWaitlist:
     """End the caller's waitlist entries for an event, and decline their open offers.
 
     Raises:
         NotOnWaitlist: there was nothing to end or decline.
         OfferUnderWay: an offer to the caller took too long to make.
     """
-    user_id, ended = actor.require_user_id(), 0
+    user_id, ended, tickets = actor.require_user_id(), 0, 0
     for _attempt in range(LEAVE_ATTEMPTS):
         ended += waitlist.end_entries(
             context.db, context.inventory, user_id=user_id, event_id=event_id, now=now
@@ -302,15 +340,31 @@ def leave_waitlist(context: BookingContext, event_id: int, actor: Actor, now: da
         # The entries are read before the offers, so that the offer of an ended entry is found.
         is_waiting = waitlist.is_waiting(context.db, user_id, event_id)
         offers = _find_offers(context, user_id, event_id)
-        ended += sum(_decline_offer(context, offer, now) for offer in offers)
+        declined = [offer for offer in offers if _decline_offer(context, offer, now)]
+        tickets += sum(offer["quantity"] for offer in declined)
         if not is_waiting:
             break
         time.sleep(LEAVE_PAUSE_SECONDS)  # An entry is claimed: its offer is being made.
     else:
         raise OfferUnderWay
-    if not ended:
+    if not ended and not tickets:
         raise waitlist.NotOnWaitlist
     _offer_in_request(context, event_id, now)
+    return LeftWaitlist(ended, tickets)
+
+
+def withdraw_user(context: BookingContext, user_id: ObjectId, now: datetime) -> None:
+    """End what a deleted user waits for or holds, and give the tickets back at once.
+
+    Waitlist entries are ended, and open offers and holds are declined.
+    """
+    event_ids = waitlist.end_all_entries(context.db, context.inventory, user_id, now)
+    waitlist.forget_user(context.db, user_id)  # Before the offers are read: `withdraw_forgotten`.
+    for held in store.find_held_of_user(context.db, user_id):
+        _decline_offer(context, held, now)
+        event_ids.add(held["eventId"])
+    for event_id in event_ids:
+        _offer_in_request(context, event_id, now)
 
 
 def _decline_offer(context: BookingContext, offer: StoredBooking, now: datetime) -> bool:
@@ -323,52 +377,5 @@ def _decline_offer(context: BookingContext, offer: StoredBooking, now: datetime)
     return declined is not None
 
 
-def list_offers(
-    context: BookingContext, actor: Actor, request: PageRequest, now: datetime
-) -> tuple[JsonObject, JsonObject | None]:
-    """Return a page of the offers to the caller, newest first.
-
-    Returns:
-        The body of the answer, and the list position of the next page, which is None at the end.
-
-    Raises:
-        ValidationFailed: the page begins after the last row that a page number can reach, or the
-            list position is malformed.
-    """
-    user_id = actor.require_user_id()
-
-    def count(limit: int) -> int:
-        return store.count_offers(context.db, user_id, limit)
-
-    def find(before: ObjectId | None, skip: int, limit: int) -> list[StoredBooking]:
-        return store.find_offers_page(context.db, user_id, before=before, skip=skip, limit=limit)
-
-    page = paging.find_page_by_id(request, count, find)
-    rows = [_render_offer(offer, now) for offer in page.rows]
-    return {"notifications": rows, **page.envelope}, page.next_position
-
-
-def _render_offer(offer: StoredBooking, now: datetime) -> OfferView:
-    return {
-        "bookingId": offer["_id"],
-        "bookingReference": offer["bookingReference"],
-        "eventId": offer["eventId"],
-        "eventTitle": offer["eventTitle"],
-        "quantity": offer["quantity"],
-        "items": offer["items"],
-        "status": _determine_offer_status(offer, now),
-        "expiresAt": offer["expiresAt"],
-        "createdAt": offer["createdAt"],
-    }
-
-
 def _find_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> list[StoredBooking]:
     return store.find_offers(context.db, user_id, event_id, MAX_LISTED)
-
-
-def _determine_offer_status(offer: StoredBooking, now: datetime) -> OfferStatus:
-    if rules.is_open_hold(offer, now):
-        return "open"
-    if offer["status"] == rules.CONFIRMED:
-        return "accepted"
-    return "declined" if offer["status"] == rules.CANCELLED else "expired"

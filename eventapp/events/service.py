@@ -175,6 +175,11 @@ def make_new_event(body: EventInput, *, organizer_id: ObjectId | None, now: date
     return cast(NewEvent, event)
 
 
+def find_events(db: Db, event_ids: Iterable[int]) -> list[Event]:
+    """Return the events of these ids that exist, without regard to the caller."""
+    return store.find_events(db, event_ids)
+
+
 def get_event(db: Db, event_id: int) -> Event:
     """Return an event without regard to the caller. Raise EventNotFound if there is none."""
     event = store.find_event(db, event_id)

@@ -20,6 +20,7 @@ from eventapp.notifications.types import (
 TEMPLATE_NAMES = {
     rules.EVENT_CHANGED: "event",
     rules.LOW_TICKETS: "event",
+    rules.WAITLIST_CLOSED: "event",
     rules.REPORT: "report",
 }
 DEFAULT_TEMPLATE = "booking"

@@ -9,6 +9,7 @@ from eventapp.notifications.types import Facts, MailStatus, RenderedNotification
 BOOKING_CONFIRMED, BOOKING_CANCELLED = "booking_confirmed", "booking_cancelled"
 BOOKING_EXPIRED, WAITLIST_OFFER = "booking_expired", "waitlist_offer"
 EVENT_CHANGED, EVENT_CANCELLED, LOW_TICKETS = "event_changed", "event_cancelled", "low_tickets"
+WAITLIST_CLOSED = "waitlist_closed"
 REPORT = "report"
 # The kinds that are shown in the app. A report is sent as a mail only.
 KINDS = (
@@ -16,6 +17,7 @@ KINDS = (
     BOOKING_CANCELLED,
     BOOKING_EXPIRED,
     WAITLIST_OFFER,
+    WAITLIST_CLOSED,
     EVENT_CHANGED,
     EVENT_CANCELLED,
     LOW_TICKETS,
@@ -84,6 +86,23 @@ def _compose_offer(data: Facts) -> tuple[str, str]:
         f"{_choose(data, 'A ticket', 'Tickets')} for you: {data['eventTitle']}",
         f"You waited for {_describe_event(data)}: {format_ticket_count(data)} "
         f"{_choose(data, 'is', 'are')} kept for you until {until}. Accept the offer before then.",
+    )
+
+
+# What the message begins with, by the reason why a waitlist entry was closed.
+_CLOSE_REASONS = {
+    "event_cancelled": "{title} does not take place.",
+    "event_deleted": "{title} is no longer offered.",
+    "event_over": "{title} is over.",
+    "ticket_limit": "You have as many tickets of {title} as one person may have.",
+}
+
+
+def _compose_waitlist_closed(data: Facts) -> tuple[str, str]:
+    reason = _CLOSE_REASONS[data["reason"]].format(title=data["eventTitle"])
+    return (
+        f"Waitlist closed: {data['eventTitle']}",
+        f"{reason} You are no longer on the waitlist for {format_ticket_count(data)}.",
     )
 
 
@@ -164,6 +183,7 @@ _COMPOSERS = {
     BOOKING_CANCELLED: _compose_cancelled,
     BOOKING_EXPIRED: _compose_expired,
     WAITLIST_OFFER: _compose_offer,
+    WAITLIST_CLOSED: _compose_waitlist_closed,
     EVENT_CHANGED: _compose_event_changed,
     EVENT_CANCELLED: _compose_event_cancelled,
     LOW_TICKETS: _compose_low_tickets,

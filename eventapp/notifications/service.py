@@ -24,6 +24,8 @@ from eventapp.notifications.types import (
 )
 
 FAILURES_SHOWN = 20
+# Re-exported for features, which cannot import the rules.
+WAITLIST_CLOSED = rules.WAITLIST_CLOSED
 
 
 @dataclass(frozen=True)

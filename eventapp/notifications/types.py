@@ -26,9 +26,10 @@ Facts = TypedDict(
         # In every notification except a report:
         "eventId": int,
         "eventTitle": str,
+        "quantity": int,  # tickets
+        # In every notification except a report and `waitlist_closed`:
         "date": str,  # YYYY-MM-DD
         "location": str,
-        "quantity": int,  # tickets
         # In every notification of a booking:
         "bookingId": ObjectId,
         "bookingReference": str,
@@ -37,6 +38,8 @@ Facts = TypedDict(
         "refund": int | float | None,  # None if no money goes back
         # In `event_changed`:
         "schedule": list[DateAndLocation],  # the event's new schedule
+        # In `waitlist_closed`: one of `waitlist.types.CloseReason`.
+        "reason": str,
         # In `report`:
         "period": str,  # daily or weekly
         "from": str,  # the first day, YYYY-MM-DD

@@ -16,7 +16,7 @@ from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
 from eventapp.core.paging import PageRequest
-from eventapp.waitlist import service
+from eventapp.waitlist import listing, service
 from eventapp.waitlist.schemas import EntriesAnswer, EntriesQuery, JoinedAnswer, WaitlistBody
 from eventapp.waitlist.types import JoinInput
 
@@ -42,6 +42,7 @@ def join_waitlist(body: JoinInput) -> Response:
         type_id=body.get("ticketTypeId"),
         quantity=body["quantity"],
         max_quantity=current_config().max_tickets_per_user,
+        count_tickets=service.TICKET_COUNTER.get(),
         now=utc_now(),
     )
     message = f"You are number {entry['position']} on the waitlist."
@@ -57,5 +58,5 @@ def list_my_entries(query: JsonObject) -> Response:
     """List the caller's active entries, newest first, with their positions: 1 is next."""
     _filters, list_position = parse_list_query(query, EntriesQuery)
     request = PageRequest(query["page"], query["limit"], list_position)
-    body, next_position = service.list_entries(get_db(), current_actor().require_user_id(), request)
+    body, next_position = listing.list_entries(get_db(), current_actor().require_user_id(), request)
     return json_response({**body, "nextCursor": paging.make_next_cursor(next_position, {})})

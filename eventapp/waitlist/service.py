@@ -16,18 +16,16 @@ from the entry, or releases the claim.
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.core import paging
 from eventapp.core.access.actor import Actor
+from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
 from eventapp.core.errors import AppError, DatabaseUnavailable, ValidationFailed
 from eventapp.core.failpoints import failpoint
-from eventapp.core.json import JsonObject
-from eventapp.core.paging import PageRequest
 from eventapp.events.types import SaleState
 from eventapp.inventory.service import (
     INVENTORY,
@@ -42,11 +40,15 @@ from eventapp.inventory.service import (
 )
 from eventapp.waitlist import store, store_audits
 from eventapp.waitlist.errors import AlreadyWaitlisted, NotOnWaitlist, TicketsAvailable
-from eventapp.waitlist.types import EntryStatus, EntryView, WaitingSum, WaitlistEntry
+from eventapp.waitlist.listing import render_entry
+from eventapp.waitlist.types import CloseReason, EntryStatus, EntryView, WaitingSum, WaitlistEntry
 
 # Re-exported for routes and bookings, which cannot import the modules that define them.
 __all__ = ["INVENTORY", "AlreadyWaitlisted", "NotOnWaitlist"]
 
+# Returns how many tickets of an event a user has, purchased and offered together.
+TicketCounter = Callable[[Db, ObjectId, int], int]
+TICKET_COUNTER: AppKey[TicketCounter] = AppKey("ticket_counter")
 # Leaves that are applied in one update of the event.
 ENTRIES_PER_UPDATE = 200
 
@@ -63,6 +65,7 @@ def join_waitlist(
     type_id: int | None,
     quantity: int,
     max_quantity: int,
+    count_tickets: TicketCounter,
     now: datetime,
 ) -> EntryView:
     """Put the caller on the waitlist of a ticket type that has no tickets left.
@@ -70,6 +73,8 @@ def join_waitlist(
     Args:
         type_id: None for the event's only ticket type.
         max_quantity: the most tickets of one event that a user may have.
+        count_tickets: counts the tickets that the caller has already. If the caller books more
+            after this, the entry is closed when its turn comes, and the caller is told.
 
     Raises:
         EventNotFound, TicketTypeNotFound, NotOnSale, ValidationFailed, TicketLimit,
@@ -78,8 +83,8 @@ def join_waitlist(
     """
     user_id = actor.require_user_id()
     with inventory.hide_drafts_from(actor, event_id):
-        if quantity > max_quantity:
-            raise TicketLimit(f"At most {max_quantity} tickets of an event")
+        _refuse_over_limit(quantity, 0, max_quantity)
+        _refuse_over_limit(quantity, count_tickets(db, user_id, event_id), max_quantity)
         type_id = type_id or require_only_type_id(inventory.get_sale_state(event_id, fresh=True))
         request = _build_join_request(type_id, quantity)
         allocation, event = inventory.take(event_id, request, now)
@@ -89,6 +94,13 @@ def join_waitlist(
         if not record_entry(db, inventory, entry):
             raise make_refusal(db, entry["_id"])
         return view
+
+
+def _refuse_over_limit(quantity: int, owned: int, max_quantity: int) -> None:
+    """Raise TicketLimit if a user with `owned` tickets of an event cannot get `quantity` more."""
+    if owned + quantity > max_quantity:
+        have = f"; you have {owned}" if owned else ""
+        raise TicketLimit(f"At most {max_quantity} tickets of an event{have}")
 
 
 def _build_join_request(type_id: int, quantity: int) -> TicketRequest:
@@ -139,7 +151,7 @@ def build_entries(
             "joinedAt": now,
             "updatedAt": now,
         }
-        built.append((entry, _render_entry(entry, waitlisted.position)))
+        built.append((entry, render_entry(entry, waitlisted.position)))
     return built
 
 
@@ -168,53 +180,6 @@ def make_refusal(db: Db, entry_id: ObjectId) -> AppError:
     # A tombstone: this process was suspended, and recovery has undone the join. It may be repeated.
     is_undone = store.has_tombstone(db, entry_id)
     return DatabaseUnavailable() if is_undone else AlreadyWaitlisted()
-
-
-def list_entries(
-    db: Db, user_id: ObjectId, request: PageRequest
-) -> tuple[JsonObject, JsonObject | None]:
-    """Return a page of the user's active entries with their positions, newest first.
-
-    Returns:
-        The body of the answer, and the list position of the next page, which is None at the end.
-
-    Raises:
-        ValidationFailed: the page begins after the last row that a page number can reach, or the
-            list position is malformed.
-    """
-
-    def count(limit: int) -> int:
-        return store.count_active_of_user(db, user_id, limit)
-
-    def find(before: ObjectId | None, skip: int, limit: int) -> list[WaitlistEntry]:
-        return store.find_active_of_user(db, user_id, before=before, skip=skip, limit=limit)
-
-    page = paging.find_page_by_id(request, count, find)
-    return {"waitlist": _render_entries(db, page.rows), **page.envelope}, page.next_position
-
-
-def _render_entries(db: Db, entries: Sequence[WaitlistEntry]) -> list[EntryView]:
-    """Return entries of one user as the API shows them; one that has ended has no position."""
-    ahead = store.count_ahead(db, [entry for entry in entries if entry["active"]])
-    return [
-        _render_entry(entry, ahead[entry["_id"]] + 1 if entry["active"] else None)
-        for entry in entries
-    ]
-
-
-def _render_entry(entry: WaitlistEntry, position: int | None) -> EntryView:
-    """Return the entry as the API shows it. Position 1 is next; an ended entry has None."""
-    return {
-        "_id": entry["_id"],
-        "eventId": entry["eventId"],
-        "eventTitle": entry["eventTitle"],
-        "ticketTypeId": entry["ticketTypeId"],
-        "type": entry["type"],
-        "quantity": entry["quantity"],
-        "status": entry["status"],
-        "position": position,
-        "joinedAt": entry["joinedAt"],
-    }
 
 
 def find_by_idempotency_key(db: Db, user_id: ObjectId, key: str) -> WaitlistEntry | None:
@@ -248,10 +213,19 @@ def end_entries(
 
 
 def end_entry(
-    db: Db, inventory: Inventory, entry: WaitlistEntry, status: EntryStatus, now: datetime
+    db: Db,
+    inventory: Inventory,
+    entry: WaitlistEntry,
+    status: EntryStatus,
+    now: datetime,
+    reason: CloseReason | None = None,
 ) -> bool:
-    """End an entry exactly once; return False if it has ended or is claimed for an offer."""
-    ended = store.end_entry(db, entry["_id"], status, now)
+    """End an entry exactly once; return False if it has ended or is claimed for an offer.
+
+    Args:
+        reason: why it is closed, if it is not because of its event. The user is told of it.
+    """
+    ended = store.end_entry(db, entry["_id"], status, now, reason)
     if ended is None:
         return False
     failpoint("entry-end")
@@ -411,14 +385,27 @@ def find_entries(db: Db, entry_ids: Sequence[ObjectId]) -> list[WaitlistEntry]:
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """End the user's unclaimed entries, and remove the user's id from all ended ones.
+    """End the user's unclaimed entries, and remove the user's id from all entries.
 
     The worker applies the leaves later. An entry that is claimed for an offer at this moment stays
-    active and keeps the id.
+    active. It is ended when the claim is dropped, and the offer is declined (`is_forgotten`).
     """
     store.forget_user(db, user_id)
 
 
-def export_user(db: Db, user_id: ObjectId) -> JsonObject:
-    """Return all entries of the user; one that has ended has no position."""
-    return {"waitlist": _render_entries(db, store.find_all_of_user(db, user_id))}
+def end_all_entries(db: Db, inventory: Inventory, user_id: ObjectId, now: datetime) -> set[int]:
+    """End the user's unclaimed entries for all events; return the eventIds of all that were active.
+
+    A user has at most one entry for each ticket type, and few of them.
+    """
+    event_ids = set()
+    for entry in store.find_all_active_of_user(db, user_id):
+        end_entry(db, inventory, entry, "left", now)
+        event_ids.add(entry["eventId"])
+    return event_ids
+
+
+def is_forgotten(db: Db, entry_id: ObjectId) -> bool:
+    """Return whether the user of an entry was deleted while it was claimed for an offer."""
+    entry = store.find_entry(db, entry_id)
+    return entry is not None and entry.get("forgotten", False)

@@ -26,7 +26,7 @@ from eventapp.core.database import (
     exclude_ids,
     insert_unordered,
 )
-from eventapp.waitlist.types import EntryStatus, WaitlistEntry
+from eventapp.waitlist.types import CloseReason, EntryStatus, WaitlistEntry
 
 INDEXES = {
     "waitlist": [
@@ -63,6 +63,7 @@ INDEXES = {
             partialFilterExpression={"restock": "due"},
         ),
         IndexModel([("offering.at", ASCENDING)], name="offering", sparse=True),
+        IndexModel([("tellAt", ASCENDING)], name="tell", sparse=True),
         IndexModel([("offering.bookingId", ASCENDING)], name="offered_as", sparse=True),
     ]
 }
@@ -125,6 +126,11 @@ def find_active_of_user(
     if before is not None:
         active["_id"] = {"$lt": before}
     return list(_entries(db).find(active).sort("_id", DESCENDING).skip(skip).limit(limit))
+
+
+def find_all_active_of_user(db: Db, user_id: ObjectId) -> list[WaitlistEntry]:
+    """Return all active entries of the user."""
+    return list(_entries(db).find({"userId": user_id, "active": True}))
 
 
 def count_active_of_user(db: Db, user_id: ObjectId, limit: int) -> int:
@@ -247,12 +253,24 @@ def is_claimed_for(db: Db, booking_id: ObjectId) -> bool:
 
 
 def end_entry(
-    db: Db, entry_id: ObjectId, status: EntryStatus, now: datetime
+    db: Db,
+    entry_id: ObjectId,
+    status: EntryStatus,
+    now: datetime,
+    reason: CloseReason | None = None,
 ) -> WaitlistEntry | None:
-    """End an entry and return it; return None if it has ended or is claimed for an offer."""
+    """End an entry and return it; return None if it has ended or is claimed for an offer.
+
+    The user of an entry that is closed is told later: see `find_untold`.
+    """
+    fields: Query = {"active": False, "status": status, "restock": "due", "updatedAt": now}
+    if status == "closed":
+        fields["tellAt"] = now
+    if reason:
+        fields["closeReason"] = reason
     return _entries(db).find_one_and_update(
         {"_id": entry_id, **UNCLAIMED},
-        {"$set": {"active": False, "status": status, "restock": "due", "updatedAt": now}},
+        {"$set": fields},
         return_document=ReturnDocument.AFTER,
     )
 
@@ -280,11 +298,38 @@ def find_pending_leaves_before(
     return list(_entries(db).find(pending).sort("updatedAt", ASCENDING).limit(limit))
 
 
+# Closed entries whose users have to be told.
+
+
+def find_untold(db: Db, limit: int, without: Sequence[object]) -> list[WaitlistEntry]:
+    """Return entries that were closed and whose users were not told yet, the oldest first.
+
+    Args:
+        without: ids of entries to leave out.
+    """
+    where = {"tellAt": {"$exists": True}, "_id": {"$nin": list(without)}}
+    return list(_entries(db).find(where).sort("tellAt", ASCENDING).limit(limit))
+
+
+def record_told(db: Db, entry_ids: Sequence[ObjectId]) -> None:
+    """Record that the users of these entries were told."""
+    db.waitlist.update_many({"_id": {"$in": list(entry_ids)}}, {"$unset": {"tellAt": ""}})
+
+
 def forget_user(db: Db, user_id: ObjectId) -> None:
-    """End the user's unclaimed entries, then remove the user's id from all ended ones."""
+    """End the user's unclaimed entries, then remove the user's id from all entries.
+
+    An active entry needs a user id that no other active entry has. One that is claimed for an offer
+    gets its own id in place of the user's.
+    """
     ended = {"active": False, "status": "left", "restock": "due"}
     db.waitlist.update_many({"userId": user_id, **UNCLAIMED}, {"$set": ended})
     db.waitlist.update_many(
         {"userId": user_id, "active": {"$ne": True}},
         {"$set": {"userId": None}, "$unset": {"idempotency": ""}},
     )
+    for entry in db.waitlist.find({"userId": user_id, "active": True}, {"_id": 1}):
+        db.waitlist.update_one(
+            {"_id": entry["_id"], "userId": user_id},
+            {"$set": {"userId": entry["_id"], "forgotten": True}, "$unset": {"idempotency": ""}},
+        )

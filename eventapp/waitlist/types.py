@@ -14,6 +14,10 @@ from bson import ObjectId
 EntryStatus: TypeAlias = Literal["waiting", "offered", "left", "closed"]
 
 
+# Why an entry was closed, as its user is told.
+CloseReason: TypeAlias = Literal["event_cancelled", "event_deleted", "event_over", "ticket_limit"]
+
+
 class OfferClaim(TypedDict):
     """The claim of a process that is making an offer from an entry."""
 
@@ -57,6 +61,13 @@ class WaitlistEntry(TypedDict):
     # The state of its leave: "due" while pending, "done" once applied. Absent while the entry is
     # active, and if an offer ended it, because the take of the offer lowers `waiting`.
     restock: NotRequired[Literal["due", "done"]]
+    # Present if the user was deleted while the entry was claimed for an offer. Then `userId` is the
+    # id of the entry.
+    forgotten: NotRequired[bool]
+    # When the entry was closed; absent again once its user was told.
+    tellAt: NotRequired[datetime]
+    # Why the entry was closed, if it was not because of its event.
+    closeReason: NotRequired[CloseReason]
     # Only in the first entry of a purchase that had an Idempotency-Key and gave no booking.
     idempotency: NotRequired[IdempotencyRecord]
 

@@ -17,6 +17,7 @@ from eventapp.bookings import (
     waitlist_offers,
 )
 from eventapp.bookings import store as bookings_store
+from eventapp.bookings.sales import ticket_limit
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.failpoints import set_failpoint_hook
@@ -100,6 +101,7 @@ class Changes:
             type_id=type_id,
             quantity=1,
             max_quantity=10,
+            count_tickets=ticket_limit.count_tickets,
             now=self.now,
         )
 

@@ -9,6 +9,7 @@ from bson import ObjectId
 from eventapp.bookings import store as bookings_store
 from eventapp.bookings import transitions, waitlist_offers
 from eventapp.bookings.errors import SoldOut
+from eventapp.bookings.sales import ticket_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from eventapp.inventory import rules as inventory_rules
@@ -39,6 +40,7 @@ def wait(context, event, quantity=1, user=None, type_id=1):
         type_id=type_id,
         quantity=quantity,
         max_quantity=10,
+        count_tickets=ticket_limit.count_tickets,
         now=utc_now(),
     )
     return user

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from bson import ObjectId
@@ -16,6 +17,7 @@ from eventapp.events import rules as events
 from eventapp.notifications import rules
 from eventapp.notifications.mail_templates import DEFAULT_TEMPLATE, TEMPLATE_NAMES, render_mail
 from eventapp.notifications.outbox import build_message
+from eventapp.waitlist.types import CloseReason
 from tests.notifications_factories import FACTS, make_notification
 
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
@@ -25,6 +27,7 @@ ALL_FACTS = {
     **FACTS,
     "expiresAt": NOW,
     "schedule": [{"date": "2030-05-02", "location": "Larissa"}],
+    "reason": "event_over",
     "period": "daily",
     "from": "2030-04-30",
     "to": "2030-04-30",
@@ -204,3 +207,12 @@ def test_valid_senders_are_accepted(tmp_path, value):
     config = load_config({"INSTANCE_DIR": str(tmp_path), "MAIL_FROM": value})
     mail = render_mail(make_notification(), "https://x.example", NOW) | {"_id": ObjectId()}
     assert build_message(mail, config.mail_from)["From"].addresses[0].domain.startswith("x.")
+
+
+@pytest.mark.parametrize("reason", get_args(CloseReason))
+@pytest.mark.parametrize(("quantity", "tickets"), [(1, "1 ticket"), (3, "3 tickets")])
+def test_each_reason_to_close_a_waitlist_has_a_text(reason, quantity, tickets):
+    facts = {**ALL_FACTS, "reason": reason, "quantity": quantity}
+    _title, message = rules.compose_text(rules.WAITLIST_CLOSED, facts)
+    assert facts["eventTitle"] in message
+    assert message.endswith(f"You are no longer on the waitlist for {tickets}.")

@@ -2,11 +2,11 @@
 
 from flask import Response
 
-from eventapp.bookings import service, waitlist_offers
+from eventapp.bookings import offer_lists, service, waitlist_offers
 from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.routes.bookings import booking_response
 from eventapp.bookings.schemas import AcceptBody, BookedAnswer, OffersAnswer, OffersQuery
-from eventapp.bookings.types import AcceptInput
+from eventapp.bookings.types import AcceptInput, StoredBooking
 from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
@@ -29,7 +29,7 @@ def list_own_offers(query: JsonObject) -> Response:
     """List the offers to the caller, newest first."""
     _filters, list_position = parse_list_query(query, OffersQuery)
     request = PageRequest(query["page"], query["limit"], list_position)
-    body, next_position = waitlist_offers.list_offers(
+    body, next_position = offer_lists.list_offers(
         current_booking_context(), current_actor(), request, utc_now()
     )
     return json_response({**body, "nextCursor": paging.make_next_cursor(next_position, {})})
@@ -41,11 +41,33 @@ def list_own_offers(query: JsonObject) -> Response:
 @bp.response(200, BookedAnswer)
 @bp.error_responses(404, 409)
 def accept_offer(body: AcceptInput, event_id: int) -> Response:
-    """Accept the caller's open offer, for all or some of its tickets."""
+    """Accept the caller's open offer, for all or some of its tickets.
+
+    A quantity that is greater than the offer takes all of it; the message says so.
+    """
+    quantity = body.get("quantity")
     booking = waitlist_offers.accept_offer(
-        current_booking_context(), event_id, current_actor(), body.get("quantity"), utc_now()
+        current_booking_context(), event_id, current_actor(), quantity, utc_now()
     )
-    return booking_response("Booking confirmed", service.render_booking(booking))
+    return booking_response(
+        _describe_acceptance(booking, quantity), service.render_booking(booking)
+    )
+
+
+def _describe_acceptance(booking: StoredBooking, quantity: int | None) -> str:
+    """Return what was done, if it is not what the caller asked for or if tickets went back."""
+    booked = booking["quantity"]
+    returned = booking.get("offeredQuantity", booked) - booked
+    if returned > 0:
+        rest = f"{_format_tickets(returned)} of the offer went back"
+        return f"Booking confirmed: {_format_tickets(booked)}; {rest}"
+    if quantity is not None and quantity > booked:
+        return f"Booking confirmed: {_format_tickets(booked)}; no more were offered"
+    return "Booking confirmed"
+
+
+def _format_tickets(count: int) -> str:
+    return f"{count} ticket{'' if count == 1 else 's'}"
 
 
 @bp.route("/<whole:event_id>", methods=["DELETE"])
@@ -54,5 +76,14 @@ def accept_offer(body: AcceptInput, event_id: int) -> Response:
 @bp.error_responses(404)
 def leave_waitlist(event_id: int) -> Response:
     """Leave an event's waitlist and decline its open offers to the caller."""
-    waitlist_offers.leave_waitlist(current_booking_context(), event_id, current_actor(), utc_now())
-    return json_response({"message": "You left the waitlist"})
+    left = waitlist_offers.leave_waitlist(
+        current_booking_context(), event_id, current_actor(), utc_now()
+    )
+    declined = f"declined the offer of {_format_tickets(left.tickets)}"
+    if not left.tickets:
+        message = "You left the waitlist"
+    elif left.entries:
+        message = f"You left the waitlist and {declined}"
+    else:
+        message = f"You {declined}"
+    return json_response({"message": message})

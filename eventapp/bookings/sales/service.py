@@ -164,7 +164,8 @@ def _check_and_record(context: BookingContext, sale: Sale, result: SaleResult) -
         _refuse_sold_out(context, sale, result)
     if allocation.waitlisted or result.event.get("hadWaitlist"):
         taken = sum(allocation.taken.values())
-        ticket_limit.refuse_over_limit(context, user_id, purchase, taken)
+        waitlisted = sum(each.quantity for each in allocation.waitlisted.values())
+        ticket_limit.refuse_over_limit(context, user_id, purchase, taken, waitlisted)
     if allocation.waitlisted:
         allocation = _undo_duplicate_joins(context, sale, allocation)
     return _record_purchase(context, sale, replace(result, allocation=allocation))

@@ -35,6 +35,7 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import AlreadyBooked, OfferUnderWay
 from eventapp.bookings.sales import idempotency
 from eventapp.bookings.sales.purchases import Purchase
+from eventapp.core.database import Db
 from eventapp.inventory.service import TicketLimit
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
@@ -44,12 +45,13 @@ WAIT_ATTEMPTS, WAIT_PAUSE_SECONDS = 50, 0.02
 
 
 def refuse_over_limit(
-    context: BookingContext, user_id: ObjectId, purchase: Purchase, taken: int
+    context: BookingContext, user_id: ObjectId, purchase: Purchase, taken: int, waitlisted: int = 0
 ) -> None:
     """Refuse a purchase if the user has a booking already or would have too many tickets.
 
     Args:
         taken: how many tickets were just taken for the purchase.
+        waitlisted: for how many tickets the purchase was just put on the waitlist.
 
     Raises:
         AlreadyBooked, AnsweredBefore, TicketLimit: because of the user's other bookings.
@@ -62,8 +64,15 @@ def refuse_over_limit(
     if rules.has_direct_booking(active):
         idempotency.raise_if_answered(context.db, user_id, purchase)
         raise AlreadyBooked
-    if taken + sum(booking["quantity"] for booking in active) > context.limits.per_user:
+    owned = sum(booking["quantity"] for booking in active)
+    if owned + taken + waitlisted > context.limits.per_user:
         raise TicketLimit(f"At most {context.limits.per_user} tickets of an event")
+
+
+def count_tickets(db: Db, user_id: ObjectId, event_id: int) -> int:
+    """Return how many tickets of an event a user has, purchased and offered together."""
+    active = store.find_active_bookings(db, user_id, event_id)
+    return sum(booking["quantity"] for booking in active)
 
 
 def _await_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> None:
