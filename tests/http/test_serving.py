@@ -108,3 +108,21 @@ def test_chunked_bodies_are_read_to_their_end(shared, chunks, code):
 def test_malformed_http_is_400(shared, data):
     assert send_raw(shared, data)[0] == 400
     assert shared.answers("/healthz")
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize(
+    ("method", "path"), [("DELETE", "/api/favorites/7"), ("GET", "/api/events")]
+)
+def test_a_body_that_the_route_does_not_take_is_refused(shared, method, path, is_chunked):
+    connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=10)
+    accepted = 200 if method == "GET" else 404
+    for body, status in ((b"not json", 400), (b'{"items": []}', 400), (b"{}", accepted)):
+        # A body of unknown length is sent in chunks.
+        connection.request(method, path, iter([body]) if is_chunked else body)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == status, body
+    connection.request("GET", "/healthz")
+    assert connection.getresponse().status == 200
+    connection.close()
