@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import time
 
 import pytest
 
@@ -193,6 +194,29 @@ def test_an_upload_has_exactly_one_file(client, organizer, db, parts, errors):
             headers=organizer["headers"],
         )
         assert (answer.status_code, answer.json["errors"]) == (400, errors)
+
+
+def test_a_form_of_many_or_long_parts_costs_little_time(client, organizer, db):
+    make_event(db, organizer_id=organizer["id"])
+    for names in (
+        [f"{number}{'y' * 5_000}" for number in range(900)],
+        ["y" * 450_000 for _ in range(10)],
+        [f"{number}{'y' * 60_000}" for number in range(80)],
+        [f"{number}{'y' * 60_000}" for number in range(2)],
+    ):
+        body = "".join(
+            f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\nx\r\n' for name in names
+        )
+        started = time.thread_time()
+        answer = client.put(
+            "/api/events/1/image",
+            data=f"{body}--b--\r\n",
+            content_type="multipart/form-data; boundary=b",
+            headers=organizer["headers"],
+        )
+        assert time.thread_time() - started < 0.2
+        assert answer.status_code in (400, 413)
+        assert len(answer.data) < 16_000
 
 
 def make_part(part):

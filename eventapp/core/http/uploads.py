@@ -13,6 +13,10 @@ from eventapp.core.errors import TooLarge, UnsupportedMediaType
 MAX_FILE_BYTES = 5 * 1024 * 1024
 # Room for the boundaries and headers of the multipart body.
 MAX_OVERHEAD_BYTES = 64 * 1024
+# Only one part is accepted. Another one is parsed, so that the answer can name it. Werkzeug takes
+# up to 70 ms for a header of 60 kB, so both the number and the size of headers are limited. It
+# parses chunks of 64 kB.
+MAX_PARTS, MAX_PARSED_BYTES = 2, 100_000
 MAX_BOUNDARY = 70  # the limit of RFC 2046; Werkzeug compiles boundaries to regular expressions
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -33,6 +37,8 @@ def multipart_upload(view: View) -> View:
     @wraps(view)
     def with_limit(*args: Any, **kwargs: Any) -> Any:
         request.max_content_length = MAX_FILE_BYTES + MAX_OVERHEAD_BYTES
+        request.max_form_parts = MAX_PARTS
+        request.max_form_memory_size = MAX_PARSED_BYTES
         boundary = request.mimetype_params.get("boundary", "")
         if request.mimetype != "multipart/form-data" or len(boundary) > MAX_BOUNDARY:
             raise UnsupportedMediaType("Send multipart/form-data with a file named `file`")
