@@ -24,6 +24,14 @@ def find_name_error(name: str) -> str | None:
     return None
 
 
+def find_new_name_error(name: str) -> str | None:
+    """Return the error of a name that an account takes now, None if the name is valid.
+
+    A name with an `@` could be taken for the email of another account. Older names may have one.
+    """
+    return "Must not hold @." if "@" in fold_account_name(name) else find_name_error(name)
+
+
 def is_honest_retry(session: StoredSession, refresh_id: str, now: datetime) -> bool:
     """Return True if a refresh token that was used already may be used once more.
 

@@ -17,7 +17,7 @@ from eventapp.accounts.errors import (
 from eventapp.accounts.organizers import NO_EVENTS, EventOwnership, may_organize
 from eventapp.accounts.types import RenderedUser, StoredUser, UserChanges
 from eventapp.core import paging
-from eventapp.core.access.emails import find_email_error
+from eventapp.core.access.emails import find_email_error, list_email_keys, make_email_key
 from eventapp.core.access.passwords import find_password_error, hash_password
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db
@@ -78,10 +78,11 @@ def register(
     """
     name, email = name.strip(), email.strip()
     _refuse_invalid(
-        name=rules.find_name_error(name),
+        name=rules.find_new_name_error(name),
         email=find_email_error(email),
         password=find_password_error(password, min_password),
     )
+    _refuse_taken_spelling(db, email)
     user = _make_user(name, email, hash_password(password, bcrypt_rounds), role, now)
     if store.insert(db, user):
         return user
@@ -101,7 +102,7 @@ def _make_user(name: str, email: str, password_hash: str, role: str, now: dateti
         "nameKey": fold_account_name(name),
         "loginName": fold_account_name(name),
         "email": email,
-        "emailKey": fold_account_name(email),
+        "emailKey": make_email_key(email),
         "passwordHash": password_hash,
         "role": role,
         "about": "",
@@ -110,6 +111,21 @@ def _make_user(name: str, email: str, password_hash: str, role: str, now: dateti
         "updatedAt": now,
         "__v": 0,
     }
+
+
+def _refuse_taken_spelling(db: Db, email: str, user_id: ObjectId | None = None) -> None:
+    """Raise EmailTaken if another account of an earlier version has this email in another spelling.
+
+    A unique index refuses an email in the spelling that is stored now.
+
+    Args:
+        user_id: the account that asks for the email; None for a new one.
+    """
+    present_key = make_email_key(email)
+    older_keys = [key for key in list_email_keys(email) if key != present_key]
+    holder = store.find_by_email(db, older_keys) if older_keys else None
+    if holder and holder["_id"] != user_id:
+        raise EmailTaken
 
 
 def _refuse_invalid(**errors_by_field: str | None) -> None:
@@ -242,6 +258,10 @@ def update_user(
         email=find_email_error(changes["email"]) if "email" in changes else None,
     )
     previous = get_user(db, user_id)
+    if "email" in changes:
+        _refuse_taken_spelling(db, changes["email"], user_id)
+    if "name" in changes and changes["name"] != previous["name"]:
+        _refuse_invalid(name=rules.find_new_name_error(changes["name"]))
     loses_admin_role = previous["role"] == ADMIN and changes.get("role", ADMIN) != ADMIN
     if loses_admin_role and store.count_with_role(db, ADMIN, 2) < 2:
         raise LastAdmin
@@ -263,7 +283,7 @@ def _add_folded_fields(changes: UserChanges, now: datetime) -> UserChanges:
     if "name" in changes:
         complete["nameKey"] = fold_account_name(changes["name"])
     if "email" in changes:
-        complete["emailKey"] = fold_account_name(changes["email"])
+        complete["emailKey"] = make_email_key(changes["email"])
     return complete
 
 

@@ -21,6 +21,7 @@ from eventapp.accounts import rules, store, store_sessions
 from eventapp.accounts.errors import BadCredentials, SessionEnded, TokenReused, WrongPassword
 from eventapp.accounts.login_attempts import begin_attempt, make_login_key, record_success
 from eventapp.accounts.types import ActiveSession, StoredSession, StoredUser
+from eventapp.core.access.emails import list_email_keys, make_email_key
 from eventapp.core.access.passwords import (
     find_password_error,
     hash_password,
@@ -49,6 +50,7 @@ def log_in(
     now: datetime,
     lifetime: timedelta,
     bcrypt_rounds: int,
+    name_may_be_email: bool = False,
 ) -> tuple[StoredUser, StoredSession]:
     """Check a password and open a session.
 
@@ -58,6 +60,8 @@ def log_in(
         client_ip: the client's IP address, by which failures are counted.
         lifetime: how long the session lasts without a refresh.
         bcrypt_rounds: the cost of password hashes. A hash of another cost is replaced.
+        name_may_be_email: look for an account with the name as its email first. Older names may
+            hold an `@`, too.
 
     Returns:
         The account and its new session.
@@ -67,7 +71,7 @@ def log_in(
             time. It is also raised if the password changes meanwhile, see `open_session`.
         TooManyRequests: too many attempts failed lately. The password was not checked.
     """
-    user, login_key = _find_account(db, email, name or "")
+    user, login_key = _find_account(db, email, name or "", name_may_be_email=name_may_be_email)
     attempt = begin_attempt(db, login_key, client_ip, now)
     hashed = user["passwordHash"] if user else None
     if not verify_password(password, hashed, bcrypt_rounds) or user is None:
@@ -79,16 +83,21 @@ def log_in(
     return {**user, "role": session["role"]}, session
 
 
-def _find_account(db: Db, email: str | None, name: str) -> tuple[StoredUser | None, str]:
+def _find_account(
+    db: Db, email: str | None, name: str, *, name_may_be_email: bool
+) -> tuple[StoredUser | None, str]:
     """Return the account that logs in by an email or a name, and the key to count its failures by.
 
     The failures of an account are counted together, whether it is named by its email or its name.
     """
+    user, login_key = None, make_email_key(email) if email is not None else fold_account_name(name)
     if email is not None:
-        user, sent = store.find_by_email(db, fold_account_name(email)), email
-    else:
-        user, sent = store.find_by_login_name(db, fold_account_name(name)), name
-    return user, make_login_key(user["_id"]) if user else fold_account_name(sent)
+        user = store.find_by_email(db, list_email_keys(email))
+    elif name_may_be_email and "@" in name:
+        user = store.find_by_email(db, list_email_keys(name))
+    if user is None and email is None:
+        user = store.find_by_login_name(db, login_key)
+    return user, make_login_key(user["_id"]) if user else login_key
 
 
 def _replace_hash(db: Db, user: StoredUser, password: str, bcrypt_rounds: int) -> StoredUser:

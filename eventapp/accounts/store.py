@@ -1,7 +1,7 @@
 """Queries on the `users` collection, and the indexes of all collections of accounts."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -66,9 +66,10 @@ def find_contacts(db: Db, user_ids: Iterable[ObjectId]) -> list[UserContact]:
     return list(contacts.find({"_id": {"$in": list(user_ids)}}, {"name": 1, "email": 1}))
 
 
-def find_by_email(db: Db, email_key: str) -> StoredUser | None:
-    """Return the account with this folded email, None if there is none."""
-    return _users(db).find_one({"emailKey": email_key})
+def find_by_email(db: Db, email_keys: Sequence[str]) -> StoredUser | None:
+    """Return the account that has the first of these email keys that any has, None if none has."""
+    found = {user["emailKey"]: user for user in _users(db).find({"emailKey": {"$in": email_keys}})}
+    return next((found[key] for key in email_keys if key in found), None)
 
 
 def find_by_login_name(db: Db, login_name: str) -> StoredUser | None:

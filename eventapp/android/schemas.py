@@ -7,6 +7,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from eventapp.android import rules
 from eventapp.core.http.fields import (
+    MAX_EMAIL,
     Email,
     ListBody,
     NewPassword,
@@ -33,13 +34,14 @@ class AppBody(Schema):
 
 
 class Credentials(AppBody):
-    """The name of an account, which is never read as an email, and the password."""
+    """The name or the email of an account, in the field that the app has, and the password."""
 
-    name = Text(1, 100, required=True)
+    name = Text(1, MAX_EMAIL, required=True)
     password = Password()
 
 
 class NewUser(Credentials):
+    name = Text(1, 100, required=True)
     email = Email(required=True)
     password = NewPassword(rules.MIN_PASSWORD)
 

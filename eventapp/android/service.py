@@ -125,7 +125,9 @@ def register(
 def log_in(
     db: Db, *, name: str, password: str, client_ip: str, settings: LoginSettings, now: datetime
 ) -> AppUser:
-    """Log in by name and password.
+    """Log in by name and password. An email in place of the name is accepted, too.
+
+    The email is the only way in for an account whose name another account logs in by.
 
     Args:
         client_ip: the client's IP address, by which failures are counted.
@@ -143,6 +145,7 @@ def log_in(
         now=now,
         lifetime=settings.session_lifetime,
         bcrypt_rounds=settings.bcrypt_rounds,
+        name_may_be_email=True,
     )
     return _render_user(user, _sign_capability(session, settings), settings)
 

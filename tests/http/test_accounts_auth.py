@@ -320,3 +320,52 @@ def test_only_an_admin_creates_an_admin(client, admin, organizer, db):
     assert answer.json["user"]["role"] == "admin"
     taken = client.post("/api/auth/create-admin", json=body, headers=admin["headers"])
     assert (taken.status_code, taken.json["code"]) == (409, "email_taken")
+
+
+UNICODE_EMAIL, ASCII_EMAIL = "user@m\u00fcnchen.de", "User@XN--mnchen-3ya.de"
+
+
+@pytest.mark.parametrize(
+    ("registered", "other"), [(UNICODE_EMAIL, ASCII_EMAIL), (ASCII_EMAIL, UNICODE_EMAIL)]
+)
+@pytest.mark.parametrize("is_older", [False, True])
+def test_both_forms_of_an_international_domain_are_one_account(
+    client, db, registered, other, is_older
+):
+    account = {"name": "Ann", "email": registered, "password": PASSWORD}
+    user = client.post("/api/auth/register", json=account).json["user"]
+    assert user["email"] == registered
+    if is_older:  # The key was the folded email.
+        db.users.update_one({}, {"$set": {"emailKey": registered.lower()}})
+    for email in (registered, other):
+        login = {"email": email, "password": PASSWORD}
+        answer = client.post("/api/auth/login", json=login)
+        assert (answer.status_code, answer.json["user"]["_id"]) == (200, user["_id"])
+        taken = client.post("/api/auth/register", json={**account, "name": "B", "email": email})
+        assert (taken.status_code, taken.json["code"]) == (409, "email_taken")
+    own = bearer(client.post("/api/auth/login", json=login).json["token"])
+    changed = client.put("/api/auth/profile", json={"email": other}, headers=own)
+    assert (changed.status_code, changed.json["email"]) == (200, other)
+    third = {"name": "Eve", "email": "eve@example.org", "password": PASSWORD}
+    eve = bearer(client.post("/api/auth/register", json=third).json["token"])
+    for email in (registered, other):
+        refused = client.put("/api/auth/profile", json={"email": email}, headers=eve)
+        assert (refused.status_code, refused.json["code"]) == (409, "email_taken")
+
+
+def test_two_older_accounts_in_both_forms_keep_logging_in(client, db):
+    for name, email in (("A", UNICODE_EMAIL), ("B", "b@example.org")):
+        account = {"name": name, "email": email, "password": PASSWORD}
+        client.post("/api/auth/register", json=account)
+    older = {"email": ASCII_EMAIL, "emailKey": ASCII_EMAIL.lower()}
+    db.users.update_one({"name": "B"}, {"$set": older})
+    for name, email in (("A", UNICODE_EMAIL), ("B", ASCII_EMAIL)):
+        answer = client.post("/api/auth/login", json={"email": email, "password": PASSWORD})
+        assert answer.json["user"]["name"] == name
+
+
+def test_a_domain_that_is_not_valid_is_compared_as_it_is(client):
+    account = {"name": "Ann", "email": "a@xn--0.example", "password": PASSWORD}
+    assert client.post("/api/auth/register", json=account).status_code == 201
+    login = {"email": "A@XN--0.example", "password": PASSWORD}
+    assert client.post("/api/auth/login", json=login).status_code == 200

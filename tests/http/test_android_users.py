@@ -9,7 +9,7 @@ from bson import ObjectId
 from itsdangerous import URLSafeTimedSerializer
 
 from eventapp.core.http.app_context import CONFIG
-from tests.factories import utc_now
+from tests.factories import bearer, utc_now
 from tests.http.gson import BASE, decode_user
 
 PERSON = {"name": "Maria", "email": "maria@example.org", "password": "secret"}
@@ -192,3 +192,53 @@ def test_a_capability_ends_with_the_account(client, db, admin):
 def test_answers_with_a_capability_are_not_cached(client):
     register(client)
     assert log_in(client).headers["Cache-Control"] == "private, no-store"
+
+
+def test_of_two_accounts_with_one_name_the_second_logs_in_by_its_email(client):
+    register(client)
+    second = {**PERSON, "email": "second@example.org", "password": "second password"}
+    assert client.post("/api/auth/register", json=second).status_code == 201
+    answer = log_in(client, "Second@Example.org", "second password")
+    assert answer.status_code == 200
+    assert decode_user(answer.json)["email"] == "second@example.org"
+    assert decode_user(log_in(client).json)["email"] == "maria@example.org"
+    assert log_in(client, "second@example.org", "secret").status_code == 401
+
+
+def test_an_older_name_with_an_at_sign_still_logs_in(client, db):
+    register(client)
+    named = {"name": "maria@home", "nameKey": "maria@home", "loginName": "maria@home"}
+    db.users.update_one({"email": "maria@example.org"}, {"$set": named})
+    answer = log_in(client, "Maria@home")
+    assert answer.status_code == 200
+    edited = rename(client, decode_user(answer.json)["_id"], name="maria@home", about="kept")
+    assert edited.status_code == 200
+
+
+def test_the_owner_of_an_email_comes_before_an_older_name(client, db):
+    register(client)
+    register(client, name="Other", email="other@example.org", password="another")
+    named = {"nameKey": "maria@example.org", "loginName": "maria@example.org"}
+    db.users.update_one({"name": "Other"}, {"$set": {"name": "maria@example.org", **named}})
+    assert log_in(client, "maria@example.org").status_code == 200
+    assert log_in(client, "maria@example.org", "another").status_code == 401
+
+
+@pytest.mark.parametrize("name", ["maria@home", "maria\uff20home", "@"])
+def test_no_route_takes_a_new_name_with_an_at_sign(client, db, admin, name):
+    user = register(client)
+    new = {**PERSON, "name": name, "email": "new@example.org", "password": "long enough"}
+    signed_in = client.post("/api/auth/register", json={**new, "name": "New"}).json
+    own = bearer(signed_in["token"])
+    path = f"/api/users/{signed_in['user']['_id']}"
+    answers = [
+        client.post("/api/auth/register", json=new),
+        client.post("/api/users", json={**new, "username": name}),
+        client.post("/api/auth/create-admin", json=new, headers=admin["headers"]),
+        client.put("/api/auth/profile", json={"name": name}, headers=own),
+        client.put(path, json={"name": name}, headers=admin["headers"]),
+        client.post(BASE + "users", json=new),
+        rename(client, user["_id"], name=name),
+    ]
+    assert [answer.status_code for answer in answers] == [400] * len(answers)
+    assert db.users.count_documents({"name": name}) == 0

@@ -142,7 +142,7 @@ def recorded(make_app):
 USER = {"_id": ObjectId(), "role": "attendee", "passwordHash": "!"}
 CALLS = {
     "find": lambda db: store.find(db, USER["_id"]),
-    "find_by_email": lambda db: store.find_by_email(db, "p7@example.org"),
+    "find_by_email": lambda db: store.find_by_email(db, ["p7@example.org", "p8@example.org"]),
     "find_by_login_name": lambda db: store.find_by_login_name(db, "person 7"),
     "replace_password": lambda db: store.replace_password(db, USER, "hash", utc_now()),
     "update": lambda db: store.update(db, USER["_id"], {"about": "x"}),

@@ -51,13 +51,12 @@ def make_email_key(email: str) -> str:
 
 
 def list_email_keys(email: str) -> list[str]:
-    """Return the keys under which the account of an address may be stored, the present one first.
+    """Return the keys under which the account of an address may be stored, as typed first.
 
-    The keys of earlier versions have the domain as it was typed.
+    Earlier versions stored the key with the domain as it was typed.
     """
     present = make_email_key(email)
-    keys = (present, fold_account_name(email), encode_email_domain(present))
-    return list(dict.fromkeys(keys))
+    return list(dict.fromkeys((fold_account_name(email), present, encode_email_domain(present))))
 
 
 def _decode_domain(domain: str) -> str:
