@@ -20,7 +20,7 @@ from eventapp.core import paging
 from eventapp.core.access.emails import find_email_error, list_email_keys, make_email_key
 from eventapp.core.access.passwords import find_password_error, hash_password
 from eventapp.core.app_key import AppKey
-from eventapp.core.database import Db
+from eventapp.core.database import Db, purge_deleted
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ADMIN, ATTENDEE
@@ -377,6 +377,7 @@ def delete_user(
     store.delete(db, user_id)
     # A login or another request that was running may have written something since the first pass.
     _delete_personal_data(db, user_id, forget_functions)
+    purge_deleted(db)
 
 
 def _delete_personal_data(

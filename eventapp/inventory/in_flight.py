@@ -5,7 +5,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from eventapp.core.clock import utc_now
@@ -92,10 +92,10 @@ class InFlightEntries:
         entries = self._entries(event_id)
         return {key: entry for key, entry in entries.items() if entry["at"] < moment}
 
-    def has_take(self, event_id: int, requester: str) -> bool:
-        """Return whether a take of this requester is in flight."""
+    def has_take(self, event_id: int, requesters: Collection[str]) -> bool:
+        """Return whether a take of one of these requesters is in flight."""
         return any(
-            entry["kind"] == "take" and entry.get("by") == requester
+            entry["kind"] == "take" and entry.get("by") in requesters
             for entry in self._entries(event_id).values()
         )
 

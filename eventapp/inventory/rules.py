@@ -27,9 +27,9 @@ class TicketRequest:
         items: quantities by ticketTypeId, each 1 or more.
         held: True to hold the tickets for a payment, False to sell them.
         on_shortfall: REJECT, PARTIAL, WAITLIST or WAITLIST_ONLY.
-        requester: the user's id, followed by a space and the idempotency key if there is one. It
-            begins alike for all requests of a user, and is equal for all retries of a request.
-            In-flight entries store it as `by`.
+        requester: the user's id, followed by a space and a digest of the idempotency key if there
+            is one. It begins alike for all requests of a user, and is equal for all retries of a
+            request. In-flight entries store it as `by`; those of older versions hold the key.
         waitlist_entry_ids: for WAITLIST and WAITLIST_ONLY, the hex id for the waitlist entry of
             each ticket type.
     """

@@ -5,6 +5,7 @@ it sends the mail. If the process dies, the mail is sent again after the lease. 
 then receive it twice, with the same Message-ID.
 """
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ LEASE = timedelta(minutes=10)
 BATCH_SIZE = 1000
 DEFAULT_FROM = "eventapp@localhost"
 DEFAULT_BASE_URL = "http://127.0.0.1:10000"
+# A mail address in the answer of a mail server.
+ADDRESS = re.compile(r"[^\s<>@\"',;:]+@[^\s<>@\"',;:]+")
 
 log = structlog.get_logger("mail")
 
@@ -124,11 +127,13 @@ def _try_to_send(
 
 
 def _retry_or_give_up(mail: QueuedMail, failure: DeliveryFailed, now: datetime) -> MailOutcome:
+    # Mail servers repeat the address in their answers. A log keeps no address of a person.
+    reason = ADDRESS.sub("[address]", str(failure))
     next_try_at = rules.schedule_next_attempt(mail["attempts"], mail["createdAt"], now)
     if failure.is_permanent or next_try_at is None:
-        return _give_up(mail, str(failure), now)
-    log.warning("mail not sent yet", kind=mail["kind"], id=str(mail["_id"]), error=str(failure))
-    return {"status": rules.QUEUED, "nextTryAt": next_try_at, "lastError": str(failure)}
+        return _give_up(mail, reason, now)
+    log.warning("mail not sent yet", kind=mail["kind"], id=str(mail["_id"]), error=reason)
+    return {"status": rules.QUEUED, "nextTryAt": next_try_at, "lastError": reason}
 
 
 def _give_up(mail: QueuedMail, reason: str, now: datetime) -> MailOutcome:

@@ -12,6 +12,7 @@ answer, and the booking of the other request could store the key with another an
 index spans both collections.
 """
 
+import hashlib
 import time
 from typing import cast
 
@@ -28,6 +29,8 @@ from eventapp.waitlist.types import IdempotencyRecord
 
 # How often the answer of a concurrent request is read, and the pause after each read.
 WAIT_ATTEMPTS, WAIT_PAUSE_SECONDS = 100, 0.02
+# Hexadecimal digits of the digest of a key in an in-flight entry.
+DIGEST_LENGTH = 32
 
 
 class AnsweredBefore(Exception):
@@ -93,10 +96,20 @@ def raise_if_answered(db: Db, user_id: ObjectId, purchase: Purchase) -> None:
 def build_requester(user_id: ObjectId, purchase: Purchase) -> str:
     """Return the `requester` of the in-flight entries of a purchase (see `TicketRequest`).
 
-    It begins with the user's id, and is equal for all requests of the user with the same key.
+    It begins with the user's id, and is equal for all requests of the user with the same key. The
+    key itself is not part of it, because the client chooses it and an event is not erased with its
+    buyers.
     """
     key = purchase.idempotency_key
-    return f"{user_id} {key}" if key else str(user_id)
+    if key is None:
+        return str(user_id)
+    digest = hashlib.sha256(f"{user_id} {key}".encode()).hexdigest()[:DIGEST_LENGTH]
+    return f"{user_id} {digest}"
+
+
+def _list_requesters(user_id: ObjectId, purchase: Purchase) -> tuple[str, str]:
+    """Return the `requester` of a purchase with a key, and the one of older versions."""
+    return build_requester(user_id, purchase), f"{user_id} {purchase.idempotency_key}"
 
 
 def await_answer(
@@ -114,10 +127,10 @@ def await_answer(
     """
     if purchase.idempotency_key is None:
         return None
-    requester = build_requester(user_id, purchase)
+    requesters = _list_requesters(user_id, purchase)
     for _attempt in range(WAIT_ATTEMPTS):
         # The entry is read before the answer: an answer that is stored in between is found.
-        is_in_flight = inventory.in_flight_entries.has_take(purchase.event_id, requester)
+        is_in_flight = inventory.in_flight_entries.has_take(purchase.event_id, requesters)
         if answer := find_answer(db, user_id, purchase):
             return answer
         if not is_in_flight:

@@ -19,6 +19,7 @@ from eventapp.core.database.lifecycle import (
     get_db,
     init_app,
     open_database,
+    purge_deleted,
 )
 from eventapp.core.database.writes import (
     DUPLICATE_KEY_CODE,
@@ -52,6 +53,7 @@ __all__ = [
     "is_unavailable",
     "make_unknown_outcome_error",
     "open_database",
+    "purge_deleted",
     "retry_on_write_conflict",
     "try_insert_unordered",
 ]

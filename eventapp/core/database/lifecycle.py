@@ -17,7 +17,7 @@ from eventapp.config import Config
 from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
 from eventapp.core.database.client import DEFAULT_DATABASE, Db, Document, connect, is_unavailable
-from eventapp.core.embedded import open_embedded
+from eventapp.core.embedded import EmbeddedClient, open_embedded
 from eventapp.core.errors import DatabaseUnavailable
 
 PREPARE_RETRY_SECONDS = 0.5
@@ -129,6 +129,19 @@ def open_database(config: Config, prepare: Callable[[Db], None]) -> OpenDatabase
         return OpenDatabase(embedded, embedded[DEFAULT_DATABASE], prepare)
     client: MongoClient[Document] = connect(config.mongo_uri)
     return OpenDatabase(client, client.get_default_database(DEFAULT_DATABASE), prepare)
+
+
+def purge_deleted(db: Db) -> None:
+    """Remove what was deleted from the files of the embedded store too.
+
+    MongoDB decides itself when it overwrites deleted data: see docs/privacy.md.
+
+    Raises:
+        ConnectionFailure: the disk cannot be written.
+    """
+    client: object = db.client
+    if isinstance(client, EmbeddedClient):
+        client.purge_deleted()
 
 
 def ensure_indexes(db: Db, indexes: Iterable[Indexes]) -> None:

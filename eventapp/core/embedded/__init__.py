@@ -21,9 +21,12 @@ SQLite in one durable transaction. So the file always contains the state between
 across all collections. Changes are written 0.1 s after the first of them. If that has not happened
 after 0.4 s, the calling threads write them, so that a killed process loses less than 1 s. `close`
 writes the rest.
+
+Erasure: SQLite overwrites deleted data in its file. Its write-ahead log still holds what was
+replaced, until `EmbeddedClient.purge_deleted` or `close` empties it.
 """
 
-from eventapp.core.embedded.client import open_embedded
+from eventapp.core.embedded.client import EmbeddedClient, open_embedded
 from eventapp.core.embedded.locking import EmbeddedStoreBusy, check_directory_is_free
 
-__all__ = ["EmbeddedStoreBusy", "check_directory_is_free", "open_embedded"]
+__all__ = ["EmbeddedClient", "EmbeddedStoreBusy", "check_directory_is_free", "open_embedded"]

@@ -1,6 +1,7 @@
 """The client and the databases of the embedded store, with the interfaces of PyMongo's."""
 
 import atexit
+import sqlite3
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -91,6 +92,19 @@ class EmbeddedClient:
         if self._flush_thread and self._flush_thread.failure:
             failure = self._flush_thread.failure
             raise ConnectionFailure(f"the embedded store cannot write: {failure}")
+
+    def purge_deleted(self) -> None:
+        """Remove from the disk what was deleted or replaced before this call.
+
+        Raises:
+            ConnectionFailure: the disk cannot be written.
+        """
+        if self._flush_thread is None:
+            return
+        try:
+            self._flush_thread.purge()
+        except (sqlite3.Error, OSError) as error:
+            raise ConnectionFailure(f"the embedded store cannot write: {error}") from error
 
     def close(self) -> None:
         """Write the last changes, unlock the directory, and refuse all further calls.

@@ -44,6 +44,8 @@ class SqliteFile:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
+        # Deleted and replaced data is overwritten with zeros, because it may be personal.
+        self._connection.execute("PRAGMA secure_delete=ON")
         self._connection.executescript(_SCHEMA)
 
     def load_into(self, server: ServerStore) -> None:
@@ -92,6 +94,16 @@ class SqliteFile:
         else:
             row = (database, name, bson.encode({"indexes": indexes}))
             self._connection.execute("REPLACE INTO collections VALUES (?, ?, ?)", row)
+
+    def empty_log(self) -> None:
+        """Merge the write-ahead log into the file, and empty it. It holds what pages were before.
+
+        Raises:
+            sqlite3.Error: the log cannot be merged.
+        """
+        is_blocked, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_blocked:
+            raise sqlite3.OperationalError("another process reads the file")
 
     def close(self) -> None:
         """Merge the write-ahead log into the file and close it."""
@@ -164,6 +176,16 @@ class FlushThread(threading.Thread):
                 self._file.write(snapshot)
                 on_failure.pop_all()
             self._being_written = self.failure = None
+
+    def purge(self) -> None:
+        """Write all changes so far, and remove from the disk what they have replaced or deleted.
+
+        Raises:
+            sqlite3.Error, OSError: the disk cannot be written. Changes are kept pending.
+        """
+        self.flush()
+        with self._flush_lock:
+            self._file.empty_log()
 
     def _put_back(self, changes: PendingChanges) -> None:
         with self._mutex:

@@ -1,0 +1,103 @@
+"""After the erasure of a person, nothing of them is left: in documents, raw files and logs."""
+
+import shutil
+from io import BytesIO
+
+import pytest
+from bson import json_util
+
+from eventapp.bookings.sales import idempotency
+from eventapp.core.clock import utc_now
+from eventapp.core.database import OPEN_DATABASE
+from eventapp.core.http.app_context import CONFIG
+from eventapp.jobs import service as jobs
+from tests import pictures
+from tests.bookings_factories import Caller, context_of, event_of
+
+PERSON = {
+    "name": "Zenobia Quillfeather",
+    "email": "zenobia.q@example.org",
+    "password": "a long password of zenobia",
+}
+KEY = "zenobias-idempotency-key"
+TRACES = ("Zenobia", "zenobia", "Quillfeather", "quillfeather", "about her", KEY)
+
+
+@pytest.fixture(scope="module")
+def own_app(make_app):
+    """An application with a directory of its own, which logs what it can."""
+    return make_app(LOG_LEVEL="debug", LOG_FORMAT="json")
+
+
+def live(app):
+    """Let a person use what stores something about them; return a client and the login."""
+    db, client = OPEN_DATABASE.get(app).db, app.test_client()
+    login = client.post("/api/auth/register", json=PERSON).json
+    headers = {"Authorization": f"Bearer {login['token']}"}
+    host = Caller(client, app, "organizer")
+    event_id, full_id = event_of(db, 5, organizer_id=host.id), event_of(db, 1)
+    host.book(full_id)
+    user = f"/api/users/{login['user']['_id']}"
+
+    def call(method, path, body=None, **more):
+        answer = client.open(path, method=method, json=body, headers={**headers, **more})
+        assert answer.status_code < 300, answer.json
+
+    call("PUT", "/api/auth/profile", {"about": "about her"})
+    order = {"eventId": event_id, "ticketTypeId": 1, "quantity": 1}
+    call("POST", "/api/bookings", order, **{"Idempotency-Key": KEY})
+    call("POST", "/api/waitlist", {"eventId": full_id, "ticketTypeId": 1, "quantity": 1})
+    call("POST", f"/api/events/{event_id}/messages", {"text": "hello"})
+    call("POST", "/api/favorites", {"eventId": event_id})
+    form = {"file": (BytesIO(pictures.photo()), "zenobia.jpg")}
+    assert client.put(f"{user}/photo", data=form, headers=headers).status_code == 200
+    client.post("/api/auth/login", json={**PERSON, "password": "not zenobias password"})
+    for name in ("tell", "mail"):
+        jobs.run_job(name, context_of(app))
+    return client, user, headers, login
+
+
+def find_traces(data, hashes):
+    return [trace for trace in (*TRACES, *hashes) if trace.encode() in data]
+
+
+def test_nothing_is_left_of_an_erased_person(own_app, tmp_path, capsys):
+    client, user, headers, login = live(own_app)
+    opened = OPEN_DATABASE.get(own_app)
+    stored = opened.db.users.find_one({"name": PERSON["name"]})
+    hashes = (stored["passwordHash"], login["refreshToken"])
+    assert client.delete(user, headers=headers).status_code == 200
+    # The files are searched as they are at this moment, while the server runs.
+    if CONFIG.get(own_app).mongo_uri is None:
+        files = list(CONFIG.get(own_app).instance_dir.glob("eventapp.sqlite3*"))
+        assert len(files) >= 2
+        for path in files:
+            copy = tmp_path / path.name
+            shutil.copy(path, copy)
+            assert find_traces(copy.read_bytes(), hashes) == [], path.name
+    for name in opened.db.list_collection_names():
+        for document in opened.db[name].find():
+            text = json_util.dumps(document)
+            assert find_traces(text.encode(), hashes) == [], name
+            in_flight = name == "events" and document["inFlight"]  # Recovery clears it soon.
+            assert in_flight or login["user"]["_id"] not in text, name
+    printed = capsys.readouterr()
+    assert "request" in printed.err
+    assert find_traces((printed.out + printed.err).encode(), hashes) == []
+
+
+def test_an_in_flight_entry_of_an_older_version_is_understood(client, app, db, ann):
+    """It holds the key itself, and was added by a process that still runs the older version."""
+    context, event_id = context_of(app), event_of(db, 5)
+    context.inventory.invalidate(event_id)
+    purchase = type("Purchase", (), {"idempotency_key": KEY, "event_id": event_id})()
+    entry = {"kind": "take", "items": [[1, 2]], "held": False, "at": utc_now()}
+    old, new = f"{ann.id} {KEY}", idempotency.build_requester(ann.id, purchase)
+    assert KEY not in new
+    entries = context.inventory.in_flight_entries
+    for requester in (old, new):
+        db.events.update_one({}, {"$set": {"inFlight": {"a" * 24: {**entry, "by": requester}}}})
+        requesters = idempotency._list_requesters(ann.id, purchase)
+        assert entries.has_take(event_id, requesters)
+        assert entries.count_taken(event_id, str(ann.id)) == {"a" * 24: 2}
+    db.events.update_one({}, {"$set": {"inFlight": {}}})
