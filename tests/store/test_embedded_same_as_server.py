@@ -258,6 +258,21 @@ def test_a_sort_gives_the_same_order(db: Any, sort: list[tuple[str, int]], ids: 
     assert [one["_id"] for one in db["t"].find(sort=sort, skip=1, limit=2)] == ids[1:3]
 
 
+@pytest.mark.parametrize(
+    "values", [[5, 1, 3, 2], [5, None, 3], [5, 2.5, 3], [[1, 9], 4, 6], [5, True, 3], []], ids=str
+)
+@pytest.mark.parametrize("direction", [1, -1])
+def test_the_first_documents_of_a_unique_index_are_those_of_the_whole_sort(
+    db: Any, values: list[Any], direction: int
+) -> None:
+    db["t"].create_index("v", unique=True)
+    for number, value in enumerate(values):
+        db["t"].insert_one({"_id": number, "v": value})
+    ordered = list(db["t"].find().sort("v", direction))
+    for limit in (1, 2):
+        assert list(db["t"].find().sort("v", direction).limit(limit)) == ordered[:limit]
+
+
 PROJECTIONS: list[tuple[Any, dict[str, Any]]] = [
     ({"a": 1}, {"_id": 1, "a": 1}),
     ({"a": True, "_id": False}, {"a": 1}),

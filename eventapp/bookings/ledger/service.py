@@ -19,9 +19,10 @@ from eventapp.bookings.ledger.types import BookingWithEntries, NewLedgerRow
 from eventapp.core.database import Db
 from eventapp.core.failpoints import failpoint
 
-BATCH_SIZE = 500
+# A batch of the embedded store keeps requests waiting for some tens of milliseconds.
+BATCH_SIZE = 200
 # What one call copies at most. The next run of the job, seconds later, copies more.
-MAX_BATCHES = 100
+MAX_BATCHES = 250
 
 
 def copy_entries(db: Db) -> int:
@@ -30,16 +31,15 @@ def copy_entries(db: Db) -> int:
     Returns:
         How many bookings were due.
     """
-    copied, after_id = 0, None
+    copied = 0
     for _batch in range(MAX_BATCHES):
-        bookings = store.find_due(db, after_id, BATCH_SIZE)
+        bookings = store.find_due(db, BATCH_SIZE)
         store.append_rows(db, [row for each in bookings for row in _build_rows(each)])
         failpoint("ledger-appended")
         store.clear_due(db, bookings)
         copied += len(bookings)
         if len(bookings) < BATCH_SIZE:
             break
-        after_id = bookings[-1]["_id"]
     return copied
 
 

@@ -22,7 +22,7 @@ from eventapp.core.database import Db, Query, insert_in_order, make_unknown_outc
 INDEXES = {
     "bookings": [
         IndexModel(
-            [("ledgerDue", ASCENDING), ("_id", ASCENDING)],
+            [("ledgerDue", ASCENDING)],
             name="ledger_due",
             partialFilterExpression={"ledgerDue": True},
         )
@@ -52,16 +52,9 @@ def build_update(fields: Mapping[str, object], entries: Sequence[LedgerEntry]) -
     }
 
 
-def find_due(db: Db, after_id: ObjectId | None, limit: int) -> list[BookingWithEntries]:
-    """Return bookings with entries that are not yet in the ledger, by their ids.
-
-    Args:
-        after_id: the id that they follow; None to begin with the first.
-    """
-    where: Query = {"ledgerDue": True}
-    if after_id is not None:
-        where["_id"] = {"$gt": after_id}
-    found = db.bookings.find(where, COPIED_FIELDS).sort("_id", ASCENDING).limit(limit)
+def find_due(db: Db, limit: int) -> list[BookingWithEntries]:
+    """Return bookings with entries that are not yet in the ledger."""
+    found = db.bookings.find({"ledgerDue": True}, COPIED_FIELDS).limit(limit)
     return cast(list[BookingWithEntries], list(found))
 
 

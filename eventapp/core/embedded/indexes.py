@@ -1,6 +1,7 @@
 """The indexes of an embedded collection: uniqueness, lookup by equality, text search, expiry."""
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from heapq import nlargest, nsmallest
 from itertools import product
 from typing import Any, NotRequired, TypeAlias, TypedDict, cast
 
@@ -99,6 +100,16 @@ class HashIndex:
         A missing field and an empty array count as None.
         """
         return self._by_first_field.get(make_hashable(value), {})
+
+    def find_extreme_keys(self, count: int, *, descending: bool) -> list[Hashable] | None:
+        """Return the keys with the lowest or highest values; None if not all are integers."""
+        values = [value for value in self._by_first_field if type(value) is int]
+        if len(values) < len(self._by_first_field):
+            return None
+        picked = nlargest(count, values) if descending else nsmallest(count, values)
+        keys = dict.fromkeys(key for value in picked for key in self._by_first_field[value])
+        # A document with an array of integers has several values.
+        return list(keys) if len(keys) == len(picked) else None
 
     def _find_first_values(self, document: Document | None) -> set[Hashable]:
         if document is None:
@@ -234,6 +245,21 @@ class IndexCatalog:
         by_condition = (self._find_keys(path, condition) for path, condition in conditions)
         candidates = [keys for keys in by_condition if keys is not None]
         return min(candidates, key=len) if candidates else None
+
+    def find_extreme_keys(self, path: str, direction: Any, count: int) -> list[Hashable] | None:
+        """Return the keys of the documents with the lowest or highest values at a path, in order.
+
+        Args:
+            direction: 1 for the lowest values, -1 for the highest.
+            count: how many keys to return.
+
+        Returns:
+            None if no unique index covers the path, or if not all documents have an integer there.
+        """
+        for index in self._hash_indexes.values():
+            if index.fields == [path] and index.definition.get("unique"):
+                return index.find_extreme_keys(count, descending=direction == -1)
+        return None
 
     def _find_keys(self, path: str, condition: Any) -> list[Hashable] | None:
         values = find_equal_values(condition)

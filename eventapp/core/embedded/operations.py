@@ -5,6 +5,7 @@ The caller, `EmbeddedCollection`, holds the client's lock, and checks the argume
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeAlias
 
 import bson
@@ -115,8 +116,18 @@ class CollectionOperations:
         self.mongomock_operators = mongomock_operators
         self.store = store
 
-    def match(self, query: Mapping[str, Any], sort: Sort | None = None) -> MatchedDocuments:
-        """Return the documents that match a filter, sorted."""
+    def match(
+        self, query: Mapping[str, Any], sort: Sort | None = None, stop: int | None = None
+    ) -> MatchedDocuments:
+        """Return the documents that match a filter, sorted.
+
+        Args:
+            stop: how many documents the caller needs at most; None for all.
+        """
+        if not query and sort and stop is not None:
+            found = self.store.find_extremes(sort, stop)
+            if found is not None:
+                return MatchedDocuments(found)
         rest, text = split_text(copy_as_stored(query))
         if self.store.is_empty:
             matches_filter(rest, {})  # Refuse a malformed filter even without documents.
@@ -125,9 +136,8 @@ class CollectionOperations:
         else:
             scores = self.store.find_text_scores(text)
             matches = MatchedDocuments(self.store.find_existing(scores), scores)
-        matches.documents = [
-            document for document in matches.documents if matches_filter(rest, document)
-        ]
+        matching = (document for document in matches.documents if matches_filter(rest, document))
+        matches.documents = list(matching if sort else islice(matching, stop))
         matches.sort(sort or ())
         return matches
 
@@ -147,8 +157,8 @@ class CollectionOperations:
         self, query: Mapping[str, Any], projection: Any, sort: Sort | None, skip: int, limit: int
     ) -> list[Document]:
         """Return copies of the matches for a cursor. A limit of 0 means no limit."""
-        matches = self.match(query, sort)
         stop = skip + abs(limit) if limit else None
+        matches = self.match(query, sort, stop)
         return [
             self.project(matches, document, projection) for document in matches.documents[skip:stop]
         ]

@@ -18,6 +18,7 @@ from typing import Any
 from eventapp.core.embedded.filters import find_equal_values, iter_required_conditions
 from eventapp.core.embedded.indexes import IndexCatalog, IndexDefinition
 from eventapp.core.embedded.mongomock_internals import Document, matches_filter
+from eventapp.core.embedded.pymongo_interface import Sort
 from eventapp.core.embedded.values import copy_as_stored, find_indexed_values, make_hashable
 
 _EXPIRY_CHECK_INTERVAL = timedelta(seconds=1)
@@ -254,6 +255,16 @@ class CollectionStore:
         if keys is None:
             return list(self._documents.values())
         return self.find_existing(dict.fromkeys(keys))
+
+    def find_extremes(self, sort: Sort, count: int) -> list[Document] | None:
+        """Return the first `count` of all documents in this order.
+
+        Returns:
+            None if no index gives them: then they must be sorted.
+        """
+        self._remove_expired_documents()
+        keys = self.catalog.find_extreme_keys(*sort[0], count) if len(sort) == 1 else None
+        return None if keys is None else self.find_existing(keys)
 
     def find_existing(self, keys: Iterable[Hashable]) -> list[Document]:
         """Return the stored documents among those with these keys."""
