@@ -32,6 +32,7 @@ BOUNDS = {
     "core/access/rate_limit_storage.py": "50,000 counters of 0.3 kB",
     "core/access/rate_limits.py": "4,096 addresses of 64 characters",
     "core/batching.py": "the calls of a batch, at most one for each request in work",
+    "core/http/body_limits.py": "the schemas of requests, less than 100",
     "core/http/blueprint.py": "2,048 query strings of 1 kB, with 10 kB each",
     "core/lru_cache.py": "the size that its user gives",
     "core/textsearch.py": "50,000 words of 32 characters",

@@ -5,15 +5,41 @@ fields grows with the square of their number. So a body of 1 MB could take many 
 check of this module, the work on a body is bounded by the greatest lengths that its schema accepts.
 """
 
-from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from eventapp.core.http.fields import ListBody
 
 MAX_FAULTS = 20  # the most faults that one answer names
+
+# A field whose value is a list or an object.
+PartField: TypeAlias = fields.List[Any] | fields.Nested
+
+
+class _Shape(NamedTuple):
+    """What is checked of the objects that a schema loads.
+
+    Attributes:
+        names: the declared fields, by their names in a body; None if others are accepted.
+        parts: the fields that are lists or objects, by their names in a body.
+    """
+
+    names: frozenset[str] | None
+    parts: tuple[tuple[str, PartField], ...]
+
+
+@lru_cache(maxsize=256)
+def _get_shape(schema: Schema) -> _Shape:
+    declared = {field.data_key or name: field for name, field in schema.load_fields.items()}
+    parts = tuple(
+        (name, field)
+        for name, field in declared.items()
+        if isinstance(field, fields.List | fields.Nested)
+    )
+    return _Shape(frozenset(declared) if schema.unknown == RAISE else None, parts)
 
 
 def find_excess(schema: Schema, body: object) -> dict[str, list[str]]:
@@ -22,39 +48,40 @@ def find_excess(schema: Schema, body: object) -> dict[str, list[str]]:
     An object with at most MAX_FAULTS unknown fields is left to marshmallow.
 
     Returns:
-        The messages of the first MAX_FAULTS faults, by their dotted paths; empty without a fault.
+        The messages of at least the first MAX_FAULTS faults, by their dotted paths; empty without
+        a fault.
     """
-    return dict(islice(_iter_excess(schema, body, ""), MAX_FAULTS))
+    if isinstance(schema, ListBody) and isinstance(body, list):
+        body = schema.wrap_list(body)
+    errors: dict[str, list[str]] = {}
+    _check_object(schema, body, "", errors)
+    return errors
 
 
-def _iter_excess(schema: Schema, value: object, path: str) -> Iterator[tuple[str, list[str]]]:
-    if isinstance(schema, ListBody) and isinstance(value, list):
-        value = schema.wrap_list(value)
-    if not isinstance(value, Mapping):
+def _check_object(schema: Schema, value: object, path: str, errors: dict[str, list[str]]) -> None:
+    if not isinstance(value, dict):
         return
-    declared = {field.data_key or name: field for name, field in schema.load_fields.items()}
-    if schema.unknown == RAISE and len(value) > len(declared) + MAX_FAULTS:
-        message = schema.error_messages["unknown"]
-        yield from ((f"{path}{name}", [message]) for name in value if name not in declared)
-    for name, field in declared.items():
-        if name in value and isinstance(field, fields.List | fields.Nested):
-            yield from _iter_field_excess(field, value[name], f"{path}{name}")
+    names, parts = _get_shape(schema)
+    if names is not None and len(value) > len(names) + MAX_FAULTS:
+        unknown = islice((name for name in value if name not in names), MAX_FAULTS)
+        errors.update({f"{path}{name}": [schema.error_messages["unknown"]] for name in unknown})
+    for name, field in parts:
+        if name in value and len(errors) < MAX_FAULTS:
+            _check_part(field, value[name], f"{path}{name}", errors)
 
 
-def _iter_field_excess(
-    field: fields.List[Any] | fields.Nested, value: object, path: str
-) -> Iterator[tuple[str, list[str]]]:
+def _check_part(field: PartField, value: object, path: str, errors: dict[str, list[str]]) -> None:
     if isinstance(field, fields.Nested) and not field.many:
-        yield from _iter_excess(field.schema, value, f"{path}.")
+        _check_object(field.schema, value, f"{path}.", errors)
     elif isinstance(value, list):
         if messages := _find_length_errors(field, value):
-            yield path, messages
-            return
-        for index, element in enumerate(value):
-            if isinstance(field, fields.Nested):
-                yield from _iter_excess(field.schema, element, f"{path}.{index}.")
-            elif isinstance(field.inner, fields.List | fields.Nested):
-                yield from _iter_field_excess(field.inner, element, f"{path}.{index}")
+            errors[path] = messages
+        elif isinstance(field, fields.Nested):
+            for index, each in enumerate(value):
+                _check_object(field.schema, each, f"{path}.{index}.", errors)
+        elif isinstance(field.inner, fields.Nested | fields.List):
+            for index, each in enumerate(value):
+                _check_part(field.inner, each, f"{path}.{index}", errors)
 
 
 def _find_length_errors(field: fields.Field[Any], value: list[object]) -> list[str]:
