@@ -1,6 +1,6 @@
 """Schemas of the bodies, queries and answers of accounts, sessions and photos."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import (
     INCLUDE,
@@ -64,15 +64,29 @@ class NewAccount(NameOrUsername):
 class NewAdmin(NewAccount):
     """An account that an admin adds, with the role of an admin."""
 
+    EXAMPLE: ClassVar[JsonObject] = {
+        "name": "Grace",
+        "email": "grace@example.org",
+        "password": "correct horse",
+    }
+
 
 class Registration(NewAccount):
     """An account that people register themselves, with a role of their choice."""
+
+    EXAMPLE: ClassVar[JsonObject] = {
+        "name": "Ada",
+        "email": "ada@example.org",
+        "password": "correct horse",
+    }
 
     role = fields.String(load_default=ATTENDEE, validate=validate.OneOf(rules.SIGN_UP_ROLES))
 
 
 class Login(NameOrUsername):
     """A password with an email or a name. If both are sent, the email is used."""
+
+    EXAMPLE: ClassVar[JsonObject] = {"email": "ada@example.org", "password": "correct horse"}
 
     email = Text(1, MAX_EMAIL)
     password = Password()
@@ -87,15 +101,21 @@ class Login(NameOrUsername):
 
 
 class RefreshBody(Schema):
+    EXAMPLE: ClassVar[JsonObject] = {"refreshToken": "the refreshToken of the last answer"}
+
     refreshToken = fields.String(validate=validate.Length(1, 4000))
 
 
 class LogoutBody(Schema):
+    EXAMPLE: ClassVar[JsonObject] = {"everywhere": True}
+
     everywhere = StrictBool(load_default=False)
 
 
 class ProfileBody(Schema):
     """The fields that users may change in their own account. Absent fields stay as they are."""
+
+    EXAMPLE: ClassVar[JsonObject] = {"name": "Ada", "about": "Goes to concerts"}
 
     name = Text(1, rules.MAX_NAME)
     email = Email()
@@ -110,6 +130,11 @@ class UserBody(ProfileBody):
 
 
 class PasswordBody(Schema):
+    EXAMPLE: ClassVar[JsonObject] = {
+        "currentPassword": "correct horse",
+        "newPassword": "battery staple",
+    }
+
     currentPassword = Password()
     newPassword = NewPassword(rules.MIN_PASSWORD)
 

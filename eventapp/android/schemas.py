@@ -3,6 +3,8 @@
 The app sends whole models, with fields that a call does not need. They are ignored.
 """
 
+from typing import ClassVar
+
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from eventapp.android import rules
@@ -15,6 +17,7 @@ from eventapp.core.http.fields import (
     PositiveInt64,
     Text,
 )
+from eventapp.core.json import JsonObject
 
 CATEGORY = Text(0, 100)
 MAX_CATEGORIES = 50
@@ -23,7 +26,9 @@ _CATEGORIES = {
     "maxItems": MAX_CATEGORIES,
     "items": {"type": "string", **CATEGORY.metadata},
 }
-CATEGORIES_BODY = {"content": {"application/json": {"schema": _CATEGORIES}}}
+CATEGORIES_BODY = {
+    "content": {"application/json": {"schema": _CATEGORIES, "example": ["concert", "comedy"]}}
+}
 
 
 class AppBody(Schema):
@@ -36,11 +41,19 @@ class AppBody(Schema):
 class Credentials(AppBody):
     """The name or the email of an account, in the field that the app has, and the password."""
 
+    EXAMPLE: ClassVar[JsonObject] = {"name": "Ada", "password": "correct horse"}
+
     name = Text(1, MAX_EMAIL, required=True)
     password = Password()
 
 
 class NewUser(Credentials):
+    EXAMPLE: ClassVar[JsonObject] = {
+        "name": "Ada",
+        "email": "ada@example.org",
+        "password": "correct horse",
+    }
+
     name = Text(1, 100, required=True)
     email = Email(required=True)
     password = NewPassword(rules.MIN_PASSWORD)
@@ -49,12 +62,16 @@ class NewUser(Credentials):
 class Profile(AppBody):
     """The fields that the profile screen changes. Fields that are absent stay as they are."""
 
+    EXAMPLE: ClassVar[JsonObject] = {"about": "Goes to concerts"}
+
     name = Text(1, 100)
     email = Email()
     about = Text(0, 2000, multiline=True)
 
 
 class AppFavorite(AppBody):
+    EXAMPLE: ClassVar[JsonObject] = {"eventId": 1}
+
     eventId = PositiveInt64(required=True)
 
 

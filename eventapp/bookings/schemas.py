@@ -15,6 +15,7 @@ from eventapp.core.http.fields import (
     StrictInt,
     Text,
 )
+from eventapp.core.json import JsonObject
 
 MAX_QUANTITY = 10_000
 
@@ -39,6 +40,8 @@ class ItemBody(Schema):
 
 class BookingBody(Schema):
     """A purchase: items, one ticket type with a quantity, or a quantity of the only ticket type."""
+
+    EXAMPLE: ClassVar[JsonObject] = {"eventId": 1, "items": [{"ticketTypeId": 1, "quantity": 2}]}
 
     eventId = PositiveInt64(required=True)
     items = fields.List(fields.Nested(ItemBody), validate=validate.Length(1, 50))
@@ -74,6 +77,8 @@ class BookingBody(Schema):
 
 class AcceptBody(Schema):
     """The number of tickets of an offer to accept; all if `quantity` is absent."""
+
+    EXAMPLE: ClassVar[JsonObject] = {"quantity": 1}
 
     quantity = StrictInt(1, MAX_QUANTITY)
 

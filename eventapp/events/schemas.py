@@ -48,7 +48,9 @@ _CATEGORIES = {
     "maxItems": MAX_CATEGORIES,
     "items": {"type": "string", "enum": list(CATEGORIES)},
 }
-CATEGORIES_BODY = {"content": {"application/json": {"schema": _CATEGORIES}}}
+CATEGORIES_BODY = {
+    "content": {"application/json": {"schema": _CATEGORIES, "example": ["concert", "comedy"]}}
+}
 
 
 class Patch(Schema):
@@ -66,6 +68,8 @@ class Patch(Schema):
 class ScheduleEntryPatch(Patch):
     """The changes of a schedule entry."""
 
+    EXAMPLE: ClassVar[JsonObject] = {"location": "Technopolis, Athens", "lat": 37.98, "lng": 23.71}
+
     date = CalendarDate()
     location = Text(1, 200)
     lat = StrictFloat(-90, 90)
@@ -81,6 +85,8 @@ class ScheduleEntry(ScheduleEntryPatch):
 
 class TicketTypeIndexPatch(Patch):
     """The changes of a ticket type that is named by its index."""
+
+    EXAMPLE: ClassVar[JsonObject] = {"price": 24.5}
 
     type = Text(1, 100)
     price = Price()
@@ -107,6 +113,8 @@ class TicketTypePatch(TicketTypeIndexPatch):
 class NewTicketType(TicketTypePatch):
     """A ticket type to add to an event."""
 
+    EXAMPLE: ClassVar[JsonObject] = {"type": "Balcony", "price": 15, "availableTickets": 40}
+
     type = Text(1, 100, required=True)
     price = Price(required=True)
 
@@ -132,6 +140,16 @@ class TicketType(Schema):
 
 class EventBody(Schema):
     """A whole event, as POST and PUT take it."""
+
+    EXAMPLE: ClassVar[JsonObject] = {
+        "title": "Jazz by the Sea",
+        "description": "Two sets and a sunset.",
+        "category": "concert",
+        "organizer": "Harbour Ensemble",
+        "schedule": [{"date": "2035-06-15", "location": "Old Port, Volos"}],
+        "ticketTypes": [{"type": "General", "price": 20, "availableTickets": 100}],
+        "tags": ["jazz", "open air"],
+    }
 
     title = Text(1, 200, required=True)
     description = Text(0, 10_000, multiline=True, load_default="")
@@ -199,6 +217,8 @@ class PopularQuery(Schema):
 
 class FavoriteBody(Schema):
     """The event to add to the favorites, or to remove from them."""
+
+    EXAMPLE: ClassVar[JsonObject] = {"eventId": 1}
 
     eventId = PositiveInt64(required=True)
 

@@ -1,12 +1,17 @@
 """Schemas of the bodies, queries and answers of an event's chat."""
 
+from typing import ClassVar
+
 from marshmallow import Schema, fields, validate
 
 from eventapp.core.http.fields import PageQuery, Text
+from eventapp.core.json import JsonObject
 from eventapp.messages.rules import MAX_TEXT
 
 
 class MessageBody(Schema):
+    EXAMPLE: ClassVar[JsonObject] = {"text": "Is there parking nearby?"}
+
     text = Text(1, MAX_TEXT, multiline=True, required=True)
 
 

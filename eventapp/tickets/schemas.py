@@ -1,9 +1,11 @@
 """Schemas of tickets and check-in. Class names appear in the OpenAPI document."""
 
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from marshmallow import Schema, fields, validate
 
+from eventapp.core.json import JsonObject
 from eventapp.tickets.rules import MAX_SCANS
 
 MAX_CODE = 400
@@ -13,6 +15,8 @@ EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo
 
 
 class CheckInBody(Schema):
+    EXAMPLE: ClassVar[JsonObject] = {"code": "the code of a ticket"}
+
     code = fields.String(required=True, validate=validate.Length(1, MAX_CODE))
 
 
@@ -26,6 +30,10 @@ class ScanBody(CheckInBody):
 
 
 class BatchBody(Schema):
+    EXAMPLE: ClassVar[JsonObject] = {
+        "scans": [{"code": "the code of a ticket", "scannedAt": "2026-06-15T18:00:00Z"}]
+    }
+
     scans = fields.List(
         fields.Nested(ScanBody), required=True, validate=validate.Length(1, MAX_SCANS)
     )

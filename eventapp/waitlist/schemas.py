@@ -1,12 +1,17 @@
 """Schemas of the bodies and answers of the waitlist routes."""
 
+from typing import ClassVar
+
 from marshmallow import Schema, fields, validate
 
 from eventapp.core.http.fields import PageAnswer, PageQuery, PositiveInt64, StrictInt
+from eventapp.core.json import JsonObject
 
 
 class WaitlistBody(Schema):
     """A request to join the waitlist of a ticket type."""
+
+    EXAMPLE: ClassVar[JsonObject] = {"eventId": 1, "ticketTypeId": 1, "quantity": 2}
 
     eventId = PositiveInt64(required=True)
     ticketTypeId = StrictInt(1)

@@ -75,7 +75,7 @@ def test_decorators_without_wrappers_document_the_view(blueprint):
     app, document = serve(blueprint)
     operation = document["paths"]["/api/things"]["get"]
     assert operation["summary"] == "Show a thing."
-    assert operation["description"] == "More about it"
+    assert operation["description"] == "More about it\n\nFor anyone."
     assert operation["operationId"] == "things_show"
     assert {"200", "404", "409"} <= set(operation["responses"])
     succeeded = operation["responses"]["200"]
@@ -143,7 +143,7 @@ def test_the_json_schema_of_a_meta_is_part_of_the_document(blueprint):
 
     app, document = serve(blueprint)
     shown = document["components"]["schemas"]["ContactBody"]
-    assert shown["anyOf"] == ContactBody.Meta.json_schema["anyOf"]
+    assert shown["allOf"] == [{"anyOf": ContactBody.Meta.json_schema["anyOf"]}]
     assert set(shown["properties"]) == {"email", "phone"}
     assert document["paths"]["/api/things"]["post"]["requestBody"]["required"] is True
     assert app.test_client().post("/api/things", json={"email": "a"}).json == {"email": "a"}

@@ -10,7 +10,7 @@ from marshmallow import EXCLUDE, Schema
 
 from eventapp.core.http import openapi
 from eventapp.core.http.request_parser import RequestParser
-from eventapp.core.http.smorest import UnwrappedBlueprint, document_query
+from eventapp.core.http.smorest import UnwrappedBlueprint, document_query, get_example
 
 # A cached result takes at most 10 times the memory of its query string, so a cache takes 20 MB.
 QUERY_CACHE_SIZE, MAX_CACHED_QUERY_BYTES = 2048, 1024
@@ -38,10 +38,12 @@ class Blueprint(UnwrappedBlueprint):
         """Parse the body, or another `location`, and pass it to the view as its first argument.
 
         The schema is instantiated once instead of for each request. The OpenAPI document requires a
-        body unless the schema accepts `{}`.
+        body unless the schema accepts `{}`, and shows the schema's `EXAMPLE`.
         """
         instance = schema() if isinstance(schema, type) else schema
         kwargs.setdefault("required", openapi.requires_value(instance))
+        if example := get_example(instance):
+            kwargs.setdefault("example", example)
         parse_input = cast(Callable[[View], View], super().arguments(instance, **kwargs))
 
         def decorate(view: View) -> View:

@@ -27,7 +27,24 @@ SMOREST_SETTINGS = {
     "OPENAPI_VERSION": "3.1.0",
     "OPENAPI_URL_PREFIX": "/api",
     "OPENAPI_JSON_PATH": "openapi.json",
+    "API_SPEC_OPTIONS": {
+        "info": {
+            "description": (
+                "Browse and search events, favorite them, and book tickets.\n\n"
+                "Sign in by `POST /api/auth/login`, and send the `accessToken` of the answer as "
+                "`Authorization: Bearer <token>`. A call without a token acts for the device that "
+                "`X-Device-Id` names, or for a guest. Every error has the same shape: `message`, "
+                "`code` and, where fields are at fault, `errors`. Lists are read page by page with "
+                "`page` and `limit`, or with the `cursor` that `nextCursor` of the last page gives."
+            ),
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        # Relative to the address of the document, so it holds behind every proxy.
+        "servers": [{"url": "/", "description": "This server"}],
+    },
 }
+# Who may call an operation, by the roles of its permission.
+CALLERS = {"self": "the user in question", "organizer": "organizers", "admin": "admins"}
 # The documentation of the header that `responses.created_response` sends.
 LOCATION_HEADER = {"Location": {"schema": {"type": "string"}, "required": True}}
 
@@ -48,6 +65,18 @@ class DocumentedApi(Api):  # type: ignore[misc]
 
     ERROR_SCHEMA = ErrorBody
     DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def register_blueprint(self, blp: Any, **options: Any) -> None:
+        """Register a blueprint, and list its tag once.
+
+        The tag of an operation is the description of its blueprint: several blueprints serve one
+        subject.
+        """
+        super().register_blueprint(blp, **options)
+        tags = self.spec._tags
+        del tags[-1]
+        if {"name": blp.description} not in tags:
+            tags.append({"name": blp.description})
 
 
 def init_app(app: Flask) -> Api:
@@ -82,7 +111,7 @@ def requires_value(schema: Schema) -> bool:
 
 
 class RoutePlugin(BasePlugin):
-    """Adds to each operation its id, its security, and its usual errors and headers."""
+    """Adds to each operation its tag, id, description, security, usual errors and headers."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -97,6 +126,10 @@ class RoutePlugin(BasePlugin):
             if view.security:
                 operation["security"] = list(view.security)
             operation["operationId"] = rule.endpoint.replace(".", "_")
+            blueprint: Any = self._app.blueprints[rule.endpoint.split(".")[0]]
+            operation["tags"] = [blueprint.description]
+            details = [operation.get("description"), _describe_callers(view.permission)]
+            operation["description"] = "\n\n".join(filter(None, details))
             responses = operation["responses"]
             documented = {str(status) for status in responses}
             for status in _list_usual_errors(rule, view.permission, operation):
@@ -104,6 +137,16 @@ class RoutePlugin(BasePlugin):
                     responses[str(status.value)] = status.name
             if headers := _list_usual_headers(operation, documented):
                 operation.setdefault("parameters", []).extend(headers)
+
+
+def _describe_callers(permission: str) -> str:
+    """Return a sentence that says who may call an operation."""
+    roles = permission.split()
+    if "anyone" in roles:
+        return "For anyone."
+    if ATTENDEE in roles:
+        return "For every signed-in user."
+    return f"For {' and '.join(CALLERS[role] for role in roles)}."
 
 
 def _list_usual_errors(rule: Rule, permission: str, operation: JsonObject) -> list[HTTPStatus]:

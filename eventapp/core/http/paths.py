@@ -54,7 +54,7 @@ def init_app(app: Flask) -> None:
 def document_converters(api: Api) -> None:
     """Describe the values of the converters in the OpenAPI document."""
     object_id = {"type": "string", "pattern": OBJECT_ID_PATTERN}
-    whole_number = {"type": "integer", "minimum": 0, "maximum": MAX_INT64}
+    whole_number = {"type": "integer", "minimum": 0, "maximum": MAX_INT64, "examples": [1]}
     api.register_converter(ObjectIdConverter, lambda _converter: object_id)
     api.register_converter(WholeNumberConverter, lambda _converter: whole_number)
 

@@ -14,6 +14,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import Schema
 
+from eventapp.core import json
 from eventapp.core.json import JsonObject
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -59,13 +60,36 @@ def document_query(view: Callable[..., Any], schema: Schema) -> None:
 class _Converter(OpenAPIConverter):
     def schema2jsonschema(self, schema: Schema) -> JsonObject:
         by_fields: JsonObject = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
-        return {**by_fields, **get_extra_json_schema(schema)}
+        for field in by_fields.get("properties", {}).values():
+            _describe_default(field)
+        extra = dict(get_extra_json_schema(schema))
+        # Generators of clients take a schema with these keywords beside its fields for a union of
+        # unknown types.
+        alternatives = {name: extra.pop(name) for name in ("anyOf", "oneOf") if name in extra}
+        if alternatives:
+            extra["allOf"] = [alternatives]
+        return {**by_fields, **extra}
+
+
+def _describe_default(field: JsonObject) -> None:
+    """Move the default of a field into its description.
+
+    Generators of TypeScript clients take a field with a default for one that is always present.
+    """
+    if "default" in field:
+        default = f"Default: {json.dumps(field.pop('default')).decode()}"
+        field["description"] = ". ".join(filter(None, [field.get("description"), default]))
 
 
 class JsonSchemaPlugin(MarshmallowPlugin):
     """A marshmallow plugin that adds a schema's `Meta.json_schema` to its JSON Schema."""
 
     Converter = _Converter
+
+
+def get_example(schema: Schema) -> object:
+    """Return the example of a body that a schema has in `EXAMPLE`; None if it has none."""
+    return getattr(schema, "EXAMPLE", None)
 
 
 def get_extra_json_schema(schema: Schema) -> JsonObject:

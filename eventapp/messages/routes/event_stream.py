@@ -14,7 +14,7 @@ from eventapp.core.streams.responses import (
 )
 from eventapp.messages.event_stream import subscribe
 
-bp = Blueprint("streams", __name__, url_prefix="/api/events", description="Live")
+bp = Blueprint("streams", __name__, url_prefix="/api/events", description="Live updates")
 
 
 @bp.route("/<whole:event_id>/stream")

@@ -16,7 +16,7 @@ from eventapp.core.streams.hub import HUB
 from eventapp.messages import event_stream, service
 from eventapp.messages.schemas import MessageAnswer, MessageBody, MessagesAnswer, MessagesQuery
 
-bp = Blueprint("messages", __name__, url_prefix="/api/events", description="An event's chat")
+bp = Blueprint("messages", __name__, url_prefix="/api/events", description="Chat")
 
 
 @bp.route("/<whole:event_id>/messages")

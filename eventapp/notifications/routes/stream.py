@@ -14,7 +14,9 @@ from eventapp.core.streams.responses import (
 )
 from eventapp.notifications import live
 
-bp = Blueprint("live_notifications", __name__, url_prefix="/api/notifications", description="Live")
+bp = Blueprint(
+    "live_notifications", __name__, url_prefix="/api/notifications", description="Live updates"
+)
 
 
 @bp.route("/stream")
