@@ -191,3 +191,114 @@ def test_a_wrong_password_and_an_attendee_are_refused(browser, site, host, clien
     browser.type("#password", PASSWORD + ENTER)
     wait_until(browser, "document.getElementById('status').textContent.includes('Only organizers')")
     assert browser.run(f"return {FIGURES_SHOWN}") is False
+
+
+# A stand-in for `fetch`: what it does with the paths that contain a text. The others are fetched.
+FAKE_FETCH = """
+const [pathPart, behaviour, status, headers, body] = arguments;
+window.realFetch ??= window.fetch;
+window.calls = [];
+window.fetch = async (url, options) => {
+  window.calls.push(url);
+  if (!url.includes(pathPart)) return window.realFetch(url, options);
+  if (behaviour === "fail") throw new TypeError("Failed to fetch");
+  if (behaviour === "hang") return new Promise((_, reject) =>
+    reject(new DOMException("signal timed out", "TimeoutError")));
+  return new Response(body, { status, headers });
+};
+"""
+
+
+def fake_fetch(browser, path_part, behaviour="answer", status=200, headers=None, body="{}"):
+    browser.run(FAKE_FETCH, path_part, behaviour, status, headers or {}, body)
+
+
+RAW_ERRORS = re.compile(r"fetch|token|JSON|undefined|Error|<|signal", re.I)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"behaviour": "fail"}, "The server can't be reached"),
+        ({"behaviour": "hang"}, "takes too long"),
+        ({"status": 503, "body": '{"message": "Database unavailable"}'}, "busy or restarting"),
+        ({"status": 502, "body": "<html>Bad gateway</html>"}, "busy or restarting"),
+        ({"status": 500, "body": "<html>"}, "Something went wrong"),
+        ({"status": 200, "body": "<html>Wi-Fi login</html>"}, "can't be read"),
+        ({"status": 429, "headers": {"Retry-After": "90"}}, "Try again in 90 seconds."),
+        ({"status": 429, "headers": {"Retry-After": "600"}}, "Try again in 10 minutes."),
+        ({"status": 429, "headers": {"Retry-After": "1"}}, "Try again in 1 second."),
+    ],
+    ids=str,
+)
+def test_a_failure_is_told_in_words_and_ends_no_session(browser, site, host, answer, words):
+    sign_in(browser, site, host)
+    fake_fetch(browser, "/analytics/", **answer)
+    browser.run("document.getElementById('period').requestSubmit()")
+    wait_until(browser, "document.querySelector('#status.error')")
+    shown = browser.run(STATUS_TEXT)
+    assert words in shown
+    assert not RAW_ERRORS.search(shown)
+    assert browser.run("return sessionStorage.length") == 1
+    browser.run("window.fetch = window.realFetch")
+    browser.click("#retry")
+    wait_until(browser, "document.getElementById('status').textContent.startsWith('Figures')")
+    assert browser.run("return document.getElementById('retry').hidden") is True
+
+
+EXPIRE_TOKEN = "session.token = 'expired'; storeSession(session)"
+
+
+def test_requests_at_once_share_one_refresh(browser, site, host):
+    sign_in(browser, site, host)
+    before = browser.run("return session.refreshToken")
+    fake_fetch(browser, "nothing")
+    browser.run(
+        f"{EXPIRE_TOKEN}; Promise.all([1, 2, 3].map(() => requestWithRefresh('/auth/profile')))"
+        ".then(() => { window.finished = true; })"
+    )
+    wait_until(browser, "window.finished")
+    calls = browser.run("return window.calls.filter((url) => url.includes('refresh')).length")
+    assert calls == 1
+    assert browser.run("return session.refreshToken") != before
+    assert browser.run("return JSON.parse(sessionStorage['eventapp.dashboard']).token") != "expired"
+
+
+@pytest.mark.parametrize("status", [503, 429, 500])
+def test_a_refresh_that_fails_for_now_keeps_the_session(browser, site, host, status):
+    sign_in(browser, site, host)
+    fake_fetch(browser, "/auth/refresh", status=status, body="<html>")
+    browser.run(f"{EXPIRE_TOKEN}; document.getElementById('period').requestSubmit()")
+    wait_until(browser, "document.querySelector('#status.error')")
+    assert browser.run("return sessionStorage.length") == 1
+    browser.run("window.fetch = window.realFetch")
+    browser.click("#retry")
+    wait_until(browser, "document.getElementById('status').textContent.startsWith('Figures')")
+
+
+def test_an_ended_session_shows_the_form_and_says_so(browser, site, host, db):
+    sign_in(browser, site, host)
+    db.sessions.delete_many({})
+    browser.run("document.getElementById('period').requestSubmit()")
+    wait_until(browser, "!document.getElementById('sign-in').hidden")
+    assert browser.run(STATUS_TEXT) == "Your session has ended. Sign in again."
+    assert browser.run("return sessionStorage.length") == 0
+
+
+def test_a_reload_while_the_server_is_down_offers_to_try_again(browser, site, host):
+    sign_in(browser, site, host)
+    fake_fetch(browser, "/api/", behaviour="fail")
+    browser.run("document.getElementById('figures').hidden = true; run(load)")
+    wait_until(browser, "!document.getElementById('retry').hidden")
+    assert browser.run("return document.getElementById('sign-in').hidden") is True
+    browser.run("window.fetch = window.realFetch")
+    browser.click("#retry")
+    wait_until(browser, FIGURES_SHOWN)
+
+
+def test_signing_out_offline_ends_the_session_of_the_page(browser, site, host):
+    sign_in(browser, site, host)
+    fake_fetch(browser, "/auth/logout", behaviour="fail")
+    browser.click("#sign-out")
+    wait_until(browser, "!document.getElementById('sign-in').hidden")
+    assert browser.run("return sessionStorage.length") == 0

@@ -4,12 +4,13 @@
 
 const byId = (id) => document.getElementById(id);
 const STORAGE_KEY = "eventapp.dashboard";
-let session = JSON.parse(sessionStorage.getItem(STORAGE_KEY) || "null");
+let session = parseObject(sessionStorage.getItem(STORAGE_KEY) || "null");
 let currency = "EUR";
 
 function showStatus(text, isError = false) {
   byId("status").textContent = text;
   byId("status").classList.toggle("error", isError);
+  byId("retry").hidden = !(isError && session);
 }
 
 function storeSession(value) {
@@ -18,32 +19,90 @@ function storeSession(value) {
   else sessionStorage.removeItem(STORAGE_KEY);
 }
 
-// Sends a request to the API and returns the body of the answer. Throws an Error with a `status`.
+const TIMEOUT_MS = 20000;
+const WORDS = {
+  offline: "The server can't be reached. Check your connection and try again.",
+  slow: "The server takes too long to answer. Try again in a moment.",
+  busy: "The server is busy or restarting. Try again in a moment.",
+  broken: "Something went wrong on the server. Try again later.",
+  unreadable: "The answer of the server can't be read. Try again in a moment.",
+  ended: "Your session has ended. Sign in again.",
+  forbidden: "Only organizers and admins see figures.",
+};
+
+// Sends a request to the API and returns the body of the answer. Throws an Error in words for
+// people, with the `status` of the answer, which is undefined if there was none.
 async function request(path, options = {}) {
   const headers = { Accept: "application/json", ...options.headers };
-  if (session) headers.Authorization = `Bearer ${session.token}`;
-  const answer = await fetch(`/api${path}`, { ...options, headers });
-  const body = await answer.json();
-  if (answer.ok) return body;
-  throw Object.assign(new Error(body.message), { status: answer.status });
+  if (session) headers.Authorization ??= `Bearer ${session.token}`;
+  const [answer, text] = await fetchText(`/api${path}`, { ...options, headers });
+  const body = parseObject(text);
+  if (answer.ok && body) return body;
+  throw Object.assign(new Error(describeFailure(answer, body || {})), { status: answer.status });
 }
 
-// Sends a GET request like `request`. If the access token has expired, gets a new one first.
-async function requestWithRefresh(path) {
+async function fetchText(url, options) {
   try {
-    return await request(path);
+    const answer = await fetch(url, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return [answer, await answer.text()];
   } catch (error) {
-    if (error.status !== 401 || !session) throw error;
-    const refreshToken = session.refreshToken;
-    session = null;
-    const tokens = await post("/auth/refresh", { refreshToken });
-    storeSession({ token: tokens.accessToken, refreshToken: tokens.refreshToken });
-    return request(path);
+    throw new Error(error.name === "TimeoutError" ? WORDS.slow : WORDS.offline);
   }
 }
 
-function post(path, body) {
-  return request(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+// Returns the object in a JSON text, null if there is none: a proxy may answer with a page.
+function parseObject(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function describeFailure(answer, body) {
+  if (answer.ok) return WORDS.unreadable;
+  if (answer.status === 429) return describeWait(Number(answer.headers.get("Retry-After")) || 60);
+  if (answer.status === 401 && body.code !== "bad_credentials") return WORDS.ended;
+  if (answer.status === 403) return WORDS.forbidden;
+  if ([502, 503, 504].includes(answer.status)) return WORDS.busy;
+  return answer.status < 500 && body.message ? body.message : WORDS.broken;
+}
+
+function describeWait(seconds) {
+  const [count, unit] = seconds < 100 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
+  return `Too many requests. Try again in ${count} ${unit}${count === 1 ? "" : "s"}.`;
+}
+
+// Sends a request like `request`. If the access token has expired, gets a new one first.
+async function requestWithRefresh(path, options) {
+  const usedToken = session?.token;
+  try {
+    return await request(path, options);
+  } catch (error) {
+    if (error.status !== 401 || !session) throw error;
+    // Another request may have got new tokens in the meantime.
+    if (session.token === usedToken) await refreshSession();
+    return request(path, options);
+  }
+}
+
+// Gets new tokens. Requests that need them at the same time share one call, because a refresh token
+// works once. The session ends only if the server says so.
+let refreshing = null;
+function refreshSession() {
+  refreshing ??= replaceTokens(session.refreshToken).finally(() => { refreshing = null; });
+  return refreshing;
+}
+
+async function replaceTokens(refreshToken) {
+  const headers = { Authorization: `Bearer ${refreshToken}` };
+  const tokens = await post("/auth/refresh", { refreshToken }, headers);
+  storeSession({ token: tokens.accessToken, refreshToken: tokens.refreshToken });
+}
+
+function post(path, body, headers = {}) {
+  const sent = { "Content-Type": "application/json", ...headers };
+  return request(path, { method: "POST", headers: sent, body: JSON.stringify(body) });
 }
 
 const formatNumber = (value) => new Intl.NumberFormat("en").format(Math.round(value * 100) / 100);
@@ -129,6 +188,7 @@ async function loadPeriod() {
 
 async function load() {
   showStatus("Loading");
+  byId("sign-in").hidden = true;
   const user = await requestWithRefresh("/auth/profile");
   const [overview, best, fullest] = await Promise.all([
     requestWithRefresh("/analytics/overview"),
@@ -161,11 +221,9 @@ function showUser(user) {
 }
 
 function showError(error) {
-  if (error.status === 401 || error.status === 403) {
-    storeSession(null);
-    showUser(null);
-  }
-  showStatus(error.status === 403 ? "Only organizers and admins see figures." : error.message, true);
+  if (error.status === 401 || error.status === 403) storeSession(null);
+  if (!session) showUser(null);
+  showStatus(error.message, true);
 }
 
 // Runs an async function, and shows the error if it fails.
@@ -187,8 +245,10 @@ byId("period").addEventListener("submit", (event) => {
   event.preventDefault();
   run(loadPeriod);
 });
+byId("retry").addEventListener("click", () => run(load));
 byId("sign-out").addEventListener("click", () => run(async () => {
-  await request("/auth/logout", { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" }).finally(() => {
+  const headers = { "Content-Type": "application/json" };
+  await requestWithRefresh("/auth/logout", { method: "POST", headers, body: "{}" }).finally(() => {
     storeSession(null);
     showUser(null);
   });
