@@ -30,7 +30,7 @@ from eventapp.bookings.context import BOOKING_CONTEXT, BookingContext
 from eventapp.bookings.ledger import store as ledger_store
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.sales import ticket_limit
-from eventapp.config import Config, load_config
+from eventapp.config import Config, ConfigError, load_config
 from eventapp.core import database, logging
 from eventapp.core.access import permissions, rate_limits
 from eventapp.core.clock import utc_now
@@ -66,7 +66,7 @@ from eventapp.notifications import service as notifications
 from eventapp.notifications import store as notifications_store
 from eventapp.notifications import store_outbox as outbox_store
 from eventapp.notifications.outbox import open_outbox
-from eventapp.payments.providers import PROVIDERS
+from eventapp.payments.providers import PaymentProvider, UnknownProvider, open_provider
 from eventapp.tickets import routes as tickets_routes
 from eventapp.tickets import service as tickets
 from eventapp.waitlist import listing as waitlist_lists
@@ -242,12 +242,24 @@ def build_booking_context(
         db,
         inventory=Inventory(db, event_changes),
         limits=read_booking_limits(config),
-        payments=PROVIDERS["mock"](),  # The only provider; a setting would choose one here.
+        payments=open_payment_provider(config),
         outbox=outbox,
         ticket_attachments=tickets.build_ticket_attachments,
         on_booked=on_booked,
         event_changes=event_changes,
     )
+
+
+def open_payment_provider(config: Config) -> PaymentProvider:
+    """Return the payment provider that the settings name.
+
+    Raises:
+        ConfigError: there is none with this name.
+    """
+    try:
+        return open_provider(config.payment_provider)
+    except UnknownProvider as error:
+        raise ConfigError(f"PAYMENT_PROVIDER: {error}") from None
 
 
 def read_booking_limits(config: Config) -> Limits:

@@ -177,6 +177,10 @@ class Config:
         Regexp(r"[A-Z]{3}$", error="must be a code such as EUR"),
         help="ISO 4217 code of the currency of all prices.",
     )
+    payment_provider: str = setting(
+        "mock",
+        help="The payment provider of new charges. `mock` accepts every charge and moves no money.",
+    )
     smtp_url: str | None = setting(
         None,
         make_url_validator("smtp", "smtps", example="smtp://user:pass@host:port"),

@@ -78,6 +78,7 @@ LAYERS: dict[str, dict[str, str]] = {
     },
     "bookings": {
         "auditing": "service",
+        "charging": "service",
         "context": "service",
         "event_closing": "service",
         "event_transfer": "service",
@@ -87,6 +88,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "ledger.types": "types",
         "notifications": "service",
         "recovery": "service",
+        "refunds": "service",
         "sales": "service",
         "offer_lists": "service",
         "store_due": "store",

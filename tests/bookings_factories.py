@@ -4,11 +4,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from eventapp.bookings import waitlist_offers
+from eventapp.bookings import refunds, waitlist_offers
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.routes import bookings, event_bookings, offers
 from eventapp.core.clock import utc_now
-from eventapp.payments.providers import PaymentRefused
+from eventapp.payments.providers import PaymentRefused, PaymentUnavailable
 from eventapp.waitlist import routes as waitlist_routes
 from tests.factories import make_event, make_user
 
@@ -87,11 +87,13 @@ class Caller:
 
 
 class RecordingProvider:
-    """A payment provider that records its calls, refuses on request, and may be interrupted.
+    """A payment provider that records its calls, and refuses, fails or breaks on request.
 
     Attributes:
-        charged, returned: cents by booking id.
+        charged, returned: cents by the id of the attempt. The first one has the booking's id.
         refuses: True to refuse every charge.
+        refuses_refunds_of: ids of attempts of which it refuses the refund.
+        is_down: True to answer no call.
         before, after: called before and after each charge.
     """
 
@@ -100,24 +102,34 @@ class RecordingProvider:
     def __init__(self):
         self.charged, self.returned, self.voided, self.calls = {}, {}, set(), []
         self.refuses, self.before, self.after = False, lambda: None, lambda: None
+        self.refuses_refunds_of, self.is_down = set(), False
 
-    def charge(self, booking_id, cents, currency):
+    def charge(self, attempt_id, cents, currency):
         self.calls.append(("charge", cents, currency))
+        self._answer()
         self.before()
-        if self.refuses or booking_id in self.voided:
+        if self.refuses or attempt_id in self.voided:
             raise PaymentRefused
-        self.charged.setdefault(booking_id, cents)
+        self.charged.setdefault(attempt_id, cents)
         self.after()
-        return f"charge-{booking_id}"
+        return f"charge-{attempt_id}"
 
-    def forbid_charges(self, booking_id):
-        self.voided.add(booking_id)
-        return self.charged.get(booking_id, 0)
+    def forbid_charges(self, attempt_id):
+        self._answer()
+        self.voided.add(attempt_id)
+        return self.charged.get(attempt_id, 0)
 
-    def refund(self, booking_id, cents, currency):
+    def refund(self, attempt_id, cents, currency):
         self.calls.append(("refund", cents, currency))
-        self.returned[booking_id] = self.charged.get(booking_id, 0)
-        return f"refund-{booking_id}"
+        self._answer()
+        if attempt_id in self.refuses_refunds_of:
+            raise PaymentRefused("the card is closed")
+        self.returned[attempt_id] = self.charged.get(attempt_id, 0)
+        return f"refund-{attempt_id}"
+
+    def _answer(self):
+        if self.is_down:
+            raise PaymentUnavailable("timed out")
 
     @property
     def balance(self):
@@ -148,6 +160,11 @@ def set_clock(monkeypatch, moment):
 def expire_holds(app, **span):
     """Run the job that expires holds and offers as if so much time had passed."""
     return waitlist_offers.expire_holds(context_of(app), later(**span))
+
+
+def pay_refunds(app, **span):
+    """Run the job that pays refunds as if so much time had passed."""
+    return refunds.pay_due_refunds(context_of(app), later(**span))
 
 
 def refused(answer, status, code):

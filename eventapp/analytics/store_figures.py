@@ -158,14 +158,17 @@ def sum_spending(db: Db, user_ids: Sequence[ObjectId]) -> list[UserSpending]:
 def count_pending_work(db: Db) -> dict[str, int]:
     """Return the amounts of pending background work, by their names in the health report.
 
-    They count events with in-flight entries, pending stock moves, open holds, open waitlist offers,
-    and cancelled events whose bookings are still being cancelled.
+    They count events with in-flight entries, pending stock moves, unpaid refunds, open holds, open
+    waitlist offers, and cancelled events whose bookings are still being cancelled.
     """
     held = {"status": "held", "expiresAt": {"$exists": True}}
     return {
         "marksInFlight": db.events.count_documents({"marksSince": {"$exists": True}}),
         "movesDue": db.bookings.count_documents({"restock": "due"})
         + db.waitlist.count_documents({"restock": "due"}),
+        "refundsDue": db.bookings.count_documents(
+            {"refundDueAt": {"$exists": True}, "active": False}
+        ),
         "openHolds": db.bookings.count_documents(held),
         "openOffers": db.bookings.count_documents({**held, "waitlistEntryId": {"$exists": True}}),
         "closingEvents": db.events.count_documents({"closing": {"$exists": True}}),

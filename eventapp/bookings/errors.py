@@ -101,6 +101,16 @@ class PaymentFailed(Conflict):
     code, message = "payment_failed", "The payment was refused; the tickets are still held"
 
 
+class ProviderUnavailable(TemporaryFailure):
+    """The payment provider does not answer; the booking is still held.
+
+    The same request charges at most once, however often it is repeated.
+    """
+
+    code = "payment_unavailable"
+    message = "The payment provider does not answer; the tickets are still held"
+
+
 class NoOffer(NotFound):
     """The user has no open waitlist offer for the event."""
 

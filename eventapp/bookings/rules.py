@@ -35,6 +35,10 @@ ACTIVE_STATUSES = (HELD, CONFIRMED)
 REFERENCE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 # The slot of a booking that its holder made. See `bookings.store`.
 DIRECT_SLOT = "direct"
+# No request charges for longer than this.
+MAX_CHARGE_TIME = timedelta(seconds=30)
+# The request that cancels a booking pays its refund within this time, else the worker does.
+REQUEST_TIME = timedelta(seconds=10)
 
 # What the API shows of a booking, in this order.
 VIEW_FIELDS = tuple(BookingView.__annotations__)
@@ -237,6 +241,49 @@ def is_charge_uncertain(payment: Payment | None) -> bool:
     A refused charge counts too, because a parallel charge may have succeeded.
     """
     return payment is not None and "id" not in payment
+
+
+def get_attempt_id(booking_id: BookingId, payment: Payment | None) -> BookingId:
+    """Return the id of the last attempt to charge for a booking.
+
+    An older version had one attempt for each booking, with the booking's id.
+    """
+    return payment.get("attemptId", booking_id) if payment else booking_id
+
+
+def may_repeat_charge(payment: Payment, cents: int, provider_name: str) -> bool:
+    """Return whether a charge of this amount is the recorded attempt again."""
+    is_given_up = "refusedAt" in payment or "forbiddenAt" in payment
+    is_same = payment.get("cents") == cents and payment["provider"] == provider_name
+    return is_same and not is_given_up
+
+
+def is_charge_under_way(payment: Payment, now: datetime) -> bool:
+    """Return whether a request may be making the recorded charge at this moment."""
+    has_ended = payment.keys() & {"refusedAt", "unknownAt", "forbiddenAt"}
+    return not has_ended and now - payment["begunAt"] < MAX_CHARGE_TIME
+
+
+def find_refund_due_time(
+    booking: StoredBooking, cents: int, reason: ChangeReason, now: datetime
+) -> datetime | None:
+    """Return when the worker looks after the money of a booking that ends; None for never.
+
+    Args:
+        cents: the refund that is decided, 0 for none.
+    """
+    if not cents and not is_charge_uncertain(booking.get("payment")):
+        return None
+    return now + REQUEST_TIME if reason == "cancelled" else now
+
+
+def is_refund_unmarked(booking: StoredBooking) -> bool:
+    """Return whether an ended booking has a refund to be paid that an older version decided."""
+    if booking["active"] or "refundDueAt" in booking:
+        return False
+    if refund := booking["refund"]:
+        return "refundId" not in refund
+    return is_charge_uncertain(booking.get("payment"))
 
 
 def build_refund(cents: int, currency: str, reason: ChangeReason, now: datetime) -> Refund:

@@ -75,6 +75,7 @@ INDEXES = {
         ),
         IndexModel([("waitlistEntryId", ASCENDING)], name="offers", sparse=True),
         IndexModel([("tellAt", ASCENDING)], name="tell", sparse=True),
+        IndexModel([("refundDueAt", ASCENDING)], name="refund_due", sparse=True),
     ],
 }
 
@@ -257,18 +258,20 @@ def update_booking(
     where: Query,
     fields: Query,
     entries: Sequence[LedgerEntry] = (),
+    removed: Sequence[str] = (),
 ) -> StoredBooking | None:
     """Set fields of a booking if it matches `where` and has no pending stock move.
 
     Args:
         entries: added to the booking; needed if its tickets or its money change.
+        removed: fields to remove.
 
     Returns:
         The booking after the update; None, with nothing written, if it did not match.
     """
     return _bookings(db).find_one_and_update(
         {"_id": booking_id, **NO_PENDING_MOVE, **where},
-        build_update(fields, entries),
+        build_update(fields, entries, removed),
         return_document=ReturnDocument.AFTER,
     )
 

@@ -1,4 +1,4 @@
-"""Find bookings with work that is due: holds to expire, stock moves to apply, holders to notify.
+"""Find bookings with work that is due: holds to expire, moves and refunds, holders to notify.
 
 Every function returns the longest due first. `without` names the bookings whose last attempt failed
 and whose next one is not due yet (see `eventapp.due_work`).
@@ -34,6 +34,14 @@ def find_moves_before(
     """Return bookings whose stock move has been pending since before this time."""
     old = {"restock": "due", "updatedAt": {"$lt": before}, **exclude_ids(without)}
     return _find(db, old, "updatedAt", limit)
+
+
+def find_refunds_due(
+    db: Db, now: datetime, limit: int, without: Sequence[object] = ()
+) -> list[StoredBooking]:
+    """Return ended bookings with a refund to pay, or a charge of which the success is unknown."""
+    due = {"refundDueAt": {"$lte": now}, "active": False, **exclude_ids(without)}
+    return _find(db, due, "refundDueAt", limit)
 
 
 def find_with_pending_notifications(

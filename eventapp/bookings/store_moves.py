@@ -6,10 +6,11 @@ pending move does not change again until the move is recorded as applied (`resto
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import cast
 
 from bson import ObjectId
-from pymongo import UpdateOne
+from pymongo import ReturnDocument, UpdateOne
 from pymongo.collection import Collection
 
 from eventapp.bookings.ledger.store import build_update
@@ -59,6 +60,36 @@ def record_moves_applied(db: Db, booking_ids: Sequence[ObjectId], keys: Sequence
     db.bookings.update_many(applied, {"$set": {"restock": "done"}})
 
 
+def decide_refund(
+    db: Db, booking_id: ObjectId, refund: Refund, entries: Sequence[LedgerEntry], now: datetime
+) -> StoredBooking | None:
+    """Store the refund of an ended booking that has none yet, to be paid.
+
+    Args:
+        entries: added to the booking.
+
+    Returns:
+        The booking after the update; None, with nothing written, if it has a refund or is active.
+    """
+    return _bookings(db).find_one_and_update(
+        {"_id": booking_id, "active": False, "refund": None},
+        build_update({"refund": refund, "refundDueAt": now}, entries),
+        return_document=ReturnDocument.AFTER,
+    )
+
+
+def set_refund_due(db: Db, booking_id: ObjectId, now: datetime) -> None:
+    """Let the worker look after the refund of an ended booking."""
+    ended = {"_id": booking_id, "active": False, "refundDueAt": {"$exists": False}}
+    db.bookings.update_one(ended, {"$set": {"refundDueAt": now}})
+
+
+def clear_refund_due(db: Db, booking_id: ObjectId) -> None:
+    """Record that nothing more is to be paid back for an ended booking."""
+    ended = {"_id": booking_id, "active": False}
+    db.bookings.update_one(ended, {"$unset": {"refundDueAt": ""}})
+
+
 def record_refunds_paid(
     db: Db, refunds: Iterable[tuple[StoredBooking, Refund, Sequence[LedgerEntry]]]
 ) -> None:
@@ -72,7 +103,7 @@ def record_refunds_paid(
     updates = [
         UpdateOne(
             {"_id": booking["_id"], "active": False, "refund.refundId": {"$exists": False}},
-            build_update({"refund": refund}, entries),
+            build_update({"refund": refund}, entries, removed=["refundDueAt"]),
         )
         for booking, refund, entries in refunds
     ]

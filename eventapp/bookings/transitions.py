@@ -1,14 +1,12 @@
 """Confirm, cancel and expire bookings, each exactly once, however many processes try.
 
 A transition has two steps. One guarded update of the booking changes its status, and adds a pending
-stock move and the refund that it decides. Then `apply_pending_moves` changes the event's stock,
-pays the refund and records the move as applied. If a process dies between the two, the next request
-or `bookings.recovery` repeats the second step. That is safe: the stock move has a key, and the
-payment provider charges and refunds a booking only once.
+stock move and the refund that it decides. Then `apply_pending_moves` changes the event's stock and
+records the move as applied. If a process dies between the two, the next request or
+`bookings.recovery` repeats the second step, which is safe because the stock move has a key.
 
-A refund is paid only after the booking has ended, and only for what was charged. If a process died
-while it charged, it is not known whether the charge was made. `PaymentProvider.forbid_charges` then
-forbids all later charges for the booking and returns what was charged.
+Money goes its own way: `bookings.charging` charges for holds, and `bookings.refunds` pays refunds
+after the stock moves.
 """
 
 from collections.abc import Sequence
@@ -17,36 +15,35 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.bookings import rules, store, store_moves
+from eventapp.bookings.charging import build_charged_guard, charge
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import (
     CancellationClosed,
     HoldExpired,
     NotCancellable,
     NotHeld,
-    PaymentFailed,
     TicketCheckedIn,
 )
 from eventapp.bookings.ledger.entries import (
     build_confirmation_entries,
     build_end_entries,
-    build_refund_entries,
 )
+from eventapp.bookings.refunds import mark_unpaid, pay_in_request, refund_late_charge
 from eventapp.bookings.service import (
     find_booking,
     find_own_booking,
     find_visible_booking,
     is_organizer_or_admin,
 )
-from eventapp.bookings.types import ChangeReason, Payment, Refund, Status, StoredBooking
+from eventapp.bookings.types import ChangeReason, Payment, Status, StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Query
 from eventapp.core.errors import Conflict
 from eventapp.core.failpoints import failpoint
 from eventapp.inventory.service import StockMove
-from eventapp.payments.providers import PaymentRefused
 
 # An attempt fails if another request has changed the booking since it was read. An attempt to
-# confirm also fails while a charge of another amount is recorded as begun.
+# confirm also fails while a charge of another amount is under way.
 CHANGE_ATTEMPTS = 20
 # The guard of a cancellation. Its counterpart is in `tickets.store.check_in`, which requires that
 # the booking is confirmed: of a check-in and a cancellation at once, only one is written.
@@ -82,6 +79,8 @@ def cancel_booking(
             context, booking, rules.CANCELLED, "cancelled", now, guard=NOT_CHECKED_IN
         ):
             apply_pending_moves(context, [cancelled], now)
+            if "refundDueAt" in cancelled:
+                pay_in_request(context, booking_id, now)
             return find_booking(context, booking_id)
         apply_move_if_pending(context, booking_id, now)
     raise Conflict("The booking is being changed; try again")
@@ -150,7 +149,7 @@ def build_end_fields(
 ) -> Query:
     """Return the fields that end an active booking and add its stock move and notification.
 
-    A confirmed booking also gets a refund, which `apply_pending_moves` pays.
+    A confirmed booking that was not free also gets a refund, which `bookings.refunds` pays.
     """
     is_held = booking["status"] == rules.HELD
     quantities = rules.collect_quantities(booking["items"])
@@ -165,9 +164,11 @@ def build_end_fields(
     }
     if status == rules.CANCELLED:
         fields["cancelledAt"] = now
-    if not is_held:
-        cents = rules.compute_charged_cents(booking)
+    cents = 0 if is_held else rules.compute_charged_cents(booking)
+    if cents:
         fields["refund"] = rules.build_refund(cents, booking["currency"], reason, now)
+    if due_at := rules.find_refund_due_time(booking, cents, reason, now):
+        fields["refundDueAt"] = due_at
     return fields
 
 
@@ -189,8 +190,8 @@ def confirm_booking(
         The confirmed booking.
 
     Raises:
-        BookingNotFound, NotHeld, HoldExpired, PaymentFailed: the booking is not confirmed. A charge
-            that was made after the end of the hold is refunded.
+        BookingNotFound, NotHeld, HoldExpired, PaymentFailed, ProviderUnavailable: the booking is
+            not confirmed. A charge that was made after the end of the hold is refunded.
     """
     for _attempt in range(CHANGE_ATTEMPTS):
         booking = find_own_booking(context, booking_id, actor)
@@ -215,15 +216,16 @@ def _charge_and_confirm(
 
     Returns:
         The confirmed booking; None if the hold has ended, another request has confirmed it, or a
-        charge of another amount is recorded.
+        charge of another amount is under way.
 
     Raises:
         HoldExpired: the hold ended after the charge, which is refunded.
         PaymentFailed: the provider refused.
+        ProviderUnavailable: the provider does not answer.
     """
     kept, returned = rules.split_items(booking["items"], quantity or booking["quantity"])
     totals = rules.sum_items(kept)
-    payment = _charge(context, booking, totals["totalCents"], now)
+    payment = charge(context, booking, totals["totalCents"], now)
     if payment is None:
         return None
     failpoint("charge")
@@ -240,7 +242,12 @@ def _charge_and_confirm(
     }
     entries = build_confirmation_entries(booking, totals, now)
     confirmed = store.update_booking(
-        context.db, booking["_id"], {"status": rules.HELD}, fields, entries
+        context.db,
+        booking["_id"],
+        build_charged_guard(payment),
+        fields,
+        entries,
+        removed=["refundDueAt"],
     )
     if confirmed is None:
         _refund_late_charge(context, booking["_id"], payment, now)
@@ -249,64 +256,21 @@ def _charge_and_confirm(
     return confirmed
 
 
-def _charge(
-    context: BookingContext, booking: StoredBooking, cents: int, now: datetime
-) -> Payment | None:
-    """Charge for a hold.
-
-    The charge is recorded as begun before it is made. While its amount is recorded, only a charge
-    of the same amount may begin, because the provider charges a booking once. A refusal replaces
-    the record by `refusedAt`. The record must not vanish: a parallel charge may have succeeded, so
-    the provider is asked before a refund (`_determine_refund`).
-
-    Returns:
-        The payment to record; None if the hold has ended, another request has confirmed it, or a
-        charge of another amount is recorded.
-
-    Raises:
-        PaymentFailed: the provider refused.
-    """
-    payment: Payment = {"provider": context.payments.name, "cents": cents, "begunAt": now}
-    may_charge_filter = {
-        "status": rules.HELD,
-        "expiresAt": {"$gt": now},
-        "payment.cents": {"$in": [None, cents]},
-    }
-    if not store.update_booking(
-        context.db, booking["_id"], may_charge_filter, {"payment": payment}
-    ):
-        return None
-    failpoint("pay")
-    try:
-        charge_id = context.payments.charge(booking["_id"], cents, booking["currency"])
-    except PaymentRefused:
-        unchanged = {"status": rules.HELD, "payment": payment}
-        refused: Payment = {"provider": context.payments.name, "refusedAt": now}
-        store.update_booking(context.db, booking["_id"], unchanged, {"payment": refused})
-        if find_booking(context, booking["_id"])["status"] == rules.HELD:
-            raise PaymentFailed from None
-        return None
-    return {**payment, "id": charge_id, "paidAt": now}
-
-
 def _refund_late_charge(
     context: BookingContext, booking_id: ObjectId, payment: Payment, now: datetime
 ) -> None:
     """Refund a charge for a hold that ended before it could be confirmed.
 
-    Do nothing if the booking is active: another request has confirmed it with the same charge. The
-    booking is not held, because a booking that is no longer held is never held again.
+    Do nothing if the booking is active: another request has confirmed it with the same charge, or
+    charges another amount and pays this charge back.
 
     Raises:
-        HoldExpired: the charge was refunded.
+        HoldExpired: the charge is refunded.
     """
     booking = find_booking(context, booking_id)
     if booking["active"]:
         return
-    unpaid_refund = rules.build_refund(payment["cents"], booking["currency"], "hold_expired", now)
-    refund = _pay_refund(context, booking_id, unpaid_refund)
-    entries = build_refund_entries(booking, refund, now)
-    store_moves.record_refunds_paid(context.db, [(booking, refund, entries)])
+    refund = refund_late_charge(context, booking, payment, now)
     raise HoldExpired("The hold has expired; the payment is refunded", refund=refund)
 
 
@@ -320,9 +284,7 @@ def apply_move_if_pending(context: BookingContext, booking_id: ObjectId, now: da
 def apply_pending_moves(
     context: BookingContext, bookings: Sequence[StoredBooking], now: datetime
 ) -> None:
-    """Apply the pending stock moves of bookings, and pay their unpaid refunds.
-
-    It may be repeated for the same bookings.
+    """Apply the pending stock moves of bookings. It may be repeated for the same bookings.
 
     Args:
         bookings: bookings of one event, each with a pending move.
@@ -339,46 +301,8 @@ def apply_pending_moves(
         now,
         find_pending=lambda: store_moves.find_pending_move_keys(context.db, ids),
     )
-    _pay_refunds(context, bookings, now)
+    for booking in bookings:
+        mark_unpaid(context, booking, now)
     store_moves.record_moves_applied(context.db, ids, keys)
     failpoint("move-recorded")
     context.inventory.allow_clearing(event_id, keys)
-
-
-def _pay_refunds(context: BookingContext, bookings: Sequence[StoredBooking], now: datetime) -> None:
-    unpaid = ((each, _determine_refund(context, each, now)) for each in bookings)
-    paid = [(each, _pay_refund(context, each["_id"], refund)) for each, refund in unpaid if refund]
-    store_moves.record_refunds_paid(
-        context.db,
-        [(each, refund, build_refund_entries(each, refund, now)) for each, refund in paid],
-    )
-
-
-def _determine_refund(
-    context: BookingContext, booking: StoredBooking, now: datetime
-) -> Refund | None:
-    """Return the refund that is still to be paid for a booking; None if there is none.
-
-    The refund of a confirmed booking was decided when it ended. For a hold that ended while the
-    success of its charge was unknown, the provider forbids all later charges and says what was
-    charged. That amount is refunded.
-
-    Args:
-        booking: a booking with a pending move.
-    """
-    if refund := booking["refund"]:
-        return None if "refundId" in refund else refund
-    if booking["active"] or not rules.is_charge_uncertain(booking.get("payment")):
-        return None
-    move = rules.get_pending_move(booking)
-    cents = context.payments.forbid_charges(booking["_id"])
-    if not move or not cents:
-        return None
-    return rules.build_refund(cents, booking["currency"], move["reason"], now)
-
-
-def _pay_refund(context: BookingContext, booking_id: ObjectId, refund: Refund) -> Refund:
-    """Pay a refund through the provider; return it with the provider's id."""
-    cents = rules.to_cents(refund["amount"])
-    refund_id = context.payments.refund(booking_id, cents, refund["currency"])
-    return {**refund, "refundId": refund_id}

@@ -45,16 +45,19 @@ class BookingItem(TypedDict):
 class Payment(TypedDict, total=False):
     """An attempt to charge for a hold. A booking that was confirmed without a hold has no payment.
 
-    `provider` is always set. A charge that was begun has `cents` and `begunAt`, and also `id` and
-    `paidAt` once its success is recorded. A refused charge has only `refusedAt`.
+    `provider` is always set. Attempts of older versions have no `attemptId`, and of a refused one
+    they kept `refusedAt` alone.
     """
 
     provider: str  # the name of the payment provider
+    attemptId: ObjectId  # by which the provider recognizes the attempt; absent: the booking's id
     cents: int  # the amount, in cents
     begunAt: datetime  # UTC, before the provider was called
     id: str  # the provider's id of the charge; absent until its success is recorded
     paidAt: datetime  # UTC, when the booking was confirmed
     refusedAt: datetime  # UTC, when the provider refused
+    unknownAt: datetime  # UTC, when the provider did not answer
+    forbiddenAt: datetime  # UTC, when the attempt was given up; it can confirm nothing any more
 
 
 class Refund(TypedDict):
@@ -155,6 +158,7 @@ class StoredBooking(TypedDict):
     cancelledAt: datetime | None  # UTC; None unless cancelled
     refund: Refund | None  # None unless a refund was decided
     payment: NotRequired[Payment]  # absent if no charge for a hold was ever tried
+    refundDueAt: NotRequired[datetime]  # UTC; absent if the worker need not look after the money
     restock: NotRequired[Literal["due", "done"]]  # the move in `due` is pending, or applied
     due: NotRequired[PendingMove]  # the last stock move; absent before the first, like `restock`
     tell: NotRequired[dict[str, datetime]]  # pending notifications: {kind: when it became due}

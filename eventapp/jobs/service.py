@@ -18,7 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 
 from eventapp.analytics import ranking, sales_sums
-from eventapp.bookings import event_closing, recovery, waitlist_offers
+from eventapp.bookings import event_closing, recovery, refunds, waitlist_offers
 from eventapp.bookings import notifications as booking_notifications
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.ledger import reports
@@ -113,6 +113,7 @@ JOBS: dict[str, Job] = {
     job.name: job
     for job in (
         Job("expire-holds", waitlist_offers.expire_holds, 2),
+        Job("refunds", refunds.pay_due_refunds, 2),
         Job("serve-waiting", waitlist_offers.offer_available_tickets, 5),
         Job("settle", recovery.recover, 5),
         Job("close-cancelled", event_closing.close_cancelled_events, 10),

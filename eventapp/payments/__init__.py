@@ -1,1 +1,1 @@
-"""Take and refund money. To add a payment provider, add a class to `payments.providers`."""
+"""Takes and refunds money. To add a payment provider, add a class to `payments.providers`."""

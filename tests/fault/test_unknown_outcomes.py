@@ -23,7 +23,7 @@ from tests.bookings_factories import (
 from tests.conftest import empty_database
 from tests.fault.database_faults import FAULTS, inject_faults
 
-JOBS = ("settle", "expire-holds", "serve-waiting", "close-cancelled")
+JOBS = ("settle", "expire-holds", "refunds", "serve-waiting", "close-cancelled")
 
 
 class World:

@@ -12,6 +12,7 @@ from tests.bookings_factories import (
     event_of,
     expire_holds,
     later,
+    pay_refunds,
     refused,
     set_clock,
     stock_of,
@@ -141,6 +142,10 @@ def test_no_other_user_can_cancel(db, client, app, ann, bob, host):
     assert stock_of(db, 1) == (9, 1, 0, 0)
 
 
-def test_a_free_booking_is_refunded_with_zero(db, ann):
+def test_no_refund_is_recorded_for_a_free_booking(db, app, ann):
     event_of(db, ticketTypes=types(10, price=0))
-    assert cancelled(ann.cancel(ann.book(1)))["refund"]["amount"] == 0
+    booking = ann.book(1)
+    assert cancelled(ann.cancel(booking))["refund"] is None
+    assert pay_refunds(app, minutes=1) == 0
+    assert cancelled(ann.cancel(booking))["refund"] is None
+    assert stock_of(db, 1) == (10, 0, 0, 0)

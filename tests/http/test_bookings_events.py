@@ -14,6 +14,7 @@ from tests.bookings_factories import (
     event_of,
     expire_holds,
     later,
+    pay_refunds,
     refused,
     stock_of,
 )
@@ -137,12 +138,13 @@ def test_an_event_with_bookings_cannot_become_a_draft(db, host, ann):
     refused(put(host, ticket_type("A", 1), status="draft"), 409, "event_has_bookings")
 
 
-def test_cancelling_an_event_cancels_and_refunds_its_bookings(db, host, people):
+def test_cancelling_an_event_cancels_and_refunds_its_bookings(db, app, host, people):
     event_of(db, 10, 5, organizer_id=host.id, schedule=[{"date": day(0), "location": "X"}])
     sold, held = people[0].book(1, 3), people[1].book(1, 2, 2, hold=True)
     answer = host.call("POST", "/events/1/cancel")
     assert (answer.status_code, answer.json["status"]) == (200, "cancelled")
     assert (counters_of(answer, 0), counters_of(answer, 1)) == ((10, 0, 0, 10), (5, 0, 0, 5))
+    assert pay_refunds(app) == 1
     mine = people[0].get(f"/bookings/{sold['_id']}").json["data"]["booking"]
     assert (mine["status"], mine["refund"]["amount"]) == ("cancelled", 60)
     assert (mine["refund"]["reason"], bool(mine["refund"]["refundId"])) == ("event_cancelled", True)

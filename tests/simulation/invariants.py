@@ -132,12 +132,15 @@ def _check_ledger(store: SimulatedStore) -> None:
 
 def _check_money(store: SimulatedStore, provider: SimulatedProvider) -> None:
     """Check that what was charged and not refunded is the price of the confirmed bookings."""
-    bookings = {booking["_id"]: booking for booking in store.read("bookings")}
-    for booking_id in {*provider.charged, *provider.refunded}:
-        balance = provider.charged[booking_id] - provider.refunded[booking_id]
-        booking = bookings[booking_id]
-        is_owned = booking.get("status") == "confirmed"
-        owed = booking["totalCents"] if is_owned else 0
+    payers = {
+        booking["payment"].get("attemptId", booking["_id"]): booking
+        for booking in store.read("bookings")
+        if "payment" in booking
+    }
+    for attempt_id in {*provider.charged, *provider.refunded}:
+        balance = provider.charged[attempt_id] - provider.refunded[attempt_id]
+        booking = payers.get(attempt_id, {})  # Empty for an attempt that another one replaced.
+        owed = booking["totalCents"] if booking.get("status") == "confirmed" else 0
         assert balance == owed, f"{balance} cents paid, {owed} owed: {booking}"
 
 

@@ -4,15 +4,15 @@ from collections import Counter
 
 from bson import ObjectId
 
-from eventapp.payments.providers import PaymentRefused
+from eventapp.payments.providers import PaymentRefused, PaymentUnavailable
 from tests.simulation.scheduler import Scheduler
 
 
 class SimulatedProvider:
-    """Charges and refunds each booking at most once, however often it is asked.
+    """Charges and refunds each attempt at most once, however often it is asked.
 
     Attributes:
-        charged, refunded: cents by booking id.
+        charged, refunded: cents by the id of the attempt.
         failure: the probability that a call fails before it has an effect, and again after it.
         refusal: the probability that a charge is refused.
     """
@@ -25,33 +25,33 @@ class SimulatedProvider:
         self.refunded: Counter[ObjectId] = Counter()
         self._forbidden: set[ObjectId] = set()
 
-    def charge(self, booking_id: ObjectId, cents: int, currency: str) -> str:
-        """Charge an amount for a booking, unless it was charged before."""
+    def charge(self, attempt_id: ObjectId, cents: int, currency: str) -> str:
+        """Charge an amount, unless the attempt was charged before."""
         self._be_slow_or_fail()
-        if booking_id not in self.charged:
+        if attempt_id not in self.charged:
             refuses = self._scheduler.random.random() < self.refusal
-            if refuses or booking_id in self._forbidden:
+            if refuses or attempt_id in self._forbidden:
                 raise PaymentRefused
-            self.charged[booking_id] = cents
+            self.charged[attempt_id] = cents
         self._be_slow_or_fail()
-        return f"charge-{booking_id}"
+        return f"charge-{attempt_id}"
 
-    def forbid_charges(self, booking_id: ObjectId) -> int:
-        """Refuse all later charges for a booking; return the cents charged before."""
+    def forbid_charges(self, attempt_id: ObjectId) -> int:
+        """Refuse all later charges of an attempt; return the cents charged before."""
         self._be_slow_or_fail()
-        self._forbidden.add(booking_id)
+        self._forbidden.add(attempt_id)
         self._be_slow_or_fail()
-        return self.charged[booking_id]
+        return self.charged[attempt_id]
 
-    def refund(self, booking_id: ObjectId, cents: int, currency: str) -> str:
-        """Pay back what was charged for a booking."""
+    def refund(self, attempt_id: ObjectId, cents: int, currency: str) -> str:
+        """Pay back what was charged by an attempt."""
         self._be_slow_or_fail()
-        self.refunded[booking_id] = self.charged[booking_id]
+        self.refunded[attempt_id] = self.charged[attempt_id]
         self._be_slow_or_fail()
-        return f"refund-{booking_id}"
+        return f"refund-{attempt_id}"
 
     def _be_slow_or_fail(self) -> None:
         self._scheduler.pause()
         if self._scheduler.random.random() < self.failure:
             self._scheduler.note("the provider does not answer")
-            raise ConnectionError("the provider does not answer")
+            raise PaymentUnavailable("the provider does not answer")

@@ -10,7 +10,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.inventory import store as inventory_store
 from tests import sales
-from tests.bookings_factories import Caller, context_of, event_of, later, stock_of
+from tests.bookings_factories import Caller, context_of, event_of, later, pay_refunds, stock_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 ADMIN = Actor(ObjectId(), "admin")
@@ -61,6 +61,8 @@ def test_all_bookings_end_in_few_writes(db, app, host, monkeypatch):
     with count_writes(monkeypatch) as seen:
         assert host.call("POST", "/events/1/cancel").status_code == 200
     assert db.bookings.count_documents({"active": True}) == 0
+    assert db.bookings.count_documents({"refund.refundId": {"$exists": True}}) == 0
+    assert [pay_refunds(app) for _run in range(3)] == [500, MANY - 500, 0]
     assert db.bookings.count_documents({"refund.refundId": {"$exists": True}}) == MANY
     assert db.bookings.count_documents({"restock": {"$ne": "done"}}) == 0
     assert db.bookings.count_documents({"tell.event_cancelled": {"$exists": True}}) == MANY

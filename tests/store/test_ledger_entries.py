@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import event_closing, transitions, waitlist_offers
+from eventapp.bookings import event_closing, refunds, transitions, waitlist_offers
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.errors import HoldExpired
 from eventapp.core.clock import utc_now
@@ -84,6 +84,7 @@ def test_bookings_of_a_cancelled_event(context, db, event):
     sold = kit.booking_id(kit.book(context, event, 2))
     held = kit.booking_id(kit.book(context, event, 2, hold=True))
     event_closing.end_all_bookings(context, event["eventId"], "event_cancelled", utc_now())
+    refunds.pay_due_refunds(context, utc_now())
     ended = ("event_cancelled", -1, 0, -2, -4000, 0)
     assert entries_of(db, sold) == [SOLD, ended, REFUNDED]
     assert entries_of(db, held) == [HELD, ("event_cancelled", 0, -2, 0, 0, 0)]
@@ -111,6 +112,7 @@ def test_a_hold_that_ends_during_its_charge(context, db, event, provider, moment
 
     def expire():
         assert waitlist_offers.expire_holds(context, now + LATER) == 1
+        refunds.pay_due_refunds(context, now + LATER)
 
     with (
         changed(context, payments=provider),
@@ -150,4 +152,5 @@ def test_a_refund_of_a_booking_that_ended_without_entries(context, db, event):
     old = {"$set": ended, "$unset": {"entries": "", "ledgerDue": ""}}
     db.bookings.update_one({"_id": id_}, old)
     transitions.apply_move_if_pending(context, id_, now)
+    refunds.pay_due_refunds(context, now + LATER)
     assert entries_of(db, id_) == [("opening", 0, 0, 0, 0, 4000), REFUNDED]

@@ -68,17 +68,27 @@ def build_end_entries(
     return [*_build_opening(booking), entry]
 
 
+def build_charge_entries(booking: StoredBooking, refund: Refund, at: datetime) -> list[LedgerEntry]:
+    """Return the entries of a charge that the booking does not count as paid.
+
+    The hold had ended before the success of the charge was recorded.
+
+    Args:
+        booking: the booking as it was read.
+        refund: the decision to pay the charge back, which is stored with the entries.
+    """
+    charged = _build_entry("charged", at, paid=rules.to_cents(refund["amount"]))
+    return [*_build_opening(booking), charged]
+
+
 def build_refund_entries(booking: StoredBooking, refund: Refund, at: datetime) -> list[LedgerEntry]:
     """Return the entries of a refund that was paid.
 
     Args:
-        booking: the booking as it was read. If no refund is decided in it, the refund is of a
-            charge that the booking does not count as paid: the hold had ended before its success
-            was recorded.
+        booking: the booking as it was read, with the refund that was decided.
     """
-    cents = rules.to_cents(refund["amount"])
-    charged = [] if booking["refund"] else [_build_entry("charged", at, paid=cents)]
-    return [*_build_opening(booking), *charged, _build_entry("refunded", at, paid=-cents)]
+    refunded = _build_entry("refunded", at, paid=-rules.to_cents(refund["amount"]))
+    return [*_build_opening(booking), refunded]
 
 
 def _build_opening(booking: StoredBooking) -> list[LedgerEntry]:

@@ -38,15 +38,19 @@ MAX_ATTEMPTS = 200
 COPIED_FIELDS = ("eventId", "organizerId", "createdAt", "entries")
 
 
-def build_update(fields: Mapping[str, object], entries: Sequence[LedgerEntry]) -> Query:
-    """Return the update that sets fields of a booking and adds entries to it.
+def build_update(
+    fields: Mapping[str, object], entries: Sequence[LedgerEntry], removed: Sequence[str] = ()
+) -> Query:
+    """Return the update that sets and removes fields of a booking and adds entries to it.
 
     The number of an entry is its position, from 1. So writers of other changes of the booking
     cannot use the same number.
     """
+    update: Query = {"$unset": dict.fromkeys(removed, "")} if removed else {}
     if not entries:
-        return {"$set": fields}
+        return {**update, "$set": fields}
     return {
+        **update,
         "$set": {**fields, "ledgerDue": True},
         "$push": {"entries": {"$each": list(entries)}},
     }
