@@ -70,10 +70,10 @@ def sum_ledger(db: Db, period: StoredReportPeriod, until: datetime) -> list[Ledg
             {"number": {"$lte": period["upTo"]}, "kind": "opening"},
         ],
     }
-    return _sum_rows(db, is_late) + _sum_rows(db, is_in_time)
+    return _sum_rows(db, is_late, "number") + _sum_rows(db, is_in_time, "at")
 
 
-def _sum_rows(db: Db, where: Query) -> list[LedgerSum]:
+def _sum_rows(db: Db, where: Query, index: str) -> list[LedgerSum]:
     key = {"event": "$eventId", "organizer": "$organizerId", "kind": "$kind"}
     sums = {
         "rows": {"$sum": 1},
@@ -81,7 +81,8 @@ def _sum_rows(db: Db, where: Query) -> list[LedgerSum]:
         "tickets": {"$sum": "$sold"},
         "cents": {"$sum": "$cents"},
     }
-    rows = db.ledger.aggregate([{"$match": where}, {"$group": {"_id": key, **sums}}])
+    stages = [{"$match": where}, {"$group": {"_id": key, **sums}}]
+    rows = db.ledger.aggregate(stages, hint=index)
     return cast(list[LedgerSum], [{**row.pop("_id"), **row} for row in rows])
 
 

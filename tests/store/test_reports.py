@@ -76,7 +76,7 @@ def test_a_hold_that_is_paid_after_the_report_is_in_the_next_one(context, db, ev
     for days in (1, 2, 3):
         reports.send_reports(context, MIDNIGHT + days * DAY + MINUTE)
     assert read_mails(db) == {
-        "2030-04-28": "1 booked, 1 tickets, 20 EUR; 0 cancelled or expired",
+        "2030-04-28": "1 booked, 1 ticket, 20 EUR; 0 cancelled or expired",
         "2030-04-29": "1 booked, 2 tickets, 40 EUR; 0 cancelled or expired",
     }
 
@@ -114,7 +114,7 @@ def test_days_without_a_worker_are_reported_later(context, db, event):
         book(context, event, 1, MIDNIGHT + days * DAY + MINUTE)
     assert reports.send_reports(context, MIDNIGHT + 7 * DAY) == 8
     assert reports.send_reports(context, MIDNIGHT + 7 * DAY) == 0
-    line = "1 booked, 1 tickets, 20 EUR; 0 cancelled or expired"
+    line = "1 booked, 1 ticket, 20 EUR; 0 cancelled or expired"
     assert list(read_mails(db).values()) == [line] * 7
     assert read_mails(db, "weekly") == {
         "2030-04-29": "7 booked, 7 tickets, 140 EUR; 0 cancelled or expired"
@@ -155,7 +155,7 @@ def test_a_report_that_was_interrupted_is_completed_with_the_same_rows(
     for days in (0, 1, 2):
         reports.send_reports(context, MIDNIGHT + days * DAY + MINUTE)
     assert read_mails(db) == {
-        "2030-04-28": "1 booked, 1 tickets, 20 EUR; 0 cancelled or expired",
+        "2030-04-28": "1 booked, 1 ticket, 20 EUR; 0 cancelled or expired",
         "2030-04-29": "1 booked, 2 tickets, 40 EUR; 0 cancelled or expired",
     }
 
@@ -166,7 +166,7 @@ def test_two_workers_write_the_same_report_once(context, db, event):
     kit.run_concurrently(
         *[lambda each=each: reports.send_reports(each, MIDNIGHT) for each in contexts]
     )
-    line = "1 booked, 1 tickets, 20 EUR; 0 cancelled or expired"
+    line = "1 booked, 1 ticket, 20 EUR; 0 cancelled or expired"
     assert read_mails(db) == {"2030-04-28": line}
     assert db.mails.count_documents({"kind": "report"}) == 2  # The other one is weekly.
     periods = list(db.reportPeriods.find())
