@@ -107,7 +107,7 @@ def _make_low_tickets_alert(
             "eventTitle": event["title"],
             "date": entry["date"].date().isoformat(),
             "location": entry["location"],
-            "quantity": event["available"],
+            "quantity": rules.count_all_buyable(event),
         },
     )
 

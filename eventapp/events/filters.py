@@ -23,7 +23,7 @@ from eventapp.core.http.fields import CalendarDate, CommaSeparatedList, ObjectId
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_filter_key
 from eventapp.events.index.postings import Facets, FacetSpec, PostingList
-from eventapp.events.rules import CATEGORIES, midnight
+from eventapp.events.rules import CATEGORIES, count_buyable, midnight
 from eventapp.events.types import IndexedEvent
 
 MAX_PRICE_FILTER = 1e9
@@ -216,7 +216,7 @@ class DateFilter(Filter):
 
 def _get_prices_on_sale(event: IndexedEvent) -> list[float]:
     types = event["ticketTypes"]
-    return [each["price"] for each in types if each["availableTickets"]]
+    return [each["price"] for each in types if count_buyable(each)]
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ class PriceFilter(Filter):
 
     Attributes:
         low, high: the range of prices, both included; None is no bound.
-        available_only: the ticket type must have tickets left.
+        available_only: the ticket type must have tickets left that belong to no waitlist.
     """
 
     low: float | None
@@ -243,7 +243,7 @@ class PriceFilter(Filter):
     prices_on_sale = FacetSpec[float](_get_prices_on_sale)
     on_sale = FacetSpec[bool](lambda event: [bool(_get_prices_on_sale(event))])
     facets = (prices, prices_on_sale, on_sale)
-    facet_fields = ("ticketTypes.price", "ticketTypes.availableTickets")
+    facet_fields = ("ticketTypes.price", "ticketTypes.availableTickets", "ticketTypes.waiting")
     examples = (
         {"minPrice": "12.5"},
         {"maxPrice": "20"},
@@ -264,7 +264,7 @@ class PriceFilter(Filter):
         if self.low is not None or self.high is not None:
             ticket_type["price"] = _make_range_condition(self.low, self.high)
         if self.available_only:
-            ticket_type["availableTickets"] = {"$gt": 0}
+            ticket_type |= {"availableTickets": {"$gt": 0}, "waiting": 0}
         return {"ticketTypes": {"$elemMatch": ticket_type}}
 
     def look_up(self, facets: Facets) -> list[list[PostingList]]:

@@ -21,11 +21,13 @@ from eventapp.events.types import (
     IndexedEvent,
     ListedParts,
     LowTicketsEvent,
+    PriceAndStock,
     SaleState,
     ScheduleChange,
     ScheduleChangeFields,
     ScheduleEntry,
     TicketType,
+    TicketTypeStock,
 )
 
 CATEGORIES = (
@@ -237,9 +239,15 @@ def is_closed(event: Closable, now: datetime) -> bool:
 def is_low_on_tickets(event: LowTicketsEvent) -> bool:
     """Return whether the event can be booked and has few tickets left."""
     capacity = sum(ticket_type["capacity"] for ticket_type in event["ticketTypes"])
-    available = event["available"]
+    available = count_all_buyable(event)
     is_few = available <= FEW_TICKETS and available * 100 <= capacity * FEW_PERCENT
     return event["listed"] and is_few and available > 0
+
+
+def count_all_buyable(event: LowTicketsEvent) -> int:
+    """Return how many tickets of an event anybody can buy now."""
+    waited_for = [each for each in event["ticketTypes"] if each.get("waiting")]
+    return event["available"] - sum(each["availableTickets"] for each in waited_for)
 
 
 def present_event(
@@ -276,9 +284,10 @@ def present_ticket_type(ticket_type: TicketType, with_counts: bool) -> TicketTyp
         "ticketTypeId": ticket_type["ticketTypeId"],
         "type": ticket_type["type"],
         "price": ticket_type["price"],
-        "availableTickets": ticket_type["availableTickets"],
+        "availableTickets": count_buyable(ticket_type),
     }
     if with_counts:
+        view["availableTickets"] = ticket_type["availableTickets"]
         view["soldTickets"] = ticket_type["soldTickets"]
         view["heldTickets"] = ticket_type["heldTickets"]
         view["capacity"] = ticket_type["capacity"]
@@ -287,7 +296,15 @@ def present_ticket_type(ticket_type: TicketType, with_counts: bool) -> TicketTyp
 
 def is_sold_out(event: Event) -> bool:
     """Return whether no ticket of any type can be bought."""
-    return all(each["availableTickets"] == 0 for each in event["ticketTypes"])
+    return all(count_buyable(each) == 0 for each in event["ticketTypes"])
+
+
+def count_buyable(ticket_type: TicketType | TicketTypeStock | PriceAndStock) -> int:
+    """Return how many tickets of a type anybody can buy now.
+
+    While somebody waits for the type, its available tickets belong to the waitlist.
+    """
+    return 0 if ticket_type.get("waiting") else ticket_type["availableTickets"]
 
 
 class ListState(NamedTuple):
@@ -312,4 +329,4 @@ def get_list_state(event: Event | SaleState | EventChange) -> ListState:
 
 def is_sold_out_by_type(event: Event | SaleState | EventChange | IndexedEvent) -> tuple[bool, ...]:
     """Return for each ticket type whether no ticket can be bought."""
-    return tuple(stock["availableTickets"] == 0 for stock in event["ticketTypes"])
+    return tuple(count_buyable(stock) == 0 for stock in event["ticketTypes"])

@@ -66,7 +66,11 @@ INDEXES = {
 # Where other processes look for changes: `goneEvents` has an entry for each deleted event.
 CHANGE_COLLECTIONS = ("events", "goneEvents")
 CHANGE_FIELDS = dict.fromkeys(
-    ("eventId", "rev", "__v", "changedAt", "gone", "ticketTypes.availableTickets"), 1
+    (
+        *("eventId", "rev", "__v", "changedAt", "gone"),
+        *("ticketTypes.availableTickets", "ticketTypes.waiting"),
+    ),
+    1,
 )
 # Part of every write that other processes must learn of. The time is the database's, because the
 # clocks of processes differ.
@@ -83,6 +87,7 @@ BASE_INDEX_FIELDS = (
     "description",
     "tags",
     "ticketTypes.availableTickets",
+    "ticketTypes.waiting",
 )
 # The fields of a `StoredEvent` that are no part of an `Event`, for reads to leave out.
 EXCLUDED_FIELDS = {"inFlight": 0, "places": 0, "tagKeys": 0}

@@ -15,7 +15,11 @@ from eventapp.events.types import LowTicketsEvent, RescheduledEvent
 
 RESCHEDULED_FIELDS = dict.fromkeys(("eventId", "title", "schedule", "tell"), 1)
 LOW_TICKETS_FIELDS = dict.fromkeys(
-    ("eventId", "title", "schedule", "nextDate", "available", "listed", "ticketTypes.capacity"), 1
+    (
+        *("eventId", "title", "schedule", "nextDate", "available", "listed"),
+        *("ticketTypes.capacity", "ticketTypes.availableTickets", "ticketTypes.waiting"),
+    ),
+    1,
 )
 
 

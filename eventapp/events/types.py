@@ -35,7 +35,7 @@ class TicketType(TypedDict):
     ticketTypeId: int  # from 1, unique within its event, never used again
     type: str  # its name, 1 to 100 characters, unique within its event when folded
     price: float  # of one ticket; 0 or more, at most two decimals
-    availableTickets: int  # tickets that can be bought now; 0 or more
+    availableTickets: int  # neither sold nor held; 0 or more. If anybody waits, they are for them
     soldTickets: int  # tickets of confirmed bookings
     heldTickets: int  # tickets of bookings not yet confirmed, waitlist offers included
     capacity: int  # tickets put on sale in all
@@ -265,6 +265,7 @@ class PriceAndStock(TypedDict):
 
     price: float
     availableTickets: int
+    waiting: NotRequired[int]  # absent is 0
 
 
 class IndexedEvent(EventKey, EditCount):
@@ -284,9 +285,10 @@ class IndexedEvent(EventKey, EditCount):
 
 
 class TicketTypeStock(TypedDict):
-    """How many tickets of a type can be bought."""
+    """What decides how many tickets of a type can be bought."""
 
     availableTickets: int
+    waiting: NotRequired[int]  # absent is 0
 
 
 class EventChange(EventRevision, EditCount):
@@ -323,8 +325,8 @@ class RescheduledEvent(EventKey):
     tell: list[ScheduleChange]
 
 
-class Capacity(TypedDict):
-    """How many tickets of a type were put on sale."""
+class CapacityAndStock(TicketTypeStock):
+    """How many tickets of a type were put on sale, and how many can be bought."""
 
     capacity: int
 
@@ -337,4 +339,4 @@ class LowTicketsEvent(EventKey):
     nextDate: datetime
     available: int
     listed: bool
-    ticketTypes: list[Capacity]
+    ticketTypes: list[CapacityAndStock]

@@ -220,7 +220,7 @@ LOSSES = {
         f"/api/users/{who['id']}", json={"role": "attendee"}, headers=admin["headers"]
     ),
     "account": lambda client, admin, who: client.delete(
-        f"/api/users/{who['id']}", headers=admin["headers"]
+        f"/api/users/{who['id']}?transferTo={admin['id']}", headers=admin["headers"]
     ),
     "session": lambda client, _admin, who: client.post("/api/auth/logout", headers=who["headers"]),
 }

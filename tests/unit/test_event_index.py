@@ -48,7 +48,9 @@ def events(draw):
     """An event of one of few ids, so that some come again as others."""
     days = sorted(draw(st.sets(st.sampled_from(DAYS), min_size=1, max_size=3)))
     tags = draw(st.lists(st.sampled_from(WORDS), max_size=2))
-    ticket_types = st.fixed_dictionaries({"price": prices, "availableTickets": st.integers(0, 1)})
+    ticket_types = st.fixed_dictionaries(
+        {"price": prices, "availableTickets": st.integers(0, 1), "waiting": st.integers(0, 1)}
+    )
     return event_of(
         draw(st.integers(1, 12)),
         __v=draw(st.integers(0, 3)),
@@ -87,6 +89,10 @@ def queries(draw):
     return {name: draw(PARAMETERS[name]) for name in names}
 
 
+def can_be_bought(ticket_type):
+    return ticket_type["availableTickets"] > 0 and not ticket_type.get("waiting")
+
+
 def matches_query(query, event):
     """Return whether the event matches each parameter, as api.md describes it."""
     first, last = query.get("dateFrom", date.min), query.get("dateTo", date.max)
@@ -95,7 +101,7 @@ def matches_query(query, event):
         ticket_type
         for ticket_type in event["ticketTypes"]
         if low <= ticket_type["price"] <= high
-        and (ticket_type["availableTickets"] or not query.get("availableOnly"))
+        and (can_be_bought(ticket_type) or not query.get("availableOnly"))
     ]
     return (
         event["listed"]
