@@ -247,6 +247,7 @@ def build_booking_context(
         ticket_attachments=tickets.build_ticket_attachments,
         on_booked=on_booked,
         event_changes=event_changes,
+        forget_functions=FORGET_FUNCTIONS,
     )
 
 

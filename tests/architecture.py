@@ -55,12 +55,14 @@ CORE_ORDER = (
 # holds for all files in it that are not named with the folder.
 LAYERS: dict[str, dict[str, str]] = {
     "accounts": {
+        "erasures": "service",
         "organizers": "service",
         "photos": "service",
         "sessions": "service",
         "login_attempts": "service",
         "login_back_off": "rules",
         "store_attempts": "store",
+        "store_erasures": "store",
         "store_sessions": "store",
     },
     "analytics": {

@@ -46,6 +46,7 @@ WRITES: Table = {
     "chats": {"messages.store": (INSERT, DELETE, "seq")},
     "counters": {"events.store": ("value",)},
     "dailySales": {"analytics.store_sums": (INSERT, DELETE, "run", "slots.*")},
+    "erasures": {"accounts.store_erasures": (INSERT, DELETE, "startedAt")},
     "eventDays": {"analytics.store_sums": (INSERT, DELETE, "run", "parts")},
     "eventRanks": {
         "analytics.store_sums": (
@@ -147,6 +148,7 @@ READS: Table = {
             "closedUntil",
         ),
     },
+    "erasures": {"accounts.store_erasures": (ALL,)},
     "failedWork": {"due_work.store": (ALL,)},
     "favorites": {"analytics.store_figures": (ALL,), "favorites.store": (ALL,)},
     "goneEvents": {

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.accounts import organizers, rules, sessions, store, store_sessions
+from eventapp.accounts import erasures, organizers, rules, sessions, store
+from eventapp.accounts.erasures import ForgetFunction as ForgetFunction
 from eventapp.accounts.errors import (
     EmailTaken,
     LastAdmin,
@@ -20,7 +21,7 @@ from eventapp.core import paging
 from eventapp.core.access.emails import find_email_error, list_email_keys, make_email_key
 from eventapp.core.access.passwords import find_password_error, hash_password
 from eventapp.core.app_key import AppKey
-from eventapp.core.database import Db, purge_deleted
+from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.json import JsonObject
 from eventapp.core.roles import ADMIN, ATTENDEE
@@ -31,8 +32,6 @@ from eventapp.notifications.types import Recipient
 # Re-exported for other features, which may only use this module.
 __all__ = ["EventOwnership", "may_organize"]
 
-# A function of another feature that removes what the feature stores about a user.
-ForgetFunction = Callable[[Db, ObjectId], None]
 # A function of another feature that returns what the feature stores about a user, under keys that
 # no other feature uses.
 ExportFunction = Callable[[Db, ObjectId], JsonObject]
@@ -347,7 +346,7 @@ def delete_user(
 ) -> None:
     """Delete an account and what the other features store about the user.
 
-    The account itself is deleted last, so an interrupted deletion can be repeated.
+    An interrupted deletion can be repeated, and the worker finishes it: see `erasures`.
 
     Args:
         forget_functions, events: see PersonalDataHandlers.
@@ -360,7 +359,12 @@ def delete_user(
         OrganizerHasEvents: the user has events that are not over, and nobody takes them over.
         ValidationFailed: the other user cannot take over events.
     """
-    user = get_user(db, user_id)
+    user = store.find(db, user_id)
+    if user is None and erasures.is_unfinished(db, user_id):
+        erasures.finish(db, user_id, forget_functions)
+        return
+    if user is None:
+        raise UserNotFound
     if transfer_to is not None:
         organizers.require_new_organizer(db, user_id, transfer_to)
     elif events.has_open_events(user_id, now):
@@ -373,19 +377,7 @@ def delete_user(
     except (OrganizerHasEvents, ValidationFailed):
         update_user(db, user_id, {"role": user["role"]}, now=now)
         raise
-    _delete_personal_data(db, user_id, forget_functions)
-    store.delete(db, user_id)
-    # A login or another request that was running may have written something since the first pass.
-    _delete_personal_data(db, user_id, forget_functions)
-    purge_deleted(db)
-
-
-def _delete_personal_data(
-    db: Db, user_id: ObjectId, forget_functions: Iterable[ForgetFunction]
-) -> None:
-    store_sessions.delete_all(db, user_id)
-    for forget_user in forget_functions:
-        forget_user(db, user_id)
+    erasures.erase(db, user_id, forget_functions, now)
 
 
 def export_user(

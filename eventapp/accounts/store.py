@@ -18,6 +18,7 @@ INDEXES = {
         IndexModel("userId", name="userId"),
         IndexModel("expiresAt", name="expiresAt", expireAfterSeconds=0),
     ],
+    "erasures": [IndexModel("startedAt", name="startedAt")],
     "loginMarks": [IndexModel("expiresAt", name="expiresAt", expireAfterSeconds=0)],
     "users": [
         IndexModel("emailKey", name="emailKey", unique=True),

@@ -121,3 +121,10 @@ class StoredLoginRecord(TypedDict):
     failures: NotRequired[int]  # 0 or more; absent for a trusted address
     lastAt: NotRequired[datetime]  # the last failure; absent before the first, and where trusted
     expiresAt: datetime  # the end of the window, or of the trust; a TTL index deletes the record
+
+
+class Erasure(TypedDict):
+    """A document of the `erasures` collection: an account whose erasure is not finished."""
+
+    _id: ObjectId  # of the account
+    startedAt: datetime

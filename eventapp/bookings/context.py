@@ -1,7 +1,9 @@
 """The dependencies of the bookings services, built once for each process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+
+from bson import ObjectId
 
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.sales.batches import SaleBatcher
@@ -32,6 +34,8 @@ class BookingContext:
         ticket_attachments: renders the tickets and the calendar entry for mails about a booking.
         on_booked: called with the eventId of each booking and of each accepted offer.
         event_changes: receives the events that are cancelled or deleted.
+        forget_functions: remove what each feature stores about a user, for the job that finishes
+            interrupted erasures.
         sales: sells the tickets that the requests of this process ask for, in batches.
         last_offered_event_id: where the job that offers tickets goes on; 0 to begin anew.
     """
@@ -46,6 +50,7 @@ class BookingContext:
         ticket_attachments: TicketAttachments | None = None,
         on_booked: Callable[[int], None] = lambda _event_id: None,
         event_changes: EventChanges = NO_EVENT_CACHE,
+        forget_functions: Sequence[Callable[[Db, ObjectId], None]] = (),
     ) -> None:
         """Set the attributes. The worker's notifications need the outbox and the attachments."""
         self.db = db
@@ -56,6 +61,7 @@ class BookingContext:
         self.ticket_attachments = ticket_attachments
         self.on_booked = on_booked
         self.event_changes = event_changes
+        self.forget_functions = forget_functions
         self.sales = SaleBatcher(db, inventory)
         self.last_offered_event_id = 0
 

@@ -17,6 +17,7 @@ from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 
+from eventapp.accounts import erasures
 from eventapp.analytics import ranking, sales_sums
 from eventapp.bookings import event_closing, recovery, refunds, waitlist_offers
 from eventapp.bookings import notifications as booking_notifications
@@ -92,6 +93,11 @@ def _delete_orphaned_photos(context: BookingContext, now: datetime) -> int:
     return media.delete_orphaned_chunks(context.db, now)
 
 
+def _finish_erasures(context: BookingContext, now: datetime) -> int:
+    """Finish the erasures of accounts that a process left unfinished."""
+    return erasures.finish_interrupted(context.db, context.forget_functions, now)
+
+
 def _copy_to_ledger(context: BookingContext, _now: datetime) -> int:
     """Copy the changes of bookings into the ledger."""
     return ledger.copy_entries(context.db)
@@ -126,6 +132,7 @@ JOBS: dict[str, Job] = {
         Job("reports", reports.send_reports, 600),
         Job("chats", _delete_orphaned_chats, 3600),
         Job("photos", _delete_orphaned_photos, 86_400),
+        Job("erasures", _finish_erasures, 60),
         Job("count-sales", _count_sales, 30),
         Job("rank-events", _rank_events, 30),
     )

@@ -3,9 +3,11 @@
 import pytest
 from bson import ObjectId
 
-from eventapp.accounts import service
+from eventapp.accounts import erasures, service
 from eventapp.core.clock import utc_now
+from eventapp.jobs import service as jobs
 from tests import factories
+from tests.bookings_factories import context_of
 from tests.factories import bearer
 
 PASSWORD = "correct horse"
@@ -125,6 +127,59 @@ def test_an_interrupted_delete_can_be_repeated(client, ann, db):
     service.delete_user(db, user_id, forget_functions=forget_functions, now=utc_now())
     assert set(forgotten) == {user_id}
     assert db.users.count_documents({}) == 0
+
+
+class DiesInTheSecondPass:
+    """A forget function that fails when it is called for the second time."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, _db, _user_id):
+        self.calls += 1
+        if self.calls == 2:
+            raise RuntimeError("the process died")
+
+
+@pytest.fixture
+def interrupted(ann, db):
+    """The id of an account whose erasure was interrupted in its second pass, with a late write."""
+    user_id = ObjectId(ann["user"]["_id"])
+    with pytest.raises(RuntimeError):
+        service.delete_user(db, user_id, forget_functions=[DiesInTheSecondPass()], now=utc_now())
+    assert db.users.count_documents({"_id": user_id}) == 0
+    db.favorites.insert_one({"_id": f"user:{user_id}", "events": []})
+    return user_id
+
+
+def test_an_interrupted_second_pass_can_be_repeated(client, interrupted, admin, db):
+    path = f"/api/users/{interrupted}"
+    assert client.delete(path, headers=admin["headers"]).status_code == 200
+    assert db.favorites.count_documents({}) == db.erasures.count_documents({}) == 0
+    assert client.delete(path, headers=admin["headers"]).status_code == 404
+
+
+def test_the_worker_finishes_an_interrupted_second_pass(app, interrupted, db):
+    context = context_of(app)
+    assert erasures.finish_interrupted(db, context.forget_functions, utc_now()) == 0
+    later_on = utc_now() + 2 * erasures.PATIENCE
+    assert jobs.JOBS["erasures"].function(context, later_on) == 1
+    assert db.favorites.count_documents({}) == db.erasures.count_documents({}) == 0
+    assert jobs.JOBS["erasures"].function(context, later_on) == 0
+    assert interrupted is not None
+
+
+def test_an_erasure_that_cannot_be_finished_delays_no_other(app, db):
+    stuck, other = ObjectId(), ObjectId()
+    for user_id in (stuck, other):
+        db.erasures.insert_one({"_id": user_id, "startedAt": utc_now() - 2 * erasures.PATIENCE})
+
+    def forget(_db, user_id):
+        if user_id == stuck:
+            raise RuntimeError("this account cannot be forgotten")
+
+    erasures.finish_interrupted(db, [forget], utc_now())
+    assert [each["_id"] for each in db.erasures.find()] == [stuck]
 
 
 def test_the_last_admin_cannot_be_deleted_or_demoted(client, admin, db):

@@ -82,7 +82,7 @@ def test_nothing_is_left_of_an_erased_person(own_app, tmp_path, capsys):
             in_flight = name == "events" and document["inFlight"]  # Recovery clears it soon.
             assert in_flight or login["user"]["_id"] not in text, name
     printed = capsys.readouterr()
-    assert "request" in printed.err
+    assert '"job"' in printed.err
     assert find_traces((printed.out + printed.err).encode(), hashes) == []
 
 
