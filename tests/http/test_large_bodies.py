@@ -182,6 +182,13 @@ def test_the_length_of_a_list_is_checked_before_its_elements(send):
     assert list(answer["errors"]) == ["ticketTypes"]
 
 
+def test_unknown_fields_are_counted_over_the_whole_body(send):
+    entry = {f"k{number}" * 20: 1 for number in range(15)}
+    answer = send("POST", "/api/events", json.dumps({"schedule": [entry] * 100}))
+    assert len(answer["errors"]) == MAX_FAULTS
+    assert all(name.startswith("schedule.") for name in answer["errors"])
+
+
 @pytest.mark.parametrize(
     "raw",
     [

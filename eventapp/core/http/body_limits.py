@@ -42,10 +42,22 @@ def _get_shape(schema: Schema) -> _Shape:
     return _Shape(frozenset(declared) if schema.unknown == RAISE else None, parts)
 
 
-def find_excess(schema: Schema, body: object) -> dict[str, list[str]]:
-    """Return the messages for lists that are too long and for objects with many unknown fields.
+class _Faults(NamedTuple):
+    """The messages by the dotted paths of the fields: of lists, and of unknown fields."""
 
-    An object with at most MAX_FAULTS unknown fields is left to marshmallow.
+    lengths: dict[str, list[str]]
+    unknown: dict[str, list[str]]
+
+    @property
+    def are_enough(self) -> bool:
+        """Whether the answer needs no further fault."""
+        return len(self.lengths) + len(self.unknown) > MAX_FAULTS
+
+
+def find_excess(schema: Schema, body: object) -> dict[str, list[str]]:
+    """Return the messages for lists that are too long and for many unknown fields.
+
+    A body with at most MAX_FAULTS unknown fields is left to marshmallow.
 
     Returns:
         The messages of at least the first MAX_FAULTS faults, by their dotted paths; empty without
@@ -53,35 +65,38 @@ def find_excess(schema: Schema, body: object) -> dict[str, list[str]]:
     """
     if isinstance(schema, ListBody) and isinstance(body, list):
         body = schema.wrap_list(body)
-    errors: dict[str, list[str]] = {}
-    _check_object(schema, body, "", errors)
-    return errors
+    faults = _Faults({}, {})
+    _check_object(schema, body, "", faults)
+    if faults.lengths or faults.are_enough:
+        return {**faults.lengths, **faults.unknown}
+    return {}
 
 
-def _check_object(schema: Schema, value: object, path: str, errors: dict[str, list[str]]) -> None:
+def _check_object(schema: Schema, value: object, path: str, faults: _Faults) -> None:
     if not isinstance(value, dict):
         return
     names, parts = _get_shape(schema)
-    if names is not None and len(value) > len(names) + MAX_FAULTS:
-        unknown = islice((name for name in value if name not in names), MAX_FAULTS)
-        errors.update({f"{path}{name}": [schema.error_messages["unknown"]] for name in unknown})
+    if names is not None and len(value) > len(names):
+        unknown = islice((name for name in value if name not in names), MAX_FAULTS + 1)
+        message = schema.error_messages["unknown"]
+        faults.unknown.update({f"{path}{name}": [message] for name in unknown})
     for name, field in parts:
-        if name in value and len(errors) < MAX_FAULTS:
-            _check_part(field, value[name], f"{path}{name}", errors)
+        if name in value and not faults.are_enough:
+            _check_part(field, value[name], f"{path}{name}", faults)
 
 
-def _check_part(field: PartField, value: object, path: str, errors: dict[str, list[str]]) -> None:
+def _check_part(field: PartField, value: object, path: str, faults: _Faults) -> None:
     if isinstance(field, fields.Nested) and not field.many:
-        _check_object(field.schema, value, f"{path}.", errors)
+        _check_object(field.schema, value, f"{path}.", faults)
     elif isinstance(value, list):
         if messages := _find_length_errors(field, value):
-            errors[path] = messages
+            faults.lengths[path] = messages
         elif isinstance(field, fields.Nested):
             for index, each in enumerate(value):
-                _check_object(field.schema, each, f"{path}.{index}.", errors)
+                _check_object(field.schema, each, f"{path}.{index}.", faults)
         elif isinstance(field.inner, fields.Nested | fields.List):
             for index, each in enumerate(value):
-                _check_part(field.inner, each, f"{path}.{index}", errors)
+                _check_part(field.inner, each, f"{path}.{index}", faults)
 
 
 def _find_length_errors(field: fields.Field[Any], value: list[object]) -> list[str]:
