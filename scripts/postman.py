@@ -1,6 +1,7 @@
-"""Build docs/postman_collection.json from the YAML files in docs/postman/.
+"""Build docs/postman_collection.json from the files in docs/postman/.
 
-People edit the YAML files; the collection is generated.
+People edit the YAML files; the collection is generated. `scripts/postman_examples.py` records the
+saved answers in examples.json.
 """
 
 import argparse
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from scripts.postman_examples import Example, read_examples
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "docs" / "postman"
@@ -91,6 +94,7 @@ def read_folders() -> list[Folder]:
 def build_collection() -> dict[str, Any]:
     """Return the collection in Postman's format 2.1."""
     about = yaml.safe_load((SOURCE / "collection.yaml").read_text())
+    examples = read_examples()
     shapes = [
         {"key": f"shape_{name}", "value": json.dumps(shape), "type": "string"}
         for name, shape in about["shapes"].items()
@@ -98,21 +102,21 @@ def build_collection() -> dict[str, Any]:
     variables = [{"key": name, "value": value} for name, value in about["variables"].items()]
     return {
         "info": {"name": about["name"], "description": about["about"], "schema": SCHEMA},
-        "item": [_build_folder(folder) for folder in read_folders()],
+        "item": [_build_folder(folder, examples) for folder in read_folders()],
         "event": _build_events("", about["after each"]),
         "variable": variables + shapes,
     }
 
 
-def _build_folder(folder: Folder) -> dict[str, Any]:
+def _build_folder(folder: Folder, examples: Mapping[str, Example]) -> dict[str, Any]:
     return {
         "name": folder.name,
         "description": folder.about,
-        "item": [_build_item(request) for request in folder.requests],
+        "item": [_build_item(each, examples.get(each.name)) for each in folder.requests],
     }
 
 
-def _build_item(request: Request) -> dict[str, Any]:
+def _build_item(request: Request, example: Example | None) -> dict[str, Any]:
     method, _, path = request.call.partition(" ")
     sent = {
         "method": method,
@@ -122,10 +126,23 @@ def _build_item(request: Request) -> dict[str, Any]:
         **_build_auth(request.by),
         **_build_body(request),
     }
-    return {
+    item = {
         "name": request.name,
         "request": {name: value for name, value in sent.items() if value},
         "event": _build_events(request.before, "\n".join(_iter_script(request))),
+    }
+    return item | {"response": [_build_response(example, item["request"])]} if example else item
+
+
+def _build_response(example: Example, sent: Any) -> dict[str, Any]:
+    """Return a saved answer of a request in Postman's format."""
+    return {
+        "name": f"{example['status']} {example['reason']}",
+        "originalRequest": sent,
+        "status": example["reason"],
+        "code": example["status"],
+        "header": [{"key": "Content-Type", "value": example["contentType"]}],
+        "body": example.get("body", ""),
     }
 
 

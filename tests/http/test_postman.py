@@ -8,7 +8,7 @@ import pytest
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from eventapp.core.http.blueprint import get_input_schemas
-from scripts import postman
+from scripts import postman, postman_examples
 from tests.architecture import ROOT
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
@@ -38,7 +38,7 @@ def succeeds(request):
 
 def test_the_collection_is_generated_from_its_source():
     is_current = postman.COLLECTION.read_text() == postman.render_collection()
-    assert is_current, "run scripts/postman.py after a change in docs/postman/"
+    assert is_current, "run python -m scripts.postman after a change in docs/postman/"
 
 
 def test_every_route_has_a_request_that_succeeds(app, requests):
@@ -105,3 +105,21 @@ def test_requests_send_only_what_their_routes_declare(app, requests):
         if names - set(known) or (request.body and "json" not in declared):
             undeclared.append(request.name)
     assert undeclared == []
+
+
+def test_every_request_has_an_example_of_its_answer(requests):
+    examples = postman_examples.read_examples()
+    assert set(examples) == {request.name for request in requests}, (
+        "record them again as scripts/postman_examples.py says"
+    )
+    for request in requests:
+        assert examples[request.name]["status"] == request.status, request.name
+        assert request.answers in examples[request.name]["contentType"] or request.answers == (
+            postman.NO_CONTENT
+        )
+
+
+def test_examples_hold_no_token(requests):
+    text = postman_examples.EXAMPLES.read_text()
+    assert re.search(r"[\w.-]{120,}", text) is None
+    assert "127.0.0.1" not in text
