@@ -33,11 +33,13 @@ from eventapp.bookings.sales import ticket_limit
 from eventapp.config import Config, ConfigError, load_config
 from eventapp.core import database, logging
 from eventapp.core.access import permissions, rate_limits
+from eventapp.core.access.proxies import PROXY_ADDRESSES, ProxyAddresses
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.http import headers, request_log, setup, undeclared_input
 from eventapp.core.http.app_context import CONFIG
 from eventapp.core.shared_cache import open_shared_cache
+from eventapp.core.streams.connection_limits import ConnectionLimits
 from eventapp.core.streams.hub import HUB, Hub
 from eventapp.due_work import store as due_work_store
 from eventapp.events import ownership
@@ -165,6 +167,7 @@ def set_up_http(app: Flask, config: Config) -> Api:
     headers.init_app(app, config)
     Compress(app)
     permissions.init_app(app, config, SessionReader().load_session, confirm_receipt)
+    PROXY_ADDRESSES.set(app, ProxyAddresses(config.proxy_addresses))
     rate_limits.init_app(app, config)
     undeclared_input.init_app(app)
     return api
@@ -206,7 +209,7 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
             ),
         ),
     )
-    HUB.set(app, build_hub(db))
+    HUB.set(app, build_hub(db, config.max_streams_per_address))
 
 
 def make_withdrawal(context: BookingContext) -> ForgetFunction:
@@ -275,9 +278,9 @@ def read_booking_limits(config: Config) -> Limits:
     )
 
 
-def build_hub(db: Db) -> Hub:
+def build_hub(db: Db, max_per_address: int) -> Hub:
     """Build the hub of this process's streams, which polls for events and for notifications."""
-    hub = Hub()
+    hub = Hub(ConnectionLimits(max_per_address=max_per_address))
     hub.add_poll(event_stream.TOPIC_KIND, event_stream.EventPoller(db, hub).refresh)
     hub.add_poll(live_notifications.TOPIC_KIND, live_notifications.NotificationPoller(db).refresh)
     return hub

@@ -28,6 +28,7 @@ from eventapp.setting_values import (
     parse_duration,
     parse_words,
     validate_base_url,
+    validate_networks,
     validate_origins,
     validate_sender,
 )
@@ -127,6 +128,25 @@ class Config:
         Range(0, 10),
         help="Number of reverse proxies in front of the server whose X-Forwarded headers are "
         "trusted.",
+    )
+    proxy_addresses: tuple[str, ...] = setting(
+        "",
+        validate_networks,
+        help="Addresses or networks of those proxies, separated by commas, such as 127.0.0.1 or "
+        "10.0.0.0/8. MAX_IDLE_CONNECTIONS_PER_ADDRESS and MAX_STREAMS_PER_ADDRESS do not apply to "
+        "them.",
+    )
+    max_idle_connections_per_address: int = setting(
+        "64",
+        Range(1, 100_000),
+        help="Connections without a request in work that an address, or an IPv6 /64 network, may "
+        "have to each server process. An open stream is in work.",
+    )
+    max_streams_per_address: int = setting(
+        "100",
+        Range(1, 100_000),
+        help="Streams that an address, or an IPv6 /64 network, may have open in each server "
+        "process.",
     )
     rate_limit_enabled: bool = setting(
         "true", help="true or false. Tests and benchmarks set it to false."

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from email.utils import getaddresses
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -97,6 +97,19 @@ def parse_duration(text: str) -> timedelta:
 def parse_words(text: str) -> tuple[str, ...]:
     """Return the words of a comma-separated list, trimmed."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def validate_networks(names: Iterable[str]) -> None:
+    """Check that each text is an IP address or a network such as 10.0.0.0/8.
+
+    Raises:
+        ValidationError: one of them is not.
+    """
+    for name in names:
+        try:
+            ip_network(name, strict=False)
+        except ValueError:
+            raise ValidationError(f"{name!r} must be an address or a network") from None
 
 
 def validate_origins(origins: Iterable[str]) -> None:

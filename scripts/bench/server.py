@@ -32,6 +32,9 @@ def make_settings(mongo_uri: str, secret: str, directory: Path) -> dict[str, str
         "PUBLIC_BASE_URL": "http://127.0.0.1",
         "WEB_CONCURRENCY": str(PROCESSES),
         "RATE_LIMIT_ENABLED": "false",
+        # All clients of a benchmark have the same address.
+        "MAX_IDLE_CONNECTIONS_PER_ADDRESS": "10000",
+        "MAX_STREAMS_PER_ADDRESS": "10000",
         "LOG_LEVEL": "warning",
     }
 

@@ -200,7 +200,8 @@ def test_an_open_stream_costs_less_than_75_kb(tmp_path, monkeypatch, allocator, 
     """A stream costs about 41 kB. The control, where each thread caches memory, costs 104 kB."""
     if allocator:
         monkeypatch.setenv("_RJEM_MALLOC_CONF", allocator)
-    with Server(tmp_path, WEB_CONCURRENCY="1") as server, ExitStack() as open_lines:
+    settings = {"WEB_CONCURRENCY": "1", "MAX_STREAMS_PER_ADDRESS": str(STREAMS)}
+    with Server(tmp_path, **settings) as server, ExitStack() as open_lines:
         organizer = register(server.wait(), "Olga", "organizer")
         event = server.post("/api/events", factories.event_body(), headers=organizer).json()
         request = f"GET /api/events/{event['eventId']}/stream HTTP/1.1\r\nHost: x\r\n\r\n".encode()

@@ -29,6 +29,7 @@ READING_METHODS = frozenset(("GET", "HEAD"))
 EXEMPT_PATHS = ("/healthz", "/api/healthz", "/readyz", "/metrics", "/images/", "/api/docs")
 MEMORY = "memory://"
 IPV6_PREFIX, MAX_ADDRESS_LENGTH = 64, 64
+ADDRESS_PREFIX = "address:"
 
 log = structlog.get_logger()
 View = TypeVar("View", bound=Callable[..., Any])
@@ -50,6 +51,11 @@ def stream_rate_limit(view: View) -> View:
     The number of open streams is limited by core.streams.connection_limits.
     """
     return _set_scope(view, STREAMS)
+
+
+def is_stream_view(view: Callable[..., Any]) -> bool:
+    """Return whether `stream_rate_limit` is on a route, as on every route that opens a stream."""
+    return getattr(view, "rate_limit_scope", None) == STREAMS
 
 
 def _set_scope(view: View, scope: str) -> View:
@@ -152,7 +158,7 @@ def _get_caller_key() -> str:
 
 def get_client_address_key() -> str:
     """Return the key of the client's network. TRUSTED_PROXIES decides how its address is found."""
-    return f"address:{find_client_network(request.remote_addr or '')}"
+    return f"{ADDRESS_PREFIX}{find_client_network(request.remote_addr or '')}"
 
 
 def find_client_network(address: str) -> str:

@@ -1,14 +1,15 @@
 """Limit the open streams of one process, in all and for each caller.
 
-A caller is an address or a user. Each may open almost all streams, because a whole school may share
-one address. Only the last RESERVED_STREAMS are reserved for callers with few open streams, so that
-no caller can occupy them all.
+A caller is an address or a user. An address may open MAX_STREAMS_PER_ADDRESS streams. The last
+RESERVED_STREAMS of a process are reserved for callers with few open streams, so that neither a user
+nor a few addresses can occupy them all.
 """
 
 import threading
 from collections import Counter
 from collections.abc import Sequence
 
+from eventapp.core.access.rate_limits import ADDRESS_PREFIX
 from eventapp.core.errors import AppError, TooManyRequests
 
 # A server process has threads for requests besides these: see core.server.resources.
@@ -30,7 +31,7 @@ class TooManyStreams(AppError):
 
 
 class TooManyOwnStreams(TooManyRequests):
-    """The remaining streams are reserved for callers with fewer open streams."""
+    """The caller has as many streams as an address may have, or as are not reserved for others."""
 
     code = "too_many_own_streams"
     message = "You have too many open streams; close some, or try again shortly"
@@ -42,8 +43,9 @@ class TooManyOwnStreams(TooManyRequests):
 class ConnectionLimits:
     """Counts the open streams of one process, in all and for each caller."""
 
-    def __init__(self, max_open: int = MAX_STREAMS) -> None:
+    def __init__(self, max_open: int = MAX_STREAMS, max_per_address: int = MAX_STREAMS) -> None:
         self._max_open, self.open_count = max_open, 0
+        self._max_per_address = max_per_address
         self._open_by_key: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -51,15 +53,20 @@ class ConnectionLimits:
         """Count one more stream.
 
         Args:
-            caller_keys: the keys of the address and of the user for which the stream counts.
+            caller_keys: the keys of the address and of the user for which the stream counts. The
+                key of an address begins with ADDRESS_PREFIX.
 
         Raises:
             TooManyStreams: no stream is free.
-            TooManyOwnStreams: a caller has many streams, and the last free ones are reserved.
+            TooManyOwnStreams: the address has no stream left, or a caller has many streams and the
+                last free ones are reserved.
         """
         with self._lock:
             if self.open_count >= self._max_open:
                 raise TooManyStreams
+            addresses = (key for key in caller_keys if key.startswith(ADDRESS_PREFIX))
+            if any(self._open_by_key[key] >= self._max_per_address for key in addresses):
+                raise TooManyOwnStreams
             only_reserved = self.open_count >= self._max_open - RESERVED_STREAMS
             if only_reserved and any(self._open_by_key[key] >= FEW_STREAMS for key in caller_keys):
                 raise TooManyOwnStreams

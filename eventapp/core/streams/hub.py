@@ -123,8 +123,8 @@ Poll = Callable[[Sequence[Any]], None]
 class Hub:
     """The open streams of one process, and the poll thread, which runs while any is open."""
 
-    def __init__(self) -> None:
-        self.limits = ConnectionLimits()
+    def __init__(self, limits: ConnectionLimits | None = None) -> None:
+        self.limits = limits or ConnectionLimits()
         self._polls: dict[str, Poll] = {}
         self._topics: dict[tuple[str, Hashable], Topic] = {}
         self._lock = threading.Lock()

@@ -1,8 +1,9 @@
 """Streams over HTTP: the response, and the callers for whom it counts."""
 
-from flask import Response
+from flask import Response, request
 
 from eventapp.core.access.permissions import current_actor
+from eventapp.core.access.proxies import PROXY_ADDRESSES
 from eventapp.core.access.rate_limits import get_client_address_key
 from eventapp.core.http.responses import NOT_STORED
 from eventapp.core.streams.hub import HUB, Listener, Topic, stream_events
@@ -13,9 +14,15 @@ HEADERS = {"Cache-Control": f"no-cache, {NOT_STORED}, no-transform", "X-Accel-Bu
 
 
 def current_caller_keys() -> tuple[str, ...]:
-    """Return the keys of the address and of the user for which a stream of this request counts."""
-    user_id, address_key = current_actor().user_id, get_client_address_key()
-    return (address_key, f"user:{user_id}") if user_id else (address_key,)
+    """Return the keys of the address and of the user for which a stream of this request counts.
+
+    A stream does not count for the address of a proxy, which all its clients share.
+    """
+    user_id = current_actor().user_id
+    user_keys = (f"user:{user_id}",) if user_id else ()
+    if PROXY_ADDRESSES.get().contains(request.remote_addr or ""):
+        return user_keys
+    return (get_client_address_key(), *user_keys)
 
 
 def stream_response(topic: Topic, listener: Listener) -> Response:
