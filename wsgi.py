@@ -29,10 +29,14 @@ from flask import Flask
 
 from eventapp import create_app, start_jobs_if_embedded
 from eventapp.config import Config, ConfigError, load_config
+from eventapp.core.access.proxies import PROXY_ADDRESSES
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.embedded import EmbeddedStoreBusy, check_directory_is_free
+from eventapp.core.server.connection_watch import ConnectionWatch
 from eventapp.core.server.granian_server import GranianServer
-from eventapp.core.server.middleware import limit_concurrency, read_whole_body
+from eventapp.core.server.middleware import limit_concurrency, make_stream_test
+from eventapp.core.server.open_requests import OpenRequests
+from eventapp.core.server.request_bodies import read_bodies
 from eventapp.core.server.resources import limit_malloc, raise_open_file_limit
 from eventapp.core.server.signals import (
     call_on_stop_signal,
@@ -72,7 +76,6 @@ def open_app(config: Config) -> Flask:
         app = create_app(config)
     except EmbeddedStoreBusy as error:
         fail(error, BUSY_EXIT)
-    app.wsgi_app = read_whole_body(app.wsgi_app)  # type: ignore[assignment, method-assign]
     return app
 
 
@@ -105,12 +108,20 @@ def format_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def start_worker(config: Config) -> Flask:
-    """Prepare a worker, which is a fork of the main process, and return its application."""
+def start_worker(config: Config, port: int, requests: OpenRequests) -> Flask:
+    """Prepare a worker, which is a fork of the main process, and return its application.
+
+    Args:
+        port: the port on which the worker accepts connections.
+        requests: lists the open requests of the worker.
+    """
     detach_from_parent_signals()
     stop_with_parent()
     app = open_app(config)
-    app.wsgi_app = limit_concurrency(app.wsgi_app)  # type: ignore[assignment, method-assign]
+    limited = limit_concurrency(app.wsgi_app, make_stream_test(app))
+    app.wsgi_app = read_bodies(limited)  # type: ignore[assignment, method-assign]
+    max_idle = config.max_idle_connections_per_address
+    ConnectionWatch(port, requests, max_idle, PROXY_ADDRESSES.get(app)).start()
     call_on_stop_signal(HUB.get(app).close)
     start_jobs_if_embedded(app)
     popularity = POPULARITY.get(app)
@@ -136,7 +147,8 @@ def serve(config: Config) -> None:
         multiprocessing.set_start_method("fork")  # Python 3.14 would start new interpreters.
         gc.freeze()  # The forks keep sharing the memory of all objects that exist so far.
         server = GranianServer(config.web_concurrency, listeners)
-        server.serve_app(partial(start_worker, config))
+        port, requests = listeners[0].getsockname()[1], OpenRequests()
+        server.serve_app(partial(start_worker, config, port, requests), requests)
 
 
 if __name__ == "__main__":
@@ -146,3 +158,4 @@ if __name__ == "__main__":
         shutil.rmtree(METRICS_DIRECTORY, ignore_errors=True)
 else:
     app = open_app(load_settings())
+    app.wsgi_app = read_bodies(app.wsgi_app)  # type: ignore[assignment, method-assign]

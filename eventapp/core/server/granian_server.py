@@ -12,15 +12,20 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
-from granian import Granian
+from granian import Granian, wsgi
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LOGGING_CONFIG, LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
+from granian.server import mp
 from prometheus_client.multiprocess import mark_process_dead
 
+from eventapp.core.server.open_requests import OpenRequests
 from eventapp.core.server.resources import MAX_CONNECTIONS, THREADS
 from eventapp.core.server.sockets import BACKLOG
 
+# The head of a request may have this many bytes. By default a connection may use 400 kB for it.
+MAX_HEAD_BYTES = 64 * 1024
 STOP_SECONDS = 30  # how long requests under way may take after SIGTERM
 # A thread that is idle for this long ends, such as that of a closed stream. This is the least time
 # that Granian allows.
@@ -45,6 +50,7 @@ class GranianServer(Granian):  # type: ignore[misc, valid-type, unused-ignore]
             interface=Interfaces.WSGI,
             # HTTP/2 would cost each stream 11 kB, and proxies do not use it towards a server.
             http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(max_buffer_size=MAX_HEAD_BYTES),
             workers=workers,
             blocking_threads=THREADS,
             blocking_threads_idle_timeout=IDLE_THREAD_SECONDS,
@@ -57,8 +63,18 @@ class GranianServer(Granian):  # type: ignore[misc, valid-type, unused-ignore]
         self._listeners = listeners
         self._failed_starts = 0
 
-    def serve_app(self, load_app: Callable[[], Flask]) -> None:
-        """Serve until SIGTERM or SIGINT arrives. Each worker gets its app from `load_app`."""
+    def serve_app(self, load_app: Callable[[], Flask], requests: OpenRequests) -> None:
+        """Serve until SIGTERM or SIGINT arrives.
+
+        Args:
+            load_app: called in each worker, to get its application.
+            requests: lists the open requests of each worker, in the worker.
+        """
+
+        def make_handler(*arguments: Any) -> Any:
+            return requests.track(wsgi._callback_wrapper(*arguments))
+
+        mp._wsgi_call_wrap = make_handler  # type: ignore[attr-defined, assignment]
         self.serve(target_loader=load_app, wrap_loader=False)
 
     def _init_shared_socket(self) -> None:

@@ -6,9 +6,12 @@ import resource
 
 from eventapp.core.streams.connection_limits import MAX_STREAMS
 
-# Each stream occupies a thread that only waits. The other threads are for requests, most of which
-# wait for a permit under load: see core.server.middleware.
-THREADS = MAX_STREAMS + 132
+# How many requests may have an incomplete body at once: see core.server.connection_watch.
+MAX_RECEIVED_AT_ONCE = 512
+# Each stream, and each request with an incomplete body, occupies a thread that only waits. The
+# other threads are for requests, most of which wait for a permit under load: see
+# core.server.middleware. Threads are created when they are needed.
+THREADS = MAX_STREAMS + MAX_RECEIVED_AT_ONCE + 132
 MAX_CONNECTIONS = 4_096
 # The parameter of glibc's mallopt that limits the number of arenas, and its value here. By default
 # there are up to 8 arenas for each core.

@@ -4,7 +4,9 @@ import socket
 import sys
 from typing import Any
 
-BACKLOG = 1024
+# How many connections wait to be accepted. A client that opens thousands at once must not fill the
+# queue: the connections of others would be tried again after a second. Systems may allow less.
+BACKLOG = 4096
 # The kernel closes a connection if the client has not acknowledged data for this long, because it
 # has stopped reading or disappeared. That frees the thread of a stream.
 UNACKNOWLEDGED_MS = 20_000
