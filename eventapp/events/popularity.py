@@ -18,6 +18,8 @@ from datetime import UTC, datetime, timedelta
 from heapq import nlargest
 from math import log2
 
+import structlog
+
 from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
@@ -33,6 +35,8 @@ FLUSH_SECONDS, MAX_WRITTEN = 10, 200
 # The most interactions between two flushes, and the most events that wait to be written. What
 # exceeds these is not counted, so that memory stays bounded while the database is unavailable.
 MAX_QUEUED, MAX_PENDING = 100_000, 10_000
+
+log = structlog.get_logger("popularity")
 
 
 def scale_weight(weight: float, now: datetime) -> float:
@@ -85,12 +89,20 @@ class Popularity:
                 event_id: (scale_weight(weight, now), views)
                 for event_id, (weight, views) in self._find_heaviest(MAX_WRITTEN)
             }
-            written = store.increase_scores(self._db, increases) if increases else []
+            written = self._write(increases) if increases else []
             for event_id in written:
                 del self._pending[event_id]
             if len(self._pending) > MAX_PENDING:
                 self._pending = dict(self._find_heaviest(MAX_PENDING))
         return len(written)
+
+    def _write(self, increases: dict[int, tuple[float, int]]) -> list[int]:
+        """Write increases, and return the eventIds of those that need not be written again."""
+        try:
+            return store.increase_scores(self._db, increases)
+        except store.ScoresNotWritten as error:
+            log.warning("popularity not written", error=str(error))
+            return list(increases) if error.is_partial else []
 
     def _collect(self) -> None:
         for _ in range(len(self._views)):

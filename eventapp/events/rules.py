@@ -17,7 +17,7 @@ from eventapp.events.types import (
     Closable,
     DerivedFields,
     Event,
-    EventChange,
+    EventWrite,
     IndexedEvent,
     ListedParts,
     LowTicketsEvent,
@@ -322,11 +322,11 @@ class ListState(NamedTuple):
     sold_out_types: tuple[bool, ...]
 
 
-def get_list_state(event: Event | SaleState | EventChange) -> ListState:
+def get_list_state(event: Event | SaleState | EventWrite) -> ListState:
     """Return the list state of a stored event."""
     return ListState(event["__v"], is_sold_out_by_type(event))
 
 
-def is_sold_out_by_type(event: Event | SaleState | EventChange | IndexedEvent) -> tuple[bool, ...]:
+def is_sold_out_by_type(event: Event | SaleState | EventWrite | IndexedEvent) -> tuple[bool, ...]:
     """Return for each ticket type whether no ticket can be bought."""
     return tuple(count_buyable(stock) == 0 for stock in event["ticketTypes"])

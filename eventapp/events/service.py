@@ -308,10 +308,15 @@ def add_favorite(
     """Add the event to the caller's favorites, and count that for its popularity.
 
     Raises:
-        EventNotFound, AlreadyFavorited, TooManyFavorites: nothing is written.
+        EventNotFound, AlreadyFavorited, TooManyFavorites: the favorites are as before.
     """
     get_visible(db, event_id, actor)
     if favorites.add(db, actor.favorites_key, event_id, limit=rules.MAX_FAVORITES, now=now):
+        # A deletion deletes the event first and its favorites second. So either it removes this
+        # favorite, or it is seen here.
+        if not store.find_revisions(db, [event_id]):
+            favorites.remove(db, actor.favorites_key, event_id)
+            raise EventNotFound
         event_changes.favorites_changed(actor.favorites_key)
         popularity.add_favorite(event_id)
         return

@@ -12,7 +12,7 @@ from typing import cast
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from eventapp.core.database import Db, Query, exclude_ids, is_unavailable
 from eventapp.events.types import (
@@ -360,6 +360,18 @@ def find_titles(db: Db, event_ids: Iterable[int]) -> dict[int, str]:
 # Popularity. The increase of a score is no edit: `rev`, `__v` and `changedAt` stay.
 
 
+class ScoresNotWritten(Exception):
+    """The database refused to increase scores.
+
+    Attributes:
+        is_partial: only some were refused. The others are written, and must not be repeated.
+    """
+
+    def __init__(self, reason: str, *, is_partial: bool) -> None:
+        super().__init__(reason)
+        self.is_partial = is_partial
+
+
 def increase_scores(db: Db, increases: Mapping[int, tuple[float, int]]) -> list[int]:
     """Increase the score and the views of events. Deleted events are skipped.
 
@@ -369,14 +381,18 @@ def increase_scores(db: Db, increases: Mapping[int, tuple[float, int]]) -> list[
     Returns:
         The eventIds whose increases need not be repeated: all of them, or none if the database is
         unavailable. In that case some may have been written.
+
+    Raises:
+        ScoresNotWritten: the database refused some or all of them.
     """
     writes = [_make_increase(event_id, *increase) for event_id, increase in increases.items()]
     try:
         db.events.bulk_write(writes, ordered=False)
     except PyMongoError as error:
-        if not is_unavailable(error):
-            raise
-        return []
+        if is_unavailable(error):
+            return []
+        reason, is_partial = type(error).__name__, isinstance(error, BulkWriteError)
+        raise ScoresNotWritten(reason, is_partial=is_partial) from error
     return list(increases)
 
 

@@ -12,7 +12,7 @@ the last write that other processes must learn of, by the database's clock.
 """
 
 from datetime import datetime
-from typing import Final, Literal, NotRequired, TypeAlias, TypedDict
+from typing import Final, Literal, NotRequired, TypeAlias, TypedDict, final
 
 from bson import ObjectId
 
@@ -291,12 +291,23 @@ class TicketTypeStock(TypedDict):
     waiting: NotRequired[int]  # absent is 0
 
 
-class EventChange(EventRevision, EditCount):
-    """A change as the change feed reads it: the state of the event after it, or its deletion."""
+@final
+class EventWrite(EventRevision, EditCount):
+    """A change as the change feed reads it: the state of an event after a write."""
 
     changedAt: datetime
-    ticketTypes: list[TicketTypeStock]  # absent of a deleted event, as is `__v`
-    gone: NotRequired[Literal[True]]  # the event was deleted; absent while it exists
+    ticketTypes: list[TicketTypeStock]
+
+
+@final
+class EventDeletion(EventRevision):
+    """A change as the change feed reads it: an event was deleted."""
+
+    changedAt: datetime
+    gone: Literal[True]
+
+
+EventChange: TypeAlias = EventWrite | EventDeletion
 
 
 # The name of the computed relevance among the fields that lists are sorted by.

@@ -183,7 +183,8 @@ def delete_message(
 ) -> None:
     """Delete a message. Its author, the event's organizer and admins may do that.
 
-    The message is hidden, and a deletion record is appended for streams that have sent it already.
+    A deletion record is appended for streams that have sent the message already, and the message is
+    hidden.
 
     Raises:
         EventNotFound: the event does not exist, or the caller may not see it.
@@ -197,8 +198,6 @@ def delete_message(
     is_author = actor.user_id is not None and message.get("authorId") == actor.user_id
     if not (is_author or actor.may_manage_events_of(event["organizerId"])):
         raise Forbidden("Only its author, the event's organizer or an admin may delete it")
-    if not store.hide(db, message_id):
-        raise MessageNotFound
     deletion_record: HiddenChatEntry = {
         "_id": ObjectId(),
         "eventId": event_id,
@@ -207,7 +206,11 @@ def delete_message(
         "removes": message_id,
         "createdAt": now,
     }
+    # The record comes first: if the process dies before the message is hidden, the caller finds the
+    # message and deletes it again. A second record changes nothing.
     store.append(db, deletion_record)
+    if not store.hide(db, message_id):
+        raise MessageNotFound
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from eventapp.events import rules
+from eventapp.favorites import store as favorites_store
 from tests.factories import make_event, make_user
 
 DEVICE, OTHER_DEVICE = {"X-Device-Id": "phone-0001"}, {"X-Device-Id": "phone-0002"}
@@ -186,3 +187,17 @@ def test_a_deleted_event_is_no_favorite_of_anyone(client, db, admin):
     for headers in (None, DEVICE, admin["headers"]):
         assert listed(client, headers) == [2]
     assert {kept["count"] for kept in db.favorites.find()} == {1}
+
+
+def test_no_favorite_stays_of_an_event_that_is_deleted_meanwhile(client, db, monkeypatch):
+    original = favorites_store.add
+
+    def add_late(db, owner, event_id, **options):
+        db.events.delete_one({"eventId": event_id})
+        favorites_store.remove_event(db, event_id)
+        return original(db, owner, event_id, **options)
+
+    monkeypatch.setattr(favorites_store, "add", add_late)
+    assert add(client, 2).status_code == 404
+    kept = db.favorites.find_one({"_id": "guest"})
+    assert (kept["events"], kept["count"]) == ([], 0)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import AutoReconnect
 
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
@@ -142,6 +143,25 @@ def test_only_author_organizer_and_admin_delete_a_message(
     assert client.get(chat_path(event)).json["messages"] == []
     assert db.messages.count_documents({"text": {"$exists": True}}) == 0
     assert db.messages.count_documents({"authorId": {"$exists": True}}) == 0
+
+
+@pytest.mark.parametrize("step", ["append", "hide"])
+def test_a_deletion_that_died_between_its_writes_can_be_repeated(
+    client, db, event, attendee, monkeypatch, step
+):
+    message = write(client, event, attendee)
+    path = f"{chat_path(event)}/{message['_id']}"
+
+    def die(*_arguments):
+        raise AutoReconnect("the process died")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, step, die)
+        assert client.delete(path, headers=attendee["headers"]).status_code == 503
+    assert client.delete(path, headers=attendee["headers"]).status_code == 200
+    assert texts(client.get(chat_path(event))) == []
+    assert db.messages.count_documents({"removes": ObjectId(message["_id"])}) >= 1
+    assert client.delete(path, headers=attendee["headers"]).status_code == 404
 
 
 def test_a_message_is_deleted_only_through_its_own_chat(client, db, event, attendee, organizer):

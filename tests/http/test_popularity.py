@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from pymongo.errors import BulkWriteError, InvalidOperation, OperationFailure
 
 from eventapp.core.clock import utc_now
 from eventapp.events import popularity as popularity_module
@@ -182,6 +183,29 @@ def test_scores_that_could_not_be_written_are_written_later(db, events, populari
         1,
         pytest.approx(increase_score(0.0, scale_weight(6, now))),
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (OperationFailure("out of disk", 14031), 1),
+        (BulkWriteError({"writeErrors": [{"index": 0, "code": 34}]}), 0),
+        (InvalidOperation("closed"), 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_of_the_database_does_not_end_the_thread(
+    db, events, popularity, monkeypatch, error, kept
+):
+    popularity.add_view(1)
+
+    def fail(*_arguments, **_options):
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(db.events), "bulk_write", fail)
+        assert popularity.flush(utc_now()) == 1 - kept
+    assert popularity.flush(utc_now()) == kept
 
 
 def test_the_events_with_the_most_weight_are_written_first(db, events, popularity, monkeypatch):

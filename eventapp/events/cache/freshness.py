@@ -57,7 +57,7 @@ from eventapp.core.lru_cache import LRUCache
 from eventapp.events import store
 from eventapp.events.cache.rendering import RenderedEvent
 from eventapp.events.rules import ListState, get_list_state
-from eventapp.events.types import EventChange, SaleState
+from eventapp.events.types import EventChange, EventWrite, SaleState
 
 MAX_BYTES, MAX_CHANGES = 24_000_000, 5_000
 # Between two changes that a process receives, at most this many tickets of a type are assumed to be
@@ -239,7 +239,6 @@ class Freshness:
             started: what this process knew when the poll started.
         """
         event_id, revision = change["eventId"], change["rev"]
-        is_deleted = "gone" in change
         with self._lock:
             last, rendered = self._changes.get(event_id), self._rendered.get(event_id)
             if last and last.made_revision == revision:
@@ -247,8 +246,8 @@ class Freshness:
                 return Effect.NOTHING
             if self._may_lack(last, revision, started):
                 return Effect.NOTHING
-            lists_differ = is_deleted or self._may_change_lists(last, rendered, change)
-            state = None if is_deleted else get_list_state(change)
+            lists_differ = "gone" in change or self._may_change_lists(last, rendered, change)
+            state = None if "gone" in change else get_list_state(change)
             self._changes[event_id] = ReceivedChange(
                 revision, self._next_number(), revision, state, change["changedAt"]
             )
@@ -293,7 +292,7 @@ class Freshness:
         self,
         last: ReceivedChange | None,
         rendered: RenderedEvent | None,
-        event: SaleState | EventChange,
+        event: SaleState | EventWrite,
     ) -> bool:
         """Return whether the list state may have changed, even if only for a moment in between.
 
