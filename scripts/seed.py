@@ -41,7 +41,7 @@ MAX_SYNTHETIC_EVENTS = 10_000_000
 RESET_COLLECTIONS = (
     *("events", "favorites", "bookings", "waitlist", "chats", "messages", "notifications", "mails"),
     # Changes of the bookings, and their sums.
-    *("ledger", "dailySales", "eventSales", "eventDays", "salesMarker"),
+    *("ledger", "reportPeriods", "dailySales", "eventSales", "eventDays", "salesMarker"),
 )
 
 

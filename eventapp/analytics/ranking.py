@@ -212,7 +212,7 @@ def refresh_ranks(db: Db, now: datetime) -> int:
     if state is None:
         return 0
     run, clock, written = state["run"], start_clock(now), 0
-    ledger.copy_entries(db)
+    ledger.copy_entries(db, now)
     reached = Checkpoint(ledger.find_highest_number(db), now - CHECKPOINT_DELAY)
     for event_ids in _iterate_changed(db, store_sums.get_checkpoint(state)):
         with store_sums.allow_job_timeout():

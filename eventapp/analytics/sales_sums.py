@@ -162,7 +162,7 @@ def refresh_sums(db: Db, now: datetime) -> int:
     if state is None:
         return 0
     run, clock, checkpoint = state["run"], start_clock(now), store_sums.get_checkpoint(state)
-    ledger.copy_entries(db)
+    ledger.copy_entries(db, now)
     with store_sums.allow_job_timeout():
         # The number is read before the bookings are counted.
         reached = store_sums.Checkpoint(ledger.find_highest_number(db), now)

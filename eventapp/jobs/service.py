@@ -98,9 +98,9 @@ def _finish_erasures(context: BookingContext, now: datetime) -> int:
     return erasures.finish_interrupted(context.db, context.forget_functions, now)
 
 
-def _copy_to_ledger(context: BookingContext, _now: datetime) -> int:
+def _copy_to_ledger(context: BookingContext, now: datetime) -> int:
     """Copy the changes of bookings into the ledger."""
-    return ledger.copy_entries(context.db)
+    return ledger.copy_entries(context.db, now)
 
 
 def _count_sales(context: BookingContext, now: datetime) -> int:

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -11,6 +12,7 @@ from eventapp.bookings.ledger import service as ledger
 from eventapp.bookings.ledger import store
 from eventapp.core.clock import utc_now
 from eventapp.core.failpoints import set_failpoint_hook
+from eventapp.due_work import service as due_work
 
 COPIERS, WRITERS, WRITES = 3, 2, 20
 
@@ -73,7 +75,7 @@ def assert_complete(db):
 
 def test_entries_are_copied_with_what_readers_need(db):
     id_ = store_booking(db, entries=2)
-    assert ledger.copy_entries(db) == 1
+    assert ledger.copy_entries(db, utc_now()) == 1
     assert_complete(db)
     booking, row = db.bookings.find_one({}), db.ledger.find_one({"number": 2})
     assert row == {
@@ -84,10 +86,23 @@ def test_entries_are_copied_with_what_readers_need(db):
         "bookedAt": booking["createdAt"],
         **booking["entries"][1],
     }
-    assert ledger.copy_entries(db) == 0
+    assert ledger.copy_entries(db, utc_now()) == 0
     push_entry(db, id_)
-    assert ledger.copy_entries(db) == 1
+    assert ledger.copy_entries(db, utc_now()) == 1
     assert ledger.find_highest_number(db) == 3
+    assert_complete(db)
+
+
+def test_a_broken_booking_delays_no_other(db):
+    broken, sound = store_booking(db), [store_booking(db) for _ in range(7)]
+    db.bookings.update_one({"_id": broken}, {"$unset": {"eventId": ""}})
+    assert ledger.copy_entries(db, utc_now()) == 7
+    assert {row["_id"] for row in db.ledger.find()} == {f"{id_}-1" for id_ in sound}
+    (failed,) = due_work.get_failed_work(db)["items"]
+    assert (failed["kind"], failed["key"]) == ("ledger entry", str(broken))
+    db.bookings.update_one({"_id": broken}, {"$set": {"eventId": 1}})
+    ledger.copy_entries(db, utc_now() + timedelta(minutes=1))
+    assert due_work.get_failed_work(db)["items"] == []
     assert_complete(db)
 
 
@@ -95,7 +110,7 @@ def test_one_call_copies_a_bounded_number(db, monkeypatch):
     monkeypatch.setattr(ledger, "MAX_BATCHES", 2)
     for _ in range(8):
         store_booking(db)
-    assert [ledger.copy_entries(db) for _ in range(3)] == [6, 2, 0]
+    assert [ledger.copy_entries(db, utc_now()) for _ in range(3)] == [6, 2, 0]
     assert_complete(db)
 
 
@@ -111,7 +126,7 @@ def run_copiers_and_writers(db):
 
     def copy():
         while not writing.is_set():
-            ledger.copy_entries(db)
+            ledger.copy_entries(db, utc_now())
 
     def read():
         """Look for a row that appears below a number up to which rows were read before."""
@@ -129,7 +144,7 @@ def run_copiers_and_writers(db):
         finally:
             writing.set()
         results = [each.result() for each in others]
-    ledger.copy_entries(db)
+    ledger.copy_entries(db, utc_now())
     return results[-1]
 
 
@@ -182,11 +197,11 @@ def test_a_copier_that_dies_leaves_its_work_to_the_next(db, failpoint_hook):
 
     failpoint_hook(die)
     with pytest.raises(Killed):
-        ledger.copy_entries(db)
+        ledger.copy_entries(db, utc_now())
     failpoint_hook(None)
     assert db.bookings.find_one({"_id": id_})["ledgerDue"] is True
     push_entry(db, id_)
-    ledger.copy_entries(db)
+    ledger.copy_entries(db, utc_now())
     assert_complete(db)
 
 
@@ -195,7 +210,7 @@ def test_rows_that_another_copier_has_stored_use_up_no_number(db):
     store.append_rows(db, rows[1:4:2])
     store.append_rows(db, rows)
     store.append_rows(db, rows)
-    ledger.copy_entries(db)
+    ledger.copy_entries(db, utc_now())
     assert_complete(db)
 
 
@@ -207,8 +222,8 @@ def push_after_the_copy(db, failpoint_hook):
     """Push an entry after the booking was read and its rows stored; copy twice."""
     id_ = store_booking(db)
     failpoint_hook(lambda _name: (failpoint_hook(None), push_entry(db, id_)))
-    ledger.copy_entries(db)
-    ledger.copy_entries(db)
+    ledger.copy_entries(db, utc_now())
+    ledger.copy_entries(db, utc_now())
 
 
 def test_an_entry_that_is_pushed_during_the_copy_is_copied_next(db, failpoint_hook):

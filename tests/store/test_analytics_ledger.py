@@ -162,7 +162,7 @@ def read_while(db, step, call):
 def test_a_reader_is_exact_while_a_run_and_copies_go_on(db, bookings, step):
     change = make_changer(db, bookings, random.Random(3))
     count_sales(db)
-    for call in (lambda: ledger.copy_entries(db), lambda: count_sales(db)):
+    for call in (lambda: ledger.copy_entries(db, utc_now()), lambda: count_sales(db)):
         change()
         expected = count_directly(db)
 
@@ -176,7 +176,7 @@ def test_a_reader_is_exact_while_a_run_and_copies_go_on(db, bookings, step):
 def test_control_a_reader_that_reads_the_ledger_first_misses_a_change(db, bookings, monkeypatch):
     def find_in_wrong_order(db_, checkpoint, *_args, **_options):
         rows = store_sums._find_ledger_rows(db_, {"number": {"$gt": checkpoint.number}})
-        ledger.copy_entries(db_)
+        ledger.copy_entries(db_, utc_now())
         return rows + list(db_.bookings.find({"ledgerDue": True}))
 
     count_sales(db)

@@ -12,6 +12,7 @@ from eventapp.bookings import store_reports, transitions, waitlist_offers
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.ledger import reports
 from eventapp.bookings.ledger import service as ledger
+from eventapp.core.clock import utc_now
 from eventapp.core.failpoints import set_failpoint_hook
 from tests import factories, sales
 from tests.bookings_factories import RecordingProvider
@@ -203,7 +204,7 @@ def run_random_history(context, db, host, monkeypatch, seed):
             late = timedelta(hours=rng.choice([0, 0, 1, 6, 40, -1]))
             stored.append(store_sale(db, len(stored) + 1, host, max(now - late, MIDNIGHT)))
             if rng.random() < 0.5:
-                ledger.copy_entries(db)
+                ledger.copy_entries(db, utc_now())
         if rng.random() < 0.2:
             send(now)
     for _ in range(20):

@@ -102,7 +102,7 @@ def find_finished_periods(now: datetime) -> list[ReportPeriod]:
 
 def send_reports(context: BookingContext, now: datetime) -> int:
     """Write the reports of all finished days and weeks, once each; return how many reports."""
-    ledger.copy_entries(context.db)
+    ledger.copy_entries(context.db, now)
     return sum(
         _report_period(context, period, now)
         for last in find_finished_periods(now)

@@ -14,10 +14,14 @@ position of the entry, so no entry is copied twice, and a booking is unmarked on
 entries were copied. `store.append_rows` explains the numbers.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from eventapp.bookings.ledger import store
 from eventapp.bookings.ledger.types import BookingWithEntries, NewLedgerRow
 from eventapp.core.database import Db
 from eventapp.core.failpoints import failpoint
+from eventapp.due_work.service import DueRun
 
 # A batch of the embedded store keeps requests waiting for some tens of milliseconds.
 BATCH_SIZE = 200
@@ -25,22 +29,34 @@ BATCH_SIZE = 200
 MAX_BATCHES = 250
 
 
-def copy_entries(db: Db) -> int:
+def copy_entries(db: Db, now: datetime) -> int:
     """Copy the entries of due bookings, of BATCH_SIZE * MAX_BATCHES at most.
 
+    A broken booking delays no other (see `eventapp.due_work`).
+
     Returns:
-        How many bookings were due.
+        How many bookings were due and could be copied.
     """
-    copied = 0
+    copied, run = 0, DueRun(db, "ledger entry", now)
     for _batch in range(MAX_BATCHES):
-        bookings = store.find_due(db, BATCH_SIZE)
-        store.append_rows(db, [row for each in bookings for row in _build_rows(each)])
-        failpoint("ledger-appended")
-        store.clear_due(db, bookings)
-        copied += len(bookings)
+        bookings = store.find_due(db, BATCH_SIZE, run.waiting)
+        copied += run.process(
+            bookings,
+            get_key=lambda booking: booking["_id"],
+            handle=lambda booking: _copy(db, [booking]),
+            handle_together=lambda batch: _copy(db, batch),
+        )
         if len(bookings) < BATCH_SIZE:
+            run.forget_absent()
             break
     return copied
+
+
+def _copy(db: Db, bookings: Sequence[BookingWithEntries]) -> int:
+    store.append_rows(db, [row for booking in bookings for row in _build_rows(booking)])
+    failpoint("ledger-appended")
+    store.clear_due(db, bookings)
+    return len(bookings)
 
 
 def find_highest_number(db: Db) -> int:

@@ -17,7 +17,13 @@ from eventapp.bookings.ledger.types import (
     LedgerRowId,
     NewLedgerRow,
 )
-from eventapp.core.database import Db, Query, insert_in_order, make_unknown_outcome_error
+from eventapp.core.database import (
+    Db,
+    Query,
+    exclude_ids,
+    insert_in_order,
+    make_unknown_outcome_error,
+)
 
 INDEXES = {
     "bookings": [
@@ -56,9 +62,10 @@ def build_update(
     }
 
 
-def find_due(db: Db, limit: int) -> list[BookingWithEntries]:
-    """Return bookings with entries that are not yet in the ledger."""
-    found = db.bookings.find({"ledgerDue": True}, COPIED_FIELDS).limit(limit)
+def find_due(db: Db, limit: int, without: Sequence[object] = ()) -> list[BookingWithEntries]:
+    """Return bookings with entries that are not yet in the ledger, without those with these ids."""
+    due = {"ledgerDue": True, **exclude_ids(without)}
+    found = db.bookings.find(due, COPIED_FIELDS).limit(limit)
     return cast(list[BookingWithEntries], list(found))
 
 
