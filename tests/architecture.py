@@ -107,6 +107,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "cache": "cache",
         "changes": "types",
         "closures": "service",
+        "deletions": "service",
         "editing": "service",
         "ownership": "service",
         "filters": "filters",
@@ -116,6 +117,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "listing": "service",
         "popularity": "service",
         "store_alerts": "store",
+        "store_deletions": "store",
         "store_ownership": "store",
         "store_listing": "store",
     },
@@ -135,7 +137,12 @@ LAYERS: dict[str, dict[str, str]] = {
         "check_ins": "service",
         "signing_key": "service",
     },
-    "waitlist": {"listing": "service", "notifications": "service", "store_audits": "store"},
+    "waitlist": {
+        "auditing": "service",
+        "listing": "service",
+        "notifications": "service",
+        "store_audits": "store",
+    },
 }
 
 ALL: Literal[True] = True

@@ -58,7 +58,7 @@ WRITES: Table = {
     "events": {
         # An edit replaces `ticketTypes` as a whole, guarded by the revision that it has read.
         "events.store": (
-            *(INSERT, DELETE, "title", "description", "category", "image", "photo", "organizer"),
+            *(INSERT, "title", "description", "category", "image", "photo", "organizer"),
             *("schedule", "ticketTypes", "nextTypeId", "tags", "status", "closing", "updatedAt"),
             *("available", "firstDate", "lastDate", "nextDate", "listed", "public", "minPrice"),
             *("places", "tagKeys", "titleKey", "popularity", "views"),
@@ -66,6 +66,7 @@ WRITES: Table = {
         ),
         "events.store_alerts": ("tell", "tellAt", "lowToldAt"),
         "events.store_ownership": ("organizerId", "updatedAt", "rev", "__v", "changedAt"),
+        "events.store_deletions": (DELETE, "rev"),
         # Repairs of `check_inventory` replace `ticketTypes`, too.
         "inventory.store": (
             *(f"ticketTypes.*.{counter}" for counter in STOCK),
@@ -79,7 +80,9 @@ WRITES: Table = {
         ),
     },
     "favorites": {"favorites.store": (INSERT, DELETE, "count", "events")},
-    "goneEvents": {"events.store": ("eventId", "gone", "rev", "changedAt")},
+    "goneEvents": {
+        "events.store_deletions": (DELETE, "eventId", "gone", "rev", "unfinished", "changedAt"),
+    },
     "jobs": {
         "jobs.store": (INSERT, "durationMs", "lastError", "lastErrorAt", "lastOk", "lastRun"),
     },
@@ -154,6 +157,7 @@ READS: Table = {
     "goneEvents": {
         "analytics.store_ranking": ("eventId", "changedAt"),
         "events.store": ("eventId", "gone", "rev", "__v", "changedAt", "ticketTypes"),
+        "events.store_deletions": ("eventId",),
     },
     "jobs": {"jobs.store": (ALL,)},
     "keys": {"tickets.store": (ALL,)},

@@ -9,15 +9,17 @@ from functools import partial
 from eventapp.bookings import rules, store, store_moves
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.ledger.entries import build_end_entries
+from eventapp.bookings.recovery import ABANDONED_AFTER
 from eventapp.bookings.transitions import apply_pending_moves, build_end_fields
 from eventapp.bookings.types import ChangeReason
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
-from eventapp.due_work.service import process_due
-from eventapp.events import editing
+from eventapp.due_work.service import DueRun, process_due
+from eventapp.events import deletions, editing
 from eventapp.events import service as events
 from eventapp.events.bodies import EventView
+from eventapp.waitlist import auditing as waitlist_audits
 from eventapp.waitlist import service as waitlist
 
 # Bookings that are read together, and ended in one write.
@@ -62,15 +64,15 @@ def cancel_event(
 def delete_event(context: BookingContext, event_id: int, actor: Actor, now: datetime) -> None:
     """Delete an event that has no active bookings, and close its waitlist.
 
-    If the process dies after the deletion, the waitlist entries that it has not closed stay active:
-    the worker closes those of cancelled and completed events only.
+    The worker closes what is left if the process dies or the waitlist is long, and entries that are
+    stored later (`close_deleted_events`).
 
     Raises:
         EventNotFound, Forbidden, EventHasBookings, EditConflict, EventClosed: nothing is written.
     """
-    editing.delete_event(context.db, event_id, actor, context.event_changes, now)
+    deletions.delete_event(context.db, event_id, actor, context.event_changes, now)
     context.inventory.invalidate(event_id)
-    waitlist.close_waitlist(context.db, context.inventory, event_id, now)
+    waitlist.close_waitlist(context.db, context.inventory, event_id, now, REQUEST_SECONDS)
 
 
 def end_all_bookings(
@@ -182,3 +184,53 @@ def close_cancelled_events(context: BookingContext, now: datetime) -> int:
         get_key=lambda event_id: event_id,
         handle=close,
     )
+
+
+def close_deleted_events(context: BookingContext, now: datetime) -> int:
+    """Close the waitlists of deleted events and delete what is left of them; return how many.
+
+    A deletion is finished once it is older than ABANDONED_AFTER: by then, no request can store an
+    entry of its waitlist any more. If a process died before it deleted the event, the event stays.
+    """
+
+    def close(event_id: int) -> int:
+        if deletions.revoke_deletion(context.db, event_id):
+            return 1
+        waitlist.close_waitlist(context.db, context.inventory, event_id, now)
+        deletions.finish_deletion(context.db, event_id)
+        return 1
+
+    return process_due(
+        context.db,
+        "event deletion",
+        now,
+        find=partial(deletions.find_unfinished_deletions, context.db, now - ABANDONED_AFTER),
+        limit=MAX_EVENTS_PER_RUN,
+        get_key=lambda event_id: event_id,
+        handle=close,
+    )
+
+
+def close_orphans(context: BookingContext, now: datetime) -> int:
+    """Close waitlists and remove favorites of events that do not exist; return how many events.
+
+    An eventId is never used again. `close_deleted_events` handles the deletions that were recorded,
+    so this finds what is left of others: events that were removed or not restored by hand, and
+    entries that were claimed for an offer while their event was deleted.
+    """
+    return _close_orphaned_waitlists(context, now) + deletions.forget_orphaned_favorites(context.db)
+
+
+def _close_orphaned_waitlists(context: BookingContext, now: datetime) -> int:
+    closed, last_id, run = 0, 0, DueRun(context.db, "orphaned waitlist", now)
+
+    def close(event_id: int) -> int:
+        waitlist.close_waitlist(context.db, context.inventory, event_id, now)
+        return 1
+
+    while event_ids := waitlist_audits.find_event_ids(context.db, last_id, MAX_EVENTS_PER_RUN):
+        last_id = event_ids[-1]
+        due = sorted(deletions.find_missing(context.db, event_ids).difference(run.waiting))
+        closed += run.process(due, get_key=lambda event_id: event_id, handle=close)
+    run.forget_absent()
+    return closed

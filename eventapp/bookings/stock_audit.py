@@ -44,7 +44,7 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.types import PendingMove, StoredBooking, TicketSum
 from eventapp.events.types import InFlightEntry, InFlightState
 from eventapp.inventory.service import make_leave_key, parse_document_id
-from eventapp.waitlist import service as waitlist
+from eventapp.waitlist import auditing as waitlist
 from eventapp.waitlist.types import WaitingSum, WaitlistEntry
 
 COUNTER_OF_STATUS: dict[str, str] = {rules.CONFIRMED: "soldTickets", rules.HELD: "heldTickets"}

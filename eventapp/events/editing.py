@@ -35,7 +35,6 @@ from eventapp.events.types import (
     ScheduleEntry,
     TicketType,
 )
-from eventapp.favorites import service as favorites
 from eventapp.media import service as media
 from eventapp.media.types import StoredPhoto
 
@@ -97,27 +96,6 @@ def _delete_unused_photo(db: Db, event: Event) -> None:
     photo = event.get("photo")
     if photo and photo["sha"] not in event["image"]:
         media.delete_photo(db, media.make_event_owner(event["eventId"]), photo["_id"])
-
-
-def delete_event(
-    db: Db, event_id: int, actor: Actor, event_changes: EventChanges, now: datetime
-) -> None:
-    """Delete an event that has no sold or held tickets.
-
-    Raises:
-        EventNotFound, Forbidden, EventHasBookings, EditConflict, EventClosed: nothing is deleted.
-    """
-    wait = ClosureWait(now)
-    for _attempt in range(EDIT_ATTEMPTS):
-        event = get_managed(db, event_id, actor)
-        wait.pause_if_closed(event)
-        refuse_bookings(event)
-        if store.delete_if_unchanged(db, event, now=wait.clock()):
-            event_changes.event_changed(event_id)
-            favorites.forget_event(db, event_id)
-            media.delete_photos(db, media.make_event_owner(event_id))
-            return
-    raise EditConflict
 
 
 def refuse_bookings(event: Event) -> None:

@@ -20,7 +20,7 @@ from eventapp.core.database import Db
 from eventapp.core.errors import Forbidden, Unauthorized
 from eventapp.core.json import JsonObject
 from eventapp.due_work.service import DueRun, process_due
-from eventapp.events import rules, store
+from eventapp.events import rules, store, store_deletions
 from eventapp.events.bodies import EventInput, EventView, TicketTypeView
 from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.changes import EventChanges
@@ -108,9 +108,7 @@ def complete_past_events(db: Db, now: datetime) -> int:
         find=partial(store.find_published_before, db, rules.midnight(now.date())),
         limit=MAX_COMPLETED,
         get_key=_get_event_id,
-        handle=lambda event: int(
-            store.write_if_unchanged(db, event, completed, now=now) is not None
-        ),
+        handle=complete,
     )
 
 
@@ -136,7 +134,9 @@ def create_event(
     """
     event = store.insert(db, make_new_event(body, organizer_id=actor.user_id, now=now))
     if actor.user_id and not accounts.may_organize(db, actor.user_id):
-        store.delete_if_unchanged(db, event, now=now)
+        # The worker finishes the deletion (see `store_deletions`).
+        store_deletions.record_deletion(db, event["eventId"], event["rev"] + 1)
+        store_deletions.delete_if_unchanged(db, event, now=now)
         raise Forbidden
     event_changes.event_changed(event["eventId"])
     # Nobody can have made it a favorite yet, and the caller is its organizer or an admin.

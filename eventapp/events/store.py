@@ -1,8 +1,9 @@
 """Read and write the `events` collection.
 
-Three other modules use it too: `store_listing` reads pages of lists, `inventory.store` changes the
-stock of ticket types, and `analytics.store_figures` computes figures. An edit replaces the ticket
-types as a whole. The revision guards it, so that it never overwrites a sale.
+Other modules use it too: `store_listing` reads pages of lists, `store_deletions` deletes events,
+`inventory.store` changes the stock of ticket types, and `analytics.store_figures` computes figures.
+An edit replaces the ticket types as a whole. The revision guards it, so that it never overwrites a
+sale.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -176,36 +177,14 @@ def write_if_unchanged(
     Returns:
         The event after the write, or None, with nothing written, if it has changed or is closed.
     """
+    is_open = {"closedUntil": {"$not": {"$gt": now}}}
     update: Query = {"$set": fields, "$inc": {"rev": 1, "__v": 1}, **SET_CHANGED_AT}
     return _events(db).find_one_and_update(
-        _make_unchanged_filter(event, now),
+        {"eventId": event["eventId"], "rev": event["rev"], **is_open},
         update,
         projection=EXCLUDED_FIELDS,
         return_document=ReturnDocument.AFTER,
     )
-
-
-def _make_unchanged_filter(event: EventRevision, now: datetime) -> Query:
-    """Match the event while it has the revision that was read and is not closed."""
-    is_open = {"closedUntil": {"$not": {"$gt": now}}}
-    return {"eventId": event["eventId"], "rev": event["rev"], **is_open}
-
-
-def delete_if_unchanged(db: Db, event: EventRevision, *, now: datetime) -> bool:
-    """Delete the event if it is open and still has the revision that was read.
-
-    Returns:
-        Whether it was deleted.
-
-    The second write lets other processes learn of the deletion. If it fails, or this process dies
-    before it, they may show the event for as long as they cache it.
-    """
-    event_id, revision = event["eventId"], event["rev"]
-    if db.events.delete_one(_make_unchanged_filter(event, now)).deleted_count == 0:
-        return False
-    deletion = {"eventId": event_id, "rev": revision + 1, "gone": True}
-    db.goneEvents.update_one({"_id": event_id}, {"$set": deletion, **SET_CHANGED_AT}, upsert=True)
-    return True
 
 
 # Reads.
@@ -344,8 +323,11 @@ def find_closing(db: Db, limit: int, without: Sequence[object] = ()) -> list[Clo
 
 
 def clear_closing(db: Db, event_id: int) -> None:
-    """Record that the bookings of a cancelled event have all ended."""
-    db.events.update_one({"eventId": event_id}, {"$unset": {"closing": ""}, "$inc": {"rev": 1}})
+    """Record that the bookings of a cancelled event have all ended.
+
+    The revision stays: no answer shows this, and no guarded write relies on it.
+    """
+    db.events.update_one({"eventId": event_id}, {"$unset": {"closing": ""}})
 
 
 # Reports to organizers.

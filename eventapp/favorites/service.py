@@ -38,6 +38,11 @@ def find_users_with(db: Db, event_id: int) -> list[ObjectId]:
     return [ObjectId(id_) for owner_type, _, id_ in owners if owner_type == "user"]
 
 
+def find_owners_after(db: Db, owner: str, limit: int) -> dict[str, list[int]]:
+    """Return the next owners after this one, in order, with the eventIds of their favorites."""
+    return store.find_owners_after(db, owner, limit)
+
+
 def forget_event(db: Db, event_id: int) -> None:
     """Remove a deleted event from the favorites of all owners."""
     store.remove_event(db, event_id)

@@ -66,6 +66,15 @@ def find_owners(db: Db, event_id: int) -> list[str]:
     return [favorites["_id"] for favorites in found]
 
 
+def find_owners_after(db: Db, owner: str, limit: int) -> dict[str, list[int]]:
+    """Return the next owners after this one, in order, with the eventIds of their favorites."""
+    found = _favorites(db).find({"_id": {"$gt": owner}}, {"events.eventId": 1})
+    return {
+        favorites["_id"]: [entry["eventId"] for entry in favorites["events"]]
+        for favorites in found.sort("_id", ASCENDING).limit(limit)
+    }
+
+
 def remove_event(db: Db, event_id: int) -> None:
     """Remove an event from the favorites of all owners."""
     _favorites(db).update_many(

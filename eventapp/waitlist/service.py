@@ -38,10 +38,10 @@ from eventapp.inventory.service import (
     make_join_key,
     make_leave_key,
 )
-from eventapp.waitlist import store, store_audits
+from eventapp.waitlist import store
 from eventapp.waitlist.errors import AlreadyWaitlisted, NotOnWaitlist, TicketsAvailable
 from eventapp.waitlist.listing import render_entry
-from eventapp.waitlist.types import CloseReason, EntryStatus, EntryView, WaitingSum, WaitlistEntry
+from eventapp.waitlist.types import CloseReason, EntryStatus, EntryView, WaitlistEntry
 
 # Re-exported for routes and bookings, which cannot import the modules that define them.
 __all__ = ["INVENTORY", "AlreadyWaitlisted", "NotOnWaitlist"]
@@ -325,7 +325,7 @@ def is_offer_in_progress(
     return any("offering" in entry for entry in entries if entry["_id"] != except_entry)
 
 
-# What recovery and the inventory check need.
+# What recovery needs.
 
 
 def find_pending_leaves_before(
@@ -363,22 +363,6 @@ def insert_tombstone(db: Db, entry_id: ObjectId) -> bool:
 def is_leave_pending(db: Db, entry_id: ObjectId) -> bool:
     """Return whether this entry has ended and its leave is not yet recorded as applied."""
     return bool(store.find_pending_leave_ids(db, [entry_id]))
-
-
-def sum_waiting(
-    db: Db, event_ids: Sequence[int], excluded_ids: Sequence[ObjectId]
-) -> list[WaitingSum]:
-    """Return how many entries of these events are active or have a pending leave.
-
-    Args:
-        excluded_ids: entries that are not counted.
-    """
-    return store_audits.sum_waiting(db, event_ids, excluded_ids)
-
-
-def find_entries(db: Db, entry_ids: Sequence[ObjectId]) -> list[WaitlistEntry]:
-    """Return the entries that are stored under these ids."""
-    return store_audits.find_entries(db, entry_ids)
 
 
 # Personal data.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from bson import ObjectId
+from pymongo import ASCENDING
 
 from eventapp.core.database import Db, Query
 from eventapp.waitlist.types import WaitingSum, WaitlistEntry
@@ -52,3 +53,11 @@ def find_entries(db: Db, entry_ids: Sequence[ObjectId]) -> list[WaitlistEntry]:
     """Return the entries that are stored under these ids; tombstones are left out."""
     where = {"_id": {"$in": list(entry_ids)}, "void": {"$ne": True}}
     return cast(list[WaitlistEntry], list(db.waitlist.find(where))) if entry_ids else []
+
+
+def find_event_ids(db: Db, after: int, limit: int) -> list[int]:
+    """Return eventIds above `after` of the next `limit` active entries, in order, each once."""
+    where = {"eventId": {"$gt": after}, "active": True}
+    found = db.waitlist.find(where, {"eventId": 1}, hint=SCANNED_INDEX)
+    entries = cast(Iterable[WaitlistEntry], found.sort("eventId", ASCENDING).limit(limit))
+    return list(dict.fromkeys(entry["eventId"] for entry in entries))

@@ -8,7 +8,7 @@ import pytest
 
 from eventapp.core.access.actor import Actor
 from eventapp.core.textsearch import fold_filter_key
-from eventapp.events import editing, store
+from eventapp.events import deletions, editing, store
 from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.events.errors import EditConflict, EventHasBookings
 from tests.factories import make_event, utc_now
@@ -153,7 +153,7 @@ def test_a_delete_never_takes_an_event_just_sold(db, event):
         sold: list[bool] = []
 
         sell = partial(lambda outcomes: outcomes.append(sold_one(db)), sold)
-        delete = partial(editing.delete_event, db, 1, ADMIN, NO_EVENT_CACHE, utc_now())
+        delete = partial(deletions.delete_event, db, 1, ADMIN, NO_EVENT_CACHE, utc_now())
         raised = together(sell, delete)
         found = db.events.find_one({"eventId": 1})
         assert (found is not None) == sold[0]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from eventapp.core.clock import utc_now
-from eventapp.events import store
+from eventapp.events import store, store_deletions
 from tests.factories import event_body, make_event
 
 THREADS, EACH = 8, 10
@@ -86,7 +86,7 @@ def test_the_id_of_a_deleted_event_is_not_used_again(db):
         for _ in range(EACH):
             event = make_event(db)
             made.append(event["eventId"])
-            store.delete_if_unchanged(db, event, now=utc_now())
+            store_deletions.delete_if_unchanged(db, event, now=utc_now())
 
     assert together(*[create_and_delete] * THREADS) == []
     assert sorted(made) == list(range(1, THREADS * EACH + 1))

@@ -7,7 +7,7 @@ from pymongo.errors import DuplicateKeyError
 
 from eventapp.core.clock import utc_now
 from eventapp.core.database import ensure_indexes
-from eventapp.events import rules, service, store, store_listing
+from eventapp.events import rules, service, store, store_deletions, store_listing
 from eventapp.events.types import RELEVANCE
 from tests.conftest import MONGO_URI
 from tests.factories import day, event_body, make_event
@@ -53,8 +53,8 @@ def test_a_sale_counts_as_a_change(db):
 def test_only_the_revision_that_was_read_is_deleted(db):
     event = make_event(db)
     store.write_if_unchanged(db, event, {"title": "New"}, now=utc_now())
-    assert store.delete_if_unchanged(db, event, now=utc_now()) is False
-    assert store.delete_if_unchanged(db, store.find_event(db, 1), now=utc_now()) is True
+    assert store_deletions.delete_if_unchanged(db, event, now=utc_now()) is False
+    assert store_deletions.delete_if_unchanged(db, store.find_event(db, 1), now=utc_now()) is True
     assert store.find_event(db, 1) is None
 
 

@@ -24,9 +24,10 @@ slow a process is: an outdated rendering lacks a change that was received, and i
 A rendering may still lack a change that this process has not received yet. Such a change is less
 than about a second old, and the rendering is dropped when the change is received.
 
-There is one gap. The deletion of an event is two writes, of which other processes receive only the
-second one (see `store.delete_if_unchanged`). If the database or the process fails in between, other
-processes may show the event for as long as they cache it.
+A deletion is recorded in another collection before it is made, and again afterwards (see
+`events.store_deletions`). If the deleting process dies between the deletion and the second record,
+a process that has received the first record, and then read the event before it was deleted, may
+show it until the worker records the deletion, less than a minute later.
 
 Six values order reads and changes:
 
