@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from eventapp.core.errors import DatabaseUnavailable
 from eventapp.events.cache import freshness
 from eventapp.events.cache.freshness import VISIBILITY_DELAY, ChangeFeed, Effect, Freshness
 from eventapp.events.rules import ListState, get_list_state, is_sold_out_by_type
@@ -128,6 +129,8 @@ class Model:
 
     def __init__(self, freshness_class, rng):
         self._freshness_class, self._rng, self._is_polling = freshness_class, rng, False
+        # In every second walk, the database is never unavailable.
+        self._failure_rate = rng.choice([0, 0.5])
         self.database, self.shared, self.puts = Database(), {}, []
         self.processes = [self._process() for _ in PROCESSES]
 
@@ -157,13 +160,19 @@ class Model:
     # As eventapp.events.store answers.
 
     def find_last_changed_at(self):
+        self._fail_sometimes()
         return max(event["changedAt"] for event in self.database.all_documents())
 
     def find_changes_since(self, name, moment):
+        self._fail_sometimes()
         found = self.database.changed_since(name, moment)
         for _ in range(self._rng.randrange(3)):  # other steps happen before the answer arrives
             self.step()
         return found
+
+    def _fail_sometimes(self):
+        if self._rng.random() < self._failure_rate:
+            raise DatabaseUnavailable
 
     # Time, and the writes of other processes.
 
@@ -261,8 +270,12 @@ class Model:
         revisions = {event["eventId"]: event["rev"] for event in self.database.all_documents()}
         states = {id_: event.list_state for id_, event in self.database.rendered().items()}
         page = process.page
-        process.feed.poll()
-        self._is_polling = False
+        try:
+            process.feed.poll()
+        except DatabaseUnavailable:
+            return
+        finally:
+            self._is_polling = False
         for id_, revision in revisions.items():
             process.min_revisions[id_] = max(process.min_revisions.get(id_, 0), revision)
         if process.page is page and page[0] == process.list_version:
@@ -370,3 +383,25 @@ def test_without_one_rule_an_outdated_event_is_shown(walk, monkeypatch, freshnes
     )
     with pytest.raises(AssertionError):
         walk(freshness_class, CONTROL_WALKS)
+
+
+@pytest.mark.parametrize("failed_polls", [0, 1, 3])
+def test_a_failed_poll_leaves_no_list_outdated(failed_polls):
+    """An event is read after an edit that no poll has returned, and lists are older than that."""
+    process = Freshness()
+    process.finish_poll(START, process.start_poll())
+    process.keep(Rendered(2, 1, 1, (False,)), process.start_read())
+    for _ in range(failed_polls):
+        process.start_poll()
+    started = process.start_poll()
+    edit = {"eventId": 2, "rev": 1, "__v": 1, "ticketTypes": TYPES[2], "changedAt": START}
+    assert process.receive(edit, started) is Effect.LISTS
+
+
+def test_after_a_successful_poll_an_event_that_was_read_before_is_no_reason_to_find_lists_again():
+    process = Freshness()
+    process.finish_poll(START, process.start_poll())
+    process.keep(Rendered(2, 1, 1, (False,)), process.start_read())
+    process.finish_poll(START, process.start_poll())
+    sale = {"eventId": 2, "rev": 2, "__v": 1, "ticketTypes": TYPES[2], "changedAt": START}
+    assert process.receive(sale, process.start_poll()) is Effect.CONTENT

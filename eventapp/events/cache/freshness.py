@@ -22,12 +22,8 @@ received. To be cached, it must be
 So it does not matter in which order values reach the shared cache, how long they stay there, or how
 slow a process is: an outdated rendering lacks a change that was received, and is refused for that.
 A rendering may still lack a change that this process has not received yet. Such a change is less
-than about a second old, and the rendering is dropped when the change is received.
-
-A deletion is recorded in another collection before it is made, and again afterwards (see
-`events.store_deletions`). If the deleting process dies between the deletion and the second record,
-a process that has received the first record, and then read the event before it was deleted, may
-show it until the worker records the deletion, less than a minute later.
+than about a second old, and the rendering is dropped when the change is received. A deletion may be
+received a minute late if the process that makes it dies (see `events.store_deletions`).
 
 Six values order reads and changes:
 
@@ -133,8 +129,8 @@ class Freshness:
         # Changes up to this number may be forgotten. A read that began before the last of them was
         # received cannot be compared with them, and is refused.
         self._forgotten_up_to = 0
-        # The eventIds of renderings cached between the starts of the last two polls, and of those
-        # cached since. These renderings may contain changes that no poll has returned yet.
+        # The eventIds of renderings cached since the start of the last successful poll, and before
+        # or after the start of the last poll. They may contain changes that no poll has returned.
         self._cached_before_poll, self._cached_since_poll = set[int](), set[int]()
         self._newest_changed_at: datetime | None = None
         self._complete_up_to: datetime | None = None
@@ -230,7 +226,8 @@ class Freshness:
     def start_poll(self) -> ReadStart:
         """Return what this process knows now, for `receive`. Call it before polling."""
         with self._lock:
-            self._cached_before_poll, self._cached_since_poll = self._cached_since_poll, set()
+            self._cached_before_poll |= self._cached_since_poll
+            self._cached_since_poll = set()
             return self.start_read()
 
     def receive(self, change: EventChange, started: ReadStart) -> Effect:
@@ -264,6 +261,7 @@ class Freshness:
             started: what the process knew when the poll started.
         """
         with self._lock:
+            self._cached_before_poll = set()
             self._newest_changed_at = newest_changed_at
             self._complete_up_to = newest_changed_at - VISIBILITY_DELAY
             self._history_start = self._history_start or self._complete_up_to
