@@ -7,6 +7,7 @@ import pytest
 from bson import ObjectId
 
 from eventapp.bookings import event_closing, waitlist_offers
+from eventapp.bookings.sales import ticket_limit
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.failpoints import set_failpoint_hook
@@ -53,6 +54,7 @@ def join(context, user, **options):
         type_id=None,
         quantity=1,
         max_quantity=9,
+        count_tickets=ticket_limit.count_tickets,
         now=utc_now(),
         **options,
     )
