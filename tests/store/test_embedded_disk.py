@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson.errors import InvalidDocument
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, InvalidOperation
 
-from eventapp.core.embedded import EmbeddedStoreBusy, open_embedded
+from eventapp.core.embedded import EmbeddedStoreBusy, open_embedded, persistence
 from eventapp.core.embedded.persistence import SqliteFile
 
 ROOT = Path(__file__).parents[2]
@@ -197,6 +198,69 @@ def test_a_closed_client_refuses_calls_and_may_be_closed_again(tmp_path: Path) -
     client.close()
     with pytest.raises(InvalidOperation):
         items.insert_one({})
+
+
+def test_a_client_may_be_closed_by_several_threads_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each close would close the lock's descriptor, which may then be that of another file."""
+    client = open_embedded(tmp_path)
+    thread = client._flush_thread
+    assert thread
+    stopped, stop = [], thread.stop
+
+    def record_and_stop() -> None:
+        stopped.append(1)
+        stop()
+
+    monkeypatch.setattr(thread, "stop", record_and_stop)
+    threads = [threading.Thread(target=client.close) for _ in range(2)]
+    with client._lock.mutex:  # Both begin, and none can finish.
+        for each in threads:
+            each.start()
+        time.sleep(0.05)
+    for each in threads:
+        each.join()
+    assert stopped == [1]
+    open_embedded(tmp_path).close()  # It is unlocked.
+
+
+@pytest.mark.parametrize("error", [InvalidDocument("x"), OverflowError("x"), RuntimeError("x")])
+def test_an_unexpected_error_does_not_end_the_flush_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(persistence, "_RETRY_SECONDS", 0.05)
+    client = open_embedded(tmp_path)
+    thread = client._flush_thread
+    assert thread
+    write = thread._file.write
+
+    def fail(_snapshot: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(thread._file, "write", fail)
+    client["a"]["items"].insert_one({"_id": 1})
+    wait_for(lambda: thread.failure is error)
+    with pytest.raises(ConnectionFailure):
+        client["a"].command("ping")
+    monkeypatch.setattr(thread._file, "write", write)
+    wait_for(lambda: thread.failure is None)
+    assert thread.is_alive()
+    client.close()
+    with open_embedded(tmp_path) as again:
+        assert again["a"]["items"].count_documents({}) == 1
+
+
+def test_purged_data_is_in_no_file(tmp_path: Path) -> None:
+    with open_embedded(tmp_path) as client:
+        items = client["a"]["items"]
+        items.insert_many([{"_id": n, "text": "secret" * n} for n in range(200)])
+        client.purge_deleted()
+        assert any(b"secret" in path.read_bytes() for path in tmp_path.iterdir())
+        items.update_many({"_id": {"$lt": 100}}, {"$set": {"text": ""}})
+        items.delete_many({"_id": {"$gte": 100}})
+        client.purge_deleted()
+        assert not any(b"secret" in path.read_bytes() for path in tmp_path.iterdir())
 
 
 def test_writes_confirmed_before_the_close_are_kept(tmp_path: Path) -> None:

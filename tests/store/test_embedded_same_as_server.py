@@ -729,3 +729,40 @@ def test_databases_and_collections_have_names_and_no_truth_value_and_answer_ping
     assert db.list_collection_names() == []
     with pytest.raises(NotImplementedError):
         bool(db["a"])
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ([], [1, 5]),
+        ({"$in": []}, []),
+        (["a", "b"], [2, 6]),
+        (["a"], []),
+        ("a", [2, 3]),
+        ({"$in": ["a", "b"]}, [2, 3]),
+        (None, [4]),
+        ({"$size": 0}, [1]),
+    ],
+)
+def test_conditions_on_arrays_find_the_same_with_an_index(db, indexed, condition, expected):
+    items = db["items"]
+    if indexed:
+        items.create_index("tags")
+    values = {1: [], 2: ["a", "b"], 3: "a", 5: [[]], 6: [["a", "b"]]}
+    items.insert_many([{"_id": id_, "tags": tags} for id_, tags in values.items()])
+    items.insert_one({"_id": 4})
+    assert sorted(item["_id"] for item in items.find({"tags": condition})) == expected
+
+
+def test_bulk_writes_choose_by_their_sort(db):
+    items = db["items"]
+    items.insert_many([{"_id": number, "n": -number} for number in range(3)])
+    items.bulk_write(
+        [
+            UpdateOne({}, {"$set": {"first": True}}, sort={"n": 1}),
+            ReplaceOne({}, {"replaced": True}, sort={"n": -1}),
+        ]
+    )
+    assert items.find_one({"first": True})["_id"] == 2
+    assert items.find_one({"replaced": True})["_id"] == 0

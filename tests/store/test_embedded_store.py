@@ -94,6 +94,15 @@ def test_options_without_effect_are_accepted_and_others_refused(items: Any) -> N
         items.find_one({}, collation={"locale": "en"})
     with pytest.raises(TypeError):
         items.find_one({}, limmit=1)
+    # PyMongo's methods have no `sort`, either.
+    for call in (
+        lambda: items.update_many({}, {"$set": {"a": 1}}, sort=[("a", 1)]),
+        lambda: items.delete_one({}, sort=[("a", 1)]),
+        lambda: items.delete_many({}, sort=[("a", 1)]),
+    ):
+        with pytest.raises(TypeError):
+            call()
+    assert items.find_one({}) == {"_id": 1}
 
 
 def test_a_cursor_reads_when_first_iterated_and_cannot_be_changed_then(items: Any) -> None:

@@ -11,7 +11,7 @@ import structlog
 from flask import Flask
 from pymongo import IndexModel, MongoClient
 from pymongo.errors import PyMongoError
-from tenacity import RetryCallState, Retrying, retry_if_exception, wait_fixed
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from eventapp.config import Config
 from eventapp.core.app_key import AppKey
@@ -20,7 +20,7 @@ from eventapp.core.database.client import DEFAULT_DATABASE, Db, Document, connec
 from eventapp.core.embedded import EmbeddedClient, open_embedded
 from eventapp.core.errors import DatabaseUnavailable
 
-PREPARE_RETRY_SECONDS = 0.5
+PREPARE_RETRY_SECONDS, UNEXPECTED_RETRY_SECONDS = 0.5, 5.0
 # Building an index on a large collection may take minutes. A build that the timeout of requests
 # interrupted would start from the beginning at each retry, and never end.
 PREPARE_TIMEOUT_SECONDS = 3600
@@ -96,8 +96,9 @@ class OpenDatabase:
 
     def _keep_preparing(self) -> None:
         retrying = Retrying(
-            retry=retry_if_exception(is_unavailable),
-            wait=wait_fixed(PREPARE_RETRY_SECONDS),
+            # Without the thread, the server would answer 503 until it is restarted.
+            retry=retry_if_exception_type(Exception),
+            wait=_choose_pause,
             before_sleep=_log_failed_attempt,
         )
         retrying(self._prepare_with_long_timeout)
@@ -107,8 +108,26 @@ class OpenDatabase:
             self.ensure_prepared(utc_now().date())
 
 
+def _get_error(attempt: RetryCallState) -> BaseException | None:
+    return attempt.outcome.exception() if attempt.outcome else None
+
+
+def _is_expected(error: BaseException | None) -> bool:
+    return isinstance(error, PyMongoError) and is_unavailable(error)
+
+
+def _choose_pause(attempt: RetryCallState) -> float:
+    """Return the seconds until the next attempt: more after an error that may stay."""
+    is_expected = _is_expected(_get_error(attempt))
+    return PREPARE_RETRY_SECONDS if is_expected else UNEXPECTED_RETRY_SECONDS
+
+
 def _log_failed_attempt(attempt: RetryCallState) -> None:
-    _log_unavailable(attempt.outcome.exception() if attempt.outcome else None)
+    error = _get_error(attempt)
+    if _is_expected(error):
+        _log_unavailable(error)
+    else:
+        log.error("the database cannot be prepared", exc_info=error)
 
 
 def _log_unavailable(error: BaseException | None) -> None:

@@ -86,7 +86,8 @@ def _add_update(update: UpdateResult, result: Document, index: int) -> None:
 
 
 def _update_one(writer: Writer, request: Any, result: Document, index: int) -> None:
-    update = writer.update_one(request._filter, request._doc, **_get_update_options(request))
+    options = {**_get_update_options(request), "sort": request._sort}
+    update = writer.update_one(request._filter, request._doc, **options)
     _add_update(update, result, index)
 
 
@@ -101,7 +102,7 @@ def _get_update_options(request: Any) -> Document:
 
 def _replace(writer: Writer, request: Any, result: Document, index: int) -> None:
     upsert = bool(request._upsert)
-    update = writer.replace_one(request._filter, request._doc, upsert=upsert)
+    update = writer.replace_one(request._filter, request._doc, upsert=upsert, sort=request._sort)
     _add_update(update, result, index)
 
 

@@ -2,6 +2,7 @@
 
 import atexit
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -43,6 +44,7 @@ class EmbeddedClient:
         self._mongomock: Any = open_mongomock(self._server)
         self._databases: dict[str, EmbeddedDatabase] = {}
         self._flush_thread: FlushThread | None = None
+        self._close_lock = threading.Lock()
         if directory is not None:
             self._flush_thread = FlushThread(directory, self._server, self._lock.mutex)
             self._lock.after_operation = self._flush_thread.flush_if_late
@@ -112,13 +114,16 @@ class EmbeddedClient:
         Raises:
             sqlite3.Error: the last changes could not be written.
         """
-        if self._lock.is_closed or self._lock.is_in_fork:
-            return
-        with self._lock.mutex:  # The last flush then contains every write that was confirmed.
-            self._lock.is_closed = True
-        atexit.unregister(self.close)
-        if self._flush_thread:
-            self._flush_thread.stop()
+        # A second caller waits for the first one, and then has nothing left to do. If both closed
+        # the lock's descriptor, the second might close that of another file.
+        with self._close_lock:
+            if self._lock.is_closed or self._lock.is_in_fork:
+                return
+            with self._lock.mutex:  # The last flush then contains every write that was confirmed.
+                self._lock.is_closed = True
+            atexit.unregister(self.close)
+            if self._flush_thread:
+                self._flush_thread.stop()
 
     def __enter__(self) -> Self:
         return self

@@ -44,6 +44,7 @@ from eventapp.core.embedded.pymongo_interface import (
     Sort,
     check_options,
     parse_sort,
+    refuse_sort,
 )
 from eventapp.core.embedded.updates import apply_operators, apply_replacement
 from eventapp.core.embedded.values import copy_as_stored
@@ -185,6 +186,7 @@ class EmbeddedCollection(PyMongoStandIn):
 
     def update_many(self, filter: QueryFilter, update: Any, **options: Any) -> UpdateResult:
         """Update all matches. The options are upsert and array_filters."""
+        refuse_sort(options)
         return _make_update_result(self._update(filter, update, many=True, **options))
 
     def replace_one(
@@ -195,10 +197,12 @@ class EmbeddedCollection(PyMongoStandIn):
 
     def delete_one(self, filter: QueryFilter, **options: Any) -> DeleteResult:
         """Delete the first match."""
+        refuse_sort(options)
         return DeleteResult({"n": len(self._delete(filter, **options).documents)}, True)
 
     def delete_many(self, filter: QueryFilter, **options: Any) -> DeleteResult:
         """Delete all matches."""
+        refuse_sort(options)
         return DeleteResult({"n": len(self._delete(filter, many=True, **options).documents)}, True)
 
     @locked

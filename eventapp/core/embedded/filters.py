@@ -25,9 +25,12 @@ def find_equal_values(condition: Any) -> list[Any] | None:
     """Return the scalars of which a field, or an item of it, must equal one to meet a condition.
 
     Returns:
-        The value of a plain condition or of `$eq`, the items of a plain array or of `$in`. None for
-        any other condition, and if one of the values is not a scalar.
+        The value of a plain condition or of `$eq`, or the items of `$in`. None for any other
+        condition, and if one of the values is not a scalar. A plain array is no scalar: it equals a
+        whole array, which may be empty or an item of another array.
     """
+    if isinstance(condition, list):
+        return None
     # Any other single operator gives [None], which is not a scalar.
     if isinstance(condition, dict) and len(condition) == 1:
         condition = condition.get("$in", [condition.get("$eq")])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import bson
+from bson.errors import BSONError
 
 from eventapp.core.embedded.indexes import IndexDefinition
 from eventapp.core.embedded.locking import lock_directory
@@ -22,6 +23,12 @@ _GATHER_SECONDS = 0.1  # the time for which changes are collected before one flu
 _LATE_SECONDS = 0.4  # the age from which the calling threads write the changes
 _RETRY_SECONDS = 1.0
 _ROWS_PER_STATEMENT = 200  # SQLite allows 999 variables in a statement, and a row has 4
+# What encoding and writing documents may raise. If another error ended the thread, nothing would
+# be written any more, and nobody would notice.
+_FLUSH_ERRORS = (
+    *(sqlite3.Error, OSError, BSONError, MemoryError, RuntimeError),
+    *(ArithmeticError, LookupError, TypeError, ValueError, AttributeError),
+)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents(
     row INTEGER PRIMARY KEY, database TEXT NOT NULL, collection TEXT NOT NULL, body BLOB NOT NULL);
@@ -161,9 +168,9 @@ class FlushThread(threading.Thread):
     def _try_flush(self) -> None:
         try:
             self.flush()
-        except (sqlite3.Error, OSError) as error:
+        except _FLUSH_ERRORS as error:
             self.failure = error
-            _LOG.error("cannot write to %s, will try again: %s", self._directory, error)
+            _LOG.error("cannot write to %s, will try again: %r", self._directory, error)
 
     def flush(self) -> None:
         """Write all changes so far. If that fails, keep them pending and raise the error."""

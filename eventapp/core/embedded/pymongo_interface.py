@@ -31,6 +31,12 @@ _IGNORED_OPTIONS = frozenset(
 _UNSUPPORTED_OPTIONS = frozenset(("session", "collation", "let"))
 
 
+def refuse_sort(options: Mapping[str, Any]) -> None:
+    """Raise TypeError if there is an option `sort`, which PyMongo's method does not have."""
+    if "sort" in options:
+        raise TypeError("unexpected option 'sort'")
+
+
 def check_options(options: Mapping[str, Any]) -> None:
     """Check the options of a call, and ignore those that make no difference in memory.
 
