@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from eventapp.bookings import recovery, transitions, waitlist_offers
 from eventapp.bookings.context import BOOKING_CONTEXT
+from eventapp.bookings.sales import ticket_limit
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
@@ -125,6 +126,7 @@ class InventoryMachine(RuleBasedStateMachine):
             type_id=None,
             quantity=quantity,
             max_quantity=LIMIT,
+            count_tickets=ticket_limit.count_tickets,
             now=self.now,
         )
         if free or waits:
@@ -197,7 +199,8 @@ class InventoryMachine(RuleBasedStateMachine):
             self.actor(user),
             self.now,
         )
-        assert result == (None if left else "not_on_waitlist")
+        is_left = isinstance(result, waitlist_offers.LeftWaitlist)
+        assert is_left if left else result == "not_on_waitlist"
         if left:
             self.model.make_offers(self.now, self.offers)
 
