@@ -30,6 +30,7 @@ from flask import Flask
 from eventapp import create_app, start_jobs_if_embedded
 from eventapp.config import Config, ConfigError, load_config
 from eventapp.core.access.proxies import PROXY_ADDRESSES
+from eventapp.core.access.rate_limit_storage import open_storage
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.embedded import EmbeddedStoreBusy, check_directory_is_free
 from eventapp.core.server.connection_watch import ConnectionWatch
@@ -82,12 +83,15 @@ def open_app(config: Config) -> Flask:
 def check_before_start(config: Config) -> None:
     """Exit with one line if the workers could not start with these settings.
 
-    The exit code is 1 if another process has the embedded store open, and 2 for a wrong CACHE_URL.
+    The exit code is 1 if another process has the embedded store open, and 2 for a wrong CACHE_URL
+    or RATE_LIMIT_STORAGE_URI.
     """
     try:
         if not config.mongo_uri:
             check_directory_is_free(config.instance_dir)
         open_shared_cache(config.cache_url, config.jwt_secret)
+        if config.rate_limit_enabled and config.rate_limit_storage_uri:
+            open_storage(config.rate_limit_storage_uri)
     except EmbeddedStoreBusy as error:
         fail(error, BUSY_EXIT)
     except ConfigError as error:

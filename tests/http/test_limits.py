@@ -187,6 +187,24 @@ def test_a_storage_whose_package_is_missing_is_a_configuration_error(monkeypatch
         open_storage("redis://127.0.0.1:6379")
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "redis://h:port",
+        "redis://h/?nonsense=1",
+        "redis://h/?socket_timeout=abc",
+        "rediss://h:99999/0",
+        "mongodb://",
+        "mongodb://h:port/x",
+        "mongodb://user:password@/x",
+        "mongodb://h/a$b",
+    ],
+)
+def test_an_invalid_storage_uri_is_a_configuration_error_of_one_line(uri):
+    with pytest.raises(ConfigError, match=r"\ARATE_LIMIT_STORAGE_URI: .+\Z"):
+        open_storage(uri)
+
+
 PROCESS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor

@@ -149,6 +149,10 @@ def test_a_store_in_use_is_reported_before_any_worker_starts(serve):
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
         ({"WEB_CONCURRENCY": "2"}, "WEB_CONCURRENCY"),
         ({"CACHE_URL": "redis://127.0.0.1/?nonsense=1"}, "CACHE_URL"),
+        (
+            {"RATE_LIMIT_ENABLED": "true", "RATE_LIMIT_STORAGE_URI": "redis://h/?nonsense=1"},
+            "RATE_LIMIT_STORAGE_URI",
+        ),
     ],
 )
 def test_a_wrong_setting_is_reported_in_one_line(serve, settings, name):

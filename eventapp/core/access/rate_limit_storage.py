@@ -14,7 +14,7 @@ import cachetools
 import pymongo
 import structlog
 from limits.errors import ConfigurationError, StorageError
-from limits.storage import storage_from_string
+from limits.storage import RedisStorage, storage_from_string
 from pymongo import MongoClient, ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
@@ -141,8 +141,16 @@ def open_storage(uri: str) -> CounterStorage:
     """Return the storage of a RATE_LIMIT_STORAGE_URI, without connecting to it yet.
 
     Raises:
-        ConfigError: the package that the storage needs is not installed.
+        ConfigError: the URI is invalid, or the package that the storage needs is not installed.
     """
+    try:
+        return _create_storage(uri)
+    except (ConfigurationError, PyMongoError, ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"RATE_LIMIT_STORAGE_URI: {reason}") from None
+
+
+def _create_storage(uri: str) -> CounterStorage:
     if uri.startswith("mongodb"):
         return MongoDBCounterStorage(uri)
     if uri.startswith("memory"):
@@ -151,7 +159,8 @@ def open_storage(uri: str) -> CounterStorage:
     if uri.startswith("redis"):
         seconds = TIMEOUT_MS / 1000
         options = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
-    try:
-        return cast(CounterStorage, storage_from_string(uri, wrap_exceptions=True, **options))
-    except ConfigurationError as error:
-        raise ConfigError(f"RATE_LIMIT_STORAGE_URI: {error}") from None
+    storage = storage_from_string(uri, wrap_exceptions=True, **options)
+    if isinstance(storage, RedisStorage):
+        # Redis checks the options of the URI only when it creates a connection, which this does.
+        storage.storage.connection_pool.make_connection()
+    return cast(CounterStorage, storage)
