@@ -7,7 +7,9 @@ FROM python:3.13.15-slim-trixie AS packages
 WORKDIR /build
 RUN python -m venv --without-pip /opt/venv
 COPY requirements.txt .
-RUN pip --python /opt/venv/bin/python install --no-cache-dir --only-binary :all: -r requirements.txt
+# pyvips has no wheel, but is plain Python without a compiler; pyvips-binary brings libvips.
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --only-binary :all: \
+    --no-binary pyvips -r requirements.txt
 
 FROM python:3.13.15-slim-trixie
 RUN groupadd --gid 10001 eventapp \
