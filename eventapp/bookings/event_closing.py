@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -11,9 +11,10 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.ledger.entries import build_end_entries
 from eventapp.bookings.recovery import ABANDONED_AFTER
 from eventapp.bookings.transitions import apply_pending_moves, build_end_fields
-from eventapp.bookings.types import ChangeReason
+from eventapp.bookings.types import ChangeReason, StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import start_clock
+from eventapp.core.database import exclude_ids
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import DueRun, process_due
 from eventapp.events import deletions, editing
@@ -27,6 +28,8 @@ BATCH_SIZE = 200
 # How long a request may take to end bookings, and again to end waitlist entries. The worker ends
 # the rest.
 REQUEST_SECONDS = 2.0
+# How long one run of the worker ends bookings of one event, before it turns to the next event.
+WORKER_SECONDS = 20.0
 # Past events whose waitlists one run of the worker closes.
 MAX_EVENTS_PER_RUN = 500
 
@@ -84,12 +87,15 @@ def end_all_bookings(
 ) -> int:
     """Cancel and refund the active bookings of an event; return how many were ended.
 
+    A booking that cannot be ended is recorded as failed work, and delays no other.
+
     Args:
         reason: recorded with each refund.
         max_seconds: stop after this time, even if active bookings remain.
     """
     total, clock, deadline = 0, start_clock(now), time.monotonic() + max_seconds
-    while ended := _end_each_booking(context, event_id, reason, clock, deadline):
+    run = DueRun(context.db, "booking of a cancelled event", now)
+    while ended := _end_each_booking(context, event_id, reason, clock, deadline, run):
         total += ended
         if time.monotonic() > deadline:
             break
@@ -102,6 +108,7 @@ def _end_each_booking(
     reason: ChangeReason,
     clock: Callable[[], datetime],
     deadline: float,
+    run: DueRun,
 ) -> int:
     """Try once to end each active booking, in batches; return how many were ended.
 
@@ -109,31 +116,44 @@ def _end_each_booking(
 
     Args:
         clock: returns the time to record.
-        deadline: time of the monotonic clock after which no batch begins.
+        deadline: time of the monotonic clock after which no batch and no single booking begins.
+        run: knows the bookings that have failed, which are left out.
     """
     total = 0
-    active = {"eventId": event_id, "active": True}
+    active = {"eventId": event_id, "active": True, **exclude_ids(run.waiting)}
     for batch in store.iterate_batches(context.db, active, BATCH_SIZE):
-        now = clock()
-        apply_pending_moves(context, list(filter(rules.get_pending_move, batch)), now)
-        changes = [
-            (
-                booking,
-                build_end_fields(booking, rules.CANCELLED, reason, now),
-                build_end_entries(booking, reason, now),
-            )
-            for booking in batch
-        ]
-        if ended := store.update_bookings(context.db, changes):
-            failpoint("end")
-        total += ended
-        ids = [booking["_id"] for booking in batch]
-        apply_pending_moves(
-            context, store_moves.find_bookings_with_pending_moves(context.db, ids), now
+        total += run.process(
+            batch,
+            get_key=lambda booking: booking["_id"],
+            handle=lambda booking: _end_bookings(context, [booking], reason, clock()),
+            handle_together=lambda bookings: _end_bookings(context, bookings, reason, clock()),
+            is_stopped=lambda: time.monotonic() > deadline,
         )
         if time.monotonic() > deadline:
             break
     return total
+
+
+def _end_bookings(
+    context: BookingContext, bookings: Sequence[StoredBooking], reason: ChangeReason, now: datetime
+) -> int:
+    """End active bookings of one event in one write; return how many were ended."""
+    apply_pending_moves(context, list(filter(rules.get_pending_move, bookings)), now)
+    changes = [
+        (
+            booking,
+            build_end_fields(booking, rules.CANCELLED, reason, now),
+            build_end_entries(booking, reason, now),
+        )
+        for booking in bookings
+    ]
+    ended = store.update_bookings(context.db, changes)
+    if ended:
+        failpoint("end")
+    ids = [booking["_id"] for booking in bookings]
+    moved = store_moves.find_bookings_with_pending_moves(context.db, ids)
+    apply_pending_moves(context, moved, now)
+    return ended
 
 
 def close_past_events(context: BookingContext, now: datetime) -> int:
@@ -169,9 +189,11 @@ def close_cancelled_events(context: BookingContext, now: datetime) -> int:
 
     def close(event_id: int) -> int:
         event = context.inventory.in_flight_entries.find_event(event_id)
-        ended = end_all_bookings(context, event_id, "event_cancelled", now)
+        end_all_bookings(context, event_id, "event_cancelled", now, WORKER_SECONDS)
         waitlist.close_waitlist(context.db, context.inventory, event_id, now)
-        if event and not event["inFlight"] and not ended:
+        active = {"eventId": event_id, "active": True}
+        has_bookings = store.count_bookings(context.db, active, up_to=1) > 0
+        if event and not event["inFlight"] and not has_bookings:
             events.clear_closing(context.db, event_id)
         return 1
 

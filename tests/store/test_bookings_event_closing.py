@@ -108,3 +108,45 @@ def test_a_booking_with_a_pending_move_is_ended_too(db, app, host):
     assert db.bookings.count_documents({"active": True}) == 0
     assert stock_of(db, 1, 1) == (5, 0, 0, 0)
     assert event_closing.end_all_bookings(context, 1, "event_cancelled", utc_now()) == 0
+
+
+def test_a_booking_that_cannot_be_ended_delays_no_other_of_its_event(db, app, client, host):
+    event_of(db, 9, organizer_id=host.id)
+    callers = [Caller(client, app) for _ in range(3)]
+    bookings = [caller.book(1) for caller in callers]
+    broken = db.bookings.find_one({"_id": ObjectId(bookings[1]["_id"])})
+    db.bookings.update_one({"_id": broken["_id"]}, {"$unset": {"items": ""}})
+    assert host.call("POST", "/events/1/cancel").status_code == 200
+
+    def find_active():
+        return [booking["_id"] for booking in db.bookings.find({"active": True})]
+
+    assert find_active() == [broken["_id"]]
+    failed = db.failedWork.find_one({"kind": "booking of a cancelled event"})
+    assert failed["key"] == broken["_id"]
+    for minutes in (1, 2, 3):
+        recovery.recover(context_of(app), later(minutes=minutes))
+        event_closing.close_cancelled_events(context_of(app), later(minutes=minutes))
+    assert find_active() == [broken["_id"]]
+    assert "closing" in db.events.find_one({})
+    db.bookings.update_one({"_id": broken["_id"]}, {"$set": {"items": broken["items"]}})
+    for minutes in (60, 61, 62):
+        event_closing.close_cancelled_events(context_of(app), later(minutes=minutes))
+        recovery.recover(context_of(app), later(minutes=minutes))
+    assert find_active() == []
+    assert "closing" not in db.events.find_one({})
+    assert db.failedWork.count_documents({}) == 0
+    assert stock_of(db, 1) == (9, 0, 0, 0)
+
+
+def test_the_worker_leaves_a_very_large_event_to_its_next_run(db, app, host, monkeypatch):
+    sold_out(db, host)
+    monkeypatch.setattr(event_closing, "WORKER_SECONDS", 0)
+    fields = {"status": "cancelled", "listed": False, "closing": utc_now()}
+    db.events.update_one({"eventId": 1}, {"$set": fields})
+    left = MANY
+    while left:
+        event_closing.close_cancelled_events(context_of(app), utc_now())
+        now_left = db.bookings.count_documents({"active": True})
+        assert max(0, left - 200) == now_left
+        left = now_left

@@ -219,7 +219,7 @@ CASES = (
     Case("settle", died_with_a_broken_entry, "in-flight entry"),
     Case("expire-holds", held_without_items, "expired hold"),
     Case("serve-waiting", waiting_with_a_broken_entry, "offer"),
-    Case("close-cancelled", closing_with_a_broken_booking, "event closing"),
+    Case("close-cancelled", closing_with_a_broken_booking, "booking of a cancelled event"),
     Case("complete-past", past_without_a_revision, "completion"),
     Case("complete-past", over_with_a_broken_entry, "waitlist closing"),
     Case("mail", mail_without_an_address, "mail"),
