@@ -1,9 +1,10 @@
 """The event-booking backend. `create_app` builds its parts and connects them."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
+from bson import ObjectId
 from flask import Flask
 from flask_compress import Compress
 from flask_smorest import Api
@@ -18,6 +19,7 @@ from eventapp.accounts.service import (
 )
 from eventapp.accounts.sessions import SessionReader, confirm_receipt
 from eventapp.analytics import routes as analytics_routes
+from eventapp.analytics import sales_sums
 from eventapp.analytics import store_ranking as ranking_store
 from eventapp.analytics import store_sums as analytics_store
 from eventapp.analytics.server_health import JOB_STATUS
@@ -205,11 +207,21 @@ def set_up_services(app: Flask, config: Config, db: Db) -> None:
             EXPORT_FUNCTIONS,
             EventOwnership(
                 partial(ownership.has_open_events, db),
-                partial(event_transfer.transfer_all_events, context),
+                make_transfer(context),
             ),
         ),
     )
     HUB.set(app, build_hub(db, config.max_streams_per_address))
+
+
+def make_transfer(context: BookingContext) -> Callable[[ObjectId, ObjectId, datetime], None]:
+    """Return the function that transfers the events and the figures of an organizer."""
+
+    def transfer(old_id: ObjectId, new_id: ObjectId, now: datetime) -> None:
+        event_transfer.transfer_all_events(context, old_id, new_id, now)
+        sales_sums.recount_all(context.db)
+
+    return transfer
 
 
 def make_withdrawal(context: BookingContext) -> ForgetFunction:

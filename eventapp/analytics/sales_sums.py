@@ -152,6 +152,14 @@ def sum_by_event(
     return totals | event_sums.sum_changed_events(db, changed)
 
 
+def recount_all(db: Db) -> None:
+    """Let the next run count all bookings, because events got another organizer.
+
+    The ledger does not tell of it. Until then, readers count all bookings.
+    """
+    store_sums.forget_checkpoint(db)
+
+
 def refresh_sums(db: Db, now: datetime) -> int:
     """Bring the stored sums up to date, and return how many days and events were written.
 

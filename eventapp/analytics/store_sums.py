@@ -242,6 +242,12 @@ def find_checkpoint(db: Db, state_id: str = JOB_STATE_ID) -> Checkpoint | None:
     return get_checkpoint(state) if state else None
 
 
+def forget_checkpoint(db: Db) -> None:
+    """Let the next run count all bookings. A run in progress sets no checkpoint any more."""
+    change = {"$unset": {"upToNumber": ""}, "$inc": {"run": 1}}
+    db.salesMarker.update_one({"_id": JOB_STATE_ID}, change)
+
+
 def get_checkpoint(state: StoredJobState) -> Checkpoint | None:
     """Return the checkpoint of a job, None before the first run.
 
