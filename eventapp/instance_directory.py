@@ -36,15 +36,29 @@ def make_private(directory: Path) -> None:
             is_shared = mode & stat.S_ISVTX or not (own_files or _is_empty(directory))
             if is_shared:
                 raise UnsafeDirectory(f"{directory} is not for this server alone; name another one")
-            directory.chmod(0o700)
+            _close(directory, mode)
         for path in own_files:
             path.chmod(0o600)
     except OSError as error:
         raise UnsafeDirectory(f"cannot use {directory}: {error.strerror}") from error
 
 
+def _close(directory: Path, mode: int) -> None:
+    """Let nobody but the owner into the directory.
+
+    A mounted volume may belong to another user, who lets this process in by its group. That is left
+    as it is.
+    """
+    try:
+        directory.chmod(0o700)
+    except PermissionError:
+        if mode & stat.S_IRWXO:
+            raise
+
+
 def _is_empty(directory: Path) -> bool:
-    return next(directory.iterdir(), None) is None
+    """Return True if no file is in the directory, apart from what a new file system brings."""
+    return {path.name for path in directory.iterdir()} <= {"lost+found"}
 
 
 def load_or_create_secret(directory: Path) -> str:

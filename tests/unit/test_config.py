@@ -6,6 +6,7 @@ import re
 import secrets
 import stat
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from environs import ValidationError
@@ -331,6 +332,31 @@ def test_an_open_directory_of_others_is_refused_and_not_changed(tmp_path):
         assert mode_of(tmp_path) == mode
     tmp_path.chmod(0o700)
     assert load_config({"INSTANCE_DIR": str(tmp_path)}).instance_dir == tmp_path
+
+
+def test_a_new_volume_is_not_taken_for_a_directory_of_others(tmp_path):
+    (tmp_path / "lost+found").mkdir()
+    tmp_path.chmod(0o755)
+    load_config({"INSTANCE_DIR": str(tmp_path)})
+    assert mode_of(tmp_path) == 0o700
+
+
+@pytest.mark.parametrize(("mode", "is_accepted"), [(0o770, True), (0o2770, True), (0o755, False)])
+def test_a_volume_of_another_user_may_be_open_to_its_group(
+    tmp_path, monkeypatch, mode, is_accepted
+):
+    tmp_path.chmod(mode)
+
+    def refuse(_path, _mode):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    settings = {"INSTANCE_DIR": str(tmp_path), "JWT_SECRET": STRONG}
+    if is_accepted:
+        assert load_config(settings).instance_dir == tmp_path
+    else:
+        with pytest.raises(ConfigError, match="^INSTANCE_DIR: cannot use .* not permitted$"):
+            load_config(settings)
 
 
 def test_a_file_in_place_of_the_instance_directory_is_refused(tmp_path):
