@@ -47,6 +47,7 @@ from eventapp.core.server.signals import (
 from eventapp.core.server.sockets import open_sockets
 from eventapp.core.shared_cache import open_shared_cache
 from eventapp.core.streams.hub import HUB
+from eventapp.core.streams.shared_counts import SharedCounts
 from eventapp.events.popularity import POPULARITY
 
 BUSY_EXIT, CONFIG_EXIT = 1, 2
@@ -112,12 +113,16 @@ def format_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def start_worker(config: Config, port: int, requests: OpenRequests) -> Flask:
+def start_worker(
+    config: Config, port: int, requests: OpenRequests, streams: SharedCounts, number: int
+) -> Flask:
     """Prepare a worker, which is a fork of the main process, and return its application.
 
     Args:
         port: the port on which the worker accepts connections.
         requests: lists the open requests of the worker.
+        streams: counts the open streams of each address in all workers.
+        number: the number of the worker, from 0.
     """
     detach_from_parent_signals()
     stop_with_parent()
@@ -126,7 +131,10 @@ def start_worker(config: Config, port: int, requests: OpenRequests) -> Flask:
     app.wsgi_app = read_bodies(limited)  # type: ignore[assignment, method-assign]
     max_idle = config.max_idle_connections_per_address
     ConnectionWatch(port, requests, max_idle, PROXY_ADDRESSES.get(app)).start()
-    call_on_stop_signal(HUB.get(app).close)
+    hub = HUB.get(app)
+    streams.use_row(number)
+    hub.limits.share(streams)
+    call_on_stop_signal(hub.close)
     start_jobs_if_embedded(app)
     popularity = POPULARITY.get(app)
     popularity.start()
@@ -152,7 +160,9 @@ def serve(config: Config) -> None:
         gc.freeze()  # The forks keep sharing the memory of all objects that exist so far.
         server = GranianServer(config.web_concurrency, listeners)
         port, requests = listeners[0].getsockname()[1], OpenRequests()
-        server.serve_app(partial(start_worker, config, port, requests), requests)
+        streams = SharedCounts(config.web_concurrency)
+        load_app = partial(start_worker, config, port, requests, streams)
+        server.serve_app(load_app, requests)
 
 
 if __name__ == "__main__":

@@ -145,8 +145,8 @@ class Config:
     max_streams_per_address: int = setting(
         "100",
         Range(1, 100_000),
-        help="Streams that an address, or an IPv6 /64 network, may have open in each server "
-        "process.",
+        help="Streams that an address, or an IPv6 /64 network, may have open at a time, to all "
+        "server processes of a machine.",
     )
     rate_limit_enabled: bool = setting(
         "true", help="true or false. Tests and benchmarks set it to false."

@@ -7,6 +7,7 @@ import pytest
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.streams import connection_limits
 from eventapp.core.streams.hub import HUB
+from eventapp.core.streams.shared_counts import SharedCounts
 from tests import factories
 from tests.bookings_factories import refused
 from tests.streaming import ClientStream
@@ -112,3 +113,23 @@ def test_one_address_may_open_a_thousand_streams():
         limits.acquire(["address:127.0.0.1"])
     with pytest.raises(connection_limits.TooManyOwnStreams):
         limits.acquire(["address:127.0.0.1"])
+
+
+def test_the_streams_of_an_address_are_counted_in_all_processes():
+    counts = SharedCounts(processes=2)
+    first, second = (
+        connection_limits.ConnectionLimits(max_per_address=3, max_open=200) for _ in range(2)
+    )
+    for limits in (first, second):
+        limits.share(counts)
+    first.acquire(["address:127.0.0.1", "user:1"])
+    counts.use_row(1)
+    for _ in range(2):
+        second.acquire(["address:127.0.0.1"])
+    with pytest.raises(connection_limits.TooManyOwnStreams):
+        second.acquire(["address:127.0.0.1"])
+    second.acquire(["address:127.0.0.2", "user:1"])
+    second.release(["address:127.0.0.1"])
+    second.acquire(["address:127.0.0.1"])
+    counts.use_row(1)  # A process that replaces another one begins at zero.
+    assert counts.total("address:127.0.0.1") == 1

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -63,11 +64,11 @@ class GranianServer(Granian):  # type: ignore[misc, valid-type, unused-ignore]
         self._listeners = listeners
         self._failed_starts = 0
 
-    def serve_app(self, load_app: Callable[[], Flask], requests: OpenRequests) -> None:
+    def serve_app(self, load_app: Callable[[int], Flask], requests: OpenRequests) -> None:
         """Serve until SIGTERM or SIGINT arrives.
 
         Args:
-            load_app: called in each worker, to get its application.
+            load_app: called in each worker with its number, from 0, to get its application.
             requests: lists the open requests of each worker, in the worker.
         """
 
@@ -83,11 +84,12 @@ class GranianServer(Granian):  # type: ignore[misc, valid-type, unused-ignore]
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
         """Start a worker that listens on the socket of its index."""
-        listener = self._listeners[idx % len(self._listeners)]
+        number = idx % self.workers
+        listener = self._listeners[number % len(self._listeners)]
         is_unix_socket = False
         arguments = (listener.fileno(), is_unix_socket, BACKLOG)
         self._shd = SocketHolder(*arguments)  # type: ignore[call-arg]
-        return super()._spawn_worker(idx, target, callback_loader)
+        return super()._spawn_worker(idx, target, partial(callback_loader, number))
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         """Replace dead workers until a signal arrives, or until no worker can start."""
