@@ -161,10 +161,13 @@ def insert(db: Db, event: NewEvent) -> StoredEvent:
 def insert_many(db: Db, events: list[StoredEvent]) -> None:
     """Insert events that have their eventIds, in one batch, for bulk loading.
 
-    `changedAt` stays as the caller set it, by its own clock. A running process therefore receives
-    these events only if the caller's clock is not behind the database's.
+    An insert cannot set `changedAt` to the time of the database, so a second write does. If the
+    process dies in between, running processes show these events only after their next start.
     """
-    cast(Collection[StoredEvent], db.events).insert_many(events, ordered=False)
+    loaded = [cast(StoredEvent, {**event, "changedAt": NEVER_CHANGED}) for event in events]
+    cast(Collection[StoredEvent], db.events).insert_many(loaded, ordered=False)
+    # All other indexes may have been dropped for the load.
+    db.events.update_many({"_id": {"$in": [event["_id"] for event in loaded]}}, SET_CHANGED_AT)
 
 
 def write_if_unchanged(

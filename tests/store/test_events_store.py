@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
+from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from eventapp.core.clock import utc_now
@@ -106,6 +107,16 @@ def test_a_new_event_has_changed_by_the_clock_of_the_database(db):
     assert {**stored, "changedAt": ahead} == {**event, **rounded(event, "createdAt", "updatedAt")}
     assert store.find_changes_since(db, "events", utc_now() - timedelta(minutes=5)) != []
     assert store.find_last_changed_at(db) == stored["changedAt"]
+
+
+def test_events_of_a_bulk_load_have_changed_by_the_clock_of_the_database(db):
+    make_event(db)
+    event = {**db.events.find_one({}), "changedAt": utc_now() + timedelta(hours=1)}
+    loaded = [{**event, "_id": ObjectId(), "eventId": event_id} for event_id in (2, 3)]
+    store.insert_many(db, loaded)
+    changes = store.find_changes_since(db, "events", utc_now() - timedelta(minutes=5))
+    assert sorted(change["eventId"] for change in changes) == [1, 2, 3]
+    assert store.find_last_changed_at(db) < utc_now() + timedelta(minutes=5)
 
 
 def rounded(event, *names):

@@ -1,7 +1,7 @@
 """Decide which renderings of events a process may show, and receive what other processes change.
 
 Every write that an answer can show raises the event's revision and sets its `changedAt`. The only
-exceptions are popularity scores, counts of views, and bulk loading (`store.insert_many`). A process
+exceptions are popularity scores and counts of views. A process
 receives its own writes from its services, before it answers the request (`EventChanges`). It
 receives the writes of other processes by polling the database (`ChangeFeed`): a request polls first
 if the last poll is older than 0.4 s. `Freshness` caches renderings, and remembers the newest change
