@@ -16,7 +16,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import start_clock
 from eventapp.core.database import exclude_ids
 from eventapp.core.failpoints import failpoint
-from eventapp.due_work.service import DueRun, process_due
+from eventapp.due_work.service import DueRun, PartsFailed, process_due
 from eventapp.events import deletions, editing
 from eventapp.events import service as events
 from eventapp.events.bodies import EventView
@@ -189,10 +189,13 @@ def close_cancelled_events(context: BookingContext, now: datetime) -> int:
 
     def close(event_id: int) -> int:
         event = context.inventory.in_flight_entries.find_event(event_id)
-        end_all_bookings(context, event_id, "event_cancelled", now, WORKER_SECONDS)
+        ended = end_all_bookings(context, event_id, "event_cancelled", now, WORKER_SECONDS)
         waitlist.close_waitlist(context.db, context.inventory, event_id, now)
         active = {"eventId": event_id, "active": True}
         has_bookings = store.count_bookings(context.db, active, up_to=1) > 0
+        if has_bookings and not ended:
+            # The event waits, so that it does not stand before others at every run.
+            raise PartsFailed("bookings that fail or are being changed")
         if event and not event["inFlight"] and not has_bookings:
             events.clear_closing(context.db, event_id)
         return 1

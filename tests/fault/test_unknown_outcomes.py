@@ -5,142 +5,19 @@ usual answer or 503. Afterwards the stock adds up, what the client was told is s
 is right.
 """
 
-from contextlib import contextmanager
-
 import pytest
 
-from eventapp.bookings import auditing
-from eventapp.core.clock import utc_now
-from eventapp.jobs import service as jobs
-from tests.bookings_factories import (
-    Caller,
-    RecordingProvider,
-    changed,
-    context_of,
-    event_of,
-    later,
-)
-from tests.conftest import empty_database
 from tests.fault.database_faults import FAULTS, inject_faults
-
-JOBS = ("settle", "expire-holds", "refunds", "serve-waiting", "close-cancelled")
-
-
-class World:
-    """An event with a host, a buyer and a user who waits, and a provider that counts money."""
-
-    def __init__(self, app, db, provider):
-        empty_database(db)
-        client = app.test_client()
-        self.app, self.db, self.provider = app, db, provider
-        self.context = context_of(app)
-        self.host = Caller(client, app, "organizer")
-        self.ann, self.bob = Caller(client, app), Caller(client, app)
-        event_of(db, 4, organizer_id=self.host.id)
-        self.context.inventory.invalidate(1)
-
-    def paid(self, booking_id):
-        """Return what was charged for a booking and not paid back, in cents."""
-        charged = self.provider.charged.get(booking_id, 0)
-        return charged - self.provider.returned.get(booking_id, 0)
-
-    def run_jobs(self, **span):
-        for name in JOBS:
-            jobs.JOBS[name].function(self.context, later(**span))
-
-
-def book(world):
-    return lambda: world.ann.order(1, ticketTypeId=1, quantity=2)
-
-
-def book_with_a_key(world):
-    return lambda: world.ann.order(1, key="k", ticketTypeId=1, quantity=2)
-
-
-def book_and_wait_for_the_rest(world):
-    return lambda: world.ann.order(1, key="k", quantity=6)
-
-
-def confirm(world):
-    held = world.ann.book(1, 2, hold=True)
-    return lambda: world.ann.confirm(held)
-
-
-def cancel(world):
-    booking = world.ann.book(1, 2)
-    return lambda: world.ann.cancel(booking)
-
-
-def cancel_what_was_paid(world):
-    held = world.ann.book(1, 2, hold=True)
-    assert world.ann.confirm(held).status_code == 200
-    return lambda: world.ann.cancel(held)
-
-
-def cancel_with_a_waitlist(world):
-    booking = world.ann.book(1, 4)
-    world.bob.wait(1, 3)
-    return lambda: world.ann.cancel(booking)
-
-
-def join(world):
-    world.ann.book(1, 4)
-    return lambda: world.bob.join(1, 2)
-
-
-def leave(world):
-    world.ann.book(1, 4)
-    world.bob.wait(1, 2)
-    return lambda: world.bob.call("DELETE", "/waitlist/1")
-
-
-def accept_a_part(world):
-    booking = world.ann.book(1, 4)
-    world.bob.wait(1, 3)
-    world.ann.cancel(booking)
-    return lambda: world.bob.accept(1, quantity=2)
-
-
-def cancel_the_event(world):
-    world.ann.book(1, 4)
-    world.bob.wait(1, 3)
-    return lambda: world.host.call("POST", "/events/1/cancel")
-
-
-def add_a_favorite(world):
-    return lambda: world.ann.call("POST", "/favorites", {"eventId": 1})
-
-
-OPERATIONS = (
-    book,
-    book_with_a_key,
-    book_and_wait_for_the_rest,
-    confirm,
-    cancel,
-    cancel_what_was_paid,
-    cancel_with_a_waitlist,
-    join,
-    leave,
-    accept_a_part,
-    cancel_the_event,
-    add_a_favorite,
+from tests.fault.world import (
+    OPERATIONS,
+    World,
+    check_all,
+    check_answer,
+    check_repetition,
+    check_stock_and_money,
+    describing,
+    settle,
 )
-
-
-@pytest.fixture
-def provider(app):
-    provider = RecordingProvider()
-    with changed(context_of(app), payments=provider):
-        yield provider
-
-
-@contextmanager
-def describing(*facts):
-    """Add facts to the failure of an assertion in the block."""
-    try:
-        yield
-    except AssertionError as error:
-        raise AssertionError(f"{facts}: {error}") from error
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -159,57 +36,9 @@ def test_a_write_that_fails_loses_nothing(app, db, provider, operation, fault):
                 break
             with describing("write", number, fault, answer.status_code):
                 check_answer(world, answer)
-                settle(world, faults)
+                settle(world, faults.perform_late_writes)
                 check_all(world, answer)
                 check_repetition(world, operation, call, answer)
                 world.run_jobs(minutes=45)  # Holds and offers have expired.
                 check_stock_and_money(world)
     assert number > 1
-
-
-def check_answer(world, answer):
-    if answer.status_code >= 400:
-        assert (answer.status_code, answer.json["code"]) == (503, "database_unavailable")
-        assert answer.headers["Retry-After"]
-
-
-def settle(world, faults):
-    """Let the worker clean up, and perform late writes before and after its first run."""
-    world.run_jobs(seconds=31)
-    faults.perform_late_writes()
-    for minutes in (1, 2, 3):
-        world.run_jobs(minutes=minutes)
-
-
-def check_all(world, answer):
-    check_stock_and_money(world)
-    told = (answer.json.get("data") or {}).get("booking") if answer.status_code < 300 else None
-    bookings = list(world.db.bookings.find({"void": {"$ne": True}}))
-    if told:
-        (stored,) = [each for each in bookings if str(each["_id"]) == told["_id"]]
-        assert (stored["status"], stored["quantity"]) == (told["status"], told["quantity"])
-
-
-def check_stock_and_money(world):
-    """Assert that the stock adds up, that nothing fails, and that only confirmed bookings cost."""
-    assert [fault.message for fault in auditing.check(world.context, utc_now())] == []
-    assert list(world.db.failedWork.find()) == []
-    for booking in world.db.bookings.find({"payment": {"$exists": True}}):
-        if booking["status"] != "held":  # Else the outcome of the charge may be open.
-            price = booking["totalCents"] if booking["status"] == "confirmed" else 0
-            assert world.paid(booking["_id"]) == price
-
-
-def check_repetition(world, operation, call, answer):
-    """Assert that the call, if it failed, succeeds when it is repeated with its key."""
-    if operation in (book_with_a_key, book_and_wait_for_the_rest):
-        again = call()
-        assert again.status_code == 201, again.json
-        assert answer.status_code == 503 or again.json == answer.json
-        assert world.db.bookings.count_documents({"void": {"$ne": True}}) == 1
-    if operation in (cancel, cancel_what_was_paid, cancel_with_a_waitlist):
-        assert call().status_code == 200
-    if operation is confirm:
-        assert call().status_code == 200
-        (booking,) = world.db.bookings.find()
-        assert world.paid(booking["_id"]) == 4000

@@ -1,5 +1,6 @@
 """Money and stock go apart: a provider that refuses or is down delays nobody, and charges once."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -248,6 +249,38 @@ def test_an_attempt_that_was_given_up_confirms_nothing(db, app, bob, provider, o
     assert answers[0].json["data"]["booking"]["quantity"] == 3
     assert late.json["data"]["booking"]["quantity"] == 3
     assert provider.balance == 3 * PRICE
+
+
+def test_an_attempt_that_is_being_given_up_confirms_nothing(
+    db, app, bob, provider, offer, monkeypatch
+):
+    """The first request goes on while the second asks the provider to forbid its attempt."""
+    charged, go_on, answers = threading.Event(), threading.Event(), []
+    forbid, first = (
+        provider.forbid_charges,
+        threading.Thread(target=lambda: answers.append(bob.accept(1, quantity=2))),
+    )
+
+    def sleep():
+        provider.after = lambda: None
+        charged.set()
+        assert go_on.wait(20)
+
+    def forbid_late(attempt_id):
+        monkeypatch.setattr(provider, "forbid_charges", forbid)
+        go_on.set()
+        first.join(20)
+        return forbid(attempt_id)
+
+    provider.after = sleep
+    first.start()
+    assert charged.wait(20)
+    monkeypatch.setattr(provider, "forbid_charges", forbid_late)
+    set_clock(monkeypatch, utc_now() + rules.MAX_CHARGE_TIME)
+    answers.append(bob.accept(1, quantity=3))
+    assert [answer.status_code for answer in answers] == [200, 200]
+    booking = shown(bob, {"_id": offer["bookingId"]})
+    assert provider.balance == booking["quantity"] * PRICE
 
 
 def test_a_settlement_that_is_interrupted_is_finished(db, app, bob, provider, offer, monkeypatch):

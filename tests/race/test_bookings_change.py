@@ -256,6 +256,37 @@ def test_no_booking_of_a_cancelled_event_stays_active(context, db):
     kit.assert_consistent(context)
 
 
+@pytest.mark.parametrize("meanwhile", ["confirmed", "cancelled"])
+def test_a_booking_that_changes_while_its_event_is_closed_ends_once(
+    context, db, monkeypatch, meanwhile
+):
+    """It is read as held, and confirmed or cancelled before all bookings are ended."""
+    event, user, now = event_of(db, 5), ObjectId(), utc_now()
+    held = kit.booking_id(kit.book(context, event, 2, user=user, hold=True, now=now))
+    other = kit.another_process(context)
+    change = {
+        "confirmed": transitions.confirm_booking,
+        "cancelled": transitions.cancel_booking,
+    }[meanwhile]
+    end_all = partial(
+        event_closing.end_all_bookings, context, event["eventId"], "event_cancelled", now
+    )
+    with (
+        kit.suspended(monkeypatch, bookings_store, "update_bookings") as suspension,
+        kit.in_background(end_all) as ending,
+    ):
+        suspension.wait()
+        change(other, held, kit.attendee(user), now)
+        suspension.resume()
+        assert ending.result() == 0
+    assert end_all() == (meanwhile == "confirmed")
+    refunds.pay_due_refunds(context, now)
+    assert kit.stock_counters(db, event) == (5, 0, 0, 0)
+    refund = db.bookings.find_one({"_id": held})["refund"]
+    assert (refund["amount"] if refund else 0) == (40 if meanwhile == "confirmed" else 0)
+    kit.assert_consistent(context)
+
+
 def test_the_worker_ends_a_sale_recorded_after_the_event_was_cancelled(context, db, monkeypatch):
     event = event_of(db, 5)
     with (
