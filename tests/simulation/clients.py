@@ -10,6 +10,7 @@ from bson import ObjectId
 from eventapp.bookings import event_closing, transitions, waitlist_offers
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.sales import service as sales
+from eventapp.bookings.sales import ticket_limit
 from eventapp.bookings.sales.purchases import Purchase, PurchaseItem
 from eventapp.core.access.actor import Actor
 from eventapp.core.errors import AppError
@@ -175,6 +176,7 @@ class Client:
                 type_id=type_["ticketTypeId"],
                 quantity=quantity,
                 max_quantity=invariants.MAX_PER_USER,
+                count_tickets=ticket_limit.count_tickets,
                 now=self._now(server),
             ),
         )
