@@ -130,7 +130,7 @@ def test_a_trailing_slash_makes_no_difference(client, event):
     assert client.get("/api/events/1/").json == client.get("/api/events/1").json
 
 
-@pytest.mark.parametrize("token", ["", "x", "a.b.c", "e30.e30."])
+@pytest.mark.parametrize("token", ["x", "a.b.c", "e30.e30."])
 def test_an_invalid_token_is_401_even_if_none_is_needed(client, event, token):
     for path in ("/api/events", "/api/events/1"):
         answer = client.get(path, headers={"Authorization": f"Bearer {token}"})
