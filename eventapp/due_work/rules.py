@@ -1,5 +1,6 @@
 """Decide when an item that failed is tried again."""
 
+import re
 from datetime import datetime, timedelta
 
 # The pause after the first failed attempt. It doubles with every further one.
@@ -9,6 +10,7 @@ MAX_ATTEMPTS = 8
 # How often an item is tried that was set aside. It is also the longest pause.
 SET_ASIDE_PAUSE = timedelta(hours=1)
 MAX_ERROR_LENGTH = 500
+ADDRESS = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+")
 
 
 def schedule_next_attempt(attempts: int, now: datetime) -> datetime:
@@ -25,5 +27,9 @@ def is_set_aside(attempts: int) -> bool:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the class and the text of an error in one line of at most MAX_ERROR_LENGTH."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:MAX_ERROR_LENGTH]
+    """Return the class and the text of an error in one line of at most MAX_ERROR_LENGTH.
+
+    Mail addresses are left out: an error may quote a document, and the text is stored and shown.
+    """
+    text = ADDRESS.sub("[address]", f"{type(error).__name__}: {error}")
+    return " ".join(text.split())[:MAX_ERROR_LENGTH]

@@ -27,4 +27,5 @@ def test_the_pause_doubles_until_the_item_is_set_aside(attempts, pause, is_set_a
 
 def test_an_error_is_described_in_one_bounded_line():
     assert rules.describe_error(ValueError("a\n  b")) == "ValueError: a b"
+    assert rules.describe_error(ValueError("to <ann@example.org>")) == "ValueError: to <[address]>"
     assert len(rules.describe_error(ValueError("x" * 9999))) == rules.MAX_ERROR_LENGTH
