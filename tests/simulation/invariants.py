@@ -132,14 +132,14 @@ def _check_ledger(store: SimulatedStore) -> None:
 
 def _check_money(store: SimulatedStore, provider: SimulatedProvider) -> None:
     """Check that what was charged and not refunded is the price of the confirmed bookings."""
-    payers = {
-        booking["payment"].get("attemptId", booking["_id"]): booking
+    bookings_by_attempt = {
+        booking["payment"].get("attemptId"): booking
         for booking in store.read("bookings")
         if "payment" in booking
     }
     for attempt_id in {*provider.charged, *provider.refunded}:
         balance = provider.charged[attempt_id] - provider.refunded[attempt_id]
-        booking = payers.get(attempt_id, {})  # Empty for an attempt that another one replaced.
+        booking = bookings_by_attempt.get(attempt_id, {})
         owed = booking["totalCents"] if booking.get("status") == "confirmed" else 0
         assert balance == owed, f"{balance} cents paid, {owed} owed: {booking}"
 

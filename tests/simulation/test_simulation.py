@@ -53,3 +53,4 @@ def test_control_a_missing_guard_is_found(guard: str) -> None:
     status, output = finish(start("--without", guard, "--count", str(SEEDS)))
     assert status == FAILED, output
     assert output.startswith("seed ")
+    assert "TypeError" not in output  # The mutation does not fit what it replaces.
