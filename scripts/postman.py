@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from scripts.postman_examples import Example, read_examples
 
 ROOT = Path(__file__).resolve().parent.parent
