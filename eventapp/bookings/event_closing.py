@@ -33,6 +33,9 @@ WORKER_SECONDS = 20.0
 # Past events whose waitlists one run of the worker closes.
 MAX_EVENTS_PER_RUN = 500
 
+# The kind of work under which a booking is recorded that could not be ended with its event.
+FAILED_ENDS = "booking of a cancelled event"
+
 
 def cancel_event(
     context: BookingContext, event_id: int, actor: Actor, *, now: datetime, image_base_url: str
@@ -94,7 +97,7 @@ def end_all_bookings(
         max_seconds: stop after this time, even if active bookings remain.
     """
     total, clock, deadline = 0, start_clock(now), time.monotonic() + max_seconds
-    run = DueRun(context.db, "booking of a cancelled event", now)
+    run = DueRun(context.db, FAILED_ENDS, now)
     while ended := _end_each_booking(context, event_id, reason, clock, deadline, run):
         total += ended
         if time.monotonic() > deadline:
@@ -200,7 +203,7 @@ def close_cancelled_events(context: BookingContext, now: datetime) -> int:
             events.clear_closing(context.db, event_id)
         return 1
 
-    return process_due(
+    closed = process_due(
         context.db,
         "event closing",
         now,
@@ -209,6 +212,10 @@ def close_cancelled_events(context: BookingContext, now: datetime) -> int:
         get_key=lambda event_id: event_id,
         handle=close,
     )
+    # A booking that could not be ended here may have been ended by its holder.
+    run = DueRun(context.db, FAILED_ENDS, now)
+    run.forget_resolved(partial(store.find_active_ids, context.db))
+    return closed
 
 
 def close_deleted_events(context: BookingContext, now: datetime) -> int:

@@ -165,6 +165,13 @@ def find_existing_ids(db: Db, booking_ids: Iterable[ObjectId]) -> set[ObjectId]:
     return {booking["_id"] for booking in found}
 
 
+def find_active_ids(db: Db, booking_ids: Sequence[object]) -> set[ObjectId]:
+    """Return the given ids of bookings that are held or confirmed."""
+    active = {"_id": {"$in": booking_ids}, "active": True}
+    found = cast(Iterable[BookingIdOnly], db.bookings.find(active, {"_id": 1}))
+    return {booking["_id"] for booking in found}
+
+
 def find_offers(db: Db, user_id: ObjectId, event_id: int | None, limit: int) -> list[StoredBooking]:
     """Return the waitlist offers to a user, accepted and ended ones too, newest first.
 

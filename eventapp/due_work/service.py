@@ -11,7 +11,7 @@ If the database is unavailable, the failure cannot be recorded either: the run e
 and no attempt is counted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -115,6 +115,17 @@ class DueRun:
         """
         store.delete(self._db, self._kind, sorted(self.retried, key=str))
         self.retried.clear()
+
+    def forget_resolved(self, find_due: Callable[[Sequence[ItemKey]], Container[ItemKey]]) -> None:
+        """Remove the records of items that are not due any more: these were handled otherwise.
+
+        Args:
+            find_due: returns those of the given keys whose items are still due.
+        """
+        keys = [*self.waiting, *self.retried]
+        still_due = find_due(keys) if keys else ()
+        if resolved := [key for key in keys if key not in still_due]:
+            store.delete(self._db, self._kind, resolved)
 
     def _forget(self, key: ItemKey) -> None:
         if key in self.retried:
