@@ -17,6 +17,7 @@ from eventapp.core.http.fields import (
     MAX_EMAIL,
     Email,
     ImageUrl,
+    NewName,
     NewPassword,
     ObjectIdField,
     PageAnswer,
@@ -52,6 +53,8 @@ class NameOrUsername(Schema):
 
 
 class NewAccount(NameOrUsername):
+    name = NewName(1, rules.MAX_NAME)
+    username = NewName(1, rules.MAX_NAME, metadata={"description": "The same as name"})
     email = Email(required=True)
     password = NewPassword(rules.MIN_PASSWORD)
 
@@ -117,7 +120,7 @@ class ProfileBody(Schema):
 
     EXAMPLE: ClassVar[JsonObject] = {"name": "Ada", "about": "Goes to concerts"}
 
-    name = Text(1, rules.MAX_NAME)
+    name = NewName(1, rules.MAX_NAME)
     email = Email()
     about = Text(0, rules.MAX_ABOUT, multiline=True)
     userImg = ImageUrl(rules.MAX_URL)

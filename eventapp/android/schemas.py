@@ -12,6 +12,7 @@ from eventapp.core.http.fields import (
     MAX_EMAIL,
     Email,
     ListBody,
+    NewName,
     NewPassword,
     Password,
     PositiveInt64,
@@ -54,7 +55,7 @@ class NewUser(Credentials):
         "password": "correct horse",
     }
 
-    name = Text(1, 100, required=True)
+    name = NewName(1, 100, required=True)
     email = Email(required=True)
     password = NewPassword(rules.MIN_PASSWORD)
 
@@ -64,7 +65,7 @@ class Profile(AppBody):
 
     EXAMPLE: ClassVar[JsonObject] = {"about": "Goes to concerts"}
 
-    name = Text(1, 100)
+    name = NewName(1, 100)
     email = Email()
     about = Text(0, 2000, multiline=True)
 

@@ -9,6 +9,7 @@ import schemathesis
 
 # The messages of errors that JSON Schema cannot express.
 INEXPRESSIBLE_ERRORS = {
+    "Must be another account with the role organizer or admin.",
     "Each ticket type must have its own name.",  # uniqueItems compares whole items.
     "Must have at most 72 bytes.",  # maxLength counts characters.
     "Not a cursor of this list",  # A cursor is valid only for the list that made it.

@@ -75,6 +75,21 @@ class Text(fields.String):
         return category == "Cc" and character not in self._kept_controls
 
 
+class NewName(Text):
+    """A name that an account may take. `@` and the characters that look like it are refused.
+
+    This field only documents it: an account may keep an older name that holds one.
+
+    Args: see `Text`.
+    """
+
+    def __init__(self, min_length: int = 1, max_length: int = 100, **kwargs: Any) -> None:
+        others = "[^@\uff20\ufe6b]*"
+        pattern = rf"^{others}[^@\uff20\ufe6b\s{_CONTROL}]{others}$"
+        metadata = {"pattern": pattern, **kwargs.pop("metadata", {})}
+        super().__init__(min_length, max_length, metadata=metadata, **kwargs)
+
+
 class StrictText(Text):
     """A text that is no prose, such as an address: one with control characters is refused.
 
