@@ -8,9 +8,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-from pymongo.errors import PyMongoError
-
-from eventapp.bookings import charging
 from eventapp.bookings import store as bookings_store
 from eventapp.inventory import store as inventory_store
 from eventapp.waitlist import store as waitlist_store
@@ -43,22 +40,6 @@ def _without_claims() -> list[Replacement]:
     return [(waitlist_store, "claim_for_offer", claim)]
 
 
-def _without_settling() -> list[Replacement]:
-    return [(charging, "_settle", lambda _context, _booking, earlier, _now: earlier)]
-
-
-def _with_blind_inserts() -> list[Replacement]:
-    real = bookings_store.insert_bookings
-
-    def insert(db: Any, bookings: Any) -> list[bool]:
-        try:
-            return real(db, bookings)
-        except PyMongoError:
-            return [True] * len(bookings)
-
-    return [(bookings_store, "insert_bookings", insert)]
-
-
 MUTATIONS: dict[str, Callable[[], list[Replacement]]] = {
     "a take without the guard of its tickets": lambda: [
         (inventory_store, "_build_type_guards", lambda *_: {})
@@ -75,11 +56,6 @@ MUTATIONS: dict[str, Callable[[], list[Replacement]]] = {
     ],
     "a change of a booking without the guard of its status": _without_status_guard,
     "an offer without its claim": _without_claims,
-    "a confirmation without the guard of its charge": lambda: [
-        (charging, "build_charged_guard", lambda _payment: {"status": "held"})
-    ],
-    "a charge of another amount without settling the earlier one": _without_settling,
-    "an insert that takes every error for success": _with_blind_inserts,
 }
 
 

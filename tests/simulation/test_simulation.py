@@ -13,6 +13,17 @@ pytestmark = pytest.mark.skipif(
     MONGO_URI is not None, reason="the simulation needs no server: it runs on the embedded store"
 )
 SEEDS, WORKERS = 2000, 2
+# A seed at which each missing guard was last found. The search begins there: from 0 on it takes
+# minutes. After a change of the application it may find another one of the next SEEDS.
+FIRST_SEEDS = {
+    "a change of a booking while a move is pending": 327,
+    "a change of a booking without the guard of its status": 91,
+    "a move without the guard that it is not applied yet": 3,
+    "a take without the guard of its tickets": 1,
+    "an offer without its claim": 114,
+    "an undo without the guard that the take exists": 627,
+    "undoing a take without a tombstone": 6,
+}
 TIMEOUT_SECONDS = 900
 
 
@@ -50,7 +61,8 @@ def test_a_seed_determines_its_history() -> None:
 
 @pytest.mark.parametrize("guard", sorted(MUTATIONS))
 def test_control_a_missing_guard_is_found(guard: str) -> None:
-    status, output = finish(start("--without", guard, "--count", str(SEEDS)))
+    first = str(FIRST_SEEDS[guard])
+    status, output = finish(start("--without", guard, "--from", first, "--count", str(SEEDS)))
     assert status == FAILED, output
     assert output.startswith("seed ")
     assert "TypeError" not in output  # The mutation does not fit what it replaces.
