@@ -1,6 +1,6 @@
 """Every command that a request about events sends finds its documents by an index."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -44,6 +44,9 @@ def fill(db: Any, organizer_id: Any) -> None:
         )
         event = service.make_new_event(body, organizer_id=organizer_id, now=factories.utc_now())
         db.events.insert_one({**event, "eventId": number})
+    # A planner may read an empty collection without its index.
+    gone = {"rev": 1, "gone": True, "changedAt": factories.utc_now() - timedelta(days=1)}
+    db.goneEvents.insert_many([{**gone, "_id": -n, "eventId": -n} for n in range(1, 500)])
     store.advance_event_id_counter(db)
 
 

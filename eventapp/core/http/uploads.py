@@ -17,7 +17,9 @@ MAX_OVERHEAD_BYTES = 64 * 1024
 # up to 70 ms for a header of 60 kB, so both the number and the size of headers are limited. It
 # parses chunks of 64 kB.
 MAX_PARTS, MAX_PARSED_BYTES = 2, 100_000
-MAX_BOUNDARY = 70  # the limit of RFC 2046; Werkzeug compiles boundaries to regular expressions
+# Werkzeug compiles boundaries to regular expressions. RFC 2046 allows 70 characters, but there are
+# clients that send a few more.
+MAX_BOUNDARY = 200
 
 View = TypeVar("View", bound=Callable[..., Any])
 
