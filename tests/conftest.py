@@ -6,7 +6,8 @@ If MONGO_URI is set, the database is a new one on that server; otherwise it is a
 import os
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -15,7 +16,7 @@ import pytest
 import structlog
 from flask import Flask
 from flask.testing import FlaskClient
-from pymongo import MongoClient
+from pymongo import MongoClient, monitoring
 
 from eventapp import create_app
 from eventapp.bookings import auditing
@@ -29,6 +30,33 @@ from eventapp.events.cache.event_cache import EVENT_CACHE
 from tests import factories
 from tests.data_access import check_queries
 
+
+class WrittenCollections(monitoring.CommandListener):
+    """Remembers which collections of a server this process has written to, by their databases.
+
+    To delete from one collection takes a server milliseconds, and few tests write to many.
+    """
+
+    def __init__(self) -> None:
+        self._names: defaultdict[str, set[str]] = defaultdict(set)
+
+    def take(self, database: str) -> set[str]:
+        """Return the collections that were written to since the last call."""
+        return self._names.pop(database, set())
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command_name in ("insert", "update", "findAndModify"):
+            self._names[event.database_name].add(event.command[event.command_name])
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+
+WRITTEN = WrittenCollections()
+monitoring.register(WRITTEN)
 QUIET = {"RATE_LIMIT_ENABLED": "false", "BCRYPT_ROUNDS": "4", "LOG_LEVEL": "error"}
 MONGO_URI = os.environ.get("MONGO_URI")
 
@@ -107,19 +135,36 @@ def app(make_app: Callable[..., Flask]) -> Flask:
     return make_app()
 
 
-@pytest.fixture
-def db(app: Flask) -> Iterator[Any]:
-    """The database of the application, empty before and after each test."""
+@pytest.fixture(scope="module")
+def _emptied_database(app: Flask) -> Any:
+    """The database, without what other processes have written for an earlier module."""
     database = OPEN_DATABASE.get(app).db
     empty_database(database)
+    return database
+
+
+@pytest.fixture
+def db(app: Flask, _emptied_database: Any) -> Iterator[Any]:
+    """The database of the application, empty before and after each test."""
+    empty_written_collections(_emptied_database)
     EVENT_CACHE.get(app).reset()
-    yield database
-    empty_database(database)
+    yield _emptied_database
+    empty_written_collections(_emptied_database)
 
 
 def empty_database(database: Any) -> None:
     """Delete all documents, but keep the indexes."""
-    for name in database.list_collection_names():
+    _empty(database, database.list_collection_names())
+
+
+def empty_written_collections(database: Any) -> None:
+    """Delete all documents, if only this process has written to the database."""
+    written = WRITTEN.take(database.name)
+    _empty(database, written if MONGO_URI else database.list_collection_names())
+
+
+def _empty(database: Any, names: Iterable[str]) -> None:
+    for name in names:
         database[name].delete_many({})
     events.prepare(database, utc_now())
 
