@@ -13,8 +13,8 @@ from typing import Any, NotRequired, TypedDict
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "docs" / "postman" / "examples.json"
-# An example shows so many items of a list and so many characters of a text. A JSON body that is
-# longer than MAX_JSON characters, such as the OpenAPI document, is left out.
+# An example shows at most MAX_ITEMS items of a list and MAX_TEXT characters of a text. A JSON body
+# of more than MAX_JSON characters, such as the OpenAPI document, is left out.
 MAX_ITEMS, MAX_TEXT, MAX_JSON = 2, 1000, 6000
 # A string without a space that is longer than this is a token or a ticket code. Only its beginning
 # is saved.

@@ -14,7 +14,7 @@ ADDRESS = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+")
 
 
 def schedule_next_attempt(attempts: int, now: datetime) -> datetime:
-    """Return when to try again after so many failed attempts."""
+    """Return the time of the next attempt after this number of failed ones."""
     if is_set_aside(attempts):
         return now + SET_ASIDE_PAUSE
     pause: timedelta = FIRST_PAUSE * 2 ** (attempts - 1)
@@ -22,7 +22,7 @@ def schedule_next_attempt(attempts: int, now: datetime) -> datetime:
 
 
 def is_set_aside(attempts: int) -> bool:
-    """Return whether so many failed attempts set an item aside."""
+    """Return whether an item with this number of failed attempts is set aside."""
     return attempts >= MAX_ATTEMPTS
 
 

@@ -261,7 +261,7 @@ def end_entry(
 ) -> WaitlistEntry | None:
     """End an entry and return it; return None if it has ended or is claimed for an offer.
 
-    The user of an entry that is closed is told later: see `find_untold`.
+    The user of a closed entry is notified later: see `find_untold`.
     """
     fields: Query = {"active": False, "status": status, "restock": "due", "updatedAt": now}
     if status == "closed":

@@ -14,7 +14,7 @@ from bson import ObjectId
 EntryStatus: TypeAlias = Literal["waiting", "offered", "left", "closed"]
 
 
-# Why an entry was closed, as its user is told.
+# Why an entry was closed. The notification to its user gives the reason.
 CloseReason: TypeAlias = Literal["event_cancelled", "event_deleted", "event_over", "ticket_limit"]
 
 
@@ -64,7 +64,7 @@ class WaitlistEntry(TypedDict):
     # Present if the user was deleted while the entry was claimed for an offer. Then `userId` is the
     # id of the entry.
     forgotten: NotRequired[bool]
-    # When the entry was closed; absent again once its user was told.
+    # When the entry was closed; absent again once its user was notified.
     tellAt: NotRequired[datetime]
     # Why the entry was closed, if it was not because of its event.
     closeReason: NotRequired[CloseReason]

@@ -1,4 +1,4 @@
-"""How waitlist entries and offers end, and what their users are told."""
+"""How waitlist entries and offers end, and of what their users are notified."""
 
 from datetime import timedelta
 

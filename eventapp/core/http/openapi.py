@@ -140,7 +140,7 @@ class RoutePlugin(BasePlugin):
 
 
 def _describe_callers(permission: str) -> str:
-    """Return a sentence that says who may call an operation."""
+    """Return a sentence that names the permitted callers of an operation."""
     roles = permission.split()
     if "anyone" in roles:
         return "For anyone."
