@@ -136,20 +136,23 @@ def app(make_app: Callable[..., Flask]) -> Flask:
 
 
 @pytest.fixture(scope="module")
-def _emptied_database(app: Flask) -> Any:
-    """The database, without what other processes have written for an earlier module."""
-    database = OPEN_DATABASE.get(app).db
-    empty_database(database)
-    return database
+def _emptied_databases() -> set[str]:
+    """The names of the databases that tests of this module have emptied."""
+    return set()
 
 
 @pytest.fixture
-def db(app: Flask, _emptied_database: Any) -> Iterator[Any]:
+def db(app: Flask, _emptied_databases: set[str]) -> Iterator[Any]:
     """The database of the application, empty before and after each test."""
-    empty_written_collections(_emptied_database)
+    database = OPEN_DATABASE.get(app).db
+    if database.name in _emptied_databases:
+        empty_written_collections(database)
+    else:  # Processes that an earlier module started may have written to it.
+        empty_database(database)
+        _emptied_databases.add(database.name)
     EVENT_CACHE.get(app).reset()
-    yield _emptied_database
-    empty_written_collections(_emptied_database)
+    yield database
+    empty_written_collections(database)
 
 
 def empty_database(database: Any) -> None:
