@@ -18,7 +18,7 @@ from typing import TypeVar
 import structlog
 
 from eventapp.core.clock import start_clock, utc_now
-from eventapp.core.database import Db
+from eventapp.core.database import Db, is_unavailable
 from eventapp.due_work import rules, store
 from eventapp.due_work.rules import describe_error
 from eventapp.due_work.types import FailedWorkReport, FailedWorkView, ItemKey
@@ -185,7 +185,9 @@ def process_due(
 def process_now(db: Db, kind: str, key: ItemKey, handle: Callable[[ItemKey], int]) -> bool:
     """Try once to handle an item in a request, and leave it to the worker if that fails.
 
-    The failure is recorded. The worker tries again, and removes the record when it succeeds.
+    The failure is recorded. The worker tries again, and removes the record when it succeeds. If the
+    database did not answer, that is no fault of the item, and to record it would keep the client
+    waiting for a second time limit.
 
     Returns:
         Whether the item was handled.
@@ -196,6 +198,9 @@ def process_now(db: Db, kind: str, key: ItemKey, handle: Callable[[ItemKey], int
     result = _attempt(handle, key)
     if isinstance(result, int):
         return True
+    if is_unavailable(result):
+        log.warning("item left to the worker", kind=kind, key=str(key), exc_info=result)
+        return False
     _record_failure(db, kind, key, result, utc_now())
     return False
 

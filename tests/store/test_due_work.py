@@ -400,3 +400,11 @@ def test_what_fails_in_a_request_is_left_to_the_worker(db):
     items.broken.clear()
     assert items.run(later(minutes=1)) == 1
     assert service.get_failed_work(db)["items"] == []
+
+
+def test_a_request_does_not_ask_a_database_again_that_has_not_answered(db, monkeypatch):
+    def fail(*_args):
+        raise AutoReconnect
+
+    monkeypatch.setattr(store, "count_failure", fail)
+    assert not service.process_now(db, "test", 1, fail)
