@@ -26,8 +26,8 @@ DEFAULT_DATABASE = "eventapp"
 # timeoutMS, plus up to 0.5 s for which the driver pauses between two attempts to find the server.
 CLIENT_OPTIONS: dict[str, Any] = {
     "appname": "eventapp",
-    "timeoutMS": 2200,
-    "serverSelectionTimeoutMS": 2000,
+    "timeoutMS": 2000,
+    "serverSelectionTimeoutMS": 1900,
     "connectTimeoutMS": 1500,
     "waitQueueTimeoutMS": 2000,
     "maxPoolSize": 64,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # A request must be answered with 503 within 3 s. The driver may pause 0.5 s beyond its limit.
-REQUEST_SECONDS = 2.2
+REQUEST_SECONDS = 2.0
 DOUBT_SECONDS = 10.0
 
 
