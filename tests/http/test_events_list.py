@@ -3,7 +3,6 @@
 from urllib.parse import quote, urlencode
 
 import pytest
-from bson import ObjectId
 
 from tests.factories import day, make_event, make_user
 
@@ -142,7 +141,7 @@ def test_a_list_without_events(client):
         ("tags=,", UPCOMING),
         ("upcoming=true", UPCOMING),
         ("upcoming=false", [*UPCOMING, "Old"]),
-        (f"organizerId={ObjectId()}", []),
+        ("organizerId=" + "0" * 24, []),
     ],
 )
 def test_each_filter_narrows_the_list(client, events, query, expected):
