@@ -42,7 +42,9 @@ SIGNATURES = [
 ]
 
 
-@pytest.mark.parametrize(("part", "signature"), SIGNATURES, ids=lambda part: getattr(part, "__qualname__", None))
+@pytest.mark.parametrize(
+    ("part", "signature"), SIGNATURES, ids=lambda part: getattr(part, "__qualname__", None)
+)
 def test_a_part_has_the_expected_signature(part, signature):
     assert str(inspect.signature(part)) == signature
 
