@@ -93,11 +93,17 @@ class CurrentStderr:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _logs_go_to_the_current_stderr() -> Iterator[None]:
-    """Loggers keep the file that they are made with, which `capsys` closes after its test."""
+def _loggers_forget_earlier_applications() -> Iterator[None]:
+    """Loggers would keep the level of their first use, and a file that `capsys` has closed."""
     factory = structlog.PrintLoggerFactory(cast(TextIO, CurrentStderr()))
+    configure = structlog.configure
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(structlog, "PrintLoggerFactory", lambda _file: factory)
+        patch.setattr(
+            structlog,
+            "configure",
+            lambda **options: configure(**{**options, "cache_logger_on_first_use": False}),
+        )
         yield
 
 
