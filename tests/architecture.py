@@ -121,7 +121,14 @@ LAYERS: dict[str, dict[str, str]] = {
         "store_ownership": "store",
         "store_listing": "store",
     },
-    "inventory": {"in_flight": "service", "repairs": "service"},
+    "inventory": {
+        "in_flight": "service",
+        "moves": "service",
+        "repairs": "service",
+        "sale_states": "service",
+        "store_repairs": "store",
+        "takes": "service",
+    },
     "media": {"encoding": "service"},
     "messages": {"event_stream": "service"},
     "notifications": {

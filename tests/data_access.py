@@ -62,16 +62,21 @@ WRITES: Table = {
             *("schedule", "ticketTypes", "nextTypeId", "tags", "status", "closing", "updatedAt"),
             *("available", "firstDate", "lastDate", "nextDate", "listed", "public", "minPrice"),
             *("places", "tagKeys", "titleKey", "popularity", "views"),
-            *("tell", "tellAt", "rev", "__v", "changedAt"),
+            *("tell", "tellAt", "rev", "__v", "terms", "changedAt"),
         ),
         "events.store_alerts": ("tell", "tellAt", "lowToldAt"),
-        "events.store_ownership": ("organizerId", "updatedAt", "rev", "__v", "changedAt"),
+        "events.store_ownership": (
+            *("organizerId", "updatedAt", "rev", "__v", "terms", "changedAt"),
+        ),
         "events.store_deletions": (DELETE, "rev"),
-        # Repairs of `check_inventory` replace `ticketTypes`, too.
         "inventory.store": (
             *(f"ticketTypes.*.{counter}" for counter in STOCK),
-            *("ticketTypes", "available", "inFlight.*", "marksSince", "struck", "hadWaitlist"),
-            *("closedUntil", "closedBy", "rev", "changedAt"),
+            *("available", "inFlight.*", "marksSince", "struck", "hadWaitlist"),
+            *("rev", "changedAt"),
+        ),
+        # Repairs of `check_inventory` replace `ticketTypes`, too.
+        "inventory.store_repairs": (
+            *("ticketTypes", "available", "closedUntil", "closedBy", "rev", "changedAt"),
         ),
     },
     "failedWork": {
@@ -148,7 +153,12 @@ READS: Table = {
         "inventory.store": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
-            "closedUntil",
+            *("terms", "closedUntil"),
+        ),
+        "inventory.store_repairs": (
+            *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
+            *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
+            *("terms", "closedUntil"),
         ),
     },
     "erasures": {"accounts.store_erasures": (ALL,)},

@@ -132,8 +132,9 @@ def _offer_to_first(
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         waitlist.end_entry(context.db, context.inventory, claimed, "closed", now, "ticket_limit")
         return context.inventory.get_sale_state(event_id, fresh=True), False
+    state = context.inventory.get_sale_state(event_id, fresh=True)
     event = context.inventory.take_for_offer(
-        event_id,
+        state,
         str(booking_id),
         type_id,
         quantity,
@@ -143,7 +144,7 @@ def _offer_to_first(
     if event is None:
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         return None, False
-    offer = _build_offer(context, claimed, booking_id, event, {type_id: quantity}, now)
+    offer = _build_offer(context, claimed, booking_id, state, {type_id: quantity}, now)
     is_recorded = _record_offer(context, claimed, offer, now)
     return event if is_recorded else None, is_recorded
 

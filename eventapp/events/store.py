@@ -91,7 +91,7 @@ BASE_INDEX_FIELDS = (
     "ticketTypes.waiting",
 )
 # The fields of a `StoredEvent` that are no part of an `Event`, for reads to leave out.
-EXCLUDED_FIELDS = {"inFlight": 0, "places": 0, "tagKeys": 0}
+EXCLUDED_FIELDS = {"inFlight": 0, "places": 0, "tagKeys": 0, "terms": 0}
 # Adding 2 ** -100 to 1 does not change a double. Some servers refuse to compute smaller powers.
 MIN_EXPONENT = -100.0
 
@@ -175,13 +175,14 @@ def write_if_unchanged(
 ) -> Event | None:
     """Set fields if the event is open and still has the revision that was read.
 
-    Every sale and every edit raises the revision. So an edit never overwrites a sale.
+    Every sale and every edit raises the revision. So an edit never overwrites a sale. Every edit
+    raises `terms`, too, so that no sale is based on what the edit replaces.
 
     Returns:
         The event after the write, or None, with nothing written, if it has changed or is closed.
     """
     is_open = {"closedUntil": {"$not": {"$gt": now}}}
-    update: Query = {"$set": fields, "$inc": {"rev": 1, "__v": 1}, **SET_CHANGED_AT}
+    update: Query = {"$set": fields, "$inc": {"rev": 1, "__v": 1, "terms": 1}, **SET_CHANGED_AT}
     return _events(db).find_one_and_update(
         {"eventId": event["eventId"], "rev": event["rev"], **is_open},
         update,

@@ -36,7 +36,7 @@ def set_organizer(
         {"organizerId": old_id, "eventId": {"$in": event_ids}},
         {
             "$set": {"organizerId": new_id, "updatedAt": now},
-            "$inc": {"rev": 1, "__v": 1},
+            "$inc": {"rev": 1, "__v": 1, "terms": 1},
             **SET_CHANGED_AT,
         },
     )

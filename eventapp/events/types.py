@@ -181,6 +181,9 @@ class InternalFields(TypedDict):
     places: list[str]  # the folded locations of its schedule, sorted, each once
     tagKeys: list[str]  # the folded tags, sorted, each once
     inFlight: dict[str, InFlightEntry]  # stock changes that may not be recorded yet, by their key
+    # Edits of the event, which guard every change of the stock; absent before the first. No answer
+    # shows it: unlike `__v`, it will also count edits that only the organizer may know of.
+    terms: NotRequired[int]
 
 
 class NewEvent(EventFields, InternalFields):
@@ -243,6 +246,7 @@ class SaleState(EventRevision, EditCount, Closable):
     ticketTypes: list[TicketType]
     organizerId: ObjectId | None
     hadWaitlist: NotRequired[bool]
+    terms: NotRequired[int]  # see InternalFields
 
 
 class InFlightState(SaleState):

@@ -13,7 +13,7 @@ from bson import ObjectId
 
 from eventapp.core.database import Db
 from eventapp.events.types import InFlightState, TicketType
-from eventapp.inventory import store
+from eventapp.inventory import store_repairs as store
 
 
 class ClosedEvent(NamedTuple):

@@ -32,6 +32,8 @@ class TicketRequest:
             request. In-flight entries store it as `by`; those of older versions hold the key.
         waitlist_entry_ids: for WAITLIST and WAITLIST_ONLY, the hex id for the waitlist entry of
             each ticket type.
+        terms: `get_terms` of the sale state that the request was resolved against. If the event was
+            edited since, the request gets nothing. None for a request that any edit leaves valid.
     """
 
     booking_id: str
@@ -40,6 +42,7 @@ class TicketRequest:
     on_shortfall: str = REJECT
     requester: str = ""
     waitlist_entry_ids: Mapping[int, str] = field(default_factory=dict)
+    terms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,15 @@ class Allocation:
         available: the tickets of each requested type that were available for this request, after
             the requests before it in the batch.
         unknown_type_id: a requested ticket type that the event does not have; None if it has all.
+        has_other_terms: True if the event was edited since the request was resolved. The request
+            must be resolved again, which may refuse it.
     """
 
     taken: Quantities = field(default_factory=dict)
     waitlisted: dict[int, WaitlistedPart] = field(default_factory=dict)
     available: Quantities = field(default_factory=dict)
     unknown_type_id: int | None = None
+    has_other_terms: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -140,6 +146,11 @@ def is_on_sale(event: SaleState, today: datetime) -> bool:
     return bool(event["status"] == "published" and event["lastDate"] >= today)
 
 
+def get_terms(event: SaleState) -> int:
+    """Return how often the event was edited; sales do not change it."""
+    return event.get("terms", 0)
+
+
 def index_types(event: SaleState) -> dict[int, int]:
     """Return the index of each ticket type in the event's array, by ticketTypeId."""
     return {each["ticketTypeId"]: index for index, each in enumerate(event["ticketTypes"])}
@@ -149,13 +160,19 @@ def allocate(event: SaleState, requests: Sequence[TicketRequest]) -> list[Alloca
     """Allocate tickets to requests in their order, until no more are available.
 
     While anyone waits for a ticket type, requests get no tickets of it: returned tickets go to the
-    waitlist first.
+    waitlist first. Requests that were resolved before the last edit get nothing.
     """
     remaining, queues = {}, {}
     for each in event["ticketTypes"]:
         remaining[each["ticketTypeId"]] = 0 if each["waiting"] else each["availableTickets"]
         queues[each["ticketTypeId"]] = _Queue(each["waitSequence"], each["waiting"])
-    return [_allocate_one(request, remaining, queues) for request in requests]
+    terms = get_terms(event)
+    return [
+        _allocate_one(request, remaining, queues)
+        if request.terms in (None, terms)
+        else Allocation(has_other_terms=True)
+        for request in requests
+    ]
 
 
 @dataclass(slots=True)

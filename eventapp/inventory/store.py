@@ -1,7 +1,9 @@
 """Change the stock of an event, each time in one guarded update of its document.
 
 Besides these writes, only an edit changes the stock of an existing event. It replaces `ticketTypes`
-as a whole, guarded by the revision that it has read (`eventapp.events.editing`).
+as a whole, guarded by the revision that it has read (`eventapp.events.editing`). Every edit raises
+`terms`, and every write here that changes counters is guarded by the `terms` that it was computed
+from. So no write is based on ticket types, prices, a schedule or a status that an edit replaced.
 
 The protocol that sells a ticket, in the order of its writes:
 
@@ -40,8 +42,10 @@ the request or puts it on the waitlist.
 
 Guards of a take (`update_stock`, `build_sale_guards`, `build_on_sale_guard`):
 
-* `ticketTypes.<i>.ticketTypeId`, in every update: an edit may have moved the ticket types within
-  the array.
+* `terms`, in every update: the event was not edited since the state was read that the update was
+  computed from.
+* `ticketTypes.<i>.ticketTypeId`, in every update: the ticket types are at their indexes. `terms`
+  implies it; it also holds for documents that were changed by other means.
 * `availableTickets >= n`: the tickets are still there.
 * `waiting = 0`: nobody waits for them. The take of an offer (`waiting >= 1`) is the only one that
   passes the waitlist.
@@ -68,6 +72,7 @@ The stored counters and times of an event on which the protocol relies:
 
 rev           counts every write here, except those of `marksSince` alone. Edits, repairs and
               `set_oldest_entry_time` are guarded by it.
+terms         counts the edits; absent before the first. It guards every change of counters.
 struck        counts the updates that clear entries of moves. It guards moves.
 waitSequence  of a ticket type: the number of the last waitlist entry. It guards joins.
 at            of an in-flight entry: when it was added, by the clock of the process that added it.
@@ -81,12 +86,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
-from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from eventapp.core.database import Db, Query, exclude_ids
 from eventapp.events.types import (
-    EventRevision,
     InFlightEntry,
     InFlightState,
     SaleState,
@@ -110,11 +113,11 @@ SALE_FIELDS = {
     "organizerId": 1,
     "hadWaitlist": 1,
     "closedUntil": 1,
+    "terms": 1,
     "rev": 1,
     "__v": 1,
 }
 FIELDS_WITH_ENTRIES = {**SALE_FIELDS, "available": 1, "inFlight": 1, "marksSince": 1, "struck": 1}
-_REOPEN: Query = {"$unset": {"closedUntil": "", "closedBy": ""}}
 # The most in-flight entries with which an event can be sold. Every update rewrites the document, so
 # it must not grow without a limit while no worker clears entries. Moves are not limited.
 MAX_ENTRIES = 2000
@@ -153,8 +156,8 @@ def update_stock(
 ) -> SaleState | None:
     """Change counters and in-flight entries of an event in one update, if all guards hold.
 
-    The update also fails when a ticket type is no longer at its index in `event`, and while the
-    event is closed.
+    The update also fails when the event was edited since `event` was read, when a ticket type is
+    not at its index, and while the event is closed.
 
     Args:
         changes: what to add to the counters; the guards must keep each of them from falling
@@ -168,7 +171,12 @@ def update_stock(
     Returns:
         The sale state after the update; None, with nothing written, when a guard failed.
     """
-    where: Query = {"eventId": event["eventId"], **build_open_guard(now), **guards}
+    where: Query = {
+        "eventId": event["eventId"],
+        **build_open_guard(now),
+        **build_terms_guard(event),
+        **guards,
+    }
     for index in changes:
         path = f"ticketTypes.{index}.ticketTypeId"
         where[path] = event["ticketTypes"][index]["ticketTypeId"]
@@ -220,6 +228,14 @@ def _count_clearing(keys: Iterable[str]) -> dict[str, int]:
 def build_open_guard(now: datetime) -> Query:
     """Return the guard that no repair has closed the event."""
     return {"closedUntil": {"$not": {"$gt": now}}}
+
+
+def build_terms_guard(event: SaleState) -> Query:
+    """Return the guard that the event was not edited since it was read.
+
+    An event that was never edited has no `terms`, which a comparison with null matches.
+    """
+    return {"terms": event.get("terms")}
 
 
 def build_on_sale_guard(today: datetime) -> Query:
@@ -348,52 +364,3 @@ def find_ended_ids_with_waitlist(db: Db, limit: int, without: Sequence[object] =
     }
     found = db.events.find(where, {"eventId": 1}).sort("eventId", ASCENDING).limit(limit)
     return [event["eventId"] for event in found]
-
-
-# Audits and repairs.
-
-
-def find_revisions(db: Db, event_ids: list[int]) -> dict[int, int]:
-    """Return the revision of each of these events that exists, by eventId."""
-    found = db.events.find({"eventId": {"$in": event_ids}}, {"eventId": 1, "rev": 1})
-    return {event["eventId"]: event["rev"] for event in cast(Iterable[EventRevision], found)}
-
-
-def close_event(
-    db: Db, event_id: int, token: ObjectId, now: datetime, until: datetime
-) -> InFlightState | None:
-    """Close an event for a repair until a time, and return it with its in-flight entries.
-
-    Returns:
-        None, with nothing written, if there is no such event, or it is closed already.
-    """
-    found = db.events.find_one_and_update(
-        {"eventId": event_id, **build_open_guard(now)},
-        {"$set": {"closedUntil": until, "closedBy": token}, "$inc": {"rev": 1}},
-        projection=FIELDS_WITH_ENTRIES,
-        return_document=ReturnDocument.AFTER,
-    )
-    return cast(InFlightState | None, found)
-
-
-def reopen_event(db: Db, event_id: int, token: ObjectId) -> None:
-    """Open an event if it was closed by this token and by no other since."""
-    db.events.update_one({"eventId": event_id, "closedBy": token}, {**_REOPEN, "$inc": {"rev": 1}})
-
-
-def replace_stock(
-    db: Db, event: SaleState, token: ObjectId, ticket_types: list[TicketType], available: int
-) -> bool:
-    """Set all counters of a closed event, and open it.
-
-    Returns:
-        False, with nothing written, if the event changed since it was read, or was closed by
-        another token since.
-    """
-    unchanged = {"eventId": event["eventId"], "rev": event["rev"], "closedBy": token}
-    update: Query = {
-        "$set": {"ticketTypes": ticket_types, "available": available},
-        "$inc": {"rev": 1},
-        "$currentDate": {"changedAt": True},
-    }
-    return db.events.update_one(unchanged, {**update, **_REOPEN}).modified_count == 1

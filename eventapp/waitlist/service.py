@@ -35,6 +35,7 @@ from eventapp.inventory.service import (
     StockMove,
     TicketLimit,
     TicketRequest,
+    get_terms,
     make_join_key,
     make_leave_key,
 )
@@ -85,9 +86,8 @@ def join_waitlist(
     with inventory.hide_drafts_from(actor, event_id):
         _refuse_over_limit(quantity, 0, max_quantity)
         _refuse_over_limit(quantity, count_tickets(db, user_id, event_id), max_quantity)
-        type_id = type_id or require_only_type_id(inventory.get_sale_state(event_id, fresh=True))
-        request = _build_join_request(type_id, quantity)
-        allocation, event = inventory.take(event_id, request, now)
+        request, allocation, event = _join(inventory, event_id, type_id, quantity, now)
+        type_id = next(iter(request.items))
         if allocation.is_empty:
             raise TicketsAvailable(available=allocation.available[type_id])
         entry, view = build_entries(request, allocation, event, user_id=user_id, now=now)[0]
@@ -103,13 +103,30 @@ def _refuse_over_limit(quantity: int, owned: int, max_quantity: int) -> None:
         raise TicketLimit(f"At most {max_quantity} tickets of an event{have}")
 
 
-def _build_join_request(type_id: int, quantity: int) -> TicketRequest:
+def _join(
+    inventory: Inventory, event_id: int, type_id: int | None, quantity: int, now: datetime
+) -> tuple[TicketRequest, Allocation, SaleState]:
+    """Count an entry in `waiting` if no ticket is available; `type_id` as for `join_waitlist`.
+
+    Returns:
+        The request, its allocation, which may be empty, and the event after it.
+    """
+    while True:
+        state = inventory.get_sale_state(event_id, fresh=type_id is None)
+        request = _build_join_request(state, type_id or require_only_type_id(state), quantity)
+        allocation, event = inventory.take(event_id, request, now)
+        if not allocation.has_other_terms:
+            return request, allocation, event
+
+
+def _build_join_request(event: SaleState, type_id: int, quantity: int) -> TicketRequest:
     entry_id = str(ObjectId())
     return TicketRequest(
         booking_id=entry_id,  # not used: this mode takes no tickets
         items={type_id: quantity},
         on_shortfall=WAITLIST_ONLY,
         waitlist_entry_ids={type_id: entry_id},
+        terms=get_terms(event),
     )
 
 

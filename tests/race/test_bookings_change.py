@@ -312,9 +312,10 @@ def test_control_without_the_guards_a_cancelled_event_is_sold(context, db, monke
     cancel_event(kit.another_process(context), event)
     with pytest.raises(Conflict):
         kit.book(context, event)
-    context.inventory._states.put(event["eventId"], seen)
+    context.inventory._states.put(seen)
     monkeypatch.setattr(inventory_store, "build_sale_guards", lambda *_: {})
     monkeypatch.setattr(inventory_store, "build_on_sale_guard", lambda *_: {})
+    monkeypatch.setattr(inventory_store, "build_terms_guard", lambda _event: {})
     kit.book(context, event)
     assert db.bookings.count_documents({"active": True}) == 1
 

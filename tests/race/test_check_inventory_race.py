@@ -25,6 +25,7 @@ from eventapp.core.failpoints import set_failpoint_hook
 from eventapp.events import editing
 from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory import store as inventory_store
+from eventapp.inventory import store_repairs
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store_audits as waitlist_audits
 from tests import factories
@@ -38,9 +39,9 @@ AHEAD = timedelta(seconds=90)
 STEPS = (
     (inventory_store, "find_after"),
     (inventory_store, "find_with_entries"),
-    (inventory_store, "find_revisions"),
-    (inventory_store, "close_event"),
-    (inventory_store, "replace_stock"),
+    (store_repairs, "find_revisions"),
+    (store_repairs, "close_event"),
+    (store_repairs, "replace_stock"),
     (store_audits, "sum_tickets"),
     (store_audits, "find_bookings"),
     (waitlist_audits, "sum_waiting"),
@@ -367,7 +368,7 @@ def test_repairs_while_many_users_buy_and_cancel(context, db):
 
 def test_control_a_repair_without_guards_makes_wrong_counters(context, db, monkeypatch):
     """The event is not closed, and the repair writes whatever has changed since its read."""
-    real = inventory_store.replace_stock
+    real = store_repairs.replace_stock
 
     def replace(db, event, token, *arguments):
         deadline = time.monotonic() + 1
@@ -378,7 +379,7 @@ def test_control_a_repair_without_guards_makes_wrong_counters(context, db, monke
         return real(db, {**event, "rev": now["rev"]}, now["closedBy"], *arguments)
 
     monkeypatch.setattr(inventory_store, "build_open_guard", lambda _now: {})
-    monkeypatch.setattr(inventory_store, "replace_stock", replace)
+    monkeypatch.setattr(store_repairs, "replace_stock", replace)
     for _attempt in range(20):
         # A second repair might mend what the first one did.
         repair_while_buyers_buy(context, db, repairs=1)

@@ -12,6 +12,7 @@ from eventapp.core.clock import utc_now
 from eventapp.events import store as events_store
 from eventapp.events import store_alerts, store_deletions, store_ownership
 from eventapp.inventory import store as inventory_store
+from eventapp.inventory import store_repairs
 from tests.architecture import PACKAGE, ROOT
 from tests.factories import make_event
 
@@ -40,7 +41,7 @@ GUARDED = {
     inventory_store.clear_entries: lambda db, _event, now: inventory_store.clear_entries(
         db, 1, ["a"], now
     ),
-    inventory_store.close_event: lambda db, _event, now: inventory_store.close_event(
+    store_repairs.close_event: lambda db, _event, now: store_repairs.close_event(
         db, 1, None, now, now + timedelta(days=1)
     ),
     events_store.write_if_unchanged: lambda db, event, now: events_store.write_if_unchanged(
@@ -53,8 +54,8 @@ GUARDED = {
 # Writes that a closed event need not refuse.
 UNGUARDED = {
     # They belong to the repair itself, and are guarded by its token.
-    inventory_store.reopen_event,
-    inventory_store.replace_stock,
+    store_repairs.reopen_event,
+    store_repairs.replace_stock,
     # They make new events.
     events_store.insert,
     events_store.insert_many,

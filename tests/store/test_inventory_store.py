@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from eventapp.core.clock import utc_now
 from eventapp.events import store as events_store
-from eventapp.inventory import store
+from eventapp.inventory import store, store_repairs
 from tests.bookings_factories import Caller, event_of
 
 ENTRY = {"kind": "take", "items": [[1, 2]], "held": False, "by": ""}
@@ -116,15 +116,18 @@ def test_marks_since_is_not_set_later_than_a_new_entry(db, event):
 
 def close(db, **ahead):
     token = ObjectId()
-    return token, store.close_event(db, 1, token, utc_now(), utc_now() + timedelta(**ahead))
+    return token, store_repairs.close_event(db, 1, token, utc_now(), utc_now() + timedelta(**ahead))
 
 
 def test_a_repair_replaces_only_the_stock_that_it_read(db, event):
     token, closed = close(db, seconds=9)
-    assert store.replace_stock(db, {**closed, "rev": 7}, token, event["ticketTypes"], 98) is False
-    assert store.replace_stock(db, closed, ObjectId(), event["ticketTypes"], 98) is False
-    assert store.replace_stock(db, closed, token, event["ticketTypes"], 99) is True
-    assert store.replace_stock(db, closed, token, event["ticketTypes"], 98) is False
+    assert (
+        store_repairs.replace_stock(db, {**closed, "rev": 7}, token, event["ticketTypes"], 98)
+        is False
+    )
+    assert store_repairs.replace_stock(db, closed, ObjectId(), event["ticketTypes"], 98) is False
+    assert store_repairs.replace_stock(db, closed, token, event["ticketTypes"], 99) is True
+    assert store_repairs.replace_stock(db, closed, token, event["ticketTypes"], 98) is False
     stored = db.events.find_one({})
     assert stored["available"] == 99
     assert not {"closedUntil", "closedBy"} & stored.keys()
@@ -133,14 +136,14 @@ def test_a_repair_replaces_only_the_stock_that_it_read(db, event):
 def test_an_event_is_closed_by_one_repair_at_a_time_and_opens_by_itself(db, event):
     first, _closed = close(db, seconds=9)
     assert close(db, seconds=9)[1] is None
-    store.reopen_event(db, 1, ObjectId())
+    store_repairs.reopen_event(db, 1, ObjectId())
     assert close(db, seconds=9)[1] is None
-    store.reopen_event(db, 1, first)
+    store_repairs.reopen_event(db, 1, first)
     second, closed = close(db, seconds=-1)
     assert closed is not None
     third, again = close(db, seconds=9)
     assert again is not None
-    store.reopen_event(db, 1, second)
+    store_repairs.reopen_event(db, 1, second)
     assert db.events.find_one({})["closedBy"] == third
 
 

@@ -15,7 +15,6 @@ from typing import cast
 from bson import ObjectId
 
 from eventapp.bookings import rules, store
-from eventapp.bookings.errors import EventPast
 from eventapp.bookings.ledger.entries import add_first_entry
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.sales.idempotency import build_record
@@ -23,15 +22,13 @@ from eventapp.bookings.sales.purchases import (
     Purchase,
     PurchaseAnswer,
     build_answer,
-    choose_schedule_entry,
-    resolve_items,
 )
 from eventapp.bookings.types import StoredBooking
 from eventapp.core.batching import Batcher
 from eventapp.core.database import Db, is_unavailable, make_unknown_outcome_error
-from eventapp.core.errors import AppError, ValidationFailed
+from eventapp.core.errors import AppError
 from eventapp.core.failpoints import failpoint
-from eventapp.events.types import SaleState
+from eventapp.events.types import SaleState, ScheduleEntry
 from eventapp.inventory.service import (
     Allocation,
     EventClosed,
@@ -39,7 +36,6 @@ from eventapp.inventory.service import (
     Inventory,
     TakeOutcome,
     TicketRequest,
-    TicketTypeNotFound,
 )
 
 
@@ -49,7 +45,10 @@ class Sale:
 
     Attributes:
         user_id: the buyer.
-        purchase: the purchase as the client sent it, to resolve it again after an edit.
+        purchase: the purchase as the client sent it.
+        event: the sale state that the purchase is resolved against. The tickets are taken only if
+            the event was not edited since, so the booking is made from it.
+        schedule_entry: the entry of the schedule to book.
         request: the tickets to take, and the id of the booking to store.
         limits: the limits and durations that the settings give.
         now: the time of the request.
@@ -57,6 +56,8 @@ class Sale:
 
     user_id: ObjectId
     purchase: Purchase
+    event: SaleState
+    schedule_entry: ScheduleEntry
     request: TicketRequest
     limits: Limits
     now: datetime
@@ -70,9 +71,8 @@ class SaleResult:
         allocation: the tickets that were taken and the waitlist positions that were given.
         event: the event right after that.
         booking: the booking of the tickets; None if no ticket was taken or `event_was_edited`.
-        event_was_edited: True if an edit of the event after the purchase was resolved has changed
-            what the purchase means. What was taken must be given back, and the purchase resolved
-            again, which may refuse it.
+        event_was_edited: True if the event was edited after the purchase was resolved. Nothing was
+            taken. The purchase must be resolved again, which may refuse it.
         answer: the answer to the purchase if the batch has stored the booking; None if the sale
             needs a further check, or if a unique index has refused the booking.
     """
@@ -189,20 +189,16 @@ def _fails_all_waiting(error: BaseException) -> bool:
 
 def _build_result(sale: Sale, allocation: Allocation, event: SaleState) -> SaleResult:
     """Return the result of a sale, with the booking to store for the taken tickets."""
-    try:
-        if resolve_items(sale.purchase, event) != sale.request.items:
-            return SaleResult(allocation, event, event_was_edited=True)
-        if not allocation.taken:
-            return SaleResult(allocation, event)
-        schedule_entry = choose_schedule_entry(event, sale.purchase.schedule_index, sale.now)
-    except (EventPast, TicketTypeNotFound, ValidationFailed):
+    if allocation.has_other_terms:
         return SaleResult(allocation, event, event_was_edited=True)
+    if not allocation.taken:
+        return SaleResult(allocation, event)
     booking = rules.build_booking(
         ObjectId(sale.request.booking_id),
         reference=generate_reference(),
         user_id=sale.user_id,
-        event=event,
-        schedule_entry=schedule_entry,
+        event=sale.event,
+        schedule_entry=sale.schedule_entry,
         taken=allocation.taken,
         currency=sale.limits.currency,
         hold_until=sale.now + sale.limits.hold if sale.purchase.hold else None,

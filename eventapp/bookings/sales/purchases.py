@@ -119,8 +119,8 @@ def _collect_items(body: PurchaseInput) -> Sequence[ItemInput]:
 
 def resolve_purchase(
     purchase: Purchase, event: SaleState, limits: rules.Limits, now: datetime
-) -> Quantities:
-    """Return the quantities by ticketTypeId that a purchase asks for.
+) -> tuple[Quantities, ScheduleEntry]:
+    """Return the quantities by ticketTypeId and the schedule entry that a purchase asks for.
 
     Args:
         event: the state of the event to resolve the purchase against.
@@ -130,13 +130,12 @@ def resolve_purchase(
         TicketLimit: the quantity exceeds the limit of one booking or one user.
         EventPast: the schedule entry is over.
     """
-    items = resolve_items(purchase, event)
+    items = _resolve_items(purchase, event)
     _refuse_too_many(sum(items.values()), limits)
-    choose_schedule_entry(event, purchase.schedule_index, now)
-    return items
+    return items, choose_schedule_entry(event, purchase.schedule_index, now)
 
 
-def resolve_items(purchase: Purchase, event: SaleState) -> Quantities:
+def _resolve_items(purchase: Purchase, event: SaleState) -> Quantities:
     """Return the quantities by ticketTypeId, without checking limits and dates.
 
     Raises:

@@ -7,14 +7,15 @@ the following steps. `bookings.recovery` then completes or undoes the purchase.
 2. Resolve the purchase to ticket types, quantities and a date. Refusals that need only the event
    are decided here.
 3. Take the tickets, and waitlist positions for the rest, in one update of the event that also adds
-   an in-flight entry. If the event was edited since step 2, undo the update and begin again.
+   an in-flight entry. If the event was edited since step 2, nothing is taken: begin again.
 4. Store the booking. If all tickets were granted and the event never had a waitlist, the batch of
    step 3 does this, and the purchase is answered. Otherwise the user's other bookings and waitlist
    entries are checked first.
 5. Store the waitlist entries.
 
 A *purchase* is what the client asks for, as parsed from the request. A *sale* is a purchase
-resolved against one state of its event.
+resolved against one state of its event. No edit comes between that state and the take, so what the
+client gets, and for which price, is decided by it.
 """
 
 from collections.abc import Sequence
@@ -53,6 +54,7 @@ from eventapp.inventory.service import (
     TicketLimit,
     TicketRequest,
     TicketTypeNotFound,
+    get_terms,
     make_join_key,
 )
 from eventapp.waitlist import service as waitlist
@@ -93,7 +95,7 @@ def book(
 def _try_to_book(
     context: BookingContext, user_id: ObjectId, purchase: Purchase, now: datetime
 ) -> PurchaseAnswer | None:
-    """Book tickets as `book` does; return None, with all undone, if the event was edited meanwhile.
+    """Book tickets as `book` does; return None if the event was edited meanwhile: nothing is taken.
 
     The metric of bookings is counted, and `on_booked` is called if there is a booking.
     """
@@ -102,7 +104,6 @@ def _try_to_book(
     sale = _resolve_sale(context, user_id, purchase, now)
     result = context.sales.sell(purchase.event_id, sale)
     if result.event_was_edited:
-        _undo(context, sale, result.allocation)
         return None
     try:
         answer = result.answer or _check_and_record(context, sale, result)
@@ -130,12 +131,13 @@ def _resolve_sale(
         TicketTypeNotFound, ValidationFailed, TicketLimit, EventPast: nothing is written.
     """
     inventory, limits = context.inventory, context.limits
+    state = inventory.get_sale_state(purchase.event_id)
     try:
-        items = resolve_purchase(purchase, inventory.get_sale_state(purchase.event_id), limits, now)
+        items, schedule_entry = resolve_purchase(purchase, state, limits, now)
     except (EventPast, TicketTypeNotFound, ValidationFailed):
         # The cached state may be out of date.
-        fresh = inventory.get_sale_state(purchase.event_id, fresh=True)
-        items = resolve_purchase(purchase, fresh, limits, now)
+        state = inventory.get_sale_state(purchase.event_id, fresh=True)
+        items, schedule_entry = resolve_purchase(purchase, state, limits, now)
     request = TicketRequest(
         booking_id=str(ObjectId()),
         items=items,
@@ -143,8 +145,9 @@ def _resolve_sale(
         on_shortfall=purchase.shortfall_mode,
         requester=idempotency.build_requester(user_id, purchase),
         waitlist_entry_ids={type_id: str(ObjectId()) for type_id in items},
+        terms=get_terms(state),
     )
-    return Sale(user_id, purchase, request, limits, now)
+    return Sale(user_id, purchase, state, schedule_entry, request, limits, now)
 
 
 def _check_and_record(context: BookingContext, sale: Sale, result: SaleResult) -> PurchaseAnswer:

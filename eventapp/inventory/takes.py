@@ -1,0 +1,160 @@
+"""Take tickets for sales, joins of the waitlist and offers, each time in one guarded update.
+
+What a take writes was computed from a sale state, and a request was resolved against one. The
+counter `terms` of the event says whether both still hold: every edit raises it, and no sale does.
+So a ticket is never sold at a price, or of a type, that an edit has replaced.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeAlias
+
+from eventapp.core.database import Db
+from eventapp.core.errors import AppError
+from eventapp.core.failpoints import failpoint
+from eventapp.core.metrics import STOCK_CONFLICTS
+from eventapp.events.closures import ClosureWait
+from eventapp.events.service import EventBusy, TicketTypeNotFound
+from eventapp.events.types import SaleState
+from eventapp.inventory import rules, store
+from eventapp.inventory.errors import NotOnSale
+from eventapp.inventory.in_flight import ClearableEntries, InFlightEntries
+from eventapp.inventory.rules import Allocation, TicketRequest, start_of_day
+from eventapp.inventory.sale_states import SaleStates
+
+# On a popular event, other sales may come between a read and its write many times in a row.
+UPDATE_ATTEMPTS = 100
+# A take whose guard fails as often as this reads whether too many entries are the reason.
+MIN_ATTEMPTS_BEFORE_CLEARING = 2
+
+# The outcome of one request: its allocation with the sale state after the update, or the error.
+TakeOutcome: TypeAlias = tuple[Allocation, SaleState] | AppError
+
+
+class TicketTaker:
+    """Takes tickets of the events of one database; `Inventory` says what its methods do."""
+
+    def __init__(
+        self,
+        db: Db,
+        states: SaleStates,
+        in_flight_entries: InFlightEntries,
+        clearable: ClearableEntries,
+    ) -> None:
+        self._db, self._states = db, states
+        self._in_flight_entries, self._clearable = in_flight_entries, clearable
+
+    def take_batch(
+        self, event_id: int, requests: Sequence[TicketRequest], now: datetime
+    ) -> list[TakeOutcome]:
+        """Take tickets and waitlist positions as `Inventory.take_batch` does."""
+        state, is_fresh, wait = self._states.get(event_id), False, ClosureWait(now)
+        for attempt in range(UPDATE_ATTEMPTS):
+            outcomes = self._try_to_take(state, requests, wait.clock(), is_fresh=is_fresh)
+            if outcomes is not None:
+                return outcomes
+            state, is_fresh = self._states.read(event_id), True
+            wait.pause_if_closed(state)
+            if attempt >= MIN_ATTEMPTS_BEFORE_CLEARING:
+                self._in_flight_entries.make_room(event_id, self._clearable)
+        raise EventBusy
+
+    def _try_to_take(
+        self, state: SaleState, requests: Sequence[TicketRequest], now: datetime, *, is_fresh: bool
+    ) -> list[TakeOutcome] | None:
+        """Take tickets as `take_batch` does, once.
+
+        Args:
+            is_fresh: False if `state` is from the cache and may be out of date. It then decides no
+                refusal, no shortfall and no waitlist position.
+
+        Returns:
+            The outcomes; None, with nothing written, if the event must be read and tried again.
+        """
+        if not rules.is_on_sale(state, start_of_day(now)):
+            return [NotOnSale() for _ in requests] if is_fresh else None
+        allocations = rules.allocate(state, requests)
+        if not is_fresh and not rules.grants_all(requests, allocations):
+            return None
+        after = self._write_take(state, requests, allocations, now)
+        if after is None:
+            STOCK_CONFLICTS.inc()
+            return None
+        return [_build_outcome(allocation, after) for allocation in allocations]
+
+    def _write_take(
+        self,
+        state: SaleState,
+        requests: Sequence[TicketRequest],
+        allocations: Sequence[Allocation],
+        now: datetime,
+    ) -> SaleState | None:
+        """Write all grants in one update.
+
+        Returns:
+            The sale state after the update; `state` itself if nothing is granted; None, with
+            nothing written, if a guard failed.
+        """
+        pairs = zip(requests, allocations, strict=True)
+        grants = [(request, allocation) for request, allocation in pairs if not allocation.is_empty]
+        if not grants:
+            return state
+        changes = rules.compute_sale_changes(state, grants)
+        has_joins = any(allocation.waitlisted for _, allocation in grants)
+        keys_to_clear = self._clearable.pop(state["eventId"])
+        after = store.update_stock(
+            self._db,
+            state,
+            changes,
+            guards={
+                **store.build_sale_guards(state, changes),
+                **store.build_room_guard(),
+                **store.build_on_sale_guard(start_of_day(now)),
+            },
+            new_entries=rules.build_sale_entries(grants, now),
+            now=now,
+            cleared_keys=keys_to_clear,
+            fields={"hadWaitlist": True} if has_joins else None,
+        )
+        if after:
+            failpoint("take")
+            self._states.publish(after)
+        else:
+            self._clearable.add(state["eventId"], keys_to_clear)
+        return after
+
+    def take_for_offer(
+        self,
+        state: SaleState,
+        booking_id: str,
+        type_id: int,
+        quantity: int,
+        *,
+        ends_entry: bool,
+        now: datetime,
+    ) -> SaleState | None:
+        """Hold tickets for an offer as `Inventory.take_for_offer` does."""
+        index = rules.index_types(state)[type_id]
+        entry = rules.build_offer_entry(type_id, quantity, ends_entry=ends_entry, now=now)
+        after = store.update_stock(
+            self._db,
+            state,
+            rules.compute_offer_changes(index, quantity, ends_entry=ends_entry),
+            guards={
+                **store.build_offer_guards(index, quantity),
+                **store.build_room_guard(),
+                **store.build_on_sale_guard(start_of_day(now)),
+            },
+            new_entries={booking_id: entry},
+            now=now,
+        )
+        if after:
+            failpoint("offer-take")
+            self._states.publish(after)
+        return after
+
+
+def _build_outcome(allocation: Allocation, state: SaleState) -> TakeOutcome:
+    if allocation.unknown_type_id is not None:
+        return TicketTypeNotFound()
+    return allocation, state
