@@ -41,7 +41,7 @@ BOUNDS = {
     "events/cache/event_cache.py": "16 MB",
     "events/cache/freshness.py": "24 MB",
     "events/popularity.py": "100,000 interactions of each kind, of 0.1 kB",
-    "inventory/service.py": "20 MB",
+    "inventory/sale_states.py": "20 MB",
     "notifications/live.py": "40 ids for each open stream",
 }
 WIDEST = "\ufdfa"  # 3 bytes in UTF-8, which folding replaces by 18 characters of 2 bytes
