@@ -33,8 +33,8 @@ WRITES: Table = {
         "bookings.store": (
             *(INSERT, "active", "status", "slot", "userId", "organizerId"),
             *("updatedAt", "cancelledAt", "expiresAt"),
-            *("items", "quantity", "totalPrice", "totalCents", "payment", "refund"),
-            "refundDueAt",
+            *("items", "quantity", "totalPrice", "totalCents", "discountCents"),
+            *("payment", "refund", "refundDueAt"),
             *("restock", "due", "idempotency", "tell", "tell.*", "tellAt"),
             *("entries", "ledgerDue"),
         ),
@@ -196,8 +196,8 @@ READS: Table = {
 # The fields of a booking that say which tickets it has and what was paid for them. Whoever writes
 # one of them writes ENTRY_FIELDS, too (eventapp/bookings/ledger).
 MONEY_FIELDS = frozenset(
-    {"status", "active", "items", "quantity", "totalPrice", "totalCents", "refund"}
-    | {"refund.refundId"}
+    {"status", "active", "items", "quantity", "totalPrice", "totalCents", "discountCents"}
+    | {"refund", "refund.refundId"}
 )
 ENTRY_FIELDS = frozenset({"entries", "ledgerDue"})
 

@@ -45,7 +45,7 @@ def _render_offer(offer: StoredBooking, now: datetime) -> OfferView:
         "eventId": offer["eventId"],
         "eventTitle": offer["eventTitle"],
         "quantity": offer["quantity"],
-        "items": offer["items"],
+        "items": rules.render_items(offer["items"]),
         "status": determine_offer_status(offer, now),
         "expiresAt": offer["expiresAt"],
         "createdAt": offer["createdAt"],

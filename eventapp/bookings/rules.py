@@ -15,9 +15,11 @@ from eventapp.bookings.types import (
     BookingItem,
     BookingView,
     ChangeReason,
+    ItemPrice,
     ItemTotals,
     Payment,
     PendingMove,
+    Quote,
     Refund,
     Status,
     StoredBooking,
@@ -94,40 +96,90 @@ def from_cents(cents: int) -> Amount:
     return cents // 100 if cents % 100 == 0 else cents / 100
 
 
-def price_items(event: SaleState, taken: Mapping[int, int]) -> list[BookingItem]:
+def price_items(
+    event: SaleState, taken: Mapping[int, int], discounts: Mapping[int, int] | None = None
+) -> list[BookingItem]:
     """Return the items of a booking, at the current prices of the event.
 
     Args:
         taken: quantities by ticketTypeId.
+        discounts: the discount of one ticket in cents, at most its price, by ticketTypeId; absent
+            types have none.
     """
     ticket_types = {each["ticketTypeId"]: each for each in event["ticketTypes"]}
     return [
-        {
-            "ticketTypeId": type_id,
-            "type": ticket_types[type_id]["type"],
-            "quantity": quantity,
-            "unitPrice": ticket_types[type_id]["price"],
-            "subtotal": from_cents(to_cents(ticket_types[type_id]["price"]) * quantity),
-        }
+        _price_item(
+            ticket_types[type_id]["type"],
+            type_id,
+            quantity,
+            ticket_types[type_id]["price"],
+            (discounts or {}).get(type_id, 0),
+        )
         for type_id, quantity in taken.items()
     ]
 
 
+def _price_item(
+    name: str, type_id: int, quantity: int, unit_price: Amount, discount: int
+) -> BookingItem:
+    """Return the item of some tickets of one type; `discount` is that of one ticket in cents."""
+    unit_cents = to_cents(unit_price)
+    return {
+        "ticketTypeId": type_id,
+        "type": name,
+        "quantity": quantity,
+        "unitPrice": unit_price,
+        "subtotal": from_cents(unit_cents * quantity),
+        "discount": from_cents(discount * quantity),
+        "total": from_cents((unit_cents - discount) * quantity),
+    }
+
+
+def get_discount_cents(item: BookingItem) -> int:
+    """Return the discount of all tickets of an item in cents."""
+    return to_cents(item.get("discount", 0))
+
+
 def sum_items(items: Iterable[BookingItem]) -> ItemTotals:
-    """Return the items together with their total quantity and price."""
+    """Return the items together with their total quantity, discount and price."""
     listed = list(items)
-    total = sum(to_cents(item["unitPrice"]) * item["quantity"] for item in listed)
+    subtotal = sum(to_cents(item["unitPrice"]) * item["quantity"] for item in listed)
+    discount = sum(map(get_discount_cents, listed))
     return {
         "items": listed,
         "quantity": sum(item["quantity"] for item in listed),
-        "totalPrice": from_cents(total),
-        "totalCents": total,
+        "totalPrice": from_cents(subtotal - discount),
+        "totalCents": subtotal - discount,
+        "discountCents": discount,
+    }
+
+
+def build_quote(items: Iterable[BookingItem], currency: str) -> Quote:
+    """Return what a booking with these items would cost."""
+    totals = sum_items(items)
+    return {
+        "items": [_render_price(item) for item in totals["items"]],
+        "subtotal": from_cents(totals["totalCents"] + totals["discountCents"]),
+        "discount": from_cents(totals["discountCents"]),
+        "total": totals["totalPrice"],
+        "currency": currency,
     }
 
 
 def collect_quantities(items: Iterable[BookingItem]) -> dict[int, int]:
     """Return the quantities of items by ticketTypeId."""
     return {item["ticketTypeId"]: item["quantity"] for item in items}
+
+
+def _render_price(item: BookingItem) -> ItemPrice:
+    return {
+        "ticketTypeId": item["ticketTypeId"],
+        "quantity": item["quantity"],
+        "unitPrice": item["unitPrice"],
+        "subtotal": item["subtotal"],
+        "discount": item["discount"],
+        "total": item["total"],
+    }
 
 
 def build_booking(
@@ -138,6 +190,7 @@ def build_booking(
     event: SaleState,
     schedule_entry: ScheduleEntry,
     taken: Mapping[int, int],
+    discounts: Mapping[int, int] | None = None,
     currency: str,
     hold_until: datetime | None,
     now: datetime,
@@ -146,9 +199,10 @@ def build_booking(
 
     Args:
         taken: the booked quantities by ticketTypeId.
+        discounts: the discount of one ticket in cents by ticketTypeId (see `price_items`).
         hold_until: the end of the hold; None for a booking that is confirmed at once.
     """
-    totals = sum_items(price_items(event, taken))
+    totals = sum_items(price_items(event, taken, discounts))
     booking: StoredBooking = {
         "_id": booking_id,
         "bookingReference": reference,
@@ -162,6 +216,7 @@ def build_booking(
         "quantity": totals["quantity"],
         "totalPrice": totals["totalPrice"],
         "totalCents": totals["totalCents"],
+        "discountCents": totals["discountCents"],
         "currency": currency,
         "status": HELD if hold_until else CONFIRMED,
         "active": True,
@@ -211,8 +266,23 @@ def is_worth_notifying(kind: str, booking: StoredBooking) -> bool:
 
 def render_booking(booking: StoredBooking) -> BookingView:
     """Return the booking as the API shows it."""
-    shown = {name: booking.get(name) for name in VIEW_FIELDS}
-    return cast(BookingView, {**shown, "date": booking["date"].date().isoformat()})
+    discount = booking.get("discountCents", 0)
+    computed = {
+        "date": booking["date"].date().isoformat(),
+        "items": render_items(booking["items"]),
+        "subtotal": from_cents(booking["totalCents"] + discount),
+        "discount": from_cents(discount),
+    }
+    shown = {name: computed.get(name, booking.get(name)) for name in VIEW_FIELDS}
+    return cast(BookingView, shown)
+
+
+def render_items(items: Iterable[BookingItem]) -> list[BookingItem]:
+    """Return the items of a booking as the API shows them, also those of older versions."""
+    return [
+        item if "discount" in item else {**item, "discount": 0, "total": item["subtotal"]}
+        for item in items
+    ]
 
 
 def is_open_hold(booking: StoredBooking, now: datetime) -> bool:
@@ -305,8 +375,16 @@ def split_items(
         kept_quantity = min(quantity, item["quantity"])
         quantity -= kept_quantity
         if kept_quantity:
-            subtotal = from_cents(to_cents(item["unitPrice"]) * kept_quantity)
-            kept.append({**item, "quantity": kept_quantity, "subtotal": subtotal})
+            discount = get_discount_cents(item) // item["quantity"]
+            kept.append(
+                _price_item(
+                    item["type"],
+                    item["ticketTypeId"],
+                    kept_quantity,
+                    item["unitPrice"],
+                    discount,
+                )
+            )
         if kept_quantity < item["quantity"]:
             rest[item["ticketTypeId"]] = item["quantity"] - kept_quantity
     return kept, rest

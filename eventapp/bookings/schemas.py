@@ -75,6 +75,14 @@ class BookingBody(Schema):
             raise ValidationError("Send ticketTypeId or type.", "ticketTypeId")
 
 
+class QuoteBody(Schema):
+    """The tickets whose price is asked for."""
+
+    EXAMPLE: ClassVar[JsonObject] = {"items": [{"ticketTypeId": 1, "quantity": 2}]}
+
+    items = fields.List(fields.Nested(ItemBody), required=True, validate=validate.Length(1, 50))
+
+
 class AcceptBody(Schema):
     """The number of tickets of an offer to accept; all if `quantity` is absent."""
 
@@ -103,8 +111,16 @@ class BookedItem(Schema):
     ticketTypeId = fields.Integer(required=True)
     type = fields.String(required=True)
     quantity = fields.Integer(required=True)
-    unitPrice = fields.Float(required=True)
-    subtotal = fields.Float(required=True)
+    unitPrice = fields.Float(
+        required=True, metadata={"description": "The list price of one ticket when it was booked."}
+    )
+    subtotal = fields.Float(
+        required=True, metadata={"description": "`quantity` times `unitPrice`."}
+    )
+    discount = fields.Float(
+        required=True, metadata={"description": "The discount of all these tickets."}
+    )
+    total = fields.Float(required=True, metadata={"description": "`subtotal` less `discount`."})
 
 
 class Refund(Schema):
@@ -129,7 +145,15 @@ class BookingAnswer(Schema):
     location = fields.String(required=True)
     items = fields.List(fields.Nested(BookedItem), required=True)
     quantity = fields.Integer(required=True)
-    totalPrice = fields.Float(required=True)
+    subtotal = fields.Float(
+        required=True, metadata={"description": "The sum of the items' subtotals."}
+    )
+    discount = fields.Float(
+        required=True, metadata={"description": "The sum of the items' discounts."}
+    )
+    totalPrice = fields.Float(
+        required=True, metadata={"description": "`subtotal` less `discount`."}
+    )
     currency = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
     expiresAt = fields.DateTime(required=True, allow_none=True)
@@ -137,6 +161,33 @@ class BookingAnswer(Schema):
     updatedAt = fields.DateTime(required=True)
     cancelledAt = fields.DateTime(required=True, allow_none=True)
     refund = fields.Nested(Refund, required=True, allow_none=True)
+
+
+class QuotedItem(Schema):
+    """What tickets of one type would cost."""
+
+    ticketTypeId = fields.Integer(required=True)
+    quantity = fields.Integer(required=True)
+    unitPrice = fields.Float(
+        required=True, metadata={"description": "The list price of one ticket."}
+    )
+    subtotal = fields.Float(
+        required=True, metadata={"description": "`quantity` times `unitPrice`."}
+    )
+    discount = fields.Float(
+        required=True, metadata={"description": "The discount of all these tickets."}
+    )
+    total = fields.Float(required=True, metadata={"description": "`subtotal` less `discount`."})
+
+
+class QuoteAnswer(Schema):
+    """What a booking would cost now. Nothing is taken or reserved."""
+
+    items = fields.List(fields.Nested(QuotedItem), required=True)
+    subtotal = fields.Float(required=True)
+    discount = fields.Float(required=True)
+    total = fields.Float(required=True)
+    currency = fields.String(required=True)
 
 
 class BookingData(Schema):

@@ -38,8 +38,11 @@ class BookingItem(TypedDict):
     ticketTypeId: int  # the id of the ticket type within its event
     type: str  # the type's name when it was booked
     quantity: int  # tickets, at least 1
-    unitPrice: Amount  # the price of one ticket when it was booked, in whole currency units
+    unitPrice: Amount  # the list price of one ticket when it was booked, in whole currency units
     subtotal: Amount  # quantity * unitPrice, in whole currency units
+    # Both are absent in bookings of older versions, which had no discounts.
+    discount: NotRequired[Amount]  # of all its tickets, in whole currency units; a multiple of each
+    total: NotRequired[Amount]  # subtotal - discount, in whole currency units
 
 
 class Payment(TypedDict, total=False):
@@ -82,7 +85,9 @@ class BookingView(TypedDict):
     location: str
     items: list[BookingItem]
     quantity: int
-    totalPrice: Amount
+    subtotal: Amount  # the sum of the items' subtotals
+    discount: Amount  # the sum of the items' discounts
+    totalPrice: Amount  # subtotal - discount
     currency: str
     status: Status
     expiresAt: datetime | None
@@ -146,8 +151,9 @@ class StoredBooking(TypedDict):
     location: str  # the location of the booked schedule entry
     items: list[BookingItem]  # one for each ticket type, at least one
     quantity: int  # tickets of all items
-    totalPrice: Amount  # the sum of the subtotals, in whole currency units
+    totalPrice: Amount  # the price of all items less their discounts, in whole currency units
     totalCents: int  # totalPrice in cents
+    discountCents: NotRequired[int]  # the discount of all items, in cents; absent is 0
     currency: str  # ISO 4217
     status: Status
     active: bool  # True while the booking is held or confirmed
@@ -180,6 +186,28 @@ class ItemTotals(TypedDict):
     quantity: int
     totalPrice: Amount
     totalCents: int
+    discountCents: int
+
+
+class ItemPrice(TypedDict):
+    """What tickets of one type would cost, in whole currency units."""
+
+    ticketTypeId: int
+    quantity: int  # tickets, at least 1
+    unitPrice: Amount  # the list price of one ticket
+    subtotal: Amount  # quantity * unitPrice
+    discount: Amount
+    total: Amount  # subtotal - discount
+
+
+class Quote(TypedDict):
+    """What a purchase would cost, in whole currency units."""
+
+    items: list[ItemPrice]
+    subtotal: Amount
+    discount: Amount
+    total: Amount
+    currency: str  # ISO 4217
 
 
 class Tombstone(TypedDict):
@@ -276,6 +304,12 @@ class PurchaseInput(TypedDict):
     scheduleIndex: NotRequired[int]  # from 0; absent for the next entry of the schedule
     hold: bool  # True to hold the tickets for a payment
     onShortfall: NotRequired[Shortfall]
+
+
+class QuoteInput(TypedDict):
+    """The body of POST /events/{eventId}/quote."""
+
+    items: list[ItemInput]
 
 
 class AcceptInput(TypedDict):

@@ -13,8 +13,8 @@ from tests.factories import day
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 A = {"type": "A", "quantity": 1}
 FIELDS = """
-    _id bookingReference userId eventId eventTitle date location items quantity totalPrice
-    currency status expiresAt createdAt updatedAt cancelledAt refund
+    _id bookingReference userId eventId eventTitle date location items quantity subtotal
+    discount totalPrice currency status expiresAt createdAt updatedAt cancelledAt refund
 """
 
 
@@ -31,7 +31,7 @@ def test_the_answer_shows_the_booking(db, ann):
     assert list(answer.json["data"]) == ["booking"]
     assert list(booking) == FIELDS.split()
     item = {"ticketTypeId": 2, "type": "B", "quantity": 3, "unitPrice": 20, "subtotal": 60}
-    assert booking["items"] == [item]
+    assert booking["items"] == [{**item, "discount": 0, "total": 60}]
     assert (booking["userId"], booking["eventId"], booking["eventTitle"]) == (
         str(ann.id),
         1,

@@ -22,7 +22,7 @@ ENTRY = {"date": datetime(2026, 6, 1, tzinfo=UTC), "location": "Volos"}
 whole_cents = st.integers(0, 100_000_000)
 
 
-def booking(taken, **changes):
+def booking(taken, discounts=None, **changes):
     made = rules.build_booking(
         "id",
         reference="EVT-AAAAAA",
@@ -30,6 +30,7 @@ def booking(taken, **changes):
         event=EVENT,
         schedule_entry=ENTRY,
         taken=taken,
+        discounts=discounts,
         currency="EUR",
         hold_until=None,
         now=NOW,
@@ -65,6 +66,28 @@ def test_a_new_booking_adds_up_its_items():
     assert (made["quantity"], made["totalPrice"], made["totalCents"]) == (4, 64.97, 6497)
     assert [item["subtotal"] for item in made["items"]] == [59.97, 5]
     assert rules.collect_quantities(made["items"]) == {1: 3, 4: 1}
+
+
+def test_a_new_booking_subtracts_its_discounts():
+    made = booking({1: 3, 4: 1}, discounts={1: 150})
+    assert [(i["discount"], i["total"]) for i in made["items"]] == [(4.5, 55.47), (0, 5)]
+    assert (made["totalPrice"], made["totalCents"], made["discountCents"]) == (60.47, 6047, 450)
+    shown = rules.render_booking(made)
+    assert (shown["subtotal"], shown["discount"], shown["totalPrice"]) == (64.97, 4.5, 60.47)
+
+
+def test_a_booking_from_before_there_were_discounts_shows_none():
+    old = booking({1: 3})
+    del old["discountCents"]
+    old["items"] = [{k: v for k, v in old["items"][0].items() if k not in ("discount", "total")}]
+    assert rules.render_booking(old) == rules.render_booking(booking({1: 3}))
+    assert rules.split_items(old["items"], 2)[0][0]["total"] == 39.98
+
+
+def test_the_part_of_an_item_keeps_the_discount_of_its_tickets():
+    made = booking({1: 3, 4: 2}, discounts={1: 333, 4: 500})
+    totals = rules.sum_items(rules.split_items(made["items"], 4)[0])
+    assert (totals["discountCents"], totals["totalCents"]) == (3 * 333 + 500, 3 * (1999 - 333))
 
 
 def test_the_view_hides_internal_fields():

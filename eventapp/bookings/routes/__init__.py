@@ -1,10 +1,11 @@
-"""Routes of bookings, of waitlist offers, and of events with their bookings."""
+"""Routes of bookings, waitlist offers and quotes, and of events with their bookings."""
 
-from eventapp.bookings.routes import bookings, event_bookings, offers
+from eventapp.bookings.routes import bookings, event_bookings, offers, quotes
 
 BLUEPRINTS = (
     offers.bp,
     bookings.bp,
     bookings.users_bp,
     event_bookings.bp,
+    quotes.bp,
 )

@@ -5,7 +5,7 @@ quantities by ticket type, for one state of the event. No other module interpret
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -83,10 +83,7 @@ def read_purchase(body: PurchaseInput, idempotency_key: str | None) -> Purchase:
         body: the body as the schema has loaded it.
         idempotency_key: the value of the Idempotency-Key header; None without one.
     """
-    items = tuple(
-        PurchaseItem(item.get("ticketTypeId"), item.get("type"), item["quantity"])
-        for item in _collect_items(body)
-    )
+    items = read_items(_collect_items(body))
     return Purchase(
         event_id=body["eventId"],
         items=items,
@@ -96,6 +93,13 @@ def read_purchase(body: PurchaseInput, idempotency_key: str | None) -> Purchase:
         on_shortfall=body.get("onShortfall"),
         idempotency_key=idempotency_key,
         body_digest=_digest(body) if idempotency_key else "",
+    )
+
+
+def read_items(items: Iterable[ItemInput]) -> tuple[PurchaseItem, ...]:
+    """Return the items of a body."""
+    return tuple(
+        PurchaseItem(item.get("ticketTypeId"), item.get("type"), item["quantity"]) for item in items
     )
 
 
@@ -144,9 +148,18 @@ def _resolve_items(purchase: Purchase, event: SaleState) -> Quantities:
     """
     if purchase.only_type_quantity is not None:
         return {waitlist.require_only_type_id(event): purchase.only_type_quantity}
+    return resolve_item_list(purchase.items, event)
+
+
+def resolve_item_list(items: Iterable[PurchaseItem], event: SaleState) -> Quantities:
+    """Return the quantities of items by ticketTypeId; items of one type are added up.
+
+    Raises:
+        TicketTypeNotFound: the event has no such ticket type.
+    """
     ids_by_name = {each["type"]: each["ticketTypeId"] for each in event["ticketTypes"]}
     quantities: Quantities = {}
-    for type_id, type_name, quantity in purchase.items:
+    for type_id, type_name, quantity in items:
         if type_name is not None:
             type_id = ids_by_name.get(type_name)
         if type_id is None or type_id not in ids_by_name.values():

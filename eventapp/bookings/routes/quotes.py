@@ -1,0 +1,26 @@
+"""Route that says what tickets of an event would cost."""
+
+from flask import Response
+
+from eventapp.bookings.context import current_booking_context
+from eventapp.bookings.sales import quotes
+from eventapp.bookings.schemas import QuoteAnswer, QuoteBody
+from eventapp.bookings.types import QuoteInput
+from eventapp.core.access.permissions import anyone, current_actor
+from eventapp.core.access.rate_limits import read_rate_limit
+from eventapp.core.http.blueprint import Blueprint
+from eventapp.core.http.responses import json_response
+
+bp = Blueprint("event_quotes", __name__, url_prefix="/api/events", description="Bookings")
+
+
+@bp.route("/<whole:event_id>/quote", methods=["POST"])
+@anyone
+@read_rate_limit
+@bp.arguments(QuoteBody)
+@bp.response(200, QuoteAnswer)
+@bp.error_responses(404)
+def make_quote(body: QuoteInput, event_id: int) -> Response:
+    """Compute what tickets would cost now, without taking or reserving any."""
+    quote = quotes.quote(current_booking_context(), current_actor(), event_id, body)
+    return json_response(dict(quote))
