@@ -148,7 +148,10 @@ class CollectionOperations:
         if not isinstance(projection, Mapping):
             projection = dict.fromkeys(projection, 1) or {"_id": 1}
         fields = {name: value for name, value in projection.items() if value != TEXT_SCORE}
-        result = self.mongomock_operators.project(document, fields or None)
+        if _names_whole_fields(fields):  # mongomock copies each value, which takes ten times longer
+            result = {name: value for name, value in document.items() if name in {"_id", *fields}}
+        else:
+            result = self.mongomock_operators.project(document, fields or None)
         for name in projection.keys() - fields.keys():
             result[name] = matches.get_score(document)
         return copy_for_caller(result)
@@ -239,3 +242,9 @@ class CollectionOperations:
         for document in matches.documents:
             del self.store[make_hashable(document["_id"])]
         return matches
+
+
+def _names_whole_fields(fields: Mapping[str, Any]) -> bool:
+    """Return whether a projection only names fields to return as they are stored."""
+    is_included = all(value in (1, True) for value in fields.values())
+    return bool(fields) and is_included and not any("." in name for name in fields)
