@@ -22,7 +22,7 @@ from tests.architecture import PACKAGE, ROOT
 # ALL: every field is read. INSERT and DELETE: whole documents are written or removed.
 ALL, INSERT, DELETE = "*", "<insert>", "<delete>"
 # Fields whose names below them are ids or kinds: `inFlight.<bookingId>` is `inFlight.*` here.
-MAPS = frozenset({"inFlight", "tell", "checkIns", "slots"})
+MAPS = frozenset({"cells", "inFlight", "tell", "checkIns", "slots"})
 TESTS, FEATURES, CORE = f"{ROOT}/tests/", f"{PACKAGE}/", f"{PACKAGE}/core/"
 Table = Mapping[str, Mapping[str, Iterable[str]]]
 
@@ -71,12 +71,13 @@ WRITES: Table = {
         "events.store_deletions": (DELETE, "rev"),
         "inventory.store": (
             *(f"ticketTypes.*.{counter}" for counter in STOCK),
-            *("available", "inFlight.*", "marksSince", "struck", "hadWaitlist"),
+            *("available", "cells.*", "inFlight.*", "marksSince", "struck", "hadWaitlist"),
             *("rev", "changedAt"),
         ),
         # Repairs of `check_inventory` replace `ticketTypes`, too.
         "inventory.store_repairs": (
-            *("ticketTypes", "available", "closedUntil", "closedBy", "rev", "changedAt"),
+            *("ticketTypes", "available", "cells", "cellsCounted"),
+            *("closedUntil", "closedBy", "rev", "changedAt"),
         ),
     },
     "failedWork": {
@@ -153,12 +154,12 @@ READS: Table = {
         "inventory.store": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
-            *("terms", "closedUntil"),
+            *("terms", "cellsCounted", "closedUntil"),
         ),
         "inventory.store_repairs": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
-            *("terms", "closedUntil"),
+            *("terms", "cells", "cellsCounted", "closedUntil"),
         ),
     },
     "erasures": {"accounts.store_erasures": (ALL,)},

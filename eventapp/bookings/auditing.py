@@ -1,7 +1,8 @@
 """Check that the stock of events agrees with the bookings and waitlist entries, and repair it.
 
 The counters of a ticket type must equal the records: `soldTickets` the tickets of its confirmed
-bookings, `heldTickets` those of its held bookings, and `waiting` its active waitlist entries.
+bookings, `heldTickets` those of its held bookings, and `waiting` its active waitlist entries. So
+must the cells, which count sold and held tickets by schedule entry.
 Available, sold and held tickets must add up to `capacity`. `bookings.stock_audit` computes what the
 counters should be, also while changes are in flight.
 
@@ -18,14 +19,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.recovery import ABANDONED_AFTER, recover
 from eventapp.bookings.stock_audit import ExpectedStock, read_expected_stock
 from eventapp.core.clock import start_clock
-from eventapp.events.types import InFlightState, TicketType
+from eventapp.events.types import AuditedState, Cells, TicketType
 from eventapp.inventory.repairs import ClosedEvent
+from eventapp.inventory.service import CELL_COUNTERS
 
 EVENTS_PER_BATCH = 500
 # How often an event that keeps changing is compared while it is open, and then while it is closed.
@@ -64,10 +66,8 @@ def check(context: BookingContext, now: datetime) -> Iterator[Fault]:
     is closed for a moment.
     """
     last_id = 0
-    while events := context.inventory.in_flight_entries.find_events_after(
-        last_id, EVENTS_PER_BATCH
-    ):
-        expected = read_expected_stock(context, events)
+    while events := context.inventory.repairs.find_events_after(last_id, EVENTS_PER_BATCH):
+        expected = read_expected_stock(context.db, events)
         unchanged = _find_unchanged(context, events)
         for event in events:
             event_id = event["eventId"]
@@ -80,7 +80,7 @@ def check(context: BookingContext, now: datetime) -> Iterator[Fault]:
         last_id = events[-1]["eventId"]
 
 
-def _find_unchanged(context: BookingContext, events: list[InFlightState]) -> set[int]:
+def _find_unchanged(context: BookingContext, events: list[AuditedState]) -> set[int]:
     """Return the eventIds of those events that still have the revision that was read."""
     revisions = context.inventory.repairs.find_revisions([event["eventId"] for event in events])
     return {event["eventId"] for event in events if revisions.get(event["eventId"]) == event["rev"]}
@@ -89,7 +89,7 @@ def _find_unchanged(context: BookingContext, events: list[InFlightState]) -> set
 def _check_changing_event(context: BookingContext, event_id: int, now: datetime) -> list[str]:
     """Return the faults of an event that changes while it is compared."""
     for _attempt in range(OPEN_ATTEMPTS):
-        event = context.inventory.in_flight_entries.find_event(event_id)
+        event = context.inventory.repairs.find_event(event_id)
         if event is None:
             return []
         faults = _compare(context, event, now)
@@ -103,9 +103,9 @@ def _check_changing_event(context: BookingContext, event_id: int, now: datetime)
     return faults or []
 
 
-def _compare(context: BookingContext, event: InFlightState, now: datetime) -> list[str] | None:
+def _compare(context: BookingContext, event: AuditedState, now: datetime) -> list[str] | None:
     """Return the faults of an event, or None if it has changed since it was read."""
-    expected = read_expected_stock(context, [event])[event["eventId"]]
+    expected = read_expected_stock(context.db, [event])[event["eventId"]]
     if not _find_unchanged(context, [event]):
         return None
     return list(_find_faults(event, expected, now))
@@ -134,11 +134,13 @@ def _run_while_closed(
     return None
 
 
-def _find_faults(event: InFlightState, expected: ExpectedStock, now: datetime) -> Iterator[str]:
+def _find_faults(event: AuditedState, expected: ExpectedStock, now: datetime) -> Iterator[str]:
     for ticket_type in event["ticketTypes"]:
         yield from _find_type_faults(ticket_type, expected.counters[ticket_type["ticketTypeId"]])
     if event["available"] != sum(each["availableTickets"] for each in event["ticketTypes"]):
         yield f"available is {event['available']}, not the sum of its types"
+    if event.get("cellsCounted"):
+        yield from _find_cell_faults(event.get("cells", {}), expected)
     for key in expected.find_stuck_keys(before=now - STUCK_AFTER):
         yield f"{key} is stuck: neither recorded nor given back"
 
@@ -159,6 +161,18 @@ def _find_type_faults(ticket_type: TicketType, expected: Mapping[str, int]) -> I
         yield f"{name}: {total} tickets where {capacity} were put on sale"
 
 
+def _find_cell_faults(cells: Cells, expected: ExpectedStock) -> Iterator[str]:
+    keys = {(int(schedule), int(type_)) for schedule in cells for type_ in cells[schedule]}
+    for schedule_id, type_id in sorted(keys | expected.cells.keys()):
+        cell = cells.get(str(schedule_id), {}).get(str(type_id), {})
+        for counter in CELL_COUNTERS.values():
+            value = cast(Mapping[str, int], cell).get(counter, 0)
+            should_be = expected.cells[schedule_id, type_id][counter]
+            if value != should_be:
+                name = f"cell of entry {schedule_id} and type {type_id}"
+                yield f"{name}: {counter} is {value}, should be {should_be}"
+
+
 # Repairing.
 
 
@@ -174,12 +188,13 @@ def repair(context: BookingContext, event_id: int, now: datetime) -> bool:
     recover(context, now)
 
     def try_to_repair(closed: ClosedEvent) -> Literal[True] | None:
-        expected = read_expected_stock(context, [closed.event])[event_id].counters
+        expected = read_expected_stock(context.db, [closed.event])[event_id]
         repaired = [
-            _repair_type(each, expected[each["ticketTypeId"]])
+            _repair_type(each, expected.counters[each["ticketTypeId"]])
             for each in closed.event["ticketTypes"]
         ]
-        return True if context.inventory.repairs.replace(closed, repaired) else None
+        cells = expected.build_cells()
+        return True if context.inventory.repairs.replace(closed, repaired, cells) else None
 
     is_repaired = _run_while_closed(context, event_id, now, try_to_repair)
     return is_repaired or context.inventory.in_flight_entries.find_event(event_id) is None

@@ -210,6 +210,7 @@ def build_booking(
         "eventId": event["eventId"],
         "eventTitle": event["title"],
         "organizerId": event["organizerId"],
+        "scheduleId": schedule_entry.get("scheduleId"),
         "date": schedule_entry["date"],
         "location": schedule_entry["location"],
         "items": totals["items"],

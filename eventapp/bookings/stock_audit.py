@@ -5,8 +5,9 @@ The event says which changes are: each of its writes adds or removes an in-fligh
 that a counter should have is the sum of what each booking and waitlist entry contributes to it:
 
 * An active booking contributes its tickets: to `heldTickets` while it is held, to `soldTickets`
-  once it is confirmed. If it has a pending stock move without an in-flight entry, the event has not
-  changed yet, so the changes of the move are subtracted. With an entry, the event has changed.
+  once it is confirmed, and in the same way to the cells of its schedule entry. If it has a pending
+  stock move without an in-flight entry, the event has not changed yet, so the changes of the move
+  are subtracted. With an entry, the event has changed.
 * A booking that has ended contributes nothing but its pending move, in the same way.
 * An active waitlist entry contributes 1 to `waiting`; not if it is claimed for an offer, the take
   of the offer is in flight, and that take has lowered `waiting` for it.
@@ -36,14 +37,15 @@ flight are read by their ids, all others by scanning an index whose keys never c
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import cast
 
 from bson import ObjectId
 
 from eventapp.bookings import rules, store_audits
-from eventapp.bookings.context import BookingContext
 from eventapp.bookings.types import PendingMove, StoredBooking, TicketSum
-from eventapp.events.types import InFlightEntry, InFlightState
-from eventapp.inventory.service import make_leave_key, parse_document_id
+from eventapp.core.database import Db
+from eventapp.events.types import Cell, Cells, InFlightEntry, InFlightState
+from eventapp.inventory.service import CELL_COUNTERS, make_leave_key, parse_document_id
 from eventapp.waitlist import auditing as waitlist
 from eventapp.waitlist.types import WaitingSum, WaitlistEntry
 
@@ -55,11 +57,15 @@ class ExpectedStock:
 
     Attributes:
         counters: the value of each counter by ticketTypeId.
+        cells: the value of each counter of the cells by (scheduleId, ticketTypeId).
     """
 
     def __init__(self, event: InFlightState) -> None:
         """Start with no contributions; `event` is the event as it was read before them."""
         self.counters: defaultdict[int, defaultdict[str, int]] = defaultdict(
+            lambda: defaultdict(int)
+        )
+        self.cells: defaultdict[tuple[int, int], defaultdict[str, int]] = defaultdict(
             lambda: defaultdict(int)
         )
         self._entries = event["inFlight"]
@@ -68,9 +74,9 @@ class ExpectedStock:
 
     def add_sum(self, row: TicketSum) -> None:
         """Add the contribution of bookings."""
-        self._add_tickets(row["type"], row["status"], row["quantity"])
+        self._add_tickets(row["schedule"], row["type"], row["status"], row["quantity"])
         if row["move"]:
-            self._add_pending_move(row["move"])
+            self._add_pending_move(row["schedule"], row["move"])
 
     def add_take(self, key: str, booking: StoredBooking | None) -> None:
         """Add the contribution of a take in flight, or of its booking if that is stored."""
@@ -79,12 +85,14 @@ class ExpectedStock:
             self._unrecorded_keys.add(key)
             status = rules.HELD if entry["held"] else rules.CONFIRMED
             for type_id, quantity in entry["items"]:
-                self._add_tickets(type_id, status, quantity)
+                self._add_tickets(entry.get("scheduleId", 0), type_id, status, quantity)
         elif booking:
+            schedule_id = booking.get("scheduleId") or 0
             for item in booking["items"]:
-                self._add_tickets(item["ticketTypeId"], booking["status"], item["quantity"])
+                type_id, quantity = item["ticketTypeId"], item["quantity"]
+                self._add_tickets(schedule_id, type_id, booking["status"], quantity)
             if move := rules.get_pending_move(booking):
-                self._add_pending_move(move)
+                self._add_pending_move(schedule_id, move)
 
     def add_waiting(self, row: WaitingSum) -> None:
         """Add the contribution of waitlist entries."""
@@ -107,6 +115,15 @@ class ExpectedStock:
             self._unrecorded_keys.add(key)
             self.counters[entry["type"]]["waiting"] += 1
 
+    def build_cells(self) -> Cells:
+        """Return the cells as the event stores them, without empty ones."""
+        cells: Cells = {}
+        for (schedule_id, type_id), counters in self.cells.items():
+            cell = cast(Cell, {counter: value for counter, value in counters.items() if value})
+            if cell:
+                cells.setdefault(str(schedule_id), {})[str(type_id)] = cell
+        return cells
+
     def find_stuck_keys(self, *, before: datetime) -> Iterator[str]:
         """Yield the keys of in-flight entries from before this time that are still unresolved."""
         for key, entry in self._entries.items():
@@ -114,11 +131,12 @@ class ExpectedStock:
             if entry["at"] < before and unresolved:
                 yield key
 
-    def _add_tickets(self, type_id: int, status: str, quantity: int) -> None:
+    def _add_tickets(self, schedule_id: int, type_id: int, status: str, quantity: int) -> None:
         if counter := COUNTER_OF_STATUS.get(status):
             self.counters[type_id][counter] += quantity
+            self.cells[schedule_id, type_id][CELL_COUNTERS[counter]] += quantity
 
-    def _add_pending_move(self, move: PendingMove) -> None:
+    def _add_pending_move(self, schedule_id: int, move: PendingMove) -> None:
         """Subtract what a move will change, unless the event has changed already.
 
         A booking with tickets of several types brings its move several times.
@@ -130,6 +148,8 @@ class ExpectedStock:
         for type_id, changes in move["changes"]:
             for counter, change in changes.items():
                 self.counters[type_id][counter] -= change
+                if counter in CELL_COUNTERS:
+                    self.cells[schedule_id, type_id][CELL_COUNTERS[counter]] -= change
 
     def _has_left_queue(self, offer_id: ObjectId | None, type_id: int) -> bool:
         """Return whether the take of this offer has lowered `waiting` for the claimed entry."""
@@ -153,9 +173,7 @@ def _sum_entry(entry: WaitlistEntry) -> list[WaitingSum]:
     return [row]
 
 
-def read_expected_stock(
-    context: BookingContext, events: Sequence[InFlightState]
-) -> Mapping[int, ExpectedStock]:
+def read_expected_stock(db: Db, events: Sequence[InFlightState]) -> Mapping[int, ExpectedStock]:
     """Return by eventId what the counters of these events should be.
 
     The result is exact for an event that still has its revision afterwards.
@@ -163,14 +181,14 @@ def read_expected_stock(
     expected = {event["eventId"]: ExpectedStock(event) for event in events}
     event_ids = list(expected)
     takes, joins = _find_ids(events, "take"), _find_ids(events, "enter")
-    for tickets in store_audits.sum_tickets(context.db, event_ids, list(takes)):
+    for tickets in store_audits.sum_tickets(db, event_ids, list(takes)):
         expected[tickets["event"]].add_sum(tickets)
-    for entries in waitlist.sum_waiting(context.db, event_ids, list(joins)):
+    for entries in waitlist.sum_waiting(db, event_ids, list(joins)):
         expected[entries["event"]].add_waiting(entries)
-    bookings = {b["_id"]: b for b in store_audits.find_bookings(context.db, list(takes))}
+    bookings = {b["_id"]: b for b in store_audits.find_bookings(db, list(takes))}
     for booking_id, (event_id, key) in takes.items():
         expected[event_id].add_take(key, bookings.get(booking_id))
-    stored = {each["_id"]: each for each in waitlist.find_entries(context.db, list(joins))}
+    stored = {each["_id"]: each for each in waitlist.find_entries(db, list(joins))}
     for entry_id, (event_id, key) in joins.items():
         expected[event_id].add_join(key, stored.get(entry_id))
     return expected

@@ -35,6 +35,7 @@ def sum_tickets(
             "$group": {
                 "_id": {
                     "event": "$eventId",
+                    "schedule": {"$ifNull": ["$scheduleId", 0]},
                     "type": "$items.ticketTypeId",
                     "status": "$status",
                     "moveKey": {"$cond": [is_pending, "$due.key", None]},

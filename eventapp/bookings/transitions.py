@@ -291,8 +291,11 @@ def apply_pending_moves(
     """
     if not bookings:
         return
-    pending = filter(None, map(rules.get_pending_move, bookings))
-    moves = [StockMove(move["key"], dict(move["changes"])) for move in pending]
+    moves = [
+        StockMove(move["key"], dict(move["changes"]), booking.get("scheduleId") or 0)
+        for booking in bookings
+        if (move := rules.get_pending_move(booking))
+    ]
     event_id, ids = bookings[0]["eventId"], [booking["_id"] for booking in bookings]
     keys = [move.key for move in moves]
     context.inventory.apply_moves(

@@ -147,6 +147,7 @@ class StoredBooking(TypedDict):
     eventId: int  # the event's public number
     eventTitle: str  # the event's title when it was booked
     organizerId: ObjectId | None  # the organizer of the event; None for sample events
+    scheduleId: NotRequired[int | None]  # of the booked schedule entry; None if it has none
     date: datetime  # UTC midnight of the booked schedule entry
     location: str  # the location of the booked schedule entry
     items: list[BookingItem]  # one for each ticket type, at least one
@@ -241,9 +242,10 @@ class BookingWithMoveKey(TypedDict):
 
 
 class TicketSum(TypedDict):
-    """Tickets of bookings of one event, ticket type, status and pending move."""
+    """Tickets of bookings of one event, schedule entry, ticket type, status and pending move."""
 
     event: int  # eventId
+    schedule: int  # scheduleId; 0 for bookings without one
     type: int  # ticketTypeId
     status: Status
     quantity: int  # tickets

@@ -35,7 +35,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import DueRun, process_due, process_now
-from eventapp.events.types import SaleState, TicketType
+from eventapp.events.types import SaleState, ScheduleEntry, TicketType
 from eventapp.inventory.service import EventNotFound
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
@@ -133,9 +133,11 @@ def _offer_to_first(
         waitlist.end_entry(context.db, context.inventory, claimed, "closed", now, "ticket_limit")
         return context.inventory.get_sale_state(event_id, fresh=True), False
     state = context.inventory.get_sale_state(event_id, fresh=True)
+    schedule_entry = choose_schedule_entry(state, None, now)
     event = context.inventory.take_for_offer(
         state,
         str(booking_id),
+        schedule_entry.get("scheduleId", 0),
         type_id,
         quantity,
         ends_entry=claimed["quantity"] <= quantity,
@@ -144,7 +146,8 @@ def _offer_to_first(
     if event is None:
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         return None, False
-    offer = _build_offer(context, claimed, booking_id, state, {type_id: quantity}, now)
+    taken = {type_id: quantity}
+    offer = _build_offer(context, claimed, booking_id, state, schedule_entry, taken, now)
     is_recorded = _record_offer(context, claimed, offer, now)
     return event if is_recorded else None, is_recorded
 
@@ -154,6 +157,7 @@ def _build_offer(
     entry: WaitlistEntry,
     booking_id: ObjectId,
     event: SaleState,
+    schedule_entry: ScheduleEntry,
     taken: dict[int, int],
     now: datetime,
 ) -> StoredBooking:
@@ -162,7 +166,7 @@ def _build_offer(
         reference=generate_reference(),
         user_id=entry["userId"],
         event=event,
-        schedule_entry=choose_schedule_entry(event, None, now),
+        schedule_entry=schedule_entry,
         taken=taken,
         currency=context.limits.currency,
         hold_until=now + context.limits.offer,

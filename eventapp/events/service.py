@@ -165,6 +165,7 @@ def make_new_event(body: EventInput, *, organizer_id: ObjectId | None, now: date
         "organizerId": organizer_id,
         "popularity": 0.0,
         "inFlight": {},
+        "cellsCounted": True,
         "changedAt": now,
         "createdAt": now,
         "updatedAt": now,

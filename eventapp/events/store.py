@@ -91,7 +91,9 @@ BASE_INDEX_FIELDS = (
     "ticketTypes.waiting",
 )
 # The fields of a `StoredEvent` that are no part of an `Event`, for reads to leave out.
-EXCLUDED_FIELDS = {"inFlight": 0, "places": 0, "tagKeys": 0, "terms": 0}
+EXCLUDED_FIELDS = dict.fromkeys(("inFlight", "places", "tagKeys", "terms", "cellsCounted"), 0)
+# No answer shows cells. An event may have thousands, which only its edits need.
+EXCLUDED_IN_LISTS = {**EXCLUDED_FIELDS, "cells": 0}
 # Adding 2 ** -100 to 1 does not change a double. Some servers refuse to compute smaller powers.
 MIN_EXPONENT = -100.0
 
@@ -201,7 +203,7 @@ def find_event(db: Db, event_id: int) -> Event | None:
 
 def find_events(db: Db, event_ids: Iterable[int]) -> list[Event]:
     """Return the events of these ids that exist, in no order."""
-    return list(_events(db).find({"eventId": {"$in": list(event_ids)}}, EXCLUDED_FIELDS))
+    return list(_events(db).find({"eventId": {"$in": list(event_ids)}}, EXCLUDED_IN_LISTS))
 
 
 def find_revisions(db: Db, event_ids: Iterable[int]) -> dict[int, int]:

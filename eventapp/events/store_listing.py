@@ -7,7 +7,7 @@ from typing import cast
 from bson import ObjectId
 
 from eventapp.core.database import Db, Query
-from eventapp.events.store import EXCLUDED_FIELDS
+from eventapp.events.store import EXCLUDED_IN_LISTS
 from eventapp.events.types import RELEVANCE, Event, EventKey, SortValue
 
 # With a hundred thousand events, scoring every match of a common word takes the database seconds.
@@ -92,7 +92,7 @@ def find_in_order(
     if order[0] == RELEVANCE:
         return _find_by_relevance(db, where, after=after, skip=skip, limit=limit)
     found = _find_sorted(
-        db, where, order, after=after, skip=skip, limit=limit, fields=EXCLUDED_FIELDS
+        db, where, order, after=after, skip=skip, limit=limit, fields=EXCLUDED_IN_LISTS
     )
     return cast(list[Event], found)
 
@@ -171,5 +171,5 @@ def _find_by_relevance(
         stages.append({"$match": {"$or": [{RELEVANCE: {"$lt": score}}, tie]}})
     stages.append({"$sort": {RELEVANCE: -1, "eventId": 1}})
     stages += [{"$skip": skip}] if skip else []
-    stages += [{"$limit": limit}, {"$project": EXCLUDED_FIELDS}]
+    stages += [{"$limit": limit}, {"$project": EXCLUDED_IN_LISTS}]
     return cast(list[Event], list(db.events.aggregate(stages)))

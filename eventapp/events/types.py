@@ -20,6 +20,7 @@ from bson import ObjectId
 class ScheduleEntry(TypedDict):
     """One date of an event."""
 
+    scheduleId: NotRequired[int]  # from 1, unique within its event; absent if it was never given
     date: datetime  # a calendar date, as its midnight in UTC
     location: str  # venue and city, 1 to 200 characters
     lat: NotRequired[float]  # degrees, -90 to 90; absent where the organizer gave none
@@ -41,6 +42,19 @@ class TicketType(TypedDict):
     capacity: int  # tickets put on sale in all
     waiting: int  # active waitlist entries
     waitSequence: int  # waitlist entries ever made; the queue number of the last one
+
+
+class Cell(TypedDict, total=False):
+    """The tickets of one ticket type for one schedule entry. An absent counter is 0."""
+
+    sold: int  # tickets of confirmed bookings
+    held: int  # tickets of bookings not yet confirmed, waitlist offers included
+
+
+# The cells of an event by scheduleId, and by ticketTypeId below it, both as text. The scheduleId of
+# bookings without one is 0. An absent cell is empty. The cells of a ticket type add up to its
+# `soldTickets` and `heldTickets`.
+Cells: TypeAlias = dict[str, dict[str, Cell]]
 
 
 class EventPhoto(TypedDict):
@@ -70,6 +84,7 @@ class TakeEntry(TypedDict):
     kind: Literal["take"]
     items: list[list[int]]  # [ticketTypeId, quantity] of each ticket type
     held: bool  # True: the tickets were held; False: they were sold
+    scheduleId: NotRequired[int]  # of the booked schedule entry; absent is 0
     by: NotRequired[str]  # the requester (see inventory.rules); absent for a waitlist offer
     at: datetime  # when they were taken
     leftQueue: NotRequired[list[list[int]]]  # [ticketTypeId, entries that stopped waiting]
@@ -146,6 +161,7 @@ class EventFields(ListedParts, Revision, EditCount, Closable):
     image: str  # URL of its picture; `/images/...` for an uploaded photo; may be empty
     photo: NotRequired[EventPhoto]  # the last uploaded photo; absent where there never was one
     nextTypeId: int  # the first ticketTypeId that the event never used
+    cells: NotRequired[Cells]  # what is sold and held for each schedule entry; absent is empty
     organizer: str  # name of the organizer as shown, 1 to 200 characters
     organizerId: ObjectId | None  # the user who manages it; None for sample events
     createdAt: datetime
@@ -184,6 +200,9 @@ class InternalFields(TypedDict):
     # Edits of the event, which guard every change of the stock; absent before the first. No answer
     # shows it: unlike `__v`, it will also count edits that only the organizer may know of.
     terms: NotRequired[int]
+    # `cells` counts all tickets. Absent on an event that was stored before there were cells, until
+    # `bookings.cell_counts` has counted them; till then no write changes its cells.
+    cellsCounted: NotRequired[Literal[True]]
 
 
 class NewEvent(EventFields, InternalFields):
@@ -247,6 +266,7 @@ class SaleState(EventRevision, EditCount, Closable):
     organizerId: ObjectId | None
     hadWaitlist: NotRequired[bool]
     terms: NotRequired[int]  # see InternalFields
+    cellsCounted: NotRequired[Literal[True]]  # see InternalFields
 
 
 class InFlightState(SaleState):
@@ -256,6 +276,12 @@ class InFlightState(SaleState):
     inFlight: dict[str, InFlightEntry]
     marksSince: NotRequired[datetime]
     struck: NotRequired[int]
+
+
+class AuditedState(InFlightState):
+    """The fields of an event that the inventory check reads."""
+
+    cells: NotRequired[Cells]
 
 
 class EntryDate(TypedDict):

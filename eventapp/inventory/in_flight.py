@@ -73,10 +73,6 @@ class InFlightEntries:
         """Return the event's sale state with its in-flight entries."""
         return store.find_with_entries(self._db, event_id)
 
-    def find_events_after(self, event_id: int, limit: int) -> list[InFlightState]:
-        """Return the next events after this eventId, in order of eventId, with their entries."""
-        return store.find_after(self._db, event_id, limit)
-
     def find_event_ids_before(
         self, moment: datetime, limit: int, without: Sequence[object] = ()
     ) -> list[int]:

@@ -40,10 +40,13 @@ class MoveWriter:
             if not event or not entry:
                 return
             wait.pause_if_closed(event)
+            reversal = rules.compute_reversal(entry)
+            schedule_id = entry.get("scheduleId", 0) if entry["kind"] == "take" else 0
             after = store.update_stock(
                 self._db,
                 event,
-                rules.sum_changes_by_index(event, rules.compute_reversal(entry)),
+                rules.sum_changes_by_index(event, reversal),
+                cells=rules.sum_cell_changes([(schedule_id, reversal)]),
                 guards=store.build_exists_guard(key),
                 now=wait.clock(),
                 cleared_keys=[key],
@@ -85,6 +88,7 @@ class MoveWriter:
             self._db,
             event,
             rules.sum_changes_by_index(event, *(move.changes for move in moves)),
+            cells=rules.sum_cell_changes((move.schedule_id, move.changes) for move in moves),
             guards=store.build_never_existed_guard(event, [move.key for move in moves]),
             new_entries={move.key: move.to_entry(now) for move in moves},
             now=now,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bson import ObjectId
 
 from eventapp.core.database import Db
-from eventapp.events.types import InFlightState, TicketType
+from eventapp.events.types import AuditedState, Cells, TicketType
 from eventapp.inventory import store_repairs as store
 
 
@@ -24,7 +24,7 @@ class ClosedEvent(NamedTuple):
         token: identifies the repair that closed it.
     """
 
-    event: InFlightState
+    event: AuditedState
     token: ObjectId
 
 
@@ -33,6 +33,14 @@ class StockRepairs:
 
     def __init__(self, db: Db) -> None:
         self._db = db
+
+    def find_event(self, event_id: int) -> AuditedState | None:
+        """Return what an audit reads of the event."""
+        return store.find_to_audit(self._db, event_id)
+
+    def find_events_after(self, event_id: int, limit: int) -> list[AuditedState]:
+        """Return the next events after this eventId, in order of eventId."""
+        return store.find_after(self._db, event_id, limit)
 
     def find_revisions(self, event_ids: list[int]) -> dict[int, int]:
         """Return the revisions of these events by eventId, without those that do not exist."""
@@ -56,12 +64,11 @@ class StockRepairs:
             if event:
                 store.reopen_event(self._db, event_id, token)
 
-    def replace(self, closed: ClosedEvent, ticket_types: list[TicketType]) -> bool:
-        """Replace the ticket types of a closed event, and open it.
+    def replace(self, closed: ClosedEvent, ticket_types: list[TicketType], cells: Cells) -> bool:
+        """Replace the ticket types and cells of a closed event, and open it.
 
         Returns:
             False, with nothing written, if the event has changed since it was closed, or another
             repair has closed it.
         """
-        available = sum(each["availableTickets"] for each in ticket_types)
-        return store.replace_stock(self._db, closed.event, closed.token, ticket_types, available)
+        return store.replace_stock(self._db, closed.event, closed.token, ticket_types, cells)

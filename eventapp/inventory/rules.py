@@ -6,7 +6,13 @@ from datetime import UTC, datetime, time
 from typing import Literal, cast
 
 from eventapp.events.types import InFlightEntry, MoveEntry, SaleState, TakeEntry
-from eventapp.inventory.types import IndexedChanges, Quantities, StockChanges, WaitlistedPart
+from eventapp.inventory.types import (
+    CellChanges,
+    IndexedChanges,
+    Quantities,
+    StockChanges,
+    WaitlistedPart,
+)
 
 # The most bytes of memory that a sale state takes besides its lists, and that each of its ticket
 # types and schedule entries takes.
@@ -25,6 +31,7 @@ class TicketRequest:
     Attributes:
         booking_id: hex id of the booking to record. It is also the key of the in-flight entry.
         items: quantities by ticketTypeId, each 1 or more.
+        schedule_id: scheduleId of the entry to book; 0 for an entry without one.
         held: True to hold the tickets for a payment, False to sell them.
         on_shortfall: REJECT, PARTIAL, WAITLIST or WAITLIST_ONLY.
         requester: the user's id, followed by a space and a digest of the idempotency key if there
@@ -38,6 +45,7 @@ class TicketRequest:
 
     booking_id: str
     items: Quantities
+    schedule_id: int = 0
     held: bool = False
     on_shortfall: str = REJECT
     requester: str = ""
@@ -82,10 +90,13 @@ class StockMove:
     Attributes:
         key: the key of the in-flight entry that shows that the move was applied.
         changes: what to add to the counters of each ticket type.
+        schedule_id: scheduleId of the booked entry; 0 for a booking without one. It is not used by
+            the move of a waitlist entry.
     """
 
     key: str
     changes: StockChanges
+    schedule_id: int = 0
 
     @classmethod
     def for_return(cls, booking_id: str, items: Quantities, *, held: bool) -> "StockMove":
@@ -253,6 +264,7 @@ def build_sale_entries(grants: Grants, now: datetime) -> dict[str, InFlightEntry
                 "kind": "take",
                 "items": [list(item) for item in allocation.taken.items()],
                 "held": request.held,
+                "scheduleId": request.schedule_id,
                 "by": request.requester,
                 "at": now,
             }
@@ -272,12 +284,15 @@ def compute_offer_changes(index: int, quantity: int, *, ends_entry: bool) -> Ind
     return {index: change}
 
 
-def build_offer_entry(type_id: int, quantity: int, *, ends_entry: bool, now: datetime) -> TakeEntry:
+def build_offer_entry(
+    schedule_id: int, type_id: int, quantity: int, *, ends_entry: bool, now: datetime
+) -> TakeEntry:
     """Return the in-flight entry of an offer."""
     return {
         "kind": "take",
         "items": [[type_id, quantity]],
         "held": True,
+        "scheduleId": schedule_id,
         "at": now,
         "leftQueue": [[type_id, int(ends_entry)]],
     }
@@ -314,6 +329,36 @@ def sum_changes_by_index(event: SaleState, *several: StockChanges) -> IndexedCha
             for counter, change in counters.items():
                 type_sums[counter] = type_sums.get(counter, 0) + change
     return sums
+
+
+# The counter of a cell that counts the same tickets as a counter of the ticket type.
+CELL_COUNTERS = {"soldTickets": "sold", "heldTickets": "held"}
+
+
+def sum_cell_changes(several: Iterable[tuple[int, StockChanges]]) -> CellChanges:
+    """Return what several changes of ticket types, each of one scheduleId, add to the cells."""
+    sums: CellChanges = {}
+    for schedule_id, changes in several:
+        for type_id, counters in changes.items():
+            for counter, cell_counter in CELL_COUNTERS.items():
+                if change := counters.get(counter):
+                    cell = sums.setdefault((schedule_id, type_id), {})
+                    cell[cell_counter] = cell.get(cell_counter, 0) + change
+    return sums
+
+
+def compute_sale_cells(grants: Grants) -> CellChanges:
+    """Return what the grants add to the cells."""
+    return sum_cell_changes(
+        (
+            request.schedule_id,
+            {
+                type_id: {"heldTickets" if request.held else "soldTickets": quantity}
+                for type_id, quantity in allocation.taken.items()
+            },
+        )
+        for request, allocation in grants
+    )
 
 
 def sum_quantities(quantities: Iterable[Quantities]) -> Quantities:

@@ -29,6 +29,7 @@ from eventapp.inventory.in_flight import ClearableEntries, InFlightEntries
 from eventapp.inventory.moves import MoveWriter
 from eventapp.inventory.repairs import StockRepairs
 from eventapp.inventory.rules import (
+    CELL_COUNTERS,
     PARTIAL,
     REJECT,
     WAITLIST,
@@ -47,6 +48,7 @@ from eventapp.inventory.takes import TakeOutcome, TicketTaker
 from eventapp.inventory.types import Quantities
 
 __all__ = [
+    "CELL_COUNTERS",
     "INVENTORY",
     "PARTIAL",
     "REJECT",
@@ -185,6 +187,7 @@ class Inventory:
         self,
         state: SaleState,
         booking_id: str,
+        schedule_id: int,
         type_id: int,
         quantity: int,
         *,
@@ -197,6 +200,7 @@ class Inventory:
             state: the sale state, just read, that the offer was computed from. If the event was
                 edited since, nothing is written.
             booking_id: hex id of the offer to record. It is also the key of the in-flight entry.
+            schedule_id: scheduleId of the offered entry; 0 for an entry without one.
             ends_entry: True if the waitlist entry wants no more tickets than this. Then `waiting`
                 falls by 1.
 
@@ -204,7 +208,7 @@ class Inventory:
             The sale state after the update; None, with nothing written, if a guard failed.
         """
         return self._taker.take_for_offer(
-            state, booking_id, type_id, quantity, ends_entry=ends_entry, now=now
+            state, booking_id, schedule_id, type_id, quantity, ends_entry=ends_entry, now=now
         )
 
     # Completing or undoing what was taken.

@@ -73,6 +73,8 @@ The stored counters and times of an event on which the protocol relies:
 rev           counts every write here, except those of `marksSince` alone. Edits, repairs and
               `set_oldest_entry_time` are guarded by it.
 terms         counts the edits; absent before the first. It guards every change of counters.
+cells         tickets sold and held by schedule entry and ticket type, changed by the update that
+              changes those of the type. So what is sold for one date is known at any moment.
 struck        counts the updates that clear entries of moves. It guards moves.
 waitSequence  of a ticket type: the number of the last waitlist entry. It guards joins.
 at            of an in-flight entry: when it was added, by the clock of the process that added it.
@@ -95,7 +97,7 @@ from eventapp.events.types import (
     SaleState,
     TicketType,
 )
-from eventapp.inventory.types import IndexedChanges
+from eventapp.inventory.types import CellChanges, IndexedChanges
 
 INDEXES = {
     "events": [
@@ -114,6 +116,7 @@ SALE_FIELDS = {
     "hadWaitlist": 1,
     "closedUntil": 1,
     "terms": 1,
+    "cellsCounted": 1,
     "rev": 1,
     "__v": 1,
 }
@@ -137,17 +140,12 @@ def find_with_entries(db: Db, event_id: int) -> InFlightState | None:
     return cast(InFlightState | None, found)
 
 
-def find_after(db: Db, event_id: int, limit: int) -> list[InFlightState]:
-    """Return the next events after this eventId, in that order, with their in-flight entries."""
-    later = db.events.find({"eventId": {"$gt": event_id}}, FIELDS_WITH_ENTRIES)
-    return cast(list[InFlightState], list(later.sort("eventId", ASCENDING).limit(limit)))
-
-
 def update_stock(
     db: Db,
     event: SaleState,
     changes: IndexedChanges,
     *,
+    cells: CellChanges,
     guards: Query,
     now: datetime,
     new_entries: Mapping[str, InFlightEntry] | None = None,
@@ -162,6 +160,7 @@ def update_stock(
     Args:
         changes: what to add to the counters; the guards must keep each of them from falling
             below 0.
+        cells: what to add to the cells: the same tickets by schedule entry.
         guards: conditions that the event must meet.
         now: the time with which the end of a closure is compared.
         new_entries: in-flight entries to add, by their keys.
@@ -175,6 +174,7 @@ def update_stock(
         "eventId": event["eventId"],
         **build_open_guard(now),
         **build_terms_guard(event),
+        "cellsCounted": event.get("cellsCounted"),
         **guards,
     }
     for index in changes:
@@ -183,7 +183,12 @@ def update_stock(
     entries = {f"inFlight.{key}": entry for key, entry in (new_entries or {}).items()}
     after = db.events.find_one_and_update(
         where,
-        _build_stock_update(changes, entries, cleared_keys, fields or {}),
+        _build_stock_update(
+            {**_build_increments(changes), **_build_cell_increments(event, cells)},
+            entries,
+            cleared_keys,
+            fields or {},
+        ),
         projection=SALE_FIELDS,
         return_document=ReturnDocument.AFTER,
     )
@@ -191,13 +196,13 @@ def update_stock(
 
 
 def _build_stock_update(
-    changes: IndexedChanges,
+    increments: Mapping[str, int],
     entries: Mapping[str, InFlightEntry],
     cleared_keys: Sequence[str],
     fields: Query,
 ) -> Query:
     update: Query = {
-        "$inc": {**_build_increments(changes), "rev": 1, **_count_clearing(cleared_keys)},
+        "$inc": {**increments, "rev": 1, **_count_clearing(cleared_keys)},
         "$currentDate": {"changedAt": True},
     }
     if fields or entries:
@@ -218,6 +223,18 @@ def _build_increments(changes: IndexedChanges) -> dict[str, int]:
     }
     available = sum(counters.get("availableTickets", 0) for counters in changes.values())
     return {**increments, "available": available} if available else increments
+
+
+def _build_cell_increments(event: SaleState, cells: CellChanges) -> dict[str, int]:
+    """Return the increments of the cells; none for an event whose cells are not counted yet."""
+    if not event.get("cellsCounted"):
+        return {}
+    return {
+        f"cells.{schedule_id}.{type_id}.{counter}": change
+        for (schedule_id, type_id), counters in cells.items()
+        for counter, change in counters.items()
+        if change
+    }
 
 
 def _count_clearing(keys: Iterable[str]) -> dict[str, int]:

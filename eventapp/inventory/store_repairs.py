@@ -8,13 +8,26 @@ from datetime import datetime
 from typing import cast
 
 from bson import ObjectId
-from pymongo import ReturnDocument
+from pymongo import ASCENDING, ReturnDocument
 
 from eventapp.core.database import Db, Query
-from eventapp.events.types import EventRevision, InFlightState, SaleState, TicketType
+from eventapp.events.types import AuditedState, Cells, EventRevision, SaleState, TicketType
 from eventapp.inventory import store
 
+AUDITED_FIELDS = {**store.FIELDS_WITH_ENTRIES, "cells": 1}
 _REOPEN: Query = {"$unset": {"closedUntil": "", "closedBy": ""}}
+
+
+def find_to_audit(db: Db, event_id: int) -> AuditedState | None:
+    """Return what an audit reads of the event."""
+    found = db.events.find_one({"eventId": event_id}, AUDITED_FIELDS)
+    return cast(AuditedState | None, found)
+
+
+def find_after(db: Db, event_id: int, limit: int) -> list[AuditedState]:
+    """Return the next events after this eventId, in that order, as audits read them."""
+    later = db.events.find({"eventId": {"$gt": event_id}}, AUDITED_FIELDS)
+    return cast(list[AuditedState], list(later.sort("eventId", ASCENDING).limit(limit)))
 
 
 def find_revisions(db: Db, event_ids: list[int]) -> dict[int, int]:
@@ -25,7 +38,7 @@ def find_revisions(db: Db, event_ids: list[int]) -> dict[int, int]:
 
 def close_event(
     db: Db, event_id: int, token: ObjectId, now: datetime, until: datetime
-) -> InFlightState | None:
+) -> AuditedState | None:
     """Close an event for a repair until a time, and return it with its in-flight entries.
 
     Returns:
@@ -34,10 +47,10 @@ def close_event(
     found = db.events.find_one_and_update(
         {"eventId": event_id, **store.build_open_guard(now)},
         {"$set": {"closedUntil": until, "closedBy": token}, "$inc": {"rev": 1}},
-        projection=store.FIELDS_WITH_ENTRIES,
+        projection=AUDITED_FIELDS,
         return_document=ReturnDocument.AFTER,
     )
-    return cast(InFlightState | None, found)
+    return cast(AuditedState | None, found)
 
 
 def reopen_event(db: Db, event_id: int, token: ObjectId) -> None:
@@ -46,7 +59,7 @@ def reopen_event(db: Db, event_id: int, token: ObjectId) -> None:
 
 
 def replace_stock(
-    db: Db, event: SaleState, token: ObjectId, ticket_types: list[TicketType], available: int
+    db: Db, event: SaleState, token: ObjectId, ticket_types: list[TicketType], cells: Cells
 ) -> bool:
     """Set all counters of a closed event, and open it.
 
@@ -55,8 +68,10 @@ def replace_stock(
         another token since.
     """
     unchanged = {"eventId": event["eventId"], "rev": event["rev"], "closedBy": token}
+    available = sum(each["availableTickets"] for each in ticket_types)
+    counted = {"ticketTypes": ticket_types, "available": available, "cells": cells}
     update: Query = {
-        "$set": {"ticketTypes": ticket_types, "available": available},
+        "$set": {**counted, "cellsCounted": True},
         "$inc": {"rev": 1},
         "$currentDate": {"changedAt": True},
     }

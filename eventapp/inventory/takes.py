@@ -106,6 +106,7 @@ class TicketTaker:
             self._db,
             state,
             changes,
+            cells=rules.compute_sale_cells(grants),
             guards={
                 **store.build_sale_guards(state, changes),
                 **store.build_room_guard(),
@@ -127,6 +128,7 @@ class TicketTaker:
         self,
         state: SaleState,
         booking_id: str,
+        schedule_id: int,
         type_id: int,
         quantity: int,
         *,
@@ -135,11 +137,14 @@ class TicketTaker:
     ) -> SaleState | None:
         """Hold tickets for an offer as `Inventory.take_for_offer` does."""
         index = rules.index_types(state)[type_id]
-        entry = rules.build_offer_entry(type_id, quantity, ends_entry=ends_entry, now=now)
+        entry = rules.build_offer_entry(
+            schedule_id, type_id, quantity, ends_entry=ends_entry, now=now
+        )
         after = store.update_stock(
             self._db,
             state,
             rules.compute_offer_changes(index, quantity, ends_entry=ends_entry),
+            cells={(schedule_id, type_id): {"held": quantity}},
             guards={
                 **store.build_offer_guards(index, quantity),
                 **store.build_room_guard(),

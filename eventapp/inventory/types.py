@@ -10,6 +10,8 @@ Quantities: TypeAlias = dict[int, int]
 StockChanges: TypeAlias = Mapping[int, Mapping[str, int]]
 # The same by the index of the ticket type in the event's array `ticketTypes`, as updates need it.
 IndexedChanges: TypeAlias = dict[int, dict[str, int]]
+# What to add to the cells of an event: {(scheduleId, ticketTypeId): {"sold" or "held": change}}.
+CellChanges: TypeAlias = dict[tuple[int, int], dict[str, int]]
 
 
 class WaitlistedPart(NamedTuple):

@@ -37,8 +37,8 @@ ANN, BOB, CID, DAN, EVE, FAY = (ObjectId() for _ in range(6))
 AHEAD = timedelta(seconds=90)
 # Everything that a check or a repair reads or writes, in the modules that its callers look it up.
 STEPS = (
-    (inventory_store, "find_after"),
-    (inventory_store, "find_with_entries"),
+    (store_repairs, "find_after"),
+    (store_repairs, "find_to_audit"),
     (store_repairs, "find_revisions"),
     (store_repairs, "close_event"),
     (store_repairs, "replace_stock"),

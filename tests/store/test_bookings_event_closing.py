@@ -32,6 +32,7 @@ def sold_out(db, host, count=MANY, waiting=0):
     db.bookings.insert_many(rows)
     fields = {"ticketTypes.0.availableTickets": 0, "ticketTypes.0.soldTickets": count}
     fields |= {"available": 0, "ticketTypes.1.waiting": waiting, "hadWaitlist": waiting > 0}
+    fields["cells"] = {str(rows[0].get("scheduleId") or 0): {"1": {"sold": count}}}
     db.events.update_one({"eventId": 1}, {"$set": fields})
     entry = {"eventId": 1, "ticketTypeId": 2, "active": True, "quantity": 1, "status": "waiting"}
     for number in range(waiting):

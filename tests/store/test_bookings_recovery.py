@@ -7,6 +7,7 @@ from bson import ObjectId
 
 from eventapp.bookings import auditing, recovery, waitlist_offers
 from eventapp.core.clock import utc_now
+from eventapp.inventory.service import CELL_COUNTERS
 from eventapp.waitlist import service as waitlist
 from tests.bookings_factories import Caller, context_of, event_of, stock_of
 
@@ -38,6 +39,10 @@ def store_entry(db, key, entry, age, **counts):
     at = utc_now() - age
     changes = {f"ticketTypes.0.{name}": change for name, change in counts.items()}
     changes["available"] = counts.get("availableTickets", 0)
+    booking = db.bookings.find_one({"_id": ObjectId(key.rpartition("-")[2])}) or entry
+    schedule_id = booking.get("scheduleId") or 0
+    for counter, cell_counter in CELL_COUNTERS.items():
+        changes[f"cells.{schedule_id}.1.{cell_counter}"] = counts.get(counter, 0)
     db.events.update_one(
         {"eventId": 1},
         {

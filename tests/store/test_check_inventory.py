@@ -65,7 +65,8 @@ def test_an_empty_database_has_no_fault(run, db):
     assert run() == (0, ["all tickets add up"])
 
 
-A, B = "ticketTypes__0__", "ticketTypes__1__"
+# ENTRY stands for the scheduleId of the booked entry.
+A, B, CELL = "ticketTypes__0__", "ticketTypes__1__", "cells__ENTRY__1__"
 
 
 @pytest.mark.parametrize(
@@ -82,11 +83,16 @@ A, B = "ticketTypes__0__", "ticketTypes__1__"
         ({B + "waiting": -1}, "B: waiting is 0, should be 1"),
         ({A + "waiting": 1}, "A: waiting is 1, should be 0"),
         ({"available": 1}, "available is 5, not the sum of its types"),
+        ({CELL + "sold": 1}, "cell of entry ENTRY and type 1: sold is 5, should be 4"),
+        ({CELL + "held": -3}, "cell of entry ENTRY and type 1: held is -1, should be 2"),
+        ({"cells__9__2__sold": 1}, "cell of entry 9 and type 2: sold is 1, should be 0"),
     ],
 )
 def test_each_wrong_counter_is_found_and_repaired(run, db, people, amounts, fault):
     before = db.events.find_one({"eventId": 1})
-    damage(db, **amounts)
+    schedule_id = str(before["schedule"][0].get("scheduleId", 0))
+    damage(db, **{name.replace("ENTRY", schedule_id): n for name, n in amounts.items()})
+    fault = fault.replace("ENTRY", schedule_id)
     code, lines = run()
     assert code == 1
     assert f"event 1: {fault}" in lines
@@ -97,6 +103,7 @@ def test_each_wrong_counter_is_found_and_repaired(run, db, people, amounts, faul
     after = db.events.find_one({"eventId": 1})
     assert after["ticketTypes"] == before["ticketTypes"]
     assert after["available"] == before["available"]
+    assert after["cells"] == before["cells"]
 
 
 def test_a_missing_booking_is_found(run, db, people):
@@ -122,6 +129,7 @@ def test_an_old_in_flight_entry_is_found(run, db, people):
     entry = {"kind": "take", "items": [[1, 1]], "held": False, "by": "", "at": long_ago}
     key = str(ObjectId())
     change = {"ticketTypes.0.availableTickets": -1, "ticketTypes.0.soldTickets": 1, "available": -1}
+    change["cells.0.1.sold"] = 1
     stored = {f"inFlight.{key}": entry, "marksSince": long_ago}
     db.events.update_one({"eventId": 1}, {"$inc": change, "$set": stored})
     code, lines = run()
@@ -134,6 +142,7 @@ def test_changes_in_flight_are_no_fault(run, db, people):
     key, now = str(ObjectId()), utc_now()
     entry = {"kind": "take", "items": [[1, 1]], "held": True, "by": "", "at": now}
     change = {"ticketTypes.0.availableTickets": -1, "ticketTypes.0.heldTickets": 1, "available": -1}
+    change["cells.0.1.held"] = 1
     enter = {"kind": "enter", "type": 2, "by": "", "at": now}
     stored = {f"inFlight.{key}": entry, f"inFlight.wait-{ObjectId()}": enter, "marksSince": now}
     db.events.update_one({"eventId": 1}, {"$inc": change, "$set": stored})

@@ -34,6 +34,7 @@ GUARDED = {
         db,
         event,
         {0: {"availableTickets": -1, "soldTickets": 1}},
+        cells={},
         guards={},
         now=now,
         new_entries={"b": TAKE},

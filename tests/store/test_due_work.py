@@ -113,6 +113,7 @@ def in_flight_entry(world, number, key, age):
     at = utc_now() - age
     entry = {"kind": "take", "items": [[1, 1]], "held": False, "by": "", "at": at}
     counts = {"ticketTypes.0.availableTickets": -1, "ticketTypes.0.soldTickets": 1}
+    counts["cells.0.1.sold"] = 1
     update = {"$set": {f"inFlight.{key}": entry}, "$min": {"marksSince": at}}
     update["$inc"] = {**counts, "available": -1, "rev": 1}
     world.db.events.update_one({"eventId": number}, update)

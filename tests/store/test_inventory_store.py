@@ -22,6 +22,7 @@ def event(db):
 def take(db, event, quantity, **more):
     more.setdefault("guards", {"ticketTypes.0.availableTickets": {"$gte": quantity}})
     more.setdefault("now", utc_now())
+    more.setdefault("cells", {(3, 1): {"sold": quantity}})
     changes = {0: {"availableTickets": -quantity, "soldTickets": quantity}}
     return store.update_stock(db, event, changes, **more)
 
@@ -40,6 +41,22 @@ def test_stock_entries_and_fields_change_in_one_update(db, event):
     assert stored["marksSince"] <= utc_now()
     assert after["ticketTypes"] == stored["ticketTypes"]
     assert "inFlight" not in after
+
+
+def test_cells_change_in_the_update_of_the_types(db, event):
+    take(db, event, 2)
+    take(db, event, 1, cells={(0, 1): {"sold": 1, "held": 0}, (3, 1): {"sold": -1}})
+    assert db.events.find_one({})["cells"] == {"3": {"1": {"sold": 1}}, "0": {"1": {"sold": 1}}}
+
+
+def test_the_cells_of_an_event_that_are_not_counted_stay(db, event):
+    db.events.update_one({}, {"$unset": {"cellsCounted": ""}})
+    assert take(db, event, 2) is None  # the event was read when they were counted
+    assert take(db, store.find_sale_state(db, 1), 2) is not None
+    assert "cells" not in db.events.find_one({})
+    uncounted = store.find_sale_state(db, 1)
+    db.events.update_one({}, {"$set": {"cellsCounted": True}})
+    assert take(db, uncounted, 2) is None
 
 
 @pytest.mark.parametrize(
@@ -122,14 +139,32 @@ def close(db, **ahead):
 def test_a_repair_replaces_only_the_stock_that_it_read(db, event):
     token, closed = close(db, seconds=9)
     assert (
-        store_repairs.replace_stock(db, {**closed, "rev": 7}, token, event["ticketTypes"], 98)
+        store_repairs.replace_stock(
+            db, {**closed, "rev": 7}, token, event["ticketTypes"], {"3": {"1": {"sold": 98}}}
+        )
         is False
     )
-    assert store_repairs.replace_stock(db, closed, ObjectId(), event["ticketTypes"], 98) is False
-    assert store_repairs.replace_stock(db, closed, token, event["ticketTypes"], 99) is True
-    assert store_repairs.replace_stock(db, closed, token, event["ticketTypes"], 98) is False
+    assert (
+        store_repairs.replace_stock(
+            db, closed, ObjectId(), event["ticketTypes"], {"3": {"1": {"sold": 98}}}
+        )
+        is False
+    )
+    assert (
+        store_repairs.replace_stock(
+            db, closed, token, event["ticketTypes"], {"3": {"1": {"sold": 99}}}
+        )
+        is True
+    )
+    assert (
+        store_repairs.replace_stock(
+            db, closed, token, event["ticketTypes"], {"3": {"1": {"sold": 98}}}
+        )
+        is False
+    )
     stored = db.events.find_one({})
-    assert stored["available"] == 99
+    assert stored["available"] == sum(each["availableTickets"] for each in stored["ticketTypes"])
+    assert stored["cells"] == {"3": {"1": {"sold": 99}}}
     assert not {"closedUntil", "closedBy"} & stored.keys()
 
 

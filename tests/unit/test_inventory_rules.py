@@ -141,6 +141,30 @@ def test_the_reversal_of_a_take_undoes_all_of_its_changes(held):
     assert guards["ticketTypes.0.availableTickets"] == {"$gte": 2}
 
 
+def test_cells_get_the_tickets_of_their_entry_and_type():
+    grants = [
+        (request_of({1: 2, 2: 1}, schedule_id=7), rules.Allocation({1: 2, 2: 1})),
+        (request_of({1: 3}, schedule_id=7, held=True), rules.Allocation({1: 3})),
+        (request_of({1: 1}), rules.Allocation({1: 1})),
+        (request_of({2: 1}, WAITLIST, schedule_id=8), rules.Allocation({}, {2: (1, 1, 1)})),
+    ]
+    cells = rules.compute_sale_cells(grants)
+    assert cells == {(7, 1): {"sold": 2, "held": 3}, (7, 2): {"sold": 1}, (0, 1): {"sold": 1}}
+    entries = rules.build_sale_entries(grants[:1], TODAY)
+    assert entries["b"]["scheduleId"] == 7
+    reversal = rules.compute_reversal(entries["b"])
+    undone = rules.sum_cell_changes([(entries["b"]["scheduleId"], reversal)])
+    assert undone == {(7, 1): {"sold": -2}, (7, 2): {"sold": -1}}
+
+
+def test_the_cells_of_moves_add_up_by_entry():
+    back = StockMove("a", {1: {"availableTickets": 2, "soldTickets": -2}}, schedule_id=7)
+    confirmed = StockMove.for_confirmation("b", {2: 1}, {2: 3})
+    left = StockMove.for_leaving("c", 1)
+    changes = rules.sum_cell_changes((m.schedule_id, m.changes) for m in (back, confirmed, left))
+    assert changes == {(7, 1): {"sold": -2}, (0, 2): {"sold": 1, "held": -4}}
+
+
 def test_moves_add_up_and_find_each_ticket_type_at_any_index():
     back = StockMove.for_return("a", {1: 2, 2: 1}, held=False)
     sold = StockMove.for_confirmation("b", {2: 1}, {2: 3})

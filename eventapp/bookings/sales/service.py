@@ -141,6 +141,7 @@ def _resolve_sale(
     request = TicketRequest(
         booking_id=str(ObjectId()),
         items=items,
+        schedule_id=schedule_entry.get("scheduleId", 0),
         held=purchase.hold,
         on_shortfall=purchase.shortfall_mode,
         requester=idempotency.build_requester(user_id, purchase),
