@@ -31,7 +31,7 @@ from eventapp import create_app, start_jobs_if_embedded
 from eventapp.config import Config, ConfigError, load_config
 from eventapp.core.access.proxies import PROXY_ADDRESSES
 from eventapp.core.access.rate_limit_storage import open_storage
-from eventapp.core.database import OPEN_DATABASE
+from eventapp.core.database import OPEN_DATABASE, SchemaTooNew
 from eventapp.core.embedded import EmbeddedStoreBusy, check_directory_is_free
 from eventapp.core.server.connection_watch import ConnectionWatch
 from eventapp.core.server.granian_server import GranianServer
@@ -73,10 +73,13 @@ def load_settings() -> Config:
 
 
 def open_app(config: Config) -> Flask:
-    """Return the application; exit with code 1 if another process has the embedded store open."""
+    """Return the application; exit with code 1 if the database cannot be used.
+
+    Another process may have opened the embedded store, or a newer version may have written to it.
+    """
     try:
         app = create_app(config)
-    except EmbeddedStoreBusy as error:
+    except (EmbeddedStoreBusy, SchemaTooNew) as error:
         fail(error, BUSY_EXIT)
     return app
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 from flask import Flask
@@ -50,7 +51,9 @@ from eventapp.events import service as events
 from eventapp.events import store as events_store
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
+from eventapp.events.migration import migrate_events
 from eventapp.events.popularity import POPULARITY, Popularity
+from eventapp.events.schedules import UTC_ZONE
 from eventapp.favorites import service as favorites
 from eventapp.favorites import store as favorites_store
 from eventapp.health import routes as health_routes
@@ -177,14 +180,27 @@ def set_up_http(app: Flask, config: Config) -> Api:
 
 def set_up_database(app: Flask, config: Config) -> Db:
     """Open the database and prepare it. If MongoDB does not answer yet, a thread keeps trying."""
-    opened = database.open_database(config, prepare_database)
+    prepare = partial(prepare_database, default_zone=config.default_zone)
+    opened = database.open_database(config, prepare)
     database.init_app(app, opened)
     return opened.db
 
 
-def prepare_database(db: Db) -> None:
-    """Create missing indexes and the event counter, and update values that depend on the date."""
+def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
+    """Create missing indexes and the event counter, and update values that depend on the date.
+
+    Documents of an older schema version are migrated.
+
+    Args:
+        default_zone: the zone that DEFAULT_TIMEZONE names.
+
+    Raises:
+        SchemaTooNew: a newer version of the application has written to the database.
+    """
+    version = database.check_schema_version(db)
     database.ensure_indexes(db, INDEXES)
+    if version < database.SCHEMA_VERSION and migrate_events(db, default_zone, utc_now()):
+        database.record_schema_version(db)
     events.prepare(db, utc_now())
 
 

@@ -11,11 +11,13 @@ from dataclasses import Field, dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast, get_args
+from zoneinfo import ZoneInfo
 
 from environs import Env, EnvValidationError
 from environs.types import ErrorMapping
 from marshmallow.validate import OneOf, Range, Regexp
 
+from eventapp.core.clock import load_zone
 from eventapp.dotenv_file import DotenvError, read_dotenv
 from eventapp.instance_directory import UnsafeDirectory, load_or_create_secret, make_private
 from eventapp.secret_strength import find_length_fault, find_secret_fault
@@ -31,6 +33,7 @@ from eventapp.setting_values import (
     validate_networks,
     validate_origins,
     validate_sender,
+    validate_zone,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -197,6 +200,12 @@ class Config:
         Regexp(r"[A-Z]{3}$", error="must be a code such as EUR"),
         help="ISO 4217 code of the currency of all prices.",
     )
+    default_timezone: str = setting(
+        "UTC",
+        validate_zone,
+        help="IANA name of the time zone of dates that name none, such as Europe/Athens. Lists of "
+        "upcoming events also go by the date in this zone.",
+    )
     payment_provider: str = setting(
         "mock",
         help="The payment provider of new charges. `mock` accepts every charge and moves no money.",
@@ -242,6 +251,11 @@ class Config:
     def is_production(self) -> bool:
         """Whether APP_ENV is production."""
         return self.app_env == "production"
+
+    @property
+    def default_zone(self) -> ZoneInfo:
+        """The time zone that DEFAULT_TIMEZONE names."""
+        return load_zone(self.default_timezone)
 
 
 SETTINGS: dict[str, Setting] = {

@@ -10,6 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from environs import ValidationError
 
+from eventapp.core.clock import load_zone
+
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -68,6 +70,18 @@ def validate_sender(text: str) -> None:
     user, _, domain = addresses[0][1].rpartition("@") if len(addresses) == 1 else ("", "", "")
     if not (user and domain and text.isprintable()):
         raise ValidationError("must look like Events <events@example.org>")
+
+
+def validate_zone(name: str) -> None:
+    """Check that the text is the IANA name of a time zone.
+
+    Raises:
+        ValidationError: it is not.
+    """
+    try:
+        load_zone(name)
+    except ValueError:
+        raise ValidationError("must be an IANA time zone such as Europe/Athens") from None
 
 
 def make_parser(parse: Callable[[str], Value]) -> Callable[..., Value]:

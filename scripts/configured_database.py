@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,6 +18,7 @@ from eventapp.config import Config, ConfigError, load_config
 from eventapp.core.database import (
     PREPARE_TIMEOUT_SECONDS,
     OpenDatabase,
+    SchemaTooNew,
     is_unavailable,
     open_database,
 )
@@ -50,23 +52,24 @@ def open_configured_database(command: str) -> Iterator[tuple[Config, OpenDatabas
         command: the name of the command, with which the line begins.
 
     Raises:
-        SystemExit: 2 if a setting is wrong; 1 if the embedded store is in use by another process
-            or the database does not answer, also within the `with` block.
+        SystemExit: 2 if a setting is wrong; 1 if the embedded store is in use by another process,
+            the database is of a newer version or does not answer, also within the `with` block.
     """
     try:
         config = load_config()
         configure_logging(config)
-        database = open_database(config, prepare_database)
+        prepare = partial(prepare_database, default_zone=config.default_zone)
+        database = open_database(config, prepare)
         with database.client:
             # The ping fails within seconds if the server is away. Without it, making the indexes
             # would wait for the whole timeout below.
             database.db.command("ping")
             with pymongo.timeout(PREPARE_TIMEOUT_SECONDS):
-                prepare_database(database.db)
+                prepare(database.db)
             yield config, database
     except ConfigError as error:
         exit_with_error(command, error, 2)
-    except EmbeddedStoreBusy as error:
+    except (EmbeddedStoreBusy, SchemaTooNew) as error:
         exit_with_error(command, error, 1)
     except PyMongoError as error:
         if not is_unavailable(error):

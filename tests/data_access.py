@@ -44,7 +44,8 @@ WRITES: Table = {
         "tickets.store": ("checkIns.*",),
     },
     "chats": {"messages.store": (INSERT, DELETE, "seq")},
-    "counters": {"events.store": ("value",)},
+    # `prepare_database` records the schema version.
+    "counters": {"events.store": ("value",), "__init__": ("value",)},
     "dailySales": {"analytics.store_sums": (INSERT, DELETE, "run", "slots.*")},
     "erasures": {"accounts.store_erasures": (INSERT, DELETE, "startedAt")},
     "eventDays": {"analytics.store_sums": (INSERT, DELETE, "run", "parts")},
@@ -59,12 +60,17 @@ WRITES: Table = {
         # An edit replaces `ticketTypes` as a whole, guarded by the revision that it has read.
         "events.store": (
             *(INSERT, "title", "description", "category", "image", "photo", "organizer"),
-            *("schedule", "ticketTypes", "nextTypeId", "tags", "status", "closing", "updatedAt"),
-            *("available", "firstDate", "lastDate", "nextDate", "listed", "public", "minPrice"),
+            *("schedule", "nextScheduleId", "ticketTypes", "nextTypeId", "tags", "status"),
+            *("closing", "updatedAt"),
+            *("available", "firstDate", "lastDate", "nextDate", "overAt", "listed", "public"),
+            "minPrice",
             *("places", "tagKeys", "titleKey", "popularity", "views"),
             *("tell", "tellAt", "rev", "__v", "terms", "changedAt"),
         ),
         "events.store_alerts": ("tell", "tellAt", "lowToldAt"),
+        "events.store_migration": (
+            *("schedule", "nextScheduleId", "overAt", "rev", "__v", "terms", "changedAt"),
+        ),
         "events.store_ownership": (
             *("organizerId", "updatedAt", "rev", "__v", "terms", "changedAt"),
         ),
@@ -139,7 +145,7 @@ READS: Table = {
         "tickets.store": (ALL,),
     },
     "chats": {"messages.store": (ALL,)},
-    "counters": {"events.store": ("value",)},
+    "counters": {"events.store": ("value",), "__init__": ("value",)},
     "dailySales": {"analytics.store_sums": (ALL,)},
     "eventDays": {"analytics.store_sums": (ALL,)},
     "eventRanks": {"analytics.store_ranking": (ALL,), "analytics.store_sums": ("run",)},
@@ -150,6 +156,7 @@ READS: Table = {
         "events.store": (ALL,),
         "events.store_alerts": (ALL,),
         "events.store_listing": (ALL,),
+        "events.store_migration": ("eventId", "rev", "schedule", "nextScheduleId"),
         "events.store_ownership": ("eventId", "organizerId", "status", "lastDate"),
         "inventory.store": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),

@@ -9,9 +9,8 @@ that are confirmed or cancelled, and 0 if there are none.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from operator import add
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from eventapp.analytics.types import STATUSES, TimeRange
 
@@ -99,18 +98,6 @@ def sum_totals(several: Iterable[BookingTotals]) -> BookingTotals:
     for each in several:
         total.add_numbers(each.numbers)
     return total
-
-
-@cache
-def load_zone(name: str) -> ZoneInfo:
-    """Return the time zone with this IANA name.
-
-    Raises:
-        ValueError: there is no such time zone.
-    """
-    if name not in available_timezones():
-        raise ValueError(name)
-    return ZoneInfo(name)
 
 
 def find_day_start(day: date, zone: ZoneInfo) -> datetime:

@@ -85,7 +85,7 @@ def sum_all_days(db: Db, organizer_id: ObjectId | None) -> DailyTotals:
     if booking_times is None:
         return {}
     first, last = booking_times
-    return sum_by_day(db, organizer_id, first.date(), last.date(), rules.load_zone("UTC"))
+    return sum_by_day(db, organizer_id, first.date(), last.date(), ZoneInfo("UTC"))
 
 
 def _load_by_day(

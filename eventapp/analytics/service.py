@@ -18,6 +18,7 @@ from eventapp.analytics.types import EventHeading, EventsOfStatus, EventStock, W
 from eventapp.bookings.service import from_cents
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
+from eventapp.core.clock import load_zone
 from eventapp.core.database import Db
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.json import JsonObject
@@ -142,7 +143,7 @@ def get_revenue(
 
 def _load_zone(name: str) -> ZoneInfo:
     try:
-        return rules.load_zone(name)
+        return load_zone(name)
     except ValueError:
         message = "Not an IANA time zone, as Europe/Athens"
         raise ValidationFailed("Invalid timezone", errors={"timezone": [message]}) from None

@@ -3,8 +3,8 @@
 import math
 
 from eventapp.accounts.types import StoredUser
-from eventapp.android.types import AppEvent, AppTicketType, AppUser
-from eventapp.events.bodies import EventView, TicketTypeView
+from eventapp.android.types import AppEntry, AppEvent, AppTicketType, AppUser
+from eventapp.events.bodies import EventView, ScheduleEntryView, TicketTypeView
 
 MIN_PASSWORD = 6  # characters
 
@@ -21,7 +21,7 @@ def render_event(event: EventView) -> AppEvent:
         "description": event["description"],
         "category": event["category"],
         "image": event["image"],
-        "schedule": event["schedule"],
+        "schedule": [_render_entry(entry) for entry in event["schedule"]],
         "ticketTypes": [_render_ticket_type(each) for each in event["ticketTypes"]],
         "favorited": event["favorited"],
         "organizer": event["organizer"],
@@ -32,6 +32,16 @@ def render_event(event: EventView) -> AppEvent:
         "__v": event["__v"],
         "soldOut": event["soldOut"],
     }
+
+
+def _render_entry(entry: ScheduleEntryView) -> AppEntry:
+    """Return a schedule entry without the fields that the app does not know."""
+    rendered: AppEntry = {"date": entry["date"], "location": entry["location"]}
+    if "lat" in entry:
+        rendered["lat"] = entry["lat"]
+    if "lng" in entry:
+        rendered["lng"] = entry["lng"]
+    return rendered
 
 
 def _render_ticket_type(ticket_type: TicketTypeView) -> AppTicketType:

@@ -1,16 +1,24 @@
 """The bodies that the Android app sends and reads."""
 
 from datetime import datetime
-from typing import TypeAlias, TypedDict
+from typing import NotRequired, TypeAlias, TypedDict
 
 from bson import ObjectId
 
 from eventapp.accounts.types import UserChanges
-from eventapp.events.bodies import ScheduleEntryView
 from eventapp.events.types import EditCount
 
 # The fields that the profile screen changes: any of name, email and about.
 ProfileChanges: TypeAlias = UserChanges
+
+
+class AppEntry(TypedDict):
+    """A date of an event, as the app's Gson model needs it."""
+
+    date: str  # as 2026-12-31
+    location: str
+    lat: NotRequired[float]
+    lng: NotRequired[float]
 
 
 class AppTicketType(TypedDict):
@@ -31,7 +39,7 @@ class AppEvent(EditCount):
     description: str
     category: str
     image: str  # absolute URL; empty if there is none
-    schedule: list[ScheduleEntryView]
+    schedule: list[AppEntry]
     ticketTypes: list[AppTicketType]
     favorited: bool  # by the shared guest
     organizer: str

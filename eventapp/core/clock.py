@@ -1,8 +1,16 @@
-"""Read the current time. Rules and use cases take the time as an argument instead."""
+"""Read the current time, and find time zones by their names.
+
+Rules and use cases take the time as an argument instead.
+"""
 
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+# Files beside those of the zones. What they say depends on the machine, or is no zone at all.
+NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 
 
 def utc_now() -> datetime:
@@ -18,6 +26,24 @@ def start_clock(now: datetime) -> Callable[[], datetime]:
     """
     started = time.monotonic()
     return lambda: _truncate(now + timedelta(seconds=time.monotonic() - started))
+
+
+@cache
+def load_zone(name: str) -> ZoneInfo:
+    """Return the time zone with this IANA name.
+
+    Raises:
+        ValueError: there is no such time zone.
+    """
+    if name not in _list_zone_names():
+        raise ValueError(name)
+    return ZoneInfo(name)
+
+
+@cache
+def _list_zone_names() -> frozenset[str]:
+    """Return the names of all time zones. To list them takes milliseconds."""
+    return frozenset(available_timezones()) - NO_ZONES
 
 
 def _truncate(moment: datetime) -> datetime:

@@ -9,18 +9,31 @@ from eventapp.events.types import EditCount
 
 
 class ScheduleEntryInput(TypedDict):
-    """A schedule entry of a request."""
+    """A schedule entry of a request.
 
-    date: date
+    A date-time with an offset is an instant; without one, it is local. None clears a time, and for
+    the zone it stands for the default. The times and the zone that are absent keep their value.
+    """
+
+    scheduleId: NotRequired[int]  # the entry that it replaces; absent: one of its date and location
+    date: date | datetime
+    startTime: NotRequired[str | None]  # HH:MM, as all times; absent if `date` is a date-time
+    endTime: NotRequired[str | None]
+    doorsTime: NotRequired[str | None]
+    timezone: NotRequired[str | None]
     location: str
     lat: NotRequired[float]
     lng: NotRequired[float]
 
 
 class ScheduleEntryPatch(TypedDict, total=False):
-    """The fields of a schedule entry that a request changes: one or more."""
+    """The fields of a schedule entry that a request changes; see `ScheduleEntryInput`."""
 
-    date: date
+    date: date | datetime
+    startTime: str | None
+    endTime: str | None
+    doorsTime: str | None
+    timezone: str | None
     location: str
     lat: float
     lng: float
@@ -64,10 +77,17 @@ class EventInput(TypedDict):
 class ScheduleEntryView(TypedDict):
     """A schedule entry of an answer."""
 
+    scheduleId: int
     date: str  # as 2026-12-31
+    startTime: NotRequired[str]
+    endTime: NotRequired[str]
+    doorsTime: NotRequired[str]
+    timezone: str
     location: str
     lat: NotRequired[float]
     lng: NotRequired[float]
+    startsAt: NotRequired[datetime]
+    endsAt: NotRequired[datetime]
 
 
 class TicketTypeView(TypedDict):

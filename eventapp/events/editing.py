@@ -8,13 +8,14 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import cast
+from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Query
 from eventapp.core.errors import Conflict, ValidationFailed
-from eventapp.events import rules, store
+from eventapp.events import rules, schedules, store
 from eventapp.events.bodies import EventInput, EventView, ScheduleEntryPatch, TicketTypePatch
 from eventapp.events.changes import EventChanges
 from eventapp.events.closures import ClosureWait
@@ -26,13 +27,13 @@ from eventapp.events.errors import (
     TicketsTaken,
     TicketTypeNotFound,
 )
+from eventapp.events.schedules import UTC_ZONE
 from eventapp.events.service import get_managed, present_events
 from eventapp.events.types import (
     Event,
     EventPatch,
     EventPhoto,
     ListedParts,
-    ScheduleEntry,
     TicketType,
 )
 from eventapp.media import service as media
@@ -158,10 +159,13 @@ def _make_photo_patch(photo: StoredPhoto) -> EventPatch:
 # Edits, for `edit_event`.
 
 
-def make_replacement(body: EventInput) -> Edit:
+def make_replacement(body: EventInput, default_zone: ZoneInfo = UTC_ZONE) -> Edit:
     """Return the edit that replaces everything except ids, sold and held tickets, and waitlists.
 
-    It raises TicketsTaken, Conflict, EventHasBookings.
+    It raises TicketsTaken, ScheduleInUse, ValidationFailed, Conflict, EventHasBookings.
+
+    Args:
+        default_zone: the zone of new schedule entries that name none.
     """
 
     def edit(event: Event) -> EventPatch:
@@ -174,10 +178,12 @@ def make_replacement(body: EventInput) -> Edit:
         if body.get("status") == rules.DRAFT:
             refuse_bookings(event)
         photo = event.get("photo")
+        schedule = schedules.replace_schedule(event, body["schedule"], default_zone)
         patch = {
             **body,
             "image": media.make_image_value(body["image"], photo["sha"] if photo else None),
-            "schedule": [rules.make_schedule_entry(entry) for entry in body["schedule"]],
+            "schedule": schedule.entries,
+            "nextScheduleId": schedule.next_id,
             "ticketTypes": after,
             "nextTypeId": max(next_id, *(each["ticketTypeId"] + 1 for each in after)),
         }
@@ -215,17 +221,19 @@ def make_cancellation(now: datetime) -> Edit:
     return edit
 
 
-def make_entry_patch(index: int, patch: ScheduleEntryPatch) -> Edit:
-    """Return the edit that patches the schedule entry at an index. It raises InvalidIndex."""
+def make_entry_patch(
+    index: int, patch: ScheduleEntryPatch, default_zone: ZoneInfo = UTC_ZONE
+) -> Edit:
+    """Return the edit that patches the schedule entry at an index.
+
+    It raises InvalidIndex, ValidationFailed.
+    """
 
     def edit(event: Event) -> EventPatch:
         entries = list(event["schedule"])
         if index >= len(entries):
             raise InvalidIndex("schedule", "scheduleIndex")
-        merged = {**entries[index], **patch}
-        if "date" in patch:
-            merged["date"] = rules.midnight(patch["date"])
-        entries[index] = cast(ScheduleEntry, merged)
+        entries[index] = schedules.patch_entry(entries[index], patch, default_zone)
         return {"schedule": entries}
 
     return edit

@@ -17,6 +17,23 @@ class InvalidIndex(ValidationFailed):
         super().__init__(f"Invalid {part} index", errors={field: ["The event has no such entry."]})
 
 
+class NonexistentLocalTime(ValidationFailed):
+    """A date or a local time does not exist in its zone, because clocks skip it."""
+
+    code = "nonexistent_time"
+
+    def __init__(self, field: str, zone_name: str) -> None:
+        """Name the field at fault, such as `schedule.0.startTime`."""
+        fault = f"Does not exist in {zone_name}: clocks skip it."
+        super().__init__(f"Invalid {field}", errors={field: [fault]})
+
+
+class ScheduleInUse(Conflict):
+    """An edit would drop a schedule entry that has active bookings or waiting places."""
+
+    code = "schedule_in_use"
+
+
 class TicketTypeNotFound(NotFound):
     """The event has no ticket type with this id."""
 

@@ -7,7 +7,6 @@ from typing import NamedTuple, cast
 from eventapp.core.textsearch import fold_filter_key
 from eventapp.events.bodies import (
     EventView,
-    ScheduleEntryInput,
     ScheduleEntryView,
     TicketTypeInput,
     TicketTypePatch,
@@ -73,16 +72,16 @@ HEAD_FIELDS = (
     "ticketTypes",
 )
 TAIL_FIELDS = ("organizer", "organizerId", "tags", "status", "createdAt", "updatedAt", "__v")
+# The stored fields of a schedule entry that an answer shows, in its order.
+ENTRY_FIELDS = (
+    *("scheduleId", "date", "startTime", "endTime", "doorsTime", "timezone"),
+    *("location", "lat", "lng", "startsAt", "endsAt"),
+)
 
 
 def midnight(day: date) -> datetime:
     """Return the first moment of a day in UTC, in which form calendar dates are stored."""
     return datetime.combine(day, time.min, UTC)
-
-
-def make_schedule_entry(entry: ScheduleEntryInput) -> ScheduleEntry:
-    """Return a schedule entry of a request as it is stored."""
-    return cast(ScheduleEntry, {**entry, "date": midnight(entry["date"])})
 
 
 def make_ticket_type(type_id: int, name: str, price: float, available: int) -> TicketType:
@@ -112,6 +111,7 @@ def derive_fields(event: ListedParts, today: date) -> DerivedFields:
         "firstDate": dates[0],
         "lastDate": dates[-1],
         "nextDate": upcoming[0] if upcoming else dates[-1],
+        "overAt": max(entry["overAt"] for entry in event["schedule"]),
         "public": event["status"] in (PUBLISHED, COMPLETED),
         "listed": event["status"] == PUBLISHED and bool(upcoming),
         "minPrice": min(ticket_type["price"] for ticket_type in types),
@@ -211,21 +211,27 @@ def has_entry(schedule: Iterable[ScheduleEntry], date: datetime, location: str) 
     return any(entry["date"] == date and entry["location"] == location for entry in schedule)
 
 
+def is_entry_in_use(event: Event, schedule_id: int) -> bool:
+    """Return whether tickets of a schedule entry are sold or held, or somebody waits for them."""
+    cells = event.get("cells", {}).get(str(schedule_id), {})
+    return any(count for counts in cells.values() for count in counts.values())
+
+
 def make_schedule_change_fields(
     event: Event, schedule: Sequence[ScheduleEntry], status: str, now: datetime
 ) -> ScheduleChangeFields:
     """Return the fields that make the alerts job notify ticket holders of an edit.
 
-    No fields are returned if the schedule keeps every date and its location, or if the event is not
-    published.
+    No fields are returned if the schedule keeps every entry with its date, times, zone and
+    location, or if the event is not published.
 
     Args:
         event: the event before the edit.
         schedule, status: those of the event after the edit.
     """
-    entries = ((entry["date"], entry["location"]) for entry in event["schedule"])
-    is_moved = not all(has_entry(schedule, date, location) for date, location in entries)
-    if status != PUBLISHED or not is_moved:
+    moves = {entry["scheduleId"]: entry["moves"] for entry in schedule}
+    is_kept = all(moves.get(entry["scheduleId"]) == entry["moves"] for entry in event["schedule"])
+    if status != PUBLISHED or is_kept:
         return {}
     change: ScheduleChange = {"at": now, "rev": event["rev"]}
     return {"tell": [*event.get("tell", ()), change], "tellAt": now}
@@ -275,7 +281,10 @@ def present_event(
 
 def _present_entry(entry: ScheduleEntry) -> ScheduleEntryView:
     """Return a schedule entry as answers present it."""
-    return cast(ScheduleEntryView, {**entry, "date": entry["date"].date().isoformat()})
+    fields = cast(dict[str, object], entry)
+    view = {name: fields[name] for name in ENTRY_FIELDS if name in fields}
+    view["date"] = entry["date"].date().isoformat()
+    return cast(ScheduleEntryView, view)
 
 
 def present_ticket_type(ticket_type: TicketType, with_counts: bool) -> TicketTypeView:

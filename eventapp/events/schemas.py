@@ -1,5 +1,6 @@
 """Schemas of requests and answers about events, favorites and recommendations."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from marshmallow import (
@@ -12,9 +13,10 @@ from marshmallow import (
 )
 
 from eventapp.core.http.fields import (
-    CalendarDate,
+    DateOrMoment,
     ImageUrl,
     ListBody,
+    LocalTime,
     PageAnswer,
     PageQuery,
     PositiveInt64,
@@ -23,6 +25,7 @@ from eventapp.core.http.fields import (
     StrictInt,
     StrictText,
     Text,
+    ZoneName,
     make_limit_field,
 )
 from eventapp.core.http.request_parser import parse_list_query
@@ -65,21 +68,58 @@ class Patch(Schema):
             raise ValidationError("Send at least one field.")
 
 
+# Fields of a schedule entry that the server computes. A client may send back what it was answered.
+COMPUTED_FIELDS = ("startsAt", "endsAt")
+
+
+class Ignored(fields.String):
+    """A text that an answer has and a request may send back, to no effect."""
+
+    def __init__(self) -> None:
+        length = validate.Length(max=40)
+        super().__init__(allow_none=True, validate=length, metadata={"description": "Ignored"})
+
+
 class ScheduleEntryPatch(Patch):
-    """The changes of a schedule entry."""
+    """The changes of a schedule entry. The computed fields and the scheduleId are ignored."""
 
-    EXAMPLE: ClassVar[JsonObject] = {"location": "Technopolis, Athens", "lat": 37.98, "lng": 23.71}
+    EXAMPLE: ClassVar[JsonObject] = {
+        "startTime": "20:30",
+        "endTime": "23:00",
+        "doorsTime": "19:30",
+        "timezone": "Europe/Athens",
+        "location": "Technopolis, Athens",
+        "lat": 37.98,
+        "lng": 23.71,
+    }
 
-    date = CalendarDate()
+    scheduleId = StrictInt(1)
+    date = DateOrMoment()
+    startTime = LocalTime(allow_none=True)
+    endTime = LocalTime(allow_none=True)
+    doorsTime = LocalTime(allow_none=True)
+    timezone = ZoneName(allow_none=True)
     location = Text(1, 200)
     lat = StrictFloat(-90, 90)
     lng = StrictFloat(-180, 180)
+    startsAt = Ignored()
+    endsAt = Ignored()
+
+    @validates_schema
+    def refuse_two_starts(self, data: JsonObject, **_kwargs: Any) -> None:
+        if isinstance(data.get("date"), datetime) and "startTime" in data:
+            raise ValidationError("Send a date-time or a startTime.", "startTime")
+
+    @post_load
+    def drop_computed(self, data: JsonObject, **_kwargs: Any) -> JsonObject:
+        """Return the fields without those that the server computes."""
+        return {name: value for name, value in data.items() if name not in COMPUTED_FIELDS}
 
 
 class ScheduleEntry(ScheduleEntryPatch):
     """A schedule entry of a whole event."""
 
-    date = CalendarDate(required=True)
+    date = DateOrMoment(required=True)
     location = Text(1, 200, required=True)
 
 
@@ -146,7 +186,15 @@ class EventBody(Schema):
         "description": "Two sets and a sunset.",
         "category": "concert",
         "organizer": "Harbour Ensemble",
-        "schedule": [{"date": "2035-06-15", "location": "Old Port, Volos"}],
+        "schedule": [
+            {
+                "date": "2035-06-15",
+                "startTime": "20:30",
+                "endTime": "23:00",
+                "timezone": "Europe/Athens",
+                "location": "Old Port, Volos",
+            }
+        ],
         "ticketTypes": [{"type": "General", "price": 20, "availableTickets": 100}],
         "tags": ["jazz", "open air"],
     }
@@ -171,6 +219,12 @@ class EventBody(Schema):
         ids = [each["ticketTypeId"] for each in types if "ticketTypeId" in each]
         if has_duplicate_names(types) or has_duplicates(ids):
             raise ValidationError("Each ticket type must have its own name.", "ticketTypes")
+
+    @validates_schema
+    def refuse_equal_entries(self, data: JsonObject, **_kwargs: Any) -> None:
+        entries = data.get("schedule", [])
+        if has_duplicates(each["scheduleId"] for each in entries if "scheduleId" in each):
+            raise ValidationError("Each entry must have its own scheduleId.", "schedule")
 
 
 class EventListFilters(Schema):
@@ -248,12 +302,19 @@ class TicketTypeAnswer(Schema):
 
 
 class EntryAnswer(Schema):
-    """A schedule entry."""
+    """A schedule entry. The times are local in its zone, `startsAt` and `endsAt` are in UTC."""
 
+    scheduleId = fields.Integer(required=True)
     date = fields.Date(required=True)
+    startTime = fields.String()
+    endTime = fields.String(metadata={"description": "On the next day, if not after startTime"})
+    doorsTime = fields.String()
+    timezone = fields.String(required=True, metadata={"description": "IANA name"})
     location = fields.String(required=True)
     lat = fields.Float()
     lng = fields.Float()
+    startsAt = fields.DateTime(metadata={"description": "If startTime is known"})
+    endsAt = fields.DateTime(metadata={"description": "If startTime and endTime are known"})
 
 
 class EventAnswer(Schema):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from typing import TypeVar, cast
+from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
@@ -35,6 +36,7 @@ from eventapp.events.errors import (
     TooManyFavorites,
 )
 from eventapp.events.popularity import Popularity
+from eventapp.events.schedules import UTC_ZONE, build_schedule
 from eventapp.events.types import (
     Event,
     EventKey,
@@ -124,15 +126,22 @@ def create_event(
     actor: Actor,
     now: datetime,
     image_base_url: str,
+    default_zone: ZoneInfo = UTC_ZONE,
 ) -> EventView:
     """Create an event of the caller, who is an organizer or admin, as a draft or published.
 
+    Args:
+        default_zone: the zone of schedule entries that name none.
+
     Raises:
+        ValidationFailed, NonexistentLocalTime: a schedule entry is not valid.
         Forbidden: the caller's account was deleted or lost its role since the request began. The
             account is read after the event is inserted: an account that is being deleted loses its
             role before its events are looked for, so one of both requests sees the other.
     """
-    event = store.insert(db, make_new_event(body, organizer_id=actor.user_id, now=now))
+    event = store.insert(
+        db, make_new_event(body, organizer_id=actor.user_id, now=now, default_zone=default_zone)
+    )
     if actor.user_id and not accounts.may_organize(db, actor.user_id):
         # The worker finishes the deletion (see `store_deletions`).
         store_deletions.record_deletion(db, event["eventId"], event["rev"] + 1)
@@ -145,12 +154,19 @@ def create_event(
     )
 
 
-def make_new_event(body: EventInput, *, organizer_id: ObjectId | None, now: datetime) -> NewEvent:
-    """Return the document of a new event."""
+def make_new_event(
+    body: EventInput,
+    *,
+    organizer_id: ObjectId | None,
+    now: datetime,
+    default_zone: ZoneInfo = UTC_ZONE,
+) -> NewEvent:
+    """Return the document of a new event; arguments and errors as `create_event`."""
+    schedule = build_schedule(body["schedule"], default_zone)
     ticket_types = rules.merge_ticket_types([], body["ticketTypes"], next_id=1)
     parts: ListedParts = {
         "title": body["title"],
-        "schedule": [rules.make_schedule_entry(entry) for entry in body["schedule"]],
+        "schedule": schedule.entries,
         "ticketTypes": ticket_types,
         "tags": body["tags"],
         "status": body.get("status", rules.PUBLISHED),
@@ -162,6 +178,7 @@ def make_new_event(body: EventInput, *, organizer_id: ObjectId | None, now: date
         "image": body["image"],
         "organizer": body["organizer"],
         "nextTypeId": len(ticket_types) + 1,
+        "nextScheduleId": schedule.next_id,
         "organizerId": organizer_id,
         "popularity": 0.0,
         "inFlight": {},

@@ -18,13 +18,24 @@ from bson import ObjectId
 
 
 class ScheduleEntry(TypedDict):
-    """One date of an event."""
+    """One date of an event.
 
-    scheduleId: NotRequired[int]  # from 1, unique within its event; absent if it was never given
-    date: datetime  # a calendar date, as its midnight in UTC
+    `schedule_times` says how the instants follow from the date, the local times and the zone.
+    """
+
+    scheduleId: int  # from 1, unique within its event, never used again
+    date: datetime  # a calendar date in the zone, stored as midnight in UTC
+    startTime: NotRequired[str]  # local, HH:MM; absent if it is not known
+    endTime: NotRequired[str]  # local, HH:MM; on the next day if it is not after startTime
+    doorsTime: NotRequired[str]  # when the doors open; local, HH:MM
+    timezone: str  # IANA name
     location: str  # venue and city, 1 to 200 characters
     lat: NotRequired[float]  # degrees, -90 to 90; absent where the organizer gave none
     lng: NotRequired[float]  # degrees, -180 to 180; absent where the organizer gave none
+    startsAt: NotRequired[datetime]  # the instant of startTime; absent without one
+    endsAt: NotRequired[datetime]  # the instant of endTime; absent without startTime and endTime
+    overAt: datetime  # when the entry is over and can no longer be booked
+    moves: int  # how often an edit changed its date, times, zone or location; 0 at first
 
 
 class TicketType(TypedDict):
@@ -162,6 +173,7 @@ class EventFields(ListedParts, Revision, EditCount, Closable):
     photo: NotRequired[EventPhoto]  # the last uploaded photo; absent where there never was one
     nextTypeId: int  # the first ticketTypeId that the event never used
     cells: NotRequired[Cells]  # what is sold and held for each schedule entry; absent is empty
+    nextScheduleId: int  # the first scheduleId that the event never used
     organizer: str  # name of the organizer as shown, 1 to 200 characters
     organizerId: ObjectId | None  # the user who manages it; None for sample events
     createdAt: datetime
@@ -172,6 +184,7 @@ class EventFields(ListedParts, Revision, EditCount, Closable):
     firstDate: datetime  # of the first schedule entry
     lastDate: datetime  # of the last schedule entry
     nextDate: datetime  # of the first entry on or after today, else of the last one
+    overAt: datetime  # when all entries are over: the last overAt of the schedule
     public: bool  # anyone may see it in a list: it is published or completed
     listed: bool  # it is published and has an entry on or after today
     minPrice: float  # the lowest price of its ticket types
@@ -230,6 +243,7 @@ class EventPatch(TypedDict, total=False):
     schedule: list[ScheduleEntry]
     ticketTypes: list[TicketType]
     nextTypeId: int
+    nextScheduleId: int
     organizer: str
     tags: list[str]
     status: str
@@ -242,6 +256,7 @@ class DerivedFields(TypedDict):
     firstDate: datetime
     lastDate: datetime
     nextDate: datetime
+    overAt: datetime
     public: bool
     listed: bool
     minPrice: float
@@ -350,6 +365,13 @@ class EventSchedule(EventRevision):
     """An event's revision and schedule."""
 
     schedule: list[ScheduleEntry]
+
+
+class UnmigratedEvent(EventRevision):
+    """An event whose schedule entries may have no ids, zones and instants yet."""
+
+    schedule: list[ScheduleEntry]
+    nextScheduleId: NotRequired[int]
 
 
 class ClosingEvent(EventKey):

@@ -91,7 +91,7 @@ def test_put_replaces_the_whole_event(client, db, event, organizer):
         [],
         "",
     )
-    assert shown["schedule"] == body["schedule"]
+    assert shown["schedule"] == [{"scheduleId": 1, "timezone": "UTC", **body["schedule"][0]}]
     assert (shown["_id"], shown["eventId"]) == (str(event["_id"]), 1)
     assert (shown["organizerId"], shown["status"], shown["__v"]) == (
         str(organizer["id"]),

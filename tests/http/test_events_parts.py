@@ -93,8 +93,10 @@ def test_an_invalid_schedule_index_is_refused(call, db, event, index):
 @pytest.mark.parametrize("index", [0, 1])
 def test_patching_an_entry_changes_only_that(call, index, patch):
     shown = call("PATCH", f"/schedule/{index}", patch).json
-    assert shown["schedule"][index] == {**SCHEDULE[index], **patch}
-    assert shown["schedule"][1 - index] == SCHEDULE[1 - index]
+    other = 1 - index
+    given = {"scheduleId": index + 1, "timezone": "UTC"}
+    assert shown["schedule"][index] == {**given, **SCHEDULE[index], **patch}
+    assert shown["schedule"][other] == {**given, "scheduleId": other + 1, **SCHEDULE[other]}
     assert call("GET", "").json == shown
 
 

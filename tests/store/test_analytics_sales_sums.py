@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from eventapp.analytics import event_sums, rules, sales_sums, store_sums
 from eventapp.bookings.ledger import service as ledger
-from eventapp.core.clock import utc_now
+from eventapp.core.clock import load_zone, utc_now
 from tests import sales
 from tests.conftest import MONGO_URI
 from tests.plans import has_collscan, wait_for_plan
@@ -51,9 +51,7 @@ def check_all_sums(db):
         first = min((one["createdAt"].date() for one in mine), default=date(2026, 1, 1))
         for zone in ("Europe/Athens", "Asia/Kathmandu", "America/Sao_Paulo"):
             days = [first - timedelta(days=1), first + timedelta(days=50)]
-            check_days(
-                sales_sums.sum_by_day(db, organizer, *days, rules.load_zone(zone)), mine, zone
-            )
+            check_days(sales_sums.sum_by_day(db, organizer, *days, load_zone(zone)), mine, zone)
         by_event = sales_sums.sum_by_event(db, organizer)
         assert set(by_event) == {one["eventId"] for one in mine}
         for event_id, totals in by_event.items():
@@ -81,7 +79,7 @@ def check_event_sums(db, event_id):
 def check_days(days, bookings, zone):
     expected = defaultdict(list)
     for one in bookings:
-        expected[one["createdAt"].astimezone(rules.load_zone(zone)).date()].append(one)
+        expected[one["createdAt"].astimezone(load_zone(zone)).date()].append(one)
     assert {day for day, totals in days.items() if any(totals.numbers)} == set(expected)
     for day, of_day in expected.items():
         check_totals(days[day], of_day)

@@ -9,6 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from eventapp.core.clock import utc_now
 from eventapp.core.database import ensure_indexes
 from eventapp.events import rules, service, store, store_deletions, store_listing
+from eventapp.events.schedules import UTC_ZONE, build_schedule
 from eventapp.events.types import RELEVANCE
 from tests.conftest import MONGO_URI
 from tests.factories import day, event_body, make_event
@@ -185,8 +186,8 @@ def test_a_sale_in_between_does_not_prevent_the_update(db, monkeypatch):
 def test_an_edit_in_between_wins_over_the_update(db):
     event = make_event(db, schedule=at(0, 4))
     stale = store.find_with_past_next_date(db, rules.midnight(in_days(1)))[0]
-    entries = [{"date": rules.midnight(in_days(7)), "location": "X"}]
-    fields = {"schedule": entries}
+    entry = {"date": in_days(7), "location": "X"}
+    fields = {"schedule": build_schedule([entry], UTC_ZONE).entries}
     fields |= rules.derive_fields({**event, **fields}, in_days(1))
     store.write_if_unchanged(db, event, fields, now=utc_now())
     store.set_next_date_if_unchanged(db, stale, rules.midnight(in_days(4)))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from eventapp.analytics import bookings_csv, rules
 from eventapp.analytics.rules import BookingTotals
 from eventapp.analytics.server_health import estimate_quantile
+from eventapp.core.clock import load_zone
 from tests.sales import booking, utc
 
 DAYS = st.dates(date(2000, 1, 1), date(2040, 12, 31))
@@ -32,7 +33,7 @@ ZONES = st.sampled_from(
     ],
 )
 def test_a_day_with_a_clock_change_is_shorter_or_longer(zone, day, hours):
-    zone = rules.load_zone(zone)
+    zone = load_zone(zone)
     length = rules.find_day_start(day + timedelta(days=1), zone) - rules.find_day_start(day, zone)
     assert length == timedelta(hours=hours)
 
@@ -40,7 +41,7 @@ def test_a_day_with_a_clock_change_is_shorter_or_longer(zone, day, hours):
 @pytest.mark.parametrize("name", ["", "Europe", "Nowhere/City", "../etc/passwd", "EUROPE/ATHENS "])
 def test_an_unknown_time_zone_is_refused(name):
     with pytest.raises(ValueError, match="^"):
-        rules.load_zone(name)
+        load_zone(name)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_intervals_start_on_their_first_day(interval, first, last, starts):
     st.lists(st.tuples(st.integers(-2 * 86400, 402 * 86400), st.integers(0, 10**9)), max_size=30),
 )
 def test_intervals_count_each_booking_of_the_period_once(first, days, interval, zone, made):
-    zone, last = rules.load_zone(zone), first + timedelta(days=days)
+    zone, last = load_zone(zone), first + timedelta(days=days)
     moments = [(datetime.combine(first, datetime.min.time(), UTC) + timedelta(seconds=s), c)
                for s, c in made]  # fmt: skip
     days, expected = {}, 0
@@ -81,7 +82,7 @@ def test_intervals_count_each_booking_of_the_period_once(first, days, interval, 
 
 @given(DAYS, ZONES)
 def test_each_bucket_of_a_utc_day_belongs_to_its_local_day(day, zone):
-    begin, zone = datetime.combine(day, datetime.min.time(), UTC), rules.load_zone(zone)
+    begin, zone = datetime.combine(day, datetime.min.time(), UTC), load_zone(zone)
     by_number = {n: local for local, numbers in rules.split_utc_day(begin, zone) for n in numbers}
     assert list(by_number) == list(range(96))
     for number, local in by_number.items():

@@ -1,6 +1,6 @@
 """The rules of events, and the fields of requests and cursors, without a database."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from bson import ObjectId
@@ -18,7 +18,8 @@ TODAY = date(2026, 5, 20)
 
 
 def entry(day, location="Athens"):
-    return {"date": rules.midnight(date.fromisoformat(day)), "location": location}
+    midnight = rules.midnight(date.fromisoformat(day))
+    return {"date": midnight, "location": location, "overAt": midnight + timedelta(days=1)}
 
 
 def ticket_type(type_id, name="A", price=10, available=5, sold=0, held=0):
@@ -56,6 +57,7 @@ def test_derived_fields():
         "firstDate": datetime(2026, 5, 20, tzinfo=UTC),
         "lastDate": datetime(2026, 6, 1, tzinfo=UTC),
         "nextDate": datetime(2026, 5, 20, tzinfo=UTC),
+        "overAt": datetime(2026, 6, 2, tzinfo=UTC),
         "public": True,
         "listed": True,
         "minPrice": 7.5,

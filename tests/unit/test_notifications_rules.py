@@ -132,31 +132,32 @@ def test_at_most_10_tickets_and_a_tenth_of_the_capacity_are_few(available, capac
 
 
 def scheduled(*entries, **more):
-    schedule = [{"date": NOW + timedelta(days=d), "location": city} for d, city in entries]
+    """Return an event whose entries have these scheduleIds and have moved so often."""
+    schedule = [{"scheduleId": id_, "moves": moves} for id_, moves in entries]
     return {"schedule": schedule, "status": "published", "rev": 4, **more}
 
 
 @pytest.mark.parametrize(
     ("after", "is_recorded"),
     [
-        (scheduled((1, "A"), (2, "B")), False),
-        (scheduled((2, "B"), (1, "A")), False),
-        (scheduled((1, "A"), (2, "B"), (3, "C")), False),
-        (scheduled((1, "A"), (3, "B")), True),
-        (scheduled((1, "A"), (2, "C")), True),
-        (scheduled((1, "A")), True),
-        (scheduled((3, "A"), status="draft"), False),
-        (scheduled((3, "A"), status="cancelled"), False),
+        (scheduled((1, 0), (2, 3)), False),
+        (scheduled((2, 3), (1, 0)), False),
+        (scheduled((1, 0), (2, 3), (3, 0)), False),
+        (scheduled((1, 0), (2, 4)), True),
+        (scheduled((1, 0), (3, 3)), True),
+        (scheduled((1, 0)), True),
+        (scheduled((1, 1), status="draft"), False),
+        (scheduled((1, 1), status="cancelled"), False),
     ],
 )
-def test_an_edit_that_removes_a_date_or_location_is_recorded(after, is_recorded):
-    before = scheduled((1, "A"), (2, "B"))
+def test_an_edit_that_moves_or_drops_an_entry_is_recorded(after, is_recorded):
+    before = scheduled((1, 0), (2, 3))
     fields = events.make_schedule_change_fields(before, after["schedule"], after["status"], NOW)
     assert fields == ({"tell": [{"at": NOW, "rev": 4}], "tellAt": NOW} if is_recorded else {})
 
 
 def test_a_second_edit_is_recorded_after_the_first():
-    before = scheduled((1, "A"), tell=[{"at": NOW, "rev": 2}])
+    before = scheduled((1, 0), tell=[{"at": NOW, "rev": 2}])
     fields = events.make_schedule_change_fields(before, [], "published", NOW)
     assert [change["rev"] for change in fields["tell"]] == [2, 4]
 

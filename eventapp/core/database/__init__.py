@@ -21,6 +21,12 @@ from eventapp.core.database.lifecycle import (
     open_database,
     purge_deleted,
 )
+from eventapp.core.database.schema_version import (
+    SCHEMA_VERSION,
+    SchemaTooNew,
+    check_schema_version,
+    record_schema_version,
+)
 from eventapp.core.database.writes import (
     DUPLICATE_KEY_CODE,
     has_only_duplicates,
@@ -37,11 +43,14 @@ __all__ = [
     "DUPLICATE_KEY_CODE",
     "OPEN_DATABASE",
     "PREPARE_TIMEOUT_SECONDS",
+    "SCHEMA_VERSION",
     "Db",
     "Document",
     "Indexes",
     "OpenDatabase",
     "Query",
+    "SchemaTooNew",
+    "check_schema_version",
     "connect",
     "ensure_indexes",
     "exclude_ids",
@@ -54,6 +63,7 @@ __all__ = [
     "make_unknown_outcome_error",
     "open_database",
     "purge_deleted",
+    "record_schema_version",
     "retry_on_write_conflict",
     "try_insert_unordered",
 ]

@@ -6,7 +6,7 @@ use only syntax that Python and the regular expressions of JSON Schema share.
 
 import re
 import unicodedata
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any, ClassVar
 
 from bson import ObjectId
@@ -15,6 +15,7 @@ from marshmallow import Schema, ValidationError, fields, pre_load, validate
 from eventapp.core import json
 from eventapp.core.access import emails
 from eventapp.core.access.passwords import MAX_PASSWORD_BYTES
+from eventapp.core.clock import load_zone
 from eventapp.core.json import JsonObject
 
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
@@ -25,6 +26,11 @@ MAX_WORD = 100  # characters of one word in a CommaSeparatedList
 OBJECT_ID_PATTERN = "^[0-9a-fA-F]{24}$"
 _LINE_BREAKS_AND_TAB = "\n\r\t"
 _DATE_PREFIX = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|[T ])")
+_DATE_OR_MOMENT = (
+    r"^(?:19|[2-8][0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::00(?:\.0+)?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?$"
+)
+_LOCAL_TIME = re.compile(r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$", re.ASCII)
 # `str.strip` keeps the byte order mark, which is whitespace in JSON Schema.
 _BLANK = re.compile(r"[\s\ufeff]*")
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
@@ -233,6 +239,7 @@ class CalendarDate(fields.Field[date]):
             "pattern": r"^(?:19|[2-8][0-9])[0-9]{2}-",
             "anyOf": [{"format": "date"}, {"format": "date-time"}],
             "description": "Only the date of a date-time is kept, as written.",
+            **kwargs.pop("metadata", {}),
         }
         super().__init__(metadata=metadata, **kwargs)
 
@@ -246,6 +253,61 @@ class CalendarDate(fields.Field[date]):
         if not 1900 <= day.year <= 8999:
             raise ValidationError("Not a valid date.")
         return day
+
+
+class DateOrMoment(CalendarDate):
+    """A date as `YYYY-MM-DD`, or an ISO date-time in whole minutes, from 1900 to 8999.
+
+    It loads as a date, or as a datetime that is aware if the text has an offset. JavaScript sends a
+    date as midnight UTC, so that instant loads as the date alone.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        metadata = {
+            "pattern": _DATE_OR_MOMENT,
+            "description": "Midnight UTC is the date alone. Another date-time is the date and the "
+            "startTime, in the zone of the entry; without an offset it is local.",
+        }
+        super().__init__(metadata=metadata, **kwargs)
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> date:
+        day = super()._deserialize(value)
+        if len(value) == len("YYYY-MM-DD"):
+            return day
+        moment = datetime.fromisoformat(value)
+        if moment.second or moment.microsecond:
+            raise ValidationError("Must be a whole minute.")
+        if moment.tzinfo is None:
+            return moment
+        instant = moment.astimezone(UTC)
+        return instant.date() if instant.time() == time.min else moment
+
+
+class LocalTime(fields.String):
+    """A local time, `HH:MM` from 00:00 to 23:59."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"pattern": _LOCAL_TIME.pattern}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if not _LOCAL_TIME.fullmatch(text):
+            raise ValidationError("Not a time from 00:00 to 23:59.")
+        return text
+
+
+class ZoneName(fields.String):
+    """The IANA name of a time zone, such as `Europe/Athens`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Length(1, 64), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        name: str = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return load_zone(name).key
+        except ValueError:
+            raise ValidationError("Not an IANA time zone, such as Europe/Athens.") from None
 
 
 class ObjectIdField(fields.Field[ObjectId]):

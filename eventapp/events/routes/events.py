@@ -10,7 +10,7 @@ from eventapp.core.access.permissions import (
 )
 from eventapp.core.clock import utc_now
 from eventapp.core.database import get_db
-from eventapp.core.http.app_context import get_image_base_url
+from eventapp.core.http.app_context import current_config, get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.openapi import LOCATION_HEADER
 from eventapp.core.http.responses import (
@@ -105,6 +105,7 @@ def create_event(body: bodies.EventInput) -> Response:
         actor=current_actor(),
         now=utc_now(),
         image_base_url=get_image_base_url(),
+        default_zone=current_config().default_zone,
     )
     return created_response(event, f"/api/events/{event['eventId']}")
 
@@ -135,7 +136,7 @@ def show_event(event_id: int) -> Response:
 @bp.error_responses(404, 409)
 def replace_event(body: bodies.EventInput, event_id: int) -> Response:
     """Replace an event, except its ids and its sold and held tickets."""
-    return _edit(event_id, editing.make_replacement(body))
+    return _edit(event_id, editing.make_replacement(body, current_config().default_zone))
 
 
 @bp.route("/<whole:event_id>/publish", methods=["POST"])
@@ -170,7 +171,8 @@ def patch_schedule_entry(
     body: bodies.ScheduleEntryPatch, event_id: int, schedule_index: int
 ) -> Response:
     """Change the schedule entry at this index, from 0."""
-    return _edit(event_id, editing.make_entry_patch(schedule_index, body))
+    zone = current_config().default_zone
+    return _edit(event_id, editing.make_entry_patch(schedule_index, body, zone))
 
 
 @parts_bp.route("/<whole:event_id>/ticket-types")

@@ -1,0 +1,53 @@
+"""Find the events of an older schema version, and write what the new one adds."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypedDict, cast
+
+from pymongo import ASCENDING, UpdateOne
+
+from eventapp.core.database import Db, Query, exclude_ids
+from eventapp.events.store import SET_CHANGED_AT
+from eventapp.events.types import ScheduleEntry, UnmigratedEvent
+
+_FIELDS = dict.fromkeys(("eventId", "rev", "schedule", "nextScheduleId"), 1)
+
+
+class ScheduleFields(TypedDict):
+    """The fields of an event that schema version 2 adds or changes."""
+
+    schedule: list[ScheduleEntry]
+    nextScheduleId: int
+    overAt: datetime
+
+
+def find_unmigrated(
+    db: Db, event_id: int, limit: int, without: Sequence[object] = ()
+) -> list[UnmigratedEvent]:
+    """Return the next events after this eventId that have a schedule and no `overAt`, in order.
+
+    Args:
+        without: eventIds to leave out.
+    """
+    where: Query = {
+        "eventId": {"$gt": event_id, **exclude_ids(without, "eventId").get("eventId", {})},
+        "overAt": None,
+        "schedule": {"$exists": True},
+    }
+    found = db.events.find(where, _FIELDS).sort("eventId", ASCENDING).limit(limit)
+    return cast(list[UnmigratedEvent], list(found))
+
+
+def write_if_unchanged(db: Db, changes: Sequence[tuple[UnmigratedEvent, ScheduleFields]]) -> int:
+    """Set the fields of the events that still have the revision that was read; return how many.
+
+    The change counts as an edit, because answers show it.
+    """
+    writes = [
+        UpdateOne(
+            {"eventId": event["eventId"], "rev": event["rev"], "overAt": None},
+            {"$set": fields, "$inc": {"rev": 1, "__v": 1, "terms": 1}, **SET_CHANGED_AT},
+        )
+        for event, fields in changes
+    ]
+    return db.events.bulk_write(writes, ordered=False).modified_count
