@@ -10,7 +10,7 @@ import pytest
 
 from eventapp.core.clock import utc_now
 from eventapp.events import store as events_store
-from eventapp.events import store_alerts, store_deletions, store_ownership
+from eventapp.events import store_alerts, store_deletions, store_migration, store_ownership
 from eventapp.inventory import store as inventory_store
 from eventapp.inventory import store_repairs
 from tests.architecture import PACKAGE, ROOT
@@ -65,6 +65,7 @@ UNGUARDED = {
     events_store.unlist_past,
     events_store.set_next_date_if_unchanged,
     events_store.clear_closing,
+    store_migration.write_if_unchanged,
     store_ownership.set_organizer,
     store_alerts.clear_schedule_changes,
     store_alerts.set_low_alert_sent,
