@@ -27,6 +27,7 @@ from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.http.app_context import CONFIG
 from eventapp.events import service as events
 from eventapp.events.cache.event_cache import EVENT_CACHE
+from eventapp.inventory.service import INVENTORY
 from tests import factories
 from tests.data_access import check_queries
 
@@ -157,6 +158,8 @@ def db(app: Flask, _emptied_databases: set[str]) -> Iterator[Any]:
         empty_database(database)
         _emptied_databases.add(database.name)
     EVENT_CACHE.get(app).reset()
+    for event_id in range(1, 100):  # Events of other tests have the same ids.
+        INVENTORY.get(app).invalidate(event_id)
     yield database
     empty_written_collections(database)
 
@@ -186,11 +189,8 @@ def client(app: Flask, db: Any) -> FlaskClient:
 @pytest.fixture
 def clean_inventory(app: Flask, db: Any) -> Iterator[None]:
     """Assert after a test with bookings that the tickets of every event add up."""
-    context = BOOKING_CONTEXT.get(app)
-    for event_id in range(1, 100):  # Events of other tests have the same ids.
-        context.inventory.invalidate(event_id)
     yield
-    faults = [fault.message for fault in auditing.check(context, utc_now())]
+    faults = [fault.message for fault in auditing.check(BOOKING_CONTEXT.get(app), utc_now())]
     assert faults == []
 
 
