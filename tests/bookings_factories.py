@@ -61,6 +61,21 @@ class Caller:
     def cancel(self, booking):
         return self.call("PUT", f"/bookings/{booking['_id']}/cancel")
 
+    def cancel_tickets(self, booking, key=None, **body):
+        """Cancel some tickets of a booking, by `items` or `ticketIds`."""
+        headers = {} if key is None else {"Idempotency_Key": key}
+        return self.call("POST", f"/bookings/{booking['_id']}/cancellations", body, **headers)
+
+    def cancel_some(self, booking, quantity, type_id=1, key=None):
+        items = [{"ticketTypeId": type_id, "quantity": quantity}]
+        return self.cancel_tickets(booking, key, items=items)
+
+    def ticket_ids(self, booking):
+        return [
+            each["ticketId"]
+            for each in self.get(f"/bookings/{booking['_id']}/tickets").json["tickets"]
+        ]
+
     def confirm(self, booking):
         return self.call("POST", f"/bookings/{booking['_id']}/confirm")
 
@@ -91,8 +106,10 @@ class RecordingProvider:
 
     Attributes:
         charged, returned: cents by the id of the attempt. The first one has the booking's id.
+        refunds: cents by the key of the refund; 0 for a booking that was not charged.
         refuses: True to refuse every charge.
         refuses_refunds_of: ids of attempts of which it refuses the refund.
+        refuses_keys: keys of refunds that it refuses.
         is_down: True to answer no call.
         before, after: called before and after each charge.
     """
@@ -102,7 +119,8 @@ class RecordingProvider:
     def __init__(self):
         self.charged, self.returned, self.voided, self.calls = {}, {}, set(), []
         self.refuses, self.before, self.after = False, lambda: None, lambda: None
-        self.refuses_refunds_of, self.is_down = set(), False
+        self.refuses_refunds_of, self.refuses_keys = set(), set()
+        self.is_down, self.refunds = False, {}
 
     def charge(self, attempt_id, cents, currency):
         self.calls.append(("charge", cents, currency))
@@ -119,13 +137,15 @@ class RecordingProvider:
         self.voided.add(attempt_id)
         return self.charged.get(attempt_id, 0)
 
-    def refund(self, attempt_id, cents, currency):
+    def refund(self, attempt_id, cents, currency, key):
         self.calls.append(("refund", cents, currency))
         self._answer()
-        if attempt_id in self.refuses_refunds_of:
+        if attempt_id in self.refuses_refunds_of or key in self.refuses_keys:
             raise PaymentRefused("the card is closed")
-        self.returned[attempt_id] = self.charged.get(attempt_id, 0)
-        return f"refund-{attempt_id}"
+        if key not in self.refunds:
+            self.refunds[key] = cents if attempt_id in self.charged else 0
+            self.returned[attempt_id] = self.returned.get(attempt_id, 0) + self.refunds[key]
+        return f"refund-{key}"
 
     def _answer(self):
         if self.is_down:

@@ -35,11 +35,14 @@ WRITES: Table = {
             *("updatedAt", "cancelledAt", "expiresAt"),
             *("items", "quantity", "totalPrice", "totalCents", "discountCents"),
             *("payment", "refund", "refundDueAt"),
-            *("restock", "due", "idempotency", "tell", "tell.*", "tellAt"),
+            *("restock", "due", "idempotency", "tell", "tell.*", "tellAt", "cancellations"),
             *("entries", "ledgerDue"),
         ),
         "bookings.store_due": ("tell", "tellAt"),
-        "bookings.store_moves": ("refund", "refundDueAt", "restock", "entries", "ledgerDue"),
+        "bookings.store_moves": (
+            *("refund", "cancellations.*.refund", "refundDueAt", "restock"),
+            *("entries", "ledgerDue"),
+        ),
         "bookings.ledger.store": ("ledgerDue",),
         "tickets.store": ("checkIns.*",),
     },
@@ -205,7 +208,7 @@ READS: Table = {
 # one of them writes ENTRY_FIELDS, too (eventapp/bookings/ledger).
 MONEY_FIELDS = frozenset(
     {"status", "active", "items", "quantity", "totalPrice", "totalCents", "discountCents"}
-    | {"refund", "refund.refundId"}
+    | {"refund", "refund.refundId", "cancellations", "cancellations.*.refund"}
 )
 ENTRY_FIELDS = frozenset({"entries", "ledgerDue"})
 

@@ -118,12 +118,13 @@ def test_a_change_of_tickets_or_money_needs_an_entry(write, lacks):
 
 
 def test_a_booking_that_is_stored_without_an_entry_is_refused(db):
+    held = {"_id": 1, "status": "held", "quantity": 1}
     with pytest.raises(MissingEntry, match=r"bookings\.store: insert_many"):
         bookings_store.insert_bookings(db, [{"_id": 1, "status": "held"}])
     with pytest.raises(MissingEntry, match=r"bookings\.store: find_one_and_update"):
         bookings_store.update_booking(db, 1, {}, {"status": "confirmed"})
     with pytest.raises(MissingEntry, match=r"bookings\.store: bulk_write"):
-        bookings_store.update_bookings(db, [({"_id": 1, "status": "held"}, {"active": False}, [])])
+        bookings_store.update_bookings(db, [(held, {"active": False}, [])])
 
 
 def test_a_query_that_is_not_declared_is_refused(db, monkeypatch):

@@ -167,7 +167,7 @@ def count_pending_work(db: Db) -> dict[str, int]:
         "movesDue": db.bookings.count_documents({"restock": "due"})
         + db.waitlist.count_documents({"restock": "due"}),
         "refundsDue": db.bookings.count_documents(
-            {"refundDueAt": {"$exists": True}, "active": False}
+            {"refundDueAt": {"$exists": True}, "status": {"$ne": "held"}}
         ),
         "openHolds": db.bookings.count_documents(held),
         "openOffers": db.bookings.count_documents({**held, "waitlistEntryId": {"$exists": True}}),

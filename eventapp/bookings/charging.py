@@ -116,7 +116,7 @@ def _settle(
     try:
         provider = find_provider(earlier["provider"], context.payments)
         if cents := provider.forbid_charges(attempt_id):
-            provider.refund(attempt_id, cents, booking["currency"])
+            provider.refund(attempt_id, cents, booking["currency"], str(attempt_id))
     except (PaymentRefused, PaymentUnavailable):
         raise ProviderUnavailable from None
     return forbidden

@@ -77,8 +77,35 @@ class NotCancellable(Conflict):
     code, message = "not_cancellable", "The booking has expired"
 
 
+class NotConfirmed(Conflict):
+    """Only a confirmed booking has tickets that can be cancelled."""
+
+    code, message = "not_confirmed", "The booking is not confirmed"
+
+
+class NotEnoughTickets(Conflict):
+    """More tickets of a type are to be cancelled than the booking has left.
+
+    `ticketTypeId` is the type, and `left` the number of its tickets.
+    """
+
+    code, message = "not_enough_tickets", "The booking has fewer tickets of this type"
+
+
+class TicketNotFound(NotFound):
+    """The booking has never had a ticket with one of these ids."""
+
+    code, message = "ticket_not_found", "Ticket not found"
+
+
+class TicketCancelled(Conflict):
+    """The tickets `ticketIds` were cancelled before."""
+
+    code, message = "ticket_cancelled", "A ticket is cancelled already"
+
+
 class TicketCheckedIn(Conflict):
-    """A ticket of the booking is checked in, so the booking cannot be cancelled on its own."""
+    """A ticket is checked in, so neither it nor the whole booking can be cancelled."""
 
     code, message = "ticket_checked_in", "A ticket of this booking is checked in"
 

@@ -88,13 +88,18 @@ def _build_booking_notification(
     due_since: datetime,
     holder: Recipient,
 ) -> NewNotification:
+    key, facts = f"booking:{booking['_id']}:{kind}", _render_facts(booking)
+    if cancellation := rules.find_notified_cancellation(booking, kind):
+        kind, refund = rules.TICKETS_CANCELLED, cancellation["refund"]
+        facts["left"], facts["quantity"] = booking["quantity"], len(cancellation["places"])
+        facts["refund"] = refund["amount"] if refund else None
     codes, files = _build_attachments(context, booking, kind, due_since)
     return NewNotification(
-        key=f"booking:{booking['_id']}:{kind}",
+        key=key,
         kind=kind,
         recipient=holder,
         occurred_at=due_since,
-        data=_render_facts(booking),
+        data=facts,
         mail_data={
             "items": booking["items"],
             "totalPrice": booking["totalPrice"],
@@ -109,9 +114,11 @@ def _build_attachments(
 ) -> tuple[list[str], tuple[Attachment, ...]]:
     """Return the ticket codes and files for the mail of a confirmation or cancellation.
 
-    There are none for other mails, or for a confirmation if the booking has ended since.
+    A mail about cancelled tickets has the codes of those that are left. There are none for other
+    mails, or if the booking has ended since.
     """
-    is_confirmed = kind == rules.BOOKING_CONFIRMED and booking["status"] == rules.CONFIRMED
+    has_tickets = kind in (rules.BOOKING_CONFIRMED, rules.TICKETS_CANCELLED)
+    is_confirmed = has_tickets and booking["status"] == rules.CONFIRMED
     if context.ticket_attachments and (is_confirmed or kind in CANCELLATIONS):
         return context.ticket_attachments(context, booking, now)
     return [], ()

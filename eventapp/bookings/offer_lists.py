@@ -4,7 +4,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store
+from eventapp.bookings import rules, store, views
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.types import OfferStatus, OfferView, StoredBooking
 from eventapp.core import paging
@@ -45,7 +45,7 @@ def _render_offer(offer: StoredBooking, now: datetime) -> OfferView:
         "eventId": offer["eventId"],
         "eventTitle": offer["eventTitle"],
         "quantity": offer["quantity"],
-        "items": rules.render_items(offer["items"]),
+        "items": views.render_items(offer["items"]),
         "status": determine_offer_status(offer, now),
         "expiresAt": offer["expiresAt"],
         "createdAt": offer["createdAt"],

@@ -25,7 +25,7 @@ from bson import ObjectId
 
 from eventapp.bookings import store, store_due, store_moves
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.transitions import apply_pending_moves
+from eventapp.bookings.transitions import MOVE_KIND, apply_pending_moves
 from eventapp.bookings.types import StoredBooking
 from eventapp.bookings.waitlist_offers import withdraw_forgotten
 from eventapp.core.clock import start_clock
@@ -62,7 +62,7 @@ def _apply_moves(context: BookingContext, before: datetime, now: datetime) -> No
 
     process_due(
         context.db,
-        "stock move",
+        MOVE_KIND,
         now,
         find=partial(store_due.find_moves_before, context.db, before),
         limit=MAX_PER_RUN,

@@ -1,9 +1,10 @@
 """Pay refunds apart from the stock, each as often as it takes and only once.
 
-The write that ends a booking also decides its refund and sets `refundDueAt`. The stock move never
-waits for the money: the request that cancels tries once to pay after the move, and the job
-`refunds` pays the rest. A provider that refuses or does not answer delays that refund only (see
-`eventapp.due_work`). The provider pays an attempt back at most once, so all this may be repeated.
+The write that ends a booking or cancels some of its tickets also decides the refund and sets
+`refundDueAt`. The stock move never waits for the money: the request that cancels tries once to pay
+after the move, and the job `refunds` pays the rest. A provider that refuses or does not answer
+delays that refund only (see `eventapp.due_work`). Each refund has a key, under which the provider
+pays at most once, so all this may be repeated.
 
 If it is unknown whether a hold was charged, no refund is decided yet. Then `forbid_charges` of the
 provider forbids all later charges and returns what was charged, and that amount is refunded.
@@ -14,15 +15,16 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store_due, store_moves
+from eventapp.bookings import rules, store_due, store_moves, ticket_places
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.ledger.entries import build_charge_entries, build_refund_entries
 from eventapp.bookings.service import find_booking
+from eventapp.bookings.ticket_places import UnpaidRefund
 from eventapp.bookings.types import Payment, Refund, StoredBooking
 from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import DueRun, process_now
-from eventapp.payments.providers import PaymentProvider, find_provider
+from eventapp.payments.providers import PaymentProvider, PaymentRefused, find_provider
 
 # The name of this work in the records of what fails.
 REFUND_KIND = "refund"
@@ -48,7 +50,7 @@ def pay_due_refunds(context: BookingContext, now: datetime) -> int:
 
 
 def pay_in_request(context: BookingContext, booking_id: ObjectId, now: datetime) -> None:
-    """Try once to pay the refund of an ended booking, if one is due.
+    """Try once to pay the refunds of a booking, if one is due.
 
     The request does not fail if the provider does. The worker tries again.
     """
@@ -84,24 +86,45 @@ def mark_unpaid(context: BookingContext, booking: StoredBooking, now: datetime) 
 
 
 def _pay(context: BookingContext, booking: StoredBooking, now: datetime) -> int:
-    """Pay the refund of an ended booking, and record it; return 0 if there is nothing to pay."""
-    if booking["active"] or "refundDueAt" not in booking:
+    """Pay the refunds of a booking that are due, and record them; return how many.
+
+    Raises:
+        PaymentRefused: the provider refused at least one of them. The others are paid.
+        PaymentUnavailable: the provider does not answer.
+    """
+    if booking["status"] == rules.HELD or "refundDueAt" not in booking:
         return 0
-    provider = _find_provider(context, booking)
-    if booking["refund"] is None:
+    provider, paid, refusal = _find_provider(context, booking), 0, None
+    if not booking["active"] and booking["refund"] is None:
         booking = _ask_for_charge(context, provider, booking, now) or booking
-    refund = booking["refund"]
-    if refund is None or "refundId" in refund or not refund["amount"]:
-        store_moves.clear_refund_due(context.db, booking["_id"])
-        return 0
+    for unpaid in ticket_places.list_unpaid_refunds(booking):
+        try:
+            _pay_one(context, provider, booking, unpaid, now)
+            paid += 1
+        except PaymentRefused as error:
+            refusal = error
+    if refusal:
+        raise refusal
+    store_moves.clear_refund_due(context.db, booking)
+    return paid
+
+
+def _pay_one(
+    context: BookingContext,
+    provider: PaymentProvider,
+    booking: StoredBooking,
+    unpaid: UnpaidRefund,
+    now: datetime,
+) -> None:
+    refund = unpaid.refund
     attempt_id = rules.get_attempt_id(booking["_id"], booking.get("payment"))
-    cents = rules.to_cents(refund["amount"])
-    refund_id = provider.refund(attempt_id, cents, refund["currency"])
+    cents, key = rules.to_cents(refund["amount"]), f"{attempt_id}{unpaid.key_suffix}"
+    refund_id = provider.refund(attempt_id, cents, refund["currency"], key)
     failpoint("refund")
     paid: Refund = {**refund, "refundId": refund_id}
     entries = build_refund_entries(booking, paid, now)
-    store_moves.record_refunds_paid(context.db, [(booking, paid, entries)])
-    return 1
+    store_moves.record_refund_paid(context.db, booking["_id"], unpaid.path, paid, entries)
+    failpoint("refund-recorded")
 
 
 def _find_provider(context: BookingContext, booking: StoredBooking) -> PaymentProvider:

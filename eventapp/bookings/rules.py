@@ -1,4 +1,4 @@
-"""Build bookings, compute prices and deadlines, and render a booking for the API.
+"""Build bookings, and compute prices, refunds and deadlines.
 
 A booking is `held` while its tickets are reserved for a payment or offered from the waitlist, and
 `confirmed` once they are owned. It ends as `cancelled` or `expired`, for good.
@@ -7,13 +7,12 @@ A booking is `held` while its tickets are reserved for a payment or offered from
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
 
 from eventapp.bookings.types import (
     Amount,
     BookingId,
     BookingItem,
-    BookingView,
+    Cancellation,
     ChangeReason,
     ItemPrice,
     ItemTotals,
@@ -42,11 +41,9 @@ MAX_CHARGE_TIME = timedelta(seconds=30)
 # The request that cancels a booking pays its refund within this time, else the worker does.
 REQUEST_TIME = timedelta(seconds=10)
 
-# What the API shows of a booking, in this order.
-VIEW_FIELDS = tuple(BookingView.__annotations__)
-
 # Kinds of notifications to the holder.
 BOOKING_CONFIRMED, WAITLIST_OFFER = "booking_confirmed", "waitlist_offer"
+TICKETS_CANCELLED = "tickets_cancelled"
 # The kind of notification to the holder, by the reason why the booking ended. A holder who declines
 # an offer is not notified.
 END_NOTIFICATIONS: dict[ChangeReason, str] = {
@@ -133,6 +130,12 @@ def _price_item(
         "discount": from_cents(discount * quantity),
         "total": from_cents((unit_cents - discount) * quantity),
     }
+
+
+def resize_item(item: BookingItem, quantity: int) -> BookingItem:
+    """Return the item of fewer of its tickets, each at the same price and discount."""
+    discount = get_discount_cents(item) // item["quantity"]
+    return _price_item(item["type"], item["ticketTypeId"], quantity, item["unitPrice"], discount)
 
 
 def get_discount_cents(item: BookingItem) -> int:
@@ -244,6 +247,17 @@ def build_pending_notification_fields(kind: str | None, now: datetime) -> dict[s
     return {f"tell.{kind}": now, "tellAt": now} if kind else {}
 
 
+def make_cancellation_kind(number: int) -> str:
+    """Return the kind of the pending notification of the n-th cancellation of tickets, from 1."""
+    return f"{TICKETS_CANCELLED}-{number}"
+
+
+def find_notified_cancellation(booking: StoredBooking, kind: str) -> Cancellation | None:
+    """Return the cancellation of tickets that a pending notification tells of; None for others."""
+    name, _, number = kind.partition("-")
+    return booking["cancellations"][int(number) - 1] if name == TICKETS_CANCELLED else None
+
+
 def has_direct_booking(active: Iterable[StoredBooking]) -> bool:
     """Return whether the holder made one of these active bookings, of one user and event.
 
@@ -265,25 +279,9 @@ def is_worth_notifying(kind: str, booking: StoredBooking) -> bool:
     return kind != WAITLIST_OFFER or booking["status"] == HELD
 
 
-def render_booking(booking: StoredBooking) -> BookingView:
-    """Return the booking as the API shows it."""
-    discount = booking.get("discountCents", 0)
-    computed = {
-        "date": booking["date"].date().isoformat(),
-        "items": render_items(booking["items"]),
-        "subtotal": from_cents(booking["totalCents"] + discount),
-        "discount": from_cents(discount),
-    }
-    shown = {name: computed.get(name, booking.get(name)) for name in VIEW_FIELDS}
-    return cast(BookingView, shown)
-
-
-def render_items(items: Iterable[BookingItem]) -> list[BookingItem]:
-    """Return the items of a booking as the API shows them, also those of older versions."""
-    return [
-        item if "discount" in item else {**item, "discount": 0, "total": item["subtotal"]}
-        for item in items
-    ]
+def make_ticket_id(booking_id: BookingId, place: str) -> str:
+    """Return the id of the ticket at a place of a booking."""
+    return f"{booking_id}-{place}"
 
 
 def is_open_hold(booking: StoredBooking, now: datetime) -> bool:
@@ -298,12 +296,15 @@ def get_pending_move(booking: StoredBooking) -> PendingMove | None:
 
 
 def compute_charged_cents(booking: StoredBooking) -> int:
-    """Return what a confirmed booking was charged, in cents.
+    """Return what a confirmed booking was charged, less what cancelled tickets give back, in cents.
 
     A booking that was confirmed without a hold has no payment. It counts as charged in full.
     """
     payment = booking.get("payment")
-    return payment.get("cents", booking["totalCents"]) if payment else booking["totalCents"]
+    if not payment or "cents" not in payment:
+        return booking["totalCents"]
+    refunds = (each["refund"] for each in booking.get("cancellations", []))
+    return payment["cents"] - sum(to_cents(refund["amount"]) for refund in refunds if refund)
 
 
 def is_charge_uncertain(payment: Payment | None) -> bool:
@@ -338,14 +339,14 @@ def is_charge_under_way(payment: Payment, now: datetime) -> bool:
 def find_refund_due_time(
     booking: StoredBooking, cents: int, reason: ChangeReason, now: datetime
 ) -> datetime | None:
-    """Return when the worker looks after the money of a booking that ends; None for never.
+    """Return when the worker looks after the money of a booking that changes; None for never.
 
     Args:
         cents: the refund that is decided, 0 for none.
     """
     if not cents and not is_charge_uncertain(booking.get("payment")):
         return None
-    return now + REQUEST_TIME if reason == "cancelled" else now
+    return now + REQUEST_TIME if reason in ("cancelled", "part_cancelled") else now
 
 
 def is_refund_unmarked(booking: StoredBooking) -> bool:
@@ -376,16 +377,7 @@ def split_items(
         kept_quantity = min(quantity, item["quantity"])
         quantity -= kept_quantity
         if kept_quantity:
-            discount = get_discount_cents(item) // item["quantity"]
-            kept.append(
-                _price_item(
-                    item["type"],
-                    item["ticketTypeId"],
-                    kept_quantity,
-                    item["unitPrice"],
-                    discount,
-                )
-            )
+            kept.append(resize_item(item, kept_quantity))
         if kept_quantity < item["quantity"]:
             rest[item["ticketTypeId"]] = item["quantity"] - kept_quantity
     return kept, rest

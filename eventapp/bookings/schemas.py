@@ -18,6 +18,7 @@ from eventapp.core.http.fields import (
 from eventapp.core.json import JsonObject
 
 MAX_QUANTITY = 10_000
+TICKET_ID = r"^[0-9a-f]{24}-[1-9][0-9]{0,9}-[1-9][0-9]{0,5}$"
 
 
 class ItemBody(Schema):
@@ -83,6 +84,42 @@ class QuoteBody(Schema):
     items = fields.List(fields.Nested(ItemBody), required=True, validate=validate.Length(1, 50))
 
 
+class CancelledItemBody(Schema):
+    """How many tickets of one type are to be cancelled."""
+
+    ticketTypeId = StrictInt(1, required=True)
+    quantity = StrictInt(1, MAX_QUANTITY, required=True)
+
+
+class CancellationBody(Schema):
+    """Tickets of a booking: either quantities of its ticket types, or the ids of its tickets."""
+
+    EXAMPLE: ClassVar[JsonObject] = {"items": [{"ticketTypeId": 1, "quantity": 1}]}
+
+    items = fields.List(fields.Nested(CancelledItemBody), validate=validate.Length(1, 50))
+    ticketIds = fields.List(
+        fields.String(validate=validate.Regexp(TICKET_ID)),
+        validate=validate.Length(1, MAX_QUANTITY),
+        metadata={"uniqueItems": True},
+    )
+
+    class Meta:
+        json_schema: ClassVar[dict[str, Any]] = {
+            "oneOf": [{"required": ["items"]}, {"required": ["ticketIds"]}]
+        }
+
+    @validates_schema
+    def require_one_form(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        if ("items" in data) == ("ticketIds" in data):
+            raise ValidationError("Send items or ticketIds.", "items")
+        type_ids = [item["ticketTypeId"] for item in data.get("items", [])]
+        if len(set(type_ids)) < len(type_ids):
+            raise ValidationError("Name each ticket type once.", "items")
+        ticket_ids = data.get("ticketIds", [])
+        if len(set(ticket_ids)) < len(ticket_ids):
+            raise ValidationError("Name each ticket once.", "ticketIds")
+
+
 class AcceptBody(Schema):
     """The number of tickets of an offer to accept; all if `quantity` is absent."""
 
@@ -121,6 +158,9 @@ class BookedItem(Schema):
         required=True, metadata={"description": "The discount of all these tickets."}
     )
     total = fields.Float(required=True, metadata={"description": "`subtotal` less `discount`."})
+    issued = fields.Integer(
+        metadata={"description": "Tickets at the confirmation; absent unless some were cancelled"}
+    )
 
 
 class Refund(Schema):
@@ -133,8 +173,17 @@ class Refund(Schema):
     refundId = fields.String()  # absent until the provider has paid it back
 
 
+class RefundPart(Refund):
+    """One of the refunds of a booking: of cancelled tickets, or of all that was left."""
+
+    ticketIds = fields.List(
+        fields.String(),
+        metadata={"description": "The cancelled tickets; absent if the whole booking has ended"},
+    )
+
+
 class BookingAnswer(Schema):
-    """A booking."""
+    """A booking. Items, quantity and price are what is left after tickets were cancelled."""
 
     _id = fields.String(required=True)
     bookingReference = fields.String(required=True)
@@ -160,7 +209,27 @@ class BookingAnswer(Schema):
     createdAt = fields.DateTime(required=True)
     updatedAt = fields.DateTime(required=True)
     cancelledAt = fields.DateTime(required=True, allow_none=True)
-    refund = fields.Nested(Refund, required=True, allow_none=True)
+    refund = fields.Nested(
+        Refund,
+        required=True,
+        allow_none=True,
+        metadata={"description": "The sum of `refunds`, with a `refundId` once all are paid"},
+    )
+    refunds = fields.List(fields.Nested(RefundPart), required=True)
+
+
+class CancellationData(Schema):
+    """A booking without the cancelled tickets, and their refund; null for free tickets."""
+
+    booking = fields.Nested(BookingAnswer, required=True)
+    refund = fields.Nested(RefundPart, required=True, allow_none=True)
+
+
+class CancellationAnswer(Schema):
+    """The result of a cancellation of tickets."""
+
+    message = fields.String(required=True)
+    data = fields.Nested(CancellationData, required=True)
 
 
 class QuotedItem(Schema):

@@ -9,12 +9,13 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store
+from eventapp.bookings import rules, store, views
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import BookingNotFound
-from eventapp.bookings.rules import from_cents, render_booking, to_cents
+from eventapp.bookings.rules import from_cents, to_cents
 from eventapp.bookings.store import BookingPosition
 from eventapp.bookings.types import BookingView, StoredBooking
+from eventapp.bookings.views import render_booking
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Query
@@ -268,9 +269,13 @@ def _parse_cursor(cursor: JsonObject, list_id: str) -> _Start:
 
 
 def iterate_event_bookings(db: Db, event_id: int) -> Iterator[StoredBooking]:
-    """Yield all bookings of an event, newest first, with BOOKINGS_PER_QUERY in memory at a time."""
+    """Yield all bookings of an event, newest first, with BOOKINGS_PER_QUERY in memory at a time.
+
+    The `refund` of each is the sum of its refunds.
+    """
     for batch in store.iterate_batches(db, {"eventId": event_id}, BOOKINGS_PER_QUERY):
-        yield from batch
+        for booking in batch:
+            yield {**booking, "refund": views.sum_refunds(booking)}
 
 
 def forget_user(db: Db, user_id: ObjectId) -> None:

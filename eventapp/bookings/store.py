@@ -27,6 +27,7 @@ from eventapp.bookings.ledger.store import build_update
 from eventapp.bookings.ledger.types import LedgerEntry
 from eventapp.bookings.types import (
     BookingIdOnly,
+    Cancellation,
     StoredBooking,
     Tombstone,
 )
@@ -259,6 +260,14 @@ def count_bookings(db: Db, where: Query, *, up_to: int, hint: str | None = None)
 # Changing bookings.
 
 
+def build_unchanged_guard(booking: StoredBooking) -> Query:
+    """Return the guard that a booking has the status and the tickets with which it was read.
+
+    Its quantity only ever falls, so where it is equal, no ticket was cancelled in between.
+    """
+    return {"status": booking["status"], "quantity": booking["quantity"]}
+
+
 def update_booking(
     db: Db,
     booking_id: ObjectId,
@@ -266,19 +275,23 @@ def update_booking(
     fields: Query,
     entries: Sequence[LedgerEntry] = (),
     removed: Sequence[str] = (),
+    cancellation: Cancellation | None = None,
 ) -> StoredBooking | None:
     """Set fields of a booking if it matches `where` and has no pending stock move.
 
     Args:
         entries: added to the booking; needed if its tickets or its money change.
         removed: fields to remove.
+        cancellation: added to those of the booking, together with entries.
 
     Returns:
         The booking after the update; None, with nothing written, if it did not match.
     """
     return _bookings(db).find_one_and_update(
         {"_id": booking_id, **NO_PENDING_MOVE, **where},
-        build_update(fields, entries, removed),
+        build_update(
+            fields, entries, removed, {"cancellations": cancellation} if cancellation else None
+        ),
         return_document=ReturnDocument.AFTER,
     )
 
@@ -286,7 +299,7 @@ def update_booking(
 def update_bookings(
     db: Db, changes: Iterable[tuple[StoredBooking, Query, Sequence[LedgerEntry]]]
 ) -> int:
-    """Set fields of bookings whose status is unchanged and that have no pending stock move.
+    """Set fields of bookings whose status and tickets are unchanged and that have no pending move.
 
     Args:
         changes: each booking as it was read, with the fields to set and the entries to add.
@@ -296,7 +309,7 @@ def update_bookings(
     """
     updates = [
         UpdateOne(
-            {"_id": booking["_id"], **NO_PENDING_MOVE, "status": booking["status"]},
+            {"_id": booking["_id"], **NO_PENDING_MOVE, **build_unchanged_guard(booking)},
             build_update(fields, entries),
         )
         for booking, fields, entries in changes

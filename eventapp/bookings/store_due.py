@@ -39,8 +39,11 @@ def find_moves_before(
 def find_refunds_due(
     db: Db, now: datetime, limit: int, without: Sequence[object] = ()
 ) -> list[StoredBooking]:
-    """Return ended bookings with a refund to pay, or a charge of which the success is unknown."""
-    due = {"refundDueAt": {"$lte": now}, "active": False, **exclude_ids(without)}
+    """Return bookings with a refund to pay, or a charge of which the success is unknown.
+
+    A hold may still be confirmed by its charge.
+    """
+    due = {"refundDueAt": {"$lte": now}, "status": {"$ne": "held"}, **exclude_ids(without)}
     return _find(db, due, "refundDueAt", limit)
 
 

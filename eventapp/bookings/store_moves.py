@@ -1,8 +1,9 @@
 """Store refunds and pending stock moves of bookings.
 
-`restock: "due"` means that the stock move in `due` is pending: the booking was confirmed or has
-ended, and it is not yet recorded that the event's stock has changed accordingly. A booking with a
-pending move does not change again until the move is recorded as applied (`restock: "done"`).
+`restock: "due"` means that the stock move in `due` is pending: the booking was confirmed, has lost
+tickets or has ended, and it is not yet recorded that the event's stock has changed accordingly. A
+booking with a pending move does not change again until the move is recorded as applied
+(`restock: "done"`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,7 @@ from datetime import datetime
 from typing import cast
 
 from bson import ObjectId
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import ReturnDocument
 from pymongo.collection import Collection
 
 from eventapp.bookings.ledger.store import build_update
@@ -84,28 +85,26 @@ def set_refund_due(db: Db, booking_id: ObjectId, now: datetime) -> None:
     db.bookings.update_one(ended, {"$set": {"refundDueAt": now}})
 
 
-def clear_refund_due(db: Db, booking_id: ObjectId) -> None:
-    """Record that nothing more is to be paid back for an ended booking."""
-    ended = {"_id": booking_id, "active": False}
-    db.bookings.update_one(ended, {"$unset": {"refundDueAt": ""}})
+def clear_refund_due(db: Db, booking: StoredBooking) -> None:
+    """Record that nothing more is to be paid back for a booking.
+
+    Nothing is written if the booking has got another refund since it was read.
+    """
+    count = len(booking.get("cancellations", []))
+    unchanged = {"status": booking["status"], f"cancellations.{count}": {"$exists": False}}
+    db.bookings.update_one({"_id": booking["_id"], **unchanged}, {"$unset": {"refundDueAt": ""}})
 
 
-def record_refunds_paid(
-    db: Db, refunds: Iterable[tuple[StoredBooking, Refund, Sequence[LedgerEntry]]]
+def record_refund_paid(
+    db: Db, booking_id: ObjectId, path: str, refund: Refund, entries: Sequence[LedgerEntry]
 ) -> None:
-    """Store refunds that were paid, of bookings that have ended, also while a move is pending.
+    """Store a refund that was paid, also while a move is pending.
 
     A refund that is recorded as paid already is left as it is.
 
     Args:
-        refunds: each booking as it was read, with its paid refund and the entries to add.
+        path: where the refund is in the booking: see `ticket_places.UnpaidRefund`.
+        entries: added to the booking.
     """
-    updates = [
-        UpdateOne(
-            {"_id": booking["_id"], "active": False, "refund.refundId": {"$exists": False}},
-            build_update({"refund": refund}, entries, removed=["refundDueAt"]),
-        )
-        for booking, refund, entries in refunds
-    ]
-    if updates:
-        db.bookings.bulk_write(updates, ordered=False)
+    unpaid = {"_id": booking_id, f"{path}.refundId": {"$exists": False}}
+    db.bookings.update_one(unpaid, build_update({path: refund}, entries))

@@ -5,6 +5,8 @@ stock move and the refund that it decides. Then `apply_pending_moves` changes th
 records the move as applied. If a process dies between the two, the next request or
 `bookings.recovery` repeats the second step, which is safe because the stock move has a key.
 
+`bookings.partial_cancellations` cancels some of the tickets of a booking in the same two steps.
+
 Money goes its own way: `bookings.charging` charges for holds, and `bookings.refunds` pays refunds
 after the stock moves.
 """
@@ -35,7 +37,13 @@ from eventapp.bookings.service import (
     find_visible_booking,
     is_organizer_or_admin,
 )
-from eventapp.bookings.types import ChangeReason, Payment, Status, StoredBooking
+from eventapp.bookings.types import (
+    Cancellation,
+    ChangeReason,
+    Payment,
+    Status,
+    StoredBooking,
+)
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Query
 from eventapp.core.errors import Conflict
@@ -48,6 +56,8 @@ CHANGE_ATTEMPTS = 20
 # The guard of a cancellation. Its counterpart is in `tickets.store.check_in`, which requires that
 # the booking is confirmed: of a check-in and a cancellation at once, only one is written.
 NOT_CHECKED_IN: Query = {"checkIns": {"$exists": False}}
+# The name of pending stock moves in the records of what fails.
+MOVE_KIND = "stock move"
 
 
 def cancel_booking(
@@ -74,7 +84,7 @@ def cancel_booking(
             raise NotCancellable
         if booking.get("checkIns"):
             raise TicketCheckedIn
-        _refuse_after_deadline(context, booking, actor, now)
+        refuse_after_deadline(context, booking, actor, now)
         if cancelled := end_booking(
             context, booking, rules.CANCELLED, "cancelled", now, guard=NOT_CHECKED_IN
         ):
@@ -86,7 +96,7 @@ def cancel_booking(
     raise Conflict("The booking is being changed; try again")
 
 
-def _refuse_after_deadline(
+def refuse_after_deadline(
     context: BookingContext, booking: StoredBooking, actor: Actor, now: datetime
 ) -> None:
     """Refuse the holder of a confirmed booking after the cancellation deadline.
@@ -122,6 +132,7 @@ def end_booking(
     now: datetime,
     *,
     guard: Query | None = None,
+    cancellation: Cancellation | None = None,
 ) -> StoredBooking | None:
     """End an active booking, and record the return of its tickets as a pending stock move.
 
@@ -130,6 +141,7 @@ def end_booking(
     Args:
         reason: recorded with the refund; it also decides how the holder is notified.
         guard: a further condition that the booking must meet.
+        cancellation: recorded if a request has cancelled all tickets that were left.
 
     Returns:
         The ended booking; None if another request has changed the booking, its last stock move is
@@ -137,8 +149,10 @@ def end_booking(
     """
     fields = build_end_fields(booking, status, reason, now)
     entries = build_end_entries(booking, reason, now)
-    unchanged = {"status": booking["status"], **(guard or {})}
-    ended = store.update_booking(context.db, booking["_id"], unchanged, fields, entries)
+    unchanged = {**store.build_unchanged_guard(booking), **(guard or {})}
+    ended = store.update_booking(
+        context.db, booking["_id"], unchanged, fields, entries, cancellation=cancellation
+    )
     if ended:
         failpoint("end")
     return ended

@@ -19,6 +19,7 @@ Status: TypeAlias = Literal["held", "confirmed", "cancelled", "expired"]
 ChangeReason: TypeAlias = Literal[
     "confirmed",
     "cancelled",  # by its holder, the organizer or an admin
+    "part_cancelled",  # the same, of some of its tickets
     "event_cancelled",
     "declined",  # an offer, by its holder
     "expired",  # a hold or an offer
@@ -37,12 +38,13 @@ class BookingItem(TypedDict):
 
     ticketTypeId: int  # the id of the ticket type within its event
     type: str  # the type's name when it was booked
-    quantity: int  # tickets, at least 1
+    quantity: int  # tickets that are left, at least 1
     unitPrice: Amount  # the list price of one ticket when it was booked, in whole currency units
     subtotal: Amount  # quantity * unitPrice, in whole currency units
     # Both are absent in bookings of older versions, which had no discounts.
     discount: NotRequired[Amount]  # of all its tickets, in whole currency units; a multiple of each
     total: NotRequired[Amount]  # subtotal - discount, in whole currency units
+    issued: NotRequired[int]  # tickets at the confirmation; absent unless some are cancelled
 
 
 class Payment(TypedDict, total=False):
@@ -64,13 +66,35 @@ class Payment(TypedDict, total=False):
 
 
 class Refund(TypedDict):
-    """Money that is paid back to the holder of a booking that has ended."""
+    """Money that is paid back for a booking that has ended, or for cancelled tickets."""
 
     amount: Amount  # in whole currency units
     currency: str  # ISO 4217
     reason: ChangeReason
     refundedAt: datetime  # UTC, when the refund was decided
     refundId: NotRequired[str]  # the provider's id; absent until the provider has paid it back
+
+
+class RefundView(Refund):
+    """One of the refunds of a booking as the API shows it."""
+
+    ticketIds: NotRequired[list[str]]  # what was cancelled; absent if the booking ended otherwise
+
+
+class RequestDigests(TypedDict):
+    """What recognizes a request that is repeated with its Idempotency-Key."""
+
+    key: str  # a digest of the caller's user id and the key
+    body: str  # a digest of the body
+
+
+class Cancellation(TypedDict):
+    """Tickets of a confirmed booking that one request has cancelled: see `ticket_places`."""
+
+    places: list[str]  # of the tickets, each "<ticketTypeId>-<number>"
+    refund: Refund | None  # None for free tickets, and if the booking has ended
+    ended: NotRequired[Literal[True]]  # nothing was left: `refund` of the booking is its refund
+    request: NotRequired[RequestDigests]  # absent without an Idempotency-Key
 
 
 class BookingView(TypedDict):
@@ -95,6 +119,7 @@ class BookingView(TypedDict):
     updatedAt: datetime
     cancelledAt: datetime | None
     refund: Refund | None
+    refunds: list[RefundView]
 
 
 class OfferView(TypedDict):
@@ -118,7 +143,9 @@ class PendingMove(TypedDict):
     as a record.
     """
 
-    key: str  # of the in-flight entry: "give-<bookingId>" or "confirm-<bookingId>"
+    # Of the in-flight entry: "confirm-<bookingId>", "give-<bookingId>", or "give-<n>-<bookingId>"
+    # for the n-th of `cancellations`. A booking has each of them once.
+    key: str
     changes: list[tuple[int, dict[str, int]]]  # [ticketTypeId, {counter: change}] of each type
     reason: ChangeReason  # also the reason of a refund that follows
 
@@ -151,7 +178,7 @@ class StoredBooking(TypedDict):
     date: datetime  # UTC midnight of the booked schedule entry
     location: str  # the location of the booked schedule entry
     items: list[BookingItem]  # one for each ticket type, at least one
-    quantity: int  # tickets of all items
+    quantity: int  # tickets of all items; it never rises
     totalPrice: Amount  # the price of all items less their discounts, in whole currency units
     totalCents: int  # totalPrice in cents
     discountCents: NotRequired[int]  # the discount of all items, in cents; absent is 0
@@ -161,14 +188,17 @@ class StoredBooking(TypedDict):
     slot: str  # "direct", "offer-<bookingId>" or "gone-<bookingId>": see `bookings.store`
     expiresAt: datetime | None  # UTC end of the hold; None for a booking that is or was confirmed
     createdAt: datetime  # UTC
-    updatedAt: datetime  # UTC, of the last change of status
+    updatedAt: datetime  # UTC, of the last change of status or tickets
     cancelledAt: datetime | None  # UTC; None unless cancelled
-    refund: Refund | None  # None unless a refund was decided
+    refund: Refund | None  # of all that was left at its end; None unless a refund was decided
+    cancellations: NotRequired[list[Cancellation]]  # of tickets, in order; absent before the first
     payment: NotRequired[Payment]  # absent if no charge for a hold was ever tried
     refundDueAt: NotRequired[datetime]  # UTC; absent if the worker need not look after the money
     restock: NotRequired[Literal["due", "done"]]  # the move in `due` is pending, or applied
     due: NotRequired[PendingMove]  # the last stock move; absent before the first, like `restock`
-    tell: NotRequired[dict[str, datetime]]  # pending notifications: {kind: when it became due}
+    # Pending notifications: {kind: when it became due}. The kind of the n-th of `cancellations` is
+    # "tickets_cancelled-<n>".
+    tell: NotRequired[dict[str, datetime]]
     tellAt: NotRequired[datetime]  # UTC, of the last change that set `tell`; absent without `tell`
     idempotency: NotRequired[IdempotencyRecord]  # absent without an Idempotency-Key
     waitlistEntryId: NotRequired[ObjectId]  # the entry that this offer was made for
@@ -312,6 +342,20 @@ class QuoteInput(TypedDict):
     """The body of POST /events/{eventId}/quote."""
 
     items: list[ItemInput]
+
+
+class CancelledItemInput(TypedDict):
+    """Tickets of one type that are to be cancelled."""
+
+    ticketTypeId: int
+    quantity: int  # tickets, at least 1
+
+
+class CancellationInput(TypedDict):
+    """The body of POST /bookings/{id}/cancellations: either quantities by type or tickets."""
+
+    items: NotRequired[list[CancelledItemInput]]
+    ticketIds: NotRequired[list[str]]
 
 
 class AcceptInput(TypedDict):

@@ -79,7 +79,7 @@ def offer_tickets(
     return offers
 
 
-def _offer_in_request(context: BookingContext, event_id: int, now: datetime) -> None:
+def offer_in_request(context: BookingContext, event_id: int, now: datetime) -> None:
     """Make a few offers in a request that returned tickets; the worker makes the others.
 
     The request does not fail if an offer does. The worker tries again.
@@ -221,7 +221,7 @@ def cancel_and_offer(
 ) -> StoredBooking:
     """Cancel a booking by `transitions.cancel_booking`, and offer its tickets to the waitlist."""
     booking = cancel_booking(context, booking_id, actor, now)
-    _offer_in_request(context, booking["eventId"], now)
+    offer_in_request(context, booking["eventId"], now)
     return booking
 
 
@@ -314,7 +314,7 @@ def accept_offer(
         raise _make_no_offer(offers, now)
     oldest = open_offers[-1]
     booking = confirm_booking(context, oldest["_id"], actor, now, quantity)
-    _offer_in_request(context, event_id, now)
+    offer_in_request(context, event_id, now)
     return booking
 
 
@@ -354,7 +354,7 @@ def leave_waitlist(
         raise OfferUnderWay
     if not ended and not tickets:
         raise waitlist.NotOnWaitlist
-    _offer_in_request(context, event_id, now)
+    offer_in_request(context, event_id, now)
     return LeftWaitlist(ended, tickets)
 
 
@@ -369,7 +369,7 @@ def withdraw_user(context: BookingContext, user_id: ObjectId, now: datetime) -> 
         _decline_offer(context, held, now)
         event_ids.add(held["eventId"])
     for event_id in event_ids:
-        _offer_in_request(context, event_id, now)
+        offer_in_request(context, event_id, now)
 
 
 def _decline_offer(context: BookingContext, offer: StoredBooking, now: datetime) -> bool:

@@ -99,9 +99,17 @@ class StockMove:
     schedule_id: int = 0
 
     @classmethod
-    def for_return(cls, booking_id: str, items: Quantities, *, held: bool) -> "StockMove":
-        """Return the move of a booking's tickets back on sale."""
-        return cls(f"give-{booking_id}", _compute_return(items.items(), held=held))
+    def for_return(
+        cls, booking_id: str, items: Quantities, *, held: bool, number: int = 0
+    ) -> "StockMove":
+        """Return the move of a booking's tickets back on sale.
+
+        Args:
+            number: from 1 for each cancellation of some of the tickets; 0 for the end of the
+                booking. The key contains it, because a key never repeats.
+        """
+        document = f"{number}-{booking_id}" if number else booking_id
+        return cls(f"give-{document}", _compute_return(items.items(), held=held))
 
     @classmethod
     def for_confirmation(

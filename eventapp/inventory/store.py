@@ -23,8 +23,8 @@ In stored data its key is `wait-<entryId>` and its `kind` is `enter`.
 
 A *move* (tickets go back, holds become sales, an entry leaves the waitlist) has its record first.
 It is noted as pending in its booking or waitlist entry, then applied here with an in-flight entry
-`give-<bookingId>`, `confirm-<bookingId>` or `leave-<entryId>`, then recorded as applied in the
-booking or waitlist entry, and then cleared. A move is never undone.
+`give-<bookingId>`, `give-<n>-<bookingId>`, `confirm-<bookingId>` or `leave-<entryId>`, then
+recorded as applied in the booking or waitlist entry, and then cleared. A move is never undone.
 
 Invariant: at any moment `soldTickets`, `heldTickets` and `waiting` equal the sums of the confirmed
 bookings, held bookings and active waitlist entries, plus the changes by takes and joins in flight

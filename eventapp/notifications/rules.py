@@ -7,6 +7,7 @@ from typing import Final
 from eventapp.notifications.types import Facts, MailStatus, RenderedNotification, StoredNotification
 
 BOOKING_CONFIRMED, BOOKING_CANCELLED = "booking_confirmed", "booking_cancelled"
+TICKETS_CANCELLED = "tickets_cancelled"
 BOOKING_EXPIRED, WAITLIST_OFFER = "booking_expired", "waitlist_offer"
 EVENT_CHANGED, EVENT_CANCELLED, LOW_TICKETS = "event_changed", "event_cancelled", "low_tickets"
 WAITLIST_CLOSED = "waitlist_closed"
@@ -15,6 +16,7 @@ REPORT = "report"
 KINDS = (
     BOOKING_CONFIRMED,
     BOOKING_CANCELLED,
+    TICKETS_CANCELLED,
     BOOKING_EXPIRED,
     WAITLIST_OFFER,
     WAITLIST_CLOSED,
@@ -66,6 +68,16 @@ def _compose_cancelled(data: Facts) -> tuple[str, str]:
         f"Booking cancelled: {data['eventTitle']}",
         f"Your booking {data['bookingReference']} of {format_ticket_count(data)} for "
         f"{_describe_event(data)} is cancelled.{_describe_refund(data)}",
+    )
+
+
+def _compose_tickets_cancelled(data: Facts) -> tuple[str, str]:
+    left = data["left"]
+    return (
+        f"{_choose(data, 'Ticket', 'Tickets')} cancelled: {data['eventTitle']}",
+        f"{format_ticket_count(data)} of your booking {data['bookingReference']} for "
+        f"{_describe_event(data)} {_choose(data, 'is', 'are')} cancelled; {left} "
+        f"{'is' if left == 1 else 'are'} left.{_describe_refund(data)}",
     )
 
 
@@ -181,6 +193,7 @@ def _describe_refund(data: Facts) -> str:
 _COMPOSERS = {
     BOOKING_CONFIRMED: _compose_confirmed,
     BOOKING_CANCELLED: _compose_cancelled,
+    TICKETS_CANCELLED: _compose_tickets_cancelled,
     BOOKING_EXPIRED: _compose_expired,
     WAITLIST_OFFER: _compose_offer,
     WAITLIST_CLOSED: _compose_waitlist_closed,

@@ -36,6 +36,8 @@ Facts = TypedDict(
         "currency": str,  # ISO 4217
         "expiresAt": datetime | None,  # the end of a hold or offer, None for other bookings
         "refund": int | float | None,  # None if no money goes back
+        # In `tickets_cancelled`, of which `quantity` is the number of cancelled tickets:
+        "left": int,  # tickets of the booking that are left
         # In `event_changed`:
         "schedule": list[DateAndLocation],  # the event's new schedule
         # In `waitlist_closed`: one of `waitlist.types.CloseReason`.

@@ -27,7 +27,8 @@ class PaymentProvider(Protocol):
 
     An attempt is one charge of one amount, and its id is unique. Every method may be called again
     for the same attempt, also at the same time, because a process may have died before it recorded
-    the result. Only the first successful call of each method has an effect.
+    the result. Only the first successful call of each method has an effect, and of `refund` the
+    first one for each key.
 
     A method must return or raise within a few seconds, because a request waits for it. It raises
     PaymentUnavailable for a timeout and for every error of the connection.
@@ -53,12 +54,16 @@ class PaymentProvider(Protocol):
             PaymentUnavailable: later charges may be forbidden or not.
         """
 
-    def refund(self, attempt_id: ObjectId, cents: int, currency: str) -> str:
-        """Pay back what was charged by an attempt, only once.
+    def refund(self, attempt_id: ObjectId, cents: int, currency: str, key: str) -> str:
+        """Pay back all or a part of what an attempt has charged, only once for each key.
 
         A booking that was confirmed without a hold was never charged: nothing in this application
         charges for it yet. It is refunded here all the same, with its own id as the attempt. So a
         provider must accept a refund without a charge and pay nothing back.
+
+        Args:
+            key: the hex id of the attempt for all that was not paid back before; the id with a
+                number for the price of cancelled tickets.
 
         Returns:
             The refund's id.
@@ -70,7 +75,7 @@ class PaymentProvider(Protocol):
 
 
 class MockPayments:
-    """Accepts every charge and moves no money. The ids contain the id of the attempt.
+    """Accepts every charge and moves no money. The ids contain the id of the attempt or the key.
 
     It has no memory, so `forbid_charges` reports that nothing was charged.
     """
@@ -85,9 +90,9 @@ class MockPayments:
         """Return 0."""
         return 0
 
-    def refund(self, attempt_id: ObjectId, cents: int, currency: str) -> str:
+    def refund(self, attempt_id: ObjectId, cents: int, currency: str, key: str) -> str:
         """Return an id; refund nothing."""
-        return f"mock-refund-{attempt_id}"
+        return f"mock-refund-{key}"
 
 
 PROVIDERS: dict[str, type[PaymentProvider]] = {"mock": MockPayments}

@@ -57,12 +57,18 @@ def parse_ticket_id(ticket_id: str) -> Ticket | None:
 
 
 def iter_tickets(booking: TicketedBooking | StoredBooking) -> Iterator[tuple[Ticket, str]]:
-    """Yield each ticket of a booking with the name of its type; none if it is not confirmed."""
+    """Yield each ticket of a booking with the name of its type; none if it is not confirmed.
+
+    A cancelled ticket is left out, and the others keep their numbers.
+    """
     if booking["status"] != CONFIRMED:
         return
+    cancelled = {place for each in booking.get("cancellations", []) for place in each["places"]}
     for item in booking["items"]:
-        for number in range(1, item["quantity"] + 1):
-            yield Ticket(str(booking["_id"]), f"{item['ticketTypeId']}-{number}"), item["type"]
+        for number in range(1, item.get("issued", item["quantity"]) + 1):
+            local_id = f"{item['ticketTypeId']}-{number}"
+            if local_id not in cancelled:
+                yield Ticket(str(booking["_id"]), local_id), item["type"]
 
 
 def find_check_in_time(booking: TicketedBooking | StoredBooking, ticket: Ticket) -> datetime | None:

@@ -1,8 +1,9 @@
 """Check-ins, which are stored in the bookings, and the key that signs tickets.
 
-Only this feature writes `checkIns` of a booking. So one guarded write verifies both that the
-booking is confirmed and that the ticket was not checked in before. A cancellation is guarded by the
-absence of `checkIns` (`bookings.transitions`): a checked-in ticket never goes back on sale.
+Only this feature writes `checkIns` of a booking. So one guarded write verifies that the booking is
+confirmed, that the ticket was not checked in before and that it is not cancelled. A cancellation is
+guarded by the absence of `checkIns` (`bookings.transitions`), and one of some tickets by the
+absence of theirs (`bookings.partial_cancellations`): a checked-in ticket never goes back on sale.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,9 @@ from eventapp.tickets.types import CheckedInBooking, StoredKey, TicketedBooking
 KEY_ID = "tickets"
 # The order of the index `event_newest` of bookings.
 NEWEST_FIRST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
-TICKETED_BOOKING_FIELDS = dict.fromkeys(("status", "items", "date", "createdAt", "checkIns"), 1)
+TICKETED_BOOKING_FIELDS = dict.fromkeys(
+    ("status", "items", "date", "createdAt", "checkIns", "cancellations"), 1
+)
 
 
 def _bookings(db: Db) -> Collection[StoredBooking]:
@@ -64,7 +67,7 @@ def check_in(
 
     Returns:
         The booking after the write. None, with nothing written, if the ticket is checked in
-        already or the booking is not a confirmed one of this event.
+        already or cancelled, or the booking is not a confirmed one of this event.
     """
     field = f"checkIns.{local_id}"
     where = {
@@ -72,6 +75,7 @@ def check_in(
         "eventId": event_id,
         "status": "confirmed",
         field: {"$exists": False},
+        **build_not_cancelled_guard(local_id),
     }
     updated: StoredBooking | None = retry_on_write_conflict(
         lambda: _bookings(db).find_one_and_update(
@@ -79,6 +83,11 @@ def check_in(
         )
     )
     return updated
+
+
+def build_not_cancelled_guard(local_id: str) -> Query:
+    """Return the guard that a ticket was not cancelled."""
+    return {"cancellations.places": {"$ne": local_id}}
 
 
 def find_confirmed(

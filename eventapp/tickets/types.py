@@ -5,7 +5,7 @@ from typing import Literal, NotRequired, TypedDict
 
 from bson import ObjectId
 
-from eventapp.bookings.types import BookingItem, CheckIn, Status
+from eventapp.bookings.types import BookingItem, Cancellation, CheckIn, Status
 
 
 class StoredKey(TypedDict):
@@ -25,6 +25,7 @@ class TicketedBooking(TypedDict):
     date: datetime  # UTC midnight of the booked date
     createdAt: datetime  # UTC
     checkIns: NotRequired[dict[str, CheckIn]]  # by Ticket.local_id; absent before the first one
+    cancellations: NotRequired[list[Cancellation]]  # of tickets; absent before the first one
 
 
 class CheckedInBooking(TypedDict):

@@ -108,12 +108,14 @@ def _list_state(booking):
     held, confirmed = (booking["status"] == status for status in ("held", "confirmed"))
     refund = booking["refund"] or {"refundId": None}
     is_paid = confirmed or "refundId" not in refund
+    parts = [each["refund"] for each in booking.get("cancellations", [])]
+    unpaid = sum(round(each["amount"] * 100) for each in parts if each and "refundId" not in each)
     return {
         "bookings": int(confirmed),
         "held": booking["quantity"] * held,
         "sold": booking["quantity"] * confirmed,
         "cents": booking["totalCents"] * confirmed,
-        "paid": booking["totalCents"] * is_paid,
+        "paid": booking["totalCents"] * is_paid + unpaid,
     }
 
 

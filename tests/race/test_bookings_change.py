@@ -33,9 +33,12 @@ def event_of(db, tickets):
     )
 
 
-def update_booking_unguarded(db, booking_id, where, fields, entries=(), removed=()):
+def update_booking_unguarded(
+    db, booking_id, where, fields, entries=(), removed=(), cancellation=None
+):
     """Do what `store.update_booking` does, without its guards."""
-    update = build_update(fields, entries, removed)
+    pushed = {"cancellations": cancellation} if cancellation else None
+    update = build_update(fields, entries, removed, pushed)
     return db.bookings.find_one_and_update({"_id": booking_id}, update) and {
         **db.bookings.find_one({"_id": booking_id})
     }

@@ -24,6 +24,7 @@ class SimulatedProvider:
         self.charged: Counter[ObjectId] = Counter()
         self.refunded: Counter[ObjectId] = Counter()
         self._forbidden: set[ObjectId] = set()
+        self._refund_keys: set[str] = set()
 
     def charge(self, attempt_id: ObjectId, cents: int, currency: str) -> str:
         """Charge an amount, unless the attempt was charged before."""
@@ -43,12 +44,14 @@ class SimulatedProvider:
         self._be_slow_or_fail()
         return self.charged[attempt_id]
 
-    def refund(self, attempt_id: ObjectId, cents: int, currency: str) -> str:
-        """Pay back what was charged by an attempt."""
+    def refund(self, attempt_id: ObjectId, cents: int, currency: str, key: str) -> str:
+        """Pay back an amount of what an attempt has charged, once for each key."""
         self._be_slow_or_fail()
-        self.refunded[attempt_id] = self.charged[attempt_id]
+        if key not in self._refund_keys and attempt_id in self.charged:
+            self.refunded[attempt_id] += cents
+        self._refund_keys.add(key)
         self._be_slow_or_fail()
-        return f"refund-{attempt_id}"
+        return f"refund-{key}"
 
     def _be_slow_or_fail(self) -> None:
         self._scheduler.pause()

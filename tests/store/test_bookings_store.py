@@ -76,17 +76,48 @@ def test_no_transition_succeeds_while_a_move_is_pending(db):
     assert store.update_booking(db, booking["_id"], *change) is not None
 
 
-@pytest.mark.parametrize("active", [True, False])
-def test_a_refund_is_stored_once_and_only_for_an_ended_booking(db, active):
-    booking = row(active=active, refund=None)
+@pytest.mark.parametrize("path", ["refund", "cancellations.1.refund"])
+def test_a_refund_that_is_paid_is_stored_once(db, path):
+    unpaid = {"amount": 1}
+    parts = [{"places": ["1-2"], "refund": unpaid}, {"places": ["1-1"], "refund": unpaid}]
+    booking = row(refund=unpaid, cancellations=parts)
     store.insert_bookings(db, [booking])
     for refund_id in ("r", "r2"):
-        paid = (booking, {"amount": 1, "refundId": refund_id}, [{"kind": "refunded"}])
-        store_moves.record_refunds_paid(db, [paid])
-    store_moves.record_refunds_paid(db, [])
+        paid = {**unpaid, "refundId": refund_id}
+        store_moves.record_refund_paid(db, booking["_id"], path, paid, [{"kind": "refunded"}])
     stored = store.find_booking(db, booking["_id"])
-    assert stored["refund"] == (None if active else {"amount": 1, "refundId": "r"})
-    assert len(stored["entries"]) == (0 if active else 1)
+    refunds = [stored["refund"], *(each["refund"] for each in stored["cancellations"])]
+    is_paid = ["refundId" in each for each in refunds]
+    assert is_paid == [path == "refund", False, path != "refund"]
+    assert "r2" not in str(refunds)
+    assert len(stored["entries"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "is_cleared"),
+    [
+        ({}, True),
+        ({"$push": {"cancellations": {"places": ["1-1"], "refund": None}}}, False),
+        ({"$set": {"status": "cancelled"}}, False),
+    ],
+)
+def test_a_refund_stays_due_if_the_booking_gets_another_one(db, change, is_cleared):
+    parts = [{"places": ["1-2"], "refund": {"amount": 1, "refundId": "r"}}]
+    booking = row(status="confirmed", cancellations=parts, refundDueAt=utc_now())
+    store.insert_bookings(db, [booking])
+    if change:
+        db.bookings.update_one({}, change)
+    store_moves.clear_refund_due(db, booking)
+    assert ("refundDueAt" not in store.find_booking(db, booking["_id"])) is is_cleared
+
+
+def test_bookings_are_changed_together_only_where_no_ticket_was_cancelled(db):
+    booking = row(status="confirmed", quantity=3)
+    store.insert_bookings(db, [booking])
+    change = ({"status": "cancelled"}, [{"kind": "cancelled"}])
+    db.bookings.update_one({}, {"$set": {"quantity": 2}})
+    assert store.update_bookings(db, [(booking, *change)]) == 0
+    assert store.update_bookings(db, [({**booking, "quantity": 2}, *change)]) == 1
 
 
 def test_bookings_of_a_deleted_user_stay_without_the_user(db):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventapp.bookings import rules
+from eventapp.bookings import rules, views
 
 NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
 EVENT = {
@@ -72,7 +72,7 @@ def test_a_new_booking_subtracts_its_discounts():
     made = booking({1: 3, 4: 1}, discounts={1: 150})
     assert [(i["discount"], i["total"]) for i in made["items"]] == [(4.5, 55.47), (0, 5)]
     assert (made["totalPrice"], made["totalCents"], made["discountCents"]) == (60.47, 6047, 450)
-    shown = rules.render_booking(made)
+    shown = views.render_booking(made)
     assert (shown["subtotal"], shown["discount"], shown["totalPrice"]) == (64.97, 4.5, 60.47)
 
 
@@ -80,7 +80,7 @@ def test_a_booking_from_before_there_were_discounts_shows_none():
     old = booking({1: 3})
     del old["discountCents"]
     old["items"] = [{k: v for k, v in old["items"][0].items() if k not in ("discount", "total")}]
-    assert rules.render_booking(old) == rules.render_booking(booking({1: 3}))
+    assert views.render_booking(old) == views.render_booking(booking({1: 3}))
     assert rules.split_items(old["items"], 2)[0][0]["total"] == 39.98
 
 
@@ -91,8 +91,8 @@ def test_the_part_of_an_item_keeps_the_discount_of_its_tickets():
 
 
 def test_the_view_hides_internal_fields():
-    shown = rules.render_booking(booking({1: 1}))
-    assert tuple(shown) == rules.VIEW_FIELDS
+    shown = views.render_booking(booking({1: 1}))
+    assert tuple(shown) == views.VIEW_FIELDS
     assert shown["date"] == "2026-06-01"
     assert not {"active", "slot", "totalCents", "organizerId", "restock", "due"} & shown.keys()
 

@@ -68,6 +68,22 @@ def build_end_entries(
     return [*_build_opening(booking), entry]
 
 
+def build_part_entries(booking: StoredBooking, left: ItemTotals, at: datetime) -> list[LedgerEntry]:
+    """Return the entries that cancel some tickets of a confirmed booking.
+
+    Args:
+        booking: the booking as it was read.
+        left: the tickets that are left.
+    """
+    entry = _build_entry(
+        "part_cancelled",
+        at,
+        sold=left["quantity"] - booking["quantity"],
+        cents=left["totalCents"] - booking["totalCents"],
+    )
+    return [*_build_opening(booking), entry]
+
+
 def build_charge_entries(booking: StoredBooking, refund: Refund, at: datetime) -> list[LedgerEntry]:
     """Return the entries of a charge that the booking does not count as paid.
 
@@ -85,7 +101,7 @@ def build_refund_entries(booking: StoredBooking, refund: Refund, at: datetime) -
     """Return the entries of a refund that was paid.
 
     Args:
-        booking: the booking as it was read, with the refund that was decided.
+        booking: the booking as it was read.
     """
     refunded = _build_entry("refunded", at, paid=-rules.to_cents(refund["amount"]))
     return [*_build_opening(booking), refunded]

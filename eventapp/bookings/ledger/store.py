@@ -45,12 +45,18 @@ COPIED_FIELDS = ("eventId", "organizerId", "createdAt", "entries")
 
 
 def build_update(
-    fields: Mapping[str, object], entries: Sequence[LedgerEntry], removed: Sequence[str] = ()
+    fields: Mapping[str, object],
+    entries: Sequence[LedgerEntry],
+    removed: Sequence[str] = (),
+    pushed: Mapping[str, object] | None = None,
 ) -> Query:
     """Return the update that sets and removes fields of a booking and adds entries to it.
 
     The number of an entry is its position, from 1. So writers of other changes of the booking
     cannot use the same number.
+
+    Args:
+        pushed: elements to add to other arrays, by their names. They come with entries.
     """
     update: Query = {"$unset": dict.fromkeys(removed, "")} if removed else {}
     if not entries:
@@ -58,7 +64,7 @@ def build_update(
     return {
         **update,
         "$set": {**fields, "ledgerDue": True},
-        "$push": {"entries": {"$each": list(entries)}},
+        "$push": {**(pushed or {}), "entries": {"$each": list(entries)}},
     }
 
 

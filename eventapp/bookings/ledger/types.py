@@ -12,6 +12,7 @@ EntryKind: TypeAlias = Literal[
     "held",  # it was made as a hold or as a waitlist offer
     "confirmed",  # a hold was paid, or an offer accepted
     "cancelled",  # by its holder, the organizer or an admin
+    "part_cancelled",  # the same, of some of its tickets
     "event_cancelled",
     "declined",  # an offer, by its holder
     "expired",  # a hold or an offer

@@ -6,12 +6,19 @@ from bson import ObjectId
 from flask import Response, request
 from marshmallow import Schema
 
-from eventapp.bookings import service, transitions, waitlist_offers
+from eventapp.bookings import partial_cancellations, service, transitions, waitlist_offers
 from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.sales import service as sales
 from eventapp.bookings.sales.purchases import CREATED, read_purchase
-from eventapp.bookings.schemas import BookedAnswer, BookingBody, BookingsAnswer, BookingsQuery
-from eventapp.bookings.types import BookingView, PurchaseInput
+from eventapp.bookings.schemas import (
+    BookedAnswer,
+    BookingBody,
+    BookingsAnswer,
+    BookingsQuery,
+    CancellationAnswer,
+    CancellationBody,
+)
+from eventapp.bookings.types import BookingView, CancellationInput, PurchaseInput
 from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, user_required
 from eventapp.core.clock import utc_now
@@ -25,15 +32,14 @@ from eventapp.core.json import JsonObject
 bp = Blueprint("bookings", __name__, url_prefix="/api/bookings", description="Bookings")
 users_bp = Blueprint("user_bookings", __name__, url_prefix="/api/users", description="Bookings")
 MAX_KEY_LENGTH = 200
+KEY_SCHEMA = {"maxLength": MAX_KEY_LENGTH, "pattern": r"^[ -~\xa1-\xac\xae-\xff]+$"}
 REFERENCE = "$response.body#/data/booking/bookingReference"
 
 
 @bp.route("", methods=["POST"])
 @user_required
 @bp.arguments(BookingBody)
-@bp.header_parameter(
-    "Idempotency-Key", maxLength=MAX_KEY_LENGTH, pattern=r"^[ -~\xa1-\xac\xae-\xff]+$"
-)
+@bp.header_parameter("Idempotency-Key", **KEY_SCHEMA)
 @bp.response(201, BookedAnswer, headers=LOCATION_HEADER)
 @bp.response_link(201, "bookings_show_by_reference", reference=REFERENCE)
 @bp.alt_response(202, schema=BookedAnswer, success=True)
@@ -144,6 +150,28 @@ def cancel_booking(booking_id: ObjectId) -> Response:
         current_booking_context(), booking_id, current_actor(), utc_now()
     )
     return booking_response("Booking cancelled", service.render_booking(cancelled))
+
+
+@bp.route("/<oid:booking_id>/cancellations", methods=["POST"])
+@user_required
+@bp.arguments(CancellationBody)
+@bp.header_parameter("Idempotency-Key", **KEY_SCHEMA)
+@bp.response(201, CancellationAnswer)
+@bp.error_responses(404, 409)
+def cancel_tickets(body: CancellationInput, booking_id: ObjectId) -> Response:
+    """Cancel and refund tickets of a confirmed booking, once for each `Idempotency-Key`.
+
+    Of `items`, the tickets with the highest numbers are cancelled that are not checked in. If no
+    ticket is left, the booking is cancelled. The other tickets keep their ids and codes.
+    """
+    actor = current_actor()
+    request_ = partial_cancellations.read_request(body, _read_idempotency_key(), actor)
+    cancelled = partial_cancellations.cancel_tickets(
+        current_booking_context(), booking_id, request_, actor, utc_now()
+    )
+    count = f"{cancelled.quantity} ticket{'' if cancelled.quantity == 1 else 's'}"
+    data = {"booking": service.render_booking(cancelled.booking), "refund": cancelled.refund}
+    return json_response({"message": f"{count} cancelled", "data": data}, 201)
 
 
 @bp.route("/<oid:booking_id>/confirm", methods=["POST"])

@@ -19,6 +19,7 @@ from eventapp.bookings.types import (
     Shortfall,
     StoredBooking,
 )
+from eventapp.bookings.views import render_booking
 from eventapp.core import json
 from eventapp.core.errors import ValidationFailed
 from eventapp.events.types import SaleState, ScheduleEntry
@@ -217,7 +218,7 @@ def build_answer(booking: StoredBooking | None, entries: Sequence[EntryView]) ->
     """Return the answer to a purchase that resulted in a booking, waitlist entries, or both."""
     data: PurchaseData = {}
     if booking:
-        data["booking"] = rules.render_booking(booking)
+        data["booking"] = render_booking(booking)
     if entries:
         data["waitlistEntry"] = entries[0]
     if len(entries) > 1:
