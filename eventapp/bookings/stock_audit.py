@@ -22,8 +22,8 @@ changed in between, whenever it was read:
 * A document is inserted after its take or join. Its in-flight entry was there all the time, and
   contributes the same as the new document. An entry that was cleared before the first read of the
   event belongs to a document that was stored even earlier.
-* A write that changes a status also makes a move pending, and the changes of the move cancel those
-  of the status until the event is written.
+* A write that changes a status or takes tickets off a booking also makes a move pending, and the
+  changes of the move cancel those of the booking until the event is written.
 * A move is recorded as applied only while its in-flight entry is there. Then neither the pending
   move nor the recorded one contributes.
 * A claim on a waitlist entry is made before the take of its offer, and dropped by the write that

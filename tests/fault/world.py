@@ -69,6 +69,26 @@ def cancel_with_a_waitlist(world):
     return lambda: world.ann.cancel(booking)
 
 
+def cancel_a_part(world):
+    booking = world.ann.book(1, 3)
+    return lambda: world.ann.cancel_some(booking, 1, key="k")
+
+
+def cancel_a_part_of_what_was_paid(world):
+    held = world.ann.book(1, 4, hold=True)
+    assert world.ann.confirm(held).status_code == 200
+    world.bob.wait(1, 2)
+    assert world.ann.cancel_some(held, 1).status_code == 201
+    return lambda: world.ann.cancel_some(held, 2, key="k")
+
+
+def cancel_the_last_part(world):
+    held = world.ann.book(1, 3, hold=True)
+    assert world.ann.confirm(held).status_code == 200
+    assert world.ann.cancel_some(held, 1).status_code == 201
+    return lambda: world.ann.cancel_some(held, 2, key="k")
+
+
 def join(world):
     world.ann.book(1, 4)
     return lambda: world.bob.join(1, 2)
@@ -105,6 +125,9 @@ OPERATIONS = (
     cancel,
     cancel_what_was_paid,
     cancel_with_a_waitlist,
+    cancel_a_part,
+    cancel_a_part_of_what_was_paid,
+    cancel_the_last_part,
     join,
     leave,
     accept_a_part,
@@ -164,6 +187,11 @@ def check_repetition(world, operation, call, answer):
         assert world.db.bookings.count_documents({"void": {"$ne": True}}) == 1
     if operation in (cancel, cancel_what_was_paid, cancel_with_a_waitlist):
         assert call().status_code == 200
+    if operation in (cancel_a_part, cancel_a_part_of_what_was_paid, cancel_the_last_part):
+        assert call().status_code == 201
+        bookings = world.db.bookings.find({"cancellations": {"$exists": True}})
+        quantities = [len(part["places"]) for each in bookings for part in each["cancellations"]]
+        assert quantities == ([1] if operation is cancel_a_part else [1, 2])
     if operation is confirm:
         assert call().status_code == 200
         (booking,) = world.db.bookings.find()

@@ -146,10 +146,13 @@ def test_the_examples_of_bodies_can_be_sent_as_they_stand(app, client, db, docum
         {"type": "Seat", "price": 20, "availableTickets": 10},
         {"type": "Standing", "price": 10, "availableTickets": 10},
     ]
-    for _event in range(2):
+    for _event in range(3):
         make_event(db, ticketTypes=types)
+    booking = {"eventId": 3, "ticketTypeId": 1, "quantity": 2}
+    booked = client.post("/api/bookings", json=booking, headers=admin["headers"]).json["data"]
     indexes = {"ticket_type_index": 0, "schedule_index": 0}
-    values = {"user_id": admin["id"], "capability": "none", **indexes}
+    ids = {"user_id": admin["id"], "booking_id": booked["booking"]["_id"]}
+    values = {**ids, "capability": "none", **indexes}
     seen = []
     for method, path, body in list_json_bodies(document):
         # An event that is replaced as a whole gets other ticket types.

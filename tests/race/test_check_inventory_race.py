@@ -12,6 +12,7 @@ from bson import ObjectId
 from eventapp.bookings import (
     auditing,
     event_closing,
+    partial_cancellations,
     recovery,
     store_audits,
     transitions,
@@ -116,6 +117,14 @@ class Changes:
     def cancellation(self):
         transitions.cancel_booking(self.context, self._find(ANN), kit.attendee(ANN), self.now)
 
+    def cancellation_of_a_ticket(self):
+        items = [{"ticketTypeId": 1, "quantity": 1}]
+        holder = kit.attendee(ANN)
+        request = partial_cancellations.read_request({"items": items}, None, holder)
+        partial_cancellations.cancel_tickets(
+            self.context, self._find(ANN), request, holder, self.now
+        )
+
     def cancellation_of_a_hold(self):
         transitions.cancel_booking(self.context, self._find(BOB), kit.attendee(BOB), self.now)
 
@@ -165,6 +174,7 @@ CHANGES = {
     Changes.sale: SALE,
     Changes.hold: (),
     Changes.cancellation: END,
+    Changes.cancellation_of_a_ticket: ("part", *END[1:]),
     Changes.cancellation_of_a_hold: (),
     Changes.confirmation: ("charge", "confirm", "move"),
     Changes.expiry: ("end", "offer-take"),

@@ -7,8 +7,14 @@ from typing import Any, Protocol
 
 from bson import ObjectId
 
-from eventapp.bookings import event_closing, transitions, waitlist_offers
+from eventapp.bookings import (
+    event_closing,
+    partial_cancellations,
+    transitions,
+    waitlist_offers,
+)
 from eventapp.bookings.context import BookingContext
+from eventapp.bookings.partial_cancellations import CancellationRequest
 from eventapp.bookings.sales import service as sales
 from eventapp.bookings.sales import ticket_limit
 from eventapp.bookings.sales.purchases import Purchase, PurchaseItem
@@ -16,6 +22,8 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.errors import AppError
 from eventapp.events import editing
 from eventapp.events.changes import NO_EVENT_CACHE
+from eventapp.tickets import check_ins
+from eventapp.tickets.signing_key import load_key
 from eventapp.waitlist import service as waitlist
 from tests.simulation import invariants
 from tests.simulation.scheduler import Process, Scheduler
@@ -56,6 +64,7 @@ class World(Protocol):
     Attributes:
         events: the events, as they were when the history began.
         told: what clients were told of each booking: see `invariants.check_answers`.
+        cancelled: the requests to cancel tickets that succeeded: see `invariants.check_answers`.
         action_weights: how likely each action is.
         hold_chance: the probability that a booking is held for a payment.
     """
@@ -64,6 +73,7 @@ class World(Protocol):
     scheduler: Scheduler
     events: list[dict[str, Any]]
     told: dict[ObjectId, str]
+    cancelled: list[tuple[ObjectId, CancellationRequest, int]]
     action_weights: list[int]
     hold_chance: float
 
@@ -79,9 +89,10 @@ class Client:
         self._random = world.scheduler.random
         self._bookings: list[ObjectId] = []
         self._sent: list[Purchase] = []
+        self._key_count = 0
         self._actions = (
             *(self.book, self.book_again, self.cancel, self.confirm),
-            *(self.join, self.accept, self.leave),
+            *(self.join, self.accept, self.leave, self.cancel_tickets),
         )
 
     def act(self) -> None:
@@ -139,6 +150,39 @@ class Client:
                 server.context, booking_id, self._actor, self._now(server)
             ),
         )
+
+    def cancel_tickets(self) -> None:
+        """Cancel some tickets of a booking; without an answer, repeat the request with its key."""
+        if not self._bookings:
+            return
+        booking_id, number = self._random.choice(self._bookings), self._random.randint(1, 3)
+        self._key_count += 1
+        key = f"cancellation {self._key_count}"
+        tickets = [f"{booking_id}-{type_id}-{number}" for type_id in (1, 2)]
+        request = partial_cancellations.read_request(
+            self._random.choice(
+                [
+                    {"items": [{"ticketTypeId": 1, "quantity": number}]},
+                    {"items": [{"ticketTypeId": 2, "quantity": number}]},
+                    {"ticketIds": [self._random.choice(tickets)]},
+                ]
+            ),
+            key,
+            self._actor,
+        )
+        # If these are all of its tickets, the booking ends.
+        self._world.told[booking_id] = "ended"
+        while True:
+            outcome = self._world.request(
+                f"cancel {request} of {booking_id}",
+                lambda server: partial_cancellations.cancel_tickets(
+                    server.context, booking_id, request, self._actor, self._now(server)
+                ),
+            )
+            if outcome.value or outcome.is_refused:
+                break
+        if outcome.value:
+            self._world.cancelled.append((booking_id, request, outcome.value.quantity))
 
     def confirm(self) -> None:
         """Pay for one of the user's bookings. Without an answer, try again, or cancel it."""
@@ -231,6 +275,24 @@ class Client:
                 image_base_url="http://localhost",
             ),
         )
+
+    def check_in(self) -> None:
+        """Check in a ticket of a booking of any user."""
+        booking_ids = list(self._world.told)
+        if not booking_ids:
+            return
+        booking_id = self._random.choice(booking_ids)
+        event, number = self._choose_event(), self._random.randint(1, 3)
+        ticket_id = f"{booking_id}-{self._random.choice([1, 2])}-{number}"
+        self._world.request(
+            f"check in {ticket_id}",
+            lambda server: self._check_in(server, event["eventId"], ticket_id),
+        )
+
+    def _check_in(self, server: Server, event_id: int, ticket_id: str) -> Any:
+        db, now = server.context.db, self._now(server)
+        code = load_key(db, now).sign(event_id, ticket_id)
+        return check_ins.open_check_in(db, event_id, self._actor, now).check_in(code, now)
 
     def cancel_event(self) -> None:
         """Cancel an event, which ends its bookings."""

@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 from eventapp import prepare_database
 from eventapp.bookings import auditing
 from eventapp.bookings.context import BookingContext
+from eventapp.bookings.partial_cancellations import CancellationRequest
 from eventapp.bookings.rules import Limits
 from eventapp.core.access.actor import Actor
 from eventapp.core.errors import AppError
@@ -54,12 +55,14 @@ class History:
 
     Attributes:
         told: what clients were told of each booking: see `invariants.check_answers`.
+        cancelled: the requests to cancel tickets that succeeded: see `invariants.check_answers`.
         failures: exceptions that no client and no job should ever meet.
     """
 
     store: SimulatedStore
     seed: int
     told: dict[ObjectId, str] = field(default_factory=dict)
+    cancelled: list[tuple[ObjectId, CancellationRequest, int]] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -72,7 +75,7 @@ class History:
         )
         self.servers: list[Server] = []
         self._checked: list[dict[str, Any]] = []
-        self.action_weights = [4, *(self.random.choice([0, 1, 4]) for _ in range(6))]
+        self.action_weights = [4, *(self.random.choice([0, 1, 4]) for _ in range(7))]
         self.hold_chance = self.random.choice([0, 0.5, 1])
         self._unfinished = 0
 
@@ -204,6 +207,9 @@ class History:
             for _ in range(self.random.randint(0, 2)):
                 self.scheduler.pause(seconds=self.random.uniform(0, 30))
                 organizer.edit_capacity()
+            for _ in range(self.random.choice([0, 0, 6])):
+                self.scheduler.pause(seconds=self.random.uniform(0, 10))
+                organizer.check_in()
             if self.random.random() < 0.15:
                 organizer.cancel_event()
             self._unfinished -= 1
@@ -241,7 +247,7 @@ class History:
             if self._is_at_rest():
                 break
         invariants.check_rest(self.store, self.provider)
-        invariants.check_answers(self.store, self.told)
+        invariants.check_answers(self.store, self.told, self.cancelled)
         faults = list(auditing.check(worker.context, self.scheduler.time_of()))
         assert not faults, repr(faults)
 

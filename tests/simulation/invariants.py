@@ -5,10 +5,12 @@ that the last one also asks `bookings.auditing`, which must agree that there is 
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from bson import ObjectId
 
+from eventapp.bookings.partial_cancellations import CancellationRequest
 from tests.simulation.provider import SimulatedProvider
 from tests.simulation.store import SimulatedStore
 
@@ -49,6 +51,7 @@ def check_rest(store: SimulatedStore, provider: SimulatedProvider) -> None:
     _check_stock(store)
     _check_nothing_is_pending(store)
     _check_limits(store)
+    _check_places(store)
     _check_entries(store)
     _check_ledger(store)
     _check_money(store, provider)
@@ -82,6 +85,7 @@ def _check_nothing_is_pending(store: SimulatedStore) -> None:
             assert document.get("restock") != "due", f"a move is pending: {document}"
             assert "offering" not in document, f"a claim is left: {document}"
             assert "tell" not in document, f"a notification is pending: {document}"
+            assert "refundDueAt" not in document, f"a refund is due: {document}"
 
 
 def _check_limits(store: SimulatedStore) -> None:
@@ -93,6 +97,23 @@ def _check_limits(store: SimulatedStore) -> None:
         assert sum(b["slot"] == "direct" for b in bookings) <= 1, "two bookings of one user"
         total = sum(booking["quantity"] for booking in bookings)
         assert total <= MAX_PER_USER, f"{total} tickets of one user"
+
+
+def _check_places(store: SimulatedStore) -> None:
+    """Check that no ticket was cancelled twice, or cancelled and checked in."""
+    for booking in store.read("bookings"):
+        parts = booking.get("cancellations", [])
+        places = [place for part in parts for place in part["places"]]
+        assert len(set(places)) == len(places), f"a ticket was cancelled twice: {booking}"
+        # The cancellation of the event ends a booking with checked-in tickets, too.
+        used = booking.get("checkIns", {}).keys()
+        assert not used & set(places), f"a checked-in ticket was cancelled: {booking}"
+        if booking.get("status") == "confirmed":
+            for item in booking["items"]:
+                prefix = f"{item['ticketTypeId']}-"
+                cancelled = sum(place.startswith(prefix) for place in places)
+                issued = item.get("issued", item["quantity"])
+                assert issued == item["quantity"] + cancelled, f"tickets are lost: {booking}"
 
 
 def _check_entries(store: SimulatedStore) -> None:
@@ -144,12 +165,17 @@ def _check_money(store: SimulatedStore, provider: SimulatedProvider) -> None:
         assert balance == owed, f"{balance} cents paid, {owed} owed: {booking}"
 
 
-def check_answers(store: SimulatedStore, told: dict[ObjectId, str]) -> None:
-    """Check that every booking that a client was told of is there.
+def check_answers(
+    store: SimulatedStore,
+    told: dict[ObjectId, str],
+    cancelled_tickets: Iterable[tuple[ObjectId, CancellationRequest, int]],
+) -> None:
+    """Check that every booking and every cancellation that a client was told of is there, once.
 
     Args:
         told: the status that the client was told last, by booking id; `ended` if the client has
             since tried to end it.
+        cancelled_tickets: the booking, the request and the number of tickets of each cancellation.
     """
     cancelled = {e["eventId"] for e in store.read("events") if e["status"] == "cancelled"}
     bookings = {booking["_id"]: booking for booking in store.read("bookings")}
@@ -158,3 +184,7 @@ def check_answers(store: SimulatedStore, told: dict[ObjectId, str]) -> None:
         assert not booking.get("void"), f"a booking is lost: {booking_id}"
         if status == "confirmed" and booking["eventId"] not in cancelled:
             assert booking["status"] == "confirmed", f"a confirmed booking ended: {booking}"
+    for booking_id, request, quantity in cancelled_tickets:
+        parts = bookings[booking_id]["cancellations"]
+        counts = [len(each["places"]) for each in parts if each.get("request") == request.digests]
+        assert counts == [quantity], f"{request} has cancelled {counts}: {bookings[booking_id]}"

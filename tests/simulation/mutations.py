@@ -8,8 +8,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
+from eventapp.bookings import partial_cancellations
 from eventapp.bookings import store as bookings_store
 from eventapp.inventory import store as inventory_store
+from eventapp.inventory.service import StockMove
+from eventapp.tickets import store as tickets_store
 from eventapp.waitlist import store as waitlist_store
 
 Replacement = tuple[Any, str, Any]
@@ -40,6 +43,15 @@ def _without_claims() -> list[Replacement]:
     return [(waitlist_store, "claim_for_offer", claim)]
 
 
+def _with_one_key() -> list[Replacement]:
+    real = StockMove.for_return
+
+    def build(booking_id: str, items: Any, *, held: bool, number: int = 0) -> StockMove:
+        return real(booking_id, items, held=held)
+
+    return [(StockMove, "for_return", build)]
+
+
 MUTATIONS: dict[str, Callable[[], list[Replacement]]] = {
     "a take without the guard of its tickets": lambda: [
         (inventory_store, "_build_type_guards", lambda *_: {})
@@ -56,6 +68,16 @@ MUTATIONS: dict[str, Callable[[], list[Replacement]]] = {
     ],
     "a change of a booking without the guard of its status": _without_status_guard,
     "an offer without its claim": _without_claims,
+    "a cancellation without the guard of the tickets": lambda: [
+        (bookings_store, "build_unchanged_guard", lambda booking: {"status": booking["status"]})
+    ],
+    "a cancellation of tickets without the guard of their check-ins": lambda: [
+        (partial_cancellations, "build_not_checked_in_guard", lambda _places: {})
+    ],
+    "a check-in without the guard that the ticket is not cancelled": lambda: [
+        (tickets_store, "build_not_cancelled_guard", lambda _place: {})
+    ],
+    "moves of one booking that share a key": _with_one_key,
 }
 
 

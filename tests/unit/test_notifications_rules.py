@@ -28,6 +28,7 @@ ALL_FACTS = {
     "expiresAt": NOW,
     "schedule": [{"date": "2030-05-02", "location": "Larissa"}],
     "reason": "event_over",
+    "left": 1,
     "period": "daily",
     "from": "2030-04-30",
     "to": "2030-04-30",
@@ -82,6 +83,23 @@ def test_a_message_has_the_expected_headers_whatever_users_write(title, name):
 )
 def test_one_ticket_is_written_in_the_singular(quantity, text):
     assert rules.format_ticket_count({"quantity": quantity}) == text
+
+
+@pytest.mark.parametrize(
+    ("quantity", "left", "refund", "title", "text"),
+    [
+        (1, 2, 20, "Ticket cancelled", "is cancelled; 2 are left. 20 EUR are refunded."),
+        (2, 1, 7.5, "Tickets cancelled", "are cancelled; 1 is left. 7.50 EUR are refunded."),
+        (3, 1, None, "Tickets cancelled", "are cancelled; 1 is left."),
+    ],
+)
+def test_the_text_about_cancelled_tickets_agrees_with_their_number(
+    quantity, left, refund, title, text
+):
+    facts = {**ALL_FACTS, "quantity": quantity, "left": left, "refund": refund, "currency": "EUR"}
+    composed = rules.compose_text(rules.TICKETS_CANCELLED, facts)
+    assert composed[0].startswith(f"{title}: ")
+    assert composed[1].endswith(text)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +199,7 @@ def test_bookings_and_notifications_use_the_same_kinds():
         *bookings.END_NOTIFICATIONS.values(),
         bookings.BOOKING_CONFIRMED,
         bookings.WAITLIST_OFFER,
+        bookings.TICKETS_CANCELLED,
     }
     assert kinds <= set(rules.KINDS)
 
