@@ -45,9 +45,8 @@ from eventapp.core.shared_cache import open_shared_cache
 from eventapp.core.streams.connection_limits import ConnectionLimits
 from eventapp.core.streams.hub import HUB, Hub
 from eventapp.due_work import store as due_work_store
-from eventapp.events import ownership
+from eventapp.events import ownership, timekeeping
 from eventapp.events import routes as events_routes
-from eventapp.events import service as events
 from eventapp.events import store as events_store
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
@@ -192,7 +191,7 @@ def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
     Documents of an older schema version are migrated.
 
     Args:
-        default_zone: the zone that DEFAULT_TIMEZONE names.
+        default_zone: the zone that DEFAULT_TIMEZONE names. It decides which day is today.
 
     Raises:
         SchemaTooNew: a newer version of the application has written to the database.
@@ -201,14 +200,14 @@ def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
     database.ensure_indexes(db, INDEXES)
     if version < database.SCHEMA_VERSION and migrate_events(db, default_zone, utc_now()):
         database.record_schema_version(db)
-    events.prepare(db, utc_now())
+    timekeeping.prepare(db, utc_now(), default_zone)
 
 
 def set_up_services(app: Flask, config: Config, db: Db) -> None:
     """Build the objects that routes look up by an AppKey: the event cache, the hub and others."""
     JOB_STATUS.set(app, jobs.get_job_status)
     shared_cache = open_shared_cache(config.cache_url, config.jwt_secret)
-    event_cache = EventCache(db, shared_cache)
+    event_cache = EventCache(db, shared_cache, config.default_zone)
     EVENT_CACHE.set(app, event_cache)
     popularity = Popularity(db)
     POPULARITY.set(app, popularity)
@@ -279,6 +278,7 @@ def build_booking_context(
         on_booked=on_booked,
         event_changes=event_changes,
         forget_functions=FORGET_FUNCTIONS,
+        default_zone=config.default_zone,
     )
 
 

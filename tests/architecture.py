@@ -127,6 +127,8 @@ LAYERS: dict[str, dict[str, str]] = {
         "store_ownership": "store",
         "store_listing": "store",
         "store_migration": "store",
+        "store_timekeeping": "store",
+        "timekeeping": "service",
     },
     "inventory": {
         "in_flight": "service",

@@ -25,7 +25,7 @@ from eventapp.config import Config, load_config
 from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.http.app_context import CONFIG
-from eventapp.events import service as events
+from eventapp.events import timekeeping
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from eventapp.inventory.service import INVENTORY
 from tests import factories
@@ -178,7 +178,7 @@ def empty_written_collections(database: Any) -> None:
 def _empty(database: Any, names: Iterable[str]) -> None:
     for name in names:
         database[name].delete_many({})
-    events.prepare(database, utc_now())
+    timekeeping.prepare(database, utc_now())
 
 
 @pytest.fixture

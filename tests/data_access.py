@@ -77,6 +77,7 @@ WRITES: Table = {
         "events.store_ownership": (
             *("organizerId", "updatedAt", "rev", "__v", "terms", "changedAt"),
         ),
+        "events.store_timekeeping": ("nextDate", "listed", "rev", "changedAt"),
         "events.store_deletions": (DELETE, "rev"),
         "inventory.store": (
             *(f"ticketTypes.*.{counter}" for counter in STOCK),
@@ -160,7 +161,8 @@ READS: Table = {
         "events.store_alerts": (ALL,),
         "events.store_listing": (ALL,),
         "events.store_migration": ("eventId", "rev", "schedule", "nextScheduleId"),
-        "events.store_ownership": ("eventId", "organizerId", "status", "lastDate"),
+        "events.store_ownership": ("eventId", "organizerId", "status", "overAt"),
+        "events.store_timekeeping": ("eventId", "rev", "schedule"),
         "inventory.store": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
@@ -11,6 +12,7 @@ from eventapp.bookings.types import StoredBooking
 from eventapp.core.app_key import AppKey
 from eventapp.core.database import Db, get_db
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
+from eventapp.events.schedules import UTC_ZONE
 from eventapp.inventory.service import Inventory
 from eventapp.notifications.outbox import Outbox
 from eventapp.notifications.types import Attachment
@@ -36,6 +38,7 @@ class BookingContext:
         event_changes: receives the events that are cancelled or deleted.
         forget_functions: remove what each feature stores about a user, for the job that finishes
             interrupted erasures.
+        default_zone: the time zone of today in lists.
         sales: sells the tickets that the requests of this process ask for, in batches.
         last_offered_event_id: where the job that offers tickets goes on; 0 to begin anew.
     """
@@ -51,6 +54,7 @@ class BookingContext:
         on_booked: Callable[[int], None] = lambda _event_id: None,
         event_changes: EventChanges = NO_EVENT_CACHE,
         forget_functions: Sequence[Callable[[Db, ObjectId], None]] = (),
+        default_zone: ZoneInfo = UTC_ZONE,
     ) -> None:
         """Set the attributes. The worker's notifications need the outbox and the attachments."""
         self.db = db
@@ -62,6 +66,7 @@ class BookingContext:
         self.on_booked = on_booked
         self.event_changes = event_changes
         self.forget_functions = forget_functions
+        self.default_zone = default_zone
         self.sales = SaleBatcher(db, inventory)
         self.last_offered_event_id = 0
 

@@ -17,7 +17,7 @@ from eventapp.core.clock import start_clock
 from eventapp.core.database import exclude_ids
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import DueRun, PartsFailed, process_due
-from eventapp.events import deletions, editing
+from eventapp.events import deletions, editing, timekeeping
 from eventapp.events import service as events
 from eventapp.events.bodies import EventView
 from eventapp.waitlist import auditing as waitlist_audits
@@ -60,6 +60,7 @@ def cancel_event(
         actor=actor,
         now=now,
         image_base_url=image_base_url,
+        default_zone=context.default_zone,
     )
     context.inventory.invalidate(event_id)
     end_all_bookings(context, event_id, "event_cancelled", now, max_seconds=REQUEST_SECONDS)
@@ -165,7 +166,7 @@ def close_past_events(context: BookingContext, now: datetime) -> int:
     Returns:
         How many events were completed.
     """
-    completed = events.complete_past_events(context.db, now)
+    completed = timekeeping.complete_past_events(context.db, now)
 
     def close_waitlist(event_id: int) -> int:
         waitlist.close_waitlist(context.db, context.inventory, event_id, now)

@@ -5,7 +5,7 @@ Rules and use cases take the time as an argument instead.
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -26,6 +26,11 @@ def start_clock(now: datetime) -> Callable[[], datetime]:
     """
     started = time.monotonic()
     return lambda: _truncate(now + timedelta(seconds=time.monotonic() - started))
+
+
+def get_local_date(moment: datetime, zone: ZoneInfo) -> date:
+    """Return the date of an instant in a time zone."""
+    return moment.astimezone(zone).date()
 
 
 @cache

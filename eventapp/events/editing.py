@@ -5,7 +5,7 @@ revision that was read. Otherwise it begins again, so that it never overwrites a
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from bson import ObjectId
 
 from eventapp.core.access.actor import Actor
+from eventapp.core.clock import get_local_date
 from eventapp.core.database import Db, Query
 from eventapp.core.errors import Conflict, ValidationFailed
 from eventapp.events import rules, schedules, store
@@ -55,12 +56,14 @@ def edit_event(
     actor: Actor,
     now: datetime,
     image_base_url: str,
+    default_zone: ZoneInfo = UTC_ZONE,
 ) -> EventView:
     """Apply an edit to an event, and return the event after it.
 
     Args:
         edit: called again each time that a sale or another edit came between read and write.
         event_changes: notified as soon as the event is written.
+        default_zone: the zone of today in lists.
 
     Raises:
         EventNotFound, Forbidden: from `get_managed`.
@@ -72,7 +75,7 @@ def edit_event(
     for _attempt in range(EDIT_ATTEMPTS):
         event = get_managed(db, event_id, actor)
         wait.pause_if_closed(event)
-        patch = _complete_patch(event, edit(event), now)
+        patch = _complete_patch(event, edit(event), now, get_local_date(now, default_zone))
         after = store.write_if_unchanged(db, event, patch, now=wait.clock())
         if after:
             event_changes.event_changed(event_id)
@@ -81,13 +84,13 @@ def edit_event(
     raise EditConflict
 
 
-def _complete_patch(event: Event, patch: EventPatch, now: datetime) -> Query:
+def _complete_patch(event: Event, patch: EventPatch, now: datetime, today: date) -> Query:
     """Return the fields to write: those of the patch, and all that change because of them."""
     parts = cast(ListedParts, {**event, **patch})
     return {
         **patch,
         "updatedAt": now,
-        **rules.derive_fields(parts, now.date()),
+        **rules.derive_fields(parts, today),
         **rules.make_schedule_change_fields(event, parts["schedule"], parts["status"], now),
     }
 
@@ -114,6 +117,7 @@ def set_photo(
     actor: Actor,
     now: datetime,
     image_base_url: str,
+    default_zone: ZoneInfo = UTC_ZONE,
 ) -> EventView:
     """Make the photo in a file the event's image, and delete the previous photo.
 
@@ -141,6 +145,7 @@ def set_photo(
             actor=actor,
             now=now,
             image_base_url=image_base_url,
+            default_zone=default_zone,
         )
     media.delete_photo(db, owner, replaced_id)
     return event

@@ -1,7 +1,7 @@
 """Use cases that list events: browse and search, the most popular, recommendations, favorites."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 
 from eventapp.core import json
 from eventapp.core.access.actor import Actor
@@ -40,16 +40,17 @@ def list_events(
         Unauthorized: `mine` is set and no user is logged in.
     """
     if request.mine or actor.may_organize:
-        own_scope = _make_own_scope(request, actor, now) if request.mine else None
+        today = event_cache.get_today(now)
+        own_scope = _make_own_scope(request, actor, today) if request.mine else None
         event_cache.receive_changes()
-        found = find_page(db, request, now.date(), event_cache.index, own_scope)
+        found = find_page(db, request, today, event_cache.index, own_scope)
         body = json.dumps(present_page(db, found, actor, image_base_url))
         return body, make_etag(body)
     page = event_cache.show_page(request, now, actor.favorites_key, image_base_url)
     return page.body, page.etag
 
 
-def _make_own_scope(request: ListRequest, actor: Actor, now: datetime) -> Query:
+def _make_own_scope(request: ListRequest, actor: Actor, today: date) -> Query:
     """Return the MongoDB filter of the caller's own events, before the filters of the request.
 
     A user who is no longer an organizer sees only the events among them that everyone sees.
@@ -60,8 +61,9 @@ def _make_own_scope(request: ListRequest, actor: Actor, now: datetime) -> Query:
         return store_listing.make_public_filter(
             upcoming=request.upcoming, organizer_id=actor.user_id
         )
-    today = rules.midnight(now.date())
-    return store_listing.make_organizer_filter(today, actor.user_id, upcoming=request.upcoming)
+    return store_listing.make_organizer_filter(
+        rules.midnight(today), actor.user_id, upcoming=request.upcoming
+    )
 
 
 def present_page(db: Db, page: FoundPage, actor: Actor, image_base_url: str) -> JsonObject:

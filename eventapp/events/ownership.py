@@ -6,7 +6,6 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.core.database import Db
-from eventapp.events import rules
 from eventapp.events import store_ownership as store
 from eventapp.events.changes import EventChanges
 
@@ -16,9 +15,9 @@ EVENTS_PER_WRITE = 200
 def has_open_events(db: Db, user_id: ObjectId, now: datetime) -> bool:
     """Return whether a user is the organizer of a draft, or of a published event that is not over.
 
-    An event is over after its last date.
+    An event is over when the last entry of its schedule is.
     """
-    return store.has_open_event(db, user_id, rules.midnight(now.date()))
+    return store.has_open_event(db, user_id, now)
 
 
 def iterate_events(db: Db, user_id: ObjectId) -> Iterator[list[int]]:

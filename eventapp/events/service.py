@@ -1,13 +1,13 @@
-"""Use cases of single events: create, show and favorite them, and update them every day.
+"""Use cases of single events: create, show and favorite them.
 
-`editing` contains the use cases that change an event, `listing` those that list events.
+`editing` contains the use cases that change an event, `listing` those that list events, and
+`timekeeping` those that time itself brings about.
 """
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from functools import partial
+from datetime import datetime
 from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
@@ -16,11 +16,10 @@ from bson import ObjectId
 from eventapp.accounts import service as accounts
 from eventapp.core import json
 from eventapp.core.access.actor import Actor, ActorLoader
-from eventapp.core.clock import utc_now
+from eventapp.core.clock import get_local_date
 from eventapp.core.database import Db
 from eventapp.core.errors import Forbidden, Unauthorized
 from eventapp.core.json import JsonObject
-from eventapp.due_work.service import DueRun, process_due
 from eventapp.events import rules, store, store_deletions
 from eventapp.events.bodies import EventInput, EventView, TicketTypeView
 from eventapp.events.cache.event_cache import EventCache
@@ -39,9 +38,6 @@ from eventapp.events.popularity import Popularity
 from eventapp.events.schedules import UTC_ZONE, build_schedule
 from eventapp.events.types import (
     Event,
-    EventKey,
-    EventRevision,
-    EventSchedule,
     ListedParts,
     NewEvent,
     SaleState,
@@ -57,65 +53,12 @@ __all__ = [
     "TicketTypeNotFound",
 ]
 
-# A sale between the read and the write of a next date makes the write fail. Then both are repeated.
-NEXT_DATE_ATTEMPTS = 20
-# Past events that one call completes. The worker calls every few minutes.
-MAX_COMPLETED = 5000
 # What a stream message shows of an event that was edited, cancelled or completed.
 _MESSAGE_FIELDS = ("eventId", "status", "title", "updatedAt", "__v")
 # How often the caller of a long answer is checked again.
 RECHECK_SECONDS = 1.0
 
 Part = TypeVar("Part")
-
-
-def prepare(db: Db, now: datetime) -> None:
-    """Prepare the database at start: the counter of eventIds, and the fields that change daily."""
-    store.advance_event_id_counter(db)
-    start_day(db, now.date())
-
-
-def start_day(db: Db, today: date) -> None:
-    """Update the fields of events that depend on today's date.
-
-    It may run at any time, and several times at once. It never overwrites an edit.
-    """
-    midnight = rules.midnight(today)
-    store.unlist_past(db, midnight)
-
-    def set_next_date(event: EventSchedule) -> int:
-        upcoming = (entry["date"] for entry in event["schedule"] if entry["date"] >= midnight)
-        store.set_next_date_if_unchanged(db, event, min(upcoming))
-        return 1
-
-    run = DueRun(db, "next date", utc_now())
-    for _attempt in range(NEXT_DATE_ATTEMPTS):
-        events = store.find_with_past_next_date(db, midnight, run.waiting)
-        if not events:
-            return
-        run.process(events, get_key=_get_event_id, handle=set_next_date)
-
-
-def complete_past_events(db: Db, now: datetime) -> int:
-    """Mark published events whose last date is over as completed; return how many."""
-    completed = {"status": rules.COMPLETED, "listed": False}
-
-    def complete(event: EventRevision) -> int:
-        return int(store.write_if_unchanged(db, event, completed, now=now) is not None)
-
-    return process_due(
-        db,
-        "completion",
-        now,
-        find=partial(store.find_published_before, db, rules.midnight(now.date())),
-        limit=MAX_COMPLETED,
-        get_key=_get_event_id,
-        handle=complete,
-    )
-
-
-def _get_event_id(event: EventKey) -> int:
-    return event["eventId"]
 
 
 def create_event(
@@ -131,7 +74,7 @@ def create_event(
     """Create an event of the caller, who is an organizer or admin, as a draft or published.
 
     Args:
-        default_zone: the zone of schedule entries that name none.
+        default_zone: the zone of schedule entries that name none, and of today in lists.
 
     Raises:
         ValidationFailed, NonexistentLocalTime: a schedule entry is not valid.
@@ -188,7 +131,7 @@ def make_new_event(
         "updatedAt": now,
         "rev": 0,
         "__v": 0,
-        **rules.derive_fields(parts, now.date()),
+        **rules.derive_fields(parts, get_local_date(now, default_zone)),
     }
     return cast(NewEvent, event)
 

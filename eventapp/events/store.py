@@ -1,6 +1,7 @@
 """Read and write the `events` collection.
 
 Other modules use it too: `store_listing` reads pages of lists, `store_deletions` deletes events,
+`store_timekeeping` updates what depends on the time,
 `inventory.store` changes the stock of ticket types, and `analytics.store_figures` computes figures.
 An edit replaces the ticket types as a whole. The revision guards it, so that it never overwrites a
 sale.
@@ -22,7 +23,6 @@ from eventapp.events.types import (
     EventChange,
     EventKey,
     EventRevision,
-    EventSchedule,
     IndexedEvent,
     NewEvent,
     StoredEvent,
@@ -259,59 +259,6 @@ def find_changes_since(db: Db, collection: str, moment: datetime) -> list[EventC
     """Return the changes in one of CHANGE_COLLECTIONS after this time, in no order."""
     found = db[collection].find({"changedAt": {"$gt": moment}}, CHANGE_FIELDS)
     return cast(list[EventChange], list(found))
-
-
-# Updates of a new day.
-
-
-def unlist_past(db: Db, today: datetime) -> None:
-    """Take the events whose last date is before today off the public list."""
-    db.events.update_many(
-        {"listed": True, "lastDate": {"$lt": today}},
-        {"$set": {"listed": False}, "$inc": {"rev": 1}, **SET_CHANGED_AT},
-    )
-
-
-def find_with_past_next_date(
-    db: Db, today: datetime, without: Sequence[object] = ()
-) -> list[EventSchedule]:
-    """Return events, including drafts, with a `nextDate` before today and a later date.
-
-    Args:
-        without: eventIds to leave out.
-    """
-    where = {
-        "lastDate": {"$gte": today},
-        "nextDate": {"$lt": today},
-        **exclude_ids(without, "eventId"),
-    }
-    found = db.events.find(where, {"eventId": 1, "rev": 1, "schedule": 1})
-    return cast(list[EventSchedule], list(found))
-
-
-def set_next_date_if_unchanged(db: Db, event: EventRevision, next_date: datetime) -> None:
-    """Set `nextDate` if the event still has the revision that was read; an edit sets it anyway."""
-    db.events.update_one(
-        {"eventId": event["eventId"], "rev": event["rev"]},
-        {"$set": {"nextDate": next_date}, "$inc": {"rev": 1}, **SET_CHANGED_AT},
-    )
-
-
-def find_published_before(
-    db: Db, today: datetime, limit: int, without: Sequence[object] = ()
-) -> list[EventRevision]:
-    """Return published events whose last date is before today, the longest over first.
-
-    Args:
-        without: eventIds to leave out.
-    """
-    where = {
-        "status": "published",
-        "lastDate": {"$lt": today},
-        **exclude_ids(without, "eventId"),
-    }
-    found = db.events.find(where, {"eventId": 1, "rev": 1}).sort("lastDate", ASCENDING)
-    return cast(list[EventRevision], list(found.limit(limit)))
 
 
 # Cancelled events.

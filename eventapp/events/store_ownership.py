@@ -12,11 +12,11 @@ from eventapp.events.store import SET_CHANGED_AT
 from eventapp.events.types import EventKey
 
 
-def has_open_event(db: Db, organizer_id: ObjectId, today: datetime) -> bool:
-    """Return whether this user has a draft, or a published event with a date from today on."""
+def has_open_event(db: Db, organizer_id: ObjectId, now: datetime) -> bool:
+    """Return whether this user has a draft, or a published event that is not over."""
     where: Query = {
         "organizerId": organizer_id,
-        "$or": [{"status": "draft"}, {"status": "published", "lastDate": {"$gte": today}}],
+        "$or": [{"status": "draft"}, {"status": "published", "overAt": {"$gt": now}}],
     }
     return db.events.find_one(where, {"eventId": 1}) is not None
 

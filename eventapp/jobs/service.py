@@ -24,11 +24,11 @@ from eventapp.bookings import notifications as booking_notifications
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.ledger import reports
 from eventapp.bookings.ledger import service as ledger
-from eventapp.core.clock import utc_now
+from eventapp.core.clock import get_local_date, utc_now
 from eventapp.core.database import Db
 from eventapp.due_work.service import describe_error
 from eventapp.events import alerts as event_alerts
-from eventapp.events import service as events
+from eventapp.events import timekeeping
 from eventapp.jobs import store
 from eventapp.jobs.types import JobRun, JobStatus, StoredJob
 from eventapp.media import service as media
@@ -66,7 +66,7 @@ class Job:
 
 def _roll_day(context: BookingContext, now: datetime) -> int:
     """Update the stored values of events that depend on the date."""
-    events.start_day(context.db, now.date())
+    timekeeping.start_day(context.db, get_local_date(now, context.default_zone))
     return 0
 
 

@@ -40,7 +40,7 @@ def test_an_organizer_with_open_events_is_not_deleted(db, host, root, status):
 @pytest.mark.parametrize("change", ["cancelled", "completed", "past"])
 def test_an_organizer_whose_events_are_over_is_deleted(db, host, change):
     event_id = event_of(db, 5, organizer_id=host.id)
-    past = {"lastDate": utc_now() - timedelta(days=2)}
+    past = {"overAt": utc_now() - timedelta(days=2)}
     fields = past if change == "past" else {"status": change}
     db.events.update_one({"eventId": event_id}, {"$set": fields})
     assert delete(host, host.id).status_code == 200

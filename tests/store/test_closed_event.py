@@ -10,7 +10,13 @@ import pytest
 
 from eventapp.core.clock import utc_now
 from eventapp.events import store as events_store
-from eventapp.events import store_alerts, store_deletions, store_migration, store_ownership
+from eventapp.events import (
+    store_alerts,
+    store_deletions,
+    store_migration,
+    store_ownership,
+    store_timekeeping,
+)
 from eventapp.inventory import store as inventory_store
 from eventapp.inventory import store_repairs
 from tests.architecture import PACKAGE, ROOT
@@ -62,8 +68,8 @@ UNGUARDED = {
     events_store.insert_many,
     # They change neither counters nor in-flight entries, nor what an organizer edits.
     inventory_store.set_oldest_entry_time,
-    events_store.unlist_past,
-    events_store.set_next_date_if_unchanged,
+    store_timekeeping.unlist_past,
+    store_timekeeping.set_next_date_if_unchanged,
     events_store.clear_closing,
     store_migration.write_if_unchanged,
     store_ownership.set_organizer,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from eventapp.core.database import OPEN_DATABASE
-from eventapp.events import service, store
+from eventapp.events import service, store, timekeeping
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from tests import factories
 from tests.conftest import MONGO_URI
@@ -145,8 +145,18 @@ def test_the_favorites_are_read_by_an_index(recorded):
 def test_the_start_of_a_day_uses_indexes(recorded):
     _app, recorder, db, _headers = recorded
     recorder.commands.clear()
-    service.start_day(db, date.fromisoformat(factories.day(3)))
+    timekeeping.start_day(db, date.fromisoformat(factories.day(3)))
     assert_indexed(recorded, list(recorder.commands))
+
+
+def test_the_completion_of_past_events_uses_an_index(recorded):
+    _app, recorder, db, _headers = recorded
+    recorder.commands.clear()
+    # Long ago, no event was over, so none is completed for the other tests.
+    assert timekeeping.complete_past_events(db, datetime(2000, 1, 1, tzinfo=UTC)) == 0
+    found = [each for each in recorder.commands if each.get("find") == "events"]
+    assert len(found) == 1
+    assert_indexed(recorded, found)
 
 
 @pytest.mark.parametrize("where", [{"description": "x"}, {}, {"ticketTypes.price": 5}])

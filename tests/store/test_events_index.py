@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from eventapp.core.clock import utc_now
-from eventapp.events import list_pages, rules, service, store, store_listing
+from eventapp.events import list_pages, rules, service, store, store_listing, timekeeping
 from eventapp.events.filters import FACET_FIELDS, FILTERS
 from eventapp.events.index import live_index
 from eventapp.events.index.live_index import LiveIndex
@@ -38,7 +38,7 @@ def events(db, organizer):
         for n, body in enumerate(generate_bodies(EVENTS, seed=7, today=today), 1)
     ]
     store.insert_many(db, made)
-    service.prepare(db, utc_now())
+    timekeeping.prepare(db, utc_now())
     make_event(db, status="draft")
     return db
 

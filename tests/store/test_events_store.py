@@ -8,7 +8,15 @@ from pymongo.errors import DuplicateKeyError
 
 from eventapp.core.clock import utc_now
 from eventapp.core.database import ensure_indexes
-from eventapp.events import rules, service, store, store_deletions, store_listing
+from eventapp.events import (
+    rules,
+    service,
+    store,
+    store_deletions,
+    store_listing,
+    store_timekeeping,
+    timekeeping,
+)
 from eventapp.events.schedules import UTC_ZONE, build_schedule
 from eventapp.events.types import RELEVANCE
 from tests.conftest import MONGO_URI
@@ -143,7 +151,7 @@ def test_the_start_of_a_day_updates_lists_and_next_dates(db):
     make_event(db, title="running", schedule=at(0, 1, 9))
     make_event(db, title="to come", schedule=at(5))
     make_event(db, title="draft", status="draft", schedule=at(0, 3))
-    service.start_day(db, in_days(1))
+    timekeeping.start_day(db, in_days(1))
     stored = {event["title"]: event for event in db.events.find()}
     assert {title: event["listed"] for title, event in stored.items()} == {
         "over": False,
@@ -161,16 +169,16 @@ def test_the_start_of_a_day_updates_lists_and_next_dates(db):
 
 def test_several_days_may_pass_and_a_second_run_changes_nothing(db):
     make_event(db, schedule=at(0, 1, 2, 9))
-    service.start_day(db, in_days(3))
+    timekeeping.start_day(db, in_days(3))
     before = db.events.find_one({})
     assert before["nextDate"] == rules.midnight(in_days(9))
-    service.start_day(db, in_days(3))
+    timekeeping.start_day(db, in_days(3))
     assert db.events.find_one({}) == before
 
 
 def test_a_sale_in_between_does_not_prevent_the_update(db, monkeypatch):
     make_event(db, schedule=at(0, 4))
-    plain = store.find_with_past_next_date
+    plain = store_timekeeping.find_with_past_next_date
     sales = iter([1, 1, 0, 0])
 
     def sell_after_reading(db, today, without=()):
@@ -178,19 +186,19 @@ def test_a_sale_in_between_does_not_prevent_the_update(db, monkeypatch):
         db.events.update_one({}, {"$inc": {"rev": next(sales)}})
         return events
 
-    monkeypatch.setattr(store, "find_with_past_next_date", sell_after_reading)
-    service.start_day(db, in_days(1))
+    monkeypatch.setattr(store_timekeeping, "find_with_past_next_date", sell_after_reading)
+    timekeeping.start_day(db, in_days(1))
     assert db.events.find_one({})["nextDate"] == rules.midnight(in_days(4))
 
 
 def test_an_edit_in_between_wins_over_the_update(db):
     event = make_event(db, schedule=at(0, 4))
-    stale = store.find_with_past_next_date(db, rules.midnight(in_days(1)))[0]
+    stale = store_timekeeping.find_with_past_next_date(db, rules.midnight(in_days(1)))[0]
     entry = {"date": in_days(7), "location": "X"}
     fields = {"schedule": build_schedule([entry], UTC_ZONE).entries}
     fields |= rules.derive_fields({**event, **fields}, in_days(1))
     store.write_if_unchanged(db, event, fields, now=utc_now())
-    store.set_next_date_if_unchanged(db, stale, rules.midnight(in_days(4)))
+    store_timekeeping.set_next_date_if_unchanged(db, stale, rules.midnight(in_days(4)))
     assert db.events.find_one({})["nextDate"] == rules.midnight(in_days(7))
 
 

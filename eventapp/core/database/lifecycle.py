@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, tzinfo
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias
 
@@ -52,14 +52,21 @@ class OpenDatabase:
     prepared again on each new day.
     """
 
-    def __init__(self, client: DatabaseClient, db: Db, prepare: Callable[[Db], None]) -> None:
+    def __init__(
+        self,
+        client: DatabaseClient,
+        db: Db,
+        prepare: Callable[[Db], None],
+        zone: tzinfo = UTC,
+    ) -> None:
         """Wrap a client and one of its databases.
 
         Args:
             prepare: creates the indexes, and updates the stored values that depend on the date.
+            zone: the time zone of that date.
         """
         self.client, self.db = client, db
-        self._prepare = prepare
+        self._prepare, self._zone = prepare, zone
         self._prepared_on: date | None = None
         self._prepare_lock = threading.Lock()
 
@@ -68,12 +75,14 @@ class OpenDatabase:
         """Whether the database has been prepared at least once."""
         return self._prepared_on is not None
 
-    def ensure_prepared(self, today: date) -> None:
+    def ensure_prepared(self) -> None:
         """Prepare the database unless that was done today. Concurrent callers wait for the first.
 
         Raises:
             PyMongoError: the preparation failed. The next caller tries it again.
+            SchemaTooNew: a newer version of the application has written to the database.
         """
+        today = utc_now().astimezone(self._zone).date()
         if self._prepared_on == today:
             return
         with self._prepare_lock:
@@ -84,7 +93,7 @@ class OpenDatabase:
     def start(self) -> None:
         """Prepare the database now, or on a thread as soon as it is available."""
         try:
-            self.ensure_prepared(utc_now().date())
+            self.ensure_prepared()
         except PyMongoError as error:
             if not is_unavailable(error):
                 raise
@@ -105,7 +114,7 @@ class OpenDatabase:
 
     def _prepare_with_long_timeout(self) -> None:
         with pymongo.timeout(PREPARE_TIMEOUT_SECONDS):
-            self.ensure_prepared(utc_now().date())
+            self.ensure_prepared()
 
 
 def _get_error(attempt: RetryCallState) -> BaseException | None:
@@ -145,9 +154,10 @@ def open_database(config: Config, prepare: Callable[[Db], None]) -> OpenDatabase
     """
     if config.mongo_uri is None:
         embedded = open_embedded(config.instance_dir)
-        return OpenDatabase(embedded, embedded[DEFAULT_DATABASE], prepare)
+        return OpenDatabase(embedded, embedded[DEFAULT_DATABASE], prepare, config.default_zone)
     client: MongoClient[Document] = connect(config.mongo_uri)
-    return OpenDatabase(client, client.get_default_database(DEFAULT_DATABASE), prepare)
+    db = client.get_default_database(DEFAULT_DATABASE)
+    return OpenDatabase(client, db, prepare, config.default_zone)
 
 
 def purge_deleted(db: Db) -> None:
@@ -188,5 +198,5 @@ def get_db() -> Db:
     database = OPEN_DATABASE.get()
     if not database.is_ready:
         raise DatabaseUnavailable
-    database.ensure_prepared(utc_now().date())
+    database.ensure_prepared()
     return database.db

@@ -10,13 +10,15 @@ process shows within about a second, because a request polls first if the last p
 import itertools
 import time
 from collections.abc import Hashable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from eventapp.core import json
 from eventapp.core.access.actor import Actor
 from eventapp.core.app_key import AppKey
 from eventapp.core.batching import Batcher
+from eventapp.core.clock import get_local_date
 from eventapp.core.database import Db
 from eventapp.core.lru_cache import LRUCache
 from eventapp.core.shared_cache import NO_SHARED_CACHE, SharedCache
@@ -36,6 +38,7 @@ from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.list_pages import find_page
 from eventapp.events.list_requests import ListRequest
 from eventapp.events.rules import get_list_state
+from eventapp.events.schedules import UTC_ZONE
 from eventapp.events.types import EventChange, SaleState
 from eventapp.favorites import service as favorites
 
@@ -73,13 +76,19 @@ class EventCache:
             to the last poll. A query of the index does not poll; call `receive_changes` before.
     """
 
-    def __init__(self, db: Db, shared_cache: SharedCache = NO_SHARED_CACHE) -> None:
+    def __init__(
+        self,
+        db: Db,
+        shared_cache: SharedCache = NO_SHARED_CACHE,
+        default_zone: ZoneInfo = UTC_ZONE,
+    ) -> None:
         """Create an empty cache; nothing is read yet.
 
         Args:
             shared_cache: contains what other processes rendered.
+            default_zone: the zone of today in lists.
         """
-        self._db = db
+        self._db, self._default_zone = db, default_zone
         self.index = LiveIndex(db)
         self._freshness = Freshness()
         self._change_feed = ChangeFeed(db, self._freshness, self._apply_change)
@@ -111,6 +120,10 @@ class EventCache:
             DatabaseUnavailable.
         """
         self._change_feed.poll_if_due()
+
+    def get_today(self, now: datetime) -> date:
+        """Return the date by which lists contain upcoming events."""
+        return get_local_date(now, self._default_zone)
 
     # Events.
 
@@ -170,7 +183,7 @@ class EventCache:
             ValidationFailed: the page begins after the last row that a page number can reach.
             DatabaseUnavailable.
         """
-        page = self._get_page(_make_page_key(request, now))
+        page = self._get_page(_make_page_key(request, now, self.get_today(now)))
         favorited = self._get_favorites(owner).intersection(page.event_ids)
         view = PageView(self._content_version, image_base_url, favorited)
         rendered = self._rendered_pages.get(page.key)
@@ -266,7 +279,7 @@ class EventCache:
 EVENT_CACHE: AppKey[EventCache] = AppKey("event_cache")
 
 
-def _make_page_key(request: ListRequest, now: datetime) -> PageKey:
+def _make_page_key(request: ListRequest, now: datetime, today: date) -> PageKey:
     if request.sort_by == "popularity":
-        return PageKey(request, now.date(), int(now.timestamp() // POPULARITY_PAGE_SECONDS))
-    return PageKey(request, now.date())
+        return PageKey(request, today, int(now.timestamp() // POPULARITY_PAGE_SECONDS))
+    return PageKey(request, today)

@@ -233,6 +233,7 @@ def set_photo(files: JsonObject, event_id: int) -> Response:
         actor=current_actor(),
         now=utc_now(),
         image_base_url=get_image_base_url(),
+        default_zone=current_config().default_zone,
     )
     return json_response(event)
 
@@ -247,5 +248,6 @@ def _edit(event_id: int, edit: editing.Edit) -> Response:
         actor=current_actor(),
         now=utc_now(),
         image_base_url=get_image_base_url(),
+        default_zone=current_config().default_zone,
     )
     return json_response(event)
