@@ -1,6 +1,6 @@
 """Every command that a request about events sends finds its documents by an index."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
