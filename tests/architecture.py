@@ -131,8 +131,10 @@ LAYERS: dict[str, dict[str, str]] = {
         "timekeeping": "service",
     },
     "inventory": {
+        "allocation": "rules",
         "in_flight": "service",
         "moves": "service",
+        "quotas": "rules",
         "repairs": "service",
         "sale_states": "service",
         "store_repairs": "store",

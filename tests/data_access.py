@@ -82,11 +82,11 @@ WRITES: Table = {
         "inventory.store": (
             *(f"ticketTypes.*.{counter}" for counter in STOCK),
             *("available", "cells.*", "inFlight.*", "marksSince", "struck", "hadWaitlist"),
-            *("rev", "changedAt"),
+            *("quotas.*.availableTickets", "rev", "changedAt"),
         ),
         # Repairs of `check_inventory` replace `ticketTypes`, too.
         "inventory.store_repairs": (
-            *("ticketTypes", "available", "cells", "cellsCounted"),
+            *("ticketTypes", "available", "cells", "cellsCounted", "quotas"),
             *("closedUntil", "closedBy", "rev", "changedAt"),
         ),
     },
@@ -166,12 +166,12 @@ READS: Table = {
         "inventory.store": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
-            *("terms", "cellsCounted", "closedUntil"),
+            *("terms", "cellsCounted", "quotas", "closedUntil"),
         ),
         "inventory.store_repairs": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
-            *("terms", "cells", "cellsCounted", "closedUntil"),
+            *("terms", "cells", "cellsCounted", "quotas", "closedUntil"),
         ),
     },
     "erasures": {"accounts.store_erasures": (ALL,)},

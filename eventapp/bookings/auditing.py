@@ -2,7 +2,8 @@
 
 The counters of a ticket type must equal the records: `soldTickets` the tickets of its confirmed
 bookings, `heldTickets` those of its held bookings, and `waiting` its active waitlist entries. So
-must the cells, which count sold and held tickets by schedule entry.
+must the cells, which count sold and held tickets by schedule entry. A quota has the places that the
+tickets in the cells that it matches leave of its capacity.
 Available, sold and held tickets must add up to `capacity`. `bookings.stock_audit` computes what the
 counters should be, also while changes are in flight.
 
@@ -25,9 +26,9 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.recovery import ABANDONED_AFTER, recover
 from eventapp.bookings.stock_audit import ExpectedStock, read_expected_stock
 from eventapp.core.clock import start_clock
-from eventapp.events.types import AuditedState, Cells, TicketType
+from eventapp.events.types import AuditedState, Cells, Quota, TicketType
 from eventapp.inventory.repairs import ClosedEvent
-from eventapp.inventory.service import CELL_COUNTERS
+from eventapp.inventory.service import CELL_COUNTERS, count_taken, get_quotas
 
 EVENTS_PER_BATCH = 500
 # How often an event that keeps changing is compared while it is open, and then while it is closed.
@@ -141,6 +142,7 @@ def _find_faults(event: AuditedState, expected: ExpectedStock, now: datetime) ->
         yield f"available is {event['available']}, not the sum of its types"
     if event.get("cellsCounted"):
         yield from _find_cell_faults(event.get("cells", {}), expected)
+        yield from _find_quota_faults(event, expected.build_cells())
     for key in expected.find_stuck_keys(before=now - STUCK_AFTER):
         yield f"{key} is stuck: neither recorded nor given back"
 
@@ -173,14 +175,24 @@ def _find_cell_faults(cells: Cells, expected: ExpectedStock) -> Iterator[str]:
                 yield f"{name}: {counter} is {value}, should be {should_be}"
 
 
+def _find_quota_faults(event: AuditedState, cells: Cells) -> Iterator[str]:
+    for quota in get_quotas(event):
+        name, should_be = quota["name"], quota["capacity"] - count_taken(quota, cells)
+        if quota["availableTickets"] != should_be:
+            value = quota["availableTickets"]
+            yield f"quota {name}: availableTickets is {value}, should be {should_be}"
+        if quota["availableTickets"] < 0:
+            yield f"quota {name}: availableTickets is negative: {quota['availableTickets']}"
+
+
 # Repairing.
 
 
 def repair(context: BookingContext, event_id: int, now: datetime) -> bool:
     """Set the event's counters to what its bookings and waitlist entries require.
 
-    The event may be on sale. If more tickets were taken than were put on sale, `capacity` is
-    raised: no booking is cancelled.
+    The event may be on sale. If more tickets were taken than were put on sale, or than a quota has
+    places, `capacity` is raised: no booking is cancelled.
 
     Returns:
         False, with nothing repaired, if the event changed before each of CLOSED_ATTEMPTS writes.
@@ -194,7 +206,9 @@ def repair(context: BookingContext, event_id: int, now: datetime) -> bool:
             for each in closed.event["ticketTypes"]
         ]
         cells = expected.build_cells()
-        return True if context.inventory.repairs.replace(closed, repaired, cells) else None
+        quotas = [_repair_quota(each, cells) for each in get_quotas(closed.event)]
+        is_written = context.inventory.repairs.replace(closed, repaired, cells, quotas)
+        return True if is_written else None
 
     is_repaired = _run_while_closed(context, event_id, now, try_to_repair)
     return is_repaired or context.inventory.in_flight_entries.find_event(event_id) is None
@@ -211,3 +225,9 @@ def _repair_type(ticket_type: TicketType, expected: Mapping[str, int]) -> Ticket
         "capacity": capacity,
         "availableTickets": capacity - sold - held,
     }
+
+
+def _repair_quota(quota: Quota, cells: Cells) -> Quota:
+    taken = count_taken(quota, cells)
+    capacity = max(quota["capacity"], taken)
+    return {**quota, "capacity": capacity, "availableTickets": capacity - taken}

@@ -68,6 +68,21 @@ class Cell(TypedDict, total=False):
 Cells: TypeAlias = dict[str, dict[str, Cell]]
 
 
+class Quota(TypedDict):
+    """Places that ticket types, schedule entries or both share. A ticket takes one of each.
+
+    Always capacity = availableTickets + the tickets in the cells that the quota matches.
+    """
+
+    quotaId: int  # from 1, unique within its event, never used again
+    name: str  # 1 to 100 characters
+    capacity: int  # places in all
+    availableTickets: int  # places neither sold nor held; 0 or more
+    waiting: int  # active waitlist entries that are counted here and not in their ticket type
+    ticketTypeIds: NotRequired[list[int]]  # what it matches, at least one; absent matches all
+    scheduleIds: NotRequired[list[int]]  # the same for schedule entries
+
+
 class EventPhoto(TypedDict):
     """The uploaded photo that an event shows."""
 
@@ -173,6 +188,7 @@ class EventFields(ListedParts, Revision, EditCount, Closable):
     photo: NotRequired[EventPhoto]  # the last uploaded photo; absent where there never was one
     nextTypeId: int  # the first ticketTypeId that the event never used
     cells: NotRequired[Cells]  # what is sold and held for each schedule entry; absent is empty
+    quotas: NotRequired[list[Quota]]  # in the order of their ids; absent is none
     nextScheduleId: int  # the first scheduleId that the event never used
     organizer: str  # name of the organizer as shown, 1 to 200 characters
     organizerId: ObjectId | None  # the user who manages it; None for sample events
@@ -282,6 +298,7 @@ class SaleState(EventRevision, EditCount, Closable):
     hadWaitlist: NotRequired[bool]
     terms: NotRequired[int]  # see InternalFields
     cellsCounted: NotRequired[Literal[True]]  # see InternalFields
+    quotas: NotRequired[list[Quota]]
 
 
 class InFlightState(SaleState):

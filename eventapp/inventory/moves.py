@@ -11,6 +11,7 @@ from eventapp.events.service import EventBusy
 from eventapp.events.types import InFlightState
 from eventapp.inventory import rules, store
 from eventapp.inventory.in_flight import MAX_CLEARED_KEYS, ClearableEntries, InFlightEntries
+from eventapp.inventory.quotas import compute_quota_changes, get_quotas
 from eventapp.inventory.rules import StockMove
 from eventapp.inventory.sale_states import SaleStates
 
@@ -42,11 +43,13 @@ class MoveWriter:
             wait.pause_if_closed(event)
             reversal = rules.compute_reversal(entry)
             schedule_id = entry.get("scheduleId", 0) if entry["kind"] == "take" else 0
+            cells = rules.sum_cell_changes([(schedule_id, reversal)])
             after = store.update_stock(
                 self._db,
                 event,
                 rules.sum_changes_by_index(event, reversal),
-                cells=rules.sum_cell_changes([(schedule_id, reversal)]),
+                cells=cells,
+                quotas=compute_quota_changes(get_quotas(event), cells),
                 guards=store.build_exists_guard(key),
                 now=wait.clock(),
                 cleared_keys=[key],
@@ -84,11 +87,13 @@ class MoveWriter:
         event_id = event["eventId"]
         # Clearing entries makes concurrent moves fail and repeat, so it is done for many together.
         keys_to_clear = self._clearable.pop(event_id, at_least=MAX_CLEARED_KEYS)
+        cells = rules.sum_cell_changes((move.schedule_id, move.changes) for move in moves)
         after = store.update_stock(
             self._db,
             event,
             rules.sum_changes_by_index(event, *(move.changes for move in moves)),
-            cells=rules.sum_cell_changes((move.schedule_id, move.changes) for move in moves),
+            cells=cells,
+            quotas=compute_quota_changes(get_quotas(event), cells),
             guards=store.build_never_existed_guard(event, [move.key for move in moves]),
             new_entries={move.key: move.to_entry(now) for move in moves},
             now=now,

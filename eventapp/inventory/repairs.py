@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bson import ObjectId
 
 from eventapp.core.database import Db
-from eventapp.events.types import AuditedState, Cells, TicketType
+from eventapp.events.types import AuditedState, Cells, Quota, TicketType
 from eventapp.inventory import store_repairs as store
 
 
@@ -64,11 +64,15 @@ class StockRepairs:
             if event:
                 store.reopen_event(self._db, event_id, token)
 
-    def replace(self, closed: ClosedEvent, ticket_types: list[TicketType], cells: Cells) -> bool:
-        """Replace the ticket types and cells of a closed event, and open it.
+    def replace(
+        self, closed: ClosedEvent, ticket_types: list[TicketType], cells: Cells, quotas: list[Quota]
+    ) -> bool:
+        """Replace the ticket types, cells and quotas of a closed event, and open it.
 
         Returns:
             False, with nothing written, if the event has changed since it was closed, or another
             repair has closed it.
         """
-        return store.replace_stock(self._db, closed.event, closed.token, ticket_types, cells)
+        return store.replace_stock(
+            self._db, closed.event, closed.token, ticket_types, cells, quotas
+        )

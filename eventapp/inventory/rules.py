@@ -1,4 +1,7 @@
-"""Decide who gets which tickets, and compute how takes, moves and undos change the stock."""
+"""Compute how takes, moves and undos change the stock.
+
+`allocation` decides who gets which tickets, and `quotas` what a change of cells adds to quotas.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,14 +12,15 @@ from eventapp.events.types import InFlightEntry, MoveEntry, SaleState, TakeEntry
 from eventapp.inventory.types import (
     CellChanges,
     IndexedChanges,
+    Limit,
     Quantities,
     StockChanges,
     WaitlistedPart,
 )
 
 # The most bytes of memory that a sale state takes besides its lists, and that each of its ticket
-# types and schedule entries takes.
-STATE_BYTES, TICKET_TYPE_BYTES, ENTRY_BYTES = 2_000, 1_000, 1_500
+# types, schedule entries and quotas takes, and each id in a list of a quota.
+STATE_BYTES, TICKET_TYPE_BYTES, ENTRY_BYTES, QUOTA_BYTES, ID_BYTES = 2_000, 1_000, 1_500, 1_200, 40
 
 # What to do when fewer tickets are available than requested. REJECT: refuse. PARTIAL: give the
 # available ones. WAITLIST: give the available ones and put the rest on the waitlist. WAITLIST_ONLY:
@@ -62,6 +66,7 @@ class Allocation:
         waitlisted: the part of each ticket type that goes to the waitlist.
         available: the tickets of each requested type that were available for this request, after
             the requests before it in the batch.
+        limited_by: for each ticket type of which too few were available, the stock with the fewest.
         unknown_type_id: a requested ticket type that the event does not have; None if it has all.
         has_other_terms: True if the event was edited since the request was resolved. The request
             must be resolved again, which may refuse it.
@@ -70,6 +75,7 @@ class Allocation:
     taken: Quantities = field(default_factory=dict)
     waitlisted: dict[int, WaitlistedPart] = field(default_factory=dict)
     available: Quantities = field(default_factory=dict)
+    limited_by: tuple[Limit, ...] = ()
     unknown_type_id: int | None = None
     has_other_terms: bool = False
 
@@ -173,66 +179,6 @@ def get_terms(event: SaleState) -> int:
 def index_types(event: SaleState) -> dict[int, int]:
     """Return the index of each ticket type in the event's array, by ticketTypeId."""
     return {each["ticketTypeId"]: index for index, each in enumerate(event["ticketTypes"])}
-
-
-def allocate(event: SaleState, requests: Sequence[TicketRequest]) -> list[Allocation]:
-    """Allocate tickets to requests in their order, until no more are available.
-
-    While anyone waits for a ticket type, requests get no tickets of it: returned tickets go to the
-    waitlist first. Requests that were resolved before the last edit get nothing.
-    """
-    remaining, queues = {}, {}
-    for each in event["ticketTypes"]:
-        remaining[each["ticketTypeId"]] = 0 if each["waiting"] else each["availableTickets"]
-        queues[each["ticketTypeId"]] = _Queue(each["waitSequence"], each["waiting"])
-    terms = get_terms(event)
-    return [
-        _allocate_one(request, remaining, queues)
-        if request.terms in (None, terms)
-        else Allocation(has_other_terms=True)
-        for request in requests
-    ]
-
-
-@dataclass(slots=True)
-class _Queue:
-    """The last sequence number and the length of one ticket type's waitlist."""
-
-    sequence: int
-    length: int
-
-    def append(self, quantity: int) -> WaitlistedPart:
-        """Add an entry for this many tickets at the end of the queue."""
-        self.sequence += 1
-        self.length += 1
-        return WaitlistedPart(quantity, self.sequence, self.length)
-
-
-def _allocate_one(
-    request: TicketRequest, remaining: Quantities, queues: Mapping[int, _Queue]
-) -> Allocation:
-    """Return the allocation of one request; update `remaining` and `queues` accordingly."""
-    wanted, mode = request.items, request.on_shortfall
-    unknown = next((type_id for type_id in wanted if type_id not in remaining), None)
-    if unknown is not None:
-        return Allocation(unknown_type_id=unknown)
-    available = {type_id: remaining[type_id] for type_id in wanted}
-    granted = {type_id: min(quantity, available[type_id]) for type_id, quantity in wanted.items()}
-    if mode == REJECT and granted != wanted:
-        return Allocation(available=available)
-    if mode == WAITLIST_ONLY and any(granted.values()):
-        return Allocation(available=available)
-    taken = {type_id: quantity for type_id, quantity in granted.items() if quantity}
-    for type_id, quantity in taken.items():
-        remaining[type_id] -= quantity
-    if mode not in (WAITLIST, WAITLIST_ONLY):
-        return Allocation(taken, available=available)
-    waitlisted = {
-        type_id: queues[type_id].append(quantity - granted[type_id])
-        for type_id, quantity in wanted.items()
-        if quantity > granted[type_id]
-    }
-    return Allocation(taken, waitlisted, available)
 
 
 def grants_all(requests: Sequence[TicketRequest], allocations: Sequence[Allocation]) -> bool:
@@ -381,4 +327,7 @@ def sum_quantities(quantities: Iterable[Quantities]) -> Quantities:
 def get_state_bytes(state: SaleState) -> int:
     """Return an upper bound of the bytes of memory that a cached sale state takes."""
     types, entries = len(state["ticketTypes"]), len(state["schedule"])
-    return STATE_BYTES + TICKET_TYPE_BYTES * types + ENTRY_BYTES * entries
+    quotas = state.get("quotas", [])
+    ids = sum(len(q.get("ticketTypeIds", ())) + len(q.get("scheduleIds", ())) for q in quotas)
+    listed = TICKET_TYPE_BYTES * types + ENTRY_BYTES * entries
+    return STATE_BYTES + listed + QUOTA_BYTES * len(quotas) + ID_BYTES * ids

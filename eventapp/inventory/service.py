@@ -27,6 +27,7 @@ from eventapp.inventory import store
 from eventapp.inventory.errors import NotOnSale, TicketLimit
 from eventapp.inventory.in_flight import ClearableEntries, InFlightEntries
 from eventapp.inventory.moves import MoveWriter
+from eventapp.inventory.quotas import count_taken, get_quotas
 from eventapp.inventory.repairs import StockRepairs
 from eventapp.inventory.rules import (
     CELL_COUNTERS,
@@ -67,6 +68,8 @@ __all__ = [
     "TicketLimit",
     "TicketRequest",
     "TicketTypeNotFound",
+    "count_taken",
+    "get_quotas",
     "get_terms",
     "make_join_key",
     "make_leave_key",

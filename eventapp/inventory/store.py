@@ -47,6 +47,7 @@ Guards of a take (`update_stock`, `build_sale_guards`, `build_on_sale_guard`):
 * `ticketTypes.<i>.ticketTypeId`, in every update: the ticket types are at their indexes. `terms`
   implies it; it also holds for documents that were changed by other means.
 * `availableTickets >= n`: the tickets are still there.
+* The same two for each quota that matches the ticket type and the schedule entry.
 * `waiting = 0`: nobody waits for them. The take of an offer (`waiting >= 1`) is the only one that
   passes the waitlist.
 * `status` and `schedule.date`: the event is still on sale.
@@ -75,6 +76,8 @@ rev           counts every write here, except those of `marksSince` alone. Edits
 terms         counts the edits; absent before the first. It guards every change of counters.
 cells         tickets sold and held by schedule entry and ticket type, changed by the update that
               changes those of the type. So what is sold for one date is known at any moment.
+quotas        places that types and dates share. What a change adds to a quota follows from the
+              change of the cells that it matches (`inventory.quotas`), and is noted nowhere else.
 struck        counts the updates that clear entries of moves. It guards moves.
 waitSequence  of a ticket type: the number of the last waitlist entry. It guards joins.
 at            of an in-flight entry: when it was added, by the clock of the process that added it.
@@ -97,7 +100,7 @@ from eventapp.events.types import (
     SaleState,
     TicketType,
 )
-from eventapp.inventory.types import CellChanges, IndexedChanges
+from eventapp.inventory.types import CellChanges, IndexedChanges, QuotaChanges
 
 INDEXES = {
     "events": [
@@ -117,6 +120,7 @@ SALE_FIELDS = {
     "closedUntil": 1,
     "terms": 1,
     "cellsCounted": 1,
+    "quotas": 1,
     "rev": 1,
     "__v": 1,
 }
@@ -146,6 +150,7 @@ def update_stock(
     changes: IndexedChanges,
     *,
     cells: CellChanges,
+    quotas: QuotaChanges,
     guards: Query,
     now: datetime,
     new_entries: Mapping[str, InFlightEntry] | None = None,
@@ -161,6 +166,7 @@ def update_stock(
         changes: what to add to the counters; the guards must keep each of them from falling
             below 0.
         cells: what to add to the cells: the same tickets by schedule entry.
+        quotas: what to add to the places of the quotas because of that.
         guards: conditions that the event must meet.
         now: the time with which the end of a closure is compared.
         new_entries: in-flight entries to add, by their keys.
@@ -184,7 +190,11 @@ def update_stock(
     after = db.events.find_one_and_update(
         where,
         _build_stock_update(
-            {**_build_increments(changes), **_build_cell_increments(event, cells)},
+            {
+                **_build_increments(changes),
+                **_build_cell_increments(event, cells),
+                **{f"quotas.{index}.availableTickets": change for index, change in quotas.items()},
+            },
             entries,
             cleared_keys,
             fields or {},
@@ -291,6 +301,24 @@ def build_offer_guards(index: int, quantity: int) -> Query:
     """Return the guards for holding tickets for the first in the waitlist of a ticket type."""
     path = f"ticketTypes.{index}"
     return {f"{path}.availableTickets": {"$gte": quantity}, f"{path}.waiting": {"$gte": 1}}
+
+
+def build_quota_guards(changes: QuotaChanges) -> Query:
+    """Return the guards of the quotas that a sale takes places of.
+
+    Nobody waits for the places, and there are enough.
+
+    `build_terms_guard` implies that the quotas are at their indexes.
+    """
+    waiting = {f"quotas.{index}.waiting": 0 for index in changes}
+    return {**build_quota_offer_guards(changes), **waiting}
+
+
+def build_quota_offer_guards(changes: QuotaChanges) -> Query:
+    """Return the guards of the quotas that an offer takes places of."""
+    return {
+        f"quotas.{index}.availableTickets": {"$gte": -taken} for index, taken in changes.items()
+    }
 
 
 def build_room_guard() -> Query:

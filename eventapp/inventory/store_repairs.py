@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, ReturnDocument
 
 from eventapp.core.database import Db, Query
-from eventapp.events.types import AuditedState, Cells, EventRevision, SaleState, TicketType
+from eventapp.events.types import AuditedState, Cells, EventRevision, Quota, SaleState, TicketType
 from eventapp.inventory import store
 
 AUDITED_FIELDS = {**store.FIELDS_WITH_ENTRIES, "cells": 1}
@@ -59,7 +59,12 @@ def reopen_event(db: Db, event_id: int, token: ObjectId) -> None:
 
 
 def replace_stock(
-    db: Db, event: SaleState, token: ObjectId, ticket_types: list[TicketType], cells: Cells
+    db: Db,
+    event: SaleState,
+    token: ObjectId,
+    ticket_types: list[TicketType],
+    cells: Cells,
+    quotas: list[Quota],
 ) -> bool:
     """Set all counters of a closed event, and open it.
 
@@ -71,7 +76,7 @@ def replace_stock(
     available = sum(each["availableTickets"] for each in ticket_types)
     counted = {"ticketTypes": ticket_types, "available": available, "cells": cells}
     update: Query = {
-        "$set": {**counted, "cellsCounted": True},
+        "$set": {**counted, "cellsCounted": True, **({"quotas": quotas} if quotas else {})},
         "$inc": {"rev": 1},
         "$currentDate": {"changedAt": True},
     }

@@ -16,9 +16,10 @@ from eventapp.core.metrics import STOCK_CONFLICTS
 from eventapp.events.closures import ClosureWait
 from eventapp.events.service import EventBusy, TicketTypeNotFound
 from eventapp.events.types import SaleState
-from eventapp.inventory import rules, store
+from eventapp.inventory import allocation, rules, store
 from eventapp.inventory.errors import NotOnSale
 from eventapp.inventory.in_flight import ClearableEntries, InFlightEntries
+from eventapp.inventory.quotas import compute_quota_changes, get_quotas
 from eventapp.inventory.rules import Allocation, TicketRequest, start_of_day
 from eventapp.inventory.sale_states import SaleStates
 
@@ -73,14 +74,14 @@ class TicketTaker:
         """
         if not rules.is_on_sale(state, start_of_day(now)):
             return [NotOnSale() for _ in requests] if is_fresh else None
-        allocations = rules.allocate(state, requests)
+        allocations = allocation.allocate(state, requests)
         if not is_fresh and not rules.grants_all(requests, allocations):
             return None
         after = self._write_take(state, requests, allocations, now)
         if after is None:
             STOCK_CONFLICTS.inc()
             return None
-        return [_build_outcome(allocation, after) for allocation in allocations]
+        return [_build_outcome(each, after) for each in allocations]
 
     def _write_take(
         self,
@@ -96,19 +97,23 @@ class TicketTaker:
             nothing written, if a guard failed.
         """
         pairs = zip(requests, allocations, strict=True)
-        grants = [(request, allocation) for request, allocation in pairs if not allocation.is_empty]
+        grants = [(request, granted) for request, granted in pairs if not granted.is_empty]
         if not grants:
             return state
         changes = rules.compute_sale_changes(state, grants)
-        has_joins = any(allocation.waitlisted for _, allocation in grants)
+        cells = rules.compute_sale_cells(grants)
+        places = compute_quota_changes(get_quotas(state), cells)
+        has_joins = any(granted.waitlisted for _, granted in grants)
         keys_to_clear = self._clearable.pop(state["eventId"])
         after = store.update_stock(
             self._db,
             state,
             changes,
-            cells=rules.compute_sale_cells(grants),
+            cells=cells,
+            quotas=places,
             guards={
                 **store.build_sale_guards(state, changes),
+                **store.build_quota_guards(places),
                 **store.build_room_guard(),
                 **store.build_on_sale_guard(start_of_day(now)),
             },
@@ -140,13 +145,17 @@ class TicketTaker:
         entry = rules.build_offer_entry(
             schedule_id, type_id, quantity, ends_entry=ends_entry, now=now
         )
+        cells = {(schedule_id, type_id): {"held": quantity}}
+        places = compute_quota_changes(get_quotas(state), cells)
         after = store.update_stock(
             self._db,
             state,
             rules.compute_offer_changes(index, quantity, ends_entry=ends_entry),
-            cells={(schedule_id, type_id): {"held": quantity}},
+            cells=cells,
+            quotas=places,
             guards={
                 **store.build_offer_guards(index, quantity),
+                **store.build_quota_offer_guards(places),
                 **store.build_room_guard(),
                 **store.build_on_sale_guard(start_of_day(now)),
             },

@@ -12,6 +12,15 @@ StockChanges: TypeAlias = Mapping[int, Mapping[str, int]]
 IndexedChanges: TypeAlias = dict[int, dict[str, int]]
 # What to add to the cells of an event: {(scheduleId, ticketTypeId): {"sold" or "held": change}}.
 CellChanges: TypeAlias = dict[tuple[int, int], dict[str, int]]
+# What to add to `availableTickets` of quotas, by their index in the event's array `quotas`.
+QuotaChanges: TypeAlias = dict[int, int]
+
+
+class Limit(NamedTuple):
+    """The stock that left a request with too few tickets of one ticket type."""
+
+    type_id: int
+    quota_id: int | None  # None for the stock of the ticket type itself
 
 
 class WaitlistedPart(NamedTuple):

@@ -18,7 +18,7 @@ from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
 from eventapp.events import editing
 from eventapp.events.changes import NO_EVENT_CACHE
-from eventapp.inventory import rules as inventory_rules
+from eventapp.inventory import allocation as inventory_allocation
 from eventapp.inventory import store as inventory_store
 from eventapp.waitlist import service as waitlist
 from tests import factories
@@ -315,7 +315,7 @@ def test_control_the_machine_notices_a_sale_that_passes_the_waitlist(machine, mo
         ticket_types = [{**each, "waiting": 0} for each in event["ticketTypes"]]
         return allocate({**event, "ticketTypes": ticket_types}, requests)
 
-    allocate = inventory_rules.allocate
+    allocate = inventory_allocation.allocate
     run = sold_out(machine)
     run.wait(user=PEOPLE[2], quantity=4)
     monkeypatch.setattr(waitlist_offers, "offer_tickets", lambda *_: 0)  # no offer yet
@@ -323,6 +323,6 @@ def test_control_the_machine_notices_a_sale_that_passes_the_waitlist(machine, mo
     assert kit.stock_counters(run.context.db, run.event) == (3, 0, 3, 1)
     run.book(user=PEOPLE[3], quantity=1, hold=False, mode="reject")
     monkeypatch.setattr(inventory_store, "_build_type_guards", lambda *_: {})
-    monkeypatch.setattr(inventory_rules, "allocate", nobody_waits)
+    monkeypatch.setattr(inventory_allocation, "allocate", nobody_waits)
     with pytest.raises(AssertionError):
         run.book(user=PEOPLE[3], quantity=1, hold=False, mode="reject")

@@ -12,7 +12,7 @@ from eventapp.bookings.errors import SoldOut
 from eventapp.bookings.sales import ticket_limit
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
-from eventapp.inventory import rules as inventory_rules
+from eventapp.inventory import allocation as inventory_allocation
 from eventapp.inventory import store as inventory_store
 from eventapp.jobs import service as jobs
 from eventapp.waitlist import service as waitlist
@@ -88,11 +88,11 @@ def test_returned_tickets_go_to_the_waitlist(context, db):
 def test_control_without_the_guard_a_purchase_passes_the_waitlist(context, db, monkeypatch):
     event, sold, _ = sold_out_event(context, db, 1, 1)
     monkeypatch.setattr(inventory_store, "_build_type_guards", lambda *_: {})
-    allocate = inventory_rules.allocate
+    allocate = inventory_allocation.allocate
     blind = lambda e, r: allocate(  # noqa: E731
         {**e, "ticketTypes": [{**k, "waiting": 0} for k in e["ticketTypes"]]}, r
     )
-    monkeypatch.setattr(inventory_rules, "allocate", blind)
+    monkeypatch.setattr(inventory_allocation, "allocate", blind)
     cancel(context, sold[0])
     assert kit.book(context, event).status == 201
 

@@ -48,6 +48,13 @@ def people(db, client, app):
     bob.book(1, 2, hold=True)
     ann.wait(1, 1, 2)
     ann.book(2, 1)
+    # 6 places are taken of the quota of type A, none of that of type B.
+    quota = {"capacity": 20, "availableTickets": 14, "waiting": 0}
+    quotas = [
+        {**quota, "quotaId": 1, "name": "hall", "ticketTypeIds": [1]},
+        {**quota, "quotaId": 2, "name": "yard", "ticketTypeIds": [2], "availableTickets": 20},
+    ]
+    db.events.update_one({"eventId": 1}, {"$set": {"quotas": quotas}})
     return ann, bob
 
 
@@ -85,6 +92,8 @@ A, B, CELL = "ticketTypes__0__", "ticketTypes__1__", "cells__ENTRY__1__"
         ({"available": 1}, "available is 5, not the sum of its types"),
         ({CELL + "sold": 1}, "cell of entry ENTRY and type 1: sold is 5, should be 4"),
         ({CELL + "held": -3}, "cell of entry ENTRY and type 1: held is -1, should be 2"),
+        ({"quotas__0__availableTickets": 1}, "quota hall: availableTickets is 15, should be 14"),
+        ({"quotas__1__availableTickets": -30}, "quota yard: availableTickets is negative: -10"),
         ({"cells__9__2__sold": 1}, "cell of entry 9 and type 2: sold is 1, should be 0"),
     ],
 )
@@ -104,6 +113,7 @@ def test_each_wrong_counter_is_found_and_repaired(run, db, people, amounts, faul
     assert after["ticketTypes"] == before["ticketTypes"]
     assert after["available"] == before["available"]
     assert after["cells"] == before["cells"]
+    assert after["quotas"] == before["quotas"]
 
 
 def test_a_missing_booking_is_found(run, db, people):
@@ -121,7 +131,9 @@ def test_a_repair_raises_the_capacity_of_an_oversold_event(run, db, people):
     db.bookings.insert_one(ghost)
     assert run("--repair")[0] == 0
     assert stock_of(db, 1) == (0, 13, 2, 0)
-    assert db.events.find_one({"eventId": 1})["ticketTypes"][0]["capacity"] == 15
+    event = db.events.find_one({"eventId": 1})
+    assert event["ticketTypes"][0]["capacity"] == 15
+    assert (event["quotas"][0]["capacity"], event["quotas"][0]["availableTickets"]) == (20, 5)
 
 
 def test_an_old_in_flight_entry_is_found(run, db, people):
@@ -129,7 +141,7 @@ def test_an_old_in_flight_entry_is_found(run, db, people):
     entry = {"kind": "take", "items": [[1, 1]], "held": False, "by": "", "at": long_ago}
     key = str(ObjectId())
     change = {"ticketTypes.0.availableTickets": -1, "ticketTypes.0.soldTickets": 1, "available": -1}
-    change["cells.0.1.sold"] = 1
+    change |= {"cells.0.1.sold": 1, "quotas.0.availableTickets": -1}
     stored = {f"inFlight.{key}": entry, "marksSince": long_ago}
     db.events.update_one({"eventId": 1}, {"$inc": change, "$set": stored})
     code, lines = run()
@@ -142,7 +154,7 @@ def test_changes_in_flight_are_no_fault(run, db, people):
     key, now = str(ObjectId()), utc_now()
     entry = {"kind": "take", "items": [[1, 1]], "held": True, "by": "", "at": now}
     change = {"ticketTypes.0.availableTickets": -1, "ticketTypes.0.heldTickets": 1, "available": -1}
-    change["cells.0.1.held"] = 1
+    change |= {"cells.0.1.held": 1, "quotas.0.availableTickets": -1}
     enter = {"kind": "enter", "type": 2, "by": "", "at": now}
     stored = {f"inFlight.{key}": entry, f"inFlight.wait-{ObjectId()}": enter, "marksSince": now}
     db.events.update_one({"eventId": 1}, {"$inc": change, "$set": stored})

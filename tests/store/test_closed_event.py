@@ -41,6 +41,7 @@ GUARDED = {
         event,
         {0: {"availableTickets": -1, "soldTickets": 1}},
         cells={},
+        quotas={},
         guards={},
         now=now,
         new_entries={"b": TAKE},

@@ -23,6 +23,7 @@ def take(db, event, quantity, **more):
     more.setdefault("guards", {"ticketTypes.0.availableTickets": {"$gte": quantity}})
     more.setdefault("now", utc_now())
     more.setdefault("cells", {(3, 1): {"sold": quantity}})
+    more.setdefault("quotas", {})
     changes = {0: {"availableTickets": -quantity, "soldTickets": quantity}}
     return store.update_stock(db, event, changes, **more)
 
@@ -47,6 +48,24 @@ def test_cells_change_in_the_update_of_the_types(db, event):
     take(db, event, 2)
     take(db, event, 1, cells={(0, 1): {"sold": 1, "held": 0}, (3, 1): {"sold": -1}})
     assert db.events.find_one({})["cells"] == {"3": {"1": {"sold": 1}}, "0": {"1": {"sold": 1}}}
+
+
+def test_the_places_of_quotas_change_in_the_update_of_the_types(db, event):
+    free = {"quotaId": 1, "availableTickets": 5, "waiting": 0}
+    quotas = [free, {**free, "quotaId": 2, "availableTickets": 2}]
+    db.events.update_one({}, {"$set": {"quotas": quotas}})
+
+    def take_places(changes, guards):
+        after = take(db, event, 1, quotas=changes, guards=guards(changes))
+        return after and [each["availableTickets"] for each in after["quotas"]]
+
+    assert take_places({0: -3, 1: -3}, store.build_quota_guards) is None
+    assert take_places({0: -3, 1: -2}, store.build_quota_guards) == [2, 0]
+    db.events.update_one({}, {"$set": {"quotas.0.waiting": 1}})
+    assert take_places({0: -1}, store.build_quota_guards) is None
+    assert take_places({0: -3}, store.build_quota_offer_guards) is None
+    assert take_places({0: -2}, store.build_quota_offer_guards) == [0, 0]
+    assert take_places({0: 5, 1: 2}, lambda _changes: {}) == [5, 2]
 
 
 def test_the_cells_of_an_event_that_are_not_counted_stay(db, event):
@@ -140,25 +159,25 @@ def test_a_repair_replaces_only_the_stock_that_it_read(db, event):
     token, closed = close(db, seconds=9)
     assert (
         store_repairs.replace_stock(
-            db, {**closed, "rev": 7}, token, event["ticketTypes"], {"3": {"1": {"sold": 98}}}
+            db, {**closed, "rev": 7}, token, event["ticketTypes"], {"3": {"1": {"sold": 98}}}, []
         )
         is False
     )
     assert (
         store_repairs.replace_stock(
-            db, closed, ObjectId(), event["ticketTypes"], {"3": {"1": {"sold": 98}}}
+            db, closed, ObjectId(), event["ticketTypes"], {"3": {"1": {"sold": 98}}}, []
         )
         is False
     )
     assert (
         store_repairs.replace_stock(
-            db, closed, token, event["ticketTypes"], {"3": {"1": {"sold": 99}}}
+            db, closed, token, event["ticketTypes"], {"3": {"1": {"sold": 99}}}, []
         )
         is True
     )
     assert (
         store_repairs.replace_stock(
-            db, closed, token, event["ticketTypes"], {"3": {"1": {"sold": 98}}}
+            db, closed, token, event["ticketTypes"], {"3": {"1": {"sold": 98}}}, []
         )
         is False
     )

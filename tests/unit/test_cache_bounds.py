@@ -144,11 +144,21 @@ def test_a_sale_state_takes_no_more_memory_than_it_counts():
         ],
     )
     event = make_new_event(body, organizer_id=None, now=utc_now())
+    quota = {"quotaId": 10**6, "capacity": 10**6, "availableTickets": 10**6 - 1, "waiting": 999}
+    quotas = [
+        {
+            **quota,
+            "name": "日" * 97 + f"{n:03}",
+            "scheduleIds": list(range(1000, 1000 + MAX_ENTRIES)),
+        }
+        for n in range(50)
+    ]
     names = {"title", "status", "lastDate", "schedule", "ticketTypes", "rev"}
     for types, entries in ((MAX_TYPES, MAX_ENTRIES), (1, 1), (MAX_TYPES, 1), (1, MAX_ENTRIES)):
         state = {name: event[name] for name in names}
         state["ticketTypes"] = state["ticketTypes"][:types]
         state["schedule"] = state["schedule"][:entries]
+        state["quotas"] = quotas[:types]
         encoded = pickle.dumps(state)
         taken = measure(lambda _, encoded=encoded: pickle.loads(encoded), 10) / 10
         assert taken < rules.get_state_bytes(state)

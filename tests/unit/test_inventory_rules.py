@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventapp.inventory import rules, store
+from eventapp.inventory import allocation, rules, store
 from eventapp.inventory.rules import (
     PARTIAL,
     REJECT,
@@ -60,14 +60,14 @@ def request_of(items, mode=REJECT, booking_id="b", **more):
     ],
 )
 def test_a_request_alone_gets_what_its_mode_allows(stocks, items, mode, taken, waitlisted):
-    (allocation,) = rules.allocate(event_of(*stocks), [request_of(items, mode)])
-    assert (allocation.taken, allocation.waitlisted) == (taken, waitlisted)
-    assert allocation.is_empty == (not taken and not waitlisted)
+    (result,) = allocation.allocate(event_of(*stocks), [request_of(items, mode)])
+    assert (result.taken, result.waitlisted) == (taken, waitlisted)
+    assert result.is_empty == (not taken and not waitlisted)
 
 
 def test_an_unknown_ticket_type_is_named():
-    (allocation,) = rules.allocate(event_of(5), [request_of({1: 1, 9: 1})])
-    assert (allocation.unknown_type_id, allocation.taken) == (9, {})
+    (result,) = allocation.allocate(event_of(5), [request_of({1: 1, 9: 1})])
+    assert (result.unknown_type_id, result.taken) == (9, {})
 
 
 def test_requests_are_served_in_order_and_learn_what_was_available():
@@ -78,7 +78,7 @@ def test_requests_are_served_in_order_and_learn_what_was_available():
         request_of({1: 2}, WAITLIST),
         request_of({1: 1}),
     ]
-    allocations = rules.allocate(event_of(5), requests)
+    allocations = allocation.allocate(event_of(5), requests)
     assert [each.taken for each in allocations] == [{1: 3}, {}, {1: 1}, {1: 1}, {}]
     assert [each.available for each in allocations[1:]] == [{1: 2}, {1: 2}, {1: 1}, {1: 0}]
     assert allocations[3].waitlisted == {1: (1, 1, 1)}
@@ -96,7 +96,7 @@ def test_no_more_is_taken_than_available_and_nothing_that_others_wait_for(stocks
         request_of(items, mode, str(number), held=held)
         for number, (items, mode, held) in enumerate(orders)
     ]
-    allocations = rules.allocate(event, requests)
+    allocations = allocation.allocate(event, requests)
     taken = rules.sum_quantities(allocation.taken for allocation in allocations)
     for type_id, (available, waiting) in enumerate(stocks, 1):
         assert taken.get(type_id, 0) <= (0 if waiting else available)

@@ -1,0 +1,118 @@
+"""Decide who gets which tickets: of what is left of each ticket type and of each quota."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eventapp.events.types import SaleState
+from eventapp.inventory.quotas import find_matching, get_quotas
+from eventapp.inventory.rules import (
+    REJECT,
+    WAITLIST,
+    WAITLIST_ONLY,
+    Allocation,
+    TicketRequest,
+    get_terms,
+)
+from eventapp.inventory.types import Limit, WaitlistedPart
+
+
+def allocate(event: SaleState, requests: Sequence[TicketRequest]) -> list[Allocation]:
+    """Allocate tickets to requests in their order, until no more are available.
+
+    A ticket takes one place of its type and one of each quota that matches its type and its
+    schedule entry. The ticket types of a request are granted in their order, each reducing the
+    quotas before the next.
+
+    While anyone waits for a ticket type or at a quota, requests get no tickets of it: returned
+    tickets go to the waitlist first. Requests that were resolved before the last edit get nothing.
+    """
+    remaining, terms = _Remaining(event), get_terms(event)
+    return [
+        _allocate_one(request, remaining)
+        if request.terms in (None, terms)
+        else Allocation(has_other_terms=True)
+        for request in requests
+    ]
+
+
+class _Remaining:
+    """What is left of each stock of an event while a batch is allocated.
+
+    Attributes:
+        types: the tickets of each type, by ticketTypeId.
+        queues: the waitlist of each type, by ticketTypeId.
+    """
+
+    def __init__(self, event: SaleState) -> None:
+        self.types: dict[int, int] = {}
+        self.queues: dict[int, _Queue] = {}
+        for each in event["ticketTypes"]:
+            type_id = each["ticketTypeId"]
+            self.types[type_id] = 0 if each["waiting"] else each["availableTickets"]
+            self.queues[type_id] = _Queue(each["waitSequence"], each["waiting"])
+        self._quotas = get_quotas(event)
+        self._places = [0 if each["waiting"] else each["availableTickets"] for each in self._quotas]
+
+    def count(self, schedule_id: int, type_id: int) -> tuple[int, Limit]:
+        """Return how many tickets of a type are left for a schedule entry, and what limits them.
+
+        Of several stocks that limit alike, the ticket type is named, else the lowest quotaId.
+        """
+        left, limit = self.types[type_id], Limit(type_id, None)
+        for index in find_matching(self._quotas, schedule_id, type_id):
+            if self._places[index] < left:
+                left = self._places[index]
+                limit = Limit(type_id, self._quotas[index]["quotaId"])
+        return left, limit
+
+    def take(self, schedule_id: int, type_id: int, quantity: int) -> None:
+        """Take tickets of all stocks that they need; a negative quantity returns them."""
+        self.types[type_id] -= quantity
+        for index in find_matching(self._quotas, schedule_id, type_id):
+            self._places[index] -= quantity
+
+
+@dataclass(slots=True)
+class _Queue:
+    """The last sequence number and the length of one ticket type's waitlist."""
+
+    sequence: int
+    length: int
+
+    def append(self, quantity: int) -> WaitlistedPart:
+        """Add an entry for this many tickets at the end of the queue."""
+        self.sequence += 1
+        self.length += 1
+        return WaitlistedPart(quantity, self.sequence, self.length)
+
+
+def _allocate_one(request: TicketRequest, remaining: _Remaining) -> Allocation:
+    """Return the allocation of one request, and take it from `remaining`."""
+    wanted, mode = request.items, request.on_shortfall
+    unknown = next((type_id for type_id in wanted if type_id not in remaining.types), None)
+    if unknown is not None:
+        return Allocation(unknown_type_id=unknown)
+    available, granted, limits = {}, {}, []
+    for type_id, quantity in wanted.items():
+        available[type_id], limit = remaining.count(request.schedule_id, type_id)
+        granted[type_id] = min(quantity, available[type_id])
+        remaining.take(request.schedule_id, type_id, granted[type_id])
+        if granted[type_id] < quantity:
+            limits.append(limit)
+    is_refused = mode == REJECT and limits or mode == WAITLIST_ONLY and any(granted.values())
+    if is_refused:
+        for type_id, quantity in granted.items():
+            remaining.take(request.schedule_id, type_id, -quantity)
+        return Allocation(available=available, limited_by=tuple(limits))
+    taken = {type_id: quantity for type_id, quantity in granted.items() if quantity}
+    if mode not in (WAITLIST, WAITLIST_ONLY):
+        return Allocation(taken, available=available, limited_by=tuple(limits))
+    # Entries that lack a place of a quota, and not of their type, are not made yet.
+    waitlisted = {
+        limit.type_id: remaining.queues[limit.type_id].append(
+            wanted[limit.type_id] - granted[limit.type_id]
+        )
+        for limit in limits
+        if limit.quota_id is None
+    }
+    return Allocation(taken, waitlisted, available, tuple(limits))

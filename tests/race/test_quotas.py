@@ -1,0 +1,178 @@
+"""Concurrent sales with overlapping quotas: no quota is oversold, and every ticket is given back.
+
+The answers are compared with a model that counts the tickets that clients were told they have.
+"""
+
+import random
+from functools import partial
+
+import pytest
+from bson import ObjectId
+
+from eventapp.bookings import transitions
+from eventapp.bookings.errors import SoldOut
+from eventapp.core.access.actor import Actor
+from eventapp.core.clock import utc_now
+from eventapp.inventory import quotas as quota_rules
+from eventapp.inventory import store as inventory_store
+from tests import factories
+from tests.race import kit
+
+ADMIN = Actor(user_id=ObjectId(), role="admin")
+FRIDAY, SATURDAY = 4, 7
+# The lists that a quota matches, and its places.
+QUOTAS = (
+    ({"scheduleIds": [FRIDAY]}, 20),
+    ({"scheduleIds": [SATURDAY]}, 15),
+    ({"ticketTypeIds": [1, 2]}, 24),
+    ({"ticketTypeIds": [3], "scheduleIds": [SATURDAY]}, 3),
+)
+
+
+@pytest.fixture
+def event(db):
+    """Return an event with three types, two dates and four overlapping quotas."""
+    types = [{"type": name, "price": 0, "availableTickets": 18} for name in "ABC"]
+    schedule = [{"date": factories.day(n), "location": f"Hall {n}"} for n in (5, 6)]
+    event = factories.make_event(db, ticketTypes=types, schedule=schedule)
+    set_quotas(db, QUOTAS)
+    return event
+
+
+def set_quotas(db, rows):
+    quotas = [
+        {
+            "quotaId": quota_id,
+            "name": f"Quota {quota_id}",
+            "capacity": places,
+            "availableTickets": places,
+            "waiting": 0,
+            **lists,
+        }
+        for quota_id, (lists, places) in enumerate(rows, 1)
+    ]
+    ids = {"schedule.0.scheduleId": FRIDAY, "schedule.1.scheduleId": SATURDAY}
+    db.events.update_one({}, {"$set": {**ids, "quotas": quotas}, "$inc": {"terms": 1, "rev": 1}})
+
+
+def free_places(db):
+    return [each["availableTickets"] for each in db.events.find_one({})["quotas"]]
+
+
+def count_told(db, quota, told):
+    """Return the tickets of a quota that clients were told they have."""
+    return sum(
+        quantity
+        for schedule_id, type_id, quantity in told
+        if quota_rules.matches(quota, schedule_id, type_id)
+    )
+
+
+def buy_repeatedly(context, event, seed):
+    """Run one buyer after another; return the tickets of each active booking, as it was answered.
+
+    Some orders are partial, some hold the tickets, and some bookings are cancelled again.
+    """
+    chance, told = random.Random(seed), []
+    for _ in range(9):
+        index, user = chance.randrange(2), ObjectId()
+        items = tuple(
+            (type_id, None, chance.randint(1, 2))
+            for type_id in chance.sample((1, 2, 3), chance.randint(1, 3))
+        )
+        try:
+            answer = kit.book(
+                context,
+                event,
+                user=user,
+                items=items,
+                schedule_index=index,
+                hold=chance.random() < 0.3,
+                on_shortfall=chance.choice(["reject", "partial"]),
+            )
+        except SoldOut:
+            continue
+        if chance.random() < 0.3:
+            transitions.cancel_booking(context, kit.booking_id(answer), ADMIN, utc_now())
+            continue
+        told += [
+            ((FRIDAY, SATURDAY)[index], item["ticketTypeId"], item["quantity"])
+            for item in answer.data["booking"]["items"]
+        ]
+    return told
+
+
+def race(context, event):
+    contexts = [kit.another_process(context) for _ in range(4)]
+    results = kit.run_concurrently(
+        *[partial(buy_repeatedly, contexts[n % 4], event, n) for n in range(8)]
+    )
+    return [each for told in results for each in told]
+
+
+def test_no_quota_is_oversold_and_each_counts_what_clients_have(context, db, event):
+    told = race(context, event)
+    for quota in db.events.find_one({})["quotas"]:
+        assert quota["availableTickets"] == quota["capacity"] - count_told(db, quota, told)
+    assert min(free_places(db)) >= 0
+    kit.assert_consistent(context)
+
+
+def test_the_last_place_of_a_shared_quota_is_sold_once(context, db, event):
+    set_quotas(db, [({}, 1)])
+    contexts = [kit.another_process(context) for _ in range(4)]
+    orders = [
+        partial(kit.book, contexts[n % 4], event, items=((1 + n % 3, None, 1),)) for n in range(12)
+    ]
+    results = kit.run_concurrently(*orders)
+    assert kit.count_outcomes(results) == {201: 1, "sold_out": 11}
+    kit.assert_consistent(context)
+
+
+def test_control_without_the_guard_it_is_sold_several_times(context, db, event, monkeypatch):
+    set_quotas(db, [({}, 1)])
+    monkeypatch.setattr(inventory_store, "build_quota_guards", lambda *_: {})
+    contexts = [kit.another_process(context) for _ in range(4)]
+    for one in contexts:
+        one.inventory.get_sale_state(event["eventId"])  # each has seen the last place
+    orders = [partial(kit.book, one, event, items=((1, None, 1),)) for one in contexts]
+    assert kit.count_outcomes(kit.run_concurrently(*orders)) == {201: 4}
+    assert free_places(db) == [-3]
+
+
+def test_control_a_return_that_forgets_the_quotas_is_found(context, db, event, monkeypatch):
+    sold = kit.booking_id(kit.book(context, event, 2))
+    monkeypatch.setattr("eventapp.inventory.moves.compute_quota_changes", lambda *_: {})
+    transitions.cancel_booking(context, sold, ADMIN, utc_now())
+    assert kit.find_faults(context) == [
+        "1: quota Quota 1: availableTickets is 18, should be 20",
+        "1: quota Quota 3: availableTickets is 22, should be 24",
+    ]
+
+
+def test_a_quota_that_changes_between_sale_and_return_gets_back_what_it_matches(context, db, event):
+    """Nothing notes the quotas of a booking, so those of the moment of the return count."""
+    sold = kit.booking_id(kit.book(context, event, 2))
+    set_quotas(db, [({"ticketTypeIds": [1]}, 9)])
+    db.events.update_one({}, {"$inc": {"quotas.0.availableTickets": -2}})
+    assert kit.find_faults(context) == []
+    transitions.cancel_booking(context, sold, ADMIN, utc_now())
+    assert free_places(db) == [9]
+    kit.assert_consistent(context)
+
+
+def test_a_take_that_died_gives_its_places_back(context, db, event, monkeypatch):
+    class Died(Exception):
+        pass
+
+    def die(*_args):
+        raise Died
+
+    monkeypatch.setattr(context.sales, "_record_batch", die)
+    with pytest.raises(Died):
+        kit.book(context, event, 2, schedule_index=1)
+    assert free_places(db) == [20, 13, 22, 3]
+    monkeypatch.undo()
+    kit.run_all_jobs(context, utc_now() + kit.AFTER_ABANDONMENT)
+    assert free_places(db) == [20, 15, 24, 3]
+    kit.assert_consistent(context)
