@@ -29,6 +29,7 @@ from eventapp.bookings import event_transfer, waitlist_offers
 from eventapp.bookings import routes as bookings_routes
 from eventapp.bookings import service as bookings
 from eventapp.bookings import store as bookings_store
+from eventapp.bookings.cell_counts import count_cells
 from eventapp.bookings.context import BOOKING_CONTEXT, BookingContext
 from eventapp.bookings.ledger import store as ledger_store
 from eventapp.bookings.rules import Limits
@@ -198,8 +199,11 @@ def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
     """
     version = database.check_schema_version(db)
     database.ensure_indexes(db, INDEXES)
-    if version < database.SCHEMA_VERSION and migrate_events(db, default_zone, utc_now()):
-        database.record_schema_version(db)
+    if version < database.SCHEMA_VERSION:
+        # Cells are counted last, because they count bookings by the entries of the schedule.
+        is_migrated = migrate_events(db, default_zone, utc_now())
+        if count_cells(db, utc_now()) and is_migrated:
+            database.record_schema_version(db)
     timekeeping.prepare(db, utc_now(), default_zone)
 
 

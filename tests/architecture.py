@@ -80,6 +80,7 @@ LAYERS: dict[str, dict[str, str]] = {
     },
     "bookings": {
         "auditing": "service",
+        "cell_counts": "service",
         "charging": "service",
         "context": "service",
         "event_closing": "service",

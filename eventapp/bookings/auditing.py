@@ -26,9 +26,9 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.recovery import ABANDONED_AFTER, recover
 from eventapp.bookings.stock_audit import ExpectedStock, read_expected_stock
 from eventapp.core.clock import start_clock
-from eventapp.events.types import AuditedState, Cells, Quota, TicketType
+from eventapp.events.types import AuditedState, Cells, TicketType
 from eventapp.inventory.repairs import ClosedEvent
-from eventapp.inventory.service import CELL_COUNTERS, count_taken, get_quotas
+from eventapp.inventory.service import CELL_COUNTERS, count_taken, get_quotas, recount_quota
 
 EVENTS_PER_BATCH = 500
 # How often an event that keeps changing is compared while it is open, and then while it is closed.
@@ -206,7 +206,7 @@ def repair(context: BookingContext, event_id: int, now: datetime) -> bool:
             for each in closed.event["ticketTypes"]
         ]
         cells = expected.build_cells()
-        quotas = [_repair_quota(each, cells) for each in get_quotas(closed.event)]
+        quotas = [recount_quota(each, cells) for each in get_quotas(closed.event)]
         is_written = context.inventory.repairs.replace(closed, repaired, cells, quotas)
         return True if is_written else None
 
@@ -225,9 +225,3 @@ def _repair_type(ticket_type: TicketType, expected: Mapping[str, int]) -> Ticket
         "capacity": capacity,
         "availableTickets": capacity - sold - held,
     }
-
-
-def _repair_quota(quota: Quota, cells: Cells) -> Quota:
-    taken = count_taken(quota, cells)
-    capacity = max(quota["capacity"], taken)
-    return {**quota, "capacity": capacity, "availableTickets": capacity - taken}

@@ -47,3 +47,13 @@ def count_taken(quota: Quota, cells: Cells) -> int:
         for type_id, cell in by_type.items()
         if matches(quota, int(schedule_id), int(type_id))
     )
+
+
+def recount_quota(quota: Quota, cells: Cells) -> Quota:
+    """Return a quota with the places that the cells leave.
+
+    If they have more tickets than it has places, `capacity` is raised.
+    """
+    taken = count_taken(quota, cells)
+    capacity = max(quota["capacity"], taken)
+    return {**quota, "capacity": capacity, "availableTickets": capacity - taken}

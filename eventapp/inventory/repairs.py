@@ -4,7 +4,7 @@
 process of its own, so nothing here drops a cached sale state or publishes a change.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
@@ -45,6 +45,14 @@ class StockRepairs:
     def find_revisions(self, event_ids: list[int]) -> dict[int, int]:
         """Return the revisions of these events by eventId, without those that do not exist."""
         return store.find_revisions(self._db, event_ids)
+
+    def write_counts(self, counts: Sequence[tuple[AuditedState, Cells, list[Quota]]]) -> int:
+        """Set the cells and quotas of events that are unchanged since they were read.
+
+        Returns:
+            How many events were written.
+        """
+        return store.write_counts(self._db, counts)
 
     @contextmanager
     def close(self, event_id: int, now: datetime, until: datetime) -> Iterator[ClosedEvent | None]:

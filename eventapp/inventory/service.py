@@ -27,7 +27,7 @@ from eventapp.inventory import store
 from eventapp.inventory.errors import NotOnSale, TicketLimit
 from eventapp.inventory.in_flight import ClearableEntries, InFlightEntries
 from eventapp.inventory.moves import MoveWriter
-from eventapp.inventory.quotas import count_taken, get_quotas
+from eventapp.inventory.quotas import count_taken, get_quotas, recount_quota
 from eventapp.inventory.repairs import StockRepairs
 from eventapp.inventory.rules import (
     CELL_COUNTERS,
@@ -74,6 +74,7 @@ __all__ = [
     "make_join_key",
     "make_leave_key",
     "parse_document_id",
+    "recount_quota",
     "start_of_day",
 ]
 

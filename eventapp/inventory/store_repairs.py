@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import cast
 
 from bson import ObjectId
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING, ReturnDocument, UpdateOne
 
 from eventapp.core.database import Db, Query
 from eventapp.events.types import AuditedState, Cells, EventRevision, Quota, SaleState, TicketType
@@ -81,3 +81,26 @@ def replace_stock(
         "$currentDate": {"changedAt": True},
     }
     return db.events.update_one(unchanged, {**update, **_REOPEN}).modified_count == 1
+
+
+def write_counts(db: Db, counts: Iterable[tuple[AuditedState, Cells, list[Quota]]]) -> int:
+    """Set the cells and quotas of events that still have the revision that was read.
+
+    Returns:
+        How many events were written.
+    """
+    writes = [
+        UpdateOne(
+            {"eventId": event["eventId"], "rev": event["rev"]},
+            {
+                "$set": {
+                    "cells": cells,
+                    "cellsCounted": True,
+                    **({"quotas": quotas} if quotas else {}),
+                },
+                "$inc": {"rev": 1},
+            },
+        )
+        for event, cells, quotas in counts
+    ]
+    return db.events.bulk_write(writes, ordered=False).modified_count

@@ -64,6 +64,9 @@ UNGUARDED = {
     # They belong to the repair itself, and are guarded by its token.
     store_repairs.reopen_event,
     store_repairs.replace_stock,
+    # It writes what the records require at the revision that it has read, as a repair does. A
+    # repair of the same event finds the revision changed, and begins again.
+    store_repairs.write_counts,
     # They make new events.
     events_store.insert,
     events_store.insert_many,

@@ -8,7 +8,7 @@ Therefore it refuses the database.
 Versions:
 
 1  schedule entries have a date and a location.
-2  schedule entries have ids, zones and instants.
+2  schedule entries have ids, zones and instants; events count their tickets by entry and type.
 """
 
 from typing import TypedDict, cast

@@ -1,0 +1,89 @@
+"""Count the cells of events that were stored before there were cells.
+
+The cells follow from the bookings and from what is in flight (`bookings.stock_audit`). The events
+are read in the order of their ids, in batches. Each is written only if it has its revision still,
+so it may be sold meanwhile, and several processes may count at once: whoever comes second finds the
+revision changed. A sale of an event that is not counted yet changes no cells.
+
+Events that are counted already are compared, too, because the migration of bookings that failed may
+have been repeated since.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import cast
+
+from eventapp.bookings.stock_audit import read_expected_stock
+from eventapp.core.database import Db
+from eventapp.due_work.service import DueRun
+from eventapp.events.types import AuditedState, Cells
+from eventapp.inventory.repairs import StockRepairs
+from eventapp.inventory.service import get_quotas, recount_quota
+
+BATCH_SIZE = 500
+# An event that is sold between its read and its write is left to the next pass.
+MAX_PASSES = 20
+
+
+def count_cells(db: Db, now: datetime) -> bool:
+    """Count the cells of all events, and return whether all are right.
+
+    The bookings must have been migrated before. An event that cannot be counted is recorded as
+    failed work, and delays no other.
+    """
+    run, repairs = DueRun(db, "cell count", now), StockRepairs(db)
+    for _pass in range(MAX_PASSES):
+        if _try_each_event(db, repairs, run) == 0:
+            run.forget_absent()
+            return not run.waiting
+    return False
+
+
+def _try_each_event(db: Db, repairs: StockRepairs, run: DueRun) -> int:
+    """Try once to count each event that has not failed; return how many had wrong cells."""
+    found, last_id = 0, 0
+    while batch := repairs.find_events_after(last_id, BATCH_SIZE):
+        last_id = batch[-1]["eventId"]
+
+        def count(events: Sequence[AuditedState]) -> int:
+            nonlocal found
+            found += (wrong := _count(db, repairs, events))
+            return wrong
+
+        run.process(
+            [event for event in batch if event["eventId"] not in run.waiting],
+            get_key=lambda event: event["eventId"],
+            handle=lambda event: count([event]),
+            handle_together=count,
+        )
+    return found
+
+
+def _count(db: Db, repairs: StockRepairs, events: Sequence[AuditedState]) -> int:
+    """Write the cells of those events where they are wrong; return how many these are.
+
+    An event that another process has changed since it was read stays as it is.
+    """
+    expected = read_expected_stock(db, events)
+    wrong = []
+    for event in events:
+        cells = expected[event["eventId"]].build_cells()
+        if not event.get("cellsCounted") or drop_empty(event.get("cells", {})) != cells:
+            quotas = [recount_quota(quota, cells) for quota in get_quotas(event)]
+            wrong.append((event, cells, quotas))
+    if wrong:
+        repairs.write_counts(wrong)
+    return len(wrong)
+
+
+def drop_empty(cells: Cells) -> Cells:
+    """Return the cells without those that are empty, as `ExpectedStock.build_cells` does."""
+    kept = {
+        schedule_id: {
+            type_id: {name: value for name, value in cast(Mapping[str, int], cell).items() if value}
+            for type_id, cell in by_type.items()
+            if any(cast(Mapping[str, int], cell).values())
+        }
+        for schedule_id, by_type in cells.items()
+    }
+    return cast(Cells, {schedule_id: by_type for schedule_id, by_type in kept.items() if by_type})
