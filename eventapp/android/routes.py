@@ -17,7 +17,7 @@ from eventapp.android.types import ProfileChanges
 from eventapp.core.access.permissions import anonymous
 from eventapp.core.access.rate_limits import login_rate_limit, read_rate_limit
 from eventapp.core.clock import utc_now
-from eventapp.core.database import get_db
+from eventapp.core.database import get_database_time, get_db
 from eventapp.core.http.app_context import current_config, get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
@@ -41,7 +41,9 @@ BLUEPRINTS = (bp,)
 @bp.error_responses(503)
 def list_events() -> Response:
     """Return up to 500 upcoming events, by eventId. The app searches in them on the phone."""
-    found = service.list_upcoming(get_db(), image_base_url=get_image_base_url())
+    found = service.list_upcoming(
+        get_db(), now=get_database_time(), image_base_url=get_image_base_url()
+    )
     return conditional_response(json_response(found))
 
 
@@ -54,7 +56,12 @@ def list_events() -> Response:
 @bp.doc(requestBody=CATEGORIES_BODY)
 def recommend(body: JsonObject) -> Response:
     """Return upcoming events of these categories, or the most popular events without any."""
-    found = service.recommend(get_db(), body["categories"], image_base_url=get_image_base_url())
+    found = service.recommend(
+        get_db(),
+        body["categories"],
+        now=get_database_time(),
+        image_base_url=get_image_base_url(),
+    )
     return json_response(found)
 
 
@@ -64,7 +71,10 @@ def recommend(body: JsonObject) -> Response:
 @bp.error_responses(503)
 def list_favorites() -> Response:
     """Return the shared guest's favorites, newest first."""
-    return json_response(service.list_favorites(get_db(), image_base_url=get_image_base_url()))
+    found = service.list_favorites(
+        get_db(), now=get_database_time(), image_base_url=get_image_base_url()
+    )
+    return json_response(found)
 
 
 @bp.route("/favorites", methods=["POST"])

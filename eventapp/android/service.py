@@ -52,25 +52,29 @@ class LoginSettings:
     image_base_url: str
 
 
-def list_upcoming(db: Db, *, image_base_url: str) -> list[AppEvent]:
+def list_upcoming(db: Db, *, now: datetime, image_base_url: str) -> list[AppEvent]:
     """Return up to 500 upcoming events, by eventId."""
-    found = event_lists.list_upcoming(db, actor=GUEST, image_base_url=image_base_url)
+    found = event_lists.list_upcoming(db, actor=GUEST, now=now, image_base_url=image_base_url)
     return [rules.render_event(event) for event in found]
 
 
-def recommend(db: Db, categories: list[str], *, image_base_url: str) -> list[AppEvent]:
+def recommend(
+    db: Db, categories: list[str], *, now: datetime, image_base_url: str
+) -> list[AppEvent]:
     """Return upcoming events of these categories, soonest first.
 
     Args:
         categories: the names of categories; without any, the most popular events are returned.
     """
-    found = event_lists.recommend(db, categories, actor=GUEST, image_base_url=image_base_url)
+    found = event_lists.recommend(
+        db, categories, actor=GUEST, now=now, image_base_url=image_base_url
+    )
     return [rules.render_event(event) for event in found]
 
 
-def list_favorites(db: Db, *, image_base_url: str) -> list[AppEvent]:
+def list_favorites(db: Db, *, now: datetime, image_base_url: str) -> list[AppEvent]:
     """Return the shared guest's favorites, newest first."""
-    found = event_lists.list_favorites(db, actor=GUEST, image_base_url=image_base_url)
+    found = event_lists.list_favorites(db, actor=GUEST, now=now, image_base_url=image_base_url)
     return [rules.render_event(event) for event in found]
 
 

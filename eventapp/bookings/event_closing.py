@@ -65,7 +65,9 @@ def cancel_event(
     context.inventory.invalidate(event_id)
     end_all_bookings(context, event_id, "event_cancelled", now, max_seconds=REQUEST_SECONDS)
     waitlist.close_waitlist(context.db, context.inventory, event_id, now, REQUEST_SECONDS)
-    return events.show_event(context.db, event_id, actor=actor, image_base_url=image_base_url)
+    return events.show_event(
+        context.db, event_id, actor=actor, now=now, image_base_url=image_base_url
+    )
 
 
 def delete_event(context: BookingContext, event_id: int, actor: Actor, now: datetime) -> None:

@@ -72,7 +72,7 @@ def offer_tickets(
         return 0
     for type_id in [each["ticketTypeId"] for each in event["ticketTypes"]]:
         state: SaleState | None = event
-        while limit and state and (available := _count_offerable(state, type_id)):
+        while limit and state and (available := _count_offerable(context, state, type_id, clock())):
             state, is_offered = _offer_to_first(context, event_id, type_id, available, clock())
             offers += is_offered
             limit -= 1
@@ -92,10 +92,14 @@ def offer_in_request(context: BookingContext, event_id: int, now: datetime) -> N
     )
 
 
-def _count_offerable(event: SaleState, type_id: int) -> int:
-    """Return the available tickets of a ticket type; 0 if nobody waits for it."""
+def _count_offerable(context: BookingContext, event: SaleState, type_id: int, now: datetime) -> int:
+    """Return the available tickets of a type; 0 if nobody waits for it or it is not on sale."""
     ticket_type = _find_type(event, type_id)
-    return ticket_type["availableTickets"] if ticket_type and ticket_type["waiting"] else 0
+    if not ticket_type or not ticket_type["waiting"]:
+        return 0
+    return (
+        ticket_type["availableTickets"] if context.inventory.is_in_window(ticket_type, now) else 0
+    )
 
 
 def _find_type(event: SaleState, type_id: int) -> TicketType | None:

@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict
 
 from bson import ObjectId
 
+from eventapp.events.sale_windows import SaleStateName
 from eventapp.events.types import EditCount
 
 
@@ -39,7 +40,15 @@ class ScheduleEntryPatch(TypedDict, total=False):
     lng: float
 
 
-class TicketTypeInput(TypedDict):
+class SalesRules(TypedDict, total=False):
+    """The optional fields of a ticket type in a request. Absent keeps a field, None clears it."""
+
+    description: str | None
+    salesFrom: datetime | None
+    salesUntil: datetime | None
+
+
+class TicketTypeInput(SalesRules):
     """A ticket type of a whole event."""
 
     ticketTypeId: NotRequired[int]  # the type that it replaces; absent: the one of this name
@@ -48,7 +57,7 @@ class TicketTypeInput(TypedDict):
     availableTickets: int
 
 
-class TicketTypePatch(TypedDict, total=False):
+class TicketTypePatch(SalesRules, total=False):
     """The fields of a ticket type that a request changes or gives to a new one.
 
     A request holds at most one of availableTickets and capacity.
@@ -97,6 +106,10 @@ class TicketTypeView(TypedDict):
     type: str
     price: float
     availableTickets: int
+    saleState: SaleStateName
+    description: NotRequired[str]
+    salesFrom: NotRequired[datetime]
+    salesUntil: NotRequired[datetime]
     soldTickets: NotRequired[int]
     heldTickets: NotRequired[int]
     capacity: NotRequired[int]

@@ -16,7 +16,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import get_local_date
 from eventapp.core.database import Db, Query
 from eventapp.core.errors import Conflict, ValidationFailed
-from eventapp.events import rules, schedules, store
+from eventapp.events import rules, schedules, store, ticket_types
 from eventapp.events.bodies import EventInput, EventView, ScheduleEntryPatch, TicketTypePatch
 from eventapp.events.changes import EventChanges
 from eventapp.events.closures import ClosureWait
@@ -24,6 +24,7 @@ from eventapp.events.errors import (
     EditConflict,
     EventHasBookings,
     InvalidIndex,
+    InvalidSalesRules,
     LastTicketType,
     TicketsTaken,
     TicketTypeNotFound,
@@ -80,7 +81,7 @@ def edit_event(
         if after:
             event_changes.event_changed(event_id)
             _delete_unused_photo(db, after)
-            return present_events(db, [after], actor, image_base_url)[0]
+            return present_events(db, [after], actor, image_base_url, now)[0]
     raise EditConflict
 
 
@@ -167,7 +168,8 @@ def _make_photo_patch(photo: StoredPhoto) -> EventPatch:
 def make_replacement(body: EventInput, default_zone: ZoneInfo = UTC_ZONE) -> Edit:
     """Return the edit that replaces everything except ids, sold and held tickets, and waitlists.
 
-    It raises TicketsTaken, ScheduleInUse, ValidationFailed, Conflict, EventHasBookings.
+    It raises InvalidSalesRules, TicketsTaken, ScheduleInUse, ValidationFailed, Conflict,
+    EventHasBookings.
 
     Args:
         default_zone: the zone of new schedule entries that name none.
@@ -175,8 +177,10 @@ def make_replacement(body: EventInput, default_zone: ZoneInfo = UTC_ZONE) -> Edi
 
     def edit(event: Event) -> EventPatch:
         before, next_id = event["ticketTypes"], event["nextTypeId"]
-        after = rules.merge_ticket_types(before, body["ticketTypes"], next_id)
-        if dropped := rules.find_dropped_in_use(before, after):
+        after = ticket_types.merge_ticket_types(before, body["ticketTypes"], next_id)
+        if faults := ticket_types.find_all_rule_faults(after):
+            raise InvalidSalesRules(faults)
+        if dropped := ticket_types.find_dropped_in_use(before, after):
             raise TicketsTaken(f"Tickets of {dropped[0]['type']!r} are sold, held or waited for")
         if "status" in body:
             _refuse_ended(event)
@@ -267,12 +271,13 @@ def make_type_patch(type_id: int, patch: TicketTypePatch) -> Edit:
     def edit(event: Event) -> EventPatch:
         index = _find_type_index(event, type_id)
         types = list(event["ticketTypes"])
-        patched = rules.patch_ticket_type(types[index], patch)
+        patched = ticket_types.patch_ticket_type(types[index], patch)
         if patched is None:
             taken = types[index]["soldTickets"] + types[index]["heldTickets"]
             tickets = "ticket is" if taken == 1 else "tickets are"
             raise TicketsTaken(f"{taken} {tickets} sold or held already")
         types[index] = patched
+        _refuse_rule_faults(patched)
         _refuse_same_names(types)
         return {"ticketTypes": types}
 
@@ -288,11 +293,14 @@ def make_type_addition(body: TicketTypePatch) -> Edit:
     def edit(event: Event) -> EventPatch:
         type_id = event["nextTypeId"]
         capacity = body["capacity"] if "capacity" in body else body["availableTickets"]
-        added = rules.make_ticket_type(type_id, body["type"], body["price"], capacity)
+        added = ticket_types.set_optional_fields(
+            ticket_types.make_ticket_type(type_id, body["type"], body["price"], capacity), body
+        )
         types = [*event["ticketTypes"], added]
         if len(types) > rules.MAX_TYPES:
             message = f"At most {rules.MAX_TYPES} ticket types"
             raise ValidationFailed(message, errors={"ticketTypes": [message]})
+        _refuse_rule_faults(added)
         _refuse_same_names(types)
         return {"ticketTypes": types, "nextTypeId": type_id + 1}
 
@@ -310,7 +318,7 @@ def make_type_removal(type_id: int) -> Edit:
         types = [*event["ticketTypes"][:index], *event["ticketTypes"][index + 1 :]]
         if not types:
             raise LastTicketType
-        if rules.find_dropped_in_use(event["ticketTypes"], types):
+        if ticket_types.find_dropped_in_use(event["ticketTypes"], types):
             raise TicketsTaken("Tickets of this type are sold, held or waited for")
         return {"ticketTypes": types}
 
@@ -324,7 +332,12 @@ def _find_type_index(event: Event, type_id: int) -> int:
     raise TicketTypeNotFound
 
 
+def _refuse_rule_faults(ticket_type: TicketType) -> None:
+    if faults := ticket_types.find_rule_faults(ticket_type):
+        raise InvalidSalesRules(faults)
+
+
 def _refuse_same_names(types: list[TicketType]) -> None:
-    if rules.has_duplicate_names(types):
+    if ticket_types.has_duplicate_names(types):
         faults = ["Another ticket type has this name."]
         raise ValidationFailed("Invalid type", errors={"type": faults})

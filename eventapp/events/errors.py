@@ -34,6 +34,14 @@ class ScheduleInUse(Conflict):
     code = "schedule_in_use"
 
 
+class InvalidSalesRules(ValidationFailed):
+    """The optional fields of a ticket type contradict each other."""
+
+    def __init__(self, faults: dict[str, list[str]]) -> None:
+        """Take the messages by the path of the field at fault, one or more."""
+        super().__init__(f"Invalid {next(iter(faults))}", errors=faults)
+
+
 class TicketTypeNotFound(NotFound):
     """The event has no ticket type with this id."""
 

@@ -11,8 +11,8 @@ To add a filter, see "How to add a filter to the list of events" in docs/archite
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any, ClassVar, Self
 
 from bson import ObjectId
@@ -23,7 +23,8 @@ from eventapp.core.http.fields import CalendarDate, CommaSeparatedList, ObjectId
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_filter_key
 from eventapp.events.index.postings import Facets, FacetSpec, PostingList
-from eventapp.events.rules import CATEGORIES, count_buyable, midnight
+from eventapp.events.rules import CATEGORIES, PUBLISHED, midnight
+from eventapp.events.ticket_types import EARLIEST, count_buyable, list_buyable_windows
 from eventapp.events.types import IndexedEvent
 
 MAX_PRICE_FILTER = 1e9
@@ -48,6 +49,13 @@ class Filter(ABC):
     @abstractmethod
     def from_query(cls, query: JsonObject) -> Self | None:
         """Return the filter that the loaded query parameters set, or None if they set none."""
+
+    def at(self, moment: datetime) -> "Filter":  # noqa: ARG002
+        """Return the filter as it applies at a moment of the database's clock.
+
+        It is called before the filter is used. Most filters do not depend on the time.
+        """
+        return self
 
     @abstractmethod
     def make_condition(self) -> Query:
@@ -274,6 +282,54 @@ class PriceFilter(Filter):
         return [prices.between(self.low, self.high)]
 
 
+@dataclass(frozen=True)
+class OnSaleFilter(Filter):
+    """Events with a ticket type that can be bought now.
+
+    Attributes:
+        moment: "now" in whole seconds, so that the requests of a second share a cached page.
+    """
+
+    moment: datetime = EARLIEST
+
+    parameters = {
+        "onSale": fields.Boolean(
+            load_default=False,
+            metadata={"description": "Only events of which a ticket can be bought now."},
+        )
+    }
+    windows = FacetSpec[tuple[datetime, datetime]](list_buyable_windows)
+    facets = (windows,)
+    facet_fields = ("ticketTypes.salesFrom", "ticketTypes.salesUntil")
+    examples = ({"onSale": "true"},)
+
+    @classmethod
+    def from_query(cls, query: JsonObject) -> Self | None:
+        return cls() if query.get("onSale", False) else None
+
+    def at(self, moment: datetime) -> Filter:
+        return replace(self, moment=moment.replace(microsecond=0))
+
+    def make_condition(self) -> Query:
+        # The query planner of one MongoDB-compatible server would scan an index of `lastDate`.
+        not_over = {"$gte": midnight(self.moment.date())}
+        ticket_type = {
+            "availableTickets": {"$gt": 0},
+            "waiting": 0,
+            "salesFrom": {"$not": {"$gt": self.moment}},
+            "salesUntil": {"$not": {"$lte": self.moment}},
+        }
+        return {
+            "status": PUBLISHED,
+            "schedule.date": not_over,
+            "ticketTypes": {"$elemMatch": ticket_type},
+        }
+
+    def look_up(self, facets: Facets) -> list[list[PostingList]]:
+        # The index contains no event that is not published or is over.
+        return [facets[self.windows].where(lambda window: window[0] <= self.moment < window[1])]
+
+
 def _make_range_condition(low: object, high: object) -> Query:
     """Return the condition that a value is in a range, both ends included; None is no bound."""
     bounds = {"$gte": low, "$lte": high}
@@ -287,6 +343,7 @@ FILTERS: tuple[type[Filter], ...] = (
     OrganizerFilter,
     DateFilter,
     PriceFilter,
+    OnSaleFilter,
 )
 PARAMETERS = {name: field for each in FILTERS for name, field in each.parameters.items()}
 FACETS = tuple(spec for each in FILTERS for spec in each.facets)

@@ -46,6 +46,7 @@ def find_page(
     """Find the events of a page.
 
     Args:
+        request: the request as it applies now (`ListRequest.at`).
         own_scope: the MongoDB filter of the caller's own events; None unless `request.mine` is set.
 
     Raises:

@@ -67,6 +67,10 @@ class ListRequest(NamedTuple):
     position: ListPosition | None = None
     cursor_query: tuple[tuple[str, str], ...] = ()
 
+    def at(self, moment: datetime) -> "ListRequest":
+        """Return the request as it applies at a moment of the database's clock."""
+        return self._replace(filters=tuple(each.at(moment) for each in self.filters))
+
     @property
     def order(self) -> tuple[str, int]:
         """The field that the list is sorted by, and 1 for ascending or -1 for descending."""

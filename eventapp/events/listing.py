@@ -32,6 +32,9 @@ def list_events(
 ) -> tuple[bytes, str]:
     """Return a page of events as this caller sees them: the body of the answer, and its ETag.
 
+    Args:
+        now: the time by the database's clock.
+
     Pages for organizers and admins are not cached, because they contain the counts of sold tickets
     of the caller's own events.
 
@@ -39,12 +42,13 @@ def list_events(
         ValidationFailed: the page begins after the last row that a page number can reach.
         Unauthorized: `mine` is set and no user is logged in.
     """
+    request = request.at(now)
     if request.mine or actor.may_organize:
         today = event_cache.get_today(now)
         own_scope = _make_own_scope(request, actor, today) if request.mine else None
         event_cache.receive_changes()
         found = find_page(db, request, today, event_cache.index, own_scope)
-        body = json.dumps(present_page(db, found, actor, image_base_url))
+        body = json.dumps(present_page(db, found, actor, image_base_url, now))
         return body, make_etag(body)
     page = event_cache.show_page(request, now, actor.favorites_key, image_base_url)
     return page.body, page.etag
@@ -66,14 +70,16 @@ def _make_own_scope(request: ListRequest, actor: Actor, today: date) -> Query:
     )
 
 
-def present_page(db: Db, page: FoundPage, actor: Actor, image_base_url: str) -> JsonObject:
+def present_page(
+    db: Db, page: FoundPage, actor: Actor, image_base_url: str, now: datetime
+) -> JsonObject:
     """Return the answer for a page that is not cached, as this caller sees it."""
     events = page.events
     if page.event_ids and not events:
         # Only public lists are found by the index. An event may have become a draft since.
         found = _load_in_order(db, page.event_ids)
         events = [event for event in found if event["status"] != rules.DRAFT]
-    return {"events": present_events(db, events, actor, image_base_url), **page.envelope}
+    return {"events": present_events(db, events, actor, image_base_url, now), **page.envelope}
 
 
 def _load_in_order(db: Db, event_ids: Iterable[int]) -> list[Event]:
@@ -82,27 +88,33 @@ def _load_in_order(db: Db, event_ids: Iterable[int]) -> list[Event]:
     return [by_id[event_id] for event_id in event_ids if event_id in by_id]
 
 
-def list_popular(db: Db, *, limit: int, actor: Actor, image_base_url: str) -> list[EventView]:
+def list_popular(
+    db: Db, *, limit: int, actor: Actor, now: datetime, image_base_url: str
+) -> list[EventView]:
     """Return the most popular upcoming events, best first."""
-    return _present_upcoming(db, ("popularity", -1), [], limit, actor, image_base_url)
+    return _present_upcoming(db, ("popularity", -1), [], limit, actor, now, image_base_url)
 
 
 def recommend(
-    db: Db, categories: list[str], *, actor: Actor, image_base_url: str
+    db: Db, categories: list[str], *, actor: Actor, now: datetime, image_base_url: str
 ) -> list[EventView]:
     """Return upcoming events of these categories, soonest first.
 
     Without categories, return the most popular events.
     """
     if not categories:
-        return list_popular(db, limit=MAX_UNPAGED, actor=actor, image_base_url=image_base_url)
+        return list_popular(
+            db, limit=MAX_UNPAGED, actor=actor, now=now, image_base_url=image_base_url
+        )
     conditions = [store_listing.make_category_condition([name.lower() for name in categories])]
-    return _present_upcoming(db, ("nextDate", 1), conditions, MAX_UNPAGED, actor, image_base_url)
+    return _present_upcoming(
+        db, ("nextDate", 1), conditions, MAX_UNPAGED, actor, now, image_base_url
+    )
 
 
-def list_upcoming(db: Db, *, actor: Actor, image_base_url: str) -> list[EventView]:
+def list_upcoming(db: Db, *, actor: Actor, now: datetime, image_base_url: str) -> list[EventView]:
     """Return up to MAX_UNPAGED upcoming events, sorted by eventId, for the Android app."""
-    return _present_upcoming(db, ("eventId", 1), [], MAX_UNPAGED, actor, image_base_url)
+    return _present_upcoming(db, ("eventId", 1), [], MAX_UNPAGED, actor, now, image_base_url)
 
 
 def _present_upcoming(
@@ -111,16 +123,17 @@ def _present_upcoming(
     conditions: list[Query],
     limit: int,
     actor: Actor,
+    now: datetime,
     image_base_url: str,
 ) -> list[EventView]:
     where = store_listing.narrow(store_listing.make_public_filter(upcoming=True), conditions)
     events = store_listing.find_in_order(db, where, order, limit=limit)
-    return present_events(db, events, actor, image_base_url)
+    return present_events(db, events, actor, image_base_url, now)
 
 
-def list_favorites(db: Db, *, actor: Actor, image_base_url: str) -> list[EventView]:
+def list_favorites(db: Db, *, actor: Actor, now: datetime, image_base_url: str) -> list[EventView]:
     """Return the caller's favorites that exist and may be seen, the newest favorite first."""
     ids = favorites.list_event_ids(db, actor.favorites_key)
     events = _load_in_order(db, ids) if ids else []
     visible = [event for event in events if may_see(event, actor)]
-    return present_events(db, visible, actor, image_base_url)
+    return present_events(db, visible, actor, image_base_url, now)

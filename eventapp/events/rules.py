@@ -1,6 +1,6 @@
 """Rules of events: derived fields, edits of ticket types, and events as answers present them."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple, cast
 
@@ -8,25 +8,19 @@ from eventapp.core.textsearch import fold_filter_key
 from eventapp.events.bodies import (
     EventView,
     ScheduleEntryView,
-    TicketTypeInput,
-    TicketTypePatch,
-    TicketTypeView,
 )
+from eventapp.events.ticket_types import is_sold_out, is_sold_out_by_type, present_ticket_types
 from eventapp.events.types import (
     Closable,
     DerivedFields,
     Event,
     EventWrite,
-    IndexedEvent,
     ListedParts,
     LowTicketsEvent,
-    PriceAndStock,
     SaleState,
     ScheduleChange,
     ScheduleChangeFields,
     ScheduleEntry,
-    TicketType,
-    TicketTypeStock,
 )
 
 CATEGORIES = (
@@ -84,21 +78,6 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, UTC)
 
 
-def make_ticket_type(type_id: int, name: str, price: float, available: int) -> TicketType:
-    """Return a new ticket type, without sold tickets."""
-    return {
-        "ticketTypeId": type_id,
-        "type": name,
-        "price": price,
-        "availableTickets": available,
-        "soldTickets": 0,
-        "heldTickets": 0,
-        "capacity": available,
-        "waiting": 0,
-        "waitSequence": 0,
-    }
-
-
 def derive_fields(event: ListedParts, today: date) -> DerivedFields:
     """Return the fields by which lists are filtered and sorted.
 
@@ -120,90 +99,6 @@ def derive_fields(event: ListedParts, today: date) -> DerivedFields:
         "places": sorted({fold_filter_key(entry["location"]) for entry in event["schedule"]}),
         "tagKeys": sorted({fold_filter_key(tag) for tag in event["tags"]}),
     }
-
-
-def merge_ticket_types(
-    stored: Sequence[TicketType], requested: Sequence[TicketTypeInput], next_id: int
-) -> list[TicketType]:
-    """Return the ticket types after a request replaces all of them.
-
-    A requested type replaces the stored type with its id, else the one with its name. It keeps the
-    id, the sold and held tickets and the waitlist of that type.
-
-    Args:
-        next_id: the first id that the event never used.
-    """
-    merged = []
-    for each, replaced in zip(requested, _find_replaced(stored, requested), strict=True):
-        name, price, available = each["type"], each["price"], each["availableTickets"]
-        if replaced is None:
-            merged.append(make_ticket_type(next_id, name, price, available))
-            next_id += 1
-        else:
-            merged.append(_replace_available({**replaced, "type": name, "price": price}, available))
-    return merged
-
-
-def _replace_available(ticket_type: TicketType, available: int) -> TicketType:
-    """Return the type with this number of available tickets, and the capacity to match."""
-    capacity = available + ticket_type["soldTickets"] + ticket_type["heldTickets"]
-    return {**ticket_type, "availableTickets": available, "capacity": capacity}
-
-
-def _find_replaced(
-    stored: Sequence[TicketType], requested: Sequence[TicketTypeInput]
-) -> list[TicketType | None]:
-    """Return for each requested type the stored one that it replaces, None for a new one.
-
-    All ids are matched before any name, so that two types can swap their names.
-    """
-    unmatched = {each["ticketTypeId"]: each for each in stored}
-    by_id = [unmatched.pop(each.get("ticketTypeId", 0), None) for each in requested]
-    by_name = {fold_filter_key(each["type"]): each for each in unmatched.values()}
-    pairs = zip(requested, by_id, strict=True)
-    return [found or by_name.get(fold_filter_key(each["type"])) for each, found in pairs]
-
-
-def patch_ticket_type(ticket_type: TicketType, patch: TicketTypePatch) -> TicketType | None:
-    """Return the type after a patch, or None if fewer tickets would exist than are taken."""
-    taken = ticket_type["soldTickets"] + ticket_type["heldTickets"]
-    available = ticket_type["availableTickets"]
-    if "availableTickets" in patch:
-        available = patch["availableTickets"]
-    if "capacity" in patch:
-        available = patch["capacity"] - taken
-    if available < 0:
-        return None
-    named: TicketType = {
-        **ticket_type,
-        "type": patch.get("type", ticket_type["type"]),
-        "price": patch.get("price", ticket_type["price"]),
-    }
-    return _replace_available(named, available)
-
-
-def find_dropped_in_use(
-    before: Iterable[TicketType], after: Iterable[TicketType]
-) -> list[TicketType]:
-    """Return the types that an edit drops although tickets are sold, held or waited for."""
-    kept = {ticket_type["ticketTypeId"] for ticket_type in after}
-    return [
-        each
-        for each in before
-        if each["ticketTypeId"] not in kept
-        and (each["soldTickets"] or each["heldTickets"] or each["waiting"])
-    ]
-
-
-def has_duplicates(values: Iterable[Hashable]) -> bool:
-    """Return whether two of the values are equal."""
-    listed = list(values)
-    return len(set(listed)) < len(listed)
-
-
-def has_duplicate_names(ticket_types: Iterable[TicketType | TicketTypeInput]) -> bool:
-    """Return whether two ticket types have the same name, ignoring case and accents."""
-    return has_duplicates(fold_filter_key(ticket_type["type"]) for ticket_type in ticket_types)
 
 
 def has_entry(schedule: Iterable[ScheduleEntry], date: datetime, location: str) -> bool:
@@ -257,7 +152,7 @@ def count_all_buyable(event: LowTicketsEvent) -> int:
 
 
 def present_event(
-    event: Event, *, favorited: bool, with_counts: bool, image_base_url: str
+    event: Event, *, favorited: bool, with_counts: bool, image_base_url: str, now: datetime
 ) -> EventView:
     """Return an event as answers present it.
 
@@ -267,12 +162,13 @@ def present_event(
             organizer and admins may see.
         image_base_url: what the URL of an uploaded photo (`/images/...`) begins with, such as
             `https://host`.
+        now: the time by the database's clock.
     """
     view: dict[str, object] = {name: event.get(name) for name in HEAD_FIELDS}
     if event["image"].startswith("/"):
         view["image"] = image_base_url + event["image"]
     view["schedule"] = [_present_entry(entry) for entry in event["schedule"]]
-    view["ticketTypes"] = [present_ticket_type(each, with_counts) for each in event["ticketTypes"]]
+    view["ticketTypes"] = present_ticket_types(event, with_counts=with_counts, now=now)
     view["favorited"] = favorited
     view.update({name: event.get(name) for name in TAIL_FIELDS})
     view["soldOut"] = is_sold_out(event)
@@ -285,35 +181,6 @@ def _present_entry(entry: ScheduleEntry) -> ScheduleEntryView:
     view = {name: fields[name] for name in ENTRY_FIELDS if name in fields}
     view["date"] = entry["date"].date().isoformat()
     return cast(ScheduleEntryView, view)
-
-
-def present_ticket_type(ticket_type: TicketType, with_counts: bool) -> TicketTypeView:
-    """Return a ticket type as answers present it; `with_counts` as for `present_event`."""
-    view: TicketTypeView = {
-        "ticketTypeId": ticket_type["ticketTypeId"],
-        "type": ticket_type["type"],
-        "price": ticket_type["price"],
-        "availableTickets": count_buyable(ticket_type),
-    }
-    if with_counts:
-        view["availableTickets"] = ticket_type["availableTickets"]
-        view["soldTickets"] = ticket_type["soldTickets"]
-        view["heldTickets"] = ticket_type["heldTickets"]
-        view["capacity"] = ticket_type["capacity"]
-    return view
-
-
-def is_sold_out(event: Event) -> bool:
-    """Return whether no ticket of any type can be bought."""
-    return all(count_buyable(each) == 0 for each in event["ticketTypes"])
-
-
-def count_buyable(ticket_type: TicketType | TicketTypeStock | PriceAndStock) -> int:
-    """Return how many tickets of a type anybody can buy now.
-
-    While somebody waits for the type, its available tickets belong to the waitlist.
-    """
-    return 0 if ticket_type.get("waiting") else ticket_type["availableTickets"]
 
 
 class ListState(NamedTuple):
@@ -334,8 +201,3 @@ class ListState(NamedTuple):
 def get_list_state(event: Event | SaleState | EventWrite) -> ListState:
     """Return the list state of a stored event."""
     return ListState(event["__v"], is_sold_out_by_type(event))
-
-
-def is_sold_out_by_type(event: Event | SaleState | EventWrite | IndexedEvent) -> tuple[bool, ...]:
-    """Return for each ticket type whether no ticket can be bought."""
-    return tuple(count_buyable(stock) == 0 for stock in event["ticketTypes"])

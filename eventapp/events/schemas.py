@@ -29,6 +29,7 @@ from eventapp.core.http.fields import (
     make_limit_field,
 )
 from eventapp.core.http.request_parser import parse_list_query
+from eventapp.core.http.timestamps import Timestamp
 from eventapp.core.json import JsonObject
 from eventapp.events.filters import PARAMETERS, CategoryName
 from eventapp.events.list_requests import ListRequest, make_list_request
@@ -41,6 +42,10 @@ from eventapp.events.rules import (
     MAX_TYPES,
     PUBLISHED,
     SORTS,
+)
+from eventapp.events.ticket_types import (
+    MAX_DESCRIPTION,
+    SALE_STATES,
     has_duplicate_names,
     has_duplicates,
 )
@@ -123,7 +128,23 @@ class ScheduleEntry(ScheduleEntryPatch):
     location = Text(1, 200, required=True)
 
 
-class TicketTypeIndexPatch(Patch):
+class SalesRules(Schema):
+    """The optional fields of a ticket type. An absent one is kept, null clears it."""
+
+    description = Text(
+        0, MAX_DESCRIPTION, multiline=True, allow_none=True, metadata={"description": "For buyers."}
+    )
+    salesFrom = Timestamp(
+        allow_none=True, metadata={"description": "The sale begins then; null for at once."}
+    )
+    salesUntil = Timestamp(
+        allow_none=True,
+        metadata={"description": "The sale ends then, which must be after `salesFrom`."},
+    )
+    saleState = Ignored()
+
+
+class TicketTypeIndexPatch(SalesRules, Patch):
     """The changes of a ticket type that is named by its index."""
 
     EXAMPLE: ClassVar[JsonObject] = {"price": 24.5}
@@ -169,7 +190,7 @@ class NewTicketType(TicketTypePatch):
             raise ValidationError("Missing data for required field.", "availableTickets")
 
 
-class TicketType(Schema):
+class TicketType(SalesRules):
     """A ticket type of a whole event."""
 
     ticketTypeId = StrictInt(1)
@@ -195,7 +216,17 @@ class EventBody(Schema):
                 "location": "Old Port, Volos",
             }
         ],
-        "ticketTypes": [{"type": "General", "price": 20, "availableTickets": 100}],
+        "ticketTypes": [
+            {"type": "General", "price": 20, "availableTickets": 100},
+            {
+                "type": "Early",
+                "price": 15,
+                "availableTickets": 20,
+                "description": "Until the end of May.",
+                "salesFrom": "2035-01-01T09:00:00Z",
+                "salesUntil": "2035-06-01T00:00:00Z",
+            },
+        ],
         "tags": ["jazz", "open air"],
     }
 
@@ -296,6 +327,17 @@ class TicketTypeAnswer(Schema):
     type = fields.String(required=True)
     price = fields.Float(required=True)
     availableTickets = fields.Integer(required=True)
+    saleState = fields.String(
+        required=True,
+        validate=validate.OneOf(SALE_STATES),
+        metadata={
+            "description": "`scheduled` before the sale and for drafts, `ended` after the sale and "
+            "for events that are cancelled or over, `sold_out` if nobody can buy one now."
+        },
+    )
+    description = fields.String()
+    salesFrom = fields.DateTime()
+    salesUntil = fields.DateTime()
     soldTickets = fields.Integer()
     heldTickets = fields.Integer()
     capacity = fields.Integer()

@@ -6,7 +6,6 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
@@ -19,8 +18,7 @@ from eventapp.core.access.actor import Actor, ActorLoader
 from eventapp.core.clock import get_local_date
 from eventapp.core.database import Db
 from eventapp.core.errors import Forbidden, Unauthorized
-from eventapp.core.json import JsonObject
-from eventapp.events import rules, store, store_deletions
+from eventapp.events import rules, store, store_deletions, ticket_types
 from eventapp.events.bodies import EventInput, EventView, TicketTypeView
 from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.changes import EventChanges
@@ -31,6 +29,7 @@ from eventapp.events.errors import (
     EventNotFound,
     EventOverloaded,
     FavoriteNotFound,
+    InvalidSalesRules,
     TicketTypeNotFound,
     TooManyFavorites,
 )
@@ -53,8 +52,6 @@ __all__ = [
     "TicketTypeNotFound",
 ]
 
-# What a stream message shows of an event that was edited, cancelled or completed.
-_MESSAGE_FIELDS = ("eventId", "status", "title", "updatedAt", "__v")
 # How often the caller of a long answer is checked again.
 RECHECK_SECONDS = 1.0
 
@@ -93,7 +90,7 @@ def create_event(
     event_changes.event_changed(event["eventId"])
     # Nobody can have made it a favorite yet, and the caller is its organizer or an admin.
     return rules.present_event(
-        event, favorited=False, with_counts=True, image_base_url=image_base_url
+        event, favorited=False, with_counts=True, image_base_url=image_base_url, now=now
     )
 
 
@@ -106,11 +103,13 @@ def make_new_event(
 ) -> NewEvent:
     """Return the document of a new event; arguments and errors as `create_event`."""
     schedule = build_schedule(body["schedule"], default_zone)
-    ticket_types = rules.merge_ticket_types([], body["ticketTypes"], next_id=1)
+    types = ticket_types.merge_ticket_types([], body["ticketTypes"], next_id=1)
+    if faults := ticket_types.find_all_rule_faults(types):
+        raise InvalidSalesRules(faults)
     parts: ListedParts = {
         "title": body["title"],
         "schedule": schedule.entries,
-        "ticketTypes": ticket_types,
+        "ticketTypes": types,
         "tags": body["tags"],
         "status": body.get("status", rules.PUBLISHED),
     }
@@ -120,7 +119,7 @@ def make_new_event(
         "category": body["category"],
         "image": body["image"],
         "organizer": body["organizer"],
-        "nextTypeId": len(ticket_types) + 1,
+        "nextTypeId": len(types) + 1,
         "nextScheduleId": schedule.next_id,
         "organizerId": organizer_id,
         "popularity": 0.0,
@@ -203,9 +202,9 @@ def iterate_while_managed(
 
 
 def present_events(
-    db: Db, events: Iterable[Event], actor: Actor, image_base_url: str
+    db: Db, events: Iterable[Event], actor: Actor, image_base_url: str, now: datetime
 ) -> list[EventView]:
-    """Return events as this caller sees them."""
+    """Return events as this caller sees them at this time of the database's clock."""
     favorited = set(favorites.list_event_ids(db, actor.favorites_key))
     return [
         rules.present_event(
@@ -213,6 +212,7 @@ def present_events(
             favorited=event["eventId"] in favorited,
             with_counts=actor.may_manage_events_of(event["organizerId"]),
             image_base_url=image_base_url,
+            now=now,
         )
         for event in events
     ]
@@ -225,6 +225,7 @@ def view_event(
     event_cache: EventCache,
     popularity: Popularity,
     actor: Actor,
+    now: datetime,
     image_base_url: str,
 ) -> bytes:
     """Return the JSON of an event as the caller sees it, and count the view for its popularity.
@@ -236,25 +237,30 @@ def view_event(
     """
     body = event_cache.show_event(event_id, actor, image_base_url)
     if body is None:
-        return json.dumps(show_event(db, event_id, actor=actor, image_base_url=image_base_url))
+        view = show_event(db, event_id, actor=actor, now=now, image_base_url=image_base_url)
+        return json.dumps(view)
     popularity.add_view(event_id)
     return body
 
 
-def show_event(db: Db, event_id: int, *, actor: Actor, image_base_url: str) -> EventView:
+def show_event(
+    db: Db, event_id: int, *, actor: Actor, now: datetime, image_base_url: str
+) -> EventView:
     """Return an event as the caller sees it, read from the database.
 
     Raises:
         EventNotFound: as `get_visible`.
     """
-    return present_events(db, [get_visible(db, event_id, actor)], actor, image_base_url)[0]
+    return present_events(db, [get_visible(db, event_id, actor)], actor, image_base_url, now)[0]
 
 
-def list_ticket_types(db: Db, event_id: int, *, actor: Actor) -> list[TicketTypeView]:
+def list_ticket_types(
+    db: Db, event_id: int, *, actor: Actor, now: datetime
+) -> list[TicketTypeView]:
     """Return an event's ticket types as the caller sees them. Raise EventNotFound."""
     event = get_visible(db, event_id, actor)
     with_counts = actor.may_manage_events_of(event["organizerId"])
-    return [rules.present_ticket_type(each, with_counts) for each in event["ticketTypes"]]
+    return ticket_types.present_ticket_types(event, with_counts=with_counts, now=now)
 
 
 def add_favorite(
@@ -307,62 +313,6 @@ def clear_closing(db: Db, event_id: int) -> None:
     store.clear_closing(db, event_id)
 
 
-# Live streams, which send the state of an event to everyone alike.
-
-
-@dataclass(frozen=True)
-class LiveState:
-    """An event at one revision.
-
-    Attributes:
-        edit_count: raised by edits.
-        revision: raised by every write that an answer can show.
-        organizer_id: the user who manages it; None for sample events.
-        availability: the data of a stream message of type `availability`, which says how many
-            tickets are left.
-        change: the data of a stream message of type `event`, which says that the event was edited,
-            cancelled or completed.
-    """
-
-    event_id: int
-    edit_count: int
-    revision: int
-    organizer_id: ObjectId | None
-    is_draft: bool
-    availability: JsonObject
-    change: JsonObject
-
-    def is_visible_to(self, actor: Actor) -> bool:
-        """Return whether the caller may see the event; the same rule as `may_see`."""
-        return not self.is_draft or actor.may_manage_events_of(self.organizer_id)
-
-
 def find_revisions(db: Db, event_ids: Iterable[int]) -> dict[int, int]:
     """Return the revision of each of these events that exists, by eventId."""
     return store.find_revisions(db, event_ids)
-
-
-def find_live_states(db: Db, event_ids: Iterable[int]) -> dict[int, LiveState]:
-    """Return the state of each of these events that exists, by eventId."""
-    return {event["eventId"]: _make_live_state(event) for event in store.find_events(db, event_ids)}
-
-
-def _make_live_state(event: Event) -> LiveState:
-    types = [rules.present_ticket_type(each, with_counts=False) for each in event["ticketTypes"]]
-    is_ended = event["status"] in (rules.CANCELLED, rules.COMPLETED)
-    return LiveState(
-        event_id=event["eventId"],
-        edit_count=event["__v"],
-        revision=event["rev"],
-        organizer_id=event["organizerId"],
-        is_draft=event["status"] == rules.DRAFT,
-        availability={
-            "eventId": event["eventId"],
-            "ticketTypes": types,
-            "soldOut": rules.is_sold_out(event),
-        },
-        change={
-            "change": event["status"] if is_ended else "edited",
-            **{name: event.get(name) for name in _MESSAGE_FIELDS},
-        },
-    )

@@ -16,6 +16,8 @@ from typing import Final, Literal, NotRequired, TypeAlias, TypedDict, final
 
 from bson import ObjectId
 
+from eventapp.events.sale_windows import SaleWindow
+
 
 class ScheduleEntry(TypedDict):
     """One date of an event.
@@ -38,7 +40,7 @@ class ScheduleEntry(TypedDict):
     moves: int  # how often an edit changed its date, times, zone or location; 0 at first
 
 
-class TicketType(TypedDict):
+class TicketType(SaleWindow):
     """A type of ticket, with its price and stock.
 
     Always capacity = availableTickets + heldTickets + soldTickets.
@@ -53,6 +55,7 @@ class TicketType(TypedDict):
     capacity: int  # tickets put on sale in all
     waiting: int  # active waitlist entries
     waitSequence: int  # waitlist entries ever made; the queue number of the last one
+    description: NotRequired[str]  # 1 to 500 characters; absent where there is none
 
 
 class Cell(TypedDict, total=False):
@@ -322,7 +325,7 @@ class EntryDate(TypedDict):
     date: datetime
 
 
-class PriceAndStock(TypedDict):
+class PriceAndStock(SaleWindow):
     """The fields of a ticket type that list filters compare."""
 
     price: float

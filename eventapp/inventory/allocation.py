@@ -1,9 +1,9 @@
 """Decide who gets which tickets: of what is left of each ticket type and of each quota."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from eventapp.events.types import SaleState
+from eventapp.events.types import SaleState, TicketType
 from eventapp.inventory.quotas import find_matching, get_quotas
 from eventapp.inventory.rules import (
     REJECT,
@@ -13,6 +13,7 @@ from eventapp.inventory.rules import (
     TicketRequest,
     get_terms,
 )
+from eventapp.inventory.sale_windows import is_in_window
 from eventapp.inventory.types import Limit, WaitlistedPart
 
 
@@ -27,12 +28,23 @@ def allocate(event: SaleState, requests: Sequence[TicketRequest]) -> list[Alloca
     tickets go to the waitlist first. Requests that were resolved before the last edit get nothing.
     """
     remaining, terms = _Remaining(event), get_terms(event)
+    types = {each["ticketTypeId"]: each for each in event["ticketTypes"]}
     return [
-        _allocate_one(request, remaining)
+        _find_closed(request, types) or _allocate_one(request, remaining)
         if request.terms in (None, terms)
         else Allocation(has_other_terms=True)
         for request in requests
     ]
+
+
+def _find_closed(request: TicketRequest, types: Mapping[int, TicketType]) -> Allocation | None:
+    """Return the empty allocation of a request for a type that is not on sale; None without one."""
+    if request.moment is None:
+        return None
+    for type_id in request.items.keys() & types.keys():
+        if not is_in_window(types[type_id], request.moment):
+            return Allocation(closed_type=types[type_id])
+    return None
 
 
 class _Remaining:

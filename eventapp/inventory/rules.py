@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from typing import Literal, cast
 
-from eventapp.events.types import InFlightEntry, MoveEntry, SaleState, TakeEntry
+from eventapp.events.types import (
+    InFlightEntry,
+    MoveEntry,
+    SaleState,
+    TakeEntry,
+    TicketType,
+)
 from eventapp.inventory.types import (
     CellChanges,
     IndexedChanges,
@@ -45,6 +51,9 @@ class TicketRequest:
             each ticket type.
         terms: `get_terms` of the sale state that the request was resolved against. If the event was
             edited since, the request gets nothing. None for a request that any edit leaves valid.
+        moment: when the caller asked, which decides whether a ticket type is on sale: by the clock
+            of the process, and by the database's clock once `Inventory.take_batch` has the
+            request. None to take tickets whenever they are on sale.
     """
 
     booking_id: str
@@ -55,6 +64,7 @@ class TicketRequest:
     requester: str = ""
     waitlist_entry_ids: Mapping[int, str] = field(default_factory=dict)
     terms: int | None = None
+    moment: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,7 @@ class Allocation:
         unknown_type_id: a requested ticket type that the event does not have; None if it has all.
         has_other_terms: True if the event was edited since the request was resolved. The request
             must be resolved again, which may refuse it.
+        closed_type: a requested ticket type that was not on sale when the caller asked.
     """
 
     taken: Quantities = field(default_factory=dict)
@@ -78,6 +89,7 @@ class Allocation:
     limited_by: tuple[Limit, ...] = ()
     unknown_type_id: int | None = None
     has_other_terms: bool = False
+    closed_type: TicketType | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -329,5 +341,6 @@ def get_state_bytes(state: SaleState) -> int:
     types, entries = len(state["ticketTypes"]), len(state["schedule"])
     quotas = state.get("quotas", [])
     ids = sum(len(q.get("ticketTypeIds", ())) + len(q.get("scheduleIds", ())) for q in quotas)
-    listed = TICKET_TYPE_BYTES * types + ENTRY_BYTES * entries
+    texts = sum(4 * len(each.get("description", "")) for each in state["ticketTypes"])
+    listed = TICKET_TYPE_BYTES * types + texts + ENTRY_BYTES * entries
     return STATE_BYTES + listed + QUOTA_BYTES * len(quotas) + ID_BYTES * ids

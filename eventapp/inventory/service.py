@@ -11,7 +11,7 @@ from datetime import datetime
 
 from eventapp.core.access.actor import Actor
 from eventapp.core.app_key import AppKey
-from eventapp.core.database import Db
+from eventapp.core.database import Db, ServerClock
 from eventapp.core.errors import AppError
 from eventapp.events.changes import NO_EVENT_CACHE, EventChanges
 from eventapp.events.service import (
@@ -22,9 +22,9 @@ from eventapp.events.service import (
     TicketTypeNotFound,
     may_see,
 )
-from eventapp.events.types import SaleState
-from eventapp.inventory import store
-from eventapp.inventory.errors import NotOnSale, TicketLimit
+from eventapp.events.types import SaleState, TicketType
+from eventapp.inventory import sale_windows, store
+from eventapp.inventory.errors import NotOnSale, TicketLimit, TypeNotOnSale
 from eventapp.inventory.in_flight import ClearableEntries, InFlightEntries
 from eventapp.inventory.moves import MoveWriter
 from eventapp.inventory.quotas import count_taken, get_quotas, recount_quota
@@ -68,6 +68,7 @@ __all__ = [
     "TicketLimit",
     "TicketRequest",
     "TicketTypeNotFound",
+    "TypeNotOnSale",
     "count_taken",
     "get_quotas",
     "get_terms",
@@ -104,8 +105,11 @@ class Inventory:
         self.in_flight_entries = InFlightEntries(db)
         self.repairs = StockRepairs(db)
         self._db, self._clearable = db, clearable
+        self._server_clock = ServerClock(db)
         self._states = SaleStates(db, event_changes)
-        self._taker = TicketTaker(db, self._states, self.in_flight_entries, clearable)
+        self._taker = TicketTaker(
+            db, self._states, self.in_flight_entries, clearable, self._server_clock
+        )
         self._moves = MoveWriter(db, self._states, self.in_flight_entries, clearable)
 
     # Reading.
@@ -145,8 +149,16 @@ class Inventory:
             after: the eventIds returned are above this one, in order.
             without: eventIds to leave out.
         """
-        today = start_of_day(now)
-        return store.find_ids_to_offer(self._db, today, limit, after=after, without=without)
+        today, moment = start_of_day(now), self.correct_clock(now)
+        return store.find_ids_to_offer(self._db, today, moment, limit, after=after, without=without)
+
+    def is_in_window(self, ticket_type: TicketType, now: datetime) -> bool:
+        """Return whether tickets of a type may be sold or offered at this time of the process."""
+        return sale_windows.is_in_window(ticket_type, self.correct_clock(now))
+
+    def correct_clock(self, now: datetime) -> datetime:
+        """Return this time of the process as the database's clock shows it."""
+        return self._server_clock.correct(now)
 
     def find_ended_event_ids_with_waitlist(
         self, limit: int, without: Sequence[object] = ()
@@ -179,7 +191,7 @@ class Inventory:
 
         Returns:
             For each request its allocation, which may be empty, with the sale state after the
-            update; or NotOnSale or TicketTypeNotFound.
+            update; or NotOnSale, TypeNotOnSale or TicketTypeNotFound.
 
         Raises:
             EventNotFound, EventBusy, EventClosed, EventOverloaded: nothing is written for any

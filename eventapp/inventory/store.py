@@ -372,18 +372,31 @@ def set_oldest_entry_time(db: Db, event: InFlightState, oldest: datetime | None)
 
 
 def find_ids_to_offer(
-    db: Db, today: datetime, limit: int, *, after: int = 0, without: Sequence[object] = ()
+    db: Db,
+    today: datetime,
+    now: datetime,
+    limit: int,
+    *,
+    after: int = 0,
+    without: Sequence[object] = (),
 ) -> list[int]:
     """Return the ids of events on sale with available tickets for which somebody waits.
 
     Args:
+        today: the midnight with which the dates of a schedule are compared.
+        now: the time by the database's clock, with which sale windows are compared.
         after: the eventIds returned are above this one.
         without: eventIds to leave out.
 
     Returns:
         The lowest eventIds, in order.
     """
-    offerable = {"waiting": {"$gt": 0}, "availableTickets": {"$gt": 0}}
+    offerable = {
+        "waiting": {"$gt": 0},
+        "availableTickets": {"$gt": 0},
+        "salesFrom": {"$not": {"$gt": now}},
+        "salesUntil": {"$not": {"$lte": now}},
+    }
     where = {
         "hadWaitlist": True,
         **build_on_sale_guard(today),

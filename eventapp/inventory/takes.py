@@ -6,18 +6,19 @@ So a ticket is never sold at a price, or of a type, that an edit has replaced.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 
-from eventapp.core.database import Db
+from eventapp.core.database import Db, ServerClock
 from eventapp.core.errors import AppError
 from eventapp.core.failpoints import failpoint
 from eventapp.core.metrics import STOCK_CONFLICTS
 from eventapp.events.closures import ClosureWait
 from eventapp.events.service import EventBusy, TicketTypeNotFound
 from eventapp.events.types import SaleState
-from eventapp.inventory import allocation, rules, store
-from eventapp.inventory.errors import NotOnSale
+from eventapp.inventory import allocation, rules, sale_windows, store
+from eventapp.inventory.errors import NotOnSale, TypeNotOnSale
 from eventapp.inventory.in_flight import ClearableEntries, InFlightEntries
 from eventapp.inventory.quotas import compute_quota_changes, get_quotas
 from eventapp.inventory.rules import Allocation, TicketRequest, start_of_day
@@ -41,14 +42,16 @@ class TicketTaker:
         states: SaleStates,
         in_flight_entries: InFlightEntries,
         clearable: ClearableEntries,
+        server_clock: ServerClock,
     ) -> None:
-        self._db, self._states = db, states
+        self._db, self._states, self._server_clock = db, states, server_clock
         self._in_flight_entries, self._clearable = in_flight_entries, clearable
 
     def take_batch(
         self, event_id: int, requests: Sequence[TicketRequest], now: datetime
     ) -> list[TakeOutcome]:
         """Take tickets and waitlist positions as `Inventory.take_batch` does."""
+        requests = [self._correct_moment(request) for request in requests]
         state, is_fresh, wait = self._states.get(event_id), False, ClosureWait(now)
         for attempt in range(UPDATE_ATTEMPTS):
             outcomes = self._try_to_take(state, requests, wait.clock(), is_fresh=is_fresh)
@@ -59,6 +62,12 @@ class TicketTaker:
             if attempt >= MIN_ATTEMPTS_BEFORE_CLEARING:
                 self._in_flight_entries.make_room(event_id, self._clearable)
         raise EventBusy
+
+    def _correct_moment(self, request: TicketRequest) -> TicketRequest:
+        """Return the request with its moment by the database's clock."""
+        if request.moment is None:
+            return request
+        return replace(request, moment=self._server_clock.correct(request.moment))
 
     def _try_to_take(
         self, state: SaleState, requests: Sequence[TicketRequest], now: datetime, *, is_fresh: bool
@@ -114,6 +123,7 @@ class TicketTaker:
             guards={
                 **store.build_sale_guards(state, changes),
                 **store.build_quota_guards(places),
+                **sale_windows.build_window_guards(sale_windows.find_moments(state, grants)),
                 **store.build_room_guard(),
                 **store.build_on_sale_guard(start_of_day(now)),
             },
@@ -141,7 +151,7 @@ class TicketTaker:
         now: datetime,
     ) -> SaleState | None:
         """Hold tickets for an offer as `Inventory.take_for_offer` does."""
-        index = rules.index_types(state)[type_id]
+        index, moment = rules.index_types(state)[type_id], self._server_clock.correct(now)
         entry = rules.build_offer_entry(
             schedule_id, type_id, quantity, ends_entry=ends_entry, now=now
         )
@@ -156,6 +166,7 @@ class TicketTaker:
             guards={
                 **store.build_offer_guards(index, quantity),
                 **store.build_quota_offer_guards(places),
+                **sale_windows.build_window_guards({index: (moment, moment)}),
                 **store.build_room_guard(),
                 **store.build_on_sale_guard(start_of_day(now)),
             },
@@ -171,4 +182,10 @@ class TicketTaker:
 def _build_outcome(allocation: Allocation, state: SaleState) -> TakeOutcome:
     if allocation.unknown_type_id is not None:
         return TicketTypeNotFound()
+    if closed := allocation.closed_type:
+        return TypeNotOnSale(
+            ticketTypeId=closed["ticketTypeId"],
+            salesFrom=closed.get("salesFrom"),
+            salesUntil=closed.get("salesUntil"),
+        )
     return allocation, state

@@ -28,15 +28,16 @@ and the last edit.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from eventapp.core import json
 from eventapp.core.access.actor import Actor, ActorLoader
 from eventapp.core.clock import utc_now
-from eventapp.core.database import Db
+from eventapp.core.database import Db, ServerClock
 from eventapp.core.streams.hub import Hub, StreamEnded, Topic, encode_stream_message
+from eventapp.events import live_states
 from eventapp.events import service as events
-from eventapp.events.service import LiveState
+from eventapp.events.live_states import LiveState
 from eventapp.messages import rules, store
 from eventapp.messages.rules import StreamPosition
 from eventapp.messages.types import StoredChatEntry
@@ -121,7 +122,7 @@ class EventPoller:
     """Reads changes of events for all open topics. The hub calls it from its poll thread."""
 
     def __init__(self, db: Db, hub: Hub) -> None:
-        self._db, self._hub = db, hub
+        self._db, self._hub, self._clock = db, hub, ServerClock(db)
 
     def refresh(self, topics: Sequence[EventTopic]) -> None:
         """Bring all topics up to date with two reads, and further ones only for what changed."""
@@ -136,7 +137,8 @@ class EventPoller:
         changed = [t for t in topics if revisions.get(t.event_id) != t.snapshot.event.revision]
         if not changed:
             return
-        found = events.find_live_states(self._db, [topic.event_id for topic in changed])
+        event_ids = [topic.event_id for topic in changed]
+        found = live_states.find_live_states(self._db, event_ids, self._clock.now())
         for topic in changed:
             event = found.get(topic.event_id)
             if event is None:
@@ -260,6 +262,7 @@ def subscribe(
     actor: Actor,
     caller_keys: Sequence[str],
     load_actor: ActorLoader,
+    now: datetime,
 ) -> tuple[EventTopic, EventListener]:
     """Open a stream of an event.
 
@@ -267,6 +270,7 @@ def subscribe(
         last_event_id: the id of the last stream message that the client received. If it is None,
             malformed or ahead of the event, the stream begins with the current availability and
             new chat entries.
+        now: the time by the database's clock.
         caller_keys: the callers for whom the stream counts, as in `ConnectionLimits.acquire`.
         load_actor: loads the caller again, as they may act at that moment.
 
@@ -276,20 +280,21 @@ def subscribe(
         TooManyOwnStreams: the caller has many streams, and the last free ones are reserved.
     """
     events.get_visible(db, event_id, actor)
-    topic = hub.subscribe(TOPIC_KIND, event_id, lambda: open_topic(db, event_id), caller_keys)
+    topic = hub.subscribe(TOPIC_KIND, event_id, lambda: open_topic(db, event_id, now), caller_keys)
     assert isinstance(topic, EventTopic)
     with hub.unsubscribe_on_failure(topic, caller_keys):
-        position = _accept_stream_position(db, topic, rules.parse_stream_position(last_event_id))
+        parsed = rules.parse_stream_position(last_event_id)
+        position = _accept_stream_position(db, topic, parsed, now)
         return topic, EventListener(db, topic, position, actor, load_actor)
 
 
-def open_topic(db: Db, event_id: int) -> EventTopic:
+def open_topic(db: Db, event_id: int, now: datetime) -> EventTopic:
     """Return a topic of an event as it is now, at the end of its chat.
 
     Raises:
         EventNotFound: the event does not exist.
     """
-    event = events.find_live_states(db, [event_id]).get(event_id)
+    event = live_states.find_live_states(db, [event_id], now).get(event_id)
     if event is None:
         raise events.EventNotFound
     last_seq = store.find_last_seqs(db, [event_id]).get(event_id, 0)
@@ -301,7 +306,7 @@ def open_topic(db: Db, event_id: int) -> EventTopic:
 
 
 def _accept_stream_position(
-    db: Db, topic: EventTopic, position: StreamPosition | None
+    db: Db, topic: EventTopic, position: StreamPosition | None, now: datetime
 ) -> StreamPosition | None:
     """Return the position from which a client may go on, None if it is ahead of the event.
 
@@ -311,7 +316,8 @@ def _accept_stream_position(
     snapshot = topic.snapshot
     if position is None or _is_reached(position, snapshot.event, snapshot.seq):
         return position
-    event = events.find_live_states(db, [topic.event_id]).get(topic.event_id, snapshot.event)
+    found = live_states.find_live_states(db, [topic.event_id], now)
+    event = found.get(topic.event_id, snapshot.event)
     seq = store.find_last_seqs(db, [topic.event_id]).get(topic.event_id, 0)
     return position if _is_reached(position, event, seq) else None
 

@@ -78,7 +78,7 @@ def join_waitlist(
             after this, the entry is closed when its turn comes, and the caller is told.
 
     Raises:
-        EventNotFound, TicketTypeNotFound, NotOnSale, ValidationFailed, TicketLimit,
+        EventNotFound, TicketTypeNotFound, NotOnSale, TypeNotOnSale, ValidationFailed, TicketLimit,
             TicketsAvailable, AlreadyWaitlisted: nothing is written, or it is undone.
         EventBusy: nothing is written, or recovery undoes it.
     """
@@ -113,13 +113,15 @@ def _join(
     """
     while True:
         state = inventory.get_sale_state(event_id, fresh=type_id is None)
-        request = _build_join_request(state, type_id or require_only_type_id(state), quantity)
+        request = _build_join_request(state, type_id or require_only_type_id(state), quantity, now)
         allocation, event = inventory.take(event_id, request, now)
         if not allocation.has_other_terms:
             return request, allocation, event
 
 
-def _build_join_request(event: SaleState, type_id: int, quantity: int) -> TicketRequest:
+def _build_join_request(
+    event: SaleState, type_id: int, quantity: int, now: datetime
+) -> TicketRequest:
     entry_id = str(ObjectId())
     return TicketRequest(
         booking_id=entry_id,  # not used: this mode takes no tickets
@@ -127,6 +129,7 @@ def _build_join_request(event: SaleState, type_id: int, quantity: int) -> Ticket
         on_shortfall=WAITLIST_ONLY,
         waitlist_entry_ids={type_id: entry_id},
         terms=get_terms(event),
+        moment=now,
     )
 
 

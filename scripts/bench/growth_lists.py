@@ -138,7 +138,7 @@ def build_index(db: Db) -> LiveIndex:
 def _list_events(db: Db, index: LiveIndex, parameters: Parameters) -> JsonObject:
     """Return the answer to a list request, made as if no page was cached."""
     page = list_pages.find_page(db, EventQuery().load(parameters), utc_now().date(), index)
-    return listing.present_page(db, page, Actor(), image_base_url="")
+    return listing.present_page(db, page, Actor(), image_base_url="", now=utc_now())
 
 
 def _list_sorted(list_events: ListEvents, field: str, rng: random.Random) -> JsonObject:

@@ -10,8 +10,8 @@ from eventapp.core.clock import utc_now
 from eventapp.core.database import Document
 from eventapp.events import deletions, editing
 from eventapp.events import store as events_store
+from eventapp.events.cache.change_feed import MAX_AGE_SECONDS
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
-from eventapp.events.cache.freshness import MAX_AGE_SECONDS
 from eventapp.events.changes import NO_EVENT_CACHE
 from tests.factories import day, event_body, make_event, make_user
 

@@ -239,13 +239,13 @@ def test_a_cached_list_by_popularity_is_renewed_within_seconds(
 ):
     path = "/api/events?sortBy=popularity&sortOrder=desc"
     now = utc_now()
-    monkeypatch.setattr(event_routes, "utc_now", lambda: now)
+    monkeypatch.setattr(event_routes, "get_database_time", lambda: now)
     view(client, 1, 2)
     popularity.flush(now)
     assert listed_ids(client, path)[0] == 1
     view(client, 2, 5)
     popularity.flush(now)
-    monkeypatch.setattr(event_routes, "utc_now", lambda: now + timedelta(seconds=5))
+    monkeypatch.setattr(event_routes, "get_database_time", lambda: now + timedelta(seconds=5))
     assert listed_ids(client, path)[:2] == [2, 1]
 
 

@@ -55,9 +55,8 @@ def test_a_stream_is_neither_compressed_nor_cached_nor_buffered(client, event):
 def test_a_stream_begins_with_the_availability(client, event):
     with open_stream(client, event) as stream:
         sent = stream.next()
-        ticket_types = [
-            {"ticketTypeId": 1, "type": "General", "price": 20, "availableTickets": 100}
-        ]
+        general = {"ticketTypeId": 1, "type": "General", "price": 20}
+        ticket_types = [{**general, "availableTickets": 100, "saleState": "on_sale"}]
         expected = {"eventId": event["eventId"], "ticketTypes": ticket_types, "soldOut": False}
         assert (sent.event, sent.data) == ("availability", expected)
 

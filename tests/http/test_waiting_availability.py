@@ -2,7 +2,8 @@
 
 import pytest
 
-from eventapp.events import service as events
+from eventapp.core.clock import utc_now
+from eventapp.events import live_states
 from eventapp.events.alerts import alert_low_tickets
 from eventapp.jobs.service import NEVER_RUN
 from tests.bookings_factories import Caller, context_of, event_of, later, refused, types
@@ -63,7 +64,7 @@ def test_the_public_sees_none_of_them(db, ann, waited):
     buyer = Caller(ann.client, ann.client.application)
     body = refused(buyer.order(waited, ticketTypeId=1, quantity=1), 409, "sold_out")
     assert all(each["availableTickets"] == 0 for each in body.get("ticketTypes", []))
-    live = events.find_live_states(db, [waited])[waited].availability
+    live = live_states.find_live_states(db, [waited], utc_now())[waited].availability
     assert (live["ticketTypes"][0]["availableTickets"], live["soldOut"]) == (0, True)
 
 

@@ -18,6 +18,8 @@ ORGANIZERS = [ObjectId(), ObjectId()]
 PLACES = ["arena, rome", "opera, rome", "arena, volos"]
 texts = st.lists(st.sampled_from(WORDS), max_size=4).map(" ".join)
 prices = st.sampled_from([0, 5, 12.5, 40])
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+moments = st.sampled_from([NOW - timedelta(hours=1), NOW, NOW + timedelta(seconds=1)])
 
 
 def event_of(event_id=1, **changes):
@@ -49,7 +51,8 @@ def events(draw):
     days = sorted(draw(st.sets(st.sampled_from(DAYS), min_size=1, max_size=3)))
     tags = draw(st.lists(st.sampled_from(WORDS), max_size=2))
     ticket_types = st.fixed_dictionaries(
-        {"price": prices, "availableTickets": st.integers(0, 1), "waiting": st.integers(0, 1)}
+        {"price": prices, "availableTickets": st.integers(0, 1), "waiting": st.integers(0, 1)},
+        optional={"salesFrom": moments, "salesUntil": moments},
     )
     return event_of(
         draw(st.integers(1, 12)),
@@ -75,6 +78,7 @@ PARAMETERS = {
     "dateFrom": st.sampled_from(DAYS),
     "dateTo": st.sampled_from(DAYS),
     "availableOnly": st.booleans(),
+    "onSale": st.booleans(),
     "minPrice": prices,
     "maxPrice": prices,
     "tags": st.lists(st.sampled_from(WORDS), max_size=2),
@@ -93,6 +97,12 @@ def can_be_bought(ticket_type):
     return ticket_type["availableTickets"] > 0 and not ticket_type.get("waiting")
 
 
+def is_on_sale(ticket_type):
+    begins, ends = (ticket_type.get(name) for name in ("salesFrom", "salesUntil"))
+    is_open = (begins is None or begins <= NOW) and (ends is None or ends > NOW)
+    return is_open and can_be_bought(ticket_type)
+
+
 def matches_query(query, event):
     """Return whether the event matches each parameter, as api.md describes it."""
     first, last = query.get("dateFrom", date.min), query.get("dateTo", date.max)
@@ -109,6 +119,7 @@ def matches_query(query, event):
         and query.get("category") in (None, event["category"])
         and any(first <= entry["date"].date() <= last for entry in event["schedule"])
         and types
+        and (any(map(is_on_sale, event["ticketTypes"])) or not query.get("onSale"))
         and set(query.get("tags", ())) <= set(event["tagKeys"])
         and query.get("organizerId") in (None, event["organizerId"])
     )
@@ -152,7 +163,8 @@ def test_it_finds_what_a_loop_over_all_events_finds(
         for event_id in past:
             stored.pop(event_id)
     words = parse_search(search) if search else None
-    expected, matches = find_by_loop(stored, query, words), index.find(make_filters(query), words)
+    filters = [each.at(NOW) for each in make_filters(query)]
+    expected, matches = find_by_loop(stored, query, words), index.find(filters, words)
     assert len(index) == matches.listed_count == sum(event["listed"] for event in stored.values())
     assert matches.count == len(expected)
     assert sorted(matches.all_ids()) == sorted(event_id for event_id, _ in expected)

@@ -12,7 +12,7 @@ from eventapp.core import json, paging
 from eventapp.core.errors import ValidationFailed
 from eventapp.core.http.fields import CalendarDate, CommaSeparatedList, Price, StrictInt, Text
 from eventapp.core.textsearch import fold_filter_key
-from eventapp.events import rules
+from eventapp.events import rules, ticket_types
 
 TODAY = date(2026, 5, 20)
 
@@ -23,7 +23,7 @@ def entry(day, location="Athens"):
 
 
 def ticket_type(type_id, name="A", price=10, available=5, sold=0, held=0):
-    ticket_type = rules.make_ticket_type(type_id, name, price, available)
+    ticket_type = ticket_types.make_ticket_type(type_id, name, price, available)
     taken = {"soldTickets": sold, "heldTickets": held, "capacity": available + sold + held}
     return {**ticket_type, **taken}
 
@@ -110,7 +110,7 @@ def want(name, type_id=None, **more):
     ],
 )
 def test_merged_types_are_matched_by_id_then_by_name(wanted, ids):
-    merged = rules.merge_ticket_types([ticket_type(1, "A"), ticket_type(2, "B")], wanted, 3)
+    merged = ticket_types.merge_ticket_types([ticket_type(1, "A"), ticket_type(2, "B")], wanted, 3)
     assert [each["ticketTypeId"] for each in merged] == ids
 
 
@@ -126,9 +126,9 @@ wants = st.lists(
 @given(wants)
 def test_merged_types_keep_distinct_ids_and_their_counts(wanted):
     old = [ticket_type(1, "A", sold=4), ticket_type(2, "B", sold=5), ticket_type(3, "C", held=6)]
-    merged = rules.merge_ticket_types(old, wanted, 4)
+    merged = ticket_types.merge_ticket_types(old, wanted, 4)
     ids = [each["ticketTypeId"] for each in merged]
-    assert not rules.has_duplicates(ids)
+    assert not ticket_types.has_duplicates(ids)
     out = {each["ticketTypeId"]: each["soldTickets"] + each["heldTickets"] for each in merged}
     assert all(out[type_id] == {1: 4, 2: 5, 3: 6}.get(type_id, 0) for type_id in ids)
     for each in merged:
@@ -142,8 +142,8 @@ def test_merged_types_keep_distinct_ids_and_their_counts(wanted):
 )
 def test_removed_types_in_use_are_found(changes, refused):
     old = [ticket_type(1), ticket_type(2, "B", **changes)]
-    assert bool(rules.find_dropped_in_use(old, [ticket_type(1)])) is refused
-    assert rules.find_dropped_in_use(old, old) == []
+    assert bool(ticket_types.find_dropped_in_use(old, [ticket_type(1)])) is refused
+    assert ticket_types.find_dropped_in_use(old, old) == []
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,13 @@ def test_removed_types_in_use_are_found(changes, refused):
 )
 def test_the_url_of_an_uploaded_image_is_absolute(image, shown):
     stored = {**event(), "image": image, "eventId": 1, "_id": ObjectId()}
+    stored["lastDate"] = rules.midnight(TODAY)
     view = rules.present_event(
-        stored, favorited=False, with_counts=False, image_base_url="https://h"
+        stored,
+        favorited=False,
+        with_counts=False,
+        image_base_url="https://h",
+        now=rules.midnight(TODAY),
     )
     assert view["image"] == shown
     assert view["schedule"][1] == {"date": "2026-05-20", "location": "Athens"}

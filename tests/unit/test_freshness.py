@@ -12,10 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from eventapp.core.clock import utc_now
 from eventapp.core.errors import DatabaseUnavailable
-from eventapp.events.cache import freshness
-from eventapp.events.cache.freshness import VISIBILITY_DELAY, ChangeFeed, Effect, Freshness
-from eventapp.events.rules import ListState, get_list_state, is_sold_out_by_type
+from eventapp.events.cache import change_feed, freshness
+from eventapp.events.cache.change_feed import ChangeFeed
+from eventapp.events.cache.freshness import VISIBILITY_DELAY, Effect, Freshness
+from eventapp.events.rules import ListState, get_list_state
+from eventapp.events.ticket_types import is_sold_out_by_type
 
 # The first event has one ticket, so that it sells out with every second sale; the other has plenty.
 TYPES = {1: [{"availableTickets": 1}], 2: [{"availableTickets": 1_000}]}
@@ -38,7 +41,10 @@ class Rendered:
     def list_state(self):
         return ListState(self.edit_count, self.sold_out_types)
 
-    def after_sale(self, sale_state):
+    def is_outdated(self, _now):
+        return False
+
+    def after_sale(self, sale_state, _now):
         return replace(
             self, revision=sale_state["rev"], sold_out_types=is_sold_out_by_type(sale_state)
         )
@@ -135,7 +141,7 @@ class Model:
         self.processes = [self._process() for _ in PROCESSES]
 
     def _process(self):
-        process = Process(self._freshness_class())
+        process = Process(self._freshness_class(utc_now))
         process.feed = ChangeFeed(self, process.freshness, process.apply_change)
         return process
 
@@ -149,7 +155,7 @@ class Model:
     def _any(self):
         """Return a process that has polled before."""
         polled = [process for process in self.processes if process.feed._positions]
-        return self._rng.choice(polled) if polled else Process(Freshness())
+        return self._rng.choice(polled) if polled else Process(Freshness(utc_now))
 
     def _event(self):
         return self._rng.choice(EVENTS)
@@ -296,9 +302,9 @@ def walk(monkeypatch):
 
     def walk_(freshness_class, walks):
         clock = SimpleNamespace(monotonic=lambda: model.database.now.timestamp())
-        monkeypatch.setattr(freshness, "time", clock)
-        monkeypatch.setattr(freshness.store, "find_last_changed_at", Model.find_last_changed_at)
-        monkeypatch.setattr(freshness.store, "find_changes_since", Model.find_changes_since)
+        monkeypatch.setattr(change_feed, "time", clock)
+        monkeypatch.setattr(change_feed.store, "find_last_changed_at", Model.find_last_changed_at)
+        monkeypatch.setattr(change_feed.store, "find_changes_since", Model.find_changes_since)
         for seed in range(walks):
             model = Model(freshness_class, random.Random(seed))
             for _ in range(STEPS):
@@ -388,7 +394,7 @@ def test_without_one_rule_an_outdated_event_is_shown(walk, monkeypatch, freshnes
 @pytest.mark.parametrize("failed_polls", [0, 1, 3])
 def test_a_failed_poll_leaves_no_list_outdated(failed_polls):
     """An event is read after an edit that no poll has returned, and lists are older than that."""
-    process = Freshness()
+    process = Freshness(utc_now)
     process.finish_poll(START, process.start_poll())
     process.keep(Rendered(2, 1, 1, (False,)), process.start_read())
     for _ in range(failed_polls):
@@ -399,7 +405,7 @@ def test_a_failed_poll_leaves_no_list_outdated(failed_polls):
 
 
 def test_after_a_successful_poll_an_event_that_was_read_before_is_no_reason_to_find_lists_again():
-    process = Freshness()
+    process = Freshness(utc_now)
     process.finish_poll(START, process.start_poll())
     process.keep(Rendered(2, 1, 1, (False,)), process.start_read())
     process.finish_poll(START, process.start_poll())

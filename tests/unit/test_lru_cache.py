@@ -44,10 +44,10 @@ def test_an_event_takes_no_more_memory_than_its_size_says():
         {**event, "_id": None, "eventId": 1000 + number} for number, event in enumerate(events * 99)
     ]
     cache = LRUCache(10**9, lambda event: event.size_bytes)
-    render_event(documents[0])
+    render_event(documents[0], utc_now())
     tracemalloc.start()
     for document in documents:
-        cache.put(document["eventId"], render_event(document))
+        cache.put(document["eventId"], render_event(document, utc_now()))
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 0.5 * cache._values.currsize < taken < cache._values.currsize

@@ -98,7 +98,8 @@ class SaleBatcher:
         """Take tickets. Also store the booking and answer the purchase if no check is left.
 
         Raises:
-            EventNotFound, NotOnSale, TicketTypeNotFound, EventBusy: nothing is written.
+            EventNotFound, NotOnSale, TypeNotOnSale, TicketTypeNotFound, EventBusy: nothing is
+                written.
         """
         return self._sales.submit(event_id, sale)
 

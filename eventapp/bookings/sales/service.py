@@ -79,9 +79,9 @@ def book(
     """Book tickets for the caller. `shortfall_mode` decides what happens if too few are left.
 
     Raises:
-        EventNotFound, TicketTypeNotFound, ValidationFailed, TicketLimit, NotOnSale, EventPast,
-            SoldOut, AlreadyBooked, AlreadyWaitlisted, OfferUnderWay, IdempotencyMismatch: nothing
-            is written, or it is undone.
+        EventNotFound, TicketTypeNotFound, ValidationFailed, TicketLimit, NotOnSale, TypeNotOnSale,
+            EventPast, SoldOut, AlreadyBooked, AlreadyWaitlisted, OfferUnderWay,
+            IdempotencyMismatch: nothing is written, or it is undone.
         EventBusy: nothing is written, or recovery undoes it.
         DatabaseUnavailable: recovery has undone the take.
     """
@@ -147,6 +147,7 @@ def _resolve_sale(
         requester=idempotency.build_requester(user_id, purchase),
         waitlist_entry_ids={type_id: str(ObjectId()) for type_id in items},
         terms=get_terms(state),
+        moment=now,
     )
     return Sale(user_id, purchase, state, schedule_entry, request, limits, now)
 

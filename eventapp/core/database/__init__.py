@@ -16,6 +16,7 @@ from eventapp.core.database.lifecycle import (
     Indexes,
     OpenDatabase,
     ensure_indexes,
+    get_database_time,
     get_db,
     init_app,
     open_database,
@@ -27,6 +28,7 @@ from eventapp.core.database.schema_version import (
     check_schema_version,
     record_schema_version,
 )
+from eventapp.core.database.server_clock import ServerClock
 from eventapp.core.database.writes import (
     DUPLICATE_KEY_CODE,
     has_only_duplicates,
@@ -50,10 +52,12 @@ __all__ = [
     "OpenDatabase",
     "Query",
     "SchemaTooNew",
+    "ServerClock",
     "check_schema_version",
     "connect",
     "ensure_indexes",
     "exclude_ids",
+    "get_database_time",
     "get_db",
     "has_only_duplicates",
     "init_app",

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias
 
@@ -17,6 +17,7 @@ from eventapp.config import Config
 from eventapp.core.app_key import AppKey
 from eventapp.core.clock import utc_now
 from eventapp.core.database.client import DEFAULT_DATABASE, Db, Document, connect, is_unavailable
+from eventapp.core.database.server_clock import ServerClock
 from eventapp.core.embedded import EmbeddedClient, open_embedded
 from eventapp.core.errors import DatabaseUnavailable
 
@@ -66,6 +67,7 @@ class OpenDatabase:
             zone: the time zone of that date.
         """
         self.client, self.db = client, db
+        self.clock = ServerClock(db)
         self._prepare, self._zone = prepare, zone
         self._prepared_on: date | None = None
         self._prepare_lock = threading.Lock()
@@ -200,3 +202,12 @@ def get_db() -> Db:
         raise DatabaseUnavailable
     database.ensure_prepared()
     return database.db
+
+
+def get_database_time() -> datetime:
+    """Return the time by the clock of the database of this request's application.
+
+    Raises:
+        PyMongoError: the database does not answer.
+    """
+    return OPEN_DATABASE.get().clock.now()

@@ -10,6 +10,7 @@ from pymongo.client_options import ClientOptions
 from pymongo.database import Database
 from pymongo.errors import CollectionInvalid, ConnectionFailure
 
+from eventapp.core.clock import utc_now
 from eventapp.core.embedded.collection import EmbeddedCollection
 from eventapp.core.embedded.locking import StoreLock
 from eventapp.core.embedded.mongomock_internals import MongomockOperators, open_mongomock
@@ -188,12 +189,14 @@ class EmbeddedDatabase(PyMongoStandIn):
         self[getattr(name_or_collection, "name", name_or_collection)].drop()
 
     def command(self, command: Any, *_: Any, **__: Any) -> dict[str, Any]:
-        """Answer `ping`.
+        """Answer `ping`, and `hello` with the time of the store, which is that of the process.
 
         Raises:
-            ConnectionFailure: changes cannot be written to the disk.
+            ConnectionFailure: changes cannot be written to the disk; not for `hello`.
             NotImplementedError: any other command.
         """
+        if command == "hello":
+            return {"ok": 1.0, "localTime": utc_now()}
         if command != "ping" and "ping" not in command:
             raise NotImplementedError(f"the embedded store has no command {command!r}")
         with self._lock:

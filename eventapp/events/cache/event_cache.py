@@ -19,10 +19,11 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.app_key import AppKey
 from eventapp.core.batching import Batcher
 from eventapp.core.clock import get_local_date
-from eventapp.core.database import Db
+from eventapp.core.database import Db, ServerClock
 from eventapp.core.lru_cache import LRUCache
 from eventapp.core.shared_cache import NO_SHARED_CACHE, SharedCache
-from eventapp.events.cache.freshness import MAX_AGE_SECONDS, ChangeFeed, Effect, Freshness
+from eventapp.events.cache.change_feed import MAX_AGE_SECONDS, ChangeFeed
+from eventapp.events.cache.freshness import Effect, Freshness
 from eventapp.events.cache.loader import EventLoader, SharedEvents
 from eventapp.events.cache.rendering import (
     CachedPage,
@@ -90,9 +91,12 @@ class EventCache:
         """
         self._db, self._default_zone = db, default_zone
         self.index = LiveIndex(db)
-        self._freshness = Freshness()
+        self._clock = ServerClock(db).now
+        self._freshness = Freshness(self._clock)
         self._change_feed = ChangeFeed(db, self._freshness, self._apply_change)
-        self._loader = EventLoader(db, self._freshness, SharedEvents(shared_cache, db.name))
+        self._loader = EventLoader(
+            db, self._freshness, SharedEvents(shared_cache, db.name), self._clock
+        )
         self._pages: LRUCache[PageKey, CachedPage] = LRUCache(
             PAGES_BYTES, lambda page: page.size_bytes
         )
@@ -187,7 +191,7 @@ class EventCache:
         favorited = self._get_favorites(owner).intersection(page.event_ids)
         view = PageView(self._content_version, image_base_url, favorited)
         rendered = self._rendered_pages.get(page.key)
-        if rendered is None or rendered.view != view:
+        if rendered is None or rendered.view != view or rendered.is_outdated(self._clock()):
             rendered = render_page(page, self._get_events(page.event_ids), view)
             if page.was_shown:
                 self._rendered_pages.put(page.key, rendered)
@@ -210,8 +214,9 @@ class EventCache:
         key = keys[0]
         list_version, started = self._list_version, self._freshness.start_read()
         found = find_page(self._db, key.request, key.day, self.index)
+        now = self._clock()
         for event in found.events:
-            self._freshness.keep(render_event(event), started)
+            self._freshness.keep(render_event(event, now), started)
         page = CachedPage(key, list_version, found.event_ids, json.dumps(found.envelope)[1:])
         self._pages.put(key, page)
         return [page] * len(keys)

@@ -1,4 +1,4 @@
-"""Decide which renderings of events a process may show, and receive what other processes change.
+"""Decide which renderings of events a process may show.
 
 Every write that an answer can show raises the event's revision and sets its `changedAt`. The only
 exceptions are popularity scores and counts of views. A process
@@ -41,17 +41,12 @@ history_start   database time: every change made after it was received, and is n
 """
 
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
-from eventapp.core.database import Db
-from eventapp.core.errors import DatabaseUnavailable
 from eventapp.core.lru_cache import LRUCache
-from eventapp.events import store
 from eventapp.events.cache.rendering import RenderedEvent
 from eventapp.events.rules import ListState, get_list_state
 from eventapp.events.types import EventChange, EventWrite, SaleState
@@ -61,9 +56,6 @@ MAX_BYTES, MAX_CHANGES = 24_000_000, 5_000
 # returned. A type with more available tickets therefore cannot have been sold out in between.
 MAX_UNSEEN_RETURNS = 100
 VISIBILITY_DELAY = timedelta(seconds=0.5)
-# A request polls when the last poll is older than POLL_SECONDS. If another request is polling
-# already, it waits for that only when the last poll is older than MAX_AGE_SECONDS.
-POLL_SECONDS, MAX_AGE_SECONDS = 0.4, 0.8
 
 
 class ReadStart(NamedTuple):
@@ -115,11 +107,17 @@ class Effect(Enum):
 class Freshness:
     """A cache of rendered events that refuses those which lack a change this process has received.
 
+    It also refuses those that are outdated because the sale of a ticket type has begun or ended.
     All methods may be called by any number of threads.
     """
 
-    def __init__(self) -> None:
-        """Start with no renderings and an empty history."""
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        """Start with no renderings and an empty history.
+
+        Args:
+            clock: returns the time by the database's clock.
+        """
+        self._clock = clock
         self._lock = threading.Lock()
         self._rendered: LRUCache[int, RenderedEvent] = LRUCache(
             MAX_BYTES, lambda event: event.size_bytes
@@ -138,7 +136,8 @@ class Freshness:
 
     def get(self, event_id: int) -> RenderedEvent | None:
         """Return the cached rendering of this event, or None."""
-        return self._rendered.get(event_id)
+        rendered = self._rendered.get(event_id)
+        return None if rendered and rendered.is_outdated(self._clock()) else rendered
 
     def start_read(self) -> ReadStart:
         """Return what this process knows now, for `keep`. Call it before reading the database."""
@@ -176,6 +175,8 @@ class Freshness:
         Args:
             complete_up_to: of the read by the other process.
         """
+        if rendered.is_outdated(self._clock()):
+            return False
         with self._lock:
             if self._history_start is None or complete_up_to < self._history_start:
                 return False
@@ -203,6 +204,7 @@ class Freshness:
         The cached rendering gets the new stock, so that it need not be read again.
         """
         event_id, revision = sale_state["eventId"], sale_state["rev"]
+        now = self._clock()
         with self._lock:
             change, rendered = self._changes.get(event_id), self._rendered.get(event_id)
             if change and change.made_revision is not None and change.made_revision >= revision:
@@ -216,7 +218,7 @@ class Freshness:
             )
             if rendered and rendered.revision < revision:
                 if rendered.edit_count == sale_state["__v"]:
-                    self._rendered.put(event_id, rendered.after_sale(sale_state))
+                    self._rendered.put(event_id, rendered.after_sale(sale_state, now))
                 else:
                     self._rendered.discard(event_id)
             return lists_differ
@@ -322,102 +324,3 @@ def _raise_required_revision(change: ReceivedChange | None, revision: int) -> in
     if change is None:
         return revision
     return None if change.required_revision is None else max(change.required_revision, revision)
-
-
-@dataclass
-class _FeedPosition:
-    """How far this process has received the changes in one collection.
-
-    Attributes:
-        changed_at: of the newest change received.
-        received_at: when it was received, in monotonic seconds of this process.
-        is_settled: no change with an earlier changed_at can become visible any more.
-    """
-
-    changed_at: datetime
-    received_at: float
-    is_settled: bool = False
-
-
-class ChangeFeed:
-    """Polls the database for changes, and passes each to `Freshness` and then to a callback.
-
-    There is no thread that polls: a request polls before it uses the cache.
-    """
-
-    def __init__(
-        self, db: Db, freshness: Freshness, on_change: Callable[[EventChange, Effect], None]
-    ) -> None:
-        """Create a feed; nothing is read yet.
-
-        Args:
-            on_change: called with each change that was not received before.
-        """
-        self._db, self._freshness, self._on_change = db, freshness, on_change
-        self._poll_lock = threading.Lock()
-        # When the last successful poll started and the last poll failed, in monotonic seconds.
-        self._polled_at = self._failed_at = -MAX_AGE_SECONDS
-        self._positions: dict[str, _FeedPosition] = {}  # by collection
-
-    def poll_if_due(self) -> None:
-        """Poll if the last poll is older than POLL_SECONDS and no other thread is polling.
-
-        If another thread is polling, wait for it only if the last poll is older than
-        MAX_AGE_SECONDS.
-
-        Raises:
-            DatabaseUnavailable: this poll failed, or the poll for which this thread waited.
-        """
-        age = time.monotonic() - self._polled_at
-        if age < POLL_SECONDS or not self._poll_lock.acquire(blocking=age > MAX_AGE_SECONDS):
-            return
-        try:
-            if time.monotonic() - self._failed_at < MAX_AGE_SECONDS:
-                # A thread that waited for a failed poll need not wait for another one to fail.
-                raise DatabaseUnavailable
-            if time.monotonic() - self._polled_at >= POLL_SECONDS:
-                self._poll_and_record_time()
-        finally:
-            self._poll_lock.release()
-
-    def force_poll(self) -> None:
-        """Make the next request poll, and all others wait for that poll."""
-        self._polled_at = -MAX_AGE_SECONDS
-
-    def _poll_and_record_time(self) -> None:
-        started_at, succeeded = time.monotonic(), False
-        try:
-            self.poll()
-            self._polled_at, succeeded = started_at, True
-        finally:
-            if not succeeded:
-                self._failed_at = time.monotonic()
-
-    def poll(self) -> None:
-        """Receive what changed since the last poll."""
-        started = self._freshness.start_poll()
-        if not self._positions:
-            # Nothing is cached yet. What is read later contains every change made before.
-            first = store.find_last_changed_at(self._db) - VISIBILITY_DELAY
-            names = store.CHANGE_COLLECTIONS
-            self._positions = {name: _FeedPosition(first, time.monotonic()) for name in names}
-        for name, position in self._positions.items():
-            self._poll_collection(name, position, started)
-        newest = max(position.changed_at for position in self._positions.values())
-        if newest > store.NEVER_CHANGED:
-            self._freshness.finish_poll(newest, started)
-
-    def _poll_collection(self, name: str, position: _FeedPosition, started: ReadStart) -> None:
-        """Receive the changes in a collection after its position, and advance the position."""
-        started_at, after = time.monotonic(), position.changed_at
-        if not position.is_settled:
-            after -= VISIBILITY_DELAY
-        for change in store.find_changes_since(self._db, name, after):
-            if change["changedAt"] > position.changed_at:
-                position.changed_at = change["changedAt"]
-                position.received_at = time.monotonic()
-            effect = self._freshness.receive(change, started)
-            if effect is not Effect.NOTHING:
-                self._on_change(change, effect)
-        settling_seconds = 2 * VISIBILITY_DELAY.total_seconds()
-        position.is_settled = started_at - position.received_at > settling_seconds

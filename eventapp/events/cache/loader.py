@@ -5,7 +5,7 @@ and its client may ask this process for it at once.
 """
 
 import hashlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from eventapp.core.batching import Batcher
 from eventapp.core.database import Db, Document
 from eventapp.core.metrics import SHARED_CACHE
 from eventapp.core.shared_cache import SharedCache
-from eventapp.events import rules, store
+from eventapp.events import rules, store, ticket_types
 from eventapp.events.cache import rendering
 from eventapp.events.cache.freshness import Freshness
 from eventapp.events.cache.rendering import RenderedEvent, render_event
@@ -31,7 +31,7 @@ HITS, OUTDATED = SHARED_CACHE.labels("hit"), SHARED_CACHE.labels("outdated")
 # bounds how long events are shown as they were before the database was restored from a backup.
 SHARED_LIFETIME_MS = 60_000
 # The modules whose code decides how an event is rendered.
-_RENDERING_MODULES = (json, rules, rendering)
+_RENDERING_MODULES = (json, rules, ticket_types, rendering)
 _FIELD_NAMES = tuple(field.name for field in fields(RenderedEvent))
 _AWARE_TIMES: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
@@ -88,9 +88,20 @@ def _hash_rendering_code() -> str:
 class EventLoader:
     """Loads the rendered events of one database, once for equal requests at the same time."""
 
-    def __init__(self, db: Db, freshness: Freshness, shared_events: SharedEvents) -> None:
-        """Create a loader that gives what it loads to `freshness`, which decides what is cached."""
+    def __init__(
+        self,
+        db: Db,
+        freshness: Freshness,
+        shared_events: SharedEvents,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Create a loader that gives what it loads to `freshness`, which decides what is cached.
+
+        Args:
+            clock: returns the time by the database's clock.
+        """
         self._db, self._freshness, self._shared_events = db, freshness, shared_events
+        self._clock = clock
         self._loads: Batcher[EventIds, EventsById] = Batcher(self._load_once)
 
     def load(self, event_ids: EventIds) -> EventsById:
@@ -129,7 +140,8 @@ class EventLoader:
         """Return the events that exist in the database, and share them."""
         started = self._freshness.start_read()
         stored = store.find_events(self._db, event_ids)
-        events = [render_event(event) for event in stored]
+        now = self._clock()
+        events = [render_event(event, now) for event in stored]
         for event in events:
             self._freshness.keep(event, started)
         if events and started.complete_up_to is not None:

@@ -8,7 +8,7 @@ replaces only the part with the ticket types.
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple, cast
 
 from bson import ObjectId
@@ -18,6 +18,11 @@ from eventapp.core.json import JsonObject, make_etag
 from eventapp.events import rules
 from eventapp.events.list_requests import ListRequest
 from eventapp.events.rules import ListState
+from eventapp.events.ticket_types import (
+    find_next_edge,
+    is_sold_out_by_type,
+    present_ticket_types,
+)
 from eventapp.events.types import Event, SaleState
 
 _IMAGE_START = b',"image":"'
@@ -44,6 +49,8 @@ class RenderedEvent:
         ticket_types: the JSON array of the ticket types.
         tail: the JSON fields after `favorited`, without braces.
         sold_out_types: for each ticket type, whether no ticket can be bought.
+        changes_at: when the JSON will be outdated though nothing is written, because a sale begins
+            or ends, by the database's clock; None for never.
     """
 
     event_id: int
@@ -57,6 +64,7 @@ class RenderedEvent:
     tail: bytes
     is_sold_out: bool
     sold_out_types: tuple[bool, ...]
+    changes_at: datetime | None
 
     @property
     def list_state(self) -> ListState:
@@ -67,6 +75,10 @@ class RenderedEvent:
     def size_bytes(self) -> int:
         """The approximate bytes of memory that a cache needs for the event."""
         return len(self.head) + len(self.ticket_types) + len(self.tail) + _OVERHEAD_BYTES
+
+    def is_outdated(self, now: datetime) -> bool:
+        """Return whether a sale has begun or ended since the event was rendered."""
+        return self.changes_at is not None and self.changes_at <= now
 
     def to_json(self, image_base_url: str, *, favorited: bool) -> bytes:
         """Return the event as JSON for a caller.
@@ -82,21 +94,24 @@ class RenderedEvent:
         parts = (head, self.ticket_types, _FAVORITED[favorited], self.tail)
         return b"".join((*parts, _SOLD_OUT[self.is_sold_out]))
 
-    def after_sale(self, sale_state: SaleState) -> "RenderedEvent":
-        """Return the event with the revision and the stock of this state."""
-        sold_out_types = rules.is_sold_out_by_type(sale_state)
+    def after_sale(self, sale_state: SaleState, now: datetime) -> "RenderedEvent":
+        """Return the event with the revision and the stock of this state, rendered at this time."""
+        sold_out_types = is_sold_out_by_type(sale_state)
         return replace(
             self,
             revision=sale_state["rev"],
-            ticket_types=_render_ticket_types(sale_state),
+            ticket_types=_render_ticket_types(sale_state, now),
             sold_out_types=sold_out_types,
+            changes_at=find_next_edge(sale_state, now),
             is_sold_out=all(sold_out_types),
         )
 
 
-def render_event(event: Event) -> RenderedEvent:
+def render_event(event: Event, now: datetime) -> RenderedEvent:
     """Render an event as `rules.present_event` shows it to a caller without special permissions."""
-    view = rules.present_event(event, favorited=False, with_counts=False, image_base_url="")
+    view = rules.present_event(
+        event, favorited=False, with_counts=False, image_base_url="", now=now
+    )
     fields = cast(JsonObject, view)
     first = {name: fields[name] for name in rules.HEAD_FIELDS if name != "ticketTypes"}
     head = json.dumps(first)[:-1] + b',"ticketTypes":'
@@ -111,16 +126,16 @@ def render_event(event: Event) -> RenderedEvent:
         head=head,
         # No text of the event contains these bytes, because JSON escapes the quotes in a text.
         image_offset=head.index(_IMAGE_START) + len(_IMAGE_START) if is_uploaded else None,
-        ticket_types=_render_ticket_types(event),
+        ticket_types=_render_ticket_types(event, now),
         tail=json.dumps(last)[1:-1],
         is_sold_out=view["soldOut"],
-        sold_out_types=rules.is_sold_out_by_type(event),
+        sold_out_types=is_sold_out_by_type(event),
+        changes_at=find_next_edge(event, now),
     )
 
 
-def _render_ticket_types(event: Event | SaleState) -> bytes:
-    views = [rules.present_ticket_type(each, with_counts=False) for each in event["ticketTypes"]]
-    return json.dumps(views)
+def _render_ticket_types(event: Event | SaleState, now: datetime) -> bytes:
+    return json.dumps(present_ticket_types(event, with_counts=False, now=now))
 
 
 class PageKey(NamedTuple):
@@ -194,12 +209,18 @@ class RenderedPage:
 
     Attributes:
         key_bytes: the approximate bytes of memory that the key of the page takes.
+        changes_at: when the JSON of one of its events will be outdated; None for never.
     """
 
     key_bytes: int
     view: PageView
     body: bytes
     etag: str
+    changes_at: datetime | None
+
+    def is_outdated(self, now: datetime) -> bool:
+        """Return whether the sale of an event has begun or ended since the page was rendered."""
+        return self.changes_at is not None and self.changes_at <= now
 
     @property
     def size_bytes(self) -> int:
@@ -209,9 +230,11 @@ class RenderedPage:
 
 def render_page(page: CachedPage, events: Iterable[RenderedEvent], view: PageView) -> RenderedPage:
     """Render a page with those of its events that still exist."""
+    events = list(events)
     rows = b",".join(
         event.to_json(view.image_base_url, favorited=event.event_id in view.favorites)
         for event in events
     )
     body = b'{"events":[' + rows + b"]," + page.envelope
-    return RenderedPage(page.key.size_bytes, view, body, make_etag(body))
+    edges = (event.changes_at for event in events if event.changes_at is not None)
+    return RenderedPage(page.key.size_bytes, view, body, make_etag(body), min(edges, default=None))

@@ -30,7 +30,8 @@ from eventapp.events.index.postings import (
     ScoredPostingList,
     Scores,
 )
-from eventapp.events.rules import ListState, is_sold_out_by_type
+from eventapp.events.rules import ListState
+from eventapp.events.ticket_types import is_sold_out_by_type
 from eventapp.events.types import IndexedEvent
 
 # The edit count of a row whose event was removed. No event has it.

@@ -8,8 +8,7 @@ from eventapp.core.access.permissions import (
     open_in_demo,
     role_required,
 )
-from eventapp.core.clock import utc_now
-from eventapp.core.database import get_db
+from eventapp.core.database import get_database_time, get_db
 from eventapp.core.http.app_context import current_config, get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.openapi import LOCATION_HEADER
@@ -65,7 +64,7 @@ def list_events(request: ListRequest) -> Response:
         request,
         event_cache=EVENT_CACHE.get(),
         actor=current_actor(),
-        now=utc_now(),
+        now=get_database_time(),
         image_base_url=get_image_base_url(),
     )
     return conditional_response(bytes_response(body), etag)
@@ -82,6 +81,7 @@ def popular_events(query: JsonObject) -> Response:
         get_db(),
         limit=query["limit"],
         actor=current_actor(),
+        now=get_database_time(),
         image_base_url=get_image_base_url(),
     )
     return conditional_response(json_response({"events": found}))
@@ -103,7 +103,7 @@ def create_event(body: bodies.EventInput) -> Response:
         body,
         event_changes=EVENT_CACHE.get(),
         actor=current_actor(),
-        now=utc_now(),
+        now=get_database_time(),
         image_base_url=get_image_base_url(),
         default_zone=current_config().default_zone,
     )
@@ -123,6 +123,7 @@ def show_event(event_id: int) -> Response:
         event_cache=EVENT_CACHE.get(),
         popularity=POPULARITY.get(),
         actor=current_actor(),
+        now=get_database_time(),
         image_base_url=get_image_base_url(),
     )
     return conditional_response(bytes_response(body))
@@ -181,7 +182,9 @@ def patch_schedule_entry(
 @parts_bp.error_responses(404)
 def list_types(event_id: int) -> Response:
     """List an event's ticket types."""
-    ticket_types = service.list_ticket_types(get_db(), event_id, actor=current_actor())
+    ticket_types = service.list_ticket_types(
+        get_db(), event_id, actor=current_actor(), now=get_database_time()
+    )
     return json_response({"ticketTypes": ticket_types})
 
 
@@ -231,7 +234,7 @@ def set_photo(files: JsonObject, event_id: int) -> Response:
         read_uploaded_file(files),
         event_changes=EVENT_CACHE.get(),
         actor=current_actor(),
-        now=utc_now(),
+        now=get_database_time(),
         image_base_url=get_image_base_url(),
         default_zone=current_config().default_zone,
     )
@@ -246,7 +249,7 @@ def _edit(event_id: int, edit: editing.Edit) -> Response:
         edit,
         event_changes=EVENT_CACHE.get(),
         actor=current_actor(),
-        now=utc_now(),
+        now=get_database_time(),
         image_base_url=get_image_base_url(),
         default_zone=current_config().default_zone,
     )

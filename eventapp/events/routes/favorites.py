@@ -5,7 +5,7 @@ from flask import Response
 from eventapp.core.access.permissions import anyone, current_actor
 from eventapp.core.access.rate_limits import read_rate_limit
 from eventapp.core.clock import utc_now
-from eventapp.core.database import get_db
+from eventapp.core.database import get_database_time, get_db
 from eventapp.core.http.app_context import get_image_base_url
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.fields import Message
@@ -32,7 +32,9 @@ recoms_bp = Blueprint("recoms", __name__, url_prefix="/api/recoms", description=
 def list_favorites() -> Response:
     """List the caller's favorites, the newest first."""
     actor = current_actor()
-    found = listing.list_favorites(get_db(), actor=actor, image_base_url=get_image_base_url())
+    found = listing.list_favorites(
+        get_db(), actor=actor, now=get_database_time(), image_base_url=get_image_base_url()
+    )
     return json_response({"events": found})
 
 
@@ -94,6 +96,10 @@ def recommend(body: JsonObject) -> Response:
     An empty list of categories gives the most popular events.
     """
     found = listing.recommend(
-        get_db(), body["categories"], actor=current_actor(), image_base_url=get_image_base_url()
+        get_db(),
+        body["categories"],
+        actor=current_actor(),
+        now=get_database_time(),
+        image_base_url=get_image_base_url(),
     )
     return json_response(found)

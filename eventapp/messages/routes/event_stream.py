@@ -4,7 +4,7 @@ from flask import Response, request
 
 from eventapp.core.access.permissions import anyone, current_actor, make_actor_loader
 from eventapp.core.access.rate_limits import stream_rate_limit
-from eventapp.core.database import get_db
+from eventapp.core.database import get_database_time, get_db
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.streams.hub import HUB
 from eventapp.core.streams.responses import (
@@ -38,5 +38,6 @@ def stream_event(event_id: int) -> Response:
         actor=actor,
         caller_keys=current_caller_keys(),
         load_actor=make_actor_loader(actor),
+        now=get_database_time(),
     )
     return stream_response(topic, listener)

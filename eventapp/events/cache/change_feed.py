@@ -1,0 +1,120 @@
+"""Receive what other processes change, by polling the database.
+
+A request polls before it uses the cache, if the last poll is older than POLL_SECONDS. `freshness`
+decides what a change makes outdated.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from eventapp.core.database import Db
+from eventapp.core.errors import DatabaseUnavailable
+from eventapp.events import store
+from eventapp.events.cache.freshness import VISIBILITY_DELAY, Effect, Freshness, ReadStart
+from eventapp.events.types import EventChange
+
+# A request polls when the last poll is older than POLL_SECONDS. If another request is polling
+# already, it waits for that only when the last poll is older than MAX_AGE_SECONDS.
+POLL_SECONDS, MAX_AGE_SECONDS = 0.4, 0.8
+
+
+@dataclass
+class _FeedPosition:
+    """How far this process has received the changes in one collection.
+
+    Attributes:
+        changed_at: of the newest change received.
+        received_at: when it was received, in monotonic seconds of this process.
+        is_settled: no change with an earlier changed_at can become visible any more.
+    """
+
+    changed_at: datetime
+    received_at: float
+    is_settled: bool = False
+
+
+class ChangeFeed:
+    """Polls the database for changes, and passes each to `Freshness` and then to a callback.
+
+    There is no thread that polls: a request polls before it uses the cache.
+    """
+
+    def __init__(
+        self, db: Db, freshness: Freshness, on_change: Callable[[EventChange, Effect], None]
+    ) -> None:
+        """Create a feed; nothing is read yet.
+
+        Args:
+            on_change: called with each change that was not received before.
+        """
+        self._db, self._freshness, self._on_change = db, freshness, on_change
+        self._poll_lock = threading.Lock()
+        # When the last successful poll started and the last poll failed, in monotonic seconds.
+        self._polled_at = self._failed_at = -MAX_AGE_SECONDS
+        self._positions: dict[str, _FeedPosition] = {}  # by collection
+
+    def poll_if_due(self) -> None:
+        """Poll if the last poll is older than POLL_SECONDS and no other thread is polling.
+
+        If another thread is polling, wait for it only if the last poll is older than
+        MAX_AGE_SECONDS.
+
+        Raises:
+            DatabaseUnavailable: this poll failed, or the poll for which this thread waited.
+        """
+        age = time.monotonic() - self._polled_at
+        if age < POLL_SECONDS or not self._poll_lock.acquire(blocking=age > MAX_AGE_SECONDS):
+            return
+        try:
+            if time.monotonic() - self._failed_at < MAX_AGE_SECONDS:
+                # A thread that waited for a failed poll need not wait for another one to fail.
+                raise DatabaseUnavailable
+            if time.monotonic() - self._polled_at >= POLL_SECONDS:
+                self._poll_and_record_time()
+        finally:
+            self._poll_lock.release()
+
+    def force_poll(self) -> None:
+        """Make the next request poll, and all others wait for that poll."""
+        self._polled_at = -MAX_AGE_SECONDS
+
+    def _poll_and_record_time(self) -> None:
+        started_at, succeeded = time.monotonic(), False
+        try:
+            self.poll()
+            self._polled_at, succeeded = started_at, True
+        finally:
+            if not succeeded:
+                self._failed_at = time.monotonic()
+
+    def poll(self) -> None:
+        """Receive what changed since the last poll."""
+        started = self._freshness.start_poll()
+        if not self._positions:
+            # Nothing is cached yet. What is read later contains every change made before.
+            first = store.find_last_changed_at(self._db) - VISIBILITY_DELAY
+            names = store.CHANGE_COLLECTIONS
+            self._positions = {name: _FeedPosition(first, time.monotonic()) for name in names}
+        for name, position in self._positions.items():
+            self._poll_collection(name, position, started)
+        newest = max(position.changed_at for position in self._positions.values())
+        if newest > store.NEVER_CHANGED:
+            self._freshness.finish_poll(newest, started)
+
+    def _poll_collection(self, name: str, position: _FeedPosition, started: ReadStart) -> None:
+        """Receive the changes in a collection after its position, and advance the position."""
+        started_at, after = time.monotonic(), position.changed_at
+        if not position.is_settled:
+            after -= VISIBILITY_DELAY
+        for change in store.find_changes_since(self._db, name, after):
+            if change["changedAt"] > position.changed_at:
+                position.changed_at = change["changedAt"]
+                position.received_at = time.monotonic()
+            effect = self._freshness.receive(change, started)
+            if effect is not Effect.NOTHING:
+                self._on_change(change, effect)
+        settling_seconds = 2 * VISIBILITY_DELAY.total_seconds()
+        position.is_settled = started_at - position.received_at > settling_seconds

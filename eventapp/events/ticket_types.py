@@ -1,0 +1,253 @@
+"""Rules of ticket types: how edits change them, when they are on sale, how answers show them."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from eventapp.core.textsearch import fold_filter_key
+from eventapp.events.bodies import TicketTypeInput, TicketTypePatch, TicketTypeView
+from eventapp.events.sale_windows import SaleStateName
+from eventapp.events.types import (
+    Event,
+    EventWrite,
+    IndexedEvent,
+    PriceAndStock,
+    SaleState,
+    TicketType,
+    TicketTypeStock,
+)
+
+# The optional fields of a ticket type, which a request sets and null clears.
+OPTIONAL_FIELDS = ("description", "salesFrom", "salesUntil")
+# The most characters of a description.
+MAX_DESCRIPTION = 500
+SCHEDULED: SaleStateName = "scheduled"
+ON_SALE: SaleStateName = "on_sale"
+SOLD_OUT: SaleStateName = "sold_out"
+ENDED: SaleStateName = "ended"
+SALE_STATES = (SCHEDULED, ON_SALE, SOLD_OUT, ENDED)
+# What an absent `salesFrom` and an absent `salesUntil` stand for.
+EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+
+
+def make_ticket_type(type_id: int, name: str, price: float, available: int) -> TicketType:
+    """Return a new ticket type, without sold tickets."""
+    return {
+        "ticketTypeId": type_id,
+        "type": name,
+        "price": price,
+        "availableTickets": available,
+        "soldTickets": 0,
+        "heldTickets": 0,
+        "capacity": available,
+        "waiting": 0,
+        "waitSequence": 0,
+    }
+
+
+def set_optional_fields(
+    ticket_type: TicketType, body: TicketTypeInput | TicketTypePatch
+) -> TicketType:
+    """Return the type with the optional fields that a body holds. None or "" removes a field."""
+    fields: dict[str, object] = {**ticket_type, **body}
+    kept = {name: fields.get(name) for name in OPTIONAL_FIELDS}
+    without = {name: value for name, value in ticket_type.items() if name not in OPTIONAL_FIELDS}
+    return cast(TicketType, without | {n: v for n, v in kept.items() if v not in (None, "")})
+
+
+def find_all_rule_faults(ticket_types: Iterable[TicketType]) -> dict[str, list[str]]:
+    """Return what is wrong with the optional fields of types, by the path of the field at fault."""
+    return {
+        f"ticketTypes.{index}.{field}": messages
+        for index, each in enumerate(ticket_types)
+        for field, messages in find_rule_faults(each).items()
+    }
+
+
+def find_rule_faults(ticket_type: TicketType) -> dict[str, list[str]]:
+    """Return what is wrong with the optional fields of a type together, by the field at fault."""
+    if ticket_type.get("salesUntil", LATEST) <= ticket_type.get("salesFrom", EARLIEST):
+        return {"salesUntil": ["Must be after salesFrom."]}
+    return {}
+
+
+def merge_ticket_types(
+    stored: Sequence[TicketType], requested: Sequence[TicketTypeInput], next_id: int
+) -> list[TicketType]:
+    """Return the ticket types after a request replaces all of them.
+
+    A requested type replaces the stored type with its id, else the one with its name. It keeps the
+    id, the sold and held tickets, the waitlist, and the optional fields that the request leaves
+    out.
+
+    Args:
+        next_id: the first id that the event never used.
+    """
+    merged = []
+    for each, replaced in zip(requested, _find_replaced(stored, requested), strict=True):
+        name, price, available = each["type"], each["price"], each["availableTickets"]
+        if replaced is None:
+            made = make_ticket_type(next_id, name, price, available)
+            next_id += 1
+        else:
+            made = _replace_available({**replaced, "type": name, "price": price}, available)
+        merged.append(set_optional_fields(made, each))
+    return merged
+
+
+def _replace_available(ticket_type: TicketType, available: int) -> TicketType:
+    """Return the type with this number of available tickets, and the capacity to match."""
+    capacity = available + ticket_type["soldTickets"] + ticket_type["heldTickets"]
+    return {**ticket_type, "availableTickets": available, "capacity": capacity}
+
+
+def _find_replaced(
+    stored: Sequence[TicketType], requested: Sequence[TicketTypeInput]
+) -> list[TicketType | None]:
+    """Return for each requested type the stored one that it replaces, None for a new one.
+
+    All ids are matched before any name, so that two types can swap their names.
+    """
+    unmatched = {each["ticketTypeId"]: each for each in stored}
+    by_id = [unmatched.pop(each.get("ticketTypeId", 0), None) for each in requested]
+    by_name = {fold_filter_key(each["type"]): each for each in unmatched.values()}
+    pairs = zip(requested, by_id, strict=True)
+    return [found or by_name.get(fold_filter_key(each["type"])) for each, found in pairs]
+
+
+def patch_ticket_type(ticket_type: TicketType, patch: TicketTypePatch) -> TicketType | None:
+    """Return the type after a patch, or None if fewer tickets would exist than are taken."""
+    taken = ticket_type["soldTickets"] + ticket_type["heldTickets"]
+    available = ticket_type["availableTickets"]
+    if "availableTickets" in patch:
+        available = patch["availableTickets"]
+    if "capacity" in patch:
+        available = patch["capacity"] - taken
+    if available < 0:
+        return None
+    named: TicketType = {
+        **ticket_type,
+        "type": patch.get("type", ticket_type["type"]),
+        "price": patch.get("price", ticket_type["price"]),
+    }
+    return _replace_available(set_optional_fields(named, patch), available)
+
+
+def find_dropped_in_use(
+    before: Iterable[TicketType], after: Iterable[TicketType]
+) -> list[TicketType]:
+    """Return the types that an edit drops although tickets are sold, held or waited for."""
+    kept = {ticket_type["ticketTypeId"] for ticket_type in after}
+    return [
+        each
+        for each in before
+        if each["ticketTypeId"] not in kept
+        and (each["soldTickets"] or each["heldTickets"] or each["waiting"])
+    ]
+
+
+def has_duplicates(values: Iterable[Hashable]) -> bool:
+    """Return whether two of the values are equal."""
+    listed = list(values)
+    return len(set(listed)) < len(listed)
+
+
+def has_duplicate_names(ticket_types: Iterable[TicketType | TicketTypeInput]) -> bool:
+    """Return whether two ticket types have the same name, ignoring case and accents."""
+    return has_duplicates(fold_filter_key(ticket_type["type"]) for ticket_type in ticket_types)
+
+
+def present_ticket_types(
+    event: Event | SaleState, *, with_counts: bool, now: datetime
+) -> list[TicketTypeView]:
+    """Return an event's ticket types as answers present them.
+
+    Args:
+        with_counts: show sold and held tickets and the capacity, which only the organizer and
+            admins may see.
+        now: the time by the database's clock.
+    """
+    return [_present(event, each, with_counts, now) for each in event["ticketTypes"]]
+
+
+def _present(
+    event: Event | SaleState, ticket_type: TicketType, with_counts: bool, now: datetime
+) -> TicketTypeView:
+    view: TicketTypeView = {
+        "ticketTypeId": ticket_type["ticketTypeId"],
+        "type": ticket_type["type"],
+        "price": ticket_type["price"],
+        "availableTickets": count_buyable(ticket_type),
+        "saleState": determine_sale_state(event, ticket_type, now),
+    }
+    fields = cast(dict[str, object], ticket_type)
+    optional = {name: fields[name] for name in OPTIONAL_FIELDS if name in fields}
+    view.update(cast(TicketTypeView, optional))
+    if with_counts:
+        view["availableTickets"] = ticket_type["availableTickets"]
+        view["soldTickets"] = ticket_type["soldTickets"]
+        view["heldTickets"] = ticket_type["heldTickets"]
+        view["capacity"] = ticket_type["capacity"]
+    return view
+
+
+def determine_sale_state(
+    event: Event | SaleState, ticket_type: TicketType, now: datetime
+) -> SaleStateName:
+    """Return whether tickets of a type can be bought now, and if not, why.
+
+    Args:
+        now: the time by the database's clock.
+
+    Returns:
+        ENDED if the event is cancelled or over, or the sale has ended; SCHEDULED for a draft, and
+        before the sale begins; SOLD_OUT if nobody can buy a ticket now; else ON_SALE.
+    """
+    is_over = event["status"] in ("cancelled", "completed") or get_end(event) <= now
+    if is_over or ticket_type.get("salesUntil", LATEST) <= now:
+        return ENDED
+    if event["status"] == "draft" or ticket_type.get("salesFrom", EARLIEST) > now:
+        return SCHEDULED
+    return ON_SALE if count_buyable(ticket_type) else SOLD_OUT
+
+
+def find_next_edge(event: Event | SaleState, now: datetime) -> datetime | None:
+    """Return when a sale state will next change although nothing is written; None for never."""
+    if event["status"] != "published":
+        return None
+    edges = [get_end(event)]
+    for each in event["ticketTypes"]:
+        edges += [each.get("salesFrom", EARLIEST), each.get("salesUntil", LATEST)]
+    return min((edge for edge in edges if now < edge < LATEST), default=None)
+
+
+def get_end(event: Event | SaleState) -> datetime:
+    """Return when an event is over: at the end of its last date, in UTC."""
+    return event["lastDate"] + timedelta(days=1)
+
+
+def list_buyable_windows(event: IndexedEvent) -> list[tuple[datetime, datetime]]:
+    """Return from when and until when each ticket type is on sale that has tickets to buy."""
+    return [
+        (each.get("salesFrom", EARLIEST), each.get("salesUntil", LATEST))
+        for each in event["ticketTypes"]
+        if count_buyable(each)
+    ]
+
+
+def is_sold_out(event: Event) -> bool:
+    """Return whether no ticket of any type can be bought."""
+    return all(count_buyable(each) == 0 for each in event["ticketTypes"])
+
+
+def count_buyable(ticket_type: TicketType | TicketTypeStock | PriceAndStock) -> int:
+    """Return how many tickets of a type anybody can buy now.
+
+    While somebody waits for the type, its available tickets belong to the waitlist.
+    """
+    return 0 if ticket_type.get("waiting") else ticket_type["availableTickets"]
+
+
+def is_sold_out_by_type(event: Event | SaleState | EventWrite | IndexedEvent) -> tuple[bool, ...]:
+    """Return for each ticket type whether no ticket can be bought."""
+    return tuple(count_buyable(stock) == 0 for stock in event["ticketTypes"])

@@ -1,0 +1,188 @@
+"""The sales rules of ticket types: merges of edits, what is refused, when a type is on sale."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from eventapp.events import ticket_types
+from eventapp.inventory import allocation, sale_windows
+from eventapp.inventory.rules import WAITLIST, TicketRequest
+
+NOW = datetime(2030, 5, 20, 12, tzinfo=UTC)
+TICK, DAY = timedelta(milliseconds=1), timedelta(days=1)
+LAST_DATE = datetime(2030, 6, 1, tzinfo=UTC)
+
+
+def type_of(**changes):
+    return {**ticket_types.make_ticket_type(1, "A", 10, 5), **changes}
+
+
+def event_of(*types, **changes):
+    event = {"eventId": 1, "status": "published", "lastDate": LAST_DATE, **changes}
+    return {**event, "ticketTypes": list(types)}
+
+
+def edges(event, now=NOW):
+    """Return the moments at which sale states change, one after the other."""
+    found = []
+    while (edge := ticket_types.find_next_edge(event, now)) is not None:
+        found.append(edge)
+        now = edge
+    return found
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, "on_sale"),
+        ({"availableTickets": 0}, "sold_out"),
+        ({"waiting": 1}, "sold_out"),
+        ({"salesFrom": NOW}, "on_sale"),
+        ({"salesFrom": NOW + TICK}, "scheduled"),
+        ({"salesFrom": NOW + TICK, "availableTickets": 0}, "scheduled"),
+        ({"salesUntil": NOW + TICK}, "on_sale"),
+        ({"salesUntil": NOW}, "ended"),
+        ({"salesUntil": NOW, "availableTickets": 0}, "ended"),
+        ({"salesFrom": NOW - DAY, "salesUntil": NOW - TICK}, "ended"),
+        ({"salesFrom": NOW - TICK, "salesUntil": NOW + TICK}, "on_sale"),
+    ],
+)
+def test_the_sale_state_of_a_type(changes, state):
+    ticket_type = type_of(**changes)
+    assert ticket_types.determine_sale_state(event_of(ticket_type), ticket_type, NOW) == state
+    is_open = sale_windows.is_in_window(ticket_type, NOW)
+    assert is_open == (state in ("on_sale", "sold_out"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"status": "draft"}, "scheduled"),
+        ({"status": "cancelled"}, "ended"),
+        ({"status": "completed"}, "ended"),
+        ({"lastDate": NOW - DAY}, "ended"),
+        ({"lastDate": NOW - DAY + TICK}, "on_sale"),
+        ({"status": "draft", "lastDate": NOW - DAY}, "ended"),
+    ],
+)
+def test_the_event_decides_first(changes, state):
+    event = event_of(type_of(), **changes)
+    assert ticket_types.determine_sale_state(event, event["ticketTypes"][0], NOW) == state
+
+
+def test_a_draft_whose_sale_has_ended_says_so():
+    event = event_of(type_of(salesUntil=NOW), status="draft")
+    assert ticket_types.determine_sale_state(event, event["ticketTypes"][0], NOW) == "ended"
+
+
+def test_the_next_edges_are_those_of_all_types_and_the_end_of_the_event():
+    event = event_of(
+        type_of(salesFrom=NOW - DAY, salesUntil=NOW + 2 * DAY),
+        type_of(salesFrom=NOW + TICK),
+        type_of(salesUntil=NOW),
+    )
+    assert edges(event) == [NOW + TICK, NOW + 2 * DAY, LAST_DATE + DAY]
+    assert edges(event_of(type_of())) == [LAST_DATE + DAY]
+    for status in ("draft", "cancelled", "completed"):
+        assert edges({**event, "status": status}) == []
+
+
+def test_between_two_edges_no_sale_state_changes():
+    types = [
+        type_of(salesFrom=NOW + DAY, salesUntil=NOW + 2 * DAY),
+        type_of(salesFrom=NOW + 3 * DAY),
+        type_of(salesUntil=NOW + 3 * DAY + TICK),
+    ]
+    event = event_of(*types)
+    moments = [NOW, *edges(event)]
+    for begin, end in zip(moments, [*moments[1:], moments[-1] + DAY], strict=True):
+        states = [
+            [ticket_types.determine_sale_state(event, each, moment) for each in types]
+            for moment in (begin, begin + (end - begin) / 2, end - TICK)
+        ]
+        assert states[0] == states[1] == states[2]
+
+
+WINDOW = {"description": "Early", "salesFrom": NOW, "salesUntil": NOW + DAY}
+
+
+@pytest.mark.parametrize(
+    ("body", "after"),
+    [
+        ({}, WINDOW),
+        ({"description": None}, {"salesFrom": NOW, "salesUntil": NOW + DAY}),
+        ({"description": ""}, {"salesFrom": NOW, "salesUntil": NOW + DAY}),
+        ({"description": "Late"}, {**WINDOW, "description": "Late"}),
+        ({"salesFrom": None}, {"description": "Early", "salesUntil": NOW + DAY}),
+        ({"salesUntil": NOW + 2 * DAY}, {**WINDOW, "salesUntil": NOW + 2 * DAY}),
+        (dict.fromkeys(WINDOW), {}),
+    ],
+)
+def test_an_edit_keeps_what_it_leaves_out_and_null_clears_it(body, after):
+    stored = type_of(**WINDOW)
+    expected = {**type_of(), **after}
+    assert ticket_types.patch_ticket_type(stored, body) == expected
+    whole = {"type": "A", "price": 10, "availableTickets": 5, **body}
+    assert ticket_types.merge_ticket_types([stored], [whole], 2) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({}, []),
+        ({"salesFrom": NOW}, []),
+        ({"salesUntil": NOW}, []),
+        ({"salesFrom": NOW, "salesUntil": NOW + TICK}, []),
+        ({"salesFrom": NOW, "salesUntil": NOW}, ["salesUntil"]),
+        ({"salesFrom": NOW, "salesUntil": NOW - DAY}, ["salesUntil"]),
+    ],
+)
+def test_rules_that_contradict_each_other_are_found(changes, fields):
+    types = [type_of(), type_of(**changes)]
+    assert list(ticket_types.find_rule_faults(types[1])) == fields
+    paths = [f"ticketTypes.1.{field}" for field in fields]
+    assert list(ticket_types.find_all_rule_faults(types)) == paths
+
+
+# Takes.
+
+
+def sale_state(*types):
+    event = event_of(*types)
+    for number, each in enumerate(event["ticketTypes"], 1):
+        each["ticketTypeId"] = number
+    return {**event, "schedule": [{"date": LAST_DATE}]}
+
+
+def asked(moment, *type_ids, **changes):
+    """Return a request for one ticket of each type at this moment."""
+    ids = dict.fromkeys(type_ids, "e")
+    return TicketRequest(
+        "b", dict.fromkeys(type_ids, 1), waitlist_entry_ids=ids, moment=moment, **changes
+    )
+
+
+def test_each_caller_of_a_batch_is_judged_by_its_own_moment():
+    state = sale_state(type_of(salesFrom=NOW, salesUntil=NOW + DAY, availableTickets=9), type_of())
+    moments = [NOW - TICK, NOW, NOW + DAY - TICK, NOW + DAY, None]
+    requests = [asked(moment, 1) for moment in moments]
+    found = allocation.allocate(state, requests)
+    assert [bool(each.taken) for each in found] == [False, True, True, False, True]
+    assert [bool(each.closed_type) for each in found] == [True, False, False, True, False]
+    granted = [(requests[index], found[index]) for index in (1, 2, 4)]
+    assert sale_windows.find_moments(state, granted) == {0: (NOW, NOW + DAY - TICK)}
+
+
+def test_a_request_for_two_types_is_refused_for_the_one_that_is_closed():
+    state = sale_state(type_of(), type_of(salesFrom=NOW + TICK))
+    (found,) = allocation.allocate(state, [asked(NOW, 1, 2, on_shortfall=WAITLIST)])
+    assert found.is_empty
+    assert found.closed_type["ticketTypeId"] == 2
+
+
+def test_joins_of_a_waitlist_are_guarded_by_their_moments_too():
+    state = sale_state(type_of(availableTickets=0))
+    request = asked(NOW, 1, on_shortfall=WAITLIST)
+    found = allocation.allocate(state, [request])
+    assert found[0].waitlisted
+    assert sale_windows.find_moments(state, [(request, found[0])]) == {0: (NOW, NOW)}
