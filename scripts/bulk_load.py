@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import cast
+from zoneinfo import ZoneInfo
 
 import pymongo
 from tqdm import tqdm
@@ -15,10 +16,11 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from eventapp import prepare_database
-from eventapp.core.clock import utc_now
+from eventapp.core.clock import get_local_date, utc_now
 from eventapp.core.database import Db, Document
 from eventapp.events import service, store
 from eventapp.events.bodies import EventInput
+from eventapp.events.schedules import UTC_ZONE
 from eventapp.events.types import StoredEvent
 from scripts.synthetic_events import generate_bodies
 
@@ -29,9 +31,16 @@ MIN_EVENTS_TO_DROP_INDEXES = 10_000
 TIMEOUT_SECONDS = 300
 
 
-def make_unowned_event(body: EventInput) -> Document:
-    """Return the document of a new event that belongs to no account, without its eventId."""
-    return cast(Document, service.make_new_event(body, organizer_id=None, now=utc_now()))
+def make_unowned_event(body: EventInput, default_zone: ZoneInfo = UTC_ZONE) -> Document:
+    """Return the document of a new event that belongs to no account, without its eventId.
+
+    Args:
+        default_zone: the zone of schedule entries that name none, and of today.
+    """
+    event = service.make_new_event(
+        body, organizer_id=None, now=utc_now(), default_zone=default_zone
+    )
+    return cast(Document, event)
 
 
 def insert_events(db: Db, events: Sequence[Document]) -> list[int]:
@@ -46,24 +55,27 @@ def insert_events(db: Db, events: Sequence[Document]) -> list[int]:
     return event_ids
 
 
-def add_synthetic_events(db: Db, count: int) -> None:
+def add_synthetic_events(db: Db, count: int, default_zone: ZoneInfo = UTC_ZONE) -> None:
     """Add generated events and print how many.
 
     If there are at least MIN_EVENTS_TO_DROP_INDEXES of them and more than are stored already, the
     indexes are dropped for the load and built at its end.
+
+    Args:
+        default_zone: the zone of the events, and of today.
     """
     drops_indexes = count >= MIN_EVENTS_TO_DROP_INDEXES
     if drops_indexes and count > db.events.count_documents({}, limit=count):
-        with without_indexes(db):
-            write_synthetic_events(db, count)
+        with without_indexes(db, default_zone):
+            write_synthetic_events(db, count, default_zone)
             print("building the indexes; a server on this database can't search meanwhile")
     else:
-        write_synthetic_events(db, count)
+        write_synthetic_events(db, count, default_zone)
     print(f"added {count} generated events")
 
 
 @contextmanager
-def without_indexes(db: Db) -> Iterator[None]:
+def without_indexes(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> Iterator[None]:
     """Drop the indexes of `events` that are not unique, and make them again at the end.
 
     A load is four times as fast as with the indexes. If the process is killed in between, the next
@@ -75,20 +87,22 @@ def without_indexes(db: Db) -> Iterator[None]:
                 db.events.drop_index(model.document["name"])
         yield
     finally:
-        prepare_database(db)
+        prepare_database(db, default_zone)
 
 
-def write_synthetic_events(db: Db, count: int) -> None:
+def write_synthetic_events(db: Db, count: int, default_zone: ZoneInfo) -> None:
     """Generate and insert events in batches, with a progress bar.
 
     Two threads write, because the database may have a second core.
     """
     # An eventId is never given twice, so every run has another seed and generates other events.
     seed = store.allocate_event_ids(db)[0]
-    bodies = generate_bodies(count, seed=seed, today=utc_now().date())
+    bodies = generate_bodies(count, seed=seed, today=get_local_date(utc_now(), default_zone))
     pending: set[Future[int]] = set()
     with ThreadPoolExecutor(WRITERS) as pool, tqdm(total=count, unit=" events") as progress:
-        while batch := [make_unowned_event(body) for body in islice(bodies, BATCH_SIZE)]:
+        while batch := [
+            make_unowned_event(body, default_zone) for body in islice(bodies, BATCH_SIZE)
+        ]:
             pending.add(pool.submit(_write_batch, db, batch))
             if len(pending) > WRITERS:
                 pending = _wait_for_one(pending, progress)

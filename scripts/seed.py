@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pymongo
 from bson import ObjectId
@@ -21,7 +22,7 @@ from eventapp.config import ROOT
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.events.bodies import EventInput, ScheduleEntryInput
-from eventapp.events.rules import midnight
+from eventapp.events.schedules import UTC_ZONE
 from eventapp.media import service as media
 from scripts.bulk_load import (
     TIMEOUT_SECONDS,
@@ -52,10 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = parse_options(arguments)
     with (
-        open_configured_database("seed") as (_config, database),
+        open_configured_database("seed") as (config, database),
         pymongo.timeout(TIMEOUT_SECONDS),
     ):
-        seed(database.db, options)
+        seed(database.db, options, config.default_zone)
     return 0
 
 
@@ -80,16 +81,20 @@ def _parse_count(text: str) -> int:
     return int(text)
 
 
-def seed(db: Db, options: argparse.Namespace) -> None:
-    """Carry out the options of the command line, and print what was done."""
+def seed(db: Db, options: argparse.Namespace, default_zone: ZoneInfo = UTC_ZONE) -> None:
+    """Carry out the options of the command line, and print what was done.
+
+    Args:
+        default_zone: the zone of dates that name none, and of today.
+    """
     if options.reset:
         reset(db)
     if options.if_empty and db.events.find_one({}, {"_id": 1}):
         return
     if options.synthetic:
-        add_synthetic_events(db, options.synthetic)
+        add_synthetic_events(db, options.synthetic, default_zone)
     else:
-        add_samples(db, keep_dates=options.keep_dates)
+        add_samples(db, default_zone, keep_dates=options.keep_dates)
 
 
 def reset(db: Db) -> None:
@@ -100,15 +105,18 @@ def reset(db: Db) -> None:
     print(f"deleted: {deleted or 'nothing'}")
 
 
-def add_samples(db: Db, *, keep_dates: bool) -> None:
+def add_samples(db: Db, default_zone: ZoneInfo, *, keep_dates: bool) -> None:
     """Add the sample events that are missing, and print how many of the existing ones are over."""
     samples = {make_sample_id(body): body for body in read_samples(keep_dates=keep_dates)}
-    existing = list(db.events.find({"_id": {"$in": list(samples)}}, {"lastDate": 1}))
+    existing = list(db.events.find({"_id": {"$in": list(samples)}}, {"overAt": 1}))
     for event in existing:
         del samples[event["_id"]]
-    insert_events(db, [{**make_unowned_event(body), "_id": id_} for id_, body in samples.items()])
+    added = [
+        {**make_unowned_event(body, default_zone), "_id": id_} for id_, body in samples.items()
+    ]
+    insert_events(db, added)
     print(f"added {len(samples)} sample events; {len(existing)} were there already")
-    past = sum(event["lastDate"] < midnight(utc_now().date()) for event in existing)
+    past = sum(event["overAt"] <= utc_now() for event in existing)
     if past:
         print(f"{past} of them are over: --reset deletes all events and starts with new dates")
 

@@ -19,12 +19,18 @@ INEXPRESSIBLE_ERRORS = {
     "Must be greater than or equal to 2000-01-01 00:00:00+00:00 and less than or equal to "
     "2200-01-01 00:00:00+00:00.",
     "Not an IANA time zone, as Europe/Athens",
+    "Not an IANA time zone, such as Europe/Athens.",
+    # Local times of a schedule entry are compared with each other.
+    "Send a date-time or a startTime.",
+    "Must not be after startTime.",
+    "Must not be before doorsTime.",
+    "Each entry must have its own scheduleId.",
     # These depend on the stored event.
     "Another ticket type has this name.",
     "The event has no such entry.",
 }
-# The codes of 400 answers that depend on stored data.
-STATE_DEPENDENT_CODES = {"ticket_type_required", "wrong_password"}
+# The codes of 400 answers that depend on stored data, or on the clocks of a time zone.
+STATE_DEPENDENT_CODES = {"ticket_type_required", "wrong_password", "nonexistent_time"}
 
 
 class TokenPool:

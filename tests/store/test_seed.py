@@ -113,8 +113,8 @@ def test_reset_leaves_no_figures_of_deleted_bookings(db):
 
 def test_samples_in_the_past_are_reported(db, capsys):
     run(db)
-    past = rules.midnight(utc_now().date() - timedelta(days=1))
-    db.events.update_many({}, {"$set": {"lastDate": past}})
+    past = utc_now() - timedelta(days=1)
+    db.events.update_many({}, {"$set": {"overAt": past}})
     run(db)
     assert f"{SAMPLES} of them are over: --reset" in capsys.readouterr().out
 

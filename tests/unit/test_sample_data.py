@@ -1,10 +1,13 @@
 """The sample events in data/events.json and their posters in images/ are complete and varied."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+
+from eventapp.events.schedule_times import LATE_START
+from eventapp.events.schedules import UTC_ZONE, build_schedule
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS = json.loads((ROOT / "data" / "events.json").read_text(encoding="utf-8"))
@@ -75,6 +78,25 @@ def test_first_events_are_concert_theater_and_festival():
     assert [event["category"] for event in EVENTS[:3]] == ["concert", "theater", "festival"]
 
 
+def test_times_and_zones_include_the_unusual_cases():
+    starts = [(day.get("startTime"), day.get("endTime")) for day in days()]
+    assert (None, None) in starts
+    assert any(start and end is None for start, end in starts)
+    assert any(start and end and end < start for start, end in starts)
+    assert any(start and start >= LATE_START and end is None for start, end in starts)
+    assert len({day["timezone"] for day in days()}) >= 8
+
+
+@pytest.mark.parametrize("weeks", range(0, 156))
+def test_every_week_that_the_dates_are_moved_to_has_the_local_times(weeks):
+    for event in EVENTS:
+        entries = [
+            {**day, "date": date.fromisoformat(day["date"]) + timedelta(weeks=weeks)}
+            for day in event["schedule"]
+        ]
+        assert len(build_schedule(entries, UTC_ZONE).entries) == len(entries)
+
+
 def test_text_goes_beyond_ascii():
     assert sum(not event["description"].isascii() for event in EVENTS) >= 8
 
@@ -93,7 +115,9 @@ def test_every_poster_belongs_to_one_event():
 @each_event
 def test_an_event_has_exactly_the_expected_keys(event):
     assert set(event) == EVENT_KEYS
-    assert all(set(day) == {"date", "location", "lat", "lng"} for day in event["schedule"])
+    required = {"date", "timezone", "location", "lat", "lng"}
+    times = {"startTime", "endTime", "doorsTime"}
+    assert all(required <= set(day) <= required | times for day in event["schedule"])
     assert all(set(t) == {"type", "price", "availableTickets"} for t in event["ticketTypes"])
 
 
