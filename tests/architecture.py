@@ -143,6 +143,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "sale_states": "service",
         "sale_windows": "rules",
         "store_repairs": "store",
+        "store_waitlists": "store",
         "takes": "service",
     },
     "media": {"encoding": "service"},

@@ -168,6 +168,7 @@ READS: Table = {
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
             *("terms", "cellsCounted", "quotas", "closedUntil"),
         ),
+        "inventory.store_waitlists": ("eventId",),
         "inventory.store_repairs": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),

@@ -23,7 +23,7 @@ from eventapp.events.service import (
     may_see,
 )
 from eventapp.events.types import SaleState, TicketType
-from eventapp.inventory import sale_windows, store
+from eventapp.inventory import sale_windows, store_waitlists
 from eventapp.inventory.errors import NotOnSale, TicketLimit, TypeNotOnSale
 from eventapp.inventory.in_flight import ClearableEntries, InFlightEntries
 from eventapp.inventory.moves import MoveWriter
@@ -150,7 +150,9 @@ class Inventory:
             without: eventIds to leave out.
         """
         today, moment = start_of_day(now), self.correct_clock(now)
-        return store.find_ids_to_offer(self._db, today, moment, limit, after=after, without=without)
+        return store_waitlists.find_ids_to_offer(
+            self._db, today, moment, limit, after=after, without=without
+        )
 
     def is_in_window(self, ticket_type: TicketType, now: datetime) -> bool:
         """Return whether tickets of a type may be sold or offered at this time of the process."""
@@ -168,7 +170,7 @@ class Inventory:
         Args:
             without: eventIds to leave out.
         """
-        return store.find_ended_ids_with_waitlist(self._db, limit, without)
+        return store_waitlists.find_ended_ids_with_waitlist(self._db, limit, without)
 
     # Taking tickets.
 

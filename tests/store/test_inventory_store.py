@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from eventapp.core.clock import utc_now
 from eventapp.events import store as events_store
-from eventapp.inventory import store, store_repairs
+from eventapp.inventory import store, store_repairs, store_waitlists
 from tests.bookings_factories import Caller, event_of
 
 ENTRY = {"kind": "take", "items": [[1, 2]], "held": False, "by": ""}
@@ -214,7 +214,7 @@ def test_marks_since_is_only_set_at_the_revision_that_was_read(db, event):
 
 
 def find_ids_to_offer(db):
-    return store.find_ids_to_offer(db, utc_now(), utc_now(), 10)
+    return store_waitlists.find_ids_to_offer(db, utc_now(), utc_now(), 10)
 
 
 def test_offerable_events_have_tickets_of_a_type_that_somebody_waits_for(db, event):

@@ -1,0 +1,62 @@
+"""Find the events whose waitlists the worker makes offers from or closes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pymongo import ASCENDING
+
+from eventapp.core.database import Db, exclude_ids
+from eventapp.inventory import store
+
+
+def find_ids_to_offer(
+    db: Db,
+    today: datetime,
+    now: datetime,
+    limit: int,
+    *,
+    after: int = 0,
+    without: Sequence[object] = (),
+) -> list[int]:
+    """Return the ids of events on sale with available tickets for which somebody waits.
+
+    Args:
+        today: the midnight with which the dates of a schedule are compared.
+        now: the time by the database's clock, with which sale windows are compared.
+        after: the eventIds returned are above this one.
+        without: eventIds to leave out.
+
+    Returns:
+        The lowest eventIds, in order.
+    """
+    offerable = {
+        "waiting": {"$gt": 0},
+        "availableTickets": {"$gt": 0},
+        "salesFrom": {"$not": {"$gt": now}},
+        "salesUntil": {"$not": {"$lte": now}},
+    }
+    where = {
+        "hadWaitlist": True,
+        **store.build_on_sale_guard(today),
+        "ticketTypes": {"$elemMatch": offerable},
+        "eventId": {"$gt": after, **exclude_ids(without, "eventId").get("eventId", {})},
+    }
+    found = db.events.find(where, {"eventId": 1}).sort("eventId", ASCENDING).limit(limit)
+    return [event["eventId"] for event in found]
+
+
+def find_ended_ids_with_waitlist(db: Db, limit: int, without: Sequence[object] = ()) -> list[int]:
+    """Return the ids of cancelled and completed events for which somebody still waits.
+
+    Args:
+        without: eventIds to leave out.
+    """
+    ended = {"$in": ["cancelled", "completed"]}
+    where = {
+        "hadWaitlist": True,
+        "status": ended,
+        "ticketTypes.waiting": {"$gt": 0},
+        **exclude_ids(without, "eventId"),
+    }
+    found = db.events.find(where, {"eventId": 1}).sort("eventId", ASCENDING).limit(limit)
+    return [event["eventId"] for event in found]
