@@ -74,6 +74,7 @@ from eventapp.notifications import store as notifications_store
 from eventapp.notifications import store_outbox as outbox_store
 from eventapp.notifications.outbox import open_outbox
 from eventapp.payments.providers import PaymentProvider, UnknownProvider, open_provider
+from eventapp.promotions import routes as promotions_routes
 from eventapp.tickets import routes as tickets_routes
 from eventapp.tickets import service as tickets
 from eventapp.waitlist import listing as waitlist_lists
@@ -106,6 +107,7 @@ BLUEPRINTS = (
     *events_routes.BLUEPRINTS,
     *waitlist_routes.BLUEPRINTS,
     *bookings_routes.BLUEPRINTS,
+    *promotions_routes.BLUEPRINTS,
     *tickets_routes.BLUEPRINTS,
     *messages_routes.BLUEPRINTS,
     *notifications_routes.BLUEPRINTS,

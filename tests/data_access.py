@@ -22,7 +22,7 @@ from tests.architecture import PACKAGE, ROOT
 # ALL: every field is read. INSERT and DELETE: whole documents are written or removed.
 ALL, INSERT, DELETE = "*", "<insert>", "<delete>"
 # Fields whose names below them are ids or kinds: `inFlight.<bookingId>` is `inFlight.*` here.
-MAPS = frozenset({"cells", "inFlight", "tell", "checkIns", "slots"})
+MAPS = frozenset({"cells", "inFlight", "promoCodes", "tell", "checkIns", "slots"})
 TESTS, FEATURES, CORE = f"{ROOT}/tests/", f"{PACKAGE}/", f"{PACKAGE}/core/"
 Table = Mapping[str, Mapping[str, Iterable[str]]]
 
@@ -82,13 +82,14 @@ WRITES: Table = {
         "inventory.store": (
             *(f"ticketTypes.*.{counter}" for counter in STOCK),
             *("available", "cells.*", "inFlight.*", "marksSince", "struck", "hadWaitlist"),
-            *("quotas.*.availableTickets", "rev", "changedAt"),
+            *("quotas.*.availableTickets", "promoCodes.*", "rev", "changedAt"),
         ),
         # Repairs of `check_inventory` replace `ticketTypes`, too.
         "inventory.store_repairs": (
-            *("ticketTypes", "available", "cells", "cellsCounted", "quotas"),
+            *("ticketTypes", "available", "cells", "cellsCounted", "quotas", "promoCodes.*"),
             *("closedUntil", "closedBy", "rev", "changedAt"),
         ),
+        "promotions.store": ("promoCodes.*", "nextCodeId", "rev", "terms"),
     },
     "failedWork": {
         "due_work.store": (
@@ -166,13 +167,21 @@ READS: Table = {
         "inventory.store": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
-            *("terms", "cellsCounted", "quotas", "closedUntil"),
+            *("terms", "cellsCounted", "quotas", "promoCodes", "closedUntil"),
         ),
         "inventory.store_waitlists": ("eventId",),
         "inventory.store_repairs": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
-            *("terms", "cells", "cellsCounted", "quotas", "closedUntil"),
+            *("terms", "cells", "cellsCounted", "quotas", "promoCodes", "closedUntil"),
+        ),
+        "inventory.store_promo_codes": (
+            *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
+            *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
+            *("terms", "cellsCounted", "quotas", "promoCodes", "closedUntil"),
+        ),
+        "promotions.store": (
+            *("eventId", "rev", "closedUntil", "ticketTypes", "promoCodes", "nextCodeId"),
         ),
     },
     "erasures": {"accounts.store_erasures": (ALL,)},

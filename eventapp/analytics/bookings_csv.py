@@ -30,6 +30,9 @@ COLUMNS = (
     "totalPrice",
     "currency",
     "refund",
+    "subtotal",
+    "discount",
+    "promoCode",
 )
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 ROWS_PER_CHUNK = 200
@@ -64,6 +67,8 @@ def _format_cell(column: str, booking: StoredBooking) -> str:
     if column == "refund":
         refund = booking.get("refund")
         return _format_number(refund["amount"]) if refund else ""
+    if column in ("subtotal", "discount"):
+        return _format_number(_compute_amount(column, booking))
     value = booking.get(column)
     if value is None:
         return ""
@@ -72,6 +77,13 @@ def _format_cell(column: str, booking: StoredBooking) -> str:
     if isinstance(value, int | float):
         return _format_number(value)
     return escape_formula(str(value))
+
+
+def _compute_amount(column: str, booking: StoredBooking) -> int | float:
+    """Return the subtotal or the discount of a booking in whole currency units."""
+    discount = booking.get("discountCents", 0)
+    cents = discount if column == "discount" else booking["totalCents"] + discount
+    return cents // 100 if cents % 100 == 0 else cents / 100
 
 
 def _format_time(value: datetime) -> str:

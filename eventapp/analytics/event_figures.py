@@ -32,6 +32,7 @@ def get_event_stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> Js
     segments = event_sums.load_segments(db, event_id)
     days = _sum_by_day(segments)
     totals = rules.sum_totals(days.values())
+    discount = sum(sum(segment.discounts_by_type.values()) for segment in segments)
     types = _render_types(segments, event)
     waitlists = store_figures.sum_waitlists(db, [event_id])
     stock = {name: sum(each[name] for each in types) for name in STOCK_FIELDS}
@@ -42,7 +43,7 @@ def get_event_stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> Js
         "currency": currency,
         **stock,
         "utilization": rules.compute_ratio(stock["sold"], stock["capacity"]),
-        "revenue": from_cents(totals.revenue),
+        **_render_money(totals.revenue, discount),
         "bookings": rules.count_by_status(totals),
         "cancellationRate": totals.cancellation_rate,
         "views": event.get("views", 0),
@@ -65,9 +66,12 @@ def _sum_by_day(segments: Iterable[Segment]) -> dict[str, BookingTotals]:
 def _render_types(segments: Iterable[Segment], event: Event) -> list[JsonObject]:
     """Return each ticket type with its stock and its revenue, at the prices that were booked."""
     cents: defaultdict[int, int] = defaultdict(int)
+    discounts: defaultdict[int, int] = defaultdict(int)
     for segment in segments:
         for type_id, more_cents in segment.cents_by_type.items():
             cents[type_id] += more_cents
+        for type_id, more_cents in segment.discounts_by_type.items():
+            discounts[type_id] += more_cents
     return [
         {
             "ticketTypeId": ticket_type["ticketTypeId"],
@@ -78,10 +82,20 @@ def _render_types(segments: Iterable[Segment], event: Event) -> list[JsonObject]
             "held": ticket_type["heldTickets"],
             "available": ticket_type["availableTickets"],
             "waiting": ticket_type["waiting"],
-            "revenue": from_cents(cents[ticket_type["ticketTypeId"]]),
+            **_render_money(cents[type_id], discounts[type_id]),
         }
         for ticket_type in event["ticketTypes"]
+        for type_id in [ticket_type["ticketTypeId"]]
     ]
+
+
+def _render_money(revenue: int, discount: int) -> JsonObject:
+    """Return what tickets would have cost, their discount, and what they cost; all from cents."""
+    return {
+        "gross": from_cents(revenue + discount),
+        "discount": from_cents(discount),
+        "revenue": from_cents(revenue),
+    }
 
 
 def stream_bookings_csv(

@@ -96,6 +96,7 @@ def _build_day_document(day: EventDayKey, day_segments: Sequence[Segment]) -> Su
             "since": segment.since,
             "numbers": segment.totals.numbers,
             "cents": [list(pair) for pair in segment.cents_by_type.items()],
+            "discounts": [list(pair) for pair in segment.discounts_by_type.items()],
         }
         for segment in day_segments
     ]
@@ -151,7 +152,8 @@ def _load_stored_segments(db: Db, event_ids: Iterable[int]) -> SegmentsByDay:
 
 def _load_segment(stored: StoredSegment) -> Segment:
     cents_by_type = defaultdict(int, {pair[0]: pair[1] for pair in stored["cents"]})
-    return Segment(stored["since"], BookingTotals(stored["numbers"]), cents_by_type)
+    discounts = defaultdict(int, {pair[0]: pair[1] for pair in stored.get("discounts", [])})
+    return Segment(stored["since"], BookingTotals(stored["numbers"]), cents_by_type, discounts)
 
 
 def _count_bookings(
@@ -172,8 +174,12 @@ def _count_bookings(
         totals = _get_row_segment(days, row).totals
         totals.add(row["status"], row["bookings"], row["tickets"], row["cents"])
     for price_row in store_sums.count_tickets_by_price(db, ranges, granularity):
+        segment, type_id = _get_row_segment(days, price_row), price_row["type"]
         cents = bookings.to_cents(price_row["price"]) * price_row["tickets"]
-        _get_row_segment(days, price_row).cents_by_type[price_row["type"]] += cents
+        discount = bookings.to_cents(price_row["discount"]) * price_row["bookings"]
+        segment.cents_by_type[type_id] += cents - discount
+        if discount:
+            segment.discounts_by_type[type_id] += discount
     return days, organizers
 
 

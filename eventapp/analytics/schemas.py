@@ -123,25 +123,31 @@ class EventFiguresAnswer(PageAnswer):
     events = fields.List(fields.Nested(EventFigures), required=True)
 
 
-class TypeFigures(Stock):
+class Money(Schema):
+    gross = fields.Float(
+        required=True, metadata={"description": "The list prices of confirmed tickets."}
+    )
+    discount = fields.Float(required=True, metadata={"description": "By promo codes."})
+    revenue = fields.Float(required=True, metadata={"description": "`gross` less `discount`."})
+
+
+class TypeFigures(Stock, Money):
     ticketTypeId = fields.Integer(required=True)
     type = fields.String(required=True)
     price = fields.Float(required=True)
     waiting = fields.Integer(required=True)
-    revenue = fields.Float(required=True)
 
 
 class DayFigures(Sums):
     date = fields.Date(required=True)
 
 
-class StatsAnswer(Stock):
+class StatsAnswer(Stock, Money):
     eventId = fields.Integer(required=True)
     title = fields.String(required=True)
     status = fields.String(required=True)
     currency = fields.String(required=True)
     utilization = fields.Float(required=True)
-    revenue = fields.Float(required=True)
     bookings = fields.Nested(Counts, required=True)
     cancellationRate = fields.Float(required=True)
     views = fields.Integer(required=True)

@@ -23,17 +23,21 @@ class Segment:
     Attributes:
         since: its first minute.
         cents_by_type: the revenue by ticketTypeId.
+        discounts_by_type: the discounts of these tickets in cents by ticketTypeId.
     """
 
     since: datetime
     totals: BookingTotals = field(default_factory=BookingTotals)
     cents_by_type: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    discounts_by_type: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
 
     def add(self, other: "Segment") -> None:
         """Add the totals of another segment."""
         self.totals.add_numbers(other.totals.numbers)
         for type_id, cents in other.cents_by_type.items():
             self.cents_by_type[type_id] += cents
+        for type_id, cents in other.discounts_by_type.items():
+            self.discounts_by_type[type_id] += cents
 
 
 def find_segment(moment: datetime, segments: Sequence[Segment]) -> int:

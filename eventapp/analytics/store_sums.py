@@ -149,7 +149,8 @@ def count_tickets_by_price(
 ) -> list[TicketPriceSums]:
     """Return the numbers of confirmed tickets of these events and time ranges.
 
-    They are grouped by event, minute or day, ticket type and the price at which they were booked.
+    They are grouped by event, minute or day, ticket type, the price at which they were booked, and
+    the discount of the tickets of that type in one booking.
 
     Args:
         granularity: MINUTE or DAY.
@@ -159,13 +160,20 @@ def count_tickets_by_price(
         "time": granularity,
         "type": "$items.ticketTypeId",
         "price": "$items.unitPrice",
+        "discount": {"$ifNull": ["$items.discount", 0]},
     }
     rows: list[Document] = []
     for where in _iter_event_filters(ranges):
         stages: list[Query] = [
             {"$match": {**where, "status": "confirmed"}},
             {"$unwind": "$items"},
-            {"$group": {"_id": key, "tickets": {"$sum": "$items.quantity"}}},
+            {
+                "$group": {
+                    "_id": key,
+                    "bookings": {"$sum": 1},
+                    "tickets": {"$sum": "$items.quantity"},
+                }
+            },
         ]
         rows += [{**row.pop("_id"), **row} for row in db.bookings.aggregate(stages)]
     return cast(list[TicketPriceSums], rows)

@@ -43,6 +43,8 @@ class StoredSegment(TypedDict):
     since: datetime  # the minute of its first booking
     numbers: list[int]
     cents: list[list[int]]  # pairs of ticketTypeId and cents of confirmed tickets
+    # Pairs of ticketTypeId and cents of their discounts; absent if an older version stored them.
+    discounts: NotRequired[list[list[int]]]
 
 
 class StoredEventDay(TypedDict):
@@ -126,12 +128,14 @@ class EventTimeSums(EventStatusSums):
 
 
 class TicketPriceSums(TypedDict):
-    """Confirmed tickets of one type and price that were booked in one minute or on one day."""
+    """Confirmed tickets of one type, price and discount, booked in one minute or on one day."""
 
     event: int  # eventId
     time: str  # the minute or the day: "YYYY-MM-DDTHH:MM" or "YYYY-MM-DD", UTC
     type: int  # ticketTypeId
     price: float  # of one ticket when it was booked, in whole currency units
+    discount: float  # of all its tickets in each of the bookings, in whole currency units
+    bookings: int
     tickets: int
 
 

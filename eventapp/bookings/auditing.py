@@ -3,9 +3,9 @@
 The counters of a ticket type must equal the records: `soldTickets` the tickets of its confirmed
 bookings, `heldTickets` those of its held bookings, and `waiting` its active waitlist entries. So
 must the cells, which count sold and held tickets by schedule entry. A quota has the places that the
-tickets in the cells that it matches leave of its capacity.
-Available, sold and held tickets must add up to `capacity`. `bookings.stock_audit` computes what the
-counters should be, also while changes are in flight.
+tickets in the cells that it matches leave of its capacity. The uses of a promo code must equal the
+active bookings that carry it. Available, sold and held tickets must add up to `capacity`.
+`bookings.stock_audit` computes what the counters should be, also while changes are in flight.
 
 Its result is exact for an event that is not written while the records are read. A check therefore
 reads the revision of each event again. If it has changed, the event is compared once more, and if
@@ -143,8 +143,22 @@ def _find_faults(event: AuditedState, expected: ExpectedStock, now: datetime) ->
     if event.get("cellsCounted"):
         yield from _find_cell_faults(event.get("cells", {}), expected)
         yield from _find_quota_faults(event, expected.build_cells())
+    yield from _find_promo_faults(event, expected.promo_uses)
     for key in expected.find_stuck_keys(before=now - STUCK_AFTER):
         yield f"{key} is stuck: neither recorded nor given back"
+
+
+def _find_promo_faults(event: AuditedState, uses: Mapping[str, int]) -> Iterator[str]:
+    codes = event.get("promoCodes", {})
+    for key, code in codes.items():
+        used, should_be = code["used"], uses.get(key, 0)
+        if used != should_be:
+            yield f"promo code {code['code']}: used is {used}, should be {should_be}"
+        if used < 0 or used > code.get("maxUses", used):
+            yield f"promo code {code['code']}: used is {used}, outside 0 to {code.get('maxUses')}"
+    for key in sorted(uses.keys() - codes.keys()):
+        if uses[key]:
+            yield f"promo code {key}: {uses[key]} bookings carry it, and the event has no such code"
 
 
 def _find_type_faults(ticket_type: TicketType, expected: Mapping[str, int]) -> Iterator[str]:
@@ -207,7 +221,8 @@ def repair(context: BookingContext, event_id: int, now: datetime) -> bool:
         ]
         cells = expected.build_cells()
         quotas = [recount_quota(each, cells) for each in get_quotas(closed.event)]
-        is_written = context.inventory.repairs.replace(closed, repaired, cells, quotas)
+        uses = {key: expected.promo_uses[key] for key in closed.event.get("promoCodes", {})}
+        is_written = context.inventory.repairs.replace(closed, repaired, cells, quotas, uses)
         return True if is_written else None
 
     is_repaired = _run_while_closed(context, event_id, now, try_to_repair)

@@ -103,6 +103,8 @@ def _build_booking_notification(
         mail_data={
             "items": booking["items"],
             "totalPrice": booking["totalPrice"],
+            "discount": rules.from_cents(booking.get("discountCents", 0)),
+            "promoCode": booking.get("promoCode", ""),
             "codes": codes,
         },
         attachments=files,

@@ -194,6 +194,7 @@ def build_booking(
     schedule_entry: ScheduleEntry,
     taken: Mapping[int, int],
     discounts: Mapping[int, int] | None = None,
+    promo_code: str | None = None,
     currency: str,
     hold_until: datetime | None,
     now: datetime,
@@ -203,6 +204,7 @@ def build_booking(
     Args:
         taken: the booked quantities by ticketTypeId.
         discounts: the discount of one ticket in cents by ticketTypeId (see `price_items`).
+        promo_code: the code that gives the discounts, as its organizer writes it.
         hold_until: the end of the hold; None for a booking that is confirmed at once.
     """
     totals = sum_items(price_items(event, taken, discounts))
@@ -231,6 +233,8 @@ def build_booking(
         "cancelledAt": None,
         "refund": None,
     }
+    if promo_code is not None:
+        booking["promoCode"] = promo_code
     return booking if hold_until else add_pending_notification(booking, BOOKING_CONFIRMED, now)
 
 

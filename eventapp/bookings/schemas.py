@@ -13,6 +13,7 @@ from eventapp.core.http.fields import (
     PositiveInt64,
     StrictBool,
     StrictInt,
+    StrictText,
     Text,
 )
 from eventapp.core.json import JsonObject
@@ -50,6 +51,9 @@ class BookingBody(Schema):
     type = Text(1, 100)
     quantity = StrictInt(1, MAX_QUANTITY)
     scheduleIndex = StrictInt(0, 1000)
+    promoCode = StrictText(
+        1, 100, metadata={"description": "A code that the organizer gave, in any case."}
+    )
     hold = StrictBool(load_default=False)
     onShortfall = fields.String(validate=validate.OneOf(get_args(Shortfall)))
 
@@ -82,6 +86,9 @@ class QuoteBody(Schema):
     EXAMPLE: ClassVar[JsonObject] = {"items": [{"ticketTypeId": 1, "quantity": 2}]}
 
     items = fields.List(fields.Nested(ItemBody), required=True, validate=validate.Length(1, 50))
+    promoCode = StrictText(
+        1, 100, metadata={"description": "A code that the organizer gave, in any case."}
+    )
 
 
 class CancelledItemBody(Schema):
@@ -202,6 +209,11 @@ class BookingAnswer(Schema):
     )
     totalPrice = fields.Float(
         required=True, metadata={"description": "`subtotal` less `discount`."}
+    )
+    promoCode = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The promo code of the booking, null without one."},
     )
     currency = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))

@@ -9,6 +9,8 @@ that a counter should have is the sum of what each booking and waitlist entry co
   stock move without an in-flight entry, the event has not changed yet, so the changes of the move
   are subtracted. With an entry, the event has changed.
 * A booking that has ended contributes nothing but its pending move, in the same way.
+* An active booking with a promo code contributes 1 to the uses of the code. A pending move that
+  gives the use back contributes 1 while it has no in-flight entry.
 * An active waitlist entry contributes 1 to `waiting`; not if it is claimed for an offer, the take
   of the offer is in flight, and that take has lowered `waiting` for it.
 * An ended waitlist entry contributes 1 while its leave is pending and has no in-flight entry.
@@ -34,7 +36,7 @@ So it only matters that each document is read once, at one moment. Those of take
 flight are read by their ids, all others by scanning an index whose keys never change.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import cast
@@ -42,7 +44,7 @@ from typing import cast
 from bson import ObjectId
 
 from eventapp.bookings import rules, store_audits
-from eventapp.bookings.types import PendingMove, StoredBooking, TicketSum
+from eventapp.bookings.types import CodeSum, PendingMove, StoredBooking, TicketSum
 from eventapp.core.database import Db
 from eventapp.events.types import Cell, Cells, InFlightEntry, InFlightState
 from eventapp.inventory.service import CELL_COUNTERS, make_leave_key, parse_document_id
@@ -58,6 +60,7 @@ class ExpectedStock:
     Attributes:
         counters: the value of each counter by ticketTypeId.
         cells: the value of each counter of the cells by (scheduleId, ticketTypeId).
+        promo_uses: the uses of each promo code, by folded code.
     """
 
     def __init__(self, event: InFlightState) -> None:
@@ -68,6 +71,7 @@ class ExpectedStock:
         self.cells: defaultdict[tuple[int, int], defaultdict[str, int]] = defaultdict(
             lambda: defaultdict(int)
         )
+        self.promo_uses: Counter[str] = Counter()
         self._entries = event["inFlight"]
         self._pending_keys: set[str] = set()
         self._unrecorded_keys: set[str] = set()
@@ -78,6 +82,10 @@ class ExpectedStock:
         if row["move"]:
             self._add_pending_move(row["schedule"], row["move"])
 
+    def add_code_sum(self, row: CodeSum) -> None:
+        """Add the contribution of bookings to the uses of their promo code."""
+        self._add_uses(row["code"], row["bookings"], row["move"])
+
     def add_take(self, key: str, booking: StoredBooking | None) -> None:
         """Add the contribution of a take in flight, or of its booking if that is stored."""
         entry = self._entries[key]
@@ -86,7 +94,12 @@ class ExpectedStock:
             status = rules.HELD if entry["held"] else rules.CONFIRMED
             for type_id, quantity in entry["items"]:
                 self._add_tickets(entry.get("scheduleId", 0), type_id, status, quantity)
+            if "code" in entry:
+                self.promo_uses[entry["code"]] += 1
         elif booking:
+            if "promoCode" in booking:
+                pending = rules.get_pending_move(booking)
+                self._add_uses(booking["promoCode"], int(booking["active"]), pending)
             schedule_id = booking.get("scheduleId") or 0
             for item in booking["items"]:
                 type_id, quantity = item["ticketTypeId"], item["quantity"]
@@ -136,6 +149,12 @@ class ExpectedStock:
             self.counters[type_id][counter] += quantity
             self.cells[schedule_id, type_id][CELL_COUNTERS[counter]] += quantity
 
+    def _add_uses(self, code: str, active: int, move: PendingMove | None) -> None:
+        """Add the uses of a code by active bookings, and one that a pending move will give back."""
+        self.promo_uses[code.lower()] += active
+        if move and "code" in move and move["key"] not in self._entries:
+            self.promo_uses[move["code"]] += 1
+
     def _add_pending_move(self, schedule_id: int, move: PendingMove) -> None:
         """Subtract what a move will change, unless the event has changed already.
 
@@ -183,6 +202,8 @@ def read_expected_stock(db: Db, events: Sequence[InFlightState]) -> Mapping[int,
     takes, joins = _find_ids(events, "take"), _find_ids(events, "enter")
     for tickets in store_audits.sum_tickets(db, event_ids, list(takes)):
         expected[tickets["event"]].add_sum(tickets)
+    for codes in store_audits.sum_code_uses(db, event_ids, list(takes)):
+        expected[codes["event"]].add_code_sum(codes)
     for entries in waitlist.sum_waiting(db, event_ids, list(joins)):
         expected[entries["event"]].add_waiting(entries)
     bookings = {b["_id"]: b for b in store_audits.find_bookings(db, list(takes))}

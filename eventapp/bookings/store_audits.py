@@ -9,7 +9,7 @@ from typing import cast
 
 from bson import ObjectId
 
-from eventapp.bookings.types import PendingMove, StoredBooking, TicketSum
+from eventapp.bookings.types import CodeSum, PendingMove, StoredBooking, TicketSum
 from eventapp.core.database import Db, Query
 
 # The index that a sum is read by. Its keys never change, so a booking that changes while the index
@@ -53,6 +53,41 @@ def _make_sum(row: Mapping[str, object]) -> TicketSum:
     group = cast(dict[str, object], row["_id"])
     move = cast(PendingMove | None, row["move"]) if group.pop("moveKey") else None
     return cast(TicketSum, {**group, "quantity": row["quantity"], "move": move})
+
+
+def sum_code_uses(
+    db: Db, event_ids: Sequence[int], excluded_ids: Sequence[ObjectId]
+) -> list[CodeSum]:
+    """Return the bookings with a promo code that are active or have a pending stock move.
+
+    Args:
+        excluded_ids: bookings that are not summed.
+    """
+    counted = {"$or": [{"active": True}, {"restock": "due"}], "_id": {"$nin": list(excluded_ids)}}
+    is_pending = {"$eq": ["$restock", "due"]}
+    with_code = {"promoCode": {"$exists": True}}
+    stages: list[Query] = [
+        {"$match": {"eventId": {"$in": list(event_ids)}, **counted, **with_code}},
+        {
+            "$group": {
+                "_id": {
+                    "event": "$eventId",
+                    "code": "$promoCode",
+                    "moveKey": {"$cond": [is_pending, "$due.key", None]},
+                },
+                "bookings": {"$sum": {"$cond": ["$active", 1, 0]}},
+                "move": {"$first": "$due"},
+            }
+        },
+    ]
+    rows = db.bookings.aggregate(stages, hint=SCANNED_INDEX)
+    return [_make_code_sum(row) for row in cast(Iterable[Mapping[str, object]], rows)]
+
+
+def _make_code_sum(row: Mapping[str, object]) -> CodeSum:
+    group = cast(dict[str, object], row["_id"])
+    move = cast(PendingMove | None, row["move"]) if group.pop("moveKey") else None
+    return cast(CodeSum, {**group, "bookings": row["bookings"], "move": move})
 
 
 def find_bookings(db: Db, booking_ids: Sequence[ObjectId]) -> list[StoredBooking]:

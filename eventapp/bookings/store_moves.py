@@ -25,7 +25,10 @@ def _bookings(db: Db) -> Collection[StoredBooking]:
 
 
 def build_pending_move_fields(
-    key: str, changes: Mapping[int, Mapping[str, int]], reason: ChangeReason
+    key: str,
+    changes: Mapping[int, Mapping[str, int]],
+    reason: ChangeReason,
+    promo_code: str | None = None,
 ) -> Query:
     """Return the fields that add a pending stock move to a booking. They are set with its change.
 
@@ -33,9 +36,13 @@ def build_pending_move_fields(
         key: the key of the move's in-flight entry.
         changes: what to add to the counters of each ticket type, by ticketTypeId.
         reason: why the booking changes: see `ChangeReason`.
+        promo_code: the folded promo code of which the move gives back a use; None for none.
     """
     pairs = [[type_id, dict(counters)] for type_id, counters in changes.items()]
-    return {"restock": "due", "due": {"key": key, "changes": pairs, "reason": reason}}
+    due: Query = {"key": key, "changes": pairs, "reason": reason}
+    if promo_code:
+        due["code"] = promo_code
+    return {"restock": "due", "due": due}
 
 
 def find_bookings_with_pending_moves(

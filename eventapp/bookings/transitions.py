@@ -48,7 +48,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.database import Query
 from eventapp.core.errors import Conflict
 from eventapp.core.failpoints import failpoint
-from eventapp.inventory.service import StockMove
+from eventapp.inventory.service import StockMove, fold_code
 
 # An attempt fails if another request has changed the booking since it was read. An attempt to
 # confirm also fails while a charge of another amount is under way.
@@ -167,13 +167,14 @@ def build_end_fields(
     """
     is_held = booking["status"] == rules.HELD
     quantities = rules.collect_quantities(booking["items"])
-    move = StockMove.for_return(str(booking["_id"]), quantities, held=is_held)
+    code = fold_code(booking.get("promoCode", ""))
+    move = StockMove.for_return(str(booking["_id"]), quantities, held=is_held, promo_code=code)
     fields: Query = {
         "status": status,
         "active": False,
         "updatedAt": now,
         "expiresAt": None if status == rules.CANCELLED else booking["expiresAt"],
-        **store_moves.build_pending_move_fields(move.key, move.changes, reason),
+        **store_moves.build_pending_move_fields(move.key, move.changes, reason, move.promo_code),
         **rules.build_pending_notification_fields(rules.END_NOTIFICATIONS.get(reason), now),
     }
     if status == rules.CANCELLED:
@@ -306,7 +307,9 @@ def apply_pending_moves(
     if not bookings:
         return
     moves = [
-        StockMove(move["key"], dict(move["changes"]), booking.get("scheduleId") or 0)
+        StockMove(
+            move["key"], dict(move["changes"]), booking.get("scheduleId") or 0, move.get("code")
+        )
         for booking in bookings
         if (move := rules.get_pending_move(booking))
     ]

@@ -112,6 +112,7 @@ class BookingView(TypedDict):
     subtotal: Amount  # the sum of the items' subtotals
     discount: Amount  # the sum of the items' discounts
     totalPrice: Amount  # subtotal - discount
+    promoCode: str | None
     currency: str
     status: Status
     expiresAt: datetime | None
@@ -147,6 +148,7 @@ class PendingMove(TypedDict):
     # for the n-th of `cancellations`. A booking has each of them once.
     key: str
     changes: list[tuple[int, dict[str, int]]]  # [ticketTypeId, {counter: change}] of each type
+    code: NotRequired[str]  # the folded promo code of which it gives back a use; absent for none
     reason: ChangeReason  # also the reason of a refund that follows
 
 
@@ -182,6 +184,7 @@ class StoredBooking(TypedDict):
     totalPrice: Amount  # the price of all items less their discounts, in whole currency units
     totalCents: int  # totalPrice in cents
     discountCents: NotRequired[int]  # the discount of all items, in cents; absent is 0
+    promoCode: NotRequired[str]  # the code of which it has a use while active; absent without one
     currency: str  # ISO 4217
     status: Status
     active: bool  # True while the booking is held or confirmed
@@ -282,6 +285,15 @@ class TicketSum(TypedDict):
     move: PendingMove | None  # their pending stock move; then they are of one booking
 
 
+class CodeSum(TypedDict):
+    """Active bookings, or a pending move, of one event and promo code."""
+
+    event: int  # eventId
+    code: str  # as the booking holds it
+    bookings: int  # active ones; of a single booking if there is a move
+    move: PendingMove | None
+
+
 class BookingTitle(TypedDict):
     """The title of a booked event."""
 
@@ -334,6 +346,7 @@ class PurchaseInput(TypedDict):
     type: NotRequired[str]
     quantity: NotRequired[int]
     scheduleIndex: NotRequired[int]  # from 0; absent for the next entry of the schedule
+    promoCode: NotRequired[str]
     hold: bool  # True to hold the tickets for a payment
     onShortfall: NotRequired[Shortfall]
 
@@ -342,6 +355,7 @@ class QuoteInput(TypedDict):
     """The body of POST /events/{eventId}/quote."""
 
     items: list[ItemInput]
+    promoCode: NotRequired[str]
 
 
 class CancelledItemInput(TypedDict):

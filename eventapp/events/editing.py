@@ -41,6 +41,9 @@ from eventapp.events.types import (
 from eventapp.media import service as media
 from eventapp.media.types import StoredPhoto
 
+# Features that change further parts of an event raise this error, too.
+__all__ = ["EditConflict"]
+
 # On a hot event, sales may come between the read and the write of an edit many times in a row.
 EDIT_ATTEMPTS = 100
 

@@ -1,8 +1,7 @@
 """Types of the documents of the `events` collection: of whole events, and of each projection.
 
 A function takes the smallest type with the fields that it needs, so that no type promises a field
-that was not read. Times are aware and in UTC. Prices are amounts in the currency of the settings
-(`CURRENCY`), not cents.
+that was not read. Times are aware and in UTC. Prices are amounts of `CURRENCY`, not cents.
 
 Three fields distinguish the states of an event. The revision `rev` is raised by every write that an
 answer can show, also by a sale, and by every write that a guarded write relies on. It is not raised
@@ -16,6 +15,7 @@ from typing import Final, Literal, NotRequired, TypeAlias, TypedDict, final
 
 from bson import ObjectId
 
+from eventapp.events.promo_codes import CodeUse, NamedPromoCodes, PromoCodeFields
 from eventapp.events.sale_windows import SaleWindow
 
 
@@ -107,7 +107,7 @@ class ScheduleChangeFields(TypedDict, total=False):
     tellAt: datetime
 
 
-class TakeEntry(TypedDict):
+class TakeEntry(CodeUse):
     """An in-flight entry: tickets were taken for a booking that may not be recorded yet."""
 
     kind: Literal["take"]
@@ -223,7 +223,7 @@ class EventFields(ListedParts, Revision, EditCount, Closable):
     closedBy: NotRequired[ObjectId]  # the token of who closed it; set and removed with closedUntil
 
 
-class InternalFields(TypedDict):
+class InternalFields(PromoCodeFields):
     """The fields that only queries and the inventory need."""
 
     places: list[str]  # the folded locations of its schedule, sorted, each once
@@ -288,7 +288,7 @@ class DerivedFields(TypedDict):
 # Projections.
 
 
-class SaleState(EventRevision, EditCount, Closable):
+class SaleState(EventRevision, EditCount, Closable, NamedPromoCodes):
     """The fields of an event that a sale reads."""
 
     _id: ObjectId

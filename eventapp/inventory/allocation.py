@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eventapp.events.types import SaleState, TicketType
+from eventapp.inventory.promo_codes import PromoCodeUses
 from eventapp.inventory.quotas import find_matching, get_quotas
 from eventapp.inventory.rules import (
     REJECT,
@@ -53,6 +54,7 @@ class _Remaining:
     Attributes:
         types: the tickets of each type, by ticketTypeId.
         queues: the waitlist of each type, by ticketTypeId.
+        promo_codes: the uses of the promo codes that requests name.
     """
 
     def __init__(self, event: SaleState) -> None:
@@ -62,6 +64,7 @@ class _Remaining:
             type_id = each["ticketTypeId"]
             self.types[type_id] = 0 if each["waiting"] else each["availableTickets"]
             self.queues[type_id] = _Queue(each["waitSequence"], each["waiting"])
+        self.promo_codes = PromoCodeUses(event)
         self._quotas = get_quotas(event)
         self._places = [0 if each["waiting"] else each["availableTickets"] for each in self._quotas]
 
@@ -104,6 +107,9 @@ def _allocate_one(request: TicketRequest, remaining: _Remaining) -> Allocation:
     unknown = next((type_id for type_id in wanted if type_id not in remaining.types), None)
     if unknown is not None:
         return Allocation(unknown_type_id=unknown)
+    refusal = remaining.promo_codes.judge(request.promo_code, wanted, request.moment)
+    if refusal and refusal != "exhausted":  # A used up code refuses only who would get a ticket.
+        return Allocation(promo_refusal=refusal)
     available, granted, limits = {}, {}, []
     for type_id, quantity in wanted.items():
         available[type_id], limit = remaining.count(request.schedule_id, type_id)
@@ -111,12 +117,19 @@ def _allocate_one(request: TicketRequest, remaining: _Remaining) -> Allocation:
         remaining.take(request.schedule_id, type_id, granted[type_id])
         if granted[type_id] < quantity:
             limits.append(limit)
-    is_refused = mode == REJECT and limits or mode == WAITLIST_ONLY and any(granted.values())
-    if is_refused:
+    taken = {type_id: quantity for type_id, quantity in granted.items() if quantity}
+    is_refused = mode == REJECT and limits or mode == WAITLIST_ONLY and taken
+    refusal = None
+    if taken:
+        refusal = remaining.promo_codes.judge(request.promo_code, taken, request.moment)
+    if is_refused or refusal:
         for type_id, quantity in granted.items():
             remaining.take(request.schedule_id, type_id, -quantity)
-        return Allocation(available=available, limited_by=tuple(limits))
-    taken = {type_id: quantity for type_id, quantity in granted.items() if quantity}
+        # That tickets are sold out says more than that the code does not discount the others.
+        refusal = None if is_refused else refusal
+        return Allocation(available=available, limited_by=tuple(limits), promo_refusal=refusal)
+    if taken:
+        remaining.promo_codes.add_use(request.promo_code)
     if mode not in (WAITLIST, WAITLIST_ONLY):
         return Allocation(taken, available=available, limited_by=tuple(limits))
     # Entries that lack a place of a quota, and not of their type, are not made yet.

@@ -1,6 +1,6 @@
 """Errors that say why tickets cannot be taken."""
 
-from eventapp.core.errors import Conflict
+from eventapp.core.errors import Conflict, NotFound
 
 
 class NotOnSale(Conflict):
@@ -22,3 +22,25 @@ class TicketLimit(Conflict):
     """The user asks for more tickets, or would get more, than the limits allow."""
 
     code = "ticket_limit_exceeded"
+
+
+class PromoNotFound(NotFound):
+    """The event has no such promo code, or it is inactive, not yet or no longer valid.
+
+    The error is the same for each reason, so that nobody learns which codes exist.
+    """
+
+    code, message = "promo_not_found", "This promo code is not valid"
+
+
+class PromoExhausted(Conflict):
+    """The promo code was used as often as it may be."""
+
+    code, message = "promo_exhausted", "This promo code is used up"
+
+
+class PromoNotApplicable(Conflict):
+    """The promo code discounts none of the tickets."""
+
+    code = "promo_not_applicable"
+    message = "This promo code does not apply to these tickets"

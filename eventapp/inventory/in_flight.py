@@ -7,12 +7,15 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.events.service import EventOverloaded
 from eventapp.events.types import InFlightEntry, InFlightState
-from eventapp.inventory import store
+from eventapp.inventory import store, store_promo_codes
+from eventapp.inventory.promo_codes import count_uses_left
+from eventapp.inventory.rules import find_promo_code
 
 # How many keys one update clears. More would make it slow.
 MAX_CLEARED_KEYS = 200
@@ -63,6 +66,18 @@ class ClearableEntries:
         return popped
 
 
+class CodeUses(NamedTuple):
+    """The uses of a promo code at one moment.
+
+    Attributes:
+        is_exhausted: whether it has no use left.
+        takes: the hex booking ids of the takes in flight that use it. Other uses are recorded.
+    """
+
+    is_exhausted: bool
+    takes: list[str]
+
+
 class InFlightEntries:
     """Reads and clears in-flight entries for recovery, audits and the ticket limit."""
 
@@ -110,6 +125,20 @@ class InFlightEntries:
             for key, entry in self._entries(event_id).items()
             if entry["kind"] == "take" and "leftQueue" not in entry
         ]
+
+    def find_uses(self, event_id: int, promo_code: str) -> CodeUses | None:
+        """Return the uses of a promo code, with the takes in flight; None if there is none.
+
+        Args:
+            promo_code: the folded code.
+        """
+        event = store_promo_codes.find_code_with_entries(self._db, event_id, promo_code)
+        code = event.get("promoCodes", {}).get(promo_code) if event else None
+        if not event or not code:
+            return None
+        takes = [k for k, e in event["inFlight"].items() if find_promo_code(e) == promo_code]
+        left = count_uses_left(code)
+        return CodeUses(is_exhausted=left is not None and left <= 0, takes=takes)
 
     def make_room(self, event_id: int, clearable: ClearableEntries) -> None:
         """Clear entries that this process knows if the event has as many as are allowed.

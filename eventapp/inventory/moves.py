@@ -11,6 +11,7 @@ from eventapp.events.service import EventBusy
 from eventapp.events.types import InFlightState
 from eventapp.inventory import rules, store
 from eventapp.inventory.in_flight import MAX_CLEARED_KEYS, ClearableEntries, InFlightEntries
+from eventapp.inventory.promo_codes import count_uses
 from eventapp.inventory.quotas import compute_quota_changes, get_quotas
 from eventapp.inventory.rules import StockMove
 from eventapp.inventory.sale_states import SaleStates
@@ -40,6 +41,7 @@ class MoveWriter:
             entry = event["inFlight"].get(key) if event else None
             if not event or not entry:
                 return
+            code = rules.find_promo_code(entry)
             wait.pause_if_closed(event)
             reversal = rules.compute_reversal(entry)
             schedule_id = entry.get("scheduleId", 0) if entry["kind"] == "take" else 0
@@ -53,6 +55,7 @@ class MoveWriter:
                 guards=store.build_exists_guard(key),
                 now=wait.clock(),
                 cleared_keys=[key],
+                promo_uses={code: -1} if code else None,
             )
             if after:
                 failpoint("undo")
@@ -88,6 +91,7 @@ class MoveWriter:
         # Clearing entries makes concurrent moves fail and repeat, so it is done for many together.
         keys_to_clear = self._clearable.pop(event_id, at_least=MAX_CLEARED_KEYS)
         cells = rules.sum_cell_changes((move.schedule_id, move.changes) for move in moves)
+        uses = count_uses(move.promo_code for move in moves)
         after = store.update_stock(
             self._db,
             event,
@@ -98,6 +102,7 @@ class MoveWriter:
             new_entries={move.key: move.to_entry(now) for move in moves},
             now=now,
             cleared_keys=keys_to_clear,
+            promo_uses={code: -number for code, number in uses.items()},
         )
         if not after:
             self._clearable.add(event_id, keys_to_clear)

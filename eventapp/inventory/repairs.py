@@ -4,7 +4,7 @@
 process of its own, so nothing here drops a cached sale state or publishes a change.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
@@ -73,14 +73,22 @@ class StockRepairs:
                 store.reopen_event(self._db, event_id, token)
 
     def replace(
-        self, closed: ClosedEvent, ticket_types: list[TicketType], cells: Cells, quotas: list[Quota]
+        self,
+        closed: ClosedEvent,
+        ticket_types: list[TicketType],
+        cells: Cells,
+        quotas: list[Quota],
+        promo_uses: Mapping[str, int],
     ) -> bool:
-        """Replace the ticket types, cells and quotas of a closed event, and open it.
+        """Replace the types, cells, quotas and uses of codes of a closed event, and open it.
+
+        Args:
+            promo_uses: the uses of each promo code, by folded code.
 
         Returns:
             False, with nothing written, if the event has changed since it was closed, or another
             repair has closed it.
         """
         return store.replace_stock(
-            self._db, closed.event, closed.token, ticket_types, cells, quotas
+            self._db, closed.event, closed.token, ticket_types, cells, quotas, promo_uses
         )

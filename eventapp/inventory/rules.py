@@ -15,6 +15,7 @@ from eventapp.events.types import (
     TakeEntry,
     TicketType,
 )
+from eventapp.inventory.promo_codes import PromoRefusal, count_uses
 from eventapp.inventory.types import (
     CellChanges,
     IndexedChanges,
@@ -25,8 +26,9 @@ from eventapp.inventory.types import (
 )
 
 # The most bytes of memory that a sale state takes besides its lists, and that each of its ticket
-# types, schedule entries and quotas takes, and each id in a list of a quota.
+# types, schedule entries and quotas takes, each id in a list of a quota, and each promo code.
 STATE_BYTES, TICKET_TYPE_BYTES, ENTRY_BYTES, QUOTA_BYTES, ID_BYTES = 2_000, 1_000, 1_500, 1_200, 40
+PROMO_CODE_BYTES = 2_500
 
 # What to do when fewer tickets are available than requested. REJECT: refuse. PARTIAL: give the
 # available ones. WAITLIST: give the available ones and put the rest on the waitlist. WAITLIST_ONLY:
@@ -51,9 +53,10 @@ class TicketRequest:
             each ticket type.
         terms: `get_terms` of the sale state that the request was resolved against. If the event was
             edited since, the request gets nothing. None for a request that any edit leaves valid.
-        moment: when the caller asked, which decides whether a ticket type is on sale: by the clock
-            of the process, and by the database's clock once `Inventory.take_batch` has the
-            request. None to take tickets whenever they are on sale.
+        moment: when the caller asked, which decides whether a ticket type is on sale and a promo
+            code is valid: by the clock of the process, and by the database's clock once
+            `Inventory.take_batch` has the request. None to take tickets whenever they are on sale.
+        promo_code: the folded promo code that the request uses if it gets a ticket; None without.
     """
 
     booking_id: str
@@ -65,6 +68,7 @@ class TicketRequest:
     waitlist_entry_ids: Mapping[int, str] = field(default_factory=dict)
     terms: int | None = None
     moment: datetime | None = None
+    promo_code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ class Allocation:
         has_other_terms: True if the event was edited since the request was resolved. The request
             must be resolved again, which may refuse it.
         closed_type: a requested ticket type that was not on sale when the caller asked.
+        promo_refusal: why the request cannot use its promo code, and gets nothing; None if it can.
     """
 
     taken: Quantities = field(default_factory=dict)
@@ -90,6 +95,7 @@ class Allocation:
     unknown_type_id: int | None = None
     has_other_terms: bool = False
     closed_type: TicketType | None = None
+    promo_refusal: PromoRefusal | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -110,24 +116,34 @@ class StockMove:
         changes: what to add to the counters of each ticket type.
         schedule_id: scheduleId of the booked entry; 0 for a booking without one. It is not used by
             the move of a waitlist entry.
+        promo_code: the folded promo code of which the move gives back a use; None for none.
     """
 
     key: str
     changes: StockChanges
     schedule_id: int = 0
+    promo_code: str | None = None
 
     @classmethod
     def for_return(
-        cls, booking_id: str, items: Quantities, *, held: bool, number: int = 0
+        cls,
+        booking_id: str,
+        items: Quantities,
+        *,
+        held: bool,
+        number: int = 0,
+        promo_code: str | None = None,
     ) -> "StockMove":
         """Return the move of a booking's tickets back on sale.
 
         Args:
             number: from 1 for each cancellation of some of the tickets; 0 for the end of the
                 booking. The key contains it, because a key never repeats.
+            promo_code: the folded promo code of which the move gives back a use; None for none.
         """
         document = f"{number}-{booking_id}" if number else booking_id
-        return cls(f"give-{document}", _compute_return(items.items(), held=held))
+        changes = _compute_return(items.items(), held=held)
+        return cls(f"give-{document}", changes, promo_code=promo_code)
 
     @classmethod
     def for_confirmation(
@@ -226,7 +242,7 @@ def build_sale_entries(grants: Grants, now: datetime) -> dict[str, InFlightEntry
     entries: dict[str, InFlightEntry] = {}
     for request, allocation in grants:
         if allocation.taken:
-            entries[request.booking_id] = {
+            take: TakeEntry = {
                 "kind": "take",
                 "items": [list(item) for item in allocation.taken.items()],
                 "held": request.held,
@@ -234,10 +250,20 @@ def build_sale_entries(grants: Grants, now: datetime) -> dict[str, InFlightEntry
                 "by": request.requester,
                 "at": now,
             }
+            if request.promo_code:
+                take["code"] = request.promo_code
+            entries[request.booking_id] = take
         for type_id in allocation.waitlisted:
             key = make_join_key(request.waitlist_entry_ids[type_id])
             entries[key] = {"kind": "enter", "type": type_id, "by": request.requester, "at": now}
     return entries
+
+
+def count_promo_uses(grants: Grants) -> dict[str, int]:
+    """Return how many uses of each promo code the grants take, by folded code."""
+    return count_uses(
+        request.promo_code if allocation.taken else None for request, allocation in grants
+    )
 
 
 def compute_offer_changes(index: int, quantity: int, *, ends_entry: bool) -> IndexedChanges:
@@ -278,6 +304,11 @@ def compute_reversal(entry: InFlightEntry) -> StockChanges:
     for type_id, ended_entries in entry.get("leftQueue", []):
         changes[type_id]["waiting"] = ended_entries
     return changes
+
+
+def find_promo_code(entry: InFlightEntry) -> str | None:
+    """Return the folded promo code of which the take of an in-flight entry took a use."""
+    return entry.get("code") if entry["kind"] == "take" else None
 
 
 def _compute_return(items: Iterable[Sequence[int]], *, held: bool) -> dict[int, dict[str, int]]:
@@ -339,8 +370,9 @@ def sum_quantities(quantities: Iterable[Quantities]) -> Quantities:
 def get_state_bytes(state: SaleState) -> int:
     """Return an upper bound of the bytes of memory that a cached sale state takes."""
     types, entries = len(state["ticketTypes"]), len(state["schedule"])
-    quotas = state.get("quotas", [])
+    quotas, codes = state.get("quotas", []), state.get("promoCodes", ())
     ids = sum(len(q.get("ticketTypeIds", ())) + len(q.get("scheduleIds", ())) for q in quotas)
     texts = sum(4 * len(each.get("description", "")) for each in state["ticketTypes"])
     listed = TICKET_TYPE_BYTES * types + texts + ENTRY_BYTES * entries
+    listed += PROMO_CODE_BYTES * len(codes)
     return STATE_BYTES + listed + QUOTA_BYTES * len(quotas) + ID_BYTES * ids

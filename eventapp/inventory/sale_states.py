@@ -4,6 +4,8 @@ The last sale state seen of each event is kept in memory to save a read. Every u
 and a refusal is never based on it.
 """
 
+from collections.abc import Iterable
+
 from eventapp.core.database import Db
 from eventapp.core.lru_cache import LRUCache
 from eventapp.events.changes import EventChanges
@@ -31,13 +33,13 @@ class SaleStates:
         """
         return self._states.get(event_id) or self.read(event_id)
 
-    def read(self, event_id: int) -> SaleState:
-        """Read the sale state and cache it.
+    def read(self, event_id: int, promo_codes: Iterable[str] = ()) -> SaleState:
+        """Read the sale state, with these folded promo codes of it, and cache it.
 
         Raises:
             EventNotFound: there is no such event.
         """
-        state = store.find_sale_state(self._db, event_id)
+        state = store.find_sale_state(self._db, event_id, promo_codes)
         if state is None:
             self.discard(event_id)
             raise EventNotFound

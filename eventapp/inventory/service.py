@@ -24,9 +24,21 @@ from eventapp.events.service import (
 )
 from eventapp.events.types import SaleState, TicketType
 from eventapp.inventory import sale_windows, store_waitlists
-from eventapp.inventory.errors import NotOnSale, TicketLimit, TypeNotOnSale
+from eventapp.inventory.errors import (
+    NotOnSale,
+    PromoExhausted,
+    PromoNotApplicable,
+    PromoNotFound,
+    TicketLimit,
+    TypeNotOnSale,
+)
 from eventapp.inventory.in_flight import ClearableEntries, InFlightEntries
 from eventapp.inventory.moves import MoveWriter
+from eventapp.inventory.promo_codes import (
+    PromoCodeUses,
+    compute_discounts,
+    fold_code,
+)
 from eventapp.inventory.quotas import count_taken, get_quotas, recount_quota
 from eventapp.inventory.repairs import StockRepairs
 from eventapp.inventory.rules import (
@@ -45,7 +57,7 @@ from eventapp.inventory.rules import (
     start_of_day,
 )
 from eventapp.inventory.sale_states import SaleStates
-from eventapp.inventory.takes import TakeOutcome, TicketTaker
+from eventapp.inventory.takes import TakeOutcome, TicketTaker, make_promo_error
 from eventapp.inventory.types import Quantities
 
 __all__ = [
@@ -62,6 +74,10 @@ __all__ = [
     "EventOverloaded",
     "Inventory",
     "NotOnSale",
+    "PromoCodeUses",
+    "PromoExhausted",
+    "PromoNotApplicable",
+    "PromoNotFound",
     "Quantities",
     "StockMove",
     "TakeOutcome",
@@ -69,9 +85,12 @@ __all__ = [
     "TicketRequest",
     "TicketTypeNotFound",
     "TypeNotOnSale",
+    "compute_discounts",
     "count_taken",
+    "fold_code",
     "get_quotas",
     "get_terms",
+    "make_promo_error",
     "make_join_key",
     "make_leave_key",
     "parse_document_id",
@@ -113,6 +132,17 @@ class Inventory:
         self._moves = MoveWriter(db, self._states, self.in_flight_entries, clearable)
 
     # Reading.
+
+    def read_with_promo_code(self, event_id: int, promo_code: str) -> SaleState:
+        """Read what a sale needs to know of the event, with a promo code if it has it.
+
+        Args:
+            promo_code: the folded code.
+
+        Raises:
+            EventNotFound: there is no such event.
+        """
+        return self._states.read(event_id, [promo_code])
 
     def get_sale_state(self, event_id: int, *, fresh: bool = False) -> SaleState:
         """Return what a sale needs to know of the event, from the cache unless `fresh`.
@@ -193,7 +223,8 @@ class Inventory:
 
         Returns:
             For each request its allocation, which may be empty, with the sale state after the
-            update; or NotOnSale, TypeNotOnSale or TicketTypeNotFound.
+            update; or NotOnSale, TypeNotOnSale, TicketTypeNotFound, PromoNotFound,
+            PromoNotApplicable or PromoExhausted.
 
         Raises:
             EventNotFound, EventBusy, EventClosed, EventOverloaded: nothing is written for any

@@ -51,6 +51,7 @@ Guards of a take (`update_stock`, `build_sale_guards`, `build_on_sale_guard`):
 * `waiting = 0`: nobody waits for them. The take of an offer (`waiting >= 1`) is the only one that
   passes the waitlist.
 * `status` and `schedule.date`: the event is still on sale.
+* `promoCodes.<code>.used` is at most `maxUses` less the uses that the take needs.
 * `inFlight` has fewer than MAX_ENTRIES entries.
 * For a join, `waitSequence` is unchanged since the read, so that no two joins get the same number.
   Somebody waits already, or the same update takes every available ticket, so that nobody begins to
@@ -132,10 +133,14 @@ MAX_ENTRIES = 2000
 MOVE_PREFIXES = ("give-", "confirm-", "leave-")
 
 
-def find_sale_state(db: Db, event_id: int) -> SaleState | None:
-    """Return what a sale needs to know of the event."""
-    found = db.events.find_one({"eventId": event_id}, SALE_FIELDS)
+def find_sale_state(db: Db, event_id: int, promo_codes: Iterable[str] = ()) -> SaleState | None:
+    """Return what a sale needs to know of the event, with these folded promo codes of it."""
+    found = db.events.find_one({"eventId": event_id}, _make_projection(promo_codes))
     return cast(SaleState | None, found)
+
+
+def _make_projection(promo_codes: Iterable[str]) -> Query:
+    return {**SALE_FIELDS, **{f"promoCodes.{key}": 1 for key in promo_codes}}
 
 
 def find_with_entries(db: Db, event_id: int) -> InFlightState | None:
@@ -156,6 +161,7 @@ def update_stock(
     new_entries: Mapping[str, InFlightEntry] | None = None,
     cleared_keys: Sequence[str] = (),
     fields: Query | None = None,
+    promo_uses: Mapping[str, int] | None = None,
 ) -> SaleState | None:
     """Change counters and in-flight entries of an event in one update, if all guards hold.
 
@@ -172,9 +178,11 @@ def update_stock(
         new_entries: in-flight entries to add, by their keys.
         cleared_keys: keys of in-flight entries to remove.
         fields: other fields of the event to set.
+        promo_uses: what to add to the uses of promo codes, by folded code.
 
     Returns:
-        The sale state after the update; None, with nothing written, when a guard failed.
+        The sale state, with these promo codes, after the update; None, with nothing written, when a
+        guard failed.
     """
     where: Query = {
         "eventId": event["eventId"],
@@ -198,8 +206,9 @@ def update_stock(
             entries,
             cleared_keys,
             fields or {},
+            promo_uses or {},
         ),
-        projection=SALE_FIELDS,
+        projection=_make_projection(promo_uses or {}),
         return_document=ReturnDocument.AFTER,
     )
     return cast(SaleState | None, after)
@@ -210,13 +219,16 @@ def _build_stock_update(
     entries: Mapping[str, InFlightEntry],
     cleared_keys: Sequence[str],
     fields: Query,
+    promo_uses: Mapping[str, int],
 ) -> Query:
+    uses = {f"promoCodes.{key}.used": number for key, number in promo_uses.items()}
     update: Query = {
-        "$inc": {**increments, "rev": 1, **_count_clearing(cleared_keys)},
+        "$inc": {**increments, **uses, "rev": 1, **_count_clearing(cleared_keys)},
         "$currentDate": {"changedAt": True},
     }
-    if fields or entries:
-        update["$set"] = {**fields, **entries}
+    taken = {f"promoCodes.{key}.taken": True for key in promo_uses}
+    if fields or entries or taken:
+        update["$set"] = {**fields, **entries, **taken}
     if entries:
         update["$min"] = {"marksSince": min(entry["at"] for entry in entries.values())}
     if cleared_keys:

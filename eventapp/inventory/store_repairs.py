@@ -3,7 +3,7 @@
 `inventory.store` says what a closed event is, and why a repair is safe.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import cast
 
@@ -14,7 +14,7 @@ from eventapp.core.database import Db, Query
 from eventapp.events.types import AuditedState, Cells, EventRevision, Quota, SaleState, TicketType
 from eventapp.inventory import store
 
-AUDITED_FIELDS = {**store.FIELDS_WITH_ENTRIES, "cells": 1}
+AUDITED_FIELDS = {**store.FIELDS_WITH_ENTRIES, "cells": 1, "promoCodes": 1}
 _REOPEN: Query = {"$unset": {"closedUntil": "", "closedBy": ""}}
 
 
@@ -39,7 +39,7 @@ def find_revisions(db: Db, event_ids: list[int]) -> dict[int, int]:
 def close_event(
     db: Db, event_id: int, token: ObjectId, now: datetime, until: datetime
 ) -> AuditedState | None:
-    """Close an event for a repair until a time, and return it with its in-flight entries.
+    """Close an event for a repair until a time, and return it with what an audit compares.
 
     Returns:
         None, with nothing written, if there is no such event, or it is closed already.
@@ -65,8 +65,12 @@ def replace_stock(
     ticket_types: list[TicketType],
     cells: Cells,
     quotas: list[Quota],
+    promo_uses: Mapping[str, int],
 ) -> bool:
     """Set all counters of a closed event, and open it.
+
+    Args:
+        promo_uses: the uses of each promo code, by folded code.
 
     Returns:
         False, with nothing written, if the event changed since it was read, or was closed by
@@ -76,7 +80,12 @@ def replace_stock(
     available = sum(each["availableTickets"] for each in ticket_types)
     counted = {"ticketTypes": ticket_types, "available": available, "cells": cells}
     update: Query = {
-        "$set": {**counted, "cellsCounted": True, **({"quotas": quotas} if quotas else {})},
+        "$set": {
+            **counted,
+            "cellsCounted": True,
+            **({"quotas": quotas} if quotas else {}),
+            **{f"promoCodes.{key}.used": used for key, used in promo_uses.items()},
+        },
         "$inc": {"rev": 1},
         "$currentDate": {"changedAt": True},
     }

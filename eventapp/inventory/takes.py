@@ -17,9 +17,16 @@ from eventapp.core.metrics import STOCK_CONFLICTS
 from eventapp.events.closures import ClosureWait
 from eventapp.events.service import EventBusy, TicketTypeNotFound
 from eventapp.events.types import SaleState
-from eventapp.inventory import allocation, rules, sale_windows, store
-from eventapp.inventory.errors import NotOnSale, TypeNotOnSale
+from eventapp.inventory import allocation, rules, sale_windows, store, store_promo_codes
+from eventapp.inventory.errors import (
+    NotOnSale,
+    PromoExhausted,
+    PromoNotApplicable,
+    PromoNotFound,
+    TypeNotOnSale,
+)
 from eventapp.inventory.in_flight import ClearableEntries, InFlightEntries
+from eventapp.inventory.promo_codes import PromoRefusal
 from eventapp.inventory.quotas import compute_quota_changes, get_quotas
 from eventapp.inventory.rules import Allocation, TicketRequest, start_of_day
 from eventapp.inventory.sale_states import SaleStates
@@ -52,12 +59,15 @@ class TicketTaker:
     ) -> list[TakeOutcome]:
         """Take tickets and waitlist positions as `Inventory.take_batch` does."""
         requests = [self._correct_moment(request) for request in requests]
-        state, is_fresh, wait = self._states.get(event_id), False, ClosureWait(now)
+        codes = {request.promo_code for request in requests if request.promo_code}
+        # Cached states hold no promo codes that can be relied on.
+        state = self._states.read(event_id, codes) if codes else self._states.get(event_id)
+        is_fresh, wait = bool(codes), ClosureWait(now)
         for attempt in range(UPDATE_ATTEMPTS):
             outcomes = self._try_to_take(state, requests, wait.clock(), is_fresh=is_fresh)
             if outcomes is not None:
                 return outcomes
-            state, is_fresh = self._states.read(event_id), True
+            state, is_fresh = self._states.read(event_id, codes), True
             wait.pause_if_closed(state)
             if attempt >= MIN_ATTEMPTS_BEFORE_CLEARING:
                 self._in_flight_entries.make_room(event_id, self._clearable)
@@ -112,6 +122,7 @@ class TicketTaker:
         changes = rules.compute_sale_changes(state, grants)
         cells = rules.compute_sale_cells(grants)
         places = compute_quota_changes(get_quotas(state), cells)
+        promo_uses = rules.count_promo_uses(grants)
         has_joins = any(granted.waitlisted for _, granted in grants)
         keys_to_clear = self._clearable.pop(state["eventId"])
         after = store.update_stock(
@@ -124,6 +135,7 @@ class TicketTaker:
                 **store.build_sale_guards(state, changes),
                 **store.build_quota_guards(places),
                 **sale_windows.build_window_guards(sale_windows.find_moments(state, grants)),
+                **store_promo_codes.build_promo_guards(state, promo_uses),
                 **store.build_room_guard(),
                 **store.build_on_sale_guard(start_of_day(now)),
             },
@@ -131,6 +143,7 @@ class TicketTaker:
             now=now,
             cleared_keys=keys_to_clear,
             fields={"hadWaitlist": True} if has_joins else None,
+            promo_uses=promo_uses,
         )
         if after:
             failpoint("take")
@@ -188,4 +201,13 @@ def _build_outcome(allocation: Allocation, state: SaleState) -> TakeOutcome:
             salesFrom=closed.get("salesFrom"),
             salesUntil=closed.get("salesUntil"),
         )
+    if allocation.promo_refusal:
+        return make_promo_error(allocation.promo_refusal)
     return allocation, state
+
+
+def make_promo_error(refusal: PromoRefusal) -> AppError:
+    """Return the error that says why a promo code cannot be used."""
+    if refusal == "exhausted":
+        return PromoExhausted()
+    return PromoNotFound() if refusal == "not_found" else PromoNotApplicable()

@@ -77,6 +77,8 @@ class MailFacts(TypedDict, total=False):
     # Of a booking:
     items: Sequence[MailItem]
     totalPrice: int | float
+    discount: int | float  # of all items, which totalPrice has subtracted
+    promoCode: str  # empty without one
     codes: list[str]  # of the tickets; empty unless the booking is confirmed
     # Of a report:
     rows: list[ReportRow]

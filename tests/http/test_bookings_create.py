@@ -14,7 +14,8 @@ pytestmark = pytest.mark.usefixtures("clean_inventory")
 A = {"type": "A", "quantity": 1}
 FIELDS = """
     _id bookingReference userId eventId eventTitle date location items quantity subtotal
-    discount totalPrice currency status expiresAt createdAt updatedAt cancelledAt refund
+    discount totalPrice promoCode currency status expiresAt createdAt updatedAt cancelledAt refund
+    refunds
 """
 
 

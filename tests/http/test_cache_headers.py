@@ -49,6 +49,7 @@ def world(client, app, db):
         "reference": booking["bookingReference"],
         "ticket_id": ticket["ticketId"],
         "ticket_type_id": 1,
+        "code_id": 1,
         "ticket_type_index": 0,
         "schedule_index": 0,
         "message_id": message["data"]["message"]["_id"],

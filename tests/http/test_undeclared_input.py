@@ -11,7 +11,13 @@ from eventapp.core.http.blueprint import get_input_schemas
 from tests.factories import make_event
 
 # The ids exist nowhere, so that a request whose input is accepted changes nothing.
-PATH_VALUES = {"event_id": "77", "ticket_type_id": "7", "capability": "x", "file": "page.css"}
+PATH_VALUES = {
+    "event_id": "77",
+    "ticket_type_id": "7",
+    "code_id": "7",
+    "capability": "x",
+    "file": "page.css",
+}
 PATH_VALUES |= {"ticket_type_index": "0", "schedule_index": "0", "path": "favicon-16x16.png"}
 ACCEPT_ANY_PARAMETER = ("/android/api/", "/images/", "/dashboard", "/api/docs")
 NO_BODY_ERRORS = {

@@ -19,6 +19,7 @@ from eventapp.events import (
 )
 from eventapp.inventory import store as inventory_store
 from eventapp.inventory import store_repairs
+from eventapp.promotions import store as promotions_store
 from tests.architecture import PACKAGE, ROOT
 from tests.factories import make_event
 
@@ -54,6 +55,9 @@ GUARDED = {
     ),
     events_store.write_if_unchanged: lambda db, event, now: events_store.write_if_unchanged(
         db, event, {"title": "New", "ticketTypes": []}, now=now
+    ),
+    promotions_store.write_if_unchanged: lambda db, event, now: promotions_store.write_if_unchanged(
+        db, event, {}, next_code_id=2, now=now
     ),
     store_deletions.delete_if_unchanged: lambda db, event, now: store_deletions.delete_if_unchanged(
         db, event, now=now

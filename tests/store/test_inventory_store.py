@@ -159,25 +159,31 @@ def test_a_repair_replaces_only_the_stock_that_it_read(db, event):
     token, closed = close(db, seconds=9)
     assert (
         store_repairs.replace_stock(
-            db, {**closed, "rev": 7}, token, event["ticketTypes"], {"3": {"1": {"sold": 98}}}, []
+            db,
+            {**closed, "rev": 7},
+            token,
+            event["ticketTypes"],
+            {"3": {"1": {"sold": 98}}},
+            [],
+            {},
         )
         is False
     )
     assert (
         store_repairs.replace_stock(
-            db, closed, ObjectId(), event["ticketTypes"], {"3": {"1": {"sold": 98}}}, []
+            db, closed, ObjectId(), event["ticketTypes"], {"3": {"1": {"sold": 98}}}, [], {}
         )
         is False
     )
     assert (
         store_repairs.replace_stock(
-            db, closed, token, event["ticketTypes"], {"3": {"1": {"sold": 99}}}, []
+            db, closed, token, event["ticketTypes"], {"3": {"1": {"sold": 99}}}, [], {}
         )
         is True
     )
     assert (
         store_repairs.replace_stock(
-            db, closed, token, event["ticketTypes"], {"3": {"1": {"sold": 98}}}, []
+            db, closed, token, event["ticketTypes"], {"3": {"1": {"sold": 98}}}, [], {}
         )
         is False
     )

@@ -21,6 +21,7 @@ from eventapp.bookings.schemas import (
 from eventapp.bookings.types import BookingView, CancellationInput, PurchaseInput
 from eventapp.core import paging
 from eventapp.core.access.permissions import current_actor, user_required
+from eventapp.core.access.rate_limits import limit_guesses
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import Forbidden, ValidationFailed
 from eventapp.core.http.blueprint import Blueprint
@@ -47,7 +48,8 @@ REFERENCE = "$response.body#/data/booking/bookingReference"
 def create_booking(body: PurchaseInput) -> Response:
     """Book tickets for the caller, once for each `Idempotency-Key`."""
     purchase = read_purchase(body, _read_idempotency_key())
-    answer = sales.book(current_booking_context(), current_actor(), purchase, utc_now())
+    with limit_guesses(sales.PROMO_REFUSALS if "promoCode" in body else ()):
+        answer = sales.book(current_booking_context(), current_actor(), purchase, utc_now())
     answer_body = {"message": answer.message, "data": answer.data}
     if answer.status != CREATED:
         return json_response(answer_body, answer.status)

@@ -4,10 +4,12 @@ from flask import Response
 
 from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.sales import quotes
+from eventapp.bookings.sales.service import PROMO_REFUSALS
 from eventapp.bookings.schemas import QuoteAnswer, QuoteBody
 from eventapp.bookings.types import QuoteInput
 from eventapp.core.access.permissions import anyone, current_actor
-from eventapp.core.access.rate_limits import read_rate_limit
+from eventapp.core.access.rate_limits import limit_guesses, read_rate_limit
+from eventapp.core.clock import utc_now
 from eventapp.core.http.blueprint import Blueprint
 from eventapp.core.http.responses import json_response
 
@@ -19,8 +21,9 @@ bp = Blueprint("event_quotes", __name__, url_prefix="/api/events", description="
 @read_rate_limit
 @bp.arguments(QuoteBody)
 @bp.response(200, QuoteAnswer)
-@bp.error_responses(404)
+@bp.error_responses(404, 409)
 def make_quote(body: QuoteInput, event_id: int) -> Response:
     """Compute what tickets would cost now, without taking or reserving any."""
-    quote = quotes.quote(current_booking_context(), current_actor(), event_id, body)
+    with limit_guesses(PROMO_REFUSALS if "promoCode" in body else ()):
+        quote = quotes.quote(current_booking_context(), current_actor(), event_id, body, utc_now())
     return json_response(dict(quote))

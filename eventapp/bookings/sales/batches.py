@@ -28,6 +28,7 @@ from eventapp.core.batching import Batcher
 from eventapp.core.database import Db, is_unavailable, make_unknown_outcome_error
 from eventapp.core.errors import AppError
 from eventapp.core.failpoints import failpoint
+from eventapp.events.promo_codes import StoredPromoCode
 from eventapp.events.types import SaleState, ScheduleEntry
 from eventapp.inventory.service import (
     Allocation,
@@ -36,6 +37,7 @@ from eventapp.inventory.service import (
     Inventory,
     TakeOutcome,
     TicketRequest,
+    compute_discounts,
 )
 
 
@@ -98,8 +100,8 @@ class SaleBatcher:
         """Take tickets. Also store the booking and answer the purchase if no check is left.
 
         Raises:
-            EventNotFound, NotOnSale, TypeNotOnSale, TicketTypeNotFound, EventBusy: nothing is
-                written.
+            EventNotFound, NotOnSale, TypeNotOnSale, TicketTypeNotFound, EventBusy, PromoNotFound,
+                PromoNotApplicable, PromoExhausted: nothing is written.
         """
         return self._sales.submit(event_id, sale)
 
@@ -194,6 +196,7 @@ def _build_result(sale: Sale, allocation: Allocation, event: SaleState) -> SaleR
         return SaleResult(allocation, event, event_was_edited=True)
     if not allocation.taken:
         return SaleResult(allocation, event)
+    code = _find_code(sale.request, event)
     booking = rules.build_booking(
         ObjectId(sale.request.booking_id),
         reference=generate_reference(),
@@ -201,11 +204,18 @@ def _build_result(sale: Sale, allocation: Allocation, event: SaleState) -> SaleR
         event=sale.event,
         schedule_entry=sale.schedule_entry,
         taken=allocation.taken,
+        discounts=compute_discounts(code, event["ticketTypes"]) if code else None,
+        promo_code=code["code"] if code else None,
         currency=sale.limits.currency,
         hold_until=sale.now + sale.limits.hold if sale.purchase.hold else None,
         now=sale.now,
     )
     return SaleResult(allocation, event, add_first_entry(booking))
+
+
+def _find_code(request: TicketRequest, event: SaleState) -> StoredPromoCode | None:
+    """Return the promo code that a request has used, as it is right after the take."""
+    return event["promoCodes"][request.promo_code] if request.promo_code else None
 
 
 def _is_final(sale: Sale, result: SaleResult) -> bool:

@@ -26,9 +26,11 @@ from eventapp.events.types import SaleState, ScheduleEntry
 from eventapp.inventory.service import (
     REJECT,
     WAITLIST,
+    PromoNotFound,
     Quantities,
     TicketLimit,
     TicketTypeNotFound,
+    fold_code,
     start_of_day,
 )
 from eventapp.waitlist import service as waitlist
@@ -55,6 +57,7 @@ class Purchase:
         only_type_quantity: the quantity if no ticket type is named, for the only type of the event;
             else None.
         schedule_index: the index of the schedule entry; None for the next entry.
+        promo_code: the promo code as the client sent it; None without one.
         hold: True to hold the tickets for a payment, False to confirm the booking at once.
         on_shortfall: what to do when too few tickets are left; None for the default.
         idempotency_key: the value of the Idempotency-Key header; None without one.
@@ -66,6 +69,7 @@ class Purchase:
     items: tuple[PurchaseItem, ...] = ()
     only_type_quantity: int | None = None
     schedule_index: int | None = None
+    promo_code: str | None = None
     hold: bool = False
     on_shortfall: Shortfall | None = None
     idempotency_key: str | None = None
@@ -90,6 +94,7 @@ def read_purchase(body: PurchaseInput, idempotency_key: str | None) -> Purchase:
         items=items,
         only_type_quantity=None if items else body["quantity"],
         schedule_index=body.get("scheduleIndex"),
+        promo_code=body.get("promoCode"),
         hold=body["hold"],
         on_shortfall=body.get("onShortfall"),
         idempotency_key=idempotency_key,
@@ -138,6 +143,20 @@ def resolve_purchase(
     items = _resolve_items(purchase, event)
     _refuse_too_many(sum(items.values()), limits)
     return items, choose_schedule_entry(event, purchase.schedule_index, now)
+
+
+def require_code_key(promo_code: str | None) -> str | None:
+    """Return the folded promo code that a request names; None without one.
+
+    Raises:
+        PromoNotFound: the text cannot be a code.
+    """
+    if promo_code is None:
+        return None
+    key = fold_code(promo_code)
+    if key is None:
+        raise PromoNotFound
+    return key
 
 
 def _resolve_items(purchase: Purchase, event: SaleState) -> Quantities:

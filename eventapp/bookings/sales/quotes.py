@@ -1,24 +1,44 @@
 """Compute what a purchase would cost now, without taking or reserving anything."""
 
+from datetime import datetime
+
 from eventapp.bookings import rules
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.sales.purchases import read_items, resolve_item_list
+from eventapp.bookings.sales.purchases import (
+    read_items,
+    require_code_key,
+    resolve_item_list,
+)
 from eventapp.bookings.types import Quote, QuoteInput
 from eventapp.core.access.actor import Actor
 from eventapp.events.service import EventNotFound, may_see
+from eventapp.inventory.service import PromoCodeUses, compute_discounts, make_promo_error
 
 
-def quote(context: BookingContext, actor: Actor, event_id: int, body: QuoteInput) -> Quote:
-    """Return the prices of tickets, at the current prices of the event.
+def quote(
+    context: BookingContext, actor: Actor, event_id: int, body: QuoteInput, now: datetime
+) -> Quote:
+    """Return the prices of tickets, at the current prices of the event and with a promo code.
 
     Whether the tickets can be bought is not checked.
 
     Raises:
         EventNotFound: there is no event that the caller may see.
         TicketTypeNotFound: the event has no such ticket type.
+        PromoNotFound, PromoNotApplicable, PromoExhausted: the code cannot be used now.
     """
-    event = context.inventory.get_sale_state(event_id, fresh=True)
+    inventory = context.inventory
+    event = inventory.get_sale_state(event_id, fresh=True)
     if not may_see(event, actor):
         raise EventNotFound
+    discounts: dict[int, int] = {}
+    if key := require_code_key(body.get("promoCode")):
+        event = inventory.read_with_promo_code(event_id, key)
     quantities = resolve_item_list(read_items(body["items"]), event)
-    return rules.build_quote(rules.price_items(event, quantities), context.limits.currency)
+    if key:
+        moment = inventory.correct_clock(now)
+        if refusal := PromoCodeUses(event).judge(key, quantities, moment):
+            raise make_promo_error(refusal)
+        discounts = compute_discounts(event["promoCodes"][key], event["ticketTypes"])
+    items = rules.price_items(event, quantities, discounts)
+    return rules.build_quote(items, context.limits.currency)

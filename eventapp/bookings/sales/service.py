@@ -36,13 +36,14 @@ from eventapp.bookings.errors import (
     RequestUnderWay,
     SoldOut,
 )
-from eventapp.bookings.sales import idempotency, ticket_limit
+from eventapp.bookings.sales import idempotency, promo_uses, ticket_limit
 from eventapp.bookings.sales.batches import Sale, SaleResult, generate_reference
 from eventapp.bookings.sales.idempotency import AnsweredBefore, find_answer
 from eventapp.bookings.sales.purchases import (
     Purchase,
     PurchaseAnswer,
     build_answer,
+    require_code_key,
     resolve_purchase,
 )
 from eventapp.bookings.types import StoredBooking
@@ -51,6 +52,9 @@ from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
 from eventapp.core.metrics import BOOKINGS
 from eventapp.inventory.service import (
     Allocation,
+    PromoExhausted,
+    PromoNotApplicable,
+    PromoNotFound,
     TicketLimit,
     TicketRequest,
     TicketTypeNotFound,
@@ -61,6 +65,8 @@ from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import IdempotencyRecord, WaitlistEntry
 
 REFERENCE_ATTEMPTS = 5
+# Refusals of a promo code, by which codes could be guessed.
+PROMO_REFUSALS = (PromoExhausted, PromoNotApplicable, PromoNotFound)
 # Refusals that are decided after tickets or waitlist positions were taken.
 LATE_REFUSALS = (
     AlreadyBooked,
@@ -81,15 +87,20 @@ def book(
     Raises:
         EventNotFound, TicketTypeNotFound, ValidationFailed, TicketLimit, NotOnSale, TypeNotOnSale,
             EventPast, SoldOut, AlreadyBooked, AlreadyWaitlisted, OfferUnderWay,
-            IdempotencyMismatch: nothing is written, or it is undone.
+            IdempotencyMismatch, PromoNotFound, PromoNotApplicable, PromoExhausted: nothing is
+            written, or it is undone.
         EventBusy: nothing is written, or recovery undoes it.
         DatabaseUnavailable: recovery has undone the take.
     """
     with context.inventory.hide_drafts_from(actor, purchase.event_id):
         user_id = actor.require_user_id()
         while True:
-            if answer := _try_to_book(context, user_id, purchase, now):
-                return answer
+            try:
+                if answer := _try_to_book(context, user_id, purchase, now):
+                    return answer
+            except PromoExhausted:
+                if answer := _await_use(context, user_id, purchase):
+                    return answer
 
 
 def _try_to_book(
@@ -120,6 +131,26 @@ def _try_to_book(
     return answer
 
 
+def _await_use(
+    context: BookingContext, user_id: ObjectId, purchase: Purchase
+) -> PurchaseAnswer | None:
+    """Wait until a use of an exhausted promo code is free, or all of its uses are recorded.
+
+    Returns:
+        The answer to a concurrent request with the same key; None if the sale is to be tried again.
+
+    Raises:
+        AlreadyBooked: the user has a booking of the event, perhaps with the last use.
+        PromoExhausted, PromoNotFound: as `promo_uses.await_use`.
+        RequestUnderWay, EventBusy: what uses the code is not recorded in time.
+    """
+    if answer := idempotency.await_answer(context.db, context.inventory, user_id, purchase):
+        return answer
+    _refuse_second_booking(context, user_id, purchase)
+    promo_uses.await_use(context, purchase)
+    return None
+
+
 def _resolve_sale(
     context: BookingContext, user_id: ObjectId, purchase: Purchase, now: datetime
 ) -> Sale:
@@ -128,7 +159,8 @@ def _resolve_sale(
     A refusal that depends on the event is based on a state that was just read.
 
     Raises:
-        TicketTypeNotFound, ValidationFailed, TicketLimit, EventPast: nothing is written.
+        TicketTypeNotFound, ValidationFailed, TicketLimit, EventPast, PromoNotFound: nothing is
+            written.
     """
     inventory, limits = context.inventory, context.limits
     state = inventory.get_sale_state(purchase.event_id)
@@ -148,6 +180,7 @@ def _resolve_sale(
         waitlist_entry_ids={type_id: str(ObjectId()) for type_id in items},
         terms=get_terms(state),
         moment=now,
+        promo_code=require_code_key(purchase.promo_code),
     )
     return Sale(user_id, purchase, state, schedule_entry, request, limits, now)
 
@@ -184,7 +217,7 @@ def _refuse_sold_out(context: BookingContext, sale: Sale, result: SaleResult) ->
             says more than SoldOut.
         SoldOut: the user has not.
     """
-    _refuse_second_booking(context, sale)
+    _refuse_second_booking(context, sale.user_id, sale.purchase)
     BOOKINGS.labels("sold_out").inc()
     names = {each["ticketTypeId"]: each["type"] for each in result.event["ticketTypes"]}
     available = result.allocation.available
@@ -197,8 +230,8 @@ def _refuse_sold_out(context: BookingContext, sale: Sale, result: SaleResult) ->
     )
 
 
-def _refuse_second_booking(context: BookingContext, sale: Sale) -> None:
-    active = store.find_active_bookings(context.db, sale.user_id, sale.purchase.event_id)
+def _refuse_second_booking(context: BookingContext, user_id: ObjectId, purchase: Purchase) -> None:
+    active = store.find_active_bookings(context.db, user_id, purchase.event_id)
     if rules.has_direct_booking(active):
         raise AlreadyBooked
 
@@ -265,7 +298,7 @@ def _record_booking(
         if store.has_tombstone(context.db, booking["_id"]):
             raise DatabaseUnavailable  # A temporary failure: the client may send it again.
         idempotency.raise_if_answered(context.db, sale.user_id, sale.purchase)
-        _refuse_second_booking(context, sale)
+        _refuse_second_booking(context, sale.user_id, sale.purchase)
         reference = generate_reference()
         booking["bookingReference"] = answer.data["booking"]["bookingReference"] = reference
     raise NoFreeReference

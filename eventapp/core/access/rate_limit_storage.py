@@ -6,6 +6,7 @@ whose number is part of its key. So no counter is ever reset: old counters expir
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Protocol, cast
@@ -42,6 +43,13 @@ class CounterStorage(Protocol):
             StorageError: the storage does not answer.
         """
 
+    def get(self, key: str) -> int:
+        """Return the value of a counter, 0 if it does not exist.
+
+        Raises:
+            StorageError: the storage does not answer.
+        """
+
 
 class MongoDBCounterStorage:
     """Counters in the collection `rateLimits`, incremented by plain updates.
@@ -71,6 +79,14 @@ class MongoDBCounterStorage:
             self._has_index = True
             threading.Thread(target=self._create_index, name="limits-index", daemon=True).start()
         return count
+
+    def get(self, key: str) -> int:
+        """See CounterStorage."""
+        try:
+            counter = self.counters.find_one({"_id": key})
+        except PyMongoError as error:
+            raise StorageError(error) from error
+        return int(counter["count"]) if counter else 0
 
     def _create_or_increment(self, key: str, expiry: int) -> int:
         # This is not an upsert, because some MongoDB-compatible servers return 1 to every caller
@@ -116,6 +132,11 @@ class MemoryCounterStorage:
             self._counts[key] = count
         return count
 
+    def get(self, key: str) -> int:
+        """See CounterStorage."""
+        with self._lock:
+            return self._counts.get(key, 0)
+
 
 class FallbackStorage:
     """Counts in a storage, and in memory for RETRY_SECONDS after that storage did not answer."""
@@ -127,14 +148,21 @@ class FallbackStorage:
 
     def incr(self, key: str, expiry: int) -> int:
         """See CounterStorage. This never raises StorageError."""
+        return self._call(lambda storage: storage.incr(key, expiry))
+
+    def get(self, key: str) -> int:
+        """See CounterStorage. This never raises StorageError."""
+        return self._call(lambda storage: storage.get(key))
+
+    def _call(self, call: Callable[[CounterStorage], int]) -> int:
         if time.monotonic() < self._unavailable_until:
-            return self._memory.incr(key, expiry)
+            return call(self._memory)
         try:
-            return self._storage.incr(key, expiry)
+            return call(self._storage)
         except StorageError as error:
             self._unavailable_until = time.monotonic() + RETRY_SECONDS
             log.warning("rate limits counted in memory", error=type(error.storage_error).__name__)
-            return self._memory.incr(key, expiry)
+            return call(self._memory)
 
 
 def open_storage(uri: str) -> CounterStorage:

@@ -8,7 +8,8 @@ RATE_LIMIT_MAX_REQUESTS is the limit of reads; `derive_limits` derives the other
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -21,7 +22,7 @@ from eventapp.config import Config
 from eventapp.core.access.permissions import current_claims
 from eventapp.core.access.rate_limit_storage import FallbackStorage
 from eventapp.core.app_key import AppKey
-from eventapp.core.errors import TooManyRequests, Unauthorized
+from eventapp.core.errors import AppError, TooManyRequests, Unauthorized
 
 # The scopes. Their values are parts of the keys of stored counters.
 READS, WRITES, LOGINS, STREAMS = "reads", "writes", "sign-in", "streams"
@@ -51,6 +52,30 @@ def stream_rate_limit(view: View) -> View:
     The number of open streams is limited by core.streams.connection_limits.
     """
     return _set_scope(view, STREAMS)
+
+
+@contextmanager
+def limit_guesses(refusals: tuple[type[AppError], ...]) -> Iterator[None]:
+    """Count the refusals of the block as logins of this address, because they may be guesses.
+
+    Args:
+        refusals: the errors of the block that are counted; none if there is nothing to guess.
+
+    Raises:
+        TooManyRequests: the address has as many logins as are allowed. The block is not run.
+    """
+    if not refusals or "window_stats" not in g:  # The settings disable rate limits.
+        yield
+        return
+    limiter, caller_key = RATE_LIMITER.get(), get_client_address_key()
+    stats = limiter.look_up(LOGINS, caller_key, time.time())
+    if stats.remaining <= 0:
+        raise TooManyRequests(retry_after=stats.reset_seconds)
+    try:
+        yield
+    except refusals:
+        limiter.hit(LOGINS, caller_key, time.time())
+        raise
 
 
 def is_stream_view(view: Callable[..., Any]) -> bool:
@@ -103,9 +128,21 @@ class RateLimiter:
             caller_key: names the user or the address, such as `user:<id>` or `address:<network>`.
             now: Unix time in seconds, so that all processes agree on when a window begins.
         """
+        name, reset_seconds = self._find_counter(scope, caller_key, now)
+        return self._make_stats(scope, self._storage.incr(name, reset_seconds), reset_seconds)
+
+    def look_up(self, scope: str, caller_key: str, now: float) -> WindowStats:
+        """Return the caller's use of the current window, without counting a request."""
+        name, reset_seconds = self._find_counter(scope, caller_key, now)
+        return self._make_stats(scope, self._storage.get(name), reset_seconds)
+
+    def _find_counter(self, scope: str, caller_key: str, now: float) -> tuple[str, int]:
+        """Return the name of the counter of the current window, and the seconds until its end."""
         window, elapsed = divmod(now, self._window_seconds)
         reset_seconds = math.ceil(self._window_seconds - elapsed)
-        count = self._storage.incr(f"{scope}/{caller_key}/{int(window)}", reset_seconds)
+        return f"{scope}/{caller_key}/{int(window)}", reset_seconds
+
+    def _make_stats(self, scope: str, count: int, reset_seconds: int) -> WindowStats:
         limit = self._limits[scope]
         return WindowStats(limit, limit - count, reset_seconds)
 

@@ -1,0 +1,42 @@
+"""Wait for the last uses of a promo code, while it is not decided who gets them.
+
+A take counts a use of the code before its booking is stored. If the booking is refused, the use is
+free again. So a request that finds the code used up is refused only once every use is recorded.
+"""
+
+import time
+
+from bson import ObjectId
+
+from eventapp.bookings import store
+from eventapp.bookings.context import BookingContext
+from eventapp.bookings.sales.purchases import Purchase
+from eventapp.inventory.service import EventBusy, PromoExhausted, PromoNotFound, fold_code
+
+# How long one request waits, and the pause after each read.
+MAX_WAIT_SECONDS, PAUSE_SECONDS = 2.0, 0.02
+
+
+def await_use(context: BookingContext, purchase: Purchase) -> None:
+    """Wait until a use of the code of a purchase is free.
+
+    Raises:
+        PromoExhausted: all uses of the code are recorded.
+        PromoNotFound: the code was deleted.
+        EventBusy: some uses were neither recorded nor given back within MAX_WAIT_SECONDS.
+    """
+    key, deadline = fold_code(purchase.promo_code or ""), time.monotonic() + MAX_WAIT_SECONDS
+    while key:
+        uses = context.inventory.in_flight_entries.find_uses(purchase.event_id, key)
+        if uses is None:
+            break
+        if not uses.is_exhausted:
+            return
+        takes = {ObjectId(booking_id) for booking_id in uses.takes}
+        # The bookings are read after the event: a take without a booking is not recorded yet.
+        if takes == store.find_existing_ids(context.db, takes):
+            raise PromoExhausted
+        if time.monotonic() > deadline:
+            raise EventBusy
+        time.sleep(PAUSE_SECONDS)
+    raise PromoNotFound
