@@ -64,6 +64,7 @@ WRITES: Table = {
         "events.store": (
             *(INSERT, "title", "description", "category", "image", "photo", "organizer"),
             *("schedule", "nextScheduleId", "ticketTypes", "nextTypeId", "tags", "status"),
+            *("quotas", "nextQuotaId"),
             *("closing", "updatedAt"),
             *("available", "firstDate", "lastDate", "nextDate", "overAt", "listed", "public"),
             "minPrice",

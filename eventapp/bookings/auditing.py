@@ -26,9 +26,11 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.recovery import ABANDONED_AFTER, recover
 from eventapp.bookings.stock_audit import ExpectedStock, read_expected_stock
 from eventapp.core.clock import start_clock
-from eventapp.events.types import AuditedState, Cells, TicketType
+from eventapp.events.service import count_taken, recount_quota
+from eventapp.events.stock_types import Cells
+from eventapp.events.types import AuditedState, TicketType
 from eventapp.inventory.repairs import ClosedEvent
-from eventapp.inventory.service import CELL_COUNTERS, count_taken, get_quotas, recount_quota
+from eventapp.inventory.service import CELL_COUNTERS, get_quotas
 
 EVENTS_PER_BATCH = 500
 # How often an event that keeps changing is compared while it is open, and then while it is closed.

@@ -16,9 +16,11 @@ from typing import cast
 from eventapp.bookings.stock_audit import read_expected_stock
 from eventapp.core.database import Db
 from eventapp.due_work.service import DueRun
-from eventapp.events.types import AuditedState, Cells
+from eventapp.events.service import recount_quota
+from eventapp.events.stock_types import Cells
+from eventapp.events.types import AuditedState
 from eventapp.inventory.repairs import StockRepairs
-from eventapp.inventory.service import get_quotas, recount_quota
+from eventapp.inventory.service import get_quotas
 
 BATCH_SIZE = 500
 # An event that is sold between its read and its write is left to the next pass.

@@ -30,7 +30,7 @@ from eventapp.bookings.types import StoredBooking
 from eventapp.bookings.waitlist_offers import withdraw_forgotten
 from eventapp.core.clock import start_clock
 from eventapp.due_work.service import DueRun, process_due
-from eventapp.events.types import InFlightEntry
+from eventapp.events.stock_types import InFlightEntry
 from eventapp.inventory.service import parse_document_id
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry

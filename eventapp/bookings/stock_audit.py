@@ -46,7 +46,8 @@ from bson import ObjectId
 from eventapp.bookings import rules, store_audits
 from eventapp.bookings.types import CodeSum, PendingMove, StoredBooking, TicketSum
 from eventapp.core.database import Db
-from eventapp.events.types import Cell, Cells, InFlightEntry, InFlightState
+from eventapp.events.stock_types import Cell, Cells, InFlightEntry
+from eventapp.events.types import InFlightState
 from eventapp.inventory.service import CELL_COUNTERS, make_leave_key, parse_document_id
 from eventapp.waitlist import auditing as waitlist
 from eventapp.waitlist.types import WaitingSum, WaitlistEntry

@@ -69,6 +69,24 @@ class TicketTypePatch(SalesRules, total=False):
     capacity: int
 
 
+class QuotaInput(TypedDict):
+    """A new quota of an event."""
+
+    name: str  # 1 to 100 characters
+    capacity: int  # places; 0 or more
+    ticketTypeIds: NotRequired[list[int]]  # what it matches; absent matches all
+    scheduleIds: NotRequired[list[int]]
+
+
+class QuotaPatch(TypedDict, total=False):
+    """A change of a quota. An absent field keeps its value."""
+
+    name: str
+    capacity: int
+    ticketTypeIds: list[int] | None  # None matches all
+    scheduleIds: list[int] | None
+
+
 class EventInput(TypedDict):
     """A whole event, as POST and PUT take it."""
 

@@ -4,7 +4,7 @@ An edit reads the event, computes the fields to set, and writes them only if the
 revision that was read. Otherwise it begins again, so that it never overwrites a sale.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import partial
 from typing import cast
@@ -16,7 +16,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import get_local_date
 from eventapp.core.database import Db, Query
 from eventapp.core.errors import Conflict, ValidationFailed
-from eventapp.events import rules, schedules, store, ticket_types
+from eventapp.events import quotas, rules, schedules, store, ticket_types
 from eventapp.events.bodies import EventInput, EventView, ScheduleEntryPatch, TicketTypePatch
 from eventapp.events.changes import EventChanges
 from eventapp.events.closures import ClosureWait
@@ -26,18 +26,14 @@ from eventapp.events.errors import (
     InvalidIndex,
     InvalidSalesRules,
     LastTicketType,
+    QuotaInUse,
     TicketsTaken,
     TicketTypeNotFound,
 )
 from eventapp.events.schedules import UTC_ZONE
 from eventapp.events.service import get_managed, present_events
-from eventapp.events.types import (
-    Event,
-    EventPatch,
-    EventPhoto,
-    ListedParts,
-    TicketType,
-)
+from eventapp.events.stock_types import Quota
+from eventapp.events.types import Event, EventPatch, EventPhoto, ListedParts, TicketType
 from eventapp.media import service as media
 from eventapp.media.types import StoredPhoto
 
@@ -91,12 +87,31 @@ def edit_event(
 def _complete_patch(event: Event, patch: EventPatch, now: datetime, today: date) -> Query:
     """Return the fields to write: those of the patch, and all that change because of them."""
     parts = cast(ListedParts, {**event, **patch})
+    if "quotas" not in patch and event.get("quotas"):
+        patch = {**patch, "quotas": _remove_dropped(event["quotas"], parts)}
     return {
         **patch,
         "updatedAt": now,
         **rules.derive_fields(parts, today),
         **rules.make_schedule_change_fields(event, parts["schedule"], parts["status"], now),
     }
+
+
+def _remove_dropped(stored: Sequence[Quota], parts: ListedParts) -> list[Quota]:
+    """Return the quotas without the ticket types and schedule entries that an edit drops.
+
+    What is dropped has no tickets, so the places of the quotas stay.
+
+    Raises:
+        QuotaInUse: a quota would name none any more. It would then match nothing.
+    """
+    type_ids = {each["ticketTypeId"] for each in parts["ticketTypes"]}
+    schedule_ids = {each["scheduleId"] for each in parts["schedule"]}
+    kept = quotas.remove_dropped(stored, type_ids, schedule_ids)
+    for quota in kept:
+        if quotas.has_empty_list(quota):
+            raise QuotaInUse(f"The quota {quota['name']!r} is for what would be dropped alone")
+    return kept
 
 
 def _delete_unused_photo(db: Db, event: Event) -> None:

@@ -54,6 +54,28 @@ class TicketsTaken(Conflict):
     code = "tickets_taken"
 
 
+class QuotaNotFound(NotFound):
+    """The event has no quota with this id."""
+
+    code, message = "quota_not_found", "Quota not found"
+
+
+class BelowSold(Conflict):
+    """A quota would have fewer places than tickets that are sold and held."""
+
+    code = "below_sold"
+
+    def __init__(self, least: int) -> None:
+        """Add the least possible capacity to the details."""
+        super().__init__(f"{least} tickets are sold or held already", least=least)
+
+
+class QuotaInUse(Conflict):
+    """An edit would drop the last ticket type or schedule entry that a quota names."""
+
+    code = "quota_in_use"
+
+
 class LastTicketType(Conflict):
     """The only ticket type of an event can't be removed."""
 

@@ -34,6 +34,8 @@ from eventapp.events.errors import (
     TooManyFavorites,
 )
 from eventapp.events.popularity import Popularity
+from eventapp.events.quotas import count_taken, recount_quota
+from eventapp.events.quotas import find_matching as find_matching_quotas
 from eventapp.events.schedules import UTC_ZONE, build_schedule
 from eventapp.events.types import (
     Event,
@@ -50,6 +52,9 @@ __all__ = [
     "EventNotFound",
     "EventOverloaded",
     "TicketTypeNotFound",
+    "count_taken",
+    "find_matching_quotas",
+    "recount_quota",
 ]
 
 # How often the caller of a long answer is checked again.

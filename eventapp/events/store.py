@@ -93,13 +93,13 @@ BASE_INDEX_FIELDS = (
 # The fields of a `StoredEvent` that are no part of an `Event`, for reads to leave out.
 EXCLUDED_FIELDS = dict.fromkeys(
     (
-        *("inFlight", "places", "tagKeys", "terms", "cellsCounted"),
+        *("inFlight", "places", "tagKeys", "terms"),
         *("promoCodes", "nextCodeId"),
     ),
     0,
 )
 # No answer shows cells. An event may have thousands, which only its edits need.
-EXCLUDED_IN_LISTS = {**EXCLUDED_FIELDS, "cells": 0}
+EXCLUDED_IN_LISTS = {**EXCLUDED_FIELDS, "cells": 0, "cellsCounted": 0}
 # Adding 2 ** -100 to 1 does not change a double. Some servers refuse to compute smaller powers.
 MIN_EXPONENT = -100.0
 

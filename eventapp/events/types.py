@@ -15,8 +15,9 @@ from typing import Final, Literal, NotRequired, TypeAlias, TypedDict, final
 
 from bson import ObjectId
 
-from eventapp.events.promo_codes import CodeUse, NamedPromoCodes, PromoCodeFields
+from eventapp.events.promo_codes import NamedPromoCodes, PromoCodeFields
 from eventapp.events.sale_windows import SaleWindow
+from eventapp.events.stock_types import Cells, InFlightEntry, Quota
 
 
 class ScheduleEntry(TypedDict):
@@ -58,34 +59,6 @@ class TicketType(SaleWindow):
     description: NotRequired[str]  # 1 to 500 characters; absent where there is none
 
 
-class Cell(TypedDict, total=False):
-    """The tickets of one ticket type for one schedule entry. An absent counter is 0."""
-
-    sold: int  # tickets of confirmed bookings
-    held: int  # tickets of bookings not yet confirmed, waitlist offers included
-
-
-# The cells of an event by scheduleId, and by ticketTypeId below it, both as text. The scheduleId of
-# bookings without one is 0. An absent cell is empty. The cells of a ticket type add up to its
-# `soldTickets` and `heldTickets`.
-Cells: TypeAlias = dict[str, dict[str, Cell]]
-
-
-class Quota(TypedDict):
-    """Places that ticket types, schedule entries or both share. A ticket takes one of each.
-
-    Always capacity = availableTickets + the tickets in the cells that the quota matches.
-    """
-
-    quotaId: int  # from 1, unique within its event, never used again
-    name: str  # 1 to 100 characters
-    capacity: int  # places in all
-    availableTickets: int  # places neither sold nor held; 0 or more
-    waiting: int  # active waitlist entries that are counted here and not in their ticket type
-    ticketTypeIds: NotRequired[list[int]]  # what it matches, at least one; absent matches all
-    scheduleIds: NotRequired[list[int]]  # the same for schedule entries
-
-
 class EventPhoto(TypedDict):
     """The uploaded photo that an event shows."""
 
@@ -105,37 +78,6 @@ class ScheduleChangeFields(TypedDict, total=False):
 
     tell: list[ScheduleChange]
     tellAt: datetime
-
-
-class TakeEntry(CodeUse):
-    """An in-flight entry: tickets were taken for a booking that may not be recorded yet."""
-
-    kind: Literal["take"]
-    items: list[list[int]]  # [ticketTypeId, quantity] of each ticket type
-    held: bool  # True: the tickets were held; False: they were sold
-    scheduleId: NotRequired[int]  # of the booked schedule entry; absent is 0
-    by: NotRequired[str]  # the requester (see inventory.rules); absent for a waitlist offer
-    at: datetime  # when they were taken
-    leftQueue: NotRequired[list[list[int]]]  # [ticketTypeId, entries that stopped waiting]
-
-
-class JoinEntry(TypedDict):
-    """An in-flight entry of a join: `waiting` was raised for an entry that may not be recorded."""
-
-    kind: Literal["enter"]
-    type: int  # the ticketTypeId
-    by: str  # the requester
-    at: datetime  # when `waiting` was raised
-
-
-class MoveEntry(TypedDict):
-    """An in-flight entry: a stock move was applied that may not be recorded as applied yet."""
-
-    kind: Literal["give", "confirm", "leave"]
-    at: datetime  # when the move was applied
-
-
-InFlightEntry: TypeAlias = TakeEntry | JoinEntry | MoveEntry
 
 
 class EventKey(TypedDict):
@@ -191,7 +133,11 @@ class EventFields(ListedParts, Revision, EditCount, Closable):
     photo: NotRequired[EventPhoto]  # the last uploaded photo; absent where there never was one
     nextTypeId: int  # the first ticketTypeId that the event never used
     cells: NotRequired[Cells]  # what is sold and held for each schedule entry; absent is empty
+    # `cells` counts all tickets. Absent on an event that was stored before there were cells, until
+    # `bookings.cell_counts` has counted them; till then no write changes its cells.
+    cellsCounted: NotRequired[Literal[True]]
     quotas: NotRequired[list[Quota]]  # in the order of their ids; absent is none
+    nextQuotaId: NotRequired[int]  # the first quotaId that the event never used; absent is 1
     nextScheduleId: int  # the first scheduleId that the event never used
     organizer: str  # name of the organizer as shown, 1 to 200 characters
     organizerId: ObjectId | None  # the user who manages it; None for sample events
@@ -232,9 +178,6 @@ class InternalFields(PromoCodeFields):
     # Edits of the event, which guard every change of the stock; absent before the first. No answer
     # shows it: unlike `__v`, it will also count edits that only the organizer may know of.
     terms: NotRequired[int]
-    # `cells` counts all tickets. Absent on an event that was stored before there were cells, until
-    # `bookings.cell_counts` has counted them; till then no write changes its cells.
-    cellsCounted: NotRequired[Literal[True]]
 
 
 class NewEvent(EventFields, InternalFields):
@@ -262,6 +205,8 @@ class EventPatch(TypedDict, total=False):
     schedule: list[ScheduleEntry]
     ticketTypes: list[TicketType]
     nextTypeId: int
+    quotas: list[Quota]
+    nextQuotaId: int
     nextScheduleId: int
     organizer: str
     tags: list[str]
@@ -300,7 +245,7 @@ class SaleState(EventRevision, EditCount, Closable, NamedPromoCodes):
     organizerId: ObjectId | None
     hadWaitlist: NotRequired[bool]
     terms: NotRequired[int]  # see InternalFields
-    cellsCounted: NotRequired[Literal[True]]  # see InternalFields
+    cellsCounted: NotRequired[Literal[True]]  # see EventFields
     quotas: NotRequired[list[Quota]]
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from eventapp.events.service import find_matching_quotas
 from eventapp.events.types import SaleState, TicketType
 from eventapp.inventory.promo_codes import PromoCodeUses
-from eventapp.inventory.quotas import find_matching, get_quotas
+from eventapp.inventory.quotas import get_quotas
 from eventapp.inventory.rules import (
     REJECT,
     WAITLIST,
@@ -74,7 +75,7 @@ class _Remaining:
         Of several stocks that limit alike, the ticket type is named, else the lowest quotaId.
         """
         left, limit = self.types[type_id], Limit(type_id, None)
-        for index in find_matching(self._quotas, schedule_id, type_id):
+        for index in find_matching_quotas(self._quotas, schedule_id, type_id):
             if self._places[index] < left:
                 left = self._places[index]
                 limit = Limit(type_id, self._quotas[index]["quotaId"])
@@ -83,7 +84,7 @@ class _Remaining:
     def take(self, schedule_id: int, type_id: int, quantity: int) -> None:
         """Take tickets of all stocks that they need; a negative quantity returns them."""
         self.types[type_id] -= quantity
-        for index in find_matching(self._quotas, schedule_id, type_id):
+        for index in find_matching_quotas(self._quotas, schedule_id, type_id):
             self._places[index] -= quantity
 
 

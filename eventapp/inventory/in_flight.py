@@ -12,7 +12,8 @@ from typing import NamedTuple
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.events.service import EventOverloaded
-from eventapp.events.types import InFlightEntry, InFlightState
+from eventapp.events.stock_types import InFlightEntry
+from eventapp.events.types import InFlightState
 from eventapp.inventory import store, store_promo_codes
 from eventapp.inventory.promo_codes import count_uses_left
 from eventapp.inventory.rules import find_promo_code

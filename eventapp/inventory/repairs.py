@@ -12,7 +12,8 @@ from typing import NamedTuple
 from bson import ObjectId
 
 from eventapp.core.database import Db
-from eventapp.events.types import AuditedState, Cells, Quota, TicketType
+from eventapp.events.stock_types import Cells, Quota
+from eventapp.events.types import AuditedState, TicketType
 from eventapp.inventory import store_repairs as store
 
 

@@ -8,13 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from typing import Literal, cast
 
-from eventapp.events.types import (
-    InFlightEntry,
-    MoveEntry,
-    SaleState,
-    TakeEntry,
-    TicketType,
-)
+from eventapp.events.stock_types import InFlightEntry, MoveEntry, TakeEntry
+from eventapp.events.types import SaleState, TicketType
 from eventapp.inventory.promo_codes import PromoRefusal, count_uses
 from eventapp.inventory.types import (
     CellChanges,

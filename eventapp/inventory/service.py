@@ -39,7 +39,7 @@ from eventapp.inventory.promo_codes import (
     compute_discounts,
     fold_code,
 )
-from eventapp.inventory.quotas import count_taken, get_quotas, recount_quota
+from eventapp.inventory.quotas import get_quotas
 from eventapp.inventory.repairs import StockRepairs
 from eventapp.inventory.rules import (
     CELL_COUNTERS,
@@ -86,7 +86,6 @@ __all__ = [
     "TicketTypeNotFound",
     "TypeNotOnSale",
     "compute_discounts",
-    "count_taken",
     "fold_code",
     "get_quotas",
     "get_terms",
@@ -94,7 +93,6 @@ __all__ = [
     "make_join_key",
     "make_leave_key",
     "parse_document_id",
-    "recount_quota",
     "start_of_day",
 ]
 

@@ -95,12 +95,8 @@ from typing import cast
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from eventapp.core.database import Db, Query, exclude_ids
-from eventapp.events.types import (
-    InFlightEntry,
-    InFlightState,
-    SaleState,
-    TicketType,
-)
+from eventapp.events.stock_types import InFlightEntry
+from eventapp.events.types import InFlightState, SaleState, TicketType
 from eventapp.inventory.types import CellChanges, IndexedChanges, QuotaChanges
 
 INDEXES = {

@@ -11,7 +11,8 @@ from bson import ObjectId
 from pymongo import ASCENDING, ReturnDocument, UpdateOne
 
 from eventapp.core.database import Db, Query
-from eventapp.events.types import AuditedState, Cells, EventRevision, Quota, SaleState, TicketType
+from eventapp.events.stock_types import Cells, Quota
+from eventapp.events.types import AuditedState, EventRevision, SaleState, TicketType
 from eventapp.inventory import store
 
 AUDITED_FIELDS = {**store.FIELDS_WITH_ENTRIES, "cells": 1, "promoCodes": 1}

@@ -13,7 +13,10 @@ from eventapp.bookings import transitions
 from eventapp.bookings.errors import SoldOut
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
-from eventapp.inventory import quotas as quota_rules
+from eventapp.events import editing, quota_editing
+from eventapp.events import quotas as quota_rules
+from eventapp.events import store as events_store
+from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory import store as inventory_store
 from tests import factories
 from tests.race import kit
@@ -159,6 +162,54 @@ def test_a_quota_that_changes_between_sale_and_return_gets_back_what_it_matches(
     transitions.cancel_booking(context, sold, ADMIN, utc_now())
     assert free_places(db) == [9]
     kit.assert_consistent(context)
+
+
+def edit(db, event, change):
+    return editing.edit_event(
+        db,
+        event["eventId"],
+        change,
+        event_changes=NO_EVENT_CACHE,
+        actor=ADMIN,
+        now=utc_now(),
+        image_base_url="",
+    )
+
+
+def create_while_sold(context, db, event):
+    """Add quotas while tickets are sold; each sale begins with a state from before."""
+    body = {"name": "late", "capacity": 500, "scheduleIds": [FRIDAY]}
+    add = quota_editing.make_quota_addition(body)
+
+    def add_repeatedly():
+        for _ in range(5):
+            edit(db, event, add)
+
+    contexts = [kit.another_process(context) for _ in range(4)]
+    kit.run_concurrently(
+        add_repeatedly, *[partial(buy_repeatedly, contexts[n], event, n) for n in range(4)]
+    )
+
+
+def test_a_quota_that_is_added_during_sales_counts_every_ticket(context, db, event):
+    create_while_sold(context, db, event)
+    assert len(db.events.find_one({})["quotas"]) == len(QUOTAS) + 5
+    kit.assert_consistent(context)
+
+
+def test_control_a_quota_that_is_written_whatever_was_sold_is_wrong(
+    context, db, event, monkeypatch
+):
+    """The edit is overtaken by a sale between its read and its write."""
+
+    def write_anyway(_db, stored, fields, **_options):
+        kit.book(context, event, 2)
+        db.events.update_one({}, {"$set": {"quotas": fields["quotas"]}, "$inc": {"rev": 1}})
+        return events_store.find_event(db, stored["eventId"])
+
+    monkeypatch.setattr(events_store, "write_if_unchanged", write_anyway)
+    edit(db, event, quota_editing.make_quota_addition({"name": "late", "capacity": 50}))
+    assert "1: quota late: availableTickets is 50, should be 48" in kit.find_faults(context)
 
 
 def test_a_take_that_died_gives_its_places_back(context, db, event, monkeypatch):

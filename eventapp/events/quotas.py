@@ -1,0 +1,104 @@
+"""Rules of quotas: which tickets take a place of a quota, and how many places are left.
+
+A quota matches ticket types and schedule entries. What it has sold and held is the sum of the cells
+that it matches, so nothing else notes which quotas a booking takes places of.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import cast
+
+from eventapp.events.stock_types import Cells, Quota
+from eventapp.events.types import TicketTypeStock
+
+# The most quotas of an event, and the most ids in both lists of a quota together.
+MAX_QUOTAS, MAX_IDS = 50, 366
+
+
+def matches(quota: Quota, schedule_id: int, type_id: int) -> bool:
+    """Return whether a ticket of this type and schedule entry takes a place of the quota.
+
+    A quota by date does not match bookings without an entry, whose scheduleId is 0.
+    """
+    is_type_matched = "ticketTypeIds" not in quota or type_id in quota["ticketTypeIds"]
+    return is_type_matched and ("scheduleIds" not in quota or schedule_id in quota["scheduleIds"])
+
+
+def find_matching(quotas: Sequence[Quota], schedule_id: int, type_id: int) -> list[int]:
+    """Return the indexes of the quotas that match a ticket type and a schedule entry."""
+    return [index for index, each in enumerate(quotas) if matches(each, schedule_id, type_id)]
+
+
+def count_taken(quota: Quota, cells: Cells) -> int:
+    """Return the tickets in the cells that a quota matches: what it has sold and held."""
+    return sum(
+        sum(cast(Mapping[str, int], cell).values())
+        for schedule_id, by_type in cells.items()
+        for type_id, cell in by_type.items()
+        if matches(quota, int(schedule_id), int(type_id))
+    )
+
+
+def recount_quota(quota: Quota, cells: Cells) -> Quota:
+    """Return a quota with the places that the cells leave.
+
+    If they have more tickets than it has places, `capacity` is raised.
+    """
+    taken = count_taken(quota, cells)
+    capacity = max(quota["capacity"], taken)
+    return {**quota, "capacity": capacity, "availableTickets": capacity - taken}
+
+
+def count_public(
+    ticket_type: TicketTypeStock, type_id: int, schedule_ids: Iterable[int], quotas: Sequence[Quota]
+) -> int:
+    """Return the most tickets of a type that anybody can buy now for one schedule entry.
+
+    Args:
+        schedule_ids: the entries that can be booked.
+
+    Returns:
+        0 while somebody waits for the type, or if no entry can be booked.
+    """
+    if ticket_type.get("waiting"):
+        return 0
+    return max(
+        (_count_left(ticket_type, type_id, entry_id, quotas) for entry_id in schedule_ids),
+        default=0,
+    )
+
+
+def _count_left(
+    ticket_type: TicketTypeStock, type_id: int, schedule_id: int, quotas: Sequence[Quota]
+) -> int:
+    places = (
+        0 if quota["waiting"] else quota["availableTickets"]
+        for quota in quotas
+        if matches(quota, schedule_id, type_id)
+    )
+    return min([ticket_type["availableTickets"], *places])
+
+
+def remove_dropped(
+    quotas: Iterable[Quota], type_ids: Collection[int], schedule_ids: Collection[int]
+) -> list[Quota]:
+    """Return the quotas without the ids of ticket types and schedule entries that an edit drops.
+
+    A list that loses its last id becomes empty; the caller refuses that.
+
+    Args:
+        type_ids, schedule_ids: those that the event has after the edit.
+    """
+    kept: list[Quota] = []
+    for quota in quotas:
+        left: Quota = {**quota}
+        if "ticketTypeIds" in quota:
+            left["ticketTypeIds"] = [each for each in quota["ticketTypeIds"] if each in type_ids]
+        if "scheduleIds" in quota:
+            left["scheduleIds"] = [each for each in quota["scheduleIds"] if each in schedule_ids]
+        kept.append(left)
+    return kept
+
+
+def has_empty_list(quota: Quota) -> bool:
+    """Return whether a quota names ticket types or schedule entries, but none of them is left."""
+    return [] in (quota.get("ticketTypeIds"), quota.get("scheduleIds"))
