@@ -14,10 +14,11 @@ from eventapp import prepare_database
 from eventapp.analytics import sales_sums
 from eventapp.config import load_config
 from eventapp.core.clock import utc_now
-from eventapp.core.database import connect, open_database
+from eventapp.core.database import SCHEMA_VERSION, connect, open_database
 from eventapp.events import rules, store
 from eventapp.media import store as photos
 from scripts import seed
+from scripts.configured_database import open_configured_database
 from scripts.synthetic_events import WORDS, generate_bodies
 from tests.conftest import MONGO_URI, make_database_uri, make_settings
 
@@ -213,6 +214,19 @@ def test_a_store_in_use_is_reported_in_one_line(environment, capsys):
     app_store.client.close()
     assert line.startswith("seed: The embedded store serves one process")
     assert str(directory) in line
+
+
+def test_a_database_of_a_newer_version_is_reported_in_one_line(environment, capsys):
+    environment()
+    assert seed.main([]) == 0
+    with open_configured_database("test") as (_config, database):
+        version = {"$set": {"value": SCHEMA_VERSION + 1}}
+        database.db.counters.update_one({"_id": "schemaVersion"}, version)
+        capsys.readouterr()
+    assert failure(capsys, 1) == "seed: the database was written by a newer version of eventapp"
+    if MONGO_URI:
+        with connect(load_config().mongo_uri or make_database_uri(MONGO_URI)) as client:
+            client.drop_database(client.get_default_database())
 
 
 def test_a_database_that_is_down_is_reported_in_one_line(environment, capsys):

@@ -132,10 +132,12 @@ def test_the_cache_of_terms_takes_at_most_25_mb():
 
 
 def test_a_sale_state_takes_no_more_memory_than_it_counts():
+    times = {"startTime": "20:30", "endTime": "23:00", "doorsTime": "19:30"}
+    details = {**times, "timezone": "America/Argentina/ComodRivadavia", "lat": 1.5, "lng": 2.5}
     body = event_body(
         title="日" * 200,
         schedule=[
-            {"date": date(2099, 1, 1) + timedelta(days=n), "location": "日" * 200, "lat": 1.5}
+            {"date": date(2099, 1, 1) + timedelta(days=n), "location": "日" * 200, **details}
             for n in range(MAX_ENTRIES)
         ],
         ticketTypes=[
