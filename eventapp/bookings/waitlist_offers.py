@@ -72,8 +72,12 @@ def offer_tickets(
         return 0
     for type_id in [each["ticketTypeId"] for each in event["ticketTypes"]]:
         state: SaleState | None = event
-        while limit and state and (available := _count_offerable(context, state, type_id, clock())):
-            state, is_offered = _offer_to_first(context, event_id, type_id, available, clock())
+        while limit and state:
+            moment = clock()
+            ticket_type = _find_offerable(context, state, type_id, moment)
+            if not ticket_type:
+                break
+            state, is_offered = _offer_to_first(context, event_id, ticket_type, moment)
             offers += is_offered
             limit -= 1
     return offers
@@ -92,33 +96,29 @@ def offer_in_request(context: BookingContext, event_id: int, now: datetime) -> N
     )
 
 
-def _count_offerable(context: BookingContext, event: SaleState, type_id: int, now: datetime) -> int:
-    """Return the available tickets of a type; 0 if nobody waits for it or it is not on sale."""
-    ticket_type = _find_type(event, type_id)
-    if not ticket_type or not ticket_type["waiting"]:
-        return 0
-    return (
-        ticket_type["availableTickets"] if context.inventory.is_in_window(ticket_type, now) else 0
-    )
-
-
-def _find_type(event: SaleState, type_id: int) -> TicketType | None:
-    return next((each for each in event["ticketTypes"] if each["ticketTypeId"] == type_id), None)
+def _find_offerable(
+    context: BookingContext, event: SaleState, type_id: int, now: datetime
+) -> TicketType | None:
+    """Return a ticket type if it has tickets, somebody waits for it, and it is on sale."""
+    for each in event["ticketTypes"]:
+        if each["ticketTypeId"] == type_id and each["waiting"] and each["availableTickets"]:
+            return each if context.inventory.is_in_window(each, now) else None
+    return None
 
 
 def _offer_to_first(
-    context: BookingContext, event_id: int, type_id: int, available: int, now: datetime
+    context: BookingContext, event_id: int, ticket_type: TicketType, now: datetime
 ) -> tuple[SaleState | None, bool]:
-    """Make an offer from the first waitlist entry of a ticket type.
+    """Make an offer from the first waitlist entry of a ticket type that can get enough tickets.
 
-    The entry is closed instead if its user has as many tickets of the event as the limit allows.
+    The entry is closed instead if its user has as many tickets as the limits allow.
 
     Returns:
         The event after the offer or the closing, and whether an offer was made. The event is None
         if nobody waits or no offer can be made now.
     """
-    first = waitlist.find_first_entry(context.db, event_id, type_id)
-    booking_id = ObjectId()
+    type_id, booking_id = ticket_type["ticketTypeId"], ObjectId()
+    first = _find_first_entry(context, event_id, ticket_type)
     claimed = first and waitlist.claim_for_offer(context.db, first, booking_id, now)
     if not claimed:
         return None, False
@@ -127,13 +127,11 @@ def _offer_to_first(
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         waitlist.end_entry(context.db, context.inventory, claimed, "left", now)
         return context.inventory.get_sale_state(event_id, fresh=True), False
-    allowed = ticket_limit.count_tickets_left_for_offer(context, claimed)
-    if allowed is None:  # The worker tries again.
+    quantity = _choose_quantity(context, claimed, ticket_type)
+    if not quantity:
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
-        return None, False
-    quantity = min(available, claimed["quantity"], allowed)
-    if quantity <= 0:  # The user has as many tickets of the event as the limit allows.
-        waitlist.release_claim(context.db, claimed["_id"], booking_id)
+        if quantity is None:  # The worker tries again.
+            return None, False
         waitlist.end_entry(context.db, context.inventory, claimed, "closed", now, "ticket_limit")
         return context.inventory.get_sale_state(event_id, fresh=True), False
     state = context.inventory.get_sale_state(event_id, fresh=True)
@@ -154,6 +152,39 @@ def _offer_to_first(
     offer = _build_offer(context, claimed, booking_id, state, schedule_entry, taken, now)
     is_recorded = _record_offer(context, claimed, offer, now)
     return event if is_recorded else None, is_recorded
+
+
+def _find_first_entry(
+    context: BookingContext, event_id: int, ticket_type: TicketType
+) -> WaitlistEntry | None:
+    """Return the first entry for which enough tickets are available; the others keep their places.
+
+    An offer has at least `minPerBooking` tickets. An entry that wants fewer needs all it wants.
+    """
+    available = ticket_type["availableTickets"]
+    has_enough_for_all = available >= ticket_type.get("minPerBooking", 1)
+    max_quantity = None if has_enough_for_all else available
+    type_id = ticket_type["ticketTypeId"]
+    return waitlist.find_first_entry(context.db, event_id, type_id, max_quantity)
+
+
+def _choose_quantity(
+    context: BookingContext, entry: WaitlistEntry, ticket_type: TicketType
+) -> int | None:
+    """Return how many tickets to offer to the user of a claimed waitlist entry.
+
+    Returns:
+        0 if the limits leave the user fewer than an offer must have; None if no offer can be made
+        now.
+    """
+    available, wanted = ticket_type["availableTickets"], entry["quantity"]
+    needed = min(ticket_type.get("minPerBooking", 1), wanted)
+    max_per_user = ticket_type.get("maxPerUser")
+    allowed = ticket_limit.count_tickets_left_for_offer(context, entry, max_per_user, needed)
+    if allowed is None or available < needed:
+        return None
+    maximum = ticket_type.get("maxPerBooking", wanted)
+    return min(available, wanted, allowed, maximum) if allowed >= needed else 0
 
 
 def _build_offer(

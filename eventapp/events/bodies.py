@@ -5,7 +5,7 @@ from typing import NotRequired, TypedDict
 
 from bson import ObjectId
 
-from eventapp.events.sale_windows import SaleStateName
+from eventapp.events.sales_rules import SaleStateName
 from eventapp.events.types import EditCount
 
 
@@ -46,6 +46,9 @@ class SalesRules(TypedDict, total=False):
     description: str | None
     salesFrom: datetime | None
     salesUntil: datetime | None
+    minPerBooking: int | None
+    maxPerBooking: int | None
+    maxPerUser: int | None
 
 
 class TicketTypeInput(SalesRules):
@@ -128,6 +131,9 @@ class TicketTypeView(TypedDict):
     description: NotRequired[str]
     salesFrom: NotRequired[datetime]
     salesUntil: NotRequired[datetime]
+    minPerBooking: NotRequired[int]
+    maxPerBooking: NotRequired[int]
+    maxPerUser: NotRequired[int]
     soldTickets: NotRequired[int]
     heldTickets: NotRequired[int]
     capacity: NotRequired[int]

@@ -141,6 +141,17 @@ class SalesRules(Schema):
         allow_none=True,
         metadata={"description": "The sale ends then, which must be after `salesFrom`."},
     )
+    minPerBooking = StrictInt(
+        1, allow_none=True, metadata={"description": "Tickets of one booking, at least."}
+    )
+    maxPerBooking = StrictInt(
+        1, allow_none=True, metadata={"description": "Tickets of one booking, at most."}
+    )
+    maxPerUser = StrictInt(
+        1,
+        allow_none=True,
+        metadata={"description": "Tickets that one user may book or be offered in all."},
+    )
     saleState = Ignored()
 
 
@@ -222,9 +233,11 @@ class EventBody(Schema):
                 "type": "Early",
                 "price": 15,
                 "availableTickets": 20,
-                "description": "Until the end of May.",
+                "description": "Until the end of May, in groups.",
                 "salesFrom": "2035-01-01T09:00:00Z",
                 "salesUntil": "2035-06-01T00:00:00Z",
+                "minPerBooking": 2,
+                "maxPerUser": 6,
             },
         ],
         "tags": ["jazz", "open air"],
@@ -338,6 +351,9 @@ class TicketTypeAnswer(Schema):
     description = fields.String()
     salesFrom = fields.DateTime()
     salesUntil = fields.DateTime()
+    minPerBooking = fields.Integer()
+    maxPerBooking = fields.Integer()
+    maxPerUser = fields.Integer()
     soldTickets = fields.Integer()
     heldTickets = fields.Integer()
     capacity = fields.Integer()

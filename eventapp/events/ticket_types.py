@@ -6,7 +6,7 @@ from typing import cast
 
 from eventapp.core.textsearch import fold_filter_key
 from eventapp.events.bodies import TicketTypeInput, TicketTypePatch, TicketTypeView
-from eventapp.events.sale_windows import SaleStateName
+from eventapp.events.sales_rules import SaleStateName
 from eventapp.events.types import (
     Event,
     EventWrite,
@@ -18,7 +18,10 @@ from eventapp.events.types import (
 )
 
 # The optional fields of a ticket type, which a request sets and null clears.
-OPTIONAL_FIELDS = ("description", "salesFrom", "salesUntil")
+OPTIONAL_FIELDS = (
+    *("description", "salesFrom", "salesUntil"),
+    *("minPerBooking", "maxPerBooking", "maxPerUser"),
+)
 # The most characters of a description.
 MAX_DESCRIPTION = 500
 SCHEDULED: SaleStateName = "scheduled"
@@ -68,7 +71,19 @@ def find_rule_faults(ticket_type: TicketType) -> dict[str, list[str]]:
     """Return what is wrong with the optional fields of a type together, by the field at fault."""
     if ticket_type.get("salesUntil", LATEST) <= ticket_type.get("salesFrom", EARLIEST):
         return {"salesUntil": ["Must be after salesFrom."]}
-    return {}
+    maximums = (
+        ("maxPerBooking", ticket_type.get("maxPerBooking")),
+        (
+            "maxPerUser",
+            ticket_type.get("maxPerUser"),
+        ),
+    )
+    minimum = ticket_type.get("minPerBooking", 1)
+    return {
+        name: ["Must not be below minPerBooking."]
+        for name, maximum in maximums
+        if maximum is not None and maximum < minimum
+    }
 
 
 def merge_ticket_types(

@@ -16,7 +16,7 @@ from typing import Final, Literal, NotRequired, TypeAlias, TypedDict, final
 from bson import ObjectId
 
 from eventapp.events.promo_codes import NamedPromoCodes, PromoCodeFields
-from eventapp.events.sale_windows import SaleWindow
+from eventapp.events.sales_rules import QuantityLimits, SaleWindow
 from eventapp.events.stock_types import Cells, InFlightEntry, Quota
 
 
@@ -41,7 +41,7 @@ class ScheduleEntry(TypedDict):
     moves: int  # how often an edit changed its date, times, zone or location; 0 at first
 
 
-class TicketType(SaleWindow):
+class TicketType(SaleWindow, QuantityLimits):
     """A type of ticket, with its price and stock.
 
     Always capacity = availableTickets + heldTickets + soldTickets.

@@ -23,7 +23,8 @@ def allocate(event: SaleState, requests: Sequence[TicketRequest]) -> list[Alloca
     """Allocate tickets to requests in their order, until no more are available.
 
     A ticket takes one place of its type and one of each quota that matches its type and its
-    schedule entry. The ticket types of a request are granted in their order, each reducing the
+    schedule entry. Fewer tickets than a booking of the type must have count as none. The ticket
+    types of a request are granted in their order, each reducing the
     quotas before the next.
 
     While anyone waits for a ticket type or at a quota, requests get no tickets of it: returned
@@ -55,16 +56,19 @@ class _Remaining:
     Attributes:
         types: the tickets of each type, by ticketTypeId.
         queues: the waitlist of each type, by ticketTypeId.
+        minimums: the fewest tickets of each type that a booking may have, by ticketTypeId.
         promo_codes: the uses of the promo codes that requests name.
     """
 
     def __init__(self, event: SaleState) -> None:
         self.types: dict[int, int] = {}
         self.queues: dict[int, _Queue] = {}
+        self.minimums: dict[int, int] = {}
         for each in event["ticketTypes"]:
             type_id = each["ticketTypeId"]
             self.types[type_id] = 0 if each["waiting"] else each["availableTickets"]
             self.queues[type_id] = _Queue(each["waitSequence"], each["waiting"])
+            self.minimums[type_id] = each.get("minPerBooking", 1)
         self.promo_codes = PromoCodeUses(event)
         self._quotas = get_quotas(event)
         self._places = [0 if each["waiting"] else each["availableTickets"] for each in self._quotas]
@@ -115,6 +119,8 @@ def _allocate_one(request: TicketRequest, remaining: _Remaining) -> Allocation:
     for type_id, quantity in wanted.items():
         available[type_id], limit = remaining.count(request.schedule_id, type_id)
         granted[type_id] = min(quantity, available[type_id])
+        if granted[type_id] < remaining.minimums[type_id]:
+            granted[type_id] = 0
         remaining.take(request.schedule_id, type_id, granted[type_id])
         if granted[type_id] < quantity:
             limits.append(limit)

@@ -18,6 +18,12 @@ class TypeNotOnSale(Conflict):
     code, message = "not_on_sale", "Tickets of this type are not on sale now"
 
 
+class TicketMinimum(Conflict):
+    """A booking or a waitlist entry has fewer tickets of a type than the type allows: `limit`."""
+
+    code = "ticket_minimum"
+
+
 class TicketLimit(Conflict):
     """The user asks for more tickets, or would get more, than the limits allow."""
 

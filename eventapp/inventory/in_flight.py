@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
@@ -17,6 +17,7 @@ from eventapp.events.types import InFlightState
 from eventapp.inventory import store, store_promo_codes
 from eventapp.inventory.promo_codes import count_uses_left
 from eventapp.inventory.rules import find_promo_code
+from eventapp.inventory.types import Quantities
 
 # How many keys one update clears. More would make it slow.
 MAX_CLEARED_KEYS = 200
@@ -111,10 +112,10 @@ class InFlightEntries:
             for entry in self._entries(event_id).values()
         )
 
-    def count_taken(self, event_id: int, requester_prefix: str) -> dict[str, int]:
+    def find_taken(self, event_id: int, requester_prefix: str) -> dict[str, Quantities]:
         """Return the tickets of each take whose requester has this prefix, by hex booking id."""
         return {
-            key: sum(quantity for _, quantity in entry["items"])
+            key: dict(cast(list[tuple[int, int]], entry["items"]))
             for key, entry in self._entries(event_id).items()
             if entry["kind"] == "take" and entry.get("by", "").startswith(requester_prefix)
         }

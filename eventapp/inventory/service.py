@@ -30,6 +30,7 @@ from eventapp.inventory.errors import (
     PromoNotApplicable,
     PromoNotFound,
     TicketLimit,
+    TicketMinimum,
     TypeNotOnSale,
 )
 from eventapp.inventory.in_flight import ClearableEntries, InFlightEntries
@@ -55,6 +56,7 @@ from eventapp.inventory.rules import (
     make_leave_key,
     parse_document_id,
     start_of_day,
+    sum_quantities,
 )
 from eventapp.inventory.sale_states import SaleStates
 from eventapp.inventory.takes import TakeOutcome, TicketTaker, make_promo_error
@@ -82,6 +84,7 @@ __all__ = [
     "StockMove",
     "TakeOutcome",
     "TicketLimit",
+    "TicketMinimum",
     "TicketRequest",
     "TicketTypeNotFound",
     "TypeNotOnSale",
@@ -94,6 +97,7 @@ __all__ = [
     "make_leave_key",
     "parse_document_id",
     "start_of_day",
+    "sum_quantities",
 ]
 
 

@@ -295,13 +295,14 @@ def _build_type_guards(path: str, ticket_type: TicketType, change: Mapping[str, 
     """Return the guards of one ticket type.
 
     Without a join: nobody waits, and there are enough tickets. With a join: the last sequence
-    number is as read, and either somebody waits or the sale takes every available ticket.
+    number is as read, and somebody waits or the available tickets are as read (all taken, or few).
     """
     taken, joins = -change["availableTickets"], change["waiting"]
     if not joins:
         return {f"{path}.waiting": 0, f"{path}.availableTickets": {"$gte": taken}}
-    takes_all = {f"{path}.waiting": 0, f"{path}.availableTickets": taken}
-    queue = {f"{path}.waiting": {"$gte": 1}} if ticket_type["waiting"] else takes_all
+    available = ticket_type["availableTickets"]
+    unchanged = {f"{path}.waiting": 0, f"{path}.availableTickets": available}
+    queue = {f"{path}.waiting": {"$gte": 1}} if ticket_type["waiting"] else unchanged
     return {**queue, f"{path}.waitSequence": ticket_type["waitSequence"]}
 
 

@@ -27,6 +27,7 @@ from eventapp.core.database import Db
 from eventapp.core.errors import AppError, DatabaseUnavailable, ValidationFailed
 from eventapp.core.failpoints import failpoint
 from eventapp.events.types import SaleState
+from eventapp.inventory.quantity_limits import refuse_quantities
 from eventapp.inventory.service import (
     INVENTORY,
     WAITLIST_ONLY,
@@ -112,8 +113,9 @@ def _join(
         The request, its allocation, which may be empty, and the event after it.
     """
     while True:
-        state = inventory.get_sale_state(event_id, fresh=type_id is None)
+        state = inventory.get_sale_state(event_id, fresh=True)
         request = _build_join_request(state, type_id or require_only_type_id(state), quantity, now)
+        refuse_quantities(state, request.items)
         allocation, event = inventory.take(event_id, request, now)
         if not allocation.has_other_terms:
             return request, allocation, event
@@ -298,9 +300,11 @@ def apply_leaves(
 # Offers, which `eventapp.bookings.waitlist_offers` makes.
 
 
-def find_first_entry(db: Db, event_id: int, type_id: int) -> WaitlistEntry | None:
-    """Return the first active entry in the queue of a ticket type."""
-    return store.find_first_entry(db, event_id, type_id)
+def find_first_entry(
+    db: Db, event_id: int, type_id: int, max_quantity: int | None
+) -> WaitlistEntry | None:
+    """Return the first active entry in the queue of a ticket type; arguments as in the store."""
+    return store.find_first_entry(db, event_id, type_id, max_quantity)
 
 
 def claim_for_offer(

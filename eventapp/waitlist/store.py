@@ -153,9 +153,17 @@ def find_active_of_event(db: Db, event_id: int, limit: int) -> list[WaitlistEntr
     return list(_entries(db).find({"eventId": event_id, "active": True}).limit(limit))
 
 
-def find_first_entry(db: Db, event_id: int, type_id: int) -> WaitlistEntry | None:
-    """Return the active entry of a ticket type with the lowest sequence number."""
-    queue = {"eventId": event_id, "ticketTypeId": type_id, "active": True}
+def find_first_entry(
+    db: Db, event_id: int, type_id: int, max_quantity: int | None = None
+) -> WaitlistEntry | None:
+    """Return the active entry of a ticket type with the lowest sequence number.
+
+    Args:
+        max_quantity: leave out entries that want more tickets; None for no limit.
+    """
+    queue: dict[str, object] = {"eventId": event_id, "ticketTypeId": type_id, "active": True}
+    if max_quantity is not None:
+        queue["quantity"] = {"$lte": max_quantity}
     return _entries(db).find_one(queue, sort=[("sequence", ASCENDING)])
 
 

@@ -98,5 +98,5 @@ def test_an_in_flight_entry_of_an_older_version_is_understood(client, app, db, a
         db.events.update_one({}, {"$set": {"inFlight": {"a" * 24: {**entry, "by": requester}}}})
         requesters = idempotency._list_requesters(ann.id, purchase)
         assert entries.has_take(event_id, requesters)
-        assert entries.count_taken(event_id, str(ann.id)) == {"a" * 24: 2}
+        assert entries.find_taken(event_id, str(ann.id)) == {"a" * 24: {1: 2}}
     db.events.update_one({}, {"$set": {"inFlight": {}}})

@@ -167,9 +167,9 @@ def make_two_offers_concurrently(context, db, monkeypatch):
         kit.in_background(partial(make_offers, offering, event)) as made,
     ):
         suspension.wait()
-        waitlist_offers._offer_to_first(
-            kit.another_process(context), event["eventId"], 2, 6, utc_now()
-        )
+        other = kit.another_process(context)
+        type_b = other.inventory.get_sale_state(event["eventId"])["ticketTypes"][1]
+        waitlist_offers._offer_to_first(other, event["eventId"], type_b, utc_now())
         suspension.resume()
         made.result()
     return event, user
@@ -203,4 +203,72 @@ def test_purchases_and_offers_started_together_stay_within_the_limit(context, db
     assert count_tickets(db, user) <= LIMIT
     make_offers(context, event)
     assert count_tickets(db, user) == LIMIT
+    kit.assert_consistent(context)
+
+
+# The limit of a ticket type.
+
+
+def book_the_offered_type(context, db, monkeypatch):
+    """Let a user book 2 tickets of a type of which 3 are being offered to the same user.
+
+    Returns:
+        The user and the result of the purchase.
+    """
+    limited = {"type": "A", "price": 20, "availableTickets": 9, "maxPerUser": 4}
+    event, user = factories.make_event(db, ticketTypes=[limited]), ObjectId()
+    sold = [kit.booking_id(kit.book(context, event, 3)) for _ in range(3)]
+    wait(context, event, 3, user)
+    for booking_id in sold[:2]:
+        holder = kit.attendee(transitions.find_booking(context, booking_id)["userId"])
+        transitions.cancel_booking(context, booking_id, holder, utc_now())
+    offering = kit.another_process(context)
+    with (
+        kit.suspended(monkeypatch, offering.sales, "record") as suspension,
+        kit.in_background(partial(make_offers, offering, event)) as made,
+    ):
+        suspension.wait()
+        (result,) = kit.run_concurrently(partial(kit.book, context, event, 2, user=user))
+        suspension.resume()
+        made.result()
+    return user, result
+
+
+def test_an_offer_and_a_purchase_keep_the_limit_of_a_type_together(context, db, monkeypatch):
+    user, result = book_the_offered_type(context, db, monkeypatch)
+    assert (getattr(result, "code", result), count_tickets(db, user)) == ("offer_under_way", 3)
+    kit.assert_consistent(context)
+
+
+def test_control_without_the_search_for_offers_the_limit_of_a_type_is_exceeded(
+    context, db, monkeypatch
+):
+    monkeypatch.setattr(ticket_limit.waitlist, "is_offer_in_progress", lambda *_a, **_k: False)
+    user, _result = book_the_offered_type(context, db, monkeypatch)
+    assert count_tickets(db, user) == 5
+
+
+def test_an_offer_counts_a_purchase_of_the_type_in_progress(context, db, monkeypatch):
+    limited = {"type": "A", "price": 20, "availableTickets": 9, "maxPerUser": 4}
+    other = {"type": "B", "price": 20, "availableTickets": 9}
+    event, user = factories.make_event(db, ticketTypes=[limited, other]), ObjectId()
+    entries = {"a" * 24: {1: 3, 2: 1}}
+    monkeypatch.setattr(context.inventory.in_flight_entries, "find_taken", lambda *_: dict(entries))
+    entry = {"_id": ObjectId(), "userId": user, "eventId": event["eventId"], "ticketTypeId": 1}
+    count = partial(ticket_limit.count_tickets_left_for_offer, context, entry)
+    assert count(4) == 1
+    assert count(4, needed=2) is None  # The purchase may still fail.
+    assert count(None) == LIMIT - 4
+    assert count(4) == 1
+
+
+def test_two_purchases_of_one_user_at_once_keep_the_limit_of_a_type(context, db):
+    limited = {"type": "A", "price": 20, "availableTickets": 9, "maxPerUser": 4}
+    event, user = factories.make_event(db, ticketTypes=[limited]), ObjectId()
+    processes = [context, kit.another_process(context)]
+    results = kit.run_concurrently(
+        *(partial(kit.book, each, event, 3, user=user) for each in processes)
+    )
+    assert kit.count_outcomes(results) == {201: 1, "already_booked": 1}
+    assert count_tickets(db, user) == 3
     kit.assert_consistent(context)

@@ -125,8 +125,10 @@ def test_control_without_the_claim_one_entry_gets_two_offers(context, db, monkey
         kit.in_background(partial(make_offers, context, event)) as offering,
     ):
         suspension.wait()
+        other = kit.another_process(context)
+        (ticket_type,) = other.inventory.get_sale_state(event["eventId"])["ticketTypes"]
         waitlist_offers._offer_to_first(
-            kit.another_process(context), event["eventId"], 1, 1, utc_now()
+            other, event["eventId"], {**ticket_type, "availableTickets": 1}, utc_now()
         )
         suspension.resume()
         offering.result()

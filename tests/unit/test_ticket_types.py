@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from eventapp.core.errors import AppError
 from eventapp.events import ticket_types
 from eventapp.inventory import allocation, sale_windows
-from eventapp.inventory.rules import WAITLIST, TicketRequest
+from eventapp.inventory.quantity_limits import refuse_quantities
+from eventapp.inventory.rules import PARTIAL, REJECT, WAITLIST, WAITLIST_ONLY, TicketRequest
 
 NOW = datetime(2030, 5, 20, 12, tzinfo=UTC)
 TICK, DAY = timedelta(milliseconds=1), timedelta(days=1)
@@ -135,6 +137,10 @@ def test_an_edit_keeps_what_it_leaves_out_and_null_clears_it(body, after):
         ({"salesFrom": NOW, "salesUntil": NOW + TICK}, []),
         ({"salesFrom": NOW, "salesUntil": NOW}, ["salesUntil"]),
         ({"salesFrom": NOW, "salesUntil": NOW - DAY}, ["salesUntil"]),
+        ({"minPerBooking": 3, "maxPerBooking": 3, "maxPerUser": 3}, []),
+        ({"minPerBooking": 3, "maxPerBooking": 2, "maxPerUser": 3}, ["maxPerBooking"]),
+        ({"minPerBooking": 3, "maxPerUser": 2}, ["maxPerUser"]),
+        ({"maxPerBooking": 5, "maxPerUser": 2}, []),
     ],
 )
 def test_rules_that_contradict_each_other_are_found(changes, fields):
@@ -186,3 +192,62 @@ def test_joins_of_a_waitlist_are_guarded_by_their_moments_too():
     found = allocation.allocate(state, [request])
     assert found[0].waitlisted
     assert sale_windows.find_moments(state, [(request, found[0])]) == {0: (NOW, NOW)}
+
+
+# Minimums.
+
+
+@pytest.mark.parametrize(
+    ("mode", "available", "taken", "waitlisted"),
+    [
+        (PARTIAL, 4, 4, 0),
+        (PARTIAL, 3, 3, 0),
+        (PARTIAL, 2, 0, 0),
+        (WAITLIST, 5, 5, 0),
+        (WAITLIST, 3, 3, 2),
+        (WAITLIST, 2, 0, 5),
+        (WAITLIST_ONLY, 2, 0, 5),
+        (WAITLIST_ONLY, 3, 0, 0),
+        (REJECT, 2, 0, 0),
+    ],
+)
+def test_fewer_tickets_than_a_booking_must_have_count_as_none(mode, available, taken, waitlisted):
+    state = sale_state(type_of(availableTickets=available, minPerBooking=3))
+    request = TicketRequest("b", {1: 5}, on_shortfall=mode, waitlist_entry_ids={1: "e"})
+    (found,) = allocation.allocate(state, [request])
+    assert sum(found.taken.values()) == taken
+    assert sum(each.quantity for each in found.waitlisted.values()) == waitlisted
+
+
+def test_what_one_request_cannot_use_is_left_for_the_next():
+    state = sale_state(type_of(availableTickets=5, minPerBooking=2))
+    wanted = [(4, REJECT), (4, PARTIAL), (2, REJECT)]
+    requests = [TicketRequest("b", {1: number}, on_shortfall=mode) for number, mode in wanted]
+    assert [each.taken for each in allocation.allocate(state, requests)] == [{1: 4}, {}, {}]
+
+
+@pytest.mark.parametrize(
+    ("limits", "quantity", "error"),
+    [
+        ({}, 99, None),
+        ({"minPerBooking": 2}, 2, None),
+        ({"minPerBooking": 2}, 1, ("ticket_minimum", 2)),
+        ({"maxPerBooking": 3}, 3, None),
+        ({"maxPerBooking": 3}, 4, ("ticket_limit_exceeded", 3)),
+        ({"maxPerUser": 3}, 3, None),
+        ({"maxPerUser": 3}, 4, ("ticket_limit_exceeded", 3)),
+        ({"maxPerBooking": 2, "maxPerUser": 5}, 3, ("ticket_limit_exceeded", 2)),
+    ],
+)
+def test_quantities_outside_the_limits_of_a_type_are_refused_with_the_limit(
+    limits, quantity, error
+):
+    event = sale_state(type_of(), type_of(**limits))
+    if error is None:
+        refuse_quantities(event, {1: 1, 2: quantity})
+        return
+    with pytest.raises(AppError) as raised:
+        refuse_quantities(event, {1: 1, 2: quantity})
+    code, limit = error
+    assert raised.value.code == code
+    assert raised.value.details == {"ticketTypeId": 2, "limit": limit}

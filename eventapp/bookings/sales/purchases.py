@@ -23,6 +23,7 @@ from eventapp.bookings.views import render_booking
 from eventapp.core import json
 from eventapp.core.errors import ValidationFailed
 from eventapp.events.types import SaleState, ScheduleEntry
+from eventapp.inventory.quantity_limits import refuse_quantities
 from eventapp.inventory.service import (
     REJECT,
     WAITLIST,
@@ -138,10 +139,12 @@ def resolve_purchase(
     Raises:
         TicketTypeNotFound, ValidationFailed: the event has no such ticket type or schedule entry.
         TicketLimit: the quantity exceeds the limit of one booking or one user.
+        TicketMinimum: a booking of a ticket type needs more tickets.
         EventPast: the schedule entry is over.
     """
     items = _resolve_items(purchase, event)
     _refuse_too_many(sum(items.values()), limits)
+    refuse_quantities(event, items)
     return items, choose_schedule_entry(event, purchase.schedule_index, now)
 
 

@@ -56,6 +56,7 @@ from eventapp.inventory.service import (
     PromoNotApplicable,
     PromoNotFound,
     TicketLimit,
+    TicketMinimum,
     TicketRequest,
     TicketTypeNotFound,
     get_terms,
@@ -159,14 +160,14 @@ def _resolve_sale(
     A refusal that depends on the event is based on a state that was just read.
 
     Raises:
-        TicketTypeNotFound, ValidationFailed, TicketLimit, EventPast, PromoNotFound: nothing is
-            written.
+        TicketTypeNotFound, ValidationFailed, TicketLimit, TicketMinimum, EventPast, PromoNotFound:
+            nothing is written.
     """
     inventory, limits = context.inventory, context.limits
     state = inventory.get_sale_state(purchase.event_id)
     try:
         items, schedule_entry = resolve_purchase(purchase, state, limits, now)
-    except (EventPast, TicketTypeNotFound, ValidationFailed):
+    except (EventPast, TicketLimit, TicketMinimum, TicketTypeNotFound, ValidationFailed):
         # The cached state may be out of date.
         state = inventory.get_sale_state(purchase.event_id, fresh=True)
         items, schedule_entry = resolve_purchase(purchase, state, limits, now)
@@ -201,9 +202,7 @@ def _check_and_record(context: BookingContext, sale: Sale, result: SaleResult) -
     if allocation.is_empty:
         _refuse_sold_out(context, sale, result)
     if allocation.waitlisted or result.event.get("hadWaitlist"):
-        taken = sum(allocation.taken.values())
-        waitlisted = sum(each.quantity for each in allocation.waitlisted.values())
-        ticket_limit.refuse_over_limit(context, user_id, purchase, taken, waitlisted)
+        ticket_limit.refuse_over_limit(context, user_id, purchase, allocation, result.event)
     if allocation.waitlisted:
         allocation = _undo_duplicate_joins(context, sale, allocation)
     return _record_purchase(context, sale, replace(result, allocation=allocation))

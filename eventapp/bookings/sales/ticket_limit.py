@@ -1,5 +1,7 @@
 """Limit the tickets of an event that one user may have, purchased and offered, to `per_user`.
 
+A ticket type may have a limit of its own, `maxPerUser`, which is kept in the same way.
+
 A user may make one booking of an event, and may get more bookings as waitlist offers. A purchase
 and an offer may run at the same time in two processes, without a lock. Each sets a flag in the
 database before it searches for the flag of the other:
@@ -35,8 +37,11 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import AlreadyBooked, OfferUnderWay
 from eventapp.bookings.sales import idempotency
 from eventapp.bookings.sales.purchases import Purchase
+from eventapp.bookings.types import StoredBooking
 from eventapp.core.database import Db
-from eventapp.inventory.service import TicketLimit
+from eventapp.events.types import SaleState
+from eventapp.inventory.quantity_limits import refuse_quantities_of_user
+from eventapp.inventory.service import Allocation, Quantities, TicketLimit, sum_quantities
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
 
@@ -45,28 +50,39 @@ WAIT_ATTEMPTS, WAIT_PAUSE_SECONDS = 50, 0.02
 
 
 def refuse_over_limit(
-    context: BookingContext, user_id: ObjectId, purchase: Purchase, taken: int, waitlisted: int = 0
+    context: BookingContext,
+    user_id: ObjectId,
+    purchase: Purchase,
+    allocation: Allocation,
+    event: SaleState,
 ) -> None:
     """Refuse a purchase if the user has a booking already or would have too many tickets.
 
     Args:
-        taken: how many tickets were just taken for the purchase.
-        waitlisted: for how many tickets the purchase was just put on the waitlist.
+        allocation: the tickets that were just taken for the purchase, and for how many it was just
+            put on the waitlist.
+        event: the event right after that.
 
     Raises:
         AlreadyBooked, AnsweredBefore, TicketLimit: because of the user's other bookings.
         OfferUnderWay: an offer to the user has taken longer than all pauses, which is a second. Its
             process may have died.
     """
-    if taken:
+    if allocation.taken:
         _await_offers(context, user_id, purchase.event_id)
     active = store.find_active_bookings(context.db, user_id, purchase.event_id)
     if rules.has_direct_booking(active):
         idempotency.raise_if_answered(context.db, user_id, purchase)
         raise AlreadyBooked
-    owned = sum(booking["quantity"] for booking in active)
-    if owned + taken + waitlisted > context.limits.per_user:
+    waitlisted = {id_: each.quantity for id_, each in allocation.waitlisted.items()}
+    wanted = sum_quantities([allocation.taken, waitlisted, *map(_get_quantities, active)])
+    if sum(wanted.values()) > context.limits.per_user:
         raise TicketLimit(f"At most {context.limits.per_user} tickets of an event")
+    refuse_quantities_of_user(event, wanted)
+
+
+def _get_quantities(booking: StoredBooking) -> Quantities:
+    return rules.collect_quantities(booking["items"])
 
 
 def count_tickets(db: Db, user_id: ObjectId, event_id: int) -> int:
@@ -83,8 +99,15 @@ def _await_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> 
     raise OfferUnderWay
 
 
-def count_tickets_left_for_offer(context: BookingContext, entry: WaitlistEntry) -> int | None:
-    """Return how many more tickets of the event the user of a claimed waitlist entry may have.
+def count_tickets_left_for_offer(
+    context: BookingContext, entry: WaitlistEntry, max_per_user: int | None, needed: int = 1
+) -> int | None:
+    """Return how many more tickets the user of a claimed waitlist entry may have of its type.
+
+    Args:
+        max_per_user: the limit of the ticket type; None without one. The limit of the server for
+            the whole event holds besides.
+        needed: the fewest tickets that an offer may have.
 
     Returns:
         None if this is not decided yet: another offer to the user is in progress, or a purchase in
@@ -97,15 +120,17 @@ def count_tickets_left_for_offer(context: BookingContext, entry: WaitlistEntry) 
     active = store.find_active_bookings(context.db, user_id, event_id)
     for booking in active:
         in_progress.pop(str(booking["_id"]), None)
-    owned = sum(booking["quantity"] for booking in active)
-    remaining = context.limits.per_user - owned - sum(in_progress.values())
-    return remaining if remaining > 0 or not in_progress else None
+    owned = sum_quantities([*map(_get_quantities, active), *in_progress.values()])
+    remaining = context.limits.per_user - sum(owned.values())
+    if max_per_user is not None:
+        remaining = min(remaining, max_per_user - owned.get(entry["ticketTypeId"], 0))
+    return remaining if remaining >= needed or not in_progress else None
 
 
 def _find_tickets_in_progress(
     context: BookingContext, user_id: ObjectId, event_id: int
-) -> dict[str, int]:
+) -> dict[str, Quantities]:
     """Return the tickets that the user's unrecorded purchases have taken, by hex booking id."""
-    taken = context.inventory.in_flight_entries.count_taken(event_id, str(user_id))
+    taken = context.inventory.in_flight_entries.find_taken(event_id, str(user_id))
     stored = store.find_existing_ids(context.db, map(ObjectId, taken))
     return {id_: quantity for id_, quantity in taken.items() if ObjectId(id_) not in stored}
