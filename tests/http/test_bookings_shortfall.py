@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bookings_factories import event_of, refused, stock_of
+from tests.bookings_factories import Caller, event_of, refused, stock_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 
@@ -33,6 +33,27 @@ def test_several_types_are_sold_together_or_not_at_all(db, ann, mode):
     body = refused(ann.order(1, items=items_of((1, 2), (2, 2)), **mode), 409, "sold_out")
     assert [kind["availableTickets"] for kind in body["ticketTypes"]] == [5, 1]
     assert (stock_of(db, 1, 1), stock_of(db, 1, 2)) == ((5, 0, 0, 0), (1, 0, 0, 0))
+
+
+def test_the_answer_names_the_types_of_which_too_few_are_left(db, ann):
+    event_of(db, 5, 1)
+    body = refused(ann.order(1, items=items_of((1, 2), (2, 2))), 409, "sold_out")
+    assert body["limitedBy"] == [{"ticketTypeId": 2}]
+
+
+def test_only_the_organizer_learns_which_quota_is_the_reason(db, client, app, ann):
+    host = Caller(client, app, "organizer")
+    event_of(db, 5, 5, organizer_id=host.id)
+    quota = {"quotaId": 3, "name": "hall", "capacity": 3, "availableTickets": 3, "waiting": 0}
+    db.events.update_one({}, {"$set": {"quotas": [quota]}})
+    order = {"items": items_of((1, 2), (2, 2))}
+    body = refused(ann.order(1, **order), 409, "sold_out")
+    # The first type takes two of the three places before the second is counted.
+    assert [kind["availableTickets"] for kind in body["ticketTypes"]] == [3, 1]
+    assert body["limitedBy"] == [{"ticketTypeId": 2}]
+    body = refused(host.order(1, **order), 409, "sold_out")
+    assert body["limitedBy"] == [{"ticketTypeId": 2, "quotaId": 3}]
+    assert db.events.find_one({})["quotas"] == [quota]
 
 
 def test_reject_also_works_for_a_quantity_alone(db, ann):

@@ -18,7 +18,7 @@ resolved against one state of its event. No edit comes between that state and th
 client gets, and for which price, is decided by it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn
@@ -62,6 +62,7 @@ from eventapp.inventory.service import (
     get_terms,
     make_join_key,
 )
+from eventapp.inventory.types import Limit
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import IdempotencyRecord, WaitlistEntry
 
@@ -226,7 +227,21 @@ def _refuse_sold_out(context: BookingContext, sale: Sale, result: SaleResult) ->
             {"ticketTypeId": type_id, "type": names[type_id], "availableTickets": quantity}
             for type_id, quantity in available.items()
         ],
+        limitedBy=_present_limits(
+            result.allocation.limited_by,
+            with_quotas=sale.user_id == result.event["organizerId"],
+        ),
     )
+
+
+def _present_limits(limits: Iterable[Limit], *, with_quotas: bool) -> list[dict[str, int]]:
+    """Return what limits a sale as answers show it; quotas are shown to the organizer alone."""
+    return [
+        {"ticketTypeId": limit.type_id, "quotaId": limit.quota_id}
+        if with_quotas and limit.quota_id is not None
+        else {"ticketTypeId": limit.type_id}
+        for limit in limits
+    ]
 
 
 def _refuse_second_booking(context: BookingContext, user_id: ObjectId, purchase: Purchase) -> None:
