@@ -14,7 +14,8 @@ from eventapp.events import store_migration
 from eventapp.events.schedules import upgrade_schedule
 from eventapp.events.types import UnmigratedEvent
 
-BATCH_SIZE = 500
+# A batch must be written within the time limit of one operation, also by a busy database.
+BATCH_SIZE = 200
 # A sale between the read and the write of an event leaves it to the next pass.
 MAX_PASSES = 20
 

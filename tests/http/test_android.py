@@ -48,6 +48,14 @@ def test_gson_can_read_all_upcoming_events(client, seeded):
     assert all(event["image"].startswith(("http://", "https://")) for event in shown)
 
 
+def test_the_app_gets_no_times_and_zones(client, db):
+    times = {"startTime": "20:30", "endTime": "23:00", "timezone": "Europe/Athens"}
+    entry = {"date": day(3), "location": "Volos", "lat": 39.36}
+    make_event(db, schedule=[{**entry, **times}, {"date": day(4), "location": "Larissa"}])
+    shown = client.get(BASE + "events").json[0]["schedule"]
+    assert shown == [entry, {"date": day(4), "location": "Larissa"}]
+
+
 def test_only_the_app_gets_prices_rounded_up(client, seeded):
     last = seeded[-1]["eventId"]
     assert decode_events(client.get(BASE + "events"))[-1]["ticketTypes"][0]["price"] == 13
