@@ -32,6 +32,7 @@ from eventapp.bookings import store as bookings_store
 from eventapp.bookings.cell_counts import count_cells
 from eventapp.bookings.context import BOOKING_CONTEXT, BookingContext
 from eventapp.bookings.ledger import store as ledger_store
+from eventapp.bookings.migration import migrate_bookings
 from eventapp.bookings.rules import Limits
 from eventapp.bookings.sales import ticket_limit
 from eventapp.config import Config, ConfigError, load_config
@@ -202,9 +203,10 @@ def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
     version = database.check_schema_version(db)
     database.ensure_indexes(db, INDEXES)
     if version < database.SCHEMA_VERSION:
-        # Cells are counted last, because they count bookings by the entries of the schedule.
         is_migrated = migrate_events(db, default_zone, utc_now())
-        if count_cells(db, utc_now()) and is_migrated:
+        # Cells count bookings by the entries of the schedule. A booking that got its entry later
+        # would be counted in a wrong one.
+        if migrate_bookings(db, utc_now()) and count_cells(db, utc_now()) and is_migrated:
             database.record_schema_version(db)
     timekeeping.prepare(db, utc_now(), default_zone)
 

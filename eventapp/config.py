@@ -182,8 +182,9 @@ class Config:
     cancellation_cutoff_hours: float = setting(
         "24",
         Range(0, 1e6),
-        help="A confirmed booking can be cancelled until this many hours before 00:00 UTC of the "
-        "booked date. May be a fraction.",
+        help="A confirmed booking can be cancelled until this many hours before the booked date "
+        "begins: at its start, else at the first instant of the day in its time zone. May be a "
+        "fraction.",
     )
     hold_minutes: float = setting(
         "10",

@@ -27,18 +27,23 @@ TESTS, FEATURES, CORE = f"{ROOT}/tests/", f"{PACKAGE}/", f"{PACKAGE}/core/"
 Table = Mapping[str, Mapping[str, Iterable[str]]]
 
 STOCK = ("availableTickets", "soldTickets", "heldTickets", "waiting", "waitSequence")
+# The copy that a booking has of its schedule entry.
+BOOKED_ENTRY = ("scheduleId", "date", "location", "timezone", "startsAt", "endsAt", "copiedMoves")
 # {collection: {store: what it writes}}; `name.*` is any element of an array or value of a map.
 WRITES: Table = {
     "bookings": {
         "bookings.store": (
             *(INSERT, "active", "status", "slot", "userId", "organizerId"),
             *("updatedAt", "cancelledAt", "expiresAt"),
+            *BOOKED_ENTRY,
             *("items", "quantity", "totalPrice", "totalCents", "discountCents"),
             *("payment", "refund", "refundDueAt"),
             *("restock", "due", "idempotency", "tell", "tell.*", "tellAt", "cancellations"),
             *("entries", "ledgerDue"),
         ),
+        "bookings.store_copies": BOOKED_ENTRY,
         "bookings.store_due": ("tell", "tellAt"),
+        "bookings.store_migration": (*BOOKED_ENTRY, "bookedMoves"),
         "bookings.store_moves": (
             *("refund", "cancellations.*.refund", "refundDueAt", "restock"),
             *("entries", "ledgerDue"),
@@ -144,7 +149,9 @@ READS: Table = {
         "analytics.store_sums": (ALL,),
         "bookings.ledger.store": ("eventId", "organizerId", "createdAt", "entries"),
         "bookings.store": (ALL,),
+        "bookings.store_copies": ("active", "scheduleId", "copiedMoves"),
         "bookings.store_due": (ALL,),
+        "bookings.store_migration": ("eventId", "date", "location", "active", "scheduleId", "void"),
         "bookings.store_audits": (ALL,),
         "bookings.store_moves": (ALL,),
         "bookings.store_reports": (ALL,),
@@ -165,6 +172,7 @@ READS: Table = {
         "events.store_migration": ("eventId", "rev", "schedule", "nextScheduleId"),
         "events.store_ownership": ("eventId", "organizerId", "status", "overAt"),
         "events.store_timekeeping": ("eventId", "rev", "schedule"),
+        "events.store_schedules": ("eventId", "schedule"),
         "inventory.store": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
             *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),

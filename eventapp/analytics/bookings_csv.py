@@ -33,6 +33,10 @@ COLUMNS = (
     "subtotal",
     "discount",
     "promoCode",
+    "scheduleId",
+    "startsAt",
+    "endsAt",
+    "timezone",
 )
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 ROWS_PER_CHUNK = 200

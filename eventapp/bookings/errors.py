@@ -32,12 +32,6 @@ class OfferUnderWay(Conflict):
     code, message = "offer_under_way", "You are just being made an offer; try again"
 
 
-class EventPast(Conflict):
-    """The schedule entry is before today."""
-
-    code, message = "event_past", "This date is over"
-
-
 class IdempotencyMismatch(Conflict):
     """The Idempotency-Key was used with another body."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from eventapp.bookings import rules, store, store_moves
+from eventapp.bookings.booked_entries import follow_events
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.ledger.entries import build_end_entries
 from eventapp.bookings.recovery import ABANDONED_AFTER
@@ -148,10 +149,10 @@ def _end_bookings(
     changes = [
         (
             booking,
-            build_end_fields(booking, rules.CANCELLED, reason, now),
+            build_end_fields(shown, rules.CANCELLED, reason, now),
             build_end_entries(booking, reason, now),
         )
-        for booking in bookings
+        for booking, shown in zip(bookings, follow_events(context.db, bookings), strict=True)
     ]
     ended = store.update_bookings(context.db, changes)
     if ended:

@@ -13,7 +13,9 @@ from bson import ObjectId
 
 from eventapp.accounts import service as accounts
 from eventapp.bookings import rules, store, store_due
+from eventapp.bookings.booked_entries import find_outdated, follow_events, refresh_copies
 from eventapp.bookings.context import BookingContext
+from eventapp.bookings.recovery import ABANDONED_AFTER
 from eventapp.bookings.types import StoredBooking
 from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
@@ -66,7 +68,7 @@ def _notify_of_bookings(
     holders = accounts.find_recipients(context.db, _collect_holder_ids(bookings))
     pending = [
         _build_booking_notification(context, booking, kind, due_since, holders[user_id])
-        for booking in bookings
+        for booking in follow_events(context.db, bookings)
         if (user_id := booking["userId"]) and user_id in holders
         for kind, due_since in rules.get_pending_notifications(booking).items()
         if rules.is_worth_notifying(kind, booking)
@@ -138,6 +140,8 @@ def _render_facts(booking: StoredBooking) -> Facts:
         "quantity": booking["quantity"],
         "currency": booking["currency"],
         "date": booking["date"].date().isoformat(),
+        "startsAt": booking.get("startsAt"),
+        "timezone": booking.get("timezone"),
         "expiresAt": booking["expiresAt"],
         "refund": refund["amount"] if refund else None,
     }
@@ -151,7 +155,7 @@ def _notify_of_schedule_changes(context: BookingContext, now: datetime) -> int:
         context.db,
         "schedule change",
         now,
-        find=partial(event_alerts.find_schedule_changes, context.db),
+        find=partial(event_alerts.find_schedule_changes, context.db, now),
         limit=BATCH_SIZE,
         get_key=lambda event: event["eventId"],
         handle=lambda event: _notify_of_event_change(context, event, bookings_run, clock()),
@@ -161,7 +165,10 @@ def _notify_of_schedule_changes(context: BookingContext, now: datetime) -> int:
 def _notify_of_event_change(
     context: BookingContext, event: RescheduledEvent, run: DueRun, now: datetime
 ) -> int:
-    """Notify the holders whose booked date or location is no longer in the event's schedule.
+    """Notify the holders whose schedule entry was moved, and refresh the copies of their bookings.
+
+    A sale that was in flight during the edit may record its booking with the old copy afterwards.
+    So the change is handled a second time, after ABANDONED_AFTER, before it is cleared.
 
     Returns:
         How many notifications were written.
@@ -181,7 +188,11 @@ def _notify_of_event_change(
         )
     if len(run.waiting) > failed_before:
         raise PartsFailed(f"{len(run.waiting) - failed_before} bookings")
-    event_alerts.clear_schedule_changes(context.db, event)
+    recorded_until = event_alerts.find_last_schedule_change(event)["at"] + ABANDONED_AFTER
+    if now < recorded_until:
+        event_alerts.postpone_schedule_changes(context.db, event, recorded_until)
+    else:
+        event_alerts.clear_schedule_changes(context.db, event)
     return written
 
 
@@ -191,18 +202,29 @@ def _notify_of_move(
     bookings: Sequence[StoredBooking],
     now: datetime,
 ) -> int:
-    moved = [
+    """Notify the holders of those of these bookings whose entry was moved; return how many.
+
+    The copies are refreshed afterwards, because they tell which bookings were moved: if the process
+    dies in between, the next run finds the same bookings.
+    """
+    moved = find_outdated(bookings, event["schedule"])
+    # An older version has booked without the id of the entry.
+    missed = [
         booking
         for booking in bookings
-        if not event_alerts.has_entry(event, booking["date"], booking["location"])
+        if booking.get("scheduleId") is None
+        and not event_alerts.has_entry(event, booking["date"], booking["location"])
     ]
-    holders = accounts.find_recipients(context.db, _collect_holder_ids(moved))
+    holders = accounts.find_recipients(context.db, _collect_holder_ids([*moved, *missed]))
     pending = [
         _build_change_notification(context, event, booking, holders[user_id], now)
-        for booking in moved
+        for booking in (*moved, *missed)
         if (user_id := booking["userId"]) and user_id in holders
     ]
-    return notifications.notify(context.db, context.outbox.base_url, pending, now)
+    written = notifications.notify(context.db, context.outbox.base_url, pending, now)
+    failpoint("moves-notified")
+    refresh_copies(context.db, moved)
+    return written
 
 
 def _build_change_notification(

@@ -7,6 +7,7 @@ A booking is `held` while its tickets are reserved for a payment or offered from
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 from eventapp.bookings.types import (
     Amount,
@@ -14,6 +15,7 @@ from eventapp.bookings.types import (
     BookingItem,
     Cancellation,
     ChangeReason,
+    EntryCopy,
     ItemPrice,
     ItemTotals,
     Payment,
@@ -60,8 +62,7 @@ class Limits:
     Attributes:
         per_booking: tickets of one booking.
         per_user: tickets of one event that one user may have.
-        cancellation_cutoff: the holder may cancel until this long before 00:00 UTC of the booked
-            date.
+        cancellation_cutoff: the holder may cancel until this long before the booked date begins.
         hold: how long a hold lasts.
         offer: how long a waitlist offer lasts.
         currency: ISO 4217 code of all prices.
@@ -73,14 +74,6 @@ class Limits:
     hold: timedelta
     offer: timedelta
     currency: str
-
-
-def compute_cancellation_deadline(booking: StoredBooking, cutoff: timedelta) -> datetime:
-    """Return the last moment at which the holder may cancel: `cutoff` before the booked date.
-
-    The date begins at 00:00 UTC. The time at which the event opens its doors is not stored.
-    """
-    return booking["date"] - cutoff
 
 
 def to_cents(amount: float) -> int:
@@ -215,7 +208,6 @@ def build_booking(
         "eventId": event["eventId"],
         "eventTitle": event["title"],
         "organizerId": event["organizerId"],
-        "scheduleId": schedule_entry.get("scheduleId"),
         "date": schedule_entry["date"],
         "location": schedule_entry["location"],
         "items": totals["items"],
@@ -235,7 +227,22 @@ def build_booking(
     }
     if promo_code is not None:
         booking["promoCode"] = promo_code
-    return booking if hold_until else add_pending_notification(booking, BOOKING_CONFIRMED, now)
+    copied = {**copy_entry(schedule_entry), "bookedMoves": schedule_entry["moves"]}
+    booked = cast(StoredBooking, {**booking, **copied})
+    return booked if hold_until else add_pending_notification(booked, BOOKING_CONFIRMED, now)
+
+
+def copy_entry(entry: ScheduleEntry) -> EntryCopy:
+    """Return the copy of a schedule entry that a booking stores: see `bookings.booked_entries`."""
+    return {
+        "scheduleId": entry["scheduleId"],
+        "date": entry["date"],
+        "location": entry["location"],
+        "timezone": entry["timezone"],
+        "startsAt": entry.get("startsAt"),
+        "endsAt": entry.get("endsAt"),
+        "copiedMoves": entry["moves"],
+    }
 
 
 def add_pending_notification(booking: StoredBooking, kind: str, now: datetime) -> StoredBooking:

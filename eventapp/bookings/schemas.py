@@ -50,7 +50,21 @@ class BookingBody(Schema):
     ticketTypeId = StrictInt(1)
     type = Text(1, 100)
     quantity = StrictInt(1, MAX_QUANTITY)
-    scheduleIndex = StrictInt(0, 1000)
+    scheduleId = StrictInt(
+        1,
+        metadata={
+            "description": "The schedule entry to book; absent, and without scheduleIndex, the "
+            "next entry that is not over."
+        },
+    )
+    scheduleIndex = StrictInt(
+        0,
+        1000,
+        metadata={
+            "description": "The index of the schedule entry to book, for older clients: unlike "
+            "scheduleId, it changes when the schedule is reordered."
+        },
+    )
     promoCode = StrictText(
         1, 100, metadata={"description": "A code that the organizer gave, in any case."}
     )
@@ -65,6 +79,7 @@ class BookingBody(Schema):
                     {"required": ["items", "ticketTypeId"]},
                     {"required": ["items", "type"]},
                     {"required": ["ticketTypeId", "type"]},
+                    {"required": ["scheduleId", "scheduleIndex"]},
                 ]
             },
         }
@@ -78,6 +93,8 @@ class BookingBody(Schema):
             raise ValidationError("Missing data for required field.", "quantity")
         if {"ticketTypeId", "type"} <= data.keys():
             raise ValidationError("Send ticketTypeId or type.", "ticketTypeId")
+        if {"scheduleId", "scheduleIndex"} <= data.keys():
+            raise ValidationError("Send scheduleId or scheduleIndex.", "scheduleId")
 
 
 class QuoteBody(Schema):
@@ -190,14 +207,31 @@ class RefundPart(Refund):
 
 
 class BookingAnswer(Schema):
-    """A booking. Items, quantity and price are what is left after tickets were cancelled."""
+    """A booking. Items, quantity and price are what is left after tickets were cancelled.
+
+    While it is held or confirmed, it shows its schedule entry as that is now.
+    """
 
     _id = fields.String(required=True)
     bookingReference = fields.String(required=True)
     userId = fields.String(required=True, allow_none=True)
     eventId = fields.Integer(required=True)
     eventTitle = fields.String(required=True)
-    date = fields.Date(required=True)
+    scheduleId = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The booked schedule entry; null for some bookings from before."},
+    )
+    date = fields.Date(required=True, metadata={"description": "The date in the event's zone."})
+    startsAt = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "Null where no time is known."}
+    )
+    endsAt = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "Null where no end is known."}
+    )
+    timezone = fields.String(
+        required=True, allow_none=True, metadata={"description": "The IANA name of the zone."}
+    )
     location = fields.String(required=True)
     items = fields.List(fields.Nested(BookedItem), required=True)
     quantity = fields.Integer(required=True)

@@ -10,12 +10,12 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.bookings import rules, store, views
+from eventapp.bookings.booked_entries import follow_event, follow_events
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import BookingNotFound
 from eventapp.bookings.rules import from_cents, to_cents
 from eventapp.bookings.store import BookingPosition
 from eventapp.bookings.types import BookingView, StoredBooking
-from eventapp.bookings.views import render_booking
 from eventapp.core import paging
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db, Query
@@ -24,7 +24,7 @@ from eventapp.events import service as events
 from eventapp.inventory.service import EventNotFound, start_of_day
 
 # Routes and other features use these, and cannot import the rules.
-__all__ = ["from_cents", "render_booking", "to_cents"]
+__all__ = ["follow_event", "follow_events", "from_cents", "to_cents"]
 
 BOOKINGS_PER_QUERY = 500
 
@@ -96,6 +96,11 @@ def is_organizer_or_admin(context: BookingContext, booking: StoredBooking, actor
     return actor.may_manage_events_of(organizer_id)
 
 
+def render_current(context: BookingContext, booking: StoredBooking) -> BookingView:
+    """Return a booking as the API shows it, with the present state of its schedule entry."""
+    return views.render_booking(follow_event(context.db, booking))
+
+
 def render_visible_booking(
     context: BookingContext, booking_id: ObjectId, actor: Actor
 ) -> BookingView:
@@ -104,7 +109,7 @@ def render_visible_booking(
     Raises:
         BookingNotFound: there is none, or the caller may not see it.
     """
-    return render_booking(find_visible_booking(context, booking_id, actor))
+    return render_current(context, find_visible_booking(context, booking_id, actor))
 
 
 def render_booking_by_reference(
@@ -115,9 +120,8 @@ def render_booking_by_reference(
     Raises:
         BookingNotFound: there is none, or the caller may not see it.
     """
-    return render_booking(
-        _require_visible(context, store.find_by_reference(context.db, reference), actor)
-    )
+    found = _require_visible(context, store.find_by_reference(context.db, reference), actor)
+    return render_current(context, found)
 
 
 # Lists.
@@ -165,7 +169,8 @@ def list_user_bookings(
     context: BookingContext, user_id: ObjectId, request: BookingPageRequest, now: datetime
 ) -> JsonObject:
     """Return a page of a user's bookings, newest first."""
-    return _list_page(context, "userId", user_id, _build_filters(request, now), request)
+    filters = _build_filters(context, request, now)
+    return _list_page(context, "userId", user_id, filters, request)
 
 
 def list_event_bookings(
@@ -177,7 +182,7 @@ def list_event_bookings(
         EventNotFound, Forbidden: there is no such event, or it is not the caller's.
     """
     events.get_managed(context.db, event_id, actor)
-    filters = _build_filters(request, now)
+    filters = _build_filters(context, request, now)
     if request.status and request.status not in rules.ACTIVE_STATUSES:
         # Without this condition the index over bookings that have ended is not used.
         filters["active"] = False
@@ -224,21 +229,24 @@ def _list_page(
     bookings = found[: request.limit]
     has_more = len(found) > request.limit
     return {
-        "bookings": [render_booking(booking) for booking in bookings],
+        "bookings": [views.render_booking(each) for each in follow_events(context.db, bookings)],
         **paging.make_page_envelope(page=start.page, limit=request.limit, counted=start.counted),
         "next": _build_position(bookings[-1], start, list_id) if has_more else None,
     }
 
 
-def _build_filters(request: BookingPageRequest, now: datetime) -> Query:
-    """Return the query for the filters of a request."""
+def _build_filters(context: BookingContext, request: BookingPageRequest, now: datetime) -> Query:
+    """Return the query for the filters of a request.
+
+    Dates are those of the bookings' copies of their entries, which the worker refreshes.
+    """
     where: Query = {}
     if request.status:
         where["status"] = request.status
     if request.event_id is not None:
         where["eventId"] = request.event_id
     if request.upcoming is not None:
-        today = start_of_day(now)
+        today = start_of_day(now.astimezone(context.default_zone))
         where["date"] = {"$gte": today} if request.upcoming else {"$lt": today}
     return where
 
@@ -269,12 +277,13 @@ def _parse_cursor(cursor: JsonObject, list_id: str) -> _Start:
 
 
 def iterate_event_bookings(db: Db, event_id: int) -> Iterator[StoredBooking]:
-    """Yield all bookings of an event, newest first, with BOOKINGS_PER_QUERY in memory at a time.
+    """Yield all bookings of an event as they are shown, newest first.
 
-    The `refund` of each is the sum of its refunds.
+    At most BOOKINGS_PER_QUERY are in memory at a time. The `refund` of each is the sum of its
+    refunds.
     """
     for batch in store.iterate_batches(db, {"eventId": event_id}, BOOKINGS_PER_QUERY):
-        for booking in batch:
+        for booking in follow_events(db, batch):
             yield {**booking, "refund": views.sum_refunds(booking)}
 
 
@@ -285,7 +294,9 @@ def forget_user(db: Db, user_id: ObjectId) -> None:
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:
     """Return the bookings and payments of a user."""
-    bookings = store.find_bookings_of_user(db, user_id)
+    bookings = follow_events(db, store.find_bookings_of_user(db, user_id))
     return {
-        "bookings": [{**render_booking(one), "payment": one.get("payment")} for one in bookings]
+        "bookings": [
+            {**views.render_booking(one), "payment": one.get("payment")} for one in bookings
+        ]
     }

@@ -263,9 +263,15 @@ def count_bookings(db: Db, where: Query, *, up_to: int, hint: str | None = None)
 def build_unchanged_guard(booking: StoredBooking) -> Query:
     """Return the guard that a booking has the status and the tickets with which it was read.
 
-    Its quantity only ever falls, so where it is equal, no ticket was cancelled in between.
+    Its quantity only ever falls, so where it is equal, no ticket was cancelled in between. Nor has
+    the worker refreshed the copy of its schedule entry: a booking that ends stores a copy, too,
+    which must not be older than the one that it has.
     """
-    return {"status": booking["status"], "quantity": booking["quantity"]}
+    return {
+        "status": booking["status"],
+        "quantity": booking["quantity"],
+        "copiedMoves": booking.get("copiedMoves"),
+    }
 
 
 def update_booking(

@@ -16,7 +16,8 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from eventapp.bookings import rules, store, store_moves
+from eventapp.bookings import booked_entries, rules, store, store_moves
+from eventapp.bookings.booked_entries import compute_cancellation_deadline, follow_event
 from eventapp.bookings.charging import build_charged_guard, charge
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import (
@@ -109,7 +110,8 @@ def refuse_after_deadline(
     """
     if booking["status"] == rules.HELD or is_organizer_or_admin(context, booking, actor):
         return
-    if now > rules.compute_cancellation_deadline(booking, context.limits.cancellation_cutoff):
+    shown = follow_event(context.db, booking)
+    if now > compute_cancellation_deadline(shown, context.limits.cancellation_cutoff):
         raise CancellationClosed
 
 
@@ -136,7 +138,8 @@ def end_booking(
 ) -> StoredBooking | None:
     """End an active booking, and record the return of its tickets as a pending stock move.
 
-    The caller then applies the move by `apply_pending_moves`.
+    The caller then applies the move by `apply_pending_moves`. The ended booking keeps what its
+    schedule entry is at that moment.
 
     Args:
         reason: recorded with the refund; it also decides how the holder is notified.
@@ -147,7 +150,7 @@ def end_booking(
         The ended booking; None if another request has changed the booking, its last stock move is
         still pending, or the guard failed.
     """
-    fields = build_end_fields(booking, status, reason, now)
+    fields = build_end_fields(follow_event(context.db, booking), status, reason, now)
     entries = build_end_entries(booking, reason, now)
     unchanged = {**store.build_unchanged_guard(booking), **(guard or {})}
     ended = store.update_booking(
@@ -164,6 +167,9 @@ def build_end_fields(
     """Return the fields that end an active booking and add its stock move and notification.
 
     A confirmed booking that was not free also gets a refund, which `bookings.refunds` pays.
+
+    Args:
+        booking: as it is shown (`booked_entries.follow_entry`), and will be from now on.
     """
     is_held = booking["status"] == rules.HELD
     quantities = rules.collect_quantities(booking["items"])
@@ -174,6 +180,7 @@ def build_end_fields(
         "active": False,
         "updatedAt": now,
         "expiresAt": None if status == rules.CANCELLED else booking["expiresAt"],
+        **booked_entries.build_copy_fields(booking),
         **store_moves.build_pending_move_fields(move.key, move.changes, reason, move.promo_code),
         **rules.build_pending_notification_fields(rules.END_NOTIFICATIONS.get(reason), now),
     }

@@ -105,7 +105,11 @@ class BookingView(TypedDict):
     userId: ObjectId | None
     eventId: int
     eventTitle: str
-    date: str  # YYYY-MM-DD
+    scheduleId: int | None  # the booked schedule entry; None if it is unknown
+    date: str  # YYYY-MM-DD, in the zone of the event
+    startsAt: datetime | None  # UTC; None where no time is known
+    endsAt: datetime | None  # UTC; None where no end is known
+    timezone: str | None  # IANA name; None if the entry is unknown
     location: str
     items: list[BookingItem]
     quantity: int
@@ -167,18 +171,30 @@ class CheckIn(TypedDict):
     scannedAt: datetime | None  # UTC, the scanner's time of an offline scan; None if online
 
 
-class StoredBooking(TypedDict):
+class BookedEntry(TypedDict):
+    """What a booking stores of its schedule entry: see `bookings.booked_entries`."""
+
+    eventId: int  # the event's public number
+    active: bool  # True while the booking is held or confirmed
+    scheduleId: NotRequired[int | None]  # the booked schedule entry; None if it is unknown
+    bookedMoves: NotRequired[int]  # how often the entry had been moved when it was booked; or 0
+    # The copy of the entry.
+    date: datetime  # its date, as midnight in UTC
+    location: str
+    timezone: NotRequired[str]  # IANA name; absent if the entry is unknown
+    startsAt: NotRequired[datetime | None]  # UTC; None or absent where no time is known
+    endsAt: NotRequired[datetime | None]  # UTC; None or absent where no end is known
+    copiedMoves: NotRequired[int]  # how often the entry had been moved when it was copied; or 0
+
+
+class StoredBooking(BookedEntry):
     """A document of `bookings`: tickets of one date of an event, for one user."""
 
     _id: ObjectId
     bookingReference: str  # "EVT-" and 6 characters, unique
     userId: ObjectId | None  # the holder; None once the holder's account is deleted
-    eventId: int  # the event's public number
     eventTitle: str  # the event's title when it was booked
     organizerId: ObjectId | None  # the organizer of the event; None for sample events
-    scheduleId: NotRequired[int | None]  # of the booked schedule entry; None if it has none
-    date: datetime  # UTC midnight of the booked schedule entry
-    location: str  # the location of the booked schedule entry
     items: list[BookingItem]  # one for each ticket type, at least one
     quantity: int  # tickets of all items; it never rises
     totalPrice: Amount  # the price of all items less their discounts, in whole currency units
@@ -187,7 +203,6 @@ class StoredBooking(TypedDict):
     promoCode: NotRequired[str]  # the code of which it has a use while active; absent without one
     currency: str  # ISO 4217
     status: Status
-    active: bool  # True while the booking is held or confirmed
     slot: str  # "direct", "offer-<bookingId>" or "gone-<bookingId>": see `bookings.store`
     expiresAt: datetime | None  # UTC end of the hold; None for a booking that is or was confirmed
     createdAt: datetime  # UTC
@@ -211,6 +226,18 @@ class StoredBooking(TypedDict):
     entries: NotRequired[list[LedgerEntry]]
     ledgerDue: NotRequired[Literal[True]]  # there are entries that are not yet in the ledger
     checkIns: NotRequired[dict[str, CheckIn]]  # by ticket; only `eventapp.tickets` uses it
+
+
+class EntryCopy(TypedDict):
+    """The fields of a booking that are copied from its schedule entry."""
+
+    scheduleId: int
+    date: datetime
+    location: str
+    timezone: str
+    startsAt: datetime | None
+    endsAt: datetime | None
+    copiedMoves: int
 
 
 class ItemTotals(TypedDict):
@@ -294,6 +321,16 @@ class CodeSum(TypedDict):
     move: PendingMove | None
 
 
+class UnmigratedBooking(TypedDict):
+    """A booking of schema version 1, which has no id of its schedule entry."""
+
+    _id: ObjectId
+    eventId: int
+    date: datetime
+    location: str
+    active: bool
+
+
 class BookingTitle(TypedDict):
     """The title of a booked event."""
 
@@ -345,7 +382,8 @@ class PurchaseInput(TypedDict):
     ticketTypeId: NotRequired[int]
     type: NotRequired[str]
     quantity: NotRequired[int]
-    scheduleIndex: NotRequired[int]  # from 0; absent for the next entry of the schedule
+    scheduleId: NotRequired[int]  # with neither of these two, the next entry of the schedule
+    scheduleIndex: NotRequired[int]  # from 0
     promoCode: NotRequired[str]
     hold: bool  # True to hold the tickets for a payment
     onShortfall: NotRequired[Shortfall]

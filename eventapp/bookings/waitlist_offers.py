@@ -135,11 +135,11 @@ def _offer_to_first(
         waitlist.end_entry(context.db, context.inventory, claimed, "closed", now, "ticket_limit")
         return context.inventory.get_sale_state(event_id, fresh=True), False
     state = context.inventory.get_sale_state(event_id, fresh=True)
-    schedule_entry = choose_schedule_entry(state, None, now)
+    schedule_entry = choose_schedule_entry(state, now)
     event = context.inventory.take_for_offer(
         state,
         str(booking_id),
-        schedule_entry.get("scheduleId", 0),
+        schedule_entry["scheduleId"],
         type_id,
         quantity,
         ends_entry=claimed["quantity"] <= quantity,

@@ -12,7 +12,7 @@ from eventapp.accounts import service as accounts
 from eventapp.core.clock import start_clock
 from eventapp.core.database import Db
 from eventapp.due_work.service import DueRun
-from eventapp.events import rules, store, store_alerts
+from eventapp.events import rules, schedule_times, store, store_alerts
 from eventapp.events.types import LowTicketsEvent, RescheduledEvent, ScheduleChange
 from eventapp.favorites import service as favorites
 from eventapp.notifications import service as notifications
@@ -23,14 +23,22 @@ BATCH_SIZE = 200
 
 
 def find_schedule_changes(
-    db: Db, limit: int, without: Sequence[object] = ()
+    db: Db, now: datetime, limit: int, without: Sequence[object] = ()
 ) -> list[RescheduledEvent]:
-    """Return events whose schedule changed and whose ticket holders are not notified yet.
+    """Return events whose schedule changed and whose ticket holders are to be notified now.
 
     Args:
         without: eventIds to leave out.
     """
-    return store_alerts.find_schedule_changes(db, limit, without)
+    return store_alerts.find_schedule_changes(db, now, limit, without)
+
+
+def postpone_schedule_changes(db: Db, event: RescheduledEvent, until: datetime) -> None:
+    """Record that the changes are to be handled again at this time.
+
+    If there is a change since the event was read, all stay due.
+    """
+    store_alerts.postpone_schedule_changes(db, event, until)
 
 
 def clear_schedule_changes(db: Db, event: RescheduledEvent) -> None:
@@ -51,7 +59,12 @@ def has_entry(event: RescheduledEvent, date: datetime, location: str) -> bool:
 def present_schedule(event: RescheduledEvent) -> list[DateAndLocation]:
     """Return the event's schedule as notifications present it."""
     return [
-        {"date": entry["date"].date().isoformat(), "location": entry["location"]}
+        {
+            "date": entry["date"].date().isoformat(),
+            "startsAt": entry.get("startsAt"),
+            "timezone": entry["timezone"],
+            "location": entry["location"],
+        }
         for entry in event["schedule"]
     ]
 
@@ -95,8 +108,8 @@ def _alert_favoriting_users(db: Db, base_url: str, event: LowTicketsEvent, now: 
 def _make_low_tickets_alert(
     event: LowTicketsEvent, recipient: Recipient, now: datetime
 ) -> NewNotification:
-    upcoming = [each for each in event["schedule"] if each["date"] >= event["nextDate"]]
-    entry = min(upcoming or event["schedule"], key=lambda each: each["date"])
+    upcoming = [each for each in event["schedule"] if each["overAt"] > now]
+    entry = min(upcoming or event["schedule"], key=schedule_times.find_begin)
     return NewNotification(
         key=f"low:{event['eventId']}:{rules.FEW_TICKETS}:{recipient.id}",
         kind="low_tickets",
@@ -106,6 +119,8 @@ def _make_low_tickets_alert(
             "eventId": event["eventId"],
             "eventTitle": event["title"],
             "date": entry["date"].date().isoformat(),
+            "startsAt": entry.get("startsAt"),
+            "timezone": entry["timezone"],
             "location": entry["location"],
             "quantity": rules.count_all_buyable(event),
         },

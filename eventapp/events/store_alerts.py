@@ -1,7 +1,8 @@
 """Find events that users must be notified of, and record that they are notified.
 
-An edit of a schedule records the change in `tell` and its time in `tellAt`, in the same write. Both
-fields are removed when the ticket holders have been notified.
+An edit of a schedule records the change in `tell`, and in `tellAt` when it is due: at once. When
+the ticket holders have been notified, `tellAt` becomes the time at which bookings that were in
+flight during the edit are recorded, too. Both fields are removed after that.
 """
 
 from collections.abc import Sequence
@@ -24,16 +25,22 @@ LOW_TICKETS_FIELDS = dict.fromkeys(
 
 
 def find_schedule_changes(
-    db: Db, limit: int, without: Sequence[object] = ()
+    db: Db, now: datetime, limit: int, without: Sequence[object] = ()
 ) -> list[RescheduledEvent]:
-    """Return events with schedule changes that are not notified yet, the oldest change first.
+    """Return events with schedule changes that are due, the longest due first.
 
     Args:
         without: eventIds to leave out.
     """
-    where = {"tellAt": {"$exists": True}, **exclude_ids(without, "eventId")}
+    where = {"tellAt": {"$lte": now}, **exclude_ids(without, "eventId")}
     found = db.events.find(where, RESCHEDULED_FIELDS)
     return cast(list[RescheduledEvent], list(found.sort("tellAt", ASCENDING).limit(limit)))
+
+
+def postpone_schedule_changes(db: Db, event: RescheduledEvent, until: datetime) -> None:
+    """Set when the changes are due if there are none beyond those that were read."""
+    unchanged = {"eventId": event["eventId"], "tell": event["tell"]}
+    db.events.update_one(unchanged, {"$set": {"tellAt": until}})
 
 
 def clear_schedule_changes(db: Db, event: RescheduledEvent) -> None:

@@ -1,6 +1,6 @@
 """Decide who gets which tickets: of what is left of each ticket type and of each quota."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from eventapp.events.service import find_matching_quotas
@@ -19,7 +19,9 @@ from eventapp.inventory.sale_windows import is_in_window
 from eventapp.inventory.types import Limit, WaitlistedPart
 
 
-def allocate(event: SaleState, requests: Sequence[TicketRequest]) -> list[Allocation]:
+def allocate(
+    event: SaleState, requests: Sequence[TicketRequest], over: Container[int] = ()
+) -> list[Allocation]:
     """Allocate tickets to requests in their order, until no more are available.
 
     A ticket takes one place of its type and one of each quota that matches its type and its
@@ -29,15 +31,21 @@ def allocate(event: SaleState, requests: Sequence[TicketRequest]) -> list[Alloca
 
     While anyone waits for a ticket type or at a quota, requests get no tickets of it: returned
     tickets go to the waitlist first. Requests that were resolved before the last edit get nothing.
+
+    Args:
+        over: the ids of the schedule entries that are over. Requests for them get nothing.
     """
     remaining, terms = _Remaining(event), get_terms(event)
     types = {each["ticketTypeId"]: each for each in event["ticketTypes"]}
-    return [
-        _find_closed(request, types) or _allocate_one(request, remaining)
-        if request.terms in (None, terms)
-        else Allocation(has_other_terms=True)
-        for request in requests
-    ]
+
+    def allocate_valid(request: TicketRequest) -> Allocation:
+        if request.terms not in (None, terms):
+            return Allocation(has_other_terms=True)
+        if request.schedule_id in over:
+            return Allocation(entry_is_over=True)
+        return _find_closed(request, types) or _allocate_one(request, remaining)
+
+    return [allocate_valid(request) for request in requests]
 
 
 def _find_closed(request: TicketRequest, types: Mapping[int, TicketType]) -> Allocation | None:

@@ -24,6 +24,12 @@ class TicketMinimum(Conflict):
     code = "ticket_minimum"
 
 
+class EventPast(Conflict):
+    """The schedule entry is over."""
+
+    code, message = "event_past", "This date is over"
+
+
 class TicketLimit(Conflict):
     """The user asks for more tickets, or would get more, than the limits allow."""
 

@@ -38,7 +38,7 @@ class TicketRequest:
     Attributes:
         booking_id: hex id of the booking to record. It is also the key of the in-flight entry.
         items: quantities by ticketTypeId, each 1 or more.
-        schedule_id: scheduleId of the entry to book; 0 for an entry without one.
+        schedule_id: the id of the schedule entry to book. 0 for a join of the waitlist alone.
         held: True to hold the tickets for a payment, False to sell them.
         on_shortfall: REJECT, PARTIAL, WAITLIST or WAITLIST_ONLY.
         requester: the user's id, followed by a space and a digest of the idempotency key if there
@@ -77,6 +77,7 @@ class Allocation:
             the requests before it in the batch.
         limited_by: for each ticket type of which too few were available, the stock with the fewest.
         unknown_type_id: a requested ticket type that the event does not have; None if it has all.
+        entry_is_over: True if the schedule entry of the request is over. The request gets nothing.
         has_other_terms: True if the event was edited since the request was resolved. The request
             must be resolved again, which may refuse it.
         closed_type: a requested ticket type that was not on sale when the caller asked.
@@ -88,6 +89,7 @@ class Allocation:
     available: Quantities = field(default_factory=dict)
     limited_by: tuple[Limit, ...] = ()
     unknown_type_id: int | None = None
+    entry_is_over: bool = False
     has_other_terms: bool = False
     closed_type: TicketType | None = None
     promo_refusal: PromoRefusal | None = None
@@ -189,9 +191,9 @@ def start_of_day(now: datetime) -> datetime:
     return datetime.combine(now.date(), time.min, UTC)
 
 
-def is_on_sale(event: SaleState, today: datetime) -> bool:
-    """Return whether the event is published and has a date that is not before `today`."""
-    return bool(event["status"] == "published" and event["lastDate"] >= today)
+def is_on_sale(event: SaleState, now: datetime) -> bool:
+    """Return whether the event is published and has a schedule entry that is not over."""
+    return event["status"] == "published" and len(find_over(event, now)) < len(event["schedule"])
 
 
 def get_terms(event: SaleState) -> int:
@@ -204,6 +206,16 @@ def index_types(event: SaleState) -> dict[int, int]:
     return {each["ticketTypeId"]: index for index, each in enumerate(event["ticketTypes"])}
 
 
+def find_over(event: SaleState, now: datetime) -> set[int]:
+    """Return the ids of the schedule entries that are over at this time."""
+    return {entry["scheduleId"] for entry in event["schedule"] if entry["overAt"] <= now}
+
+
+def index_entries(event: SaleState) -> dict[int, int]:
+    """Return the index of each schedule entry in the event's array, by scheduleId."""
+    return {each["scheduleId"]: index for index, each in enumerate(event["schedule"])}
+
+
 def grants_all(requests: Sequence[TicketRequest], allocations: Sequence[Allocation]) -> bool:
     """Return whether every request gets exactly the tickets that it wants.
 
@@ -211,6 +223,12 @@ def grants_all(requests: Sequence[TicketRequest], allocations: Sequence[Allocati
     """
     pairs = zip(requests, allocations, strict=True)
     return all(allocation.taken == request.items for request, allocation in pairs)
+
+
+def find_booked_entries(event: SaleState, cells: CellChanges) -> dict[int, int]:
+    """Return the index of each schedule entry of which tickets are taken, by scheduleId."""
+    indexes = index_entries(event)
+    return {schedule_id: indexes[schedule_id] for schedule_id, _type_id in cells}
 
 
 def compute_sale_changes(event: SaleState, grants: Grants) -> IndexedChanges:

@@ -25,6 +25,7 @@ from eventapp.events.service import (
 from eventapp.events.types import SaleState, TicketType
 from eventapp.inventory import sale_windows, store_waitlists
 from eventapp.inventory.errors import (
+    EventPast,
     NotOnSale,
     PromoExhausted,
     PromoNotApplicable,
@@ -74,6 +75,7 @@ __all__ = [
     "EventClosed",
     "EventNotFound",
     "EventOverloaded",
+    "EventPast",
     "Inventory",
     "NotOnSale",
     "PromoCodeUses",
@@ -181,9 +183,8 @@ class Inventory:
             after: the eventIds returned are above this one, in order.
             without: eventIds to leave out.
         """
-        today, moment = start_of_day(now), self.correct_clock(now)
         return store_waitlists.find_ids_to_offer(
-            self._db, today, moment, limit, after=after, without=without
+            self._db, self.correct_clock(now), limit, after=after, without=without
         )
 
     def is_in_window(self, ticket_type: TicketType, now: datetime) -> bool:
@@ -251,7 +252,7 @@ class Inventory:
             state: the sale state, just read, that the offer was computed from. If the event was
                 edited since, nothing is written.
             booking_id: hex id of the offer to record. It is also the key of the in-flight entry.
-            schedule_id: scheduleId of the offered entry; 0 for an entry without one.
+            schedule_id: the schedule entry that the offer is for. It must not be over.
             ends_entry: True if the waitlist entry wants no more tickets than this. Then `waiting`
                 falls by 1.
 

@@ -50,7 +50,8 @@ Guards of a take (`update_stock`, `build_sale_guards`, `build_on_sale_guard`):
 * The same two for each quota that matches the ticket type and the schedule entry.
 * `waiting = 0`: nobody waits for them. The take of an offer (`waiting >= 1`) is the only one that
   passes the waitlist.
-* `status` and `schedule.date`: the event is still on sale.
+* `status` and `schedule.overAt`: the event is still on sale.
+* `schedule.<i>.scheduleId` and `schedule.<i>.overAt`: the booked entry is not over yet.
 * `promoCodes.<code>.used` is at most `maxUses` less the uses that the take needs.
 * `inFlight` has fewer than MAX_ENTRIES entries.
 * For a join, `waitSequence` is unchanged since the read, so that no two joins get the same number.
@@ -273,14 +274,27 @@ def build_terms_guard(event: SaleState) -> Query:
     return {"terms": event.get("terms")}
 
 
-def build_on_sale_guard(today: datetime) -> Query:
+def build_on_sale_guard(now: datetime) -> Query:
     """Return the guard that the event is on sale, as `rules.is_on_sale` defines it.
 
-    It compares the dates of the schedule. Comparing `lastDate` would be equivalent, but `lastDate`
-    has an index, and the query planner of one MongoDB-compatible server scans that index instead of
-    finding the event by its eventId.
+    It compares the times of the entries. Comparing `overAt` of the event would be equivalent, but
+    that has an index, and the query planner of one MongoDB-compatible server scans that index
+    instead of finding the event by its eventId.
     """
-    return {"status": "published", "schedule.date": {"$gte": today}}
+    return {"status": "published", "schedule.overAt": {"$gt": now}}
+
+
+def build_entry_guards(entries: Mapping[int, int], now: datetime) -> Query:
+    """Return the guards that each booked schedule entry is where it was read, and is not over.
+
+    Args:
+        entries: the index of each entry in the array, by scheduleId.
+    """
+    guards: Query = {}
+    for schedule_id, index in entries.items():
+        guards[f"schedule.{index}.scheduleId"] = schedule_id
+        guards[f"schedule.{index}.overAt"] = {"$gt": now}
+    return guards
 
 
 def build_sale_guards(event: SaleState, changes: IndexedChanges) -> Query:

@@ -10,19 +10,13 @@ from eventapp.inventory import store
 
 
 def find_ids_to_offer(
-    db: Db,
-    today: datetime,
-    now: datetime,
-    limit: int,
-    *,
-    after: int = 0,
-    without: Sequence[object] = (),
+    db: Db, now: datetime, limit: int, *, after: int = 0, without: Sequence[object] = ()
 ) -> list[int]:
     """Return the ids of events on sale with available tickets for which somebody waits.
 
     Args:
-        today: the midnight with which the dates of a schedule are compared.
-        now: the time by the database's clock, with which sale windows are compared.
+        now: the time by the database's clock, with which the ends of schedule entries and sale
+            windows are compared.
         after: the eventIds returned are above this one.
         without: eventIds to leave out.
 
@@ -37,7 +31,7 @@ def find_ids_to_offer(
     }
     where = {
         "hadWaitlist": True,
-        **store.build_on_sale_guard(today),
+        **store.build_on_sale_guard(now),
         "ticketTypes": {"$elemMatch": offerable},
         "eventId": {"$gt": after, **exclude_ids(without, "eventId").get("eventId", {})},
     }

@@ -19,6 +19,7 @@ from eventapp.events.service import EventBusy, TicketTypeNotFound
 from eventapp.events.types import SaleState
 from eventapp.inventory import allocation, rules, sale_windows, store, store_promo_codes
 from eventapp.inventory.errors import (
+    EventPast,
     NotOnSale,
     PromoExhausted,
     PromoNotApplicable,
@@ -28,7 +29,7 @@ from eventapp.inventory.errors import (
 from eventapp.inventory.in_flight import ClearableEntries, InFlightEntries
 from eventapp.inventory.promo_codes import PromoRefusal
 from eventapp.inventory.quotas import compute_quota_changes, get_quotas
-from eventapp.inventory.rules import Allocation, TicketRequest, start_of_day
+from eventapp.inventory.rules import Allocation, TicketRequest
 from eventapp.inventory.sale_states import SaleStates
 
 # On a popular event, other sales may come between a read and its write many times in a row.
@@ -91,9 +92,9 @@ class TicketTaker:
         Returns:
             The outcomes; None, with nothing written, if the event must be read and tried again.
         """
-        if not rules.is_on_sale(state, start_of_day(now)):
+        if not rules.is_on_sale(state, now):
             return [NotOnSale() for _ in requests] if is_fresh else None
-        allocations = allocation.allocate(state, requests)
+        allocations = allocation.allocate(state, requests, rules.find_over(state, now))
         if not is_fresh and not rules.grants_all(requests, allocations):
             return None
         after = self._write_take(state, requests, allocations, now)
@@ -136,8 +137,9 @@ class TicketTaker:
                 **store.build_quota_guards(places),
                 **sale_windows.build_window_guards(sale_windows.find_moments(state, grants)),
                 **store_promo_codes.build_promo_guards(state, promo_uses),
+                **store.build_entry_guards(rules.find_booked_entries(state, cells), now),
                 **store.build_room_guard(),
-                **store.build_on_sale_guard(start_of_day(now)),
+                **store.build_on_sale_guard(now),
             },
             new_entries=rules.build_sale_entries(grants, now),
             now=now,
@@ -180,8 +182,9 @@ class TicketTaker:
                 **store.build_offer_guards(index, quantity),
                 **store.build_quota_offer_guards(places),
                 **sale_windows.build_window_guards({index: (moment, moment)}),
+                **store.build_entry_guards(rules.find_booked_entries(state, cells), now),
                 **store.build_room_guard(),
-                **store.build_on_sale_guard(start_of_day(now)),
+                **store.build_on_sale_guard(now),
             },
             new_entries={booking_id: entry},
             now=now,
@@ -203,6 +206,8 @@ def _build_outcome(allocation: Allocation, state: SaleState) -> TakeOutcome:
         )
     if allocation.promo_refusal:
         return make_promo_error(allocation.promo_refusal)
+    if allocation.entry_is_over:
+        return EventPast()
     return allocation, state
 
 

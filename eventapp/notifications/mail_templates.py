@@ -33,6 +33,7 @@ _environment = Environment(
 )
 
 _environment.filters["amount"] = rules.format_amount
+_environment.globals["format_date"] = rules.format_date
 _environment.globals["format_price"] = rules.format_price
 _environment.globals["format_total"] = rules.format_total
 

@@ -3,8 +3,15 @@
 import unicodedata
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from eventapp.notifications.types import Facts, MailStatus, RenderedNotification, StoredNotification
+from eventapp.notifications.types import (
+    DateAndLocation,
+    Facts,
+    MailStatus,
+    RenderedNotification,
+    StoredNotification,
+)
 
 BOOKING_CONFIRMED, BOOKING_CANCELLED = "booking_confirmed", "booking_cancelled"
 TICKETS_CANCELLED = "tickets_cancelled"
@@ -119,7 +126,7 @@ def _compose_waitlist_closed(data: Facts) -> tuple[str, str]:
 
 
 def _compose_event_changed(data: Facts) -> tuple[str, str]:
-    dates = "; ".join(f"{entry['date']}, {entry['location']}" for entry in data["schedule"])
+    dates = "; ".join(f"{format_date(entry)}, {entry['location']}" for entry in data["schedule"])
     return (
         f"Event changed: {data['eventTitle']}",
         f"You have booking {data['bookingReference']} for {_describe_event(data)}. "
@@ -161,6 +168,14 @@ def _choose(data: Facts, singular: str, plural: str) -> str:
     return singular if data["quantity"] == 1 else plural
 
 
+def format_date(data: Facts | DateAndLocation) -> str:
+    """Return when an event takes place: `2026-06-15`, or `2026-06-15, 20:00 (Europe/Athens)`."""
+    starts_at, zone_name = data.get("startsAt"), data.get("timezone")
+    if starts_at is None or zone_name is None:
+        return data["date"]
+    return f"{data['date']}, {starts_at.astimezone(ZoneInfo(zone_name)):%H:%M} ({zone_name})"
+
+
 def format_amount(amount: int | float) -> str:
     """Return an amount of money with no decimals or with two: `20`, `12.50`."""
     return f"{amount:.0f}" if amount == int(amount) else f"{amount:.2f}"
@@ -179,7 +194,7 @@ def format_total(total: int | float, currency: str) -> str:
 
 
 def _describe_event(data: Facts) -> str:
-    return f"{data['eventTitle']} on {data['date']}, {data['location']}"
+    return f"{data['eventTitle']} on {format_date(data)}, {data['location']}"
 
 
 def _describe_refund(data: Facts) -> str:

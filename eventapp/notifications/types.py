@@ -14,7 +14,9 @@ from bson import ObjectId
 class DateAndLocation(TypedDict):
     """A schedule entry of an event."""
 
-    date: str  # YYYY-MM-DD
+    date: str  # YYYY-MM-DD, in `timezone`
+    startsAt: datetime | None  # UTC; None where no time is known
+    timezone: str  # IANA name
     location: str
 
 
@@ -28,7 +30,9 @@ Facts = TypedDict(
         "eventTitle": str,
         "quantity": int,  # tickets
         # In every notification except a report and `waitlist_closed`:
-        "date": str,  # YYYY-MM-DD
+        "date": str,  # YYYY-MM-DD, in `timezone`
+        "startsAt": datetime | None,  # UTC; None where no time is known, absent in older ones
+        "timezone": str | None,  # IANA name; None if unknown, absent in older ones
         "location": str,
         # In every notification of a booking:
         "bookingId": ObjectId,

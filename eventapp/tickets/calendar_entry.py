@@ -1,18 +1,26 @@
-"""Render a booking as an iCalendar file (RFC 5545)."""
+"""Render a booking as an iCalendar file (RFC 5545).
 
-from datetime import timedelta
+An entry has local times with the `TZID` of the event's zone, and the file describes that zone in a
+`VTIMEZONE`. Where no time of day is known, the entry lasts the whole day. The UID of the entry of a
+booking never changes, and each change that a calendar should show raises its SEQUENCE.
+"""
+
+from datetime import date, timedelta
 from email.utils import parseaddr
+from zoneinfo import ZoneInfo
 
 import icalendar
 from bson import ObjectId
+from icalendar.cal.timezone import TimezoneDaylight, TimezoneStandard
 
 from eventapp.bookings import service as bookings
+from eventapp.bookings.booked_entries import find_entry, follow_entry
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.types import StoredBooking
 from eventapp.core.access.actor import Actor
 from eventapp.core.database import Db
 from eventapp.events import service as events
-from eventapp.events.types import Event, ScheduleEntry
+from eventapp.events.types import Event
 from eventapp.notifications.types import Attachment
 
 PRODID = "-//eventapp//bookings//EN"
@@ -40,10 +48,10 @@ def build_attachment(context: BookingContext, booking_id: ObjectId, actor: Actor
 def build_calendar(
     context: BookingContext, booking_id: ObjectId, actor: Actor, method: str = PUBLISH
 ) -> tuple[str, bytes]:
-    """Return the booking's reference, and an iCalendar file with an all-day entry on its date.
+    """Return the booking's reference, and an iCalendar file with its entry.
 
-    The UID of the entry never changes. Each edit of the event, and the end of the booking, raises
-    its SEQUENCE. A calendar that imports the file again then updates the entry.
+    The UID of the entry never changes. Each edit of the event, and each change of the booking's
+    tickets, raises its SEQUENCE. A calendar that imports the file again then updates the entry.
 
     Args:
         method: PUBLISH, or CANCEL to make a calendar remove the entry (RFC 5546).
@@ -51,20 +59,58 @@ def build_calendar(
     Raises:
         BookingNotFound: there is no such booking, or it is another user's.
     """
-    booking = bookings.find_own_booking(context, booking_id, actor)
+    stored = bookings.find_own_booking(context, booking_id, actor)
+    event = _find_event(context.db, stored)
+    # A booking that has ended may be of an event that is a draft again. Then the entry shows what
+    # the booking says.
+    shown = event if event and events.may_see(event, actor) else None
+    booking = follow_entry(stored, shown["schedule"] if shown else [])
+    entry = build_entry(booking, shown, compute_sequence(stored, event))
+    file = render_file(entry, method, organizer=parseaddr(context.outbox.mail_from)[1])
+    return booking["bookingReference"], file
+
+
+def render_file(entry: icalendar.Event, method: str, *, organizer: str) -> bytes:
+    """Return a calendar file with this entry and the zone of its times.
+
+    Args:
+        organizer: the mail address of the entry's organizer.
+    """
+    entry.add("organizer", f"mailto:{organizer}")
     calendar = icalendar.Calendar()
     calendar.add("prodid", PRODID)
     calendar.add("version", "2.0")
     calendar.add("method", method)
-    event = _find_event(context.db, booking)
-    # A booking that has ended may be of an event that is a draft again. Then the entry shows what
-    # the booking says.
-    shown = event if event and events.may_see(event, actor) else None
-    entry = _build_entry(booking, shown, _compute_sequence(booking, event))
-    entry.add("organizer", f"mailto:{parseaddr(context.outbox.mail_from)[1]}")
     calendar.add_component(entry)
+    _add_zone(calendar, entry.DTSTART)
     file: bytes = calendar.to_ical()
-    return booking["bookingReference"], file
+    return file
+
+
+def _add_zone(calendar: icalendar.Calendar, begin: date) -> None:
+    """Add the VTIMEZONE of the entry, with the changes of summer time of the years around it."""
+    calendar.add_missing_timezones(date(begin.year - 1, 1, 1), date(begin.year + 2, 1, 1))
+    observances: list[TimezoneStandard | TimezoneDaylight] = []
+    for zone in calendar.timezones:
+        observances += [*zone.standard, *zone.daylight]
+    for observance in observances:
+        _correct_onset(observance)
+
+
+def _correct_onset(observance: TimezoneStandard | TimezoneDaylight) -> None:
+    """Write the onset of summer time in the local time before the change, as RFC 5545 demands.
+
+    icalendar writes it in the local time after the change, where the clock is put forward: 04:00
+    in place of 03:00 in Athens. A reader could then take the first hour of summer time for the
+    last one of winter time.
+    """
+    ahead = observance.TZOFFSETTO - observance.TZOFFSETFROM
+    if ahead > timedelta(0):
+        later = [onset - ahead for onset, _end in observance.rdates]
+        observance.DTSTART -= ahead
+        observance.pop("RDATE", None)
+        if later:
+            observance.add("RDATE", later)
 
 
 def _find_event(db: Db, booking: StoredBooking) -> Event | None:
@@ -74,16 +120,14 @@ def _find_event(db: Db, booking: StoredBooking) -> Event | None:
         return None
 
 
-def _build_entry(booking: StoredBooking, event: Event | None, sequence: int) -> icalendar.Event:
+def build_entry(booking: StoredBooking, event: Event | None, sequence: int) -> icalendar.Event:
     """Return the entry of a booking.
 
     Args:
+        booking: as it is shown: see `follow_entry`.
         event: what the caller may see of the event; None for a deleted one and a draft.
         sequence: the number of changes of the entry.
     """
-    schedule_entry = _find_schedule_entry(booking, event)
-    date_and_location = schedule_entry or booking
-    day = date_and_location["date"].date()
     changed_at = booking["updatedAt"]
     if event:
         changed_at = max(changed_at, event["updatedAt"])
@@ -93,14 +137,13 @@ def _build_entry(booking: StoredBooking, event: Event | None, sequence: int) -> 
         "status": STATUSES.get(booking["status"], CANCELLED),
         "summary": event["title"] if event else booking["eventTitle"],
         "description": _describe(booking),
-        "location": date_and_location["location"],
-        "dtstart": day,
-        "dtend": day + timedelta(days=1),  # RFC 5545: the end of an all-day entry is exclusive
+        "location": booking["location"],
         "dtstamp": changed_at,
         "last-modified": changed_at,
         "created": booking["createdAt"],
-        "transp": "TRANSPARENT",
+        **build_times(booking),
     }
+    schedule_entry = find_entry(booking, event["schedule"]) if event and booking["active"] else None
     if schedule_entry and "lat" in schedule_entry and "lng" in schedule_entry:
         properties["geo"] = (schedule_entry["lat"], schedule_entry["lng"])
     entry = icalendar.Event()
@@ -109,28 +152,37 @@ def _build_entry(booking: StoredBooking, event: Event | None, sequence: int) -> 
     return entry
 
 
-def _find_schedule_entry(booking: StoredBooking, event: Event | None) -> ScheduleEntry | None:
-    """Return the present state of the booked schedule entry; None if none can be matched.
+def build_times(booking: StoredBooking) -> dict[str, object]:
+    """Return the properties that say when a booking takes place, in the zone of its event.
 
-    A booking stores the date and the location of its entry, and an edit of the event may have
-    changed both. The entries are matched by date and location, else by date, else by location. If
-    none matches, the only entry of an event is taken.
+    An entry without an end ends when it begins (RFC 5545, 3.6.1). An entry that lasts the whole day
+    does not make its holder busy.
     """
-    schedule = event["schedule"] if event else []
-    by_date = [each for each in schedule if each["date"] == booking["date"]]
-    by_location = [each for each in schedule if each["location"] == booking["location"]]
-    by_both = [each for each in by_date if each["location"] == booking["location"]]
-    for candidates in (by_both, by_date, by_location):
-        if candidates:
-            return candidates[0]
-    return schedule[0] if len(schedule) == 1 else None
+    starts_at, ends_at = booking.get("startsAt"), booking.get("endsAt")
+    if starts_at is None:
+        day = booking["date"].date()
+        # The end of an all-day entry is exclusive.
+        return {"dtstart": day, "dtend": day + timedelta(days=1), "transp": "TRANSPARENT"}
+    zone = ZoneInfo(booking["timezone"])
+    times: dict[str, object] = {"dtstart": starts_at.astimezone(zone), "transp": "OPAQUE"}
+    if ends_at is not None:
+        times["dtend"] = ends_at.astimezone(zone)
+    return times
 
 
-def _compute_sequence(booking: StoredBooking, event: Event | None) -> int:
+def compute_sequence(booking: StoredBooking, event: Event | None) -> int:
+    """Return the SEQUENCE of a booking's entry.
+
+    It grows with each edit of the event, with each change of the booking's tickets or money, and
+    with the end of the booking. It never falls.
+
+    Args:
+        event: None if it was deleted.
+    """
     if event is None:
         return LAST_SEQUENCE
     has_ended = booking["status"] not in STATUSES
-    return event["__v"] + int(has_ended)
+    return event["__v"] + len(booking.get("entries", ())) + int(has_ended)
 
 
 def _describe(booking: StoredBooking) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
+from eventapp.bookings import service as bookings
 from eventapp.bookings.types import CheckIn, StoredBooking
 from eventapp.core.access.actor import Actor, ActorLoader
 from eventapp.core.database import Db
@@ -82,11 +83,14 @@ class EventCheckIn:
             if rules.find_check_in_time(booking, ticket) is None:
                 return None
             _refuse_another_scan(booking, ticket, check_in["scannedAt"])
+        shown = bookings.follow_event(self.db, booking)
         return {
             **render_ticket(booking, ticket, type_names[ticket], self.key),
             "bookingReference": booking["bookingReference"],
-            "date": booking["date"].date().isoformat(),
-            "location": booking["location"],
+            "scheduleId": shown.get("scheduleId"),
+            "date": shown["date"].date().isoformat(),
+            "startsAt": shown.get("startsAt"),
+            "location": shown["location"],
         }
 
     def iter_valid_tickets(self, load_actor: ActorLoader) -> Iterator[list[ValidTicket]]:
@@ -107,7 +111,7 @@ class EventCheckIn:
             after = (batch[-1]["createdAt"], batch[-1]["_id"])
             yield [
                 rules.render_valid_ticket(booking, ticket, type_name)
-                for booking in batch
+                for booking in bookings.follow_events(self.db, batch)
                 for ticket, type_name in rules.iter_tickets(booking)
             ]
 

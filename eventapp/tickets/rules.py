@@ -109,6 +109,8 @@ def render_valid_ticket(booking: TicketedBooking, ticket: Ticket, type_name: str
     return {
         "ticketId": ticket.ticket_id,
         "type": type_name,
+        "scheduleId": booking.get("scheduleId"),
         "date": booking["date"].date().isoformat(),
+        "startsAt": booking.get("startsAt"),
         "checkedInAt": find_check_in_time(booking, ticket),
     }

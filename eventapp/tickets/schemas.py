@@ -52,14 +52,18 @@ class TicketsAnswer(Schema):
 
 class CheckedIn(Ticket):
     bookingReference = fields.String(required=True)
+    scheduleId = fields.Integer(required=True, allow_none=True)
     date = fields.Date(required=True)
+    startsAt = fields.DateTime(required=True, allow_none=True)
     location = fields.String(required=True)
 
 
 class DoorRow(Schema):
     ticketId = fields.String(required=True)
     type = fields.String(required=True)
+    scheduleId = fields.Integer(required=True, allow_none=True)
     date = fields.Date(required=True)
+    startsAt = fields.DateTime(required=True, allow_none=True)
     checkedInAt = fields.DateTime(required=True, allow_none=True)
 
 

@@ -24,7 +24,13 @@ KEY_ID = "tickets"
 # The order of the index `event_newest` of bookings.
 NEWEST_FIRST = [("createdAt", DESCENDING), ("_id", DESCENDING)]
 TICKETED_BOOKING_FIELDS = dict.fromkeys(
-    ("status", "items", "date", "createdAt", "checkIns", "cancellations"), 1
+    (
+        *("status", "items", "createdAt", "checkIns", "cancellations"),
+        # What BookedEntry has.
+        *("eventId", "active", "scheduleId", "bookedMoves", "copiedMoves"),
+        *("date", "location", "timezone", "startsAt", "endsAt"),
+    ),
+    1,
 )
 
 

@@ -5,7 +5,7 @@ from typing import Literal, NotRequired, TypedDict
 
 from bson import ObjectId
 
-from eventapp.bookings.types import BookingItem, Cancellation, CheckIn, Status
+from eventapp.bookings.types import BookedEntry, BookingItem, Cancellation, CheckIn, Status
 
 
 class StoredKey(TypedDict):
@@ -16,13 +16,12 @@ class StoredKey(TypedDict):
     createdAt: datetime  # UTC
 
 
-class TicketedBooking(TypedDict):
+class TicketedBooking(BookedEntry):
     """The fields of a booking that determine its tickets and whether they are checked in."""
 
     _id: ObjectId
     status: Status
     items: list[BookingItem]
-    date: datetime  # UTC midnight of the booked date
     createdAt: datetime  # UTC
     checkIns: NotRequired[dict[str, CheckIn]]  # by Ticket.local_id; absent before the first one
     cancellations: NotRequired[list[Cancellation]]  # of tickets; absent before the first one
@@ -48,7 +47,9 @@ class CheckedInTicket(TicketView):
     """A ticket that was just checked in, as the API shows it to the scanner."""
 
     bookingReference: str
-    date: str  # ISO 8601
+    scheduleId: int | None  # the booked schedule entry; None if it is unknown
+    date: str  # ISO 8601, in the zone of the event
+    startsAt: datetime | None  # UTC; None where no time is known
     location: str
 
 
@@ -57,7 +58,9 @@ class ValidTicket(TypedDict):
 
     ticketId: str
     type: str
-    date: str  # ISO 8601
+    scheduleId: int | None  # the booked schedule entry; None if it is unknown
+    date: str  # ISO 8601, in the zone of the event
+    startsAt: datetime | None  # UTC; None where no time is known
     checkedInAt: datetime | None  # UTC; None before the check-in
 
 

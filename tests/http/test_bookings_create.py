@@ -13,9 +13,9 @@ from tests.factories import day
 pytestmark = pytest.mark.usefixtures("clean_inventory")
 A = {"type": "A", "quantity": 1}
 FIELDS = """
-    _id bookingReference userId eventId eventTitle date location items quantity subtotal
-    discount totalPrice promoCode currency status expiresAt createdAt updatedAt cancelledAt refund
-    refunds
+    _id bookingReference userId eventId eventTitle scheduleId date startsAt endsAt timezone
+    location items quantity subtotal discount totalPrice promoCode currency
+    status expiresAt createdAt updatedAt cancelledAt refund refunds
 """
 
 
@@ -211,7 +211,8 @@ def test_a_date_that_an_edit_moved_to_the_past_is_refused_and_nothing_is_taken(d
     )
     bob.book(1)
     yesterday = utc_now() - timedelta(days=1)
-    moved = {"$set": {"schedule.0.date": yesterday}, "$inc": {"rev": 1, "terms": 1}}
+    dates = {"schedule.0.date": yesterday, "schedule.0.overAt": yesterday}
+    moved = {"$set": dates, "$inc": {"rev": 1, "terms": 1}}
     db.events.update_one({"eventId": 1}, moved)
     refused(ann.order(1, ticketTypeId=1, quantity=1, scheduleIndex=0), 409, "event_past")
     assert stock_of(db, 1) == (9, 1, 0, 0)

@@ -167,7 +167,9 @@ class TestList:
         ids = [f"{latest['_id']}-1-1", f"{booking['_id']}-1-1", f"{booking['_id']}-1-2"]
         assert [row["ticketId"] for row in rows] == ids
         assert [row["checkedInAt"] is None for row in rows] == [True, True, False]
-        assert rows[0].keys() == {"ticketId", "type", "date", "checkedInAt"}
+        assert rows[0].keys() == {
+            *("ticketId", "type", "scheduleId", "date", "startsAt", "checkedInAt"),
+        }
 
     @pytest.mark.parametrize("batch_size", [1, 2, 3, 7])
     def test_batches_leave_no_ticket_out(

@@ -311,9 +311,9 @@ def test_control_the_machine_notices_tickets_that_are_not_returned(machine, monk
 
 
 def test_control_the_machine_notices_a_sale_that_passes_the_waitlist(machine, monkeypatch):
-    def nobody_waits(event, requests):
+    def nobody_waits(event, *rest):
         ticket_types = [{**each, "waiting": 0} for each in event["ticketTypes"]]
-        return allocate({**event, "ticketTypes": ticket_types}, requests)
+        return allocate({**event, "ticketTypes": ticket_types}, *rest)
 
     allocate = inventory_allocation.allocate
     run = sold_out(machine)

@@ -89,8 +89,8 @@ def test_control_without_the_guard_a_purchase_passes_the_waitlist(context, db, m
     event, sold, _ = sold_out_event(context, db, 1, 1)
     monkeypatch.setattr(inventory_store, "_build_type_guards", lambda *_: {})
     allocate = inventory_allocation.allocate
-    blind = lambda e, r: allocate(  # noqa: E731
-        {**e, "ticketTypes": [{**k, "waiting": 0} for k in e["ticketTypes"]]}, r
+    blind = lambda e, *rest: allocate(  # noqa: E731
+        {**e, "ticketTypes": [{**k, "waiting": 0} for k in e["ticketTypes"]]}, *rest
     )
     monkeypatch.setattr(inventory_allocation, "allocate", blind)
     cancel(context, sold[0])

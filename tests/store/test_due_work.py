@@ -25,7 +25,7 @@ LIMITS = (
     (waitlist_offers, "MAX_HOLDS_PER_RUN"),
     (waitlist_offers, "MAX_EVENTS_PER_RUN"),
     (event_closing, "MAX_EVENTS_PER_RUN"),
-    (events, "MAX_COMPLETED"),
+    (timekeeping, "MAX_COMPLETED"),
     (outbox, "BATCH_SIZE"),
     (booking_notifications, "BATCH_SIZE"),
     (booking_notifications, "MAX_BATCHES"),
@@ -57,14 +57,14 @@ def world(app, db, client):
     return World(app, db, client)
 
 
-def booked_without_a_location(world):
+def booked_without_a_currency(world):
     world.add_events(5)
     world.book_both()
-    world.break_booking(1, location="")
+    world.break_booking(1, currency="")
     return lambda: world.db.mails.count_documents({"userId": world.bob.id}) == 1
 
 
-def moved_with_a_booking_without_a_location(world):
+def moved_with_a_booking_without_a_currency(world):
     world.add_events(5)
     world.book_both()
     world.ann.book(2, 1)
@@ -73,7 +73,7 @@ def moved_with_a_booking_without_a_location(world):
         change = {"date": day(9)}
         answer = world.host.call("PATCH", f"/events/{number}/schedule/0", change)
         assert answer.status_code == 200
-    world.db.bookings.update_many({"userId": world.ann.id}, {"$unset": {"location": ""}})
+    world.db.bookings.update_many({"userId": world.ann.id}, {"$unset": {"currency": ""}})
     return lambda: world.db.mails.count_documents({"userId": world.bob.id}) == 1
 
 
@@ -228,8 +228,8 @@ class Case:
 
 
 CASES = (
-    Case("tell", booked_without_a_location, "notification"),
-    Case("tell", moved_with_a_booking_without_a_location, "schedule change of booking"),
+    Case("tell", booked_without_a_currency, "notification"),
+    Case("tell", moved_with_a_booking_without_a_currency, "schedule change of booking"),
     Case("settle", cancelled_with_a_broken_move, "stock move"),
     Case("settle", left_with_a_broken_entry, "waitlist leave"),
     Case("settle", claimed_with_a_broken_entry, "offer claim"),

@@ -220,7 +220,7 @@ def test_marks_since_is_only_set_at_the_revision_that_was_read(db, event):
 
 
 def find_ids_to_offer(db):
-    return store_waitlists.find_ids_to_offer(db, utc_now(), utc_now(), 10)
+    return store_waitlists.find_ids_to_offer(db, utc_now(), 10)
 
 
 def test_offerable_events_have_tickets_of_a_type_that_somebody_waits_for(db, event):

@@ -54,7 +54,13 @@ def test_pending_notifications_added_since_the_read_are_not_cleared(db):
 
 def test_bookings_without_a_user_are_not_notified(app, db):
     now = utc_now()
-    nobody = {"userId": None, "tell": {"booking_confirmed": now}, "tellAt": now}
+    nobody = {
+        "userId": None,
+        "eventId": 1,
+        "active": False,
+        "tell": {"booking_confirmed": now},
+        "tellAt": now,
+    }
     gone = {**nobody, "userId": ObjectId(), "bookingReference": "b"}
     db.bookings.insert_many([{**nobody, "bookingReference": "a"}, gone])
     assert notify_holders(BOOKING_CONTEXT.get(app)) == 0

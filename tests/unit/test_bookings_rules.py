@@ -1,6 +1,6 @@
 """Totals, deadlines and parts of bookings, as tables of cases."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,13 @@ EVENT = {
         {"ticketTypeId": 4, "type": "B", "price": 5},
     ],
 }
-ENTRY = {"date": datetime(2026, 6, 1, tzinfo=UTC), "location": "Volos"}
+ENTRY = {
+    "scheduleId": 3,
+    "date": datetime(2026, 6, 1, tzinfo=UTC),
+    "timezone": "Europe/Athens",
+    "location": "Volos",
+    "moves": 2,
+}
 whole_cents = st.integers(0, 100_000_000)
 
 
@@ -97,16 +103,11 @@ def test_the_view_hides_internal_fields():
     assert not {"active", "slot", "totalCents", "organizerId", "restock", "due"} & shown.keys()
 
 
-@pytest.mark.parametrize(
-    ("cutoff", "deadline"),
-    [
-        (timedelta(hours=24), datetime(2026, 5, 31, tzinfo=UTC)),
-        (timedelta(0), datetime(2026, 6, 1, tzinfo=UTC)),
-        (timedelta(minutes=90), datetime(2026, 5, 31, 22, 30, tzinfo=UTC)),
-    ],
-)
-def test_the_cancellation_deadline_is_counted_from_midnight(cutoff, deadline):
-    assert rules.compute_cancellation_deadline(booking({1: 1}), cutoff) == deadline
+def test_a_new_booking_copies_its_schedule_entry():
+    made = booking({1: 1})
+    assert (made["scheduleId"], made["bookedMoves"], made["copiedMoves"]) == (3, 2, 2)
+    assert (made["date"], made["location"]) == (ENTRY["date"], "Volos")
+    assert (made["timezone"], made["startsAt"], made["endsAt"]) == ("Europe/Athens", None, None)
 
 
 @pytest.mark.parametrize(

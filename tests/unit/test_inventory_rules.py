@@ -112,19 +112,30 @@ def test_no_more_is_taken_than_available_and_nothing_that_others_wait_for(stocks
 
 
 @pytest.mark.parametrize(
-    ("status", "days_left", "on_sale"),
+    ("status", "seconds_left", "on_sale"),
     [
-        ("published", 0, True),
+        ("published", 1, True),
         ("published", 9, True),
+        ("published", 0, False),
         ("published", -1, False),
         ("draft", 9, False),
         ("cancelled", 9, False),
         ("completed", 9, False),
     ],
 )
-def test_an_event_is_on_sale_until_its_last_date_while_published(status, days_left, on_sale):
-    event = {"status": status, "lastDate": TODAY + timedelta(days=days_left)}
-    assert rules.is_on_sale(event, TODAY) is on_sale
+def test_an_event_is_on_sale_until_its_last_entry_is_over_while_published(
+    status, seconds_left, on_sale
+):
+    ends = (TODAY - timedelta(days=1), TODAY + timedelta(seconds=seconds_left))
+    schedule = [{"scheduleId": n, "overAt": end} for n, end in enumerate(ends, start=1)]
+    assert rules.is_on_sale({"status": status, "schedule": schedule}, TODAY) is on_sale
+
+
+def test_requests_for_an_entry_that_is_over_get_nothing_and_leave_the_tickets_to_others():
+    requests = [request_of({1: 5}, schedule_id=1), request_of({1: 5}, schedule_id=2)]
+    over, open_ = allocation.allocate(event_of(5), requests, over={1})
+    assert (over.entry_is_over, over.is_empty) == (True, True)
+    assert open_.taken == {1: 5}
 
 
 @pytest.mark.parametrize("held", [True, False])

@@ -148,10 +148,9 @@ def show_by_reference(reference: str) -> Response:
 @bp.error_responses(404, 409)
 def cancel_booking(booking_id: ObjectId) -> Response:
     """Cancel and refund a booking. Cancelling again changes nothing."""
-    cancelled = waitlist_offers.cancel_and_offer(
-        current_booking_context(), booking_id, current_actor(), utc_now()
-    )
-    return booking_response("Booking cancelled", service.render_booking(cancelled))
+    context = current_booking_context()
+    cancelled = waitlist_offers.cancel_and_offer(context, booking_id, current_actor(), utc_now())
+    return booking_response("Booking cancelled", service.render_current(context, cancelled))
 
 
 @bp.route("/<oid:booking_id>/cancellations", methods=["POST"])
@@ -166,13 +165,14 @@ def cancel_tickets(body: CancellationInput, booking_id: ObjectId) -> Response:
     Of `items`, the tickets with the highest numbers are cancelled that are not checked in. If no
     ticket is left, the booking is cancelled. The other tickets keep their ids and codes.
     """
-    actor = current_actor()
+    context, actor = current_booking_context(), current_actor()
     request_ = partial_cancellations.read_request(body, _read_idempotency_key(), actor)
     cancelled = partial_cancellations.cancel_tickets(
-        current_booking_context(), booking_id, request_, actor, utc_now()
+        context, booking_id, request_, actor, utc_now()
     )
     count = f"{cancelled.quantity} ticket{'' if cancelled.quantity == 1 else 's'}"
-    data = {"booking": service.render_booking(cancelled.booking), "refund": cancelled.refund}
+    booking = service.render_current(context, cancelled.booking)
+    data = {"booking": booking, "refund": cancelled.refund}
     return json_response({"message": f"{count} cancelled", "data": data}, 201)
 
 
@@ -182,10 +182,9 @@ def cancel_tickets(body: CancellationInput, booking_id: ObjectId) -> Response:
 @bp.error_responses(404, 409)
 def confirm_booking(booking_id: ObjectId) -> Response:
     """Pay for a held booking before it expires."""
-    confirmed = transitions.confirm_booking(
-        current_booking_context(), booking_id, current_actor(), utc_now()
-    )
-    return booking_response("Booking confirmed", service.render_booking(confirmed))
+    context = current_booking_context()
+    confirmed = transitions.confirm_booking(context, booking_id, current_actor(), utc_now())
+    return booking_response("Booking confirmed", service.render_current(context, confirmed))
 
 
 def booking_response(message: str, booking: BookingView) -> Response:

@@ -45,12 +45,10 @@ def accept_offer(body: AcceptInput, event_id: int) -> Response:
 
     A quantity that is greater than the offer takes all of it; the message says so.
     """
-    quantity = body.get("quantity")
-    booking = waitlist_offers.accept_offer(
-        current_booking_context(), event_id, current_actor(), quantity, utc_now()
-    )
+    quantity, context = body.get("quantity"), current_booking_context()
+    booking = waitlist_offers.accept_offer(context, event_id, current_actor(), quantity, utc_now())
     return booking_response(
-        _describe_acceptance(booking, quantity), service.render_booking(booking)
+        _describe_acceptance(booking, quantity), service.render_current(context, booking)
     )
 
 

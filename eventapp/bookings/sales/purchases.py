@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 from eventapp.bookings import rules
-from eventapp.bookings.errors import EventPast
 from eventapp.bookings.types import (
     ItemInput,
     PurchaseData,
@@ -22,17 +21,19 @@ from eventapp.bookings.types import (
 from eventapp.bookings.views import render_booking
 from eventapp.core import json
 from eventapp.core.errors import ValidationFailed
+from eventapp.events import current_schedules
 from eventapp.events.types import SaleState, ScheduleEntry
 from eventapp.inventory.quantity_limits import refuse_quantities
 from eventapp.inventory.service import (
     REJECT,
     WAITLIST,
+    EventPast,
+    NotOnSale,
     PromoNotFound,
     Quantities,
     TicketLimit,
     TicketTypeNotFound,
     fold_code,
-    start_of_day,
 )
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import EntryView
@@ -57,7 +58,8 @@ class Purchase:
         items: the ticket types and quantities; empty if no ticket type is named.
         only_type_quantity: the quantity if no ticket type is named, for the only type of the event;
             else None.
-        schedule_index: the index of the schedule entry; None for the next entry.
+        schedule_id: the id of the schedule entry; None for the next entry, or `schedule_index`.
+        schedule_index: the index of the schedule entry; None for the next entry, or `schedule_id`.
         promo_code: the promo code as the client sent it; None without one.
         hold: True to hold the tickets for a payment, False to confirm the booking at once.
         on_shortfall: what to do when too few tickets are left; None for the default.
@@ -69,6 +71,7 @@ class Purchase:
     event_id: int
     items: tuple[PurchaseItem, ...] = ()
     only_type_quantity: int | None = None
+    schedule_id: int | None = None
     schedule_index: int | None = None
     promo_code: str | None = None
     hold: bool = False
@@ -94,6 +97,7 @@ def read_purchase(body: PurchaseInput, idempotency_key: str | None) -> Purchase:
         event_id=body["eventId"],
         items=items,
         only_type_quantity=None if items else body["quantity"],
+        schedule_id=body.get("scheduleId"),
         schedule_index=body.get("scheduleIndex"),
         promo_code=body.get("promoCode"),
         hold=body["hold"],
@@ -145,7 +149,10 @@ def resolve_purchase(
     items = _resolve_items(purchase, event)
     _refuse_too_many(sum(items.values()), limits)
     refuse_quantities(event, items)
-    return items, choose_schedule_entry(event, purchase.schedule_index, now)
+    entry = choose_schedule_entry(
+        event, now, schedule_id=purchase.schedule_id, index=purchase.schedule_index
+    )
+    return items, entry
 
 
 def require_code_key(promo_code: str | None) -> str | None:
@@ -198,27 +205,37 @@ def _refuse_too_many(quantity: int, limits: rules.Limits) -> None:
         raise TicketLimit(f"At most {limits.per_user} tickets of an event")
 
 
-def choose_schedule_entry(event: SaleState, index: int | None, now: datetime) -> ScheduleEntry:
-    """Return the schedule entry to book.
+def choose_schedule_entry(
+    event: SaleState, now: datetime, *, schedule_id: int | None = None, index: int | None = None
+) -> ScheduleEntry:
+    """Return the schedule entry to book: the named one, else the next one that is not over.
+
+    If none is named and all entries are over, the one that began first is returned.
 
     Args:
-        index: the index of the entry; None for the next one. If all entries are over, the
-            earliest one is returned for None.
+        schedule_id, index: the id or the index of the entry. At most one of them is given.
 
     Raises:
-        ValidationFailed: there is no entry at `index`.
-        EventPast: the entry at `index` is over.
+        NotOnSale: the event has an older schema version.
+        ValidationFailed: there is no such entry.
+        EventPast: the named entry is over.
     """
-    today, entries = start_of_day(now), event["schedule"]
-    if index is None:
-        upcoming = [entry for entry in entries if entry["date"] >= today]
-        return min(upcoming or entries, key=lambda entry: entry["date"])
-    if index >= len(entries):
-        errors = {"scheduleIndex": ["The event has no such entry."]}
-        raise ValidationFailed("Invalid schedule index", errors=errors)
-    if entries[index]["date"] < today:
+    entries = event["schedule"]
+    if "overAt" not in entries[0]:  # The schema of the event is not migrated yet.
+        raise NotOnSale
+    if schedule_id is None and index is None:
+        upcoming = [entry for entry in entries if entry["overAt"] > now]
+        return min(upcoming or entries, key=current_schedules.find_begin)
+    if index is not None:
+        named, name = entries[index : index + 1], "index"
+    else:
+        named, name = [entry for entry in entries if entry["scheduleId"] == schedule_id], "id"
+    if not named:
+        errors = {f"schedule{name.title()}": ["The event has no such entry."]}
+        raise ValidationFailed(f"Invalid schedule {name}", errors=errors)
+    if named[0]["overAt"] <= now:
         raise EventPast
-    return entries[index]
+    return named[0]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,6 @@ from eventapp.bookings import rules, store
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.errors import (
     AlreadyBooked,
-    EventPast,
     IdempotencyMismatch,
     NoFreeReference,
     OfferUnderWay,
@@ -52,6 +51,7 @@ from eventapp.core.errors import DatabaseUnavailable, ValidationFailed
 from eventapp.core.metrics import BOOKINGS
 from eventapp.inventory.service import (
     Allocation,
+    EventPast,
     PromoExhausted,
     PromoNotApplicable,
     PromoNotFound,
@@ -175,7 +175,7 @@ def _resolve_sale(
     request = TicketRequest(
         booking_id=str(ObjectId()),
         items=items,
-        schedule_id=schedule_entry.get("scheduleId", 0),
+        schedule_id=schedule_entry["scheduleId"],
         held=purchase.hold,
         on_shortfall=purchase.shortfall_mode,
         requester=idempotency.build_requester(user_id, purchase),

@@ -8,7 +8,8 @@ Therefore it refuses the database.
 Versions:
 
 1  schedule entries have a date and a location.
-2  schedule entries have ids, zones and instants; events count their tickets by entry and type.
+2  schedule entries have ids, zones and instants; bookings have the id of their entry; events count
+   their tickets by entry and type.
 """
 
 from typing import TypedDict, cast

@@ -57,7 +57,7 @@ def _draw_picture(ticket_id: str, picture_format: PictureFormat, content_type: s
 @bp.response(200, content_type="text/calendar")
 @bp.error_responses(404)
 def booking_calendar(booking_id: ObjectId) -> Response:
-    """Return a booking of the caller as an iCalendar file with an all-day entry."""
+    """Return a booking of the caller as an iCalendar file, in the zone of its event."""
     reference, calendar = calendar_entry.build_calendar(
         current_booking_context(), booking_id, current_actor()
     )

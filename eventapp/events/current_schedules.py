@@ -1,0 +1,24 @@
+"""Tell other features what the schedules of events are now, and when entries and days begin."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from eventapp.core.clock import load_zone
+from eventapp.core.database import Db
+from eventapp.events import schedule_times, store_schedules
+from eventapp.events.types import ScheduleEntry
+
+
+def find_schedules(db: Db, event_ids: Iterable[int]) -> dict[int, list[ScheduleEntry]]:
+    """Return the schedules of those of these events that exist, by eventId, with one query."""
+    return store_schedules.find_schedules(db, event_ids)
+
+
+def find_begin(entry: ScheduleEntry) -> datetime:
+    """Return when an entry begins, in UTC: at its start, else at the first instant of its date."""
+    return schedule_times.find_begin(entry)
+
+
+def find_day_start(day: date, zone_name: str) -> datetime:
+    """Return the first instant, in UTC, of a day in the zone with this IANA name."""
+    return schedule_times.find_day_start(day, load_zone(zone_name))
