@@ -203,10 +203,10 @@ def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
     version = database.check_schema_version(db)
     database.ensure_indexes(db, INDEXES)
     if version < database.SCHEMA_VERSION:
+        # Cells are counted last, because they count bookings by the entries of the schedule.
         is_migrated = migrate_events(db, default_zone, utc_now())
-        # Cells count bookings by the entries of the schedule. A booking that got its entry later
-        # would be counted in a wrong one.
-        if migrate_bookings(db, utc_now()) and count_cells(db, utc_now()) and is_migrated:
+        is_migrated = migrate_bookings(db, utc_now()) and is_migrated
+        if count_cells(db, utc_now()) and is_migrated:
             database.record_schema_version(db)
     timekeeping.prepare(db, utc_now(), default_zone)
 

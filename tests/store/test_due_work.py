@@ -11,7 +11,7 @@ from eventapp.bookings import event_closing, recovery, waitlist_offers
 from eventapp.bookings import notifications as booking_notifications
 from eventapp.core.clock import utc_now
 from eventapp.due_work import rules, service, store
-from eventapp.events import service as events
+from eventapp.events import timekeeping
 from eventapp.jobs import service as jobs
 from eventapp.messages import store as messages_store
 from eventapp.notifications import outbox
