@@ -29,6 +29,7 @@ from eventapp.events.errors import (
     QuotaInUse,
     TicketsTaken,
     TicketTypeNotFound,
+    TooManyPairs,
 )
 from eventapp.events.schedules import UTC_ZONE
 from eventapp.events.service import get_managed, present_events
@@ -87,6 +88,10 @@ def edit_event(
 def _complete_patch(event: Event, patch: EventPatch, now: datetime, today: date) -> Query:
     """Return the fields to write: those of the patch, and all that change because of them."""
     parts = cast(ListedParts, {**event, **patch})
+    pairs = rules.count_pairs(parts)
+    # An event of an older version may have more. It can still be edited, but not grow.
+    if pairs > max(rules.MAX_PAIRS, rules.count_pairs(event)):
+        raise TooManyPairs(rules.MAX_PAIRS)
     if "quotas" not in patch and event.get("quotas"):
         patch = {**patch, "quotas": _remove_dropped(event["quotas"], parts)}
     return {

@@ -28,6 +28,16 @@ class NonexistentLocalTime(ValidationFailed):
         super().__init__(f"Invalid {field}", errors={field: [fault]})
 
 
+class TooManyPairs(ValidationFailed):
+    """An event would have too many pairs of a ticket type and a schedule entry."""
+
+    def __init__(self, limit: int) -> None:
+        """Name the limit; both lists are at fault."""
+        fault = f"Ticket types times dates: at most {limit}."
+        errors = {"schedule": [fault], "ticketTypes": [fault]}
+        super().__init__("Too many ticket types and dates", errors=errors)
+
+
 class ScheduleInUse(Conflict):
     """An edit would drop a schedule entry that has active bookings or waiting places."""
 

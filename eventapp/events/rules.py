@@ -54,6 +54,9 @@ MAX_FAVORITES = 500
 FEW_TICKETS, FEW_PERCENT = 10, 10
 # The most schedule entries, ticket types and tags of one event.
 MAX_ENTRIES, MAX_TYPES, MAX_TAGS = 366, 50, 50
+# The most pairs of a ticket type and a schedule entry. Each may have a cell in the document, which
+# every sale rewrites.
+MAX_PAIRS = 2_000
 # The stored fields that an answer shows, in its order: before and after `favorited`.
 HEAD_FIELDS = (
     "_id",
@@ -76,6 +79,11 @@ ENTRY_FIELDS = (
 def midnight(day: date) -> datetime:
     """Return the first moment of a day in UTC, in which form calendar dates are stored."""
     return datetime.combine(day, time.min, UTC)
+
+
+def count_pairs(event: ListedParts) -> int:
+    """Return how many pairs of a ticket type and a schedule entry an event has."""
+    return len(event["ticketTypes"]) * len(event["schedule"])
 
 
 def derive_fields(event: ListedParts, today: date) -> DerivedFields:

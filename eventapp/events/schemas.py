@@ -38,6 +38,7 @@ from eventapp.events.rules import (
     DRAFT,
     EVENT_STATUSES,
     MAX_ENTRIES,
+    MAX_PAIRS,
     MAX_TAGS,
     MAX_TYPES,
     PUBLISHED,
@@ -248,7 +249,10 @@ class EventBody(Schema):
     category = CategoryName(required=True)
     image = ImageUrl(2000, load_default="")
     schedule = fields.List(
-        fields.Nested(ScheduleEntry), required=True, validate=validate.Length(1, MAX_ENTRIES)
+        fields.Nested(ScheduleEntry),
+        required=True,
+        validate=validate.Length(1, MAX_ENTRIES),
+        metadata={"description": f"At most {MAX_PAIRS} pairs of an entry and a ticket type."},
     )
     ticketTypes = fields.List(
         fields.Nested(TicketType), required=True, validate=validate.Length(1, MAX_TYPES)

@@ -32,6 +32,7 @@ from eventapp.events.errors import (
     InvalidSalesRules,
     TicketTypeNotFound,
     TooManyFavorites,
+    TooManyPairs,
 )
 from eventapp.events.popularity import Popularity
 from eventapp.events.quotas import count_taken, recount_quota
@@ -80,13 +81,15 @@ def create_event(
 
     Raises:
         ValidationFailed, NonexistentLocalTime: a schedule entry is not valid.
+        TooManyPairs: it has too many dates for its ticket types.
         Forbidden: the caller's account was deleted or lost its role since the request began. The
             account is read after the event is inserted: an account that is being deleted loses its
             role before its events are looked for, so one of both requests sees the other.
     """
-    event = store.insert(
-        db, make_new_event(body, organizer_id=actor.user_id, now=now, default_zone=default_zone)
-    )
+    new = make_new_event(body, organizer_id=actor.user_id, now=now, default_zone=default_zone)
+    if rules.count_pairs(new) > rules.MAX_PAIRS:
+        raise TooManyPairs(rules.MAX_PAIRS)
+    event = store.insert(db, new)
     if actor.user_id and not accounts.may_organize(db, actor.user_id):
         # The worker finishes the deletion (see `store_deletions`).
         store_deletions.record_deletion(db, event["eventId"], event["rev"] + 1)

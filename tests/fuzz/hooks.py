@@ -25,6 +25,8 @@ INEXPRESSIBLE_ERRORS = {
     "Must not be after startTime.",
     "Must not be before doorsTime.",
     "Each entry must have its own scheduleId.",
+    # The lengths of two lists are multiplied.
+    "Ticket types times dates: at most 2000.",
     # These depend on the stored event.
     "Another ticket type has this name.",
     "The event has no such entry.",

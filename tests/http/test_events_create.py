@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from eventapp.events import rules
 from tests.factories import FAR_DAY, day, event_body, make_event, make_user
 
 SHOWN = {
@@ -207,6 +208,42 @@ def test_values_at_the_limits_are_accepted(client, organizer):
 
 def many_dates(count):
     return [entry(date=f"2099-{n // 28 % 12 + 1:02}-{n % 28 + 1:02}") for n in range(count)]
+
+
+def many_types(count):
+    return [{"type": f"T{n}", "price": 1, "availableTickets": 1} for n in range(count)]
+
+
+def test_an_event_has_at_most_2000_pairs_of_a_type_and_a_date(client, db, organizer):
+    types, headers = many_types(40), {"headers": organizer["headers"]}
+    answer = create(client, organizer, schedule=many_dates(50), ticketTypes=types)
+    assert answer.status_code == 201
+    path = f"/api/events/{answer.json['eventId']}"
+    refused = create(client, organizer, schedule=many_dates(51), ticketTypes=types)
+    assert (refused.status_code, sorted(refused.json["errors"])) == (
+        400,
+        ["schedule", "ticketTypes"],
+    )
+    assert db.events.count_documents({}) == 1
+    more = {"type": "more", "price": 1, "availableTickets": 1}
+    assert client.post(f"{path}/ticket-types", json=more, **headers).status_code == 400
+    body = event_body(schedule=many_dates(51), ticketTypes=types)
+    assert client.put(path, json=body, **headers).status_code == 400
+
+
+def test_an_older_event_with_more_pairs_can_be_edited_but_not_grow(
+    client, db, organizer, monkeypatch
+):
+    monkeypatch.setattr(rules, "MAX_PAIRS", 9)
+    answer = create(client, organizer, schedule=many_dates(3), ticketTypes=many_types(3))
+    monkeypatch.setattr(rules, "MAX_PAIRS", 5)
+    path = f"/api/events/{answer.json['eventId']}"
+
+    def replace(dates):
+        body = event_body(schedule=many_dates(dates), ticketTypes=many_types(3), title="Edited")
+        return client.put(path, json=body, headers=organizer["headers"]).status_code
+
+    assert [replace(3), replace(4), replace(2), replace(3)] == [200, 400, 200, 400]
 
 
 def test_an_event_may_have_a_date_for_each_day_of_a_year_and_fifty_tags(
