@@ -5,7 +5,7 @@ import pytest
 from eventapp.core.http.app_context import CONFIG
 from tests.factories import make_event, make_user
 
-TYPE_FOR_ALL = {"ticketTypeId", "type", "price", "availableTickets"}
+TYPE_FOR_ALL = {"ticketTypeId", "type", "price", "availableTickets", "saleState"}
 TYPE_FOR_ORGANIZER = TYPE_FOR_ALL | {"soldTickets", "heldTickets", "capacity"}
 
 
