@@ -263,6 +263,5 @@ def _refuse_dropped_in_use(event: Event, matches: Iterable[ScheduleEntry | None]
     for entry in event["schedule"]:
         if entry["scheduleId"] not in kept and rules.is_entry_in_use(event, entry["scheduleId"]):
             day = entry["date"].date().isoformat()
-            raise ScheduleInUse(
-                f"The entry of {day} in {entry['location']} has bookings or waiters"
-            )
+            entry_name = f"The entry of {day} in {entry['location']}"
+            raise ScheduleInUse(f"{entry_name} has bookings or waiting places")
