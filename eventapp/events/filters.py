@@ -300,7 +300,7 @@ class OnSaleFilter(Filter):
     }
     windows = FacetSpec[tuple[datetime, datetime]](list_buyable_windows)
     facets = (windows,)
-    facet_fields = ("ticketTypes.salesFrom", "ticketTypes.salesUntil")
+    facet_fields = ("ticketTypes.salesFrom", "ticketTypes.salesUntil", "overAt")
     examples = ({"onSale": "true"},)
 
     @classmethod
@@ -311,8 +311,6 @@ class OnSaleFilter(Filter):
         return replace(self, moment=moment.replace(microsecond=0))
 
     def make_condition(self) -> Query:
-        # The query planner of one MongoDB-compatible server would scan an index of `lastDate`.
-        not_over = {"$gte": midnight(self.moment.date())}
         ticket_type = {
             "availableTickets": {"$gt": 0},
             "waiting": 0,
@@ -321,12 +319,12 @@ class OnSaleFilter(Filter):
         }
         return {
             "status": PUBLISHED,
-            "schedule.date": not_over,
+            "schedule.overAt": {"$gt": self.moment},
             "ticketTypes": {"$elemMatch": ticket_type},
         }
 
     def look_up(self, facets: Facets) -> list[list[PostingList]]:
-        # The index contains no event that is not published or is over.
+        # The index contains only published events. A window ends with its event.
         return [facets[self.windows].where(lambda window: window[0] <= self.moment < window[1])]
 
 

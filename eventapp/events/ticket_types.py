@@ -237,14 +237,19 @@ def find_next_edge(event: Event | SaleState, now: datetime) -> datetime | None:
 
 
 def get_end(event: Event | SaleState) -> datetime:
-    """Return when an event is over: at the end of its last date, in UTC."""
-    return event["lastDate"] + timedelta(days=1)
+    """Return when the last schedule entry is over.
+
+    An event of an older version, which is not migrated yet, is over at the end of its last date.
+    """
+    next_day = event["lastDate"] + timedelta(days=1)
+    return max((each["overAt"] for each in event["schedule"] if "overAt" in each), default=next_day)
 
 
 def list_buyable_windows(event: IndexedEvent) -> list[tuple[datetime, datetime]]:
     """Return from when and until when each ticket type is on sale that has tickets to buy."""
+    end = event.get("overAt", LATEST)
     return [
-        (each.get("salesFrom", EARLIEST), each.get("salesUntil", LATEST))
+        (each.get("salesFrom", EARLIEST), min(each.get("salesUntil", end), end))
         for each in event["ticketTypes"]
         if count_buyable(each)
     ]

@@ -291,6 +291,7 @@ class IndexedEvent(EventKey, EditCount):
     tagKeys: list[str]
     schedule: list[EntryDate]
     lastDate: datetime
+    overAt: NotRequired[datetime]  # absent until the event is migrated
     ticketTypes: list[PriceAndStock]
 
 

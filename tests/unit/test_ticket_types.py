@@ -13,6 +13,7 @@ from eventapp.inventory.rules import PARTIAL, REJECT, WAITLIST, WAITLIST_ONLY, T
 NOW = datetime(2030, 5, 20, 12, tzinfo=UTC)
 TICK, DAY = timedelta(milliseconds=1), timedelta(days=1)
 LAST_DATE = datetime(2030, 6, 1, tzinfo=UTC)
+OVER_AT = LAST_DATE + timedelta(hours=20)
 
 
 def type_of(**changes):
@@ -20,7 +21,10 @@ def type_of(**changes):
 
 
 def event_of(*types, **changes):
-    event = {"eventId": 1, "status": "published", "lastDate": LAST_DATE, **changes}
+    over_at = changes.pop("overAt", OVER_AT)
+    schedule = [{"scheduleId": 1, "overAt": NOW - DAY}, {"scheduleId": 2, "overAt": over_at}]
+    event = {"eventId": 1, "status": "published", "lastDate": LAST_DATE, "schedule": schedule}
+    event |= changes
     return {**event, "ticketTypes": list(types)}
 
 
@@ -62,9 +66,11 @@ def test_the_sale_state_of_a_type(changes, state):
         ({"status": "draft"}, "scheduled"),
         ({"status": "cancelled"}, "ended"),
         ({"status": "completed"}, "ended"),
-        ({"lastDate": NOW - DAY}, "ended"),
-        ({"lastDate": NOW - DAY + TICK}, "on_sale"),
-        ({"status": "draft", "lastDate": NOW - DAY}, "ended"),
+        ({"overAt": NOW}, "ended"),
+        ({"overAt": NOW + TICK}, "on_sale"),
+        ({"status": "draft", "overAt": NOW}, "ended"),
+        ({"schedule": [{}], "lastDate": NOW - DAY}, "ended"),
+        ({"schedule": [{}], "lastDate": NOW - DAY + TICK}, "on_sale"),
     ],
 )
 def test_the_event_decides_first(changes, state):
@@ -83,8 +89,8 @@ def test_the_next_edges_are_those_of_all_types_and_the_end_of_the_event():
         type_of(salesFrom=NOW + TICK),
         type_of(salesUntil=NOW),
     )
-    assert edges(event) == [NOW + TICK, NOW + 2 * DAY, LAST_DATE + DAY]
-    assert edges(event_of(type_of())) == [LAST_DATE + DAY]
+    assert edges(event) == [NOW + TICK, NOW + 2 * DAY, OVER_AT]
+    assert edges(event_of(type_of())) == [OVER_AT]
     for status in ("draft", "cancelled", "completed"):
         assert edges({**event, "status": status}) == []
 
@@ -157,7 +163,7 @@ def sale_state(*types):
     event = event_of(*types)
     for number, each in enumerate(event["ticketTypes"], 1):
         each["ticketTypeId"] = number
-    return {**event, "schedule": [{"date": LAST_DATE}]}
+    return event
 
 
 def asked(moment, *type_ids, **changes):
