@@ -355,7 +355,7 @@ def test_free_tickets_and_amounts_read_well(db):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "event_changed"])
 def test_one_ticket_and_several_agree_with_their_verbs(kind):
-    facts = {**FACTS, "expiresAt": utc_now(), "refund": 1, "reason": "event_cancelled"}
+    facts = {**FACTS, "expiresAt": utc_now(), "refund": 1, "reason": "event_cancelled", "left": 1}
     one = " ".join(compose_text(kind, {**facts, "quantity": 1}))
     two = " ".join(compose_text(kind, {**facts, "quantity": 2, "refund": 2.5}))
     assert not re.search(r"\b1 (tickets|EUR are|ticket are)|tickets? (is|are) \d", one)
