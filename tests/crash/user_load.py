@@ -13,12 +13,18 @@ from bson import ObjectId
 from eventapp import create_app
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.config import load_config
+from eventapp.core.access.actor import Actor
+from eventapp.core.clock import utc_now
 from eventapp.core.database import OPEN_DATABASE
+from eventapp.promotions import service as promotions
 from tests import factories
 from tests.live import Server
 from tests.race import kit
 
 TIMEOUT_SECONDS = 10
+# Half of the bookings use it. It is used up now and then.
+PROMO_CODE = {"code": "LOAD-10", "kind": "percent", "value": 10, "maxUses": 5}
+ADMIN = Actor(user_id=ObjectId(), role="admin")
 # The statuses that may occur. No request has an invalid body or concerns another user.
 EXPECTED_STATUSES = {
     "book": {201, 202, 409},
@@ -178,6 +184,8 @@ class UserLoad:
                 "hold": random_source.random() < 0.5,
                 "onShortfall": random_source.choice(["reject", "partial", "partial", "waitlist"]),
             }
+            if random_source.random() < 0.5:
+                body["promoCode"] = PROMO_CODE["code"]
             if booking_id := self.book(user, body):
                 bookings[user["id"]] = booking_id
         elif roll < 0.8:
@@ -199,10 +207,13 @@ class UserLoad:
         assert confirmed == {booking["_id"] for booking in stored}
 
 
-def make_event(server, tickets):
-    """Create an event with one ticket type."""
+def make_event(server, tickets, max_uses=PROMO_CODE["maxUses"]):
+    """Create an event with one ticket type and a promo code."""
     types = [{"type": "General", "price": 20, "availableTickets": tickets}]
-    return factories.make_event(server.context.db, ticketTypes=types)
+    event = factories.make_event(server.context.db, ticketTypes=types)
+    code = {**PROMO_CODE, "maxUses": max_uses}
+    promotions.create_promo_code(server.context.db, event["eventId"], ADMIN, code, utc_now())
+    return event
 
 
 def count_taken(server, event):

@@ -67,6 +67,7 @@ class World(Protocol):
         cancelled: the requests to cancel tickets that succeeded: see `invariants.check_answers`.
         action_weights: how likely each action is.
         hold_chance: the probability that a booking is held for a payment.
+        has_codes: whether the events have a promo code.
     """
 
     store: SimulatedStore
@@ -76,6 +77,7 @@ class World(Protocol):
     cancelled: list[tuple[ObjectId, CancellationRequest, int]]
     action_weights: list[int]
     hold_chance: float
+    has_codes: bool
 
     def request(self, text: str, call: Callable[[Server], Any]) -> Outcome:
         """Send a request to one of the servers, and wait for its answer or the server's death."""
@@ -115,10 +117,14 @@ class Client:
             items=(PurchaseItem(type_["ticketTypeId"], None, self._random.randint(1, 3)),),
             hold=self._random.random() < self._world.hold_chance,
             on_shortfall=self._random.choice(["reject", "partial", "waitlist"]),
+            promo_code=self._choose_code(),
             idempotency_key=key,
             body_digest="digest" if key else "",
         )
         self._send(purchase)
+
+    def _choose_code(self) -> str | None:
+        return self._random.choice([None, "half", "HALF"]) if self._world.has_codes else None
 
     def book_again(self) -> None:
         """Repeat a request with its key, as a client without an answer does."""

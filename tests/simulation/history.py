@@ -20,6 +20,7 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.errors import AppError
 from eventapp.inventory.service import Inventory
 from eventapp.jobs import service as jobs
+from eventapp.promotions import service as promotions
 from tests.factories import FAR_SCHEDULE, make_event
 from tests.simulation import invariants
 from tests.simulation.clients import Client, Outcome, Server
@@ -32,6 +33,10 @@ OTHER_JOBS = {
     *("roll-day", "complete-past", "mail", "low-tickets", "reports", "chats", "photos"),
     *("count-sales", "rank-events", "erasures"),
 }
+# The events of every n-th history have a promo code. The others have none, so that the seeds at
+# which each missing guard is found stay the same.
+WITH_CODES = 5
+CODE = {"code": "Half", "kind": "percent", "value": 50}
 ADMIN = Actor(user_id=ObjectId(), role="admin")
 LIMITS = Limits(
     per_booking=invariants.MAX_PER_USER,
@@ -77,6 +82,7 @@ class History:
         self._checked: list[dict[str, Any]] = []
         self.action_weights = [4, *(self.random.choice([0, 1, 4]) for _ in range(7))]
         self.hold_chance = self.random.choice([0, 0.5, 1])
+        self.has_codes = self.seed % WITH_CODES == 0
         self._unfinished = 0
 
     def run(self) -> None:
@@ -115,6 +121,11 @@ class History:
             )
             for _ in range(self.random.choice([1, 1, 1, 2]))
         ]
+        for event in self.events if self.has_codes else ():
+            code = {**CODE, "maxUses": self.random.randint(1, 3)}
+            promotions.create_promo_code(
+                self.store.db, event["eventId"], ADMIN, code, self.scheduler.time_of()
+            )
         self.scheduler.faults = self._choose_faults()
         for number in range(self.random.randint(1, 3)):
             self.servers.append(self._start_process(f"server {number}"))

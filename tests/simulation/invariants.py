@@ -32,10 +32,22 @@ def count_tickets(store: SimulatedStore) -> TicketCounts:
     return counts
 
 
+def count_promo_uses(store: SimulatedStore) -> Counter[tuple[int, str]]:
+    """Return the active bookings with a promo code, by eventId and folded code."""
+    return Counter(
+        (booking["eventId"], booking["promoCode"].lower())
+        for booking in store.read("bookings")
+        if booking.get("active") and "promoCode" in booking
+    )
+
+
 def check_step(store: SimulatedStore) -> None:
     """Check that no counter is negative and that no ticket is sold twice."""
-    tickets = count_tickets(store)
+    tickets, uses = count_tickets(store), count_promo_uses(store)
     for event in store.read("events"):
+        for key, code in event.get("promoCodes", {}).items():
+            assert 0 <= code["used"] <= code["maxUses"], f"uses of a code: {code}"
+            assert uses[event["eventId"], key] <= code["maxUses"], f"{uses}: {code}"
         for type_ in event["ticketTypes"]:
             counters = [type_[name] for name in COUNTERS]
             assert min(counters) >= 0, f"a counter is negative: {type_}"
@@ -64,7 +76,11 @@ def _check_stock(store: SimulatedStore) -> None:
         for entry in store.read("waitlist")
         if entry.get("active")
     )
+    uses = count_promo_uses(store)
     for event in store.read("events"):
+        for key, code in event.get("promoCodes", {}).items():
+            counted = uses[event["eventId"], key]
+            assert code["used"] == counted, f"{counted} bookings use {code}"
         for type_ in event["ticketTypes"]:
             key = event["eventId"], type_["ticketTypeId"]
             counted = (tickets[*key, "confirmed"], tickets[*key, "held"], waiting[key])
