@@ -103,6 +103,9 @@ class QuoteBody(Schema):
     EXAMPLE: ClassVar[JsonObject] = {"items": [{"ticketTypeId": 1, "quantity": 2}]}
 
     items = fields.List(fields.Nested(ItemBody), required=True, validate=validate.Length(1, 50))
+    scheduleId = StrictInt(
+        1, metadata={"description": "The schedule entry to book. It does not change the prices."}
+    )
     promoCode = StrictText(
         1, 100, metadata={"description": "A code that the organizer gave, in any case."}
     )

@@ -393,6 +393,7 @@ class QuoteInput(TypedDict):
     """The body of POST /events/{eventId}/quote."""
 
     items: list[ItemInput]
+    scheduleId: NotRequired[int]
     promoCode: NotRequired[str]
 
 

@@ -1,5 +1,6 @@
 """Promo codes: their calls, and what bookings and quotes do with them."""
 
+import csv
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -407,3 +408,44 @@ def test_refusals_count_as_logins_of_the_address(make_app):
     assert quote(olga, event_id).status_code == 200
     login = client.post("/api/auth/login", json={"email": "a@example.org", "password": "x" * 12})
     assert login.status_code == 429
+
+
+def cancel_tickets(caller, booking, quantity):
+    body = {"items": [{"ticketTypeId": 1, "quantity": quantity}]}
+    answer = caller.call("POST", f"/bookings/{booking['_id']}/cancellations", body)
+    assert answer.status_code == 201, answer.json
+    return answer.json["data"]
+
+
+def test_cancelled_tickets_give_back_their_discounted_price_and_the_last_one_the_use(
+    olga, ann, event_id
+):
+    add(olga, event_id, kind="percent", value=33.33)
+    booking = ann.book(event_id, 3, promoCode="spring-10")
+    assert (booking["discount"], booking["totalPrice"]) == (20.01, 39.99)
+    part = cancel_tickets(ann, booking, 2)
+    assert part["refund"]["amount"] == 26.66
+    left = part["booking"]
+    assert (left["subtotal"], left["discount"], left["totalPrice"]) == (20, 6.67, 13.33)
+    assert (left["promoCode"], codes(olga, event_id)[0]["used"]) == ("Spring-10", 1)
+    assert cancel_tickets(ann, booking, 1)["refund"]["amount"] == 13.33
+    assert codes(olga, event_id)[0]["used"] == 0
+
+
+def test_the_figures_of_an_event_show_gross_discount_and_net(client, app, olga, ann, event_id):
+    add(olga, event_id, value=25)
+    ann.book(event_id, 2, promoCode="spring-10")
+    Caller(client, app).book(event_id, 1)
+    ann_again = Caller(client, app).book(event_id, 1, promoCode="spring-10")
+    olga.call("PUT", f"/bookings/{ann_again['_id']}/cancel")
+    stats = olga.get(f"/events/{event_id}/stats").json
+    money = ("gross", "discount", "revenue")
+    assert [stats[name] for name in money] == [60, 10, 50]
+    assert [stats["byType"][0][name] for name in money] == [60, 10, 50]
+    rows = olga.get(f"/events/{event_id}/bookings.csv").data.decode("utf-8-sig").splitlines()
+    table = list(csv.DictReader(rows))
+    assert sorted((r["subtotal"], r["discount"], r["promoCode"]) for r in table) == [
+        ("20", "0", ""),
+        ("20", "5", "Spring-10"),
+        ("40", "10", "Spring-10"),
+    ]

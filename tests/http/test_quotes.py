@@ -3,7 +3,7 @@
 import pytest
 
 from tests.bookings_factories import Caller, event_of, stock_of, types
-from tests.factories import make_event
+from tests.factories import day, make_event
 
 
 def quote(client, event_id, *items, headers=None, **body):
@@ -83,3 +83,15 @@ def test_a_draft_is_priced_for_its_organizer_alone(client, app, db):
     refused = quote(client, draft, (1, 1))
     assert (refused.status_code, refused.json["code"]) == (404, "event_not_found")
     assert quote(client, 999_999, (1, 1)).status_code == 404
+
+
+def test_a_quote_names_a_schedule_entry_that_can_be_booked(client, db):
+    event_id = event_of(
+        db,
+        5,
+        schedule=[{"date": day(-2), "location": "Volos"}, {"date": day(9), "location": "Volos"}],
+    )
+    assert quote(client, event_id, (1, 1), scheduleId=2).json["total"] == 20
+    over, unknown = (quote(client, event_id, (1, 1), scheduleId=id_) for id_ in (1, 3))
+    assert (over.status_code, over.json["code"]) == (409, "event_past")
+    assert (unknown.status_code, list(unknown.json["errors"])) == (400, ["scheduleId"])

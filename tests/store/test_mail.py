@@ -353,6 +353,16 @@ def test_free_tickets_and_amounts_read_well(db):
     assert "0 EUR" not in free_text
 
 
+def test_a_discount_is_shown_with_its_promo_code(db):
+    facts = {"items": [], "totalPrice": 30, "discount": 10, "promoCode": "Spring"}
+    notify(db, make_notification(mail_data=facts))
+    notify(db, make_notification(mail_data={**facts, "discount": 0, "promoCode": ""}))
+    discounted, plain = mails(db)
+    assert "Discount:  10 EUR (Spring)\nTotal:     30 EUR" in discounted["text"]
+    assert "Discount (Spring)" in discounted["html"]
+    assert "Discount" not in plain["text"] + plain["html"]
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "event_changed"])
 def test_one_ticket_and_several_agree_with_their_verbs(kind):
     facts = {**FACTS, "expiresAt": utc_now(), "refund": 1, "reason": "event_cancelled", "left": 1}

@@ -5,6 +5,7 @@ from datetime import datetime
 from eventapp.bookings import rules
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.sales.purchases import (
+    choose_schedule_entry,
     read_items,
     require_code_key,
     resolve_item_list,
@@ -25,6 +26,7 @@ def quote(
     Raises:
         EventNotFound: there is no event that the caller may see.
         TicketTypeNotFound: the event has no such ticket type.
+        ValidationFailed, EventPast: the event has no such schedule entry, or it is over.
         PromoNotFound, PromoNotApplicable, PromoExhausted: the code cannot be used now.
     """
     inventory = context.inventory
@@ -34,6 +36,8 @@ def quote(
     discounts: dict[int, int] = {}
     if key := require_code_key(body.get("promoCode")):
         event = inventory.read_with_promo_code(event_id, key)
+    if "scheduleId" in body:
+        choose_schedule_entry(event, now, schedule_id=body["scheduleId"])
     quantities = resolve_item_list(read_items(body["items"]), event)
     if key:
         moment = inventory.correct_clock(now)
