@@ -29,6 +29,7 @@ ADMIN = Actor(user_id=ObjectId(), role="admin")
 EXPECTED_STATUSES = {
     "book": {201, 202, 409},
     "cancel": {200, 409},
+    "cancel tickets": {201, 409},
     "confirm": {200, 409},
     "join": {201, 409},
     "accept": {200, 404, 409},
@@ -172,7 +173,11 @@ class UserLoad:
         """Send one request, mostly to book or cancel, so that every failpoint is passed soon."""
         event_id, booking_id = self.event["eventId"], bookings.get(user["id"])
         roll = random_source.random()
-        if booking_id and roll < 0.45:
+        if booking_id and roll < 0.2:
+            path, key = f"/api/bookings/{booking_id}/cancellations", uuid.uuid4().hex
+            part = {"items": [{"ticketTypeId": 1, "quantity": 1}]}
+            self.request("cancel tickets", user, "POST", path, part, key)
+        elif booking_id and roll < 0.45:
             self.request("cancel", user, "PUT", f"/api/bookings/{booking_id}/cancel")
             del bookings[user["id"]]
         elif booking_id and roll < 0.6:
@@ -198,13 +203,16 @@ class UserLoad:
             self.request("leave", user, "DELETE", f"/api/waitlist/{event_id}")
 
     def check(self):
-        """Assert that statuses were expected, 201s have a booking, and no key has two."""
+        """Assert that statuses were expected, 201s have a booking, and each key counted once."""
         assert self.unexpected == []
         assert all(len(ids) == 1 for ids in self.booked.values())
         confirmed = {ObjectId(id_) for ids in self.booked.values() for id_ in ids}
         query = {"_id": {"$in": list(confirmed)}}
         stored = self.server.context.db.bookings.find(query, {"_id": 1})
         assert confirmed == {booking["_id"] for booking in stored}
+        for booking in self.server.context.db.bookings.find({"cancellations": {"$exists": True}}):
+            keys = [each["request"]["key"] for each in booking["cancellations"]]
+            assert len(set(keys)) == len(keys), booking
 
 
 def make_event(server, tickets, max_uses=PROMO_CODE["maxUses"]):

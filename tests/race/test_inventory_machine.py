@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from eventapp.bookings import recovery, transitions, waitlist_offers
+from eventapp.bookings import partial_cancellations, recovery, transitions, waitlist_offers
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.sales import ticket_limit
 from eventapp.core.access.actor import Actor
@@ -143,6 +143,32 @@ class InventoryMachine(RuleBasedStateMachine):
                 self.context, booking["_id"], self.actor(user), self.now
             )
             del self.model.bookings[user, "direct"]
+            self.model.make_offers(self.now, self.offers)
+
+    @rule(user=people, quantity=quantities)
+    def cancel_tickets(self, user, quantity):
+        mine = self.model.bookings.get((user, "direct"))
+        if mine is None:
+            return
+        items = [{"ticketTypeId": 1, "quantity": quantity}]
+        actor = self.actor(user)
+        result = self.result_or_code(
+            partial_cancellations.cancel_tickets,
+            self.context,
+            self.stored(user, "direct")["_id"],
+            partial_cancellations.read_request({"items": items}, None, actor),
+            actor,
+            self.now,
+        )
+        if mine["status"] == "held":
+            assert result == "not_confirmed"
+        elif quantity > mine["quantity"]:
+            assert result == "not_enough_tickets"
+        else:
+            assert result.quantity == quantity
+            mine["quantity"] -= quantity
+            if not mine["quantity"]:
+                del self.model.bookings[user, "direct"]
             self.model.make_offers(self.now, self.offers)
 
     @rule(user=people)

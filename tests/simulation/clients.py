@@ -18,6 +18,7 @@ from eventapp.bookings.partial_cancellations import CancellationRequest
 from eventapp.bookings.sales import service as sales
 from eventapp.bookings.sales import ticket_limit
 from eventapp.bookings.sales.purchases import Purchase, PurchaseItem
+from eventapp.bookings.types import CancellationInput
 from eventapp.core.access.actor import Actor
 from eventapp.core.errors import AppError
 from eventapp.events import editing
@@ -64,6 +65,7 @@ class World(Protocol):
     Attributes:
         events: the events, as they were when the history began.
         told: what clients were told of each booking: see `invariants.check_answers`.
+        cancelling: the bookings of which somebody is about to cancel tickets.
         cancelled: the requests to cancel tickets that succeeded: see `invariants.check_answers`.
         action_weights: how likely each action is.
         hold_chance: the probability that a booking is held for a payment.
@@ -74,6 +76,7 @@ class World(Protocol):
     scheduler: Scheduler
     events: list[dict[str, Any]]
     told: dict[ObjectId, str]
+    cancelling: list[dict[str, Any]]
     cancelled: list[tuple[ObjectId, CancellationRequest, int]]
     action_weights: list[int]
     hold_chance: float
@@ -159,36 +162,41 @@ class Client:
 
     def cancel_tickets(self) -> None:
         """Cancel some tickets of a booking; without an answer, repeat the request with its key."""
-        if not self._bookings:
+        bookings = [
+            booking
+            for booking in self._world.store.read("bookings")
+            if booking["_id"] in self._bookings and booking["status"] == "confirmed"
+        ]
+        if not bookings:
             return
-        booking_id, number = self._random.choice(self._bookings), self._random.randint(1, 3)
-        self._key_count += 1
-        key = f"cancellation {self._key_count}"
-        tickets = [f"{booking_id}-{type_id}-{number}" for type_id in (1, 2)]
-        request = partial_cancellations.read_request(
-            self._random.choice(
-                [
-                    {"items": [{"ticketTypeId": 1, "quantity": number}]},
-                    {"items": [{"ticketTypeId": 2, "quantity": number}]},
-                    {"ticketIds": [self._random.choice(tickets)]},
-                ]
-            ),
-            key,
-            self._actor,
-        )
+        booking = self._random.choice(bookings)
+        request = self._choose_tickets(booking)
         # If these are all of its tickets, the booking ends.
-        self._world.told[booking_id] = "ended"
+        self._world.told[booking["_id"]] = "ended"
+        self._world.cancelling.append(booking)
         while True:
             outcome = self._world.request(
-                f"cancel {request} of {booking_id}",
+                f"cancel {request} of {booking['_id']}",
                 lambda server: partial_cancellations.cancel_tickets(
-                    server.context, booking_id, request, self._actor, self._now(server)
+                    server.context, booking["_id"], request, self._actor, self._now(server)
                 ),
             )
             if outcome.value or outcome.is_refused:
                 break
         if outcome.value:
-            self._world.cancelled.append((booking_id, request, outcome.value.quantity))
+            self._world.cancelled.append((booking["_id"], request, outcome.value.quantity))
+
+    def _choose_tickets(self, booking: dict[str, Any]) -> CancellationRequest:
+        item = self._random.choice(booking["items"])
+        type_id, issued = item["ticketTypeId"], item.get("issued", item["quantity"])
+        ticket_id = f"{booking['_id']}-{type_id}-{self._random.randint(1, issued)}"
+        quantity = self._random.randint(1, issued)
+        by_type: CancellationInput = {"items": [{"ticketTypeId": type_id, "quantity": quantity}]}
+        by_id: CancellationInput = {"ticketIds": [ticket_id]}
+        self._key_count += 1
+        return partial_cancellations.read_request(
+            self._random.choice([by_type, by_id]), f"part {self._key_count}", self._actor
+        )
 
     def confirm(self) -> None:
         """Pay for one of the user's bookings. Without an answer, try again, or cancel it."""
@@ -283,16 +291,17 @@ class Client:
         )
 
     def check_in(self) -> None:
-        """Check in a ticket of a booking of any user."""
-        booking_ids = list(self._world.told)
-        if not booking_ids:
+        """Check in a ticket of a booking as soon as somebody begins to cancel some of them."""
+        self._world.scheduler.pause(lambda: bool(self._world.cancelling), seconds=30)
+        if not self._world.cancelling:
             return
-        booking_id = self._random.choice(booking_ids)
-        event, number = self._choose_event(), self._random.randint(1, 3)
-        ticket_id = f"{booking_id}-{self._random.choice([1, 2])}-{number}"
+        booking = self._world.cancelling.pop()
+        item = self._random.choice(booking["items"])
+        number = self._random.randint(1, item.get("issued", item["quantity"]))
+        ticket_id = f"{booking['_id']}-{item['ticketTypeId']}-{number}"
         self._world.request(
             f"check in {ticket_id}",
-            lambda server: self._check_in(server, event["eventId"], ticket_id),
+            lambda server: self._check_in(server, booking["eventId"], ticket_id),
         )
 
     def _check_in(self, server: Server, event_id: int, ticket_id: str) -> Any:

@@ -60,6 +60,7 @@ class History:
 
     Attributes:
         told: what clients were told of each booking: see `invariants.check_answers`.
+        cancelling: the bookings of which somebody is about to cancel tickets.
         cancelled: the requests to cancel tickets that succeeded: see `invariants.check_answers`.
         failures: exceptions that no client and no job should ever meet.
     """
@@ -67,6 +68,7 @@ class History:
     store: SimulatedStore
     seed: int
     told: dict[ObjectId, str] = field(default_factory=dict)
+    cancelling: list[dict[str, Any]] = field(default_factory=list)
     cancelled: list[tuple[ObjectId, CancellationRequest, int]] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
 
@@ -80,7 +82,11 @@ class History:
         )
         self.servers: list[Server] = []
         self._checked: list[dict[str, Any]] = []
-        self.action_weights = [4, *(self.random.choice([0, 1, 4]) for _ in range(7))]
+        self.action_weights = [
+            4,
+            *(self.random.choice([0, 1, 4]) for _ in range(6)),
+            self.random.choice([0, 2, 12]),
+        ]
         self.hold_chance = self.random.choice([0, 0.5, 1])
         self.has_codes = self.seed % WITH_CODES == 0
         self._unfinished = 0
@@ -218,8 +224,7 @@ class History:
             for _ in range(self.random.randint(0, 2)):
                 self.scheduler.pause(seconds=self.random.uniform(0, 30))
                 organizer.edit_capacity()
-            for _ in range(self.random.choice([0, 0, 6])):
-                self.scheduler.pause(seconds=self.random.uniform(0, 10))
+            for _ in range(self.random.choice([0, 6])):
                 organizer.check_in()
             if self.random.random() < 0.15:
                 organizer.cancel_event()
