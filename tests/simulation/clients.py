@@ -170,10 +170,13 @@ class Client:
         if not bookings:
             return
         booking = self._random.choice(bookings)
+        self._world.cancelling.append(booking)
+        self._cancel_tickets(booking)
+
+    def _cancel_tickets(self, booking: dict[str, Any]) -> None:
         request = self._choose_tickets(booking)
         # If these are all of its tickets, the booking ends.
         self._world.told[booking["_id"]] = "ended"
-        self._world.cancelling.append(booking)
         while True:
             outcome = self._world.request(
                 f"cancel {request} of {booking['_id']}",
@@ -290,12 +293,14 @@ class Client:
             ),
         )
 
-    def check_in(self) -> None:
-        """Check in a ticket of a booking as soon as somebody begins to cancel some of them."""
+    def interfere(self) -> None:
+        """Check in or cancel tickets of a booking of which somebody begins to cancel some."""
         self._world.scheduler.pause(lambda: bool(self._world.cancelling), seconds=30)
-        if not self._world.cancelling:
-            return
-        booking = self._world.cancelling.pop()
+        if self._world.cancelling:
+            booking = self._world.cancelling.pop()
+            self._random.choice([self._scan, self._cancel_tickets])(booking)
+
+    def _scan(self, booking: dict[str, Any]) -> None:
         item = self._random.choice(booking["items"])
         number = self._random.randint(1, item.get("issued", item["quantity"]))
         ticket_id = f"{booking['_id']}-{item['ticketTypeId']}-{number}"

@@ -75,9 +75,6 @@ MUTATIONS: dict[str, Callable[[], list[Replacement]]] = {
     ],
     "a change of a booking without the guard of its status": _without_status_guard,
     "an offer without its claim": _without_claims,
-    "a cancellation without the guard of the tickets": lambda: [
-        (bookings_store, "build_unchanged_guard", lambda booking: {"status": booking["status"]})
-    ],
     "a cancellation of tickets without the guard of their check-ins": lambda: [
         (partial_cancellations, "build_not_checked_in_guard", lambda _places: {})
     ],

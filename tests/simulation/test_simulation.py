@@ -17,7 +17,6 @@ SEEDS, WORKERS = 2000, 2
 # minutes. After a change of the application it may find another one of the next SEEDS.
 FIRST_SEEDS = {
     "a cancellation of tickets without the guard of their check-ins": 394,
-    "a cancellation without the guard of the tickets": 0,
     "a change of a booking while a move is pending": 29,
     "a change of a booking without the guard of its status": 42,
     "a check-in without the guard that the ticket is not cancelled": 55,
