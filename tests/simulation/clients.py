@@ -171,9 +171,6 @@ class Client:
             return
         booking = self._random.choice(bookings)
         self._world.cancelling.append(booking)
-        self._cancel_tickets(booking)
-
-    def _cancel_tickets(self, booking: dict[str, Any]) -> None:
         request = self._choose_tickets(booking)
         # If these are all of its tickets, the booking ends.
         self._world.told[booking["_id"]] = "ended"
@@ -293,14 +290,12 @@ class Client:
             ),
         )
 
-    def interfere(self) -> None:
-        """Check in or cancel tickets of a booking of which somebody begins to cancel some."""
-        self._world.scheduler.pause(lambda: bool(self._world.cancelling), seconds=30)
-        if self._world.cancelling:
-            booking = self._world.cancelling.pop()
-            self._random.choice([self._scan, self._cancel_tickets])(booking)
-
-    def _scan(self, booking: dict[str, Any]) -> None:
+    def check_in(self) -> None:
+        """Check in a ticket of a booking as soon as somebody begins to cancel some of them."""
+        self._world.scheduler.pause(lambda: bool(self._world.cancelling), seconds=100)
+        if not self._world.cancelling:
+            return
+        booking = self._world.cancelling.pop()
         item = self._random.choice(booking["items"])
         number = self._random.randint(1, item.get("issued", item["quantity"]))
         ticket_id = f"{booking['_id']}-{item['ticketTypeId']}-{number}"

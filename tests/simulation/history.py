@@ -227,8 +227,8 @@ class History:
             for _ in range(self.random.randint(0, 2)):
                 self.scheduler.pause(seconds=self.random.uniform(0, 30))
                 organizer.edit_capacity()
-            for _ in range(self.random.choice([0, 6])):
-                organizer.interfere()
+            for _ in range(self.random.choice([0, 4])):
+                organizer.check_in()
             if self.random.random() < 0.15:
                 organizer.cancel_event()
             self._unfinished -= 1

@@ -46,15 +46,8 @@ def _without_claims() -> list[Replacement]:
 def _with_one_key() -> list[Replacement]:
     real = StockMove.for_return
 
-    def build(
-        booking_id: str,
-        items: Any,
-        *,
-        held: bool,
-        number: int = 0,
-        promo_code: str | None = None,
-    ) -> StockMove:
-        return real(booking_id, items, held=held, promo_code=promo_code)
+    def build(*arguments: Any, **options: Any) -> StockMove:
+        return real(*arguments, **{**options, "number": 0})
 
     return [(StockMove, "for_return", build)]
 
