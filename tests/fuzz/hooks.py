@@ -26,11 +26,19 @@ INEXPRESSIBLE_ERRORS = {
     "Must not be after startTime.",
     "Must not be before doorsTime.",
     "Each entry must have its own scheduleId.",
+    # So are the times and the limits of a sale, and the value of a promo code with its kind.
+    "Must be after salesFrom.",
+    "Must not be below minPerBooking.",
+    "Must be after validFrom.",
+    "Send it together with kind.",
+    "Must be from 0.01 to 100.",
     # The lengths of two lists are multiplied.
     "Ticket types times dates: at most 2000.",
     # These depend on the stored event.
     "Another ticket type has this name.",
     "The event has no such entry.",
+    "The event has no such ticket type.",
+    "Another promo code of the event is spelled like this.",
 }
 # The codes of 400 answers that depend on stored data, or on the clocks of a time zone.
 STATE_DEPENDENT_CODES = {"ticket_type_required", "wrong_password", "nonexistent_time"}

@@ -23,7 +23,7 @@ def ann(client, app, db, monkeypatch):
 def take(context, count):
     """Take tickets in a process that dies before it stores the bookings."""
     for _ in range(count):
-        request = TicketRequest(booking_id=str(ObjectId()), items={1: 1})
+        request = TicketRequest(booking_id=str(ObjectId()), items={1: 1}, schedule_id=1)
         kit.another_process(context).inventory.take(1, request, utc_now())
 
 
