@@ -250,8 +250,10 @@ class Client:
             ),
         )
         if outcome.value:
-            self._bookings.append(outcome.value["_id"])
-            self._world.told[outcome.value["_id"]] = "confirmed"
+            booking_id = outcome.value["_id"]
+            self._bookings.append(booking_id)
+            if self._world.told.get(booking_id) != "ended":  # by another thread of the user
+                self._world.told[booking_id] = "confirmed"
 
     def _has_offer(self, event: dict[str, Any]) -> bool:
         """Return whether the user would see an offer in the app."""
