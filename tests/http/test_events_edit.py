@@ -122,12 +122,50 @@ def test_put_updates_the_fields_that_lists_filter_and_sort_by(client, db, event,
 
 @pytest.mark.parametrize(
     "changes",
-    [{"eventId": 1}, {"_id": "x"}, {"favorited": True}, {"title": ""}, {"ticketTypes": []}],
+    [{"organiserId": 1}, {"rev": 9}, {"quotas": []}, {"title": ""}, {"ticketTypes": []}],
 )
 def test_a_refused_put_writes_nothing(client, db, event, organizer, changes):
     before = db.events.find_one({})
     assert put(client, organizer, **changes).status_code == 400
     assert db.events.find_one({}) == before
+
+
+def test_a_whole_answer_can_be_sent_back_without_effect(client, db, organizer):
+    types = [
+        ticket_type("General", 20, 100, description="Seated", minPerBooking=2, maxPerUser=6),
+        ticket_type("VIP", 50, 10, salesFrom="2030-01-01T00:00:00Z"),
+    ]
+    times = {"startTime": "20:00", "doorsTime": "19:00", "timezone": "Europe/Athens"}
+    schedule = [{"date": day(30), "location": "Volos", **times}, {"date": day(31), "location": "X"}]
+    body = event_body(ticketTypes=types, schedule=schedule)
+    client.post("/api/events", json=body, headers=organizer["headers"])
+    sell(db, 0, soldTickets=3, heldTickets=1, availableTickets=96)
+    for headers in (organizer["headers"], {}):
+        seen = client.get("/api/events/1", headers=headers).json
+        before = client.get("/api/events/1", headers=organizer["headers"]).json
+        answer = client.put("/api/events/1", json=seen, headers=organizer["headers"])
+        assert answer.status_code == 200
+        changed = {name for name in before if answer.json[name] != before[name]}
+        assert changed <= {"__v", "updatedAt"}
+
+
+def test_computed_fields_of_a_replacement_are_ignored(client, db, event, organizer):
+    before = db.events.find_one({})
+    types = [
+        ticket_type("General", 20, 100, capacity=7, soldTickets=99, heldTickets=None, saleState="x")
+    ]
+    computed = {"_id": "x", "eventId": 9, "organizerId": None, "favorited": True, "soldOut": True}
+    assert put(client, organizer, ticketTypes=types, __v=50, **computed).status_code == 200
+    after = db.events.find_one({})
+    assert {name: after[name] for name in ("_id", "eventId", "organizerId")} == {
+        name: before[name] for name in ("_id", "eventId", "organizerId")
+    }
+    assert after["__v"] == before["__v"] + 1
+    assert not {"favorited", "soldOut"} & after.keys()
+    stored = after["ticketTypes"][0]
+    counts = (stored["availableTickets"], stored["soldTickets"], stored["capacity"])
+    assert counts == (100, 0, 100)
+    assert "saleState" not in stored
 
 
 def test_put_needs_a_full_body(client, event, organizer):

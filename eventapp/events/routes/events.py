@@ -25,6 +25,7 @@ from eventapp.events import bodies, editing, listing, service
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from eventapp.events.list_requests import ListRequest
 from eventapp.events.popularity import POPULARITY
+from eventapp.events.replacement_schemas import EventReplacement
 from eventapp.events.schemas import (
     BareEventsAnswer,
     EventAnswer,
@@ -132,11 +133,14 @@ def show_event(event_id: int) -> Response:
 @bp.route("/<whole:event_id>", methods=["PUT"])
 @open_in_demo
 @role_required(ORGANIZER)
-@bp.arguments(EventBody)
+@bp.arguments(EventReplacement)
 @bp.response(200, EventAnswer)
 @bp.error_responses(404, 409)
 def replace_event(body: bodies.EventInput, event_id: int) -> Response:
-    """Replace an event, except its ids and its sold and held tickets."""
+    """Replace an event, except its ids and its sold and held tickets.
+
+    A whole event as it was answered may be sent: the fields that the server computes are ignored.
+    """
     return _edit(event_id, editing.make_replacement(body, current_config().default_zone))
 
 
