@@ -138,11 +138,13 @@ def start_worker(
     streams.use_row(number)
     hub.limits.share(streams)
     call_on_stop_signal(hub.close)
-    start_jobs_if_embedded(app)
+    stop_jobs = start_jobs_if_embedded(app)
     popularity = POPULARITY.get(app)
     popularity.start()
     # A forked worker runs no atexit handlers, so these finalizers write the last changes. The one
-    # with the higher priority runs first: views are counted before the database closes.
+    # with the highest priority runs first: no job runs, and views are counted, when the database
+    # closes.
+    Finalize(None, stop_jobs, exitpriority=3)
     Finalize(None, popularity.stop, exitpriority=2)
     Finalize(None, OPEN_DATABASE.get(app).client.close, exitpriority=1)
     return app

@@ -322,10 +322,15 @@ def build_hub(db: Db, max_per_address: int) -> Hub:
     return hub
 
 
-def start_jobs_if_embedded(app: Flask) -> None:
+def start_jobs_if_embedded(app: Flask) -> Callable[[], None]:
     """Start the background jobs in this process if the store is embedded.
 
     No other process can open an embedded store. On MongoDB, `scripts/worker.py` runs the jobs.
+
+    Returns:
+        Starts no more jobs and waits for those that run. Call it before the store is closed.
     """
-    if CONFIG.get(app).mongo_uri is None:
-        jobs.start_scheduler(BOOKING_CONTEXT.get(app))
+    if CONFIG.get(app).mongo_uri is not None:
+        return lambda: None
+    scheduler = jobs.start_scheduler(BOOKING_CONTEXT.get(app))
+    return partial(scheduler.shutdown, wait=True)

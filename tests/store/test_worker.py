@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from eventapp import start_jobs_if_embedded
 from eventapp.config import ROOT, SETTINGS
 from eventapp.core.database import OPEN_DATABASE
 from eventapp.core.http.app_context import CONFIG
@@ -95,3 +97,13 @@ def test_it_stops_on_a_signal_without_output(app, db, tmp_path, number):
             assert (process.returncode, printed) == (0, b"")
         finally:
             process.kill()
+
+
+def test_the_jobs_of_a_server_end_before_it_closes_an_embedded_store(app):
+    def find_threads():
+        return [each.name for each in threading.enumerate() if each.name.startswith("APScheduler")]
+
+    stop = start_jobs_if_embedded(app)
+    assert len(find_threads()) == (0 if MONGO_URI else 1)
+    stop()
+    assert find_threads() == []
