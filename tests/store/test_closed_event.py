@@ -82,6 +82,7 @@ UNGUARDED = {
     store_migration.write_if_unchanged,
     store_ownership.set_organizer,
     store_alerts.clear_schedule_changes,
+    store_alerts.postpone_schedule_changes,
     store_alerts.set_low_alert_sent,
     events_store.increase_scores,
     # It raises the revision of an event that is not deleted after all.

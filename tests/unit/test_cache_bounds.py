@@ -63,10 +63,12 @@ def find_caches():
 
 def measure(make, count):
     """Return the bytes that `count` values take, which `make` returns for numbers."""
+    kept = [None] * count
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        kept = [make(number) for number in range(count)]
+        for number in range(count):
+            kept[number] = make(number)
         return tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
