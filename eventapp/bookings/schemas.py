@@ -66,7 +66,10 @@ class BookingBody(Schema):
         },
     )
     promoCode = StrictText(
-        1, 100, metadata={"description": "A code that the organizer gave, in any case."}
+        1,
+        100,
+        allow_none=True,
+        metadata={"description": "A code that the organizer gave, in any case; null for none."},
     )
     hold = StrictBool(load_default=False)
     onShortfall = fields.String(validate=validate.OneOf(get_args(Shortfall)))
@@ -107,7 +110,10 @@ class QuoteBody(Schema):
         1, metadata={"description": "The schedule entry to book. It does not change the prices."}
     )
     promoCode = StrictText(
-        1, 100, metadata={"description": "A code that the organizer gave, in any case."}
+        1,
+        100,
+        allow_none=True,
+        metadata={"description": "A code that the organizer gave, in any case; null for none."},
     )
 
 

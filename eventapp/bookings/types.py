@@ -384,7 +384,7 @@ class PurchaseInput(TypedDict):
     quantity: NotRequired[int]
     scheduleId: NotRequired[int]  # with neither of these two, the next entry of the schedule
     scheduleIndex: NotRequired[int]  # from 0
-    promoCode: NotRequired[str]
+    promoCode: NotRequired[str | None]
     hold: bool  # True to hold the tickets for a payment
     onShortfall: NotRequired[Shortfall]
 
@@ -394,7 +394,7 @@ class QuoteInput(TypedDict):
 
     items: list[ItemInput]
     scheduleId: NotRequired[int]
-    promoCode: NotRequired[str]
+    promoCode: NotRequired[str | None]
 
 
 class CancelledItemInput(TypedDict):

@@ -126,11 +126,14 @@ def _compose_waitlist_closed(data: Facts) -> tuple[str, str]:
 
 
 def _compose_event_changed(data: Facts) -> tuple[str, str]:
-    dates = "; ".join(f"{format_date(entry)}, {entry['location']}" for entry in data["schedule"])
+    title, reference = f"Event changed: {data['eventTitle']}", data["bookingReference"]
+    current = [f"{format_date(entry)}, {entry['location']}" for entry in data["schedule"]]
+    if f"{format_date(data)}, {data['location']}" in current:
+        return title, f"Your booking {reference} is now for {_describe_event(data)}."
     return (
-        f"Event changed: {data['eventTitle']}",
-        f"You have booking {data['bookingReference']} for {_describe_event(data)}. "
-        f"The event now takes place: {dates}.",
+        title,
+        f"You have booking {reference} for {_describe_event(data)}. "
+        f"The event now takes place: {'; '.join(current)}.",
     )
 
 

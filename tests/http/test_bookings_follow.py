@@ -108,7 +108,7 @@ def read_mail(app, db):
     (entry,) = icalendar.Calendar.from_ical(file["content"]).walk("VEVENT")
     begin = entry["DTSTART"].dt
     when = f"{begin:%Y-%m-%d, %H:%M} (America/Los_Angeles), {entry['LOCATION']}"
-    assert mail["text"].count(when) == 2, mail["text"]
+    assert f"is now for {mail['subject'].partition(': ')[2]} on {when}." in mail["text"]
     return begin.date().isoformat(), to_text(begin), entry["LOCATION"]
 
 

@@ -449,3 +449,8 @@ def test_the_figures_of_an_event_show_gross_discount_and_net(client, app, olga, 
         ("20", "5", "Spring-10"),
         ("40", "10", "Spring-10"),
     ]
+
+
+def test_null_is_no_promo_code(ann, event_id):
+    assert quote(ann, event_id, 1, promoCode=None).json["discount"] == 0
+    assert ann.book(event_id, promoCode=None)["promoCode"] is None

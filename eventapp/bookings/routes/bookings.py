@@ -48,7 +48,7 @@ REFERENCE = "$response.body#/data/booking/bookingReference"
 def create_booking(body: PurchaseInput) -> Response:
     """Book tickets for the caller, once for each `Idempotency-Key`."""
     purchase = read_purchase(body, _read_idempotency_key())
-    with limit_guesses(sales.PROMO_REFUSALS if "promoCode" in body else ()):
+    with limit_guesses(sales.PROMO_REFUSALS if body.get("promoCode") else ()):
         answer = sales.book(current_booking_context(), current_actor(), purchase, utc_now())
     answer_body = {"message": answer.message, "data": answer.data}
     if answer.status != CREATED:

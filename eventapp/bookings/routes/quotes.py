@@ -24,6 +24,6 @@ bp = Blueprint("event_quotes", __name__, url_prefix="/api/events", description="
 @bp.error_responses(404, 409)
 def make_quote(body: QuoteInput, event_id: int) -> Response:
     """Compute what tickets would cost now, without taking or reserving any."""
-    with limit_guesses(PROMO_REFUSALS if "promoCode" in body else ()):
+    with limit_guesses(PROMO_REFUSALS if body.get("promoCode") else ()):
         quote = quotes.quote(current_booking_context(), current_actor(), event_id, body, utc_now())
     return json_response(dict(quote))
