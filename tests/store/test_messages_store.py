@@ -50,7 +50,7 @@ def test_no_command_scans_a_collection(recorded):
     caller = {"caller_keys": ["::1"], "load_actor": lambda: actor}
     hub = Hub()
     event_topic, listener = event_stream.subscribe(
-        db, hub, event_id, last_event_id="0.0.0", actor=actor, **caller
+        db, hub, event_id, last_event_id="0.0.0", actor=actor, now=now, **caller
     )
     event_stream.EventPoller(db, hub).refresh([event_topic])
     listener.read_new()
