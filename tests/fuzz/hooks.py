@@ -32,6 +32,7 @@ INEXPRESSIBLE_ERRORS = {
     "Must be after validFrom.",
     "Send it together with kind.",
     "Must be from 0.01 to 100.",
+    "Must be from 0.01 to 1000000.",
     # The lengths of two lists are multiplied.
     "Ticket types times dates: at most 2000.",
     # These depend on the stored event.
