@@ -75,14 +75,6 @@ def find_headings(db: Db, event_ids: Iterable[int]) -> dict[int, EventHeading]:
     return {event["eventId"]: event for event in cast(Iterable[EventHeading], found)}
 
 
-def find_waitlisted_event_ids(db: Db, organizer_id: ObjectId | None) -> list[int] | None:
-    """Return the events of an organizer that ever had a waitlist, None if the organizer is None."""
-    if organizer_id is None:
-        return None
-    where = {"organizerId": organizer_id, "hadWaitlist": True}
-    return [event["eventId"] for event in db.events.find(where, {"eventId": 1})]
-
-
 def sum_waitlists(db: Db, event_ids: Sequence[int] | None) -> list[WaitlistSums]:
     """Return sums of the active waitlist entries of these events, or of all events, by event."""
     where: Query = {"active": True}
