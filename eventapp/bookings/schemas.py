@@ -175,15 +175,11 @@ class BookingsQuery(EventBookingsQuery):
     upcoming = fields.Boolean()
 
 
-class BookedItem(Schema):
-    """The booked tickets of one ticket type."""
+class PricedItem(Schema):
+    """Tickets of one type, and what they cost."""
 
     ticketTypeId = fields.Integer(required=True)
-    type = fields.String(required=True)
     quantity = fields.Integer(required=True)
-    unitPrice = fields.Float(
-        required=True, metadata={"description": "The list price of one ticket when it was booked."}
-    )
     subtotal = fields.Float(
         required=True, metadata={"description": "`quantity` times `unitPrice`."}
     )
@@ -191,6 +187,15 @@ class BookedItem(Schema):
         required=True, metadata={"description": "The discount of all these tickets."}
     )
     total = fields.Float(required=True, metadata={"description": "`subtotal` less `discount`."})
+
+
+class BookedItem(PricedItem):
+    """The booked tickets of one ticket type."""
+
+    type = fields.String(required=True)
+    unitPrice = fields.Float(
+        required=True, metadata={"description": "The list price of one ticket when it was booked."}
+    )
     issued = fields.Integer(
         metadata={"description": "Tickets at the confirmation; absent unless some were cancelled"}
     )
@@ -287,21 +292,12 @@ class CancellationAnswer(Schema):
     data = fields.Nested(CancellationData, required=True)
 
 
-class QuotedItem(Schema):
+class QuotedItem(PricedItem):
     """What tickets of one type would cost."""
 
-    ticketTypeId = fields.Integer(required=True)
-    quantity = fields.Integer(required=True)
     unitPrice = fields.Float(
         required=True, metadata={"description": "The list price of one ticket."}
     )
-    subtotal = fields.Float(
-        required=True, metadata={"description": "`quantity` times `unitPrice`."}
-    )
-    discount = fields.Float(
-        required=True, metadata={"description": "The discount of all these tickets."}
-    )
-    total = fields.Float(required=True, metadata={"description": "`subtotal` less `discount`."})
 
 
 class QuoteAnswer(Schema):

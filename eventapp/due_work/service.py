@@ -171,7 +171,8 @@ def process_due(
     """Find the due items of a kind and handle each, as `DueRun.process` does.
 
     Args:
-        find: returns up to so many due items, the longest due first, without these keys.
+        find: called with a limit and the keys to leave out; returns due items, the longest due
+            first.
         limit: the most items of this call.
     """
     run = DueRun(db, kind, now)

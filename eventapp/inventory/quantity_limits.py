@@ -32,7 +32,7 @@ def refuse_quantities(event: SaleState, items: Quantities) -> None:
 
 
 def refuse_quantities_of_user(event: SaleState, items: Quantities) -> None:
-    """Refuse that a user has so many tickets of a type.
+    """Refuse a user more tickets of a type than its `maxPerUser`.
 
     Args:
         items: the tickets that the user has and asks for together, by ticketTypeId.

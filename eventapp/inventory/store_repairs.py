@@ -79,12 +79,11 @@ def replace_stock(
     """
     unchanged = {"eventId": event["eventId"], "rev": event["rev"], "closedBy": token}
     available = sum(each["availableTickets"] for each in ticket_types)
-    counted = {"ticketTypes": ticket_types, "available": available, "cells": cells}
     update: Query = {
         "$set": {
-            **counted,
-            "cellsCounted": True,
-            **({"quotas": quotas} if quotas else {}),
+            "ticketTypes": ticket_types,
+            "available": available,
+            **_build_counts(cells, quotas),
             **{f"promoCodes.{key}.used": used for key, used in promo_uses.items()},
         },
         "$inc": {"rev": 1},
@@ -103,14 +102,16 @@ def write_counts(db: Db, counts: Iterable[tuple[AuditedState, Cells, list[Quota]
         UpdateOne(
             {"eventId": event["eventId"], "rev": event["rev"]},
             {
-                "$set": {
-                    "cells": cells,
-                    "cellsCounted": True,
-                    **({"quotas": quotas} if quotas else {}),
-                },
+                "$set": _build_counts(cells, quotas),
                 "$inc": {"rev": 1},
             },
         )
         for event, cells, quotas in counts
     ]
     return db.events.bulk_write(writes, ordered=False).modified_count
+
+
+def _build_counts(cells: Cells, quotas: list[Quota]) -> Query:
+    """Return the fields to set when cells and quotas are counted; no quota is added or removed."""
+    counts: Query = {"cells": cells, "cellsCounted": True}
+    return {**counts, "quotas": quotas} if quotas else counts

@@ -54,7 +54,7 @@ def copy_of(booking):
 
 
 def make_copy(entry, number):
-    """Return the copy of the entry as it was after so many moves."""
+    """Return the copy that a booking stores of the entry after its move with this number."""
     starts_at = entry["date"].replace(hour=20 - number)
     return {
         **{name: entry.get(name) for name in COPY},

@@ -52,7 +52,7 @@ def read(db, booking_id):
 
 
 def cancel_part(context, booking_id, quantity=1, *, tickets=(), key=None, now=None):
-    """Cancel so many tickets, or those with these numbers."""
+    """Cancel the tickets with these numbers or, without any, this quantity of tickets."""
     items = [{"ticketTypeId": 1, "quantity": quantity}]
     ids = [f"{booking_id}-1-{number}" for number in tickets]
     body = {"ticketIds": ids} if tickets else {"items": items}

@@ -186,7 +186,7 @@ def check_answers(
     told: dict[ObjectId, str],
     cancelled_tickets: Iterable[tuple[ObjectId, CancellationRequest, int]],
 ) -> None:
-    """Check that every booking and every cancellation that a client was told of is there, once.
+    """Check that all bookings and cancellations that clients were told of are stored, each once.
 
     Args:
         told: the status that the client was told last, by booking id; `ended` if the client has
