@@ -18,7 +18,7 @@ from typing import TypeVar
 import structlog
 
 from eventapp.core.clock import start_clock, utc_now
-from eventapp.core.database import Db, is_unavailable
+from eventapp.core.database import Db, is_unavailable, note_no_answer
 from eventapp.due_work import rules, store
 from eventapp.due_work.rules import describe_error
 from eventapp.due_work.types import FailedWorkReport, FailedWorkView, ItemKey
@@ -200,6 +200,7 @@ def process_now(db: Db, kind: str, key: ItemKey, handle: Callable[[ItemKey], int
     if isinstance(result, int):
         return True
     if is_unavailable(result):
+        note_no_answer()
         log.warning("item left to the worker", kind=kind, key=str(key), exc_info=result)
         return False
     _record_failure(db, kind, key, result, utc_now())

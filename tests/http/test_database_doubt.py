@@ -1,12 +1,15 @@
-"""While the database is in doubt, all operations of a request share one time limit."""
+"""Operations that follow one which the database did not answer share one time limit."""
+
+import time
 
 import pymongo
 import pytest
 from pymongo.errors import AutoReconnect
 
 from eventapp.accounts import store as accounts_store
-from eventapp.core.http import database_doubt
+from eventapp.core.database import DatabaseDoubt, limit_request, request_limit
 from eventapp.core.http.database_doubt import DATABASE_DOUBT
+from eventapp.due_work import service as due_work
 
 LOGIN = {"email": "user@example.com", "password": "password123"}
 
@@ -28,14 +31,35 @@ def limits(monkeypatch, app):
 def test_a_request_has_a_limit_from_the_first_failure_on(client, limits, monkeypatch):
     for _ in range(2):
         assert client.post("/api/auth/login", json=LOGIN).status_code == 503
-    monkeypatch.setattr(database_doubt, "DOUBT_SECONDS", 0)
+    monkeypatch.setattr(request_limit, "DOUBT_SECONDS", 0)
     assert client.post("/api/auth/login", json=LOGIN).status_code == 503
     assert limits[0] is None
-    assert 0 < limits[1] <= database_doubt.REQUEST_SECONDS
+    assert 0 < limits[1] <= request_limit.REQUEST_SECONDS
     assert limits[2] is None
 
 
 def test_the_limit_ends_with_the_request(client, limits):
     for _ in range(2):
         client.post("/api/auth/login", json=LOGIN)
+    assert pymongo._csot.remaining() is None
+
+
+def test_work_after_a_failure_in_the_same_request_shares_one_limit(db, monkeypatch):
+    """Cancelled tickets are put back, refunded and offered. The worker does what fails."""
+    monkeypatch.setattr(request_limit, "REQUEST_SECONDS", 0.2)
+    limits = []
+
+    def fail(_key):
+        limits.append(pymongo._csot.remaining())
+        time.sleep(0.15)
+        raise AutoReconnect("down")
+
+    doubt = DatabaseDoubt()
+    with limit_request(doubt):
+        for key in range(3):
+            assert not due_work.process_now(db, "test", key, fail)
+        assert doubt.exists()
+    assert limits[0] is None
+    assert 0 < limits[1] < 0.06
+    assert limits[2] < 0
     assert pymongo._csot.remaining() is None

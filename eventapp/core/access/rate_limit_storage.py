@@ -21,7 +21,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from eventapp.config import ConfigError
 from eventapp.core.clock import utc_now
-from eventapp.core.database import DEFAULT_DATABASE, Document
+from eventapp.core.database import DEFAULT_DATABASE, Document, note_no_answer
 
 # The longest time that a request waits for the storage. If the database is unavailable too, the
 # request must still be answered with 503 within 3 s.
@@ -74,6 +74,7 @@ class MongoDBCounterStorage:
         try:
             count = self._create_or_increment(key, expiry)
         except PyMongoError as error:
+            note_no_answer()  # The application's database is mostly on the same server.
             raise StorageError(error) from error
         if not self._has_index:  # Without the index, expired counters would fill the database.
             self._has_index = True
@@ -85,6 +86,7 @@ class MongoDBCounterStorage:
         try:
             counter = self.counters.find_one({"_id": key})
         except PyMongoError as error:
+            note_no_answer()  # The application's database is mostly on the same server.
             raise StorageError(error) from error
         return int(counter["count"]) if counter else 0
 

@@ -22,6 +22,7 @@ from eventapp.core.database.lifecycle import (
     open_database,
     purge_deleted,
 )
+from eventapp.core.database.request_limit import DatabaseDoubt, limit_request, note_no_answer
 from eventapp.core.database.schema_version import (
     SCHEMA_VERSION,
     SchemaTooNew,
@@ -46,6 +47,7 @@ __all__ = [
     "OPEN_DATABASE",
     "PREPARE_TIMEOUT_SECONDS",
     "SCHEMA_VERSION",
+    "DatabaseDoubt",
     "Db",
     "Document",
     "Indexes",
@@ -64,7 +66,9 @@ __all__ = [
     "insert_in_order",
     "insert_unordered",
     "is_unavailable",
+    "limit_request",
     "make_unknown_outcome_error",
+    "note_no_answer",
     "open_database",
     "purge_deleted",
     "record_schema_version",

@@ -10,10 +10,9 @@ from pymongo.errors import PyMongoError
 from werkzeug.exceptions import HTTPException
 
 from eventapp.core import json
-from eventapp.core.database import is_unavailable
+from eventapp.core.database import is_unavailable, note_no_answer
 from eventapp.core.errors import AppError, DatabaseUnavailable, TooLarge
 from eventapp.core.http.body_limits import MAX_FAULTS
-from eventapp.core.http.database_doubt import DATABASE_DOUBT
 from eventapp.core.http.responses import json_response
 
 # An answer to a request that is not valid names the first faults only, and stays under 16 kB.
@@ -88,7 +87,7 @@ def handle_http_exception(error: HTTPException) -> Response:
 def handle_database_error(error: PyMongoError) -> Response:
     """Return 503 if the database does not answer, and 500 for any other error of the driver."""
     if is_unavailable(error):
-        DATABASE_DOUBT.get().note_failure()
+        note_no_answer()
         log.warning("database does not answer", error=type(error).__name__)
         return handle_app_error(DatabaseUnavailable())
     return handle_unexpected_error(error)
