@@ -25,7 +25,7 @@ from eventapp.analytics import store_ranking as ranking_store
 from eventapp.analytics import store_sums as analytics_store
 from eventapp.analytics.server_health import JOB_STATUS
 from eventapp.android import routes as android_routes
-from eventapp.bookings import event_transfer, waitlist_offers
+from eventapp.bookings import event_transfer, offer_answers
 from eventapp.bookings import routes as bookings_routes
 from eventapp.bookings import service as bookings
 from eventapp.bookings import store as bookings_store
@@ -249,7 +249,7 @@ def make_transfer(context: BookingContext) -> Callable[[ObjectId, ObjectId, date
 
 def make_withdrawal(context: BookingContext) -> ForgetFunction:
     """Return the function that gives back the tickets that a deleted user holds or is offered."""
-    return lambda _db, user_id: waitlist_offers.withdraw_user(context, user_id, utc_now())
+    return lambda _db, user_id: offer_answers.withdraw_user(context, user_id, utc_now())
 
 
 def register_blueprints(app: Flask, api: Api) -> None:

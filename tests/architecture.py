@@ -96,6 +96,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "recovery": "service",
         "refunds": "service",
         "sales": "service",
+        "offer_answers": "service",
         "offer_lists": "service",
         "partial_cancellations": "service",
         "store_due": "store",

@@ -1,32 +1,27 @@
-"""Offer tickets that are available again to waiting users, in order; accept and decline offers.
+"""Offer tickets that are available again to waiting users, in order.
 
 An offer is a held booking that is made from a waitlist entry. Several processes may make offers at
 the same time. A process claims the first entry of a queue, determines how many tickets the user may
 have, takes them, stores the offer, and subtracts it from the entry, which drops the claim. If the
 process dies on the way, `bookings.recovery` subtracts the offer if it is stored, and undoes the
-other steps if it is not.
+other steps if it is not. `bookings.offer_answers` is what users do with an offer.
 """
 
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
 
 from bson import ObjectId
 
 from eventapp.bookings import rules, store, store_due
 from eventapp.bookings.context import BookingContext
-from eventapp.bookings.errors import NoOffer, OfferUnderWay
 from eventapp.bookings.ledger.entries import add_first_entry
-from eventapp.bookings.offer_lists import determine_offer_status
 from eventapp.bookings.sales import ticket_limit
 from eventapp.bookings.sales.batches import generate_reference
 from eventapp.bookings.sales.purchases import choose_schedule_entry
 from eventapp.bookings.transitions import (
     apply_pending_moves,
     cancel_booking,
-    confirm_booking,
     end_booking,
     expire_hold,
 )
@@ -40,18 +35,12 @@ from eventapp.inventory.service import EventNotFound
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist.types import WaitlistEntry
 
-MAX_LISTED = 100
 # What one run of the worker handles. The next run, seconds later, handles more.
 MAX_HOLDS_PER_RUN = MAX_EVENTS_PER_RUN = 500
 # Waitlist entries of one event that a request, and a run of the worker, make offers from.
 MAX_OFFERS_PER_REQUEST, MAX_OFFERS_PER_RUN = 10, 200
 # The name of this work in the records of what fails.
 OFFER_KIND = "offer"
-# How often leaving is tried while an offer is being made, and the pause after each attempt.
-LEAVE_ATTEMPTS, LEAVE_PAUSE_SECONDS = 50, 0.02
-
-
-# Making offers.
 
 
 def offer_tickets(
@@ -246,9 +235,19 @@ def withdraw_forgotten(
     the entry after the offer is stored. So one of both finds what the other has written.
     """
     if waitlist.is_forgotten(context.db, entry_id):
-        _decline_offer(context, offer, now)
+        decline_offer(context, offer, now)
         if offer["userId"]:
             store.forget_user(context.db, offer["userId"])
+
+
+def decline_offer(context: BookingContext, offer: StoredBooking, now: datetime) -> bool:
+    """Decline an open offer; return False if it is not open, or another request is changing it."""
+    if offer["status"] != rules.HELD:
+        return False
+    declined = end_booking(context, offer, rules.CANCELLED, "declined", now)
+    if declined:
+        apply_pending_moves(context, [declined], now)
+    return declined is not None
 
 
 def cancel_and_offer(
@@ -316,106 +315,3 @@ def _offer_each(
         get_key=lambda event_id: event_id,
         handle=lambda event_id: offer_tickets(context, event_id, clock()),
     )
-
-
-# Answering offers.
-
-
-class LeftWaitlist(NamedTuple):
-    """What a user gave up: active entries, and the tickets of open offers."""
-
-    entries: int
-    tickets: int
-
-
-def accept_offer(
-    context: BookingContext, event_id: int, actor: Actor, quantity: int | None, now: datetime
-) -> StoredBooking:
-    """Charge for the oldest open offer to the caller and confirm it.
-
-    Args:
-        quantity: how many of the offered tickets to take; None for all. If it is more than were
-            offered, all are taken.
-
-    Returns:
-        The confirmed booking.
-
-    Raises:
-        NoOffer, HoldExpired, PaymentFailed: the booking is not confirmed.
-    """
-    offers = _find_offers(context, actor.require_user_id(), event_id)
-    open_offers = [offer for offer in offers if rules.is_open_hold(offer, now)]
-    if not open_offers:
-        raise _make_no_offer(offers, now)
-    oldest = open_offers[-1]
-    booking = confirm_booking(context, oldest["_id"], actor, now, quantity)
-    offer_in_request(context, event_id, now)
-    return booking
-
-
-def _make_no_offer(offers: Sequence[StoredBooking], now: datetime) -> NoOffer:
-    """Return the error that says what became of the last of these offers, which has ended."""
-    if not offers:
-        return NoOffer()
-    status = determine_offer_status(offers[0], now)
-    return NoOffer(
-        f"Your last offer, {offers[0]['bookingReference']}, was {status}", offerStatus=status
-    )
-
-
-def leave_waitlist(
-    context: BookingContext, event_id: int, actor: Actor, now: datetime
-) -> LeftWaitlist:
-    """End the caller's waitlist entries for an event, and decline their open offers.
-
-    Raises:
-        NotOnWaitlist: there was nothing to end or decline.
-        OfferUnderWay: an offer to the caller took too long to make.
-    """
-    user_id, ended, tickets = actor.require_user_id(), 0, 0
-    for _attempt in range(LEAVE_ATTEMPTS):
-        ended += waitlist.end_entries(
-            context.db, context.inventory, user_id=user_id, event_id=event_id, now=now
-        )
-        # The entries are read before the offers, so that the offer of an ended entry is found.
-        is_waiting = waitlist.is_waiting(context.db, user_id, event_id)
-        offers = _find_offers(context, user_id, event_id)
-        declined = [offer for offer in offers if _decline_offer(context, offer, now)]
-        tickets += sum(offer["quantity"] for offer in declined)
-        if not is_waiting:
-            break
-        time.sleep(LEAVE_PAUSE_SECONDS)  # An entry is claimed: its offer is being made.
-    else:
-        raise OfferUnderWay
-    if not ended and not tickets:
-        raise waitlist.NotOnWaitlist
-    offer_in_request(context, event_id, now)
-    return LeftWaitlist(ended, tickets)
-
-
-def withdraw_user(context: BookingContext, user_id: ObjectId, now: datetime) -> None:
-    """End what a deleted user waits for or holds, and give the tickets back at once.
-
-    Waitlist entries are ended, and open offers and holds are declined.
-    """
-    event_ids = waitlist.end_all_entries(context.db, context.inventory, user_id, now)
-    waitlist.forget_user(context.db, user_id)  # Before the offers are read: `withdraw_forgotten`.
-    for held in store.find_held_of_user(context.db, user_id):
-        _decline_offer(context, held, now)
-        event_ids.add(held["eventId"])
-    for event_id in event_ids:
-        offer_in_request(context, event_id, now)
-
-
-def _decline_offer(context: BookingContext, offer: StoredBooking, now: datetime) -> bool:
-    """Decline an open offer; return False if it is not open, or another request is changing it."""
-    if offer["status"] != rules.HELD:
-        return False
-    declined = end_booking(context, offer, rules.CANCELLED, "declined", now)
-    if declined:
-        apply_pending_moves(context, [declined], now)
-    return declined is not None
-
-
-def _find_offers(context: BookingContext, user_id: ObjectId, event_id: int) -> list[StoredBooking]:
-    return store.find_offers(context.db, user_id, event_id, MAX_LISTED)

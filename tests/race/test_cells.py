@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import transitions, waitlist_offers
+from eventapp.bookings import offer_answers, transitions, waitlist_offers
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.inventory import rules, store
@@ -78,7 +78,7 @@ def test_an_offer_counts_in_the_cell_of_the_offered_date(context, db, event):
     waitlist_offers.cancel_and_offer(context, sold, ADMIN, utc_now())
     assert cells_of(db) == {(4, 3): {"held": 2}}
     accepting = kit.attendee(waiting)
-    waitlist_offers.accept_offer(context, event["eventId"], accepting, 1, utc_now())
+    offer_answers.accept_offer(context, event["eventId"], accepting, 1, utc_now())
     assert cells_of(db) == {(4, 3): {"sold": 1}}
     kit.assert_consistent(context)
 

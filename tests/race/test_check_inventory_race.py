@@ -12,6 +12,7 @@ from bson import ObjectId
 from eventapp.bookings import (
     auditing,
     event_closing,
+    offer_answers,
     partial_cancellations,
     recovery,
     store_audits,
@@ -141,7 +142,7 @@ class Changes:
         self._wait(3, ObjectId())
 
     def leave(self):
-        waitlist_offers.leave_waitlist(self.context, self.event_id, kit.attendee(FAY), self.now)
+        offer_answers.leave_waitlist(self.context, self.event_id, kit.attendee(FAY), self.now)
 
     def edit(self):
         self._edit(editing.make_type_patch(1, {"capacity": 20}))

@@ -10,7 +10,13 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from eventapp.bookings import partial_cancellations, recovery, transitions, waitlist_offers
+from eventapp.bookings import (
+    offer_answers,
+    partial_cancellations,
+    recovery,
+    transitions,
+    waitlist_offers,
+)
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.sales import ticket_limit
 from eventapp.core.access.actor import Actor
@@ -197,7 +203,7 @@ class InventoryMachine(RuleBasedStateMachine):
             and mine["until"] > self.now
         ]  # fmt: skip
         result = self.result_or_code(
-            waitlist_offers.accept_offer,
+            offer_answers.accept_offer,
             self.context,
             self.event["eventId"],
             self.actor(user),
@@ -219,13 +225,13 @@ class InventoryMachine(RuleBasedStateMachine):
                 del self.model.bookings[who, slot]
         left = before != len(self.model.queue) + len(self.model.bookings)
         result = self.result_or_code(
-            waitlist_offers.leave_waitlist,
+            offer_answers.leave_waitlist,
             self.context,
             self.event["eventId"],
             self.actor(user),
             self.now,
         )
-        is_left = isinstance(result, waitlist_offers.LeftWaitlist)
+        is_left = isinstance(result, offer_answers.LeftWaitlist)
         assert is_left if left else result == "not_on_waitlist"
         if left:
             self.model.make_offers(self.now, self.offers)

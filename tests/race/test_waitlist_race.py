@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 from bson import ObjectId
 
+from eventapp.bookings import offer_answers, transitions, waitlist_offers
 from eventapp.bookings import store as bookings_store
-from eventapp.bookings import transitions, waitlist_offers
 from eventapp.bookings.errors import SoldOut
 from eventapp.bookings.sales import ticket_limit
 from eventapp.core.clock import utc_now
@@ -160,7 +160,7 @@ def test_an_offer_is_either_accepted_or_expires(context, db):
         make_offers(context, event, now)
         results = kit.run_concurrently(
             partial(
-                waitlist_offers.accept_offer,
+                offer_answers.accept_offer,
                 context,
                 event["eventId"],
                 kit.attendee(user),
@@ -188,7 +188,7 @@ def test_concurrent_acceptances_in_part_sell_once(context, db):
         cancel(context, booking_id)
     now = utc_now()
     make_offers(context, event, now)
-    accept = lambda one: waitlist_offers.accept_offer(  # noqa: E731
+    accept = lambda one: offer_answers.accept_offer(  # noqa: E731
         one, event["eventId"], kit.attendee(user), 2, now
     )
     results = kit.run_concurrently(
@@ -208,7 +208,7 @@ def test_leaving_while_an_offer_is_made_ends_entry_and_offer(context, db, monkey
     ):
         suspension.wait()
         leaving = partial(
-            waitlist_offers.leave_waitlist,
+            offer_answers.leave_waitlist,
             kit.another_process(context),
             event["eventId"],
             kit.attendee(user),
@@ -236,7 +236,7 @@ def test_leaving_and_offering_concurrently_loses_no_ticket(context, db):
         cancel(context, booking_id)
     leaving = [
         partial(
-            waitlist_offers.leave_waitlist,
+            offer_answers.leave_waitlist,
             kit.another_process(context),
             event["eventId"],
             kit.attendee(user),
@@ -295,7 +295,7 @@ def test_mixed_load_keeps_the_stock_correct_and_the_waitlist_first(context, db):
     calls += [partial(make_offers, one, event) for one in contexts]
     calls += [
         partial(
-            waitlist_offers.leave_waitlist,
+            offer_answers.leave_waitlist,
             contexts[n],
             event["eventId"],
             kit.attendee(user),

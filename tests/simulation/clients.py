@@ -9,6 +9,7 @@ from bson import ObjectId
 
 from eventapp.bookings import (
     event_closing,
+    offer_answers,
     partial_cancellations,
     transitions,
     waitlist_offers,
@@ -245,7 +246,7 @@ class Client:
         self._world.scheduler.pause(lambda: self._has_offer(event), seconds=100)
         outcome = self._world.request(
             f"accept {quantity} of {event['eventId']}",
-            lambda server: waitlist_offers.accept_offer(
+            lambda server: offer_answers.accept_offer(
                 server.context, event["eventId"], self._actor, quantity, self._now(server)
             ),
         )
@@ -268,7 +269,7 @@ class Client:
         event = self._choose_event()
         self._world.request(
             f"leave {event['eventId']}",
-            lambda server: waitlist_offers.leave_waitlist(
+            lambda server: offer_answers.leave_waitlist(
                 server.context, event["eventId"], self._actor, self._now(server)
             ),
         )

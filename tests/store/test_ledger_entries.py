@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import event_closing, refunds, transitions, waitlist_offers
+from eventapp.bookings import event_closing, offer_answers, refunds, transitions, waitlist_offers
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.errors import HoldExpired
 from eventapp.core.clock import utc_now
@@ -75,7 +75,7 @@ def test_an_offer_that_is_declined(context, db, event):
     sold = kit.booking_id(kit.book(context, event, 10, user=holder.user_id))
     kit.book(context, event, 3, user=waiting.user_id, on_shortfall="waitlist")
     waitlist_offers.cancel_and_offer(context, sold, holder, now)
-    waitlist_offers.leave_waitlist(context, event["eventId"], waiting, now)
+    offer_answers.leave_waitlist(context, event["eventId"], waiting, now)
     offer = db.bookings.find_one({"userId": waiting.user_id})["_id"]
     assert entries_of(db, offer) == [("held", 0, 3, 0, 0, 0), ("declined", 0, -3, 0, 0, 0)]
 

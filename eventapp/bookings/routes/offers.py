@@ -2,7 +2,7 @@
 
 from flask import Response
 
-from eventapp.bookings import offer_lists, service, waitlist_offers
+from eventapp.bookings import offer_answers, offer_lists, service
 from eventapp.bookings.context import current_booking_context
 from eventapp.bookings.routes.bookings import booking_response
 from eventapp.bookings.schemas import AcceptBody, BookedAnswer, OffersAnswer, OffersQuery
@@ -46,7 +46,7 @@ def accept_offer(body: AcceptInput, event_id: int) -> Response:
     A quantity that is greater than the offer takes all of it; the message says so.
     """
     quantity, context = body.get("quantity"), current_booking_context()
-    booking = waitlist_offers.accept_offer(context, event_id, current_actor(), quantity, utc_now())
+    booking = offer_answers.accept_offer(context, event_id, current_actor(), quantity, utc_now())
     return booking_response(
         _describe_acceptance(booking, quantity), service.render_current(context, booking)
     )
@@ -74,7 +74,7 @@ def _format_tickets(count: int) -> str:
 @bp.error_responses(404)
 def leave_waitlist(event_id: int) -> Response:
     """Leave an event's waitlist and decline its open offers to the caller."""
-    left = waitlist_offers.leave_waitlist(
+    left = offer_answers.leave_waitlist(
         current_booking_context(), event_id, current_actor(), utc_now()
     )
     declined = f"declined the offer of {_format_tickets(left.tickets)}"
