@@ -125,7 +125,6 @@ LAYERS: dict[str, dict[str, str]] = {
         "index": "index",
         "list_pages": "service",
         "list_requests": "filters",
-        "replacement_schemas": "schemas",
         "sales_rules": "types",
         "live_states": "service",
         "listing": "service",

@@ -128,7 +128,7 @@ def test_the_diagram_of_features_is_true():
         ("events/store.py", "from eventapp.events import service"),
         ("events/store.py", "from eventapp.core.errors import NotFound"),
         ("events/store_listing.py", "from flask import g"),
-        ("events/schemas.py", "from eventapp.core.database import get_db"),
+        ("events/schemas/bodies.py", "from eventapp.core.database import get_db"),
         ("events/errors.py", "from eventapp.events import store"),
         ("events/rules.py", "from bson import ObjectId"),
         ("events/rules.py", "from eventapp.core.clock import utc_now"),

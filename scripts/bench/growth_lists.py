@@ -30,7 +30,7 @@ from eventapp.core.json import JsonObject
 from eventapp.core.roles import ADMIN
 from eventapp.events import list_pages, listing, rules
 from eventapp.events.index.live_index import LiveIndex
-from eventapp.events.schemas import EventQuery
+from eventapp.events.schemas.queries import EventQuery
 from eventapp.events.types import StoredEvent
 from scripts.bench.data import draw_word_pairs
 from scripts.bench.wrk import BenchmarkError

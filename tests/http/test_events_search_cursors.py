@@ -16,7 +16,7 @@ from eventapp.events import list_pages
 from eventapp.events.cache.event_cache import EVENT_CACHE, EventCache
 from eventapp.events.index import live_index
 from eventapp.events.index.live_index import LiveIndex
-from eventapp.events.schemas import EventQuery
+from eventapp.events.schemas.queries import EventQuery
 from tests.factories import make_event
 from tests.store.test_events_index import NoIndex
 

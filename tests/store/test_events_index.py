@@ -11,7 +11,7 @@ from eventapp.events.filters import FACET_FIELDS, FILTERS
 from eventapp.events.index import live_index
 from eventapp.events.index.live_index import LiveIndex
 from eventapp.events.rules import get_list_state
-from eventapp.events.schemas import EventQuery
+from eventapp.events.schemas.queries import EventQuery
 from scripts.synthetic_events import CITIES, COMMON_WORDS, generate_bodies
 from tests.factories import make_event
 

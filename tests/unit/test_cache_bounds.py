@@ -17,7 +17,7 @@ from eventapp.core.http import blueprint
 from eventapp.core.metrics import REQUESTS
 from eventapp.events.cache.rendering import CachedPage, PageKey, PageView, render_page
 from eventapp.events.rules import MAX_ENTRIES, MAX_TYPES
-from eventapp.events.schemas import EventQuery
+from eventapp.events.schemas.queries import EventQuery
 from eventapp.events.service import make_new_event
 from eventapp.inventory import in_flight, rules
 from eventapp.inventory.in_flight import ClearableEntries

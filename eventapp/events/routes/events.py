@@ -25,20 +25,21 @@ from eventapp.events import bodies, editing, listing, service
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from eventapp.events.list_requests import ListRequest
 from eventapp.events.popularity import POPULARITY
-from eventapp.events.replacement_schemas import EventReplacement
-from eventapp.events.schemas import (
+from eventapp.events.schemas.answers import (
     BareEventsAnswer,
     EventAnswer,
-    EventBody,
-    EventQuery,
     EventsAnswer,
+    TicketTypesAnswer,
+)
+from eventapp.events.schemas.bodies import (
+    EventBody,
     NewTicketType,
-    PopularQuery,
     ScheduleEntryPatch,
     TicketTypeIndexPatch,
     TicketTypePatch,
-    TicketTypesAnswer,
 )
+from eventapp.events.schemas.queries import EventQuery, PopularQuery
+from eventapp.events.schemas.replacement import EventReplacement
 
 # Runtime expressions for the links of the OpenAPI document: the ids in the answer to a new event.
 EVENT_ID = "$response.body#/eventId"

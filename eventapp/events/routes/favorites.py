@@ -14,13 +14,8 @@ from eventapp.core.json import JsonObject
 from eventapp.events import listing, service
 from eventapp.events.cache.event_cache import EVENT_CACHE
 from eventapp.events.popularity import POPULARITY
-from eventapp.events.schemas import (
-    CATEGORIES_BODY,
-    BareEventsAnswer,
-    EventAnswer,
-    FavoriteBody,
-    Recommendation,
-)
+from eventapp.events.schemas.answers import BareEventsAnswer, EventAnswer
+from eventapp.events.schemas.favorites import CATEGORIES_BODY, FavoriteBody, Recommendation
 
 bp = Blueprint("favorites", __name__, url_prefix="/api/favorites", description="Favorites")
 recoms_bp = Blueprint("recoms", __name__, url_prefix="/api/recoms", description="Favorites")

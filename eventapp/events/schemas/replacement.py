@@ -10,7 +10,7 @@ from marshmallow import fields, post_load, validate
 
 from eventapp.core.json import JsonObject
 from eventapp.events.rules import MAX_TYPES
-from eventapp.events.schemas import EventBody, TicketType
+from eventapp.events.schemas.bodies import EventBody, TicketType
 
 
 def _make_ignored() -> fields.Raw:

@@ -1,65 +1,25 @@
-"""Schemas of requests and answers about events, favorites and recommendations."""
+"""Schemas of the bodies that create or change an event and its parts."""
 
 from datetime import datetime
 from typing import Any, ClassVar
 
-from marshmallow import (
-    Schema,
-    ValidationError,
-    fields,
-    post_load,
-    validate,
-    validates_schema,
-)
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from eventapp.core.http.fields import (
     DateOrMoment,
     ImageUrl,
-    ListBody,
     LocalTime,
-    PageAnswer,
-    PageQuery,
-    PositiveInt64,
     Price,
     StrictFloat,
     StrictInt,
-    StrictText,
     Text,
     ZoneName,
-    make_limit_field,
 )
-from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.http.timestamps import Timestamp
 from eventapp.core.json import JsonObject
-from eventapp.events.filters import PARAMETERS, CategoryName
-from eventapp.events.list_requests import ListRequest, make_list_request
-from eventapp.events.rules import (
-    CATEGORIES,
-    DRAFT,
-    EVENT_STATUSES,
-    MAX_ENTRIES,
-    MAX_PAIRS,
-    MAX_TAGS,
-    MAX_TYPES,
-    PUBLISHED,
-    SORTS,
-)
-from eventapp.events.ticket_types import (
-    MAX_DESCRIPTION,
-    SALE_STATES,
-    has_duplicate_names,
-    has_duplicates,
-)
-
-MAX_CATEGORIES = 50
-_CATEGORIES = {
-    "type": "array",
-    "maxItems": MAX_CATEGORIES,
-    "items": {"type": "string", "enum": list(CATEGORIES)},
-}
-CATEGORIES_BODY = {
-    "content": {"application/json": {"schema": _CATEGORIES, "example": ["concert", "comedy"]}}
-}
+from eventapp.events.filters import CategoryName
+from eventapp.events.rules import DRAFT, MAX_ENTRIES, MAX_PAIRS, MAX_TAGS, MAX_TYPES, PUBLISHED
+from eventapp.events.ticket_types import MAX_DESCRIPTION, has_duplicate_names, has_duplicates
 
 
 class Patch(Schema):
@@ -273,149 +233,3 @@ class EventBody(Schema):
         entries = data.get("schedule", [])
         if has_duplicates(each["scheduleId"] for each in entries if "scheduleId" in each):
             raise ValidationError("Each entry must have its own scheduleId.", "schedule")
-
-
-class EventListFilters(Schema):
-    """What a cursor of the list of events carries: all filters and the order."""
-
-    search = StrictText(0, 200)
-    upcoming = fields.Boolean(load_default=True)
-    mine = fields.Boolean(load_default=False)
-    sortBy = fields.String(validate=validate.OneOf(SORTS))
-    sortOrder = fields.String(validate=validate.OneOf(("asc", "desc")))
-    order = fields.String(validate=validate.OneOf(("asc", "desc")))
-
-    class Meta:
-        include = PARAMETERS
-
-
-class EventQuery(EventListFilters, PageQuery):
-    """The query of the list of events, loaded as a `ListRequest`. All filters are combined."""
-
-    cursor = fields.String(validate=validate.Length(1, 10_000))
-
-    @post_load(pass_original=True)
-    def make_request(self, data: JsonObject, original: JsonObject, **_kwargs: Any) -> ListRequest:
-        """Return the request. The filters of a cursor replace those sent with it."""
-        filters, position = parse_list_query(data, EventListFilters)
-        sent = original if position is None else position["query"]
-        return make_list_request(
-            filters,
-            page=data["page"],
-            limit=data["limit"],
-            position=position,
-            cursor_query={name: sent[name] for name in sent if name in CARRIED_PARAMETERS},
-        )
-
-
-CARRIED_PARAMETERS = frozenset(EventListFilters().fields)
-
-
-class PopularQuery(Schema):
-    """The query of the most popular events."""
-
-    limit = make_limit_field()
-
-
-class FavoriteBody(Schema):
-    """The event to add to the favorites, or to remove from them."""
-
-    EXAMPLE: ClassVar[JsonObject] = {"eventId": 1}
-
-    eventId = PositiveInt64(required=True)
-
-
-class Recommendation(ListBody):
-    """A bare list of categories, which loads as `categories`."""
-
-    list_field = "categories"
-    categories = fields.List(
-        CategoryName(), required=True, validate=validate.Length(0, MAX_CATEGORIES)
-    )
-
-
-# Answers.
-
-
-class TicketTypeAnswer(Schema):
-    """A ticket type; the last three fields only for the event's organizer and admins."""
-
-    ticketTypeId = fields.Integer(required=True)
-    type = fields.String(required=True)
-    price = fields.Float(required=True)
-    availableTickets = fields.Integer(required=True)
-    saleState = fields.String(
-        required=True,
-        validate=validate.OneOf(SALE_STATES),
-        metadata={
-            "description": "`scheduled` before the sale and for drafts, `ended` after the sale and "
-            "for events that are cancelled or over, `sold_out` if nobody can buy one now."
-        },
-    )
-    description = fields.String()
-    salesFrom = fields.DateTime()
-    salesUntil = fields.DateTime()
-    minPerBooking = fields.Integer()
-    maxPerBooking = fields.Integer()
-    maxPerUser = fields.Integer()
-    soldTickets = fields.Integer()
-    heldTickets = fields.Integer()
-    capacity = fields.Integer()
-
-
-class EntryAnswer(Schema):
-    """A schedule entry. The times are local in its zone, `startsAt` and `endsAt` are in UTC."""
-
-    scheduleId = fields.Integer(required=True)
-    date = fields.Date(required=True)
-    startTime = fields.String()
-    endTime = fields.String(metadata={"description": "On the next day, if not after startTime"})
-    doorsTime = fields.String()
-    timezone = fields.String(required=True, metadata={"description": "IANA name"})
-    location = fields.String(required=True)
-    lat = fields.Float()
-    lng = fields.Float()
-    startsAt = fields.DateTime(metadata={"description": "If startTime is known"})
-    endsAt = fields.DateTime(metadata={"description": "If startTime and endTime are known"})
-
-
-class EventAnswer(Schema):
-    """An event, as every route answers it."""
-
-    _id = fields.String(required=True)
-    eventId = fields.Integer(required=True)
-    title = fields.String(required=True)
-    description = fields.String(required=True)
-    category = fields.String(required=True, validate=validate.OneOf(CATEGORIES))
-    image = fields.String(required=True)
-    schedule = fields.List(fields.Nested(EntryAnswer), required=True)
-    ticketTypes = fields.List(fields.Nested(TicketTypeAnswer), required=True)
-    favorited = fields.Boolean(required=True)
-    organizer = fields.String(required=True)
-    organizerId = fields.String(required=True, allow_none=True)
-    tags = fields.List(fields.String(), required=True)
-    status = fields.String(required=True, validate=validate.OneOf(EVENT_STATUSES))
-    createdAt = fields.DateTime(required=True)
-    updatedAt = fields.DateTime(required=True)
-    soldOut = fields.Boolean(required=True)
-
-    class Meta:
-        include = {"__v": fields.Integer(required=True)}
-
-
-class EventsAnswer(PageAnswer):
-    """A page of events."""
-
-    events = fields.List(fields.Nested(EventAnswer), required=True)
-
-
-class BareEventsAnswer(Schema):
-    """Events without pages."""
-
-    events = fields.List(fields.Nested(EventAnswer), required=True)
-
-
-class TicketTypesAnswer(Schema):
-    """The ticket types of an event."""
-
-    ticketTypes = fields.List(fields.Nested(TicketTypeAnswer), required=True)

@@ -1,0 +1,1 @@
+"""Schemas of requests and answers about events, favorites and recommendations."""

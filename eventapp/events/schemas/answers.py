@@ -1,0 +1,91 @@
+"""Schemas of the answers about events."""
+
+from marshmallow import Schema, fields, validate
+
+from eventapp.core.http.fields import PageAnswer
+from eventapp.events.rules import CATEGORIES, EVENT_STATUSES
+from eventapp.events.ticket_types import SALE_STATES
+
+
+class TicketTypeAnswer(Schema):
+    """A ticket type; the last three fields only for the event's organizer and admins."""
+
+    ticketTypeId = fields.Integer(required=True)
+    type = fields.String(required=True)
+    price = fields.Float(required=True)
+    availableTickets = fields.Integer(required=True)
+    saleState = fields.String(
+        required=True,
+        validate=validate.OneOf(SALE_STATES),
+        metadata={
+            "description": "`scheduled` before the sale and for drafts, `ended` after the sale and "
+            "for events that are cancelled or over, `sold_out` if nobody can buy one now."
+        },
+    )
+    description = fields.String()
+    salesFrom = fields.DateTime()
+    salesUntil = fields.DateTime()
+    minPerBooking = fields.Integer()
+    maxPerBooking = fields.Integer()
+    maxPerUser = fields.Integer()
+    soldTickets = fields.Integer()
+    heldTickets = fields.Integer()
+    capacity = fields.Integer()
+
+
+class EntryAnswer(Schema):
+    """A schedule entry. The times are local in its zone, `startsAt` and `endsAt` are in UTC."""
+
+    scheduleId = fields.Integer(required=True)
+    date = fields.Date(required=True)
+    startTime = fields.String()
+    endTime = fields.String(metadata={"description": "On the next day, if not after startTime"})
+    doorsTime = fields.String()
+    timezone = fields.String(required=True, metadata={"description": "IANA name"})
+    location = fields.String(required=True)
+    lat = fields.Float()
+    lng = fields.Float()
+    startsAt = fields.DateTime(metadata={"description": "If startTime is known"})
+    endsAt = fields.DateTime(metadata={"description": "If startTime and endTime are known"})
+
+
+class EventAnswer(Schema):
+    """An event, as every route answers it."""
+
+    _id = fields.String(required=True)
+    eventId = fields.Integer(required=True)
+    title = fields.String(required=True)
+    description = fields.String(required=True)
+    category = fields.String(required=True, validate=validate.OneOf(CATEGORIES))
+    image = fields.String(required=True)
+    schedule = fields.List(fields.Nested(EntryAnswer), required=True)
+    ticketTypes = fields.List(fields.Nested(TicketTypeAnswer), required=True)
+    favorited = fields.Boolean(required=True)
+    organizer = fields.String(required=True)
+    organizerId = fields.String(required=True, allow_none=True)
+    tags = fields.List(fields.String(), required=True)
+    status = fields.String(required=True, validate=validate.OneOf(EVENT_STATUSES))
+    createdAt = fields.DateTime(required=True)
+    updatedAt = fields.DateTime(required=True)
+    soldOut = fields.Boolean(required=True)
+
+    class Meta:
+        include = {"__v": fields.Integer(required=True)}
+
+
+class EventsAnswer(PageAnswer):
+    """A page of events."""
+
+    events = fields.List(fields.Nested(EventAnswer), required=True)
+
+
+class BareEventsAnswer(Schema):
+    """Events without pages."""
+
+    events = fields.List(fields.Nested(EventAnswer), required=True)
+
+
+class TicketTypesAnswer(Schema):
+    """The ticket types of an event."""
+
+    ticketTypes = fields.List(fields.Nested(TicketTypeAnswer), required=True)

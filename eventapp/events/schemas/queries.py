@@ -1,0 +1,54 @@
+"""Schemas of the queries of lists of events."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, post_load, validate
+
+from eventapp.core.http.fields import PageQuery, StrictText, make_limit_field
+from eventapp.core.http.request_parser import parse_list_query
+from eventapp.core.json import JsonObject
+from eventapp.events.filters import PARAMETERS
+from eventapp.events.list_requests import ListRequest, make_list_request
+from eventapp.events.rules import SORTS
+
+
+class EventListFilters(Schema):
+    """What a cursor of the list of events carries: all filters and the order."""
+
+    search = StrictText(0, 200)
+    upcoming = fields.Boolean(load_default=True)
+    mine = fields.Boolean(load_default=False)
+    sortBy = fields.String(validate=validate.OneOf(SORTS))
+    sortOrder = fields.String(validate=validate.OneOf(("asc", "desc")))
+    order = fields.String(validate=validate.OneOf(("asc", "desc")))
+
+    class Meta:
+        include = PARAMETERS
+
+
+class EventQuery(EventListFilters, PageQuery):
+    """The query of the list of events, loaded as a `ListRequest`. All filters are combined."""
+
+    cursor = fields.String(validate=validate.Length(1, 10_000))
+
+    @post_load(pass_original=True)
+    def make_request(self, data: JsonObject, original: JsonObject, **_kwargs: Any) -> ListRequest:
+        """Return the request. The filters of a cursor replace those sent with it."""
+        filters, position = parse_list_query(data, EventListFilters)
+        sent = original if position is None else position["query"]
+        return make_list_request(
+            filters,
+            page=data["page"],
+            limit=data["limit"],
+            position=position,
+            cursor_query={name: sent[name] for name in sent if name in CARRIED_PARAMETERS},
+        )
+
+
+CARRIED_PARAMETERS = frozenset(EventListFilters().fields)
+
+
+class PopularQuery(Schema):
+    """The query of the most popular events."""
+
+    limit = make_limit_field()
