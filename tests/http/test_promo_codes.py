@@ -389,13 +389,26 @@ def test_a_draft_tells_nothing_of_its_codes(olga, ann, db):
         assert refusal(order) == (404, "event_not_found")
 
 
-def test_refusals_count_as_logins_of_the_address(make_app):
-    app = make_app(RATE_LIMIT_ENABLED="true", RATE_LIMIT_MAX_REQUESTS="200")
-    client = app.test_client()
-    db = OPEN_DATABASE.get(app).db
-    olga = Caller(client, app, "organizer")
-    event_id = event_of(db, 10, organizer_id=olga.id)
+@pytest.fixture
+def limited_app(make_app):
+    return make_app(RATE_LIMIT_ENABLED="true", RATE_LIMIT_MAX_REQUESTS="200")
+
+
+def set_up_code(app):
+    """Return an organizer, who may call the application, and an event with a promo code."""
+    olga = Caller(app.test_client(), app, "organizer")
+    event_id = event_of(OPEN_DATABASE.get(app).db, 10, organizer_id=olga.id)
     add(olga, event_id)
+    return olga, event_id
+
+
+def log_in(app):
+    body = {"email": "a@example.org", "password": "x" * 12}
+    return app.test_client().post("/api/auth/login", json=body)
+
+
+def test_refusals_of_an_address_are_limited_as_strictly_as_logins(limited_app):
+    olga, event_id = set_up_code(limited_app)
     for _ in range(10):
         assert quote(olga, event_id, promoCode="spring-10").status_code == 200
     for _ in range(10):
@@ -406,8 +419,25 @@ def test_refusals_count_as_logins_of_the_address(make_app):
     order = olga.order(event_id, ticketTypeId=1, quantity=1, promoCode="spring-10")
     assert order.status_code == 429
     assert quote(olga, event_id).status_code == 200
-    login = client.post("/api/auth/login", json={"email": "a@example.org", "password": "x" * 12})
-    assert login.status_code == 429
+
+
+def test_wrong_codes_and_logins_of_an_address_do_not_limit_each_other(limited_app):
+    olga, event_id = set_up_code(limited_app)
+    for _ in range(10):
+        quote(olga, event_id, promoCode="guess")
+    assert quote(olga, event_id, promoCode="guess").status_code == 429
+    assert log_in(limited_app).status_code == 401
+    for _ in range(10):
+        last = log_in(limited_app)
+    assert last.status_code == 429
+
+
+def test_an_address_without_logins_left_may_still_use_a_code(limited_app):
+    olga, event_id = set_up_code(limited_app)
+    for _ in range(11):
+        last = log_in(limited_app)
+    assert last.status_code == 429
+    assert quote(olga, event_id, promoCode="spring-10").status_code == 200
 
 
 def cancel_tickets(caller, booking, quantity):

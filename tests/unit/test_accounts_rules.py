@@ -159,8 +159,13 @@ def test_an_ipv6_network_counts_as_one_client(address, network):
     ("reads", "writes", "logins"), [(1000, 200, 50), (100, 30, 10), (20, 20, 10), (3, 3, 3)]
 )
 def test_limits_are_fractions_of_the_limit_of_reads_with_a_minimum(reads, writes, logins):
-    limits = {"reads": reads, "writes": writes, "sign-in": logins, "streams": 2 * reads}
-    assert derive_limits(reads) == limits
+    assert derive_limits(reads) == {
+        "reads": reads,
+        "writes": writes,
+        "sign-in": logins,
+        "guesses": logins,
+        "streams": 2 * reads,
+    }
 
 
 def test_a_hash_matches_only_its_password():

@@ -1,7 +1,8 @@
 """Limit how many requests each caller may make in a fixed time window.
 
-A caller is a logged-in user, or else a network address. Each request counts towards one of four
-scopes, which its method decides unless a decorator of this module is on its route.
+A caller is a logged-in user, or else a network address. Each request counts towards a
+scope, which its method decides unless a decorator of this module is on its route. Refused guesses
+of a secret, such as a promo code, count towards one more.
 RATE_LIMIT_MAX_REQUESTS is the limit of reads; `derive_limits` derives the others from it.
 `rate_limit_storage` keeps the counters, in the storage that RATE_LIMIT_STORAGE_URI names.
 """
@@ -26,6 +27,7 @@ from eventapp.core.errors import AppError, TooManyRequests, Unauthorized
 
 # The scopes. Their values are parts of the keys of stored counters.
 READS, WRITES, LOGINS, STREAMS = "reads", "writes", "sign-in", "streams"
+GUESSES = "guesses"
 READING_METHODS = frozenset(("GET", "HEAD"))
 EXEMPT_PATHS = ("/healthz", "/api/healthz", "/readyz", "/metrics", "/images/", "/api/docs")
 MEMORY = "memory://"
@@ -56,25 +58,28 @@ def stream_rate_limit(view: View) -> View:
 
 @contextmanager
 def limit_guesses(refusals: tuple[type[AppError], ...]) -> Iterator[None]:
-    """Count the refusals of the block as logins of this address, because they may be guesses.
+    """Count the refusals of the block by address, because they may be guesses of a secret.
+
+    They have a scope of their own, as strict as that of logins. So whoever mistypes a promo code
+    keeps nobody behind the same address from logging in.
 
     Args:
         refusals: the errors of the block that are counted; none if there is nothing to guess.
 
     Raises:
-        TooManyRequests: the address has as many logins as are allowed. The block is not run.
+        TooManyRequests: the address has as many refusals as are allowed. The block is not run.
     """
     if not refusals or "window_stats" not in g:  # The settings disable rate limits.
         yield
         return
     limiter, caller_key = RATE_LIMITER.get(), get_client_address_key()
-    stats = limiter.look_up(LOGINS, caller_key, time.time())
+    stats = limiter.look_up(GUESSES, caller_key, time.time())
     if stats.remaining <= 0:
         raise TooManyRequests(retry_after=stats.reset_seconds)
     try:
         yield
     except refusals:
-        limiter.hit(LOGINS, caller_key, time.time())
+        limiter.hit(GUESSES, caller_key, time.time())
         raise
 
 
@@ -91,15 +96,17 @@ def _set_scope(view: View, scope: str) -> View:
 def derive_limits(max_requests: int) -> dict[str, int]:
     """Return how many requests each scope allows in a window, given the limit of reads.
 
-    The limit of writes is a fifth of that of reads, but at least 30. The limit of logins is a
-    twentieth, but at least 10. One person with a phone may need that many. Neither exceeds the
-    limit of reads. The limit of streams is twice that of reads, because a client opens its stream
-    again whenever the connection breaks.
+    The limit of writes is a fifth of that of reads, but at least 30. The limits of logins and of
+    guesses are a twentieth, but at least 10. One person with a phone may need that many. None of
+    them exceeds the limit of reads. The limit of streams is twice that of reads, because a client
+    opens its stream again whenever the connection breaks.
     """
+    strict = min(max_requests, max(10, max_requests // 20))
     return {
         READS: max_requests,
         WRITES: min(max_requests, max(30, max_requests // 5)),
-        LOGINS: min(max_requests, max(10, max_requests // 20)),
+        LOGINS: strict,
+        GUESSES: strict,
         STREAMS: 2 * max_requests,
     }
 
