@@ -33,6 +33,7 @@ def test_a_type_shows_its_limits_and_null_clears_them(host, ann):
     ("rules", "field"),
     [
         ({"minPerBooking": 0}, "minPerBooking"),
+        ({"minPerBooking": 11}, "minPerBooking"),
         ({"maxPerBooking": -1}, "maxPerBooking"),
         ({"maxPerUser": 1.5}, "maxPerUser"),
         ({"maxPerUser": "2"}, "maxPerUser"),
@@ -46,13 +47,29 @@ def test_limits_that_make_no_sense_are_refused(host, rules, field):
     made = host.call("POST", "/events", event_body(ticketTypes=limited(9))).json
     path = f"/events/{made['eventId']}"
     whole = event_body(ticketTypes=limited(9, **rules))
+    added = {"type": "Balcony", "price": 9, "availableTickets": 9, **rules}
     for method, where, body, name in [
         ("POST", "/events", whole, f"ticketTypes.0.{field}"),
         ("PUT", path, whole, f"ticketTypes.0.{field}"),
         ("PATCH", f"{path}/ticket-types/1", rules, field),
+        ("PATCH", f"{path}/ticketTypes/0", rules, field),
+        ("POST", f"{path}/ticket-types", added, field),
     ]:
         answer = refused(host.call(method, where, body), 400, "validation_error")
         assert list(answer["errors"]) == [name]
+
+
+@pytest.mark.parametrize(("per_booking", "per_user"), [("3", "9"), ("9", "3")])
+def test_a_minimum_is_within_the_limits_of_the_server(make_app, per_booking, per_user):
+    app = make_app(MAX_TICKETS_PER_BOOKING=per_booking, MAX_TICKETS_PER_USER=per_user)
+    host = Caller(app.test_client(), app, "organizer")
+    sold = host.call("POST", "/events", event_body(ticketTypes=limited(9, minPerBooking=3)))
+    assert sold.status_code == 201
+    unsold = host.call("POST", "/events", event_body(ticketTypes=limited(9, minPerBooking=4)))
+    errors = refused(unsold, 400, "validation_error")["errors"]
+    assert errors == {
+        "ticketTypes.0.minPerBooking": ["Must be at most 3, the limit of this server."]
+    }
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,17 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import (
+    Schema,
+    ValidationError,
+    fields,
+    post_load,
+    validate,
+    validates,
+    validates_schema,
+)
 
+from eventapp.core.http.app_context import current_config
 from eventapp.core.http.fields import (
     DateOrMoment,
     ImageUrl,
@@ -103,7 +112,12 @@ class SalesRules(Schema):
         metadata={"description": "The sale ends then, which must be after `salesFrom`."},
     )
     minPerBooking = StrictInt(
-        1, allow_none=True, metadata={"description": "Tickets of one booking, at least."}
+        1,
+        allow_none=True,
+        metadata={
+            "description": "Tickets of one booking, at least. Not above the server's own limits of "
+            "a booking and of a user, because then none could be sold."
+        },
     )
     maxPerBooking = StrictInt(
         1, allow_none=True, metadata={"description": "Tickets of one booking, at most."}
@@ -114,6 +128,13 @@ class SalesRules(Schema):
         metadata={"description": "Tickets that one user may book or be offered in all."},
     )
     saleState = Ignored()
+
+    @validates("minPerBooking")
+    def refuse_unreachable_minimum(self, minimum: int | None, **_kwargs: Any) -> None:
+        config = current_config()
+        most = min(config.max_tickets_per_booking, config.max_tickets_per_user)
+        if minimum is not None and minimum > most:
+            raise ValidationError(f"Must be at most {most}, the limit of this server.")
 
 
 class TicketTypeIndexPatch(SalesRules, Patch):
