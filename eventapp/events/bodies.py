@@ -101,7 +101,8 @@ class EventInput(TypedDict):
     ticketTypes: list[TicketTypeInput]
     organizer: str
     tags: list[str]
-    status: NotRequired[str]  # draft or published; absent: published at first, then unchanged
+    # Draft or published, or the status that the event has; absent: published, or as it was.
+    status: NotRequired[str]
 
 
 class ScheduleEntryView(TypedDict):

@@ -205,10 +205,7 @@ def make_replacement(body: EventInput, default_zone: ZoneInfo = UTC_ZONE) -> Edi
             raise InvalidSalesRules(faults)
         if dropped := ticket_types.find_dropped_in_use(before, after):
             raise TicketsTaken(f"Tickets of {dropped[0]['type']!r} are sold, held or waited for")
-        if "status" in body:
-            _refuse_ended(event)
-        if body.get("status") == rules.DRAFT:
-            refuse_bookings(event)
+        _check_new_status(event, body.get("status", event["status"]))
         photo = event.get("photo")
         schedule = schedules.replace_schedule(event, body["schedule"], default_zone)
         patch = {
@@ -222,6 +219,24 @@ def make_replacement(body: EventInput, default_zone: ZoneInfo = UTC_ZONE) -> Edi
         return cast(EventPatch, patch)
 
     return edit
+
+
+def _check_new_status(event: Event, status: str) -> None:
+    """Refuse a status of a replacement that the event cannot have. It may keep any status.
+
+    Raises:
+        Conflict: the event has ended, and would be another one.
+        ValidationFailed: the event would end. Its cancellation and the end of its schedule do that.
+        EventHasBookings: it would be a draft.
+    """
+    if status == event["status"]:
+        return
+    _refuse_ended(event)
+    if status not in (rules.DRAFT, rules.PUBLISHED):
+        message = "Must be draft or published, or the status that the event has."
+        raise ValidationFailed("Invalid status", errors={"status": [message]})
+    if status == rules.DRAFT:
+        refuse_bookings(event)
 
 
 def make_publication() -> Edit:

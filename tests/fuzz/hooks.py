@@ -29,6 +29,7 @@ INEXPRESSIBLE_ERRORS = {
     # So are the times and the limits of a sale, and the value of a promo code with its kind.
     "Must be after salesFrom.",
     "Must not be below minPerBooking.",
+    "Must be at most 10, the limit of this server.",
     "Must be after validFrom.",
     "Send it together with kind.",
     "Must be from 0.01 to 100.",
@@ -37,6 +38,7 @@ INEXPRESSIBLE_ERRORS = {
     "Ticket types times dates: at most 2000.",
     # These depend on the stored event.
     "Another ticket type has this name.",
+    "Must be draft or published, or the status that the event has.",
     "The event has no such entry.",
     "The event has no such ticket type.",
     "Another promo code of the event is spelled like this.",

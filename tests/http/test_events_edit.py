@@ -149,6 +149,40 @@ def test_a_whole_answer_can_be_sent_back_without_effect(client, db, organizer):
         assert changed <= {"__v", "updatedAt"}
 
 
+@pytest.mark.parametrize("status", ["draft", "published", "cancelled", "completed"])
+def test_a_whole_answer_can_be_sent_back_in_every_status(client, db, organizer, status):
+    make_event(db, organizer_id=organizer["id"], status=status)
+    seen = client.get("/api/events/1", headers=organizer["headers"]).json
+    assert seen["status"] == status
+    answer = client.put("/api/events/1", json=seen, headers=organizer["headers"])
+    assert answer.status_code == 200, answer.json
+    assert {name for name in seen if answer.json[name] != seen[name]} <= {"__v", "updatedAt"}
+    stored = db.events.find_one({})
+    assert (stored["status"], stored.get("closing")) == (status, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
+    [
+        ("draft", "cancelled"),
+        ("published", "cancelled"),
+        ("published", "completed"),
+    ],
+)
+def test_a_replacement_does_not_end_an_event(client, db, organizer, status, wanted):
+    make_event(db, organizer_id=organizer["id"], status=status)
+    before = db.events.find_one({})
+    answer = put(client, organizer, status=wanted)
+    assert (answer.status_code, list(answer.json["errors"])) == (400, ["status"])
+    assert db.events.find_one({}) == before
+
+
+def test_an_ended_event_does_not_end_otherwise(client, db, organizer):
+    make_event(db, organizer_id=organizer["id"], status="cancelled")
+    answer = put(client, organizer, status="completed")
+    assert (answer.status_code, answer.json["code"]) == (409, "not_publishable")
+
+
 def test_computed_fields_of_a_replacement_are_ignored(client, db, event, organizer):
     before = db.events.find_one({})
     types = [

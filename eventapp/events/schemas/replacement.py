@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import fields, post_load, validate
 
 from eventapp.core.json import JsonObject
-from eventapp.events.rules import MAX_TYPES
+from eventapp.events.rules import EVENT_STATUSES, MAX_TYPES
 from eventapp.events.schemas.bodies import EventBody, TicketType
 
 
@@ -48,6 +48,11 @@ class EventReplacement(EventBody):
 
     ticketTypes = fields.List(
         fields.Nested(TicketTypeReplacement), required=True, validate=validate.Length(1, MAX_TYPES)
+    )
+
+    status = fields.String(
+        validate=validate.OneOf(EVENT_STATUSES),
+        metadata={"description": "The status that the event has; or `draft`, `published`."},
     )
 
     class Meta:
