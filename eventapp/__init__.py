@@ -82,7 +82,7 @@ from eventapp.waitlist import listing as waitlist_lists
 from eventapp.waitlist import routes as waitlist_routes
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
-from eventapp.waitlist.service import TICKET_COUNTER
+from eventapp.waitlist.joining import TICKET_COUNTER
 
 # The indexes that every feature needs, by collection; `prepare_database` creates them.
 INDEXES = (

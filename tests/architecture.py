@@ -178,6 +178,7 @@ LAYERS: dict[str, dict[str, str]] = {
     },
     "waitlist": {
         "auditing": "service",
+        "joining": "service",
         "listing": "service",
         "notifications": "service",
         "store_audits": "store",

@@ -16,7 +16,7 @@ from eventapp.core.http.request_parser import parse_list_query
 from eventapp.core.http.responses import json_response
 from eventapp.core.json import JsonObject
 from eventapp.core.paging import PageRequest
-from eventapp.waitlist import listing, service
+from eventapp.waitlist import joining, listing
 from eventapp.waitlist.schemas import EntriesAnswer, EntriesQuery, JoinedAnswer, WaitlistBody
 from eventapp.waitlist.types import JoinInput
 
@@ -34,15 +34,15 @@ BLUEPRINTS = (bp,)
 @bp.error_responses(404, 409)
 def join_waitlist(body: JoinInput) -> Response:
     """Join the waitlist of a ticket type that has no tickets left."""
-    entry = service.join_waitlist(
+    entry = joining.join_waitlist(
         get_db(),
-        service.INVENTORY.get(),
+        joining.INVENTORY.get(),
         actor=current_actor(),
         event_id=body["eventId"],
         type_id=body.get("ticketTypeId"),
         quantity=body["quantity"],
         max_quantity=current_config().max_tickets_per_user,
-        count_tickets=service.TICKET_COUNTER.get(),
+        count_tickets=joining.TICKET_COUNTER.get(),
         now=utc_now(),
     )
     message = f"You are number {entry['position']} on the waitlist."

@@ -28,7 +28,7 @@ from eventapp.events import editing
 from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory import store as inventory_store
 from eventapp.inventory import store_repairs
-from eventapp.waitlist import service as waitlist
+from eventapp.waitlist import joining
 from eventapp.waitlist import store_audits as waitlist_audits
 from tests import factories
 from tests.race import kit
@@ -97,7 +97,7 @@ class Changes:
         return kit.book(self.context, self.event, user=user, items=((type_id, None, 1),))
 
     def _wait(self, type_id, user):
-        waitlist.join_waitlist(
+        joining.join_waitlist(
             self.context.db,
             self.context.inventory,
             actor=kit.attendee(user),

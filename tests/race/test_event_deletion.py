@@ -15,6 +15,7 @@ from eventapp.events import deletions, store_deletions
 from eventapp.events.cache.event_cache import EventCache
 from eventapp.events.errors import EventNotFound
 from eventapp.favorites import service as favorites
+from eventapp.waitlist import joining
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
 from tests.factories import make_event
@@ -46,7 +47,7 @@ def waiting(context, db):
 
 
 def join(context, user, **options):
-    return waitlist.join_waitlist(
+    return joining.join_waitlist(
         context.db,
         context.inventory,
         actor=user,

@@ -26,7 +26,7 @@ from eventapp.events import editing
 from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory import allocation as inventory_allocation
 from eventapp.inventory import store as inventory_store
-from eventapp.waitlist import service as waitlist
+from eventapp.waitlist import joining
 from tests import factories
 from tests.conftest import MONGO_URI
 from tests.race import kit
@@ -124,7 +124,7 @@ class InventoryMachine(RuleBasedStateMachine):
         waits = any(entry["user"] == user for entry in self.model.queue)
         free = 0 if self.model.queue else self.model.available
         result = self.result_or_code(
-            waitlist.join_waitlist,
+            joining.join_waitlist,
             self.context.db,
             self.context.inventory,
             actor=kit.attendee(user),

@@ -15,6 +15,7 @@ from eventapp.core.errors import AppError
 from eventapp.inventory import allocation as inventory_allocation
 from eventapp.inventory import store as inventory_store
 from eventapp.jobs import service as jobs
+from eventapp.waitlist import joining
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
 from tests.race import kit
@@ -32,7 +33,7 @@ def sold_out_event(context, db, tickets, waiting, quantity=1):
 
 def wait(context, event, quantity=1, user=None, type_id=1):
     user = user or ObjectId()
-    waitlist.join_waitlist(
+    joining.join_waitlist(
         context.db,
         context.inventory,
         actor=kit.attendee(user),

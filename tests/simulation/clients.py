@@ -26,7 +26,7 @@ from eventapp.events import editing
 from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.tickets import check_ins
 from eventapp.tickets.signing_key import load_key
-from eventapp.waitlist import service as waitlist
+from eventapp.waitlist import joining
 from tests.simulation import invariants
 from tests.simulation.scheduler import Process, Scheduler
 from tests.simulation.store import SimulatedStore
@@ -227,7 +227,7 @@ class Client:
         quantity = self._random.randint(1, 3)
         self._world.request(
             f"join {event['eventId']}",
-            lambda server: waitlist.join_waitlist(
+            lambda server: joining.join_waitlist(
                 server.context.db,
                 server.context.inventory,
                 actor=self._actor,

@@ -24,7 +24,7 @@ from eventapp.bookings.sales.purchases import Purchase, PurchaseAnswer
 from eventapp.bookings.types import PurchaseData
 from eventapp.core.database import Db
 from eventapp.inventory.service import Inventory
-from eventapp.waitlist import service as waitlist
+from eventapp.waitlist import joining
 from eventapp.waitlist.types import IdempotencyRecord
 
 # How often the answer of a concurrent request is read, and the pause after each read.
@@ -69,7 +69,7 @@ def find_answer(db: Db, user_id: ObjectId, purchase: Purchase) -> PurchaseAnswer
     key = purchase.idempotency_key
     if key is None:
         return None
-    stored = store.find_by_idempotency_key(db, user_id, key) or waitlist.find_by_idempotency_key(
+    stored = store.find_by_idempotency_key(db, user_id, key) or joining.find_by_idempotency_key(
         db, user_id, key
     )
     if stored is None:

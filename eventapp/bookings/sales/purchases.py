@@ -35,7 +35,7 @@ from eventapp.inventory.service import (
     TicketTypeNotFound,
     fold_code,
 )
-from eventapp.waitlist import service as waitlist
+from eventapp.waitlist import joining
 from eventapp.waitlist.types import EntryView
 
 CREATED, ACCEPTED = 201, 202
@@ -177,7 +177,7 @@ def _resolve_items(purchase: Purchase, event: SaleState) -> Quantities:
         ValidationFailed: no ticket type is named and the event has several.
     """
     if purchase.only_type_quantity is not None:
-        return {waitlist.require_only_type_id(event): purchase.only_type_quantity}
+        return {joining.require_only_type_id(event): purchase.only_type_quantity}
     return resolve_item_list(purchase.items, event)
 
 

@@ -63,7 +63,7 @@ from eventapp.inventory.service import (
     make_join_key,
 )
 from eventapp.inventory.types import Limit
-from eventapp.waitlist import service as waitlist
+from eventapp.waitlist import joining
 from eventapp.waitlist.types import IdempotencyRecord, WaitlistEntry
 
 REFERENCE_ATTEMPTS = 5
@@ -77,7 +77,7 @@ LATE_REFUSALS = (
     OfferUnderWay,
     RequestUnderWay,
     TicketLimit,
-    waitlist.AlreadyWaitlisted,
+    joining.AlreadyWaitlisted,
 )
 
 
@@ -262,14 +262,14 @@ def _undo_duplicate_joins(
         AlreadyWaitlisted, AnsweredBefore: nothing of the allocation remains.
     """
     event_id = sale.purchase.event_id
-    waited = waitlist.find_waited_type_ids(context.db, sale.user_id, event_id)
+    waited = joining.find_waited_type_ids(context.db, sale.user_id, event_id)
     dropped = waited & allocation.waitlisted.keys()
     for type_id in dropped:
         context.inventory.undo(event_id, make_join_key(sale.request.waitlist_entry_ids[type_id]))
     kept = {id_: each for id_, each in allocation.waitlisted.items() if id_ not in dropped}
     if not kept and not allocation.taken:
         idempotency.raise_if_answered(context.db, sale.user_id, sale.purchase)
-        raise waitlist.AlreadyWaitlisted
+        raise joining.AlreadyWaitlisted
     return replace(allocation, waitlisted=kept)
 
 
@@ -281,7 +281,7 @@ def _record_purchase(context: BookingContext, sale: Sale, result: SaleResult) ->
             nothing is stored.
     """
     booking = result.booking
-    entries = waitlist.build_entries(
+    entries = joining.build_entries(
         sale.request, result.allocation, result.event, user_id=sale.user_id, now=sale.now
     )
     answer = build_answer(booking, [shown for _, shown in entries])
@@ -336,12 +336,12 @@ def _record_entries(
     for entry in entries:
         if record and not is_anything_stored:
             entry["idempotency"] = record
-        if waitlist.record_entry(context.db, context.inventory, entry):
+        if joining.record_entry(context.db, context.inventory, entry):
             is_anything_stored = True
         elif not is_anything_stored:
             idempotency.raise_if_answered(context.db, sale.user_id, sale.purchase)
     if not is_anything_stored:
-        raise waitlist.make_refusal(context.db, entries[0]["_id"])
+        raise joining.make_refusal(context.db, entries[0]["_id"])
 
 
 def _undo(context: BookingContext, sale: Sale, allocation: Allocation) -> None:

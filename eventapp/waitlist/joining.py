@@ -1,0 +1,197 @@
+"""Join a waitlist: count a user's entry in the event, then store it.
+
+The update of the event that counts an entry in `waiting` also gives the entry its sequence number,
+so that two entries never share a position. The entry is stored afterwards, as a booking is stored
+after its take (see `eventapp.inventory.store`).
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from bson import ObjectId
+
+from eventapp.core.access.actor import Actor
+from eventapp.core.app_key import AppKey
+from eventapp.core.database import Db
+from eventapp.core.errors import AppError, DatabaseUnavailable, ValidationFailed
+from eventapp.core.failpoints import failpoint
+from eventapp.events.types import SaleState
+from eventapp.inventory.quantity_limits import refuse_quantities
+from eventapp.inventory.service import (
+    INVENTORY,
+    WAITLIST_ONLY,
+    Allocation,
+    Inventory,
+    TicketLimit,
+    TicketRequest,
+    get_terms,
+    make_join_key,
+)
+from eventapp.waitlist import store
+from eventapp.waitlist.errors import AlreadyWaitlisted, TicketsAvailable
+from eventapp.waitlist.listing import render_entry
+from eventapp.waitlist.types import EntryView, WaitlistEntry
+
+# Re-exported for routes and bookings, which cannot import the modules that define them.
+__all__ = ["INVENTORY", "AlreadyWaitlisted"]
+
+# Returns how many tickets of an event a user has, purchased and offered together.
+TicketCounter = Callable[[Db, ObjectId, int], int]
+TICKET_COUNTER: AppKey[TicketCounter] = AppKey("ticket_counter")
+
+
+def join_waitlist(
+    db: Db,
+    inventory: Inventory,
+    *,
+    actor: Actor,
+    event_id: int,
+    type_id: int | None,
+    quantity: int,
+    max_quantity: int,
+    count_tickets: TicketCounter,
+    now: datetime,
+) -> EntryView:
+    """Put the caller on the waitlist of a ticket type that has no tickets left.
+
+    Args:
+        type_id: None for the event's only ticket type.
+        max_quantity: the most tickets of one event that a user may have.
+        count_tickets: counts the tickets that the caller has already. If the caller books more
+            after this, the entry is closed when its turn comes, and the caller is told.
+
+    Raises:
+        EventNotFound, TicketTypeNotFound, NotOnSale, TypeNotOnSale, ValidationFailed, TicketLimit,
+            TicketsAvailable, AlreadyWaitlisted: nothing is written, or it is undone.
+        EventBusy: nothing is written, or recovery undoes it.
+    """
+    user_id = actor.require_user_id()
+    with inventory.hide_drafts_from(actor, event_id):
+        _refuse_over_limit(quantity, 0, max_quantity)
+        _refuse_over_limit(quantity, count_tickets(db, user_id, event_id), max_quantity)
+        request, allocation, event = _join(inventory, event_id, type_id, quantity, now)
+        type_id = next(iter(request.items))
+        if allocation.is_empty:
+            raise TicketsAvailable(available=allocation.available[type_id])
+        entry, view = build_entries(request, allocation, event, user_id=user_id, now=now)[0]
+        if not record_entry(db, inventory, entry):
+            raise make_refusal(db, entry["_id"])
+        return view
+
+
+def _refuse_over_limit(quantity: int, owned: int, max_quantity: int) -> None:
+    """Raise TicketLimit if a user with `owned` tickets of an event cannot get `quantity` more."""
+    if owned + quantity > max_quantity:
+        have = f"; you have {owned}" if owned else ""
+        raise TicketLimit(f"At most {max_quantity} tickets of an event{have}")
+
+
+def _join(
+    inventory: Inventory, event_id: int, type_id: int | None, quantity: int, now: datetime
+) -> tuple[TicketRequest, Allocation, SaleState]:
+    """Count an entry in `waiting` if no ticket is available; `type_id` as for `join_waitlist`.
+
+    Returns:
+        The request, its allocation, which may be empty, and the event after it.
+    """
+    while True:
+        state = inventory.get_sale_state(event_id, fresh=True)
+        request = _build_join_request(state, type_id or require_only_type_id(state), quantity, now)
+        refuse_quantities(state, request.items)
+        allocation, event = inventory.take(event_id, request, now)
+        if not allocation.has_other_terms:
+            return request, allocation, event
+
+
+def _build_join_request(
+    event: SaleState, type_id: int, quantity: int, now: datetime
+) -> TicketRequest:
+    entry_id = str(ObjectId())
+    return TicketRequest(
+        booking_id=entry_id,  # not used: this mode takes no tickets
+        items={type_id: quantity},
+        on_shortfall=WAITLIST_ONLY,
+        waitlist_entry_ids={type_id: entry_id},
+        terms=get_terms(event),
+        moment=now,
+    )
+
+
+def require_only_type_id(event: SaleState) -> int:
+    """Return the id of the event's only ticket type.
+
+    Raises:
+        ValidationFailed: the event has several.
+    """
+    if len(event["ticketTypes"]) == 1:
+        return event["ticketTypes"][0]["ticketTypeId"]
+    errors = {"ticketTypeId": ["This event has several ticket types: name one."]}
+    raise ValidationFailed("Missing ticketTypeId", code="ticket_type_required", errors=errors)
+
+
+def build_entries(
+    request: TicketRequest,
+    allocation: Allocation,
+    event: SaleState,
+    *,
+    user_id: ObjectId,
+    now: datetime,
+) -> list[tuple[WaitlistEntry, EntryView]]:
+    """Return an entry for each ticket type that was put on the waitlist, with its view."""
+    built = []
+    for type_id, waitlisted in allocation.waitlisted.items():
+        entry: WaitlistEntry = {
+            "_id": ObjectId(request.waitlist_entry_ids[type_id]),
+            "userId": user_id,
+            "eventId": event["eventId"],
+            "eventTitle": event["title"],
+            "ticketTypeId": type_id,
+            "type": _find_type_name(event, type_id),
+            "quantity": waitlisted.quantity,
+            "sequence": waitlisted.sequence,
+            "status": "waiting",
+            "active": True,
+            "offers": [],
+            "joinedAt": now,
+            "updatedAt": now,
+        }
+        built.append((entry, render_entry(entry, waitlisted.position)))
+    return built
+
+
+def _find_type_name(event: SaleState, type_id: int) -> str:
+    return next(t["type"] for t in event["ticketTypes"] if t["ticketTypeId"] == type_id)
+
+
+def record_entry(db: Db, inventory: Inventory, entry: WaitlistEntry) -> bool:
+    """Store an entry that the event counts already.
+
+    Returns:
+        False if the entry was refused (see `store.insert_entry`), usually because the user waits
+        for this ticket type already. The join of the entry is then undone.
+    """
+    key = make_join_key(str(entry["_id"]))
+    if store.insert_entry(db, entry):
+        failpoint("entry")
+        inventory.allow_clearing(entry["eventId"], [key])
+        return True
+    inventory.undo(entry["eventId"], key)
+    return False
+
+
+def make_refusal(db: Db, entry_id: ObjectId) -> AppError:
+    """Return the error to raise if an entry was refused and nothing else was stored."""
+    # A tombstone: this process was suspended, and recovery has undone the join. It may be repeated.
+    is_undone = store.has_tombstone(db, entry_id)
+    return DatabaseUnavailable() if is_undone else AlreadyWaitlisted()
+
+
+def find_by_idempotency_key(db: Db, user_id: ObjectId, key: str) -> WaitlistEntry | None:
+    """Return the entry that the user made with this idempotency key."""
+    return store.find_by_idempotency_key(db, user_id, key)
+
+
+def find_waited_type_ids(db: Db, user_id: ObjectId, event_id: int) -> set[int]:
+    """Return the ticket types of this event that the user waits for."""
+    entries = store.find_active_of_user_and_event(db, user_id, event_id)
+    return {entry["ticketTypeId"] for entry in entries}
