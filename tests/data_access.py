@@ -175,18 +175,18 @@ READS: Table = {
         "events.store_schedules": ("eventId", "schedule"),
         "inventory.store": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
-            *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
+            *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev"),
             *("terms", "cellsCounted", "quotas", "promoCodes", "closedUntil"),
         ),
         "inventory.store_waitlists": ("eventId",),
         "inventory.store_repairs": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
-            *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
+            *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev"),
             *("terms", "cells", "cellsCounted", "quotas", "promoCodes", "closedUntil"),
         ),
         "inventory.store_promo_codes": (
             *("eventId", "title", "status", "lastDate", "schedule", "ticketTypes", "organizerId"),
-            *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev", "__v"),
+            *("available", "hadWaitlist", "inFlight", "marksSince", "struck", "rev"),
             *("terms", "cellsCounted", "quotas", "promoCodes", "closedUntil"),
         ),
         "promotions.store": (
@@ -198,7 +198,7 @@ READS: Table = {
     "favorites": {"analytics.store_figures": (ALL,), "favorites.store": (ALL,)},
     "goneEvents": {
         "analytics.store_ranking": ("eventId", "changedAt"),
-        "events.store": ("eventId", "gone", "rev", "__v", "changedAt", "ticketTypes"),
+        "events.store": ("eventId", "gone", "rev", "terms", "changedAt", "ticketTypes"),
         "events.store_deletions": ("eventId",),
     },
     "jobs": {"jobs.store": (ALL,)},

@@ -21,6 +21,7 @@ from eventapp.events.types import (
     ScheduleChange,
     ScheduleChangeFields,
     ScheduleEntry,
+    Terms,
 )
 
 CATEGORIES = (
@@ -198,14 +199,20 @@ class ListState(NamedTuple):
     not part of it.
 
     Attributes:
-        edit_count: of the stored event (`__v`).
+        terms: of the stored event. Edits raise it, also those that change what can be bought
+            without being shown, as an edit of a quota does.
         sold_out_types: for each ticket type, whether no ticket can be bought.
     """
 
-    edit_count: int
+    terms: int
     sold_out_types: tuple[bool, ...]
 
 
 def get_list_state(event: Event | SaleState | EventWrite) -> ListState:
     """Return the list state of a stored event."""
-    return ListState(event["__v"], is_sold_out_by_type(event))
+    return ListState(get_terms(event), is_sold_out_by_type(event))
+
+
+def get_terms(event: Terms) -> int:
+    """Return how often an event was edited, also by edits that only its organizer can see."""
+    return event.get("terms", 0)

@@ -68,7 +68,7 @@ INDEXES = {
 CHANGE_COLLECTIONS = ("events", "goneEvents")
 CHANGE_FIELDS = dict.fromkeys(
     (
-        *("eventId", "rev", "__v", "changedAt", "gone"),
+        *("eventId", "rev", "terms", "changedAt", "gone"),
         *("ticketTypes.availableTickets", "ticketTypes.waiting"),
     ),
     1,
@@ -81,7 +81,7 @@ NEVER_CHANGED = datetime(1970, 1, 1, tzinfo=UTC)
 # What the in-memory index reads of an event besides `filters.FACET_FIELDS`.
 BASE_INDEX_FIELDS = (
     "eventId",
-    "__v",
+    "terms",
     "listed",
     "lastDate",
     "title",
@@ -93,7 +93,7 @@ BASE_INDEX_FIELDS = (
 # The fields of a `StoredEvent` that are no part of an `Event`, for reads to leave out.
 EXCLUDED_FIELDS = dict.fromkeys(
     (
-        *("inFlight", "places", "tagKeys", "terms"),
+        *("inFlight", "places", "tagKeys"),
         *("promoCodes", "nextCodeId"),
     ),
     0,

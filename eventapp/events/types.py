@@ -3,11 +3,12 @@
 A function takes the smallest type with the fields that it needs, so that no type promises a field
 that was not read. Times are aware and in UTC. Prices are amounts of `CURRENCY`, not cents.
 
-Three fields distinguish the states of an event. The revision `rev` is raised by every write that an
+Four fields distinguish the states of an event. The revision `rev` is raised by every write that an
 answer can show, also by a sale, and by every write that a guarded write relies on. It is not raised
 when a popularity score increases, an alert is recorded as sent, or `marksSince` is refreshed. The
-edit count `__v` is raised by edits that the API shows, but not by sales. `changedAt` is the time of
-the last write that other processes must learn of, by the database's clock.
+edit count `__v` is raised by edits that the API shows, but not by sales; `terms` by all edits.
+`changedAt` is the time of the last write that other processes must learn of, by the database's
+clock.
 """
 
 from datetime import datetime
@@ -114,6 +115,14 @@ EditCount = TypedDict(
 )
 
 
+class Terms(TypedDict):
+    """The number of edits that may change what is sold, listed or shown, to whom and how."""
+
+    # Every change of the stock is guarded by it. No answer shows it: unlike `__v`, it also counts
+    # edits that only the organizer may know of. Absent before the first.
+    terms: NotRequired[int]
+
+
 class ListedParts(TypedDict):
     """The parts of an event from which `rules.derive_fields` computes others."""
 
@@ -124,7 +133,7 @@ class ListedParts(TypedDict):
     status: str  # one of rules.EVENT_STATUSES
 
 
-class EventFields(ListedParts, Revision, EditCount, Closable):
+class EventFields(ListedParts, Revision, EditCount, Terms, Closable):
     """The fields of every event that answers and edits need."""
 
     description: str  # up to 10,000 characters, may be empty
@@ -175,9 +184,6 @@ class InternalFields(PromoCodeFields):
     places: list[str]  # the folded locations of its schedule, sorted, each once
     tagKeys: list[str]  # the folded tags, sorted, each once
     inFlight: dict[str, InFlightEntry]  # stock changes that may not be recorded yet, by their key
-    # Edits of the event, which guard every change of the stock; absent before the first. No answer
-    # shows it: unlike `__v`, it will also count edits that only the organizer may know of.
-    terms: NotRequired[int]
 
 
 class NewEvent(EventFields, InternalFields):
@@ -233,7 +239,7 @@ class DerivedFields(TypedDict):
 # Projections.
 
 
-class SaleState(EventRevision, EditCount, Closable, NamedPromoCodes):
+class SaleState(EventRevision, Terms, Closable, NamedPromoCodes):
     """The fields of an event that a sale reads."""
 
     _id: ObjectId
@@ -244,7 +250,6 @@ class SaleState(EventRevision, EditCount, Closable, NamedPromoCodes):
     ticketTypes: list[TicketType]
     organizerId: ObjectId | None
     hadWaitlist: NotRequired[bool]
-    terms: NotRequired[int]  # see InternalFields
     cellsCounted: NotRequired[Literal[True]]  # see EventFields
     quotas: NotRequired[list[Quota]]
 
@@ -278,7 +283,7 @@ class PriceAndStock(SaleWindow):
     waiting: NotRequired[int]  # absent is 0
 
 
-class IndexedEvent(EventKey, EditCount):
+class IndexedEvent(EventKey, Terms):
     """The fields of an event that the in-memory index reads."""
 
     listed: bool
@@ -303,7 +308,7 @@ class TicketTypeStock(TypedDict):
 
 
 @final
-class EventWrite(EventRevision, EditCount):
+class EventWrite(EventRevision, Terms):
     """A change as the change feed reads it: the state of an event after a write."""
 
     changedAt: datetime

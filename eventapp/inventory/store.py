@@ -120,7 +120,6 @@ SALE_FIELDS = {
     "cellsCounted": 1,
     "quotas": 1,
     "rev": 1,
-    "__v": 1,
 }
 FIELDS_WITH_ENTRIES = {**SALE_FIELDS, "available": 1, "inFlight": 1, "marksSince": 1, "struck": 1}
 # The most in-flight entries with which an event can be sold. Every update rewrites the document, so

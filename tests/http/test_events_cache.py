@@ -152,7 +152,7 @@ def test_a_draft_is_not_listed_although_the_index_has_it(client, app, db, event,
     cache = EVENT_CACHE.get(app)
     with monkeypatch.context() as patch:  # No poll tells this process of the draft.
         patch.setattr(cache._change_feed, "poll_if_due", lambda: None)
-        draft = {"$set": {"status": "draft"}, "$inc": {"__v": 1, "rev": 1}}
+        draft = {"$set": {"status": "draft"}, "$inc": {"terms": 1, "rev": 1}}
         db.events.update_one({"eventId": event["eventId"]}, draft)
         cache._freshness.reset()
         cache._expire_pages(lists_differ=True)

@@ -139,12 +139,12 @@ def test_a_reverted_change_that_arrives_while_the_first_is_read_is_not_lost(even
     def read_then_change_back(db, event_ids, **options):
         found = read(db, event_ids, **options)
         monkeypatch.setattr(store, "find_indexed", read)
-        db.events.update_one(one, {"$set": {"listed": True}, "$inc": {"__v": -1}})
+        db.events.update_one(one, {"$set": {"listed": True}, "$inc": {"terms": -1}})
         index.mark_stale(1, before)
         return found
 
     monkeypatch.setattr(store, "find_indexed", read_then_change_back)
-    events.events.update_one(one, {"$set": {"listed": False}, "$inc": {"__v": 1}})
+    events.events.update_one(one, {"$set": {"listed": False}, "$inc": {"terms": 1}})
     index.mark_stale(1)
     assert index.count(today) == count - 1  # as it was when the index read it
     assert index.count(today) == count

@@ -25,7 +25,7 @@ moments = st.sampled_from([NOW - timedelta(hours=1), NOW, NOW + timedelta(second
 def event_of(event_id=1, **changes):
     return {
         "eventId": event_id,
-        "__v": 0,
+        "terms": 0,
         "listed": True,
         "title": "jazz",
         "description": "",
@@ -56,7 +56,7 @@ def events(draw):
     )
     return event_of(
         draw(st.integers(1, 12)),
-        __v=draw(st.integers(0, 3)),
+        terms=draw(st.integers(0, 3)),
         listed=draw(st.booleans()),
         title=draw(texts),
         description=draw(texts),
@@ -186,13 +186,13 @@ def test_it_finds_what_a_loop_over_all_events_finds(
 
 @pytest.mark.parametrize("listed", [True, False])
 def test_an_event_is_current_in_the_state_in_which_it_was_added(listed):
-    event = event_of(4, __v=4, listed=listed)
+    event = event_of(4, terms=4, listed=listed)
     index = EventIndex([event_of(1), event])
     assert index.is_current(4, get_list_state(event))
     assert not index.is_current(4, (5, (False,)))
     assert not index.is_current(4, (4, (True,)))
     assert not index.is_current(3, get_list_state(event))
-    again = event_of(1, __v=9)
+    again = event_of(1, terms=9)
     index.add(again)
     assert index.is_current(1, get_list_state(again))
     for event_id in (1, 4):

@@ -33,13 +33,13 @@ class Rendered:
 
     event_id: int
     revision: int
-    edit_count: int
+    terms: int
     sold_out_types: tuple
     size_bytes: int = 1
 
     @property
     def list_state(self):
-        return ListState(self.edit_count, self.sold_out_types)
+        return ListState(self.terms, self.sold_out_types)
 
     def is_outdated(self, _now):
         return False
@@ -63,7 +63,7 @@ class Database:
             id_: {
                 "eventId": id_,
                 "rev": 0,
-                "__v": 0,
+                "terms": 0,
                 "ticketTypes": types,
                 "changedAt": START - timedelta(minutes=id_),
             }
@@ -84,11 +84,11 @@ class Database:
         after = {**self.events.pop(event_id), "changedAt": changed_at}
         after["rev"] += 1
         if change == "delete":
-            del after["ticketTypes"], after["__v"]
+            del after["ticketTypes"], after["terms"]
             self.deleted[event_id] = after | {"gone": True}
             return self.deleted[event_id]
         if change == "edit":
-            after["__v"] += 1
+            after["terms"] += 1
         else:
             available = after["ticketTypes"][0]["availableTickets"]
             most = TYPES[event_id][0]["availableTickets"]
@@ -400,7 +400,7 @@ def test_a_failed_poll_leaves_no_list_outdated(failed_polls):
     for _ in range(failed_polls):
         process.start_poll()
     started = process.start_poll()
-    edit = {"eventId": 2, "rev": 1, "__v": 1, "ticketTypes": TYPES[2], "changedAt": START}
+    edit = {"eventId": 2, "rev": 1, "terms": 1, "ticketTypes": TYPES[2], "changedAt": START}
     assert process.receive(edit, started) is Effect.LISTS
 
 
@@ -409,5 +409,5 @@ def test_after_a_successful_poll_an_event_that_was_read_before_is_no_reason_to_f
     process.finish_poll(START, process.start_poll())
     process.keep(Rendered(2, 1, 1, (False,)), process.start_read())
     process.finish_poll(START, process.start_poll())
-    sale = {"eventId": 2, "rev": 2, "__v": 1, "ticketTypes": TYPES[2], "changedAt": START}
+    sale = {"eventId": 2, "rev": 2, "terms": 1, "ticketTypes": TYPES[2], "changedAt": START}
     assert process.receive(sale, process.start_poll()) is Effect.CONTENT

@@ -29,7 +29,8 @@ Six values order reads and changes:
 
 revision        of an event, stored as `rev`: raised by one by every write that an answer can show
                 or that a guarded write relies on, also by a sale.
-edit count      of an event, stored as `__v`: every edit raises it by one; a sale does not.
+terms           of an event, stored as `terms`: every edit raises it by one, also one that only the
+                organizer can see; a sale does not.
 change number   of this process: counts the changes received, of all events. A read remembers the
                 number at which it began.
 changed_at      database time of a write, stored as `changedAt`. Writes may become visible in
@@ -48,7 +49,7 @@ from typing import NamedTuple
 
 from eventapp.core.lru_cache import LRUCache
 from eventapp.events.cache.rendering import RenderedEvent
-from eventapp.events.rules import ListState, get_list_state
+from eventapp.events.rules import ListState, get_list_state, get_terms
 from eventapp.events.types import EventChange, EventWrite, SaleState
 
 MAX_BYTES, MAX_CHANGES = 24_000_000, 5_000
@@ -217,7 +218,7 @@ class Freshness:
                 get_list_state(sale_state),
             )
             if rendered and rendered.revision < revision:
-                if rendered.edit_count == sale_state["__v"]:
+                if rendered.terms == get_terms(sale_state):
                     self._rendered.put(event_id, rendered.after_sale(sale_state, now))
                 else:
                     self._rendered.discard(event_id)

@@ -41,7 +41,7 @@ class RenderedEvent:
 
     Attributes:
         revision: `rev` of the stored event; edits and sales raise it.
-        edit_count: `__v` of the stored event; only edits raise it.
+        terms: of the stored event; every edit raises it, and no sale does.
         organizer_id: the user who manages the event; None for sample events.
         head: the JSON up to the ticket types.
         image_offset: where in `head` the base URL of the image belongs; None if the image's URL is
@@ -55,7 +55,7 @@ class RenderedEvent:
 
     event_id: int
     revision: int
-    edit_count: int
+    terms: int
     organizer_id: ObjectId | None
     is_draft: bool
     head: bytes
@@ -69,7 +69,7 @@ class RenderedEvent:
     @property
     def list_state(self) -> ListState:
         """What decides which lists contain the event, and where."""
-        return ListState(self.edit_count, self.sold_out_types)
+        return ListState(self.terms, self.sold_out_types)
 
     @property
     def size_bytes(self) -> int:
@@ -120,7 +120,7 @@ def render_event(event: Event, now: datetime) -> RenderedEvent:
     return RenderedEvent(
         event_id=event["eventId"],
         revision=event["rev"],
-        edit_count=event["__v"],
+        terms=rules.get_terms(event),
         organizer_id=event["organizerId"],
         is_draft=event["status"] == rules.DRAFT,
         head=head,

@@ -30,11 +30,11 @@ from eventapp.events.index.postings import (
     ScoredPostingList,
     Scores,
 )
-from eventapp.events.rules import ListState
+from eventapp.events.rules import ListState, get_terms
 from eventapp.events.ticket_types import is_sold_out_by_type
 from eventapp.events.types import IndexedEvent
 
-# The edit count of a row whose event was removed. No event has it.
+# The terms of a row whose event was removed. No event has it.
 REMOVED = -1
 # An index with no more inactive rows than this is not worth rebuilding.
 MIN_INACTIVE = 1000
@@ -164,11 +164,11 @@ class EventIndex:
 
     def __init__(self, events: Iterable[IndexedEvent] = ()) -> None:
         """Index these events, then compact all posting lists once."""
-        # One element for each row: the eventId, the list state (edit count and sold-out types), the
+        # One element for each row: the eventId, the list state (terms and sold-out types), the
         # day of the last date as an ordinal, and whether the row is active. A row is active while
         # its event is listed and has no later row.
         self._event_ids = GrowingArray()
-        self._edit_counts, self._last_days = array("i"), array("i")
+        self._terms, self._last_days = array("i"), array("i")
         self._sold_out_types: list[tuple[bool, ...]] = []
         self._active = bytearray()
         self._inactive_count = 0
@@ -197,7 +197,7 @@ class EventIndex:
         row = self._find_row(event_id)
         if row is None:
             return False
-        return (self._edit_counts[row], self._sold_out_types[row]) == state
+        return (self._terms[row], self._sold_out_types[row]) == state
 
     def add(self, event: IndexedEvent) -> None:
         """Add an event, or replace it. Queries no longer find an event that is not listed now."""
@@ -208,7 +208,7 @@ class EventIndex:
         )
         sold_out = is_sold_out_by_type(event)
         self._event_ids.append(event_id)
-        self._edit_counts.append(event["__v"])
+        self._terms.append(get_terms(event))
         self._sold_out_types.append(self._distinct_sold_out_types.setdefault(sold_out, sold_out))
         self._last_days.append(event["lastDate"].toordinal())
         self._active.append(event["listed"])
@@ -240,7 +240,7 @@ class EventIndex:
         row = self._find_row(event_id)
         if row is not None:
             self._unsorted_rows.pop(event_id, None)
-            self._edit_counts[row] = REMOVED
+            self._terms[row] = REMOVED
             self._inactive_count += self._active[row]
             self._active[row] = False
 
