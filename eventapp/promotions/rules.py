@@ -68,9 +68,21 @@ def find_key(event: EventPromoCodes, code_id: int) -> str | None:
     return next((key for key, code in codes.items() if code["codeId"] == code_id), None)
 
 
-def present_promo_code(code: StoredPromoCode) -> PromoCodeView:
-    """Return a promo code as its organizer sees it."""
-    cents = code["value"]
+def list_type_ids(event: EventPromoCodes) -> list[int]:
+    """Return the ids of the event's ticket types."""
+    return [each["ticketTypeId"] for each in event["ticketTypes"]]
+
+
+def present_promo_code(code: StoredPromoCode, type_ids: Collection[int]) -> PromoCodeView:
+    """Return a promo code as its organizer sees it.
+
+    A code keeps the ids of ticket types that were removed since. They are never used again, so they
+    discount nothing, and are not shown.
+
+    Args:
+        type_ids: the ticketTypeIds of the event.
+    """
+    cents, discounted = code["value"], code.get("ticketTypeIds")
     return {
         "codeId": code["codeId"],
         "code": code["code"],
@@ -79,7 +91,7 @@ def present_promo_code(code: StoredPromoCode) -> PromoCodeView:
         "maxUses": code.get("maxUses"),
         "validFrom": code.get("validFrom"),
         "validUntil": code.get("validUntil"),
-        "ticketTypeIds": code.get("ticketTypeIds"),
+        "ticketTypeIds": discounted and [each for each in discounted if each in type_ids],
         "active": code["active"],
         "used": code["used"],
     }

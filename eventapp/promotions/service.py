@@ -43,8 +43,10 @@ def list_promo_codes(db: Db, event_id: int, actor: Actor) -> list[PromoCodeView]
         EventNotFound, Forbidden: there is no such event, or it is not the caller's.
     """
     get_managed(db, event_id, actor)
-    codes = _find(db, event_id).get("promoCodes", {}).values()
-    return [rules.present_promo_code(c) for c in sorted(codes, key=lambda code: code["codeId"])]
+    event = _find(db, event_id)
+    codes = sorted(event.get("promoCodes", {}).values(), key=lambda code: code["codeId"])
+    type_ids = rules.list_type_ids(event)
+    return [rules.present_promo_code(code, type_ids) for code in codes]
 
 
 def create_promo_code(
@@ -137,7 +139,7 @@ def _change(
             next_code_id=None if change.old_key else change.code["codeId"] + 1,
             now=wait.clock(),
         ):
-            return rules.present_promo_code(change.code)
+            return rules.present_promo_code(change.code, rules.list_type_ids(event))
     raise EditConflict
 
 
@@ -163,8 +165,7 @@ def _check(
     Raises:
         ValidationFailed: the code is not valid, or another one has the same key.
     """
-    type_ids = [each["ticketTypeId"] for each in event["ticketTypes"]]
-    faults = rules.find_code_faults(code, body, type_ids)
+    faults = rules.find_code_faults(code, body, rules.list_type_ids(event))
     key = fold_code(code["code"])
     if key is None:
         faults["code"] = ["Must have 3 to 40 of A-Z a-z 0-9 - _."]

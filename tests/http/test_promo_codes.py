@@ -372,6 +372,18 @@ def test_the_tickets_that_a_partial_booking_gets_must_be_discounted(
     assert codes(olga, event_id)[0]["used"] == 0
 
 
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_code_names_no_ticket_type_that_was_removed(olga, ann, event_id, is_last):
+    code = add(olga, event_id, ticketTypeIds=[2] if is_last else [1, 2])
+    assert olga.call("DELETE", f"/events/{event_id}/ticket-types/2").status_code == 200
+    left = [] if is_last else [1]
+    assert codes(olga, event_id)[0]["ticketTypeIds"] == left
+    assert patch(olga, event_id, code, maxUses=9).json["ticketTypeIds"] == left
+    # A code that names no type any more does not become one of all types.
+    answer = quote(ann, event_id, promoCode="spring-10")
+    assert answer.status_code == (409 if is_last else 200), answer.json
+
+
 def test_a_code_is_valid_inside_its_time(olga, ann, event_id):
     now = utc_now()
     code = add(olga, event_id, validFrom=format_rfc3339(now - timedelta(hours=1)))
