@@ -19,6 +19,8 @@ from eventapp.events.types import ScheduleEntry
 ONE_DAY = timedelta(days=1)
 # The shortest difference of two instants that a database stores.
 MILLISECOND = timedelta(milliseconds=1)
+# Doors whose local time is after the start open on the date before, at most this long before it.
+MAX_DOORS_LEAD = timedelta(hours=6)
 # An entry without an end that starts at this time or later lasts until the end of the next date.
 LATE_START = "20:00"
 
@@ -106,7 +108,8 @@ def compute_times(
 
     Args:
         start, end, doors: local times, `HH:MM`. An end that is not after the start is on the next
-            day. Without a start, the end and the doors are only checked.
+            day, and doors after the start are on the day before. Without a start, the end and the
+            doors are only checked.
 
     Raises:
         NonexistentTime: the date or one of the times does not exist.
@@ -114,7 +117,8 @@ def compute_times(
     if not has_day(day, zone):
         raise NonexistentTime("date")
     starts_at = _compute_instant("startTime", day, start, zone)
-    _compute_instant("doorsTime", day, doors, zone)
+    is_on_day_before = start is not None and doors is not None and doors > start
+    _compute_instant("doorsTime", day - ONE_DAY if is_on_day_before else day, doors, zone)
     is_on_next_day = start is not None and end is not None and end <= start
     end_day = day + ONE_DAY if is_on_next_day else day
     ends_at = _compute_instant("endTime", end_day, end, zone)
@@ -156,11 +160,17 @@ def find_order_fault(
 ) -> tuple[str, str] | None:
     """Return the field that contradicts another one, and the fault; None if all are in order.
 
-    Doors open no later than the start. Without a start, they open no later than the end, which is
-    then on the same date.
+    Doors open no later than the start, or on the evening before a start after midnight. Without a
+    start, they open no later than the end, which is then on the same date.
     """
-    if doors is not None and start is not None and doors > start:
+    if doors is not None and start is not None and not _is_before(doors, start):
         return "doorsTime", "Must not be after startTime."
     if doors is not None and start is None and end is not None and end < doors:
         return "endTime", "Must not be before doorsTime."
     return None
+
+
+def _is_before(doors: str, start: str) -> bool:
+    """Return whether doors open no later than the start, or at most MAX_DOORS_LEAD before it."""
+    opened, started = (datetime.fromisoformat(f"2000-01-02T{each}") for each in (doors, start))
+    return opened <= started or opened - ONE_DAY >= started - MAX_DOORS_LEAD

@@ -31,7 +31,7 @@ class ScheduleEntry(TypedDict):
     date: datetime  # a calendar date in the zone, stored as midnight in UTC
     startTime: NotRequired[str]  # local, HH:MM; absent if it is not known
     endTime: NotRequired[str]  # local, HH:MM; on the next day if it is not after startTime
-    doorsTime: NotRequired[str]  # when the doors open; local, HH:MM
+    doorsTime: NotRequired[str]  # local, HH:MM; the day before if after startTime
     timezone: str  # IANA name
     location: str  # venue and city, 1 to 200 characters
     lat: NotRequired[float]  # degrees, -90 to 90; absent where the organizer gave none

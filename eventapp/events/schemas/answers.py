@@ -40,7 +40,7 @@ class EntryAnswer(Schema):
     date = fields.Date(required=True)
     startTime = fields.String()
     endTime = fields.String(metadata={"description": "On the next day, if not after startTime"})
-    doorsTime = fields.String()
+    doorsTime = fields.String(metadata={"description": "On the date before, if after startTime"})
     timezone = fields.String(required=True, metadata={"description": "IANA name"})
     location = fields.String(required=True)
     lat = fields.Float()
