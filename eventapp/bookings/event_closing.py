@@ -190,20 +190,21 @@ def close_past_events(context: BookingContext, now: datetime) -> int:
 def close_cancelled_events(context: BookingContext, now: datetime) -> int:
     """End the bookings and waitlists of cancelled events; return how many events were handled.
 
-    An event is closed once it has had no in-flight entry and, after that, no active booking. The
-    entries are read first: a sale whose booking is stored after that read still has its entry.
+    An event is closed once it has had no in-flight entry and, after that, neither an active booking
+    nor a waitlist entry. The in-flight entries are read first: a sale whose booking is stored after
+    that read still has its entry.
     """
 
     def close(event_id: int) -> int:
         event = context.inventory.in_flight_entries.find_event(event_id)
         ended = end_all_bookings(context, event_id, "event_cancelled", now, WORKER_SECONDS)
-        waitlist.close_waitlist(context.db, context.inventory, event_id, now)
+        has_no_waitlist = waitlist.close_waitlist(context.db, context.inventory, event_id, now)
         active = {"eventId": event_id, "active": True}
         has_bookings = store.count_bookings(context.db, active, up_to=1) > 0
         if has_bookings and not ended:
             # The event waits, so that it does not stand before others at every run.
             raise PartsFailed("bookings that fail or are being changed")
-        if event and not event["inFlight"] and not has_bookings:
+        if event and not event["inFlight"] and not has_bookings and has_no_waitlist:
             events.clear_closing(context.db, event_id)
         return 1
 

@@ -75,22 +75,26 @@ def end_entry(
 
 def close_waitlist(
     db: Db, inventory: Inventory, event_id: int, now: datetime, max_seconds: float = math.inf
-) -> None:
+) -> bool:
     """End the entries of an event that is cancelled, past or deleted.
 
     Args:
         max_seconds: stop after this time. The worker ends the rest, unless the event is deleted.
+
+    Returns:
+        Whether no active entry is left. One that is claimed for an offer is not ended.
     """
     deadline = time.monotonic() + max_seconds
     while entries := store.find_active_of_event(db, event_id, ENTRIES_PER_UPDATE):
         attempts = [store.end_entry(db, entry["_id"], "closed", now) for entry in entries]
         ended = [entry for entry in attempts if entry]
         if not ended:
-            return
+            return False
         failpoint("entry-end")
         apply_leaves(db, inventory, ended, now)
         if time.monotonic() > deadline:
-            return
+            return False
+    return True
 
 
 def apply_leaves(

@@ -151,3 +151,22 @@ def test_the_worker_leaves_a_very_large_event_to_its_next_run(db, app, host, mon
         now_left = db.bookings.count_documents({"active": True})
         assert max(0, left - 200) == now_left
         left = now_left
+
+
+def test_an_event_stays_closing_while_an_entry_is_claimed_for_an_offer(db, app, host):
+    sold_out(db, host, count=1, waiting=1)
+    entry = db.waitlist.find_one({})
+    claim = {"bookingId": ObjectId(), "at": utc_now()}
+    db.waitlist.update_one({"_id": entry["_id"]}, {"$set": {"offering": claim}})
+    assert host.call("POST", "/events/1/cancel").status_code == 200
+    context = context_of(app)
+    for minutes in (1, 2):
+        db.events.update_one({}, {"$set": {"inFlight": {}}})
+        assert event_closing.close_cancelled_events(context, later(minutes=minutes)) == 1
+        assert "closing" in db.events.find_one({})
+    db.waitlist.update_one({"_id": entry["_id"]}, {"$unset": {"offering": ""}})
+    event_closing.close_cancelled_events(context, later(minutes=3))
+    assert db.waitlist.count_documents({"active": True}) == 0
+    db.events.update_one({}, {"$set": {"inFlight": {}}})
+    event_closing.close_cancelled_events(context, later(minutes=4))
+    assert "closing" not in db.events.find_one({})
