@@ -93,7 +93,8 @@ def _build_booking_notification(
     key, facts = f"booking:{booking['_id']}:{kind}", _render_facts(booking)
     if cancellation := rules.find_notified_cancellation(booking, kind):
         kind, refund = rules.TICKETS_CANCELLED, cancellation["refund"]
-        facts["left"], facts["quantity"] = booking["quantity"], len(cancellation["places"])
+        facts["left"] = rules.count_left_after(booking, cancellation)
+        facts["quantity"] = len(cancellation["places"])
         facts["refund"] = refund["amount"] if refund else None
     codes, files = _build_attachments(context, booking, kind, due_since)
     return NewNotification(

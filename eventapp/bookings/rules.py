@@ -269,6 +269,17 @@ def find_notified_cancellation(booking: StoredBooking, kind: str) -> Cancellatio
     return booking["cancellations"][int(number) - 1] if name == TICKETS_CANCELLED else None
 
 
+def count_left_after(booking: StoredBooking, cancellation: Cancellation) -> int:
+    """Return how many tickets a cancellation of some tickets has left.
+
+    They are those that the booking has, and those that were cancelled later. The cancellation that
+    ended a booking has not lowered its quantity.
+    """
+    number = booking["cancellations"].index(cancellation) + 1
+    later = [each for each in booking["cancellations"][number:] if "ended" not in each]
+    return booking["quantity"] + sum(len(each["places"]) for each in later)
+
+
 def has_direct_booking(active: Iterable[StoredBooking]) -> bool:
     """Return whether the holder made one of these active bookings, of one user and event.
 

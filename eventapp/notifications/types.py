@@ -41,7 +41,7 @@ Facts = TypedDict(
         "expiresAt": datetime | None,  # the end of a hold or offer, None for other bookings
         "refund": int | float | None,  # None if no money goes back
         # In `tickets_cancelled`, of which `quantity` is the number of cancelled tickets:
-        "left": int,  # tickets of the booking that are left
+        "left": int,  # tickets of the booking that a cancellation has left
         # In `event_changed`:
         "schedule": list[DateAndLocation],  # the event's new schedule
         # In `waitlist_closed`: one of `waitlist.types.CloseReason`.

@@ -542,6 +542,20 @@ def test_the_table_of_bookings_has_what_is_left_and_the_sum_of_refunds(db, ann, 
     ]
 
 
+@pytest.mark.parametrize("is_by_parts", [False, True])
+def test_what_is_left_is_told_as_of_the_cancellation(db, app, ann, is_by_parts):
+    event_of(db, 10)
+    booking = ann.book(1, 4)
+    cancelled(ann.cancel_some(booking, 1))
+    if is_by_parts:
+        cancelled(ann.cancel_some(booking, 3))
+    else:
+        assert ann.cancel(booking).status_code == 200
+    kit.run_all_jobs(context_of(app))
+    found = ann.get("/notifications").json["notifications"]
+    assert [each["data"]["left"] for each in found if each["kind"] == "tickets_cancelled"] == [3]
+
+
 def test_each_part_is_notified_of(db, app, ann):
     event_of(db, 10)
     booking = ann.book(1, 4)
@@ -550,11 +564,11 @@ def test_each_part_is_notified_of(db, app, ann):
     kit.run_all_jobs(context_of(app))
     found = ann.get("/notifications").json["notifications"]
     parts = [each for each in found if each["kind"] == "tickets_cancelled"]
-    assert {(each["data"]["quantity"], each["data"]["refund"]) for each in parts} == {
-        (1, 20),
-        (2, 40),
+    facts = [each["data"] for each in parts]
+    assert {(each["quantity"], each["left"], each["refund"]) for each in facts} == {
+        (1, 3, 20),
+        (2, 1, 40),
     }
-    assert all(each["data"]["left"] == 1 for each in parts)
     messages = {each["message"] for each in parts}
     assert any("2 tickets of your booking" in text and "1 is left" in text for text in messages)
     mails = list(db.mails.find({"kind": "tickets_cancelled"}))
