@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import bson
 import pytest
 from bson.errors import InvalidDocument
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, InvalidOperation
 
 from eventapp.core.embedded import open_embedded
+from eventapp.core.embedded.operations import CollectionOperations
+from eventapp.core.embedded.values import copy_as_stored
+from tests.store.test_embedded_same_as_server import UPDATES
 
 
 @pytest.fixture
@@ -123,3 +127,50 @@ def test_the_projection_of_an_update_may_exclude_the_id(items: Any) -> None:
     )
     assert after == {"n": 2}
     assert [one["n"] for one in items.find()] == [2, 1]
+
+
+@pytest.mark.parametrize("row", UPDATES, ids=lambda name: name.replace(" ", "-"))
+def test_an_update_leaves_the_document_that_it_replaces_as_it_was(
+    items: Any, row: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, update, _after = UPDATES[row]
+    items.insert_one({"_id": 1, **document})
+    encoded = bson.encode(copy_as_stored(items.find_one({})))
+    outcomes = []
+    rewrite = CollectionOperations.rewrite
+    monkeypatch.setattr(
+        CollectionOperations,
+        "rewrite",
+        lambda *args, **options: outcomes.append(rewrite(*args, **options)) or outcomes[-1],
+    )
+    items.update_one({"_id": 1}, update)
+    assert bson.encode(outcomes[0].before) == encoded
+    assert describe(outcomes[0].after) == describe(copy_as_stored(outcomes[0].after))
+
+
+def describe(value: Any) -> Any:
+    """Return a text in which values differ that are equal but of different types."""
+    if isinstance(value, dict):
+        return {name: describe(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [describe(item) for item in value]
+    return f"{type(value).__name__} {value!r}"
+
+
+def test_values_that_an_update_computes_are_stored_as_bson_holds_them(items: Any) -> None:
+    items.insert_one({"_id": 1, "n": 2**31, "list": []})
+    update = {"$currentDate": {"at": True}, "$inc": {"n": 1}, "$push": {"list": datetime.now()}}
+    for _ in range(2):
+        items.update_one({}, update)
+    (stored,) = items._operations.store.documents
+    assert describe(stored) == describe(copy_as_stored(stored))
+    with pytest.raises(OverflowError):
+        items.update_one({}, {"$inc": {"n": 2**63 - 1}})
+    assert items.find_one({})["n"] == 2**31 + 2
+
+
+def test_documents_of_one_update_share_nothing_that_a_later_update_changes(items: Any) -> None:
+    items.insert_many([{"_id": 1}, {"_id": 2}])
+    items.update_many({}, {"$set": {"a": {"b": [1]}}})
+    items.update_one({"_id": 1}, {"$push": {"a.b": 2}})
+    assert [one["a"]["b"] for one in items.find()] == [[1, 2], [1]]

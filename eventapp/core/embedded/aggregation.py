@@ -47,7 +47,7 @@ def run_pipeline(
 def apply_pipeline(
     mongomock: MongomockOperators, document: Document, pipeline: Sequence[Mapping[str, Any]]
 ) -> Document:
-    """Return the document that results from an update by a pipeline.
+    """Return the document that results from an update by a pipeline, as it is stored.
 
     Raises:
         WriteError: a stage is not allowed in an update, or the `_id` would change.
@@ -57,7 +57,7 @@ def apply_pipeline(
         raise WriteError(f"{refused[0]} is not allowed to be used within an update", _BAD_VALUE)
     rewritten = _rewrite_stages(stages, has_scores=False)
     (result,) = mongomock.run_stages([copy_as_stored(document)], rewritten)
-    return require_same_id(document, result)
+    return require_same_id(document, copy_as_stored(result))
 
 
 def _run_stages(

@@ -3,12 +3,11 @@
 The caller, `EmbeddedCollection`, holds the client's lock, and checks the arguments and options.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, TypeAlias
 
-import bson
 from pymongo.errors import OperationFailure
 
 from eventapp.core.embedded.filters import split_text
@@ -27,12 +26,14 @@ from eventapp.core.embedded.updates import add_missing_id, make_upsert_base
 from eventapp.core.embedded.values import (
     copy_as_stored,
     copy_for_caller,
+    include_paths,
+    is_stored_alike,
     make_document_key,
     make_hashable,
 )
 
-# A function that returns the new document for an old one. Its second argument is whether the
-# document is being inserted.
+# A function that returns the new document for an old one, as it is stored; the two may share parts.
+# Its second argument is whether the document is being inserted.
 Change: TypeAlias = Callable[[Document, bool], Document]
 
 
@@ -148,8 +149,8 @@ class CollectionOperations:
         if not isinstance(projection, Mapping):
             projection = dict.fromkeys(projection, 1) or {"_id": 1}
         fields = {name: value for name, value in projection.items() if value != TEXT_SCORE}
-        if _names_whole_fields(fields):  # mongomock copies each value, which takes ten times longer
-            result = {name: value for name, value in document.items() if name in {"_id", *fields}}
+        if _is_plain_inclusion(fields):  # mongomock copies each value, which takes ten times longer
+            result = include_paths(document, _build_path_tree(["_id", *fields]))
         else:
             result = self.mongomock_operators.project(document, fields or None)
         for name in projection.keys() - fields.keys():
@@ -213,13 +214,12 @@ class CollectionOperations:
         return outcome
 
     def _replace(self, old: Document, new: Document, outcome: WriteOutcome) -> None:
-        key = make_hashable(old["_id"])
         outcome.matched += 1
-        if bson.encode(new) != bson.encode(old):
-            self.store[key] = new
+        if not is_stored_alike(old, new):
+            self.store.replace(make_hashable(old["_id"]), new)
             outcome.modified += 1
         if outcome.before is None:
-            outcome.before, outcome.after = old, self.store[key]
+            outcome.before, outcome.after = old, new
 
     def _insert_upserted(self, document: Document) -> WriteOutcome:
         document = add_missing_id(document)
@@ -244,7 +244,19 @@ class CollectionOperations:
         return matches
 
 
-def _names_whole_fields(fields: Mapping[str, Any]) -> bool:
-    """Return whether a projection only names fields to return as they are stored."""
-    is_included = all(value in (1, True) for value in fields.values())
-    return bool(fields) and is_included and not any("." in name for name in fields)
+def _is_plain_inclusion(fields: Mapping[str, Any]) -> bool:
+    """Return whether a projection only names fields to return, none of them below another."""
+    paths = sorted(name.split(".") for name in fields)
+    has_nested = any(second[: len(first)] == first for first, second in pairwise(paths))
+    is_included = all(value in (1, True) and "$" not in name for name, value in fields.items())
+    return bool(fields) and is_included and not has_nested
+
+
+def _build_path_tree(paths: Iterable[str]) -> dict[str, Any]:
+    """Return the tree of dotted paths that `include_paths` takes."""
+    tree: dict[str, Any] = {}
+    for path in paths:
+        branch = tree
+        for part in path.split("."):
+            branch = branch.setdefault(part, {})
+    return tree

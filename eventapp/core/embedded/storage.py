@@ -176,7 +176,15 @@ class CollectionStore:
         Raises:
             DuplicateKeyError: a unique index refuses the document. Nothing has changed.
         """
-        document = copy_as_stored(value)
+        self.replace(key, copy_as_stored(value))
+
+    def replace(self, key: Hashable, document: Document) -> None:
+        """Store a document as `__setitem__` does, but not a copy of it.
+
+        Args:
+            document: as it is stored; it is not changed any more. It may share parts with the
+                document that it replaces.
+        """
         self.catalog.check(key, document)
         self.catalog.update(key, self._documents.get(key), document)
         self._documents[key] = document

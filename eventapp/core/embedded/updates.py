@@ -5,7 +5,7 @@ mongomock gets wrong. mongomock applies the rest. No function changes its argume
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
+from itertools import chain, pairwise
 from numbers import Number
 from operator import add, mul
 from typing import Any
@@ -22,7 +22,7 @@ from eventapp.core.embedded.mongomock_internals import (
     make_bson_sort_key,
     matches_filter,
 )
-from eventapp.core.embedded.values import copy_as_stored
+from eventapp.core.embedded.values import convert_to_stored, copy_along_paths
 
 # Error codes of MongoDB.
 _BAD_VALUE, _FAILED_TO_PARSE, _TYPE_MISMATCH = 2, 9, 14
@@ -44,7 +44,9 @@ def apply_operators(
     *,
     inserting: bool = False,
 ) -> Document:
-    """Return `document` with the `$` operators of `update` applied.
+    """Return the document that the `$` operators of `update` make of `document`, as it is stored.
+
+    It shares the parts with `document` that the update does not name.
 
     Args:
         query: the filter that found the document, which the positional `$` refers to.
@@ -55,23 +57,24 @@ def apply_operators(
         WriteError: an operator cannot be applied to the document.
     """
     _check_operators(update)
-    result = copy_as_stored(document)
     resolved = {
         operator: {
             path: operand
             for name, operand in fields.items()
-            for path in _resolve_positions(result, name, query, array_filters)
+            for path in _resolve_positions(document, name, query, array_filters)
         }
         for operator, fields in update.items()
     }
-    for operator in _CREATING & resolved.keys():
-        for path in resolved[operator]:
-            _check_path(result, path)
+    created_paths = [path for name in _CREATING & resolved.keys() for path in resolved[name]]
+    for path in created_paths:
+        _check_path(document, path)
+    result = copy_along_paths(document, chain.from_iterable(resolved.values()))
     try:
         with_values = _compute_values(result, resolved)
         mongomock.apply_operators(result, with_values, inserting=inserting)
     except (TypeError, IndexError, AttributeError) as error:
         raise WriteError(f"the update does not fit the document: {error}", _BAD_VALUE) from error
+    convert_to_stored(result, created_paths)
     return require_same_id(document, result)
 
 
