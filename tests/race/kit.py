@@ -15,12 +15,15 @@ from eventapp.bookings.sales.purchases import Purchase
 from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
 from eventapp.core.errors import AppError
+from eventapp.events import editing
+from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory.service import Inventory
 from eventapp.jobs import service as jobs
 
 # A second more than recovery waits before it takes something for abandoned.
 AFTER_ABANDONMENT = timedelta(seconds=31)
 TIMEOUT_SECONDS = 20
+ADMIN = Actor(user_id=ObjectId(), role="admin")
 COUNTERS = ("availableTickets", "heldTickets", "soldTickets", "waiting")
 
 
@@ -55,6 +58,19 @@ def book(context, event, quantity=1, *, user=None, now=None, key=None, **purchas
         event_id=event["eventId"], idempotency_key=key, body_digest=digest, **purchase
     )
     return sales.book(context, attendee(user), wanted, now or utc_now())
+
+
+def edit(db, event, change):
+    """Make an edit of the event, such as `editing` and `quota_editing` return, as an admin."""
+    editing.edit_event(
+        db,
+        event["eventId"],
+        change,
+        event_changes=NO_EVENT_CACHE,
+        actor=ADMIN,
+        now=utc_now(),
+        image_base_url="",
+    )
 
 
 def booking_id(answer):

@@ -11,17 +11,14 @@ from bson import ObjectId
 
 from eventapp.bookings import transitions
 from eventapp.bookings.errors import SoldOut
-from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
-from eventapp.events import editing, quota_editing
+from eventapp.events import quota_editing
 from eventapp.events import quotas as quota_rules
 from eventapp.events import store as events_store
-from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory import store as inventory_store
 from tests import factories
 from tests.race import kit
 
-ADMIN = Actor(user_id=ObjectId(), role="admin")
 FRIDAY, SATURDAY = 4, 7
 # The lists that a quota matches, and its places.
 QUOTAS = (
@@ -96,7 +93,7 @@ def buy_repeatedly(context, event, seed):
         except SoldOut:
             continue
         if chance.random() < 0.3:
-            transitions.cancel_booking(context, kit.booking_id(answer), ADMIN, utc_now())
+            transitions.cancel_booking(context, kit.booking_id(answer), kit.ADMIN, utc_now())
             continue
         told += [
             ((FRIDAY, SATURDAY)[index], item["ticketTypeId"], item["quantity"])
@@ -146,7 +143,7 @@ def test_control_without_the_guard_it_is_sold_several_times(context, db, event, 
 def test_control_a_return_that_forgets_the_quotas_is_found(context, db, event, monkeypatch):
     sold = kit.booking_id(kit.book(context, event, 2))
     monkeypatch.setattr("eventapp.inventory.moves.compute_quota_changes", lambda *_: {})
-    transitions.cancel_booking(context, sold, ADMIN, utc_now())
+    transitions.cancel_booking(context, sold, kit.ADMIN, utc_now())
     assert kit.find_faults(context) == [
         "1: quota Quota 1: availableTickets is 18, should be 20",
         "1: quota Quota 3: availableTickets is 22, should be 24",
@@ -159,21 +156,9 @@ def test_a_quota_that_changes_between_sale_and_return_gets_back_what_it_matches(
     set_quotas(db, [({"ticketTypeIds": [1]}, 9)])
     db.events.update_one({}, {"$inc": {"quotas.0.availableTickets": -2}})
     assert kit.find_faults(context) == []
-    transitions.cancel_booking(context, sold, ADMIN, utc_now())
+    transitions.cancel_booking(context, sold, kit.ADMIN, utc_now())
     assert free_places(db) == [9]
     kit.assert_consistent(context)
-
-
-def edit(db, event, change):
-    return editing.edit_event(
-        db,
-        event["eventId"],
-        change,
-        event_changes=NO_EVENT_CACHE,
-        actor=ADMIN,
-        now=utc_now(),
-        image_base_url="",
-    )
 
 
 def create_while_sold(context, db, event):
@@ -183,7 +168,7 @@ def create_while_sold(context, db, event):
 
     def add_repeatedly():
         for _ in range(5):
-            edit(db, event, add)
+            kit.edit(db, event, add)
 
     contexts = [kit.another_process(context) for _ in range(4)]
     kit.run_concurrently(
@@ -208,7 +193,7 @@ def test_control_a_quota_that_is_written_whatever_was_sold_is_wrong(
         return events_store.find_event(db, stored["eventId"])
 
     monkeypatch.setattr(events_store, "write_if_unchanged", write_anyway)
-    edit(db, event, quota_editing.make_quota_addition({"name": "late", "capacity": 50}))
+    kit.edit(db, event, quota_editing.make_quota_addition({"name": "late", "capacity": 50}))
     assert "1: quota late: availableTickets is 50, should be 48" in kit.find_faults(context)
 
 

@@ -10,17 +10,14 @@ import pytest
 
 from eventapp.bookings import transitions
 from eventapp.bookings.sales import service as sales
-from eventapp.core.access.actor import Actor
 from eventapp.core.clock import utc_now
-from eventapp.events import editing
+from eventapp.events import editing, quota_editing
 from eventapp.events import store as events_store
-from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory import store as inventory_store
 from eventapp.inventory.service import get_terms
 from tests import factories
 from tests.race import kit
 
-ADMIN = Actor(role="admin")
 SALES = 12
 
 
@@ -36,25 +33,13 @@ def without_terms(monkeypatch):
     monkeypatch.setattr(inventory_store, "build_terms_guard", lambda _event: {})
 
 
-def edit(db, event, change):
-    editing.edit_event(
-        db,
-        event["eventId"],
-        change,
-        event_changes=NO_EVENT_CACHE,
-        actor=ADMIN,
-        now=utc_now(),
-        image_base_url="",
-    )
-
-
 def set_price(db, event, price):
-    edit(db, event, editing.make_type_patch(1, {"price": price}))
+    kit.edit(db, event, editing.make_type_patch(1, {"price": price}))
 
 
 def swap_names(db, event):
     for type_id, name in ((1, "C"), (2, "A"), (1, "B")):
-        edit(db, event, editing.make_type_patch(type_id, {"type": name}))
+        kit.edit(db, event, editing.make_type_patch(type_id, {"type": name}))
 
 
 def book_each(contexts, event, **purchase):
@@ -104,6 +89,63 @@ def test_control_without_the_guard_a_remembered_name_sells(context, db, event, w
     swap_names(db, event)
     bookings = book_each(contexts, event, items=((None, "A", 1),))
     assert [b["items"][0]["ticketTypeId"] for b in bookings] == [1, 1, 1]
+
+
+def add_quota(db, event, capacity, **lists):
+    body = {"name": "", "capacity": capacity, **lists}
+    kit.edit(db, event, quota_editing.make_quota_addition(body))
+
+
+def test_a_remembered_state_without_a_quota_sells_no_ticket(context, db, event):
+    contexts = processes(context)
+    remember(contexts, event)
+    add_quota(db, event, 2)
+    orders = [partial(kit.book, one, event) for one in contexts]
+    assert kit.count_outcomes([kit.run_concurrently(each)[0] for each in orders]) == {
+        201: 2,
+        "sold_out": 1,
+    }
+    kit.assert_consistent(context)
+
+
+def test_control_without_the_guard_a_quota_is_passed_by(context, db, event, without_terms):
+    contexts = processes(context)
+    remember(contexts, event)
+    add_quota(db, event, 2)
+    book_each(contexts, event)
+    assert kit.find_faults(context) == ["1: quota : availableTickets is 2, should be -1"]
+
+
+def remove_first_quota(contexts, db, event):
+    """Let each process remember three quotas, one for each type and one for both, and remove it."""
+    add_quota(db, event, 10)
+    add_quota(db, event, 20, ticketTypeIds=[1])
+    add_quota(db, event, 30, ticketTypeIds=[2])
+    remember(contexts, event)
+    kit.edit(db, event, quota_editing.make_quota_removal(1))
+
+
+def read_places(db):
+    quotas = db.events.find_one({})["quotas"]
+    return {each["quotaId"]: each["availableTickets"] for each in quotas}
+
+
+def test_a_ticket_is_counted_in_its_quota_though_the_array_has_changed(context, db, event):
+    contexts = processes(context)
+    remove_first_quota(contexts, db, event)
+    book_each(contexts, event)
+    assert read_places(db) == {2: 17, 3: 30}
+    kit.assert_consistent(context)
+
+
+def test_control_without_the_guard_a_ticket_is_counted_in_the_wrong_quota(
+    context, db, event, without_terms
+):
+    contexts = processes(context)
+    remove_first_quota(contexts, db, event)
+    book_each(contexts[:1], event)
+    assert read_places(db) == {2: 19, 3: 29}
+    assert kit.find_faults(context)
 
 
 def sell_while_the_price_rises(context, db, event, monkeypatch):
@@ -181,13 +223,13 @@ def test_an_undo_and_a_move_begin_again_after_an_edit(context, db, event, monkey
     def edited_before(_db, state, *args, **more):
         calls.append(get_terms(state))
         if len(calls) == 1:
-            edit(db, event, lambda stored: {"ticketTypes": stored["ticketTypes"][::-1]})
+            kit.edit(db, event, lambda stored: {"ticketTypes": stored["ticketTypes"][::-1]})
         return real(_db, state, *args, **more)
 
     answer = kit.book(context, event, 3)
     monkeypatch.setattr(inventory_store, "update_stock", edited_before)
     kit.run_all_jobs(context, utc_now())
-    transitions.cancel_booking(context, kit.booking_id(answer), ADMIN, utc_now())
+    transitions.cancel_booking(context, kit.booking_id(answer), kit.ADMIN, utc_now())
     assert calls == [0, 1]
     assert kit.stock_counters(db, event, 1) == (500, 0, 0, 0)
     kit.assert_consistent(context)
