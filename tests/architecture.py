@@ -127,6 +127,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "list_requests": "filters",
         "sales_rules": "types",
         "live_states": "service",
+        "offer_conditions": "filters",
         "listing": "service",
         "migration": "service",
         "popularity": "service",

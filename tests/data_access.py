@@ -198,7 +198,9 @@ READS: Table = {
     "favorites": {"analytics.store_figures": (ALL,), "favorites.store": (ALL,)},
     "goneEvents": {
         "analytics.store_ranking": ("eventId", "changedAt"),
-        "events.store": ("eventId", "gone", "rev", "terms", "changedAt", "ticketTypes"),
+        "events.store": (
+            *("eventId", "gone", "rev", "terms", "changedAt", "ticketTypes", "quotas"),
+        ),
         "events.store_deletions": ("eventId",),
     },
     "jobs": {"jobs.store": (ALL,)},

@@ -82,7 +82,7 @@ def alert_low_tickets(db: Db, base_url: str, changed_since: datetime, now: datet
     clock, run = start_clock(now), DueRun(db, "low-ticket alert", now)
 
     def alert(event: LowTicketsEvent) -> int:
-        if not rules.is_low_on_tickets(event):
+        if not rules.is_low_on_tickets(event, clock()):
             return 0
         written = _alert_favoriting_users(db, base_url, event, clock())
         store_alerts.set_low_alert_sent(db, event["eventId"], now)
@@ -122,7 +122,7 @@ def _make_low_tickets_alert(
             "startsAt": entry.get("startsAt"),
             "timezone": entry["timezone"],
             "location": entry["location"],
-            "quantity": rules.count_all_buyable(event),
+            "quantity": rules.count_all_buyable(event, now),
         },
     )
 

@@ -23,8 +23,9 @@ from eventapp.core.http.fields import CalendarDate, CommaSeparatedList, ObjectId
 from eventapp.core.json import JsonObject
 from eventapp.core.textsearch import fold_filter_key
 from eventapp.events.index.postings import Facets, FacetSpec, PostingList
+from eventapp.events.offer_conditions import make_offer_condition, make_range_condition
 from eventapp.events.rules import CATEGORIES, PUBLISHED, midnight
-from eventapp.events.ticket_types import EARLIEST, count_buyable, list_buyable_windows
+from eventapp.events.ticket_types import EARLIEST, find_offer_ends, list_buyable_windows
 from eventapp.events.types import IndexedEvent
 
 MAX_PRICE_FILTER = 1e9
@@ -88,7 +89,7 @@ class CategoryFilter(Filter):
     category: str
 
     parameters = {"category": CategoryName()}
-    categories = FacetSpec[str](lambda event: [event["category"]])
+    categories = FacetSpec[str](lambda event, _now: [event["category"]])
     facets = (categories,)
     facet_fields = ("category",)
     examples = ({"category": "concert"}, {"category": "theater"})
@@ -116,7 +117,7 @@ class CityFilter(Filter):
     city_key: str
 
     parameters = {"city": StrictText(0, 100)}
-    locations = FacetSpec[str](lambda event: event["places"])
+    locations = FacetSpec[str](lambda event, _now: event["places"])
     facets = (locations,)
     facet_fields = ("places",)
     examples = ({"city": "Athens"}, {"city": "zür"}, {"city": "arena"})
@@ -145,7 +146,7 @@ class TagsFilter(Filter):
     tag_keys: tuple[str, ...]
 
     parameters = {"tags": CommaSeparatedList()}
-    tags = FacetSpec[str](lambda event: event["tagKeys"])
+    tags = FacetSpec[str](lambda event, _now: event["tagKeys"])
     facets = (tags,)
     facet_fields = ("tagKeys",)
     examples = ({"tags": "jazz"}, {"tags": "Jazz,night"})
@@ -171,7 +172,7 @@ class OrganizerFilter(Filter):
 
     parameters = {"organizerId": ObjectIdField()}
     organizers = FacetSpec[ObjectId](
-        lambda event: [] if event["organizerId"] is None else [event["organizerId"]]
+        lambda event, _now: [] if event["organizerId"] is None else [event["organizerId"]]
     )
     facets = (organizers,)
     facet_fields = ("organizerId",)
@@ -197,7 +198,9 @@ class DateFilter(Filter):
     last: date | None
 
     parameters = {"dateFrom": CalendarDate(), "dateTo": CalendarDate()}
-    days = FacetSpec[int](lambda event: [entry["date"].toordinal() for entry in event["schedule"]])
+    days = FacetSpec[int](
+        lambda event, _now: [entry["date"].toordinal() for entry in event["schedule"]]
+    )
     facets = (days,)
     facet_fields = ("schedule.date",)
     examples = (
@@ -214,7 +217,7 @@ class DateFilter(Filter):
     def make_condition(self) -> Query:
         first = None if self.first is None else midnight(self.first)
         last = None if self.last is None else midnight(self.last)
-        return {"schedule": {"$elemMatch": {"date": _make_range_condition(first, last)}}}
+        return {"schedule": {"$elemMatch": {"date": make_range_condition(first, last)}}}
 
     def look_up(self, facets: Facets) -> list[list[PostingList]]:
         first = None if self.first is None else self.first.toordinal()
@@ -222,9 +225,9 @@ class DateFilter(Filter):
         return [facets[self.days].between(first, last)]
 
 
-def _get_prices_on_sale(event: IndexedEvent) -> list[float]:
-    types = event["ticketTypes"]
-    return [each["price"] for each in types if count_buyable(each)]
+def _get_prices_with_tickets(event: IndexedEvent, now: datetime) -> list[float]:
+    pairs = zip(event["ticketTypes"], find_offer_ends(event), strict=True)
+    return [each["price"] for each, end in pairs if end and end > now]
 
 
 @dataclass(frozen=True)
@@ -235,23 +238,26 @@ class PriceFilter(Filter):
 
     Attributes:
         low, high: the range of prices, both included; None is no bound.
-        available_only: the ticket type must have tickets left that belong to no waitlist.
+        available_only: anybody must be able to book a ticket of the type for an entry that is not
+            over, after its quotas.
+        moment: "now" in whole seconds; the earliest time unless `available_only` is set.
     """
 
     low: float | None
     high: float | None
     available_only: bool
+    moment: datetime = EARLIEST
 
     parameters = {
         "minPrice": fields.Float(validate=validate.Range(0, MAX_PRICE_FILTER)),
         "maxPrice": fields.Float(validate=validate.Range(0, MAX_PRICE_FILTER)),
         "availableOnly": fields.Boolean(load_default=False),
     }
-    prices = FacetSpec[float](lambda event: [each["price"] for each in event["ticketTypes"]])
-    prices_on_sale = FacetSpec[float](_get_prices_on_sale)
-    on_sale = FacetSpec[bool](lambda event: [bool(_get_prices_on_sale(event))])
-    facets = (prices, prices_on_sale, on_sale)
-    facet_fields = ("ticketTypes.price", "ticketTypes.availableTickets", "ticketTypes.waiting")
+    prices = FacetSpec[float](lambda event, _now: [each["price"] for each in event["ticketTypes"]])
+    prices_with_tickets = FacetSpec[float](_get_prices_with_tickets)
+    has_tickets = FacetSpec[bool](lambda event, now: [bool(_get_prices_with_tickets(event, now))])
+    facets = (prices, prices_with_tickets, has_tickets)
+    facet_fields = ("ticketTypes.price",)
     examples = (
         {"minPrice": "12.5"},
         {"maxPrice": "20"},
@@ -267,18 +273,20 @@ class PriceFilter(Filter):
         is_set = low is not None or high is not None or available_only
         return cls(low, high, available_only) if is_set else None
 
+    def at(self, moment: datetime) -> Filter:
+        if not self.available_only:
+            return self
+        return replace(self, moment=moment.replace(microsecond=0))
+
     def make_condition(self) -> Query:
-        ticket_type: Query = {}
-        if self.low is not None or self.high is not None:
-            ticket_type["price"] = _make_range_condition(self.low, self.high)
         if self.available_only:
-            ticket_type |= {"availableTickets": {"$gt": 0}, "waiting": 0}
-        return {"ticketTypes": {"$elemMatch": ticket_type}}
+            return make_offer_condition(self.moment, self.low, self.high, in_window=False)
+        return {"ticketTypes": {"$elemMatch": {"price": make_range_condition(self.low, self.high)}}}
 
     def look_up(self, facets: Facets) -> list[list[PostingList]]:
         if self.low is None and self.high is None:
-            return [facets[self.on_sale].equal_to(True)]
-        prices = facets[self.prices_on_sale if self.available_only else self.prices]
+            return [facets[self.has_tickets].equal_to(True)]
+        prices = facets[self.prices_with_tickets if self.available_only else self.prices]
         return [prices.between(self.low, self.high)]
 
 
@@ -298,9 +306,9 @@ class OnSaleFilter(Filter):
             metadata={"description": "Only events of which a ticket can be bought now."},
         )
     }
-    windows = FacetSpec[tuple[datetime, datetime]](list_buyable_windows)
+    windows = FacetSpec[tuple[datetime, datetime]](lambda event, _now: list_buyable_windows(event))
     facets = (windows,)
-    facet_fields = ("ticketTypes.salesFrom", "ticketTypes.salesUntil", "overAt")
+    facet_fields = ("ticketTypes.salesFrom", "ticketTypes.salesUntil")
     examples = ({"onSale": "true"},)
 
     @classmethod
@@ -311,27 +319,11 @@ class OnSaleFilter(Filter):
         return replace(self, moment=moment.replace(microsecond=0))
 
     def make_condition(self) -> Query:
-        ticket_type = {
-            "availableTickets": {"$gt": 0},
-            "waiting": 0,
-            "salesFrom": {"$not": {"$gt": self.moment}},
-            "salesUntil": {"$not": {"$lte": self.moment}},
-        }
-        return {
-            "status": PUBLISHED,
-            "schedule.overAt": {"$gt": self.moment},
-            "ticketTypes": {"$elemMatch": ticket_type},
-        }
+        return {"status": PUBLISHED, **make_offer_condition(self.moment, in_window=True)}
 
     def look_up(self, facets: Facets) -> list[list[PostingList]]:
-        # The index contains only published events. A window ends with its event.
+        # The index contains only published events. A window ends with its last offer.
         return [facets[self.windows].where(lambda window: window[0] <= self.moment < window[1])]
-
-
-def _make_range_condition(low: object, high: object) -> Query:
-    """Return the condition that a value is in a range, both ends included; None is no bound."""
-    bounds = {"$gte": low, "$lte": high}
-    return {operator: value for operator, value in bounds.items() if value is not None}
 
 
 FILTERS: tuple[type[Filter], ...] = (

@@ -50,7 +50,8 @@ def find_live_states(db: Db, event_ids: Iterable[int], now: datetime) -> dict[in
 
 
 def _make_live_state(event: Event, now: datetime) -> LiveState:
-    types = ticket_types.present_ticket_types(event, with_counts=False, now=now)
+    public = ticket_types.count_public(event, now)
+    types = ticket_types.present_ticket_types(event, public, with_counts=False, now=now)
     is_ended = event["status"] in (rules.CANCELLED, rules.COMPLETED)
     return LiveState(
         event_id=event["eventId"],
@@ -61,7 +62,7 @@ def _make_live_state(event: Event, now: datetime) -> LiveState:
         availability={
             "eventId": event["eventId"],
             "ticketTypes": types,
-            "soldOut": ticket_types.is_sold_out(event),
+            "soldOut": not any(public),
         },
         change={
             "change": event["status"] if is_ended else "edited",

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import cast
 
 from eventapp.events.stock_types import Cells, Quota
-from eventapp.events.types import TicketTypeStock
+from eventapp.events.types import CapacityAndStock, PriceAndStock, Stock, TicketType
 
 # The most quotas of an event, and the most ids in both lists of a quota together.
 MAX_QUOTAS, MAX_IDS = 50, 366
@@ -48,34 +48,64 @@ def recount_quota(quota: Quota, cells: Cells) -> Quota:
     return {**quota, "capacity": capacity, "availableTickets": capacity - taken}
 
 
-def count_public(
-    ticket_type: TicketTypeStock, type_id: int, schedule_ids: Iterable[int], quotas: Sequence[Quota]
-) -> int:
-    """Return the most tickets of a type that anybody can buy now for one schedule entry.
+def count_left(
+    types: Sequence[TicketType] | Sequence[PriceAndStock],
+    schedule_ids: Iterable[int],
+    quotas: Iterable[Quota],
+) -> dict[int, list[int]]:
+    """Return how many tickets of each type anybody can take for each of these schedule entries.
 
-    Args:
-        schedule_ids: the entries that can be booked.
+    Nothing is left of a stock while somebody waits for it.
 
     Returns:
-        0 while somebody waits for the type, or if no entry can be booked.
+        By scheduleId the tickets of each type, in the order of the types.
     """
-    if ticket_type.get("waiting"):
-        return 0
-    return max(
-        (_count_left(ticket_type, type_id, entry_id, quotas) for entry_id in schedule_ids),
-        default=0,
-    )
+    of_types = [count_available(each) for each in types]
+    indexes = {each["ticketTypeId"]: index for index, each in enumerate(types)}
+    left = {schedule_id: list(of_types) for schedule_id in schedule_ids}
+    highest = max(of_types, default=0)
+    for quota in quotas:
+        places = count_available(quota)
+        if places >= highest:
+            continue  # The types have no more tickets than that.
+        matched = [indexes[each] for each in quota.get("ticketTypeIds", indexes) if each in indexes]
+        for schedule_id in quota.get("scheduleIds", left):
+            if schedule_id in left:
+                tickets = left[schedule_id]
+                for index in matched:
+                    tickets[index] = min(tickets[index], places)
+    return left
 
 
-def _count_left(
-    ticket_type: TicketTypeStock, type_id: int, schedule_id: int, quotas: Sequence[Quota]
+def count_together(
+    types: Sequence[CapacityAndStock], schedule_ids: Iterable[int], quotas: Sequence[Quota]
 ) -> int:
-    places = (
-        0 if quota["waiting"] else quota["availableTickets"]
-        for quota in quotas
-        if matches(quota, schedule_id, type_id)
-    )
-    return min([ticket_type["availableTickets"], *places])
+    """Return how many tickets can be bought together, at most, for one of these schedule entries.
+
+    The types take the places of the quotas that they share in their order.
+    """
+    return max((_count_of_entry(types, each, quotas) for each in schedule_ids), default=0)
+
+
+def _count_of_entry(
+    types: Iterable[CapacityAndStock], schedule_id: int, quotas: Sequence[Quota]
+) -> int:
+    places, total = [count_available(quota) for quota in quotas], 0
+    for each in types:
+        matching = find_matching(quotas, schedule_id, each["ticketTypeId"])
+        quantity = min([count_available(each), *(places[index] for index in matching)])
+        for index in matching:
+            places[index] -= quantity
+        total += quantity
+    return total
+
+
+def count_available(stock: TicketType | Stock | Quota) -> int:
+    """Return how many tickets anybody can take of one stock: of a ticket type, or of a quota.
+
+    While somebody waits for them, they belong to the waitlist.
+    """
+    return 0 if stock.get("waiting") else stock["availableTickets"]
 
 
 def remove_dropped(

@@ -9,7 +9,13 @@ from eventapp.events.bodies import (
     EventView,
     ScheduleEntryView,
 )
-from eventapp.events.ticket_types import is_sold_out, is_sold_out_by_type, present_ticket_types
+from eventapp.events.quotas import count_together
+from eventapp.events.ticket_types import (
+    count_public,
+    find_bookable,
+    find_empty_stocks,
+    present_ticket_types,
+)
 from eventapp.events.types import (
     Closable,
     DerivedFields,
@@ -146,18 +152,18 @@ def is_closed(event: Closable, now: datetime) -> bool:
     return "closedUntil" in event and event["closedUntil"] > now
 
 
-def is_low_on_tickets(event: LowTicketsEvent) -> bool:
+def is_low_on_tickets(event: LowTicketsEvent, now: datetime) -> bool:
     """Return whether the event can be booked and has few tickets left."""
     capacity = sum(ticket_type["capacity"] for ticket_type in event["ticketTypes"])
-    available = count_all_buyable(event)
+    available = count_all_buyable(event, now)
     is_few = available <= FEW_TICKETS and available * 100 <= capacity * FEW_PERCENT
     return event["listed"] and is_few and available > 0
 
 
-def count_all_buyable(event: LowTicketsEvent) -> int:
-    """Return how many tickets of an event anybody can buy now."""
-    waited_for = [each for each in event["ticketTypes"] if each.get("waiting")]
-    return event["available"] - sum(each["availableTickets"] for each in waited_for)
+def count_all_buyable(event: LowTicketsEvent, now: datetime) -> int:
+    """Return the most tickets of all types that anybody can buy now for one schedule entry."""
+    bookable, quotas = find_bookable(event, now), event.get("quotas", [])
+    return count_together(event["ticketTypes"], bookable, quotas)
 
 
 def present_event(
@@ -177,10 +183,11 @@ def present_event(
     if event["image"].startswith("/"):
         view["image"] = image_base_url + event["image"]
     view["schedule"] = [_present_entry(entry) for entry in event["schedule"]]
-    view["ticketTypes"] = present_ticket_types(event, with_counts=with_counts, now=now)
+    public = count_public(event, now)
+    view["ticketTypes"] = present_ticket_types(event, public, with_counts=with_counts, now=now)
     view["favorited"] = favorited
     view.update({name: event.get(name) for name in TAIL_FIELDS})
-    view["soldOut"] = is_sold_out(event)
+    view["soldOut"] = not any(public)
     return cast(EventView, view)
 
 
@@ -195,22 +202,23 @@ def _present_entry(entry: ScheduleEntry) -> ScheduleEntryView:
 class ListState(NamedTuple):
     """The part of an event's state that decides which lists contain it, and in which order.
 
-    Only edits and sales change it. Lists also depend on today's date and on popularity, which are
-    not part of it.
+    Only edits and sales change it. Lists also depend on the time and on popularity, which are not
+    part of it.
 
     Attributes:
         terms: of the stored event. Edits raise it, also those that change what can be bought
             without being shown, as an edit of a quota does.
-        sold_out_types: for each ticket type, whether no ticket can be bought.
+        empty_stocks: for each ticket type, and then for each quota, whether nothing of it can be
+            bought.
     """
 
     terms: int
-    sold_out_types: tuple[bool, ...]
+    empty_stocks: tuple[bool, ...]
 
 
 def get_list_state(event: Event | SaleState | EventWrite) -> ListState:
     """Return the list state of a stored event."""
-    return ListState(get_terms(event), is_sold_out_by_type(event))
+    return ListState(get_terms(event), find_empty_stocks(event))
 
 
 def get_terms(event: Terms) -> int:

@@ -268,7 +268,8 @@ def list_ticket_types(
     """Return an event's ticket types as the caller sees them. Raise EventNotFound."""
     event = get_visible(db, event_id, actor)
     with_counts = actor.may_manage_events_of(event["organizerId"])
-    return ticket_types.present_ticket_types(event, with_counts=with_counts, now=now)
+    public = ticket_types.count_public(event, now)
+    return ticket_types.present_ticket_types(event, public, with_counts=with_counts, now=now)
 
 
 def add_favorite(

@@ -70,6 +70,7 @@ CHANGE_FIELDS = dict.fromkeys(
     (
         *("eventId", "rev", "terms", "changedAt", "gone"),
         *("ticketTypes.availableTickets", "ticketTypes.waiting"),
+        *("quotas.availableTickets", "quotas.waiting"),
     ),
     1,
 )
@@ -87,8 +88,9 @@ BASE_INDEX_FIELDS = (
     "title",
     "description",
     "tags",
-    "ticketTypes.availableTickets",
-    "ticketTypes.waiting",
+    *("schedule.scheduleId", "schedule.date", "schedule.overAt"),
+    *("ticketTypes.ticketTypeId", "ticketTypes.availableTickets", "ticketTypes.waiting"),
+    "quotas",
 )
 # The fields of a `StoredEvent` that are no part of an `Event`, for reads to leave out.
 EXCLUDED_FIELDS = dict.fromkeys(

@@ -18,7 +18,8 @@ RESCHEDULED_FIELDS = dict.fromkeys(("eventId", "title", "schedule", "tell"), 1)
 LOW_TICKETS_FIELDS = dict.fromkeys(
     (
         *("eventId", "title", "schedule", "nextDate", "available", "listed"),
-        *("ticketTypes.capacity", "ticketTypes.availableTickets", "ticketTypes.waiting"),
+        *("ticketTypes.ticketTypeId", "ticketTypes.capacity"),
+        *("ticketTypes.availableTickets", "ticketTypes.waiting", "quotas"),
     ),
     1,
 )
@@ -57,7 +58,9 @@ def find_low_on_tickets(
     also: Sequence[object] = (),
     without: Sequence[object] = (),
 ) -> list[LowTicketsEvent]:
-    """Return events changed at or after `changed_since` with 1 to `few` tickets left and no alert.
+    """Return events changed at or after `changed_since` that may have few tickets left, unalerted.
+
+    Their ticket types have 1 to `few` available tickets together, or a quota has no more than that.
 
     The index of `changedAt` serves this query: few events changed lately, and many are listed.
 
@@ -65,7 +68,11 @@ def find_low_on_tickets(
         also: eventIds of which events are returned too, whenever they changed.
         without: eventIds to leave out.
     """
-    low: Query = {"available": {"$gte": 1, "$lte": few}, "lowToldAt": {"$exists": False}}
+    low: Query = {
+        "available": {"$gte": 1},
+        "$or": [{"available": {"$lte": few}}, {"quotas.availableTickets": {"$lte": few}}],
+        "lowToldAt": {"$exists": False},
+    }
     changed = {"changedAt": {"$gte": changed_since}, **exclude_ids(without, "eventId")}
     found = list(db.events.find({**changed, **low}, LOW_TICKETS_FIELDS).sort("changedAt"))
     if also:

@@ -6,15 +6,15 @@ from typing import cast
 
 from eventapp.core.textsearch import fold_filter_key
 from eventapp.events.bodies import TicketTypeInput, TicketTypePatch, TicketTypeView
+from eventapp.events.quotas import count_available, count_left
 from eventapp.events.sales_rules import SaleStateName
 from eventapp.events.types import (
     Event,
     EventWrite,
     IndexedEvent,
-    PriceAndStock,
+    LowTicketsEvent,
     SaleState,
     TicketType,
-    TicketTypeStock,
 )
 
 # The optional fields of a ticket type, which a request sets and null clears.
@@ -173,27 +173,33 @@ def has_duplicate_names(ticket_types: Iterable[TicketType | TicketTypeInput]) ->
 
 
 def present_ticket_types(
-    event: Event | SaleState, *, with_counts: bool, now: datetime
+    event: Event | SaleState, public: Iterable[int], *, with_counts: bool, now: datetime
 ) -> list[TicketTypeView]:
     """Return an event's ticket types as answers present them.
 
     Args:
-        with_counts: show sold and held tickets and the capacity, which only the organizer and
-            admins may see.
+        public: the tickets of each type that anybody can book, as `count_public` counts them.
+        with_counts: show the stored available tickets in place of these, and sold and held tickets
+            and the capacity, which only the organizer and admins may see.
         now: the time by the database's clock.
     """
-    return [_present(event, each, with_counts, now) for each in event["ticketTypes"]]
+    pairs = zip(event["ticketTypes"], public, strict=True)
+    return [_present(event, each, available, with_counts, now) for each, available in pairs]
 
 
 def _present(
-    event: Event | SaleState, ticket_type: TicketType, with_counts: bool, now: datetime
+    event: Event | SaleState,
+    ticket_type: TicketType,
+    available: int,
+    with_counts: bool,
+    now: datetime,
 ) -> TicketTypeView:
     view: TicketTypeView = {
         "ticketTypeId": ticket_type["ticketTypeId"],
         "type": ticket_type["type"],
         "price": ticket_type["price"],
-        "availableTickets": count_buyable(ticket_type),
-        "saleState": determine_sale_state(event, ticket_type, now),
+        "availableTickets": available,
+        "saleState": determine_sale_state(event, ticket_type, available, now),
     }
     fields = cast(dict[str, object], ticket_type)
     optional = {name: fields[name] for name in OPTIONAL_FIELDS if name in fields}
@@ -207,11 +213,12 @@ def _present(
 
 
 def determine_sale_state(
-    event: Event | SaleState, ticket_type: TicketType, now: datetime
+    event: Event | SaleState, ticket_type: TicketType, available: int, now: datetime
 ) -> SaleStateName:
     """Return whether tickets of a type can be bought now, and if not, why.
 
     Args:
+        available: how many tickets of the type the stock leaves to anybody.
         now: the time by the database's clock.
 
     Returns:
@@ -223,20 +230,26 @@ def determine_sale_state(
         return ENDED
     if event["status"] == "draft" or ticket_type.get("salesFrom", EARLIEST) > now:
         return SCHEDULED
-    return ON_SALE if count_buyable(ticket_type) else SOLD_OUT
+    return ON_SALE if available else SOLD_OUT
 
 
 def find_next_edge(event: Event | SaleState, now: datetime) -> datetime | None:
-    """Return when a sale state will next change although nothing is written; None for never."""
+    """Return when the ticket types will next be presented otherwise although nothing is written.
+
+    That is when a sale begins or ends, and when an entry is over for which a quota may leave more
+    tickets than for the others. None stands for never.
+    """
     if event["status"] != "published":
         return None
     edges = [get_end(event)]
+    if event.get("quotas"):
+        edges += [entry["overAt"] for entry in event["schedule"]]
     for each in event["ticketTypes"]:
         edges += [each.get("salesFrom", EARLIEST), each.get("salesUntil", LATEST)]
     return min((edge for edge in edges if now < edge < LATEST), default=None)
 
 
-def get_end(event: Event | SaleState) -> datetime:
+def get_end(event: Event | SaleState | IndexedEvent) -> datetime:
     """Return when the last schedule entry is over.
 
     An event of an older version, which is not migrated yet, is over at the end of its last date.
@@ -245,29 +258,55 @@ def get_end(event: Event | SaleState) -> datetime:
     return max((each["overAt"] for each in event["schedule"] if "overAt" in each), default=next_day)
 
 
+def find_bookable(event: Event | SaleState | LowTicketsEvent, now: datetime) -> list[int]:
+    """Return the ids of the schedule entries that are not over."""
+    return [entry["scheduleId"] for entry in event["schedule"] if entry["overAt"] > now]
+
+
+# What of the stock is left to the public.
+
+
+def count_public(event: Event | SaleState, now: datetime) -> list[int]:
+    """Return the most tickets of each type that anybody can book now for one schedule entry.
+
+    The time of the sale is not considered.
+    """
+    types = event["ticketTypes"]
+    if quotas := event.get("quotas"):
+        left = count_left(types, find_bookable(event, now), quotas)
+        return [max(counts) for counts in zip(*left.values(), strict=True)] or [0] * len(types)
+    is_over = get_end(event) <= now
+    return [0 if is_over else count_available(each) for each in types]
+
+
+def find_offer_ends(event: IndexedEvent) -> list[datetime | None]:
+    """Return for each ticket type until when anybody can book it, unless the stock changes.
+
+    That is the end of the last schedule entry for which tickets are left; None if there is none.
+    The time of the sale is not considered.
+    """
+    types = event["ticketTypes"]
+    if quotas := event.get("quotas"):
+        ends = {each["scheduleId"]: each["overAt"] for each in event["schedule"]}
+        left = count_left(types, ends, quotas)
+        return [
+            max((end for id_, end in ends.items() if left[id_][index]), default=None)
+            for index in range(len(types))
+        ]
+    end = get_end(event)
+    return [end if count_available(each) else None for each in types]
+
+
 def list_buyable_windows(event: IndexedEvent) -> list[tuple[datetime, datetime]]:
     """Return from when and until when each ticket type is on sale that has tickets to buy."""
-    end = event.get("overAt", LATEST)
     return [
         (each.get("salesFrom", EARLIEST), min(each.get("salesUntil", end), end))
-        for each in event["ticketTypes"]
-        if count_buyable(each)
+        for each, end in zip(event["ticketTypes"], find_offer_ends(event), strict=True)
+        if end
     ]
 
 
-def is_sold_out(event: Event) -> bool:
-    """Return whether no ticket of any type can be bought."""
-    return all(count_buyable(each) == 0 for each in event["ticketTypes"])
-
-
-def count_buyable(ticket_type: TicketType | TicketTypeStock | PriceAndStock) -> int:
-    """Return how many tickets of a type anybody can buy now.
-
-    While somebody waits for the type, its available tickets belong to the waitlist.
-    """
-    return 0 if ticket_type.get("waiting") else ticket_type["availableTickets"]
-
-
-def is_sold_out_by_type(event: Event | SaleState | EventWrite | IndexedEvent) -> tuple[bool, ...]:
-    """Return for each ticket type whether no ticket can be bought."""
-    return tuple(count_buyable(stock) == 0 for stock in event["ticketTypes"])
+def find_empty_stocks(event: Event | SaleState | EventWrite | IndexedEvent) -> tuple[bool, ...]:
+    """Return for each ticket type, and then for each quota, whether nothing of it can be bought."""
+    types = [count_available(each) == 0 for each in event["ticketTypes"]]
+    return (*types, *(count_available(each) == 0 for each in event.get("quotas", ())))

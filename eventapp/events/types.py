@@ -269,18 +269,26 @@ class AuditedState(InFlightState):
     cells: NotRequired[Cells]
 
 
-class EntryDate(TypedDict):
-    """The date of a schedule entry."""
+class IndexedEntry(TypedDict):
+    """The fields of a schedule entry that list filters compare."""
 
     date: datetime
+    scheduleId: NotRequired[int]  # this and the next are absent until the event is migrated
+    overAt: NotRequired[datetime]
 
 
-class PriceAndStock(SaleWindow):
-    """The fields of a ticket type that list filters compare."""
+class Stock(TypedDict):
+    """What decides how many tickets of a type or of a quota can be bought."""
 
-    price: float
     availableTickets: int
     waiting: NotRequired[int]  # absent is 0
+
+
+class PriceAndStock(Stock, SaleWindow):
+    """The fields of a ticket type that list filters compare."""
+
+    ticketTypeId: int
+    price: float
 
 
 class IndexedEvent(EventKey, Terms):
@@ -294,17 +302,10 @@ class IndexedEvent(EventKey, Terms):
     organizerId: ObjectId | None
     places: list[str]
     tagKeys: list[str]
-    schedule: list[EntryDate]
+    schedule: list[IndexedEntry]
     lastDate: datetime
-    overAt: NotRequired[datetime]  # absent until the event is migrated
     ticketTypes: list[PriceAndStock]
-
-
-class TicketTypeStock(TypedDict):
-    """What decides how many tickets of a type can be bought."""
-
-    availableTickets: int
-    waiting: NotRequired[int]  # absent is 0
+    quotas: NotRequired[list[Quota]]
 
 
 @final
@@ -312,7 +313,8 @@ class EventWrite(EventRevision, Terms):
     """A change as the change feed reads it: the state of an event after a write."""
 
     changedAt: datetime
-    ticketTypes: list[TicketTypeStock]
+    ticketTypes: list[Stock]
+    quotas: NotRequired[list[Stock]]
 
 
 @final
@@ -359,9 +361,10 @@ class RescheduledEvent(EventKey):
     tell: list[ScheduleChange]
 
 
-class CapacityAndStock(TicketTypeStock):
+class CapacityAndStock(Stock):
     """How many tickets of a type were put on sale, and how many can be bought."""
 
+    ticketTypeId: int
     capacity: int
 
 
@@ -374,3 +377,4 @@ class LowTicketsEvent(EventKey):
     available: int
     listed: bool
     ticketTypes: list[CapacityAndStock]
+    quotas: NotRequired[list[Quota]]

@@ -65,7 +65,8 @@ def random_query(rng, organizer_id):
 
 def page_of(db, query, index):
     """Return the eventIds of a page and its envelope."""
-    found = list_pages.find_page(db, EventQuery().load(query), utc_now().date(), index)
+    request = EventQuery().load(query).at(utc_now())
+    found = list_pages.find_page(db, request, utc_now().date(), index)
     return list(found.event_ids), found.envelope
 
 

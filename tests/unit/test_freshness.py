@@ -18,7 +18,7 @@ from eventapp.events.cache import change_feed, freshness
 from eventapp.events.cache.change_feed import ChangeFeed
 from eventapp.events.cache.freshness import VISIBILITY_DELAY, Effect, Freshness
 from eventapp.events.rules import ListState, get_list_state
-from eventapp.events.ticket_types import is_sold_out_by_type
+from eventapp.events.ticket_types import find_empty_stocks
 
 # The first event has one ticket, so that it sells out with every second sale; the other has plenty.
 TYPES = {1: [{"availableTickets": 1}], 2: [{"availableTickets": 1_000}]}
@@ -34,20 +34,18 @@ class Rendered:
     event_id: int
     revision: int
     terms: int
-    sold_out_types: tuple
+    empty_stocks: tuple
     size_bytes: int = 1
 
     @property
     def list_state(self):
-        return ListState(self.terms, self.sold_out_types)
+        return ListState(self.terms, self.empty_stocks)
 
     def is_outdated(self, _now):
         return False
 
     def after_sale(self, sale_state, _now):
-        return replace(
-            self, revision=sale_state["rev"], sold_out_types=is_sold_out_by_type(sale_state)
-        )
+        return replace(self, revision=sale_state["rev"], empty_stocks=find_empty_stocks(sale_state))
 
 
 def rendered(event):

@@ -137,7 +137,9 @@ def test_report_periods_are_the_last_full_day_and_week(now, days, weeks):
 
 
 def event_with(available, capacity, *, listed=True):
-    return {"available": available, "listed": listed, "ticketTypes": [{"capacity": capacity}]}
+    types = [{"ticketTypeId": 1, "availableTickets": available, "capacity": capacity}]
+    schedule = [{"scheduleId": 1, "overAt": NOW + timedelta(days=1)}]
+    return {"listed": listed, "ticketTypes": types, "schedule": schedule}
 
 
 @pytest.mark.parametrize(
@@ -145,8 +147,8 @@ def event_with(available, capacity, *, listed=True):
     [(10, 100, True), (11, 110, False), (10, 99, False), (1, 10, True), (1, 9, False), (0, 9, 0)],
 )
 def test_at_most_10_tickets_and_a_tenth_of_the_capacity_are_few(available, capacity, low):
-    assert events.is_low_on_tickets(event_with(available, capacity)) is bool(low)
-    assert not events.is_low_on_tickets(event_with(available, capacity, listed=False))
+    assert events.is_low_on_tickets(event_with(available, capacity), NOW) is bool(low)
+    assert not events.is_low_on_tickets(event_with(available, capacity, listed=False), NOW)
 
 
 def scheduled(*entries, **more):

@@ -1,9 +1,11 @@
 """Edits of quotas, and the public figure of a type, as tables of cases."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from eventapp.core.errors import ValidationFailed
-from eventapp.events import editing, quotas
+from eventapp.events import editing, ticket_types
 from eventapp.events.errors import BelowSold, EventBusy, QuotaInUse, QuotaNotFound
 from eventapp.events.quota_editing import (
     make_quota_addition,
@@ -13,6 +15,7 @@ from eventapp.events.quota_editing import (
 
 HALL = {"quotaId": 3, "name": "hall", "capacity": 9, "availableTickets": 4, "waiting": 0}
 FRIDAY, SATURDAY = 4, 7
+NOW = datetime(2030, 5, 1, tzinfo=UTC)
 
 
 def event_of(*stored, **changes):
@@ -190,5 +193,12 @@ def test_dropped_types_and_dates_leave_the_quotas(lists, kept_types, kept_dates,
 def test_the_public_figure_is_the_most_that_one_date_offers(stock, dates, stored, public):
     available, waiting = stock
     stored_quotas = [{**HALL, "availableTickets": places, **lists} for places, lists in stored]
-    ticket_type = {"availableTickets": available, "waiting": waiting}
-    assert quotas.count_public(ticket_type, 1, dates, stored_quotas) == public
+    schedule = [
+        {"scheduleId": id_, "overAt": NOW + timedelta(id_ in dates)} for id_ in (FRIDAY, SATURDAY)
+    ]
+    ticket_type = {"ticketTypeId": 1, "availableTickets": available, "waiting": waiting}
+    event = {"schedule": schedule, "ticketTypes": [ticket_type], "quotas": stored_quotas}
+    assert ticket_types.count_public({**event, "lastDate": NOW}, NOW) == [public]
+    if not stored:
+        del event["quotas"]
+        assert ticket_types.count_public({**event, "lastDate": NOW}, NOW) == [public]

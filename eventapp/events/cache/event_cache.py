@@ -90,8 +90,8 @@ class EventCache:
             default_zone: the zone of today in lists.
         """
         self._db, self._default_zone = db, default_zone
-        self.index = LiveIndex(db)
         self._clock = ServerClock(db).now
+        self.index = LiveIndex(db, self._clock)
         self._freshness = Freshness(self._clock)
         self._change_feed = ChangeFeed(db, self._freshness, self._apply_change)
         self._loader = EventLoader(

@@ -53,8 +53,8 @@ from eventapp.events.rules import ListState, get_list_state, get_terms
 from eventapp.events.types import EventChange, EventWrite, SaleState
 
 MAX_BYTES, MAX_CHANGES = 24_000_000, 5_000
-# Between two changes that a process receives, at most this many tickets of a type are assumed to be
-# returned. A type with more available tickets therefore cannot have been sold out in between.
+# Between two changes that a process receives, at most this many tickets of a type or a quota are
+# assumed to be returned. One with more available tickets therefore cannot have been empty before.
 MAX_UNSEEN_RETURNS = 100
 VISIBILITY_DELAY = timedelta(seconds=0.5)
 
@@ -108,7 +108,7 @@ class Effect(Enum):
 class Freshness:
     """A cache of rendered events that refuses those which lack a change this process has received.
 
-    It also refuses those that are outdated because the sale of a ticket type has begun or ended.
+    It also refuses those that are outdated because a sale has begun or ended, or an entry is over.
     All methods may be called by any number of threads.
     """
 
@@ -312,9 +312,10 @@ class Freshness:
             revision, before = rendered.revision, rendered.list_state
         else:
             return True
-        # In a skipped revision, a type may have been sold out before tickets were returned.
+        # In a skipped revision, a stock may have been empty before tickets were returned.
         may_have_sold_out = any(
-            stock["availableTickets"] <= MAX_UNSEEN_RETURNS for stock in event["ticketTypes"]
+            stock["availableTickets"] <= MAX_UNSEEN_RETURNS
+            for stock in (*event["ticketTypes"], *event.get("quotas", ()))
         )
         skipped_revisions = revision != event["rev"] - 1
         return before != get_list_state(event) or (may_have_sold_out and skipped_revisions)

@@ -18,7 +18,7 @@ from eventapp.core.batching import Batcher
 from eventapp.core.database import Db, Document
 from eventapp.core.metrics import SHARED_CACHE
 from eventapp.core.shared_cache import SharedCache
-from eventapp.events import rules, store, ticket_types
+from eventapp.events import quotas, rules, store, ticket_types
 from eventapp.events.cache import rendering
 from eventapp.events.cache.freshness import Freshness
 from eventapp.events.cache.rendering import RenderedEvent, render_event
@@ -31,7 +31,7 @@ HITS, OUTDATED = SHARED_CACHE.labels("hit"), SHARED_CACHE.labels("outdated")
 # bounds how long events are shown as they were before the database was restored from a backup.
 SHARED_LIFETIME_MS = 60_000
 # The modules whose code decides how an event is rendered.
-_RENDERING_MODULES = (json, rules, ticket_types, rendering)
+_RENDERING_MODULES = (json, rules, ticket_types, quotas, rendering)
 _FIELD_NAMES = tuple(field.name for field in fields(RenderedEvent))
 _AWARE_TIMES: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
@@ -72,7 +72,7 @@ def _unpack(packed: bytes) -> tuple[RenderedEvent, datetime]:
     values = bson.decode(packed, _AWARE_TIMES)
     complete_up_to = values.pop("complete_up_to")
     # BSON has no tuples.
-    values["sold_out_types"] = tuple(values["sold_out_types"])
+    values["empty_stocks"] = tuple(values["empty_stocks"])
     return RenderedEvent(**values), complete_up_to
 
 

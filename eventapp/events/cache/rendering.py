@@ -19,8 +19,9 @@ from eventapp.events import rules
 from eventapp.events.list_requests import ListRequest
 from eventapp.events.rules import ListState
 from eventapp.events.ticket_types import (
+    count_public,
+    find_empty_stocks,
     find_next_edge,
-    is_sold_out_by_type,
     present_ticket_types,
 )
 from eventapp.events.types import Event, SaleState
@@ -48,9 +49,9 @@ class RenderedEvent:
             absolute.
         ticket_types: the JSON array of the ticket types.
         tail: the JSON fields after `favorited`, without braces.
-        sold_out_types: for each ticket type, whether no ticket can be bought.
+        empty_stocks: as in `ListState`.
         changes_at: when the JSON will be outdated though nothing is written, because a sale begins
-            or ends, by the database's clock; None for never.
+            or ends or a schedule entry is over, by the database's clock; None for never.
     """
 
     event_id: int
@@ -63,13 +64,13 @@ class RenderedEvent:
     ticket_types: bytes
     tail: bytes
     is_sold_out: bool
-    sold_out_types: tuple[bool, ...]
+    empty_stocks: tuple[bool, ...]
     changes_at: datetime | None
 
     @property
     def list_state(self) -> ListState:
         """What decides which lists contain the event, and where."""
-        return ListState(self.terms, self.sold_out_types)
+        return ListState(self.terms, self.empty_stocks)
 
     @property
     def size_bytes(self) -> int:
@@ -77,7 +78,7 @@ class RenderedEvent:
         return len(self.head) + len(self.ticket_types) + len(self.tail) + _OVERHEAD_BYTES
 
     def is_outdated(self, now: datetime) -> bool:
-        """Return whether a sale has begun or ended since the event was rendered."""
+        """Return whether `changes_at` has passed since the event was rendered."""
         return self.changes_at is not None and self.changes_at <= now
 
     def to_json(self, image_base_url: str, *, favorited: bool) -> bytes:
@@ -96,14 +97,14 @@ class RenderedEvent:
 
     def after_sale(self, sale_state: SaleState, now: datetime) -> "RenderedEvent":
         """Return the event with the revision and the stock of this state, rendered at this time."""
-        sold_out_types = is_sold_out_by_type(sale_state)
+        public = count_public(sale_state, now)
         return replace(
             self,
             revision=sale_state["rev"],
-            ticket_types=_render_ticket_types(sale_state, now),
-            sold_out_types=sold_out_types,
+            ticket_types=_render_ticket_types(sale_state, public, now),
+            empty_stocks=find_empty_stocks(sale_state),
             changes_at=find_next_edge(sale_state, now),
-            is_sold_out=all(sold_out_types),
+            is_sold_out=not any(public),
         )
 
 
@@ -126,16 +127,16 @@ def render_event(event: Event, now: datetime) -> RenderedEvent:
         head=head,
         # No text of the event contains these bytes, because JSON escapes the quotes in a text.
         image_offset=head.index(_IMAGE_START) + len(_IMAGE_START) if is_uploaded else None,
-        ticket_types=_render_ticket_types(event, now),
+        ticket_types=json.dumps(view["ticketTypes"]),
         tail=json.dumps(last)[1:-1],
         is_sold_out=view["soldOut"],
-        sold_out_types=is_sold_out_by_type(event),
+        empty_stocks=find_empty_stocks(event),
         changes_at=find_next_edge(event, now),
     )
 
 
-def _render_ticket_types(event: Event | SaleState, now: datetime) -> bytes:
-    return json.dumps(present_ticket_types(event, with_counts=False, now=now))
+def _render_ticket_types(event: SaleState, public: list[int], now: datetime) -> bytes:
+    return json.dumps(present_ticket_types(event, public, with_counts=False, now=now))
 
 
 class PageKey(NamedTuple):
@@ -219,7 +220,7 @@ class RenderedPage:
     changes_at: datetime | None
 
     def is_outdated(self, now: datetime) -> bool:
-        """Return whether the sale of an event has begun or ended since the page was rendered."""
+        """Return whether `changes_at` has passed since the page was rendered."""
         return self.changes_at is not None and self.changes_at <= now
 
     @property

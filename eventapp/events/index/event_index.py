@@ -8,18 +8,22 @@ would read the matching events one by one, unless one of its indexes covers the 
 
 An edited event gets a new row at the end, and its old row becomes inactive. No row is used twice,
 so that a result stays valid while the index changes.
+
+Some values of an event change when one of its schedule entries is over. `find_outdated` returns the
+events of which that has happened, and they must be added again.
 """
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from eventapp.core.clock import utc_now
 from eventapp.core.textsearch import TextQuery, score_as_byte
 from eventapp.events import store
 from eventapp.events.filters import FACETS, Filter
@@ -31,7 +35,7 @@ from eventapp.events.index.postings import (
     Scores,
 )
 from eventapp.events.rules import ListState, get_terms
-from eventapp.events.ticket_types import is_sold_out_by_type
+from eventapp.events.ticket_types import LATEST, find_empty_stocks, find_offer_ends
 from eventapp.events.types import IndexedEvent
 
 # The terms of a row whose event was removed. No event has it.
@@ -162,21 +166,30 @@ class EventIndex:
     at any time.
     """
 
-    def __init__(self, events: Iterable[IndexedEvent] = ()) -> None:
-        """Index these events, then compact all posting lists once."""
-        # One element for each row: the eventId, the list state (terms and sold-out types), the
-        # day of the last date as an ordinal, and whether the row is active. A row is active while
-        # its event is listed and has no later row.
+    def __init__(
+        self, events: Iterable[IndexedEvent] = (), clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        """Index these events, then compact all posting lists once.
+
+        Args:
+            clock: returns the time by the database's clock.
+        """
+        self._clock = clock
+        # One element for each row: the eventId, the list state (terms and empty stocks), the
+        # day of the last date as an ordinal, when its values change next though nothing is written
+        # (a POSIX time), and whether the row is active. A row is active while its event is listed
+        # and has no later row.
         self._event_ids = GrowingArray()
         self._terms, self._last_days = array("i"), array("i")
-        self._sold_out_types: list[tuple[bool, ...]] = []
+        self._empty_stocks: list[tuple[bool, ...]] = []
+        self._changes_at, self._next_change = array("d"), LATEST.timestamp()
         self._active = bytearray()
         self._inactive_count = 0
         # The first `_sorted_count` rows have ascending eventIds and are found by bisection. The
         # later rows are found in the dictionary, by eventId.
         self._sorted_count, self._unsorted_rows = 0, dict[int, int]()
-        # Equal tuples of sold-out types are stored once.
-        self._distinct_sold_out_types = dict[tuple[bool, ...], tuple[bool, ...]]()
+        # Equal tuples of empty stocks are stored once.
+        self._distinct_empty_stocks = dict[tuple[bool, ...], tuple[bool, ...]]()
         self._words = dict[str, ScoredPostingList]()
         self._facets = Facets(FACETS)
         for event in events:
@@ -197,7 +210,7 @@ class EventIndex:
         row = self._find_row(event_id)
         if row is None:
             return False
-        return (self._terms[row], self._sold_out_types[row]) == state
+        return (self._terms[row], self._empty_stocks[row]) == state
 
     def add(self, event: IndexedEvent) -> None:
         """Add an event, or replace it. Queries no longer find an event that is not listed now."""
@@ -206,14 +219,17 @@ class EventIndex:
         is_sorted = self._sorted_count == row and (
             not row or self._event_ids.values()[-1] < event_id
         )
-        sold_out = is_sold_out_by_type(event)
+        empty, now = find_empty_stocks(event), self._clock()
+        changes_at = _find_next_change(event, now)
         self._event_ids.append(event_id)
         self._terms.append(get_terms(event))
-        self._sold_out_types.append(self._distinct_sold_out_types.setdefault(sold_out, sold_out))
+        self._empty_stocks.append(self._distinct_empty_stocks.setdefault(empty, empty))
         self._last_days.append(event["lastDate"].toordinal())
+        self._changes_at.append(changes_at)
         self._active.append(event["listed"])
         if event["listed"]:
-            self._add_postings(event, row)
+            self._next_change = min(self._next_change, changes_at)
+            self._add_postings(event, row, now)
         else:
             self._inactive_count += 1
         # This comes last, because `is_current` in another thread must not find an unfinished row.
@@ -222,12 +238,12 @@ class EventIndex:
         else:
             self._unsorted_rows[event_id] = row
 
-    def _add_postings(self, event: IndexedEvent, row: int) -> None:
+    def _add_postings(self, event: IndexedEvent, row: int, now: datetime) -> None:
         for term, score in score_as_byte(iter_weighted_texts(event)).items():
             if term not in self._words:
                 self._words[term] = ScoredPostingList()
             self._words[term].add(row, score)
-        self._facets.add(event, row)
+        self._facets.add(event, row, now)
 
     def _compact(self) -> None:
         length = len(self._event_ids)
@@ -260,6 +276,21 @@ class EventIndex:
         active = np.frombuffer(self._active, np.bool_)
         active[past] = False
         self._inactive_count = len(active) - int(np.count_nonzero(active))
+
+    def find_outdated(self) -> list[int]:
+        """Return the listed events that are to be added again, because an entry is over by now.
+
+        Each is returned once.
+        """
+        now = self._clock().timestamp()
+        if now < self._next_change:
+            return []
+        changes_at = np.frombuffer(self._changes_at, np.float64)
+        listed = np.frombuffer(self._active, np.bool_)
+        later = changes_at[listed & (changes_at > now)]
+        self._next_change = float(later.min()) if len(later) else LATEST.timestamp()
+        ids: list[int] = self._event_ids.values()[listed & (changes_at <= now)].tolist()
+        return ids
 
     def find(self, filters: Sequence[Filter], words: TextQuery | None) -> Matches:
         """Return the listed events that match all filters and the words.
@@ -294,6 +325,12 @@ class EventIndex:
         for term in words.excluded & self._words.keys():
             self._words[term].exclude_from(scores)
         return scores
+
+
+def _find_next_change(event: IndexedEvent, now: datetime) -> float:
+    """Return the POSIX time at which the offer of a ticket type ends next."""
+    ends = (end for end in find_offer_ends(event) if end and end > now)
+    return min(ends, default=LATEST).timestamp()
 
 
 def iter_weighted_texts(event: IndexedEvent) -> Iterator[tuple[str, float]]:

@@ -16,11 +16,12 @@ With ten thousand events that is too slow for many callers, with a million it is
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from itertools import islice
 from typing import TypeVar
 
+from eventapp.core.clock import utc_now
 from eventapp.core.database import Db
 from eventapp.core.textsearch import parse_search
 from eventapp.events import store
@@ -43,9 +44,13 @@ Result = TypeVar("Result")
 class LiveIndex:
     """The index of one database in one process. Any number of threads may use it."""
 
-    def __init__(self, db: Db) -> None:
-        """Read nothing yet; the first query builds the index."""
-        self._db = db
+    def __init__(self, db: Db, clock: Callable[[], datetime] = utc_now) -> None:
+        """Read nothing yet; the first query builds the index.
+
+        Args:
+            clock: returns the time by the database's clock.
+        """
+        self._db, self._clock = db, clock
         # Guards the fields up to `_stale_lock`. It is also held while a query reads stale events,
         # or all events of a small index, from the database.
         self._lock = threading.Lock()
@@ -125,11 +130,11 @@ class LiveIndex:
             self._builder = threading.Thread(target=build, name="event index", daemon=True)
             self._builder.start()
             return
-        self._index, self._valid_on = _build_index(self._read_listed()), today
+        self._index, self._valid_on = self._build_index(self._read_listed()), today
 
     def _build_in_background(self, today: date, reset_count: int) -> None:
         # If reading fails, the thread ends, and the next query starts another one.
-        index = _build_index(_pause_regularly(self._read_listed()))
+        index = self._build_index(_pause_regularly(self._read_listed()))
         with self._lock:
             if reset_count == self._reset_count:
                 self._index, self._valid_on = index, today
@@ -144,8 +149,15 @@ class LiveIndex:
             last_id = batch[-1]["eventId"]
 
     def _refresh(self, index: EventIndex, today: date) -> None:
-        """Read stale events again, and on a new day remove the events that are over."""
-        stale_ids = self._take_stale_ids()
+        """Read stale and outdated events again. On a new day remove the events that are over."""
+        self._read_again(index, self._take_stale_ids())
+        if self._valid_on != today:
+            index.remove_past(today)
+            self._valid_on = today
+        self._read_again(index, set(index.find_outdated()))
+
+    def _read_again(self, index: EventIndex, stale_ids: set[int]) -> None:
+        """Replace these events in the index by what the database has of them now."""
         try:
             while stale_ids:
                 batch = list(islice(stale_ids, BATCH_SIZE))
@@ -160,9 +172,6 @@ class LiveIndex:
         finally:
             with self._stale_lock:
                 self._stale_ids |= stale_ids  # the events that could not be read
-        if self._valid_on != today:
-            index.remove_past(today)
-            self._valid_on = today
 
     def _take_stale_ids(self) -> set[int]:
         """Return the stale eventIds and clear them; the caller must read these events."""
@@ -170,11 +179,10 @@ class LiveIndex:
             stale_ids, self._stale_ids = self._stale_ids, set()
         return stale_ids
 
-
-def _build_index(events: Iterable[IndexedEvent]) -> EventIndex | None:
-    """Return an index of these events, or None if there are too many."""
-    index = EventIndex(islice(events, MAX_INDEXED + 1))
-    return index if len(index) <= MAX_INDEXED else None
+    def _build_index(self, events: Iterable[IndexedEvent]) -> EventIndex | None:
+        """Return an index of these events, or None if there are too many."""
+        index = EventIndex(islice(events, MAX_INDEXED + 1), self._clock)
+        return index if len(index) <= MAX_INDEXED else None
 
 
 def _pause_regularly(events: Iterable[IndexedEvent]) -> Iterator[IndexedEvent]:

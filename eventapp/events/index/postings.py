@@ -16,6 +16,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
@@ -186,10 +187,11 @@ class FacetSpec(Generic[Value]):
     """The declaration of a facet, by which `Facets` finds it.
 
     Attributes:
-        get_values: returns the values of an event; an event may have any number.
+        get_values: returns the values of an event at a moment; an event may have any number. They
+            may depend on whether the end of an offer has passed (`ticket_types.find_offer_ends`).
     """
 
-    get_values: Callable[[IndexedEvent], Iterable[Value]]
+    get_values: Callable[[IndexedEvent, datetime], Iterable[Value]]
 
 
 class Facets:
@@ -202,10 +204,10 @@ class Facets:
     def __getitem__(self, spec: FacetSpec[Value]) -> Facet[Value]:
         return cast(Facet[Value], self._facets[spec])
 
-    def add(self, event: IndexedEvent, row: int) -> None:
-        """Add an event to each facet."""
+    def add(self, event: IndexedEvent, row: int, now: datetime) -> None:
+        """Add an event to each facet, with its values at this time."""
         for spec, facet in self._facets.items():
-            facet.add(spec.get_values(event), row)
+            facet.add(spec.get_values(event, now), row)
 
     def compact(self, length: int) -> None:
         """Make posting lists dense where that saves memory in an index of this many rows."""
