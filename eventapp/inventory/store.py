@@ -121,6 +121,10 @@ SALE_FIELDS = {
     "quotas": 1,
     "rev": 1,
 }
+# What is read of a sale state after an update. Only edits change the rest, which can be large.
+COUNTED_FIELDS = {name: 1 for name in SALE_FIELDS if name not in ("schedule", "quotas")} | {
+    f"quotas.{name}": 1 for name in ("capacity", "availableTickets", "waiting")
+}
 FIELDS_WITH_ENTRIES = {**SALE_FIELDS, "available": 1, "inFlight": 1, "marksSince": 1, "struck": 1}
 # The most in-flight entries with which an event can be sold. Every update rewrites the document, so
 # it must not grow without a limit while no worker clears entries. Moves are not limited.
@@ -131,12 +135,12 @@ MOVE_PREFIXES = ("give-", "confirm-", "leave-")
 
 def find_sale_state(db: Db, event_id: int, promo_codes: Iterable[str] = ()) -> SaleState | None:
     """Return what a sale needs to know of the event, with these folded promo codes of it."""
-    found = db.events.find_one({"eventId": event_id}, _make_projection(promo_codes))
-    return cast(SaleState | None, found)
+    fields = {**SALE_FIELDS, **_include_promo_codes(promo_codes)}
+    return cast(SaleState | None, db.events.find_one({"eventId": event_id}, fields))
 
 
-def _make_projection(promo_codes: Iterable[str]) -> Query:
-    return {**SALE_FIELDS, **{f"promoCodes.{key}": 1 for key in promo_codes}}
+def _include_promo_codes(promo_codes: Iterable[str]) -> Query:
+    return {f"promoCodes.{key}": 1 for key in promo_codes}
 
 
 def find_with_entries(db: Db, event_id: int) -> InFlightState | None:
@@ -204,10 +208,25 @@ def update_stock(
             fields or {},
             promo_uses or {},
         ),
-        projection=_make_projection(promo_uses or {}),
+        projection={**COUNTED_FIELDS, **_include_promo_codes(promo_uses or {})},
         return_document=ReturnDocument.AFTER,
     )
-    return cast(SaleState | None, after)
+    return _add_edited_fields(event, after) if after else None
+
+
+def _add_edited_fields(before: SaleState, after: Query) -> SaleState:
+    """Return the sale state after an update, with the fields that it did not read.
+
+    Args:
+        before: the state that the update was computed from. It has the fields as they are, because
+            only edits change them and the update was guarded by `terms`.
+        after: the COUNTED_FIELDS of the event.
+    """
+    state = cast(SaleState, {**after, "schedule": before["schedule"]})
+    if "quotas" in after:
+        pairs = zip(before.get("quotas", []), after["quotas"], strict=False)
+        state["quotas"] = [{**old, **new} for old, new in pairs]
+    return state
 
 
 def _build_stock_update(

@@ -54,6 +54,7 @@ def test_the_places_of_quotas_change_in_the_update_of_the_types(db, event):
     free = {"quotaId": 1, "availableTickets": 5, "waiting": 0}
     quotas = [free, {**free, "quotaId": 2, "availableTickets": 2}]
     db.events.update_one({}, {"$set": {"quotas": quotas}})
+    event = store.find_with_entries(db, 1)
 
     def take_places(changes, guards):
         after = take(db, event, 1, quotas=changes, guards=guards(changes))
@@ -66,6 +67,22 @@ def test_the_places_of_quotas_change_in_the_update_of_the_types(db, event):
     assert take_places({0: -3}, store.build_quota_offer_guards) is None
     assert take_places({0: -2}, store.build_quota_offer_guards) == [0, 0]
     assert take_places({0: 5, 1: 2}, lambda _changes: {}) == [5, 2]
+
+
+def test_the_state_after_an_update_is_what_a_read_returns(db, event):
+    quota = {"quotaId": 1, "name": "Hall", "capacity": 9, "availableTickets": 5, "waiting": 0}
+    quotas = [{**quota, "ticketTypeIds": [1]}, {**quota, "quotaId": 4, "scheduleIds": [1]}]
+    codes = {name: {"codeId": 1, "code": name, "used": 0} for name in ("one", "two")}
+    db.events.update_one({}, {"$set": {"quotas": quotas, "promoCodes": codes, "terms": 1}})
+    state = store.find_sale_state(db, 1)
+    # What other writes than edits change since the read.
+    db.events.update_one({}, {"$set": {"quotas.1.capacity": 10, "hadWaitlist": True}})
+    take(db, state, 1, quotas={0: -1}, guards={})
+    after = take(db, state, 2, quotas={0: -2, 1: -2}, guards={}, promo_uses={"one": 1})
+    assert after == store.find_sale_state(db, 1, ["one"])
+    assert [each["availableTickets"] for each in after["quotas"]] == [2, 3]
+    assert (after["quotas"][1]["capacity"], after["quotas"][1]["scheduleIds"]) == (10, [1])
+    assert after["schedule"] == db.events.find_one({})["schedule"]
 
 
 def test_the_cells_of_an_event_that_are_not_counted_stay(db, event):

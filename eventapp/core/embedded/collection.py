@@ -5,7 +5,7 @@ result types of PyMongo. `CollectionOperations` does the work, on the documents 
 `CollectionStore`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn, TypeAlias
 
@@ -258,10 +258,10 @@ class EmbeddedCollection(PyMongoStandIn):
         self, query: QueryFilter, update: Any, *, array_filters: Any = None, **options: Any
     ) -> WriteOutcome:
         mongomock = self._operations.mongomock_operators
-        upsert_base = self._operations.make_upsert_base(query)
+        make_base = partial(self._operations.make_upsert_base, query)
         if isinstance(update, list) and not array_filters:
             return self._rewrite(
-                query, lambda old, _: apply_pipeline(mongomock, old, update), upsert_base, **options
+                query, lambda old, _: apply_pipeline(mongomock, old, update), make_base, **options
             )
         check_update(update)
         stored_query, stored_update = copy_as_stored(query), copy_as_stored(update)
@@ -277,7 +277,7 @@ class EmbeddedCollection(PyMongoStandIn):
                 inserting=inserting,
             )
 
-        return self._rewrite(query, change, upsert_base, **options)
+        return self._rewrite(query, change, make_base, **options)
 
     @locked
     def _replace(
@@ -285,15 +285,20 @@ class EmbeddedCollection(PyMongoStandIn):
     ) -> WriteOutcome:
         check_replacement(replacement)
         new = copy_as_stored(replacement)
-        upsert_base = self._operations.make_upsert_base(query)
-        id_only = {name: value for name, value in upsert_base.items() if name == "_id"}
-        return self._rewrite(query, lambda old, _: apply_replacement(old, new), id_only, **options)
+
+        def make_base() -> Document:
+            base = self._operations.make_upsert_base(query)
+            return {name: value for name, value in base.items() if name == "_id"}
+
+        return self._rewrite(
+            query, lambda old, _: apply_replacement(old, new), make_base, **options
+        )
 
     def _rewrite(
         self,
         query: QueryFilter,
         change: Change,
-        upsert_base: Document,
+        make_upsert_base: Callable[[], Document],
         *,
         upsert: bool = False,
         sort: Any = None,
@@ -301,9 +306,12 @@ class EmbeddedCollection(PyMongoStandIn):
         **options: Any,
     ) -> WriteOutcome:
         check_options(options)
-        sort_pairs = parse_sort(sort) if sort else None
         return self._operations.rewrite(
-            query, change, upsert_base=upsert_base if upsert else None, sort=sort_pairs, many=many
+            query,
+            change,
+            upsert_base=make_upsert_base() if upsert else None,
+            sort=parse_sort(sort) if sort else None,
+            many=many,
         )
 
     @locked
