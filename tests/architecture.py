@@ -136,6 +136,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "schedules": "service",
         "ticket_types": "rules",
         "quota_editing": "service",
+        "quota_management": "service",
         "quotas": "rules",
         "stock_types": "types",
         "store_alerts": "store",

@@ -77,8 +77,8 @@ class QuotaInput(TypedDict):
 
     name: str  # 1 to 100 characters
     capacity: int  # places; 0 or more
-    ticketTypeIds: NotRequired[list[int]]  # what it matches; absent matches all
-    scheduleIds: NotRequired[list[int]]
+    ticketTypeIds: NotRequired[list[int] | None]  # what it matches; absent or None matches all
+    scheduleIds: NotRequired[list[int] | None]
 
 
 class QuotaPatch(TypedDict, total=False):
@@ -138,6 +138,17 @@ class TicketTypeView(TypedDict):
     soldTickets: NotRequired[int]
     heldTickets: NotRequired[int]
     capacity: NotRequired[int]
+
+
+class QuotaView(TypedDict):
+    """A quota of an answer, for the event's organizer and admins."""
+
+    quotaId: int
+    name: str
+    capacity: int
+    availableTickets: int
+    ticketTypeIds: NotRequired[list[int]]  # absent matches all
+    scheduleIds: NotRequired[list[int]]
 
 
 class EventView(EditCount):

@@ -59,12 +59,40 @@ def edit_event(
     image_base_url: str,
     default_zone: ZoneInfo = UTC_ZONE,
 ) -> EventView:
+    """Apply an edit to an event, and return the event after it as the caller sees it.
+
+    Arguments and errors are those of `apply_edit`.
+    """
+    after = apply_edit(
+        db,
+        event_id,
+        edit,
+        event_changes=event_changes,
+        actor=actor,
+        now=now,
+        default_zone=default_zone,
+    )
+    return present_events(db, [after], actor, image_base_url, now)[0]
+
+
+def apply_edit(
+    db: Db,
+    event_id: int,
+    edit: Edit,
+    *,
+    event_changes: EventChanges,
+    actor: Actor,
+    now: datetime,
+    default_zone: ZoneInfo = UTC_ZONE,
+    is_shown: bool = True,
+) -> Event:
     """Apply an edit to an event, and return the event after it.
 
     Args:
         edit: called again each time that a sale or another edit came between read and write.
         event_changes: notified as soon as the event is written.
         default_zone: the zone of today in lists.
+        is_shown: whether `__v` and `updatedAt` tell everybody of the edit.
 
     Raises:
         EventNotFound, Forbidden: from `get_managed`.
@@ -77,11 +105,13 @@ def edit_event(
         event = get_managed(db, event_id, actor)
         wait.pause_if_closed(event)
         patch = _complete_patch(event, edit(event), now, get_local_date(now, default_zone))
-        after = store.write_if_unchanged(db, event, patch, now=wait.clock())
+        if is_shown:
+            patch["updatedAt"] = now
+        after = store.write_if_unchanged(db, event, patch, now=wait.clock(), is_shown=is_shown)
         if after:
             event_changes.event_changed(event_id)
             _delete_unused_photo(db, after)
-            return present_events(db, [after], actor, image_base_url, now)[0]
+            return after
     raise EditConflict
 
 
@@ -96,7 +126,6 @@ def _complete_patch(event: Event, patch: EventPatch, now: datetime, today: date)
         patch = {**patch, "quotas": _remove_dropped(event["quotas"], parts)}
     return {
         **patch,
-        "updatedAt": now,
         **rules.derive_fields(parts, today),
         **rules.make_schedule_change_fields(event, parts["schedule"], parts["status"], now),
     }

@@ -35,10 +35,10 @@ def make_quota_addition(body: QuotaInput) -> Edit:
             "availableTickets": capacity,
             "waiting": 0,
         }
-        if "ticketTypeIds" in body:
-            new["ticketTypeIds"] = body["ticketTypeIds"]
-        if "scheduleIds" in body:
-            new["scheduleIds"] = body["scheduleIds"]
+        if (type_ids := body.get("ticketTypeIds")) is not None:
+            new["ticketTypeIds"] = type_ids
+        if (schedule_ids := body.get("scheduleIds")) is not None:
+            new["scheduleIds"] = schedule_ids
         return {"quotas": [*quotas, _count_places(event, new)], "nextQuotaId": quota_id + 1}
 
     return edit
@@ -98,26 +98,25 @@ def _refuse_wrong_lists(event: Event, quota: Quota) -> None:
         ValidationFailed: names the list at fault.
     """
     known = {
-        "ticketTypeIds": {each["ticketTypeId"] for each in event["ticketTypes"]},
-        "scheduleIds": {each["scheduleId"] for each in event["schedule"]},
+        "ticketTypeIds": ({each["ticketTypeId"] for each in event["ticketTypes"]}, "ticket type"),
+        "scheduleIds": ({each["scheduleId"] for each in event["schedule"]}, "entry"),
     }
     total = 0
-    for name, ids in known.items():
+    for name, (ids, what) in known.items():
         listed = cast(list[int] | None, quota.get(name))
         if listed is None:
             continue
         total += len(listed)
-        fault = _find_list_fault(listed, ids)
+        fault = _find_list_fault(listed, ids, what)
         if not fault and total > MAX_IDS:
             fault = f"The lists of a quota hold at most {MAX_IDS} ids together."
         if fault:
             raise ValidationFailed(f"Invalid {name}", errors={name: [fault]})
 
 
-def _find_list_fault(listed: list[int], known: set[int]) -> str | None:
+def _find_list_fault(listed: list[int], known: set[int], what: str) -> str | None:
     if not listed:
         return "An empty list matches nothing. Leave it out to match all."
     if len(set(listed)) < len(listed):
         return "An id is named twice."
-    unknown = sorted(set(listed) - known)
-    return f"The event has no {unknown[0]}." if unknown else None
+    return f"The event has no such {what}." if set(listed) - known else None

@@ -7,11 +7,14 @@ that it matches, so nothing else notes which quotas a booking takes places of.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import cast
 
+from eventapp.events.bodies import QuotaView
 from eventapp.events.stock_types import Cells, Quota
 from eventapp.events.types import CapacityAndStock, PriceAndStock, Stock, TicketType
 
 # The most quotas of an event, and the most ids in both lists of a quota together.
 MAX_QUOTAS, MAX_IDS = 50, 366
+# The stored fields that an answer shows, in its order.
+VIEW_FIELDS = ("quotaId", "name", "capacity", "availableTickets", "ticketTypeIds", "scheduleIds")
 
 
 def matches(quota: Quota, schedule_id: int, type_id: int) -> bool:
@@ -132,3 +135,9 @@ def remove_dropped(
 def has_empty_list(quota: Quota) -> bool:
     """Return whether a quota names ticket types or schedule entries, but none of them is left."""
     return [] in (quota.get("ticketTypeIds"), quota.get("scheduleIds"))
+
+
+def present_quota(quota: Quota) -> QuotaView:
+    """Return a quota as the organizer of its event sees it."""
+    fields = cast(Mapping[str, object], quota)
+    return cast(QuotaView, {name: fields[name] for name in VIEW_FIELDS if name in fields})

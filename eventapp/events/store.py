@@ -181,18 +181,22 @@ def insert_many(db: Db, events: list[StoredEvent]) -> None:
 
 
 def write_if_unchanged(
-    db: Db, event: EventRevision, fields: Query, *, now: datetime
+    db: Db, event: EventRevision, fields: Query, *, now: datetime, is_shown: bool = True
 ) -> Event | None:
     """Set fields if the event is open and still has the revision that was read.
 
     Every sale and every edit raises the revision. So an edit never overwrites a sale. Every edit
     raises `terms`, too, so that no sale is based on what the edit replaces.
 
+    Args:
+        is_shown: raise the edit count, which everybody sees.
+
     Returns:
         The event after the write, or None, with nothing written, if it has changed or is closed.
     """
     is_open = {"closedUntil": {"$not": {"$gt": now}}}
-    update: Query = {"$set": fields, "$inc": {"rev": 1, "__v": 1, "terms": 1}, **SET_CHANGED_AT}
+    counters = {"rev": 1, "terms": 1, **({"__v": 1} if is_shown else {})}
+    update: Query = {"$set": fields, "$inc": counters, **SET_CHANGED_AT}
     return _events(db).find_one_and_update(
         {"eventId": event["eventId"], "rev": event["rev"], **is_open},
         update,

@@ -41,6 +41,7 @@ INEXPRESSIBLE_ERRORS = {
     "Must be draft or published, or the status that the event has.",
     "The event has no such entry.",
     "The event has no such ticket type.",
+    "The lists of a quota hold at most 366 ids together.",
     "Another promo code of the event is spelled like this.",
 }
 # The codes of 400 answers that depend on stored data, or on the clocks of a time zone.

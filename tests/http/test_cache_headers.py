@@ -50,6 +50,7 @@ def world(client, app, db):
         "ticket_id": ticket["ticketId"],
         "ticket_type_id": 1,
         "code_id": 1,
+        "quota_id": 1,
         "ticket_type_index": 0,
         "schedule_index": 0,
         "message_id": message["data"]["message"]["_id"],

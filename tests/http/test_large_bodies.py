@@ -117,7 +117,13 @@ def list_operations(document):
 
 def fill_path(path):
     """Return the path of an operation with values for its parameters."""
-    values = {"event_id": "1", "ticket_type_id": "1", "code_id": "1", "capability": "x"}
+    values = {
+        "event_id": "1",
+        "ticket_type_id": "1",
+        "code_id": "1",
+        "quota_id": "1",
+        "capability": "x",
+    }
     values |= {"ticket_type_index": "0", "schedule_index": "0"}
     return re.sub(r"{(\w+)}", lambda match: values.get(match[1], "0" * 24), path)
 

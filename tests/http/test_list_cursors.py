@@ -18,6 +18,7 @@ BOUNDED = {
     "/api/events/{event_id}": "an event has at most 366 dates and 50 ticket types",
     "/api/events/{event_id}/ticket-types": "an event has at most 50 ticket types",
     "/api/events/{event_id}/promo-codes": "an event has at most 200 promo codes",
+    "/api/events/{event_id}/quotas": "an event has at most 50 quotas",
     "/api/events/{event_id}/stats": "by type and by day, of one event",
     "/api/events/{event_id}/check-in": "only the tickets that were checked in last",
     "/api/favorites": "at most 500 favorites",

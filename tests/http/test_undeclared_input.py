@@ -15,6 +15,7 @@ PATH_VALUES = {
     "event_id": "77",
     "ticket_type_id": "7",
     "code_id": "7",
+    "quota_id": "7",
     "capability": "x",
     "file": "page.css",
 }

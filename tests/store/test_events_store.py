@@ -17,6 +17,7 @@ from eventapp.events import (
     store_timekeeping,
     timekeeping,
 )
+from eventapp.events.rules import get_list_state
 from eventapp.events.schedules import UTC_ZONE, build_schedule
 from eventapp.events.types import RELEVANCE
 from tests.conftest import MONGO_URI
@@ -43,6 +44,17 @@ def test_an_edit_is_written_once_and_raises_revision_and_edit_count(db):
     after = store.write_if_unchanged(db, event, {"title": "New"}, now=utc_now())
     assert (after["title"], after["rev"], after["__v"]) == ("New", 1, 1)
     assert store.find_event(db, 1)["title"] == "New"
+
+
+def test_an_edit_that_is_not_shown_raises_all_but_the_edit_count(db):
+    """Other processes learn of it, and lists are found again."""
+    event = make_event(db)
+    after = store.write_if_unchanged(db, event, {"quotas": []}, now=utc_now(), is_shown=False)
+    assert (after["rev"], after["__v"]) == (1, 0)
+    assert get_list_state(after) != get_list_state(event)
+    assert [each["rev"] for each in store.find_changes_since(db, "events", event["changedAt"])] == [
+        1
+    ]
 
 
 def test_an_edit_of_an_event_that_has_changed_writes_nothing(db):

@@ -1,11 +1,12 @@
-"""Routes of events, their ticket types and photos, and favorites."""
+"""Routes of events, their ticket types, photos and quotas, and favorites."""
 
-from eventapp.events.routes import events, favorites
+from eventapp.events.routes import events, favorites, quotas
 
 BLUEPRINTS = (
     events.bp,
     events.parts_bp,
     events.photos_bp,
+    quotas.bp,
     favorites.bp,
     favorites.recoms_bp,
 )
