@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from random import Random
+from typing import Any, NamedTuple, Protocol
 
 from bson import ObjectId
 
@@ -22,8 +23,10 @@ from eventapp.bookings.sales.purchases import Purchase, PurchaseItem
 from eventapp.bookings.types import CancellationInput
 from eventapp.core.access.actor import Actor
 from eventapp.core.errors import AppError
-from eventapp.events import editing
+from eventapp.events import editing, quota_editing
+from eventapp.events.bodies import QuotaInput
 from eventapp.events.changes import NO_EVENT_CACHE
+from eventapp.events.editing import Edit
 from eventapp.tickets import check_ins
 from eventapp.tickets.signing_key import load_key
 from eventapp.waitlist import joining
@@ -60,6 +63,29 @@ class Outcome:
         return isinstance(self.error, AppError) and self.error.status < 500
 
 
+class KnownPrice(NamedTuple):
+    """The price of a ticket type as the last edit left it.
+
+    Attributes:
+        price: None while an edit has not been answered, or if it never was.
+        edits: how many edits there were.
+    """
+
+    price: float | None
+    edits: int
+
+
+def choose_quota(random: Random) -> QuotaInput:
+    """Return a quota of all tickets, of those of one of two dates, or of the first type."""
+    quota: QuotaInput = {"name": "quota", "capacity": random.randint(1, 5)}
+    name = random.choice([None, "scheduleIds", "ticketTypeIds"])
+    if name == "scheduleIds":
+        quota["scheduleIds"] = [random.randint(1, 2)]
+    elif name:
+        quota["ticketTypeIds"] = [1]
+    return quota
+
+
 class World(Protocol):
     """What a client needs of its history.
 
@@ -71,6 +97,8 @@ class World(Protocol):
         action_weights: how likely each action is.
         hold_chance: the probability that a booking is held for a payment.
         has_codes: whether the events have a promo code.
+        has_quotas: whether the events have two dates and quotas.
+        prices: by eventId and ticketTypeId; empty if the organizer edits none.
     """
 
     store: SimulatedStore
@@ -82,6 +110,8 @@ class World(Protocol):
     action_weights: list[int]
     hold_chance: float
     has_codes: bool
+    has_quotas: bool
+    prices: dict[tuple[int, int], KnownPrice]
 
     def request(self, text: str, call: Callable[[Server], Any]) -> Outcome:
         """Send a request to one of the servers, and wait for its answer or the server's death."""
@@ -119,13 +149,20 @@ class Client:
         purchase = Purchase(
             event_id=event["eventId"],
             items=(PurchaseItem(type_["ticketTypeId"], None, self._random.randint(1, 3)),),
+            schedule_id=self._random.choice([None, 1, 2]) if self._world.has_quotas else None,
             hold=self._random.random() < self._world.hold_chance,
             on_shortfall=self._random.choice(["reject", "partial", "waitlist"]),
             promo_code=self._choose_code(),
             idempotency_key=key,
             body_digest="digest" if key else "",
         )
-        self._send(purchase)
+        before = dict(self._world.prices)
+        booking = self._send(purchase)
+        for item in booking["items"] if booking else ():
+            key = event["eventId"], item["ticketTypeId"]
+            known = before.get(key, KnownPrice(None, 0))
+            if known.price is not None and self._world.prices[key] == known:
+                assert item["unitPrice"] == known.price, f"sold for a price of the past: {booking}"
 
     def _choose_code(self) -> str | None:
         return self._random.choice([None, "half", "HALF"]) if self._world.has_codes else None
@@ -136,7 +173,8 @@ class Client:
         if with_keys:
             self._send(self._random.choice(with_keys))
 
-    def _send(self, purchase: Purchase) -> None:
+    def _send(self, purchase: Purchase) -> dict[str, Any] | None:
+        """Send a purchase and return the booking of the answer, if there is one."""
         self._sent.append(purchase)
         outcome = self._world.request(
             f"book {purchase}",
@@ -146,6 +184,7 @@ class Client:
         if booking:
             self._bookings.append(booking["_id"])
             self._world.told.setdefault(booking["_id"], booking["status"])
+        return booking
 
     def cancel(self) -> None:
         """Cancel one of the user's bookings."""
@@ -280,12 +319,40 @@ class Client:
         """Change the capacity of a ticket type."""
         event, capacity = self._choose_event(), self._random.randint(0, 6)
         type_ = self._random.choice(event["ticketTypes"])
-        self._world.request(
-            f"capacity {capacity}",
+        change = editing.make_type_patch(type_["ticketTypeId"], {"capacity": capacity})
+        self._edit(event, f"capacity {capacity}", change)
+
+    def edit_quotas(self) -> None:
+        """Add, change or remove a quota."""
+        event, quota_id = self._choose_event(), self._random.randint(1, 3)
+        added = choose_quota(self._random)
+        change = self._random.choice(
+            [
+                quota_editing.make_quota_addition(added),
+                quota_editing.make_quota_patch(quota_id, {"capacity": added["capacity"]}),
+                quota_editing.make_quota_removal(quota_id),
+            ]
+        )
+        self._edit(event, f"quota {quota_id} or {added}", change)
+
+    def edit_price(self) -> None:
+        """Change the price of a ticket type. Until it is answered, nobody knows the price."""
+        event, price = self._choose_event(), self._random.choice([0, 5, 12.5])
+        type_id = self._random.choice(event["ticketTypes"])["ticketTypeId"]
+        key, prices = (event["eventId"], type_id), self._world.prices
+        edits = prices[key].edits + 1
+        prices[key] = KnownPrice(None, edits)
+        change = editing.make_type_patch(type_id, {"price": price})
+        if self._edit(event, f"price {price}", change).value:
+            prices[key] = KnownPrice(price, edits)
+
+    def _edit(self, event: dict[str, Any], text: str, change: Edit) -> Outcome:
+        return self._world.request(
+            text,
             lambda server: editing.edit_event(
                 server.context.db,
                 event["eventId"],
-                editing.make_type_patch(type_["ticketTypeId"], {"capacity": capacity}),
+                change,
                 event_changes=NO_EVENT_CACHE,
                 actor=self._actor,
                 now=self._now(server),

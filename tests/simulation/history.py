@@ -18,12 +18,14 @@ from eventapp.bookings.partial_cancellations import CancellationRequest
 from eventapp.bookings.rules import Limits
 from eventapp.core.access.actor import Actor
 from eventapp.core.errors import AppError
+from eventapp.events import editing, quota_editing
+from eventapp.events.changes import NO_EVENT_CACHE
 from eventapp.inventory.service import Inventory
 from eventapp.jobs import service as jobs
 from eventapp.promotions import service as promotions
 from tests.factories import FAR_SCHEDULE, make_event
 from tests.simulation import invariants
-from tests.simulation.clients import Client, Outcome, Server
+from tests.simulation.clients import Client, KnownPrice, Outcome, Server, choose_quota
 from tests.simulation.provider import SimulatedProvider
 from tests.simulation.scheduler import Faults, Process, Scheduler, simulated_time
 from tests.simulation.store import SimulatedStore, failpoints
@@ -36,9 +38,10 @@ OTHER_JOBS = {
 # This one closes waitlists whose first entry was claimed for an offer when the event was cancelled.
 # It runs at the end.
 LAST_JOB = "complete-past"
-# The events of every n-th history have a promo code. The others have none, so that the seeds at
-# which each missing guard is found stay the same.
-WITH_CODES = 5
+# Of so many histories, one has events with a promo code, and one has events with two dates and with
+# quotas. The others have neither, so that the seeds at which each missing guard is found stay.
+HISTORY_KINDS, WITH_CODES, WITH_QUOTAS = 5, 0, 3
+TWO_DATES = [*FAR_SCHEDULE, {"date": "2099-06-16", "location": "Volos"}]
 CODE = {"code": "Half", "kind": "percent", "value": 50}
 ADMIN = Actor(user_id=ObjectId(), role="admin")
 LIMITS = Limits(
@@ -65,6 +68,7 @@ class History:
         told: what clients were told of each booking: see `invariants.check_answers`.
         cancelling: the bookings of which somebody is about to cancel tickets.
         cancelled: the requests to cancel tickets that succeeded: see `invariants.check_answers`.
+        prices: what the organizer knows of the price of each ticket type: see `clients.World`.
         failures: exceptions that no client and no job should ever meet.
     """
 
@@ -73,6 +77,7 @@ class History:
     told: dict[ObjectId, str] = field(default_factory=dict)
     cancelling: list[dict[str, Any]] = field(default_factory=list)
     cancelled: list[tuple[ObjectId, CancellationRequest, int]] = field(default_factory=list)
+    prices: dict[tuple[int, int], KnownPrice] = field(default_factory=dict)
     failures: list[Exception] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -91,7 +96,8 @@ class History:
             self.random.choice([0, 2, 12]),
         ]
         self.hold_chance = self.random.choice([0, 0.5, 1])
-        self.has_codes = self.seed % WITH_CODES == 0
+        self.has_codes = self.seed % HISTORY_KINDS == WITH_CODES
+        self.has_quotas = self.seed % HISTORY_KINDS == WITH_QUOTAS
         self._unfinished = 0
 
     def run(self) -> None:
@@ -118,7 +124,7 @@ class History:
         self.events = [
             make_event(
                 self.store.db,
-                schedule=FAR_SCHEDULE,
+                schedule=TWO_DATES if self.has_quotas else FAR_SCHEDULE,
                 ticketTypes=[
                     {
                         "type": name,
@@ -135,6 +141,11 @@ class History:
             promotions.create_promo_code(
                 self.store.db, event["eventId"], ADMIN, code, self.scheduler.time_of()
             )
+        for event in self.events if self.has_quotas else ():
+            for type_ in event["ticketTypes"]:
+                self.prices[event["eventId"], type_["ticketTypeId"]] = KnownPrice(type_["price"], 0)
+            for _ in range(self.random.randint(1, 2)):
+                self._add_quota(event)
         self.scheduler.faults = self._choose_faults()
         for number in range(self.random.randint(1, 3)):
             self.servers.append(self._start_process(f"server {number}"))
@@ -143,6 +154,17 @@ class History:
         for number in range(self.random.randint(2, 4)):
             self._start_client(f"client {number}")
         self._start_organizer()
+
+    def _add_quota(self, event: dict[str, Any]) -> None:
+        editing.edit_event(
+            self.store.db,
+            event["eventId"],
+            quota_editing.make_quota_addition(choose_quota(self.random)),
+            event_changes=NO_EVENT_CACHE,
+            actor=ADMIN,
+            now=self.scheduler.time_of(),
+            image_base_url="http://localhost",
+        )
 
     def _choose_faults(self) -> Faults:
         """Return faults of some kinds only, so that each kind also occurs alone."""
@@ -227,6 +249,9 @@ class History:
             for _ in range(self.random.randint(0, 2)):
                 self.scheduler.pause(seconds=self.random.uniform(0, 30))
                 organizer.edit_capacity()
+            for _ in range(self.random.randint(0, 4) if self.has_quotas else 0):
+                self.scheduler.pause(seconds=self.random.uniform(0, 15))
+                self.random.choice([organizer.edit_quotas, organizer.edit_price])()
             for _ in range(self.random.choice([0, 4])):
                 organizer.check_in()
             if self.random.random() < 0.15:

@@ -16,6 +16,7 @@ from tests.simulation.store import SimulatedStore
 
 COUNTERS = ("availableTickets", "soldTickets", "heldTickets", "waiting")
 MAX_PER_USER = 4
+MAX_WANTED = 3  # tickets that a client asks for at once
 
 # Tickets by eventId, ticketTypeId and status.
 TicketCounts = Counter[tuple[int, int, str]]
@@ -41,6 +42,18 @@ def count_promo_uses(store: SimulatedStore) -> Counter[tuple[int, str]]:
     )
 
 
+def count_in_quota(store: SimulatedStore, event_id: int, quota: dict[str, Any]) -> int:
+    """Return the tickets of active bookings that take a place of a quota."""
+    return sum(
+        item["quantity"]
+        for booking in store.read("bookings")
+        if booking.get("active") and booking["eventId"] == event_id
+        for item in booking["items"]
+        if booking["scheduleId"] in quota.get("scheduleIds", [booking["scheduleId"]])
+        and item["ticketTypeId"] in quota.get("ticketTypeIds", [item["ticketTypeId"]])
+    )
+
+
 def check_step(store: SimulatedStore) -> None:
     """Check that no counter is negative and that no ticket is sold twice."""
     tickets, uses = count_tickets(store), count_promo_uses(store)
@@ -48,6 +61,10 @@ def check_step(store: SimulatedStore) -> None:
         for key, code in event.get("promoCodes", {}).items():
             assert 0 <= code["used"] <= code["maxUses"], f"uses of a code: {code}"
             assert uses[event["eventId"], key] <= code["maxUses"], f"{uses}: {code}"
+        for quota in event.get("quotas", []):
+            booked = count_in_quota(store, event["eventId"], quota)
+            assert quota["availableTickets"] >= 0, f"a counter is negative: {quota}"
+            assert booked <= quota["capacity"], f"{booked} places are booked: {quota}"
         for type_ in event["ticketTypes"]:
             counters = [type_[name] for name in COUNTERS]
             assert min(counters) >= 0, f"a counter is negative: {type_}"
@@ -78,6 +95,12 @@ def _check_stock(store: SimulatedStore) -> None:
     )
     uses = count_promo_uses(store)
     for event in store.read("events"):
+        for quota in event.get("quotas", []):
+            counted, taken = (
+                count_in_quota(store, event["eventId"], quota),
+                quota["capacity"] - quota["availableTickets"],
+            )
+            assert taken == counted, f"{counted} places are booked: {quota}"
         for key, code in event.get("promoCodes", {}).items():
             counted = uses[event["eventId"], key]
             assert code["used"] == counted, f"{counted} bookings use {code}"
@@ -87,9 +110,23 @@ def _check_stock(store: SimulatedStore) -> None:
             stored = (type_["soldTickets"], type_["heldTickets"], type_["waiting"])
             assert stored == counted, f"sold, held, waiting: {stored} stored, {counted} counted"
             is_on_sale = event["status"] == "published"
-            is_starving = type_["waiting"] and (type_["availableTickets"] or not is_on_sale)
+            is_starving = type_["waiting"] and (is_available(event, type_) or not is_on_sale)
             assert not is_starving, f"somebody waits for nothing: {type_} {event['status']}"
             assert is_on_sale or not sum(counted[:2]), "a cancelled event has bookings"
+
+
+def is_available(event: dict[str, Any], type_: dict[str, Any]) -> bool:
+    """Return whether tickets of a type are left for the first date, which offers are made for.
+
+    Where a quota has fewer places than the first one in the queue wants, no offer is made yet.
+    """
+    places = [
+        quota["availableTickets"]
+        for quota in event.get("quotas", [])
+        if 1 in quota.get("scheduleIds", [1])
+        and type_["ticketTypeId"] in quota.get("ticketTypeIds", [type_["ticketTypeId"]])
+    ]
+    return min(places, default=MAX_WANTED) >= MAX_WANTED and type_["availableTickets"] > 0
 
 
 def _check_nothing_is_pending(store: SimulatedStore) -> None:

@@ -11,6 +11,7 @@ from unittest import mock
 from eventapp.bookings import partial_cancellations
 from eventapp.bookings import store as bookings_store
 from eventapp.inventory import store as inventory_store
+from eventapp.inventory import store_promo_codes
 from eventapp.inventory.service import StockMove
 from eventapp.tickets import store as tickets_store
 from eventapp.waitlist import store as waitlist_store
@@ -55,6 +56,15 @@ def _with_one_key() -> list[Replacement]:
 MUTATIONS: dict[str, Callable[[], list[Replacement]]] = {
     "a take without the guard of its tickets": lambda: [
         (inventory_store, "_build_type_guards", lambda *_: {})
+    ],
+    "a take without the guard of its quotas": lambda: [
+        (inventory_store, "build_quota_guards", lambda *_: {})
+    ],
+    "a take without the guard of its promo code": lambda: [
+        (store_promo_codes, "build_promo_guards", lambda *_: {})
+    ],
+    "a change of the stock without the guard of the terms": lambda: [
+        (inventory_store, "build_terms_guard", lambda _event: {})
     ],
     "a move without the guard that it is not applied yet": lambda: [
         (inventory_store, "build_never_existed_guard", lambda *_: {})
