@@ -91,6 +91,8 @@ def sums(bookings):
     """Return the sums as a point of /analytics/revenue shows them."""
     confirmed = [one for one in bookings if one["status"] == "confirmed"]
     return {
+        "gross": revenue(bookings),
+        "discount": 0,
         "revenue": revenue(bookings),
         "bookings": len(confirmed),
         "tickets": sum(one["quantity"] for one in confirmed),

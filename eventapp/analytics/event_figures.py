@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from eventapp.analytics import bookings_csv, event_sums, rules, store_figures
 from eventapp.analytics.rules import BookingTotals
 from eventapp.analytics.segments import Segment
-from eventapp.analytics.service import render_sales
+from eventapp.analytics.service import render_money, render_sales
 from eventapp.bookings import service as bookings
-from eventapp.bookings.service import from_cents
 from eventapp.core.access.actor import Actor, ActorLoader
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
@@ -32,7 +31,6 @@ def get_event_stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> Js
     segments = event_sums.load_segments(db, event_id)
     days = _sum_by_day(segments)
     totals = rules.sum_totals(days.values())
-    discount = sum(sum(segment.discounts_by_type.values()) for segment in segments)
     types = _render_types(segments, event)
     waitlists = store_figures.sum_waitlists(db, [event_id])
     stock = {name: sum(each[name] for each in types) for name in STOCK_FIELDS}
@@ -43,7 +41,7 @@ def get_event_stats(db: Db, event_id: int, actor: Actor, *, currency: str) -> Js
         "currency": currency,
         **stock,
         "utilization": rules.compute_ratio(stock["sold"], stock["capacity"]),
-        **_render_money(totals.revenue, discount),
+        **render_money(totals.revenue, totals.discount),
         "bookings": rules.count_by_status(totals),
         "cancellationRate": totals.cancellation_rate,
         "views": event.get("views", 0),
@@ -82,20 +80,11 @@ def _render_types(segments: Iterable[Segment], event: Event) -> list[JsonObject]
             "held": ticket_type["heldTickets"],
             "available": ticket_type["availableTickets"],
             "waiting": ticket_type["waiting"],
-            **_render_money(cents[type_id], discounts[type_id]),
+            **render_money(cents[type_id], discounts[type_id]),
         }
         for ticket_type in event["ticketTypes"]
         for type_id in [ticket_type["ticketTypeId"]]
     ]
-
-
-def _render_money(revenue: int, discount: int) -> JsonObject:
-    """Return what tickets would have cost, their discount, and what they cost; all from cents."""
-    return {
-        "gross": from_cents(revenue + discount),
-        "discount": from_cents(discount),
-        "revenue": from_cents(revenue),
-    }
 
 
 def stream_bookings_csv(

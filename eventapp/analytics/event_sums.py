@@ -153,7 +153,8 @@ def _load_stored_segments(db: Db, event_ids: Iterable[int]) -> SegmentsByDay:
 def _load_segment(stored: StoredSegment) -> Segment:
     cents_by_type = defaultdict(int, {pair[0]: pair[1] for pair in stored["cents"]})
     discounts = defaultdict(int, {pair[0]: pair[1] for pair in stored.get("discounts", [])})
-    return Segment(stored["since"], BookingTotals(stored["numbers"]), cents_by_type, discounts)
+    totals = BookingTotals(rules.read_numbers(stored["numbers"]))
+    return Segment(stored["since"], totals, cents_by_type, discounts)
 
 
 def _count_bookings(
@@ -172,7 +173,7 @@ def _count_bookings(
     for row in store_sums.sum_by_event_and_time(db, ranges, granularity):
         organizers[row["event"]] = row["organizer"]
         totals = _get_row_segment(days, row).totals
-        totals.add(row["status"], row["bookings"], row["tickets"], row["cents"])
+        totals.add(row["status"], row["bookings"], row["tickets"], row["cents"], row["discount"])
     for price_row in store_sums.count_tickets_by_price(db, ranges, granularity):
         segment, type_id = _get_row_segment(days, price_row), price_row["type"]
         cents = bookings.to_cents(price_row["price"]) * price_row["tickets"]

@@ -1,12 +1,13 @@
 """The definitions of the figures, and the calendar of a time zone.
 
-*Revenue* is the price of confirmed bookings, in cents. Cancelled bookings are refunded and held
+*Revenue* is the price of confirmed bookings, in cents. *Gross* is their price without the discounts
+of promo codes: revenue plus discount. Cancelled bookings are refunded and held
 ones are not paid yet, so neither counts. A booking counts at the time it was made (`createdAt`),
 with its present status. The *cancellation rate* is the share of cancelled bookings among those
 that are confirmed or cancelled, and 0 if there are none.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from operator import add
@@ -27,6 +28,9 @@ BUCKET = timedelta(minutes=BUCKET_MINUTES)
 ONE_DAY = timedelta(days=1)
 BUCKETS_PER_DAY = ONE_DAY // BUCKET
 NUMBERS_PER_STATUS = 3  # bookings, tickets, cents
+# The index in BookingTotals.numbers of the discount of confirmed bookings, and how many there are.
+DISCOUNT = NUMBERS_PER_STATUS * len(STATUSES)
+NUMBERS = DISCOUNT + 1
 # The index in BookingTotals.numbers at which the numbers of each status begin.
 FIRST_INDEX = {status: NUMBERS_PER_STATUS * order for order, status in enumerate(STATUSES)}
 
@@ -36,17 +40,24 @@ class BookingTotals:
     """The number of bookings, tickets and cents by the status of the bookings.
 
     Attributes:
-        numbers: for each status in the order of STATUSES: bookings, tickets, cents. This is the
-            form in which totals are stored.
+        numbers: for each status in the order of STATUSES: bookings, tickets, cents; then the
+            cents of the discounts of confirmed bookings. This is the form in which totals are
+            stored.
     """
 
-    numbers: list[int] = field(default_factory=lambda: [0] * (NUMBERS_PER_STATUS * len(STATUSES)))
+    numbers: list[int] = field(default_factory=lambda: [0] * NUMBERS)
 
-    def add(self, status: str, bookings: int, tickets: int, cents: int) -> None:
-        """Add bookings of one status."""
+    def add(self, status: str, bookings: int, tickets: int, cents: int, discount: int = 0) -> None:
+        """Add bookings of one status.
+
+        Args:
+            discount: the discount of the bookings, in cents. That of confirmed ones is counted.
+        """
         first = FIRST_INDEX[status]
         for offset, number in enumerate((bookings, tickets, cents)):
             self.numbers[first + offset] += number
+        if status == CONFIRMED:
+            self.numbers[DISCOUNT] += discount
 
     def add_numbers(self, numbers: Iterable[int]) -> None:
         """Add other totals."""
@@ -67,7 +78,7 @@ class BookingTotals:
     @property
     def all_bookings(self) -> int:
         """The number of bookings with any status."""
-        return sum(self.numbers[::NUMBERS_PER_STATUS])
+        return sum(self.numbers[:DISCOUNT:NUMBERS_PER_STATUS])
 
     @property
     def revenue(self) -> int:
@@ -75,10 +86,20 @@ class BookingTotals:
         return self.numbers[FIRST_INDEX[CONFIRMED] + 2]
 
     @property
+    def discount(self) -> int:
+        """The cents of the discounts of confirmed bookings."""
+        return self.numbers[DISCOUNT]
+
+    @property
     def cancellation_rate(self) -> float:
         """The share of cancelled bookings, from 0 to 1, as defined at the top of the module."""
         cancelled = self.count_bookings(CANCELLED)
         return compute_ratio(cancelled, self.count_bookings(CONFIRMED) + cancelled)
+
+
+def read_numbers(stored: Sequence[int]) -> list[int]:
+    """Return the numbers of stored totals. An older version knew no discounts, and stored none."""
+    return [*stored, *[0] * (NUMBERS - len(stored))]
 
 
 def compute_ratio(part: int, whole: int) -> float:

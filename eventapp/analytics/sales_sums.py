@@ -109,7 +109,7 @@ def _load_by_day(
                 for number in bucket_numbers
                 if number in buckets and utc_day + BUCKET_OFFSETS[number] not in stale_buckets
             )
-            days[day].add_all_numbers([buckets[number] for number in current])
+            days[day].add_all_numbers(rules.read_numbers(buckets[number]) for number in current)
     return days
 
 
@@ -128,7 +128,7 @@ def _find_row_bucket(row: MinuteSums) -> datetime:
 
 
 def _add_row(totals: BookingTotals, row: StatusSums) -> None:
-    totals.add(row["status"], row["bookings"], row["tickets"], row["cents"])
+    totals.add(row["status"], row["bookings"], row["tickets"], row["cents"], row["discount"])
 
 
 def sum_by_event(
@@ -148,7 +148,7 @@ def sum_by_event(
         return dict(counted)
     changed = store_sums.find_changed(db, checkpoint, organizer_id, event_ids)
     stored = store_sums.find_event_sums(db, organizer_id, event_ids)
-    totals = {event["_id"]: BookingTotals(event["numbers"]) for event in stored}
+    totals = {event["_id"]: BookingTotals(rules.read_numbers(event["numbers"])) for event in stored}
     return totals | event_sums.sum_changed_events(db, changed)
 
 

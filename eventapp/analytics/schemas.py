@@ -61,9 +61,16 @@ class MostWaitedFor(Waiting):
     events = fields.List(fields.Nested(WaitedFor), required=True)
 
 
-class OverviewAnswer(Schema):
+class Money(Schema):
+    gross = fields.Float(
+        required=True, metadata={"description": "The list prices of confirmed tickets."}
+    )
+    discount = fields.Float(required=True, metadata={"description": "By promo codes."})
+    revenue = fields.Float(required=True, metadata={"description": "`gross` less `discount`."})
+
+
+class OverviewAnswer(Money):
     currency = fields.String(required=True)
-    revenue = fields.Float(required=True)
     bookings = fields.Nested(Counts, required=True)
     ticketsSold = fields.Integer(required=True)
     ticketsHeld = fields.Integer(required=True)
@@ -76,8 +83,7 @@ class OverviewAnswer(Schema):
     waitlist = fields.Nested(MostWaitedFor, required=True)
 
 
-class Sums(Schema):
-    revenue = fields.Float(required=True)
+class Sums(Money):
     bookings = fields.Integer(required=True)
     tickets = fields.Integer(required=True)
     cancelled = fields.Integer(required=True)
@@ -105,7 +111,7 @@ class Stock(Schema):
     available = fields.Integer(required=True)
 
 
-class EventFigures(Stock):
+class EventFigures(Stock, Money):
     eventId = fields.Integer(required=True)
     title = fields.String(required=True)
     organizer = fields.String(required=True)
@@ -114,21 +120,12 @@ class EventFigures(Stock):
     nextDate = fields.Date(required=True)
     views = fields.Integer(required=True)
     utilization = fields.Float(required=True)
-    revenue = fields.Float(required=True)
     bookings = fields.Nested(Counts, required=True)
     cancellationRate = fields.Float(required=True)
 
 
 class EventFiguresAnswer(PageAnswer):
     events = fields.List(fields.Nested(EventFigures), required=True)
-
-
-class Money(Schema):
-    gross = fields.Float(
-        required=True, metadata={"description": "The list prices of confirmed tickets."}
-    )
-    discount = fields.Float(required=True, metadata={"description": "By promo codes."})
-    revenue = fields.Float(required=True, metadata={"description": "`gross` less `discount`."})
 
 
 class TypeFigures(Stock, Money):

@@ -78,7 +78,7 @@ def get_overview(db: Db, organizer_id: ObjectId | None, *, currency: str) -> Jso
     waitlists = list_waitlists(db, organizer_id, PageRequest(limit=WAITLISTS_IN_OVERVIEW)).body
     return {
         "currency": currency,
-        "revenue": from_cents(totals.revenue),
+        **render_money(totals.revenue, totals.discount),
         "bookings": rules.count_by_status(totals),
         "ticketsSold": totals.count_tickets(rules.CONFIRMED),
         "ticketsHeld": totals.count_tickets(rules.HELD),
@@ -157,10 +157,19 @@ def _validate_period(first: date, last: date) -> None:
         raise ValidationFailed("Invalid from", errors={"from": [message]})
 
 
+def render_money(revenue: int, discount: int) -> JsonObject:
+    """Return what tickets would have cost, their discount, and what they cost; all from cents."""
+    return {
+        "gross": from_cents(revenue + discount),
+        "discount": from_cents(discount),
+        "revenue": from_cents(revenue),
+    }
+
+
 def render_sales(totals: BookingTotals) -> JsonObject:
     """Return totals as a point of a time series shows them."""
     return {
-        "revenue": from_cents(totals.revenue),
+        **render_money(totals.revenue, totals.discount),
         "bookings": totals.count_bookings(rules.CONFIRMED),
         "tickets": totals.count_tickets(rules.CONFIRMED),
         "cancelled": totals.count_bookings(rules.CANCELLED),
@@ -215,7 +224,7 @@ def _render_event(stock: EventStock, totals: BookingTotals, heading: EventHeadin
         "organizerId": heading["organizerId"],
         "nextDate": heading["nextDate"].date().isoformat(),
         "views": heading.get("views", 0),
-        "revenue": from_cents(totals.revenue),
+        **render_money(totals.revenue, totals.discount),
         "bookings": rules.count_by_status(totals),
         "cancellationRate": totals.cancellation_rate,
     }

@@ -47,6 +47,7 @@ SUMS: Query = {
     "bookings": {"$sum": 1},
     "tickets": {"$sum": "$quantity"},
     "cents": {"$sum": "$totalCents"},
+    "discount": {"$sum": "$discountCents"},
 }
 # Granularities: expressions for the UTC minute or day on which a booking was made, as text.
 MINUTE: Query = {"$dateToString": {"format": "%Y-%m-%dT%H:%M", "date": "$createdAt"}}

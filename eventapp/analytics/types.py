@@ -1,7 +1,8 @@
 """The sums that a job stores, projections of them, and the rows of aggregations.
 
-Totals are stored as `numbers`: 12 integers, the number of bookings, tickets and cents for each
-status in the order of STATUSES. Days are UTC days, stored as their first moment.
+Totals are stored as `numbers`: the number of bookings, tickets and cents for each status in the
+order of STATUSES, and then the cents of the discounts of confirmed bookings. An older version has
+stored only the first 12. Days are UTC days, stored as their first moment.
 """
 
 from datetime import datetime
@@ -105,6 +106,7 @@ class StatusSums(TypedDict):
     bookings: int
     tickets: int
     cents: int
+    discount: int  # in cents
 
 
 class MinuteSums(StatusSums):

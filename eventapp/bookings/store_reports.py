@@ -80,6 +80,7 @@ def _sum_rows(db: Db, where: Query, index: str) -> list[LedgerSum]:
         "bookings": {"$sum": "$bookings"},
         "tickets": {"$sum": "$sold"},
         "cents": {"$sum": "$cents"},
+        "discount": {"$sum": "$discount"},
     }
     stages = [{"$match": where}, {"$group": {"_id": key, **sums}}]
     rows = db.ledger.aggregate(stages, hint=index)
@@ -104,6 +105,7 @@ def sum_bookings_without_entries(db: Db, since: datetime, until: datetime) -> li
         "bookings": {"$sum": 1},
         "tickets": {"$sum": "$quantity"},
         "cents": {"$sum": "$totalCents"},
+        "discount": {"$sum": "$discountCents"},
     }
     rows = db.bookings.aggregate([{"$match": where}, {"$group": {"_id": key, **sums}}])
     return cast(list[SalesSum], [{**row.pop("_id"), **row} for row in rows])

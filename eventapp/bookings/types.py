@@ -347,6 +347,7 @@ class SalesSum(TypedDict):
     bookings: int
     tickets: int
     cents: int
+    discount: int  # in cents
 
 
 class SalesRow(TypedDict):
@@ -356,6 +357,7 @@ class SalesRow(TypedDict):
     bookings: int  # bookings that were confirmed, less confirmed ones that were cancelled
     tickets: int  # their tickets
     cents: int  # their price, in cents
+    discount: int  # the discount of these tickets, in cents
     ended: int  # bookings that were cancelled or have expired, held ones too
 
 

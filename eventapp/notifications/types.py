@@ -71,7 +71,9 @@ class ReportRow(TypedDict):
     title: str  # of the event
     bookings: int  # confirmed bookings
     tickets: int  # tickets of the confirmed bookings
-    revenue: int | float  # price of the confirmed bookings
+    gross: int | float  # list price of these tickets
+    discount: int | float  # by promo codes
+    revenue: int | float  # price of the confirmed bookings: gross less discount
     ended: int  # bookings of the period that were cancelled or have expired
 
 
@@ -81,13 +83,14 @@ class MailFacts(TypedDict, total=False):
     # Of a booking:
     items: Sequence[MailItem]
     totalPrice: int | float
-    discount: int | float  # of all items, which totalPrice has subtracted
+    discount: int | float  # of all items or rows, which totalPrice and revenue have subtracted
     promoCode: str  # empty without one
     codes: list[str]  # of the tickets; empty unless the booking is confirmed
     # Of a report:
     rows: list[ReportRow]
-    bookings: int  # this and the next three: sums of the rows
+    bookings: int  # this and the next four, and discount: sums of the rows
     tickets: int
+    gross: int | float
     revenue: int | float
     ended: int
     currency: str  # ISO 4217

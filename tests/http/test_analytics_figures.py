@@ -199,7 +199,15 @@ def test_the_stats_follow_bookings_and_waitlist_entries(db, app, client, host):
         37.5,
     )
     assert body["byDay"] == [
-        {"date": factories.day(0), "revenue": 37.5, "bookings": 1, "tickets": 3, "cancelled": 1}
+        {
+            "date": factories.day(0),
+            "gross": 37.5,
+            "discount": 0,
+            "revenue": 37.5,
+            "bookings": 1,
+            "tickets": 3,
+            "cancelled": 1,
+        }
     ]
     overview = host.get("/analytics/overview").json
     assert (overview["waitlist"]["entries"], overview["waitlist"]["tickets"]) == (1, 2)

@@ -114,8 +114,8 @@ def find_wrong_entries(db):
 
 def _sum_entries(booking):
     return {
-        name: sum(entry[name] for entry in booking["entries"])
-        for name in ("bookings", "held", "sold", "cents", "paid")
+        name: sum(entry.get(name, 0) for entry in booking["entries"])
+        for name in ("bookings", "held", "sold", "cents", "discount", "paid")
     }
 
 
@@ -131,6 +131,7 @@ def _list_state(booking):
         "held": booking["quantity"] * held,
         "sold": booking["quantity"] * confirmed,
         "cents": booking["totalCents"] * confirmed,
+        "discount": booking.get("discountCents", 0) * confirmed,
         "paid": booking["totalCents"] * is_paid + unpaid,
     }
 

@@ -176,7 +176,7 @@ def _check_entries(store: SimulatedStore) -> None:
             continue
         sums = {
             name: sum(entry[name] for entry in booking["entries"])
-            for name in ("bookings", "held", "sold", "cents", "paid")
+            for name in ("bookings", "held", "sold", "cents", "discount", "paid")
         }
         status, quantity = booking["status"], booking["quantity"]
         is_owned = status == "confirmed"
@@ -186,6 +186,7 @@ def _check_entries(store: SimulatedStore) -> None:
             "held": quantity if status == "held" else 0,
             "sold": quantity if is_owned else 0,
             "cents": price,
+            "discount": booking["discountCents"] if is_owned else 0,
             "paid": price,
         }
         assert sums == expected, f"entries add up to {sums}: {booking}"

@@ -5,7 +5,14 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from eventapp.bookings import event_closing, offer_answers, refunds, transitions, waitlist_offers
+from eventapp.bookings import (
+    event_closing,
+    offer_answers,
+    partial_cancellations,
+    refunds,
+    transitions,
+    waitlist_offers,
+)
 from eventapp.bookings.context import BOOKING_CONTEXT
 from eventapp.bookings.errors import HoldExpired
 from eventapp.core.clock import utc_now
@@ -46,6 +53,46 @@ def test_a_sale_that_is_cancelled_and_refunded(context, db, event):
     assert entries_of(db, id_) == [SOLD]
     transitions.cancel_booking(context, id_, user, utc_now())
     assert entries_of(db, id_) == [SOLD, ("cancelled", -1, 0, -2, -4000, 0), REFUNDED]
+
+
+def add_code(db):
+    """Add a promo code that halves all prices."""
+    code = {"codeId": 1, "code": "Half", "kind": "percent", "value": 5_000}
+    code |= {"active": True, "used": 0, "taken": False}
+    db.events.update_one({}, {"$set": {"promoCodes": {"half": code}}, "$inc": {"terms": 1}})
+
+
+def discounts_of(db, booking_id):
+    booking = db.bookings.find_one({"_id": booking_id})
+    assert kit.find_wrong_entries(db) == []
+    return [(each["kind"], each.get("discount")) for each in booking["entries"]]
+
+
+def test_entries_have_the_discount_of_confirmed_tickets(context, db, event):
+    add_code(db)
+    user, now = kit.attendee(), utc_now()
+    id_ = kit.booking_id(
+        kit.book(context, event, 3, user=user.user_id, promo_code="half", hold=True, now=now)
+    )
+    transitions.confirm_booking(context, id_, user, now)
+    one = partial_cancellations.CancellationRequest({1: 1}, (), None)
+    partial_cancellations.cancel_tickets(context, id_, one, user, now)
+    transitions.cancel_booking(context, id_, user, now)
+    assert [each for each in discounts_of(db, id_) if each[0] != "refunded"] == [
+        ("held", 0),
+        ("confirmed", 3000),
+        ("part_cancelled", -1000),
+        ("cancelled", -2000),
+    ]
+
+
+def test_entries_of_an_older_version_have_no_discount(context, db, event):
+    add_code(db)
+    user, now = kit.attendee(), utc_now()
+    id_ = kit.booking_id(kit.book(context, event, 3, user=user.user_id, promo_code="half", now=now))
+    db.bookings.update_one({"_id": id_}, {"$unset": {"entries.0.discount": ""}})
+    transitions.cancel_booking(context, id_, user, now)
+    assert discounts_of(db, id_)[:2] == [("sold", None), ("cancelled", 0)]
 
 
 def test_a_hold_that_is_paid_or_expires(context, db, event):

@@ -263,6 +263,26 @@ def test_bookings_of_an_older_version_count_in_the_period_in_which_they_were_mad
     }
 
 
+def test_discounts_are_shown_beside_what_was_paid(context, db, event):
+    code = {"codeId": 1, "code": "Half", "kind": "percent", "value": 5_000}
+    code |= {"active": True, "used": 0, "taken": False}
+    db.events.update_one({}, {"$set": {"promoCodes": {"half": code}}, "$inc": {"terms": 1}})
+    user, noon = kit.attendee(), MIDNIGHT - DAY / 2
+    half = book(context, event, 3, noon, user=user.user_id, promo_code="half")
+    book(context, event, 1, noon)
+    reports.send_reports(context, MIDNIGHT)
+    transitions.cancel_booking(context, half, user, MIDNIGHT + MINUTE)
+    reports.send_reports(context, MIDNIGHT + DAY)
+    assert read_mails(db) == {
+        "2030-04-28": "2 booked, 4 tickets, 50 EUR (80 less a discount of 30); "
+        "0 cancelled or expired",
+        "2030-04-29": "-1 booked, -3 tickets, -30 EUR (-60 less a discount of -30); "
+        "1 cancelled or expired",
+    }
+    (mail,) = db.mails.find({"key": {"$regex": "^report:daily:2030-04-28:"}})
+    assert "<td>80</td><td>30</td><td>50</td>" in mail["html"]
+
+
 def test_a_deleted_event_is_reported_by_its_booked_title(context, db, event):
     book(context, event, 1, MIDNIGHT - MINUTE)
     db.events.delete_one({"eventId": event["eventId"]})

@@ -100,12 +100,13 @@ def test_merged_ranges_cover_exactly_their_parts(numbers):
 
 def test_totals_add_up_by_status():
     totals = BookingTotals()
-    assert totals.numbers == [0] * 12
+    assert totals.numbers == [0] * 13
     assert (totals.revenue, totals.cancellation_rate) == (0, 0.0)
-    totals.add("confirmed", 2, 5, 1999)
-    totals.add("cancelled", 1, 3, 500)
-    totals.add("held", 4, 4, 400)
-    assert totals.revenue == 1999
+    totals.add("confirmed", 2, 5, 1999, 250)
+    totals.add("cancelled", 1, 3, 500, 60)
+    totals.add("held", 4, 4, 400, 7)
+    assert (totals.revenue, totals.discount) == (1999, 250)
+    assert totals.all_bookings == 7
     assert totals.cancellation_rate == 0.3333
     assert rules.count_by_status(totals) == {
         "total": 7, "confirmed": 2, "held": 4, "cancelled": 1, "expired": 0,

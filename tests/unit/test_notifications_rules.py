@@ -23,6 +23,8 @@ from tests.notifications_factories import FACTS, make_notification
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
 TEMPLATES = Path(eventapp.__file__).parent / "notifications" / "templates"
 ALL_FACTS = {
+    "gross": 35,
+    "discount": 5,
     "revenue": 30,
     **FACTS,
     "expiresAt": NOW,

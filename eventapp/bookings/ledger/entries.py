@@ -42,6 +42,7 @@ def build_confirmation_entries(
         held=-booking["quantity"],
         sold=kept["quantity"],
         cents=kept["totalCents"],
+        discount=kept["discountCents"],
         paid=kept["totalCents"],
     )
     return [*_build_opening(booking), entry]
@@ -64,6 +65,7 @@ def build_end_entries(
             bookings=-1,
             sold=-booking["quantity"],
             cents=-booking["totalCents"],
+            discount=-_count_recorded_discount(booking),
         )
     return [*_build_opening(booking), entry]
 
@@ -80,6 +82,7 @@ def build_part_entries(booking: StoredBooking, left: ItemTotals, at: datetime) -
         at,
         sold=left["quantity"] - booking["quantity"],
         cents=left["totalCents"] - booking["totalCents"],
+        discount=left["discountCents"] - _count_recorded_discount(booking),
     )
     return [*_build_opening(booking), entry]
 
@@ -112,14 +115,30 @@ def _build_opening(booking: StoredBooking) -> list[LedgerEntry]:
     return [] if booking.get("entries") else [_build_state_entry(booking, "opening")]
 
 
+def _count_recorded_discount(booking: StoredBooking) -> int:
+    """Return the discount in cents that the entries of a booking add up to.
+
+    It is less than the booking's if an older version has stored entries without a discount.
+    """
+    entries = booking.get("entries") or _build_opening(booking)
+    return sum(entry.get("discount", 0) for entry in entries)
+
+
 def _build_state_entry(booking: StoredBooking, kind: EntryKind) -> LedgerEntry:
     """Return the entry that leads from nothing to the present state of a booking."""
     at, quantity = booking["createdAt"], booking["quantity"]
     if booking["status"] == rules.HELD:
         return _build_entry(kind, at, held=quantity)
     if booking["status"] == rules.CONFIRMED:
-        cents, paid = booking["totalCents"], rules.compute_charged_cents(booking)
-        return _build_entry(kind, at, bookings=1, sold=quantity, cents=cents, paid=paid)
+        return _build_entry(
+            kind,
+            at,
+            bookings=1,
+            sold=quantity,
+            cents=booking["totalCents"],
+            discount=booking.get("discountCents", 0),
+            paid=rules.compute_charged_cents(booking),
+        )
     refund = booking["refund"]
     unpaid = rules.to_cents(refund["amount"]) if refund and "refundId" not in refund else 0
     return _build_entry(kind, at, paid=unpaid)
@@ -133,6 +152,7 @@ def _build_entry(
     held: int = 0,
     sold: int = 0,
     cents: int = 0,
+    discount: int = 0,
     paid: int = 0,
 ) -> LedgerEntry:
     return {
@@ -142,5 +162,6 @@ def _build_entry(
         "held": held,
         "sold": sold,
         "cents": cents,
+        "discount": discount,
         "paid": paid,
     }

@@ -169,6 +169,7 @@ def _collect_rows(
             row["bookings"] += sums["bookings"]
             row["tickets"] += sums["tickets"]
             row["cents"] += sums["cents"]
+            row["discount"] += sums["discount"]
             row["ended"] += sums["rows"] if sums["kind"] in END_KINDS else 0
     for old in store_reports.sum_bookings_without_entries(db, stored["since"], period.until):
         if old["organizer"]:
@@ -177,6 +178,7 @@ def _collect_rows(
                 row["bookings"] += old["bookings"]
                 row["tickets"] += old["tickets"]
                 row["cents"] += old["cents"]
+                row["discount"] += old["discount"]
             else:
                 row["ended"] += old["bookings"]
     changed = {key: row for key, row in rows.items() if any(_list_numbers(row))}
@@ -189,11 +191,11 @@ def _collect_rows(
 
 
 def _make_empty_row() -> SalesRow:
-    return {"title": "", "bookings": 0, "tickets": 0, "cents": 0, "ended": 0}
+    return {"title": "", "bookings": 0, "tickets": 0, "cents": 0, "discount": 0, "ended": 0}
 
 
 def _list_numbers(row: SalesRow) -> tuple[int, ...]:
-    return row["bookings"], row["tickets"], row["cents"], row["ended"]
+    return row["bookings"], row["tickets"], row["cents"], row["discount"], row["ended"]
 
 
 def _find_titles(db: Db, event_ids: Sequence[int]) -> dict[int, str]:
@@ -233,7 +235,7 @@ def _build_report(
     currency: str,
     now: datetime,
 ) -> NewNotification:
-    cents = sum(row["cents"] for row in rows)
+    cents, discount = (sum(row[name] for row in rows) for name in ("cents", "discount"))
     return NewNotification(
         key=f"report:{period.key}:{organizer.id}",
         kind="report",
@@ -244,6 +246,8 @@ def _build_report(
             "rows": [_render_report_row(row) for row in rows],
             "bookings": sum(row["bookings"] for row in rows),
             "tickets": sum(row["tickets"] for row in rows),
+            "gross": rules.from_cents(cents + discount),
+            "discount": rules.from_cents(discount),
             "revenue": rules.from_cents(cents),
             "ended": sum(row["ended"] for row in rows),
             "currency": currency,
@@ -257,6 +261,8 @@ def _render_report_row(row: SalesRow) -> ReportRow:
         "title": row["title"],
         "bookings": row["bookings"],
         "tickets": row["tickets"],
+        "gross": rules.from_cents(row["cents"] + row["discount"]),
+        "discount": rules.from_cents(row["discount"]),
         "revenue": rules.from_cents(row["cents"]),
         "ended": row["ended"],
     }

@@ -33,6 +33,7 @@ class LedgerEntry(TypedDict):
     held: int  # tickets of held bookings
     sold: int  # tickets of confirmed bookings
     cents: int  # the price of confirmed bookings
+    discount: NotRequired[int]  # the discount of their tickets, in cents; an older version has none
     paid: int  # the money that the holder paid, less refunds, in cents
 
 
@@ -86,6 +87,7 @@ class LedgerSum(TypedDict):
     bookings: int
     tickets: int  # of confirmed bookings
     cents: int
+    discount: int  # in cents
 
 
 class StoredReportPeriod(TypedDict):
