@@ -83,6 +83,7 @@ from eventapp.waitlist import routes as waitlist_routes
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
 from eventapp.waitlist.joining import TICKET_COUNTER
+from eventapp.waitlist.migration import migrate_waitlist
 
 # The indexes that every feature needs, by collection; `prepare_database` creates them.
 INDEXES = (
@@ -201,11 +202,12 @@ def prepare_database(db: Db, default_zone: ZoneInfo = UTC_ZONE) -> None:
         SchemaTooNew: a newer version of the application has written to the database.
     """
     version = database.check_schema_version(db)
-    database.ensure_indexes(db, INDEXES)
+    database.ensure_indexes(db, INDEXES, waitlist_store.RETIRED_INDEXES)
     if version < database.SCHEMA_VERSION:
         # Cells are counted last, because they count bookings by the entries of the schedule.
         is_migrated = migrate_events(db, default_zone, utc_now())
         is_migrated = migrate_bookings(db, utc_now()) and is_migrated
+        is_migrated = migrate_waitlist(db, utc_now()) and is_migrated
         if count_cells(db, utc_now()) and is_migrated:
             database.record_schema_version(db)
     timekeeping.prepare(db, utc_now(), default_zone)

@@ -151,6 +151,7 @@ LAYERS: dict[str, dict[str, str]] = {
     "inventory": {
         "allocation": "service",
         "promo_codes": "rules",
+        "entry_choice": "service",
         "in_flight": "service",
         "moves": "service",
         "quantity_limits": "service",
@@ -182,8 +183,10 @@ LAYERS: dict[str, dict[str, str]] = {
         "auditing": "service",
         "joining": "service",
         "listing": "service",
+        "migration": "service",
         "notifications": "service",
         "store_audits": "store",
+        "store_migration": "store",
     },
 }
 

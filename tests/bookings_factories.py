@@ -79,15 +79,15 @@ class Caller:
     def confirm(self, booking):
         return self.call("POST", f"/bookings/{booking['_id']}/confirm")
 
-    def join(self, event_id, quantity=1, type_id=1):
-        body = {"eventId": event_id, "quantity": quantity}
+    def join(self, event_id, quantity=1, type_id=1, **body):
+        body |= {"eventId": event_id, "quantity": quantity}
         if type_id is not None:
             body["ticketTypeId"] = type_id
         return self.call("POST", "/waitlist", body)
 
-    def wait(self, event_id, quantity=1, type_id=1) -> dict[str, Any]:
+    def wait(self, event_id, quantity=1, type_id=1, **body) -> dict[str, Any]:
         """Join the waitlist and return the entry; fail if it is refused."""
-        answer = self.join(event_id, quantity, type_id)
+        answer = self.join(event_id, quantity, type_id, **body)
         assert answer.status_code == 201, answer.json
         return answer.json["data"]["waitlistEntry"]
 

@@ -140,6 +140,7 @@ WRITES: Table = {
             *(INSERT, "active", "status", "quantity", "offering", "offers", "restock"),
             *("userId", "idempotency", "updatedAt", "forgotten", "tellAt", "closeReason"),
         ),
+        "waitlist.store_migration": ("scheduleId",),
     },
 }
 # The same for reading, by top-level fields.
@@ -224,6 +225,7 @@ READS: Table = {
         "analytics.store_figures": (ALL,),
         "waitlist.store": (ALL,),
         "waitlist.store_audits": (ALL,),
+        "waitlist.store_migration": ("eventId",),
     },
 }
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from eventapp.bookings import rules, store, views
+from eventapp.bookings.booked_entries import follow_events
 from eventapp.bookings.context import BookingContext
 from eventapp.bookings.types import OfferStatus, OfferView, StoredBooking
 from eventapp.core import paging
@@ -34,16 +35,23 @@ def list_offers(
         return store.find_offers_page(context.db, user_id, before=before, skip=skip, limit=limit)
 
     page = paging.find_page_by_id(request, count, find)
-    rows = [_render_offer(offer, now) for offer in page.rows]
+    shown = follow_events(context.db, page.rows)
+    rows = [_render_offer(offer, now) for offer in shown]
     return {"notifications": rows, **page.envelope}, page.next_position
 
 
 def _render_offer(offer: StoredBooking, now: datetime) -> OfferView:
+    """Return the offer as the API shows it; `offer` is as `follow_events` returns it."""
     return {
         "bookingId": offer["_id"],
         "bookingReference": offer["bookingReference"],
         "eventId": offer["eventId"],
         "eventTitle": offer["eventTitle"],
+        "scheduleId": offer.get("scheduleId"),
+        "date": offer["date"].date().isoformat(),
+        "startsAt": offer.get("startsAt"),
+        "timezone": offer.get("timezone"),
+        "location": offer["location"],
         "quantity": offer["quantity"],
         "items": views.render_items(offer["items"]),
         "status": determine_offer_status(offer, now),

@@ -338,6 +338,13 @@ class Offer(Schema):
     bookingReference = fields.String(required=True)
     eventId = fields.Integer(required=True)
     eventTitle = fields.String(required=True)
+    scheduleId = fields.Integer(required=True, allow_none=True)
+    date = fields.Date(required=True, metadata={"description": "The date in the event's zone."})
+    startsAt = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "Null where no time is known."}
+    )
+    timezone = fields.String(required=True, allow_none=True)
+    location = fields.String(required=True)
     quantity = fields.Integer(required=True)
     items = fields.List(fields.Nested(BookedItem), required=True)
     status = fields.String(required=True)

@@ -134,6 +134,11 @@ class OfferView(TypedDict):
     bookingReference: str
     eventId: int
     eventTitle: str
+    scheduleId: int | None  # see StoredBooking for this and the next four
+    date: str
+    startsAt: datetime | None
+    timezone: str | None
+    location: str
     quantity: int
     items: list[BookingItem]
     status: OfferStatus

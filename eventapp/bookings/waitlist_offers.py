@@ -18,7 +18,6 @@ from eventapp.bookings.context import BookingContext
 from eventapp.bookings.ledger.entries import add_first_entry
 from eventapp.bookings.sales import ticket_limit
 from eventapp.bookings.sales.batches import generate_reference
-from eventapp.bookings.sales.purchases import choose_schedule_entry
 from eventapp.bookings.transitions import (
     apply_pending_moves,
     cancel_booking,
@@ -30,10 +29,12 @@ from eventapp.core.access.actor import Actor
 from eventapp.core.clock import start_clock
 from eventapp.core.failpoints import failpoint
 from eventapp.due_work.service import DueRun, process_due, process_now
+from eventapp.events import current_schedules
 from eventapp.events.types import SaleState, ScheduleEntry, TicketType
 from eventapp.inventory.service import EventNotFound
 from eventapp.waitlist import service as waitlist
-from eventapp.waitlist.types import WaitlistEntry
+from eventapp.waitlist.listing import find_awaited_entry
+from eventapp.waitlist.types import CloseReason, WaitlistEntry
 
 # What one run of the worker handles. The next run, seconds later, handles more.
 MAX_HOLDS_PER_RUN = MAX_EVENTS_PER_RUN = 500
@@ -100,7 +101,8 @@ def _offer_to_first(
 ) -> tuple[SaleState | None, bool]:
     """Make an offer from the first waitlist entry of a ticket type that can get enough tickets.
 
-    The entry is closed instead if its user has as many tickets as the limits allow.
+    The entry is closed instead if its user has as many tickets as the limits allow, or if the
+    schedule entry that it waits for is over.
 
     Returns:
         The event after the offer or the closing, and whether an offer was made. The event is None
@@ -116,15 +118,16 @@ def _offer_to_first(
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         waitlist.end_entry(context.db, context.inventory, claimed, "left", now)
         return context.inventory.get_sale_state(event_id, fresh=True), False
-    quantity = _choose_quantity(context, claimed, ticket_type)
-    if not quantity:
+    state = context.inventory.get_sale_state(event_id, fresh=True)
+    schedule_entry = _find_entry_to_offer(state, claimed, now)
+    quantity = _choose_quantity(context, claimed, ticket_type) if schedule_entry else 0
+    if not schedule_entry or not quantity:
         waitlist.release_claim(context.db, claimed["_id"], booking_id)
         if quantity is None:  # The worker tries again.
             return None, False
-        waitlist.end_entry(context.db, context.inventory, claimed, "closed", now, "ticket_limit")
+        reason: CloseReason = "ticket_limit" if schedule_entry else "entry_over"
+        waitlist.end_entry(context.db, context.inventory, claimed, "closed", now, reason)
         return context.inventory.get_sale_state(event_id, fresh=True), False
-    state = context.inventory.get_sale_state(event_id, fresh=True)
-    schedule_entry = choose_schedule_entry(state, now)
     event = context.inventory.take_for_offer(
         state,
         str(booking_id),
@@ -155,6 +158,19 @@ def _find_first_entry(
     max_quantity = None if has_enough_for_all else available
     type_id = ticket_type["ticketTypeId"]
     return waitlist.find_first_entry(context.db, event_id, type_id, max_quantity)
+
+
+def _find_entry_to_offer(
+    event: SaleState, entry: WaitlistEntry, now: datetime
+) -> ScheduleEntry | None:
+    """Return the schedule entry that a waitlist entry waits for; None if it is over or gone.
+
+    For a waitlist entry that could not be migrated, it is the next schedule entry.
+    """
+    if "scheduleId" not in entry:
+        return current_schedules.choose_next_entry(event["schedule"], now)
+    awaited = find_awaited_entry(entry, event["schedule"])
+    return awaited if awaited and awaited["overAt"] > now else None
 
 
 def _choose_quantity(

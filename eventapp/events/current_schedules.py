@@ -1,6 +1,6 @@
 """Tell other features what the schedules of events are now, and when entries and days begin."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 from eventapp.core.clock import load_zone
@@ -12,6 +12,12 @@ from eventapp.events.types import ScheduleEntry
 def find_schedules(db: Db, event_ids: Iterable[int]) -> dict[int, list[ScheduleEntry]]:
     """Return the schedules of those of these events that exist, by eventId, with one query."""
     return store_schedules.find_schedules(db, event_ids)
+
+
+def choose_next_entry(schedule: Sequence[ScheduleEntry], now: datetime) -> ScheduleEntry:
+    """Return the next entry that is not over; if all are over, the one that began first."""
+    upcoming = [entry for entry in schedule if entry["overAt"] > now]
+    return min(upcoming or schedule, key=find_begin)
 
 
 def find_begin(entry: ScheduleEntry) -> datetime:

@@ -113,15 +113,19 @@ _CLOSE_REASONS = {
     "event_cancelled": "{title} does not take place.",
     "event_deleted": "{title} is no longer offered.",
     "event_over": "{title} is over.",
+    "entry_over": "The date of {title} that you waited for is over.",
     "ticket_limit": "You have as many tickets of {title} as one person may have.",
 }
 
 
 def _compose_waitlist_closed(data: Facts) -> tuple[str, str]:
     reason = _CLOSE_REASONS[data["reason"]].format(title=data["eventTitle"])
+    awaited = format_ticket_count(data)
+    if "date" in data:
+        awaited = f"{awaited} on {format_date(data)}, {data['location']}"
     return (
         f"Waitlist closed: {data['eventTitle']}",
-        f"{reason} You are no longer on the waitlist for {format_ticket_count(data)}.",
+        f"{reason} You are no longer on the waitlist for {awaited}.",
     )
 
 

@@ -29,7 +29,7 @@ Facts = TypedDict(
         "eventId": int,
         "eventTitle": str,
         "quantity": int,  # tickets
-        # In every notification except a report and `waitlist_closed`:
+        # In every notification except a report; in `waitlist_closed` only if they are known:
         "date": str,  # YYYY-MM-DD, in `timezone`
         "startsAt": datetime | None,  # UTC; None where no time is known, absent in older ones
         "timezone": str | None,  # IANA name; None if unknown, absent in older ones

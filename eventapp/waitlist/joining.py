@@ -7,6 +7,7 @@ after its take (see `eventapp.inventory.store`).
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
 from bson import ObjectId
 
@@ -16,6 +17,7 @@ from eventapp.core.database import Db
 from eventapp.core.errors import AppError, DatabaseUnavailable, ValidationFailed
 from eventapp.core.failpoints import failpoint
 from eventapp.events.types import SaleState
+from eventapp.inventory.entry_choice import choose_schedule_entry
 from eventapp.inventory.quantity_limits import refuse_quantities
 from eventapp.inventory.service import (
     INVENTORY,
@@ -40,6 +42,15 @@ TicketCounter = Callable[[Db, ObjectId, int], int]
 TICKET_COUNTER: AppKey[TicketCounter] = AppKey("ticket_counter")
 
 
+class _WantedPlace(NamedTuple):
+    """What a user wants to wait for; the arguments of `join_waitlist`."""
+
+    type_id: int | None
+    schedule_id: int | None
+    schedule_index: int | None
+    quantity: int
+
+
 def join_waitlist(
     db: Db,
     inventory: Inventory,
@@ -47,29 +58,34 @@ def join_waitlist(
     actor: Actor,
     event_id: int,
     type_id: int | None,
+    schedule_id: int | None = None,
+    schedule_index: int | None = None,
     quantity: int,
     max_quantity: int,
     count_tickets: TicketCounter,
     now: datetime,
 ) -> EntryView:
-    """Put the caller on the waitlist of a ticket type that has no tickets left.
+    """Put the caller on the waitlist of a ticket type and schedule entry without tickets left.
 
     Args:
         type_id: None for the event's only ticket type.
+        schedule_id, schedule_index: the id or the index of the schedule entry. At most one of them
+            is given; None of them for the next entry to come.
         max_quantity: the most tickets of one event that a user may have.
         count_tickets: counts the tickets that the caller has already. If the caller books more
             after this, the entry is closed when its turn comes, and the caller is told.
 
     Raises:
-        EventNotFound, TicketTypeNotFound, NotOnSale, TypeNotOnSale, ValidationFailed, TicketLimit,
-            TicketsAvailable, AlreadyWaitlisted: nothing is written, or it is undone.
+        EventNotFound, TicketTypeNotFound, NotOnSale, TypeNotOnSale, EventPast, ValidationFailed,
+            TicketLimit, TicketsAvailable, AlreadyWaitlisted: nothing is written, or it is undone.
         EventBusy: nothing is written, or recovery undoes it.
     """
     user_id = actor.require_user_id()
     with inventory.hide_drafts_from(actor, event_id):
         _refuse_over_limit(quantity, 0, max_quantity)
         _refuse_over_limit(quantity, count_tickets(db, user_id, event_id), max_quantity)
-        request, allocation, event = _join(inventory, event_id, type_id, quantity, now)
+        wanted = _WantedPlace(type_id, schedule_id, schedule_index, quantity)
+        request, allocation, event = _join(inventory, event_id, wanted, now)
         type_id = next(iter(request.items))
         if allocation.is_empty:
             raise TicketsAvailable(available=allocation.available[type_id])
@@ -87,29 +103,31 @@ def _refuse_over_limit(quantity: int, owned: int, max_quantity: int) -> None:
 
 
 def _join(
-    inventory: Inventory, event_id: int, type_id: int | None, quantity: int, now: datetime
+    inventory: Inventory, event_id: int, wanted: _WantedPlace, now: datetime
 ) -> tuple[TicketRequest, Allocation, SaleState]:
-    """Count an entry in `waiting` if no ticket is available; `type_id` as for `join_waitlist`.
+    """Count an entry in `waiting` if no ticket is available.
 
     Returns:
         The request, its allocation, which may be empty, and the event after it.
     """
     while True:
         state = inventory.get_sale_state(event_id, fresh=True)
-        request = _build_join_request(state, type_id or require_only_type_id(state), quantity, now)
+        request = _build_join_request(state, wanted, now)
         refuse_quantities(state, request.items)
         allocation, event = inventory.take(event_id, request, now)
         if not allocation.has_other_terms:
             return request, allocation, event
 
 
-def _build_join_request(
-    event: SaleState, type_id: int, quantity: int, now: datetime
-) -> TicketRequest:
-    entry_id = str(ObjectId())
+def _build_join_request(event: SaleState, wanted: _WantedPlace, now: datetime) -> TicketRequest:
+    entry_id, type_id = str(ObjectId()), wanted.type_id or require_only_type_id(event)
+    schedule_entry = choose_schedule_entry(
+        event, now, schedule_id=wanted.schedule_id, index=wanted.schedule_index
+    )
     return TicketRequest(
         booking_id=entry_id,  # not used: this mode takes no tickets
-        items={type_id: quantity},
+        items={type_id: wanted.quantity},
+        schedule_id=schedule_entry["scheduleId"],
         on_shortfall=WAITLIST_ONLY,
         waitlist_entry_ids={type_id: entry_id},
         terms=get_terms(event),
@@ -147,6 +165,7 @@ def build_entries(
             "eventTitle": event["title"],
             "ticketTypeId": type_id,
             "type": _find_type_name(event, type_id),
+            "scheduleId": request.schedule_id,
             "quantity": waitlisted.quantity,
             "sequence": waitlisted.sequence,
             "status": "waiting",
@@ -155,7 +174,7 @@ def build_entries(
             "joinedAt": now,
             "updatedAt": now,
         }
-        built.append((entry, render_entry(entry, waitlisted.position)))
+        built.append((entry, render_entry(entry, waitlisted.position, event["schedule"])))
     return built
 
 
@@ -168,7 +187,7 @@ def record_entry(db: Db, inventory: Inventory, entry: WaitlistEntry) -> bool:
 
     Returns:
         False if the entry was refused (see `store.insert_entry`), usually because the user waits
-        for this ticket type already. The join of the entry is then undone.
+        for this ticket type and schedule entry already. The join of the entry is then undone.
     """
     key = make_join_key(str(entry["_id"]))
     if store.insert_entry(db, entry):
@@ -191,7 +210,7 @@ def find_by_idempotency_key(db: Db, user_id: ObjectId, key: str) -> WaitlistEntr
     return store.find_by_idempotency_key(db, user_id, key)
 
 
-def find_waited_type_ids(db: Db, user_id: ObjectId, event_id: int) -> set[int]:
-    """Return the ticket types of this event that the user waits for."""
+def find_waited_type_ids(db: Db, user_id: ObjectId, event_id: int, schedule_id: int) -> set[int]:
+    """Return the ticket types of this event that the user waits for at this schedule entry."""
     entries = store.find_active_of_user_and_event(db, user_id, event_id)
-    return {entry["ticketTypeId"] for entry in entries}
+    return {each["ticketTypeId"] for each in entries if each.get("scheduleId") == schedule_id}

@@ -1,6 +1,6 @@
 """List and export the waitlist entries of a user."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bson import ObjectId
 
@@ -8,6 +8,8 @@ from eventapp.core import paging
 from eventapp.core.database import Db
 from eventapp.core.json import JsonObject
 from eventapp.core.paging import PageRequest
+from eventapp.events import current_schedules
+from eventapp.events.types import ScheduleEntry
 from eventapp.waitlist import store
 from eventapp.waitlist.types import EntryView, WaitlistEntry
 
@@ -38,25 +40,53 @@ def list_entries(
 def _render_entries(db: Db, entries: Sequence[WaitlistEntry]) -> list[EntryView]:
     """Return entries of one user as the API shows them; one that has ended has no position."""
     ahead = store.count_ahead(db, [entry for entry in entries if entry["active"]])
+    schedules = current_schedules.find_schedules(db, {entry["eventId"] for entry in entries})
     return [
-        render_entry(entry, ahead[entry["_id"]] + 1 if entry["active"] else None)
+        render_entry(
+            entry,
+            ahead[entry["_id"]] + 1 if entry["active"] else None,
+            schedules.get(entry["eventId"], ()),
+        )
         for entry in entries
     ]
 
 
-def render_entry(entry: WaitlistEntry, position: int | None) -> EntryView:
-    """Return the entry as the API shows it. Position 1 is next; an ended entry has None."""
+def render_entry(
+    entry: WaitlistEntry, position: int | None, schedule: Iterable[ScheduleEntry]
+) -> EntryView:
+    """Return the entry as the API shows it.
+
+    Args:
+        position: 1 is next; None for an entry that has ended.
+        schedule: the present schedule of its event; empty if that is gone.
+    """
+    awaited = find_awaited_entry(entry, schedule)
     return {
         "_id": entry["_id"],
         "eventId": entry["eventId"],
         "eventTitle": entry["eventTitle"],
         "ticketTypeId": entry["ticketTypeId"],
         "type": entry["type"],
+        "scheduleId": entry.get("scheduleId"),
+        "date": awaited["date"].date().isoformat() if awaited else None,
+        "startsAt": awaited.get("startsAt") if awaited else None,
+        "timezone": awaited["timezone"] if awaited else None,
+        "location": awaited["location"] if awaited else None,
         "quantity": entry["quantity"],
         "status": entry["status"],
         "position": position,
         "joinedAt": entry["joinedAt"],
     }
+
+
+def find_awaited_entry(
+    entry: WaitlistEntry, schedule: Iterable[ScheduleEntry]
+) -> ScheduleEntry | None:
+    """Return the schedule entry that a waitlist entry waits for; None if unknown or gone."""
+    schedule_id = entry.get("scheduleId")
+    if schedule_id is None:  # The entries of a schedule that is not migrated have no ids.
+        return None
+    return next((each for each in schedule if each["scheduleId"] == schedule_id), None)
 
 
 def export_user(db: Db, user_id: ObjectId) -> JsonObject:

@@ -10,8 +10,9 @@ from eventapp.due_work.service import process_due
 from eventapp.events import service as events
 from eventapp.events.types import Event
 from eventapp.notifications import service as notifications
-from eventapp.notifications.types import NewNotification, Recipient
+from eventapp.notifications.types import Facts, NewNotification, Recipient
 from eventapp.waitlist import store
+from eventapp.waitlist.listing import find_awaited_entry
 from eventapp.waitlist.types import CloseReason, WaitlistEntry
 
 MAX_PER_RUN = 500
@@ -69,8 +70,22 @@ def _build_notification(
             "eventTitle": event["title"] if event else entry["eventTitle"],
             "quantity": entry["quantity"],
             "reason": entry.get("closeReason") or _determine_reason(event),
+            **_describe_awaited_entry(entry, event),
         },
     )
+
+
+def _describe_awaited_entry(entry: WaitlistEntry, event: Event | None) -> Facts:
+    """Return the date, time and place that the user waited for; nothing if they are unknown."""
+    awaited = find_awaited_entry(entry, event["schedule"]) if event else None
+    if awaited is None:
+        return {}
+    return {
+        "date": awaited["date"].date().isoformat(),
+        "startsAt": awaited.get("startsAt"),
+        "timezone": awaited["timezone"],
+        "location": awaited["location"],
+    }
 
 
 def _determine_reason(event: Event | None) -> CloseReason:

@@ -33,13 +33,15 @@ BLUEPRINTS = (bp,)
 @bp.response_link(201, "offers_accept_offer", event_id="$request.body#/eventId")
 @bp.error_responses(404, 409)
 def join_waitlist(body: JoinInput) -> Response:
-    """Join the waitlist of a ticket type that has no tickets left."""
+    """Join the waitlist of a ticket type and schedule entry that have no tickets left."""
     entry = joining.join_waitlist(
         get_db(),
         joining.INVENTORY.get(),
         actor=current_actor(),
         event_id=body["eventId"],
         type_id=body.get("ticketTypeId"),
+        schedule_id=body.get("scheduleId"),
+        schedule_index=body.get("scheduleIndex"),
         quantity=body["quantity"],
         max_quantity=current_config().max_tickets_per_user,
         count_tickets=joining.TICKET_COUNTER.get(),

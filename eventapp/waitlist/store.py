@@ -31,8 +31,13 @@ from eventapp.waitlist.types import CloseReason, EntryStatus, WaitlistEntry
 INDEXES = {
     "waitlist": [
         IndexModel(
-            [("userId", ASCENDING), ("eventId", ASCENDING), ("ticketTypeId", ASCENDING)],
-            name="one_active_entry",
+            [
+                ("userId", ASCENDING),
+                ("eventId", ASCENDING),
+                ("scheduleId", ASCENDING),
+                ("ticketTypeId", ASCENDING),
+            ],
+            name="one_active_place",
             unique=True,
             partialFilterExpression={"active": True},
         ),
@@ -67,6 +72,8 @@ INDEXES = {
         IndexModel([("offering.bookingId", ASCENDING)], name="offered_as", sparse=True),
     ]
 }
+# Allowed one active entry of a user and ticket type, whatever the schedule entry.
+RETIRED_INDEXES = {"waitlist": ["one_active_entry"]}
 # How many queues one query counts.
 QUEUES_PER_QUERY = 100
 # Matches active entries from which no process is making an offer.
@@ -81,8 +88,8 @@ def insert_entry(db: Db, entry: WaitlistEntry) -> bool:
     """Store the entry.
 
     Returns:
-        False, with nothing written, if the user waits for this ticket type already, has used the
-        idempotency key, or there is a tombstone under the entry's id.
+        False, with nothing written, if the user waits for this ticket type and schedule entry
+        already, has used the idempotency key, or there is a tombstone under the entry's id.
 
     Raises:
         AutoReconnect: it is unknown whether the entry is stored.
@@ -173,17 +180,21 @@ def count_ahead(db: Db, entries: Sequence[WaitlistEntry]) -> dict[ObjectId, int]
     Args:
         entries: active entries of one user, of whom each queue has at most one.
     """
-    entry_ids = {(entry["eventId"], entry["ticketTypeId"]): entry["_id"] for entry in entries}
+    entry_ids = {
+        (each["eventId"], each["ticketTypeId"], each.get("scheduleId")): each["_id"]
+        for each in entries
+    }
     ahead = dict.fromkeys(entry_ids.values(), 0)
+    key = {"event": "$eventId", "type": "$ticketTypeId", "schedule": "$scheduleId"}
     for first in range(0, len(entries), QUEUES_PER_QUERY):
         queues = [_build_filter_ahead(each) for each in entries[first : first + QUEUES_PER_QUERY]]
         stages: list[Query] = [
             {"$match": {"$or": queues}},
-            {"$group": {"_id": {"event": "$eventId", "type": "$ticketTypeId"}, "n": {"$sum": 1}}},
+            {"$group": {"_id": key, "n": {"$sum": 1}}},
         ]
         for group in db.waitlist.aggregate(stages):
             queue = group["_id"]
-            ahead[entry_ids[queue["event"], queue["type"]]] = group["n"]
+            ahead[entry_ids[queue["event"], queue["type"], queue.get("schedule")]] = group["n"]
     return ahead
 
 
@@ -191,6 +202,7 @@ def _build_filter_ahead(entry: WaitlistEntry) -> Query:
     return {
         "eventId": entry["eventId"],
         "ticketTypeId": entry["ticketTypeId"],
+        "scheduleId": entry.get("scheduleId"),
         "active": True,
         "sequence": {"$lt": entry["sequence"]},
     }

@@ -15,7 +15,9 @@ EntryStatus: TypeAlias = Literal["waiting", "offered", "left", "closed"]
 
 
 # Why an entry was closed. The notification to its user gives the reason.
-CloseReason: TypeAlias = Literal["event_cancelled", "event_deleted", "event_over", "ticket_limit"]
+CloseReason: TypeAlias = Literal[
+    "event_cancelled", "event_deleted", "event_over", "entry_over", "ticket_limit"
+]
 
 
 class OfferClaim(TypedDict):
@@ -42,7 +44,7 @@ class IdempotencyRecord(TypedDict):
 
 
 class WaitlistEntry(TypedDict):
-    """A waitlist entry: one user waits for tickets of one type of one event."""
+    """A waitlist entry: one user waits for tickets of one type and schedule entry of an event."""
 
     _id: ObjectId
     userId: ObjectId  # stored as null when an ended entry's user is deleted; not read after that
@@ -50,6 +52,9 @@ class WaitlistEntry(TypedDict):
     eventTitle: str  # as it was when the user joined
     ticketTypeId: int
     type: str  # name of the ticket type when the user joined
+    # Of the schedule entry that the user waits for. Absent in entries that ended before schema
+    # version 3, and in those that could not be migrated.
+    scheduleId: NotRequired[int]
     quantity: int  # tickets still wanted; each offer lowers it, to 0 with the last one
     sequence: int  # orders the entries of a ticket type; given by the event's own update
     status: EntryStatus
@@ -72,6 +77,13 @@ class WaitlistEntry(TypedDict):
     idempotency: NotRequired[IdempotencyRecord]
 
 
+class UnmigratedEntry(TypedDict):
+    """An entry of schema version 2, without the schedule entry that it waits for."""
+
+    _id: ObjectId
+    eventId: int
+
+
 class WaitingSum(TypedDict):
     """A number of entries of one event and ticket type that are active or have a pending leave."""
 
@@ -90,6 +102,13 @@ class EntryView(TypedDict):
     eventTitle: str
     ticketTypeId: int
     type: str
+    # The schedule entry and what it now is: its date in its zone, and its begin. Null where the
+    # schedule entry is unknown or gone; `startsAt` also where no time is known.
+    scheduleId: int | None
+    date: str | None
+    startsAt: datetime | None
+    timezone: str | None
+    location: str | None
     quantity: int
     status: EntryStatus
     position: int | None  # 1 is next; None once the entry has ended
@@ -101,4 +120,7 @@ class JoinInput(TypedDict):
 
     eventId: int
     ticketTypeId: NotRequired[int]  # absent for the event's only ticket type
+    # The schedule entry by its id or its index; without both it is the next one to come.
+    scheduleId: NotRequired[int]
+    scheduleIndex: NotRequired[int]
     quantity: int  # 1 to 10,000

@@ -5,7 +5,10 @@ import pytest
 from tests.bookings_factories import Caller, event_of, refused, stock_of
 
 pytestmark = pytest.mark.usefixtures("clean_inventory")
-FIELDS = "_id eventId eventTitle ticketTypeId type quantity status position joinedAt"
+FIELDS = (
+    "_id eventId eventTitle ticketTypeId type scheduleId date startsAt timezone location quantity "
+    "status position joinedAt"
+)
 
 
 @pytest.fixture

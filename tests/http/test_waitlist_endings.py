@@ -61,7 +61,8 @@ def test_a_purchase_puts_no_more_on_the_waitlist_than_the_limit_allows(db, ann, 
 
 
 def test_a_user_who_reaches_the_limit_later_is_told(app, db, ann, bob):
-    event_of(db, 2, 20, title="A Night")
+    schedule = [{"date": day(30), "location": "Athens"}]
+    event_of(db, 2, 20, title="A Night", schedule=schedule)
     booking = bob.book(1, 2)
     ann.wait(1, 2)
     ann.book(1, 10, 2)
@@ -69,7 +70,7 @@ def test_a_user_who_reaches_the_limit_later_is_told(app, db, ann, bob):
     assert ann.waitlist_entries() == []
     expected = (
         "You have as many tickets of A Night as one person may have. "
-        "You are no longer on the waitlist for 2 tickets."
+        f"You are no longer on the waitlist for 2 tickets on {day(30)}, Athens."
     )
     assert told(app, ann) == [("waitlist_closed", expected)]
     assert told(app, ann) == [("waitlist_closed", expected)]
@@ -103,7 +104,8 @@ def test_who_waits_for_an_event_that_ends_is_told(app, db, ann, bob, host, how):
         "deleted": "A Night is no longer offered.",
         "over": "A Night is over.",
     }
-    expected = f"{reasons[how]} You are no longer on the waitlist for 1 ticket."
+    awaited = "1 ticket" if how == "deleted" else f"1 ticket on {day(2)}, X"
+    expected = f"{reasons[how]} You are no longer on the waitlist for {awaited}."
     assert told(app, ann) == [("waitlist_closed", expected)]
     assert told(app, bob) == []
 

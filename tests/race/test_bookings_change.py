@@ -27,10 +27,9 @@ ADMIN = Actor(user_id=ObjectId(), role="admin")
 AFTER_THE_HOLD = timedelta(minutes=11)
 
 
-def event_of(db, tickets):
-    return factories.make_event(
-        db, ticketTypes=[{"type": "General", "price": 20, "availableTickets": tickets}]
-    )
+def event_of(db, tickets, **changes):
+    types = [{"type": "General", "price": 20, "availableTickets": tickets}]
+    return factories.make_event(db, ticketTypes=types, **changes)
 
 
 def update_booking_unguarded(

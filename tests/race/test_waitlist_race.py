@@ -18,10 +18,13 @@ from eventapp.jobs import service as jobs
 from eventapp.waitlist import joining
 from eventapp.waitlist import service as waitlist
 from eventapp.waitlist import store as waitlist_store
+from tests.factories import day
 from tests.race import kit
 from tests.race.test_bookings_change import AFTER_THE_HOLD, event_of
 
 AFTER_THE_OFFER = 3 * AFTER_THE_HOLD
+# The index that gives a user one active entry of a type and schedule entry.
+ONE_PLACE = "one_active_place"
 
 
 def sold_out_event(context, db, tickets, waiting, quantity=1):
@@ -31,7 +34,7 @@ def sold_out_event(context, db, tickets, waiting, quantity=1):
     return event, sold, [wait(context, event, quantity) for _ in range(waiting)]
 
 
-def wait(context, event, quantity=1, user=None, type_id=1):
+def wait(context, event, quantity=1, user=None, type_id=1, schedule_id=None):
     user = user or ObjectId()
     joining.join_waitlist(
         context.db,
@@ -39,6 +42,7 @@ def wait(context, event, quantity=1, user=None, type_id=1):
         actor=kit.attendee(user),
         event_id=event["eventId"],
         type_id=type_id,
+        schedule_id=schedule_id,
         quantity=quantity,
         max_quantity=10,
         count_tickets=ticket_limit.count_tickets,
@@ -269,6 +273,39 @@ def test_concurrent_joins_give_each_user_one_entry(context, db):
     sequences = [entry["sequence"] for entry in db.waitlist.find({"active": True})]
     assert len(set(sequences)) == 4
     kit.assert_consistent(context)
+
+
+def join_two_lines(context, db):
+    """Let a user join each of two lines twice at once; return the event and the outcomes."""
+    schedule = [{"date": day(number), "location": "Volos"} for number in (30, 40)]
+    event, user = event_of(db, 0, schedule=schedule), ObjectId()
+    contexts = [kit.another_process(context) for _ in range(4)]
+    results = kit.run_concurrently(
+        *[
+            partial(wait, one, event, user=user, schedule_id=number % 2 + 1)
+            for number, one in enumerate(contexts)
+        ]
+    )
+    return event, kit.count_outcomes(results)
+
+
+def test_concurrent_joins_of_two_dates_give_one_entry_each(context, db):
+    event, outcomes = join_two_lines(context, db)
+    assert outcomes == {"ObjectId": 2, "already_waitlisted": 2}
+    assert sorted(e["scheduleId"] for e in db.waitlist.find({"active": True})) == [1, 2]
+    assert kit.stock_counters(db, event) == (0, 0, 0, 2)
+    kit.assert_consistent(context)
+
+
+def test_control_without_the_index_a_user_joins_a_line_twice(context, db):
+    (model,) = [m for m in waitlist_store.INDEXES["waitlist"] if m.document["name"] == ONE_PLACE]
+    db.waitlist.drop_index(ONE_PLACE)
+    try:
+        _event, outcomes = join_two_lines(context, db)
+    finally:
+        db.waitlist.delete_many({})
+        db.waitlist.create_indexes([model])
+    assert outcomes == {"ObjectId": 4}
 
 
 def test_entries_of_a_past_event_end_after_a_worker_died(context, db, monkeypatch):

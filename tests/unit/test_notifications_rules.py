@@ -239,4 +239,5 @@ def test_each_reason_to_close_a_waitlist_has_a_text(reason, quantity, tickets):
     facts = {**ALL_FACTS, "reason": reason, "quantity": quantity}
     _title, message = rules.compose_text(rules.WAITLIST_CLOSED, facts)
     assert facts["eventTitle"] in message
-    assert message.endswith(f"You are no longer on the waitlist for {tickets}.")
+    awaited = f"{tickets} on 2030-05-01, Volos"
+    assert message.endswith(f"You are no longer on the waitlist for {awaited}.")

@@ -20,15 +20,12 @@ from eventapp.bookings.types import (
 )
 from eventapp.bookings.views import render_booking
 from eventapp.core import json
-from eventapp.core.errors import ValidationFailed
-from eventapp.events import current_schedules
 from eventapp.events.types import SaleState, ScheduleEntry
+from eventapp.inventory.entry_choice import choose_schedule_entry
 from eventapp.inventory.quantity_limits import refuse_quantities
 from eventapp.inventory.service import (
     REJECT,
     WAITLIST,
-    EventPast,
-    NotOnSale,
     PromoNotFound,
     Quantities,
     TicketLimit,
@@ -203,39 +200,6 @@ def _refuse_too_many(quantity: int, limits: rules.Limits) -> None:
         raise TicketLimit(f"At most {limits.per_booking} tickets a booking")
     if quantity > limits.per_user:
         raise TicketLimit(f"At most {limits.per_user} tickets of an event")
-
-
-def choose_schedule_entry(
-    event: SaleState, now: datetime, *, schedule_id: int | None = None, index: int | None = None
-) -> ScheduleEntry:
-    """Return the schedule entry to book: the named one, else the next one that is not over.
-
-    If none is named and all entries are over, the one that began first is returned.
-
-    Args:
-        schedule_id, index: the id or the index of the entry. At most one of them is given.
-
-    Raises:
-        NotOnSale: the event has an older schema version.
-        ValidationFailed: there is no such entry.
-        EventPast: the named entry is over.
-    """
-    entries = event["schedule"]
-    if "overAt" not in entries[0]:  # The schema of the event is not migrated yet.
-        raise NotOnSale
-    if schedule_id is None and index is None:
-        upcoming = [entry for entry in entries if entry["overAt"] > now]
-        return min(upcoming or entries, key=current_schedules.find_begin)
-    if index is not None:
-        named, name = entries[index : index + 1], "index"
-    else:
-        named, name = [entry for entry in entries if entry["scheduleId"] == schedule_id], "id"
-    if not named:
-        errors = {f"schedule{name.title()}": ["The event has no such entry."]}
-        raise ValidationFailed(f"Invalid schedule {name}", errors=errors)
-    if named[0]["overAt"] <= now:
-        raise EventPast
-    return named[0]
 
 
 @dataclass(frozen=True)

@@ -253,7 +253,7 @@ def _refuse_second_booking(context: BookingContext, user_id: ObjectId, purchase:
 def _undo_duplicate_joins(
     context: BookingContext, sale: Sale, allocation: Allocation
 ) -> Allocation:
-    """Undo the join of each ticket type that the user waits for already.
+    """Undo the join of each ticket type that the user waits for at this schedule entry already.
 
     Returns:
         The allocation without these joins.
@@ -262,7 +262,8 @@ def _undo_duplicate_joins(
         AlreadyWaitlisted, AnsweredBefore: nothing of the allocation remains.
     """
     event_id = sale.purchase.event_id
-    waited = joining.find_waited_type_ids(context.db, sale.user_id, event_id)
+    schedule_id = sale.request.schedule_id
+    waited = joining.find_waited_type_ids(context.db, sale.user_id, event_id, schedule_id)
     dropped = waited & allocation.waitlisted.keys()
     for type_id in dropped:
         context.inventory.undo(event_id, make_join_key(sale.request.waitlist_entry_ids[type_id]))

@@ -10,7 +10,7 @@ import pymongo
 import structlog
 from flask import Flask
 from pymongo import IndexModel, MongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from eventapp.config import Config
@@ -26,6 +26,7 @@ PREPARE_RETRY_SECONDS, UNEXPECTED_RETRY_SECONDS = 0.5, 5.0
 # interrupted would start from the beginning at each retry, and never end.
 PREPARE_TIMEOUT_SECONDS = 3600
 
+NO_NAMES: Mapping[str, Iterable[str]] = {}
 # The indexes of one feature, by the name of their collection.
 Indexes: TypeAlias = Mapping[str, Iterable[IndexModel]]
 
@@ -175,14 +176,34 @@ def purge_deleted(db: Db) -> None:
         client.purge_deleted()
 
 
-def ensure_indexes(db: Db, indexes: Iterable[Indexes]) -> None:
-    """Create the indexes whose names do not exist yet. An existing index is never changed."""
+def ensure_indexes(
+    db: Db, indexes: Iterable[Indexes], retired: Mapping[str, Iterable[str]] = NO_NAMES
+) -> None:
+    """Create the indexes whose names do not exist yet, then drop the retired ones.
+
+    An existing index is never changed. One with other keys gets a name of its own, and replaces the
+    old one, which is retired.
+
+    Args:
+        retired: names of indexes that older versions have created, by the name of their collection.
+    """
     for feature in indexes:
         for collection, models in feature.items():
             existing = db[collection].index_information()
             missing = [model for model in models if model.document["name"] not in existing]
             if missing:
                 db[collection].create_indexes(missing)
+    for collection, names in retired.items():
+        for name in set(names).intersection(db[collection].index_information()):
+            _drop_index(db, collection, name)
+
+
+def _drop_index(db: Db, collection: str, name: str) -> None:
+    try:
+        db[collection].drop_index(name)
+    except OperationFailure:  # Another process that starts has dropped it.
+        if name in db[collection].index_information():
+            raise
 
 
 def init_app(app: Flask, database: OpenDatabase) -> None:

@@ -10,6 +10,7 @@ Versions:
 1  schedule entries have a date and a location.
 2  schedule entries have ids, zones and instants; bookings have the id of their entry; events count
    their tickets by entry and type.
+3  waitlist entries have the id of the schedule entry that they wait for.
 """
 
 from typing import TypedDict, cast
@@ -17,7 +18,7 @@ from typing import TypedDict, cast
 from eventapp.core.database.client import Db
 from eventapp.core.errors import DatabaseUnavailable
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _KEY = "schemaVersion"
 
 

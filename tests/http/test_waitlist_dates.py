@@ -1,0 +1,152 @@
+"""Users wait for tickets of one date of an event: of a type and a schedule entry."""
+
+import pytest
+
+from eventapp.jobs import service as jobs
+from tests.bookings_factories import (
+    context_of,
+    event_of,
+    expire_holds,
+    later,
+    refused,
+    set_clock,
+    stock_of,
+)
+from tests.factories import day
+
+pytestmark = pytest.mark.usefixtures("clean_inventory")
+AWAITED = ("scheduleId", "date", "startsAt", "timezone", "location")
+
+
+def two_dates(db, *quantities, **changes):
+    """Insert an event with entry 1 on day 40, which is later, and entry 2 on day 30, at 20:00."""
+    schedule = [
+        {"date": day(40), "location": "Volos"},
+        {"date": day(30), "location": "Larissa", "startTime": "20:00", "timezone": "Europe/Athens"},
+    ]
+    return event_of(db, *quantities, schedule=schedule, title="Show", **changes)
+
+
+def awaited(entry):
+    return tuple(entry[name] for name in AWAITED[:2])
+
+
+def test_a_user_waits_for_two_dates_of_one_type(db, ann):
+    event_id = two_dates(db, 0)
+    later_one, sooner = (ann.wait(event_id, 2, scheduleId=number) for number in (1, 2))
+    assert awaited(later_one) == (1, day(40))
+    assert awaited(sooner) == (2, day(30))
+    assert [later_one[name] for name in AWAITED[2:]] == [None, "UTC", "Volos"]
+    starts_at, zone, location = (sooner[name] for name in AWAITED[2:])
+    assert (starts_at[:10], zone, location) == (day(30), "Europe/Athens", "Larissa")
+    listed = ann.waitlist_entries()
+    assert [awaited(entry) for entry in listed] == [(2, day(30)), (1, day(40))]
+    assert stock_of(db, event_id)[3] == 2
+
+
+def test_without_an_entry_it_is_the_next_one_and_stays_it(db, ann):
+    event_id = two_dates(db, 0)
+    assert ann.wait(event_id)["scheduleId"] == 2
+    new = {"date": day(20), "location": "Athens"}
+    schedule = db.events.find_one({"eventId": event_id})["schedule"]
+    db.events.update_one(
+        {"eventId": event_id},
+        {"$set": {"schedule": [*schedule, {**schedule[0], **new, "scheduleId": 3}]}},
+    )
+    assert db.waitlist.find_one({})["scheduleId"] == 2
+
+
+def test_an_entry_is_named_by_its_index_too(db, ann):
+    event_id = two_dates(db, 0)
+    assert ann.wait(event_id, scheduleIndex=0)["scheduleId"] == 1
+    assert ann.wait(event_id, scheduleIndex=1)["scheduleId"] == 2
+
+
+def test_entries_that_cannot_be_waited_for_are_refused(db, ann, monkeypatch):
+    event_id = two_dates(db, 0)
+    body = refused(ann.join(event_id, scheduleId=9), 400, "validation_error")
+    assert body["errors"] == {"scheduleId": ["The event has no such entry."]}
+    refused(ann.join(event_id, scheduleIndex=2), 400, "validation_error")
+    both = refused(ann.join(event_id, scheduleId=1, scheduleIndex=0), 400, "validation_error")
+    assert both["errors"] == {"scheduleId": ["Send scheduleId or scheduleIndex."]}
+    with monkeypatch.context() as patch:
+        set_clock(patch, later(days=35))
+        refused(ann.join(event_id, scheduleId=2), 409, "event_past")
+    assert db.waitlist.count_documents({}) == 0
+    assert stock_of(db, event_id)[3] == 0
+
+
+def test_waiting_already_is_by_type_and_date(db, ann):
+    event_id = two_dates(db, 0, 0)
+    ann.wait(event_id, scheduleId=1)
+    refused(ann.join(event_id, scheduleId=1), 409, "already_waitlisted")
+    ann.wait(event_id, scheduleId=2)
+    ann.wait(event_id, type_id=2, scheduleId=1)
+    refused(ann.join(event_id), 409, "already_waitlisted")
+    assert (stock_of(db, event_id)[3], stock_of(db, event_id, 2)[3]) == (2, 1)
+
+
+def test_a_purchase_waits_for_the_date_that_it_wanted(db, ann, bob):
+    event_id = two_dates(db, 3)
+    answer = ann.order(event_id, quantity=4, ticketTypeId=1, scheduleId=1, onShortfall="waitlist")
+    assert answer.status_code == 201, answer.json
+    assert awaited(answer.json["data"]["waitlistEntry"]) == (1, day(40))
+    wanted = {"quantity": 1, "ticketTypeId": 1, "onShortfall": "waitlist"}
+    for body in ({"scheduleId": 1}, {"scheduleIndex": 1}):
+        assert bob.order(event_id, **wanted, **body).status_code == 202
+    refused(bob.order(event_id, **wanted), 409, "already_waitlisted")
+    assert [entry["scheduleId"] for entry in bob.waitlist_entries()] == [2, 1]
+
+
+def test_positions_are_those_of_the_date(db, ann, bob):
+    event_id = two_dates(db, 0)
+    ann.wait(event_id, scheduleId=1)
+    bob.wait(event_id, scheduleId=2)
+    bob.wait(event_id, scheduleId=1)
+    assert [(e["scheduleId"], e["position"]) for e in bob.waitlist_entries()] == [(1, 2), (2, 1)]
+
+
+def test_an_entry_shows_what_its_date_is_now(db, ann, host):
+    event_id = two_dates(db, 0, organizer_id=host.id)
+    ann.wait(event_id, scheduleId=1)
+    moved = {"date": day(50), "location": "Patras"}
+    assert host.call("PATCH", f"/events/{event_id}/schedule/0", moved).status_code == 200
+    (entry,) = ann.waitlist_entries()
+    assert (awaited(entry), entry["location"]) == ((1, day(50)), "Patras")
+    exported = ann.get(f"/users/{ann.id}/export").json["waitlist"]
+    assert [awaited(entry) for entry in exported] == [(1, day(50))]
+
+
+def test_the_offer_is_for_the_date_that_was_waited_for(db, ann, bob):
+    event_id = two_dates(db, 1)
+    booking = bob.book(event_id, scheduleId=1)
+    ann.wait(event_id, scheduleId=1)
+    bob.cancel(booking)
+    (offer,) = ann.offers()
+    assert (awaited(offer), offer["location"]) == ((1, day(40)), "Volos")
+    booked = ann.accept(event_id).json["data"]["booking"]
+    assert (booked["scheduleId"], booked["location"]) == (1, "Volos")
+
+
+def test_no_offer_is_made_for_a_date_that_is_over(app, db, ann, bob, holder):
+    event_id = two_dates(db, 1)
+    bob.book(event_id, scheduleId=1, hold=True)
+    ann.wait(event_id, scheduleId=2)
+    holder.wait(event_id, scheduleId=1)
+    expire_holds(app, days=35)
+    assert (ann.offers(), ann.waitlist_entries()) == ([], [])
+    assert [awaited(offer) for offer in holder.offers()] == [(1, day(40))]
+    jobs.run_job("tell", context_of(app))
+    (told,) = ann.get("/notifications").json["notifications"]
+    assert told["message"] == (
+        "The date of Show that you waited for is over. You are no longer on the waitlist for "
+        f"1 ticket on {day(30)}, 20:00 (Europe/Athens), Larissa."
+    )
+
+
+def test_entries_from_before_are_listed_without_a_date(db, ann):
+    event_id = two_dates(db, 0)
+    ann.wait(event_id)
+    db.waitlist.update_one({}, {"$unset": {"scheduleId": ""}})
+    (entry,) = ann.waitlist_entries()
+    assert (entry["position"], *(entry[name] for name in AWAITED)) == (1, *[None] * 5)
